@@ -1,0 +1,55 @@
+#pragma once
+// ControlClient: one request and its answer over the fabric's control socket. Blocking; for the CLI and tests.
+//
+// A request is a verb with a JSON body; an answer is a JSON body, or several (streamed) for logs and listings. JSON
+// because most of what is asked for is user data of types that only the nodes know, and because `-o json` prints it as
+// it came. The frame around it is control.capnp.
+
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <expected>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace epic::cluster {
+
+enum class ControlErrorCode : std::uint8_t {
+  no_fabric,     // no socket, or nobody listens on it: the fabric is down
+  unreachable,   // it was there and went away, or did not answer in time
+  not_found,     // no such entity, type, method or node
+  bad_request,   // arguments do not fit
+  failed,        // the operation was tried and failed
+};
+
+struct ControlError {
+  ControlErrorCode code;
+  std::string message;
+  boost::json::value detail;  // what a script may want: error code of a call, suggestions …; null when there is none
+};
+
+class ControlClient {
+ public:
+  /// Connects to `<project>/.epic/control.sock`.
+  static std::expected<ControlClient, ControlError> connect(const std::filesystem::path& socket);
+  ControlClient(ControlClient&&) noexcept;
+  ControlClient& operator=(ControlClient&&) noexcept;
+  ~ControlClient();
+
+  /// Sends and waits for the one answer.
+  std::expected<boost::json::value, ControlError> request(std::string_view verb, boost::json::value body,
+                                                          std::chrono::milliseconds patience = std::chrono::seconds(40));
+
+  /// Sends and hands each part to `on_part` as it comes, until the end, an error, or `on_part` returns false.
+  std::expected<void, ControlError> stream(std::string_view verb, boost::json::value body,
+                                           const std::function<bool(const boost::json::value&)>& on_part);
+
+ private:
+  struct Connection;
+  explicit ControlClient(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace epic::cluster

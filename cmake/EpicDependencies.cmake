@@ -1,0 +1,12 @@
+# Everything comes from Debian's packages; bootstrap installs them.
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)          # headers only: Asio, Process v2, JSON, Describe
+find_package(CapnProto REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)

@@ -1,0 +1,43 @@
+# Compiler, language and the developer's flags. Users of the installed package get none of the latter.
+
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR
+    "epic needs clang 19 or newer, and found ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}.\n"
+    "Older compilers miscompile temporaries inside co_await expressions.\n"
+    "Install it with 'apt-get install clang-19' and configure with -DCMAKE_CXX_COMPILER=clang++-19.")
+endif()
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET default)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+find_program(EPIC_CCACHE ccache)
+if(EPIC_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${EPIC_CCACHE}")
+endif()
+
+find_program(EPIC_LLD NAMES ld.lld-19 ld.lld)
+if(EPIC_LLD)
+  add_link_options("--ld-path=${EPIC_LLD}")
+endif()
+
+# epic_target_defaults(TARGET): what every target of this tree is compiled with.
+function(epic_target_defaults target)
+  target_compile_features(${target} PUBLIC cxx_std_23)
+  if(EPIC_DEV)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror -Wno-gnu-zero-variadic-macro-arguments)
+  endif()
+endfunction()
+
+if(EPIC_SANITIZE)
+  add_compile_options(-fsanitize=${EPIC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${EPIC_SANITIZE})
+endif()

@@ -1,0 +1,146 @@
+#pragma once
+// TypeInfo: what the system knows of a user's type, as plain tables.
+//
+// Every value that crosses a border (an argument, a result, state) has a TypeInfo: its kind, its fields or elements, and
+// the few erased operations that reading and writing it take. Codecs, the inspector, the snapshot tools and schema
+// evolution walk these tables in library code; nothing else in the system knows a user's type. Modules build the tables
+// at compile time from values.hpp.
+//
+// Invariant: a table is immutable and lives as long as the module that made it; modules are never unloaded.
+// Not here:  how a C++ type becomes a table (values.hpp), bytes on the wire (the codecs).
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace epic {
+
+/// Raw bytes as a value: encoded as one blob, not element by element.
+using Bytes = std::vector<std::byte>;
+
+namespace reflect {
+
+/// Borrows a callable for the length of one call. Never stored.
+template <class Signature>
+class FunctionRef;
+template <class R, class... Args>
+class FunctionRef<R(Args...)> {
+ public:
+  template <class F>
+  FunctionRef(F&& callable)  // NOLINT(google-explicit-constructor): meant to take lambdas as they are
+      : context_(const_cast<void*>(static_cast<const void*>(&callable))), call_([](void* context, Args... args) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(context))(static_cast<Args&&>(args)...);
+        }) {}
+  R operator()(Args... args) const { return call_(context_, static_cast<Args&&>(args)...); }
+
+ private:
+  void* context_;
+  R (*call_)(void*, Args...);
+};
+
+/// How the object at the address is laid out, and which of the operations below its TypeInfo has.
+enum class Kind : std::uint8_t {
+  boolean,     // bool
+  int8, int16, int32, int64,
+  uint8, uint16, uint32, uint64,
+  float32, float64,
+  enumeration, // `enumeration`: names and numbers
+  text,        // the object is a std::string (UTF-8 by convention, any bytes by force)
+  bytes,       // the object is an epic::Bytes
+  duration,    // `time`: signed nanoseconds
+  time_point,  // `time`: signed nanoseconds since the UNIX epoch (system_clock)
+  ref,         // `ref`: the name of an entity, "Type/Key"
+  optional,    // `optional`
+  variant,     // `variant`
+  sequence,    // `sequence`: vector, array, set, unordered_set, deque, list
+  map,         // `map`: map, unordered_map
+  tuple,       // `fields`, without names: pair, tuple, the arguments of a method
+  record,      // `fields`, with names: a described struct, the state of an entity
+};
+
+struct TypeInfo;
+/// Tables name each other through functions, so that a type may contain itself (a tree node with a vector of nodes).
+using TypeFn = const TypeInfo& (*)();
+
+/// A part of a record or a tuple.
+struct FieldInfo {
+  std::string_view name;  // empty in a tuple
+  TypeFn type;
+  void* (*get)(void* object);  // address of the part inside the object
+  const void* get_const(const void* object) const { return get(const_cast<void*>(object)); }
+};
+
+struct EnumeratorInfo {
+  std::string_view name;
+  std::int64_t value;
+};
+
+struct EnumerationOps {
+  std::span<const EnumeratorInfo> enumerators;
+  std::int64_t (*get)(const void* object);
+  void (*set)(void* object, std::int64_t value);
+};
+
+struct TimeOps {
+  std::int64_t (*get_ns)(const void* object);
+  void (*set_ns)(void* object, std::int64_t nanoseconds);
+};
+
+struct RefOps {
+  std::string_view (*get)(const void* object);          // "Type/Key", empty for a Ref that names nothing
+  bool (*set)(void* object, std::string_view name);     // false: not a name
+};
+
+struct OptionalOps {
+  TypeFn element;
+  const void* (*get)(const void* object);  // null when empty
+  void* (*emplace)(void* object);          // default value, then filled in place
+  void (*reset)(void* object);
+};
+
+struct VariantOps {
+  std::span<const TypeFn> alternatives;
+  std::size_t (*index)(const void* object);
+  const void* (*get)(const void* object);
+  void* (*emplace)(void* object, std::size_t index);  // index < alternatives.size()
+};
+
+struct SequenceOps {
+  TypeFn element;
+  std::size_t fixed_count;  // std::array: its size, of which the rest keeps its value when fewer are read; otherwise 0
+  std::size_t (*size)(const void* object);
+  void (*for_each)(const void* object, FunctionRef<void(const void* element)> visit);
+  /// Replaces the content by `count` elements, each filled by `read`; stops and returns false when `read` does.
+  /// A fixed sequence ignores what is beyond its size.
+  bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* element)> read);
+};
+
+struct MapOps {
+  TypeFn key;
+  TypeFn value;
+  std::size_t (*size)(const void* object);
+  void (*for_each)(const void* object, FunctionRef<void(const void* key, const void* value)> visit);
+  bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* key, void* value)> read);
+};
+
+struct TypeInfo {
+  Kind kind;
+  std::string_view name;  // records and enumerations: the qualified C++ name; others: the kind's own word
+  std::size_t size_bytes; // sizeof
+  std::span<const FieldInfo> fields = {};
+  EnumerationOps enumeration = {};
+  TimeOps time = {};
+  RefOps ref = {};
+  OptionalOps optional = {};
+  VariantOps variant = {};
+  SequenceOps sequence = {};
+  MapOps map = {};
+};
+
+}  // namespace reflect
+}  // namespace epic

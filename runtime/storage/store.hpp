@@ -1,0 +1,136 @@
+#pragma once
+// Store: where snapshots are kept, and the fence that keeps a former owner from writing.
+//
+// A batch is committed as one transaction which first checks that every shard it touches is still at the epoch that the
+// writer took it with. Shard epochs live in the store itself and are raised in the transaction that takes a shard, so a
+// node that has lost a shard without knowing cannot write to it. What commit() returned is durable.
+//
+// Calls block and are made from one storage thread per store object; several processes open the same store.
+// Implementations: sqlite_store.hpp (one database a fabric), memory_store.hpp (tests, throw-away fabrics).
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/ids.hpp"
+
+namespace epic::storage {
+
+enum class StoreErrorCode : std::uint8_t {
+  lost_ownership,  // a shard of the batch is at a newer epoch: nothing was written
+  full,            // no space: nothing was written, may be retried
+  io,              // unknown whether it was written: the caller must end the process
+  corrupt,         // the row or file is not what was written
+  incompatible,    // another format version, hash or shard count
+  not_found,       // the file or directory does not exist
+};
+
+struct StoreError {
+  StoreErrorCode code;
+  std::string message;  // a sentence with the path and the way out
+};
+
+struct ShardEpoch {
+  kernel::ShardId shard;
+  kernel::Epoch epoch;
+  bool operator==(const ShardEpoch&) const = default;
+};
+
+/// The saved state of an entity.
+struct Snapshot {
+  std::string type;
+  std::string key;
+  kernel::ShardId shard;
+  kernel::Version version;
+  kernel::SchemaId schema;
+  std::chrono::system_clock::time_point saved_at;
+  std::vector<std::byte> bytes;
+};
+
+/// A change to one entity. Without bytes the snapshot is removed.
+struct Write {
+  std::string type;
+  std::string key;
+  kernel::ShardId shard;
+  kernel::Version version;
+  kernel::SchemaId schema;
+  std::optional<std::vector<std::byte>> bytes;
+};
+
+struct SchemaText {
+  kernel::SchemaId id;
+  std::string text;  // canonical, see reflect/schema.hpp
+};
+
+struct Batch {
+  kernel::CommitNumber number;
+  std::vector<ShardEpoch> epochs;   // one for each shard that `writes` touch
+  std::vector<SchemaText> schemas;  // those that this node uses for the first time; known ones are left as they are
+  std::vector<Write> writes;
+};
+
+/// What the store was made with; a different answer refuses to open.
+struct StoreIdentity {
+  std::uint32_t format_version;
+  std::uint16_t shard_count;
+};
+
+struct ListFilter {
+  std::string type;           // empty: all
+  std::string key_prefix;     // empty: all
+  std::uint64_t limit = UINT64_MAX;
+};
+
+struct TypeCount {
+  std::string type;
+  std::uint64_t entities;
+  std::uint64_t bytes;
+};
+
+enum class Visit : std::uint8_t { go_on, stop };
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Raises the epoch of each shard and records the owner, in one durable transaction. Returns the new epochs.
+  [[nodiscard]] virtual std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
+                                                                                kernel::NodeId node,
+                                                                                kernel::Incarnation incarnation) = 0;
+
+  /// All or nothing, durable on return.
+  [[nodiscard]] virtual std::expected<void, StoreError> commit(const Batch& batch) = 0;
+
+  /// Empty: never saved. `corrupt` concerns this entity only.
+  [[nodiscard]] virtual std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type, std::string_view key) = 0;
+
+  [[nodiscard]] virtual std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) = 0;
+
+  /// Snapshots by type, then key, a bounded amount in memory at a time. The bytes are checked; a corrupt row is
+  /// reported through `on_corrupt` and passed over.
+  [[nodiscard]] virtual std::expected<void, StoreError> list(const ListFilter& filter,
+                                                             const std::function<Visit(const Snapshot&)>& visit,
+                                                             const std::function<void(const StoreError&)>& on_corrupt) = 0;
+
+  [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
+
+  /// The epoch and last owner of every shard that was ever taken.
+  struct ShardRow {
+    kernel::ShardId shard;
+    kernel::Epoch epoch;
+    kernel::NodeId node;
+    kernel::Incarnation incarnation;
+  };
+  [[nodiscard]] virtual std::expected<std::vector<ShardRow>, StoreError> shards() = 0;
+
+  [[nodiscard]] virtual StoreIdentity identity() const = 0;
+};
+
+}  // namespace epic::storage
