@@ -1,0 +1,11 @@
+#include "kernel/ids.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::kernel;
+
+TEST_CASE("ids: next() counts up by one and the rest compares", "[kernel]") {
+  CHECK(Epoch{4}.next() == Epoch{5});
+  CHECK(Epoch{4} < Epoch{5});
+  CHECK(fmt::format("{}", ShardId{7}) == "7");
+}
