@@ -72,6 +72,7 @@ struct FieldInfo {
   std::string_view name;  // empty in a tuple
   TypeFn type;
   void* (*get)(void* object);  // address of the part inside the object
+  std::span<const std::string_view> former_names = {};  // what older snapshots may call it; renamed(old, new)
   const void* get_const(const void* object) const { return get(const_cast<void*>(object)); }
 };
 
@@ -83,9 +84,11 @@ struct EnumeratorInfo {
 struct EnumerationOps {
   std::span<const EnumeratorInfo> enumerators;
   std::int64_t (*get)(const void* object);
-  void (*set)(void* object, std::int64_t value);
+  bool (*set)(void* object, std::int64_t value);  // false: the C++ type cannot hold it
 };
 
+/// What lies beyond 64 bits of nanoseconds (292 years) is read as the largest or smallest number, and these are written
+/// back as the type's own max() or min(), so that the usual `max()` for "never" survives.
 struct TimeOps {
   std::int64_t (*get_ns)(const void* object);
   void (*set_ns)(void* object, std::int64_t nanoseconds);
@@ -118,6 +121,7 @@ struct SequenceOps {
   /// Replaces the content by `count` elements, each filled by `read`; stops and returns false when `read` does.
   /// A fixed sequence ignores what is beyond its size.
   bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* element)> read);
+  bool is_unordered = false;  // unordered_set: codecs sort what they write, so that equal values give equal bytes
 };
 
 struct MapOps {
@@ -126,6 +130,7 @@ struct MapOps {
   std::size_t (*size)(const void* object);
   void (*for_each)(const void* object, FunctionRef<void(const void* key, const void* value)> visit);
   bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* key, void* value)> read);
+  bool is_unordered = false;  // unordered_map
 };
 
 struct TypeInfo {

@@ -14,9 +14,11 @@
 #include <boost/describe/enumerators.hpp>
 #include <boost/describe/members.hpp>
 #include <boost/describe/modifiers.hpp>
+#include <boost/mp11/algorithm.hpp>
 #include <boost/mp11/list.hpp>
 #include <concepts>
 #include <deque>
+#include <limits>
 #include <list>
 #include <map>
 #include <optional>
@@ -105,6 +107,28 @@ const T& as(const void* object) { return *static_cast<const T*>(object); }
 template <class T>
 T& as(void* object) { return *static_cast<T*>(object); }
 
+/// An enum without a fixed underlying type holds only as many bits as its largest enumerator.
+template <class T>
+bool set_enumeration(void* o, std::int64_t value) {
+  using Number = std::underlying_type_t<T>;
+  if constexpr (requires { T{Number{}}; }) {
+    if (sizeof(Number) < sizeof(value) && !std::in_range<Number>(value)) return false;
+  } else {
+    std::int64_t lowest = 0;
+    std::uint64_t bits = 1;
+    boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto d) {
+      const auto number = static_cast<std::int64_t>(d.value);
+      if (number < lowest) lowest = number;
+      bits |= static_cast<std::uint64_t>(number < 0 ? ~number : number);
+    });
+    for (int shift = 1; shift < 64; shift *= 2) bits |= bits >> shift;
+    const auto magnitude = static_cast<std::uint64_t>(value < 0 ? ~value : value);
+    if (magnitude > bits || (value < 0 && lowest >= 0)) return false;
+  }
+  as<T>(o) = static_cast<T>(value);
+  return true;
+}
+
 template <class T>
 TypeInfo make_enumeration() {
   static_assert(boost::describe::has_describe_enumerators<T>::value,
@@ -116,29 +140,45 @@ TypeInfo make_enumeration() {
   TypeInfo info = basic<T>(Kind::enumeration, name_of<T>());
   info.enumeration = {.enumerators = enumerators,
                       .get = [](const void* o) { return static_cast<std::int64_t>(as<T>(o)); },
-                      .set = [](void* o, std::int64_t value) { as<T>(o) = static_cast<T>(value); }};
+                      .set = &set_enumeration<T>};
   return info;
+}
+
+template <class Duration>
+std::int64_t saturated_nanoseconds(Duration duration) {
+  using std::chrono::nanoseconds;
+  constexpr long double kBeyond = 9223372036854775808.0L;
+  const auto exact = std::chrono::duration<long double, std::nano>(duration).count();
+  if (exact >= kBeyond) return std::numeric_limits<std::int64_t>::max();
+  if (exact <= -kBeyond) return std::numeric_limits<std::int64_t>::min();
+  if constexpr (std::is_floating_point_v<typename Duration::rep>)
+    return exact == exact ? static_cast<std::int64_t>(exact) : 0;  // NaN is no time
+  else
+    return std::chrono::duration_cast<nanoseconds>(duration).count();
+}
+
+template <class Duration>
+Duration from_saturated_nanoseconds(std::int64_t ns) {
+  if (ns == std::numeric_limits<std::int64_t>::max()) return Duration::max();
+  if (ns == std::numeric_limits<std::int64_t>::min()) return Duration::min();
+  return std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(ns));
 }
 
 template <class T>
 TypeInfo make_duration() {
-  using std::chrono::nanoseconds;
   TypeInfo info = basic<T>(Kind::duration, "duration");
-  info.time = {.get_ns = [](const void* o) -> std::int64_t { return std::chrono::duration_cast<nanoseconds>(as<T>(o)).count(); },
-               .set_ns = [](void* o, std::int64_t ns) { as<T>(o) = std::chrono::duration_cast<T>(nanoseconds(ns)); }};
+  info.time = {.get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o)); },
+               .set_ns = [](void* o, std::int64_t ns) { as<T>(o) = from_saturated_nanoseconds<T>(ns); }};
   return info;
 }
 
 template <class T>
 TypeInfo make_time_point() {
-  using std::chrono::nanoseconds;
   TypeInfo info = basic<T>(Kind::time_point, "time");
   info.time = {
-      .get_ns = [](const void* o) -> std::int64_t {
-        return std::chrono::duration_cast<nanoseconds>(as<T>(o).time_since_epoch()).count();
-      },
+      .get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o).time_since_epoch()); },
       .set_ns = [](void* o, std::int64_t ns) {
-        as<T>(o) = T(std::chrono::duration_cast<typename T::duration>(nanoseconds(ns)));
+        as<T>(o) = T(from_saturated_nanoseconds<typename T::duration>(ns));
       }};
   return info;
 }
@@ -222,7 +262,8 @@ TypeInfo make_sequence() {
                        [](const void* o, FunctionRef<void(const void*)> visit) {
                          for (const typename T::value_type& element : as<T>(o)) visit(&element);
                        },
-                   .assign = &assign_sequence<T>};
+                   .assign = &assign_sequence<T>,
+                   .is_unordered = is_instance<T, std::unordered_set>};
   return info;
 }
 
@@ -249,7 +290,8 @@ TypeInfo make_map() {
                   [](const void* o, FunctionRef<void(const void*, const void*)> visit) {
                     for (const auto& [key, value] : as<T>(o)) visit(&key, &value);
                   },
-              .assign = &assign_map<T>};
+              .assign = &assign_map<T>,
+              .is_unordered = is_instance<T, std::unordered_map>};
   return info;
 }
 
