@@ -1,0 +1,343 @@
+#pragma once
+// Call: one call of an entity's method, from `ref->method(args)` to its result.
+//
+// The proxy moves the arguments into a call record. Awaiting the Call hands the record to the kernel, which starts the
+// method in place, queues it, or encodes the arguments and sends them. The result arrives in the record, never in the
+// caller's frame, so a caller that stopped waiting leaves nothing dangling. The same record type serves both ends of a
+// remote call: the callee's node reads arguments into one.
+//
+// Invariant: a record ends exactly once, by outcome or by failure.
+// Not here:  routing, deadlines, locks (the kernel).
+
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "epic/entity_info.hpp"
+#include "epic/ref.hpp"
+#include "epic/task.hpp"
+#include "epic/values.hpp"
+
+namespace epic {
+class Entity;
+
+namespace detail {
+
+class CallRecord;
+struct CallSite;  // the kernel's part of a record
+
+/// Somebody who waits for one or several records. Lives in the waiting frame; detaches itself when that is destroyed.
+struct Waiter {
+  std::coroutine_handle<> handle;
+  CallRecord* execution = nullptr;  // whose turn it continues; null: none
+  std::uint32_t remaining = 0;
+};
+
+/// Non-virtual part first: what the kernel touches on every call.
+class CallRecord {
+ public:
+  enum class State : std::uint8_t { made, queued, loading, locked_out, running, sent, ended };
+
+  CallRecord(const CallRecord&) = delete;
+  CallRecord& operator=(const CallRecord&) = delete;
+
+  std::uint32_t refs = 1;
+  State state = State::made;
+  bool is_read_only = false;
+  bool is_exclusive = false;
+  bool holds_lock = false;
+  bool has_custom_deadline = false;
+  const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
+  NamePtr callee;
+  void* activation = nullptr;      // the kernel's Activation that runs it
+  CallRecord* caller = nullptr;    // whose execution waits for it; null when outside or detached
+  Waiter* waiter = nullptr;
+  CallRecord* previous = nullptr;  // the kernel's list of pending calls
+  CallRecord* next = nullptr;
+  std::int64_t deadline_ns = 0;    // on the kernel's clock
+  std::int64_t patience_ns = 0;    // 0: the default
+  std::uint64_t sequence = 0;      // of the kernel that made the call
+  std::uint64_t observed = 0;      // newest commit observed, for executions without an activation
+  std::exception_ptr failure;      // set by the kernel: time-out, node lost, refused …
+  CallSite* site = nullptr;        // set for calls from outside, inbound or sent; owned by the kernel
+
+  /// Creates the method's Task and returns its frame. `entity` is null for setup.
+  virtual std::coroutine_handle<> start(Entity* entity) = 0;
+  /// Destroys the frame, wherever it is suspended.
+  virtual void destroy_frame() noexcept = 0;
+  /// The std::tuple of arguments, described by method->arguments.
+  virtual void* arguments() noexcept = 0;
+  /// The result, described by method->result; null when void, or when there is none yet.
+  virtual void* result() noexcept = 0;
+  /// A default result to be read into; null when void.
+  virtual void* emplace_result() = 0;
+  [[nodiscard]] virtual std::exception_ptr thrown() const noexcept = 0;
+
+  void release() noexcept {
+    if (--refs == 0) delete this;
+  }
+  static void* operator new(std::size_t size_bytes) { return allocate_frame(size_bytes); }
+  static void operator delete(void* record, std::size_t size_bytes) noexcept { free_frame(record, size_bytes); }
+
+ protected:
+  CallRecord() = default;
+  virtual ~CallRecord();
+};
+
+/// Owner of one count of a record. Execution thread only.
+template <class Record>
+class RecordPtr {
+ public:
+  RecordPtr() = default;
+  explicit RecordPtr(Record* adopted) noexcept : record_(adopted) {}
+  RecordPtr(const RecordPtr& other) noexcept : record_(other.record_) {
+    if (record_ != nullptr) ++record_->refs;
+  }
+  RecordPtr(RecordPtr&& other) noexcept : record_(std::exchange(other.record_, nullptr)) {}
+  RecordPtr& operator=(RecordPtr other) noexcept {
+    std::swap(record_, other.record_);
+    return *this;
+  }
+  ~RecordPtr() {
+    if (record_ != nullptr) record_->release();
+  }
+  static RecordPtr share(Record& record) noexcept {
+    ++record.refs;
+    return RecordPtr(&record);
+  }
+  [[nodiscard]] Record* get() const { return record_; }
+  Record* operator->() const { return record_; }
+  Record& operator*() const { return *record_; }
+  explicit operator bool() const { return record_ != nullptr; }
+  Record* detach() noexcept { return std::exchange(record_, nullptr); }
+
+ private:
+  Record* record_ = nullptr;
+};
+
+/// A record whose end is an Outcome<R>.
+template <class R>
+class ResultRecord : public CallRecord {
+ public:
+  Outcome<R> outcome;
+  Task<R> task;
+
+  void destroy_frame() noexcept override { task.reset(); }
+  void* result() noexcept override {
+    if constexpr (std::is_void_v<R>) return nullptr;
+    else return outcome.value ? &*outcome.value : nullptr;
+  }
+  void* emplace_result() override {
+    if constexpr (std::is_void_v<R>) return nullptr;
+    else return &outcome.value.emplace();
+  }
+  [[nodiscard]] std::exception_ptr thrown() const noexcept override { return outcome.exception; }
+  R take() {
+    if (failure) std::rethrow_exception(failure);
+    return outcome.take();
+  }
+
+ protected:
+  std::coroutine_handle<> adopt(Task<R> body) noexcept {
+    task = std::move(body);
+    auto& promise = task.handle().promise();
+    promise.record = this;
+    promise.outcome = &outcome;
+    return task.handle();
+  }
+};
+
+// ---- what the kernel offers to the templates below; all of it for the execution thread ----
+
+/// Starts a call for the frame `waiter.handle`. Returns what runs next.
+std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept;
+/// Queues a call that nobody awaits yet (gather, spawn).
+void begin_detached(CallRecord& record);
+/// True if ended; otherwise `waiter` is resumed when it ends.
+bool wait_for(CallRecord& record, Waiter& waiter) noexcept;
+/// Suspends the current execution and returns what runs next.
+std::coroutine_handle<> suspend_current() noexcept;
+/// The execution whose turn it is; null outside of one.
+CallRecord* current_execution() noexcept;
+/// The waiting frame goes away: the record no longer resumes it.
+void stop_waiting(CallRecord& record, Waiter& waiter) noexcept;
+[[noreturn]] void throw_empty_ref(std::string_view method);
+
+// ---- one method ----
+
+template <class Pointer>
+struct MethodTraits;
+template <class T, class R, class... Args>
+struct MethodTraits<R (T::*)(Args...)> {
+  using Class = T;
+  using Return = R;
+  using Arguments = std::tuple<std::remove_cvref_t<Args>...>;
+  static constexpr bool kReadOnly = false;
+  static constexpr bool kByValue = (!std::is_reference_v<Args> && ...) && (!std::is_pointer_v<Args> && ...);
+};
+template <class T, class R, class... Args>
+struct MethodTraits<R (T::*)(Args...) const> : MethodTraits<R (T::*)(Args...)> {
+  static constexpr bool kReadOnly = true;
+};
+template <class T, class R, class... Args>
+struct MethodTraits<R (T::*)(Args...) noexcept> : MethodTraits<R (T::*)(Args...)> {};
+template <class T, class R, class... Args>
+struct MethodTraits<R (T::*)(Args...) const noexcept> : MethodTraits<R (T::*)(Args...) const> {};
+
+template <class T>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<Task<T>> = true;
+
+/// "enter_level", cut out of the compiler's text for &Player::enter_level.
+template <auto Pointer>
+constexpr std::string_view method_name_of() {
+  constexpr std::string_view text = __PRETTY_FUNCTION__;
+  constexpr std::string_view name = text.substr(0, text.rfind(']'));
+  return name.substr(name.rfind("::") + 2);
+}
+
+template <auto Pointer>
+constexpr bool check_method() {
+  using Traits = MethodTraits<decltype(Pointer)>;
+  static_assert(is_task<typename Traits::Return>,
+                "epic: a method listed in EPIC_ENTITY must return epic::Task<...>, as it can be called from another process");
+  static_assert(Traits::kByValue,
+                "epic: a method listed in EPIC_ENTITY takes its parameters by value: no references, no pointers, as the caller "
+                "may be in another process");
+  return is_task<typename Traits::Return> && Traits::kByValue;
+}
+
+template <class Return>
+struct TaskValue {
+  using type = void;
+};
+template <class T>
+struct TaskValue<Task<T>> {
+  using type = T;
+};
+
+template <auto Pointer>
+using ResultOf = typename TaskValue<typename MethodTraits<decltype(Pointer)>::Return>::type;
+
+template <auto Pointer, reflect::Locking locking>
+const reflect::MethodInfo& method_info();
+
+/// The record of a call of one method.
+template <auto Pointer, reflect::Locking locking>
+class MethodRecord final : public ResultRecord<ResultOf<Pointer>> {
+  using Traits = MethodTraits<decltype(Pointer)>;
+
+ public:
+  typename Traits::Arguments args;
+
+  template <class... Values>
+  explicit MethodRecord(Values&&... values) : args(std::forward<Values>(values)...) {
+    this->method = &method_info<Pointer, locking>();
+    this->is_read_only = Traits::kReadOnly;
+    this->is_exclusive = locking == reflect::Locking::exclusive;
+  }
+  std::coroutine_handle<> start(Entity* entity) override {
+    return std::apply(
+        [&](auto&... values) {
+          return this->adopt((static_cast<typename Traits::Class*>(entity)->*Pointer)(std::move(values)...));
+        },
+        args);
+  }
+  void* arguments() noexcept override { return &args; }
+};
+
+template <auto Pointer, reflect::Locking locking>
+const reflect::MethodInfo& method_info() {
+  using Traits = MethodTraits<decltype(Pointer)>;
+  using R = ResultOf<Pointer>;
+  static constexpr reflect::MethodInfo info{
+      .name = method_name_of<Pointer>(),
+      .arguments = &reflect::type_of<typename Traits::Arguments>,
+      .result = [] {
+        if constexpr (std::is_void_v<R>) return reflect::TypeFn{nullptr};
+        else return reflect::TypeFn{&reflect::type_of<R>};
+      }(),
+      .access = Traits::kReadOnly ? reflect::Access::read_only : reflect::Access::read_write,
+      .locking = locking,
+      .make_record = []() -> CallRecord* { return new MethodRecord<Pointer, locking>(); }};
+  return info;
+}
+
+}  // namespace detail
+
+/// A call that has not started. Await it, or give it to gather() or spawn(). Execution thread only.
+template <class R>
+class [[nodiscard("epic: a call does not start until it is awaited, or given to gather or spawn")]] Call {
+ public:
+  using value_type = R;
+  using EpicAwaitable = void;
+
+  explicit Call(detail::RecordPtr<detail::ResultRecord<R>> record) : record_(std::move(record)) {}
+  Call(Call&&) noexcept = default;
+  Call& operator=(Call&&) noexcept = default;
+
+  class Awaiter {
+   public:
+    explicit Awaiter(detail::RecordPtr<detail::ResultRecord<R>> record) : record_(std::move(record)) {}
+    Awaiter(const Awaiter&) = delete;
+    Awaiter& operator=(const Awaiter&) = delete;
+    ~Awaiter() {
+      if (record_->waiter == &waiter_) detail::stop_waiting(*record_, waiter_);
+    }
+    bool await_ready() const noexcept { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+      waiter_.handle = awaiting;
+      return detail::begin_call(*record_, waiter_);
+    }
+    R await_resume() { return record_->take(); }
+
+   private:
+    detail::RecordPtr<detail::ResultRecord<R>> record_;
+    detail::Waiter waiter_;
+  };
+  Awaiter operator co_await() && noexcept { return Awaiter(std::move(record_)); }
+
+  /// For gather, spawn and clients: the record leaves this Call.
+  detail::RecordPtr<detail::ResultRecord<R>> epic_take_record() && { return std::move(record_); }
+
+ private:
+  detail::RecordPtr<detail::ResultRecord<R>> record_;
+};
+
+namespace detail {
+
+/// One member of a proxy. All members of a proxy lie in one union, so a proxy is one pointer however many methods.
+template <auto Pointer, reflect::Locking locking, class Signature = decltype(Pointer)>
+struct Method;
+
+#define EPIC_DEFINE_METHOD(qualifiers)                                                                            \
+  template <auto Pointer, reflect::Locking locking, class T, class R, class... Args>                              \
+  struct Method<Pointer, locking, R (T::*)(Args...) qualifiers> {                                                 \
+    static_assert(check_method<Pointer>());                                                                       \
+    const Target* target;                                                                                         \
+    auto operator()(Args... args) const {                                                                         \
+      using Record = MethodRecord<Pointer, locking>;                                                              \
+      using Result = ResultOf<Pointer>;                                                                           \
+      if (!*target->name) throw_empty_ref(method_name_of<Pointer>());                                             \
+      auto* record = new Record(std::move(args)...);                                                              \
+      record->callee = *target->name;                                                                             \
+      record->patience_ns = target->patience.count();                                                             \
+      return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                                               \
+    }                                                                                                             \
+  }
+EPIC_DEFINE_METHOD();
+EPIC_DEFINE_METHOD(const);
+EPIC_DEFINE_METHOD(noexcept);
+EPIC_DEFINE_METHOD(const noexcept);
+#undef EPIC_DEFINE_METHOD
+
+}  // namespace detail
+}  // namespace epic

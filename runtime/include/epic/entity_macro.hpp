@@ -1,0 +1,199 @@
+#pragma once
+// EPIC_ENTITY: turns a class into an entity class, from inside the class, so that state may be private.
+//
+//   EPIC_ENTITY(Player, state(score, team), methods(enter_level, get_score))
+//
+// Each section is a word with arguments, in any order: base(GameEntity), state(…), methods(…), exclusive(…) or bare
+// exclusive, renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s), transient. The macro goes last
+// in the class and needs no semicolon.
+//
+// How: every section is expanded twice, once to members of the proxy (EPIC_P_…) and once to calls on a builder of the
+// tables (EPIC_D_…). A section word is pasted to the prefix and followed by `()`; a section with arguments ends in
+// EPIC_EAT, which swallows those empty parentheses, and a bare word uses them as its own.
+
+#include <chrono>
+#include <concepts>
+#include <type_traits>
+
+#include "epic/entity.hpp"
+#include "epic/entity_info.hpp"
+#include "epic/values.hpp"
+
+namespace epic::detail {
+
+template <class T>
+concept HasEpicInfo = requires { typename T::EpicSelf; };
+
+/// Fills an EntityInfo from the sections of EPIC_ENTITY.
+template <class T>
+class EntityBuilder {
+ public:
+  explicit EntityBuilder(std::string_view name) {
+    static_assert(std::derived_from<T, Entity>, "epic: an entity class derives from epic::Entity");
+    static_assert(std::default_initializable<T>, "epic: an entity class needs a default constructor; its key is key()");
+    info_.type_name = name;
+    info_.has_on_activate = !std::same_as<decltype(&T::on_activate), Task<void> (Entity::*)()>;
+    info_.has_on_deactivate = !std::same_as<decltype(&T::on_deactivate), Task<void> (Entity::*)()>;
+    info_.create = []() -> Entity* { return new T(); };
+    info_.destroy = [](Entity* entity) noexcept { delete static_cast<T*>(entity); };
+    info_.object = [](Entity* entity) -> void* { return static_cast<T*>(entity); };
+  }
+
+  template <class Base>
+  EntityBuilder&& base() && {
+    static_assert(std::derived_from<T, Base>, "epic: base(B) names a class that this one derives from");
+    static_assert(HasEpicInfo<Base>, "epic: base(B) names a class with an EPIC_ENTITY of its own");
+    Base::template epic_describe<T>(std::move(*this));
+    return std::move(*this);
+  }
+  template <auto Member>
+  EntityBuilder&& state(std::string_view name) && {
+    using Value = std::remove_cvref_t<decltype(std::declval<T&>().*Member)>;
+    info_.state_fields.push_back({.name = name, .type = &reflect::type_of<Value>, .get = [](void* object) -> void* {
+                                    return &(static_cast<T*>(object)->*Member);
+                                  }});
+    return std::move(*this);
+  }
+  template <auto Pointer, reflect::Locking locking>
+  EntityBuilder&& method() && {
+    info_.methods.push_back(&method_info<Pointer, locking>());
+    return std::move(*this);
+  }
+  EntityBuilder&& class_exclusive() && {
+    info_.class_exclusive = true;
+    return std::move(*this);
+  }
+  EntityBuilder&& renamed(std::string_view old_name, std::string_view new_name) && {
+    info_.renames.emplace_back(old_name, new_name);
+    return std::move(*this);
+  }
+  template <class... Former>
+  EntityBuilder&& named(std::string_view name, const Former&... former) && {
+    info_.type_name = name;
+    (info_.former_names.push_back(former.name), ...);
+    return std::move(*this);
+  }
+  EntityBuilder&& durability(reflect::Durability mode, std::chrono::nanoseconds interval = {}) && {
+    info_.durability = mode;
+    info_.save_interval = interval;
+    return std::move(*this);
+  }
+  reflect::EntityInfo build() && {
+    info_.state = {.kind = reflect::Kind::record, .name = info_.type_name, .size_bytes = sizeof(T)};
+    return std::move(info_);
+  }
+
+ private:
+  reflect::EntityInfo info_;
+};
+
+struct FormerName {
+  std::string_view name;
+};
+constexpr FormerName formerly(std::string_view name) { return {name}; }
+
+/// The one table of T. `state.fields` points into it, so it is completed where it stays.
+template <class T>
+const reflect::EntityInfo& entity_info() {
+  struct Holder {
+    reflect::EntityInfo info = T::template epic_describe<T>(EntityBuilder<T>(T::epic_declared_name())).build();
+    Holder() { info.state.fields = info.state_fields; }
+  };
+  static const Holder holder;
+  return holder.info;
+}
+
+}  // namespace epic::detail
+
+// ---- preprocessor: apply a macro to each argument, twice nestable ----
+#define EPIC_EAT(...)
+#define EPIC_PARENS ()
+#define EPIC_X1(...) EPIC_X2(EPIC_X2(EPIC_X2(EPIC_X2(__VA_ARGS__))))
+#define EPIC_X2(...) EPIC_X3(EPIC_X3(EPIC_X3(EPIC_X3(__VA_ARGS__))))
+#define EPIC_X3(...) EPIC_X4(EPIC_X4(EPIC_X4(EPIC_X4(__VA_ARGS__))))
+#define EPIC_X4(...) __VA_ARGS__
+#define EPIC_EACH(macro, ...) __VA_OPT__(EPIC_X1(EPIC_EACH_STEP(macro, __VA_ARGS__)))
+#define EPIC_EACH_STEP(macro, first, ...) macro(first) __VA_OPT__(EPIC_EACH_AGAIN EPIC_PARENS(macro, __VA_ARGS__))
+#define EPIC_EACH_AGAIN() EPIC_EACH_STEP
+#define EPIC_Y1(...) EPIC_Y2(EPIC_Y2(EPIC_Y2(EPIC_Y2(__VA_ARGS__))))
+#define EPIC_Y2(...) EPIC_Y3(EPIC_Y3(EPIC_Y3(EPIC_Y3(__VA_ARGS__))))
+#define EPIC_Y3(...) __VA_ARGS__
+#define EPIC_SECTIONS(macro, ...) __VA_OPT__(EPIC_Y1(EPIC_SECTIONS_STEP(macro, __VA_ARGS__)))
+#define EPIC_SECTIONS_STEP(macro, first, ...) \
+  macro(first) __VA_OPT__(EPIC_SECTIONS_AGAIN EPIC_PARENS(macro, __VA_ARGS__))
+#define EPIC_SECTIONS_AGAIN() EPIC_SECTIONS_STEP
+
+// ---- pass 0: the base's proxy ----
+#define EPIC_B(section) EPIC_B_##section()
+#define EPIC_B_base(Base) , Base::EpicProxy EPIC_EAT
+#define EPIC_B_state(...) EPIC_EAT
+#define EPIC_B_methods(...) EPIC_EAT
+#define EPIC_B_exclusive(...) __VA_OPT__(EPIC_EAT)
+#define EPIC_B_renamed(...) EPIC_EAT
+#define EPIC_B_named(...) EPIC_EAT
+#define EPIC_B_interval(...) EPIC_EAT
+#define EPIC_B_gated()
+#define EPIC_B_transient()
+
+// ---- pass 1: members of the proxy ----
+#define EPIC_P(section) EPIC_P_##section()
+#define EPIC_P_base(...) EPIC_EAT
+#define EPIC_P_state(...) EPIC_EAT
+#define EPIC_P_methods(...) EPIC_EACH(EPIC_P_METHOD, __VA_ARGS__) EPIC_EAT
+#define EPIC_P_exclusive(...) __VA_OPT__(EPIC_EACH(EPIC_P_EXCLUSIVE, __VA_ARGS__) EPIC_EAT)
+#define EPIC_P_renamed(...) EPIC_EAT
+#define EPIC_P_named(...) EPIC_EAT
+#define EPIC_P_interval(...) EPIC_EAT
+#define EPIC_P_gated()
+#define EPIC_P_transient()
+#define EPIC_P_METHOD(method) EPIC_P_MEMBER(method, none)
+#define EPIC_P_EXCLUSIVE(method) EPIC_P_MEMBER(method, exclusive)
+#define EPIC_P_MEMBER(method, locking) \
+  ::epic::detail::Method<&EpicSelf::method, ::epic::reflect::Locking::locking> method;
+
+// ---- pass 2: calls on the builder ----
+#define EPIC_D(section) EPIC_D_##section()
+#define EPIC_D_base(Base) .template base<Base>() EPIC_EAT
+#define EPIC_D_state(...) EPIC_EACH(EPIC_D_STATE, __VA_ARGS__) EPIC_EAT
+#define EPIC_D_methods(...) EPIC_EACH(EPIC_D_METHOD, __VA_ARGS__) EPIC_EAT
+#define EPIC_D_exclusive(...) EPIC_D_EXCLUSIVE##__VA_OPT__(_SOME)(__VA_ARGS__)
+#define EPIC_D_EXCLUSIVE() .class_exclusive()
+#define EPIC_D_EXCLUSIVE_SOME(...) EPIC_EACH(EPIC_D_EXCLUSIVE_METHOD, __VA_ARGS__) EPIC_EAT
+#define EPIC_D_renamed(from, to) .renamed(#from, #to) EPIC_EAT
+#define EPIC_D_named(...) .named(__VA_ARGS__) EPIC_EAT
+#define EPIC_D_interval(...) .durability(::epic::reflect::Durability::interval, __VA_ARGS__) EPIC_EAT
+#define EPIC_D_gated() .durability(::epic::reflect::Durability::gated)
+#define EPIC_D_transient() .durability(::epic::reflect::Durability::transient)
+#define EPIC_D_STATE(member) .template state<&EpicSelf::member>(#member)
+#define EPIC_D_METHOD(name) .template method<&EpicSelf::name, ::epic::reflect::Locking::none>()
+#define EPIC_D_EXCLUSIVE_METHOD(name) .template method<&EpicSelf::name, ::epic::reflect::Locking::exclusive>()
+
+#define EPIC_SECOND(first, second, ...) second
+#define EPIC_BASE_PROXY(...) EPIC_SECOND(__VA_ARGS__)
+
+/// See the top of this file.
+#define EPIC_ENTITY(Type, ...)                                                                                       \
+ public:                                                                                                             \
+  using EpicSelf = Type;                                                                                             \
+  struct EpicProxy : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__)) {                                          \
+    explicit EpicProxy(const ::epic::detail::Target& target)                                                         \
+        : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))(target), epic_target{&target} {}                      \
+    union {                                                                                                          \
+      ::epic::detail::ProxyHead epic_target;                                                                         \
+      EPIC_SECTIONS(EPIC_P, __VA_ARGS__)                                                                             \
+    };                                                                                                               \
+  };                                                                                                                 \
+  static constexpr std::string_view epic_declared_name() { return #Type; }                                           \
+  static std::string_view epic_type_name() { return epic_info().type_name; }                                         \
+  static const ::epic::reflect::EntityInfo& epic_info() { return ::epic::detail::entity_info<Type>(); }              \
+  template <class EpicMost>                                                                                          \
+  static ::epic::detail::EntityBuilder<EpicMost>&& epic_describe(::epic::detail::EntityBuilder<EpicMost>&& builder) { \
+    using namespace std::chrono_literals;                                                                            \
+    using ::epic::detail::formerly;                                                                                  \
+    return std::move(builder) EPIC_SECTIONS(EPIC_D, __VA_ARGS__);                                                    \
+  }                                                                                                                  \
+                                                                                                                     \
+ protected:                                                                                                          \
+  ::epic::Ref<Type> self() const { return ::epic::Ref<Type>(epic_name_); }
+
+#define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~ __VA_ARGS__, ::epic::detail::NoBaseProxy, ~)

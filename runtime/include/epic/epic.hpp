@@ -1,0 +1,16 @@
+#pragma once
+// Everything that a module of entities needs. Light on purpose: no networking, storage or logging library comes with it.
+
+#include "epic/call.hpp"
+#include "epic/entity.hpp"
+#include "epic/entity_macro.hpp"
+#include "epic/error.hpp"
+#include "epic/gather.hpp"
+#include "epic/log.hpp"
+#include "epic/module.hpp"
+#include "epic/pool.hpp"
+#include "epic/ref.hpp"
+#include "epic/state.hpp"
+#include "epic/task.hpp"
+#include "epic/time.hpp"
+#include "epic/values.hpp"

@@ -1,0 +1,185 @@
+#pragma once
+// gather and spawn: several calls at once, and calls that go on by themselves.
+//
+//   auto [a, b] = co_await epic::gather(left->get(), right->get());
+//   std::vector<bool> hits = co_await epic::gather(std::move(calls));   // vector of calls of one type
+//   auto pending = epic::spawn(other->work());  …  co_await pending;
+//
+// gather ends when all have ended, and then throws the first error in the order of its arguments, if any.
+
+#include <coroutine>
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "epic/call.hpp"
+
+namespace epic {
+
+namespace detail {
+
+/// The record of a Task of the entity's own that runs beside its caller.
+template <class R>
+class TaskRecord final : public ResultRecord<R> {
+ public:
+  explicit TaskRecord(Task<R> body) : body_(std::move(body)) {}
+  std::coroutine_handle<> start(Entity*) override { return this->adopt(std::move(body_)); }
+  void* arguments() noexcept override { return nullptr; }
+
+ private:
+  Task<R> body_;
+};
+
+template <class R>
+RecordPtr<ResultRecord<R>> to_record(Call<R>&& call) {
+  return std::move(call).epic_take_record();
+}
+/// Runs as a further execution of the entity that spawns it.
+template <class R>
+RecordPtr<ResultRecord<R>> to_record(Task<R>&& task) {
+  return RecordPtr<ResultRecord<R>>(new TaskRecord<R>(std::move(task)));
+}
+
+template <class R>
+using GatheredValue = std::conditional_t<std::is_void_v<R>, std::monostate, R>;
+template <class R>
+GatheredValue<R> take_gathered(ResultRecord<R>& record) {
+  if constexpr (std::is_void_v<R>) {
+    record.take();
+    return {};
+  } else {
+    return record.take();
+  }
+}
+
+template <class... R>
+class GatherAwaiter {
+ public:
+  using EpicAwaitable = void;
+  explicit GatherAwaiter(RecordPtr<ResultRecord<R>>... records) : records_(std::move(records)...) {}
+  GatherAwaiter(const GatherAwaiter&) = delete;
+  GatherAwaiter& operator=(const GatherAwaiter&) = delete;
+  ~GatherAwaiter() {
+    std::apply([this](auto&... record) { (stop_waiting(*record, waiter_), ...); }, records_);
+  }
+  bool await_ready() const noexcept { return sizeof...(R) == 0; }
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    waiter_.handle = awaiting;
+    std::apply(
+        [this](auto&... record) {
+          (begin_detached(*record), ...);
+          (static_cast<void>(wait_for(*record, waiter_)), ...);
+        },
+        records_);
+    return suspend_current();
+  }
+  auto await_resume() {
+    return std::apply([](auto&... record) { return std::tuple<GatheredValue<R>...>{take_gathered(*record)...}; }, records_);
+  }
+
+ private:
+  std::tuple<RecordPtr<ResultRecord<R>>...> records_;
+  Waiter waiter_;
+};
+
+template <class R>
+class GatherVectorAwaiter {
+ public:
+  using EpicAwaitable = void;
+  explicit GatherVectorAwaiter(std::vector<RecordPtr<ResultRecord<R>>> records) : records_(std::move(records)) {}
+  GatherVectorAwaiter(const GatherVectorAwaiter&) = delete;
+  GatherVectorAwaiter& operator=(const GatherVectorAwaiter&) = delete;
+  ~GatherVectorAwaiter() {
+    for (auto& record : records_) stop_waiting(*record, waiter_);
+  }
+  bool await_ready() const noexcept { return records_.empty(); }
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    waiter_.handle = awaiting;
+    for (auto& record : records_) begin_detached(*record);
+    for (auto& record : records_) static_cast<void>(wait_for(*record, waiter_));
+    return suspend_current();
+  }
+  auto await_resume() {
+    if constexpr (std::is_void_v<R>) {
+      for (auto& record : records_) record->take();
+    } else {
+      std::vector<R> values;
+      values.reserve(records_.size());
+      for (auto& record : records_) values.push_back(record->take());
+      return values;
+    }
+  }
+
+ private:
+  std::vector<RecordPtr<ResultRecord<R>>> records_;
+  Waiter waiter_;
+};
+
+}  // namespace detail
+
+/// Starts all, waits for all; a tuple of the results (std::monostate for void).
+template <class... Work>
+  requires(sizeof...(Work) > 0 && (requires { typename Work::value_type; } && ...))
+[[nodiscard]] auto gather(Work&&... work) {
+  return detail::GatherAwaiter<typename std::remove_cvref_t<Work>::value_type...>(detail::to_record(std::move(work))...);
+}
+
+/// The same for any number of calls of one type; a vector of the results, nothing for void.
+template <class Work>
+[[nodiscard]] auto gather(std::vector<Work> work) {
+  using R = typename Work::value_type;
+  std::vector<detail::RecordPtr<detail::ResultRecord<R>>> records;
+  records.reserve(work.size());
+  for (Work& one : work) records.push_back(detail::to_record(std::move(one)));
+  return detail::GatherVectorAwaiter<R>(std::move(records));
+}
+
+/// A call that was started on its own. May be awaited once, by the entity that spawned it; dropping it lets the call go on.
+template <class R>
+class Spawned {
+ public:
+  using value_type = R;
+  using EpicAwaitable = void;
+  explicit Spawned(detail::RecordPtr<detail::ResultRecord<R>> record) : record_(std::move(record)) {}
+  Spawned(Spawned&&) noexcept = default;
+  Spawned& operator=(Spawned&&) noexcept = default;
+
+  [[nodiscard]] bool is_ended() const { return record_->state == detail::CallRecord::State::ended; }
+
+  class Awaiter {
+   public:
+    explicit Awaiter(detail::RecordPtr<detail::ResultRecord<R>> record) : record_(std::move(record)) {}
+    Awaiter(const Awaiter&) = delete;
+    Awaiter& operator=(const Awaiter&) = delete;
+    ~Awaiter() { detail::stop_waiting(*record_, waiter_); }
+    bool await_ready() const noexcept { return record_->state == detail::CallRecord::State::ended; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+      waiter_.handle = awaiting;
+      static_cast<void>(detail::wait_for(*record_, waiter_));
+      return detail::suspend_current();
+    }
+    R await_resume() { return record_->take(); }
+
+   private:
+    detail::RecordPtr<detail::ResultRecord<R>> record_;
+    detail::Waiter waiter_;
+  };
+  Awaiter operator co_await() const { return Awaiter(record_); }
+
+ private:
+  detail::RecordPtr<detail::ResultRecord<R>> record_;
+};
+
+/// Starts a call, or a Task of the entity's own, that nobody need wait for. An error that nobody awaits is logged.
+template <class Work>
+  requires requires { typename Work::value_type; }
+Spawned<typename Work::value_type> spawn(Work work) {
+  auto record = detail::to_record(std::move(work));
+  detail::begin_detached(*record);
+  return Spawned<typename Work::value_type>(std::move(record));
+}
+
+}  // namespace epic

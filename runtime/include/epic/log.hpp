@@ -1,0 +1,39 @@
+#pragma once
+// log: lines with time, level and the entity that wrote them. They go to the node's log, and are not held back by the gate.
+
+#include <fmt/core.h>
+
+#include <string_view>
+#include <utility>
+
+namespace epic::log {
+
+enum class Level { debug, info, warn, error };
+
+/// Writes one line at once. `message` may hold line breaks; each becomes a line of its own.
+void write(Level level, std::string_view message);
+/// False when lines of this level are dropped, so that costly arguments need not be made.
+[[nodiscard]] bool is_on(Level level);
+
+namespace detail {
+void vwrite(Level level, fmt::string_view format, fmt::format_args args);
+}
+
+template <class... Args>
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  detail::vwrite(Level::debug, format, fmt::make_format_args(args...));
+}
+template <class... Args>
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  detail::vwrite(Level::info, format, fmt::make_format_args(args...));
+}
+template <class... Args>
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  detail::vwrite(Level::warn, format, fmt::make_format_args(args...));
+}
+template <class... Args>
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  detail::vwrite(Level::error, format, fmt::make_format_args(args...));
+}
+
+}  // namespace epic::log

@@ -1,0 +1,160 @@
+#pragma once
+// Task: what an entity's method returns, and what carries its code from one yield point to the next.
+//
+// A Task is lazy: nothing runs until it is awaited, or until the runtime starts it as the body of a call. Awaiting a Task
+// of your own (a private helper) is a plain transfer inside the same call; awaiting a call on a Ref goes through the
+// kernel. Between two co_awaits nothing else runs on the node.
+//
+// Invariant: a frame is destroyed by the Task that owns it, on the execution thread.
+// Not here:  calls (call.hpp), what the kernel does with them.
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace epic {
+
+template <class T = void>
+class Task;
+
+namespace detail {
+
+class CallRecord;
+
+/// Memory for coroutine frames and call records: per-thread free lists by size class.
+void* allocate_frame(std::size_t size_bytes);
+void free_frame(void* frame, std::size_t size_bytes) noexcept;
+
+/// The outermost Task of a call has ended. Returns what runs next.
+std::coroutine_handle<> finish_call(CallRecord& record) noexcept;
+
+/// Where a coroutine leaves how it ended: in the awaiting frame for a helper, in the call record for a method.
+template <class T>
+struct Outcome {
+  std::optional<T> value;
+  std::exception_ptr exception;
+  T take() {
+    if (exception) std::rethrow_exception(exception);
+    return std::move(*value);
+  }
+};
+template <>
+struct Outcome<void> {
+  std::exception_ptr exception;
+  void take() const {
+    if (exception) std::rethrow_exception(exception);
+  }
+};
+
+/// Everything that may be awaited inside a Task says so with `using EpicAwaitable = void`.
+template <class A>
+concept Awaitable = requires { typename std::remove_cvref_t<A>::EpicAwaitable; };
+
+template <class T>
+struct PromiseBase {
+  std::coroutine_handle<> continuation;  // a helper: who awaits it
+  CallRecord* record = nullptr;          // a method: its call
+  Outcome<T>* outcome = nullptr;         // set before the first resume
+
+  static void* operator new(std::size_t size_bytes) { return allocate_frame(size_bytes); }
+  static void operator delete(void* frame, std::size_t size_bytes) noexcept { free_frame(frame, size_bytes); }
+
+  std::suspend_always initial_suspend() noexcept { return {}; }
+
+  struct Final {
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
+      Promise& promise = ended.promise();
+      return promise.record != nullptr ? finish_call(*promise.record) : promise.continuation;
+    }
+    void await_resume() const noexcept {}
+  };
+  Final final_suspend() noexcept { return {}; }
+
+  void unhandled_exception() noexcept { outcome->exception = std::current_exception(); }
+
+  template <class A>
+  A&& await_transform(A&& awaitable) const noexcept {
+    static_assert(Awaitable<A>,
+                  "epic: this cannot be awaited in an entity. Await a call on a Ref, a Task of your own, or epic::sleep, gather, "
+                  "spawn, saved; anything else would resume outside of the entity's turn");
+    return std::forward<A>(awaitable);
+  }
+};
+
+template <class T>
+struct Promise : PromiseBase<T> {
+  Task<T> get_return_object() noexcept;
+  template <class U>
+    requires std::is_convertible_v<U&&, T>
+  void return_value(U&& value) {
+    this->outcome->value.emplace(std::forward<U>(value));
+  }
+};
+template <>
+struct Promise<void> : PromiseBase<void> {
+  Task<void> get_return_object() noexcept;
+  void return_void() const noexcept {}
+};
+
+}  // namespace detail
+
+/// A coroutine that yields T. Move-only; owns the frame. Execution thread only.
+template <class T>
+class [[nodiscard("epic: a Task does nothing until it is awaited")]] Task {
+ public:
+  using promise_type = detail::Promise<T>;
+  using value_type = T;
+  using EpicAwaitable = void;
+  using Handle = std::coroutine_handle<promise_type>;
+
+  Task() = default;
+  explicit Task(Handle handle) : handle_(handle) {}
+  Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+  Task& operator=(Task&& other) noexcept {
+    if (this != &other) {
+      reset();
+      handle_ = std::exchange(other.handle_, {});
+    }
+    return *this;
+  }
+  ~Task() { reset(); }
+
+  /// Destroys the frame, wherever it is suspended.
+  void reset() noexcept {
+    if (handle_) std::exchange(handle_, {}).destroy();
+  }
+  [[nodiscard]] Handle handle() const { return handle_; }
+
+  struct Awaiter {
+    Handle handle;
+    detail::Outcome<T> outcome = {};
+    bool await_ready() const noexcept { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+      handle.promise().continuation = awaiting;
+      handle.promise().outcome = &outcome;
+      return handle;
+    }
+    T await_resume() { return outcome.take(); }
+  };
+  Awaiter operator co_await() const& noexcept { return Awaiter{handle_}; }
+
+ private:
+  Handle handle_;
+};
+
+namespace detail {
+template <class T>
+Task<T> Promise<T>::get_return_object() noexcept {
+  return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
+}
+inline Task<void> Promise<void>::get_return_object() noexcept {
+  return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
+}
+}  // namespace detail
+
+}  // namespace epic

@@ -1,0 +1,36 @@
+#pragma once
+// Time inside an entity: sleeping, and the two clocks that the runtime drives. Under simulation both are virtual.
+
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+
+#include "epic/call.hpp"
+
+namespace epic {
+
+namespace detail {
+struct SleepAwaiter {
+  using EpicAwaitable = void;
+  std::int64_t nanoseconds;
+  Waiter waiter = {};
+  std::uint64_t timer = 0;
+  bool await_ready() const noexcept { return false; }
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
+  void await_resume() noexcept { timer = 0; }
+  explicit SleepAwaiter(std::int64_t duration_ns) : nanoseconds(duration_ns) {}
+  SleepAwaiter(const SleepAwaiter&) = delete;
+  SleepAwaiter& operator=(const SleepAwaiter&) = delete;
+  ~SleepAwaiter();
+};
+}  // namespace detail
+
+/// Ends the turn and goes on after `duration`; other calls of the entity may run meanwhile. Keeps the entity active.
+[[nodiscard]] inline detail::SleepAwaiter sleep(std::chrono::nanoseconds duration) {
+  return detail::SleepAwaiter(duration.count());
+}
+
+/// Wall clock of the node, as of the start of the turn.
+std::chrono::system_clock::time_point now();
+
+}  // namespace epic

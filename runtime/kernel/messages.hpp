@@ -1,0 +1,107 @@
+#pragma once
+// Messages: what nodes and clients say to each other, as plain values. wire/ turns them into bytes and back.
+//
+// A peer introduces itself with Hello, once a connection; from then on a method is an index into the table of the one who
+// sends the call. Arguments and results are read with the schema that the writer's table names.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "epic/error.hpp"
+#include "kernel/ids.hpp"
+
+namespace epic::kernel {
+
+/// Who is at the other end: a node in one of its lives, or a client (node 0) with a number that the driver gave it.
+struct PeerAddress {
+  NodeId node;
+  std::uint64_t life = 0;  // Incarnation of a node; number of a client
+  auto operator<=>(const PeerAddress&) const = default;
+  [[nodiscard]] bool is_client() const { return node == NodeId{0}; }
+};
+
+/// Names a call for good: who made it, and its how-manieth it was.
+struct CallId {
+  NodeId node;
+  std::uint64_t life = 0;
+  std::uint64_t sequence = 0;
+  auto operator<=>(const CallId&) const = default;
+};
+
+struct MethodEntry {
+  std::string type;
+  std::string method;
+  std::string arguments_schema;  // canonical text, reflect/schema.hpp
+  std::string result_schema;     // empty: void
+  bool operator==(const MethodEntry&) const = default;
+};
+
+struct HelloMessage {
+  std::uint32_t protocol = 1;
+  PeerAddress from;
+  std::string fabric;        // both ends must name the same one
+  std::uint16_t shard_count = 0;
+  std::vector<MethodEntry> methods;
+  bool operator==(const HelloMessage&) const = default;
+};
+
+struct ChainLink {
+  CallId id;
+  std::string entity;  // "Type/Key"; "setup" or "client" at the root
+  std::string method;
+  bool operator==(const ChainLink&) const = default;
+};
+
+struct CallMessage {
+  CallId id;
+  std::string target;              // "Type/Key"
+  std::uint32_t method = 0;        // index in the sender's HelloMessage::methods
+  MapVersion map_version;          // the shard map that the sender went by
+  std::int64_t patience_ns = 0;    // what is left of the deadline
+  std::vector<ChainLink> chain;    // who waits for this call, outermost first
+  std::vector<std::byte> arguments;
+  bool operator==(const CallMessage&) const = default;
+};
+
+struct ResultPart {
+  std::vector<std::byte> bytes;
+  bool operator==(const ResultPart&) const = default;
+};
+struct ErrorPart {
+  ErrorCode code{};
+  std::string exception_type;  // call_failed: the C++ type's name
+  std::string message;
+  bool operator==(const ErrorPart&) const = default;
+};
+/// The receiver does not own the shard and has done nothing; the sender tries again by a newer map.
+struct RefusedPart {
+  MapVersion map_version;
+  bool operator==(const RefusedPart&) const = default;
+};
+
+struct ReplyMessage {
+  std::uint64_t sequence = 0;  // of the CallId
+  std::variant<ResultPart, ErrorPart, RefusedPart> outcome;
+  bool operator==(const ReplyMessage&) const = default;
+};
+
+using Message = std::variant<HelloMessage, CallMessage, ReplyMessage>;
+
+/// Which node owns which shard, as coordination has published it.
+struct ShardMap {
+  struct Member {
+    NodeId node;
+    Incarnation incarnation;
+    std::string address;  // for the transport
+    bool operator==(const Member&) const = default;
+  };
+  MapVersion version;
+  std::vector<NodeId> owners;  // by shard; node 0: nobody yet
+  std::vector<Member> members;
+  bool operator==(const ShardMap&) const = default;
+};
+
+}  // namespace epic::kernel
