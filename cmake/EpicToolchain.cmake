@@ -1,11 +1,7 @@
 # Compiler, language and the developer's flags. Users of the installed package get none of the latter.
 
-if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
-  message(FATAL_ERROR
-    "epic needs clang 19 or newer, and found ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}.\n"
-    "Older compilers miscompile temporaries inside co_await expressions.\n"
-    "Install it with 'apt-get install clang-19' and configure with -DCMAKE_CXX_COMPILER=clang++-19.")
-endif()
+include(EpicCompiler)
+epic_require_compiler("epic")
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)

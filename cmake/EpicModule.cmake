@@ -1,0 +1,81 @@
+# What a project builds with: epic_add_module() and epic_add_tests(). The same functions serve this tree's own modules.
+
+# epic_add_module(NAME arena SOURCES src/*.cpp)
+#
+# Builds the entity classes of SOURCES (files or patterns; patterns are looked at again at each build) into
+# build/modules/arena.so, which every node loads. Nothing of the runtime is linked in: the node that loads the module
+# provides it, so that a process has exactly one.
+function(epic_add_module)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES")
+  epic_check_arguments_(epic_add_module "${arg_NAME}" "${arg_SOURCES}" "${arg_UNPARSED_ARGUMENTS}")
+  epic_require_compiler("The epic module '${arg_NAME}'")
+  epic_expand_sources_(sources epic_add_module ${arg_SOURCES})
+
+  # The objects are a target of their own so that the project's tests link what the node loads, compiled once.
+  add_library(${arg_NAME}_objects OBJECT ${sources})
+  epic_module_defaults_(${arg_NAME}_objects)
+  target_link_libraries(${arg_NAME}_objects PUBLIC epic::module)
+
+  add_library(${arg_NAME} MODULE $<TARGET_OBJECTS:${arg_NAME}_objects>)
+  set_target_properties(${arg_NAME} PROPERTIES
+    PREFIX "" SUFFIX ".so" LINKER_LANGUAGE CXX
+    LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/modules")
+endfunction()
+
+# epic_add_tests(NAME arena_tests MODULE arena SOURCES tests/*.cpp)
+#
+# A Catch2 program of SOURCES, the classes of MODULE and the runtime, run by 'epic test' and ctest. The main function
+# comes with the package.
+function(epic_add_tests)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;MODULE" "SOURCES")
+  epic_check_arguments_(epic_add_tests "${arg_NAME}" "${arg_SOURCES}" "${arg_UNPARSED_ARGUMENTS}")
+  if(arg_MODULE AND NOT TARGET ${arg_MODULE}_objects)
+    message(FATAL_ERROR "epic_add_tests(NAME ${arg_NAME}): MODULE ${arg_MODULE} is not known here. "
+      "Call epic_add_module(NAME ${arg_MODULE} ...) first.")
+  endif()
+  epic_expand_sources_(sources epic_add_tests ${arg_SOURCES})
+
+  add_executable(${arg_NAME} ${sources})
+  epic_module_defaults_(${arg_NAME})
+  target_include_directories(${arg_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  if(arg_MODULE)
+    target_link_libraries(${arg_NAME} PRIVATE ${arg_MODULE}_objects)
+  endif()
+  target_link_libraries(${arg_NAME} PRIVATE epic::test_main epic::runtime)
+  add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} --use-colour no)
+endfunction()
+
+# What users get: the language, warnings, and nothing that turns a warning into an error.
+function(epic_module_defaults_ target)
+  target_compile_options(${target} PRIVATE -Wall)
+  set_target_properties(${target} PROPERTIES
+    CXX_STANDARD 23 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF CXX_SCAN_FOR_MODULES OFF
+    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET default VISIBILITY_INLINES_HIDDEN OFF
+    EXPORT_COMPILE_COMMANDS ON)
+endfunction()
+
+function(epic_check_arguments_ function name sources unparsed)
+  if(unparsed)
+    message(FATAL_ERROR "${function}: '${unparsed}' is not understood. Expected: ${function}(NAME name SOURCES src/*.cpp)")
+  endif()
+  if(NOT name)
+    message(FATAL_ERROR "${function}: NAME is missing. Expected: ${function}(NAME name SOURCES src/*.cpp)")
+  endif()
+  if(NOT sources)
+    message(FATAL_ERROR "${function}(NAME ${name}): SOURCES is missing, for example SOURCES src/*.cpp")
+  endif()
+endfunction()
+
+# Sets `out` to the files that the patterns name. A pattern without a match is an error: a typo would build nothing.
+function(epic_expand_sources_ out function)
+  set(all "")
+  foreach(pattern IN LISTS ARGN)
+    file(GLOB files CONFIGURE_DEPENDS "${pattern}")
+    if(NOT files)
+      message(FATAL_ERROR "${function}: no file matches '${pattern}' (looked in ${CMAKE_CURRENT_SOURCE_DIR}).")
+    endif()
+    list(APPEND all ${files})
+  endforeach()
+  list(REMOVE_DUPLICATES all)
+  set(${out} ${all} PARENT_SCOPE)
+endfunction()

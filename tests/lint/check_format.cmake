@@ -1,0 +1,25 @@
+# Fails when clang-format-19 would change a source. Mend with the command that it prints.
+
+find_program(CLANG_FORMAT clang-format-19)
+if(NOT CLANG_FORMAT)
+  message(FATAL_ERROR "clang-format-19 is not installed: apt-get install clang-format-19")
+endif()
+
+set(files "")
+foreach(folder IN ITEMS cli cluster runtime templates tests)
+  file(GLOB_RECURSE found "${SOURCE_DIR}/${folder}/*.cpp" "${SOURCE_DIR}/${folder}/*.hpp")
+  list(APPEND files ${found})
+endforeach()
+list(FILTER files EXCLUDE REGEX "/tests/golden/")
+list(LENGTH files count)
+if(count EQUAL 0)
+  message(FATAL_ERROR "No sources found below ${SOURCE_DIR}.")
+endif()
+
+execute_process(COMMAND ${CLANG_FORMAT} --dry-run -Werror ${files} RESULT_VARIABLE result ERROR_VARIABLE output)
+if(NOT result EQUAL 0)
+  string(REGEX MATCHALL "[^\n]*: error:[^\n]*" places "${output}")
+  list(JOIN places "\n" places)
+  message(FATAL_ERROR "${places}\nMend with: git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 -i")
+endif()
+message(STATUS "${count} files are formatted.")

@@ -1,0 +1,22 @@
+# Fails when a public header pulls in what makes every module slow to compile (Asio alone costs three seconds a file).
+
+file(GLOB headers "${INCLUDE_DIR}/epic/*.hpp")
+if(NOT headers)
+  message(FATAL_ERROR "There is no header in ${INCLUDE_DIR}/epic.")
+endif()
+set(heavy boost/asio boost/process boost/beast boost/json capnp/ kj/ spdlog/ CLI/ toml sqlite3 catch2
+  fmt/format fmt/chrono fmt/ostream fmt/ranges "regex " "iostream " "fstream " "filesystem " "future ")
+foreach(header IN LISTS headers)
+  execute_process(COMMAND ${COMPILER} -std=c++23 -M -x c++ -I${INCLUDE_DIR} ${header}
+    OUTPUT_VARIABLE dependencies ERROR_VARIABLE errors RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${errors}")
+  endif()
+  string(REGEX REPLACE "[\\\n]" " " dependencies "${dependencies} ")
+  foreach(name IN LISTS heavy)
+    string(FIND "${dependencies}" "/${name}" at)
+    if(NOT at EQUAL -1)
+      message(FATAL_ERROR "${header} includes <${name}...>. Public headers are light: runtime/README.md says why.")
+    endif()
+  endforeach()
+endforeach()

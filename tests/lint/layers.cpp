@@ -1,0 +1,164 @@
+#include "lint/layers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+
+namespace epic::lint {
+namespace {
+
+/// A folder and the folders whose files it may include, beside its own.
+struct Layer {
+  std::string_view folder;
+  std::vector<std::string_view> may_include;
+};
+
+const std::vector<Layer>& layers() {
+  static const std::vector<Layer> table = {
+      {"runtime/include/epic/", {}},
+      {"runtime/reflect/", {"runtime/include/epic/"}},
+      {"runtime/kernel/", {"runtime/include/epic/", "runtime/reflect/"}},
+      {"runtime/wire/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
+      {"runtime/codec/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/"}},
+      {"runtime/storage/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
+      {"runtime/transport/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/"}},
+      {"runtime/io/",
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/", "runtime/codec/",
+        "runtime/storage/", "runtime/transport/"}},
+      {"runtime/sim/",
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/", "runtime/codec/",
+        "runtime/storage/", "runtime/transport/"}},
+      {"runtime/client/",
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/", "runtime/codec/",
+        "runtime/transport/", "runtime/io/"}},
+      {"runtime/node/", {"runtime/"}},
+      {"cluster/", {"runtime/"}},
+      {"cli/", {"runtime/", "cluster/"}},
+  };
+  return table;
+}
+
+const Layer* find_layer(std::string_view path) {
+  for (const auto& layer : layers())
+    if (path.starts_with(layer.folder)) return &layer;
+  return nullptr;
+}
+
+/// The file of ours that `included` names, looked up as the compiler does; empty when it is somebody else's.
+std::string find_own_file(const Tree& tree, std::string_view from, std::string_view included) {
+  const std::string beside = std::string(from.substr(0, from.rfind('/') + 1)) + std::string(included);
+  if (tree.contains(beside)) return beside;
+  for (const std::string_view root : {"", "runtime/", "runtime/include/", "cli/"}) {
+    std::string path = std::string(root) + std::string(included);
+    if (tree.contains(path)) return path;
+  }
+  return {};
+}
+
+struct LibraryRule {
+  std::string_view folder;
+  std::vector<std::string_view> banned;  // what an include may not start with
+  std::string_view why;
+};
+
+const std::vector<LibraryRule>& library_rules() {
+  static const std::vector<std::string_view> io_libraries = {"boost/asio", "boost/process", "boost/beast", "boost/url",
+                                                             "sqlite3",    "capnp/",        "kj/",         "spdlog/",
+                                                             "CLI/",       "toml++/"};
+  static const std::vector<std::string_view> outside_world = {
+      "thread",     "mutex",   "condition_variable", "future",  "random", "fstream",  "iostream",
+      "filesystem", "sys/",    "unistd.h",           "fcntl.h", "poll.h", "netinet/", "arpa/",
+      "pthread.h",  "dlfcn.h", "wire/capnp.hpp"};
+  static const std::vector<LibraryRule> rules = [] {
+    auto pure = io_libraries;
+    pure.insert(pure.end(), outside_world.begin(), outside_world.end());
+    auto light = pure;
+    light.insert(light.end(), {"boost/json", "fmt/format.h", "fmt/chrono.h", "fmt/ostream.h", "fmt/ranges.h", "regex",
+                               "sstream", "catch2/"});
+    return std::vector<LibraryRule>{
+        {"runtime/reflect/", pure, "reflect is plain tables"},
+        {"runtime/kernel/", pure, "the kernel does no I/O: events in, syscalls out"},
+        {"runtime/include/epic/", light, "public headers are light"},
+        {"cluster/", {"capnp/", "kj/"}, "Cap'n Proto is included through wire/capnp.hpp only"},
+        {"runtime/", {"CLI/", "toml++/"}, "the command line belongs to cli"},
+    };
+  }();
+  return rules;
+}
+
+struct CallRule {
+  const char* pattern;
+  std::vector<std::string_view> allowed;  // folders that may
+  std::string_view instead;
+};
+
+const std::vector<CallRule>& call_rules() {
+  static const std::vector<CallRule> rules = {
+      {R"(\b(steady_clock|system_clock|high_resolution_clock)::now\s*\()",
+       {"runtime/io/", "runtime/client/", "cluster/", "cli/", "tests/"},
+       "take the time from the driver"},
+      {R"(\b(clock_gettime|gettimeofday)\s*\()", {"runtime/io/", "tests/bench/"}, "take the time from the driver"},
+      {R"(\b(random_device|srand|getrandom|getentropy)\b|\brand\s*\()",
+       {"runtime/io/", "tests/"},
+       "take randomness from the driver"},
+      {R"((^|[^\w.>:])(::)?(socket|accept4?|bind|listen|connect|recvmsg|sendmsg|poll|epoll_wait)\s*\()",
+       {"runtime/io/", "runtime/transport/", "runtime/client/", "cluster/", "cli/", "tests/"},
+       "go through the transport"},
+      {R"(\b(std::jthread|std::thread|pthread_create)\b)",
+       {"runtime/io/", "runtime/node/", "runtime/client/", "cluster/", "cli/", "tests/"},
+       "threads are the driver's"},
+      {R"(\b(sleep_for|sleep_until|usleep|nanosleep)\s*\()", {}, "wait for the event itself"},
+  };
+  return rules;
+}
+
+}  // namespace
+
+Findings find_layer_faults(const Tree& tree) {
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    const Layer* layer = is_source(path) ? find_layer(path) : nullptr;
+    if (layer == nullptr) continue;
+    for (const auto& line : lines_of(content)) {
+      const std::string target = find_own_file(tree, path, included_file(line.text));
+      if (target.empty() || target.starts_with(layer->folder) || starts_with_any(target, layer->may_include)) continue;
+      findings.push_back(fmt::format("{}:{}: {} may not include {}", path, line.number, layer->folder, target));
+    }
+  }
+  return findings;
+}
+
+Findings find_library_faults(const Tree& tree) {
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    if (!is_source(path)) continue;
+    for (const auto& rule : library_rules()) {
+      if (!path.starts_with(rule.folder)) continue;
+      for (const auto& line : lines_of(content))
+        if (const auto file = included_file(line.text); !file.empty() && starts_with_any(file, rule.banned))
+          findings.push_back(fmt::format("{}:{}: includes {}, but {}", path, line.number, file, rule.why));
+    }
+  }
+  return findings;
+}
+
+Findings find_impure_calls(const Tree& tree) {
+  Findings findings;
+  for (const auto& rule : call_rules()) {
+    const std::regex pattern(rule.pattern);
+    for (const auto& [path, content] : tree) {
+      const bool is_ours = starts_with_any(path, {"runtime/", "cluster/", "cli/", "tests/"});
+      if (!is_source(path) || !is_ours || starts_with_any(path, rule.allowed)) continue;
+      std::size_t number = 0;
+      for (const auto& code : code_lines(content)) {
+        ++number;
+        if (std::smatch match; std::regex_search(code, match, pattern))
+          findings.push_back(fmt::format("{}:{}: uses '{}': {}", path, number, match.str(), rule.instead));
+      }
+    }
+  }
+  return findings;
+}
+
+}  // namespace epic::lint

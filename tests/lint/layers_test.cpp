@@ -1,0 +1,73 @@
+#include "lint/layers.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::lint;
+
+TEST_CASE("layers: a runtime file that includes the cluster is found", "[lint]") {
+  const Tree tree = {{"runtime/node/node.cpp", "\n#include \"cluster/control_client.hpp\"\n"},
+                     {"cluster/control_client.hpp", "#pragma once\n"}};
+
+  CHECK(find_layer_faults(tree) ==
+        Findings{"runtime/node/node.cpp:2: runtime/node/ may not include cluster/control_client.hpp"});
+}
+
+TEST_CASE("layers: io and sim do not know each other", "[lint]") {
+  const Tree tree = {{"runtime/io/driver.hpp", "#include \"sim/clock.hpp\"\n"}, {"runtime/sim/clock.hpp", ""}};
+
+  CHECK(find_layer_faults(tree).size() == 1);
+}
+
+TEST_CASE("layers: a public header that includes a private one is found", "[lint]") {
+  const Tree tree = {{"runtime/include/epic/ref.hpp", "#include \"kernel/ids.hpp\"\n#include \"epic/error.hpp\"\n"},
+                     {"runtime/include/epic/error.hpp", ""},
+                     {"runtime/kernel/ids.hpp", ""}};
+
+  CHECK(find_layer_faults(tree) ==
+        Findings{"runtime/include/epic/ref.hpp:1: runtime/include/epic/ may not include runtime/kernel/ids.hpp"});
+}
+
+TEST_CASE("layers: an include with the arrow is fine, also of a neighbour by its bare name", "[lint]") {
+  const Tree tree = {{"runtime/kernel/gate.cpp", "#include \"gate.hpp\"\n#include \"reflect/schema.hpp\"\n"},
+                     {"runtime/kernel/gate.hpp", ""},
+                     {"runtime/reflect/schema.hpp", ""}};
+
+  CHECK(find_layer_faults(tree).empty());
+}
+
+TEST_CASE("libraries: Asio, SQLite and Cap'n Proto in the kernel are found", "[lint]") {
+  for (const std::string include : {"<boost/asio/io_context.hpp>", "<sqlite3.h>", "<capnp/message.h>", "<thread>"}) {
+    const Tree tree = {{"runtime/kernel/kernel.cpp", "#include " + include + "\n"}};
+    INFO(include);
+    CHECK(find_library_faults(tree).size() == 1);
+  }
+  CHECK(find_library_faults({{"runtime/io/driver.cpp", "#include <boost/asio/io_context.hpp>\n"}}).empty());
+}
+
+TEST_CASE("libraries: a public header that includes fmt/format.h is found, fmt/core.h is fine", "[lint]") {
+  CHECK(find_library_faults({{"runtime/include/epic/log.hpp", "#include <fmt/format.h>\n"}}).size() == 1);
+  CHECK(find_library_faults({{"runtime/include/epic/log.hpp", "#include <fmt/core.h>\n"}}).empty());
+}
+
+TEST_CASE("purity: a clock read, a random number, a thread and a socket in the kernel are found", "[lint]") {
+  for (const std::string code :
+       {"auto t = std::chrono::steady_clock::now();", "std::random_device seed;", "int r = rand();",
+        "std::thread worker;", "int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);"}) {
+    INFO(code);
+    CHECK(find_impure_calls({{"runtime/kernel/kernel.cpp", code + "\n"}}).size() == 1);
+  }
+}
+
+TEST_CASE("purity: comments, texts and other names that look alike are fine", "[lint]") {
+  const Tree tree = {{"runtime/kernel/kernel.cpp",
+                      "// never calls steady_clock::now()\n"
+                      "fail(\"connect() failed\");\n"
+                      "peer.connect();\n"
+                      "operand(1);\n"}};
+
+  CHECK(find_impure_calls(tree).empty());
+}
+
+TEST_CASE("purity: a sleep in a test is found", "[lint]") {
+  CHECK(find_impure_calls({{"tests/unit/x_test.cpp", "std::this_thread::sleep_for(1s);\n"}}).size() == 1);
+}

@@ -1,0 +1,110 @@
+#include "lint/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+namespace epic::lint {
+namespace {
+
+constexpr std::size_t kLinesMax = 800;
+constexpr std::size_t kOpeningLinesMax = 25;
+
+/// What a README need not name: the build's own files, and what is the same in every folder.
+bool is_plumbing(std::string_view name) {
+  return name == "README.md" || name == "CMakeLists.txt" || name.starts_with(".");
+}
+
+/// Folders whose README is the one of a folder above.
+bool is_described_above(std::string_view folder) {
+  return starts_with_any(folder, {"tests/unit", "tests/golden", "templates/", ".ci"}) || folder == "runtime/include" ||
+         folder.find("/golden") != std::string_view::npos;
+}
+
+bool names(std::string_view readme, const std::string& file) {
+  if (readme.find(file) != std::string_view::npos) return true;
+  const std::string stem = file.substr(0, file.find('.'));
+  const std::regex brief("\\b" + stem + "\\.(\\{[^}]*\\}|\\*)");  // gate.{hpp,cpp}
+  return std::regex_search(readme.begin(), readme.end(), brief);
+}
+
+}  // namespace
+
+Findings find_long_files(const Tree& tree) {
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    const std::size_t count = lines_of(content).size();
+    if (is_source(path) && count > kLinesMax)
+      findings.push_back(fmt::format("{}:{}: {} lines, more than {}: split it", path, count, count, kLinesMax));
+  }
+  return findings;
+}
+
+Findings find_silent_headers(const Tree& tree) {
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    if (!path.ends_with(".hpp")) continue;
+    const auto lines = lines_of(content);
+    if (lines.empty() || lines[0].text != "#pragma once") {
+      findings.push_back(fmt::format("{}:1: does not start with #pragma once", path));
+      continue;
+    }
+    const auto end = std::ranges::find_if(lines.begin() + 1, lines.end(),
+                                          [](const Line& line) { return !line.text.starts_with("//"); });
+    const auto count = static_cast<std::size_t>(end - lines.begin() - 1);
+    if (count == 0 || count > kOpeningLinesMax)
+      findings.push_back(
+          fmt::format("{}:2: opens with {} lines of comment, not 1 to {}", path, count, kOpeningLinesMax));
+  }
+  return findings;
+}
+
+Findings find_unnamed_files(const Tree& tree) {
+  std::map<std::string, std::set<std::string>> folders;  // folder to the names in it
+  for (const auto& [path, content] : tree) {
+    std::string below = path;
+    for (auto slash = below.rfind('/'); slash != std::string::npos; slash = below.rfind('/')) {
+      folders[below.substr(0, slash)].insert(below.substr(slash + 1));
+      below.resize(slash);
+    }
+  }
+  Findings findings;
+  for (const auto& [folder, entries] : folders) {
+    if (is_described_above(folder)) continue;
+    const auto readme = tree.find(folder + "/README.md");
+    if (readme == tree.end()) {
+      findings.push_back(fmt::format("{}/README.md: is missing", folder));
+      continue;
+    }
+    for (const auto& entry : entries)
+      if (!is_plumbing(entry) && !names(readme->second, entry))
+        findings.push_back(fmt::format("{}/README.md: does not name {}", folder, entry));
+  }
+  return findings;
+}
+
+Findings find_forbidden_words(const Tree& tree) {
+  // Spelt in pieces, so that the rule does not find itself.
+  static const std::regex pattern(
+      "\\b(TO"
+      "DO|FIX"
+      "ME|XX"
+      "X|HA"
+      "CK)\\b|/wo"
+      "rk/|/ho"
+      "me/\\w|/ro"
+      "ot/|/tmp/ba"
+      "sh_");
+  Findings findings;
+  for (const auto& [path, content] : tree)
+    for (const auto& line : lines_of(content)) {
+      std::cmatch match;
+      if (std::regex_search(line.text.begin(), line.text.end(), match, pattern))
+        findings.push_back(fmt::format("{}:{}: says '{}'", path, line.number, match.str()));
+    }
+  return findings;
+}
+
+}  // namespace epic::lint

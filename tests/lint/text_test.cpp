@@ -1,0 +1,45 @@
+#include "lint/text.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::lint;
+
+TEST_CASE("length: a source of 801 lines is found", "[lint]") {
+  CHECK(find_long_files({{"cli/main.cpp", std::string(801, '\n')}}).size() == 1);
+  CHECK(find_long_files({{"cli/main.cpp", std::string(800, '\n')}}).empty());
+}
+
+TEST_CASE("openings: a header without pragma or comment is found", "[lint]") {
+  CHECK(find_silent_headers({{"a.hpp", "// Text.\n"}}).size() == 1);
+  CHECK(find_silent_headers({{"a.hpp", "#pragma once\n#include <map>\n"}}).size() == 1);
+  CHECK(find_silent_headers({{"a.hpp", "#pragma once\n// A: the idea.\n\n#include <map>\n"}}).empty());
+}
+
+TEST_CASE("READMEs: a folder without one, and a file that it does not name, are found", "[lint]") {
+  CHECK(find_unnamed_files({{"cli/main.cpp", ""}}) == Findings{"cli/README.md: is missing"});
+  CHECK(find_unnamed_files({{"cli/main.cpp", ""}, {"cli/README.md", "# cli\n"}}) ==
+        Findings{"cli/README.md: does not name main.cpp"});
+}
+
+TEST_CASE("READMEs: a subfolder must be named too", "[lint]") {
+  const Tree tree = {{"cli/output/README.md", "table.cpp"}, {"cli/output/table.cpp", ""}, {"cli/README.md", "# cli"}};
+
+  CHECK(find_unnamed_files(tree) == Findings{"cli/README.md: does not name output"});
+}
+
+TEST_CASE("READMEs: a pair may be named at once", "[lint]") {
+  const Tree tree = {{"cli/gate.hpp", ""}, {"cli/gate.cpp", ""}, {"cli/README.md", "| `gate.{hpp,cpp}` | holds |"}};
+
+  CHECK(find_unnamed_files(tree).empty());
+}
+
+TEST_CASE("words: a mark of unfinished work is found", "[lint]") {
+  const std::string mark = std::string("FIX") + "ME";
+
+  CHECK(find_forbidden_words({{"cli/main.cpp", "// " + mark + " later\n"}}).size() == 1);
+  CHECK(find_forbidden_words({{"cli/main.cpp", "// suffixmes\n"}}).empty());
+}
+
+TEST_CASE("words: a path of one machine is found", "[lint]") {
+  CHECK(find_forbidden_words({{"README.md", std::string("cd /ho") + "me/me/epic\n"}}).size() == 1);
+}
