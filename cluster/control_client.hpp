@@ -17,11 +17,11 @@
 namespace epic::cluster {
 
 enum class ControlErrorCode : std::uint8_t {
-  no_fabric,     // no socket, or nobody listens on it: the fabric is down
-  unreachable,   // it was there and went away, or did not answer in time
-  not_found,     // no such entity, type, method or node
-  bad_request,   // arguments do not fit
-  failed,        // the operation was tried and failed
+  no_fabric,    // no socket, or nobody listens on it: the fabric is down
+  unreachable,  // it was there and went away, or did not answer in time
+  not_found,    // no such entity, type, method or node
+  bad_request,  // arguments do not fit
+  failed,       // the operation was tried and failed
 };
 
 struct ControlError {
@@ -39,8 +39,8 @@ class ControlClient {
   ~ControlClient();
 
   /// Sends and waits for the one answer.
-  std::expected<boost::json::value, ControlError> request(std::string_view verb, boost::json::value body,
-                                                          std::chrono::milliseconds patience = std::chrono::seconds(40));
+  std::expected<boost::json::value, ControlError> request(
+      std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40));
 
   /// Sends and hands each part to `on_part` as it comes, until the end, an error, or `on_part` returns false.
   std::expected<void, ControlError> stream(std::string_view verb, boost::json::value body,

@@ -17,6 +17,6 @@ void set_assert_context(AssertContextFn context);
 
 }  // namespace epic::kernel
 
-#define EPIC_ASSERT(condition, ...)                                                                    \
-  ((condition) ? static_cast<void>(0)                                                                  \
+#define EPIC_ASSERT(condition, ...)   \
+  ((condition) ? static_cast<void>(0) \
                : ::epic::kernel::fail_assert(#condition, __FILE__, __LINE__, ::fmt::format(__VA_ARGS__)))

@@ -31,11 +31,12 @@ class Codec {
  public:
   virtual ~Codec() = default;
 
-  /// Appends the encoding of `object`, a value of `type`, to `out`. Equal values give equal bytes for ordered containers.
+  /// Appends the encoding of `object`, a value of `type`, to `out`. Equal values give equal bytes for ordered
+  /// containers.
   virtual void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const = 0;
 
-  /// Fills `object`, default-constructed, from bytes that were written with `written_with`. Never reads outside `bytes`,
-  /// whatever they hold. On error `object` is destructible but its value is unspecified.
+  /// Fills `object`, default-constructed, from bytes that were written with `written_with`. Never reads outside
+  /// `bytes`, whatever they hold. On error `object` is destructible but its value is unspecified.
   [[nodiscard]] virtual std::expected<void, CodecError> decode(std::span<const std::byte> bytes,
                                                                const reflect::Schema& written_with,
                                                                const reflect::TypeInfo& type, void* object) const = 0;

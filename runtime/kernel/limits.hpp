@@ -12,17 +12,17 @@ using namespace std::chrono_literals;
 
 inline constexpr std::size_t kKeyBytesMax = 1024;
 inline constexpr std::size_t kTypeNameBytesMax = 256;
-inline constexpr std::size_t kStateBytesMax = 8u << 20;          // StateTooLarge
-inline constexpr std::size_t kArgumentsBytesMax = 16u << 20;     // also results
-inline constexpr std::size_t kFrameBytesMax = 24u << 20;         // an envelope around the former
-inline constexpr std::size_t kEntityQueueMax = 65'536;           // calls that wait for one entity
-inline constexpr std::size_t kPendingCallsMax = 1u << 20;        // calls of one node that have not ended
-inline constexpr std::size_t kHeldMessagesMax = 1u << 20;        // behind the gate
-inline constexpr std::size_t kChainLengthMax = 256;              // calls that wait for calls
-inline constexpr std::uint32_t kDirectCallsMax = 256;            // local calls run in place before the run queue has its turn
-inline constexpr std::chrono::nanoseconds kCallPatience = 30s;   // the default deadline
-inline constexpr std::chrono::nanoseconds kIdleAge = 10min;      // then an activation is collected
+inline constexpr std::size_t kStateBytesMax = 8u << 20;       // StateTooLarge
+inline constexpr std::size_t kArgumentsBytesMax = 16u << 20;  // also results
+inline constexpr std::size_t kFrameBytesMax = 24u << 20;      // an envelope around the former
+inline constexpr std::size_t kEntityQueueMax = 65'536;        // calls that wait for one entity
+inline constexpr std::size_t kPendingCallsMax = 1u << 20;     // calls of one node that have not ended
+inline constexpr std::size_t kHeldMessagesMax = 1u << 20;     // behind the gate
+inline constexpr std::size_t kChainLengthMax = 256;           // calls that wait for calls
+inline constexpr std::uint32_t kDirectCallsMax = 256;  // local calls run in place before the run queue has its turn
+inline constexpr std::chrono::nanoseconds kCallPatience = 30s;  // the default deadline
+inline constexpr std::chrono::nanoseconds kIdleAge = 10min;     // then an activation is collected
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;
-inline constexpr std::size_t kCollectSlice = 512;                // activations looked at in one go
+inline constexpr std::size_t kCollectSlice = 512;  // activations looked at in one go
 
 }  // namespace epic::kernel::limits

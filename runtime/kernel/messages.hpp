@@ -1,8 +1,8 @@
 #pragma once
 // Messages: what nodes and clients say to each other, as plain values. wire/ turns them into bytes and back.
 //
-// A peer introduces itself with Hello, once a connection; from then on a method is an index into the table of the one who
-// sends the call. Arguments and results are read with the schema that the writer's table names.
+// A peer introduces itself with Hello, once a connection; from then on a method is an index into the table of the one
+// who sends the call. Arguments and results are read with the schema that the writer's table names.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +42,7 @@ struct MethodEntry {
 struct HelloMessage {
   std::uint32_t protocol = 1;
   PeerAddress from;
-  std::string fabric;        // both ends must name the same one
+  std::string fabric;  // both ends must name the same one
   std::uint16_t shard_count = 0;
   std::vector<MethodEntry> methods;
   bool operator==(const HelloMessage&) const = default;
@@ -57,11 +57,11 @@ struct ChainLink {
 
 struct CallMessage {
   CallId id;
-  std::string target;              // "Type/Key"
-  std::uint32_t method = 0;        // index in the sender's HelloMessage::methods
-  MapVersion map_version;          // the shard map that the sender went by
-  std::int64_t patience_ns = 0;    // what is left of the deadline
-  std::vector<ChainLink> chain;    // who waits for this call, outermost first
+  std::string target;            // "Type/Key"
+  std::uint32_t method = 0;      // index in the sender's HelloMessage::methods
+  MapVersion map_version;        // the shard map that the sender went by
+  std::int64_t patience_ns = 0;  // what is left of the deadline
+  std::vector<ChainLink> chain;  // who waits for this call, outermost first
   std::vector<std::byte> arguments;
   bool operator==(const CallMessage&) const = default;
 };

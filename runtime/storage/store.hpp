@@ -83,8 +83,8 @@ struct StoreIdentity {
 };
 
 struct ListFilter {
-  std::string type;           // empty: all
-  std::string key_prefix;     // empty: all
+  std::string type;        // empty: all
+  std::string key_prefix;  // empty: all
   std::uint64_t limit = UINT64_MAX;
 };
 
@@ -109,15 +109,16 @@ class Store {
   [[nodiscard]] virtual std::expected<void, StoreError> commit(const Batch& batch) = 0;
 
   /// Empty: never saved. `corrupt` concerns this entity only.
-  [[nodiscard]] virtual std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type, std::string_view key) = 0;
+  [[nodiscard]] virtual std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
+                                                                                std::string_view key) = 0;
 
   [[nodiscard]] virtual std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) = 0;
 
   /// Snapshots by type, then key, a bounded amount in memory at a time. The bytes are checked; a corrupt row is
   /// reported through `on_corrupt` and passed over.
-  [[nodiscard]] virtual std::expected<void, StoreError> list(const ListFilter& filter,
-                                                             const std::function<Visit(const Snapshot&)>& visit,
-                                                             const std::function<void(const StoreError&)>& on_corrupt) = 0;
+  [[nodiscard]] virtual std::expected<void, StoreError> list(
+      const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
+      const std::function<void(const StoreError&)>& on_corrupt) = 0;
 
   [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
 

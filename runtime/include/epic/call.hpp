@@ -56,17 +56,17 @@ class CallRecord {
   bool has_custom_deadline = false;
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
-  void* activation = nullptr;      // the kernel's Activation that runs it
-  CallRecord* caller = nullptr;    // whose execution waits for it; null when outside or detached
+  void* activation = nullptr;    // the kernel's Activation that runs it
+  CallRecord* caller = nullptr;  // whose execution waits for it; null when outside or detached
   Waiter* waiter = nullptr;
   CallRecord* previous = nullptr;  // the kernel's list of pending calls
   CallRecord* next = nullptr;
-  std::int64_t deadline_ns = 0;    // on the kernel's clock
-  std::int64_t patience_ns = 0;    // 0: the default
-  std::uint64_t sequence = 0;      // of the kernel that made the call
-  std::uint64_t observed = 0;      // newest commit observed, for executions without an activation
-  std::exception_ptr failure;      // set by the kernel: time-out, node lost, refused …
-  CallSite* site = nullptr;        // set for calls from outside, inbound or sent; owned by the kernel
+  std::int64_t deadline_ns = 0;  // on the kernel's clock
+  std::int64_t patience_ns = 0;  // 0: the default
+  std::uint64_t sequence = 0;    // of the kernel that made the call
+  std::uint64_t observed = 0;    // newest commit observed, for executions without an activation
+  std::exception_ptr failure;    // set by the kernel: time-out, node lost, refused …
+  CallSite* site = nullptr;      // set for calls from outside, inbound or sent; owned by the kernel
 
   /// Creates the method's Task and returns its frame. `entity` is null for setup.
   virtual std::coroutine_handle<> start(Entity* entity) = 0;
@@ -131,12 +131,16 @@ class ResultRecord : public CallRecord {
 
   void destroy_frame() noexcept override { task.reset(); }
   void* result() noexcept override {
-    if constexpr (std::is_void_v<R>) return nullptr;
-    else return outcome.value ? &*outcome.value : nullptr;
+    if constexpr (std::is_void_v<R>)
+      return nullptr;
+    else
+      return outcome.value ? &*outcome.value : nullptr;
   }
   void* emplace_result() override {
-    if constexpr (std::is_void_v<R>) return nullptr;
-    else return &outcome.value.emplace();
+    if constexpr (std::is_void_v<R>)
+      return nullptr;
+    else
+      return &outcome.value.emplace();
   }
   [[nodiscard]] std::exception_ptr thrown() const noexcept override { return outcome.exception; }
   R take() {
@@ -207,11 +211,13 @@ constexpr std::string_view method_name_of() {
 template <auto Pointer>
 constexpr bool check_method() {
   using Traits = MethodTraits<decltype(Pointer)>;
-  static_assert(is_task<typename Traits::Return>,
-                "epic: a method listed in EPIC_ENTITY must return epic::Task<...>, as it can be called from another process");
-  static_assert(Traits::kByValue,
-                "epic: a method listed in EPIC_ENTITY takes its parameters by value: no references, no pointers, as the caller "
-                "may be in another process");
+  static_assert(
+      is_task<typename Traits::Return>,
+      "epic: a method listed in EPIC_ENTITY must return epic::Task<...>, as it can be called from another process");
+  static_assert(
+      Traits::kByValue,
+      "epic: a method listed in EPIC_ENTITY takes its parameters by value: no references, no pointers, as the caller "
+      "may be in another process");
   return is_task<typename Traits::Return> && Traits::kByValue;
 }
 
@@ -261,10 +267,13 @@ const reflect::MethodInfo& method_info() {
   static constexpr reflect::MethodInfo info{
       .name = method_name_of<Pointer>(),
       .arguments = &reflect::type_of<typename Traits::Arguments>,
-      .result = [] {
-        if constexpr (std::is_void_v<R>) return reflect::TypeFn{nullptr};
-        else return reflect::TypeFn{&reflect::type_of<R>};
-      }(),
+      .result =
+          [] {
+            if constexpr (std::is_void_v<R>)
+              return reflect::TypeFn{nullptr};
+            else
+              return reflect::TypeFn{&reflect::type_of<R>};
+          }(),
       .access = Traits::kReadOnly ? reflect::Access::read_only : reflect::Access::read_write,
       .locking = locking,
       .make_record = []() -> CallRecord* { return new MethodRecord<Pointer, locking>(); }};
@@ -318,20 +327,20 @@ namespace detail {
 template <auto Pointer, reflect::Locking locking, class Signature = decltype(Pointer)>
 struct Method;
 
-#define EPIC_DEFINE_METHOD(qualifiers)                                                                            \
-  template <auto Pointer, reflect::Locking locking, class T, class R, class... Args>                              \
-  struct Method<Pointer, locking, R (T::*)(Args...) qualifiers> {                                                 \
-    static_assert(check_method<Pointer>());                                                                       \
-    const Target* target;                                                                                         \
-    auto operator()(Args... args) const {                                                                         \
-      using Record = MethodRecord<Pointer, locking>;                                                              \
-      using Result = ResultOf<Pointer>;                                                                           \
-      if (!*target->name) throw_empty_ref(method_name_of<Pointer>());                                             \
-      auto* record = new Record(std::move(args)...);                                                              \
-      record->callee = *target->name;                                                                             \
-      record->patience_ns = target->patience.count();                                                             \
-      return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                                               \
-    }                                                                                                             \
+#define EPIC_DEFINE_METHOD(qualifiers)                                               \
+  template <auto Pointer, reflect::Locking locking, class T, class R, class... Args> \
+  struct Method<Pointer, locking, R (T::*)(Args...) qualifiers> {                    \
+    static_assert(check_method<Pointer>());                                          \
+    const Target* target;                                                            \
+    auto operator()(Args... args) const {                                            \
+      using Record = MethodRecord<Pointer, locking>;                                 \
+      using Result = ResultOf<Pointer>;                                              \
+      if (!*target->name) throw_empty_ref(method_name_of<Pointer>());                \
+      auto* record = new Record(std::move(args)...);                                 \
+      record->callee = *target->name;                                                \
+      record->patience_ns = target->patience.count();                                \
+      return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                  \
+    }                                                                                \
   }
 EPIC_DEFINE_METHOD();
 EPIC_DEFINE_METHOD(const);

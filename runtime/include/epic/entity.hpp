@@ -1,9 +1,9 @@
 #pragma once
 // Entity: the base of every entity class.
 //
-// An entity always exists: nobody creates it, and the first call activates it. The instance in memory (the activation) is
-// made by the default constructor, then filled with the saved state; it goes away when idle, and comes back on the next
-// call. Members that are not listed in state(…) start anew with every activation.
+// An entity always exists: nobody creates it, and the first call activates it. The instance in memory (the activation)
+// is made by the default constructor, then filled with the saved state; it goes away when idle, and comes back on the
+// next call. Members that are not listed in state(…) start anew with every activation.
 
 #include <string_view>
 

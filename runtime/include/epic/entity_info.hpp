@@ -30,9 +30,9 @@ enum class Access : std::uint8_t { read_write, read_only };
 
 struct MethodInfo {
   std::string_view name;
-  TypeFn arguments;           // a tuple
-  TypeFn result;              // null: void
-  Access access;              // read_only: a const method, which never dirties the state
+  TypeFn arguments;  // a tuple
+  TypeFn result;     // null: void
+  Access access;     // read_only: a const method, which never dirties the state
   Locking locking;
   detail::CallRecord* (*make_record)();  // default arguments, to be read into; one count, the caller's
 };
@@ -45,10 +45,10 @@ enum class Durability : std::uint8_t {
 };
 
 struct EntityInfo {
-  std::string_view type_name;                   // as in "Type/Key"
-  std::vector<std::string_view> former_names;   // named("Player", formerly("Hero"))
-  TypeInfo state;                               // a record; object is the void* that `object` gives
-  std::vector<FieldInfo> state_fields;          // what state.fields spans
+  std::string_view type_name;                  // as in "Type/Key"
+  std::vector<std::string_view> former_names;  // named("Player", formerly("Hero"))
+  TypeInfo state;                              // a record; object is the void* that `object` gives
+  std::vector<FieldInfo> state_fields;         // what state.fields spans
   std::vector<std::pair<std::string_view, std::string_view>> renames;  // old, new
   std::vector<const MethodInfo*> methods;
   bool class_exclusive = false;

@@ -172,28 +172,28 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_BASE_PROXY(...) EPIC_SECOND(__VA_ARGS__)
 
 /// See the top of this file.
-#define EPIC_ENTITY(Type, ...)                                                                                       \
- public:                                                                                                             \
-  using EpicSelf = Type;                                                                                             \
-  struct EpicProxy : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__)) {                                          \
-    explicit EpicProxy(const ::epic::detail::Target& target)                                                         \
-        : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))(target), epic_target{&target} {}                      \
-    union {                                                                                                          \
-      ::epic::detail::ProxyHead epic_target;                                                                         \
-      EPIC_SECTIONS(EPIC_P, __VA_ARGS__)                                                                             \
-    };                                                                                                               \
-  };                                                                                                                 \
-  static constexpr std::string_view epic_declared_name() { return #Type; }                                           \
-  static std::string_view epic_type_name() { return epic_info().type_name; }                                         \
-  static const ::epic::reflect::EntityInfo& epic_info() { return ::epic::detail::entity_info<Type>(); }              \
-  template <class EpicMost>                                                                                          \
+#define EPIC_ENTITY(Type, ...)                                                                                        \
+ public:                                                                                                              \
+  using EpicSelf = Type;                                                                                              \
+  struct EpicProxy : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__)) {                                           \
+    explicit EpicProxy(const ::epic::detail::Target& target)                                                          \
+        : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))(target), epic_target{&target} {}                       \
+    union {                                                                                                           \
+      ::epic::detail::ProxyHead epic_target;                                                                          \
+      EPIC_SECTIONS(EPIC_P, __VA_ARGS__)                                                                              \
+    };                                                                                                                \
+  };                                                                                                                  \
+  static constexpr std::string_view epic_declared_name() { return #Type; }                                            \
+  static std::string_view epic_type_name() { return epic_info().type_name; }                                          \
+  static const ::epic::reflect::EntityInfo& epic_info() { return ::epic::detail::entity_info<Type>(); }               \
+  template <class EpicMost>                                                                                           \
   static ::epic::detail::EntityBuilder<EpicMost>&& epic_describe(::epic::detail::EntityBuilder<EpicMost>&& builder) { \
-    using namespace std::chrono_literals;                                                                            \
-    using ::epic::detail::formerly;                                                                                  \
-    return std::move(builder) EPIC_SECTIONS(EPIC_D, __VA_ARGS__);                                                    \
-  }                                                                                                                  \
-                                                                                                                     \
- protected:                                                                                                          \
+    using namespace std::chrono_literals;                                                                             \
+    using ::epic::detail::formerly;                                                                                   \
+    return std::move(builder) EPIC_SECTIONS(EPIC_D, __VA_ARGS__);                                                     \
+  }                                                                                                                   \
+                                                                                                                      \
+ protected:                                                                                                           \
   ::epic::Ref<Type> self() const { return ::epic::Ref<Type>(epic_name_); }
 
-#define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~ __VA_ARGS__, ::epic::detail::NoBaseProxy, ~)
+#define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~__VA_ARGS__, ::epic::detail::NoBaseProxy, ~)

@@ -1,5 +1,6 @@
 #pragma once
-// Everything that a module of entities needs. Light on purpose: no networking, storage or logging library comes with it.
+// Everything that a module of entities needs. Light on purpose: no networking, storage or logging library comes with
+// it.
 
 #include "epic/call.hpp"
 #include "epic/entity.hpp"

@@ -13,18 +13,18 @@ namespace epic {
 
 /// What went wrong with a call, as a number that crosses processes.
 enum class ErrorCode : std::uint8_t {
-  call_failed = 1,      // the callee's method threw
-  unavailable = 2,      // not started: no owner, shutting down, store full
-  overloaded = 3,       // not started: a queue is at its bound
-  deadlock = 4,         // not started: the call would wait for itself
-  timeout = 5,          // unknown: the deadline passed, the method may still run
-  node_lost = 6,        // unknown: the process that ran it is gone
-  no_such_type = 7,     // not started: no loaded module has an entity class of this name
-  no_such_method = 8,   // not started
-  bad_arguments = 9,    // not started: the arguments do not fit the method
+  call_failed = 1,         // the callee's method threw
+  unavailable = 2,         // not started: no owner, shutting down, store full
+  overloaded = 3,          // not started: a queue is at its bound
+  deadlock = 4,            // not started: the call would wait for itself
+  timeout = 5,             // unknown: the deadline passed, the method may still run
+  node_lost = 6,           // unknown: the process that ran it is gone
+  no_such_type = 7,        // not started: no loaded module has an entity class of this name
+  no_such_method = 8,      // not started
+  bad_arguments = 9,       // not started: the arguments do not fit the method
   activation_failed = 10,  // not started: stored state or constructor or on_activate failed
-  state_too_large = 11, // the change was refused and undone: encoded state is above its bound
-  internal = 12,        // a bug of epic's
+  state_too_large = 11,    // the change was refused and undone: encoded state is above its bound
+  internal = 12,           // a bug of epic's
 };
 
 /// The spelling used in logs, JSON and on the wire: "unavailable", "timeout", …
@@ -40,10 +40,10 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-#define EPIC_DEFINE_ERROR(Name, code_value)                                       \
-  class Name : public Error {                                                     \
-   public:                                                                        \
-    explicit Name(const std::string& message) : Error(code_value, message) {}     \
+#define EPIC_DEFINE_ERROR(Name, code_value)                                   \
+  class Name : public Error {                                                 \
+   public:                                                                    \
+    explicit Name(const std::string& message) : Error(code_value, message) {} \
   }
 
 EPIC_DEFINE_ERROR(Unavailable, ErrorCode::unavailable);

@@ -77,7 +77,8 @@ class GatherAwaiter {
     return suspend_current();
   }
   auto await_resume() {
-    return std::apply([](auto&... record) { return std::tuple<GatheredValue<R>...>{take_gathered(*record)...}; }, records_);
+    return std::apply([](auto&... record) { return std::tuple<GatheredValue<R>...>{take_gathered(*record)...}; },
+                      records_);
   }
 
  private:
@@ -124,7 +125,8 @@ class GatherVectorAwaiter {
 template <class... Work>
   requires(sizeof...(Work) > 0 && (requires { typename Work::value_type; } && ...))
 [[nodiscard]] auto gather(Work&&... work) {
-  return detail::GatherAwaiter<typename std::remove_cvref_t<Work>::value_type...>(detail::to_record(std::move(work))...);
+  return detail::GatherAwaiter<typename std::remove_cvref_t<Work>::value_type...>(
+      detail::to_record(std::move(work))...);
 }
 
 /// The same for any number of calls of one type; a vector of the results, nothing for void.
@@ -137,7 +139,8 @@ template <class Work>
   return detail::GatherVectorAwaiter<R>(std::move(records));
 }
 
-/// A call that was started on its own. May be awaited once, by the entity that spawned it; dropping it lets the call go on.
+/// A call that was started on its own. May be awaited once, by the entity that spawned it; dropping it lets the call go
+/// on.
 template <class R>
 class Spawned {
  public:

@@ -1,5 +1,6 @@
 #pragma once
-// log: lines with time, level and the entity that wrote them. They go to the node's log, and are not held back by the gate.
+// log: lines with time, level and the entity that wrote them. They go to the node's log, and are not held back by the
+// gate.
 
 #include <fmt/core.h>
 

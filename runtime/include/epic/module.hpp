@@ -31,14 +31,14 @@ struct ModuleInfo {
 }  // namespace epic
 
 /// The node reads `epic_module_abi` before it calls anything, and then asks `epic_module` for the tables.
-#define EPIC_MODULE(setup_function, ...)                                                                       \
-  extern "C" {                                                                                                 \
-  extern const char epic_module_abi[];                                                                         \
-  __attribute__((visibility("default"), used)) const char epic_module_abi[] = EPIC_ABI_TAG;                                                                 \
-  __attribute__((visibility("default"), used)) const ::epic::ModuleInfo* epic_module() {                       \
-    static const ::epic::EntityInfoFn entities[] = {EPIC_EACH(EPIC_MODULE_ENTITY, __VA_ARGS__) nullptr};       \
-    static const ::epic::ModuleInfo info{EPIC_ABI_TAG, {entities, std::size(entities) - 1}, &setup_function};  \
-    return &info;                                                                                              \
-  }                                                                                                            \
+#define EPIC_MODULE(setup_function, ...)                                                                      \
+  extern "C" {                                                                                                \
+  extern const char epic_module_abi[];                                                                        \
+  __attribute__((visibility("default"), used)) const char epic_module_abi[] = EPIC_ABI_TAG;                   \
+  __attribute__((visibility("default"), used)) const ::epic::ModuleInfo* epic_module() {                      \
+    static const ::epic::EntityInfoFn entities[] = {EPIC_EACH(EPIC_MODULE_ENTITY, __VA_ARGS__) nullptr};      \
+    static const ::epic::ModuleInfo info{EPIC_ABI_TAG, {entities, std::size(entities) - 1}, &setup_function}; \
+    return &info;                                                                                             \
+  }                                                                                                           \
   }
 #define EPIC_MODULE_ENTITY(Type) &Type::epic_info,

@@ -1,9 +1,9 @@
 #pragma once
 // Task: what an entity's method returns, and what carries its code from one yield point to the next.
 //
-// A Task is lazy: nothing runs until it is awaited, or until the runtime starts it as the body of a call. Awaiting a Task
-// of your own (a private helper) is a plain transfer inside the same call; awaiting a call on a Ref goes through the
-// kernel. Between two co_awaits nothing else runs on the node.
+// A Task is lazy: nothing runs until it is awaited, or until the runtime starts it as the body of a call. Awaiting a
+// Task of your own (a private helper) is a plain transfer inside the same call; awaiting a call on a Ref goes through
+// the kernel. Between two co_awaits nothing else runs on the node.
 //
 // Invariant: a frame is destroyed by the Task that owns it, on the execution thread.
 // Not here:  calls (call.hpp), what the kernel does with them.
@@ -79,9 +79,10 @@ struct PromiseBase {
 
   template <class A>
   A&& await_transform(A&& awaitable) const noexcept {
-    static_assert(Awaitable<A>,
-                  "epic: this cannot be awaited in an entity. Await a call on a Ref, a Task of your own, or epic::sleep, gather, "
-                  "spawn, saved; anything else would resume outside of the entity's turn");
+    static_assert(
+        Awaitable<A>,
+        "epic: this cannot be awaited in an entity. Await a call on a Ref, a Task of your own, or epic::sleep, gather, "
+        "spawn, saved; anything else would resume outside of the entity's turn");
     return std::forward<A>(awaitable);
   }
 };

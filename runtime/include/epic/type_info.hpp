@@ -1,8 +1,8 @@
 #pragma once
 // TypeInfo: what the system knows of a user's type, as plain tables.
 //
-// Every value that crosses a border (an argument, a result, state) has a TypeInfo: its kind, its fields or elements, and
-// the few erased operations that reading and writing it take. Codecs, the inspector, the snapshot tools and schema
+// Every value that crosses a border (an argument, a result, state) has a TypeInfo: its kind, its fields or elements,
+// and the few erased operations that reading and writing it take. Codecs, the inspector, the snapshot tools and schema
 // evolution walk these tables in library code; nothing else in the system knows a user's type. Modules build the tables
 // at compile time from values.hpp.
 //
@@ -45,22 +45,29 @@ class FunctionRef<R(Args...)> {
 
 /// How the object at the address is laid out, and which of the operations below its TypeInfo has.
 enum class Kind : std::uint8_t {
-  boolean,     // bool
-  int8, int16, int32, int64,
-  uint8, uint16, uint32, uint64,
-  float32, float64,
-  enumeration, // `enumeration`: names and numbers
-  text,        // the object is a std::string (UTF-8 by convention, any bytes by force)
-  bytes,       // the object is an epic::Bytes
-  duration,    // `time`: signed nanoseconds
-  time_point,  // `time`: signed nanoseconds since the UNIX epoch (system_clock)
-  ref,         // `ref`: the name of an entity, "Type/Key"
-  optional,    // `optional`
-  variant,     // `variant`
-  sequence,    // `sequence`: vector, array, set, unordered_set, deque, list
-  map,         // `map`: map, unordered_map
-  tuple,       // `fields`, without names: pair, tuple, the arguments of a method
-  record,      // `fields`, with names: a described struct, the state of an entity
+  boolean,  // bool
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  float32,
+  float64,
+  enumeration,  // `enumeration`: names and numbers
+  text,         // the object is a std::string (UTF-8 by convention, any bytes by force)
+  bytes,        // the object is an epic::Bytes
+  duration,     // `time`: signed nanoseconds
+  time_point,   // `time`: signed nanoseconds since the UNIX epoch (system_clock)
+  ref,          // `ref`: the name of an entity, "Type/Key"
+  optional,     // `optional`
+  variant,      // `variant`
+  sequence,     // `sequence`: vector, array, set, unordered_set, deque, list
+  map,          // `map`: map, unordered_map
+  tuple,        // `fields`, without names: pair, tuple, the arguments of a method
+  record,       // `fields`, with names: a described struct, the state of an entity
 };
 
 struct TypeInfo;
@@ -71,7 +78,7 @@ using TypeFn = const TypeInfo& (*)();
 struct FieldInfo {
   std::string_view name;  // empty in a tuple
   TypeFn type;
-  void* (*get)(void* object);  // address of the part inside the object
+  void* (*get)(void* object);                           // address of the part inside the object
   std::span<const std::string_view> former_names = {};  // what older snapshots may call it; renamed(old, new)
   const void* get_const(const void* object) const { return get(const_cast<void*>(object)); }
 };
@@ -95,8 +102,8 @@ struct TimeOps {
 };
 
 struct RefOps {
-  std::string_view (*get)(const void* object);          // "Type/Key", empty for a Ref that names nothing
-  bool (*set)(void* object, std::string_view name);     // false: not a name
+  std::string_view (*get)(const void* object);       // "Type/Key", empty for a Ref that names nothing
+  bool (*set)(void* object, std::string_view name);  // false: not a name
 };
 
 struct OptionalOps {
@@ -135,8 +142,8 @@ struct MapOps {
 
 struct TypeInfo {
   Kind kind;
-  std::string_view name;  // records and enumerations: the qualified C++ name; others: the kind's own word
-  std::size_t size_bytes; // sizeof
+  std::string_view name;   // records and enumerations: the qualified C++ name; others: the kind's own word
+  std::size_t size_bytes;  // sizeof
   std::span<const FieldInfo> fields = {};
   EnumerationOps enumeration = {};
   TimeOps time = {};

@@ -1,8 +1,8 @@
 #pragma once
 // Values: how a C++ type becomes a TypeInfo.
 //
-// The set is closed on purpose: numbers, bool, enums, text, bytes, optional, variant, sequences, maps, pair, tuple, chrono
-// types, Ref<T>, and structs described with Boost.Describe. A type outside it is refused at compile time, in the
+// The set is closed on purpose: numbers, bool, enums, text, bytes, optional, variant, sequences, maps, pair, tuple,
+// chrono types, Ref<T>, and structs described with Boost.Describe. A type outside it is refused at compile time, in the
 // user's terms. type_of<T>() is the only entry.
 //
 // Not here: what a table means (type_info.hpp).
@@ -63,7 +63,8 @@ concept Bytelike = std::same_as<T, Bytes>;
 template <class T>
 concept Set = is_instance<T, std::set> || is_instance<T, std::unordered_set>;
 template <class T>
-concept Appendable = (is_instance<T, std::vector> || is_instance<T, std::deque> || is_instance<T, std::list>)&&!Bytelike<T>;
+concept Appendable =
+    (is_instance<T, std::vector> || is_instance<T, std::deque> || is_instance<T, std::list>) && !Bytelike<T>;
 template <class T>
 concept Map = is_instance<T, std::map> || is_instance<T, std::unordered_map>;
 template <class T>
@@ -74,10 +75,10 @@ template <class T>
 concept DescribedStruct = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
 
 template <class T>
-concept Supported = std::is_arithmetic_v<T> || std::is_enum_v<T> || std::same_as<T, std::string> || Bytelike<T> ||
-                    is_duration<T> || is_system_time<T> || RefLike<T> || is_instance<T, std::optional> ||
-                    is_instance<T, std::variant> || Set<T> || Appendable<T> || is_array<T> || Map<T> || Tuple<T> ||
-                    DescribedStruct<T>;
+concept Supported =
+    std::is_arithmetic_v<T> || std::is_enum_v<T> || std::same_as<T, std::string> || Bytelike<T> || is_duration<T> ||
+    is_system_time<T> || RefLike<T> || is_instance<T, std::optional> || is_instance<T, std::variant> || Set<T> ||
+    Appendable<T> || is_array<T> || Map<T> || Tuple<T> || DescribedStruct<T>;
 
 /// The qualified name of T, cut out of the compiler's own text for this function.
 template <class T>
@@ -89,8 +90,10 @@ constexpr std::string_view name_of() {
 
 template <class T>
 constexpr Kind number_kind() {
-  if constexpr (std::same_as<T, bool>) return Kind::boolean;
-  else if constexpr (std::is_floating_point_v<T>) return sizeof(T) == 4 ? Kind::float32 : Kind::float64;
+  if constexpr (std::same_as<T, bool>)
+    return Kind::boolean;
+  else if constexpr (std::is_floating_point_v<T>)
+    return sizeof(T) == 4 ? Kind::float32 : Kind::float64;
   else if constexpr (std::is_signed_v<T>)
     return sizeof(T) == 1 ? Kind::int8 : sizeof(T) == 2 ? Kind::int16 : sizeof(T) == 4 ? Kind::int32 : Kind::int64;
   else
@@ -103,9 +106,13 @@ constexpr TypeInfo basic(Kind kind, std::string_view name) {
 }
 
 template <class T>
-const T& as(const void* object) { return *static_cast<const T*>(object); }
+const T& as(const void* object) {
+  return *static_cast<const T*>(object);
+}
 template <class T>
-T& as(void* object) { return *static_cast<T*>(object); }
+T& as(void* object) {
+  return *static_cast<T*>(object);
+}
 
 /// An enum without a fixed underlying type holds only as many bits as its largest enumerator.
 template <class T>
@@ -177,9 +184,7 @@ TypeInfo make_time_point() {
   TypeInfo info = basic<T>(Kind::time_point, "time");
   info.time = {
       .get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o).time_since_epoch()); },
-      .set_ns = [](void* o, std::int64_t ns) {
-        as<T>(o) = T(from_saturated_nanoseconds<typename T::duration>(ns));
-      }};
+      .set_ns = [](void* o, std::int64_t ns) { as<T>(o) = T(from_saturated_nanoseconds<typename T::duration>(ns)); }};
   return info;
 }
 
@@ -208,7 +213,9 @@ struct VariantMaker<std::variant<A...>> {
   using T = std::variant<A...>;
   static constexpr TypeFn kAlternatives[] = {&type_of<A>...};
   template <std::size_t I>
-  static void* emplace_as(void* o) { return &as<T>(o).template emplace<I>(); }
+  static void* emplace_as(void* o) {
+    return &as<T>(o).template emplace<I>();
+  }
   static void* emplace(void* o, std::size_t index) {
     static constexpr auto makers = []<std::size_t... I>(std::index_sequence<I...>) {
       return std::array<void* (*)(void*), sizeof...(I)>{&emplace_as<I>...};
@@ -217,13 +224,12 @@ struct VariantMaker<std::variant<A...>> {
   }
   static TypeInfo make() {
     TypeInfo info = basic<T>(Kind::variant, "variant");
-    info.variant = {
-        .alternatives = kAlternatives,
-        .index = [](const void* o) { return as<T>(o).index(); },
-        .get = [](const void* o) -> const void* {
-          return std::visit([](const auto& value) -> const void* { return &value; }, as<T>(o));
-        },
-        .emplace = &emplace};
+    info.variant = {.alternatives = kAlternatives,
+                    .index = [](const void* o) { return as<T>(o).index(); },
+                    .get = [](const void* o) -> const void* {
+                      return std::visit([](const auto& value) -> const void* { return &value; }, as<T>(o));
+                    },
+                    .emplace = &emplace};
     return info;
   }
 };
@@ -298,8 +304,10 @@ TypeInfo make_map() {
 template <class T>
 TypeInfo make_tuple() {
   static const auto fields = []<std::size_t... I>(std::index_sequence<I...>) {
-    return std::array<FieldInfo, sizeof...(I)>{FieldInfo{
-        .name = {}, .type = &type_of<std::tuple_element_t<I, T>>, .get = [](void* o) -> void* { return &std::get<I>(as<T>(o)); }}...};
+    return std::array<FieldInfo, sizeof...(I)>{
+        FieldInfo{.name = {}, .type = &type_of<std::tuple_element_t<I, T>>, .get = [](void* o) -> void* {
+                    return &std::get<I>(as<T>(o));
+                  }}...};
   }(std::make_index_sequence<std::tuple_size_v<T>>{});
   TypeInfo info = basic<T>(Kind::tuple, "tuple");
   info.fields = fields;
@@ -323,32 +331,48 @@ TypeInfo make_record() {
 
 template <class T>
 TypeInfo make() {
-  static_assert(std::is_enum_v<T> || !std::is_class_v<T> || Supported<T>,
-                "epic: this class cannot be an argument, a result or state. If it is a struct of yours, describe it with "
-                "BOOST_DESCRIBE_STRUCT(Type, (), (members...)) right after its definition");
-  static_assert(Supported<T> || std::is_class_v<T>,
-                "epic: this type cannot be an argument, a result or state. Use numbers, bool, enums, std::string, epic::Bytes, "
-                "optional, variant, vector, array, map, set, pair, tuple, chrono types, epic::Ref, or described structs; no "
-                "pointers and no references");
+  static_assert(
+      std::is_enum_v<T> || !std::is_class_v<T> || Supported<T>,
+      "epic: this class cannot be an argument, a result or state. If it is a struct of yours, describe it with "
+      "BOOST_DESCRIBE_STRUCT(Type, (), (members...)) right after its definition");
+  static_assert(
+      Supported<T> || std::is_class_v<T>,
+      "epic: this type cannot be an argument, a result or state. Use numbers, bool, enums, std::string, epic::Bytes, "
+      "optional, variant, vector, array, map, set, pair, tuple, chrono types, epic::Ref, or described structs; no "
+      "pointers and no references");
   if constexpr (Supported<T>)
     static_assert(std::default_initializable<T>, "epic: a value needs a default constructor, to be read back into");
-  if constexpr (!Supported<T>) return TypeInfo{};
-  else if constexpr (std::same_as<T, bool>) return basic<T>(Kind::boolean, "bool");
+  if constexpr (!Supported<T>)
+    return TypeInfo{};
+  else if constexpr (std::same_as<T, bool>)
+    return basic<T>(Kind::boolean, "bool");
   else if constexpr (std::is_arithmetic_v<T>) {
     static_assert(sizeof(T) <= 8, "epic: long double cannot be saved portably; use double");
     return basic<T>(number_kind<T>(), name_of<T>());
-  } else if constexpr (std::is_enum_v<T>) return make_enumeration<T>();
-  else if constexpr (std::same_as<T, std::string>) return basic<T>(Kind::text, "text");
-  else if constexpr (Bytelike<T>) return basic<T>(Kind::bytes, "bytes");
-  else if constexpr (is_duration<T>) return make_duration<T>();
-  else if constexpr (is_system_time<T>) return make_time_point<T>();
-  else if constexpr (RefLike<T>) return make_ref<T>();
-  else if constexpr (is_instance<T, std::optional>) return make_optional<T>();
-  else if constexpr (is_instance<T, std::variant>) return VariantMaker<T>::make();
-  else if constexpr (Map<T>) return make_map<T>();
-  else if constexpr (Tuple<T>) return make_tuple<T>();
-  else if constexpr (DescribedStruct<T>) return make_record<T>();
-  else return make_sequence<T>();
+  } else if constexpr (std::is_enum_v<T>)
+    return make_enumeration<T>();
+  else if constexpr (std::same_as<T, std::string>)
+    return basic<T>(Kind::text, "text");
+  else if constexpr (Bytelike<T>)
+    return basic<T>(Kind::bytes, "bytes");
+  else if constexpr (is_duration<T>)
+    return make_duration<T>();
+  else if constexpr (is_system_time<T>)
+    return make_time_point<T>();
+  else if constexpr (RefLike<T>)
+    return make_ref<T>();
+  else if constexpr (is_instance<T, std::optional>)
+    return make_optional<T>();
+  else if constexpr (is_instance<T, std::variant>)
+    return VariantMaker<T>::make();
+  else if constexpr (Map<T>)
+    return make_map<T>();
+  else if constexpr (Tuple<T>)
+    return make_tuple<T>();
+  else if constexpr (DescribedStruct<T>)
+    return make_record<T>();
+  else
+    return make_sequence<T>();
 }
 
 }  // namespace detail
