@@ -26,6 +26,7 @@ namespace epic::storage {
 enum class StoreErrorCode : std::uint8_t {
   lost_ownership,  // a shard of the batch is at a newer epoch: nothing was written
   full,            // no space: nothing was written, may be retried
+  busy,            // another program keeps the store locked: nothing was written, may be retried
   io,              // unknown whether it was written: the caller must end the process
   corrupt,         // the row or file is not what was written
   incompatible,    // another format version, hash or shard count
@@ -96,6 +97,9 @@ struct TypeCount {
 
 enum class Visit : std::uint8_t { go_on, stop };
 
+/// Where `saved_at` comes from; the simulator hands in its own.
+using WallClock = std::function<std::chrono::system_clock::time_point()>;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -132,6 +136,11 @@ class Store {
   [[nodiscard]] virtual std::expected<std::vector<ShardRow>, StoreError> shards() = 0;
 
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
+
+  /// Housekeeping that must not delay a commit, such as moving a log into the main file. The storage thread calls it when
+  /// it is idle, and between two commits as soon as wants_maintenance() says so. An error is as serious as that of a commit.
+  [[nodiscard]] virtual bool wants_maintenance() const { return false; }
+  [[nodiscard]] virtual std::expected<void, StoreError> maintain() { return {}; }
 };
 
 }  // namespace epic::storage
