@@ -1,0 +1,113 @@
+#pragma once
+// Supervisor: one process that keeps a project's fabric running.
+//
+// It spawns the nodes and restarts them, keeps coordination and the shard map, gathers their logs, answers the control
+// socket, runs the module's setup, and stops everything in order. `epic run` becomes it by calling run_supervisor() on
+// its main thread (a node dies with the thread that spawned it). It prints nothing itself: what happens goes to the
+// callbacks.
+//
+// Files, all under <project>/.epic: supervisor.lock (held while it lives), incarnation, control.sock, run/node-N.sock,
+// logs/<run>/{supervisor,node-N}.log with logs/latest pointing there.
+//
+// Not here: building the module, reading epic.toml, colours and prefixes (the CLI).
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "wire/log_line.hpp"
+#include "wire/supervision.hpp"
+
+namespace epic::cluster {
+
+/// Something that keeps the fabric from running. `hint` is the way to mend it (may be empty), `log` a file to look into
+/// (may be empty).
+struct SupervisorError {
+  std::string message;
+  std::string hint;
+  std::filesystem::path log;
+};
+
+/// Said once, when every shard has an owner that has taken it; setup starts after that.
+struct FabricReady {
+  struct Node {
+    std::string name;  // "node-1"
+    pid_t pid;
+    std::filesystem::path socket;
+  };
+  pid_t pid;
+  std::vector<Node> nodes;
+  std::filesystem::path control_socket;
+  std::filesystem::path store;          // empty: nothing is kept
+  std::filesystem::path log_directory;  // of this run
+  std::chrono::milliseconds took;
+};
+
+enum class SupervisorEventKind : std::uint8_t {
+  setup_done,    // the module's setup returned
+  setup_failed,  // it threw; `text` says what
+  stopping,      // said at once when an ordered stop begins; `text` says why
+  killing,       // the second request to stop, or the grace is over
+  stopped,       // all nodes are gone, nothing is left behind
+};
+
+struct SupervisorEvent {
+  SupervisorEventKind kind;
+  std::string text;
+};
+
+struct RestartPolicy {
+  std::chrono::milliseconds delay_first{100};  // doubled with each failure …
+  std::chrono::milliseconds delay_max{std::chrono::seconds(10)};
+  std::chrono::milliseconds forget_after{std::chrono::minutes(1)};  // … and back to the first after so long without
+};
+
+enum class AfterSetup : std::uint8_t { keep_running, exit };
+
+struct SupervisorOptions {
+  std::string project_name;
+  std::filesystem::path project_directory;  // absolute
+  std::filesystem::path module_path;        // absolute
+  std::filesystem::path node_program;       // epic-node; absolute
+  std::string version;                      // of epic; nodes must be of the same
+  std::uint16_t node_count = 4;
+  std::uint16_t shard_count = 64;
+  std::string store_kind = "sqlite";  // "sqlite", "memory"
+  std::filesystem::path store_path;   // absolute; empty for a store without a file
+  wire::FabricOptions fabric;
+
+  AfterSetup after_setup = AfterSetup::keep_running;
+  RestartPolicy restart;
+  std::chrono::milliseconds start_patience{std::chrono::seconds(30)};  // from spawn to Ready; then it is killed
+  std::chrono::milliseconds silence_max{std::chrono::seconds(5)};      // without a heartbeat; then it is killed
+  std::chrono::milliseconds turn_max{std::chrono::seconds(30)};        // a longer turn ends the node; 0: never
+  std::chrono::milliseconds quiet{std::chrono::seconds(3)};            // without a change, before shards are levelled
+  std::chrono::milliseconds grace{std::chrono::seconds(10)};           // for an ordered stop; then SIGKILL
+
+  /// All are called on the supervisor's thread and may be empty.
+  std::function<void(const wire::LogLine&)> on_log;
+  std::function<void(const FabricReady&)> on_ready;
+  std::function<void(const SupervisorEvent&)> on_event;
+  std::function<void(const SupervisorError&)> on_error;
+};
+
+/// What run_supervisor() returns; the CLI exits with it.
+inline constexpr int kExitOk = 0;      // stopped in order (`epic stop`, SIGTERM, first Ctrl-C), or setup returned
+inline constexpr int kExitFailed = 1;  // did not start, or setup failed under AfterSetup::exit; on_error said why
+inline constexpr int kExitInterrupted = 130;  // a second SIGINT or SIGTERM cut the ordered stop short
+
+/// Runs the fabric until it is stopped. Call it on the main thread, with no other thread of the caller's forking. While
+/// it runs it owns SIGINT, SIGTERM and SIGHUP (unless that is ignored), and ignores SIGPIPE.
+[[nodiscard]] int run_supervisor(const SupervisorOptions& options);
+
+/// Runs the fabric in a process of its own, with a session of its own, that outlives the caller and its terminal; waits
+/// until the fabric is ready or has failed. Callbacks other than on_ready and on_error are not used. Returns kExitOk
+/// once the fabric is ready (with AfterSetup::exit: what run_supervisor would). Call it before the process has threads.
+[[nodiscard]] int run_supervisor_detached(const SupervisorOptions& options);
+
+}  // namespace epic::cluster

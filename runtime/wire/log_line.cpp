@@ -1,0 +1,164 @@
+#include "wire/log_line.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+namespace epic::wire {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+constexpr std::array<std::string_view, 5> kLevelNames = {"debug", "info", "warn", "error", "output"};
+constexpr std::array<std::string_view, 5> kLevelWords = {"DEBUG", "INFO", "WARN", "ERROR", "OUTPUT"};
+constexpr std::string_view kTimeShape = "0000-00-00T00:00:00.000Z";
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+std::string escape_entity(std::string_view entity) {
+  if (entity.empty()) return "-";
+  std::string out;
+  for (const char c : entity) {
+    if (c == ' ' || c == '%' || is_control(c))
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string unescape_entity(std::string_view text) {
+  if (text == "-") return {};
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16).ptr == text.data() + i + 3) {
+      out += static_cast<char>(byte);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::optional<int> number_at(std::string_view text, std::size_t at, std::size_t digits) {
+  int value = 0;
+  const auto* end = text.data() + at + digits;
+  if (std::from_chars(text.data() + at, end, value).ptr != end || value < 0) return std::nullopt;
+  return value;
+}
+
+std::optional<system_clock::time_point> parse_time(std::string_view text) {
+  if (text.size() != kTimeShape.size()) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (kTimeShape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != kTimeShape[i]) return std::nullopt;
+
+  namespace chrono = std::chrono;
+  const chrono::year_month_day day{chrono::year{*number_at(text, 0, 4)},
+                                   chrono::month{static_cast<unsigned>(*number_at(text, 5, 2))},
+                                   chrono::day{static_cast<unsigned>(*number_at(text, 8, 2))}};
+  if (!day.ok()) return std::nullopt;
+  return chrono::sys_days{day} + chrono::hours{*number_at(text, 11, 2)} + chrono::minutes{*number_at(text, 14, 2)} +
+         chrono::seconds{*number_at(text, 17, 2)} + milliseconds{*number_at(text, 20, 3)};
+}
+
+std::optional<LogLevel> parse_level(std::string_view word) {
+  for (std::size_t i = 0; i < kLevelWords.size(); ++i)
+    if (kLevelWords[i] == word) return static_cast<LogLevel>(i);
+  return std::nullopt;
+}
+
+/// Cuts the text up to the next blank off the front.
+std::string_view take_word(std::string_view& text) {
+  const auto blank = text.find(' ');
+  const std::string_view word = text.substr(0, blank);
+  text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
+  return word;
+}
+
+/// Length of the escape sequence at the front of `text`, which starts with ESC.
+std::size_t escape_length(std::string_view text) {
+  if (text.size() < 2) return text.size();
+  if (text[1] == '[') {  // CSI: parameters, then one byte from '@' to '~'
+    std::size_t i = 2;
+    while (i < text.size() && (text[i] < '@' || text[i] > '~')) ++i;
+    return std::min(i + 1, text.size());
+  }
+  if (text[1] == ']') {  // OSC: until BEL or ESC backslash
+    for (std::size_t i = 2; i < text.size(); ++i) {
+      if (text[i] == '\a') return i + 1;
+      if (text[i] == '\x1b') return std::min(i + 2, text.size());
+    }
+    return text.size();
+  }
+  return 2;
+}
+
+}  // namespace
+
+std::string_view to_string(LogLevel level) { return kLevelNames[static_cast<std::size_t>(level)]; }
+
+std::string format_time(system_clock::time_point time) {
+  namespace chrono = std::chrono;
+  const auto at = chrono::floor<milliseconds>(time);
+  const auto days = chrono::floor<chrono::days>(at);
+  const chrono::year_month_day day{days};
+  const chrono::hh_mm_ss clock{at - days};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(day.year()),
+                     static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
+}
+
+std::string format_log_line(const LogLine& line) {
+  const std::string front = fmt::format("{} {} {} ", format_time(line.time),
+                                        kLevelWords[static_cast<std::size_t>(line.level)], escape_entity(line.entity));
+  std::string out;
+  std::string_view rest = line.message;
+  while (true) {
+    const auto end = rest.find('\n');
+    out += front + strip_controls(rest.substr(0, end)) + '\n';
+    if (end == std::string_view::npos || end + 1 == rest.size()) return out;
+    rest.remove_prefix(end + 1);
+  }
+}
+
+LogLine parse_log_line(std::string_view source, std::string_view text, system_clock::time_point now) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  LogLine line{.time = now, .source = std::string(source), .level = LogLevel::output, .entity = {}, .message = {}};
+  std::string_view rest = text;
+  const auto time = parse_time(take_word(rest));
+  const auto level = parse_level(take_word(rest));
+  const std::string_view entity = take_word(rest);
+  if (!time || !level || entity.empty()) {
+    line.message = text;
+    return line;
+  }
+  line.time = *time;
+  line.level = *level;
+  line.entity = unescape_entity(entity);
+  line.message = rest;
+  return line;
+}
+
+std::string strip_controls(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    if (text[i] == '\x1b') {
+      i += escape_length(text.substr(i));
+    } else {
+      if (text[i] == '\t' || !is_control(text[i])) out += text[i];
+      ++i;
+    }
+  }
+  return out;
+}
+
+}  // namespace epic::wire

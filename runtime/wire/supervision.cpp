@@ -1,0 +1,257 @@
+#include "wire/supervision.hpp"
+
+#include <algorithm>
+
+#include "wire/capnp_frame.hpp"
+#include "wire/supervision.capnp.h"
+
+namespace epic::wire {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+std::uint32_t to_ms32(milliseconds duration) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(duration.count(), 0, UINT32_MAX));
+}
+std::uint64_t to_ms64(milliseconds duration) {
+  return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
+}
+milliseconds from_ms(std::uint64_t count) {
+  return milliseconds(static_cast<std::int64_t>(std::min<std::uint64_t>(count, INT64_MAX / 2'000'000)));
+}
+
+// ---- writing
+
+void write(schema::FabricOptions::Builder out, const FabricOptions& options) {
+  out.setHeartbeatMs(to_ms32(options.heartbeat));
+  out.setIdleAgeMs(to_ms64(options.idle_age));
+  out.setCallDeadlineMs(to_ms64(options.call_deadline));
+  out.setTurnReportMs(to_ms32(options.turn_report));
+  out.setMemoryBudgetBytes(options.memory_budget_bytes);
+  out.setLogLevel(to_text(options.log_level));
+}
+
+void write(schema::ToNode::Builder out, const Configure& configure) {
+  auto to = out.initConfigure();
+  to.setNode(configure.node.value);
+  to.setIncarnation(configure.incarnation.value);
+  to.setFabricId(to_text(configure.fabric_id));
+  to.setProjectDirectory(to_text(configure.project_directory));
+  to.setModulePath(to_text(configure.module_path));
+  to.setStoreKind(to_text(configure.store_kind));
+  to.setStorePath(to_text(configure.store_path));
+  to.setShardCount(configure.shard_count);
+  to.setSocketPath(to_text(configure.socket_path));
+  write(to.initOptions(), configure.options);
+}
+
+void write(schema::ToNode::Builder out, const kernel::ShardMap& map) {
+  auto to = out.initShardMap();
+  to.setVersion(map.version.value);
+  auto owners = to.initOwners(static_cast<unsigned>(map.owners.size()));
+  for (unsigned i = 0; i < owners.size(); ++i) owners.set(i, map.owners[i].value);
+  auto members = to.initMembers(static_cast<unsigned>(map.members.size()));
+  for (unsigned i = 0; i < members.size(); ++i) {
+    members[i].setNode(map.members[i].node.value);
+    members[i].setIncarnation(map.members[i].incarnation.value);
+    members[i].setAddress(to_text(map.members[i].address));
+  }
+}
+
+void write(schema::ToNode::Builder out, const Release& release) {
+  auto to = out.initRelease();
+  auto shards = to.initShards(static_cast<unsigned>(release.shards.size()));
+  for (unsigned i = 0; i < shards.size(); ++i) shards.set(i, release.shards[i].value);
+  to.setMapVersion(release.map_version.value);
+}
+
+void write(schema::ToNode::Builder out, const RunSetup&) { out.setRunSetup(); }
+
+void write(schema::ToNode::Builder out, const Request& request) {
+  auto to = out.initRequest();
+  to.setId(request.id);
+  to.setVerb(to_text(request.verb));
+  to.setBody(to_text(request.body));
+}
+
+void write(schema::ToNode::Builder out, const Stop& stop) { out.setStopGraceMs(to_ms32(stop.grace)); }
+
+void write(schema::FromNode::Builder out, const Ready& ready) {
+  auto to = out.initReady();
+  to.setPid(ready.pid);
+  to.setVersion(to_text(ready.version));
+  to.setAbiTag(to_text(ready.abi_tag));
+}
+
+void write(schema::FromNode::Builder out, const StartFailed& failed) {
+  auto to = out.initStartFailed();
+  to.setMessage(to_text(failed.message));
+  to.setHint(to_text(failed.hint));
+}
+
+void write(schema::FromNode::Builder out, const Heartbeat& heartbeat) {
+  auto to = out.initHeartbeat();
+  to.setEntities(heartbeat.entities);
+  to.setCallsInFlight(heartbeat.calls_in_flight);
+  to.setResidentBytes(heartbeat.resident_bytes);
+  to.setTurnInProgressMs(to_ms64(heartbeat.turn_in_progress));
+}
+
+void write(schema::FromNode::Builder out, const Released& released) {
+  auto to = out.initReleased();
+  to.setShard(released.shard.value);
+  to.setMapVersion(released.map_version.value);
+}
+
+void write(schema::FromNode::Builder out, const Taken& taken) {
+  auto to = out.initTaken();
+  auto shards = to.initShards(static_cast<unsigned>(taken.shards.size()));
+  for (unsigned i = 0; i < shards.size(); ++i) {
+    shards[i].setShard(taken.shards[i].shard.value);
+    shards[i].setEpoch(taken.shards[i].epoch.value);
+  }
+  to.setMapVersion(taken.map_version.value);
+}
+
+void write(schema::FromNode::Builder out, const SetupDone& done) { out.setSetupError(to_text(done.error)); }
+
+void write(schema::FromNode::Builder out, const Answer& answer) {
+  auto to = out.initAnswer();
+  to.setId(answer.id);
+  to.setStatus(static_cast<std::uint8_t>(answer.status));
+  to.setBody(to_text(answer.body));
+  to.setLast(answer.last);
+}
+
+void write(schema::FromNode::Builder out, const Stopping&) { out.setStopping(); }
+
+// ---- reading
+
+FabricOptions read(schema::FabricOptions::Reader from) {
+  return {.heartbeat = from_ms(from.getHeartbeatMs()),
+          .idle_age = from_ms(from.getIdleAgeMs()),
+          .call_deadline = from_ms(from.getCallDeadlineMs()),
+          .turn_report = from_ms(from.getTurnReportMs()),
+          .memory_budget_bytes = from.getMemoryBudgetBytes(),
+          .log_level = to_string(from.getLogLevel())};
+}
+
+Configure read(schema::Configure::Reader from) {
+  return {.node = kernel::NodeId{from.getNode()},
+          .incarnation = kernel::Incarnation{from.getIncarnation()},
+          .fabric_id = to_string(from.getFabricId()),
+          .project_directory = to_string(from.getProjectDirectory()),
+          .module_path = to_string(from.getModulePath()),
+          .store_kind = to_string(from.getStoreKind()),
+          .store_path = to_string(from.getStorePath()),
+          .shard_count = from.getShardCount(),
+          .socket_path = to_string(from.getSocketPath()),
+          .options = read(from.getOptions())};
+}
+
+kernel::ShardMap read(schema::ShardMap::Reader from) {
+  kernel::ShardMap map{.version = kernel::MapVersion{from.getVersion()}, .owners = {}, .members = {}};
+  for (const auto owner : from.getOwners()) map.owners.push_back(kernel::NodeId{owner});
+  for (const auto member : from.getMembers())
+    map.members.push_back({kernel::NodeId{member.getNode()}, kernel::Incarnation{member.getIncarnation()},
+                           to_string(member.getAddress())});
+  return map;
+}
+
+Release read(schema::Release::Reader from) {
+  Release release{.shards = {}, .map_version = kernel::MapVersion{from.getMapVersion()}};
+  for (const auto shard : from.getShards()) release.shards.push_back(kernel::ShardId{shard});
+  return release;
+}
+
+Taken read(schema::Taken::Reader from) {
+  Taken taken{.shards = {}, .map_version = kernel::MapVersion{from.getMapVersion()}};
+  for (const auto shard : from.getShards())
+    taken.shards.push_back({kernel::ShardId{shard.getShard()}, kernel::Epoch{shard.getEpoch()}});
+  return taken;
+}
+
+std::expected<FromNode, WireError> read(schema::Answer::Reader from) {
+  if (from.getStatus() > static_cast<std::uint8_t>(AnswerStatus::not_owner))
+    return std::unexpected(WireError{"an answer with a status that this version does not know"});
+  return Answer{.id = from.getId(),
+                .status = static_cast<AnswerStatus>(from.getStatus()),
+                .body = to_string(from.getBody()),
+                .last = from.getLast()};
+}
+
+std::expected<ToNode, WireError> read(schema::ToNode::Reader from) {
+  using Which = schema::ToNode::Which;
+  switch (from.which()) {
+    case Which::CONFIGURE:
+      return read(from.getConfigure());
+    case Which::SHARD_MAP:
+      return read(from.getShardMap());
+    case Which::RELEASE:
+      return read(from.getRelease());
+    case Which::RUN_SETUP:
+      return RunSetup{};
+    case Which::REQUEST: {
+      const auto request = from.getRequest();
+      return Request{request.getId(), to_string(request.getVerb()), to_string(request.getBody())};
+    }
+    case Which::STOP_GRACE_MS:
+      return Stop{from_ms(from.getStopGraceMs())};
+  }
+  return std::unexpected(WireError{"a message from the supervisor that this version does not know"});
+}
+
+std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
+  using Which = schema::FromNode::Which;
+  switch (from.which()) {
+    case Which::READY: {
+      const auto ready = from.getReady();
+      return Ready{ready.getPid(), to_string(ready.getVersion()), to_string(ready.getAbiTag())};
+    }
+    case Which::START_FAILED: {
+      const auto failed = from.getStartFailed();
+      return StartFailed{to_string(failed.getMessage()), to_string(failed.getHint())};
+    }
+    case Which::HEARTBEAT: {
+      const auto beat = from.getHeartbeat();
+      return Heartbeat{beat.getEntities(), beat.getCallsInFlight(), beat.getResidentBytes(),
+                       from_ms(beat.getTurnInProgressMs())};
+    }
+    case Which::RELEASED: {
+      const auto released = from.getReleased();
+      return Released{kernel::ShardId{released.getShard()}, kernel::MapVersion{released.getMapVersion()}};
+    }
+    case Which::TAKEN:
+      return read(from.getTaken());
+    case Which::SETUP_ERROR:
+      return SetupDone{to_string(from.getSetupError())};
+    case Which::ANSWER:
+      return read(from.getAnswer());
+    case Which::STOPPING:
+      return Stopping{};
+  }
+  return std::unexpected(WireError{"a message from a node that this version does not know"});
+}
+
+template <class Root, class Message>
+void append(const Message& message, std::vector<std::byte>& out) {
+  capnp::MallocMessageBuilder builder;
+  std::visit([&](const auto& one) { write(builder.initRoot<Root>(), one); }, message);
+  append_message_frame(builder, out);
+}
+
+}  // namespace
+
+void append_frame(const ToNode& message, std::vector<std::byte>& out) { append<schema::ToNode>(message, out); }
+void append_frame(const FromNode& message, std::vector<std::byte>& out) { append<schema::FromNode>(message, out); }
+
+std::expected<ToNode, WireError> decode_to_node(std::span<const std::byte> payload) {
+  return decode_frame<schema::ToNode>(payload, [](schema::ToNode::Reader from) { return read(from); });
+}
+
+std::expected<FromNode, WireError> decode_from_node(std::span<const std::byte> payload) {
+  return decode_frame<schema::FromNode>(payload, [](schema::FromNode::Reader from) { return read(from); });
+}
+
+}  // namespace epic::wire

@@ -1,0 +1,186 @@
+#pragma once
+// Supervision: what a supervisor and a node say to each other.
+//
+// They share a socket pair; the node finds its end as descriptor kSupervisionFd. The supervisor speaks first:
+//
+//   Configure ─▶ …loads the module, opens the store, listens… ◀─ Ready (or StartFailed, and the node exits)
+//   ShardMap  ─▶ …takes in the store the shards that became its own…  ◀─ Taken
+//   Release   ─▶ …drains and saves the shards, gives them up…         ◀─ Released, one a shard; then a new ShardMap
+//   RunSetup  ─▶ …runs the module's setup…                            ◀─ SetupDone
+//   Request   ─▶ …                                                    ◀─ Answer, once or (streamed) until `last`
+//   Stop      ─▶ …drains and saves within the grace…                  ◀─ Stopping; then the node exits 0
+//
+// Heartbeats flow from Configure on, every FabricOptions::heartbeat, from a thread that user code cannot hold up. A
+// node that stays silent is killed. When the channel closes, the supervisor is gone and the node must go too.
+//
+// Not here: frames (frame_buffer.hpp), what nodes say to each other (messages.hpp).
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel/ids.hpp"
+#include "kernel/limits.hpp"
+#include "kernel/messages.hpp"
+#include "wire/frame_buffer.hpp"
+
+namespace epic::wire {
+
+/// Where a node finds its end of the channel.
+inline constexpr int kSupervisionFd = 3;
+/// The largest message of the channel; an inspected state of 8 MiB, as JSON, fits.
+inline constexpr std::size_t kSupervisionFrameBytesMax = 64 * 1024 * 1024;
+
+/// What `epic.toml` says about running, the same for all nodes.
+struct FabricOptions {
+  std::chrono::milliseconds heartbeat{200};
+  std::chrono::milliseconds idle_age = std::chrono::duration_cast<std::chrono::milliseconds>(kernel::limits::kIdleAge);       // idle activations are dropped after this
+  std::chrono::milliseconds call_deadline = std::chrono::duration_cast<std::chrono::milliseconds>(kernel::limits::kCallPatience);  // for calls that do not say
+  std::chrono::milliseconds turn_report{std::chrono::seconds(1)};     // a longer turn is reported
+  std::uint64_t memory_budget_bytes = 0;                              // for activations; 0: no budget
+  std::string log_level = "info";                                     // debug, info, warn, error
+  bool operator==(const FabricOptions&) const = default;
+};
+
+// ---- supervisor to node
+
+/// The first message.
+struct Configure {
+  kernel::NodeId node;
+  kernel::Incarnation incarnation;
+  std::string fabric_id;          // names this run of the fabric; peers and clients compare it
+  std::string project_directory;  // absolute; also the node's working directory
+  std::string module_path;        // absolute
+  std::string store_kind;         // "sqlite", "memory"
+  std::string store_path;         // absolute; empty for a store without a file
+  std::uint16_t shard_count = 0;
+  std::string socket_path;  // where to listen for peers and clients
+  FabricOptions options;
+  bool operator==(const Configure&) const = default;
+};
+
+/// A planned move away from this node, under the map that it has.
+struct Release {
+  std::vector<kernel::ShardId> shards;
+  kernel::MapVersion map_version;
+  bool operator==(const Release&) const = default;
+};
+
+struct RunSetup {
+  bool operator==(const RunSetup&) const = default;
+};
+
+/// A control request that only a node can answer; verbs and bodies as in cluster/README.md.
+struct Request {
+  std::uint64_t id = 0;
+  std::string verb;
+  std::string body;  // JSON
+  bool operator==(const Request&) const = default;
+};
+
+/// Drain, save and exit 0, all within `grace`.
+struct Stop {
+  std::chrono::milliseconds grace{0};
+  bool operator==(const Stop&) const = default;
+};
+
+/// A shard map: who owns what from now on; its members are the ready nodes. A node that finds itself as the new owner takes
+/// the shard in the store; one that is no longer there refuses calls. Older versions than the newest seen are ignored.
+using kernel::ShardMap;
+
+using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, Stop>;
+
+// ---- node to supervisor
+
+/// The module is loaded, the store is open, the socket listens.
+struct Ready {
+  std::int32_t pid = 0;
+  std::string version;  // of epic
+  std::string abi_tag;
+  bool operator==(const Ready&) const = default;
+};
+
+/// The node cannot start and exits; starting it again would not help (a module of another version, a store of another
+/// shard count …). What may help by itself is a plain exit instead.
+struct StartFailed {
+  std::string message;  // what and why
+  std::string hint;     // the way to mend it; may be empty
+  bool operator==(const StartFailed&) const = default;
+};
+
+struct Heartbeat {
+  std::uint64_t entities = 0;  // activations in memory
+  std::uint64_t calls_in_flight = 0;
+  std::uint64_t resident_bytes = 0;
+  std::chrono::milliseconds turn_in_progress{0};  // 0 between turns
+  bool operator==(const Heartbeat&) const = default;
+};
+
+/// Nothing of the shard is left on this node, and all of it is saved.
+struct Released {
+  kernel::ShardId shard;
+  kernel::MapVersion map_version;  // of the Release
+  bool operator==(const Released&) const = default;
+};
+
+struct TakenShard {
+  kernel::ShardId shard;
+  kernel::Epoch epoch;
+  bool operator==(const TakenShard&) const = default;
+};
+
+/// The shards that a map has brought to this node are its own in the store; sent for every map, also when it brought
+/// none.
+struct Taken {
+  std::vector<TakenShard> shards;
+  kernel::MapVersion map_version;
+  bool operator==(const Taken&) const = default;
+};
+
+struct SetupDone {
+  std::string error;  // empty: it returned
+  bool operator==(const SetupDone&) const = default;
+};
+
+enum class AnswerStatus : std::uint8_t {
+  ok = 0,
+  not_found = 1,    // no such entity, type or method
+  bad_request = 2,  // arguments do not fit
+  failed = 3,       // tried and failed
+  not_owner = 4,    // the shard is not here (any more, or yet): ask again after the next map
+};
+
+/// On success `body` is the answer (a part of it, when streamed: with `last` an empty body adds nothing). Otherwise it
+/// is
+/// {"message": …, "detail": …}.
+struct Answer {
+  std::uint64_t id = 0;
+  AnswerStatus status = AnswerStatus::ok;
+  std::string body;  // JSON
+  bool last = true;
+  bool operator==(const Answer&) const = default;
+};
+
+/// Stop was heard; draining has begun.
+struct Stopping {
+  bool operator==(const Stopping&) const = default;
+};
+
+using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Stopping>;
+
+// ---- bytes
+
+/// Appends the whole frame, header included.
+void append_frame(const ToNode& message, std::vector<std::byte>& out);
+void append_frame(const FromNode& message, std::vector<std::byte>& out);
+
+/// From a payload that FrameBuffer has cut out. Any bytes are safe to give.
+[[nodiscard]] std::expected<ToNode, WireError> decode_to_node(std::span<const std::byte> payload);
+[[nodiscard]] std::expected<FromNode, WireError> decode_from_node(std::span<const std::byte> payload);
+
+}  // namespace epic::wire
