@@ -5,10 +5,10 @@ using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("epic::wire::schema");
 
 struct FabricOptions {
-  heartbeatMs @0 :UInt32;
-  idleAgeMs @1 :UInt64;
-  callDeadlineMs @2 :UInt64;
-  turnReportMs @3 :UInt32;
+  heartbeatNs @0 :Int64;
+  idleAgeNs @1 :Int64;
+  callDeadlineNs @2 :Int64;
+  turnReportNs @3 :Int64;
   memoryBudgetBytes @4 :UInt64;
   logLevel @5 :Text;
 }
@@ -56,7 +56,7 @@ struct ToNode {
     release @2 :Release;
     runSetup @3 :Void;
     request @4 :Request;
-    stopGraceMs @5 :UInt32;
+    stopGraceNs @5 :Int64;
   }
 }
 
@@ -75,7 +75,7 @@ struct Heartbeat {
   entities @0 :UInt64;
   callsInFlight @1 :UInt64;
   residentBytes @2 :UInt64;
-  turnInProgressMs @3 :UInt64;
+  turnInProgressNs @3 :Int64;
 }
 
 struct Released {

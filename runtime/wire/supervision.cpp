@@ -1,7 +1,5 @@
 #include "wire/supervision.hpp"
 
-#include <algorithm>
-
 #include "wire/capnp_frame.hpp"
 #include "wire/supervision.capnp.h"
 
@@ -9,25 +7,15 @@ namespace epic::wire {
 
 namespace {
 
-using std::chrono::milliseconds;
-
-std::uint32_t to_ms32(milliseconds duration) {
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(duration.count(), 0, UINT32_MAX));
-}
-std::uint64_t to_ms64(milliseconds duration) {
-  return duration.count() < 0 ? 0 : static_cast<std::uint64_t>(duration.count());
-}
-milliseconds from_ms(std::uint64_t count) {
-  return milliseconds(static_cast<std::int64_t>(std::min<std::uint64_t>(count, INT64_MAX / 2'000'000)));
-}
+using std::chrono::nanoseconds;
 
 // ---- writing
 
 void write(schema::FabricOptions::Builder out, const FabricOptions& options) {
-  out.setHeartbeatMs(to_ms32(options.heartbeat));
-  out.setIdleAgeMs(to_ms64(options.idle_age));
-  out.setCallDeadlineMs(to_ms64(options.call_deadline));
-  out.setTurnReportMs(to_ms32(options.turn_report));
+  out.setHeartbeatNs(options.heartbeat.count());
+  out.setIdleAgeNs(options.idle_age.count());
+  out.setCallDeadlineNs(options.call_deadline.count());
+  out.setTurnReportNs(options.turn_report.count());
   out.setMemoryBudgetBytes(options.memory_budget_bytes);
   out.setLogLevel(to_text(options.log_level));
 }
@@ -75,7 +63,7 @@ void write(schema::ToNode::Builder out, const Request& request) {
   to.setBody(to_text(request.body));
 }
 
-void write(schema::ToNode::Builder out, const Stop& stop) { out.setStopGraceMs(to_ms32(stop.grace)); }
+void write(schema::ToNode::Builder out, const Stop& stop) { out.setStopGraceNs(stop.grace.count()); }
 
 void write(schema::FromNode::Builder out, const Ready& ready) {
   auto to = out.initReady();
@@ -95,7 +83,7 @@ void write(schema::FromNode::Builder out, const Heartbeat& heartbeat) {
   to.setEntities(heartbeat.entities);
   to.setCallsInFlight(heartbeat.calls_in_flight);
   to.setResidentBytes(heartbeat.resident_bytes);
-  to.setTurnInProgressMs(to_ms64(heartbeat.turn_in_progress));
+  to.setTurnInProgressNs(heartbeat.turn_in_progress.count());
 }
 
 void write(schema::FromNode::Builder out, const Released& released) {
@@ -129,10 +117,10 @@ void write(schema::FromNode::Builder out, const Stopping&) { out.setStopping(); 
 // ---- reading
 
 FabricOptions read(schema::FabricOptions::Reader from) {
-  return {.heartbeat = from_ms(from.getHeartbeatMs()),
-          .idle_age = from_ms(from.getIdleAgeMs()),
-          .call_deadline = from_ms(from.getCallDeadlineMs()),
-          .turn_report = from_ms(from.getTurnReportMs()),
+  return {.heartbeat = nanoseconds(from.getHeartbeatNs()),
+          .idle_age = nanoseconds(from.getIdleAgeNs()),
+          .call_deadline = nanoseconds(from.getCallDeadlineNs()),
+          .turn_report = nanoseconds(from.getTurnReportNs()),
           .memory_budget_bytes = from.getMemoryBudgetBytes(),
           .log_level = to_string(from.getLogLevel())};
 }
@@ -196,8 +184,8 @@ std::expected<ToNode, WireError> read(schema::ToNode::Reader from) {
       const auto request = from.getRequest();
       return Request{request.getId(), to_string(request.getVerb()), to_string(request.getBody())};
     }
-    case Which::STOP_GRACE_MS:
-      return Stop{from_ms(from.getStopGraceMs())};
+    case Which::STOP_GRACE_NS:
+      return Stop{nanoseconds(from.getStopGraceNs())};
   }
   return std::unexpected(WireError{"a message from the supervisor that this version does not know"});
 }
@@ -216,7 +204,7 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
     case Which::HEARTBEAT: {
       const auto beat = from.getHeartbeat();
       return Heartbeat{beat.getEntities(), beat.getCallsInFlight(), beat.getResidentBytes(),
-                       from_ms(beat.getTurnInProgressMs())};
+                       nanoseconds(beat.getTurnInProgressNs())};
     }
     case Which::RELEASED: {
       const auto released = from.getReleased();

@@ -38,12 +38,12 @@ inline constexpr std::size_t kSupervisionFrameBytesMax = 64 * 1024 * 1024;
 
 /// What `epic.toml` says about running, the same for all nodes.
 struct FabricOptions {
-  std::chrono::milliseconds heartbeat{200};
-  std::chrono::milliseconds idle_age = std::chrono::duration_cast<std::chrono::milliseconds>(kernel::limits::kIdleAge);       // idle activations are dropped after this
-  std::chrono::milliseconds call_deadline = std::chrono::duration_cast<std::chrono::milliseconds>(kernel::limits::kCallPatience);  // for calls that do not say
-  std::chrono::milliseconds turn_report{std::chrono::seconds(1)};     // a longer turn is reported
-  std::uint64_t memory_budget_bytes = 0;                              // for activations; 0: no budget
-  std::string log_level = "info";                                     // debug, info, warn, error
+  std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(200);
+  std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;            // idle activations are dropped after this
+  std::chrono::nanoseconds call_deadline = kernel::limits::kCallPatience;  // for calls that do not say
+  std::chrono::nanoseconds turn_report = std::chrono::seconds(1);          // a longer turn is reported
+  std::uint64_t memory_budget_bytes = 0;                                   // for activations; 0: no budget
+  std::string log_level = "info";                                          // debug, info, warn, error
   bool operator==(const FabricOptions&) const = default;
 };
 
@@ -85,12 +85,13 @@ struct Request {
 
 /// Drain, save and exit 0, all within `grace`.
 struct Stop {
-  std::chrono::milliseconds grace{0};
+  std::chrono::nanoseconds grace{0};
   bool operator==(const Stop&) const = default;
 };
 
-/// A shard map: who owns what from now on; its members are the ready nodes. A node that finds itself as the new owner takes
-/// the shard in the store; one that is no longer there refuses calls. Older versions than the newest seen are ignored.
+/// A shard map: who owns what from now on; its members are the ready nodes. A node that finds itself as the new owner
+/// takes the shard in the store; one that is no longer there refuses calls. Older versions than the newest seen are
+/// ignored.
 using kernel::ShardMap;
 
 using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, Stop>;
@@ -117,7 +118,7 @@ struct Heartbeat {
   std::uint64_t entities = 0;  // activations in memory
   std::uint64_t calls_in_flight = 0;
   std::uint64_t resident_bytes = 0;
-  std::chrono::milliseconds turn_in_progress{0};  // 0 between turns
+  std::chrono::nanoseconds turn_in_progress{0};  // 0 between turns
   bool operator==(const Heartbeat&) const = default;
 };
 

@@ -1,0 +1,45 @@
+#pragma once
+// Help for tests of wire formats: payloads without their header, and the same payloads damaged.
+
+#include <catch2/catch.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "wire/frame_buffer.hpp"
+
+namespace epic::test {
+
+/// The bytes of a whole frame behind its header.
+inline std::vector<std::byte> payload_of(const std::vector<std::byte>& frame) {
+  REQUIRE(frame.size() >= wire::kFrameHeaderBytes);
+  return {frame.begin() + wire::kFrameHeaderBytes, frame.end()};
+}
+
+/// EPIC_SEED, or a new one. The test CAPTUREs it, so that a failure prints it.
+inline std::uint64_t make_seed() {
+  const char* text = std::getenv("EPIC_SEED");
+  return text ? std::strtoull(text, nullptr, 10) : std::random_device{}();
+}
+
+/// Hands `visit` the payload with bits flipped, words overwritten, cut short, and plain noise.
+template <class Visit>
+void for_damaged(const std::vector<std::byte>& payload, std::mt19937_64 random, Visit visit) {
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::byte> bytes = payload;
+    for (int flips = 1 + static_cast<int>(random() % 4); flips > 0 && !bytes.empty(); --flips)
+      bytes[random() % bytes.size()] ^= static_cast<std::byte>(1u << (random() % 8));
+    visit(std::span<const std::byte>(bytes));
+  }
+  for (std::size_t size = 0; size < payload.size(); ++size) visit(std::span(payload).first(size));
+  for (int round = 0; round < 100; ++round) {
+    std::vector<std::byte> noise(random() % 256);
+    for (auto& byte : noise) byte = static_cast<std::byte>(random());
+    visit(std::span<const std::byte>(noise));
+  }
+}
+
+}  // namespace epic::test
