@@ -18,6 +18,14 @@ if(TARGET epic-node)
   install(TARGETS epic-node RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/epic")
 endif()
 
+# Everything that is installed, without the tests.
+add_custom_target(epic_package)
+foreach(target IN ITEMS epic_runtime epic_cluster epic_test_main epic epic-node)
+  if(TARGET ${target})
+    add_dependencies(epic_package ${target})
+  endif()
+endforeach()
+
 # What epic::runtime and epic::cluster link and no user includes; epicConfig.cmake finds them as files.
 set(EPIC_PRIVATE_LIBRARIES capnp kj spdlog sqlite3 xxhash dl)
 
