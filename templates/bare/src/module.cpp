@@ -1,0 +1,3 @@
+#include <epic/epic.hpp>
+
+EPIC_MODULE(epic::no_setup)

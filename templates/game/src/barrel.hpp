@@ -1,0 +1,27 @@
+#pragma once
+// Barrel: a cylinder with opinions. The higher the last digit of its number, the thicker its armour, up to three hits.
+
+#include <cstdint>
+#include <epic/epic.hpp>
+#include <string>
+
+class Player;
+
+class Barrel : public epic::Entity {
+  std::string team = "Society for the prevention of cruelty to barrels";
+  std::int32_t hits = 0;
+  epic::Ref<Player> slayer;  // who made it explode; names nobody until then
+
+ public:
+  /// True if `shooter` is the one who has made it explode. Asking again gives the same answer, so a game that was
+  /// interrupted can be played again from the start.
+  epic::Task<bool> on_hit(epic::Ref<Player> shooter);
+
+  /// Hits that it still takes to explode.
+  epic::Task<std::int32_t> get_armour() const;
+
+  EPIC_ENTITY(Barrel, state(team, hits, slayer), methods(on_hit, get_armour))
+
+ private:
+  std::int32_t armour() const;
+};

@@ -1,0 +1,23 @@
+#pragma once
+// Match: one player, one level, one result. The referee: it is played once, however often it is asked to be.
+
+#include <cstdint>
+#include <epic/epic.hpp>
+#include <optional>
+#include <vector>
+
+#include "barrel.hpp"
+#include "player.hpp"
+
+class Match : public epic::Entity {
+  std::optional<std::int64_t> result;
+
+ public:
+  /// The player's score in this match. Exclusive, so that two callers do not play it at once: the second waits, and
+  /// gets the first one's result.
+  epic::Task<std::int64_t> play(epic::Ref<Player> player, std::vector<epic::Ref<Barrel>> barrels);
+
+  epic::Task<std::optional<std::int64_t>> get_result() const;
+
+  EPIC_ENTITY(Match, state(result), exclusive(play), methods(get_result))
+};

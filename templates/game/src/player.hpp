@@ -1,0 +1,28 @@
+#pragma once
+// Player: goes through levels full of barrels, and remembers the score of each.
+
+#include <cstdint>
+#include <epic/epic.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "barrel.hpp"
+
+class Player : public epic::Entity {
+  std::string title = "Slayer of armoured cylinders";
+  std::map<std::string, std::int64_t> scores;  // by level
+
+ public:
+  /// Shoots at every barrel and returns how many fell. Sets the level's score rather than adding to it, so entering a
+  /// level twice counts once.
+  epic::Task<std::int64_t> enter_level(std::string level, std::vector<epic::Ref<Barrel>> barrels);
+
+  /// The sum over all levels.
+  epic::Task<std::int64_t> get_score() const;
+
+  /// "Bob: Slayer of armoured cylinders"
+  epic::Task<std::string> get_name() const;
+
+  EPIC_ENTITY(Player, state(title, scores), methods(enter_level, get_score, get_name))
+};

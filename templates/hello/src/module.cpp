@@ -1,0 +1,13 @@
+// What the nodes load: the entity classes, and what happens once per `epic run`.
+
+#include <epic/epic.hpp>
+
+#include "counter.hpp"
+
+// Runs again on another node if its own one dies before it returned: so it only looks.
+epic::Task<void> setup(epic::Pool pool) {
+  const auto value = co_await pool.get<Counter>("hello")->get();
+  epic::log::info("Hello! Counter/hello is at {}.", value);
+}
+
+EPIC_MODULE(setup, Counter)
