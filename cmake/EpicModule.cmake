@@ -15,6 +15,10 @@ function(epic_add_module)
   add_library(${arg_NAME}_objects OBJECT ${sources})
   epic_module_defaults_(${arg_NAME}_objects)
   target_link_libraries(${arg_NAME}_objects PUBLIC epic::module)
+  list(LENGTH sources source_count)
+  if(source_count GREATER 1)  # measured with five sources: half the compile time; with one, more
+    target_precompile_headers(${arg_NAME}_objects PRIVATE <epic/epic.hpp>)
+  endif()
 
   add_library(${arg_NAME} MODULE $<TARGET_OBJECTS:${arg_NAME}_objects>)
   set_target_properties(${arg_NAME} PROPERTIES
