@@ -1,0 +1,37 @@
+#pragma once
+// CapnpCodec: values as Cap'n Proto messages, without generated code.
+//
+// The wire and the store use it. A message is what `capnp::messageToFlatArray` makes: `capnp decode` reads it with the
+// text of to_capnp_text() (capnp_text.hpp), and so does any program in any language. How kinds map to Cap'n Proto, and
+// what may change between writing and reading, is told in codec/README.md.
+//
+// Equal values of one type give equal bytes; unordered containers are sorted for that.
+// One thread at a time: plans are made at first use and kept inside, for each type and each (schema, type).
+
+#include "codec/capnp_writer.hpp"
+#include "codec/read_plan.hpp"
+#include "kernel/codec.hpp"
+
+namespace epic::codec {
+
+class CapnpCodec final : public kernel::Codec {
+ public:
+  CapnpCodec();
+
+  /// Throws std::length_error for a value that cannot be read back: nested deeper than kValueDepthMax, lists or texts
+  /// of 2^29 elements, a variant that is valueless by exception.
+  void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const override;
+
+  /// Never throws. `written_with` may go afterwards; `type` must stay, as tables do.
+  [[nodiscard]] std::expected<void, kernel::CodecError> decode(std::span<const std::byte> bytes,
+                                                               const reflect::Schema& written_with,
+                                                               const reflect::TypeInfo& type,
+                                                               void* object) const override;
+
+ private:
+  mutable WritePlans write_plans_;
+  mutable ReadPlans read_plans_;
+  mutable std::vector<capnp::word> scratch_;  // first segment of each message; zero between messages
+};
+
+}  // namespace epic::codec

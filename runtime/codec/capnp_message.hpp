@@ -1,0 +1,50 @@
+#pragma once
+// Opening a Cap'n Proto message of unknown origin, and reading its slots without trusting it.
+
+#include <expected>
+#include <span>
+#include <string>
+
+#include "codec/wire_layout.hpp"
+#include "wire/capnp.hpp"
+
+namespace epic::codec {
+
+/// A message borrowed from `bytes`, copied only if they do not lie on a word boundary. Reading through it throws
+/// kj::Exception for pointers that lead astray, nest too deep, or visit the same words again and again.
+class IncomingMessage {
+ public:
+  /// The caller has checked message_problem(bytes). Throws kj::Exception.
+  explicit IncomingMessage(std::span<const std::byte> bytes);
+
+  [[nodiscard]] capnp::AnyStruct::Reader root() {
+    return reader_.getRoot<capnp::AnyPointer>().getAs<capnp::AnyStruct>();
+  }
+
+ private:
+  kj::Array<capnp::word> copy_;
+  capnp::FlatArrayMessageReader reader_;
+};
+
+/// Why `bytes` are no message at first sight (empty, not whole words, too large); empty if they may be one.
+[[nodiscard]] std::string message_problem(std::span<const std::byte> bytes);
+
+/// The bits in a slot; 0 if the struct was written shorter.
+[[nodiscard]] std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot);
+
+/// The pointer in a slot; null if the struct was written shorter.
+[[nodiscard]] inline capnp::AnyPointer::Reader read_pointer(capnp::List<capnp::AnyPointer>::Reader pointers,
+                                                            Slot slot) {
+  return slot.offset < pointers.size() ? pointers[slot.offset] : capnp::AnyPointer::Reader();
+}
+
+/// The list of structs at a pointer. Throws kj::Exception if it is a list of something else.
+[[nodiscard]] capnp::List<capnp::AnyStruct>::Reader read_struct_list(capnp::AnyPointer::Reader pointer);
+
+/// The list of pointers at a pointer. Throws kj::Exception if it is a list of something else.
+[[nodiscard]] capnp::List<capnp::AnyPointer>::Reader read_pointer_list(capnp::AnyPointer::Reader pointer);
+
+/// Appends the segments of `message` and the table in front of them.
+void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out);
+
+}  // namespace epic::codec

@@ -1,0 +1,324 @@
+#include "codec/capnp_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <exception>
+
+#include "codec/capnp_message.hpp"
+#include "codec/limits.hpp"
+#include "codec/scalars.hpp"
+#include "codec/value_path.hpp"
+#include "reflect/type_text.hpp"
+
+namespace epic::codec {
+namespace {
+
+using capnp::AnyPointer;
+using capnp::AnyStruct;
+using capnp::List;
+using reflect::Kind;
+using reflect::TypeInfo;
+using Action = ReadPlan::Action;
+
+/// The part of a struct that a member is read from.
+struct Around {
+  kj::ArrayPtr<const kj::byte> data;
+  List<AnyPointer>::Reader pointers;
+  explicit Around(AnyStruct::Reader reader) : data(reader.getDataSection()), pointers(reader.getPointerSection()) {}
+};
+
+void store_integer(const TypeInfo& type, std::uint64_t number, void* object) {
+  switch (type.size_bytes) {
+    case 1:
+      return store_as(object, static_cast<std::uint8_t>(number));
+    case 2:
+      return store_as(object, static_cast<std::uint16_t>(number));
+    case 4:
+      return store_as(object, static_cast<std::uint32_t>(number));
+    default:
+      return store_as(object, number);
+  }
+}
+
+/// `bits` of a number of kind `written`, sign extended to 64 bits.
+std::uint64_t extended(Kind written, std::uint64_t bits) {
+  switch (written) {
+    case Kind::int8:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(bits)});
+    case Kind::int16:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int16_t>(bits)});
+    case Kind::int32:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(bits)});
+    default:
+      return bits;
+  }
+}
+
+double as_double(Kind written, std::uint64_t bits) {
+  if (written == Kind::float64) return load_as<double>(&bits);
+  if (written == Kind::float32) return static_cast<double>(load_as<float>(&bits));
+  return static_cast<double>(static_cast<std::int64_t>(extended(written, bits)));  // at most 32 bits, so exact
+}
+
+/// Every function returns false after it has set `problem`; the path then still leads to the place.
+class Reader {
+ public:
+  bool root(const ReadPlan& plan, AnyStruct::Reader message, void* object) {
+    if (is_struct(plan.written)) return body(plan, message, object);
+    const StructLayout around = make_layout(std::array{plan.slot});
+    return member(plan, around.slots[0], Around(message), object);
+  }
+
+  ValuePath path;
+  std::string problem;
+
+ private:
+  bool fail(std::string text) {
+    problem = std::move(text);
+    return false;
+  }
+
+  bool member(const ReadPlan& plan, Slot slot, const Around& around, void* object) {
+    if (slot.size == SlotSize::pointer) return pointer(plan, read_pointer(around.pointers, slot), object);
+    return scalar(plan, read_slot(around.data, slot), object);
+  }
+
+  bool scalar(const ReadPlan& plan, std::uint64_t bits, void* object) {
+    const TypeInfo& type = *plan.type;
+    switch (plan.action) {
+      case Action::number:
+        if (type.kind == Kind::boolean) {
+          store_as(object, bits != 0);
+        } else if (type.kind == Kind::float64) {
+          store_as(object, as_double(plan.written, bits));
+        } else if (type.kind == Kind::float32 && plan.written != Kind::float32) {
+          store_as(object, static_cast<float>(as_double(plan.written, bits)));
+        } else {
+          store_integer(type, extended(plan.written, bits), object);
+        }
+        return true;
+      case Action::enumeration:
+        return enumeration(plan, static_cast<std::int64_t>(bits), object);
+      case Action::plain:
+        type.time.set_ns(object, static_cast<std::int64_t>(bits));
+        return true;
+      case Action::wrap:
+        return scalar(*plan.parts[0], bits, type.optional.emplace(object));
+      default:
+        return fail(plan.problem);
+    }
+  }
+
+  /// A number without a name is taken for a set of flags if it is one, and otherwise kept as it is.
+  bool enumeration(const ReadPlan& plan, std::int64_t written, void* object) {
+    std::int64_t value = written;
+    if (!plan.is_same_enumeration) {
+      std::int64_t flags_left = written;
+      std::int64_t flags = 0;
+      for (const auto& enumerator : plan.enumerators) {
+        if (enumerator.written == written) {
+          if (!enumerator.value)
+            return fail(fmt::format("enumerator '{}' is no longer in {}", enumerator.name, plan.type->name));
+          flags_left = 0;
+          flags = *enumerator.value;
+          break;
+        }
+        if (enumerator.value && enumerator.written != 0 && (enumerator.written & ~flags_left) == 0) {
+          flags_left &= ~enumerator.written;
+          flags |= *enumerator.value;
+        }
+      }
+      if (flags_left == 0) value = flags;
+    }
+    if (plan.type->enumeration.set(object, value)) return true;
+    return fail(fmt::format("{} is not a value of {}", value, plan.type->name));
+  }
+
+  bool pointer(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+    const TypeInfo& type = *plan.type;
+    switch (plan.action) {
+      case Action::plain:
+        return plain(plan, in, object);
+      case Action::sequence:
+        return nested([&] { return sequence(plan, in, object); });
+      case Action::map:
+        return nested([&] { return map(plan, in, object); });
+      case Action::wrap:
+        return pointer(*plan.parts[0], in, type.optional.emplace(object));
+      case Action::mismatch:
+        return fail(plan.problem);
+      default:
+        return body(plan, in.getAs<AnyStruct>(), object);
+    }
+  }
+
+  bool plain(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+    const TypeInfo& type = *plan.type;
+    if (type.kind == Kind::bytes) {
+      const auto data = in.getAs<capnp::Data>();
+      const auto* const begin = reinterpret_cast<const std::byte*>(data.begin());
+      static_cast<Bytes*>(object)->assign(begin, begin + data.size());
+      return true;
+    }
+    const auto text = in.getAs<capnp::Text>();
+    const std::string_view value(text.begin(), text.size());
+    if (type.kind == Kind::text) {
+      static_cast<std::string*>(object)->assign(value);
+      return true;
+    }
+    if (type.ref.set(object, value)) return true;
+    return fail(fmt::format("'{}' is not the name of an entity, as Type/Key is", value));
+  }
+
+  template <class Read>
+  bool nested(Read read) {
+    if (depth_ == kValueDepthMax) return fail(fmt::format("values are nested more than {} deep", kValueDepthMax));
+    ++depth_;
+    const bool is_read = read();
+    --depth_;
+    return is_read;
+  }
+
+  /// A struct of its own: record, tuple, optional, variant.
+  bool body(const ReadPlan& plan, AnyStruct::Reader in, void* object) {
+    return nested([&] {
+      switch (plan.action) {
+        case Action::fields:
+          return fields(plan, Around(in), object);
+        case Action::optional:
+          return optional(plan, Around(in), object);
+        case Action::variant:
+          return variant(plan, Around(in), object);
+        case Action::wrap:
+          return body(*plan.parts[0], in, plan.type->optional.emplace(object));
+        default:
+          return fail(plan.problem);
+      }
+    });
+  }
+
+  bool fields(const ReadPlan& plan, const Around& in, void* object) {
+    for (const ReadPlan::Field& field : plan.fields) {
+      if (field.into->name.empty()) {
+        path.push_index(field.position);
+      } else {
+        path.push_field(field.into->name);
+      }
+      if (!member(*field.plan, field.slot, in, field.into->get(object))) return false;
+      path.pop();
+    }
+    return true;
+  }
+
+  bool optional(const ReadPlan& plan, const Around& in, void* object) {
+    const reflect::OptionalOps& ops = plan.type->optional;
+    if (read_slot(in.data, plan.body.slots[0]) == 0) {
+      ops.reset(object);
+      return true;
+    }
+    return member(*plan.parts[0], plan.body.slots[1], in, ops.emplace(object));
+  }
+
+  bool variant(const ReadPlan& plan, const Around& in, void* object) {
+    const std::uint64_t index = read_slot(in.data, plan.body.slots[0]);
+    if (index >= plan.parts.size())
+      return fail(fmt::format("there is no alternative {} of {}", index, plan.parts.size()));
+    const ReadPlan& part = *plan.parts[index];
+    if (part.action == Action::mismatch) return fail(part.problem);
+    return member(part, plan.body.slots[index + 1], in, plan.type->variant.emplace(object, plan.alternatives[index]));
+  }
+
+  /// Room for `count` elements is about to be made.
+  bool afford(std::size_t count, std::size_t size_bytes) {
+    if (count > bytes_left_ / std::max<std::size_t>(size_bytes, 1))
+      return fail(fmt::format("the elements would take more than {} bytes of memory", kDecodedBytesMax));
+    bytes_left_ -= count * size_bytes;
+    return true;
+  }
+
+  bool sequence(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+    const ReadPlan& element = *plan.parts[0];
+    switch (element.slot) {
+      case SlotSize::bit:
+        return numbers<bool>(plan, in, object);
+      case SlotSize::one_byte:
+        return numbers<std::uint8_t>(plan, in, object);
+      case SlotSize::two_bytes:
+        return numbers<std::uint16_t>(plan, in, object);
+      case SlotSize::four_bytes:
+        return numbers<std::uint32_t>(plan, in, object);
+      case SlotSize::eight_bytes:
+        return numbers<std::uint64_t>(plan, in, object);
+      case SlotSize::pointer:
+        break;
+    }
+    if (is_struct(element.written)) {
+      const auto list = read_struct_list(in);
+      return assign(plan, list.size(), object, [&](unsigned i, void* out) { return body(element, list[i], out); });
+    }
+    const auto list = read_pointer_list(in);
+    return assign(plan, list.size(), object, [&](unsigned i, void* out) { return pointer(element, list[i], out); });
+  }
+
+  template <class Number>
+  bool numbers(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+    const auto list = in.getAs<List<Number>>();
+    const ReadPlan& element = *plan.parts[0];
+    return assign(plan, list.size(), object, [&](unsigned i, void* out) { return scalar(element, list[i], out); });
+  }
+
+  template <class ReadElement>
+  bool assign(const ReadPlan& plan, unsigned count, void* object, ReadElement read) {
+    const reflect::SequenceOps& ops = plan.type->sequence;
+    if (!afford(count, ops.element().size_bytes)) return false;
+    unsigned index = 0;
+    return ops.assign(object, count, [&](void* element) {
+      path.push_index(index);
+      if (!read(index, element)) return false;
+      path.pop();
+      ++index;
+      return true;
+    });
+  }
+
+  bool map(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+    const reflect::MapOps& ops = plan.type->map;
+    const auto list = read_struct_list(in);
+    if (!afford(list.size(), ops.key().size_bytes + ops.value().size_bytes)) return false;
+    unsigned index = 0;
+    return ops.assign(object, list.size(), [&](void* key, void* value) {
+      const Around entry(list[index]);
+      path.push_index(index++);
+      path.push_field("key");
+      if (!member(*plan.parts[0], plan.body.slots[0], entry, key)) return false;
+      path.pop();
+      if (!member(*plan.parts[1], plan.body.slots[1], entry, value)) return false;
+      path.pop();
+      return true;
+    });
+  }
+
+  int depth_ = 0;
+  std::size_t bytes_left_ = kDecodedBytesMax;
+};
+
+}  // namespace
+
+std::expected<void, kernel::CodecError> read_message(std::span<const std::byte> bytes, const ReadPlan& plan,
+                                                     void* object) {
+  if (std::string problem = message_problem(bytes); !problem.empty())
+    return std::unexpected(kernel::CodecError{.path = {}, .what = std::move(problem)});
+  Reader reader;
+  try {
+    IncomingMessage message(bytes);
+    if (reader.root(plan, message.root(), object)) return {};
+  } catch (const kj::Exception& error) {
+    reader.problem = fmt::format("the bytes are damaged: {}", error.getDescription().cStr());
+  } catch (const std::exception& error) {  // out of memory, or the user's own constructor, comparison or hash
+    reader.problem = error.what();
+  }
+  return std::unexpected(kernel::CodecError{.path = reader.path.text(), .what = std::move(reader.problem)});
+}
+
+}  // namespace epic::codec

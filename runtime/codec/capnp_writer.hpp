@@ -1,0 +1,35 @@
+#pragma once
+// Writes values into Cap'n Proto messages, table in hand: the encoding half of capnp_codec.hpp.
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "codec/wire_layout.hpp"
+#include "epic/type_info.hpp"
+#include "wire/capnp.hpp"
+
+namespace epic::codec {
+
+/// How values of one type are written; made once.
+struct WritePlan {
+  const reflect::TypeInfo* type = nullptr;
+  SlotSize slot = SlotSize::pointer;    // what a value takes in the struct around it
+  StructLayout body;                    // is_struct(): its own struct; a map: that of an entry
+  std::vector<const WritePlan*> parts;  // fields, alternatives, element; key and value
+};
+
+/// The plans by the address of the table: tables are immutable and live as long as the process.
+class WritePlans {
+ public:
+  [[nodiscard]] const WritePlan& get(const reflect::TypeInfo& type);
+
+ private:
+  std::unordered_map<const reflect::TypeInfo*, std::unique_ptr<WritePlan>> plans_;
+};
+
+/// Makes `object` the root of a message. A type that is no struct on the wire becomes the only member of one.
+/// Throws std::length_error for what Cap'n Proto or kValueDepthMax cannot hold; kj::Exception never.
+void write_root(const WritePlan& plan, const void* object, capnp::AnyPointer::Builder root);
+
+}  // namespace epic::codec

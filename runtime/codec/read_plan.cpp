@@ -1,0 +1,250 @@
+#include "codec/read_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reflect/schema_of.hpp"
+#include "reflect/type_text.hpp"
+
+namespace epic::codec {
+namespace {
+
+using reflect::Kind;
+using reflect::Schema;
+using reflect::TypeInfo;
+using Action = ReadPlan::Action;
+
+struct NumberTraits {
+  enum class Family { none, is_signed, is_unsigned, floating } family = Family::none;
+  int value_bits = 0;  // of an integer's magnitude, of a float's significand
+};
+
+NumberTraits number_traits(Kind kind) {
+  using Family = NumberTraits::Family;
+  switch (kind) {
+    case Kind::int8:
+      return {Family::is_signed, 7};
+    case Kind::int16:
+      return {Family::is_signed, 15};
+    case Kind::int32:
+      return {Family::is_signed, 31};
+    case Kind::int64:
+      return {Family::is_signed, 63};
+    case Kind::uint8:
+      return {Family::is_unsigned, 8};
+    case Kind::uint16:
+      return {Family::is_unsigned, 16};
+    case Kind::uint32:
+      return {Family::is_unsigned, 32};
+    case Kind::uint64:
+      return {Family::is_unsigned, 64};
+    case Kind::float32:
+      return {Family::floating, 24};
+    case Kind::float64:
+      return {Family::floating, 53};
+    default:
+      return {};
+  }
+}
+
+bool is_number(Kind kind) { return kind == Kind::boolean || number_traits(kind).family != NumberTraits::Family::none; }
+
+class PlanMaker {
+ public:
+  explicit PlanMaker(const Schema& written) : written_(written) {}
+
+  const ReadPlan* make(Schema::Index index, const TypeInfo& type) {
+    const auto [known, is_new] = known_.try_emplace({index, &type}, nullptr);
+    if (!is_new) return known->second;
+    ReadPlan& plan = *plans_.emplace_back(std::make_unique<ReadPlan>());
+    known->second = &plan;
+    const Schema::Node& node = written_.node(index);
+    plan.type = &type;
+    plan.written = node.kind;
+    plan.slot = slot_size(node.kind);
+    if (is_struct(node.kind) || node.kind == Kind::map) plan.body = make_layout(node.kind, part_sizes(node));
+    fill(plan, index, type);
+    return &plan;
+  }
+
+  std::vector<std::unique_ptr<ReadPlan>> take() { return std::move(plans_); }
+
+ private:
+  std::vector<SlotSize> part_sizes(const Schema::Node& node) const {
+    std::vector<SlotSize> sizes;
+    for (const auto& part : node.parts) sizes.push_back(slot_size(written_.node(part.type).kind));
+    return sizes;
+  }
+
+  void fill(ReadPlan& plan, Schema::Index index, const TypeInfo& type) {
+    const Schema::Node& node = written_.node(index);
+    if (type.kind == Kind::optional && node.kind != Kind::optional) {
+      plan.action = Action::wrap;
+      plan.parts = {make(index, type.optional.element())};
+      return;
+    }
+    if (is_number(node.kind) && is_widening(node.kind, type.kind)) {
+      plan.action = Action::number;
+      return;
+    }
+    if (node.kind != type.kind) return refuse(plan, index);
+    switch (type.kind) {
+      case Kind::enumeration:
+        return fill_enumeration(plan, node);
+      case Kind::optional:
+        plan.action = Action::optional;
+        plan.parts = {make(node.parts[0].type, type.optional.element())};
+        return;
+      case Kind::variant:
+        return fill_variant(plan, node);
+      case Kind::sequence:
+        plan.action = Action::sequence;
+        plan.parts = {make(node.parts[0].type, type.sequence.element())};
+        return;
+      case Kind::map:
+        plan.action = Action::map;
+        plan.parts = {make(node.parts[0].type, type.map.key()), make(node.parts[1].type, type.map.value())};
+        return;
+      case Kind::tuple:
+        return fill_tuple(plan, node);
+      case Kind::record:
+        return fill_record(plan, node);
+      default:
+        plan.action = Action::plain;
+    }
+  }
+
+  void refuse(ReadPlan& plan, Schema::Index index) {
+    plan.action = Action::mismatch;
+    plan.problem = fmt::format("was written as {} and cannot be read as {}", written_.type_text(index),
+                               reflect::type_text(*plan.type));
+  }
+
+  static void fill_enumeration(ReadPlan& plan, const Schema::Node& node) {
+    plan.action = Action::enumeration;
+    plan.is_same_enumeration = true;
+    for (const auto& [name, value] : node.enumerators) {
+      std::optional<std::int64_t> today;
+      for (const auto& enumerator : plan.type->enumeration.enumerators)
+        if (enumerator.name == name) today = enumerator.value;
+      if (today != value) plan.is_same_enumeration = false;
+      plan.enumerators.push_back({.written = value, .name = name, .value = today});
+    }
+  }
+
+  void fill_tuple(ReadPlan& plan, const Schema::Node& node) {
+    plan.action = Action::fields;
+    const std::size_t count = std::min(node.parts.size(), plan.type->fields.size());
+    for (std::size_t i = 0; i < count; ++i) add_field(plan, node, i, i);
+  }
+
+  void fill_record(ReadPlan& plan, const Schema::Node& node) {
+    plan.action = Action::fields;
+    for (std::size_t i = 0; i < plan.type->fields.size(); ++i)
+      if (const auto part = find_part(node, *plan.type, plan.type->fields[i])) add_field(plan, node, *part, i);
+  }
+
+  void add_field(ReadPlan& plan, const Schema::Node& node, std::size_t part, std::size_t position) {
+    const reflect::FieldInfo& into = plan.type->fields[position];
+    plan.fields.push_back({.slot = plan.body.slots[part],
+                           .into = &into,
+                           .position = position,
+                           .plan = make(node.parts[part].type, into.type())});
+  }
+
+  /// A former name counts only if no field of today's has it.
+  static std::optional<std::size_t> find_part(const Schema::Node& node, const TypeInfo& type,
+                                              const reflect::FieldInfo& field) {
+    const auto find = [&](std::string_view name) -> std::optional<std::size_t> {
+      for (std::size_t i = 0; i < node.parts.size(); ++i)
+        if (node.parts[i].name == name) return i;
+      return std::nullopt;
+    };
+    if (const auto part = find(field.name)) return part;
+    for (const std::string_view former : field.former_names) {
+      const bool is_taken = std::ranges::any_of(type.fields, [&](const auto& other) { return other.name == former; });
+      if (const auto part = find(former); part && !is_taken) return part;
+    }
+    return std::nullopt;
+  }
+
+  /// An alternative goes to the same type: at its own place if it is there, anywhere otherwise; failing that, to what
+  /// it converts to at its own place, or anywhere.
+  void fill_variant(ReadPlan& plan, const Schema::Node& node) {
+    plan.action = Action::variant;
+    const auto alternatives = plan.type->variant.alternatives;
+    for (std::size_t i = 0; i < node.parts.size(); ++i) {
+      const Schema::Index part = node.parts[i].type;
+      const auto choose = [&](auto fits) -> std::optional<std::size_t> {
+        if (i < alternatives.size() && fits(alternatives[i]())) return i;
+        for (std::size_t j = 0; j < alternatives.size(); ++j)
+          if (fits(alternatives[j]())) return j;
+        return std::nullopt;
+      };
+      auto chosen = choose([&](const TypeInfo& candidate) { return is_same_type(part, candidate); });
+      if (!chosen) chosen = choose([&](const TypeInfo& candidate) { return is_number_like(part, candidate); });
+      if (chosen) {
+        plan.alternatives.push_back(*chosen);
+        plan.parts.push_back(make(part, alternatives[*chosen]()));
+      } else {
+        ReadPlan& missing = *plans_.emplace_back(std::make_unique<ReadPlan>());
+        missing.type = plan.type;
+        refuse(missing, part);
+        plan.alternatives.push_back(0);
+        plan.parts.push_back(&missing);
+      }
+    }
+  }
+
+  /// Named types by their names, so that they may change inside; others by their text.
+  bool is_same_type(Schema::Index part, const TypeInfo& candidate) {
+    const Schema::Node& node = written_.node(part);
+    if (node.kind != candidate.kind) return false;
+    if (node.kind == Kind::record || node.kind == Kind::enumeration) return node.name == candidate.name;
+    const Schema today = reflect::schema_of(candidate);
+    return today.type_text(0) == written_.type_text(part);
+  }
+
+  /// Of the same kind, or a wider number: what is inside shows when it is read.
+  bool is_number_like(Schema::Index part, const TypeInfo& candidate) const {
+    const Kind kind = written_.node(part).kind;
+    if (kind == Kind::record || kind == Kind::enumeration) return false;
+    return kind == candidate.kind || (is_number(kind) && is_widening(kind, candidate.kind));
+  }
+
+  struct KeyHash {
+    std::size_t operator()(const std::pair<Schema::Index, const TypeInfo*>& key) const noexcept {
+      return std::hash<const void*>{}(key.second) * 31 + key.first;
+    }
+  };
+
+  const Schema& written_;
+  std::vector<std::unique_ptr<ReadPlan>> plans_;
+  std::unordered_map<std::pair<Schema::Index, const TypeInfo*>, const ReadPlan*, KeyHash> known_;
+};
+
+}  // namespace
+
+bool is_widening(Kind from, Kind to) {
+  using Family = NumberTraits::Family;
+  if (from == to) return true;
+  const NumberTraits source = number_traits(from);
+  const NumberTraits target = number_traits(to);
+  if (source.family == Family::none || target.family == Family::none) return false;
+  if (target.family == Family::is_unsigned && source.family != Family::is_unsigned) return false;
+  if (source.family == Family::floating && target.family != Family::floating) return false;
+  return source.value_bits <= target.value_bits;
+}
+
+const ReadPlan& ReadPlans::get(const Schema& written, const TypeInfo& type) {
+  PlanList& list = plans_[{.schema = written.id(), .type = &type}];
+  if (list.empty()) {
+    PlanMaker maker(written);
+    maker.make(/*index=*/0, type);
+    list = maker.take();
+  }
+  return *list.front();
+}
+
+}  // namespace epic::codec

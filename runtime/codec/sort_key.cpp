@@ -1,0 +1,160 @@
+#include "codec/sort_key.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+
+#include "codec/scalars.hpp"
+#include "codec/wire_layout.hpp"
+
+namespace epic::codec {
+namespace {
+
+using reflect::Kind;
+using reflect::TypeInfo;
+
+constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
+
+void append_number(std::uint64_t number, std::string& key) {
+  for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(number >> shift);
+}
+
+/// Ends with two zeros; a zero inside is followed by 255, so that no text is the beginning of another's key.
+void append_text(std::string_view text, std::string& key) {
+  for (const char c : text) {
+    key += c;
+    if (c == '\0') key += '\xff';
+  }
+  key.append(2, '\0');
+}
+
+std::uint64_t ordered_float(double value) {
+  const auto bits = load_as<std::uint64_t>(&value);
+  return (bits & kSignBit) != 0 ? ~bits : bits | kSignBit;
+}
+
+std::uint64_t ordered_number(const TypeInfo& type, const void* object) {
+  const std::uint64_t bits = load_bits(type, object);
+  switch (type.kind) {
+    case Kind::int8:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(bits)}) ^ kSignBit;
+    case Kind::int16:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int16_t>(bits)}) ^ kSignBit;
+    case Kind::int32:
+      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(bits)}) ^ kSignBit;
+    case Kind::int64:
+    case Kind::enumeration:
+    case Kind::duration:
+    case Kind::time_point:
+      return bits ^ kSignBit;
+    case Kind::float32:
+      return ordered_float(load_as<float>(object));
+    case Kind::float64:
+      return ordered_float(load_as<double>(object));
+    default:
+      return bits;
+  }
+}
+
+/// Sorts `items` by the keys of the values at their addresses.
+template <class Item, class Address>
+void sort_by_key(const TypeInfo& type, std::vector<Item>& items, Address address) {
+  std::vector<std::pair<std::string, Item>> keyed;
+  keyed.reserve(items.size());
+  for (const Item& item : items) {
+    std::string key;
+    append_sort_key(type, address(item), key);
+    keyed.emplace_back(std::move(key), item);
+  }
+  std::sort(keyed.begin(), keyed.end(), [](const auto& left, const auto& right) { return left.first < right.first; });
+  std::transform(keyed.begin(), keyed.end(), items.begin(), [](const auto& pair) { return pair.second; });
+}
+
+void append_sequence(const TypeInfo& type, const void* object, std::string& key) {
+  const TypeInfo& element = type.sequence.element();
+  const auto append_element = [&](const void* part) {
+    key += '\1';
+    append_sort_key(element, part, key);
+  };
+  if (type.sequence.is_unordered) {
+    for (const void* part : sorted_elements(type.sequence, object)) append_element(part);
+  } else {
+    type.sequence.for_each(object, append_element);
+  }
+  key += '\0';
+}
+
+void append_map(const TypeInfo& type, const void* object, std::string& key) {
+  const auto append_entry = [&](const void* entry_key, const void* value) {
+    key += '\1';
+    append_sort_key(type.map.key(), entry_key, key);
+    append_sort_key(type.map.value(), value, key);
+  };
+  if (type.map.is_unordered) {
+    for (const MapEntry& entry : sorted_entries(type.map, object)) append_entry(entry.key, entry.value);
+  } else {
+    type.map.for_each(object, append_entry);
+  }
+  key += '\0';
+}
+
+}  // namespace
+
+void append_sort_key(const TypeInfo& type, const void* object, std::string& key) {
+  switch (type.kind) {
+    case Kind::text:
+      append_text(*static_cast<const std::string*>(object), key);
+      break;
+    case Kind::ref:
+      append_text(type.ref.get(object), key);
+      break;
+    case Kind::bytes: {
+      const auto& bytes = *static_cast<const Bytes*>(object);
+      append_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, key);
+      break;
+    }
+    case Kind::optional: {
+      const void* const value = type.optional.get(object);
+      key += value == nullptr ? '\0' : '\1';
+      if (value != nullptr) append_sort_key(type.optional.element(), value, key);
+      break;
+    }
+    case Kind::variant: {
+      const std::size_t index = type.variant.index(object);
+      append_number(index, key);
+      if (index < type.variant.alternatives.size())
+        append_sort_key(type.variant.alternatives[index](), type.variant.get(object), key);
+      break;
+    }
+    case Kind::sequence:
+      append_sequence(type, object, key);
+      break;
+    case Kind::map:
+      append_map(type, object, key);
+      break;
+    case Kind::tuple:
+    case Kind::record:
+      for (const auto& field : type.fields) append_sort_key(field.type(), field.get_const(object), key);
+      break;
+    default:
+      append_number(ordered_number(type, object), key);
+  }
+}
+
+std::vector<const void*> sorted_elements(const reflect::SequenceOps& ops, const void* object) {
+  std::vector<const void*> elements;
+  elements.reserve(ops.size(object));
+  ops.for_each(object, [&](const void* element) { elements.push_back(element); });
+  sort_by_key(ops.element(), elements, [](const void* element) { return element; });
+  return elements;
+}
+
+std::vector<MapEntry> sorted_entries(const reflect::MapOps& ops, const void* object) {
+  std::vector<MapEntry> entries;
+  entries.reserve(ops.size(object));
+  ops.for_each(object, [&](const void* key, const void* value) { entries.push_back({key, value}); });
+  sort_by_key(ops.key(), entries, [](const MapEntry& entry) { return entry.key; });
+  return entries;
+}
+
+}  // namespace epic::codec

@@ -1,0 +1,40 @@
+#pragma once
+// The way from the root of a value to the part that is being read, for error messages: "inventory[3].name".
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace epic::codec {
+
+/// A stack of steps, cheap to push and pop. What is left on it after a failure is where it happened.
+class ValuePath {
+ public:
+  void push_field(std::string_view name) { steps_.push_back({.name = name, .index = 0}); }
+  void push_index(std::size_t index) { steps_.push_back({.name = {}, .index = index}); }
+  void pop() { steps_.pop_back(); }
+  void clear() { steps_.clear(); }
+
+  [[nodiscard]] std::string text() const {
+    std::string text;
+    for (const Step& step : steps_) {
+      if (step.name.empty()) {
+        text += '[' + std::to_string(step.index) + ']';
+      } else {
+        if (!text.empty()) text += '.';
+        text += step.name;
+      }
+    }
+    return text;
+  }
+
+ private:
+  struct Step {
+    std::string_view name;  // borrowed from a table; empty: an index
+    std::size_t index;
+  };
+  std::vector<Step> steps_;
+};
+
+}  // namespace epic::codec

@@ -1,0 +1,78 @@
+#pragma once
+// Schema: the stored description of a type, so that bytes outlive the program that wrote them.
+//
+// A TypeInfo lives in a module; a snapshot outlives it. So each snapshot names a Schema: the same tree of kinds, with
+// the names of fields and enumerators but without a single pointer into code. Readers match their own TypeInfo against
+// it by name. Its canonical text is what the store keeps, and the hash of that text is its id:
+//
+//     Player
+//     record Player { score: int64, team: Team, inventory: map<text, Item> }
+//     enum Team { red = 0, blue = 1 }
+//     record Item { count: int32, parts: list<Item> }
+//
+// The first line is the type described; named types follow in the order in which they are first mentioned, so a type
+// may contain itself. A name that is not a plain identifier, or that is one of the words above, stands in double
+// quotes.
+//
+// Invariant: equal types have equal texts, and parse(text()) has the same text.
+// Not here:  how a TypeInfo becomes a Schema (schema_of.hpp), which bytes it stands for (codec/README.md).
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "epic/type_info.hpp"
+#include "reflect/strong_id.hpp"
+
+namespace epic::reflect {
+
+/// A value: copies are equal in every respect, and independent.
+class Schema {
+ public:
+  /// A place in nodes(). 0 is the type described.
+  using Index = std::uint32_t;
+
+  struct Part {
+    std::string name;  // of a record's field; otherwise empty
+    Index type = 0;
+  };
+  struct Enumerator {
+    std::string name;
+    std::int64_t value = 0;
+  };
+  struct Node {
+    Kind kind = Kind::boolean;
+    std::string name;         // records and enumerations: unique in this schema
+    std::vector<Part> parts;  // record, tuple: fields; optional, sequence: one; map: key, value; variant: each
+    std::vector<Enumerator> enumerators;  // enumeration
+  };
+
+  /// Reads canonical text; spaces and line breaks may differ. The error is a sentence with line and column.
+  [[nodiscard]] static std::expected<Schema, std::string> parse(std::string_view text);
+
+  [[nodiscard]] const Node& root() const { return nodes_.front(); }
+  [[nodiscard]] const Node& node(Index index) const { return nodes_[index]; }
+  [[nodiscard]] std::span<const Node> nodes() const { return nodes_; }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+  /// xxh64 of text(), seed 0.
+  [[nodiscard]] SchemaId id() const { return id_; }
+
+  /// One node for people, and as text() spells it: "map<text, Item>".
+  [[nodiscard]] std::string type_text(Index index) const;
+
+  bool operator==(const Schema& other) const { return text_ == other.text_; }
+
+ private:
+  friend Schema schema_of(const TypeInfo& type);
+  explicit Schema(std::vector<Node> nodes);  // at least one, every index in range, names unique
+
+  std::vector<Node> nodes_;
+  std::string text_;
+  SchemaId id_;
+};
+
+}  // namespace epic::reflect

@@ -1,0 +1,38 @@
+#pragma once
+// StrongId: a number with a meaning, so that one is never taken for another. kernel/ids.hpp names those of the system;
+// the one that belongs to schemas is here.
+
+#include <fmt/format.h>
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+
+namespace epic::reflect {
+
+/// Compares and hashes; arithmetic is spelt out with next() or value.
+template <class Tag, class Rep>
+struct StrongId {
+  Rep value{};
+  constexpr StrongId() = default;
+  constexpr explicit StrongId(Rep initial) : value(initial) {}
+  auto operator<=>(const StrongId&) const = default;
+  [[nodiscard]] constexpr StrongId next() const { return StrongId{static_cast<Rep>(value + 1)}; }
+};
+
+/// Names a schema by the hash of its canonical text.
+using SchemaId = StrongId<struct SchemaIdTag, std::uint64_t>;
+
+}  // namespace epic::reflect
+
+template <class Tag, class Rep>
+struct std::hash<epic::reflect::StrongId<Tag, Rep>> {
+  std::size_t operator()(epic::reflect::StrongId<Tag, Rep> id) const noexcept { return std::hash<Rep>{}(id.value); }
+};
+
+template <class Tag, class Rep>
+struct fmt::formatter<epic::reflect::StrongId<Tag, Rep>> : fmt::formatter<Rep> {
+  auto format(epic::reflect::StrongId<Tag, Rep> id, auto& context) const {
+    return fmt::formatter<Rep>::format(id.value, context);
+  }
+};
