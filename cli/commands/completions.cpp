@@ -1,0 +1,56 @@
+// epic completions: prints the completion file of a shell.
+
+#include <fmt/format.h>
+
+#include "cli/commands/table.hpp"
+#include "cli/completion/scripts.hpp"
+#include "cli/context.hpp"
+#include "cli/output/suggest.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "SHELL", .summary = "bash, zsh or fish", .completes = Completes::shell},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string wanted = *arguments.word(0);
+  std::vector<std::string> known;
+  for (const CompletionScript& script : completion_scripts()) {
+    if (script.shell == wanted) {
+      context.console().print(script.text);
+      return ExitCode::ok;
+    }
+    known.emplace_back(script.shell);
+  }
+  Failure failure =
+      usage_failure(arguments.command(), fmt::format("there are no completions for \"{}\"", printable(wanted)),
+                    fmt::format("the shells are {}", listing(known)));
+  if (const std::string near = find_near(wanted, known); !near.empty())
+    failure.help = {fmt::format("did you mean 'epic completions {}'?", near)};
+  return fail(std::move(failure));
+}
+
+}  // namespace
+
+const Command& completions_command() {
+  static constexpr Command kCommand{
+      .path = "completions",
+      .group = Group::tool,
+      .summary = "Print the completion file of a shell",
+      .description =
+          "An installed epic has put the file where the shell looks. For one that is not, load it from the shell's "
+          "start\n"
+          "file as below. Types, keys, methods and nodes come from the running fabric, or from the store.",
+      .example =
+          "source <(epic completions bash)                                  # in ~/.bashrc\n"
+          "source <(epic completions zsh)                                   # in ~/.zshrc, after compinit\n"
+          "epic completions fish > ~/.config/fish/completions/epic.fish",
+      .positionals = kPositionals,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

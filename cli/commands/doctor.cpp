@@ -1,0 +1,75 @@
+// epic doctor: is everything there that epic needs, here and in this project? Each finding with its mend.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/output/table.hpp"
+#include "cli/project/checkup.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "something is broken"},
+};
+
+constexpr Column kColumns[] = {
+    {"STATE", "state", Show::state},
+    {"WHAT", "what"},
+    {"FOUND", "found"},
+    {"MEND", "mend"},
+};
+
+std::string_view word_of(Finding::State state) {
+  switch (state) {
+    case Finding::State::ok:
+      return "ok";
+    case Finding::State::warning:
+      return "warning";
+    case Finding::State::broken:
+      return "broken";
+  }
+  return "";
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::vector<Finding> findings = check_up(context.install(), context.start(arguments));
+  Table table(context.console(), kColumns);
+  int broken = 0;
+  for (const Finding& finding : findings) {
+    if (finding.state == Finding::State::broken) ++broken;
+    boost::json::object row{{"state", word_of(finding.state)}, {"what", finding.what}, {"found", finding.found}};
+    if (finding.mend.empty())
+      row["mend"] = nullptr;
+    else
+      row["mend"] = finding.mend;
+    table.add(std::move(row));
+  }
+  table.finish();
+  if (broken == 0) return ExitCode::ok;
+  context.console().note(fmt::format("{} of {} checks found something broken", broken, findings.size()));
+  return ExitCode::failed;
+}
+
+}  // namespace
+
+const Command& doctor_command() {
+  static constexpr Command kCommand{
+      .path = "doctor",
+      .group = Group::tool,
+      .summary = "Check the toolchain, the installation and this project",
+      .description =
+          "Looks at the compiler, CMake and Ninja, epic-node and its version, and, inside a project, at epic.toml, "
+          "the\n"
+          "directories, the sockets, the store and the fabric. Changes nothing.",
+      .example = "epic doctor\nepic doctor -o json",
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,120 @@
+// epic new: a project out of a template, ready to build, in a git repository.
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/output/suggest.hpp"
+#include "cli/project/scaffold.hpp"
+#include "cli/project/subprocess.hpp"
+
+namespace epic::cli {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "NAME",
+     .summary = "Name of the project and of its directory: letters, digits, '-' and '_', a letter first"},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "template",
+     .value = "TEMPLATE",
+     .summary = "What to begin with: hello (a counter that survives restarts) or game",
+     .environment = "EPIC_TEMPLATE",
+     .fallback = "hello",
+     .completes = Completes::template_name},
+    {.name = "bare", .summary = "Only the files that a project must have, and one empty source"},
+};
+
+bool is_in_git(const fs::path& directory) {
+  std::error_code ignored;
+  for (fs::path at = fs::absolute(directory);; at = at.parent_path()) {
+    if (fs::exists(at / ".git", ignored)) return true;
+    if (at == at.parent_path()) return false;
+  }
+}
+
+// A project inside somebody's repository belongs to that one.
+bool make_repository(const Context& context, const fs::path& directory) {
+  if (is_in_git(directory) || find_program("git").empty()) return false;
+  const auto end = run_subprocess({.program = "git", .arguments = {"init", "--quiet"}, .directory = directory});
+  if (end && end->exit_code == 0) return true;
+  context.console().detail("git init did not work; the project is none the worse for it");
+  return false;
+}
+
+Result<fs::path> find_template(const Context& context, const std::string& name) {
+  auto directory = context.install().templates();
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  const auto known = template_names(*directory);
+  if (std::ranges::find(known, name) != known.end()) return *directory / name;
+  Failure failure{.code = ExitCode::usage,
+                  .what = fmt::format("there is no template \"{}\"", printable(name)),
+                  .why = fmt::format("the templates are {}", listing(known))};
+  if (const std::string near = find_near(name, known); !near.empty())
+    failure.help.push_back(fmt::format("did you mean --template {}?", near));
+  return fail(std::move(failure));
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string name = *arguments.word(0);
+  if (const std::string why = why_no_project_name(name); !why.empty())
+    return fail(
+        usage_failure(arguments.command(), fmt::format("\"{}\" cannot be a project's name", printable(name)), why));
+  if (arguments.has("bare") && arguments.has("template") && *arguments.value("template") != "bare")
+    return fail(usage_failure(arguments.command(), "--bare is a template of its own: give it or --template"));
+  auto template_directory =
+      find_template(context, arguments.has("bare") ? "bare" : arguments.value("template").value_or("hello"));
+  if (!template_directory) return std::unexpected(std::move(template_directory.error()));
+  const fs::path target = context.start(arguments) / name;
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(target, ignored)))
+    return fail({.what = fmt::format("{} is there already", target.lexically_normal().string()),
+                 .why = "epic new never overwrites",
+                 .help = {"choose another name, or remove it first"}});
+
+  auto files = scaffold({.template_directory = *template_directory, .target = target, .name = name});
+  if (!files) return std::unexpected(std::move(files.error()));
+  const bool has_repository = make_repository(context, target);
+
+  if (context.console().is_json()) {
+    boost::json::array listed;
+    for (const fs::path& file : *files) listed.emplace_back(file.string());
+    context.console().print_json(boost::json::object{{"project", name},
+                                                     {"directory", fs::canonical(target).string()},
+                                                     {"template", template_directory->filename().string()},
+                                                     {"git", has_repository},
+                                                     {"files", std::move(listed)}});
+  }
+  const std::string shown = target.lexically_normal().string();
+  context.console().note(fmt::format("Made {} with {} files from the template {}. Next:\n\n  cd {}\n  epic run", shown,
+                                     files->size(), template_directory->filename().string(), shown));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& new_command() {
+  static constexpr Command kCommand{
+      .path = "new",
+      .group = Group::project,
+      .summary = "Make a project",
+      .description =
+          "Makes a directory with everything that a project needs: epic.toml, CMakeLists.txt, entity classes, tests, "
+          "a\n"
+          "README for people and one for coding agents, and a git repository unless it is inside one already. An "
+          "existing\n"
+          "directory is never touched.",
+      .example = "epic new arena --template game\nepic new scratch --bare",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

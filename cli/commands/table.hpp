@@ -1,0 +1,48 @@
+#pragma once
+// Table: every command there is, in the order of the help page.
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/commands/command.hpp"
+
+namespace epic::cli {
+
+/// Options that every command takes, before or after its name.
+std::span<const OptionSpec> global_options();
+
+std::span<const Command* const> commands();
+
+/// The command of this path, or null.
+const Command* find_command(std::string_view path);
+/// True for the first word of commands with two ("snapshot").
+bool is_noun(std::string_view word);
+/// The visible first words: verbs and nouns.
+std::vector<std::string> first_words();
+/// The visible second words after a noun.
+std::vector<std::string> verbs_of(std::string_view noun);
+/// One line about a noun.
+std::string_view noun_summary(std::string_view noun);
+
+/// One for each file of this folder.
+const Command& new_command();
+const Command& build_command();
+const Command& run_command();
+const Command& supervise_command();
+const Command& stop_command();
+const Command& ps_command();
+const Command& logs_command();
+const Command& ls_command();
+const Command& inspect_command();
+const Command& call_command();
+const Command& snapshot_list_command();
+const Command& snapshot_show_command();
+const Command& snapshot_export_command();
+const Command& doctor_command();
+const Command& completions_command();
+const Command& complete_command();
+const Command& help_command();
+
+}  // namespace epic::cli

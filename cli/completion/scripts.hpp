@@ -1,0 +1,16 @@
+#pragma once
+// Scripts: the files of completions/, as they were when this was built.
+
+#include <span>
+#include <string_view>
+
+namespace epic::cli {
+
+struct CompletionScript {
+  std::string_view shell;
+  std::string_view text;
+};
+
+std::span<const CompletionScript> completion_scripts();
+
+}  // namespace epic::cli

@@ -1,0 +1,32 @@
+#pragma once
+// Context: what every command is handed: the console, where epic is installed, and the project that it was run in.
+
+#include <filesystem>
+
+#include "cli/output/console.hpp"
+#include "cli/parser/arguments.hpp"
+#include "cli/project/install_paths.hpp"
+#include "cli/project/project.hpp"
+
+namespace epic::cli {
+
+class Context {
+ public:
+  Context(Console& console, InstallPaths install) : console_(&console), install_(std::move(install)) {}
+
+  [[nodiscard]] Console& console() const { return *console_; }
+  [[nodiscard]] const InstallPaths& install() const { return install_; }
+
+  /// Where -C points, or the working directory.
+  [[nodiscard]] std::filesystem::path start(const Arguments& arguments) const {
+    return arguments.value("project").value_or(".");
+  }
+  [[nodiscard]] Result<ProjectPaths> paths(const Arguments& arguments) const { return find_project(start(arguments)); }
+  [[nodiscard]] Result<Project> project(const Arguments& arguments) const { return load_project(start(arguments)); }
+
+ private:
+  Console* console_;
+  InstallPaths install_;
+};
+
+}  // namespace epic::cli

@@ -1,0 +1,198 @@
+#include "cli/output/console.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <cstdlib>
+
+namespace epic::cli {
+namespace {
+
+std::FILE* file_of(Stream stream) { return stream == Stream::out ? stdout : stderr; }
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+// The order of precedence is that of no-color.org and bixense.com/clicolors: the flag, then NO_COLOR, then
+// CLICOLOR_FORCE, then what the terminal can do.
+bool wants_color(ColorMode mode, bool terminal) {
+  if (mode != ColorMode::automatic) return mode == ColorMode::always;
+  if (is_set("NO_COLOR")) return false;
+  if (const char* force = std::getenv("CLICOLOR_FORCE"); force && *force && std::string_view(force) != "0") return true;
+  const char* term = std::getenv("TERM");
+  return terminal && term && std::string_view(term) != "dumb";
+}
+
+int code_of(Paint paint) {
+  switch (paint) {
+    case Paint::plain:
+      return 0;
+    case Paint::bold:
+      return 1;
+    case Paint::dim:
+      return 2;
+    case Paint::red:
+      return 31;
+    case Paint::green:
+      return 32;
+    case Paint::yellow:
+      return 33;
+    case Paint::blue:
+      return 34;
+    case Paint::magenta:
+      return 35;
+    case Paint::cyan:
+      return 36;
+  }
+  return 0;
+}
+
+void write(Stream stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), file_of(stream)); }
+
+void indent_into(std::string& out, const boost::json::value& value, std::size_t depth) {
+  const auto new_line = [&out](std::size_t at) { out.append("\n").append(at * 2, ' '); };
+  if (const auto* object = value.if_object(); object && !object->empty()) {
+    out += '{';
+    bool first = true;
+    for (const auto& [key, member] : *object) {
+      if (!std::exchange(first, false)) out += ',';
+      new_line(depth + 1);
+      out += boost::json::serialize(boost::json::string_view(key)) + ": ";
+      indent_into(out, member, depth + 1);
+    }
+    new_line(depth);
+    out += '}';
+  } else if (const auto* array = value.if_array(); array && !array->empty()) {
+    out += '[';
+    bool first = true;
+    for (const auto& element : *array) {
+      if (!std::exchange(first, false)) out += ',';
+      new_line(depth + 1);
+      indent_into(out, element, depth + 1);
+    }
+    new_line(depth);
+    out += ']';
+  } else {
+    out += boost::json::serialize(value);
+  }
+}
+
+// The lines after the first stand under the first.
+std::string hang(std::string_view text, std::size_t indent) {
+  std::string out;
+  for (char c : text) {
+    out += c;
+    if (c == '\n') out.append(indent, ' ');
+  }
+  return out;
+}
+
+}  // namespace
+
+Console::Console(ConsoleOptions options) { configure(options); }
+
+void Console::configure(ConsoleOptions options) {
+  options_ = options;
+  for (Stream stream : {Stream::out, Stream::err})
+    color_[static_cast<int>(stream)] = wants_color(options.color, is_terminal(stream));
+}
+
+bool Console::is_terminal(Stream stream) const { return ::isatty(::fileno(file_of(stream))) == 1; }
+
+std::size_t Console::width(Stream stream) const {
+  winsize size{};
+  if (::ioctl(::fileno(file_of(stream)), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+std::string Console::paint(Stream stream, Paint paint, std::string_view text) const {
+  if (!color_[static_cast<int>(stream)] || paint == Paint::plain || text.empty()) return std::string(text);
+  return fmt::format("\x1b[{}m{}\x1b[0m", code_of(paint), text);
+}
+
+void Console::print(std::string_view text) {
+  if (progress_shown_) progress("");
+  write(Stream::out, text);
+  if (!text.ends_with('\n')) write(Stream::out, "\n");
+}
+
+void Console::print_json(const boost::json::value& value) {
+  print(options_.format == Format::jsonl ? boost::json::serialize(value) : to_indented(value));
+}
+
+void Console::talk(std::string_view text) {
+  if (progress_shown_) progress("");
+  std::fflush(stdout);
+  write(Stream::err, text);
+  if (!text.ends_with('\n')) write(Stream::err, "\n");
+  std::fflush(stderr);
+}
+
+void Console::note(std::string_view text) {
+  if (options_.verbosity >= 0) talk(text);
+}
+
+void Console::detail(std::string_view text) {
+  if (options_.verbosity >= 1) talk(paint(Stream::err, Paint::dim, text));
+}
+
+void Console::warn(std::string_view text) {
+  talk(fmt::format("{} {}", paint(Stream::err, Paint::yellow, "warning:"), hang(text, 9)));
+}
+
+void Console::error(const Failure& failure) {
+  const auto label = [this](Paint color, std::string_view word) { return paint(Stream::err, color, word); };
+  std::string text = fmt::format("{} {}\n", label(Paint::red, "error:"), hang(failure.what, 7));
+  if (!failure.excerpt.empty()) text += failure.excerpt + (failure.excerpt.ends_with('\n') ? "" : "\n");
+  if (!failure.why.empty()) text += fmt::format("  {} {}\n", label(Paint::bold, "why:"), hang(failure.why, 7));
+  for (const std::string& help : failure.help)
+    text += fmt::format(" {} {}\n", label(Paint::cyan, "help:"), hang(help, 7));
+  if (!failure.log.empty()) text += fmt::format("  {} {}\n", label(Paint::bold, "log:"), failure.log.string());
+  talk(text);
+}
+
+void Console::progress(std::string_view text) {
+  if (!is_terminal(Stream::err) || options_.verbosity < 0) return;
+  if (text.empty() && !progress_shown_) return;
+  const std::size_t room = width(Stream::err) - 1;
+  write(Stream::err, fmt::format("\r\x1b[2K{}", text.substr(0, room)));
+  std::fflush(stderr);
+  progress_shown_ = !text.empty();
+}
+
+bool Console::flush() {
+  if (progress_shown_) progress("");
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  std::fflush(stderr);
+  return written;
+}
+
+std::string to_indented(const boost::json::value& value) {
+  std::string out;
+  indent_into(out, value, 0);
+  return out;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else {
+      out += fmt::format("\\x{:02x}", byte);
+    }
+  }
+  return out;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,79 @@
+#pragma once
+// Console: the only place that prints. Data goes to stdout, talk to stderr, in every mode.
+//
+// What is data: that for which the user ran the command, in the format asked for with -o. What is talk: progress,
+// notes, warnings, errors. Colour, widths and "3 min ago" are for terminals; a pipe gets tab-separated fields and RFC
+// 3339.
+//
+// Not here: tables and records (table.hpp), the wording of suggestions (suggest.hpp).
+
+#include <boost/json/value.hpp>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "cli/output/failure.hpp"
+
+namespace epic::cli {
+
+enum class Format { text, json, jsonl };
+enum class ColorMode { automatic, always, never };
+enum class Stream { out, err };
+enum class Paint { plain, bold, dim, red, green, yellow, blue, magenta, cyan };
+
+struct ConsoleOptions {
+  Format format = Format::text;
+  ColorMode color = ColorMode::automatic;
+  int verbosity = 0;  // -1 quiet, 0 normal, 1 and 2 for -v and -vv
+};
+
+class Console {
+ public:
+  explicit Console(ConsoleOptions options = {});
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  void configure(ConsoleOptions options);
+  [[nodiscard]] Format format() const { return options_.format; }
+  [[nodiscard]] bool is_json() const { return options_.format != Format::text; }
+  [[nodiscard]] int verbosity() const { return options_.verbosity; }
+  [[nodiscard]] bool is_terminal(Stream stream) const;
+  /// Columns of the terminal behind `stream`; 80 where there is none.
+  [[nodiscard]] std::size_t width(Stream stream) const;
+  /// `text` with colour codes when `stream` shows colours.
+  [[nodiscard]] std::string paint(Stream stream, Paint paint, std::string_view text) const;
+
+  /// Data: `text` as it is, with a line end if it has none.
+  void print(std::string_view text);
+  /// Data: one JSON value, indented for -o json, on one line for jsonl.
+  void print_json(const boost::json::value& value);
+
+  /// Talk that -q silences: what happens, hints.
+  void note(std::string_view text);
+  /// Talk for -v only.
+  void detail(std::string_view text);
+  /// Talk that stays with -q.
+  void warn(std::string_view text);
+  void error(const Failure& failure);
+
+  /// Replaces the line of progress at the bottom; shown on terminals only. Empty text removes it.
+  void progress(std::string_view text);
+
+  /// Hands everything to the system. False when stdout could not take it (a full disk, a closed pipe).
+  [[nodiscard]] bool flush();
+
+ private:
+  void talk(std::string_view text);
+
+  ConsoleOptions options_;
+  bool color_[2] = {false, false};
+  bool progress_shown_ = false;
+};
+
+/// JSON with two spaces an indent, as people read it; scalars and escapes are Boost.JSON's.
+std::string to_indented(const boost::json::value& value);
+
+/// Text with control characters replaced, so that data from elsewhere cannot move the cursor or forge a column.
+std::string printable(std::string_view text);
+
+}  // namespace epic::cli

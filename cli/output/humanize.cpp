@@ -1,0 +1,76 @@
+#include "cli/output/humanize.hpp"
+
+#include <fmt/chrono.h>
+
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace epic::cli {
+
+using namespace std::chrono;
+
+std::string human_bytes(std::int64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB"};
+  auto amount = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  while (amount >= 1024 && unit + 1 < kUnits.size()) {
+    amount /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", amount, kUnits[unit]);
+}
+
+std::string human_duration(milliseconds duration) {
+  if (duration < 1s) return fmt::format("{} ms", duration.count());
+  if (duration < 1min) return fmt::format("{}.{} s", duration / 1s, (duration % 1s) / 100ms);
+  if (duration < 2h) return fmt::format("{} min", duration / 1min);
+  if (duration < 48h) return fmt::format("{} h", duration / 1h);
+  return fmt::format("{} d", duration / 24h);
+}
+
+std::string human_age(milliseconds age) { return age < 1s ? "just now" : human_duration(age) + " ago"; }
+
+std::optional<milliseconds> parse_duration(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number < 0) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kUnits = {
+      {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+  for (const auto& [name, milliseconds] : kUnits)
+    if (unit == name && number <= INT64_MAX / milliseconds) return std::chrono::milliseconds(number * milliseconds);
+  return std::nullopt;
+}
+
+std::string to_rfc3339(system_clock::time_point time) {
+  const auto since_epoch = floor<milliseconds>(time).time_since_epoch();
+  const auto whole = floor<seconds>(since_epoch);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(whole.count())),
+                     (since_epoch - whole).count());
+}
+
+std::optional<system_clock::time_point> from_rfc3339(std::string_view text) {
+  std::tm parts{};
+  const std::string copy(text);
+  const char* rest = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) return std::nullopt;
+  nanoseconds fraction{0};
+  if (*rest == '.') {
+    nanoseconds digit = 100ms;
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, digit /= 10) fraction += (*rest - '0') * digit;
+  }
+  minutes offset{0};
+  if (*rest == '+' || *rest == '-') {
+    int hours_part = 0, minutes_part = 0;
+    if (std::sscanf(rest + 1, "%2d:%2d", &hours_part, &minutes_part) != 2) return std::nullopt;
+    offset = (hours(hours_part) + minutes(minutes_part)) * (*rest == '-' ? -1 : 1);
+  } else if (*rest != 'Z') {
+    return std::nullopt;
+  }
+  const auto base = system_clock::from_time_t(::timegm(&parts));
+  return base + duration_cast<system_clock::duration>(fraction) - offset;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,27 @@
+#pragma once
+// Humanize: sizes, durations and times as people read them, and RFC 3339 for everybody else.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace epic::cli {
+
+/// "873 B", "1.2 KiB", "4.0 GiB".
+std::string human_bytes(std::int64_t bytes);
+/// "250 ms", "3.2 s", "3 min", "5 h", "12 d"; one unit, rounded down.
+std::string human_duration(std::chrono::milliseconds duration);
+/// "3 min ago"; "just now" for less than a second.
+std::string human_age(std::chrono::milliseconds age);
+
+/// "250ms", "30s", "5m", "2h", as flags and epic.toml have them; empty if it is no duration.
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+
+/// UTC with milliseconds: "2031-05-04T09:08:07.123Z".
+std::string to_rfc3339(std::chrono::system_clock::time_point time);
+/// Reads what to_rfc3339 writes, with any number of fraction digits and "Z" or an offset. Empty if it is no such time.
+std::optional<std::chrono::system_clock::time_point> from_rfc3339(std::string_view text);
+
+}  // namespace epic::cli

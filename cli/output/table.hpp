@@ -1,0 +1,73 @@
+#pragma once
+// Table: rows of JSON objects, printed as people or programs want them.
+//
+// On a terminal: headers, aligned columns, colour, "3 min ago", "1.2 KiB". In a pipe: tab-separated fields, no headers,
+// plain numbers, RFC 3339. With -o json an array of the objects as they came, with jsonl one a line; the columns do not
+// choose what those contain.
+//
+// jsonl and pipes print each row as it comes; a terminal needs all of them for the widths, and gets them in pages of
+// kPageRows, so that memory stays bounded.
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/output/console.hpp"
+
+namespace epic::cli {
+
+/// How a field is shown. Ages and times are shown as "3 min ago" on a terminal and as RFC 3339 in a pipe.
+enum class Show {
+  text,
+  number,
+  bytes,     // "1.2 KiB" | 1234
+  duration,  // milliseconds: "3 min" | seconds with fraction "180.000"
+  age,       // milliseconds before now: "3 min ago" | RFC 3339
+  time,      // RFC 3339 text: "3 min ago" | as it came
+  state,     // a word, coloured by what it means (ready, live, failed …)
+};
+
+struct Column {
+  std::string_view header;
+  std::string_view field;  // of the row object
+  Show show = Show::text;
+};
+
+class Table {
+ public:
+  Table(Console& console, std::span<const Column> columns);
+  ~Table();  // nothing is lost: finish() is called if it was not
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  void add(boost::json::object row);
+  void finish();
+  [[nodiscard]] std::size_t count() const { return count_; }
+
+ private:
+  void print_page();
+
+  static constexpr std::size_t kPageRows = 1000;
+  Console& console_;
+  std::vector<Column> columns_;
+  bool terminal_;
+  bool finished_ = false;
+  std::size_t count_ = 0;
+  std::vector<std::size_t> widths_;  // grow from page to page, never shrink
+  std::vector<boost::json::object> page_;
+};
+
+/// One field as text for the given kind of reader. Null and missing values are "-" for people and empty in a pipe.
+enum class Reader { person, program };
+std::string show_field(const boost::json::value* value, Show show, Reader reader);
+
+/// One record as aligned "name: value" lines, in a pipe as "name<TAB>value".
+void print_record(Console& console, const boost::json::object& record, std::span<const Column> fields);
+
+/// Cells on a terminal that the UTF-8 text takes; colour codes take none.
+std::size_t display_width(std::string_view text);
+
+}  // namespace epic::cli

@@ -1,0 +1,228 @@
+#include "cli/project/build.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "cli/output/humanize.hpp"
+#include "cli/project/subprocess.hpp"
+
+namespace epic::cli {
+namespace fs = std::filesystem;
+namespace {
+
+std::string read_text(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+void append_entry(std::string& listing, const fs::path& file, const fs::path& root) {
+  std::error_code ignored;
+  listing += fmt::format("{}\t{}\t{}\n", file.lexically_relative(root).string(),
+                         fs::last_write_time(file, ignored).time_since_epoch().count(), fs::file_size(file, ignored));
+}
+
+// What a build depends on, one line a file.
+std::string listing_of(const Project& project, const InstallPaths& install, std::string_view type) {
+  std::error_code ignored;
+  std::vector<fs::path> files;
+  auto walk =
+      fs::recursive_directory_iterator(project.paths.root, fs::directory_options::skip_permission_denied, ignored);
+  for (; walk != fs::end(walk); walk.increment(ignored)) {
+    const std::string name = walk->path().filename().string();
+    const bool is_output = walk.depth() == 0 && name == "build";
+    if (walk->is_directory(ignored) && (is_output || name.starts_with('.')))
+      walk.disable_recursion_pending();
+    else if (walk->is_regular_file(ignored) && !name.starts_with('.'))
+      files.push_back(walk->path());
+  }
+  std::ranges::sort(files);
+  std::string listing = fmt::format("epic {} {}\n", EPIC_VERSION, type);
+  if (const auto node = install.node()) append_entry(listing, *node, project.paths.root);
+  for (const fs::path& file : files) append_entry(listing, file, project.paths.root);
+  return listing;
+}
+
+fs::path listing_file(const Project& project) { return project.paths.build() / ".epic-listing"; }
+
+std::string_view cmake_type(BuildType type) { return type == BuildType::debug ? "Debug" : "RelWithDebInfo"; }
+
+// A value that the build directory was configured with; empty if it was not.
+std::string cached(const Project& project, std::string_view entry) {
+  std::ifstream cache(project.paths.build() / "CMakeCache.txt");
+  for (std::string line; std::getline(cache, line);)
+    if (line.starts_with(entry) && line.size() > entry.size() && line[entry.size()] == ':')
+      return line.substr(line.find('=') + 1);
+  return {};
+}
+
+bool is_configured(const Project& project, const InstallPaths& install, std::string_view type) {
+  const fs::path build = project.paths.build();
+  if (!fs::exists(build / "build.ninja") && !fs::exists(build / "Makefile")) return false;
+  const fs::path package = install.cmake_package();
+  return cached(project, "CMAKE_BUILD_TYPE") == type &&
+         (package.empty() || cached(project, "epic_DIR") == package.string());
+}
+
+std::vector<std::string> configure_arguments(const Project& project, const InstallPaths& install,
+                                             std::string_view type) {
+  std::vector<std::string> arguments = {"-S", project.paths.root.string(), "-B", project.paths.build().string(),
+                                        fmt::format("-DCMAKE_BUILD_TYPE={}", type)};
+  const bool first = !fs::exists(project.paths.build() / "CMakeCache.txt");
+  if (first && !find_program("ninja").empty()) arguments.insert(arguments.end(), {"-G", "Ninja"});
+  if (first && !find_program("clang++-19").empty()) arguments.emplace_back("-DCMAKE_CXX_COMPILER=clang++-19");
+  if (const fs::path package = install.cmake_package(); !package.empty())
+    arguments.push_back(fmt::format("-Depic_DIR={}", package.string()));
+  return arguments;
+}
+
+// The newest "[3/7]" of Ninja's, to show how far it is.
+std::string progress_of(const fs::path& log) {
+  std::ifstream stream(log, std::ios::ate | std::ios::binary);
+  const auto size = static_cast<std::int64_t>(stream.tellg());
+  stream.seekg(std::max<std::int64_t>(0, size - 4096));
+  std::string last;
+  for (std::string line; std::getline(stream, line);)
+    if (line.starts_with('[') && line.find(']') != std::string::npos) last = line.substr(0, line.find(']') + 1);
+  return last;
+}
+
+Failure build_failure(const Project& project, std::string_view step) {
+  const fs::path log = project.paths.build_log();
+  return {.code = ExitCode::build_failed,
+          .what = fmt::format("{} could not be {}", project.manifest.name, step),
+          .excerpt = shorten_build_log(read_text(log)),
+          .log = log};
+}
+
+Result<void> run_cmake(const Context& context, const Project& project, std::vector<std::string> arguments,
+                       std::string_view step) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto show = [&] {
+    const auto so_far = std::chrono::steady_clock::now() - begin;
+    if (so_far < std::chrono::seconds(1)) return;
+    context.console().progress(
+        fmt::format("Building {} {} {}", project.manifest.name, progress_of(project.paths.build_log()),
+                    human_duration(std::chrono::duration_cast<std::chrono::milliseconds>(so_far))));
+  };
+  context.console().detail(fmt::format("running cmake {}", fmt::join(arguments, " ")));
+  auto end = run_subprocess({.program = "cmake",
+                             .arguments = std::move(arguments),
+                             .directory = project.paths.root,
+                             .log = project.paths.build_log(),
+                             .on_tick = show});
+  context.console().progress("");
+  if (!end) {
+    end.error().code = ExitCode::build_failed;
+    return std::unexpected(std::move(end.error()));
+  }
+  if (end->exit_code != 0) return fail(build_failure(project, step));
+  return {};
+}
+
+// Loads the module as a node will, and keeps what it says of itself.
+Result<void> describe_module(const Context& context, const Project& project) {
+  const fs::path module = project.paths.module(project.manifest.module);
+  auto node = context.install().node();
+  if (!node) return std::unexpected(std::move(node.error()));
+  auto end = run_subprocess({.program = *node, .arguments = {"--describe", module.string()}});
+  if (!end) return std::unexpected(std::move(end.error()));
+  boost::system::error_code malformed;
+  static_cast<void>(boost::json::parse(end->out, malformed));
+  if (end->exit_code != 0 || malformed)
+    return fail(
+        {.code = ExitCode::build_failed,
+         .what = fmt::format("{} was built, but a node cannot load it", module.string()),
+         .why = end->err.empty() ? fmt::format("{} ended with exit code {}", node->string(), end->exit_code) : end->err,
+         .help = {"build it anew with 'rm -r build && epic build'"}});
+  std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << end->out;
+  return {};
+}
+
+}  // namespace
+
+std::string shorten_build_log(std::string_view log, std::size_t count_max) {
+  constexpr std::size_t kLinesEach = 8;
+  std::string shortened;
+  std::size_t count = 0;
+  std::size_t lines_left = 0;
+  std::istringstream stream{std::string(log)};
+  for (std::string line; std::getline(stream, line);) {
+    const bool begins = line.find(": error:") != std::string::npos ||
+                        line.find(": fatal error:") != std::string::npos || line.starts_with("CMake Error") ||
+                        line.find("error: undefined symbol") != std::string::npos ||
+                        line.find("undefined reference") != std::string::npos;
+    if (begins) {
+      ++count;
+      lines_left = count <= count_max ? kLinesEach : 0;
+    } else if (line.starts_with("FAILED:") || line.starts_with('[') || line.starts_with("ninja:") ||
+               line.find(" generated.") != std::string::npos || line.find(": warning:") != std::string::npos) {
+      lines_left = 0;
+    }
+    if (lines_left == 0) continue;
+    --lines_left;
+    if (!line.empty()) shortened += line + '\n';
+  }
+  if (count > count_max) shortened += fmt::format("… and {} more\n", count - count_max);
+  if (!shortened.empty()) return shortened;
+  // Nothing that is known as an error: the end of the log is the best there is.
+  std::size_t from = log.size();
+  for (std::size_t lines = 0; from > 0 && lines <= kLinesEach; --from)
+    if (log[from - 1] == '\n') ++lines;
+  return std::string(log.substr(from));
+}
+
+Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string before = cached(project, "CMAKE_BUILD_TYPE");
+  const std::string type = options.type     ? std::string(cmake_type(*options.type))
+                           : before.empty() ? std::string(cmake_type(BuildType::release))
+                                            : before;
+  Built built{.module = project.paths.module(project.manifest.module)};
+  const auto took = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  };
+  std::string listing = listing_of(project, context.install(), type);
+  if (options.only_if_stale && fs::exists(built.module) && read_text(listing_file(project)) == listing) {
+    built.was_fresh = true;
+    built.took = took();
+    return built;
+  }
+
+  if (!fs::exists(project.paths.root / "CMakeLists.txt"))
+    return fail(
+        {.code = ExitCode::build_failed,
+         .what = fmt::format("{} has no CMakeLists.txt", project.paths.root.string()),
+         .help = {fmt::format("add one with these three lines:\nproject({0} CXX)\nfind_package(epic CONFIG REQUIRED)\n"
+                              "epic_add_module(NAME {0} SOURCES src/*.cpp)",
+                              project.manifest.module)}});
+  std::error_code error;
+  fs::create_directories(project.paths.build(), error);
+  fs::remove(project.paths.build_log(), error);
+  fs::remove(listing_file(project), error);
+  if (!is_configured(project, context.install(), type))
+    if (auto done = run_cmake(context, project, configure_arguments(project, context.install(), type), "configured");
+        !done)
+      return std::unexpected(std::move(done.error()));
+  if (auto done = run_cmake(context, project, {"--build", project.paths.build().string()}, "built"); !done)
+    return std::unexpected(std::move(done.error()));
+  if (!fs::exists(built.module))
+    return fail({.code = ExitCode::build_failed,
+                 .what = fmt::format("the build made no {}", built.module.string()),
+                 .why = fmt::format("epic.toml names the module \"{}\"", project.manifest.module),
+                 .help = {fmt::format(
+                     "let CMakeLists.txt say epic_add_module(NAME {} …), or name its module with [modules] load",
+                     project.manifest.module)}});
+  if (auto described = describe_module(context, project); !described)
+    return std::unexpected(std::move(described.error()));
+  std::ofstream(listing_file(project), std::ios::binary) << listing;
+  built.took = took();
+  return built;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,39 @@
+#pragma once
+// Build: makes a project's module with CMake, and knows when there is nothing to make.
+//
+// `epic build` always asks CMake. `epic run` first compares a listing of the project's files (path, time, size) with
+// the one that the last good build left behind, which takes well under a millisecond, so that a built project starts at
+// once. Files outside the project are not in the listing; `epic build` sees to those.
+//
+// After a build the module is described by epic-node: that loads it as a node will, so that a missing symbol or another
+// version of epic shows here; what it says of types and methods is kept for suggestions and completions.
+
+#include <filesystem>
+#include <string>
+
+#include "cli/context.hpp"
+
+namespace epic::cli {
+
+enum class BuildType { release, debug };
+
+struct BuildOptions {
+  /// Empty: as it was built last, and release the first time.
+  std::optional<BuildType> type;
+  /// Return at once when the listing says that nothing has changed.
+  bool only_if_stale = false;
+};
+
+struct Built {
+  std::filesystem::path module;
+  bool was_fresh = false;  // nothing had to be done
+  std::chrono::milliseconds took{0};
+};
+
+/// Says on the console what it does; the failure carries the compiler's words, shortened, and the log's path.
+Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options);
+
+/// The errors in a build log, each with its place and its first lines, at most `count_max` of them.
+std::string shorten_build_log(std::string_view log, std::size_t count_max = 3);
+
+}  // namespace epic::cli

@@ -1,0 +1,139 @@
+#include "cli/project/checkup.hpp"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/output/humanize.hpp"
+#include "cli/project/project.hpp"
+#include "cli/project/subprocess.hpp"
+
+namespace epic::cli {
+namespace fs = std::filesystem;
+namespace {
+
+using State = Finding::State;
+
+std::string first_line(std::string_view text) { return std::string(text.substr(0, text.find('\n'))); }
+
+// The first number of a version line such as "Debian clang version 19.1.7 (3)"; 0 if there is none.
+int major_version(std::string_view line) {
+  const std::size_t at = line.find_first_of("0123456789");
+  return at == std::string_view::npos ? 0 : std::atoi(std::string(line.substr(at)).c_str());
+}
+
+Finding check_tool(const std::string& program, std::string_view package, int major_min, State otherwise) {
+  const fs::path path = find_program(program);
+  const std::string mend = fmt::format("apt-get install {}", package);
+  if (path.empty()) return {otherwise, program, "not on PATH", mend};
+  const auto end = run_subprocess({.program = path, .arguments = {"--version"}});
+  if (!end || end->exit_code != 0) return {otherwise, program, fmt::format("{} does not run", path.string()), mend};
+  const std::string version = first_line(end->out);
+  if (major_version(version) < major_min)
+    return {otherwise, program, fmt::format("{}, and {} or newer is needed", version, major_min), mend};
+  return {State::ok, program, fmt::format("{}, {}", version, path.string()), ""};
+}
+
+Finding check_node(const InstallPaths& install) {
+  const auto path = install.node();
+  if (!path) return {State::broken, "epic-node", "not found; " + path.error().why, path.error().help.front()};
+  const auto end = run_subprocess({.program = *path, .arguments = {"--version"}});
+  const std::string expected = "epic-node " EPIC_VERSION;
+  const std::string mend = "install epic anew with './bootstrap install' in its source tree";
+  if (!end || end->exit_code != 0)
+    return {State::broken, "epic-node", fmt::format("{} does not run", path->string()), mend};
+  if (first_line(end->out) != expected)
+    return {State::broken, "epic-node",
+            fmt::format("{} says \"{}\", and this is epic {}", path->string(), first_line(end->out), EPIC_VERSION),
+            mend};
+  return {State::ok, "epic-node", fmt::format("{}, {}", EPIC_VERSION, path->string()), ""};
+}
+
+Finding check_templates(const InstallPaths& install) {
+  const auto path = install.templates();
+  if (!path) return {State::broken, "templates", "not found; " + path.error().why, path.error().help.front()};
+  return {State::ok, "templates", path->string(), ""};
+}
+
+Finding check_package(const InstallPaths& install) {
+  if (install.prefix().empty())
+    return {State::warning, "CMake package", "this epic runs from its build tree, which has none",
+            "build projects with an installed epic: './bootstrap install'"};
+  const fs::path path = install.cmake_package();
+  if (path.empty())
+    return {State::broken, "CMake package", fmt::format("no epicConfig.cmake below {}", install.prefix().string()),
+            "install epic anew with './bootstrap install' in its source tree"};
+  return {State::ok, "CMake package", path.string(), ""};
+}
+
+Finding check_writable(const fs::path& directory, std::string what) {
+  std::error_code ignored;
+  fs::path existing = directory;
+  while (!fs::exists(existing, ignored) && existing.has_parent_path()) existing = existing.parent_path();
+  if (::access(existing.c_str(), W_OK | X_OK) != 0)
+    return {State::broken, std::move(what),
+            fmt::format("{} cannot be written: {}", existing.string(), std::generic_category().message(errno)),
+            fmt::format("chown -R $USER {}", existing.string())};
+  return {State::ok, std::move(what), directory.string(), ""};
+}
+
+Finding check_space(const fs::path& directory) {
+  struct statvfs space{};
+  if (::statvfs(directory.c_str(), &space) != 0)
+    return {State::warning, "disk space", fmt::format("unknown: {}", std::generic_category().message(errno)), ""};
+  const auto free_bytes = static_cast<std::int64_t>(space.f_bavail) * static_cast<std::int64_t>(space.f_frsize);
+  constexpr std::int64_t kEnough = 256LL << 20;
+  const std::string found = fmt::format("{} free", human_bytes(free_bytes));
+  if (free_bytes < kEnough)
+    return {State::warning, "disk space", found, fmt::format("make room on the disk of {}", directory.string())};
+  return {State::ok, "disk space", found, ""};
+}
+
+// The longest socket of a project is that of a node with a two-digit number.
+Finding check_socket_length(const ProjectPaths& paths) {
+  const std::size_t length = (paths.state() / "run" / "node-64.sock").string().size();
+  constexpr std::size_t kLengthMax = sizeof(sockaddr_un::sun_path) - 1;
+  const std::string found = fmt::format("paths of {} bytes, {} are possible", length, kLengthMax);
+  if (length > kLengthMax)
+    return {State::broken, "socket paths", found, "move the project to a directory with a shorter path"};
+  return {State::ok, "socket paths", found, ""};
+}
+
+void check_project(const InstallPaths& install, const fs::path& start, std::vector<Finding>& findings) {
+  const auto paths = find_project(start);
+  if (!paths) {
+    findings.push_back({State::ok, "project", "none here", ""});
+    return;
+  }
+  const auto manifest = read_manifest(paths->manifest());
+  if (manifest)
+    findings.push_back(
+        {State::ok, "epic.toml", fmt::format("{}, {} nodes", paths->manifest().string(), manifest->nodes), ""});
+  else
+    findings.push_back(
+        {State::broken, "epic.toml", manifest.error().what, fmt::format("edit {}", paths->manifest().string())});
+  findings.push_back(check_writable(paths->state(), "state directory"));
+  findings.push_back(check_writable(paths->build(), "build directory"));
+  findings.push_back(check_space(paths->root));
+  findings.push_back(check_socket_length(*paths));
+  static_cast<void>(install);
+}
+
+}  // namespace
+
+std::vector<Finding> check_up(const InstallPaths& install, const fs::path& start) {
+  std::vector<Finding> findings;
+  findings.push_back({State::ok, "epic", fmt::format("{}, {}", EPIC_VERSION, install.executable().string()), ""});
+  findings.push_back(check_tool("clang++-19", "clang-19", 19, State::broken));
+  findings.push_back(check_tool("cmake", "cmake", 3, State::broken));
+  findings.push_back(check_tool("ninja", "ninja-build", 1, State::warning));
+  findings.push_back(check_tool("git", "git", 0, State::warning));
+  findings.push_back(check_node(install));
+  findings.push_back(check_templates(install));
+  findings.push_back(check_package(install));
+  check_project(install, start, findings);
+  return findings;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,53 @@
+#pragma once
+// Manifest: what epic.toml says, checked key by key.
+//
+// A mistake is answered with line, column, the line itself and the nearest key that exists. Every key is in one table
+// (manifest.cpp); a key that is not there is an error, because a misspelt setting that is silently ignored is worse.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "cli/output/failure.hpp"
+
+namespace epic::cli {
+
+struct Manifest {
+  std::string name;    // [project] name
+  std::string module;  // [modules] load: the NAME given to epic_add_module(); by default the project's
+
+  // [fabric]
+  std::int64_t nodes = 4;
+  std::int64_t shards = 64;      // fixed once the store exists
+  std::string store = "sqlite";  // sqlite | memory
+  std::string transport = "unix";
+  std::string codec = "capnp";
+  std::string coordination = "local";
+  std::chrono::milliseconds idle_age = std::chrono::minutes(15);       // idle entities are saved and dropped after this
+  std::chrono::milliseconds call_deadline = std::chrono::seconds(30);  // for calls that do not say
+  std::chrono::milliseconds turn_report = std::chrono::seconds(1);     // a longer turn is reported
+  std::chrono::milliseconds turn_max = std::chrono::seconds(30);       // a longer turn ends the node
+  std::chrono::milliseconds silence_max = std::chrono::seconds(5);     // without a heartbeat, the node is killed
+  std::chrono::milliseconds grace = std::chrono::seconds(10);          // for an ordered stop
+
+  // [restart]: the wait before a dead node is started again
+  std::chrono::milliseconds restart_delay_first = std::chrono::milliseconds(100);  // doubled with each failure …
+  std::chrono::milliseconds restart_delay_max = std::chrono::seconds(10);
+  std::chrono::milliseconds restart_forget_after = std::chrono::minutes(1);  // … and forgotten after so long without
+
+  std::string log_level = "info";  // [log] level: debug | info | warn | error
+};
+
+inline constexpr std::int64_t kNodesMax = 64;
+inline constexpr std::int64_t kShardsMax = 4096;
+
+Result<Manifest> read_manifest(const std::filesystem::path& file);
+/// As read_manifest, of text; `file` is only for messages.
+Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::path& file);
+
+/// Why `name` cannot be a project's name; empty if it can. Letters, digits, '-' and '_', a letter first, at most 64.
+std::string why_no_project_name(std::string_view name);
+
+}  // namespace epic::cli

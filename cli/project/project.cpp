@@ -1,0 +1,37 @@
+#include "cli/project/project.hpp"
+
+#include <fmt/format.h>
+
+namespace epic::cli {
+namespace fs = std::filesystem;
+
+fs::path ProjectPaths::module(std::string_view name) const { return build() / "modules" / fmt::format("{}.so", name); }
+
+fs::path ProjectPaths::module_types(std::string_view name) const {
+  return build() / "modules" / fmt::format("{}.types.json", name);
+}
+
+Result<ProjectPaths> find_project(const fs::path& start) {
+  std::error_code error;
+  const fs::path from = fs::weakly_canonical(start, error);
+  if (error || !fs::is_directory(from, error))
+    return fail({.code = ExitCode::usage, .what = fmt::format("there is no directory {}", start.string())});
+  for (fs::path directory = from;; directory = directory.parent_path()) {
+    if (fs::exists(directory / "epic.toml", error)) return ProjectPaths(directory);
+    if (directory == directory.parent_path()) break;
+  }
+  return fail({.code = ExitCode::usage,
+               .what = "this is no epic project",
+               .why = fmt::format("there is no epic.toml in {} or above it", from.string()),
+               .help = {"make a project with 'epic new arena', or go to one", "or name one with 'epic -C DIR …'"}});
+}
+
+Result<Project> load_project(const fs::path& start) {
+  auto paths = find_project(start);
+  if (!paths) return std::unexpected(std::move(paths.error()));
+  auto manifest = read_manifest(paths->manifest());
+  if (!manifest) return std::unexpected(std::move(manifest.error()));
+  return Project{std::move(*paths), std::move(*manifest)};
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,38 @@
+#pragma once
+// Project: a directory with an epic.toml, and where everything in it lies.
+
+#include <filesystem>
+#include <string_view>
+
+#include "cli/project/manifest.hpp"
+
+namespace epic::cli {
+
+struct ProjectPaths {
+  explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)) {}
+
+  std::filesystem::path root;
+
+  [[nodiscard]] std::filesystem::path manifest() const { return root / "epic.toml"; }
+  [[nodiscard]] std::filesystem::path build() const { return root / "build"; }
+  [[nodiscard]] std::filesystem::path build_log() const { return build() / "epic-build.log"; }
+  [[nodiscard]] std::filesystem::path module(std::string_view name) const;  // the shared library that nodes load
+  [[nodiscard]] std::filesystem::path module_types(
+      std::string_view name) const;  // what epic-node --describe said of it
+  [[nodiscard]] std::filesystem::path state() const { return root / ".epic"; }
+  [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }
+  [[nodiscard]] std::filesystem::path store() const { return state() / "state.sqlite"; }
+  [[nodiscard]] std::filesystem::path logs() const { return state() / "logs"; }
+};
+
+struct Project {
+  ProjectPaths paths;
+  Manifest manifest;
+};
+
+/// The directory of the nearest epic.toml in `start` or above it.
+Result<ProjectPaths> find_project(const std::filesystem::path& start);
+/// find_project() and its manifest.
+Result<Project> load_project(const std::filesystem::path& start);
+
+}  // namespace epic::cli

@@ -1,0 +1,40 @@
+# Completion of epic for bash. All knowledge is in the binary: this asks `epic __complete` and shows what it answers.
+
+_epic() {
+  # bash splits words at ':' and '='; keys and flags have both, so the pieces are put together again.
+  local -a words=()
+  local i line="${COMP_LINE:0:COMP_POINT}" word glue=""
+  for ((i = 1; i <= COMP_CWORD; i++)); do
+    word="${COMP_WORDS[i]}"
+    line="${line#*"${COMP_WORDS[i-1]}"}"
+    if ((i > 1)) && [[ -n $line && $line != [[:space:]]* ]] && [[ $word == [:=]* || ${COMP_WORDS[i-1]} == *[:=] ]]; then
+      words[${#words[@]}-1]+="$word"
+    else
+      words+=("$word")
+    fi
+  done
+  local current="${words[${#words[@]}-1]}"
+  # What has been typed inside quotes or with backslashes is compared without them.
+  local plain="${current#[\"\']}"
+  plain="${plain//\\/}"
+  words[${#words[@]}-1]="$plain"
+  glue="${current%"${current##*[:=]}"}"
+
+  local answer candidate
+  COMPREPLY=()
+  while IFS= read -r answer; do
+    case "$answer" in
+      :files) compopt -o default 2>/dev/null; return ;;
+      :directories) compopt -o dirnames 2>/dev/null; return ;;
+    esac
+    candidate="${answer%%$'\t'*}"
+    if [[ $current != [\"\']* ]]; then
+      printf -v candidate '%q' "$candidate"
+      [[ -n $glue ]] && candidate="${candidate#"$glue"}"
+    fi
+    [[ $candidate == */ ]] && compopt -o nospace 2>/dev/null
+    COMPREPLY+=("$candidate")
+  done < <(epic __complete -- "${words[@]}" 2>/dev/null)
+}
+
+complete -F _epic epic

@@ -1,0 +1,66 @@
+#include <catch2/catch.hpp>
+
+#include "cli/project/subprocess.hpp"
+#include "cli/transcript.hpp"
+
+using epic::cli_test::Transcript;
+
+TEST_CASE("completions: what the shells are told without a project", "[cli]") {
+  Transcript transcript("completions");
+  transcript.run({"__complete", "--", "bu"});
+  transcript.run({"__complete", "--", "new", "--"});
+  transcript.run({"__complete", "--", "new", "--template", ""});
+  transcript.run({"__complete", "--", "build", "--format="});
+  transcript.run({"__complete", "--", "-o", "j"});
+  transcript.run({"__complete", "--", "completions", ""});
+  transcript.run({"__complete", "--", "build", "-C", ""});
+  transcript.run({"__complete", "--", "nothing", "like", "it"});
+  transcript.run({"__complete", "--"});
+  transcript.check();
+}
+
+namespace {
+
+// Loads the shell's file and lets it print what it would offer for `epic bu`.
+std::string offered_by(const std::string& shell, const std::string& script) {
+  const auto end = epic::cli::run_subprocess({.program = shell, .arguments = {"-c", script}});
+  REQUIRE(end);
+  INFO(end->err);
+  CHECK(end->exit_code == 0);
+  return end->out;
+}
+
+const std::string kOnPath = "export PATH=\"$(dirname " EPIC_BINARY "):$PATH\"; ";
+
+}  // namespace
+
+TEST_CASE("completions: bash loads its file and offers a command", "[cli]") {
+  const std::string script =
+      kOnPath +
+      "source <(epic completions bash); COMP_LINE='epic bu'; COMP_POINT=7; COMP_WORDS=(epic bu); "
+      "COMP_CWORD=1; _epic; printf '%s\\n' \"${COMPREPLY[@]}\"";
+  CHECK(offered_by("bash", script) == "build\n");
+}
+
+TEST_CASE("completions: bash puts words together again that it has split at '='", "[cli]") {
+  const std::string script =
+      kOnPath +
+      "source <(epic completions bash); COMP_LINE='epic help --format=jsonl'; COMP_POINT=24; "
+      "COMP_WORDS=(epic help --format = jsonl); COMP_CWORD=4; _epic; printf '%s\\n' \"${COMPREPLY[@]}\"";
+  CHECK(offered_by("bash", script) == "jsonl\n");
+}
+
+TEST_CASE("completions: fish loads its file and offers a command", "[cli]") {
+  if (epic::cli::find_program("fish").empty()) return;  // not among the packages that epic needs
+  const std::string script =
+      "set -x PATH (dirname " EPIC_BINARY ") $PATH; epic completions fish | source; complete --do-complete 'epic bu'";
+  CHECK(offered_by("fish", script) == "build\tBuild the project's module\n");
+}
+
+TEST_CASE("completions: zsh reads its file without complaint", "[cli]") {
+  if (epic::cli::find_program("zsh").empty()) return;  // not among the packages that epic needs
+  CHECK(offered_by(
+            "zsh",
+            kOnPath + "autoload -U compinit && compinit -u -D; source <(epic completions zsh); print $_comps[epic]") ==
+        "_epic\n");
+}

@@ -1,0 +1,83 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "cli/transcript.hpp"
+
+using epic::cli_test::Transcript;
+namespace fs = std::filesystem;
+
+TEST_CASE("errors: words that are no command or flag get the nearest one and exit code 2", "[cli]") {
+  Transcript transcript("errors_words");
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"bild"},
+                                                                                     {"qwertyuiop"},
+                                                                                     {"--vebose", "help"},
+                                                                                     {"build", "--relese"},
+                                                                                     {"build", "now"},
+                                                                                     {"new"},
+                                                                                     {"help", "bild"},
+                                                                                     {"--format", "jsn", "help"},
+                                                                                     {"--color", "sometimes", "help"},
+                                                                                     {"build", "--release", "--debug"},
+                                                                                     {"completions", "fsh"},
+                                                                                     {"-o"},
+                                                                                     {"build", "-C"}})
+    CHECK(transcript.run(words).exit_code == 2);
+  transcript.check();
+}
+
+TEST_CASE("errors: epic new checks the name, the template and the place before it makes anything", "[cli]") {
+  Transcript transcript("errors_new");
+  transcript.write("taken/file", "mine");
+  CHECK(transcript.run({"new", "9lives"}).exit_code == 2);
+  CHECK(transcript.run({"new", "a b"}).exit_code == 2);
+  CHECK(transcript.run({"new", "below/arena"}).exit_code == 2);
+  CHECK(transcript.run({"new", "arena", "--template", "gmae"}).exit_code == 2);
+  CHECK(transcript.run({"new", "arena", "--template", "nothing-like-it"}).exit_code == 2);
+  CHECK(transcript.run({"new", "taken"}).exit_code == 1);
+  CHECK(std::distance(fs::directory_iterator(transcript.directory()), {}) == 1);
+  transcript.check();
+}
+
+TEST_CASE("errors: epic.toml is answered with line, column and the nearest key", "[cli]") {
+  Transcript transcript("errors_manifest");
+  const auto run_with = [&](std::string_view manifest) {
+    transcript.write("epic.toml", manifest);
+    CHECK(transcript.run({"build"}).exit_code == 2);
+  };
+  run_with("[project\nname = \"arena\"\n");
+  run_with("[project]\nname = \"arena\"\n\n[fabric]\nnodse = 4\n");
+  run_with("[project]\nname = \"arena\"\n\n[fabirc]\nnodes = 4\n");
+  run_with("[project]\nname = \"arena\"\n\n[fabric]\nnodes = 0\n");
+  run_with("[project]\nname = \"arena\"\n\n[fabric]\nnodes = \"four\"\n");
+  run_with("[project]\nname = \"arena\"\n\n[fabric]\nstore = \"postgres\"\n");
+  run_with("[project]\nname = \"arena\"\n\n[fabric]\ngrace = \"soon\"\n");
+  run_with("[project]\nname = \"two words\"\n");
+  run_with("project = \"arena\"\n");
+  run_with("");
+  transcript.check();
+}
+
+TEST_CASE("errors: outside a project the commands of a project say so", "[cli]") {
+  Transcript transcript("errors_outside");
+  CHECK(transcript.run({"build"}).exit_code == 2);
+  CHECK(transcript.run({"-C", "nowhere", "build"}).exit_code == 2);
+  transcript.check();
+}
+
+TEST_CASE("errors: a program epic-NAME on PATH is epic NAME, with its words and its exit code", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("bin/epic-greet", "#!/bin/sh\necho \"$# $1 $2\"\nexit 7\n");
+  fs::permissions(transcript.directory() / "bin/epic-greet", fs::perms::owner_all);
+  const std::string before = std::getenv("PATH");
+  ::setenv("PATH", ((transcript.directory() / "bin").string() + ":" + before).c_str(), 1);
+  const auto answer = transcript.run_quietly({"greet", "--loud", "you there"});
+  ::setenv("PATH", before.c_str(), 1);
+  CHECK(answer.out == "2 --loud you there\n");
+  CHECK(answer.exit_code == 7);
+}
+
+TEST_CASE("errors: data that cannot be written is a failure", "[cli]") {
+  Transcript transcript("unused");
+  const std::string command = std::string(EPIC_BINARY) + " help > /dev/full 2>/dev/null";
+  CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);
+}

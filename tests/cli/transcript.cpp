@@ -1,0 +1,102 @@
+#include "cli/transcript.hpp"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include "cli/project/subprocess.hpp"
+
+namespace epic::cli_test {
+namespace fs = std::filesystem;
+namespace {
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; !from.empty() && (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
+}
+
+std::string quoted(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_of(" '\"\\$*{}[]<>|;&()\n\t") == std::string::npos;
+  return plain ? word : "'" + word + "'";
+}
+
+fs::path golden_file(const std::string& name) {
+  return fs::path(EPIC_SOURCE_DIR) / "tests/cli/golden" / (name + ".txt");
+}
+
+std::string read_text(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+void neutralise_environment() {
+  for (const char* name : {"EPIC_FORMAT", "EPIC_COLOR", "EPIC_PROJECT", "EPIC_NODES", "EPIC_TEMPLATE", "EPIC_NODE",
+                           "EPIC_TEMPLATES", "CLICOLOR_FORCE", "NO_COLOR"})
+    ::unsetenv(name);
+  ::setenv("TZ", "UTC", 1);
+}
+
+}  // namespace
+
+Transcript::Transcript(std::string name) : name_(std::move(name)) {
+  neutralise_environment();
+  std::string pattern = (fs::temp_directory_path() / "epic-cli-XXXXXX").string();
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  directory_ = pattern;
+}
+
+Transcript::~Transcript() {
+  std::error_code ignored;
+  fs::remove_all(directory_, ignored);
+}
+
+void Transcript::write(const fs::path& relative, std::string_view content) {
+  fs::create_directories((directory_ / relative).parent_path());
+  std::ofstream(directory_ / relative, std::ios::binary) << content;
+}
+
+Answer Transcript::run_quietly(std::vector<std::string> words, const fs::path& below) {
+  auto end =
+      cli::run_subprocess({.program = EPIC_BINARY, .arguments = std::move(words), .directory = directory_ / below});
+  REQUIRE(end);
+  return {end->exit_code, std::move(end->out), std::move(end->err)};
+}
+
+Answer Transcript::run(std::vector<std::string> words, const fs::path& below) {
+  std::string line = "$ epic";
+  for (const std::string& word : words) line += " " + quoted(word);
+  Answer answer = run_quietly(std::move(words), below);
+  text_ += line + "\n";
+  if (!answer.out.empty()) text_ += neutral(answer.out) + (answer.out.ends_with('\n') ? "" : "\n");
+  if (!answer.err.empty()) text_ += "[stderr]\n" + neutral(answer.err) + (answer.err.ends_with('\n') ? "" : "\n");
+  text_ += fmt::format("[exit {}]\n\n", answer.exit_code);
+  return answer;
+}
+
+std::string Transcript::neutral(std::string text) const {
+  replace_all(text, directory_.string(), "<DIR>");
+  replace_all(text, fs::path(EPIC_BINARY).parent_path().parent_path().string(), "<BUILD>");
+  replace_all(text, EPIC_SOURCE_DIR, "<SOURCE>");
+  replace_all(text, EPIC_VERSION, "<VERSION>");
+  static const std::regex duration(R"(\b\d+(\.\d+)? (ms|s|min)\b)");
+  return std::regex_replace(text, duration, "<TIME>");
+}
+
+void Transcript::check() {
+  const fs::path file = golden_file(name_);
+  if (std::getenv("EPIC_BLESS") != nullptr) {
+    fs::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary) << text_;
+    return;
+  }
+  INFO("golden file " << file.string() << "; EPIC_BLESS=1 rewrites it");
+  CHECK(text_ == read_text(file));
+}
+
+}  // namespace epic::cli_test

@@ -1,0 +1,43 @@
+#include "cli/project/manifest.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::cli;
+
+TEST_CASE("manifest: what is not said has its default, and the module is called like the project", "[cli]") {
+  const auto manifest = parse_manifest("[project]\nname = \"arena\"\n", "epic.toml");
+  REQUIRE(manifest);
+  CHECK(manifest->module == "arena");
+  CHECK(manifest->shards == 64);
+  CHECK(manifest->grace == std::chrono::seconds(10));
+}
+
+TEST_CASE("manifest: settings are read with their units", "[cli]") {
+  const auto manifest = parse_manifest(
+      "[project]\nname = \"arena\"\n[modules]\nload = \"other\"\n[fabric]\nnodes = 7\nstore = \"memory\"\nidle_age = "
+      "\"5m\"\n"
+      "[restart]\ndelay_first = \"250ms\"\n[log]\nlevel = \"debug\"\n",
+      "epic.toml");
+  REQUIRE(manifest);
+  CHECK(manifest->module == "other");
+  CHECK(manifest->nodes == 7);
+  CHECK(manifest->store == "memory");
+  CHECK(manifest->idle_age == std::chrono::minutes(5));
+  CHECK(manifest->restart_delay_first == std::chrono::milliseconds(250));
+  CHECK(manifest->log_level == "debug");
+}
+
+TEST_CASE("manifest: a key that is not there is a usage error with its place and the nearest key", "[cli]") {
+  const auto manifest = parse_manifest("[project]\nname = \"arena\"\n[fabric]\nnodse = 4\n", "epic.toml");
+  REQUIRE_FALSE(manifest);
+  CHECK(manifest.error().code == ExitCode::usage);
+  CHECK(manifest.error().excerpt.find("epic.toml:4:1") != std::string::npos);
+  CHECK(manifest.error().help == std::vector<std::string>{"did you mean \"nodes\"?"});
+}
+
+TEST_CASE("manifest: names of projects are letters, digits, '-' and '_', a letter first", "[cli]") {
+  CHECK(why_no_project_name("arena-2_x").empty());
+  for (const char* name : {"", "2arena", "-arena", "a b", "a/b", "ärena", "a.b"})
+    CHECK_FALSE(why_no_project_name(name).empty());
+  CHECK_FALSE(why_no_project_name(std::string(65, 'a')).empty());
+}
