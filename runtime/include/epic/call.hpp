@@ -38,6 +38,7 @@ struct Waiter {
   std::coroutine_handle<> handle;
   CallRecord* execution = nullptr;  // whose turn it continues; null: none
   std::uint32_t remaining = 0;
+  bool is_queued = false;  // in the run queue, to go on
 };
 
 /// Non-virtual part first: what the kernel touches on every call.
@@ -54,6 +55,10 @@ class CallRecord {
   bool is_exclusive = false;
   bool holds_lock = false;
   bool has_custom_deadline = false;
+  bool is_listed = false;          // in the kernel's table of pending calls
+  bool is_joined = false;          // given to gather: its error has a taker
+  bool has_run = false;            // its method has begun
+  bool is_abandoned = false;       // the caller has its answer, the method still runs
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
   void* activation = nullptr;    // the kernel's Activation that runs it
@@ -166,8 +171,9 @@ std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept;
 void begin_detached(CallRecord& record);
 /// True if ended; otherwise `waiter` is resumed when it ends.
 bool wait_for(CallRecord& record, Waiter& waiter) noexcept;
-/// Suspends the current execution and returns what runs next.
-std::coroutine_handle<> suspend_current() noexcept;
+/// Suspends the current execution until `waiter` is resumed, and returns what runs next: the frame itself if there is
+/// nothing to wait for.
+std::coroutine_handle<> suspend_on(Waiter& waiter) noexcept;
 /// The execution whose turn it is; null outside of one.
 CallRecord* current_execution() noexcept;
 /// The waiting frame goes away: the record no longer resumes it.

@@ -70,11 +70,11 @@ class GatherAwaiter {
     waiter_.handle = awaiting;
     std::apply(
         [this](auto&... record) {
-          (begin_detached(*record), ...);
+          ((record->is_joined = true, begin_detached(*record)), ...);
           (static_cast<void>(wait_for(*record, waiter_)), ...);
         },
         records_);
-    return suspend_current();
+    return suspend_on(waiter_);
   }
   auto await_resume() {
     return std::apply([](auto&... record) { return std::tuple<GatheredValue<R>...>{take_gathered(*record)...}; },
@@ -99,9 +99,12 @@ class GatherVectorAwaiter {
   bool await_ready() const noexcept { return records_.empty(); }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
     waiter_.handle = awaiting;
-    for (auto& record : records_) begin_detached(*record);
+    for (auto& record : records_) {
+      record->is_joined = true;
+      begin_detached(*record);
+    }
     for (auto& record : records_) static_cast<void>(wait_for(*record, waiter_));
-    return suspend_current();
+    return suspend_on(waiter_);
   }
   auto await_resume() {
     if constexpr (std::is_void_v<R>) {

@@ -1,0 +1,95 @@
+#pragma once
+// Activation: an entity's one live instance, and what the kernel knows of it.
+//
+// ActivationTable finds it by name. A name carries a shortcut (slot and generation), so a call between two live entities
+// looks nothing up; a shortcut to an instance that has gone is noticed by its generation.
+//
+// Invariant: at most one activation of a name in a table.
+
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "epic/entity.hpp"
+#include "epic/entity_info.hpp"
+#include "kernel/entity_lock.hpp"
+#include "kernel/hash128.hpp"
+#include "kernel/ids.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace epic::kernel {
+
+struct TypeEntry;
+
+struct Activation {
+  enum class State : std::uint8_t {
+    loading,       // the store has been asked
+    starting,      // on_activate runs
+    active,
+    stopping,      // on_deactivate runs
+    leaving,       // waits for its last save
+  };
+
+  ActivationId id;
+  State state = State::loading;
+  detail::NamePtr name;
+  const TypeEntry* type = nullptr;
+  ShardId shard;
+  Entity* entity = nullptr;
+
+  bool is_dirty = false;       // in the batcher's list
+  bool has_saved = false;      // saved_hash is what the store has, or will have with commit `observed`
+  bool is_erased = false;      // erase() was called since the last save
+  bool must_stop = false;      // goes away as soon as nothing runs
+  Version version;
+  Hash128 saved_hash;
+  std::size_t state_bytes = 0;
+  std::int64_t save_due_ns = 0;  // interval(…): not before
+  CommitNumber observed;         // newest commit observed, without its own unsaved change
+  CommitNumber saved_in;         // the batch that carried its last change
+
+  std::uint32_t running = 0;     // executions that have started and not ended
+  std::uint32_t queued = 0;      // of its calls, those in the run queue
+  std::deque<RecordRef> waiting; // until it is active
+  EntityLock lock;
+
+  std::int64_t activated_ns = 0;
+  std::int64_t last_used_ns = 0;
+  std::uint64_t calls_count = 0;
+};
+
+class ActivationTable {
+ public:
+  explicit ActivationTable(std::uint64_t kernel_tag) : kernel_tag_(kernel_tag) {}
+
+  /// By the name's shortcut, or else by its text. Null when the entity is not in memory here.
+  [[nodiscard]] Activation* find(detail::EntityName& name) {
+    if (name.kernel_tag == kernel_tag_) {
+      Activation* activation = slots_[name.slot].get();
+      if (activation != nullptr && activation->id.generation == name.generation) return activation;
+    }
+    return find_by_text(name);
+  }
+  [[nodiscard]] Activation* find(std::string_view name);
+  [[nodiscard]] Activation* find(ActivationId id);
+  Activation& add(detail::NamePtr name);
+  void remove(Activation& activation);
+
+  [[nodiscard]] std::size_t size() const { return by_name_.size(); }
+  [[nodiscard]] std::size_t slot_count() const { return slots_.size(); }
+  /// Null for a slot that is free.
+  [[nodiscard]] Activation* at(std::size_t slot) { return slots_[slot].get(); }
+
+ private:
+  [[nodiscard]] Activation* find_by_text(detail::EntityName& name);
+
+  std::uint64_t kernel_tag_;
+  std::uint32_t next_generation_ = 1;
+  std::vector<std::unique_ptr<Activation>> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::unordered_map<std::string_view, Activation*> by_name_;  // keys live in Activation::name
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,104 @@
+#pragma once
+// CallTable: every call of this node that has not ended, and when it must.
+//
+// A record is in one of three intrusive lists: calls with the default deadline (which expire in the order in which they
+// started, so that adding and removing cost a few nanoseconds), calls with a deadline of their own (ordered beside the
+// list), and abandoned ones: their caller has stopped waiting, the method still runs. Being in a list is one count of
+// the record.
+//
+// Not here: what happens to a call that has expired (kernel_calls.cpp).
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "kernel/entity_lock.hpp"
+
+namespace epic::kernel {
+
+class CallTable {
+ public:
+  enum class Place : std::uint8_t { common, custom, abandoned };
+
+  /// Takes a count of its own. `record.deadline_ns` and `has_custom_deadline` are set.
+  void add(Record& record) {
+    ++record.refs;
+    record.is_listed = true;
+    if (record.has_custom_deadline) {
+      by_deadline_.emplace(record.deadline_ns, &record);
+      link(custom_, record);
+    } else {
+      link(common_, record);
+    }
+  }
+  /// Gives the count back to the caller, who releases it.
+  void remove(Record& record) {
+    record.is_listed = false;
+    if (record.is_abandoned) {
+      unlink(abandoned_, record);
+    } else if (record.has_custom_deadline) {
+      by_deadline_.erase({record.deadline_ns, &record});
+      unlink(custom_, record);
+    } else {
+      unlink(common_, record);
+    }
+  }
+  /// The caller has its answer; the method goes on.
+  void abandon(Record& record) {
+    remove(record);
+    record.is_abandoned = true;
+    record.is_listed = true;
+    link(abandoned_, record);
+  }
+
+  /// One whose deadline is not after `now_ns`; null when there is none.
+  [[nodiscard]] Record* find_expired(std::int64_t now_ns) const {
+    if (common_.first != nullptr && common_.first->deadline_ns <= now_ns) return common_.first;
+    if (!by_deadline_.empty() && by_deadline_.begin()->first <= now_ns) return by_deadline_.begin()->second;
+    return nullptr;
+  }
+  [[nodiscard]] std::optional<std::int64_t> next_deadline_ns() const {
+    std::optional<std::int64_t> next;
+    if (common_.first != nullptr) next = common_.first->deadline_ns;
+    if (!by_deadline_.empty() && (!next || by_deadline_.begin()->first < *next)) next = by_deadline_.begin()->first;
+    return next;
+  }
+  [[nodiscard]] std::size_t size() const { return count_; }
+
+  /// Every record, abandoned ones last. `visit` must not change the table.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const List* list : {&common_, &custom_, &abandoned_})
+      for (Record* record = list->first; record != nullptr; record = record->next) visit(*record);
+  }
+
+ private:
+  struct List {
+    Record* first = nullptr;
+    Record* last = nullptr;
+  };
+  void link(List& list, Record& record) {
+    record.previous = list.last;
+    record.next = nullptr;
+    (list.last != nullptr ? list.last->next : list.first) = &record;
+    list.last = &record;
+    ++count_;
+  }
+  void unlink(List& list, Record& record) {
+    (record.previous != nullptr ? record.previous->next : list.first) = record.next;
+    (record.next != nullptr ? record.next->previous : list.last) = record.previous;
+    record.previous = record.next = nullptr;
+    --count_;
+  }
+
+  List common_;
+  List custom_;
+  List abandoned_;
+  std::set<std::pair<std::int64_t, Record*>> by_deadline_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,75 @@
+#pragma once
+// EntityLock: the one FIFO lock of an entity, taken by its exclusive methods.
+//
+// An exclusive method holds it alone. In a class that is exclusive as a whole every method takes it, and const ones share
+// it. Who waits, waits in order: a shared call does not pass an exclusive one that came before it.
+//
+// Not here: whether a call needs the lock, and what a call does that would wait for itself (kernel_calls.cpp).
+
+#include <deque>
+#include <vector>
+
+#include "epic/call.hpp"
+
+namespace epic::kernel {
+
+using Record = detail::CallRecord;
+using RecordRef = detail::RecordPtr<Record>;
+
+class EntityLock {
+ public:
+  enum class Mode : std::uint8_t { shared, exclusive };
+
+  /// True if `record` holds the lock now; otherwise it must wait.
+  [[nodiscard]] bool try_take(Record& record, Mode mode) {
+    if (!waiting_.empty() || !is_free_for(mode)) return false;
+    take(record, mode);
+    return true;
+  }
+  void wait(RecordRef record, Mode mode) { waiting_.push_back({std::move(record), mode}); }
+
+  /// Gives the lock back and hands it on. Returns those who hold it now and may start, in order.
+  [[nodiscard]] std::vector<RecordRef> release(Record& record) {
+    std::erase(holders_, &record);
+    record.holds_lock = false;
+    std::vector<RecordRef> granted;
+    while (!waiting_.empty() && is_free_for(waiting_.front().mode)) {
+      Waiting next = std::move(waiting_.front());
+      waiting_.pop_front();
+      if (next.record->failure) continue;  // it has stopped waiting
+      take(*next.record, next.mode);
+      granted.push_back(std::move(next.record));
+    }
+    return granted;
+  }
+
+  [[nodiscard]] const std::vector<Record*>& holders() const { return holders_; }
+  [[nodiscard]] std::size_t waiting_count() const { return waiting_.size(); }
+  /// Those who wait, for the entity that goes away.
+  [[nodiscard]] std::vector<RecordRef> take_waiting() {
+    std::vector<RecordRef> all;
+    for (Waiting& one : waiting_) all.push_back(std::move(one.record));
+    waiting_.clear();
+    return all;
+  }
+
+ private:
+  struct Waiting {
+    RecordRef record;
+    Mode mode;
+  };
+  [[nodiscard]] bool is_free_for(Mode mode) const {
+    return holders_.empty() || (mode == Mode::shared && mode_ == Mode::shared);
+  }
+  void take(Record& record, Mode mode) {
+    mode_ = mode;
+    record.holds_lock = true;
+    holders_.push_back(&record);
+  }
+
+  Mode mode_ = Mode::exclusive;
+  std::vector<Record*> holders_;
+  std::deque<Waiting> waiting_;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,53 @@
+#pragma once
+// Gate: what leaves the node waits until the state it has seen is on disk.
+//
+// An entity changes in memory at once, and calls inside the node go on at memory speed. The outside must never see a
+// change that a crash could undo. So whatever leaves carries the newest commit that its sender has observed, and the
+// gate lets it go when the store has confirmed that commit. What has observed nothing new passes at once.
+//
+// Invariant: a released item never depends on a commit greater than durable().
+// Order:     items of one activation leave as they came, because what an activation has observed only grows.
+// Not here:  what an activation has observed (activation.hpp), how batches are formed (batcher.hpp).
+
+#include <cstddef>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "kernel/assert.hpp"
+#include "kernel/ids.hpp"
+
+namespace epic::kernel {
+
+/// Holds items back until the commit that they depend on is durable. Execution thread only.
+template <class Item>
+class Gate {
+ public:
+  /// True if something that has observed `needs` may leave now.
+  [[nodiscard]] bool is_open(CommitNumber needs) const { return needs <= durable_; }
+
+  void hold(CommitNumber needs, Item item) {
+    EPIC_ASSERT(!is_open(needs), "an item held for commit {} need not wait, {} is durable", needs, durable_);
+    held_.emplace(needs, std::move(item));
+  }
+
+  /// The store has made every commit up to `commit` durable. Returns what may leave now, in order.
+  [[nodiscard]] std::vector<Item> on_durable(CommitNumber commit) {
+    EPIC_ASSERT(commit >= durable_, "commit {} confirmed after {}", commit, durable_);
+    durable_ = commit;
+    std::vector<Item> released;
+    const auto end = held_.upper_bound(durable_);
+    for (auto held = held_.begin(); held != end; ++held) released.push_back(std::move(held->second));
+    held_.erase(held_.begin(), end);
+    return released;
+  }
+
+  [[nodiscard]] CommitNumber durable() const { return durable_; }
+  [[nodiscard]] std::size_t held_count() const { return held_.size(); }
+
+ private:
+  CommitNumber durable_{0};
+  std::multimap<CommitNumber, Item> held_;  // equal keys keep their order of arrival
+};
+
+}  // namespace epic::kernel

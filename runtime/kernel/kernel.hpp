@@ -1,0 +1,306 @@
+#pragma once
+// Kernel: a node without I/O. Events go in, syscalls come out.
+//
+// It holds activations, calls, gates, locks, the collector and the shard map, and runs the entities' code, one turn at a
+// time. It reads no clock, draws no random number, starts no thread and opens no file: the driver tells it the time and
+// carries out its syscalls. The same events in the same order give the same syscalls.
+//
+//     on_time, on_message, on_loaded, on_committed …  ─▶  run(), seal()  ─▶  Syscalls: send, load, commit, take …
+//
+// A driver's tick: on_time, events, run until it returns false or the tick is long enough, seal, carry out what was asked.
+//
+// One thread. Every entry point makes this kernel the thread's current one while it runs, for epic::log, self() and the
+// like.
+//
+// Where: kernel.cpp wiring, ticks, timers · kernel_calls.cpp calls inside the node · kernel_remote.cpp frames and shards ·
+// kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_outside.cpp outside callers
+// and the inspector · user_api.cpp what entities call.
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "epic/error.hpp"
+#include "kernel/activation.hpp"
+#include "kernel/batcher.hpp"
+#include "kernel/call_table.hpp"
+#include "kernel/codec.hpp"
+#include "kernel/gate.hpp"
+#include "kernel/limits.hpp"
+#include "kernel/messages.hpp"
+#include "kernel/shards.hpp"
+#include "kernel/syscalls.hpp"
+#include "kernel/type_table.hpp"
+#include "reflect/schema_of.hpp"
+
+namespace epic::kernel {
+class Kernel;
+}
+
+namespace epic::detail {
+
+/// What a record has beyond a call inside the node: who sent it, or whom to tell. Owned by the record.
+struct CallSite {
+  kernel::PeerAddress from;               // the peer that sent it; node 0 and life 0: none
+  kernel::CallId id;                      // as the caller named it
+  std::vector<kernel::ChainLink> chain;   // who waits for it, outermost first
+  std::function<void(CallRecord&)> on_end;  // outside callers of this process: after the gate
+  std::function<void(CallRecord&)> on_hook_end;  // hooks of the kernel's own: at once
+  std::optional<kernel::ShardId> sent_shard;  // unanswered at another node
+  kernel::PeerAddress sent_to;
+  kernel::MapVersion sent_version;        // the map that it was sent by
+  bool from_refused = false;              // the peer that sent it goes by an old map
+  const reflect::Schema* result_schema = nullptr;  // of what the peer will answer
+  std::string label;                      // of a record without a method: "setup", "on_activate"
+};
+
+}  // namespace epic::detail
+
+namespace epic::kernel {
+
+struct KernelOptions {
+  PeerAddress self;                 // node and incarnation
+  std::string fabric;               // names the fabric in Hello
+  std::uint16_t shard_count = 64;
+  std::chrono::nanoseconds call_patience = limits::kCallPatience;
+  std::chrono::nanoseconds idle_age = limits::kIdleAge;
+  std::uint32_t direct_calls_max = limits::kDirectCallsMax;
+  LogLevel log_level = LogLevel::info;
+};
+
+/// Counts for heartbeats and `epic ps`.
+struct KernelStats {
+  std::size_t entities = 0;
+  std::size_t calls_pending = 0;
+  std::size_t messages_held = 0;
+  std::uint64_t calls_started = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t turns = 0;
+};
+
+/// A call in flight, for the inspector.
+struct CallView {
+  CallId id;
+  std::string entity;   // callee
+  std::string method;
+  std::string caller;   // "Type/Key.method", "setup", "client" …
+  std::string state;    // "queued", "waiting for the lock", "running", "sent to node-3" …
+  std::int64_t age_ns = 0;
+};
+
+class Kernel {
+ public:
+  Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls);
+  ~Kernel();
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+
+  /// Before the first event. The error is a sentence for the module's author.
+  [[nodiscard]] std::expected<void, std::string> add_module(const ModuleInfo& module) { return types_.add(module); }
+
+  // ---- events ----
+  /// Monotonic and wall clock, both in nanoseconds. Never goes back. Expires deadlines and timers.
+  void on_time(std::int64_t monotonic_ns, std::int64_t wall_ns);
+  void on_hello(const PeerAddress& from, const HelloMessage& hello);
+  void on_message(const PeerAddress& from, Message message);
+  /// Nothing sent to it that is unanswered will be answered.
+  void on_peer_lost(const PeerAddress& peer);
+  void on_loaded(ActivationId activation, LoadResult result);
+  void on_committed(CommitNumber number);
+  /// The store cannot write just now (full disk): refuse new work until the next on_committed.
+  void on_store_blocked(std::string reason);
+  void on_taken(std::span<const ShardEpoch> epochs);
+  void on_shard_map(ShardMap map);
+  /// Coordination wants these back: drain, save, then Syscalls::released for each.
+  void on_release(std::span<const ShardId> shards);
+  /// Take no new work from outside; deactivate all. is_drained() tells when it is done.
+  void on_drain();
+  [[nodiscard]] bool is_drained() const;
+  /// Ends whatever still runs with Unavailable, so that a drain comes to its end.
+  void abort_running(const std::string& reason);
+
+  // ---- driving ----
+  /// Runs up to `items` from the run queue. True if there is more.
+  bool run(std::size_t items);
+  /// Closes the forming batch if there is something in it and the store is free.
+  void seal();
+  /// When on_time must be called at the latest; empty: only when something happens.
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+
+  // ---- calls from outside ----
+  /// An empty record for a method by name, whose arguments the caller fills in; the error is one of the family.
+  [[nodiscard]] std::expected<RecordRef, Error> make_call(std::string_view type, std::string_view key,
+                                                          std::string_view method);
+  /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be seen.
+  void submit(RecordRef call, std::chrono::nanoseconds patience, std::function<void(Record&)> on_end);
+  /// Runs a Task that belongs to no entity, such as a module's setup. No deadline.
+  void submit_task(Task<void> task, std::string label, std::function<void(Record&)> on_end);
+
+  // ---- looking, without waking anything ----
+  [[nodiscard]] HelloMessage hello() const;
+  [[nodiscard]] TypeTable& types() { return types_; }
+  [[nodiscard]] ActivationTable& activations() { return activations_; }
+  [[nodiscard]] const Shards& shards() const { return shards_; }
+  [[nodiscard]] KernelStats stats() const;
+  /// Calls in flight of one entity as callee or caller, or of all when `entity` is empty.
+  [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
+  [[nodiscard]] bool is_unsaved(const Activation& activation) const;
+  [[nodiscard]] std::int64_t now_ns() const { return now_ns_; }
+  [[nodiscard]] std::int64_t wall_ns() const { return wall_ns_; }
+  [[nodiscard]] const KernelOptions& options() const { return options_; }
+
+  // ---- for user_api.cpp: what runs on behalf of entities ----
+  std::coroutine_handle<> begin_call(Record& record, detail::Waiter& waiter);
+  void begin_detached(Record& record);
+  std::coroutine_handle<> finish_call(Record& record);
+  bool wait_for(Record& record, detail::Waiter& waiter);
+  void stop_waiting(Record& record, detail::Waiter& waiter);
+  std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
+  std::uint64_t start_timer(std::int64_t duration_ns, detail::Waiter& waiter);
+  void cancel_timer(std::uint64_t timer, detail::Waiter& waiter);
+  /// False: everything observed is durable already, `waiter` is not kept.
+  bool wait_saved(detail::Waiter& waiter);
+  void cancel_saved(detail::Waiter& waiter);
+  void erase_current();
+  [[nodiscard]] Record* current() const { return current_; }
+  [[nodiscard]] CallId id_of(const Record& record) const;
+  void log(LogLevel level, std::string_view message);
+  [[nodiscard]] static Kernel* current_kernel();
+
+ private:
+  struct Scope;
+  struct RunItem {
+    RecordRef record;           // to start, or whose execution goes on
+    detail::Waiter* waiter;     // null: start
+  };
+  struct HeldCall { RecordRef record; };
+  struct HeldReply { PeerAddress to; ReplyMessage reply; };
+  struct HeldEnd { RecordRef record; };
+  using Outgoing = std::variant<HeldCall, HeldReply, HeldEnd>;
+  /// Depends on the forming batch; settled when that is sealed.
+  struct Provisional {
+    ActivationId origin;     // whose own unsaved change it depends on; generation 0: others' changes
+    CommitNumber otherwise;  // what it needs if the origin's bytes turn out unchanged
+    Outgoing item;
+  };
+
+  // kernel_calls.cpp
+  bool admit(Record& record);
+  std::coroutine_handle<> route(RecordRef record, bool may_run_now);
+  std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
+  bool take_lock(RecordRef& record, Activation& activation);
+  [[nodiscard]] const Record* find_in_chain(const Record& record, const std::vector<Record*>& holders) const;
+  std::coroutine_handle<> start(Record& record, Activation* activation);
+  detail::Waiter* conclude(Record& record);
+  void end_execution(Record& record);
+  void fail(Record& record, std::exception_ptr failure);
+  void fail(Record& record, ErrorCode code, const std::string& message);
+  void expire(Record& record);
+  void retire(Record& record);
+  void end_turn();
+  void enqueue_resume(detail::Waiter& waiter);
+  void dequeue(detail::Waiter& waiter);
+  void enqueue_start(RecordRef record);
+  void run_one(RunItem item);
+  [[nodiscard]] std::string describe(const Record& record) const;
+  [[nodiscard]] std::string describe_caller(const Record& record) const;
+  [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
+
+  // kernel_remote.cpp
+  std::coroutine_handle<> place(RecordRef record, bool may_run_now);
+  void leave(RecordRef record);
+  void dispatch(RecordRef record);
+  void send_call(RecordRef record, Shard& shard, const PeerAddress& to);
+  void receive(const PeerAddress& from, CallMessage call);
+  void receive(ReplyMessage reply);
+  void read_result(Record& record, const ResultPart& result);
+  void forget_sent(Record& record);
+  void flush_parked(ShardId shard);
+  void block(Shard& shard);
+  void unblock_all();
+  void reply_to(Record& record);
+  [[nodiscard]] ReplyMessage make_reply(Record& record);
+  void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message);
+
+  // kernel_state.cpp
+  [[nodiscard]] CommitNumber effective(const Activation& activation) const;
+  [[nodiscard]] CommitNumber observed_by(const Record* record) const;
+  void observe(Record* record, CommitNumber number);
+  void let_out(const Record* origin, Outgoing item);
+  void let_out_now(Outgoing item);
+  Sealed encode_into(Batch& batch, Activation& activation);
+  enum class Sealed : std::uint8_t { changed, unchanged, too_large };
+  using SealResults = std::map<ActivationId, Sealed>;
+  void settle(CommitNumber number, const SealResults& results);
+  void mark_dirty(Activation& activation);
+  void become_durable(CommitNumber number);
+  void let_out_error(Outgoing item, const std::string& message);
+
+  // kernel_life.cpp
+  Activation& activate(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
+  void construct(Activation& activation, const std::optional<LoadedState>& state);
+  void become_active(Activation& activation);
+  void fail_activation(Activation& activation, const std::string& why);
+  void stop(Activation& activation);
+  void leave_memory(Activation& activation);
+  void drop(Activation& activation);
+  void discard(Activation& activation, ErrorCode code, const std::string& why);
+  void check_stop(Activation& activation);
+  [[nodiscard]] bool is_idle(const Activation& activation) const;
+  void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
+  void lose_shard(ShardId shard);
+  void sweep_leaving();
+  void collect();
+  void check_released(ShardId shard);
+
+  [[nodiscard]] ShardId shard_of(std::string_view name) const;
+  [[nodiscard]] static Activation* activation_of(const Record* record) {
+    return record == nullptr ? nullptr : static_cast<Activation*>(record->activation);
+  }
+
+  KernelOptions options_;
+  const Codec& codec_;
+  Syscalls& syscalls_;
+  TypeTable types_;
+  reflect::SchemaCache schemas_;
+  ActivationTable activations_;
+  CallTable calls_;
+  Shards shards_;
+  Batcher batcher_;
+  Gate<Outgoing> gate_;
+  std::vector<Provisional> provisional_;
+  std::deque<RunItem> run_queue_;
+  std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> timers_;
+  std::unordered_map<std::uint64_t, std::int64_t> timer_due_;     // by timer, to cancel it
+  std::unordered_map<std::uint64_t, Record*> sent_;               // by sequence; counted by calls_
+  std::map<PeerAddress, PeerTable> peers_;
+  std::vector<ActivationId> leaving_;                             // wait for their last save
+  std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
+  std::multimap<std::int64_t, ActivationId> interval_saves_;      // dirty ones of interval classes, by due time
+  std::string blocked_;                                           // why new work is refused; empty: it is not
+  bool is_draining_ = false;
+  bool must_sweep_leaving_ = false;
+  std::optional<std::int64_t> retry_parked_ns_;                   // some shard is blocked; tried again then
+
+  Record* current_ = nullptr;
+  std::uint32_t direct_calls_left_ = 0;
+  std::int64_t now_ns_ = 0;
+  std::int64_t wall_ns_ = 0;
+  std::int64_t next_collect_ns_ = 0;
+  std::size_t collect_slot_ = 0;
+  std::uint64_t next_sequence_ = 1;
+  std::uint64_t next_timer_ = 1;
+  KernelStats stats_;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,315 @@
+// Calls inside the node: admission, order, locks, deadlines, and the end of a call.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/errors.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/kernel_scope.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+std::string seconds_text(std::int64_t nanoseconds) {
+  return nanoseconds % 1'000'000'000 == 0 ? fmt::format("{} s", nanoseconds / 1'000'000'000)
+                                          : fmt::format("{} ms", nanoseconds / 1'000'000);
+}
+
+}  // namespace
+
+// ---- beginning ----
+
+std::coroutine_handle<> Kernel::begin_call(Record& record, detail::Waiter& waiter) {
+  end_turn();
+  waiter.execution = current_;
+  waiter.remaining = 1;
+  record.waiter = &waiter;
+  record.caller = current_;
+  if (!admit(record)) {  // the caller goes on at once, and throws
+    waiter.remaining = 0;
+    record.waiter = nullptr;
+    record.caller = nullptr;
+    return waiter.handle;
+  }
+  if (const std::coroutine_handle<> next = route(RecordRef::share(record), /*may_run_now=*/direct_calls_left_ > 0)) return next;
+  current_ = nullptr;
+  return std::noop_coroutine();
+}
+
+void Kernel::begin_detached(Record& record) {
+  if (record.method == nullptr) {  // a Task of the entity's own, beside its caller
+    record.activation = activation_of(current_);
+    if (current_ != nullptr) {
+      record.callee = current_->callee;
+      record.is_read_only = current_->is_read_only;
+    }
+  }
+  if (!admit(record)) return;
+  if (record.method != nullptr) {
+    static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false));
+  } else {
+    enqueue_start(RecordRef::share(record));
+  }
+}
+
+/// Gives the record its number and deadline and a place in the table. False: it has failed already.
+bool Kernel::admit(Record& record) {
+  record.sequence = next_sequence_++;
+  record.observed = observed_by(current_).value;
+  if (calls_.size() >= limits::kPendingCallsMax) {
+    record.state = Record::State::ended;
+    record.failure = make_exception(ErrorCode::overloaded,
+                                    fmt::format("{} was not started: this node has {} calls under way", describe(record),
+                                                calls_.size()));
+    return false;
+  }
+  record.has_custom_deadline = record.patience_ns != 0;
+  const std::int64_t patience = record.has_custom_deadline ? record.patience_ns : options_.call_patience.count();
+  record.deadline_ns = patience > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + patience;
+  calls_.add(record);
+  return true;
+}
+
+/// Sends a call on its way. What it returns runs next: the method's frame if it may start now, otherwise nothing.
+std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now) {
+  if (Activation* activation = activations_.find(*record->callee)) return deliver(std::move(record), *activation, may_run_now);
+  return place(std::move(record), may_run_now);
+}
+
+std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation, bool may_run_now) {
+  if (activation.state != Activation::State::active || !activation.waiting.empty()) {
+    if (activation.waiting.size() >= limits::kEntityQueueMax) {
+      fail(*record, ErrorCode::overloaded,
+           fmt::format("{} was not started: {} calls wait for {} already", describe(*record), activation.waiting.size(),
+                       activation.name->text));
+      return {};
+    }
+    record->state = Record::State::loading;
+    activation.waiting.push_back(std::move(record));
+    return {};
+  }
+  record->activation = &activation;
+  if ((record->is_exclusive || activation.type->info->class_exclusive) && !take_lock(record, activation)) return {};
+  if (may_run_now && activation.queued == 0) {
+    --direct_calls_left_;
+    return start(*record, &activation);
+  }
+  enqueue_start(std::move(record));
+  return {};
+}
+
+/// False: the record waits for the lock, or has failed as it would wait for itself.
+bool Kernel::take_lock(RecordRef& record, Activation& activation) {
+  const bool shares = record->is_read_only && !record->is_exclusive;
+  const auto mode = shares ? EntityLock::Mode::shared : EntityLock::Mode::exclusive;
+  if (const Record* holder = find_in_chain(*record, activation.lock.holders())) {
+    if (record->is_read_only) return true;  // its own chain holds the lock: a const method enters beside it
+    record->activation = nullptr;
+    fail(*record, ErrorCode::deadlock,
+         fmt::format("{} would wait for itself: {} holds the lock of {} and waits for this call (chain: {})",
+                     describe(*record), describe(*holder), activation.name->text, describe_caller(*record)));
+    return false;
+  }
+  if (activation.lock.try_take(*record, mode)) return true;
+  if (activation.lock.waiting_count() >= limits::kEntityQueueMax) {
+    record->activation = nullptr;
+    fail(*record, ErrorCode::overloaded,
+         fmt::format("{} was not started: {} calls wait for the lock already", describe(*record), limits::kEntityQueueMax));
+    return false;
+  }
+  record->state = Record::State::locked_out;
+  activation.lock.wait(std::move(record), mode);
+  return false;
+}
+
+/// The holder that waits for this very call, here or through other nodes; null when there is none.
+const Record* Kernel::find_in_chain(const Record& record, const std::vector<Record*>& holders) const {
+  if (holders.empty()) return nullptr;
+  for (const Record* link = &record; link != nullptr; link = link->caller) {
+    if (std::ranges::find(holders, link) != holders.end()) return link;
+    if (link->site == nullptr) continue;
+    for (const ChainLink& remote : link->site->chain)
+      for (const Record* holder : holders)
+        if (id_of(*holder) == remote.id) return holder;
+  }
+  return nullptr;
+}
+
+/// The method's first turn begins. What the caller has observed, the callee has observed from here on.
+std::coroutine_handle<> Kernel::start(Record& record, Activation* activation) {
+  record.state = Record::State::running;
+  if (activation != nullptr) {
+    activation->observed = std::max(activation->observed, CommitNumber{record.observed});
+    if (!record.has_run) ++activation->running;
+    ++activation->calls_count;
+  }
+  record.has_run = true;
+  ++stats_.calls_started;
+  current_ = &record;
+  try {
+    return record.start(activation == nullptr ? nullptr : activation->entity);
+  } catch (...) {  // no memory for the frame, or an argument's move threw
+    record.failure = std::current_exception();
+    return finish_call(record);
+  }
+}
+
+// ---- turns ----
+
+/// The code of the current execution has reached a yield point.
+void Kernel::end_turn() {
+  ++stats_.turns;
+  if (current_ == nullptr || current_->is_read_only) return;
+  Activation* activation = activation_of(current_);
+  if (activation != nullptr && !activation->is_dirty && activation->type->is_stored) mark_dirty(*activation);
+}
+
+std::coroutine_handle<> Kernel::suspend_on(detail::Waiter& waiter) {
+  if (waiter.remaining == 0) return waiter.handle;
+  end_turn();
+  current_ = nullptr;
+  return std::noop_coroutine();
+}
+
+bool Kernel::wait_for(Record& record, detail::Waiter& waiter) {
+  waiter.execution = current_;
+  if (record.state == Record::State::ended) return true;
+  ++waiter.remaining;
+  record.waiter = &waiter;
+  record.caller = current_;
+  return false;
+}
+
+void Kernel::stop_waiting(Record& record, detail::Waiter& waiter) {
+  if (record.waiter == &waiter) {
+    record.waiter = nullptr;
+    record.caller = nullptr;
+  }
+  dequeue(waiter);
+}
+
+// ---- ending ----
+
+/// The method's outermost frame is at its end. Returns what runs next: whoever awaited it.
+std::coroutine_handle<> Kernel::finish_call(Record& record) {
+  const RecordRef kept = RecordRef::share(record);
+  end_turn();
+  record.destroy_frame();
+  const bool was_abandoned = record.is_abandoned;
+  detail::Waiter* waiter = was_abandoned ? nullptr : conclude(record);
+  end_execution(record);
+  if (waiter == nullptr || waiter->remaining > 0) {
+    current_ = nullptr;
+    return std::noop_coroutine();
+  }
+  current_ = waiter->execution;
+  return waiter->handle;
+}
+
+/// Hands the outcome or failure to whoever waits. Returns the one to resume, if that was the last it waited for.
+detail::Waiter* Kernel::conclude(Record& record) {
+  record.state = Record::State::ended;
+  const CommitNumber seen = observed_by(&record);
+  detail::Waiter* waiter = std::exchange(record.waiter, nullptr);
+  record.caller = nullptr;
+  if (detail::CallSite* site = record.site) {
+    if (site->sent_shard) forget_sent(record);
+    if (site->from.life != 0) reply_to(record);
+    if (site->on_hook_end) site->on_hook_end(record);
+    if (site->on_end) let_out(&record, HeldEnd{RecordRef::share(record)});
+  } else if (waiter == nullptr && !record.is_joined && (record.failure || record.thrown())) {
+    const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
+    syscalls_.log(LogLevel::warn, record.callee ? std::string_view(record.callee->text) : std::string_view(),
+                  fmt::format("nobody awaits {}, which failed: {}", describe(record), error.message));
+  }
+  if (waiter == nullptr) return nullptr;
+  observe(waiter->execution, seen);
+  --waiter->remaining;
+  return waiter;
+}
+
+/// The execution is over, or never began: gives back the lock, the table's count, and the entity's pin.
+void Kernel::end_execution(Record& record) {
+  Activation* activation = activation_of(&record);
+  if (record.holds_lock)
+    for (RecordRef& granted : activation->lock.release(record)) enqueue_start(std::move(granted));
+  if (activation != nullptr && record.has_run) {
+    --activation->running;
+    activation->last_used_ns = now_ns_;
+    check_stop(*activation);
+  }
+  retire(record);
+}
+
+void Kernel::retire(Record& record) {
+  if (!record.is_listed) return;
+  calls_.remove(record);
+  record.release();
+}
+
+void Kernel::fail(Record& record, ErrorCode code, const std::string& message) { fail(record, make_exception(code, message)); }
+
+/// Ends the wait for a call. What runs goes on, but nobody will hear of it; what has not begun never will.
+void Kernel::fail(Record& record, std::exception_ptr failure) {
+  if (record.state == Record::State::ended) return;
+  const RecordRef kept = RecordRef::share(record);
+  const bool is_running = record.state == Record::State::running;
+  record.failure = std::move(failure);
+  detail::Waiter* waiter = conclude(record);
+  if (is_running) calls_.abandon(record);
+  else retire(record);
+  if (waiter != nullptr && waiter->remaining == 0) enqueue_resume(*waiter);
+}
+
+void Kernel::expire(Record& record) {
+  const char* doing = "";
+  switch (record.state) {
+    case Record::State::running: doing = "it is still running"; break;
+    case Record::State::loading: doing = "its entity is not active yet"; break;
+    case Record::State::locked_out: doing = "it waits for the entity's lock"; break;
+    case Record::State::sent: doing = "no answer has come from its node"; break;
+    default: doing = "it has not started";
+  }
+  const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
+  fail(record, ErrorCode::timeout,
+       fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(patience), describe(record), doing));
+}
+
+// ---- words ----
+
+std::string Kernel::describe(const Record& record) const {
+  const std::string entity = record.callee ? record.callee->text : std::string();
+  if (record.method != nullptr) return entity + "." + std::string(record.method->name);
+  const std::string label = record.site != nullptr ? record.site->label : std::string("a spawned task");
+  return entity.empty() ? label : entity + "." + label;
+}
+
+/// Who waits: "setup ▸ Player/Bob.enter_level", outermost first.
+std::string Kernel::describe_caller(const Record& record) const {
+  std::string text;
+  for (const ChainLink& link : chain_of(&record)) {
+    if (link.id == id_of(record)) break;
+    if (!text.empty()) text += " > ";
+    text += link.method.empty() ? link.entity : link.entity + "." + link.method;
+  }
+  return text.empty() ? "the caller" : text;
+}
+
+/// Outermost first, `record` itself last.
+std::vector<ChainLink> Kernel::chain_of(const Record* record) const {
+  std::vector<ChainLink> chain;
+  for (const Record* link = record; link != nullptr; link = link->caller) {
+    const std::string method = link->method != nullptr ? std::string(link->method->name) : std::string();
+    const std::string entity = link->callee ? link->callee->text : link->site != nullptr ? link->site->label : std::string("task");
+    chain.push_back({id_of(*link), entity, method});
+    if (link->caller == nullptr && link->site != nullptr)
+      chain.insert(chain.end(), link->site->chain.rbegin(), link->site->chain.rend());
+    if (chain.size() > limits::kChainLengthMax) break;
+  }
+  std::ranges::reverse(chain);
+  return chain;
+}
+
+}  // namespace epic::kernel

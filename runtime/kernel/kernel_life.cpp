@@ -1,0 +1,225 @@
+// The life of an activation: loaded, started, collected, drained, discarded.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "epic/gather.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/kernel_scope.hpp"
+
+namespace epic::kernel {
+
+// ---- into memory ----
+
+Activation& Kernel::activate(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
+  Activation& activation = activations_.add(name);
+  activation.type = &type;
+  activation.shard = shard;
+  activation.activated_ns = activation.last_used_ns = now_ns_;
+  activation.must_stop = is_draining_ || shards_.at(shard).local == Shard::Local::releasing;
+  ++shards_.at(shard).activations;
+  if (type.is_stored) syscalls_.load(activation.id, type.info->type_name, name->key());
+  else construct(activation, std::nullopt);
+  return activation;
+}
+
+void Kernel::on_loaded(ActivationId id, LoadResult result) {
+  const Scope scope(*this);
+  Activation* activation = activations_.find(id);
+  if (activation == nullptr) return;
+  if (!result) return fail_activation(*activation, result.error());
+  construct(*activation, *result);
+}
+
+void Kernel::construct(Activation& activation, const std::optional<LoadedState>& state) {
+  const reflect::EntityInfo& info = *activation.type->info;
+  try {
+    activation.entity = info.create();
+  } catch (...) {
+    return fail_activation(activation, "its constructor threw: " + describe_thrown(std::current_exception()).message);
+  }
+  detail::EntityAccess::set_name(*activation.entity, activation.name);
+  if (state) {
+    const auto schema = reflect::Schema::parse(state->schema_text);
+    if (!schema) return fail_activation(activation, "the schema of its saved state cannot be read: " + schema.error());
+    if (auto read = codec_.decode(state->bytes, *schema, info.state, info.object(activation.entity)); !read)
+      return fail_activation(activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
+    activation.version = state->version;
+    activation.has_saved = true;
+    activation.saved_hash = hash128(state->bytes);
+    activation.state_bytes = state->bytes.size();
+  }
+  if (!info.has_on_activate) return become_active(activation);
+  activation.state = Activation::State::starting;
+  run_hook(activation, activation.entity->on_activate(), "on_activate", [this, id = activation.id](Record& hook) {
+    Activation* started = activations_.find(id);
+    if (started == nullptr || started->state != Activation::State::starting) return;
+    const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
+    if (!error) return become_active(*started);
+    hook.activation = nullptr;  // it goes away before its hook's record does
+    fail_activation(*started, "on_activate failed: " + describe_thrown(error).message);
+  });
+}
+
+/// Runs a hook as an execution of the entity, by the run queue.
+void Kernel::run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end) {
+  RecordRef record(new detail::TaskRecord<void>(std::move(task)));
+  record->callee = activation.name;
+  record->activation = &activation;
+  record->site = new detail::CallSite();
+  record->site->label = label;
+  record->site->on_hook_end = std::move(on_end);
+  Record* const before = std::exchange(current_, nullptr);
+  const bool is_admitted = admit(*record);
+  current_ = before;
+  if (is_admitted) enqueue_start(std::move(record));
+  else record->site->on_hook_end(*record);
+}
+
+void Kernel::become_active(Activation& activation) {
+  activation.state = Activation::State::active;
+  for (RecordRef& record : std::exchange(activation.waiting, {}))
+    if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
+  check_stop(activation);
+}
+
+/// The calls that wait for it fail; the next one tries again.
+void Kernel::fail_activation(Activation& activation, const std::string& why) {
+  const std::string message = fmt::format("{} cannot be activated: {}", activation.name->text, why);
+  syscalls_.log(LogLevel::error, activation.name->text, message);
+  for (RecordRef& record : std::exchange(activation.waiting, {})) fail(*record, ErrorCode::activation_failed, message);
+  activation.is_dirty = false;
+  drop(activation);
+}
+
+// ---- out of memory ----
+
+/// A chance to go, for one that must: nothing of it runs or waits.
+void Kernel::check_stop(Activation& activation) {
+  if (activation.must_stop && is_idle(activation)) stop(activation);
+}
+
+bool Kernel::is_idle(const Activation& activation) const {
+  return activation.state == Activation::State::active && activation.running == 0 && activation.queued == 0 &&
+         activation.waiting.empty() && activation.lock.waiting_count() == 0;
+}
+
+void Kernel::stop(Activation& activation) {
+  activation.state = Activation::State::stopping;
+  if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
+  run_hook(activation, activation.entity->on_deactivate(), "on_deactivate", [this, id = activation.id](Record& hook) {
+    Activation* stopped = activations_.find(id);
+    if (stopped == nullptr || stopped->state != Activation::State::stopping) return;
+    if (const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown())
+      syscalls_.log(LogLevel::warn, stopped->name->text, "on_deactivate failed: " + describe_thrown(error).message);
+    leave_memory(*stopped);
+  });
+}
+
+/// The last change must be durable before another activation may read it.
+void Kernel::leave_memory(Activation& activation) {
+  activation.state = Activation::State::leaving;
+  if (activation.is_dirty && activation.type->info->durability == reflect::Durability::interval) batcher_.add(activation);
+  leaving_.push_back(activation.id);
+  must_sweep_leaving_ = true;
+}
+
+void Kernel::drop(Activation& activation) {
+  const ShardId shard = activation.shard;
+  std::deque<RecordRef> waiting = std::exchange(activation.waiting, {});
+  if (activation.entity != nullptr) activation.type->info->destroy(activation.entity);
+  activations_.remove(activation);
+  --shards_.at(shard).activations;
+  for (RecordRef& record : waiting)
+    if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+  check_released(shard);
+}
+
+/// Ends an activation whose memory must not live on: what runs of it is destroyed where it is suspended.
+void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
+  syscalls_.log(LogLevel::error, activation.name->text, why);
+  std::vector<RecordRef> executions;  // have begun, and end here
+  std::vector<RecordRef> untouched;   // have not, and find the next activation
+  calls_.for_each([&](Record& record) {
+    if (record.activation != &activation) return;
+    (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
+  });
+  std::erase_if(run_queue_, [&](const RunItem& item) { return activation_of(item.record.get()) == &activation; });
+  for (const RecordRef& record : executions) fail(*record, code, why);
+  for (const RecordRef& record : executions) {
+    record->destroy_frame();
+    retire(*record);
+    record->holds_lock = false;
+    record->activation = nullptr;
+  }
+  for (const RecordRef& record : untouched) {
+    record->holds_lock = false;
+    record->activation = nullptr;
+  }
+  static_cast<void>(activation.lock.take_waiting());
+  activation.is_dirty = false;
+  drop(activation);
+  std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
+  for (RecordRef& record : untouched)
+    if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+}
+
+void Kernel::lose_shard(ShardId shard) {
+  std::vector<ActivationId> lost;
+  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
+    if (Activation* activation = activations_.at(slot); activation != nullptr && activation->shard == shard)
+      lost.push_back(activation->id);
+  for (const ActivationId id : lost)
+    if (Activation* activation = activations_.find(id))
+      discard(*activation, ErrorCode::node_lost,
+              fmt::format("{}: its shard was given to another node", activation->name->text));
+}
+
+/// Idle ones go, a slice of the table at a time.
+void Kernel::collect() {
+  next_collect_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kCollectEvery).count();
+  const std::size_t slots = activations_.slot_count();
+  for (std::size_t i = 0; i < std::min(slots, limits::kCollectSlice); ++i) {
+    collect_slot_ = (collect_slot_ + 1) % slots;
+    Activation* activation = activations_.at(collect_slot_);
+    if (activation != nullptr && is_idle(*activation) && now_ns_ - activation->last_used_ns >= options_.idle_age.count())
+      stop(*activation);
+  }
+}
+
+// ---- drain ----
+
+void Kernel::on_drain() {
+  const Scope scope(*this);
+  is_draining_ = true;
+  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
+    if (Activation* activation = activations_.at(slot)) {
+      activation->must_stop = true;
+      check_stop(*activation);
+    }
+}
+
+bool Kernel::is_drained() const { return is_draining_ && activations_.size() == 0 && calls_.size() == 0 && !batcher_.is_committing(); }
+
+void Kernel::abort_running(const std::string& reason) {
+  const Scope scope(*this);
+  std::vector<RecordRef> all;
+  calls_.for_each([&](Record& record) { all.push_back(RecordRef::share(record)); });
+  for (const RecordRef& record : all) fail(*record, ErrorCode::unavailable, fmt::format("{}: {}", describe(*record), reason));
+  for (const RecordRef& record : all) {
+    if (!record->is_listed) continue;  // had not begun
+    record->destroy_frame();
+    end_execution(*record);
+  }
+}
+
+void Kernel::check_released(ShardId id) {
+  Shard& shard = shards_.at(id);
+  if (shard.local != Shard::Local::releasing || shard.activations > 0) return;
+  shard.local = Shard::Local::none;
+  syscalls_.released(id);
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,321 @@
+// Calls between nodes: who owns the shard, frames out and in, replies, lost peers.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/errors.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/kernel_scope.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+detail::CallSite& site_of(Record& record) {
+  if (record.site == nullptr) record.site = new detail::CallSite();
+  return *record.site;
+}
+
+bool is_from_peer(const Record& record) { return record.site != nullptr && record.site->from.life != 0; }
+
+}  // namespace
+
+// ---- out ----
+
+/// The entity is not in memory here: activate it, or let the call leave for the shard's owner.
+std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
+  const TypeEntry* type = types_.find(record->callee->type());
+  if (type == nullptr) {
+    const std::string near = types_.nearest_type(record->callee->type());
+    fail(*record, ErrorCode::no_such_type,
+         fmt::format("no entity class '{}' in this project's modules{}", record->callee->type(),
+                     near.empty() ? std::string() : fmt::format("; there is '{}'", near)));
+    return {};
+  }
+  if (type->info->type_name != record->callee->type()) {  // called by a former name
+    record->callee = detail::make_name(type->info->type_name, record->callee->key());
+    return route(std::move(record), may_run_now);
+  }
+  const ShardId id = shard_of(record->callee->text);
+  const Shard& shard = shards_.at(id);
+  const bool is_ours = shard.local == Shard::Local::active || shard.local == Shard::Local::releasing;
+  if (!is_ours || !shard.parked.empty()) {
+    leave(std::move(record));
+    return {};
+  }
+  Activation& activation = activate(record->callee, *type, id);
+  return deliver(std::move(record), activation, may_run_now);
+}
+
+/// What the caller has observed must be durable before the call is seen elsewhere.
+void Kernel::leave(RecordRef record) {
+  record->state = Record::State::queued;
+  const CommitNumber needs{record->observed};
+  if (is_from_peer(*record) || gate_.is_open(needs)) return dispatch(std::move(record));
+  if (needs == batcher_.forming()) provisional_.push_back({{}, needs, HeldCall{std::move(record)}});
+  else gate_.hold(needs, HeldCall{std::move(record)});
+}
+
+/// To whoever owns the shard by now; parked while that is unsettled.
+void Kernel::dispatch(RecordRef record) {
+  if (record->failure) return;
+  const ShardId id = shard_of(record->callee->text);
+  Shard& shard = shards_.at(id);
+  if (!shard.parked.empty()) return Shards::park(shard, std::move(record));
+  const bool is_ours = shard.local == Shard::Local::active || shard.local == Shard::Local::releasing;
+  if (is_ours) {
+    static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+    return;
+  }
+  if (shard.local == Shard::Local::taking) return Shards::park(shard, std::move(record));
+  if (is_from_peer(*record)) {  // came here by a map that is no longer true
+    record->site->from_refused = true;
+    fail(*record, ErrorCode::unavailable, "this node does not own the entity's shard");
+    return;
+  }
+  const PeerAddress owner = shards_.address_of(shard.owner);
+  if (owner.life == 0 || owner == options_.self || shard.is_blocked || (shard.sent > 0 && shard.sent_to != owner))
+    return Shards::park(shard, std::move(record));
+  send_call(std::move(record), shard, owner);
+}
+
+void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
+  const TypeEntry* type = types_.find(record->callee->type());
+  CallMessage call{.id = id_of(*record),
+                   .target = record->callee->text,
+                   .method = types_.number_of(*type, record->method->name),
+                   .map_version = shards_.version(),
+                   .patience_ns = record->deadline_ns - now_ns_,
+                   .chain = chain_of(record->caller)};
+  codec_.encode(record->method->arguments(), record->arguments(), call.arguments);
+  if (call.arguments.size() > limits::kArgumentsBytesMax)
+    return fail(*record, ErrorCode::bad_arguments,
+                fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most", describe(*record),
+                            call.arguments.size(), limits::kArgumentsBytesMax));
+  detail::CallSite& site = site_of(*record);
+  site.id = call.id;
+  site.sent_shard = shard_of(record->callee->text);
+  site.sent_to = to;
+  site.sent_version = call.map_version;
+  record->state = Record::State::sent;
+  ++shard.sent;
+  shard.sent_to = to;
+  sent_.emplace(call.id.sequence, record.get());
+  syscalls_.send(to, std::move(call));
+}
+
+/// The call is no longer out: answered, refused, expired or lost.
+void Kernel::forget_sent(Record& record) {
+  const ShardId id = *std::exchange(record.site->sent_shard, std::nullopt);
+  sent_.erase(record.site->id.sequence);
+  Shard& shard = shards_.at(id);
+  EPIC_ASSERT(shard.sent > 0, "shard {} has no call out", id);
+  if (--shard.sent == 0 && !shard.parked.empty()) flush_parked(id);
+}
+
+/// Sends nothing more by the map that we have; a newer one, or a while, sets it right.
+void Kernel::block(Shard& shard) {
+  shard.is_blocked = true;
+  if (!retry_parked_ns_) retry_parked_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kRetryParked).count();
+}
+
+void Kernel::unblock_all() {
+  retry_parked_ns_.reset();
+  for (std::uint16_t i = 0; i < shards_.count(); ++i) {
+    Shard& shard = shards_.at(ShardId{i});
+    shard.is_blocked = false;
+    if (!shard.parked.empty()) flush_parked(ShardId{i});
+  }
+}
+
+void Kernel::flush_parked(ShardId id) {
+  std::deque<RecordRef> parked = std::exchange(shards_.at(id).parked, {});
+  for (RecordRef& record : parked) dispatch(std::move(record));
+}
+
+// ---- in ----
+
+void Kernel::on_hello(const PeerAddress& from, const HelloMessage& hello) {
+  const Scope scope(*this);
+  peers_.insert_or_assign(from, types_.resolve(hello.methods));
+}
+
+void Kernel::on_message(const PeerAddress& from, Message message) {
+  const Scope scope(*this);
+  if (auto* call = std::get_if<CallMessage>(&message)) receive(from, std::move(*call));
+  else if (auto* reply = std::get_if<ReplyMessage>(&message)) receive(std::move(*reply));
+  else on_hello(from, std::get<HelloMessage>(message));
+}
+
+void Kernel::receive(const PeerAddress& from, CallMessage call) {
+  const std::uint64_t sequence = call.id.sequence;
+  const auto peer = peers_.find(from);
+  if (peer == peers_.end() || call.method >= peer->second.methods.size())
+    return reply_error(from, sequence, ErrorCode::no_such_method, fmt::format("method number {} was never introduced", call.method));
+  const PeerMethod& method = peer->second.methods[call.method];
+  if (method.type == nullptr)
+    return reply_error(from, sequence, ErrorCode::no_such_type, fmt::format("this node's modules have no class of '{}'", method.name));
+  if (method.method == nullptr)
+    return reply_error(from, sequence, ErrorCode::no_such_method, fmt::format("this node's module has no method '{}'", method.name));
+  if (from.is_client() && (is_draining_ || !blocked_.empty()))
+    return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
+  detail::NamePtr name = detail::parse_name(call.target);
+  if (!name || types_.find(name->type()) != method.type)
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("'{}' does not name an entity of the method's class", call.target));
+  const ShardId id = shard_of(name->text);
+  const Shard& shard = shards_.at(id);
+  const bool may_come = shard.local != Shard::Local::none || call.map_version > shards_.version();
+  if (!may_come || shard.local == Shard::Local::releasing)
+    return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
+  if (!method.arguments)
+    return reply_error(from, sequence, ErrorCode::bad_arguments, fmt::format("{}: {}", method.name, method.arguments_error));
+
+  RecordRef record(method.method->make_record());
+  if (auto read = codec_.decode(call.arguments, *method.arguments, method.method->arguments(), record->arguments()); !read)
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
+  record->callee = std::move(name);
+  record->patience_ns = std::max<std::int64_t>(call.patience_ns, 1);
+  detail::CallSite& site = site_of(*record);
+  site.from = from;
+  site.id = call.id;
+  site.chain = std::move(call.chain);
+  current_ = nullptr;
+  if (!admit(*record)) return reply_to(*record);
+  if (shard.local == Shard::Local::active) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+  else Shards::park(shards_.at(id), std::move(record));
+}
+
+void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message) {
+  syscalls_.send(to, ReplyMessage{sequence, ErrorPart{code, {}, message}});
+}
+
+/// The outcome of an inbound call, held until what it has seen is durable.
+void Kernel::reply_to(Record& record) {
+  if (record.site->from_refused) {
+    syscalls_.send(record.site->from, ReplyMessage{record.site->id.sequence, RefusedPart{shards_.version()}});
+    return;
+  }
+  let_out(&record, HeldReply{record.site->from, make_reply(record)});
+}
+
+ReplyMessage Kernel::make_reply(Record& record) {
+  ReplyMessage reply{.sequence = record.site->id.sequence, .outcome = ResultPart{}};
+  if (record.failure) {
+    reply.outcome = describe_failure(record.failure);
+  } else if (const std::exception_ptr thrown = record.thrown()) {
+    reply.outcome = describe_thrown(thrown);
+  } else if (record.method->result != nullptr) {
+    ResultPart result;
+    codec_.encode(record.method->result(), record.result(), result.bytes);
+    if (result.bytes.size() > limits::kArgumentsBytesMax)
+      reply.outcome = ErrorPart{ErrorCode::call_failed, "epic::Error",
+                                fmt::format("the result of {} has {} bytes, and {} is the most; the method has run",
+                                            describe(record), result.bytes.size(), limits::kArgumentsBytesMax)};
+    else
+      reply.outcome = std::move(result);
+  }
+  return reply;
+}
+
+void Kernel::receive(ReplyMessage reply) {
+  const auto found = sent_.find(reply.sequence);
+  if (found == sent_.end()) return;  // its caller has stopped waiting
+  const RecordRef record = RecordRef::share(*found->second);
+  if (std::holds_alternative<RefusedPart>(reply.outcome)) {
+    const ShardId id = *record->site->sent_shard;
+    record->state = Record::State::queued;
+    if (record->site->sent_version == shards_.version()) block(shards_.at(id));
+    Shards::park(shards_.at(id), record);
+    forget_sent(*record);
+    return;
+  }
+  if (auto* error = std::get_if<ErrorPart>(&reply.outcome))
+    return fail(*record, make_exception(error->code, error->message, error->exception_type));
+  read_result(*record, std::get<ResultPart>(reply.outcome));
+}
+
+void Kernel::read_result(Record& record, const ResultPart& result) {
+  if (record.method->result != nullptr) {
+    const PeerTable& peer = peers_[record.site->sent_to];
+    const auto number = peer.numbers.find(record.method);
+    const PeerMethod* theirs = number == peer.numbers.end() ? nullptr : &peer.methods[number->second];
+    if (theirs == nullptr || !theirs->result)
+      return fail(record, ErrorCode::internal, fmt::format("{} was answered by a node that has not introduced it", describe(record)));
+    if (auto read = codec_.decode(result.bytes, *theirs->result, record.method->result(), record.emplace_result()); !read)
+      return fail(record, ErrorCode::bad_arguments,
+                  fmt::format("the result of {} cannot be read: {}: {}", describe(record), read.error().path, read.error().what));
+  }
+  const RecordRef kept = RecordRef::share(record);
+  detail::Waiter* waiter = conclude(record);
+  retire(record);
+  if (waiter != nullptr && waiter->remaining == 0) enqueue_resume(*waiter);
+}
+
+void Kernel::on_peer_lost(const PeerAddress& peer) {
+  const Scope scope(*this);
+  std::vector<RecordRef> lost;
+  for (const auto& [sequence, record] : sent_)
+    if (record->site->sent_to == peer) lost.push_back(RecordRef::share(*record));
+  std::ranges::sort(lost, {}, [](const RecordRef& record) { return record->sequence; });
+  for (const RecordRef& record : lost)
+    fail(*record, ErrorCode::node_lost,
+         fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node, describe(*record)));
+  peers_.erase(peer);
+  for (std::uint16_t i = 0; i < shards_.count(); ++i)
+    if (shards_.address_of(shards_.at(ShardId{i}).owner) == peer) block(shards_.at(ShardId{i}));
+}
+
+// ---- shards ----
+
+void Kernel::on_shard_map(ShardMap map) {
+  const Scope scope(*this);
+  if (map.version <= shards_.version()) return;
+  EPIC_ASSERT(map.owners.size() == shards_.count(), "a map of {} shards, where {} are", map.owners.size(), shards_.count());
+  std::vector<ShardId> to_take;
+  shards_.set_map(std::move(map));
+  for (std::uint16_t i = 0; i < shards_.count(); ++i) {
+    Shard& shard = shards_.at(ShardId{i});
+    shard.owner = shards_.map().owners[i];
+    const bool is_given = shard.owner == options_.self.node && shards_.address_of(shard.owner) == options_.self;
+    if (is_given && shard.local == Shard::Local::none) {
+      shard.local = Shard::Local::taking;
+      to_take.push_back(ShardId{i});
+    } else if (!is_given && shard.local != Shard::Local::none) {
+      shard.local = Shard::Local::none;  // given to another without our release: we were taken for dead
+      lose_shard(ShardId{i});
+    }
+  }
+  if (!to_take.empty()) syscalls_.take(std::move(to_take));
+  unblock_all();
+}
+
+void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
+  const Scope scope(*this);
+  for (const ShardEpoch& taken : epochs) {
+    Shard& shard = shards_.at(taken.shard);
+    if (shard.local != Shard::Local::taking) continue;
+    shard.local = Shard::Local::active;
+    shard.epoch = taken.epoch;
+    flush_parked(taken.shard);
+  }
+}
+
+void Kernel::on_release(std::span<const ShardId> shards) {
+  const Scope scope(*this);
+  for (const ShardId id : shards) {
+    Shard& shard = shards_.at(id);
+    if (shard.local == Shard::Local::active) shard.local = Shard::Local::releasing;
+  }
+  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot) {
+    Activation* activation = activations_.at(slot);
+    if (activation == nullptr || shards_.at(activation->shard).local != Shard::Local::releasing) continue;
+    activation->must_stop = true;
+    check_stop(*activation);
+  }
+  for (const ShardId id : shards) check_released(id);
+}
+
+}  // namespace epic::kernel

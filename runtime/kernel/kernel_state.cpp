@@ -1,0 +1,230 @@
+// Saving, and the gate: dirty entities become batches, and what leaves waits for the commits that it has seen.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "kernel/errors.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/kernel_scope.hpp"
+
+namespace epic::kernel {
+
+// ---- what has been observed ----
+
+/// The newest commit that whoever looks at this entity now depends on, its own unsaved change included.
+CommitNumber Kernel::effective(const Activation& activation) const {
+  return activation.is_dirty && activation.type->is_gated ? batcher_.forming() : activation.observed;
+}
+
+CommitNumber Kernel::observed_by(const Record* record) const {
+  if (record == nullptr) return CommitNumber{0};
+  const Activation* activation = activation_of(record);
+  return activation != nullptr ? effective(*activation) : CommitNumber{record->observed};
+}
+
+void Kernel::observe(Record* record, CommitNumber number) {
+  if (record == nullptr) return;
+  if (Activation* activation = activation_of(record)) activation->observed = std::max(activation->observed, number);
+  else record->observed = std::max(record->observed, number.value);
+}
+
+void Kernel::mark_dirty(Activation& activation) {
+  if (activation.type->info->durability == reflect::Durability::interval && activation.state == Activation::State::active) {
+    activation.is_dirty = true;
+    interval_saves_.emplace(now_ns_ + activation.type->info->save_interval.count(), activation.id);
+    return;
+  }
+  batcher_.add(activation);
+}
+
+bool Kernel::is_unsaved(const Activation& activation) const {
+  return activation.is_dirty || activation.saved_in > gate_.durable();
+}
+
+// ---- leaving ----
+
+/// Lets something out that `origin` has brought about, once what `origin` has observed is durable.
+void Kernel::let_out(const Record* origin, Outgoing item) {
+  const CommitNumber needs = observed_by(origin);
+  if (gate_.is_open(needs)) return let_out_now(std::move(item));
+  if (needs < batcher_.forming()) return gate_.hold(needs, std::move(item));
+  const Activation* activation = activation_of(origin);
+  const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
+  provisional_.push_back({is_own ? activation->id : ActivationId{}, is_own ? activation->observed : needs, std::move(item)});
+}
+
+void Kernel::let_out_now(Outgoing item) {
+  if (auto* call = std::get_if<HeldCall>(&item)) {
+    dispatch(std::move(call->record));
+  } else if (auto* reply = std::get_if<HeldReply>(&item)) {
+    syscalls_.send(reply->to, std::move(reply->reply));
+  } else {
+    Record& record = *std::get<HeldEnd>(item).record;
+    const auto on_end = std::exchange(record.site->on_end, nullptr);
+    if (on_end) on_end(record);
+  }
+}
+
+/// The change that this item depends on has been refused: its receiver gets the error in place of the result.
+void Kernel::let_out_error(Outgoing item, const std::string& message) {
+  if (auto* reply = std::get_if<HeldReply>(&item)) {
+    reply->reply.outcome = ErrorPart{ErrorCode::state_too_large, {}, message};
+  } else if (auto* end = std::get_if<HeldEnd>(&item)) {
+    end->record->failure = make_exception(ErrorCode::state_too_large, message);
+  } else {
+    const RecordRef record = std::get<HeldCall>(item).record;
+    if (!record->failure) fail(*record, ErrorCode::state_too_large, message);
+    return;
+  }
+  let_out_now(std::move(item));
+}
+
+// ---- batches ----
+
+void Kernel::seal() {
+  const Scope scope(*this);
+  if (must_sweep_leaving_) sweep_leaving();
+  if (batcher_.is_committing() || !batcher_.has_dirty()) return;
+  const auto [number, dirty] = batcher_.seal();
+  Batch batch{.number = number};
+  SealResults results;
+  for (const ActivationId id : dirty) {
+    Activation* activation = activations_.find(id);
+    if (activation == nullptr) continue;
+    activation->is_dirty = false;
+    const Sealed sealed = encode_into(batch, *activation);
+    if (sealed == Sealed::changed) {
+      activation->saved_in = number;
+      if (activation->type->is_gated) activation->observed = number;
+    }
+    results.emplace(id, sealed);
+  }
+  settle(number, results);
+  ++stats_.batches;
+  stats_.rows += batch.writes.size();
+  if (batch.writes.empty()) return become_durable(number);
+  std::set<ShardId> shards;
+  for (const Write& write : batch.writes) shards.insert(write.shard);
+  for (const ShardId shard : shards) batch.epochs.push_back({shard, shards_.at(shard).epoch});
+  batcher_.begin_commit();
+  syscalls_.commit(std::move(batch));
+}
+
+Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
+  const reflect::EntityInfo& info = *activation.type->info;
+  Write write{.type = std::string(info.type_name),
+              .key = std::string(activation.name->key()),
+              .shard = activation.shard,
+              .version = activation.version.next(),
+              .schema = activation.type->schema.id()};
+  if (activation.is_erased) {
+    activation.is_erased = false;
+    activation.has_saved = false;
+    activation.state_bytes = 0;
+  } else {
+    std::vector<std::byte> bytes;
+    codec_.encode(info.state, info.object(activation.entity), bytes);
+    if (bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
+    const Hash128 hash = hash128(bytes);
+    if (activation.has_saved && hash == activation.saved_hash) return Sealed::unchanged;
+    activation.has_saved = true;
+    activation.saved_hash = hash;
+    activation.state_bytes = bytes.size();
+    write.bytes = std::move(bytes);
+    TypeEntry& type = *types_.find(info.type_name);
+    if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
+  }
+  activation.version = write.version;
+  batch.writes.push_back(std::move(write));
+  return Sealed::changed;
+}
+
+/// The batch is closed: what was provisional now knows what it depends on, or that it must not leave.
+void Kernel::settle(CommitNumber number, const SealResults& results) {
+  for (Provisional& provisional : std::exchange(provisional_, {})) {
+    const auto result = results.find(provisional.origin);
+    if (result != results.end() && result->second == Sealed::too_large) {
+      const Activation* activation = activations_.find(provisional.origin);
+      let_out_error(std::move(provisional.item),
+                    fmt::format("the change to {} was refused and undone: its encoded state is above {} bytes",
+                                activation == nullptr ? std::string("the entity") : activation->name->text,
+                                limits::kStateBytesMax));
+      continue;
+    }
+    const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;
+    const CommitNumber needs = is_unchanged ? provisional.otherwise : number;
+    if (gate_.is_open(needs)) let_out_now(std::move(provisional.item));
+    else gate_.hold(needs, std::move(provisional.item));
+  }
+  for (const auto& [id, sealed] : results)
+    if (Activation* activation = sealed == Sealed::too_large ? activations_.find(id) : nullptr)
+      discard(*activation, ErrorCode::state_too_large,
+              fmt::format("{}: its encoded state is above {} bytes; the instance is dropped and starts again from its "
+                          "last saved state",
+                          activation->name->text, limits::kStateBytesMax));
+}
+
+void Kernel::on_committed(CommitNumber number) {
+  const Scope scope(*this);
+  batcher_.end_commit();
+  blocked_.clear();
+  become_durable(number);
+}
+
+void Kernel::on_store_blocked(std::string reason) { blocked_ = std::move(reason); }
+
+void Kernel::become_durable(CommitNumber number) {
+  for (Outgoing& item : gate_.on_durable(number)) let_out_now(std::move(item));
+  const auto end = saved_waiters_.upper_bound(number);
+  for (auto waiting = saved_waiters_.begin(); waiting != end; ++waiting) enqueue_resume(*waiting->second);
+  saved_waiters_.erase(saved_waiters_.begin(), end);
+  sweep_leaving();
+}
+
+/// Those whose last change is durable by now go.
+void Kernel::sweep_leaving() {
+  must_sweep_leaving_ = false;
+  for (const ActivationId id : std::exchange(leaving_, {})) {
+    Activation* activation = activations_.find(id);
+    if (activation == nullptr) continue;
+    if (is_unsaved(*activation)) leaving_.push_back(id);
+    else drop(*activation);
+  }
+}
+
+// ---- from inside an entity ----
+
+bool Kernel::wait_saved(detail::Waiter& waiter) {
+  end_turn();
+  Activation* activation = activation_of(current_);
+  CommitNumber needs = observed_by(current_);
+  if (activation != nullptr && activation->is_dirty) {  // also for interval classes: save now
+    if (activation->type->info->durability == reflect::Durability::interval) batcher_.add(*activation);
+    needs = batcher_.forming();
+  } else if (activation != nullptr) {
+    needs = std::max(needs, activation->saved_in);
+  }
+  if (gate_.is_open(needs)) return false;
+  waiter.execution = current_;
+  waiter.remaining = 1;
+  saved_waiters_.emplace(needs, &waiter);
+  current_ = nullptr;
+  return true;
+}
+
+void Kernel::cancel_saved(detail::Waiter& waiter) {
+  dequeue(waiter);
+  std::erase_if(saved_waiters_, [&](const auto& waiting) { return waiting.second == &waiter; });
+}
+
+void Kernel::erase_current() {
+  Activation* activation = activation_of(current_);
+  if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
+  if (!activation->type->is_stored) return;
+  activation->is_erased = true;
+  if (!activation->is_dirty) mark_dirty(*activation);
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,54 @@
+// Names of entities: made and checked in one place, for modules, peers and the command line alike.
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "epic/call.hpp"
+#include "epic/ref.hpp"
+#include "kernel/limits.hpp"
+
+namespace epic::detail {
+
+namespace {
+
+/// Empty when the parts make a name.
+std::string why_no_name(std::string_view type, std::string_view key) {
+  if (type.empty() || type.size() > kernel::limits::kTypeNameBytesMax) return "the type's name is empty or too long";
+  if (key.empty()) return "the key is empty";
+  if (key.size() > kernel::limits::kKeyBytesMax)
+    return fmt::format("the key has {} bytes, and {} is the most", key.size(), kernel::limits::kKeyBytesMax);
+  for (const char c : key)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "the key holds a control character";
+  return {};
+}
+
+NamePtr build(std::string_view type, std::string_view key) {
+  auto* name = new EntityName();
+  name->type_length = static_cast<std::uint32_t>(type.size());
+  name->text.reserve(type.size() + 1 + key.size());
+  name->text.append(type).append("/").append(key);
+  return NamePtr(name);
+}
+
+}  // namespace
+
+NamePtr make_name(std::string_view type, std::string_view key) {
+  if (const std::string why = why_no_name(type, key); !why.empty())
+    throw std::invalid_argument(fmt::format("epic: '{}/{}' cannot name an entity: {}", type, key.substr(0, 80), why));
+  return build(type, key);
+}
+
+NamePtr parse_name(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return {};
+  const std::string_view type = text.substr(0, slash);
+  const std::string_view key = text.substr(slash + 1);
+  return why_no_name(type, key).empty() ? build(type, key) : NamePtr();
+}
+
+void throw_empty_ref(std::string_view method) {
+  throw std::logic_error(fmt::format("epic: '{}' was called on a Ref that names no entity", method));
+}
+
+}  // namespace epic::detail

@@ -1,0 +1,66 @@
+#pragma once
+// Shards: who owns what, as this node sees it, and the calls that wait until that is settled.
+//
+// Coordination publishes maps; a shard that a map gives to this node is usable once the store has raised its epoch. A
+// shard that is asked back is drained first. Calls to a shard that is nobody's, or moving, are parked in the order in
+// which they were made, and a caller sends nothing to a new owner while calls to the old one are unanswered: so calls
+// between two entities start in order across a move.
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "kernel/entity_lock.hpp"
+#include "kernel/ids.hpp"
+#include "kernel/messages.hpp"
+
+namespace epic::kernel {
+
+struct Shard {
+  enum class Local : std::uint8_t {
+    none,       // another's, or nobody's
+    taking,     // given to us; the store has been asked
+    active,     // ours
+    releasing,  // ours, and to be given back once drained
+  };
+  NodeId owner;                // by the newest map
+  Local local = Local::none;
+  Epoch epoch;                 // while ours
+  std::uint32_t activations = 0;
+  std::uint32_t sent = 0;      // our calls that are unanswered at `sent_to`
+  PeerAddress sent_to;
+  std::deque<RecordRef> parked;  // by sequence
+  bool is_blocked = false;       // its owner refused, or is gone: nothing is sent until a newer map, or a while later
+};
+
+class Shards {
+ public:
+  explicit Shards(std::uint16_t count) : shards_(count) {}
+
+  [[nodiscard]] Shard& at(ShardId shard) { return shards_[shard.value]; }
+  [[nodiscard]] const Shard& at(ShardId shard) const { return shards_[shard.value]; }
+  [[nodiscard]] std::uint16_t count() const { return static_cast<std::uint16_t>(shards_.size()); }
+  [[nodiscard]] MapVersion version() const { return map_.version; }
+  [[nodiscard]] const ShardMap& map() const { return map_; }
+  void set_map(ShardMap map) { map_ = std::move(map); }
+
+  /// The member in a slot, as the newest map has it; an address with life 0 when there is none.
+  [[nodiscard]] PeerAddress address_of(NodeId node) const {
+    for (const ShardMap::Member& member : map_.members)
+      if (member.node == node) return {node, member.incarnation.value};
+    return {node, 0};
+  }
+
+  /// Parks in the order of the calls' sequence numbers: a refused call goes before younger ones.
+  static void park(Shard& shard, RecordRef record) {
+    auto place = shard.parked.end();
+    while (place != shard.parked.begin() && (*std::prev(place))->sequence > record->sequence) --place;
+    shard.parked.insert(place, std::move(record));
+  }
+
+ private:
+  std::vector<Shard> shards_;
+  ShardMap map_;
+};
+
+}  // namespace epic::kernel

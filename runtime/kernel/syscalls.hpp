@@ -1,0 +1,45 @@
+#pragma once
+// Syscalls: everything that the kernel asks of the world. A driver carries them out and answers with events.
+//
+// The kernel has no other way out: no clock, no thread, no file, no socket. runtime/io does these for real, runtime/sim
+// under a virtual clock and one seed. A syscall never calls back into the kernel; its answer comes later as an on_…
+// event, from the same thread.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/batch.hpp"
+#include "kernel/messages.hpp"
+
+namespace epic::kernel {
+
+/// Names one use of an activation slot; a later use of the slot has another generation.
+struct ActivationId {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  auto operator<=>(const ActivationId&) const = default;
+};
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+
+class Syscalls {
+ public:
+  virtual ~Syscalls() = default;
+
+  /// In order for each address. The peer's end, or a failure to reach it, comes back as on_peer_lost.
+  virtual void send(const PeerAddress& to, Message message) = 0;
+  /// Read an entity's snapshot; answered by on_loaded.
+  virtual void load(ActivationId activation, std::string_view type, std::string_view key) = 0;
+  /// Make a batch durable; answered by on_committed. One at a time.
+  virtual void commit(Batch batch) = 0;
+  /// Raise the epochs of shards that coordination has given to this node; answered by on_taken.
+  virtual void take(std::vector<ShardId> shards) = 0;
+  /// A shard asked back by coordination is drained and saved.
+  virtual void released(ShardId shard) = 0;
+  /// One line from an entity, or about one; `entity` may be empty.
+  virtual void log(LogLevel level, std::string_view entity, std::string_view message) = 0;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,106 @@
+#include "kernel/type_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "reflect/schema_of.hpp"
+
+namespace epic::kernel {
+
+std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
+  std::vector<std::string_view> taken;
+  for (const EntityInfoFn info_of : module.entities) {
+    const reflect::EntityInfo& info = info_of();
+    std::vector<std::string_view> names{info.type_name};
+    names.insert(names.end(), info.former_names.begin(), info.former_names.end());
+    for (const std::string_view name : names) {
+      if (by_name_.contains(name) || std::ranges::find(taken, name) != taken.end())
+        return std::unexpected(fmt::format(
+            "two entity classes are called '{}'. Give one another name with named(\"…\") in its EPIC_ENTITY", name));
+      if (name.empty() || name.find_first_of("/ \n") != std::string_view::npos)
+        return std::unexpected(fmt::format("'{}' cannot name an entity class: no '/', space or line break", name));
+      taken.push_back(name);
+    }
+    for (std::size_t i = 0; i < info.methods.size(); ++i)
+      for (std::size_t j = i + 1; j < info.methods.size(); ++j)
+        if (info.methods[i]->name == info.methods[j]->name)
+          return std::unexpected(
+              fmt::format("{} lists the method '{}' twice in EPIC_ENTITY", info.type_name, info.methods[i]->name));
+  }
+  for (const EntityInfoFn info_of : module.entities) {
+    const reflect::EntityInfo& info = info_of();
+    auto entry = std::make_unique<TypeEntry>(
+        TypeEntry{.info = &info, .schema = reflect::schema_of(info.state), .method_base = static_cast<std::uint32_t>(methods_.size())});
+    entry->is_stored = info.durability != reflect::Durability::transient && !info.state.fields.empty();
+    entry->is_gated = entry->is_stored && info.durability == reflect::Durability::gated;
+    for (const reflect::MethodInfo* method : info.methods)
+      methods_.push_back({.type = std::string(info.type_name),
+                          .method = std::string(method->name),
+                          .arguments_schema = reflect::schema_of(method->arguments()).text(),
+                          .result_schema = method->result == nullptr ? "" : reflect::schema_of(method->result()).text()});
+    by_name_.emplace(info.type_name, entry.get());
+    for (const std::string_view former : info.former_names) by_name_.emplace(former, entry.get());
+    types_.push_back(std::move(entry));
+  }
+  return {};
+}
+
+TypeEntry* TypeTable::find(std::string_view type_name) {
+  const auto found = by_name_.find(type_name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+std::uint32_t TypeTable::number_of(const TypeEntry& type, std::string_view method) const {
+  for (std::size_t i = 0; i < type.info->methods.size(); ++i)
+    if (type.info->methods[i]->name == method) return type.method_base + static_cast<std::uint32_t>(i);
+  return UINT32_MAX;
+}
+
+PeerTable TypeTable::resolve(const std::vector<MethodEntry>& methods) {
+  PeerTable resolved;
+  resolved.methods.reserve(methods.size());
+  for (const MethodEntry& theirs : methods) {
+    PeerMethod ours{.name = theirs.type + "." + theirs.method};
+    if ((ours.type = find(theirs.type)) != nullptr) ours.method = ours.type->info->find_method(theirs.method);
+    if (auto schema = reflect::Schema::parse(theirs.arguments_schema)) ours.arguments = std::move(*schema);
+    else ours.arguments_error = schema.error();
+    if (!theirs.result_schema.empty())
+      if (auto schema = reflect::Schema::parse(theirs.result_schema)) ours.result = std::move(*schema);
+    if (ours.method != nullptr) resolved.numbers.emplace(ours.method, static_cast<std::uint32_t>(resolved.methods.size()));
+    resolved.methods.push_back(std::move(ours));
+  }
+  return resolved;
+}
+
+std::string TypeTable::nearest_type(std::string_view type_name) const {
+  std::vector<std::string_view> names;
+  for (const auto& type : types_) names.push_back(type->info->type_name);
+  return nearest_word(type_name, names);
+}
+
+std::string nearest_word(std::string_view word, const std::vector<std::string_view>& candidates) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  std::size_t best_distance = 3;
+  std::string best;
+  for (const std::string_view candidate : candidates) {
+    std::vector<std::size_t> row(candidate.size() + 1);
+    for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= word.size(); ++i) {
+      std::size_t diagonal = row[0];
+      row[0] = i;
+      for (std::size_t j = 1; j <= candidate.size(); ++j) {
+        const std::size_t replace = diagonal + (lower(word[i - 1]) == lower(candidate[j - 1]) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = std::min({row[j] + 1, row[j - 1] + 1, replace});
+      }
+    }
+    if (row.back() < best_distance) {
+      best_distance = row.back();
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,97 @@
+// What entities' code calls, on the kernel of this thread.
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "epic/epic.hpp"
+#include "kernel/assert.hpp"
+#include "kernel/kernel.hpp"
+
+namespace epic {
+
+namespace {
+
+kernel::Kernel& here(const char* what) {
+  kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  EPIC_ASSERT(kernel != nullptr, "{} was used on a thread that runs no entities", what);
+  return *kernel;
+}
+
+}  // namespace
+
+namespace detail {
+
+CallRecord::~CallRecord() { delete site; }
+
+std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept {
+  return here("a call").begin_call(record, waiter);
+}
+void begin_detached(CallRecord& record) { here("spawn or gather").begin_detached(record); }
+std::coroutine_handle<> finish_call(CallRecord& record) noexcept { return here("a Task").finish_call(record); }
+bool wait_for(CallRecord& record, Waiter& waiter) noexcept { return here("co_await").wait_for(record, waiter); }
+void stop_waiting(CallRecord& record, Waiter& waiter) noexcept {
+  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) kernel->stop_waiting(record, waiter);
+}
+std::coroutine_handle<> suspend_on(Waiter& waiter) noexcept { return here("co_await").suspend_on(waiter); }
+CallRecord* current_execution() noexcept {
+  kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  return kernel == nullptr ? nullptr : kernel->current();
+}
+
+std::coroutine_handle<> SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  kernel::Kernel& kernel = here("epic::sleep");
+  waiter.handle = awaiting;
+  timer = kernel.start_timer(nanoseconds, waiter);
+  return kernel.suspend_on(waiter);
+}
+SleepAwaiter::~SleepAwaiter() {
+  if (timer != 0) here("epic::sleep").cancel_timer(timer, waiter);
+}
+
+std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  waiter.handle = awaiting;
+  is_waiting = here("epic::saved").wait_saved(waiter);
+  return is_waiting ? std::coroutine_handle<>(std::noop_coroutine()) : awaiting;
+}
+SavedAwaiter::~SavedAwaiter() {
+  if (is_waiting) here("epic::saved").cancel_saved(waiter);
+}
+
+}  // namespace detail
+
+void erase() { here("epic::erase").erase_current(); }
+
+std::string call_id() {
+  const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  if (kernel == nullptr || kernel->current() == nullptr) return {};
+  const kernel::CallId id = kernel->id_of(*kernel->current());
+  return fmt::format("{}.{}.{}", id.node, id.life, id.sequence);
+}
+
+std::chrono::system_clock::time_point now() {
+  using std::chrono::system_clock;
+  return system_clock::time_point(
+      std::chrono::duration_cast<system_clock::duration>(std::chrono::nanoseconds(here("epic::now").wall_ns())));
+}
+
+namespace log {
+
+void write(Level level, std::string_view message) {
+  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) return kernel->log(static_cast<kernel::LogLevel>(level), message);
+  fmt::print(stderr, "{}\n", message);
+}
+
+bool is_on(Level level) {
+  const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  return kernel == nullptr || static_cast<kernel::LogLevel>(level) >= kernel->options().log_level;
+}
+
+namespace detail {
+void vwrite(Level level, fmt::string_view format, fmt::format_args args) {
+  if (is_on(level)) write(level, fmt::vformat(format, args));
+}
+}  // namespace detail
+
+}  // namespace log
+}  // namespace epic
