@@ -238,9 +238,9 @@ class Kernel {
   void observe(Record* record, CommitNumber number);
   void let_out(const Record* origin, Outgoing item);
   void let_out_now(Outgoing item);
-  Sealed encode_into(Batch& batch, Activation& activation);
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
   using SealResults = std::map<ActivationId, Sealed>;
+  Sealed encode_into(Batch& batch, Activation& activation);
   void settle(CommitNumber number, const SealResults& results);
   void mark_dirty(Activation& activation);
   void become_durable(CommitNumber number);

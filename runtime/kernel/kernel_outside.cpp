@@ -70,7 +70,10 @@ std::vector<CallView> Kernel::calls(std::string_view entity) const {
     const std::string_view callee = record.callee ? std::string_view(record.callee->text) : std::string_view();
     const std::string_view caller = record.caller != nullptr && record.caller->callee ? std::string_view(record.caller->callee->text) : std::string_view();
     if (!entity.empty() && callee != entity && caller != entity) return;
-    CallView view{.id = id_of(record), .entity = std::string(callee), .caller = describe_caller(record)};
+    CallView view;
+    view.id = id_of(record);
+    view.entity = callee;
+    view.caller = describe_caller(record);
     view.method = record.method != nullptr ? std::string(record.method->name) : record.site != nullptr ? record.site->label : "task";
     switch (record.state) {
       case Record::State::loading: view.state = "waiting for the entity to activate"; break;

@@ -87,7 +87,8 @@ void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
                    .method = types_.number_of(*type, record->method->name),
                    .map_version = shards_.version(),
                    .patience_ns = record->deadline_ns - now_ns_,
-                   .chain = chain_of(record->caller)};
+                   .chain = chain_of(record->caller),
+                   .arguments = {}};
   codec_.encode(record->method->arguments(), record->arguments(), call.arguments);
   if (call.arguments.size() > limits::kArgumentsBytesMax)
     return fail(*record, ErrorCode::bad_arguments,

@@ -88,7 +88,8 @@ void Kernel::seal() {
   if (must_sweep_leaving_) sweep_leaving();
   if (batcher_.is_committing() || !batcher_.has_dirty()) return;
   const auto [number, dirty] = batcher_.seal();
-  Batch batch{.number = number};
+  Batch batch;
+  batch.number = number;
   SealResults results;
   for (const ActivationId id : dirty) {
     Activation* activation = activations_.find(id);
@@ -118,7 +119,8 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
               .key = std::string(activation.name->key()),
               .shard = activation.shard,
               .version = activation.version.next(),
-              .schema = activation.type->schema.id()};
+              .schema = activation.type->schema.id(),
+              .bytes = {}};
   if (activation.is_erased) {
     activation.is_erased = false;
     activation.has_saved = false;

@@ -61,7 +61,8 @@ PeerTable TypeTable::resolve(const std::vector<MethodEntry>& methods) {
   PeerTable resolved;
   resolved.methods.reserve(methods.size());
   for (const MethodEntry& theirs : methods) {
-    PeerMethod ours{.name = theirs.type + "." + theirs.method};
+    PeerMethod ours;
+    ours.name = theirs.type + "." + theirs.method;
     if ((ours.type = find(theirs.type)) != nullptr) ours.method = ours.type->info->find_method(theirs.method);
     if (auto schema = reflect::Schema::parse(theirs.arguments_schema)) ours.arguments = std::move(*schema);
     else ours.arguments_error = schema.error();

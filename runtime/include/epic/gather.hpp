@@ -165,7 +165,7 @@ class Spawned {
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
       waiter_.handle = awaiting;
       static_cast<void>(detail::wait_for(*record_, waiter_));
-      return detail::suspend_current();
+      return detail::suspend_on(waiter_);
     }
     R await_resume() { return record_->take(); }
 
