@@ -1,8 +1,8 @@
 #pragma once
 // Activation: an entity's one live instance, and what the kernel knows of it.
 //
-// ActivationTable finds it by name. A name carries a shortcut (slot and generation), so a call between two live entities
-// looks nothing up; a shortcut to an instance that has gone is noticed by its generation.
+// ActivationTable finds it by name. A name carries a shortcut (slot and generation), so a call between two live
+// entities looks nothing up; a shortcut to an instance that has gone is noticed by its generation.
 //
 // Invariant: at most one activation of a name in a table.
 
@@ -25,11 +25,11 @@ struct TypeEntry;
 
 struct Activation {
   enum class State : std::uint8_t {
-    loading,       // the store has been asked
-    starting,      // on_activate runs
+    loading,   // the store has been asked
+    starting,  // on_activate runs
     active,
-    stopping,      // on_deactivate runs
-    leaving,       // waits for its last save
+    stopping,  // on_deactivate runs
+    leaving,   // waits for its last save
   };
 
   ActivationId id;
@@ -39,10 +39,10 @@ struct Activation {
   ShardId shard;
   Entity* entity = nullptr;
 
-  bool is_dirty = false;       // in the batcher's list
-  bool has_saved = false;      // saved_hash is what the store has, or will have with commit `observed`
-  bool is_erased = false;      // erase() was called since the last save
-  bool must_stop = false;      // goes away as soon as nothing runs
+  bool is_dirty = false;   // in the batcher's list
+  bool has_saved = false;  // saved_hash is what the store has, or will have with commit `observed`
+  bool is_erased = false;  // erase() was called since the last save
+  bool must_stop = false;  // goes away as soon as nothing runs
   Version version;
   Hash128 saved_hash;
   std::size_t state_bytes = 0;
@@ -50,9 +50,9 @@ struct Activation {
   CommitNumber observed;         // newest commit observed, without its own unsaved change
   CommitNumber saved_in;         // the batch that carried its last change
 
-  std::uint32_t running = 0;     // executions that have started and not ended
-  std::uint32_t queued = 0;      // of its calls, those in the run queue
-  std::deque<RecordRef> waiting; // until it is active
+  std::uint32_t running = 0;      // executions that have started and not ended
+  std::uint32_t queued = 0;       // of its calls, those in the run queue
+  std::deque<RecordRef> waiting;  // until it is active
   EntityLock lock;
 
   std::int64_t activated_ns = 0;

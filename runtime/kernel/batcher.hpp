@@ -1,9 +1,9 @@
 #pragma once
 // Batcher: who is dirty, and the number of the batch that is forming.
 //
-// A turn of a non-const method makes its entity dirty. At the end of a tick, when no commit is under way, the dirty ones
-// are encoded once each, however often they changed, and leave as one batch: a cut between turns. While a commit is
-// under way the next batch forms, so a slow disk makes larger batches, not more of them.
+// A turn of a non-const method makes its entity dirty. At the end of a tick, when no commit is under way, the dirty
+// ones are encoded once each, however often they changed, and leave as one batch: a cut between turns. While a commit
+// is under way the next batch forms, so a slow disk makes larger batches, not more of them.
 //
 // Not here: encoding, and who waits for which number (kernel_state.cpp).
 

@@ -1,8 +1,8 @@
 #pragma once
 // EntityLock: the one FIFO lock of an entity, taken by its exclusive methods.
 //
-// An exclusive method holds it alone. In a class that is exclusive as a whole every method takes it, and const ones share
-// it. Who waits, waits in order: a shared call does not pass an exclusive one that came before it.
+// An exclusive method holds it alone. In a class that is exclusive as a whole every method takes it, and const ones
+// share it. Who waits, waits in order: a shared call does not pass an exclusive one that came before it.
 //
 // Not here: whether a call needs the lock, and what a call does that would wait for itself (kernel_calls.cpp).
 

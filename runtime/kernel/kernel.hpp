@@ -1,20 +1,21 @@
 #pragma once
 // Kernel: a node without I/O. Events go in, syscalls come out.
 //
-// It holds activations, calls, gates, locks, the collector and the shard map, and runs the entities' code, one turn at a
-// time. It reads no clock, draws no random number, starts no thread and opens no file: the driver tells it the time and
-// carries out its syscalls. The same events in the same order give the same syscalls.
+// It holds activations, calls, gates, locks, the collector and the shard map, and runs the entities' code, one turn at
+// a time. It reads no clock, draws no random number, starts no thread and opens no file: the driver tells it the time
+// and carries out its syscalls. The same events in the same order give the same syscalls.
 //
 //     on_time, on_message, on_loaded, on_committed …  ─▶  run(), seal()  ─▶  Syscalls: send, load, commit, take …
 //
-// A driver's tick: on_time, events, run until it returns false or the tick is long enough, seal, carry out what was asked.
+// A driver's tick: on_time, events, run until it returns false or the tick is long enough, seal, carry out what was
+// asked.
 //
 // One thread. Every entry point makes this kernel the thread's current one while it runs, for epic::log, self() and the
 // like.
 //
-// Where: kernel.cpp wiring, ticks, timers · kernel_calls.cpp calls inside the node · kernel_remote.cpp frames and shards ·
-// kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_outside.cpp outside callers
-// and the inspector · user_api.cpp what entities call.
+// Where: kernel.cpp wiring, ticks, timers · kernel_calls.cpp calls inside the node · kernel_remote.cpp frames and
+// shards · kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_outside.cpp
+// outside callers and the inspector · user_api.cpp what entities call.
 
 #include <chrono>
 #include <cstdint>
@@ -50,17 +51,17 @@ namespace epic::detail {
 
 /// What a record has beyond a call inside the node: who sent it, or whom to tell. Owned by the record.
 struct CallSite {
-  kernel::PeerAddress from;               // the peer that sent it; node 0 and life 0: none
-  kernel::CallId id;                      // as the caller named it
-  std::vector<kernel::ChainLink> chain;   // who waits for it, outermost first
-  std::function<void(CallRecord&)> on_end;  // outside callers of this process: after the gate
+  kernel::PeerAddress from;                      // the peer that sent it; node 0 and life 0: none
+  kernel::CallId id;                             // as the caller named it
+  std::vector<kernel::ChainLink> chain;          // who waits for it, outermost first
+  std::function<void(CallRecord&)> on_end;       // outside callers of this process: after the gate
   std::function<void(CallRecord&)> on_hook_end;  // hooks of the kernel's own: at once
-  std::optional<kernel::ShardId> sent_shard;  // unanswered at another node
+  std::optional<kernel::ShardId> sent_shard;     // unanswered at another node
   kernel::PeerAddress sent_to;
-  kernel::MapVersion sent_version;        // the map that it was sent by
-  bool from_refused = false;              // the peer that sent it goes by an old map
+  kernel::MapVersion sent_version;                 // the map that it was sent by
+  bool from_refused = false;                       // the peer that sent it goes by an old map
   const reflect::Schema* result_schema = nullptr;  // of what the peer will answer
-  std::string label;                      // of a record without a method: "setup", "on_activate"
+  std::string label;                               // of a record without a method: "setup", "on_activate"
 };
 
 }  // namespace epic::detail
@@ -68,8 +69,8 @@ struct CallSite {
 namespace epic::kernel {
 
 struct KernelOptions {
-  PeerAddress self;                 // node and incarnation
-  std::string fabric;               // names the fabric in Hello
+  PeerAddress self;    // node and incarnation
+  std::string fabric;  // names the fabric in Hello
   std::uint16_t shard_count = 64;
   std::chrono::nanoseconds call_patience = limits::kCallPatience;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
@@ -91,10 +92,10 @@ struct KernelStats {
 /// A call in flight, for the inspector.
 struct CallView {
   CallId id;
-  std::string entity;   // callee
+  std::string entity;  // callee
   std::string method;
-  std::string caller;   // "Type/Key.method", "setup", "client" …
-  std::string state;    // "queued", "waiting for the lock", "running", "sent to node-3" …
+  std::string caller;  // "Type/Key.method", "setup", "client" …
+  std::string state;   // "queued", "waiting for the lock", "running", "sent to node-3" …
   std::int64_t age_ns = 0;
 };
 
@@ -180,12 +181,19 @@ class Kernel {
  private:
   struct Scope;
   struct RunItem {
-    RecordRef record;           // to start, or whose execution goes on
-    detail::Waiter* waiter;     // null: start
+    RecordRef record;        // to start, or whose execution goes on
+    detail::Waiter* waiter;  // null: start
   };
-  struct HeldCall { RecordRef record; };
-  struct HeldReply { PeerAddress to; ReplyMessage reply; };
-  struct HeldEnd { RecordRef record; };
+  struct HeldCall {
+    RecordRef record;
+  };
+  struct HeldReply {
+    PeerAddress to;
+    ReplyMessage reply;
+  };
+  struct HeldEnd {
+    RecordRef record;
+  };
   using Outgoing = std::variant<HeldCall, HeldReply, HeldEnd>;
   /// Depends on the forming batch; settled when that is sealed.
   struct Provisional {
@@ -281,16 +289,16 @@ class Kernel {
   std::vector<Provisional> provisional_;
   std::deque<RunItem> run_queue_;
   std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> timers_;
-  std::unordered_map<std::uint64_t, std::int64_t> timer_due_;     // by timer, to cancel it
-  std::unordered_map<std::uint64_t, Record*> sent_;               // by sequence; counted by calls_
+  std::unordered_map<std::uint64_t, std::int64_t> timer_due_;  // by timer, to cancel it
+  std::unordered_map<std::uint64_t, Record*> sent_;            // by sequence; counted by calls_
   std::map<PeerAddress, PeerTable> peers_;
-  std::vector<ActivationId> leaving_;                             // wait for their last save
+  std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
-  std::multimap<std::int64_t, ActivationId> interval_saves_;      // dirty ones of interval classes, by due time
-  std::string blocked_;                                           // why new work is refused; empty: it is not
+  std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
+  std::string blocked_;                                       // why new work is refused; empty: it is not
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
-  std::optional<std::int64_t> retry_parked_ns_;                   // some shard is blocked; tried again then
+  std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then
 
   Record* current_ = nullptr;
   std::uint32_t direct_calls_left_ = 0;

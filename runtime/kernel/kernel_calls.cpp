@@ -33,7 +33,8 @@ std::coroutine_handle<> Kernel::begin_call(Record& record, detail::Waiter& waite
     record.caller = nullptr;
     return waiter.handle;
   }
-  if (const std::coroutine_handle<> next = route(RecordRef::share(record), /*may_run_now=*/direct_calls_left_ > 0)) return next;
+  if (const std::coroutine_handle<> next = route(RecordRef::share(record), /*may_run_now=*/direct_calls_left_ > 0))
+    return next;
   current_ = nullptr;
   return std::noop_coroutine();
 }
@@ -60,9 +61,9 @@ bool Kernel::admit(Record& record) {
   record.observed = observed_by(current_).value;
   if (calls_.size() >= limits::kPendingCallsMax) {
     record.state = Record::State::ended;
-    record.failure = make_exception(ErrorCode::overloaded,
-                                    fmt::format("{} was not started: this node has {} calls under way", describe(record),
-                                                calls_.size()));
+    record.failure = make_exception(
+        ErrorCode::overloaded,
+        fmt::format("{} was not started: this node has {} calls under way", describe(record), calls_.size()));
     return false;
   }
   record.has_custom_deadline = record.patience_ns != 0;
@@ -74,7 +75,8 @@ bool Kernel::admit(Record& record) {
 
 /// Sends a call on its way. What it returns runs next: the method's frame if it may start now, otherwise nothing.
 std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now) {
-  if (Activation* activation = activations_.find(*record->callee)) return deliver(std::move(record), *activation, may_run_now);
+  if (Activation* activation = activations_.find(*record->callee))
+    return deliver(std::move(record), *activation, may_run_now);
   return place(std::move(record), may_run_now);
 }
 
@@ -116,7 +118,8 @@ bool Kernel::take_lock(RecordRef& record, Activation& activation) {
   if (activation.lock.waiting_count() >= limits::kEntityQueueMax) {
     record->activation = nullptr;
     fail(*record, ErrorCode::overloaded,
-         fmt::format("{} was not started: {} calls wait for the lock already", describe(*record), limits::kEntityQueueMax));
+         fmt::format("{} was not started: {} calls wait for the lock already", describe(*record),
+                     limits::kEntityQueueMax));
     return false;
   }
   record->state = Record::State::locked_out;
@@ -249,7 +252,9 @@ void Kernel::retire(Record& record) {
   record.release();
 }
 
-void Kernel::fail(Record& record, ErrorCode code, const std::string& message) { fail(record, make_exception(code, message)); }
+void Kernel::fail(Record& record, ErrorCode code, const std::string& message) {
+  fail(record, make_exception(code, message));
+}
 
 /// Ends the wait for a call. What runs goes on, but nobody will hear of it; what has not begun never will.
 void Kernel::fail(Record& record, std::exception_ptr failure) {
@@ -258,23 +263,35 @@ void Kernel::fail(Record& record, std::exception_ptr failure) {
   const bool is_running = record.state == Record::State::running;
   record.failure = std::move(failure);
   detail::Waiter* waiter = conclude(record);
-  if (is_running) calls_.abandon(record);
-  else retire(record);
+  if (is_running)
+    calls_.abandon(record);
+  else
+    retire(record);
   if (waiter != nullptr && waiter->remaining == 0) enqueue_resume(*waiter);
 }
 
 void Kernel::expire(Record& record) {
   const char* doing = "";
   switch (record.state) {
-    case Record::State::running: doing = "it is still running"; break;
-    case Record::State::loading: doing = "its entity is not active yet"; break;
-    case Record::State::locked_out: doing = "it waits for the entity's lock"; break;
-    case Record::State::sent: doing = "no answer has come from its node"; break;
-    default: doing = "it has not started";
+    case Record::State::running:
+      doing = "it is still running";
+      break;
+    case Record::State::loading:
+      doing = "its entity is not active yet";
+      break;
+    case Record::State::locked_out:
+      doing = "it waits for the entity's lock";
+      break;
+    case Record::State::sent:
+      doing = "no answer has come from its node";
+      break;
+    default:
+      doing = "it has not started";
   }
   const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
-  fail(record, ErrorCode::timeout,
-       fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(patience), describe(record), doing));
+  fail(
+      record, ErrorCode::timeout,
+      fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(patience), describe(record), doing));
 }
 
 // ---- words ----
@@ -302,7 +319,9 @@ std::vector<ChainLink> Kernel::chain_of(const Record* record) const {
   std::vector<ChainLink> chain;
   for (const Record* link = record; link != nullptr; link = link->caller) {
     const std::string method = link->method != nullptr ? std::string(link->method->name) : std::string();
-    const std::string entity = link->callee ? link->callee->text : link->site != nullptr ? link->site->label : std::string("task");
+    const std::string entity = link->callee            ? link->callee->text
+                               : link->site != nullptr ? link->site->label
+                                                       : std::string("task");
     chain.push_back({id_of(*link), entity, method});
     if (link->caller == nullptr && link->site != nullptr)
       chain.insert(chain.end(), link->site->chain.rbegin(), link->site->chain.rend());

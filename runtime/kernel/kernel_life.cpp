@@ -20,8 +20,10 @@ Activation& Kernel::activate(const detail::NamePtr& name, const TypeEntry& type,
   activation.activated_ns = activation.last_used_ns = now_ns_;
   activation.must_stop = is_draining_ || shards_.at(shard).local == Shard::Local::releasing;
   ++shards_.at(shard).activations;
-  if (type.is_stored) syscalls_.load(activation.id, type.info->type_name, name->key());
-  else construct(activation, std::nullopt);
+  if (type.is_stored)
+    syscalls_.load(activation.id, type.info->type_name, name->key());
+  else
+    construct(activation, std::nullopt);
   return activation;
 }
 
@@ -45,7 +47,8 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
     const auto schema = reflect::Schema::parse(state->schema_text);
     if (!schema) return fail_activation(activation, "the schema of its saved state cannot be read: " + schema.error());
     if (auto read = codec_.decode(state->bytes, *schema, info.state, info.object(activation.entity)); !read)
-      return fail_activation(activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
+      return fail_activation(
+          activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
     activation.version = state->version;
     activation.has_saved = true;
     activation.saved_hash = hash128(state->bytes);
@@ -74,8 +77,10 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
   Record* const before = std::exchange(current_, nullptr);
   const bool is_admitted = admit(*record);
   current_ = before;
-  if (is_admitted) enqueue_start(std::move(record));
-  else record->site->on_hook_end(*record);
+  if (is_admitted)
+    enqueue_start(std::move(record));
+  else
+    record->site->on_hook_end(*record);
 }
 
 void Kernel::become_active(Activation& activation) {
@@ -121,7 +126,8 @@ void Kernel::stop(Activation& activation) {
 /// The last change must be durable before another activation may read it.
 void Kernel::leave_memory(Activation& activation) {
   activation.state = Activation::State::leaving;
-  if (activation.is_dirty && activation.type->info->durability == reflect::Durability::interval) batcher_.add(activation);
+  if (activation.is_dirty && activation.type->info->durability == reflect::Durability::interval)
+    batcher_.add(activation);
   leaving_.push_back(activation.id);
   must_sweep_leaving_ = true;
 }
@@ -184,7 +190,8 @@ void Kernel::collect() {
   for (std::size_t i = 0; i < std::min(slots, limits::kCollectSlice); ++i) {
     collect_slot_ = (collect_slot_ + 1) % slots;
     Activation* activation = activations_.at(collect_slot_);
-    if (activation != nullptr && is_idle(*activation) && now_ns_ - activation->last_used_ns >= options_.idle_age.count())
+    if (activation != nullptr && is_idle(*activation) &&
+        now_ns_ - activation->last_used_ns >= options_.idle_age.count())
       stop(*activation);
   }
 }
@@ -201,13 +208,16 @@ void Kernel::on_drain() {
     }
 }
 
-bool Kernel::is_drained() const { return is_draining_ && activations_.size() == 0 && calls_.size() == 0 && !batcher_.is_committing(); }
+bool Kernel::is_drained() const {
+  return is_draining_ && activations_.size() == 0 && calls_.size() == 0 && !batcher_.is_committing();
+}
 
 void Kernel::abort_running(const std::string& reason) {
   const Scope scope(*this);
   std::vector<RecordRef> all;
   calls_.for_each([&](Record& record) { all.push_back(RecordRef::share(record)); });
-  for (const RecordRef& record : all) fail(*record, ErrorCode::unavailable, fmt::format("{}: {}", describe(*record), reason));
+  for (const RecordRef& record : all)
+    fail(*record, ErrorCode::unavailable, fmt::format("{}: {}", describe(*record), reason));
   for (const RecordRef& record : all) {
     if (!record->is_listed) continue;  // had not begun
     record->destroy_frame();

@@ -10,7 +10,8 @@
 
 namespace epic::kernel {
 
-std::expected<RecordRef, Error> Kernel::make_call(std::string_view type, std::string_view key, std::string_view method) {
+std::expected<RecordRef, Error> Kernel::make_call(std::string_view type, std::string_view key,
+                                                  std::string_view method) {
   const TypeEntry* entry = types_.find(type);
   if (entry == nullptr) {
     const std::string near = types_.nearest_type(type);
@@ -27,7 +28,9 @@ std::expected<RecordRef, Error> Kernel::make_call(std::string_view type, std::st
   }
   const std::string text = fmt::format("{}/{}", entry->info->type_name, key);
   detail::NamePtr name = detail::parse_name(text);
-  if (!name) return std::unexpected(BadArguments(fmt::format("'{}' cannot name an entity: the key is empty, too long, or holds a control character", text)));
+  if (!name)
+    return std::unexpected(BadArguments(
+        fmt::format("'{}' cannot name an entity: the key is empty, too long, or holds a control character", text)));
   RecordRef record(info->make_record());
   record->callee = std::move(name);
   return record;
@@ -68,20 +71,35 @@ std::vector<CallView> Kernel::calls(std::string_view entity) const {
   std::vector<CallView> views;
   calls_.for_each([&](const Record& record) {
     const std::string_view callee = record.callee ? std::string_view(record.callee->text) : std::string_view();
-    const std::string_view caller = record.caller != nullptr && record.caller->callee ? std::string_view(record.caller->callee->text) : std::string_view();
+    const std::string_view caller = record.caller != nullptr && record.caller->callee
+                                        ? std::string_view(record.caller->callee->text)
+                                        : std::string_view();
     if (!entity.empty() && callee != entity && caller != entity) return;
     CallView view;
     view.id = id_of(record);
     view.entity = callee;
     view.caller = describe_caller(record);
-    view.method = record.method != nullptr ? std::string(record.method->name) : record.site != nullptr ? record.site->label : "task";
+    view.method = record.method != nullptr ? std::string(record.method->name)
+                  : record.site != nullptr ? record.site->label
+                                           : "task";
     switch (record.state) {
-      case Record::State::loading: view.state = "waiting for the entity to activate"; break;
-      case Record::State::locked_out: view.state = "waiting for the lock"; break;
-      case Record::State::running: view.state = "running"; break;
-      case Record::State::sent: view.state = fmt::format("sent to node-{}", record.site->sent_to.node); break;
-      case Record::State::ended: view.state = "running, its caller has gone"; break;
-      default: view.state = "queued";
+      case Record::State::loading:
+        view.state = "waiting for the entity to activate";
+        break;
+      case Record::State::locked_out:
+        view.state = "waiting for the lock";
+        break;
+      case Record::State::running:
+        view.state = "running";
+        break;
+      case Record::State::sent:
+        view.state = fmt::format("sent to node-{}", record.site->sent_to.node);
+        break;
+      case Record::State::ended:
+        view.state = "running, its caller has gone";
+        break;
+      default:
+        view.state = "queued";
     }
     const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
     view.age_ns = patience == INT64_MAX ? 0 : std::max<std::int64_t>(0, now_ns_ - (record.deadline_ns - patience));

@@ -53,8 +53,10 @@ void Kernel::leave(RecordRef record) {
   record->state = Record::State::queued;
   const CommitNumber needs{record->observed};
   if (is_from_peer(*record) || gate_.is_open(needs)) return dispatch(std::move(record));
-  if (needs == batcher_.forming()) provisional_.push_back({{}, needs, HeldCall{std::move(record)}});
-  else gate_.hold(needs, HeldCall{std::move(record)});
+  if (needs == batcher_.forming())
+    provisional_.push_back({{}, needs, HeldCall{std::move(record)}});
+  else
+    gate_.hold(needs, HeldCall{std::move(record)});
 }
 
 /// To whoever owns the shard by now; parked while that is unsettled.
@@ -144,21 +146,27 @@ void Kernel::on_hello(const PeerAddress& from, const HelloMessage& hello) {
 
 void Kernel::on_message(const PeerAddress& from, Message message) {
   const Scope scope(*this);
-  if (auto* call = std::get_if<CallMessage>(&message)) receive(from, std::move(*call));
-  else if (auto* reply = std::get_if<ReplyMessage>(&message)) receive(std::move(*reply));
-  else on_hello(from, std::get<HelloMessage>(message));
+  if (auto* call = std::get_if<CallMessage>(&message))
+    receive(from, std::move(*call));
+  else if (auto* reply = std::get_if<ReplyMessage>(&message))
+    receive(std::move(*reply));
+  else
+    on_hello(from, std::get<HelloMessage>(message));
 }
 
 void Kernel::receive(const PeerAddress& from, CallMessage call) {
   const std::uint64_t sequence = call.id.sequence;
   const auto peer = peers_.find(from);
   if (peer == peers_.end() || call.method >= peer->second.methods.size())
-    return reply_error(from, sequence, ErrorCode::no_such_method, fmt::format("method number {} was never introduced", call.method));
+    return reply_error(from, sequence, ErrorCode::no_such_method,
+                       fmt::format("method number {} was never introduced", call.method));
   const PeerMethod& method = peer->second.methods[call.method];
   if (method.type == nullptr)
-    return reply_error(from, sequence, ErrorCode::no_such_type, fmt::format("this node's modules have no class of '{}'", method.name));
+    return reply_error(from, sequence, ErrorCode::no_such_type,
+                       fmt::format("this node's modules have no class of '{}'", method.name));
   if (method.method == nullptr)
-    return reply_error(from, sequence, ErrorCode::no_such_method, fmt::format("this node's module has no method '{}'", method.name));
+    return reply_error(from, sequence, ErrorCode::no_such_method,
+                       fmt::format("this node's module has no method '{}'", method.name));
   if (from.is_client() && (is_draining_ || !blocked_.empty()))
     return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
   detail::NamePtr name = detail::parse_name(call.target);
@@ -171,10 +179,12 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   if (!may_come || shard.local == Shard::Local::releasing)
     return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
   if (!method.arguments)
-    return reply_error(from, sequence, ErrorCode::bad_arguments, fmt::format("{}: {}", method.name, method.arguments_error));
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("{}: {}", method.name, method.arguments_error));
 
   RecordRef record(method.method->make_record());
-  if (auto read = codec_.decode(call.arguments, *method.arguments, method.method->arguments(), record->arguments()); !read)
+  if (auto read = codec_.decode(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
+      !read)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
   record->callee = std::move(name);
@@ -185,8 +195,10 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   site.chain = std::move(call.chain);
   current_ = nullptr;
   if (!admit(*record)) return reply_to(*record);
-  if (shard.local == Shard::Local::active) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
-  else Shards::park(shards_.at(id), std::move(record));
+  if (shard.local == Shard::Local::active)
+    static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+  else
+    Shards::park(shards_.at(id), std::move(record));
 }
 
 void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message) {
@@ -244,10 +256,13 @@ void Kernel::read_result(Record& record, const ResultPart& result) {
     const auto number = peer.numbers.find(record.method);
     const PeerMethod* theirs = number == peer.numbers.end() ? nullptr : &peer.methods[number->second];
     if (theirs == nullptr || !theirs->result)
-      return fail(record, ErrorCode::internal, fmt::format("{} was answered by a node that has not introduced it", describe(record)));
-    if (auto read = codec_.decode(result.bytes, *theirs->result, record.method->result(), record.emplace_result()); !read)
+      return fail(record, ErrorCode::internal,
+                  fmt::format("{} was answered by a node that has not introduced it", describe(record)));
+    if (auto read = codec_.decode(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
+        !read)
       return fail(record, ErrorCode::bad_arguments,
-                  fmt::format("the result of {} cannot be read: {}: {}", describe(record), read.error().path, read.error().what));
+                  fmt::format("the result of {} cannot be read: {}: {}", describe(record), read.error().path,
+                              read.error().what));
   }
   const RecordRef kept = RecordRef::share(record);
   detail::Waiter* waiter = conclude(record);
@@ -274,7 +289,8 @@ void Kernel::on_peer_lost(const PeerAddress& peer) {
 void Kernel::on_shard_map(ShardMap map) {
   const Scope scope(*this);
   if (map.version <= shards_.version()) return;
-  EPIC_ASSERT(map.owners.size() == shards_.count(), "a map of {} shards, where {} are", map.owners.size(), shards_.count());
+  EPIC_ASSERT(map.owners.size() == shards_.count(), "a map of {} shards, where {} are", map.owners.size(),
+              shards_.count());
   std::vector<ShardId> to_take;
   shards_.set_map(std::move(map));
   for (std::uint16_t i = 0; i < shards_.count(); ++i) {

@@ -26,12 +26,15 @@ CommitNumber Kernel::observed_by(const Record* record) const {
 
 void Kernel::observe(Record* record, CommitNumber number) {
   if (record == nullptr) return;
-  if (Activation* activation = activation_of(record)) activation->observed = std::max(activation->observed, number);
-  else record->observed = std::max(record->observed, number.value);
+  if (Activation* activation = activation_of(record))
+    activation->observed = std::max(activation->observed, number);
+  else
+    record->observed = std::max(record->observed, number.value);
 }
 
 void Kernel::mark_dirty(Activation& activation) {
-  if (activation.type->info->durability == reflect::Durability::interval && activation.state == Activation::State::active) {
+  if (activation.type->info->durability == reflect::Durability::interval &&
+      activation.state == Activation::State::active) {
     activation.is_dirty = true;
     interval_saves_.emplace(now_ns_ + activation.type->info->save_interval.count(), activation.id);
     return;
@@ -52,7 +55,8 @@ void Kernel::let_out(const Record* origin, Outgoing item) {
   if (needs < batcher_.forming()) return gate_.hold(needs, std::move(item));
   const Activation* activation = activation_of(origin);
   const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
-  provisional_.push_back({is_own ? activation->id : ActivationId{}, is_own ? activation->observed : needs, std::move(item)});
+  provisional_.push_back(
+      {is_own ? activation->id : ActivationId{}, is_own ? activation->observed : needs, std::move(item)});
 }
 
 void Kernel::let_out_now(Outgoing item) {
@@ -157,8 +161,10 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
     }
     const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;
     const CommitNumber needs = is_unchanged ? provisional.otherwise : number;
-    if (gate_.is_open(needs)) let_out_now(std::move(provisional.item));
-    else gate_.hold(needs, std::move(provisional.item));
+    if (gate_.is_open(needs))
+      let_out_now(std::move(provisional.item));
+    else
+      gate_.hold(needs, std::move(provisional.item));
   }
   for (const auto& [id, sealed] : results)
     if (Activation* activation = sealed == Sealed::too_large ? activations_.find(id) : nullptr)
@@ -191,8 +197,10 @@ void Kernel::sweep_leaving() {
   for (const ActivationId id : std::exchange(leaving_, {})) {
     Activation* activation = activations_.find(id);
     if (activation == nullptr) continue;
-    if (is_unsaved(*activation)) leaving_.push_back(id);
-    else drop(*activation);
+    if (is_unsaved(*activation))
+      leaving_.push_back(id);
+    else
+      drop(*activation);
   }
 }
 

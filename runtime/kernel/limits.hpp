@@ -24,6 +24,6 @@ inline constexpr std::chrono::nanoseconds kCallPatience = 30s;  // the default d
 inline constexpr std::chrono::nanoseconds kIdleAge = 10min;     // then an activation is collected
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;
 inline constexpr std::chrono::nanoseconds kRetryParked = 100ms;  // calls that were refused, when no newer map has come
-inline constexpr std::size_t kCollectSlice = 512;  // activations looked at in one go
+inline constexpr std::size_t kCollectSlice = 512;                // activations looked at in one go
 
 }  // namespace epic::kernel::limits

@@ -23,11 +23,11 @@ struct Shard {
     active,     // ours
     releasing,  // ours, and to be given back once drained
   };
-  NodeId owner;                // by the newest map
+  NodeId owner;  // by the newest map
   Local local = Local::none;
-  Epoch epoch;                 // while ours
+  Epoch epoch;  // while ours
   std::uint32_t activations = 0;
-  std::uint32_t sent = 0;      // our calls that are unanswered at `sent_to`
+  std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`
   PeerAddress sent_to;
   std::deque<RecordRef> parked;  // by sequence
   bool is_blocked = false;       // its owner refused, or is gone: nothing is sent until a newer map, or a while later

@@ -30,15 +30,17 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
   }
   for (const EntityInfoFn info_of : module.entities) {
     const reflect::EntityInfo& info = info_of();
-    auto entry = std::make_unique<TypeEntry>(
-        TypeEntry{.info = &info, .schema = reflect::schema_of(info.state), .method_base = static_cast<std::uint32_t>(methods_.size())});
+    auto entry = std::make_unique<TypeEntry>(TypeEntry{.info = &info,
+                                                       .schema = reflect::schema_of(info.state),
+                                                       .method_base = static_cast<std::uint32_t>(methods_.size())});
     entry->is_stored = info.durability != reflect::Durability::transient && !info.state.fields.empty();
     entry->is_gated = entry->is_stored && info.durability == reflect::Durability::gated;
     for (const reflect::MethodInfo* method : info.methods)
-      methods_.push_back({.type = std::string(info.type_name),
-                          .method = std::string(method->name),
-                          .arguments_schema = reflect::schema_of(method->arguments()).text(),
-                          .result_schema = method->result == nullptr ? "" : reflect::schema_of(method->result()).text()});
+      methods_.push_back(
+          {.type = std::string(info.type_name),
+           .method = std::string(method->name),
+           .arguments_schema = reflect::schema_of(method->arguments()).text(),
+           .result_schema = method->result == nullptr ? "" : reflect::schema_of(method->result()).text()});
     by_name_.emplace(info.type_name, entry.get());
     for (const std::string_view former : info.former_names) by_name_.emplace(former, entry.get());
     types_.push_back(std::move(entry));
@@ -64,11 +66,14 @@ PeerTable TypeTable::resolve(const std::vector<MethodEntry>& methods) {
     PeerMethod ours;
     ours.name = theirs.type + "." + theirs.method;
     if ((ours.type = find(theirs.type)) != nullptr) ours.method = ours.type->info->find_method(theirs.method);
-    if (auto schema = reflect::Schema::parse(theirs.arguments_schema)) ours.arguments = std::move(*schema);
-    else ours.arguments_error = schema.error();
+    if (auto schema = reflect::Schema::parse(theirs.arguments_schema))
+      ours.arguments = std::move(*schema);
+    else
+      ours.arguments_error = schema.error();
     if (!theirs.result_schema.empty())
       if (auto schema = reflect::Schema::parse(theirs.result_schema)) ours.result = std::move(*schema);
-    if (ours.method != nullptr) resolved.numbers.emplace(ours.method, static_cast<std::uint32_t>(resolved.methods.size()));
+    if (ours.method != nullptr)
+      resolved.numbers.emplace(ours.method, static_cast<std::uint32_t>(resolved.methods.size()));
     resolved.methods.push_back(std::move(ours));
   }
   return resolved;

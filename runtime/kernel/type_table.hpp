@@ -23,11 +23,11 @@ namespace epic::kernel {
 
 struct TypeEntry {
   const reflect::EntityInfo* info = nullptr;
-  reflect::Schema schema;       // of the state
-  bool is_schema_saved = false; // some batch of this node has carried it
+  reflect::Schema schema;        // of the state
+  bool is_schema_saved = false;  // some batch of this node has carried it
   std::uint32_t method_base = 0;
-  bool is_stored = false;       // has state, and is not transient
-  bool is_gated = false;        // stored, and what leaves waits for it
+  bool is_stored = false;  // has state, and is not transient
+  bool is_gated = false;   // stored, and what leaves waits for it
 };
 
 /// A method as a peer numbers it: what it is here, and how the peer writes its arguments.

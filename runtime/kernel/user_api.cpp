@@ -78,7 +78,8 @@ std::chrono::system_clock::time_point now() {
 namespace log {
 
 void write(Level level, std::string_view message) {
-  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) return kernel->log(static_cast<kernel::LogLevel>(level), message);
+  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel())
+    return kernel->log(static_cast<kernel::LogLevel>(level), message);
   fmt::print(stderr, "{}\n", message);
 }
 

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/batch.hpp"
 #include "kernel/ids.hpp"
 
 namespace epic::storage {
@@ -38,11 +39,11 @@ struct StoreError {
   std::string message;  // a sentence with the path and the way out
 };
 
-struct ShardEpoch {
-  kernel::ShardId shard;
-  kernel::Epoch epoch;
-  bool operator==(const ShardEpoch&) const = default;
-};
+// What the kernel hands over, under the store's own name.
+using kernel::Batch;
+using kernel::SchemaText;
+using kernel::ShardEpoch;
+using kernel::Write;
 
 /// The saved state of an entity.
 struct Snapshot {
@@ -53,28 +54,6 @@ struct Snapshot {
   kernel::SchemaId schema;
   std::chrono::system_clock::time_point saved_at;
   std::vector<std::byte> bytes;
-};
-
-/// A change to one entity. Without bytes the snapshot is removed.
-struct Write {
-  std::string type;
-  std::string key;
-  kernel::ShardId shard;
-  kernel::Version version;
-  kernel::SchemaId schema;
-  std::optional<std::vector<std::byte>> bytes;
-};
-
-struct SchemaText {
-  kernel::SchemaId id;
-  std::string text;  // canonical, see reflect/schema.hpp
-};
-
-struct Batch {
-  kernel::CommitNumber number;
-  std::vector<ShardEpoch> epochs;   // one for each shard that `writes` touch
-  std::vector<SchemaText> schemas;  // those that this node uses for the first time; known ones are left as they are
-  std::vector<Write> writes;
 };
 
 /// What the store was made with; a different answer refuses to open.

@@ -55,10 +55,10 @@ class CallRecord {
   bool is_exclusive = false;
   bool holds_lock = false;
   bool has_custom_deadline = false;
-  bool is_listed = false;          // in the kernel's table of pending calls
-  bool is_joined = false;          // given to gather: its error has a taker
-  bool has_run = false;            // its method has begun
-  bool is_abandoned = false;       // the caller has its answer, the method still runs
+  bool is_listed = false;                       // in the kernel's table of pending calls
+  bool is_joined = false;                       // given to gather: its error has a taker
+  bool has_run = false;                         // its method has begun
+  bool is_abandoned = false;                    // the caller has its answer, the method still runs
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
   void* activation = nullptr;    // the kernel's Activation that runs it
