@@ -63,8 +63,8 @@ struct StoreIdentity {
 };
 
 struct ListFilter {
-  std::string type;        // empty: all
-  std::string key_prefix;  // empty: all
+  std::string type = {};        // empty: all
+  std::string key_prefix = {};  // empty: all
   std::uint64_t limit = UINT64_MAX;
 };
 
@@ -108,16 +108,17 @@ class Store {
   /// The epoch and last owner of every shard that was ever taken.
   struct ShardRow {
     kernel::ShardId shard;
-    kernel::Epoch epoch;
-    kernel::NodeId node;
-    kernel::Incarnation incarnation;
+    kernel::Epoch epoch = {};
+    kernel::NodeId node = {};
+    kernel::Incarnation incarnation = {};
   };
   [[nodiscard]] virtual std::expected<std::vector<ShardRow>, StoreError> shards() = 0;
 
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
 
-  /// Housekeeping that must not delay a commit, such as moving a log into the main file. The storage thread calls it when
-  /// it is idle, and between two commits as soon as wants_maintenance() says so. An error is as serious as that of a commit.
+  /// Housekeeping that must not delay a commit, such as moving a log into the main file. The storage thread calls it
+  /// when it is idle, and between two commits as soon as wants_maintenance() says so. An error is as serious as that of
+  /// a commit.
   [[nodiscard]] virtual bool wants_maintenance() const { return false; }
   [[nodiscard]] virtual std::expected<void, StoreError> maintain() { return {}; }
 };

@@ -1,0 +1,133 @@
+#include "storage/sqlite_format.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
+namespace epic::storage {
+
+namespace {
+
+constexpr std::string_view kHashName = "xxh64";
+constexpr std::int64_t kHashSeed = 0;
+constexpr std::uintmax_t kDatabaseBytesMin = 512;    // SQLite's smallest page
+constexpr std::int64_t kApplicationId = 0x65706963;  // "epic"
+
+constexpr const char* kTables = R"(
+CREATE TABLE meta(name TEXT PRIMARY KEY NOT NULL, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE shards(
+  shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, node INTEGER NOT NULL, incarnation INTEGER NOT NULL);
+CREATE TABLE schemas(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE snapshots(
+  type TEXT NOT NULL, key TEXT NOT NULL, shard INTEGER NOT NULL, version INTEGER NOT NULL, schema INTEGER NOT NULL,
+  saved_at INTEGER NOT NULL, checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(type, key));
+)";
+
+std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::string_view name) {
+  auto statement = connection.prepare("SELECT value FROM meta WHERE name = ?1");
+  if (!statement) return std::unexpected(statement.error());
+  switch (statement->bind(1, name).step()) {
+    case Step::row:
+      return statement->integer(0);
+    case Step::failed:
+      return std::unexpected(connection.error("read the store's description"));
+    case Step::done:
+      break;
+  }
+  return std::unexpected(StoreError{StoreErrorCode::corrupt,
+                                    fmt::format("the store '{}' does not say its {}. Restore the file from a copy.",
+                                                connection.path().string(), name)});
+}
+
+StoreError not_ours(const Connection& connection, std::string_view what) {
+  const std::string path = connection.path().string();
+  return {StoreErrorCode::corrupt,
+          fmt::format(
+              "'{}' is not an epic store: it is {}. It was left as it is. Move it away (`mv '{}' '{}.bad'`) to start "
+              "with an empty store, then `epic snapshot import FILE` brings back your last export.",
+              path, what, path, path)};
+}
+
+StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint16_t expected) {
+  const std::string path = connection.path().string();
+  return {StoreErrorCode::incompatible,
+          fmt::format(
+              "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
+              "or move over: `epic snapshot export --output all.jsonl`, `mv '{}' '{}.{}-shards'`, "
+              "`epic snapshot import all.jsonl`.",
+              path, stored, expected, stored, path, path, stored)};
+}
+
+}  // namespace
+
+std::expected<bool, StoreError> is_blank(Connection& connection) {
+  const auto table_count = connection.integer("SELECT count(*) FROM sqlite_schema");
+  if (!table_count) {
+    if (table_count.error().code != StoreErrorCode::corrupt) return std::unexpected(table_count.error());
+    return std::unexpected(not_ours(connection, "damaged or no database at all"));
+  }
+  if (*table_count == 0) {
+    // SQLite takes a file of a single byte for an empty database and would write over it.
+    std::error_code ignored;
+    const auto file_bytes = std::filesystem::file_size(connection.path(), ignored);
+    if (!ignored && file_bytes > 0 && file_bytes < kDatabaseBytesMin) {
+      return std::unexpected(not_ours(connection, "too short for a database"));
+    }
+    return true;
+  }
+  const auto application = connection.integer("PRAGMA application_id");
+  if (!application) return std::unexpected(application.error());
+  if (*application != kApplicationId) return std::unexpected(not_ours(connection, "another program's database"));
+  return false;
+}
+
+std::expected<void, StoreError> create_format(Connection& connection, std::uint16_t shard_count,
+                                              std::chrono::system_clock::time_point created_at) {
+  using std::chrono::nanoseconds;
+  const auto created_at_ns = std::chrono::duration_cast<nanoseconds>(created_at.time_since_epoch()).count();
+  const std::string meta = fmt::format(
+      "INSERT INTO meta(name, value) VALUES('format_version', {}), ('hash', '{}'), ('hash_seed', {}), ('shard_count', "
+      "{}), "
+      "('created_at', {}), ('checkpoints', 0);",
+      kStoreFormatVersion, kHashName, kHashSeed, shard_count, created_at_ns);
+  const std::string all =
+      fmt::format("BEGIN IMMEDIATE; PRAGMA application_id = {}; {} {} COMMIT;", kApplicationId, kTables, meta);
+  return connection.run(all.c_str(), "make the tables");
+}
+
+std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
+                                                      std::optional<std::uint16_t> expected_shard_count) {
+  const auto version = get_meta(connection, "format_version");
+  if (!version) return std::unexpected(version.error());
+  if (*version != kStoreFormatVersion) {
+    return std::unexpected(StoreError{
+        StoreErrorCode::incompatible,
+        fmt::format(
+            "the store '{}' has format {}, and this epic reads format {}. It was left as it is. Use the epic that "
+            "wrote it, or export with that one (`epic snapshot export --output all.jsonl`) and import with this.",
+            connection.path().string(), *version, kStoreFormatVersion)});
+  }
+  const auto usual_hash =
+      connection.integer(fmt::format("SELECT count(*) FROM meta WHERE name = 'hash' AND value = '{}'", kHashName));
+  if (!usual_hash) return std::unexpected(usual_hash.error());
+  const auto seed = get_meta(connection, "hash_seed");
+  if (!seed) return std::unexpected(seed.error());
+  if (*usual_hash != 1 || *seed != kHashSeed) {
+    return std::unexpected(StoreError{
+        StoreErrorCode::incompatible,
+        fmt::format(
+            "the store '{}' places entities by another hash than {} with seed {}. Export with the epic that wrote it "
+            "and import with this one.",
+            connection.path().string(), kHashName, kHashSeed)});
+  }
+  const auto shard_count = get_meta(connection, "shard_count");
+  if (!shard_count) return std::unexpected(shard_count.error());
+  if (expected_shard_count && *expected_shard_count != *shard_count) {
+    return std::unexpected(other_shard_count(connection, *shard_count, *expected_shard_count));
+  }
+  return StoreIdentity{.format_version = static_cast<std::uint32_t>(*version),
+                       .shard_count = static_cast<std::uint16_t>(*shard_count)};
+}
+
+}  // namespace epic::storage

@@ -1,0 +1,113 @@
+// Reading many rows of a SqliteStore, a page at a time. No read transaction is open while a visitor runs: one that
+// stays open would keep the log from being used again.
+
+#include "storage/sqlite_store.hpp"
+
+namespace epic::storage {
+
+namespace {
+
+// Whichever comes first. A state has at most 8 MiB, so a page holds 9 MiB at the worst.
+constexpr std::size_t kPageRowsMax = 256;
+constexpr std::size_t kPageBytesMax = 1 << 20;
+
+}  // namespace
+
+std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
+                                                  const std::function<Visit(const Snapshot&)>& visit,
+                                                  const std::function<void(const StoreError&)>& on_corrupt) {
+  std::uint64_t left = filter.limit;
+  std::optional<std::string> type = filter.type;
+  if (filter.type.empty()) {
+    auto first = find_next_type("");
+    if (!first) return std::unexpected(first.error());
+    type = std::move(*first);
+  }
+  while (type && left > 0) {
+    Cursor cursor{.key = filter.key_prefix};
+    for (bool is_last = false; !is_last && left > 0;) {
+      auto page = read_page(*type, cursor, filter.key_prefix);
+      if (!page) return std::unexpected(page.error());
+      for (const Row& row : page->rows) {
+        if (row.damage) {
+          on_corrupt(*row.damage);
+          continue;
+        }
+        if (left-- == 0 || visit(row.snapshot) == Visit::stop) return {};
+      }
+      if (!page->rows.empty()) cursor = {.key = page->rows.back().snapshot.key, .bound = Cursor::Bound::exclusive};
+      is_last = page->is_last;
+    }
+    if (!filter.type.empty()) break;
+    auto next = find_next_type(*type);
+    if (!next) return std::unexpected(next.error());
+    type = std::move(*next);
+  }
+  return {};
+}
+
+std::expected<SqliteStore::Page, StoreError> SqliteStore::read_page(std::string_view type, const Cursor& cursor,
+                                                                    std::string_view key_prefix) {
+  Statement& statement = statements_.page;
+  const ResetGuard guard(statement);
+  statement.bind(1, type)
+      .bind(2, std::string_view(cursor.key))
+      .bind(3, std::int64_t{cursor.bound == Cursor::Bound::exclusive ? 1 : 0});
+  Page page;
+  for (std::size_t bytes = 0; page.rows.size() < kPageRowsMax && bytes < kPageBytesMax;) {
+    const Step step = statement.step();
+    if (step == Step::failed) return std::unexpected(connection_.error("read snapshots"));
+    // Keys come in order, so the first one that has not the prefix ends them all.
+    page.is_last = step == Step::done || !statement.text(1).starts_with(key_prefix);
+    if (page.is_last) break;
+    page.rows.push_back(read_row(statement));
+    bytes += page.rows.back().snapshot.bytes.size();
+  }
+  return page;
+}
+
+std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_type(std::string_view type) {
+  Statement& statement = statements_.next_type;
+  const ResetGuard guard(statement);
+  switch (statement.bind(1, type).step()) {
+    case Step::row:
+      return std::string(statement.text(0));
+    case Step::done:
+      return std::nullopt;
+    case Step::failed:
+      break;
+  }
+  return std::unexpected(connection_.error("read the types of snapshots"));
+}
+
+std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_by_type() {
+  auto statement =
+      connection_.prepare("SELECT type, count(*), sum(length(bytes)) FROM snapshots GROUP BY type ORDER BY type");
+  if (!statement) return std::unexpected(statement.error());
+  std::vector<TypeCount> counts;
+  Step step = statement->step();
+  for (; step == Step::row; step = statement->step()) {
+    counts.push_back({.type = std::string(statement->text(0)),
+                      .entities = static_cast<std::uint64_t>(statement->integer(1)),
+                      .bytes = static_cast<std::uint64_t>(statement->integer(2))});
+  }
+  if (step == Step::failed) return std::unexpected(connection_.error("count snapshots"));
+  return counts;
+}
+
+std::expected<std::vector<Store::ShardRow>, StoreError> SqliteStore::shards() {
+  auto statement = connection_.prepare("SELECT shard, epoch, node, incarnation FROM shards ORDER BY shard");
+  if (!statement) return std::unexpected(statement.error());
+  std::vector<ShardRow> rows;
+  Step step = statement->step();
+  for (; step == Step::row; step = statement->step()) {
+    rows.push_back({.shard = kernel::ShardId{static_cast<std::uint16_t>(statement->integer(0))},
+                    .epoch = kernel::Epoch{static_cast<std::uint64_t>(statement->integer(1))},
+                    .node = kernel::NodeId{static_cast<std::uint16_t>(statement->integer(2))},
+                    .incarnation = kernel::Incarnation{static_cast<std::uint64_t>(statement->integer(3))}});
+  }
+  if (step == Step::failed) return std::unexpected(connection_.error("read the shards' owners"));
+  return rows;
+}
+
+}  // namespace epic::storage

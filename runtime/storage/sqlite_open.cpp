@@ -1,0 +1,198 @@
+// How a SqliteStore comes to be: locks, the file, the format, the settings, in an order that changes nothing when the
+// answer is no.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <system_error>
+
+#include "kernel/assert.hpp"
+#include "storage/sqlite_format.hpp"
+#include "storage/sqlite_store.hpp"
+
+namespace epic::storage {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCreateSettings = "PRAGMA page_size = 4096";
+constexpr const char* kReadSettings = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
+// The log keeps up to 64 MiB on disk between checkpoints: writing over it is cheaper than growing it.
+constexpr const char* kWriteSettings = "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864";
+
+fs::path beside(const fs::path& path, const char* suffix) { return fs::path(path.string() + suffix); }
+
+StoreError no_store(const fs::path& path) {
+  return {StoreErrorCode::not_found,
+          fmt::format("there is no store at '{}': no fabric has run here yet. `epic run` makes one.", path.string())};
+}
+
+/// A new file survives a power cut only once its directory has been synced, and a new directory its parent.
+std::expected<void, StoreError> sync_directories(const fs::path& file) {
+  const fs::path directory = fs::absolute(file).parent_path();
+  for (const fs::path& path : {directory, directory.parent_path()}) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool is_synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+    const int system_error = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    // Somebody else's directory above ours may be closed to us; then it was not us who made ours just now.
+    if (is_synced || (path != directory && system_error == EACCES)) continue;
+    return std::unexpected(StoreError{
+        StoreErrorCode::io,
+        fmt::format("cannot sync the directory '{}' after making the store '{}': {}. Check the disk (`dmesg`).",
+                    path.string(), file.string(), std::generic_category().message(system_error))});
+  }
+  return {};
+}
+
+std::expected<void, StoreError> use_log(Connection& connection) {
+  auto statement = connection.prepare("PRAGMA journal_mode = WAL");
+  if (!statement) return std::unexpected(statement.error());
+  if (statement->step() != Step::row) return std::unexpected(connection.error("switch to a write-ahead log"));
+  if (statement->text(0) == "wal") return {};
+  return std::unexpected(StoreError{
+      StoreErrorCode::io,
+      fmt::format(
+          "the store '{}' cannot use a write-ahead log, which needs shared memory between processes. Keep it on a "
+          "local file system.",
+          connection.path().string())});
+}
+
+bool has_log(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path log = beside(path, "-wal");
+  return fs::exists(log, ignored) && fs::file_size(log, ignored) > 0;
+}
+
+/// Opens and looks inside: whether the database can really be read shows only then.
+std::expected<Connection, StoreError> open_readable(const fs::path& path, Access access, const OpenOptions& options) {
+  auto connection = Connection::open(path, access, options.vfs, options.patience);
+  if (!connection) return connection;
+  const auto blank = is_blank(*connection);
+  if (!blank) return std::unexpected(blank.error());
+  if (*blank) return std::unexpected(no_store(path));
+  return connection;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open(const fs::path& path, OpenOptions options) {
+  std::error_code ignored;
+  if (options.mode != OpenMode::create && !fs::exists(path, ignored)) return std::unexpected(no_store(path));
+  if (options.mode == OpenMode::read_only) return open_for_reading(path, std::move(options));
+  return open_for_writing(path, std::move(options));
+}
+
+std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_writing(const fs::path& path,
+                                                                                      OpenOptions options) {
+  const bool may_create = options.mode == OpenMode::create;
+  EPIC_ASSERT(!may_create || options.shard_count.value_or(0) > 0, "a new store needs a shard count");
+  auto writers = FileLock::open(beside(path, ".lock"));
+  if (!writers) return std::unexpected(writers.error());
+  auto checkpointers = FileLock::open(beside(path, ".checkpoint"));
+  if (!checkpointers) return std::unexpected(checkpointers.error());
+  auto hold = writers->lock();  // nodes that start together make the store once
+  if (!hold) return std::unexpected(hold.error());
+
+  auto connection = Connection::open(path, may_create ? Access::create : Access::write, options.vfs, options.patience);
+  if (!connection) return std::unexpected(connection.error());
+  const auto blank = is_blank(*connection);
+  if (!blank) return std::unexpected(blank.error());
+  if (*blank && !may_create) return std::unexpected(no_store(path));
+  if (connection->is_read_only()) {
+    return std::unexpected(
+        StoreError{StoreErrorCode::io,
+                   fmt::format("the store '{}' cannot be written by this user. Give it back to the one who runs the "
+                               "fabric (`ls -l` shows its owner).",
+                               path.string())});
+  }
+  if (*blank) {
+    if (auto set = connection->run(kCreateSettings, "set its page size"); !set) return std::unexpected(set.error());
+    if (auto logged = use_log(*connection); !logged) return std::unexpected(logged.error());
+    auto created = create_format(*connection, *options.shard_count, options.wall_clock());
+    if (!created) return std::unexpected(created.error());
+  }
+  const auto identity = check_format(*connection, options.shard_count);
+  if (!identity) return std::unexpected(identity.error());
+  if (auto logged = use_log(*connection); !logged) return std::unexpected(logged.error());
+
+  auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*connection), std::move(options)));
+  store->identity_ = *identity;
+  hold->release();
+  store->writer_ =
+      std::make_unique<Writer>(store->connection_, std::move(*writers), std::move(*checkpointers), store->options_.wal);
+  if (auto prepared = store->prepare_reading(); !prepared) return std::unexpected(prepared.error());
+  if (auto prepared = store->prepare_writing(); !prepared) return std::unexpected(prepared.error());
+  if (auto synced = store->writer_->wal.sync(); !synced) return std::unexpected(synced.error());
+  if (auto synced = sync_directories(path); !synced) return std::unexpected(synced.error());
+  return store;
+}
+
+std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_reading(const fs::path& path,
+                                                                                      OpenOptions options) {
+  auto connection = open_readable(path, Access::read, options);
+  // Reading a database with a log needs a `-shm` file beside it. Where none can be made and there is no log either, no
+  // fabric is running, and the file can be read as it lies.
+  if (!connection && connection.error().code != StoreErrorCode::corrupt && !has_log(path)) {
+    if (auto as_it_lies = open_readable(path, Access::immutable, options)) connection = std::move(as_it_lies);
+  }
+  if (!connection) return std::unexpected(connection.error());
+  const auto identity = check_format(*connection, options.shard_count);
+  if (!identity) return std::unexpected(identity.error());
+
+  auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*connection), std::move(options)));
+  store->identity_ = *identity;
+  if (auto prepared = store->prepare_reading(); !prepared) return std::unexpected(prepared.error());
+  return store;
+}
+
+std::expected<void, StoreError> SqliteStore::prepare(std::initializer_list<std::pair<Statement*, const char*>> texts) {
+  for (const auto& [statement, sql] : texts) {
+    auto prepared = connection_.prepare(sql);
+    if (!prepared) return std::unexpected(prepared.error());
+    *statement = std::move(*prepared);
+  }
+  return {};
+}
+
+std::expected<void, StoreError> SqliteStore::prepare_reading() {
+  if (auto set = connection_.run(kReadSettings, "set up reading"); !set) return set;
+  return prepare({
+      {&statements_.load,
+       "SELECT type, key, shard, version, schema, saved_at, checksum, bytes FROM snapshots WHERE type = ?1 AND key = "
+       "?2"},
+      {&statements_.schema, "SELECT text FROM schemas WHERE id = ?1"},
+      {&statements_.page,
+       "SELECT type, key, shard, version, schema, saved_at, checksum, bytes FROM snapshots "
+       "WHERE type = ?1 AND key >= ?2 AND (?3 = 0 OR key <> ?2) ORDER BY key"},
+      {&statements_.next_type, "SELECT type FROM snapshots WHERE type > ?1 ORDER BY type LIMIT 1"},
+  });
+}
+
+std::expected<void, StoreError> SqliteStore::prepare_writing() {
+  if (auto set = connection_.run(kWriteSettings, "set up writing"); !set) return set;
+  if (options_.page_count_max > 0) {
+    const std::string bound = fmt::format("PRAGMA max_page_count = {}", options_.page_count_max);
+    if (auto set = connection_.run(bound.c_str(), "bound its size"); !set) return set;
+  }
+  return prepare({
+      {&statements_.begin, "BEGIN IMMEDIATE"},
+      {&statements_.end, "COMMIT"},
+      {&statements_.abandon, "ROLLBACK"},
+      {&statements_.epoch, "SELECT epoch, node, incarnation FROM shards WHERE shard = ?1"},
+      {&statements_.take,
+       "INSERT INTO shards(shard, epoch, node, incarnation) VALUES(?1, 1, ?2, ?3) ON CONFLICT(shard) DO UPDATE SET "
+       "epoch = epoch + 1, node = excluded.node, incarnation = excluded.incarnation RETURNING epoch"},
+      {&statements_.put_schema, "INSERT INTO schemas(id, text) VALUES(?1, ?2) ON CONFLICT(id) DO NOTHING"},
+      {&statements_.put,
+       "INSERT INTO snapshots(type, key, shard, version, schema, saved_at, checksum, bytes) "
+       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(type, key) DO UPDATE SET shard = excluded.shard, "
+       "version = excluded.version, schema = excluded.schema, saved_at = excluded.saved_at, "
+       "checksum = excluded.checksum, bytes = excluded.bytes"},
+      {&statements_.remove, "DELETE FROM snapshots WHERE type = ?1 AND key = ?2"},
+  });
+}
+
+}  // namespace epic::storage

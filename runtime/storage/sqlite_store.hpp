@@ -1,0 +1,126 @@
+#pragma once
+// SqliteStore: one SQLite database a fabric, which every node writes itself.
+//
+// A commit takes the writers' lock (file_lock.hpp), begins, checks that the shards' epochs are still those that the
+// batch was made under, writes, commits, gives the lock back, and only then syncs the log (sqlite_wal.hpp says why that
+// is durable). So the check and the write are one transaction, and neighbours never wait for each other's disk syncs.
+//
+// Beside `state.sqlite` lie `-wal` and `-shm` (SQLite's own), `.lock` (whose turn it is to write) and `.checkpoint`
+// (who copies the log). Only this class opens the files for writing; any reader may read them.
+//
+// Invariant: after an error of code io, every later write is refused. What the disk holds is then unknown.
+// Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "storage/file_lock.hpp"
+#include "storage/sqlite_connection.hpp"
+#include "storage/sqlite_wal.hpp"
+#include "storage/store.hpp"
+
+namespace epic::storage {
+
+enum class OpenMode : std::uint8_t {
+  create,     // makes the store where it is missing; the directory must exist
+  existing,   // `not_found` where it is missing
+  read_only,  // changes nothing, takes no lock; beside a running fabric, or from a directory that cannot be written
+};
+
+struct OpenOptions {
+  OpenMode mode = OpenMode::existing;
+  std::optional<std::uint16_t> shard_count = {};  // a store made with another is refused; needed by `create`
+  WallClock wall_clock = &std::chrono::system_clock::now;
+  std::chrono::milliseconds patience = std::chrono::seconds(10);  // with a foreign program that holds the database
+  WalLimits wal = {};
+  std::uint32_t page_count_max = 0;  // bounds the database, in pages of 4 KiB: beyond it a write is `full`. 0: no bound
+  std::string vfs = {};              // a registered SQLite VFS; empty: the system's
+};
+
+class SqliteStore final : public Store {
+ public:
+  static std::expected<std::unique_ptr<SqliteStore>, StoreError> open(const std::filesystem::path& path,
+                                                                      OpenOptions options);
+
+  [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
+                                                                        kernel::NodeId node,
+                                                                        kernel::Incarnation incarnation) override;
+  [[nodiscard]] std::expected<void, StoreError> commit(const Batch& batch) override;
+  [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
+                                                                        std::string_view key) override;
+  [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
+  [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
+                                                     const std::function<Visit(const Snapshot&)>& visit,
+                                                     const std::function<void(const StoreError&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
+  [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
+  [[nodiscard]] StoreIdentity identity() const override { return identity_; }
+  [[nodiscard]] bool wants_maintenance() const override { return writer_ && writer_->wal.wants_checkpoint(); }
+  [[nodiscard]] std::expected<void, StoreError> maintain() override;
+
+ private:
+  /// What only a store that writes has.
+  struct Writer {
+    Writer(Connection& connection, FileLock writers_lock, FileLock checkpointers_lock, WalLimits limits)
+        : writers(std::move(writers_lock)),
+          checkpointers(std::move(checkpointers_lock)),
+          wal(connection, writers, checkpointers, limits) {}
+    FileLock writers;
+    FileLock checkpointers;
+    WalKeeper wal;
+  };
+  struct Statements {
+    Statement load, schema, page, next_type;                              // read
+    Statement epoch, take, put_schema, put, remove, begin, end, abandon;  // write
+  };
+
+  SqliteStore(Connection connection, OpenOptions options)
+      : options_(std::move(options)), connection_(std::move(connection)) {}
+  static std::expected<std::unique_ptr<SqliteStore>, StoreError> open_for_writing(const std::filesystem::path& path,
+                                                                                  OpenOptions options);
+  static std::expected<std::unique_ptr<SqliteStore>, StoreError> open_for_reading(const std::filesystem::path& path,
+                                                                                  OpenOptions options);
+  std::expected<void, StoreError> prepare(std::initializer_list<std::pair<Statement*, const char*>> texts);
+  std::expected<void, StoreError> prepare_reading();
+  std::expected<void, StoreError> prepare_writing();
+
+  /// Runs `body` as one transaction under the writers' lock, then makes it durable.
+  std::expected<void, StoreError> transact(const std::function<std::expected<void, StoreError>()>& body);
+  std::expected<void, StoreError> transact_locked(const std::function<std::expected<void, StoreError>()>& body);
+  std::expected<void, StoreError> check_epochs(const Batch& batch);
+  std::expected<void, StoreError> put_schemas(const Batch& batch);
+  std::expected<void, StoreError> put_snapshots(const Batch& batch);
+  std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
+  /// Remembers an error after which nothing may be written any more.
+  StoreError note(StoreError error);
+
+  /// A snapshot, or what is wrong with it; its key is there in both cases.
+  struct Row {
+    Snapshot snapshot;
+    std::optional<StoreError> damage;
+  };
+  struct Page {
+    std::vector<Row> rows;
+    bool is_last = false;
+  };
+  /// Where a page starts.
+  struct Cursor {
+    std::string key;
+    enum class Bound : std::uint8_t { inclusive, exclusive } bound = Bound::inclusive;
+  };
+  Row read_row(const Statement& statement) const;
+  std::expected<Page, StoreError> read_page(std::string_view type, const Cursor& cursor, std::string_view key_prefix);
+  /// The first type after `type` that has a snapshot.
+  std::expected<std::optional<std::string>, StoreError> find_next_type(std::string_view type);
+
+  OpenOptions options_;
+  StoreIdentity identity_{};
+  std::optional<StoreError> failure_;
+  Connection connection_;
+  std::unique_ptr<Writer> writer_;
+  Statements statements_;  // closed before the connection
+};
+
+}  // namespace epic::storage

@@ -1,0 +1,78 @@
+#include "storage/sqlite_wal.hpp"
+
+#include <sqlite3.h>
+
+#include "kernel/assert.hpp"
+
+namespace epic::storage {
+
+WalKeeper::WalKeeper(Connection& connection, FileLock& writers, FileLock& checkpointers, WalLimits limits)
+    : connection_(connection),
+      writers_(writers),
+      checkpointers_(checkpointers),
+      limits_(limits),
+      checkpoint_at_(limits.checkpoint_frames) {
+  // A hook of one's own takes the place of SQLite's automatic checkpoints.
+  sqlite3_wal_hook(connection.raw(), &WalKeeper::on_commit, this);
+}
+
+int WalKeeper::on_commit(void* self, sqlite3*, const char*, int frames) {
+  auto& keeper = *static_cast<WalKeeper*>(self);
+  const auto count = static_cast<std::uint32_t>(frames);
+  if (count < keeper.frames_) keeper.checkpoint_at_ = keeper.limits_.checkpoint_frames;  // somebody restarted the log
+  keeper.frames_ = count;
+  return SQLITE_OK;
+}
+
+std::expected<void, StoreError> WalKeeper::sync() {
+  return sync_file(SQLITE_FCNTL_JOURNAL_POINTER, "sync the write-ahead log");
+}
+
+std::expected<void, StoreError> WalKeeper::sync_file(int which, const char* doing) {
+  sqlite3_file* file = nullptr;
+  const int found = sqlite3_file_control(connection_.raw(), "main", which, &file);
+  EPIC_ASSERT(found == SQLITE_OK && file != nullptr && file->pMethods != nullptr,
+              "the database '{}' is open but has no file", connection_.path().string());
+  const int result = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+  if (result == SQLITE_OK) return {};
+  StoreError error = connection_.error(doing, result);
+  error.code = StoreErrorCode::io;  // also when the disk was full: what was written before may be gone
+  return std::unexpected(std::move(error));
+}
+
+std::expected<void, StoreError> WalKeeper::checkpoint() {
+  auto turn = checkpointers_.try_lock();
+  if (!turn) return std::unexpected(turn.error());
+  if (!*turn) return {};
+
+  if (auto marked = append_marker(); !marked) return marked;
+  // The bulk, beside the writers. It goes to the disk before anybody has to wait for the rest.
+  if (auto bulk = copy(); !bulk) return std::unexpected(bulk.error());
+  if (auto synced = sync_file(SQLITE_FCNTL_FILE_POINTER, "sync the database"); !synced) return synced;
+
+  auto hold = writers_.lock();
+  if (!hold) return std::unexpected(hold.error());
+  const auto is_complete = copy();
+  if (!is_complete) return std::unexpected(is_complete.error());
+  if (*is_complete) frames_ = 0;
+  checkpoint_at_ = frames_ + limits_.checkpoint_frames;
+  return {};
+}
+
+std::expected<void, StoreError> WalKeeper::append_marker() {
+  auto hold = writers_.lock();
+  if (!hold) return std::unexpected(hold.error());
+  return connection_.run("UPDATE meta SET value = value + 1 WHERE name = 'checkpoints'", "mark a checkpoint");
+}
+
+std::expected<bool, StoreError> WalKeeper::copy() {
+  int frames_in_log = -1;
+  int frames_copied = -1;
+  const int result =
+      sqlite3_wal_checkpoint_v2(connection_.raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &frames_in_log, &frames_copied);
+  if ((result & 0xff) == SQLITE_BUSY) return false;
+  if (result != SQLITE_OK) return std::unexpected(connection_.error("copy the write-ahead log into the database"));
+  return frames_in_log == frames_copied;
+}
+
+}  // namespace epic::storage

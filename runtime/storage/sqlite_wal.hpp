@@ -1,0 +1,75 @@
+#pragma once
+// WalKeeper: makes commits durable, and moves the write-ahead log into the database, both outside the writers' lock.
+//
+// A COMMIT with synchronous=NORMAL only appends to the log. sync() then asks the disk for it, while the next writer is
+// already at work; one sync covers all that was appended before it, by whomever. It goes through SQLite's own file
+// handle, which also syncs the directory entry of a new log the first time. No descriptor of ours ever touches the
+// files (closing one would drop SQLite's locks on the database).
+//
+// Why a commit is durable once sync() has returned, whatever other processes do between the two:
+//  1. The log is not deleted or replaced: only the last connection to close does that, and ours is open.
+//  2. If its frames are still in the log, the sync reaches them: they were written before it started.
+//  3. If they are not, the log was restarted over them. SQLite restarts it only when all of it has been copied into the
+//     database, and it says so (nBackfill) only after syncing first the log, then the database file. So they were
+//     durable, in the database, before they were overwritten; the header of a restarted log is synced, too.
+//  4. A log that is cut at any point recovers to a whole commit (frames carry chained checksums), and a later commit
+//     can only be found behind all earlier ones. So a durable take() makes all that its taker has read durable.
+//
+// Checkpoints run only in here (autocheckpoint is off), one process at a time, in two parts: the bulk beside the
+// writers, then the rest while they wait, so that the log can be used again from its start. A checkpoint that starts
+// while another connection restarts the log can lose frames (SQLite 3.7.0 to 3.51.2, "WAL-reset bug"). Neither part
+// can: the first begins after a commit of ours that no checkpoint has copied, so nobody may restart the log; the second
+// holds the writers' lock.
+
+#include <cstdint>
+#include <expected>
+
+#include "storage/file_lock.hpp"
+#include "storage/sqlite_connection.hpp"
+
+struct sqlite3_file;
+
+namespace epic::storage {
+
+struct WalLimits {
+  std::uint32_t checkpoint_frames = 4096;  // pages of 4 KiB: wants_checkpoint() from here on
+  std::uint32_t frames_max = 65536;        // must_checkpoint() from here on
+};
+
+/// Lives beside its connection, on the same thread.
+class WalKeeper {
+ public:
+  WalKeeper(Connection& connection, FileLock& writers, FileLock& checkpointers, WalLimits limits);
+  WalKeeper(const WalKeeper&) = delete;
+  WalKeeper& operator=(const WalKeeper&) = delete;
+
+  /// Returns when every commit that this connection has made is durable. After an error nobody knows, and trying again
+  /// may succeed without having written: the caller must end the process.
+  [[nodiscard]] std::expected<void, StoreError> sync();
+
+  /// There is something to copy, however little.
+  [[nodiscard]] bool has_frames() const { return frames_ > 0; }
+  [[nodiscard]] bool wants_checkpoint() const { return frames_ >= checkpoint_at_; }
+  /// The log has outgrown its bound: the next commit must wait for a checkpoint.
+  [[nodiscard]] bool must_checkpoint() const { return frames_ >= limits_.frames_max && wants_checkpoint(); }
+
+  /// Copies the log into the database. Does nothing when a neighbour is at it. Leaves some behind when a reader needs
+  /// it; then the next try comes after another `checkpoint_frames`.
+  [[nodiscard]] std::expected<void, StoreError> checkpoint();
+
+ private:
+  [[nodiscard]] std::expected<void, StoreError> append_marker();
+  /// True if all of the log that was there at the start is in the database now.
+  [[nodiscard]] std::expected<bool, StoreError> copy();
+  [[nodiscard]] std::expected<void, StoreError> sync_file(int which, const char* doing);
+  static int on_commit(void* self, sqlite3*, const char*, int frames);
+
+  Connection& connection_;
+  FileLock& writers_;
+  FileLock& checkpointers_;
+  WalLimits limits_;
+  std::uint32_t frames_ = 0;  // in the log after our newest commit
+  std::uint32_t checkpoint_at_;
+};
+
+}  // namespace epic::storage

@@ -1,0 +1,236 @@
+// What every Store does, run against each of them.
+
+#include <algorithm>
+
+#include "unit/storage/store_fixtures.hpp"
+
+using namespace epic::storage;
+using namespace epic::storage::test;
+using epic::kernel::Epoch;
+using epic::kernel::Incarnation;
+using epic::kernel::NodeId;
+using epic::kernel::SchemaId;
+using epic::kernel::ShardId;
+using epic::kernel::Version;
+
+namespace {
+
+struct Memory {
+  MemoryStore held{kShardCount, [] { return kNow; }};
+  Store& store = held;
+};
+
+struct Sqlite {
+  TempDir directory;
+  std::unique_ptr<SqliteStore> held = open_sqlite(directory.file());
+  Store& store = *held;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("store: an entity that was never saved is not an error", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  CHECK_FALSE(must(under_test.store.load("Player", "Bob")).has_value());
+  CHECK(must(under_test.store.shards()).empty());
+  CHECK(must(under_test.store.count_by_type()).empty());
+}
+
+TEMPLATE_TEST_CASE("store: what is committed is read back whole", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store, ShardId{3});
+  must(under_test.store.commit(batch_of({held}, {put("Player", "Bob: Slayer", "score\0 7", ShardId{3}, Version{12})})));
+
+  const Snapshot found = must(under_test.store.load("Player", "Bob: Slayer")).value();
+  CHECK(found.type == "Player");
+  CHECK(found.key == "Bob: Slayer");
+  CHECK(found.shard == ShardId{3});
+  CHECK(found.version == Version{12});
+  CHECK(found.schema == kSchema);
+  CHECK(found.saved_at == kNow);
+  CHECK(found.bytes == bytes_of("score\0 7"));
+}
+
+TEMPLATE_TEST_CASE("store: keys and states may be empty or hold any bytes", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  const std::string strange("a\0b\xff'\"/\n", 8);
+  must(under_test.store.commit(batch_of({held}, {put("T", "", ""), put("T", strange, strange), put("T", "a", "x")})));
+
+  CHECK(must(under_test.store.load("T", "")).value().bytes.empty());
+  CHECK(text_of(must(under_test.store.load("T", strange)).value().bytes) == strange);
+  CHECK(contents(under_test.store) == std::vector<std::string>{"T/=", "T/a=x", "T/" + strange + "=" + strange});
+}
+
+TEMPLATE_TEST_CASE("store: a state of 8 MiB comes back as it was", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  std::string large(std::size_t{8} << 20, '\0');
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 2654435761u >> 13);
+  must(under_test.store.commit(batch_of({held}, {put("T", "large", large)})));
+  CHECK(must(under_test.store.load("T", "large")).value().bytes == bytes_of(large));
+}
+
+TEMPLATE_TEST_CASE("store: a later commit takes the place of an earlier one", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  must(under_test.store.commit(batch_of({held}, {put("T", "a", "old")})));
+  must(under_test.store.commit(batch_of({held}, {put("T", "a", "new", ShardId{0}, Version{2})})));
+
+  const Snapshot found = must(under_test.store.load("T", "a")).value();
+  CHECK(text_of(found.bytes) == "new");
+  CHECK(found.version == Version{2});
+}
+
+TEMPLATE_TEST_CASE("store: a write without bytes removes", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "2")})));
+  must(under_test.store.commit(batch_of({held}, {removal("T", "a"), removal("T", "never there")})));
+
+  CHECK_FALSE(must(under_test.store.load("T", "a")).has_value());
+  CHECK(contents(under_test.store) == std::vector<std::string>{"T/b=2"});
+}
+
+TEMPLATE_TEST_CASE("store: taking a shard raises its epoch by one and records the owner", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const std::vector<ShardId> both{ShardId{5}, ShardId{1}};
+  const auto first = must(under_test.store.take(both, NodeId{1}, Incarnation{10}));
+  CHECK(first == std::vector<ShardEpoch>{{ShardId{5}, Epoch{1}}, {ShardId{1}, Epoch{1}}});
+  const auto second = must(under_test.store.take({both.data(), 1}, NodeId{2}, Incarnation{11}));
+  CHECK(second == std::vector<ShardEpoch>{{ShardId{5}, Epoch{2}}});
+
+  const auto rows = must(under_test.store.shards());
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].shard == ShardId{1});
+  CHECK(rows[0].node == NodeId{1});
+  CHECK(rows[1].epoch == Epoch{2});
+  CHECK(rows[1].node == NodeId{2});
+  CHECK(rows[1].incarnation == Incarnation{11});
+}
+
+TEMPLATE_TEST_CASE("store: a former owner writes nothing, not even to the shards that it still owns", "[storage]",
+                   Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch kept = take(under_test.store, ShardId{0}, NodeId{1});
+  const ShardEpoch lost = take(under_test.store, ShardId{1}, NodeId{1});
+  must(under_test.store.commit(batch_of({kept, lost}, {put("T", "a", "1"), put("T", "b", "1", ShardId{1})})));
+  take(under_test.store, ShardId{1}, NodeId{2});
+
+  Batch late = batch_of({kept, lost}, {put("T", "a", "2"), put("T", "b", "2", ShardId{1})});
+  late.schemas = {{SchemaId{9}, "late"}};
+  const StoreError error = error_of(under_test.store.commit(late));
+  CHECK(error.code == StoreErrorCode::lost_ownership);
+  CHECK_THAT(error.message, Catch::Contains("shard 1 is at epoch 2") && Catch::Contains("node-2") &&
+                                Catch::Contains("epoch 1. Nothing was written"));
+  CHECK(contents(under_test.store) == std::vector<std::string>{"T/a=1", "T/b=1"});
+  CHECK_FALSE(must(under_test.store.schema(SchemaId{9})).has_value());
+  must(under_test.store.commit(batch_of({kept}, {put("T", "a", "3")})));
+}
+
+TEMPLATE_TEST_CASE("store: an epoch that was never given out is no ownership", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const Batch invented = batch_of({{ShardId{0}, Epoch{1}}}, {put("T", "a", "1")});
+  CHECK(error_of(under_test.store.commit(invented)).code == StoreErrorCode::lost_ownership);
+  take(under_test.store);
+  const Batch from_the_future = batch_of({{ShardId{0}, Epoch{2}}}, {put("T", "a", "1")});
+  CHECK(error_of(under_test.store.commit(from_the_future)).code == StoreErrorCode::lost_ownership);
+}
+
+TEMPLATE_TEST_CASE("store: a schema is kept as it was first written", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  Batch batch = batch_of({}, {});
+  batch.schemas = {{kSchema, "struct T { a :Int64 }"}};
+  must(under_test.store.commit(batch));
+  batch.schemas = {{kSchema, "something else"}, {SchemaId{1}, ""}};
+  must(under_test.store.commit(batch));
+
+  CHECK(must(under_test.store.schema(kSchema)) == "struct T { a :Int64 }");
+  CHECK(must(under_test.store.schema(SchemaId{1})) == "");
+  CHECK_FALSE(must(under_test.store.schema(SchemaId{2})).has_value());
+}
+
+TEMPLATE_TEST_CASE("store: listing goes by type and key, and can be narrowed", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  must(
+      under_test.store.commit(batch_of({held}, {put("B", "user-2", "4"), put("A", "user-10", "2"),
+                                                put("A", "user-1", "1"), put("B", "guest", "3"), put("C", "x", "5")})));
+
+  CHECK(contents(under_test.store) ==
+        std::vector<std::string>{"A/user-1=1", "A/user-10=2", "B/guest=3", "B/user-2=4", "C/x=5"});
+  CHECK(contents(under_test.store, {.type = "B"}) == std::vector<std::string>{"B/guest=3", "B/user-2=4"});
+  CHECK(contents(under_test.store, {.key_prefix = "user-"}) ==
+        std::vector<std::string>{"A/user-1=1", "A/user-10=2", "B/user-2=4"});
+  CHECK(contents(under_test.store, {.type = "A", .key_prefix = "user-10"}) == std::vector<std::string>{"A/user-10=2"});
+  CHECK(contents(under_test.store, {.type = "D"}).empty());
+  CHECK(contents(under_test.store, {.limit = 3}).size() == 3);
+  CHECK(contents(under_test.store, {.limit = 0}).empty());
+}
+
+TEMPLATE_TEST_CASE("store: a listing of many pages visits each snapshot once", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  std::vector<Write> writes;
+  std::vector<std::string> expected;
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string type = i < 600 ? "A" : "B";
+    const std::string key = fmt::format("{:04}", i);
+    writes.push_back(put(type, key, i % 100 == 0 ? std::string(600'000, 'x') : std::string("y")));
+    expected.push_back(type + "/" + key);
+  }
+  std::ranges::reverse(writes);
+  must(under_test.store.commit(batch_of({held}, writes)));
+
+  std::vector<std::string> found;
+  must(under_test.store.list(
+      {},
+      [&](const Snapshot& snapshot) {
+        found.push_back(snapshot.type + "/" + snapshot.key);
+        return Visit::go_on;
+      },
+      [](const StoreError&) {}));
+  CHECK(found == expected);
+}
+
+TEMPLATE_TEST_CASE("store: a visitor may stop, and may change the store meanwhile", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "1"), put("T", "c", "1")})));
+
+  int visits = 0;
+  must(under_test.store.list(
+      {},
+      [&](const Snapshot& snapshot) {
+        ++visits;
+        must(under_test.store.commit(batch_of({held}, {put("T", snapshot.key, "2")})));
+        return snapshot.key == "b" ? Visit::stop : Visit::go_on;
+      },
+      [](const StoreError&) {}));
+  CHECK(visits == 2);
+  CHECK(contents(under_test.store) == std::vector<std::string>{"T/a=2", "T/b=2", "T/c=1"});
+}
+
+TEMPLATE_TEST_CASE("store: counts entities and bytes by type", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  must(under_test.store.commit(batch_of({held}, {put("B", "x", "12345"), put("A", "x", "123"), put("A", "y", "")})));
+
+  const auto counts = must(under_test.store.count_by_type());
+  REQUIRE(counts.size() == 2);
+  CHECK(counts[0].type == "A");
+  CHECK(counts[0].entities == 2);
+  CHECK(counts[0].bytes == 3);
+  CHECK(counts[1].type == "B");
+  CHECK(counts[1].bytes == 5);
+}
+
+TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  for (int i = 0; i < 20; ++i) {
+    must(under_test.store.commit(batch_of({held}, {put("T", std::to_string(i % 4), std::to_string(i))})));
+    if (i % 5 == 0) must(under_test.store.maintain());
+  }
+  CHECK(contents(under_test.store) == std::vector<std::string>{"T/0=16", "T/1=17", "T/2=18", "T/3=19"});
+  CHECK(under_test.store.identity().shard_count == kShardCount);
+}

@@ -1,0 +1,112 @@
+#pragma once
+// What the storage tests share: a directory that goes away, a clock that stands still, batches in one line.
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "storage/memory_store.hpp"
+#include "storage/sqlite_store.hpp"
+#include "storage/store.hpp"
+
+namespace epic::storage::test {
+
+inline constexpr std::uint16_t kShardCount = 8;
+inline constexpr kernel::SchemaId kSchema{0xfedc'ba98'7654'3210};
+inline const auto kNow = std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000));
+
+/// Open to every user, so that tests can look at it through other users' eyes.
+class TempDir {
+ public:
+  TempDir() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "epic-store-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
+    path_ = pattern;
+    std::filesystem::permissions(path_, std::filesystem::perms(0755));
+  }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::permissions(path_, std::filesystem::perms(0755), ignored);
+    std::filesystem::remove_all(path_, ignored);
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] std::filesystem::path file() const { return path_ / "state.sqlite"; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline OpenOptions creating() {
+  return {.mode = OpenMode::create, .shard_count = kShardCount, .wall_clock = [] { return kNow; }};
+}
+
+inline OpenOptions reading() { return {.mode = OpenMode::read_only}; }
+
+/// The value, or a failed test that shows the error.
+template <class T>
+T must(std::expected<T, StoreError> result) {
+  if (!result) FAIL("unexpected error: " << result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+/// The error, or a failed test.
+template <class T>
+StoreError error_of(std::expected<T, StoreError> result) {
+  if (result) FAIL("this should have failed");
+  return result.error();
+}
+
+inline std::unique_ptr<SqliteStore> open_sqlite(const std::filesystem::path& file, OpenOptions options = creating()) {
+  return must(SqliteStore::open(file, std::move(options)));
+}
+
+inline std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto* data = reinterpret_cast<const std::byte*>(text.data());
+  return {data, data + text.size()};
+}
+
+inline std::string text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline Write put(std::string type, std::string key, std::string_view text, kernel::ShardId shard = kernel::ShardId{0},
+                 kernel::Version version = kernel::Version{1}) {
+  return {.type = std::move(type),
+          .key = std::move(key),
+          .shard = shard,
+          .version = version,
+          .schema = kSchema,
+          .bytes = bytes_of(text)};
+}
+
+inline Write removal(std::string type, std::string key, kernel::ShardId shard = kernel::ShardId{0}) {
+  return {.type = std::move(type), .key = std::move(key), .shard = shard, .version = {}, .schema = {}, .bytes = {}};
+}
+
+inline ShardEpoch take(Store& store, kernel::ShardId shard = kernel::ShardId{0},
+                       kernel::NodeId node = kernel::NodeId{1}) {
+  return must(store.take({&shard, 1}, node, kernel::Incarnation{node.value})).at(0);
+}
+
+inline Batch batch_of(std::vector<ShardEpoch> epochs, std::vector<Write> writes) {
+  return {.number = kernel::CommitNumber{1}, .epochs = std::move(epochs), .schemas = {}, .writes = std::move(writes)};
+}
+
+/// "Type/Key=text" of everything that the filter lets through.
+inline std::vector<std::string> contents(Store& store, const ListFilter& filter = {}) {
+  std::vector<std::string> found;
+  must(store.list(
+      filter,
+      [&](const Snapshot& snapshot) {
+        found.push_back(snapshot.type + "/" + snapshot.key + "=" + text_of(snapshot.bytes));
+        return Visit::go_on;
+      },
+      [](const StoreError& error) { FAIL_CHECK("unexpected damage: " << error.message); }));
+  return found;
+}
+
+}  // namespace epic::storage::test
