@@ -80,21 +80,21 @@ int flags_of(Access access) {
 
 void Statement::Finalize::operator()(sqlite3_stmt* raw) const { sqlite3_finalize(raw); }
 
-Statement& Statement::bind(int index, std::int64_t value) {
+Statement& Statement::set(int index, std::int64_t value) {
   const int result = sqlite3_bind_int64(raw_.get(), index, value);
   EPIC_ASSERT(result == SQLITE_OK, "binding parameter {} gives {}", index, result);
   return *this;
 }
 
 // A null pointer would bind NULL, and an empty view may have one.
-Statement& Statement::bind(int index, std::string_view text) {
+Statement& Statement::set(int index, std::string_view text) {
   const char* data = text.data() == nullptr ? "" : text.data();
   const int result = sqlite3_bind_text64(raw_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
   EPIC_ASSERT(result == SQLITE_OK, "binding parameter {} gives {}", index, result);
   return *this;
 }
 
-Statement& Statement::bind(int index, std::span<const std::byte> blob) {
+Statement& Statement::set(int index, std::span<const std::byte> blob) {
   const void* data = blob.empty() ? static_cast<const void*>("") : blob.data();
   const int result = sqlite3_bind_blob64(raw_.get(), index, data, blob.size(), SQLITE_STATIC);
   EPIC_ASSERT(result == SQLITE_OK, "binding parameter {} gives {}", index, result);

@@ -29,9 +29,9 @@ class Statement {
   Statement() = default;
   explicit Statement(sqlite3_stmt* raw) : raw_(raw) {}
 
-  Statement& bind(int index, std::int64_t value);
-  Statement& bind(int index, std::string_view text);
-  Statement& bind(int index, std::span<const std::byte> blob);
+  Statement& set(int index, std::int64_t value);
+  Statement& set(int index, std::string_view text);
+  Statement& set(int index, std::span<const std::byte> blob);
   [[nodiscard]] Step step();
   void reset();
 

@@ -27,7 +27,7 @@ CREATE TABLE snapshots(
 std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::string_view name) {
   auto statement = connection.prepare("SELECT value FROM meta WHERE name = ?1");
   if (!statement) return std::unexpected(statement.error());
-  switch (statement->bind(1, name).step()) {
+  switch (statement->set(1, name).step()) {
     case Step::row:
       return statement->integer(0);
     case Step::failed:

@@ -50,9 +50,9 @@ std::expected<SqliteStore::Page, StoreError> SqliteStore::read_page(std::string_
                                                                     std::string_view key_prefix) {
   Statement& statement = statements_.page;
   const ResetGuard guard(statement);
-  statement.bind(1, type)
-      .bind(2, std::string_view(cursor.key))
-      .bind(3, std::int64_t{cursor.bound == Cursor::Bound::exclusive ? 1 : 0});
+  statement.set(1, type)
+      .set(2, std::string_view(cursor.key))
+      .set(3, std::int64_t{cursor.bound == Cursor::Bound::exclusive ? 1 : 0});
   Page page;
   for (std::size_t bytes = 0; page.rows.size() < kPageRowsMax && bytes < kPageBytesMax;) {
     const Step step = statement.step();
@@ -69,7 +69,7 @@ std::expected<SqliteStore::Page, StoreError> SqliteStore::read_page(std::string_
 std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_type(std::string_view type) {
   Statement& statement = statements_.next_type;
   const ResetGuard guard(statement);
-  switch (statement.bind(1, type).step()) {
+  switch (statement.set(1, type).step()) {
     case Step::row:
       return std::string(statement.text(0));
     case Step::done:

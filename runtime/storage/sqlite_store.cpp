@@ -74,9 +74,9 @@ std::expected<std::vector<ShardEpoch>, StoreError> SqliteStore::take(std::span<c
     for (const kernel::ShardId shard : shards) {
       EPIC_ASSERT(shard.value < identity_.shard_count, "shard {} of {}", shard, identity_.shard_count);
       const ResetGuard guard(statements_.take);
-      statements_.take.bind(1, std::int64_t{shard.value})
-          .bind(2, std::int64_t{node.value})
-          .bind(3, to_signed(incarnation.value));
+      statements_.take.set(1, std::int64_t{shard.value})
+          .set(2, std::int64_t{node.value})
+          .set(3, to_signed(incarnation.value));
       if (statements_.take.step() != Step::row) return std::unexpected(connection_.error("take a shard"));
       taken.push_back({shard, kernel::Epoch{to_unsigned(statements_.take.integer(0))}});
       if (statements_.take.step() != Step::done) return std::unexpected(connection_.error("take a shard"));
@@ -99,7 +99,7 @@ std::expected<void, StoreError> SqliteStore::commit(const Batch& batch) {
 std::expected<void, StoreError> SqliteStore::check_epochs(const Batch& batch) {
   for (const ShardEpoch& held : batch.epochs) {
     const ResetGuard guard(statements_.epoch);
-    const Step step = statements_.epoch.bind(1, std::int64_t{held.shard.value}).step();
+    const Step step = statements_.epoch.set(1, std::int64_t{held.shard.value}).step();
     if (step == Step::failed) return std::unexpected(connection_.error("read the epoch of a shard"));
     const kernel::Epoch stored{step == Step::row ? to_unsigned(statements_.epoch.integer(0)) : 0};
     if (stored == held.epoch) continue;
@@ -116,7 +116,7 @@ std::expected<void, StoreError> SqliteStore::check_epochs(const Batch& batch) {
 
 std::expected<void, StoreError> SqliteStore::put_schemas(const Batch& batch) {
   for (const SchemaText& schema : batch.schemas) {
-    statements_.put_schema.bind(1, to_signed(schema.id.value)).bind(2, std::string_view(schema.text));
+    statements_.put_schema.set(1, to_signed(schema.id.value)).set(2, std::string_view(schema.text));
     if (auto put = execute(statements_.put_schema, "write a schema"); !put) return put;
   }
   return {};
@@ -126,16 +126,16 @@ std::expected<void, StoreError> SqliteStore::put_snapshots(const Batch& batch) {
   const std::int64_t saved_at_ns = to_nanoseconds(options_.wall_clock());
   for (const Write& write : batch.writes) {
     Statement& statement = write.bytes ? statements_.put : statements_.remove;
-    statement.bind(1, std::string_view(write.type)).bind(2, std::string_view(write.key));
+    statement.set(1, std::string_view(write.type)).set(2, std::string_view(write.key));
     if (write.bytes) {
       const std::uint64_t checksum =
           row_checksum(write.type, write.key, write.shard, write.version, write.schema, saved_at_ns, *write.bytes);
-      statement.bind(3, std::int64_t{write.shard.value})
-          .bind(4, to_signed(write.version.value))
-          .bind(5, to_signed(write.schema.value))
-          .bind(6, saved_at_ns)
-          .bind(7, to_signed(checksum))
-          .bind(8, std::span<const std::byte>(*write.bytes));
+      statement.set(3, std::int64_t{write.shard.value})
+          .set(4, to_signed(write.version.value))
+          .set(5, to_signed(write.schema.value))
+          .set(6, saved_at_ns)
+          .set(7, to_signed(checksum))
+          .set(8, std::span<const std::byte>(*write.bytes));
     }
     if (auto put = execute(statement, fmt::format("write {}/{}", write.type, write.key)); !put) return put;
   }
@@ -171,7 +171,7 @@ SqliteStore::Row SqliteStore::read_row(const Statement& statement) const {
 std::expected<std::optional<Snapshot>, StoreError> SqliteStore::load(std::string_view type, std::string_view key) {
   Statement& statement = statements_.load;
   const ResetGuard guard(statement);
-  switch (statement.bind(1, type).bind(2, key).step()) {
+  switch (statement.set(1, type).set(2, key).step()) {
     case Step::done:
       return std::nullopt;
     case Step::failed:
@@ -187,7 +187,7 @@ std::expected<std::optional<Snapshot>, StoreError> SqliteStore::load(std::string
 std::expected<std::optional<std::string>, StoreError> SqliteStore::schema(kernel::SchemaId id) {
   Statement& statement = statements_.schema;
   const ResetGuard guard(statement);
-  switch (statement.bind(1, to_signed(id.value)).step()) {
+  switch (statement.set(1, to_signed(id.value)).step()) {
     case Step::done:
       return std::nullopt;
     case Step::failed:
