@@ -1,0 +1,317 @@
+#include "sim/sim_fabric.hpp"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "kernel/assert.hpp"
+#include "kernel/placement_hash.hpp"
+
+namespace epic::sim {
+
+using kernel::Incarnation;
+using kernel::MapVersion;
+using kernel::NodeId;
+using kernel::PeerAddress;
+using kernel::ShardId;
+
+namespace {
+
+constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;  // any fixed moment
+
+std::uint64_t fingerprint_of(std::string_view kind, std::uint64_t a = 0, std::uint64_t b = 0) {
+  const std::uint64_t numbers[] = {a, b};
+  return XXH64(numbers, sizeof(numbers), XXH64(kind.data(), kind.size(), 0));
+}
+
+std::uint64_t fingerprint_of(const kernel::Message& message) {
+  if (const auto* call = std::get_if<kernel::CallMessage>(&message))
+    return XXH64(call->arguments.data(), call->arguments.size(), fingerprint_of(call->target, call->id.sequence, call->method));
+  if (const auto* reply = std::get_if<kernel::ReplyMessage>(&message)) {
+    const auto* result = std::get_if<kernel::ResultPart>(&reply->outcome);
+    const std::uint64_t kind = fingerprint_of("reply", reply->sequence, reply->outcome.index());
+    return result == nullptr ? kind : XXH64(result->bytes.data(), result->bytes.size(), kind);
+  }
+  return fingerprint_of("hello");
+}
+
+}  // namespace
+
+// ---- one node: a kernel, and its syscalls as events ----
+
+class SimFabric::Node final : public kernel::Syscalls {
+ public:
+  Node(SimFabric& fabric, PeerAddress self)
+      : fabric_(fabric),
+        self_(self),
+        kernel_({.self = self,
+                 .fabric = "simulated",
+                 .shard_count = fabric.options_.shard_count,
+                 .call_patience = fabric.options_.call_patience,
+                 .idle_age = fabric.options_.idle_age},
+                fabric.codec_, *this) {
+    const auto added = kernel_.add_module(fabric.module_);
+    EPIC_ASSERT(added.has_value(), "{}", added.error());
+  }
+
+  void send(const PeerAddress& to, kernel::Message message) override {
+    const std::uint16_t from = self_.node.value;
+    auto& last = fabric_.last_arrival_ns_[{from, to.node.value}];
+    last = std::max(last, fabric_.now_ns_ + fabric_.draw(fabric_.options_.frame_delay_max).count());
+    const std::uint64_t fingerprint = fingerprint_of(message);
+    fabric_.schedule_at(0, last, fingerprint, [this, &fabric = fabric_, from = self_, to, message = std::move(message)]() mutable {
+      Node* const receiver = fabric.find_node(to.node.value);
+      if (receiver != nullptr && receiver->self_ == to) {
+        receiver->kernel_.on_message(from, std::move(message));
+        fabric.drive(*receiver);
+      } else if (Node* const sender = fabric.find_node(from.node.value); sender == this && sender->self_ == from) {
+        sender->kernel_.on_peer_lost(to);
+        fabric.drive(*sender);
+      }
+    });
+  }
+
+  void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
+    own_event(fabric_.draw(fabric_.options_.load_delay_max), fingerprint_of(key, activation.slot, activation.generation),
+              [this, activation, type = std::string(type), key = std::string(key)] {
+                const auto loaded = fabric_.store_.load(type, key);
+                kernel::LoadResult result;
+                if (!loaded) {
+                  result = std::unexpected(loaded.error().message);
+                } else if (*loaded) {
+                  const storage::Snapshot& snapshot = **loaded;
+                  result = kernel::LoadedState{snapshot.version, snapshot.schema, **fabric_.store_.schema(snapshot.schema),
+                                               snapshot.bytes};
+                }
+                kernel_.on_loaded(activation, std::move(result));
+              });
+  }
+
+  /// Applied at one moment and confirmed at a later one; a death may fall between.
+  void commit(kernel::Batch batch) override {
+    const kernel::CommitNumber number = batch.number;
+    const std::uint64_t fingerprint = fingerprint_of("commit", number.value, batch.writes.size());
+    auto apply = [this, number, batch = std::move(batch)] {
+      const auto committed = fabric_.store_.commit(batch);
+      if (!committed) {  // fenced: a real node ends itself here
+        fabric_.log_lines_.push_back(fmt::format("node-{} fenced", self_.node));
+        fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
+                         [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
+        return;
+      }
+      own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("committed", number.value),
+                [this, number] { kernel_.on_committed(number); });
+    };
+    auto event = [this, fingerprint, apply = std::move(apply)] {
+      if (fabric_.find_node(self_.node.value) != this) return;  // dead by now
+      own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint, apply);
+    };
+    if (fabric_.are_commits_held_) fabric_.held_commits_.push_back(std::move(event));
+    else event();
+  }
+
+  void take(std::vector<ShardId> shards) override {
+    own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("take", shards.size()), [this, shards = std::move(shards)] {
+      const auto taken = fabric_.store_.take(shards, self_.node, Incarnation{self_.life});
+      EPIC_ASSERT(taken.has_value(), "the memory store refused to give shards");
+      kernel_.on_taken(*taken);
+    });
+  }
+
+  void released(ShardId shard) override {
+    fabric_.schedule(0, fabric_.draw(fabric_.options_.frame_delay_max), fingerprint_of("released", shard.value),
+                     [&fabric = fabric_, shard] {
+                       const auto move = fabric.moves_.find(shard.value);
+                       if (move == fabric.moves_.end()) return;
+                       fabric.owners_[shard.value] = move->second;
+                       fabric.moves_.erase(move);
+                       fabric.publish_map();
+                     });
+  }
+
+  void log(kernel::LogLevel, std::string_view entity, std::string_view message) override {
+    fabric_.log_lines_.push_back(fmt::format("node-{} {} {}", self_.node, entity, message));
+  }
+
+  [[nodiscard]] const PeerAddress& self() const { return self_; }
+  [[nodiscard]] kernel::Kernel& kernel() { return kernel_; }
+  std::optional<std::int64_t> timer_ns;  // the wake-up that is scheduled
+
+ private:
+  void own_event(std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run) {
+    fabric_.schedule(self_.node.value, delay, fingerprint, std::move(run));
+  }
+
+  SimFabric& fabric_;
+  PeerAddress self_;
+  kernel::Kernel kernel_;
+};
+
+// ---- the fabric ----
+
+SimFabric::SimFabric(SimOptions options, const ModuleInfo& module, const kernel::Codec& codec)
+    : options_(options),
+      module_(module),
+      codec_(codec),
+      random_(options.seed),
+      store_(options.shard_count,
+             [this] {
+               return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                   std::chrono::nanoseconds(kWallStartNs + now_ns_)));
+             }),
+      owners_(options.shard_count, 0) {
+  for (std::uint16_t node = 1; node <= options_.nodes; ++node) boot(node);
+  for (std::uint16_t shard = 0; shard < options_.shard_count; ++shard)
+    owners_[shard] = static_cast<std::uint16_t>(shard % options_.nodes + 1);
+  publish_map();
+}
+
+SimFabric::~SimFabric() = default;
+
+void SimFabric::boot(std::uint16_t node) {
+  nodes_[node] = std::make_unique<Node>(*this, PeerAddress{NodeId{node}, next_life_++});
+  Node& booted = *nodes_[node];
+  for (auto& [other_id, other] : nodes_) {
+    if (other_id == node) continue;
+    other->kernel().on_hello(booted.self(), booted.kernel().hello());
+    booted.kernel().on_hello(other->self(), other->kernel().hello());
+  }
+  drive(booted);
+}
+
+void SimFabric::publish_map() {
+  kernel::ShardMap map;
+  map.version = MapVersion{++map_version_};
+  for (const std::uint16_t owner : owners_) map.owners.push_back(NodeId{owner});
+  for (const auto& [id, node] : nodes_) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
+  for (const auto& [id, node] : nodes_)
+    schedule(id, draw(options_.frame_delay_max), fingerprint_of("map", map_version_),
+             [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
+}
+
+bool SimFabric::step() {
+  if (events_.empty()) return false;
+  Event event = std::move(const_cast<Event&>(events_.top()));  // the queue offers no other way to move out of it
+  events_.pop();
+  Node* const node = event.node == 0 ? nullptr : find_node(event.node);
+  if (event.node != 0 && (node == nullptr || node->self().life != event.life)) return true;
+  EPIC_ASSERT(event.time_ns >= now_ns_, "an event at {} comes after {}", event.time_ns, now_ns_);
+  now_ns_ = event.time_ns;
+  const std::uint64_t parts[] = {digest_, static_cast<std::uint64_t>(event.time_ns), event.node, event.fingerprint};
+  digest_ = XXH64(parts, sizeof(parts), 0);
+  ++event_count_;
+  event.run();
+  if (event.node == 0) return true;
+  if (Node* const same = find_node(event.node); same != nullptr && same->self().life == event.life) drive(*same);
+  return true;
+}
+
+/// Lets a kernel run until it has nothing to do, and notes when it must be woken.
+void SimFabric::drive(Node& node) {
+  kernel::Kernel& kernel = node.kernel();
+  kernel.on_time(now_ns_, kWallStartNs + now_ns_);
+  do {
+    while (kernel.run(64)) {
+    }
+    kernel.seal();
+  } while (kernel.run(0));
+  const auto next = kernel.next_timer_ns();
+  if (!next || *next == INT64_MAX || (node.timer_ns && *node.timer_ns <= *next && *node.timer_ns > now_ns_)) return;
+  node.timer_ns = std::max(*next, now_ns_ + 1);
+  schedule_at(node.self().node.value, *node.timer_ns, fingerprint_of("timer"), [] {});
+}
+
+bool SimFabric::run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit) {
+  const std::int64_t end = now_ns_ + limit.count();
+  while (!done()) {
+    if (events_.empty() || events_.top().time_ns > end) return false;
+    step();
+  }
+  return true;
+}
+
+void SimFabric::run_for(std::chrono::nanoseconds duration) {
+  const std::int64_t end = now_ns_ + duration.count();
+  while (!events_.empty() && events_.top().time_ns <= end) step();
+  now_ns_ = end;
+}
+
+void SimFabric::submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end) {
+  Node* const gateway = find_node(node);
+  EPIC_ASSERT(gateway != nullptr, "node-{} is not alive", node);
+  const std::chrono::nanoseconds patience(record->patience_ns != 0 ? record->patience_ns : options_.call_patience.count());
+  gateway->kernel().on_time(now_ns_, kWallStartNs + now_ns_);
+  gateway->kernel().submit(std::move(record), patience, std::move(on_end));
+  drive(*gateway);
+}
+
+void SimFabric::kill(std::uint16_t node) {
+  const auto found = nodes_.find(node);
+  if (found == nodes_.end()) return;
+  const PeerAddress dead = found->second->self();
+  graveyard_.push_back(std::move(found->second));
+  nodes_.erase(found);
+  for (auto& [id, other] : nodes_)
+    schedule(id, draw(options_.frame_delay_max), fingerprint_of("lost", node), [this, id, dead] { nodes_.at(id)->kernel().on_peer_lost(dead); });
+  schedule(0, options_.detect_delay, fingerprint_of("detected", node), [this, node] {
+    if (find_node(node) != nullptr || nodes_.empty()) return;
+    std::vector<std::uint16_t> alive;
+    for (const auto& [id, other] : nodes_) alive.push_back(id);
+    std::size_t turn = 0;
+    for (std::uint16_t shard = 0; shard < owners_.size(); ++shard) {
+      if (owners_[shard] != node) continue;
+      owners_[shard] = alive[turn++ % alive.size()];
+      moves_.erase(shard);
+    }
+    publish_map();
+  });
+}
+
+void SimFabric::restart(std::uint16_t node) {
+  EPIC_ASSERT(find_node(node) == nullptr, "node-{} is alive", node);
+  boot(node);
+  publish_map();
+}
+
+void SimFabric::move_shard(ShardId shard, std::uint16_t to) {
+  const std::uint16_t from = owners_[shard.value];
+  if (from == to || find_node(from) == nullptr) return;
+  moves_[shard.value] = to;
+  schedule(from, draw(options_.frame_delay_max), fingerprint_of("release", shard.value), [this, from, shard] {
+    const ShardId shards[] = {shard};
+    nodes_.at(from)->kernel().on_release(shards);
+  });
+}
+
+void SimFabric::hold_commits(bool is_held) {
+  are_commits_held_ = is_held;
+  if (is_held) return;
+  for (const auto& commit : std::exchange(held_commits_, {})) commit();
+}
+
+void SimFabric::schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run) {
+  schedule_at(node, now_ns_ + delay.count(), fingerprint, std::move(run));
+}
+
+void SimFabric::schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run) {
+  const Node* const target = node == 0 ? nullptr : find_node(node);
+  events_.push({time_ns, next_order_++, node, target == nullptr ? 0 : target->self().life, fingerprint, std::move(run)});
+}
+
+std::chrono::nanoseconds SimFabric::draw(std::chrono::nanoseconds max) {
+  return std::chrono::nanoseconds(1 + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(max.count())));
+}
+
+kernel::Kernel& SimFabric::kernel(std::uint16_t node) { return nodes_.at(node)->kernel(); }
+
+SimFabric::Node* SimFabric::find_node(std::uint16_t node) {
+  const auto found = nodes_.find(node);
+  return found == nodes_.end() ? nullptr : found->second.get();
+}
+
+std::uint16_t SimFabric::owner_of(std::string_view entity) const {
+  return owners_[kernel::shard_of(entity, options_.shard_count).value];
+}
+
+}  // namespace epic::sim

@@ -1,0 +1,138 @@
+#pragma once
+// SimFabric: several kernels in one thread, under a virtual clock, network and store, all from one seed.
+//
+// Everything that a driver would do is an event with a time: a frame arrives, a load or commit is done, a node dies. The
+// next event in time runs, the kernels it touched run, and what they ask for becomes further events after delays drawn
+// from the seed. Frames between two nodes keep their order, as sockets do. Every event goes into a digest.
+//
+// Invariant: equal seeds and equal calls from the test give equal digests, to the byte.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "epic/module.hpp"
+#include "kernel/kernel.hpp"
+#include "storage/memory_store.hpp"
+
+namespace epic::sim {
+
+struct SimOptions {
+  std::uint64_t seed = 1;
+  std::uint16_t nodes = 3;
+  std::uint16_t shard_count = 16;
+  std::chrono::nanoseconds frame_delay_max = std::chrono::microseconds(500);
+  std::chrono::nanoseconds load_delay_max = std::chrono::microseconds(300);
+  std::chrono::nanoseconds commit_delay_max = std::chrono::milliseconds(2);
+  std::chrono::nanoseconds detect_delay = std::chrono::milliseconds(50);  // from a death to the next shard map
+  std::chrono::nanoseconds call_patience = kernel::limits::kCallPatience;
+  std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;
+};
+
+class SimFabric {
+ public:
+  SimFabric(SimOptions options, const ModuleInfo& module, const kernel::Codec& codec);
+  ~SimFabric();
+  SimFabric(const SimFabric&) = delete;
+  SimFabric& operator=(const SimFabric&) = delete;
+
+  /// Runs the next event. False: nothing is left to happen.
+  bool step();
+  /// Runs events until `done`, or until `limit` of virtual time has passed. Returns whether it was done.
+  bool run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit = std::chrono::seconds(120));
+  void run_for(std::chrono::nanoseconds duration);
+
+  /// Makes a call as a client of `node` (1 …), and runs the fabric until it has ended. Throws what the call ends in.
+  template <class R>
+  R call(std::uint16_t node, Call<R>&& call) {
+    auto record = std::move(call).epic_take_record();
+    const detail::RecordPtr<detail::ResultRecord<R>> kept = record;
+    bool is_done = false;
+    submit(node, kernel::RecordRef(record.detach()), [&is_done](kernel::Record&) { is_done = true; });
+    if (!run_until([&] { return is_done; })) throw std::logic_error("the simulated fabric came to rest without an answer");
+    return kept->take();
+  }
+  /// Starts a call without waiting; the returned flag is set when it has ended.
+  template <class R>
+  std::shared_ptr<bool> start_call(std::uint16_t node, Call<R>&& call,
+                                   std::function<void(detail::ResultRecord<R>&)> on_end) {
+    auto ended = std::make_shared<bool>(false);
+    auto record = std::move(call).epic_take_record();
+    submit(node, kernel::RecordRef(record.detach()), [ended, on_end = std::move(on_end)](kernel::Record& done) {
+      *ended = true;
+      if (on_end) on_end(static_cast<detail::ResultRecord<R>&>(done));
+    });
+    return ended;
+  }
+
+  /// The process is gone at once; its shards go to the others after detect_delay.
+  void kill(std::uint16_t node);
+  /// A new life in the slot; it takes shards back from the others by planned moves.
+  void restart(std::uint16_t node);
+  /// Asks the owner to give the shard to `to`, as a planned move.
+  void move_shard(kernel::ShardId shard, std::uint16_t to);
+  /// No commit is confirmed until released, as on a disk that is full.
+  void hold_commits(bool is_held);
+
+  [[nodiscard]] kernel::Kernel& kernel(std::uint16_t node);
+  [[nodiscard]] storage::MemoryStore& store() { return store_; }
+  [[nodiscard]] std::uint16_t owner_of(std::string_view entity) const;
+  [[nodiscard]] std::chrono::nanoseconds now() const { return std::chrono::nanoseconds(now_ns_); }
+  /// Of all events so far.
+  [[nodiscard]] std::uint64_t digest() const { return digest_; }
+  [[nodiscard]] std::uint64_t event_count() const { return event_count_; }
+  /// Lines that entities have logged, in order: "node-1 Barrel/3 message".
+  [[nodiscard]] const std::vector<std::string>& log_lines() const { return log_lines_; }
+
+ private:
+  class Node;
+  struct Event {
+    std::int64_t time_ns;
+    std::uint64_t order;
+    std::uint16_t node;         // 0: the fabric's own
+    std::uint64_t life;         // dropped when the node has another by then
+    std::uint64_t fingerprint;  // what goes into the digest
+    std::function<void()> run;
+    bool operator>(const Event& other) const {
+      return time_ns != other.time_ns ? time_ns > other.time_ns : order > other.order;
+    }
+  };
+
+  void submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end);
+  void schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run);
+  void schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run);
+  [[nodiscard]] std::chrono::nanoseconds draw(std::chrono::nanoseconds max);
+  void boot(std::uint16_t node);
+  void publish_map();
+  void drive(Node& node);
+  [[nodiscard]] Node* find_node(std::uint16_t node);
+
+  SimOptions options_;
+  const ModuleInfo& module_;
+  const kernel::Codec& codec_;
+  std::mt19937_64 random_;
+  storage::MemoryStore store_;
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  std::map<std::uint16_t, std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<Node>> graveyard_;  // dead: never run again, freed with the fabric
+  std::map<std::pair<std::uint16_t, std::uint16_t>, std::int64_t> last_arrival_ns_;
+  std::vector<std::uint16_t> owners_;
+  std::map<std::uint16_t, std::uint16_t> moves_;  // shard → node, under way
+  std::uint64_t map_version_ = 0;
+  std::uint64_t next_life_ = 1;
+  std::uint64_t next_order_ = 1;
+  std::uint64_t event_count_ = 0;
+  std::int64_t now_ns_ = 1;
+  std::uint64_t digest_ = 0;
+  bool are_commits_held_ = false;
+  std::vector<std::function<void()>> held_commits_;
+  std::vector<std::string> log_lines_;
+};
+
+}  // namespace epic::sim

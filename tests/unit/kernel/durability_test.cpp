@@ -1,0 +1,148 @@
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "kernel/kernel.hpp"
+#include "sim/sim_fabric.hpp"
+#include "test_entities.hpp"
+
+using namespace epic;
+using namespace epic::testing_entities;
+using namespace std::chrono_literals;
+using epic::sim::SimFabric;
+using epic::sim::SimOptions;
+
+namespace {
+
+struct Fixture {
+  explicit Fixture(SimOptions options = {.seed = 5}) : fabric(options, module(), codec) {}
+  codec::CapnpCodec codec;
+  SimFabric fabric;
+};
+
+}  // namespace
+
+TEST_CASE("durability: no result leaves before the state that it has seen is durable", "[kernel]") {
+  Fixture f;
+  f.fabric.run_for(100ms);
+  f.fabric.hold_commits(true);
+  const auto ended = f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), {});
+  f.fabric.run_for(1s);
+  CHECK_FALSE(*ended);
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *ended; }));
+}
+
+TEST_CASE("durability: a reader of another's unsaved change waits as well, through any number of entities", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  f.fabric.run_for(100ms);
+  f.fabric.hold_commits(true);
+  const auto changed = f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), {});
+  f.fabric.run_for(100ms);
+  const auto told = f.fabric.start_call<std::int64_t>(1, Ref<Relay>("r")->tell(Ref<Counter>("a")), {});
+  const auto stranger = f.fabric.start_call<std::int64_t>(1, Ref<Counter>("stranger")->get(), {});
+  f.fabric.run_for(1s);
+  CHECK_FALSE(*changed);
+  CHECK_FALSE(*told);
+  CHECK(*stranger);
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *changed && *told; }));
+}
+
+TEST_CASE("durability: bytes that did not change are not written", "[kernel]") {
+  Fixture f;
+  const Ref<Counter> counter("a");
+  f.fabric.call(1, counter->add(1));
+  const auto version = (*f.fabric.store().load("Counter", "a"))->version;
+  for (int i = 0; i < 10; ++i) f.fabric.call(1, counter->touch());
+  CHECK((*f.fabric.store().load("Counter", "a"))->version == version);
+}
+
+TEST_CASE("durability: many changes of one entity make few rows", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  int ended = 0;
+  for (int i = 0; i < 1000; ++i)
+    f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), [&](auto&) { ++ended; });
+  REQUIRE(f.fabric.run_until([&] { return ended == 1000; }));
+  CHECK(f.fabric.kernel(1).stats().rows < 20);
+  CHECK(f.fabric.call(1, Ref<Counter>("a")->get()) == 1000);
+}
+
+TEST_CASE("durability: what was acknowledged is there after its node died", "[kernel]") {
+  Fixture f;
+  std::map<int, std::int64_t> acknowledged;
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 30; ++i) acknowledged[i] = f.fabric.call(1, Ref<Counter>(i)->add(1));
+    if (round % 2 == 0) {
+      f.fabric.kill(3);
+      f.fabric.run_for(1s);
+    } else {
+      f.fabric.restart(3);
+    }
+  }
+  for (const auto& [key, value] : acknowledged) CHECK(f.fabric.call(2, Ref<Counter>(key)->get()) == value);
+}
+
+TEST_CASE("durability: a call to a node that dies ends in NodeLost, or succeeds elsewhere, and never hangs", "[kernel]") {
+  Fixture f;
+  int ended = 0, lost = 0;
+  for (int i = 0; i < 60; ++i)
+    f.fabric.start_call<std::int64_t>(1, Ref<Counter>(i)->add_slowly(1), [&](auto& record) {
+      ++ended;
+      try {
+        record.take();
+      } catch (const NodeLost&) {
+        ++lost;
+      }
+    });
+  f.fabric.run_for(5ms);
+  f.fabric.kill(2);
+  CHECK(f.fabric.run_until([&] { return ended == 60; }, 10s));
+  CHECK(lost > 0);
+  CHECK(lost < 60);
+}
+
+TEST_CASE("durability: a planned move keeps state and order, and refuses no call", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  const auto shard = kernel::ShardId{static_cast<std::uint16_t>(0)};
+  static_cast<void>(shard);
+  std::vector<std::int64_t> results;
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 10; ++i)
+      f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), [&](auto& record) { results.push_back(record.take()); });
+    for (std::uint16_t s = 0; s < 16; ++s)
+      f.fabric.move_shard(kernel::ShardId{s}, static_cast<std::uint16_t>(round % 3 + 1));
+    f.fabric.run_for(std::chrono::microseconds(700));
+  }
+  REQUIRE(f.fabric.run_until([&] { return results.size() == 200; }, 20s));
+  for (std::size_t i = 0; i < results.size(); ++i) CHECK(results[i] == static_cast<std::int64_t>(i) + 2);
+}
+
+TEST_CASE("durability: state above the bound is refused, and the entity goes on from its last saved state", "[kernel]") {
+  Fixture f;
+  CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("b")->grow(9u << 20)), StateTooLarge);
+  CHECK(f.fabric.call(2, Ref<Blob>("b")->size()) == 1000);
+}
+
+TEST_CASE("durability: saved() waits until the change is durable", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  f.fabric.call(1, Ref<Caller>("a")->remember(1));
+  CHECK((*f.fabric.store().load("Caller", "a")).has_value());
+}
+
+TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  REQUIRE((*f.fabric.store().load("Counter", "a")).has_value());
+  f.fabric.call(1, Ref<Counter>("a")->forget());
+  CHECK_FALSE((*f.fabric.store().load("Counter", "a")).has_value());
+}
+
+TEST_CASE("durability: a drained node has saved everything and lets its shards go", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  for (int i = 0; i < 50; ++i) f.fabric.call(1, Ref<Counter>(i)->add(i));
+  f.fabric.kernel(1).on_drain();
+  CHECK(f.fabric.run_until([&] { return f.fabric.kernel(1).is_drained(); }, 5s));
+  for (int i = 1; i < 50; ++i) CHECK((*f.fabric.store().load("Counter", std::to_string(i))).has_value());
+}

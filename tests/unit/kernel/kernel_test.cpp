@@ -1,0 +1,175 @@
+#include "kernel/kernel.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "codec/capnp_codec.hpp"
+#include "sim/sim_fabric.hpp"
+#include "test_entities.hpp"
+
+using namespace epic;
+using namespace epic::testing_entities;
+using namespace std::chrono_literals;
+using epic::sim::SimFabric;
+using epic::sim::SimOptions;
+
+namespace {
+
+struct Fixture {
+  explicit Fixture(SimOptions options = {.seed = 7}) : fabric(options, module(), codec) {}
+  codec::CapnpCodec codec;
+  SimFabric fabric;
+};
+
+/// A key of Counter whose owner is (or is not) the node that owns `entity`.
+std::string key_owned(SimFabric& fabric, std::string_view type, std::uint16_t node) {
+  for (int i = 0;; ++i)
+    if (fabric.owner_of(std::string(type) + "/" + std::to_string(i)) == node) return std::to_string(i);
+}
+
+}  // namespace
+
+TEST_CASE("kernel: the first call activates an entity, later ones find it as it was", "[kernel]") {
+  Fixture f;
+  const Ref<Counter> counter("a");
+  CHECK(f.fabric.call(1, counter->add(2)) == 2);
+  CHECK(f.fabric.call(2, counter->add(3)) == 5);
+  CHECK(f.fabric.call(3, counter->get()) == 5);
+  CHECK(f.fabric.call(3, counter->who()) == "a");
+}
+
+TEST_CASE("kernel: a call crosses nodes with its arguments and its result", "[kernel]") {
+  Fixture f;
+  const std::string here = key_owned(f.fabric, "Caller", 1);
+  const std::string there = key_owned(f.fabric, "Counter", 2);
+  CHECK(f.fabric.call(3, Ref<Caller>(here)->add_to(Ref<Counter>(there), 41)) == 41);
+  CHECK(f.fabric.kernel(1).activations().find("Caller/" + here) != nullptr);
+  CHECK(f.fabric.kernel(2).activations().find("Counter/" + there) != nullptr);
+}
+
+TEST_CASE("kernel: an exception arrives as thrown inside a node, with type and message from another", "[kernel]") {
+  Fixture f;
+  const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
+  CHECK(f.fabric.call(1, caller->catch_failure(Ref<Counter>(key_owned(f.fabric, "Counter", 1)))) == "here: no barrels left");
+  CHECK(f.fabric.call(1, caller->catch_failure(Ref<Counter>(key_owned(f.fabric, "Counter", 2)))) ==
+        "std::invalid_argument: no barrels left");
+}
+
+TEST_CASE("kernel: a method that throws keeps its earlier changes", "[kernel]") {
+  Fixture f;
+  const Ref<Counter> counter("a");
+  CHECK_THROWS_AS(f.fabric.call(f.fabric.owner_of("Counter/a"), counter->fail("x")), std::invalid_argument);
+  CHECK(f.fabric.call(1, counter->get()) == 1);
+}
+
+TEST_CASE("kernel: calls between two entities start in the order in which they were made", "[kernel]") {
+  const std::uint16_t callee_node = GENERATE(1, 2);
+  Fixture f;
+  const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
+  const auto results = f.fabric.call(1, caller->add_in_order(Ref<Counter>(key_owned(f.fabric, "Counter", callee_node)), 100));
+  REQUIRE(results.size() == 100);
+  for (std::size_t i = 0; i < results.size(); ++i) CHECK(results[i] == static_cast<std::int64_t>(i) + 1);
+}
+
+TEST_CASE("kernel: a chain of local calls neither overflows the stack nor starves the run queue", "[kernel]") {
+  Fixture f;
+  const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
+  const Ref<Counter> counter(key_owned(f.fabric, "Counter", 1));
+  CHECK(f.fabric.call(1, caller->call_many(counter, 200'000)) == 200'000);
+}
+
+TEST_CASE("kernel: gather collects results from all nodes", "[kernel]") {
+  Fixture f;
+  std::vector<Ref<Counter>> counters;
+  for (int i = 0; i < 20; ++i) {
+    counters.emplace_back(i);
+    f.fabric.call(1, counters.back()->add(i));
+  }
+  CHECK(f.fabric.call(2, Ref<Caller>("c")->sum(counters)) == 190);
+}
+
+TEST_CASE("kernel: methods interleave at yield points, exclusive ones do not", "[kernel]") {
+  Fixture f;
+  for (int i = 0; i < 3; ++i) f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add_slowly(1), {});
+  for (int i = 0; i < 3; ++i) f.fabric.start_call<std::int64_t>(1, Ref<Account>("a")->deposit(1), {});
+  f.fabric.run_for(1s);
+  CHECK(f.fabric.call(1, Ref<Counter>("a")->get()) == 1);
+  CHECK(f.fabric.call(1, Ref<Account>("a")->balance()) == 3);
+}
+
+TEST_CASE("kernel: a call that would wait for itself gets Deadlock at once, a const one enters", "[kernel]") {
+  Fixture f;
+  const Ref<Account> account("a");
+  CHECK(f.fabric.call(1, account->deposit(5)) == 5);
+  CHECK(f.fabric.call(1, account->read_through_lock()) == 5);
+  const auto before = f.fabric.now();
+  try {
+    f.fabric.call(f.fabric.owner_of("Account/a"), account->deposit_twice(1));
+    FAIL("no deadlock was found");
+  } catch (const Deadlock& error) {
+    CHECK_THAT(error.what(), Catch::Contains("Account/a.deposit"));
+    CHECK_THAT(error.what(), Catch::Contains("Account/a.deposit_twice"));
+  }
+  CHECK(f.fabric.now() - before < 1s);
+}
+
+TEST_CASE("kernel: a deadline ends the wait, not the method, and says who waited for whom", "[kernel]") {
+  const std::uint16_t callee_node = GENERATE(1, 2);
+  Fixture f;
+  const std::string key = key_owned(f.fabric, "Counter", callee_node);
+  const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
+  f.fabric.call(1, Ref<Counter>(key)->get());
+  const std::string message = f.fabric.call(1, caller->impatient(Ref<Counter>(key)));
+  CHECK_THAT(message, Catch::Contains("Caller/" + std::string(caller.key()) + ".impatient"));
+  CHECK_THAT(message, Catch::Contains("3 ms"));
+  CHECK_THAT(message, Catch::Contains("Counter/" + key + ".add_slowly"));
+  f.fabric.run_for(1s);
+  CHECK(f.fabric.call(1, Ref<Counter>(key)->get()) == 1);
+}
+
+TEST_CASE("kernel: an unknown class or method is refused with the nearest name", "[kernel]") {
+  Fixture f;
+  const auto no_type = f.fabric.kernel(1).make_call("Countr", "a", "get");
+  REQUIRE_FALSE(no_type.has_value());
+  CHECK(no_type.error().code() == ErrorCode::no_such_type);
+  CHECK_THAT(no_type.error().what(), Catch::Contains("'Counter'"));
+  const auto no_method = f.fabric.kernel(1).make_call("Counter", "a", "gte");
+  REQUIRE_FALSE(no_method.has_value());
+  CHECK_THAT(no_method.error().what(), Catch::Contains("'get'"));
+}
+
+TEST_CASE("kernel: an activation that fails fails its calls, and nothing else", "[kernel]") {
+  Fixture f;
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("broken")->size()), ActivationFailed);
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("broken")->size()), ActivationFailed);
+  CHECK(f.fabric.call(1, Ref<Blob>("fine")->is_started()));
+}
+
+TEST_CASE("kernel: call_id names the call the same way on both sides of a retry, and differs between calls", "[kernel]") {
+  Fixture f;
+  const std::string first = f.fabric.call(1, Ref<Caller>("a")->id());
+  const std::string second = f.fabric.call(1, Ref<Caller>("a")->id());
+  CHECK_FALSE(first.empty());
+  CHECK(first != second);
+}
+
+TEST_CASE("kernel: idle entities are collected and come back as they were", "[kernel]") {
+  Fixture f({.seed = 3, .idle_age = 5s});
+  const std::uint16_t owner = f.fabric.owner_of("Counter/a");
+  CHECK(f.fabric.call(1, Ref<Counter>("a")->add(4)) == 4);
+  f.fabric.run_for(20s);
+  CHECK(f.fabric.kernel(owner).activations().size() == 0);
+  CHECK(f.fabric.call(2, Ref<Counter>("a")->get()) == 4);
+}
+
+TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][sim]") {
+  const auto run = [](std::uint64_t seed) {
+    Fixture f({.seed = seed});
+    for (int i = 0; i < 50; ++i) f.fabric.call(static_cast<std::uint16_t>(i % 3 + 1), Ref<Counter>(i % 7)->add(i));
+    f.fabric.kill(2);
+    for (int i = 0; i < 20; ++i) f.fabric.call(1, Ref<Counter>(i)->touch());
+    return std::pair(f.fabric.digest(), f.fabric.event_count());
+  };
+  CHECK(run(11) == run(11));
+  CHECK(run(11).first != run(12).first);
+}

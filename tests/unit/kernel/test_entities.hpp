@@ -1,0 +1,140 @@
+#pragma once
+// Entities that the kernel's tests drive.
+
+#include <epic/epic.hpp>
+#include <stdexcept>
+
+namespace epic::testing_entities {
+
+class Counter : public Entity {
+  std::int64_t count_ = 0;
+
+ public:
+  Task<std::int64_t> add(std::int64_t amount) { co_return count_ += amount; }
+  Task<std::int64_t> get() const { co_return count_; }
+  Task<void> touch() { co_return; }
+  Task<void> fail(std::string why) {
+    ++count_;
+    throw std::invalid_argument(why);
+    co_return;
+  }
+  Task<std::int64_t> add_slowly(std::int64_t amount) {
+    const std::int64_t before = count_;
+    co_await sleep(std::chrono::milliseconds(10));
+    co_return count_ = before + amount;
+  }
+  Task<std::string> who() const { co_return std::string(key()); }
+  Task<void> forget() {
+    erase();
+    co_return;
+  }
+  EPIC_ENTITY(Counter, state(count_), methods(add, get, touch, fail, add_slowly, who, forget))
+};
+
+/// The same, one call at a time.
+class Account : public Entity {
+  std::int64_t balance_ = 0;
+
+ public:
+  Task<std::int64_t> deposit(std::int64_t amount) {
+    const std::int64_t before = balance_;
+    co_await sleep(std::chrono::milliseconds(10));
+    co_return balance_ = before + amount;
+  }
+  Task<std::int64_t> balance() const { co_return balance_; }
+  /// Calls itself, through its own lock.
+  Task<std::int64_t> deposit_twice(std::int64_t amount) {
+    co_await self()->deposit(amount);
+    co_return co_await self()->deposit(amount);
+  }
+  Task<std::int64_t> read_through_lock() { co_return co_await self()->balance(); }
+  EPIC_ENTITY(Account, state(balance_), methods(balance), exclusive(deposit, deposit_twice, read_through_lock))
+};
+
+/// Calls others.
+class Caller : public Entity {
+  std::vector<std::int64_t> seen_;
+
+ public:
+  Task<std::int64_t> add_to(Ref<Counter> counter, std::int64_t amount) { co_return co_await counter->add(amount); }
+  Task<std::int64_t> sum(std::vector<Ref<Counter>> counters) {
+    std::vector<Call<std::int64_t>> calls;
+    for (const auto& counter : counters) calls.push_back(counter->get());
+    std::int64_t total = 0;
+    for (const std::int64_t value : co_await gather(std::move(calls))) total += value;
+    co_return total;
+  }
+  Task<std::string> catch_failure(Ref<Counter> counter) {
+    try {
+      co_await counter->fail("no barrels left");
+    } catch (const std::invalid_argument& error) {
+      co_return std::string("here: ") + error.what();
+    } catch (const CallFailed& error) {
+      co_return error.type_name() + ": " + error.what();
+    }
+    co_return "nothing was thrown";
+  }
+  /// A hundred calls that nobody awaits until the last; their order is what `seen` shows.
+  Task<std::vector<std::int64_t>> add_in_order(Ref<Counter> counter, int count) {
+    std::vector<Spawned<std::int64_t>> started;
+    for (int i = 0; i < count; ++i) started.push_back(spawn(counter->add(1)));
+    std::vector<std::int64_t> results;
+    for (auto& one : started) results.push_back(co_await one);
+    co_return results;
+  }
+  Task<std::int64_t> call_many(Ref<Counter> counter, std::int64_t count) {
+    std::int64_t last = 0;
+    for (std::int64_t i = 0; i < count; ++i) last = co_await counter->add(1);
+    co_return last;
+  }
+  Task<std::string> impatient(Ref<Counter> counter) {
+    try {
+      co_await counter.with(std::chrono::milliseconds(3))->add_slowly(1);
+    } catch (const Timeout& error) {
+      co_return error.what();
+    }
+    co_return "it was in time";
+  }
+  Task<void> remember(std::int64_t value) {
+    seen_.push_back(value);
+    co_await saved();
+  }
+  Task<std::string> id() const { co_return call_id(); }
+  EPIC_ENTITY(Caller, state(seen_), methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id))
+};
+
+/// Its state grows to any size, and its activation can fail.
+class Blob : public Entity {
+  std::string bytes_;
+  bool is_started_ = false;
+
+ public:
+  Task<void> on_activate() override {
+    if (key() == "broken") throw std::runtime_error("this one never starts");
+    is_started_ = true;
+    co_return;
+  }
+  Task<std::uint64_t> grow(std::uint64_t size) {
+    bytes_.resize(size, 'x');
+    co_return bytes_.size();
+  }
+  Task<std::uint64_t> size() const { co_return bytes_.size(); }
+  Task<bool> is_started() const { co_return is_started_; }
+  EPIC_ENTITY(Blob, state(bytes_), methods(grow, size, is_started))
+};
+
+/// Sees another's change, and tells it on.
+class Relay : public Entity {
+ public:
+  Task<std::int64_t> tell(Ref<Counter> counter) { co_return co_await counter->get(); }
+  EPIC_ENTITY(Relay, methods(tell), transient)
+};
+
+inline const ModuleInfo& module() {
+  static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info, &Blob::epic_info,
+                                          &Relay::epic_info};
+  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
+  return info;
+}
+
+}  // namespace epic::testing_entities
