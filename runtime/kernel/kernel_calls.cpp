@@ -271,6 +271,7 @@ void Kernel::fail(Record& record, std::exception_ptr failure) {
 }
 
 void Kernel::expire(Record& record) {
+  if (record.site != nullptr) record.site->from = {};  // a peer counts for itself, and needs no answer from here
   const char* doing = "";
   switch (record.state) {
     case Record::State::running:

@@ -27,7 +27,8 @@ std::uint64_t fingerprint_of(std::string_view kind, std::uint64_t a = 0, std::ui
 
 std::uint64_t fingerprint_of(const kernel::Message& message) {
   if (const auto* call = std::get_if<kernel::CallMessage>(&message))
-    return XXH64(call->arguments.data(), call->arguments.size(), fingerprint_of(call->target, call->id.sequence, call->method));
+    return XXH64(call->arguments.data(), call->arguments.size(),
+                 fingerprint_of(call->target, call->id.sequence, call->method));
   if (const auto* reply = std::get_if<kernel::ReplyMessage>(&message)) {
     const auto* result = std::get_if<kernel::ResultPart>(&reply->outcome);
     const std::uint64_t kind = fingerprint_of("reply", reply->sequence, reply->outcome.index());
@@ -60,20 +61,22 @@ class SimFabric::Node final : public kernel::Syscalls {
     auto& last = fabric_.last_arrival_ns_[{from, to.node.value}];
     last = std::max(last, fabric_.now_ns_ + fabric_.draw(fabric_.options_.frame_delay_max).count());
     const std::uint64_t fingerprint = fingerprint_of(message);
-    fabric_.schedule_at(0, last, fingerprint, [this, &fabric = fabric_, from = self_, to, message = std::move(message)]() mutable {
-      Node* const receiver = fabric.find_node(to.node.value);
-      if (receiver != nullptr && receiver->self_ == to) {
-        receiver->kernel_.on_message(from, std::move(message));
-        fabric.drive(*receiver);
-      } else if (Node* const sender = fabric.find_node(from.node.value); sender == this && sender->self_ == from) {
-        sender->kernel_.on_peer_lost(to);
-        fabric.drive(*sender);
-      }
-    });
+    fabric_.schedule_at(
+        0, last, fingerprint, [this, &fabric = fabric_, from = self_, to, message = std::move(message)]() mutable {
+          Node* const receiver = fabric.find_node(to.node.value);
+          if (receiver != nullptr && receiver->self_ == to) {
+            receiver->kernel_.on_message(from, std::move(message));
+            fabric.drive(*receiver);
+          } else if (Node* const sender = fabric.find_node(from.node.value); sender == this && sender->self_ == from) {
+            sender->kernel_.on_peer_lost(to);
+            fabric.drive(*sender);
+          }
+        });
   }
 
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
-    own_event(fabric_.draw(fabric_.options_.load_delay_max), fingerprint_of(key, activation.slot, activation.generation),
+    own_event(fabric_.draw(fabric_.options_.load_delay_max),
+              fingerprint_of(key, activation.slot, activation.generation),
               [this, activation, type = std::string(type), key = std::string(key)] {
                 const auto loaded = fabric_.store_.load(type, key);
                 kernel::LoadResult result;
@@ -81,8 +84,8 @@ class SimFabric::Node final : public kernel::Syscalls {
                   result = std::unexpected(loaded.error().message);
                 } else if (*loaded) {
                   const storage::Snapshot& snapshot = **loaded;
-                  result = kernel::LoadedState{snapshot.version, snapshot.schema, **fabric_.store_.schema(snapshot.schema),
-                                               snapshot.bytes};
+                  result = kernel::LoadedState{snapshot.version, snapshot.schema,
+                                               **fabric_.store_.schema(snapshot.schema), snapshot.bytes};
                 }
                 kernel_.on_loaded(activation, std::move(result));
               });
@@ -107,16 +110,19 @@ class SimFabric::Node final : public kernel::Syscalls {
       if (fabric_.find_node(self_.node.value) != this) return;  // dead by now
       own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint, apply);
     };
-    if (fabric_.are_commits_held_) fabric_.held_commits_.push_back(std::move(event));
-    else event();
+    if (fabric_.are_commits_held_)
+      fabric_.held_commits_.push_back(std::move(event));
+    else
+      event();
   }
 
   void take(std::vector<ShardId> shards) override {
-    own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("take", shards.size()), [this, shards = std::move(shards)] {
-      const auto taken = fabric_.store_.take(shards, self_.node, Incarnation{self_.life});
-      EPIC_ASSERT(taken.has_value(), "the memory store refused to give shards");
-      kernel_.on_taken(*taken);
-    });
+    own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("take", shards.size()),
+              [this, shards = std::move(shards)] {
+                const auto taken = fabric_.store_.take(shards, self_.node, Incarnation{self_.life});
+                EPIC_ASSERT(taken.has_value(), "the memory store refused to give shards");
+                kernel_.on_taken(*taken);
+              });
   }
 
   void released(ShardId shard) override {
@@ -157,8 +163,9 @@ SimFabric::SimFabric(SimOptions options, const ModuleInfo& module, const kernel:
       random_(options.seed),
       store_(options.shard_count,
              [this] {
-               return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                   std::chrono::nanoseconds(kWallStartNs + now_ns_)));
+               return std::chrono::system_clock::time_point(
+                   std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                       std::chrono::nanoseconds(kWallStartNs + now_ns_)));
              }),
       owners_(options.shard_count, 0) {
   for (std::uint16_t node = 1; node <= options_.nodes; ++node) boot(node);
@@ -240,7 +247,8 @@ void SimFabric::run_for(std::chrono::nanoseconds duration) {
 void SimFabric::submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end) {
   Node* const gateway = find_node(node);
   EPIC_ASSERT(gateway != nullptr, "node-{} is not alive", node);
-  const std::chrono::nanoseconds patience(record->patience_ns != 0 ? record->patience_ns : options_.call_patience.count());
+  const std::chrono::nanoseconds patience(record->patience_ns != 0 ? record->patience_ns
+                                                                   : options_.call_patience.count());
   gateway->kernel().on_time(now_ns_, kWallStartNs + now_ns_);
   gateway->kernel().submit(std::move(record), patience, std::move(on_end));
   drive(*gateway);
@@ -253,7 +261,8 @@ void SimFabric::kill(std::uint16_t node) {
   graveyard_.push_back(std::move(found->second));
   nodes_.erase(found);
   for (auto& [id, other] : nodes_)
-    schedule(id, draw(options_.frame_delay_max), fingerprint_of("lost", node), [this, id, dead] { nodes_.at(id)->kernel().on_peer_lost(dead); });
+    schedule(id, draw(options_.frame_delay_max), fingerprint_of("lost", node),
+             [this, id, dead] { nodes_.at(id)->kernel().on_peer_lost(dead); });
   schedule(0, options_.detect_delay, fingerprint_of("detected", node), [this, node] {
     if (find_node(node) != nullptr || nodes_.empty()) return;
     std::vector<std::uint16_t> alive;
@@ -290,13 +299,16 @@ void SimFabric::hold_commits(bool is_held) {
   for (const auto& commit : std::exchange(held_commits_, {})) commit();
 }
 
-void SimFabric::schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run) {
+void SimFabric::schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint,
+                         std::function<void()> run) {
   schedule_at(node, now_ns_ + delay.count(), fingerprint, std::move(run));
 }
 
-void SimFabric::schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run) {
+void SimFabric::schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint,
+                            std::function<void()> run) {
   const Node* const target = node == 0 ? nullptr : find_node(node);
-  events_.push({time_ns, next_order_++, node, target == nullptr ? 0 : target->self().life, fingerprint, std::move(run)});
+  events_.push(
+      {time_ns, next_order_++, node, target == nullptr ? 0 : target->self().life, fingerprint, std::move(run)});
 }
 
 std::chrono::nanoseconds SimFabric::draw(std::chrono::nanoseconds max) {

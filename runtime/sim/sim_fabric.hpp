@@ -1,9 +1,9 @@
 #pragma once
 // SimFabric: several kernels in one thread, under a virtual clock, network and store, all from one seed.
 //
-// Everything that a driver would do is an event with a time: a frame arrives, a load or commit is done, a node dies. The
-// next event in time runs, the kernels it touched run, and what they ask for becomes further events after delays drawn
-// from the seed. Frames between two nodes keep their order, as sockets do. Every event goes into a digest.
+// Everything that a driver would do is an event with a time: a frame arrives, a load or commit is done, a node dies.
+// The next event in time runs, the kernels it touched run, and what they ask for becomes further events after delays
+// drawn from the seed. Frames between two nodes keep their order, as sockets do. Every event goes into a digest.
 //
 // Invariant: equal seeds and equal calls from the test give equal digests, to the byte.
 
@@ -55,7 +55,8 @@ class SimFabric {
     const detail::RecordPtr<detail::ResultRecord<R>> kept = record;
     bool is_done = false;
     submit(node, kernel::RecordRef(record.detach()), [&is_done](kernel::Record&) { is_done = true; });
-    if (!run_until([&] { return is_done; })) throw std::logic_error("the simulated fabric came to rest without an answer");
+    if (!run_until([&] { return is_done; }))
+      throw std::logic_error("the simulated fabric came to rest without an answer");
     return kept->take();
   }
   /// Starts a call without waiting; the returned flag is set when it has ended.
@@ -105,7 +106,8 @@ class SimFabric {
   };
 
   void submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end);
-  void schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run);
+  void schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint,
+                std::function<void()> run);
   void schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run);
   [[nodiscard]] std::chrono::nanoseconds draw(std::chrono::nanoseconds max);
   void boot(std::uint16_t node);

@@ -32,7 +32,8 @@ TEST_CASE("durability: no result leaves before the state that it has seen is dur
   CHECK(f.fabric.run_until([&] { return *ended; }));
 }
 
-TEST_CASE("durability: a reader of another's unsaved change waits as well, through any number of entities", "[kernel]") {
+TEST_CASE("durability: a reader of another's unsaved change waits as well, through any number of entities",
+          "[kernel]") {
   Fixture f({.seed = 5, .nodes = 1});
   f.fabric.run_for(100ms);
   f.fabric.hold_commits(true);
@@ -82,7 +83,8 @@ TEST_CASE("durability: what was acknowledged is there after its node died", "[ke
   for (const auto& [key, value] : acknowledged) CHECK(f.fabric.call(2, Ref<Counter>(key)->get()) == value);
 }
 
-TEST_CASE("durability: a call to a node that dies ends in NodeLost, or succeeds elsewhere, and never hangs", "[kernel]") {
+TEST_CASE("durability: a call to a node that dies ends in NodeLost, or succeeds elsewhere, and never hangs",
+          "[kernel]") {
   Fixture f;
   int ended = 0, lost = 0;
   for (int i = 0; i < 60; ++i)
@@ -104,12 +106,11 @@ TEST_CASE("durability: a call to a node that dies ends in NodeLost, or succeeds 
 TEST_CASE("durability: a planned move keeps state and order, and refuses no call", "[kernel]") {
   Fixture f;
   f.fabric.call(1, Ref<Counter>("a")->add(1));
-  const auto shard = kernel::ShardId{static_cast<std::uint16_t>(0)};
-  static_cast<void>(shard);
   std::vector<std::int64_t> results;
   for (int round = 0; round < 20; ++round) {
     for (int i = 0; i < 10; ++i)
-      f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), [&](auto& record) { results.push_back(record.take()); });
+      f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1),
+                                        [&](auto& record) { results.push_back(record.take()); });
     for (std::uint16_t s = 0; s < 16; ++s)
       f.fabric.move_shard(kernel::ShardId{s}, static_cast<std::uint16_t>(round % 3 + 1));
     f.fabric.run_for(std::chrono::microseconds(700));
@@ -118,7 +119,8 @@ TEST_CASE("durability: a planned move keeps state and order, and refuses no call
   for (std::size_t i = 0; i < results.size(); ++i) CHECK(results[i] == static_cast<std::int64_t>(i) + 2);
 }
 
-TEST_CASE("durability: state above the bound is refused, and the entity goes on from its last saved state", "[kernel]") {
+TEST_CASE("durability: state above the bound is refused, and the entity goes on from its last saved state",
+          "[kernel]") {
   Fixture f;
   CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("b")->grow(9u << 20)), StateTooLarge);

@@ -89,7 +89,7 @@ class Caller : public Entity {
   }
   Task<std::string> impatient(Ref<Counter> counter) {
     try {
-      co_await counter.with(std::chrono::milliseconds(3))->add_slowly(1);
+      co_await counter.with(std::chrono::milliseconds(6))->add_slowly(1);
     } catch (const Timeout& error) {
       co_return error.what();
     }
@@ -100,7 +100,8 @@ class Caller : public Entity {
     co_await saved();
   }
   Task<std::string> id() const { co_return call_id(); }
-  EPIC_ENTITY(Caller, state(seen_), methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id))
+  EPIC_ENTITY(Caller, state(seen_),
+              methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id))
 };
 
 /// Its state grows to any size, and its activation can fail.
@@ -131,8 +132,8 @@ class Relay : public Entity {
 };
 
 inline const ModuleInfo& module() {
-  static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info, &Blob::epic_info,
-                                          &Relay::epic_info};
+  static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info,
+                                          &Blob::epic_info, &Relay::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
