@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <kj/io.h>
 
+#include <bit>
 #include <cstring>
 
 #include "codec/limits.hpp"
 
 namespace epic::codec {
 namespace {
+
+static_assert(std::endian::native == std::endian::little, "data sections are written as they lie in memory");
 
 bool is_aligned(std::span<const std::byte> bytes) {
   return reinterpret_cast<std::uintptr_t>(bytes.data()) % sizeof(capnp::word) == 0;
@@ -59,6 +62,15 @@ std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot) {
   std::uint64_t bits = 0;
   std::memcpy(&bits, data.begin() + at, size_bytes);
   return bits;
+}
+
+void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits) {
+  if (slot.size == SlotSize::bit) {
+    data[slot.offset / 8] |= static_cast<kj::byte>(bits << (slot.offset % 8));
+    return;
+  }
+  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
+  std::memcpy(data.begin() + slot.offset * size_bytes, &bits, size_bytes);
 }
 
 capnp::List<capnp::AnyStruct>::Reader read_struct_list(capnp::AnyPointer::Reader pointer) {

@@ -32,6 +32,9 @@ class IncomingMessage {
 /// The bits in a slot; 0 if the struct was written shorter.
 [[nodiscard]] std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot);
 
+/// Into a slot that is still zero; of `bits`, those that fit it.
+void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits);
+
 /// The pointer in a slot; null if the struct was written shorter.
 [[nodiscard]] inline capnp::AnyPointer::Reader read_pointer(capnp::List<capnp::AnyPointer>::Reader pointers,
                                                             Slot slot) {

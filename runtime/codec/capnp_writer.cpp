@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <bit>
 #include <stdexcept>
 
+#include "codec/capnp_message.hpp"
 #include "codec/limits.hpp"
 #include "codec/scalars.hpp"
 #include "codec/sort_key.hpp"
@@ -19,19 +19,8 @@ using capnp::List;
 using reflect::Kind;
 using reflect::TypeInfo;
 
-static_assert(std::endian::native == std::endian::little, "data sections are written as they lie in memory");
-
 /// A list of Cap'n Proto holds fewer than 2^29 elements, a text fewer than 2^29 bytes.
 constexpr std::size_t kListCountMax = (std::size_t{1} << 29) - 2;
-
-void store_bits(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits) {
-  if (slot.size == SlotSize::bit) {
-    data[slot.offset / 8] |= static_cast<kj::byte>(bits << (slot.offset % 8));
-    return;
-  }
-  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
-  std::memcpy(data.begin() + slot.offset * size_bytes, &bits, size_bytes);
-}
 
 class Writer {
  public:
@@ -40,7 +29,7 @@ class Writer {
     if (slot.size == SlotSize::pointer) {
       pointer(plan, around.getPointerSection()[slot.offset], object);
     } else {
-      store_bits(around.getDataSection(), slot, load_bits(*plan.type, object));
+      write_slot(around.getDataSection(), slot, load_bits(*plan.type, object));
     }
   }
 
@@ -49,7 +38,7 @@ class Writer {
     const TypeInfo& type = *plan.type;
     if (type.kind == Kind::optional) {
       if (const void* const value = type.optional.get(object)) {
-        store_bits(out.getDataSection(), plan.body.slots[0], 1);
+        write_slot(out.getDataSection(), plan.body.slots[0], 1);
         member(*plan.parts[0], plan.body.slots[1], out, value);
       }
     } else if (type.kind == Kind::variant) {
@@ -83,7 +72,7 @@ class Writer {
       if (slot.size == SlotSize::pointer) {
         pointer(*plan.parts[i], pointers[slot.offset], part);
       } else {
-        store_bits(data, slot, load_bits(*plan.parts[i]->type, part));
+        write_slot(data, slot, load_bits(*plan.parts[i]->type, part));
       }
     }
   }
@@ -94,7 +83,7 @@ class Writer {
     if (index >= plan.parts.size())
       throw std::length_error(fmt::format("a {} that holds nothing (valueless by exception) cannot be saved or sent",
                                           reflect::type_text(*plan.type)));
-    store_bits(out.getDataSection(), plan.body.slots[0], index);
+    write_slot(out.getDataSection(), plan.body.slots[0], index);
     member(*plan.parts[index], plan.body.slots[index + 1], out, ops.get(object));
   }
 

@@ -1,0 +1,63 @@
+#include "codec/json_codec.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/serialize.hpp>
+#include <exception>
+
+#include "codec/json_text.hpp"
+#include "codec/json_writer.hpp"
+#include "codec/object_json.hpp"
+
+namespace epic::codec {
+
+boost::json::value to_json(const reflect::TypeInfo& type, const void* object) {
+  LabelCache labels;
+  return JsonWriter<ObjectView>().write(ObjectView(type, object, labels));
+}
+
+std::expected<void, kernel::CodecError> from_json(const boost::json::value& json, const reflect::TypeInfo& type,
+                                                  void* object, UnknownFields unknown_fields) {
+  LabelCache labels;
+  JsonReader<ObjectSink> reader(unknown_fields);
+  try {
+    return reader.read(json, ObjectSink(type, object, labels));
+  } catch (const std::exception& error) {  // the user's own constructor, comparison or hash
+    return std::unexpected(kernel::CodecError{.path = reader.error().path, .what = error.what()});
+  }
+}
+
+std::expected<void, std::string> arguments_from_json(const boost::json::array& arguments,
+                                                     const reflect::TypeInfo& tuple, void* object) {
+  const std::size_t count = tuple.fields.size();
+  if (arguments.size() != count) {
+    std::string types;
+    for (const auto& field : tuple.fields) types += (types.empty() ? "" : ", ") + reflect::type_text(field.type());
+    return std::unexpected(fmt::format("takes {} argument{}{}, got {}", count == 0 ? "no" : fmt::format("{}", count),
+                                       count == 1 ? "" : "s", types.empty() ? "" : " (" + types + ")",
+                                       arguments.size()));
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const reflect::FieldInfo& field = tuple.fields[i];
+    if (const auto read = from_json(arguments[i], field.type(), field.get(object)); !read) {
+      const auto& [path, what] = read.error();
+      return std::unexpected(fmt::format("argument {}{}{}: {}", i + 1, path.empty() ? "" : ", ", path, what));
+    }
+  }
+  return {};
+}
+
+void JsonCodec::encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const {
+  const std::string text = boost::json::serialize(to_json(type, object));
+  const auto bytes = std::as_bytes(std::span(text));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+std::expected<void, kernel::CodecError> JsonCodec::decode(std::span<const std::byte> bytes, const reflect::Schema&,
+                                                          const reflect::TypeInfo& type, void* object) const {
+  const auto json = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!json) return std::unexpected(kernel::CodecError{.path = {}, .what = json.error()});
+  return from_json(*json, type, object, UnknownFields::ignore);
+}
+
+}  // namespace epic::codec

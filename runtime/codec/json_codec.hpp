@@ -1,0 +1,44 @@
+#pragma once
+// JSON for people and scripts: arguments typed on a command line, state shown by `inspect`, results.
+//
+// Everything is spelt so that it reads back as it was; codec/README.md lists the spellings. Fields that are left out
+// keep what the object had.
+
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <expected>
+
+#include "codec/json_reader.hpp"
+#include "epic/type_info.hpp"
+#include "kernel/codec.hpp"
+
+namespace epic::codec {
+
+/// Throws std::length_error for values nested deeper than kValueDepthMax.
+[[nodiscard]] boost::json::value to_json(const reflect::TypeInfo& type, const void* object);
+
+/// The error is in the user's terms: `expected int32, got the string "x"`. After one, `object` is destructible and its
+/// value unspecified. Never throws.
+[[nodiscard]] std::expected<void, kernel::CodecError> from_json(const boost::json::value& json,
+                                                                const reflect::TypeInfo& type, void* object,
+                                                                UnknownFields unknown_fields = UnknownFields::refuse);
+
+/// As from_json, for the arguments of a method: `tuple` is their tuple. The error is one sentence that counts from one:
+/// "argument 2: expected int32, got the string \"x\"", or "takes 2 arguments (int32, text), got 3".
+[[nodiscard]] std::expected<void, std::string> arguments_from_json(const boost::json::array& arguments,
+                                                                   const reflect::TypeInfo& tuple, void* object);
+
+/// JSON text as bytes. Reads by the names in the text itself; the schema that it was written with is not needed. Fields
+/// that today's type does not have are ignored. Any number of threads.
+class JsonCodec final : public kernel::Codec {
+ public:
+  /// Throws as to_json() does.
+  void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const override;
+
+  [[nodiscard]] std::expected<void, kernel::CodecError> decode(std::span<const std::byte> bytes,
+                                                               const reflect::Schema& written_with,
+                                                               const reflect::TypeInfo& type,
+                                                               void* object) const override;
+};
+
+}  // namespace epic::codec

@@ -1,0 +1,43 @@
+#pragma once
+// How values that JSON has no word for are spelt: times, bytes, numbers that are none.
+//
+//     duration   "1.5s"; read also as 250ms, 5us, 1h30m, 2d, or a number of seconds
+//     time       RFC 3339, "2023-11-14T22:13:20.5Z"; read also with an offset, or as a day alone
+//     bytes      base64 with padding
+//     floats     "NaN", "Infinity", "-Infinity" beside numbers
+
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "epic/type_info.hpp"
+
+namespace epic::codec {
+
+[[nodiscard]] std::string format_duration(std::int64_t nanoseconds);
+[[nodiscard]] std::optional<std::int64_t> parse_duration(std::string_view text);
+
+[[nodiscard]] std::string format_time(std::int64_t nanoseconds);
+[[nodiscard]] std::optional<std::int64_t> parse_time(std::string_view text);
+
+[[nodiscard]] std::string format_base64(std::span<const std::byte> bytes);
+[[nodiscard]] std::optional<Bytes> parse_base64(std::string_view text);
+
+/// JSON strings hold nothing else.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+/// "the string \"x\"", "the number 5", "a list of 3", for sentences after "got".
+[[nodiscard]] std::string describe(const boost::json::value& value);
+
+/// A bool or number from its raw bits.
+[[nodiscard]] boost::json::value number_to_json(reflect::Kind kind, std::uint64_t bits);
+
+/// The raw bits of a bool, number or time of `kind`; the error is "expected …, got …".
+[[nodiscard]] std::expected<std::uint64_t, std::string> scalar_from_json(reflect::Kind kind,
+                                                                         const boost::json::value& value);
+
+}  // namespace epic::codec

@@ -1,0 +1,158 @@
+#pragma once
+// Writes a value as JSON, wherever the value lies: in memory with its table, or in a message with its schema.
+//
+// A View is a value of known kind that can be looked into. Both kinds of view (object_json.cpp, snapshot_json.cpp) go
+// through this one writer, so that a live entity and its snapshot read alike. codec/README.md lists the spellings.
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "codec/json_scalars.hpp"
+#include "codec/limits.hpp"
+
+namespace epic::codec {
+
+/// A value of this kind may be null in JSON, so an optional of it must say more than null when it holds one.
+[[nodiscard]] constexpr bool may_be_null(reflect::Kind kind) {
+  return kind == reflect::Kind::optional || kind == reflect::Kind::ref;
+}
+
+/// Text as it is, unless JSON cannot hold it: then {"base64": "…"}.
+[[nodiscard]] inline boost::json::value text_to_json(std::string_view text) {
+  if (is_utf8(text)) return boost::json::value(boost::json::string_view(text));
+  return boost::json::object{{"base64", format_base64(std::as_bytes(std::span(text)))}};
+}
+
+template <class View>
+class JsonWriter {
+ public:
+  /// Throws std::length_error for values nested deeper than kValueDepthMax.
+  boost::json::value write(const View& view) {
+    using reflect::Kind;
+    switch (view.kind()) {
+      case Kind::enumeration:
+        return enumeration(view);
+      case Kind::duration:
+        return boost::json::string(format_duration(static_cast<std::int64_t>(view.bits())));
+      case Kind::time_point:
+        return boost::json::string(format_time(static_cast<std::int64_t>(view.bits())));
+      case Kind::text:
+        return text_to_json(view.text());
+      case Kind::ref:
+        return view.text().empty() ? boost::json::value(nullptr) : text_to_json(view.text());
+      case Kind::bytes:
+        return boost::json::string(format_base64(view.bytes()));
+      case Kind::optional:
+      case Kind::variant:
+      case Kind::sequence:
+      case Kind::map:
+      case Kind::tuple:
+      case Kind::record:
+        return composed(view);
+      default:
+        return number_to_json(view.kind(), view.bits());
+    }
+  }
+
+ private:
+  static boost::json::value enumeration(const View& view) {
+    const auto number = static_cast<std::int64_t>(view.bits());
+    if (const auto name = view.find_enumerator(number)) return boost::json::value(boost::json::string_view(*name));
+    return number;
+  }
+
+  boost::json::value composed(const View& view) {
+    using reflect::Kind;
+    if (depth_ == kValueDepthMax)
+      throw std::length_error(fmt::format("values are nested more than {} deep", kValueDepthMax));
+    ++depth_;
+    boost::json::value json = view.kind() == Kind::optional   ? optional(view)
+                              : view.kind() == Kind::variant  ? variant(view)
+                              : view.kind() == Kind::sequence ? sequence(view)
+                              : view.kind() == Kind::map      ? map(view)
+                              : view.kind() == Kind::tuple    ? tuple(view)
+                                                              : record(view);
+    --depth_;
+    return json;
+  }
+
+  boost::json::value optional(const View& view) {
+    const auto held = view.held();
+    if (!held) return nullptr;
+    if (!may_be_null(held->kind())) return write(*held);
+    return boost::json::object{{"value", write(*held)}};
+  }
+
+  boost::json::value variant(const View& view) {
+    const auto [label, value] = view.alternative();
+    return boost::json::object{{label, write(value)}};
+  }
+
+  boost::json::value sequence(const View& view) {
+    boost::json::array list;
+    view.each_element([&](const View& element) { list.push_back(write(element)); });
+    return list;
+  }
+
+  boost::json::value tuple(const View& view) {
+    boost::json::array list;
+    view.each_field([&](std::string_view, const View& part) { list.push_back(write(part)); });
+    return list;
+  }
+
+  boost::json::value record(const View& view) {
+    boost::json::object object;
+    view.each_field([&](std::string_view name, const View& part) { object.emplace(name, write(part)); });
+    return object;
+  }
+
+  /// An object, unless a key is no JSON string: then all of it is a list of pairs.
+  boost::json::value map(const View& view) {
+    boost::json::object object;
+    boost::json::array pairs;
+    bool is_object = true;
+    view.each_entry([&](const View& key, const View& value) {
+      auto name = is_object ? key_text(key) : std::nullopt;
+      if (is_object && !name) {
+        is_object = false;
+        pairs = pairs_of(view);
+      }
+      if (is_object) object.emplace(*name, write(value));
+    });
+    if (is_object) return object;
+    return pairs;
+  }
+
+  boost::json::array pairs_of(const View& view) {
+    boost::json::array pairs;
+    view.each_entry([&](const View& key, const View& value) {
+      boost::json::array pair;
+      pair.push_back(write(key));
+      pair.push_back(write(value));
+      pairs.push_back(std::move(pair));
+    });
+    return pairs;
+  }
+
+  /// Texts, refs and enumerators name themselves; nothing else is a key of an object.
+  static std::optional<std::string> key_text(const View& key) {
+    using reflect::Kind;
+    if (key.kind() == Kind::text || key.kind() == Kind::ref) {
+      if (!is_utf8(key.text())) return std::nullopt;
+      return std::string(key.text());
+    }
+    if (key.kind() != Kind::enumeration) return std::nullopt;
+    const auto number = static_cast<std::int64_t>(key.bits());
+    const auto name = key.find_enumerator(number);
+    return name ? std::string(*name) : fmt::format("{}", number);
+  }
+
+  int depth_ = 0;
+};
+
+}  // namespace epic::codec

@@ -1,0 +1,138 @@
+#pragma once
+// Values in Cap'n Proto messages, as the JSON writer and reader see them. Used by snapshot_json.cpp only.
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "codec/capnp_message.hpp"
+#include "codec/json_labels.hpp"
+#include "codec/limits.hpp"
+#include "codec/wire_layout.hpp"
+#include "epic/type_info.hpp"
+#include "reflect/schema.hpp"
+
+namespace epic::codec {
+
+/// A schema with the layout of every struct in it, and what one conversion has used up.
+class WireTypes {
+ public:
+  using Index = reflect::Schema::Index;
+
+  explicit WireTypes(const reflect::Schema& schema);
+
+  [[nodiscard]] const reflect::Schema& schema() const { return schema_; }
+  [[nodiscard]] const reflect::Schema::Node& node(Index index) const { return schema_.node(index); }
+  [[nodiscard]] SlotSize slot(Index index) const { return slot_size(node(index).kind); }
+  /// Of a struct, or of a map's entry.
+  [[nodiscard]] const StructLayout& layout(Index index) const { return layouts_[index]; }
+  [[nodiscard]] Index part(Index index, std::size_t i) const { return node(index).parts[i].type; }
+  [[nodiscard]] const Labels& labels(Index variant);
+
+  /// Notes that `count` elements are about to be made; throws std::length_error when they are too many for one message.
+  void afford(std::size_t count);
+
+ private:
+  const reflect::Schema& schema_;
+  std::vector<StructLayout> layouts_;
+  LabelCache labels_;
+  std::size_t elements_left_;
+};
+
+/// A value in a message. What it is read from depends on its kind: bits, a pointer, or a struct already found.
+class WireView {
+ public:
+  using Pointers = capnp::List<capnp::AnyPointer>::Reader;
+
+  WireView(WireTypes& types, WireTypes::Index index, std::uint64_t bits) : types_(&types), index_(index), bits_(bits) {}
+  WireView(WireTypes& types, WireTypes::Index index, capnp::AnyPointer::Reader pointer)
+      : types_(&types), index_(index), pointer_(pointer) {}
+  WireView(WireTypes& types, WireTypes::Index index, capnp::AnyStruct::Reader body)
+      : types_(&types), index_(index), body_(body) {}
+
+  [[nodiscard]] reflect::Kind kind() const { return node().kind; }
+  [[nodiscard]] std::uint64_t bits() const { return bits_; }
+  [[nodiscard]] std::string_view text() const;
+  [[nodiscard]] std::span<const std::byte> bytes() const;
+  [[nodiscard]] std::optional<std::string_view> find_enumerator(std::int64_t value) const;
+  [[nodiscard]] std::optional<WireView> held() const;
+  [[nodiscard]] std::pair<std::string_view, WireView> alternative() const;
+
+  void each_field(reflect::FunctionRef<void(std::string_view, const WireView&)> visit) const;
+  void each_element(reflect::FunctionRef<void(const WireView&)> visit) const;
+  void each_entry(reflect::FunctionRef<void(const WireView&, const WireView&)> visit) const;
+
+ private:
+  [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }
+  [[nodiscard]] capnp::AnyStruct::Reader body() const { return body_ ? *body_ : pointer_.getAs<capnp::AnyStruct>(); }
+  /// The member in `slot` of a struct, as a value of type `index`.
+  [[nodiscard]] WireView member(WireTypes::Index index, Slot slot, kj::ArrayPtr<const kj::byte> data,
+                                Pointers pointers) const;
+  template <class Number>
+  void each_number(reflect::FunctionRef<void(const WireView&)> visit) const;
+
+  WireTypes* types_;
+  WireTypes::Index index_;
+  std::uint64_t bits_ = 0;
+  capnp::AnyPointer::Reader pointer_;
+  std::optional<capnp::AnyStruct::Reader> body_;
+};
+
+/// A place in a message under construction.
+class WireSink {
+ public:
+  /// Writes bits into a data slot or an element.
+  using SetBits = std::function<void(std::uint64_t bits)>;
+
+  WireSink(WireTypes& types, WireTypes::Index index, SetBits set_bits)
+      : types_(&types), index_(index), set_bits_(std::move(set_bits)) {}
+  WireSink(WireTypes& types, WireTypes::Index index, capnp::AnyPointer::Builder pointer)
+      : types_(&types), index_(index), pointer_(pointer) {}
+  WireSink(WireTypes& types, WireTypes::Index index, capnp::AnyStruct::Builder body)
+      : types_(&types), index_(index), body_(body) {}
+
+  [[nodiscard]] reflect::Kind kind() const { return node().kind; }
+  [[nodiscard]] std::string type_text() const { return types_->schema().type_text(index_); }
+
+  void set_bits(std::uint64_t bits) { set_bits_(bits); }
+  void set_bytes(const Bytes& bytes);
+  bool try_set_text(std::string_view text);
+  bool try_set_enumeration(std::int64_t value) { return set_bits_(static_cast<std::uint64_t>(value)), true; }
+  [[nodiscard]] const std::vector<reflect::Schema::Enumerator>& enumerators() const { return node().enumerators; }
+
+  void reset() {}  // a fresh place holds nothing
+  WireSink emplace();
+
+  [[nodiscard]] const Labels& labels() const { return types_->labels(index_); }
+  WireSink emplace_alternative(std::size_t index);
+
+  void begin_fields() { (void)body(); }
+  [[nodiscard]] std::size_t field_count() const { return node().parts.size(); }
+  [[nodiscard]] std::vector<std::string_view> field_names() const;
+  [[nodiscard]] std::optional<std::size_t> find_field(std::string_view name) const;
+  WireSink field(std::size_t index);
+
+  [[nodiscard]] std::size_t fixed_count() const { return 0; }
+  bool assign(std::size_t count, reflect::FunctionRef<bool(WireSink)> read);
+  bool assign_entries(std::size_t count, reflect::FunctionRef<bool(WireSink, WireSink)> read);
+
+ private:
+  [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }
+  capnp::AnyStruct::Builder body();
+  /// The member in `slot` of `around`, to take a value of type `index`.
+  [[nodiscard]] WireSink member(WireTypes::Index index, Slot slot, capnp::AnyStruct::Builder around) const;
+  template <class Number>
+  bool assign_numbers(unsigned count, reflect::FunctionRef<bool(WireSink)> read);
+
+  WireTypes* types_;
+  WireTypes::Index index_;
+  SetBits set_bits_;
+  capnp::AnyPointer::Builder pointer_{nullptr};
+  std::optional<capnp::AnyStruct::Builder> body_;
+};
+
+}  // namespace epic::codec

@@ -1,0 +1,105 @@
+#include "codec/snapshot_json.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <random>
+
+#include "codec/capnp_codec.hpp"
+#include "codec/json_codec.hpp"
+#include "codec/json_text.hpp"
+#include "reflect/schema_of.hpp"
+#include "support/sample_types.hpp"
+
+using namespace epic::reflect;
+using namespace epic::codec;
+
+namespace {
+
+template <class T>
+std::vector<std::byte> encoded(const T& value) {
+  std::vector<std::byte> bytes;
+  CapnpCodec().encode(type_of<T>(), &value, bytes);
+  return bytes;
+}
+
+/// What a store gives back: the schema went through its text.
+template <class T>
+Schema stored_schema() {
+  return Schema::parse(schema_of(type_of<T>()).text()).value();
+}
+
+/// Bytes to JSON without the type must give what the type gives; and the JSON the same bytes.
+template <class T>
+void check_same(const T& value) {
+  const Schema schema = stored_schema<T>();
+  const auto bytes = encoded(value);
+  const auto json = to_json(schema, bytes);
+  REQUIRE(json.has_value());
+  CHECK(boost::json::serialize(*json) == boost::json::serialize(to_json(type_of<T>(), &value)));
+  const auto again = from_json(schema, *json);
+  INFO((again ? std::string() : again.error().path + ": " + again.error().what));
+  REQUIRE(again.has_value());
+  CHECK(*again == bytes);
+}
+
+struct Hidden {
+  std::variant<sample::Position, std::vector<sample::Color>, std::array<int, 2>> any;
+};
+BOOST_DESCRIBE_STRUCT(Hidden, (), (any))
+
+}  // namespace
+
+TEST_CASE("snapshot json: bytes read without the type as with it, and go back to the same bytes", "[codec]") {
+  check_same(sample::everything());
+  check_same(sample::Everything{});
+  check_same(std::int16_t{-3});
+  check_same(true);
+  check_same(std::string("x"));
+  check_same(std::string());
+  check_same(std::vector<std::string>(10'000, "more than one segment"));
+  check_same(std::map<int, bool>{{1, true}});
+  check_same(std::optional<int>{});
+  check_same(std::tuple<>{});
+  check_same(Hidden{.any = std::vector{sample::Color::red}});
+  check_same(Hidden{.any = std::array{1, 2}});
+}
+
+TEST_CASE("snapshot json: fields that are left out are zero", "[codec]") {
+  const auto bytes = from_json(stored_schema<sample::Everything>(), *parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
+  REQUIRE(bytes.has_value());
+  sample::Everything value;
+  REQUIRE(CapnpCodec().decode(*bytes, stored_schema<sample::Everything>(), type_of<sample::Everything>(), &value));
+  sample::Everything expected;
+  expected.i32 = 5;
+  expected.tree.label = "x";
+  CHECK(value == expected);
+}
+
+TEST_CASE("snapshot json: mistakes are told as for live values", "[codec]") {
+  const auto error = [](std::string_view text) {
+    const auto bytes = from_json(stored_schema<sample::Everything>(), *parse_json(text));
+    return bytes ? std::string("none") : bytes.error().path + ": " + bytes.error().what;
+  };
+  CHECK(error(R"({"places":{"home":{"x":"far"}}})") == "places.home.x: expected float64, got the string \"far\"");
+  CHECK(error(R"({"place":{}})") == ": sample::Everything has no field 'place'; did you mean 'places'?");
+  CHECK(error(R"({"color":"gren"})") == "color: sample::Color has no 'gren'; did you mean 'green'?");
+  CHECK(error(R"({"owner":"nobody"})") == "owner: expected the name of an entity, as \"Type/Key\" is, got \"nobody\"");
+}
+
+TEST_CASE("snapshot json: damaged bytes give an error or a value, and nothing else", "[codec]") {
+  const char* const given = std::getenv("EPIC_SEED");
+  const auto seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  INFO("EPIC_SEED=" << seed);
+  std::mt19937_64 random(seed);
+  const Schema schema = stored_schema<sample::Everything>();
+  const auto good = encoded(sample::everything());
+  int refused = 0;
+  for (int round = 0; round < 2000; ++round) {
+    auto bytes = good;
+    for (std::size_t i = 0, changes = 1 + random() % 8; i < changes; ++i)
+      bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+    if (const auto json = to_json(schema, bytes); !json) ++refused;
+  }
+  CHECK(refused > 50);
+}
