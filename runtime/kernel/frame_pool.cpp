@@ -30,16 +30,24 @@ struct Block {
   Block* next;
 };
 
+/// No constructor and no destructor, so that reaching it costs no check.
 struct Pool {
-  std::array<Block*, kClassCount> free{};
-  std::array<std::uint32_t, kClassCount> kept{};
-  ~Pool() {
-    for (Block*& head : free)
-      while (head != nullptr) ::operator delete(std::exchange(head, head->next));
-  }
+  std::array<Block*, kClassCount> free;
+  std::array<std::uint32_t, kClassCount> kept;
 };
 
-thread_local Pool t_pool;
+constinit thread_local Pool t_pool{};
+
+/// Empties the thread's pool when the thread ends. Touched where memory is first asked for.
+struct Cleaner {
+  ~Cleaner() {
+    for (Block*& head : t_pool.free)
+      while (head != nullptr) ::operator delete(std::exchange(head, head->next));
+  }
+  void touch() const {}
+};
+
+thread_local Cleaner t_cleaner;
 
 constexpr std::size_t class_of(std::size_t size_bytes) { return (size_bytes - 1) / kStepBytes; }
 
@@ -54,6 +62,7 @@ void* allocate_frame(std::size_t size_bytes) {
     --pool.kept[size_class];
     return block;
   }
+  t_cleaner.touch();
   return ::operator new((size_class + 1) * kStepBytes);
 }
 

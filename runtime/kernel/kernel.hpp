@@ -17,6 +17,7 @@
 // shards · kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_outside.cpp
 // outside callers and the inspector · user_api.cpp what entities call.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -209,6 +210,8 @@ class Kernel {
   bool take_lock(RecordRef& record, Activation& activation);
   [[nodiscard]] const Record* find_in_chain(const Record& record, const std::vector<Record*>& holders) const;
   std::coroutine_handle<> start(Record& record, Activation* activation);
+  [[nodiscard]] bool may_start_now(const Record& record, const Activation& activation) const;
+  std::coroutine_handle<> finish_plain(Record& record);
   detail::Waiter* conclude(Record& record);
   void end_execution(Record& record);
   void fail(Record& record, std::exception_ptr failure);
@@ -241,9 +244,22 @@ class Kernel {
   void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message);
 
   // kernel_state.cpp
-  [[nodiscard]] CommitNumber effective(const Activation& activation) const;
-  [[nodiscard]] CommitNumber observed_by(const Record* record) const;
-  void observe(Record* record, CommitNumber number);
+  /// The newest commit that whoever looks at this entity now depends on, its own unsaved change included.
+  [[nodiscard]] CommitNumber effective(const Activation& activation) const {
+    return activation.is_dirty && activation.type->is_gated ? batcher_.forming() : activation.observed;
+  }
+  [[nodiscard]] CommitNumber observed_by(const Record* record) const {
+    if (record == nullptr) return CommitNumber{0};
+    const Activation* activation = activation_of(record);
+    return activation != nullptr ? effective(*activation) : CommitNumber{record->observed};
+  }
+  static void observe(Record* record, CommitNumber number) {
+    if (record == nullptr) return;
+    if (Activation* activation = activation_of(record))
+      activation->observed = std::max(activation->observed, number);
+    else
+      record->observed = std::max(record->observed, number.value);
+  }
   void let_out(const Record* origin, Outgoing item);
   void let_out_now(Outgoing item);
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
@@ -263,7 +279,10 @@ class Kernel {
   void leave_memory(Activation& activation);
   void drop(Activation& activation);
   void discard(Activation& activation, ErrorCode code, const std::string& why);
-  void check_stop(Activation& activation);
+  /// A chance to go, for one that must: nothing of it runs or waits.
+  void check_stop(Activation& activation) {
+    if (activation.must_stop && is_idle(activation)) stop(activation);
+  }
   [[nodiscard]] bool is_idle(const Activation& activation) const;
   void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
   void lose_shard(ShardId shard);

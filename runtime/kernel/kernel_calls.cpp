@@ -33,10 +33,22 @@ std::coroutine_handle<> Kernel::begin_call(Record& record, detail::Waiter& waite
     record.caller = nullptr;
     return waiter.handle;
   }
+  if (Activation* activation = activations_.find(*record.callee);
+      activation != nullptr && may_start_now(record, *activation)) {
+    --direct_calls_left_;
+    record.activation = activation;
+    return start(record, activation);
+  }
   if (const std::coroutine_handle<> next = route(RecordRef::share(record), /*may_run_now=*/direct_calls_left_ > 0))
     return next;
   current_ = nullptr;
   return std::noop_coroutine();
+}
+
+/// The short way, for most calls there are: the entity is live and free, and nothing that came before is waiting.
+bool Kernel::may_start_now(const Record& record, const Activation& activation) const {
+  return activation.state == Activation::State::active && activation.queued == 0 && activation.waiting.empty() &&
+         !record.is_exclusive && !activation.type->info->class_exclusive && direct_calls_left_ > 0;
 }
 
 void Kernel::begin_detached(Record& record) {
@@ -197,13 +209,38 @@ void Kernel::stop_waiting(Record& record, detail::Waiter& waiter) {
 
 /// The method's outermost frame is at its end. Returns what runs next: whoever awaited it.
 std::coroutine_handle<> Kernel::finish_call(Record& record) {
-  const RecordRef kept = RecordRef::share(record);
   end_turn();
   record.destroy_frame();
+  if (record.site == nullptr && !record.is_abandoned && !record.holds_lock && record.waiter != nullptr) {
+    return finish_plain(record);
+  }
+  const RecordRef kept = RecordRef::share(record);
   const bool was_abandoned = record.is_abandoned;
   detail::Waiter* waiter = was_abandoned ? nullptr : conclude(record);
   end_execution(record);
   if (waiter == nullptr || waiter->remaining > 0) {
+    current_ = nullptr;
+    return std::noop_coroutine();
+  }
+  current_ = waiter->execution;
+  return waiter->handle;
+}
+
+/// The short way, for a call inside the node that somebody awaits.
+std::coroutine_handle<> Kernel::finish_plain(Record& record) {
+  Activation* const activation = activation_of(&record);
+  detail::Waiter* const waiter = std::exchange(record.waiter, nullptr);
+  record.state = Record::State::ended;
+  record.caller = nullptr;
+  observe(waiter->execution, observed_by(&record));
+  if (activation != nullptr) {
+    --activation->running;
+    activation->last_used_ns = now_ns_;
+    check_stop(*activation);
+  }
+  calls_.remove(record);
+  record.release();  // whoever waits holds another count
+  if (--waiter->remaining > 0) {
     current_ = nullptr;
     return std::noop_coroutine();
   }

@@ -101,11 +101,6 @@ void Kernel::fail_activation(Activation& activation, const std::string& why) {
 
 // ---- out of memory ----
 
-/// A chance to go, for one that must: nothing of it runs or waits.
-void Kernel::check_stop(Activation& activation) {
-  if (activation.must_stop && is_idle(activation)) stop(activation);
-}
-
 bool Kernel::is_idle(const Activation& activation) const {
   return activation.state == Activation::State::active && activation.running == 0 && activation.queued == 0 &&
          activation.waiting.empty() && activation.lock.waiting_count() == 0;

@@ -11,27 +11,6 @@
 
 namespace epic::kernel {
 
-// ---- what has been observed ----
-
-/// The newest commit that whoever looks at this entity now depends on, its own unsaved change included.
-CommitNumber Kernel::effective(const Activation& activation) const {
-  return activation.is_dirty && activation.type->is_gated ? batcher_.forming() : activation.observed;
-}
-
-CommitNumber Kernel::observed_by(const Record* record) const {
-  if (record == nullptr) return CommitNumber{0};
-  const Activation* activation = activation_of(record);
-  return activation != nullptr ? effective(*activation) : CommitNumber{record->observed};
-}
-
-void Kernel::observe(Record* record, CommitNumber number) {
-  if (record == nullptr) return;
-  if (Activation* activation = activation_of(record))
-    activation->observed = std::max(activation->observed, number);
-  else
-    record->observed = std::max(record->observed, number.value);
-}
-
 void Kernel::mark_dirty(Activation& activation) {
   if (activation.type->info->durability == reflect::Durability::interval &&
       activation.state == Activation::State::active) {

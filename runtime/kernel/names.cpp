@@ -6,6 +6,7 @@
 
 #include "epic/call.hpp"
 #include "epic/ref.hpp"
+#include "kernel/kernel.hpp"
 #include "kernel/limits.hpp"
 
 namespace epic::detail {
@@ -25,6 +26,7 @@ std::string why_no_name(std::string_view type, std::string_view key) {
 
 NamePtr build(std::string_view type, std::string_view key) {
   auto* name = new EntityName();
+  name->is_local = kernel::Kernel::current_kernel() != nullptr;
   name->type_length = static_cast<std::uint32_t>(type.size());
   name->text.reserve(type.size() + 1 + key.size());
   name->text.append(type).append("/").append(key);

@@ -19,9 +19,12 @@
 namespace epic {
 namespace detail {
 
-/// "Type/Key", counted. The text never changes; the shortcut belongs to the kernel of the thread that last called.
+/// "Type/Key", counted. The text never changes; the shortcut belongs to the kernel of the thread that last called. A
+/// name made by an entity's code stays on its node's execution thread, as all that code does, and is counted without a
+/// locked instruction; one made elsewhere (a client's threads, a global) is counted with it.
 struct EntityName {
   std::atomic<std::uint32_t> refs{1};
+  bool is_local = false;
   std::uint32_t type_length = 0;
   std::string text;
   std::uint64_t kernel_tag = 0;  // shortcut: which kernel, which slot, which use of the slot
@@ -32,13 +35,27 @@ struct EntityName {
   [[nodiscard]] std::string_view key() const { return std::string_view(text).substr(type_length + 1); }
 };
 
+inline void add_count(EntityName& name) noexcept {
+  if (name.is_local)
+    name.refs.store(name.refs.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  else
+    name.refs.fetch_add(1, std::memory_order_relaxed);
+}
+/// True when that was the last.
+inline bool drop_count(EntityName& name) noexcept {
+  if (!name.is_local) return name.refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  const std::uint32_t left = name.refs.load(std::memory_order_relaxed) - 1;
+  name.refs.store(left, std::memory_order_relaxed);
+  return left == 0;
+}
+
 /// Owner of one count.
 class NamePtr {
  public:
   NamePtr() = default;
   explicit NamePtr(EntityName* adopted) noexcept : name_(adopted) {}
   NamePtr(const NamePtr& other) noexcept : name_(other.name_) {
-    if (name_ != nullptr) name_->refs.fetch_add(1, std::memory_order_relaxed);
+    if (name_ != nullptr) add_count(*name_);
   }
   NamePtr(NamePtr&& other) noexcept : name_(std::exchange(other.name_, nullptr)) {}
   NamePtr& operator=(NamePtr other) noexcept {
@@ -46,7 +63,7 @@ class NamePtr {
     return *this;
   }
   ~NamePtr() {
-    if (name_ != nullptr && name_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete name_;
+    if (name_ != nullptr && drop_count(*name_)) delete name_;
   }
   [[nodiscard]] EntityName* get() const { return name_; }
   EntityName* operator->() const { return name_; }
