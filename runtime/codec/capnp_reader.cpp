@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <exception>
 
 #include "codec/capnp_message.hpp"
@@ -66,8 +65,7 @@ class Reader {
  public:
   bool root(const ReadPlan& plan, AnyStruct::Reader message, void* object) {
     if (is_struct(plan.written)) return body(plan, message, object);
-    const StructLayout around = make_layout(std::array{plan.slot});
-    return member(plan, around.slots[0], Around(message), object);
+    return member(plan, {.size = plan.slot, .offset = 0}, Around(message), object);  // the only member of a struct
   }
 
   ValuePath path;
@@ -273,13 +271,13 @@ class Reader {
     const reflect::SequenceOps& ops = plan.type->sequence;
     if (!afford(count, ops.element().size_bytes)) return false;
     unsigned index = 0;
-    return ops.assign(object, count, [&](void* element) {
-      path.push_index(index);
-      if (!read(index, element)) return false;
-      path.pop();
-      ++index;
-      return true;
+    path.push_index(0);
+    const bool is_read = ops.assign(object, count, [&](void* element) {
+      path.set_index(index);
+      return read(index++, element);
     });
+    if (is_read) path.pop();
+    return is_read;
   }
 
   bool map(const ReadPlan& plan, AnyPointer::Reader in, void* object) {

@@ -249,8 +249,9 @@ void write_root(const WritePlan& plan, const void* object, AnyPointer::Builder r
       writer.body(plan, root.initAsAnyStruct(plan.body.data_words, plan.body.pointer_count), object);
       return;
     }
-    const StructLayout around = make_layout(std::array{plan.slot});
-    writer.member(plan, around.slots[0], root.initAsAnyStruct(around.data_words, around.pointer_count), object);
+    const bool is_pointer = plan.slot == SlotSize::pointer;
+    writer.member(plan, {.size = plan.slot, .offset = 0}, root.initAsAnyStruct(is_pointer ? 0 : 1, is_pointer ? 1 : 0),
+                  object);
   } catch (const kj::Exception& error) {
     throw std::length_error(fmt::format("a value of {} is too large to be saved or sent: {}",
                                         reflect::type_text(*plan.type), error.getDescription().cStr()));

@@ -54,6 +54,23 @@ class PlanMaker {
  public:
   explicit PlanMaker(const Schema& written) : written_(written) {}
 
+  /// One after the other, not inside each other: a chain of types may be as long as a schema is.
+  std::vector<std::unique_ptr<ReadPlan>> make_all(const TypeInfo& type) {
+    make(/*index=*/0, type);
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
+      const Pending next = pending_[i];
+      fill(*next.plan, next.index, *next.plan->type);
+    }
+    return std::move(plans_);
+  }
+
+ private:
+  struct Pending {
+    ReadPlan* plan;
+    Schema::Index index;
+  };
+
+  /// The plan for a pair, which may still have to be filled.
   const ReadPlan* make(Schema::Index index, const TypeInfo& type) {
     const auto [known, is_new] = known_.try_emplace({index, &type}, nullptr);
     if (!is_new) return known->second;
@@ -64,13 +81,10 @@ class PlanMaker {
     plan.written = node.kind;
     plan.slot = slot_size(node.kind);
     if (is_struct(node.kind) || node.kind == Kind::map) plan.body = make_layout(node.kind, part_sizes(node));
-    fill(plan, index, type);
+    pending_.push_back({.plan = &plan, .index = index});
     return &plan;
   }
 
-  std::vector<std::unique_ptr<ReadPlan>> take() { return std::move(plans_); }
-
- private:
   std::vector<SlotSize> part_sizes(const Schema::Node& node) const {
     std::vector<SlotSize> sizes;
     for (const auto& part : node.parts) sizes.push_back(slot_size(written_.node(part.type).kind));
@@ -221,6 +235,7 @@ class PlanMaker {
 
   const Schema& written_;
   std::vector<std::unique_ptr<ReadPlan>> plans_;
+  std::vector<Pending> pending_;
   std::unordered_map<std::pair<Schema::Index, const TypeInfo*>, const ReadPlan*, KeyHash> known_;
 };
 
@@ -239,11 +254,7 @@ bool is_widening(Kind from, Kind to) {
 
 const ReadPlan& ReadPlans::get(const Schema& written, const TypeInfo& type) {
   PlanList& list = plans_[{.schema = written.id(), .type = &type}];
-  if (list.empty()) {
-    PlanMaker maker(written);
-    maker.make(/*index=*/0, type);
-    list = maker.take();
-  }
+  if (list.empty()) list = PlanMaker(written).make_all(type);
   return *list.front();
 }
 

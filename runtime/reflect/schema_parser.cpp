@@ -148,6 +148,7 @@ class Parser {
     take_sign('<');
     while (!is_sign('>')) {
       if (!parts.empty()) take_sign(',');
+      check_room(parts);
       parts.push_back({.name = {}, .type = type(depth + 1)});
     }
     take();
@@ -155,6 +156,11 @@ class Parser {
     const Schema::Index index = add_node(*kind, {});
     nodes_[index].parts = std::move(parts);
     return index;
+  }
+
+  void check_room(const std::vector<Schema::Part>& parts) const {
+    if (parts.size() == kSchemaPartsMax)
+      throw SyntaxError{token_.at, fmt::format("a type has more than {} parts", kSchemaPartsMax)};
   }
 
   static void check_part_count(Kind kind, std::size_t count, std::size_t at) {
@@ -187,7 +193,7 @@ class Parser {
   }
 
   void field(Schema::Index record) {
-    if (++field_count_ > kSchemaNodesMax) throw SyntaxError{token_.at, "the schema has too many fields"};
+    check_room(nodes_[record].parts);
     std::string name = take_name().text;
     take_sign(':');
     const Schema::Index part = type(/*depth=*/0);
@@ -195,7 +201,6 @@ class Parser {
   }
 
   void enumerator(Schema::Index enumeration) {
-    if (++field_count_ > kSchemaNodesMax) throw SyntaxError{token_.at, "the schema has too many enumerators"};
     std::string name = take_name().text;
     take_sign('=');
     std::int64_t value = 0;
@@ -228,7 +233,6 @@ class Parser {
   std::vector<Schema::Node> nodes_;
   std::unordered_map<std::string, Mention> mentions_;
   std::unordered_map<Kind, Schema::Index> plain_nodes_;
-  std::size_t field_count_ = 0;
 };
 
 std::string located(std::string_view text, const SyntaxError& error) {

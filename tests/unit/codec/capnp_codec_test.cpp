@@ -271,6 +271,19 @@ TEST_CASE("capnp codec: damaged bytes give an error or a value, and nothing else
   CHECK(refused > 100);
 }
 
+TEST_CASE("capnp codec: a schema with a long chain of types is read", "[codec]") {
+  std::string text = "N0";
+  for (int i = 0; i < 10'000; ++i) {
+    text += "\nrecord N" + std::to_string(i) + " { label: text, children: list<N" + std::to_string(i + 1) + "> }";
+  }
+  text += "\nrecord N10000 { }";
+  const Schema schema = Schema::parse(text).value();
+  const sample::Node value{.label = "root", .children = {{.label = "leaf", .children = {}, .named = {}}}, .named = {}};
+  sample::Node read;
+  REQUIRE(CapnpCodec().decode(encoded(value), schema, type_of<sample::Node>(), &read));
+  CHECK(read == value);
+}
+
 TEST_CASE("capnp codec: what is no message is refused with a reason", "[codec]") {
   const auto error = [](std::vector<std::byte> bytes) {
     sample::Everything value;

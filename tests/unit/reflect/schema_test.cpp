@@ -87,6 +87,9 @@ TEST_CASE("schema: bad text gets an error with line and column", "[reflect]") {
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += "list<";
   CHECK_THAT(error(deep), Catch::Contains("nested too deep"));
+  std::string wide = "tuple<int64";
+  for (int i = 0; i < 40'000; ++i) wide += ",int64";
+  CHECK_THAT(error(wide + ">"), Catch::Contains("more than 32768 parts"));
   CHECK_THAT(error(std::string(2 << 20, ' ')), Catch::Contains("above the bound"));
 }
 
