@@ -214,17 +214,45 @@ constexpr std::string_view method_name_of() {
   return name.substr(name.rfind("::") + 2);
 }
 
+/// Stands for a method of which there are several.
+struct Overloaded {
+  bool operator==(const Overloaded&) const = default;
+};
+/// The pointer that `pick` gives for T, or Overloaded.
+template <class T, class Pick>
+constexpr auto one_method(Pick pick) {
+  if constexpr (requires { pick(static_cast<T*>(nullptr)); })
+    return pick(static_cast<T*>(nullptr));
+  else
+    return Overloaded{};
+}
+
+template <class Pointer>
+inline constexpr bool is_valid_method = false;
+template <class Pointer>
+  requires requires { typename MethodTraits<Pointer>::Return; }
+inline constexpr bool is_valid_method<Pointer> =
+    is_task<typename MethodTraits<Pointer>::Return> && MethodTraits<Pointer>::kByValue;
+
+/// False, with a message in the user's words, when the method cannot be called from elsewhere.
 template <auto Pointer>
 constexpr bool check_method() {
-  using Traits = MethodTraits<decltype(Pointer)>;
-  static_assert(
-      is_task<typename Traits::Return>,
-      "epic: a method listed in EPIC_ENTITY must return epic::Task<...>, as it can be called from another process");
-  static_assert(
-      Traits::kByValue,
-      "epic: a method listed in EPIC_ENTITY takes its parameters by value: no references, no pointers, as the caller "
-      "may be in another process");
-  return is_task<typename Traits::Return> && Traits::kByValue;
+  using Type = decltype(Pointer);
+  if constexpr (std::is_same_v<Type, Overloaded>) {
+    static_assert(
+        !std::is_same_v<Type, Overloaded>,
+        "epic: a method listed in EPIC_ENTITY must exist, and must not be overloaded, as it is called by its name "
+        "from other processes: give each a name of its own");
+  } else {
+    static_assert(
+        is_task<typename MethodTraits<Type>::Return>,
+        "epic: a method listed in EPIC_ENTITY must return epic::Task<...>, as it can be called from another process");
+    static_assert(
+        MethodTraits<Type>::kByValue,
+        "epic: a method listed in EPIC_ENTITY takes its parameters by value: no references, no pointers, as the "
+        "caller may be in another process");
+  }
+  return is_valid_method<Type>;
 }
 
 template <class Return>
@@ -330,13 +358,16 @@ class [[nodiscard("epic: a call does not start until it is awaited, or given to 
 namespace detail {
 
 /// One member of a proxy. All members of a proxy lie in one union, so a proxy is one pointer however many methods.
+/// What cannot be called has no operator(); the builder of the class's tables says why.
 template <auto Pointer, reflect::Locking locking, class Signature = decltype(Pointer)>
-struct Method;
+struct Method {
+  const Target* target;
+};
 
 #define EPIC_DEFINE_METHOD(qualifiers)                                               \
   template <auto Pointer, reflect::Locking locking, class T, class R, class... Args> \
+    requires is_valid_method<R (T::*)(Args...) qualifiers>                           \
   struct Method<Pointer, locking, R (T::*)(Args...) qualifiers> {                    \
-    static_assert(check_method<Pointer>());                                          \
     const Target* target;                                                            \
     auto operator()(Args... args) const {                                            \
       using Record = MethodRecord<Pointer, locking>;                                 \

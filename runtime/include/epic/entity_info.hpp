@@ -45,11 +45,11 @@ enum class Durability : std::uint8_t {
 };
 
 struct EntityInfo {
-  std::string_view type_name;                  // as in "Type/Key"
-  std::vector<std::string_view> former_names;  // named("Player", formerly("Hero"))
-  TypeInfo state;                              // a record; object is the void* that `object` gives
-  std::vector<FieldInfo> state_fields;         // what state.fields spans
-  std::vector<std::pair<std::string_view, std::string_view>> renames;  // old, new
+  std::string_view type_name;                                     // as in "Type/Key"
+  std::vector<std::string_view> former_names;                     // named("Player", formerly("Hero"))
+  TypeInfo state;                                                 // a record; object is the void* that `object` gives
+  std::vector<FieldInfo> state_fields;                            // what state.fields spans
+  std::vector<std::vector<std::string_view>> former_field_names;  // by field, from renamed(old, new)
   std::vector<const MethodInfo*> methods;
   bool class_exclusive = false;
   Durability durability = Durability::gated;

@@ -56,7 +56,7 @@ class EntityBuilder {
   }
   template <auto Pointer, reflect::Locking locking>
   EntityBuilder&& method() && {
-    info_.methods.push_back(&method_info<Pointer, locking>());
+    if constexpr (check_method<Pointer>()) info_.methods.push_back(&method_info<Pointer, locking>());
     return std::move(*this);
   }
   EntityBuilder&& class_exclusive() && {
@@ -64,7 +64,7 @@ class EntityBuilder {
     return std::move(*this);
   }
   EntityBuilder&& renamed(std::string_view old_name, std::string_view new_name) && {
-    info_.renames.emplace_back(old_name, new_name);
+    renames_.emplace_back(old_name, new_name);
     return std::move(*this);
   }
   template <class... Former>
@@ -79,12 +79,17 @@ class EntityBuilder {
     return std::move(*this);
   }
   reflect::EntityInfo build() && {
+    info_.former_field_names.resize(info_.state_fields.size());
+    for (const auto& [old_name, new_name] : renames_)
+      for (std::size_t i = 0; i < info_.state_fields.size(); ++i)
+        if (info_.state_fields[i].name == new_name) info_.former_field_names[i].push_back(old_name);
     info_.state = {.kind = reflect::Kind::record, .name = info_.type_name, .size_bytes = sizeof(T)};
     return std::move(info_);
   }
 
  private:
   reflect::EntityInfo info_;
+  std::vector<std::pair<std::string_view, std::string_view>> renames_;  // old, new
 };
 
 struct FormerName {
@@ -97,7 +102,11 @@ template <class T>
 const reflect::EntityInfo& entity_info() {
   struct Holder {
     reflect::EntityInfo info = T::template epic_describe<T>(EntityBuilder<T>(T::epic_declared_name())).build();
-    Holder() { info.state.fields = info.state_fields; }
+    Holder() {
+      for (std::size_t i = 0; i < info.state_fields.size(); ++i)
+        info.state_fields[i].former_names = info.former_field_names[i];
+      info.state.fields = info.state_fields;
+    }
   };
   static const Holder holder;
   return holder.info;
@@ -149,7 +158,12 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_P_METHOD(method) EPIC_P_MEMBER(method, none)
 #define EPIC_P_EXCLUSIVE(method) EPIC_P_MEMBER(method, exclusive)
 #define EPIC_P_MEMBER(method, locking) \
-  ::epic::detail::Method<&EpicSelf::method, ::epic::reflect::Locking::locking> method;
+  ::epic::detail::Method<EPIC_ONE(method), ::epic::reflect::Locking::locking> method;
+// &EpicSelf::method, or Overloaded when there are several: so that the builder can say it in the user's words.
+#define EPIC_ONE(method)                                                       \
+  ::epic::detail::one_method<EpicSelf>([]<class EpicT>(EpicT*)                 \
+                                         requires requires { &EpicT::method; } \
+                                       { return &EpicT::method; })
 
 // ---- pass 2: calls on the builder ----
 #define EPIC_D(section) EPIC_D_##section()
@@ -165,8 +179,8 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_D_gated() .durability(::epic::reflect::Durability::gated)
 #define EPIC_D_transient() .durability(::epic::reflect::Durability::transient)
 #define EPIC_D_STATE(member) .template state<&EpicSelf::member>(#member)
-#define EPIC_D_METHOD(name) .template method<&EpicSelf::name, ::epic::reflect::Locking::none>()
-#define EPIC_D_EXCLUSIVE_METHOD(name) .template method<&EpicSelf::name, ::epic::reflect::Locking::exclusive>()
+#define EPIC_D_METHOD(name) .template method<EPIC_ONE(name), ::epic::reflect::Locking::none>()
+#define EPIC_D_EXCLUSIVE_METHOD(name) .template method<EPIC_ONE(name), ::epic::reflect::Locking::exclusive>()
 
 #define EPIC_SECOND(first, second, ...) second
 #define EPIC_BASE_PROXY(...) EPIC_SECOND(__VA_ARGS__)

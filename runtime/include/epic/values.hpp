@@ -140,14 +140,16 @@ template <class T>
 TypeInfo make_enumeration() {
   static_assert(boost::describe::has_describe_enumerators<T>::value,
                 "epic: describe this enum with BOOST_DESCRIBE_ENUM(Type, values...), so that it is saved by name");
-  using Described = boost::describe::describe_enumerators<T>;
-  static const auto enumerators = []<class... D>(boost::mp11::mp_list<D...>) {
-    return std::array<EnumeratorInfo, sizeof...(D)>{EnumeratorInfo{D::name, static_cast<std::int64_t>(D::value)}...};
-  }(boost::mp11::mp_rename<Described, boost::mp11::mp_list>{});
   TypeInfo info = basic<T>(Kind::enumeration, name_of<T>());
-  info.enumeration = {.enumerators = enumerators,
-                      .get = [](const void* o) { return static_cast<std::int64_t>(as<T>(o)); },
-                      .set = &set_enumeration<T>};
+  if constexpr (boost::describe::has_describe_enumerators<T>::value) {
+    using Described = boost::describe::describe_enumerators<T>;
+    static const auto enumerators = []<class... D>(boost::mp11::mp_list<D...>) {
+      return std::array<EnumeratorInfo, sizeof...(D)>{EnumeratorInfo{D::name, static_cast<std::int64_t>(D::value)}...};
+    }(boost::mp11::mp_rename<Described, boost::mp11::mp_list>{});
+    info.enumeration = {.enumerators = enumerators,
+                        .get = [](const void* o) { return static_cast<std::int64_t>(as<T>(o)); },
+                        .set = &set_enumeration<T>};
+  }
   return info;
 }
 
