@@ -1,0 +1,199 @@
+// Durability of the SQLite store, on a disk that forgets.
+
+#include "storage/sqlite_wal.hpp"
+
+#include <algorithm>
+#include <fstream>
+
+#include "unit/storage/forgetful_disk.hpp"
+#include "unit/storage/store_fixtures.hpp"
+
+using namespace epic::storage;
+using namespace epic::storage::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_log(const std::string& path) { return path.ends_with("-wal"); }
+
+OpenOptions creating_on(const ForgetfulDisk& disk) {
+  OpenOptions options = creating();
+  options.vfs = disk.vfs();
+  return options;
+}
+
+/// Changes each time the log is used again from its start.
+std::string log_salt(const TempDir& directory) {
+  std::ifstream log(directory.path() / "state.sqlite-wal", std::ios::binary);
+  std::string header(32, '\0');
+  log.read(header.data(), static_cast<std::streamsize>(header.size()));
+  return header.substr(16, 8);
+}
+
+std::uint64_t base_seed() {
+  const char* given = std::getenv("EPIC_SEED");
+  return given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
+}
+
+/// Two stores on one disk that commit and maintain by turns; the power goes before the n-th sync.
+class PowerCutRun {
+ public:
+  explicit PowerCutRun(std::uint64_t seed) : random_(seed), cut_at_(1 + random_() % 120) {
+    disk_.before_sync = [this](const std::string&) {
+      if (++syncs_ == cut_at_) {
+        disk_.cut_power(after_.path(), random_);
+        acknowledged_at_cut_ = acknowledged_;
+      }
+      return SQLITE_OK;
+    };
+  }
+
+  void run() {
+    OpenOptions options = creating_on(disk_);
+    options.wal = {.checkpoint_frames = 12, .frames_max = 60};
+    const std::array stores{open_sqlite(before_.file(), options), open_sqlite(before_.file(), options)};
+    const ShardEpoch held = take(*stores[0]);
+    for (int number = 1; syncs_ < cut_at_; ++number) {
+      SqliteStore& store = *stores[random_() % 2];
+      const std::string key = std::to_string(random_() % 6);
+      // Large states spread over many frames, so that cuts fall inside of commits.
+      const std::string text = std::to_string(number) + std::string(random_() % 3 * 9'000, '.');
+      must(store.commit(batch_of({held}, {put("left", key, text), put("right", key, text)})));
+      acknowledged_[key] = number;
+      if (store.wants_maintenance() || random_() % 8 == 0) must(store.maintain());
+    }
+    check_what_is_left();
+  }
+
+ private:
+  void check_what_is_left() {
+    INFO("power cut before sync " << cut_at_);
+    const auto store = open_sqlite(after_.file());
+    for (const auto& [key, number] : acknowledged_at_cut_) {
+      INFO("key " << key << ", acknowledged " << number);
+      const auto left = must(store->load("left", key));
+      const auto right = must(store->load("right", key));
+      REQUIRE(left);
+      REQUIRE(right);
+      CHECK(left->bytes == right->bytes);
+      CHECK(std::stoi(text_of(left->bytes)) >= number);
+    }
+  }
+
+  std::mt19937_64 random_;
+  TempDir before_;
+  TempDir after_;
+  ForgetfulDisk disk_;
+  int cut_at_;
+  int syncs_ = 0;
+  std::map<std::string, int> acknowledged_;
+  std::map<std::string, int> acknowledged_at_cut_;
+};
+
+}  // namespace
+
+TEST_CASE("forgetful disk: what was not synced may be gone after a power cut", "[storage]") {
+  const TempDir before;
+  const TempDir after;
+  const ForgetfulDisk disk;
+  sqlite3* raw = nullptr;
+  REQUIRE(sqlite3_open_v2(before.file().c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                          disk.vfs().c_str()) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(raw, "PRAGMA synchronous = OFF; CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(100000))",
+                       nullptr, nullptr, nullptr) == SQLITE_OK);
+  std::mt19937_64 coin(1);
+  disk.cut_power(after.path(), coin);
+  sqlite3_close(raw);
+
+  std::ifstream file(after.file(), std::ios::binary);
+  const std::string left{std::istreambuf_iterator<char>(file), {}};
+  std::ifstream original(before.file(), std::ios::binary);
+  CHECK(left != std::string{std::istreambuf_iterator<char>(original), {}});
+}
+
+TEST_CASE("sqlite wal: what commit() returned survives a power cut at any moment", "[storage]") {
+  const std::uint64_t first = base_seed();
+  for (std::uint64_t seed = first; seed < first + 60; ++seed) {
+    INFO("EPIC_SEED=" << seed);
+    PowerCutRun(seed).run();
+  }
+}
+
+TEST_CASE("sqlite wal: a commit whose log a neighbour restarts before the sync is durable all the same", "[storage]") {
+  const TempDir before;
+  const TempDir after;
+  ForgetfulDisk disk;
+  const auto store = open_sqlite(before.file(), creating_on(disk));
+  const auto neighbour = open_sqlite(before.file(), creating_on(disk));
+  const ShardEpoch held = take(*store);
+  must(neighbour->commit(batch_of({held}, {put("T", "first", "1")})));
+
+  std::mt19937_64 coin(7);
+  bool is_in_between = false;
+  disk.before_sync = [&](const std::string& path) {
+    if (is_in_between || !is_log(path)) return SQLITE_OK;
+    is_in_between = true;
+    // Here: committed, lock given back, not yet synced.
+    const std::string salt = log_salt(before);
+    must(neighbour->maintain());
+    must(neighbour->commit(batch_of({held}, {put("T", "second", "2")})));
+    CHECK(log_salt(before) != salt);
+    disk.cut_power(after.path(), coin);
+    return SQLITE_OK;
+  };
+  must(store->commit(batch_of({held}, {put("T", "between", "x")})));
+  REQUIRE(is_in_between);
+  CHECK(contents(*open_sqlite(after.file())) == std::vector<std::string>{"T/between=x", "T/first=1", "T/second=2"});
+}
+
+TEST_CASE("sqlite wal: after a failed sync the outcome is unknown and every later write is refused", "[storage]") {
+  const TempDir directory;
+  ForgetfulDisk disk;
+  const auto store = open_sqlite(directory.file(), creating_on(disk));
+  const ShardEpoch held = take(*store);
+  must(store->commit(batch_of({held}, {put("T", "a", "1")})));
+
+  disk.before_sync = [](const std::string& path) { return is_log(path) ? SQLITE_IOERR_FSYNC : SQLITE_OK; };
+  const StoreError error = error_of(store->commit(batch_of({held}, {put("T", "a", "2")})));
+  CHECK(error.code == StoreErrorCode::io);
+  CHECK_THAT(error.message, Catch::Contains("sync the write-ahead log") && Catch::Contains(directory.file().string()));
+
+  disk.before_sync = nullptr;
+  CHECK(error_of(store->commit(batch_of({held}, {put("T", "b", "3")}))).code == StoreErrorCode::io);
+  const epic::kernel::ShardId shard{1};
+  CHECK(error_of(store->take({&shard, 1}, epic::kernel::NodeId{1}, epic::kernel::Incarnation{1})).code ==
+        StoreErrorCode::io);
+  CHECK(error_of(store->maintain()).code == StoreErrorCode::io);
+  CHECK_FALSE(must(store->load("T", "b")).has_value());
+}
+
+TEST_CASE("sqlite wal: a disk that fills up in the middle of a commit leaves nothing of it", "[storage]") {
+  const TempDir directory;
+  ForgetfulDisk disk;
+  const auto store = open_sqlite(directory.file(), creating_on(disk));
+  const ShardEpoch held = take(*store);
+  must(store->commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "1")})));
+
+  const std::string large(50'000, 'x');
+  int room = GENERATE(0, 1, 5, 12);
+  disk.before_write = [&](const std::string& path) { return is_log(path) && room-- <= 0 ? SQLITE_FULL : SQLITE_OK; };
+  const StoreError error = error_of(store->commit(batch_of({held}, {put("T", "a", large), put("T", "b", large)})));
+  CHECK(error.code == StoreErrorCode::full);
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=1", "T/b=1"});
+
+  disk.before_write = nullptr;
+  must(store->commit(batch_of({held}, {put("T", "b", "2")})));
+  CHECK(contents(*open_sqlite(directory.file())) == std::vector<std::string>{"T/a=1", "T/b=2"});
+}
+
+TEST_CASE("sqlite wal: a write that fails is an i/o error, and the store is done", "[storage]") {
+  const TempDir directory;
+  ForgetfulDisk disk;
+  const auto store = open_sqlite(directory.file(), creating_on(disk));
+  const ShardEpoch held = take(*store);
+  disk.before_write = [](const std::string& path) { return is_log(path) ? SQLITE_IOERR_WRITE : SQLITE_OK; };
+  CHECK(error_of(store->commit(batch_of({held}, {put("T", "a", "1")}))).code == StoreErrorCode::io);
+  disk.before_write = nullptr;
+  CHECK(error_of(store->commit(batch_of({held}, {put("T", "a", "1")}))).code == StoreErrorCode::io);
+}
