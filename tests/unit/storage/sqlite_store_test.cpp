@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "storage/open_store.hpp"
-#include "unit/storage/store_fixtures.hpp"
+#include "support/store_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "unit/storage/forgetful_disk.hpp"
-#include "unit/storage/store_fixtures.hpp"
+#include "support/store_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
@@ -145,6 +145,35 @@ TEST_CASE("sqlite wal: a commit whose log a neighbour restarts before the sync i
   must(store->commit(batch_of({held}, {put("T", "between", "x")})));
   REQUIRE(is_in_between);
   CHECK(contents(*open_sqlite(after.file())) == std::vector<std::string>{"T/between=x", "T/first=1", "T/second=2"});
+}
+
+TEST_CASE("sqlite wal: a checkpoint changes the database only after the log is durable", "[storage]") {
+  const TempDir before;
+  ForgetfulDisk disk;
+  const auto store = open_sqlite(before.file(), creating_on(disk));
+  const auto neighbour = open_sqlite(before.file(), creating_on(disk));
+  const ShardEpoch held = take(*store);
+  must(neighbour->commit(batch_of({held}, {put("T", "first", std::string(30'000, '1'))})));
+
+  // The power goes while a neighbour copies a commit of ours that we have not synced yet.
+  std::mt19937_64 coin(base_seed());
+  std::vector<std::unique_ptr<TempDir>> left_overs;
+  bool is_copying = false;
+  disk.before_sync = [&](const std::string& path) {
+    if (is_copying && !is_log(path)) {
+      for (int i = 0; i < 20; ++i) disk.cut_power(left_overs.emplace_back(std::make_unique<TempDir>())->path(), coin);
+    } else if (!is_copying && is_log(path)) {
+      is_copying = true;
+      must(neighbour->maintain());
+    }
+    return SQLITE_OK;
+  };
+  must(store->commit(batch_of({held}, {put("T", "first", std::string(30'000, '2')), put("T", "more", "x")})));
+  REQUIRE(left_overs.size() >= 20);
+  for (const auto& left_over : left_overs) {
+    CHECK(contents(*open_sqlite(left_over->file())) ==
+          std::vector<std::string>{"T/first=" + std::string(30'000, '2'), "T/more=x"});
+  }
 }
 
 TEST_CASE("sqlite wal: after a failed sync the outcome is unknown and every later write is refused", "[storage]") {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "unit/storage/store_fixtures.hpp"
+#include "support/store_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
