@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <fstream>
 
-#include "unit/storage/forgetful_disk.hpp"
 #include "support/store_fixtures.hpp"
+#include "unit/storage/forgetful_disk.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
