@@ -1,0 +1,76 @@
+// The bodies, out of line: each class's methods see the other class complete.
+
+#include "everything.hpp"
+
+namespace market {
+
+epic::Task<void> Stall::stock(std::vector<Item> items) {
+  for (Item& item : items) {
+    Item& there = shelf_[item.name];
+    const std::int32_t count = there.count + item.count;
+    there = item;
+    there.count = count;
+  }
+  co_return;
+}
+
+epic::Task<Receipt> Stall::buy(epic::Ref<town::Citizen> buyer, std::string item,
+                               std::variant<std::int64_t, std::string> paid_with) {
+  const auto found = shelf_.find(item);
+  if (found == shelf_.end() || found->second.count == 0) throw SoldOut("no " + item + " left at " + std::string(key()));
+  if (const auto* coins = std::get_if<std::int64_t>(&paid_with)) co_await buyer->pay(*coins);
+  Item& on_shelf = shelf_[item];  // looked up again: others may have stocked meanwhile
+  --on_shelf.count;
+  Item sold = on_shelf;
+  sold.count = 1;
+  last_sold_ = sold;
+  receipts_.push_back({buyer, sold, paid_with});
+  co_return receipts_.back();
+}
+
+epic::Task<std::map<std::string, Item>> Stall::shelf() const { co_return shelf_; }
+epic::Task<std::vector<Receipt>> Stall::receipts() const { co_return receipts_; }
+
+}  // namespace market
+
+namespace town {
+
+epic::Task<std::int32_t> Being::grow_older(std::int32_t years) { co_return age_ += years; }
+epic::Task<std::int32_t> Being::age() const { co_return age_; }
+
+epic::Task<std::string> Citizen::shop(epic::Ref<market::Stall> stall, std::string item) {
+  try {
+    const market::Receipt receipt = co_await stall->buy(self(), item, std::int64_t{3});
+    bag_.emplace_back(receipt.item);
+    friends_.insert(std::string(stall.key()));
+    co_return "bought " + receipt.item.name;
+  } catch (const market::SoldOut& error) {
+    co_return std::string("here: ") + error.what();
+  } catch (const epic::CallFailed& error) {
+    co_return error.type_name() + ": " + error.what();
+  }
+}
+
+epic::Task<std::int64_t> Citizen::pay(std::int64_t coins) {
+  if (coins > purse_) throw std::domain_error("the purse holds only " + std::to_string(purse_));
+  co_return purse_ -= coins;
+}
+
+epic::Task<std::int64_t> Citizen::purse() const { co_return purse_; }
+epic::Task<std::string> Citizen::echo(std::string text) { co_return text; }
+
+epic::Task<std::uint64_t> Citizen::write_diary(std::uint64_t bytes) {
+  diary_.assign(bytes, 'd');
+  co_return diary_.size();
+}
+
+epic::Task<std::uint64_t> Citizen::diary_bytes() const { co_return diary_.size(); }
+
+}  // namespace town
+
+const epic::ModuleInfo& everything_module() {
+  static const epic::EntityInfoFn entities[] = {&market::Stall::epic_info, &town::Being::epic_info,
+                                                &town::Citizen::epic_info};
+  static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
+  return info;
+}

@@ -1,0 +1,86 @@
+// The module that uses all of the programming model, on simulated nodes.
+
+#include "integration/modules/everything.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "sim/sim_fabric.hpp"
+
+using namespace epic;
+using namespace std::chrono_literals;
+using market::Item;
+using market::Quality;
+using market::Stall;
+using town::Citizen;
+
+namespace {
+
+struct Fixture {
+  Fixture() : fabric({.seed = 9, .nodes = 4, .shard_count = 64}, everything_module(), codec) {}
+  codec::CapnpCodec codec;
+  sim::SimFabric fabric;
+  Ref<Stall> stall{"square"};
+
+  void stock(std::int32_t count) {
+    std::vector<Item> items(1);
+    items[0] = {.name = "apple", .count = count, .quality = Quality::fine, .keeps_for = 1h};
+    fabric.call(1, stall->stock(items));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("everything: classes of two namespaces call each other across nodes", "[sim]") {
+  Fixture f;
+  f.stock(20);
+  for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->shop(f.stall, "apple")) == "bought apple");
+  for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(2, Ref<Citizen>(i)->purse()) == 7);
+  const auto receipts = f.fabric.call(3, f.stall->receipts());
+  REQUIRE(receipts.size() == 20);
+  CHECK(receipts[0].item == Item{.name = "apple", .count = 1, .quality = Quality::fine, .keeps_for = 1h});
+  CHECK(std::get<std::int64_t>(receipts[7].paid_with) == 3);
+}
+
+TEST_CASE("everything: an exception of the module's own keeps its type and message between nodes", "[sim]") {
+  Fixture f;
+  for (int i = 0; i < 12; ++i) {
+    const std::string told = f.fabric.call(1, Ref<Citizen>(i)->shop(f.stall, "pear"));
+    const bool is_same_node = f.fabric.owner_of("Citizen/" + std::to_string(i)) == f.fabric.owner_of("Stall/square");
+    CHECK(told == (is_same_node ? "here: no pear left at square" : "market::SoldOut: no pear left at square"));
+  }
+}
+
+TEST_CASE("everything: an exclusive method that waits for others lets nobody in", "[sim]") {
+  Fixture f;
+  f.stock(1);
+  int bought = 0, ended = 0;
+  for (int i = 0; i < 10; ++i)
+    f.fabric.start_call<std::string>(1, Ref<Citizen>(i)->shop(f.stall, "apple"), [&](auto& record) {
+      ++ended;
+      if (record.take() == "bought apple") ++bought;
+    });
+  REQUIRE(f.fabric.run_until([&] { return ended == 10; }));
+  CHECK(bought == 1);
+}
+
+TEST_CASE("everything: a base class's state and methods come with it, and survive its node", "[sim]") {
+  Fixture f;
+  const Ref<Citizen> ann("Ann");
+  CHECK(f.fabric.call(1, ann->grow_older(30)) == 30);
+  const std::uint16_t owner = f.fabric.owner_of("Citizen/Ann");
+  f.fabric.kill(owner);
+  f.fabric.run_for(1s);
+  const std::uint16_t other = owner == 1 ? 2 : 1;
+  CHECK(f.fabric.call(other, ann->age()) == 30);
+}
+
+TEST_CASE("everything: a MiB of arguments passes, nine MiB of state are refused", "[sim]") {
+  Fixture f;
+  const std::string text(1u << 20, 'x');
+  for (int i = 0; i < 4; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->echo(text)) == text);
+  const Ref<Citizen> ann("Ann");
+  CHECK(f.fabric.call(1, ann->write_diary(1000)) == 1000);
+  CHECK_THROWS_AS(f.fabric.call(1, ann->write_diary(9u << 20)), StateTooLarge);
+  CHECK(f.fabric.call(1, ann->diary_bytes()) == 1000);
+}
