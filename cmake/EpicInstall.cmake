@@ -3,8 +3,6 @@
 
 include(CMakePackageConfigHelpers)
 
-set(EPIC_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/epic")
-
 install(TARGETS epic_runtime epic_cluster epic_module epic_test_main EXPORT epicTargets
   ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
   FILE_SET public_headers DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"

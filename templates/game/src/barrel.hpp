@@ -1,5 +1,5 @@
 #pragma once
-// Barrel: a cylinder with opinions. The higher the last digit of its number, the thicker its armour, up to three hits.
+// Barrel: a cylinder with opinions. Its armour takes one to three hits, by the last digit of its number.
 
 #include <cstdint>
 #include <epic/epic.hpp>
