@@ -1,0 +1,123 @@
+#include "epic/testing.hpp"
+
+#include <catch2/catch.hpp>
+#include <stdexcept>
+
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+
+namespace {
+
+class Till : public epic::Entity {
+  std::int64_t money = 0;
+  std::int64_t visits = 0;  // not state: starts anew with each activation
+
+ public:
+  epic::Task<std::int64_t> pay_in(std::int64_t amount) {
+    ++visits;
+    if (amount < 0) throw std::invalid_argument("amounts are positive");
+    money += amount;
+    epic::log::info("now {}", money);
+    co_return money;
+  }
+  epic::Task<std::int64_t> pay_in_later(std::int64_t amount) {
+    co_await epic::sleep(1h);
+    co_return money += amount;
+  }
+  epic::Task<void> announce_later() {
+    co_await epic::sleep(10s);
+    epic::log::info("ten seconds later");
+  }
+  epic::Task<void> start_announcing() {
+    epic::spawn(self()->announce_later());
+    co_return;
+  }
+  epic::Task<std::int64_t> get_visits() const { co_return visits; }
+  epic::Task<std::int64_t> get_money_of(epic::Ref<Till> other) const { co_return co_await other->get_money(); }
+  epic::Task<std::int64_t> get_money() const { co_return money; }
+
+  EPIC_ENTITY(Till, state(money),
+              methods(pay_in, pay_in_later, announce_later, start_announcing, get_visits, get_money_of, get_money))
+};
+
+epic::Task<void> fill_first(epic::Pool pool) { co_await pool.get<Till>("first")->pay_in(7); }
+epic::Task<void> fail_always(epic::Pool) {
+  throw std::runtime_error("no luck");
+  co_return;
+}
+
+constexpr epic::EntityInfoFn kEntities[] = {&Till::epic_info};
+const epic::ModuleInfo kModule{EPIC_ABI_TAG, kEntities, &fill_first};
+const epic::ModuleInfo kFailingModule{EPIC_ABI_TAG, kEntities, &fail_always};
+
+}  // namespace
+
+TEST_CASE("test node: a call has a result, and entities call each other", "[sim]") {
+  epic::testing::Node node(kModule);
+  auto till = node.get<Till>("a");
+
+  CHECK(node.call(till->pay_in(5)) == 5);
+  CHECK(node.call(node.get<Till>(7)->get_money_of(till)) == 5);
+}
+
+TEST_CASE("test node: what a method throws arrives as it was thrown", "[sim]") {
+  epic::testing::Node node(kModule);
+
+  CHECK_THROWS_AS(node.call(node.get<Till>("a")->pay_in(-1)), std::invalid_argument);
+}
+
+TEST_CASE("test node: an hour's sleep takes no time, but passes on the node's clock", "[sim]") {
+  epic::testing::Node node(kModule);
+  auto till = node.get<Till>("a").with(2h);
+
+  CHECK(node.call(till->pay_in_later(3)) == 3);
+}
+
+TEST_CASE("test node: a call that takes longer than its deadline times out", "[sim]") {
+  epic::testing::Node node(kModule);
+
+  CHECK_THROWS_AS(node.call(node.get<Till>("a").with(1s)->pay_in_later(3)), epic::Timeout);
+}
+
+TEST_CASE("test node: saved state survives a restart and a crash, the rest does not", "[sim]") {
+  epic::testing::Node node(kModule);
+  auto till = node.get<Till>("a");
+  node.call(till->pay_in(5));
+
+  node.restart();
+  CHECK(node.call(till->get_money()) == 5);
+  CHECK(node.call(till->get_visits()) == 0);
+
+  node.call(till->pay_in(6));
+  node.crash();
+  CHECK(node.call(till->get_money()) == 11);
+}
+
+TEST_CASE("test node: passing time runs what is due, and not what is due later", "[sim]") {
+  epic::testing::Node node(kModule);
+  node.call(node.get<Till>("a")->start_announcing());
+
+  node.pass(9s);
+  CHECK(node.log().empty());
+  node.pass(1s);
+  REQUIRE(node.log().size() == 1);
+  CHECK(node.log()[0].message == "ten seconds later");
+}
+
+TEST_CASE("test node: log lines name who wrote them", "[sim]") {
+  epic::testing::Node node(kModule);
+  node.call(node.get<Till>("a")->pay_in(5));
+
+  REQUIRE(node.log().size() == 1);
+  CHECK(node.log()[0].entity == "Till/a");
+  CHECK(node.log()[0].message == "now 5");
+}
+
+TEST_CASE("test node: setup runs, and its exception is the test's", "[sim]") {
+  epic::testing::Node node(kModule);
+  node.run_setup();
+  CHECK(node.call(node.get<Till>("first")->get_money()) == 7);
+
+  epic::testing::Node failing(kFailingModule);
+  CHECK_THROWS_WITH(failing.run_setup(), Contains("no luck"));
+}
