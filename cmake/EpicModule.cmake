@@ -54,7 +54,8 @@ function(epic_add_tests)
     target_link_libraries(${arg_NAME} PRIVATE ${arg_MODULE}_objects)
   endif()
   target_link_libraries(${arg_NAME} PRIVATE epic::test_main epic::runtime)
-  add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} --use-colour no)
+  include(Catch)  # Catch2's own: each case is a test of CTest's
+  catch_discover_tests(${arg_NAME} DISCOVERY_MODE PRE_TEST EXTRA_ARGS --use-colour no)
 endfunction()
 
 # What users get: the language, warnings, and nothing that turns a warning into an error.

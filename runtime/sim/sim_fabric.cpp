@@ -98,7 +98,7 @@ class SimFabric::Node final : public kernel::Syscalls {
     auto apply = [this, number, batch = std::move(batch)] {
       const auto committed = fabric_.store_.commit(batch);
       if (!committed) {  // fenced: a real node ends itself here
-        fabric_.log_lines_.push_back(fmt::format("node-{} fenced", self_.node));
+        log(kernel::LogLevel::error, {}, "fenced");
         fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
                          [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
         return;
@@ -136,8 +136,8 @@ class SimFabric::Node final : public kernel::Syscalls {
                      });
   }
 
-  void log(kernel::LogLevel, std::string_view entity, std::string_view message) override {
-    fabric_.log_lines_.push_back(fmt::format("node-{} {} {}", self_.node, entity, message));
+  void log(kernel::LogLevel level, std::string_view entity, std::string_view message) override {
+    fabric_.log_.push_back({self_.node, level, std::string(entity), std::string(message)});
   }
 
   [[nodiscard]] const PeerAddress& self() const { return self_; }
@@ -252,6 +252,28 @@ void SimFabric::submit(std::uint16_t node, kernel::RecordRef record, std::functi
   gateway->kernel().on_time(now_ns_, kWallStartNs + now_ns_);
   gateway->kernel().submit(std::move(record), patience, std::move(on_end));
   drive(*gateway);
+}
+
+void SimFabric::run_task(std::uint16_t node, Task<void> task, std::string label, std::chrono::nanoseconds limit) {
+  bool is_ended = false;
+  std::exception_ptr thrown;
+  kernel::Kernel& kernel = nodes_.at(node)->kernel();
+  kernel.submit_task(std::move(task), label, [&](kernel::Record& record) {
+    is_ended = true;
+    thrown = record.failure ? record.failure : record.thrown();
+  });
+  drive(*nodes_.at(node));
+  if (!run_until([&is_ended] { return is_ended; }, limit)) throw std::logic_error(label + " never ends");
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+bool SimFabric::stop(std::uint16_t node, std::chrono::nanoseconds limit) {
+  Node& stopped = *nodes_.at(node);
+  stopped.kernel().on_drain();
+  drive(stopped);
+  if (!run_until([&stopped] { return stopped.kernel().is_drained(); }, limit)) return false;
+  kill(node);
+  return true;
 }
 
 void SimFabric::kill(std::uint16_t node) {

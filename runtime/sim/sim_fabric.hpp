@@ -35,6 +35,14 @@ struct SimOptions {
   std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;
 };
 
+/// What an entity wrote with epic::log, or its node about it.
+struct LogLine {
+  kernel::NodeId node;
+  kernel::LogLevel level;
+  std::string entity;  // empty in setup
+  std::string message;
+};
+
 class SimFabric {
  public:
   SimFabric(SimOptions options, const ModuleInfo& module, const kernel::Codec& codec);
@@ -72,6 +80,13 @@ class SimFabric {
     return ended;
   }
 
+  /// The same for calls whose result type is not known here: `on_end` runs when the result may be seen.
+  void submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end);
+  /// Runs a Task that belongs to no entity, such as setup, to its end. Throws what it throws.
+  void run_task(std::uint16_t node, Task<void> task, std::string label, std::chrono::nanoseconds limit);
+
+  /// Saves everything and ends the node, in order. False if that took longer than `limit`; then it is still there.
+  bool stop(std::uint16_t node, std::chrono::nanoseconds limit);
   /// The process is gone at once; its shards go to the others after detect_delay.
   void kill(std::uint16_t node);
   /// A new life in the slot; it takes shards back from the others by planned moves.
@@ -88,8 +103,8 @@ class SimFabric {
   /// Of all events so far.
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
   [[nodiscard]] std::uint64_t event_count() const { return event_count_; }
-  /// Lines that entities have logged, in order: "node-1 Barrel/3 message".
-  [[nodiscard]] const std::vector<std::string>& log_lines() const { return log_lines_; }
+  /// What entities have logged, in order.
+  [[nodiscard]] const std::vector<LogLine>& log() const { return log_; }
 
  private:
   class Node;
@@ -105,7 +120,6 @@ class SimFabric {
     }
   };
 
-  void submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end);
   void schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint,
                 std::function<void()> run);
   void schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run);
@@ -134,7 +148,7 @@ class SimFabric {
   std::uint64_t digest_ = 0;
   bool are_commits_held_ = false;
   std::vector<std::function<void()>> held_commits_;
-  std::vector<std::string> log_lines_;
+  std::vector<LogLine> log_;
 };
 
 }  // namespace epic::sim

@@ -30,7 +30,6 @@ namespace epic::testing {
 
 /// What an entity wrote with epic::log, or the node about one.
 struct LogLine {
-  log::Level level;
   std::string entity;  // "Type/Key"; empty in setup
   std::string message;
 };
@@ -39,7 +38,6 @@ struct LogLine {
 class Node {
  public:
   Node() : Node(*epic_module()) {}
-  /// Throws std::invalid_argument if the module's tables contradict each other.
   explicit Node(const ModuleInfo& module);
   ~Node();
   Node(const Node&) = delete;
@@ -73,13 +71,14 @@ class Node {
   /// Ends the node at once, wherever its code stands, and starts it anew on the same store.
   void crash();
 
-  [[nodiscard]] const std::vector<LogLine>& log() const;
+  /// All lines so far.
+  [[nodiscard]] std::vector<LogLine> log() const;
 
  private:
   void run_to_end(detail::RecordPtr<detail::CallRecord> record);
 
-  struct World;
-  std::unique_ptr<World> world_;
+  struct Simulation;
+  std::unique_ptr<Simulation> simulation_;
 };
 
 }  // namespace epic::testing
