@@ -4,6 +4,7 @@
 
 #include "kernel/limits.hpp"
 #include "wire/capnp_frame.hpp"
+#include "wire/capnp_shard_map.hpp"
 #include "wire/wire.capnp.h"
 
 namespace epic::wire {
@@ -104,7 +105,7 @@ void write(schema::Call::Builder to, const CallMessage& call) {
   to.setArguments(to_data(call.arguments));
 }
 
-std::expected<Message, WireError> read(schema::Call::Reader from) {
+std::expected<PeerMessage, WireError> read(schema::Call::Reader from) {
   namespace limits = kernel::limits;
   if (from.getArguments().size() > limits::kArgumentsBytesMax)
     return std::unexpected(WireError{fmt::format("a call with {} bytes of arguments", from.getArguments().size())});
@@ -140,7 +141,7 @@ void write(schema::Reply::Builder to, const ReplyMessage& reply) {
   }
 }
 
-std::expected<Message, WireError> read(schema::Reply::Reader from) {
+std::expected<PeerMessage, WireError> read(schema::Reply::Reader from) {
   switch (from.which()) {
     case schema::Reply::RESULT:
       return ReplyMessage{from.getSequence(), ResultPart{to_bytes(from.getResult())}};
@@ -183,22 +184,34 @@ void append_frame(const ReplyMessage& reply, std::vector<std::byte>& out) {
   append_built(size_hint(reply), out, [&](schema::Message::Builder root) { write(root.initReply(), reply); });
 }
 
+void append_frame(const kernel::ShardMap& map, std::vector<std::byte>& out) {
+  append_built(kEnvelopeBytes * (1 + map.members.size()) + map.owners.size() * sizeof(std::uint16_t), out,
+               [&](schema::Message::Builder root) { write_shard_map(root.initShardMap(), map); });
+}
+
+void append_frame(const PeerMessage& message, std::vector<std::byte>& out) {
+  std::visit([&](const auto& one) { append_frame(one, out); }, message);
+}
+
 void append_frame(const Message& message, std::vector<std::byte>& out) {
   std::visit([&](const auto& one) { append_frame(one, out); }, message);
 }
 
-std::expected<Message, WireError> decode_message(std::span<const std::byte> payload) {
-  return decode_frame<schema::Message>(payload, [](schema::Message::Reader from) -> std::expected<Message, WireError> {
-    switch (from.which()) {
-      case schema::Message::HELLO:
-        return read(from.getHello());
-      case schema::Message::CALL:
-        return read(from.getCall());
-      case schema::Message::REPLY:
-        return read(from.getReply());
-    }
-    return std::unexpected(WireError{"a message that this version does not know"});
-  });
+std::expected<PeerMessage, WireError> decode_message(std::span<const std::byte> payload) {
+  return decode_frame<schema::Message>(payload,
+                                       [](schema::Message::Reader from) -> std::expected<PeerMessage, WireError> {
+                                         switch (from.which()) {
+                                           case schema::Message::HELLO:
+                                             return read(from.getHello());
+                                           case schema::Message::CALL:
+                                             return read(from.getCall());
+                                           case schema::Message::REPLY:
+                                             return read(from.getReply());
+                                           case schema::Message::SHARD_MAP:
+                                             return read_shard_map(from.getShardMap());
+                                         }
+                                         return std::unexpected(WireError{"a message that this version does not know"});
+                                       });
 }
 
 }  // namespace epic::wire

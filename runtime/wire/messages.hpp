@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <expected>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "kernel/messages.hpp"
@@ -13,14 +14,19 @@
 
 namespace epic::wire {
 
+/// What one process may send another over a transport: the kernel's messages, and a node's newest map for its clients.
+using PeerMessage = std::variant<kernel::HelloMessage, kernel::CallMessage, kernel::ReplyMessage, kernel::ShardMap>;
+
 /// Appends the whole frame, header included.
+void append_frame(const PeerMessage& message, std::vector<std::byte>& out);
 void append_frame(const kernel::Message& message, std::vector<std::byte>& out);
 void append_frame(const kernel::HelloMessage& hello, std::vector<std::byte>& out);
 void append_frame(const kernel::CallMessage& call, std::vector<std::byte>& out);
 void append_frame(const kernel::ReplyMessage& reply, std::vector<std::byte>& out);
+void append_frame(const kernel::ShardMap& map, std::vector<std::byte>& out);
 
 /// From a payload that FrameBuffer has cut out. Any bytes are safe to give; what comes back is within the bounds of
 /// kernel/limits.hpp.
-[[nodiscard]] std::expected<kernel::Message, WireError> decode_message(std::span<const std::byte> payload);
+[[nodiscard]] std::expected<PeerMessage, WireError> decode_message(std::span<const std::byte> payload);
 
 }  // namespace epic::wire

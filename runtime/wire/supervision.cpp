@@ -1,6 +1,7 @@
 #include "wire/supervision.hpp"
 
 #include "wire/capnp_frame.hpp"
+#include "wire/capnp_shard_map.hpp"
 #include "wire/supervision.capnp.h"
 
 namespace epic::wire {
@@ -34,18 +35,7 @@ void write(schema::ToNode::Builder out, const Configure& configure) {
   write(to.initOptions(), configure.options);
 }
 
-void write(schema::ToNode::Builder out, const kernel::ShardMap& map) {
-  auto to = out.initShardMap();
-  to.setVersion(map.version.value);
-  auto owners = to.initOwners(static_cast<unsigned>(map.owners.size()));
-  for (unsigned i = 0; i < owners.size(); ++i) owners.set(i, map.owners[i].value);
-  auto members = to.initMembers(static_cast<unsigned>(map.members.size()));
-  for (unsigned i = 0; i < members.size(); ++i) {
-    members[i].setNode(map.members[i].node.value);
-    members[i].setIncarnation(map.members[i].incarnation.value);
-    members[i].setAddress(to_text(map.members[i].address));
-  }
-}
+void write(schema::ToNode::Builder out, const kernel::ShardMap& map) { write_shard_map(out.initShardMap(), map); }
 
 void write(schema::ToNode::Builder out, const Release& release) {
   auto to = out.initRelease();
@@ -138,15 +128,6 @@ Configure read(schema::Configure::Reader from) {
           .options = read(from.getOptions())};
 }
 
-kernel::ShardMap read(schema::ShardMap::Reader from) {
-  kernel::ShardMap map{.version = kernel::MapVersion{from.getVersion()}, .owners = {}, .members = {}};
-  for (const auto owner : from.getOwners()) map.owners.push_back(kernel::NodeId{owner});
-  for (const auto member : from.getMembers())
-    map.members.push_back({kernel::NodeId{member.getNode()}, kernel::Incarnation{member.getIncarnation()},
-                           to_string(member.getAddress())});
-  return map;
-}
-
 Release read(schema::Release::Reader from) {
   Release release{.shards = {}, .map_version = kernel::MapVersion{from.getMapVersion()}};
   for (const auto shard : from.getShards()) release.shards.push_back(kernel::ShardId{shard});
@@ -175,7 +156,7 @@ std::expected<ToNode, WireError> read(schema::ToNode::Reader from) {
     case Which::CONFIGURE:
       return read(from.getConfigure());
     case Which::SHARD_MAP:
-      return read(from.getShardMap());
+      return read_shard_map(from.getShardMap());
     case Which::RELEASE:
       return read(from.getRelease());
     case Which::RUN_SETUP:

@@ -3,6 +3,7 @@
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("epic::wire::schema");
+using Supervision = import "supervision.capnp";
 
 struct CallId {
   node @0 :UInt16;
@@ -62,5 +63,6 @@ struct Message {
     hello @0 :Hello;
     call @1 :Call;
     reply @2 :Reply;
+    shardMap @3 :Supervision.ShardMap;  # from a node to its clients
   }
 }

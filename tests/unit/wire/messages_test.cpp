@@ -8,6 +8,7 @@
 using namespace epic::kernel;
 using epic::ErrorCode;
 using epic::wire::decode_message;
+using epic::wire::PeerMessage;
 
 namespace {
 
@@ -15,7 +16,7 @@ std::vector<std::byte> bytes(std::size_t count, std::byte fill = std::byte{0xab}
   return std::vector<std::byte>(count, fill);
 }
 
-std::vector<Message> every_message() {
+std::vector<PeerMessage> every_message() {
   const CallId root{NodeId{0}, 9, 1};
   return {
       HelloMessage{
@@ -33,10 +34,11 @@ std::vector<Message> every_message() {
       ReplyMessage{82, ResultPart{}},
       ReplyMessage{83, ErrorPart{ErrorCode::call_failed, "std::invalid_argument", "no such level: 9"}},
       ReplyMessage{84, RefusedPart{MapVersion{5}}},
+      ShardMap{MapVersion{6}, {NodeId{1}, NodeId{0}, NodeId{2}}, {{NodeId{1}, Incarnation{17}, "/tmp/a.sock"}}},
   };
 }
 
-std::vector<std::byte> payload_of(const Message& message) {
+std::vector<std::byte> payload_of(const PeerMessage& message) {
   std::vector<std::byte> frame;
   epic::wire::append_frame(message, frame);
   return epic::test::payload_of(frame);
@@ -45,7 +47,7 @@ std::vector<std::byte> payload_of(const Message& message) {
 }  // namespace
 
 TEST_CASE("messages: every message arrives as it was sent", "[wire]") {
-  for (const Message& message : every_message()) {
+  for (const PeerMessage& message : every_message()) {
     CAPTURE(message.index());
     const auto decoded = decode_message(payload_of(message));
     REQUIRE(decoded.has_value());
@@ -55,13 +57,13 @@ TEST_CASE("messages: every message arrives as it was sent", "[wire]") {
 
 TEST_CASE("messages: frames are gathered in one buffer and come apart again", "[wire]") {
   std::vector<std::byte> stream;
-  for (const Message& message : every_message()) epic::wire::append_frame(message, stream);
+  for (const PeerMessage& message : every_message()) epic::wire::append_frame(message, stream);
 
   epic::wire::FrameBuffer buffer{limits::kFrameBytesMax};
   const auto room = buffer.prepare(stream.size());
   std::copy(stream.begin(), stream.end(), room.begin());
   buffer.commit(stream.size());
-  for (const Message& message : every_message()) {
+  for (const PeerMessage& message : every_message()) {
     const auto payload = buffer.next();
     REQUIRE((payload.has_value() && payload->has_value()));
     CHECK(decode_message(**payload) == message);
@@ -71,7 +73,7 @@ TEST_CASE("messages: frames are gathered in one buffer and come apart again", "[
 TEST_CASE("messages: damaged bytes give an error or another message, never a crash", "[wire]") {
   const auto seed = epic::test::make_seed();
   CAPTURE(seed);
-  for (const Message& message : every_message()) {
+  for (const PeerMessage& message : every_message()) {
     const auto payload = payload_of(message);
     if (payload.size() < 4096)
       epic::test::for_damaged(payload, std::mt19937_64(seed),
@@ -88,7 +90,7 @@ TEST_CASE("messages: what is beyond the bounds is refused", "[wire]") {
 }
 
 TEST_CASE("messages: an unaligned payload is read all the same", "[wire]") {
-  const Message message = every_message()[1];
+  const PeerMessage message = every_message()[1];
   const auto payload = payload_of(message);
   auto shifted = bytes(payload.size() + 1);
   std::copy(payload.begin(), payload.end(), shifted.begin() + 1);

@@ -1,0 +1,28 @@
+#include "wire/capnp_shard_map.hpp"
+
+#include "wire/capnp_frame.hpp"
+
+namespace epic::wire {
+
+void write_shard_map(schema::ShardMap::Builder to, const kernel::ShardMap& map) {
+  to.setVersion(map.version.value);
+  auto owners = to.initOwners(static_cast<unsigned>(map.owners.size()));
+  for (unsigned i = 0; i < owners.size(); ++i) owners.set(i, map.owners[i].value);
+  auto members = to.initMembers(static_cast<unsigned>(map.members.size()));
+  for (unsigned i = 0; i < members.size(); ++i) {
+    members[i].setNode(map.members[i].node.value);
+    members[i].setIncarnation(map.members[i].incarnation.value);
+    members[i].setAddress(to_text(map.members[i].address));
+  }
+}
+
+kernel::ShardMap read_shard_map(schema::ShardMap::Reader from) {
+  kernel::ShardMap map{.version = kernel::MapVersion{from.getVersion()}, .owners = {}, .members = {}};
+  for (const auto owner : from.getOwners()) map.owners.push_back(kernel::NodeId{owner});
+  for (const auto member : from.getMembers())
+    map.members.push_back({kernel::NodeId{member.getNode()}, kernel::Incarnation{member.getIncarnation()},
+                           to_string(member.getAddress())});
+  return map;
+}
+
+}  // namespace epic::wire
