@@ -300,6 +300,8 @@ void Kernel::on_shard_map(ShardMap map) {
     if (is_given && shard.local == Shard::Local::none) {
       shard.local = Shard::Local::taking;
       to_take.push_back(ShardId{i});
+    } else if (shard.owner == NodeId{0} && shard.local == Shard::Local::releasing) {
+      // on its way from here to the next owner, and still ours until it is released
     } else if (!is_given && shard.local != Shard::Local::none) {
       shard.local = Shard::Local::none;  // given to another without our release: we were taken for dead
       lose_shard(ShardId{i});
