@@ -1,0 +1,105 @@
+#pragma once
+// Driver: the real world around a kernel. One thread runs both: it polls the network between turns, and sleeps only
+// when there is nothing to do.
+//
+//     tick: network, storage answers, posted work ─▶ kernel events ─▶ run ─▶ seal ─▶ write to peers, ask the storage
+//
+// The kernel's syscalls only fill queues; a tick's end hands each queue over at once, so that a tick costs one write a
+// peer and one wake-up of the storage thread, however much happened in it. The kernel's time is the clock at the tick's
+// first event.
+//
+// All on the thread that calls run(), unless it says otherwise.
+// Not here: the supervisor's wishes and the inspector's questions (node/).
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/log_sink.hpp"
+#include "io/storage_thread.hpp"
+#include "io/turn_watch.hpp"
+#include "kernel/kernel.hpp"
+#include "transport/unix_transport.hpp"
+
+namespace epic::io {
+
+struct DriverEvents {
+  /// The store has given us the shards that a map brought, each with its epoch.
+  std::function<void(const std::vector<kernel::ShardEpoch>&)> on_taken;
+  /// A shard that was asked back is drained and saved.
+  std::function<void(kernel::ShardId)> on_released;
+  /// Another owns what we write, or the disk failed: the process must end now, without another word to anybody.
+  std::function<void(const std::string& reason)> on_fatal;
+};
+
+/// What other threads may know of the driver's state at any time.
+struct DriverGauges {
+  std::atomic<std::uint64_t> entities{0};
+  std::atomic<std::uint64_t> calls_pending{0};
+};
+
+class Driver final : public kernel::Syscalls {
+ public:
+  Driver(kernel::KernelOptions options, const kernel::Codec& codec, std::unique_ptr<storage::Store> store, LogSink& log,
+         TurnWatch& watch, DriverEvents events);
+  ~Driver() override;
+
+  [[nodiscard]] kernel::Kernel& kernel() { return kernel_; }
+  [[nodiscard]] StorageThread& storage() { return storage_; }
+  [[nodiscard]] transport::Transport& transport() { return transport_; }
+  [[nodiscard]] const DriverGauges& gauges() const { return gauges_; }
+
+  /// After the modules are in the kernel: introduces itself and listens. The error is a sentence.
+  [[nodiscard]] std::expected<void, std::string> open(const std::string& address);
+  /// True if it has brought shards, which are being taken: on_taken follows.
+  bool on_shard_map(kernel::ShardMap map);
+
+  /// Ticks until `is_done`, asked once a tick, says so.
+  void run(const std::function<bool()>& is_done);
+  /// Brings the kernel's clock up to date; before an event that does not come through the driver.
+  void touch_time();
+  /// A tick comes at this time (monotonic) at the latest.
+  void wake_at(std::int64_t monotonic_ns) { wake_at_ns_ = monotonic_ns; }
+  /// Waits until peers have taken what was sent to them, at most so long. Instead of run().
+  void flush_within(std::chrono::milliseconds patience);
+  /// Any thread: runs `work` on the driver's thread, at the start of a tick.
+  void post(std::function<void()> work);
+
+  // ---- kernel::Syscalls
+  void send(const kernel::PeerAddress& to, kernel::Message message) override;
+  void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override;
+  void commit(kernel::Batch batch) override;
+  void take(std::vector<kernel::ShardId> shards) override;
+  void released(kernel::ShardId shard) override;
+  void log(kernel::LogLevel level, std::string_view entity, std::string_view message) override;
+
+ private:
+  [[nodiscard]] transport::TransportEvents transport_events();
+  void poll_network();
+  void sleep();
+  void on_storage_events();
+  void on_taken(StorageThread::Taken taken);
+  [[nodiscard]] bool run_turns();
+
+  LogSink& log_;
+  TurnWatch& watch_;
+  DriverEvents events_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
+  kernel::Kernel kernel_;
+  transport::UnixTransport transport_;
+  StorageThread storage_;
+  DriverGauges gauges_;
+  std::vector<std::uint64_t> newest_take_;  // by shard: only the newest take of a shard counts
+  bool is_taking_ = false;                  // the last map has brought shards
+  bool is_time_fresh_ = false;
+  bool has_log_left_ = false;
+  std::int64_t wake_at_ns_ = INT64_MAX;
+};
+
+}  // namespace epic::io

@@ -1,0 +1,46 @@
+#pragma once
+// LogSink: a node's lines, to the pipe that its supervisor reads.
+//
+// Each line is one write, so that lines of several threads, and what the user's own code prints, do not mix. A line is
+// out before the next statement of the entity runs, so a crash does not take it along. When the reader falls behind and
+// the pipe is full, nobody waits: lines gather up to a bound, and beyond it they are counted and dropped.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "wire/log_line.hpp"
+
+namespace epic::io {
+
+class LogSink {
+ public:
+  /// `descriptor` is not owned. Lines below `lowest` are dropped.
+  explicit LogSink(int descriptor, wire::LogLevel lowest = wire::LogLevel::info)
+      : descriptor_(descriptor), lowest_(lowest) {}
+
+  /// Any thread.
+  void write(wire::LogLevel level, std::string_view entity, std::string_view message);
+  void set_lowest(wire::LogLevel lowest);
+  /// Writes what has gathered, as far as it goes without waiting. True if something is left.
+  bool flush();
+  /// The same, waiting for the reader at most so long; before the process ends.
+  void flush_within(std::chrono::milliseconds patience);
+
+ private:
+  bool flush_locked(int patience_ms);
+
+  int descriptor_;
+  std::mutex mutex_;
+  wire::LogLevel lowest_;
+  std::string gathered_;
+  std::uint64_t dropped_count_ = 0;
+};
+
+/// "debug", "info", "warn", "error"; anything else is info.
+[[nodiscard]] wire::LogLevel parse_log_level(std::string_view text);
+
+}  // namespace epic::io

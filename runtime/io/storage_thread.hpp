@@ -1,0 +1,117 @@
+#pragma once
+// StorageThread: the store's blocking work, beside the execution thread.
+//
+// What a tick asks for is handed over at once (flush: one wake-up), and answers come back in a list for the next tick,
+// again with one wake-up for all that have gathered. Loads that queue up together are read together. A commit or a take
+// that meets a full disk is tried again, 100 ms to 2 s apart, until it goes; loads go on meanwhile.
+//
+// Invariant: one commit at a time, and no try of one after its outcome is unknown: that is `Fatal`.
+// Not here:  what the answers mean (driver.cpp), SQL (storage/).
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "kernel/batch.hpp"
+#include "kernel/syscalls.hpp"
+#include "storage/store.hpp"
+
+namespace epic::io {
+
+class StorageThread {
+ public:
+  struct Loaded {
+    kernel::ActivationId activation;
+    kernel::LoadResult result;
+  };
+  struct Committed {
+    kernel::CommitNumber number;
+  };
+  /// The store cannot write just now; it is being tried again.
+  struct Blocked {
+    std::string reason;
+  };
+  struct Taken {
+    std::uint64_t job;
+    std::vector<kernel::ShardEpoch> epochs;
+  };
+  /// Another has our shards, or nobody knows what is on the disk: the process must end.
+  struct Fatal {
+    std::string reason;
+  };
+  /// What a read has left to do on the execution thread.
+  using Continuation = std::function<void()>;
+  using Event = std::variant<Loaded, Committed, Blocked, Taken, Fatal, Continuation>;
+  using Read = std::function<Continuation(storage::Store&)>;
+
+  /// `wake` is called on the storage thread when events() has something new.
+  StorageThread(std::unique_ptr<storage::Store> store, std::function<void()> wake);
+  /// Ends what is being done, and nothing more.
+  ~StorageThread();
+
+  // ---- execution thread; done after the next flush()
+  void load(kernel::ActivationId activation, std::string_view type, std::string_view key);
+  void commit(kernel::Batch batch);
+  /// Returns the number that its Taken will carry.
+  std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
+  /// Runs `read` on the storage thread, and what it returns on the execution thread.
+  void read(Read read);
+  void flush();
+  /// What has happened since the last time.
+  [[nodiscard]] std::vector<Event> events();
+
+ private:
+  struct LoadJob {
+    kernel::ActivationId activation;
+    std::string type;
+    std::string key;
+  };
+  struct TakeJob {
+    std::uint64_t number;
+    std::vector<kernel::ShardId> shards;
+    kernel::NodeId node;
+    kernel::Incarnation incarnation;
+  };
+  using Job = std::variant<LoadJob, kernel::Batch, TakeJob, Read>;
+
+  void run();
+  /// False: to be tried again later.
+  bool carry_out(Job& job);
+  bool carry_out_write(const std::expected<void, storage::StoreError>& done);
+  [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
+  void maintain();
+  void tell(Event event);
+  void publish();
+
+  std::unique_ptr<storage::Store> store_;
+  std::function<void()> wake_;
+  std::vector<Job> asked_;       // execution thread: of this tick
+  std::uint64_t last_take_ = 0;  // execution thread
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  std::vector<Event> events_;
+  bool is_ending_ = false;
+
+  // storage thread
+  std::vector<Event> told_;
+  std::deque<Job> blocked_;
+  std::chrono::milliseconds retry_delay_{0};
+  std::map<kernel::SchemaId, std::string> schemas_;
+  bool has_new_commits_ = false;  // since the last maintain()
+  bool is_fatal_ = false;         // nothing more is tried
+
+  std::thread thread_;
+};
+
+}  // namespace epic::io

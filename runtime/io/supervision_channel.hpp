@@ -1,0 +1,74 @@
+#pragma once
+// SupervisionChannel: a node's end of the socket to its supervisor, on a thread of its own, so that heartbeats go out
+// and the supervisor's end is noticed whatever the entities' code does.
+//
+// Not here: what the messages ask for (node/node.cpp).
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "wire/frame_buffer.hpp"
+#include "wire/supervision.hpp"
+
+namespace epic::io {
+
+class SupervisionChannel {
+ public:
+  /// All are called on the channel's thread.
+  struct Handlers {
+    std::function<void(wire::ToNode)> on_message;
+    std::function<wire::Heartbeat()> on_beat;
+    /// The supervisor is gone, or has sent what makes no sense. Nothing is read afterwards.
+    std::function<void(const std::string& why)> on_closed;
+  };
+
+  /// Takes `descriptor` over.
+  SupervisionChannel(int descriptor, Handlers handlers);
+  ~SupervisionChannel();
+
+  /// Any thread. Never waits.
+  void send(const wire::FromNode& message);
+  /// Heartbeats from now on.
+  void start_beating(std::chrono::nanoseconds interval);
+  /// Bytes that the supervisor has not taken yet.
+  [[nodiscard]] std::size_t unsent_bytes();
+  /// Waits until all is written, at most so long. Before the process ends.
+  void flush_within(std::chrono::milliseconds patience);
+
+ private:
+  void read_more();
+  void on_read(const boost::system::error_code& error, std::size_t bytes);
+  void write_more();
+  void beat();
+  void close(const std::string& why);
+
+  Handlers handlers_;
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
+  boost::asio::local::stream_protocol::socket socket_;
+  boost::asio::steady_timer timer_;
+  std::chrono::nanoseconds interval_{0};
+  wire::FrameBuffer incoming_{wire::kSupervisionFrameBytesMax};
+  std::vector<std::byte> writing_;  // channel's thread
+
+  std::mutex mutex_;
+  std::condition_variable written_;
+  std::vector<std::byte> gathered_;
+  std::size_t writing_bytes_ = 0;
+  bool is_writing_ = false;  // a write is under way, or has been asked for
+  bool is_closed_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace epic::io

@@ -1,0 +1,54 @@
+#pragma once
+// TurnWatch: notices from another thread that a turn takes long, and says whose it is.
+//
+// The execution thread counts its turns in one atomic, which costs it nothing to speak of. The watching thread looks at
+// the counter now and then: a turn that was there before is as old as the time in between. To learn whose turn it is,
+// without touching what the execution thread works with, it sends that thread a signal, and the handler copies the
+// names.
+//
+// Signal: SIGURG, which is ignored by default and which nobody else uses in a node.
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace epic::io {
+
+class TurnWatch {
+ public:
+  /// Called on the watching thread, once for each turn that is longer than `report_ns`.
+  using Report = std::function<void(const std::string& entity, const std::string& method, std::int64_t turn_ns)>;
+
+  /// Made on the execution thread; one in a process.
+  TurnWatch(std::int64_t report_ns, Report report);
+  ~TurnWatch();
+  TurnWatch(const TurnWatch&) = delete;
+  TurnWatch& operator=(const TurnWatch&) = delete;
+
+  // ---- execution thread
+  void begin() { counter_.store(++turn_ * 2 + 1, std::memory_order_relaxed); }
+  void end() { counter_.store(turn_ * 2, std::memory_order_relaxed); }
+
+  // ---- watching thread
+  /// How long the present turn has lasted at least; 0 between turns.
+  std::int64_t look(std::int64_t now_ns);
+
+ private:
+  static void on_signal(int);
+
+  std::int64_t report_ns_;
+  Report report_;
+  pthread_t execution_thread_;
+  std::uint64_t turn_ = 0;
+  std::atomic<std::uint64_t> counter_{0};  // odd: within a turn
+
+  std::uint64_t seen_ = 0;
+  std::int64_t seen_since_ns_ = 0;
+  std::uint64_t asked_for_ = 0;
+  std::uint64_t reported_ = 0;
+};
+
+}  // namespace epic::io
