@@ -1,0 +1,63 @@
+// epic-node: a worker process of a fabric. Supervisors start it; people use --describe and --version.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <string_view>
+
+#include "epic/version.hpp"
+#include "node/describe.hpp"
+#include "node/module_loader.hpp"
+#include "node/node.hpp"
+
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+int describe(const char* path) {
+  const auto module = epic::node::load_module(path);
+  if (!module) {
+    fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
+    return kExitFailed;
+  }
+  fmt::print("{}\n", boost::json::serialize(epic::node::describe_module(**module)));
+  return 0;
+}
+
+int work() {
+  if (::fcntl(epic::wire::kSupervisionFd, F_GETFD) < 0) {
+    fmt::print(stderr,
+               "epic-node is started by a supervisor: run 'epic run'.\n"
+               "By hand: epic-node --describe MODULE.so, epic-node --version\n");
+    return kExitUsage;
+  }
+  ::fcntl(epic::wire::kSupervisionFd, F_SETFD, FD_CLOEXEC);
+  // Gone with the supervisor. Had it ended before this line, the channel is closed, which is noticed as well.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGINT, SIG_IGN);  // the supervisor stops its nodes in order
+  epic::node::Node node(epic::wire::kSupervisionFd, STDOUT_FILENO);
+  return node.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view verb = argc > 1 ? argv[1] : "";
+  if (verb == "--version") {
+    fmt::print("epic-node {} ({})\n", EPIC_VERSION_TEXT, EPIC_ABI_TAG);
+    return 0;
+  }
+  if (verb == "--describe") {
+    if (argc == 3) return describe(argv[2]);
+    fmt::print(stderr, "epic-node: --describe takes one module: epic-node --describe MODULE.so\n");
+    return kExitUsage;
+  }
+  return work();  // what else stands there is for people who look at the list of processes
+}

@@ -1,0 +1,293 @@
+#include "node/node.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "epic/version.hpp"
+#include "io/clock.hpp"
+#include "io/resident.hpp"
+#include "kernel/errors.hpp"
+#include "node/module_loader.hpp"
+#include "storage/open_store.hpp"
+
+namespace epic::node {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kExitStopped = 0;
+constexpr int kExitFailed = 1;
+constexpr int kExitDied = 74;  // EX_IOERR: the store cannot be relied on any more
+constexpr auto kFlushPatience = 500ms;
+constexpr std::size_t kAnswerBytesFull = 8u << 20;
+
+storage::StoreConfig store_config(const wire::Configure& configure, storage::OpenMode mode) {
+  return {
+      .kind = configure.store_kind, .path = configure.store_path, .shard_count = configure.shard_count, .mode = mode};
+}
+
+std::string store_hint(storage::StoreErrorCode code) {
+  switch (code) {
+    case storage::StoreErrorCode::incompatible:
+      return "Start the fabric as the store was made, or move its data over with 'epic snapshot export' and 'import'.";
+    case storage::StoreErrorCode::full:
+      return "Make room on the disk.";
+    default:
+      return "Run 'epic doctor' to look at the store.";
+  }
+}
+
+}  // namespace
+
+Node::Node(int channel, int log) : log_(log) {
+  channel_ = std::make_unique<io::SupervisionChannel>(
+      channel, io::SupervisionChannel::Handlers{
+                   .on_message = [this](wire::ToNode message) { on_channel_message(std::move(message)); },
+                   .on_beat = [this] { return beat(); },
+                   .on_closed = [this](const std::string& why) { on_channel_closed(why); }});
+}
+
+Node::~Node() = default;
+
+// ---- the channel's thread ----
+
+void Node::on_channel_message(wire::ToNode message) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!driver_) {
+      early_.push_back(std::move(message));
+      arrived_.notify_one();
+      return;
+    }
+  }
+  driver_->post([this, message = std::move(message)]() mutable { handle(std::move(message)); });
+}
+
+wire::Heartbeat Node::beat() {
+  wire::Heartbeat heartbeat{.resident_bytes = io::resident_bytes()};
+  heartbeat.turn_in_progress = std::chrono::nanoseconds(watch_->look(io::monotonic_ns()));
+  const std::lock_guard lock(mutex_);
+  if (!driver_) return heartbeat;
+  heartbeat.entities = driver_->gauges().entities.load(std::memory_order_relaxed);
+  heartbeat.calls_in_flight = driver_->gauges().calls_pending.load(std::memory_order_relaxed);
+  return heartbeat;
+}
+
+/// Nobody is there any more to tell us what we own. What has been acknowledged is on the disk.
+void Node::on_channel_closed(const std::string& why) {
+  if (!is_finishing_) log_.write(wire::LogLevel::error, {}, why + ": this node ends");
+  std::_Exit(kExitFailed);
+}
+
+void Node::die(const std::string& why) {
+  log_.write(wire::LogLevel::error, {}, why + ". Nothing unconfirmed has left this node; it ends now");
+  log_.flush_within(kFlushPatience);
+  std::_Exit(kExitDied);
+}
+
+// ---- from the first message to readiness ----
+
+int Node::run() {
+  const wire::Configure configure = wait_for_configure();
+  if (!start(configure)) {
+    is_finishing_ = true;
+    channel_->flush_within(kFlushPatience);
+    log_.flush_within(kFlushPatience);
+    return kExitFailed;
+  }
+  driver_->run([this] { return is_done(); });
+  return finish();
+}
+
+wire::Configure Node::wait_for_configure() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    arrived_.wait(lock, [this] { return !early_.empty(); });
+    if (const auto* configure = std::get_if<wire::Configure>(&early_.front())) {
+      wire::Configure first = *configure;
+      early_.erase(early_.begin());
+      return first;
+    }
+    early_.erase(early_.begin());  // it knows nothing yet that the message could be about
+  }
+}
+
+void Node::refuse_to_start(const std::string& message, const std::string& hint) {
+  log_.write(wire::LogLevel::error, {}, message + (hint.empty() ? "" : ". " + hint));
+  channel_->send(wire::StartFailed{message, hint});
+}
+
+bool Node::start(const wire::Configure& configure) {
+  log_.set_lowest(io::parse_log_level(configure.options.log_level));
+  watch_ = std::make_unique<io::TurnWatch>(
+      configure.options.turn_report.count(),
+      [this](const std::string& entity, const std::string& method, std::int64_t turn_ns) {
+        log_.write(wire::LogLevel::warn, entity,
+                   fmt::format("a turn{} has lasted {} ms and goes on; nothing else runs on this node meanwhile",
+                               method.empty() ? "" : " of " + method, turn_ns / 1'000'000));
+      });
+  channel_->start_beating(configure.options.heartbeat);
+
+  std::error_code error;
+  std::filesystem::current_path(configure.project_directory, error);
+  if (error) {
+    refuse_to_start(
+        fmt::format("cannot enter the project's directory {}: {}", configure.project_directory, error.message()), {});
+    return false;
+  }
+  const auto module = load_module(configure.module_path);
+  if (!module) {
+    refuse_to_start(module.error().message, module.error().hint);
+    return false;
+  }
+  module_ = *module;
+  auto store = storage::open_store(store_config(configure, storage::OpenMode::create));
+  if (!store) {
+    refuse_to_start(store.error().message, store_hint(store.error().code));
+    return false;
+  }
+  auto driver = std::make_unique<io::Driver>(
+      kernel::KernelOptions{
+          .self = {configure.node, configure.incarnation.value},
+          .fabric = configure.fabric_id,
+          .shard_count = configure.shard_count,
+          .call_patience = configure.options.call_deadline,
+          .idle_age = configure.options.idle_age,
+          .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level))},
+      codec_, std::move(*store), log_, *watch_,
+      io::DriverEvents{.on_taken =
+                           [this](const std::vector<kernel::ShardEpoch>& epochs) {
+                             wire::Taken taken{.shards = {}, .map_version = taking_for_};
+                             for (const auto& [shard, epoch] : epochs) taken.shards.push_back({shard, epoch});
+                             channel_->send(taken);
+                           },
+                       .on_released =
+                           [this](kernel::ShardId shard) {
+                             const auto asked = std::ranges::find(
+                                 releasing_, shard, &std::pair<kernel::ShardId, kernel::MapVersion>::first);
+                             if (asked == releasing_.end()) return;
+                             channel_->send(wire::Released{shard, asked->second});
+                             releasing_.erase(asked);
+                           },
+                       .on_fatal = [this](const std::string& why) { die(why); }});
+  if (auto added = driver->kernel().add_module(*module_); !added) {
+    refuse_to_start(added.error(), "Mend the module, then run 'epic build'.");
+    return false;
+  }
+  if (auto opened = driver->open(configure.socket_path); !opened) {
+    refuse_to_start(opened.error(), "Is the directory there, and may it be written?");
+    return false;
+  }
+  requests_ = std::make_unique<Requests>(
+      *driver,
+      AnswerSink{.send = [this](const wire::Answer& answer) { channel_->send(answer); },
+                 .wait_for_room =
+                     [this] {
+                       if (channel_->unsent_bytes() > kAnswerBytesFull) channel_->flush_within(10s);
+                     }},
+      [configure]() -> std::unique_ptr<storage::Store> {
+        auto reader = storage::open_store(store_config(configure, storage::OpenMode::read_only));
+        return reader ? std::move(*reader) : nullptr;
+      });
+  channel_->send(wire::Ready{.pid = ::getpid(), .version = EPIC_VERSION_TEXT, .abi_tag = EPIC_ABI_TAG});
+
+  const std::lock_guard lock(mutex_);
+  driver_ = std::move(driver);
+  for (wire::ToNode& message : std::exchange(early_, {}))
+    driver_->post([this, message = std::move(message)]() mutable { handle(std::move(message)); });
+  return true;
+}
+
+// ---- what the supervisor asks for ----
+
+void Node::handle(wire::ToNode message) {
+  std::visit([this](auto& one) { handle(std::move(one)); }, message);
+}
+
+void Node::handle(kernel::ShardMap map) {
+  if (map.version <= driver_->kernel().shards().version()) return;
+  if (map.owners.size() != driver_->kernel().options().shard_count) {
+    log_.write(wire::LogLevel::error, {},
+               fmt::format("a map of {} shards was ignored: there are {}", map.owners.size(),
+                           driver_->kernel().options().shard_count));
+    return;
+  }
+  taking_for_ = map.version;
+  if (!driver_->on_shard_map(std::move(map))) channel_->send(wire::Taken{.shards = {}, .map_version = taking_for_});
+}
+
+void Node::handle(const wire::Release& release) {
+  std::vector<kernel::ShardId> ours;
+  for (const kernel::ShardId shard : release.shards) {
+    if (shard.value >= driver_->kernel().options().shard_count) continue;
+    if (driver_->kernel().shards().at(shard).local == kernel::Shard::Local::active) {
+      releasing_.emplace_back(shard, release.map_version);
+      ours.push_back(shard);
+    } else {
+      channel_->send(wire::Released{shard, release.map_version});
+    }
+  }
+  driver_->kernel().on_release(ours);
+}
+
+void Node::handle(const wire::RunSetup&) {
+  driver_->kernel().submit_task(module_->setup(Pool{}), "setup", [this](kernel::Record& ended) {
+    std::string error;
+    if (ended.failure)
+      error = kernel::describe_failure(ended.failure).message;
+    else if (const auto thrown = ended.thrown()) {
+      const kernel::ErrorPart part = kernel::describe_thrown(thrown);
+      error = fmt::format("{}: {}", part.exception_type, part.message);
+    }
+    channel_->send(wire::SetupDone{error});
+  });
+}
+
+void Node::handle(const wire::Request& request) { requests_->handle(request); }
+
+void Node::handle(const wire::Stop& stop) {
+  if (std::exchange(is_stopping_, true)) return;
+  channel_->send(wire::Stopping{});
+  const std::int64_t now_ns = io::monotonic_ns();
+  abort_at_ns_ = now_ns + stop.grace.count() / 5 * 4;
+  give_up_at_ns_ = now_ns + stop.grace.count();
+  driver_->wake_at(abort_at_ns_);
+  driver_->kernel().on_drain();
+}
+
+/// Once a tick.
+bool Node::is_done() {
+  requests_->on_tick();
+  if (!is_stopping_) return false;
+  if (driver_->kernel().is_drained()) return true;
+  const std::int64_t now_ns = driver_->kernel().now_ns();
+  if (!is_aborted_ && now_ns >= abort_at_ns_) {
+    is_aborted_ = true;
+    driver_->wake_at(give_up_at_ns_);
+    driver_->kernel().abort_running("the node stops");
+  }
+  return now_ns >= give_up_at_ns_;
+}
+
+/// What was answered goes out; then nothing of this node is left.
+int Node::finish() {
+  const bool is_drained = driver_->kernel().is_drained();
+  if (!is_drained)
+    log_.write(wire::LogLevel::error, {},
+               fmt::format("not all was saved within the grace: {} entities were still active",
+                           driver_->kernel().stats().entities));
+  driver_->flush_within(kFlushPatience);
+  is_finishing_ = true;
+  channel_->flush_within(kFlushPatience);
+  log_.flush_within(kFlushPatience);
+  return is_drained ? kExitStopped : kExitFailed;
+}
+
+}  // namespace epic::node

@@ -1,0 +1,78 @@
+#pragma once
+// Node: one worker process of a fabric, from its first message to its exit. It wires module, store, kernel and driver,
+// and does what the supervisor says (wire/supervision.hpp).
+//
+// Threads: the one that calls run() drives the kernel; the channel's thread reads the supervisor's messages and sends
+// heartbeats; the storage's thread reads and commits; a reading thread comes with the first question about the store.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "codec/capnp_codec.hpp"
+#include "io/driver.hpp"
+#include "io/log_sink.hpp"
+#include "io/supervision_channel.hpp"
+#include "io/turn_watch.hpp"
+#include "node/requests.hpp"
+#include "wire/supervision.hpp"
+
+namespace epic::node {
+
+class Node {
+ public:
+  /// Takes over `channel`, the descriptor of the supervisor's socket; lines go to `log`.
+  Node(int channel, int log);
+  ~Node();
+
+  /// Until the supervisor says stop. Returns the exit code. When the supervisor goes away or the store fails, it ends
+  /// the process instead.
+  [[nodiscard]] int run();
+
+ private:
+  [[nodiscard]] wire::Configure wait_for_configure();
+  [[nodiscard]] bool start(const wire::Configure& configure);
+  void refuse_to_start(const std::string& message, const std::string& hint);
+  void handle(wire::ToNode message);
+  void handle(const wire::Configure&) {}
+  void handle(kernel::ShardMap map);
+  void handle(const wire::Release& release);
+  void handle(const wire::RunSetup&);
+  void handle(const wire::Request& request);
+  void handle(const wire::Stop& stop);
+  [[nodiscard]] bool is_done();
+  [[nodiscard]] int finish();
+
+  // the channel's thread
+  void on_channel_message(wire::ToNode message);
+  [[nodiscard]] wire::Heartbeat beat();
+  [[noreturn]] void on_channel_closed(const std::string& why);
+  [[noreturn]] void die(const std::string& why);
+
+  io::LogSink log_;
+  std::unique_ptr<io::TurnWatch> watch_;
+  codec::CapnpCodec codec_;
+  const ModuleInfo* module_ = nullptr;
+
+  std::mutex mutex_;  // messages that come before there is a driver
+  std::condition_variable arrived_;
+  std::vector<wire::ToNode> early_;
+  std::atomic<bool> is_finishing_{false};
+
+  std::unique_ptr<io::Driver> driver_;
+  std::unique_ptr<Requests> requests_;
+  kernel::MapVersion taking_for_;
+  std::vector<std::pair<kernel::ShardId, kernel::MapVersion>> releasing_;
+  bool is_stopping_ = false;
+  bool is_aborted_ = false;
+  std::int64_t abort_at_ns_ = 0;
+  std::int64_t give_up_at_ns_ = 0;
+
+  std::unique_ptr<io::SupervisionChannel> channel_;  // last: its thread uses the rest
+};
+
+}  // namespace epic::node

@@ -1,0 +1,364 @@
+#include "node/requests.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <unordered_set>
+#include <utility>
+
+#include "codec/json_codec.hpp"
+#include "codec/snapshot_json.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/placement_hash.hpp"
+#include "node/describe.hpp"
+#include "wire/log_line.hpp"
+
+namespace epic::node {
+
+namespace json = boost::json;
+using kernel::Activation;
+using wire::Answer;
+using wire::AnswerStatus;
+
+namespace {
+
+constexpr std::size_t kPartsPerBreath = 512;  // of a listing, between two looks at whether the reader keeps up
+
+Answer make_answer(std::uint64_t id, const json::object& body) {
+  return {.id = id, .status = AnswerStatus::ok, .body = json::serialize(body), .last = true};
+}
+
+Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message, json::value detail = nullptr) {
+  return {.id = id,
+          .status = status,
+          .body = json::serialize(json::object{{"message", message}, {"detail", std::move(detail)}}),
+          .last = true};
+}
+
+std::string text_at(const json::object& body, std::string_view field) {
+  const auto* value = body.if_contains(field);
+  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
+}
+
+std::uint64_t count_at(const json::object& body, std::string_view field, std::uint64_t otherwise) {
+  const auto* value = body.if_contains(field);
+  if (value == nullptr) return otherwise;
+  boost::system::error_code no_number;
+  const auto number = value->to_number<std::uint64_t>(no_number);
+  return no_number ? otherwise : number;
+}
+
+std::string hex(kernel::SchemaId schema) { return fmt::format("{:016x}", schema); }
+
+std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
+
+AnswerStatus status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::no_such_type:
+    case ErrorCode::no_such_method:
+      return AnswerStatus::not_found;
+    case ErrorCode::bad_arguments:
+      return AnswerStatus::bad_request;
+    default:
+      return AnswerStatus::failed;
+  }
+}
+
+Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error) {
+  json::object detail{{"error", to_string(error.code)}};
+  if (!error.exception_type.empty()) detail["exception"] = error.exception_type;
+  return make_failure(id, status_of(error.code), error.message, std::move(detail));
+}
+
+}  // namespace
+
+void Requests::handle(const wire::Request& request) {
+  boost::system::error_code malformed;
+  const json::value body = json::parse(request.body, malformed);
+  if (malformed || !body.is_object())
+    return sink_.send(make_failure(request.id, AnswerStatus::bad_request,
+                                   fmt::format("the body of '{}' must be a JSON object", request.verb)));
+  if (request.verb == "inspect") return inspect(request.id, body.get_object());
+  if (request.verb == "call") return call(request.id, body.get_object());
+  if (request.verb == "ls") return ls(request.id, body.get_object());
+  if (request.verb == "types") return types(request.id);
+  sink_.send(make_failure(request.id, AnswerStatus::bad_request,
+                          fmt::format("a node does not know the request '{}'", request.verb)));
+}
+
+// ---- the reading thread ----
+
+void Requests::read(io::StorageThread::Read read) {
+  if (!reader_ && !has_no_reader_) {
+    if (std::unique_ptr<storage::Store> store = open_reader_())
+      reader_ = std::make_unique<io::StorageThread>(std::move(store), [this] { driver_.post([] {}); });
+    else
+      has_no_reader_ = true;
+  }
+  (reader_ ? *reader_ : driver_.storage()).read(std::move(read));
+  if (reader_) reader_->flush();
+}
+
+void Requests::on_tick() {
+  if (!reader_) return;
+  for (io::StorageThread::Event& event : reader_->events())
+    if (const auto* then = std::get_if<io::StorageThread::Continuation>(&event); then != nullptr && *then) (*then)();
+}
+
+// ---- common ----
+
+std::string Requests::node_name() const { return fmt::format("node-{}", driver_.kernel().options().self.node); }
+
+bool Requests::is_ours(kernel::ShardId shard) {
+  return driver_.kernel().shards().at(shard).local == kernel::Shard::Local::active;
+}
+
+std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, const Body& body) {
+  const std::string asked = text_at(body, "entity");
+  const std::size_t slash = asked.find('/');
+  if (slash == std::string::npos)
+    return std::unexpected(make_failure(id, AnswerStatus::bad_request,
+                                        fmt::format("'{}' is no entity's name: it is written Type/Key", asked)));
+  kernel::TypeTable& types = driver_.kernel().types();
+  const kernel::TypeEntry* type = types.find(std::string_view(asked).substr(0, slash));
+  if (type == nullptr) {
+    const std::string near = types.nearest_type(asked.substr(0, slash));
+    return std::unexpected(make_failure(
+        id, {.code = ErrorCode::no_such_type,
+             .exception_type = {},
+             .message = fmt::format("no entity class '{}' in this project's modules{}", asked.substr(0, slash),
+                                    near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near))}));
+  }
+  Entity entity{.name = fmt::format("{}/{}", type->info->type_name, asked.substr(slash + 1)),
+                .key = asked.substr(slash + 1),
+                .type = type,
+                .shard = {}};
+  if (!detail::parse_name(entity.name))
+    return std::unexpected(make_failure(
+        id, AnswerStatus::bad_request,
+        fmt::format("'{}' cannot name an entity: its key is empty, too long, or holds a control character", asked)));
+  entity.shard = kernel::shard_of(entity.name, driver_.kernel().options().shard_count);
+  return entity;
+}
+
+// ---- inspect ----
+
+void Requests::inspect(std::uint64_t id, const Body& body) {
+  const auto entity = find_entity(id, body);
+  if (!entity) return sink_.send(entity.error());
+  if (!is_ours(entity->shard))
+    return sink_.send(
+        make_failure(id, AnswerStatus::not_owner, fmt::format("{} does not own shard {}", node_name(), entity->shard)));
+  Activation* activation = driver_.kernel().activations().find(entity->name);
+  if (activation != nullptr && activation->entity != nullptr)
+    return sink_.send(make_answer(id, describe_live(*entity, *activation)));
+  inspect_stored(id, *entity);
+}
+
+json::array Requests::describe_calls(std::string_view entity) const {
+  json::array calls;
+  for (const kernel::CallView& call : driver_.kernel().calls(entity))
+    calls.emplace_back(json::object{{"id", fmt::format("{}.{}.{}", call.id.node, call.id.life, call.id.sequence)},
+                                    {"entity", call.entity},
+                                    {"method", call.method},
+                                    {"caller", call.caller},
+                                    {"state", call.state},
+                                    {"age_ms", to_ms(call.age_ns)}});
+  return calls;
+}
+
+Requests::Body Requests::describe_live(const Entity& entity, Activation& activation) {
+  kernel::Kernel& kernel = driver_.kernel();
+  const reflect::EntityInfo& info = *entity.type->info;
+  return {{"entity", entity.name},
+          {"type", info.type_name},
+          {"key", entity.key},
+          {"live", true},
+          {"node", node_name()},
+          {"shard", entity.shard.value},
+          {"epoch", kernel.shards().at(entity.shard).epoch.value},
+          {"version", activation.version.value},
+          {"unsaved", kernel.is_unsaved(activation)},
+          {"bytes", activation.state_bytes},
+          {"schema", hex(entity.type->schema.id())},
+          {"saved_at", nullptr},
+          {"active_ms", to_ms(kernel.now_ns() - activation.activated_ns)},
+          {"idle_ms", activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns)},
+          {"queue", activation.waiting.size() + activation.queued + activation.lock.waiting_count()},
+          {"calls", describe_calls(entity.name)},
+          {"state", codec::to_json(info.state, info.object(activation.entity))}};
+}
+
+void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
+  const std::uint64_t epoch = driver_.kernel().shards().at(entity.shard).epoch.value;
+  read([this, id, entity, epoch](storage::Store& store) -> io::StorageThread::Continuation {
+    sink_.send(describe_stored(id, entity, epoch, store));
+    return {};
+  });
+}
+
+/// On the reading thread. By the schema that the state was written with: no code of the user's runs.
+Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
+                                 storage::Store& store) const {
+  const auto fail = [&](const std::string& why) {
+    return make_failure(id, AnswerStatus::failed,
+                        fmt::format("the saved state of {} cannot be read: {}", entity.name, why));
+  };
+  const auto found = store.load(entity.type->info->type_name, entity.key);
+  if (!found) return fail(found.error().message);
+  if (!*found)
+    return make_failure(
+        id, AnswerStatus::not_found,
+        fmt::format("{} is neither in memory nor saved. It exists all the same: its first call makes it", entity.name));
+  const storage::Snapshot& snapshot = **found;
+  const auto text = store.schema(snapshot.schema);
+  if (!text) return fail(text.error().message);
+  if (!*text) return fail(fmt::format("the store does not have its schema, {}", hex(snapshot.schema)));
+  const auto schema = reflect::Schema::parse(**text);
+  if (!schema) return fail(schema.error());
+  auto state = codec::to_json(*schema, snapshot.bytes);
+  if (!state) return fail(fmt::format("{}: {}", state.error().path, state.error().what));
+  return make_answer(id, {{"entity", entity.name},
+                          {"type", entity.type->info->type_name},
+                          {"key", entity.key},
+                          {"live", false},
+                          {"node", node_name()},
+                          {"shard", entity.shard.value},
+                          {"epoch", epoch},
+                          {"version", snapshot.version.value},
+                          {"unsaved", false},
+                          {"bytes", snapshot.bytes.size()},
+                          {"schema", hex(snapshot.schema)},
+                          {"saved_at", wire::format_time(snapshot.saved_at)},
+                          {"active_ms", nullptr},
+                          {"idle_ms", nullptr},
+                          {"queue", 0},
+                          {"calls", json::array()},
+                          {"state", std::move(*state)}});
+}
+
+// ---- call ----
+
+void Requests::call(std::uint64_t id, const Body& body) {
+  const auto entity = find_entity(id, body);
+  if (!entity) return sink_.send(entity.error());
+  kernel::Kernel& kernel = driver_.kernel();
+  const std::string method = text_at(body, "method");
+  auto record = kernel.make_call(entity->type->info->type_name, entity->key, method);
+  if (!record)
+    return sink_.send(
+        make_failure(id, {.code = record.error().code(), .exception_type = {}, .message = record.error().what()}));
+  const auto* given = body.if_contains("args");
+  const json::array arguments = given != nullptr && given->is_array() ? given->get_array() : json::array();
+  if (const auto read = codec::arguments_from_json(arguments, (*record)->method->arguments(), (*record)->arguments());
+      !read)
+    return sink_.send(
+        make_failure(id, {.code = ErrorCode::bad_arguments,
+                          .exception_type = {},
+                          .message = fmt::format("{}.{}: {}", entity->type->info->type_name, method, read.error())}));
+  const auto timeout = std::chrono::milliseconds(
+      count_at(body, "timeout_ms", static_cast<std::uint64_t>(to_ms(kernel.options().call_patience.count()))));
+  kernel.submit(std::move(*record), std::max<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)),
+                [this, id](kernel::Record& ended) {
+                  if (ended.failure) return sink_.send(make_failure(id, kernel::describe_failure(ended.failure)));
+                  if (const auto thrown = ended.thrown())
+                    return sink_.send(make_failure(id, kernel::describe_thrown(thrown)));
+                  json::value result;
+                  if (ended.method->result != nullptr) result = codec::to_json(ended.method->result(), ended.result());
+                  sink_.send(make_answer(id, {{"result", std::move(result)}}));
+                });
+}
+
+// ---- ls, types ----
+
+void Requests::ls(std::uint64_t id, const Body& body) {
+  kernel::Kernel& kernel = driver_.kernel();
+  const std::string type_name = text_at(body, "type");
+  const std::string prefix = text_at(body, "prefix");
+  std::uint64_t left = count_at(body, "limit", UINT64_MAX);
+  storage::ListFilter filter{.type = {}, .key_prefix = prefix, .limit = UINT64_MAX};
+  if (!type_name.empty()) {
+    const auto* type = kernel.types().find(type_name);
+    if (type == nullptr) {
+      const std::string near = kernel.types().nearest_type(type_name);
+      return sink_.send(make_failure(
+          id, {.code = ErrorCode::no_such_type,
+               .exception_type = {},
+               .message = fmt::format("no entity class '{}' in this project's modules{}", type_name,
+                                      near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near))}));
+    }
+    filter.type = std::string(type->info->type_name);
+  }
+
+  std::unordered_set<std::string> live;
+  for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
+    const Activation* activation = kernel.activations().at(slot);
+    if (activation == nullptr || activation->entity == nullptr) continue;
+    if (!filter.type.empty() && activation->type->info->type_name != filter.type) continue;
+    if (!activation->name->key().starts_with(prefix)) continue;
+    live.insert(activation->name->text);
+    if (left == 0) break;
+    --left;
+    sink_.send({.id = id,
+                .status = AnswerStatus::ok,
+                .body = json::serialize(json::object{{"entity", activation->name->text},
+                                                     {"state", "live"},
+                                                     {"node", node_name()},
+                                                     {"shard", activation->shard.value},
+                                                     {"version", activation->version.value},
+                                                     {"bytes", activation->state_bytes},
+                                                     {"age_ms", to_ms(kernel.now_ns() - activation->last_used_ns)},
+                                                     {"calls", activation->calls_count}}),
+                .last = false});
+  }
+  if (text_at(body, "source") == "live" || left == 0)
+    return sink_.send({.id = id, .status = AnswerStatus::ok, .body = {}, .last = true});
+
+  std::vector<bool> ours(kernel.options().shard_count);
+  for (std::uint16_t shard = 0; shard < ours.size(); ++shard) ours[shard] = is_ours(kernel::ShardId{shard});
+  const std::int64_t wall_ns = kernel.wall_ns();
+  read([this, id, filter, left, wall_ns, live = std::move(live),
+        ours = std::move(ours)](storage::Store& store) mutable -> io::StorageThread::Continuation {
+    std::size_t sent = 0;
+    const auto listed = store.list(
+        filter,
+        [&](const storage::Snapshot& snapshot) {
+          const std::string name = fmt::format("{}/{}", snapshot.type, snapshot.key);
+          if (snapshot.shard.value >= ours.size() || !ours[snapshot.shard.value] || live.contains(name))
+            return storage::Visit::go_on;
+          const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
+          sink_.send({.id = id,
+                      .status = AnswerStatus::ok,
+                      .body = json::serialize(
+                          json::object{{"entity", name},
+                                       {"state", "stored"},
+                                       {"node", node_name()},
+                                       {"shard", snapshot.shard.value},
+                                       {"version", snapshot.version.value},
+                                       {"bytes", snapshot.bytes.size()},
+                                       {"age_ms", std::max<std::int64_t>(0, to_ms(wall_ns - saved.count()))},
+                                       {"calls", 0}}),
+                      .last = false});
+          if (++sent % kPartsPerBreath == 0) sink_.wait_for_room();
+          return --left == 0 ? storage::Visit::stop : storage::Visit::go_on;
+        },
+        [this](const storage::StoreError& error) {
+          driver_.post([this, message = error.message] { driver_.log(kernel::LogLevel::warn, {}, message); });
+        });
+    if (!listed)
+      sink_.send(make_failure(id, AnswerStatus::failed, listed.error().message));
+    else
+      sink_.send({.id = id, .status = AnswerStatus::ok, .body = {}, .last = true});
+    return {};
+  });
+}
+
+void Requests::types(std::uint64_t id) {
+  json::array types;
+  for (const auto& type : driver_.kernel().types().all()) types.emplace_back(describe_type(*type->info));
+  sink_.send(make_answer(id, {{"types", std::move(types)}}));
+}
+
+}  // namespace epic::node
