@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/supervisor/backoff.hpp"
 #include "wire/log_line.hpp"
 #include "wire/supervision.hpp"
 
@@ -59,12 +60,6 @@ enum class SupervisorEventKind : std::uint8_t {
 struct SupervisorEvent {
   SupervisorEventKind kind;
   std::string text;
-};
-
-struct RestartPolicy {
-  std::chrono::milliseconds delay_first{100};  // doubled with each failure …
-  std::chrono::milliseconds delay_max{std::chrono::seconds(10)};
-  std::chrono::milliseconds forget_after{std::chrono::minutes(1)};  // … and back to the first after so long without
 };
 
 enum class AfterSetup : std::uint8_t { keep_running, exit };

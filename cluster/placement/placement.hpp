@@ -1,0 +1,27 @@
+#pragma once
+// Placement: which node should own which shard, as one pure function.
+//
+// Every member gets the same number of shards, give or take one, so nobody is above 1.15 x the mean where that is
+// possible at all. Shards stay where they are as long as that balance allows: those who own most keep the larger
+// shares, and only what is above a share, or without an owner, moves. Equal arguments give equal results, in every
+// process.
+//
+// Not here: when to move and in which order (supervisor/shard_table.hpp).
+
+#include <span>
+#include <vector>
+
+#include "kernel/ids.hpp"
+
+namespace epic::cluster {
+
+/// The owner that each shard should have. `members`: each once, in any order. `current`: the owner of each shard; node
+/// 0 and nodes that are no members count as nobody. Without members every shard gets node 0.
+[[nodiscard]] std::vector<kernel::NodeId> place(std::span<const kernel::NodeId> members,
+                                                std::span<const kernel::NodeId> current);
+
+/// Gives shards that have no owner among `members` to members, and moves no other: what a crash asks for, at once.
+[[nodiscard]] std::vector<kernel::NodeId> place_orphans(std::span<const kernel::NodeId> members,
+                                                        std::span<const kernel::NodeId> current);
+
+}  // namespace epic::cluster

@@ -1,0 +1,27 @@
+#pragma once
+// Backoff: how long to wait before starting again what keeps failing.
+
+#include <chrono>
+
+namespace epic::cluster {
+
+struct RestartPolicy {
+  std::chrono::milliseconds delay_first{100};  // doubled with each failure …
+  std::chrono::milliseconds delay_max{std::chrono::seconds(10)};
+  std::chrono::milliseconds forget_after{std::chrono::minutes(1)};  // … and back to the first after so long without
+};
+
+class Backoff {
+ public:
+  explicit Backoff(RestartPolicy policy) : policy_(policy) {}
+
+  /// Delay after a failure at `now` of something that had run since `started`.
+  [[nodiscard]] std::chrono::milliseconds next_delay(std::chrono::steady_clock::time_point started,
+                                                     std::chrono::steady_clock::time_point now);
+
+ private:
+  RestartPolicy policy_;
+  std::chrono::milliseconds delay_{0};
+};
+
+}  // namespace epic::cluster
