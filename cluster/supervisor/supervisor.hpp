@@ -6,7 +6,7 @@
 // its main thread (a node dies with the thread that spawned it). It prints nothing itself: what happens goes to the
 // callbacks.
 //
-// Files, all under <project>/.epic: supervisor.lock (held while it lives), incarnation, control.sock, run/node-N.sock,
+// Files, all under <project>/.epic: supervisor.lock (held while it lives), run_count, control.sock, run/node-N.sock,
 // logs/<run>/{supervisor,node-N}.log with logs/latest pointing there.
 //
 // Not here: building the module, reading epic.toml, colours and prefixes (the CLI).
@@ -21,18 +21,11 @@
 #include <vector>
 
 #include "cluster/supervisor/backoff.hpp"
+#include "cluster/supervisor/supervisor_error.hpp"
 #include "wire/log_line.hpp"
 #include "wire/supervision.hpp"
 
 namespace epic::cluster {
-
-/// Something that keeps the fabric from running. `hint` is the way to mend it (may be empty), `log` a file to look into
-/// (may be empty).
-struct SupervisorError {
-  std::string message;
-  std::string hint;
-  std::filesystem::path log;
-};
 
 /// Said once, when every shard has an owner that has taken it; setup starts after that.
 struct FabricReady {

@@ -64,7 +64,8 @@ struct Configure {
   bool operator==(const Configure&) const = default;
 };
 
-/// A planned move away from this node, under the map that it has.
+/// A planned move away from this node, under the map that it has. Until it has answered, maps name nobody for the
+/// shard; one that names this node afterwards means that it is to take the shard again.
 struct Release {
   std::vector<kernel::ShardId> shards;
   kernel::MapVersion map_version;

@@ -1,0 +1,228 @@
+#include "cluster/control/control_server.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/serialize.hpp>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace epic::cluster {
+
+namespace asio = boost::asio;
+using Protocol = asio::local::stream_protocol;
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::milliseconds kAcceptPause{100};  // after a failed accept (no descriptors left …)
+
+/// What sessions tell their server.
+class SessionOwner {
+ public:
+  virtual ~SessionOwner() = default;
+  virtual void on_request(const ControlRequest& request, ControlReply reply) = 0;
+  virtual void on_sent() = 0;
+  virtual void on_closed(class ControlSession& session) = 0;
+};
+
+}  // namespace
+
+/// One connection. Kept alive by its server while it is open, and by handlers that Asio holds for it.
+class ControlSession : public std::enable_shared_from_this<ControlSession> {
+ public:
+  ControlSession(Protocol::socket socket, std::weak_ptr<SessionOwner> owner)
+      : socket_(std::move(socket)), owner_(std::move(owner)) {}
+
+  void read() {
+    const auto room = buffer_.prepare();
+    socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                            [self = shared_from_this()](error_code error, std::size_t bytes) {
+                              if (error) return self->close();
+                              self->buffer_.commit(bytes);
+                              self->handle_frames();
+                              if (self->is_open()) self->read();
+                            });
+  }
+
+  void send(const ControlAnswer& answer) {
+    if (!is_open()) return;
+    append_frame(answer, unsent_);
+    if (unsent_.size() + sending_.size() > ControlServer::kUnsentBytesMax) return close();
+    if (sending_.empty()) write();
+  }
+
+  void close() {
+    if (!is_open()) return;
+    error_code ignored;
+    socket_.close(ignored);
+    unsent_.clear();
+    if (const auto owner = owner_.lock()) owner->on_closed(*this);
+  }
+
+  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+  [[nodiscard]] bool is_sent() const { return sending_.empty(); }
+
+ private:
+  void handle_frames() {
+    while (is_open()) {
+      const auto payload = buffer_.next();
+      if (!payload) return close();
+      if (!payload->has_value()) return;
+      const auto request = decode_control_request(**payload);
+      const auto owner = owner_.lock();
+      if (!request || !owner) return close();
+      owner->on_request(*request, ControlReply{std::make_shared<ControlReply::State>(weak_from_this(), request->id)});
+    }
+  }
+
+  void write() {
+    std::swap(sending_, unsent_);
+    asio::async_write(socket_, asio::buffer(sending_), [self = shared_from_this()](error_code error, std::size_t) {
+      self->sending_.clear();
+      if (error) self->close();
+      if (!self->unsent_.empty()) return self->write();
+      if (const auto owner = self->owner_.lock()) owner->on_sent();
+    });
+  }
+
+  Protocol::socket socket_;
+  std::weak_ptr<SessionOwner> owner_;
+  wire::FrameBuffer buffer_{kControlFrameBytesMax};
+  std::vector<std::byte> sending_;  // Invariant: not empty exactly while a write is under way
+  std::vector<std::byte> unsent_;
+};
+
+struct ControlReply::State {
+  State(std::weak_ptr<ControlSession> asking, std::uint64_t request) : session(std::move(asking)), id(request) {}
+  ~State() { send(ControlStatus::failed, R"({"message":"The request was dropped.","detail":null})", true); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  void send(ControlStatus status, std::string_view body, bool last) {
+    if (is_ended) return;
+    is_ended = last;
+    if (const auto open = session.lock()) open->send({id, status, std::string(body), last});
+  }
+
+  std::weak_ptr<ControlSession> session;
+  std::uint64_t id;
+  bool is_ended = false;
+};
+
+void ControlReply::part(const boost::json::value& body) const { part(boost::json::serialize(body)); }
+void ControlReply::part(std::string_view body) const { state_->send(ControlStatus::ok, body, false); }
+void ControlReply::finish(const boost::json::value& body) const { finish(boost::json::serialize(body)); }
+void ControlReply::finish(std::string_view body) const { state_->send(ControlStatus::ok, body, true); }
+void ControlReply::fail(ControlStatus status, std::string_view message, boost::json::value detail) const {
+  fail_with(status, boost::json::serialize(boost::json::object{{"message", message}, {"detail", std::move(detail)}}));
+}
+void ControlReply::fail_with(ControlStatus status, std::string_view body) const { state_->send(status, body, true); }
+bool ControlReply::is_open() const {
+  const auto session = state_->session.lock();
+  return !state_->is_ended && session && session->is_open();
+}
+
+struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<Shared> {
+  Shared(asio::io_context& context, std::filesystem::path socket_path, Handler on_request)
+      : acceptor(context), pause(context), path(std::move(socket_path)), handler(std::move(on_request)) {}
+
+  void accept() {
+    acceptor.async_accept([self = shared_from_this()](error_code error, Protocol::socket socket) {
+      if (!self->acceptor.is_open()) return;
+      if (error) return self->accept_later();
+      ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+      if (self->sessions.size() < kConnectionsMax) {
+        const auto session = std::make_shared<ControlSession>(std::move(socket), self);
+        self->sessions.insert(session);
+        session->read();
+      }
+      self->accept();
+    });
+  }
+
+  void accept_later() {
+    pause.expires_after(kAcceptPause);
+    pause.async_wait([self = shared_from_this()](error_code error) {
+      if (!error && self->acceptor.is_open()) self->accept();
+    });
+  }
+
+  void on_request(const ControlRequest& request, ControlReply reply) override {
+    if (handler)
+      handler(request, std::move(reply));
+    else
+      reply.fail(ControlStatus::failed, "The fabric is stopping.");
+  }
+  void on_sent() override { check_flushed(); }
+  void on_closed(ControlSession& session) override {
+    sessions.erase(session.shared_from_this());
+    check_flushed();
+  }
+
+  void check_flushed() {
+    if (!on_flushed) return;
+    for (const auto& session : sessions)
+      if (!session->is_sent()) return;
+    std::exchange(on_flushed, {})();
+  }
+
+  void stop_listening() {
+    if (!acceptor.is_open()) return;
+    error_code ignored;
+    acceptor.close(ignored);
+    pause.cancel();
+    std::error_code ignored_too;
+    std::filesystem::remove(path, ignored_too);
+    handler = {};
+  }
+
+  Protocol::acceptor acceptor;
+  asio::steady_timer pause;
+  std::filesystem::path path;
+  Handler handler;  // empty once the server has stopped listening
+  std::set<std::shared_ptr<ControlSession>> sessions;
+  std::function<void()> on_flushed;
+};
+
+std::expected<std::unique_ptr<ControlServer>, SupervisorError> ControlServer::listen(asio::io_context& context,
+                                                                                     const std::filesystem::path& path,
+                                                                                     Handler handler) {
+  auto shared = std::make_shared<Shared>(context, path, std::move(handler));
+  error_code error;
+  shared->acceptor.open(Protocol(), error);
+  if (!error) {
+    ::fcntl(shared->acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
+    const mode_t before = ::umask(0177);  // the file is made with mode 0600, not given it afterwards
+    shared->acceptor.bind(Protocol::endpoint(path.string()), error);
+    ::umask(before);
+  }
+  if (!error) shared->acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error)
+    return std::unexpected(
+        SupervisorError{.message = fmt::format("Cannot listen on {}: {}.", path.string(), error.message()),
+                        .hint = "Check the permissions of the project's directory.",
+                        .log = {}});
+  shared->accept();
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(shared)));
+}
+
+ControlServer::~ControlServer() {
+  shared_->stop_listening();
+  shared_->on_flushed = {};
+  for (const auto& session : std::exchange(shared_->sessions, {})) session->close();
+}
+
+void ControlServer::stop_listening() { shared_->stop_listening(); }
+
+void ControlServer::flush(std::function<void()> done) {
+  shared_->on_flushed = std::move(done);
+  shared_->check_flushed();
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,191 @@
+#include "cluster/control_client.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "cluster/control/frames.hpp"
+
+namespace epic::cluster {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+ControlError unreachable(std::string message) { return {ControlErrorCode::unreachable, std::move(message), nullptr}; }
+
+ControlErrorCode code_of(ControlStatus status) {
+  switch (status) {
+    case ControlStatus::not_found:
+      return ControlErrorCode::not_found;
+    case ControlStatus::bad_request:
+      return ControlErrorCode::bad_request;
+    default:
+      return ControlErrorCode::failed;
+  }
+}
+
+ControlError error_from(const ControlAnswer& answer) {
+  ControlError error{code_of(answer.status), {}, nullptr};
+  boost::system::error_code malformed;
+  const auto body = boost::json::parse(answer.body, malformed);
+  if (const auto* object = malformed ? nullptr : body.if_object()) {
+    if (const auto* message = object->if_contains("message"); message && message->is_string())
+      error.message = std::string_view(message->get_string());
+    if (const auto* detail = object->if_contains("detail")) error.detail = *detail;
+  }
+  if (error.message.empty()) error.message = "The fabric refused the request without saying why.";
+  return error;
+}
+
+}  // namespace
+
+struct ControlClient::Connection {
+  Connection(int connected, std::string socket_path) : fd(connected), path(std::move(socket_path)) {}
+  ~Connection() { ::close(fd); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] std::expected<void, ControlError> wait_for(short events, Clock::time_point deadline) const {
+    while (true) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      const int patience = static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
+      pollfd poll{fd, events, 0};
+      const int ready = ::poll(&poll, 1, patience);
+      if (ready > 0) return {};
+      if (ready < 0 && errno != EINTR)
+        return std::unexpected(unreachable(fmt::format("Lost the fabric at {}: {}.", path, std::strerror(errno))));
+      if (ready == 0 && left <= 1'000'000)
+        return std::unexpected(unreachable(fmt::format("The fabric at {} did not answer in time.", path)));
+    }
+  }
+
+  std::expected<void, ControlError> send(const ControlRequest& request, Clock::time_point deadline) const {
+    std::vector<std::byte> frame;
+    append_frame(request, frame);
+    for (std::size_t sent = 0; sent < frame.size();) {
+      const ssize_t count = ::send(fd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count >= 0) {
+        sent += static_cast<std::size_t>(count);
+      } else if (errno == EAGAIN) {
+        if (auto writable = wait_for(POLLOUT, deadline); !writable) return writable;
+      } else if (errno != EINTR) {
+        return std::unexpected(unreachable(fmt::format("Lost the fabric at {}: {}.", path, std::strerror(errno))));
+      }
+    }
+    return {};
+  }
+
+  /// The next answer to request `id`; those to requests that were given up are passed over.
+  std::expected<ControlAnswer, ControlError> receive(std::uint64_t id, Clock::time_point deadline) {
+    while (true) {
+      const auto payload = buffer.next();
+      if (!payload)
+        return std::unexpected(
+            unreachable(fmt::format("{} answers in another language: {}.", path, payload.error().what)));
+      if (payload->has_value()) {
+        auto answer = decode_control_answer(**payload);
+        if (!answer)
+          return std::unexpected(
+              unreachable(fmt::format("{} answers in another language: {}.", path, answer.error().what)));
+        if (answer->id == id) return std::move(*answer);
+        continue;
+      }
+      if (auto readable = wait_for(POLLIN, deadline); !readable) return std::unexpected(std::move(readable).error());
+      const auto room = buffer.prepare();
+      const ssize_t count = ::recv(fd, room.data(), room.size(), MSG_DONTWAIT);
+      if (count > 0)
+        buffer.commit(static_cast<std::size_t>(count));
+      else if (count == 0)
+        return std::unexpected(unreachable(fmt::format("The fabric at {} went away before it had answered.", path)));
+      else if (errno != EAGAIN && errno != EINTR)
+        return std::unexpected(unreachable(fmt::format("Lost the fabric at {}: {}.", path, std::strerror(errno))));
+    }
+  }
+
+  int fd;
+  std::string path;
+  std::uint64_t last_id = 0;
+  wire::FrameBuffer buffer{kControlFrameBytesMax};
+};
+
+ControlClient::ControlClient(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+ControlClient::ControlClient(ControlClient&&) noexcept = default;
+ControlClient& ControlClient::operator=(ControlClient&&) noexcept = default;
+ControlClient::~ControlClient() = default;
+
+std::expected<ControlClient, ControlError> ControlClient::connect(const std::filesystem::path& socket) {
+  const std::string path = socket.string();
+  const auto no_fabric = [&](std::string_view why) {
+    return std::unexpected(
+        ControlError{ControlErrorCode::no_fabric, fmt::format("No fabric is running at {}: {}.", path, why), nullptr});
+  };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return no_fabric("the path of its socket is too long for the system");
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return std::unexpected(ControlError{ControlErrorCode::failed,
+                                        fmt::format("Cannot make a socket: {}.", std::strerror(errno)), nullptr});
+  auto connection = std::make_unique<Connection>(fd, path);
+  int result = 0;
+  do result = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  while (result != 0 && errno == EINTR);
+  if (result == 0) return ControlClient(std::move(connection));
+  if (errno == ENOENT) return no_fabric("there is no socket");
+  if (errno == ECONNREFUSED) return no_fabric("nobody listens on its socket");
+  return std::unexpected(unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, std::strerror(errno))));
+}
+
+std::expected<boost::json::value, ControlError> ControlClient::request(std::string_view verb, boost::json::value body,
+                                                                       std::chrono::milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  const std::uint64_t id = ++connection_->last_id;
+  if (auto sent = connection_->send({id, std::string(verb), boost::json::serialize(body)}, deadline); !sent)
+    return std::unexpected(std::move(sent).error());
+  auto answer = connection_->receive(id, deadline);
+  if (!answer) return std::unexpected(std::move(answer).error());
+  if (answer->status != ControlStatus::ok) return std::unexpected(error_from(*answer));
+  boost::system::error_code malformed;
+  auto value = boost::json::parse(answer->body, malformed);
+  if (malformed || !answer->last)
+    return std::unexpected(unreachable(
+        fmt::format("{} answered '{}' with something that is not one JSON value.", connection_->path, verb)));
+  return value;
+}
+
+std::expected<void, ControlError> ControlClient::stream(std::string_view verb, boost::json::value body,
+                                                        const std::function<bool(const boost::json::value&)>& on_part) {
+  constexpr auto kForever = std::chrono::hours(24 * 365);
+  const auto deadline = Clock::now() + kForever;
+  const std::uint64_t id = ++connection_->last_id;
+  if (auto sent = connection_->send({id, std::string(verb), boost::json::serialize(body)}, deadline); !sent)
+    return sent;
+  while (true) {
+    auto answer = connection_->receive(id, deadline);
+    if (!answer) return std::unexpected(std::move(answer).error());
+    if (answer->status != ControlStatus::ok) return std::unexpected(error_from(*answer));
+    if (!answer->body.empty()) {
+      boost::system::error_code malformed;
+      const auto part = boost::json::parse(answer->body, malformed);
+      if (malformed)
+        return std::unexpected(
+            unreachable(fmt::format("{} answered '{}' with something that is no JSON.", connection_->path, verb)));
+      if (!on_part(part)) return {};
+    }
+    if (answer->last) return {};
+  }
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,142 @@
+#include "cluster/supervisor/node_requests.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace epic::cluster {
+
+using kernel::NodeId;
+using wire::Answer;
+using wire::AnswerStatus;
+
+Answer make_failure(AnswerStatus status, std::string_view message, std::string_view error) {
+  boost::json::object body{{"message", message}, {"detail", nullptr}};
+  if (!error.empty()) body["detail"] = boost::json::object{{"error", error}};
+  return {.id = 0, .status = status, .body = boost::json::serialize(body), .last = true};
+}
+
+void NodeRequests::to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat,
+                            TimePoint deadline, OnAnswer on_answer) {
+  if (pending_.size() >= kPendingMax) {
+    on_answer(make_failure(AnswerStatus::failed, "Too many requests are under way; try again later.", "overloaded"));
+    return;
+  }
+  const std::uint64_t id = ++last_id_;
+  const auto [entry, is_new] = pending_.emplace(
+      id, Pending{shard, std::move(verb), std::move(body), repeat, deadline, std::move(on_answer), {}, false, {}});
+  try_send(id, entry->second);
+}
+
+void NodeRequests::to_all(const std::vector<NodeId>& nodes, const std::string& verb, const std::string& body,
+                          TimePoint deadline, OnAnswer on_answer) {
+  if (nodes.empty() || pending_.size() >= kPendingMax) {
+    on_answer(make_failure(AnswerStatus::failed,
+                           nodes.empty() ? "No node is ready to answer; 'epic ps' shows what they are doing."
+                                         : "Too many requests are under way; try again later.",
+                           nodes.empty() ? "unavailable" : "overloaded"));
+    return;
+  }
+  const std::uint64_t id = ++last_id_;
+  pending_.emplace(id, Pending{{},
+                               verb,
+                               body,
+                               Repeat::unsafe,
+                               deadline,
+                               std::move(on_answer),
+                               std::set(nodes.begin(), nodes.end()),
+                               false,
+                               {}});
+  for (const NodeId node : nodes) send_(node, wire::Request{id, verb, body});
+}
+
+void NodeRequests::try_send(std::uint64_t id, Pending& pending) {
+  const auto owner = find_owner_(*pending.shard);
+  if (!owner) return;
+  pending.asked = {*owner};
+  send_(*owner, wire::Request{id, pending.verb, pending.body});
+}
+
+void NodeRequests::on_answer(NodeId node, const Answer& answer) {
+  const auto entry = pending_.find(answer.id);
+  if (entry == pending_.end() || !entry->second.asked.contains(node)) return;
+  Pending& pending = entry->second;
+  if (!pending.shard) {
+    end_share(entry, node, answer);
+  } else if (answer.status == AnswerStatus::not_owner) {
+    pending.asked.clear();  // waits for on_owners_changed()
+  } else if (answer.last || answer.status != AnswerStatus::ok) {
+    end(entry, answer);
+  } else {
+    pending.is_answered = true;
+    pending.on_answer(answer);
+  }
+}
+
+void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
+  Pending& pending = entry->second;
+  if (answer.status != AnswerStatus::ok) {
+    pending.failure = answer;
+  } else if (!answer.body.empty()) {
+    pending.is_answered = true;
+    Answer part = answer;
+    part.last = false;
+    pending.on_answer(part);
+  } else {
+    pending.is_answered = true;
+  }
+  if (!answer.last && answer.status == AnswerStatus::ok) return;
+  pending.asked.erase(node);
+  if (!pending.asked.empty()) return;
+  end(entry, pending.is_answered || !pending.failure ? Answer{} : *pending.failure);
+}
+
+void NodeRequests::end(Entry entry, Answer last) {
+  last.last = true;
+  const auto ended = pending_.extract(entry);  // first, because the callback may ask something new
+  ended.mapped().on_answer(last);
+}
+
+void NodeRequests::on_left(NodeId node) {
+  for (auto entry = pending_.begin(); entry != pending_.end();) {
+    const auto current = entry++;
+    Pending& pending = current->second;
+    if (!pending.asked.contains(node)) continue;
+    const Answer lost = make_failure(
+        AnswerStatus::failed,
+        fmt::format("node-{} ended before it had answered; what it was asked to do may have happened.", node),
+        "node_lost");
+    if (!pending.shard) {
+      end_share(current, node, lost);
+    } else if (pending.repeat == Repeat::safe && !pending.is_answered) {
+      pending.asked.clear();
+    } else {
+      end(current, lost);
+    }
+  }
+}
+
+void NodeRequests::on_owners_changed() {
+  for (auto& [id, pending] : pending_)
+    if (pending.shard && pending.asked.empty()) try_send(id, pending);
+}
+
+void NodeRequests::on_tick(TimePoint now) {
+  for (auto entry = pending_.begin(); entry != pending_.end();) {
+    const auto current = entry++;
+    const Pending& pending = current->second;
+    if (pending.deadline > now) continue;
+    end(current,
+        pending.asked.empty()
+            ? make_failure(AnswerStatus::failed, "No node took over the entity's shard in time.", "unavailable")
+            : make_failure(AnswerStatus::failed, fmt::format("node-{} did not answer in time.", *pending.asked.begin()),
+                           "timeout"));
+  }
+}
+
+void NodeRequests::fail_all(const std::string& message) {
+  while (!pending_.empty()) end(pending_.begin(), make_failure(AnswerStatus::failed, message, "unavailable"));
+}
+
+}  // namespace epic::cluster

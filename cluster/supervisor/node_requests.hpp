@@ -1,0 +1,89 @@
+#pragma once
+// NodeRequests: control requests that only nodes can answer, on their way.
+//
+// A request goes to the owner of an entity's shard, or to all nodes. One that meets a shard on its way between nodes
+// waits for the next map; one whose node dies fails if it may have had an effect, and is asked again otherwise. Each
+// has a deadline, so each ends.
+//
+// Events in, messages out through `send`; no clock, no sockets.
+// Not here: what verbs mean (control_verbs.cpp), the nodes' side.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kernel/ids.hpp"
+#include "wire/supervision.hpp"
+
+namespace epic::cluster {
+
+/// May the question be put again when a node died over it?
+enum class Repeat : std::uint8_t { safe, unsafe };
+
+class NodeRequests {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+  using Send = std::function<void(kernel::NodeId, const wire::ToNode&)>;
+  using FindOwner = std::function<std::optional<kernel::NodeId>(kernel::ShardId)>;
+  /// Gets every part in order. After one with `last` it is not called again. A failure is {"message", "detail"}.
+  using OnAnswer = std::function<void(const wire::Answer&)>;
+
+  /// At this many requests under way further ones fail at once.
+  static constexpr std::size_t kPendingMax = 4096;
+
+  NodeRequests(Send send, FindOwner find_owner) : send_(std::move(send)), find_owner_(std::move(find_owner)) {}
+
+  /// To whoever owns `shard`, now or before `deadline`.
+  void to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat, TimePoint deadline,
+                OnAnswer on_answer);
+
+  /// To each of `nodes`; parts come as they do, one `last` at the end. A node that dies or fails ends its share of the
+  /// answer, and the failure is passed on only when no node answered.
+  void to_all(const std::vector<kernel::NodeId>& nodes, const std::string& verb, const std::string& body,
+              TimePoint deadline, OnAnswer on_answer);
+
+  void on_answer(kernel::NodeId node, const wire::Answer& answer);
+  void on_left(kernel::NodeId node);
+  /// Some shard has found its owner.
+  void on_owners_changed();
+  void on_tick(TimePoint now);
+  /// The fabric stops: everything ends.
+  void fail_all(const std::string& message);
+
+  [[nodiscard]] std::size_t count() const { return pending_.size(); }
+
+ private:
+  struct Pending {
+    std::optional<kernel::ShardId> shard;  // empty: to_all
+    std::string verb;
+    std::string body;
+    Repeat repeat;
+    TimePoint deadline;
+    OnAnswer on_answer;
+    std::set<kernel::NodeId> asked;  // those that have not ended their answer
+    bool is_answered = false;        // some part has been passed on
+    std::optional<wire::Answer> failure;
+  };
+  using Entry = std::map<std::uint64_t, Pending>::iterator;
+
+  void try_send(std::uint64_t id, Pending& pending);
+  void end(Entry entry, wire::Answer last);
+  void end_share(Entry entry, kernel::NodeId node, const wire::Answer& answer);
+
+  Send send_;
+  FindOwner find_owner_;
+  std::uint64_t last_id_ = 0;
+  std::map<std::uint64_t, Pending> pending_;
+};
+
+/// {"message": …, "detail": …}, as failed answers carry it. `error` names the kind for scripts, as in
+/// epic::to_string().
+[[nodiscard]] wire::Answer make_failure(wire::AnswerStatus status, std::string_view message,
+                                        std::string_view error = {});
+
+}  // namespace epic::cluster

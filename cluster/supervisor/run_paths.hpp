@@ -1,0 +1,35 @@
+#pragma once
+// RunPaths: where a running fabric keeps its files, all below <project>/.epic.
+
+#include <expected>
+#include <filesystem>
+#include <string>
+
+#include "cluster/supervisor/supervisor_error.hpp"
+#include "kernel/ids.hpp"
+
+namespace epic::cluster {
+
+struct RunPaths {
+  std::filesystem::path directory;       // .epic
+  std::filesystem::path lock;            // supervisor.lock: held, with the pid inside, while a supervisor lives
+  std::filesystem::path run_count;       // how often the fabric was started
+  std::filesystem::path control_socket;  // control.sock
+  std::filesystem::path sockets;         // run/
+  std::filesystem::path logs;            // logs/
+
+  explicit RunPaths(const std::filesystem::path& project_directory);
+  [[nodiscard]] std::filesystem::path node_socket(kernel::NodeId node) const;
+};
+
+/// Makes the directories, and checks that they can be written and that the longest socket path is one that the system
+/// takes.
+[[nodiscard]] std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, kernel::NodeId last_node);
+
+/// Removes sockets that nobody listens on any more. Only for the holder of the lock.
+void remove_stale_sockets(const RunPaths& paths);
+
+/// Counts this start of the fabric: larger than all before it, also after a crash. Only for the holder of the lock.
+[[nodiscard]] std::expected<std::uint64_t, SupervisorError> count_run(const RunPaths& paths);
+
+}  // namespace epic::cluster

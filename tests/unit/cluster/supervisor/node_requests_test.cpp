@@ -1,0 +1,118 @@
+#include "cluster/supervisor/node_requests.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::cluster;
+using namespace std::chrono_literals;
+using epic::kernel::NodeId;
+using epic::kernel::ShardId;
+using epic::wire::Answer;
+using epic::wire::AnswerStatus;
+
+namespace {
+
+struct Fixture {
+  std::optional<NodeId> owner = NodeId{1};
+  std::vector<std::pair<NodeId, std::uint64_t>> sent;
+  std::vector<Answer> answers;
+  NodeRequests requests{[this](NodeId node, const epic::wire::ToNode& message) {
+                          sent.emplace_back(node, std::get<epic::wire::Request>(message).id);
+                        },
+                        [this](ShardId) { return owner; }};
+  NodeRequests::TimePoint start{};
+
+  NodeRequests::OnAnswer collect() {
+    return [this](const Answer& answer) { answers.push_back(answer); };
+  }
+  void ask(Repeat repeat) { requests.to_owner(ShardId{3}, "inspect", "{}", repeat, start + 10s, collect()); }
+  bool is_ended() const { return !answers.empty() && answers.back().last; }
+};
+
+}  // namespace
+
+TEST_CASE("node requests: the owner's answer ends the request", "[cluster]") {
+  Fixture f;
+  f.ask(Repeat::safe);
+  REQUIRE(f.sent.size() == 1);
+  f.requests.on_answer(NodeId{2}, {f.sent[0].second, AnswerStatus::ok, "\"stranger\"", true});
+  CHECK(f.answers.empty());
+  f.requests.on_answer(NodeId{1}, {f.sent[0].second, AnswerStatus::ok, "1", true});
+  f.requests.on_answer(NodeId{1}, {f.sent[0].second, AnswerStatus::ok, "2", true});
+  REQUIRE(f.answers.size() == 1);
+  CHECK(f.answers[0].body == "1");
+  CHECK(f.requests.count() == 0);
+}
+
+TEST_CASE("node requests: one that meets a moving shard goes to the next owner", "[cluster]") {
+  Fixture f;
+  f.ask(Repeat::unsafe);
+  f.requests.on_answer(NodeId{1}, {f.sent[0].second, AnswerStatus::not_owner, "", true});
+  f.owner = NodeId{2};
+  f.requests.on_owners_changed();
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[1].first == NodeId{2});
+  f.requests.on_owners_changed();
+  CHECK(f.sent.size() == 2);
+}
+
+TEST_CASE("node requests: without an owner a request waits, until its deadline", "[cluster]") {
+  Fixture f;
+  f.owner.reset();
+  f.ask(Repeat::safe);
+  CHECK(f.sent.empty());
+  f.requests.on_tick(f.start + 9s);
+  CHECK(f.answers.empty());
+  f.requests.on_tick(f.start + 10s);
+  REQUIRE(f.is_ended());
+  CHECK(f.answers[0].body.find("unavailable") != std::string::npos);
+}
+
+TEST_CASE("node requests: a death repeats the harmless and fails the rest", "[cluster]") {
+  Fixture f;
+  f.ask(Repeat::safe);
+  f.ask(Repeat::unsafe);
+  f.owner.reset();
+  f.requests.on_left(NodeId{1});
+  REQUIRE(f.answers.size() == 1);
+  CHECK(f.answers[0].body.find("node_lost") != std::string::npos);
+  f.owner = NodeId{2};
+  f.requests.on_owners_changed();
+  REQUIRE(f.sent.size() == 3);
+  f.requests.on_answer(NodeId{2}, {f.sent[2].second, AnswerStatus::ok, "1", true});
+  CHECK(f.answers.back().body == "1");
+}
+
+TEST_CASE("node requests: answers of all nodes become one, without those that died", "[cluster]") {
+  Fixture f;
+  f.requests.to_all({NodeId{1}, NodeId{2}, NodeId{3}}, "ls", "{}", f.start + 10s, f.collect());
+  const auto id = f.sent.at(0).second;
+  f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "1", false});
+  f.requests.on_answer(NodeId{2}, {id, AnswerStatus::ok, "2", true});
+  f.requests.on_left(NodeId{3});
+  CHECK_FALSE(f.is_ended());
+  f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "", true});
+  REQUIRE(f.is_ended());
+  CHECK(f.answers.size() == 3);
+  CHECK(f.answers.back().status == AnswerStatus::ok);
+}
+
+TEST_CASE("node requests: when every node fails, so does the request", "[cluster]") {
+  Fixture f;
+  f.requests.to_all({NodeId{1}, NodeId{2}}, "types", "{}", f.start + 10s, f.collect());
+  f.requests.on_left(NodeId{1});
+  f.requests.on_answer(NodeId{2}, {f.sent[0].second, AnswerStatus::bad_request, "{}", true});
+  REQUIRE(f.answers.size() == 1);
+  CHECK(f.answers[0].status == AnswerStatus::bad_request);
+}
+
+TEST_CASE("node requests: at the bound, and when the fabric stops, everybody gets an answer", "[cluster]") {
+  Fixture f;
+  f.owner.reset();
+  for (std::size_t i = 0; i <= NodeRequests::kPendingMax; ++i) f.ask(Repeat::safe);
+  REQUIRE(f.answers.size() == 1);
+  CHECK(f.answers[0].body.find("overloaded") != std::string::npos);
+  f.requests.fail_all("The fabric is stopping.");
+  CHECK(f.answers.size() == NodeRequests::kPendingMax + 1);
+  f.requests.to_all({}, "ls", "{}", f.start, f.collect());
+  CHECK(f.answers.back().body.find("unavailable") != std::string::npos);
+}

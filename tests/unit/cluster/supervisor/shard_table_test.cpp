@@ -1,0 +1,185 @@
+#include "cluster/supervisor/shard_table.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+using namespace epic::cluster;
+using namespace std::chrono_literals;
+using epic::kernel::Epoch;
+using epic::kernel::Incarnation;
+using epic::kernel::MapVersion;
+using epic::kernel::NodeId;
+using epic::kernel::ShardId;
+namespace wire = epic::wire;
+
+namespace {
+
+/// Nodes that do at once what they are asked, as the table's only company.
+struct Fixture {
+  ShardTable table{8, 3s};
+  ShardTable::TimePoint now{};
+  std::uint64_t incarnation = 0;
+  std::uint64_t epoch = 0;
+  std::vector<NodeId> before;
+  std::size_t maps = 0;
+  std::size_t releases = 0;
+
+  void join(std::uint16_t node) { table.on_joined({NodeId{node}, Incarnation{++incarnation}, "socket"}, now); }
+
+  void take(const epic::kernel::ShardMap& map) {
+    for (const auto& member : map.members) {
+      wire::Taken taken{{}, map.version};
+      for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard)
+        if (map.owners[shard] == member.node && (before.empty() || before[shard] != member.node))
+          taken.shards.push_back({ShardId{shard}, Epoch{++epoch}});
+      table.on_taken(member.node, taken, now);
+    }
+    before = map.owners;
+  }
+
+  /// Carries out actions until there are none. False when `stop_at_release` met a release.
+  void settle() {
+    for (auto actions = table.take_actions(); !actions.empty(); actions = table.take_actions())
+      for (const auto& action : actions) {
+        if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
+          ++maps;
+          take(publish->map);
+        } else {
+          const auto& ask = std::get<ShardTable::AskRelease>(action);
+          ++releases;
+          for (const ShardId shard : ask.release.shards)
+            table.on_released(ask.owner, {shard, ask.release.map_version}, now);
+        }
+      }
+  }
+
+  void start(std::uint16_t nodes) {
+    for (std::uint16_t node = 1; node <= nodes; ++node) join(node);
+    table.open(now);
+    settle();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("shard table: nothing is given away before it opens, and all in one map then", "[cluster]") {
+  Fixture f;
+  f.join(1);
+  f.join(2);
+  CHECK(f.table.take_actions().empty());
+  f.table.open(f.now);
+  f.settle();
+  CHECK(f.maps == 1);
+  CHECK(f.table.is_settled());
+  CHECK(f.table.count_owned(NodeId{1}) == 4);
+}
+
+TEST_CASE("shard table: it is settled only when every owner has taken its shards", "[cluster]") {
+  Fixture f;
+  f.join(1);
+  f.table.open(f.now);
+  CHECK_FALSE(f.table.is_settled());
+  CHECK_FALSE(f.table.find_active_owner(ShardId{0}));
+  f.settle();
+  CHECK(f.table.is_settled());
+  CHECK(f.table.find_active_owner(ShardId{0}) == NodeId{1});
+}
+
+TEST_CASE("shard table: a dead node's shards go to the survivors in one map, with no move of others", "[cluster]") {
+  Fixture f;
+  f.start(4);
+  const auto owners = f.table.map().owners;
+  f.table.on_left(NodeId{2}, f.now);
+  f.settle();
+  CHECK(f.maps == 2);
+  CHECK(f.releases == 0);
+  CHECK(f.table.is_settled());
+  for (std::size_t shard = 0; shard < owners.size(); ++shard)
+    if (owners[shard] != NodeId{2}) CHECK(f.table.map().owners[shard] == owners[shard]);
+}
+
+TEST_CASE("shard table: a node that comes back waits for quiet, then gets its share one shard at a time", "[cluster]") {
+  Fixture f;
+  f.start(2);
+  f.table.on_left(NodeId{2}, f.now);
+  f.settle();
+  f.join(2);
+  f.settle();
+  CHECK(f.table.count_owned(NodeId{2}) == 0);
+
+  f.now += 2s;
+  f.table.on_tick(f.now);
+  CHECK(f.table.take_actions().empty());
+  CHECK_FALSE(f.table.is_level());
+
+  f.now += 1s;
+  f.table.on_tick(f.now);
+  const auto actions = f.table.take_actions();
+  REQUIRE(actions.size() == 1);
+  const auto ask = std::get<ShardTable::AskRelease>(actions[0]);
+  CHECK(ask.owner == NodeId{1});
+  CHECK(ask.release.shards.size() == 1);
+  f.table.on_tick(f.now);
+  CHECK(f.table.take_actions().empty());  // one at a time
+
+  f.table.on_released(ask.owner, {ask.release.shards[0], ask.release.map_version}, f.now);
+  f.settle();
+  CHECK(f.table.is_level());
+  CHECK(f.table.count_owned(NodeId{2}) == 4);
+}
+
+TEST_CASE("shard table: with nobody left shards have no owner, and the first to come gets all at once", "[cluster]") {
+  Fixture f;
+  f.start(1);
+  f.table.on_left(NodeId{1}, f.now);
+  f.settle();
+  CHECK_FALSE(f.table.is_settled());
+  CHECK(f.table.map().owners == std::vector<NodeId>(8));
+  f.join(1);
+  f.settle();
+  CHECK(f.table.is_settled());
+  CHECK(f.releases == 0);
+}
+
+TEST_CASE("shard table: a releasing node that dies gives way to the next owner without an answer", "[cluster]") {
+  Fixture f;
+  f.start(2);
+  f.join(3);
+  f.settle();
+  f.now += 3s;
+  f.table.on_tick(f.now);
+  const auto ask = std::get<ShardTable::AskRelease>(f.table.take_actions().at(0));
+  f.table.on_left(ask.owner, f.now);
+  f.settle();
+  CHECK(f.table.is_settled());
+  const auto version = f.table.map().version;
+  f.table.on_released(ask.owner, {ask.release.shards[0], ask.release.map_version}, f.now);
+  CHECK(f.table.map().version == version);
+}
+
+TEST_CASE("shard table: a shard whose next owner dies meanwhile goes to somebody who lives", "[cluster]") {
+  Fixture f;
+  f.start(1);
+  f.join(2);
+  f.settle();
+  f.now += 3s;
+  f.table.on_tick(f.now);
+  const auto ask = std::get<ShardTable::AskRelease>(f.table.take_actions().at(0));
+  f.table.on_left(NodeId{2}, f.now);
+  CHECK(f.table.map().owners[ask.release.shards[0].value] == NodeId{0});  // nobody, while it is being released
+  f.settle();
+  f.table.on_released(ask.owner, {ask.release.shards[0], ask.release.map_version}, f.now);
+  CHECK_FALSE(f.table.find_active_owner(ask.release.shards[0]));  // released: its owner must take it anew
+  f.settle();
+  CHECK(f.table.is_settled());
+  CHECK(f.table.count_owned(NodeId{1}) == 8);
+}
+
+TEST_CASE("shard table: what a former owner says it took counts for nothing", "[cluster]") {
+  Fixture f;
+  f.join(1);
+  f.join(2);
+  f.table.open(f.now);
+  f.table.on_taken(NodeId{2}, {{{ShardId{0}, Epoch{1}}, {ShardId{99}, Epoch{1}}}, MapVersion{1}}, f.now);
+  CHECK_FALSE(f.table.find_active_owner(ShardId{0}));
+}
