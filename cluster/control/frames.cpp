@@ -1,7 +1,7 @@
 #include "cluster/control/frames.hpp"
 
 #include "wire/capnp_frame.hpp"
-
+// After the door to Cap'n Proto, which it needs.
 #include "cluster/control.capnp.h"
 
 namespace epic::cluster {

@@ -93,7 +93,10 @@ void LogHub::add(wire::LogLine line) {
   recent_.push_back(std::move(line));
   if (recent_.size() > kRecentLinesMax) recent_.pop_front();
   const wire::LogLine& kept = recent_.back();
-  for (auto follower = followers_.begin(); follower != followers_.end();) (follower++)->second(kept);
+  for (auto follower = followers_.begin(); follower != followers_.end();) {
+    const Sink sink = (follower++)->second;  // a copy: it may take itself away
+    sink(kept);
+  }
 }
 
 std::uint64_t LogHub::follow(Sink sink) {

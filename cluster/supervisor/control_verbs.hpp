@@ -1,0 +1,66 @@
+#pragma once
+// ControlVerbs: what the supervisor answers on the control socket. The table is cluster/README.md.
+//
+// Some verbs it answers from what it knows; those about entities go to nodes, by way of NodeRequests.
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cluster/control/control_server.hpp"
+#include "cluster/supervisor/fleet.hpp"
+#include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/node_requests.hpp"
+#include "cluster/supervisor/setup_runner.hpp"
+#include "cluster/supervisor/shard_table.hpp"
+
+namespace epic::cluster {
+
+/// What the verbs look at and act on; all outlive ControlVerbs.
+struct ControlVerbsParts {
+  const SupervisorOptions& options;
+  const Fleet& fleet;
+  const ShardTable& shards;
+  const SetupRunner& setup;
+  LogHub& logs;
+  NodeRequests& requests;
+  std::function<void(std::string why)> stop;
+};
+
+/// One thread.
+class ControlVerbs {
+ public:
+  explicit ControlVerbs(ControlVerbsParts parts);
+
+  void handle(const ControlRequest& request, ControlReply reply);
+  /// Tells those who wait for the end of an ordered stop.
+  void on_node_ended(const std::string& node);
+  /// All nodes are gone: ends every stream.
+  void on_all_ended();
+
+ private:
+  using Body = boost::json::object;
+  using Verb = void (ControlVerbs::*)(const Body&, ControlReply);
+
+  void ping(const Body& body, ControlReply reply);
+  void ps(const Body& body, ControlReply reply);
+  void nodes(const Body& body, ControlReply reply);
+  void logs(const Body& body, ControlReply reply);
+  void stop(const Body& body, ControlReply reply);
+  void inspect(const Body& body, ControlReply reply);
+  void call(const Body& body, ControlReply reply);
+  void ls(const Body& body, ControlReply reply);
+  void types(const Body& body, ControlReply reply);
+
+  void forward(std::string_view verb, const Body& body, Repeat repeat, std::chrono::nanoseconds patience,
+               ControlReply reply);
+
+  ControlVerbsParts parts_;
+  std::chrono::steady_clock::time_point started_at_ = std::chrono::steady_clock::now();
+  std::chrono::system_clock::time_point started_time_ = std::chrono::system_clock::now();
+  std::vector<ControlReply> stop_watchers_;
+  std::vector<ControlReply> log_followers_;
+};
+
+}  // namespace epic::cluster

@@ -1,0 +1,142 @@
+// run_supervisor_detached(): the supervisor as a process of its own, and what the one that started it hears of it.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "cluster/supervisor/line_splitter.hpp"
+#include "cluster/supervisor/supervisor.hpp"
+
+namespace epic::cluster {
+
+namespace json = boost::json;
+
+namespace {
+
+json::object to_json(const FabricReady& ready) {
+  json::array nodes;
+  for (const auto& node : ready.nodes)
+    nodes.push_back(json::object{{"name", node.name}, {"pid", node.pid}, {"socket", node.socket.string()}});
+  return {{"pid", ready.pid},
+          {"nodes", std::move(nodes)},
+          {"control_socket", ready.control_socket.string()},
+          {"store", ready.store.string()},
+          {"log_directory", ready.log_directory.string()},
+          {"took_ms", ready.took.count()}};
+}
+
+std::string text_of(const json::value& value) { return std::string(std::string_view(value.as_string())); }
+
+FabricReady ready_from(const json::object& object) {
+  FabricReady ready{.pid = object.at("pid").to_number<pid_t>(),
+                    .nodes = {},
+                    .control_socket = text_of(object.at("control_socket")),
+                    .store = text_of(object.at("store")),
+                    .log_directory = text_of(object.at("log_directory")),
+                    .took = std::chrono::milliseconds(object.at("took_ms").to_number<std::int64_t>())};
+  for (const auto& node : object.at("nodes").as_array())
+    ready.nodes.push_back({text_of(node.at("name")), node.at("pid").to_number<pid_t>(), text_of(node.at("socket"))});
+  return ready;
+}
+
+/// In the new process: says one thing to the starter. False when the starter is gone.
+bool tell(int fd, const json::object& what) {
+  const std::string line = json::serialize(what) + "\n";
+  return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+}
+
+/// The new process, from fork to its end.
+[[noreturn]] void run_as_daemon(const SupervisorOptions& options, int starter) {
+  ::setsid();
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing, fd);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  SupervisorOptions own = options;
+  own.on_log = {};
+  own.on_event = {};
+  own.on_ready = [starter](const FabricReady& ready) {
+    // Who started it has given up (Ctrl-C) before it was ready: then nobody knows that it runs, and it stops.
+    if (!tell(starter, {{"ready", to_json(ready)}})) ::raise(SIGTERM);
+  };
+  own.on_error = [starter](const SupervisorError& error) {
+    tell(starter,
+         {{"error", json::object{{"message", error.message}, {"hint", error.hint}, {"log", error.log.string()}}}});
+  };
+  const int exit_code = run_supervisor(own);
+  tell(starter, {{"exit", exit_code}});
+  ::_exit(exit_code);
+}
+
+/// In the starter: what the new process has said so far.
+struct Heard {
+  bool is_ready = false;
+  std::optional<int> exit_code;
+};
+
+void hear(std::string_view line, const SupervisorOptions& options, Heard& heard) {
+  const auto message = json::parse(line).as_object();
+  if (const auto* ready = message.if_contains("ready")) {
+    heard.is_ready = true;
+    if (options.on_ready) options.on_ready(ready_from(ready->as_object()));
+  } else if (const auto* error = message.if_contains("error")) {
+    if (options.on_error)
+      options.on_error({text_of(error->at("message")), text_of(error->at("hint")), text_of(error->at("log"))});
+  } else if (const auto* code = message.if_contains("exit")) {
+    heard.exit_code = code->to_number<int>();
+  }
+}
+
+int fail(const SupervisorOptions& options, std::string message) {
+  if (options.on_error)
+    options.on_error({std::move(message), "See the supervisor's log, or run without --detach.",
+                      options.project_directory / ".epic" / "logs" / "latest" / "supervisor.log"});
+  return kExitFailed;
+}
+
+}  // namespace
+
+int run_supervisor_detached(const SupervisorOptions& options) {
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return fail(options, fmt::format("Cannot make a pipe: {}.", std::strerror(errno)));
+  const pid_t child = ::fork();
+  if (child < 0) return fail(options, fmt::format("Cannot start a process: {}.", std::strerror(errno)));
+  if (child == 0) {
+    ::close(pipe[0]);
+    run_as_daemon(options, pipe[1]);
+  }
+  ::close(pipe[1]);
+
+  Heard heard;
+  LineSplitter lines{[&](std::string_view line) { hear(line, options, heard); }};
+  const auto is_answered = [&] {
+    return heard.exit_code || (heard.is_ready && options.after_setup == AfterSetup::keep_running);
+  };
+  while (!is_answered()) {
+    char bytes[4096];
+    const ssize_t count = ::read(pipe[0], bytes, sizeof bytes);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    lines.add({bytes, static_cast<std::size_t>(count)});
+  }
+  ::close(pipe[0]);
+  if (heard.exit_code) {
+    ::waitpid(child, nullptr, 0);
+    return *heard.exit_code;
+  }
+  if (heard.is_ready) return kExitOk;
+  ::waitpid(child, nullptr, 0);
+  return fail(options, "The supervisor ended before the fabric was ready, without saying why.");
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,287 @@
+#include "cluster/supervisor/fleet.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernel/assert.hpp"
+
+namespace epic::cluster {
+
+using kernel::NodeId;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using wire::LogLevel;
+
+namespace {
+
+constexpr std::array<std::string_view, 5> kStateNames = {"stopped", "starting", "ready", "draining", "backoff"};
+/// Incarnations of one run; the run's number stands above them. Readable in decimal, and exact as a JSON number.
+constexpr std::uint64_t kSpawnsOfRunMax = 1'000'000;
+
+std::string member_key(NodeId node) { return fmt::format("{}{}", kMemberPrefix, node); }
+
+milliseconds round_ms(std::chrono::nanoseconds duration) { return std::chrono::duration_cast<milliseconds>(duration); }
+
+std::string quote_lines(const std::deque<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += "\n  | " + line;
+  return text;
+}
+
+}  // namespace
+
+std::string_view to_string(NodeState state) { return kStateNames[static_cast<std::size_t>(state)]; }
+
+NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPolicy restart,
+                   boost::asio::io_context& context)
+    : id(number),
+      name(fmt::format("node-{}", number)),
+      socket(std::move(socket_path)),
+      backoff(restart),
+      timer(context) {}
+
+Fleet::Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths,
+             std::uint64_t run, LocalCoordination& coordination, LogHub& logs, Events events)
+    : context_(context),
+      options_(options),
+      run_(run),
+      coordination_(coordination),
+      logs_(logs),
+      events_(std::move(events)) {
+  for (std::uint16_t number = 1; number <= options.node_count; ++number)
+    slots_.emplace_back(NodeId{number}, paths.node_socket(NodeId{number}), options.restart, context);
+}
+
+void Fleet::start_all() {
+  for (NodeSlot& slot : slots_)
+    if (!is_stopping_) start(slot);
+}
+
+void Fleet::start(NodeSlot& slot) {
+  EPIC_ASSERT(!slot.process && ++spawn_count_ < kSpawnsOfRunMax, "{} is started a second time", slot.name);
+  slot.incarnation = kernel::Incarnation{run_ * kSpawnsOfRunMax + spawn_count_};
+  slot.started_at = steady_clock::now();
+  slot.state = NodeState::starting;
+  slot.heartbeat = {};
+  slot.kill_reason.clear();
+  slot.refusal.reset();
+  slot.last_lines.clear();
+  slot.is_turn_reported = false;
+  std::error_code ignored;
+  std::filesystem::remove(slot.socket, ignored);
+
+  auto process = NodeProcess::spawn(
+      context_,
+      {.path = options_.node_program,
+       .arguments = {slot.name, options_.project_name},
+       .directory = options_.project_directory},
+      {.on_message = [this, &slot](const wire::FromNode& message) { on_message(slot, message); },
+       .on_line =
+           [this, &slot](std::string_view text) {
+             wire::LogLine line = wire::parse_log_line(slot.name, text, std::chrono::system_clock::now());
+             slot.last_lines.push_back(wire::strip_controls(line.message));
+             if (slot.last_lines.size() > kLastLinesMax) slot.last_lines.pop_front();
+             logs_.add(std::move(line));
+           },
+       .on_garbage = [this, &slot](const std::string& what) { kill(slot, fmt::format("sent {}", what)); },
+       .on_end = [this, &slot](ProcessEnd end) { on_end(slot, end); }});
+  if (!process) {
+    slot.state = NodeState::stopped;
+    if (!is_started_) return events_.on_cannot_start(process.error());
+    say(LogLevel::error, fmt::format("{} {}", process.error().message, process.error().hint));
+    return restart_later(slot);
+  }
+  slot.process = std::move(*process);
+  const bool is_sent = slot.process->try_send(wire::Configure{.node = slot.id,
+                                                              .incarnation = slot.incarnation,
+                                                              .fabric_id = fabric_id(),
+                                                              .project_directory = options_.project_directory.string(),
+                                                              .module_path = options_.module_path.string(),
+                                                              .store_kind = options_.store_kind,
+                                                              .store_path = options_.store_path.string(),
+                                                              .shard_count = options_.shard_count,
+                                                              .socket_path = slot.socket.string(),
+                                                              .options = options_.fabric});
+  EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
+}
+
+std::string Fleet::fabric_id() const { return fmt::format("{}/{}", options_.project_directory.string(), run_); }
+
+void Fleet::on_message(NodeSlot& slot, const wire::FromNode& message) {
+  if (const auto* ready = std::get_if<wire::Ready>(&message)) return on_ready(slot, *ready);
+  if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
+  if (const auto* refusal = std::get_if<wire::StartFailed>(&message)) {
+    slot.refusal = *refusal;
+    return;
+  }
+  if (slot.lease) (void)coordination_.try_renew(*slot.lease);
+  if (slot.state == NodeState::ready || slot.state == NodeState::draining) events_.on_message(slot.id, message);
+}
+
+void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
+  if (slot.state != NodeState::starting || !slot.kill_reason.empty()) return;
+  if (ready.version != options_.version) {
+    slot.refusal = wire::StartFailed{fmt::format("{} is epic {}, and this is epic {}.", options_.node_program.string(),
+                                                 ready.version, options_.version),
+                                     "Install epic again, so that all of it is of one version."};
+    return kill(slot, "is of another version");
+  }
+  slot.state = NodeState::ready;
+  slot.failed_starts = 0;
+  slot.lease = coordination_.grant(options_.silence_max);
+  const auto took = round_ms(steady_clock::now() - slot.started_at);
+  say(LogLevel::info, fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));
+  const bool is_new =
+      coordination_.put_if_absent(member_key(slot.id), fmt::format("{}", slot.incarnation), *slot.lease);
+  EPIC_ASSERT(is_new, "{} is a member twice", slot.name);
+}
+
+void Fleet::on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat) {
+  slot.heartbeat = heartbeat;
+  if (slot.lease) (void)coordination_.try_renew(*slot.lease);
+  const auto turn = heartbeat.turn_in_progress;
+  if (turn < options_.fabric.turn_report) {
+    slot.is_turn_reported = false;
+    return;
+  }
+  if (options_.turn_max.count() > 0 && turn >= options_.turn_max)
+    return kill(slot,
+                fmt::format("has been in one turn for {}, which no other code of it can interrupt", round_ms(turn)));
+  if (!std::exchange(slot.is_turn_reported, true))
+    say(LogLevel::warn,
+        fmt::format("{} has been in one turn for {}; nothing else runs there meanwhile. Does a method block?",
+                    slot.name, round_ms(turn)));
+}
+
+void Fleet::on_tick(TimePoint now) {
+  const auto overdue = coordination_.list_overdue();
+  for (NodeSlot& slot : slots_) {
+    if (slot.lease && std::ranges::find(overdue, *slot.lease) != overdue.end())
+      kill(slot, fmt::format("has been silent for more than {}", options_.silence_max));
+    else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_patience)
+      kill(slot, fmt::format("was not ready within {}", options_.start_patience));
+  }
+}
+
+void Fleet::kill(NodeSlot& slot, std::string why) {
+  if (!slot.process || !slot.kill_reason.empty()) return;
+  slot.kill_reason = std::move(why);
+  say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_reason));
+  slot.process->kill();
+}
+
+void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
+  const std::unique_ptr<NodeProcess> ended = std::move(slot.process);
+  const NodeState before = std::exchange(slot.state, NodeState::stopped);
+  std::error_code ignored;
+  std::filesystem::remove(slot.socket, ignored);
+  slot.heartbeat = {};
+  slot.last_exit = slot.kill_reason.empty() ? end.text() : fmt::format("{} ({})", end.text(), slot.kill_reason);
+  const std::string what = fmt::format("{} {}", slot.name, slot.last_exit);
+
+  const bool is_wanted_end = is_stopping_ && end.signal == 0 && end.exit_code == 0;
+  const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
+  if (is_wanted_end)
+    say(LogLevel::info, fmt::format("{} has stopped.", slot.name));
+  else if (slot.refusal)
+    say(LogLevel::error, fmt::format("{} cannot start: {} {}", slot.name, slot.refusal->message, slot.refusal->hint));
+  else
+    say(LogLevel::error, fmt::format("{}.{}", what, lines.empty() ? "" : " Its last lines:" + lines));
+
+  if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
+  if (before == NodeState::starting) ++slot.failed_starts;
+  if (!is_stopping_ && !is_started_ && before == NodeState::starting)
+    on_end_before_started(slot, end, what);
+  else if (!is_stopping_)
+    restart_later(slot);
+  events_.on_ended(slot.id);
+}
+
+void Fleet::on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what) {
+  const auto log = logs_.file_of(slot.name);
+  if (slot.refusal)
+    return events_.on_cannot_start(
+        {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
+  // A process that exits has decided so, and would again; one that was killed may have had bad luck.
+  const bool is_hopeless = end.signal == 0 || !slot.kill_reason.empty();
+  if (!is_hopeless && slot.failed_starts < kFirstStartAttemptsMax) return restart_later(slot);
+  events_.on_cannot_start({fmt::format("{} while it was starting.{}", what,
+                                       slot.last_lines.empty() ? " It wrote nothing." : quote_lines(slot.last_lines)),
+                           "Run 'epic doctor' to check the installation, and 'epic build' to build the module anew.",
+                           log});
+}
+
+void Fleet::restart_later(NodeSlot& slot) {
+  const auto delay = slot.backoff.next_delay(slot.started_at, steady_clock::now());
+  slot.state = NodeState::backoff;
+  ++slot.restarts;
+  say(LogLevel::info, fmt::format("Starting {} again in {}.", slot.name, delay));
+  slot.timer.expires_after(delay);
+  slot.timer.async_wait([this, &slot](boost::system::error_code error) {
+    if (!error && slot.state == NodeState::backoff) start(slot);
+  });
+}
+
+void Fleet::stop_all(std::chrono::nanoseconds grace) {
+  is_stopping_ = true;
+  for (NodeSlot& slot : slots_) {
+    slot.timer.cancel();
+    if (slot.state == NodeState::ready) {
+      slot.state = NodeState::draining;
+      if (!slot.process->try_send(wire::Stop{grace})) slot.process->kill();
+    } else if (slot.state == NodeState::starting) {
+      slot.process->kill();  // it owns nothing yet
+    } else if (slot.state == NodeState::backoff) {
+      slot.state = NodeState::stopped;
+    }
+  }
+}
+
+void Fleet::kill_all() {
+  is_stopping_ = true;
+  for (NodeSlot& slot : slots_) {
+    slot.timer.cancel();
+    if (slot.process)
+      slot.process->kill();
+    else
+      slot.state = NodeState::stopped;
+  }
+}
+
+void Fleet::send(NodeId node, const wire::ToNode& message) {
+  const auto slot = std::ranges::find(slots_, node, &NodeSlot::id);
+  if (slot == slots_.end() || !slot->process) return;
+  if (!slot->process->try_send(message)) kill(*slot, "does not read what it is sent");
+}
+
+const NodeSlot* Fleet::find(NodeId node) const {
+  const auto slot = std::ranges::find(slots_, node, &NodeSlot::id);
+  return slot == slots_.end() ? nullptr : &*slot;
+}
+
+std::vector<NodeId> Fleet::list_ready() const {
+  std::vector<NodeId> ready;
+  for (const NodeSlot& slot : slots_)
+    if (slot.state == NodeState::ready) ready.push_back(slot.id);
+  return ready;
+}
+
+bool Fleet::is_any_starting() const {
+  return std::ranges::any_of(slots_, [](const NodeSlot& slot) {
+    return slot.state == NodeState::starting || slot.state == NodeState::backoff;
+  });
+}
+
+bool Fleet::is_gone() const {
+  return std::ranges::none_of(slots_, [](const NodeSlot& slot) { return slot.process != nullptr; });
+}
+
+void Fleet::say(LogLevel level, std::string message) {
+  logs_.add({std::chrono::system_clock::now(), "supervisor", level, "", std::move(message)});
+}
+
+}  // namespace epic::cluster

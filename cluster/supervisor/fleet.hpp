@@ -1,0 +1,128 @@
+#pragma once
+// Fleet: the nodes' processes, kept alive.
+//
+// Each node has a numbered slot. The fleet spawns a process for it, configures it, waits until it is ready, listens to
+// its heartbeats, kills it when it is silent or a turn of it never ends, and starts it again with a growing delay.
+// Every process gets an incarnation of its own, larger than all before it.
+//
+// A node is a member, in coordination, from Ready until its process has ended; nothing sooner, whatever it looks like.
+//
+// Not here: shards (shard_table.hpp), what requests mean (control_verbs.hpp).
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/coordination/local_coordination.hpp"
+#include "cluster/supervisor/backoff.hpp"
+#include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/node_process.hpp"
+#include "cluster/supervisor/run_paths.hpp"
+#include "cluster/supervisor/supervisor.hpp"
+
+namespace epic::cluster {
+
+enum class NodeState : std::uint8_t {
+  stopped,   // no process, and none wanted
+  starting,  // spawned, not ready yet
+  ready,
+  draining,  // asked to stop
+  backoff,   // waits to be started again
+};
+
+/// "stopped", "starting", "ready", "draining", "backoff".
+[[nodiscard]] std::string_view to_string(NodeState state);
+
+/// What is known of a node, over all its lives.
+struct NodeSlot {
+  NodeSlot(kernel::NodeId number, std::filesystem::path socket_path, RestartPolicy restart,
+           boost::asio::io_context& context);
+
+  kernel::NodeId id;
+  std::string name;  // "node-2"
+  std::filesystem::path socket;
+  NodeState state = NodeState::stopped;
+  kernel::Incarnation incarnation;
+  std::chrono::steady_clock::time_point started_at{};
+  wire::Heartbeat heartbeat;
+  std::uint32_t restarts = 0;
+  std::string last_exit;  // empty: never ended
+
+  std::unique_ptr<NodeProcess> process;
+  std::optional<LeaseId> lease;              // from Ready to the end
+  std::string kill_reason;                   // why the fleet has killed it; empty: it has not
+  std::optional<wire::StartFailed> refusal;  // what it said about not starting
+  std::deque<std::string> last_lines;        // of its output
+  bool is_turn_reported = false;
+  int failed_starts = 0;  // in a row
+  Backoff backoff;
+  boost::asio::steady_timer timer;  // until it is started again
+};
+
+/// Prefix of the members' keys in coordination; the node's number follows, and the value is its incarnation.
+inline constexpr std::string_view kMemberPrefix = "members/";
+
+/// One thread.
+class Fleet {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  struct Events {
+    std::function<void(kernel::NodeId, const wire::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
+    std::function<void(kernel::NodeId)> on_ended;          // its process is gone; coordination has told already
+    std::function<void(SupervisorError)> on_cannot_start;  // before `mark_started`, and it would not get better
+  };
+
+  static constexpr int kFirstStartAttemptsMax = 3;
+  static constexpr std::size_t kLastLinesMax = 10;
+
+  Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run,
+        LocalCoordination& coordination, LogHub& logs, Events events);
+
+  void start_all();
+  /// The fabric has been ready once: from here on what fails is started again, for ever.
+  void mark_started() { is_started_ = true; }
+  /// Asks every node to stop in order, and starts none again.
+  void stop_all(std::chrono::nanoseconds grace);
+  void kill_all();
+
+  void send(kernel::NodeId node, const wire::ToNode& message);
+  /// Looks after silent nodes and endless turns.
+  void on_tick(TimePoint now);
+
+  [[nodiscard]] const std::deque<NodeSlot>& slots() const { return slots_; }
+  [[nodiscard]] const NodeSlot* find(kernel::NodeId node) const;
+  [[nodiscard]] std::vector<kernel::NodeId> list_ready() const;
+  [[nodiscard]] bool is_any_starting() const;
+  [[nodiscard]] bool is_gone() const;
+  /// Names this run of the fabric for peers and clients.
+  [[nodiscard]] std::string fabric_id() const;
+
+ private:
+  void start(NodeSlot& slot);
+  void on_message(NodeSlot& slot, const wire::FromNode& message);
+  void on_ready(NodeSlot& slot, const wire::Ready& ready);
+  void on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat);
+  void on_end(NodeSlot& slot, ProcessEnd end);
+  void on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what);
+  void restart_later(NodeSlot& slot);
+  void kill(NodeSlot& slot, std::string why);
+  void say(wire::LogLevel level, std::string message);
+
+  boost::asio::io_context& context_;
+  const SupervisorOptions& options_;
+  std::uint64_t run_;
+  LocalCoordination& coordination_;
+  LogHub& logs_;
+  Events events_;
+  std::uint64_t spawn_count_ = 0;
+  bool is_started_ = false;
+  bool is_stopping_ = false;
+  std::deque<NodeSlot> slots_;  // node-1 first; addresses stay
+};
+
+}  // namespace epic::cluster

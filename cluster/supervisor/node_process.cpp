@@ -1,0 +1,283 @@
+#include "cluster/supervisor/node_process.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/process/v2/posix/bind_fd.hpp>
+#include <boost/process/v2/process.hpp>
+#include <boost/process/v2/stdio.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "cluster/supervisor/line_splitter.hpp"
+
+namespace epic::cluster {
+
+namespace asio = boost::asio;
+namespace process = boost::process::v2;
+using boost::system::error_code;
+
+namespace {
+
+/// A descriptor that closes itself.
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&&) = delete;
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+/// Keeps kSupervisionFd taken while a process is spawned: otherwise the launcher's own pipe may get that number, and is
+/// overwritten in the child; or the channel gets it, and stays close-on-exec.
+class ReservedFd {
+ public:
+  ReservedFd() {
+    if (::fcntl(wire::kSupervisionFd, F_GETFD) >= 0) return;
+    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd == wire::kSupervisionFd) {
+      is_ours_ = true;
+    } else if (fd >= 0) {
+      is_ours_ = ::dup3(fd, wire::kSupervisionFd, O_CLOEXEC) >= 0;
+      ::close(fd);
+    }
+  }
+  ReservedFd(const ReservedFd&) = delete;
+  ReservedFd& operator=(const ReservedFd&) = delete;
+  ~ReservedFd() {
+    if (is_ours_) ::close(wire::kSupervisionFd);
+  }
+
+ private:
+  bool is_ours_ = false;
+};
+
+/// What the child does between fork and exec. Async-signal-safe calls only.
+struct ChildSetup {
+  pid_t supervisor;
+
+  error_code on_exec_setup(process::posix::default_launcher&, const process::filesystem::path&,
+                           const char* const*) const {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != supervisor) ::_exit(1);  // it died before the line above
+    ::signal(SIGPIPE, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    return {};
+  }
+};
+
+struct WorkingDirectory {
+  const char* path;
+  error_code on_exec_setup(process::posix::default_launcher&, const process::filesystem::path&,
+                           const char* const*) const {
+    return ::chdir(path) == 0 ? error_code{} : error_code{errno, boost::system::system_category()};
+  }
+};
+
+SupervisorError spawn_error(const std::filesystem::path& program, int error) {
+  const bool is_missing = error == ENOENT || error == EACCES;
+  return {.message = fmt::format("Cannot start {}: {}.", program.string(), std::strerror(error)),
+          .hint = is_missing ? "epic is not installed completely; install it again, or run 'epic doctor'."
+                             : "Check the limits of this user with 'ulimit -a'.",
+          .log = {}};
+}
+
+}  // namespace
+
+std::string ProcessEnd::text() const {
+  if (signal == 0) return fmt::format("exited with code {}", exit_code);
+  const char* name = ::sigabbrev_np(signal);
+  return name ? fmt::format("was killed by signal {} (SIG{})", signal, name)
+              : fmt::format("was killed by signal {}", signal);
+}
+
+struct NodeProcess::State : std::enable_shared_from_this<State> {
+  State(asio::io_context& context, Events on_events)
+      : channel(context), output(context), child(context.get_executor()), events(std::move(on_events)) {}
+
+  void read_channel() {
+    const auto room = buffer.prepare();
+    channel.async_read_some(asio::buffer(room.data(), room.size()),
+                            [self = shared_from_this()](error_code error, std::size_t bytes) {
+                              if (error || self->is_ended) return;
+                              self->buffer.commit(bytes);
+                              if (self->handle_messages()) self->read_channel();
+                            });
+  }
+
+  /// False when nothing more is to be read.
+  bool handle_messages() {
+    const auto self = shared_from_this();  // an event may let go of the process
+    while (!is_ended) {
+      const auto payload = buffer.next();
+      if (payload && !payload->has_value()) return true;
+      const auto message = payload ? wire::decode_from_node(**payload)
+                                   : std::expected<wire::FromNode, wire::WireError>(std::unexpect, payload.error());
+      if (!message) {
+        events.on_garbage(message.error().what);
+        return false;
+      }
+      events.on_message(*message);
+    }
+    return false;
+  }
+
+  void read_output() {
+    output.async_read_some(asio::buffer(output_bytes),
+                           [self = shared_from_this()](error_code error, std::size_t bytes) {
+                             if (error || self->is_ended) return;
+                             self->lines.add({self->output_bytes.data(), bytes});
+                             if (!self->is_ended) self->read_output();
+                           });
+  }
+
+  void wait() {
+    child.async_wait([self = shared_from_this()](error_code, int) {
+      if (!self->is_ended) self->finish();
+    });
+  }
+
+  /// The process is dead: takes what it has left behind, and tells.
+  void finish() {
+    const auto self = shared_from_this();
+    ::kill(-pid, SIGKILL);  // children of its own that it has left in its group
+    drain_channel();
+    drain_output();
+    if (is_ended) return;  // an event has let go of the process
+    is_ended = true;
+    const int status = child.native_exit_code();
+    error_code ignored;
+    channel.close(ignored);
+    output.close(ignored);
+    const ProcessEnd end = WIFSIGNALED(status) ? ProcessEnd{.exit_code = 0, .signal = WTERMSIG(status)}
+                                               : ProcessEnd{.exit_code = WEXITSTATUS(status), .signal = 0};
+    events.on_end(end);
+  }
+
+  void drain_channel() {
+    while (!is_ended) {
+      const auto room = buffer.prepare();
+      const ssize_t bytes = ::recv(channel.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+      if (bytes <= 0) return;
+      buffer.commit(static_cast<std::size_t>(bytes));
+      if (!handle_messages()) return;
+    }
+  }
+
+  void drain_output() {
+    while (!is_ended) {
+      const ssize_t bytes = ::read(output.native_handle(), output_bytes.data(), output_bytes.size());
+      if (bytes <= 0) break;
+      lines.add({output_bytes.data(), static_cast<std::size_t>(bytes)});
+    }
+    lines.end();
+  }
+
+  void write() {
+    std::swap(sending, unsent);
+    asio::async_write(channel, asio::buffer(sending), [self = shared_from_this()](error_code error, std::size_t) {
+      self->sending.clear();
+      if (!error && !self->is_ended && !self->unsent.empty()) self->write();
+    });
+  }
+
+  asio::local::stream_protocol::socket channel;
+  asio::posix::stream_descriptor output;
+  process::basic_process<asio::io_context::executor_type> child;
+  pid_t pid = -1;
+  Events events;
+  bool is_ended = false;
+  wire::FrameBuffer buffer{wire::kSupervisionFrameBytesMax};
+  std::array<char, 16 * 1024> output_bytes;
+  LineSplitter lines{[this](std::string_view line) {
+    if (!is_ended) events.on_line(line);
+  }};
+  std::vector<std::byte> sending;  // Invariant: not empty exactly while a write is under way
+  std::vector<std::byte> unsent;
+};
+
+std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(asio::io_context& context,
+                                                                                const Program& program, Events events) {
+  if (::access(program.path.c_str(), X_OK) != 0) return std::unexpected(spawn_error(program.path, errno));
+  const ReservedFd reserved;
+  int sockets[2];
+  int pipe[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+    return std::unexpected(spawn_error(program.path, errno));
+  Fd our_end{sockets[0]};
+  const Fd node_end{sockets[1]};
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return std::unexpected(spawn_error(program.path, errno));
+  Fd output_end{pipe[0]};
+  const Fd input_end{pipe[1]};
+  const Fd nothing{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  if (nothing.get() < 0) return std::unexpected(spawn_error(program.path, errno));
+
+  auto state = std::make_shared<State>(context, std::move(events));
+  error_code error;
+  const std::string directory = program.directory.string();
+  process::posix::default_launcher launcher;
+  state->child =
+      launcher(context.get_executor(), error, process::filesystem::path(program.path.string()), program.arguments,
+               process::process_stdio{.in = nothing.get(), .out = input_end.get(), .err = input_end.get()},
+               process::posix::bind_fd(wire::kSupervisionFd, node_end.get()), WorkingDirectory{directory.c_str()},
+               ChildSetup{::getpid()});
+  if (error) return std::unexpected(spawn_error(program.path, error.value()));
+
+  state->pid = state->child.id();
+  ::setpgid(state->pid, state->pid);  // here too, so that it is so whichever of the two comes first
+  state->channel.assign(asio::local::stream_protocol(), our_end.release());
+  state->output.assign(output_end.release());
+  state->output.native_non_blocking(true);
+  state->read_channel();
+  state->read_output();
+  state->wait();
+  return std::unique_ptr<NodeProcess>(new NodeProcess(std::move(state)));
+}
+
+NodeProcess::~NodeProcess() {
+  if (state_->is_ended) return;
+  state_->is_ended = true;
+  ::kill(-state_->pid, SIGKILL);
+  error_code ignored;
+  state_->child.terminate(ignored);
+  state_->child.wait(ignored);
+  state_->channel.close(ignored);
+  state_->output.close(ignored);
+}
+
+pid_t NodeProcess::pid() const { return state_->pid; }
+
+bool NodeProcess::try_send(const wire::ToNode& message) {
+  if (state_->is_ended) return true;  // it ends, and on_end says so
+  wire::append_frame(message, state_->unsent);
+  if (state_->unsent.size() + state_->sending.size() > kUnsentBytesMax) return false;
+  if (state_->sending.empty()) state_->write();
+  return true;
+}
+
+void NodeProcess::kill() {
+  error_code ignored;
+  if (!state_->is_ended) state_->child.terminate(ignored);
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,371 @@
+#include "cluster/supervisor/supervisor.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "cluster/control/control_server.hpp"
+#include "cluster/coordination/local_coordination.hpp"
+#include "cluster/supervisor/control_verbs.hpp"
+#include "cluster/supervisor/fleet.hpp"
+#include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/node_requests.hpp"
+#include "cluster/supervisor/project_lock.hpp"
+#include "cluster/supervisor/run_paths.hpp"
+#include "cluster/supervisor/setup_runner.hpp"
+#include "cluster/supervisor/shard_table.hpp"
+
+namespace epic::cluster {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using kernel::NodeId;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using wire::LogLevel;
+
+namespace {
+
+constexpr milliseconds kTick{100};
+/// A tick so late says that this process was stopped, or the machine asleep, and that nobody's silence means anything.
+constexpr std::chrono::seconds kAbsence{1};
+constexpr milliseconds kGraceMargin{500};  // for the nodes' own bound to come first
+constexpr milliseconds kFlushPatience{1000};
+
+/// Ignores SIGPIPE for as long as it lives: a closed socket is an error code, not a death.
+class IgnoreSigpipe {
+ public:
+  IgnoreSigpipe() : before_(::signal(SIGPIPE, SIG_IGN)) {}
+  IgnoreSigpipe(const IgnoreSigpipe&) = delete;
+  IgnoreSigpipe& operator=(const IgnoreSigpipe&) = delete;
+  ~IgnoreSigpipe() { ::signal(SIGPIPE, before_); }
+
+ private:
+  void (*before_)(int);
+};
+
+bool is_ignored(int signal) {
+  struct sigaction action{};
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/// Wires the parts, and decides when the fabric is ready, when it stops and how it ends.
+class Supervisor {
+ public:
+  Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs);
+  [[nodiscard]] int run();
+
+ private:
+  void listen_to_signals();
+  void tick();
+  void on_member_change(const CoordinationChange& change);
+  void on_node_message(NodeId node, const wire::FromNode& message);
+  void on_node_ended(NodeId node);
+  void carry_out();
+  void check_ready();
+  void on_setup_ended();
+  void stop(const std::string& why);
+  void kill(const std::string& why);
+  void fail(SupervisorError error);
+  void finish();
+
+  void say(LogLevel level, std::string message);
+  void tell(SupervisorEventKind kind, std::string text) const;
+
+  const SupervisorOptions& options_;
+  const RunPaths& paths_;
+  LogHub& logs_;
+  asio::io_context context_{1};
+  steady_clock::time_point begun_at_ = steady_clock::now();
+  steady_clock::time_point last_tick_ = begun_at_;
+  LocalCoordination coordination_{[] { return steady_clock::now(); }};
+  ShardTable shards_;
+  SetupRunner setup_;
+  Fleet fleet_;
+  NodeRequests requests_;
+  ControlVerbs verbs_;
+  std::unique_ptr<ControlServer> server_;
+  asio::signal_set signals_{context_};
+  asio::steady_timer tick_{context_};
+  asio::steady_timer end_timer_{context_};
+
+  bool is_open_ = false;   // shards are given to nodes
+  bool is_ready_ = false;  // the fabric has been ready once
+  bool is_stopping_ = false;
+  bool is_finished_ = false;
+  std::optional<SupervisorError> error_;
+  int exit_code_ = kExitOk;
+};
+
+Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs)
+    : options_(options),
+      paths_(paths),
+      logs_(logs),
+      shards_(options.shard_count, options.quiet),
+      fleet_(context_, options, paths, run, coordination_, logs,
+             {.on_message = [this](NodeId node, const wire::FromNode& message) { on_node_message(node, message); },
+              .on_ended = [this](NodeId node) { on_node_ended(node); },
+              .on_cannot_start = [this](SupervisorError error) { fail(std::move(error)); }}),
+      requests_([this](NodeId node, const wire::ToNode& message) { fleet_.send(node, message); },
+                [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
+      verbs_({.options = options,
+              .fleet = fleet_,
+              .shards = shards_,
+              .setup = setup_,
+              .logs = logs,
+              .requests = requests_,
+              .stop = [this](const std::string& why) { stop(why); }}) {
+  coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
+}
+
+int Supervisor::run() {
+  auto server = ControlServer::listen(
+      context_, paths_.control_socket,
+      [this](const ControlRequest& request, ControlReply reply) { verbs_.handle(request, std::move(reply)); });
+  if (!server) {
+    if (options_.on_error) options_.on_error(server.error());
+    return kExitFailed;
+  }
+  server_ = std::move(*server);
+  listen_to_signals();
+  say(LogLevel::info, fmt::format("Starting {} nodes of {} with {}.", options_.node_count, options_.project_name,
+                                  options_.module_path.string()));
+  asio::post(context_, [this] { fleet_.start_all(); });
+  tick();
+  context_.run();
+  if (error_ && options_.on_error) options_.on_error(*error_);
+  return exit_code_;
+}
+
+void Supervisor::listen_to_signals() {
+  if (is_finished_) return;
+  if (!is_stopping_) {
+    signals_.add(SIGINT);
+    signals_.add(SIGTERM);
+    if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);
+  }
+  signals_.async_wait([this](error_code error, int signal) {
+    if (error) return;
+    const std::string name = fmt::format("SIG{}", ::sigabbrev_np(signal));
+    if (is_stopping_ && signal != SIGHUP)
+      kill(fmt::format("asked to again by {}", name));
+    else
+      stop(fmt::format("asked to by {}", name));
+    listen_to_signals();
+  });
+}
+
+void Supervisor::tick() {
+  const auto now = steady_clock::now();
+  if (now - last_tick_ > kAbsence) coordination_.renew_all();
+  last_tick_ = now;
+  fleet_.on_tick(now);
+  requests_.on_tick(now);
+  if (!is_stopping_) {
+    // The first map waits for every node, so that shards are dealt out once; a node that has bad luck is not waited
+    // for.
+    if (!is_open_ && !fleet_.is_any_starting() && !fleet_.list_ready().empty()) {
+      is_open_ = true;
+      shards_.open(now);
+    }
+    shards_.on_tick(now);
+    carry_out();
+  }
+  tick_.expires_after(kTick);
+  tick_.async_wait([this](error_code error) {
+    if (!error && !is_finished_) tick();
+  });
+}
+
+void Supervisor::on_member_change(const CoordinationChange& change) {
+  const std::string_view number = std::string_view(change.key).substr(kMemberPrefix.size());
+  NodeId node{0};
+  std::from_chars(number.data(), number.data() + number.size(), node.value);
+  const auto now = steady_clock::now();
+  if (change.value) {
+    const NodeSlot* slot = fleet_.find(node);
+    shards_.on_joined({node, slot->incarnation, slot->socket.string()}, now);
+    // The first map waits for every node, so that shards are dealt out once.
+    if (!is_open_ && !is_stopping_ && !fleet_.is_any_starting()) {
+      is_open_ = true;
+      shards_.open(now);
+    }
+  } else {
+    const std::size_t lost = shards_.count_owned(node);
+    shards_.on_left(node, now);
+    if (!is_stopping_ && lost > 0 && !shards_.map().members.empty())
+      say(LogLevel::info, fmt::format("The {} shards of node-{} go to the other nodes.", lost, node));
+  }
+  carry_out();
+}
+
+void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
+  if (const auto* taken = std::get_if<wire::Taken>(&message)) {
+    shards_.on_taken(node, *taken, steady_clock::now());
+    carry_out();
+    requests_.on_owners_changed();
+    check_ready();
+  } else if (const auto* released = std::get_if<wire::Released>(&message)) {
+    shards_.on_released(node, *released, steady_clock::now());
+    carry_out();
+  } else if (const auto* answer = std::get_if<wire::Answer>(&message)) {
+    requests_.on_answer(node, *answer);
+  } else if (const auto* done = std::get_if<wire::SetupDone>(&message)) {
+    if (setup_.on_done(node, done->error)) on_setup_ended();
+  }
+}
+
+void Supervisor::on_node_ended(NodeId node) {
+  requests_.on_left(node);
+  if (setup_.on_left(node)) on_setup_ended();
+  if (is_stopping_) verbs_.on_node_ended(fleet_.find(node)->name);
+  if (is_stopping_ && fleet_.is_gone()) return finish();
+  check_ready();
+}
+
+void Supervisor::carry_out() {
+  if (is_stopping_) return;
+  for (const ShardTable::Action& action : shards_.take_actions()) {
+    if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
+      for (const auto& member : publish->map.members) fleet_.send(member.node, publish->map);
+    } else {
+      const auto& ask = std::get<ShardTable::AskRelease>(action);
+      fleet_.send(ask.owner, ask.release);
+    }
+  }
+}
+
+void Supervisor::check_ready() {
+  if (is_stopping_ || !shards_.is_settled()) return;
+  if (!is_ready_) {
+    is_ready_ = true;
+    fleet_.mark_started();
+    FabricReady ready{.pid = ::getpid(),
+                      .nodes = {},
+                      .control_socket = paths_.control_socket,
+                      .store = options_.store_path,
+                      .log_directory = logs_.directory(),
+                      .took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - begun_at_)};
+    for (const NodeSlot& slot : fleet_.slots())
+      if (slot.process) ready.nodes.push_back({slot.name, slot.process->pid(), slot.socket});
+    say(LogLevel::info, fmt::format("The fabric is ready ({}).", ready.took));
+    if (options_.on_ready) options_.on_ready(ready);
+  }
+  const auto candidates = fleet_.list_ready();
+  if (const auto node = setup_.try_begin(candidates.empty() ? std::nullopt : std::optional(candidates.front())))
+    fleet_.send(*node, wire::RunSetup{});
+}
+
+void Supervisor::on_setup_ended() {
+  const bool is_done = setup_.state() == SetupState::done;
+  say(is_done ? LogLevel::info : LogLevel::error,
+      is_done ? "The module's setup has returned." : fmt::format("The module's setup failed: {}", setup_.error()));
+  tell(is_done ? SupervisorEventKind::setup_done : SupervisorEventKind::setup_failed, setup_.error());
+  if (options_.after_setup != AfterSetup::exit || is_stopping_) return;
+  if (!is_done) {
+    error_ = SupervisorError{
+        .message = fmt::format("The module's setup failed: {}", setup_.error()), .hint = {}, .log = logs_.directory()};
+    exit_code_ = kExitFailed;
+  }
+  stop(is_done ? "setup has returned" : "setup has failed");
+}
+
+void Supervisor::stop(const std::string& why) {
+  if (std::exchange(is_stopping_, true)) return;
+  say(LogLevel::info, fmt::format("Stopping: {}.", why));
+  tell(SupervisorEventKind::stopping, why);
+  fleet_.stop_all(options_.grace);
+  if (fleet_.is_gone()) return finish();
+  end_timer_.expires_after(options_.grace + kGraceMargin);
+  end_timer_.async_wait([this](error_code error) {
+    if (error || is_finished_) return;
+    say(LogLevel::error, fmt::format("Some nodes have not stopped within {}: killing them.", options_.grace));
+    tell(SupervisorEventKind::killing, fmt::format("not stopped within {}", options_.grace));
+    fleet_.kill_all();
+  });
+}
+
+void Supervisor::kill(const std::string& why) {
+  if (is_finished_) return;
+  exit_code_ = kExitInterrupted;
+  say(LogLevel::warn, fmt::format("Killing all nodes: {}.", why));
+  tell(SupervisorEventKind::killing, why);
+  fleet_.kill_all();
+}
+
+void Supervisor::fail(SupervisorError error) {
+  if (std::exchange(is_stopping_, true)) return;
+  say(LogLevel::error, fmt::format("The fabric cannot start. {}", error.message));
+  error_ = std::move(error);
+  exit_code_ = kExitFailed;
+  fleet_.kill_all();
+  if (fleet_.is_gone()) finish();
+}
+
+void Supervisor::finish() {
+  if (std::exchange(is_finished_, true)) return;
+  tick_.cancel();
+  end_timer_.cancel();
+  requests_.fail_all("The fabric has stopped.");
+  say(LogLevel::info, "All nodes have stopped.");
+  verbs_.on_all_ended();
+  server_->stop_listening();
+  tell(SupervisorEventKind::stopped, {});
+  server_->flush([this] { context_.stop(); });
+  end_timer_.expires_after(kFlushPatience);
+  end_timer_.async_wait([this](error_code error) {
+    if (!error) context_.stop();
+  });
+}
+
+void Supervisor::say(LogLevel level, std::string message) {
+  logs_.add({std::chrono::system_clock::now(), "supervisor", level, "", std::move(message)});
+}
+
+void Supervisor::tell(SupervisorEventKind kind, std::string text) const {
+  if (options_.on_event) options_.on_event({kind, std::move(text)});
+}
+
+int report(const SupervisorOptions& options, const SupervisorError& error) {
+  if (options.on_error) options.on_error(error);
+  return kExitFailed;
+}
+
+}  // namespace
+
+int run_supervisor(const SupervisorOptions& options) {
+  const IgnoreSigpipe ignore_sigpipe;
+  if (options.node_count == 0 || options.shard_count == 0)
+    return report(options,
+                  {"A fabric has at least one node and one shard.", "Give a larger number, such as --nodes 4.", {}});
+  const RunPaths paths(options.project_directory);
+  if (auto prepared = prepare_directories(paths, NodeId{options.node_count}); !prepared)
+    return report(options, prepared.error());
+  const auto lock = ProjectLock::try_take(paths.lock);
+  if (!lock) return report(options, lock.error());
+  remove_stale_sockets(paths);
+  const auto run = count_run(paths);
+  if (!run) return report(options, run.error());
+  const auto logs = LogHub::open(paths.logs, *run, std::chrono::system_clock::now());
+  if (!logs) return report(options, logs.error());
+  if (options.on_log) (*logs)->follow(options.on_log);
+
+  int exit_code = kExitOk;
+  {
+    Supervisor supervisor(options, paths, *run, **logs);
+    exit_code = supervisor.run();
+  }
+  remove_stale_sockets(paths);
+  return exit_code;
+}
+
+}  // namespace epic::cluster
