@@ -12,7 +12,6 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/process/v2/posix/bind_fd.hpp>
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
 #include <cerrno>
@@ -69,9 +68,18 @@ class ReservedFd {
   bool is_ours_ = false;
 };
 
-/// What the child does between fork and exec. Async-signal-safe calls only.
+/// What the child does between fork and exec. Async-signal-safe calls only. It binds the channel itself: bind_fd of
+/// Boost 1.81 runs off the end of its on_setup(), which returns nothing where it should return an error code.
 struct ChildSetup {
   pid_t supervisor;
+  int channel;
+  const char* directory;
+
+  error_code on_setup(process::posix::default_launcher& launcher, const process::filesystem::path&,
+                      const char* const*) const {
+    launcher.fd_whitelist.push_back(wire::kSupervisionFd);
+    return {};
+  }
 
   error_code on_exec_setup(process::posix::default_launcher&, const process::filesystem::path&,
                            const char* const*) const {
@@ -82,15 +90,9 @@ struct ChildSetup {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (::dup2(channel, wire::kSupervisionFd) < 0 || ::chdir(directory) != 0)
+      return {errno, boost::system::system_category()};
     return {};
-  }
-};
-
-struct WorkingDirectory {
-  const char* path;
-  error_code on_exec_setup(process::posix::default_launcher&, const process::filesystem::path&,
-                           const char* const*) const {
-    return ::chdir(path) == 0 ? error_code{} : error_code{errno, boost::system::system_category()};
   }
 };
 
@@ -239,8 +241,8 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   state->child =
       launcher(context.get_executor(), error, process::filesystem::path(program.path.string()), program.arguments,
                process::process_stdio{.in = nothing.get(), .out = input_end.get(), .err = input_end.get()},
-               process::posix::bind_fd(wire::kSupervisionFd, node_end.get()), WorkingDirectory{directory.c_str()},
-               ChildSetup{::getpid()});
+
+               ChildSetup{::getpid(), node_end.get(), directory.c_str()});
   if (error) return std::unexpected(spawn_error(program.path, error.value()));
 
   state->pid = state->child.id();

@@ -1,0 +1,118 @@
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <set>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "integration/cluster/supervised.hpp"
+
+using namespace epic::cluster;
+using epic::test::ProjectDirectory;
+using epic::test::Supervised;
+namespace json = boost::json;
+
+namespace {
+
+struct Fabric {
+  ProjectDirectory project;
+  Supervised supervised{project, "good", [](SupervisorOptions& options) { options.node_count = 3; }};
+  Fabric() { supervised.wait_for("event setup_done"); }
+  [[nodiscard]] std::filesystem::path socket() const { return project.path() / ".epic" / "control.sock"; }
+};
+
+}  // namespace
+
+TEST_CASE("control: the socket is for its owner only", "[cluster]") {
+  const Fabric fabric;
+  struct stat status{};
+  REQUIRE(::stat(fabric.socket().c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("control: calls and questions go to the owner of the entity", "[cluster]") {
+  Fabric fabric;
+  std::set<std::string> nodes;
+  for (int i = 0; i < 30; ++i) {
+    const std::string entity = "Fake/" + std::to_string(i);
+    const auto answer = fabric.supervised.ask("inspect", {{"entity", entity}});
+    CHECK(answer.at("entity").as_string() == entity);
+    nodes.emplace(std::string_view(answer.at("node").as_string()));
+  }
+  CHECK(nodes.size() == 3);
+  const auto result = fabric.supervised.call("Fake/{a/b}/c d", "echo", {1, "two"}).at("result").as_object();
+  CHECK(result.at("args") == json::array{1, "two"});
+  CHECK(result.at("timeout_ms") == 30'000);
+}
+
+TEST_CASE("control: listings and types come from all nodes, as one", "[cluster]") {
+  Fabric fabric;
+  for (int i = 0; i < 20; ++i) fabric.supervised.call("Fake/" + std::to_string(i), "echo");
+  CHECK(fabric.supervised.stream("ls").size() == 20);
+  CHECK(fabric.supervised.stream("ls", {{"limit", 7}}).size() == 7);
+  CHECK(fabric.supervised.stream("ls", {{"limit", 0}}).empty());
+  CHECK(fabric.supervised.ask("types").at("types").as_array().size() == 2);
+}
+
+TEST_CASE("control: what clients start from names every node and every owner", "[cluster]") {
+  Fabric fabric;
+  const auto nodes = fabric.supervised.ask("nodes");
+  CHECK(nodes.at("nodes").as_array().size() == 3);
+  CHECK(nodes.at("map").at("owners").as_array().size() == 64);
+  CHECK(nodes.at("fabric").as_string().find(fabric.project.path().string()) != std::string::npos);
+}
+
+TEST_CASE("control: a wrong request gets an error that says what is wrong", "[cluster]") {
+  Fabric fabric;
+  const auto error = [&](std::string_view verb, json::object body) {
+    return fabric.supervised.ask_in_vain(verb, std::move(body));
+  };
+  CHECK(error("fly", {}).message == "The fabric runs epic 1.2.3, which does not know the request 'fly'.");
+  CHECK(error("inspect", {}).code == ControlErrorCode::bad_request);
+  CHECK(error("inspect", {{"entity", "Bob"}}).message == "'Bob' is no entity's name: it is written Type/Key.");
+  CHECK(error("inspect", {{"entity", "Fake/" + std::string(5000, 'x')}}).code == ControlErrorCode::bad_request);
+  CHECK(error("inspect", {{"entity", "Nothing/1"}}).code == ControlErrorCode::not_found);
+  CHECK(error("inspect", {{"entity", "Nothing/1"}}).detail.at("error") == "no_such_type");
+  CHECK(error("call", {{"entity", "Fake/1"}}).code == ControlErrorCode::bad_request);
+  CHECK(error("call", {{"entity", "Fake/1"}, {"method", "m"}, {"args", 7}}).code == ControlErrorCode::bad_request);
+  CHECK(error("call", {{"entity", "Fake/1"}, {"method", "m"}, {"timeout_ms", -1}}).code ==
+        ControlErrorCode::bad_request);
+  CHECK(error("ls", {{"limit", "many"}}).message == "'limit' is a whole number of at least 0, not \"many\".");
+}
+
+TEST_CASE("control: a stranger's bytes end its connection and nothing else", "[cluster]") {
+  Fabric fabric;
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, fabric.socket().c_str(), sizeof address.sun_path - 1);
+  REQUIRE(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const std::string_view greeting = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  REQUIRE(::send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(greeting.size()));
+  char byte = 0;
+  CHECK(::recv(fd, &byte, 1, 0) <= 0);
+  ::close(fd);
+  CHECK(fabric.supervised.ask("ping").at("version") == "1.2.3");
+}
+
+TEST_CASE("control: one connection serves many requests", "[cluster]") {
+  Fabric fabric;
+  auto client = ControlClient::connect(fabric.socket());
+  REQUIRE(client);
+  for (int i = 0; i < 100; ++i) {
+    const auto answer = client->request("call", json::object{{"entity", "Fake/" + std::to_string(i)}, {"method", "m"}});
+    REQUIRE(answer.has_value());
+  }
+}
+
+TEST_CASE("control: with the fabric down a client hears so at once", "[cluster]") {
+  const ProjectDirectory project;
+  const auto none = ControlClient::connect(project.path() / "control.sock");
+  REQUIRE_FALSE(none.has_value());
+  CHECK(none.error().code == ControlErrorCode::no_fabric);
+  const auto too_long = ControlClient::connect(project.path() / std::string(200, 'x'));
+  REQUIRE_FALSE(too_long.has_value());
+  CHECK(too_long.error().code == ControlErrorCode::no_fabric);
+}

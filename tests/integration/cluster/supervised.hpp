@@ -1,0 +1,86 @@
+#pragma once
+// A supervisor in a process of its own, over fake nodes, in a directory that is removed afterwards.
+//
+// What it tells its callbacks comes over a pipe as lines; tests wait for a line, or for a condition that they ask for
+// over the control socket. Every wait has a bound, and says what it waited for.
+
+#include <sys/types.h>
+
+#include <boost/json/value.hpp>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/control_client.hpp"
+#include "cluster/supervisor/supervisor.hpp"
+
+namespace epic::test {
+
+/// An empty directory with a short path.
+class ProjectDirectory {
+ public:
+  ProjectDirectory();
+  ProjectDirectory(const ProjectDirectory&) = delete;
+  ProjectDirectory& operator=(const ProjectDirectory&) = delete;
+  ~ProjectDirectory();
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  /// Sockets and lock below .epic, by name.
+  [[nodiscard]] std::vector<std::string> list_left_behind() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+class Supervised {
+ public:
+  /// `module`: what the nodes do, see programs/fake_node.cpp.
+  Supervised(const ProjectDirectory& project, const std::string& module,
+             const std::function<void(cluster::SupervisorOptions&)>& change = {});
+  Supervised(const Supervised&) = delete;
+  Supervised& operator=(const Supervised&) = delete;
+  /// Kills it, if it still lives, and waits for its end.
+  ~Supervised();
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  void signal(int number) const;
+
+  /// Reads what it tells until a line holds `text`; returns that line. Lines before it are gone.
+  ///   "ready 4 nodes, logs in …"   "event stopping why"   "error message|hint|log"   "log node-2 info - text"
+  std::string wait_for(std::string_view text);
+  /// What on_error said.
+  std::string wait_for_error();
+  /// Its exit code; 128 + n if a signal killed it.
+  int wait_for_end();
+
+  [[nodiscard]] boost::json::object ask(std::string_view verb, boost::json::object body = {});
+  [[nodiscard]] cluster::ControlError ask_in_vain(std::string_view verb, boost::json::object body = {});
+  [[nodiscard]] std::vector<boost::json::object> stream(std::string_view verb, boost::json::object body = {});
+  boost::json::object call(std::string_view entity, std::string_view method, boost::json::array arguments = {});
+  /// Asks `ps` again and again until `is_met`.
+  boost::json::object wait_for_ps(std::string_view what, const std::function<bool(const boost::json::object&)>& is_met);
+  /// All nodes are ready and the shards are spread evenly.
+  boost::json::object wait_until_level();
+  [[nodiscard]] std::vector<pid_t> list_node_pids();
+
+ private:
+  std::string wait_for_line(std::string_view what, const std::function<bool(std::string_view)>& is_meant);
+  [[nodiscard]] cluster::ControlClient connect() const;
+
+  std::filesystem::path socket_;
+  pid_t pid_ = -1;
+  int events_ = -1;
+  bool is_reaped_ = false;
+  std::string unread_;
+  std::string heard_;  // for the message of a time-out
+};
+
+/// Fails the test if the process is not gone soon.
+void wait_for_death(pid_t pid);
+
+/// The options that Supervised starts with.
+[[nodiscard]] cluster::SupervisorOptions fake_options(const ProjectDirectory& project, const std::string& module);
+
+}  // namespace epic::test

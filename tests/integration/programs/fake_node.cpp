@@ -1,0 +1,231 @@
+// A node that keeps no entities and does as it is told, so that a supervisor can be tested without a runtime.
+//
+// How it starts is the file name of the module that it is configured with:
+//   good              becomes ready
+//   refuse            says that it cannot start, and exits 1
+//   exit3             writes two lines, and exits 3
+//   crash-once        kills itself, if `crashed` is not yet in the project's directory
+//   silent-start      never becomes ready
+//   setup-throws      is good, and its setup fails
+//   setup-crash-once  is good, and dies in setup, if `crashed` is not yet there
+//   slow-stop         is good, and does not hear Stop
+//   old               is good, and of another version
+// What it does then is the method that is called on any of its entities: crash, exit, hang (no heartbeats), turn (one
+// that never ends), noise (garbage on the channel), say (prints the first argument), echo (anything else: answers what
+// it got).
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "kernel/placement_hash.hpp"
+#include "wire/log_line.hpp"
+#include "wire/supervision.hpp"
+
+namespace {
+
+namespace json = boost::json;
+namespace wire = epic::wire;
+using Clock = std::chrono::steady_clock;
+
+class FakeNode {
+ public:
+  int run() {
+    beat_at_ = Clock::now() + std::chrono::hours(1);  // until it is configured
+    while (true) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(beat_at_ - Clock::now()).count();
+      pollfd readable{wire::kSupervisionFd, POLLIN, 0};
+      ::poll(&readable, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
+      if (Clock::now() >= beat_at_) beat();
+      if (readable.revents != 0 && !receive()) return exit_code_;
+    }
+  }
+
+ private:
+  void beat() {
+    beat_at_ = Clock::now() + configure_.options.heartbeat;
+    if (is_hanging_) return;
+    const auto turn = is_in_turn_ ? Clock::now() - turn_began_at_ : Clock::duration(0);
+    send(wire::Heartbeat{entities_.size(), 0, 12u << 20, turn});
+  }
+
+  void send(const wire::FromNode& message) const {
+    std::vector<std::byte> frame;
+    wire::append_frame(message, frame);
+    for (std::size_t sent = 0; sent < frame.size();) {
+      const ssize_t count = ::send(wire::kSupervisionFd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
+      if (count <= 0) std::_Exit(9);  // the supervisor is gone
+      sent += static_cast<std::size_t>(count);
+    }
+  }
+
+  void say(const std::string& message) const {
+    std::fputs(wire::format_log_line({std::chrono::system_clock::now(), "", wire::LogLevel::info, "", message}).c_str(),
+               stdout);
+    std::fflush(stdout);
+  }
+
+  bool receive() {
+    const auto room = buffer_.prepare();
+    const ssize_t count = ::recv(wire::kSupervisionFd, room.data(), room.size(), 0);
+    if (count <= 0) return false;
+    buffer_.commit(static_cast<std::size_t>(count));
+    while (true) {
+      const auto payload = buffer_.next();
+      if (!payload) return false;
+      if (!payload->has_value()) return true;
+      const auto message = wire::decode_to_node(**payload);
+      if (!message || !std::visit([this](const auto& one) { return on(one); }, *message)) return false;
+    }
+  }
+
+  // Each returns false when the node is to exit.
+
+  bool on(const wire::Configure& configure) {
+    configure_ = configure;
+    module_ = std::filesystem::path(configure.module_path).filename().string();
+    beat();
+    if (module_ == "refuse") {
+      send(wire::StartFailed{"the module is of epic 0.0.1", "Run 'epic build'."});
+      exit_code_ = 1;
+      return false;
+    }
+    if (module_ == "exit3") {
+      std::fputs("cannot go on\n\x1b[31mreally not\x1b[0m\n", stderr);
+      exit_code_ = 3;
+      return false;
+    }
+    if (module_ == "crash-once" && is_first()) ::raise(SIGSEGV);
+    if (module_ == "silent-start") return true;
+    std::ofstream(configure.socket_path) << "a node would listen here";
+    say("hello from " + std::to_string(configure.node.value));
+    send(wire::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake"});
+    return true;
+  }
+
+  bool is_first() const {
+    // In the working directory, which is the project's.
+    FILE* file = std::fopen("crashed", "wx");
+    if (file) std::fclose(file);
+    return file != nullptr;
+  }
+
+  bool on(const wire::ShardMap& map) {
+    wire::Taken taken{{}, map.version};
+    for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard) {
+      const bool is_ours = map.owners[shard] == configure_.node;
+      if (is_ours && !owned_[shard])
+        taken.shards.push_back({epic::kernel::ShardId{shard}, epic::kernel::Epoch{++epoch_}});
+      owned_[shard] = is_ours;
+    }
+    send(taken);
+    return true;
+  }
+
+  bool on(const wire::Release& release) {
+    for (const auto shard : release.shards) {
+      owned_[shard.value] = false;
+      send(wire::Released{shard, release.map_version});
+    }
+    return true;
+  }
+
+  bool on(const wire::RunSetup&) {
+    if (module_ == "setup-crash-once" && is_first()) ::raise(SIGKILL);
+    say("setup");
+    send(wire::SetupDone{module_ == "setup-throws" ? "std::runtime_error: no barrels" : ""});
+    return true;
+  }
+
+  bool on(const wire::Stop&) {
+    if (module_ == "slow-stop") return true;
+    say("stopping");
+    send(wire::Stopping{});
+    return false;
+  }
+
+  bool on(const wire::Request& request) {
+    const auto body = json::parse(request.body).as_object();
+    if (request.verb == "ls") {
+      for (const std::string& entity : entities_)
+        send(
+            wire::Answer{request.id, wire::AnswerStatus::ok, json::serialize(json::object{{"entity", entity}}), false});
+      send(wire::Answer{request.id, wire::AnswerStatus::ok, "", true});
+      return true;
+    }
+    if (request.verb == "types") {
+      send(wire::Answer{request.id, wire::AnswerStatus::ok, R"({"types":[{"type":"Fake"},{"type":"Other"}]})", true});
+      return true;
+    }
+    const std::string entity{std::string_view(body.at("entity").as_string())};
+    if (!owned_[epic::kernel::shard_of(entity, configure_.shard_count).value]) {
+      send(wire::Answer{request.id, wire::AnswerStatus::not_owner, "", true});
+      return true;
+    }
+    return request.verb == "call" ? call(request.id, entity, body) : inspect(request.id, entity);
+  }
+
+  bool inspect(std::uint64_t id, const std::string& entity) const {
+    if (entity.starts_with("Nothing/"))
+      send(wire::Answer{id, wire::AnswerStatus::not_found,
+                        R"({"message":"no such type","detail":{"error":"no_such_type"}})", true});
+    else
+      send(wire::Answer{id, wire::AnswerStatus::ok,
+                        json::serialize(json::object{{"entity", entity},
+                                                     {"node", "node-" + std::to_string(configure_.node.value)},
+                                                     {"incarnation", configure_.incarnation.value}}),
+                        true});
+    return true;
+  }
+
+  bool call(std::uint64_t id, const std::string& entity, const json::object& body) {
+    const auto& method = body.at("method").as_string();
+    entities_.push_back(entity);
+    if (method == "crash") ::raise(SIGSEGV);
+    if (method == "exit") {
+      std::fputs("I have had enough\n", stderr);
+      exit_code_ = 4;
+      return false;
+    }
+    if (method == "hang") is_hanging_ = true;
+    if (method == "turn") {
+      is_in_turn_ = true;
+      turn_began_at_ = Clock::now();
+    }
+    if (method == "noise") {
+      const std::string noise(64, 'x');
+      (void)::send(wire::kSupervisionFd, noise.data(), noise.size(), 0);
+    }
+    if (method == "say") {
+      std::fputs((std::string(std::string_view(body.at("args").as_array().at(0).as_string())) + "\n").c_str(), stdout);
+      std::fflush(stdout);
+    }
+    send(wire::Answer{id, wire::AnswerStatus::ok, json::serialize(json::object{{"result", body}}), true});
+    return true;
+  }
+
+  wire::Configure configure_;
+  std::string module_;
+  wire::FrameBuffer buffer_{wire::kSupervisionFrameBytesMax};
+  std::map<std::uint16_t, bool> owned_;
+  std::uint64_t epoch_ = 0;
+  std::vector<std::string> entities_;
+  Clock::time_point beat_at_;
+  bool is_hanging_ = false;
+  bool is_in_turn_ = false;
+  Clock::time_point turn_began_at_;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+int main() { return FakeNode().run(); }
