@@ -117,12 +117,12 @@ class SimFabric::Node final : public kernel::Syscalls {
   }
 
   void take(std::vector<ShardId> shards) override {
-    own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("take", shards.size()),
-              [this, shards = std::move(shards)] {
-                const auto taken = fabric_.store_.take(shards, self_.node, Incarnation{self_.life});
-                EPIC_ASSERT(taken.has_value(), "the memory store refused to give shards");
-                kernel_.on_taken(*taken);
-              });
+    const std::uint64_t fingerprint = fingerprint_of("take", shards.size());
+    own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint, [this, shards = std::move(shards)] {
+      const auto taken = fabric_.store_.take(shards, self_.node, Incarnation{self_.life});
+      EPIC_ASSERT(taken.has_value(), "the memory store refused to give shards");
+      kernel_.on_taken(*taken);
+    });
   }
 
   void released(ShardId shard) override {
