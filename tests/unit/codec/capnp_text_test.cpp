@@ -91,7 +91,25 @@ struct Awkward {
 };
 BOOST_DESCRIBE_STRUCT(Awkward, (), (snake_case_name, snakeCaseName, union_, in, index, either))
 
+/// Each hole is split, and its rest used.
+struct Holes {
+  std::int32_t a = 0;
+  std::int8_t b = 0;
+  std::int8_t c = 0;
+  bool d = false;
+  std::int16_t e = 0;
+  bool f = false;
+  std::int64_t g = 0;
+  std::int16_t h = 0;
+};
+BOOST_DESCRIBE_STRUCT(Holes, (), (a, b, c, d, e, f, g, h))
+
 }  // namespace
+
+TEST_CASE("capnp text: the capnp tool finds members in the holes that others leave", "[codec]") {
+  CHECK(Messages<Holes>({.a = 1, .b = 2, .c = 3, .d = true, .e = 4, .f = true, .g = 5, .h = 6}).decoded() ==
+        "(a = 1, b = 2, c = 3, d = true, e = 4, f = true, g = 5, h = 6)\n");
+}
 
 TEST_CASE("capnp text: the capnp tool decodes what the codec writes", "[codec]") {
   const Messages<Awkward> messages({.snake_case_name = 1,
