@@ -23,6 +23,7 @@ void Connection::dial(const std::string& address) {
                           if (self->is_ended_) return;
                           if (error) return self->end("cannot connect to " + self->address_ + ": " + error.message());
                           self->is_connected_ = true;
+                          self->waiting_calls.clear();
                           self->socket_.non_blocking(true);
                           self->flush();
                           self->read_more();

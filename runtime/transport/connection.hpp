@@ -63,12 +63,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Ends it now, without on_ended.
   void close();
   [[nodiscard]] bool is_ended() const { return is_ended_; }
+  [[nodiscard]] bool is_connected() const { return is_connected_; }
 
   [[nodiscard]] Side side() const { return side_; }
   [[nodiscard]] const std::string& address() const { return address_; }  // as dialled
 
   std::optional<kernel::PeerAddress> peer;      // has introduced itself
   std::optional<kernel::PeerAddress> expected;  // who should be there; empty: anyone
+  std::vector<std::uint64_t> waiting_calls;     // gathered before it stood: not a byte of them has left
   bool is_in_flush_list = false;
 
   /// Ends it unless stop_waiting_for_hello() comes in time.

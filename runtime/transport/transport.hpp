@@ -8,6 +8,7 @@
 //
 // Invariant: messages to one peer arrive in the order of send(), or the peer is lost: after on_lost nothing that was
 //            sent before it will be answered, and the next send() starts anew.
+// A call to a peer that could not be reached at all comes back as if the peer had refused it: it has not left.
 // Invariant: send() never calls back; every callback comes from the thread that runs the io_context, between turns.
 //
 // Implementations: unix_transport.hpp.

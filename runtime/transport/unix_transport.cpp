@@ -141,6 +141,8 @@ void UnixTransport::send(const PeerAddress& to, kernel::Message message) {
     if (const auto* call = std::get_if<kernel::CallMessage>(&message))
       return answer_overloaded(to, call->id.sequence, unsent);
   if (unsent > kOutputBytesMax) return out.fail(fmt::format("it has left {} bytes unread", unsent));
+  if (!out.is_connected())
+    if (const auto* call = std::get_if<kernel::CallMessage>(&message)) out.waiting_calls.push_back(call->id.sequence);
   out.gather(message);
   touch(out);
 }
@@ -225,6 +227,7 @@ void UnixTransport::on_first_hello(Connection& connection, HelloMessage hello) {
   }
   const PeerAddress peer = hello.from;
   register_peer(connection, peer);
+  if (connection.is_ended()) return;
   events_.on_hello(peer, std::move(hello));
 }
 
@@ -232,6 +235,8 @@ void UnixTransport::register_peer(Connection& connection, const PeerAddress& add
   if (const auto known = peers_.find(address); known != peers_.end()) {
     const ConnectionPtr& before =
         connection.side() == Connection::Side::dialled ? known->second.dialled : known->second.accepted;
+    const bool is_spare = before && connection.side() == Connection::Side::dialled && !connection.expected;
+    if (is_spare) return drop(connection);
     if (before && before.get() != &connection) lose(address);  // it has connected anew
   }
   connection.peer = address;
@@ -246,6 +251,13 @@ void UnixTransport::register_peer(Connection& connection, const PeerAddress& add
 
 // ---- ends ----
 
+/// Met a peer that we are connected with already.
+void UnixTransport::drop(Connection& connection) {
+  const ConnectionPtr kept = connection.shared_from_this();
+  connection.close();
+  connections_.erase(kept);
+}
+
 void UnixTransport::on_ended(Connection& connection, const std::string& why) {
   const ConnectionPtr kept = connection.shared_from_this();
   connections_.erase(kept);
@@ -254,7 +266,11 @@ void UnixTransport::on_ended(Connection& connection, const std::string& why) {
   note(why == kUsualEnd ? LogLevel::debug : LogLevel::warn,
        fmt::format("the connection {} {} was closed: {}",
                    connection.side() == Connection::Side::dialled ? "to" : "from", who, why));
-  if (peer) return lose(*peer);
+  if (peer) {
+    for (const std::uint64_t sequence : std::exchange(connection.waiting_calls, {}))
+      events_.on_message(*peer, kernel::ReplyMessage{sequence, kernel::RefusedPart{}});
+    return lose(*peer);
+  }
   if (connection.side() == Connection::Side::dialled && events_.on_unmet) events_.on_unmet(connection.address(), why);
 }
 

@@ -51,6 +51,7 @@ class UnixTransport final : public Transport, private Connection::Owner {
   void answer_overloaded(const kernel::PeerAddress& to, std::uint64_t sequence, std::size_t unsent);
   void lose_later(const kernel::PeerAddress& peer);
   void lose(kernel::PeerAddress peer);
+  void drop(Connection& connection);
   void note(kernel::LogLevel level, const std::string& text) const;
 
   void on_frame(Connection& connection, wire::PeerMessage message) override;
