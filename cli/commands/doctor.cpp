@@ -6,6 +6,7 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
+#include "cli/fabric/health.hpp"
 #include "cli/output/table.hpp"
 #include "cli/project/checkup.hpp"
 
@@ -36,7 +37,11 @@ std::string_view word_of(Finding::State state) {
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const std::vector<Finding> findings = check_up(context.install(), context.start(arguments));
+  std::vector<Finding> findings = check_up(context.install(), context.start(arguments));
+  if (const auto project = context.project(arguments)) {
+    for (Finding& finding : check_store(*project)) findings.push_back(std::move(finding));
+    findings.push_back(check_fabric(project->paths));
+  }
   Table table(context.console(), kColumns);
   int broken = 0;
   for (const Finding& finding : findings) {

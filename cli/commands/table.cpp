@@ -44,7 +44,22 @@ std::span<const OptionSpec> global_options() { return kGlobalOptions; }
 
 std::span<const Command* const> commands() {
   static const std::array kCommands = {
-      &new_command(), &build_command(), &doctor_command(), &completions_command(), &help_command(), &complete_command(),
+      &new_command(),
+      &build_command(),
+      &run_command(),
+      &stop_command(),
+      &ps_command(),
+      &logs_command(),
+      &ls_command(),
+      &inspect_command(),
+      &call_command(),
+      &snapshot_list_command(),
+      &snapshot_show_command(),
+      &snapshot_export_command(),
+      &doctor_command(),
+      &completions_command(),
+      &help_command(),
+      &complete_command(),
   };
   return kCommands;
 }

@@ -30,7 +30,6 @@ std::string_view noun_summary(std::string_view noun);
 const Command& new_command();
 const Command& build_command();
 const Command& run_command();
-const Command& supervise_command();
 const Command& stop_command();
 const Command& ps_command();
 const Command& logs_command();

@@ -1,25 +1,75 @@
 #include "cli/fabric/live_names.hpp"
 
+#include <boost/json/object.hpp>
+
+#include "cli/fabric/stored_fabric.hpp"
 #include "cli/project/scaffold.hpp"
 
 namespace epic::cli {
 
+void LiveNames::look() {
+  if (std::exchange(has_looked_, true)) return;
+  if (auto project = load_project(start_)) project_.emplace(std::move(*project));
+  if (!project_) return;
+  auto fabric = LiveFabric::find(project_->paths);
+  if (fabric && *fabric && (*fabric)->ask("ping", boost::json::object(), kPingPatience)) fabric_ = std::move(*fabric);
+}
+
 const Catalog& LiveNames::catalog() {
   if (catalog_) return *catalog_;
-  catalog_.emplace();
-  if (const auto project = load_project(start_))
-    if (auto built = catalog_of_build(project->paths.module_types(project->manifest.module)))
-      catalog_ = std::move(built);
+  look();
+  if (fabric_) catalog_ = fabric_->catalog(kPingPatience);
+  if (project_ && (!catalog_ || catalog_->types.empty()))
+    catalog_ = catalog_of_build(project_->paths.module_types(project_->manifest.module));
+  if (!catalog_) catalog_.emplace();
   return *catalog_;
 }
 
-std::vector<std::string> LiveNames::types() { return catalog().type_names(); }
+std::vector<std::string> LiveNames::types() {
+  if (auto names = catalog().type_names(); !names.empty() || !project_) return names;
+  auto store = StoredFabric::open(project_->paths);
+  if (!store) return {};
+  return store->types().value_or(std::vector<std::string>());
+}
 
-std::vector<std::string> LiveNames::entities(std::string_view) { return {}; }
+std::vector<std::string> LiveNames::entities(std::string_view prefix) {
+  look();
+  const std::size_t slash = prefix.find('/');
+  if (!project_ || slash == std::string_view::npos) return {};
+  const std::string type(prefix.substr(0, slash));
+  const std::string key(prefix.substr(slash + 1));
+  std::vector<std::string> names;
+  const auto take = [&](const boost::json::object& row) {
+    if (const auto* entity = row.if_contains("entity"); entity && entity->is_string())
+      names.emplace_back(std::string_view(entity->get_string()));
+    return names.size() < static_cast<std::size_t>(kNamesMax);
+  };
+  if (fabric_) {
+    const boost::json::object body{{"type", type}, {"prefix", key}, {"limit", kNamesMax}, {"source", "all"}};
+    static_cast<void>(fabric_->stream("ls", body, take));
+    return names;
+  }
+  if (auto store = StoredFabric::open(project_->paths))
+    static_cast<void>(store->list({.type = type, .key_prefix = key, .limit = kNamesMax}, Detail::summary, take,
+                                  [](const std::string&) {}));
+  return names;
+}
 
 std::vector<std::string> LiveNames::methods(std::string_view type) { return catalog().method_names(type); }
 
-std::vector<std::string> LiveNames::nodes() { return {}; }
+std::vector<std::string> LiveNames::nodes() {
+  look();
+  std::vector<std::string> names;
+  if (!fabric_) return names;
+  const auto answer = fabric_->ask("ps", boost::json::object(), kPingPatience);
+  const auto* rows = answer && answer->is_object() ? answer->get_object().if_contains("nodes") : nullptr;
+  if (rows == nullptr || !rows->is_array()) return names;
+  for (const auto& row : rows->get_array())
+    if (const auto* fields = row.if_object())
+      if (const auto* name = fields->if_contains("node"); name && name->is_string())
+        names.emplace_back(std::string_view(name->get_string()));
+  return names;
+}
 
 std::vector<std::string> LiveNames::templates() {
   const auto directory = install_.templates();

@@ -1,5 +1,7 @@
 #pragma once
-// LiveNames: names for completions, from whatever knows them soonest, within kPatience altogether.
+// LiveNames: names for completions, from whatever knows them: the running fabric, else the store and the last build.
+//
+// A fabric that does not answer within kPingPatience counts as down; the whole answer has its bound in the command.
 
 #include <chrono>
 #include <filesystem>
@@ -7,6 +9,7 @@
 
 #include "cli/completion/names.hpp"
 #include "cli/fabric/catalog.hpp"
+#include "cli/fabric/live_fabric.hpp"
 #include "cli/project/install_paths.hpp"
 #include "cli/project/project.hpp"
 
@@ -14,6 +17,9 @@ namespace epic::cli {
 
 class LiveNames final : public NameSource {
  public:
+  static constexpr std::chrono::milliseconds kPingPatience{60};
+  static constexpr std::int64_t kNamesMax = 200;
+
   /// Nothing is looked at before it is asked for.
   LiveNames(const InstallPaths& install, std::filesystem::path start) : install_(install), start_(std::move(start)) {}
 
@@ -24,10 +30,15 @@ class LiveNames final : public NameSource {
   std::vector<std::string> templates() override;
 
  private:
+  /// Looks for the project and its fabric, once.
+  void look();
   const Catalog& catalog();
 
   const InstallPaths& install_;
   std::filesystem::path start_;
+  bool has_looked_ = false;
+  std::optional<Project> project_;
+  std::optional<LiveFabric> fabric_;
   std::optional<Catalog> catalog_;
 };
 

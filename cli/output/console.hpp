@@ -34,6 +34,12 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   void configure(ConsoleOptions options);
+  /// The settings as they are, but for the format.
+  [[nodiscard]] ConsoleOptions with_format(Format format) const {
+    ConsoleOptions options = options_;
+    options.format = format;
+    return options;
+  }
   [[nodiscard]] Format format() const { return options_.format; }
   [[nodiscard]] bool is_json() const { return options_.format != Format::text; }
   [[nodiscard]] int verbosity() const { return options_.verbosity; }

@@ -13,6 +13,9 @@
 
 namespace epic::cli {
 
+/// Where a value was found.
+enum class Origin { command_line, environment };
+
 class Arguments {
  public:
   explicit Arguments(const Command& command) : command_(&command) {}
@@ -32,14 +35,23 @@ class Arguments {
   [[nodiscard]] const std::vector<std::string>& words() const { return words_; }
   [[nodiscard]] std::optional<std::string> word(std::size_t index) const;
 
-  void set(std::string_view option, std::vector<std::string> values) {
-    options_[std::string(option)] = std::move(values);
+  /// A failure about the value that an option has, which says so when the value comes from the environment.
+  [[nodiscard]] Failure bad_value(std::string_view option, std::string what) const;
+
+  void set(std::string_view option, std::vector<std::string> values, Origin origin) {
+    options_[std::string(option)] = {std::move(values), origin};
   }
   void set_words(std::vector<std::string> words) { words_ = std::move(words); }
 
  private:
+  [[nodiscard]] const OptionSpec* find_spec(std::string_view option) const;
+
   const Command* command_;
-  std::map<std::string, std::vector<std::string>, std::less<>> options_;  // a switch has one "" a time
+  struct Given {
+    std::vector<std::string> values;  // a switch has one "" a time
+    Origin origin = Origin::command_line;
+  };
+  std::map<std::string, Given, std::less<>> options_;
   std::vector<std::string> words_;
 };
 

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 
 #include "cli/commands/table.hpp"
 #include "cli/output/suggest.hpp"
@@ -61,6 +62,10 @@ std::vector<OptionSpec> options_of(const Command& command) {
   return options;
 }
 
+const char* variable_of(const OptionSpec& option) {
+  return option.environment.empty() ? nullptr : std::getenv(std::string(option.environment).c_str());
+}
+
 Failure unknown_flag(const Command& command, const std::string& flag) {
   std::vector<std::string> known;
   for (const OptionSpec& option : options_of(command)) known.push_back("--" + std::string(option.name));
@@ -76,11 +81,10 @@ Result<void> check_choices(const Command& command, const Arguments& arguments) {
     const auto value = arguments.value(option.name);
     if (!value || option.choices.empty() || std::ranges::find(option.choices, *value) != option.choices.end()) continue;
     const std::vector<std::string> known(option.choices.begin(), option.choices.end());
-    Failure failure{.code = ExitCode::usage,
-                    .what = fmt::format("--{} takes {}, not \"{}\"", option.name, alternatives(known), *value)};
-    const std::string near = find_near(*value, known);
-    if (!near.empty()) failure.help.push_back(fmt::format("did you mean --{} {}?", option.name, near));
-    if (near.empty()) failure.help.push_back(fmt::format("read 'epic help {}'", command.path));
+    Failure failure = arguments.bad_value(
+        option.name, fmt::format("--{} takes {}, not \"{}\"", option.name, alternatives(known), *value));
+    if (const std::string near = find_near(*value, known); !near.empty())
+      failure.help = {fmt::format("did you mean --{} {}?", option.name, near)};
     return fail(std::move(failure));
   }
   return {};
@@ -156,7 +160,6 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
   for (const OptionSpec& option : options_of(command)) {
     CLI::Option* added = option.value.empty() ? app.add_flag(flag_names(option)) : app.add_option(flag_names(option));
     if (!option.value.empty()) added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    if (!option.environment.empty()) added->envname(std::string(option.environment));
     bound.emplace_back(option, added);
   }
   CLI::Option* positionals = app.add_option("words");
@@ -183,7 +186,10 @@ Result<Arguments> parse(const Command& command, const std::vector<std::string>& 
   for (const auto& [option, added] : bound)
     if (added->count() > 0)
       arguments.set(option.name,
-                    option.value.empty() ? std::vector<std::string>(added->count()) : unmarked(added->results()));
+                    option.value.empty() ? std::vector<std::string>(added->count()) : unmarked(added->results()),
+                    Origin::command_line);
+    else if (const char* value = variable_of(option); value && *value)
+      arguments.set(option.name, {value}, Origin::environment);
   arguments.set_words(unmarked(positionals->results()));
   if (auto checked = check_choices(command, arguments); !checked) return std::unexpected(std::move(checked.error()));
   if (arguments.has("help") || arguments.has("version")) return arguments;

@@ -134,12 +134,16 @@ Result<void> describe_module(const Context& context, const Project& project) {
   if (!end) return std::unexpected(std::move(end.error()));
   boost::system::error_code malformed;
   static_cast<void>(boost::json::parse(end->out, malformed));
-  if (end->exit_code != 0 || malformed)
-    return fail(
-        {.code = ExitCode::build_failed,
-         .what = fmt::format("{} was built, but a node cannot load it", module.string()),
-         .why = end->err.empty() ? fmt::format("{} ended with exit code {}", node->string(), end->exit_code) : end->err,
-         .help = {"build it anew with 'rm -r build && epic build'"}});
+  if (end->exit_code != 0 || malformed) {
+    std::string why = end->err;
+    if (why.starts_with("epic-node: ")) why.erase(0, std::string_view("epic-node: ").size());
+    while (why.ends_with('\n') || why.ends_with('.')) why.pop_back();
+    if (why.empty()) why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
+    return fail({.code = ExitCode::build_failed,
+                 .what = fmt::format("{} was built, but a node cannot load it", module.string()),
+                 .why = std::move(why),
+                 .help = {"build it anew with 'rm -r build && epic build'"}});
+  }
   std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << end->out;
   return {};
 }
@@ -203,13 +207,20 @@ Result<Built> build_project(const Context& context, const Project& project, cons
                               project.manifest.module)}});
   std::error_code error;
   fs::create_directories(project.paths.build(), error);
+  if (error)
+    return fail({.code = ExitCode::build_failed,
+                 .what = fmt::format("{} cannot be made", project.paths.build().string()),
+                 .why = error.message(),
+                 .help = {fmt::format("see to it that you may write to {}", project.paths.root.string())}});
   fs::remove(project.paths.build_log(), error);
   fs::remove(listing_file(project), error);
   if (!is_configured(project, context.install(), type))
     if (auto done = run_cmake(context, project, configure_arguments(project, context.install(), type), "configured");
         !done)
       return std::unexpected(std::move(done.error()));
-  if (auto done = run_cmake(context, project, {"--build", project.paths.build().string()}, "built"); !done)
+  if (auto done = run_cmake(context, project,
+                            {"--build", project.paths.build().string(), "--target", project.manifest.module}, "built");
+      !done)
     return std::unexpected(std::move(done.error()));
   if (!fs::exists(built.module))
     return fail({.code = ExitCode::build_failed,

@@ -1,5 +1,5 @@
 #pragma once
-// Build: makes a project's module with CMake, and knows when there is nothing to make.
+// Build: makes a project's module with CMake, and knows when there is nothing to make. Its tests are not built here.
 //
 // `epic build` always asks CMake. `epic run` first compares a listing of the project's files (path, time, size) with
 // the one that the last good build left behind, which takes well under a millisecond, so that a built project starts at

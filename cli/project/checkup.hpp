@@ -1,5 +1,7 @@
 #pragma once
-// Checkup: what `epic doctor` looks at. Every check finds something, good or bad, and a bad one names its mend.
+// Checkup: what `epic doctor` looks at on disk. Every check finds something, good or bad, and a bad one names its mend.
+//
+// Not here: the store and the fabric (../fabric/health.hpp).
 
 #include <filesystem>
 #include <string>

@@ -92,11 +92,12 @@ Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options) {
   if (error) return fail({.what = fmt::format("{} could not be started", program.string()), .why = error.message()});
 
   int status = 0;
+  bool is_ended = false;  // a tick that was due already is not cancelled any more
   asio::steady_timer tick(context);
   const std::function<void()> arm = [&] {
     tick.expires_after(std::chrono::milliseconds(100));
     tick.async_wait([&](const boost::system::error_code& cancelled) {
-      if (cancelled) return;
+      if (cancelled || is_ended) return;
       options.on_tick();
       arm();
     });
@@ -104,6 +105,7 @@ Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options) {
   if (options.on_tick) arm();
   process.async_wait([&](const bp::error_code&, int exit_status) {
     status = exit_status;
+    is_ended = true;
     tick.cancel();
   });
   context.run();

@@ -20,7 +20,9 @@ TEST_CASE("errors: words that are no command or flag get the nearest one and exi
                                                                                      {"build", "--release", "--debug"},
                                                                                      {"completions", "fsh"},
                                                                                      {"-o"},
-                                                                                     {"build", "-C"}})
+                                                                                     {"build", "-C"},
+                                                                                     {"snapshot", "lst"},
+                                                                                     {"doctor", "-o"}})
     CHECK(transcript.run(words).exit_code == 2);
   transcript.check();
 }
@@ -61,6 +63,20 @@ TEST_CASE("errors: outside a project the commands of a project say so", "[cli]")
   Transcript transcript("errors_outside");
   CHECK(transcript.run({"build"}).exit_code == 2);
   CHECK(transcript.run({"-C", "nowhere", "build"}).exit_code == 2);
+  for (const char* command : {"run", "stop", "ps", "logs", "ls"})
+    CHECK(transcript.run_quietly({command}).exit_code == 2);
+  transcript.check();
+}
+
+TEST_CASE("errors: the number of nodes has bounds, wherever it comes from", "[cli]") {
+  Transcript transcript("errors_nodes");
+  transcript.write("epic.toml", "[project]\nname = \"arena\"\n");
+  for (const char* nodes : {"0", "65", "-1", "four", "4x", "99999999999999999999"})
+    CHECK(transcript.run({"run", "--nodes", nodes}).exit_code == 2);
+  ::setenv("EPIC_NODES", "0", 1);
+  CHECK(transcript.run({"run"}).exit_code == 2);
+  ::unsetenv("EPIC_NODES");
+  CHECK(transcript.run({"run", "--detach", "--exit-after-setup"}).exit_code == 2);
   transcript.check();
 }
 

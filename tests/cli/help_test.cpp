@@ -32,6 +32,9 @@ TEST_CASE("help: without a word, with a flag, and for the exit codes", "[cli]") 
   CHECK(transcript.run_quietly({"--help"}).out == overview.out);
   CHECK(transcript.run_quietly({"help"}).out == overview.out);
   transcript.run({"help", "exit-codes"});
+  transcript.run({"help", "snapshot"});
+  CHECK(transcript.run_quietly({"snapshot"}).out == transcript.run_quietly({"help", "snapshot"}).out);
+  CHECK(transcript.run_quietly({"snapshot", "-h"}).out == transcript.run_quietly({"help", "snapshot"}).out);
   transcript.run({"--version"});
   transcript.check();
 }

@@ -1,7 +1,10 @@
 #include "cli/transcript.hpp"
 
 #include <fmt/format.h>
+#include <pty.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -66,6 +69,31 @@ Answer Transcript::run_quietly(std::vector<std::string> words, const fs::path& b
       cli::run_subprocess({.program = EPIC_BINARY, .arguments = std::move(words), .directory = directory_ / below});
   REQUIRE(end);
   return {end->exit_code, std::move(end->out), std::move(end->err)};
+}
+
+std::string Transcript::run_on_terminal(std::vector<std::string> words) {
+  std::string program = EPIC_BINARY;
+  std::vector<char*> arguments = {program.data()};
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const winsize size{.ws_row = 30, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::setenv("TERM", "xterm", 1);
+    if (::chdir(directory_.c_str()) == 0) ::execv(program.c_str(), arguments.data());
+    ::_exit(126);
+  }
+  std::string shown;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof buffer)) > 0;)
+    shown.append(buffer, static_cast<std::size_t>(got));
+  ::close(terminal);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  std::erase(shown, '\r');
+  return shown;
 }
 
 Answer Transcript::run(std::vector<std::string> words, const fs::path& below) {

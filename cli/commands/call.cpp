@@ -1,0 +1,130 @@
+// epic call: calls a method of an entity and prints its result.
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/entity_name.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "cli/output/suggest.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE/KEY", .summary = "The entity's name", .completes = Completes::entity},
+    {.name = "METHOD", .summary = "The method", .completes = Completes::method},
+    {.name = "ARGUMENTS", .summary = "JSON values; a word that is no JSON is a string", .arity = Arity::many},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "timeout",
+     .value = "DURATION",
+     .summary = "How long to wait for the result",
+     .environment = "EPIC_TIMEOUT",
+     .fallback = "30s"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "the method threw, or the call ended in a time-out or another error of the fabric"},
+    {ExitCode::usage, "the arguments do not fit the method"},
+    {ExitCode::not_found, "no fabric is running, or there is no such type or method"},
+    {ExitCode::unreachable, "the fabric does not answer"},
+};
+
+std::string signature(const MethodEntry& method) {
+  return fmt::format("{}({}){}", method.name, fmt::join(method.parameters, ", "),
+                     method.result.empty() ? "" : " -> " + method.result);
+}
+
+// The fabric has refused; the names that it has tell what was meant.
+Failure explained(Failure failure, const Catalog& catalog, const EntityName& name, const std::string& method) {
+  if (failure.code != ExitCode::not_found && failure.code != ExitCode::usage) return failure;
+  if (catalog.types.empty()) return failure;
+  const TypeEntry* type = catalog.find(name.type);
+  if (type == nullptr) return unknown_type(name.type, catalog.type_names());
+  const auto entry = std::ranges::find(type->methods, method, &MethodEntry::name);
+  if (entry != type->methods.end()) {
+    if (failure.code == ExitCode::usage) failure.help.push_back(fmt::format("the method is {}", signature(*entry)));
+    return failure;
+  }
+  const auto methods = catalog.method_names(name.type);
+  Failure unknown{.code = ExitCode::not_found,
+                  .what = fmt::format("{} has no method \"{}\"", name.type, printable(method)),
+                  .why = methods.empty() ? "" : fmt::format("its methods are {}", listing(methods))};
+  if (const std::string near = find_near(method, methods); !near.empty())
+    unknown.help.push_back(fmt::format("did you mean {}?", near));
+  return unknown;
+}
+
+boost::json::value argument_from(const std::string& word) {
+  boost::system::error_code malformed;
+  auto value = boost::json::parse(word, malformed);
+  if (malformed) return boost::json::string(word);
+  return value;
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto name = parse_entity(arguments.command(), *arguments.word(0));
+  if (!name) return std::unexpected(name.error());
+  const std::string method = *arguments.word(1);
+  const auto timeout = arguments.duration("timeout");
+  if (!timeout) return std::unexpected(timeout.error());
+  const auto patience = timeout->value_or(std::chrono::seconds(30));
+  boost::json::array values;
+  for (std::size_t i = 2; i < arguments.words().size(); ++i) values.push_back(argument_from(arguments.words()[i]));
+
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto fabric = LiveFabric::get(*paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  // The fabric ends the call itself; this waits a little longer, to hear how.
+  const auto answer = fabric->ask(
+      "call",
+      boost::json::object{
+          {"entity", name->text()}, {"method", method}, {"args", std::move(values)}, {"timeout_ms", patience.count()}},
+      patience + std::chrono::seconds(5));
+  if (!answer) {
+    const bool may_be_a_name = answer.error().code == ExitCode::not_found || answer.error().code == ExitCode::usage;
+    return fail(explained(answer.error(), may_be_a_name ? fabric->catalog() : Catalog(), *name, method));
+  }
+  if (context.console().is_json()) {
+    context.console().print_json(*answer);
+    return ExitCode::ok;
+  }
+  const auto* object = answer->if_object();
+  const auto* result = object ? object->if_contains("result") : nullptr;
+  if (result == nullptr || result->is_null()) return ExitCode::ok;
+  context.console().print(result->is_string() ? std::string(std::string_view(result->get_string()))
+                                              : to_indented(*result));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& call_command() {
+  static constexpr Command kCommand{
+      .path = "call",
+      .group = Group::state,
+      .summary = "Call a method of an entity",
+      .description =
+          "Prints the result: a string as it is, anything else as JSON. It is durable when it is printed, if the "
+          "entity is\n"
+          "gated. A name of an entity is a string where the method takes a Ref.",
+      .example =
+          "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
+          "Barrel/7",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,87 @@
+// epic logs: what the nodes have said, from the fabric or from its files.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/fabric/log_files.hpp"
+#include "cli/output/log_printer.hpp"
+#include "cli/output/suggest.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "NODE",
+     .summary = "Only this node, such as node-2, or supervisor",
+     .arity = Arity::optional,
+     .completes = Completes::node},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "follow", .letter = 'f', .summary = "Go on with what comes, until Ctrl-C"},
+    {.name = "tail", .letter = 'n', .value = "N", .summary = "So many of the newest lines", .fallback = "1000"},
+    {.name = "no-prefix", .summary = "Messages only"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::not_found, "there is no such node; or no fabric, and no log of an earlier one"},
+    {ExitCode::unreachable, "the fabric does not answer"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto tail = arguments.number("tail", 0, 1'000'000);
+  if (!tail) return std::unexpected(tail.error());
+  const std::int64_t count = tail->value_or(1000);
+  const std::string node = arguments.word(0).value_or("");
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto fabric = LiveFabric::find(*paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+
+  constexpr std::size_t kWidth = std::string_view("supervisor").size();
+  LogPrinter printer(context.console(), arguments.has("no-prefix") ? LogShape::bare : LogShape::by_reader, kWidth);
+  if (*fabric) {
+    auto done = (*fabric)->stream(
+        "logs", boost::json::object{{"node", node}, {"follow", arguments.has("follow")}, {"tail", count}},
+        [&](const boost::json::object& line) {
+          printer.print(line);
+          return !arguments.has("follow") || context.console().flush();
+        });
+    printer.finish();
+    if (!done) return std::unexpected(std::move(done.error()));
+    return ExitCode::ok;
+  }
+  if (arguments.has("follow")) return fail(no_fabric_failure(*paths));
+  const auto lines = read_log_files(*paths, node, static_cast<std::size_t>(count));
+  if (!lines) return std::unexpected(lines.error());
+  context.console().note("The fabric is down; this is the log of its last run.");
+  for (const boost::json::object& line : *lines) printer.print(line);
+  printer.finish();
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& logs_command() {
+  static constexpr Command kCommand{
+      .path = "logs",
+      .group = Group::fabric,
+      .summary = "Show what the nodes say",
+      .description =
+          "Lines of all nodes in the order of their times, each with its node in front. With the fabric down they are "
+          "read\n"
+          "from the files of its last run, .epic/logs/latest.",
+      .example = "epic logs -f\nepic logs node-2 --tail 50",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,133 @@
+// epic ls: the entities that there are, without waking any.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE[/PREFIX]",
+     .summary = "Only entities of this type, or those whose key begins like this",
+     .arity = Arity::optional,
+     .completes = Completes::type_or_entity},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "live", .summary = "Only those that are in memory now"},
+    {.name = "limit", .value = "N", .summary = "At most so many", .fallback = "all"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::not_found, "there is no such type; or no fabric and no store"},
+    {ExitCode::unreachable, "the fabric does not answer"},
+};
+
+constexpr Column kColumns[] = {
+    {"ENTITY", "entity"},
+    {"STATE", "state", Show::state},
+    {"NODE", "node"},
+    {"SHARD", "shard", Show::number},
+    {"VERSION", "version", Show::number},
+    {"BYTES", "bytes", Show::bytes},
+    {"AGE", "age_ms", Show::age},
+    {"CALLS", "calls", Show::number},
+};
+
+struct Wanted {
+  EntityName name;  // the key is a prefix
+  std::int64_t limit;
+  bool only_live;
+};
+
+Outcome list_live(Context& context, LiveFabric& fabric, const Wanted& wanted) {
+  boost::json::object body{
+      {"type", wanted.name.type}, {"prefix", wanted.name.key}, {"source", wanted.only_live ? "live" : "all"}};
+  if (wanted.limit < INT64_MAX) body["limit"] = wanted.limit;
+  Table table(context.console(), kColumns);
+  auto done = fabric.stream("ls", std::move(body), [&](const boost::json::object& row) {
+    table.add(row);
+    return true;
+  });
+  if (!done && (done.error().code != ExitCode::not_found || wanted.name.type.empty()))
+    return std::unexpected(std::move(done.error()));
+  table.finish();
+  if (table.count() > 0 || wanted.name.type.empty()) return ExitCode::ok;
+  const Catalog catalog = fabric.catalog();
+  if (catalog.types.empty() || catalog.find(wanted.name.type)) return ExitCode::ok;
+  return fail(unknown_type(wanted.name.type, catalog.type_names()));
+}
+
+Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& wanted) {
+  auto store = StoredFabric::open(paths);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  if (!wanted.name.type.empty() && std::ranges::find(*types, wanted.name.type) == types->end())
+    return fail(unknown_type(wanted.name.type, *types));
+  context.console().note("The fabric is down; this is what is stored.");
+  Table table(context.console(), kColumns);
+  bool is_damaged = false;
+  auto listed = store->list(
+      {.type = wanted.name.type, .key_prefix = wanted.name.key, .limit = static_cast<std::uint64_t>(wanted.limit)},
+      Detail::summary,
+      [&](boost::json::object row) {
+        table.add(std::move(row));
+        return true;
+      },
+      [&](const std::string& damage) {
+        is_damaged = true;
+        context.console().warn(damage);
+      });
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  table.finish();
+  return is_damaged ? ExitCode::failed : ExitCode::ok;
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto limit = arguments.number("limit", 1, INT64_MAX);
+  if (!limit) return std::unexpected(limit.error());
+  Wanted wanted{.name = {}, .limit = limit->value_or(INT64_MAX), .only_live = arguments.has("live")};
+  if (const auto word = arguments.word(0)) {
+    auto name = parse_type_or_entity(arguments.command(), *word);
+    if (!name) return std::unexpected(std::move(name.error()));
+    wanted.name = std::move(*name);
+  }
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto fabric = LiveFabric::find(*paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  if (*fabric) return list_live(context, **fabric, wanted);
+  if (wanted.only_live) return fail(no_fabric_failure(*paths));
+  return list_stored(context, *paths, wanted);
+}
+
+}  // namespace
+
+const Command& ls_command() {
+  static constexpr Command kCommand{
+      .path = "ls",
+      .group = Group::state,
+      .summary = "List entities, live and stored",
+      .description =
+          "Wakes none of them. With the fabric down it lists what is stored. BYTES is the size of the saved state; AGE "
+          "counts\n"
+          "from the last call of one that is live, and from the last save of one that is stored.",
+      .example = "epic ls\nepic ls Player\nepic ls Barrel/1 --live",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

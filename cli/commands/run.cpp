@@ -1,0 +1,227 @@
+// epic run: builds what is stale, then becomes the supervisor, or leaves one behind.
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/output/log_printer.hpp"
+#include "cli/project/build.hpp"
+#include "cluster/supervisor/supervisor.hpp"
+
+namespace epic::cli {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "nodes",
+     .letter = 'N',
+     .value = "N",
+     .summary = "How many nodes, from 1 to 64",
+     .environment = "EPIC_NODES",
+     .fallback = "[fabric] nodes in epic.toml"},
+    {.name = "detach", .letter = 'd', .summary = "Return when the fabric is ready, and leave it running"},
+    {.name = "exit-after-setup", .summary = "Stop when the module's setup has returned, and exit with what came of it"},
+    {.name = "no-prefix", .summary = "Log messages without the node in front"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "it did not start; or it is running already; or setup failed, with --exit-after-setup"},
+    {ExitCode::build_failed, "the module did not compile or link, or a node cannot load it"},
+    {ExitCode::interrupted, "a second Ctrl-C ended it at once"},
+};
+
+cluster::SupervisorOptions supervisor_options(const Project& project, const fs::path& module,
+                                              const fs::path& node_program, std::int64_t nodes) {
+  const Manifest& manifest = project.manifest;
+  cluster::SupervisorOptions options;
+  options.project_name = manifest.name;
+  options.project_directory = project.paths.root;
+  options.module_path = module;
+  options.node_program = fs::absolute(node_program);
+  options.version = EPIC_VERSION;
+  options.node_count = static_cast<std::uint16_t>(nodes);
+  options.shard_count = static_cast<std::uint16_t>(manifest.shards);
+  options.store_kind = manifest.store;
+  if (manifest.store == "sqlite") options.store_path = project.paths.store();
+  options.fabric.idle_age = manifest.idle_age;
+  options.fabric.call_deadline = manifest.call_deadline;
+  options.fabric.turn_report = manifest.turn_report;
+  options.fabric.log_level = manifest.log_level;
+  options.restart = {.delay_first = manifest.restart_delay_first,
+                     .delay_max = manifest.restart_delay_max,
+                     .forget_after = manifest.restart_forget_after};
+  options.silence_max = manifest.silence_max;
+  options.turn_max = manifest.turn_max;
+  options.grace = manifest.grace;
+  return options;
+}
+
+// What is on the console while a fabric runs.
+class Narrator {
+ public:
+  Narrator(Console& console, const Project& project, LogShape shape)
+      : console_(console), project_(project), printer_(console, shape, std::string_view("supervisor").size()) {}
+
+  void on_log(const wire::LogLine& line) {
+    printer_.print({{"time", wire::format_time(line.time)},
+                    {"node", line.source},
+                    {"level", wire::to_string(line.level)},
+                    {"entity", line.entity.empty() ? boost::json::value(nullptr) : boost::json::value(line.entity)},
+                    {"message", line.message}});
+    static_cast<void>(console_.flush());
+  }
+
+  void on_ready(const cluster::FabricReady& ready) {
+    std::string text = fmt::format("{} is up: {} node{} in {}\n", bold(project_.manifest.name), ready.nodes.size(),
+                                   ready.nodes.size() == 1 ? "" : "s", human_duration(ready.took));
+    const auto line = [&](const std::string& name, const std::string& what) {
+      text += fmt::format("  {:<10}  {}\n", name, what);
+    };
+    for (const auto& node : ready.nodes) line(node.name, fmt::format("process {}", node.pid));
+    line("supervisor", fmt::format("process {}", ready.pid));
+    line("control", relative(ready.control_socket));
+    line("state", ready.store.empty() ? "in memory only" : relative(ready.store));
+    line("logs", relative(ready.log_directory));
+    console_.note(text);
+  }
+
+  void on_event(const cluster::SupervisorEvent& event) {
+    switch (event.kind) {
+      case cluster::SupervisorEventKind::setup_done:
+        console_.detail("setup is done");
+        return;
+      case cluster::SupervisorEventKind::setup_failed:
+        console_.error({.what = "the module's setup failed", .why = event.text});
+        return;
+      case cluster::SupervisorEventKind::stopping:
+        console_.note(fmt::format("Stopping ({})", event.text));
+        return;
+      case cluster::SupervisorEventKind::killing:
+        console_.warn(fmt::format("killing what still runs ({})", event.text));
+        return;
+      case cluster::SupervisorEventKind::stopped:
+        console_.note(project_.manifest.store == "sqlite"
+                          ? "Stopped; state is kept in " + relative(project_.paths.store())
+                          : "Stopped");
+        return;
+    }
+  }
+
+  void on_error(const cluster::SupervisorError& error) {
+    Failure failure{.what = error.message, .log = error.log};
+    while (failure.what.ends_with('.')) failure.what.pop_back();
+    if (!error.hint.empty()) failure.help = {error.hint};
+    console_.error(failure);
+  }
+
+  void finish() { printer_.finish(); }
+
+ private:
+  std::string bold(const std::string& text) const { return console_.paint(Stream::err, Paint::bold, text); }
+  // Paths below the project are shown from there; they are what a user sees in the directory.
+  std::string relative(const fs::path& path) const {
+    const fs::path inside = path.lexically_relative(project_.paths.root);
+    return inside.empty() || inside.native().starts_with("..") ? path.string() : inside.string();
+  }
+
+  Console& console_;
+  const Project& project_;
+  LogPrinter printer_;
+};
+
+void print_ready_json(Console& console, const cluster::FabricReady& ready) {
+  boost::json::array nodes;
+  for (const auto& node : ready.nodes)
+    nodes.push_back(boost::json::object{{"node", node.name}, {"pid", node.pid}, {"socket", node.socket.string()}});
+  console.print_json(boost::json::object{
+      {"pid", ready.pid},
+      {"nodes", std::move(nodes)},
+      {"control_socket", ready.control_socket.string()},
+      {"store", ready.store.empty() ? boost::json::value(nullptr) : boost::json::value(ready.store.string())},
+      {"logs", ready.log_directory.string()},
+      {"took_ms", ready.took.count()}});
+}
+
+// The module of a running fabric is not built over, so this is asked before the build.
+Result<void> refuse_second_run(const Project& project) {
+  auto fabric = LiveFabric::find(project.paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  if (!*fabric) return {};
+  const auto ping = (*fabric)->ask("ping", boost::json::object());
+  const auto* pid = ping && ping->is_object() ? ping->get_object().if_contains("pid") : nullptr;
+  return fail({.what = fmt::format(
+                   "{} is running already{}", project.manifest.name,
+                   pid && pid->is_number() ? fmt::format(", as process {}", pid->to_number<std::int64_t>()) : ""),
+               .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
+}
+
+Result<std::int64_t> node_count(const Arguments& arguments, const Manifest& manifest) {
+  const auto nodes = arguments.number("nodes", 1, kNodesMax);
+  if (!nodes) return std::unexpected(nodes.error());
+  return nodes->value_or(manifest.nodes);
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  if (arguments.has("detach") && arguments.has("exit-after-setup"))
+    return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
+  const auto project = context.project(arguments);
+  if (!project) return std::unexpected(project.error());
+  const auto nodes = node_count(arguments, project->manifest);
+  if (!nodes) return std::unexpected(nodes.error());
+  if (auto refused = refuse_second_run(*project); !refused) return std::unexpected(std::move(refused.error()));
+  const auto node_program = context.install().node();
+  if (!node_program) return std::unexpected(node_program.error());
+  const auto built = build_project(context, *project, {.type = {}, .only_if_stale = true});
+  if (!built) return std::unexpected(built.error());
+  if (!built->was_fresh)
+    context.console().note(fmt::format("Built {} in {}", project->manifest.module, human_duration(built->took)));
+
+  Console& console = context.console();
+  Narrator narrator(console, *project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
+  auto options = supervisor_options(*project, built->module, *node_program, *nodes);
+  if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
+  options.on_error = [&](const auto& error) { narrator.on_error(error); };
+  if (arguments.has("detach")) {
+    options.on_ready = [&](const auto& ready) {
+      if (console.is_json()) print_ready_json(console, ready);
+      narrator.on_ready(ready);
+      console.note("It goes on without this terminal; 'epic stop' stops it.");
+    };
+    return static_cast<ExitCode>(cluster::run_supervisor_detached(options));
+  }
+  options.on_log = [&](const auto& line) { narrator.on_log(line); };
+  options.on_ready = [&](const auto& ready) { narrator.on_ready(ready); };
+  options.on_event = [&](const auto& event) { narrator.on_event(event); };
+  const int code = cluster::run_supervisor(options);
+  narrator.finish();
+  return static_cast<ExitCode>(code);
+}
+
+}  // namespace
+
+const Command& run_command() {
+  static constexpr Command kCommand{
+      .path = "run",
+      .group = Group::fabric,
+      .summary = "Run the project on a fabric of several processes",
+      .description =
+          "Builds the module if any of the project's files has changed, starts the nodes, runs the module's setup on "
+          "one of\n"
+          "them, and shows what they log until it is stopped. Ctrl-C saves and stops; a second one ends it at once. "
+          "State is\n"
+          "kept in .epic/ and is there again with the next run.",
+      .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup",
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

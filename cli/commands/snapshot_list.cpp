@@ -1,0 +1,93 @@
+// epic snapshot list: what is saved.
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE[/PREFIX]",
+     .summary = "Only entities of this type, or those whose key begins like this",
+     .arity = Arity::optional,
+     .completes = Completes::type_or_entity},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "limit", .value = "N", .summary = "At most so many", .fallback = "all"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "some snapshots cannot be read"},
+    {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
+};
+
+constexpr Column kColumns[] = {
+    {"ENTITY", "entity"},
+    {"VERSION", "version", Show::number},
+    {"SHARD", "shard", Show::number},
+    {"BYTES", "bytes", Show::bytes},
+    {"SAVED", "saved_at", Show::time},
+    {"SCHEMA", "schema"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto limit = arguments.number("limit", 1, INT64_MAX);
+  if (!limit) return std::unexpected(limit.error());
+  EntityName wanted;
+  if (const auto word = arguments.word(0)) {
+    auto name = parse_type_or_entity(arguments.command(), *word);
+    if (!name) return std::unexpected(std::move(name.error()));
+    wanted = std::move(*name);
+  }
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto store = StoredFabric::open(*paths);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  if (!wanted.type.empty() && std::ranges::find(*types, wanted.type) == types->end())
+    return fail(unknown_type(wanted.type, *types));
+
+  Table table(context.console(), kColumns);
+  bool is_damaged = false;
+  auto listed = store->list(
+      {.type = wanted.type, .key_prefix = wanted.key, .limit = static_cast<std::uint64_t>(limit->value_or(INT64_MAX))},
+      Detail::snapshot,
+      [&](boost::json::object row) {
+        table.add(std::move(row));
+        return true;
+      },
+      [&](const std::string& damage) {
+        is_damaged = true;
+        context.console().warn(damage);
+      });
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  table.finish();
+  return is_damaged ? ExitCode::failed : ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& snapshot_list_command() {
+  static constexpr Command kCommand{
+      .path = "snapshot list",
+      .group = Group::state,
+      .summary = "List the saved states",
+      .description =
+          "Reads the store, whether the fabric runs or not. Every snapshot's checksum is checked on the way.",
+      .example = "epic snapshot list\nepic snapshot list Player -o jsonl",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

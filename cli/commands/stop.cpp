@@ -1,0 +1,100 @@
+// epic stop: ends the fabric in order.
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/output/humanize.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::not_found, "no fabric is running for this project"},
+    {ExitCode::unreachable, "it did not end within a minute"},
+};
+
+std::string text_of(const boost::json::object& object, std::string_view field) {
+  const auto* value = object.if_contains(field);
+  return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
+}
+
+// A descriptor that becomes readable when the process has ended.
+class ProcessEnd {
+ public:
+  explicit ProcessEnd(pid_t pid) : descriptor_(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
+  ProcessEnd(const ProcessEnd&) = delete;
+  ProcessEnd& operator=(const ProcessEnd&) = delete;
+  ~ProcessEnd() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  [[nodiscard]] bool wait(std::chrono::milliseconds patience) const {
+    if (descriptor_ < 0) return true;  // it is gone already
+    pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    return ::poll(&wanted, 1, static_cast<int>(patience.count())) == 1;
+  }
+
+ private:
+  int descriptor_;
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto fabric = LiveFabric::get(*paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  const auto ping = fabric->ask("ping", boost::json::object());
+  if (!ping) return std::unexpected(ping.error());
+  const auto* pid = ping->is_object() ? ping->get_object().if_contains("pid") : nullptr;
+  if (pid == nullptr || !pid->is_number())
+    return fail({.what = "the fabric's answer makes no sense", .help = {"look at 'epic logs'"}});
+  const ProcessEnd supervisor(pid->to_number<pid_t>());
+
+  Console& console = context.console();
+  const auto begin = std::chrono::steady_clock::now();
+  auto done = fabric->stream("stop", boost::json::object(), [&](const boost::json::object& event) {
+    if (console.is_json()) console.print_json(event);
+    console.detail(fmt::format("{} {}", text_of(event, "node"), text_of(event, "event")));
+    return true;
+  });
+  // The end of the connection is the end of the supervisor, so only a refusal is an error here.
+  if (!done && done.error().code != ExitCode::unreachable) return std::unexpected(std::move(done.error()));
+  constexpr std::chrono::minutes kPatience(1);
+  if (!supervisor.wait(kPatience))
+    return fail({.code = ExitCode::unreachable,
+                 .what = fmt::format("the supervisor, process {}, did not end within {}", pid->to_number<pid_t>(),
+                                     human_duration(kPatience)),
+                 .help = {"look at what it waits for with 'epic logs supervisor'",
+                          fmt::format("or end it at once with 'kill -9 {}': nothing acknowledged is lost",
+                                      pid->to_number<pid_t>())}});
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  std::error_code ignored;
+  const bool has_store = std::filesystem::exists(paths->store(), ignored);
+  console.note(fmt::format("Stopped in {}{}", human_duration(took),
+                           has_store ? "; state is kept in " + paths->store().string() : ""));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& stop_command() {
+  static constexpr Command kCommand{
+      .path = "stop",
+      .group = Group::fabric,
+      .summary = "Stop the fabric in order",
+      .description =
+          "Nodes finish the calls that they are in, save what is dirty, and end. Returns when every process is gone.",
+      .example = "epic stop",
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,83 @@
+#include "cli/fabric/live_fabric.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+namespace epic::cli {
+namespace {
+
+using cluster::ControlError;
+using cluster::ControlErrorCode;
+
+ExitCode exit_code_of(ControlErrorCode code) {
+  switch (code) {
+    case ControlErrorCode::no_fabric:
+    case ControlErrorCode::not_found:
+      return ExitCode::not_found;
+    case ControlErrorCode::unreachable:
+      return ExitCode::unreachable;
+    case ControlErrorCode::bad_request:
+      return ExitCode::usage;
+    case ControlErrorCode::failed:
+      return ExitCode::failed;
+  }
+  return ExitCode::failed;
+}
+
+Failure failure_of(const ControlError& error) {
+  Failure failure{.code = exit_code_of(error.code), .what = error.message};
+  while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
+  if (error.code == ControlErrorCode::unreachable)
+    failure.help = {"look at its processes with 'epic ps', at its log with 'epic logs', or stop it with 'epic stop'"};
+  if (const auto* detail = error.detail.if_object())
+    if (const auto* hint = detail->if_contains("hint"); hint && hint->is_string() && !hint->get_string().empty())
+      failure.help.emplace_back(std::string_view(hint->get_string()));
+  return failure;
+}
+
+}  // namespace
+
+Failure no_fabric_failure(const ProjectPaths& paths) {
+  return {.code = ExitCode::not_found,
+          .what = fmt::format("no fabric is running for {}", paths.root.string()),
+          .help = {"start one with 'epic run'"}};
+}
+
+Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
+  auto client = cluster::ControlClient::connect(paths.control_socket());
+  if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client)));
+  if (client.error().code == ControlErrorCode::no_fabric) return std::optional<LiveFabric>();
+  return fail(failure_of(client.error()));
+}
+
+Result<LiveFabric> LiveFabric::get(const ProjectPaths& paths) {
+  auto found = find(paths);
+  if (!found) return std::unexpected(std::move(found.error()));
+  if (!*found) return fail(no_fabric_failure(paths));
+  return std::move(**found);
+}
+
+Result<boost::json::value> LiveFabric::ask(std::string_view verb, boost::json::value body,
+                                           std::chrono::milliseconds patience) {
+  auto answer = client_.request(verb, std::move(body), patience);
+  if (!answer) return fail(failure_of(answer.error()));
+  return std::move(*answer);
+}
+
+Result<void> LiveFabric::stream(std::string_view verb, boost::json::value body,
+                                const std::function<bool(const boost::json::object&)>& on_part) {
+  auto done = client_.stream(verb, std::move(body), [&](const boost::json::value& part) {
+    const auto* object = part.if_object();
+    return object == nullptr || on_part(*object);
+  });
+  if (!done) return fail(failure_of(done.error()));
+  return {};
+}
+
+Catalog LiveFabric::catalog(std::chrono::milliseconds patience) {
+  const auto answer = client_.request("types", boost::json::object(), patience);
+  return answer ? catalog_from(*answer) : Catalog();
+}
+
+}  // namespace epic::cli

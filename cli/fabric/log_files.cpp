@@ -1,0 +1,76 @@
+#include "cli/fabric/log_files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <set>
+
+#include "cli/output/suggest.hpp"
+#include "wire/log_line.hpp"
+
+namespace epic::cli {
+namespace fs = std::filesystem;
+namespace {
+
+// "node-2.log", and "node-2.1.log" for what was cut off it.
+std::string source_of(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return name.substr(0, name.find('.'));
+}
+
+boost::json::object object_of(const wire::LogLine& line) {
+  return {{"time", wire::format_time(line.time)},
+          {"node", line.source},
+          {"level", wire::to_string(line.level)},
+          {"entity", line.entity.empty() ? boost::json::value(nullptr) : boost::json::value(line.entity)},
+          {"message", line.message}};
+}
+
+}  // namespace
+
+Result<std::vector<boost::json::object>> read_log_files(const ProjectPaths& paths, std::string_view node,
+                                                        std::size_t count) {
+  std::error_code ignored;
+  const fs::path latest = paths.logs() / "latest";
+  std::vector<fs::path> files;
+  std::set<std::string> sources;
+  for (const auto& entry : fs::directory_iterator(latest, ignored)) {
+    if (entry.path().extension() != ".log") continue;
+    sources.insert(source_of(entry.path()));
+    if (node.empty() || source_of(entry.path()) == node) files.push_back(entry.path());
+  }
+  if (sources.empty())
+    return fail({.code = ExitCode::not_found,
+                 .what = "no fabric is running, and there is no log of an earlier one",
+                 .why = fmt::format("{} has no files", latest.string()),
+                 .help = {"start a fabric with 'epic run'"}});
+  if (files.empty()) {
+    const std::vector<std::string> known(sources.begin(), sources.end());
+    return fail({.code = ExitCode::not_found,
+                 .what = fmt::format("the last run had no node \"{}\"", node),
+                 .why = fmt::format("there are logs of {}", listing(known))});
+  }
+  // Cut-off files are older than the one that they were cut off.
+  std::ranges::sort(files, {}, [&](const fs::path& file) { return fs::last_write_time(file, ignored); });
+
+  std::vector<wire::LogLine> lines;
+  std::vector<std::pair<std::chrono::system_clock::time_point, std::size_t>> order;  // equal times stay as they were
+  for (const fs::path& file : files) {
+    std::ifstream stream(file, std::ios::binary);
+    std::chrono::system_clock::time_point time{};
+    for (std::string text; std::getline(stream, text);) {
+      lines.push_back(wire::parse_log_line(source_of(file), text, time));
+      time = lines.back().time;
+      order.emplace_back(time, order.size());
+    }
+  }
+  std::ranges::sort(order);
+  std::vector<boost::json::object> newest;
+  for (std::size_t i = order.size() - std::min(order.size(), count); i < order.size(); ++i)
+    newest.push_back(object_of(lines[order[i].second]));
+  return newest;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,173 @@
+#include "cli/fabric/stored_fabric.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/output/humanize.hpp"
+#include "codec/snapshot_json.hpp"
+#include "storage/sqlite_store.hpp"
+
+namespace epic::cli {
+namespace {
+
+using storage::Snapshot;
+using storage::StoreError;
+using storage::StoreErrorCode;
+
+// The store's sentences: the first says what is wrong, those with a command in backquotes how to mend it.
+Failure failure_of(const StoreError& error) {
+  Failure failure;
+  if (error.code == StoreErrorCode::not_found) failure.code = ExitCode::not_found;
+  std::string_view rest = error.message;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find(". ");
+    std::string sentence(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 2);
+    if (sentence.ends_with('.')) sentence.pop_back();
+    if (failure.what.empty())
+      failure.what = std::move(sentence);
+    else if (sentence.find('`') != std::string::npos)
+      failure.help.push_back(std::move(sentence));
+    else
+      failure.why += (failure.why.empty() ? "" : "; ") + sentence;
+  }
+  return failure;
+}
+
+std::string entity_of(const Snapshot& snapshot) { return snapshot.type + "/" + snapshot.key; }
+
+std::int64_t age_of(const Snapshot& snapshot) {
+  const auto age = std::chrono::system_clock::now() - snapshot.saved_at;
+  return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
+}
+
+boost::json::object summary_of(const Snapshot& snapshot) {
+  return {{"entity", entity_of(snapshot)},
+          {"state", "stored"},
+          {"node", nullptr},
+          {"shard", snapshot.shard.value},
+          {"version", snapshot.version.value},
+          {"bytes", snapshot.bytes.size()},
+          {"age_ms", age_of(snapshot)},
+          {"calls", 0}};
+}
+
+boost::json::object head_of(const Snapshot& snapshot) {
+  return {{"entity", entity_of(snapshot)},
+          {"version", snapshot.version.value},
+          {"schema", schema_text(snapshot.schema)},
+          {"saved_at", to_rfc3339(snapshot.saved_at)}};
+}
+
+}  // namespace
+
+std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
+
+Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
+  auto store = storage::SqliteStore::open(paths.store(), {.mode = storage::OpenMode::read_only});
+  if (store) return StoredFabric(std::move(*store));
+  if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
+  return fail({.code = ExitCode::not_found,
+               .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
+               .why = fmt::format("there is no {}", paths.store().string()),
+               .help = {"run the project with 'epic run'"}});
+}
+
+std::expected<boost::json::value, std::string> StoredFabric::state_of(const Snapshot& snapshot) {
+  auto known = schemas_.find(snapshot.schema.value);
+  if (known == schemas_.end()) {
+    const auto text = store_->schema(snapshot.schema);
+    if (!text) return std::unexpected(text.error().message);
+    if (!*text)
+      return std::unexpected(fmt::format("the store does not have its schema {}", schema_text(snapshot.schema)));
+    auto schema = reflect::Schema::parse(**text);
+    if (!schema)
+      return std::unexpected(
+          fmt::format("its schema {} cannot be read: {}", schema_text(snapshot.schema), schema.error()));
+    known = schemas_.emplace(snapshot.schema.value, std::move(*schema)).first;
+  }
+  auto state = codec::to_json(known->second, snapshot.bytes);
+  if (!state) return std::unexpected(fmt::format("{}: {}", state.error().path, state.error().what));
+  return std::move(*state);
+}
+
+Result<void> StoredFabric::read_shards() {
+  if (has_epochs_) return {};
+  const auto rows = store_->shards();
+  if (!rows) return fail(failure_of(rows.error()));
+  for (const auto& row : *rows) epochs_[row.shard.value] = row.epoch.value;
+  has_epochs_ = true;
+  return {};
+}
+
+Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityName& name) {
+  const auto snapshot = store_->load(name.type, name.key);
+  if (!snapshot) return fail(failure_of(snapshot.error()));
+  if (!*snapshot) return std::optional<boost::json::object>();
+  auto state = state_of(**snapshot);
+  if (!state)
+    return fail({.what = fmt::format("the saved state of {} cannot be read", name.text()), .why = state.error()});
+  if (auto read = read_shards(); !read) return std::unexpected(std::move(read.error()));
+  const Snapshot& saved = **snapshot;
+  return boost::json::object{{"entity", entity_of(saved)},
+                             {"type", saved.type},
+                             {"key", saved.key},
+                             {"live", false},
+                             {"node", nullptr},
+                             {"shard", saved.shard.value},
+                             {"epoch", epochs_[saved.shard.value]},
+                             {"version", saved.version.value},
+                             {"unsaved", false},
+                             {"bytes", saved.bytes.size()},
+                             {"schema", schema_text(saved.schema)},
+                             {"saved_at", to_rfc3339(saved.saved_at)},
+                             {"active_ms", nullptr},
+                             {"idle_ms", nullptr},
+                             {"queue", 0},
+                             {"calls", boost::json::array()},
+                             {"state", std::move(*state)}};
+}
+
+Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail,
+                                const std::function<bool(boost::json::object)>& visit,
+                                const std::function<void(std::string)>& on_damage) {
+  const auto on_snapshot = [&](const Snapshot& snapshot) {
+    boost::json::object row = detail == Detail::summary ? summary_of(snapshot) : head_of(snapshot);
+    if (detail == Detail::snapshot) {
+      row["shard"] = snapshot.shard.value;
+      row["bytes"] = snapshot.bytes.size();
+    } else if (detail == Detail::state) {
+      auto state = state_of(snapshot);
+      if (!state) {
+        on_damage(fmt::format("{}: {}", entity_of(snapshot), state.error()));
+        return storage::Visit::go_on;
+      }
+      row["state"] = std::move(*state);
+    }
+    return visit(std::move(row)) ? storage::Visit::go_on : storage::Visit::stop;
+  };
+  const auto listed = store_->list(filter, on_snapshot, [&](const StoreError& error) { on_damage(error.message); });
+  if (!listed) return fail(failure_of(listed.error()));
+  return {};
+}
+
+Result<StoredTotals> StoredFabric::totals(std::string_view type) {
+  const auto counts = store_->count_by_type();
+  if (!counts) return fail(failure_of(counts.error()));
+  StoredTotals totals;
+  for (const auto& count : *counts) {
+    if (!type.empty() && count.type != type) continue;
+    totals.entities += count.entities;
+    totals.bytes += count.bytes;
+  }
+  return totals;
+}
+
+Result<std::vector<std::string>> StoredFabric::types() {
+  const auto counts = store_->count_by_type();
+  if (!counts) return fail(failure_of(counts.error()));
+  std::vector<std::string> names;
+  for (const auto& count : *counts) names.push_back(count.type);
+  return names;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,64 @@
+#pragma once
+// StoredFabric: the snapshots of a project, read from its store, with or without a running fabric.
+//
+// Objects have the field names of the control verbs, so that a script need not care where an answer came from; "live"
+// is false, and what only a running fabric knows is null. Nothing is written, and no lock is taken.
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/fabric/entity_name.hpp"
+#include "cli/project/project.hpp"
+#include "reflect/schema.hpp"
+#include "storage/store.hpp"
+
+namespace epic::cli {
+
+enum class Detail {
+  summary,   // as the verb `ls` answers
+  snapshot,  // what is known of it without reading its state: entity, version, schema, saved_at, shard, bytes
+  state,     // as a line of an export: entity, version, schema, saved_at, state
+};
+
+struct StoredTotals {
+  std::uint64_t entities = 0;
+  std::uint64_t bytes = 0;
+};
+
+class StoredFabric {
+ public:
+  /// A failure of the kind not_found when nothing has been saved yet.
+  static Result<StoredFabric> open(const ProjectPaths& paths);
+
+  /// As the verb `inspect` answers; empty if it was never saved.
+  Result<std::optional<boost::json::object>> inspect(const EntityName& name);
+  /// Snapshots by type, then key. `on_damage` hears of those that cannot be read; they are passed over.
+  Result<void> list(const storage::ListFilter& filter, Detail detail,
+                    const std::function<bool(boost::json::object)>& visit,
+                    const std::function<void(std::string)>& on_damage);
+  /// How much `type` has, or everything when it is empty.
+  Result<StoredTotals> totals(std::string_view type);
+  Result<std::vector<std::string>> types();
+  [[nodiscard]] storage::StoreIdentity identity() const { return store_->identity(); }
+
+ private:
+  explicit StoredFabric(std::unique_ptr<storage::Store> store) : store_(std::move(store)) {}
+  std::expected<boost::json::value, std::string> state_of(const storage::Snapshot& snapshot);
+  Result<void> read_shards();
+
+  std::unique_ptr<storage::Store> store_;
+  std::map<std::uint64_t, reflect::Schema> schemas_;
+  std::map<std::uint16_t, std::uint64_t> epochs_;  // by shard
+  bool has_epochs_ = false;
+};
+
+/// How a schema's id is spelt everywhere.
+std::string schema_text(reflect::SchemaId id);
+
+}  // namespace epic::cli

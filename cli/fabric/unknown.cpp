@@ -1,0 +1,33 @@
+#include "cli/fabric/unknown.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/output/console.hpp"
+#include "cli/output/suggest.hpp"
+
+namespace epic::cli {
+
+Failure unknown_type(const std::string& type, const std::vector<std::string>& known) {
+  Failure failure{.code = ExitCode::not_found, .what = fmt::format("there is no entity type \"{}\"", printable(type))};
+  if (!known.empty()) failure.why = fmt::format("the types are {}", listing(known));
+  if (const std::string near = find_near(type, known); !near.empty())
+    failure.help.push_back(fmt::format("did you mean {}?", near));
+  else
+    failure.help.emplace_back("list the entities that there are with 'epic ls'");
+  return failure;
+}
+
+Failure unknown_entity(const EntityName& name) {
+  return {.code = ExitCode::not_found,
+          .what = fmt::format("{} is neither in memory nor saved", printable(name.text())),
+          .why = "an entity comes to life with its first call, and is saved when that has changed it",
+          .help = {fmt::format("list those that there are with 'epic ls {}'", printable(name.type))}};
+}
+
+Failure unsaved_entity(const EntityName& name) {
+  return {.code = ExitCode::not_found,
+          .what = fmt::format("{} has never been saved", printable(name.text())),
+          .help = {fmt::format("list what is saved with 'epic snapshot list {}'", printable(name.type))}};
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,84 @@
+#include "cli/output/entity_page.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr Column kFields[] = {
+    {"entity", "entity"},
+    {"status", "status", Show::state},
+    {"node", "node"},
+    {"shard", "shard", Show::number},
+    {"epoch", "epoch", Show::number},
+    {"version", "version", Show::number},
+    {"saved", "saved_at", Show::time},
+    {"bytes", "bytes", Show::bytes},
+    {"schema", "schema"},
+    {"active for", "active_ms", Show::duration},
+    {"idle for", "idle_ms", Show::duration},
+    {"queue", "queue", Show::number},
+};
+
+bool is_true(const boost::json::object& object, std::string_view field) {
+  const auto* value = object.if_contains(field);
+  return value && value->is_bool() && value->get_bool();
+}
+
+std::string indented_by(std::string_view text, std::string_view margin) {
+  std::string out(margin);
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out += margin;
+  }
+  return out + "\n";
+}
+
+std::string text_of(const boost::json::object& object, std::string_view field) {
+  const auto* value = object.if_contains(field);
+  return value && value->is_string() ? printable(std::string_view(value->get_string())) : std::string();
+}
+
+// "enter_level  running  3.2 s  called by Match/7"
+std::string call_line(const boost::json::value& call) {
+  const auto* fields = call.if_object();
+  if (fields == nullptr) return printable(boost::json::serialize(call));
+  std::string line = text_of(*fields, "method") + "  " + text_of(*fields, "state") + "  " +
+                     show_field(fields->if_contains("age_ms"), Show::duration, Reader::person);
+  if (const std::string caller = text_of(*fields, "caller"); !caller.empty()) line += "  called by " + caller;
+  return line;
+}
+
+}  // namespace
+
+void print_entity(Console& console, const boost::json::object& entity) {
+  if (console.is_json()) {
+    console.print_json(entity);
+    return;
+  }
+  boost::json::object shown = entity;
+  const bool live = is_true(entity, "live");
+  shown["status"] = is_true(entity, "unsaved") ? "unsaved" : live ? "live" : "stored";
+  print_record(console, shown, kFields);
+
+  const auto* calls = entity.if_contains("calls");
+  const auto* state = entity.if_contains("state");
+  if (!console.is_terminal(Stream::out)) {
+    if (calls) console.print("calls\t" + boost::json::serialize(*calls));
+    if (state) console.print("state\t" + boost::json::serialize(*state));
+    return;
+  }
+  if (calls && calls->is_array() && !calls->get_array().empty()) {
+    console.print(console.paint(Stream::out, Paint::bold, "calls"));
+    for (const auto& call : calls->get_array()) console.print("  " + call_line(call));
+  }
+  if (state) {
+    console.print(console.paint(Stream::out, Paint::bold, "state"));
+    console.print(indented_by(to_indented(*state), "  "));
+  }
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,61 @@
+#include "cli/output/log_printer.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+
+namespace epic::cli {
+namespace {
+
+constexpr Column kColumns[] = {
+    {"TIME", "time"}, {"NODE", "node"}, {"LEVEL", "level"}, {"ENTITY", "entity"}, {"MESSAGE", "message"},
+};
+
+std::string_view text_of(const boost::json::object& line, std::string_view field) {
+  const auto* value = line.if_contains(field);
+  return value && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+// Slots with neighbouring numbers differ.
+Paint color_of(std::string_view node) {
+  constexpr std::array kColors = {Paint::cyan, Paint::green, Paint::magenta, Paint::blue, Paint::yellow};
+  const std::size_t dash = node.rfind('-');
+  std::size_t number = 0;
+  if (dash == std::string_view::npos ||
+      std::from_chars(node.data() + dash + 1, node.data() + node.size(), number).ec != std::errc())
+    return Paint::bold;
+  return kColors[number % kColors.size()];
+}
+
+}  // namespace
+
+LogPrinter::LogPrinter(Console& console, LogShape shape, std::size_t width)
+    : console_(console), shape_(shape), width_(width) {
+  const bool tabs = shape == LogShape::by_reader && !console.is_terminal(Stream::out);
+  if (console.is_json() || tabs) table_ = std::make_unique<Table>(console, kColumns);
+}
+
+std::string LogPrinter::prefix_of(std::string_view node) const {
+  const std::string fill(width_ > node.size() ? width_ - node.size() : 0, ' ');
+  return console_.paint(Stream::out, color_of(node), fmt::format("[{}]", node)) + fill + " ";
+}
+
+void LogPrinter::print(boost::json::object line) {
+  if (table_) {
+    table_->add(std::move(line));
+    return;
+  }
+  const std::string_view level = text_of(line, "level");
+  std::string text = shape_ == LogShape::bare ? "" : prefix_of(text_of(line, "node"));
+  if (level == "warn") text += console_.paint(Stream::out, Paint::yellow, "warning: ");
+  if (level == "error") text += console_.paint(Stream::out, Paint::red, "error: ");
+  text += printable(text_of(line, "message"));
+  console_.print(text);
+}
+
+void LogPrinter::finish() {
+  if (table_) table_->finish();
+}
+
+}  // namespace epic::cli

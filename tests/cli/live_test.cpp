@@ -1,0 +1,181 @@
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+
+#include "cli/stand_in.hpp"
+#include "cli/transcript.hpp"
+
+using epic::cli_test::StandIn;
+using epic::cli_test::Transcript;
+using epic::cluster::ControlStatus;
+
+namespace {
+
+constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
+
+StandIn::Answer answer(std::string_view json) { return {.parts = {boost::json::parse(json)}, .message = {}}; }
+StandIn::Answer stream(std::string_view json) { return {.parts = boost::json::parse(json).as_array(), .message = {}}; }
+StandIn::Answer refusal(ControlStatus status, std::string message) {
+  return {.status = status, .parts = {}, .message = std::move(message)};
+}
+
+const auto kTypes = answer(
+    R"({"types":[{"type":"Player","methods":[{"name":"get_score","parameters":[],"result":"int64"},
+        {"name":"enter_level","parameters":["list<ref>"],"result":""}]},{"type":"Barrel","methods":[]}]})");
+
+}  // namespace
+
+TEST_CASE("live: ps prints fields between tabs in a pipe, and JSON when asked", "[cli]") {
+  Transcript transcript("live_ps");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(), {{"ps", answer(R"({"nodes":[
+                     {"node":"node-1","pid":101,"state":"ready","shards":32,"entities":16,"calls":1,"restarts":0,
+                      "resident_bytes":14000000,"uptime_ms":61000,"last_exit":null},
+                     {"node":"node-2","pid":102,"state":"backoff","shards":0,"entities":0,"calls":0,"restarts":3,
+                      "resident_bytes":0,"uptime_ms":0,"last_exit":"killed by SIGSEGV"}],
+                     "supervisor":{"pid":100,"uptime_ms":62000},"setup":"done"})")}});
+  transcript.run({"ps"});
+  transcript.run({"ps", "-o", "json"});
+  transcript.run({"-o", "jsonl", "ps"});
+  transcript.check();
+}
+
+TEST_CASE("live: on a terminal a table has headers, aligned columns, colours and units", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(),
+                 {{"ls", stream(R"([{"entity":"Player/Bob","state":"live","node":"node-1","shard":17,"version":3,
+                                     "bytes":2048,"age_ms":180000,"calls":0},
+                                    {"entity":"B/1","state":"stored","node":null,"shard":4,"version":1,
+                                     "bytes":9,"age_ms":null,"calls":0}])")}});
+  CHECK(transcript.run_on_terminal({"ls", "--color", "never"}) ==
+        "ENTITY      STATE   NODE    SHARD  VERSION    BYTES  AGE        CALLS\n"
+        "Player/Bob  live    node-1     17        3  2.0 KiB  3 min ago      0\n"
+        "B/1         stored  -           4        1      9 B  -              0\n");
+  CHECK(transcript.run_on_terminal({"ls"}).find("\x1b[32mlive\x1b[0m") != std::string::npos);
+}
+
+TEST_CASE("live: ls asks for what was meant, and names the type that was nearly meant", "[cli]") {
+  Transcript transcript("live_ls");
+  transcript.write("epic.toml", kManifest);
+  StandIn::Answer rows = stream(
+      R"([{"entity":"Player/Bob","state":"live","node":"node-1","shard":17,"version":3,"bytes":12,"age_ms":null,"calls":0},
+          {"entity":"Player/Tab\there","state":"stored","node":null,"shard":4,"version":1,"bytes":9,"age_ms":null,"calls":0}])");
+  {
+    StandIn fabric(transcript.directory(), {{"ls", rows}, {"types", kTypes}});
+    transcript.run({"ls"});
+    transcript.run({"ls", "Player/B", "--live", "--limit", "5"});
+    transcript.run({"ls", "-o", "json"});
+    transcript.run({"ls", "-o", "jsonl"});
+    CHECK(fabric.requests()[1] == R"(ls {"type":"Player","prefix":"B","source":"live","limit":5})");
+  }
+  StandIn empty(transcript.directory(), {{"ls", StandIn::Answer{}}, {"types", kTypes}});
+  CHECK(transcript.run({"ls"}).exit_code == 0);
+  CHECK(transcript.run({"ls", "Player"}).exit_code == 0);
+  CHECK(transcript.run({"ls", "Plyaer"}).exit_code == 3);
+  transcript.check();
+}
+
+TEST_CASE("live: inspect shows an entity, and what to do about one that is not there", "[cli]") {
+  Transcript transcript("live_inspect");
+  transcript.write("epic.toml", kManifest);
+  const auto entity = answer(
+      R"({"entity":"Player/Bob","type":"Player","key":"Bob","live":true,"node":"node-2","shard":17,"epoch":4,"version":3,
+          "unsaved":true,"bytes":12,"schema":"00000000000000aa","saved_at":"2031-05-04T09:08:07.123Z","active_ms":1000,
+          "idle_ms":20,"queue":0,"calls":[{"id":"2.1.9","entity":"Player/Bob","method":"enter_level","caller":"Match/7","state":"running","age_ms":3250}],"state":{"score":30}})");
+  {
+    StandIn fabric(transcript.directory(), {{"inspect", entity}, {"types", kTypes}});
+    transcript.run({"inspect", "Player/Bob"});
+    transcript.run({"inspect", "Player/Bob", "-o", "json"});
+    const std::string page = transcript.run_on_terminal({"inspect", "Player/Bob", "--color", "never"});
+    CHECK(page.find("\nepoch       4\n") != std::string::npos);
+    CHECK(page.find("\ncalls\n  enter_level  running  3.2 s  called by Match/7\n") != std::string::npos);
+    CHECK(page.ends_with("\nstate\n  {\n    \"score\": 30\n  }\n"));
+  }
+  StandIn fabric(transcript.directory(),
+                 {{"inspect", refusal(ControlStatus::not_found, "no such entity")}, {"types", kTypes}});
+  CHECK(transcript.run({"inspect", "Player/Nobody"}).exit_code == 3);
+  CHECK(transcript.run({"inspect", "Plyer/Bob"}).exit_code == 3);
+  CHECK(transcript.run({"inspect", "Player"}).exit_code == 2);
+  transcript.check();
+}
+
+TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli]") {
+  Transcript transcript("live_call");
+  transcript.write("epic.toml", kManifest);
+  {
+    StandIn fabric(transcript.directory(), {{"call", answer(R"({"result":{"x":1,"y":[1,2]}})")}});
+    transcript.run(
+        {"call", "Player/Bob", "move", "-3", R"({"x": 1})", "[1,2]", "Barrel/7", "two words", "-o", "jsonl"});
+    transcript.run({"call", "Player/a/b", "m", "--timeout", "250ms"});
+    CHECK(
+        fabric.requests() ==
+        std::vector<std::string>{
+            R"(call {"entity":"Player/Bob","method":"move","args":[-3,{"x":1},[1,2],"Barrel/7","two words"],"timeout_ms":30000})",
+            R"(call {"entity":"Player/a/b","method":"m","args":[],"timeout_ms":250})"});
+  }
+  {
+    StandIn fabric(transcript.directory(), {{"call", answer(R"({"result":"text as it is"})")}});
+    transcript.run({"call", "Player/Bob", "name"});
+  }
+  {
+    StandIn fabric(transcript.directory(), {{"call", answer(R"({"result":null})")}});
+    transcript.run({"call", "Player/Bob", "reset"});
+  }
+  transcript.check();
+}
+
+TEST_CASE("live: a call that is refused says why, with the method that was nearly meant", "[cli]") {
+  Transcript transcript("live_call_refused");
+  transcript.write("epic.toml", kManifest);
+  const auto with = [&](ControlStatus status, std::string message, std::vector<std::string> words) {
+    StandIn fabric(transcript.directory(), {{"call", refusal(status, std::move(message))}, {"types", kTypes}});
+    return transcript.run(std::move(words)).exit_code;
+  };
+  CHECK(with(ControlStatus::not_found, "Player has no method get_scroe", {"call", "Player/Bob", "get_scroe"}) == 3);
+  CHECK(with(ControlStatus::not_found, "no such type", {"call", "Plaier/Bob", "get_score"}) == 3);
+  CHECK(with(ControlStatus::bad_request, "Player.enter_level takes 1 argument (list<ref>), got 0",
+             {"call", "Player/Bob", "enter_level"}) == 2);
+  CHECK(with(ControlStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
+             {"call", "Player/Bob", "get_score"}) == 1);
+  CHECK(transcript.run({"call", "Player/Bob"}).exit_code == 2);
+  CHECK(transcript.run({"call", "Player/Bob", "get_score", "--timeout", "soon"}).exit_code == 2);
+  transcript.check();
+}
+
+TEST_CASE("live: logs come line by line", "[cli]") {
+  Transcript transcript("live_logs");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(
+      transcript.directory(),
+      {{"logs",
+        stream(
+            R"([{"time":"2031-05-04T09:08:07.123Z","node":"node-1","level":"info","entity":"Player/Bob","message":"hello"},
+                                      {"time":"2031-05-04T09:08:08.123Z","node":"node-2","level":"warn","entity":null,"message":"slow \u001b[2J turn"}])")}});
+  transcript.run({"logs"});
+  transcript.run({"logs", "node-2", "--tail", "5", "-o", "jsonl"});
+  transcript.run({"logs", "--no-prefix"});
+  CHECK(fabric.requests()[1] == R"(logs {"node":"node-2","follow":false,"tail":5})");
+  transcript.check();
+}
+
+TEST_CASE("live: completions know types, keys, methods and nodes", "[cli]") {
+  Transcript transcript("live_completions");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(), {{"ping", answer(R"({"pid":1})")},
+                                          {"types", kTypes},
+                                          {"ls", stream(R"([{"entity":"Player/Bob"},{"entity":"Player/Bea"}])")},
+                                          {"ps", answer(R"({"nodes":[{"node":"node-1"},{"node":"node-2"}]})")}});
+  transcript.run({"__complete", "--", "inspect", ""});
+  transcript.run({"__complete", "--", "inspect", "Player/B"});
+  transcript.run({"__complete", "--", "call", "Player/Bob", "g"});
+  transcript.run({"__complete", "--", "logs", ""});
+  transcript.check();
+}
+
+TEST_CASE("live: a second run of a project is refused, with the process that has it", "[cli]") {
+  Transcript transcript("live_second_run");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(), {{"ping", answer(R"({"pid":4711})")}});
+  CHECK(transcript.run({"run"}).exit_code == 1);
+  transcript.check();
+}

@@ -1,0 +1,48 @@
+#pragma once
+// StandIn: a control socket with fixed answers, so that what commands print can be compared to the letter.
+//
+// The socket and its frames are the real ones; only the supervisor behind them is not there.
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cluster/control/control_server.hpp"
+
+namespace epic::cli_test {
+
+class StandIn {
+ public:
+  struct Answer {
+    cluster::ControlStatus status = cluster::ControlStatus::ok;
+    boost::json::array parts;  // one, or several for a stream
+    std::string message;       // of a refusal
+  };
+
+  /// Listens at once, on `<project>/.epic/control.sock`.
+  StandIn(const std::filesystem::path& project, std::map<std::string, Answer> answers);
+  ~StandIn();
+
+  /// The requests so far, as "verb {body}".
+  [[nodiscard]] std::vector<std::string> requests();
+
+ private:
+  void answer(const cluster::ControlRequest& request, const cluster::ControlReply& reply);
+
+  std::map<std::string, Answer> answers_;
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::mutex mutex_;
+  std::vector<std::string> requests_;
+  std::unique_ptr<cluster::ControlServer> server_;
+  std::thread thread_;
+};
+
+}  // namespace epic::cli_test

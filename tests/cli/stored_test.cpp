@@ -1,0 +1,163 @@
+#include <boost/describe/class.hpp>
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/transcript.hpp"
+#include "codec/capnp_codec.hpp"
+#include "epic/values.hpp"
+#include "reflect/schema_of.hpp"
+#include "storage/sqlite_store.hpp"
+
+using epic::cli_test::Transcript;
+namespace fs = std::filesystem;
+
+namespace stored {
+struct Player {
+  std::int64_t score = 0;
+  std::string team;
+};
+BOOST_DESCRIBE_STRUCT(Player, (), (score, team))
+}  // namespace stored
+
+namespace {
+
+constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
+
+epic::storage::Write write_of(const std::string& key, const stored::Player& player) {
+  const auto& type = epic::reflect::type_of<stored::Player>();
+  epic::storage::Write write{.type = "Player",
+                             .key = key,
+                             .shard = epic::kernel::ShardId{3},
+                             .version = epic::kernel::Version{7},
+                             .schema = epic::reflect::schema_of(type).id(),
+                             .bytes = std::vector<std::byte>()};
+  epic::codec::CapnpCodec().encode(type, &player, *write.bytes);
+  return write;
+}
+
+// A project whose fabric is down, with three snapshots that were saved at a known time.
+void make_project(Transcript& transcript) {
+  transcript.write("epic.toml", kManifest);
+  fs::create_directories(transcript.directory() / ".epic");
+  const auto clock = [] { return std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'123)); };
+  auto store = epic::storage::SqliteStore::open(
+      transcript.directory() / ".epic/state.sqlite",
+      {.mode = epic::storage::OpenMode::create, .shard_count = 64, .wall_clock = clock});
+  REQUIRE(store);
+  const auto shard = epic::kernel::ShardId{3};
+  const auto epochs = (*store)->take(std::span(&shard, 1), epic::kernel::NodeId{1}, epic::kernel::Incarnation{1});
+  REQUIRE(epochs);
+  const auto schema = epic::reflect::schema_of(epic::reflect::type_of<stored::Player>());
+  const auto committed = (*store)->commit(
+      {.number = epic::kernel::CommitNumber{1},
+       .epochs = *epochs,
+       .schemas = {{schema.id(), schema.text()}},
+       .writes = {write_of("Bea", {.score = -4, .team = "red"}), write_of("Bob", {.score = 30, .team = "two words"}),
+                  write_of("Bob: Slayer", {.score = 31, .team = ""})}});
+  REQUIRE(committed);
+}
+
+std::string read_text(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TEST_CASE("stored: with the fabric down, ls and inspect read the store and say so", "[cli]") {
+  Transcript transcript("stored");
+  make_project(transcript);
+  const auto inspected = transcript.run({"inspect", "Player/Bob", "-o", "json"});
+  CHECK(boost::json::parse(inspected.out).at("live") == false);
+  CHECK(boost::json::parse(inspected.out).at("state").at("score") == 30);
+  transcript.run({"inspect", "Player/Bob"});
+  transcript.run({"snapshot", "list"});
+  transcript.run({"snapshot", "list", "Player/Bob", "-o", "jsonl"});
+  transcript.run({"snapshot", "show", "Player/Bob: Slayer"});
+  CHECK(transcript.run({"inspect", "Player/Nobody"}).exit_code == 3);
+  CHECK(transcript.run({"inspect", "Plyer/Bob"}).exit_code == 3);
+  CHECK(transcript.run({"snapshot", "show", "Player/Nobody"}).exit_code == 3);
+  CHECK(transcript.run({"snapshot", "list", "Playr"}).exit_code == 3);
+  CHECK(transcript.run({"ls", "--live"}).exit_code == 3);
+  transcript.check();
+}
+
+TEST_CASE("stored: ls shows the fields that it shows of a running fabric", "[cli]") {
+  Transcript transcript("unused");
+  make_project(transcript);
+  const auto rows = boost::json::parse(transcript.run_quietly({"ls", "-o", "json"}).out).as_array();
+  REQUIRE(rows.size() == 3);
+  for (const char* field : {"entity", "state", "node", "shard", "version", "bytes", "age_ms", "calls"})
+    CHECK(rows[0].as_object().contains(field));
+  CHECK(rows[0].at("state") == "stored");
+}
+
+TEST_CASE("stored: an export is JSON lines, a document, or a file that appears whole", "[cli]") {
+  Transcript transcript("stored_export");
+  make_project(transcript);
+  transcript.run({"snapshot", "export"});
+  transcript.run({"snapshot", "export", "Player/Bob"});
+  const auto document = boost::json::parse(transcript.run_quietly({"snapshot", "export", "-o", "json"}).out);
+  CHECK(document.at("project") == "arena");
+  CHECK(document.at("snapshots").as_array().size() == 3);
+
+  transcript.write("out.json", "older");
+  transcript.run({"snapshot", "export", "Player", "-o", "json", "--output", "out.json"});
+  CHECK(boost::json::parse(read_text(transcript.directory() / "out.json")).at("snapshots") == document.at("snapshots"));
+  CHECK(transcript.run({"snapshot", "export", "--output", "no/such/place"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "export", "--output", ".epic"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "export", "-o", "text"}).exit_code == 2);
+  CHECK(transcript.run({"snapshot", "export", "Plyer"}).exit_code == 3);
+  CHECK(transcript.run({"snapshot", "export", "Player/Bo"}).exit_code == 3);
+  CHECK(std::distance(fs::directory_iterator(transcript.directory()), {}) == 3);  // epic.toml, .epic, out.json
+  transcript.check();
+}
+
+TEST_CASE("stored: without fabric and store every command says what is missing", "[cli]") {
+  Transcript transcript("stored_nothing");
+  transcript.write("epic.toml", kManifest);
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"ls"},
+                                             {"inspect", "Player/Bob"},
+                                             {"snapshot", "list"},
+                                             {"snapshot", "export"},
+                                             {"ps"},
+                                             {"stop"},
+                                             {"logs"},
+                                             {"logs", "-f"},
+                                             {"call", "Player/Bob", "get_score"}})
+    CHECK(transcript.run(words).exit_code == 3);
+  transcript.check();
+}
+
+TEST_CASE("stored: a store that is garbage is refused with its path, and doctor finds it", "[cli]") {
+  Transcript transcript("stored_garbage");
+  transcript.write("epic.toml", kManifest);
+  transcript.write(".epic/state.sqlite", std::string(8192, 'x'));
+  CHECK(transcript.run({"ls"}).exit_code == 1);
+  CHECK(transcript.run({"inspect", "Player/Bob"}).exit_code == 1);
+  CHECK(transcript.run_quietly({"doctor"}).exit_code == 1);
+  const auto findings = boost::json::parse(transcript.run_quietly({"doctor", "-o", "json"}).out).as_array();
+  const auto store = std::ranges::find_if(findings, [](const auto& finding) { return finding.at("what") == "store"; });
+  REQUIRE(store != findings.end());
+  CHECK(store->at("state") == "broken");
+  CHECK(store->at("mend").is_string());
+  transcript.check();
+}
+
+TEST_CASE("stored: logs of the last run are read from its files, in the order of their times", "[cli]") {
+  Transcript transcript("stored_logs");
+  transcript.write("epic.toml", kManifest);
+  transcript.write(".epic/logs/latest/node-1.log",
+                   "2031-05-04T09:08:07.100Z INFO Player/Bob first\n2031-05-04T09:08:07.300Z WARN - third\n");
+  transcript.write(".epic/logs/latest/node-2.log", "2031-05-04T09:08:07.200Z INFO - second\n");
+  transcript.run({"logs"});
+  transcript.run({"logs", "node-2"});
+  transcript.run({"logs", "--tail", "1", "-o", "jsonl"});
+  CHECK(transcript.run({"logs", "node-9"}).exit_code == 3);
+  transcript.check();
+}
