@@ -77,10 +77,10 @@ Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options) {
   const bool captures = options.log.empty();
   const Sink out(captures ? ::memfd_create("stdout", MFD_CLOEXEC)
                           : ::open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  const Sink err(captures ? ::memfd_create("stderr", MFD_CLOEXEC) : ::dup(out.descriptor()));
   if (out.descriptor() < 0)
     return fail({.what = fmt::format("{} cannot be written", options.log.string()),
                  .why = std::generic_category().message(errno)});
+  const Sink err(captures ? ::memfd_create("stderr", MFD_CLOEXEC) : ::dup(out.descriptor()));
 
   asio::io_context context;
   bp::error_code error;

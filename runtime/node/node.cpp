@@ -36,7 +36,7 @@ storage::StoreConfig store_config(const wire::Configure& configure, storage::Ope
 std::string store_hint(storage::StoreErrorCode code) {
   switch (code) {
     case storage::StoreErrorCode::incompatible:
-      return "Start the fabric as the store was made, or move its data over with 'epic snapshot export' and 'import'.";
+      return "Start the fabric as the store was made; 'epic snapshot export' keeps a copy of what is in it.";
     case storage::StoreErrorCode::full:
       return "Make room on the disk.";
     default:

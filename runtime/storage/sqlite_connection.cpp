@@ -40,8 +40,7 @@ std::string_view way_out(StoreErrorCode code) {
     case StoreErrorCode::busy:
       return "Nothing was written. Another program keeps the database locked; `fuser -v` on the file shows which.";
     case StoreErrorCode::corrupt:
-      return "Restore the file from a copy, or move it away, start anew and run `epic snapshot import` with your last "
-             "export.";
+      return "Restore the file from a copy, or move it away and start anew.";
     case StoreErrorCode::not_found:
       return "Check the path; `epic run` makes the store.";
     default:

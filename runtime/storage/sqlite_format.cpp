@@ -45,18 +45,19 @@ StoreError not_ours(const Connection& connection, std::string_view what) {
   return {StoreErrorCode::corrupt,
           fmt::format(
               "'{}' is not an epic store: it is {}. It was left as it is. Move it away (`mv '{}' '{}.bad'`) to start "
-              "with an empty store, then `epic snapshot import FILE` brings back your last export.",
+              "with an empty store, or restore it from a copy.",
               path, what, path, path)};
 }
 
 StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint16_t expected) {
   const std::string path = connection.path().string();
-  return {StoreErrorCode::incompatible,
-          fmt::format(
-              "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
-              "or move over: `epic snapshot export --output all.jsonl`, `mv '{}' '{}.{}-shards'`, "
-              "`epic snapshot import all.jsonl`.",
-              path, stored, expected, stored, path, path, stored)};
+  return {
+      StoreErrorCode::incompatible,
+      fmt::format(
+          "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
+          "or start anew: `epic snapshot export --output all.jsonl` keeps a copy for people, `mv '{}' '{}.{}-shards'` "
+          "makes room. This version cannot import a copy into a store of another shard count.",
+          path, stored, expected, stored, path, path, stored)};
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ SqliteStore::Row SqliteStore::read_row(const Statement& statement) const {
       StoreErrorCode::corrupt,
       fmt::format(
           "the snapshot of {}/{} in the store '{}' is damaged: its checksum is {:016x} and should be {:016x}. It was "
-          "left as it is; `epic snapshot import FILE` puts an exported one in its place.",
+          "left as it is.",
           snapshot.type, snapshot.key, connection_.path().string(), checksum, to_unsigned(statement.integer(6)))};
   return row;
 }
