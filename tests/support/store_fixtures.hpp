@@ -1,8 +1,7 @@
 #pragma once
-// What the storage tests share: a directory that goes away, a clock that stands still, batches in one line.
+// What the storage tests share: stores on a clock that stands still, and batches in one line.
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -10,35 +9,15 @@
 #include "storage/memory_store.hpp"
 #include "storage/sqlite_store.hpp"
 #include "storage/store.hpp"
+#include "support/temp_dir.hpp"
 
 namespace epic::storage::test {
+
+using epic::test::TempDir;
 
 inline constexpr std::uint16_t kShardCount = 8;
 inline constexpr kernel::SchemaId kSchema{0xfedc'ba98'7654'3210};
 inline const auto kNow = std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000));
-
-/// Open to every user, so that tests can look at it through other users' eyes.
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "epic-store-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
-    path_ = pattern;
-    std::filesystem::permissions(path_, std::filesystem::perms(0755));
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::permissions(path_, std::filesystem::perms(0755), ignored);
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path file() const { return path_ / "state.sqlite"; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline OpenOptions creating() {
   return {.mode = OpenMode::create, .shard_count = kShardCount, .wall_clock = [] { return kNow; }};

@@ -11,7 +11,7 @@
 #include <map>
 #include <random>
 
-#include "integration/storage/child.hpp"
+#include "support/child.hpp"
 #include "support/store_fixtures.hpp"
 
 using namespace epic::storage;

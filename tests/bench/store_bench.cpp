@@ -1,0 +1,142 @@
+// SqliteStore beside bare SQLite: durable batches from several processes, and reading one snapshot.
+
+#include "storage/sqlite_store.hpp"
+
+#include <fmt/format.h>
+
+#include <random>
+
+#include "bench/bare_sqlite.hpp"
+#include "bench/bench_support.hpp"
+#include "support/temp_dir.hpp"
+
+using namespace epic::bench;
+using namespace epic::storage;
+using epic::kernel::ShardId;
+using epic::test::TempDir;
+
+namespace {
+
+constexpr std::uint16_t kShards = 64;
+constexpr int kRounds = 5;
+
+std::string key_of(std::size_t row) { return fmt::format("user-{}", row); }
+ShardId shard_of(std::size_t row) { return ShardId{static_cast<std::uint16_t>(row % kShards)}; }
+
+template <class T>
+T or_throw(std::expected<T, StoreError> result) {
+  if (!result) throw std::runtime_error(result.error().message);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+Write write_of(const WriterLoad& load, std::size_t row, ShardId shard, int version) {
+  return {.type = "Player",
+          .key = key_of(row),
+          .shard = shard,
+          .version = epic::kernel::Version{static_cast<std::uint64_t>(version)},
+          .schema = epic::kernel::SchemaId{1},
+          .bytes = std::vector<std::byte>(load.row_bytes, static_cast<std::byte>('a' + version % 26))};
+}
+
+/// A node's storage thread in miniature.
+class StoreWriter {
+ public:
+  StoreWriter(const std::filesystem::path& file, const WriterLoad& load, int process)
+      : load_(load),
+        process_(process),
+        store_(or_throw(SqliteStore::open(file, {.mode = OpenMode::create, .shard_count = kShards}))) {
+    std::vector<ShardId> mine;
+    for (std::uint16_t shard = 0; shard < kShards; ++shard) {
+      if (shard % load.processes == process) mine.push_back(ShardId{shard});
+    }
+    const epic::kernel::NodeId node{static_cast<std::uint16_t>(process + 1)};
+    epochs_ = or_throw(store_->take(mine, node, epic::kernel::Incarnation{1}));
+  }
+
+  void commit(int number) {
+    if (store_->wants_maintenance()) or_throw(store_->maintain());
+    Batch batch;
+    batch.number = epic::kernel::CommitNumber{static_cast<std::uint64_t>(number) + 1};
+    batch.epochs = epochs_;
+    for (const std::size_t row : rows_of(load_, process_, number)) {
+      batch.writes.push_back(write_of(load_, row, shard_of(row), number + 1));
+    }
+    or_throw(store_->commit(batch));
+  }
+
+ private:
+  WriterLoad load_;
+  int process_;
+  std::unique_ptr<SqliteStore> store_;
+  std::vector<ShardEpoch> epochs_;
+};
+
+MakeWriter make_store_writers(const std::filesystem::path& file, const WriterLoad& load) {
+  return [file, load](int process) -> CommitBatch {
+    // Shared by the copies of the function that is returned.
+    const auto writer = std::make_shared<StoreWriter>(file, load, process);
+    return [writer](int batch) { writer->commit(batch); };
+  };
+}
+
+void compare_writers(std::size_t rows_per_batch) {
+  WriterLoad load;
+  load.rows_per_batch = rows_per_batch;
+  std::vector<WriterResult> store;
+  std::vector<WriterResult> bare;
+  for (int round = 0; round < kRounds; ++round) {
+    const TempDir directory;
+    store.push_back(run_writers(load, make_store_writers(directory.path() / "store.sqlite", load)));
+    bare.push_back(run_writers(load, make_bare_sqlite_writers(directory.path() / "bare.sqlite", load)));
+  }
+  const auto median = [](const std::vector<WriterResult>& results, double WriterResult::* part) {
+    std::vector<double> values;
+    for (const WriterResult& result : results) values.push_back(result.*part);
+    return percentile(values, 0.5);
+  };
+  const auto row = [&](const std::string& name, const std::vector<WriterResult>& results) {
+    return std::vector<std::string>{name, fmt::format("{:.0f}", median(results, &WriterResult::rows_per_second)),
+                                    format_duration(median(results, &WriterResult::batch_p50_ns)),
+                                    format_duration(median(results, &WriterResult::batch_p99_ns))};
+  };
+  const double ratio = median(store, &WriterResult::rows_per_second) / median(bare, &WriterResult::rows_per_second);
+  print_table({{fmt::format("{} processes, {} rows a batch, durable", load.processes, rows_per_batch), "rows/s",
+                "batch p50", "batch p99"},
+               row("SqliteStore", store),
+               row("bare SQLite", bare),
+               {"ratio of rows/s", fmt::format("{:.2f}", ratio)}});
+}
+
+void compare_readers() {
+  WriterLoad load;
+  load.processes = 1;
+  load.entities = 10'000;
+  const TempDir directory;
+  BareSqliteReader bare(directory.path() / "bare.sqlite", load);
+  const auto store = or_throw(SqliteStore::open(directory.file(), {.mode = OpenMode::create, .shard_count = kShards}));
+  const ShardId shard{0};
+  Batch batch;
+  batch.epochs = or_throw(store->take({&shard, 1}, epic::kernel::NodeId{1}, epic::kernel::Incarnation{1}));
+  for (std::size_t row = 0; row < load.entities; ++row) batch.writes.push_back(write_of(load, row, shard, 1));
+  or_throw(store->commit(batch));
+
+  const auto read_all = [&load](const auto& read) {
+    return [&load, read](std::uint64_t count) {
+      std::mt19937_64 random(1);
+      for (std::uint64_t i = 0; i < count; ++i) read(random() % load.entities);
+    };
+  };
+  compare({.title = "read one of 10,000 snapshots",
+           .subject = {"SqliteStore::load",
+                       read_all([&store](std::size_t row) { keep(or_throw(store->load("Player", key_of(row)))); })},
+           .yardstick = {"bare SQLite", read_all([&bare](std::size_t row) { keep(bare.read(row)); })},
+           .count = 10'000});
+}
+
+}  // namespace
+
+int main() {
+  print_warnings();
+  for (const std::size_t rows_per_batch : {1, 16, 64, 256}) compare_writers(rows_per_batch);
+  compare_readers();
+}

@@ -1,0 +1,82 @@
+#include "bench/writers.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <random>
+#include <stdexcept>
+#include <string>
+
+#include "bench/bench_support.hpp"
+#include "support/child.hpp"
+
+namespace epic::bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void run_writer(const WriterLoad& load, const CommitBatch& commit, int start, const test::Reporter& reporter) {
+  reporter.line("ready");
+  char end_of_file = 0;
+  while (::read(start, &end_of_file, 1) > 0) {
+  }
+  std::vector<double> times;
+  times.reserve(static_cast<std::size_t>(load.batches));
+  for (int batch = 0; batch < load.batches; ++batch) {
+    const auto before = Clock::now();
+    commit(batch);
+    times.push_back(std::chrono::duration<double, std::nano>(Clock::now() - before).count());
+  }
+  reporter.line("done");
+  for (const double time : times) reporter.line(fmt::format("{}", time));
+}
+
+void expect(test::Child& writer, const std::string& expected) {
+  const auto line = writer.read_line();
+  if (line != expected) throw std::runtime_error(line.value_or("a writer ended early"));
+}
+
+}  // namespace
+
+std::vector<std::size_t> rows_of(const WriterLoad& load, int process, int batch) {
+  std::mt19937_64 random(static_cast<std::uint64_t>(process) << 32 | static_cast<std::uint64_t>(batch));
+  const auto share = load.entities / static_cast<std::size_t>(load.processes);
+  std::vector<std::size_t> rows;
+  rows.reserve(load.rows_per_batch);
+  // Neighbours in the list belong to different processes, as entities of different shards do.
+  for (std::size_t i = 0; i < load.rows_per_batch; ++i) {
+    rows.push_back(random() % share * static_cast<std::size_t>(load.processes) + static_cast<std::size_t>(process));
+  }
+  return rows;
+}
+
+WriterResult run_writers(const WriterLoad& load, const MakeWriter& make_writer) {
+  int start[2];
+  if (::pipe(start) != 0) throw std::runtime_error("no pipe to start writers with");
+  std::vector<test::Child> writers;
+  for (int process = 0; process < load.processes; ++process) {
+    writers.emplace_back([&, process](const test::Reporter& reporter) {
+      ::close(start[1]);
+      run_writer(load, make_writer(process), start[0], reporter);
+    });
+  }
+  for (auto& writer : writers) expect(writer, "ready");
+  const auto before = Clock::now();
+  ::close(start[1]);
+  for (auto& writer : writers) expect(writer, "done");
+  const double seconds = std::chrono::duration<double>(Clock::now() - before).count();
+  ::close(start[0]);
+
+  std::vector<double> times;
+  for (auto& writer : writers) {
+    while (const auto line = writer.read_line()) times.push_back(std::stod(*line));
+  }
+  const double rows = static_cast<double>(load.processes) * load.batches * static_cast<double>(load.rows_per_batch);
+  return {.rows_per_second = rows / seconds,
+          .batch_p50_ns = percentile(times, 0.5),
+          .batch_p99_ns = percentile(times, 0.99)};
+}
+
+}  // namespace epic::bench
