@@ -137,7 +137,9 @@ std::expected<void, StoreError> SqliteStore::put_snapshots(const Batch& batch) {
           .set(7, to_signed(checksum))
           .set(8, std::span<const std::byte>(*write.bytes));
     }
-    if (auto put = execute(statement, fmt::format("write {}/{}", write.type, write.key)); !put) return put;
+    const ResetGuard guard(statement);
+    if (statement.step() == Step::done) continue;
+    return std::unexpected(connection_.error(fmt::format("write {}/{}", write.type, write.key)));
   }
   return {};
 }
