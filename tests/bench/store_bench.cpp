@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 
 #include "bench/bare_sqlite.hpp"
@@ -57,9 +58,12 @@ class StoreWriter {
     if (store_->wants_maintenance()) or_throw(store_->maintain());
     Batch batch;
     batch.number = epic::kernel::CommitNumber{static_cast<std::uint64_t>(number) + 1};
-    batch.epochs = epochs_;
     for (const std::size_t row : rows_of(load_, process_, number)) {
       batch.writes.push_back(write_of(load_, row, shard_of(row), number + 1));
+    }
+    for (const ShardEpoch& held : epochs_) {
+      const auto is_touched = [&held](const Write& write) { return write.shard == held.shard; };
+      if (std::ranges::any_of(batch.writes, is_touched)) batch.epochs.push_back(held);
     }
     or_throw(store_->commit(batch));
   }
