@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -14,6 +16,22 @@
 namespace epic::cluster {
 
 namespace {
+
+constexpr int kTidyAttemptsMax = 200;
+constexpr int kTidyPauseMs = 5;
+
+SupervisorError file_error(std::string_view what, const std::filesystem::path& path, int error) {
+  return {.message = fmt::format("Cannot {} {}: {}.", what, path.string(), std::strerror(error)),
+          .hint = "Check the permissions of the project's directory and the space on its disk.",
+          .log = {}};
+}
+
+SupervisorError already_running(std::optional<pid_t> holder) {
+  return {.message = holder ? fmt::format("The fabric of this project is already running (pid {}).", *holder)
+                            : std::string("The fabric of this project is already running."),
+          .hint = "'epic ps' shows it and 'epic stop' ends it.",
+          .log = {}};
+}
 
 /// The file may have been removed, or replaced, between open and flock; a lock on such a file keeps nobody out.
 bool is_same_file(int fd, const std::filesystem::path& path) {
@@ -31,38 +49,56 @@ std::optional<pid_t> read_pid(int fd) {
   return pid;
 }
 
+/// False for a process that has ended, also when nobody has asked how yet.
+bool is_alive(pid_t pid) {
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (process < 0) return false;
+  pollfd ended{process, POLLIN, 0};
+  const bool is_ended = ::poll(&ended, 1, 0) == 1;
+  ::close(process);
+  return !is_ended;
+}
+
+enum class Held : std::uint8_t { no, by_other, file_was_replaced };
+
+Held try_hold(int fd, const std::filesystem::path& path) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return Held::by_other;
+  return is_same_file(fd, path) ? Held::no : Held::file_was_replaced;
+}
+
+bool write_pid(int fd) {
+  const std::string pid = fmt::format("{}\n", ::getpid());
+  return ::ftruncate(fd, 0) == 0 && ::pwrite(fd, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
+}
+
 }  // namespace
 
 std::expected<ProjectLock, SupervisorError> ProjectLock::try_take(const std::filesystem::path& path) {
-  while (true) {
+  std::optional<pid_t> holder;
+  for (int attempt = 0; attempt < kTidyAttemptsMax; ++attempt) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-      return std::unexpected(
-          SupervisorError{.message = fmt::format("Cannot open {}: {}.", path.string(), std::strerror(errno)),
-                          .hint = "Check the permissions of the project's directory.",
-                          .log = {}});
-    ProjectLock lock{path, fd};
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      const auto holder = read_pid(fd);
-      lock.path_.clear();  // not ours to remove
-      return std::unexpected(SupervisorError{
-          .message = holder ? fmt::format("The fabric of this project is already running (pid {}).", *holder)
-                            : std::string("The fabric of this project is already running."),
-          .hint = "'epic ps' shows it and 'epic stop' ends it.",
-          .log = {}});
+    if (fd < 0) return std::unexpected(file_error("open", path, errno));
+    const Held held = try_hold(fd, path);
+    if (held == Held::no) {
+      ProjectLock lock{path, fd};
+      if (!write_pid(fd)) return std::unexpected(file_error("write", path, errno));
+      return lock;
     }
-    if (!is_same_file(fd, path)) {
-      lock.path_.clear();
-      continue;
-    }
-    const std::string pid = fmt::format("{}\n", ::getpid());
-    if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
-      return std::unexpected(
-          SupervisorError{.message = fmt::format("Cannot write {}: {}.", path.string(), std::strerror(errno)),
-                          .hint = "Check the space on its disk.",
-                          .log = {}});
-    return lock;
+    holder = read_pid(fd);
+    ::close(fd);
+    if (held == Held::file_was_replaced) continue;
+    if (holder && is_alive(*holder)) return std::unexpected(already_running(holder));
+    ::poll(nullptr, 0, kTidyPauseMs);  // held, but not by whom it names: somebody starts or tidies up just now
   }
+  return std::unexpected(already_running(std::nullopt));
+}
+
+std::expected<ProjectLock, SupervisorError> ProjectLock::try_take_to_tidy(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return std::unexpected(file_error("open", path, errno));
+  if (try_hold(fd, path) == Held::no) return ProjectLock{path, fd};
+  ::close(fd);
+  return std::unexpected(already_running(std::nullopt));
 }
 
 ProjectLock::ProjectLock(ProjectLock&& other) noexcept
@@ -70,7 +106,7 @@ ProjectLock::ProjectLock(ProjectLock&& other) noexcept
 
 ProjectLock::~ProjectLock() {
   if (fd_ < 0) return;
-  if (!path_.empty()) ::unlink(path_.c_str());
+  ::unlink(path_.c_str());
   ::close(fd_);
 }
 

@@ -13,8 +13,13 @@ namespace epic::cluster {
 
 class ProjectLock {
  public:
-  /// Fails at once when another process holds it; the message names its pid.
+  /// Fails at once when a living supervisor holds it; the message names its pid. Waits a moment for one who only tidies
+  /// up.
   [[nodiscard]] static std::expected<ProjectLock, SupervisorError> try_take(const std::filesystem::path& path);
+
+  /// For the janitor of a dead supervisor, whose pid stays inside. Fails when there is no lock file, or somebody holds
+  /// it.
+  [[nodiscard]] static std::expected<ProjectLock, SupervisorError> try_take_to_tidy(const std::filesystem::path& path);
 
   ProjectLock(ProjectLock&& other) noexcept;
   ProjectLock& operator=(ProjectLock&&) = delete;

@@ -17,6 +17,7 @@
 #include "cluster/coordination/local_coordination.hpp"
 #include "cluster/supervisor/control_verbs.hpp"
 #include "cluster/supervisor/fleet.hpp"
+#include "cluster/supervisor/janitor.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/node_requests.hpp"
 #include "cluster/supervisor/project_lock.hpp"
@@ -353,6 +354,8 @@ int run_supervisor(const SupervisorOptions& options) {
   const auto lock = ProjectLock::try_take(paths.lock);
   if (!lock) return report(options, lock.error());
   remove_stale_sockets(paths);
+  const auto janitor = Janitor::hire(paths);
+  if (!janitor) return report(options, janitor.error());
   const auto run = count_run(paths);
   if (!run) return report(options, run.error());
   const auto logs = LogHub::open(paths.logs, *run, std::chrono::system_clock::now());

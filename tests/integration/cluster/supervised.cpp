@@ -72,10 +72,18 @@ ProjectDirectory::~ProjectDirectory() {
 
 std::vector<std::string> ProjectDirectory::list_left_behind() const {
   std::vector<std::string> found;
-  for (const auto& entry : fs::recursive_directory_iterator(path_ / ".epic"))
-    if (entry.is_socket() || entry.path().extension() == ".sock" || entry.path().extension() == ".lock")
+  std::error_code vanished;
+  for (const auto& entry : fs::recursive_directory_iterator(path_ / ".epic", vanished))
+    if (entry.is_socket(vanished) || entry.path().extension() == ".sock" || entry.path().extension() == ".lock")
       found.push_back(entry.path().filename().string());
   return found;
+}
+
+void ProjectDirectory::wait_until_nothing_is_left() const {
+  const auto deadline = Clock::now() + kPatience;
+  auto left = list_left_behind();
+  for (; !left.empty() && Clock::now() < deadline; left = list_left_behind()) ::poll(nullptr, 0, 10);
+  if (!left.empty()) FAIL("still there: " << left.front());
 }
 
 cluster::SupervisorOptions fake_options(const ProjectDirectory& project, const std::string& module) {

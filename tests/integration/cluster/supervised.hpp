@@ -29,6 +29,7 @@ class ProjectDirectory {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Sockets and lock below .epic, by name.
   [[nodiscard]] std::vector<std::string> list_left_behind() const;
+  void wait_until_nothing_is_left() const;
 
  private:
   std::filesystem::path path_;

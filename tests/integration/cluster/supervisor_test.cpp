@@ -175,8 +175,13 @@ TEST_CASE("supervisor: when it is killed no node outlives it, and the next one j
     REQUIRE(pids.size() == 4);
     fabric.signal(SIGKILL);
     CHECK(fabric.wait_for_end() == 128 + SIGKILL);
+    Supervised at_once{project, "good"};
+    at_once.wait_for("event setup_done");
+    at_once.signal(SIGKILL);
+    CHECK(at_once.wait_for_end() == 128 + SIGKILL);
     for (const pid_t pid : pids) wait_for_death(pid);
   }
+  project.wait_until_nothing_is_left();
   Supervised next{project, "good"};
   next.wait_for("event setup_done");
   next.signal(SIGTERM);

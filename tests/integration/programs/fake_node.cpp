@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
@@ -24,7 +25,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "kernel/placement_hash.hpp"
@@ -106,10 +106,19 @@ class FakeNode {
     }
     if (module_ == "crash-once" && is_first()) ::raise(SIGSEGV);
     if (module_ == "silent-start") return true;
-    std::ofstream(configure.socket_path) << "a node would listen here";
+    listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
     send(wire::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake"});
     return true;
+  }
+
+  /// As a real node does; nobody is ever let in.
+  static void listen(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) std::_Exit(8);
   }
 
   bool is_first() const {

@@ -1,0 +1,45 @@
+#include "cluster/supervisor/project_lock.hpp"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <optional>
+
+#include "support/store_fixtures.hpp"
+
+using namespace epic::cluster;
+
+TEST_CASE("project lock: the second one to come hears who holds it", "[cluster]") {
+  const epic::storage::test::TempDir directory;
+  const auto path = directory.path() / "lock";
+  std::optional<ProjectLock> first;
+  {
+    auto taken = ProjectLock::try_take(path);
+    REQUIRE(taken.has_value());
+    first.emplace(std::move(*taken));
+  }
+  const auto second = ProjectLock::try_take(path);
+  REQUIRE_FALSE(second.has_value());
+  CHECK(second.error().message ==
+        "The fabric of this project is already running (pid " + std::to_string(::getpid()) + ").");
+  CHECK_FALSE(ProjectLock::try_take_to_tidy(path).has_value());
+
+  first.reset();
+  CHECK_FALSE(std::filesystem::exists(path));
+  CHECK(ProjectLock::try_take(path).has_value());
+}
+
+TEST_CASE("project lock: a file that a dead holder left behind keeps nobody out", "[cluster]") {
+  const epic::storage::test::TempDir directory;
+  const auto path = directory.path() / "lock";
+  std::ofstream(path) << "4194999\n";
+  CHECK(ProjectLock::try_take(path).has_value());
+  CHECK_FALSE(ProjectLock::try_take_to_tidy(path).has_value());  // there is nothing to tidy
+}
+
+TEST_CASE("project lock: a directory that is not there is named", "[cluster]") {
+  const auto lock = ProjectLock::try_take("/nowhere/at/all/lock");
+  REQUIRE_FALSE(lock.has_value());
+  CHECK(lock.error().message == "Cannot open /nowhere/at/all/lock: No such file or directory.");
+}
