@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kHandlersPerTick = 128;
 constexpr std::chrono::nanoseconds kSeekEvery = 50ms;
+constexpr std::chrono::nanoseconds kSeekSeldom = 500ms;
 constexpr std::chrono::nanoseconds kAbsenceMax = 3s;
 
 }  // namespace
@@ -59,8 +60,7 @@ transport::TransportEvents Session::transport_events() {
               [this](const kernel::PeerAddress& node) {
                 touch_time();
                 router_.on_lost(node);
-                nodes_.erase(node);
-                if (nodes_.empty()) alone_since_ns_ = seek_at_ns_ = io::monotonic_ns();
+                if (nodes_.erase(node) > 0 && nodes_.empty()) alone_since_ns_ = seek_at_ns_ = io::monotonic_ns();
               },
           .on_map = [this](kernel::ShardMap map) { on_map(std::move(map)); },
           .on_unmet = [this](const std::string& address, const std::string& why) { on_unmet(address, why); },
@@ -129,8 +129,9 @@ void Session::take_submissions() {
 /// Looks for a node to start from; after a while without any, calls do not wait for one.
 void Session::seek(std::int64_t now_ns) {
   if (now_ns < seek_at_ns_) return;
-  seek_at_ns_ = now_ns + kSeekEvery.count();
-  if (now_ns - alone_since_ns_ > kAbsenceMax.count()) router_.on_unreachable(describe_absence());
+  const bool is_long_alone = now_ns - alone_since_ns_ > kAbsenceMax.count();
+  seek_at_ns_ = now_ns + (is_long_alone ? kSeekSeldom : kSeekEvery).count();
+  if (is_long_alone) router_.on_unreachable(describe_absence());
   if (!seeking_.empty()) return;
   const std::vector<std::string> sockets = list_sockets();
   for (const std::string& address : sockets) {

@@ -12,6 +12,7 @@
 #include "epic/version.hpp"
 #include "io/clock.hpp"
 #include "io/resident.hpp"
+#include "kernel/assert.hpp"
 #include "kernel/errors.hpp"
 #include "node/module_loader.hpp"
 #include "storage/open_store.hpp"
@@ -27,6 +28,16 @@ constexpr int kExitFailed = 1;
 constexpr int kExitDied = 74;  // EX_IOERR: the store cannot be relied on any more
 constexpr auto kFlushPatience = 500ms;
 constexpr std::size_t kAnswerBytesFull = 8u << 20;
+
+/// For a failed assert: whom this thread was running.
+std::string describe_current() {
+  const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  if (kernel == nullptr) return "outside of the kernel";
+  std::string text = fmt::format("node-{}, turn {}", kernel->options().self.node, kernel->stats().turns);
+  if (const kernel::Record* record = kernel->current(); record != nullptr && record->callee)
+    text += fmt::format(", entity {}", record->callee->text);
+  return text;
+}
 
 storage::StoreConfig store_config(const wire::Configure& configure, storage::OpenMode mode) {
   return {
@@ -125,6 +136,7 @@ void Node::refuse_to_start(const std::string& message, const std::string& hint) 
 }
 
 bool Node::start(const wire::Configure& configure) {
+  kernel::set_assert_context(&describe_current);
   log_.set_lowest(io::parse_log_level(configure.options.log_level));
   watch_ = std::make_unique<io::TurnWatch>(
       configure.options.turn_report.count(),

@@ -5,7 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <unordered_set>
+#include <memory>
 #include <utility>
 
 #include "codec/json_codec.hpp"
@@ -277,7 +277,7 @@ void Requests::ls(std::uint64_t id, const Body& body) {
   kernel::Kernel& kernel = driver_.kernel();
   const std::string type_name = text_at(body, "type");
   const std::string prefix = text_at(body, "prefix");
-  std::uint64_t left = count_at(body, "limit", UINT64_MAX);
+  const std::uint64_t left = count_at(body, "limit", UINT64_MAX);
   storage::ListFilter filter{.type = {}, .key_prefix = prefix, .limit = UINT64_MAX};
   if (!type_name.empty()) {
     const auto* type = kernel.types().find(type_name);
@@ -292,67 +292,74 @@ void Requests::ls(std::uint64_t id, const Body& body) {
     filter.type = std::string(type->info->type_name);
   }
 
-  std::unordered_set<std::string> live;
+  auto listing = std::make_shared<Listing>(Listing{.id = id,
+                                                   .filter = filter,
+                                                   .left = left,
+                                                   .node = node_name(),
+                                                   .wall_ns = kernel.wall_ns(),
+                                                   .live_only = text_at(body, "source") == "live"});
   for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
     const Activation* activation = kernel.activations().at(slot);
     if (activation == nullptr || activation->entity == nullptr) continue;
     if (!filter.type.empty() && activation->type->info->type_name != filter.type) continue;
     if (!activation->name->key().starts_with(prefix)) continue;
-    live.insert(activation->name->text);
-    if (left == 0) break;
-    --left;
-    sink_.send({.id = id,
-                .status = AnswerStatus::ok,
-                .body = json::serialize(json::object{{"entity", activation->name->text},
-                                                     {"state", "live"},
-                                                     {"node", node_name()},
-                                                     {"shard", activation->shard.value},
-                                                     {"version", activation->version.value},
-                                                     {"bytes", activation->state_bytes},
-                                                     {"age_ms", to_ms(kernel.now_ns() - activation->last_used_ns)},
-                                                     {"calls", activation->calls_count}}),
-                .last = false});
+    listing->live.emplace(activation->name->text,
+                          Listing::Live{.shard = activation->shard,
+                                        .version = activation->version,
+                                        .bytes = activation->state_bytes,
+                                        .idle_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
+                                        .calls = activation->calls_count});
   }
-  if (text_at(body, "source") == "live" || left == 0)
-    return sink_.send({.id = id, .status = AnswerStatus::ok, .body = {}, .last = true});
+  for (std::uint16_t shard = 0; shard < kernel.options().shard_count; ++shard)
+    listing->ours.push_back(is_ours(kernel::ShardId{shard}));
+  read([this, listing](storage::Store& store) -> io::StorageThread::Continuation {
+    send_listing(*listing, store);
+    return {};
+  });
+}
 
-  std::vector<bool> ours(kernel.options().shard_count);
-  for (std::uint16_t shard = 0; shard < ours.size(); ++shard) ours[shard] = is_ours(kernel::ShardId{shard});
-  const std::int64_t wall_ns = kernel.wall_ns();
-  read([this, id, filter, left, wall_ns, live = std::move(live),
-        ours = std::move(ours)](storage::Store& store) mutable -> io::StorageThread::Continuation {
-    std::size_t sent = 0;
+/// On the reading thread.
+void Requests::send_listing(Listing& listing, storage::Store& store) const {
+  std::size_t sent = 0;
+  const auto send = [&](json::object entity) {
+    if (listing.left == 0) return;
+    --listing.left;
+    sink_.send({.id = listing.id, .status = AnswerStatus::ok, .body = json::serialize(entity), .last = false});
+    if (++sent % kPartsPerBreath == 0) sink_.wait_for_room();
+  };
+  for (const auto& [name, live] : listing.live)
+    send({{"entity", name},
+          {"state", "live"},
+          {"node", listing.node},
+          {"shard", live.shard.value},
+          {"version", live.version.value},
+          {"bytes", live.bytes},
+          {"age_ms", live.idle_ms},
+          {"calls", live.calls}});
+  if (!listing.live_only && listing.left > 0) {
     const auto listed = store.list(
-        filter,
+        listing.filter,
         [&](const storage::Snapshot& snapshot) {
           const std::string name = fmt::format("{}/{}", snapshot.type, snapshot.key);
-          if (snapshot.shard.value >= ours.size() || !ours[snapshot.shard.value] || live.contains(name))
-            return storage::Visit::go_on;
+          const bool is_ours = snapshot.shard.value < listing.ours.size() && listing.ours[snapshot.shard.value];
+          if (!is_ours || listing.live.contains(name)) return storage::Visit::go_on;
           const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
-          sink_.send({.id = id,
-                      .status = AnswerStatus::ok,
-                      .body = json::serialize(
-                          json::object{{"entity", name},
-                                       {"state", "stored"},
-                                       {"node", node_name()},
-                                       {"shard", snapshot.shard.value},
-                                       {"version", snapshot.version.value},
-                                       {"bytes", snapshot.bytes.size()},
-                                       {"age_ms", std::max<std::int64_t>(0, to_ms(wall_ns - saved.count()))},
-                                       {"calls", 0}}),
-                      .last = false});
-          if (++sent % kPartsPerBreath == 0) sink_.wait_for_room();
-          return --left == 0 ? storage::Visit::stop : storage::Visit::go_on;
+          send({{"entity", name},
+                {"state", "stored"},
+                {"node", listing.node},
+                {"shard", snapshot.shard.value},
+                {"version", snapshot.version.value},
+                {"bytes", snapshot.bytes.size()},
+                {"age_ms", std::max<std::int64_t>(0, to_ms(listing.wall_ns - saved.count()))},
+                {"calls", 0}});
+          return listing.left == 0 ? storage::Visit::stop : storage::Visit::go_on;
         },
         [this](const storage::StoreError& error) {
           driver_.post([this, message = error.message] { driver_.log(kernel::LogLevel::warn, {}, message); });
         });
-    if (!listed)
-      sink_.send(make_failure(id, AnswerStatus::failed, listed.error().message));
-    else
-      sink_.send({.id = id, .status = AnswerStatus::ok, .body = {}, .last = true});
-    return {};
-  });
+    if (!listed) return sink_.send(make_failure(listing.id, AnswerStatus::failed, listed.error().message));
+  }
+  sink_.send({.id = listing.id, .status = AnswerStatus::ok, .body = {}, .last = true});
 }
 
 void Requests::types(std::uint64_t id) {

@@ -8,9 +8,11 @@
 
 #include <boost/json/object.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "io/driver.hpp"
 #include "wire/supervision.hpp"
@@ -45,12 +47,32 @@ class Requests {
     kernel::ShardId shard;
   };
 
+  /// What the driver's thread hands to the reading thread for one `ls`.
+  struct Listing {
+    struct Live {
+      kernel::ShardId shard;
+      kernel::Version version;
+      std::size_t bytes;
+      std::int64_t idle_ms;
+      std::uint64_t calls;
+    };
+    std::uint64_t id;
+    storage::ListFilter filter;
+    std::uint64_t left;  // of the limit
+    std::string node;
+    std::int64_t wall_ns;
+    bool live_only;
+    std::map<std::string, Live> live = {};  // by name
+    std::vector<bool> ours = {};            // by shard
+  };
+
   void inspect(std::uint64_t id, const Body& body);
   void inspect_stored(std::uint64_t id, const Entity& entity);
   void call(std::uint64_t id, const Body& body);
   void ls(std::uint64_t id, const Body& body);
   void types(std::uint64_t id);
 
+  void send_listing(Listing& listing, storage::Store& store) const;
   [[nodiscard]] std::expected<Entity, wire::Answer> find_entity(std::uint64_t id, const Body& body);
   [[nodiscard]] bool is_ours(kernel::ShardId shard);
   [[nodiscard]] Body describe_live(const Entity& entity, kernel::Activation& activation);
@@ -60,7 +82,7 @@ class Requests {
   [[nodiscard]] std::string node_name() const;
   void read(io::StorageThread::Read read);
 
-  io::Driver& driver_;
+  io::Driver& driver_;  // post() from any thread
   AnswerSink sink_;
   OpenReader open_reader_;
   std::unique_ptr<io::StorageThread> reader_;  // made with the first question about the store

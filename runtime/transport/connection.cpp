@@ -1,5 +1,7 @@
 #include "transport/connection.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -18,6 +20,9 @@ constexpr std::size_t kKeptBytes = 256 * 1024;  // of a buffer, from one tick to
 
 void Connection::dial(const std::string& address) {
   address_ = address;
+  if (address.size() > kPathBytesMax)
+    return fail(fmt::format("cannot connect to {}: a socket's path has at most {} bytes, this one has {}", address,
+                            kPathBytesMax, address.size()));
   socket_.async_connect(asio::local::stream_protocol::endpoint(address),
                         [self = shared_from_this()](const boost::system::error_code& error) {
                           if (self->is_ended_) return;

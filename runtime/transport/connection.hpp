@@ -6,6 +6,8 @@
 //
 // Not here: who is at the other end, and what may be said (unix_transport.cpp).
 
+#include <sys/un.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -27,6 +29,8 @@ namespace asio = boost::asio;
 
 /// The why of a peer that closed its end between two messages.
 inline constexpr std::string_view kUsualEnd = "it ended";
+
+inline constexpr std::size_t kPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:

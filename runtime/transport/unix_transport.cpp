@@ -13,12 +13,19 @@ using kernel::HelloMessage;
 using kernel::LogLevel;
 using kernel::PeerAddress;
 
+namespace {
+
+/// After an error such as too many open files.
+constexpr std::chrono::milliseconds kAcceptRetry{100};
+
+}  // namespace
+
 std::string describe(const PeerAddress& peer) {
   return peer.is_client() ? fmt::format("client {}", peer.life) : fmt::format("node-{}", peer.node);
 }
 
 UnixTransport::UnixTransport(asio::io_context& context, TransportEvents events)
-    : context_(context), events_(std::move(events)), acceptor_(context) {}
+    : context_(context), events_(std::move(events)), acceptor_(context), accept_later_(context) {}
 
 UnixTransport::~UnixTransport() {
   close();
@@ -43,18 +50,17 @@ std::expected<void, std::string> UnixTransport::listen(const std::string& addres
   const auto failed = [&](const boost::system::error_code& error) {
     return std::unexpected(fmt::format("cannot listen on {}: {}", address, error.message()));
   };
-  sockaddr_un limits{};
-  if (address.size() >= sizeof limits.sun_path)
+  if (address.size() > kPathBytesMax)
     return std::unexpected(fmt::format("cannot listen on {}: a socket's path has at most {} bytes, this one has {}",
-                                       address, sizeof limits.sun_path - 1, address.size()));
+                                       address, kPathBytesMax, address.size()));
   ::unlink(address.c_str());
   boost::system::error_code error;
   acceptor_.open(asio::local::stream_protocol(), error);
   if (error) return failed(error);
-  const mode_t before = ::umask(0177);
   acceptor_.bind(asio::local::stream_protocol::endpoint(address), error);
-  ::umask(before);
   if (error) return failed(error);
+  // Nobody can connect before listen().
+  if (::chmod(address.c_str(), 0600) != 0) return failed({errno, boost::system::system_category()});
   acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return failed(error);
   listening_at_ = address;
@@ -66,8 +72,13 @@ void UnixTransport::accept_more() {
   acceptor_.async_accept([this, alive = is_alive_](const boost::system::error_code& error, Connection::Socket socket) {
     if (!*alive || error == asio::error::operation_aborted) return;
     if (error) {
-      note(LogLevel::warn, fmt::format("a connection to {} was not taken: {}", listening_at_, error.message()));
-    } else if (connections_.size() >= kConnectionsMax) {
+      accept_later_.expires_after(kAcceptRetry);
+      accept_later_.async_wait([this, alive](const boost::system::error_code& cancelled) {
+        if (*alive && !cancelled) accept_more();
+      });
+      return note(LogLevel::warn, fmt::format("a connection to {} was not taken: {}", listening_at_, error.message()));
+    }
+    if (connections_.size() >= kConnectionsMax) {
       note(LogLevel::warn,
            fmt::format("a connection to {} was not taken: there are {} already", listening_at_, connections_.size()));
     } else {
@@ -91,15 +102,28 @@ UnixTransport::ConnectionPtr UnixTransport::add_connection(Connection::Side side
 UnixTransport::Peer* UnixTransport::dial(const PeerAddress& to) {
   for (const kernel::ShardMap::Member& member : map_.members) {
     if (member.node != to.node || member.incarnation.value != to.life) continue;
-    const ConnectionPtr connection = add_connection(Connection::Side::dialled);
+    // A meeting under way is the connection already; a second one would look as if this end had come anew.
+    ConnectionPtr connection = find_meeting(member.address);
+    const bool is_new = connection == nullptr;
+    if (is_new) connection = add_connection(Connection::Side::dialled);
     connection->expected = to;
     Peer& peer = peers_[to];
     peer.dialled = connection;
     peer.out = connection.get();
+    if (!is_new) return &peer;
     connection->dial(member.address);
     connection->start_waiting_for_hello();
     return &peer;
   }
+  return nullptr;
+}
+
+/// The connection that was dialled to `address` without knowing who is there, and has not heard yet; null: none.
+UnixTransport::ConnectionPtr UnixTransport::find_meeting(const std::string& address) const {
+  for (const ConnectionPtr& connection : connections_)
+    if (connection->side() == Connection::Side::dialled && !connection->peer && !connection->expected &&
+        connection->address() == address)
+      return connection;
   return nullptr;
 }
 
@@ -266,12 +290,13 @@ void UnixTransport::on_ended(Connection& connection, const std::string& why) {
   note(why == kUsualEnd ? LogLevel::debug : LogLevel::warn,
        fmt::format("the connection {} {} was closed: {}",
                    connection.side() == Connection::Side::dialled ? "to" : "from", who, why));
+  if (connection.side() == Connection::Side::dialled && !connection.peer && events_.on_unmet)
+    events_.on_unmet(connection.address(), why);
   if (peer) {
     for (const std::uint64_t sequence : std::exchange(connection.waiting_calls, {}))
       events_.on_message(*peer, kernel::ReplyMessage{sequence, kernel::RefusedPart{}});
-    return lose(*peer);
+    lose(*peer);
   }
-  if (connection.side() == Connection::Side::dialled && events_.on_unmet) events_.on_unmet(connection.address(), why);
 }
 
 void UnixTransport::lose_later(const PeerAddress& peer) {

@@ -47,6 +47,7 @@ class UnixTransport final : public Transport, private Connection::Owner {
   void accept_more();
   ConnectionPtr add_connection(Connection::Side side);
   Peer* dial(const kernel::PeerAddress& to);
+  [[nodiscard]] ConnectionPtr find_meeting(const std::string& address) const;
   void touch(Connection& connection);
   void answer_overloaded(const kernel::PeerAddress& to, std::uint64_t sequence, std::size_t unsent);
   void lose_later(const kernel::PeerAddress& peer);
@@ -63,6 +64,7 @@ class UnixTransport final : public Transport, private Connection::Owner {
   asio::io_context& context_;
   TransportEvents events_;
   asio::local::stream_protocol::acceptor acceptor_;
+  asio::steady_timer accept_later_;
   std::string listening_at_;
   kernel::HelloMessage self_;
   kernel::ShardMap map_;

@@ -73,8 +73,8 @@ class Client {
   }
 
   /// Makes the call and returns at once. `on_end` runs once, on the client's own thread: it must not wait for anything,
-  /// least of all for another call. Calls to one entity start in the order in which they were made. If the last Client
-  /// goes first, calls under way end with Unavailable.
+  /// least of all for another call, and not hold the last copy of the Client. Calls to one entity start in the order in
+  /// which they were made. If the last Client goes first, calls under way end with Unavailable.
   template <class R>
   void async_call(Call<R> call, std::function<void(CallResult<R>)> on_end) const {
     start(take_record(std::move(call)), [on_end = std::move(on_end)](detail::RecordPtr<detail::CallRecord> ended) {

@@ -74,7 +74,8 @@ std::vector<std::string> ProjectDirectory::list_left_behind() const {
   std::vector<std::string> found;
   std::error_code vanished;
   for (const auto& entry : fs::recursive_directory_iterator(path_ / ".epic", vanished))
-    if (entry.is_socket(vanished) || entry.path().extension() == ".sock" || entry.path().extension() == ".lock")
+    if (entry.is_socket(vanished) || entry.path().extension() == ".sock" ||
+        entry.path().filename() == "supervisor.lock")
       found.push_back(entry.path().filename().string());
   return found;
 }

@@ -1,0 +1,3 @@
+// A shared library without EPIC_MODULE.
+
+extern "C" int answer() { return 42; }

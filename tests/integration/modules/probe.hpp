@@ -1,0 +1,70 @@
+#pragma once
+// Entities that the tests of nodes and clients call.
+
+#include <chrono>
+#include <cstdint>
+#include <epic/epic.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace probe {
+
+struct Refused : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Counter : public epic::Entity {
+  std::int64_t value = 0;
+  std::vector<std::int64_t> seen;
+
+ public:
+  epic::Task<std::int64_t> add(std::int64_t amount) { co_return value += amount; }
+  epic::Task<std::int64_t> get() const { co_return value; }
+  /// Remembers the order in which calls came.
+  epic::Task<void> see(std::int64_t number) {
+    seen.push_back(number);
+    co_return;
+  }
+  epic::Task<std::vector<std::int64_t>> list_seen() const { co_return seen; }
+  EPIC_ENTITY(Counter, state(value, seen), methods(add, get, see, list_seen))
+};
+
+/// Calls others, wherever they are.
+class Relay : public epic::Entity {
+ public:
+  epic::Task<std::int64_t> add_to(std::vector<epic::Ref<Counter>> counters, std::int64_t amount) {
+    std::int64_t sum = 0;
+    for (const auto& counter : counters) sum += co_await counter->add(amount);
+    co_return sum;
+  }
+  epic::Task<std::string> echo(std::string text) const { co_return text; }
+  epic::Task<void> refuse(std::string why) const {
+    throw Refused(why);
+    co_return;
+  }
+  epic::Task<void> sleep_for_ms(std::int64_t ms) const { co_await epic::sleep(std::chrono::milliseconds(ms)); }
+  /// One turn that nothing can interrupt.
+  epic::Task<void> spin_for_ms(std::int64_t ms) const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    co_return;
+  }
+  EPIC_ENTITY(Relay, methods(add_to, echo, refuse, sleep_for_ms, spin_for_ms), transient)
+};
+
+/// Its state may become too large.
+class Hoard : public epic::Entity {
+  std::string gold;
+
+ public:
+  epic::Task<std::uint64_t> put(std::uint64_t bytes) {
+    gold.assign(bytes, 'g');
+    co_return gold.size();
+  }
+  epic::Task<std::uint64_t> weigh() const { co_return gold.size(); }
+  EPIC_ENTITY(Hoard, state(gold), methods(put, weigh))
+};
+
+}  // namespace probe

@@ -1,0 +1,127 @@
+// epic::Client against a real fabric.
+
+#include "epic/client.hpp"
+
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "integration/modules/probe.hpp"
+#include "integration/node/real_fabric.hpp"
+
+using namespace std::chrono_literals;
+using epic::Client;
+using epic::test::ProjectDirectory;
+using epic::test::real_nodes;
+using epic::test::Supervised;
+using probe::Counter;
+using probe::Relay;
+
+TEST_CASE("client: where no fabric runs it says so at once", "[.][client]") {
+  const ProjectDirectory project;
+  CHECK_THROWS_AS(Client::connect(project.path().string()), epic::Unavailable);
+  CHECK_THROWS_WITH(Client::connect("/no/such/project"),
+                    Catch::Contains("/no/such/project") && Catch::Contains("epic run"));
+}
+
+TEST_CASE("client: results, exceptions and time-outs of calls arrive as the callee's node ended them", "[.][client]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 3)};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  CHECK(client.call(client.get<Counter>("a")->add(4)) == 4);
+  CHECK_NOTHROW(client.call(client.get<Counter>("a")->see(1)));
+  try {
+    client.call(client.get<Relay>("r")->refuse("not today"));
+    FAIL("it did not throw");
+  } catch (const epic::CallFailed& error) {
+    CHECK(error.type_name() == "probe::Refused");
+    CHECK(std::string(error.what()) == "not today");
+  }
+  CHECK_THROWS_AS(client.call(client.get<Relay>("r").with(50ms)->sleep_for_ms(60'000)), epic::Timeout);
+}
+
+TEST_CASE("client: calls to one entity start in the order in which they were made", "[.][client]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 3)};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::vector<std::int64_t> expected;
+  for (std::int64_t i = 0; i < 500; ++i) {
+    expected.push_back(i);
+    for (int key = 0; key < 4; ++key) client.async_call<void>(client.get<Counter>(key)->see(i), [](auto) {});
+  }
+  for (int key = 0; key < 4; ++key) CHECK(client.call(client.get<Counter>(key)->list_seen()) == expected);
+}
+
+TEST_CASE("client: many threads share one connection", "[.][client]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  fabric.wait_for("ready 2 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 8; ++t)
+    threads.emplace_back([client, t] {
+      for (int i = 0; i < 50; ++i) client.call(client.get<Counter>(t % 4)->add(1));
+    });
+  threads.clear();
+  for (int key = 0; key < 4; ++key) CHECK(client.call(client.get<Counter>(key)->get()) == 100);
+}
+
+TEST_CASE("client: finds the fabric again after a restart, and says Unavailable meanwhile", "[.][client]") {
+  const ProjectDirectory project;
+  std::optional<Supervised> fabric;
+  fabric.emplace(project, "unused", real_nodes("probe", 2));
+  fabric->wait_for("ready 2 nodes");
+  const Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
+  CHECK(client.call(client.get<Counter>("a")->add(1)) == 1);
+  fabric->signal(SIGTERM);
+  CHECK(fabric->wait_for_end() == epic::cluster::kExitOk);
+  // NodeLost when the call left before the connection's end was noticed, Unavailable after that.
+  const auto noticed_by = std::chrono::steady_clock::now() + 20s;
+  bool is_noticed = false;
+  while (!is_noticed && std::chrono::steady_clock::now() < noticed_by) {
+    try {
+      client.call(client.get<Counter>("a")->get());
+      FAIL("no fabric runs, and yet it was answered");
+    } catch (const epic::NodeLost&) {
+    } catch (const epic::Unavailable&) {
+      is_noticed = true;
+    }
+  }
+  CHECK(is_noticed);
+
+  fabric.emplace(project, "unused", real_nodes("probe", 3));
+  fabric->wait_for("ready 3 nodes");
+  std::int64_t value = 0;
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (value == 0 && std::chrono::steady_clock::now() < deadline) {
+    try {
+      value = client.call(client.get<Counter>("a")->add(1));
+    } catch (const epic::Error&) {  // until it has looked again
+    }
+  }
+  CHECK(value == 2);
+}
+
+TEST_CASE("client: calls under way end when the last Client goes", "[.][client]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  std::promise<bool> is_unavailable;
+  {
+    const Client client = Client::connect(project.path().string());
+    client.async_call<void>(client.get<Relay>("r")->sleep_for_ms(60'000), [&](epic::CallResult<void> result) {
+      try {
+        result.get();
+        is_unavailable.set_value(false);
+      } catch (const epic::Unavailable&) {
+        is_unavailable.set_value(true);
+      }
+    });
+  }
+  CHECK(is_unavailable.get_future().get());
+}

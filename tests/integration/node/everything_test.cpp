@@ -1,0 +1,63 @@
+// The module that uses all of the programming model, on four real nodes and after their restart.
+
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+
+#include "epic/client.hpp"
+#include "integration/modules/everything.hpp"
+#include "integration/node/real_fabric.hpp"
+
+using epic::Client;
+using epic::test::ProjectDirectory;
+using epic::test::real_nodes;
+using epic::test::Supervised;
+using market::Item;
+using market::Stall;
+using town::Citizen;
+
+TEST_CASE("everything: a module that uses it all works across four nodes, and after a restart", "[.][node]") {
+  constexpr int kCitizens = 20;
+  const ProjectDirectory project;
+  std::vector<market::Receipt> receipts;
+  std::map<std::string, Item> shelf;
+  {
+    Supervised fabric{project, "unused", real_nodes("everything", 4)};
+    fabric.wait_for("event setup_done");
+    const Client client = Client::connect(project.path().string());
+    const auto stall = client.get<Stall>("square");
+    for (int i = 0; i < kCitizens; ++i) {
+      CHECK(client.call(client.get<Citizen>(i)->shop(stall, "apple")) == "bought apple");
+      CHECK(client.call(client.get<Citizen>(i)->grow_older(i)) == i);
+    }
+    int from_afar = 0;
+    for (int i = 0; i < kCitizens; ++i) {
+      const std::string told = client.call(client.get<Citizen>(i)->shop(stall, "pear"));
+      CHECK_THAT(told, Catch::EndsWith(": no pear left at square"));
+      if (told.starts_with("market::SoldOut")) ++from_afar;
+    }
+    CHECK(from_afar > 0);
+    receipts = client.call(stall->receipts());
+    shelf = client.call(stall->shelf());
+    CHECK(receipts.size() == kCitizens);
+    CHECK(shelf.at("apple").count == 100 - kCitizens);
+    CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), epic::CallFailed);
+    fabric.signal(SIGTERM);
+    CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
+  }
+  Supervised fabric{project, "unused", real_nodes("everything", 4)};
+  fabric.wait_for("event setup_done");
+  const Client client = Client::connect(project.path().string());
+  const auto again = client.call(client.get<Stall>("square")->receipts());
+  REQUIRE(again.size() == receipts.size());
+  for (std::size_t i = 0; i < again.size(); ++i) {
+    CHECK(again[i].buyer == receipts[i].buyer);
+    CHECK(again[i].item == receipts[i].item);
+    CHECK(again[i].paid_with == receipts[i].paid_with);
+  }
+  CHECK(client.call(client.get<Stall>("square")->shelf()) == shelf);
+  for (int i = 0; i < kCitizens; ++i) {
+    CHECK(client.call(client.get<Citizen>(i)->purse()) == 7);
+    CHECK(client.call(client.get<Citizen>(i)->age()) == i);
+  }
+}

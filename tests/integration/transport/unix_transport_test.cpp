@@ -1,0 +1,299 @@
+#include "transport/unix_transport.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/write.hpp>
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "integration/cluster/supervised.hpp"
+#include "support/frames.hpp"
+
+using namespace epic::kernel;
+using namespace std::chrono_literals;
+using epic::ErrorCode;
+using epic::transport::UnixTransport;
+namespace asio = boost::asio;
+
+namespace {
+
+/// One end: a transport, and what it was told.
+struct End {
+  End(asio::io_context& context, PeerAddress self, std::string fabric = "f/1", std::uint16_t shards = 8)
+      : address(self),
+        transport(context,
+                  {.on_hello = [this](const PeerAddress& from, HelloMessage) { hellos.push_back(from); },
+                   .on_message = [this](const PeerAddress& from,
+                                        Message message) { messages.emplace_back(from, std::move(message)); },
+                   .on_lost = [this](const PeerAddress& peer) { lost.push_back(peer); },
+                   .on_map = self.is_client() ? [this](ShardMap map) { maps.push_back(std::move(map)); }
+                                              : std::function<void(ShardMap)>(),
+                   .on_unmet = [this](const std::string& where, const std::string&) { unmet.push_back(where); },
+                   .on_note = [this](LogLevel, const std::string& text) { notes += text + "\n"; }}) {
+    transport.introduce({.from = self, .fabric = std::move(fabric), .shard_count = shards, .methods = {}});
+  }
+  PeerAddress address;
+  std::vector<PeerAddress> hellos;
+  std::vector<std::pair<PeerAddress, Message>> messages;
+  std::vector<PeerAddress> lost;
+  std::vector<ShardMap> maps;
+  std::vector<std::string> unmet;
+  std::string notes;
+  UnixTransport transport;
+};
+
+struct Fixture {
+  epic::test::ProjectDirectory directory;
+  asio::io_context context;
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  std::vector<End*> ends;
+
+  std::string path(NodeId node) const { return (directory.path() / fmt::format("{}.sock", node)).string(); }
+  void listen(End& end) {
+    REQUIRE(end.transport.listen(path(end.address.node)).has_value());
+    ends.push_back(&end);
+  }
+  void publish(std::initializer_list<PeerAddress> members) {
+    ShardMap map{.version = MapVersion{1}, .owners = std::vector<NodeId>(8), .members = {}};
+    for (const PeerAddress& member : members)
+      map.members.push_back({member.node, Incarnation{member.life}, path(member.node)});
+    for (End* end : ends) end->transport.set_map(map);
+  }
+  /// Runs until `is_met`; says what it waited for when it is not met in time.
+  template <class Condition>
+  void run_until(const char* what, Condition is_met) {
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (!is_met()) {
+      for (End* end : ends) end->transport.flush();
+      if (is_met()) return;
+      context.run_one_until(deadline);
+      std::string notes;
+      for (End* end : ends) notes += end->notes;
+      INFO("waited for: " << what << "\n" << notes);
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+    }
+  }
+};
+
+CallMessage make_call(std::uint64_t sequence, std::size_t argument_bytes = 8) {
+  return {.id = {NodeId{1}, 11, sequence},
+          .target = "Counter/a",
+          .method = 0,
+          .map_version = MapVersion{1},
+          .patience_ns = 1,
+          .chain = {},
+          .arguments = std::vector<std::byte>(argument_bytes)};
+}
+
+constexpr PeerAddress kNode1{NodeId{1}, 11};
+constexpr PeerAddress kNode2{NodeId{2}, 22};
+
+}  // namespace
+
+TEST_CASE("unix transport: messages arrive in order, after a hello, whatever their size", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  constexpr std::uint64_t kCount = 2000;
+  for (std::uint64_t i = 1; i <= kCount; ++i) one.transport.send(kNode2, make_call(i, i % 100 == 0 ? 1u << 20 : 24));
+  f.run_until("all messages", [&] { return two.messages.size() == kCount; });
+  CHECK(two.hellos == std::vector{kNode1});
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    CHECK(two.messages[i].first == kNode1);
+    CHECK(std::get<CallMessage>(two.messages[i].second).id.sequence == i + 1);
+  }
+  two.transport.send(kNode1, ReplyMessage{7, ResultPart{}});
+  f.run_until("the reply", [&] { return one.messages.size() == 1; });
+  CHECK(one.hellos == std::vector{kNode2});
+}
+
+TEST_CASE("unix transport: two that dial each other at once lose nothing and keep the order", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  for (std::uint64_t i = 1; i <= 50; ++i) {
+    one.transport.send(kNode2, make_call(i));
+    two.transport.send(kNode1, make_call(i));
+    if (i % 5 == 0) f.run_until("some", [&] { return one.messages.size() >= i - 4 && two.messages.size() >= i - 4; });
+  }
+  f.run_until("all", [&] { return one.messages.size() == 50 && two.messages.size() == 50; });
+  for (std::uint64_t i = 0; i < 50; ++i)
+    for (const End* end : {&one, &two}) CHECK(std::get<CallMessage>(end->messages[i].second).id.sequence == i + 1);
+  CHECK(one.lost.empty());
+  CHECK(two.lost.empty());
+}
+
+TEST_CASE("unix transport: whoever is of another fabric, or counts other shards, is refused with a reason",
+          "[transport]") {
+  Fixture f;
+  const bool is_fabric = GENERATE(true, false);
+  End one(f.context, kNode1, is_fabric ? "f/2" : "f/1", is_fabric ? 8 : 16), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  one.transport.send(kNode2, make_call(1));
+  f.run_until("the end", [&] { return one.lost.size() == 1; });
+  f.run_until("both notes", [&] { return !one.notes.empty() && !two.notes.empty(); });
+  CHECK(two.messages.empty());
+  const auto reason = is_fabric ? Catch::Contains("fabric 'f/") : Catch::Contains("shards");
+  CHECK_THAT(one.notes + two.notes, reason);
+}
+
+TEST_CASE("unix transport: a call to a peer that cannot be reached comes back as refused, then it is lost",
+          "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1);
+  f.listen(one);
+  f.publish({kNode1, kNode2});
+  one.transport.send(kNode2, make_call(5));
+  f.run_until("the loss", [&] { return one.lost.size() == 1; });
+  REQUIRE(one.messages.size() == 1);
+  const auto& reply = std::get<ReplyMessage>(one.messages[0].second);
+  CHECK(reply.sequence == 5);
+  CHECK(std::holds_alternative<RefusedPart>(reply.outcome));
+}
+
+TEST_CASE("unix transport: another life at a peer's address is not that peer", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1), two(f.context, {NodeId{2}, 23});
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  one.transport.send(kNode2, make_call(1));
+  f.run_until("the loss", [&] { return one.lost == std::vector{kNode2}; });
+  CHECK(one.hellos.empty());
+}
+
+TEST_CASE("unix transport: a peer that ends is lost, once, and can be reached again in its next life", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1);
+  f.listen(one);
+  {
+    End two(f.context, kNode2);
+    f.listen(two);
+    f.publish({kNode1, kNode2});
+    one.transport.send(kNode2, make_call(1));
+    two.transport.send(kNode1, make_call(1));
+    f.run_until("both", [&] { return one.messages.size() == 1 && two.messages.size() == 1; });
+    f.ends.pop_back();
+  }
+  f.run_until("the loss", [&] { return one.lost == std::vector{kNode2}; });
+  End next(f.context, {NodeId{2}, 23});
+  f.listen(next);
+  f.publish({kNode1, next.address});
+  one.transport.send(next.address, make_call(2));
+  f.run_until("the call", [&] { return next.messages.size() == 1; });
+  CHECK(one.lost.size() == 1);
+}
+
+TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  one.transport.send(kNode2, make_call(1));
+  f.run_until("the call", [&] { return two.messages.size() == 1; });
+
+  std::vector<std::byte> frame;
+  epic::wire::append_frame(HelloMessage{.from = {NodeId{0}, 5}, .fabric = {}, .shard_count = 0, .methods = {}}, frame);
+  std::size_t cut_off = 0;
+  const auto strike = [&](std::vector<std::byte> bytes) {
+    asio::local::stream_protocol::socket stranger(f.context);
+    stranger.connect(f.path(NodeId{2}));
+    asio::write(stranger, asio::buffer(bytes));
+    stranger.shutdown(asio::socket_base::shutdown_send);
+    bool is_closed = false;
+    std::vector<std::byte> sink(1 << 16);
+    std::function<void()> read = [&] {
+      stranger.async_read_some(asio::buffer(sink), [&](const boost::system::error_code& error, std::size_t) {
+        is_closed = static_cast<bool>(error);
+        if (!error) read();
+      });
+    };
+    read();
+    f.run_until("the end of the stranger", [&] { return is_closed; });
+    ++cut_off;
+  };
+  const std::uint64_t seed = epic::test::make_seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<std::byte> bytes = frame;
+    for (int flips = 0; flips < 3; ++flips)
+      bytes[random() % bytes.size()] ^= static_cast<std::byte>(1u << (random() % 8));
+    strike(std::move(bytes));
+  }
+  strike({frame.begin(), frame.end() - 8});
+  CHECK(cut_off == 101);
+  CHECK(std::ranges::count(two.lost, kNode1) == 0);
+  one.transport.send(kNode2, make_call(2));
+  f.run_until("the second call",
+              [&] { return std::ranges::count(two.messages, kNode1, &std::pair<PeerAddress, Message>::first) == 2; });
+}
+
+TEST_CASE("unix transport: a client needs no fabric, and is told each shard map", "[transport]") {
+  Fixture f;
+  End node(f.context, kNode1), client(f.context, {NodeId{0}, 77}, "", 0);
+  f.listen(node);
+  f.ends.push_back(&client);
+  client.transport.meet(f.path(NodeId{1}));
+  f.run_until("both hellos", [&] { return client.hellos.size() == 1 && node.hellos.size() == 1; });
+  CHECK(node.hellos[0].is_client());
+  node.transport.set_map({.version = MapVersion{4}, .owners = std::vector<NodeId>(8), .members = {}});
+  f.run_until("the map", [&] { return client.maps.size() == 1; });
+  CHECK(client.maps[0].version == MapVersion{4});
+  node.transport.send(client.address, ReplyMessage{3, ErrorPart{ErrorCode::timeout, {}, "late"}});
+  f.run_until("the reply", [&] { return client.messages.size() == 1; });
+}
+
+TEST_CASE("unix transport: nobody at an address is said, not thrown", "[transport]") {
+  Fixture f;
+  End client(f.context, {NodeId{0}, 77}, "", 0);
+  f.ends.push_back(&client);
+  client.transport.meet(f.path(NodeId{9}));
+  f.run_until("the answer", [&] { return client.unmet.size() == 1; });
+  CHECK(client.unmet[0] == f.path(NodeId{9}));
+}
+
+TEST_CASE("unix transport: only the user may open the socket, and a path that is too long is refused", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1);
+  f.listen(one);
+  struct stat status{};
+  REQUIRE(::stat(f.path(NodeId{1}).c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  End two(f.context, kNode2);
+  const auto refused = two.transport.listen("/tmp/" + std::string(200, 'x'));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK_THAT(refused.error(), Catch::Contains("at most 107 bytes"));
+  CHECK_FALSE(two.transport.listen("/no/such/directory/x.sock").has_value());
+  one.transport.close();
+  CHECK_FALSE(std::filesystem::exists(f.path(NodeId{1})));
+}
+
+TEST_CASE("unix transport: a peer that reads nothing gets calls answered Overloaded, not a growing heap",
+          "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1);
+  f.listen(one);
+  asio::local::stream_protocol::acceptor deaf(f.context, asio::local::stream_protocol::endpoint(f.path(NodeId{2})));
+  asio::local::stream_protocol::socket ear(f.context);
+  f.publish({kNode1, kNode2});
+  std::uint64_t sequence = 0;
+  one.transport.send(kNode2, make_call(++sequence));
+  deaf.accept(ear);
+  while (one.transport.unsent_bytes() <= epic::transport::kOutputBytesFull)
+    one.transport.send(kNode2, make_call(++sequence, 8u << 20));
+  one.transport.send(kNode2, make_call(++sequence));
+  f.run_until("the answer", [&] { return one.messages.size() == 1; });
+  const auto& reply = std::get<ReplyMessage>(one.messages[0].second);
+  CHECK(reply.sequence == sequence);
+  CHECK(std::get<ErrorPart>(reply.outcome).code == ErrorCode::overloaded);
+}

@@ -1,0 +1,232 @@
+#include "client/router.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "kernel/limits.hpp"
+#include "reflect/schema_of.hpp"
+#include "unit/kernel/test_entities.hpp"
+
+using namespace epic;
+using namespace epic::kernel;
+using namespace std::chrono_literals;
+using epic::client::Router;
+using testing_entities::Counter;
+
+namespace {
+
+constexpr std::uint16_t kShards = 8;
+constexpr PeerAddress kNode1{NodeId{1}, 11};
+constexpr PeerAddress kNode2{NodeId{2}, 22};
+
+/// A router between a test that makes calls and a test that plays the nodes.
+struct Fixture {
+  struct Sent {
+    PeerAddress to;
+    CallMessage call;
+  };
+
+  Fixture() { router.on_time(now); }
+
+  std::int64_t now = 1;
+  codec::CapnpCodec codec;
+  std::vector<Sent> sent;
+  std::vector<HelloMessage> hellos;
+  Router router{7,
+                10s,
+                codec,
+                {.send = [this](const PeerAddress& to,
+                                Message message) { sent.push_back({to, std::get<CallMessage>(std::move(message))}); },
+                 .introduce = [this](const HelloMessage& hello) { hellos.push_back(hello); }}};
+
+  /// How a call ended: a number, or the error's word.
+  std::shared_ptr<std::string> call(std::string_view key, std::chrono::nanoseconds patience = 0ns) {
+    auto outcome = std::make_shared<std::string>("open");
+    auto record = Ref<Counter>(key).with(patience)->add(1).epic_take_record();
+    router.submit(RecordRef(record.detach()), [outcome](RecordRef ended) {
+      try {
+        *outcome = std::to_string(static_cast<epic::detail::ResultRecord<std::int64_t>&>(*ended).take());
+      } catch (const Error& error) {
+        *outcome = to_string(error.code());
+      }
+    });
+    return outcome;
+  }
+  void join(const PeerAddress& node, const std::string& fabric = "f/1") {
+    HelloMessage hello{.from = node, .fabric = fabric, .shard_count = kShards, .methods = {}};
+    hello.methods.push_back({"Counter", "add", "", reflect::schema_of(reflect::type_of<std::int64_t>()).text()});
+    router.on_hello(node, hello);
+  }
+  void publish(std::uint64_t version, NodeId owner) {
+    router.on_map({MapVersion{version},
+                   std::vector<NodeId>(kShards, owner),
+                   {{NodeId{1}, Incarnation{11}, "1.sock"}, {NodeId{2}, Incarnation{22}, "2.sock"}}});
+  }
+  void answer(std::size_t which, std::int64_t result) {
+    ResultPart part;
+    codec.encode(reflect::type_of<std::int64_t>(), &result, part.bytes);
+    router.on_reply(sent[which].to, {sent[which].call.id.sequence, part});
+  }
+  void refuse(std::size_t which, std::uint64_t version) {
+    router.on_reply(sent[which].to, {sent[which].call.id.sequence, RefusedPart{MapVersion{version}}});
+  }
+  void wait(std::chrono::nanoseconds duration) { router.on_time(now += duration.count()); }
+};
+
+}  // namespace
+
+TEST_CASE("router: a call goes to the owner of its shard, and its result comes back", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{2});
+  const auto outcome = f.call("a");
+  REQUIRE(f.sent.size() == 1);
+  CHECK(f.sent[0].to == kNode2);
+  CHECK(f.sent[0].call.target == "Counter/a");
+  CHECK(*outcome == "open");
+  f.join(kNode2);
+  f.answer(0, 41);
+  CHECK(*outcome == "41");
+  CHECK(f.router.count() == 0);
+}
+
+TEST_CASE("router: a method is introduced before its first call, once", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  f.call("a");
+  f.call("b");
+  REQUIRE(f.hellos.size() == 1);
+  REQUIRE(f.hellos[0].methods.size() == 1);
+  CHECK(f.hellos[0].methods[0].method == "add");
+  CHECK(f.sent[1].call.method == 0);
+}
+
+TEST_CASE("router: calls made before a map is there wait for it, in order", "[client]") {
+  Fixture f;
+  f.call("a");
+  f.call("a");
+  f.join(kNode1);
+  CHECK(f.sent.empty());
+  f.publish(1, NodeId{1});
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[0].call.id.sequence < f.sent[1].call.id.sequence);
+}
+
+TEST_CASE("router: a refused call is sent again by the next map, before those made after it", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto first = f.call("a");
+  const auto second = f.call("a");
+  f.refuse(0, 2);
+  const auto third = f.call("a");
+  f.refuse(1, 2);
+  CHECK(f.sent.size() == 2);
+  f.publish(2, NodeId{2});
+  REQUIRE(f.sent.size() == 5);
+  for (std::size_t i = 2; i < 5; ++i) CHECK(f.sent[i].to == kNode2);
+  CHECK(f.sent[2].call.id.sequence == f.sent[0].call.id.sequence);
+  CHECK(f.sent[3].call.id.sequence == f.sent[1].call.id.sequence);
+  for (std::size_t i = 2; i < 5; ++i) f.answer(i, static_cast<std::int64_t>(i));
+  CHECK(*first + *second + *third == "234");
+}
+
+TEST_CASE("router: without a newer map a refused call is tried again after a while", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  f.call("a");
+  f.refuse(0, 1);
+  CHECK(f.sent.size() == 1);
+  f.wait(limits::kRetryParked);
+  CHECK(f.sent.size() == 2);
+}
+
+TEST_CASE("router: nothing goes to a new owner while the former one has calls unanswered", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto first = f.call("a");
+  f.publish(2, NodeId{2});
+  f.call("a");
+  CHECK(f.sent.size() == 1);
+  f.answer(0, 1);
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[1].to == kNode2);
+  CHECK(*first == "1");
+}
+
+TEST_CASE("router: calls that were sent to a lost node end with NodeLost, waiting ones wait on", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto sent = f.call("a");
+  f.publish(2, NodeId{2});
+  const auto waiting = f.call("a");
+  f.router.on_lost(kNode1);
+  CHECK(*sent == "node_lost");
+  REQUIRE(f.sent.size() == 2);
+  f.answer(1, 5);
+  CHECK(*waiting == "5");
+}
+
+TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left is Unavailable", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  const auto sent = f.call("a", 2s);
+  f.router.on_map({MapVersion{2}, std::vector<NodeId>(kShards), {}});
+  const auto parked = f.call("b", 1s);
+  const auto by_default = f.call("c");
+  f.wait(1s);
+  CHECK(*parked == "unavailable");
+  CHECK(*sent == "open");
+  f.wait(1s);
+  CHECK(*sent == "timeout");
+  f.wait(7s);
+  CHECK(*by_default == "open");
+  f.wait(1s);
+  CHECK(*by_default == "unavailable");
+  CHECK_FALSE(f.router.next_timer_ns());
+}
+
+TEST_CASE("router: while no node can be reached calls fail at once, until one says hello", "[client]") {
+  Fixture f;
+  const auto before = f.call("a");
+  f.router.on_unreachable("nobody is there");
+  CHECK(*before == "unavailable");
+  CHECK(*f.call("a") == "unavailable");
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  f.call("a");
+  CHECK(f.sent.size() == 1);
+}
+
+TEST_CASE("router: another fabric's first map counts, whatever its version", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(9, NodeId{1});
+  const auto former = f.call("a");
+  f.join({NodeId{1}, 99}, "f/2");
+  CHECK(*former == "node_lost");
+  f.call("a");
+  CHECK(f.sent.size() == 1);
+  f.publish(1, NodeId{2});
+  CHECK(f.sent.size() == 2);
+}
+
+TEST_CASE("router: an answer to a call that nobody waits for is ignored", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  const auto outcome = f.call("a", 1s);
+  f.wait(1s);
+  CHECK(*outcome == "timeout");
+  f.answer(0, 1);
+  f.router.on_reply(kNode1, {12345, ResultPart{}});
+  CHECK(*outcome == "timeout");
+}

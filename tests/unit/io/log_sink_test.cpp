@@ -1,0 +1,85 @@
+#include "io/log_sink.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+using namespace std::chrono_literals;
+using epic::io::LogSink;
+using epic::wire::LogLevel;
+
+namespace {
+
+struct Pipe {
+  Pipe() { REQUIRE(::pipe2(ends, O_CLOEXEC) == 0); }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    for (const int end : ends)
+      if (end >= 0) ::close(end);
+  }
+  /// What is there to read now.
+  std::string read() {
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    std::string text(1 << 20, '\0');
+    const ssize_t count = ::read(ends[0], text.data(), text.size());
+    text.resize(count < 0 ? 0 : static_cast<std::size_t>(count));
+    return text;
+  }
+  int ends[2];
+};
+
+}  // namespace
+
+TEST_CASE("log sink: a line is written at once, in the shape that supervisors read", "[io]") {
+  Pipe pipe;
+  LogSink log(pipe.ends[1]);
+  log.write(LogLevel::warn, "Player/Bob", "two\nlines");
+  const std::string text = pipe.read();
+  const auto line = epic::wire::parse_log_line("node-1", text.substr(0, text.find('\n')), {});
+  CHECK(line.level == LogLevel::warn);
+  CHECK(line.entity == "Player/Bob");
+  CHECK(line.message == "two");
+  CHECK(std::ranges::count(text, '\n') == 2);
+}
+
+TEST_CASE("log sink: lines below the lowest level are dropped", "[io]") {
+  Pipe pipe;
+  LogSink log(pipe.ends[1], LogLevel::warn);
+  log.write(LogLevel::info, {}, "unheard");
+  CHECK(pipe.read().empty());
+  log.set_lowest(LogLevel::debug);
+  log.write(LogLevel::debug, {}, "heard");
+  CHECK_FALSE(pipe.read().empty());
+}
+
+TEST_CASE("log sink: when nobody reads it does not wait, and counts what it drops", "[io]") {
+  Pipe pipe;
+  LogSink log(pipe.ends[1]);
+  const std::string kibibyte(1024, 'x');
+  for (int i = 0; i < 3000; ++i) log.write(LogLevel::info, {}, kibibyte);  // 3 MB into a pipe of 64 kB: would block
+  CHECK(log.flush());
+  std::string text;
+  for (bool is_left = true; is_left; is_left = log.flush()) text += pipe.read();
+  text += pipe.read();
+  log.write(LogLevel::info, {}, "again");
+  text += pipe.read();
+  CHECK_THAT(text, Catch::Contains("lines were dropped") && Catch::Contains("again"));
+  const auto whole = std::ranges::count(text, '\n');
+  CHECK(whole > 1000);
+  CHECK(whole < 3000);
+}
+
+TEST_CASE("log sink: a reader that is gone is no reason to wait", "[io]") {
+  const auto before = ::signal(SIGPIPE, SIG_IGN);
+  Pipe pipe;
+  LogSink log(pipe.ends[1]);
+  ::close(std::exchange(pipe.ends[0], -1));
+  log.write(LogLevel::info, {}, "to nobody");
+  log.flush_within(30s);
+  CHECK_FALSE(log.flush());
+  ::signal(SIGPIPE, before);
+}

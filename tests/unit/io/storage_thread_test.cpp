@@ -1,0 +1,174 @@
+#include "io/storage_thread.hpp"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <semaphore>
+
+#include "kernel/placement_hash.hpp"
+#include "storage/memory_store.hpp"
+
+using namespace std::chrono_literals;
+using namespace epic::kernel;
+using epic::io::StorageThread;
+using epic::storage::MemoryStore;
+using epic::storage::StoreError;
+using epic::storage::StoreErrorCode;
+
+namespace {
+
+/// A store that forwards to one in memory; its next commits fail as told.
+class FaultyStore : public epic::storage::Store {
+ public:
+  explicit FaultyStore(std::vector<StoreErrorCode> faults) : faults_(std::move(faults)) {}
+
+  std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const ShardId> shards, NodeId node,
+                                                          Incarnation incarnation) override {
+    return inner_.take(shards, node, incarnation);
+  }
+  std::expected<void, StoreError> commit(const Batch& batch) override {
+    ++tries;
+    if (faults_.empty()) return inner_.commit(batch);
+    const StoreErrorCode fault = faults_.front();
+    faults_.erase(faults_.begin());
+    return std::unexpected(StoreError{fault, "told to fail"});
+  }
+  std::expected<std::optional<epic::storage::Snapshot>, StoreError> load(std::string_view type,
+                                                                         std::string_view key) override {
+    return inner_.load(type, key);
+  }
+  std::expected<std::optional<std::string>, StoreError> schema(SchemaId id) override { return inner_.schema(id); }
+  std::expected<void, StoreError> list(const epic::storage::ListFilter& filter,
+                                       const std::function<epic::storage::Visit(const epic::storage::Snapshot&)>& visit,
+                                       const std::function<void(const StoreError&)>& on_corrupt) override {
+    return inner_.list(filter, visit, on_corrupt);
+  }
+  std::expected<std::vector<epic::storage::TypeCount>, StoreError> count_by_type() override {
+    return inner_.count_by_type();
+  }
+  std::expected<std::vector<ShardRow>, StoreError> shards() override { return inner_.shards(); }
+  epic::storage::StoreIdentity identity() const override { return inner_.identity(); }
+
+  std::atomic<int> tries{0};
+
+ private:
+  MemoryStore inner_{4, &std::chrono::system_clock::now};
+  std::vector<StoreErrorCode> faults_;
+};
+
+struct Fixture {
+  explicit Fixture(std::vector<StoreErrorCode> faults = {}) {
+    auto owned = std::make_unique<FaultyStore>(std::move(faults));
+    store = owned.get();
+    thread.emplace(std::move(owned), [this] { woken.release(); });
+  }
+  /// Waits for the next event of this kind; those before it are dropped.
+  template <class Kind>
+  Kind wait_for() {
+    while (true) {
+      while (!pending.empty()) {
+        StorageThread::Event event = std::move(pending.front());
+        pending.erase(pending.begin());
+        if (auto* found = std::get_if<Kind>(&event)) return std::move(*found);
+      }
+      REQUIRE(woken.try_acquire_for(30s));
+      pending = thread->events();
+    }
+  }
+  Batch make_batch(std::uint64_t number) {
+    const ShardId shard = shard_of("Counter/a", 4);
+    return {.number = CommitNumber{number},
+            .epochs = {{shard, Epoch{1}}},
+            .schemas = {{SchemaId{5}, "Counter\nrecord Counter { }"}},
+            .writes = {{.type = "Counter",
+                        .key = "a",
+                        .shard = shard,
+                        .version = Version{number},
+                        .schema = SchemaId{5},
+                        .bytes = std::vector<std::byte>(8)}}};
+  }
+  void take_all() {
+    thread->take({ShardId{0}, ShardId{1}, ShardId{2}, ShardId{3}}, NodeId{1}, Incarnation{1});
+    thread->flush();
+    CHECK(wait_for<StorageThread::Taken>().epochs.size() == 4);
+  }
+
+  std::counting_semaphore<> woken{0};
+  FaultyStore* store = nullptr;
+  std::vector<StorageThread::Event> pending;
+  std::optional<StorageThread> thread;  // last: it calls the rest
+};
+
+}  // namespace
+
+TEST_CASE("storage thread: what was committed is loaded, with its schema's text", "[io]") {
+  Fixture f;
+  f.take_all();
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{1});
+  f.thread->load({3, 4}, "Counter", "a");
+  f.thread->flush();
+  const auto loaded = f.wait_for<StorageThread::Loaded>();
+  CHECK(loaded.activation == ActivationId{3, 4});
+  REQUIRE(loaded.result.has_value());
+  REQUIRE(loaded.result->has_value());
+  CHECK((*loaded.result)->version == Version{1});
+  CHECK((*loaded.result)->schema_text == "Counter\nrecord Counter { }");
+}
+
+TEST_CASE("storage thread: an entity that was never saved loads as nothing", "[io]") {
+  Fixture f;
+  f.thread->load({1, 1}, "Counter", "nobody");
+  f.thread->flush();
+  const auto loaded = f.wait_for<StorageThread::Loaded>();
+  REQUIRE(loaded.result.has_value());
+  CHECK_FALSE(loaded.result->has_value());
+}
+
+TEST_CASE("storage thread: a full disk is told, and the same batch is tried again until it goes", "[io]") {
+  Fixture f({StoreErrorCode::full, StoreErrorCode::full});
+  f.take_all();
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  CHECK(f.wait_for<StorageThread::Blocked>().reason == "told to fail");
+  f.thread->load({1, 1}, "Counter", "a");  // goes on meanwhile
+  f.thread->flush();
+  f.wait_for<StorageThread::Loaded>();
+  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{1});
+  CHECK(f.store->tries == 3);
+}
+
+TEST_CASE("storage thread: after an I/O error nothing is tried again", "[io]") {
+  const StoreErrorCode code = GENERATE(StoreErrorCode::io, StoreErrorCode::lost_ownership);
+  std::atomic<bool> was_read{false};
+  {
+    Fixture f({code});
+    f.take_all();
+    f.thread->commit(f.make_batch(1));
+    f.thread->flush();
+    CHECK(f.wait_for<StorageThread::Fatal>().reason == "told to fail");
+    f.thread->read([&](auto&) -> StorageThread::Continuation {
+      was_read = true;
+      return {};
+    });
+    f.thread->flush();
+    CHECK(f.store->tries == 1);
+  }
+  CHECK_FALSE(was_read);
+}
+
+TEST_CASE("storage thread: a read runs beside, and what it returns is left to the caller's thread", "[io]") {
+  Fixture f;
+  std::thread::id reader;
+  bool is_continued = false;
+  f.thread->read([&](epic::storage::Store&) -> StorageThread::Continuation {
+    reader = std::this_thread::get_id();
+    return [&] { is_continued = true; };
+  });
+  f.thread->flush();
+  const auto then = f.wait_for<StorageThread::Continuation>();
+  CHECK(reader != std::this_thread::get_id());
+  CHECK_FALSE(is_continued);
+  then();
+  CHECK(is_continued);
+}
