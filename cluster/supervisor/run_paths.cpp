@@ -58,10 +58,8 @@ std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, 
     return std::unexpected(SupervisorError{
         .message = fmt::format("The path of a socket is too long: {} has {} bytes, and the system takes {}.",
                                longest.string(), longest.native().size(), kSocketPathBytesMax),
-        .hint =
-            fmt::format("Move the project to a directory whose path is at least {} bytes shorter, or run it through a "
-                        "short symbolic link.",
-                        longest.native().size() - kSocketPathBytesMax),
+        .hint = fmt::format("Move the project to a directory whose path is at least {} bytes shorter.",
+                            longest.native().size() - kSocketPathBytesMax),
         .log = {}});
   for (const fs::path& directory : {paths.directory, paths.sockets, paths.logs}) {
     std::error_code error;

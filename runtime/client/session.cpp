@@ -158,6 +158,8 @@ void Session::on_unmet(const std::string& address, const std::string& why) {
 
 void Session::on_map(kernel::ShardMap map) {
   touch_time();
+  if (map.version <= router_.map().version) return;  // another node's, and older
+  transport_.set_map(map);
   router_.on_map(std::move(map));
   const std::lock_guard lock(mutex_);
   if (!std::exchange(is_ready_, true)) changed_.notify_all();
@@ -183,7 +185,7 @@ namespace epic {
 
 Client Client::connect(std::string_view project_directory, ClientOptions options) {
   std::error_code error;
-  std::filesystem::path project = std::filesystem::absolute(project_directory, error);
+  std::filesystem::path project = std::filesystem::weakly_canonical(project_directory, error);
   auto session = std::make_shared<client::Session>(error ? std::filesystem::path(project_directory) : project, options);
   session->wait_until_ready();
   return Client(std::move(session));

@@ -3,7 +3,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 
 #include "kernel/kernel.hpp"
@@ -22,8 +21,7 @@ Answer g_answer;
 
 void copy(std::string_view text, std::span<char> to) {
   const std::size_t bytes = std::min(text.size(), to.size() - 1);
-  std::memcpy(to.data(), text.data(), bytes);
-  to[bytes] = '\0';
+  *std::copy_n(text.data(), bytes, to.data()) = '\0';
 }
 
 }  // namespace

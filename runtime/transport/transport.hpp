@@ -55,7 +55,7 @@ class Transport {
   [[nodiscard]] virtual std::expected<void, std::string> listen(const std::string& address) = 0;
   /// Where members are reached. A node passes it on to its clients.
   virtual void set_map(const kernel::ShardMap& map) = 0;
-  /// Connects to whoever listens there: its Hello, or on_unmet.
+  /// Connects to whoever listens there, unless that is under way: its Hello, or on_unmet.
   virtual void meet(const std::string& address) = 0;
   virtual void send(const kernel::PeerAddress& to, kernel::Message message) = 0;
   /// Writes what has gathered.

@@ -103,8 +103,8 @@ UnixTransport::Peer* UnixTransport::dial(const PeerAddress& to) {
   for (const kernel::ShardMap::Member& member : map_.members) {
     if (member.node != to.node || member.incarnation.value != to.life) continue;
     // A meeting under way is the connection already; a second one would look as if this end had come anew.
-    ConnectionPtr connection = find_meeting(member.address);
-    const bool is_new = connection == nullptr;
+    ConnectionPtr connection = find_unheard(member.address);
+    const bool is_new = connection == nullptr || connection->expected;
     if (is_new) connection = add_connection(Connection::Side::dialled);
     connection->expected = to;
     Peer& peer = peers_[to];
@@ -118,16 +118,16 @@ UnixTransport::Peer* UnixTransport::dial(const PeerAddress& to) {
   return nullptr;
 }
 
-/// The connection that was dialled to `address` without knowing who is there, and has not heard yet; null: none.
-UnixTransport::ConnectionPtr UnixTransport::find_meeting(const std::string& address) const {
+/// The connection that was dialled to `address` and has not heard who is there yet; null: none.
+UnixTransport::ConnectionPtr UnixTransport::find_unheard(const std::string& address) const {
   for (const ConnectionPtr& connection : connections_)
-    if (connection->side() == Connection::Side::dialled && !connection->peer && !connection->expected &&
-        connection->address() == address)
+    if (connection->side() == Connection::Side::dialled && !connection->peer && connection->address() == address)
       return connection;
   return nullptr;
 }
 
 void UnixTransport::meet(const std::string& address) {
+  if (find_unheard(address)) return;
   const ConnectionPtr connection = add_connection(Connection::Side::dialled);
   connection->dial(address);
   connection->start_waiting_for_hello();
@@ -251,7 +251,6 @@ void UnixTransport::on_first_hello(Connection& connection, HelloMessage hello) {
   }
   const PeerAddress peer = hello.from;
   register_peer(connection, peer);
-  if (connection.is_ended()) return;
   events_.on_hello(peer, std::move(hello));
 }
 
@@ -259,8 +258,6 @@ void UnixTransport::register_peer(Connection& connection, const PeerAddress& add
   if (const auto known = peers_.find(address); known != peers_.end()) {
     const ConnectionPtr& before =
         connection.side() == Connection::Side::dialled ? known->second.dialled : known->second.accepted;
-    const bool is_spare = before && connection.side() == Connection::Side::dialled && !connection.expected;
-    if (is_spare) return drop(connection);
     if (before && before.get() != &connection) lose(address);  // it has connected anew
   }
   connection.peer = address;
@@ -274,13 +271,6 @@ void UnixTransport::register_peer(Connection& connection, const PeerAddress& add
 }
 
 // ---- ends ----
-
-/// Met a peer that we are connected with already.
-void UnixTransport::drop(Connection& connection) {
-  const ConnectionPtr kept = connection.shared_from_this();
-  connection.close();
-  connections_.erase(kept);
-}
 
 void UnixTransport::on_ended(Connection& connection, const std::string& why) {
   const ConnectionPtr kept = connection.shared_from_this();

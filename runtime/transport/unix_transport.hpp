@@ -47,12 +47,11 @@ class UnixTransport final : public Transport, private Connection::Owner {
   void accept_more();
   ConnectionPtr add_connection(Connection::Side side);
   Peer* dial(const kernel::PeerAddress& to);
-  [[nodiscard]] ConnectionPtr find_meeting(const std::string& address) const;
+  [[nodiscard]] ConnectionPtr find_unheard(const std::string& address) const;
   void touch(Connection& connection);
   void answer_overloaded(const kernel::PeerAddress& to, std::uint64_t sequence, std::size_t unsent);
   void lose_later(const kernel::PeerAddress& peer);
   void lose(kernel::PeerAddress peer);
-  void drop(Connection& connection);
   void note(kernel::LogLevel level, const std::string& text) const;
 
   void on_frame(Connection& connection, wire::PeerMessage message) override;

@@ -66,7 +66,7 @@ class Stranger {
 
 }  // namespace
 
-TEST_CASE("fabric: an entity calls others on every node, and a client sees the sum", "[.][node]") {
+TEST_CASE("fabric: an entity calls others on every node, and a client sees the sum", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};
   fabric.wait_for("ready 4 nodes");
@@ -80,7 +80,7 @@ TEST_CASE("fabric: an entity calls others on every node, and a client sees the s
   CHECK(nodes.size() == 4);
 }
 
-TEST_CASE("fabric: what a caller was told is there after the death of every process", "[.][node]") {
+TEST_CASE("fabric: what a caller was told is there after the death of every process", "[node]") {
   const ProjectDirectory project;
   std::vector<pid_t> pids;
   {
@@ -101,7 +101,7 @@ TEST_CASE("fabric: what a caller was told is there after the death of every proc
   for (int i = 0; i < 20; ++i) CHECK(client.call(client.get<Counter>(i)->get()) == (i == 7 ? 8 : i));
 }
 
-TEST_CASE("fabric: an ordered stop saves everything, and leaves nothing behind", "[.][node]") {
+TEST_CASE("fabric: an ordered stop saves everything, and leaves nothing behind", "[node]") {
   const ProjectDirectory project;
   {
     Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -120,7 +120,7 @@ TEST_CASE("fabric: an ordered stop saves everything, and leaves nothing behind",
   }
 }
 
-TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in order", "[.][node]") {
+TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in order", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) { options.grace = 1s; })};
   fabric.wait_for("ready 1 nodes");
@@ -140,7 +140,7 @@ TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in o
   CHECK_THROWS_AS(ended.get_future().get(), epic::Unavailable);
 }
 
-TEST_CASE("fabric: when a node is killed, each call ends, and nothing acknowledged is lost", "[.][node]") {
+TEST_CASE("fabric: when a node is killed, each call ends, and nothing acknowledged is lost", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -190,7 +190,7 @@ TEST_CASE("fabric: when a node is killed, each call ends, and nothing acknowledg
   CHECK(told > kCounters * kRounds / 2);
 }
 
-TEST_CASE("fabric: garbage on a node's socket is cut off, and the node goes on", "[.][node]") {
+TEST_CASE("fabric: garbage on a node's socket is cut off, and the node goes on", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -203,7 +203,7 @@ TEST_CASE("fabric: garbage on a node's socket is cut off, and the node goes on",
   CHECK(fabric.call("Counter/1", "add", {2}).at("result") == 2);
 }
 
-TEST_CASE("fabric: a long turn is reported while it lasts, with entity and method", "[.][node]") {
+TEST_CASE("fabric: a long turn is reported while it lasts, with entity and method", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused",
                     real_nodes("probe", 1, [](auto& options) { options.fabric.turn_report = 200ms; })};
@@ -213,7 +213,7 @@ TEST_CASE("fabric: a long turn is reported while it lasts, with entity and metho
   CHECK_THAT(fabric.wait_for("a turn of spin_for_ms"), Catch::Contains("Relay/busy"));
 }
 
-TEST_CASE("fabric: inspect tells a live entity from a stored one, and wakes neither", "[.][node]") {
+TEST_CASE("fabric: inspect tells a live entity from a stored one, and wakes neither", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.fabric.idle_age = 1ms; })};
   fabric.wait_for("ready 2 nodes");
@@ -232,7 +232,7 @@ TEST_CASE("fabric: inspect tells a live entity from a stored one, and wakes neit
   CHECK(fabric.stream("ls", {{"type", "Hoard"}}).empty());
 }
 
-TEST_CASE("fabric: a live entity is inspected with what it runs", "[.][node]") {
+TEST_CASE("fabric: a live entity is inspected with what it runs", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -248,7 +248,7 @@ TEST_CASE("fabric: a live entity is inspected with what it runs", "[.][node]") {
   CHECK(live.at("calls").at(0).at("state") == "running");
 }
 
-TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[.][node]") {
+TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[node]") {
   using epic::cluster::ControlErrorCode;
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -272,7 +272,7 @@ TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[.]
   CHECK(fabric.ask("types").at("types").as_array().size() == 3);
 }
 
-TEST_CASE("fabric: large arguments pass, and state that is too large is refused and undone", "[.][node]") {
+TEST_CASE("fabric: large arguments pass, and state that is too large is refused and undone", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};
   fabric.wait_for("ready 4 nodes");
@@ -285,7 +285,7 @@ TEST_CASE("fabric: large arguments pass, and state that is too large is refused 
   CHECK_THROWS_AS(client.call(client.get<Relay>("r")->echo(std::string(17u << 20, 'x'))), epic::BadArguments);
 }
 
-TEST_CASE("fabric: an idle node is small", "[.][node]") {
+TEST_CASE("fabric: an idle node is small", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};
   fabric.wait_for("ready 4 nodes");

@@ -37,6 +37,12 @@ namespace json = boost::json;
 namespace wire = epic::wire;
 using Clock = std::chrono::steady_clock;
 
+/// As a bad pointer would end it, sanitizer or not.
+void crash() {
+  ::signal(SIGSEGV, SIG_DFL);
+  ::raise(SIGSEGV);
+}
+
 class FakeNode {
  public:
   int run() {
@@ -104,7 +110,7 @@ class FakeNode {
       exit_code_ = 3;
       return false;
     }
-    if (module_ == "crash-once" && is_first()) ::raise(SIGSEGV);
+    if (module_ == "crash-once" && is_first()) crash();
     if (module_ == "silent-start") return true;
     listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
@@ -199,7 +205,7 @@ class FakeNode {
   bool call(std::uint64_t id, const std::string& entity, const json::object& body) {
     const auto& method = body.at("method").as_string();
     entities_.push_back(entity);
-    if (method == "crash") ::raise(SIGSEGV);
+    if (method == "crash") crash();
     if (method == "exit") {
       std::fputs("I have had enough\n", stderr);
       exit_code_ = 4;

@@ -123,14 +123,14 @@ TEST_CASE("sqlite wal: what commit() returned survives a power cut at any moment
 TEST_CASE("sqlite wal: a commit whose log a neighbour restarts before the sync is durable all the same", "[storage]") {
   const TempDir before;
   const TempDir after;
+  std::mt19937_64 coin(7);
+  bool is_in_between = false;  // outlives the stores: closing one syncs too
   ForgetfulDisk disk;
   const auto store = open_sqlite(before.file(), creating_on(disk));
   const auto neighbour = open_sqlite(before.file(), creating_on(disk));
   const ShardEpoch held = take(*store);
   must(neighbour->commit(batch_of({held}, {put("T", "first", "1")})));
 
-  std::mt19937_64 coin(7);
-  bool is_in_between = false;
   disk.before_sync = [&](const std::string& path) {
     if (is_in_between || !is_log(path)) return SQLITE_OK;
     is_in_between = true;

@@ -1,0 +1,31 @@
+#pragma once
+// BenchFabric: a supervisor and real nodes with the module of bench/modules, in a directory of its own.
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "epic/client.hpp"
+#include "support/temp_dir.hpp"
+
+namespace epic::bench {
+
+class BenchFabric {
+ public:
+  /// Returns when the nodes are ready. To be made before the process has threads. Throws std::runtime_error.
+  explicit BenchFabric(std::uint16_t node_count);
+  BenchFabric(const BenchFabric&) = delete;
+  BenchFabric& operator=(const BenchFabric&) = delete;
+  ~BenchFabric();
+
+  [[nodiscard]] Client connect() const { return Client::connect(directory_.path().string()); }
+  /// Of the live entities of a type: which node each is on.
+  [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;
+
+ private:
+  test::TempDir directory_;
+};
+
+}  // namespace epic::bench

@@ -1,0 +1,141 @@
+// A fabric of real processes beside the barest thing that does the same: a call to another node, durable increments.
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+
+#include "bench/bare_socket.hpp"
+#include "bench/bare_sqlite.hpp"
+#include "bench/bench_fabric.hpp"
+#include "bench/bench_support.hpp"
+#include "bench/modules/fabric_entities.hpp"
+
+using namespace epic::bench;
+using bench_module::Account;
+using bench_module::Caller;
+using bench_module::Echo;
+using epic::Client;
+using epic::test::TempDir;
+
+namespace {
+
+constexpr int kRounds = 5;
+constexpr int kCallers = 64;
+constexpr int kAccounts = 1'000;
+constexpr int kIncrements = 40'000;  // a round
+
+/// An Echo that is on another node than `caller`.
+epic::Ref<Echo> find_remote_echo(const BenchFabric& fabric, const Client& client, const epic::Ref<Caller>& caller) {
+  for (int key = 0; key < 16; ++key) client.call(caller->call_many(client.get<Echo>(key), 1));
+  const std::string home = fabric.list_nodes("Caller").at("Caller/c");
+  for (const auto& [name, node] : fabric.list_nodes("Echo"))
+    if (node != home) return client.get<Echo>(name.substr(name.find('/') + 1));
+  throw std::runtime_error("all entities are on one node");
+}
+
+void compare_remote_calls() {
+  BareSocketEcho bare;
+  const BenchFabric fabric(2);
+  const Client client = fabric.connect();
+  const auto caller = client.get<Caller>("c");
+  const auto echo = find_remote_echo(fabric, client, caller);
+  const auto patient = caller.with(std::chrono::hours(1));
+  compare({.title = "awaited call to another node, one at a time",
+           .subject = {"call",
+                       [&](std::uint64_t count) {
+                         keep(client.call(patient->call_many(echo, static_cast<std::int64_t>(count))));
+                       }},
+           .yardstick = {"64-byte round trip over a UNIX socket",
+                         [&bare](std::uint64_t count) {
+                           for (std::uint64_t i = 0; i < count; ++i) bare.round_trip();
+                         }},
+           .count = 2'000});
+}
+
+/// Callers that each wait for their increment before they make the next one.
+class Increments {
+ public:
+  explicit Increments(const Client& client) : client_(client) {}
+
+  struct Result {
+    double rows_per_second;
+    std::vector<double> latencies_ns;
+  };
+
+  Result run() {
+    const auto start = Clock::now();
+    for (int caller = 0; caller < kCallers; ++caller) make_next();
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return latencies_ns_.size() == kIncrements; });
+    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return {kIncrements / seconds, latencies_ns_};
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void make_next() {
+    epic::Ref<Account> account(0);
+    {
+      const std::lock_guard lock(mutex_);
+      if (started_ == kIncrements) return;
+      ++started_;
+      account = client_.get<Account>(static_cast<std::int64_t>(random_() % kAccounts));
+    }
+    client_.async_call<std::int64_t>(
+        account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
+          keep(result.get());
+          {
+            const std::lock_guard lock(mutex_);
+            latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
+            if (latencies_ns_.size() == kIncrements) ended_.notify_one();
+          }
+          make_next();
+        });
+  }
+
+  const Client& client_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::mt19937_64 random_{1};
+  int started_ = 0;
+  std::vector<double> latencies_ns_;
+};
+
+void compare_durable_increments() {
+  // 64 callers over four nodes: at most 16 of them wait for the same commit.
+  WriterLoad load{.batches = kIncrements / 4 / 16, .rows_per_batch = kCallers / 4, .entities = kAccounts};
+  const BenchFabric fabric(4);
+  std::vector<double> epic_rates;
+  std::vector<double> bare_rates;
+  std::vector<double> latencies;
+  for (int round = 0; round <= kRounds; ++round) {
+    const TempDir directory;
+    const double bare = run_writers(load, make_bare_sqlite_writers(directory.file(), load)).rows_per_second;
+    const Client client = fabric.connect();
+    const auto result = Increments(client).run();
+    if (round == 0) continue;  // activates
+    bare_rates.push_back(bare);
+    epic_rates.push_back(result.rows_per_second);
+    latencies.insert(latencies.end(), result.latencies_ns.begin(), result.latencies_ns.end());
+  }
+  const double epic_rate = percentile(epic_rates, 0.5);
+  const double bare_rate = percentile(bare_rates, 0.5);
+  print_table({{fmt::format("durable increments, {} entities, 4 nodes", kAccounts), "rows/s", "p50", "p99"},
+               {fmt::format("epic::Client, {} callers at once", kCallers), fmt::format("{:.0f}", epic_rate),
+                format_duration(percentile(latencies, 0.5)), format_duration(percentile(latencies, 0.99))},
+               {fmt::format("4 bare SQLite writers, {} rows a batch", load.rows_per_batch),
+                fmt::format("{:.0f}", bare_rate), "", ""},
+               {"ratio of rows/s", fmt::format("{:.2f}", epic_rate / bare_rate), "", ""}});
+}
+
+}  // namespace
+
+int main() {
+  print_warnings();
+  compare_remote_calls();
+  compare_durable_increments();
+}
