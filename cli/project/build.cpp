@@ -125,6 +125,23 @@ Result<void> run_cmake(const Context& context, const Project& project, std::vect
   return {};
 }
 
+// What to say when CMakeLists.txt makes no module of the name that epic.toml gives.
+Failure no_such_module(const Project& project, std::string what) {
+  return {
+      .code = ExitCode::build_failed,
+      .what = std::move(what),
+      .why = fmt::format("epic.toml names the module \"{}\", and CMakeLists.txt makes none of that name",
+                         project.manifest.module),
+      .help = {fmt::format("let CMakeLists.txt say epic_add_module(NAME {} …), or name its module with [modules] load",
+                           project.manifest.module)}};
+}
+
+// Ninja's words, and those of Make.
+bool is_unknown_target(const Project& project) {
+  const std::string log = read_text(project.paths.build_log());
+  return log.find("unknown target") != std::string::npos || log.find("No rule to make target") != std::string::npos;
+}
+
 // Loads the module as a node will, and keeps what it says of itself.
 Result<void> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
@@ -159,8 +176,8 @@ std::string shorten_build_log(std::string_view log, std::size_t count_max) {
   for (std::string line; std::getline(stream, line);) {
     const bool begins = line.find(": error:") != std::string::npos ||
                         line.find(": fatal error:") != std::string::npos || line.starts_with("CMake Error") ||
-                        line.find("error: undefined symbol") != std::string::npos ||
-                        line.find("undefined reference") != std::string::npos;
+                        line.find("undefined reference") != std::string::npos ||
+                        line.find("multiple definition") != std::string::npos;
     if (begins) {
       ++count;
       lines_left = count <= count_max ? kLinesEach : 0;
@@ -220,15 +237,13 @@ Result<Built> build_project(const Context& context, const Project& project, cons
       return std::unexpected(std::move(done.error()));
   if (auto done = run_cmake(context, project,
                             {"--build", project.paths.build().string(), "--target", project.manifest.module}, "built");
-      !done)
+      !done) {
+    if (is_unknown_target(project))
+      return fail(no_such_module(project, fmt::format("{} could not be built", project.manifest.name)));
     return std::unexpected(std::move(done.error()));
+  }
   if (!fs::exists(built.module))
-    return fail({.code = ExitCode::build_failed,
-                 .what = fmt::format("the build made no {}", built.module.string()),
-                 .why = fmt::format("epic.toml names the module \"{}\"", project.manifest.module),
-                 .help = {fmt::format(
-                     "let CMakeLists.txt say epic_add_module(NAME {} …), or name its module with [modules] load",
-                     project.manifest.module)}});
+    return fail(no_such_module(project, fmt::format("the build made no {}", built.module.string())));
   if (auto described = describe_module(context, project); !described)
     return std::unexpected(std::move(described.error()));
   std::ofstream(listing_file(project), std::ios::binary) << listing;

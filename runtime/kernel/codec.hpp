@@ -32,7 +32,7 @@ class Codec {
   virtual ~Codec() = default;
 
   /// Appends the encoding of `object`, a value of `type`, to `out`. Equal values give equal bytes for ordered
-  /// containers.
+  /// containers. Throws std::length_error, a sentence, for a value that nests too deeply or is too large to write.
   virtual void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const = 0;
 
   /// Fills `object`, default-constructed, from bytes that were written with `written_with`. Never reads outside

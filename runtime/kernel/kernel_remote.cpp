@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 #include <algorithm>
 
 #include "kernel/errors.hpp"
@@ -91,7 +93,11 @@ void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
                    .patience_ns = record->deadline_ns - now_ns_,
                    .chain = chain_of(record->caller),
                    .arguments = {}};
-  codec_.encode(record->method->arguments(), record->arguments(), call.arguments);
+  try {
+    codec_.encode(record->method->arguments(), record->arguments(), call.arguments);
+  } catch (const std::length_error& error) {
+    return fail(*record, ErrorCode::bad_arguments, fmt::format("{} was not sent: {}", describe(*record), error.what()));
+  }
   if (call.arguments.size() > limits::kArgumentsBytesMax)
     return fail(*record, ErrorCode::bad_arguments,
                 fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most", describe(*record),
@@ -222,7 +228,14 @@ ReplyMessage Kernel::make_reply(Record& record) {
     reply.outcome = describe_thrown(thrown);
   } else if (record.method->result != nullptr) {
     ResultPart result;
-    codec_.encode(record.method->result(), record.result(), result.bytes);
+    try {
+      codec_.encode(record.method->result(), record.result(), result.bytes);
+    } catch (const std::length_error& error) {
+      reply.outcome = ErrorPart{
+          ErrorCode::call_failed, "epic::Error",
+          fmt::format("the result of {} cannot be sent: {}; the method has run", describe(record), error.what())};
+      return reply;
+    }
     if (result.bytes.size() > limits::kArgumentsBytesMax)
       reply.outcome = ErrorPart{ErrorCode::call_failed, "epic::Error",
                                 fmt::format("the result of {} has {} bytes, and {} is the most; the method has run",

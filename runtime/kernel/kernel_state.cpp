@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 #include <algorithm>
 #include <set>
 
@@ -110,7 +112,11 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     activation.state_bytes = 0;
   } else {
     std::vector<std::byte> bytes;
-    codec_.encode(info.state, info.object(activation.entity), bytes);
+    try {
+      codec_.encode(info.state, info.object(activation.entity), bytes);
+    } catch (const std::length_error&) {
+      return Sealed::too_large;
+    }
     if (bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
     const Hash128 hash = hash128(bytes);
     if (activation.has_saved && hash == activation.saved_hash) return Sealed::unchanged;
@@ -132,10 +138,11 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
     const auto result = results.find(provisional.origin);
     if (result != results.end() && result->second == Sealed::too_large) {
       const Activation* activation = activations_.find(provisional.origin);
-      let_out_error(std::move(provisional.item),
-                    fmt::format("the change to {} was refused and undone: its encoded state is above {} bytes",
-                                activation == nullptr ? std::string("the entity") : activation->name->text,
-                                limits::kStateBytesMax));
+      let_out_error(
+          std::move(provisional.item),
+          fmt::format(
+              "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply",
+              activation == nullptr ? std::string("the entity") : activation->name->text, limits::kStateBytesMax));
       continue;
     }
     const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;

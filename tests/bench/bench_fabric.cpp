@@ -1,5 +1,11 @@
 #include "bench/bench_fabric.hpp"
 
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <stdexcept>
 
 #include "cluster/control_client.hpp"
@@ -14,6 +20,12 @@ cluster::ControlClient control_of(const test::TempDir& directory) {
   auto client = cluster::ControlClient::connect(directory.path() / ".epic" / "control.sock");
   if (!client) throw std::runtime_error(client.error().message);
   return std::move(*client);
+}
+
+boost::json::array list_processes(const test::TempDir& directory) {
+  const auto ps = control_of(directory).request("ps", boost::json::object{});
+  if (!ps) throw std::runtime_error(ps.error().message);
+  return ps->at("nodes").as_array();
 }
 
 }  // namespace
@@ -34,7 +46,7 @@ BenchFabric::BenchFabric(std::uint16_t node_count) {
 
 BenchFabric::~BenchFabric() {
   try {
-    [[maybe_unused]] const auto stopped = control_of(directory_).request("stop", {});
+    [[maybe_unused]] const auto stopped = control_of(directory_).request("stop", boost::json::object{});
   } catch (const std::exception&) {  // it is gone already
   }
 }
@@ -48,6 +60,25 @@ std::map<std::string, std::string> BenchFabric::list_nodes(std::string_view type
   });
   if (!done) throw std::runtime_error(done.error().message);
   return nodes;
+}
+
+void BenchFabric::kill_node(std::string_view name) const {
+  for (const auto& node : list_processes(directory_))
+    if (node.at("node").as_string() == name) ::kill(node.at("pid").to_number<pid_t>(), SIGKILL);
+}
+
+void BenchFabric::wait_until_level() const {
+  const auto is_level = [this] {
+    std::int64_t least = INT64_MAX;
+    std::int64_t most = 0;
+    for (const auto& node : list_processes(directory_)) {
+      if (node.at("state").as_string() != "ready") return false;
+      least = std::min(least, node.at("shards").to_number<std::int64_t>());
+      most = std::max(most, node.at("shards").to_number<std::int64_t>());
+    }
+    return most - least <= 1;
+  };
+  while (!is_level()) ::poll(nullptr, 0, 50);
 }
 
 }  // namespace epic::bench

@@ -24,6 +24,11 @@ class BenchFabric {
   /// Of the live entities of a type: which node each is on.
   [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;
 
+  /// With SIGKILL; its supervisor starts it again.
+  void kill_node(std::string_view name) const;
+  /// Until all nodes are ready and own equally many shards.
+  void wait_until_level() const;
+
  private:
   test::TempDir directory_;
 };

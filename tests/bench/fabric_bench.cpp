@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <random>
 #include <stdexcept>
@@ -132,10 +133,69 @@ void compare_durable_increments() {
                {"ratio of rows/s", fmt::format("{:.2f}", epic_rate / bare_rate), "", ""}});
 }
 
+/// Calls that are made again, each until it succeeds, by the accounts of a node that is killed.
+class Failover {
+ public:
+  explicit Failover(const Client& client) : client_(client) {}
+
+  /// Nanoseconds from the kill to the first answer of each account.
+  std::vector<double> run(const std::vector<std::string>& keys, const std::function<void()>& kill) {
+    kill();
+    killed_ = Clock::now();
+    for (const std::string& key : keys) call(key);
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [&] { return times_ns_.size() == keys.size(); });
+    return times_ns_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void call(const std::string& key) {
+    client_.async_call<std::int64_t>(
+        client_.get<Account>(key)->add(1), [this, key](epic::CallResult<std::int64_t> result) {
+          try {
+            keep(result.get());
+          } catch (const epic::Error&) {
+            return call(key);
+          }
+          const std::lock_guard lock(mutex_);
+          times_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - killed_).count());
+          ended_.notify_one();
+        });
+  }
+
+  const Client& client_;
+  Clock::time_point killed_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::vector<double> times_ns_;
+};
+
+void measure_failover() {
+  const BenchFabric fabric(4);
+  const Client client = fabric.connect();
+  for (int key = 0; key < kAccounts; ++key) client.call(client.get<Account>(key)->add(1));
+  std::vector<double> times;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string victim = fmt::format("node-{}", round % 4 + 1);
+    std::vector<std::string> keys;
+    for (const auto& [name, node] : fabric.list_nodes("Account"))
+      if (node == victim) keys.push_back(name.substr(name.find('/') + 1));
+    const auto answers = Failover(client).run(keys, [&] { fabric.kill_node(victim); });
+    times.insert(times.end(), answers.begin(), answers.end());
+    fabric.wait_until_level();
+  }
+  print_table({{"from kill -9 of a node to the first answer", "p50", "p99", "slowest"},
+               {fmt::format("{} accounts of {} nodes", times.size(), kRounds), format_duration(percentile(times, 0.5)),
+                format_duration(percentile(times, 0.99)), format_duration(percentile(times, 1.0))}});
+}
+
 }  // namespace
 
 int main() {
   print_warnings();
   compare_remote_calls();
   compare_durable_increments();
+  measure_failover();
 }
