@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "kernel/assert.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel_scope.hpp"
 #include "kernel/placement_hash.hpp"
@@ -13,8 +14,6 @@
 namespace epic::kernel {
 
 namespace {
-
-thread_local Kernel* t_kernel = nullptr;
 
 /// Tells the kernels of one process apart in the names' shortcuts; what the number is matters to nobody.
 std::uint64_t next_kernel_tag() {
@@ -24,9 +23,13 @@ std::uint64_t next_kernel_tag() {
 
 }  // namespace
 
-Kernel::Scope::Scope(Kernel& kernel) : previous_(std::exchange(t_kernel, &kernel)) {}
-Kernel::Scope::~Scope() { t_kernel = previous_; }
-Kernel* Kernel::current_kernel() { return t_kernel; }
+Kernel::Scope::Scope(Kernel& kernel) : previous_(std::exchange(t_current_, &kernel)) {}
+Kernel::Scope::~Scope() { t_current_ = previous_; }
+
+void die_without_kernel(const char* what) {
+  EPIC_ASSERT(false, "{} was used on a thread that runs no entities", what);
+  std::abort();
+}
 
 Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
     : options_(std::move(options)),

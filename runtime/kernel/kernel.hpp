@@ -177,9 +177,10 @@ class Kernel {
   [[nodiscard]] Record* current() const { return current_; }
   [[nodiscard]] CallId id_of(const Record& record) const;
   void log(LogLevel level, std::string_view message);
-  [[nodiscard]] static Kernel* current_kernel();
+  [[nodiscard]] static Kernel* current_kernel() { return t_current_; }
 
  private:
+  static inline constinit thread_local Kernel* t_current_ = nullptr;
   struct Scope;
   struct RunItem {
     RecordRef record;        // to start, or whose execution goes on
@@ -205,6 +206,7 @@ class Kernel {
 
   // kernel_calls.cpp
   bool admit(Record& record);
+  void refuse_for_load(Record& record);
   std::coroutine_handle<> route(RecordRef record, bool may_run_now);
   std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);

@@ -19,9 +19,11 @@ std::string seconds_text(std::int64_t nanoseconds) {
 
 }  // namespace
 
+// What every call passes through is one function, always_inline: a tenth of its time, measured with local_call_bench.
+
 // ---- beginning ----
 
-std::coroutine_handle<> Kernel::begin_call(Record& record, detail::Waiter& waiter) {
+[[gnu::always_inline]] std::coroutine_handle<> Kernel::begin_call(Record& record, detail::Waiter& waiter) {
   end_turn();
   waiter.execution = current_;
   waiter.remaining = 1;
@@ -46,7 +48,7 @@ std::coroutine_handle<> Kernel::begin_call(Record& record, detail::Waiter& waite
 }
 
 /// The short way, for most calls there are: the entity is live and free, and nothing that came before is waiting.
-bool Kernel::may_start_now(const Record& record, const Activation& activation) const {
+[[gnu::always_inline]] bool Kernel::may_start_now(const Record& record, const Activation& activation) const {
   return activation.state == Activation::State::active && activation.queued == 0 && activation.waiting.empty() &&
          !record.is_exclusive && !activation.type->info->class_exclusive && direct_calls_left_ > 0;
 }
@@ -67,15 +69,19 @@ void Kernel::begin_detached(Record& record) {
   }
 }
 
+void Kernel::refuse_for_load(Record& record) {
+  record.state = Record::State::ended;
+  record.failure = make_exception(
+      ErrorCode::overloaded,
+      fmt::format("{} was not started: this node has {} calls under way", describe(record), calls_.size()));
+}
+
 /// Gives the record its number and deadline and a place in the table. False: it has failed already.
-bool Kernel::admit(Record& record) {
+[[gnu::always_inline]] bool Kernel::admit(Record& record) {
   record.sequence = next_sequence_++;
   record.observed = observed_by(current_).value;
   if (calls_.size() >= limits::kPendingCallsMax) {
-    record.state = Record::State::ended;
-    record.failure = make_exception(
-        ErrorCode::overloaded,
-        fmt::format("{} was not started: this node has {} calls under way", describe(record), calls_.size()));
+    refuse_for_load(record);
     return false;
   }
   record.has_custom_deadline = record.patience_ns != 0;
@@ -153,7 +159,7 @@ const Record* Kernel::find_in_chain(const Record& record, const std::vector<Reco
 }
 
 /// The method's first turn begins. What the caller has observed, the callee has observed from here on.
-std::coroutine_handle<> Kernel::start(Record& record, Activation* activation) {
+[[gnu::always_inline]] std::coroutine_handle<> Kernel::start(Record& record, Activation* activation) {
   record.state = Record::State::running;
   if (activation != nullptr) {
     activation->observed = std::max(activation->observed, CommitNumber{record.observed});
@@ -174,7 +180,7 @@ std::coroutine_handle<> Kernel::start(Record& record, Activation* activation) {
 // ---- turns ----
 
 /// The code of the current execution has reached a yield point.
-void Kernel::end_turn() {
+[[gnu::always_inline]] void Kernel::end_turn() {
   ++stats_.turns;
   if (current_ == nullptr || current_->is_read_only) return;
   Activation* activation = activation_of(current_);
@@ -208,7 +214,7 @@ void Kernel::stop_waiting(Record& record, detail::Waiter& waiter) {
 // ---- ending ----
 
 /// The method's outermost frame is at its end. Returns what runs next: whoever awaited it.
-std::coroutine_handle<> Kernel::finish_call(Record& record) {
+[[gnu::always_inline]] std::coroutine_handle<> Kernel::finish_call(Record& record) {
   end_turn();
   record.destroy_frame();
   if (record.site == nullptr && !record.is_abandoned && !record.holds_lock && record.waiter != nullptr) {
@@ -227,7 +233,7 @@ std::coroutine_handle<> Kernel::finish_call(Record& record) {
 }
 
 /// The short way, for a call inside the node that somebody awaits.
-std::coroutine_handle<> Kernel::finish_plain(Record& record) {
+[[gnu::always_inline]] std::coroutine_handle<> Kernel::finish_plain(Record& record) {
   Activation* const activation = activation_of(&record);
   detail::Waiter* const waiter = std::exchange(record.waiter, nullptr);
   record.state = Record::State::ended;
@@ -370,3 +376,16 @@ std::vector<ChainLink> Kernel::chain_of(const Record* record) const {
 }
 
 }  // namespace epic::kernel
+
+namespace epic::detail {
+
+// Every call passes through these two. They are here and not in user_api.cpp so that they become one with what they
+// call.
+
+std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept {
+  return kernel::here("a call").begin_call(record, waiter);
+}
+
+std::coroutine_handle<> finish_call(CallRecord& record) noexcept { return kernel::here("a Task").finish_call(record); }
+
+}  // namespace epic::detail

@@ -1,5 +1,5 @@
 #pragma once
-// Scope: while it lives, its kernel is the thread's current one.
+// Scope: while it lives, its kernel is the thread's current one. here(): that one.
 
 #include "kernel/kernel.hpp"
 
@@ -14,5 +14,15 @@ struct Kernel::Scope {
  private:
   Kernel* previous_;
 };
+
+[[noreturn, gnu::cold]] void die_without_kernel(const char* what);
+
+/// The thread's current kernel, for `what` of the user's that needs one.
+inline Kernel& here(const char* what) {
+  Kernel* const kernel = Kernel::current_kernel();
+  if (kernel == nullptr) [[unlikely]]
+    die_without_kernel(what);
+  return *kernel;
+}
 
 }  // namespace epic::kernel

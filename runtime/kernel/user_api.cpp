@@ -5,30 +5,17 @@
 #include <stdexcept>
 
 #include "epic/epic.hpp"
-#include "kernel/assert.hpp"
-#include "kernel/kernel.hpp"
+#include "kernel/kernel_scope.hpp"
 
 namespace epic {
 
-namespace {
-
-kernel::Kernel& here(const char* what) {
-  kernel::Kernel* kernel = kernel::Kernel::current_kernel();
-  EPIC_ASSERT(kernel != nullptr, "{} was used on a thread that runs no entities", what);
-  return *kernel;
-}
-
-}  // namespace
+using kernel::here;
 
 namespace detail {
 
-CallRecord::~CallRecord() { delete site; }
+void delete_site(CallSite* site) noexcept { delete site; }
 
-std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept {
-  return here("a call").begin_call(record, waiter);
-}
 void begin_detached(CallRecord& record) { here("spawn or gather").begin_detached(record); }
-std::coroutine_handle<> finish_call(CallRecord& record) noexcept { return here("a Task").finish_call(record); }
 bool wait_for(CallRecord& record, Waiter& waiter) noexcept { return here("co_await").wait_for(record, waiter); }
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept {
   if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) kernel->stop_waiting(record, waiter);

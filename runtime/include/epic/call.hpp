@@ -41,6 +41,9 @@ struct Waiter {
   bool is_queued = false;  // in the run queue, to go on
 };
 
+struct CallSite;
+void delete_site(CallSite* site) noexcept;
+
 /// Non-virtual part first: what the kernel touches on every call.
 class CallRecord {
  public:
@@ -93,7 +96,9 @@ class CallRecord {
 
  protected:
   CallRecord() = default;
-  virtual ~CallRecord();
+  virtual ~CallRecord() {
+    if (site != nullptr) delete_site(site);
+  }
 };
 
 /// Owner of one count of a record. Execution thread only.
