@@ -1,6 +1,7 @@
 #include "cluster/supervisor/control_verbs.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ constexpr std::chrono::seconds kQuestionPatience{10};
 constexpr std::chrono::minutes kListPatience{10};
 /// The node ends a call at its deadline, with a better message; this is for when it does not.
 constexpr std::chrono::seconds kCallMargin{2};
+constexpr std::uint64_t kNodesMax = 64;
 constexpr milliseconds kCallPatienceMax{std::chrono::hours(24)};
 
 std::int64_t count_ms(std::chrono::nanoseconds duration) {
@@ -101,15 +103,20 @@ json::object to_json(const wire::LogLine& line) {
 ControlVerbs::ControlVerbs(ControlVerbsParts parts) : parts_(std::move(parts)) {}
 
 void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
-  static constexpr std::array<std::pair<std::string_view, Verb>, 9> kVerbs = {{{"ping", &ControlVerbs::ping},
-                                                                               {"ps", &ControlVerbs::ps},
-                                                                               {"nodes", &ControlVerbs::nodes},
-                                                                               {"logs", &ControlVerbs::logs},
-                                                                               {"stop", &ControlVerbs::stop},
-                                                                               {"inspect", &ControlVerbs::inspect},
-                                                                               {"call", &ControlVerbs::call},
-                                                                               {"ls", &ControlVerbs::ls},
-                                                                               {"types", &ControlVerbs::types}}};
+  static constexpr std::array<std::pair<std::string_view, Verb>, 14> kVerbs = {{{"ping", &ControlVerbs::ping},
+                                                                                {"ps", &ControlVerbs::ps},
+                                                                                {"nodes", &ControlVerbs::nodes},
+                                                                                {"logs", &ControlVerbs::logs},
+                                                                                {"stop", &ControlVerbs::stop},
+                                                                                {"kill", &ControlVerbs::kill},
+                                                                                {"pause", &ControlVerbs::pause},
+                                                                                {"resume", &ControlVerbs::resume},
+                                                                                {"drain", &ControlVerbs::drain},
+                                                                                {"scale", &ControlVerbs::scale},
+                                                                                {"inspect", &ControlVerbs::inspect},
+                                                                                {"call", &ControlVerbs::call},
+                                                                                {"ls", &ControlVerbs::ls},
+                                                                                {"types", &ControlVerbs::types}}};
   const auto verb = std::ranges::find(kVerbs, request.verb, &std::pair<std::string_view, Verb>::first);
   if (verb == kVerbs.end())
     return reply.fail(ControlStatus::bad_request,
@@ -129,7 +136,7 @@ void ControlVerbs::ping(const Body&, ControlReply reply) {
                             {"directory", parts_.options.project_directory.string()},
                             {"module", parts_.options.module_path.string()},
                             {"fabric", parts_.fleet.fabric_id()},
-                            {"nodes", parts_.options.node_count},
+                            {"nodes", std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted)},
                             {"shards", parts_.options.shard_count},
                             {"logs", parts_.logs.directory().string()},
                             {"started_at", wire::format_time(started_time_)}});
@@ -143,7 +150,7 @@ void ControlVerbs::ps(const Body&, ControlReply reply) {
     nodes.push_back(
         json::object{{"node", slot.name},
                      {"pid", is_alive ? json::value(slot.process->pid()) : json::value(nullptr)},
-                     {"state", to_string(slot.state)},
+                     {"state", describe_state(slot)},
                      {"shards", parts_.shards.count_owned(slot.id)},
                      {"entities", slot.heartbeat.entities},
                      {"calls", slot.heartbeat.calls_in_flight},
@@ -177,10 +184,7 @@ void ControlVerbs::nodes(const Body&, ControlReply reply) {
 
 void ControlVerbs::logs(const Body& body, ControlReply reply) {
   const std::string node = text_at(body, "node");
-  const auto& slots = parts_.fleet.slots();
-  if (!node.empty() && node != "supervisor" && std::ranges::find(slots, node, &NodeSlot::name) == slots.end())
-    return reply.fail(ControlStatus::not_found,
-                      fmt::format("There is no node '{}': the nodes are node-1 to {}.", node, slots.back().name));
+  if (!node.empty() && node != "supervisor" && find_slot(body, reply) == nullptr) return;
   const auto tail = count_at(body, "tail", LogHub::kRecentLinesMax);
   if (!tail) return reply.fail(ControlStatus::bad_request, tail.error());
 
@@ -206,6 +210,65 @@ void ControlVerbs::stop(const Body&, ControlReply reply) {
   parts_.stop("asked to by 'epic stop'");
 }
 
+/// The slot that 'node' names; null, and the reply has failed, when there is none.
+const NodeSlot* ControlVerbs::find_slot(const Body& body, const ControlReply& reply) const {
+  const std::string node = text_at(body, "node");
+  const auto& slots = parts_.fleet.slots();
+  const auto slot = std::ranges::find(slots, node, &NodeSlot::name);
+  if (slot != slots.end()) return &*slot;
+  reply.fail(ControlStatus::not_found,
+             fmt::format("There is no node '{}': the nodes are node-1 to {}.", node, slots.back().name));
+  return nullptr;
+}
+
+void ControlVerbs::signal(const Body& body, int number, const ControlReply& reply) {
+  const NodeSlot* slot = find_slot(body, reply);
+  if (slot == nullptr) return;
+  const auto pid = parts_.fleet.signal(slot->id, number);
+  if (!pid) return reply.fail(ControlStatus::failed, pid.error());
+  reply.finish(json::object{{"node", slot->name}, {"pid", *pid}});
+}
+
+void ControlVerbs::kill(const Body& body, ControlReply reply) { signal(body, SIGKILL, reply); }
+void ControlVerbs::pause(const Body& body, ControlReply reply) { signal(body, SIGSTOP, reply); }
+void ControlVerbs::resume(const Body& body, ControlReply reply) { signal(body, SIGCONT, reply); }
+
+void ControlVerbs::drain(const Body& body, ControlReply reply) {
+  const NodeSlot* slot = find_slot(body, reply);
+  if (slot == nullptr) return;
+  if (const auto done = parts_.drain(slot->id); !done) return reply.fail(ControlStatus::failed, done.error());
+  waiting_.push_back({.is_done = [slot] { return slot->process == nullptr || slot->is_wanted; },
+                      .answer = {{"node", slot->name}},
+                      .reply = std::move(reply)});
+}
+
+void ControlVerbs::scale(const Body& body, ControlReply reply) {
+  const auto count = count_at(body, "nodes", 0);
+  if (!count) return reply.fail(ControlStatus::bad_request, count.error());
+  if (*count == 0 || *count > kNodesMax)
+    return reply.fail(ControlStatus::bad_request,
+                      fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, *count));
+  if (const auto done = parts_.scale(static_cast<std::uint16_t>(*count)); !done)
+    return reply.fail(ControlStatus::failed, done.error());
+  waiting_.push_back({.is_done =
+                          [this] {
+                            return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
+                              return slot.is_wanted ? slot.state == NodeState::ready : slot.process == nullptr;
+                            });
+                          },
+                      .answer = {{"nodes", *count}},
+                      .reply = std::move(reply)});
+}
+
+void ControlVerbs::on_tick() {
+  std::erase_if(waiting_, [](const Waiting& one) {
+    if (!one.reply.is_open()) return true;
+    if (!one.is_done()) return false;
+    one.reply.finish(one.answer);
+    return true;
+  });
+}
+
 void ControlVerbs::on_node_ended(const std::string& node) {
   for (const ControlReply& watcher : stop_watchers_) watcher.part(json::object{{"node", node}, {"event", "stopped"}});
 }
@@ -214,6 +277,8 @@ void ControlVerbs::on_all_ended() {
   for (const ControlReply& watcher : stop_watchers_)
     watcher.finish(json::object{{"node", "supervisor"}, {"event", "stopped"}});
   for (const ControlReply& follower : log_followers_) follower.finish();
+  for (const Waiting& one : waiting_) one.reply.fail(ControlStatus::failed, "The fabric has stopped.");
+  waiting_.clear();
   stop_watchers_.clear();
   log_followers_.clear();
 }

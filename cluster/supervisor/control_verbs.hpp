@@ -4,6 +4,7 @@
 // Some verbs it answers from what it knows; those about entities go to nodes, by way of NodeRequests.
 
 #include <chrono>
+#include <expected>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,11 +21,14 @@ namespace epic::cluster {
 /// What the verbs look at and act on; all outlive ControlVerbs.
 struct ControlVerbsParts {
   const SupervisorOptions& options;
-  const Fleet& fleet;
+  Fleet& fleet;
   const ShardTable& shards;
   const SetupRunner& setup;
   LogHub& logs;
   NodeRequests& requests;
+  /// The errors are sentences.
+  std::function<std::expected<void, std::string>(kernel::NodeId)> drain;
+  std::function<std::expected<void, std::string>(std::uint16_t node_count)> scale;
   std::function<void(std::string why)> stop;
 };
 
@@ -34,6 +38,8 @@ class ControlVerbs {
   explicit ControlVerbs(ControlVerbsParts parts);
 
   void handle(const ControlRequest& request, ControlReply reply);
+  /// Answers those who wait for a drained or a new node.
+  void on_tick();
   /// Tells those who wait for the end of an ordered stop.
   void on_node_ended(const std::string& node);
   /// All nodes are gone: ends every stream.
@@ -48,6 +54,14 @@ class ControlVerbs {
   void nodes(const Body& body, ControlReply reply);
   void logs(const Body& body, ControlReply reply);
   void stop(const Body& body, ControlReply reply);
+  void kill(const Body& body, ControlReply reply);
+  void pause(const Body& body, ControlReply reply);
+  void resume(const Body& body, ControlReply reply);
+  void drain(const Body& body, ControlReply reply);
+  void scale(const Body& body, ControlReply reply);
+
+  [[nodiscard]] const NodeSlot* find_slot(const Body& body, const ControlReply& reply) const;
+  void signal(const Body& body, int number, const ControlReply& reply);
   void inspect(const Body& body, ControlReply reply);
   void call(const Body& body, ControlReply reply);
   void ls(const Body& body, ControlReply reply);
@@ -59,6 +73,13 @@ class ControlVerbs {
   ControlVerbsParts parts_;
   std::chrono::steady_clock::time_point started_at_ = std::chrono::steady_clock::now();
   std::chrono::system_clock::time_point started_time_ = std::chrono::system_clock::now();
+  struct Waiting {
+    std::function<bool()> is_done;
+    boost::json::object answer;
+    ControlReply reply;
+  };
+
+  std::vector<Waiting> waiting_;
   std::vector<ControlReply> stop_watchers_;
   std::vector<ControlReply> log_followers_;
 };

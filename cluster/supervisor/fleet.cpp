@@ -2,6 +2,8 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <string.h>
 
 #include <algorithm>
 #include <array>
@@ -36,6 +38,12 @@ std::string quote_lines(const std::deque<std::string>& lines) {
 
 std::string_view to_string(NodeState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 
+std::string_view describe_state(const NodeSlot& slot) {
+  if (slot.is_paused) return "paused";
+  if (slot.state == NodeState::ready && !slot.is_wanted) return to_string(NodeState::draining);
+  return to_string(slot.state);
+}
+
 NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPolicy restart,
                    boost::asio::io_context& context)
     : id(number),
@@ -48,6 +56,7 @@ Fleet::Fleet(boost::asio::io_context& context, const SupervisorOptions& options,
              std::uint64_t run, LocalCoordination& coordination, LogHub& logs, Events events)
     : context_(context),
       options_(options),
+      paths_(paths),
       run_(run),
       coordination_(coordination),
       logs_(logs),
@@ -71,6 +80,7 @@ void Fleet::start(NodeSlot& slot) {
   slot.refusal.reset();
   slot.last_lines.clear();
   slot.is_turn_reported = false;
+  slot.is_paused = false;
   std::error_code ignored;
   std::filesystem::remove(slot.socket, ignored);
 
@@ -180,10 +190,11 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   std::error_code ignored;
   std::filesystem::remove(slot.socket, ignored);
   slot.heartbeat = {};
+  slot.is_paused = false;
   slot.last_exit = slot.kill_reason.empty() ? end.text() : fmt::format("{} ({})", end.text(), slot.kill_reason);
   const std::string what = fmt::format("{} {}", slot.name, slot.last_exit);
 
-  const bool is_wanted_end = is_stopping_ && end.signal == 0 && end.exit_code == 0;
+  const bool is_wanted_end = (is_stopping_ || !slot.is_wanted) && end.signal == 0 && end.exit_code == 0;
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
   if (is_wanted_end)
     say(LogLevel::info, fmt::format("{} has stopped.", slot.name));
@@ -196,7 +207,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   if (before == NodeState::starting) ++slot.failed_starts;
   if (!is_stopping_ && !is_started_ && before == NodeState::starting)
     on_end_before_started(slot, end, what);
-  else if (!is_stopping_)
+  else if (!is_stopping_ && slot.is_wanted)
     restart_later(slot);
   events_.on_ended(slot.id);
 }
@@ -239,6 +250,43 @@ void Fleet::stop_all(std::chrono::nanoseconds grace) {
       slot.state = NodeState::stopped;
     }
   }
+}
+
+std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
+  NodeSlot& slot = at(node);
+  if (!slot.process || !slot.process->try_signal(number))
+    return std::unexpected(
+        fmt::format("{} has no process just now: it is in the state '{}'.", slot.name, describe_state(slot)));
+  if (number == SIGSTOP) slot.is_paused = true;
+  if (number == SIGCONT) slot.is_paused = false;
+  if (number == SIGKILL && slot.kill_reason.empty()) slot.kill_reason = "asked to by 'epic kill'";
+  say(LogLevel::info, fmt::format("{} gets SIG{}, as it was asked for.", slot.name, ::sigabbrev_np(number)));
+  return slot.process->pid();
+}
+
+void Fleet::unwant(NodeId node) {
+  NodeSlot& slot = at(node);
+  slot.is_wanted = false;
+  if (slot.state == NodeState::backoff) {
+    slot.timer.cancel();
+    slot.state = NodeState::stopped;
+  } else if (slot.state == NodeState::starting) {
+    slot.process->kill();  // it owns nothing yet
+  }
+}
+
+void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
+  NodeSlot& slot = at(node);
+  if (slot.is_wanted || slot.state != NodeState::ready) return;
+  slot.state = NodeState::draining;
+  if (!slot.process->try_send(wire::Stop{grace})) slot.process->kill();
+}
+
+void Fleet::want(NodeId node) {
+  if (node.value > slots_.size()) slots_.emplace_back(node, paths_.node_socket(node), options_.restart, context_);
+  NodeSlot& slot = at(node);
+  slot.is_wanted = true;
+  if (slot.state == NodeState::stopped && !slot.process && !is_stopping_) start(slot);
 }
 
 void Fleet::kill_all() {

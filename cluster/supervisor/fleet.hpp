@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,10 +59,15 @@ struct NodeSlot {
   std::optional<wire::StartFailed> refusal;  // what it said about not starting
   std::deque<std::string> last_lines;        // of its output
   bool is_turn_reported = false;
-  int failed_starts = 0;  // in a row
+  bool is_wanted = true;   // false: when its process has ended, none is started
+  bool is_paused = false;  // by SIGSTOP
+  int failed_starts = 0;   // in a row
   Backoff backoff;
   boost::asio::steady_timer timer;  // until it is started again
 };
+
+/// As `epic ps` shows it: the state, or "paused", or "draining" while its shards still move.
+[[nodiscard]] std::string_view describe_state(const NodeSlot& slot);
 
 /// Prefix of the members' keys in coordination; the node's number follows, and the value is its incarnation.
 inline constexpr std::string_view kMemberPrefix = "members/";
@@ -90,6 +96,15 @@ class Fleet {
   void stop_all(std::chrono::nanoseconds grace);
   void kill_all();
 
+  /// For a slot that exists. The error is a sentence: it has no process now.
+  [[nodiscard]] std::expected<pid_t, std::string> signal(kernel::NodeId node, int number);
+  /// Its process, if it is ready, goes on until stop_unwanted(); no other is started.
+  void unwant(kernel::NodeId node);
+  /// Asks an unwanted node to stop in order.
+  void stop_unwanted(kernel::NodeId node, std::chrono::nanoseconds grace);
+  /// Makes the slot if it is new, and starts a process if it has none. The slots below it must exist.
+  void want(kernel::NodeId node);
+
   void send(kernel::NodeId node, const wire::ToNode& message);
   /// Looks after silent nodes and endless turns.
   void on_tick(TimePoint now);
@@ -103,6 +118,7 @@ class Fleet {
   [[nodiscard]] std::string fabric_id() const;
 
  private:
+  [[nodiscard]] NodeSlot& at(kernel::NodeId node) { return slots_[node.value - 1u]; }
   void start(NodeSlot& slot);
   void on_message(NodeSlot& slot, const wire::FromNode& message);
   void on_ready(NodeSlot& slot, const wire::Ready& ready);
@@ -115,6 +131,7 @@ class Fleet {
 
   boost::asio::io_context& context_;
   const SupervisorOptions& options_;
+  const RunPaths& paths_;
   std::uint64_t run_;
   LocalCoordination& coordination_;
   LogHub& logs_;

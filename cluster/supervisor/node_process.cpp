@@ -277,6 +277,8 @@ bool NodeProcess::try_send(const wire::ToNode& message) {
   return true;
 }
 
+bool NodeProcess::try_signal(int number) const { return !state_->is_ended && ::kill(state_->pid, number) == 0; }
+
 void NodeProcess::kill() {
   error_code ignored;
   if (!state_->is_ended) state_->child.terminate(ignored);

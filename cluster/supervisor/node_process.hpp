@@ -58,6 +58,8 @@ class NodeProcess {
   [[nodiscard]] pid_t pid() const;
   /// False when it has not read for so long that the bound is reached.
   [[nodiscard]] bool try_send(const wire::ToNode& message);
+  /// Any signal. False when the process has ended.
+  [[nodiscard]] bool try_signal(int number) const;
   /// SIGKILL, which also a stopped process obeys. on_end follows.
   void kill();
 

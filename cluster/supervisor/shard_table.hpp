@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <variant>
 #include <vector>
 
@@ -47,6 +48,10 @@ class ShardTable {
   void on_left(kernel::NodeId node, TimePoint now);
   void on_taken(kernel::NodeId node, const wire::Taken& taken, TimePoint now);
   void on_released(kernel::NodeId node, const wire::Released& released, TimePoint now);
+  /// The member is to own nothing: its shards move to the others one after the other, without waiting for quiet.
+  /// Forgotten when it leaves.
+  void drain(kernel::NodeId node) { draining_.insert(node); }
+  void stop_draining(kernel::NodeId node) { draining_.erase(node); }
   /// Begins a move when one is due.
   void on_tick(TimePoint now);
 
@@ -69,7 +74,8 @@ class ShardTable {
     kernel::MapVersion asked_at;
   };
 
-  [[nodiscard]] std::vector<kernel::NodeId> member_ids() const;
+  [[nodiscard]] std::vector<kernel::NodeId> list_candidates() const;
+  [[nodiscard]] std::vector<kernel::NodeId> place_ownerless() const;
   void set_owners(const std::vector<kernel::NodeId>& owners);
   void publish();
 
@@ -79,6 +85,7 @@ class ShardTable {
   kernel::ShardMap published_;  // a moving shard with nobody, so that a map that names an owner always means: take it
   std::vector<kernel::Epoch> taken_;  // by shard; epoch 0: the owner has not taken it (yet)
   std::optional<Move> move_;
+  std::set<kernel::NodeId> draining_;
   TimePoint last_change_{};
   std::vector<Action> actions_;
 };

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -74,6 +75,9 @@ class Supervisor {
   void carry_out();
   void check_ready();
   void on_setup_ended();
+  [[nodiscard]] std::expected<void, std::string> drain(NodeId node);
+  [[nodiscard]] std::expected<void, std::string> scale(std::uint16_t node_count);
+  void leave(NodeId node);
   void stop(const std::string& why);
   void kill(const std::string& why);
   void fail(SupervisorError error);
@@ -124,6 +128,8 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
               .setup = setup_,
               .logs = logs,
               .requests = requests_,
+              .drain = [this](NodeId node) { return drain(node); },
+              .scale = [this](std::uint16_t node_count) { return scale(node_count); },
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
 }
@@ -179,7 +185,11 @@ void Supervisor::tick() {
       shards_.open(now);
     }
     shards_.on_tick(now);
+    for (const NodeSlot& slot : fleet_.slots())
+      if (!slot.is_wanted && slot.state == NodeState::ready && shards_.count_owned(slot.id) == 0)
+        fleet_.stop_unwanted(slot.id, options_.grace);
     carry_out();
+    verbs_.on_tick();
   }
   tick_.expires_after(kTick);
   tick_.async_wait([this](error_code error) {
@@ -228,6 +238,7 @@ void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
 void Supervisor::on_node_ended(NodeId node) {
   requests_.on_left(node);
   if (setup_.on_left(node)) on_setup_ended();
+  if (!is_stopping_ && fleet_.find(node)->is_wanted) fleet_.want(node);  // asked for while it was stopping
   if (is_stopping_) verbs_.on_node_ended(fleet_.find(node)->name);
   if (is_stopping_ && fleet_.is_gone()) return finish();
   check_ready();
@@ -278,6 +289,38 @@ void Supervisor::on_setup_ended() {
     exit_code_ = kExitFailed;
   }
   stop(is_done ? "setup has returned" : "setup has failed");
+}
+
+/// Its shards go to the others, then its process stops, and none follows it.
+std::expected<void, std::string> Supervisor::drain(NodeId node) {
+  if (is_stopping_) return std::unexpected("The fabric is stopping.");
+  const auto stays = [node](const NodeSlot& slot) { return slot.is_wanted && slot.id != node; };
+  if (std::ranges::none_of(fleet_.slots(), stays))
+    return std::unexpected(
+        fmt::format("node-{} is the only node: without it there is no fabric. End it with 'epic stop'.", node));
+  leave(node);
+  return {};
+}
+
+void Supervisor::leave(NodeId node) {
+  if (!fleet_.find(node)->is_wanted) return;
+  say(LogLevel::info, fmt::format("node-{} is drained: its {} shards go to the other nodes, then it stops.", node,
+                                  shards_.count_owned(node)));
+  shards_.drain(node);
+  fleet_.unwant(node);
+}
+
+std::expected<void, std::string> Supervisor::scale(std::uint16_t node_count) {
+  if (is_stopping_) return std::unexpected("The fabric is stopping.");
+  if (auto prepared = prepare_directories(paths_, NodeId{node_count}); !prepared)
+    return std::unexpected(prepared.error().message);
+  for (std::uint16_t number = 1; number <= node_count; ++number) {
+    shards_.stop_draining(NodeId{number});
+    fleet_.want(NodeId{number});
+  }
+  for (auto number = static_cast<std::uint16_t>(fleet_.slots().size()); number > node_count; --number)
+    leave(NodeId{number});
+  return {};
 }
 
 void Supervisor::stop(const std::string& why) {

@@ -56,7 +56,7 @@ class Supervised {
   /// Its exit code; 128 + n if a signal killed it.
   int wait_for_end();
 
-  [[nodiscard]] boost::json::object ask(std::string_view verb, boost::json::object body = {});
+  boost::json::object ask(std::string_view verb, boost::json::object body = {});
   [[nodiscard]] cluster::ControlError ask_in_vain(std::string_view verb, boost::json::object body = {});
   [[nodiscard]] std::vector<boost::json::object> stream(std::string_view verb, boost::json::object body = {});
   boost::json::object call(std::string_view entity, std::string_view method, boost::json::array arguments = {});

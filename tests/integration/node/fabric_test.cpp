@@ -5,12 +5,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <future>
 #include <iostream>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
@@ -299,4 +301,71 @@ TEST_CASE("fabric: an idle node is small", "[node]") {
     CHECK(mib < 15);
 #endif
   }
+}
+
+TEST_CASE("fabric: a drained node gives its shards away under load, and no call is lost", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 3)};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  constexpr int kCounters = 60;
+  std::atomic<bool> is_over = false;
+  std::vector<std::int64_t> sums(kCounters);
+  std::string failure;
+  std::jthread load([&] {
+    try {
+      while (!is_over)
+        for (int i = 0; i < kCounters; ++i) {
+          const std::int64_t sum = client.call(client.get<Counter>(i)->add(1));
+          if (sum != ++sums[static_cast<std::size_t>(i)]) failure = "an increment was lost, or made twice";
+        }
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+  });
+  fabric.ask("drain", {{"node", "node-2"}});
+  const json::object drained = fabric.ask("ps");
+  CHECK(drained.at("nodes").at(1).at("state") == "stopped");
+  CHECK(drained.at("nodes").at(1).at("shards") == 0);
+  fabric.ask("scale", {{"nodes", 4}});
+  fabric.wait_until_level();
+  fabric.ask("scale", {{"nodes", 1}});
+  is_over = true;
+  load.join();
+  CHECK(failure == "");
+  for (int i = 0; i < kCounters; ++i)
+    CHECK(client.call(client.get<Counter>(i)->get()) == sums[static_cast<std::size_t>(i)]);
+  const json::object ps = fabric.ask("ps");
+  CHECK(ps.at("nodes").as_array().size() == 4);
+  CHECK(ps.at("nodes").at(0).at("shards") == 64);
+  CHECK_THAT(fabric.ask_in_vain("drain", {{"node", "node-1"}}).message, Catch::Contains("the only node"));
+  CHECK(fabric.ask_in_vain("scale", {{"nodes", 0}}).code == epic::cluster::ControlErrorCode::bad_request);
+  CHECK(fabric.ask_in_vain("drain", {{"node", "node-9"}}).code == epic::cluster::ControlErrorCode::not_found);
+}
+
+TEST_CASE("fabric: a short pause harms nobody, a long one ends the node", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.silence_max = 2s; })};
+  fabric.wait_for("ready 2 nodes");
+  for (int i = 0; i < 10; ++i) fabric.call("Counter/" + std::to_string(i), "add", {i});
+
+  fabric.ask("pause", {{"node", "node-1"}});
+  CHECK(fabric.ask("ps").at("nodes").at(0).at("state") == "paused");
+  fabric.ask("resume", {{"node", "node-1"}});
+  for (int i = 0; i < 10; ++i) CHECK(fabric.call("Counter/" + std::to_string(i), "get", {}).at("result") == i);
+  CHECK(fabric.ask("ps").at("nodes").at(0).at("restarts") == 0);
+
+  fabric.ask("pause", {{"node", "node-1"}});
+  fabric.wait_for("node-1 has been silent for more than");
+  fabric.wait_for_ps("it is started again", [](const json::object& ps) {
+    return ps.at("nodes").at(0).at("restarts") == 1 && ps.at("nodes").at(0).at("state") == "ready";
+  });
+  for (int i = 0; i < 10; ++i) CHECK(fabric.call("Counter/" + std::to_string(i), "get", {}).at("result") == i);
+
+  fabric.ask("kill", {{"node", "node-2"}});
+  const json::object ps = fabric.wait_for_ps("it is started again", [](const json::object& state) {
+    return state.at("nodes").at(1).at("restarts") == 1 && state.at("nodes").at(1).at("state") == "ready";
+  });
+  CHECK_THAT(ps.at("nodes").at(1).at("last_exit").as_string().c_str(), Catch::Contains("epic kill"));
+  for (int i = 0; i < 10; ++i) CHECK(fabric.call("Counter/" + std::to_string(i), "get", {}).at("result") == i);
 }

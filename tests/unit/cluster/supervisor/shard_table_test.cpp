@@ -183,3 +183,32 @@ TEST_CASE("shard table: what a former owner says it took counts for nothing", "[
   f.table.on_taken(NodeId{2}, {{{ShardId{0}, Epoch{1}}, {ShardId{99}, Epoch{1}}}, MapVersion{1}}, f.now);
   CHECK_FALSE(f.table.find_active_owner(ShardId{0}));
 }
+
+TEST_CASE("shard table: a drained member loses its shards one by one, and without waiting", "[cluster]") {
+  Fixture f;
+  f.join(1);
+  f.join(2);
+  f.table.open(f.now);
+  f.settle();
+  REQUIRE(f.table.count_owned(NodeId{2}) == 4);
+  f.table.drain(NodeId{2});
+  f.table.on_tick(f.now);
+  f.settle();
+  CHECK(f.table.count_owned(NodeId{2}) == 0);
+  CHECK(f.releases == 4);
+  CHECK(f.table.is_level());
+  f.table.stop_draining(NodeId{2});
+  CHECK_FALSE(f.table.is_level());
+}
+
+TEST_CASE("shard table: what a drained member holds is its own until it has released it", "[cluster]") {
+  Fixture f;
+  for (const std::uint16_t node : {1, 2, 3}) f.join(node);
+  f.table.open(f.now);
+  f.settle();
+  const std::size_t held = f.table.count_owned(NodeId{3});
+  f.table.drain(NodeId{3});
+  f.table.on_left(NodeId{1}, f.now);
+  CHECK(f.table.count_owned(NodeId{3}) == held);
+  CHECK(f.table.count_owned(NodeId{2}) == 8 - held);
+}

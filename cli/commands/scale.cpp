@@ -1,0 +1,66 @@
+// epic scale: how many nodes the fabric has from now on.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <charconv>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr std::chrono::minutes kPatience(2);
+constexpr int kNodesMax = 64;
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "N", .summary = "How many nodes, from 1 to 64"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "the fabric is stopping, or there is no place for so many nodes"},
+    {ExitCode::not_found, "no fabric is running for this project"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string word = arguments.word(0).value_or("");
+  int count = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
+  if (error != std::errc() || end != word.data() + word.size() || count < 1 || count > kNodesMax)
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("N is a whole number from 1 to {}, not \"{}\"", kNodesMax, word),
+                 .help = {"read 'epic help scale'"}});
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto fabric = LiveFabric::get(*paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  const auto answer = fabric->ask("scale", boost::json::object{{"nodes", count}}, kPatience);
+  if (!answer) return std::unexpected(answer.error());
+  if (context.console().is_json()) context.console().print_json(*answer);
+  context.console().note(fmt::format("The fabric has {} node{} now", count, count == 1 ? "" : "s"));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& scale_command() {
+  static constexpr Command kCommand{
+      .path = "scale",
+      .group = Group::fabric,
+      .summary = "Give the fabric more or fewer nodes",
+      .description =
+          "Nodes up to N are started; those above are drained and stopped, and no call is lost. Shards go to new nodes "
+          "one\n"
+          "after the other. Returns when the nodes are ready, or gone. It lasts until epic stop: epic.toml is not "
+          "changed.",
+      .example = "epic scale 6",
+      .positionals = kPositionals,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli
