@@ -131,7 +131,7 @@ wire::Configure Node::wait_for_configure() {
 }
 
 void Node::refuse_to_start(const std::string& message, const std::string& hint) {
-  log_.write(wire::LogLevel::error, {}, message + (hint.empty() ? "" : ". " + hint));
+  log_.write(wire::LogLevel::error, {}, message + (hint.empty() ? "" : (message.ends_with('.') ? " " : ". ") + hint));
   channel_->send(wire::StartFailed{message, hint});
 }
 

@@ -56,6 +56,7 @@ class Supervised {
   /// Its exit code; 128 + n if a signal killed it.
   int wait_for_end();
 
+  [[nodiscard]] cluster::ControlClient connect() const;
   boost::json::object ask(std::string_view verb, boost::json::object body = {});
   [[nodiscard]] cluster::ControlError ask_in_vain(std::string_view verb, boost::json::object body = {});
   [[nodiscard]] std::vector<boost::json::object> stream(std::string_view verb, boost::json::object body = {});
@@ -68,7 +69,6 @@ class Supervised {
 
  private:
   std::string wait_for_line(std::string_view what, const std::function<bool(std::string_view)>& is_meant);
-  [[nodiscard]] cluster::ControlClient connect() const;
 
   std::filesystem::path socket_;
   pid_t pid_ = -1;
