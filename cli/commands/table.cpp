@@ -61,6 +61,7 @@ std::span<const Command* const> commands() {
       &snapshot_list_command(),
       &snapshot_show_command(),
       &snapshot_export_command(),
+      &snapshot_verify_command(),
       &doctor_command(),
       &completions_command(),
       &help_command(),
@@ -100,7 +101,7 @@ std::vector<std::string> verbs_of(std::string_view noun) {
 }
 
 std::string_view noun_summary(std::string_view noun) {
-  return noun == "snapshot" ? "List, show and export the saved states of entities" : "";
+  return noun == "snapshot" ? "List, show, export and check the saved states of entities" : "";
 }
 
 }  // namespace epic::cli

@@ -44,6 +44,7 @@ const Command& call_command();
 const Command& snapshot_list_command();
 const Command& snapshot_show_command();
 const Command& snapshot_export_command();
+const Command& snapshot_verify_command();
 const Command& doctor_command();
 const Command& completions_command();
 const Command& complete_command();

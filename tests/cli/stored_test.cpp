@@ -1,3 +1,5 @@
+#include <sqlite3.h>
+
 #include <boost/describe/class.hpp>
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
@@ -159,5 +161,20 @@ TEST_CASE("stored: logs of the last run are read from its files, in the order of
   transcript.run({"logs", "node-2"});
   transcript.run({"logs", "--tail", "1", "-o", "jsonl"});
   CHECK(transcript.run({"logs", "node-9"}).exit_code == 3);
+  transcript.check();
+}
+
+TEST_CASE("stored: verify finds the one snapshot whose bytes are not what was saved", "[cli]") {
+  Transcript transcript("stored_verify");
+  make_project(transcript);
+  CHECK(transcript.run({"snapshot", "verify"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "verify", "Plaier"}).exit_code == 3);
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open((transcript.directory() / ".epic/state.sqlite").c_str(), &database) == SQLITE_OK);
+  CHECK(sqlite3_exec(database, "UPDATE snapshots SET bytes = x'00' WHERE key = 'Bob'", nullptr, nullptr, nullptr) ==
+        SQLITE_OK);
+  sqlite3_close(database);
+  CHECK(transcript.run({"snapshot", "verify"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "verify", "-o", "json"}).exit_code == 1);
   transcript.check();
 }

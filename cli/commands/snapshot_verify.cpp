@@ -1,0 +1,81 @@
+// epic snapshot verify: reads every saved state, and says which are damaged.
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "cli/output/progress.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "some snapshots are damaged"},
+    {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string type = arguments.word(0).value_or("");
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto store = StoredFabric::open(*paths);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  if (!type.empty() && std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
+  const auto totals = store->totals(type);
+  if (!totals) return std::unexpected(totals.error());
+
+  Console& console = context.console();
+  Progress progress(console, totals->entities);
+  boost::json::array damaged;
+  const auto visit = [&](const boost::json::object&) {
+    progress.step();
+    return true;
+  };
+  auto listed = store->list({.type = type}, Detail::state, visit, [&](const std::string& damage) {
+    console.warn(damage);
+    damaged.emplace_back(damage);
+  });
+  progress.finish();
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  const std::size_t count = damaged.size();
+  if (console.is_json())
+    console.print_json(boost::json::object{{"whole", progress.done()}, {"damaged", std::move(damaged)}});
+  else
+    console.print(fmt::format("{} snapshots are whole, {} damaged", progress.done(), count));
+  if (count == 0) return ExitCode::ok;
+  return fail({.what = fmt::format("{} of {} snapshots are damaged", count, progress.done() + count),
+               .why = "calls to these entities fail; the others are not concerned",
+               .help = {"bring them back from a copy of the store"}});
+}
+
+}  // namespace
+
+const Command& snapshot_verify_command() {
+  static constexpr Command kCommand{
+      .path = "snapshot verify",
+      .group = Group::state,
+      .summary = "Check that every saved state can be read",
+      .description =
+          "Compares the checksum of each snapshot, looks up the schema that it was written with, and decodes it. "
+          "Changes\n"
+          "nothing, and may run beside a fabric.",
+      .example = "epic snapshot verify\nepic snapshot verify Player",
+      .positionals = kPositionals,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

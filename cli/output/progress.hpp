@@ -1,0 +1,42 @@
+#pragma once
+// Progress: how far a command is with a known number of entities, on the console's bottom line.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "cli/output/console.hpp"
+#include "cli/output/humanize.hpp"
+
+namespace epic::cli {
+
+/// Shown after a second, and never again after finish().
+class Progress {
+ public:
+  Progress(Console& console, std::uint64_t total) : console_(console), total_(total) {}
+
+  void step() {
+    if (++done_ % 256 != 0) return;
+    const std::chrono::duration<double> so_far = std::chrono::steady_clock::now() - begin_;
+    if (so_far.count() < 1.0 || total_ < done_) return;
+    const double rate = static_cast<double>(done_) / so_far.count();
+    const auto rest =
+        std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(total_ - done_) / rate * 1000));
+    constexpr std::size_t kBar = 24;
+    const std::size_t full = static_cast<std::size_t>(done_ * kBar / total_);
+    console_.progress(fmt::format("[{}{}] {} of {} entities, {:.0f}/s, {} left", std::string(full, '#'),
+                                  std::string(kBar - full, ' '), done_, total_, rate, human_duration(rest)));
+  }
+  void finish() { console_.progress(""); }
+  [[nodiscard]] std::uint64_t done() const { return done_; }
+
+ private:
+  Console& console_;
+  std::uint64_t total_;
+  std::uint64_t done_ = 0;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace epic::cli
