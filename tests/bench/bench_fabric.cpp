@@ -67,6 +67,12 @@ void BenchFabric::kill_node(std::string_view name) const {
     if (node.at("node").as_string() == name) ::kill(node.at("pid").to_number<pid_t>(), SIGKILL);
 }
 
+void BenchFabric::drain_node(std::string_view name) const {
+  const auto drained =
+      control_of(directory_).request("drain", boost::json::object{{"node", name}}, std::chrono::minutes(2));
+  if (!drained) throw std::runtime_error(drained.error().message);
+}
+
 void BenchFabric::wait_until_level() const {
   const auto is_level = [this] {
     std::int64_t least = INT64_MAX;

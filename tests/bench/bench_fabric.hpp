@@ -26,6 +26,8 @@ class BenchFabric {
 
   /// With SIGKILL; its supervisor starts it again.
   void kill_node(std::string_view name) const;
+  /// Returns when its shards are with the others, and it has stopped.
+  void drain_node(std::string_view name) const;
   /// Until all nodes are ready and own equally many shards.
   void wait_until_level() const;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -191,6 +192,79 @@ void measure_failover() {
                 format_duration(percentile(times, 0.99)), format_duration(percentile(times, 1.0))}});
 }
 
+/// Increments that go on until they are stopped, a few at a time.
+class Load {
+ public:
+  Load(const Client& client, std::vector<std::string> keys) : client_(client), keys_(std::move(keys)) {}
+
+  void start(int at_once) {
+    open_ = at_once;
+    for (int i = 0; i < at_once; ++i) make_next();
+  }
+  /// Nanoseconds from each call to its answer.
+  std::vector<double> stop() {
+    is_stopping_ = true;
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return open_ == 0; });
+    return latencies_ns_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void make_next() {
+    std::unique_lock lock(mutex_);
+    if (is_stopping_) {
+      if (--open_ == 0) ended_.notify_one();
+      return;
+    }
+    const auto account = client_.get<Account>(keys_[random_() % keys_.size()]);
+    lock.unlock();
+    client_.async_call<std::int64_t>(
+        account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
+          keep(result.get());
+          {
+            const std::lock_guard locked(mutex_);
+            latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
+          }
+          make_next();
+        });
+  }
+
+  const Client& client_;
+  std::vector<std::string> keys_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::mt19937_64 random_{1};
+  std::atomic<bool> is_stopping_ = false;
+  int open_ = 0;
+  std::vector<double> latencies_ns_;
+};
+
+void measure_handover() {
+  constexpr int kEntities = 10'000;
+  constexpr int kAtOnce = 8;
+  std::vector<std::string> keys;
+  for (int i = 0; i < kEntities; ++i) keys.push_back(fmt::format("{{shard}}-{}", i));  // all in one shard
+  std::vector<double> slowest;
+  std::vector<double> all;
+  for (int round = 0; round < kRounds; ++round) {
+    const BenchFabric fabric(2);
+    const Client client = fabric.connect();
+    for (const std::string& key : keys) client.call(client.get<Account>(key)->add(1));
+    const std::string home = fabric.list_nodes("Account").begin()->second;
+    Load load(client, keys);
+    load.start(kAtOnce);
+    fabric.drain_node(home);
+    const std::vector<double> latencies = load.stop();
+    slowest.push_back(percentile(latencies, 1.0));
+    all.insert(all.end(), latencies.begin(), latencies.end());
+  }
+  print_table({{fmt::format("a drained node, one shard with {} active entities", kEntities), "p50", "p99", "slowest"},
+               {fmt::format("calls to that shard meanwhile, {} rounds", kRounds), format_duration(percentile(all, 0.5)),
+                format_duration(percentile(all, 0.99)), format_duration(percentile(slowest, 1.0))}});
+}
+
 }  // namespace
 
 int main() {
@@ -198,4 +272,5 @@ int main() {
   compare_remote_calls();
   compare_durable_increments();
   measure_failover();
+  measure_handover();
 }
