@@ -127,6 +127,30 @@ TEST_CASE("durability: state above the bound is refused, and the entity goes on 
   CHECK(f.fabric.call(2, Ref<Blob>("b")->size()) == 1000);
 }
 
+TEST_CASE("durability: what nests too deeply is refused as state, as argument and as result, and the node goes on",
+          "[kernel]") {
+  Fixture f;
+  int refused_arguments = 0;
+  int refused_results = 0;
+  for (int key = 0; key < 16; ++key) {  // some are on node 1, where nothing is encoded on the way
+    const Ref<Forest> forest(key);
+    CHECK_THROWS_AS(f.fabric.call(1, forest->plant(600)), StateTooLarge);
+    CHECK(f.fabric.call(1, forest->is_bare()));
+    try {
+      f.fabric.call(1, forest->take(make_tree(600)));
+    } catch (const BadArguments&) {
+      ++refused_arguments;
+    }
+    try {
+      f.fabric.call(1, forest->give(600));
+    } catch (const Error&) {
+      ++refused_results;
+    }
+  }
+  CHECK(refused_arguments > 0);
+  CHECK(refused_results > 0);
+}
+
 TEST_CASE("durability: saved() waits until the change is durable", "[kernel]") {
   Fixture f({.seed = 5, .nodes = 1});
   f.fabric.call(1, Ref<Caller>("a")->remember(1));

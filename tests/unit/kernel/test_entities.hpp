@@ -1,8 +1,10 @@
 #pragma once
 // Entities that the kernel's tests drive.
 
+#include <boost/describe/class.hpp>
 #include <epic/epic.hpp>
 #include <stdexcept>
+#include <vector>
 
 namespace epic::testing_entities {
 
@@ -104,6 +106,40 @@ class Caller : public Entity {
               methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id))
 };
 
+/// A value that nests as deeply as one likes.
+struct Tree {
+  std::vector<Tree> branches;
+};
+BOOST_DESCRIBE_STRUCT(Tree, (), (branches))
+
+inline Tree make_tree(int depth) {
+  Tree tree;
+  for (int i = 0; i < depth; ++i) {
+    Tree above;
+    above.branches.push_back(std::move(tree));
+    tree = std::move(above);
+  }
+  return tree;
+}
+
+/// Keeps, takes and gives trees.
+class Forest : public Entity {
+  Tree tree_;
+
+ public:
+  Task<void> plant(std::int64_t depth) {
+    tree_ = make_tree(static_cast<int>(depth));
+    co_return;
+  }
+  Task<bool> is_bare() const { co_return tree_.branches.empty(); }
+  Task<Tree> give(std::int64_t depth) const { co_return make_tree(static_cast<int>(depth)); }
+  Task<void> take(Tree tree) const {
+    static_cast<void>(tree);
+    co_return;
+  }
+  EPIC_ENTITY(Forest, state(tree_), methods(plant, is_bare, give, take))
+};
+
 /// Its state grows to any size, and its activation can fail.
 class Blob : public Entity {
   std::string bytes_;
@@ -133,7 +169,7 @@ class Relay : public Entity {
 
 inline const ModuleInfo& module() {
   static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info,
-                                          &Blob::epic_info, &Relay::epic_info};
+                                          &Blob::epic_info,    &Relay::epic_info,   &Forest::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
