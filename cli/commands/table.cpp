@@ -62,6 +62,8 @@ std::span<const Command* const> commands() {
       &snapshot_show_command(),
       &snapshot_export_command(),
       &snapshot_verify_command(),
+      &schema_show_command(),
+      &schema_export_command(),
       &doctor_command(),
       &completions_command(),
       &help_command(),
@@ -101,7 +103,9 @@ std::vector<std::string> verbs_of(std::string_view noun) {
 }
 
 std::string_view noun_summary(std::string_view noun) {
-  return noun == "snapshot" ? "List, show, export and check the saved states of entities" : "";
+  if (noun == "snapshot") return "List, show, export and check the saved states of entities";
+  if (noun == "schema") return "Show and export the schemas that states were saved with";
+  return "";
 }
 
 }  // namespace epic::cli

@@ -45,6 +45,8 @@ const Command& snapshot_list_command();
 const Command& snapshot_show_command();
 const Command& snapshot_export_command();
 const Command& snapshot_verify_command();
+const Command& schema_show_command();
+const Command& schema_export_command();
 const Command& doctor_command();
 const Command& completions_command();
 const Command& complete_command();

@@ -72,22 +72,42 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
                .help = {"run the project with 'epic run'"}});
 }
 
-std::expected<boost::json::value, std::string> StoredFabric::state_of(const Snapshot& snapshot) {
-  auto known = schemas_.find(snapshot.schema.value);
+std::expected<const reflect::Schema*, std::string> StoredFabric::find_schema(reflect::SchemaId id) {
+  auto known = schemas_.find(id.value);
   if (known == schemas_.end()) {
-    const auto text = store_->schema(snapshot.schema);
+    const auto text = store_->schema(id);
     if (!text) return std::unexpected(text.error().message);
-    if (!*text)
-      return std::unexpected(fmt::format("the store does not have its schema {}", schema_text(snapshot.schema)));
+    if (!*text) return std::unexpected(fmt::format("the store does not have its schema {}", schema_text(id)));
     auto schema = reflect::Schema::parse(**text);
     if (!schema)
-      return std::unexpected(
-          fmt::format("its schema {} cannot be read: {}", schema_text(snapshot.schema), schema.error()));
-    known = schemas_.emplace(snapshot.schema.value, std::move(*schema)).first;
+      return std::unexpected(fmt::format("its schema {} cannot be read: {}", schema_text(id), schema.error()));
+    known = schemas_.emplace(id.value, std::move(*schema)).first;
   }
-  auto state = codec::to_json(known->second, snapshot.bytes);
+  return &known->second;
+}
+
+std::expected<boost::json::value, std::string> StoredFabric::state_of(const Snapshot& snapshot) {
+  const auto schema = find_schema(snapshot.schema);
+  if (!schema) return std::unexpected(schema.error());
+  auto state = codec::to_json(**schema, snapshot.bytes);
   if (!state) return std::unexpected(fmt::format("{}: {}", state.error().path, state.error().what));
   return std::move(*state);
+}
+
+Result<std::vector<StoredSchema>> StoredFabric::schemas(std::string_view type) {
+  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> counts;
+  const auto listed = store_->list(
+      {.type = std::string(type)},
+      [&](const Snapshot& snapshot) {
+        ++counts[{snapshot.type, snapshot.schema.value}];
+        return storage::Visit::go_on;
+      },
+      [](const StoreError&) {});
+  if (!listed) return fail(failure_of(listed.error()));
+  std::vector<StoredSchema> schemas;
+  for (const auto& [key, entities] : counts)
+    schemas.push_back({.type = key.first, .id = reflect::SchemaId{key.second}, .entities = entities});
+  return schemas;
 }
 
 Result<void> StoredFabric::read_shards() {

@@ -31,6 +31,13 @@ struct StoredTotals {
   std::uint64_t bytes = 0;
 };
 
+/// A schema that snapshots of a type were written with.
+struct StoredSchema {
+  std::string type;
+  reflect::SchemaId id;
+  std::uint64_t entities = 0;
+};
+
 class StoredFabric {
  public:
   /// A failure of the kind not_found when nothing has been saved yet.
@@ -45,6 +52,10 @@ class StoredFabric {
   /// How much `type` has, or everything when it is empty.
   Result<StoredTotals> totals(std::string_view type);
   Result<std::vector<std::string>> types();
+  /// Of one type, or of all when it is empty; by type. Looks at every snapshot of it, and passes over damaged ones.
+  Result<std::vector<StoredSchema>> schemas(std::string_view type);
+  /// Owned by this object. The error is a sentence.
+  std::expected<const reflect::Schema*, std::string> find_schema(reflect::SchemaId id);
   [[nodiscard]] storage::StoreIdentity identity() const { return store_->identity(); }
 
  private:

@@ -178,3 +178,14 @@ TEST_CASE("stored: verify finds the one snapshot whose bytes are not what was sa
   CHECK(transcript.run({"snapshot", "verify", "-o", "json"}).exit_code == 1);
   transcript.check();
 }
+
+TEST_CASE("stored: schemas are shown, and one is exported for other tools", "[cli]") {
+  Transcript transcript("stored_schema");
+  make_project(transcript);
+  CHECK(transcript.run({"schema", "show"}).exit_code == 0);
+  CHECK(transcript.run({"schema", "show", "Player", "-o", "json"}).exit_code == 0);
+  CHECK(transcript.run({"schema", "export", "Player"}).exit_code == 0);
+  CHECK(transcript.run({"schema", "export", "Player", "0000000000000001"}).exit_code == 3);
+  CHECK(transcript.run({"schema", "export", "Plaier"}).exit_code == 3);
+  transcript.check();
+}

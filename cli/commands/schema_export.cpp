@@ -1,0 +1,75 @@
+// epic schema export: a saved schema as a .capnp file.
+
+#include <fmt/format.h>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "codec/capnp_text.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE", .summary = "The entity type", .completes = Completes::type_or_entity},
+    {.name = "SCHEMA", .summary = "Which one, if it has had several: see epic schema show", .arity = Arity::optional},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "the schema cannot be read"},
+    {ExitCode::not_found, "nothing of this type has been saved, or not with this schema"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string type = arguments.word(0).value_or("");
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto store = StoredFabric::open(*paths);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  if (std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
+  auto schemas = store->schemas(type);
+  if (!schemas) return std::unexpected(std::move(schemas.error()));
+  if (const auto wanted = arguments.word(1)) {
+    std::erase_if(*schemas, [&](const StoredSchema& stored) { return schema_text(stored.id) != *wanted; });
+    if (schemas->empty())
+      return fail({.code = ExitCode::not_found,
+                   .what = fmt::format("no snapshot of {} was written with the schema \"{}\"", type, *wanted),
+                   .help = {fmt::format("see which there are with 'epic schema show {}'", type)}});
+  }
+  if (schemas->size() > 1) {
+    Failure failure{.code = ExitCode::usage,
+                    .what = fmt::format("{} has been saved with {} schemas", type, schemas->size())};
+    for (const StoredSchema& stored : *schemas)
+      failure.help.push_back(
+          fmt::format("epic schema export {} {}   ({} entities)", type, schema_text(stored.id), stored.entities));
+    return fail(std::move(failure));
+  }
+  if (schemas->empty())
+    return fail({.what = fmt::format("the snapshots of {} are damaged", type), .help = {"run 'epic snapshot verify'"}});
+  const auto schema = store->find_schema(schemas->front().id);
+  if (!schema) return fail({.what = fmt::format("{}: {}", type, schema.error())});
+  context.console().print(codec::to_capnp_text(**schema));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& schema_export_command() {
+  static constexpr Command kCommand{
+      .path = "schema export",
+      .group = Group::state,
+      .summary = "Print a schema as a .capnp file",
+      .description =
+          "With it any program that knows Cap'n Proto can read the bytes of a snapshot, as they lie in the store.",
+      .example = "epic schema export Player > player.capnp",
+      .positionals = kPositionals,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,75 @@
+// epic schema show: with which schemas the saved states were written.
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "a schema cannot be read"},
+    {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
+};
+
+constexpr Column kColumns[] = {
+    {"TYPE", "type"},
+    {"SCHEMA", "schema"},
+    {"ENTITIES", "entities", Show::number},
+    {"FIELDS", "text"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string type = arguments.word(0).value_or("");
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto store = StoredFabric::open(*paths);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  if (!type.empty() && std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
+  const auto schemas = store->schemas(type);
+  if (!schemas) return std::unexpected(schemas.error());
+  Table table(context.console(), kColumns);
+  bool is_damaged = false;
+  for (const StoredSchema& stored : *schemas) {
+    const auto schema = store->find_schema(stored.id);
+    if (!schema) context.console().warn(stored.type + ": " + schema.error());
+    is_damaged = is_damaged || !schema;
+    table.add({{"type", stored.type},
+               {"schema", schema_text(stored.id)},
+               {"entities", stored.entities},
+               {"text", schema ? boost::json::value((*schema)->text()) : boost::json::value(nullptr)}});
+  }
+  table.finish();
+  return is_damaged ? ExitCode::failed : ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& schema_show_command() {
+  static constexpr Command kCommand{
+      .path = "schema show",
+      .group = Group::state,
+      .summary = "Show the schemas that states were saved with",
+      .description =
+          "Every snapshot names the schema it was written with, and the store keeps each schema once: a type has one "
+          "for\n"
+          "each shape that its state has had. Reads the store, whether the fabric runs or not.",
+      .example = "epic schema show\nepic schema show Player -o json",
+      .positionals = kPositionals,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli
