@@ -9,6 +9,7 @@ namespace {
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "it is the only node, or the fabric is stopping"},
     {ExitCode::not_found, "no fabric is running for this project, or it has no such node"},
+    {ExitCode::unreachable, "the fabric does not answer, or it is not done within two minutes"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {

@@ -9,6 +9,7 @@ namespace {
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "the node has no process just now"},
     {ExitCode::not_found, "no fabric is running for this project, or it has no such node"},
+    {ExitCode::unreachable, "the fabric does not answer, or it is not done within two minutes"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {

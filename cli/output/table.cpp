@@ -14,7 +14,7 @@ Paint paint_of(Show show, std::string_view text) {
   if (show != Show::state) return Paint::plain;
   for (std::string_view word : {"live", "ready", "ok", "done", "running"})
     if (text == word) return Paint::green;
-  for (std::string_view word : {"starting", "draining", "backoff", "warning", "unsaved"})
+  for (std::string_view word : {"starting", "draining", "paused", "backoff", "warning", "unsaved"})
     if (text == word) return Paint::yellow;
   for (std::string_view word : {"failed", "broken", "corrupt"})
     if (text == word) return Paint::red;

@@ -139,7 +139,9 @@ Failure no_such_module(const Project& project, std::string what) {
 // Ninja's words, and those of Make.
 bool is_unknown_target(const Project& project) {
   const std::string log = read_text(project.paths.build_log());
-  return log.find("unknown target") != std::string::npos || log.find("No rule to make target") != std::string::npos;
+  const std::string& module = project.manifest.module;
+  return log.contains(fmt::format("ninja: error: unknown target '{}'", module)) ||
+         log.contains(fmt::format("No rule to make target '{}'.", module));
 }
 
 // Loads the module as a node will, and keeps what it says of itself.

@@ -237,7 +237,8 @@ void ControlVerbs::drain(const Body& body, ControlReply reply) {
   const NodeSlot* slot = find_slot(body, reply);
   if (slot == nullptr) return;
   if (const auto done = parts_.drain(slot->id); !done) return reply.fail(ControlStatus::failed, done.error());
-  waiting_.push_back({.is_done = [slot] { return slot->process == nullptr || slot->is_wanted; },
+  waiting_.push_back({.is_done = [slot] { return slot->process == nullptr; },
+                      .is_overtaken = [slot] { return slot->is_wanted; },
                       .answer = {{"node", slot->name}},
                       .reply = std::move(reply)});
 }
@@ -256,6 +257,11 @@ void ControlVerbs::scale(const Body& body, ControlReply reply) {
                               return slot.is_wanted ? slot.state == NodeState::ready : slot.process == nullptr;
                             });
                           },
+                      .is_overtaken =
+                          [this, wanted = *count] {
+                            const auto slots = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
+                            return static_cast<std::uint64_t>(slots) != wanted;
+                          },
                       .answer = {{"nodes", *count}},
                       .reply = std::move(reply)});
 }
@@ -263,6 +269,10 @@ void ControlVerbs::scale(const Body& body, ControlReply reply) {
 void ControlVerbs::on_tick() {
   std::erase_if(waiting_, [](const Waiting& one) {
     if (!one.reply.is_open()) return true;
+    if (one.is_overtaken()) {
+      one.reply.fail(ControlStatus::failed, "Another request to drain or scale has overtaken this one.");
+      return true;
+    }
     if (!one.is_done()) return false;
     one.reply.finish(one.answer);
     return true;

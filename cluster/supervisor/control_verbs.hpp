@@ -75,6 +75,7 @@ class ControlVerbs {
   std::chrono::system_clock::time_point started_time_ = std::chrono::system_clock::now();
   struct Waiting {
     std::function<bool()> is_done;
+    std::function<bool()> is_overtaken;  // by a request that wants something else
     boost::json::object answer;
     ControlReply reply;
   };

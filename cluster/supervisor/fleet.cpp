@@ -81,6 +81,7 @@ void Fleet::start(NodeSlot& slot) {
   slot.last_lines.clear();
   slot.is_turn_reported = false;
   slot.is_paused = false;
+  slot.is_kill_asked_for = false;
   std::error_code ignored;
   std::filesystem::remove(slot.socket, ignored);
 
@@ -194,7 +195,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.last_exit = slot.kill_reason.empty() ? end.text() : fmt::format("{} ({})", end.text(), slot.kill_reason);
   const std::string what = fmt::format("{} {}", slot.name, slot.last_exit);
 
-  const bool is_wanted_end = (is_stopping_ || !slot.is_wanted) && end.signal == 0 && end.exit_code == 0;
+  const bool is_wanted_end = (is_stopping_ || before == NodeState::draining) && end.signal == 0 && end.exit_code == 0;
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
   if (is_wanted_end)
     say(LogLevel::info, fmt::format("{} has stopped.", slot.name));
@@ -204,10 +205,11 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
     say(LogLevel::error, fmt::format("{}.{}", what, lines.empty() ? "" : " Its last lines:" + lines));
 
   if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
-  if (before == NodeState::starting) ++slot.failed_starts;
-  if (!is_stopping_ && !is_started_ && before == NodeState::starting)
+  const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
+  if (before == NodeState::starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;
+  if (is_to_come_back && !is_started_ && before == NodeState::starting)
     on_end_before_started(slot, end, what);
-  else if (!is_stopping_ && slot.is_wanted)
+  else if (is_to_come_back)
     restart_later(slot);
   events_.on_ended(slot.id);
 }
@@ -218,7 +220,7 @@ void Fleet::on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::str
     return events_.on_cannot_start(
         {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
   // A process that exits has decided so, and would again; one that was killed may have had bad luck.
-  const bool is_hopeless = end.signal == 0 || !slot.kill_reason.empty();
+  const bool is_hopeless = !slot.is_kill_asked_for && (end.signal == 0 || !slot.kill_reason.empty());
   if (!is_hopeless && slot.failed_starts < kFirstStartAttemptsMax) return restart_later(slot);
   events_.on_cannot_start({fmt::format("{} while it was starting.{}", what,
                                        slot.last_lines.empty() ? " It wrote nothing." : quote_lines(slot.last_lines)),
@@ -259,7 +261,10 @@ std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
         fmt::format("{} has no process just now: it is in the state '{}'.", slot.name, describe_state(slot)));
   if (number == SIGSTOP) slot.is_paused = true;
   if (number == SIGCONT) slot.is_paused = false;
-  if (number == SIGKILL && slot.kill_reason.empty()) slot.kill_reason = "asked to by 'epic kill'";
+  if (number == SIGKILL && slot.kill_reason.empty()) {
+    slot.is_kill_asked_for = true;
+    slot.kill_reason = "asked to by 'epic kill'";
+  }
   say(LogLevel::info, fmt::format("{} gets SIG{}, as it was asked for.", slot.name, ::sigabbrev_np(number)));
   return slot.process->pid();
 }

@@ -61,7 +61,8 @@ struct NodeSlot {
   bool is_turn_reported = false;
   bool is_wanted = true;   // false: when its process has ended, none is started
   bool is_paused = false;  // by SIGSTOP
-  int failed_starts = 0;   // in a row
+  bool is_kill_asked_for = false;
+  int failed_starts = 0;  // in a row
   Backoff backoff;
   boost::asio::steady_timer timer;  // until it is started again
 };

@@ -272,9 +272,13 @@ void Supervisor::check_ready() {
     say(LogLevel::info, fmt::format("The fabric is ready ({}).", ready.took));
     if (options_.on_ready) options_.on_ready(ready);
   }
+  // Not one that is about to go, unless there is no other.
   const auto candidates = fleet_.list_ready();
-  if (const auto node = setup_.try_begin(candidates.empty() ? std::nullopt : std::optional(candidates.front())))
-    fleet_.send(*node, wire::RunSetup{});
+  const auto stays = std::ranges::find_if(candidates, [this](NodeId node) { return fleet_.find(node)->is_wanted; });
+  const auto best = stays != candidates.end() ? std::optional(*stays)
+                    : candidates.empty()      ? std::nullopt
+                                              : std::optional(candidates.front());
+  if (const auto node = setup_.try_begin(best)) fleet_.send(*node, wire::RunSetup{});
 }
 
 void Supervisor::on_setup_ended() {
