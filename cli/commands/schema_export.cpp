@@ -5,7 +5,6 @@
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/stored_fabric.hpp"
-#include "cli/fabric/unknown.hpp"
 #include "codec/capnp_text.hpp"
 
 namespace epic::cli {
@@ -25,11 +24,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open(*paths);
+  auto store = StoredFabric::open_with(*paths, type);
   if (!store) return std::unexpected(std::move(store.error()));
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  if (std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
   auto schemas = store->schemas(type);
   if (!schemas) return std::unexpected(std::move(schemas.error()));
   if (const auto wanted = arguments.word(1)) {

@@ -5,7 +5,6 @@
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/stored_fabric.hpp"
-#include "cli/fabric/unknown.hpp"
 #include "cli/output/table.hpp"
 
 namespace epic::cli {
@@ -31,11 +30,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open(*paths);
+  auto store = StoredFabric::open_with(*paths, type);
   if (!store) return std::unexpected(std::move(store.error()));
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  if (!type.empty() && std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
   const auto schemas = store->schemas(type);
   if (!schemas) return std::unexpected(schemas.error());
   Table table(context.console(), kColumns);

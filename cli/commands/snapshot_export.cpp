@@ -105,12 +105,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   }
   const auto project = context.project(arguments);
   if (!project) return std::unexpected(project.error());
-  auto store = StoredFabric::open(project->paths);
+  auto store = StoredFabric::open_with(project->paths, only.type);
   if (!store) return std::unexpected(std::move(store.error()));
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  if (!only.type.empty() && std::ranges::find(*types, only.type) == types->end())
-    return fail(unknown_type(only.type, *types));
   if (!only.key.empty()) {
     const auto found = store->inspect(only);
     if (!found) return std::unexpected(found.error());

@@ -5,7 +5,6 @@
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/stored_fabric.hpp"
-#include "cli/fabric/unknown.hpp"
 #include "cli/output/table.hpp"
 
 namespace epic::cli {
@@ -47,12 +46,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   }
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open(*paths);
+  auto store = StoredFabric::open_with(*paths, wanted.type);
   if (!store) return std::unexpected(std::move(store.error()));
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  if (!wanted.type.empty() && std::ranges::find(*types, wanted.type) == types->end())
-    return fail(unknown_type(wanted.type, *types));
 
   Table table(context.console(), kColumns);
   bool is_damaged = false;

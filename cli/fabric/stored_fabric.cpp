@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
 #include "codec/snapshot_json.hpp"
 #include "storage/sqlite_store.hpp"
@@ -70,6 +73,15 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
                .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
                .why = fmt::format("there is no {}", paths.store().string()),
                .help = {"run the project with 'epic run'"}});
+}
+
+Result<StoredFabric> StoredFabric::open_with(const ProjectPaths& paths, const std::string& type) {
+  auto store = open(paths);
+  if (!store || type.empty()) return store;
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  if (std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
+  return store;
 }
 
 std::expected<const reflect::Schema*, std::string> StoredFabric::find_schema(reflect::SchemaId id) {

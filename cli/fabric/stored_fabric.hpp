@@ -42,6 +42,8 @@ class StoredFabric {
  public:
   /// A failure of the kind not_found when nothing has been saved yet.
   static Result<StoredFabric> open(const ProjectPaths& paths);
+  /// The same, and a failure of that kind when nothing of `type` has been saved. Empty: any type.
+  static Result<StoredFabric> open_with(const ProjectPaths& paths, const std::string& type);
 
   /// As the verb `inspect` answers; empty if it was never saved.
   Result<std::optional<boost::json::object>> inspect(const EntityName& name);
