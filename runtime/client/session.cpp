@@ -78,6 +78,7 @@ void Session::wait_until_ready() {
 void Session::submit(RecordRef call, OnEnd on_end) {
   const std::lock_guard lock(mutex_);
   submitted_.push_back({std::move(call), std::move(on_end)});
+  if (std::this_thread::get_id() == thread_.get_id()) return;  // from on_end: looked at before this thread sleeps
   if (!std::exchange(is_wake_pending_, true)) boost::asio::post(context_, [] {});
 }
 

@@ -77,6 +77,7 @@ void Driver::run(const std::function<bool()>& is_done) {
     on_storage_events();
     static_cast<void>(run_turns());
     watch_.begin();
+    if (storage_.is_writing()) kernel_.on_store_writing();
     kernel_.seal();
     watch_.end();
     transport_.flush();

@@ -40,7 +40,7 @@ void StorageThread::load(kernel::ActivationId activation, std::string_view type,
   asked_.emplace_back(LoadJob{activation, std::string(type), std::string(key)});
 }
 
-void StorageThread::commit(kernel::Batch batch) { asked_.emplace_back(std::move(batch)); }
+void StorageThread::commit(kernel::Batch batch) { asked_batches_.push_back(std::move(batch)); }
 
 std::uint64_t StorageThread::take(std::vector<kernel::ShardId> shards, kernel::NodeId node,
                                   kernel::Incarnation incarnation) {
@@ -51,12 +51,14 @@ std::uint64_t StorageThread::take(std::vector<kernel::ShardId> shards, kernel::N
 void StorageThread::read(Read read) { asked_.emplace_back(std::move(read)); }
 
 void StorageThread::flush() {
-  if (asked_.empty()) return;
+  if (asked_.empty() && asked_batches_.empty()) return;
   {
     const std::lock_guard lock(mutex_);
     std::ranges::move(asked_, std::back_inserter(jobs_));
+    std::ranges::move(asked_batches_, std::back_inserter(batches_));
   }
   asked_.clear();
+  asked_batches_.clear();
   changed_.notify_one();
 }
 
@@ -71,10 +73,13 @@ void StorageThread::run() {
   auto retry_at = std::chrono::steady_clock::time_point::max();
   while (true) {
     std::deque<Job> jobs;
+    bool has_batches = false;
     {
       std::unique_lock lock(mutex_);
-      const auto has_work = [this] { return is_ending_ || !jobs_.empty(); };
-      if (!blocked_.empty())
+      const auto has_work = [this] {
+        return is_ending_ || !jobs_.empty() || (!batches_.empty() && retry_delay_ == 0ms);
+      };
+      if (retry_delay_ > 0ms)
         changed_.wait_until(lock, retry_at, has_work);
       else if (!has_new_commits_)
         changed_.wait(lock, has_work);
@@ -86,16 +91,26 @@ void StorageThread::run() {
       }
       if (is_ending_) return;
       jobs.swap(jobs_);
+      has_batches = batch_ || !batches_.empty();
     }
-    if (!blocked_.empty() && std::chrono::steady_clock::now() >= retry_at)
-      std::ranges::move(std::exchange(blocked_, {}), std::back_inserter(jobs));
+    const bool is_time_to_write = retry_delay_ == 0ms || std::chrono::steady_clock::now() >= retry_at;
+    if (is_time_to_write) std::ranges::move(std::exchange(blocked_, {}), std::back_inserter(jobs));
+    bool is_blocked = false;
     for (Job& job : jobs) {
-      const bool is_done = carry_out(job);
+      if (carry_out(job)) continue;
       if (is_fatal_) return;
-      if (is_done) continue;
+      is_blocked = true;
+      blocked_.push_back(std::move(job));
+    }
+    if (has_batches && is_time_to_write && !carry_out_batches()) {
+      if (is_fatal_) return;
+      is_blocked = true;
+    }
+    if (is_blocked) {
       retry_delay_ = std::clamp<std::chrono::milliseconds>(retry_delay_ * 2, kRetryFirst, kRetryMax);
       retry_at = std::chrono::steady_clock::now() + retry_delay_;
-      blocked_.push_back(std::move(job));
+    } else if (is_time_to_write) {
+      retry_delay_ = 0ms;
     }
     publish();
     if (store_->wants_maintenance()) maintain();
@@ -106,15 +121,9 @@ void StorageThread::run() {
 bool StorageThread::carry_out(Job& job) {
   if (auto* load_job = std::get_if<LoadJob>(&job)) {
     tell(Loaded{load_job->activation, load(*load_job)});
-  } else if (auto* batch = std::get_if<kernel::Batch>(&job)) {
-    if (!carry_out_write(store_->commit(*batch))) return false;
-    has_new_commits_ = true;
-    tell(Committed{batch->number});
-    publish();
   } else if (auto* take = std::get_if<TakeJob>(&job)) {
     auto taken = store_->take(take->shards, take->node, take->incarnation);
     if (!taken) return carry_out_write(std::unexpected(taken.error()));
-    retry_delay_ = 0ms;
     tell(Taken{take->number, std::move(*taken)});
   } else {
     tell(std::get<Read>(job)(*store_));
@@ -122,11 +131,32 @@ bool StorageThread::carry_out(Job& job) {
   return true;
 }
 
-bool StorageThread::carry_out_write(const std::expected<void, StoreError>& done) {
-  if (done) {
-    retry_delay_ = 0ms;
-    return true;
+bool StorageThread::carry_out_batches() {
+  if (!carry_out_write(store_->commit_next([this]() -> const kernel::Batch& { return next_batch(); }))) return false;
+  has_new_commits_ = true;
+  is_writing_.store(false, std::memory_order_relaxed);
+  tell(Committed{batch_->number});
+  batch_.reset();
+  publish();
+  return true;
+}
+
+/// What has gathered by now, as one. One that cannot join the others is left for the next time.
+const kernel::Batch& StorageThread::next_batch() {
+  const std::lock_guard lock(mutex_);
+  is_writing_.store(true, std::memory_order_relaxed);
+  while (!batches_.empty()) {
+    if (!batch_)
+      batch_ = std::move(batches_.front());
+    else if (!kernel::try_append(*batch_, batches_.front()))
+      break;
+    batches_.pop_front();
   }
+  return *batch_;
+}
+
+bool StorageThread::carry_out_write(const std::expected<void, StoreError>& done) {
+  if (done) return true;
   if (may_be_retried(done.error().code)) {
     tell(Blocked{done.error().message});
     return false;

@@ -2,12 +2,14 @@
 // StorageThread: the store's blocking work, beside the execution thread.
 //
 // What a tick asks for is handed over at once (flush: one wake-up), and answers come back in a list for the next tick,
-// again with one wake-up for all that have gathered. Loads that queue up together are read together. A commit or a take
+// again with one wake-up for all that have gathered. Loads that queue up together are read together. Batches that come
+// while the store waits for its turn to write, beside the other processes, go into one transaction. A commit or a take
 // that meets a full disk is tried again, 100 ms to 2 s apart, until it goes; loads go on meanwhile.
 //
-// Invariant: one commit at a time, and no try of one after its outcome is unknown: that is `Fatal`.
+// Invariant: batches are committed in order, and none is tried again after its outcome is unknown: that is `Fatal`.
 // Not here:  what the answers mean (driver.cpp), SQL (storage/).
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -16,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
@@ -66,6 +69,8 @@ class StorageThread {
   /// Runs `read` on the storage thread, and what it returns on the execution thread.
   void read(Read read);
   void flush();
+  /// The store has taken the batches that had come and writes them; what is flushed from here on waits.
+  [[nodiscard]] bool is_writing() const { return is_writing_.load(std::memory_order_relaxed); }
   /// What has happened since the last time.
   [[nodiscard]] std::vector<Event> events();
 
@@ -81,11 +86,13 @@ class StorageThread {
     kernel::NodeId node;
     kernel::Incarnation incarnation;
   };
-  using Job = std::variant<LoadJob, kernel::Batch, TakeJob, Read>;
+  using Job = std::variant<LoadJob, TakeJob, Read>;
 
   void run();
   /// False: to be tried again later.
   bool carry_out(Job& job);
+  bool carry_out_batches();
+  [[nodiscard]] const kernel::Batch& next_batch();
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
   [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
   void maintain();
@@ -94,18 +101,22 @@ class StorageThread {
 
   std::unique_ptr<storage::Store> store_;
   std::function<void()> wake_;
-  std::vector<Job> asked_;       // execution thread: of this tick
+  std::vector<Job> asked_;  // execution thread: of this tick
+  std::vector<kernel::Batch> asked_batches_;
   std::uint64_t last_take_ = 0;  // execution thread
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::deque<kernel::Batch> batches_;
   std::vector<Event> events_;
   bool is_ending_ = false;
 
   // storage thread
   std::vector<Event> told_;
   std::deque<Job> blocked_;
+  std::optional<kernel::Batch> batch_;  // taken from batches_, not committed yet
+  std::atomic<bool> is_writing_{false};
   std::chrono::milliseconds retry_delay_{0};
   std::map<kernel::SchemaId, std::string> schemas_;
   bool has_new_commits_ = false;  // since the last maintain()

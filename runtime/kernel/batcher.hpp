@@ -1,9 +1,10 @@
 #pragma once
 // Batcher: who is dirty, and the number of the batch that is forming.
 //
-// A turn of a non-const method makes its entity dirty. At the end of a tick, when no commit is under way, the dirty
-// ones are encoded once each, however often they changed, and leave as one batch: a cut between turns. While a commit
-// is under way the next batch forms, so a slow disk makes larger batches, not more of them.
+// A turn of a non-const method makes its entity dirty. At the end of a tick the dirty ones are encoded once each, however
+// often they changed, and leave as one batch: a cut between turns. Batches that leave before the store has had its turn
+// to write become one transaction there. Once it writes, the next batch forms until it is done, so a slow disk makes
+// larger batches, not more of them.
 //
 // Not here: encoding, and who waits for which number (kernel_state.cpp).
 
@@ -18,7 +19,10 @@ class Batcher {
  public:
   /// The number that the batch now forming will have.
   [[nodiscard]] CommitNumber forming() const { return forming_; }
-  [[nodiscard]] bool is_committing() const { return is_committing_; }
+  /// Some batch has been sent and is not durable yet.
+  [[nodiscard]] bool is_committing() const { return sent_ > durable_; }
+  /// A batch that is closed now can still go with those that were sent.
+  [[nodiscard]] bool may_send() const { return !is_store_writing_ && sent_.value - durable_.value < kSentMax; }
   [[nodiscard]] bool has_dirty() const { return !dirty_.empty(); }
 
   void add(Activation& activation) {
@@ -31,12 +35,22 @@ class Batcher {
     forming_ = forming_.next();
     return {number, std::exchange(dirty_, {})};
   }
-  void begin_commit() { is_committing_ = true; }
-  void end_commit() { is_committing_ = false; }
+  void on_sent(CommitNumber number) { sent_ = number; }
+  void on_store_writing() { is_store_writing_ = is_committing(); }
+  /// Returns up to where everything is durable now: what was closed after the last one that was sent had nothing in it.
+  [[nodiscard]] CommitNumber on_committed(CommitNumber number) {
+    durable_ = number;
+    is_store_writing_ = false;
+    return is_committing() ? number : CommitNumber{forming_.value - 1};
+  }
 
  private:
+  static constexpr std::uint64_t kSentMax = 64;  // batches that wait for the store's turn
+
   CommitNumber forming_{1};
-  bool is_committing_ = false;
+  CommitNumber sent_{0};
+  CommitNumber durable_{0};  // of those that were sent
+  bool is_store_writing_ = false;
   std::vector<ActivationId> dirty_;
 };
 

@@ -118,7 +118,10 @@ class Kernel {
   /// Nothing sent to it that is unanswered will be answered.
   void on_peer_lost(const PeerAddress& peer);
   void on_loaded(ActivationId activation, LoadResult result);
+  /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
+  /// The store has taken what was sent so far and writes it: what is sent from here on waits for its next turn.
+  void on_store_writing();
   /// The store cannot write just now (full disk): refuse new work until the next on_committed.
   void on_store_blocked(std::string reason);
   void on_taken(std::span<const ShardEpoch> epochs);
@@ -134,7 +137,7 @@ class Kernel {
   // ---- driving ----
   /// Runs up to `items` from the run queue. True if there is more.
   bool run(std::size_t items);
-  /// Closes the forming batch if there is something in it and the store is free.
+  /// Closes the forming batch if there is something in it, unless the store writes just now.
   void seal();
   /// When on_time must be called at the latest; empty: only when something happens.
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;

@@ -71,7 +71,7 @@ void Kernel::let_out_error(Outgoing item, const std::string& message) {
 void Kernel::seal() {
   const Scope scope(*this);
   if (must_sweep_leaving_) sweep_leaving();
-  if (batcher_.is_committing() || !batcher_.has_dirty()) return;
+  if (!batcher_.has_dirty() || !batcher_.may_send()) return;
   const auto [number, dirty] = batcher_.seal();
   Batch batch;
   batch.number = number;
@@ -90,11 +90,14 @@ void Kernel::seal() {
   settle(number, results);
   ++stats_.batches;
   stats_.rows += batch.writes.size();
-  if (batch.writes.empty()) return become_durable(number);
+  if (batch.writes.empty()) {  // as durable as what went before it
+    if (!batcher_.is_committing()) become_durable(number);
+    return;
+  }
   std::set<ShardId> shards;
   for (const Write& write : batch.writes) shards.insert(write.shard);
   for (const ShardId shard : shards) batch.epochs.push_back({shard, shards_.at(shard).epoch});
-  batcher_.begin_commit();
+  batcher_.on_sent(number);
   syscalls_.commit(std::move(batch));
 }
 
@@ -162,10 +165,11 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
 
 void Kernel::on_committed(CommitNumber number) {
   const Scope scope(*this);
-  batcher_.end_commit();
   blocked_.clear();
-  become_durable(number);
+  become_durable(batcher_.on_committed(number));
 }
+
+void Kernel::on_store_writing() { batcher_.on_store_writing(); }
 
 void Kernel::on_store_blocked(std::string reason) { blocked_ = std::move(reason); }
 

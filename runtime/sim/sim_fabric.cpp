@@ -91,29 +91,10 @@ class SimFabric::Node final : public kernel::Syscalls {
               });
   }
 
-  /// Applied at one moment and confirmed at a later one; a death may fall between.
+  /// Written at one moment, with what else has come by then, and confirmed at a later one; a death may fall between.
   void commit(kernel::Batch batch) override {
-    const kernel::CommitNumber number = batch.number;
-    const std::uint64_t fingerprint = fingerprint_of("commit", number.value, batch.writes.size());
-    auto apply = [this, number, batch = std::move(batch)] {
-      const auto committed = fabric_.store_.commit(batch);
-      if (!committed) {  // fenced: a real node ends itself here
-        log(kernel::LogLevel::error, {}, "fenced");
-        fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
-                         [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
-        return;
-      }
-      own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("committed", number.value),
-                [this, number] { kernel_.on_committed(number); });
-    };
-    auto event = [this, fingerprint, apply = std::move(apply)] {
-      if (fabric_.find_node(self_.node.value) != this) return;  // dead by now
-      own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint, apply);
-    };
-    if (fabric_.are_commits_held_)
-      fabric_.held_commits_.push_back(std::move(event));
-    else
-      event();
+    batches_.push_back(std::move(batch));
+    wait_for_turn();
   }
 
   void take(std::vector<ShardId> shards) override {
@@ -145,6 +126,38 @@ class SimFabric::Node final : public kernel::Syscalls {
   std::optional<std::int64_t> timer_ns;  // the wake-up that is scheduled
 
  private:
+  void wait_for_turn() {
+    if (is_waiting_for_turn_ || batches_.empty()) return;
+    is_waiting_for_turn_ = true;
+    auto event = [this] {
+      if (fabric_.find_node(self_.node.value) != this) return;  // dead by now
+      own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("turn"), [this] { write_batches(); });
+    };
+    if (fabric_.are_commits_held_)
+      fabric_.held_commits_.push_back(std::move(event));
+    else
+      event();
+  }
+
+  void write_batches() {
+    kernel_.on_store_writing();
+    kernel::Batch batch = std::move(batches_.front());
+    batches_.pop_front();
+    while (!batches_.empty() && kernel::try_append(batch, batches_.front())) batches_.pop_front();
+    if (!fabric_.store_.commit(batch)) {  // fenced: a real node ends itself here
+      log(kernel::LogLevel::error, {}, "fenced");
+      fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
+                       [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
+      return;
+    }
+    own_event(fabric_.draw(fabric_.options_.commit_delay_max),
+              fingerprint_of("committed", batch.number.value, batch.writes.size()), [this, number = batch.number] {
+                is_waiting_for_turn_ = false;
+                kernel_.on_committed(number);
+                wait_for_turn();
+              });
+  }
+
   void own_event(std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run) {
     fabric_.schedule(self_.node.value, delay, fingerprint, std::move(run));
   }
@@ -152,6 +165,8 @@ class SimFabric::Node final : public kernel::Syscalls {
   SimFabric& fabric_;
   PeerAddress self_;
   kernel::Kernel kernel_;
+  std::deque<kernel::Batch> batches_;  // sent by the kernel, and not written yet
+  bool is_waiting_for_turn_ = false;   // or for the answer to what was written
 };
 
 // ---- the fabric ----

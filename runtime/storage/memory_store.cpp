@@ -31,7 +31,8 @@ std::expected<std::vector<ShardEpoch>, StoreError> MemoryStore::take(std::span<c
   return taken;
 }
 
-std::expected<void, StoreError> MemoryStore::commit(const Batch& batch) {
+std::expected<void, StoreError> MemoryStore::commit_next(const NextBatch& next) {
+  const Batch& batch = next();
   check_batch(batch, shard_count_);
   const std::scoped_lock lock(mutex_);
   for (const ShardEpoch& held : batch.epochs) {

@@ -186,6 +186,7 @@ StoreError Connection::error(std::string_view doing, int result_code) const {
                             way_out(code))};
 }
 
+std::int64_t Connection::changed_count() const { return sqlite3_changes64(raw()); }
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(raw()) == 0; }
 
 bool Connection::is_read_only() const { return sqlite3_db_readonly(raw(), "main") == 1; }

@@ -84,6 +84,8 @@ class Connection {
   [[nodiscard]] StoreError error(std::string_view doing, int result_code) const;
 
   [[nodiscard]] bool in_transaction() const;
+  /// Rows that the last statement has changed.
+  [[nodiscard]] std::int64_t changed_count() const;
   [[nodiscard]] bool is_read_only() const;
   [[nodiscard]] sqlite3* raw() const { return raw_.get(); }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }

@@ -181,7 +181,7 @@ std::expected<void, StoreError> SqliteStore::prepare_writing() {
       {&statements_.begin, "BEGIN IMMEDIATE"},
       {&statements_.end, "COMMIT"},
       {&statements_.abandon, "ROLLBACK"},
-      {&statements_.epoch, "SELECT epoch, node, incarnation FROM shards WHERE shard = ?1"},
+      {&statements_.epochs, "SELECT shard, epoch, node, incarnation FROM shards ORDER BY shard"},
       {&statements_.take,
        "INSERT INTO shards(shard, epoch, node, incarnation) VALUES(?1, 1, ?2, ?3) ON CONFLICT(shard) DO UPDATE SET "
        "epoch = epoch + 1, node = excluded.node, incarnation = excluded.incarnation RETURNING epoch"},
@@ -191,6 +191,9 @@ std::expected<void, StoreError> SqliteStore::prepare_writing() {
        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(type, key) DO UPDATE SET shard = excluded.shard, "
        "version = excluded.version, schema = excluded.schema, saved_at = excluded.saved_at, "
        "checksum = excluded.checksum, bytes = excluded.bytes"},
+      {&statements_.update,
+       "UPDATE snapshots SET shard = ?3, version = ?4, schema = ?5, saved_at = ?6, checksum = ?7, bytes = ?8 "
+       "WHERE type = ?1 AND key = ?2"},
       {&statements_.remove, "DELETE FROM snapshots WHERE type = ?1 AND key = ?2"},
   });
 }

@@ -47,7 +47,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                         kernel::NodeId node,
                                                                         kernel::Incarnation incarnation) override;
-  [[nodiscard]] std::expected<void, StoreError> commit(const Batch& batch) override;
+  [[nodiscard]] std::expected<void, StoreError> commit_next(const NextBatch& next) override;
   [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                         std::string_view key) override;
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
@@ -73,7 +73,7 @@ class SqliteStore final : public Store {
   };
   struct Statements {
     Statement load, schema, page, next_type;                              // read
-    Statement epoch, take, put_schema, put, remove, begin, end, abandon;  // write
+    Statement epochs, take, put_schema, put, update, remove, begin, end, abandon;  // write
   };
 
   SqliteStore(Connection connection, OpenOptions options)
@@ -92,6 +92,7 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> check_epochs(const Batch& batch);
   std::expected<void, StoreError> put_schemas(const Batch& batch);
   std::expected<void, StoreError> put_snapshots(const Batch& batch);
+  std::expected<void, StoreError> put_snapshot(const Write& write, std::int64_t saved_at_ns);
   std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
   /// Remembers an error after which nothing may be written any more.
   StoreError note(StoreError error);

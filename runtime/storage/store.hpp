@@ -88,8 +88,13 @@ class Store {
                                                                                 kernel::NodeId node,
                                                                                 kernel::Incarnation incarnation) = 0;
 
+  /// Asked once, as late as can be: when it is this store's turn to write. What it returns must live until the end.
+  using NextBatch = std::function<const Batch&()>;
   /// All or nothing, durable on return.
-  [[nodiscard]] virtual std::expected<void, StoreError> commit(const Batch& batch) = 0;
+  [[nodiscard]] virtual std::expected<void, StoreError> commit_next(const NextBatch& next) = 0;
+  [[nodiscard]] std::expected<void, StoreError> commit(const Batch& batch) {
+    return commit_next([&]() -> const Batch& { return batch; });
+  }
 
   /// Empty: never saved. `corrupt` concerns this entity only.
   [[nodiscard]] virtual std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,

@@ -267,10 +267,14 @@ void measure_handover() {
 
 }  // namespace
 
-int main() {
+/// Without a word all of them run; with one, that one.
+int main(int argc, char** argv) {
+  const std::string_view only = argc > 1 ? argv[1] : "";
+  constexpr std::pair<std::string_view, void (*)()> kParts[] = {{"remote", &compare_remote_calls},
+                                                                {"increments", &compare_durable_increments},
+                                                                {"failover", &measure_failover},
+                                                                {"handover", &measure_handover}};
   print_warnings();
-  compare_remote_calls();
-  compare_durable_increments();
-  measure_failover();
-  measure_handover();
+  for (const auto& [name, run] : kParts)
+    if (only.empty() || only == name) run();
 }

@@ -25,9 +25,11 @@ class FaultyStore : public epic::storage::Store {
                                                           Incarnation incarnation) override {
     return inner_.take(shards, node, incarnation);
   }
-  std::expected<void, StoreError> commit(const Batch& batch) override {
+  std::expected<void, StoreError> commit_next(const NextBatch& next) override {
     ++tries;
-    if (faults_.empty()) return inner_.commit(batch);
+    if (before_turn) before_turn();
+    if (faults_.empty()) return inner_.commit_next(next);
+    static_cast<void>(next());
     const StoreErrorCode fault = faults_.front();
     faults_.erase(faults_.begin());
     return std::unexpected(StoreError{fault, "told to fail"});
@@ -49,6 +51,7 @@ class FaultyStore : public epic::storage::Store {
   epic::storage::StoreIdentity identity() const override { return inner_.identity(); }
 
   std::atomic<int> tries{0};
+  std::function<void()> before_turn;
 
  private:
   MemoryStore inner_{4, &std::chrono::system_clock::now};
@@ -136,6 +139,44 @@ TEST_CASE("storage thread: a full disk is told, and the same batch is tried agai
   f.wait_for<StorageThread::Loaded>();
   CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{1});
   CHECK(f.store->tries == 3);
+}
+
+TEST_CASE("storage thread: batches that come before the store's turn are one transaction, answered once", "[io]") {
+  Fixture f;
+  f.take_all();
+  std::binary_semaphore at_the_lock{0};
+  std::binary_semaphore turn{0};
+  f.store->before_turn = [&] {
+    at_the_lock.release();
+    turn.acquire();
+  };
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  REQUIRE(at_the_lock.try_acquire_for(30s));
+  CHECK_FALSE(f.thread->is_writing());
+  f.thread->commit(f.make_batch(2));
+  f.thread->flush();
+  f.thread->commit(f.make_batch(3));
+  f.thread->flush();
+  turn.release();
+  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{3});
+  CHECK(f.store->tries == 1);
+  CHECK_FALSE(f.thread->is_writing());
+}
+
+TEST_CASE("storage thread: what waits behind a full disk is committed in order", "[io]") {
+  Fixture f({StoreErrorCode::full});
+  f.take_all();
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  f.wait_for<StorageThread::Blocked>();
+  CHECK(f.thread->is_writing());  // so the kernel sends no more
+  f.thread->commit(f.make_batch(2));
+  f.thread->flush();
+  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{2});
+  f.thread->load({1, 1}, "Counter", "a");
+  f.thread->flush();
+  CHECK((*f.wait_for<StorageThread::Loaded>().result)->version == Version{2});
 }
 
 TEST_CASE("storage thread: after an I/O error nothing is tried again", "[io]") {
