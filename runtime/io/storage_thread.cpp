@@ -13,8 +13,9 @@ using namespace std::chrono_literals;
 using storage::StoreError;
 using storage::StoreErrorCode;
 
-constexpr auto kRetryFirst = 100ms;
-constexpr auto kRetryMax = 2s;
+// A try on a full disk costs one write that fails, and whoever made room waits for the next.
+constexpr auto kRetryFirst = 50ms;
+constexpr auto kRetryMax = 500ms;
 constexpr auto kIdle = 500ms;  // without work: then housekeeping
 constexpr std::size_t kEventsPerWakeUp = 64;
 
@@ -97,6 +98,7 @@ void StorageThread::run() {
       retry_at = std::chrono::steady_clock::now() + retry_delay_;
       blocked_.push_back(std::move(job));
     }
+    if (blocked_.empty() && std::exchange(is_blocked_told_, false)) tell(Unblocked{});
     publish();
     if (store_->wants_maintenance()) maintain();
     if (is_fatal_) return;
@@ -128,6 +130,7 @@ bool StorageThread::carry_out_write(const std::expected<void, StoreError>& done)
     return true;
   }
   if (may_be_retried(done.error().code)) {
+    is_blocked_told_ = true;
     tell(Blocked{done.error().message});
     return false;
   }
