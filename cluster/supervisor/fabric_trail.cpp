@@ -27,13 +27,15 @@ std::string describe_move(const FabricTrail::Entry& entry, std::optional<ShardId
 
 json::object to_json(const FabricTrail::Entry& entry, std::optional<ShardId> asked) {
   const std::string why = entry.shards.empty() ? entry.why : describe_move(entry, asked);
-  json::object event{{"time", wire::format_time(entry.time)},
-                     {"node", entry.node},
-                     {"entity", nullptr},
-                     {"what", entry.what},
-                     {"why", why.empty() ? json::value(nullptr) : json::value(why)},
-                     {"version", nullptr},
-                     {"took_us", entry.took ? json::value(entry.took->count()) : json::value(nullptr)}};
+  json::object event{
+      {"time", wire::format_time(entry.time)},
+      {"node", entry.node},
+      {"entity", nullptr},
+      {"what", entry.what},
+      {"why", why.empty() ? json::value(nullptr) : json::value(why)},
+      {"version", nullptr},
+      {"wall_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(entry.time.time_since_epoch()).count()},
+      {"took_us", entry.took ? json::value(entry.took->count()) : json::value(nullptr)}};
   if (!entry.shards.empty()) {
     json::array shards;
     for (const ShardId shard : entry.shards) shards.emplace_back(shard.value);

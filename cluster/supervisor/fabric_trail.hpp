@@ -38,7 +38,7 @@ class FabricTrail {
   /// Shards that have another owner than in the maps before. Those that are on their way count when they have arrived.
   void on_map(const kernel::ShardMap& map, Time now);
 
-  /// Those after `number`, oldest first, as `events` shows them. With a shard: only moves of that one.
+  /// Those after `number`, oldest first, as nodes list theirs. With a shard: only moves of that one.
   [[nodiscard]] std::vector<boost::json::object> list(std::uint64_t number, std::optional<kernel::ShardId> shard) const;
   [[nodiscard]] std::uint64_t newest() const { return newest_; }
 

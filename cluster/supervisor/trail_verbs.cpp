@@ -120,8 +120,12 @@ void TrailVerbs::ask_events(const std::shared_ptr<Watch>& watch) {
 /// In the order of their times; the newest, when there are more than asked for.
 void TrailVerbs::send_events(Watch& watch, Gathered gathered) const {
   const std::string entity = text_at(watch.body, "entity");
-  std::multimap<std::string, json::object> events;  // by time; what is of one time keeps its order
-  const auto add = [&events](json::object event) { events.emplace(text_at(event, "time"), std::move(event)); };
+  std::multimap<std::uint64_t, json::object> events;  // by time; what is of one time keeps its order
+  const auto add = [&events](json::object event) {
+    const std::uint64_t wall_ns = count_at(event, "wall_ns", 0);
+    event.erase("wall_ns");
+    events.emplace(wall_ns, std::move(event));
+  };
   if (text_at(watch.body, "type").empty()) {
     const auto shard = entity.empty() ? std::nullopt : std::optional(kernel::shard_of(entity, shard_count_));
     for (json::object& event : trail_.list(watch.seen, shard)) add(std::move(event));

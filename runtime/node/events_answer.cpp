@@ -154,7 +154,10 @@ json::object describe_events(const kernel::Kernel& kernel, std::string_view node
   std::ranges::sort(events, std::ranges::greater(), &Event::first);
   if (events.size() > query.limit) events.resize(query.limit);
   json::array shown;
-  for (auto event = events.rbegin(); event != events.rend(); ++event) shown.emplace_back(std::move(event->second));
+  for (auto event = events.rbegin(); event != events.rend(); ++event) {
+    event->second["wall_ns"] = std::get<0>(event->first);
+    shown.emplace_back(std::move(event->second));
+  }
   return {{"node", node}, {"cursor", {cursor.life, cursor.lives, cursor.saves}}, {"events", std::move(shown)}};
 }
 
