@@ -40,7 +40,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   std::vector<Finding> findings = check_up(context.install(), context.start(arguments));
   if (const auto project = context.project(arguments)) {
     for (Finding& finding : check_store(*project)) findings.push_back(std::move(finding));
-    findings.push_back(check_fabric(project->paths));
+    for (Finding& finding : check_fabric(project->paths)) findings.push_back(std::move(finding));
   }
   Table table(context.console(), kColumns);
   int broken = 0;
@@ -69,7 +69,8 @@ const Command& doctor_command() {
       .description =
           "Looks at the compiler, CMake and Ninja, epic-node and its version, and, inside a project, at epic.toml, "
           "the\n"
-          "directories, the sockets, the store and the fabric. Changes nothing.",
+          "directories, the sockets, the store (space, permissions, its log, and as many snapshots as two seconds let\n"
+          "it read) and the fabric, with nodes that cannot save. Changes nothing.",
       .example = "epic doctor\nepic doctor -o json",
       .exit_codes = kExitCodes,
       .run = run,

@@ -24,6 +24,15 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
+/// The node knows its own calls; those of all nodes show who waits for whom.
+void join_calls(LiveFabric& fabric, const EntityName& name, boost::json::object& entity) {
+  auto* own = entity.if_contains("calls");
+  if (own == nullptr || !own->is_array() || own->get_array().empty()) return;
+  const auto answer = fabric.ask("calls", boost::json::object{{"entity", name.text()}});
+  const auto* joined = answer && answer->is_object() ? answer->get_object().if_contains("calls") : nullptr;
+  if (joined != nullptr && joined->is_array() && !joined->get_array().empty()) *own = *joined;
+}
+
 Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& name) {
   const auto answer = fabric.ask("inspect", boost::json::object{{"entity", name.text()}});
   if (!answer && answer.error().code == ExitCode::not_found) {
@@ -33,7 +42,9 @@ Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& nam
   if (!answer) return std::unexpected(answer.error());
   const auto* object = answer->if_object();
   if (object == nullptr) return fail({.what = "the fabric's answer makes no sense", .help = {"look at 'epic logs'"}});
-  print_entity(context.console(), *object);
+  boost::json::object entity = *object;
+  join_calls(fabric, name, entity);
+  print_entity(context.console(), entity);
   return ExitCode::ok;
 }
 
@@ -73,7 +84,8 @@ const Command& inspect_command() {
       .description =
           "Does not wake it: what is not in memory is read from the store, and the page says so. With the fabric down "
           "the same\n"
-          "fields are read from the store. A state that is ahead of the disk is marked unsaved.",
+          "fields are read from the store. A state that is ahead of the disk is marked unsaved. Calls in flight are\n"
+          "shown with who waits for them, as by 'epic calls'.",
       .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

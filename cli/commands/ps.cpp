@@ -30,6 +30,7 @@ constexpr Column kColumns[] = {
     {"MEMORY", "resident_bytes", Show::bytes},
     {"UP", "uptime_ms", Show::duration},
     {"LAST EXIT", "last_exit"},
+    {"STORE", "store", Show::state},
 };
 
 void tell_supervisor(Console& console, const boost::json::object& answer) {
@@ -40,6 +41,15 @@ void tell_supervisor(Console& console, const boost::json::object& answer) {
                            show_field(fields->if_contains("pid"), Show::number, Reader::person),
                            show_field(fields->if_contains("uptime_ms"), Show::duration, Reader::person),
                            show_field(answer.if_contains("setup"), Show::text, Reader::person)));
+}
+
+void warn_of_store(Console& console, const boost::json::object& node) {
+  const auto* reason = node.if_contains("store_reason");
+  if (reason == nullptr || !reason->is_string()) return;
+  console.warn(fmt::format("{} has refused new work for {}, as it can save nothing: {}",
+                           show_field(node.if_contains("node"), Show::text, Reader::person),
+                           show_field(node.if_contains("store_blocked_ms"), Show::duration, Reader::person),
+                           printable(std::string_view(reason->get_string()))));
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -61,6 +71,9 @@ Outcome run(Context& context, const Arguments& arguments) {
     for (const auto& node : nodes->get_array())
       if (const auto* row = node.if_object()) table.add(*row);
   table.finish();
+  if (nodes && nodes->is_array())
+    for (const auto& node : nodes->get_array())
+      if (const auto* row = node.if_object()) warn_of_store(console, *row);
   if (object) tell_supervisor(console, *object);
   return ExitCode::ok;
 }
@@ -75,7 +88,7 @@ const Command& ps_command() {
       .description =
           "One line a node: what it is doing, the shards that it owns, the entities that it has in memory, calls in "
           "flight,\n"
-          "how often it was restarted and how its last process ended.",
+          "how often it was restarted, how its last process ended, and whether its store takes what is new.",
       .example = "epic ps\nepic ps -o json",
       .exit_codes = kExitCodes,
       .run = run,

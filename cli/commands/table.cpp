@@ -57,6 +57,8 @@ std::span<const Command* const> commands() {
       &logs_command(),
       &ls_command(),
       &inspect_command(),
+      &calls_command(),
+      &events_command(),
       &call_command(),
       &snapshot_list_command(),
       &snapshot_show_command(),

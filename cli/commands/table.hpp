@@ -40,6 +40,8 @@ const Command& resume_command();
 const Command& logs_command();
 const Command& ls_command();
 const Command& inspect_command();
+const Command& calls_command();
+const Command& events_command();
 const Command& call_command();
 const Command& snapshot_list_command();
 const Command& snapshot_show_command();

@@ -1,20 +1,105 @@
 #include "cli/fabric/health.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
 
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/output/table.hpp"
 
 namespace epic::cli {
+namespace fs = std::filesystem;
 namespace {
 
 using State = Finding::State;
 
 std::string first_help(const Failure& failure, std::string otherwise) {
   return failure.help.empty() ? std::move(otherwise) : failure.help.front();
+}
+
+/// Another program's long reading keeps the log from being copied, and it grows.
+Finding check_log(const fs::path& store) {
+  constexpr std::uintmax_t kPlenty = 256u << 20;  // where commits begin to wait for a checkpoint
+  const fs::path log = store.string() + "-wal";
+  std::error_code none;
+  const std::uintmax_t size = fs::file_size(log, none);
+  const std::string found = none ? "none" : human_bytes(static_cast<std::int64_t>(size));
+  if (!none && size > kPlenty)
+    return {State::warning, "store log", fmt::format("{}, which is more than a running fabric lets it become", found),
+            fmt::format("end what reads the store all the time: fuser -v {}", store.string())};
+  return {State::ok, "store log", found, ""};
+}
+
+Finding check_store_writable(const fs::path& store) {
+  for (const fs::path& path : {store, store.parent_path()}) {
+    if (::access(path.c_str(), W_OK) == 0) continue;
+    const int error = errno;
+    const std::string found =
+        fmt::format("{} cannot be written: {}", path.string(), std::generic_category().message(error));
+    if (error == EROFS)
+      return {State::broken, "store files", found, fmt::format("mount -o remount,rw the disk of {}", path.string())};
+    if (error == EPERM) return {State::broken, "store files", found, fmt::format("chattr -i {}", path.string())};
+    return {State::broken, "store files", found, fmt::format("chown $USER {0}; chmod u+w {0}", path.string())};
+  }
+  return {State::ok, "store files", store.string(), ""};
+}
+
+/// As many as can be read in a moment: `epic snapshot verify` reads all.
+Finding check_snapshots(StoredFabric& store) {
+  constexpr std::chrono::seconds kPatience{2};
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  std::uint64_t whole = 0;
+  std::uint64_t damaged = 0;
+  std::string first_damage;
+  bool is_all = true;
+  auto listed = store.list(
+      {}, Detail::state,
+      [&](const auto&) {
+        is_all = ++whole % 64 != 0 || std::chrono::steady_clock::now() < until;
+        return is_all;
+      },
+      [&](const std::string& damage) {
+        if (damaged++ == 0) first_damage = damage;
+      });
+  if (!listed)
+    return {State::broken, "store", listed.error().what, first_help(listed.error(), "restore it from a copy")};
+  if (damaged > 0)
+    return {
+        State::broken, "store",
+        fmt::format("{}{} snapshots cannot be read; the first: {}", is_all ? "" : "at least ", damaged, first_damage),
+        "list them with 'epic snapshot verify', and bring them back from a copy; the others are not affected"};
+  const auto totals = store.totals("");
+  if (!totals)
+    return {State::broken, "store", totals.error().what, first_help(totals.error(), "restore it from a copy")};
+  const std::string size = human_bytes(static_cast<std::int64_t>(totals->bytes));
+  return {State::ok, "store",
+          is_all ? fmt::format("{} snapshots, {}, all readable", totals->entities, size)
+                 : fmt::format("{} snapshots, {}; the first {} are readable, 'epic snapshot verify' reads all",
+                               totals->entities, size, whole),
+          ""};
+}
+
+/// Nodes that cannot save, from the answer to `ps`.
+void add_blocked(const boost::json::value& ps, std::vector<Finding>& findings) {
+  const auto* nodes = ps.is_object() ? ps.get_object().if_contains("nodes") : nullptr;
+  if (nodes == nullptr || !nodes->is_array()) return;
+  for (const auto& node : nodes->get_array()) {
+    const auto* fields = node.if_object();
+    const auto* reason = fields == nullptr ? nullptr : fields->if_contains("store_reason");
+    if (reason == nullptr || !reason->is_string()) continue;
+    findings.push_back({State::broken, show_field(fields->if_contains("node"), Show::text, Reader::person),
+                        fmt::format("has saved nothing for {} and refuses new work: {}",
+                                    show_field(fields->if_contains("store_blocked_ms"), Show::duration, Reader::person),
+                                    printable(std::string_view(reason->get_string()))),
+                        "make room on the disk of the store; the node goes on by itself within a second"});
+  }
 }
 
 }  // namespace
@@ -27,7 +112,6 @@ std::vector<Finding> check_store(const Project& project) {
     return {{State::broken, "store", store.error().what,
              first_help(store.error(), fmt::format("restore {} from a copy, or move it away to begin anew",
                                                    project.paths.store().string()))}};
-
   std::vector<Finding> findings;
   const auto shards = store->identity().shard_count;
   if (shards == project.manifest.shards)
@@ -36,44 +120,31 @@ std::vector<Finding> check_store(const Project& project) {
     findings.push_back({State::broken, "shards",
                         fmt::format("the store has {}, and epic.toml says {}", shards, project.manifest.shards),
                         fmt::format("let epic.toml say shards = {}", shards)});
-
-  const auto totals = store->totals("");
-  std::uint64_t damaged = 0;
-  std::string first_damage;
-  auto listed = store->list(
-      {}, Detail::state, [](const auto&) { return true; },
-      [&](const std::string& damage) {
-        if (damaged++ == 0) first_damage = damage;
-      });
-  if (!listed)
-    findings.push_back(
-        {State::broken, "store", listed.error().what, first_help(listed.error(), "restore it from a copy")});
-  else if (damaged > 0)
-    findings.push_back({State::broken, "store",
-                        fmt::format("{} snapshots cannot be read; the first: {}", damaged, first_damage),
-                        "restore it from a copy; the other snapshots are not affected"});
-  else
-    findings.push_back({State::ok, "store",
-                        totals ? fmt::format("{} snapshots, {}, all readable", totals->entities,
-                                             human_bytes(static_cast<std::int64_t>(totals->bytes)))
-                               : "readable",
-                        ""});
+  findings.push_back(check_store_writable(project.paths.store()));
+  findings.push_back(check_log(project.paths.store()));
+  findings.push_back(check_snapshots(*store));
   return findings;
 }
 
-Finding check_fabric(const ProjectPaths& paths) {
+std::vector<Finding> check_fabric(const ProjectPaths& paths) {
   auto fabric = LiveFabric::find(paths);
-  if (!fabric) return {State::broken, "fabric", fabric.error().what, first_help(fabric.error(), "look at 'epic logs'")};
-  if (!*fabric) return {State::ok, "fabric", "down", ""};
+  if (!fabric)
+    return {{State::broken, "fabric", fabric.error().what, first_help(fabric.error(), "look at 'epic logs'")}};
+  if (!*fabric) return {{State::ok, "fabric", "down", ""}};
   const auto ping = (*fabric)->ask("ping", boost::json::object(), std::chrono::seconds(2));
-  if (!ping) return {State::broken, "fabric", ping.error().what, first_help(ping.error(), "look at 'epic logs'")};
+  if (!ping) return {{State::broken, "fabric", ping.error().what, first_help(ping.error(), "look at 'epic logs'")}};
   const auto* version = ping->is_object() ? ping->get_object().if_contains("version") : nullptr;
   const std::string running =
       version && version->is_string() ? std::string(std::string_view(version->get_string())) : "unknown";
+  std::vector<Finding> findings;
   if (running != EPIC_VERSION)
-    return {State::warning, "fabric", fmt::format("runs with epic {}, and this is {}", running, EPIC_VERSION),
-            "restart it: 'epic stop', then 'epic run'"};
-  return {State::ok, "fabric", "up", ""};
+    findings.push_back({State::warning, "fabric",
+                        fmt::format("runs with epic {}, and this is {}", running, EPIC_VERSION),
+                        "restart it: 'epic stop', then 'epic run'"});
+  else
+    findings.push_back({State::ok, "fabric", "up", ""});
+  if (const auto ps = (*fabric)->ask("ps", boost::json::object(), std::chrono::seconds(2))) add_blocked(*ps, findings);
+  return findings;
 }
 
 }  // namespace epic::cli

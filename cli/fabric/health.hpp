@@ -8,9 +8,10 @@
 
 namespace epic::cli {
 
-/// Opens the store, compares its shard count with epic.toml, and reads every snapshot with its checksum.
+/// Opens the store, compares its shard count with epic.toml, asks whether its files can be written, looks at its log,
+/// and reads snapshots with their checksums for two seconds.
 std::vector<Finding> check_store(const Project& project);
-/// Asks a running fabric for its version.
-Finding check_fabric(const ProjectPaths& paths);
+/// Asks a running fabric for its version, and which nodes cannot save.
+std::vector<Finding> check_fabric(const ProjectPaths& paths);
 
 }  // namespace epic::cli

@@ -42,12 +42,17 @@ std::string text_of(const boost::json::object& object, std::string_view field) {
   return value && value->is_string() ? printable(std::string_view(value->get_string())) : std::string();
 }
 
-// "enter_level  running  3.2 s  called by Match/7"
+// "enter_level  running  3.2 s  called by Match/7"; joined over nodes: "Match/7.play  waiting for 1 call  3.2 s node-2"
 std::string call_line(const boost::json::value& call) {
   const auto* fields = call.if_object();
   if (fields == nullptr) return printable(boost::json::serialize(call));
-  std::string line = text_of(*fields, "method") + "  " + text_of(*fields, "state") + "  " +
-                     show_field(fields->if_contains("age_ms"), Show::duration, Reader::person);
+  const auto* depth = fields->if_contains("depth");
+  std::string line = depth != nullptr && depth->is_number()
+                         ? std::string(2 * depth->to_number<std::size_t>(), ' ') + text_of(*fields, "call")
+                         : text_of(*fields, "method");
+  line += "  " + text_of(*fields, "state") + "  " +
+          show_field(fields->if_contains("age_ms"), Show::duration, Reader::person);
+  if (depth != nullptr) return line + "  " + text_of(*fields, "node");
   if (const std::string caller = text_of(*fields, "caller"); !caller.empty()) line += "  called by " + caller;
   return line;
 }

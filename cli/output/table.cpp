@@ -12,11 +12,12 @@ namespace {
 
 Paint paint_of(Show show, std::string_view text) {
   if (show != Show::state) return Paint::plain;
-  for (std::string_view word : {"live", "ready", "ok", "done", "running"})
+  for (std::string_view word : {"live", "ready", "ok", "done", "running", "activated"})
     if (text == word) return Paint::green;
-  for (std::string_view word : {"starting", "draining", "paused", "backoff", "warning", "unsaved"})
+  for (std::string_view word :
+       {"starting", "draining", "paused", "backoff", "warning", "unsaved", "silent", "slow to stop"})
     if (text == word) return Paint::yellow;
-  for (std::string_view word : {"failed", "broken", "corrupt"})
+  for (std::string_view word : {"failed", "broken", "corrupt", "blocked", "died", "discarded"})
     if (text == word) return Paint::red;
   return Paint::dim;
 }

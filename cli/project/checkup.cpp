@@ -67,10 +67,14 @@ Finding check_package(const InstallPaths& install) {
   return {State::ok, "CMake package", path.string(), ""};
 }
 
-Finding check_writable(const fs::path& directory, std::string what) {
+fs::path nearest_existing(fs::path path) {
   std::error_code ignored;
-  fs::path existing = directory;
-  while (!fs::exists(existing, ignored) && existing.has_parent_path()) existing = existing.parent_path();
+  while (!fs::exists(path, ignored) && path.has_parent_path()) path = path.parent_path();
+  return path;
+}
+
+Finding check_writable(const fs::path& directory, std::string what) {
+  const fs::path existing = nearest_existing(directory);
   if (::access(existing.c_str(), W_OK | X_OK) != 0)
     return {State::broken, std::move(what),
             fmt::format("{} cannot be written: {}", existing.string(), std::generic_category().message(errno)),
@@ -78,7 +82,8 @@ Finding check_writable(const fs::path& directory, std::string what) {
   return {State::ok, std::move(what), directory.string(), ""};
 }
 
-Finding check_space(const fs::path& directory) {
+Finding check_space(const fs::path& wanted) {
+  const fs::path directory = nearest_existing(wanted);
   struct statvfs space{};
   if (::statvfs(directory.c_str(), &space) != 0)
     return {State::warning, "disk space", fmt::format("unknown: {}", std::generic_category().message(errno)), ""};
@@ -115,7 +120,7 @@ void check_project(const fs::path& start, std::vector<Finding>& findings) {
         {State::broken, "epic.toml", manifest.error().what, fmt::format("edit {}", paths->manifest().string())});
   findings.push_back(check_writable(paths->state(), "state directory"));
   findings.push_back(check_writable(paths->build(), "build directory"));
-  findings.push_back(check_space(paths->root));
+  findings.push_back(check_space(paths->state()));
   findings.push_back(check_socket_length(*paths));
 }
 

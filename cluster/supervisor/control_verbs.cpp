@@ -100,10 +100,11 @@ json::object to_json(const wire::LogLine& line) {
 
 }  // namespace
 
-ControlVerbs::ControlVerbs(ControlVerbsParts parts) : parts_(std::move(parts)) {}
+ControlVerbs::ControlVerbs(ControlVerbsParts parts)
+    : parts_(std::move(parts)), trail_verbs_(parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
 
 void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
-  static constexpr std::array<std::pair<std::string_view, Verb>, 14> kVerbs = {{{"ping", &ControlVerbs::ping},
+  static constexpr std::array<std::pair<std::string_view, Verb>, 16> kVerbs = {{{"ping", &ControlVerbs::ping},
                                                                                 {"ps", &ControlVerbs::ps},
                                                                                 {"nodes", &ControlVerbs::nodes},
                                                                                 {"logs", &ControlVerbs::logs},
@@ -116,7 +117,9 @@ void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
                                                                                 {"inspect", &ControlVerbs::inspect},
                                                                                 {"call", &ControlVerbs::call},
                                                                                 {"ls", &ControlVerbs::ls},
-                                                                                {"types", &ControlVerbs::types}}};
+                                                                                {"types", &ControlVerbs::types},
+                                                                                {"events", &ControlVerbs::events},
+                                                                                {"calls", &ControlVerbs::calls}}};
   const auto verb = std::ranges::find(kVerbs, request.verb, &std::pair<std::string_view, Verb>::first);
   if (verb == kVerbs.end())
     return reply.fail(ControlStatus::bad_request,
@@ -157,6 +160,12 @@ void ControlVerbs::ps(const Body&, ControlReply reply) {
                      {"restarts", slot.restarts},
                      {"resident_bytes", slot.heartbeat.resident_bytes},
                      {"uptime_ms", is_alive ? count_ms(now - slot.started_at) : 0},
+                     {"store", slot.heartbeat.store_blocked.empty() ? "ok" : "blocked"},
+                     {"store_reason", slot.heartbeat.store_blocked.empty() ? json::value(nullptr)
+                                                                           : json::value(slot.heartbeat.store_blocked)},
+                     {"store_blocked_ms", slot.heartbeat.store_blocked.empty()
+                                              ? json::value(nullptr)
+                                              : json::value(count_ms(slot.heartbeat.store_blocked_for))},
                      {"last_exit", slot.last_exit.empty() ? json::value(nullptr) : json::value(slot.last_exit)}});
   }
   reply.finish(
@@ -267,6 +276,7 @@ void ControlVerbs::scale(const Body& body, ControlReply reply) {
 }
 
 void ControlVerbs::on_tick() {
+  trail_verbs_.on_tick(steady_clock::now());
   std::erase_if(waiting_, [](const Waiting& one) {
     if (!one.reply.is_open()) return true;
     if (one.is_overtaken()) {
@@ -287,6 +297,7 @@ void ControlVerbs::on_all_ended() {
   for (const ControlReply& watcher : stop_watchers_)
     watcher.finish(json::object{{"node", "supervisor"}, {"event", "stopped"}});
   for (const ControlReply& follower : log_followers_) follower.finish();
+  trail_verbs_.end_all();
   for (const Waiting& one : waiting_) one.reply.fail(ControlStatus::failed, "The fabric has stopped.");
   waiting_.clear();
   stop_watchers_.clear();
@@ -335,6 +346,9 @@ void ControlVerbs::ls(const Body& body, ControlReply reply) {
                            relay(answer, reply);
                          });
 }
+
+void ControlVerbs::events(const Body& body, ControlReply reply) { trail_verbs_.events(body, reply); }
+void ControlVerbs::calls(const Body& body, ControlReply reply) { trail_verbs_.calls(body, reply); }
 
 void ControlVerbs::types(const Body& body, ControlReply reply) {
   struct Merged {

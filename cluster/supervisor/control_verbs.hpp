@@ -15,6 +15,7 @@
 #include "cluster/supervisor/node_requests.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_table.hpp"
+#include "cluster/supervisor/trail_verbs.hpp"
 
 namespace epic::cluster {
 
@@ -26,6 +27,7 @@ struct ControlVerbsParts {
   const SetupRunner& setup;
   LogHub& logs;
   NodeRequests& requests;
+  const FabricTrail& trail;
   /// The errors are sentences.
   std::function<std::expected<void, std::string>(kernel::NodeId)> drain;
   std::function<std::expected<void, std::string>(std::uint16_t node_count)> scale;
@@ -66,11 +68,14 @@ class ControlVerbs {
   void call(const Body& body, ControlReply reply);
   void ls(const Body& body, ControlReply reply);
   void types(const Body& body, ControlReply reply);
+  void events(const Body& body, ControlReply reply);
+  void calls(const Body& body, ControlReply reply);
 
   void forward(std::string_view verb, const Body& body, Repeat repeat, std::chrono::nanoseconds patience,
                ControlReply reply);
 
   ControlVerbsParts parts_;
+  TrailVerbs trail_verbs_;
   std::chrono::steady_clock::time_point started_at_ = std::chrono::steady_clock::now();
   std::chrono::system_clock::time_point started_time_ = std::chrono::system_clock::now();
   struct Waiting {

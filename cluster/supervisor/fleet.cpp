@@ -28,6 +28,11 @@ std::string member_key(NodeId node) { return fmt::format("{}{}", kMemberPrefix, 
 
 milliseconds round_ms(std::chrono::nanoseconds duration) { return std::chrono::duration_cast<milliseconds>(duration); }
 
+std::string join(const wire::StartFailed& refusal) {
+  if (refusal.hint.empty()) return refusal.message;
+  return refusal.message + (refusal.message.ends_with('.') ? " " : ". ") + refusal.hint;
+}
+
 std::string quote_lines(const std::deque<std::string>& lines) {
   std::string text;
   for (const std::string& line : lines) text += "\n  | " + line;
@@ -127,6 +132,7 @@ void Fleet::on_message(NodeSlot& slot, const wire::FromNode& message) {
   if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
   if (const auto* refusal = std::get_if<wire::StartFailed>(&message)) {
     slot.refusal = *refusal;
+    logs_.keep({std::chrono::system_clock::now(), slot.name, LogLevel::error, "", join(*refusal)});
     return;
   }
   if (slot.lease) (void)coordination_.try_renew(*slot.lease);
@@ -197,13 +203,20 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
 
   const bool is_wanted_end = (is_stopping_ || before == NodeState::draining) && end.signal == 0 && end.exit_code == 0;
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
+  // What keeps the whole fabric from starting is told as its end, once, and not for each node besides.
+  const bool is_told_as_end = !is_started_ && (slot.refusal || is_stopping_);
+  const auto tell = [&](std::string message) {
+    wire::LogLine line{std::chrono::system_clock::now(), "supervisor", LogLevel::error, "", std::move(message)};
+    is_told_as_end ? logs_.keep(std::move(line)) : logs_.add(std::move(line));
+  };
   if (is_wanted_end)
     say(LogLevel::info, fmt::format("{} has stopped.", slot.name));
   else if (slot.refusal)
-    say(LogLevel::error, fmt::format("{} cannot start: {} {}", slot.name, slot.refusal->message, slot.refusal->hint));
+    tell(fmt::format("{} cannot start: {}", slot.name, join(*slot.refusal)));
   else
-    say(LogLevel::error, fmt::format("{}.{}", what, lines.empty() ? "" : " Its last lines:" + lines));
+    tell(fmt::format("{}.{}", what, lines.empty() ? "" : " Its last lines:" + lines));
 
+  events_.on_exit(slot.id);
   if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
   if (before == NodeState::starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;

@@ -80,7 +80,8 @@ class Fleet {
 
   struct Events {
     std::function<void(kernel::NodeId, const wire::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
-    std::function<void(kernel::NodeId)> on_ended;          // its process is gone; coordination has told already
+    std::function<void(kernel::NodeId)> on_exit;           // its process is gone; coordination has not told yet …
+    std::function<void(kernel::NodeId)> on_ended;          // … and has
     std::function<void(SupervisorError)> on_cannot_start;  // before `mark_started`, and it would not get better
   };
 

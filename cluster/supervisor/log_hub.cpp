@@ -71,6 +71,15 @@ LogHub::~LogHub() = default;
 fs::path LogHub::file_of(std::string_view source) const { return directory_ / fmt::format("{}.log", source); }
 
 void LogHub::add(wire::LogLine line) {
+  keep(std::move(line));
+  const wire::LogLine& kept = recent_.back();
+  for (auto follower = followers_.begin(); follower != followers_.end();) {
+    const Sink sink = (follower++)->second;  // a copy: it may take itself away
+    sink(kept);
+  }
+}
+
+void LogHub::keep(wire::LogLine line) {
   if (line.message.size() > kLineBytesMax) {
     const std::size_t dropped = line.message.size() - kLineBytesMax;
     line.message.resize(kLineBytesMax);
@@ -92,11 +101,6 @@ void LogHub::add(wire::LogLine line) {
   }
   recent_.push_back(std::move(line));
   if (recent_.size() > kRecentLinesMax) recent_.pop_front();
-  const wire::LogLine& kept = recent_.back();
-  for (auto follower = followers_.begin(); follower != followers_.end();) {
-    const Sink sink = (follower++)->second;  // a copy: it may take itself away
-    sink(kept);
-  }
 }
 
 std::uint64_t LogHub::follow(Sink sink) {

@@ -37,6 +37,8 @@ class LogHub {
   ~LogHub();
 
   void add(wire::LogLine line);
+  /// The same, but followers do not hear it: it is told to them in another way.
+  void keep(wire::LogLine line);
   /// Hears every line from now on. The number takes it away again.
   std::uint64_t follow(Sink sink);
   void unfollow(std::uint64_t follower);

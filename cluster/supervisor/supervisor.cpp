@@ -71,6 +71,7 @@ class Supervisor {
   void tick();
   void on_member_change(const CoordinationChange& change);
   void on_node_message(NodeId node, const wire::FromNode& message);
+  void on_node_exit(NodeId node);
   void on_node_ended(NodeId node);
   void carry_out();
   void check_ready();
@@ -97,6 +98,7 @@ class Supervisor {
   SetupRunner setup_;
   Fleet fleet_;
   NodeRequests requests_;
+  FabricTrail trail_;
   ControlVerbs verbs_;
   std::unique_ptr<ControlServer> server_;
   asio::signal_set signals_{context_};
@@ -118,6 +120,7 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
       shards_(options.shard_count, options.quiet),
       fleet_(context_, options, paths, run, coordination_, logs,
              {.on_message = [this](NodeId node, const wire::FromNode& message) { on_node_message(node, message); },
+              .on_exit = [this](NodeId node) { on_node_exit(node); },
               .on_ended = [this](NodeId node) { on_node_ended(node); },
               .on_cannot_start = [this](SupervisorError error) { fail(std::move(error)); }}),
       requests_([this](NodeId node, const wire::ToNode& message) { fleet_.send(node, message); },
@@ -128,6 +131,7 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
               .setup = setup_,
               .logs = logs,
               .requests = requests_,
+              .trail = trail_,
               .drain = [this](NodeId node) { return drain(node); },
               .scale = [this](std::uint16_t node_count) { return scale(node_count); },
               .stop = [this](const std::string& why) { stop(why); }}) {
@@ -204,6 +208,11 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
   const auto now = steady_clock::now();
   if (change.value) {
     const NodeSlot* slot = fleet_.find(node);
+    trail_.add({.time = std::chrono::system_clock::now(),
+                .node = slot->name,
+                .what = "ready",
+                .why = slot->restarts == 0 ? std::string() : fmt::format("restarted after it {}", slot->last_exit),
+                .took = std::chrono::duration_cast<std::chrono::microseconds>(now - slot->started_at)});
     shards_.on_joined({node, slot->incarnation, slot->socket.string()}, now);
     // The first map waits for every node, so that shards are dealt out once.
     if (!is_open_ && !is_stopping_ && !fleet_.is_any_starting()) {
@@ -235,6 +244,15 @@ void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
   }
 }
 
+void Supervisor::on_node_exit(NodeId node) {
+  const NodeSlot* slot = fleet_.find(node);
+  const bool is_death = slot->last_exit != "exited with code 0";
+  trail_.add({.time = std::chrono::system_clock::now(),
+              .node = slot->name,
+              .what = is_death ? "died" : "ended",
+              .why = slot->last_exit});
+}
+
 void Supervisor::on_node_ended(NodeId node) {
   requests_.on_left(node);
   if (setup_.on_left(node)) on_setup_ended();
@@ -248,6 +266,7 @@ void Supervisor::carry_out() {
   if (is_stopping_) return;
   for (const ShardTable::Action& action : shards_.take_actions()) {
     if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
+      trail_.on_map(publish->map, std::chrono::system_clock::now());
       for (const auto& member : publish->map.members) fleet_.send(member.node, publish->map);
     } else {
       const auto& ask = std::get<ShardTable::AskRelease>(action);
@@ -352,7 +371,8 @@ void Supervisor::kill(const std::string& why) {
 
 void Supervisor::fail(SupervisorError error) {
   if (std::exchange(is_stopping_, true)) return;
-  say(LogLevel::error, fmt::format("The fabric cannot start. {}", error.message));
+  logs_.keep({std::chrono::system_clock::now(), "supervisor", LogLevel::error, "",
+              fmt::format("The fabric cannot start. {}", error.message)});
   error_ = std::move(error);
   exit_code_ = kExitFailed;
   fleet_.kill_all();

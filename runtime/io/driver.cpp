@@ -1,5 +1,7 @@
 #include "io/driver.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -134,15 +136,32 @@ void Driver::on_storage_events() {
       on_taken(std::move(*taken));
     else if (auto* fatal = std::get_if<StorageThread::Fatal>(&event))
       events_.on_fatal(fatal->reason);
-    else if (auto* blocked = std::get_if<StorageThread::Blocked>(&event)) {
-      log(kernel::LogLevel::error, {},
-          "nothing can be saved just now, and new work is refused until it can: " + blocked->reason);
-      kernel_.on_store_blocked(std::move(blocked->reason));
-    } else if (const auto& then = std::get<StorageThread::Continuation>(event)) {
+    else if (auto* blocked = std::get_if<StorageThread::Blocked>(&event))
+      on_blocked(std::move(blocked->reason));
+    else if (std::holds_alternative<StorageThread::Unblocked>(event))
+      on_unblocked();
+    else if (const auto& then = std::get<StorageThread::Continuation>(event))
       then();
-    }
     watch_.end();
   }
+}
+
+/// Told again with each try that fails; said once.
+void Driver::on_blocked(std::string reason) {
+  if (gauges_.blocked().reason.empty()) {
+    log(kernel::LogLevel::error, {}, "nothing can be saved just now, and new work is refused until it can: " + reason);
+    const std::lock_guard lock(gauges_.mutex);
+    gauges_.blocked_state = {reason, kernel_.now_ns()};
+  }
+  kernel_.on_store_blocked(std::move(reason));
+}
+
+void Driver::on_unblocked() {
+  kernel_.on_store_unblocked();
+  const std::lock_guard lock(gauges_.mutex);
+  const auto blocked = std::exchange(gauges_.blocked_state, {});
+  log(kernel::LogLevel::info, {},
+      fmt::format("what is new can be saved again, after {} ms", (kernel_.now_ns() - blocked.since_ns) / 1'000'000));
 }
 
 void Driver::on_taken(StorageThread::Taken taken) {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,18 @@ struct DriverEvents {
 struct DriverGauges {
   std::atomic<std::uint64_t> entities{0};
   std::atomic<std::uint64_t> calls_pending{0};
+
+  /// Why the store cannot write, and since when (monotonic).
+  struct Blocked {
+    std::string reason;  // empty: it can
+    std::int64_t since_ns = 0;
+  };
+  [[nodiscard]] Blocked blocked() const {
+    const std::lock_guard lock(mutex);
+    return blocked_state;
+  }
+  mutable std::mutex mutex;  // guards blocked_state
+  Blocked blocked_state;
 };
 
 class Driver final : public kernel::Syscalls {
@@ -84,6 +97,8 @@ class Driver final : public kernel::Syscalls {
   void sleep();
   void on_storage_events();
   void on_taken(StorageThread::Taken taken);
+  void on_blocked(std::string reason);
+  void on_unblocked();
   [[nodiscard]] bool run_turns();
 
   LogSink& log_;

@@ -13,8 +13,9 @@ using namespace std::chrono_literals;
 using storage::StoreError;
 using storage::StoreErrorCode;
 
-constexpr auto kRetryFirst = 100ms;
-constexpr auto kRetryMax = 2s;
+// A try on a full disk costs one write that fails, and whoever made room waits for the next.
+constexpr auto kRetryFirst = 50ms;
+constexpr auto kRetryMax = 500ms;
 constexpr auto kIdle = 500ms;  // without work: then housekeeping
 constexpr std::size_t kEventsPerWakeUp = 64;
 
@@ -112,6 +113,7 @@ void StorageThread::run() {
     } else if (is_time_to_write) {
       retry_delay_ = 0ms;
     }
+    if (retry_delay_ == 0ms && std::exchange(is_blocked_told_, false)) tell(Unblocked{});
     publish();
     if (store_->wants_maintenance()) maintain();
     if (is_fatal_) return;
@@ -158,6 +160,7 @@ const kernel::Batch& StorageThread::next_batch() {
 bool StorageThread::carry_out_write(const std::expected<void, StoreError>& done) {
   if (done) return true;
   if (may_be_retried(done.error().code)) {
+    is_blocked_told_ = true;
     tell(Blocked{done.error().message});
     return false;
   }

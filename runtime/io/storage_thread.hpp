@@ -4,7 +4,7 @@
 // What a tick asks for is handed over at once (flush: one wake-up), and answers come back in a list for the next tick,
 // again with one wake-up for all that have gathered. Loads that queue up together are read together. Batches that come
 // while the store waits for its turn to write, beside the other processes, go into one transaction. A commit or a take
-// that meets a full disk is tried again, 100 ms to 2 s apart, until it goes; loads go on meanwhile.
+// that meets a full disk is tried again, 50 ms to 500 ms apart, until it goes; loads go on meanwhile.
 //
 // Invariant: batches are committed in order, and none is tried again after its outcome is unknown: that is `Fatal`.
 // Not here:  what the answers mean (driver.cpp), SQL (storage/).
@@ -43,6 +43,8 @@ class StorageThread {
   struct Blocked {
     std::string reason;
   };
+  /// What was blocked has gone through.
+  struct Unblocked {};
   struct Taken {
     std::uint64_t job;
     std::vector<kernel::ShardEpoch> epochs;
@@ -53,7 +55,7 @@ class StorageThread {
   };
   /// What a read has left to do on the execution thread.
   using Continuation = std::function<void()>;
-  using Event = std::variant<Loaded, Committed, Blocked, Taken, Fatal, Continuation>;
+  using Event = std::variant<Loaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
   using Read = std::function<Continuation(storage::Store&)>;
 
   /// `wake` is called on the storage thread when events() has something new.
@@ -117,6 +119,7 @@ class StorageThread {
   std::deque<Job> blocked_;
   std::optional<kernel::Batch> batch_;  // taken from batches_, not committed yet
   std::atomic<bool> is_writing_{false};
+  bool is_blocked_told_ = false;
   std::chrono::milliseconds retry_delay_{0};
   std::map<kernel::SchemaId, std::string> schemas_;
   bool has_new_commits_ = false;  // since the last maintain()

@@ -18,6 +18,7 @@
 #include "kernel/hash128.hpp"
 #include "kernel/ids.hpp"
 #include "kernel/syscalls.hpp"
+#include "kernel/trail.hpp"
 
 namespace epic::kernel {
 
@@ -58,6 +59,17 @@ struct Activation {
   std::int64_t activated_ns = 0;
   std::int64_t last_used_ns = 0;
   std::uint64_t calls_count = 0;
+
+  // for the trail
+  struct Birth {
+    std::string why;
+    std::int64_t asked_ns = 0;
+    std::int64_t loaded_ns = 0;
+  };
+  std::unique_ptr<Birth> birth;    // until it is active
+  std::uint64_t save_entry = 0;    // of its newest save
+  std::int64_t stop_asked_ns = 0;  // 0: it was not
+  StopCause stop_cause{};
 };
 
 class ActivationTable {

@@ -42,6 +42,19 @@ class Gate {
     return released;
   }
 
+  /// Takes out those that are to leave in another way, in order.
+  template <class Predicate>
+  [[nodiscard]] std::vector<Item> take_if(Predicate&& is_meant) {
+    std::vector<Item> taken;
+    for (auto held = held_.begin(); held != held_.end();) {
+      const auto current = held++;
+      if (!is_meant(std::as_const(current->second))) continue;
+      taken.push_back(std::move(current->second));
+      held_.erase(current);
+    }
+    return taken;
+  }
+
   [[nodiscard]] CommitNumber durable() const { return durable_; }
   [[nodiscard]] std::size_t held_count() const { return held_.size(); }
 

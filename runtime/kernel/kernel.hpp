@@ -14,8 +14,8 @@
 // like.
 //
 // Where: kernel.cpp wiring, ticks, timers · kernel_calls.cpp calls inside the node · kernel_remote.cpp frames and
-// shards · kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_outside.cpp
-// outside callers and the inspector · user_api.cpp what entities call.
+// shards · kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_trail.cpp what
+// is kept of it · kernel_outside.cpp outside callers and the inspector · user_api.cpp what entities call.
 
 #include <algorithm>
 #include <chrono>
@@ -63,6 +63,7 @@ struct CallSite {
   bool from_refused = false;                       // the peer that sent it goes by an old map
   const reflect::Schema* result_schema = nullptr;  // of what the peer will answer
   std::string label;                               // of a record without a method: "setup", "on_activate"
+  std::int64_t begun_ns = 0;                       // of a record without a deadline
 };
 
 }  // namespace epic::detail
@@ -96,8 +97,10 @@ struct CallView {
   std::string entity;  // callee
   std::string method;
   std::string caller;  // "Type/Key.method", "setup", "client" …
-  std::string state;   // "queued", "waiting for the lock", "running", "sent to node-3" …
+  std::string state;   // "queued", "waiting for the lock of …", "running", "sent to node-3" …
   std::int64_t age_ns = 0;
+  NodeId sent_to;                  // unanswered at this node; 0: it is not
+  std::vector<ChainLink> waiting;  // who waits for it, outermost first
 };
 
 class Kernel {
@@ -124,6 +127,8 @@ class Kernel {
   void on_store_writing();
   /// The store cannot write just now (full disk): refuse new work until the next on_committed.
   void on_store_blocked(std::string reason);
+  /// It can again.
+  void on_store_unblocked() { blocked_.clear(); }
   void on_taken(std::span<const ShardEpoch> epochs);
   void on_shard_map(ShardMap map);
   /// Coordination wants these back: drain, save, then Syscalls::released for each.
@@ -157,8 +162,12 @@ class Kernel {
   [[nodiscard]] ActivationTable& activations() { return activations_; }
   [[nodiscard]] const Shards& shards() const { return shards_; }
   [[nodiscard]] KernelStats stats() const;
-  /// Calls in flight of one entity as callee or caller, or of all when `entity` is empty.
+  /// Calls in flight of one entity as callee or caller, or of all when `entity` is empty; the oldest kCallViewsMax.
   [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
+  [[nodiscard]] const Trail& trail() const { return trail_; }
+  /// Why the store cannot write; empty: it can.
+  [[nodiscard]] const std::string& blocked() const { return blocked_; }
+  [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const;
   [[nodiscard]] std::int64_t now_ns() const { return now_ns_; }
   [[nodiscard]] std::int64_t wall_ns() const { return wall_ns_; }
@@ -195,6 +204,7 @@ class Kernel {
   struct HeldReply {
     PeerAddress to;
     ReplyMessage reply;
+    RecordRef record;
   };
   struct HeldEnd {
     RecordRef record;
@@ -273,27 +283,43 @@ class Kernel {
   void settle(CommitNumber number, const SealResults& results);
   void mark_dirty(Activation& activation);
   void become_durable(CommitNumber number);
-  void let_out_error(Outgoing item, const std::string& message);
+  void let_out_error(Outgoing item, ErrorCode code, const std::string& message);
+  void expire_held();
 
   // kernel_life.cpp
-  Activation& activate(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
+  Activation& activate(const Record& cause, const TypeEntry& type, ShardId shard);
   void construct(Activation& activation, const std::optional<LoadedState>& state);
   void become_active(Activation& activation);
   void fail_activation(Activation& activation, const std::string& why);
-  void stop(Activation& activation);
+  void stop(Activation& activation, StopCause cause);
   void leave_memory(Activation& activation);
   void drop(Activation& activation);
   void discard(Activation& activation, ErrorCode code, const std::string& why);
   /// A chance to go, for one that must: nothing of it runs or waits.
   void check_stop(Activation& activation) {
-    if (activation.must_stop && is_idle(activation)) stop(activation);
+    if (activation.must_stop && is_idle(activation)) stop(activation, activation.stop_cause);
   }
+  void ask_to_stop(Activation& activation, StopCause cause);
   [[nodiscard]] bool is_idle(const Activation& activation) const;
   void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
   void lose_shard(ShardId shard);
   void sweep_leaving();
   void collect();
   void check_released(ShardId shard);
+
+  // kernel_outside.cpp
+  [[nodiscard]] CallView view_of(const Record& record, const char* running) const;
+  [[nodiscard]] std::string describe_lock(const Record& record) const;
+
+  // kernel_trail.cpp
+  [[nodiscard]] std::string describe_cause(const Record& record) const;
+  [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
+  void tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns);
+  void tell_begun(Happening what, Activation& activation, const std::string& failure);
+  void tell_saved(Activation& activation, CommitNumber number);
+  void tell_left(const Activation& activation);
+  void watch_stop(Activation& activation, StopCause cause);
+  void tell_slow_stops();
 
   [[nodiscard]] ShardId shard_of(std::string_view name) const;
   [[nodiscard]] static Activation* activation_of(const Record* record) {
@@ -319,7 +345,10 @@ class Kernel {
   std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
-  std::string blocked_;                                       // why new work is refused; empty: it is not
+  Trail trail_;
+  std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
+  std::string blocked_;                                              // why new work is refused; empty: it is not
+  std::int64_t next_held_check_ns_ = 0;                              // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
   std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then

@@ -333,9 +333,9 @@ void Kernel::expire(Record& record) {
       doing = "it has not started";
   }
   const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
-  fail(
-      record, ErrorCode::timeout,
-      fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(patience), describe(record), doing));
+  fail(record, ErrorCode::timeout,
+       fmt::format("{} waited {} for {}: {}{}{}", describe_caller(record), seconds_text(patience), describe(record),
+                   doing, blocked_.empty() ? "" : "; and nothing can be saved just now: ", blocked_));
 }
 
 // ---- words ----

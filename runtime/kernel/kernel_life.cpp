@@ -13,15 +13,18 @@ namespace epic::kernel {
 
 // ---- into memory ----
 
-Activation& Kernel::activate(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
-  Activation& activation = activations_.add(name);
+Activation& Kernel::activate(const Record& cause, const TypeEntry& type, ShardId shard) {
+  Activation& activation = activations_.add(cause.callee);
   activation.type = &type;
   activation.shard = shard;
   activation.activated_ns = activation.last_used_ns = now_ns_;
-  activation.must_stop = is_draining_ || shards_.at(shard).local == Shard::Local::releasing;
+  activation.birth = std::make_unique<Activation::Birth>(
+      Activation::Birth{.why = describe_cause(cause), .asked_ns = begun_ns_of(cause)});
   ++shards_.at(shard).activations;
+  if (is_draining_ || shards_.at(shard).local == Shard::Local::releasing)
+    ask_to_stop(activation, is_draining_ ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
-    syscalls_.load(activation.id, type.info->type_name, name->key());
+    syscalls_.load(activation.id, type.info->type_name, cause.callee->key());
   else
     construct(activation, std::nullopt);
   return activation;
@@ -37,6 +40,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
 
 void Kernel::construct(Activation& activation, const std::optional<LoadedState>& state) {
   const reflect::EntityInfo& info = *activation.type->info;
+  activation.birth->loaded_ns = now_ns_;
   try {
     activation.entity = info.create();
   } catch (...) {
@@ -85,6 +89,7 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
 
 void Kernel::become_active(Activation& activation) {
   activation.state = Activation::State::active;
+  tell_begun(Happening::activated, activation, {});
   for (RecordRef& record : std::exchange(activation.waiting, {}))
     if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
   check_stop(activation);
@@ -94,6 +99,7 @@ void Kernel::become_active(Activation& activation) {
 void Kernel::fail_activation(Activation& activation, const std::string& why) {
   const std::string message = fmt::format("{} cannot be activated: {}", activation.name->text, why);
   syscalls_.log(LogLevel::error, activation.name->text, message);
+  tell_begun(Happening::failed, activation, why);
   for (RecordRef& record : std::exchange(activation.waiting, {})) fail(*record, ErrorCode::activation_failed, message);
   activation.is_dirty = false;
   drop(activation);
@@ -106,8 +112,16 @@ bool Kernel::is_idle(const Activation& activation) const {
          activation.waiting.empty() && activation.lock.waiting_count() == 0;
 }
 
-void Kernel::stop(Activation& activation) {
+/// It goes as soon as nothing of it runs or waits.
+void Kernel::ask_to_stop(Activation& activation, StopCause cause) {
+  activation.must_stop = true;
+  watch_stop(activation, cause);
+  check_stop(activation);
+}
+
+void Kernel::stop(Activation& activation, StopCause cause) {
   activation.state = Activation::State::stopping;
+  watch_stop(activation, cause);
   if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
   run_hook(activation, activation.entity->on_deactivate(), "on_deactivate", [this, id = activation.id](Record& hook) {
     Activation* stopped = activations_.find(id);
@@ -141,6 +155,7 @@ void Kernel::drop(Activation& activation) {
 /// Ends an activation whose memory must not live on: what runs of it is destroyed where it is suspended.
 void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
   syscalls_.log(LogLevel::error, activation.name->text, why);
+  tell(Happening::discarded, activation, why, now_ns_);
   std::vector<RecordRef> executions;  // have begun, and end here
   std::vector<RecordRef> untouched;   // have not, and find the next activation
   calls_.for_each([&](Record& record) {
@@ -187,7 +202,7 @@ void Kernel::collect() {
     Activation* activation = activations_.at(collect_slot_);
     if (activation != nullptr && is_idle(*activation) &&
         now_ns_ - activation->last_used_ns >= options_.idle_age.count())
-      stop(*activation);
+      stop(*activation, StopCause::idle);
   }
 }
 
@@ -197,10 +212,7 @@ void Kernel::on_drain() {
   const Scope scope(*this);
   is_draining_ = true;
   for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot)) {
-      activation->must_stop = true;
-      check_stop(*activation);
-    }
+    if (Activation* activation = activations_.at(slot)) ask_to_stop(*activation, StopCause::stopped);
 }
 
 bool Kernel::is_drained() const {

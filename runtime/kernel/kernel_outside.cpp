@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "epic/gather.hpp"
 #include "kernel/kernel.hpp"
@@ -58,6 +59,7 @@ void Kernel::submit_task(Task<void> task, std::string label, std::function<void(
   record->site = new detail::CallSite();
   record->site->label = std::move(label);
   record->site->on_end = std::move(on_end);
+  record->site->begun_ns = now_ns_;
   record->patience_ns = INT64_MAX;
   current_ = nullptr;
   if (!admit(*record)) {
@@ -67,45 +69,81 @@ void Kernel::submit_task(Task<void> task, std::string label, std::function<void(
   enqueue_start(std::move(record));
 }
 
+// ---- the list of calls in flight ----
+
 std::vector<CallView> Kernel::calls(std::string_view entity) const {
-  std::vector<CallView> views;
+  std::vector<const Record*> meant;
   calls_.for_each([&](const Record& record) {
-    const std::string_view callee = record.callee ? std::string_view(record.callee->text) : std::string_view();
-    const std::string_view caller = record.caller != nullptr && record.caller->callee
-                                        ? std::string_view(record.caller->callee->text)
-                                        : std::string_view();
-    if (!entity.empty() && callee != entity && caller != entity) return;
-    CallView view;
-    view.id = id_of(record);
-    view.entity = callee;
-    view.caller = describe_caller(record);
-    view.method = record.method != nullptr ? std::string(record.method->name)
-                  : record.site != nullptr ? record.site->label
-                                           : "task";
-    switch (record.state) {
-      case Record::State::loading:
-        view.state = "waiting for the entity to activate";
-        break;
-      case Record::State::locked_out:
-        view.state = "waiting for the lock";
-        break;
-      case Record::State::running:
-        view.state = "running";
-        break;
-      case Record::State::sent:
-        view.state = fmt::format("sent to node-{}", record.site->sent_to.node);
-        break;
-      case Record::State::ended:
-        view.state = "running, its caller has gone";
-        break;
-      default:
-        view.state = "queued";
-    }
-    const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
-    view.age_ns = patience == INT64_MAX ? 0 : std::max<std::int64_t>(0, now_ns_ - (record.deadline_ns - patience));
-    views.push_back(std::move(view));
+    const bool is_callee = record.callee && record.callee->text == entity;
+    const bool is_caller = record.caller != nullptr && record.caller->callee && record.caller->callee->text == entity;
+    if (entity.empty() || is_callee || is_caller) meant.push_back(&record);
   });
+  if (meant.size() > limits::kCallViewsMax) {
+    std::ranges::nth_element(meant, meant.begin() + limits::kCallViewsMax, {},
+                             [this](const Record* record) { return begun_ns_of(*record); });
+    meant.resize(limits::kCallViewsMax);
+  }
+  std::unordered_map<const Record*, const char*> waits;  // what an execution waits for that is no call
+  for (const auto& [due, waiter] : timers_) waits.emplace(waiter->execution, "sleeping");
+  for (const auto& [number, waiter] : saved_waiters_) waits.emplace(waiter->execution, "waiting to be saved");
+  std::vector<CallView> views;
+  for (const Record* record : meant) {
+    const auto wait = waits.find(record);
+    views.push_back(view_of(*record, wait == waits.end() ? "running" : wait->second));
+  }
   return views;
+}
+
+CallView Kernel::view_of(const Record& record, const char* running) const {
+  CallView view;
+  view.id = id_of(record);
+  if (record.callee) view.entity = record.callee->text;
+  view.method = record.method != nullptr ? std::string(record.method->name)
+                : record.site != nullptr ? record.site->label
+                                         : "task";
+  view.waiting = chain_of(&record);
+  view.waiting.pop_back();
+  if (!view.waiting.empty())
+    view.caller = describe_caller(record);
+  else if (record.site != nullptr && record.site->label == "client")
+    view.caller = record.site->label;
+  view.age_ns = std::max<std::int64_t>(0, now_ns_ - begun_ns_of(record));
+  switch (record.state) {
+    case Record::State::loading:
+      view.state = "waiting for the entity to activate";
+      break;
+    case Record::State::locked_out:
+      view.state = describe_lock(record);
+      break;
+    case Record::State::running:
+      view.state = running;
+      break;
+    case Record::State::sent:
+      view.sent_to = record.site->sent_to.node;
+      view.state = fmt::format("sent to node-{}", view.sent_to);
+      break;
+    case Record::State::ended:
+      view.state = "running, its caller has gone";
+      break;
+    default:
+      view.state = record.activation == nullptr && record.method != nullptr ? "waiting to leave this node" : "queued";
+  }
+  return view;
+}
+
+/// "waiting for the lock of Account/7, held by transfer 1.2.55".
+std::string Kernel::describe_lock(const Record& record) const {
+  std::string text = "waiting for the lock of " + (record.callee ? record.callee->text : std::string("its entity"));
+  const Activation* activation = activation_of(&record);
+  if (activation == nullptr || activation->lock.holders().empty()) return text;
+  const Record& holder = *activation->lock.holders().front();
+  const CallId id = id_of(holder);
+  text +=
+      fmt::format(", held by {} {}.{}.{}", holder.method != nullptr ? holder.method->name : std::string_view("a task"),
+                  id.node, id.life, id.sequence);
+  if (const std::size_t others = activation->lock.holders().size() - 1; others > 0)
+    text += fmt::format(" and {} more", others);
+  return text;
 }
 
 }  // namespace epic::kernel

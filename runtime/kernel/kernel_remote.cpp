@@ -46,7 +46,7 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
     leave(std::move(record));
     return {};
   }
-  Activation& activation = activate(record->callee, *type, id);
+  Activation& activation = activate(*record, *type, id);
   return deliver(std::move(record), activation, may_run_now);
 }
 
@@ -217,7 +217,7 @@ void Kernel::reply_to(Record& record) {
     syscalls_.send(record.site->from, ReplyMessage{record.site->id.sequence, RefusedPart{shards_.version()}});
     return;
   }
-  let_out(&record, HeldReply{record.site->from, make_reply(record)});
+  let_out(&record, HeldReply{record.site->from, make_reply(record), RecordRef::share(record)});
 }
 
 ReplyMessage Kernel::make_reply(Record& record) {
@@ -344,8 +344,7 @@ void Kernel::on_release(std::span<const ShardId> shards) {
   for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot) {
     Activation* activation = activations_.at(slot);
     if (activation == nullptr || shards_.at(activation->shard).local != Shard::Local::releasing) continue;
-    activation->must_stop = true;
-    check_stop(*activation);
+    ask_to_stop(*activation, StopCause::moved);
   }
   for (const ShardId id : shards) check_released(id);
 }

@@ -13,6 +13,13 @@
 
 namespace epic::kernel {
 
+namespace {
+
+/// How long before its deadline a reply to another node is given up: so that the error is there in time.
+constexpr std::int64_t kLeadMaxNs = 500'000'000;
+
+}  // namespace
+
 void Kernel::mark_dirty(Activation& activation) {
   if (activation.type->info->durability == reflect::Durability::interval &&
       activation.state == Activation::State::active) {
@@ -52,18 +59,46 @@ void Kernel::let_out_now(Outgoing item) {
   }
 }
 
-/// The change that this item depends on has been refused: its receiver gets the error in place of the result.
-void Kernel::let_out_error(Outgoing item, const std::string& message) {
+/// The change that this item depends on cannot be saved: its receiver gets the error in place of the result.
+void Kernel::let_out_error(Outgoing item, ErrorCode code, const std::string& message) {
   if (auto* reply = std::get_if<HeldReply>(&item)) {
-    reply->reply.outcome = ErrorPart{ErrorCode::state_too_large, {}, message};
+    reply->reply.outcome = ErrorPart{code, {}, message};
   } else if (auto* end = std::get_if<HeldEnd>(&item)) {
-    end->record->failure = make_exception(ErrorCode::state_too_large, message);
+    end->record->failure = make_exception(code, message);
   } else {
     const RecordRef record = std::get<HeldCall>(item).record;
-    if (!record->failure) fail(*record, ErrorCode::state_too_large, message);
+    if (!record->failure) fail(*record, code, message);
     return;
   }
   let_out_now(std::move(item));
+}
+
+/// Whoever waits for results behind a store that cannot write learns at the deadline why; its own clock knows only that
+/// no answer has come. A reply to another node leaves a little sooner, so that it is there in time. Calls that are held
+/// are in the table of calls, and expire like others.
+void Kernel::expire_held() {
+  next_held_check_ns_ = now_ns_ + limits::kHeldCheckEvery.count();
+  const auto is_overdue = [this](const Outgoing& item) {
+    if (const auto* end = std::get_if<HeldEnd>(&item)) return end->record->deadline_ns <= now_ns_;
+    const auto* reply = std::get_if<HeldReply>(&item);
+    if (reply == nullptr) return false;
+    const Record& record = *reply->record;
+    return record.deadline_ns - std::min(record.patience_ns / 10, kLeadMaxNs) <= now_ns_;
+  };
+  std::vector<Outgoing> overdue = gate_.take_if(is_overdue);
+  std::erase_if(provisional_, [&](Provisional& provisional) {
+    if (!is_overdue(provisional.item)) return false;
+    overdue.push_back(std::move(provisional.item));
+    return true;
+  });
+  for (Outgoing& item : overdue) {
+    const auto* reply = std::get_if<HeldReply>(&item);
+    const RecordRef record = reply != nullptr ? reply->record : std::get<HeldEnd>(item).record;
+    let_out_error(std::move(item), ErrorCode::timeout,
+                  fmt::format("{} waited for {}, which has run, but what it did cannot be saved just now (it may be "
+                              "later): {}",
+                              describe_caller(*record), describe(*record), blocked_));
+  }
 }
 
 // ---- batches ----
@@ -113,6 +148,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     activation.is_erased = false;
     activation.has_saved = false;
     activation.state_bytes = 0;
+    tell(Happening::erased, activation, "by epic::erase()", now_ns_);
   } else {
     std::vector<std::byte> bytes;
     try {
@@ -131,6 +167,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
   }
   activation.version = write.version;
+  if (write.bytes) tell_saved(activation, batch.number);
   batch.writes.push_back(std::move(write));
   return Sealed::changed;
 }
@@ -142,7 +179,7 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
     if (result != results.end() && result->second == Sealed::too_large) {
       const Activation* activation = activations_.find(provisional.origin);
       let_out_error(
-          std::move(provisional.item),
+          std::move(provisional.item), ErrorCode::state_too_large,
           fmt::format(
               "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply",
               activation == nullptr ? std::string("the entity") : activation->name->text, limits::kStateBytesMax));
@@ -187,10 +224,12 @@ void Kernel::sweep_leaving() {
   for (const ActivationId id : std::exchange(leaving_, {})) {
     Activation* activation = activations_.find(id);
     if (activation == nullptr) continue;
-    if (is_unsaved(*activation))
+    if (is_unsaved(*activation)) {
       leaving_.push_back(id);
-    else
-      drop(*activation);
+      continue;
+    }
+    tell_left(*activation);
+    drop(*activation);
   }
 }
 

@@ -41,7 +41,8 @@ int work() {
   // Gone with the supervisor. Had it ended before this line, the channel is closed, which is noticed as well.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGINT, SIG_IGN);  // the supervisor stops its nodes in order
+  ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of the store's, said in words
+  ::signal(SIGINT, SIG_IGN);   // the supervisor stops its nodes in order
   epic::node::Node node(epic::wire::kSupervisionFd, STDOUT_FILENO);
   return node.run();
 }

@@ -82,12 +82,17 @@ void Node::on_channel_message(wire::ToNode message) {
 }
 
 wire::Heartbeat Node::beat() {
-  wire::Heartbeat heartbeat{.resident_bytes = io::resident_bytes()};
+  wire::Heartbeat heartbeat;
+  heartbeat.resident_bytes = io::resident_bytes();
   heartbeat.turn_in_progress = std::chrono::nanoseconds(watch_->look(io::monotonic_ns()));
   const std::lock_guard lock(mutex_);
   if (!driver_) return heartbeat;
   heartbeat.entities = driver_->gauges().entities.load(std::memory_order_relaxed);
   heartbeat.calls_in_flight = driver_->gauges().calls_pending.load(std::memory_order_relaxed);
+  if (auto blocked = driver_->gauges().blocked(); !blocked.reason.empty()) {
+    heartbeat.store_blocked = std::move(blocked.reason);
+    heartbeat.store_blocked_for = std::chrono::nanoseconds(io::monotonic_ns() - blocked.since_ns);
+  }
   return heartbeat;
 }
 
@@ -130,8 +135,8 @@ wire::Configure Node::wait_for_configure() {
   }
 }
 
+/// The supervisor writes it into this node's log, too.
 void Node::refuse_to_start(const std::string& message, const std::string& hint) {
-  log_.write(wire::LogLevel::error, {}, message + (hint.empty() ? "" : (message.ends_with('.') ? " " : ". ") + hint));
   channel_->send(wire::StartFailed{message, hint});
 }
 

@@ -12,7 +12,9 @@
 #include "codec/snapshot_json.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/placement_hash.hpp"
+#include "node/calls_answer.hpp"
 #include "node/describe.hpp"
+#include "node/events_answer.hpp"
 #include "wire/log_line.hpp"
 
 namespace epic::node {
@@ -84,6 +86,10 @@ void Requests::handle(const wire::Request& request) {
   if (request.verb == "call") return call(request.id, body.get_object());
   if (request.verb == "ls") return ls(request.id, body.get_object());
   if (request.verb == "types") return types(request.id);
+  if (request.verb == "events")
+    return sink_.send(make_answer(request.id, describe_events(driver_.kernel(), node_name(), body.get_object())));
+  if (request.verb == "calls")
+    return sink_.send(make_answer(request.id, describe_all_calls(driver_.kernel(), node_name(), body.get_object())));
   sink_.send(make_failure(request.id, AnswerStatus::bad_request,
                           fmt::format("a node does not know the request '{}'", request.verb)));
 }
@@ -157,18 +163,6 @@ void Requests::inspect(std::uint64_t id, const Body& body) {
   inspect_stored(id, *entity);
 }
 
-json::array Requests::describe_calls(std::string_view entity) const {
-  json::array calls;
-  for (const kernel::CallView& call : driver_.kernel().calls(entity))
-    calls.emplace_back(json::object{{"id", fmt::format("{}.{}.{}", call.id.node, call.id.life, call.id.sequence)},
-                                    {"entity", call.entity},
-                                    {"method", call.method},
-                                    {"caller", call.caller},
-                                    {"state", call.state},
-                                    {"age_ms", to_ms(call.age_ns)}});
-  return calls;
-}
-
 Requests::Body Requests::describe_live(const Entity& entity, Activation& activation) {
   kernel::Kernel& kernel = driver_.kernel();
   const reflect::EntityInfo& info = *entity.type->info;
@@ -187,7 +181,7 @@ Requests::Body Requests::describe_live(const Entity& entity, Activation& activat
           {"active_ms", to_ms(kernel.now_ns() - activation.activated_ns)},
           {"idle_ms", activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns)},
           {"queue", activation.waiting.size() + activation.queued + activation.lock.waiting_count()},
-          {"calls", describe_calls(entity.name)},
+          {"calls", describe_calls(kernel, node_name(), entity.name)},
           {"state", codec::to_json(info.state, info.object(activation.entity))}};
 }
 

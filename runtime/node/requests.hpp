@@ -1,5 +1,5 @@
 #pragma once
-// Requests: a node's answers to inspect, ls, call and types. Verbs and bodies as in cluster/README.md.
+// Requests: a node's answers to inspect, ls, call, types, events and calls. Verbs and bodies as in cluster/README.md.
 //
 // Nothing but `call` wakes an entity: what is in memory is looked at, what is not is read from the store, by a thread
 // of its own with a store of its own, so that a listing of a million snapshots holds up no commit.
@@ -78,7 +78,6 @@ class Requests {
   [[nodiscard]] Body describe_live(const Entity& entity, kernel::Activation& activation);
   [[nodiscard]] wire::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                              storage::Store& store) const;
-  [[nodiscard]] boost::json::array describe_calls(std::string_view entity) const;
   [[nodiscard]] std::string node_name() const;
   void read(io::StorageThread::Read read);
 

@@ -76,6 +76,8 @@ struct Heartbeat {
   callsInFlight @1 :UInt64;
   residentBytes @2 :UInt64;
   turnInProgressNs @3 :Int64;
+  storeBlocked @4 :Text;
+  storeBlockedNs @5 :Int64;
 }
 
 struct Released {

@@ -74,6 +74,8 @@ void write(schema::FromNode::Builder out, const Heartbeat& heartbeat) {
   to.setCallsInFlight(heartbeat.calls_in_flight);
   to.setResidentBytes(heartbeat.resident_bytes);
   to.setTurnInProgressNs(heartbeat.turn_in_progress.count());
+  to.setStoreBlocked(to_text(heartbeat.store_blocked));
+  to.setStoreBlockedNs(heartbeat.store_blocked_for.count());
 }
 
 void write(schema::FromNode::Builder out, const Released& released) {
@@ -184,8 +186,12 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
     }
     case Which::HEARTBEAT: {
       const auto beat = from.getHeartbeat();
-      return Heartbeat{beat.getEntities(), beat.getCallsInFlight(), beat.getResidentBytes(),
-                       nanoseconds(beat.getTurnInProgressNs())};
+      return Heartbeat{.entities = beat.getEntities(),
+                       .calls_in_flight = beat.getCallsInFlight(),
+                       .resident_bytes = beat.getResidentBytes(),
+                       .turn_in_progress = nanoseconds(beat.getTurnInProgressNs()),
+                       .store_blocked = to_string(beat.getStoreBlocked()),
+                       .store_blocked_for = nanoseconds(beat.getStoreBlockedNs())};
     }
     case Which::RELEASED: {
       const auto released = from.getReleased();

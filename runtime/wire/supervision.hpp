@@ -120,6 +120,8 @@ struct Heartbeat {
   std::uint64_t calls_in_flight = 0;
   std::uint64_t resident_bytes = 0;
   std::chrono::nanoseconds turn_in_progress{0};  // 0 between turns
+  std::string store_blocked;                     // why the store cannot write; empty: it can
+  std::chrono::nanoseconds store_blocked_for{0};
   bool operator==(const Heartbeat&) const = default;
 };
 

@@ -66,6 +66,8 @@ class Supervised {
   /// All nodes are ready and the shards are spread evenly.
   boost::json::object wait_until_level();
   [[nodiscard]] std::vector<pid_t> list_node_pids();
+  /// Every line that it has told so far.
+  [[nodiscard]] std::string heard() const { return heard_ + unread_; }
 
  private:
   std::string wait_for_line(std::string_view what, const std::function<bool(std::string_view)>& is_meant);

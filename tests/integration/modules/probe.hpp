@@ -44,6 +44,7 @@ class Relay : public epic::Entity {
     co_return;
   }
   epic::Task<void> sleep_for_ms(std::int64_t ms) const { co_await epic::sleep(std::chrono::milliseconds(ms)); }
+  epic::Task<void> let_sleep(epic::Ref<Relay> other, std::int64_t ms) const { co_await other->sleep_for_ms(ms); }
   /// One turn that nothing can interrupt.
   epic::Task<void> spin_for_ms(std::int64_t ms) const {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
@@ -51,7 +52,7 @@ class Relay : public epic::Entity {
     }
     co_return;
   }
-  EPIC_ENTITY(Relay, methods(add_to, echo, refuse, sleep_for_ms, spin_for_ms), transient)
+  EPIC_ENTITY(Relay, methods(add_to, echo, refuse, sleep_for_ms, let_sleep, spin_for_ms), transient)
 };
 
 /// Its state may become too large.

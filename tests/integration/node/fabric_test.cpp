@@ -247,7 +247,7 @@ TEST_CASE("fabric: a live entity is inspected with what it runs", "[node]") {
   CHECK(live.at("live") == true);
   REQUIRE(live.at("calls").as_array().size() == 1);
   CHECK(live.at("calls").at(0).at("method") == "sleep_for_ms");
-  CHECK(live.at("calls").at(0).at("state") == "running");
+  CHECK(live.at("calls").at(0).at("state") == "sleeping");
 }
 
 TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[node]") {

@@ -67,6 +67,23 @@ TEST_CASE("node: a store that is garbage is refused, with its path", "[node]") {
   CHECK_THAT(error, Catch::Contains("state.sqlite"));
 }
 
+TEST_CASE("node: what keeps a fabric from starting is told once, and stands in the logs", "[node]") {
+  const ProjectDirectory project;
+  std::filesystem::create_directories(project.path() / ".epic");
+  std::ofstream(project.path() / ".epic" / "state.sqlite") << std::string(8192, 'x');
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  static_cast<void>(fabric.wait_for_error());
+  CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+  const std::string sentence = "is not an epic store";
+  const std::string heard = fabric.heard();
+  const std::size_t first = heard.find(sentence);
+  REQUIRE(first != std::string::npos);
+  CHECK(heard.find(sentence, first + 1) == std::string::npos);
+  std::ifstream file(project.path() / ".epic" / "logs" / "latest" / "supervisor.log");
+  const std::string log((std::istreambuf_iterator<char>(file)), {});
+  CHECK_THAT(log, Catch::Contains(sentence));
+}
+
 TEST_CASE("node: a store of another shard count is refused, with both counts", "[node]") {
   const ProjectDirectory project;
   {

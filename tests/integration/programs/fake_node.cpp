@@ -61,7 +61,11 @@ class FakeNode {
     beat_at_ = Clock::now() + configure_.options.heartbeat;
     if (is_hanging_) return;
     const auto turn = is_in_turn_ ? Clock::now() - turn_began_at_ : Clock::duration(0);
-    send(wire::Heartbeat{entities_.size(), 0, 12u << 20, turn});
+    wire::Heartbeat heartbeat;
+    heartbeat.entities = entities_.size();
+    heartbeat.resident_bytes = 12u << 20;
+    heartbeat.turn_in_progress = turn;
+    send(heartbeat);
   }
 
   void send(const wire::FromNode& message) const {

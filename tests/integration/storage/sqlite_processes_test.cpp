@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sqlite3.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <random>
 
 #include "support/child.hpp"
+#include "support/small_file_system.hpp"
 #include "support/store_fixtures.hpp"
 
 using namespace epic::storage;
@@ -22,6 +22,7 @@ using epic::kernel::ShardId;
 using epic::kernel::Version;
 using epic::test::Child;
 using epic::test::Reporter;
+using epic::test::SmallFileSystem;
 
 namespace {
 
@@ -200,23 +201,6 @@ std::string as_ordinary_user(const std::function<void(const Reporter&)>& body) {
   return child.read_line().value_or("(nothing)");
 }
 
-class SmallFileSystem {
- public:
-  explicit SmallFileSystem(const fs::path& at) : at_(at) {
-    is_mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", 0, "size=1m") == 0;
-  }
-  SmallFileSystem(const SmallFileSystem&) = delete;
-  SmallFileSystem& operator=(const SmallFileSystem&) = delete;
-  ~SmallFileSystem() {
-    if (is_mounted_) ::umount2(at_.c_str(), MNT_DETACH);
-  }
-  [[nodiscard]] bool is_mounted() const { return is_mounted_; }
-
- private:
-  fs::path at_;
-  bool is_mounted_;
-};
-
 }  // namespace
 
 TEST_CASE("sqlite store: processes that take shards from each other lose no increment", "[storage]") {
@@ -297,7 +281,7 @@ TEST_CASE("sqlite store: can be read where nothing can be written", "[storage]")
 TEST_CASE("sqlite store: on a full disk writes are refused until there is room, and what was written stays",
           "[storage]") {
   const TempDir directory;
-  const SmallFileSystem file_system(directory.path());
+  const SmallFileSystem file_system(directory.path(), "1m");
   if (!file_system.is_mounted()) {
     WARN("skipped: this user may not mount a small file system");
     return;

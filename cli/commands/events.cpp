@@ -1,0 +1,103 @@
+// epic events: what has happened to entities, nodes and shards, as the nodes remember it.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
+#include "cli/output/event_printer.hpp"
+#include "kernel/limits.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE[/KEY]",
+     .summary = "Only of this type, or of this entity and its shard",
+     .arity = Arity::optional,
+     .completes = Completes::type_or_entity},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "follow", .letter = 'f', .summary = "Go on with what comes, until Ctrl-C"},
+    {.name = "tail", .letter = 'n', .value = "N", .summary = "So many of the newest", .fallback = "1000"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::not_found, "no fabric is running for this project, or there is no such type"},
+    {ExitCode::unreachable, "the fabric does not answer"},
+};
+
+Failure no_trail(const ProjectPaths& paths) {
+  Failure failure = no_fabric_failure(paths);
+  failure.why = "events are kept in the memory of the nodes, and have gone with them";
+  failure.help.emplace_back("read what the last run has logged with 'epic logs'");
+  return failure;
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto tail = arguments.number("tail", 0, 100'000);
+  if (!tail) return std::unexpected(tail.error());
+  const bool follows = arguments.has("follow");
+  EntityName name;
+  if (const auto word = arguments.word(0)) {
+    auto parsed = parse_type_or_entity(arguments.command(), *word);
+    if (!parsed) return std::unexpected(std::move(parsed.error()));
+    name = std::move(*parsed);
+  }
+  const auto paths = context.paths(arguments);
+  if (!paths) return std::unexpected(paths.error());
+  auto fabric = LiveFabric::find(*paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  if (!*fabric) return fail(no_trail(*paths));
+  if (!name.type.empty()) {
+    const Catalog catalog = (*fabric)->catalog();
+    if (!catalog.types.empty() && !catalog.find(name.type)) return fail(unknown_type(name.type, catalog.type_names()));
+  }
+
+  boost::json::object body{{"limit", tail->value_or(1000)}, {"follow", follows}};
+  if (!name.key.empty())
+    body["entity"] = name.text();
+  else if (!name.type.empty())
+    body["type"] = name.type;
+  Console& console = context.console();
+  EventPrinter printer(console, follows ? EventPrinter::Pace::as_they_come : EventPrinter::Pace::all_at_once);
+  auto done = (*fabric)->stream("events", std::move(body), [&](const boost::json::object& event) {
+    printer.print(event);
+    return !follows || console.flush();
+  });
+  printer.finish();
+  if (!done) return std::unexpected(std::move(done.error()));
+  if (console.is_terminal(Stream::out))
+    console.note(
+        fmt::format("Each node keeps its newest {} events and {} saves in memory; they go with it. 'epic logs' has "
+                    "what was logged.",
+                    kernel::limits::kTrailLivesMax, kernel::limits::kTrailSavesMax));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& events_command() {
+  static constexpr Command kCommand{
+      .path = "events",
+      .group = Group::state,
+      .summary = "Show what has happened to entities: activated, saved, moved, collected, failed",
+      .description =
+          "A line for each, with its time, its node and why: which call has activated an entity, and how long that\n"
+          "took (waiting for its shard, loading, on_activate); saves, of which those within two seconds are one line;\n"
+          "why it has left memory, and what keeps it from doing so; nodes that came and died, and which shards moved.\n"
+          "The nodes keep this in memory, a bounded number of the newest, and it is gone with them.",
+      .example = "epic events Player/Bob\nepic events -f\nepic events Player -o jsonl",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

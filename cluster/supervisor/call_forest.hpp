@@ -1,0 +1,30 @@
+#pragma once
+// join_calls: what each node knows of calls in flight, as one forest: an async stack trace across nodes.
+//
+// A call between nodes is known to two of them, by the same id: to the one that waits for the answer, and to the one
+// that runs it. It becomes one row, with the state of the latter and the age of the former. Each call names those who
+// wait for it; that is the tree. A caller that no node has listed (it did not answer, or its list was too long) is
+// there all the same, by its name in the chain.
+//
+// No I/O.
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace epic::cluster {
+
+/// Trees in which no call fits are left out.
+struct CallFilter {
+  std::string entity = {};       // "Player/Bob": callee of one of the calls
+  std::string type_prefix = {};  // "Player/"
+  std::int64_t age_ms_min = 0;
+};
+
+/// `answers`: of nodes, to the request `calls`. Rows come root first, each callee below its caller, the oldest trees
+/// first: {"id", "parent", "depth", "node", "entity", "method", "call", "state", "caller", "age_ms"}.
+[[nodiscard]] boost::json::array join_calls(const std::vector<boost::json::object>& answers, const CallFilter& filter);
+
+}  // namespace epic::cluster

@@ -1,0 +1,154 @@
+// What is kept of the lives of activations. Whoever brings a life forward says so here, in one line.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "kernel/kernel.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+constexpr std::size_t kCallsNamedMax = 3;
+
+std::string shortened(std::string why) {
+  if (why.size() > limits::kTrailWhyBytesMax) {
+    why.resize(limits::kTrailWhyBytesMax);
+    why += " …";
+  }
+  return why;
+}
+
+std::string text_of(const ChainLink& link) {
+  return link.method.empty() ? link.entity : link.entity + "." + link.method;
+}
+
+}  // namespace
+
+/// "get_score, called by Match/7.play".
+std::string Kernel::describe_cause(const Record& record) const {
+  std::string text = record.method != nullptr ? std::string(record.method->name) : std::string("a task");
+  text += ", called by ";
+  if (record.caller != nullptr)
+    text += describe(*record.caller);
+  else if (record.site != nullptr && !record.site->chain.empty())
+    text += text_of(record.site->chain.back());
+  else if (record.site != nullptr && !record.site->label.empty())
+    text += record.site->label;
+  else if (record.site != nullptr && record.site->from.life != 0)
+    text += fmt::format("a task on node-{}", record.site->from.node);
+  else
+    text += current_ != nullptr ? describe(*current_) : "a task";
+  return shortened(std::move(text));
+}
+
+std::int64_t Kernel::begun_ns_of(const Record& record) const {
+  const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
+  if (record.deadline_ns != INT64_MAX) return record.deadline_ns - patience;
+  return record.site != nullptr && record.site->begun_ns != 0 ? record.site->begun_ns : now_ns_;
+}
+
+void Kernel::tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns) {
+  trail_.lives.add({.what = what,
+                    .wall_ns = wall_ns_,
+                    .entity = activation.name,
+                    .why = shortened(std::move(why)),
+                    .version = activation.version,
+                    .took_ns = now_ns_ - since_ns});
+}
+
+/// It is active, or never will be.
+void Kernel::tell_begun(Happening what, Activation& activation, const std::string& failure) {
+  const std::unique_ptr<Activation::Birth> birth = std::move(activation.birth);
+  if (!birth) return;  // it was active before
+  const std::int64_t loaded_ns = birth->loaded_ns != 0 ? birth->loaded_ns : now_ns_;
+  const std::int64_t asked_ns = std::min(birth->asked_ns, activation.activated_ns);
+  trail_.lives.add({.what = what,
+                    .wall_ns = wall_ns_,
+                    .entity = activation.name,
+                    .why = failure.empty() ? std::move(birth->why) : shortened(failure + " (" + birth->why + ")"),
+                    .version = activation.version,
+                    .took_ns = now_ns_ - asked_ns,
+                    .placement_ns = activation.activated_ns - asked_ns,
+                    .load_ns = loaded_ns - activation.activated_ns,
+                    .start_ns = now_ns_ - loaded_ns});
+}
+
+void Kernel::tell_saved(Activation& activation, CommitNumber number) {
+  SaveEntry* entry = trail_.saves.find(activation.save_entry);
+  if (entry == nullptr || now_ns_ - entry->since_ns >= limits::kSavesWindow.count()) {
+    activation.save_entry = trail_.saves.add(
+        {.since_ns = now_ns_, .entity = activation.name, .version = activation.version, .commit = number});
+    entry = trail_.saves.find(activation.save_entry);
+  }
+  entry->wall_ns = wall_ns_;
+  entry->version = activation.version;
+  entry->commit = number;
+  entry->state_bytes = activation.state_bytes;
+  ++entry->count;
+}
+
+/// It is out of memory, and all of it is saved.
+void Kernel::tell_left(const Activation& activation) {
+  const auto idle_s = (activation.stop_asked_ns - activation.last_used_ns) / 1'000'000'000;
+  switch (activation.stop_cause) {
+    case StopCause::idle:
+      return tell(Happening::collected, activation, fmt::format("idle for {} s", idle_s), activation.stop_asked_ns);
+    case StopCause::memory:
+      return tell(Happening::collected, activation, fmt::format("to make room in memory; idle for {} s", idle_s),
+                  activation.stop_asked_ns);
+    case StopCause::moved:
+      return tell(Happening::moved, activation, fmt::format("shard {} goes to another node", activation.shard),
+                  activation.stop_asked_ns);
+    case StopCause::stopped:
+      return tell(Happening::stopped, activation, "the node stops", activation.stop_asked_ns);
+  }
+}
+
+// ---- slow to stop ----
+
+/// It is to go: remembers why and since when, and looks again in a while.
+void Kernel::watch_stop(Activation& activation, StopCause cause) {
+  if (activation.stop_asked_ns != 0) return;
+  activation.stop_cause = cause;
+  activation.stop_asked_ns = now_ns_;
+  if (stops_watched_.size() < limits::kStopsWatchedMax)
+    stops_watched_.emplace_back(now_ns_ + limits::kSlowToStop.count(), activation.id);
+}
+
+void Kernel::tell_slow_stops() {
+  std::vector<Activation*> slow;
+  for (; !stops_watched_.empty() && stops_watched_.front().first <= now_ns_; stops_watched_.pop_front())
+    if (Activation* activation = activations_.find(stops_watched_.front().second)) slow.push_back(activation);
+  if (slow.empty()) return;
+  std::map<const Activation*, std::vector<std::string>> running;
+  for (const Activation* activation : slow) running[activation];
+  calls_.for_each([&](const Record& record) {
+    const auto found = running.find(activation_of(&record));
+    if (found != running.end() && record.has_run && found->second.size() < kCallsNamedMax)
+      found->second.push_back(record.method != nullptr ? std::string(record.method->name) : describe(record));
+  });
+  for (const Activation* activation : slow) {
+    std::string why;
+    switch (activation->state) {
+      case Activation::State::loading:
+      case Activation::State::starting:
+        why = "it is still being activated";
+        break;
+      case Activation::State::active:
+        why = fmt::format("{} of its calls run: {}", activation->running, fmt::join(running[activation], ", "));
+        break;
+      case Activation::State::stopping:
+        why = "on_deactivate has not returned";
+        break;
+      case Activation::State::leaving:
+        why = blocked_.empty() ? "its last change is not saved yet" : "its last change cannot be saved: " + blocked_;
+        break;
+    }
+    tell(Happening::slow_to_stop, *activation, std::move(why), activation->stop_asked_ns);
+  }
+}
+
+}  // namespace epic::kernel

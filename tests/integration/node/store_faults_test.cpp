@@ -1,0 +1,207 @@
+// Real nodes over a store that cannot take what it is given, or gives back what nobody has written.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "epic/client.hpp"
+#include "integration/modules/probe.hpp"
+#include "integration/node/real_fabric.hpp"
+#include "support/small_file_system.hpp"
+
+using namespace std::chrono_literals;
+using epic::Client;
+using epic::test::ProjectDirectory;
+using epic::test::real_nodes;
+using epic::test::SmallFileSystem;
+using epic::test::Supervised;
+using probe::Counter;
+namespace json = boost::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A fabric whose store alone lies on a small file system.
+struct Cramped {
+  explicit Cramped(const char* size = "2m") {
+    fs::create_directory(directory());
+    disk.emplace(directory(), size);
+    if (!disk->is_mounted()) WARN("skipped: this user may not mount a small file system");
+  }
+  [[nodiscard]] fs::path directory() const { return project.path() / "disk"; }
+  [[nodiscard]] auto nodes(std::uint16_t count) const {
+    return real_nodes("probe", count, [path = directory()](auto& options) {
+      options.store_path = path / "state.sqlite";
+      options.fabric.heartbeat = 20ms;
+    });
+  }
+  ProjectDirectory project;
+  std::optional<SmallFileSystem> disk;
+};
+
+bool is_blocked(const json::value& node) { return node.at("store") == "blocked"; }
+
+/// Runs SQL on the store of a fabric that is down.
+void run_sql(const fs::path& path, const std::string& sql) {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &database) == SQLITE_OK);
+  char* error = nullptr;
+  sqlite3_exec(database, sql.c_str(), nullptr, nullptr, &error);
+  const std::string text = error == nullptr ? "" : error;
+  sqlite3_free(error);
+  sqlite3_close(database);
+  REQUIRE(text == "");
+}
+
+void stop(Supervised& fabric) {
+  fabric.signal(SIGTERM);
+  REQUIRE(fabric.wait_for_end() == epic::cluster::kExitOk);
+}
+
+}  // namespace
+
+TEST_CASE("store faults: the call that meets a full disk is told so, and later ones at once", "[node]") {
+  const Cramped cramped;
+  if (!cramped.disk->is_mounted()) return;
+  Supervised fabric{cramped.project, "unused", cramped.nodes(1)};
+  fabric.wait_for("ready 1 nodes");
+  fabric.call("Counter/a", "add", {1});
+  cramped.disk->fill();
+
+  const auto first =
+      fabric.ask_in_vain("call", {{"entity", "Counter/a"}, {"method", "add"}, {"args", {1}}, {"timeout_ms", 500}});
+  CHECK_THAT(first.message, Catch::Contains("disk is full") && Catch::Contains("has run"));
+  CHECK(first.detail.at("error") == "timeout");
+  const auto second = fabric.ask_in_vain("call", {{"entity", "Counter/b"}, {"method", "add"}, {"args", {1}}});
+  CHECK_THAT(second.message, Catch::Contains("disk is full"));
+  CHECK(second.detail.at("error") == "unavailable");
+  const json::object ps = fabric.wait_for_ps("the node says that it is blocked",
+                                             [](const json::object& now) { return is_blocked(now.at("nodes").at(0)); });
+  CHECK_THAT(ps.at("nodes").at(0).at("store_reason").as_string().c_str(), Catch::Contains("disk is full"));
+
+  cramped.disk->make_room();
+  const auto freed_at = std::chrono::steady_clock::now();
+  fabric.wait_for("can be saved again");
+  CHECK(std::chrono::steady_clock::now() - freed_at < 2s);  // half a second, and a busy machine
+  CHECK(fabric.call("Counter/a", "get").at("result") == 2);
+  CHECK(fabric.call("Counter/b", "add", {1}).at("result") == 1);
+  fabric.wait_for_ps("the node says that it can save",
+                     [](const json::object& now) { return !is_blocked(now.at("nodes").at(0)); });
+}
+
+TEST_CASE("store faults: a node that is killed while the disk is full loses nothing that was acknowledged", "[node]") {
+  const Cramped cramped;
+  if (!cramped.disk->is_mounted()) return;
+  std::int64_t acknowledged = 0;
+  {
+    Supervised fabric{cramped.project, "unused", cramped.nodes(2)};
+    fabric.wait_for("ready 2 nodes");
+    for (int i = 0; i < 10; ++i) acknowledged = fabric.call("Counter/a", "add", {1}).at("result").to_number<int>();
+    cramped.disk->fill();
+    static_cast<void>(
+        fabric.ask_in_vain("call", {{"entity", "Counter/a"}, {"method", "add"}, {"args", {1}}, {"timeout_ms", 200}}));
+    for (const pid_t pid : fabric.list_node_pids()) ::kill(pid, SIGKILL);
+    fabric.wait_for_ps("both are started again", [](const json::object& ps) {
+      return ps.at("nodes").at(0).at("restarts") != 0 && ps.at("nodes").at(1).at("restarts") != 0;
+    });
+    fabric.signal(SIGKILL);
+  }
+  cramped.disk->make_room();
+  cramped.project.wait_until_nothing_is_left();
+  Supervised fabric{cramped.project, "unused", cramped.nodes(2)};
+  fabric.wait_for("ready 2 nodes");
+  const auto found = fabric.call("Counter/a", "get").at("result").to_number<std::int64_t>();
+  CHECK(found >= acknowledged);
+  CHECK(found <= acknowledged + 1);
+}
+
+TEST_CASE("store faults: an error of the disk on commit ends the node, which comes back with what was saved",
+          "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  for (int i = 0; i < 5; ++i) fabric.call("Counter/a", "add", {1});
+  const rlimit none{.rlim_cur = 4096, .rlim_max = 4096};  // a write beyond it fails, as on a broken disk
+  REQUIRE(::prlimit(fabric.list_node_pids().at(0), RLIMIT_FSIZE, &none, nullptr) == 0);
+  static_cast<void>(fabric.ask_in_vain("call", {{"entity", "Counter/a"}, {"method", "add"}, {"args", {1}}}));
+  fabric.wait_for("exited with code 74");
+  CHECK(fabric.call("Counter/a", "get").at("result") == 5);
+  CHECK(fabric.call("Counter/a", "add", {1}).at("result") == 6);
+}
+
+TEST_CASE("store faults: a damaged row concerns its entity only, and events say why", "[node]") {
+  const ProjectDirectory project;
+  {
+    Supervised fabric{project, "unused", real_nodes("probe", 2)};
+    fabric.wait_for("ready 2 nodes");
+    for (int i = 0; i < 10; ++i) fabric.call("Counter/" + std::to_string(i), "add", {i});
+    stop(fabric);
+  }
+  run_sql(project.path() / ".epic" / "state.sqlite", "UPDATE snapshots SET bytes = zeroblob(24) WHERE key = '3'");
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  fabric.wait_for("ready 2 nodes");
+  const auto failed = fabric.ask_in_vain("call", {{"entity", "Counter/3"}, {"method", "add"}, {"args", {1}}});
+  CHECK_THAT(failed.message, Catch::Contains("Counter/3") && Catch::Contains("checksum"));
+  CHECK(failed.detail.at("error") == "activation_failed");
+  for (int i = 0; i < 10; ++i)
+    if (i != 3) CHECK(fabric.call("Counter/" + std::to_string(i), "get").at("result") == i);
+  const auto events = fabric.stream("events", {{"entity", "Counter/3"}});
+  CHECK(events.back().at("what") == "failed");
+  CHECK_THAT(events.back().at("why").as_string().c_str(), Catch::Contains("checksum"));
+}
+
+TEST_CASE("store faults: a damaged page concerns the entities that lie on it", "[node]") {
+  const ProjectDirectory project;
+  const fs::path store = project.path() / ".epic" / "state.sqlite";
+  {
+    Supervised fabric{project, "unused", real_nodes("probe", 1)};
+    fabric.wait_for("ready 1 nodes");
+    for (int i = 0; i < 20; ++i) fabric.call("Hoard/" + std::to_string(i), "put", {900});
+    stop(fabric);
+  }
+  run_sql(store, "PRAGMA wal_checkpoint(TRUNCATE)");
+  std::fstream file(store, std::ios::in | std::ios::out | std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(file)), {});
+  const std::size_t at = content.rfind(std::string(800, 'g'));  // a leaf with several of them
+  REQUIRE(at != std::string::npos);
+  file.clear();
+  file.seekp(static_cast<std::streamoff>(at / 4096 * 4096));
+  file << std::string(16, '\xff');  // the page's own header
+  file.close();
+
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  int failed = 0;
+  for (int i = 0; i < 20; ++i) {
+    auto client = epic::cluster::ControlClient::connect(project.path() / ".epic" / "control.sock");
+    REQUIRE(client.has_value());
+    const auto answer =
+        client->request("call", json::object{{"entity", "Hoard/" + std::to_string(i)}, {"method", "weigh"}});
+    if (answer) continue;
+    ++failed;
+    CHECK_THAT(answer.error().message, Catch::Contains("malformed") && Catch::Contains("state.sqlite"));
+  }
+  CHECK(failed > 0);
+  CHECK(failed < 20);
+  CHECK(fabric.ask("ps").at("nodes").at(0).at("restarts") == 0);
+}
+
+TEST_CASE("store faults: a store that cannot be written is refused with its path and the way out", "[node]") {
+  const Cramped cramped;
+  if (!cramped.disk->is_mounted()) return;
+  {
+    Supervised fabric{cramped.project, "unused", cramped.nodes(1)};
+    fabric.wait_for("ready 1 nodes");
+    stop(fabric);
+  }
+  REQUIRE(cramped.disk->make_read_only());
+  Supervised fabric{cramped.project, "unused", cramped.nodes(2)};
+  CHECK_THAT(fabric.wait_for_error(), Catch::Contains("Read-only file system") &&
+                                          Catch::Contains(cramped.directory().string()) &&
+                                          Catch::Contains("must be writable"));
+  CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+}

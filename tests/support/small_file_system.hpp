@@ -1,0 +1,44 @@
+#pragma once
+// SmallFileSystem: a real file system of a few megabytes, over a test's directory; it can be filled.
+
+#include <sys/mount.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace epic::test {
+
+/// For users who may mount; others find is_mounted() false, and their test says that it was skipped.
+class SmallFileSystem {
+ public:
+  SmallFileSystem(std::filesystem::path at, const char* size) : at_(std::move(at)) {
+    is_mounted_ = ::mount("tmpfs", at_.c_str(), "tmpfs", 0, (std::string("size=") + size).c_str()) == 0;
+  }
+  SmallFileSystem(const SmallFileSystem&) = delete;
+  SmallFileSystem& operator=(const SmallFileSystem&) = delete;
+  ~SmallFileSystem() {
+    if (is_mounted_) ::umount2(at_.c_str(), MNT_DETACH);
+  }
+  [[nodiscard]] bool is_mounted() const { return is_mounted_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return at_; }
+
+  /// Not a byte is left.
+  void fill() const {
+    std::ofstream ballast(at_ / "ballast", std::ios::binary);
+    const std::string page(4096, 'b');
+    while (ballast.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
+    }
+  }
+  void make_room() const { std::filesystem::remove(at_ / "ballast"); }
+  /// True when nothing on it can be changed any more; false while files are open for writing.
+  [[nodiscard]] bool make_read_only() const {
+    return ::mount(nullptr, at_.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0;
+  }
+
+ private:
+  std::filesystem::path at_;
+  bool is_mounted_;
+};
+
+}  // namespace epic::test

@@ -1,0 +1,59 @@
+#include "cluster/supervisor/fabric_trail.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::cluster;
+using epic::kernel::MapVersion;
+using epic::kernel::NodeId;
+using epic::kernel::ShardId;
+using epic::kernel::ShardMap;
+
+namespace {
+
+ShardMap map_of(std::uint64_t version, std::vector<std::uint16_t> owners) {
+  ShardMap map{.version = MapVersion{version}, .owners = {}, .members = {}};
+  for (const std::uint16_t owner : owners) map.owners.push_back(NodeId{owner});
+  return map;
+}
+
+}  // namespace
+
+TEST_CASE("fabric trail: shards that move are told once they have arrived, together", "[supervisor]") {
+  FabricTrail trail;
+  trail.on_map(map_of(1, {1, 1, 2, 2}), {});
+  auto events = trail.list(0, std::nullopt);
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].at("node") == "node-1");
+  CHECK(events[0].at("why") == "2 shards came for the first time");
+
+  const std::uint64_t seen = trail.newest();
+  trail.on_map(map_of(2, {0, 1, 2, 2}), {});  // on its way
+  CHECK(trail.list(seen, std::nullopt).empty());
+  trail.on_map(map_of(3, {2, 1, 2, 2}), {});
+  events = trail.list(seen, std::nullopt);
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].at("what") == "moved");
+  CHECK(events[0].at("node") == "node-2");
+  CHECK(events[0].at("why") == "shard 0 came from node-1");
+}
+
+TEST_CASE("fabric trail: of one shard only its moves are listed, each as its own", "[supervisor]") {
+  FabricTrail trail;
+  trail.on_map(map_of(1, {1, 1, 1}), {});
+  trail.add({.time = {}, .node = "node-1", .what = "died"});
+  trail.on_map(map_of(2, {2, 2, 3}), {});
+  const auto events = trail.list(0, ShardId{1});
+  REQUIRE(events.size() == 2);
+  CHECK(events[1].at("node") == "node-2");
+  CHECK(events[1].at("why") == "shard 1 came from node-1");
+}
+
+TEST_CASE("fabric trail: it is bounded, and the oldest go", "[supervisor]") {
+  FabricTrail trail;
+  for (std::size_t i = 0; i < FabricTrail::kEntriesMax + 10; ++i)
+    trail.add({.time = {}, .node = "node-1", .what = "ready", .why = std::to_string(i)});
+  const auto events = trail.list(0, std::nullopt);
+  REQUIRE(events.size() == FabricTrail::kEntriesMax);
+  CHECK(events.front().at("why") == "10");
+  CHECK(trail.list(trail.newest() - 1, std::nullopt).size() == 1);
+}

@@ -1,0 +1,86 @@
+// What callers learn while the store can write nothing.
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "sim/sim_fabric.hpp"
+#include "test_entities.hpp"
+
+using namespace epic;
+using namespace epic::testing_entities;
+using namespace std::chrono_literals;
+using epic::sim::SimFabric;
+using epic::sim::SimOptions;
+
+namespace {
+
+constexpr const char* kReason = "the disk of the store is full";
+
+/// A counter on node 1, whose store can write nothing from now on; calls are given up after 2 s.
+struct Fixture {
+  Fixture() : fabric(SimOptions{.seed = 7, .call_patience = 2s}, module(), codec) {
+    while (fabric.owner_of("Counter/" + key) != 1) key += "a";
+    fabric.call(1, Ref<Counter>(key)->get());
+    fabric.hold_commits(true);
+  }
+  /// As a client of `node`; what it ended in, once it has.
+  std::shared_ptr<std::string> start_add(std::uint16_t node) {
+    auto end = std::make_shared<std::string>();
+    fabric.start_call<std::int64_t>(node, Ref<Counter>(key)->add(1), [end](detail::ResultRecord<std::int64_t>& record) {
+      try {
+        *end = std::to_string(record.take());
+      } catch (const Timeout& error) {
+        *end = error.what();
+      }
+    });
+    fabric.run_for(100ms);
+    return end;
+  }
+  codec::CapnpCodec codec;
+  SimFabric fabric;
+  std::string key = "a";
+};
+
+}  // namespace
+
+TEST_CASE("blocked store: a call whose change cannot be saved learns at its deadline why", "[kernel]") {
+  const std::uint16_t client_node = GENERATE(1, 2);
+  Fixture f;
+  const auto end = f.start_add(client_node);
+  f.fabric.kernel(1).on_store_blocked(kReason);
+  f.fabric.run_for(1s);
+  CHECK(*end == "");
+  f.fabric.run_for(1s);
+  CHECK_THAT(*end, Catch::Contains(kReason) && Catch::Contains("has run") && Catch::Contains("Counter/" + f.key));
+}
+
+TEST_CASE("blocked store: the result goes out when there is room again before the deadline", "[kernel]") {
+  Fixture f;
+  const auto end = f.start_add(2);
+  f.fabric.kernel(1).on_store_blocked(kReason);
+  f.fabric.run_for(1s);
+  f.fabric.hold_commits(false);
+  f.fabric.run_for(100ms);
+  CHECK(*end == "1");
+}
+
+TEST_CASE("blocked store: new work is refused with the reason until it can write again", "[kernel]") {
+  Fixture f;
+  f.fabric.kernel(1).on_store_blocked(kReason);
+  CHECK_THROWS_WITH(f.fabric.call(1, Ref<Counter>(f.key)->get()), Catch::Contains(kReason));
+  f.fabric.kernel(1).on_store_unblocked();
+  CHECK(f.fabric.call(1, Ref<Counter>(f.key)->get()) == 0);
+}
+
+TEST_CASE("blocked store: what is given up was not lost: it is saved later", "[kernel]") {
+  Fixture f;
+  const auto end = f.start_add(1);
+  f.fabric.kernel(1).on_store_blocked(kReason);
+  f.fabric.run_for(3s);
+  CHECK_THAT(*end, Catch::Contains("it may be later"));
+  f.fabric.hold_commits(false);
+  f.fabric.run_for(100ms);
+  f.fabric.kill(1);
+  f.fabric.run_for(1s);  // until the others know
+  CHECK(f.fabric.call(2, Ref<Counter>(f.key)->get()) == 1);
+}
