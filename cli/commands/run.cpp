@@ -50,6 +50,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.store_kind = manifest.store;
   if (manifest.store == "sqlite") options.store_path = project.paths.store();
   options.fabric.idle_age = manifest.idle_age;
+  options.fabric.memory_budget_bytes = manifest.memory_budget_bytes;
   options.fabric.call_deadline = manifest.call_deadline;
   options.fabric.turn_report = manifest.turn_report;
   options.fabric.log_level = manifest.log_level;

@@ -150,6 +150,7 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
                              {"version", saved.version.value},
                              {"unsaved", false},
                              {"bytes", saved.bytes.size()},
+                             {"memory_bytes", nullptr},
                              {"schema", schema_text(saved.schema)},
                              {"saved_at", to_rfc3339(saved.saved_at)},
                              {"active_ms", nullptr},

@@ -17,6 +17,7 @@ constexpr Column kFields[] = {
     {"version", "version", Show::number},
     {"saved", "saved_at", Show::time},
     {"bytes", "bytes", Show::bytes},
+    {"memory", "memory_bytes", Show::bytes},
     {"schema", "schema"},
     {"active for", "active_ms", Show::duration},
     {"idle for", "idle_ms", Show::duration},

@@ -44,6 +44,18 @@ std::optional<milliseconds> parse_duration(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  constexpr std::array<std::pair<std::string_view, int>, 5> kUnits = {
+      {{"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}}};
+  for (const auto& [name, shift] : kUnits)
+    if (name == unit) return number > UINT64_MAX >> shift ? std::nullopt : std::optional(number << shift);
+  return std::nullopt;
+}
+
 std::string to_rfc3339(system_clock::time_point time) {
   const auto since_epoch = floor<milliseconds>(time).time_since_epoch();
   const auto whole = floor<seconds>(since_epoch);

@@ -19,6 +19,9 @@ std::string human_age(std::chrono::milliseconds age);
 /// "250ms", "30s", "5m", "2h", as flags and epic.toml have them; empty if it is no duration.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
+/// "4096", "64KiB", "512MiB", "2GiB"; empty if it is no size, or too large for 64 bits.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
 /// UTC with milliseconds: "2031-05-04T09:08:07.123Z".
 std::string to_rfc3339(std::chrono::system_clock::time_point time);
 /// Reads what to_rfc3339 writes, with any number of fraction digits and "Z" or an offset. Empty if it is no such time.

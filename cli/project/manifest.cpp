@@ -82,6 +82,16 @@ auto duration(std::chrono::milliseconds Manifest::* member) {
   };
 }
 
+auto size(std::uint64_t Manifest::* member) {
+  return [=](const toml::node& node, Manifest& manifest) -> std::string {
+    const auto text = node.value_exact<std::string>();
+    const auto value = text ? parse_size(*text) : std::nullopt;
+    if (!value || *value == 0) return "a size such as \"64MiB\" or \"2GiB\"";
+    manifest.*member = *value;
+    return {};
+  };
+}
+
 std::string set_name(const toml::node& node, Manifest& manifest) {
   const auto value = node.value_exact<std::string>();
   if (!value || !why_no_project_name(*value).empty())
@@ -109,6 +119,7 @@ const std::vector<Key>& keys() {
       {"fabric", "codec", one_of(&Manifest::codec, {"capnp"})},
       {"fabric", "coordination", one_of(&Manifest::coordination, {"local"})},
       {"fabric", "idle_age", duration(&Manifest::idle_age)},
+      {"fabric", "memory_budget", size(&Manifest::memory_budget_bytes)},
       {"fabric", "call_deadline", duration(&Manifest::call_deadline)},
       {"fabric", "turn_report", duration(&Manifest::turn_report)},
       {"fabric", "turn_max", duration(&Manifest::turn_max)},

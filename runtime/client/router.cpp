@@ -229,8 +229,14 @@ void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply
     shard.parked.insert(reply.sequence);
     return forget_sent(pending);
   }
-  if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome))
-    return end(reply.sequence, make_exception(error->code, error->message, error->exception_type));
+  if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome)) {
+    const Record& record = *pending.record;
+    const std::string message = error->code == ErrorCode::timeout
+                                    ? fmt::format("the client waited {} ms for {}: {}", record.patience_ns / 1'000'000,
+                                                  describe(record), error->message)
+                                    : error->message;
+    return end(reply.sequence, make_exception(error->code, message, error->exception_type));
+  }
   read_result(reply.sequence, pending, node, std::get<kernel::ResultPart>(reply.outcome));
 }
 

@@ -46,7 +46,8 @@ struct Activation {
   bool must_stop = false;  // goes away as soon as nothing runs
   Version version;
   Hash128 saved_hash;
-  std::size_t state_bytes = 0;
+  std::size_t state_bytes = 0;   // encoded
+  std::size_t memory_bytes = 0;  // of the instance, by its table; counted in the node's sum until it is to leave
   std::int64_t save_due_ns = 0;  // interval(…): not before
   CommitNumber observed;         // newest commit observed, without its own unsaved change
   CommitNumber saved_in;         // the batch that carried its last change

@@ -6,7 +6,10 @@
 //
 // Not here: whether a call needs the lock, and what a call does that would wait for itself (kernel_calls.cpp).
 
+#include <algorithm>
+#include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "epic/call.hpp"
@@ -26,7 +29,10 @@ class EntityLock {
     take(record, mode);
     return true;
   }
-  void wait(RecordRef record, Mode mode) { waiting_.push_back({std::move(record), mode}); }
+  /// `since_ns`: now, by whatever clock the caller reads it with again.
+  void wait(RecordRef record, Mode mode, std::int64_t since_ns) {
+    waiting_.push_back({std::move(record), mode, since_ns});
+  }
 
   /// Gives the lock back and hands it on. Returns those who hold it now and may start, in order.
   [[nodiscard]] std::vector<RecordRef> release(Record& record) {
@@ -44,6 +50,26 @@ class EntityLock {
   }
 
   [[nodiscard]] const std::vector<Record*>& holders() const { return holders_; }
+  /// Since when `record` waits; empty: it does not.
+  [[nodiscard]] std::optional<std::int64_t> find_waiting_since(const Record& record) const {
+    for (const Waiting& one : waiting_)
+      if (one.record.get() == &record) return one.since_ns;
+    return std::nullopt;
+  }
+  /// Those whose end `record`, which waits, waits for: who holds the lock, and who is before it and cannot share with
+  /// it.
+  template <class Visit>
+  void for_each_ahead(const Record& record, Visit&& visit) const {
+    const auto self = std::ranges::find(waiting_, &record, [](const Waiting& one) { return one.record.get(); });
+    if (self == waiting_.end()) return;
+    bool is_behind_other_mode = self->mode == Mode::exclusive;
+    for (auto ahead = self; ahead != waiting_.begin();) {
+      --ahead;
+      is_behind_other_mode = is_behind_other_mode || ahead->mode == Mode::exclusive;
+      if (is_behind_other_mode && !ahead->record->failure) visit(*ahead->record);
+    }
+    for (Record* holder : holders_) visit(*holder);
+  }
   [[nodiscard]] std::size_t waiting_count() const { return waiting_.size(); }
   /// Those who wait, for the entity that goes away.
   [[nodiscard]] std::vector<RecordRef> take_waiting() {
@@ -57,6 +83,7 @@ class EntityLock {
   struct Waiting {
     RecordRef record;
     Mode mode;
+    std::int64_t since_ns;
   };
   [[nodiscard]] bool is_free_for(Mode mode) const {
     return holders_.empty() || (mode == Mode::shared && mode_ == Mode::shared);

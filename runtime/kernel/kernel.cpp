@@ -76,6 +76,8 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   if (retry_parked_ns_ && *retry_parked_ns_ <= now_ns_) unblock_all();
   if (!blocked_.empty() && now_ns_ >= next_held_check_ns_) expire_held();
   if (!stops_watched_.empty() && stops_watched_.front().first <= now_ns_) tell_slow_stops();
+  if ((!suspects_.empty() && suspects_.front().first <= now_ns_) || (!probes_.empty() && probes_due_ns_ <= now_ns_))
+    probe();
   if (now_ns_ >= next_collect_ns_) collect();
 }
 
@@ -120,6 +122,8 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   if (retry_parked_ns_) consider(*retry_parked_ns_);
   if (!blocked_.empty()) consider(next_held_check_ns_);
   if (!stops_watched_.empty()) consider(stops_watched_.front().first);
+  if (!suspects_.empty()) consider(suspects_.front().first);
+  if (!probes_.empty()) consider(probes_due_ns_);
   if (activations_.size() > 0) consider(next_collect_ns_);
   return next;
 }
@@ -163,6 +167,7 @@ void Kernel::enqueue_start(RecordRef record) {
 KernelStats Kernel::stats() const {
   KernelStats stats = stats_;
   stats.entities = activations_.size();
+  stats.memory_bytes = memory_bytes_;
   stats.calls_pending = calls_.size();
   stats.messages_held = gate_.held_count() + provisional_.size();
   return stats;

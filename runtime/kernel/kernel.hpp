@@ -37,6 +37,7 @@
 #include "kernel/call_table.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/gate.hpp"
+#include "kernel/idle_queue.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/shards.hpp"
@@ -76,6 +77,7 @@ struct KernelOptions {
   std::uint16_t shard_count = 64;
   std::chrono::nanoseconds call_patience = limits::kCallPatience;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
+  std::uint64_t memory_budget_bytes = 0;  // for activations: beyond it the least recently used go; 0: no bound
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
 };
@@ -83,6 +85,7 @@ struct KernelOptions {
 /// Counts for heartbeats and `epic ps`.
 struct KernelStats {
   std::size_t entities = 0;
+  std::uint64_t memory_bytes = 0;  // of their instances, by their tables
   std::size_t calls_pending = 0;
   std::size_t messages_held = 0;
   std::uint64_t calls_started = 0;
@@ -223,6 +226,8 @@ class Kernel {
   std::coroutine_handle<> route(RecordRef record, bool may_run_now);
   std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);
+  [[nodiscard]] std::string describe_doing(const Record& record) const;
+  [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
   [[nodiscard]] const Record* find_in_chain(const Record& record, const std::vector<Record*>& holders) const;
   std::coroutine_handle<> start(Record& record, Activation* activation);
   [[nodiscard]] bool may_start_now(const Record& record, const Activation& activation) const;
@@ -241,6 +246,15 @@ class Kernel {
   [[nodiscard]] std::string describe(const Record& record) const;
   [[nodiscard]] std::string describe_caller(const Record& record) const;
   [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
+
+  // kernel_deadlock.cpp
+  struct WaitGraph;
+  struct Probing;
+  void suspect(RecordRef record);
+  void probe();
+  void follow(Probing& probing, const Record& record);
+  void resolve(const std::vector<WaitLink>& ring);
+  void learn(const DeadlockMessage& deadlock);
 
   // kernel_remote.cpp
   std::coroutine_handle<> place(RecordRef record, bool may_run_now);
@@ -305,6 +319,11 @@ class Kernel {
   void lose_shard(ShardId shard);
   void sweep_leaving();
   void collect();
+  [[nodiscard]] bool is_over_budget() const {
+    return options_.memory_budget_bytes > 0 && memory_bytes_ > options_.memory_budget_bytes;
+  }
+  void measure(Activation& activation);
+  void forget_memory(Activation& activation);
   void check_released(ShardId shard);
 
   // kernel_outside.cpp
@@ -347,8 +366,11 @@ class Kernel {
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   Trail trail_;
   std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
-  std::string blocked_;                                              // why new work is refused; empty: it is not
-  std::int64_t next_held_check_ns_ = 0;                              // while it is
+  std::deque<std::pair<std::int64_t, RecordRef>> suspects_;          // wait for a lock; when to look (again)
+  std::vector<ProbeMessage> probes_;                                 // have come, to be followed
+  std::int64_t probes_due_ns_ = 0;
+  std::string blocked_;                  // why new work is refused; empty: it is not
+  std::int64_t next_held_check_ns_ = 0;  // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
   std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then
@@ -358,7 +380,8 @@ class Kernel {
   std::int64_t now_ns_ = 0;
   std::int64_t wall_ns_ = 0;
   std::int64_t next_collect_ns_ = 0;
-  std::size_t collect_slot_ = 0;
+  IdleQueue idle_queue_;
+  std::uint64_t memory_bytes_ = 0;  // of those that are not about to leave
   std::uint64_t next_sequence_ = 1;
   std::uint64_t next_timer_ = 1;
   KernelStats stats_;

@@ -141,7 +141,8 @@ bool Kernel::take_lock(RecordRef& record, Activation& activation) {
     return false;
   }
   record->state = Record::State::locked_out;
-  activation.lock.wait(std::move(record), mode);
+  suspect(record);
+  activation.lock.wait(std::move(record), mode, wall_ns_);
   return false;
 }
 
@@ -314,28 +315,43 @@ void Kernel::fail(Record& record, std::exception_ptr failure) {
 }
 
 void Kernel::expire(Record& record) {
-  if (record.site != nullptr) record.site->from = {};  // a peer counts for itself, and needs no answer from here
-  const char* doing = "";
+  const std::string doing =
+      describe_doing(record) + (blocked_.empty() ? std::string() : "; and nothing can be saved just now: " + blocked_);
+  // Who made the call from another node puts it into a sentence there.
+  const bool is_from_peer = record.site != nullptr && record.site->from.life != 0;
+  fail(record, ErrorCode::timeout, is_from_peer ? doing : describe_timeout(record, doing));
+}
+
+std::string Kernel::describe_timeout(const Record& record, const std::string& doing) const {
+  const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
+  return fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(patience), describe(record),
+                     doing);
+}
+
+/// What keeps a call from its end, for whoever has waited in vain.
+std::string Kernel::describe_doing(const Record& record) const {
   switch (record.state) {
     case Record::State::running:
-      doing = "it is still running";
       break;
     case Record::State::loading:
-      doing = "its entity is not active yet";
-      break;
+      return "its entity is not active yet";
     case Record::State::locked_out:
-      doing = "it waits for the entity's lock";
-      break;
+      return "it is " + describe_lock(record);
     case Record::State::sent:
-      doing = "no answer has come from its node";
-      break;
+      return fmt::format("no answer has come from node-{}", record.site->sent_to.node);
     default:
-      doing = "it has not started";
+      return "it has not started";
   }
-  const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
-  fail(record, ErrorCode::timeout,
-       fmt::format("{} waited {} for {}: {}{}{}", describe_caller(record), seconds_text(patience), describe(record),
-                   doing, blocked_.empty() ? "" : "; and nothing can be saved just now: ", blocked_));
+  constexpr std::size_t kNamedMax = 3;
+  std::vector<std::string> waits_for;
+  calls_.for_each([&](const Record& other) {
+    if (other.caller != &record || waits_for.size() == kNamedMax) return;
+    waits_for.push_back(describe(other));
+    if (other.state == Record::State::sent) waits_for.back() += fmt::format(" on node-{}", other.site->sent_to.node);
+    if (other.state == Record::State::locked_out) waits_for.back() += ", which is " + describe_lock(other);
+  });
+  if (waits_for.empty()) return "it is still running, and waits for no call";
+  return fmt::format("it is still running, and waits for {}", fmt::join(waits_for, " and "));
 }
 
 // ---- words ----

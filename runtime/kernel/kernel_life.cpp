@@ -8,6 +8,7 @@
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/kernel_scope.hpp"
+#include "reflect/memory_of.hpp"
 
 namespace epic::kernel {
 
@@ -58,6 +59,7 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
     activation.saved_hash = hash128(state->bytes);
     activation.state_bytes = state->bytes.size();
   }
+  measure(activation);
   if (!info.has_on_activate) return become_active(activation);
   activation.state = Activation::State::starting;
   run_hook(activation, activation.entity->on_activate(), "on_activate", [this, id = activation.id](Record& hook) {
@@ -89,6 +91,7 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
 
 void Kernel::become_active(Activation& activation) {
   activation.state = Activation::State::active;
+  idle_queue_.add(activation.id, now_ns_);
   tell_begun(Happening::activated, activation, {});
   for (RecordRef& record : std::exchange(activation.waiting, {}))
     if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
@@ -120,6 +123,7 @@ void Kernel::ask_to_stop(Activation& activation, StopCause cause) {
 }
 
 void Kernel::stop(Activation& activation, StopCause cause) {
+  forget_memory(activation);
   activation.state = Activation::State::stopping;
   watch_stop(activation, cause);
   if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
@@ -145,6 +149,7 @@ void Kernel::drop(Activation& activation) {
   const ShardId shard = activation.shard;
   std::deque<RecordRef> waiting = std::exchange(activation.waiting, {});
   if (activation.entity != nullptr) activation.type->info->destroy(activation.entity);
+  forget_memory(activation);
   activations_.remove(activation);
   --shards_.at(shard).activations;
   for (RecordRef& record : waiting)
@@ -193,18 +198,40 @@ void Kernel::lose_shard(ShardId shard) {
               fmt::format("{}: its shard was given to another node", activation->name->text));
 }
 
-/// Idle ones go, a slice of the table at a time.
+/// Those that have been idle for long go; and while there is too much in memory, those that were used the longest ago.
 void Kernel::collect() {
-  next_collect_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kCollectEvery).count();
-  const std::size_t slots = activations_.slot_count();
-  for (std::size_t i = 0; i < std::min(slots, limits::kCollectSlice); ++i) {
-    collect_slot_ = (collect_slot_ + 1) % slots;
-    Activation* activation = activations_.at(collect_slot_);
-    if (activation != nullptr && is_idle(*activation) &&
-        now_ns_ - activation->last_used_ns >= options_.idle_age.count())
-      stop(*activation, StopCause::idle);
+  next_collect_ns_ = now_ns_ + limits::kCollectEvery.count();
+  const std::int64_t idle_since_ns = now_ns_ - options_.idle_age.count();
+  for (std::size_t looked_at = 0; !idle_queue_.empty(); ++looked_at) {
+    const IdleQueue::Entry first = idle_queue_.first();
+    if (first.used_ns > idle_since_ns && !is_over_budget()) return;
+    if (looked_at == limits::kCollectSlice) {
+      next_collect_ns_ = now_ns_ + limits::kCollectSoon.count();
+      return;
+    }
+    idle_queue_.drop_first();
+    Activation* const activation = activations_.find(first.id);
+    if (activation == nullptr || activation->state != Activation::State::active) continue;
+    const std::int64_t used_ns = is_idle(*activation) ? activation->last_used_ns : now_ns_;
+    if (used_ns > first.used_ns) {
+      idle_queue_.add(first.id, used_ns);
+      continue;
+    }
+    if (!is_idle(*activation)) return idle_queue_.add(first.id, used_ns);  // and so are all behind it
+    stop(*activation, used_ns <= idle_since_ns ? StopCause::idle : StopCause::memory);
   }
 }
+
+void Kernel::measure(Activation& activation) {
+  const reflect::TypeInfo& state = activation.type->info->state;
+  memory_bytes_ -= activation.memory_bytes;
+  activation.memory_bytes = sizeof(Activation) + activation.name->text.size() + state.size_bytes +
+                            reflect::memory_of(state, activation.type->info->object(activation.entity));
+  memory_bytes_ += activation.memory_bytes;
+  if (is_over_budget()) next_collect_ns_ = std::min(next_collect_ns_, now_ns_ + limits::kCollectSoon.count());
+}
+
+void Kernel::forget_memory(Activation& activation) { memory_bytes_ -= std::exchange(activation.memory_bytes, 0); }
 
 // ---- drain ----
 

@@ -156,8 +156,16 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
     receive(from, std::move(*call));
   else if (auto* reply = std::get_if<ReplyMessage>(&message))
     receive(std::move(*reply));
-  else
-    on_hello(from, std::get<HelloMessage>(message));
+  else if (const auto* hello = std::get_if<HelloMessage>(&message))
+    on_hello(from, *hello);
+  else if (from.is_client())
+    return;  // what follows is between nodes
+  else if (const auto* deadlock = std::get_if<DeadlockMessage>(&message))
+    learn(*deadlock);
+  else if (probes_.size() < limits::kProbesMax) {
+    if (probes_.empty()) probes_due_ns_ = now_ns_ + limits::kProbesGather.count();
+    probes_.push_back(std::get<ProbeMessage>(std::move(message)));
+  }
 }
 
 void Kernel::receive(const PeerAddress& from, CallMessage call) {
@@ -194,7 +202,9 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
   record->callee = std::move(name);
-  record->patience_ns = std::max<std::int64_t>(call.patience_ns, 1);
+  // A little less than the caller has: this node knows better what keeps the call, and can still say so.
+  record->patience_ns = std::max<std::int64_t>(
+      call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
   detail::CallSite& site = site_of(*record);
   site.from = from;
   site.id = call.id;
@@ -258,8 +268,10 @@ void Kernel::receive(ReplyMessage reply) {
     forget_sent(*record);
     return;
   }
-  if (auto* error = std::get_if<ErrorPart>(&reply.outcome))
+  if (auto* error = std::get_if<ErrorPart>(&reply.outcome)) {
+    if (error->code == ErrorCode::timeout) error->message = describe_timeout(*record, error->message);
     return fail(*record, make_exception(error->code, error->message, error->exception_type));
+  }
   read_result(*record, std::get<ResultPart>(reply.outcome));
 }
 

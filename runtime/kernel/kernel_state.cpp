@@ -94,10 +94,9 @@ void Kernel::expire_held() {
   for (Outgoing& item : overdue) {
     const auto* reply = std::get_if<HeldReply>(&item);
     const RecordRef record = reply != nullptr ? reply->record : std::get<HeldEnd>(item).record;
-    let_out_error(std::move(item), ErrorCode::timeout,
-                  fmt::format("{} waited for {}, which has run, but what it did cannot be saved just now (it may be "
-                              "later): {}",
-                              describe_caller(*record), describe(*record), blocked_));
+    const bool is_from_peer = reply != nullptr;
+    const std::string doing = "it has run, but what it did cannot be saved just now (it may be later): " + blocked_;
+    let_out_error(std::move(item), ErrorCode::timeout, is_from_peer ? doing : describe_timeout(*record, doing));
   }
 }
 
@@ -162,6 +161,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     activation.has_saved = true;
     activation.saved_hash = hash;
     activation.state_bytes = bytes.size();
+    if (activation.state == Activation::State::active) measure(activation);
     write.bytes = std::move(bytes);
     TypeEntry& type = *types_.find(info.type_name);
     if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});

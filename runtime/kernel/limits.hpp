@@ -20,9 +20,15 @@ inline constexpr std::size_t kPendingCallsMax = 1u << 20;     // calls of one no
 inline constexpr std::size_t kHeldMessagesMax = 1u << 20;     // behind the gate
 inline constexpr std::size_t kChainLengthMax = 256;           // calls that wait for calls
 inline constexpr std::uint32_t kDirectCallsMax = 256;  // local calls run in place before the run queue has its turn
-inline constexpr std::chrono::nanoseconds kCallPatience = 30s;  // the default deadline
-inline constexpr std::chrono::nanoseconds kIdleAge = 10min;     // then an activation is collected
+inline constexpr std::chrono::nanoseconds kCallPatience = 30s;         // the default deadline
+inline constexpr std::chrono::nanoseconds kDeadlockSuspicion = 100ms;  // of waiting for a lock; then a probe is sent
+inline constexpr std::chrono::nanoseconds kProbesGather = 5ms;         // probes that came are followed together
+inline constexpr std::size_t kProbesMax = 1'024;                       // that wait for it, or are sent in one go
+inline constexpr std::chrono::nanoseconds kTimeoutLead =
+    100ms;                                                   // a callee's node tells of a time-out before the caller's
+inline constexpr std::chrono::nanoseconds kIdleAge = 10min;  // then an activation is collected
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;
+inline constexpr std::chrono::nanoseconds kCollectSoon = 10ms;   // when one slice was not enough
 inline constexpr std::chrono::nanoseconds kRetryParked = 100ms;  // calls that were refused, when no newer map has come
 inline constexpr std::size_t kCollectSlice = 512;                // activations looked at in one go
 inline constexpr std::size_t kTrailLivesMax = 8'192;             // entries of the trail; the oldest go …

@@ -73,7 +73,7 @@ struct ResultPart {
 struct ErrorPart {
   ErrorCode code{};
   std::string exception_type;  // call_failed: the C++ type's name
-  std::string message;
+  std::string message;         // timeout: only what keeps the call; whoever waits adds for how long it has
   bool operator==(const ErrorPart&) const = default;
 };
 /// The receiver does not own the shard and has done nothing; the sender tries again by a newer map.
@@ -88,7 +88,32 @@ struct ReplyMessage {
   bool operator==(const ReplyMessage&) const = default;
 };
 
-using Message = std::variant<HelloMessage, CallMessage, ReplyMessage>;
+/// A step on the way from a call to what it waits for.
+struct WaitLink {
+  CallId id;
+  std::string entity;  // as in ChainLink
+  std::string method;
+  NodeId node;  // where it waits or runs
+  std::int64_t
+      locked_out_since_ns{};  // wall clock of its node; 0: it runs, and holds the lock or is a call of who does
+  bool operator==(const WaitLink&) const = default;
+};
+
+/// "The first link waits for your call `target`, by this path: for what does that wait?" Sent along, never answered.
+struct ProbeMessage {
+  CallId target;
+  std::vector<WaitLink> path;
+  bool operator==(const ProbeMessage&) const = default;
+};
+
+/// A ring of waiting calls was found, and one of them has failed. To the nodes that had a part in it.
+struct DeadlockMessage {
+  CallId victim;
+  std::vector<WaitLink> ring;
+  bool operator==(const DeadlockMessage&) const = default;
+};
+
+using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage>;
 
 /// Which node owns which shard, as coordination has published it.
 struct ShardMap {

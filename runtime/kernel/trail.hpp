@@ -65,6 +65,7 @@ enum class Happening : std::uint8_t {
   moved,         // its shard goes to another node
   stopped,       // its node stops
   discarded,     // its memory could not live on; `why` is the reason
+  deadlocked,    // calls of it and of others waited for each other; `why` is the ring
   slow_to_stop,  // was to leave memory a while ago, and has not
 };
 

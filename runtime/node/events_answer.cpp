@@ -84,6 +84,8 @@ std::string_view word_of(Happening what) {
       return "stopped";
     case Happening::discarded:
       return "discarded";
+    case Happening::deadlocked:
+      return "deadlocked";
     case Happening::slow_to_stop:
       return "slow to stop";
   }

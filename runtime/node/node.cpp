@@ -177,6 +177,7 @@ bool Node::start(const wire::Configure& configure) {
           .shard_count = configure.shard_count,
           .call_patience = configure.options.call_deadline,
           .idle_age = configure.options.idle_age,
+          .memory_budget_bytes = configure.options.memory_budget_bytes,
           .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level))},
       codec_, std::move(*store), log_, *watch_,
       io::DriverEvents{.on_taken =

@@ -50,7 +50,8 @@ class SimFabric::Node final : public kernel::Syscalls {
                  .fabric = "simulated",
                  .shard_count = fabric.options_.shard_count,
                  .call_patience = fabric.options_.call_patience,
-                 .idle_age = fabric.options_.idle_age},
+                 .idle_age = fabric.options_.idle_age,
+                 .memory_budget_bytes = fabric.options_.memory_budget_bytes},
                 fabric.codec_, *this) {
     const auto added = kernel_.add_module(fabric.module_);
     EPIC_ASSERT(added.has_value(), "{}", added.error());

@@ -33,6 +33,7 @@ struct SimOptions {
   std::chrono::nanoseconds detect_delay = std::chrono::milliseconds(50);  // from a death to the next shard map
   std::chrono::nanoseconds call_patience = kernel::limits::kCallPatience;
   std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;
+  std::uint64_t memory_budget_bytes = 0;
 };
 
 /// What an entity wrote with epic::log, or its node about it.

@@ -219,9 +219,12 @@ void UnixTransport::on_frame(Connection& connection, wire::PeerMessage message) 
     if (!events_.on_map) return connection.fail("it sent a shard map, which is for clients");
     return events_.on_map(std::move(*map));
   }
-  if (auto* call = std::get_if<kernel::CallMessage>(&message))
-    return events_.on_message(*connection.peer, std::move(*call));
-  events_.on_message(*connection.peer, std::move(std::get<kernel::ReplyMessage>(message)));
+  std::visit(
+      [&](auto& one) {
+        if constexpr (std::is_constructible_v<kernel::Message, decltype(std::move(one))>)
+          events_.on_message(*connection.peer, std::move(one));
+      },
+      message);
 }
 
 /// Why we do not talk to whoever says this; empty: we do.

@@ -13,12 +13,15 @@ namespace {
 
 using kernel::CallId;
 using kernel::CallMessage;
+using kernel::DeadlockMessage;
 using kernel::ErrorPart;
 using kernel::HelloMessage;
 using kernel::Message;
+using kernel::ProbeMessage;
 using kernel::RefusedPart;
 using kernel::ReplyMessage;
 using kernel::ResultPart;
+using kernel::WaitLink;
 
 // Most calls fit the stack; what does not gets a first segment of its own size, so that nothing is copied twice.
 constexpr std::size_t kScratchWords = 128;
@@ -160,6 +163,39 @@ std::expected<PeerMessage, WireError> read(schema::Reply::Reader from) {
   return std::unexpected(WireError{"a reply that this version does not know"});
 }
 
+void write(capnp::List<schema::WaitLink>::Builder to, const std::vector<WaitLink>& path) {
+  for (unsigned i = 0; i < to.size(); ++i) {
+    write(to[i].initId(), path[i].id);
+    to[i].setEntity(to_text(path[i].entity));
+    to[i].setMethod(to_text(path[i].method));
+    to[i].setNode(path[i].node.value);
+    to[i].setLockedOutSinceNs(path[i].locked_out_since_ns);
+  }
+}
+
+std::expected<std::vector<WaitLink>, WireError> read(capnp::List<schema::WaitLink>::Reader from) {
+  if (from.size() == 0 || from.size() > kernel::limits::kChainLengthMax)
+    return std::unexpected(WireError{fmt::format("a path of {} waiting calls", from.size())});
+  std::vector<WaitLink> path;
+  path.reserve(from.size());
+  for (const auto link : from)
+    path.push_back({read(link.getId()), to_string(link.getEntity()), to_string(link.getMethod()),
+                    kernel::NodeId{link.getNode()}, link.getLockedOutSinceNs()});
+  return path;
+}
+
+std::expected<PeerMessage, WireError> read(schema::Probe::Reader from) {
+  auto path = read(from.getPath());
+  if (!path) return std::unexpected(path.error());
+  return ProbeMessage{read(from.getTarget()), std::move(*path)};
+}
+
+std::expected<PeerMessage, WireError> read(schema::Deadlock::Reader from) {
+  auto ring = read(from.getRing());
+  if (!ring) return std::unexpected(ring.error());
+  return DeadlockMessage{read(from.getVictim()), std::move(*ring)};
+}
+
 std::size_t size_hint(const CallMessage& call) {
   return kEnvelopeBytes + call.target.size() + call.arguments.size() + call.chain.size() * kChainLinkBytes;
 }
@@ -189,6 +225,22 @@ void append_frame(const kernel::ShardMap& map, std::vector<std::byte>& out) {
                [&](schema::Message::Builder root) { write_shard_map(root.initShardMap(), map); });
 }
 
+void append_frame(const ProbeMessage& probe, std::vector<std::byte>& out) {
+  append_built(kEnvelopeBytes + probe.path.size() * kChainLinkBytes, out, [&](schema::Message::Builder root) {
+    auto to = root.initProbe();
+    write(to.initTarget(), probe.target);
+    write(to.initPath(static_cast<unsigned>(probe.path.size())), probe.path);
+  });
+}
+
+void append_frame(const DeadlockMessage& deadlock, std::vector<std::byte>& out) {
+  append_built(kEnvelopeBytes + deadlock.ring.size() * kChainLinkBytes, out, [&](schema::Message::Builder root) {
+    auto to = root.initDeadlock();
+    write(to.initVictim(), deadlock.victim);
+    write(to.initRing(static_cast<unsigned>(deadlock.ring.size())), deadlock.ring);
+  });
+}
+
 void append_frame(const PeerMessage& message, std::vector<std::byte>& out) {
   std::visit([&](const auto& one) { append_frame(one, out); }, message);
 }
@@ -209,6 +261,10 @@ std::expected<PeerMessage, WireError> decode_message(std::span<const std::byte> 
                                              return read(from.getReply());
                                            case schema::Message::SHARD_MAP:
                                              return read_shard_map(from.getShardMap());
+                                           case schema::Message::PROBE:
+                                             return read(from.getProbe());
+                                           case schema::Message::DEADLOCK:
+                                             return read(from.getDeadlock());
                                          }
                                          return std::unexpected(WireError{"a message that this version does not know"});
                                        });

@@ -58,11 +58,31 @@ struct Reply {
   }
 }
 
+struct WaitLink {
+  id @0 :CallId;
+  entity @1 :Text;
+  method @2 :Text;
+  node @3 :UInt16;
+  lockedOutSinceNs @4 :Int64;
+}
+
+struct Probe {
+  target @0 :CallId;
+  path @1 :List(WaitLink);
+}
+
+struct Deadlock {
+  victim @0 :CallId;
+  ring @1 :List(WaitLink);
+}
+
 struct Message {
   union {
     hello @0 :Hello;
     call @1 :Call;
     reply @2 :Reply;
     shardMap @3 :Supervision.ShardMap;  # from a node to its clients
+    probe @4 :Probe;
+    deadlock @5 :Deadlock;
   }
 }

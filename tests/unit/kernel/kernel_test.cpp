@@ -165,6 +165,39 @@ TEST_CASE("kernel: idle entities are collected and come back as they were", "[ke
   CHECK(f.fabric.call(2, Ref<Counter>("a")->get()) == 4);
 }
 
+TEST_CASE("kernel: beyond the memory budget those that were used the longest ago go, and come back as they were",
+          "[kernel]") {
+  constexpr std::uint64_t kBudget = 64'000;
+  Fixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = kBudget});
+  for (int i = 0; i < 400; ++i) {
+    f.fabric.call(1, Ref<Counter>(i)->add(i));
+    if (i % 10 == 0) f.fabric.call(1, Ref<Counter>("favourite")->add(1));
+    f.fabric.run_for(5ms);
+  }
+  f.fabric.run_for(1s);
+  kernel::Kernel& kernel = f.fabric.kernel(1);
+  CHECK(kernel.stats().memory_bytes <= kBudget);
+  CHECK(kernel.stats().memory_bytes > kBudget / 2);
+  CHECK(kernel.activations().find("Counter/favourite") != nullptr);
+  CHECK(kernel.activations().find("Counter/399") != nullptr);
+  CHECK(kernel.activations().find("Counter/1") == nullptr);
+  for (int i = 0; i < 400; ++i) CHECK(f.fabric.call(1, Ref<Counter>(i)->get()) == i);
+}
+
+TEST_CASE("kernel: what runs is never collected, however little memory there is", "[kernel]") {
+  Fixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = 1});
+  int ended = 0;
+  for (int i = 0; i < 20; ++i)
+    f.fabric.start_call<std::int64_t>(1, Ref<Counter>(i)->add_slowly(1), [&](auto& record) {
+      record.take();
+      ++ended;
+    });
+  CHECK(f.fabric.run_until([&] { return ended == 20; }, 10s));
+  f.fabric.run_for(5s);
+  CHECK(f.fabric.kernel(1).activations().size() == 0);
+  CHECK(f.fabric.kernel(1).stats().memory_bytes == 0);
+}
+
 TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][sim]") {
   const auto run = [](std::uint64_t seed) {
     Fixture f({.seed = seed});

@@ -35,6 +35,10 @@ std::vector<PeerMessage> every_message() {
       ReplyMessage{83, ErrorPart{ErrorCode::call_failed, "std::invalid_argument", "no such level: 9"}},
       ReplyMessage{84, RefusedPart{MapVersion{5}}},
       ShardMap{MapVersion{6}, {NodeId{1}, NodeId{0}, NodeId{2}}, {{NodeId{1}, Incarnation{17}, "/tmp/a.sock"}}},
+      ProbeMessage{{NodeId{1}, 17, 81}, {{{NodeId{2}, 3, 4}, "Fork/1", "take", NodeId{2}, 1'700'000'000}}},
+      DeadlockMessage{{NodeId{2}, 3, 4},
+                      {{{NodeId{2}, 3, 4}, "Fork/1", "take", NodeId{2}, 1'700'000'000},
+                       {{NodeId{1}, 17, 81}, "Fork/2", "take", NodeId{1}, 0}}},
   };
 }
 
@@ -87,6 +91,11 @@ TEST_CASE("messages: what is beyond the bounds is refused", "[wire]") {
   SECTION("chain") { call.chain.resize(limits::kChainLengthMax + 1); }
   SECTION("name") { call.target = std::string(limits::kTypeNameBytesMax + limits::kKeyBytesMax + 2, 'x'); }
   CHECK_FALSE(decode_message(payload_of(call)).has_value());
+}
+
+TEST_CASE("messages: a path of waiting calls that is empty or too long is refused", "[wire]") {
+  const std::size_t links = GENERATE(std::size_t{0}, limits::kChainLengthMax + 1);
+  CHECK_FALSE(decode_message(payload_of(ProbeMessage{{NodeId{1}, 17, 81}, std::vector<WaitLink>(links)})).has_value());
 }
 
 TEST_CASE("messages: an unaligned payload is read all the same", "[wire]") {
