@@ -95,6 +95,7 @@ void Restart::stop_all(std::vector<Order>& orders) {
 
 void Restart::start_all(std::vector<Order>& orders) {
   phase_ = Phase::starting;
+  for (const NodeId node : nodes_) orders.push_back({Kind::tell_stopped, node});
   orders.push_back({is_given_up_ ? Kind::begin_old : Kind::begin_new, NodeId{0}});
   for (const NodeId node : nodes_) orders.push_back({Kind::start, node});
 }

@@ -154,7 +154,7 @@ TEST_CASE("restart: at once, all stop before the first is started", "[cluster]")
   f.end(2);
   CHECK(f.step() == "");
   f.end(1);
-  CHECK(f.step() == "begin new 0, start 1, start 2");
+  CHECK(f.step() == "stopped 1, stopped 2, begin new 0, start 1, start 2");
   CHECK_FALSE(f.restart.is_stopping());
   f.become_ready(2, kNew);
   CHECK(f.step() == "");
@@ -168,12 +168,12 @@ TEST_CASE("restart: at once, a module that cannot start gives way to the former 
   static_cast<void>(f.step());
   f.end(1);
   f.end(2);
-  CHECK(f.step() == "begin new 0, start 1, start 2");
+  CHECK(f.step() == "stopped 1, stopped 2, begin new 0, start 1, start 2");
   f.end(1);
   CHECK(f.restart.try_give_up());
   CHECK(f.step() == "stop 1, stop 2");
   f.end(2);
-  CHECK(f.step() == "begin old 0, start 1, start 2");
+  CHECK(f.step() == "stopped 1, stopped 2, begin old 0, start 1, start 2");
   CHECK_FALSE(f.restart.try_give_up());  // the former one cannot either: that is for others to say
   f.become_ready(1, kOld);
   f.become_ready(2, kOld);
