@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <set>
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
@@ -18,6 +19,18 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "the supervisor does not answer"},
 };
+
+constexpr Column kGenerationColumn{"MODULE", "built_at", Show::time};
+
+/// Of which build each node is, when they differ.
+bool differ(const boost::json::array& nodes) {
+  std::set<std::int64_t> generations;
+  for (const auto& node : nodes)
+    if (const auto* row = node.if_object())
+      if (const auto* generation = row->if_contains("generation"); generation && generation->is_int64())
+        generations.insert(generation->get_int64());
+  return generations.size() > 1;
+}
 
 constexpr Column kColumns[] = {
     {"NODE", "node"},
@@ -66,7 +79,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   }
   const auto* object = answer->if_object();
   const auto* nodes = object ? object->if_contains("nodes") : nullptr;
-  Table table(console, kColumns);
+  std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
+  // In a pipe a field has its place whatever there is to say.
+  if (console.is_terminal(Stream::out) && nodes && nodes->is_array() && differ(nodes->get_array()))
+    columns.insert(columns.end() - 1, kGenerationColumn);
+  Table table(console, columns);
   if (nodes && nodes->is_array())
     for (const auto& node : nodes->get_array())
       if (const auto* row = node.if_object()) table.add(*row);
@@ -88,7 +105,9 @@ const Command& ps_command() {
       .description =
           "One line a node: what it is doing, the shards that it owns, the entities that it has in memory, calls in "
           "flight,\n"
-          "how often it was restarted, how its last process ended, and whether its store takes what is new.",
+          "how often it was restarted, how its last process ended, and whether its store takes what is new. While "
+          "nodes run\n"
+          "different modules (epic restart), also when each was built.",
       .example = "epic ps\nepic ps -o json",
       .exit_codes = kExitCodes,
       .run = run,

@@ -20,7 +20,7 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "the fabric is stopping, or there is no place for so many nodes"},
+    {ExitCode::failed, "the fabric is stopping, a restart is under way, or there is no place for so many nodes"},
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "the fabric does not answer, or it is not done within two minutes"},
 };

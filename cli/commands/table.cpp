@@ -50,6 +50,7 @@ std::span<const Command* const> commands() {
       &stop_command(),
       &ps_command(),
       &scale_command(),
+      &restart_command(),
       &drain_command(),
       &kill_command(),
       &pause_command(),

@@ -26,13 +26,14 @@ std::vector<std::string> verbs_of(std::string_view noun);
 /// One line about a noun.
 std::string_view noun_summary(std::string_view noun);
 
-/// One for each file of this folder.
+/// Each in a file of its own, or with its like.
 const Command& new_command();
 const Command& build_command();
 const Command& run_command();
 const Command& stop_command();
 const Command& ps_command();
 const Command& scale_command();
+const Command& restart_command();
 const Command& drain_command();
 const Command& kill_command();
 const Command& pause_command();

@@ -30,9 +30,13 @@ Failure failure_of(const ControlError& error) {
   while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
   if (error.code == ControlErrorCode::unreachable)
     failure.help = {"look at its processes with 'epic ps', at its log with 'epic logs', or stop it with 'epic stop'"};
-  if (const auto* detail = error.detail.if_object())
-    if (const auto* hint = detail->if_contains("hint"); hint && hint->is_string() && !hint->get_string().empty())
-      failure.help.emplace_back(std::string_view(hint->get_string()));
+  const auto* detail = error.detail.if_object();
+  const auto text_at = [&](std::string_view field) {
+    const auto* value = detail ? detail->if_contains(field) : nullptr;
+    return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
+  };
+  if (std::string hint = text_at("hint"); !hint.empty()) failure.help.push_back(std::move(hint));
+  failure.log = text_at("log");
   return failure;
 }
 

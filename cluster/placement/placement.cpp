@@ -54,11 +54,12 @@ std::vector<NodeId> place(std::span<const NodeId> members, std::span<const NodeI
   return target;
 }
 
-std::vector<NodeId> place_orphans(std::span<const NodeId> members, std::span<const NodeId> current) {
-  auto owned = count_owned(members, current);
+std::vector<NodeId> place_orphans(std::span<const NodeId> takers, std::span<const NodeId> stayers,
+                                  std::span<const NodeId> current) {
+  auto owned = count_owned(takers, current);
   std::vector<NodeId> target(current.begin(), current.end());
   for (NodeId& owner : target) {
-    if (owned.contains(owner)) continue;
+    if (std::ranges::find(stayers, owner) != stayers.end()) continue;
     const auto least = std::ranges::min_element(owned, {}, &std::pair<const NodeId, std::size_t>::second);
     owner = least == owned.end() ? NodeId{0} : least->first;
     if (least != owned.end()) ++least->second;

@@ -20,8 +20,10 @@ namespace epic::cluster {
 [[nodiscard]] std::vector<kernel::NodeId> place(std::span<const kernel::NodeId> members,
                                                 std::span<const kernel::NodeId> current);
 
-/// Gives shards that have no owner among `members` to members, and moves no other: what a crash asks for, at once.
-[[nodiscard]] std::vector<kernel::NodeId> place_orphans(std::span<const kernel::NodeId> members,
+/// Gives shards that have no owner among `stayers` to `takers`, the least laden first, and moves no other: what a crash
+/// asks for, at once. Without takers such shards get node 0.
+[[nodiscard]] std::vector<kernel::NodeId> place_orphans(std::span<const kernel::NodeId> takers,
+                                                        std::span<const kernel::NodeId> stayers,
                                                         std::span<const kernel::NodeId> current);
 
 }  // namespace epic::cluster

@@ -80,6 +80,11 @@ ControlStatus status_of(wire::AnswerStatus status) {
   return ControlStatus::failed;
 }
 
+void refuse(const SupervisorError& error, const ControlReply& reply) {
+  reply.fail(ControlStatus::failed, error.message,
+             error.hint.empty() ? json::value(nullptr) : json::value(json::object{{"hint", error.hint}}));
+}
+
 /// Passes a node's answer on.
 void relay(const wire::Answer& answer, const ControlReply& reply) {
   if (answer.status != wire::AnswerStatus::ok)
@@ -104,7 +109,7 @@ ControlVerbs::ControlVerbs(ControlVerbsParts parts)
     : parts_(std::move(parts)), trail_verbs_(parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
 
 void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
-  static constexpr std::array<std::pair<std::string_view, Verb>, 16> kVerbs = {{{"ping", &ControlVerbs::ping},
+  static constexpr std::array<std::pair<std::string_view, Verb>, 17> kVerbs = {{{"ping", &ControlVerbs::ping},
                                                                                 {"ps", &ControlVerbs::ps},
                                                                                 {"nodes", &ControlVerbs::nodes},
                                                                                 {"logs", &ControlVerbs::logs},
@@ -114,6 +119,7 @@ void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
                                                                                 {"resume", &ControlVerbs::resume},
                                                                                 {"drain", &ControlVerbs::drain},
                                                                                 {"scale", &ControlVerbs::scale},
+                                                                                {"restart", &ControlVerbs::restart},
                                                                                 {"inspect", &ControlVerbs::inspect},
                                                                                 {"call", &ControlVerbs::call},
                                                                                 {"ls", &ControlVerbs::ls},
@@ -138,6 +144,8 @@ void ControlVerbs::ping(const Body&, ControlReply reply) {
                             {"project", parts_.options.project_name},
                             {"directory", parts_.options.project_directory.string()},
                             {"module", parts_.options.module_path.string()},
+                            {"module_copy", parts_.fleet.module().path.string()},
+                            {"generation", parts_.fleet.module().generation.value},
                             {"fabric", parts_.fleet.fabric_id()},
                             {"nodes", std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted)},
                             {"shards", parts_.options.shard_count},
@@ -150,6 +158,7 @@ void ControlVerbs::ps(const Body&, ControlReply reply) {
   json::array nodes;
   for (const NodeSlot& slot : parts_.fleet.slots()) {
     const bool is_alive = slot.process != nullptr;
+    if (!is_alive && !slot.is_listed) continue;
     nodes.push_back(
         json::object{{"node", slot.name},
                      {"pid", is_alive ? json::value(slot.process->pid()) : json::value(nullptr)},
@@ -166,6 +175,8 @@ void ControlVerbs::ps(const Body&, ControlReply reply) {
                      {"store_blocked_ms", slot.heartbeat.store_blocked.empty()
                                               ? json::value(nullptr)
                                               : json::value(count_ms(slot.heartbeat.store_blocked_for))},
+                     {"generation", slot.module.generation.value},
+                     {"built_at", wire::format_time(slot.module.built_at)},
                      {"last_exit", slot.last_exit.empty() ? json::value(nullptr) : json::value(slot.last_exit)}});
   }
   reply.finish(
@@ -222,11 +233,14 @@ void ControlVerbs::stop(const Body&, ControlReply reply) {
 /// The slot that 'node' names; null, and the reply has failed, when there is none.
 const NodeSlot* ControlVerbs::find_slot(const Body& body, const ControlReply& reply) const {
   const std::string node = text_at(body, "node");
-  const auto& slots = parts_.fleet.slots();
-  const auto slot = std::ranges::find(slots, node, &NodeSlot::name);
-  if (slot != slots.end()) return &*slot;
+  const NodeSlot* last = nullptr;
+  for (const NodeSlot& slot : parts_.fleet.slots()) {
+    if (!slot.process && !slot.is_listed) continue;
+    if (slot.name == node) return &slot;
+    last = &slot;
+  }
   reply.fail(ControlStatus::not_found,
-             fmt::format("There is no node '{}': the nodes are node-1 to {}.", node, slots.back().name));
+             fmt::format("There is no node '{}': the nodes are node-1 to {}.", node, last->name));
   return nullptr;
 }
 
@@ -245,7 +259,7 @@ void ControlVerbs::resume(const Body& body, ControlReply reply) { signal(body, S
 void ControlVerbs::drain(const Body& body, ControlReply reply) {
   const NodeSlot* slot = find_slot(body, reply);
   if (slot == nullptr) return;
-  if (const auto done = parts_.drain(slot->id); !done) return reply.fail(ControlStatus::failed, done.error());
+  if (const auto done = parts_.drain(slot->id); !done) return refuse(done.error(), reply);
   waiting_.push_back({.is_done = [slot] { return slot->process == nullptr; },
                       .is_overtaken = [slot] { return slot->is_wanted; },
                       .answer = {{"node", slot->name}},
@@ -258,8 +272,7 @@ void ControlVerbs::scale(const Body& body, ControlReply reply) {
   if (*count == 0 || *count > kNodesMax)
     return reply.fail(ControlStatus::bad_request,
                       fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, *count));
-  if (const auto done = parts_.scale(static_cast<std::uint16_t>(*count)); !done)
-    return reply.fail(ControlStatus::failed, done.error());
+  if (const auto done = parts_.scale(static_cast<std::uint16_t>(*count)); !done) return refuse(done.error(), reply);
   waiting_.push_back({.is_done =
                           [this] {
                             return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
@@ -273,6 +286,14 @@ void ControlVerbs::scale(const Body& body, ControlReply reply) {
                           },
                       .answer = {{"nodes", *count}},
                       .reply = std::move(reply)});
+}
+
+void ControlVerbs::restart(const Body& body, ControlReply reply) {
+  const auto* rolling = body.if_contains("rolling");
+  if (rolling != nullptr && !rolling->is_bool())
+    return reply.fail(ControlStatus::bad_request, "'rolling' is true or false.");
+  const auto way = rolling != nullptr && rolling->get_bool() ? RestartWay::rolling : RestartWay::at_once;
+  if (const auto begun = parts_.restart(way, reply); !begun) refuse(begun.error(), reply);
 }
 
 void ControlVerbs::on_tick() {

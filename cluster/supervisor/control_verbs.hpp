@@ -13,6 +13,7 @@
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/node_requests.hpp"
+#include "cluster/supervisor/restart.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_table.hpp"
 #include "cluster/supervisor/trail_verbs.hpp"
@@ -28,9 +29,9 @@ struct ControlVerbsParts {
   LogHub& logs;
   NodeRequests& requests;
   const FabricTrail& trail;
-  /// The errors are sentences.
-  std::function<std::expected<void, std::string>(kernel::NodeId)> drain;
-  std::function<std::expected<void, std::string>(std::uint16_t node_count)> scale;
+  std::function<std::expected<void, SupervisorError>(kernel::NodeId)> drain;
+  std::function<std::expected<void, SupervisorError>(std::uint16_t node_count)> scale;
+  std::function<std::expected<void, SupervisorError>(RestartWay way, ControlReply reply)> restart;
   std::function<void(std::string why)> stop;
 };
 
@@ -61,6 +62,7 @@ class ControlVerbs {
   void resume(const Body& body, ControlReply reply);
   void drain(const Body& body, ControlReply reply);
   void scale(const Body& body, ControlReply reply);
+  void restart(const Body& body, ControlReply reply);
 
   [[nodiscard]] const NodeSlot* find_slot(const Body& body, const ControlReply& reply) const;
   void signal(const Body& body, int number, const ControlReply& reply);

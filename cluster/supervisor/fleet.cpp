@@ -58,11 +58,12 @@ NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPoli
       timer(context) {}
 
 Fleet::Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths,
-             std::uint64_t run, LocalCoordination& coordination, LogHub& logs, Events events)
+             std::uint64_t run, ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events)
     : context_(context),
       options_(options),
       paths_(paths),
       run_(run),
+      module_(std::move(module)),
       coordination_(coordination),
       logs_(logs),
       events_(std::move(events)) {
@@ -78,6 +79,7 @@ void Fleet::start_all() {
 void Fleet::start(NodeSlot& slot) {
   EPIC_ASSERT(!slot.process && ++spawn_count_ < kSpawnsOfRunMax, "{} is started a second time", slot.name);
   slot.incarnation = kernel::Incarnation{run_ * kSpawnsOfRunMax + spawn_count_};
+  slot.module = slot.trial.value_or(module_);
   slot.started_at = steady_clock::now();
   slot.state = NodeState::starting;
   slot.heartbeat = {};
@@ -107,7 +109,7 @@ void Fleet::start(NodeSlot& slot) {
        .on_end = [this, &slot](ProcessEnd end) { on_end(slot, end); }});
   if (!process) {
     slot.state = NodeState::stopped;
-    if (!is_started_) return events_.on_cannot_start(process.error());
+    if (!is_started_ || slot.trial) return events_.on_cannot_start(slot.id, process.error());
     say(LogLevel::error, fmt::format("{} {}", process.error().message, process.error().hint));
     return restart_later(slot);
   }
@@ -116,7 +118,7 @@ void Fleet::start(NodeSlot& slot) {
                                                               .incarnation = slot.incarnation,
                                                               .fabric_id = fabric_id(),
                                                               .project_directory = options_.project_directory.string(),
-                                                              .module_path = options_.module_path.string(),
+                                                              .module_path = slot.module.path.string(),
                                                               .store_kind = options_.store_kind,
                                                               .store_path = options_.store_path.string(),
                                                               .shard_count = options_.shard_count,
@@ -149,6 +151,7 @@ void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
   }
   slot.state = NodeState::ready;
   slot.failed_starts = 0;
+  if (slot.trial) module_ = *std::exchange(slot.trial, std::nullopt);
   slot.lease = coordination_.grant(options_.silence_max);
   const auto took = round_ms(steady_clock::now() - slot.started_at);
   say(LogLevel::info, fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));
@@ -201,7 +204,8 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.last_exit = slot.kill_reason.empty() ? end.text() : fmt::format("{} ({})", end.text(), slot.kill_reason);
   const std::string what = fmt::format("{} {}", slot.name, slot.last_exit);
 
-  const bool is_wanted_end = (is_stopping_ || before == NodeState::draining) && end.signal == 0 && end.exit_code == 0;
+  const bool is_in_order = (is_stopping_ || before == NodeState::draining) && end.signal == 0 && end.exit_code == 0;
+  const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
   // What keeps the whole fabric from starting is told as its end, once, and not for each node besides.
   const bool is_told_as_end = !is_started_ && (slot.refusal || is_stopping_);
@@ -220,7 +224,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
   if (before == NodeState::starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;
-  if (is_to_come_back && !is_started_ && before == NodeState::starting)
+  if (is_to_come_back && (!is_started_ || slot.trial) && before == NodeState::starting)
     on_end_before_started(slot, end, what);
   else if (is_to_come_back)
     restart_later(slot);
@@ -231,14 +235,14 @@ void Fleet::on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::str
   const auto log = logs_.file_of(slot.name);
   if (slot.refusal)
     return events_.on_cannot_start(
-        {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
+        slot.id, {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
   // A process that exits has decided so, and would again; one that was killed may have had bad luck.
   const bool is_hopeless = !slot.is_kill_asked_for && (end.signal == 0 || !slot.kill_reason.empty());
   if (!is_hopeless && slot.failed_starts < kFirstStartAttemptsMax) return restart_later(slot);
-  events_.on_cannot_start({fmt::format("{} while it was starting.{}", what,
-                                       slot.last_lines.empty() ? " It wrote nothing." : quote_lines(slot.last_lines)),
-                           "Run 'epic doctor' to check the installation, and 'epic build' to build the module anew.",
-                           log});
+  events_.on_cannot_start(
+      slot.id, {fmt::format("{} while it was starting.{}", what,
+                            slot.last_lines.empty() ? " It wrote nothing." : quote_lines(slot.last_lines)),
+                "Run 'epic doctor' to check the installation, and 'epic build' to build the module anew.", log});
 }
 
 void Fleet::restart_later(NodeSlot& slot) {
@@ -282,13 +286,17 @@ std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
   return slot.process->pid();
 }
 
-void Fleet::unwant(NodeId node) {
+void Fleet::unwant(NodeId node, Afterwards afterwards) {
   NodeSlot& slot = at(node);
   slot.is_wanted = false;
+  slot.is_listed = afterwards == Afterwards::listed;
+  slot.trial.reset();
   if (slot.state == NodeState::backoff) {
     slot.timer.cancel();
     slot.state = NodeState::stopped;
-  } else if (slot.state == NodeState::starting) {
+  } else if (slot.state == NodeState::starting && slot.kill_reason.empty()) {
+    slot.is_kill_asked_for = true;
+    slot.kill_reason = "not wanted any more";
     slot.process->kill();  // it owns nothing yet
   }
 }
@@ -300,11 +308,31 @@ void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
   if (!slot.process->try_send(wire::Stop{grace})) slot.process->kill();
 }
 
-void Fleet::want(NodeId node) {
+NodeSlot& Fleet::make_wanted(NodeId node) {
   if (node.value > slots_.size()) slots_.emplace_back(node, paths_.node_socket(node), options_.restart, context_);
   NodeSlot& slot = at(node);
-  slot.is_wanted = true;
+  slot.is_wanted = slot.is_listed = true;
+  return slot;
+}
+
+void Fleet::want(NodeId node) {
+  NodeSlot& slot = make_wanted(node);
   if (slot.state == NodeState::stopped && !slot.process && !is_stopping_) start(slot);
+}
+
+void Fleet::try_module(NodeId node, ModuleCopy module) {
+  NodeSlot& slot = make_wanted(node);
+  EPIC_ASSERT(!slot.process, "{} is to try a module, and has a process", slot.name);
+  slot.trial = std::move(module);
+  slot.failed_starts = 0;
+  start(slot);
+}
+
+void Fleet::begin_again(ModuleCopy module) {
+  EPIC_ASSERT(is_gone(), "the nodes begin again while some still run");
+  module_ = std::move(module);
+  is_started_ = false;
+  for (NodeSlot& slot : slots_) slot.failed_starts = 0;
 }
 
 void Fleet::kill_all() {

@@ -5,6 +5,9 @@
 // its heartbeats, kills it when it is silent or a turn of it never ends, and starts it again with a growing delay.
 // Every process gets an incarnation of its own, larger than all before it.
 //
+// All processes load the same copy of the module. A newer one is first tried on one node; when that is ready, whatever
+// is started from then on loads it, and nothing goes back.
+//
 // A node is a member, in coordination, from Ready until its process has ended; nothing sooner, whatever it looks like.
 //
 // Not here: shards (shard_table.hpp), what requests mean (control_verbs.hpp).
@@ -21,6 +24,7 @@
 #include "cluster/coordination/local_coordination.hpp"
 #include "cluster/supervisor/backoff.hpp"
 #include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/node_process.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "cluster/supervisor/supervisor.hpp"
@@ -48,6 +52,7 @@ struct NodeSlot {
   std::filesystem::path socket;
   NodeState state = NodeState::stopped;
   kernel::Incarnation incarnation;
+  ModuleCopy module{};  // that its process, or its last one, has loaded
   std::chrono::steady_clock::time_point started_at{};
   wire::Heartbeat heartbeat;
   std::uint32_t restarts = 0;
@@ -59,8 +64,10 @@ struct NodeSlot {
   std::optional<wire::StartFailed> refusal;  // what it said about not starting
   std::deque<std::string> last_lines;        // of its output
   bool is_turn_reported = false;
-  bool is_wanted = true;   // false: when its process has ended, none is started
-  bool is_paused = false;  // by SIGSTOP
+  std::optional<ModuleCopy> trial;  // to load instead of what the others load, until it is ready
+  bool is_wanted = true;            // false: when its process has ended, none is started
+  bool is_listed = true;            // false: nobody need know of it, once its process has ended
+  bool is_paused = false;           // by SIGSTOP
   bool is_kill_asked_for = false;
   int failed_starts = 0;  // in a row
   Backoff backoff;
@@ -69,6 +76,9 @@ struct NodeSlot {
 
 /// As `epic ps` shows it: the state, or "paused", or "draining" while its shards still move.
 [[nodiscard]] std::string_view describe_state(const NodeSlot& slot);
+
+/// What becomes of a node's line in listings when it is gone.
+enum class Afterwards : std::uint8_t { listed, forgotten };
 
 /// Prefix of the members' keys in coordination; the node's number follows, and the value is its incarnation.
 inline constexpr std::string_view kMemberPrefix = "members/";
@@ -80,20 +90,23 @@ class Fleet {
 
   struct Events {
     std::function<void(kernel::NodeId, const wire::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
-    std::function<void(kernel::NodeId)> on_exit;           // its process is gone; coordination has not told yet …
-    std::function<void(kernel::NodeId)> on_ended;          // … and has
-    std::function<void(SupervisorError)> on_cannot_start;  // before `mark_started`, and it would not get better
+    std::function<void(kernel::NodeId)> on_exit;   // its process is gone; coordination has not told yet …
+    std::function<void(kernel::NodeId)> on_ended;  // … and has
+    /// Before `mark_started`, or with a module on trial; and it would not get better.
+    std::function<void(kernel::NodeId, SupervisorError)> on_cannot_start;
   };
 
   static constexpr int kFirstStartAttemptsMax = 3;
   static constexpr std::size_t kLastLinesMax = 10;
 
   Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run,
-        LocalCoordination& coordination, LogHub& logs, Events events);
+        ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events);
 
   void start_all();
   /// The fabric has been ready once: from here on what fails is started again, for ever.
   void mark_started() { is_started_ = true; }
+  /// Everything has been stopped: nodes load `module` from now on, and are started as if for the first time.
+  void begin_again(ModuleCopy module);
   /// Asks every node to stop in order, and starts none again.
   void stop_all(std::chrono::nanoseconds grace);
   void kill_all();
@@ -101,11 +114,13 @@ class Fleet {
   /// For a slot that exists. The error is a sentence: it has no process now.
   [[nodiscard]] std::expected<pid_t, std::string> signal(kernel::NodeId node, int number);
   /// Its process, if it is ready, goes on until stop_unwanted(); no other is started.
-  void unwant(kernel::NodeId node);
+  void unwant(kernel::NodeId node, Afterwards afterwards);
   /// Asks an unwanted node to stop in order.
   void stop_unwanted(kernel::NodeId node, std::chrono::nanoseconds grace);
   /// Makes the slot if it is new, and starts a process if it has none. The slots below it must exist.
   void want(kernel::NodeId node);
+  /// As want(), for a slot without a process: it loads `module`, and when it is ready, all others will.
+  void try_module(kernel::NodeId node, ModuleCopy module);
 
   void send(kernel::NodeId node, const wire::ToNode& message);
   /// Looks after silent nodes and endless turns.
@@ -113,6 +128,8 @@ class Fleet {
 
   [[nodiscard]] const std::deque<NodeSlot>& slots() const { return slots_; }
   [[nodiscard]] const NodeSlot* find(kernel::NodeId node) const;
+  /// What processes that are started now load.
+  [[nodiscard]] const ModuleCopy& module() const { return module_; }
   [[nodiscard]] std::vector<kernel::NodeId> list_ready() const;
   [[nodiscard]] bool is_any_starting() const;
   [[nodiscard]] bool is_gone() const;
@@ -121,6 +138,7 @@ class Fleet {
 
  private:
   [[nodiscard]] NodeSlot& at(kernel::NodeId node) { return slots_[node.value - 1u]; }
+  NodeSlot& make_wanted(kernel::NodeId node);
   void start(NodeSlot& slot);
   void on_message(NodeSlot& slot, const wire::FromNode& message);
   void on_ready(NodeSlot& slot, const wire::Ready& ready);
@@ -135,6 +153,7 @@ class Fleet {
   const SupervisorOptions& options_;
   const RunPaths& paths_;
   std::uint64_t run_;
+  ModuleCopy module_;
   LocalCoordination& coordination_;
   LogHub& logs_;
   Events events_;

@@ -41,7 +41,7 @@ void withdraw(int& pipe) {
 
   for (int attempt = 0; attempt < kLockAttemptsMax; ++attempt) {
     if (const auto lock = ProjectLock::try_take_to_tidy(paths.lock)) {
-      remove_stale_sockets(paths);
+      remove_run_files(paths);
       break;  // and the lock file goes with the lock
     }
     ::poll(nullptr, 0, kLockPauseMs);

@@ -46,10 +46,10 @@ RunPaths::RunPaths(const fs::path& project_directory)
       lock(directory / "supervisor.lock"),
       run_count(directory / "run_count"),
       control_socket(directory / "control.sock"),
-      sockets(directory / "run"),
+      run(directory / "run"),
       logs(directory / "logs") {}
 
-fs::path RunPaths::node_socket(kernel::NodeId node) const { return sockets / fmt::format("node-{}.sock", node); }
+fs::path RunPaths::node_socket(kernel::NodeId node) const { return run / fmt::format("node-{}.sock", node); }
 
 std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, kernel::NodeId last_node) {
   const fs::path longest = std::max(paths.node_socket(last_node), paths.control_socket,
@@ -61,7 +61,7 @@ std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, 
         .hint = fmt::format("Move the project to a directory whose path is at least {} bytes shorter.",
                             longest.native().size() - kSocketPathBytesMax),
         .log = {}});
-  for (const fs::path& directory : {paths.directory, paths.sockets, paths.logs}) {
+  for (const fs::path& directory : {paths.directory, paths.run, paths.logs}) {
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) return std::unexpected(io_error("make the directory", directory, error.value()));
@@ -71,11 +71,10 @@ std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, 
   return {};
 }
 
-void remove_stale_sockets(const RunPaths& paths) {
+void remove_run_files(const RunPaths& paths) {
   std::error_code ignored;
   fs::remove(paths.control_socket, ignored);
-  for (const auto& entry : fs::directory_iterator(paths.sockets, ignored))
-    if (entry.is_socket(ignored)) fs::remove(entry.path(), ignored);
+  for (const auto& entry : fs::directory_iterator(paths.run, ignored)) fs::remove(entry.path(), ignored);
 }
 
 std::expected<std::uint64_t, SupervisorError> count_run(const RunPaths& paths) {

@@ -12,7 +12,8 @@ using kernel::Epoch;
 using kernel::NodeId;
 using kernel::ShardId;
 
-ShardTable::ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet) : quiet_(quiet), taken_(shard_count) {
+ShardTable::ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet)
+    : quiet_(quiet), taken_(shard_count), newest_(shard_count) {
   map_.owners.resize(shard_count);
   published_ = map_;
 }
@@ -25,23 +26,33 @@ void ShardTable::open(TimePoint now) {
   publish();
 }
 
-void ShardTable::on_joined(const kernel::ShardMap::Member& member, TimePoint now) {
+void ShardTable::close() {
+  is_open_ = false;
+  moves_.clear();
+  std::ranges::fill(map_.owners, NodeId{0});
+  std::ranges::fill(published_.owners, NodeId{0});
+  std::ranges::fill(taken_, Epoch{0});
+}
+
+void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now) {
   const auto at = std::ranges::lower_bound(map_.members, member.node, {}, &kernel::ShardMap::Member::node);
   EPIC_ASSERT(at == map_.members.end() || at->node != member.node, "node {} joined twice", member.node);
   map_.members.insert(at, member);
+  generations_[member.node] = generation;
   last_change_ = now;
   if (!is_open_) return;
-  set_owners(place_ownerless());
+  set_owners(place_without({}));
   publish();
 }
 
 void ShardTable::on_left(NodeId node, TimePoint now) {
   if (std::erase_if(map_.members, [&](const auto& member) { return member.node == node; }) == 0) return;
+  generations_.erase(node);
   last_change_ = now;
   draining_.erase(node);
-  if (move_ && move_->from == node) move_.reset();
+  std::erase_if(moves_, [&](const auto& move) { return move.second.from == node; });
   if (!is_open_) return;
-  set_owners(place_ownerless());
+  set_owners(place_without({}));
   publish();
 }
 
@@ -52,27 +63,39 @@ void ShardTable::on_taken(NodeId node, const wire::Taken& taken, TimePoint now) 
 }
 
 void ShardTable::on_released(NodeId node, const wire::Released& released, TimePoint now) {
-  if (!move_ || move_->from != node || move_->shard != released.shard || move_->asked_at != released.map_version)
-    return;
+  const auto move = moves_.find(released.shard);
+  if (move == moves_.end() || move->second.from != node || move->second.asked_at != released.map_version) return;
   // Look again at who should have it: the member it was meant for may be gone.
   std::vector<NodeId> owners = map_.owners;
-  owners[released.shard.value] = place(list_candidates(), map_.owners)[released.shard.value];
+  owners[released.shard.value] = wanted_owners()[released.shard.value];
   taken_[released.shard.value] = Epoch{0};
-  move_.reset();
+  moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
   set_owners(owners);
   publish();
 }
 
 void ShardTable::on_tick(TimePoint now) {
+  if (!is_open_) return;
   const bool is_draining = std::ranges::any_of(draining_, [&](NodeId node) { return count_owned(node) > 0; });
-  if (!is_open_ || move_ || (!is_draining && now - last_change_ < quiet_) || !is_settled()) return;
-  const std::vector<NodeId> wanted = place(list_candidates(), map_.owners);
-  const auto [from, to] = std::ranges::mismatch(map_.owners, wanted);
-  if (from == map_.owners.end()) return;
-  const ShardId shard{static_cast<std::uint16_t>(from - map_.owners.begin())};
-  move_ = Move{shard, *from, map_.version};
-  actions_.push_back(AskRelease{*from, {{shard}, map_.version}});
+  if (!is_draining && now - last_change_ < quiet_) return;
+  const std::size_t at_once = is_draining ? kDrainedAtOnceMax : 1;
+  const std::size_t on_their_way = count_on_their_way();
+  if (on_their_way >= at_once) return;
+  const std::vector<NodeId> wanted = wanted_owners();
+  std::map<NodeId, std::vector<ShardId>> due;  // by owner
+  std::size_t room = at_once - on_their_way;
+  for (std::uint16_t i = 0; i < wanted.size() && room > 0; ++i) {
+    if (wanted[i] == map_.owners[i] || taken_[i] == Epoch{0} || moves_.contains(ShardId{i})) continue;
+    due[map_.owners[i]].push_back(ShardId{i});
+    --room;
+  }
+  for (auto& [owner, shards] : due) ask_release(owner, std::move(shards));
+}
+
+void ShardTable::ask_release(NodeId owner, std::vector<ShardId> shards) {
+  for (const ShardId shard : shards) moves_[shard] = {owner, map_.version};
+  actions_.push_back(AskRelease{owner, {std::move(shards), map_.version}});
 }
 
 std::vector<ShardTable::Action> ShardTable::take_actions() { return std::exchange(actions_, {}); }
@@ -81,9 +104,7 @@ bool ShardTable::is_settled() const {
   return is_open_ && !map_.members.empty() && std::ranges::none_of(taken_, [](Epoch e) { return e == Epoch{0}; });
 }
 
-bool ShardTable::is_level() const {
-  return is_settled() && !move_ && place(list_candidates(), map_.owners) == map_.owners;
-}
+bool ShardTable::is_level() const { return is_settled() && moves_.empty() && wanted_owners() == map_.owners; }
 
 std::optional<NodeId> ShardTable::find_active_owner(ShardId shard) const {
   if (shard.value >= taken_.size() || taken_[shard.value] == Epoch{0}) return std::nullopt;
@@ -94,34 +115,71 @@ std::size_t ShardTable::count_owned(NodeId node) const {
   return static_cast<std::size_t>(std::ranges::count(map_.owners, node));
 }
 
-/// Members that shards may go to: those that are not drained, unless there is no other.
-std::vector<NodeId> ShardTable::list_candidates() const {
-  std::vector<NodeId> all;
-  for (const auto& member : map_.members) all.push_back(member.node);
-  std::vector<NodeId> candidates = all;
-  std::erase_if(candidates, [&](NodeId node) { return draining_.contains(node); });
-  return candidates.empty() ? all : candidates;
+std::size_t ShardTable::count_on_their_way() const {
+  return moves_.size() + static_cast<std::size_t>(std::ranges::count(taken_, Epoch{0}));
 }
 
-/// Owners for the shards that have none. What a drained member holds is its own until it has released it.
-std::vector<NodeId> ShardTable::place_ownerless() const {
-  std::vector<NodeId> owners = place_orphans(list_candidates(), map_.owners);
-  for (std::size_t shard = 0; shard < owners.size(); ++shard)
-    if (std::ranges::find(map_.members, map_.owners[shard], &kernel::ShardMap::Member::node) != map_.members.end())
-      owners[shard] = map_.owners[shard];
+/// Members that shards may go to: those that are not drained, unless there is no other; of them the newest generation.
+std::vector<NodeId> ShardTable::list_candidates() const {
+  std::vector<NodeId> candidates;
+  for (const auto& [node, generation] : generations_) candidates.push_back(node);
+  const auto is_drained = [&](NodeId node) { return draining_.contains(node); };
+  if (!std::ranges::all_of(candidates, is_drained)) std::erase_if(candidates, is_drained);
+  Generation newest{0};
+  for (const NodeId node : candidates) newest = std::max(newest, generations_.at(node));
+  std::erase_if(candidates, [&](NodeId node) { return generations_.at(node) != newest; });
+  return candidates;
+}
+
+bool ShardTable::is_of_one_generation() const {
+  return std::ranges::all_of(generations_,
+                             [&](const auto& member) { return member.second == generations_.begin()->second; });
+}
+
+/// Where shards should lie. A drained member's go to the others; besides, shards are spread evenly, but not while
+/// members of two generations live: then a shard would move to the few new ones, and on when there are more of them.
+std::vector<NodeId> ShardTable::wanted_owners() const {
+  const bool is_draining = std::ranges::any_of(draining_, [&](NodeId node) { return count_owned(node) > 0; });
+  return is_draining || !is_of_one_generation() ? place_without(draining_) : place(list_candidates(), map_.owners);
+}
+
+/// Owners for the shards that have none, or one of `leaving`; all others stay. A shard that only older generations
+/// could take stays with its owner, or without one.
+std::vector<NodeId> ShardTable::place_without(const std::set<NodeId>& leaving) const {
+  const std::vector<NodeId> candidates = list_candidates();
+  const Generation newest = candidates.empty() ? Generation{0} : generations_.at(candidates.front());
+  std::vector<NodeId> staying;
+  for (const auto& [node, generation] : generations_)
+    if (!leaving.contains(node) || std::ranges::find(candidates, node) != candidates.end()) staying.push_back(node);
+  const std::vector<NodeId> placed = place_orphans(candidates, staying, map_.owners);
+  std::vector<NodeId> owners = map_.owners;
+  for (std::size_t shard = 0; shard < owners.size(); ++shard) {
+    const bool may_go = newest_[shard] <= newest;
+    const bool has_owner = generations_.contains(owners[shard]);
+    if (may_go)
+      owners[shard] = placed[shard];
+    else if (!has_owner)
+      owners[shard] = NodeId{0};
+  }
   return owners;
 }
 
 void ShardTable::set_owners(const std::vector<NodeId>& owners) {
-  for (std::size_t shard = 0; shard < owners.size(); ++shard)
-    if (owners[shard] != map_.owners[shard]) taken_[shard] = Epoch{0};
+  for (std::size_t shard = 0; shard < owners.size(); ++shard) {
+    if (owners[shard] == map_.owners[shard]) continue;
+    taken_[shard] = Epoch{0};
+    if (owners[shard] == NodeId{0}) continue;
+    const Generation given = generations_.at(owners[shard]);
+    EPIC_ASSERT(given >= newest_[shard], "shard {} goes back to generation {}", shard, given);
+    newest_[shard] = given;
+  }
   map_.owners = owners;
 }
 
 void ShardTable::publish() {
   map_.version = map_.version.next();
   published_ = map_;
-  if (move_) published_.owners[move_->shard.value] = NodeId{0};
+  for (const auto& [shard, move] : moves_) published_.owners[shard.value] = NodeId{0};
   actions_.push_back(Publish{published_});
 }
 

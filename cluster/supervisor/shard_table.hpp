@@ -2,13 +2,18 @@
 // ShardTable: who owns which shard, who will, and the map that everybody goes by.
 //
 // Shards without a living owner are given away at once. Shards that could lie better are moved later, one at a time,
-// after a quiet spell: the owner is asked to release the shard, and only its answer makes a map that names the next
-// owner, who then takes the shard in the store. So a move never leaves two owners, and one shard at most is without an
-// active one.
+// after a quiet spell; those of a drained member move without waiting, a few at a time. A move asks the owner to
+// release the shard, and only its answer makes a map that names the next owner, who then takes the shard in the store.
+// So a move never leaves two owners, and few shards at most are without an active one.
+//
+// Members may run different generations of the module. Shards go to the newest generation that is there, and one that a
+// generation has owned never goes back to an older one, whose classes would drop what they do not know; rather it waits
+// without an owner.
 //
 // Events in, actions out; no clock, no sockets. The caller carries out take_actions() after each event.
 //
 // Invariant: every map has a larger version than the one before, and names living members only.
+// Invariant: the generation of a shard's owner never falls.
 // Not here:  which node should own what (placement/), how the fabric knows who lives (coordination/).
 
 #include <chrono>
@@ -19,6 +24,7 @@
 #include <variant>
 #include <vector>
 
+#include "cluster/supervisor/module_copies.hpp"
 #include "kernel/messages.hpp"
 #include "wire/supervision.hpp"
 
@@ -38,25 +44,30 @@ class ShardTable {
   };
   using Action = std::variant<Publish, AskRelease>;
 
+  /// So many shards of drained members may be on their way at once.
+  static constexpr std::size_t kDrainedAtOnceMax = 8;
+
   ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet);
 
   /// Until now members only gathered; from here on shards are given to them.
   void open(TimePoint now);
+  /// Takes every shard from its owner, without a map: all of them are stopping. Members gather again until open().
+  void close();
 
-  void on_joined(const kernel::ShardMap::Member& member, TimePoint now);
+  void on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now);
   /// The process has ended: nothing of it can act any more.
   void on_left(kernel::NodeId node, TimePoint now);
   void on_taken(kernel::NodeId node, const wire::Taken& taken, TimePoint now);
   void on_released(kernel::NodeId node, const wire::Released& released, TimePoint now);
-  /// The member is to own nothing: its shards move to the others one after the other, without waiting for quiet.
-  /// Forgotten when it leaves.
+  /// The member is to own nothing: its shards move to the others, without waiting for quiet. Forgotten when it leaves.
   void drain(kernel::NodeId node) { draining_.insert(node); }
   void stop_draining(kernel::NodeId node) { draining_.erase(node); }
-  /// Begins a move when one is due.
+  /// Begins moves that are due.
   void on_tick(TimePoint now);
 
   [[nodiscard]] std::vector<Action> take_actions();
 
+  [[nodiscard]] bool is_open() const { return is_open_; }
   /// The newest map that was published.
   [[nodiscard]] const kernel::ShardMap& map() const { return published_; }
   /// True when there are members, and each shard is in its owner's hands.
@@ -69,13 +80,16 @@ class ShardTable {
 
  private:
   struct Move {
-    kernel::ShardId shard;
     kernel::NodeId from;
     kernel::MapVersion asked_at;
   };
 
   [[nodiscard]] std::vector<kernel::NodeId> list_candidates() const;
-  [[nodiscard]] std::vector<kernel::NodeId> place_ownerless() const;
+  [[nodiscard]] bool is_of_one_generation() const;
+  [[nodiscard]] std::vector<kernel::NodeId> wanted_owners() const;
+  [[nodiscard]] std::vector<kernel::NodeId> place_without(const std::set<kernel::NodeId>& leaving) const;
+  [[nodiscard]] std::size_t count_on_their_way() const;
+  void ask_release(kernel::NodeId owner, std::vector<kernel::ShardId> shards);
   void set_owners(const std::vector<kernel::NodeId>& owners);
   void publish();
 
@@ -84,7 +98,9 @@ class ShardTable {
   kernel::ShardMap map_;        // a moving shard still with the owner that is asked to release it
   kernel::ShardMap published_;  // a moving shard with nobody, so that a map that names an owner always means: take it
   std::vector<kernel::Epoch> taken_;  // by shard; epoch 0: the owner has not taken it (yet)
-  std::optional<Move> move_;
+  std::vector<Generation> newest_;    // by shard: the newest generation that it was given to
+  std::map<kernel::ShardId, Move> moves_;
+  std::map<kernel::NodeId, Generation> generations_;  // of the members
   std::set<kernel::NodeId> draining_;
   TimePoint last_change_{};
   std::vector<Action> actions_;

@@ -20,8 +20,10 @@
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/janitor.hpp"
 #include "cluster/supervisor/log_hub.hpp"
+#include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/node_requests.hpp"
 #include "cluster/supervisor/project_lock.hpp"
+#include "cluster/supervisor/restart_runner.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_table.hpp"
@@ -63,7 +65,8 @@ bool is_ignored(int signal) {
 /// Wires the parts, and decides when the fabric is ready, when it stops and how it ends.
 class Supervisor {
  public:
-  Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs);
+  Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs,
+             ModuleCopies& modules, ModuleCopy module);
   [[nodiscard]] int run();
 
  private:
@@ -73,12 +76,16 @@ class Supervisor {
   void on_node_message(NodeId node, const wire::FromNode& message);
   void on_node_exit(NodeId node);
   void on_node_ended(NodeId node);
+  void open_shards();
+  void advance();
   void carry_out();
   void check_ready();
   void on_setup_ended();
-  [[nodiscard]] std::expected<void, std::string> drain(NodeId node);
-  [[nodiscard]] std::expected<void, std::string> scale(std::uint16_t node_count);
-  void leave(NodeId node);
+  [[nodiscard]] std::optional<SupervisorError> find_obstacle() const;
+  [[nodiscard]] std::expected<void, SupervisorError> drain(NodeId node);
+  [[nodiscard]] std::expected<void, SupervisorError> scale(std::uint16_t node_count);
+  [[nodiscard]] std::expected<void, SupervisorError> restart(RestartWay way, ControlReply reply);
+  void leave(NodeId node, Afterwards afterwards);
   void stop(const std::string& why);
   void kill(const std::string& why);
   void fail(SupervisorError error);
@@ -99,13 +106,13 @@ class Supervisor {
   Fleet fleet_;
   NodeRequests requests_;
   FabricTrail trail_;
+  RestartRunner restart_;
   ControlVerbs verbs_;
   std::unique_ptr<ControlServer> server_;
   asio::signal_set signals_{context_};
   asio::steady_timer tick_{context_};
   asio::steady_timer end_timer_{context_};
 
-  bool is_open_ = false;   // shards are given to nodes
   bool is_ready_ = false;  // the fabric has been ready once
   bool is_stopping_ = false;
   bool is_finished_ = false;
@@ -113,18 +120,29 @@ class Supervisor {
   int exit_code_ = kExitOk;
 };
 
-Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs)
+Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs,
+                       ModuleCopies& modules, ModuleCopy module)
     : options_(options),
       paths_(paths),
       logs_(logs),
       shards_(options.shard_count, options.quiet),
-      fleet_(context_, options, paths, run, coordination_, logs,
+      fleet_(context_, options, paths, run, std::move(module), coordination_, logs,
              {.on_message = [this](NodeId node, const wire::FromNode& message) { on_node_message(node, message); },
               .on_exit = [this](NodeId node) { on_node_exit(node); },
               .on_ended = [this](NodeId node) { on_node_ended(node); },
-              .on_cannot_start = [this](SupervisorError error) { fail(std::move(error)); }}),
+              .on_cannot_start =
+                  [this](NodeId, const SupervisorError& error) {
+                    if (!restart_.try_give_up(error)) fail(error);
+                  }}),
       requests_([this](NodeId node, const wire::ToNode& message) { fleet_.send(node, message); },
                 [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
+      restart_({.options = options,
+                .paths = paths,
+                .fleet = fleet_,
+                .shards = shards_,
+                .modules = modules,
+                .drain = [this](NodeId node) { leave(node, Afterwards::listed); },
+                .say = [this](std::string message) { say(LogLevel::info, std::move(message)); }}),
       verbs_({.options = options,
               .fleet = fleet_,
               .shards = shards_,
@@ -134,6 +152,7 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
               .trail = trail_,
               .drain = [this](NodeId node) { return drain(node); },
               .scale = [this](std::uint16_t node_count) { return scale(node_count); },
+              .restart = [this](RestartWay way, ControlReply reply) { return restart(way, std::move(reply)); },
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
 }
@@ -182,23 +201,34 @@ void Supervisor::tick() {
   fleet_.on_tick(now);
   requests_.on_tick(now);
   if (!is_stopping_) {
-    // The first map waits for every node, so that shards are dealt out once; a node that has bad luck is not waited
-    // for.
-    if (!is_open_ && !fleet_.is_any_starting() && !fleet_.list_ready().empty()) {
-      is_open_ = true;
-      shards_.open(now);
-    }
-    shards_.on_tick(now);
-    for (const NodeSlot& slot : fleet_.slots())
-      if (!slot.is_wanted && slot.state == NodeState::ready && shards_.count_owned(slot.id) == 0)
-        fleet_.stop_unwanted(slot.id, options_.grace);
-    carry_out();
+    // A node that has bad luck is not waited for.
+    if (!fleet_.list_ready().empty()) open_shards();
+    advance();
     verbs_.on_tick();
   }
   tick_.expires_after(kTick);
   tick_.async_wait([this](error_code error) {
     if (!error && !is_finished_) tick();
   });
+}
+
+/// The first map waits for every node, so that shards are dealt out once.
+void Supervisor::open_shards() {
+  if (shards_.is_open() || is_stopping_ || fleet_.is_any_starting() || !restart_.may_open_shards()) return;
+  shards_.open(steady_clock::now());
+  if (is_ready_) fleet_.mark_started();  // it is after a restart: from here on there is no way back
+}
+
+/// Whatever can be done now that it could not before: stop the nodes that own nothing any more, go on with a restart,
+/// begin moves.
+void Supervisor::advance() {
+  if (is_stopping_) return;
+  for (const NodeSlot& slot : fleet_.slots())
+    if (!slot.is_wanted && slot.state == NodeState::ready && shards_.count_owned(slot.id) == 0)
+      fleet_.stop_unwanted(slot.id, options_.grace);
+  restart_.advance();
+  shards_.on_tick(steady_clock::now());
+  carry_out();
 }
 
 void Supervisor::on_member_change(const CoordinationChange& change) {
@@ -213,12 +243,8 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
                 .what = "ready",
                 .why = slot->restarts == 0 ? std::string() : fmt::format("restarted after it {}", slot->last_exit),
                 .took = std::chrono::duration_cast<std::chrono::microseconds>(now - slot->started_at)});
-    shards_.on_joined({node, slot->incarnation, slot->socket.string()}, now);
-    // The first map waits for every node, so that shards are dealt out once.
-    if (!is_open_ && !is_stopping_ && !fleet_.is_any_starting()) {
-      is_open_ = true;
-      shards_.open(now);
-    }
+    shards_.on_joined({node, slot->incarnation, slot->socket.string()}, slot->module.generation, now);
+    open_shards();
   } else {
     const std::size_t lost = shards_.count_owned(node);
     shards_.on_left(node, now);
@@ -226,6 +252,7 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
       say(LogLevel::info, fmt::format("The {} shards of node-{} go to the other nodes.", lost, node));
   }
   carry_out();
+  if (change.value) advance();
 }
 
 void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
@@ -237,10 +264,13 @@ void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
   } else if (const auto* released = std::get_if<wire::Released>(&message)) {
     shards_.on_released(node, *released, steady_clock::now());
     carry_out();
+    advance();
   } else if (const auto* answer = std::get_if<wire::Answer>(&message)) {
     requests_.on_answer(node, *answer);
   } else if (const auto* done = std::get_if<wire::SetupDone>(&message)) {
-    if (setup_.on_done(node, done->error)) on_setup_ended();
+    // A node that is stopped cuts its setup short; it runs again on another, as if the node had died.
+    const bool is_cut_short = !is_stopping_ && !done->error.empty() && !fleet_.find(node)->is_wanted;
+    if (!is_cut_short && setup_.on_done(node, done->error)) on_setup_ended();
   }
 }
 
@@ -260,6 +290,7 @@ void Supervisor::on_node_ended(NodeId node) {
   if (is_stopping_) verbs_.on_node_ended(fleet_.find(node)->name);
   if (is_stopping_ && fleet_.is_gone()) return finish();
   check_ready();
+  advance();
 }
 
 void Supervisor::carry_out() {
@@ -314,36 +345,51 @@ void Supervisor::on_setup_ended() {
   stop(is_done ? "setup has returned" : "setup has failed");
 }
 
+/// Why the number of nodes cannot be changed just now.
+std::optional<SupervisorError> Supervisor::find_obstacle() const {
+  if (is_stopping_) return SupervisorError{"The fabric is stopping.", {}, {}};
+  if (restart_.is_under_way())
+    return SupervisorError{"A restart is under way.", "Wait until 'epic restart' has returned.", {}};
+  return std::nullopt;
+}
+
 /// Its shards go to the others, then its process stops, and none follows it.
-std::expected<void, std::string> Supervisor::drain(NodeId node) {
-  if (is_stopping_) return std::unexpected("The fabric is stopping.");
+std::expected<void, SupervisorError> Supervisor::drain(NodeId node) {
+  if (auto obstacle = find_obstacle()) return std::unexpected(*std::move(obstacle));
   const auto stays = [node](const NodeSlot& slot) { return slot.is_wanted && slot.id != node; };
   if (std::ranges::none_of(fleet_.slots(), stays))
-    return std::unexpected(
-        fmt::format("node-{} is the only node: without it there is no fabric. End it with 'epic stop'.", node));
-  leave(node);
+    return std::unexpected(SupervisorError{
+        fmt::format("node-{} is the only node: without it there is no fabric.", node), "End it with 'epic stop'.", {}});
+  leave(node, Afterwards::listed);
   return {};
 }
 
-void Supervisor::leave(NodeId node) {
-  if (!fleet_.find(node)->is_wanted) return;
-  say(LogLevel::info, fmt::format("node-{} is drained: its {} shards go to the other nodes, then it stops.", node,
-                                  shards_.count_owned(node)));
-  shards_.drain(node);
-  fleet_.unwant(node);
+void Supervisor::leave(NodeId node, Afterwards afterwards) {
+  if (fleet_.find(node)->is_wanted) {
+    say(LogLevel::info, fmt::format("node-{} is drained: its {} shards go to the other nodes, then it stops.", node,
+                                    shards_.count_owned(node)));
+    shards_.drain(node);
+  }
+  fleet_.unwant(node, afterwards);
 }
 
-std::expected<void, std::string> Supervisor::scale(std::uint16_t node_count) {
-  if (is_stopping_) return std::unexpected("The fabric is stopping.");
+std::expected<void, SupervisorError> Supervisor::scale(std::uint16_t node_count) {
+  if (auto obstacle = find_obstacle()) return std::unexpected(*std::move(obstacle));
   if (auto prepared = prepare_directories(paths_, NodeId{node_count}); !prepared)
-    return std::unexpected(prepared.error().message);
+    return std::unexpected(std::move(prepared).error());
   for (std::uint16_t number = 1; number <= node_count; ++number) {
     shards_.stop_draining(NodeId{number});
     fleet_.want(NodeId{number});
   }
   for (auto number = static_cast<std::uint16_t>(fleet_.slots().size()); number > node_count; --number)
-    leave(NodeId{number});
+    leave(NodeId{number}, Afterwards::forgotten);
   return {};
+}
+
+std::expected<void, SupervisorError> Supervisor::restart(RestartWay way, ControlReply reply) {
+  if (is_stopping_) return std::unexpected(SupervisorError{"The fabric is stopping.", {}, {}});
+  if (!is_ready_) return std::unexpected(SupervisorError{"The fabric is still starting.", {}, {}});
+  return restart_.begin(way, std::move(reply));
 }
 
 void Supervisor::stop(const std::string& why) {
@@ -384,6 +430,7 @@ void Supervisor::finish() {
   tick_.cancel();
   end_timer_.cancel();
   requests_.fail_all("The fabric has stopped.");
+  restart_.abandon();
   say(LogLevel::info, "All nodes have stopped.");
   verbs_.on_all_ended();
   server_->stop_listening();
@@ -420,7 +467,7 @@ int run_supervisor(const SupervisorOptions& options) {
     return report(options, prepared.error());
   const auto lock = ProjectLock::try_take(paths.lock);
   if (!lock) return report(options, lock.error());
-  remove_stale_sockets(paths);
+  remove_run_files(paths);
   const auto janitor = Janitor::hire(paths);
   if (!janitor) return report(options, janitor.error());
   const auto run = count_run(paths);
@@ -428,13 +475,16 @@ int run_supervisor(const SupervisorOptions& options) {
   const auto logs = LogHub::open(paths.logs, *run, std::chrono::system_clock::now());
   if (!logs) return report(options, logs.error());
   if (options.on_log) (*logs)->follow(options.on_log);
+  ModuleCopies modules(options.module_path, paths.run);
+  auto module = modules.take();
+  if (!module) return report(options, module.error());
 
   int exit_code = kExitOk;
   {
-    Supervisor supervisor(options, paths, *run, **logs);
+    Supervisor supervisor(options, paths, *run, **logs, modules, *std::move(module));
     exit_code = supervisor.run();
   }
-  remove_stale_sockets(paths);
+  remove_run_files(paths);
   return exit_code;
 }
 

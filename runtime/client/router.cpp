@@ -219,7 +219,16 @@ void Router::on_map(kernel::ShardMap map) {
   flush_all();
 }
 
+/// The node ends, and has not begun what it has not answered: as if it had refused each call by itself.
+void Router::take_back(const PeerAddress& node) {
+  std::vector<std::uint64_t> unanswered;
+  for (const auto& [sequence, pending] : calls_)
+    if (pending.is_sent && shards_[pending.shard.value].sent_to == node) unanswered.push_back(sequence);
+  for (const std::uint64_t sequence : unanswered) on_reply(node, {sequence, kernel::RefusedPart{map_.version}});
+}
+
 void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply) {
+  if (reply.sequence == 0) return take_back(node);
   const auto found = calls_.find(reply.sequence);
   if (found == calls_.end() || !found->second.is_sent) return;  // nobody waits for it any more
   Pending& pending = found->second;

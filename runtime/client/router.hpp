@@ -89,6 +89,7 @@ class Router {
   void flush_all();
   void block(Shard& shard);
   void forget_sent(Pending& pending);
+  void take_back(const kernel::PeerAddress& node);
   void end(std::uint64_t sequence, std::exception_ptr failure);
   void read_result(std::uint64_t sequence, Pending& pending, const kernel::PeerAddress& node,
                    const kernel::ResultPart& result);

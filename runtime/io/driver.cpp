@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kHandlersPerTick = 128;
 constexpr int kItemsPerTick = 256;
+constexpr int kHandlersAtEndMax = 4096;
 constexpr std::int64_t kLogRetryNs = 10'000'000;  // while nobody reads our log
 
 }  // namespace
@@ -175,6 +176,18 @@ void Driver::flush_within(std::chrono::milliseconds patience) {
   const auto until = std::chrono::steady_clock::now() + patience;
   transport_.flush();
   while (transport_.unsent_bytes() > 0 && context_.run_one_until(until) > 0) {
+  }
+}
+
+void Driver::part_within(std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  transport_.hide();
+  // Whoever has found us before gets an answer: that this is no place for it.
+  for (int i = 0; i < kHandlersAtEndMax && context_.poll_one() > 0; ++i) {
+  }
+  transport_.part();
+  transport_.flush();
+  while (!transport_.is_alone() && context_.run_one_until(until) > 0) {
   }
 }
 

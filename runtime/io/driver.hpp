@@ -80,6 +80,9 @@ class Driver final : public kernel::Syscalls {
   void wake_at(std::int64_t monotonic_ns) { wake_at_ns_ = monotonic_ns; }
   /// Waits until peers have taken what was sent to them, at most so long. Instead of run().
   void flush_within(std::chrono::milliseconds patience);
+  /// The kernel is drained: tells peers that what was not answered was not begun, and waits until they have heard it,
+  /// at most so long. Instead of run().
+  void part_within(std::chrono::milliseconds patience);
   /// Any thread: runs `work` on the driver's thread, at the start of a tick.
   void post(std::function<void()> work);
 

@@ -263,6 +263,7 @@ class Kernel {
   void send_call(RecordRef record, Shard& shard, const PeerAddress& to);
   void receive(const PeerAddress& from, CallMessage call);
   void receive(ReplyMessage reply);
+  void take_back(const PeerAddress& peer);
   void read_result(Record& record, const ResultPart& result);
   void forget_sent(Record& record);
   void flush_parked(ShardId shard);

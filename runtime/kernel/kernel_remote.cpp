@@ -73,7 +73,9 @@ void Kernel::dispatch(RecordRef record) {
     return;
   }
   if (shard.local == Shard::Local::taking) return Shards::park(shard, std::move(record));
-  if (is_from_peer(*record)) {  // came here by a map that is no longer true
+  if (is_from_peer(*record)) {
+    // By a map that we do not have yet: it waits for that one, or those behind it would overtake it.
+    if (record->site->sent_version > shards_.version()) return Shards::park(shard, std::move(record));
     record->site->from_refused = true;
     fail(*record, ErrorCode::unavailable, "this node does not own the entity's shard");
     return;
@@ -155,7 +157,7 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
   if (auto* call = std::get_if<CallMessage>(&message))
     receive(from, std::move(*call));
   else if (auto* reply = std::get_if<ReplyMessage>(&message))
-    receive(std::move(*reply));
+    reply->sequence == 0 ? take_back(from) : receive(std::move(*reply));
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
   else if (from.is_client())
@@ -181,8 +183,6 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   if (method.method == nullptr)
     return reply_error(from, sequence, ErrorCode::no_such_method,
                        fmt::format("this node's module has no method '{}'", method.name));
-  if (from.is_client() && (is_draining_ || !blocked_.empty()))
-    return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
   detail::NamePtr name = detail::parse_name(call.target);
   if (!name || types_.find(name->type()) != method.type)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
@@ -192,6 +192,8 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   const bool may_come = shard.local != Shard::Local::none || call.map_version > shards_.version();
   if (!may_come || shard.local == Shard::Local::releasing)
     return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
+  if (from.is_client() && (is_draining_ || !blocked_.empty()))
+    return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
   if (!method.arguments)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}", method.name, method.arguments_error));
@@ -208,6 +210,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   detail::CallSite& site = site_of(*record);
   site.from = from;
   site.id = call.id;
+  site.sent_version = call.map_version;
   site.chain = std::move(call.chain);
   current_ = nullptr;
   if (!admit(*record)) return reply_to(*record);
@@ -273,6 +276,22 @@ void Kernel::receive(ReplyMessage reply) {
     return fail(*record, make_exception(error->code, error->message, error->exception_type));
   }
   read_result(*record, std::get<ResultPart>(reply.outcome));
+}
+
+/// The peer ends, and has not begun what it has not answered: as if it had refused each call by itself.
+void Kernel::take_back(const PeerAddress& peer) {
+  std::vector<std::uint64_t> unanswered;
+  for (const auto& [sequence, record] : sent_)
+    if (record->site->sent_to == peer) unanswered.push_back(sequence);
+  std::ranges::sort(unanswered);
+  for (const std::uint64_t sequence : unanswered) {
+    if (is_draining_) {  // nobody is left who could tell us where the shard goes
+      if (const auto found = sent_.find(sequence); found != sent_.end())
+        fail(*RecordRef::share(*found->second), ErrorCode::unavailable, "the node that it was sent to has stopped");
+    } else {
+      receive({sequence, RefusedPart{shards_.version()}});
+    }
+  }
 }
 
 void Kernel::read_result(Record& record, const ResultPart& result) {

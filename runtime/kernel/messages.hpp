@@ -82,6 +82,8 @@ struct RefusedPart {
   bool operator==(const RefusedPart&) const = default;
 };
 
+/// Call 0 is never made. A refusal of it says that the sender ends, has not begun what it has not answered, and reads
+/// no more: every unanswered call counts as refused.
 struct ReplyMessage {
   std::uint64_t sequence = 0;  // of the CallId
   std::variant<ResultPart, ErrorPart, RefusedPart> outcome;

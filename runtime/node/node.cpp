@@ -301,7 +301,10 @@ int Node::finish() {
     log_.write(wire::LogLevel::error, {},
                fmt::format("not all was saved within the grace: {} entities were still active",
                            driver_->kernel().stats().entities));
-  driver_->flush_within(kFlushPatience);
+  if (is_drained)
+    driver_->part_within(kFlushPatience);
+  else
+    driver_->flush_within(kFlushPatience);
   is_finishing_ = true;
   channel_->flush_within(kFlushPatience);
   log_.flush_within(kFlushPatience);

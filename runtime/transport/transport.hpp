@@ -8,7 +8,8 @@
 //
 // Invariant: messages to one peer arrive in the order of send(), or the peer is lost: after on_lost nothing that was
 //            sent before it will be answered, and the next send() starts anew.
-// A call to a peer that could not be reached at all comes back as if the peer had refused it: it has not left.
+// A call to a peer that could not be reached at all comes back as if the peer had refused it: it has not left. A peer
+// that ends in order refuses call 0 as its last message, which stands for all that it has not answered.
 // Invariant: send() never calls back; every callback comes from the thread that runs the io_context, between turns.
 //
 // Implementations: unix_transport.hpp.
@@ -62,6 +63,11 @@ class Transport {
   virtual void flush() = 0;
   /// Bytes that peers have not taken yet.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  /// Who does not know us yet will not find us any more; who does is still heard.
+  virtual void hide() = 0;
+  /// Reads no more, and says so to everybody: what we have not answered, we have not begun. They close.
+  virtual void part() = 0;
+  [[nodiscard]] virtual bool is_alone() const = 0;
   /// Ends all connections without callbacks, and stops listening.
   virtual void close() = 0;
 };

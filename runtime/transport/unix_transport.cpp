@@ -143,8 +143,26 @@ void UnixTransport::set_map(const kernel::ShardMap& map) {
   }
 }
 
-void UnixTransport::close() {
+void UnixTransport::hide() {
   if (!listening_at_.empty()) ::unlink(std::exchange(listening_at_, {}).c_str());
+}
+
+/// Behind everything that a peer was told, so on the connection that it was told on; others of it say nothing.
+void UnixTransport::part() {
+  is_parting_ = true;
+  hide();
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  for (const ConnectionPtr& connection : connections_) {
+    const auto peer = connection->peer ? peers_.find(*connection->peer) : peers_.end();
+    if (peer != peers_.end() && peer->second.out != connection.get()) continue;
+    connection->gather(kernel::ReplyMessage{0, kernel::RefusedPart{map_.version}});
+    touch(*connection);
+  }
+}
+
+void UnixTransport::close() {
+  hide();
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   for (const ConnectionPtr& connection : connections_) connection->close();
@@ -204,12 +222,15 @@ void UnixTransport::answer_overloaded(const PeerAddress& to, std::uint64_t seque
 // ---- in ----
 
 void UnixTransport::on_frame(Connection& connection, wire::PeerMessage message) {
+  if (is_parting_) return;
   if (auto* hello = std::get_if<HelloMessage>(&message)) {
     if (!connection.peer) return on_first_hello(connection, std::move(*hello));
     if (hello->from != *connection.peer) return connection.fail("it introduced itself twice, as another");
     return events_.on_hello(*connection.peer, std::move(*hello));
   }
   if (auto* reply = std::get_if<kernel::ReplyMessage>(&message); reply != nullptr && reply->sequence == 0) {
+    if (connection.peer && std::holds_alternative<kernel::RefusedPart>(reply->outcome))
+      return on_farewell(*connection.peer, std::move(*reply));
     const auto* error = std::get_if<kernel::ErrorPart>(&reply->outcome);
     return connection.fail(error == nullptr ? "it answered a call that was never made"
                                             : "it refused: " + error->message);
@@ -296,6 +317,13 @@ void UnixTransport::lose_later(const PeerAddress& peer) {
   asio::post(context_, [this, alive = is_alive_, peer] {
     if (*alive && !peers_.contains(peer)) events_.on_lost(peer);
   });
+}
+
+void UnixTransport::on_farewell(const PeerAddress& peer, kernel::ReplyMessage farewell) {
+  note(LogLevel::debug, fmt::format("{} has taken its leave", describe(peer)));
+  const PeerAddress kept = peer;  // the connection that holds it may go
+  events_.on_message(kept, std::move(farewell));
+  lose(kept);
 }
 
 void UnixTransport::lose(PeerAddress address) {

@@ -6,7 +6,7 @@
 // closed, so that "lost" means the same at both ends. A node that was restarted listens at its former address: whoever
 // is there must say the expected life, or the expected one is lost.
 //
-// A refusal (another fabric, protocol or shard count) is a reply to call 0, which nobody makes, and the end.
+// A refusal (another fabric, protocol or shard count) is an error as reply to call 0, which nobody makes, and the end.
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -34,6 +34,9 @@ class UnixTransport final : public Transport, private Connection::Owner {
   void send(const kernel::PeerAddress& to, kernel::Message message) override;
   void flush() override;
   [[nodiscard]] std::size_t unsent_bytes() const override;
+  void hide() override;
+  void part() override;
+  [[nodiscard]] bool is_alone() const override { return connections_.empty(); }
   void close() override;
 
  private:
@@ -52,6 +55,7 @@ class UnixTransport final : public Transport, private Connection::Owner {
   void answer_overloaded(const kernel::PeerAddress& to, std::uint64_t sequence, std::size_t unsent);
   void lose_later(const kernel::PeerAddress& peer);
   void lose(kernel::PeerAddress peer);
+  void on_farewell(const kernel::PeerAddress& peer, kernel::ReplyMessage farewell);
   void note(kernel::LogLevel level, const std::string& text) const;
 
   void on_frame(Connection& connection, wire::PeerMessage message) override;
@@ -65,6 +69,7 @@ class UnixTransport final : public Transport, private Connection::Owner {
   asio::local::stream_protocol::acceptor acceptor_;
   asio::steady_timer accept_later_;
   std::string listening_at_;
+  bool is_parting_ = false;
   kernel::HelloMessage self_;
   kernel::ShardMap map_;
   std::set<ConnectionPtr> connections_;

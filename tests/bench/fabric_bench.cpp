@@ -265,6 +265,36 @@ void measure_handover() {
                 format_duration(percentile(all, 0.99)), format_duration(percentile(slowest, 1.0))}});
 }
 
+/// A node with half of the 64 shards gives them away, under a load on all of them.
+void measure_drain() {
+  constexpr int kEntities = 6'400;
+  constexpr int kAtOnce = 8;
+  std::vector<std::string> keys;
+  for (int i = 0; i < kEntities; ++i) keys.push_back(fmt::format("{}", i));
+  std::vector<double> drains;
+  std::vector<double> slowest;
+  std::vector<double> all;
+  for (int round = 0; round < kRounds; ++round) {
+    const BenchFabric fabric(2);
+    const Client client = fabric.connect();
+    for (const std::string& key : keys) client.call(client.get<Account>(key)->add(1));
+    Load load(client, keys);
+    load.start(kAtOnce);
+    const auto begin = std::chrono::steady_clock::now();
+    fabric.drain_node("node-1");
+    drains.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count());
+    const std::vector<double> latencies = load.stop();
+    slowest.push_back(percentile(latencies, 1.0));
+    all.insert(all.end(), latencies.begin(), latencies.end());
+  }
+  print_table({{fmt::format("a drained node with 32 shards of {} active entities each", kEntities / 64), "p50", "p99",
+                "slowest"},
+               {fmt::format("calls to all shards meanwhile, {} rounds", kRounds), format_duration(percentile(all, 0.5)),
+                format_duration(percentile(all, 0.99)), format_duration(percentile(slowest, 1.0))},
+               {"the drain as a whole", format_duration(percentile(drains, 0.5)), "",
+                format_duration(percentile(drains, 1.0))}});
+}
+
 }  // namespace
 
 /// Without a word all of them run; with one, that one.
@@ -273,7 +303,8 @@ int main(int argc, char** argv) {
   constexpr std::pair<std::string_view, void (*)()> kParts[] = {{"remote", &compare_remote_calls},
                                                                 {"increments", &compare_durable_increments},
                                                                 {"failover", &measure_failover},
-                                                                {"handover", &measure_handover}};
+                                                                {"handover", &measure_handover},
+                                                                {"drain", &measure_drain}};
   print_warnings();
   for (const auto& [name, run] : kParts)
     if (only.empty() || only == name) run();

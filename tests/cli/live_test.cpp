@@ -39,6 +39,32 @@ TEST_CASE("live: ps prints fields between tabs in a pipe, and JSON when asked", 
   transcript.check();
 }
 
+TEST_CASE("live: while nodes run different modules, ps says when each was built", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(), {{"ps", answer(R"({"nodes":[
+                     {"node":"node-1","pid":101,"state":"draining","shards":7,"entities":16,"calls":1,"restarts":0,
+                      "resident_bytes":14000000,"uptime_ms":61000,"generation":1,"built_at":"2001-05-04T09:08:07.123Z",
+                      "last_exit":null},
+                     {"node":"node-2","pid":102,"state":"ready","shards":57,"entities":0,"calls":0,"restarts":0,
+                      "resident_bytes":0,"uptime_ms":0,"generation":2,"built_at":"2011-05-05T09:08:07.123Z",
+                      "last_exit":null}],
+                     "supervisor":{"pid":100,"uptime_ms":62000},"setup":"done"})")}});
+  const std::string table = transcript.run_on_terminal({"ps", "--color", "never"});
+  CHECK(table.find("  MODULE  ") != std::string::npos);
+  CHECK(transcript.run({"ps"}).out.find("2001-05-04") == std::string::npos);  // fields of a pipe keep their places
+}
+
+TEST_CASE("live: a refusal is shown with its hint and the log that tells more", "[cli]") {
+  Transcript transcript("live_refusal");
+  transcript.write("epic.toml", kManifest);
+  StandIn::Answer refused = refusal(ControlStatus::failed, "A restart is under way.");
+  refused.detail = boost::json::object{{"hint", "Wait until 'epic restart' has returned."}, {"log", "/x/node-3.log"}};
+  StandIn fabric(transcript.directory(), {{"scale", refused}});
+  CHECK(transcript.run({"scale", "5"}).exit_code == 1);
+  transcript.check();
+}
+
 TEST_CASE("live: on a terminal a table has headers, aligned columns, colours and units", "[cli]") {
   Transcript transcript("unused");
   transcript.write("epic.toml", kManifest);

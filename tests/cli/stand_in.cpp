@@ -38,7 +38,7 @@ void StandIn::answer(const cluster::ControlRequest& request, const cluster::Cont
   const auto known = answers_.find(request.verb);
   if (known == answers_.end()) return reply.fail(cluster::ControlStatus::bad_request, "no such verb");
   const Answer& answer = known->second;
-  if (answer.status != cluster::ControlStatus::ok) return reply.fail(answer.status, answer.message);
+  if (answer.status != cluster::ControlStatus::ok) return reply.fail(answer.status, answer.message, answer.detail);
   if (answer.parts.size() == 1) return reply.finish(answer.parts.front());
   for (const auto& part : answer.parts) reply.part(part);
   reply.finish();

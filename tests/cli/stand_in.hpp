@@ -24,6 +24,7 @@ class StandIn {
     cluster::ControlStatus status = cluster::ControlStatus::ok;
     boost::json::array parts;  // one, or several for a stream
     std::string message;       // of a refusal
+    boost::json::value detail = nullptr;
   };
 
   /// Listens at once, on `<project>/.epic/control.sock`.

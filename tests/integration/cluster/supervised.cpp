@@ -74,7 +74,7 @@ std::vector<std::string> ProjectDirectory::list_left_behind() const {
   std::vector<std::string> found;
   std::error_code vanished;
   for (const auto& entry : fs::recursive_directory_iterator(path_ / ".epic", vanished))
-    if (entry.is_socket(vanished) || entry.path().extension() == ".sock" ||
+    if (entry.is_socket(vanished) || entry.path().parent_path().filename() == "run" ||
         entry.path().filename() == "supervisor.lock")
       found.push_back(entry.path().filename().string());
   return found;
@@ -92,6 +92,7 @@ cluster::SupervisorOptions fake_options(const ProjectDirectory& project, const s
   options.project_name = "fake";
   options.project_directory = project.path();
   options.module_path = project.path() / module;
+  std::ofstream(options.module_path) << module;
   options.node_program = EPIC_FAKE_NODE;
   options.version = "1.2.3";
   options.fabric.heartbeat = 50ms;

@@ -27,7 +27,7 @@ class ProjectDirectory {
   ProjectDirectory& operator=(const ProjectDirectory&) = delete;
   ~ProjectDirectory();
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  /// Sockets and lock below .epic, by name.
+  /// Sockets, copies of the module and lock below .epic, by name.
   [[nodiscard]] std::vector<std::string> list_left_behind() const;
   void wait_until_nothing_is_left() const;
 

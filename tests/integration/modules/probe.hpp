@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <epic/epic.hpp>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ class Counter : public epic::Entity {
     co_return;
   }
   epic::Task<std::vector<std::int64_t>> list_seen() const { co_return seen; }
-  EPIC_ENTITY(Counter, state(value, seen), methods(add, get, see, list_seen))
+  epic::Task<std::int64_t> negated() const { co_return -value; }  // not in the second version of the module
+  EPIC_ENTITY(Counter, state(value, seen), methods(add, get, see, list_seen, negated))
 };
 
 /// Calls others, wherever they are.
@@ -43,8 +45,14 @@ class Relay : public epic::Entity {
     throw Refused(why);
     co_return;
   }
+  epic::Task<std::int64_t> negated(epic::Ref<Counter> counter) const { co_return co_await counter->negated(); }
+  epic::Task<std::int64_t> version() const { co_return 1; }
   epic::Task<void> sleep_for_ms(std::int64_t ms) const { co_await epic::sleep(std::chrono::milliseconds(ms)); }
   epic::Task<void> let_sleep(epic::Ref<Relay> other, std::int64_t ms) const { co_await other->sleep_for_ms(ms); }
+  /// Until the project's directory holds a file of this name.
+  epic::Task<void> wait_for_file(std::string name) const {
+    while (!std::filesystem::exists(name)) co_await epic::sleep(std::chrono::milliseconds(5));
+  }
   /// One turn that nothing can interrupt.
   epic::Task<void> spin_for_ms(std::int64_t ms) const {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
@@ -52,7 +60,9 @@ class Relay : public epic::Entity {
     }
     co_return;
   }
-  EPIC_ENTITY(Relay, methods(add_to, echo, refuse, sleep_for_ms, let_sleep, spin_for_ms), transient)
+  EPIC_ENTITY(Relay,
+              methods(add_to, echo, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file, spin_for_ms),
+              transient)
 };
 
 /// Its state may become too large.

@@ -1,6 +1,6 @@
 // A node that keeps no entities and does as it is told, so that a supervisor can be tested without a runtime.
 //
-// How it starts is the file name of the module that it is configured with:
+// How it starts is what the module's file says that it is configured with:
 //   good              becomes ready
 //   refuse            says that it cannot start, and exits 1
 //   exit3             writes two lines, and exits 3
@@ -25,6 +25,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "kernel/placement_hash.hpp"
@@ -102,7 +103,7 @@ class FakeNode {
 
   bool on(const wire::Configure& configure) {
     configure_ = configure;
-    module_ = std::filesystem::path(configure.module_path).filename().string();
+    std::getline(std::ifstream(configure.module_path), module_);
     beat();
     if (module_ == "refuse") {
       send(wire::StartFailed{"the module is of epic 0.0.1", "Run 'epic build'."});

@@ -192,6 +192,29 @@ TEST_CASE("unix transport: a peer that ends is lost, once, and can be reached ag
   CHECK(one.lost.size() == 1);
 }
 
+TEST_CASE("unix transport: one that parts says so behind its last answer, reads no more, and is left", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  // Both dial, so that there are two connections.
+  one.transport.send(kNode2, make_call(1));
+  two.transport.send(kNode1, make_call(1));
+  f.run_until("both calls", [&] { return one.messages.size() == 1 && two.messages.size() == 1; });
+  two.transport.send(kNode1, ReplyMessage{1, ResultPart{}});
+  two.transport.part();
+  one.transport.send(kNode2, make_call(2));
+  f.run_until("the end", [&] { return one.lost == std::vector{kNode2} && two.transport.is_alone(); });
+  CHECK(two.messages.size() == 1);
+  REQUIRE(one.messages.size() == 3);
+  CHECK(std::get<ReplyMessage>(one.messages[1].second).sequence == 1);
+  const auto& farewell = std::get<ReplyMessage>(one.messages[2].second);
+  CHECK(farewell.sequence == 0);
+  CHECK(std::holds_alternative<RefusedPart>(farewell.outcome));
+  CHECK_FALSE(std::filesystem::exists(f.path(kNode2.node)));
+}
+
 TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[transport]") {
   Fixture f;
   End one(f.context, kNode1), two(f.context, kNode2);

@@ -174,6 +174,24 @@ TEST_CASE("router: calls that were sent to a lost node end with NodeLost, waitin
   CHECK(*waiting == "5");
 }
 
+TEST_CASE("router: what a node that ends has not answered goes to the next owner, in order", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto first = f.call("a");
+  const auto second = f.call("a");
+  f.router.on_reply(kNode1, {0, RefusedPart{MapVersion{2}}});
+  f.router.on_lost(kNode1);
+  CHECK(*first + *second == "openopen");
+  CHECK(f.sent.size() == 2);
+  f.publish(2, NodeId{2});
+  REQUIRE(f.sent.size() == 4);
+  CHECK(f.sent[2].to == kNode2);
+  CHECK(f.sent[2].call.id == f.sent[0].call.id);
+  CHECK(f.sent[3].call.id == f.sent[1].call.id);
+}
+
 TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left is Unavailable", "[client]") {
   Fixture f;
   f.join(kNode1);

@@ -52,7 +52,8 @@ TEST_CASE("placement: a fresh fabric of four nodes has sixteen shards on each", 
 
 TEST_CASE("placement: a crash moves what the dead node had, and nothing else", "[cluster]") {
   const auto before = place(nodes({1, 2, 3, 4}), std::vector<NodeId>(64));
-  for (const auto& after : {place(nodes({1, 2, 4}), before), place_orphans(nodes({1, 2, 4}), before)}) {
+  for (const auto& after :
+       {place(nodes({1, 2, 4}), before), place_orphans(nodes({1, 2, 4}), nodes({1, 2, 4}), before)}) {
     CHECK(count_moves(before, after) == 16);
     for (const auto& [node, shards] : count(after)) CHECK(shards <= 22);
   }
@@ -67,12 +68,12 @@ TEST_CASE("placement: a node that comes back gets its share, taken from all", "[
 
 TEST_CASE("placement: orphans do not disturb shards that have an owner", "[cluster]") {
   const auto current = nodes({1, 1, 1, 1, 0, 9});
-  CHECK(place_orphans(nodes({1, 2}), current) == nodes({1, 1, 1, 1, 2, 2}));
+  CHECK(place_orphans(nodes({1, 2}), nodes({1, 2}), current) == nodes({1, 1, 1, 1, 2, 2}));
 }
 
 TEST_CASE("placement: with nobody there, nobody owns anything", "[cluster]") {
   CHECK(place({}, nodes({1, 2})) == nodes({0, 0}));
-  CHECK(place_orphans({}, nodes({1, 2})) == nodes({0, 0}));
+  CHECK(place_orphans({}, {}, nodes({1, 2})) == nodes({0, 0}));
   CHECK(place(nodes({1}), {}).empty());
 }
 

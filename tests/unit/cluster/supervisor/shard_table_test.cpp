@@ -24,7 +24,9 @@ struct Fixture {
   std::size_t maps = 0;
   std::size_t releases = 0;
 
-  void join(std::uint16_t node) { table.on_joined({NodeId{node}, Incarnation{++incarnation}, "socket"}, now); }
+  void join(std::uint16_t node, std::uint32_t generation = 1) {
+    table.on_joined({NodeId{node}, Incarnation{++incarnation}, "socket"}, Generation{generation}, now);
+  }
 
   void take(const epic::kernel::ShardMap& map) {
     for (const auto& member : map.members) {
@@ -46,7 +48,7 @@ struct Fixture {
           take(publish->map);
         } else {
           const auto& ask = std::get<ShardTable::AskRelease>(action);
-          ++releases;
+          releases += ask.release.shards.size();
           for (const ShardId shard : ask.release.shards)
             table.on_released(ask.owner, {shard, ask.release.map_version}, now);
         }
@@ -184,7 +186,7 @@ TEST_CASE("shard table: what a former owner says it took counts for nothing", "[
   CHECK_FALSE(f.table.find_active_owner(ShardId{0}));
 }
 
-TEST_CASE("shard table: a drained member loses its shards one by one, and without waiting", "[cluster]") {
+TEST_CASE("shard table: a drained member loses its shards without waiting", "[cluster]") {
   Fixture f;
   f.join(1);
   f.join(2);
@@ -211,4 +213,117 @@ TEST_CASE("shard table: what a drained member holds is its own until it has rele
   f.table.on_left(NodeId{1}, f.now);
   CHECK(f.table.count_owned(NodeId{3}) == held);
   CHECK(f.table.count_owned(NodeId{2}) == 8 - held);
+}
+
+TEST_CASE("shard table: an old node's shards go to the new generation, and no shard goes back", "[cluster]") {
+  Fixture f;
+  f.start(2);
+  f.join(3, 2);
+  f.settle();
+  f.now += 10s;
+  f.table.on_tick(f.now);
+  CHECK(f.table.take_actions().empty());  // nothing is levelled while two generations live
+  f.table.drain(NodeId{1});
+  f.table.on_tick(f.now);
+  f.settle();
+  CHECK(f.table.count_owned(NodeId{1}) == 0);
+  CHECK(f.table.count_owned(NodeId{2}) == 4);
+  CHECK(f.table.count_owned(NodeId{3}) == 4);
+
+  f.table.on_left(NodeId{3}, f.now);
+  f.settle();
+  CHECK(f.table.count_owned(NodeId{2}) == 4);
+  CHECK(std::ranges::count(f.table.map().owners, NodeId{0}) == 4);  // they wait
+  CHECK_FALSE(f.table.is_settled());
+  f.table.on_left(NodeId{1}, f.now);
+  f.join(1, 2);
+  f.settle();
+  CHECK(f.table.is_settled());
+  CHECK(f.table.count_owned(NodeId{1}) == 4);
+}
+
+TEST_CASE("shard table: what a crash leaves goes to the newest generation that is there", "[cluster]") {
+  Fixture f;
+  f.start(3);
+  f.join(4, 2);
+  f.settle();
+  const std::size_t lost = f.table.count_owned(NodeId{1});
+  f.table.on_left(NodeId{1}, f.now);
+  f.settle();
+  CHECK(f.table.count_owned(NodeId{4}) == lost);
+}
+
+TEST_CASE("shard table: shards that wait for a newer generation are no reason to move others", "[cluster]") {
+  Fixture f;
+  f.start(2);
+  f.join(3, 2);
+  f.settle();
+  f.table.drain(NodeId{1});
+  f.table.on_tick(f.now);
+  f.settle();
+  f.table.on_left(NodeId{3}, f.now);
+  f.settle();
+  const std::size_t releases = f.releases;
+  f.now += 10s;
+  f.table.on_tick(f.now);
+  f.settle();
+  CHECK(f.releases == releases);
+}
+
+TEST_CASE("shard table: a drained member gives a bounded number of shards away at once", "[cluster]") {
+  Fixture f;
+  f.table = ShardTable{64, 3s};
+  f.start(2);
+  f.table.drain(NodeId{1});
+  f.table.on_tick(f.now);
+  const auto actions = f.table.take_actions();
+  REQUIRE(actions.size() == 1);
+  const auto ask = std::get<ShardTable::AskRelease>(actions[0]);
+  CHECK(ask.release.shards.size() == ShardTable::kDrainedAtOnceMax);
+  f.table.on_tick(f.now);
+  CHECK(f.table.take_actions().empty());
+
+  // One that is released makes room for the next only when it has been taken.
+  f.table.on_released(NodeId{1}, {ask.release.shards[0], ask.release.map_version}, f.now);
+  f.table.on_tick(f.now);
+  const auto published = f.table.take_actions();
+  REQUIRE(published.size() == 1);
+  const auto& map = std::get<ShardTable::Publish>(published[0]).map;
+  CHECK(map.owners[ask.release.shards[0].value] == NodeId{2});
+  for (std::size_t i = 1; i < ask.release.shards.size(); ++i)
+    CHECK(map.owners[ask.release.shards[i].value] == NodeId{0});
+  f.table.on_taken(NodeId{2}, {{{ask.release.shards[0], Epoch{99}}}, map.version}, f.now);
+  const auto next = f.table.take_actions();
+  REQUIRE(next.size() == 1);
+  CHECK(std::get<ShardTable::AskRelease>(next[0]).release.shards.size() == 1);
+}
+
+TEST_CASE("shard table: when all members are drained, nothing moves", "[cluster]") {
+  Fixture f;
+  f.start(2);
+  f.table.drain(NodeId{1});
+  f.table.drain(NodeId{2});
+  f.table.on_tick(f.now);
+  CHECK(f.table.take_actions().empty());
+}
+
+TEST_CASE("shard table: closed, it gives nothing away; opened again, it deals everything out anew", "[cluster]") {
+  Fixture f;
+  f.start(2);
+  const auto version = f.table.map().version;
+  f.table.close();
+  CHECK_FALSE(f.table.find_active_owner(ShardId{0}));
+  f.table.on_left(NodeId{1}, f.now);
+  f.table.on_left(NodeId{2}, f.now);
+  f.join(1, 2);
+  f.join(2, 2);
+  f.table.on_tick(f.now + 10s);
+  CHECK(f.table.take_actions().empty());
+  CHECK_FALSE(f.table.is_settled());
+  f.before.clear();
+  f.table.open(f.now);
+  f.settle();
+  CHECK(f.table.is_settled());
+  CHECK(f.table.map().version > version);
+  CHECK(f.table.count_owned(NodeId{1}) == 4);
 }

@@ -1,0 +1,89 @@
+// epic restart: the fabric goes on with the module as it is now.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/project/build.hpp"
+#include "cli/project/rolling_check.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "rolling", .summary = "One node after the other, while the others go on; no call is lost"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "the new module cannot start (then all nodes run the former one), or may not be rolled out"},
+    {ExitCode::not_found, "no fabric is running for this project"},
+    {ExitCode::unreachable, "the fabric does not answer"},
+    {ExitCode::build_failed, "the module did not compile or link, or a node cannot load it"},
+};
+
+std::string text_at(const boost::json::object& object, std::string_view field) {
+  const auto* value = object.if_contains(field);
+  return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto project = context.project(arguments);
+  if (!project) return std::unexpected(project.error());
+  auto fabric = LiveFabric::get(project->paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  const auto built = build_project(context, *project, {.type = {}, .only_if_stale = true});
+  if (!built) return std::unexpected(built.error());
+  Console& console = context.console();
+  if (!built->was_fresh)
+    console.note(fmt::format("Built {} in {}", built->module.filename().string(), human_duration(built->took)));
+
+  if (arguments.has("rolling")) {
+    const auto ping = fabric->ask("ping", boost::json::object());
+    if (!ping) return std::unexpected(ping.error());
+    if (const std::string running = text_at(ping->as_object(), "module_copy"); !running.empty())
+      if (auto checked = check_rolling(context, running, built->module); !checked)
+        return std::unexpected(std::move(checked.error()));
+  }
+  std::int64_t took_ms = 0;
+  const auto done = fabric->stream(
+      "restart", boost::json::object{{"rolling", arguments.has("rolling")}}, [&](const boost::json::object& event) {
+        if (console.is_json()) console.print_json(event);
+        const auto* took = event.if_contains("took_ms");
+        if (took && took->is_int64()) took_ms = took->get_int64();
+        if (!took) console.note(fmt::format("{:<8} {}", text_at(event, "node"), text_at(event, "event")));
+        static_cast<void>(console.flush());
+        return true;
+      });
+  if (!done) return std::unexpected(done.error());
+  console.note(
+      fmt::format("Restarted in {}; all nodes run the new module", human_duration(std::chrono::milliseconds(took_ms))));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& restart_command() {
+  static constexpr Command kCommand{
+      .path = "restart",
+      .group = Group::fabric,
+      .summary = "Let the nodes run the module as it is now",
+      .description =
+          "Builds what is stale. With --rolling one node more than usual is started with the new module; when it is "
+          "ready, the\n"
+          "nodes are drained, stopped and started one after the other, and the extra one goes last. A module that "
+          "cannot start\n"
+          "leaves the fabric as it was. Without --rolling all nodes stop first, and then start; calls wait, or end in\n"
+          "Unavailable. Nothing acknowledged is lost, and setup is not run again. Ctrl-C here does not end a restart.",
+      .example = "epic restart --rolling\nepic restart",
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,118 @@
+#include "cluster/supervisor/restart.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace epic::cluster {
+
+using kernel::NodeId;
+using Kind = Restart::Order::Kind;
+
+namespace {
+
+/// A slot that is not there counts as one without a process.
+Restart::Node find(std::span<const Restart::Node> nodes, NodeId id) {
+  const auto found = std::ranges::find(nodes, id, &Restart::Node::id);
+  return found == nodes.end() ? Restart::Node{.id = id, .generation = {}} : *found;
+}
+
+}  // namespace
+
+Restart::Restart(RestartWay way, Generation next, std::vector<NodeId> nodes, NodeId extra)
+    : way_(way), next_(next), nodes_(std::move(nodes)), extra_(extra) {}
+
+std::vector<Restart::Order> Restart::step(std::span<const Node> nodes) {
+  std::vector<Order> orders;
+  const auto has_process = [&](NodeId node) { return find(nodes, node).has_process; };
+  const auto is_ready = [&](NodeId node) { return find(nodes, node).is_ready; };
+  switch (phase_) {
+    case Phase::begin:
+      if (way_ == RestartWay::at_once) {
+        stop_all(orders);
+      } else {
+        phase_ = Phase::trying;
+        orders.push_back({Kind::try_new, extra_});
+      }
+      break;
+    case Phase::trying:
+      if (!is_ready(extra_)) break;
+      orders.push_back({Kind::tell_ready, extra_});
+      phase_ = Phase::renewing;
+      [[fallthrough]];
+    case Phase::renewing:
+      renew(nodes, orders);
+      break;
+    case Phase::leaving:
+      if (has_process(extra_)) break;
+      if (!is_given_up_) orders.push_back({Kind::tell_stopped, extra_});
+      phase_ = Phase::done;
+      break;
+    case Phase::stopping:
+      if (std::ranges::any_of(nodes, &Node::has_process)) break;
+      start_all(orders);
+      break;
+    case Phase::starting:
+      if (!std::ranges::all_of(nodes_, is_ready)) break;
+      for (const NodeId node : nodes_) orders.push_back({Kind::tell_ready, node});
+      renewed_ = nodes_.size();
+      phase_ = Phase::done;
+      break;
+    case Phase::done:
+      break;
+  }
+  return orders;
+}
+
+/// Goes on with the first node that does not run the new copy yet.
+void Restart::renew(std::span<const Node> nodes, std::vector<Order>& orders) {
+  while (renewed_ < nodes_.size()) {
+    const Node node = find(nodes, nodes_[renewed_]);
+    if (node.generation != next_ || !node.is_ready) {
+      const bool is_to_go = node.is_ready && node.is_wanted;
+      const bool is_gone = !node.has_process && !node.is_wanted;
+      // Its shards need somebody to go to.
+      const bool has_taker =
+          std::ranges::any_of(nodes, [&](const Node& one) { return one.is_ready && one.generation == next_; });
+      if (is_to_go && has_taker) orders.push_back({Kind::drain, node.id});
+      if (is_gone) {
+        orders.push_back({Kind::tell_stopped, node.id});
+        orders.push_back({Kind::start, node.id});
+      }
+      return;
+    }
+    orders.push_back({Kind::tell_ready, node.id});
+    ++renewed_;
+  }
+  phase_ = Phase::leaving;
+  orders.push_back({Kind::drain, extra_});
+  orders.push_back({Kind::forget, extra_});
+}
+
+void Restart::stop_all(std::vector<Order>& orders) {
+  phase_ = Phase::stopping;
+  for (const NodeId node : nodes_) orders.push_back({Kind::stop, node});
+}
+
+void Restart::start_all(std::vector<Order>& orders) {
+  phase_ = Phase::starting;
+  for (const NodeId node : nodes_) orders.push_back({Kind::tell_stopped, node});
+  orders.push_back({is_given_up_ ? Kind::begin_old : Kind::begin_new, NodeId{0}});
+  for (const NodeId node : nodes_) orders.push_back({Kind::start, node});
+}
+
+bool Restart::try_give_up() {
+  if (is_given_up_) return false;
+  if (phase_ == Phase::trying) {
+    is_given_up_ = true;
+    phase_ = Phase::leaving;
+    return true;
+  }
+  if (phase_ == Phase::starting) {
+    is_given_up_ = true;
+    phase_ = Phase::begin;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,136 @@
+#include "cluster/supervisor/restart_runner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace epic::cluster {
+
+using kernel::NodeId;
+using std::chrono::steady_clock;
+namespace json = boost::json;
+
+std::optional<std::string> RestartRunner::find_obstacle() const {
+  if (run_)
+    return fmt::format(
+        "A restart is under way: {} of {} nodes run the new module. Wait until it is done, or end all with 'epic "
+        "stop'.",
+        run_->plan.renewed(), run_->plan.count());
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (!slot.is_wanted && slot.process)
+      return fmt::format("{} is about to go: restart when 'epic ps' shows that it has stopped.", slot.name);
+  return std::nullopt;
+}
+
+std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, ControlReply reply) {
+  if (auto obstacle = find_obstacle()) return std::unexpected(SupervisorError{*obstacle, {}, {}});
+  std::vector<NodeId> members;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (slot.is_wanted) members.push_back(slot.id);
+  const NodeId extra = members.back().next();
+  if (way == RestartWay::rolling)
+    if (auto prepared = prepare_directories(parts_.paths, extra); !prepared)
+      return std::unexpected(std::move(prepared).error());
+  auto copied = parts_.modules.take();
+  if (!copied) return std::unexpected(std::move(copied).error());
+  parts_.say(fmt::format("Restarting {} with generation {} of the module.",
+                         way == RestartWay::rolling ? "one node after the other" : "all nodes at once",
+                         copied->generation));
+  run_.emplace(Run{.plan = Restart(way, copied->generation, std::move(members), extra),
+                   .former = parts_.fleet.module(),
+                   .next = *std::move(copied),
+                   .reply = std::move(reply),
+                   .error = {}});
+  advance();
+  return {};
+}
+
+std::vector<Restart::Node> RestartRunner::list_nodes() const {
+  std::vector<Restart::Node> nodes;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    nodes.push_back({.id = slot.id,
+                     .generation = slot.module.generation,
+                     .has_process = slot.process != nullptr,
+                     .is_ready = slot.state == NodeState::ready,
+                     .is_wanted = slot.is_wanted});
+  return nodes;
+}
+
+void RestartRunner::advance() {
+  if (!run_) return;
+  for (const Restart::Order& order : run_->plan.step(list_nodes())) carry_out(order);
+  if (run_->plan.is_done()) finish();
+}
+
+void RestartRunner::carry_out(const Restart::Order& order) {
+  using Kind = Restart::Order::Kind;
+  Fleet& fleet = parts_.fleet;
+  switch (order.kind) {
+    case Kind::try_new:
+      tell(order.node, "starting", run_->next);
+      return fleet.try_module(order.node, run_->next);
+    case Kind::drain:
+      tell(order.node, "draining", fleet.find(order.node)->module);
+      return parts_.drain(order.node);
+    case Kind::stop:
+      if (parts_.shards.is_open()) parts_.shards.close();
+      tell(order.node, "stopping", fleet.find(order.node)->module);
+      fleet.unwant(order.node, Afterwards::listed);
+      return fleet.stop_unwanted(order.node, parts_.options.grace);
+    case Kind::begin_new:
+      return fleet.begin_again(run_->next);
+    case Kind::begin_old:
+      return fleet.begin_again(run_->former);
+    case Kind::start:
+      tell(order.node, "starting", fleet.module());
+      parts_.shards.stop_draining(order.node);
+      return fleet.want(order.node);
+    case Kind::forget:
+      return fleet.unwant(order.node, Afterwards::forgotten);
+    case Kind::tell_ready:
+      return tell(order.node, "ready", fleet.find(order.node)->module);
+    case Kind::tell_stopped:
+      return tell(order.node, "stopped", fleet.find(order.node)->module);
+  }
+}
+
+void RestartRunner::tell(NodeId node, std::string_view event, const ModuleCopy& module) const {
+  run_->reply.part(
+      json::object{{"node", fmt::format("node-{}", node)}, {"event", event}, {"generation", module.generation.value}});
+}
+
+bool RestartRunner::try_give_up(SupervisorError error) {
+  if (!run_ || !run_->plan.try_give_up()) return false;
+  parts_.say(fmt::format("The new module cannot be used: {}", error.message));
+  run_->error = std::move(error);
+  if (run_->plan.way() == RestartWay::rolling)
+    for (const NodeSlot& slot : parts_.fleet.slots())
+      if (slot.trial) parts_.fleet.unwant(slot.id, Afterwards::forgotten);
+  return true;
+}
+
+void RestartRunner::finish() {
+  const Run run = *std::exchange(run_, std::nullopt);
+  const ModuleCopy& kept = run.error ? run.former : run.next;
+  parts_.modules.remove_all_but(kept.generation);
+  parts_.say(fmt::format("The restart is over: all nodes run generation {} of the module.", kept.generation));
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - run.begun_at);
+  if (!run.error)
+    return run.reply.finish(json::object{{"node", "supervisor"},
+                                         {"event", "restarted"},
+                                         {"generation", kept.generation.value},
+                                         {"took_ms", took.count()}});
+  const std::string_view state = run.plan.way() == RestartWay::rolling ? "run on with" : "are back with";
+  run.reply.fail(
+      ControlStatus::failed,
+      fmt::format("The new module cannot be used, and the nodes {} the former one. {}", state, run.error->message),
+      json::object{{"hint", run.error->hint}, {"log", run.error->log.string()}});
+}
+
+void RestartRunner::abandon() {
+  if (run_) run_->reply.fail(ControlStatus::failed, "The fabric has stopped.");
+  run_.reset();
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,71 @@
+#pragma once
+// RestartRunner: carries a restart out on the fleet, and tells the one who asked for it.
+//
+// At most one is under way. It goes on when the one who asked has left.
+//
+// Not here: the order of the steps (restart.hpp).
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <optional>
+
+#include "cluster/control/control_server.hpp"
+#include "cluster/supervisor/fleet.hpp"
+#include "cluster/supervisor/module_copies.hpp"
+#include "cluster/supervisor/restart.hpp"
+#include "cluster/supervisor/shard_table.hpp"
+
+namespace epic::cluster {
+
+/// What a restart acts on; all outlive it.
+struct RestartParts {
+  const SupervisorOptions& options;
+  const RunPaths& paths;
+  Fleet& fleet;
+  ShardTable& shards;
+  ModuleCopies& modules;
+  std::function<void(kernel::NodeId)> drain;
+  std::function<void(std::string)> say;
+};
+
+/// One thread.
+class RestartRunner {
+ public:
+  explicit RestartRunner(RestartParts parts) : parts_(std::move(parts)) {}
+
+  /// Copies the module as it is now and begins. On an error nothing has changed, and the reply is still unanswered.
+  [[nodiscard]] std::expected<void, SupervisorError> begin(RestartWay way, ControlReply reply);
+  /// After each change of the fleet.
+  void advance();
+  /// A node cannot start. False: that has nothing to do with the new module.
+  [[nodiscard]] bool try_give_up(SupervisorError error);
+  /// The fabric stops.
+  void abandon();
+
+  [[nodiscard]] bool is_under_way() const { return run_.has_value(); }
+  /// False while nodes are only there to be stopped.
+  [[nodiscard]] bool may_open_shards() const { return !run_ || !run_->plan.is_stopping(); }
+
+ private:
+  struct Run {
+    Restart plan;
+    ModuleCopy former;
+    ModuleCopy next;
+    ControlReply reply;
+    std::optional<SupervisorError> error;
+    std::chrono::steady_clock::time_point begun_at = std::chrono::steady_clock::now();
+  };
+
+  [[nodiscard]] std::vector<Restart::Node> list_nodes() const;
+  [[nodiscard]] std::optional<std::string> find_obstacle() const;
+  void carry_out(const Restart::Order& order);
+  void tell(kernel::NodeId node, std::string_view event, const ModuleCopy& module) const;
+  void finish();
+
+  RestartParts parts_;
+  std::optional<Run> run_;
+};
+
+}  // namespace epic::cluster

@@ -1,0 +1,231 @@
+// Restarts with fake nodes: what happens in which order, and what happens when something goes wrong meanwhile.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <set>
+
+#include "integration/cluster/supervised.hpp"
+
+using namespace epic::cluster;
+using namespace std::chrono_literals;
+using epic::test::ProjectDirectory;
+using epic::test::Supervised;
+namespace json = boost::json;
+
+namespace {
+
+std::function<void(SupervisorOptions&)> with_nodes(std::uint16_t count) {
+  return [count](SupervisorOptions& options) { options.node_count = count; };
+}
+
+/// What the fabric's module does from the next restart on; see programs/fake_node.cpp.
+void build(const ProjectDirectory& project, std::string_view module) {
+  std::ofstream(project.path() / "good") << module;
+}
+
+std::string describe(const json::value& event) {
+  return std::string(event.at("node").as_string()) + " " + std::string(event.at("event").as_string());
+}
+
+struct Told {
+  std::vector<std::string> events;  // "node-1 draining"
+  std::optional<ControlError> error;
+};
+
+/// Restarts, and does `meanwhile` at each event.
+Told restart(const Supervised& fabric, bool rolling, const std::function<void(std::string_view)>& meanwhile = {}) {
+  Told told;
+  const auto done = fabric.connect().stream("restart", {{"rolling", rolling}}, [&](const json::value& part) {
+    told.events.push_back(describe(part));
+    if (meanwhile) meanwhile(told.events.back());
+    return true;
+  });
+  if (!done) told.error = done.error();
+  return told;
+}
+
+/// All nodes are ready, run this generation and own their share.
+json::object wait_for_generation(Supervised& fabric, int generation) {
+  json::object ps = fabric.wait_until_level();
+  for (const auto& node : ps.at("nodes").as_array()) CHECK(node.at("generation") == generation);
+  return ps;
+}
+
+}  // namespace
+
+TEST_CASE("restart: rolling, with one node more than usual, and one node after the other", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  const auto before = fabric.list_node_pids();
+  const Told told = restart(fabric, true);
+  CHECK(!told.error);
+  CHECK(told.events == std::vector<std::string>{"node-3 starting", "node-3 ready", "node-1 draining", "node-1 stopped",
+                                                "node-1 starting", "node-1 ready", "node-2 draining", "node-2 stopped",
+                                                "node-2 starting", "node-2 ready", "node-3 draining", "node-3 stopped",
+                                                "supervisor restarted"});
+  const json::object ps = wait_for_generation(fabric, 2);
+  CHECK(ps.at("nodes").as_array().size() == 2);
+  for (const auto& node : ps.at("nodes").as_array()) CHECK(node.at("restarts") == 0);
+  CHECK(ps.at("setup") == "done");
+  for (const pid_t pid : before) CHECK(::kill(pid, 0) != 0);
+  CHECK_FALSE(std::filesystem::exists(project.path() / ".epic" / "run" / "good-1"));
+  CHECK(fabric.ask("ping").at("generation") == 2);
+  fabric.signal(SIGTERM);
+  CHECK(fabric.wait_for_end() == kExitOk);
+  CHECK(project.list_left_behind().empty());
+}
+
+TEST_CASE("restart: what is built meanwhile reaches no node that crashes", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  build(project, "refuse");
+  fabric.ask("kill", {{"node", "node-1"}});
+  const json::object ps = fabric.wait_for_ps("it is started again", [](const json::object& state) {
+    return state.at("nodes").at(0).at("restarts") == 1 && state.at("nodes").at(0).at("state") == "ready";
+  });
+  CHECK(ps.at("nodes").at(0).at("generation") == 1);
+}
+
+TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", [](SupervisorOptions& options) {
+                      options.node_count = 2;
+                      options.start_patience = 2s;
+                    }};
+  fabric.wait_for("event setup_done");
+  const auto before = fabric.list_node_pids();
+  for (const char* module : {"refuse", "exit3", "silent-start", "old"}) {
+    CAPTURE(module);
+    build(project, module);
+    const Told told = restart(fabric, true);
+    CHECK(told.events == std::vector<std::string>{"node-3 starting"});
+    REQUIRE(told.error);
+    CHECK(told.error->code == ControlErrorCode::failed);
+    CHECK_THAT(told.error->message, Catch::Contains("the nodes run on with the former one. node-3"));
+    CHECK_THAT(told.error->detail.at("log").as_string().c_str(), Catch::EndsWith("node-3.log"));
+    wait_for_generation(fabric, 1);
+    CHECK(fabric.list_node_pids() == before);
+  }
+  std::filesystem::remove(project.path() / "good");
+  CHECK_THAT(restart(fabric, true).error->message, Catch::Contains("Cannot read the module"));
+  build(project, "good");
+  CHECK(!restart(fabric, true).error);
+  wait_for_generation(fabric, 6);
+}
+
+TEST_CASE("restart: rolling, a first node that is killed while it starts gets another chance", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(1)};
+  fabric.wait_for("event setup_done");
+  build(project, "crash-once");
+  CHECK(!restart(fabric, true).error);
+  wait_for_generation(fabric, 2);
+}
+
+TEST_CASE("restart: rolling, whichever node is killed meanwhile, all run the new module in the end", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(3)};
+  fabric.wait_for("event setup_done");
+  const std::vector<std::pair<std::string, std::string>> kills = {
+      {"node-4 ready", "node-4"},    {"node-4 ready", "node-3"},    {"node-1 draining", "node-1"},
+      {"node-1 draining", "node-4"}, {"node-1 starting", "node-2"}, {"node-1 ready", "node-1"},
+      {"node-2 starting", "node-2"}, {"node-3 draining", "node-4"}, {"node-3 ready", "node-4"},
+      {"node-4 draining", "node-4"}, {"node-4 draining", "node-1"},
+  };
+  int generation = 1;
+  for (const auto& [event, node] : kills) {
+    CAPTURE(event, node);
+    const Told told = restart(fabric, true, [&](std::string_view now) {
+      if (now != event) return;
+      const auto killed = fabric.connect().request("kill", json::object{{"node", node}});
+      if (!killed) CHECK(killed.error().code != ControlErrorCode::bad_request);  // it may be between two lives
+    });
+    CHECK(!told.error);
+    CHECK(std::ranges::find(told.events, event) != told.events.end());
+    const json::object ps = wait_for_generation(fabric, ++generation);
+    CHECK(ps.at("nodes").as_array().size() == 3);
+  }
+}
+
+TEST_CASE("restart: what would disturb it is refused, with a sentence", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  std::vector<std::string> refusals;
+  const Told told = restart(fabric, true, [&](std::string_view now) {
+    if (now != "node-1 draining") return;
+    refusals.push_back(restart(fabric, true).error->message);
+    refusals.push_back(restart(fabric, false).error->message);
+    refusals.push_back(fabric.ask_in_vain("drain", {{"node", "node-2"}}).message);
+    refusals.push_back(fabric.ask_in_vain("scale", {{"nodes", 5}}).message);
+  });
+  CHECK(!told.error);
+  REQUIRE(refusals.size() == 4);
+  CHECK_THAT(refusals[0], Catch::Contains("A restart is under way: 0 of 2 nodes run the new module."));
+  CHECK(refusals[1] == refusals[0]);
+  CHECK(refusals[2] == "A restart is under way.");
+  CHECK(refusals[3] == "A restart is under way.");
+  CHECK(wait_for_generation(fabric, 2).at("nodes").as_array().size() == 2);
+  CHECK(fabric.ask_in_vain("restart", {{"rolling", "yes"}}).code == ControlErrorCode::bad_request);
+}
+
+TEST_CASE("restart: rolling, it goes on when the one who asked for it has left", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  {
+    auto client = fabric.connect();
+    REQUIRE(client.stream("restart", {{"rolling", true}}, [](const json::value&) { return false; }));
+  }
+  fabric.wait_for("The restart is over");
+  wait_for_generation(fabric, 2);
+}
+
+TEST_CASE("restart: a stop ends it, and nothing is left behind", "[cluster]") {
+  for (const bool rolling : {true, false}) {
+    const ProjectDirectory project;
+    Supervised fabric{project, "good", with_nodes(2)};
+    fabric.wait_for("event setup_done");
+    bool is_told = false;
+    const Told told = restart(fabric, rolling, [&](std::string_view) {
+      if (!std::exchange(is_told, true)) fabric.signal(SIGTERM);
+    });
+    REQUIRE(told.error);
+    CHECK(fabric.wait_for_end() == kExitOk);
+    CHECK(project.list_left_behind().empty());
+  }
+}
+
+TEST_CASE("restart: at once, all nodes stop, and all start with the new module", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  const Told told = restart(fabric, false);
+  CHECK(!told.error);
+  CHECK(told.events == std::vector<std::string>{"node-1 stopping", "node-2 stopping", "node-1 stopped",
+                                                "node-2 stopped", "node-1 starting", "node-2 starting", "node-1 ready",
+                                                "node-2 ready", "supervisor restarted"});
+  wait_for_generation(fabric, 2);
+  fabric.call("Fake/1", "echo");
+}
+
+TEST_CASE("restart: at once, with a module that cannot start all are back with the former one", "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  build(project, "refuse");
+  const Told told = restart(fabric, false);
+  REQUIRE(told.error);
+  CHECK_THAT(told.error->message, Catch::Contains("the nodes are back with the former one"));
+  CHECK(told.error->detail.at("hint") == "Run 'epic build'.");
+  wait_for_generation(fabric, 1);
+  fabric.call("Fake/1", "echo");
+  fabric.ask("kill", {{"node", "node-1"}});
+  fabric.wait_for("node-1 is ready");
+  wait_for_generation(fabric, 1);
+}

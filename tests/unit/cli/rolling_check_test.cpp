@@ -1,0 +1,36 @@
+#include "cli/project/rolling_check.hpp"
+
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+
+using epic::cli::find_disagreement;
+
+namespace {
+
+boost::json::value module(std::string_view types) {
+  return boost::json::parse(R"({"abi":"x","types":[)" + std::string(types) + "]}");
+}
+
+const auto kHero = module(R"({"type":"Hero","formerly":[]},{"type":"Barrel","formerly":[]})");
+
+}  // namespace
+
+TEST_CASE("rolling check: the same classes, new ones and dropped ones may run side by side", "[cli]") {
+  CHECK(find_disagreement(kHero, kHero).empty());
+  CHECK(find_disagreement(kHero, module(R"({"type":"Hero","formerly":[]},{"type":"Match","formerly":[]})")).empty());
+  CHECK(find_disagreement(kHero, module("")).empty());
+}
+
+TEST_CASE("rolling check: a class with a new name that keeps its first one may run beside its former self", "[cli]") {
+  const auto player = module(R"({"type":"Player","formerly":["Hero"]})");
+  CHECK(find_disagreement(kHero, player).empty());
+  CHECK(find_disagreement(player, module(R"({"type":"Champion","formerly":["Player","Hero"]})")).empty());
+}
+
+TEST_CASE("rolling check: a class whose first name is another must not run beside its former self", "[cli]") {
+  const auto player = module(R"({"type":"Player","formerly":["Hero"]})");
+  const std::string forgotten = find_disagreement(player, module(R"({"type":"Player","formerly":[]})"));
+  CHECK(forgotten == "the class Player was first called Hero in the module that runs, and Player in the new one");
+  const std::string older = find_disagreement(kHero, module(R"({"type":"Hero","formerly":["Knight"]})"));
+  CHECK(older == "the class Hero was first called Hero in the module that runs, and Knight in the new one");
+}

@@ -1,0 +1,183 @@
+#include "cluster/supervisor/restart.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace epic::cluster;
+using epic::kernel::NodeId;
+using Kind = Restart::Order::Kind;
+
+namespace {
+
+constexpr Generation kOld{1};
+constexpr Generation kNew{2};
+
+/// Nodes that do what they are ordered to when step() is called next.
+struct Fixture {
+  Restart restart;
+  std::vector<Restart::Node> nodes;
+
+  Fixture(RestartWay way, std::uint16_t count) : restart(way, kNew, members(count), NodeId(count + 1)) {
+    for (const NodeId id : members(count)) nodes.push_back({id, kOld, true, true, true});
+  }
+  static std::vector<NodeId> members(std::uint16_t count) {
+    std::vector<NodeId> ids;
+    for (std::uint16_t i = 1; i <= count; ++i) ids.emplace_back(i);
+    return ids;
+  }
+
+  Restart::Node& at(std::uint16_t number) {
+    const auto found = std::ranges::find(nodes, NodeId{number}, &Restart::Node::id);
+    if (found != nodes.end()) return *found;
+    return nodes.emplace_back(Restart::Node{NodeId{number}, kOld});
+  }
+  void become_ready(std::uint16_t number, Generation generation) {
+    at(number) = {NodeId{number}, generation, true, true, true};
+  }
+  void end(std::uint16_t number) { at(number).has_process = at(number).is_ready = false; }
+
+  /// One step, as text: "try 3", "drain 1", "start 1" …
+  std::string step() {
+    std::string text;
+    for (const auto& [kind, node] : restart.step(nodes)) {
+      static constexpr const char* kNames[] = {"try",   "drain",  "stop",  "begin new", "begin old",
+                                               "start", "forget", "ready", "stopped"};
+      if (!text.empty()) text += ", ";
+      text += fmt::format("{} {}", kNames[static_cast<int>(kind)], node);
+      Restart::Node& changed = at(node.value);
+      if (kind == Kind::drain || kind == Kind::stop || kind == Kind::forget) changed.is_wanted = false;
+      if (kind == Kind::start || kind == Kind::try_new) changed.is_wanted = changed.has_process = true;
+      if (kind == Kind::begin_new || kind == Kind::begin_old) nodes.erase(nodes.end() - 1);
+    }
+    return text;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("restart: rolling, an extra node tries the new module, then one after the other is renewed", "[cluster]") {
+  Fixture f(RestartWay::rolling, 2);
+  CHECK(f.step() == "try 3");
+  CHECK(f.step() == "");  // nothing happens to the others before it is ready
+  f.become_ready(3, kNew);
+  CHECK(f.step() == "ready 3, drain 1");
+  CHECK(f.step() == "");
+  f.end(1);
+  CHECK(f.step() == "stopped 1, start 1");
+  CHECK(f.step() == "");
+  f.become_ready(1, kNew);
+  CHECK(f.step() == "ready 1, drain 2");
+  f.end(2);
+  CHECK(f.step() == "stopped 2, start 2");
+  f.become_ready(2, kNew);
+  CHECK(f.step() == "ready 2, drain 3, forget 3");
+  CHECK(f.step() == "");
+  CHECK_FALSE(f.restart.is_done());
+  f.end(3);
+  CHECK(f.step() == "stopped 3");
+  CHECK(f.restart.is_done());
+  CHECK_FALSE(f.restart.is_given_up());
+  CHECK(f.restart.renewed() == 2);
+}
+
+TEST_CASE("restart: rolling, a node that crashed comes back with the new module and is done", "[cluster]") {
+  Fixture f(RestartWay::rolling, 2);
+  static_cast<void>(f.step());
+  f.become_ready(3, kNew);
+  CHECK(f.step() == "ready 3, drain 1");
+  f.become_ready(2, kNew);
+  f.end(1);
+  CHECK(f.step() == "stopped 1, start 1");
+  f.become_ready(1, kNew);
+  CHECK(f.step() == "ready 1, ready 2, drain 3, forget 3");
+}
+
+TEST_CASE("restart: rolling, a crashed node that waits to be started is waited for", "[cluster]") {
+  Fixture f(RestartWay::rolling, 1);
+  static_cast<void>(f.step());
+  f.end(1);
+  f.become_ready(2, kNew);
+  CHECK(f.step() == "ready 2");
+  CHECK(f.step() == "");
+  f.become_ready(1, kNew);
+  CHECK(f.step() == "ready 1, drain 2, forget 2");
+}
+
+TEST_CASE("restart: rolling, no node is drained while none of the new generation is ready", "[cluster]") {
+  Fixture f(RestartWay::rolling, 2);
+  static_cast<void>(f.step());
+  f.become_ready(3, kNew);
+  CHECK(f.step() == "ready 3, drain 1");
+  f.end(1);
+  static_cast<void>(f.step());
+  f.become_ready(1, kNew);
+  f.end(3);
+  CHECK(f.step() == "ready 1, drain 2");  // node-1 takes its shards
+  Fixture g(RestartWay::rolling, 1);
+  static_cast<void>(g.step());
+  g.become_ready(2, kNew);
+  g.at(1).is_ready = false;  // it crashes, and comes back before the module was adopted
+  CHECK(g.step() == "ready 2");
+  g.become_ready(1, kOld);
+  g.end(2);
+  CHECK(g.step() == "");
+  g.become_ready(2, kNew);
+  CHECK(g.step() == "drain 1");
+}
+
+TEST_CASE("restart: rolling, a module that cannot start is given up, and the others are not touched", "[cluster]") {
+  Fixture f(RestartWay::rolling, 2);
+  CHECK(f.step() == "try 3");
+  CHECK(f.restart.try_give_up());
+  CHECK(f.step() == "");  // until the extra node is gone
+  f.end(3);
+  CHECK(f.step() == "");
+  CHECK(f.restart.is_done());
+  CHECK(f.restart.is_given_up());
+  CHECK_FALSE(f.restart.try_give_up());
+}
+
+TEST_CASE("restart: rolling, there is no way back once the new module has been ready", "[cluster]") {
+  Fixture f(RestartWay::rolling, 2);
+  static_cast<void>(f.step());
+  f.become_ready(3, kNew);
+  static_cast<void>(f.step());
+  CHECK_FALSE(f.restart.try_give_up());
+}
+
+TEST_CASE("restart: at once, all stop before the first is started", "[cluster]") {
+  Fixture f(RestartWay::at_once, 2);
+  CHECK(f.step() == "stop 1, stop 2");
+  CHECK(f.restart.is_stopping());
+  f.end(2);
+  CHECK(f.step() == "");
+  f.end(1);
+  CHECK(f.step() == "stopped 1, stopped 2, begin new 0, start 1, start 2");
+  CHECK_FALSE(f.restart.is_stopping());
+  f.become_ready(2, kNew);
+  CHECK(f.step() == "");
+  f.become_ready(1, kNew);
+  CHECK(f.step() == "ready 1, ready 2");
+  CHECK(f.restart.is_done());
+}
+
+TEST_CASE("restart: at once, a module that cannot start gives way to the former one", "[cluster]") {
+  Fixture f(RestartWay::at_once, 2);
+  static_cast<void>(f.step());
+  f.end(1);
+  f.end(2);
+  CHECK(f.step() == "stopped 1, stopped 2, begin new 0, start 1, start 2");
+  f.end(1);
+  CHECK(f.restart.try_give_up());
+  CHECK(f.step() == "stop 1, stop 2");
+  f.end(2);
+  CHECK(f.step() == "stopped 1, stopped 2, begin old 0, start 1, start 2");
+  CHECK_FALSE(f.restart.try_give_up());  // the former one cannot either: that is for others to say
+  f.become_ready(1, kOld);
+  f.become_ready(2, kOld);
+  CHECK(f.step() == "ready 1, ready 2");
+  CHECK(f.restart.is_done());
+  CHECK(f.restart.is_given_up());
+}
