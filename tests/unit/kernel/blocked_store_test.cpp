@@ -63,6 +63,10 @@ TEST_CASE("blocked store: a call that waits for the disk before it leaves says s
   auto end = std::make_shared<std::string>();
   f.fabric.start_call<std::string>(1, Ref<Caller>(caller)->impatient(Ref<Counter>(there)),
                                    [end](detail::ResultRecord<std::string>& record) { *end = record.take(); });
+  f.fabric.run_for(1ms);
+  const auto waiting = f.fabric.kernel(1).calls("Counter/" + there);
+  REQUIRE(waiting.size() == 1);
+  CHECK(waiting[0].state == "waiting for the store before it leaves this node");
   f.fabric.kernel(1).on_store_blocked(kReason);
   f.fabric.run_for(500ms);
   f.fabric.hold_commits(false);  // lets the caller's own answer out
