@@ -189,6 +189,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   options.on_error = [&](const auto& error) { narrator.on_error(error); };
   if (arguments.has("detach")) {
+    options.on_log = [&](const auto& line) {
+      console.warn(fmt::format("{}: {}", line.source, printable(line.message)));
+    };
     options.on_ready = [&](const auto& ready) {
       if (console.is_json()) print_ready_json(console, ready);
       narrator.on_ready(ready);

@@ -1,11 +1,9 @@
 #include "cli/fabric/health.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
 
@@ -35,20 +33,6 @@ Finding check_log(const fs::path& store) {
     return {State::warning, "store log", fmt::format("{}, which is more than a running fabric lets it become", found),
             fmt::format("end what reads the store all the time: fuser -v {}", store.string())};
   return {State::ok, "store log", found, ""};
-}
-
-Finding check_store_writable(const fs::path& store) {
-  for (const fs::path& path : {store, store.parent_path()}) {
-    if (::access(path.c_str(), W_OK) == 0) continue;
-    const int error = errno;
-    const std::string found =
-        fmt::format("{} cannot be written: {}", path.string(), std::generic_category().message(error));
-    if (error == EROFS)
-      return {State::broken, "store files", found, fmt::format("mount -o remount,rw the disk of {}", path.string())};
-    if (error == EPERM) return {State::broken, "store files", found, fmt::format("chattr -i {}", path.string())};
-    return {State::broken, "store files", found, fmt::format("chown $USER {0}; chmod u+w {0}", path.string())};
-  }
-  return {State::ok, "store files", store.string(), ""};
 }
 
 /// As many as can be read in a moment: `epic snapshot verify` reads all.
@@ -120,7 +104,7 @@ std::vector<Finding> check_store(const Project& project) {
     findings.push_back({State::broken, "shards",
                         fmt::format("the store has {}, and epic.toml says {}", shards, project.manifest.shards),
                         fmt::format("let epic.toml say shards = {}", shards)});
-  findings.push_back(check_store_writable(project.paths.store()));
+  findings.push_back(check_writable(project.paths.store(), "store file"));
   findings.push_back(check_log(project.paths.store()));
   findings.push_back(check_snapshots(*store));
   return findings;

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include "cli/output/humanize.hpp"
 #include "cli/project/project.hpp"
 #include "cli/project/subprocess.hpp"
@@ -73,14 +74,23 @@ fs::path nearest_existing(fs::path path) {
   return path;
 }
 
-Finding check_writable(const fs::path& directory, std::string what) {
-  const fs::path existing = nearest_existing(directory);
-  if (::access(existing.c_str(), W_OK | X_OK) != 0)
-    return {State::broken, std::move(what),
-            fmt::format("{} cannot be written: {}", existing.string(), std::generic_category().message(errno)),
-            fmt::format("chown -R $USER {}", existing.string())};
-  return {State::ok, std::move(what), directory.string(), ""};
+}  // namespace
+
+Finding check_writable(const fs::path& wanted, std::string what) {
+  const fs::path existing = nearest_existing(wanted);
+  if (::access(existing.c_str(), fs::is_directory(existing) ? W_OK | X_OK : W_OK) == 0)
+    return {State::ok, std::move(what), wanted.string(), ""};
+  const int error = errno;
+  const std::string found =
+      fmt::format("{} cannot be written: {}", existing.string(), std::generic_category().message(error));
+  if (error == EROFS)
+    return {State::broken, std::move(what), found,
+            fmt::format("mount -o remount,rw $(findmnt -no TARGET -T {})", existing.string())};
+  if (error == EPERM) return {State::broken, std::move(what), found, fmt::format("chattr -i {}", existing.string())};
+  return {State::broken, std::move(what), found, fmt::format("chown -R $USER {}", existing.string())};
 }
+
+namespace {
 
 Finding check_space(const fs::path& wanted) {
   const fs::path directory = nearest_existing(wanted);

@@ -18,6 +18,9 @@ struct Finding {
   std::string mend;   // the command or edit that mends it; empty when there is nothing to mend
 };
 
+/// Whether a file or directory may be written, or the nearest directory above one that is not there yet.
+Finding check_writable(const std::filesystem::path& wanted, std::string what);
+
 /// The toolchain and the installation, then the project at or above `start` if there is one.
 std::vector<Finding> check_up(const InstallPaths& install, const std::filesystem::path& start);
 

@@ -169,15 +169,19 @@ void ControlVerbs::ps(const Body&, ControlReply reply) {
                      {"restarts", slot.restarts},
                      {"resident_bytes", slot.heartbeat.resident_bytes},
                      {"uptime_ms", is_alive ? count_ms(now - slot.started_at) : 0},
-                     {"store", slot.heartbeat.store_blocked.empty() ? "ok" : "blocked"},
-                     {"store_reason", slot.heartbeat.store_blocked.empty() ? json::value(nullptr)
-                                                                           : json::value(slot.heartbeat.store_blocked)},
-                     {"store_blocked_ms", slot.heartbeat.store_blocked.empty()
-                                              ? json::value(nullptr)
-                                              : json::value(count_ms(slot.heartbeat.store_blocked_for))},
                      {"generation", slot.module.generation.value},
                      {"built_at", wire::format_time(slot.module.built_at)},
-                     {"last_exit", slot.last_exit.empty() ? json::value(nullptr) : json::value(slot.last_exit)}});
+                     {"last_exit", slot.last_exit.empty() ? json::value(nullptr) : json::value(slot.last_exit)},
+                     {"store", nullptr},
+                     {"store_reason", nullptr},
+                     {"store_blocked_ms", nullptr}});
+    if (!is_alive) continue;
+    json::object& node = nodes.back().as_object();
+    const wire::Heartbeat& beat = slot.heartbeat;
+    node["store"] = beat.store_blocked.empty() ? "ok" : "blocked";
+    if (beat.store_blocked.empty()) continue;
+    node["store_reason"] = beat.store_blocked;
+    node["store_blocked_ms"] = count_ms(beat.store_blocked_for);
   }
   reply.finish(
       json::object{{"nodes", std::move(nodes)},

@@ -63,9 +63,14 @@ bool tell(int fd, const json::object& what) {
   ::signal(SIGPIPE, SIG_IGN);
 
   SupervisorOptions own = options;
-  own.on_log = {};
+  bool is_ready = false;
+  own.on_log = [starter, &is_ready](const wire::LogLine& line) {
+    if (!is_ready && line.level >= wire::LogLevel::warn && line.level <= wire::LogLevel::error)
+      tell(starter, {{"log", wire::format_log_line(line)}, {"source", line.source}});
+  };
   own.on_event = {};
-  own.on_ready = [starter](const FabricReady& ready) {
+  own.on_ready = [starter, &is_ready](const FabricReady& ready) {
+    is_ready = true;
     // Who started it has given up (Ctrl-C) before it was ready: then nobody knows that it runs, and it stops.
     if (!tell(starter, {{"ready", to_json(ready)}})) ::raise(SIGTERM);
   };
@@ -92,6 +97,11 @@ void hear(std::string_view line, const SupervisorOptions& options, Heard& heard)
   } else if (const auto* error = message.if_contains("error")) {
     if (options.on_error)
       options.on_error({text_of(error->at("message")), text_of(error->at("hint")), text_of(error->at("log"))});
+  } else if (const auto* line = message.if_contains("log")) {
+    std::string text = text_of(*line);
+    while (text.ends_with('\n')) text.pop_back();
+    if (options.on_log)
+      options.on_log(wire::parse_log_line(text_of(message.at("source")), text, std::chrono::system_clock::now()));
   } else if (const auto* code = message.if_contains("exit")) {
     heard.exit_code = code->to_number<int>();
   }

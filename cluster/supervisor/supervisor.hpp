@@ -94,8 +94,9 @@ inline constexpr int kExitInterrupted = 130;  // a second SIGINT or SIGTERM cut 
 [[nodiscard]] int run_supervisor(const SupervisorOptions& options);
 
 /// Runs the fabric in a process of its own, with a session of its own, that outlives the caller and its terminal; waits
-/// until the fabric is ready or has failed. Callbacks other than on_ready and on_error are not used. Returns kExitOk
-/// once the fabric is ready (with AfterSetup::exit: what run_supervisor would). Call it before the process has threads.
+/// until the fabric is ready or has failed. Until then on_log hears of warnings and errors; on_event is not used.
+/// Returns kExitOk once the fabric is ready (with AfterSetup::exit: what run_supervisor would). Call it before the
+/// process has threads.
 [[nodiscard]] int run_supervisor_detached(const SupervisorOptions& options);
 
 }  // namespace epic::cluster

@@ -329,6 +329,7 @@ class Kernel {
 
   // kernel_outside.cpp
   [[nodiscard]] CallView view_of(const Record& record, const char* running) const;
+  [[nodiscard]] std::string_view describe_queue(const Record& record) const;
   [[nodiscard]] std::string describe_lock(const Record& record) const;
 
   // kernel_trail.cpp

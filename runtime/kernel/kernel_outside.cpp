@@ -126,9 +126,15 @@ CallView Kernel::view_of(const Record& record, const char* running) const {
       view.state = "running, its caller has gone";
       break;
     default:
-      view.state = record.activation == nullptr && record.method != nullptr ? "waiting to leave this node" : "queued";
+      view.state = describe_queue(record);
   }
   return view;
+}
+
+std::string_view Kernel::describe_queue(const Record& record) const {
+  if (record.activation != nullptr || record.method == nullptr) return "queued";
+  const bool is_held = !gate_.is_open(CommitNumber{record.observed});
+  return is_held ? "waiting for the store before it leaves this node" : "waiting for its shard to find an owner";
 }
 
 /// "waiting for the lock of Account/7, held by transfer 1.2.55".

@@ -35,10 +35,10 @@ inline constexpr std::size_t kTrailLivesMax = 8'192;             // entries of t
 inline constexpr std::size_t kTrailSavesMax = 4'096;
 inline constexpr std::size_t kTrailBytesMax = 2u << 20;  // … and of each of its two rings
 inline constexpr std::size_t kTrailWhyBytesMax = 1'024;
-inline constexpr std::chrono::nanoseconds kSavesWindow = 2s;       // saves of one activation within it are one entry
-inline constexpr std::chrono::nanoseconds kSlowToStop = 1s;        // then the trail says what keeps an activation
-inline constexpr std::size_t kStopsWatchedMax = 4'096;             // that are waited for so, at once
-inline constexpr std::size_t kCallViewsMax = 10'000;               // calls in flight that are described; the oldest
+inline constexpr std::chrono::nanoseconds kSavesWindow = 2s;  // saves of one activation within it are one entry
+inline constexpr std::chrono::nanoseconds kSlowToStop = 1s;   // then the trail says what keeps an activation
+inline constexpr std::size_t kStopsWatchedMax = 4'096;        // that are waited for so, at once
+inline constexpr std::size_t kCallViewsMax = 2'000;           // calls in flight that are described at once; the oldest
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 
 }  // namespace epic::kernel::limits

@@ -101,12 +101,13 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   const auto blank = is_blank(*connection);
   if (!blank) return std::unexpected(blank.error());
   if (*blank && !may_create) return std::unexpected(no_store(path));
-  if (connection->is_read_only()) {
+  if (connection->is_read_only()) {  // SQLite does not say why
+    const int system_error = ::access(path.c_str(), W_OK) == 0 ? EACCES : errno;
     return std::unexpected(
         StoreError{StoreErrorCode::io,
-                   fmt::format("the store '{}' cannot be written by this user. Give it back to the one who runs the "
-                               "fabric (`ls -l` shows its owner).",
-                               path.string())});
+                   fmt::format("the store '{}' cannot be written: {}. It must be writable by the user who runs the "
+                               "fabric (`ls -l` shows its owner, `lsattr` whether it is locked).",
+                               path.string(), std::generic_category().message(system_error))});
   }
   if (*blank) {
     if (auto set = connection->run(kCreateSettings, "set its page size"); !set) return std::unexpected(set.error());

@@ -12,6 +12,7 @@
 #include "epic/values.hpp"
 #include "reflect/schema_of.hpp"
 #include "storage/sqlite_store.hpp"
+#include "support/small_file_system.hpp"
 
 using epic::cli_test::Transcript;
 namespace fs = std::filesystem;
@@ -149,6 +150,28 @@ TEST_CASE("stored: a store that is garbage is refused with its path, and doctor 
   CHECK(store->at("state") == "broken");
   CHECK(store->at("mend").is_string());
   transcript.check();
+}
+
+TEST_CASE("stored: a store that cannot be written is found by doctor, with its mend", "[cli]") {
+  Transcript transcript("unused");
+  std::filesystem::create_directories(transcript.directory() / ".epic");
+  const epic::test::SmallFileSystem disk(transcript.directory() / ".epic", "1m");
+  if (!disk.is_mounted()) {
+    WARN("skipped: this user may not mount a small file system");
+    return;
+  }
+  make_project(transcript);
+  const auto find_store = [&] {
+    const auto findings = boost::json::parse(transcript.run_quietly({"doctor", "-o", "json"}).out).as_array();
+    const auto found =
+        std::ranges::find_if(findings, [](const auto& finding) { return finding.at("what") == "store file"; });
+    REQUIRE(found != findings.end());
+    return found->as_object();
+  };
+  CHECK(find_store().at("state") == "ok");
+  REQUIRE(disk.make_read_only());
+  CHECK(find_store().at("state") == "broken");
+  CHECK(find_store().at("mend").as_string().find("remount,rw") != std::string::npos);
 }
 
 TEST_CASE("stored: logs of the last run are read from its files, in the order of their times", "[cli]") {

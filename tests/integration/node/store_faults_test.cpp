@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -117,6 +119,38 @@ TEST_CASE("store faults: a node that is killed while the disk is full loses noth
   const auto found = fabric.call("Counter/a", "get").at("result").to_number<std::int64_t>();
   CHECK(found >= acknowledged);
   CHECK(found <= acknowledged + 1);
+}
+
+TEST_CASE("store faults: who starts a fabric detached over a full disk hears what it waits for", "[node]") {
+  const Cramped cramped;
+  if (!cramped.disk->is_mounted()) return;
+  {
+    Supervised fabric{cramped.project, "unused", cramped.nodes(1)};
+    fabric.wait_for("ready 1 nodes");
+    fabric.signal(SIGKILL);  // leaves the store's log, so that the next one can open it without new space
+    CHECK(fabric.wait_for_end() == 128 + SIGKILL);
+  }
+  cramped.project.wait_until_nothing_is_left();
+  cramped.disk->fill();
+  const pid_t starter = ::fork();
+  REQUIRE(starter >= 0);
+  if (starter == 0) {
+    epic::cluster::SupervisorOptions options = epic::test::fake_options(cramped.project, "unused");
+    cramped.nodes(1)(options);
+    bool has_heard = false;
+    options.on_log = [&](const epic::wire::LogLine& line) {
+      if (line.message.find("disk is full") != std::string::npos && !std::exchange(has_heard, true))
+        cramped.disk->make_room();
+    };
+    ::_exit(epic::cluster::run_supervisor_detached(options) == epic::cluster::kExitOk && has_heard ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(starter, &status, 0) == starter);
+  CHECK(WEXITSTATUS(status) == 0);
+  auto client = epic::cluster::ControlClient::connect(cramped.project.path() / ".epic" / "control.sock");
+  REQUIRE(client.has_value());
+  CHECK(client->stream("stop", json::object{}, [](const auto&) { return true; }).has_value());
+  cramped.project.wait_until_nothing_is_left();
 }
 
 TEST_CASE("store faults: an error of the disk on commit ends the node, which comes back with what was saved",

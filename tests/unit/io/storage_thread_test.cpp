@@ -139,6 +139,18 @@ TEST_CASE("storage thread: a full disk is told, and the same batch is tried agai
   f.wait_for<StorageThread::Loaded>();
   CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{1});
   CHECK(f.store->tries == 3);
+  f.wait_for<StorageThread::Unblocked>();
+}
+
+TEST_CASE("storage thread: however long a disk was full, it is tried again twice a second", "[io]") {
+  Fixture f(std::vector(8, StoreErrorCode::full));
+  f.take_all();
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  while (f.store->tries < 6) f.wait_for<StorageThread::Blocked>();
+  const auto begin = std::chrono::steady_clock::now();
+  f.wait_for<StorageThread::Committed>();
+  CHECK(std::chrono::steady_clock::now() - begin < 4s);  // three tries; delays that double go on to eleven
 }
 
 TEST_CASE("storage thread: batches that come before the store's turn are one transaction, answered once", "[io]") {

@@ -54,6 +54,26 @@ TEST_CASE("blocked store: a call whose change cannot be saved learns at its dead
   CHECK_THAT(*end, Catch::Contains(kReason) && Catch::Contains("has run") && Catch::Contains("Counter/" + f.key));
 }
 
+TEST_CASE("blocked store: a call that waits for the disk before it leaves says so at its deadline", "[kernel]") {
+  Fixture f;
+  std::string caller = "c";
+  while (f.fabric.owner_of("Caller/" + caller) != 1) caller += "c";
+  std::string there = "d";
+  while (f.fabric.owner_of("Counter/" + there) != 2) there += "d";
+  auto end = std::make_shared<std::string>();
+  f.fabric.start_call<std::string>(1, Ref<Caller>(caller)->impatient(Ref<Counter>(there)),
+                                   [end](detail::ResultRecord<std::string>& record) { *end = record.take(); });
+  f.fabric.run_for(1ms);
+  const auto waiting = f.fabric.kernel(1).calls("Counter/" + there);
+  REQUIRE(waiting.size() == 1);
+  CHECK(waiting[0].state == "waiting for the store before it leaves this node");
+  f.fabric.kernel(1).on_store_blocked(kReason);
+  f.fabric.run_for(500ms);
+  f.fabric.hold_commits(false);  // lets the caller's own answer out
+  f.fabric.run_for(100ms);
+  CHECK_THAT(*end, Catch::Contains("it has not started") && Catch::Contains(kReason));
+}
+
 TEST_CASE("blocked store: the result goes out when there is room again before the deadline", "[kernel]") {
   Fixture f;
   const auto end = f.start_add(2);
