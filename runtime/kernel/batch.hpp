@@ -41,8 +41,8 @@ struct Batch {
   std::vector<Write> writes;
 };
 
-/// Makes one transaction of two: `next` was made later, so its state of an entity takes the place of the older one. False,
-/// and both are as they were, when they were made under different epochs of a shard.
+/// Makes one transaction of two: `next` was made later, so its state of an entity takes the place of the older one.
+/// False, and both are as they were, when they were made under different epochs of a shard.
 [[nodiscard]] bool try_append(Batch& batch, Batch& next);
 
 /// The saved state of an entity, with the schema that it was written with.

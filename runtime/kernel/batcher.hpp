@@ -1,10 +1,10 @@
 #pragma once
 // Batcher: who is dirty, and the number of the batch that is forming.
 //
-// A turn of a non-const method makes its entity dirty. At the end of a tick the dirty ones are encoded once each, however
-// often they changed, and leave as one batch: a cut between turns. Batches that leave before the store has had its turn
-// to write become one transaction there. Once it writes, the next batch forms until it is done, so a slow disk makes
-// larger batches, not more of them.
+// A turn of a non-const method makes its entity dirty. At the end of a tick the dirty ones are encoded once each,
+// however often they changed, and leave as one batch: a cut between turns. Batches that leave before the store has had
+// its turn to write become one transaction there. Once it writes, the next batch forms until it is done, so a slow disk
+// makes larger batches, not more of them.
 //
 // Not here: encoding, and who waits for which number (kernel_state.cpp).
 

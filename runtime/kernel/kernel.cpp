@@ -76,6 +76,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   if (retry_parked_ns_ && *retry_parked_ns_ <= now_ns_) unblock_all();
   if (!blocked_.empty() && now_ns_ >= next_held_check_ns_) expire_held();
   if (!stops_watched_.empty() && stops_watched_.front().first <= now_ns_) tell_slow_stops();
+  if (!replacements_.empty()) call_off_replacements();
   if (now_ns_ >= next_collect_ns_) collect();
 }
 
@@ -120,6 +121,7 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   if (retry_parked_ns_) consider(*retry_parked_ns_);
   if (!blocked_.empty()) consider(next_held_check_ns_);
   if (!stops_watched_.empty()) consider(stops_watched_.front().first);
+  if (!replacements_.empty()) consider(replacements_.begin()->first);
   if (activations_.size() > 0) consider(next_collect_ns_);
   return next;
 }

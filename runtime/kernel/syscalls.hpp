@@ -32,8 +32,9 @@ class Syscalls {
   virtual void send(const PeerAddress& to, Message message) = 0;
   /// Read an entity's snapshot; answered by on_loaded.
   virtual void load(ActivationId activation, std::string_view type, std::string_view key) = 0;
-  /// Make a batch durable; answered by on_committed. Several may wait for the store's turn; they are committed in order,
-  /// as one transaction if that can be (try_append), with on_store_writing when it begins and one answer for all.
+  /// Make a batch durable; answered by on_committed. Several may wait for the store's turn; they are committed in
+  /// order, as one transaction if that can be (try_append), with on_store_writing when it begins and one answer for
+  /// all.
   virtual void commit(Batch batch) = 0;
   /// Raise the epochs of shards that coordination has given to this node; answered by on_taken.
   virtual void take(std::vector<ShardId> shards) = 0;
