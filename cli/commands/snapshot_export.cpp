@@ -202,7 +202,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (writer.written() == 0 && !only.key.empty()) return fail(fabric ? unknown_entity(only) : unsaved_entity(only));
   if (file)
     if (auto kept = file->keep(); !kept) return std::unexpected(std::move(kept.error()));
-  console.note(fmt::format("Exported {} entities{}: {}", writer.written(),
+  console.note(fmt::format("Exported {}{}: {}", count_of(writer.written(), "entity", "entities"),
                            file ? fmt::format(" to {}", *arguments.value("output")) : "", result->of));
   if (result->damaged == 0) return ExitCode::ok;
   return fail({.what = fmt::format("{} snapshots could not be read and are not in the export", result->damaged),

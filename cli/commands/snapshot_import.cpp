@@ -9,6 +9,7 @@
 #include "cli/fabric/import_run.hpp"
 #include "cli/fabric/snapshot_file.hpp"
 #include "cli/output/confirm.hpp"
+#include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
 
 namespace epic::cli {
@@ -72,10 +73,8 @@ void print_counts(Console& console, const ImportRun& run) {
     table.add({{"type", type}, {"new", counts.added}, {"changed", counts.changed}, {"equal", counts.equal}});
   table.finish();
   if (run.ignored_fields() > 0)
-    console.note(
-        fmt::format("{} fields are passed over: they were written with another schema, and today's classes do "
-                    "not have them",
-                    run.ignored_fields()));
+    console.note(fmt::format("{} passed over: written with another schema, and unknown to today's classes",
+                             count_of(run.ignored_fields(), "field is", "fields are")));
 }
 
 Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, ImportTarget& target,
@@ -90,9 +89,11 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
     return fail(std::move(failure));
   }
   const std::uint64_t written = run.total().done + run.total().added + run.total().changed;
-  console.note(fmt::format("Imported {} entities; {} were equal", written, run.total().equal));
+  console.note(fmt::format("Imported {}; {} equal", count_of(written, "entity", "entities"),
+                           count_of(run.total().equal, "was", "were")));
   if (run.problem_count() == 0) return ExitCode::ok;
-  Failure failure = failure_of(run, fmt::format("{} entities were not imported", run.problem_count()));
+  Failure failure =
+      failure_of(run, fmt::format("{} not imported", count_of(run.problem_count(), "entity was", "entities were")));
   failure.help.emplace_back("import again: what has been written by now is found equal then");
   return fail(std::move(failure));
 }
@@ -118,8 +119,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   progress.finish();
   if (!checked) return std::unexpected(std::move(checked.error()));
   if (check.problem_count() > 0)
-    return fail(
-        failure_of(check, fmt::format("{} lines cannot be imported, so nothing was changed", check.problem_count())));
+    return fail(failure_of(check, fmt::format("{} cannot be imported, so nothing was changed",
+                                              count_of(check.problem_count(), "line", "lines"))));
   const ImportCounts total = check.total();
   const std::uint64_t rows = total.added + total.changed + total.equal;
   if (rows == 0)

@@ -156,7 +156,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto target = ImportTarget::open_for_removal(*project);
   if (!target) return std::unexpected(std::move(target.error()));
   if (auto agreed =
-          confirm(console, arguments, fmt::format("Remove {} saved states from {}", count, (*target)->words()));
+          confirm(console, arguments,
+                  fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), (*target)->words()));
       !agreed)
     return std::unexpected(std::move(agreed.error()));
   return remove(console, *store, *wanted, **target, count);

@@ -9,6 +9,7 @@
 #include "cli/context.hpp"
 #include "cli/fabric/import_run.hpp"
 #include "cli/output/confirm.hpp"
+#include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
 
 namespace epic::cli {
@@ -79,14 +80,15 @@ Outcome run(Context& context, const Arguments& arguments) {
     return ExitCode::ok;
   }
   if (auto agreed =
-          confirm(console, arguments, fmt::format("Remove {} saved states from {}", count, (*target)->words()));
+          confirm(console, arguments,
+                  fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), (*target)->words()));
       !agreed)
     return std::unexpected(std::move(agreed.error()));
   const auto done = pass(**target, ImportMode::apply, names, progress);
   if (!done) return std::unexpected(done.error());
   if (done->problem_count() > 0)
     return fail(failure_of(*done, fmt::format("{} could not be removed", done->problem_count())));
-  console.note(fmt::format("Removed {}; they start anew with their next call", count));
+  console.note(fmt::format("Removed {}, to start anew with the next call", count_of(count, "entity", "entities")));
   return ExitCode::ok;
 }
 

@@ -32,6 +32,10 @@ std::string human_duration(milliseconds duration) {
 
 std::string human_age(milliseconds age) { return age < 1s ? "just now" : human_duration(age) + " ago"; }
 
+std::string count_of(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", count, count == 1 ? one : many);
+}
+
 std::optional<milliseconds> parse_duration(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

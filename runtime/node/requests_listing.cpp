@@ -9,7 +9,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <map>
-#include <set>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "codec/snapshot_json.hpp"
@@ -30,6 +31,7 @@ std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 /// What the driver's thread hands to the one that lists.
 struct Listing {
   struct Live {
+    std::string name;
     kernel::ShardId shard;
     kernel::Version version;
     std::size_t bytes;
@@ -41,8 +43,8 @@ struct Listing {
   std::string node;
   std::int64_t wall_ns;
   bool live_only;
-  std::map<std::string, Live> live = {};  // by name
-  std::vector<bool> ours = {};            // by shard
+  std::vector<Live> live = {};
+  std::vector<bool> ours = {};  // by shard
   std::function<void(const std::string&)> warn = {};
 };
 
@@ -54,9 +56,12 @@ bool send_one(Listing& listing, AnswerStream& stream, const json::object& entity
 }
 
 void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream) {
-  for (const auto& [name, live] : listing.live)
+  std::ranges::sort(listing.live, {}, &Listing::Live::name);
+  std::unordered_set<std::string_view> live_names;
+  for (const Listing::Live& live : listing.live) {
+    live_names.insert(live.name);
     if (!send_one(listing, stream,
-                  {{"entity", name},
+                  {{"entity", live.name},
                    {"state", "live"},
                    {"node", listing.node},
                    {"shard", live.shard.value},
@@ -65,13 +70,14 @@ void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream)
                    {"age_ms", live.idle_ms},
                    {"calls", live.calls}}))
       return stream.finish();
+  }
   if (listing.live_only || listing.left == 0) return stream.finish();
   const auto listed = store.list(
       listing.filter,
       [&](const storage::Snapshot& snapshot) {
         const std::string name = fmt::format("{}/{}", snapshot.type, snapshot.key);
         const bool is_ours = snapshot.shard.value < listing.ours.size() && listing.ours[snapshot.shard.value];
-        if (!is_ours || listing.live.contains(name)) return storage::Visit::go_on;
+        if (!is_ours || live_names.contains(name)) return storage::Visit::go_on;
         const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
         const bool is_wanted = send_one(listing, stream,
                                         {{"entity", name},
@@ -106,7 +112,7 @@ struct Export {
   kernel::CommitNumber cut;
   std::vector<bool> ours = {};  // by shard
   std::map<Name, Unsaved> unsaved = {};
-  std::set<Name> live = {};                             // and equal to what is stored
+  std::vector<std::string> live = {};                   // whole names; equal to what is stored
   std::map<std::string, reflect::Schema> schemas = {};  // of types with unsaved changes
   std::unique_ptr<storage::Store> store = {};           // at one moment
 };
@@ -122,7 +128,11 @@ codec::SnapshotReaders::FindText find_text_in(storage::Store& store) {
 class Exporter {
  public:
   Exporter(Export& what, AnswerStream& stream)
-      : what_(what), stream_(stream), readers_(find_text_in(*what.store)), next_(what.unsaved.begin()) {}
+      : what_(what),
+        stream_(stream),
+        readers_(find_text_in(*what.store)),
+        live_(what.live.begin(), what.live.end()),
+        next_(what.unsaved.begin()) {}
 
   void run() {
     json::array shards;
@@ -164,7 +174,7 @@ class Exporter {
                 {"schema", hex(snapshot.schema)},
                 {"saved_at", wire::format_time(snapshot.saved_at)},
                 {"state", std::move(*state)},
-                {"live", what_.live.contains(name)},
+                {"live", live_.contains(name.first + "/" + name.second)},
                 {"unsaved", false}});
     return more();
   }
@@ -204,6 +214,7 @@ class Exporter {
   Export& what_;
   AnswerStream& stream_;
   codec::SnapshotReaders readers_;
+  std::unordered_set<std::string_view> live_;
   std::map<Export::Name, Export::Unsaved>::const_iterator next_;
   std::uint64_t sent_ = 0;
   bool is_wanted_ = true;
@@ -249,12 +260,12 @@ void Requests::ls(std::uint64_t id, const Body& body) {
     if (activation == nullptr || activation->entity == nullptr) continue;
     if (!listing->filter.type.empty() && activation->type->info->type_name != listing->filter.type) continue;
     if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
-    listing->live.emplace(activation->name->text,
-                          Listing::Live{.shard = activation->shard,
-                                        .version = activation->version,
-                                        .bytes = activation->state_bytes,
-                                        .idle_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
-                                        .calls = activation->calls_count});
+    listing->live.push_back({.name = activation->name->text,
+                             .shard = activation->shard,
+                             .version = activation->version,
+                             .bytes = activation->state_bytes,
+                             .idle_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
+                             .calls = activation->calls_count});
   }
   listing->ours = list_ours();
   listing->warn = [this](const std::string& message) {
@@ -286,11 +297,11 @@ void Requests::export_states(std::uint64_t id, const Body& body) {
     const reflect::EntityInfo& info = *activation->type->info;
     if (!what->filter.type.empty() && info.type_name != what->filter.type) continue;
     if (!what->key.empty() && activation->name->key() != what->key) continue;
-    Export::Name name{std::string(info.type_name), std::string(activation->name->key())};
     if (!kernel.is_unsaved(*activation)) {
-      what->live.insert(std::move(name));
+      what->live.push_back(activation->name->text);
       continue;
     }
+    Export::Name name{std::string(info.type_name), std::string(activation->name->key())};
     Export::Unsaved unsaved{.version = activation->version,
                             .bytes = {},
                             .problem = {},

@@ -241,7 +241,7 @@ TEST_CASE("stored: on a terminal, what changes something asks, and takes anythin
   Transcript transcript("unused");
   make_project(transcript);
   const std::string said = transcript.run_on_terminal({"snapshot", "rm", "Player/Bob"}, "n\n");
-  CHECK(said.find("Remove 1 saved states from the store (no fabric runs)? [y/N]") != std::string::npos);
+  CHECK(said.find("Remove 1 saved state from the store (no fabric runs)? [y/N]") != std::string::npos);
   CHECK(said.find("nothing was changed") != std::string::npos);
   CHECK(transcript.run_on_terminal({"snapshot", "rm", "Player/Bob"}, "y\n").find("Removed 1") != std::string::npos);
 }
