@@ -165,8 +165,8 @@ std::expected<boost::json::value, ControlError> ControlClient::request(std::stri
   return value;
 }
 
-std::expected<void, ControlError> ControlClient::stream(std::string_view verb, boost::json::value body,
-                                                        const std::function<bool(const boost::json::value&)>& on_part) {
+std::expected<void, ControlError> ControlClient::stream_text(std::string_view verb, boost::json::value body,
+                                                             const std::function<bool(std::string_view)>& on_part) {
   constexpr auto kForever = std::chrono::hours(24 * 365);
   const auto deadline = Clock::now() + kForever;
   const std::uint64_t id = ++connection_->last_id;
@@ -176,16 +176,24 @@ std::expected<void, ControlError> ControlClient::stream(std::string_view verb, b
     auto answer = connection_->receive(id, deadline);
     if (!answer) return std::unexpected(std::move(answer).error());
     if (answer->status != ControlStatus::ok) return std::unexpected(error_from(*answer));
-    if (!answer->body.empty()) {
-      boost::system::error_code malformed;
-      const auto part = boost::json::parse(answer->body, malformed);
-      if (malformed)
-        return std::unexpected(
-            unreachable(fmt::format("{} answered '{}' with something that is no JSON.", connection_->path, verb)));
-      if (!on_part(part)) return {};
-    }
+    if (!answer->body.empty() && !on_part(answer->body)) return {};
     if (answer->last) return {};
   }
+}
+
+std::expected<void, ControlError> ControlClient::stream(std::string_view verb, boost::json::value body,
+                                                        const std::function<bool(const boost::json::value&)>& on_part) {
+  bool is_malformed = false;
+  auto done = stream_text(verb, std::move(body), [&](std::string_view text) {
+    boost::system::error_code malformed;
+    const auto part = boost::json::parse(text, malformed);
+    is_malformed = malformed.failed();
+    return !is_malformed && on_part(part);
+  });
+  if (is_malformed)
+    return std::unexpected(
+        unreachable(fmt::format("{} answered '{}' with something that is no JSON.", connection_->path, verb)));
+  return done;
 }
 
 }  // namespace epic::cluster

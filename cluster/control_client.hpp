@@ -42,6 +42,9 @@ class ControlClient {
   std::expected<boost::json::value, ControlError> request(
       std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40));
 
+  /// As stream(), with the text of each part as it came: numbers to their last digit, nested as deeply as they are.
+  std::expected<void, ControlError> stream_text(std::string_view verb, boost::json::value body,
+                                                const std::function<bool(std::string_view)>& on_part);
   /// Sends and hands each part to `on_part` as it comes, until the end, an error, or `on_part` returns false.
   std::expected<void, ControlError> stream(std::string_view verb, boost::json::value body,
                                            const std::function<bool(const boost::json::value&)>& on_part);

@@ -9,6 +9,7 @@
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
+#include "cli/output/progress.hpp"
 #include "cli/output/table.hpp"
 
 namespace epic::cli {
@@ -48,15 +49,26 @@ struct Wanted {
   bool only_live;
 };
 
-Outcome list_live(Context& context, LiveFabric& fabric, const Wanted& wanted) {
+// A bar is worth counting for only where rows do not show how far it is.
+std::uint64_t count_for_progress(const Console& console, const ProjectPaths& paths, const std::string& type) {
+  if (console.is_terminal(Stream::out) || !console.is_terminal(Stream::err)) return 0;
+  auto store = StoredFabric::open(paths);
+  const auto totals = store ? store->totals(type) : std::unexpected(store.error());
+  return totals ? totals->entities : 0;
+}
+
+Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& paths, const Wanted& wanted) {
   boost::json::object body{
       {"type", wanted.name.type}, {"prefix", wanted.name.key}, {"source", wanted.only_live ? "live" : "all"}};
   if (wanted.limit < INT64_MAX) body["limit"] = wanted.limit;
   Table table(context.console(), kColumns);
+  Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   auto done = fabric.stream("ls", std::move(body), [&](const boost::json::object& row) {
     table.add(row);
+    progress.step();
     return true;
   });
+  progress.finish();
   if (!done && (done.error().code != ExitCode::not_found || wanted.name.type.empty()))
     return std::unexpected(std::move(done.error()));
   table.finish();
@@ -75,18 +87,21 @@ Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& w
     return fail(unknown_type(wanted.name.type, *types));
   context.console().note("The fabric is down; this is what is stored.");
   Table table(context.console(), kColumns);
+  Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   bool is_damaged = false;
   auto listed = store->list(
       {.type = wanted.name.type, .key_prefix = wanted.name.key, .limit = static_cast<std::uint64_t>(wanted.limit)},
       Detail::summary,
       [&](boost::json::object row) {
         table.add(std::move(row));
+        progress.step();
         return true;
       },
       [&](const std::string& damage) {
         is_damaged = true;
         context.console().warn(damage);
       });
+  progress.finish();
   if (!listed) return std::unexpected(std::move(listed.error()));
   table.finish();
   return is_damaged ? ExitCode::failed : ExitCode::ok;
@@ -105,7 +120,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::find(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (*fabric) return list_live(context, **fabric, wanted);
+  if (*fabric) return list_live(context, **fabric, *paths, wanted);
   if (wanted.only_live) return fail(no_fabric_failure(*paths));
   return list_stored(context, *paths, wanted);
 }

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
+#include "cli/fabric/live_export.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/atomic_file.hpp"
@@ -24,6 +26,7 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
+    {.name = "live", .summary = "What the running fabric holds, unsaved changes included"},
     {.name = "output",
      .value = "FILE",
      .summary = "Write to this file, which appears when it is whole, in place of an older one",
@@ -32,8 +35,8 @@ constexpr OptionSpec kOptions[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "some snapshots cannot be read, or the file cannot be written"},
-    {ExitCode::not_found, "nothing has been saved, or nothing of this type or name"},
+    {ExitCode::failed, "some snapshots cannot be read, the file cannot be written, or a node ended meanwhile"},
+    {ExitCode::not_found, "nothing has been saved, or nothing of this type or name; with --live, no fabric runs"},
 };
 
 // Where the text goes: a file, or stdout.
@@ -51,33 +54,64 @@ class Sink {
   AtomicFile* file_;  // null: stdout
 };
 
-struct Export {
-  std::uint64_t written = 0;
-  std::uint64_t damaged = 0;
+// One JSON document, or a line an entity.
+class Writer {
+ public:
+  Writer(Console& console, const Project& project, Sink sink)
+      : is_document_(console.format() != Format::jsonl), project_(project), sink_(sink) {}
+
+  void begin(std::string_view cut_of) {
+    if (!is_document_) return;
+    std::string head =
+        boost::json::serialize(boost::json::object{{"format", "epic-snapshots-1"},
+                                                   {"project", project_.manifest.name},
+                                                   {"epic", EPIC_VERSION},
+                                                   {"exported_at", to_rfc3339(std::chrono::system_clock::now())},
+                                                   {"cut_of", cut_of}});
+    head.pop_back();
+    sink_.line(head + ",\"snapshots\":[");
+  }
+  void row(std::string_view text) {
+    if (is_document_ && written_ > 0)
+      sink_.line(fmt::format(",{}", text));
+    else
+      sink_.line(text);
+    ++written_;
+  }
+  /// `cuts`: of a live export, which are all known only when it ends.
+  void end(const std::vector<NodeCut>& cuts) {
+    if (!is_document_) return;
+    boost::json::array nodes;
+    for (const NodeCut& cut : cuts) nodes.emplace_back(boost::json::object{{"node", cut.node}, {"commit", cut.commit}});
+    sink_.line(nodes.empty() ? "]}" : fmt::format("],\"cuts\":{}}}", boost::json::serialize(nodes)));
+  }
+  [[nodiscard]] std::uint64_t written() const { return written_; }
+
+ private:
+  bool is_document_;
+  const Project& project_;
+  Sink sink_;
+  std::uint64_t written_ = 0;
 };
 
-// One JSON document, or a line an entity. `only` is a whole type, one entity, or everything.
-Result<Export> write_export(Context& context, StoredFabric& store, const Project& project, const EntityName& only,
-                            Sink sink) {
-  Console& console = context.console();
-  const bool lines = console.format() == Format::jsonl;
-  const auto totals = store.totals(only.type);
-  if (!totals) return std::unexpected(totals.error());
-  Progress progress(console, only.key.empty() ? totals->entities : 1);
-  Export result;
-  if (!lines) {
-    const boost::json::object head{{"format", "epic-snapshots-1"},
-                                   {"project", project.manifest.name},
-                                   {"epic", EPIC_VERSION},
-                                   {"exported_at", to_rfc3339(std::chrono::system_clock::now())}};
-    std::string text = boost::json::serialize(head);
-    text.pop_back();
-    sink.line(text + ",\"snapshots\":[");
+struct Exported {
+  std::uint64_t damaged = 0;
+  std::string of;  // what it is a cut of
+};
+
+Result<Exported> export_store(Console& console, StoredFabric& store, const EntityName& only, Writer& writer) {
+  std::uint64_t total = 0;
+  if (console.is_terminal(Stream::err)) {
+    const auto totals = store.totals(only.type);
+    if (!totals) return std::unexpected(totals.error());
+    total = totals->entities;
   }
-  const auto visit = [&](boost::json::object row) {
+  Progress progress(console, total);
+  Exported result{.damaged = 0, .of = std::string(kStoredCutWords)};
+  writer.begin(result.of);
+  const auto visit = [&](const boost::json::object& row) {
     if (!only.key.empty() && row.at("entity").as_string() != only.text()) return true;  // the filter is by prefix
-    sink.line((lines || result.written == 0 ? "" : ",") + boost::json::serialize(row));
-    ++result.written;
+    writer.row(boost::json::serialize(row));
     progress.step();
     return true;
   };
@@ -88,8 +122,46 @@ Result<Export> write_export(Context& context, StoredFabric& store, const Project
       });
   progress.finish();
   if (!listed) return std::unexpected(std::move(listed.error()));
-  if (!lines) sink.line("]}");
+  writer.end({});
   return result;
+}
+
+Result<Exported> export_fabric(Console& console, LiveFabric& fabric, const ProjectPaths& paths, const EntityName& only,
+                               Writer& writer) {
+  std::uint64_t total = 0;
+  if (console.is_terminal(Stream::err))
+    if (auto store = StoredFabric::open(paths))
+      if (const auto totals = store->totals(only.type)) total = totals->entities;
+  Progress progress(console, total);
+  Exported result;
+  writer.begin(kLiveCutWords);
+  const auto cuts = export_live(
+      fabric, only,
+      [&](std::string_view row) {
+        writer.row(row);
+        progress.step();
+      },
+      [&](const std::string& damage) {
+        ++result.damaged;
+        console.warn(damage);
+      });
+  progress.finish();
+  if (!cuts) return std::unexpected(cuts.error());
+  writer.end(*cuts);
+  result.of = fmt::format("{}, {}", kLiveCutWords, cut_text(*cuts));
+  return result;
+}
+
+// As it is now, for as long as the export takes. A failure when there is nothing of what is wanted.
+Result<StoredFabric> open_store(const ProjectPaths& paths, const EntityName& only) {
+  auto store = StoredFabric::open_with(paths, only.type);
+  if (!store) return store;
+  if (auto held = store->hold_moment(); !held) return std::unexpected(std::move(held.error()));
+  if (only.key.empty()) return store;
+  const auto found = store->inspect(only);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return fail(unsaved_entity(only));
+  return store;
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -105,12 +177,16 @@ Outcome run(Context& context, const Arguments& arguments) {
   }
   const auto project = context.project(arguments);
   if (!project) return std::unexpected(project.error());
-  auto store = StoredFabric::open_with(project->paths, only.type);
-  if (!store) return std::unexpected(std::move(store.error()));
-  if (!only.key.empty()) {
-    const auto found = store->inspect(only);
-    if (!found) return std::unexpected(found.error());
-    if (!*found) return fail(unsaved_entity(only));
+  std::optional<LiveFabric> fabric;
+  std::optional<StoredFabric> store;
+  if (arguments.has("live")) {
+    auto found = LiveFabric::get(project->paths);
+    if (!found) return std::unexpected(std::move(found.error()));
+    fabric.emplace(std::move(*found));
+  } else {
+    auto opened = open_store(project->paths, only);
+    if (!opened) return std::unexpected(std::move(opened.error()));
+    store.emplace(std::move(*opened));
   }
 
   std::optional<AtomicFile> file;
@@ -119,12 +195,15 @@ Outcome run(Context& context, const Arguments& arguments) {
     if (!opened) return std::unexpected(std::move(opened.error()));
     file.emplace(std::move(*opened));
   }
-  const auto result = write_export(context, *store, *project, only, Sink(console, file ? &*file : nullptr));
+  Writer writer(console, *project, Sink(console, file ? &*file : nullptr));
+  const auto result = fabric ? export_fabric(console, *fabric, project->paths, only, writer)
+                             : export_store(console, *store, only, writer);
   if (!result) return std::unexpected(result.error());
-  if (file) {
+  if (writer.written() == 0 && !only.key.empty()) return fail(fabric ? unknown_entity(only) : unsaved_entity(only));
+  if (file)
     if (auto kept = file->keep(); !kept) return std::unexpected(std::move(kept.error()));
-    console.note(fmt::format("Exported {} entities to {}", result->written, *arguments.value("output")));
-  }
+  console.note(fmt::format("Exported {}{}: {}", count_of(writer.written(), "entity", "entities"),
+                           file ? fmt::format(" to {}", *arguments.value("output")) : "", result->of));
   if (result->damaged == 0) return ExitCode::ok;
   return fail({.what = fmt::format("{} snapshots could not be read and are not in the export", result->damaged),
                .help = {"see what else is wrong with 'epic doctor'"}});
@@ -138,10 +217,23 @@ const Command& snapshot_export_command() {
       .group = Group::state,
       .summary = "Write saved states as JSON",
       .description =
-          "Reads the store, whether the fabric runs or not. -o jsonl, which is the default, gives one line an entity; "
-          "-o json\n"
-          "one document. Each entity has its name, version, schema, the time when it was saved, and its state.",
-      .example = "epic snapshot export > arena.jsonl\nepic snapshot export Player -o json --output players.json",
+          "Reads the store, whether the fabric runs or not, as it is at one moment; while a long export goes on, what "
+          "a "
+          "fabric\n"
+          "writes stays in the store's log, which grows by as much. With --live the nodes of the running fabric export "
+          "what\n"
+          "they hold: each is caught between two of its turns, with what it has not saved yet; calls between nodes may "
+          "be "
+          "half done.\n"
+          "-o jsonl, which is the default, gives one line an entity; -o json one document. Each entity has its name, "
+          "version,\n"
+          "schema, the time when it was saved, and its state; with --live also whether it was in memory, on which "
+          "node, "
+          "whether\n"
+          "that was unsaved, and the node's newest commit (\"cut\").",
+      .example =
+          "epic snapshot export > arena.jsonl\nepic snapshot export Player -o json --output players.json\n"
+          "epic snapshot export --live --output arena.jsonl",
       .positionals = kPositionals,
       .options = kOptions,
       .exit_codes = kExitCodes,

@@ -79,6 +79,13 @@ Result<void> LiveFabric::stream(std::string_view verb, boost::json::value body,
   return {};
 }
 
+Result<void> LiveFabric::stream_text(std::string_view verb, boost::json::value body,
+                                     const std::function<bool(std::string_view)>& on_part) {
+  auto done = client_.stream_text(verb, std::move(body), on_part);
+  if (!done) return fail(failure_of(done.error()));
+  return {};
+}
+
 Catalog LiveFabric::catalog(std::chrono::milliseconds patience) {
   const auto answer = client_.request("types", boost::json::object(), patience);
   return answer ? catalog_from(*answer) : Catalog();

@@ -28,6 +28,9 @@ class LiveFabric {
                                  std::chrono::milliseconds patience = std::chrono::seconds(10));
   Result<void> stream(std::string_view verb, boost::json::value body,
                       const std::function<bool(const boost::json::object&)>& on_part);
+  /// The text of each part as it came.
+  Result<void> stream_text(std::string_view verb, boost::json::value body,
+                           const std::function<bool(std::string_view)>& on_part);
   /// Types and methods; empty if that cannot be learnt.
   Catalog catalog(std::chrono::milliseconds patience = std::chrono::seconds(5));
 

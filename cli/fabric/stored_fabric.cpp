@@ -6,7 +6,6 @@
 
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
-#include "codec/snapshot_json.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::cli {
@@ -15,26 +14,6 @@ namespace {
 using storage::Snapshot;
 using storage::StoreError;
 using storage::StoreErrorCode;
-
-// The store's sentences: the first says what is wrong, those with a command in backquotes how to mend it.
-Failure failure_of(const StoreError& error) {
-  Failure failure;
-  if (error.code == StoreErrorCode::not_found) failure.code = ExitCode::not_found;
-  std::string_view rest = error.message;
-  while (!rest.empty()) {
-    const std::size_t end = rest.find(". ");
-    std::string sentence(rest.substr(0, end));
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 2);
-    if (sentence.ends_with('.')) sentence.pop_back();
-    if (failure.what.empty())
-      failure.what = std::move(sentence);
-    else if (sentence.find('`') != std::string::npos)
-      failure.help.push_back(std::move(sentence));
-    else
-      failure.why += (failure.why.empty() ? "" : "; ") + sentence;
-  }
-  return failure;
-}
 
 std::string entity_of(const Snapshot& snapshot) { return snapshot.type + "/" + snapshot.key; }
 
@@ -63,6 +42,25 @@ boost::json::object head_of(const Snapshot& snapshot) {
 
 }  // namespace
 
+Failure failure_of(const StoreError& error) {
+  Failure failure;
+  if (error.code == StoreErrorCode::not_found) failure.code = ExitCode::not_found;
+  std::string_view rest = error.message;
+  while (!rest.empty()) {
+    const std::size_t end = rest.find(". ");
+    std::string sentence(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 2);
+    if (sentence.ends_with('.')) sentence.pop_back();
+    if (failure.what.empty())
+      failure.what = std::move(sentence);
+    else if (sentence.find('`') != std::string::npos)
+      failure.help.push_back(std::move(sentence));
+    else
+      failure.why += (failure.why.empty() ? "" : "; ") + sentence;
+  }
+  return failure;
+}
+
 std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
 
 Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
@@ -84,24 +82,29 @@ Result<StoredFabric> StoredFabric::open_with(const ProjectPaths& paths, const st
   return store;
 }
 
+StoredFabric::StoredFabric(std::unique_ptr<storage::Store> store)
+    : store_(std::move(store)),
+      readers_([from = store_.get()](reflect::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {
+        auto text = from->schema(id);
+        if (!text) return std::unexpected(text.error().message);
+        return std::move(*text);
+      }) {}
+
+Result<void> StoredFabric::hold_moment() {
+  if (auto begun = store_->begin_moment(); !begun) return fail(failure_of(begun.error()));
+  return {};
+}
+
 std::expected<const reflect::Schema*, std::string> StoredFabric::find_schema(reflect::SchemaId id) {
-  auto known = schemas_.find(id.value);
-  if (known == schemas_.end()) {
-    const auto text = store_->schema(id);
-    if (!text) return std::unexpected(text.error().message);
-    if (!*text) return std::unexpected(fmt::format("the store does not have its schema {}", schema_text(id)));
-    auto schema = reflect::Schema::parse(**text);
-    if (!schema)
-      return std::unexpected(fmt::format("its schema {} cannot be read: {}", schema_text(id), schema.error()));
-    known = schemas_.emplace(id.value, std::move(*schema)).first;
-  }
-  return &known->second;
+  const auto reader = readers_.find(id);
+  if (!reader) return std::unexpected(reader.error());
+  return &(*reader)->schema();
 }
 
 std::expected<boost::json::value, std::string> StoredFabric::state_of(const Snapshot& snapshot) {
-  const auto schema = find_schema(snapshot.schema);
-  if (!schema) return std::unexpected(schema.error());
-  auto state = codec::to_json(**schema, snapshot.bytes);
+  const auto reader = readers_.find(snapshot.schema);
+  if (!reader) return std::unexpected(reader.error());
+  auto state = (*reader)->to_json(snapshot.bytes);
   if (!state) return std::unexpected(fmt::format("{}: {}", state.error().path, state.error().what));
   return std::move(*state);
 }

@@ -15,6 +15,7 @@
 
 #include "cli/fabric/entity_name.hpp"
 #include "cli/project/project.hpp"
+#include "codec/snapshot_readers.hpp"
 #include "reflect/schema.hpp"
 #include "storage/store.hpp"
 
@@ -51,6 +52,8 @@ class StoredFabric {
   Result<void> list(const storage::ListFilter& filter, Detail detail,
                     const std::function<bool(boost::json::object)>& visit,
                     const std::function<void(std::string)>& on_damage);
+  /// What is read from here on is the store as it is now, whatever a fabric writes meanwhile.
+  Result<void> hold_moment();
   /// How much `type` has, or everything when it is empty.
   Result<StoredTotals> totals(std::string_view type);
   Result<std::vector<std::string>> types();
@@ -61,17 +64,20 @@ class StoredFabric {
   [[nodiscard]] storage::StoreIdentity identity() const { return store_->identity(); }
 
  private:
-  explicit StoredFabric(std::unique_ptr<storage::Store> store) : store_(std::move(store)) {}
+  explicit StoredFabric(std::unique_ptr<storage::Store> store);
   std::expected<boost::json::value, std::string> state_of(const storage::Snapshot& snapshot);
   Result<void> read_shards();
 
   std::unique_ptr<storage::Store> store_;
-  std::map<std::uint64_t, reflect::Schema> schemas_;
+  codec::SnapshotReaders readers_;
   std::map<std::uint16_t, std::uint64_t> epochs_;  // by shard
   bool has_epochs_ = false;
 };
 
 /// How a schema's id is spelt everywhere.
 std::string schema_text(reflect::SchemaId id);
+
+/// The store's sentences: the first says what is wrong, those with a command in backquotes how to mend it.
+Failure failure_of(const storage::StoreError& error);
 
 }  // namespace epic::cli

@@ -155,6 +155,13 @@ void Console::error(const Failure& failure) {
   talk(text);
 }
 
+void Console::ask(std::string_view question) {
+  if (progress_shown_) progress("");
+  static_cast<void>(flush());  // what the question is about
+  write(Stream::err, question);
+  std::fflush(stderr);
+}
+
 void Console::progress(std::string_view text) {
   if (!is_terminal(Stream::err) || options_.verbosity < 0) return;
   if (text.empty() && !progress_shown_) return;

@@ -62,6 +62,9 @@ class Console {
   void warn(std::string_view text);
   void error(const Failure& failure);
 
+  /// Talk that is not finished: a question, whose answer is typed behind it.
+  void ask(std::string_view question);
+
   /// Replaces the line of progress at the bottom; shown on terminals only. Empty text removes it.
   void progress(std::string_view text);
 

@@ -16,7 +16,10 @@ std::string human_duration(std::chrono::milliseconds duration);
 /// "3 min ago"; "just now" for less than a second.
 std::string human_age(std::chrono::milliseconds age);
 
-/// "250ms", "30s", "5m", "2h", as flags and epic.toml have them; empty if it is no duration.
+/// "1 entity", "2 entities".
+std::string count_of(std::uint64_t count, std::string_view one, std::string_view many);
+
+/// "250ms", "30s", "5m", "2h", "30d", as flags and epic.toml have them; empty if it is no duration.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// "4096", "64KiB", "512MiB", "2GiB"; empty if it is no size, or too large for 64 bits.

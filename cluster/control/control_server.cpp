@@ -28,6 +28,7 @@ class SessionOwner {
   virtual ~SessionOwner() = default;
   virtual void on_request(const ControlRequest& request, ControlReply reply) = 0;
   virtual void on_sent() = 0;
+  virtual void on_room() = 0;
   virtual void on_closed(class ControlSession& session) = 0;
 };
 
@@ -67,6 +68,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
 
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
   [[nodiscard]] bool is_sent() const { return sending_.empty(); }
+  [[nodiscard]] bool has_room() const { return unsent_.size() + sending_.size() < ControlServer::kRoomBytes; }
 
  private:
   void handle_frames() {
@@ -86,6 +88,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
     asio::async_write(socket_, asio::buffer(sending_), [self = shared_from_this()](error_code error, std::size_t) {
       self->sending_.clear();
       if (error) self->close();
+      if (const auto owner = self->owner_.lock(); owner && self->has_room()) owner->on_room();
       if (!self->unsent_.empty()) return self->write();
       if (const auto owner = self->owner_.lock()) owner->on_sent();
     });
@@ -128,6 +131,11 @@ bool ControlReply::is_open() const {
   return !state_->is_ended && session && session->is_open();
 }
 
+bool ControlReply::has_room() const {
+  const auto session = state_->session.lock();
+  return session && session->has_room();
+}
+
 struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<Shared> {
   Shared(asio::io_context& context, std::filesystem::path socket_path, Handler on_request)
       : acceptor(context), pause(context), path(std::move(socket_path)), handler(std::move(on_request)) {}
@@ -160,8 +168,12 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
       reply.fail(ControlStatus::failed, "The fabric is stopping.");
   }
   void on_sent() override { check_flushed(); }
+  void on_room() override {
+    if (room_watcher) room_watcher();
+  }
   void on_closed(ControlSession& session) override {
     sessions.erase(session.shared_from_this());
+    on_room();  // whoever waited for it need not
     check_flushed();
   }
 
@@ -188,6 +200,7 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
   Handler handler;  // empty once the server has stopped listening
   std::set<std::shared_ptr<ControlSession>> sessions;
   std::function<void()> on_flushed;
+  std::function<void()> room_watcher;
 };
 
 std::expected<std::unique_ptr<ControlServer>, SupervisorError> ControlServer::listen(asio::io_context& context,
@@ -215,8 +228,11 @@ std::expected<std::unique_ptr<ControlServer>, SupervisorError> ControlServer::li
 ControlServer::~ControlServer() {
   shared_->stop_listening();
   shared_->on_flushed = {};
+  shared_->room_watcher = {};
   for (const auto& session : std::exchange(shared_->sessions, {})) session->close();
 }
+
+void ControlServer::watch_room(std::function<void()> on_room) { shared_->room_watcher = std::move(on_room); }
 
 void ControlServer::stop_listening() { shared_->stop_listening(); }
 

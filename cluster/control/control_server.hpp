@@ -37,6 +37,8 @@ class ControlReply {
   void fail_with(ControlStatus status, std::string_view body) const;
   /// False when nobody listens any more: streams stop.
   [[nodiscard]] bool is_open() const;
+  /// False while the reader has much to read: a stream that can wait does.
+  [[nodiscard]] bool has_room() const;
 
   struct State;
   explicit ControlReply(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -52,12 +54,15 @@ class ControlServer {
 
   static constexpr std::size_t kConnectionsMax = 256;
   static constexpr std::size_t kUnsentBytesMax = 128u << 20;
+  static constexpr std::size_t kRoomBytes = 1u << 20;  // unsent, from here on there is no room
 
   [[nodiscard]] static std::expected<std::unique_ptr<ControlServer>, SupervisorError> listen(
       boost::asio::io_context& context, const std::filesystem::path& path, Handler handler);
   /// Closes what is open, and removes the socket.
   ~ControlServer();
 
+  /// `on_room` is called when a reader that was behind has caught up.
+  void watch_room(std::function<void()> on_room);
   /// Takes no new connections or requests; the socket file goes.
   void stop_listening();
   /// Calls `done` when everything that was answered has been sent, or cannot be.

@@ -24,7 +24,10 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::seconds kQuestionPatience{10};
-constexpr std::chrono::minutes kListPatience{10};
+/// A reader may take its time (`epic ls | less`); a node that hangs is found out by its silence.
+constexpr std::chrono::hours kListPatience{24};
+/// Waits for calls that run, for the disk, and for a shard that moves.
+constexpr std::chrono::seconds kImportPatience{60};
 /// The node ends a call at its deadline, with a better message; this is for when it does not.
 constexpr std::chrono::seconds kCallMargin{2};
 constexpr std::uint64_t kNodesMax = 64;
@@ -95,6 +98,11 @@ void relay(const wire::Answer& answer, const ControlReply& reply) {
     reply.part(answer.body);
 }
 
+NodeRequests::Room room_of(const ControlReply& reply) {
+  if (!reply.is_open()) return NodeRequests::Room::nobody_reads;
+  return reply.has_room() ? NodeRequests::Room::yes : NodeRequests::Room::not_yet;
+}
+
 json::object to_json(const wire::LogLine& line) {
   return {{"time", wire::format_time(line.time)},
           {"node", line.source},
@@ -109,23 +117,26 @@ ControlVerbs::ControlVerbs(ControlVerbsParts parts)
     : parts_(std::move(parts)), trail_verbs_(parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
 
 void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
-  static constexpr std::array<std::pair<std::string_view, Verb>, 17> kVerbs = {{{"ping", &ControlVerbs::ping},
-                                                                                {"ps", &ControlVerbs::ps},
-                                                                                {"nodes", &ControlVerbs::nodes},
-                                                                                {"logs", &ControlVerbs::logs},
-                                                                                {"stop", &ControlVerbs::stop},
-                                                                                {"kill", &ControlVerbs::kill},
-                                                                                {"pause", &ControlVerbs::pause},
-                                                                                {"resume", &ControlVerbs::resume},
-                                                                                {"drain", &ControlVerbs::drain},
-                                                                                {"scale", &ControlVerbs::scale},
-                                                                                {"restart", &ControlVerbs::restart},
-                                                                                {"inspect", &ControlVerbs::inspect},
-                                                                                {"call", &ControlVerbs::call},
-                                                                                {"ls", &ControlVerbs::ls},
-                                                                                {"types", &ControlVerbs::types},
-                                                                                {"events", &ControlVerbs::events},
-                                                                                {"calls", &ControlVerbs::calls}}};
+  static constexpr std::array<std::pair<std::string_view, Verb>, 19> kVerbs = {
+      {{"ping", &ControlVerbs::ping},
+       {"ps", &ControlVerbs::ps},
+       {"nodes", &ControlVerbs::nodes},
+       {"logs", &ControlVerbs::logs},
+       {"stop", &ControlVerbs::stop},
+       {"kill", &ControlVerbs::kill},
+       {"pause", &ControlVerbs::pause},
+       {"resume", &ControlVerbs::resume},
+       {"drain", &ControlVerbs::drain},
+       {"scale", &ControlVerbs::scale},
+       {"restart", &ControlVerbs::restart},
+       {"inspect", &ControlVerbs::inspect},
+       {"call", &ControlVerbs::call},
+       {"ls", &ControlVerbs::ls},
+       {"export", &ControlVerbs::export_states},
+       {"import", &ControlVerbs::import_states},
+       {"types", &ControlVerbs::types},
+       {"events", &ControlVerbs::events},
+       {"calls", &ControlVerbs::calls}}};
   const auto verb = std::ranges::find(kVerbs, request.verb, &std::pair<std::string_view, Verb>::first);
   if (verb == kVerbs.end())
     return reply.fail(ControlStatus::bad_request,
@@ -361,15 +372,34 @@ void ControlVerbs::ls(const Body& body, ControlReply reply) {
   const auto limit = count_at(body, "limit", UINT64_MAX);
   if (!limit) return reply.fail(ControlStatus::bad_request, limit.error());
   // Every node keeps to the limit, and of what they bring together only so much is passed on.
-  parts_.requests.to_all(parts_.fleet.list_ready(), "ls", json::serialize(body), steady_clock::now() + kListPatience,
-                         [reply, left = *limit](const wire::Answer& answer) mutable {
-                           if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
-                             reply.finish();
-                             left = 0;
-                             return;
-                           }
-                           relay(answer, reply);
-                         });
+  parts_.requests.to_all(
+      parts_.fleet.list_ready(), "ls", json::serialize(body), steady_clock::now() + kListPatience,
+      [reply, left = *limit](const wire::Answer& answer) mutable {
+        if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
+          reply.finish();
+          left = 0;
+          return;
+        }
+        relay(answer, reply);
+      },
+      [reply] { return room_of(reply); });
+}
+
+void ControlVerbs::export_states(const Body& body, ControlReply reply) {
+  parts_.requests.to_all(
+      parts_.fleet.list_ready(), "export", json::serialize(body), steady_clock::now() + kListPatience,
+      [reply](const wire::Answer& answer) { relay(answer, reply); }, [reply] { return room_of(reply); });
+}
+
+void ControlVerbs::import_states(const Body& body, ControlReply reply) {
+  const auto shard = count_at(body, "shard", UINT64_MAX);
+  if (!shard || *shard >= parts_.options.shard_count)
+    return reply.fail(ControlStatus::bad_request,
+                      fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
+  // What was done before a node died over it is found done when it is asked for again.
+  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(*shard)}, "import", json::serialize(body),
+                           Repeat::safe, steady_clock::now() + kImportPatience,
+                           [reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
 void ControlVerbs::events(const Body& body, ControlReply reply) { trail_verbs_.events(body, reply); }

@@ -72,6 +72,8 @@ class ControlVerbs {
   void types(const Body& body, ControlReply reply);
   void events(const Body& body, ControlReply reply);
   void calls(const Body& body, ControlReply reply);
+  void export_states(const Body& body, ControlReply reply);
+  void import_states(const Body& body, ControlReply reply);
 
   void forward(std::string_view verb, const Body& body, Repeat repeat, std::chrono::nanoseconds patience,
                ControlReply reply);

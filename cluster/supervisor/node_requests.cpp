@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <utility>
 
 namespace epic::cluster {
 
@@ -30,7 +31,7 @@ void NodeRequests::to_owner(kernel::ShardId shard, std::string verb, std::string
 }
 
 void NodeRequests::to_all(const std::vector<NodeId>& nodes, const std::string& verb, const std::string& body,
-                          TimePoint deadline, OnAnswer on_answer) {
+                          TimePoint deadline, OnAnswer on_answer, HasRoom has_room) {
   if (nodes.empty() || pending_.size() >= kPendingMax) {
     on_answer(make_failure(AnswerStatus::failed,
                            nodes.empty() ? "No node is ready to answer; 'epic ps' shows what they are doing."
@@ -47,7 +48,8 @@ void NodeRequests::to_all(const std::vector<NodeId>& nodes, const std::string& v
                                std::move(on_answer),
                                std::set(nodes.begin(), nodes.end()),
                                false,
-                               {}});
+                               {},
+                               std::move(has_room)});
   for (const NodeId node : nodes) send_(node, wire::Request{id, verb, body});
 }
 
@@ -60,8 +62,17 @@ void NodeRequests::try_send(std::uint64_t id, Pending& pending) {
 
 void NodeRequests::on_answer(NodeId node, const Answer& answer) {
   const auto entry = pending_.find(answer.id);
-  if (entry == pending_.end() || !entry->second.asked.contains(node)) return;
+  if (entry == pending_.end() || !entry->second.asked.contains(node)) {
+    if (answer.wants_room) send_(node, wire::GoOn{.id = answer.id, .is_wanted = false});
+    return;
+  }
   Pending& pending = entry->second;
+  if (answer.wants_room) {
+    pending.held.insert(node);
+    pending.on_answer(answer);
+    pending.is_answered = true;
+    return let_go_on(answer.id, pending);
+  }
   if (!pending.shard) {
     end_share(entry, node, answer);
   } else if (answer.status == AnswerStatus::not_owner) {
@@ -72,6 +83,18 @@ void NodeRequests::on_answer(NodeId node, const Answer& answer) {
     pending.is_answered = true;
     pending.on_answer(answer);
   }
+}
+
+void NodeRequests::let_go_on(std::uint64_t id, Pending& pending) {
+  const Room room = pending.has_room ? pending.has_room() : Room::yes;
+  if (room == Room::not_yet) return;
+  for (const NodeId node : std::exchange(pending.held, {}))
+    send_(node, wire::GoOn{.id = id, .is_wanted = room == Room::yes});
+}
+
+void NodeRequests::on_room() {
+  for (auto& [id, pending] : pending_)
+    if (!pending.held.empty()) let_go_on(id, pending);
 }
 
 void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
@@ -88,6 +111,7 @@ void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
   }
   if (!answer.last && answer.status == AnswerStatus::ok) return;
   pending.asked.erase(node);
+  pending.held.erase(node);
   if (!pending.asked.empty()) return;
   end(entry, pending.is_answered || !pending.failure ? Answer{} : *pending.failure);
 }
@@ -95,6 +119,7 @@ void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
 void NodeRequests::end(Entry entry, Answer last) {
   last.last = true;
   const auto ended = pending_.extract(entry);  // first, because the callback may ask something new
+  for (const NodeId node : ended.mapped().held) send_(node, wire::GoOn{.id = ended.key(), .is_wanted = false});
   ended.mapped().on_answer(last);
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 // NodeRequests: control requests that only nodes can answer, on their way.
 //
+// A long answer comes as fast as whoever asked reads it: a node that wants room before it goes on gets it when the
+// answer's reader has caught up.
+//
 // A request goes to the owner of an entity's shard, or to all nodes. One that meets a shard on its way between nodes
 // waits for the next map; one whose node dies fails if it may have had an effect, and is asked again otherwise. Each
 // has a deadline, so each ends.
@@ -33,6 +36,9 @@ class NodeRequests {
   /// Gets every part in order. After one with `last` it is not called again. A failure is {"message", "detail"}.
   using OnAnswer = std::function<void(const wire::Answer&)>;
 
+  enum class Room : std::uint8_t { yes, not_yet, nobody_reads };
+  using HasRoom = std::function<Room()>;
+
   /// At this many requests under way further ones fail at once.
   static constexpr std::size_t kPendingMax = 4096;
 
@@ -43,14 +49,16 @@ class NodeRequests {
                 OnAnswer on_answer);
 
   /// To each of `nodes`; parts come as they do, one `last` at the end. A node that dies or fails ends its share of the
-  /// answer, and the failure is passed on only when no node answered.
+  /// answer, and the failure is passed on only when no node answered. Without `has_room` there always is.
   void to_all(const std::vector<kernel::NodeId>& nodes, const std::string& verb, const std::string& body,
-              TimePoint deadline, OnAnswer on_answer);
+              TimePoint deadline, OnAnswer on_answer, HasRoom has_room = {});
 
   void on_answer(kernel::NodeId node, const wire::Answer& answer);
   void on_left(kernel::NodeId node);
   /// Some shard has found its owner.
   void on_owners_changed();
+  /// Some reader has caught up.
+  void on_room();
   void on_tick(TimePoint now);
   /// The fabric stops: everything ends.
   void fail_all(const std::string& message);
@@ -68,10 +76,13 @@ class NodeRequests {
     std::set<kernel::NodeId> asked;  // those that have not ended their answer
     bool is_answered = false;        // some part has been passed on
     std::optional<wire::Answer> failure;
+    HasRoom has_room = {};
+    std::set<kernel::NodeId> held = {};  // want room before they go on
   };
   using Entry = std::map<std::uint64_t, Pending>::iterator;
 
   void try_send(std::uint64_t id, Pending& pending);
+  void let_go_on(std::uint64_t id, Pending& pending);
   void end(Entry entry, wire::Answer last);
   void end_share(Entry entry, kernel::NodeId node, const wire::Answer& answer);
 

@@ -166,6 +166,7 @@ int Supervisor::run() {
     return kExitFailed;
   }
   server_ = std::move(*server);
+  server_->watch_room([this] { requests_.on_room(); });
   listen_to_signals();
   say(LogLevel::info, fmt::format("Starting {} nodes of {} with {}.", options_.node_count, options_.project_name,
                                   options_.module_path.string()));

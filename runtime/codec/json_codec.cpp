@@ -17,11 +17,14 @@ boost::json::value to_json(const reflect::TypeInfo& type, const void* object) {
 }
 
 std::expected<void, kernel::CodecError> from_json(const boost::json::value& json, const reflect::TypeInfo& type,
-                                                  void* object, UnknownFields unknown_fields) {
+                                                  void* object, UnknownFields unknown_fields,
+                                                  std::size_t* ignored_count) {
   LabelCache labels;
   JsonReader<ObjectSink> reader(unknown_fields);
   try {
-    return reader.read(json, ObjectSink(type, object, labels));
+    auto read = reader.read(json, ObjectSink(type, object, labels));
+    if (ignored_count != nullptr) *ignored_count += reader.ignored_count();
+    return read;
   } catch (const std::exception& error) {  // the user's own constructor, comparison or hash
     return std::unexpected(kernel::CodecError{.path = reader.error().path, .what = error.what()});
   }

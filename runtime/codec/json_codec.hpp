@@ -18,10 +18,11 @@ namespace epic::codec {
 [[nodiscard]] boost::json::value to_json(const reflect::TypeInfo& type, const void* object);
 
 /// The error is in the user's terms: `expected int32, got the string "x"`. After one, `object` is destructible and its
-/// value unspecified. Never throws.
+/// value unspecified. Never throws. Adds to `ignored_count` the fields that it has passed over.
 [[nodiscard]] std::expected<void, kernel::CodecError> from_json(const boost::json::value& json,
                                                                 const reflect::TypeInfo& type, void* object,
-                                                                UnknownFields unknown_fields = UnknownFields::refuse);
+                                                                UnknownFields unknown_fields = UnknownFields::refuse,
+                                                                std::size_t* ignored_count = nullptr);
 
 /// As from_json, for the arguments of a method: `tuple` is their tuple. The error is one sentence that counts from one:
 /// "argument 2: expected int32, got the string \"x\"", or "takes 2 arguments (int32, text), got 3".

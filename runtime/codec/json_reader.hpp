@@ -40,6 +40,8 @@ class JsonReader {
     return std::unexpected(error());
   }
 
+  /// Fields that were passed over as the type does not have them.
+  [[nodiscard]] std::size_t ignored_count() const { return ignored_count_; }
   /// What went wrong, after a read or an exception out of it.
   [[nodiscard]] kernel::CodecError error() const { return {.path = path_.text(), .what = problem_}; }
 
@@ -249,7 +251,10 @@ class JsonReader {
     for (const auto& member : *object) {
       const std::string_view name = member.key();
       const auto index = sink.find_field(name);
-      if (!index && unknown_fields_ == UnknownFields::ignore) continue;
+      if (!index && unknown_fields_ == UnknownFields::ignore) {
+        ++ignored_count_;
+        continue;
+      }
       if (!index)
         return fail(
             with_suggestion(fmt::format("{} has no field '{}'", sink.type_text(), name), name, sink.field_names()));
@@ -264,6 +269,7 @@ class JsonReader {
   UnknownFields unknown_fields_;
   ValuePath path_;
   std::string problem_;
+  std::size_t ignored_count_ = 0;
   int depth_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <functional>
 
 #include "codec/capnp_message.hpp"
 #include "codec/json_writer.hpp"
@@ -34,14 +35,15 @@ WireSink root_sink(WireTypes& types, capnp::AnyPointer::Builder root) {
 
 }  // namespace
 
-std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,
-                                                              std::span<const std::byte> bytes) {
+namespace {
+
+std::expected<boost::json::value, kernel::CodecError> read_json(const std::function<WireTypes&()>& types_of,
+                                                                std::span<const std::byte> bytes) {
   if (std::string problem = message_problem(bytes); !problem.empty())
     return std::unexpected(kernel::CodecError{.path = {}, .what = std::move(problem)});
   try {
-    WireTypes types(schema);
     IncomingMessage message(bytes);
-    return JsonWriter<WireView>().write(root_view(types, message.root()));
+    return JsonWriter<WireView>().write(root_view(types_of(), message.root()));
   } catch (const kj::Exception& error) {
     return std::unexpected(kernel::CodecError{
         .path = {}, .what = fmt::format("the bytes are damaged: {}", error.getDescription().cStr())});
@@ -49,6 +51,26 @@ std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Sch
     return std::unexpected(
         kernel::CodecError{.path = {}, .what = fmt::format("the bytes are damaged: {}", error.what())});
   }
+}
+
+}  // namespace
+
+SnapshotReader::SnapshotReader(reflect::Schema schema) : schema_(std::move(schema)) {}
+SnapshotReader::~SnapshotReader() = default;
+
+std::expected<boost::json::value, kernel::CodecError> SnapshotReader::to_json(std::span<const std::byte> bytes) {
+  return read_json(
+      [this]() -> WireTypes& {
+        if (!types_) types_ = std::make_unique<WireTypes>(schema_);
+        types_->renew();
+        return *types_;
+      },
+      bytes);
+}
+
+std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,
+                                                              std::span<const std::byte> bytes) {
+  return SnapshotReader(schema).to_json(bytes);
 }
 
 std::expected<std::vector<std::byte>, kernel::CodecError> from_json(const reflect::Schema& schema,

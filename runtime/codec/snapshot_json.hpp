@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 #include <cstddef>
 #include <expected>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,25 @@
 #include "reflect/schema.hpp"
 
 namespace epic::codec {
+
+class WireTypes;
+
+/// Reads any number of snapshots of one schema: what depends on the schema alone is made once. One thread.
+class SnapshotReader {
+ public:
+  explicit SnapshotReader(reflect::Schema schema);
+  ~SnapshotReader();
+  SnapshotReader(const SnapshotReader&) = delete;
+  SnapshotReader& operator=(const SnapshotReader&) = delete;
+
+  /// As the function below.
+  [[nodiscard]] std::expected<boost::json::value, kernel::CodecError> to_json(std::span<const std::byte> bytes);
+  [[nodiscard]] const reflect::Schema& schema() const { return schema_; }
+
+ private:
+  reflect::Schema schema_;
+  std::unique_ptr<WireTypes> types_;
+};
 
 /// Never reads outside `bytes` and never throws, whatever they hold.
 [[nodiscard]] std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,

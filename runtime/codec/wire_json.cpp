@@ -11,8 +11,8 @@ using capnp::AnyStruct;
 using capnp::List;
 using reflect::Kind;
 
-WireTypes::WireTypes(const reflect::Schema& schema)
-    : schema_(schema), elements_left_(kDecodedBytesMax / sizeof(boost::json::value)) {
+WireTypes::WireTypes(const reflect::Schema& schema) : schema_(schema) {
+  renew();
   for (const auto& node : schema.nodes()) {
     std::vector<SlotSize> sizes;
     for (const auto& part : node.parts) sizes.push_back(slot(part.type));
@@ -24,6 +24,8 @@ WireTypes::WireTypes(const reflect::Schema& schema)
 const Labels& WireTypes::labels(Index variant) {
   return labels_.get(&node(variant), [&] { return make_labels(schema_, variant); });
 }
+
+void WireTypes::renew() { elements_left_ = kDecodedBytesMax / sizeof(boost::json::value); }
 
 void WireTypes::afford(std::size_t count) {
   if (count > elements_left_) throw std::length_error("the message holds more elements than fit into memory as JSON");

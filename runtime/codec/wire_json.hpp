@@ -35,12 +35,14 @@ class WireTypes {
 
   /// Notes that `count` elements are about to be made; throws std::length_error when they are too many for one message.
   void afford(std::size_t count);
+  /// Another message begins.
+  void renew();
 
  private:
   const reflect::Schema& schema_;
   std::vector<StructLayout> layouts_;
   LabelCache labels_;
-  std::size_t elements_left_;
+  std::size_t elements_left_ = 0;
 };
 
 /// A value in a message. What it is read from depends on its kind: bits, a pointer, or a struct already found.

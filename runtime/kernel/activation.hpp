@@ -6,8 +6,12 @@
 //
 // Invariant: at most one activation of a name in a table.
 
+#include <cstddef>
 #include <deque>
+#include <expected>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -17,6 +21,7 @@
 #include "kernel/entity_lock.hpp"
 #include "kernel/hash128.hpp"
 #include "kernel/ids.hpp"
+#include "kernel/messages.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/trail.hpp"
 
@@ -24,13 +29,33 @@ namespace epic::kernel {
 
 struct TypeEntry;
 
+/// What replacing an entity's state from outside ended in.
+enum class Replaced : std::uint8_t {
+  done,         // durable
+  equal,        // it had that state
+  passed_over,  // it has another version than the one to be replaced
+};
+using OnReplaced = std::function<void(std::expected<Replaced, ErrorPart>)>;
+
+/// A state from outside on its way into an entity's place (kernel_replace.cpp).
+struct Replacement {
+  std::optional<std::vector<std::byte>> state;  // by the class's present schema; empty: the entity starts anew
+  std::optional<Version> only_if;               // nothing happens to another version
+  OnReplaced on_end;
+  std::int64_t deadline_ns = 0;  // by then what runs must have ended
+  bool is_written = false;       // goes into the forming batch, or is in one
+  bool is_encoded = false;
+};
+
 struct Activation {
   enum class State : std::uint8_t {
     loading,   // the store has been asked
     starting,  // on_activate runs
     active,
-    stopping,  // on_deactivate runs
-    leaving,   // waits for its last save
+    ending,     // as active, but only for calls that what runs of it waits for: a replacement waits for its end
+    stopping,   // on_deactivate runs
+    leaving,    // waits for its last save
+    replacing,  // the instance has gone; its replacement waits for the commit
   };
 
   ActivationId id;
@@ -51,6 +76,7 @@ struct Activation {
   std::int64_t save_due_ns = 0;  // interval(…): not before
   CommitNumber observed;         // newest commit observed, without its own unsaved change
   CommitNumber saved_in;         // the batch that carried its last change
+  std::unique_ptr<Replacement> replacement;
 
   std::uint32_t running = 0;      // executions that have started and not ended
   std::uint32_t queued = 0;       // of its calls, those in the run queue

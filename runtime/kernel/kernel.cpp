@@ -78,6 +78,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   if (!stops_watched_.empty() && stops_watched_.front().first <= now_ns_) tell_slow_stops();
   if ((!suspects_.empty() && suspects_.front().first <= now_ns_) || (!probes_.empty() && probes_due_ns_ <= now_ns_))
     probe();
+  if (!replacements_.empty()) call_off_replacements();
   if (now_ns_ >= next_collect_ns_) collect();
 }
 
@@ -124,6 +125,7 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   if (!stops_watched_.empty()) consider(stops_watched_.front().first);
   if (!suspects_.empty()) consider(suspects_.front().first);
   if (!probes_.empty()) consider(probes_due_ns_);
+  if (!replacements_.empty()) consider(replacements_.begin()->first);
   if (activations_.size() > 0) consider(next_collect_ns_);
   return next;
 }

@@ -15,7 +15,8 @@
 //
 // Where: kernel.cpp wiring, ticks, timers · kernel_calls.cpp calls inside the node · kernel_remote.cpp frames and
 // shards · kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_trail.cpp what
-// is kept of it · kernel_outside.cpp outside callers and the inspector · user_api.cpp what entities call.
+// is kept of it · kernel_replace.cpp states from outside · kernel_outside.cpp outside callers and the inspector ·
+// user_api.cpp what entities call.
 
 #include <algorithm>
 #include <chrono>
@@ -25,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -159,6 +161,15 @@ class Kernel {
   /// Runs a Task that belongs to no entity, such as a module's setup. No deadline.
   void submit_task(Task<void> task, std::string label, std::function<void(Record&)> on_end);
 
+  // ---- states from outside ----
+  /// Runs `work` with this kernel as the thread's current one: for what runs users' constructors.
+  void enter(const std::function<void()>& work);
+  /// Puts `state`, in the encoding of the class's present schema, into the place of what the entity has; without one,
+  /// the entity starts anew. What runs of a live instance ends first; new calls wait, and find a new instance. With
+  /// `only_if` it happens to that version alone. `on_end` runs once, when it is durable or has failed.
+  void replace(std::string_view type, std::string_view key, std::optional<std::vector<std::byte>> state,
+               std::optional<Version> only_if, OnReplaced on_end);
+
   // ---- looking, without waking anything ----
   [[nodiscard]] HelloMessage hello() const;
   [[nodiscard]] TypeTable& types() { return types_; }
@@ -170,11 +181,13 @@ class Kernel {
   [[nodiscard]] const Trail& trail() const { return trail_; }
   /// Why the store cannot write; empty: it can.
   [[nodiscard]] const std::string& blocked() const { return blocked_; }
+  /// The newest commit that is on the disk.
   [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const;
   [[nodiscard]] std::int64_t now_ns() const { return now_ns_; }
   [[nodiscard]] std::int64_t wall_ns() const { return wall_ns_; }
   [[nodiscard]] const KernelOptions& options() const { return options_; }
+  [[nodiscard]] const Codec& codec() const { return codec_; }
 
   // ---- for user_api.cpp: what runs on behalf of entities ----
   std::coroutine_handle<> begin_call(Record& record, detail::Waiter& waiter);
@@ -302,6 +315,7 @@ class Kernel {
   void expire_held();
 
   // kernel_life.cpp
+  Activation& add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
   Activation& activate(const Record& cause, const TypeEntry& type, ShardId shard);
   void construct(Activation& activation, const std::optional<LoadedState>& state);
   void become_active(Activation& activation);
@@ -312,7 +326,10 @@ class Kernel {
   void discard(Activation& activation, ErrorCode code, const std::string& why);
   /// A chance to go, for one that must: nothing of it runs or waits.
   void check_stop(Activation& activation) {
-    if (activation.must_stop && is_idle(activation)) stop(activation, activation.stop_cause);
+    if (activation.replacement && is_idle(activation))
+      stop(activation, StopCause::replaced);
+    else if (activation.must_stop && is_idle(activation))
+      stop(activation, activation.stop_cause);
   }
   void ask_to_stop(Activation& activation, StopCause cause);
   [[nodiscard]] bool is_idle(const Activation& activation) const;
@@ -341,6 +358,13 @@ class Kernel {
   void tell_left(const Activation& activation);
   void watch_stop(Activation& activation, StopCause cause);
   void tell_slow_stops();
+  // kernel_replace.cpp
+  void begin_replacing(Activation& activation);
+  void write_replacement(Activation& activation);
+  Sealed encode_replacement(Batch& batch, Activation& activation);
+  void end_replacing(Activation& activation, std::expected<Replaced, ErrorPart> outcome);
+  void call_off_replacements();
+  [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
 
   [[nodiscard]] ShardId shard_of(std::string_view name) const;
   [[nodiscard]] static Activation* activation_of(const Record* record) {
@@ -365,7 +389,8 @@ class Kernel {
   std::map<PeerAddress, PeerTable> peers_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
-  std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
+  std::multimap<std::int64_t, ActivationId> interval_saves_;      // dirty ones of interval classes, by due time
+  std::set<std::pair<std::int64_t, ActivationId>> replacements_;  // under way, by their deadlines
   Trail trail_;
   std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
   std::deque<std::pair<std::int64_t, RecordRef>> suspects_;          // wait for a lock; when to look (again)

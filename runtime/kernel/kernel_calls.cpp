@@ -99,7 +99,8 @@ std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now) {
 }
 
 std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation, bool may_run_now) {
-  if (activation.state != Activation::State::active || !activation.waiting.empty()) {
+  if ((activation.state != Activation::State::active || !activation.waiting.empty()) &&
+      !is_awaited_by(*record, activation)) {
     if (activation.waiting.size() >= limits::kEntityQueueMax) {
       fail(*record, ErrorCode::overloaded,
            fmt::format("{} was not started: {} calls wait for {} already", describe(*record), activation.waiting.size(),

@@ -14,14 +14,20 @@ namespace epic::kernel {
 
 // ---- into memory ----
 
-Activation& Kernel::activate(const Record& cause, const TypeEntry& type, ShardId shard) {
-  Activation& activation = activations_.add(cause.callee);
+/// In the table, but nothing of it is in memory yet.
+Activation& Kernel::add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
+  Activation& activation = activations_.add(name);
   activation.type = &type;
   activation.shard = shard;
   activation.activated_ns = activation.last_used_ns = now_ns_;
+  ++shards_.at(shard).activations;
+  return activation;
+}
+
+Activation& Kernel::activate(const Record& cause, const TypeEntry& type, ShardId shard) {
+  Activation& activation = add_activation(cause.callee, type, shard);
   activation.birth = std::make_unique<Activation::Birth>(
       Activation::Birth{.why = describe_cause(cause), .asked_ns = begun_ns_of(cause)});
-  ++shards_.at(shard).activations;
   if (is_draining_ || shards_.at(shard).local == Shard::Local::releasing)
     ask_to_stop(activation, is_draining_ ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
@@ -35,6 +41,16 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
   const Scope scope(*this);
   Activation* activation = activations_.find(id);
   if (activation == nullptr) return;
+  if (activation->replacement) {
+    if (result && *result) {
+      activation->version = (*result)->version;
+      activation->has_saved = (*result)->schema == activation->type->schema.id();
+      activation->saved_hash = hash128((*result)->bytes);
+    } else if (!result) {
+      activation->version = activation->version.next();  // it is damaged: there is one, and nobody knows which
+    }
+    return leave_memory(*activation);  // there is nothing of it in memory, and nothing to save
+  }
   if (!result) return fail_activation(*activation, result.error());
   construct(*activation, *result);
 }
@@ -93,6 +109,7 @@ void Kernel::become_active(Activation& activation) {
   activation.state = Activation::State::active;
   idle_queue_.add(activation.id, now_ns_);
   tell_begun(Happening::activated, activation, {});
+  if (activation.replacement) return begin_replacing(activation);
   for (RecordRef& record : std::exchange(activation.waiting, {}))
     if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
   check_stop(activation);
@@ -105,14 +122,16 @@ void Kernel::fail_activation(Activation& activation, const std::string& why) {
   tell_begun(Happening::failed, activation, why);
   for (RecordRef& record : std::exchange(activation.waiting, {})) fail(*record, ErrorCode::activation_failed, message);
   activation.is_dirty = false;
+  if (activation.replacement) return leave_memory(activation);  // which may be what mends it
   drop(activation);
 }
 
 // ---- out of memory ----
 
 bool Kernel::is_idle(const Activation& activation) const {
-  return activation.state == Activation::State::active && activation.running == 0 && activation.queued == 0 &&
-         activation.waiting.empty() && activation.lock.waiting_count() == 0;
+  const bool is_up = (activation.state == Activation::State::active && activation.waiting.empty()) ||
+                     activation.state == Activation::State::ending;
+  return is_up && activation.running == 0 && activation.queued == 0 && activation.lock.waiting_count() == 0;
 }
 
 /// It goes as soon as nothing of it runs or waits.
@@ -148,6 +167,11 @@ void Kernel::leave_memory(Activation& activation) {
 void Kernel::drop(Activation& activation) {
   const ShardId shard = activation.shard;
   std::deque<RecordRef> waiting = std::exchange(activation.waiting, {});
+  if (activation.replacement)
+    end_replacing(activation, std::unexpected(ErrorPart{
+                                  ErrorCode::unavailable,
+                                  {},
+                                  fmt::format("{} went away before its state was replaced", activation.name->text)}));
   if (activation.entity != nullptr) activation.type->info->destroy(activation.entity);
   forget_memory(activation);
   activations_.remove(activation);

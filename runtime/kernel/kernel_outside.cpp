@@ -53,6 +53,11 @@ void Kernel::submit(RecordRef call, std::chrono::nanoseconds patience, std::func
   static_cast<void>(route(std::move(call), /*may_run_now=*/false));
 }
 
+void Kernel::enter(const std::function<void()>& work) {
+  const Scope scope(*this);
+  work();
+}
+
 void Kernel::submit_task(Task<void> task, std::string label, std::function<void(Record&)> on_end) {
   const Scope scope(*this);
   RecordRef record(new detail::TaskRecord<void>(std::move(task)));

@@ -136,6 +136,7 @@ void Kernel::seal() {
 }
 
 Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
+  if (activation.replacement && activation.replacement->is_written) return encode_replacement(batch, activation);
   const reflect::EntityInfo& info = *activation.type->info;
   Write write{.type = std::string(info.type_name),
               .key = std::string(activation.name->key()),
@@ -226,10 +227,12 @@ void Kernel::sweep_leaving() {
     if (activation == nullptr) continue;
     if (is_unsaved(*activation)) {
       leaving_.push_back(id);
-      continue;
+    } else if (activation->replacement) {
+      write_replacement(*activation);
+    } else {
+      tell_left(*activation);
+      drop(*activation);
     }
-    tell_left(*activation);
-    drop(*activation);
   }
 }
 

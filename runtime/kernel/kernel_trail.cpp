@@ -104,6 +104,8 @@ void Kernel::tell_left(const Activation& activation) {
                   activation.stop_asked_ns);
     case StopCause::stopped:
       return tell(Happening::stopped, activation, "the node stops", activation.stop_asked_ns);
+    case StopCause::replaced:
+      return tell(Happening::replaced, activation, "its state came from outside", activation.stop_asked_ns);
   }
 }
 
@@ -138,12 +140,14 @@ void Kernel::tell_slow_stops() {
         why = "it is still being activated";
         break;
       case Activation::State::active:
+      case Activation::State::ending:
         why = fmt::format("{} of its calls run: {}", activation->running, fmt::join(running[activation], ", "));
         break;
       case Activation::State::stopping:
         why = "on_deactivate has not returned";
         break;
       case Activation::State::leaving:
+      case Activation::State::replacing:
         why = blocked_.empty() ? "its last change is not saved yet" : "its last change cannot be saved: " + blocked_;
         break;
     }

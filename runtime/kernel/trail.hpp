@@ -64,13 +64,14 @@ enum class Happening : std::uint8_t {
   collected,     // idle, or the least recently used when memory was short
   moved,         // its shard goes to another node
   stopped,       // its node stops
+  replaced,      // a state from outside took its place
   discarded,     // its memory could not live on; `why` is the reason
   deadlocked,    // calls of it and of others waited for each other; `why` is the ring
   slow_to_stop,  // was to leave memory a while ago, and has not
 };
 
 /// Why an activation leaves memory.
-enum class StopCause : std::uint8_t { idle, memory, moved, stopped };
+enum class StopCause : std::uint8_t { idle, memory, moved, stopped, replaced };
 
 struct LifeEntry {
   std::uint64_t number = 0;

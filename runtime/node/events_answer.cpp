@@ -82,6 +82,8 @@ std::string_view word_of(Happening what) {
       return "moved";
     case Happening::stopped:
       return "stopped";
+    case Happening::replaced:
+      return "replaced";
     case Happening::discarded:
       return "discarded";
     case Happening::deadlocked:

@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include <boost/json/serialize.hpp>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include "epic/version.hpp"
 #include "node/describe.hpp"
+#include "node/import_offline.hpp"
 #include "node/module_loader.hpp"
 #include "node/node.hpp"
 
@@ -59,6 +62,10 @@ int main(int argc, char** argv) {
     if (argc == 3) return describe(argv[2]);
     fmt::print(stderr, "epic-node: --describe takes one module: epic-node --describe MODULE.so\n");
     return kExitUsage;
+  }
+  if (verb == "--import" && argc == 5) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would hold the project's lock any more
+    return epic::node::import_offline(argv[2], argv[3], static_cast<std::uint16_t>(std::strtoul(argv[4], nullptr, 10)));
   }
   return work();  // what else stands there is for people who look at the list of processes
 }

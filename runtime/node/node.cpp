@@ -15,6 +15,7 @@
 #include "kernel/assert.hpp"
 #include "kernel/errors.hpp"
 #include "node/module_loader.hpp"
+#include "storage/memory_store.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::node {
@@ -27,7 +28,6 @@ constexpr int kExitStopped = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitDied = 74;  // EX_IOERR: the store cannot be relied on any more
 constexpr auto kFlushPatience = 500ms;
-constexpr std::size_t kAnswerBytesFull = 8u << 20;
 
 /// For a failed assert: whom this thread was running.
 std::string describe_current() {
@@ -47,7 +47,7 @@ storage::StoreConfig store_config(const wire::Configure& configure, storage::Ope
 std::string store_hint(storage::StoreErrorCode code) {
   switch (code) {
     case storage::StoreErrorCode::incompatible:
-      return "Start the fabric as the store was made; 'epic snapshot export' keeps a copy of what is in it.";
+      return "Start the fabric as the store was made.";
     case storage::StoreErrorCode::full:
       return "Make room on the disk.";
     default:
@@ -65,7 +65,7 @@ Node::Node(int channel, int log) : log_(log) {
                    .on_closed = [this](const std::string& why) { on_channel_closed(why); }});
 }
 
-Node::~Node() = default;
+Node::~Node() { requests_.reset(); }  // its threads use the channel
 
 // ---- the channel's thread ----
 
@@ -170,6 +170,8 @@ bool Node::start(const wire::Configure& configure) {
     refuse_to_start(store.error().message, store_hint(store.error().code));
     return false;
   }
+  std::shared_ptr<const storage::MemoryStore> in_memory;  // shared with the function that opens readers
+  if (const auto* memory = dynamic_cast<const storage::MemoryStore*>(store->get())) in_memory = memory->share();
   auto driver = std::make_unique<io::Driver>(
       kernel::KernelOptions{
           .self = {configure.node, configure.incarnation.value},
@@ -204,15 +206,10 @@ bool Node::start(const wire::Configure& configure) {
     return false;
   }
   requests_ = std::make_unique<Requests>(
-      *driver,
-      AnswerSink{.send = [this](const wire::Answer& answer) { channel_->send(answer); },
-                 .wait_for_room =
-                     [this] {
-                       if (channel_->unsent_bytes() > kAnswerBytesFull) channel_->flush_within(10s);
-                     }},
-      [configure]() -> std::unique_ptr<storage::Store> {
-        auto reader = storage::open_store(store_config(configure, storage::OpenMode::read_only));
-        return reader ? std::move(*reader) : nullptr;
+      *driver, [this](const wire::Answer& answer) { channel_->send(answer); },
+      [configure, in_memory]() -> std::expected<std::unique_ptr<storage::Store>, storage::StoreError> {
+        if (in_memory) return in_memory->share();
+        return storage::open_store(store_config(configure, storage::OpenMode::read_only));
       });
   channel_->send(wire::Ready{.pid = ::getpid(), .version = EPIC_VERSION_TEXT, .abi_tag = EPIC_ABI_TAG});
 
@@ -269,6 +266,7 @@ void Node::handle(const wire::RunSetup&) {
 }
 
 void Node::handle(const wire::Request& request) { requests_->handle(request); }
+void Node::handle(const wire::GoOn& go_on) { requests_->handle(go_on); }
 
 void Node::handle(const wire::Stop& stop) {
   if (std::exchange(is_stopping_, true)) return;

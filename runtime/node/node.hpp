@@ -43,6 +43,7 @@ class Node {
   void handle(const wire::Release& release);
   void handle(const wire::RunSetup&);
   void handle(const wire::Request& request);
+  void handle(const wire::GoOn& go_on);
   void handle(const wire::Stop& stop);
   [[nodiscard]] bool is_done();
   [[nodiscard]] int finish();

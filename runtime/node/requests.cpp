@@ -12,6 +12,7 @@
 #include "codec/snapshot_json.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/placement_hash.hpp"
+#include "node/answers.hpp"
 #include "node/calls_answer.hpp"
 #include "node/describe.hpp"
 #include "node/events_answer.hpp"
@@ -26,53 +27,7 @@ using wire::AnswerStatus;
 
 namespace {
 
-constexpr std::size_t kPartsPerBreath = 512;  // of a listing, between two looks at whether the reader keeps up
-
-Answer make_answer(std::uint64_t id, const json::object& body) {
-  return {.id = id, .status = AnswerStatus::ok, .body = json::serialize(body), .last = true};
-}
-
-Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message, json::value detail = nullptr) {
-  return {.id = id,
-          .status = status,
-          .body = json::serialize(json::object{{"message", message}, {"detail", std::move(detail)}}),
-          .last = true};
-}
-
-std::string text_at(const json::object& body, std::string_view field) {
-  const auto* value = body.if_contains(field);
-  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-std::uint64_t count_at(const json::object& body, std::string_view field, std::uint64_t otherwise) {
-  const auto* value = body.if_contains(field);
-  if (value == nullptr) return otherwise;
-  boost::system::error_code no_number;
-  const auto number = value->to_number<std::uint64_t>(no_number);
-  return no_number ? otherwise : number;
-}
-
-std::string hex(kernel::SchemaId schema) { return fmt::format("{:016x}", schema); }
-
 std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
-
-AnswerStatus status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::no_such_type:
-    case ErrorCode::no_such_method:
-      return AnswerStatus::not_found;
-    case ErrorCode::bad_arguments:
-      return AnswerStatus::bad_request;
-    default:
-      return AnswerStatus::failed;
-  }
-}
-
-Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error) {
-  json::object detail{{"error", to_string(error.code)}};
-  if (!error.exception_type.empty()) detail["exception"] = error.exception_type;
-  return make_failure(id, status_of(error.code), error.message, std::move(detail));
-}
 
 }  // namespace
 
@@ -80,26 +35,28 @@ void Requests::handle(const wire::Request& request) {
   boost::system::error_code malformed;
   const json::value body = json::parse(request.body, malformed);
   if (malformed || !body.is_object())
-    return sink_.send(make_failure(request.id, AnswerStatus::bad_request,
-                                   fmt::format("the body of '{}' must be a JSON object", request.verb)));
+    return send_(make_failure(request.id, AnswerStatus::bad_request,
+                              fmt::format("the body of '{}' must be a JSON object", request.verb)));
   if (request.verb == "inspect") return inspect(request.id, body.get_object());
   if (request.verb == "call") return call(request.id, body.get_object());
   if (request.verb == "ls") return ls(request.id, body.get_object());
+  if (request.verb == "export") return export_states(request.id, body.get_object());
+  if (request.verb == "import") return import_states(request.id, body.get_object());
   if (request.verb == "types") return types(request.id);
   if (request.verb == "events")
-    return sink_.send(make_answer(request.id, describe_events(driver_.kernel(), node_name(), body.get_object())));
+    return send_(make_answer(request.id, describe_events(driver_.kernel(), node_name(), body.get_object())));
   if (request.verb == "calls")
-    return sink_.send(make_answer(request.id, describe_all_calls(driver_.kernel(), node_name(), body.get_object())));
-  sink_.send(make_failure(request.id, AnswerStatus::bad_request,
-                          fmt::format("a node does not know the request '{}'", request.verb)));
+    return send_(make_answer(request.id, describe_all_calls(driver_.kernel(), node_name(), body.get_object())));
+  send_(make_failure(request.id, AnswerStatus::bad_request,
+                     fmt::format("a node does not know the request '{}'", request.verb)));
 }
 
 // ---- the reading thread ----
 
 void Requests::read(io::StorageThread::Read read) {
   if (!reader_ && !has_no_reader_) {
-    if (std::unique_ptr<storage::Store> store = open_reader_())
-      reader_ = std::make_unique<io::StorageThread>(std::move(store), [this] { driver_.post([] {}); });
+    if (auto store = open_reader_())
+      reader_ = std::make_unique<io::StorageThread>(std::move(*store), [this] { driver_.post([] {}); });
     else
       has_no_reader_ = true;
   }
@@ -153,13 +110,13 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
 
 void Requests::inspect(std::uint64_t id, const Body& body) {
   const auto entity = find_entity(id, body);
-  if (!entity) return sink_.send(entity.error());
+  if (!entity) return send_(entity.error());
   if (!is_ours(entity->shard))
-    return sink_.send(
+    return send_(
         make_failure(id, AnswerStatus::not_owner, fmt::format("{} does not own shard {}", node_name(), entity->shard)));
   Activation* activation = driver_.kernel().activations().find(entity->name);
   if (activation != nullptr && activation->entity != nullptr)
-    return sink_.send(make_answer(id, describe_live(*entity, *activation)));
+    return send_(make_answer(id, describe_live(*entity, *activation)));
   inspect_stored(id, *entity);
 }
 
@@ -189,7 +146,7 @@ Requests::Body Requests::describe_live(const Entity& entity, Activation& activat
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
   const std::uint64_t epoch = driver_.kernel().shards().at(entity.shard).epoch.value;
   read([this, id, entity, epoch](storage::Store& store) -> io::StorageThread::Continuation {
-    sink_.send(describe_stored(id, entity, epoch, store));
+    send_(describe_stored(id, entity, epoch, store));
     return {};
   });
 }
@@ -239,18 +196,18 @@ Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::ui
 
 void Requests::call(std::uint64_t id, const Body& body) {
   const auto entity = find_entity(id, body);
-  if (!entity) return sink_.send(entity.error());
+  if (!entity) return send_(entity.error());
   kernel::Kernel& kernel = driver_.kernel();
   const std::string method = text_at(body, "method");
   auto record = kernel.make_call(entity->type->info->type_name, entity->key, method);
   if (!record)
-    return sink_.send(
+    return send_(
         make_failure(id, {.code = record.error().code(), .exception_type = {}, .message = record.error().what()}));
   const auto* given = body.if_contains("args");
   const json::array arguments = given != nullptr && given->is_array() ? given->get_array() : json::array();
   if (const auto read = codec::arguments_from_json(arguments, (*record)->method->arguments(), (*record)->arguments());
       !read)
-    return sink_.send(
+    return send_(
         make_failure(id, {.code = ErrorCode::bad_arguments,
                           .exception_type = {},
                           .message = fmt::format("{}.{}: {}", entity->type->info->type_name, method, read.error())}));
@@ -258,110 +215,21 @@ void Requests::call(std::uint64_t id, const Body& body) {
       count_at(body, "timeout_ms", static_cast<std::uint64_t>(to_ms(kernel.options().call_patience.count()))));
   kernel.submit(std::move(*record), std::max<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)),
                 [this, id](kernel::Record& ended) {
-                  if (ended.failure) return sink_.send(make_failure(id, kernel::describe_failure(ended.failure)));
+                  if (ended.failure) return send_(make_failure(id, kernel::describe_failure(ended.failure)));
                   if (const auto thrown = ended.thrown())
-                    return sink_.send(make_failure(id, kernel::describe_thrown(thrown)));
+                    return send_(make_failure(id, kernel::describe_thrown(thrown)));
                   json::value result;
                   if (ended.method->result != nullptr) result = codec::to_json(ended.method->result(), ended.result());
-                  sink_.send(make_answer(id, {{"result", std::move(result)}}));
+                  send_(make_answer(id, {{"result", std::move(result)}}));
                 });
 }
 
-// ---- ls, types ----
-
-void Requests::ls(std::uint64_t id, const Body& body) {
-  kernel::Kernel& kernel = driver_.kernel();
-  const std::string type_name = text_at(body, "type");
-  const std::string prefix = text_at(body, "prefix");
-  const std::uint64_t left = count_at(body, "limit", UINT64_MAX);
-  storage::ListFilter filter{.type = {}, .key_prefix = prefix, .limit = UINT64_MAX};
-  if (!type_name.empty()) {
-    const auto* type = kernel.types().find(type_name);
-    if (type == nullptr) {
-      const std::string near = kernel.types().nearest_type(type_name);
-      return sink_.send(make_failure(
-          id, {.code = ErrorCode::no_such_type,
-               .exception_type = {},
-               .message = fmt::format("no entity class '{}' in this project's modules{}", type_name,
-                                      near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near))}));
-    }
-    filter.type = std::string(type->info->type_name);
-  }
-
-  auto listing = std::make_shared<Listing>(Listing{.id = id,
-                                                   .filter = filter,
-                                                   .left = left,
-                                                   .node = node_name(),
-                                                   .wall_ns = kernel.wall_ns(),
-                                                   .live_only = text_at(body, "source") == "live"});
-  for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
-    const Activation* activation = kernel.activations().at(slot);
-    if (activation == nullptr || activation->entity == nullptr) continue;
-    if (!filter.type.empty() && activation->type->info->type_name != filter.type) continue;
-    if (!activation->name->key().starts_with(prefix)) continue;
-    listing->live.emplace(activation->name->text,
-                          Listing::Live{.shard = activation->shard,
-                                        .version = activation->version,
-                                        .bytes = activation->state_bytes,
-                                        .idle_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
-                                        .calls = activation->calls_count});
-  }
-  for (std::uint16_t shard = 0; shard < kernel.options().shard_count; ++shard)
-    listing->ours.push_back(is_ours(kernel::ShardId{shard}));
-  read([this, listing](storage::Store& store) -> io::StorageThread::Continuation {
-    send_listing(*listing, store);
-    return {};
-  });
-}
-
-/// On the reading thread.
-void Requests::send_listing(Listing& listing, storage::Store& store) const {
-  std::size_t sent = 0;
-  const auto send = [&](json::object entity) {
-    if (listing.left == 0) return;
-    --listing.left;
-    sink_.send({.id = listing.id, .status = AnswerStatus::ok, .body = json::serialize(entity), .last = false});
-    if (++sent % kPartsPerBreath == 0) sink_.wait_for_room();
-  };
-  for (const auto& [name, live] : listing.live)
-    send({{"entity", name},
-          {"state", "live"},
-          {"node", listing.node},
-          {"shard", live.shard.value},
-          {"version", live.version.value},
-          {"bytes", live.bytes},
-          {"age_ms", live.idle_ms},
-          {"calls", live.calls}});
-  if (!listing.live_only && listing.left > 0) {
-    const auto listed = store.list(
-        listing.filter,
-        [&](const storage::Snapshot& snapshot) {
-          const std::string name = fmt::format("{}/{}", snapshot.type, snapshot.key);
-          const bool is_ours = snapshot.shard.value < listing.ours.size() && listing.ours[snapshot.shard.value];
-          if (!is_ours || listing.live.contains(name)) return storage::Visit::go_on;
-          const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
-          send({{"entity", name},
-                {"state", "stored"},
-                {"node", listing.node},
-                {"shard", snapshot.shard.value},
-                {"version", snapshot.version.value},
-                {"bytes", snapshot.bytes.size()},
-                {"age_ms", std::max<std::int64_t>(0, to_ms(listing.wall_ns - saved.count()))},
-                {"calls", 0}});
-          return listing.left == 0 ? storage::Visit::stop : storage::Visit::go_on;
-        },
-        [this](const storage::StoreError& error) {
-          driver_.post([this, message = error.message] { driver_.log(kernel::LogLevel::warn, {}, message); });
-        });
-    if (!listed) return sink_.send(make_failure(listing.id, AnswerStatus::failed, listed.error().message));
-  }
-  sink_.send({.id = listing.id, .status = AnswerStatus::ok, .body = {}, .last = true});
-}
+// ---- types ----
 
 void Requests::types(std::uint64_t id) {
   json::array types;
   for (const auto& type : driver_.kernel().types().all()) types.emplace_back(describe_type(*type->info));
-  sink_.send(make_answer(id, {{"types", std::move(types)}}));
+  send_(make_answer(id, {{"types", std::move(types)}}));
 }
 
 }  // namespace epic::node

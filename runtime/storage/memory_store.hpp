@@ -1,10 +1,11 @@
 #pragma once
 // MemoryStore: the Store's semantics without a disk, for tests, the simulator and fabrics that are thrown away.
 //
-// One object is the store of as many kernels as hold a reference to it, on any threads: what is the database file to
-// SqliteStore is the object here. It is as durable as its process.
+// What is the database file to SqliteStore is an object in memory here, which several stores share, on any threads. It
+// is as durable as its process.
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -15,6 +16,10 @@ namespace epic::storage {
 class MemoryStore final : public Store {
  public:
   MemoryStore(std::uint16_t shard_count, WallClock wall_clock);
+  /// Another store of the same rows, for another thread.
+  [[nodiscard]] std::unique_ptr<MemoryStore> share() const {
+    return std::unique_ptr<MemoryStore>(new MemoryStore(shared_));
+  }
 
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                         kernel::NodeId node,
@@ -26,6 +31,8 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
                                                      const std::function<void(const StoreError&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
+  void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
   [[nodiscard]] StoreIdentity identity() const override;
@@ -33,15 +40,24 @@ class MemoryStore final : public Store {
  private:
   using Name = std::pair<std::string, std::string>;  // type, key
 
+  using Snapshots = std::map<Name, Snapshot>;
+  struct Shared {
+    std::uint16_t shard_count;
+    WallClock wall_clock;
+    std::mutex mutex = {};
+    std::map<kernel::ShardId, ShardRow> shards = {};
+    std::map<kernel::SchemaId, std::string> schemas = {};
+    Snapshots snapshots = {};
+  };
+
+  explicit MemoryStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  /// What is read, under the mutex.
+  [[nodiscard]] const Snapshots& snapshots() const { return moment_ ? *moment_ : shared_->snapshots; }
   /// The next snapshots at or after `from`; the visitor runs without the mutex.
   std::vector<Snapshot> copy_page(const Name& from, const ListFilter& filter);
 
-  std::mutex mutex_;
-  const std::uint16_t shard_count_;
-  const WallClock wall_clock_;
-  std::map<kernel::ShardId, ShardRow> shards_;
-  std::map<kernel::SchemaId, std::string> schemas_;
-  std::map<Name, Snapshot> snapshots_;
+  std::shared_ptr<Shared> shared_;     // by the stores of the same rows
+  std::unique_ptr<Snapshots> moment_;  // a copy of that time; null: reads see what there is
 };
 
 }  // namespace epic::storage

@@ -51,13 +51,12 @@ StoreError not_ours(const Connection& connection, std::string_view what) {
 
 StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint16_t expected) {
   const std::string path = connection.path().string();
-  return {
-      StoreErrorCode::incompatible,
-      fmt::format(
-          "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
-          "or start anew: `epic snapshot export --output all.jsonl` keeps a copy for people, `mv '{}' '{}.{}-shards'` "
-          "makes room. This version cannot import a copy into a store of another shard count.",
-          path, stored, expected, stored, path, path, stored)};
+  return {StoreErrorCode::incompatible,
+          fmt::format(
+              "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
+              "or carry its state over: `epic snapshot export --output all.jsonl`, `mv '{}' '{}.{}-shards'`, "
+              "`epic snapshot import all.jsonl`.",
+              path, stored, expected, stored, path, path, stored)};
 }
 
 }  // namespace

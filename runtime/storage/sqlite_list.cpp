@@ -1,6 +1,7 @@
-// Reading many rows of a SqliteStore, a page at a time. No read transaction is open while a visitor runs: one that
-// stays open would keep the log from being used again.
+// Reading many rows of a SqliteStore, a page at a time. No read transaction is open while a visitor runs, as one that
+// stays open keeps the log from being used again: but for those who ask for one moment.
 
+#include "kernel/assert.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
@@ -78,6 +79,21 @@ std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_typ
       break;
   }
   return std::unexpected(connection_.error("read the types of snapshots"));
+}
+
+std::expected<void, StoreError> SqliteStore::begin_moment() {
+  EPIC_ASSERT(writer_ == nullptr, "a store that writes cannot stay at one moment");
+  if (auto begun = connection_.run("BEGIN", "begin to read"); !begun) return begun;
+  // SQLite settles on a state with the first read.
+  if (const auto read = connection_.integer("SELECT count(*) FROM meta"); !read) {
+    end_moment();
+    return std::unexpected(read.error());
+  }
+  return {};
+}
+
+void SqliteStore::end_moment() {
+  if (connection_.in_transaction()) static_cast<void>(connection_.run("COMMIT", "end reading"));
 }
 
 std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_by_type() {

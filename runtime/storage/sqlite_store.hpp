@@ -54,6 +54,8 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
                                                      const std::function<void(const StoreError&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
+  void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
   [[nodiscard]] StoreIdentity identity() const override { return identity_; }
@@ -72,7 +74,7 @@ class SqliteStore final : public Store {
     WalKeeper wal;
   };
   struct Statements {
-    Statement load, schema, page, next_type;                              // read
+    Statement load, schema, page, next_type;                                       // read
     Statement epochs, take, put_schema, put, update, remove, begin, end, abandon;  // write
   };
 

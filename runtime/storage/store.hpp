@@ -108,6 +108,12 @@ class Store {
       const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
       const std::function<void(const StoreError&)>& on_corrupt) = 0;
 
+  /// Everything that is read until end_moment() is of this one moment, however long that takes and whatever others
+  /// write. A store on a disk keeps what they write in its log meanwhile, which grows by as much; one in memory copies
+  /// itself. A store that writes must not.
+  [[nodiscard]] virtual std::expected<void, StoreError> begin_moment() = 0;
+  virtual void end_moment() = 0;
+
   [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
 
   /// The epoch and last owner of every shard that was ever taken.

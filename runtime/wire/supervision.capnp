@@ -49,6 +49,11 @@ struct Request {
   body @2 :Text;
 }
 
+struct GoOn {
+  id @0 :UInt64;
+  isWanted @1 :Bool;
+}
+
 struct ToNode {
   union {
     configure @0 :Configure;
@@ -57,6 +62,7 @@ struct ToNode {
     runSetup @3 :Void;
     request @4 :Request;
     stopGraceNs @5 :Int64;
+    goOn @6 :GoOn;
   }
 }
 
@@ -100,6 +106,7 @@ struct Answer {
   status @1 :UInt8;
   body @2 :Text;
   last @3 :Bool;
+  wantsRoom @4 :Bool;
 }
 
 struct FromNode {

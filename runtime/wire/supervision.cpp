@@ -53,6 +53,12 @@ void write(schema::ToNode::Builder out, const Request& request) {
   to.setBody(to_text(request.body));
 }
 
+void write(schema::ToNode::Builder out, const GoOn& go_on) {
+  auto to = out.initGoOn();
+  to.setId(go_on.id);
+  to.setIsWanted(go_on.is_wanted);
+}
+
 void write(schema::ToNode::Builder out, const Stop& stop) { out.setStopGraceNs(stop.grace.count()); }
 
 void write(schema::FromNode::Builder out, const Ready& ready) {
@@ -102,6 +108,7 @@ void write(schema::FromNode::Builder out, const Answer& answer) {
   to.setStatus(static_cast<std::uint8_t>(answer.status));
   to.setBody(to_text(answer.body));
   to.setLast(answer.last);
+  to.setWantsRoom(answer.wants_room);
 }
 
 void write(schema::FromNode::Builder out, const Stopping&) { out.setStopping(); }
@@ -149,7 +156,8 @@ std::expected<FromNode, WireError> read(schema::Answer::Reader from) {
   return Answer{.id = from.getId(),
                 .status = static_cast<AnswerStatus>(from.getStatus()),
                 .body = to_string(from.getBody()),
-                .last = from.getLast()};
+                .last = from.getLast(),
+                .wants_room = from.getWantsRoom()};
 }
 
 std::expected<ToNode, WireError> read(schema::ToNode::Reader from) {
@@ -167,6 +175,8 @@ std::expected<ToNode, WireError> read(schema::ToNode::Reader from) {
       const auto request = from.getRequest();
       return Request{request.getId(), to_string(request.getVerb()), to_string(request.getBody())};
     }
+    case Which::GO_ON:
+      return GoOn{from.getGoOn().getId(), from.getGoOn().getIsWanted()};
     case Which::STOP_GRACE_NS:
       return Stop{nanoseconds(from.getStopGraceNs())};
   }

@@ -8,6 +8,7 @@
 //   Release   ─▶ …drains and saves the shards, gives them up…         ◀─ Released, one a shard; then a new ShardMap
 //   RunSetup  ─▶ …runs the module's setup…                            ◀─ SetupDone
 //   Request   ─▶ …                                                    ◀─ Answer, once or (streamed) until `last`
+//   GoOn      ─▶ …goes on with a streamed Answer that asked for room…
 //   Stop      ─▶ …drains and saves within the grace…                  ◀─ Stopping; then the node exits 0
 //
 // Heartbeats flow from Configure on, every FabricOptions::heartbeat, from a thread that user code cannot hold up. A
@@ -84,6 +85,13 @@ struct Request {
   bool operator==(const Request&) const = default;
 };
 
+/// To a streamed Answer that `wants_room`: whoever asked has read so far, or is gone.
+struct GoOn {
+  std::uint64_t id = 0;  // of the Request
+  bool is_wanted = true;
+  bool operator==(const GoOn&) const = default;
+};
+
 /// Drain, save and exit 0, all within `grace`.
 struct Stop {
   std::chrono::nanoseconds grace{0};
@@ -95,7 +103,7 @@ struct Stop {
 /// ignored.
 using kernel::ShardMap;
 
-using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, Stop>;
+using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop>;
 
 // ---- node to supervisor
 
@@ -160,13 +168,13 @@ enum class AnswerStatus : std::uint8_t {
 };
 
 /// On success `body` is the answer (a part of it, when streamed: with `last` an empty body adds nothing). Otherwise it
-/// is
-/// {"message": …, "detail": …}.
+/// is {"message": …, "detail": …}. With `wants_room` the node sends no further part before a GoOn.
 struct Answer {
   std::uint64_t id = 0;
   AnswerStatus status = AnswerStatus::ok;
   std::string body;  // JSON
   bool last = true;
+  bool wants_room = false;
   bool operator==(const Answer&) const = default;
 };
 

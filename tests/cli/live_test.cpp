@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "cli/stand_in.hpp"
 #include "cli/transcript.hpp"
@@ -203,5 +205,69 @@ TEST_CASE("live: a second run of a project is refused, with the process that has
   transcript.write("epic.toml", kManifest);
   StandIn fabric(transcript.directory(), {{"ping", answer(R"({"pid":4711})")}});
   CHECK(transcript.run({"run"}).exit_code == 1);
+  transcript.check();
+}
+
+TEST_CASE("live: an export of what the nodes hold says what it is a cut of, and that it is whole", "[cli]") {
+  Transcript transcript("live_export");
+  transcript.write("epic.toml", kManifest);
+  const auto ping = answer(R"({"shards":4})");
+  const std::string_view rows = R"([
+      {"cut":{"node":"node-2","commit":9}},{"cut":{"node":"node-1","commit":12}},
+      {"entity":"Player/Bob","version":3,"schema":"00000000000000aa","saved_at":null,"state":{"score":0.1},"live":true,"unsaved":true,"node":"node-1","cut":12},
+      {"entity":"Player/Bea","version":1,"schema":"00000000000000aa","saved_at":"2031-05-04T09:08:07.123Z","state":{"score":1},"live":false,"unsaved":false,"node":"node-2","cut":9},
+      {"end":{"node":"node-2","entities":1,"shards":[2,3]}},)";
+  {
+    StandIn fabric(
+        transcript.directory(),
+        {{"ping", ping},
+         {"export", stream(std::string(rows) + R"({"end":{"node":"node-1","entities":1,"shards":[0,1]}}])")}});
+    CHECK(transcript.run({"snapshot", "export", "--live"}).exit_code == 0);
+    const auto document = transcript.run_quietly({"snapshot", "export", "Player/Bob", "--live", "-o", "json"});
+    CHECK(boost::json::parse(document.out).at("cuts").as_array().size() == 2);
+    CHECK(boost::json::parse(document.out).at("cut_of").as_string().starts_with("each node between two of its turns"));
+    CHECK(fabric.requests().back() == R"(export {"type":"Player","key":"Bob"})");
+  }
+  {
+    StandIn fabric(transcript.directory(),
+                   {{"ping", ping}, {"export", stream(std::string(rows) + R"({"damaged":"Player/Zoe: broken"}])")}});
+    CHECK(transcript.run({"snapshot", "export", "--live", "--output", "out.jsonl"}).exit_code == 1);
+    CHECK_FALSE(std::filesystem::exists(transcript.directory() / "out.jsonl"));
+  }
+  CHECK(transcript.run({"snapshot", "export", "--live"}).exit_code == 3);
+  transcript.check();
+}
+
+TEST_CASE("live: an import checks every line first, and goes to the owners shard by shard", "[cli]") {
+  Transcript transcript("live_import");
+  transcript.write("epic.toml", kManifest);
+  transcript.write("a.jsonl",
+                   "{\"entity\":\"Player/Bob\",\"state\":{\"score\":1}}\n{\"entity\":\"Barrel/1\",\"state\":{}}\n");
+  const auto ping = answer(R"({"shards":1})");
+  {
+    StandIn fabric(
+        transcript.directory(),
+        {{"ping", ping},
+         {"types", kTypes},
+         {"import",
+          answer(R"({"outcomes":["new",{"error":"state.score: expected int64, got null"}],"ignored_fields":0})")}});
+    CHECK(transcript.run({"snapshot", "import", "a.jsonl", "--yes"}).exit_code == 1);
+    CHECK(std::ranges::count_if(fabric.requests(), [](const auto& request) { return request.starts_with("import"); }) ==
+          1);
+  }
+  {
+    StandIn fabric(transcript.directory(),
+                   {{"ping", ping},
+                    {"types", kTypes},
+                    {"import", answer(R"({"outcomes":["changed","equal"],"ignored_fields":2})")}});
+    CHECK(transcript.run({"snapshot", "import", "a.jsonl"}).exit_code == 2);
+    CHECK(transcript.run({"snapshot", "import", "a.jsonl", "--dry-run"}).exit_code == 0);
+    CHECK(transcript.run({"snapshot", "import", "a.jsonl", "--yes", "-o", "jsonl"}).exit_code == 0);
+    CHECK(
+        fabric.requests().back() ==
+        R"(import {"mode":"apply","shard":0,"lines":["{\"entity\":\"Player/Bob\",\"state\":{\"score\":1}}","{\"entity\":\"Barrel/1\",\"state\":{}}"]})");
+    CHECK(transcript.run({"snapshot", "import", "a.jsonl", "Player/Zoe"}).exit_code == 3);
+    CHECK(transcript.run({"snapshot", "import", "b.jsonl"}).exit_code == 1);
+  }
   transcript.check();
 }

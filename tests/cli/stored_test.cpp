@@ -212,3 +212,59 @@ TEST_CASE("stored: schemas are shown, and one is exported for other tools", "[cl
   CHECK(transcript.run({"schema", "export", "Plaier"}).exit_code == 3);
   transcript.check();
 }
+
+TEST_CASE("stored: diff shows what was added, removed and changed, and tells by its exit code", "[cli]") {
+  Transcript transcript("stored_diff");
+  make_project(transcript);
+  transcript.write("then.jsonl",
+                   "{\"entity\":\"Player/Bea\",\"state\":{\"score\":-4,\"team\":\"red\"}}\n"
+                   "{\"entity\":\"Player/Bob\",\"state\":{\"score\":12,\"team\":\"two words\"}}\n"
+                   "{\"entity\":\"Player/Old\",\"state\":{\"score\":1}}\n");
+  CHECK(transcript.run({"snapshot", "export", "-q", "--output", "now.jsonl"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "diff", "now.jsonl"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "diff", "then.jsonl"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "diff", "then.jsonl", "now.jsonl", "-o", "jsonl"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "diff", "now.jsonl", "then.jsonl", "-o", "json"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "diff", "no.jsonl"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "diff", "now.jsonl", "--live"}).exit_code == 3);
+  CHECK(transcript.run({"snapshot", "diff", "now.jsonl", "now.jsonl", "--live"}).exit_code == 2);
+  transcript.write("bad.jsonl", "{\"entity\":\"Player\"}\n");
+  CHECK(transcript.run({"snapshot", "diff", "bad.jsonl"}).exit_code == 1);
+  transcript.check();
+}
+
+TEST_CASE("stored: rm removes under the project's lock, and asks before", "[cli]") {
+  Transcript transcript("stored_rm");
+  make_project(transcript);
+  CHECK(transcript.run({"snapshot", "rm", "Player/Bob"}).exit_code == 2);
+  CHECK(transcript.run({"snapshot", "rm", "Player/Bob", "Player/Nobody", "--dry-run"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "rm", "Player/Bob", "Player/Bob", "--yes"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "rm", "Player/Bob", "--yes"}).exit_code == 3);
+  CHECK(transcript.run({"snapshot", "rm", "Player"}).exit_code == 2);
+  transcript.run({"snapshot", "list", "-o", "jsonl"});
+  CHECK_FALSE(fs::exists(transcript.directory() / ".epic/supervisor.lock"));
+  transcript.check();
+}
+
+TEST_CASE("stored: prune removes what is old, and shows before what that is", "[cli]") {
+  Transcript transcript("stored_prune");
+  make_project(transcript);
+  CHECK(transcript.run({"snapshot", "prune"}).exit_code == 2);
+  CHECK(transcript.run({"snapshot", "prune", "--older-than", "soon"}).exit_code == 2);
+  CHECK(transcript.run({"snapshot", "prune", "--older-than", "30000d"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "prune", "--older-than", "30d", "--dry-run"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "prune", "Plyer", "--older-than", "30d"}).exit_code == 3);
+  CHECK(transcript.run({"snapshot", "list"}).out.find("Player/Bob") != std::string::npos);
+  CHECK(transcript.run({"snapshot", "prune", "--older-than", "30d", "--yes", "-o", "json"}).exit_code == 0);
+  CHECK(transcript.run({"snapshot", "list"}).out.empty());
+  transcript.check();
+}
+
+TEST_CASE("stored: on a terminal, what changes something asks, and takes anything but yes for no", "[cli]") {
+  Transcript transcript("unused");
+  make_project(transcript);
+  const std::string said = transcript.run_on_terminal({"snapshot", "rm", "Player/Bob"}, "n\n");
+  CHECK(said.find("Remove 1 saved state from the store (no fabric runs)? [y/N]") != std::string::npos);
+  CHECK(said.find("nothing was changed") != std::string::npos);
+  CHECK(transcript.run_on_terminal({"snapshot", "rm", "Player/Bob"}, "y\n").find("Removed 1") != std::string::npos);
+}

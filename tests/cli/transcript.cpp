@@ -71,7 +71,7 @@ Answer Transcript::run_quietly(std::vector<std::string> words, const fs::path& b
   return {end->exit_code, std::move(end->out), std::move(end->err)};
 }
 
-std::string Transcript::run_on_terminal(std::vector<std::string> words) {
+std::string Transcript::run_on_terminal(std::vector<std::string> words, std::string_view typed) {
   std::string program = EPIC_BINARY;
   std::vector<char*> arguments = {program.data()};
   for (std::string& word : words) arguments.push_back(word.data());
@@ -85,6 +85,7 @@ std::string Transcript::run_on_terminal(std::vector<std::string> words) {
     if (::chdir(directory_.c_str()) == 0) ::execv(program.c_str(), arguments.data());
     ::_exit(126);
   }
+  REQUIRE(::write(terminal, typed.data(), typed.size()) == static_cast<ssize_t>(typed.size()));
   std::string shown;
   char buffer[4096];
   for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof buffer)) > 0;)

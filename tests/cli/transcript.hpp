@@ -31,8 +31,9 @@ class Transcript {
   Answer run(std::vector<std::string> words, const std::filesystem::path& below = ".");
   /// The same, without a trace in the transcript.
   Answer run_quietly(std::vector<std::string> words, const std::filesystem::path& below = ".");
-  /// What `epic` shows on a terminal of 100 columns that takes colours; both streams, as they come.
-  std::string run_on_terminal(std::vector<std::string> words);
+  /// What `epic` shows on a terminal of 100 columns that takes colours; both streams, as they come, with what was
+  /// typed.
+  std::string run_on_terminal(std::vector<std::string> words, std::string_view typed = {});
   /// Fails the test where the transcript differs from the golden file; with EPIC_BLESS set it writes that file.
   void check();
 

@@ -78,4 +78,16 @@ class Hoard : public epic::Entity {
   EPIC_ENTITY(Hoard, state(gold), methods(put, weigh))
 };
 
+/// Is saved by and by, so that for a while only memory has it.
+class Diary : public epic::Entity {
+  std::vector<std::string> pages;
+
+ public:
+  epic::Task<std::uint64_t> write(std::string page) {
+    pages.push_back(page);
+    co_return pages.size();
+  }
+  EPIC_ENTITY(Diary, state(pages), methods(write), interval(std::chrono::minutes(10)))
+};
+
 }  // namespace probe

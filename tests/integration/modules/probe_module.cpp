@@ -1,5 +1,5 @@
 #include "probe.hpp"
 
-using probe::Counter, probe::Hoard, probe::Relay;
+using probe::Counter, probe::Diary, probe::Hoard, probe::Relay;
 
-EPIC_MODULE(epic::no_setup, Counter, Relay, Hoard)
+EPIC_MODULE(epic::no_setup, Counter, Relay, Hoard, Diary)

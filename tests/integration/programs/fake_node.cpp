@@ -159,6 +159,8 @@ class FakeNode {
     return true;
   }
 
+  bool on(const wire::GoOn&) { return true; }
+
   bool on(const wire::RunSetup&) {
     if (module_ == "setup-crash-once" && is_first()) ::raise(SIGKILL);
     say("setup");

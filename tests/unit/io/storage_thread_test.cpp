@@ -44,6 +44,8 @@ class FaultyStore : public epic::storage::Store {
                                        const std::function<void(const StoreError&)>& on_corrupt) override {
     return inner_.list(filter, visit, on_corrupt);
   }
+  std::expected<void, StoreError> begin_moment() override { return inner_.begin_moment(); }
+  void end_moment() override { inner_.end_moment(); }
   std::expected<std::vector<epic::storage::TypeCount>, StoreError> count_by_type() override {
     return inner_.count_by_type();
   }

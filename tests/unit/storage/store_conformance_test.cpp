@@ -18,12 +18,16 @@ namespace {
 struct Memory {
   MemoryStore held{kShardCount, [] { return kNow; }};
   Store& store = held;
+  [[nodiscard]] std::unique_ptr<Store> open_reader() const { return held.share(); }
 };
 
 struct Sqlite {
   TempDir directory;
   std::unique_ptr<SqliteStore> held = open_sqlite(directory.file());
   Store& store = *held;
+  [[nodiscard]] std::unique_ptr<Store> open_reader() const {
+    return must(SqliteStore::open(directory.file(), {.mode = OpenMode::read_only}));
+  }
 };
 
 }  // namespace
@@ -233,4 +237,22 @@ TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[sto
   }
   CHECK(contents(under_test.store) == std::vector<std::string>{"T/0=16", "T/1=17", "T/2=18", "T/3=19"});
   CHECK(under_test.store.identity().shard_count == kShardCount);
+}
+
+TEMPLATE_TEST_CASE("store: a reader that holds a moment sees nothing of what is written after it", "[storage]", Memory,
+                   Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  must(under_test.store.commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "1")})));
+  const std::unique_ptr<Store> reader = under_test.open_reader();
+  must(reader->begin_moment());
+  must(under_test.store.commit(batch_of({held}, {put("T", "b", "2"), put("T", "c", "2"), removal("T", "a")})));
+
+  CHECK(text_of(must(reader->load("T", "b")).value().bytes) == "1");
+  CHECK_FALSE(must(reader->load("T", "c")).has_value());
+  CHECK(must(reader->load("T", "a")).has_value());
+  CHECK(must(reader->count_by_type()).front().entities == 2);
+  reader->end_moment();
+  CHECK(text_of(must(reader->load("T", "b")).value().bytes) == "2");
+  CHECK(must(reader->load("T", "c")).has_value());
 }

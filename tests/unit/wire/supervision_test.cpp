@@ -20,6 +20,7 @@ std::vector<ToNode> every_message_to_node() {
       Release{{ShardId{3}, ShardId{63}}, MapVersion{9}},
       RunSetup{},
       Request{UINT64_MAX, "inspect", R"({"entity":"Player/Bob"})"},
+      GoOn{8, false},
       Stop{10s},
   };
 }
@@ -33,6 +34,7 @@ std::vector<FromNode> every_message_from_node() {
       Taken{{{ShardId{0}, Epoch{1}}, {ShardId{63}, Epoch{UINT64_MAX}}}, MapVersion{3}},
       SetupDone{"std::runtime_error: no"},
       Answer{7, AnswerStatus::not_owner, R"({"message":"moved"})", false},
+      Answer{8, AnswerStatus::ok, "{}", false, true},
       Stopping{},
   };
 }

@@ -15,8 +15,12 @@ struct Fixture {
   std::optional<NodeId> owner = NodeId{1};
   std::vector<std::pair<NodeId, std::uint64_t>> sent;
   std::vector<Answer> answers;
+  std::vector<std::pair<NodeId, bool>> went_on;  // and whether more was wanted
   NodeRequests requests{[this](NodeId node, const epic::wire::ToNode& message) {
-                          sent.emplace_back(node, std::get<epic::wire::Request>(message).id);
+                          if (const auto* go_on = std::get_if<epic::wire::GoOn>(&message))
+                            went_on.emplace_back(node, go_on->is_wanted);
+                          else
+                            sent.emplace_back(node, std::get<epic::wire::Request>(message).id);
                         },
                         [this](ShardId) { return owner; }};
   NodeRequests::TimePoint start{};
@@ -115,4 +119,41 @@ TEST_CASE("node requests: at the bound, and when the fabric stops, everybody get
   CHECK(f.answers.size() == NodeRequests::kPendingMax + 1);
   f.requests.to_all({}, "ls", "{}", f.start, f.collect());
   CHECK(f.answers.back().body.find("unavailable") != std::string::npos);
+}
+
+TEST_CASE("node requests: a node that wants room goes on when the reader has caught up", "[cluster]") {
+  Fixture f;
+  auto room = NodeRequests::Room::not_yet;
+  f.requests.to_all({NodeId{1}, NodeId{2}}, "ls", "{}", f.start + 10s, f.collect(), [&] { return room; });
+  const std::uint64_t id = f.sent[0].second;
+  f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "1", false, /*wants_room=*/true});
+  CHECK(f.answers.size() == 1);
+  f.requests.on_room();
+  CHECK(f.went_on.empty());
+  room = NodeRequests::Room::yes;
+  f.requests.on_room();
+  CHECK(f.went_on == std::vector<std::pair<NodeId, bool>>{{NodeId{1}, true}});
+  f.requests.on_room();
+  CHECK(f.went_on.size() == 1);
+  f.requests.on_answer(NodeId{2}, {id, AnswerStatus::ok, "2", false, /*wants_room=*/true});
+  CHECK(f.went_on.back() == std::pair{NodeId{2}, true});
+}
+
+TEST_CASE("node requests: when nobody reads, or the request has ended, the node is told to stop", "[cluster]") {
+  Fixture f;
+  auto room = NodeRequests::Room::not_yet;
+  f.requests.to_all({NodeId{1}}, "ls", "{}", f.start + 10s, f.collect(), [&] { return room; });
+  const std::uint64_t id = f.sent[0].second;
+  f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "1", false, /*wants_room=*/true});
+  room = NodeRequests::Room::nobody_reads;
+  f.requests.on_room();
+  CHECK(f.went_on.back() == std::pair{NodeId{1}, false});
+  room = NodeRequests::Room::not_yet;
+  f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "2", false, /*wants_room=*/true});
+  f.requests.on_tick(f.start + 11s);
+  CHECK(f.is_ended());
+  CHECK(f.went_on.size() == 2);
+  f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "3", false, /*wants_room=*/true});
+  CHECK(f.went_on.size() == 3);
+  CHECK_FALSE(f.went_on.back().second);
 }

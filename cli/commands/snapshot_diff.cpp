@@ -1,0 +1,221 @@
+// epic snapshot diff: what is different between two exports, or between one and what there is now.
+
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/live_export.hpp"
+#include "cli/fabric/sorted_rows.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/output/json_changes.hpp"
+#include "cli/output/progress.hpp"
+#include "codec/json_text.hpp"
+
+namespace epic::cli {
+namespace json = boost::json;
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "A", .summary = "An export; - for stdin", .completes = Completes::file},
+    {.name = "B",
+     .summary = "Another export; without it, what is stored now",
+     .arity = Arity::optional,
+     .completes = Completes::file},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "live", .summary = "Compare with what the running fabric holds, unsaved changes included"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::ok, "they are equal"},
+    {ExitCode::failed, "they are different; or, with an error, one of them cannot be read"},
+    {ExitCode::not_found, "nothing has been saved; with --live, no fabric runs"},
+};
+
+/// What there is now, as an export that nobody sees.
+Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths, bool is_live) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(make_temporary_file(), &std::fclose);
+  if (!file)
+    return fail({.what = "a temporary file cannot be made", .help = {"make room where TMPDIR, or /tmp, points to"}});
+  const auto write = [&](std::string_view row) {
+    std::fwrite(row.data(), 1, row.size(), file.get());
+    std::fputc('\n', file.get());
+  };
+  std::uint64_t damaged = 0;
+  const auto on_damage = [&](const std::string& damage) {
+    ++damaged;
+    context.console().warn(damage);
+  };
+  if (is_live) {
+    auto fabric = LiveFabric::get(paths);
+    if (!fabric) return std::unexpected(std::move(fabric.error()));
+    if (const auto cuts = export_live(*fabric, {}, write, on_damage); !cuts) return std::unexpected(cuts.error());
+  } else {
+    auto store = StoredFabric::open(paths);
+    if (!store) return std::unexpected(std::move(store.error()));
+    if (auto held = store->hold_moment(); !held) return std::unexpected(std::move(held.error()));
+    const auto visit = [&](const json::object& row) {
+      write(json::serialize(row));
+      return true;
+    };
+    if (auto listed = store->list({}, Detail::state, visit, on_damage); !listed)
+      return std::unexpected(std::move(listed.error()));
+  }
+  if (damaged > 0)
+    return fail({.what = fmt::format("{} snapshots could not be read, so there is nothing to compare with", damaged),
+                 .help = {"see which with 'epic snapshot verify'"}});
+  if (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0)
+    return fail({.what = "a temporary file cannot be written", .help = {"make room where TMPDIR, or /tmp, points to"}});
+  return SnapshotFile::adopt(is_live ? "the running fabric" : "the store", file.release());
+}
+
+/// The state of a row, and the row's place in words if it has none.
+Result<json::value> state_of(const SortedRows& rows, const SortedRows::Row& row) {
+  auto parsed = codec::parse_json(row.text);
+  if (parsed && parsed->is_object())
+    if (auto* state = parsed->get_object().if_contains("state")) return std::move(*state);
+  return fail({.what = fmt::format("{} has no state in {}", printable(row.name), rows.name())});
+}
+
+class Printer {
+ public:
+  explicit Printer(Console& console) : console_(console) {}
+
+  void print(std::string_view change, const std::string& entity, const std::vector<JsonChange>& parts) {
+    ++count_;
+    if (console_.is_json()) {
+      json::array paths;
+      for (const JsonChange& part : parts) {
+        json::object one{{"path", part.path}};
+        if (part.from) one["from"] = *part.from;
+        if (part.to) one["to"] = *part.to;
+        paths.emplace_back(std::move(one));
+      }
+      const json::object row{{"entity", entity}, {"change", change}, {"paths", std::move(paths)}};
+      const bool is_array = console_.format() == Format::json;
+      console_.print(fmt::format("{}{}", !is_array ? "" : count_ == 1 ? "[ " : ", ", json::serialize(row)));
+      return;
+    }
+    const Paint paint = change == "added" ? Paint::green : change == "removed" ? Paint::red : Paint::yellow;
+    const std::string_view sign = change == "added" ? "+" : change == "removed" ? "-" : "~";
+    console_.print(console_.paint(Stream::out, paint, fmt::format("{} {}", sign, printable(entity))));
+    for (const JsonChange& part : parts)
+      console_.print(fmt::format("    {}: {} -> {}", part.path.empty() ? "state" : printable(part.path),
+                                 part.from ? json::serialize(*part.from) : "(none)",
+                                 part.to ? json::serialize(*part.to) : "(none)"));
+  }
+  void finish() {
+    if (console_.format() == Format::json) console_.print(count_ == 0 ? "[]" : "]");
+  }
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  Console& console_;
+  std::uint64_t count_ = 0;
+};
+
+struct Counts {
+  std::uint64_t added = 0, removed = 0, changed = 0, equal = 0;
+};
+
+/// Both are in order, so one walk over both tells.
+Result<Counts> compare(SortedRows& a, SortedRows& b, Printer& printer, Progress& progress) {
+  Counts counts;
+  auto left = a.next();
+  auto right = b.next();
+  while (left && right && (*left || *right)) {
+    // Order by type, then key: '/' ends the type, and is above some characters of it.
+    const auto order = [](const std::string& name) {
+      const std::size_t slash = name.find('/');
+      return std::pair(std::string_view(name).substr(0, slash), std::string_view(name).substr(slash + 1));
+    };
+    if (!*right || (*left && order((*left)->name) < order((*right)->name))) {
+      ++counts.removed;
+      printer.print("removed", (*left)->name, {});
+      left = a.next();
+    } else if (!*left || order((*right)->name) < order((*left)->name)) {
+      ++counts.added;
+      printer.print("added", (*right)->name, {});
+      right = b.next();
+    } else {
+      const auto from = state_of(a, **left);
+      if (!from) return std::unexpected(from.error());
+      const auto to = state_of(b, **right);
+      if (!to) return std::unexpected(to.error());
+      const auto changes = list_changes(*from, *to);
+      ++(changes.empty() ? counts.equal : counts.changed);
+      if (!changes.empty()) printer.print("changed", (*left)->name, changes);
+      left = a.next();
+      right = b.next();
+    }
+    progress.step();
+  }
+  if (!left) return std::unexpected(std::move(left.error()));
+  if (!right) return std::unexpected(std::move(right.error()));
+  return counts;
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto other = arguments.word(1);
+  if (other && arguments.has("live"))
+    return fail(usage_failure(arguments.command(), "--live compares with the running fabric, so there is no B"));
+  if (other && *other == "-" && *arguments.word(0) == "-")
+    return fail(usage_failure(arguments.command(), "only one of the two can come from stdin"));
+  auto first = SnapshotFile::open(*arguments.word(0));
+  if (!first) return std::unexpected(std::move(first.error()));
+  const auto open_second = [&]() -> Result<SnapshotFile> {
+    if (other) return SnapshotFile::open(*other);
+    const auto paths = context.paths(arguments);
+    if (!paths) return std::unexpected(paths.error());
+    return export_present(context, *paths, arguments.has("live"));
+  };
+  auto second = open_second();
+  if (!second) return std::unexpected(std::move(second.error()));
+  auto a = SortedRows::open(std::move(*first));
+  if (!a) return std::unexpected(std::move(a.error()));
+  auto b = SortedRows::open(std::move(*second));
+  if (!b) return std::unexpected(std::move(b.error()));
+
+  Console& console = context.console();
+  Printer printer(console);
+  Progress progress(console, std::max(a->count(), b->count()));
+  const auto counts = compare(*a, *b, printer, progress);
+  progress.finish();
+  if (!counts) return std::unexpected(counts.error());
+  printer.finish();
+  console.note(fmt::format("{} added, {} removed, {} changed, {} equal", counts->added, counts->removed,
+                           counts->changed, counts->equal));
+  return printer.count() == 0 ? ExitCode::ok : ExitCode::failed;
+}
+
+}  // namespace
+
+const Command& snapshot_diff_command() {
+  static constexpr Command kCommand{
+      .path = "snapshot diff",
+      .group = Group::state,
+      .summary = "Show what is different between two exports, or one and now",
+      .description =
+          "Compares states: which entities were added or removed from A to B, and which parts of the others changed. "
+          "Versions\n"
+          "and times do not count. Without B, B is what is stored now, or with --live what the running fabric holds.\n"
+          "Exits with 0 if nothing is different, and with 1 if something is. Exports in any order will do; one that is "
+          "not in\n"
+          "the order in which 'epic snapshot export' writes is sorted in temporary files first.",
+      .example =
+          "epic snapshot diff monday.jsonl tuesday.jsonl\nepic snapshot diff monday.jsonl\n"
+          "epic snapshot diff before.jsonl --live -o jsonl",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,174 @@
+// epic snapshot import: states from an export, into a running fabric or into the store.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/import_run.hpp"
+#include "cli/fabric/snapshot_file.hpp"
+#include "cli/output/confirm.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "FILE", .summary = "What 'epic snapshot export' has written; - for stdin", .completes = Completes::file},
+    {.name = "TYPE[/KEY]",
+     .summary = "Only this type of it, or this entity",
+     .arity = Arity::optional,
+     .completes = Completes::type_or_entity},
+};
+
+constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "a line is wrong, and nothing was changed; or some entities could not be written"},
+    {ExitCode::not_found, "the file has nothing of this type or name"},
+};
+
+constexpr Column kColumns[] = {
+    {"TYPE", "type"},
+    {"NEW", "new", Show::number},
+    {"CHANGED", "changed", Show::number},
+    {"EQUAL", "equal", Show::number},
+};
+
+bool is_meant(const EntityName& name, const EntityName& only) {
+  return only.type.empty() || (name.type == only.type && (only.key.empty() || name.key == only.key));
+}
+
+Result<void> read_all(SnapshotFile& file, const EntityName& only, ImportRun& run) {
+  file.rewind();
+  while (true) {
+    auto row = file.next();
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (!*row) break;
+    const auto name = entity_of_row((*row)->text);
+    if (!name)
+      run.add_problem((*row)->line, {}, name.error());
+    else if (is_meant(*name, only))
+      if (auto added = run.add(*name, std::string((*row)->text), (*row)->line); !added) return added;
+  }
+  return run.finish([&](std::uint64_t line) { return file.place(line); });
+}
+
+/// The problems as one failure.
+Failure failure_of(const ImportRun& run, std::string what) {
+  Failure failure{.what = std::move(what)};
+  for (const ImportProblem& problem : run.problems())
+    failure.excerpt += fmt::format("{}: {}{}{}\n", problem.place, problem.entity, problem.entity.empty() ? "" : ": ",
+                                   printable(problem.what));
+  if (run.problem_count() > run.problems().size())
+    failure.excerpt += fmt::format("… and {} more\n", run.problem_count() - run.problems().size());
+  return failure;
+}
+
+void print_counts(Console& console, const ImportRun& run) {
+  Table table(console, kColumns);
+  for (const auto& [type, counts] : run.counts())
+    table.add({{"type", type}, {"new", counts.added}, {"changed", counts.changed}, {"equal", counts.equal}});
+  table.finish();
+  if (run.ignored_fields() > 0)
+    console.note(fmt::format("{} passed over: written with another schema, and unknown to today's classes",
+                             count_of(run.ignored_fields(), "field is", "fields are")));
+}
+
+Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, ImportTarget& target,
+              std::uint64_t row_count) {
+  Progress progress(console, row_count);
+  ImportRun run(target, ImportMode::apply, progress);
+  auto done = read_all(file, only, run);
+  progress.finish();
+  if (!done) {
+    Failure failure = std::move(done.error());
+    failure.help.emplace_back("import again: what has been written by now is found equal then");
+    return fail(std::move(failure));
+  }
+  const std::uint64_t written = run.total().done + run.total().added + run.total().changed;
+  console.note(fmt::format("Imported {}; {} equal", count_of(written, "entity", "entities"),
+                           count_of(run.total().equal, "was", "were")));
+  if (run.problem_count() == 0) return ExitCode::ok;
+  Failure failure =
+      failure_of(run, fmt::format("{} not imported", count_of(run.problem_count(), "entity was", "entities were")));
+  failure.help.emplace_back("import again: what has been written by now is found equal then");
+  return fail(std::move(failure));
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  EntityName only;
+  if (const auto word = arguments.word(1)) {
+    auto name = parse_type_or_entity(arguments.command(), *word);
+    if (!name) return std::unexpected(std::move(name.error()));
+    only = std::move(*name);
+  }
+  const auto project = context.project(arguments);
+  if (!project) return std::unexpected(project.error());
+  auto file = SnapshotFile::open(*arguments.word(0));
+  if (!file) return std::unexpected(std::move(file.error()));
+  auto target = ImportTarget::open(context, *project);
+  if (!target) return std::unexpected(std::move(target.error()));
+
+  Console& console = context.console();
+  Progress progress(console, file->row_estimate());
+  ImportRun check(**target, ImportMode::check, progress);
+  auto checked = read_all(*file, only, check);
+  progress.finish();
+  if (!checked) return std::unexpected(std::move(checked.error()));
+  if (check.problem_count() > 0)
+    return fail(failure_of(check, fmt::format("{} cannot be imported, so nothing was changed",
+                                              count_of(check.problem_count(), "line", "lines"))));
+  const ImportCounts total = check.total();
+  const std::uint64_t rows = total.added + total.changed + total.equal;
+  if (rows == 0)
+    return fail({.code = ExitCode::not_found,
+                 .what = only.type.empty()
+                             ? fmt::format("there is nothing in {}", file->name())
+                             : fmt::format("there is nothing of {} in {}", printable(only.text()), file->name())});
+  print_counts(console, check);
+  if (arguments.has("dry-run")) return ExitCode::ok;
+  if (total.added + total.changed == 0) {
+    console.note("Nothing to do: all of it is there already");
+    return ExitCode::ok;
+  }
+  if (auto agreed = confirm(
+          console, arguments,
+          fmt::format("Write {} new and {} changed entities into {}", total.added, total.changed, (*target)->words()));
+      !agreed)
+    return std::unexpected(std::move(agreed.error()));
+  return apply(console, *file, only, **target, rows);
+}
+
+}  // namespace
+
+const Command& snapshot_import_command() {
+  static constexpr Command kCommand{
+      .path = "snapshot import",
+      .group = Group::state,
+      .summary = "Bring saved states back from an export",
+      .description =
+          "Reads JSON lines, or the one document of an export. First every line is read by the class that it names; if "
+          "one is\n"
+          "wrong, nothing is changed. Then, if you agree, the states take the place of those that are there: in a "
+          "running\n"
+          "fabric by way of the owners, where what runs of an entity ends first and later calls find the new state; "
+          "otherwise\n"
+          "in the store, which is made if there is none, with the shards that epic.toml asks for.\n"
+          "A line that names another schema than the class has today is read by the names of its fields: what is "
+          "missing\n"
+          "takes its default, what is unknown is passed over. Entities that the file does not name stay as they are.",
+      .example =
+          "epic snapshot import arena.jsonl --dry-run\nepic snapshot import arena.jsonl Player/Bob\n"
+          "epic -C ../other snapshot export | epic snapshot import - --yes",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

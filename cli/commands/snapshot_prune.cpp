@@ -1,0 +1,188 @@
+// epic snapshot prune: removes many saved states at once: old ones, and those that no class claims any more.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <optional>
+#include <set>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/import_run.hpp"
+#include "cli/fabric/live_fabric.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unclaimed.hpp"
+#include "cli/output/confirm.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "older-than", .value = "AGE", .summary = "Those not saved for so long: 30d, 12h"},
+    {.name = "unclaimed", .summary = "Those of types that no class of the module claims; while no fabric runs"},
+    kDryRunOption,
+    kYesOption,
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "some could not be removed"},
+    {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
+};
+
+constexpr Column kColumns[] = {
+    {"TYPE", "type"},
+    {"REMOVED", "removed", Show::number},
+    {"OLDEST", "oldest", Show::time},
+    {"NEWEST", "newest", Show::time},
+};
+
+struct Wanted {
+  std::string type;  // empty: all
+  std::optional<std::chrono::system_clock::time_point> saved_before;
+  std::optional<std::set<std::string>> unclaimed;  // only these types
+};
+
+struct Found {
+  std::uint64_t count = 0;
+  std::string oldest;  // RFC 3339, which sorts as it should
+  std::string newest;
+};
+
+struct Candidate {
+  EntityName name;
+  std::uint64_t version = 0;
+  std::string saved_at;
+};
+
+/// Visits what is to go, as it is in the store now.
+Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
+                            const std::function<bool(const Candidate&)>& visit) {
+  const std::string before = wanted.saved_before ? to_rfc3339(*wanted.saved_before) : std::string();
+  return store.list(
+      {.type = wanted.type}, Detail::snapshot,
+      [&](const boost::json::object& row) {
+        const std::string_view entity = row.at("entity").as_string();
+        const std::size_t slash = entity.find('/');
+        Candidate one{.name = {std::string(entity.substr(0, slash)), std::string(entity.substr(slash + 1))},
+                      .version = row.at("version").to_number<std::uint64_t>(),
+                      .saved_at = std::string(std::string_view(row.at("saved_at").as_string()))};
+        if (wanted.saved_before && one.saved_at >= before) return true;
+        if (wanted.unclaimed && !wanted.unclaimed->contains(one.name.type)) return true;
+        return visit(one);
+      },
+      [](const std::string&) {});  // damaged ones are left alone
+}
+
+Result<std::map<std::string, Found>> count_candidates(StoredFabric& store, const Wanted& wanted) {
+  std::map<std::string, Found> found;
+  auto listed = each_candidate(store, wanted, [&](const Candidate& one) {
+    Found& type = found[one.name.type];
+    ++type.count;
+    if (type.oldest.empty() || one.saved_at < type.oldest) type.oldest = one.saved_at;
+    if (one.saved_at > type.newest) type.newest = one.saved_at;
+    return true;
+  });
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  return found;
+}
+
+Outcome remove(Console& console, StoredFabric& store, const Wanted& wanted, ImportTarget& target, std::uint64_t count) {
+  Progress progress(console, count);
+  ImportRun run(target, ImportMode::apply, progress);
+  std::optional<Failure> failure;
+  auto listed = each_candidate(store, wanted, [&](const Candidate& one) {
+    auto added = run.add(one.name, removal_line(one.name.text(), one.version), 0);
+    if (!added) failure = std::move(added.error());
+    return !failure;
+  });
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  if (!failure)
+    if (auto finished = run.finish([](std::uint64_t) { return std::string(); }); !finished)
+      failure = std::move(finished.error());
+  progress.finish();
+  if (failure) return fail(std::move(*failure));
+  const ImportCounts total = run.total();
+  console.note(
+      fmt::format("Removed {}{}", total.done + total.removed,
+                  total.passed_over == 0 ? "" : fmt::format("; {} were saved meanwhile and stay", total.passed_over)));
+  if (run.problem_count() == 0) return ExitCode::ok;
+  Failure problems{.what = fmt::format("{} could not be removed", run.problem_count())};
+  for (const ImportProblem& problem : run.problems())
+    problems.excerpt += fmt::format("{}: {}\n", printable(problem.entity), printable(problem.what));
+  return fail(std::move(problems));
+}
+
+Result<Wanted> wanted_by(Context& context, const Project& project, const Arguments& arguments) {
+  Wanted wanted{.type = arguments.word(0).value_or(""), .saved_before = {}, .unclaimed = {}};
+  const auto age = arguments.duration("older-than");
+  if (!age) return std::unexpected(age.error());
+  if (!*age && !arguments.has("unclaimed"))
+    return fail(usage_failure(arguments.command(), "say what is to go: --older-than AGE, --unclaimed, or both"));
+  if (*age) wanted.saved_before = std::chrono::system_clock::now() - **age;
+  if (!arguments.has("unclaimed")) return wanted;
+  auto unclaimed = find_unclaimed(context, project);
+  if (!unclaimed) return std::unexpected(std::move(unclaimed.error()));
+  wanted.unclaimed = std::move(*unclaimed);
+  return wanted;
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto project = context.project(arguments);
+  if (!project) return std::unexpected(project.error());
+  const auto wanted = wanted_by(context, *project, arguments);
+  if (!wanted) return std::unexpected(wanted.error());
+  auto store = StoredFabric::open_with(project->paths, wanted->type);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto found = count_candidates(*store, *wanted);
+  if (!found) return std::unexpected(found.error());
+
+  Console& console = context.console();
+  std::uint64_t count = 0;
+  Table table(console, kColumns);
+  for (const auto& [type, of_type] : *found) {
+    count += of_type.count;
+    table.add({{"type", type}, {"removed", of_type.count}, {"oldest", of_type.oldest}, {"newest", of_type.newest}});
+  }
+  table.finish();
+  if (count == 0) console.note("Nothing to do: there is none");
+  if (count == 0 || arguments.has("dry-run")) return ExitCode::ok;
+  auto target = ImportTarget::open_for_removal(*project);
+  if (!target) return std::unexpected(std::move(target.error()));
+  if (auto agreed =
+          confirm(console, arguments,
+                  fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), (*target)->words()));
+      !agreed)
+    return std::unexpected(std::move(agreed.error()));
+  return remove(console, *store, *wanted, **target, count);
+}
+
+}  // namespace
+
+const Command& snapshot_prune_command() {
+  static constexpr Command kCommand{
+      .path = "snapshot prune",
+      .group = Group::state,
+      .summary = "Remove saved states that are old, or that no class claims",
+      .description =
+          "An entity counts as old when it was last saved longer ago than AGE; one that is only read is not saved. Its "
+          "next\n"
+          "call makes it start anew. What is saved again meanwhile stays. In a running fabric the owners remove; types "
+          "that\n"
+          "no class claims have no owner there, so those go while no fabric runs. Asks before.",
+      .example = "epic snapshot prune --older-than 30d --dry-run\nepic snapshot prune Session --older-than 12h --yes",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

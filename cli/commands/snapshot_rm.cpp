@@ -1,0 +1,115 @@
+// epic snapshot rm: entities start anew.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/fabric/import_run.hpp"
+#include "cli/output/confirm.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/output/table.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE/KEY", .summary = "The entities", .arity = Arity::many, .completes = Completes::entity},
+};
+
+constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "some could not be removed"},
+    {ExitCode::not_found, "none of them is saved"},
+};
+
+constexpr Column kColumns[] = {
+    {"TYPE", "type"}, {"REMOVED", "removed", Show::number}, {"UNSAVED", "unsaved", Show::number}};
+
+Result<ImportRun> pass(ImportTarget& target, ImportMode mode, const std::vector<EntityName>& names,
+                       Progress& progress) {
+  ImportRun run(target, mode, progress);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (auto added = run.add(names[i], removal_line(names[i].text(), {}), i); !added)
+      return std::unexpected(std::move(added.error()));
+  if (auto done = run.finish([&](std::uint64_t i) { return names[i].text(); }); !done)
+    return std::unexpected(std::move(done.error()));
+  return run;
+}
+
+Failure failure_of(const ImportRun& run, std::string what) {
+  Failure failure{.what = std::move(what)};
+  for (const ImportProblem& problem : run.problems())
+    failure.excerpt += fmt::format("{}: {}\n", printable(problem.place), printable(problem.what));
+  return failure;
+}
+
+Outcome run(Context& context, const Arguments& arguments) {
+  std::vector<EntityName> names;
+  for (const std::string& word : arguments.words()) {
+    auto name = parse_entity(arguments.command(), word);
+    if (!name) return std::unexpected(std::move(name.error()));
+    const bool is_new = std::ranges::find(names, name->text(), &EntityName::text) == names.end();
+    if (is_new) names.push_back(std::move(*name));
+  }
+  const auto project = context.project(arguments);
+  if (!project) return std::unexpected(project.error());
+  auto target = ImportTarget::open_for_removal(*project);
+  if (!target) return std::unexpected(std::move(target.error()));
+
+  Console& console = context.console();
+  Progress progress(console, names.size());
+  const auto check = pass(**target, ImportMode::check, names, progress);
+  progress.finish();
+  if (!check) return std::unexpected(check.error());
+  if (check->problem_count() > 0) return fail(failure_of(*check, "nothing was removed"));
+  const std::uint64_t count = check->total().removed;
+  if (count == 0)
+    return fail({.code = ExitCode::not_found,
+                 .what = names.size() == 1 ? fmt::format("{} has never been saved", printable(names[0].text()))
+                                           : std::string("none of them has ever been saved"),
+                 .help = {"list what is saved with 'epic snapshot list'"}});
+  if (arguments.has("dry-run")) {
+    Table table(console, kColumns);
+    for (const auto& [type, counts] : check->counts())
+      table.add({{"type", type}, {"removed", counts.removed}, {"unsaved", counts.equal}});
+    table.finish();
+    return ExitCode::ok;
+  }
+  if (auto agreed =
+          confirm(console, arguments,
+                  fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), (*target)->words()));
+      !agreed)
+    return std::unexpected(std::move(agreed.error()));
+  const auto done = pass(**target, ImportMode::apply, names, progress);
+  if (!done) return std::unexpected(done.error());
+  if (done->problem_count() > 0)
+    return fail(failure_of(*done, fmt::format("{} could not be removed", done->problem_count())));
+  console.note(fmt::format("Removed {}, to start anew with the next call", count_of(count, "entity", "entities")));
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& snapshot_rm_command() {
+  static constexpr Command kCommand{
+      .path = "snapshot rm",
+      .group = Group::state,
+      .summary = "Remove saved states",
+      .description =
+          "The entities are not gone, as an entity always exists: they start anew with their next call. In a running "
+          "fabric the\n"
+          "owner does it: what runs of an entity ends first, then its instance and its state go. Asks before.",
+      .example = "epic snapshot rm Player/Bob\nepic snapshot rm Player/Bob Player/Bea --yes",
+      .positionals = kPositionals,
+      .options = kOptions,
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,72 @@
+#pragma once
+// ImportTarget: where lines of an import go: to the owners in a running fabric, or, while none runs, through a process
+// that has loaded the module, into the store.
+//
+// Lines go in groups, each of one part: the shard in a running fabric, whatever it is otherwise. The answer has an
+// outcome for each line.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/context.hpp"
+#include "cli/fabric/entity_name.hpp"
+#include "cluster/supervisor/project_lock.hpp"
+
+namespace epic::cli {
+
+enum class ImportMode : std::uint8_t {
+  check,  // says what would happen, and changes nothing
+  apply,  // answers when it is durable
+};
+
+struct ImportOutcome {
+  std::string what;   // "new", "changed", "equal", "removed", "passed_over", "done"; empty: see `error`
+  std::string error;  // a sentence
+};
+
+struct ImportAnswer {
+  std::vector<ImportOutcome> outcomes;  // one a line
+  std::uint64_t ignored_fields = 0;     // that today's classes do not have
+};
+
+class ImportTarget {
+ public:
+  virtual ~ImportTarget() = default;
+
+  /// For the running fabric if there is one. Without one, it holds the project's lock while it lives.
+  static Result<std::unique_ptr<ImportTarget>> open(Context& context, const Project& project);
+  /// The same for lines that only remove, which need no module while no fabric runs.
+  static Result<std::unique_ptr<ImportTarget>> open_for_removal(const Project& project);
+
+  /// Which part an entity's line goes to.
+  [[nodiscard]] virtual std::uint16_t part_of(const EntityName& name) const = 0;
+  /// How many lines a group should have at most.
+  [[nodiscard]] virtual std::size_t group_lines_max() const = 0;
+  virtual Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) = 0;
+  /// "the running fabric", "the store (no fabric runs)".
+  [[nodiscard]] virtual std::string_view words() const = 0;
+
+  /// The class's present name, where `type` is a former one.
+  [[nodiscard]] std::string present_name(const std::string& type) const;
+  [[nodiscard]] bool has_type(const std::string& type) const { return names_.contains(type); }
+
+ protected:
+  /// From an answer to `types`, or what `epic-node --describe` says.
+  void set_types(const boost::json::value& types);
+
+ private:
+  std::map<std::string, std::string> names_;  // present names by present and former ones
+};
+
+/// A line that makes an entity start anew; with a version, only one that has that version.
+std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version);
+
+/// So that no fabric starts meanwhile.
+Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths);
+
+}  // namespace epic::cli

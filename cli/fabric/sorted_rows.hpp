@@ -1,0 +1,62 @@
+#pragma once
+// SortedRows: the rows of an export by type, then key, as `epic snapshot export` writes them.
+//
+// A file that is in that order is read as it is. One that is not (a live export comes node by node, people edit) is
+// sorted in temporary files first: runs that fit into memory, then a merge of all runs.
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/fabric/snapshot_file.hpp"
+
+namespace epic::cli {
+
+class SortedRows {
+ public:
+  struct Row {
+    std::string name;  // "Type/Key"
+    std::string text;
+  };
+
+  /// Reads the file once to see its order, and sorts it if need be. A row without a name, or a name that comes twice,
+  /// is a failure that tells its line.
+  static Result<SortedRows> open(SnapshotFile file);
+
+  Result<std::optional<Row>> next();
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+  [[nodiscard]] const std::string& name() const { return file_.name(); }
+
+ private:
+  /// A row with what it is ordered by: the type, a zero byte, the key.
+  struct Entry {
+    std::string order;
+    std::string text;
+  };
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  struct Run {
+    std::unique_ptr<std::FILE, Close> file;
+    std::optional<Entry> head;
+  };
+
+  explicit SortedRows(SnapshotFile file) : file_(std::move(file)) {}
+  Result<std::optional<Entry>> read_entry();
+  Result<bool> is_in_order();
+  Result<void> sort();
+  Result<void> write_run(std::vector<Entry> entries);
+  static std::optional<Entry> read_head(Run& run);
+  Result<std::optional<Entry>> pop_smallest();
+
+  SnapshotFile file_;
+  std::uint64_t line_ = 0;  // of the row that was read last
+  std::uint64_t count_ = 0;
+  std::vector<Run> runs_;  // empty: the file is in order
+  std::string last_order_;
+};
+
+}  // namespace epic::cli

@@ -1,0 +1,90 @@
+#include "cli/fabric/store_removal.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <map>
+#include <set>
+
+#include "cli/fabric/snapshot_file.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "storage/sqlite_store.hpp"
+
+namespace epic::cli {
+namespace {
+
+using storage::SqliteStore;
+
+constexpr std::size_t kGroupLines = 2048;
+
+class StoreRemoval final : public ImportTarget {
+ public:
+  StoreRemoval(cluster::ProjectLock lock, std::unique_ptr<SqliteStore> store)
+      : lock_(std::move(lock)), store_(std::move(store)) {}
+
+  [[nodiscard]] std::uint16_t part_of(const EntityName&) const override { return 0; }
+  [[nodiscard]] std::size_t group_lines_max() const override { return kGroupLines; }
+  [[nodiscard]] std::string_view words() const override { return "the store (no fabric runs)"; }
+
+  Result<ImportAnswer> send(ImportMode mode, std::uint16_t, const std::vector<std::string>& lines) override {
+    if (mode == ImportMode::apply && epochs_.empty())
+      if (auto taken = take_all(); !taken) return fail(failure_of(taken.error()));
+    ImportAnswer answer;
+    kernel::Batch batch{.number = last_commit_ = last_commit_.next(), .epochs = {}, .schemas = {}, .writes = {}};
+    std::set<kernel::ShardId> shards;
+    for (const std::string& line : lines) {
+      const auto name = entity_of_row(line);
+      answer.outcomes.push_back({.what = {}, .error = name ? "" : name.error()});
+      if (!name) continue;
+      const auto stored = store_->load(name->type, name->key);
+      if (!stored && stored.error().code != storage::StoreErrorCode::corrupt) return fail(failure_of(stored.error()));
+      std::string& what = answer.outcomes.back().what;
+      what = stored && !*stored                                       ? "equal"
+             : stored && !has_version(line, (*stored)->version.value) ? "passed_over"
+                                                                      : "removed";
+      if (what != "removed" || mode == ImportMode::check) continue;
+      // A damaged row does not say its shard; which one its removal goes under is all the same, as all are ours.
+      const kernel::ShardId shard = stored ? (*stored)->shard : kernel::ShardId{0};
+      if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
+      batch.writes.push_back(
+          {.type = name->type, .key = name->key, .shard = shard, .version = {}, .schema = {}, .bytes = {}});
+    }
+    if (!batch.writes.empty())
+      if (auto done = store_->commit(batch); !done) return fail(failure_of(done.error()));
+    return answer;
+  }
+
+ private:
+  static bool has_version(const std::string& line, std::uint64_t version) {
+    boost::system::error_code malformed;
+    const auto parsed = boost::json::parse(line, malformed);
+    const auto* wanted = malformed || !parsed.is_object() ? nullptr : parsed.get_object().if_contains("version");
+    return wanted == nullptr || wanted->to_number<std::uint64_t>() == version;
+  }
+  std::expected<void, storage::StoreError> take_all() {
+    std::vector<kernel::ShardId> shards;
+    for (std::uint16_t shard = 0; shard < store_->identity().shard_count; ++shard)
+      shards.push_back(kernel::ShardId{shard});
+    const auto taken = store_->take(shards, kernel::NodeId{0}, kernel::Incarnation{0});
+    if (!taken) return std::unexpected(taken.error());
+    for (const kernel::ShardEpoch& one : *taken) epochs_.emplace(one.shard, one.epoch);
+    return {};
+  }
+
+  cluster::ProjectLock lock_;  // goes after the store
+  std::unique_ptr<SqliteStore> store_;
+  std::map<kernel::ShardId, kernel::Epoch> epochs_;
+  kernel::CommitNumber last_commit_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& paths) {
+  if (auto readable = StoredFabric::open(paths); !readable) return std::unexpected(std::move(readable.error()));
+  auto lock = lock_project(paths);
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  auto store = SqliteStore::open(paths.store(), {.mode = storage::OpenMode::existing});
+  if (!store) return fail(failure_of(store.error()));
+  return std::make_unique<StoreRemoval>(std::move(*lock), std::move(*store));
+}
+
+}  // namespace epic::cli

@@ -1,0 +1,13 @@
+#pragma once
+// Removal of saved states while no fabric runs: under the project's lock, and under new epochs of all shards.
+
+#include <memory>
+
+#include "cli/fabric/import_target.hpp"
+
+namespace epic::cli {
+
+/// Takes lines that remove, and no others.
+Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& paths);
+
+}  // namespace epic::cli

@@ -1,0 +1,142 @@
+// States from outside: an import puts one into an entity's place.
+//
+// An instance that is live goes in order: what runs of it ends (and whatever that waits for may still enter), what it
+// has changed is saved, and it leaves memory. One that is not live is loaded, but only for its version. Either way an
+// activation without an instance is left, where calls wait; the new state goes into the next batch under it, and when
+// that is durable the calls find their way to a new instance.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/assert.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/kernel_scope.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+ErrorPart make_error(ErrorCode code, std::string message) { return {code, {}, std::move(message)}; }
+
+}  // namespace
+
+void Kernel::replace(std::string_view type_name, std::string_view key, std::optional<std::vector<std::byte>> state,
+                     std::optional<Version> only_if, OnReplaced on_end) {
+  const Scope scope(*this);
+  const auto refuse = [&](ErrorCode code, std::string message) {
+    on_end(std::unexpected(make_error(code, std::move(message))));
+  };
+  const TypeEntry* type = types_.find(type_name);
+  if (type == nullptr)
+    return refuse(ErrorCode::no_such_type, fmt::format("no entity class '{}' in this project's modules", type_name));
+  const std::string text = fmt::format("{}/{}", type->info->type_name, key);
+  const detail::NamePtr name = detail::parse_name(text);
+  if (!name) return refuse(ErrorCode::bad_arguments, fmt::format("'{}' cannot name an entity", text));
+  if (!type->is_stored)
+    return refuse(ErrorCode::bad_arguments, fmt::format("nothing of {} is saved, so nothing can be put there", text));
+  if (state && state->size() > limits::kStateBytesMax)
+    return refuse(ErrorCode::state_too_large, fmt::format("the state of {} has {} bytes, and {} is the most", text,
+                                                          state->size(), limits::kStateBytesMax));
+  const ShardId shard = shard_of(text);
+  if (shards_.at(shard).local != Shard::Local::active)
+    return refuse(ErrorCode::unavailable, fmt::format("this node does not own {}'s shard, {}", text, shard));
+  if (is_draining_ || !blocked_.empty())
+    return refuse(ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
+  if (replacements_.size() >= limits::kReplacementsMax)
+    return refuse(ErrorCode::overloaded, fmt::format("{} states are being replaced already", replacements_.size()));
+
+  Activation* activation = activations_.find(text);
+  if (activation != nullptr && activation->replacement)
+    return refuse(ErrorCode::unavailable, fmt::format("the state of {} is being replaced already", text));
+  auto replacement = std::make_unique<Replacement>(
+      Replacement{.state = std::move(state),
+                  .only_if = only_if,
+                  .on_end = std::move(on_end),
+                  .deadline_ns = now_ns_ + std::chrono::nanoseconds(limits::kReplacePatience).count()});
+  if (activation == nullptr) {
+    activation = &add_activation(name, *type, shard);
+    syscalls_.load(activation->id, type->info->type_name, name->key());
+  }
+  replacements_.emplace(replacement->deadline_ns, activation->id);
+  activation->replacement = std::move(replacement);
+  if (activation->state == Activation::State::active) begin_replacing(*activation);
+}
+
+/// From here on new calls wait.
+void Kernel::begin_replacing(Activation& activation) {
+  activation.state = Activation::State::ending;
+  check_stop(activation);
+}
+
+/// True for a call without which what runs of the activation cannot end: one from inside its own chain.
+bool Kernel::is_awaited_by(const Record& record, const Activation& activation) const {
+  if (activation.state != Activation::State::ending) return false;
+  std::vector<ChainLink> chain = chain_of(&record);
+  chain.pop_back();  // the call itself
+  return std::ranges::find(chain, activation.name->text, &ChainLink::entity) != chain.end();
+}
+
+/// The instance has nothing left to save, or there is none; the new state goes into the forming batch. Called again
+/// when that is durable.
+void Kernel::write_replacement(Activation& activation) {
+  Replacement& replacement = *activation.replacement;
+  std::optional<Replaced> outcome;
+  if (replacement.is_written)
+    outcome = Replaced::done;
+  else if (replacement.only_if && activation.version != *replacement.only_if)
+    outcome = Replaced::passed_over;
+  else if (replacement.state ? activation.has_saved && activation.saved_hash == hash128(*replacement.state)
+                             : activation.version == Version{0})
+    outcome = Replaced::equal;
+  if (outcome) {
+    if (activation.stop_asked_ns != 0) tell_left(activation);
+    end_replacing(activation, *outcome);
+    return drop(activation);
+  }
+  if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
+  activation.state = Activation::State::replacing;
+  replacement.is_written = true;
+  batcher_.add(activation);
+  leaving_.push_back(activation.id);
+}
+
+Kernel::Sealed Kernel::encode_replacement(Batch& batch, Activation& activation) {
+  if (std::exchange(activation.replacement->is_encoded, true)) return Sealed::unchanged;
+  TypeEntry& type = *types_.find(activation.type->info->type_name);
+  activation.version = activation.version.next();
+  batch.writes.push_back({.type = std::string(type.info->type_name),
+                          .key = std::string(activation.name->key()),
+                          .shard = activation.shard,
+                          .version = activation.version,
+                          .schema = type.schema.id(),
+                          .bytes = std::move(activation.replacement->state)});
+  if (batch.writes.back().bytes && !std::exchange(type.is_schema_saved, true))
+    batch.schemas.push_back({type.schema.id(), type.schema.text()});
+  return Sealed::changed;
+}
+
+void Kernel::end_replacing(Activation& activation, std::expected<Replaced, ErrorPart> outcome) {
+  const std::unique_ptr<Replacement> ended = std::exchange(activation.replacement, nullptr);
+  replacements_.erase({ended->deadline_ns, activation.id});
+  ended->on_end(std::move(outcome));
+}
+
+/// What runs has had its time: those entities go on as they were.
+void Kernel::call_off_replacements() {
+  while (!replacements_.empty() && replacements_.begin()->first <= now_ns_) {
+    Activation* activation = activations_.find(replacements_.begin()->second);
+    replacements_.erase(replacements_.begin());
+    EPIC_ASSERT(activation != nullptr && activation->replacement, "a replacement of nothing");
+    const bool is_ending = activation->state == Activation::State::ending;
+    if (!is_ending && activation->state != Activation::State::starting) continue;  // on its way: the store decides
+    end_replacing(*activation, std::unexpected(make_error(
+                                   ErrorCode::timeout,
+                                   fmt::format("{} calls of {} still ran after {} s; its state was left as it is",
+                                               activation->running, activation->name->text,
+                                               limits::kReplacePatience / std::chrono::seconds(1)))));
+    if (is_ending) become_active(*activation);
+  }
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,82 @@
+#include "node/answer_streams.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <utility>
+
+namespace epic::node {
+
+namespace {
+
+// The window: whichever comes first. A part is at most a frame.
+constexpr std::size_t kWindowParts = 1024;
+constexpr std::size_t kWindowBytes = 512 * 1024;
+
+wire::Answer failure(std::uint64_t id, const std::string& message) {
+  return {.id = id,
+          .status = wire::AnswerStatus::failed,
+          .body = boost::json::serialize(boost::json::object{{"message", message}, {"detail", nullptr}}),
+          .last = true};
+}
+
+}  // namespace
+
+bool AnswerStream::part(std::string body) {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return has_room_ || !is_wanted_; });
+    if (!is_wanted_) return false;
+  }
+  bytes_ += body.size();
+  const bool is_full = ++parts_ >= kWindowParts || bytes_ >= kWindowBytes;
+  if (is_full) {
+    parts_ = bytes_ = 0;
+    const std::lock_guard lock(mutex_);
+    has_room_ = false;
+  }
+  send_({.id = id_, .status = wire::AnswerStatus::ok, .body = std::move(body), .last = false, .wants_room = is_full});
+  return true;
+}
+
+void AnswerStream::finish() { send_({.id = id_, .status = wire::AnswerStatus::ok, .body = {}, .last = true}); }
+
+void AnswerStream::fail(const std::string& message) { send_(failure(id_, message)); }
+
+void AnswerStream::go_on(const wire::GoOn& go_on) {
+  {
+    const std::lock_guard lock(mutex_);
+    has_room_ = true;
+    is_wanted_ = is_wanted_ && go_on.is_wanted;
+  }
+  changed_.notify_all();
+}
+
+AnswerStreams::~AnswerStreams() {
+  for (auto& [id, one] : running_) one->stream.go_on({.id = id, .is_wanted = false});
+}
+
+void AnswerStreams::start(std::uint64_t id, Work work) {
+  reap();
+  if (running_.size() >= kStreamsMax)
+    return send_(failure(
+        id, fmt::format("this node is giving {} long answers already; try again when they are read", running_.size())));
+  const auto [entry, is_new] = running_.emplace(id, std::make_unique<Running>(id, send_));
+  Running& one = *entry->second;
+  one.thread = std::jthread([&one, work = std::move(work)]() mutable {
+    work(one.stream);
+    one.is_done = true;
+  });
+}
+
+void AnswerStreams::go_on(const wire::GoOn& go_on) {
+  const auto found = running_.find(go_on.id);
+  if (found != running_.end()) found->second->stream.go_on(go_on);
+}
+
+void AnswerStreams::reap() {
+  std::erase_if(running_, [](const auto& entry) { return entry.second->is_done.load(); });
+}
+
+}  // namespace epic::node

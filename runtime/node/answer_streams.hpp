@@ -1,0 +1,80 @@
+#pragma once
+// AnswerStreams: long answers, each made by a thread of its own, as fast as whoever asked reads them.
+//
+// After a window of parts a stream asks the supervisor for room and waits for its GoOn. So nothing between the store
+// and the terminal holds more than a window of rows for each node, and a reader that stands still holds up no other
+// question.
+//
+// Not here: what the parts are (listing.cpp, exporting.cpp).
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "wire/supervision.hpp"
+
+namespace epic::node {
+
+/// One answer under way. Its own thread sends; any thread lets it go on.
+class AnswerStream {
+ public:
+  using Send = std::function<void(const wire::Answer&)>;
+
+  AnswerStream(std::uint64_t id, Send send) : id_(id), send_(std::move(send)) {}
+
+  /// Sends a part, and waits when it is time to. False: nobody wants more.
+  bool part(std::string body);
+  /// Ends the answer; the last thing that is done with a stream.
+  void finish();
+  void fail(const std::string& message);
+
+  void go_on(const wire::GoOn& go_on);
+
+ private:
+  const std::uint64_t id_;
+  const Send send_;
+  std::size_t parts_ = 0;  // since the last wait
+  std::size_t bytes_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool has_room_ = true;
+  bool is_wanted_ = true;
+};
+
+/// On one thread, but for what the streams themselves do.
+class AnswerStreams {
+ public:
+  using Work = std::move_only_function<void(AnswerStream&)>;
+
+  /// Further ones are refused.
+  static constexpr std::size_t kStreamsMax = 16;
+
+  explicit AnswerStreams(AnswerStream::Send send) : send_(std::move(send)) {}
+  /// Ends them all.
+  ~AnswerStreams();
+
+  /// Runs `work` on a thread of its own; its answer has been refused if there are too many.
+  void start(std::uint64_t id, Work work);
+  void go_on(const wire::GoOn& go_on);
+
+ private:
+  struct Running {
+    Running(std::uint64_t id, AnswerStream::Send send) : stream(id, std::move(send)) {}
+    AnswerStream stream;
+    std::atomic<bool> is_done{false};
+    std::jthread thread;  // ends before the rest goes
+  };
+  void reap();
+
+  AnswerStream::Send send_;
+  std::map<std::uint64_t, std::unique_ptr<Running>> running_;
+};
+
+}  // namespace epic::node

@@ -1,0 +1,57 @@
+#include "node/answers.hpp"
+
+#include <utility>
+
+namespace epic::node {
+
+namespace json = boost::json;
+using wire::Answer;
+using wire::AnswerStatus;
+
+namespace {
+
+AnswerStatus status_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::no_such_type:
+    case ErrorCode::no_such_method:
+      return AnswerStatus::not_found;
+    case ErrorCode::bad_arguments:
+      return AnswerStatus::bad_request;
+    default:
+      return AnswerStatus::failed;
+  }
+}
+
+}  // namespace
+
+Answer make_answer(std::uint64_t id, const json::object& body) {
+  return {.id = id, .status = AnswerStatus::ok, .body = json::serialize(body), .last = true};
+}
+
+Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message, json::value detail) {
+  return {.id = id,
+          .status = status,
+          .body = json::serialize(json::object{{"message", message}, {"detail", std::move(detail)}}),
+          .last = true};
+}
+
+std::string text_at(const json::object& body, std::string_view field) {
+  const auto* value = body.if_contains(field);
+  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
+}
+
+std::uint64_t count_at(const json::object& body, std::string_view field, std::uint64_t otherwise) {
+  const auto* value = body.if_contains(field);
+  if (value == nullptr) return otherwise;
+  boost::system::error_code no_number;
+  const auto number = value->to_number<std::uint64_t>(no_number);
+  return no_number ? otherwise : number;
+}
+
+Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error) {
+  json::object detail{{"error", to_string(error.code)}};
+  if (!error.exception_type.empty()) detail["exception"] = error.exception_type;
+  return make_failure(id, status_of(error.code), error.message, std::move(detail));
+}
+
+}  // namespace epic::node

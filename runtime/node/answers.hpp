@@ -1,0 +1,31 @@
+#pragma once
+// Answers: what a node's answers have in common; and the fields of the JSON bodies that it is asked with.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "epic/error.hpp"
+#include "kernel/ids.hpp"
+#include "kernel/messages.hpp"
+#include "wire/supervision.hpp"
+
+namespace epic::node {
+
+[[nodiscard]] wire::Answer make_answer(std::uint64_t id, const boost::json::object& body);
+[[nodiscard]] wire::Answer make_failure(std::uint64_t id, wire::AnswerStatus status, std::string_view message,
+                                        boost::json::value detail = nullptr);
+[[nodiscard]] wire::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);
+
+/// Empty when there is no such text.
+[[nodiscard]] std::string text_at(const boost::json::object& body, std::string_view field);
+[[nodiscard]] std::uint64_t count_at(const boost::json::object& body, std::string_view field, std::uint64_t otherwise);
+
+/// How a schema's id is spelt everywhere.
+[[nodiscard]] inline std::string hex(kernel::SchemaId schema) { return fmt::format("{:016x}", schema); }
+
+}  // namespace epic::node

@@ -1,0 +1,92 @@
+#include "node/import_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+#include <memory>
+#include <stdexcept>
+
+#include "codec/json_codec.hpp"
+#include "codec/json_text.hpp"
+#include "epic/pool.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/limits.hpp"
+#include "node/answers.hpp"
+
+namespace epic::node {
+
+namespace json = boost::json;
+
+namespace {
+
+struct Destroy {
+  const reflect::EntityInfo* info;
+  void operator()(Entity* entity) const noexcept { info->destroy(entity); }
+};
+
+/// A new instance, filled from `state`, as bytes.
+std::expected<std::vector<std::byte>, std::string> encode_state(const kernel::TypeEntry& type, const json::value& state,
+                                                                codec::UnknownFields unknown_fields,
+                                                                const kernel::Codec& codec, std::size_t& ignored) {
+  const reflect::EntityInfo& info = *type.info;
+  std::vector<std::byte> bytes;
+  try {
+    const std::unique_ptr<Entity, Destroy> entity(info.create(), Destroy{&info});
+    void* const object = info.object(entity.get());
+    if (auto read = codec::from_json(state, info.state, object, unknown_fields, &ignored); !read)
+      return std::unexpected(
+          fmt::format("state{}{}: {}", read.error().path.empty() ? "" : ".", read.error().path, read.error().what));
+    codec.encode(info.state, object, bytes);
+  } catch (const std::length_error& error) {
+    return std::unexpected(fmt::format("state: {}", error.what()));
+  } catch (...) {
+    return std::unexpected(
+        fmt::format("its constructor threw: {}", kernel::describe_thrown(std::current_exception()).message));
+  }
+  if (bytes.size() > kernel::limits::kStateBytesMax)
+    return std::unexpected(fmt::format("state: it has {} bytes when it is encoded, and {} is the most", bytes.size(),
+                                       kernel::limits::kStateBytesMax));
+  return bytes;
+}
+
+}  // namespace
+
+std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) {
+  const auto parsed = codec::parse_json(line);
+  if (!parsed) return std::unexpected(parsed.error());
+  const auto* object = parsed->if_object();
+  if (object == nullptr)
+    return std::unexpected("it is no JSON object, such as {\"entity\":\"Player/Bob\",\"state\":{}}");
+  const std::string entity = text_at(*object, "entity");
+  const std::size_t slash = entity.find('/');
+  if (slash == std::string::npos || slash == 0)
+    return std::unexpected("its \"entity\" is no name: it is written Type/Key");
+  const std::string type_name = entity.substr(0, slash);
+  ImportRow row{.type = types_.find(type_name), .key = entity.substr(slash + 1), .state = {}, .only_if = {}};
+  if (row.type == nullptr) {
+    const std::string near = types_.nearest_type(type_name);
+    return std::unexpected(fmt::format("no entity class '{}' in this project's module{}", type_name,
+                                       near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
+  }
+  if (!detail::parse_name(row.name()))
+    return std::unexpected("its key is empty, too long, or holds a control character");
+  if (!row.type->is_stored)
+    return std::unexpected(
+        fmt::format("{} is not saved (transient, or without state): leave the line out", row.type->info->type_name));
+  if (const auto* version = object->if_contains("version"); version != nullptr && object->contains("remove"))
+    row.only_if = kernel::Version{count_at(*object, "version", 0)};
+  if (const auto* remove = object->if_contains("remove"); remove != nullptr && remove->is_bool() && remove->get_bool())
+    return row;
+  row.only_if.reset();
+  const auto* state = object->if_contains("state");
+  if (state == nullptr) return std::unexpected("it has no \"state\"");
+  const std::string schema = text_at(*object, "schema");
+  const bool is_other = !schema.empty() && schema != hex(row.type->schema.id());
+  auto bytes = encode_state(*row.type, *state, is_other ? codec::UnknownFields::ignore : codec::UnknownFields::refuse,
+                            codec_, ignored_count_);
+  if (!bytes) return std::unexpected(std::move(bytes.error()));
+  row.state = std::move(*bytes);
+  return row;
+}
+
+}  // namespace epic::node

@@ -1,0 +1,321 @@
+// ls and export: what a node owns, in memory and stored, as streamed answers.
+//
+// A listing is looked at as it goes on. An export is a cut: between two turns the node copies what is not saved yet,
+// and begins to read the store at that very moment; whatever happens later, the answer is of that moment.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <map>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "codec/snapshot_json.hpp"
+#include "codec/snapshot_readers.hpp"
+#include "node/answers.hpp"
+#include "node/requests.hpp"
+#include "wire/log_line.hpp"
+
+namespace epic::node {
+
+namespace json = boost::json;
+using kernel::Activation;
+
+namespace {
+
+std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
+
+/// What the driver's thread hands to the one that lists.
+struct Listing {
+  struct Live {
+    std::string name;
+    kernel::ShardId shard;
+    kernel::Version version;
+    std::size_t bytes;
+    std::int64_t idle_ms;
+    std::uint64_t calls;
+  };
+  storage::ListFilter filter;
+  std::uint64_t left;  // of the limit
+  std::string node;
+  std::int64_t wall_ns;
+  bool live_only;
+  std::vector<Live> live = {};
+  std::vector<bool> ours = {};  // by shard
+  std::function<void(const std::string&)> warn = {};
+};
+
+/// False: no more is wanted.
+bool send_one(Listing& listing, AnswerStream& stream, const json::object& entity) {
+  if (listing.left == 0) return false;
+  --listing.left;
+  return stream.part(json::serialize(entity));
+}
+
+void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream) {
+  std::ranges::sort(listing.live, {}, &Listing::Live::name);
+  std::unordered_set<std::string_view> live_names;
+  for (const Listing::Live& live : listing.live) {
+    live_names.insert(live.name);
+    if (!send_one(listing, stream,
+                  {{"entity", live.name},
+                   {"state", "live"},
+                   {"node", listing.node},
+                   {"shard", live.shard.value},
+                   {"version", live.version.value},
+                   {"bytes", live.bytes},
+                   {"age_ms", live.idle_ms},
+                   {"calls", live.calls}}))
+      return stream.finish();
+  }
+  if (listing.live_only || listing.left == 0) return stream.finish();
+  const auto listed = store.list(
+      listing.filter,
+      [&](const storage::Snapshot& snapshot) {
+        const std::string name = fmt::format("{}/{}", snapshot.type, snapshot.key);
+        const bool is_ours = snapshot.shard.value < listing.ours.size() && listing.ours[snapshot.shard.value];
+        if (!is_ours || live_names.contains(name)) return storage::Visit::go_on;
+        const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
+        const bool is_wanted = send_one(listing, stream,
+                                        {{"entity", name},
+                                         {"state", "stored"},
+                                         {"node", listing.node},
+                                         {"shard", snapshot.shard.value},
+                                         {"version", snapshot.version.value},
+                                         {"bytes", snapshot.bytes.size()},
+                                         {"age_ms", std::max<std::int64_t>(0, to_ms(listing.wall_ns - saved.count()))},
+                                         {"calls", 0}});
+        return is_wanted && listing.left > 0 ? storage::Visit::go_on : storage::Visit::stop;
+      },
+      [&](const storage::StoreError& error) { listing.warn(error.message); });
+  if (!listed) return stream.fail(listed.error().message);
+  stream.finish();
+}
+
+// ---- export ----
+
+/// What one node exports: copies of what is unsaved, and the store as it was at the same moment.
+struct Export {
+  using Name = std::pair<std::string, std::string>;  // type, key: in the store's order
+  struct Unsaved {
+    kernel::Version version;
+    std::vector<std::byte> bytes;
+    std::string problem;     // why there are none
+    bool is_erased = false;  // what is stored of it does not count any more
+  };
+  storage::ListFilter filter;
+  std::string key;  // only this one; empty: all
+  std::string node;
+  kernel::CommitNumber cut;
+  std::vector<bool> ours = {};  // by shard
+  std::map<Name, Unsaved> unsaved = {};
+  std::vector<std::string> live = {};                   // whole names; equal to what is stored
+  std::map<std::string, reflect::Schema> schemas = {};  // of types with unsaved changes
+  std::unique_ptr<storage::Store> store = {};           // at one moment
+};
+
+codec::SnapshotReaders::FindText find_text_in(storage::Store& store) {
+  return [&store](kernel::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {
+    auto text = store.schema(id);
+    if (!text) return std::unexpected(text.error().message);
+    return std::move(*text);
+  };
+}
+
+class Exporter {
+ public:
+  Exporter(Export& what, AnswerStream& stream)
+      : what_(what),
+        stream_(stream),
+        readers_(find_text_in(*what.store)),
+        live_(what.live.begin(), what.live.end()),
+        next_(what.unsaved.begin()) {}
+
+  void run() {
+    json::array shards;
+    for (std::size_t i = 0; i < what_.ours.size(); ++i)
+      if (what_.ours[i]) shards.emplace_back(i);
+    const json::object cut{{"node", what_.node}, {"commit", what_.cut.value}};
+    if (!stream_.part(json::serialize(json::object{{"cut", cut}}))) return stream_.finish();
+    const auto listed = what_.store->list(
+        what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
+        [&](const storage::StoreError& error) { send_damage(error.message); });
+    what_.store->end_moment();
+    if (!listed) return stream_.fail(listed.error().message);
+    while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
+    // Whoever asked knows by this that nothing is missing.
+    if (is_wanted_)
+      stream_.part(
+          json::serialize(json::object{{"end", {{"node", what_.node}, {"entities", sent_}, {"shards", shards}}}}));
+    stream_.finish();
+  }
+
+ private:
+  storage::Visit visit(const storage::Snapshot& snapshot) {
+    const bool is_ours = snapshot.shard.value < what_.ours.size() && what_.ours[snapshot.shard.value];
+    if (!is_ours || (!what_.key.empty() && snapshot.key != what_.key)) return more();
+    Export::Name name{snapshot.type, snapshot.key};
+    while (is_wanted_ && next_ != what_.unsaved.end() && next_->first < name) send_unsaved();
+    if (next_ != what_.unsaved.end() && next_->first == name) {
+      send_unsaved();
+      return more();
+    }
+    const auto reader = readers_.find(snapshot.schema);
+    if (!reader) return send_damage(fmt::format("{}/{}: {}", snapshot.type, snapshot.key, reader.error())), more();
+    auto state = (*reader)->to_json(snapshot.bytes);
+    if (!state)
+      return send_damage(
+                 fmt::format("{}/{}: {}: {}", snapshot.type, snapshot.key, state.error().path, state.error().what)),
+             more();
+    send(name, {{"version", snapshot.version.value},
+                {"schema", hex(snapshot.schema)},
+                {"saved_at", wire::format_time(snapshot.saved_at)},
+                {"state", std::move(*state)},
+                {"live", live_.contains(name.first + "/" + name.second)},
+                {"unsaved", false}});
+    return more();
+  }
+
+  void send_unsaved() {
+    const auto& [name, unsaved] = *next_++;
+    if (unsaved.is_erased) return;
+    const auto& schema = what_.schemas.at(name.first);
+    if (!unsaved.problem.empty())
+      return send_damage(fmt::format("{}/{}: {}", name.first, name.second, unsaved.problem));
+    auto state = readers_.get(schema).to_json(unsaved.bytes);
+    if (!state)
+      return send_damage(fmt::format("{}/{}: {}: {}", name.first, name.second, state.error().path, state.error().what));
+    send(name, {{"version", unsaved.version.value},
+                {"schema", hex(schema.id())},
+                {"saved_at", nullptr},
+                {"state", std::move(*state)},
+                {"live", true},
+                {"unsaved", true}});
+  }
+
+  void send(const Export::Name& name, const json::object& fields) {
+    ++sent_;
+    json::object row{{"entity", name.first + "/" + name.second}};
+    row.insert(fields.begin(), fields.end());
+    row["node"] = what_.node;
+    row["cut"] = what_.cut.value;
+    is_wanted_ = stream_.part(json::serialize(row));
+  }
+
+  void send_damage(const std::string& what) {
+    is_wanted_ = stream_.part(json::serialize(json::object{{"damaged", what}}));
+  }
+
+  [[nodiscard]] storage::Visit more() const { return is_wanted_ ? storage::Visit::go_on : storage::Visit::stop; }
+
+  Export& what_;
+  AnswerStream& stream_;
+  codec::SnapshotReaders readers_;
+  std::unordered_set<std::string_view> live_;
+  std::map<Export::Name, Export::Unsaved>::const_iterator next_;
+  std::uint64_t sent_ = 0;
+  bool is_wanted_ = true;
+};
+
+}  // namespace
+
+std::expected<storage::ListFilter, wire::Answer> Requests::filter_of(std::uint64_t id, const Body& body) {
+  storage::ListFilter filter{.type = {}, .key_prefix = text_at(body, "prefix"), .limit = UINT64_MAX};
+  const std::string type_name = text_at(body, "type");
+  if (type_name.empty()) return filter;
+  kernel::TypeTable& types = driver_.kernel().types();
+  if (const auto* type = types.find(type_name)) {
+    filter.type = std::string(type->info->type_name);
+    return filter;
+  }
+  const std::string near = types.nearest_type(type_name);
+  return std::unexpected(make_failure(
+      id, {.code = ErrorCode::no_such_type,
+           .exception_type = {},
+           .message = fmt::format("no entity class '{}' in this project's modules{}", type_name,
+                                  near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near))}));
+}
+
+std::vector<bool> Requests::list_ours() {
+  std::vector<bool> ours;
+  for (std::uint16_t shard = 0; shard < driver_.kernel().options().shard_count; ++shard)
+    ours.push_back(is_ours(kernel::ShardId{shard}));
+  return ours;
+}
+
+void Requests::ls(std::uint64_t id, const Body& body) {
+  kernel::Kernel& kernel = driver_.kernel();
+  auto filter = filter_of(id, body);
+  if (!filter) return send_(filter.error());
+  auto listing = std::make_unique<Listing>(Listing{.filter = std::move(*filter),
+                                                   .left = count_at(body, "limit", UINT64_MAX),
+                                                   .node = node_name(),
+                                                   .wall_ns = kernel.wall_ns(),
+                                                   .live_only = text_at(body, "source") == "live"});
+  for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
+    const Activation* activation = kernel.activations().at(slot);
+    if (activation == nullptr || activation->entity == nullptr) continue;
+    if (!listing->filter.type.empty() && activation->type->info->type_name != listing->filter.type) continue;
+    if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
+    listing->live.push_back({.name = activation->name->text,
+                             .shard = activation->shard,
+                             .version = activation->version,
+                             .bytes = activation->state_bytes,
+                             .idle_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
+                             .calls = activation->calls_count});
+  }
+  listing->ours = list_ours();
+  listing->warn = [this](const std::string& message) {
+    driver_.post([this, message] { driver_.log(kernel::LogLevel::warn, {}, message); });
+  };
+  streams_.start(id, [listing = std::move(listing), open = open_reader_](AnswerStream& stream) {
+    const auto store = open();
+    if (!store) return stream.fail(store.error().message);
+    send_listing(*listing, **store, stream);
+  });
+}
+
+void Requests::export_states(std::uint64_t id, const Body& body) {
+  kernel::Kernel& kernel = driver_.kernel();
+  auto filter = filter_of(id, body);
+  if (!filter) return send_(filter.error());
+  auto store = open_reader_();
+  if (store)
+    if (auto begun = (*store)->begin_moment(); !begun) store = std::unexpected(begun.error());
+  if (!store) return send_(make_failure(id, wire::AnswerStatus::failed, store.error().message));
+
+  auto what = std::make_unique<Export>(
+      Export{.filter = std::move(*filter), .key = text_at(body, "key"), .node = node_name(), .cut = kernel.durable()});
+  if (!what->key.empty()) what->filter.key_prefix = what->key;
+  what->ours = list_ours();
+  for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
+    Activation* activation = kernel.activations().at(slot);
+    if (activation == nullptr || activation->entity == nullptr || !activation->type->is_stored) continue;
+    const reflect::EntityInfo& info = *activation->type->info;
+    if (!what->filter.type.empty() && info.type_name != what->filter.type) continue;
+    if (!what->key.empty() && activation->name->key() != what->key) continue;
+    if (!kernel.is_unsaved(*activation)) {
+      what->live.push_back(activation->name->text);
+      continue;
+    }
+    Export::Name name{std::string(info.type_name), std::string(activation->name->key())};
+    Export::Unsaved unsaved{.version = activation->version,
+                            .bytes = {},
+                            .problem = {},
+                            .is_erased = activation->is_erased || (!activation->has_saved && !activation->is_dirty)};
+    try {
+      if (!unsaved.is_erased) kernel.codec().encode(info.state, info.object(activation->entity), unsaved.bytes);
+    } catch (const std::length_error& error) {
+      unsaved.problem = error.what();
+    }
+    what->schemas.try_emplace(name.first, activation->type->schema);
+    what->unsaved.emplace(std::move(name), std::move(unsaved));
+  }
+  what->store = std::move(*store);
+  streams_.start(id, [what = std::move(what)](AnswerStream& stream) { Exporter(*what, stream).run(); });
+}
+
+}  // namespace epic::node

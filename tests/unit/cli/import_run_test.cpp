@@ -1,0 +1,99 @@
+#include "cli/fabric/import_run.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+
+using namespace epic::cli;
+
+namespace {
+
+/// Puts entities into three parts; answers as it is told to.
+class FakeTarget final : public ImportTarget {
+ public:
+  struct Sent {
+    std::uint16_t part;
+    std::vector<std::string> lines;
+  };
+
+  FakeTarget() { set_types(boost::json::parse(R"([{"type":"Player","formerly":["Hero"]}])")); }
+
+  [[nodiscard]] std::uint16_t part_of(const EntityName& name) const override {
+    return static_cast<std::uint16_t>(name.key.back() % 3);
+  }
+  [[nodiscard]] std::size_t group_lines_max() const override { return 4; }
+  [[nodiscard]] std::string_view words() const override { return "nowhere"; }
+  Result<ImportAnswer> send(ImportMode, std::uint16_t part, const std::vector<std::string>& lines) override {
+    sent.push_back({part, lines});
+    ImportAnswer answer{.outcomes = {}, .ignored_fields = 1};
+    for (const std::string& line : lines)
+      answer.outcomes.push_back(line == "bad" ? ImportOutcome{.what = {}, .error = "it is bad"}
+                                              : ImportOutcome{.what = line, .error = {}});
+    return answer;
+  }
+
+  std::vector<Sent> sent;
+};
+
+struct Fixture {
+  Console console;
+  Progress progress{console, 100};
+  FakeTarget target;
+  ImportRun run{target, ImportMode::check, progress};
+
+  void add(const std::string& key, const std::string& line, std::uint64_t number, const std::string& type = "Player") {
+    REQUIRE(run.add({type, key}, line, number));
+  }
+  void finish() {
+    REQUIRE(run.finish([](std::uint64_t line) { return fmt::format("line {}", line); }));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("import run: lines go in full groups of one part, and the rest at the end", "[cli]") {
+  Fixture f;
+  for (int i = 0; i < 24; ++i) f.add(fmt::format("{:02}", i), "new", static_cast<std::uint64_t>(i));
+  const std::size_t before = f.target.sent.size();
+  CHECK(before >= 3);
+  f.finish();
+  std::size_t lines = 0;
+  for (std::size_t i = 0; i < f.target.sent.size(); ++i) {
+    CHECK(f.target.sent[i].lines.size() <= 4);
+    if (i < before) CHECK(f.target.sent[i].lines.size() == 4);
+    lines += f.target.sent[i].lines.size();
+  }
+  CHECK(lines == 24);
+}
+
+TEST_CASE("import run: outcomes are counted by type, a former name under the present one", "[cli]") {
+  Fixture f;
+  f.add("1", "new", 1);
+  f.add("2", "changed", 2);
+  f.add("3", "equal", 3, "Hero");
+  f.add("4", "done", 4, "Other");
+  f.finish();
+  CHECK(f.run.counts().size() == 2);
+  CHECK(f.run.counts().at("Player").added == 1);
+  CHECK(f.run.counts().at("Player").changed == 1);
+  CHECK(f.run.counts().at("Player").equal == 1);
+  CHECK(f.run.total().done == 1);
+  CHECK(f.run.problem_count() == 0);
+  CHECK(f.run.ignored_fields() == f.target.sent.size());
+}
+
+TEST_CASE("import run: what is wrong is told by line, whoever found it", "[cli]") {
+  Fixture f;
+  f.add("1", "bad", 7);
+  f.run.add_problem(5, {}, "not JSON");
+  f.add("2", "new", 9);
+  f.add("2", "new", 8, "Hero");
+  f.finish();
+  REQUIRE(f.run.problems().size() == 3);
+  CHECK(f.run.problems()[0].place == "line 5");
+  CHECK(f.run.problems()[1].place == "line 7");
+  CHECK(f.run.problems()[1].entity == "Player/1");
+  CHECK(f.run.problems()[1].what == "it is bad");
+  CHECK(f.run.problems()[2].what == "the same entity was on line 8 already: leave one of the two out");
+}
