@@ -89,6 +89,9 @@ void Driver::run(const std::function<bool()>& is_done) {
     const kernel::KernelStats stats = kernel_.stats();
     gauges_.entities.store(stats.entities, std::memory_order_relaxed);
     gauges_.calls_pending.store(stats.calls_pending, std::memory_order_relaxed);
+    gauges_.commits.store(stats.commits, std::memory_order_relaxed);
+    gauges_.rows.store(stats.rows, std::memory_order_relaxed);
+    gauges_.entity_bytes.store(stats.memory_bytes, std::memory_order_relaxed);
     if (is_done()) return;
     has_more = kernel_.run(0);
   }

@@ -42,6 +42,9 @@ struct DriverEvents {
 struct DriverGauges {
   std::atomic<std::uint64_t> entities{0};
   std::atomic<std::uint64_t> calls_pending{0};
+  std::atomic<std::uint64_t> commits{0};
+  std::atomic<std::uint64_t> rows{0};
+  std::atomic<std::uint64_t> entity_bytes{0};
 
   /// Why the store cannot write, and since when (monotonic).
   struct Blocked {

@@ -91,7 +91,8 @@ struct KernelStats {
   std::size_t calls_pending = 0;
   std::size_t messages_held = 0;
   std::uint64_t calls_started = 0;
-  std::uint64_t batches = 0;
+  std::uint64_t batches = 0;  // closed; several may go into one commit
+  std::uint64_t commits = 0;
   std::uint64_t rows = 0;
   std::uint64_t turns = 0;
 };

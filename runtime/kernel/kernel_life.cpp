@@ -203,10 +203,21 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
     record->holds_lock = false;
     record->activation = nullptr;
   }
+  std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
   static_cast<void>(activation.lock.take_waiting());
   activation.is_dirty = false;
+  if (is_unsaved(activation) && shards_.at(activation.shard).local != Shard::Local::none) {
+    // An older change is on its way to the store, and must be there before the next instance is read.
+    activation.type->info->destroy(std::exchange(activation.entity, nullptr));
+    forget_memory(activation);
+    activation.state = Activation::State::leaving;
+    activation.lock = {};
+    activation.running = activation.queued = 0;
+    for (RecordRef& record : untouched) activation.waiting.push_back(std::move(record));
+    leaving_.push_back(activation.id);
+    return;
+  }
   drop(activation);
-  std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
   for (RecordRef& record : untouched)
     if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
 }

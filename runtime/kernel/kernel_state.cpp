@@ -204,6 +204,7 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
 void Kernel::on_committed(CommitNumber number) {
   const Scope scope(*this);
   blocked_.clear();
+  ++stats_.commits;
   become_durable(batcher_.on_committed(number));
 }
 
@@ -230,7 +231,7 @@ void Kernel::sweep_leaving() {
     } else if (activation->replacement) {
       write_replacement(*activation);
     } else {
-      tell_left(*activation);
+      if (activation->entity != nullptr) tell_left(*activation);
       drop(*activation);
     }
   }

@@ -145,8 +145,8 @@ class SimFabric::Node final : public kernel::Syscalls {
     kernel::Batch batch = std::move(batches_.front());
     batches_.pop_front();
     while (!batches_.empty() && kernel::try_append(batch, batches_.front())) batches_.pop_front();
-    if (!fabric_.store_.commit(batch)) {  // fenced: a real node ends itself here
-      log(kernel::LogLevel::error, {}, "fenced");
+    if (const auto committed = fabric_.store_.commit(batch); !committed) {  // fenced: a real node ends itself here
+      log(kernel::LogLevel::error, {}, committed.error().message);
       fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
                        [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
       return;
@@ -206,11 +206,14 @@ void SimFabric::boot(std::uint16_t node) {
 void SimFabric::publish_map() {
   kernel::ShardMap map;
   map.version = MapVersion{++map_version_};
-  for (const std::uint16_t owner : owners_) map.owners.push_back(NodeId{owner});
-  for (const auto& [id, node] : nodes_) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
+  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard)  // one that moves is nobody's, or its owner took it anew
+    map.owners.push_back(moves_.contains(shard) ? NodeId{0} : NodeId{owners_[shard]});
   for (const auto& [id, node] : nodes_)
-    schedule(id, draw(options_.frame_delay_max), fingerprint_of("map", map_version_),
-             [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
+    if (!forsaken_.contains(id)) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
+  for (const auto& [id, node] : nodes_)
+    if (!forsaken_.contains(id))
+      schedule(id, draw(options_.frame_delay_max), fingerprint_of("map", map_version_),
+               [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
 }
 
 bool SimFabric::step() {
@@ -302,28 +305,41 @@ void SimFabric::kill(std::uint16_t node) {
     schedule(id, draw(options_.frame_delay_max), fingerprint_of("lost", node),
              [this, id, dead] { nodes_.at(id)->kernel().on_peer_lost(dead); });
   schedule(0, options_.detect_delay, fingerprint_of("detected", node), [this, node] {
-    if (find_node(node) != nullptr || nodes_.empty()) return;
-    std::vector<std::uint16_t> alive;
-    for (const auto& [id, other] : nodes_) alive.push_back(id);
-    std::size_t turn = 0;
-    for (std::uint16_t shard = 0; shard < owners_.size(); ++shard) {
-      if (owners_[shard] != node) continue;
-      owners_[shard] = alive[turn++ % alive.size()];
-      moves_.erase(shard);
-    }
-    publish_map();
+    if (find_node(node) == nullptr) share_shards_of(node);
   });
+}
+
+void SimFabric::forsake(std::uint16_t node) {
+  forsaken_.insert(node);
+  schedule(0, options_.detect_delay, fingerprint_of("forsaken", node), [this, node] { share_shards_of(node); });
+}
+
+void SimFabric::share_shards_of(std::uint16_t node) {
+  std::vector<std::uint16_t> members;
+  for (const auto& [id, other] : nodes_)
+    if (!forsaken_.contains(id)) members.push_back(id);
+  if (members.empty()) return;
+  std::size_t turn = 0;
+  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard) {
+    if (owners_[shard] != node) continue;
+    owners_[shard] = members[turn++ % members.size()];
+    moves_.erase(shard);
+  }
+  publish_map();
 }
 
 void SimFabric::restart(std::uint16_t node) {
   EPIC_ASSERT(find_node(node) == nullptr, "node-{} is alive", node);
+  forsaken_.erase(node);
+  std::erase_if(moves_, [&](const auto& move) { return owners_[move.first] == node; });  // its former life's
   boot(node);
   publish_map();
 }
 
 void SimFabric::move_shard(ShardId shard, std::uint16_t to) {
   const std::uint16_t from = owners_[shard.value];
-  if (from == to || find_node(from) == nullptr) return;
+  if (from == to || find_node(from) == nullptr || moves_.contains(shard.value)) return;
+  if (nodes_.at(from)->kernel().shards().at(shard).local != kernel::Shard::Local::active) return;
   moves_[shard.value] = to;
   schedule(from, draw(options_.frame_delay_max), fingerprint_of("release", shard.value), [this, from, shard] {
     const ShardId shards[] = {shard};

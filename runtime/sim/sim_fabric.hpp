@@ -14,6 +14,7 @@
 #include <optional>
 #include <queue>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -90,14 +91,17 @@ class SimFabric {
   bool stop(std::uint16_t node, std::chrono::nanoseconds limit);
   /// The process is gone at once; its shards go to the others after detect_delay.
   void kill(std::uint16_t node);
+  /// The others take it for dead, after detect_delay, and share its shards; nobody tells it, and it goes on.
+  void forsake(std::uint16_t node);
   /// A new life in the slot; it takes shards back from the others by planned moves.
   void restart(std::uint16_t node);
-  /// Asks the owner to give the shard to `to`, as a planned move.
+  /// Asks the owner to give the shard to `to`, as a planned move. Nothing happens when the shard is on its way already.
   void move_shard(kernel::ShardId shard, std::uint16_t to);
   /// No commit is confirmed until released, as on a disk that is full.
   void hold_commits(bool is_held);
 
   [[nodiscard]] kernel::Kernel& kernel(std::uint16_t node);
+  [[nodiscard]] bool is_alive(std::uint16_t node) const { return nodes_.contains(node); }
   [[nodiscard]] storage::MemoryStore& store() { return store_; }
   [[nodiscard]] std::uint16_t owner_of(std::string_view entity) const;
   [[nodiscard]] std::chrono::nanoseconds now() const { return std::chrono::nanoseconds(now_ns_); }
@@ -127,6 +131,7 @@ class SimFabric {
   [[nodiscard]] std::chrono::nanoseconds draw(std::chrono::nanoseconds max);
   void boot(std::uint16_t node);
   void publish_map();
+  void share_shards_of(std::uint16_t node);
   void drive(Node& node);
   [[nodiscard]] Node* find_node(std::uint16_t node);
 
@@ -141,6 +146,7 @@ class SimFabric {
   std::map<std::pair<std::uint16_t, std::uint16_t>, std::int64_t> last_arrival_ns_;
   std::vector<std::uint16_t> owners_;
   std::map<std::uint16_t, std::uint16_t> moves_;  // shard → node, under way
+  std::set<std::uint16_t> forsaken_;              // alive, and no members
   std::uint64_t map_version_ = 0;
   std::uint64_t next_life_ = 1;
   std::uint64_t next_order_ = 1;

@@ -84,6 +84,9 @@ struct Heartbeat {
   turnInProgressNs @3 :Int64;
   storeBlocked @4 :Text;
   storeBlockedNs @5 :Int64;
+  commits @6 :UInt64;
+  rows @7 :UInt64;
+  entityBytes @8 :UInt64;
 }
 
 struct Released {

@@ -82,6 +82,9 @@ void write(schema::FromNode::Builder out, const Heartbeat& heartbeat) {
   to.setTurnInProgressNs(heartbeat.turn_in_progress.count());
   to.setStoreBlocked(to_text(heartbeat.store_blocked));
   to.setStoreBlockedNs(heartbeat.store_blocked_for.count());
+  to.setCommits(heartbeat.commits);
+  to.setRows(heartbeat.rows);
+  to.setEntityBytes(heartbeat.entity_bytes);
 }
 
 void write(schema::FromNode::Builder out, const Released& released) {
@@ -201,7 +204,10 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
                        .resident_bytes = beat.getResidentBytes(),
                        .turn_in_progress = nanoseconds(beat.getTurnInProgressNs()),
                        .store_blocked = to_string(beat.getStoreBlocked()),
-                       .store_blocked_for = nanoseconds(beat.getStoreBlockedNs())};
+                       .store_blocked_for = nanoseconds(beat.getStoreBlockedNs()),
+                       .commits = beat.getCommits(),
+                       .rows = beat.getRows(),
+                       .entity_bytes = beat.getEntityBytes()};
     }
     case Which::RELEASED: {
       const auto released = from.getReleased();

@@ -130,6 +130,9 @@ struct Heartbeat {
   std::chrono::nanoseconds turn_in_progress{0};  // 0 between turns
   std::string store_blocked;                     // why the store cannot write; empty: it can
   std::chrono::nanoseconds store_blocked_for{0};
+  std::uint64_t commits = 0;       // transactions in the store, since the node's start
+  std::uint64_t rows = 0;          // snapshots in them
+  std::uint64_t entity_bytes = 0;  // memory of the activations, by their tables
   bool operator==(const Heartbeat&) const = default;
 };
 

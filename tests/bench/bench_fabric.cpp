@@ -62,6 +62,24 @@ std::map<std::string, std::string> BenchFabric::list_nodes(std::string_view type
   return nodes;
 }
 
+BenchFabric::Saved BenchFabric::count_saved() const {
+  Saved saved;
+  for (const auto& node : list_processes(directory_)) {
+    saved.commits += node.at("commits").to_number<std::uint64_t>();
+    saved.rows += node.at("rows").to_number<std::uint64_t>();
+  }
+  return saved;
+}
+
+std::vector<std::string> BenchFabric::list_owners() const {
+  const auto nodes = control_of(directory_).request("nodes", boost::json::object{});
+  if (!nodes) throw std::runtime_error(nodes.error().message);
+  std::vector<std::string> owners;
+  for (const auto& owner : nodes->at("map").at("owners").as_array())
+    owners.push_back("node-" + std::to_string(owner.to_number<int>()));
+  return owners;
+}
+
 void BenchFabric::kill_node(std::string_view name) const {
   for (const auto& node : list_processes(directory_))
     if (node.at("node").as_string() == name) ::kill(node.at("pid").to_number<pid_t>(), SIGKILL);

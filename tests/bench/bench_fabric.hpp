@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "epic/client.hpp"
 #include "support/temp_dir.hpp"
@@ -23,6 +24,15 @@ class BenchFabric {
   [[nodiscard]] Client connect() const { return Client::connect(directory_.path().string()); }
   /// Of the live entities of a type: which node each is on.
   [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;
+
+  /// Of all nodes, since their start: transactions, and rows in them. Nodes tell it every 200 ms.
+  struct Saved {
+    std::uint64_t commits = 0;
+    std::uint64_t rows = 0;
+  };
+  [[nodiscard]] Saved count_saved() const;
+  /// How many shards there are, and the owner of each.
+  [[nodiscard]] std::vector<std::string> list_owners() const;
 
   /// With SIGKILL; its supervisor starts it again.
   void kill_node(std::string_view name) const;

@@ -1,12 +1,15 @@
 // A fabric of real processes beside the barest thing that does the same: a call to another node, durable increments.
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <random>
+#include <set>
 #include <stdexcept>
 
 #include "bench/bare_socket.hpp"
@@ -14,6 +17,7 @@
 #include "bench/bench_fabric.hpp"
 #include "bench/bench_support.hpp"
 #include "bench/modules/fabric_entities.hpp"
+#include "kernel/placement_hash.hpp"
 
 using namespace epic::bench;
 using bench_module::Account;
@@ -23,6 +27,8 @@ using epic::Client;
 using epic::test::TempDir;
 
 namespace {
+
+namespace kernel = epic::kernel;
 
 constexpr int kRounds = 5;
 constexpr int kCallers = 64;
@@ -107,31 +113,112 @@ class Increments {
   std::vector<double> latencies_ns_;
 };
 
+/// Waits until nodes have told of what they did.
+BenchFabric::Saved count_saved(const BenchFabric& fabric) {
+  ::poll(nullptr, 0, 500);
+  return fabric.count_saved();
+}
+
 void compare_durable_increments() {
-  // 64 callers over four nodes: at most 16 of them wait for the same commit.
-  WriterLoad load{.batches = kIncrements / 4 / 16, .rows_per_batch = kCallers / 4, .entities = kAccounts};
   const BenchFabric fabric(4);
   std::vector<double> epic_rates;
   std::vector<double> bare_rates;
   std::vector<double> latencies;
+  std::vector<double> batch_rows;
   for (int round = 0; round <= kRounds; ++round) {
+    const BenchFabric::Saved before = count_saved(fabric);
+    Increments::Result result;
+    {
+      const Client client = fabric.connect();
+      result = Increments(client).run();
+    }
+    const BenchFabric::Saved after = count_saved(fabric);
+    const double rows =
+        static_cast<double>(after.rows - before.rows) / static_cast<double>(after.commits - before.commits);
+    // The yardstick's batches are as large as those that the nodes made just now.
+    const auto rows_per_batch = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rows)));
+    const WriterLoad load{.batches = kIncrements / 4 / static_cast<int>(rows_per_batch),
+                          .rows_per_batch = rows_per_batch,
+                          .entities = kAccounts};
     const TempDir directory;
     const double bare = run_writers(load, make_bare_sqlite_writers(directory.file(), load)).rows_per_second;
-    const Client client = fabric.connect();
-    const auto result = Increments(client).run();
     if (round == 0) continue;  // activates
+    batch_rows.push_back(rows);
     bare_rates.push_back(bare);
     epic_rates.push_back(result.rows_per_second);
     latencies.insert(latencies.end(), result.latencies_ns.begin(), result.latencies_ns.end());
   }
   const double epic_rate = percentile(epic_rates, 0.5);
   const double bare_rate = percentile(bare_rates, 0.5);
-  print_table({{fmt::format("durable increments, {} entities, 4 nodes", kAccounts), "rows/s", "p50", "p99"},
-               {fmt::format("epic::Client, {} callers at once", kCallers), fmt::format("{:.0f}", epic_rate),
-                format_duration(percentile(latencies, 0.5)), format_duration(percentile(latencies, 0.99))},
-               {fmt::format("4 bare SQLite writers, {} rows a batch", load.rows_per_batch),
-                fmt::format("{:.0f}", bare_rate), "", ""},
-               {"ratio of rows/s", fmt::format("{:.2f}", epic_rate / bare_rate), "", ""}});
+  print_table(
+      {{fmt::format("durable increments, {} entities, 4 nodes", kAccounts), "rows/s", "p50", "p99"},
+       {fmt::format("epic::Client, {} callers at once, {:.1f} rows a commit", kCallers, percentile(batch_rows, 0.5)),
+        fmt::format("{:.0f}", epic_rate), format_duration(percentile(latencies, 0.5)),
+        format_duration(percentile(latencies, 0.99))},
+       {"4 bare SQLite writers, as many rows a batch", fmt::format("{:.0f}", bare_rate), "", ""},
+       {"ratio of rows/s", fmt::format("{:.2f}", epic_rate / bare_rate), "", ""}});
+}
+
+/// Calls of every account, a few at a time; microseconds each.
+double look_at_all(const Client& client, int accounts) {
+  std::mutex mutex;
+  std::condition_variable ended;
+  int next = 0;
+  int open = kCallers;
+  const std::function<void()> look = [&] {
+    int account = 0;
+    {
+      const std::lock_guard lock(mutex);
+      if (next == accounts) {
+        if (--open == 0) ended.notify_one();
+        return;
+      }
+      account = next++;
+    }
+    client.async_call<std::int64_t>(client.get<Account>(account)->get(),
+                                    [&look](epic::CallResult<std::int64_t> result) {
+                                      keep(result.get());
+                                      look();
+                                    });
+  };
+  const auto start = std::chrono::steady_clock::now();
+  for (int caller = 0; caller < kCallers; ++caller) look();
+  std::unique_lock lock(mutex);
+  ended.wait(lock, [&] { return open == 0; });
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() / accounts;
+}
+
+void compare_cold_activations() {
+  constexpr int kEntities = 10'000;
+  const BenchFabric fabric(1);
+  std::vector<double> cold;
+  std::vector<double> warm;
+  std::vector<double> bare;
+  {
+    const Client client = fabric.connect();
+    for (int key = 0; key < kEntities; ++key) client.call(client.get<Account>(key)->add(1));
+  }
+  const TempDir directory;
+  BareSqliteReader reader(directory.file(), {.rows_per_batch = 1, .entities = kEntities});
+  for (int round = 0; round < kRounds; ++round) {
+    fabric.kill_node("node-1");
+    fabric.wait_until_level();
+    const Client client = fabric.connect();
+    client.call(client.get<Echo>(0)->repeat(0));
+    cold.push_back(look_at_all(client, kEntities));
+    warm.push_back(look_at_all(client, kEntities));
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t row = 0; row < kEntities; ++row) keep(reader.read(row));
+    bare.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() /
+                   kEntities);
+  }
+  const double activation = percentile(cold, 0.5) - percentile(warm, 0.5);
+  print_table({{fmt::format("{} entities with stored state, {} calls at once", kEntities, kCallers), "each"},
+               {"first call after the node's start", format_duration(percentile(cold, 0.5))},
+               {"second call", format_duration(percentile(warm, 0.5))},
+               {"activation, the difference", format_duration(activation)},
+               {"bare SQLite read", format_duration(percentile(bare, 0.5))},
+               {"ratio", fmt::format("{:.2f}", activation / percentile(bare, 0.5))}});
 }
 
 /// Calls that are made again, each until it succeeds, by the accounts of a node that is killed.
@@ -181,14 +268,19 @@ void measure_failover() {
   for (int round = 0; round < kRounds; ++round) {
     const std::string victim = fmt::format("node-{}", round % 4 + 1);
     std::vector<std::string> keys;
-    for (const auto& [name, node] : fabric.list_nodes("Account"))
-      if (node == victim) keys.push_back(name.substr(name.find('/') + 1));
+    const std::vector<std::string> owners = fabric.list_owners();
+    std::set<std::uint16_t> shards;  // one account of each
+    for (int key = 0; key < kAccounts; ++key) {
+      const kernel::ShardId shard =
+          kernel::shard_of("Account", std::to_string(key), static_cast<std::uint16_t>(owners.size()));
+      if (owners[shard.value] == victim && shards.insert(shard.value).second) keys.push_back(std::to_string(key));
+    }
     const auto answers = Failover(client).run(keys, [&] { fabric.kill_node(victim); });
     times.insert(times.end(), answers.begin(), answers.end());
     fabric.wait_until_level();
   }
-  print_table({{"from kill -9 of a node to the first answer", "p50", "p99", "slowest"},
-               {fmt::format("{} accounts of {} nodes", times.size(), kRounds), format_duration(percentile(times, 0.5)),
+  print_table({{"from kill -9 of a node to the first answer of a shard", "p50", "p99", "slowest"},
+               {fmt::format("{} shards of {} nodes", times.size(), kRounds), format_duration(percentile(times, 0.5)),
                 format_duration(percentile(times, 0.99)), format_duration(percentile(times, 1.0))}});
 }
 
@@ -300,11 +392,10 @@ void measure_drain() {
 /// Without a word all of them run; with one, that one.
 int main(int argc, char** argv) {
   const std::string_view only = argc > 1 ? argv[1] : "";
-  constexpr std::pair<std::string_view, void (*)()> kParts[] = {{"remote", &compare_remote_calls},
-                                                                {"increments", &compare_durable_increments},
-                                                                {"failover", &measure_failover},
-                                                                {"handover", &measure_handover},
-                                                                {"drain", &measure_drain}};
+  constexpr std::pair<std::string_view, void (*)()> kParts[] = {
+      {"remote", &compare_remote_calls},   {"increments", &compare_durable_increments},
+      {"cold", &compare_cold_activations}, {"failover", &measure_failover},
+      {"handover", &measure_handover},     {"drain", &measure_drain}};
   print_warnings();
   for (const auto& [name, run] : kParts)
     if (only.empty() || only == name) run();

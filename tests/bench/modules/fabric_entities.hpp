@@ -29,7 +29,8 @@ class Account : public epic::Entity {
 
  public:
   epic::Task<std::int64_t> add(std::int64_t amount) { co_return balance += amount; }
-  EPIC_ENTITY(Account, state(balance, owner), methods(add))
+  epic::Task<std::int64_t> get() const { co_return balance; }
+  EPIC_ENTITY(Account, state(balance, owner), methods(add, get))
 };
 
 }  // namespace bench_module

@@ -1,4 +1,5 @@
-// Clients that count what they were told, while everything under them is killed, paused, drained and scaled.
+// Clients of a ledger that remember what they were told, while everything under them is killed, paused, drained, scaled
+// and restarted.
 //
 // EPIC_FAULTS says how many faults (a few by default), EPIC_SEED which; both are printed.
 
@@ -16,21 +17,23 @@
 #include <thread>
 
 #include "epic/client.hpp"
-#include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
+#include "support/witness.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
 using epic::test::ProjectDirectory;
 using epic::test::real_nodes;
 using epic::test::Supervised;
-using probe::Counter;
+using epic::test::Witness;
+using ledger::Account;
+using ledger::Teller;
 namespace json = boost::json;
 
 namespace {
 
-constexpr int kCounters = 1'000;
-constexpr int kCallers = 8;
+constexpr std::size_t kAccounts = 1'000;
+constexpr std::size_t kCallers = 8;
 constexpr std::uint64_t kCallsBetweenFaults = 100;
 constexpr auto kPatience = 60s;
 
@@ -39,7 +42,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// Threads that add one to a random counter, again and again, and remember how each call ended.
+/// Threads that change and look at random accounts, again and again, and remember what they were told.
 class Callers {
  public:
   Callers(const Client& client, std::uint64_t seed) {
@@ -48,38 +51,36 @@ class Callers {
   }
   void finish() { threads_.clear(); }
 
-  /// Since the beginning: what was acknowledged.
-  [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
-  [[nodiscard]] std::uint64_t unknown() const { return unknown_; }
-  [[nodiscard]] std::int64_t acknowledged(std::size_t counter) const { return tallies_[counter].acknowledged; }
-  [[nodiscard]] std::int64_t unknown(std::size_t counter) const { return tallies_[counter].unknown; }
+  [[nodiscard]] const Witness& witness() const { return witness_; }
 
  private:
-  struct Tally {
-    std::atomic<std::int64_t> acknowledged = 0;
-    std::atomic<std::int64_t> unknown = 0;  // NodeLost or Timeout: it may have run
-  };
-
   void run(const Client& client, std::uint64_t seed, const std::stop_token& stop) {
     std::mt19937_64 random(seed);
     while (!stop.stop_requested()) {
-      const std::size_t counter = random() % kCounters;
+      const std::size_t account = random() % kAccounts;
+      const std::int64_t known = witness_.known_changes(account);
+      const auto ref = client.get<Account>(static_cast<std::int64_t>(account));
+      const std::uint64_t what = random() % 6;
       try {
-        client.call(client.get<Counter>(static_cast<std::int64_t>(counter))->add(1));
-        ++tallies_[counter].acknowledged;
-        ++acknowledged_;
+        if (what < 3)
+          witness_.on_added(account, client.call(ref->add()));
+        else if (what < 5)
+          witness_.on_transferred(
+              account,
+              client.call(ref->transfer(client.get<Account>(static_cast<std::int64_t>(random() % kAccounts)), 1)));
+        else
+          witness_.on_shown(
+              account, client.call(client.get<Teller>(static_cast<std::int64_t>(random() % kCallers))->look_at(ref)),
+              known);
       } catch (const epic::Unavailable&) {  // did not start
       } catch (const epic::Overloaded&) {
-      } catch (const epic::Error&) {
-        ++tallies_[counter].unknown;
-        ++unknown_;
+      } catch (const epic::Error&) {  // NodeLost, Timeout, or a transfer whose delivery ended so: it may have run
+        if (what < 3) witness_.on_unknown(account);
       }
     }
   }
 
-  std::array<Tally, kCounters> tallies_;
-  std::atomic<std::uint64_t> acknowledged_ = 0;
-  std::atomic<std::uint64_t> unknown_ = 0;
+  Witness witness_{kAccounts};
   std::vector<std::jthread> threads_;
 };
 
@@ -91,7 +92,7 @@ class Victim {
   /// Says what it did.
   std::string suffer() {
     const std::string node = fmt::format("node-{}", random_() % 4 + 1);
-    switch (random_() % 5) {
+    switch (random_() % 6) {
       case 0:
       case 1:
         try_ask("kill", {{"node", node}});
@@ -105,6 +106,9 @@ class Victim {
         if (random_() % 2 == 0) try_ask("drain", {{"node", node}});
         try_ask("scale", {{"nodes", random_() % 4 + 2}});
         return "drain and scale";
+      case 4:
+        restart_rolling();
+        return "begin a rolling restart";
       default:
         restart_supervisor();
         return "kill the supervisor";
@@ -113,7 +117,7 @@ class Victim {
 
  private:
   void start() {
-    fabric_.emplace(project_, "unused", real_nodes("probe", 4, [](auto& options) {
+    fabric_.emplace(project_, "unused", real_nodes("ledger", 4, [](auto& options) {
                       options.restart = {.delay_first = 10ms, .delay_max = 100ms, .forget_after = 1s};
                     }));
     fabric_->wait_for("ready 4 nodes");
@@ -124,6 +128,11 @@ class Victim {
     if (!answer && answer.error().code != epic::cluster::ControlErrorCode::failed &&
         answer.error().code != epic::cluster::ControlErrorCode::not_found)
       FAIL(verb << ": " << answer.error().message);
+  }
+  /// It goes on by itself, beside the faults that follow.
+  void restart_rolling() {
+    static_cast<void>(fabric_->connect().stream("restart", json::object{{"rolling", true}},
+                                                [](const json::value&) { return false; }));
   }
   void restart_supervisor() {
     const std::vector<pid_t> nodes = fabric_->list_node_pids();
@@ -139,6 +148,27 @@ class Victim {
   std::optional<Supervised> fabric_;
 };
 
+/// Delivers what is in outboxes, then reads all books. The last fault may not be over yet, so a call may have to be
+/// made again.
+std::vector<ledger::Books> settle(const Client& client) {
+  const auto insist = [&](auto make_call) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (true) {
+      try {
+        return client.call(make_call());
+      } catch (const epic::Error&) {
+        if (std::chrono::steady_clock::now() > deadline) throw;
+      }
+    }
+  };
+  std::vector<ledger::Books> books;
+  for (std::size_t i = 0; i < kAccounts; ++i)
+    insist([&] { return client.get<Account>(static_cast<std::int64_t>(i))->settle(); });
+  for (std::size_t i = 0; i < kAccounts; ++i)
+    books.push_back(insist([&] { return client.get<Account>(static_cast<std::int64_t>(i))->get_books(); }));
+  return books;
+}
+
 }  // namespace
 
 TEST_CASE("crash: what a client was told is there, whatever happens to nodes and supervisors", "[node]") {
@@ -152,20 +182,15 @@ TEST_CASE("crash: what a client was told is there, whatever happens to nodes and
   Callers callers(client, seed);
   for (std::uint64_t fault = 0; fault < faults; ++fault) {
     const std::string what = victim.suffer();
-    const std::uint64_t before = callers.acknowledged();
+    const std::uint64_t before = callers.witness().told();
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (callers.acknowledged() < before + kCallsBetweenFaults) {
+    while (callers.witness().told() < before + kCallsBetweenFaults) {
       if (std::chrono::steady_clock::now() > deadline) FAIL("after '" << what << "' nothing is answered any more");
       std::this_thread::yield();
     }
   }
   callers.finish();
-  std::cout << fmt::format("{} faults, {} acknowledged, {} unknown\n", faults, callers.acknowledged(),
-                           callers.unknown());
-  for (std::size_t i = 0; i < kCounters; ++i) {
-    const std::int64_t value = client.call(client.get<Counter>(static_cast<std::int64_t>(i))->get());
-    if (value >= callers.acknowledged(i) && value <= callers.acknowledged(i) + callers.unknown(i)) continue;
-    FAIL_CHECK("Counter/" << i << " is " << value << ", and " << callers.acknowledged(i) << " were acknowledged, "
-                          << callers.unknown(i) << " unknown");
-  }
+  std::cout << fmt::format("{} faults, {} told, {} unknown\n", faults, callers.witness().told(),
+                           callers.witness().unknown());
+  for (const std::string& violation : callers.witness().judge(settle(client))) FAIL_CHECK(violation);
 }

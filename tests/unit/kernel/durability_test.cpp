@@ -127,6 +127,23 @@ TEST_CASE("durability: state above the bound is refused, and the entity goes on 
   CHECK(f.fabric.call(2, Ref<Blob>("b")->size()) == 1000);
 }
 
+TEST_CASE("durability: a refused state does not undo a change that was on its way to the store before it", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);
+  f.fabric.hold_commits(true);
+  const auto grown = f.fabric.start_call<std::uint64_t>(1, Ref<Blob>("b")->grow(2000), {});
+  f.fabric.run_for(10ms);
+  const auto refused = f.fabric.start_call<std::uint64_t>(
+      1, Ref<Blob>("b")->grow(9u << 20), [](auto& record) { CHECK_THROWS_AS(record.take(), StateTooLarge); });
+  f.fabric.run_for(10ms);
+  const auto asked =
+      f.fabric.start_call<std::uint64_t>(1, Ref<Blob>("b")->size(), [](auto& record) { CHECK(record.take() == 2000); });
+  f.fabric.run_for(10ms);
+  CHECK_FALSE(*grown);
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *grown && *refused && *asked; }));
+}
+
 TEST_CASE("durability: what nests too deeply is refused as state, as argument and as result, and the node goes on",
           "[kernel]") {
   Fixture f;

@@ -1,0 +1,112 @@
+#pragma once
+// Accounts that know, of each answer, by which activation it was given and as its how-manieth change. So that whoever
+// gathers the answers can tell afterwards whether one was lost, and whether two activations ever were at work.
+//
+// Money moves through an outbox, keyed by call_id(): a transfer is booked with what is still to be delivered, and the
+// receiver remembers what it has booked. However often it is interrupted and delivered again, no money comes or goes.
+
+#include <unistd.h>
+
+#include <boost/describe/class.hpp>
+#include <cstdint>
+#include <epic/epic.hpp>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ledger {
+
+inline constexpr std::int64_t kOpeningBalance = 1'000;
+
+struct Stamp {
+  std::int64_t activation = 0;
+  std::int64_t change = 0;  // how many there had been, this one included
+};
+BOOST_DESCRIBE_STRUCT(Stamp, (), (activation, change))
+
+/// From which change on an activation was the one that made them.
+struct Reign {
+  std::int64_t activation = 0;
+  std::int64_t first_change = 0;
+};
+BOOST_DESCRIBE_STRUCT(Reign, (), (activation, first_change))
+
+struct Books {
+  std::int64_t balance = kOpeningBalance;
+  std::int64_t count = 0;
+  std::int64_t changes = 0;
+  std::vector<Reign> reigns;
+};
+BOOST_DESCRIBE_STRUCT(Books, (), (balance, count, changes, reigns))
+
+/// No two activations have the same, in whichever process.
+inline std::int64_t make_activation_number() {
+  static std::int64_t last = 0;
+  return static_cast<std::int64_t>(::getpid()) << 32 | ++last;
+}
+
+class Account;
+struct Transfer {
+  epic::Ref<Account> to;
+  std::int64_t amount = 0;
+};
+BOOST_DESCRIBE_STRUCT(Transfer, (), (to, amount))
+
+class Account : public epic::Entity {
+  Books books;
+  std::map<std::string, Transfer> outbox;  // by the call that asked for it
+  std::set<std::string> booked;            // transfers that have come in
+  std::int64_t activation_ = make_activation_number();
+
+  Stamp change() {
+    ++books.changes;
+    if (books.reigns.empty() || books.reigns.back().activation != activation_)
+      books.reigns.push_back({activation_, books.changes});
+    return {activation_, books.changes};
+  }
+
+  epic::Task<void> deliver(std::string id) {
+    const Transfer transfer = outbox.at(id);
+    co_await transfer.to->book(id, transfer.amount);
+    if (outbox.erase(id) > 0) change();
+  }
+
+ public:
+  epic::Task<Stamp> add() {
+    ++books.count;
+    co_return change();
+  }
+  epic::Task<Stamp> transfer(epic::Ref<Account> to, std::int64_t amount) {
+    const std::string id = epic::call_id();
+    books.balance -= amount;
+    outbox.emplace(id, Transfer{to, amount});
+    const Stamp stamp = change();
+    co_await deliver(id);
+    co_return stamp;
+  }
+  epic::Task<void> book(std::string id, std::int64_t amount) {
+    if (!booked.insert(id).second) co_return;
+    books.balance += amount;
+    change();
+  }
+  /// Delivers what an interruption has left; returns how much that was.
+  epic::Task<std::uint64_t> settle() {
+    const std::map<std::string, Transfer> left = outbox;
+    for (const auto& [id, transfer] : left)
+      if (outbox.contains(id)) co_await deliver(id);
+    co_return left.size();
+  }
+  epic::Task<Stamp> look() const { co_return Stamp{activation_, books.changes}; }
+  epic::Task<Books> get_books() const { co_return books; }
+  EPIC_ENTITY(Account, state(books, outbox, booked), methods(add, transfer, book, settle, look, get_books))
+};
+
+/// Tells others what it has seen.
+class Teller : public epic::Entity {
+ public:
+  epic::Task<Stamp> look_at(epic::Ref<Account> account) { co_return co_await account->look(); }
+  EPIC_ENTITY(Teller, methods(look_at), transient)
+};
+
+}  // namespace ledger

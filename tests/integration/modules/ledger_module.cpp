@@ -1,0 +1,3 @@
+#include "ledger.hpp"
+
+EPIC_MODULE(epic::no_setup, ledger::Account, ledger::Teller)

@@ -1,0 +1,96 @@
+#include "support/witness.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace epic::test {
+
+using ledger::Books;
+using ledger::Reign;
+using ledger::Stamp;
+
+std::int64_t Witness::known_changes(std::size_t account) const {
+  const std::lock_guard lock(mutex_);
+  return accounts_[account].shown;
+}
+
+void Witness::on_transferred(std::size_t account, Stamp stamp) {
+  const std::lock_guard lock(mutex_);
+  accounts_[account].told.push_back(stamp);
+  accounts_[account].shown = std::max(accounts_[account].shown, stamp.change);
+}
+
+void Witness::on_added(std::size_t account, Stamp stamp) {
+  on_transferred(account, stamp);
+  const std::lock_guard lock(mutex_);
+  ++accounts_[account].added;
+}
+
+void Witness::on_shown(std::size_t account, Stamp stamp, std::int64_t known) {
+  const std::lock_guard lock(mutex_);
+  if (stamp.change < known)
+    violations_.push_back(
+        fmt::format("Account/{} was shown with {} changes, after {} had been told of", account, stamp.change, known));
+  accounts_[account].shown = std::max(accounts_[account].shown, stamp.change);
+}
+
+void Witness::on_unknown(std::size_t account) {
+  const std::lock_guard lock(mutex_);
+  ++accounts_[account].unknown;
+}
+
+void Witness::on_violation(std::string what) {
+  const std::lock_guard lock(mutex_);
+  violations_.push_back(std::move(what));
+}
+
+std::uint64_t Witness::told() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const Account& account : accounts_) sum += account.told.size();
+  return sum;
+}
+
+std::uint64_t Witness::unknown() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const Account& account : accounts_) sum += static_cast<std::uint64_t>(account.unknown);
+  return sum;
+}
+
+std::vector<std::string> Witness::judge(const std::vector<Books>& books) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> violations = violations_;
+  std::int64_t sum = 0;
+  for (std::size_t number = 0; number < books.size(); ++number) {
+    sum += books[number].balance;
+    judge(number, books[number], violations);
+  }
+  const std::int64_t expected = static_cast<std::int64_t>(books.size()) * ledger::kOpeningBalance;
+  if (sum != expected)
+    violations.push_back(fmt::format("all balances together are {}, and should be {}", sum, expected));
+  return violations;
+}
+
+void Witness::judge(std::size_t number, const Books& books, std::vector<std::string>& violations) const {
+  const Account& account = accounts_[number];
+  if (books.count < account.added || books.count > account.added + account.unknown)
+    violations.push_back(fmt::format("Account/{} has counted {}, {} were told and {} are unknown", number, books.count,
+                                     account.added, account.unknown));
+  if (account.shown > books.changes)
+    violations.push_back(
+        fmt::format("Account/{} was shown with {} changes, and has {}", number, account.shown, books.changes));
+  for (const Stamp& stamp : account.told) {
+    const auto next =
+        std::ranges::upper_bound(books.reigns, stamp.change, {}, [](const Reign& reign) { return reign.first_change; });
+    const std::int64_t maker = next == books.reigns.begin() ? 0 : std::prev(next)->activation;
+    if (stamp.change > books.changes || maker != stamp.activation)
+      violations.push_back(fmt::format(
+          "Account/{}: change {} was told by activation {:x}, and {}", number, stamp.change, stamp.activation,
+          stamp.change > books.changes ? std::string("is not there")
+                                       : fmt::format("was made by activation {:x}", maker)));
+  }
+}
+
+}  // namespace epic::test

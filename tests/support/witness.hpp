@@ -1,0 +1,55 @@
+#pragma once
+// Witness: what clients of the ledger were told, and whether what the ledger holds in the end agrees with it.
+//
+// An account that was told a change as the n-th, by some activation, must have that change in the end, by that
+// activation: otherwise it was lost, or another activation has made an n-th change of its own. What anybody was shown
+// of an account must not be undone afterwards, nor may it be older than what was told before the question was put.
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "integration/modules/ledger.hpp"
+
+namespace epic::test {
+
+class Witness {
+ public:
+  explicit Witness(std::size_t accounts) : accounts_(accounts) {}
+
+  /// How many changes of it have been told or shown so far; before a question.
+  [[nodiscard]] std::int64_t known_changes(std::size_t account) const;
+
+  void on_added(std::size_t account, ledger::Stamp stamp);
+  void on_transferred(std::size_t account, ledger::Stamp stamp);
+  /// `known`: of known_changes(), before it asked.
+  void on_shown(std::size_t account, ledger::Stamp stamp, std::int64_t known);
+  /// The same, when a stale answer is possible by design: two nodes owned the account for a while.
+  void on_shown(std::size_t account, ledger::Stamp stamp) { on_shown(account, stamp, 0); }
+  /// It may have been added or not.
+  void on_unknown(std::size_t account);
+  /// An end that should not have been.
+  void on_violation(std::string what);
+
+  [[nodiscard]] std::uint64_t told() const;
+  [[nodiscard]] std::uint64_t unknown() const;
+
+  /// After every outbox is empty. `books`: of each account. Sentences; empty: all is well.
+  [[nodiscard]] std::vector<std::string> judge(const std::vector<ledger::Books>& books) const;
+
+ private:
+  struct Account {
+    std::vector<ledger::Stamp> told;
+    std::int64_t added = 0;
+    std::int64_t unknown = 0;
+    std::int64_t shown = 0;  // the most changes that anybody was shown
+  };
+  void judge(std::size_t number, const ledger::Books& books, std::vector<std::string>& violations) const;
+
+  mutable std::mutex mutex_;
+  std::vector<Account> accounts_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace epic::test
