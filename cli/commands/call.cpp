@@ -55,7 +55,7 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
   }
   const auto methods = catalog.method_names(name.type);
   Failure unknown{.code = ExitCode::not_found,
-                  .what = fmt::format("{} has no method \"{}\"", name.type, printable(method)),
+                  .what = fmt::format("{} has no method \"{}\"", type->name, printable(method)),
                   .why = methods.empty() ? "" : fmt::format("its methods are {}", listing(methods))};
   if (const std::string near = find_near(method, methods); !near.empty())
     unknown.help.push_back(fmt::format("did you mean {}?", near));

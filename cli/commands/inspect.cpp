@@ -54,8 +54,7 @@ Outcome inspect_stored(Context& context, const ProjectPaths& paths, const Entity
   auto found = store->inspect(name);
   if (!found) return std::unexpected(std::move(found.error()));
   if (!*found) {
-    const auto types = store->types();
-    if (types && std::ranges::find(*types, name.type) == types->end()) return fail(unknown_type(name.type, *types));
+    if (auto known = store->check_type(name.type); !known) return std::unexpected(std::move(known.error()));
     return fail(unknown_entity(name));
   }
   context.console().note("The fabric is down; this is what is stored.");

@@ -79,12 +79,8 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
 }
 
 Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& wanted) {
-  auto store = StoredFabric::open(paths);
+  auto store = StoredFabric::open_with(paths, wanted.name.type);
   if (!store) return std::unexpected(std::move(store.error()));
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  if (!wanted.name.type.empty() && std::ranges::find(*types, wanted.name.type) == types->end())
-    return fail(unknown_type(wanted.name.type, *types));
   context.console().note("The fabric is down; this is what is stored.");
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));

@@ -70,6 +70,7 @@ std::span<const Command* const> commands() {
       &snapshot_rm_command(),
       &snapshot_prune_command(),
       &schema_show_command(),
+      &schema_check_command(),
       &schema_export_command(),
       &doctor_command(),
       &completions_command(),
@@ -111,7 +112,7 @@ std::vector<std::string> verbs_of(std::string_view noun) {
 
 std::string_view noun_summary(std::string_view noun) {
   if (noun == "snapshot") return "List, show, export and check the saved states of entities";
-  if (noun == "schema") return "Show and export the schemas that states were saved with";
+  if (noun == "schema") return "Show, check and export the schemas that states were saved with";
   return "";
 }
 

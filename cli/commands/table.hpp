@@ -53,6 +53,7 @@ const Command& snapshot_verify_command();
 const Command& snapshot_rm_command();
 const Command& snapshot_prune_command();
 const Command& schema_show_command();
+const Command& schema_check_command();
 const Command& schema_export_command();
 const Command& doctor_command();
 const Command& completions_command();

@@ -65,13 +65,13 @@ class LiveImport final : public ImportTarget {
                    .what = "the fabric does not say how many shards it has",
                    .help = {"start it anew with 'epic stop' and 'epic run'"}});
     auto target = std::make_unique<LiveImport>(std::move(fabric), shards->to_number<std::uint16_t>());
-    if (types->is_object() && types->get_object().contains("types")) target->set_types(types->at("types"));
+    target->set_types(catalog_from(*types));
     return target;
   }
   LiveImport(LiveFabric fabric, std::uint16_t shard_count) : fabric_(std::move(fabric)), shard_count_(shard_count) {}
 
   [[nodiscard]] std::uint16_t part_of(const EntityName& name) const override {
-    return kernel::shard_of(present_name(name.type), name.key, shard_count_).value;
+    return kernel::shard_of(types().stored_name(name.type), name.key, shard_count_).value;
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return kLiveGroupLines; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
@@ -106,7 +106,7 @@ class StoreImport final : public ImportTarget {
     auto target = std::make_unique<StoreImport>(std::move(*lock), std::move(*talk));
     const auto hello = target->read(target->talk_.listen());
     if (!hello) return std::unexpected(hello.error());
-    if (const auto* types = hello->if_contains("types")) target->set_types(*types);
+    target->set_types(catalog_from(*hello));
     return target;
   }
   StoreImport(cluster::ProjectLock lock, Conversation talk) : lock_(std::move(lock)), talk_(std::move(talk)) {}
@@ -170,24 +170,6 @@ std::string removal_line(const std::string& entity, std::optional<std::uint64_t>
   json::object line{{"entity", entity}, {"remove", true}};
   if (version) line["version"] = *version;
   return json::serialize(line);
-}
-
-std::string ImportTarget::present_name(const std::string& type) const {
-  const auto found = names_.find(type);
-  return found == names_.end() ? type : found->second;
-}
-
-void ImportTarget::set_types(const json::value& types) {
-  if (!types.is_array()) return;
-  for (const json::value& type : types.get_array()) {
-    if (!type.is_object()) continue;
-    const std::string name = text_at(type.get_object(), "type");
-    names_.emplace(name, name);
-    const auto* former = type.get_object().if_contains("formerly");
-    if (former == nullptr || !former->is_array()) continue;
-    for (const json::value& one : former->get_array())
-      if (one.is_string()) names_.emplace(std::string(std::string_view(one.get_string())), name);
-  }
 }
 
 }  // namespace epic::cli

@@ -6,7 +6,6 @@
 // outcome for each line.
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "cli/context.hpp"
+#include "cli/fabric/catalog.hpp"
 #include "cli/fabric/entity_name.hpp"
 #include "cluster/supervisor/project_lock.hpp"
 
@@ -52,15 +52,16 @@ class ImportTarget {
   [[nodiscard]] virtual std::string_view words() const = 0;
 
   /// The class's present name, where `type` is a former one.
-  [[nodiscard]] std::string present_name(const std::string& type) const;
-  [[nodiscard]] bool has_type(const std::string& type) const { return names_.contains(type); }
+  [[nodiscard]] std::string present_name(const std::string& type) const { return types_.shown(type); }
+  [[nodiscard]] bool has_type(const std::string& type) const { return types_.find(type) != nullptr; }
 
  protected:
   /// From an answer to `types`, or what `epic-node --describe` says.
-  void set_types(const boost::json::value& types);
+  void set_types(Catalog types) { types_ = std::move(types); }
+  [[nodiscard]] const Catalog& types() const { return types_; }
 
  private:
-  std::map<std::string, std::string> names_;  // present names by present and former ones
+  Catalog types_;
 };
 
 /// A line that makes an entity start anew; with a version, only one that has that version.

@@ -18,8 +18,8 @@ constexpr std::size_t kGroupLines = 2048;
 
 class StoreRemoval final : public ImportTarget {
  public:
-  StoreRemoval(cluster::ProjectLock lock, std::unique_ptr<SqliteStore> store)
-      : lock_(std::move(lock)), store_(std::move(store)) {}
+  StoreRemoval(cluster::ProjectLock lock, std::unique_ptr<SqliteStore> store, Catalog names)
+      : lock_(std::move(lock)), store_(std::move(store)), names_(std::move(names)) {}
 
   [[nodiscard]] std::uint16_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kGroupLines; }
@@ -35,7 +35,8 @@ class StoreRemoval final : public ImportTarget {
       const auto name = entity_of_row(line);
       answer.outcomes.push_back({.what = {}, .error = name ? "" : name.error()});
       if (!name) continue;
-      const auto stored = store_->load(name->type, name->key);
+      const std::string type = names_.stored_name(name->type);
+      const auto stored = store_->load(type, name->key);
       if (!stored && stored.error().code != storage::StoreErrorCode::corrupt) return fail(failure_of(stored.error()));
       std::string& what = answer.outcomes.back().what;
       what = stored && !*stored                                       ? "equal"
@@ -46,7 +47,7 @@ class StoreRemoval final : public ImportTarget {
       const kernel::ShardId shard = stored ? (*stored)->shard : kernel::ShardId{0};
       if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
       batch.writes.push_back(
-          {.type = name->type, .key = name->key, .shard = shard, .version = {}, .schema = {}, .bytes = {}});
+          {.type = type, .key = name->key, .shard = shard, .version = {}, .schema = {}, .bytes = {}});
     }
     if (!batch.writes.empty())
       if (auto done = store_->commit(batch); !done) return fail(failure_of(done.error()));
@@ -72,6 +73,7 @@ class StoreRemoval final : public ImportTarget {
 
   cluster::ProjectLock lock_;  // goes after the store
   std::unique_ptr<SqliteStore> store_;
+  Catalog names_;
   std::map<kernel::ShardId, kernel::Epoch> epochs_;
   kernel::CommitNumber last_commit_;
 };
@@ -84,7 +86,7 @@ Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& pat
   if (!lock) return std::unexpected(std::move(lock.error()));
   auto store = SqliteStore::open(paths.store(), {.mode = storage::OpenMode::existing});
   if (!store) return fail(failure_of(store.error()));
-  return std::make_unique<StoreRemoval>(std::move(*lock), std::move(*store));
+  return std::make_unique<StoreRemoval>(std::move(*lock), std::move(*store), names_of_build(paths));
 }
 
 }  // namespace epic::cli

@@ -15,14 +15,18 @@ using storage::Snapshot;
 using storage::StoreError;
 using storage::StoreErrorCode;
 
-std::string entity_of(const Snapshot& snapshot) { return snapshot.type + "/" + snapshot.key; }
-
 std::int64_t age_of(const Snapshot& snapshot) {
   const auto age = std::chrono::system_clock::now() - snapshot.saved_at;
   return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(age).count());
 }
 
-boost::json::object summary_of(const Snapshot& snapshot) {
+}  // namespace
+
+std::string StoredFabric::entity_of(const Snapshot& snapshot) const {
+  return names_.shown(snapshot.type) + "/" + snapshot.key;
+}
+
+boost::json::object StoredFabric::summary_of(const Snapshot& snapshot) const {
   return {{"entity", entity_of(snapshot)},
           {"state", "stored"},
           {"node", nullptr},
@@ -33,14 +37,18 @@ boost::json::object summary_of(const Snapshot& snapshot) {
           {"calls", 0}};
 }
 
-boost::json::object head_of(const Snapshot& snapshot) {
+boost::json::object StoredFabric::head_of(const Snapshot& snapshot) const {
   return {{"entity", entity_of(snapshot)},
           {"version", snapshot.version.value},
           {"schema", schema_text(snapshot.schema)},
           {"saved_at", to_rfc3339(snapshot.saved_at)}};
 }
 
-}  // namespace
+Catalog names_of_build(const ProjectPaths& paths) {
+  const auto manifest = read_manifest(paths.manifest());
+  if (!manifest) return {};
+  return catalog_of_build(paths.module_types(manifest->module)).value_or(Catalog());
+}
 
 Failure failure_of(const StoreError& error) {
   Failure failure;
@@ -65,7 +73,7 @@ std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id
 
 Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
   auto store = storage::SqliteStore::open(paths.store(), {.mode = storage::OpenMode::read_only});
-  if (store) return StoredFabric(std::move(*store));
+  if (store) return StoredFabric(std::move(*store), names_of_build(paths));
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,
                .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
@@ -76,22 +84,30 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
 Result<StoredFabric> StoredFabric::open_with(const ProjectPaths& paths, const std::string& type) {
   auto store = open(paths);
   if (!store || type.empty()) return store;
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  if (std::ranges::find(*types, type) == types->end()) return fail(unknown_type(type, *types));
+  if (auto known = store->check_type(type); !known) return std::unexpected(std::move(known.error()));
   return store;
 }
 
-StoredFabric::StoredFabric(std::unique_ptr<storage::Store> store)
+StoredFabric::StoredFabric(std::unique_ptr<storage::Store> store, const Catalog& names)
     : store_(std::move(store)),
-      readers_([from = store_.get()](reflect::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {
-        auto text = from->schema(id);
-        if (!text) return std::unexpected(text.error().message);
-        return std::move(*text);
-      }) {}
+      names_(names),
+      readers_(
+          [from = store_.get()](reflect::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {
+            auto text = from->schema(id);
+            if (!text) return std::unexpected(text.error().message);
+            return std::move(*text);
+          },
+          [names](std::string_view name) { return names.shown(name); }) {}
 
 Result<void> StoredFabric::hold_moment() {
   if (auto begun = store_->begin_moment(); !begun) return fail(failure_of(begun.error()));
+  return {};
+}
+
+Result<void> StoredFabric::check_type(const std::string& type) {
+  const auto known = types();
+  if (!known) return std::unexpected(known.error());
+  if (std::ranges::find(*known, names_.shown(type)) == known->end()) return fail(unknown_type(type, *known));
   return {};
 }
 
@@ -110,18 +126,13 @@ std::expected<boost::json::value, std::string> StoredFabric::state_of(const Snap
 }
 
 Result<std::vector<StoredSchema>> StoredFabric::schemas(std::string_view type) {
-  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> counts;
-  const auto listed = store_->list(
-      {.type = std::string(type)},
-      [&](const Snapshot& snapshot) {
-        ++counts[{snapshot.type, snapshot.schema.value}];
-        return storage::Visit::go_on;
-      },
-      [](const StoreError&) {});
-  if (!listed) return fail(failure_of(listed.error()));
+  const auto counts = store_->count_by_schema();
+  if (!counts) return fail(failure_of(counts.error()));
+  const std::string stored_name = names_.stored_name(type);
   std::vector<StoredSchema> schemas;
-  for (const auto& [key, entities] : counts)
-    schemas.push_back({.type = key.first, .id = reflect::SchemaId{key.second}, .entities = entities});
+  for (const storage::SchemaCount& count : *counts)
+    if (type.empty() || count.type == stored_name)
+      schemas.push_back({.type = names_.shown(count.type), .id = count.schema, .entities = count.entities});
   return schemas;
 }
 
@@ -135,7 +146,7 @@ Result<void> StoredFabric::read_shards() {
 }
 
 Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityName& name) {
-  const auto snapshot = store_->load(name.type, name.key);
+  const auto snapshot = store_->load(names_.stored_name(name.type), name.key);
   if (!snapshot) return fail(failure_of(snapshot.error()));
   if (!*snapshot) return std::optional<boost::json::object>();
   auto state = state_of(**snapshot);
@@ -144,7 +155,7 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
   if (auto read = read_shards(); !read) return std::unexpected(std::move(read.error()));
   const Snapshot& saved = **snapshot;
   return boost::json::object{{"entity", entity_of(saved)},
-                             {"type", saved.type},
+                             {"type", names_.shown(saved.type)},
                              {"key", saved.key},
                              {"live", false},
                              {"node", nullptr},
@@ -181,7 +192,9 @@ Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail
     }
     return visit(std::move(row)) ? storage::Visit::go_on : storage::Visit::stop;
   };
-  const auto listed = store_->list(filter, on_snapshot, [&](const StoreError& error) { on_damage(error.message); });
+  storage::ListFilter stored = filter;
+  stored.type = names_.stored_name(filter.type);
+  const auto listed = store_->list(stored, on_snapshot, [&](const StoreError& error) { on_damage(error.message); });
   if (!listed) return fail(failure_of(listed.error()));
   return {};
 }
@@ -191,7 +204,7 @@ Result<StoredTotals> StoredFabric::totals(std::string_view type) {
   if (!counts) return fail(failure_of(counts.error()));
   StoredTotals totals;
   for (const auto& count : *counts) {
-    if (!type.empty() && count.type != type) continue;
+    if (!type.empty() && count.type != names_.stored_name(type)) continue;
     totals.entities += count.entities;
     totals.bytes += count.bytes;
   }
@@ -202,7 +215,7 @@ Result<std::vector<std::string>> StoredFabric::types() {
   const auto counts = store_->count_by_type();
   if (!counts) return fail(failure_of(counts.error()));
   std::vector<std::string> names;
-  for (const auto& count : *counts) names.push_back(count.type);
+  for (const auto& count : *counts) names.push_back(names_.shown(count.type));
   return names;
 }
 

@@ -2,7 +2,8 @@
 // StoredFabric: the snapshots of a project, read from its store, with or without a running fabric.
 //
 // Objects have the field names of the control verbs, so that a script need not care where an answer came from; "live"
-// is false, and what only a running fabric knows is null. Nothing is written, and no lock is taken.
+// is false, and what only a running fabric knows is null. Types are asked for by any name that the built module gives
+// them, and shown by the present one. Nothing is written, and no lock is taken.
 
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/fabric/catalog.hpp"
 #include "cli/fabric/entity_name.hpp"
 #include "cli/project/project.hpp"
 #include "codec/snapshot_readers.hpp"
@@ -46,6 +48,8 @@ class StoredFabric {
   /// The same, and a failure of that kind when nothing of `type` has been saved. Empty: any type.
   static Result<StoredFabric> open_with(const ProjectPaths& paths, const std::string& type);
 
+  /// A failure of the kind not_found, with the nearest name, when nothing of `type` has been saved.
+  Result<void> check_type(const std::string& type);
   /// As the verb `inspect` answers; empty if it was never saved.
   Result<std::optional<boost::json::object>> inspect(const EntityName& name);
   /// Snapshots by type, then key. `on_damage` hears of those that cannot be read; they are passed over.
@@ -57,22 +61,29 @@ class StoredFabric {
   /// How much `type` has, or everything when it is empty.
   Result<StoredTotals> totals(std::string_view type);
   Result<std::vector<std::string>> types();
-  /// Of one type, or of all when it is empty; by type. Looks at every snapshot of it, and passes over damaged ones.
+  /// Of one type, or of all when it is empty; by type.
   Result<std::vector<StoredSchema>> schemas(std::string_view type);
   /// Owned by this object. The error is a sentence.
   std::expected<const reflect::Schema*, std::string> find_schema(reflect::SchemaId id);
   [[nodiscard]] storage::StoreIdentity identity() const { return store_->identity(); }
 
  private:
-  explicit StoredFabric(std::unique_ptr<storage::Store> store);
+  StoredFabric(std::unique_ptr<storage::Store> store, const Catalog& names);
+  std::string entity_of(const storage::Snapshot& snapshot) const;
+  boost::json::object summary_of(const storage::Snapshot& snapshot) const;
+  boost::json::object head_of(const storage::Snapshot& snapshot) const;
   std::expected<boost::json::value, std::string> state_of(const storage::Snapshot& snapshot);
   Result<void> read_shards();
 
   std::unique_ptr<storage::Store> store_;
+  Catalog names_;
   codec::SnapshotReaders readers_;
   std::map<std::uint16_t, std::uint64_t> epochs_;  // by shard
   bool has_epochs_ = false;
 };
+
+/// What the last build knows of types and their names; nothing if there was none.
+Catalog names_of_build(const ProjectPaths& paths);
 
 /// How a schema's id is spelt everywhere.
 std::string schema_text(reflect::SchemaId id);

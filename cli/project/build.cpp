@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "cli/output/humanize.hpp"
+#include "cli/project/former_module.hpp"
+#include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
 
 namespace epic::cli {
@@ -144,8 +146,8 @@ bool is_unknown_target(const Project& project) {
          log.contains(fmt::format("No rule to make target '{}'.", module));
 }
 
-// Loads the module as a node will, and keeps what it says of itself.
-Result<void> describe_module(const Context& context, const Project& project) {
+// Loads the module as a node will: what it says of itself, as JSON.
+Result<std::string> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
   auto node = context.install().node();
   if (!node) return std::unexpected(std::move(node.error()));
@@ -163,8 +165,36 @@ Result<void> describe_module(const Context& context, const Project& project) {
                  .why = std::move(why),
                  .help = {"build it anew with 'rm -r build && epic build'"}});
   }
-  std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << end->out;
-  return {};
+  return std::move(end->out);
+}
+
+// Compares the module with what is saved, and says what that means for it. A failure: it must not stay.
+Result<void> check_saved_states(const Context& context, const Project& project, const std::string& description,
+                                const BuildOptions& options) {
+  auto check = check_schemas(context.install(), project.paths, project.paths.module(project.manifest.module));
+  if (!check) {
+    context.console().warn(fmt::format("{}: {}", check.error().what, check.error().why));
+    return {};
+  }
+  if (!*check) return {};
+  boost::system::error_code none;
+  const auto former = boost::json::parse(read_text(project.paths.module_types(project.manifest.module)), none);
+  if (!none) (*check)->add_disagreements(find_placement_disagreements(former, boost::json::parse(description)));
+  for (const std::string& line : (*check)->conversions()) context.console().note(line);
+  const auto problems = (*check)->problems();
+  if (problems.empty()) return {};
+  if (options.force) {
+    for (const std::string& line : problems) context.console().warn(line);
+    return {};
+  }
+  return fail(
+      {.code = ExitCode::build_failed,
+       .what = fmt::format("{} was built, but {} saved state{} would be out of its reach; it was not put in place",
+                           project.manifest.module, (*check)->unreadable(), (*check)->unreadable() == 1 ? "" : "s"),
+       .excerpt = fmt::format("{}", fmt::join(problems, "\n")),
+       .why = "calls of such entities would fail, or find them empty; what is saved stays as it is",
+       .help = {"give the field another name, which starts with its default, or the type that it had",
+                "put it in place all the same with 'epic build --force'"}});
 }
 
 }  // namespace
@@ -233,6 +263,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
                  .help = {fmt::format("see to it that you may write to {}", project.paths.root.string())}});
   fs::remove(project.paths.build_log(), error);
   fs::remove(listing_file(project), error);
+  FormerModule former(built.module);
   if (!is_configured(project, context.install(), type))
     if (auto done = run_cmake(context, project, configure_arguments(project, context.install(), type), "configured");
         !done)
@@ -246,8 +277,13 @@ Result<Built> build_project(const Context& context, const Project& project, cons
   }
   if (!fs::exists(built.module))
     return fail(no_such_module(project, fmt::format("the build made no {}", built.module.string())));
-  if (auto described = describe_module(context, project); !described)
-    return std::unexpected(std::move(described.error()));
+  const auto description = describe_module(context, project);
+  if (!description) return std::unexpected(description.error());
+  if (auto checked = check_saved_states(context, project, *description, options); !checked) {
+    former.restore();
+    return std::unexpected(std::move(checked.error()));
+  }
+  std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << *description;
   std::ofstream(listing_file(project), std::ios::binary) << listing;
   built.took = took();
   return built;

@@ -6,7 +6,9 @@
 // once. Files outside the project are not in the listing; `epic build` sees to those.
 //
 // After a build the module is described by epic-node: that loads it as a node will, so that a missing symbol or another
-// version of epic shows here; what it says of types and methods is kept for suggestions and completions.
+// version of epic shows here; what it says of types and methods is kept for suggestions and completions. Then it is
+// compared with what the project's store holds: one that could not read it is taken out of its place again, and the
+// former one is put back.
 
 #include <filesystem>
 #include <string>
@@ -22,6 +24,8 @@ struct BuildOptions {
   std::optional<BuildType> type;
   /// Return at once when the listing says that nothing has changed.
   bool only_if_stale = false;
+  /// Keep a module that cannot read what is saved.
+  bool force = false;
 };
 
 struct Built {

@@ -2,39 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
-#include <map>
 
+#include "cli/project/placement.hpp"
 #include "cli/project/subprocess.hpp"
 
 namespace epic::cli {
 namespace {
-
-std::string text(const boost::json::value& value) {
-  return value.is_string() ? std::string(std::string_view(value.get_string())) : std::string();
-}
-
-/// Every name that a module knows a class by, with the oldest name of that class.
-std::map<std::string, std::string> oldest_names(const boost::json::value& described) {
-  std::map<std::string, std::string> oldest;
-  const auto* object = described.if_object();
-  const auto* types = object ? object->if_contains("types") : nullptr;
-  if (types == nullptr || !types->is_array()) return oldest;
-  for (const auto& entry : types->get_array()) {
-    const auto* type = entry.if_object();
-    const auto* name = type ? type->if_contains("type") : nullptr;
-    const auto* formerly = type ? type->if_contains("formerly") : nullptr;
-    if (name == nullptr) continue;
-    const bool has_former = formerly != nullptr && formerly->is_array() && !formerly->get_array().empty();
-    const std::string first = text(has_former ? formerly->get_array().back() : *name);
-    oldest[text(*name)] = first;
-    if (has_former)
-      for (const auto& former : formerly->get_array()) oldest[text(former)] = first;
-  }
-  return oldest;
-}
 
 Result<boost::json::value> describe(const Context& context, const std::filesystem::path& module) {
   auto node = context.install().node();
@@ -52,13 +26,9 @@ Result<boost::json::value> describe(const Context& context, const std::filesyste
 }  // namespace
 
 std::string find_disagreement(const boost::json::value& present, const boost::json::value& next) {
-  const auto now = oldest_names(present);
-  for (const auto& [name, oldest] : oldest_names(next)) {
-    const auto known = now.find(name);
-    if (known != now.end() && known->second != oldest)
-      return fmt::format("the class {} was first called {} in the module that runs, and {} in the new one", name,
-                         known->second, oldest);
-  }
+  for (const PlacementDisagreement& one : find_placement_disagreements(present, next))
+    return fmt::format("the class {} was first called {} in the module that runs, and {} in the new one", one.type,
+                       one.was, one.is);
   return {};
 }
 

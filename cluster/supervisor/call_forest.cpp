@@ -91,8 +91,9 @@ void add_call(Rows& rows, const json::object& call) {
 }
 
 bool fits(const Row& row, const CallFilter& filter) {
-  if (!filter.entity.empty() && row.entity != filter.entity) return false;
-  return row.entity.starts_with(filter.type_prefix);
+  const std::string entity = filter.stored_name ? filter.stored_name(row.entity) : row.entity;
+  if (!filter.entity.empty() && entity != filter.entity) return false;
+  return entity.starts_with(filter.type_prefix);
 }
 
 /// The tree below `root`, with depths; and whether the filter lets it through.

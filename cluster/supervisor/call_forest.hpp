@@ -11,6 +11,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct CallFilter {
   std::string entity = {};       // "Player/Bob": callee of one of the calls
   std::string type_prefix = {};  // "Player/"
   std::int64_t age_ms_min = 0;
+  /// Before an entity is compared: nodes of two module versions may call one differently. Empty: as it is.
+  std::function<std::string(const std::string& entity)> stored_name = {};
 };
 
 /// `answers`: of nodes, to the request `calls`. Rows come root first, each callee below its caller, the oldest trees

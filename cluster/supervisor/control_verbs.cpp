@@ -364,19 +364,24 @@ void ControlVerbs::call(const Body& body, ControlReply reply) {
 
 void ControlVerbs::forward(std::string_view verb, const Body& body, Repeat repeat, std::chrono::nanoseconds patience,
                            ControlReply reply) {
-  const auto entity = parse_entity(body);
+  auto entity = parse_entity(body);
   if (!entity) return reply.fail(ControlStatus::bad_request, entity.error());
+  entity->type = parts_.fleet.stored_name(entity->type);
+  Body asked = body;  // by the stored name, which nodes of two module versions know
+  asked["entity"] = entity->type + "/" + entity->key;
   parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count), std::string(verb),
-                           json::serialize(body), repeat, steady_clock::now() + patience,
+                           json::serialize(asked), repeat, steady_clock::now() + patience,
                            [reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
 void ControlVerbs::ls(const Body& body, ControlReply reply) {
   const auto limit = count_at(body, "limit", UINT64_MAX);
   if (!limit) return reply.fail(ControlStatus::bad_request, limit.error());
+  Body asked = body;
+  if (const std::string type = text_at(body, "type"); !type.empty()) asked["type"] = parts_.fleet.stored_name(type);
   // Every node keeps to the limit, and of what they bring together only so much is passed on.
   parts_.requests.to_all(
-      parts_.fleet.list_ready(), "ls", json::serialize(body), steady_clock::now() + kListPatience,
+      parts_.fleet.list_ready(), "ls", json::serialize(asked), steady_clock::now() + kListPatience,
       [reply, left = *limit](const wire::Answer& answer) mutable {
         if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
           reply.finish();
@@ -389,8 +394,10 @@ void ControlVerbs::ls(const Body& body, ControlReply reply) {
 }
 
 void ControlVerbs::export_states(const Body& body, ControlReply reply) {
+  Body asked = body;
+  if (const std::string type = text_at(body, "type"); !type.empty()) asked["type"] = parts_.fleet.stored_name(type);
   parts_.requests.to_all(
-      parts_.fleet.list_ready(), "export", json::serialize(body), steady_clock::now() + kListPatience,
+      parts_.fleet.list_ready(), "export", json::serialize(asked), steady_clock::now() + kListPatience,
       [reply](const wire::Answer& answer) { relay(answer, reply); }, [reply] { return room_of(reply); });
 }
 

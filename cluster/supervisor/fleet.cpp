@@ -127,6 +127,14 @@ void Fleet::start(NodeSlot& slot) {
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
+std::string Fleet::stored_name(const std::string& type_or_entity) const {
+  const std::string_view type = std::string_view(type_or_entity).substr(0, type_or_entity.find('/'));
+  for (const NodeSlot& slot : slots_)
+    for (const wire::RenamedType& renamed : slot.renamed_types)
+      if (renamed.name == type) return renamed.stored_name + type_or_entity.substr(type.size());
+  return type_or_entity;
+}
+
 std::string Fleet::fabric_id() const { return fmt::format("{}/{}", options_.project_directory.string(), run_); }
 
 void Fleet::on_message(NodeSlot& slot, const wire::FromNode& message) {
@@ -152,6 +160,7 @@ void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
   slot.state = NodeState::ready;
   slot.failed_starts = 0;
   if (slot.trial) module_ = *std::exchange(slot.trial, std::nullopt);
+  slot.renamed_types = ready.renamed_types;
   slot.lease = coordination_.grant(options_.silence_max);
   const auto took = round_ms(steady_clock::now() - slot.started_at);
   say(LogLevel::info, fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));

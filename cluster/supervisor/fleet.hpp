@@ -59,10 +59,11 @@ struct NodeSlot {
   std::string last_exit;  // empty: never ended
 
   std::unique_ptr<NodeProcess> process;
-  std::optional<LeaseId> lease;              // from Ready to the end
-  std::string kill_reason;                   // why the fleet has killed it; empty: it has not
-  std::optional<wire::StartFailed> refusal;  // what it said about not starting
-  std::deque<std::string> last_lines;        // of its output
+  std::vector<wire::RenamedType> renamed_types;  // of the module that it runs
+  std::optional<LeaseId> lease;                  // from Ready to the end
+  std::string kill_reason;                       // why the fleet has killed it; empty: it has not
+  std::optional<wire::StartFailed> refusal;      // what it said about not starting
+  std::deque<std::string> last_lines;            // of its output
   bool is_turn_reported = false;
   std::optional<ModuleCopy> trial;  // to load instead of what the others load, until it is ready
   bool is_wanted = true;            // false: when its process has ended, none is started
@@ -133,6 +134,8 @@ class Fleet {
   [[nodiscard]] std::vector<kernel::NodeId> list_ready() const;
   [[nodiscard]] bool is_any_starting() const;
   [[nodiscard]] bool is_gone() const;
+  /// A type, or "Type/Key", by the name that places its entities, for any of the type's names; an unknown one as it is.
+  [[nodiscard]] std::string stored_name(const std::string& type_or_entity) const;
   /// Names this run of the fabric for peers and clients.
   [[nodiscard]] std::string fabric_id() const;
 

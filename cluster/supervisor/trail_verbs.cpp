@@ -127,7 +127,8 @@ void TrailVerbs::send_events(Watch& watch, Gathered gathered) const {
     events.emplace(wall_ns, std::move(event));
   };
   if (text_at(watch.body, "type").empty()) {
-    const auto shard = entity.empty() ? std::nullopt : std::optional(kernel::shard_of(entity, shard_count_));
+    const auto shard =
+        entity.empty() ? std::nullopt : std::optional(kernel::shard_of(fleet_.stored_name(entity), shard_count_));
     for (json::object& event : trail_.list(watch.seen, shard)) add(std::move(event));
     watch.seen = trail_.newest();
   }
@@ -154,10 +155,12 @@ void TrailVerbs::send_events(Watch& watch, Gathered gathered) const {
 // ---- calls ----
 
 void TrailVerbs::calls(const json::object& body, const ControlReply& reply) {
-  CallFilter filter{.entity = text_at(body, "entity"),
+  CallFilter filter{.entity = fleet_.stored_name(text_at(body, "entity")),
                     .age_ms_min = static_cast<std::int64_t>(std::min<std::uint64_t>(
                         count_at(body, "older_than_ms", 0), static_cast<std::uint64_t>(INT64_MAX)))};
-  if (const std::string type = text_at(body, "type"); !type.empty()) filter.type_prefix = type + "/";
+  if (const std::string type = text_at(body, "type"); !type.empty())
+    filter.type_prefix = fleet_.stored_name(type) + "/";
+  filter.stored_name = [this](const std::string& entity) { return fleet_.stored_name(entity); };
   gather("calls", body, [reply, filter](const Gathered& gathered) {
     std::uint64_t left_off = 0;
     for (const json::object& answer : gathered.answers) left_off += count_at(answer, "left_off", 0);

@@ -11,9 +11,9 @@
 
 namespace epic::codec {
 
-boost::json::value to_json(const reflect::TypeInfo& type, const void* object) {
+boost::json::value to_json(const reflect::TypeInfo& type, const void* object, const ShowName& show_name) {
   LabelCache labels;
-  return JsonWriter<ObjectView>().write(ObjectView(type, object, labels));
+  return JsonWriter<ObjectView>(show_name).write(ObjectView(type, object, labels));
 }
 
 std::expected<void, kernel::CodecError> from_json(const boost::json::value& json, const reflect::TypeInfo& type,
@@ -31,20 +31,23 @@ std::expected<void, kernel::CodecError> from_json(const boost::json::value& json
 }
 
 std::expected<void, std::string> arguments_from_json(const boost::json::array& arguments,
-                                                     const reflect::TypeInfo& tuple, void* object) {
-  const std::size_t count = tuple.fields.size();
+                                                     const reflect::TypeInfo& method_arguments, void* object) {
+  const std::size_t count = method_arguments.fields.size();
   if (arguments.size() != count) {
     std::string types;
-    for (const auto& field : tuple.fields) types += (types.empty() ? "" : ", ") + reflect::type_text(field.type());
+    for (const auto& field : method_arguments.fields)
+      types += fmt::format("{}{}{}{}", types.empty() ? "" : ", ", field.name, field.name.empty() ? "" : ": ",
+                           reflect::type_text(field.type()));
     return std::unexpected(fmt::format("takes {} argument{}{}, got {}", count == 0 ? "no" : fmt::format("{}", count),
                                        count == 1 ? "" : "s", types.empty() ? "" : " (" + types + ")",
                                        arguments.size()));
   }
   for (std::size_t i = 0; i < count; ++i) {
-    const reflect::FieldInfo& field = tuple.fields[i];
+    const reflect::FieldInfo& field = method_arguments.fields[i];
     if (const auto read = from_json(arguments[i], field.type(), field.get(object)); !read) {
       const auto& [path, what] = read.error();
-      return std::unexpected(fmt::format("argument {}{}{}: {}", i + 1, path.empty() ? "" : ", ", path, what));
+      const std::string name = field.name.empty() ? "" : fmt::format(" ({})", field.name);
+      return std::unexpected(fmt::format("argument {}{}{}{}: {}", i + 1, name, path.empty() ? "" : ", ", path, what));
     }
   }
   return {};

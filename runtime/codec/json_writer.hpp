@@ -14,6 +14,7 @@
 
 #include "codec/json_scalars.hpp"
 #include "codec/limits.hpp"
+#include "codec/show_name.hpp"
 
 namespace epic::codec {
 
@@ -31,6 +32,8 @@ namespace epic::codec {
 template <class View>
 class JsonWriter {
  public:
+  explicit JsonWriter(const ShowName& show_name) : show_name_(show_name) {}
+
   /// Throws std::length_error for values nested deeper than kValueDepthMax.
   boost::json::value write(const View& view) {
     using reflect::Kind;
@@ -44,7 +47,7 @@ class JsonWriter {
       case Kind::text:
         return text_to_json(view.text());
       case Kind::ref:
-        return view.text().empty() ? boost::json::value(nullptr) : text_to_json(view.text());
+        return view.text().empty() ? boost::json::value(nullptr) : text_to_json(shown(view.text()));
       case Kind::bytes:
         return boost::json::string(format_base64(view.bytes()));
       case Kind::optional:
@@ -60,6 +63,10 @@ class JsonWriter {
   }
 
  private:
+  [[nodiscard]] std::string shown(std::string_view name) const {
+    return show_name_ ? show_name_(name) : std::string(name);
+  }
+
   static boost::json::value enumeration(const View& view) {
     const auto number = static_cast<std::int64_t>(view.bits());
     if (const auto name = view.find_enumerator(number)) return boost::json::value(boost::json::string_view(*name));
@@ -140,11 +147,11 @@ class JsonWriter {
   }
 
   /// Texts, refs and enumerators name themselves; nothing else is a key of an object.
-  static std::optional<std::string> key_text(const View& key) {
+  std::optional<std::string> key_text(const View& key) const {
     using reflect::Kind;
     if (key.kind() == Kind::text || key.kind() == Kind::ref) {
       if (!is_utf8(key.text())) return std::nullopt;
-      return std::string(key.text());
+      return key.kind() == Kind::ref ? shown(key.text()) : std::string(key.text());
     }
     if (key.kind() != Kind::enumeration) return std::nullopt;
     const auto number = static_cast<std::int64_t>(key.bits());
@@ -152,6 +159,7 @@ class JsonWriter {
     return name ? std::string(*name) : fmt::format("{}", number);
   }
 
+  const ShowName& show_name_;
   int depth_ = 0;
 };
 

@@ -78,6 +78,7 @@ class PlanMaker {
     known->second = &plan;
     const Schema::Node& node = written_.node(index);
     plan.type = &type;
+    plan.index = index;
     plan.written = node.kind;
     plan.slot = slot_size(node.kind);
     if (is_struct(node.kind) || node.kind == Kind::map) plan.body = make_layout(node.kind, part_sizes(node));
@@ -102,6 +103,9 @@ class PlanMaker {
       plan.action = Action::number;
       return;
     }
+    if (index == 0 && ((node.kind == Kind::tuple && type.kind == Kind::record) ||
+                       (node.kind == Kind::record && type.kind == Kind::tuple)))
+      return fill_tuple(plan, node);  // arguments, which have names on one side only
     if (node.kind != type.kind) return refuse(plan, index);
     switch (type.kind) {
       case Kind::enumeration:
@@ -162,6 +166,7 @@ class PlanMaker {
   void add_field(ReadPlan& plan, const Schema::Node& node, std::size_t part, std::size_t position) {
     const reflect::FieldInfo& into = plan.type->fields[position];
     plan.fields.push_back({.slot = plan.body.slots[part],
+                           .part = part,
                            .into = &into,
                            .position = position,
                            .plan = make(node.parts[part].type, into.type())});
@@ -204,6 +209,8 @@ class PlanMaker {
       } else {
         ReadPlan& missing = *plans_.emplace_back(std::make_unique<ReadPlan>());
         missing.type = plan.type;
+        missing.index = part;
+        missing.written = written_.node(part).kind;
         refuse(missing, part);
         plan.alternatives.push_back(0);
         plan.parts.push_back(&missing);

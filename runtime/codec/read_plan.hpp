@@ -2,7 +2,8 @@
 // ReadPlan: how what was written with one schema is read into today's type, worked out once for each pair.
 //
 // Fields are matched by name (then by their former names), parts of a tuple by position, alternatives of a variant by
-// type, enumerators by name. Numbers widen; a plain value may become an optional. What cannot be converted becomes a
+// type, enumerators by name. The arguments of a method, which are named only where its class names them, go by position
+// unless both sides have names. Numbers widen; a plain value may become an optional. What cannot be converted becomes a
 // `mismatch`, which is an error only when such a value is met: an empty list of what cannot be read is an empty list.
 //
 // Not here: bytes (capnp_reader.hpp).
@@ -36,6 +37,7 @@ struct ReadPlan {
   };
   struct Field {
     Slot slot;
+    std::size_t part;  // of the written record or tuple
     const reflect::FieldInfo* into;
     std::size_t position;  // in the tuple or record read into
     const ReadPlan* plan;
@@ -47,6 +49,7 @@ struct ReadPlan {
   };
 
   Action action = Action::mismatch;
+  reflect::Schema::Index index = 0;  // of the written type in its schema
   reflect::Kind written = reflect::Kind::boolean;
   SlotSize slot = SlotSize::pointer;  // what the written value takes in the struct around it
   const reflect::TypeInfo* type = nullptr;

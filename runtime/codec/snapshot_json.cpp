@@ -38,12 +38,13 @@ WireSink root_sink(WireTypes& types, capnp::AnyPointer::Builder root) {
 namespace {
 
 std::expected<boost::json::value, kernel::CodecError> read_json(const std::function<WireTypes&()>& types_of,
-                                                                std::span<const std::byte> bytes) {
+                                                                std::span<const std::byte> bytes,
+                                                                const ShowName& show_name) {
   if (std::string problem = message_problem(bytes); !problem.empty())
     return std::unexpected(kernel::CodecError{.path = {}, .what = std::move(problem)});
   try {
     IncomingMessage message(bytes);
-    return JsonWriter<WireView>().write(root_view(types_of(), message.root()));
+    return JsonWriter<WireView>(show_name).write(root_view(types_of(), message.root()));
   } catch (const kj::Exception& error) {
     return std::unexpected(kernel::CodecError{
         .path = {}, .what = fmt::format("the bytes are damaged: {}", error.getDescription().cStr())});
@@ -55,7 +56,8 @@ std::expected<boost::json::value, kernel::CodecError> read_json(const std::funct
 
 }  // namespace
 
-SnapshotReader::SnapshotReader(reflect::Schema schema) : schema_(std::move(schema)) {}
+SnapshotReader::SnapshotReader(reflect::Schema schema, ShowName show_name)
+    : schema_(std::move(schema)), show_name_(std::move(show_name)) {}
 SnapshotReader::~SnapshotReader() = default;
 
 std::expected<boost::json::value, kernel::CodecError> SnapshotReader::to_json(std::span<const std::byte> bytes) {
@@ -65,12 +67,13 @@ std::expected<boost::json::value, kernel::CodecError> SnapshotReader::to_json(st
         types_->renew();
         return *types_;
       },
-      bytes);
+      bytes, show_name_);
 }
 
 std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,
-                                                              std::span<const std::byte> bytes) {
-  return SnapshotReader(schema).to_json(bytes);
+                                                              std::span<const std::byte> bytes,
+                                                              const ShowName& show_name) {
+  return SnapshotReader(schema, show_name).to_json(bytes);
 }
 
 std::expected<std::vector<std::byte>, kernel::CodecError> from_json(const reflect::Schema& schema,

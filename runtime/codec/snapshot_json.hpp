@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "codec/json_reader.hpp"
+#include "codec/show_name.hpp"
 #include "kernel/codec.hpp"
 #include "reflect/schema.hpp"
 
@@ -23,7 +24,7 @@ class WireTypes;
 /// Reads any number of snapshots of one schema: what depends on the schema alone is made once. One thread.
 class SnapshotReader {
  public:
-  explicit SnapshotReader(reflect::Schema schema);
+  explicit SnapshotReader(reflect::Schema schema, ShowName show_name = {});
   ~SnapshotReader();
   SnapshotReader(const SnapshotReader&) = delete;
   SnapshotReader& operator=(const SnapshotReader&) = delete;
@@ -34,12 +35,14 @@ class SnapshotReader {
 
  private:
   reflect::Schema schema_;
+  ShowName show_name_;
   std::unique_ptr<WireTypes> types_;
 };
 
 /// Never reads outside `bytes` and never throws, whatever they hold.
 [[nodiscard]] std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,
-                                                                            std::span<const std::byte> bytes);
+                                                                            std::span<const std::byte> bytes,
+                                                                            const ShowName& show_name = {});
 
 /// The bytes of CapnpCodec, read as `schema`. Fields that are left out are zero, empty or the first alternative. Never
 /// throws.

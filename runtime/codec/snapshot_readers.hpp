@@ -20,7 +20,8 @@ class SnapshotReaders {
   /// The text of a schema; empty when there is none; the error is a sentence.
   using FindText = std::function<std::expected<std::optional<std::string>, std::string>(reflect::SchemaId)>;
 
-  explicit SnapshotReaders(FindText find_text) : find_text_(std::move(find_text)) {}
+  explicit SnapshotReaders(FindText find_text, ShowName show_name = {})
+      : find_text_(std::move(find_text)), show_name_(std::move(show_name)) {}
 
   /// Owned by this object. The error is a sentence.
   std::expected<SnapshotReader*, std::string> find(reflect::SchemaId id) {
@@ -37,12 +38,13 @@ class SnapshotReaders {
   /// For a schema that is known.
   SnapshotReader& get(const reflect::Schema& schema) {
     auto& reader = readers_[schema.id().value];
-    if (!reader) reader = std::make_unique<SnapshotReader>(schema);
+    if (!reader) reader = std::make_unique<SnapshotReader>(schema, show_name_);
     return *reader;
   }
 
  private:
   FindText find_text_;
+  ShowName show_name_;
   std::map<std::uint64_t, std::unique_ptr<SnapshotReader>> readers_;
 };
 

@@ -191,7 +191,7 @@ CallId Kernel::id_of(const Record& record) const {
 
 void Kernel::log(LogLevel level, std::string_view message) {
   const Activation* activation = activation_of(current_);
-  syscalls_.log(level, activation == nullptr ? std::string_view() : std::string_view(activation->name->text), message);
+  syscalls_.log(level, activation == nullptr ? std::string() : shown(activation->name), message);
 }
 
 }  // namespace epic::kernel

@@ -174,6 +174,7 @@ class Kernel {
   // ---- looking, without waking anything ----
   [[nodiscard]] HelloMessage hello() const;
   [[nodiscard]] TypeTable& types() { return types_; }
+  [[nodiscard]] const TypeTable& types() const { return types_; }
   [[nodiscard]] ActivationTable& activations() { return activations_; }
   [[nodiscard]] const Shards& shards() const { return shards_; }
   [[nodiscard]] KernelStats stats() const;
@@ -207,10 +208,10 @@ class Kernel {
   [[nodiscard]] CallId id_of(const Record& record) const;
   void log(LogLevel level, std::string_view message);
   [[nodiscard]] static Kernel* current_kernel() { return t_current_; }
+  struct Scope;  // kernel_scope.hpp
 
  private:
   static inline constinit thread_local Kernel* t_current_ = nullptr;
-  struct Scope;
   struct RunItem {
     RecordRef record;        // to start, or whose execution goes on
     detail::Waiter* waiter;  // null: start
@@ -368,6 +369,10 @@ class Kernel {
   [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
 
   [[nodiscard]] ShardId shard_of(std::string_view name) const;
+  /// For messages; empty for a call of no entity.
+  [[nodiscard]] std::string shown(const detail::NamePtr& name) const {
+    return name ? types_.shown(name->text) : std::string();
+  }
   [[nodiscard]] static Activation* activation_of(const Record* record) {
     return record == nullptr ? nullptr : static_cast<Activation*>(record->activation);
   }

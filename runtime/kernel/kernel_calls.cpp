@@ -104,7 +104,7 @@ std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation
     if (activation.waiting.size() >= limits::kEntityQueueMax) {
       fail(*record, ErrorCode::overloaded,
            fmt::format("{} was not started: {} calls wait for {} already", describe(*record), activation.waiting.size(),
-                       activation.name->text));
+                       shown(activation.name)));
       return {};
     }
     record->state = Record::State::loading;
@@ -130,7 +130,7 @@ bool Kernel::take_lock(RecordRef& record, Activation& activation) {
     record->activation = nullptr;
     fail(*record, ErrorCode::deadlock,
          fmt::format("{} would wait for itself: {} holds the lock of {} and waits for this call (chain: {})",
-                     describe(*record), describe(*holder), activation.name->text, describe_caller(*record)));
+                     describe(*record), describe(*holder), shown(activation.name), describe_caller(*record)));
     return false;
   }
   if (activation.lock.try_take(*record, mode)) return true;
@@ -269,7 +269,7 @@ detail::Waiter* Kernel::conclude(Record& record) {
     if (site->on_end) let_out(&record, HeldEnd{RecordRef::share(record)});
   } else if (waiter == nullptr && !record.is_joined && (record.failure || record.thrown())) {
     const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
-    syscalls_.log(LogLevel::warn, record.callee ? std::string_view(record.callee->text) : std::string_view(),
+    syscalls_.log(LogLevel::warn, shown(record.callee),
                   fmt::format("nobody awaits {}, which failed: {}", describe(record), error.message));
   }
   if (waiter == nullptr) return nullptr;
@@ -358,7 +358,7 @@ std::string Kernel::describe_doing(const Record& record) const {
 // ---- words ----
 
 std::string Kernel::describe(const Record& record) const {
-  const std::string entity = record.callee ? record.callee->text : std::string();
+  const std::string entity = shown(record.callee);
   if (record.method != nullptr) return entity + "." + std::string(record.method->name);
   const std::string label = record.site != nullptr ? record.site->label : std::string("a spawned task");
   return entity.empty() ? label : entity + "." + label;
@@ -380,7 +380,7 @@ std::vector<ChainLink> Kernel::chain_of(const Record* record) const {
   std::vector<ChainLink> chain;
   for (const Record* link = record; link != nullptr; link = link->caller) {
     const std::string method = link->method != nullptr ? std::string(link->method->name) : std::string();
-    const std::string entity = link->callee            ? link->callee->text
+    const std::string entity = link->callee            ? shown(link->callee)
                                : link->site != nullptr ? link->site->label
                                                        : std::string("task");
     chain.push_back({id_of(*link), entity, method});

@@ -114,7 +114,7 @@ void Kernel::follow(Probing& probing, const Record& record) {
   if (probing.path.size() >= limits::kChainLengthMax || !probing.seen.insert(id).second) return;
   const Activation* activation = activation_of(&record);
   WaitLink link{.id = id,
-                .entity = record.callee            ? record.callee->text
+                .entity = record.callee            ? shown(record.callee)
                           : record.site != nullptr ? record.site->label
                                                    : std::string("task"),
                 .method = record.method != nullptr ? std::string(record.method->name) : std::string(),
@@ -165,7 +165,7 @@ void Kernel::learn(const DeadlockMessage& deadlock) {
   for (const WaitLink& link : deadlock.ring) {
     if (link.node != options_.self.node || !told.insert(link.entity).second) continue;
     syscalls_.log(LogLevel::warn, link.entity, text);
-    if (const Activation* activation = activations_.find(std::string_view(link.entity)))
+    if (const Activation* activation = activations_.find(types_.stored(link.entity)))
       tell(Happening::deadlocked, *activation, text, now_ns_);
   }
 }

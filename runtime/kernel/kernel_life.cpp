@@ -31,7 +31,7 @@ Activation& Kernel::activate(const Record& cause, const TypeEntry& type, ShardId
   if (is_draining_ || shards_.at(shard).local == Shard::Local::releasing)
     ask_to_stop(activation, is_draining_ ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
-    syscalls_.load(activation.id, type.info->type_name, cause.callee->key());
+    syscalls_.load(activation.id, type.info->stored_name(), cause.callee->key());
   else
     construct(activation, std::nullopt);
   return activation;
@@ -117,8 +117,8 @@ void Kernel::become_active(Activation& activation) {
 
 /// The calls that wait for it fail; the next one tries again.
 void Kernel::fail_activation(Activation& activation, const std::string& why) {
-  const std::string message = fmt::format("{} cannot be activated: {}", activation.name->text, why);
-  syscalls_.log(LogLevel::error, activation.name->text, message);
+  const std::string message = fmt::format("{} cannot be activated: {}", shown(activation.name), why);
+  syscalls_.log(LogLevel::error, shown(activation.name), message);
   tell_begun(Happening::failed, activation, why);
   for (RecordRef& record : std::exchange(activation.waiting, {})) fail(*record, ErrorCode::activation_failed, message);
   activation.is_dirty = false;
@@ -150,7 +150,7 @@ void Kernel::stop(Activation& activation, StopCause cause) {
     Activation* stopped = activations_.find(id);
     if (stopped == nullptr || stopped->state != Activation::State::stopping) return;
     if (const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown())
-      syscalls_.log(LogLevel::warn, stopped->name->text, "on_deactivate failed: " + describe_thrown(error).message);
+      syscalls_.log(LogLevel::warn, shown(stopped->name), "on_deactivate failed: " + describe_thrown(error).message);
     leave_memory(*stopped);
   });
 }
@@ -171,7 +171,7 @@ void Kernel::drop(Activation& activation) {
     end_replacing(activation, std::unexpected(ErrorPart{
                                   ErrorCode::unavailable,
                                   {},
-                                  fmt::format("{} went away before its state was replaced", activation.name->text)}));
+                                  fmt::format("{} went away before its state was replaced", shown(activation.name))}));
   if (activation.entity != nullptr) activation.type->info->destroy(activation.entity);
   forget_memory(activation);
   activations_.remove(activation);
@@ -183,7 +183,7 @@ void Kernel::drop(Activation& activation) {
 
 /// Ends an activation whose memory must not live on: what runs of it is destroyed where it is suspended.
 void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
-  syscalls_.log(LogLevel::error, activation.name->text, why);
+  syscalls_.log(LogLevel::error, shown(activation.name), why);
   tell(Happening::discarded, activation, why, now_ns_);
   std::vector<RecordRef> executions;  // have begun, and end here
   std::vector<RecordRef> untouched;   // have not, and find the next activation
@@ -230,7 +230,7 @@ void Kernel::lose_shard(ShardId shard) {
   for (const ActivationId id : lost)
     if (Activation* activation = activations_.find(id))
       discard(*activation, ErrorCode::node_lost,
-              fmt::format("{}: its shard was given to another node", activation->name->text));
+              fmt::format("{}: its shard was given to another node", shown(activation->name)));
 }
 
 /// Those that have been idle for long go; and while there is too much in memory, those that were used the longest ago.

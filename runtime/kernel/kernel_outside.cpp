@@ -27,11 +27,11 @@ std::expected<RecordRef, Error> Kernel::make_call(std::string_view type, std::st
     return std::unexpected(NoSuchMethod(fmt::format("{} has no method '{}'{}", entry->info->type_name, method,
                                                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near))));
   }
-  const std::string text = fmt::format("{}/{}", entry->info->type_name, key);
+  const std::string text = fmt::format("{}/{}", entry->info->stored_name(), key);
   detail::NamePtr name = detail::parse_name(text);
   if (!name)
-    return std::unexpected(BadArguments(
-        fmt::format("'{}' cannot name an entity: the key is empty, too long, or holds a control character", text)));
+    return std::unexpected(BadArguments(fmt::format(
+        "'{}' cannot name an entity: the key is empty, too long, or holds a control character", types_.shown(text))));
   RecordRef record(info->make_record());
   record->callee = std::move(name);
   return record;
@@ -102,7 +102,7 @@ std::vector<CallView> Kernel::calls(std::string_view entity) const {
 CallView Kernel::view_of(const Record& record, const char* running) const {
   CallView view;
   view.id = id_of(record);
-  if (record.callee) view.entity = record.callee->text;
+  view.entity = shown(record.callee);
   view.method = record.method != nullptr ? std::string(record.method->name)
                 : record.site != nullptr ? record.site->label
                                          : "task";
@@ -144,7 +144,7 @@ std::string_view Kernel::describe_queue(const Record& record) const {
 
 /// "waiting for the lock of Account/7, held by transfer 1.2.55".
 std::string Kernel::describe_lock(const Record& record) const {
-  std::string text = "waiting for the lock of " + (record.callee ? record.callee->text : std::string("its entity"));
+  std::string text = "waiting for the lock of " + (record.callee ? shown(record.callee) : std::string("its entity"));
   const Activation* activation = activation_of(&record);
   if (activation == nullptr || activation->lock.holders().empty()) return text;
   const Record& holder = *activation->lock.holders().front();

@@ -35,8 +35,8 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
                      near.empty() ? std::string() : fmt::format("; there is '{}'", near)));
     return {};
   }
-  if (type->info->type_name != record->callee->type()) {  // called by a former name
-    record->callee = detail::make_name(type->info->type_name, record->callee->key());
+  if (type->info->stored_name() != record->callee->type()) {  // called by another of the class's names
+    record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
     return route(std::move(record), may_run_now);
   }
   const ShardId id = shard_of(record->callee->text);
@@ -179,14 +179,21 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   const PeerMethod& method = peer->second.methods[call.method];
   if (method.type == nullptr)
     return reply_error(from, sequence, ErrorCode::no_such_type,
-                       fmt::format("this node's modules have no class of '{}'", method.name));
+                       fmt::format("node-{} has no class for '{}': its module is of another version",
+                                   options_.self.node, method.name));
   if (method.method == nullptr)
-    return reply_error(from, sequence, ErrorCode::no_such_method,
-                       fmt::format("this node's module has no method '{}'", method.name));
+    return reply_error(
+        from, sequence, ErrorCode::no_such_method,
+        fmt::format("node-{} has no method '{}': its module is of another version", options_.self.node, method.name));
   detail::NamePtr name = detail::parse_name(call.target);
   if (!name || types_.find(name->type()) != method.type)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("'{}' does not name an entity of the method's class", call.target));
+  if (name->text != call.target)  // by the caller's hash it belongs elsewhere
+    return reply_error(from, sequence, ErrorCode::no_such_type,
+                       fmt::format("'{}' is placed and stored as '{}': the caller's class must say so, too, with "
+                                   "named(\"{}\", formerly(\"{}\"))",
+                                   call.target, name->text, method.type->info->type_name, name->type()));
   const ShardId id = shard_of(name->text);
   const Shard& shard = shards_.at(id);
   const bool may_come = shard.local != Shard::Local::none || call.map_version > shards_.version();

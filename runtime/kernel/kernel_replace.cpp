@@ -30,17 +30,18 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
   const TypeEntry* type = types_.find(type_name);
   if (type == nullptr)
     return refuse(ErrorCode::no_such_type, fmt::format("no entity class '{}' in this project's modules", type_name));
-  const std::string text = fmt::format("{}/{}", type->info->type_name, key);
+  const std::string text = fmt::format("{}/{}", type->info->stored_name(), key);
+  const std::string shown = types_.shown(text);
   const detail::NamePtr name = detail::parse_name(text);
-  if (!name) return refuse(ErrorCode::bad_arguments, fmt::format("'{}' cannot name an entity", text));
+  if (!name) return refuse(ErrorCode::bad_arguments, fmt::format("'{}' cannot name an entity", shown));
   if (!type->is_stored)
-    return refuse(ErrorCode::bad_arguments, fmt::format("nothing of {} is saved, so nothing can be put there", text));
+    return refuse(ErrorCode::bad_arguments, fmt::format("nothing of {} is saved, so nothing can be put there", shown));
   if (state && state->size() > limits::kStateBytesMax)
-    return refuse(ErrorCode::state_too_large, fmt::format("the state of {} has {} bytes, and {} is the most", text,
+    return refuse(ErrorCode::state_too_large, fmt::format("the state of {} has {} bytes, and {} is the most", shown,
                                                           state->size(), limits::kStateBytesMax));
   const ShardId shard = shard_of(text);
   if (shards_.at(shard).local != Shard::Local::active)
-    return refuse(ErrorCode::unavailable, fmt::format("this node does not own {}'s shard, {}", text, shard));
+    return refuse(ErrorCode::unavailable, fmt::format("this node does not own {}'s shard, {}", shown, shard));
   if (is_draining_ || !blocked_.empty())
     return refuse(ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
   if (replacements_.size() >= limits::kReplacementsMax)
@@ -48,7 +49,7 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
 
   Activation* activation = activations_.find(text);
   if (activation != nullptr && activation->replacement)
-    return refuse(ErrorCode::unavailable, fmt::format("the state of {} is being replaced already", text));
+    return refuse(ErrorCode::unavailable, fmt::format("the state of {} is being replaced already", shown));
   auto replacement = std::make_unique<Replacement>(
       Replacement{.state = std::move(state),
                   .only_if = only_if,
@@ -56,7 +57,7 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
                   .deadline_ns = now_ns_ + std::chrono::nanoseconds(limits::kReplacePatience).count()});
   if (activation == nullptr) {
     activation = &add_activation(name, *type, shard);
-    syscalls_.load(activation->id, type->info->type_name, name->key());
+    syscalls_.load(activation->id, type->info->stored_name(), name->key());
   }
   replacements_.emplace(replacement->deadline_ns, activation->id);
   activation->replacement = std::move(replacement);
@@ -74,7 +75,8 @@ bool Kernel::is_awaited_by(const Record& record, const Activation& activation) c
   if (activation.state != Activation::State::ending) return false;
   std::vector<ChainLink> chain = chain_of(&record);
   chain.pop_back();  // the call itself
-  return std::ranges::find(chain, activation.name->text, &ChainLink::entity) != chain.end();
+  return std::ranges::any_of(
+      chain, [&](const ChainLink& link) { return types_.stored(link.entity) == activation.name->text; });
 }
 
 /// The instance has nothing left to save, or there is none; the new state goes into the forming batch. Called again
@@ -105,7 +107,7 @@ Kernel::Sealed Kernel::encode_replacement(Batch& batch, Activation& activation) 
   if (std::exchange(activation.replacement->is_encoded, true)) return Sealed::unchanged;
   TypeEntry& type = *types_.find(activation.type->info->type_name);
   activation.version = activation.version.next();
-  batch.writes.push_back({.type = std::string(type.info->type_name),
+  batch.writes.push_back({.type = std::string(type.info->stored_name()),
                           .key = std::string(activation.name->key()),
                           .shard = activation.shard,
                           .version = activation.version,
@@ -133,7 +135,7 @@ void Kernel::call_off_replacements() {
     end_replacing(*activation, std::unexpected(make_error(
                                    ErrorCode::timeout,
                                    fmt::format("{} calls of {} still ran after {} s; its state was left as it is",
-                                               activation->running, activation->name->text,
+                                               activation->running, shown(activation->name),
                                                limits::kReplacePatience / std::chrono::seconds(1)))));
     if (is_ending) become_active(*activation);
   }

@@ -138,7 +138,7 @@ void Kernel::seal() {
 Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
   if (activation.replacement && activation.replacement->is_written) return encode_replacement(batch, activation);
   const reflect::EntityInfo& info = *activation.type->info;
-  Write write{.type = std::string(info.type_name),
+  Write write{.type = std::string(info.stored_name()),
               .key = std::string(activation.name->key()),
               .shard = activation.shard,
               .version = activation.version.next(),
@@ -183,7 +183,7 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
           std::move(provisional.item), ErrorCode::state_too_large,
           fmt::format(
               "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply",
-              activation == nullptr ? std::string("the entity") : activation->name->text, limits::kStateBytesMax));
+              activation == nullptr ? std::string("the entity") : shown(activation->name), limits::kStateBytesMax));
       continue;
     }
     const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;
@@ -198,7 +198,7 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
       discard(*activation, ErrorCode::state_too_large,
               fmt::format("{}: its encoded state is above {} bytes; the instance is dropped and starts again from its "
                           "last saved state",
-                          activation->name->text, limits::kStateBytesMax));
+                          shown(activation->name), limits::kStateBytesMax));
 }
 
 void Kernel::on_committed(CommitNumber number) {

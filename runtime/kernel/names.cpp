@@ -1,4 +1,5 @@
-// Names of entities: made and checked in one place, for modules, peers and the command line alike.
+// Names of entities: made and checked in one place, for modules, peers and the command line alike. On a node, a name
+// that is read ("Player/Bob", typed by a person) becomes the one that places and stores the entity.
 
 #include <fmt/format.h>
 
@@ -44,8 +45,9 @@ NamePtr make_name(std::string_view type, std::string_view key) {
 NamePtr parse_name(std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return {};
-  const std::string_view type = text.substr(0, slash);
+  std::string_view type = text.substr(0, slash);
   const std::string_view key = text.substr(slash + 1);
+  if (kernel::Kernel* here = kernel::Kernel::current_kernel()) type = here->types().stored_name(type);
   return why_no_name(type, key).empty() ? build(type, key) : NamePtr();
 }
 

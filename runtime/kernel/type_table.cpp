@@ -13,7 +13,8 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
   for (const EntityInfoFn info_of : module.entities) {
     const reflect::EntityInfo& info = info_of();
     std::vector<std::string_view> names{info.type_name};
-    names.insert(names.end(), info.former_names.begin(), info.former_names.end());
+    for (const std::string_view former : info.former_names)
+      if (former != info.type_name) names.push_back(former);  // it may be called again as it was
     for (const std::string_view name : names) {
       if (by_name_.contains(name) || std::ranges::find(taken, name) != taken.end())
         return std::unexpected(fmt::format(
@@ -22,6 +23,11 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
         return std::unexpected(fmt::format("'{}' cannot name an entity class: no '/', space or line break", name));
       taken.push_back(name);
     }
+    if (!info.unlisted_params.empty())
+      return std::unexpected(
+          fmt::format("{} names parameters of '{}' with params(…), and lists no such method with methods(…) or "
+                      "exclusive(…) in its EPIC_ENTITY",
+                      info.type_name, info.unlisted_params.front()));
     for (std::size_t i = 0; i < info.methods.size(); ++i)
       for (std::size_t j = i + 1; j < info.methods.size(); ++j)
         if (info.methods[i]->name == info.methods[j]->name)
@@ -37,12 +43,13 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
     entry->is_gated = entry->is_stored && info.durability == reflect::Durability::gated;
     for (const reflect::MethodInfo* method : info.methods)
       methods_.push_back(
-          {.type = std::string(info.type_name),
+          {.type = std::string(info.stored_name()),
            .method = std::string(method->name),
            .arguments_schema = reflect::schema_of(method->arguments()).text(),
            .result_schema = method->result == nullptr ? "" : reflect::schema_of(method->result()).text()});
     by_name_.emplace(info.type_name, entry.get());
     for (const std::string_view former : info.former_names) by_name_.emplace(former, entry.get());
+    has_former_names_ = has_former_names_ || !info.former_names.empty();
     types_.push_back(std::move(entry));
   }
   return {};
@@ -51,6 +58,25 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
 TypeEntry* TypeTable::find(std::string_view type_name) {
   const auto found = by_name_.find(type_name);
   return found == by_name_.end() ? nullptr : found->second;
+}
+
+std::string TypeTable::shown(std::string_view entity) const {
+  if (!has_former_names_) return std::string(entity);
+  const std::string_view type = entity.substr(0, entity.find('/'));
+  const auto found = by_name_.find(type);
+  if (found == by_name_.end()) return std::string(entity);
+  return std::string(found->second->info->type_name).append(entity.substr(type.size()));
+}
+
+std::string_view TypeTable::stored_name(std::string_view type_name) const {
+  if (!has_former_names_) return type_name;
+  const auto found = by_name_.find(type_name);
+  return found == by_name_.end() ? type_name : found->second->info->stored_name();
+}
+
+std::string TypeTable::stored(std::string_view entity) const {
+  const std::string_view type = entity.substr(0, entity.find('/'));
+  return std::string(stored_name(type)).append(entity.substr(type.size()));
 }
 
 std::uint32_t TypeTable::number_of(const TypeEntry& type, std::string_view method) const {
@@ -65,7 +91,10 @@ PeerTable TypeTable::resolve(const std::vector<MethodEntry>& methods) {
   for (const MethodEntry& theirs : methods) {
     PeerMethod ours;
     ours.name = theirs.type + "." + theirs.method;
-    if ((ours.type = find(theirs.type)) != nullptr) ours.method = ours.type->info->find_method(theirs.method);
+    if ((ours.type = find(theirs.type)) != nullptr) {
+      ours.method = ours.type->info->find_method(theirs.method);
+      ours.name = fmt::format("{}.{}", ours.type->info->type_name, theirs.method);
+    }
     if (auto schema = reflect::Schema::parse(theirs.arguments_schema))
       ours.arguments = std::move(*schema);
     else

@@ -51,13 +51,20 @@ class TypeTable {
   /// Takes every class of the module, or none: the error names the classes that clash.
   [[nodiscard]] std::expected<void, std::string> add(const ModuleInfo& module);
 
-  /// By name or former name; null when there is none.
+  /// By present or former name; null when there is none.
   [[nodiscard]] TypeEntry* find(std::string_view type_name);
   [[nodiscard]] std::uint32_t number_of(const TypeEntry& type, std::string_view method) const;
   [[nodiscard]] const std::vector<MethodEntry>& hello_methods() const { return methods_; }
   /// Matches a peer's methods with ours, by name.
   [[nodiscard]] PeerTable resolve(const std::vector<MethodEntry>& methods);
   [[nodiscard]] const std::vector<std::unique_ptr<TypeEntry>>& all() const { return types_; }
+  /// The name of an entity as people know it: with the present name of its class. Inside, entities have the stored one
+  /// (EntityInfo::stored_name).
+  [[nodiscard]] std::string shown(std::string_view entity) const;
+  /// The stored name for any name of a class; as it is for what is no class here.
+  [[nodiscard]] std::string_view stored_name(std::string_view type_name) const;
+  /// The other way round from shown(): an entity's name inside, for the one that was typed.
+  [[nodiscard]] std::string stored(std::string_view entity) const;
   /// "player" → "Player": the nearest name within two edits, or empty.
   [[nodiscard]] std::string nearest_type(std::string_view type_name) const;
 
@@ -65,6 +72,7 @@ class TypeTable {
   std::vector<std::unique_ptr<TypeEntry>> types_;
   std::unordered_map<std::string_view, TypeEntry*> by_name_;
   std::vector<MethodEntry> methods_;
+  bool has_former_names_ = false;
 };
 
 /// The nearest of `candidates` within two edits of `word`; empty when none is.

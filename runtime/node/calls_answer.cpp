@@ -59,7 +59,7 @@ json::object describe_all_calls(const kernel::Kernel& kernel, std::string_view n
   std::vector<CallView> views;
   const auto* entity = body.if_contains("entity");
   if (entity != nullptr && entity->is_string() && !entity->get_string().empty())
-    views = kernel.calls(std::string_view(entity->get_string()));
+    views = kernel.calls(kernel.types().stored(std::string_view(entity->get_string())));
   const std::size_t first = views.size();
   std::ranges::move(kernel.calls({}), std::back_inserter(views));
   std::ranges::sort(views.begin() + static_cast<std::ptrdiff_t>(first), views.end(), std::ranges::greater(),

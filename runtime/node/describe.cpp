@@ -29,14 +29,19 @@ std::string_view mode_of(const reflect::EntityInfo& info) {
 
 json::object describe_method(const reflect::MethodInfo& method) {
   json::array parameters;
-  for (const reflect::FieldInfo& parameter : method.arguments().fields)
+  json::array names;
+  for (const reflect::FieldInfo& parameter : method.arguments().fields) {
     parameters.emplace_back(reflect::type_text(parameter.type()));
-  return {
+    if (!parameter.name.empty()) names.emplace_back(parameter.name);
+  }
+  json::object described{
       {"name", method.name},
       {"parameters", std::move(parameters)},
       {"result", method.result == nullptr ? json::value(nullptr) : json::value(reflect::type_text(method.result()))},
       {"const", method.access == reflect::Access::read_only},
       {"exclusive", method.locking == reflect::Locking::exclusive}};
+  if (!names.empty()) described["parameter_names"] = std::move(names);
+  return described;
 }
 
 }  // namespace
@@ -49,9 +54,9 @@ json::object describe_type(const reflect::EntityInfo& info) {
     state.emplace_back(json::object{{"name", field.name}, {"type", reflect::type_text(field.type())}});
   json::array formerly;
   for (const std::string_view name : info.former_names) formerly.emplace_back(name);
-  json::object type{{"type", info.type_name},        {"formerly", std::move(formerly)},
-                    {"mode", mode_of(info)},         {"exclusive", info.class_exclusive},
-                    {"methods", std::move(methods)}, {"state", std::move(state)}};
+  json::object type{{"type", info.type_name},   {"formerly", std::move(formerly)},   {"stored_as", info.stored_name()},
+                    {"mode", mode_of(info)},    {"exclusive", info.class_exclusive}, {"methods", std::move(methods)},
+                    {"state", std::move(state)}};
   if (info.durability == reflect::Durability::interval)
     type["interval_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(info.save_interval).count();
   return type;

@@ -47,10 +47,11 @@ std::string text_at(const json::object& body, std::string_view field) {
   return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
 }
 
-Query read_query(std::string_view node, const json::object& body) {
+Query read_query(const kernel::Kernel& kernel, std::string_view node, const json::object& body) {
   Query query;
-  query.entity = text_at(body, "entity");
-  if (const std::string type = text_at(body, "type"); !type.empty()) query.type_prefix = type + "/";
+  query.entity = kernel.types().stored(text_at(body, "entity"));
+  if (const std::string type = text_at(body, "type"); !type.empty())
+    query.type_prefix = kernel.types().stored(type + "/");
   boost::system::error_code no_number;
   if (const auto* limit = body.if_contains("limit"))
     if (const auto count = limit->to_number<std::uint64_t>(no_number); !no_number) query.limit = count;
@@ -101,10 +102,11 @@ std::string time_text(std::int64_t wall_ns) {
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(wall_ns))));
 }
 
-json::object describe(const LifeEntry& entry, std::string_view node) {
-  json::object event{{"time", time_text(entry.wall_ns)}, {"node", node},     {"entity", entry.entity->text},
-                     {"what", word_of(entry.what)},      {"why", entry.why}, {"version", entry.version.value},
-                     {"took_us", to_us(entry.took_ns)}};
+json::object describe(const LifeEntry& entry, const kernel::Kernel& kernel, std::string_view node) {
+  json::object event{
+      {"time", time_text(entry.wall_ns)}, {"node", node},     {"entity", kernel.types().shown(entry.entity->text)},
+      {"what", word_of(entry.what)},      {"why", entry.why}, {"version", entry.version.value},
+      {"took_us", to_us(entry.took_ns)}};
   if (entry.what == Happening::activated || entry.what == Happening::failed) {
     event["placement_us"] = to_us(entry.placement_ns);
     event["load_us"] = to_us(entry.load_ns);
@@ -113,10 +115,10 @@ json::object describe(const LifeEntry& entry, std::string_view node) {
   return event;
 }
 
-json::object describe(const SaveEntry& entry, std::string_view node, kernel::CommitNumber durable) {
+json::object describe(const SaveEntry& entry, const kernel::Kernel& kernel, std::string_view node) {
   return {{"time", time_text(entry.wall_ns)},
           {"node", node},
-          {"entity", entry.entity->text},
+          {"entity", kernel.types().shown(entry.entity->text)},
           {"what", "saved"},
           {"why", nullptr},
           {"version", entry.version.value},
@@ -124,13 +126,13 @@ json::object describe(const SaveEntry& entry, std::string_view node, kernel::Com
           {"bytes", entry.state_bytes},
           {"commit", entry.commit.value},
           {"saves", entry.count},
-          {"durable", entry.commit <= durable}};
+          {"durable", entry.commit <= kernel.durable()}};
 }
 
 }  // namespace
 
 json::object describe_events(const kernel::Kernel& kernel, std::string_view node, const json::object& body) {
-  Query query = read_query(node, body);
+  Query query = read_query(kernel, node, body);
   const std::uint64_t life = kernel.options().self.life;
   if (query.after.life != life) query.after = {};
   Cursor cursor{life, kernel.trail().lives.newest(), kernel.trail().saves.newest()};
@@ -141,7 +143,7 @@ json::object describe_events(const kernel::Kernel& kernel, std::string_view node
   for (auto entry = lives.rbegin(); entry != lives.rend() && events.size() < query.limit; ++entry) {
     if (entry->number <= query.after.lives) break;
     if (query.matches(entry->entity->text))
-      events.push_back({{entry->wall_ns, 0, entry->number}, describe(*entry, node)});
+      events.push_back({{entry->wall_ns, 0, entry->number}, describe(*entry, kernel, node)});
   }
   std::size_t saves_left = query.limit;
   const auto& saves = kernel.trail().saves.entries();
@@ -153,7 +155,7 @@ json::object describe_events(const kernel::Kernel& kernel, std::string_view node
     }
     if (!query.matches(entry->entity->text)) continue;
     --saves_left;
-    events.push_back({{entry->wall_ns, 1, entry->number}, describe(*entry, node, kernel.durable())});
+    events.push_back({{entry->wall_ns, 1, entry->number}, describe(*entry, kernel, node)});
   }
   std::ranges::sort(events, std::ranges::greater(), &Event::first);
   if (events.size() > query.limit) events.resize(query.limit);

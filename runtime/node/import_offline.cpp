@@ -119,7 +119,7 @@ json::array OfflineImport::list_outcomes(const json::array& lines, std::vector<C
 
 OfflineImport::Change OfflineImport::compare(ImportRow row) {
   std::expected<std::optional<storage::Snapshot>, StoreError> stored;
-  if (store_) stored = store_->load(row.type->info->type_name, row.key);
+  if (store_) stored = store_->load(row.type->info->stored_name(), row.key);
   const kernel::Version version = stored && *stored ? (*stored)->version : kernel::Version{stored ? 0U : 1U};
   std::string_view outcome = "changed";
   if (stored && !*stored)
@@ -155,7 +155,7 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
     const reflect::Schema& schema = change.row.type->schema;
     if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
     if (saved_schemas_.insert(schema.id()).second) batch.schemas.push_back({schema.id(), schema.text()});
-    batch.writes.push_back({.type = std::string(change.row.type->info->type_name),
+    batch.writes.push_back({.type = std::string(change.row.type->info->stored_name()),
                             .key = change.row.key,
                             .shard = shard,
                             .version = change.version.next(),

@@ -27,7 +27,8 @@ struct ImportRow {
   std::string key;
   std::optional<std::vector<std::byte>> state;  // by the class's present schema; empty: it starts anew
   std::optional<kernel::Version> only_if;
-  [[nodiscard]] std::string name() const { return std::string(type->info->type_name) + "/" + key; }
+  /// By the stored name of its class.
+  [[nodiscard]] std::string name() const { return std::string(type->info->stored_name()) + "/" + key; }
 };
 
 class ImportReader {

@@ -1,4 +1,5 @@
-// epic-node: a worker process of a fabric. Supervisors start it; people use --describe and --version.
+// epic-node: a worker process of a fabric. Supervisors start it; people and the CLI use --describe, --check
+// and --version.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,10 +14,12 @@
 #include <string_view>
 
 #include "epic/version.hpp"
+#include "node/check.hpp"
 #include "node/describe.hpp"
 #include "node/import_offline.hpp"
 #include "node/module_loader.hpp"
 #include "node/node.hpp"
+#include "storage/open_store.hpp"
 
 namespace {
 
@@ -33,11 +36,31 @@ int describe(const char* path) {
   return 0;
 }
 
+int check(const char* path, const char* store_path) {
+  const auto module = epic::node::load_module(path);
+  if (!module) {
+    fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
+    return kExitFailed;
+  }
+  auto store = epic::storage::open_store({.path = store_path, .mode = epic::storage::OpenMode::read_only});
+  if (!store) {
+    fmt::print(stderr, "epic-node: {}\n", store.error().message);
+    return kExitFailed;
+  }
+  const auto told = epic::node::check_store(**module, **store);
+  if (!told) {
+    fmt::print(stderr, "epic-node: {}\n", told.error());
+    return kExitFailed;
+  }
+  fmt::print("{}\n", boost::json::serialize(*told));
+  return 0;
+}
+
 int work() {
   if (::fcntl(epic::wire::kSupervisionFd, F_GETFD) < 0) {
     fmt::print(stderr,
                "epic-node is started by a supervisor: run 'epic run'.\n"
-               "By hand: epic-node --describe MODULE.so, epic-node --version\n");
+               "By hand: epic-node --describe MODULE.so, epic-node --check MODULE.so STORE, epic-node --version\n");
     return kExitUsage;
   }
   ::fcntl(epic::wire::kSupervisionFd, F_SETFD, FD_CLOEXEC);
@@ -61,6 +84,11 @@ int main(int argc, char** argv) {
   if (verb == "--describe") {
     if (argc == 3) return describe(argv[2]);
     fmt::print(stderr, "epic-node: --describe takes one module: epic-node --describe MODULE.so\n");
+    return kExitUsage;
+  }
+  if (verb == "--check") {
+    if (argc == 4) return check(argv[2], argv[3]);
+    fmt::print(stderr, "epic-node: --check takes a module and a store: epic-node --check MODULE.so STORE\n");
     return kExitUsage;
   }
   if (verb == "--import" && argc == 5) {

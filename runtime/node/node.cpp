@@ -35,13 +35,24 @@ std::string describe_current() {
   if (kernel == nullptr) return "outside of the kernel";
   std::string text = fmt::format("node-{}, turn {}", kernel->options().self.node, kernel->stats().turns);
   if (const kernel::Record* record = kernel->current(); record != nullptr && record->callee)
-    text += fmt::format(", entity {}", record->callee->text);
+    text += fmt::format(", entity {}", kernel->types().shown(record->callee->text));
   return text;
 }
 
 storage::StoreConfig store_config(const wire::Configure& configure, storage::OpenMode mode) {
   return {
       .kind = configure.store_kind, .path = configure.store_path, .shard_count = configure.shard_count, .mode = mode};
+}
+
+std::vector<wire::RenamedType> renamed_types(const kernel::TypeTable& types) {
+  std::vector<wire::RenamedType> renamed;
+  for (const auto& type : types.all()) {
+    const std::string stored_name(type->info->stored_name());
+    if (type->info->type_name != stored_name) renamed.push_back({std::string(type->info->type_name), stored_name});
+    for (const std::string_view former : type->info->former_names)
+      if (former != stored_name) renamed.push_back({std::string(former), stored_name});
+  }
+  return renamed;
 }
 
 std::string store_hint(storage::StoreErrorCode code) {
@@ -148,7 +159,9 @@ bool Node::start(const wire::Configure& configure) {
   log_.set_lowest(io::parse_log_level(configure.options.log_level));
   watch_ = std::make_unique<io::TurnWatch>(
       configure.options.turn_report.count(),
-      [this](const std::string& entity, const std::string& method, std::int64_t turn_ns) {
+      [this](const std::string& stored_name, const std::string& method, std::int64_t turn_ns) {
+        const std::lock_guard lock(mutex_);
+        const std::string entity = driver_ ? driver_->kernel().types().shown(stored_name) : stored_name;
         log_.write(wire::LogLevel::warn, entity,
                    fmt::format("a turn{} has lasted {} ms and goes on; nothing else runs on this node meanwhile",
                                method.empty() ? "" : " of " + method, turn_ns / 1'000'000));
@@ -214,7 +227,10 @@ bool Node::start(const wire::Configure& configure) {
         if (in_memory) return in_memory->share();
         return storage::open_store(store_config(configure, storage::OpenMode::read_only));
       });
-  channel_->send(wire::Ready{.pid = ::getpid(), .version = EPIC_VERSION_TEXT, .abi_tag = EPIC_ABI_TAG});
+  channel_->send(wire::Ready{.pid = ::getpid(),
+                             .version = EPIC_VERSION_TEXT,
+                             .abi_tag = EPIC_ABI_TAG,
+                             .renamed_types = renamed_types(driver->kernel().types())});
 
   const std::lock_guard lock(mutex_);
   driver_ = std::move(driver);

@@ -11,6 +11,7 @@
 #include "codec/json_codec.hpp"
 #include "codec/snapshot_json.hpp"
 #include "kernel/errors.hpp"
+#include "kernel/kernel_scope.hpp"
 #include "kernel/placement_hash.hpp"
 #include "node/answers.hpp"
 #include "node/calls_answer.hpp"
@@ -94,7 +95,8 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
              .message = fmt::format("no entity class '{}' in this project's modules{}", asked.substr(0, slash),
                                     near.empty() ? std::string() : fmt::format("; did you mean '{}'?", near))}));
   }
-  Entity entity{.name = fmt::format("{}/{}", type->info->type_name, asked.substr(slash + 1)),
+  Entity entity{.name = fmt::format("{}/{}", type->info->stored_name(), asked.substr(slash + 1)),
+                .shown = fmt::format("{}/{}", type->info->type_name, asked.substr(slash + 1)),
                 .key = asked.substr(slash + 1),
                 .type = type,
                 .shard = {}};
@@ -123,7 +125,7 @@ void Requests::inspect(std::uint64_t id, const Body& body) {
 Requests::Body Requests::describe_live(const Entity& entity, Activation& activation) {
   kernel::Kernel& kernel = driver_.kernel();
   const reflect::EntityInfo& info = *entity.type->info;
-  return {{"entity", entity.name},
+  return {{"entity", entity.shown},
           {"type", info.type_name},
           {"key", entity.key},
           {"live", true},
@@ -140,7 +142,7 @@ Requests::Body Requests::describe_live(const Entity& entity, Activation& activat
           {"idle_ms", activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns)},
           {"queue", activation.waiting.size() + activation.queued + activation.lock.waiting_count()},
           {"calls", describe_calls(kernel, node_name(), entity.name)},
-          {"state", codec::to_json(info.state, info.object(activation.entity))}};
+          {"state", codec::to_json(info.state, info.object(activation.entity), show_name_)}};
 }
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
@@ -156,23 +158,24 @@ Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::ui
                                  storage::Store& store) const {
   const auto fail = [&](const std::string& why) {
     return make_failure(id, AnswerStatus::failed,
-                        fmt::format("the saved state of {} cannot be read: {}", entity.name, why));
+                        fmt::format("the saved state of {} cannot be read: {}", entity.shown, why));
   };
-  const auto found = store.load(entity.type->info->type_name, entity.key);
+  const auto found = store.load(entity.type->info->stored_name(), entity.key);
   if (!found) return fail(found.error().message);
   if (!*found)
     return make_failure(
         id, AnswerStatus::not_found,
-        fmt::format("{} is neither in memory nor saved. It exists all the same: its first call makes it", entity.name));
+        fmt::format("{} is neither in memory nor saved. It exists all the same: its first call makes it",
+                    entity.shown));
   const storage::Snapshot& snapshot = **found;
   const auto text = store.schema(snapshot.schema);
   if (!text) return fail(text.error().message);
   if (!*text) return fail(fmt::format("the store does not have its schema, {}", hex(snapshot.schema)));
   const auto schema = reflect::Schema::parse(**text);
   if (!schema) return fail(schema.error());
-  auto state = codec::to_json(*schema, snapshot.bytes);
+  auto state = codec::to_json(*schema, snapshot.bytes, show_name_);
   if (!state) return fail(fmt::format("{}: {}", state.error().path, state.error().what));
-  return make_answer(id, {{"entity", entity.name},
+  return make_answer(id, {{"entity", entity.shown},
                           {"type", entity.type->info->type_name},
                           {"key", entity.key},
                           {"live", false},
@@ -205,6 +208,7 @@ void Requests::call(std::uint64_t id, const Body& body) {
         make_failure(id, {.code = record.error().code(), .exception_type = {}, .message = record.error().what()}));
   const auto* given = body.if_contains("args");
   const json::array arguments = given != nullptr && given->is_array() ? given->get_array() : json::array();
+  const kernel::Kernel::Scope scope(kernel);  // names of entities among the arguments are read as this node knows them
   if (const auto read = codec::arguments_from_json(arguments, (*record)->method->arguments(), (*record)->arguments());
       !read)
     return send_(
@@ -219,7 +223,8 @@ void Requests::call(std::uint64_t id, const Body& body) {
                   if (const auto thrown = ended.thrown())
                     return send_(make_failure(id, kernel::describe_thrown(thrown)));
                   json::value result;
-                  if (ended.method->result != nullptr) result = codec::to_json(ended.method->result(), ended.result());
+                  if (ended.method->result != nullptr)
+                    result = codec::to_json(ended.method->result(), ended.result(), show_name_);
                   send_(make_answer(id, {{"result", std::move(result)}}));
                 });
 }

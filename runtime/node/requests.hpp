@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/show_name.hpp"
 #include "io/driver.hpp"
 #include "node/answer_streams.hpp"
 #include "storage/store.hpp"
@@ -33,7 +34,11 @@ using OpenReader = std::function<std::expected<std::unique_ptr<storage::Store>, 
 class Requests {
  public:
   Requests(io::Driver& driver, const SendAnswer& send, OpenReader open_reader)
-      : driver_(driver), send_(send), open_reader_(std::move(open_reader)), streams_(send) {}
+      : driver_(driver),
+        send_(send),
+        open_reader_(std::move(open_reader)),
+        show_name_([&types = driver.kernel().types()](std::string_view name) { return types.shown(name); }),
+        streams_(send) {}
 
   void handle(const wire::Request& request);
   void handle(const wire::GoOn& go_on) { streams_.go_on(go_on); }
@@ -43,7 +48,8 @@ class Requests {
  private:
   using Body = boost::json::object;
   struct Entity {
-    std::string name;  // "Type/Key", by the type's present name
+    std::string name;   // "Type/Key", by the type's stored name
+    std::string shown;  // by its present name
     std::string key;
     const kernel::TypeEntry* type;
     kernel::ShardId shard;
@@ -75,6 +81,7 @@ class Requests {
   io::Driver& driver_;  // post() from any thread
   SendAnswer send_;
   OpenReader open_reader_;
+  codec::ShowName show_name_;                  // any thread
   std::unique_ptr<io::StorageThread> reader_;  // made with the first question about the store
   bool has_no_reader_ = false;                 // the store cannot be opened twice: the writing one answers
   AnswerStreams streams_;                      // last: they use the rest

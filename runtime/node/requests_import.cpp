@@ -100,7 +100,7 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
     for (std::size_t i = 0; i < importing->rows.size(); ++i) {
       const std::optional<ImportRow>& row = importing->rows[i];
       if (!row) continue;
-      const auto stored = store.load(row->type->info->type_name, row->key);
+      const auto stored = store.load(row->type->info->stored_name(), row->key);
       if (stored)
         importing->outcomes[i] = compare(*stored, *row);
       else  // damaged, which an import mends

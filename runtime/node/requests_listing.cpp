@@ -31,7 +31,7 @@ std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 /// What the driver's thread hands to the one that lists.
 struct Listing {
   struct Live {
-    std::string name;
+    std::string name;  // the stored one
     kernel::ShardId shard;
     kernel::Version version;
     std::size_t bytes;
@@ -46,6 +46,7 @@ struct Listing {
   std::vector<Live> live = {};
   std::vector<bool> ours = {};  // by shard
   std::function<void(const std::string&)> warn = {};
+  codec::ShowName show_name = {};
 };
 
 /// False: no more is wanted.
@@ -61,7 +62,7 @@ void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream)
   for (const Listing::Live& live : listing.live) {
     live_names.insert(live.name);
     if (!send_one(listing, stream,
-                  {{"entity", live.name},
+                  {{"entity", listing.show_name(live.name)},
                    {"state", "live"},
                    {"node", listing.node},
                    {"shard", live.shard.value},
@@ -80,7 +81,7 @@ void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream)
         if (!is_ours || live_names.contains(name)) return storage::Visit::go_on;
         const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
         const bool is_wanted = send_one(listing, stream,
-                                        {{"entity", name},
+                                        {{"entity", listing.show_name(name)},
                                          {"state", "stored"},
                                          {"node", listing.node},
                                          {"shard", snapshot.shard.value},
@@ -115,6 +116,7 @@ struct Export {
   std::vector<std::string> live = {};                   // whole names; equal to what is stored
   std::map<std::string, reflect::Schema> schemas = {};  // of types with unsaved changes
   std::unique_ptr<storage::Store> store = {};           // at one moment
+  codec::ShowName show_name = {};
 };
 
 codec::SnapshotReaders::FindText find_text_in(storage::Store& store) {
@@ -130,7 +132,7 @@ class Exporter {
   Exporter(Export& what, AnswerStream& stream)
       : what_(what),
         stream_(stream),
-        readers_(find_text_in(*what.store)),
+        readers_(find_text_in(*what.store), what.show_name),
         live_(what.live.begin(), what.live.end()),
         next_(what.unsaved.begin()) {}
 
@@ -198,7 +200,7 @@ class Exporter {
 
   void send(const Export::Name& name, const json::object& fields) {
     ++sent_;
-    json::object row{{"entity", name.first + "/" + name.second}};
+    json::object row{{"entity", what_.show_name(name.first + "/" + name.second)}};
     row.insert(fields.begin(), fields.end());
     row["node"] = what_.node;
     row["cut"] = what_.cut.value;
@@ -228,7 +230,7 @@ std::expected<storage::ListFilter, wire::Answer> Requests::filter_of(std::uint64
   if (type_name.empty()) return filter;
   kernel::TypeTable& types = driver_.kernel().types();
   if (const auto* type = types.find(type_name)) {
-    filter.type = std::string(type->info->type_name);
+    filter.type = std::string(type->info->stored_name());
     return filter;
   }
   const std::string near = types.nearest_type(type_name);
@@ -258,7 +260,7 @@ void Requests::ls(std::uint64_t id, const Body& body) {
   for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
     const Activation* activation = kernel.activations().at(slot);
     if (activation == nullptr || activation->entity == nullptr) continue;
-    if (!listing->filter.type.empty() && activation->type->info->type_name != listing->filter.type) continue;
+    if (!listing->filter.type.empty() && activation->type->info->stored_name() != listing->filter.type) continue;
     if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
     listing->live.push_back({.name = activation->name->text,
                              .shard = activation->shard,
@@ -268,6 +270,7 @@ void Requests::ls(std::uint64_t id, const Body& body) {
                              .calls = activation->calls_count});
   }
   listing->ours = list_ours();
+  listing->show_name = show_name_;
   listing->warn = [this](const std::string& message) {
     driver_.post([this, message] { driver_.log(kernel::LogLevel::warn, {}, message); });
   };
@@ -291,17 +294,18 @@ void Requests::export_states(std::uint64_t id, const Body& body) {
       Export{.filter = std::move(*filter), .key = text_at(body, "key"), .node = node_name(), .cut = kernel.durable()});
   if (!what->key.empty()) what->filter.key_prefix = what->key;
   what->ours = list_ours();
+  what->show_name = show_name_;
   for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
     Activation* activation = kernel.activations().at(slot);
     if (activation == nullptr || activation->entity == nullptr || !activation->type->is_stored) continue;
     const reflect::EntityInfo& info = *activation->type->info;
-    if (!what->filter.type.empty() && info.type_name != what->filter.type) continue;
+    if (!what->filter.type.empty() && info.stored_name() != what->filter.type) continue;
     if (!what->key.empty() && activation->name->key() != what->key) continue;
     if (!kernel.is_unsaved(*activation)) {
       what->live.push_back(activation->name->text);
       continue;
     }
-    Export::Name name{std::string(info.type_name), std::string(activation->name->key())};
+    Export::Name name{std::string(info.stored_name()), std::string(activation->name->key())};
     Export::Unsaved unsaved{.version = activation->version,
                             .bytes = {},
                             .problem = {},

@@ -111,6 +111,21 @@ std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_by_type() {
   return counts;
 }
 
+std::expected<std::vector<SchemaCount>, StoreError> SqliteStore::count_by_schema() {
+  auto statement =
+      connection_.prepare("SELECT type, schema, count(*) FROM snapshots GROUP BY type, schema ORDER BY type, schema");
+  if (!statement) return std::unexpected(statement.error());
+  std::vector<SchemaCount> counts;
+  Step step = statement->step();
+  for (; step == Step::row; step = statement->step()) {
+    counts.push_back({.type = std::string(statement->text(0)),
+                      .schema = kernel::SchemaId{static_cast<std::uint64_t>(statement->integer(1))},
+                      .entities = static_cast<std::uint64_t>(statement->integer(2))});
+  }
+  if (step == Step::failed) return std::unexpected(connection_.error("count snapshots by schema"));
+  return counts;
+}
+
 std::expected<std::vector<Store::ShardRow>, StoreError> SqliteStore::shards() {
   auto statement = connection_.prepare("SELECT shard, epoch, node, incarnation FROM shards ORDER BY shard");
   if (!statement) return std::unexpected(statement.error());

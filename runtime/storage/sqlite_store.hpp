@@ -57,6 +57,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
+  [[nodiscard]] std::expected<std::vector<SchemaCount>, StoreError> count_by_schema() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
   [[nodiscard]] StoreIdentity identity() const override { return identity_; }
   [[nodiscard]] bool wants_maintenance() const override { return writer_ && writer_->wal.wants_checkpoint(); }

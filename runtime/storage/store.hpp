@@ -74,6 +74,12 @@ struct TypeCount {
   std::uint64_t bytes;
 };
 
+struct SchemaCount {
+  std::string type;
+  kernel::SchemaId schema;
+  std::uint64_t entities;
+};
+
 enum class Visit : std::uint8_t { go_on, stop };
 
 /// Where `saved_at` comes from; the simulator hands in its own.
@@ -115,6 +121,9 @@ class Store {
   virtual void end_moment() = 0;
 
   [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
+
+  /// By type. Damaged snapshots count as well where that can be told without reading them.
+  [[nodiscard]] virtual std::expected<std::vector<SchemaCount>, StoreError> count_by_schema();
 
   /// The epoch and last owner of every shard that was ever taken.
   struct ShardRow {

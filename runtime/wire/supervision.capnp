@@ -70,6 +70,12 @@ struct Ready {
   pid @0 :Int32;
   version @1 :Text;
   abiTag @2 :Text;
+  renamedTypes @3 :List(RenamedType);
+}
+
+struct RenamedType {
+  name @0 :Text;
+  storedName @1 :Text;
 }
 
 struct StartFailed {

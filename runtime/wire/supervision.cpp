@@ -66,6 +66,11 @@ void write(schema::FromNode::Builder out, const Ready& ready) {
   to.setPid(ready.pid);
   to.setVersion(to_text(ready.version));
   to.setAbiTag(to_text(ready.abi_tag));
+  auto types = to.initRenamedTypes(static_cast<unsigned>(ready.renamed_types.size()));
+  for (unsigned i = 0; i < types.size(); ++i) {
+    types[i].setName(to_text(ready.renamed_types[i].name));
+    types[i].setStoredName(to_text(ready.renamed_types[i].stored_name));
+  }
 }
 
 void write(schema::FromNode::Builder out, const StartFailed& failed) {
@@ -190,8 +195,11 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
   using Which = schema::FromNode::Which;
   switch (from.which()) {
     case Which::READY: {
-      const auto ready = from.getReady();
-      return Ready{ready.getPid(), to_string(ready.getVersion()), to_string(ready.getAbiTag())};
+      const auto from_ready = from.getReady();
+      Ready ready{from_ready.getPid(), to_string(from_ready.getVersion()), to_string(from_ready.getAbiTag()), {}};
+      for (const auto type : from_ready.getRenamedTypes())
+        ready.renamed_types.push_back({to_string(type.getName()), to_string(type.getStoredName())});
+      return ready;
     }
     case Which::START_FAILED: {
       const auto failed = from.getStartFailed();

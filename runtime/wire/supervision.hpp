@@ -107,11 +107,19 @@ using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoO
 
 // ---- node to supervisor
 
+/// A name of an entity class that is not the one that places and stores its entities.
+struct RenamedType {
+  std::string name;
+  std::string stored_name;
+  bool operator==(const RenamedType&) const = default;
+};
+
 /// The module is loaded, the store is open, the socket listens.
 struct Ready {
   std::int32_t pid = 0;
   std::string version;  // of epic
   std::string abi_tag;
+  std::vector<RenamedType> renamed_types;
   bool operator==(const Ready&) const = default;
 };
 

@@ -66,3 +66,42 @@ EPIC_MODULE(epic::no_setup, Barrel)
   project.must_run("epic", {"run", "--detach"});
   CHECK(project.must_run("epic", {"call", "Barrel/7", "on_hit"}).out == "false\n");
 }
+
+TEST_CASE("bare: a class evolves twice over its saved state, and what cannot be read is refused", "[templates]") {
+  const Project project("evolved", {"--bare"});
+  const auto write_module = [&](std::string_view type, std::string_view body) {
+    project.write("src/module.cpp", "#include <epic/epic.hpp>\nclass " + std::string(type) +
+                                        " : public epic::Entity {\n" + std::string(body) +
+                                        "};\nEPIC_MODULE(epic::no_setup, " + std::string(type) + ")\n");
+  };
+  write_module("Hero", R"(  std::int32_t score = 0;
+ public:
+  epic::Task<std::int32_t> add(std::int32_t points) { co_return score += points; }
+  EPIC_ENTITY(Hero, state(score), methods(add))
+)");
+  project.must_run("epic", {"run", "--detach"});
+  CHECK(project.must_run("epic", {"call", "Hero/Bob", "add", "2"}).out == "2\n");
+  project.must_run("epic", {"stop"});
+
+  write_module("Player", R"(  std::int64_t points = 0;
+  int level = 1;
+ public:
+  epic::Task<std::int64_t> add(std::int64_t more) { co_return points += more; }
+  EPIC_ENTITY(Player, named("Player", formerly("Hero")), state(points, level), renamed(score, points), methods(add),
+              params(add, more))
+)");
+  CHECK_THAT(project.must_run("epic", {"build"}).err, Contains("Player: 1 snapshot is read in another shape: "));
+  project.must_run("epic", {"run", "--detach"});
+  CHECK(project.must_run("epic", {"call", "Player/Bob", "add", "3"}).out == "5\n");
+  project.must_run("epic", {"stop"});
+
+  write_module("Player", R"(  std::string points;
+ public:
+  epic::Task<std::string> get() const { co_return points; }
+  EPIC_ENTITY(Player, named("Player", formerly("Hero")), state(points), methods(get))
+)");
+  const auto refused = project.run("epic", {"build"});
+  CHECK(refused.exit_code == 5);
+  CHECK_THAT(refused.err, Contains("Player.points: was written as int64 and cannot be read as text: 1 snapshot"));
+  CHECK(project.must_run("epic", {"schema", "check"}).exit_code == 0);  // the former module is still there
+}

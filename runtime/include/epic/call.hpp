@@ -275,6 +275,26 @@ using ResultOf = typename TaskValue<typename MethodTraits<decltype(Pointer)>::Re
 template <auto Pointer, reflect::Locking locking>
 const reflect::MethodInfo& method_info();
 
+/// The table of a method's arguments: their tuple, whose fields have names where the class gives them with params(…).
+template <auto Pointer>
+const reflect::TypeInfo& arguments_info() {
+  using Traits = MethodTraits<decltype(Pointer)>;
+  static const reflect::TypeInfo info = [] {
+    reflect::TypeInfo arguments = reflect::type_of<typename Traits::Arguments>();
+    if constexpr (requires { Traits::Class::epic_parameter_names(std::string_view()); }) {
+      const auto names = Traits::Class::epic_parameter_names(method_name_of<Pointer>());
+      if (names.empty()) return arguments;
+      static std::vector<reflect::FieldInfo> fields(arguments.fields.begin(), arguments.fields.end());
+      for (std::size_t i = 0; i < std::min(fields.size(), names.size()); ++i) fields[i].name = names[i];
+      arguments.kind = reflect::Kind::record;
+      arguments.name = method_name_of<Pointer>();
+      arguments.fields = fields;
+    }
+    return arguments;
+  }();
+  return info;
+}
+
 /// The record of a call of one method.
 template <auto Pointer, reflect::Locking locking>
 class MethodRecord final : public ResultRecord<ResultOf<Pointer>> {
@@ -305,7 +325,7 @@ const reflect::MethodInfo& method_info() {
   using R = ResultOf<Pointer>;
   static constexpr reflect::MethodInfo info{
       .name = method_name_of<Pointer>(),
-      .arguments = &reflect::type_of<typename Traits::Arguments>,
+      .arguments = &arguments_info<Pointer>,
       .result =
           [] {
             if constexpr (std::is_void_v<R>)

@@ -30,7 +30,7 @@ enum class Access : std::uint8_t { read_write, read_only };
 
 struct MethodInfo {
   std::string_view name;
-  TypeFn arguments;  // a tuple
+  TypeFn arguments;  // a tuple; a record when params(…) names them
   TypeFn result;     // null: void
   Access access;     // read_only: a const method, which never dirties the state
   Locking locking;
@@ -46,11 +46,12 @@ enum class Durability : std::uint8_t {
 
 struct EntityInfo {
   std::string_view type_name;                                     // as in "Type/Key"
-  std::vector<std::string_view> former_names;                     // named("Player", formerly("Hero"))
+  std::vector<std::string_view> former_names;                     // named("Player", formerly("Hero")), newest first
   TypeInfo state;                                                 // a record; object is the void* that `object` gives
   std::vector<FieldInfo> state_fields;                            // what state.fields spans
   std::vector<std::vector<std::string_view>> former_field_names;  // by field, from renamed(old, new)
   std::vector<const MethodInfo*> methods;
+  std::vector<std::string_view> unlisted_params;  // params(…) of methods that are not listed: refused when loaded
   bool class_exclusive = false;
   Durability durability = Durability::gated;
   std::chrono::nanoseconds save_interval{0};
@@ -60,6 +61,9 @@ struct EntityInfo {
   Entity* (*create)() = nullptr;
   void (*destroy)(Entity*) noexcept = nullptr;
   void* (*object)(Entity*) = nullptr;
+
+  /// The oldest name, which places and stores the class's entities: nodes of two versions agree on it.
+  [[nodiscard]] std::string_view stored_name() const { return former_names.empty() ? type_name : former_names.back(); }
 
   /// Null when there is none.
   [[nodiscard]] const MethodInfo* find_method(std::string_view name) const {

@@ -4,15 +4,18 @@
 //   EPIC_ENTITY(Player, state(score, team), methods(enter_level, get_score))
 //
 // Each section is a word with arguments, in any order: base(GameEntity), state(…), methods(…), exclusive(…) or bare
-// exclusive, renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s), transient. The macro goes last
-// in the class and needs no semicolon.
+// exclusive, params(method, x, y), renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s),
+// transient. The macro goes last in the class and needs no semicolon. EPIC_RENAMED does for a described struct what
+// renamed(…) does for state.
 //
-// How: every section is expanded twice, once to members of the proxy (EPIC_P_…) and once to calls on a builder of the
-// tables (EPIC_D_…). A section word is pasted to the prefix and followed by `()`; a section with arguments ends in
-// EPIC_EAT, which swallows those empty parentheses, and a bare word uses them as its own.
+// How: every section is expanded several times: to members of the proxy (EPIC_P_…), to the names of parameters
+// (EPIC_N_…), to calls on a builder of the tables (EPIC_D_…). A section word is pasted to the prefix and followed by
+// `()`; a section with arguments ends in EPIC_EAT, which swallows those empty parentheses, and a bare word uses them as
+// its own.
 
 #include <chrono>
 #include <concepts>
+#include <initializer_list>
 #include <type_traits>
 
 #include "epic/entity.hpp"
@@ -23,6 +26,14 @@ namespace epic::detail {
 
 template <class T>
 concept HasEpicInfo = requires { typename T::EpicSelf; };
+
+/// Of a list that ends in one name too many. Zero when a name stands there twice.
+consteval std::size_t count_names(std::initializer_list<std::string_view> names) {
+  for (const std::string_view* name = names.begin(); name != names.end(); ++name)
+    for (const std::string_view* other = name + 1; other != names.end(); ++other)
+      if (*name == *other) return 0;
+  return names.size() - 1;
+}
 
 /// Fills an EntityInfo from the sections of EPIC_ENTITY.
 template <class T>
@@ -43,7 +54,11 @@ class EntityBuilder {
   EntityBuilder&& base() && {
     static_assert(std::derived_from<T, Base>, "epic: base(B) names a class that this one derives from");
     static_assert(HasEpicInfo<Base>, "epic: base(B) names a class with an EPIC_ENTITY of its own");
+    const std::string_view name = info_.type_name;
+    const auto former = info_.former_names;
     Base::template epic_describe<T>(std::move(*this));
+    info_.type_name = name;  // a base's named(…) is its own
+    info_.former_names = former;
     return std::move(*this);
   }
   template <auto Member>
@@ -57,6 +72,18 @@ class EntityBuilder {
   template <auto Pointer, reflect::Locking locking>
   EntityBuilder&& method() && {
     if constexpr (check_method<Pointer>()) info_.methods.push_back(&method_info<Pointer, locking>());
+    return std::move(*this);
+  }
+  template <class Declaring, auto Pointer, std::size_t count>
+  EntityBuilder&& params(std::string_view method) && {
+    if constexpr (check_method<Pointer>()) {
+      using Traits = MethodTraits<decltype(Pointer)>;
+      static_assert(std::same_as<typename Traits::Class, Declaring>,
+                    "epic: params(method, …) stands in the EPIC_ENTITY of the class that declares the method");
+      static_assert(count == std::tuple_size_v<typename Traits::Arguments>,
+                    "epic: params(method, …) names the method's parameters: as many as it has, each once");
+    }
+    named_methods_.push_back(method);
     return std::move(*this);
   }
   EntityBuilder&& class_exclusive() && {
@@ -83,6 +110,8 @@ class EntityBuilder {
     for (const auto& [old_name, new_name] : renames_)
       for (std::size_t i = 0; i < info_.state_fields.size(); ++i)
         if (info_.state_fields[i].name == new_name) info_.former_field_names[i].push_back(old_name);
+    for (const std::string_view method : named_methods_)
+      if (info_.find_method(method) == nullptr) info_.unlisted_params.push_back(method);
     info_.state = {.kind = reflect::Kind::record, .name = info_.type_name, .size_bytes = sizeof(T)};
     return std::move(info_);
   }
@@ -90,6 +119,7 @@ class EntityBuilder {
  private:
   reflect::EntityInfo info_;
   std::vector<std::pair<std::string_view, std::string_view>> renames_;  // old, new
+  std::vector<std::string_view> named_methods_;                         // whose parameters have names
 };
 
 struct FormerName {
@@ -138,6 +168,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_B_state(...) EPIC_EAT
 #define EPIC_B_methods(...) EPIC_EAT
 #define EPIC_B_exclusive(...) __VA_OPT__(EPIC_EAT)
+#define EPIC_B_params(...) EPIC_EAT
 #define EPIC_B_renamed(...) EPIC_EAT
 #define EPIC_B_named(...) EPIC_EAT
 #define EPIC_B_interval(...) EPIC_EAT
@@ -150,6 +181,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_P_state(...) EPIC_EAT
 #define EPIC_P_methods(...) EPIC_EACH(EPIC_P_METHOD, __VA_ARGS__) EPIC_EAT
 #define EPIC_P_exclusive(...) __VA_OPT__(EPIC_EACH(EPIC_P_EXCLUSIVE, __VA_ARGS__) EPIC_EAT)
+#define EPIC_P_params(...) EPIC_EAT
 #define EPIC_P_renamed(...) EPIC_EAT
 #define EPIC_P_named(...) EPIC_EAT
 #define EPIC_P_interval(...) EPIC_EAT
@@ -165,7 +197,26 @@ const reflect::EntityInfo& entity_info() {
                                          requires requires { &EpicT::method; } \
                                        { return &EpicT::method; })
 
-// ---- pass 2: calls on the builder ----
+// ---- pass 2: the names of parameters ----
+#define EPIC_N(section) EPIC_N_##section()
+#define EPIC_N_base(...) EPIC_EAT
+#define EPIC_N_state(...) EPIC_EAT
+#define EPIC_N_methods(...) EPIC_EAT
+#define EPIC_N_exclusive(...) __VA_OPT__(EPIC_EAT)
+#define EPIC_N_params(method, ...)                                                         \
+  if (epic_method == #method) {                                                            \
+    static constexpr std::string_view kNames[] = {EPIC_EACH(EPIC_QUOTED, __VA_ARGS__) ""}; \
+    return {kNames, std::size(kNames) - 1};                                                \
+  }                                                                                        \
+  EPIC_EAT
+#define EPIC_N_renamed(...) EPIC_EAT
+#define EPIC_N_named(...) EPIC_EAT
+#define EPIC_N_interval(...) EPIC_EAT
+#define EPIC_N_gated()
+#define EPIC_N_transient()
+#define EPIC_QUOTED(name) #name,
+
+// ---- pass 3: calls on the builder ----
 #define EPIC_D(section) EPIC_D_##section()
 #define EPIC_D_base(Base) .template base<Base>() EPIC_EAT
 #define EPIC_D_state(...) EPIC_EACH(EPIC_D_STATE, __VA_ARGS__) EPIC_EAT
@@ -173,6 +224,9 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_D_exclusive(...) EPIC_D_EXCLUSIVE##__VA_OPT__(_SOME)(__VA_ARGS__)
 #define EPIC_D_EXCLUSIVE() .class_exclusive()
 #define EPIC_D_EXCLUSIVE_SOME(...) EPIC_EACH(EPIC_D_EXCLUSIVE_METHOD, __VA_ARGS__) EPIC_EAT
+#define EPIC_D_params(method, ...)                                                                                     \
+  .template params<EpicSelf, EPIC_ONE(method), ::epic::detail::count_names({EPIC_EACH(EPIC_QUOTED, __VA_ARGS__) ""})>( \
+      #method) EPIC_EAT
 #define EPIC_D_renamed(from, to) .renamed(#from, #to) EPIC_EAT
 #define EPIC_D_named(...) .named(__VA_ARGS__) EPIC_EAT
 #define EPIC_D_interval(...) .durability(::epic::reflect::Durability::interval, __VA_ARGS__) EPIC_EAT
@@ -198,8 +252,11 @@ const reflect::EntityInfo& entity_info() {
     };                                                                                                                \
   };                                                                                                                  \
   static constexpr std::string_view epic_declared_name() { return #Type; }                                            \
-  static std::string_view epic_type_name() { return epic_info().type_name; }                                          \
+  static std::string_view epic_type_name() { return epic_info().stored_name(); }                                      \
   static const ::epic::reflect::EntityInfo& epic_info() { return ::epic::detail::entity_info<Type>(); }               \
+  static std::span<const std::string_view> epic_parameter_names([[maybe_unused]] std::string_view epic_method) {      \
+    EPIC_SECTIONS(EPIC_N, __VA_ARGS__) return {};                                                                     \
+  }                                                                                                                   \
   template <class EpicMost>                                                                                           \
   static ::epic::detail::EntityBuilder<EpicMost>&& epic_describe(::epic::detail::EntityBuilder<EpicMost>&& builder) { \
     using namespace std::chrono_literals;                                                                             \
@@ -211,3 +268,13 @@ const reflect::EntityInfo& entity_info() {
   ::epic::Ref<Type> self() const { return ::epic::Ref<Type>(epic_name_); }
 
 #define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~__VA_ARGS__, ::epic::detail::NoBaseProxy, ~)
+
+/// Former names of a described struct's members, right after BOOST_DESCRIBE_STRUCT:
+///   EPIC_RENAMED(Position, (col, column), (row, line))
+/// Whatever holds a Position reads what was written when `column` was called `col`.
+#define EPIC_RENAMED(Type, ...)                                   \
+  [[maybe_unused]] constexpr auto epic_renames(const Type*) {     \
+    return std::array{EPIC_EACH(EPIC_RENAMED_PAIR, __VA_ARGS__)}; \
+  }
+#define EPIC_RENAMED_PAIR(pair) EPIC_RENAMED_ENTRY pair
+#define EPIC_RENAMED_ENTRY(from, to) ::epic::reflect::Rename{#from, #to},

@@ -19,9 +19,10 @@
 namespace epic {
 namespace detail {
 
-/// "Type/Key", counted. The text never changes; the shortcut belongs to the kernel of the thread that last called. A
-/// name made by an entity's code stays on its node's execution thread, as all that code does, and is counted without a
-/// locked instruction; one made elsewhere (a client's threads, a global) is counted with it.
+/// "Type/Key", counted, with the type's stored name. The text never changes; the shortcut belongs to the kernel of the
+/// thread that last called. A name made by an entity's code stays on its node's execution thread, as all that code
+/// does, and is counted without a locked instruction; one made elsewhere (a client's threads, a global) is counted with
+/// it.
 struct EntityName {
   std::atomic<std::uint32_t> refs{1};
   bool is_local = false;
@@ -135,7 +136,8 @@ class Ref {
   /// The same entity, called with a deadline counted from the start of the call.
   [[nodiscard]] RefWith<T> with(std::chrono::nanoseconds patience) const { return RefWith<T>(*this, patience); }
 
-  /// "Type/Key"; empty for a Ref that names nothing.
+  /// "Type/Key"; empty for a Ref that names nothing. The type is the class's stored name: the oldest, if it has had
+  /// several, so that what was written down of it stays true.
   [[nodiscard]] std::string_view name() const { return name_ ? std::string_view(name_->text) : std::string_view(); }
   [[nodiscard]] std::string_view type() const { return name_ ? name_->type() : std::string_view(); }
   [[nodiscard]] std::string_view key() const { return name_ ? name_->key() : std::string_view(); }

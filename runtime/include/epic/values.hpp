@@ -36,6 +36,12 @@ namespace epic::reflect {
 template <class T>
 const TypeInfo& type_of();
 
+/// A member of a described struct that older snapshots call `from`; EPIC_RENAMED.
+struct Rename {
+  std::string_view from;
+  std::string_view to;
+};
+
 namespace detail {
 
 template <class T, template <class...> class Template>
@@ -317,15 +323,48 @@ TypeInfo make_tuple() {
 }
 
 template <class T>
+using MembersOf =
+    boost::describe::describe_members<T, boost::describe::mod_any_access | boost::describe::mod_inherited>;
+
+template <class T>
+concept HasRenames = requires { epic_renames(static_cast<const T*>(nullptr)); };
+
+template <class T>
+consteval bool renames_are_known() {
+  bool are_known = true;
+  for (const Rename& rename : epic_renames(static_cast<const T*>(nullptr))) {
+    bool is_member = false;
+    boost::mp11::mp_for_each<MembersOf<T>>([&](auto d) { is_member = is_member || rename.to == d.name; });
+    are_known = are_known && is_member;
+  }
+  return are_known;
+}
+
+template <class T>
+std::span<const std::string_view> former_names_of([[maybe_unused]] std::string_view member) {
+  if constexpr (HasRenames<T>) {
+    static_assert(renames_are_known<T>(),
+                  "epic: EPIC_RENAMED(Type, (old, new)) gives an old name to a member that is described");
+    static const auto names = [] {
+      std::map<std::string_view, std::vector<std::string_view>> by_member;
+      for (const Rename& rename : epic_renames(static_cast<const T*>(nullptr)))
+        by_member[rename.to].push_back(rename.from);
+      return by_member;
+    }();
+    if (const auto found = names.find(member); found != names.end()) return found->second;
+  }
+  return {};
+}
+
+template <class T>
 TypeInfo make_record() {
-  namespace bd = boost::describe;
-  using Members = bd::describe_members<T, bd::mod_any_access | bd::mod_inherited>;
   static const auto fields = []<class... D>(boost::mp11::mp_list<D...>) {
     return std::array<FieldInfo, sizeof...(D)>{
         FieldInfo{.name = D::name,
                   .type = &type_of<std::remove_cvref_t<decltype(std::declval<T&>().*D::pointer)>>,
-                  .get = [](void* o) -> void* { return &(as<T>(o).*D::pointer); }}...};
-  }(boost::mp11::mp_rename<Members, boost::mp11::mp_list>{});
+                  .get = [](void* o) -> void* { return &(as<T>(o).*D::pointer); },
+                  .former_names = former_names_of<T>(D::name)}...};
+  }(boost::mp11::mp_rename<MembersOf<T>, boost::mp11::mp_list>{});
   TypeInfo info = basic<T>(Kind::record, name_of<T>());
   info.fields = fields;
   return info;

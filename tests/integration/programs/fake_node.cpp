@@ -119,7 +119,7 @@ class FakeNode {
     if (module_ == "silent-start") return true;
     listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
-    send(wire::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake"});
+    send(wire::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake", {}});
     return true;
   }
 

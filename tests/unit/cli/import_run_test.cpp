@@ -17,7 +17,7 @@ class FakeTarget final : public ImportTarget {
     std::vector<std::string> lines;
   };
 
-  FakeTarget() { set_types(boost::json::parse(R"([{"type":"Player","formerly":["Hero"]}])")); }
+  FakeTarget() { set_types(catalog_from(boost::json::parse(R"({"types":[{"type":"Player","formerly":["Hero"]}]})"))); }
 
   [[nodiscard]] std::uint16_t part_of(const EntityName& name) const override {
     return static_cast<std::uint16_t>(name.key.back() % 3);

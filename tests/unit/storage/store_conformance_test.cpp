@@ -228,6 +228,26 @@ TEMPLATE_TEST_CASE("store: counts entities and bytes by type", "[storage]", Memo
   CHECK(counts[1].bytes == 5);
 }
 
+TEMPLATE_TEST_CASE("store: counts entities by type and schema", "[storage]", Memory, Sqlite) {
+  TestType under_test;
+  const ShardEpoch held = take(under_test.store);
+  CHECK(must(under_test.store.count_by_schema()).empty());
+  Batch batch = batch_of({held}, {put("B", "x", "1"), put("A", "x", "1"), put("A", "y", "1"), put("A", "z", "1")});
+  const SchemaId usual = batch.writes[0].schema;
+  const SchemaId other{5};
+  batch.writes[2].schema = other;
+  batch.schemas.push_back({other, "Other"});
+  must(under_test.store.commit(batch));
+
+  std::map<std::pair<std::string, SchemaId>, std::uint64_t> counts;
+  for (const auto& count : must(under_test.store.count_by_schema()))
+    counts[{count.type, count.schema}] = count.entities;
+  CHECK(counts.size() == 3);
+  CHECK(counts[{"A", usual}] == 2);
+  CHECK(counts[{"A", other}] == 1);
+  CHECK(counts[{"B", usual}] == 1);
+}
+
 TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[storage]", Memory, Sqlite) {
   TestType under_test;
   const ShardEpoch held = take(under_test.store);

@@ -27,7 +27,7 @@ std::vector<ToNode> every_message_to_node() {
 
 std::vector<FromNode> every_message_from_node() {
   return {
-      Ready{4711, "0.1.0", "clang19-libstdc++"},
+      Ready{4711, "0.1.0", "clang19-libstdc++", {{"Player", "Hero"}, {"Knight", "Hero"}}},
       StartFailed{"no module at /x.so", "run 'epic build'"},
       Heartbeat{1, 2, 3, 4ms, "no room", 5ms},
       Released{ShardId{63}, MapVersion{2}},

@@ -1,0 +1,79 @@
+// epic schema check: how the built module reads what is saved.
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/table.hpp"
+#include "cli/context.hpp"
+#include "cli/output/table.hpp"
+#include "cli/project/schema_check.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "the module cannot read some of the snapshots, or would not find them"},
+    {ExitCode::not_found, "nothing has been saved, or no module has been built"},
+};
+
+constexpr Column kColumns[] = {
+    {"TYPE", "type"},
+    {"SCHEMA", "schema"},
+    {"ENTITIES", "entities", Show::number},
+    {"VERDICT", "verdict"},
+    {"UNREADABLE", "unreadable", Show::number},
+    {"CHANGES", "text"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const auto project = context.project(arguments);
+  if (!project) return std::unexpected(project.error());
+  const auto module = project->paths.module(project->manifest.module);
+  if (!std::filesystem::exists(module))
+    return fail({.code = ExitCode::not_found,
+                 .what = fmt::format("there is no {}", module.string()),
+                 .help = {"build the module with 'epic build'"}});
+  const auto check = check_schemas(context.install(), project->paths, module);
+  if (!check) return std::unexpected(check.error());
+  if (!*check)
+    return fail({.code = ExitCode::not_found,
+                 .what = fmt::format("nothing has been saved yet in {}", project->paths.root.string()),
+                 .why = fmt::format("there is no {}", project->paths.store().string())});
+  Table table(context.console(), kColumns);
+  for (const auto& row : (*check)->rows) table.add(row.as_object());
+  table.finish();
+  for (const std::string& problem : (*check)->problems()) context.console().warn(problem);
+  if ((*check)->damaged > 0)
+    context.console().warn(fmt::format(
+        "{} of the snapshots that were looked at are damaged: see 'epic snapshot verify'", (*check)->damaged));
+  return (*check)->unreadable() > 0 || (*check)->damaged > 0 ? ExitCode::failed : ExitCode::ok;
+}
+
+}  // namespace
+
+const Command& schema_check_command() {
+  static constexpr Command kCommand{
+      .path = "schema check",
+      .group = Group::state,
+      .summary = "Check how the built module reads what is saved",
+      .description =
+          "For each type and each schema that snapshots of it were written with: how many there are, and whether the\n"
+          "module reads them as they are, converts them (and what that changes), or cannot read them. It is told by "
+          "the "
+          "very\n"
+          "rules that a node reads by; where they leave it to the values, each snapshot is tried. Nothing is changed. "
+          "'epic\n"
+          "build' does the same, and refuses what could not be read.\n"
+          "\n"
+          "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class keeps "
+          "no\n"
+          "state), unclaimed (no class has this name), orphaned (a class has or had it, and stores by another).",
+      .example = "epic schema check\nepic schema check -o json",
+      .exit_codes = kExitCodes,
+      .run = run,
+  };
+  return kCommand;
+}
+
+}  // namespace epic::cli

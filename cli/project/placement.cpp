@@ -1,0 +1,39 @@
+#include "cli/project/placement.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "cli/fabric/catalog.hpp"
+
+namespace epic::cli {
+namespace {
+
+std::map<std::string, std::string> stored_names(const boost::json::value& description) {
+  std::map<std::string, std::string> names;
+  for (const TypeEntry& type : catalog_from(description).types) {
+    names.emplace(type.name, type.stored_as);
+    for (const std::string& former : type.former_names) names.emplace(former, type.stored_as);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<PlacementDisagreement> find_placement_disagreements(const boost::json::value& former,
+                                                                const boost::json::value& present) {
+  const auto before = stored_names(former);
+  const auto now = stored_names(present);
+  std::vector<PlacementDisagreement> disagreements;
+  for (const auto& [name, was] : before)
+    if (const auto is = now.find(name); is != now.end() && is->second != was)
+      disagreements.push_back({.type = name, .was = was, .is = is->second});
+  return disagreements;
+}
+
+std::string describe(const PlacementDisagreement& disagreement) {
+  return fmt::format("{} was stored as {} and would now be stored as {}", disagreement.type, disagreement.was,
+                     disagreement.is);
+}
+
+}  // namespace epic::cli

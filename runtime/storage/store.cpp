@@ -1,0 +1,24 @@
+#include "storage/store.hpp"
+
+#include <map>
+
+namespace epic::storage {
+
+/// For stores that have no quicker way.
+std::expected<std::vector<SchemaCount>, StoreError> Store::count_by_schema() {
+  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> counts;
+  const auto listed = list(
+      {},
+      [&](const Snapshot& snapshot) {
+        ++counts[{snapshot.type, snapshot.schema.value}];
+        return Visit::go_on;
+      },
+      [](const StoreError&) {});
+  if (!listed) return std::unexpected(listed.error());
+  std::vector<SchemaCount> rows;
+  for (const auto& [name, entities] : counts)
+    rows.push_back({.type = name.first, .schema = kernel::SchemaId{name.second}, .entities = entities});
+  return rows;
+}
+
+}  // namespace epic::storage

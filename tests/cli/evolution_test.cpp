@@ -1,0 +1,167 @@
+// What `epic schema check` and `epic build` say of saved states that a module reads in another shape, or not at all.
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/transcript.hpp"
+#include "codec/capnp_codec.hpp"
+#include "epic/values.hpp"
+#include "reflect/schema_of.hpp"
+#include "storage/sqlite_store.hpp"
+
+using epic::cli_test::Transcript;
+namespace fs = std::filesystem;
+
+namespace saved {
+enum class Mood { calm, sulky, angry };
+BOOST_DESCRIBE_ENUM(Mood, calm, sulky, angry)
+struct Hero {
+  std::int32_t score = 0;
+  std::string team;
+  Mood mood = Mood::calm;
+};
+BOOST_DESCRIBE_STRUCT(Hero, (), (score, team, mood))
+struct Vault {
+  std::string gold;
+};
+BOOST_DESCRIBE_STRUCT(Vault, (), (gold))
+}  // namespace saved
+
+namespace {
+
+/// The store of a project, with rows as a node would have written them.
+class Rows {
+ public:
+  explicit Rows(const fs::path& project) {
+    fs::create_directories(project / ".epic");
+    auto store = epic::storage::SqliteStore::open(project / ".epic/state.sqlite",
+                                                  {.mode = epic::storage::OpenMode::create, .shard_count = 64});
+    REQUIRE(store);
+    store_ = std::move(*store);
+    const auto shard = epic::kernel::ShardId{3};
+    batch_.number = epic::kernel::CommitNumber{1};
+    batch_.epochs = *store_->take(std::span(&shard, 1), epic::kernel::NodeId{1}, epic::kernel::Incarnation{1});
+  }
+  ~Rows() { CHECK(store_->commit(batch_)); }
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+
+  template <class T>
+  void put(const std::string& type, const std::string& key, const T& value) {
+    const auto& info = epic::reflect::type_of<T>();
+    const auto schema = epic::reflect::schema_of(info);
+    epic::storage::Write write{.type = type,
+                               .key = key,
+                               .shard = epic::kernel::ShardId{3},
+                               .version = epic::kernel::Version{1},
+                               .schema = schema.id(),
+                               .bytes = std::vector<std::byte>()};
+    epic::codec::CapnpCodec().encode(info, &value, *write.bytes);
+    batch_.writes.push_back(std::move(write));
+    batch_.schemas.push_back({schema.id(), schema.text()});
+  }
+
+ private:
+  std::unique_ptr<epic::storage::SqliteStore> store_;
+  epic::storage::Batch batch_;
+};
+
+/// A project whose "compiler" copies the module that was chosen last.
+void make_project(Transcript& transcript) {
+  transcript.write("epic.toml", "[project]\nname = \"arena\"\n");
+  transcript.write("CMakeLists.txt", R"(cmake_minimum_required(VERSION 3.25)
+project(arena NONE)
+add_custom_target(arena COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/next.so ${CMAKE_BINARY_DIR}/modules/arena.so)
+)");
+}
+
+fs::path module_of(const std::string& version) { return fs::path(EPIC_TEST_MODULES) / ("evolve_" + version + ".so"); }
+
+void choose_module(const Transcript& transcript, const std::string& version) {
+  fs::copy_file(module_of(version), transcript.directory() / "next.so", fs::copy_options::overwrite_existing);
+}
+
+std::string read_text(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TEST_CASE("evolution: a module that cannot read what is saved is not put in place, unless it is forced", "[cli]") {
+  Transcript transcript("evolution_build");
+  make_project(transcript);
+  choose_module(transcript, "v1");
+  CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // nothing is built
+  CHECK(transcript.run_quietly({"build"}).exit_code == 0);
+  CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // nothing is saved
+  {
+    Rows rows(transcript.directory());
+    rows.put("Hero", "Ann", saved::Hero{.score = 3, .team = "red", .mood = saved::Mood::angry});
+    rows.put("Hero", "Bob", saved::Hero{.score = 4, .team = "blue", .mood = saved::Mood::sulky});
+    rows.put("Hero", "Cid", saved::Hero{.score = 5, .team = "", .mood = saved::Mood::sulky});
+    rows.put("Ghost", "x", saved::Vault{.gold = "none"});
+  }
+  CHECK(transcript.run({"schema", "check"}).exit_code == 1);  // sulky is no mood
+  {
+    Rows rows(transcript.directory());
+    rows.put("Hero", "Bob", saved::Hero{.score = 4, .team = "blue", .mood = saved::Mood::angry});
+    rows.put("Hero", "Cid", saved::Hero{.score = 5, .team = "", .mood = saved::Mood::calm});
+  }
+  CHECK(transcript.run({"schema", "check"}).exit_code == 0);
+  choose_module(transcript, "v2");
+  CHECK(transcript.run_quietly({"build"}).err.contains("Knight: 3 snapshots are read in another shape: "));
+
+  {
+    Rows rows(transcript.directory());
+    rows.put("Vault", "main", saved::Vault{.gold = "a heap"});
+    rows.put("Vault", "side", saved::Vault{.gold = "a bit"});
+  }
+  choose_module(transcript, "v1");
+  CHECK(transcript.run_quietly({"build"}).exit_code == 0);
+  choose_module(transcript, "v2");
+  const std::string types = read_text(transcript.directory() / "build/modules/arena.types.json");
+  CHECK(transcript.run({"build"}).exit_code == 5);
+  CHECK(read_text(transcript.directory() / "build/modules/arena.so") == read_text(module_of("v1")));
+  CHECK(read_text(transcript.directory() / "build/modules/arena.types.json") == types);
+  CHECK(transcript.run({"run", "--exit-after-setup"}).exit_code == 5);
+
+  CHECK(transcript.run_quietly({"build", "--force"}).err.contains("warning: Vault.gold: was written as text"));
+  CHECK(read_text(transcript.directory() / "build/modules/arena.so") == read_text(module_of("v2")));
+  CHECK(transcript.run({"schema", "check"}).exit_code == 1);
+  const auto checked = transcript.run_quietly({"schema", "check", "-o", "json"});
+  CHECK(checked.exit_code == 1);
+  const auto rows = boost::json::parse(checked.out).as_array();
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].at("verdict") == "converts");
+  CHECK(rows[1].at("type") == "Vault");
+  CHECK(rows[1].at("unreadable") == 2);
+  CHECK(rows[2].at("verdict") == "unclaimed");
+  CHECK_FALSE(fs::exists(transcript.directory() / "build/modules/arena.so.former"));
+  transcript.check();
+}
+
+TEST_CASE("evolution: rows that a class would no longer find under its name are told, and keep a module out", "[cli]") {
+  Transcript transcript("evolution_names");
+  make_project(transcript);
+  {
+    Rows rows(transcript.directory());
+    rows.put("Hero", "Ann", saved::Hero{});
+    rows.put("Player", "Bob", saved::Hero{});
+  }
+  choose_module(transcript, "v3");  // its Player is stored as Hero
+  CHECK(transcript.run({"build"}).exit_code == 5);
+  CHECK_FALSE(fs::exists(transcript.directory() / "build/modules/arena.so"));
+  CHECK(transcript.run_quietly({"build", "--force"}).exit_code == 0);
+  transcript.run({"schema", "check"});
+  CHECK(boost::json::parse(transcript.run_quietly({"inspect", "Hero/Ann", "-o", "json"}).out).at("entity") ==
+        "Player/Ann");
+  CHECK(transcript.run_quietly({"snapshot", "list", "Knight", "-o", "jsonl"}).out.contains("\"Player/Ann\""));
+  transcript.check();
+}

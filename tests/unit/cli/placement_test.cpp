@@ -1,0 +1,50 @@
+#include "cli/project/placement.hpp"
+
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+
+#include "cli/project/schema_check.hpp"
+
+using namespace epic::cli;
+namespace json = boost::json;
+
+namespace {
+
+json::value described(const std::string& name, const std::string& formerly, const std::string& stored_as) {
+  return json::parse(R"({"types": [{"type": ")" + name + R"(", "formerly": [)" + formerly + R"(], "stored_as": ")" +
+                     stored_as + R"(", "methods": []}]})");
+}
+
+}  // namespace
+
+TEST_CASE("placement: a renamed class that keeps its oldest name agrees with every version of it", "[cli]") {
+  const auto hero = described("Hero", "", "Hero");
+  const auto knight = described("Knight", R"("Hero")", "Hero");
+  const auto player = described("Player", R"("Knight", "Hero")", "Hero");
+  CHECK(find_placement_disagreements(hero, knight).empty());
+  CHECK(find_placement_disagreements(knight, player).empty());
+  CHECK(find_placement_disagreements(player, hero).empty());
+}
+
+TEST_CASE("placement: a former name that is taken away, or put in, places entities elsewhere", "[cli]") {
+  const auto with = described("Player", R"("Hero")", "Hero");
+  const auto without = described("Player", "", "Player");
+  const auto removed = find_placement_disagreements(with, without);
+  REQUIRE(removed.size() == 1);
+  CHECK(describe(removed[0]) == "Player was stored as Hero and would now be stored as Player");
+  CHECK(find_placement_disagreements(without, with).size() == 1);
+  CHECK(find_placement_disagreements(json::parse(R"({"types": []})"), with).empty());
+}
+
+TEST_CASE("placement: rows under a name that the former module used count as out of reach", "[cli]") {
+  SchemaCheck check;
+  check.rows.push_back(json::parse(R"({"type": "Hero", "stored_as": "Hero", "schema": null, "entities": 7,
+      "verdict": "unclaimed", "unreadable": 0, "changes": [], "reasons": [], "text": ""})"));
+  check.rows.push_back(json::parse(R"({"type": "Item", "stored_as": "Item", "schema": "1", "entities": 2,
+      "verdict": "reads", "unreadable": 0, "changes": [], "reasons": [], "text": ""})"));
+  CHECK(check.problems().empty());
+  check.add_disagreements({{.type = "Player", .was = "Hero", .is = "Player"}});
+  CHECK(check.unreadable() == 7);
+  REQUIRE(check.problems().size() == 1);
+  CHECK(check.problems()[0].contains("Player was stored as Hero and would now be stored as Player"));
+}

@@ -1,0 +1,202 @@
+// What a class's names and its parameters' names mean to the kernel.
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "codec/json_codec.hpp"
+#include "epic/epic.hpp"
+#include "kernel/type_table.hpp"
+#include "reflect/schema_of.hpp"
+#include "sim/sim_fabric.hpp"
+
+using namespace epic;
+using Catch::Matchers::Contains;
+using epic::kernel::TypeTable;
+using epic::sim::SimFabric;
+
+namespace {
+
+namespace v1 {
+class Hero : public Entity {
+  std::int32_t score = 0;
+
+ public:
+  Task<void> train(std::int32_t points, std::string why) {
+    score += points + static_cast<std::int32_t>(why.size());
+    co_return;
+  }
+  Task<void> rest(std::int32_t hours) {
+    score += hours;
+    co_return;
+  }
+  EPIC_ENTITY(Hero, state(score), methods(train, rest), params(train, points, why))
+};
+}  // namespace v1
+
+namespace v2 {
+class Player : public Entity {
+  std::int32_t score = 0;
+  std::vector<Ref<Player>> friends;
+
+ public:
+  Task<void> train(bool is_hard, std::string why, std::int64_t points) {
+    score += static_cast<std::int32_t>(points) * (is_hard ? 2 : 1) + static_cast<std::int32_t>(why.size());
+    log::info("trained");
+    co_return;
+  }
+  Task<void> rest(std::int64_t hours, bool is_deep) {
+    score += static_cast<std::int32_t>(hours) + (is_deep ? 1 : 0);
+    co_return;
+  }
+  Task<std::int32_t> get() const { co_return score; }
+  Task<void> befriend(std::string whom) {
+    if (!friends.emplace_back().try_assign_name(whom)) throw std::invalid_argument(whom);
+    co_return;
+  }
+  Task<std::string> first_friend() const { co_return std::string(friends.at(0).name()); }
+  Task<void> fail() { throw std::runtime_error("no"); }
+
+  EPIC_ENTITY(Player, named("Player", formerly("Knight"), formerly("Hero")), state(score, friends),
+              methods(train, rest, get, befriend, first_friend, fail), params(train, is_hard, why, points),
+              params(rest, hours, is_deep))
+};
+
+class Captain : public Player {
+ public:
+  EPIC_ENTITY(Captain, base(Player))
+};
+
+/// Called again as it was once.
+class Hero : public Entity {
+ public:
+  EPIC_ENTITY(Hero, named("Hero", formerly("Soldier"), formerly("Hero")))
+};
+
+class Careless : public Entity {
+ public:
+  Task<void> move(int) { co_return; }
+  EPIC_ENTITY(Careless, params(move, distance))
+};
+}  // namespace v2
+
+template <class... T>
+ModuleInfo module_of() {
+  static constexpr EntityInfoFn kEntities[] = {&T::epic_info...};
+  return {.abi_tag = EPIC_ABI_TAG, .entities = kEntities, .setup = nullptr};
+}
+
+struct Fixture {
+  ModuleInfo module = module_of<v2::Player>();
+  codec::CapnpCodec codec;
+  SimFabric fabric{{.seed = 7}, module, codec};
+
+  Ref<v2::Player> called(const std::string& name) {
+    Ref<v2::Player> ref;
+    REQUIRE(ref.try_assign_name(name));
+    return ref;
+  }
+};
+
+const reflect::MethodInfo& method_of(const reflect::EntityInfo& info, std::string_view name) {
+  const reflect::MethodInfo* method = info.find_method(name);
+  REQUIRE(method != nullptr);
+  return *method;
+}
+
+/// The arguments of `from`, given as JSON, as a node that has `to` reads them.
+boost::json::value carried(const reflect::MethodInfo& from, const reflect::MethodInfo& to,
+                           const boost::json::array& given) {
+  const kernel::RecordRef sent(from.make_record());
+  REQUIRE(codec::arguments_from_json(given, from.arguments(), sent->arguments()));
+  std::vector<std::byte> bytes;
+  codec::CapnpCodec().encode(from.arguments(), sent->arguments(), bytes);
+  const auto schema = reflect::Schema::parse(reflect::schema_of(from.arguments()).text());
+  REQUIRE(schema);
+  const kernel::RecordRef received(to.make_record());
+  const auto read = codec::CapnpCodec().decode(bytes, *schema, to.arguments(), received->arguments());
+  REQUIRE(read);
+  return codec::to_json(to.arguments(), received->arguments());
+}
+
+}  // namespace
+
+TEST_CASE("names: an entity is one, by whichever of its class's names it is called", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<v2::Player>("Bob")->train(false, "", 3));
+  CHECK(f.fabric.call(2, f.called("Player/Bob")->get()) == 3);
+  CHECK(f.fabric.call(3, f.called("Knight/Bob")->get()) == 3);
+  CHECK(f.fabric.call(1, f.called("Hero/Bob")->get()) == 3);
+  std::size_t activations = 0;
+  for (std::uint16_t node = 1; node <= 3; ++node) activations += f.fabric.kernel(node).stats().entities;
+  CHECK(activations == 1);
+}
+
+TEST_CASE("names: the oldest places and stores an entity, and is what Refs hold", "[kernel]") {
+  Fixture f;
+  CHECK(Ref<v2::Player>("Bob").name() == "Hero/Bob");
+  const Ref<v2::Player> bob("Bob");
+  f.fabric.call(1, bob->befriend("Player/Ann"));
+  CHECK(f.fabric.call(2, bob->first_friend()) == "Hero/Ann");
+  CHECK(f.fabric.kernel(f.fabric.owner_of("Hero/Bob")).activations().find("Hero/Bob") != nullptr);
+  CHECK(*f.fabric.store().load("Hero", "Bob"));
+  CHECK_FALSE(*f.fabric.store().load("Player", "Bob"));
+}
+
+TEST_CASE("names: people read the present one in logs and errors", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<v2::Player>("Bob")->train(false, "", 1));
+  REQUIRE_FALSE(f.fabric.log().empty());
+  CHECK(f.fabric.log().back().entity == "Player/Bob");
+  CHECK(f.fabric.kernel(1).types().shown("Hero/Bob") == "Player/Bob");
+  CHECK(f.fabric.kernel(1).types().shown("Heroes/Bob") == "Heroes/Bob");
+  CHECK(f.fabric.kernel(1).types().stored("Knight/a/b") == "Hero/a/b");
+}
+
+TEST_CASE("names: a base's named(…) is not its children's, and a name may come back", "[kernel]") {
+  CHECK(v2::Captain::epic_info().type_name == "Captain");
+  CHECK(v2::Captain::epic_info().stored_name() == "Captain");
+  TypeTable types;
+  REQUIRE(types.add(module_of<v2::Hero>()));
+  CHECK(types.find("Soldier") == types.find("Hero"));
+  CHECK(v2::Hero::epic_info().stored_name() == "Hero");
+}
+
+TEST_CASE("names: two classes may not share one, present or former", "[kernel]") {
+  TypeTable types;
+  const auto added = types.add(module_of<v2::Player, v1::Hero>());
+  REQUIRE_FALSE(added);
+  CHECK_THAT(added.error(), Contains("two entity classes are called 'Hero'"));
+}
+
+TEST_CASE("parameters: those with names are matched by them, whatever their order and number", "[kernel]") {
+  const auto& old = method_of(v1::Hero::epic_info(), "train");
+  const auto& now = method_of(v2::Player::epic_info(), "train");
+  CHECK(carried(old, now, {5, "x"}) == boost::json::value{{"is_hard", false}, {"why", "x"}, {"points", 5}});
+  CHECK(carried(method_of(v1::Hero::epic_info(), "train"), old, {5, "x"}) ==
+        boost::json::value{{"points", 5}, {"why", "x"}});
+}
+
+TEST_CASE("parameters: without names on one side they go by position", "[kernel]") {
+  const auto& unnamed = method_of(v1::Hero::epic_info(), "rest");
+  const auto& named = method_of(v2::Player::epic_info(), "rest");
+  REQUIRE(unnamed.arguments().kind == reflect::Kind::tuple);
+  REQUIRE(named.arguments().kind == reflect::Kind::record);
+  CHECK(carried(unnamed, named, {8}) == boost::json::value{{"hours", 8}, {"is_deep", false}});
+}
+
+TEST_CASE("parameters: what is typed for them is refused by name", "[kernel]") {
+  const auto& train = method_of(v2::Player::epic_info(), "train");
+  const kernel::RecordRef record(train.make_record());
+  const auto read = [&](const boost::json::array& given) {
+    return codec::arguments_from_json(given, train.arguments(), record->arguments()).error();
+  };
+  CHECK(read({true}) == "takes 3 arguments (is_hard: bool, why: text, points: int64), got 1");
+  CHECK_THAT(read({true, "x", "y"}), Contains("argument 3 (points): expected int64"));
+}
+
+TEST_CASE("parameters: names for a method that is not listed keep a module out", "[kernel]") {
+  TypeTable types;
+  const auto added = types.add(module_of<v2::Careless>());
+  REQUIRE_FALSE(added);
+  CHECK_THAT(added.error(), Contains("Careless names parameters of 'move' with params(…)"));
+}
