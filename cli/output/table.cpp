@@ -17,7 +17,7 @@ Paint paint_of(Show show, std::string_view text) {
   for (std::string_view word :
        {"starting", "draining", "paused", "backoff", "warning", "unsaved", "silent", "slow to stop"})
     if (text == word) return Paint::yellow;
-  for (std::string_view word : {"failed", "broken", "corrupt", "blocked", "died", "discarded"})
+  for (std::string_view word : {"failed", "broken", "corrupt", "blocked", "died", "discarded", "deadlocked"})
     if (text == word) return Paint::red;
   return Paint::dim;
 }

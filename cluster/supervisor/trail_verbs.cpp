@@ -32,6 +32,17 @@ std::uint64_t count_at(const json::object& body, std::string_view field, std::ui
   return no_number ? otherwise : number;
 }
 
+/// Why the request makes no sense; empty when it does.
+std::string find_fault(const json::object& body, std::string_view count_field) {
+  const std::string entity = text_at(body, "entity");
+  if (!entity.empty() && (entity.find('/') == std::string::npos || entity.starts_with('/')))
+    return fmt::format("'{}' is no entity's name: it is written Type/Key.", entity);
+  const auto* count = body.if_contains(count_field);
+  if (count == nullptr || count->is_null() || count->is_uint64() || (count->is_int64() && count->get_int64() >= 0))
+    return {};
+  return fmt::format("'{}' is a whole number of at least 0, not {}.", count_field, json::serialize(*count));
+}
+
 bool is_true(const json::object& body, std::string_view field) {
   const auto* value = body.if_contains(field);
   return value != nullptr && value->is_bool() && value->get_bool();
@@ -85,6 +96,8 @@ void TrailVerbs::gather(const std::string& verb, const json::object& body, std::
 // ---- events ----
 
 void TrailVerbs::events(const json::object& body, const ControlReply& reply) {
+  if (const std::string fault = find_fault(body, "limit"); !fault.empty())
+    return reply.fail(ControlStatus::bad_request, fault);
   const auto watch = std::make_shared<Watch>(Watch{.body = body, .reply = reply});
   watch->body["limit"] = std::min(count_at(body, "limit", kEventsMax), kEventsMax);
   if (is_true(body, "follow")) {
@@ -155,6 +168,8 @@ void TrailVerbs::send_events(Watch& watch, Gathered gathered) const {
 // ---- calls ----
 
 void TrailVerbs::calls(const json::object& body, const ControlReply& reply) {
+  if (const std::string fault = find_fault(body, "older_than_ms"); !fault.empty())
+    return reply.fail(ControlStatus::bad_request, fault);
   CallFilter filter{.entity = fleet_.stored_name(text_at(body, "entity")),
                     .age_ms_min = static_cast<std::int64_t>(std::min<std::uint64_t>(
                         count_at(body, "older_than_ms", 0), static_cast<std::uint64_t>(INT64_MAX)))};

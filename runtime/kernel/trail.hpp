@@ -9,7 +9,7 @@
 // that it has seen. Windows of saves close in the order in which they were opened, so that a follower gets each once.
 //
 // Times are those of the kernel's ticks: code that never yields takes none.
-// Not here: what an entry looks like to people (node/trail_answer.cpp), what befalls processes (the supervisor).
+// Not here: what an entry looks like outside (node/events_answer.cpp), what befalls processes (the supervisor).
 
 #include <cstdint>
 #include <deque>

@@ -147,3 +147,15 @@ TEST_CASE("calls: a trace goes through all nodes, the root first, each call once
   CHECK(fabric.ask("calls", {{"type", "Counter"}}).at("calls").as_array().empty());
   CHECK(fabric.ask("calls", {{"older_than_ms", 60'000}}).at("calls").as_array().empty());
 }
+
+TEST_CASE("calls, events: a request that makes no sense is refused with what is wrong with it", "[node]") {
+  using epic::cluster::ControlErrorCode;
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  const auto entity = fabric.ask_in_vain("calls", {{"entity", "Bob"}});
+  CHECK(entity.code == ControlErrorCode::bad_request);
+  CHECK_THAT(entity.message, Catch::Contains("Type/Key"));
+  CHECK(fabric.ask_in_vain("calls", {{"older_than_ms", "soon"}}).code == ControlErrorCode::bad_request);
+  CHECK(fabric.ask_in_vain("events", {{"limit", -1}}).code == ControlErrorCode::bad_request);
+}
