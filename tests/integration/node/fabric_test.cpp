@@ -271,7 +271,7 @@ TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[no
   CHECK(thrown.detail == json::object{{"error", "call_failed"}, {"exception", "probe::Refused"}});
   const auto late = fail({{"entity", "Relay/r"}, {"method", "sleep_for_ms"}, {"args", {5000}}, {"timeout_ms", 50}});
   CHECK(late.detail.at("error") == "timeout");
-  CHECK(fabric.ask("types").at("types").as_array().size() == 3);
+  CHECK(fabric.ask("types").at("types").as_array().size() == 4);
 }
 
 TEST_CASE("fabric: large arguments pass, and state that is too large is refused and undone", "[node]") {
