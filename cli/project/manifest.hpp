@@ -25,7 +25,7 @@ struct Manifest {
   std::string transport = "unix";
   std::string codec = "capnp";
   std::string coordination = "local";
-  std::chrono::milliseconds idle_age = std::chrono::minutes(15);       // idle entities are saved and dropped after this
+  std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and dropped after this
   std::uint64_t memory_budget_bytes = 0;  // of a node's entities; beyond it the least recently used go; 0: no bound
   std::chrono::milliseconds call_deadline = std::chrono::seconds(30);  // for calls that do not say
   std::chrono::milliseconds turn_report = std::chrono::seconds(1);     // a longer turn is reported
