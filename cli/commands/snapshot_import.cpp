@@ -37,11 +37,13 @@ constexpr Column kColumns[] = {
     {"EQUAL", "equal", Show::number},
 };
 
-bool is_meant(const EntityName& name, const EntityName& only) {
-  return only.type.empty() || (name.type == only.type && (only.key.empty() || name.key == only.key));
+// Either may go by a former name of its class.
+bool is_meant(const EntityName& name, const EntityName& only, const ImportTarget& target) {
+  if (only.type.empty()) return true;
+  return target.present_name(name.type) == target.present_name(only.type) && (only.key.empty() || name.key == only.key);
 }
 
-Result<void> read_all(SnapshotFile& file, const EntityName& only, ImportRun& run) {
+Result<void> read_all(SnapshotFile& file, const EntityName& only, const ImportTarget& target, ImportRun& run) {
   file.rewind();
   while (true) {
     auto row = file.next();
@@ -50,7 +52,7 @@ Result<void> read_all(SnapshotFile& file, const EntityName& only, ImportRun& run
     const auto name = entity_of_row((*row)->text);
     if (!name)
       run.add_problem((*row)->line, {}, name.error());
-    else if (is_meant(*name, only))
+    else if (is_meant(*name, only, target))
       if (auto added = run.add(*name, std::string((*row)->text), (*row)->line); !added) return added;
   }
   return run.finish([&](std::uint64_t line) { return file.place(line); });
@@ -81,7 +83,7 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
               std::uint64_t row_count) {
   Progress progress(console, row_count);
   ImportRun run(target, ImportMode::apply, progress);
-  auto done = read_all(file, only, run);
+  auto done = read_all(file, only, target, run);
   progress.finish();
   if (!done) {
     Failure failure = std::move(done.error());
@@ -115,7 +117,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   Console& console = context.console();
   Progress progress(console, file->row_estimate());
   ImportRun check(**target, ImportMode::check, progress);
-  auto checked = read_all(*file, only, check);
+  auto checked = read_all(*file, only, **target, check);
   progress.finish();
   if (!checked) return std::unexpected(std::move(checked.error()));
   if (check.problem_count() > 0)

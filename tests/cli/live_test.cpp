@@ -271,3 +271,20 @@ TEST_CASE("live: an import checks every line first, and goes to the owners shard
   }
   transcript.check();
 }
+
+TEST_CASE("live: an import finds what is meant by any name of its class", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  transcript.write("a.jsonl",
+                   "{\"entity\":\"Hero/Bob\",\"state\":{}}\n{\"entity\":\"Barrel/1\",\"state\":{}}\n"
+                   "{\"entity\":\"Player/Bea\",\"state\":{}}\n");
+  StandIn fabric(transcript.directory(),
+                 {{"ping", answer(R"({"shards":1})")},
+                  {"types", answer(R"({"types":[{"type":"Player","formerly":["Hero"],"methods":[]}]})")},
+                  {"import", answer(R"({"outcomes":["new","equal"],"ignored_fields":0})")}});
+  for (const char* type : {"Player", "Hero"}) {
+    const auto shown = transcript.run_quietly({"snapshot", "import", "a.jsonl", type, "--dry-run"});
+    CHECK(shown.exit_code == 0);
+    CHECK(shown.out == "Player\t1\t0\t1\n");
+  }
+}
