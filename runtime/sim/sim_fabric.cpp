@@ -206,11 +206,12 @@ void SimFabric::boot(std::uint16_t node) {
 void SimFabric::publish_map() {
   kernel::ShardMap map;
   map.version = MapVersion{++map_version_};
-  for (const std::uint16_t owner : owners_) map.owners.push_back(NodeId{owner});
+  // A moving shard with nobody: one that has released it must not think that it is given to it.
+  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard)
+    map.owners.push_back(NodeId{moves_.contains(shard) ? std::uint16_t{0} : owners_[shard]});
   for (const auto& [id, node] : nodes_) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
   for (const auto& [id, node] : nodes_)
-    schedule(id, draw(options_.frame_delay_max), fingerprint_of("map", map_version_),
-             [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
+    tell(id, fingerprint_of("map", map_version_), [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
 }
 
 bool SimFabric::step() {
@@ -325,7 +326,7 @@ void SimFabric::move_shard(ShardId shard, std::uint16_t to) {
   const std::uint16_t from = owners_[shard.value];
   if (from == to || find_node(from) == nullptr) return;
   moves_[shard.value] = to;
-  schedule(from, draw(options_.frame_delay_max), fingerprint_of("release", shard.value), [this, from, shard] {
+  tell(from, fingerprint_of("release", shard.value), [this, from, shard] {
     const ShardId shards[] = {shard};
     nodes_.at(from)->kernel().on_release(shards);
   });
@@ -335,6 +336,13 @@ void SimFabric::hold_commits(bool is_held) {
   are_commits_held_ = is_held;
   if (is_held) return;
   for (const auto& commit : std::exchange(held_commits_, {})) commit();
+}
+
+/// What coordination says to a node comes in the order in which it was said.
+void SimFabric::tell(std::uint16_t node, std::uint64_t fingerprint, std::function<void()> run) {
+  auto& last = last_arrival_ns_[{0, node}];
+  last = std::max(last, now_ns_ + draw(options_.frame_delay_max).count());
+  schedule_at(node, last, fingerprint, std::move(run));
 }
 
 void SimFabric::schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint,

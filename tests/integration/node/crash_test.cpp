@@ -91,7 +91,7 @@ class Victim {
   /// Says what it did.
   std::string suffer() {
     const std::string node = fmt::format("node-{}", random_() % 4 + 1);
-    switch (random_() % 5) {
+    switch (random_() % 6) {
       case 0:
       case 1:
         try_ask("kill", {{"node", node}});
@@ -105,6 +105,10 @@ class Victim {
         if (random_() % 2 == 0) try_ask("drain", {{"node", node}});
         try_ask("scale", {{"nodes", random_() % 4 + 2}});
         return "drain and scale";
+      case 4:  // goes on while the next faults come
+        static_cast<void>(
+            fabric_->connect().stream("restart", {{"rolling", true}}, [](const json::value&) { return false; }));
+        return "rolling restart";
       default:
         restart_supervisor();
         return "kill the supervisor";
