@@ -65,8 +65,10 @@ const Command& drain_command() {
       .description =
           "Calls to a shard that moves wait, what runs ends, what is dirty is saved, the next owner takes it; no call "
           "is "
-          "lost.\n"
-          "The node stays away until epic scale asks for it. Returns when its process has ended.",
+          "lost. But\n"
+          "what runs for ten seconds after its shard was asked for is cut short, and its caller gets NodeLost. The "
+          "node stays\n"
+          "away until epic scale asks for it. Returns when its process has ended.",
       .example = "epic drain node-2",
       .positionals = kPositionals,
       .exit_codes = kDrainExitCodes,

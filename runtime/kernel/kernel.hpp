@@ -345,6 +345,12 @@ class Kernel {
   void measure(Activation& activation);
   void forget_memory(Activation& activation);
   void check_released(ShardId shard);
+  void end_overdue_releases();
+  [[nodiscard]] bool is_on_its_way(ShardId shard) const;
+  [[nodiscard]] bool is_any_on_its_way(const std::vector<ChainLink>& chain) const;
+  [[nodiscard]] bool holds_up_a_move(const Record& record) const;
+  [[nodiscard]] PeerAddress holder_of(const Shard& shard) const;
+  void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
 
   // kernel_outside.cpp
   [[nodiscard]] CallView view_of(const Record& record, const char* running) const;
@@ -406,6 +412,7 @@ class Kernel {
   std::int64_t next_held_check_ns_ = 0;  // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
+  std::optional<std::int64_t> release_by_ns_;    // some shard is releasing; what runs of it is ended then
   std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then
 
   Record* current_ = nullptr;

@@ -50,7 +50,8 @@ std::string seconds_text(std::int64_t nanoseconds) {
 /// The short way, for most calls there are: the entity is live and free, and nothing that came before is waiting.
 [[gnu::always_inline]] bool Kernel::may_start_now(const Record& record, const Activation& activation) const {
   return activation.state == Activation::State::active && activation.queued == 0 && activation.waiting.empty() &&
-         !record.is_exclusive && !activation.type->info->class_exclusive && direct_calls_left_ > 0;
+         !activation.must_stop && !record.is_exclusive && !activation.type->info->class_exclusive &&
+         direct_calls_left_ > 0;
 }
 
 void Kernel::begin_detached(Record& record) {
@@ -99,6 +100,11 @@ std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now) {
 }
 
 std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation, bool may_run_now) {
+  if (activation.must_stop && shards_.at(activation.shard).local == Shard::Local::releasing &&
+      !holds_up_a_move(*record)) {
+    leave(std::move(record));  // to the next owner; otherwise a busy entity would never get there
+    return {};
+  }
   if ((activation.state != Activation::State::active || !activation.waiting.empty()) &&
       !is_awaited_by(*record, activation)) {
     if (activation.waiting.size() >= limits::kEntityQueueMax) {

@@ -222,17 +222,6 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
     if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
 }
 
-void Kernel::lose_shard(ShardId shard) {
-  std::vector<ActivationId> lost;
-  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot); activation != nullptr && activation->shard == shard)
-      lost.push_back(activation->id);
-  for (const ActivationId id : lost)
-    if (Activation* activation = activations_.find(id))
-      discard(*activation, ErrorCode::node_lost,
-              fmt::format("{}: its shard was given to another node", shown(activation->name)));
-}
-
 /// Those that have been idle for long go; and while there is too much in memory, those that were used the longest ago.
 void Kernel::collect() {
   next_collect_ns_ = now_ns_ + limits::kCollectEvery.count();
@@ -283,22 +272,23 @@ bool Kernel::is_drained() const {
 
 void Kernel::abort_running(const std::string& reason) {
   const Scope scope(*this);
-  std::vector<RecordRef> all;
-  calls_.for_each([&](Record& record) { all.push_back(RecordRef::share(record)); });
-  for (const RecordRef& record : all)
-    fail(*record, ErrorCode::unavailable, fmt::format("{}: {}", describe(*record), reason));
-  for (const RecordRef& record : all) {
+  abort(reason, [](const Record&) { return true; });
+}
+
+/// Ends executions where they are suspended; their entities are saved as they are. What had not begun did not run.
+void Kernel::abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant) {
+  std::vector<RecordRef> meant;
+  calls_.for_each([&](Record& record) {
+    if (is_meant(record)) meant.push_back(RecordRef::share(record));
+  });
+  for (const RecordRef& record : meant)
+    fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable,
+         fmt::format("{} was {}: {}", describe(*record), record->has_run ? "cut short" : "not begun", reason));
+  for (const RecordRef& record : meant) {
     if (!record->is_listed) continue;  // had not begun
     record->destroy_frame();
     end_execution(*record);
   }
-}
-
-void Kernel::check_released(ShardId id) {
-  Shard& shard = shards_.at(id);
-  if (shard.local != Shard::Local::releasing || shard.activations > 0) return;
-  shard.local = Shard::Local::none;
-  syscalls_.released(id);
 }
 
 }  // namespace epic::kernel

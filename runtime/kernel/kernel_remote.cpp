@@ -41,8 +41,10 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
   }
   const ShardId id = shard_of(record->callee->text);
   const Shard& shard = shards_.at(id);
-  const bool is_ours = shard.local == Shard::Local::active || shard.local == Shard::Local::releasing;
-  if (!is_ours || !shard.parked.empty()) {
+  const bool may_come = shard.local == Shard::Local::active      ? shard.parked.empty()
+                        : shard.local == Shard::Local::releasing ? holds_up_a_move(*record)
+                                                                 : false;
+  if (!may_come) {
     leave(std::move(record));
     return {};
   }
@@ -66,13 +68,13 @@ void Kernel::dispatch(RecordRef record) {
   if (record->failure) return;
   const ShardId id = shard_of(record->callee->text);
   Shard& shard = shards_.at(id);
-  if (!shard.parked.empty()) return Shards::park(shard, std::move(record));
-  const bool is_ours = shard.local == Shard::Local::active || shard.local == Shard::Local::releasing;
-  if (is_ours) {
+  const bool is_urgent = is_on_its_way(id) && holds_up_a_move(*record);
+  if (!is_urgent && !shard.parked.empty()) return Shards::park(shard, std::move(record));
+  if (shard.local == Shard::Local::active || (shard.local == Shard::Local::releasing && is_urgent)) {
     static_cast<void>(route(std::move(record), /*may_run_now=*/false));
     return;
   }
-  if (shard.local == Shard::Local::taking) return Shards::park(shard, std::move(record));
+  if (shard.local != Shard::Local::none) return Shards::park(shard, std::move(record));
   if (is_from_peer(*record)) {
     // By a map that we do not have yet: it waits for that one, or those behind it would overtake it.
     if (record->site->sent_version > shards_.version()) return Shards::park(shard, std::move(record));
@@ -80,8 +82,10 @@ void Kernel::dispatch(RecordRef record) {
     fail(*record, ErrorCode::unavailable, "this node does not own the entity's shard");
     return;
   }
-  const PeerAddress owner = shards_.address_of(shard.owner);
-  if (owner.life == 0 || owner == options_.self || shard.is_blocked || (shard.sent > 0 && shard.sent_to != owner))
+  const PeerAddress owner = is_urgent ? holder_of(shard) : shards_.address_of(shard.owner);
+  const bool was_tried = record->site != nullptr && record->site->sent_version == shards_.version();
+  const bool is_blocked = shard.is_blocked && (!is_urgent || was_tried);
+  if (owner.life == 0 || owner == options_.self || is_blocked || (shard.sent > 0 && shard.sent_to != owner))
     return Shards::park(shard, std::move(record));
   send_call(std::move(record), shard, owner);
 }
@@ -197,7 +201,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   const ShardId id = shard_of(name->text);
   const Shard& shard = shards_.at(id);
   const bool may_come = shard.local != Shard::Local::none || call.map_version > shards_.version();
-  if (!may_come || shard.local == Shard::Local::releasing)
+  if (!may_come || (shard.local == Shard::Local::releasing && !is_any_on_its_way(call.chain)))
     return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
   if (from.is_client() && (is_draining_ || !blocked_.empty()))
     return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
@@ -221,7 +225,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   site.chain = std::move(call.chain);
   current_ = nullptr;
   if (!admit(*record)) return reply_to(*record);
-  if (shard.local == Shard::Local::active)
+  if (shard.local == Shard::Local::active || shard.local == Shard::Local::releasing)
     static_cast<void>(route(std::move(record), /*may_run_now=*/false));
   else
     Shards::park(shards_.at(id), std::move(record));
@@ -333,58 +337,6 @@ void Kernel::on_peer_lost(const PeerAddress& peer) {
   peers_.erase(peer);
   for (std::uint16_t i = 0; i < shards_.count(); ++i)
     if (shards_.address_of(shards_.at(ShardId{i}).owner) == peer) block(shards_.at(ShardId{i}));
-}
-
-// ---- shards ----
-
-void Kernel::on_shard_map(ShardMap map) {
-  const Scope scope(*this);
-  if (map.version <= shards_.version()) return;
-  EPIC_ASSERT(map.owners.size() == shards_.count(), "a map of {} shards, where {} are", map.owners.size(),
-              shards_.count());
-  std::vector<ShardId> to_take;
-  shards_.set_map(std::move(map));
-  for (std::uint16_t i = 0; i < shards_.count(); ++i) {
-    Shard& shard = shards_.at(ShardId{i});
-    shard.owner = shards_.map().owners[i];
-    const bool is_given = shard.owner == options_.self.node && shards_.address_of(shard.owner) == options_.self;
-    if (is_given && shard.local == Shard::Local::none) {
-      shard.local = Shard::Local::taking;
-      to_take.push_back(ShardId{i});
-    } else if (shard.owner == NodeId{0} && shard.local == Shard::Local::releasing) {
-      // on its way from here to the next owner, and still ours until it is released
-    } else if (!is_given && shard.local != Shard::Local::none) {
-      shard.local = Shard::Local::none;  // given to another without our release: we were taken for dead
-      lose_shard(ShardId{i});
-    }
-  }
-  if (!to_take.empty()) syscalls_.take(std::move(to_take));
-  unblock_all();
-}
-
-void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
-  const Scope scope(*this);
-  for (const ShardEpoch& taken : epochs) {
-    Shard& shard = shards_.at(taken.shard);
-    if (shard.local != Shard::Local::taking) continue;
-    shard.local = Shard::Local::active;
-    shard.epoch = taken.epoch;
-    flush_parked(taken.shard);
-  }
-}
-
-void Kernel::on_release(std::span<const ShardId> shards) {
-  const Scope scope(*this);
-  for (const ShardId id : shards) {
-    Shard& shard = shards_.at(id);
-    if (shard.local == Shard::Local::active) shard.local = Shard::Local::releasing;
-  }
-  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot) {
-    Activation* activation = activations_.at(slot);
-    if (activation == nullptr || shards_.at(activation->shard).local != Shard::Local::releasing) continue;
-    ask_to_stop(*activation, StopCause::moved);
-  }
-  for (const ShardId id : shards) check_released(id);
 }
 
 }  // namespace epic::kernel

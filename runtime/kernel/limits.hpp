@@ -27,6 +27,7 @@ inline constexpr std::size_t kProbesMax = 1'024;                       // that w
 inline constexpr std::chrono::nanoseconds kTimeoutLead =
     100ms;                                                   // a callee's node tells of a time-out before the caller's
 inline constexpr std::chrono::nanoseconds kIdleAge = 10min;  // then an activation is collected
+inline constexpr std::chrono::nanoseconds kReleasePatience = 10s;  // with calls that run, before a shard leaves
 inline constexpr std::chrono::nanoseconds kReplacePatience = 10s;  // with calls that run, before a state is replaced
 inline constexpr std::size_t kReplacementsMax = 16'384;            // of one node, under way
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;

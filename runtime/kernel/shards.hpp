@@ -23,9 +23,11 @@ struct Shard {
     active,     // ours
     releasing,  // ours, and to be given back once drained
   };
-  NodeId owner;  // by the newest map
+  NodeId owner;        // by the newest map
+  PeerAddress holder;  // by the newest map that named an owner: it may have the shard still, while it is nobody's
   Local local = Local::none;
-  Epoch epoch;  // while ours
+  Epoch epoch;                     // while ours
+  std::int64_t release_by_ns = 0;  // while releasing: then what runs of it is ended
   std::uint32_t activations = 0;
   std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`
   PeerAddress sent_to;

@@ -206,14 +206,14 @@ void SimFabric::boot(std::uint16_t node) {
 void SimFabric::publish_map() {
   kernel::ShardMap map;
   map.version = MapVersion{++map_version_};
-  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard)  // one that moves is nobody's, or its owner took it anew
-    map.owners.push_back(moves_.contains(shard) ? NodeId{0} : NodeId{owners_[shard]});
+  // A moving shard with nobody: one that has released it must not think that it is given to it.
+  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard)
+    map.owners.push_back(NodeId{moves_.contains(shard) ? std::uint16_t{0} : owners_[shard]});
   for (const auto& [id, node] : nodes_)
     if (!forsaken_.contains(id)) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
   for (const auto& [id, node] : nodes_)
     if (!forsaken_.contains(id))
-      schedule(id, draw(options_.frame_delay_max), fingerprint_of("map", map_version_),
-               [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
+      tell(id, fingerprint_of("map", map_version_), [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
 }
 
 bool SimFabric::step() {
@@ -341,7 +341,7 @@ void SimFabric::move_shard(ShardId shard, std::uint16_t to) {
   if (from == to || find_node(from) == nullptr || moves_.contains(shard.value)) return;
   if (nodes_.at(from)->kernel().shards().at(shard).local != kernel::Shard::Local::active) return;
   moves_[shard.value] = to;
-  schedule(from, draw(options_.frame_delay_max), fingerprint_of("release", shard.value), [this, from, shard] {
+  tell(from, fingerprint_of("release", shard.value), [this, from, shard] {
     const ShardId shards[] = {shard};
     nodes_.at(from)->kernel().on_release(shards);
   });
@@ -351,6 +351,13 @@ void SimFabric::hold_commits(bool is_held) {
   are_commits_held_ = is_held;
   if (is_held) return;
   for (const auto& commit : std::exchange(held_commits_, {})) commit();
+}
+
+/// What coordination says to a node comes in the order in which it was said.
+void SimFabric::tell(std::uint16_t node, std::uint64_t fingerprint, std::function<void()> run) {
+  auto& last = last_arrival_ns_[{0, node}];
+  last = std::max(last, now_ns_ + draw(options_.frame_delay_max).count());
+  schedule_at(node, last, fingerprint, std::move(run));
 }
 
 void SimFabric::schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint,

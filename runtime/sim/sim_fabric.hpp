@@ -127,6 +127,7 @@ class SimFabric {
 
   void schedule(std::uint16_t node, std::chrono::nanoseconds delay, std::uint64_t fingerprint,
                 std::function<void()> run);
+  void tell(std::uint16_t node, std::uint64_t fingerprint, std::function<void()> run);
   void schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run);
   [[nodiscard]] std::chrono::nanoseconds draw(std::chrono::nanoseconds max);
   void boot(std::uint16_t node);

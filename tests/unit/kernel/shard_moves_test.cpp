@@ -6,7 +6,9 @@
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
+#include "kernel/placement_hash.hpp"
 #include "reflect/schema_of.hpp"
+#include "sim/sim_fabric.hpp"
 #include "test_entities.hpp"
 
 using namespace epic;
@@ -15,6 +17,39 @@ using namespace epic::testing_entities;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// Calls that call back.
+class Ping : public Entity {
+  std::int64_t count_ = 0;
+
+ public:
+  Task<std::int64_t> touch() { co_return ++count_; }
+  Task<std::int64_t> get() const { co_return count_; }
+  Task<std::int64_t> back(Ref<Ping> first) {
+    co_await sleep(10ms);
+    co_return co_await first->touch();
+  }
+  Task<std::int64_t> volley(Ref<Ping> other) {
+    ++count_;
+    co_return co_await other->back(self());
+  }
+  /// Always two at once, so that the other is never idle.
+  Task<void> keep_busy(Ref<Ping> other) {
+    while (true) co_await gather(other->rest(), other->rest());
+  }
+  Task<void> rest() const { co_await sleep(3ms); }
+  Task<void> sleep_long() {
+    ++count_;
+    co_await sleep(1h);
+  }
+  EPIC_ENTITY(Ping, state(count_), methods(touch, get, back, volley, keep_busy, rest, sleep_long))
+};
+
+const ModuleInfo& pings() {
+  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info};
+  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
+  return info;
+}
 
 constexpr std::uint16_t kShards = 4;
 constexpr PeerAddress kSelf{NodeId{2}, 22};
@@ -30,7 +65,7 @@ struct Fixture : Syscalls {
   std::uint64_t epoch = 0;
 
   Fixture() {
-    REQUIRE(kernel.add_module(module()));
+    REQUIRE(kernel.add_module(pings()));
     kernel.on_time(1, 1);
     for (const PeerAddress& peer : {kNode1, kNode3}) {
       HelloMessage hello = kernel.hello();
@@ -68,9 +103,10 @@ struct Fixture : Syscalls {
       kernel.seal();
     } while (!answers.empty() || kernel.run(0));
   }
-  void publish(std::uint64_t version, NodeId owner) {
+  void publish(std::uint64_t version, NodeId owner) { publish(version, std::vector<NodeId>(kShards, owner)); }
+  void publish(std::uint64_t version, std::vector<NodeId> owners) {
     kernel.on_shard_map({MapVersion{version},
-                         std::vector<NodeId>(kShards, owner),
+                         std::move(owners),
                          {{kNode1.node, Incarnation{kNode1.life}, ""},
                           {kSelf.node, Incarnation{kSelf.life}, ""},
                           {kNode3.node, Incarnation{kNode3.life}, ""}}});
@@ -78,16 +114,20 @@ struct Fixture : Syscalls {
   }
   /// node-1 calls Counter/a.add(amount), by a map.
   void arrive(std::uint64_t sequence, std::int64_t amount, std::uint64_t map_version) {
-    const auto record = Ref<Counter>("a")->add(amount).epic_take_record();
+    arrive(sequence, Ref<Counter>("a")->add(amount).epic_take_record(), map_version, {});
+  }
+  template <class Record>
+  void arrive(std::uint64_t sequence, const Record& record, std::uint64_t map_version, std::vector<ChainLink> chain) {
     const HelloMessage hello = kernel.hello();
-    const auto method = std::ranges::find_if(
-        hello.methods, [](const MethodEntry& one) { return one.type == "Counter" && one.method == "add"; });
+    const auto method = std::ranges::find_if(hello.methods, [&](const MethodEntry& one) {
+      return one.type == record->callee->type() && one.method == record->method->name;
+    });
     CallMessage call{.id = {kNode1.node, kNode1.life, sequence},
-                     .target = "Counter/a",
+                     .target = record->callee->text,
                      .method = static_cast<std::uint32_t>(method - hello.methods.begin()),
                      .map_version = MapVersion{map_version},
                      .patience_ns = std::chrono::nanoseconds(1s).count(),
-                     .chain = {},
+                     .chain = std::move(chain),
                      .arguments = {}};
     codec.encode(record->method->arguments(), record->arguments(), call.arguments);
     kernel.on_message(kNode1, std::move(call));
@@ -162,4 +202,103 @@ TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[
   f.run();
   CHECK(is_unavailable);
   CHECK(f.kernel.is_drained());
+}
+
+TEST_CASE("shard moves: a call for which a shard on its way waits goes to the one who has that shard", "[kernel]") {
+  Fixture f;
+  const ShardId first = shard_of("Ping", "first", kShards);
+  const ShardId second = shard_of("Ping", "second", kShards);
+  REQUIRE(first != second);
+  std::vector<NodeId> owners(kShards, kSelf.node);
+  owners[first.value] = kNode1.node;
+  f.publish(1, owners);
+  f.arrive(1, Ref<Ping>("second")->back(Ref<Ping>("first")).epic_take_record(), 1,
+           {{{kNode1.node, kNode1.life, 7}, "Ping/first", "volley"}});
+  owners[first.value] = NodeId{0};
+  f.publish(2, owners);
+  f.kernel.submit(RecordRef(Ref<Ping>("first")->touch().epic_take_record().detach()), 10s, [](Record&) {});
+  f.run();
+  CHECK(f.sent.empty());  // nobody waits for this one but a client: it waits for the next owner
+  f.kernel.on_time(20'000'000, 1);
+  f.run();
+  REQUIRE(f.sent.size() == 1);
+  CHECK(f.sent[0].first == kNode1);
+  CHECK(std::get<CallMessage>(f.sent[0].second).target == "Ping/first");
+  // When even that is refused, it waits as the others do.
+  f.kernel.on_message(kNode1, ReplyMessage{std::get<CallMessage>(f.sent[0].second).id.sequence, RefusedPart{}});
+  f.run();
+  CHECK(f.sent.size() == 1);
+  owners[first.value] = kNode3.node;
+  f.publish(3, owners);
+  CHECK(f.sent.size() == 3);
+}
+
+namespace {
+
+struct MovingFixture {
+  codec::CapnpCodec codec;
+  sim::SimFabric fabric{{.seed = 5}, pings(), codec};
+
+  /// A key whose entity lies on this node.
+  std::string key_on(std::uint16_t node, const std::string& stem) {
+    for (int i = 0;; ++i)
+      if (const std::string key = stem + std::to_string(i); fabric.owner_of("Ping/" + key) == node) return key;
+  }
+  void move(const std::string& key, std::uint16_t to) { fabric.move_shard(shard_of("Ping", key, 16), to); }
+};
+
+}  // namespace
+
+TEST_CASE("shard moves: a chain of calls that comes back to a shard on its way ends, and so does the move",
+          "[kernel]") {
+  MovingFixture f;
+  f.fabric.run_for(100ms);
+  for (const std::uint16_t other : {1, 2}) {
+    CAPTURE(other);
+    const std::string a = f.key_on(1, "a" + std::to_string(other));
+    const std::string b = f.key_on(other, "b");
+    const auto ended = f.fabric.start_call<std::int64_t>(1, Ref<Ping>(a)->volley(Ref<Ping>(b)),
+                                                         [](auto& record) { CHECK(record.take() == 2); });
+    f.fabric.run_for(5ms);
+    f.move(a, 3);
+    f.fabric.run_for(1ms);  // until its node has heard of it
+    const auto later =
+        f.fabric.start_call<std::int64_t>(2, Ref<Ping>(a)->touch(), [](auto& record) { CHECK(record.take() == 3); });
+    CHECK(f.fabric.run_until([&] { return *ended && *later; }, 1s));
+    CHECK(f.fabric.owner_of("Ping/" + a) == 3);
+    f.move(a, 1);
+    CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + a) == 1; }, 1s));
+  }
+}
+
+TEST_CASE("shard moves: an entity that is always busy moves all the same", "[kernel]") {
+  MovingFixture f;
+  f.fabric.run_for(100ms);
+  const std::string a = f.key_on(1, "a");
+  const std::string busy = f.key_on(1, "busy");
+  REQUIRE(shard_of("Ping", a, 16) != shard_of("Ping", busy, 16));
+  f.fabric.start_call<void>(1, Ref<Ping>(busy).with(1h)->keep_busy(Ref<Ping>(a)), {});
+  f.fabric.run_for(50ms);
+  f.move(a, 3);
+  CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + a) == 3; }, 1s));
+  CHECK(f.fabric.call(2, Ref<Ping>(a)->touch()) == 1);
+}
+
+TEST_CASE("shard moves: what runs for too long is ended, and what it had changed is saved", "[kernel]") {
+  MovingFixture f;
+  f.fabric.run_for(100ms);
+  const std::string a = f.key_on(1, "a");
+  ErrorCode code{};
+  const auto ended = f.fabric.start_call<void>(2, Ref<Ping>(a).with(1h)->sleep_long(), [&](Record& record) {
+    if (record.failure) code = describe_failure(record.failure).code;
+  });
+  f.fabric.run_for(50ms);
+  f.move(a, 3);
+  const auto waiting =
+      f.fabric.start_call<std::int64_t>(2, Ref<Ping>(a)->get(), [](auto& record) { CHECK(record.take() == 1); });
+  f.fabric.run_for(limits::kReleasePatience - 1s);
+  CHECK_FALSE(*ended);
+  CHECK(f.fabric.run_until([&] { return *ended && *waiting; }, 2s));
+  CHECK(code == ErrorCode::node_lost);  // it had begun
+  CHECK(f.fabric.owner_of("Ping/" + a) == 3);
 }
