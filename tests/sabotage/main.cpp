@@ -8,7 +8,7 @@
 
 namespace {
 
-constexpr std::uint64_t kSeedsMax = 60;
+constexpr std::uint64_t kSeedsMax = 400;
 
 }  // namespace
 

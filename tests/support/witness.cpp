@@ -33,6 +33,7 @@ void Witness::on_shown(std::size_t account, Stamp stamp, std::int64_t known) {
     violations_.push_back(
         fmt::format("Account/{} was shown with {} changes, after {} had been told of", account, stamp.change, known));
   accounts_[account].shown = std::max(accounts_[account].shown, stamp.change);
+  if (stamp.change > 0) accounts_[account].told.push_back(stamp);
 }
 
 void Witness::on_unknown(std::size_t account) {

@@ -1,9 +1,9 @@
 #pragma once
 // Witness: what clients of the ledger were told, and whether what the ledger holds in the end agrees with it.
 //
-// An account that was told a change as the n-th, by some activation, must have that change in the end, by that
-// activation: otherwise it was lost, or another activation has made an n-th change of its own. What anybody was shown
-// of an account must not be undone afterwards, nor may it be older than what was told before the question was put.
+// Who was told or shown a change of an account as the n-th, by some activation, must find that change in the end, by
+// that activation: otherwise it was lost, or another activation has made an n-th change of its own. Nor may anybody be
+// shown less than what was told before the question was put.
 
 #include <cstdint>
 #include <mutex>
@@ -23,10 +23,8 @@ class Witness {
 
   void on_added(std::size_t account, ledger::Stamp stamp);
   void on_transferred(std::size_t account, ledger::Stamp stamp);
-  /// `known`: of known_changes(), before it asked.
+  /// `known`: of known_changes(), before it asked; 0 where a stale answer is possible by design.
   void on_shown(std::size_t account, ledger::Stamp stamp, std::int64_t known);
-  /// The same, when a stale answer is possible by design: two nodes owned the account for a while.
-  void on_shown(std::size_t account, ledger::Stamp stamp) { on_shown(account, stamp, 0); }
   /// It may have been added or not.
   void on_unknown(std::size_t account);
   /// An end that should not have been.

@@ -97,7 +97,10 @@ class Account : public epic::Entity {
       if (outbox.contains(id)) co_await deliver(id);
     co_return left.size();
   }
-  epic::Task<Stamp> look() const { co_return Stamp{activation_, books.changes}; }
+  /// The newest change, and who made it.
+  epic::Task<Stamp> look() const {
+    co_return Stamp{books.reigns.empty() ? 0 : books.reigns.back().activation, books.changes};
+  }
   epic::Task<Books> get_books() const { co_return books; }
   EPIC_ENTITY(Account, state(books, outbox, booked), methods(add, transfer, book, settle, look, get_books))
 };
