@@ -83,8 +83,8 @@ void Driver::run(const std::function<bool()>& is_done) {
     if (storage_.is_writing()) kernel_.on_store_writing();
     kernel_.seal();
     watch_.end();
+    storage_.flush();  // first: others wait for their turn to write, too
     transport_.flush();
-    storage_.flush();
     if (has_log_left_) has_log_left_ = log_.flush();
     const kernel::KernelStats stats = kernel_.stats();
     gauges_.entities.store(stats.entities, std::memory_order_relaxed);

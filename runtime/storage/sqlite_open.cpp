@@ -182,6 +182,9 @@ std::expected<void, StoreError> SqliteStore::prepare_writing() {
       {&statements_.begin, "BEGIN IMMEDIATE"},
       {&statements_.end, "COMMIT"},
       {&statements_.abandon, "ROLLBACK"},
+      {&statements_.count_takes, "SELECT coalesce((SELECT value FROM meta WHERE name = 'takes'), 0)"},
+      {&statements_.add_take,
+       "INSERT INTO meta(name, value) VALUES('takes', 1) ON CONFLICT(name) DO UPDATE SET value = value + 1"},
       {&statements_.epochs, "SELECT shard, epoch, node, incarnation FROM shards ORDER BY shard"},
       {&statements_.take,
        "INSERT INTO shards(shard, epoch, node, incarnation) VALUES(?1, 1, ?2, ?3) ON CONFLICT(shard) DO UPDATE SET "

@@ -75,8 +75,8 @@ class SqliteStore final : public Store {
     WalKeeper wal;
   };
   struct Statements {
-    Statement load, schema, page, next_type;                                       // read
-    Statement epochs, take, put_schema, put, update, remove, begin, end, abandon;  // write
+    Statement load, schema, page, next_type;                                                              // read
+    Statement epochs, count_takes, add_take, take, put_schema, put, update, remove, begin, end, abandon;  // write
   };
 
   SqliteStore(Connection connection, OpenOptions options)
@@ -93,6 +93,7 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> transact(const std::function<std::expected<void, StoreError>()>& body);
   std::expected<void, StoreError> transact_locked(const std::function<std::expected<void, StoreError>()>& body);
   std::expected<void, StoreError> check_epochs(const Batch& batch);
+  std::expected<void, StoreError> refresh_owners();
   std::expected<void, StoreError> put_schemas(const Batch& batch);
   std::expected<void, StoreError> put_snapshots(const Batch& batch);
   std::expected<void, StoreError> put_snapshot(const Write& write, std::int64_t saved_at_ns);
@@ -124,7 +125,9 @@ class SqliteStore final : public Store {
   std::optional<StoreError> failure_;
   Connection connection_;
   std::unique_ptr<Writer> writer_;
-  Statements statements_;  // closed before the connection
+  std::vector<ShardRow> owners_;              // by shard, as of …
+  std::optional<std::int64_t> owners_takes_;  // … this many takes; empty: never read
+  Statements statements_;                     // closed before the connection
 };
 
 }  // namespace epic::storage

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <functional>
+#include <latch>
 #include <mutex>
 #include <random>
 #include <set>
@@ -21,6 +22,7 @@
 
 using namespace epic::bench;
 using bench_module::Account;
+using bench_module::Adder;
 using bench_module::Caller;
 using bench_module::Echo;
 using epic::Client;
@@ -119,44 +121,79 @@ BenchFabric::Saved count_saved(const BenchFabric& fabric) {
   return fabric.count_saved();
 }
 
+/// Increments by callers inside the fabric, each waiting until its own is durable; rows a second.
+double run_inside(const Client& client) {
+  std::latch ended(kCallers);
+  const auto start = std::chrono::steady_clock::now();
+  for (int caller = 0; caller < kCallers; ++caller)
+    client.async_call<void>(
+        client.get<Adder>(caller).with(std::chrono::hours(1))->add_many(kAccounts, kIncrements / kCallers),
+        [&ended](epic::CallResult<void> result) {
+          result.get();
+          ended.count_down();
+        });
+  ended.wait();
+  return kIncrements / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Rows a second by bare writers whose batches are as large as those that the nodes made between two counts.
+double run_yardstick(const BenchFabric::Saved& before, const BenchFabric::Saved& after,
+                     std::vector<double>& batch_rows) {
+  const double rows =
+      static_cast<double>(after.rows - before.rows) / static_cast<double>(after.commits - before.commits);
+  batch_rows.push_back(rows);
+  const auto rows_per_batch = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rows)));
+  const WriterLoad load{.batches = kIncrements / 4 / static_cast<int>(rows_per_batch),
+                        .rows_per_batch = rows_per_batch,
+                        .entities = kAccounts};
+  const TempDir directory;
+  return run_writers(load, make_bare_sqlite_writers(directory.file(), load)).rows_per_second;
+}
+
+struct Rates {
+  std::vector<double> epic;
+  std::vector<double> bare;
+  std::vector<double> batch_rows;
+};
+
+void print_rates(const std::string& callers, const Rates& rates, const std::vector<double>& latencies) {
+  const double epic_rate = percentile(rates.epic, 0.5);
+  const double bare_rate = percentile(rates.bare, 0.5);
+  print_table({{fmt::format("durable increments, {} entities, 4 nodes", kAccounts), "rows/s", "p50", "p99"},
+               {fmt::format("{}, {:.1f} rows a commit", callers, percentile(rates.batch_rows, 0.5)),
+                fmt::format("{:.0f}", epic_rate), latencies.empty() ? "" : format_duration(percentile(latencies, 0.5)),
+                latencies.empty() ? "" : format_duration(percentile(latencies, 0.99))},
+               {"4 bare SQLite writers, as many rows a batch", fmt::format("{:.0f}", bare_rate), "", ""},
+               {"ratio of rows/s", fmt::format("{:.2f}", epic_rate / bare_rate), "", ""}});
+}
+
 void compare_durable_increments() {
   const BenchFabric fabric(4);
-  std::vector<double> epic_rates;
-  std::vector<double> bare_rates;
+  Rates outside;
+  Rates inside;
   std::vector<double> latencies;
-  std::vector<double> batch_rows;
   for (int round = 0; round <= kRounds; ++round) {
-    const BenchFabric::Saved before = count_saved(fabric);
+    const BenchFabric::Saved first = count_saved(fabric);
     Increments::Result result;
     {
       const Client client = fabric.connect();
       result = Increments(client).run();
     }
-    const BenchFabric::Saved after = count_saved(fabric);
-    const double rows =
-        static_cast<double>(after.rows - before.rows) / static_cast<double>(after.commits - before.commits);
-    // The yardstick's batches are as large as those that the nodes made just now.
-    const auto rows_per_batch = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rows)));
-    const WriterLoad load{.batches = kIncrements / 4 / static_cast<int>(rows_per_batch),
-                          .rows_per_batch = rows_per_batch,
-                          .entities = kAccounts};
-    const TempDir directory;
-    const double bare = run_writers(load, make_bare_sqlite_writers(directory.file(), load)).rows_per_second;
+    const BenchFabric::Saved second = count_saved(fabric);
     if (round == 0) continue;  // activates
-    batch_rows.push_back(rows);
-    bare_rates.push_back(bare);
-    epic_rates.push_back(result.rows_per_second);
+    outside.epic.push_back(result.rows_per_second);
     latencies.insert(latencies.end(), result.latencies_ns.begin(), result.latencies_ns.end());
+    outside.bare.push_back(run_yardstick(first, second, outside.batch_rows));
+
+    const BenchFabric::Saved third = count_saved(fabric);
+    {
+      const Client client = fabric.connect();
+      inside.epic.push_back(run_inside(client));
+    }
+    inside.bare.push_back(run_yardstick(third, count_saved(fabric), inside.batch_rows));
   }
-  const double epic_rate = percentile(epic_rates, 0.5);
-  const double bare_rate = percentile(bare_rates, 0.5);
-  print_table(
-      {{fmt::format("durable increments, {} entities, 4 nodes", kAccounts), "rows/s", "p50", "p99"},
-       {fmt::format("epic::Client, {} callers at once, {:.1f} rows a commit", kCallers, percentile(batch_rows, 0.5)),
-        fmt::format("{:.0f}", epic_rate), format_duration(percentile(latencies, 0.5)),
-        format_duration(percentile(latencies, 0.99))},
-       {"4 bare SQLite writers, as many rows a batch", fmt::format("{:.0f}", bare_rate), "", ""},
-       {"ratio of rows/s", fmt::format("{:.2f}", epic_rate / bare_rate), "", ""}});
+  print_rates(fmt::format("epic::Client, {} callers at once", kCallers), outside, latencies);
+  print_rates(fmt::format("{} entities, each one call after the other", kCallers), inside, {});
 }
 
 /// Calls of every account, a few at a time; microseconds each.

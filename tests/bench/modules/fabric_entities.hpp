@@ -29,8 +29,29 @@ class Account : public epic::Entity {
 
  public:
   epic::Task<std::int64_t> add(std::int64_t amount) { co_return balance += amount; }
+  /// For callers on the same node, whom no gate keeps waiting.
+  epic::Task<std::int64_t> add_durably(std::int64_t amount) {
+    balance += amount;
+    co_await epic::saved();
+    co_return balance;
+  }
   epic::Task<std::int64_t> get() const { co_return balance; }
-  EPIC_ENTITY(Account, state(balance, owner), methods(add, get))
+  EPIC_ENTITY(Account, state(balance, owner), methods(add, add_durably, get))
+};
+
+/// A caller inside the fabric.
+class Adder : public epic::Entity {
+ public:
+  /// One call after the other, each to an account by chance.
+  epic::Task<void> add_many(std::int64_t accounts, std::int64_t count) const {
+    std::uint64_t random = std::hash<std::string_view>{}(key());
+    for (std::int64_t i = 0; i < count; ++i) {
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      const auto account = static_cast<std::int64_t>((random >> 33) % static_cast<std::uint64_t>(accounts));
+      co_await epic::Ref<Account>(account)->add_durably(1);
+    }
+  }
+  EPIC_ENTITY(Adder, methods(add_many), transient)
 };
 
 }  // namespace bench_module

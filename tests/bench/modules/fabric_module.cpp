@@ -1,3 +1,3 @@
 #include "fabric_entities.hpp"
 
-EPIC_MODULE(epic::no_setup, bench_module::Echo, bench_module::Caller, bench_module::Account)
+EPIC_MODULE(epic::no_setup, bench_module::Echo, bench_module::Caller, bench_module::Account, bench_module::Adder)

@@ -10,6 +10,7 @@
 #include <future>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -301,7 +302,13 @@ TEST_CASE("restart: at once, what was acknowledged is there, and clients find th
   });
   build(project, "probe_v2");
   restart(fabric, false);
-  CHECK(versions(client) == std::set<std::int64_t>{2});
+  // The client may learn only from its first call to a node that the process it knew is gone: that call is lost.
+  std::optional<std::set<std::int64_t>> found;
+  for (int lost = 0; !found && lost < 10; ++lost) try {
+      found = versions(client);
+    } catch (const epic::NodeLost&) {
+    }
+  CHECK(found == std::set<std::int64_t>{2});
   is_over = true;
   caller.join();
   const std::int64_t value = client.call(client.get<Counter>("c")->get());

@@ -2,58 +2,26 @@
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
+#include "integration/modules/forks.hpp"
 #include "kernel/kernel.hpp"
 #include "sim/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
 using epic::sim::SimFabric;
+using forks::Fork;
 
 namespace {
 
-/// Takes its own lock, then those that it is told to, one after the other.
-class Fork : public Entity {
- public:
-  /// Holds the lock, waits a while, then calls `next` for the rest; "ok", or what the call ended in.
-  Task<std::string> take(std::vector<Ref<Fork>> others, std::chrono::milliseconds first) {
-    co_await sleep(first);
-    if (others.empty()) co_return "ok";
-    const Ref<Fork> next = others.front();
-    others.erase(others.begin());
-    try {
-      co_return co_await next->take(others, 0ms);
-    } catch (const Deadlock& error) {
-      co_return error.what();
-    }
-  }
-  /// The same through an entity without a lock.
-  Task<std::string> take_by(Ref<Fork> messenger, std::vector<Ref<Fork>> others, std::chrono::milliseconds first) {
-    co_await sleep(first);
-    co_return co_await messenger->pass_on(others);
-  }
-  Task<std::string> pass_on(std::vector<Ref<Fork>> others) {
-    const Ref<Fork> next = others.front();
-    others.erase(others.begin());
-    try {
-      co_return co_await next->take(others, 0ms);
-    } catch (const Deadlock& error) {
-      co_return error.what();
-    }
-  }
-  EPIC_ENTITY(Fork, methods(pass_on), exclusive(take, take_by), transient)
-};
-
-Task<void> no_setup(Pool) { co_return; }
-
-const ModuleInfo& forks() {
-  static const EntityInfoFn entities[] = {&Fork::epic_info};
+const ModuleInfo& forks_module() {
+  static const EntityInfoFn entities[] = {&forks::Fork::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
 
 /// Three nodes, and a fork on each.
 struct Fixture {
-  Fixture() : fabric({.seed = 9}, forks(), codec) {
+  Fixture() : fabric({.seed = 9}, forks_module(), codec) {
     fabric.run_for(100ms);
     for (std::uint16_t node = 1; node <= 3; ++node)
       for (int key = 0;; ++key)

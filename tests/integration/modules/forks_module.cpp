@@ -1,0 +1,3 @@
+#include "forks.hpp"
+
+EPIC_MODULE(epic::no_setup, forks::Fork)
