@@ -65,10 +65,11 @@ struct Activation {
   ShardId shard;
   Entity* entity = nullptr;
 
-  bool is_dirty = false;   // in the batcher's list
-  bool has_saved = false;  // saved_hash is what the store has, or will have with commit `observed`
-  bool is_erased = false;  // erase() was called since the last save
-  bool must_stop = false;  // goes away as soon as nothing runs
+  bool is_dirty = false;               // in the batcher's list
+  bool has_saved = false;              // saved_hash is what the store has, or will have with commit `observed`
+  bool is_erased = false;              // erase() was called since the last save
+  std::optional<Hash128> erased_hash;  // of the state that the erasing turn has left; another one is saved anew
+  bool must_stop = false;              // goes away as soon as nothing runs
   Version version;
   Hash128 saved_hash;
   std::size_t state_bytes = 0;   // encoded

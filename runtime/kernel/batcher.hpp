@@ -22,7 +22,9 @@ class Batcher {
   /// Some batch has been sent and is not durable yet.
   [[nodiscard]] bool is_committing() const { return sent_ > durable_; }
   /// A batch that is closed now can still go with those that were sent.
-  [[nodiscard]] bool may_send() const { return !is_store_writing_ && sent_.value - durable_.value < kSentMax; }
+  [[nodiscard]] bool may_send() const {
+    return !is_store_writing_ && sent_.value - durable_.value < kSentMax && sent_bytes_ < kSentBytesMax;
+  }
   [[nodiscard]] bool has_dirty() const { return !dirty_.empty(); }
 
   void add(Activation& activation) {
@@ -35,12 +37,16 @@ class Batcher {
     forming_ = forming_.next();
     return {number, std::exchange(dirty_, {})};
   }
-  void on_sent(CommitNumber number) { sent_ = number; }
+  void on_sent(CommitNumber number, std::size_t bytes) {
+    sent_ = number;
+    sent_bytes_ += bytes;
+  }
   void on_store_writing() { is_store_writing_ = is_committing(); }
   /// Returns up to where everything is durable now: what was closed after the last one that was sent had nothing in it.
   [[nodiscard]] CommitNumber on_committed(CommitNumber number) {
     durable_ = number;
     is_store_writing_ = false;
+    if (!is_committing()) sent_bytes_ = 0;
     return is_committing() ? number : CommitNumber{forming_.value - 1};
   }
 
@@ -48,7 +54,10 @@ class Batcher {
   static constexpr std::uint64_t kSentMax = 64;  // batches that wait for the store's turn
 
   CommitNumber forming_{1};
+  static constexpr std::size_t kSentBytesMax = 16u << 20;  // of them; one state that changes in each tick is in each
+
   CommitNumber sent_{0};
+  std::size_t sent_bytes_ = 0;
   CommitNumber durable_{0};  // of those that were sent
   bool is_store_writing_ = false;
   std::vector<ActivationId> dirty_;

@@ -56,19 +56,17 @@ class EntityLock {
       if (one.record.get() == &record) return one.since_ns;
     return std::nullopt;
   }
-  /// Those whose end `record`, which waits, waits for: who holds the lock, and who is before it and cannot share with
-  /// it.
+  /// The holders that `record`, which waits, waits for. Who stands before it waits for some of the same, so a ring that
+  /// goes through one of those goes through a holder, too.
   template <class Visit>
-  void for_each_ahead(const Record& record, Visit&& visit) const {
-    const auto self = std::ranges::find(waiting_, &record, [](const Waiting& one) { return one.record.get(); });
-    if (self == waiting_.end()) return;
-    bool is_behind_other_mode = self->mode == Mode::exclusive;
-    for (auto ahead = self; ahead != waiting_.begin();) {
-      --ahead;
-      is_behind_other_mode = is_behind_other_mode || ahead->mode == Mode::exclusive;
-      if (is_behind_other_mode && !ahead->record->failure) visit(*ahead->record);
+  void for_each_blocking(const Record& record, Visit&& visit) const {
+    bool must_wait = mode_ == Mode::exclusive;  // what holds it now shares with nobody
+    for (const Waiting& one : waiting_) {
+      must_wait = must_wait || (one.mode == Mode::exclusive && (!one.record->failure || one.record.get() == &record));
+      if (one.record.get() == &record) break;
     }
-    for (Record* holder : holders_) visit(*holder);
+    if (must_wait)
+      for (Record* holder : holders_) visit(*holder);
   }
   [[nodiscard]] std::size_t waiting_count() const { return waiting_.size(); }
   /// Those who wait, for the entity that goes away.

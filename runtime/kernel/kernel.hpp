@@ -312,6 +312,7 @@ class Kernel {
   Sealed encode_into(Batch& batch, Activation& activation);
   void settle(CommitNumber number, const SealResults& results);
   void mark_dirty(Activation& activation);
+  void note_erased(Activation& activation);
   void become_durable(CommitNumber number);
   void let_out_error(Outgoing item, ErrorCode code, const std::string& message);
   void expire_held();
@@ -325,6 +326,8 @@ class Kernel {
   void stop(Activation& activation, StopCause cause);
   void leave_memory(Activation& activation);
   void drop(Activation& activation);
+  void drop_when_saved(Activation& activation);
+  void end_suspended(Activation& activation);
   void discard(Activation& activation, ErrorCode code, const std::string& why);
   /// A chance to go, for one that must: nothing of it runs or waits.
   void check_stop(Activation& activation) {

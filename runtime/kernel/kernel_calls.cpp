@@ -192,7 +192,13 @@ const Record* Kernel::find_in_chain(const Record& record, const std::vector<Reco
   ++stats_.turns;
   if (current_ == nullptr || current_->is_read_only) return;
   Activation* activation = activation_of(current_);
-  if (activation != nullptr && !activation->is_dirty && activation->type->is_stored) mark_dirty(*activation);
+  if (activation == nullptr) return;
+  if (activation->is_dirty) {
+    if (activation->is_erased) [[unlikely]]
+      note_erased(*activation);
+  } else if (activation->type->is_stored) {
+    mark_dirty(*activation);
+  }
 }
 
 std::coroutine_handle<> Kernel::suspend_on(detail::Waiter& waiter) {
@@ -314,7 +320,7 @@ void Kernel::fail(Record& record, std::exception_ptr failure) {
   const bool is_running = record.state == Record::State::running;
   record.failure = std::move(failure);
   detail::Waiter* waiter = conclude(record);
-  if (is_running)
+  if (is_running && record.is_listed)
     calls_.abandon(record);
   else
     retire(record);

@@ -1,7 +1,7 @@
 // Calls that wait for each other in a ring: through locks of entities, here and on other nodes.
 //
 // A call that has waited kDeadlockSuspicion for a lock is followed to whatever it waits for: to the calls that hold the
-// lock or stand before it, from each to the calls that it has made itself, and from these to the locks that they wait
+// lock, from each to the calls that it has made itself, and from these to the locks that they wait
 // for. Where a call was sent to another node, the path so far goes there as a probe and is continued. A path that comes
 // back to its first call is a ring, and as every step waits for its next one, nothing in it can ever move. (Edge
 // chasing as in Chandy, Misra and Haas, "Distributed deadlock detection", 1983.)
@@ -125,7 +125,7 @@ void Kernel::follow(Probing& probing, const Record& record) {
     link.locked_out_since_ns = *since_ns;
     probing.path.push_back(std::move(link));
     std::vector<RecordRef> ahead;  // a victim may be among them, which changes the lock
-    activation->lock.for_each_ahead(record, [&](Record& one) { ahead.push_back(RecordRef::share(one)); });
+    activation->lock.for_each_blocking(record, [&](Record& one) { ahead.push_back(RecordRef::share(one)); });
     for (const RecordRef& one : ahead)
       if (record.state == Record::State::locked_out) follow(probing, *one);
     probing.path.pop_back();

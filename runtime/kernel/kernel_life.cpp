@@ -123,7 +123,7 @@ void Kernel::fail_activation(Activation& activation, const std::string& why) {
   for (RecordRef& record : std::exchange(activation.waiting, {})) fail(*record, ErrorCode::activation_failed, message);
   activation.is_dirty = false;
   if (activation.replacement) return leave_memory(activation);  // which may be what mends it
-  drop(activation);
+  drop_when_saved(activation);
 }
 
 // ---- out of memory ----
@@ -164,7 +164,40 @@ void Kernel::leave_memory(Activation& activation) {
   must_sweep_leaving_ = true;
 }
 
+/// Drops it without its newest change. An older one that is on its way to the store must be there before the next
+/// instance is read.
+void Kernel::drop_when_saved(Activation& activation) {
+  activation.is_dirty = false;
+  if (!is_unsaved(activation) || shards_.at(activation.shard).local == Shard::Local::none) return drop(activation);
+  activation.state = Activation::State::leaving;
+  end_suspended(activation);
+  if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
+  forget_memory(activation);
+  activation.lock = {};
+  activation.running = activation.queued = 0;
+  leaving_.push_back(activation.id);
+}
+
+/// Before the instance goes: what of it is still suspended (a hook that took too long, what a hook has spawned) ends.
+void Kernel::end_suspended(Activation& activation) {
+  if (activation.running == 0) return;
+  std::vector<RecordRef> suspended;
+  calls_.for_each([&](Record& record) {
+    if (record.activation == &activation) suspended.push_back(RecordRef::share(record));
+  });
+  for (const RecordRef& record : suspended)
+    fail(*record, ErrorCode::node_lost, fmt::format("{} left memory meanwhile", shown(activation.name)));
+  for (const RecordRef& record : suspended) {
+    record->destroy_frame();
+    record->holds_lock = false;
+    record->activation = nullptr;
+    retire(*record);
+  }
+  activation.running = 0;
+}
+
 void Kernel::drop(Activation& activation) {
+  end_suspended(activation);
   const ShardId shard = activation.shard;
   std::deque<RecordRef> waiting = std::exchange(activation.waiting, {});
   if (activation.replacement)
@@ -185,8 +218,9 @@ void Kernel::drop(Activation& activation) {
 void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
   syscalls_.log(LogLevel::error, shown(activation.name), why);
   tell(Happening::discarded, activation, why, now_ns_);
-  std::vector<RecordRef> executions;  // have begun, and end here
-  std::vector<RecordRef> untouched;   // have not, and find the next activation
+  activation.state = Activation::State::leaving;  // a hook that ends below has no say any more
+  std::vector<RecordRef> executions;              // have begun, and end here
+  std::vector<RecordRef> untouched;               // have not, and find the next activation
   calls_.for_each([&](Record& record) {
     if (record.activation != &activation) return;
     (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
@@ -205,21 +239,8 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
   }
   std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
   static_cast<void>(activation.lock.take_waiting());
-  activation.is_dirty = false;
-  if (is_unsaved(activation) && shards_.at(activation.shard).local != Shard::Local::none) {
-    // An older change is on its way to the store, and must be there before the next instance is read.
-    activation.type->info->destroy(std::exchange(activation.entity, nullptr));
-    forget_memory(activation);
-    activation.state = Activation::State::leaving;
-    activation.lock = {};
-    activation.running = activation.queued = 0;
-    for (RecordRef& record : untouched) activation.waiting.push_back(std::move(record));
-    leaving_.push_back(activation.id);
-    return;
-  }
-  drop(activation);
-  for (RecordRef& record : untouched)
-    if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+  for (RecordRef& record : untouched) activation.waiting.push_back(std::move(record));
+  drop_when_saved(activation);
 }
 
 /// Those that have been idle for long go; and while there is too much in memory, those that were used the longest ago.

@@ -112,7 +112,7 @@ void Kernel::seal() {
   SealResults results;
   for (const ActivationId id : dirty) {
     Activation* activation = activations_.find(id);
-    if (activation == nullptr) continue;
+    if (activation == nullptr || results.contains(id)) continue;  // an interval class can be listed twice
     activation->is_dirty = false;
     const Sealed sealed = encode_into(batch, *activation);
     if (sealed == Sealed::changed) {
@@ -131,7 +131,9 @@ void Kernel::seal() {
   std::set<ShardId> shards;
   for (const Write& write : batch.writes) shards.insert(write.shard);
   for (const ShardId shard : shards) batch.epochs.push_back({shard, shards_.at(shard).epoch});
-  batcher_.on_sent(number);
+  std::size_t bytes = 0;
+  for (const Write& write : batch.writes) bytes += write.bytes ? write.bytes->size() : 0;
+  batcher_.on_sent(number, bytes);
   syscalls_.commit(std::move(batch));
 }
 
@@ -144,20 +146,22 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
               .version = activation.version.next(),
               .schema = activation.type->schema.id(),
               .bytes = {}};
-  if (activation.is_erased) {
-    activation.is_erased = false;
+  std::vector<std::byte> bytes;
+  try {
+    codec_.encode(info.state, info.object(activation.entity), bytes);
+  } catch (const std::length_error&) {
+    if (!activation.is_erased) return Sealed::too_large;
+    bytes.clear();
+  }
+  const Hash128 hash = hash128(bytes);
+  const bool is_removal = activation.is_erased && activation.erased_hash.value_or(hash) == hash;
+  if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
     tell(Happening::erased, activation, "by epic::erase()", now_ns_);
-  } else {
-    std::vector<std::byte> bytes;
-    try {
-      codec_.encode(info.state, info.object(activation.entity), bytes);
-    } catch (const std::length_error&) {
-      return Sealed::too_large;
-    }
-    if (bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
-    const Hash128 hash = hash128(bytes);
+  }
+  if (!is_removal) {
+    if (bytes.empty() || bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
     if (activation.has_saved && hash == activation.saved_hash) return Sealed::unchanged;
     activation.has_saved = true;
     activation.saved_hash = hash;
@@ -267,7 +271,21 @@ void Kernel::erase_current() {
   if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
+  activation->erased_hash.reset();
   if (!activation->is_dirty) mark_dirty(*activation);
+  if (current_->is_read_only) note_erased(*activation);  // its turn changes nothing any more
+}
+
+/// The turn that erased is over: what is changed from here on is saved anew.
+void Kernel::note_erased(Activation& activation) {
+  if (activation.erased_hash) return;
+  std::vector<std::byte> bytes;
+  try {
+    codec_.encode(activation.type->info->state, activation.type->info->object(activation.entity), bytes);
+  } catch (const std::length_error&) {  // refused when it is saved, if it is not erased by then
+    bytes.clear();
+  }
+  activation.erased_hash = hash128(bytes);
 }
 
 }  // namespace epic::kernel

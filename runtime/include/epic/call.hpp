@@ -358,7 +358,7 @@ class [[nodiscard("epic: a call does not start until it is awaited, or given to 
     Awaiter(const Awaiter&) = delete;
     Awaiter& operator=(const Awaiter&) = delete;
     ~Awaiter() {
-      if (record_->waiter == &waiter_) detail::stop_waiting(*record_, waiter_);
+      if (record_->waiter == &waiter_ || waiter_.is_queued) detail::stop_waiting(*record_, waiter_);
     }
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {

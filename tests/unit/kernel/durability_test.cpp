@@ -182,6 +182,17 @@ TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
   CHECK_FALSE((*f.fabric.store().load("Counter", "a")).has_value());
 }
 
+TEST_CASE("durability: a change in a turn after erase() is saved, though both go into one batch", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  f.fabric.call(1, Ref<Counter>("other")->touch());
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  f.fabric.call(1, Ref<Counter>("a")->forget_then_add(Ref<Counter>("other"), 4));
+  REQUIRE((*f.fabric.store().load("Counter", "a")).has_value());
+  f.fabric.kill(1);
+  f.fabric.restart(1);
+  CHECK(f.fabric.call(1, Ref<Counter>("a")->get()) == 5);
+}
+
 TEST_CASE("durability: a drained node has saved everything and lets its shards go", "[kernel]") {
   Fixture f({.seed = 5, .nodes = 1});
   for (int i = 0; i < 50; ++i) f.fabric.call(1, Ref<Counter>(i)->add(i));

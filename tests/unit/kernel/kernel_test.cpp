@@ -198,6 +198,19 @@ TEST_CASE("kernel: what runs is never collected, however little memory there is"
   CHECK(f.fabric.kernel(1).stats().memory_bytes == 0);
 }
 
+TEST_CASE("kernel: calls that wait for calls end when a node that stops cuts them short, and nothing of them goes on",
+          "[kernel]") {
+  Fixture f({.seed = 3, .nodes = 1});
+  int ended = 0;
+  for (int i = 0; i < 5; ++i)
+    f.fabric.start_call<std::int64_t>(1, Ref<Account>(i)->deposit_twice(1), [&](auto&) { ++ended; });
+  f.fabric.run_for(5ms);
+  kernel::Kernel& kernel = f.fabric.kernel(1);
+  kernel.on_drain();
+  kernel.abort_running("the node stops");
+  CHECK(f.fabric.run_until([&] { return ended == 5 && kernel.is_drained(); }, 5s));
+}
+
 TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][sim]") {
   const auto run = [](std::uint64_t seed) {
     Fixture f({.seed = seed});

@@ -30,7 +30,13 @@ class Counter : public Entity {
     erase();
     co_return;
   }
-  EPIC_ENTITY(Counter, state(count_), methods(add, get, touch, fail, add_slowly, who, forget))
+  /// Erases in one turn, and changes in the next.
+  Task<void> forget_then_add(Ref<Counter> other, std::int64_t amount) {
+    erase();
+    co_await other->touch();
+    count_ += amount;
+  }
+  EPIC_ENTITY(Counter, state(count_), methods(add, get, touch, fail, add_slowly, who, forget, forget_then_add))
 };
 
 /// The same, one call at a time.
