@@ -15,7 +15,6 @@ using kernel::ShardId;
 ShardTable::ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet)
     : quiet_(quiet), taken_(shard_count), newest_(shard_count) {
   map_.owners.resize(shard_count);
-  published_ = map_;
 }
 
 void ShardTable::open(TimePoint now) {
@@ -30,7 +29,6 @@ void ShardTable::close() {
   is_open_ = false;
   moves_.clear();
   std::ranges::fill(map_.owners, NodeId{0});
-  std::ranges::fill(published_.owners, NodeId{0});
   std::ranges::fill(taken_, Epoch{0});
 }
 
@@ -178,9 +176,9 @@ void ShardTable::set_owners(const std::vector<NodeId>& owners) {
 
 void ShardTable::publish() {
   map_.version = map_.version.next();
-  published_ = map_;
-  for (const auto& [shard, move] : moves_) published_.owners[shard.value] = NodeId{0};
-  actions_.push_back(Publish{published_});
+  map_.moving.clear();
+  for (const auto& [shard, move] : moves_) map_.moving.push_back(shard);
+  actions_.push_back(Publish{map_});
 }
 
 }  // namespace epic::cluster

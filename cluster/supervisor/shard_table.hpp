@@ -69,8 +69,8 @@ class ShardTable {
   [[nodiscard]] std::vector<Action> take_actions();
 
   [[nodiscard]] bool is_open() const { return is_open_; }
-  /// The newest map that was published.
-  [[nodiscard]] const kernel::ShardMap& map() const { return published_; }
+  /// Once the table is open, as it was published last.
+  [[nodiscard]] const kernel::ShardMap& map() const { return map_; }
   /// True when there are members, and each shard is in its owner's hands.
   [[nodiscard]] bool is_settled() const;
   /// True when no shard could lie better either.
@@ -96,8 +96,7 @@ class ShardTable {
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
-  kernel::ShardMap map_;        // a moving shard still with the owner that is asked to release it
-  kernel::ShardMap published_;  // a moving shard with nobody, so that a map that names an owner always means: take it
+  kernel::ShardMap map_;              // a moving shard still with the owner that is asked to release it
   std::vector<kernel::Epoch> taken_;  // by shard; epoch 0: the owner has not taken it (yet)
   std::vector<Generation> newest_;    // by shard: the newest generation that it was given to
   std::map<kernel::ShardId, Move> moves_;

@@ -74,7 +74,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
     if (activation != nullptr && activation->is_dirty) batcher_.add(*activation);
   }
   if (retry_parked_ns_ && *retry_parked_ns_ <= now_ns_) unblock_all();
-  if (release_by_ns_ && *release_by_ns_ <= now_ns_) end_overdue_releases();
+  if (next_release_ns_ && *next_release_ns_ <= now_ns_) turn_releases();
   if (!blocked_.empty() && now_ns_ >= next_held_check_ns_) expire_held();
   if (!stops_watched_.empty() && stops_watched_.front().first <= now_ns_) tell_slow_stops();
   if ((!suspects_.empty() && suspects_.front().first <= now_ns_) || (!probes_.empty() && probes_due_ns_ <= now_ns_))
@@ -122,7 +122,7 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   if (!timers_.empty()) consider(timers_.begin()->first.first);
   if (!interval_saves_.empty()) consider(interval_saves_.begin()->first);
   if (retry_parked_ns_) consider(*retry_parked_ns_);
-  if (release_by_ns_) consider(*release_by_ns_);
+  if (next_release_ns_) consider(*next_release_ns_);
   if (!blocked_.empty()) consider(next_held_check_ns_);
   if (!stops_watched_.empty()) consider(stops_watched_.front().first);
   if (!suspects_.empty()) consider(suspects_.front().first);

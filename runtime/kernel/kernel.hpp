@@ -337,6 +337,7 @@ class Kernel {
       stop(activation, activation.stop_cause);
   }
   void ask_to_stop(Activation& activation, StopCause cause);
+  void take_back_stop(Activation& activation);
   [[nodiscard]] bool is_idle(const Activation& activation) const;
   void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
   void lose_shard(ShardId shard);
@@ -348,11 +349,13 @@ class Kernel {
   void measure(Activation& activation);
   void forget_memory(Activation& activation);
   void check_released(ShardId shard);
-  void end_overdue_releases();
-  [[nodiscard]] bool is_on_its_way(ShardId shard) const;
-  [[nodiscard]] bool is_any_on_its_way(const std::vector<ChainLink>& chain) const;
+  void turn_releases();
+  void turn_release(ShardId shard);
+  void close(ShardId shard);
+  void reopen(ShardId shard);
+  [[nodiscard]] bool waits_for_calls(ShardId shard) const;
+  void end_running(ShardId shard);
   [[nodiscard]] bool holds_up_a_move(const Record& record) const;
-  [[nodiscard]] PeerAddress holder_of(const Shard& shard) const;
   void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
 
   // kernel_outside.cpp
@@ -415,7 +418,7 @@ class Kernel {
   std::int64_t next_held_check_ns_ = 0;  // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
-  std::optional<std::int64_t> release_by_ns_;    // some shard is releasing; what runs of it is ended then
+  std::optional<std::int64_t> next_release_ns_;  // the first turn of a shard that was asked back
   std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then
 
   Record* current_ = nullptr;

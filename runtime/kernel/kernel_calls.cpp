@@ -102,7 +102,7 @@ std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now) {
 std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation, bool may_run_now) {
   if (activation.must_stop && shards_.at(activation.shard).local == Shard::Local::releasing &&
       !holds_up_a_move(*record)) {
-    leave(std::move(record));  // to the next owner; otherwise a busy entity would never get there
+    leave(std::move(record));  // until the next owner has it; otherwise a busy entity would never get there
     return {};
   }
   if ((activation.state != Activation::State::active || !activation.waiting.empty()) &&

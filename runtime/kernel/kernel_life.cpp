@@ -141,6 +141,16 @@ void Kernel::ask_to_stop(Activation& activation, StopCause cause) {
   check_stop(activation);
 }
 
+/// It may stay, if it is not on its way out already.
+void Kernel::take_back_stop(Activation& activation) {
+  const bool may_stay = activation.state == Activation::State::loading ||
+                        activation.state == Activation::State::starting ||
+                        activation.state == Activation::State::active;
+  if (!may_stay || is_draining_ || activation.stop_cause != StopCause::moved) return;
+  activation.must_stop = false;
+  activation.stop_asked_ns = 0;
+}
+
 void Kernel::stop(Activation& activation, StopCause cause) {
   forget_memory(activation);
   activation.state = Activation::State::stopping;

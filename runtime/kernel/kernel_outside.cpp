@@ -138,8 +138,9 @@ CallView Kernel::view_of(const Record& record, const char* running) const {
 
 std::string_view Kernel::describe_queue(const Record& record) const {
   if (record.activation != nullptr || record.method == nullptr) return "queued";
-  const bool is_held = !gate_.is_open(CommitNumber{record.observed});
-  return is_held ? "waiting for the store before it leaves this node" : "waiting for its shard to find an owner";
+  if (!gate_.is_open(CommitNumber{record.observed})) return "waiting for the store before it leaves this node";
+  const bool is_closed = shards_.at(shard_of(record.callee->text)).local == Shard::Local::releasing;
+  return is_closed ? "waiting for its shard to move" : "waiting for its shard to find an owner";
 }
 
 /// "waiting for the lock of Account/7, held by transfer 1.2.55".

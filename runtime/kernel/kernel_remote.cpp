@@ -68,9 +68,9 @@ void Kernel::dispatch(RecordRef record) {
   if (record->failure) return;
   const ShardId id = shard_of(record->callee->text);
   Shard& shard = shards_.at(id);
-  const bool is_urgent = is_on_its_way(id) && holds_up_a_move(*record);
+  const bool is_urgent = shard.local == Shard::Local::releasing && holds_up_a_move(*record);
   if (!is_urgent && !shard.parked.empty()) return Shards::park(shard, std::move(record));
-  if (shard.local == Shard::Local::active || (shard.local == Shard::Local::releasing && is_urgent)) {
+  if (shard.local == Shard::Local::active || is_urgent) {
     static_cast<void>(route(std::move(record), /*may_run_now=*/false));
     return;
   }
@@ -82,10 +82,8 @@ void Kernel::dispatch(RecordRef record) {
     fail(*record, ErrorCode::unavailable, "this node does not own the entity's shard");
     return;
   }
-  const PeerAddress owner = is_urgent ? holder_of(shard) : shards_.address_of(shard.owner);
-  const bool was_tried = record->site != nullptr && record->site->sent_version == shards_.version();
-  const bool is_blocked = shard.is_blocked && (!is_urgent || was_tried);
-  if (owner.life == 0 || owner == options_.self || is_blocked || (shard.sent > 0 && shard.sent_to != owner))
+  const PeerAddress owner = shards_.address_of(shard.owner);
+  if (owner.life == 0 || owner == options_.self || shard.is_blocked || (shard.sent > 0 && shard.sent_to != owner))
     return Shards::park(shard, std::move(record));
   send_call(std::move(record), shard, owner);
 }
@@ -200,8 +198,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
                                    call.target, name->text, method.type->info->type_name, name->type()));
   const ShardId id = shard_of(name->text);
   const Shard& shard = shards_.at(id);
-  const bool may_come = shard.local != Shard::Local::none || call.map_version > shards_.version();
-  if (!may_come || (shard.local == Shard::Local::releasing && !is_any_on_its_way(call.chain)))
+  if (shard.local == Shard::Local::none && call.map_version <= shards_.version())
     return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
   if (from.is_client() && (is_draining_ || !blocked_.empty()))
     return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);

@@ -123,7 +123,9 @@ void Kernel::watch_stop(Activation& activation, StopCause cause) {
 void Kernel::tell_slow_stops() {
   std::vector<Activation*> slow;
   for (; !stops_watched_.empty() && stops_watched_.front().first <= now_ns_; stops_watched_.pop_front())
-    if (Activation* activation = activations_.find(stops_watched_.front().second)) slow.push_back(activation);
+    if (Activation* activation = activations_.find(stops_watched_.front().second);
+        activation != nullptr && activation->stop_asked_ns != 0)
+      slow.push_back(activation);
   if (slow.empty()) return;
   std::map<const Activation*, std::vector<std::string>> running;
   for (const Activation* activation : slow) running[activation];

@@ -28,8 +28,11 @@ inline constexpr std::chrono::nanoseconds kTimeoutLead =
     100ms;                                                   // a callee's node tells of a time-out before the caller's
 inline constexpr std::chrono::nanoseconds kIdleAge = 10min;  // then an activation is collected
 inline constexpr std::chrono::nanoseconds kReleasePatience = 10s;  // with calls that run, before a shard leaves
-inline constexpr std::chrono::nanoseconds kReplacePatience = 10s;  // with calls that run, before a state is replaced
-inline constexpr std::size_t kReplacementsMax = 16'384;            // of one node, under way
+inline constexpr std::chrono::nanoseconds kReleaseWindow = 25ms;   // for so long a shard that leaves is closed at first
+inline constexpr int kReleaseWindowGrowth = 4;                     // … and so many times longer each further time
+inline constexpr std::chrono::nanoseconds kReleaseOpenMax = 100ms;  // between two of them
+inline constexpr std::chrono::nanoseconds kReplacePatience = 10s;   // with calls that run, before a state is replaced
+inline constexpr std::size_t kReplacementsMax = 16'384;             // of one node, under way
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;
 inline constexpr std::chrono::nanoseconds kCollectSoon = 10ms;   // when one slice was not enough
 inline constexpr std::chrono::nanoseconds kRetryParked = 100ms;  // calls that were refused, when no newer map has come

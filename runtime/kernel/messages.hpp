@@ -128,6 +128,7 @@ struct ShardMap {
   MapVersion version;
   std::vector<NodeId> owners;  // by shard; node 0: nobody yet
   std::vector<Member> members;
+  std::vector<ShardId> moving;  // asked back from their owners, who may have given them up already
   bool operator==(const ShardMap&) const = default;
 };
 

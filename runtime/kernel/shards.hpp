@@ -2,12 +2,13 @@
 // Shards: who owns what, as this node sees it, and the calls that wait until that is settled.
 //
 // Coordination publishes maps; a shard that a map gives to this node is usable once the store has raised its epoch. A
-// shard that is asked back is drained first. Calls to a shard that is nobody's, or moving, are parked in the order in
+// shard that is asked back is drained first. Calls to a shard that is nobody's, or drained, are parked in the order in
 // which they were made, and a caller sends nothing to a new owner while calls to the old one are unanswered: so calls
 // between two entities start in order across a move.
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "kernel/entity_lock.hpp"
@@ -21,13 +22,18 @@ struct Shard {
     none,       // another's, or nobody's
     taking,     // given to us; the store has been asked
     active,     // ours
-    releasing,  // ours, and to be given back once drained
+    releasing,  // ours, and closed, to be given back once drained
   };
-  NodeId owner;        // by the newest map
-  PeerAddress holder;  // by the newest map that named an owner: it may have the shard still, while it is nobody's
+  /// It was asked back: closed and open by turns, until it is drained (kernel_moves.cpp).
+  struct Release {
+    std::int64_t closed_ns = 0;  // since when, or the last time
+    std::int64_t turn_ns = 0;    // then it is looked at again
+    std::int64_t window_ns = 0;  // for so long it is closed
+  };
+  NodeId owner;  // by the newest map
   Local local = Local::none;
   Epoch epoch;                     // while ours
-  std::int64_t release_by_ns = 0;  // while releasing: then what runs of it is ended
+  std::optional<Release> release;  // while active or releasing
   std::uint32_t activations = 0;
   std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`
   PeerAddress sent_to;

@@ -206,9 +206,8 @@ void SimFabric::boot(std::uint16_t node) {
 void SimFabric::publish_map() {
   kernel::ShardMap map;
   map.version = MapVersion{++map_version_};
-  // A moving shard with nobody: one that has released it must not think that it is given to it.
-  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard)
-    map.owners.push_back(NodeId{moves_.contains(shard) ? std::uint16_t{0} : owners_[shard]});
+  for (const std::uint16_t owner : owners_) map.owners.push_back(NodeId{owner});
+  for (const auto& [shard, to] : moves_) map.moving.push_back(ShardId{shard});
   for (const auto& [id, node] : nodes_)
     if (!forsaken_.contains(id)) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
   for (const auto& [id, node] : nodes_)

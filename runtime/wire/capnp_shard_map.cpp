@@ -14,14 +14,17 @@ void write_shard_map(schema::ShardMap::Builder to, const kernel::ShardMap& map) 
     members[i].setIncarnation(map.members[i].incarnation.value);
     members[i].setAddress(to_text(map.members[i].address));
   }
+  auto moving = to.initMoving(static_cast<unsigned>(map.moving.size()));
+  for (unsigned i = 0; i < moving.size(); ++i) moving.set(i, map.moving[i].value);
 }
 
 kernel::ShardMap read_shard_map(schema::ShardMap::Reader from) {
-  kernel::ShardMap map{.version = kernel::MapVersion{from.getVersion()}, .owners = {}, .members = {}};
+  kernel::ShardMap map{.version = kernel::MapVersion{from.getVersion()}, .owners = {}, .members = {}, .moving = {}};
   for (const auto owner : from.getOwners()) map.owners.push_back(kernel::NodeId{owner});
   for (const auto member : from.getMembers())
     map.members.push_back({kernel::NodeId{member.getNode()}, kernel::Incarnation{member.getIncarnation()},
                            to_string(member.getAddress())});
+  for (const auto shard : from.getMoving()) map.moving.push_back(kernel::ShardId{shard});
   return map;
 }
 

@@ -36,6 +36,7 @@ struct ShardMap {
   version @0 :UInt64;
   owners @1 :List(UInt16);
   members @2 :List(Member);
+  moving @3 :List(UInt16);
 }
 
 struct Release {

@@ -52,6 +52,8 @@ class Callers {
   void finish() { threads_.clear(); }
 
   [[nodiscard]] const Witness& witness() const { return witness_; }
+  /// Of a call that was answered or failed.
+  [[nodiscard]] std::chrono::milliseconds longest_wait() const { return std::chrono::milliseconds(longest_wait_ms_); }
 
  private:
   void run(const Client& client, std::uint64_t seed, const std::stop_token& stop) {
@@ -61,6 +63,7 @@ class Callers {
       const std::int64_t known = witness_.known_changes(account);
       const auto ref = client.get<Account>(static_cast<std::int64_t>(account));
       const std::uint64_t what = random() % 6;
+      const auto begun = std::chrono::steady_clock::now();
       try {
         if (what < 3)
           witness_.on_added(account, client.call(ref->add()));
@@ -77,10 +80,19 @@ class Callers {
       } catch (const epic::Error&) {  // NodeLost, Timeout, or a transfer whose delivery ended so: it may have run
         if (what < 3) witness_.on_unknown(account);
       }
+      note_wait(std::chrono::steady_clock::now() - begun);
+    }
+  }
+
+  void note_wait(std::chrono::nanoseconds wait) {
+    const std::int64_t wait_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wait).count();
+    std::int64_t longest = longest_wait_ms_;
+    while (wait_ms > longest && !longest_wait_ms_.compare_exchange_weak(longest, wait_ms)) {
     }
   }
 
   Witness witness_{kAccounts};
+  std::atomic<std::int64_t> longest_wait_ms_{0};
   std::vector<std::jthread> threads_;
 };
 
@@ -186,11 +198,11 @@ TEST_CASE("crash: what a client was told is there, whatever happens to nodes and
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (callers.witness().told() < before + kCallsBetweenFaults) {
       if (std::chrono::steady_clock::now() > deadline) FAIL("after '" << what << "' nothing is answered any more");
-      std::this_thread::yield();
+      std::this_thread::sleep_for(1ms);
     }
   }
   callers.finish();
-  std::cout << fmt::format("{} faults, {} told, {} unknown\n", faults, callers.witness().told(),
-                           callers.witness().unknown());
+  std::cout << fmt::format("{} faults, {} told, {} unknown, longest wait {} ms\n", faults, callers.witness().told(),
+                           callers.witness().unknown(), callers.longest_wait().count());
   for (const std::string& violation : callers.witness().judge(settle(client))) FAIL_CHECK(violation);
 }

@@ -20,6 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdio>
@@ -143,9 +144,10 @@ class FakeNode {
     wire::Taken taken{{}, map.version};
     for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard) {
       const bool is_ours = map.owners[shard] == configure_.node;
-      if (is_ours && !owned_[shard])
+      const bool is_moving = std::ranges::find(map.moving, epic::kernel::ShardId{shard}) != map.moving.end();
+      if (is_ours && !owned_[shard] && !is_moving)
         taken.shards.push_back({epic::kernel::ShardId{shard}, epic::kernel::Epoch{++epoch_}});
-      owned_[shard] = is_ours;
+      owned_[shard] = is_ours && (owned_[shard] || !is_moving);
     }
     send(taken);
     return true;

@@ -60,7 +60,8 @@ struct Fixture {
   void publish(std::uint64_t version, NodeId owner) {
     router.on_map({MapVersion{version},
                    std::vector<NodeId>(kShards, owner),
-                   {{NodeId{1}, Incarnation{11}, "1.sock"}, {NodeId{2}, Incarnation{22}, "2.sock"}}});
+                   {{NodeId{1}, Incarnation{11}, "1.sock"}, {NodeId{2}, Incarnation{22}, "2.sock"}},
+                   {}});
   }
   void answer(std::size_t which, std::int64_t result) {
     ResultPart part;
@@ -197,7 +198,7 @@ TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left
   f.join(kNode1);
   f.publish(1, NodeId{1});
   const auto sent = f.call("a", 2s);
-  f.router.on_map({MapVersion{2}, std::vector<NodeId>(kShards), {}});
+  f.router.on_map({MapVersion{2}, std::vector<NodeId>(kShards), {}, {}});
   const auto parked = f.call("b", 1s);
   const auto by_default = f.call("c");
   f.wait(1s);

@@ -45,8 +45,21 @@ class Ping : public Entity {
   EPIC_ENTITY(Ping, state(count_), methods(touch, get, back, volley, keep_busy, rest, sleep_long))
 };
 
+/// One call at a time.
+class Desk : public Entity {
+  std::int64_t count_ = 0;
+
+ public:
+  Task<std::int64_t> book() { co_return ++count_; }
+  Task<std::int64_t> settle(Ref<Desk> other) {
+    co_await sleep(10ms);
+    co_return co_await other->book();
+  }
+  EPIC_ENTITY(Desk, state(count_), exclusive(book, settle))
+};
+
 const ModuleInfo& pings() {
-  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info};
+  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info, &Desk::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
@@ -104,12 +117,13 @@ struct Fixture : Syscalls {
     } while (!answers.empty() || kernel.run(0));
   }
   void publish(std::uint64_t version, NodeId owner) { publish(version, std::vector<NodeId>(kShards, owner)); }
-  void publish(std::uint64_t version, std::vector<NodeId> owners) {
+  void publish(std::uint64_t version, std::vector<NodeId> owners, std::vector<ShardId> moving = {}) {
     kernel.on_shard_map({MapVersion{version},
                          std::move(owners),
                          {{kNode1.node, Incarnation{kNode1.life}, ""},
                           {kSelf.node, Incarnation{kSelf.life}, ""},
-                          {kNode3.node, Incarnation{kNode3.life}, ""}}});
+                          {kNode3.node, Incarnation{kNode3.life}, ""}},
+                         std::move(moving)});
     run();
   }
   /// node-1 calls Counter/a.add(amount), by a map.
@@ -204,33 +218,37 @@ TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[
   CHECK(f.kernel.is_drained());
 }
 
-TEST_CASE("shard moves: a call for which a shard on its way waits goes to the one who has that shard", "[kernel]") {
+TEST_CASE("shard moves: a node that has given a moving shard back does not take it again", "[kernel]") {
   Fixture f;
-  const ShardId first = shard_of("Ping", "first", kShards);
-  const ShardId second = shard_of("Ping", "second", kShards);
-  REQUIRE(first != second);
-  std::vector<NodeId> owners(kShards, kSelf.node);
-  owners[first.value] = kNode1.node;
-  f.publish(1, owners);
-  f.arrive(1, Ref<Ping>("second")->back(Ref<Ping>("first")).epic_take_record(), 1,
-           {{{kNode1.node, kNode1.life, 7}, "Ping/first", "volley"}});
-  owners[first.value] = NodeId{0};
-  f.publish(2, owners);
-  f.kernel.submit(RecordRef(Ref<Ping>("first")->touch().epic_take_record().detach()), 10s, [](Record&) {});
-  f.run();
-  CHECK(f.sent.empty());  // nobody waits for this one but a client: it waits for the next owner
-  f.kernel.on_time(20'000'000, 1);
-  f.run();
+  f.publish(1, kSelf.node);
+  std::vector<ShardId> all;
+  for (std::uint16_t shard = 0; shard < kShards; ++shard) all.push_back(ShardId{shard});
+  f.kernel.on_release(all);
+  f.publish(2, std::vector<NodeId>(kShards, kSelf.node), all);
+  f.arrive(1, 1, 2);
   REQUIRE(f.sent.size() == 1);
-  CHECK(f.sent[0].first == kNode1);
-  CHECK(std::get<CallMessage>(f.sent[0].second).target == "Ping/first");
-  // When even that is refused, it waits as the others do.
-  f.kernel.on_message(kNode1, ReplyMessage{std::get<CallMessage>(f.sent[0].second).id.sequence, RefusedPart{}});
+  CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(f.sent[0].second).outcome));
+  f.publish(3, kSelf.node);  // given to it once more
+  f.arrive(2, 1, 3);
+  CHECK(f.result_of(f.sent.at(1).second) == 1);
+}
+
+TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refused in order when it leaves",
+          "[kernel]") {
+  Fixture f;
+  f.publish(1, kSelf.node);
+  f.arrive(1, Ref<Ping>("a")->rest().epic_take_record(), 1, {});
+  const ShardId shards[] = {shard_of("Ping", "a", kShards)};
+  f.kernel.on_release(shards);
+  f.arrive(2, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
+  f.arrive(3, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
+  CHECK(f.sent.empty());
+  f.kernel.on_time(5'000'000, 1);  // rest() ends
   f.run();
-  CHECK(f.sent.size() == 1);
-  owners[first.value] = kNode3.node;
-  f.publish(3, owners);
-  CHECK(f.sent.size() == 3);
+  REQUIRE(f.sent.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(std::get<ReplyMessage>(f.sent[i].second).sequence == i + 1);
+  for (std::size_t i = 1; i < 3; ++i)
+    CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(f.sent[i].second).outcome));
 }
 
 namespace {
@@ -239,10 +257,13 @@ struct MovingFixture {
   codec::CapnpCodec codec;
   sim::SimFabric fabric{{.seed = 5}, pings(), codec};
 
-  /// A key whose entity lies on this node.
-  std::string key_on(std::uint16_t node, const std::string& stem) {
+  std::string find_key(const std::string& stem, const std::function<bool(const std::string&)>& is_meant) {
     for (int i = 0;; ++i)
-      if (const std::string key = stem + std::to_string(i); fabric.owner_of("Ping/" + key) == node) return key;
+      if (const std::string key = stem + std::to_string(i); is_meant(key)) return key;
+  }
+  /// A key whose Ping lies on this node.
+  std::string key_on(std::uint16_t node, const std::string& stem) {
+    return find_key(stem, [&](const std::string& key) { return fabric.owner_of("Ping/" + key) == node; });
   }
   void move(const std::string& key, std::uint16_t to) { fabric.move_shard(shard_of("Ping", key, 16), to); }
 };
@@ -282,6 +303,28 @@ TEST_CASE("shard moves: an entity that is always busy moves all the same", "[ker
   f.move(a, 3);
   CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + a) == 3; }, 1s));
   CHECK(f.fabric.call(2, Ref<Ping>(a)->touch()) == 1);
+}
+
+TEST_CASE("shard moves: a move does not wait for a call that waits for the move", "[kernel]") {
+  MovingFixture f;
+  f.fabric.run_for(100ms);
+  // one calls two, which is busy with a call to an entity of one's shard.
+  const auto lies_on = [&](std::uint16_t node) {
+    return [&f, node](const std::string& key) { return f.fabric.owner_of("Desk/" + key) == node; };
+  };
+  const std::string one = f.find_key("one", lies_on(1));
+  const std::string two = f.find_key("two", lies_on(2));
+  const ShardId shard = shard_of("Desk", one, 16);
+  const std::string beside =
+      f.find_key("beside", [&](const std::string& key) { return shard_of("Desk", key, 16) == shard; });
+  const auto first = f.fabric.start_call<std::int64_t>(3, Ref<Desk>(one)->settle(Ref<Desk>(two)),
+                                                       [](auto& record) { CHECK(record.take() == 1); });
+  const auto second = f.fabric.start_call<std::int64_t>(3, Ref<Desk>(two)->settle(Ref<Desk>(beside)),
+                                                        [](auto& record) { CHECK(record.take() == 1); });
+  f.fabric.run_for(5ms);
+  f.fabric.move_shard(shard, 3);
+  CHECK(f.fabric.run_until([&] { return *first && *second; }, 200ms));
+  CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Desk/" + one) == 3; }, 200ms));
 }
 
 TEST_CASE("shard moves: what runs for too long is ended, and what it had changed is saved", "[kernel]") {
