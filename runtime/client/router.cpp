@@ -185,12 +185,14 @@ void Router::block(Shard& shard) {
 
 // ---- what nodes say ----
 
-void Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello) {
+bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello) {
   unreachable_.clear();
-  if (hello.fabric != fabric_) join(hello);
+  const bool is_elsewhere = hello.fabric != fabric_;
+  if (is_elsewhere) join(hello);
   PeerMethods& methods = peers_[node];
   for (const kernel::MethodEntry& method : hello.methods)
     methods.result_schemas[method_key(method.type, method.method)] = method.result_schema;
+  return is_elsewhere;
 }
 
 /// Everything that was known of shards belonged to another fabric, if there was one.
@@ -198,6 +200,7 @@ void Router::join(const kernel::HelloMessage& hello) {
   fabric_ = hello.fabric;
   for (const PeerAddress& former : list_sent_to()) on_lost(former);
   map_ = {};
+  peers_.clear();
   shards_.assign(hello.shard_count, {});
   for (auto& [sequence, pending] : calls_) {
     pending.shard = kernel::shard_of(pending.record->callee->text, hello.shard_count);

@@ -44,8 +44,8 @@ class Router {
 
   void on_time(std::int64_t now_ns);
   void submit(RecordRef call, OnEnd on_end);
-  /// A node of a fabric that was not known before starts the shard map anew.
-  void on_hello(const kernel::PeerAddress& node, const kernel::HelloMessage& hello);
+  /// True: it is a node of another fabric than those before, and everything that they said is forgotten.
+  bool on_hello(const kernel::PeerAddress& node, const kernel::HelloMessage& hello);
   void on_map(kernel::ShardMap map);
   void on_reply(const kernel::PeerAddress& node, const kernel::ReplyMessage& reply);
   void on_lost(const kernel::PeerAddress& node);

@@ -48,8 +48,8 @@ transport::TransportEvents Session::transport_events() {
               [this](const kernel::PeerAddress& node, const kernel::HelloMessage& hello) {
                 touch_time();
                 seeking_.clear();
+                if (router_.on_hello(node, hello)) nodes_.clear();
                 nodes_.insert(node);
-                router_.on_hello(node, hello);
               },
           .on_message =
               [this](const kernel::PeerAddress& node, const kernel::Message& message) {
@@ -62,7 +62,10 @@ transport::TransportEvents Session::transport_events() {
                 router_.on_lost(node);
                 if (nodes_.erase(node) > 0 && nodes_.empty()) alone_since_ns_ = seek_at_ns_ = io::monotonic_ns();
               },
-          .on_map = [this](kernel::ShardMap map) { on_map(std::move(map)); },
+          .on_map =
+              [this](const kernel::PeerAddress& node, kernel::ShardMap map) {
+                if (nodes_.contains(node)) on_map(std::move(map));
+              },
           .on_unmet = [this](const std::string& address, const std::string& why) { on_unmet(address, why); },
           .on_note = {}};
 }

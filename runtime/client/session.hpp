@@ -61,7 +61,7 @@ class Session {
   codec::CapnpCodec codec_;
   transport::UnixTransport transport_;
   Router router_;
-  std::set<kernel::PeerAddress> nodes_;  // connected
+  std::set<kernel::PeerAddress> nodes_;  // connected, and of the fabric that was joined last
   std::set<std::string> seeking_;        // addresses being tried
   std::int64_t seek_at_ns_ = 0;
   std::int64_t alone_since_ns_ = 0;  // no node is connected

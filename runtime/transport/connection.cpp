@@ -28,7 +28,6 @@ void Connection::dial(const std::string& address) {
                           if (self->is_ended_) return;
                           if (error) return self->end("cannot connect to " + self->address_ + ": " + error.message());
                           self->is_connected_ = true;
-                          self->waiting_calls.clear();
                           self->socket_.non_blocking(true);
                           self->flush();
                           self->read_more();
@@ -64,6 +63,12 @@ void Connection::on_read(const boost::system::error_code& error, std::size_t byt
     if (!message) return end("it sent a damaged message: " + message.error().what);
     owner_.on_frame(*this, std::move(*message));
   }
+}
+
+void Connection::gather_held() {
+  gathered_.insert(gathered_.end(), held_.begin(), held_.end());
+  held_ = {};
+  held_calls.clear();
 }
 
 void Connection::flush() {

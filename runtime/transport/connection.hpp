@@ -57,8 +57,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void gather(const Message& message) {
     if (!is_ended_) wire::append_frame(message, gathered_);
   }
+  /// Gathered behind all else by gather_held(), if it comes to that.
+  template <class Message>
+  void hold(const Message& message) {
+    if (!is_ended_) wire::append_frame(message, held_);
+  }
+  void gather_held();
   void flush();
-  [[nodiscard]] std::size_t unsent_bytes() const { return gathered_.size() + (writing_.size() - written_); }
+  [[nodiscard]] std::size_t unsent_bytes() const { return held_.size() + gathered_.size() + (writing_.size() - written_); }
 
   /// Reads no more, and ends it later, from the io_context, with on_ended(why).
   void fail(std::string why);
@@ -67,14 +73,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Ends it now, without on_ended.
   void close();
   [[nodiscard]] bool is_ended() const { return is_ended_; }
-  [[nodiscard]] bool is_connected() const { return is_connected_; }
 
   [[nodiscard]] Side side() const { return side_; }
   [[nodiscard]] const std::string& address() const { return address_; }  // as dialled
 
   std::optional<kernel::PeerAddress> peer;      // has introduced itself
   std::optional<kernel::PeerAddress> expected;  // who should be there; empty: anyone
-  std::vector<std::uint64_t> waiting_calls;     // gathered before it stood: not a byte of them has left
+  std::vector<std::uint64_t> held_calls;        // not a byte of them has left
   bool is_in_flush_list = false;
 
   /// Ends it unless stop_waiting_for_hello() comes in time.
@@ -93,6 +98,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::steady_timer timer_;
   std::string address_;
   wire::FrameBuffer incoming_{kernel::limits::kFrameBytesMax};
+  std::vector<std::byte> held_;
   std::vector<std::byte> gathered_;
   std::vector<std::byte> writing_;
   std::size_t written_ = 0;

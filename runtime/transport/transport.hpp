@@ -8,8 +8,9 @@
 //
 // Invariant: messages to one peer arrive in the order of send(), or the peer is lost: after on_lost nothing that was
 //            sent before it will be answered, and the next send() starts anew.
-// A call to a peer that could not be reached at all comes back as if the peer had refused it: it has not left. A peer
-// that ends in order refuses call 0 as its last message, which stands for all that it has not answered.
+// Nothing but our Hello leaves before the peer's has come and is the expected one. A call that was held so long, and
+// whose peer could not be reached, comes back as if the peer had refused it. A peer that ends in order refuses call 0
+// as its last message, which stands for all that it has not answered.
 // Invariant: send() never calls back; every callback comes from the thread that runs the io_context, between turns.
 //
 // Implementations: unix_transport.hpp.
@@ -39,7 +40,7 @@ struct TransportEvents {
   std::function<void(const kernel::PeerAddress&, kernel::Message)> on_message;
   std::function<void(const kernel::PeerAddress&)> on_lost;
   /// To a client: a node's newest shard map.
-  std::function<void(kernel::ShardMap)> on_map;
+  std::function<void(const kernel::PeerAddress&, kernel::ShardMap)> on_map;
   /// meet() did not come to a Hello.
   std::function<void(const std::string& address, const std::string& why)> on_unmet;
   /// A line for the log.

@@ -183,8 +183,10 @@ void UnixTransport::send(const PeerAddress& to, kernel::Message message) {
     if (const auto* call = std::get_if<kernel::CallMessage>(&message))
       return answer_overloaded(to, call->id.sequence, unsent);
   if (unsent > kOutputBytesMax) return out.fail(fmt::format("it has left {} bytes unread", unsent));
-  if (!out.is_connected())
-    if (const auto* call = std::get_if<kernel::CallMessage>(&message)) out.waiting_calls.push_back(call->id.sequence);
+  if (!out.peer) {
+    if (const auto* call = std::get_if<kernel::CallMessage>(&message)) out.held_calls.push_back(call->id.sequence);
+    return out.hold(message);
+  }
   out.gather(message);
   touch(out);
 }
@@ -238,7 +240,7 @@ void UnixTransport::on_frame(Connection& connection, wire::PeerMessage message) 
   if (!connection.peer) return connection.fail("it spoke before it introduced itself");
   if (auto* map = std::get_if<kernel::ShardMap>(&message)) {
     if (!events_.on_map) return connection.fail("it sent a shard map, which is for clients");
-    return events_.on_map(std::move(*map));
+    return events_.on_map(*connection.peer, std::move(*map));
   }
   std::visit(
       [&](auto& one) {
@@ -289,8 +291,8 @@ void UnixTransport::register_peer(Connection& connection, const PeerAddress& add
   Peer& peer = peers_[address];
   (connection.side() == Connection::Side::dialled ? peer.dialled : peer.accepted) = connection.shared_from_this();
   if (peer.out == nullptr) peer.out = &connection;
-  if (!address.is_client() || map_.version.value == 0) return;
-  connection.gather(map_);
+  connection.gather_held();
+  if (address.is_client() && map_.version.value != 0) connection.gather(map_);
   touch(connection);
 }
 
@@ -307,7 +309,7 @@ void UnixTransport::on_ended(Connection& connection, const std::string& why) {
   if (connection.side() == Connection::Side::dialled && !connection.peer && events_.on_unmet)
     events_.on_unmet(connection.address(), why);
   if (peer) {
-    for (const std::uint64_t sequence : std::exchange(connection.waiting_calls, {}))
+    for (const std::uint64_t sequence : std::exchange(connection.held_calls, {}))
       events_.on_message(*peer, kernel::ReplyMessage{sequence, kernel::RefusedPart{}});
     lose(*peer);
   }

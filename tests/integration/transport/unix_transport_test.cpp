@@ -23,15 +23,16 @@ namespace {
 struct End {
   End(asio::io_context& context, PeerAddress self, std::string fabric = "f/1", std::uint16_t shards = 8)
       : address(self),
-        transport(context,
-                  {.on_hello = [this](const PeerAddress& from, HelloMessage) { hellos.push_back(from); },
-                   .on_message = [this](const PeerAddress& from,
-                                        Message message) { messages.emplace_back(from, std::move(message)); },
-                   .on_lost = [this](const PeerAddress& peer) { lost.push_back(peer); },
-                   .on_map = self.is_client() ? [this](ShardMap map) { maps.push_back(std::move(map)); }
-                                              : std::function<void(ShardMap)>(),
-                   .on_unmet = [this](const std::string& where, const std::string&) { unmet.push_back(where); },
-                   .on_note = [this](LogLevel, const std::string& text) { notes += text + "\n"; }}) {
+        transport(
+            context,
+            {.on_hello = [this](const PeerAddress& from, HelloMessage) { hellos.push_back(from); },
+             .on_message = [this](const PeerAddress& from,
+                                  Message message) { messages.emplace_back(from, std::move(message)); },
+             .on_lost = [this](const PeerAddress& peer) { lost.push_back(peer); },
+             .on_map = self.is_client() ? [this](const PeerAddress&, ShardMap map) { maps.push_back(std::move(map)); }
+                                        : std::function<void(const PeerAddress&, ShardMap)>(),
+             .on_unmet = [this](const std::string& where, const std::string&) { unmet.push_back(where); },
+             .on_note = [this](LogLevel, const std::string& text) { notes += text + "\n"; }}) {
     transport.introduce({.from = self, .fabric = std::move(fabric), .shard_count = shards, .methods = {}});
   }
   PeerAddress address;
@@ -168,6 +169,9 @@ TEST_CASE("unix transport: another life at a peer's address is not that peer", "
   one.transport.send(kNode2, make_call(1));
   f.run_until("the loss", [&] { return one.lost == std::vector{kNode2}; });
   CHECK(one.hellos.empty());
+  CHECK(two.messages.empty());  // nor was it told what was meant for the other
+  REQUIRE(one.messages.size() == 1);
+  CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(one.messages[0].second).outcome));
 }
 
 TEST_CASE("unix transport: a peer that ends is lost, once, and can be reached again in its next life", "[transport]") {
