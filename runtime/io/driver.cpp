@@ -80,7 +80,7 @@ void Driver::run(const std::function<bool()>& is_done) {
     on_storage_events();
     static_cast<void>(run_turns());
     watch_.begin();
-    if (storage_.is_writing()) kernel_.on_store_writing();
+    kernel_.on_store_writing(storage_.is_writing());
     kernel_.seal();
     watch_.end();
     storage_.flush();  // first: others wait for their turn to write, too
@@ -130,21 +130,21 @@ bool Driver::run_turns() {
 }
 
 void Driver::on_storage_events() {
-  for (StorageThread::Event& event : storage_.events()) {
+  for (StorageWorkers::Event& event : storage_.events()) {
     watch_.begin();
-    if (auto* loaded = std::get_if<StorageThread::Loaded>(&event))
+    if (auto* loaded = std::get_if<StorageWorkers::Loaded>(&event))
       kernel_.on_loaded(loaded->activation, std::move(loaded->result));
-    else if (const auto* committed = std::get_if<StorageThread::Committed>(&event))
+    else if (const auto* committed = std::get_if<StorageWorkers::Committed>(&event))
       kernel_.on_committed(committed->number);
-    else if (auto* taken = std::get_if<StorageThread::Taken>(&event))
+    else if (auto* taken = std::get_if<StorageWorkers::Taken>(&event))
       on_taken(std::move(*taken));
-    else if (auto* fatal = std::get_if<StorageThread::Fatal>(&event))
+    else if (auto* fatal = std::get_if<StorageWorkers::Fatal>(&event))
       events_.on_fatal(fatal->reason);
-    else if (auto* blocked = std::get_if<StorageThread::Blocked>(&event))
+    else if (auto* blocked = std::get_if<StorageWorkers::Blocked>(&event))
       on_blocked(std::move(blocked->reason));
-    else if (std::holds_alternative<StorageThread::Unblocked>(event))
+    else if (std::holds_alternative<StorageWorkers::Unblocked>(event))
       on_unblocked();
-    else if (const auto& then = std::get<StorageThread::Continuation>(event))
+    else if (const auto& then = std::get<StorageWorkers::Continuation>(event))
       then();
     watch_.end();
   }
@@ -168,7 +168,7 @@ void Driver::on_unblocked() {
       fmt::format("what is new can be saved again, after {} ms", (kernel_.now_ns() - blocked.since_ns) / 1'000'000));
 }
 
-void Driver::on_taken(StorageThread::Taken taken) {
+void Driver::on_taken(StorageWorkers::Taken taken) {
   std::erase_if(taken.epochs,
                 [&](const kernel::ShardEpoch& one) { return newest_take_[one.shard.value] != taken.job; });
   kernel_.on_taken(taken.epochs);

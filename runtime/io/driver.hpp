@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "io/log_sink.hpp"
-#include "io/storage_thread.hpp"
+#include "io/storage_workers.hpp"
 #include "io/turn_watch.hpp"
 #include "kernel/kernel.hpp"
 #include "transport/unix_transport.hpp"
@@ -66,7 +66,7 @@ class Driver final : public kernel::Syscalls {
   ~Driver() override;
 
   [[nodiscard]] kernel::Kernel& kernel() { return kernel_; }
-  [[nodiscard]] StorageThread& storage() { return storage_; }
+  [[nodiscard]] StorageWorkers& storage() { return storage_; }
   [[nodiscard]] transport::Transport& transport() { return transport_; }
   [[nodiscard]] const DriverGauges& gauges() const { return gauges_; }
 
@@ -102,7 +102,7 @@ class Driver final : public kernel::Syscalls {
   void poll_network();
   void sleep();
   void on_storage_events();
-  void on_taken(StorageThread::Taken taken);
+  void on_taken(StorageWorkers::Taken taken);
   void on_blocked(std::string reason);
   void on_unblocked();
   [[nodiscard]] bool run_turns();
@@ -114,7 +114,7 @@ class Driver final : public kernel::Syscalls {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
   kernel::Kernel kernel_;
   transport::UnixTransport transport_;
-  StorageThread storage_;
+  StorageWorkers storage_;
   DriverGauges gauges_;
   std::vector<std::uint64_t> newest_take_;  // by shard: only the newest take of a shard counts
   bool is_taking_ = false;                  // the last map has brought shards

@@ -8,6 +8,8 @@
 //
 // Not here: encoding, and who waits for which number (kernel_state.cpp).
 
+#include <deque>
+#include <utility>
 #include <vector>
 
 #include "kernel/activation.hpp"
@@ -40,13 +42,15 @@ class Batcher {
   void on_sent(CommitNumber number, std::size_t bytes) {
     sent_ = number;
     sent_bytes_ += bytes;
+    sent_batches_.emplace_back(number, bytes);
   }
-  void on_store_writing() { is_store_writing_ = is_committing(); }
+  void on_store_writing(bool is_writing) { is_store_writing_ = is_writing && is_committing(); }
   /// Returns up to where everything is durable now: what was closed after the last one that was sent had nothing in it.
   [[nodiscard]] CommitNumber on_committed(CommitNumber number) {
     durable_ = number;
     is_store_writing_ = false;
-    if (!is_committing()) sent_bytes_ = 0;
+    for (; !sent_batches_.empty() && sent_batches_.front().first <= number; sent_batches_.pop_front())
+      sent_bytes_ -= sent_batches_.front().second;
     return is_committing() ? number : CommitNumber{forming_.value - 1};
   }
 
@@ -57,8 +61,9 @@ class Batcher {
   static constexpr std::size_t kSentBytesMax = 16u << 20;  // of them; one state that changes in each tick is in each
 
   CommitNumber sent_{0};
-  std::size_t sent_bytes_ = 0;
-  CommitNumber durable_{0};  // of those that were sent
+  std::deque<std::pair<CommitNumber, std::size_t>> sent_batches_;  // with their bytes; not durable yet
+  std::size_t sent_bytes_ = 0;                                     // of all of them
+  CommitNumber durable_{0};                                        // of those that were sent
   bool is_store_writing_ = false;
   std::vector<ActivationId> dirty_;
 };

@@ -130,7 +130,7 @@ class Kernel {
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
   /// The store has taken what was sent so far and writes it: what is sent from here on waits for its next turn.
-  void on_store_writing();
+  void on_store_writing(bool is_writing);
   /// The store cannot write just now (full disk): refuse new work until the next on_committed.
   void on_store_blocked(std::string reason);
   /// It can again.

@@ -212,7 +212,7 @@ void Kernel::on_committed(CommitNumber number) {
   become_durable(batcher_.on_committed(number));
 }
 
-void Kernel::on_store_writing() { batcher_.on_store_writing(); }
+void Kernel::on_store_writing(bool is_writing) { batcher_.on_store_writing(is_writing); }
 
 void Kernel::on_store_blocked(std::string reason) { blocked_ = std::move(reason); }
 

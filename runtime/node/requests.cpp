@@ -54,10 +54,10 @@ void Requests::handle(const wire::Request& request) {
 
 // ---- the reading thread ----
 
-void Requests::read(io::StorageThread::Read read) {
+void Requests::read(io::StorageWorkers::Read read) {
   if (!reader_ && !has_no_reader_) {
     if (auto store = open_reader_())
-      reader_ = std::make_unique<io::StorageThread>(std::move(*store), [this] { driver_.post([] {}); });
+      reader_ = std::make_unique<io::StorageWorkers>(std::move(*store), [this] { driver_.post([] {}); });
     else
       has_no_reader_ = true;
   }
@@ -67,8 +67,8 @@ void Requests::read(io::StorageThread::Read read) {
 
 void Requests::on_tick() {
   if (!reader_) return;
-  for (io::StorageThread::Event& event : reader_->events())
-    if (const auto* then = std::get_if<io::StorageThread::Continuation>(&event); then != nullptr && *then) (*then)();
+  for (io::StorageWorkers::Event& event : reader_->events())
+    if (const auto* then = std::get_if<io::StorageWorkers::Continuation>(&event); then != nullptr && *then) (*then)();
 }
 
 // ---- common ----
@@ -147,7 +147,7 @@ Requests::Body Requests::describe_live(const Entity& entity, Activation& activat
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
   const std::uint64_t epoch = driver_.kernel().shards().at(entity.shard).epoch.value;
-  read([this, id, entity, epoch](storage::Store& store) -> io::StorageThread::Continuation {
+  read([this, id, entity, epoch](storage::Store& store) -> io::StorageWorkers::Continuation {
     send_(describe_stored(id, entity, epoch, store));
     return {};
   });

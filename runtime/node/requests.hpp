@@ -76,13 +76,13 @@ class Requests {
   [[nodiscard]] wire::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                              storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;
-  void read(io::StorageThread::Read read);
+  void read(io::StorageWorkers::Read read);
 
   io::Driver& driver_;  // post() from any thread
   SendAnswer send_;
   OpenReader open_reader_;
   codec::ShowName show_name_;                  // any thread
-  std::unique_ptr<io::StorageThread> reader_;  // made with the first question about the store
+  std::unique_ptr<io::StorageWorkers> reader_;  // made with the first question about the store
   bool has_no_reader_ = false;                 // the store cannot be opened twice: the writing one answers
   AnswerStreams streams_;                      // last: they use the rest
 };

@@ -96,7 +96,7 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
       importing->outcomes[i] = bytes == *row->state ? "equal" : activation->version.value == 0 ? "new" : "changed";
     row.reset();
   }
-  read([this, importing](storage::Store& store) -> io::StorageThread::Continuation {
+  read([this, importing](storage::Store& store) -> io::StorageWorkers::Continuation {
     for (std::size_t i = 0; i < importing->rows.size(); ++i) {
       const std::optional<ImportRow>& row = importing->rows[i];
       if (!row) continue;

@@ -141,7 +141,7 @@ class SimFabric::Node final : public kernel::Syscalls {
   }
 
   void write_batches() {
-    kernel_.on_store_writing();
+    kernel_.on_store_writing(true);
     kernel::Batch batch = std::move(batches_.front());
     batches_.pop_front();
     while (!batches_.empty() && kernel::try_append(batch, batches_.front())) batches_.pop_front();

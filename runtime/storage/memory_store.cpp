@@ -31,7 +31,7 @@ std::expected<std::vector<ShardEpoch>, StoreError> MemoryStore::take(std::span<c
   return taken;
 }
 
-std::expected<void, StoreError> MemoryStore::commit_next(const NextBatch& next) {
+std::expected<void, StoreError> MemoryStore::write_next(const NextBatch& next) {
   const Batch& batch = next();
   check_batch(batch, shared_->shard_count);
   const std::scoped_lock lock(shared_->mutex);

@@ -24,7 +24,8 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                         kernel::NodeId node,
                                                                         kernel::Incarnation incarnation) override;
-  [[nodiscard]] std::expected<void, StoreError> commit_next(const NextBatch& next) override;
+  [[nodiscard]] std::expected<void, StoreError> write_next(const NextBatch& next) override;
+  [[nodiscard]] std::expected<void, StoreError> sync() override { return {}; }
   [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                         std::string_view key) override;
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;

@@ -9,6 +9,7 @@
 
 #include "kernel/assert.hpp"
 #include "storage/sqlite_format.hpp"
+#include "storage/sqlite_log_vfs.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
@@ -20,7 +21,9 @@ namespace fs = std::filesystem;
 constexpr const char* kCreateSettings = "PRAGMA page_size = 4096";
 constexpr const char* kReadSettings = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
 // The log keeps up to 64 MiB on disk between checkpoints: writing over it is cheaper than growing it.
-constexpr const char* kWriteSettings = "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864";
+// Nothing is spilled: the log's VFS wants all frames of a commit in one go.
+constexpr const char* kWriteSettings =
+    "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_spill = OFF";
 
 fs::path beside(const fs::path& path, const char* suffix) { return fs::path(path.string() + suffix); }
 
@@ -96,7 +99,8 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   auto hold = writers->lock();  // nodes that start together make the store once
   if (!hold) return std::unexpected(hold.error());
 
-  auto connection = Connection::open(path, may_create ? Access::create : Access::write, options.vfs, options.patience);
+  auto connection =
+      Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.patience);
   if (!connection) return std::unexpected(connection.error());
   const auto blank = is_blank(*connection);
   if (!blank) return std::unexpected(blank.error());

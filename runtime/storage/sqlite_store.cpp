@@ -28,21 +28,30 @@ std::uint64_t to_unsigned(std::int64_t value) { return static_cast<std::uint64_t
 }  // namespace
 
 StoreError SqliteStore::note(StoreError error) {
+  const std::lock_guard lock(failure_mutex_);
   if (error.code == StoreErrorCode::io && !failure_) failure_ = error;
   return error;
 }
 
+std::optional<StoreError> SqliteStore::failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
 std::expected<void, StoreError> SqliteStore::transact(const std::function<std::expected<void, StoreError>()>& body) {
   EPIC_ASSERT(writer_ != nullptr, "a store that was opened for reading is written");
-  if (failure_) return std::unexpected(*failure_);
+  if (const auto failed = failure()) return std::unexpected(*failed);
   if (writer_->wal.must_checkpoint()) {
     if (auto made_room = maintain(); !made_room) return made_room;
   }
-  {
-    auto hold = writer_->writers.lock();
-    if (!hold) return std::unexpected(note(hold.error()));
-    if (auto done = transact_locked(body); !done) return std::unexpected(note(done.error()));
-  }
+  auto hold = writer_->writers.lock();
+  if (!hold) return std::unexpected(note(hold.error()));
+  if (auto done = transact_locked(body); !done) return std::unexpected(note(done.error()));
+  return {};
+}
+
+std::expected<void, StoreError> SqliteStore::sync() {
+  if (const auto failed = failure()) return std::unexpected(*failed);
   if (auto synced = writer_->wal.sync(); !synced) return std::unexpected(note(synced.error()));
   return {};
 }
@@ -87,10 +96,11 @@ std::expected<std::vector<ShardEpoch>, StoreError> SqliteStore::take(std::span<c
     return {};
   };
   if (auto done = transact(raise_epochs); !done) return std::unexpected(done.error());
+  if (auto synced = sync(); !synced) return std::unexpected(synced.error());
   return taken;
 }
 
-std::expected<void, StoreError> SqliteStore::commit_next(const NextBatch& next) {
+std::expected<void, StoreError> SqliteStore::write_next(const NextBatch& next) {
   return transact([&]() -> std::expected<void, StoreError> {
     const Batch& batch = next();
     check_batch(batch, identity_.shard_count);
@@ -238,7 +248,7 @@ std::expected<std::optional<std::string>, StoreError> SqliteStore::schema(kernel
 }
 
 std::expected<void, StoreError> SqliteStore::maintain() {
-  if (failure_) return std::unexpected(*failure_);
+  if (const auto failed = failure()) return std::unexpected(*failed);
   if (!writer_ || !writer_->wal.has_frames()) return {};
   if (auto done = writer_->wal.checkpoint(); !done) return std::unexpected(note(done.error()));
   return {};

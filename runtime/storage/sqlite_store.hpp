@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -47,7 +48,8 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                         kernel::NodeId node,
                                                                         kernel::Incarnation incarnation) override;
-  [[nodiscard]] std::expected<void, StoreError> commit_next(const NextBatch& next) override;
+  [[nodiscard]] std::expected<void, StoreError> write_next(const NextBatch& next) override;
+  [[nodiscard]] std::expected<void, StoreError> sync() override;
   [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                         std::string_view key) override;
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
@@ -89,7 +91,7 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> prepare_reading();
   std::expected<void, StoreError> prepare_writing();
 
-  /// Runs `body` as one transaction under the writers' lock, then makes it durable.
+  /// Runs `body` as one transaction under the writers' lock. It is not durable yet.
   std::expected<void, StoreError> transact(const std::function<std::expected<void, StoreError>()>& body);
   std::expected<void, StoreError> transact_locked(const std::function<std::expected<void, StoreError>()>& body);
   std::expected<void, StoreError> check_epochs(const Batch& batch);
@@ -98,8 +100,9 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> put_snapshots(const Batch& batch);
   std::expected<void, StoreError> put_snapshot(const Write& write, std::int64_t saved_at_ns);
   std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
-  /// Remembers an error after which nothing may be written any more.
+  /// Remembers an error after which nothing may be written any more. Any thread, as is failure().
   StoreError note(StoreError error);
+  [[nodiscard]] std::optional<StoreError> failure() const;
 
   /// A snapshot, or what is wrong with it; its key is there in both cases.
   struct Row {
@@ -122,6 +125,7 @@ class SqliteStore final : public Store {
 
   OpenOptions options_;
   StoreIdentity identity_{};
+  mutable std::mutex failure_mutex_;
   std::optional<StoreError> failure_;
   Connection connection_;
   std::unique_ptr<Writer> writer_;

@@ -6,11 +6,25 @@
 
 namespace epic::storage {
 
+namespace {
+
+sqlite3_file* file_of(const Connection& connection, int which) {
+  sqlite3_file* file = nullptr;
+  const int found = sqlite3_file_control(connection.raw(), "main", which, &file);
+  EPIC_ASSERT(found == SQLITE_OK && file != nullptr && file->pMethods != nullptr,
+              "the database '{}' is open but has no file", connection.path().string());
+  return file;
+}
+
+}  // namespace
+
 WalKeeper::WalKeeper(Connection& connection, FileLock& writers, FileLock& checkpointers, WalLimits limits)
     : connection_(connection),
       writers_(writers),
       checkpointers_(checkpointers),
       limits_(limits),
+      log_(file_of(connection, SQLITE_FCNTL_JOURNAL_POINTER)),
+      database_(file_of(connection, SQLITE_FCNTL_FILE_POINTER)),
       checkpoint_at_(limits.checkpoint_frames) {
   // A hook of one's own takes the place of SQLite's automatic checkpoints.
   sqlite3_wal_hook(connection.raw(), &WalKeeper::on_commit, this);
@@ -24,15 +38,9 @@ int WalKeeper::on_commit(void* self, sqlite3*, const char*, int frames) {
   return SQLITE_OK;
 }
 
-std::expected<void, StoreError> WalKeeper::sync() {
-  return sync_file(SQLITE_FCNTL_JOURNAL_POINTER, "sync the write-ahead log");
-}
+std::expected<void, StoreError> WalKeeper::sync() { return sync_file(log_, "sync the write-ahead log"); }
 
-std::expected<void, StoreError> WalKeeper::sync_file(int which, const char* doing) {
-  sqlite3_file* file = nullptr;
-  const int found = sqlite3_file_control(connection_.raw(), "main", which, &file);
-  EPIC_ASSERT(found == SQLITE_OK && file != nullptr && file->pMethods != nullptr,
-              "the database '{}' is open but has no file", connection_.path().string());
+std::expected<void, StoreError> WalKeeper::sync_file(sqlite3_file* file, const char* doing) {
   const int result = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
   if (result == SQLITE_OK) return {};
   StoreError error = connection_.error(doing, result);
@@ -48,7 +56,7 @@ std::expected<void, StoreError> WalKeeper::checkpoint() {
   if (auto marked = append_marker(); !marked) return marked;
   // The bulk, beside the writers. It goes to the disk before anybody has to wait for the rest.
   if (auto bulk = copy(); !bulk) return std::unexpected(bulk.error());
-  if (auto synced = sync_file(SQLITE_FCNTL_FILE_POINTER, "sync the database"); !synced) return synced;
+  if (auto synced = sync_file(database_, "sync the database"); !synced) return synced;
 
   auto hold = writers_.lock();
   if (!hold) return std::unexpected(hold.error());

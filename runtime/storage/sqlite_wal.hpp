@@ -4,7 +4,8 @@
 // A COMMIT with synchronous=NORMAL only appends to the log. sync() then asks the disk for it, while the next writer is
 // already at work; one sync covers all that was appended before it, by whomever. It goes through SQLite's own file
 // handle, which also syncs the directory entry of a new log the first time. No descriptor of ours ever touches the
-// files (closing one would drop SQLite's locks on the database).
+// files (closing one would drop SQLite's locks on the database). sqlite_log_vfs.hpp makes that handle one that another
+// thread may sync, and that does not forget that a sync has failed.
 //
 // Why a commit is durable once sync() has returned, whatever other processes do between the two:
 //  1. The log is not deleted or replaced: only the last connection to close does that, and ours is open.
@@ -44,7 +45,7 @@ class WalKeeper {
   WalKeeper& operator=(const WalKeeper&) = delete;
 
   /// Returns when every commit that this connection has made is durable. After an error nobody knows, and trying again
-  /// may succeed without having written: the caller must end the process.
+  /// may succeed without having written: the caller must end the process. Any thread.
   [[nodiscard]] std::expected<void, StoreError> sync();
 
   /// There is something to copy, however little.
@@ -61,13 +62,15 @@ class WalKeeper {
   [[nodiscard]] std::expected<void, StoreError> append_marker();
   /// True if all of the log that was there at the start is in the database now.
   [[nodiscard]] std::expected<bool, StoreError> copy();
-  [[nodiscard]] std::expected<void, StoreError> sync_file(int which, const char* doing);
+  [[nodiscard]] std::expected<void, StoreError> sync_file(sqlite3_file* file, const char* doing);
   static int on_commit(void* self, sqlite3*, const char*, int frames);
 
   Connection& connection_;
   FileLock& writers_;
   FileLock& checkpointers_;
   WalLimits limits_;
+  sqlite3_file* log_;         // open as long as the connection
+  sqlite3_file* database_;    // likewise
   std::uint32_t frames_ = 0;  // in the log after our newest commit
   std::uint32_t checkpoint_at_;
 };

@@ -96,10 +96,15 @@ class Store {
 
   /// Asked once, as late as can be: when it is this store's turn to write. What it returns must live until the end.
   using NextBatch = std::function<const Batch&()>;
+  /// All or nothing. Others see it on return, but a power cut may take it back until sync() has returned.
+  [[nodiscard]] virtual std::expected<void, StoreError> write_next(const NextBatch& next) = 0;
+  /// Makes durable what write_next() had written before. Any thread, also while another has the store. After an error
+  /// nobody knows what is durable: this and every later change is refused.
+  [[nodiscard]] virtual std::expected<void, StoreError> sync() = 0;
   /// All or nothing, durable on return.
-  [[nodiscard]] virtual std::expected<void, StoreError> commit_next(const NextBatch& next) = 0;
   [[nodiscard]] std::expected<void, StoreError> commit(const Batch& batch) {
-    return commit_next([&]() -> const Batch& { return batch; });
+    auto written = write_next([&]() -> const Batch& { return batch; });
+    return written ? sync() : written;
   }
 
   /// Empty: never saved. `corrupt` concerns this entity only.

@@ -204,7 +204,7 @@ TEST_CASE("sqlite wal: a disk that fills up in the middle of a commit leaves not
   const ShardEpoch held = take(*store);
   must(store->commit(batch_of({held}, {put("T", "a", "1"), put("T", "b", "1")})));
 
-  const std::string large(50'000, 'x');
+  const std::string large(500'000, 'x');
   int room = GENERATE(0, 1, 5, 12);
   disk.before_write = [&](const std::string& path) { return is_log(path) && room-- <= 0 ? SQLITE_FULL : SQLITE_OK; };
   const StoreError error = error_of(store->commit(batch_of({held}, {put("T", "a", large), put("T", "b", large)})));

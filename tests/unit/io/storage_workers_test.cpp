@@ -1,4 +1,4 @@
-#include "io/storage_thread.hpp"
+#include "io/storage_workers.hpp"
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -9,7 +9,7 @@
 
 using namespace std::chrono_literals;
 using namespace epic::kernel;
-using epic::io::StorageThread;
+using epic::io::StorageWorkers;
 using epic::storage::MemoryStore;
 using epic::storage::StoreError;
 using epic::storage::StoreErrorCode;
@@ -25,10 +25,10 @@ class FaultyStore : public epic::storage::Store {
                                                           Incarnation incarnation) override {
     return inner_.take(shards, node, incarnation);
   }
-  std::expected<void, StoreError> commit_next(const NextBatch& next) override {
+  std::expected<void, StoreError> write_next(const NextBatch& next) override {
     ++tries;
     if (before_turn) before_turn();
-    if (faults_.empty()) return inner_.commit_next(next);
+    if (faults_.empty()) return inner_.write_next(next);
     static_cast<void>(next());
     const StoreErrorCode fault = faults_.front();
     faults_.erase(faults_.begin());
@@ -52,7 +52,10 @@ class FaultyStore : public epic::storage::Store {
   std::expected<std::vector<ShardRow>, StoreError> shards() override { return inner_.shards(); }
   epic::storage::StoreIdentity identity() const override { return inner_.identity(); }
 
+  std::expected<void, StoreError> sync() override { return on_sync ? on_sync() : inner_.sync(); }
+
   std::atomic<int> tries{0};
+  std::function<std::expected<void, StoreError>()> on_sync;
   std::function<void()> before_turn;
 
  private:
@@ -71,7 +74,7 @@ struct Fixture {
   Kind wait_for() {
     while (true) {
       while (!pending.empty()) {
-        StorageThread::Event event = std::move(pending.front());
+        StorageWorkers::Event event = std::move(pending.front());
         pending.erase(pending.begin());
         if (auto* found = std::get_if<Kind>(&event)) return std::move(*found);
       }
@@ -94,26 +97,26 @@ struct Fixture {
   void take_all() {
     thread->take({ShardId{0}, ShardId{1}, ShardId{2}, ShardId{3}}, NodeId{1}, Incarnation{1});
     thread->flush();
-    CHECK(wait_for<StorageThread::Taken>().epochs.size() == 4);
+    CHECK(wait_for<StorageWorkers::Taken>().epochs.size() == 4);
   }
 
   std::counting_semaphore<> woken{0};
   FaultyStore* store = nullptr;
-  std::vector<StorageThread::Event> pending;
-  std::optional<StorageThread> thread;  // last: it calls the rest
+  std::vector<StorageWorkers::Event> pending;
+  std::optional<StorageWorkers> thread;  // last: it calls the rest
 };
 
 }  // namespace
 
-TEST_CASE("storage thread: what was committed is loaded, with its schema's text", "[io]") {
+TEST_CASE("storage workers: what was committed is loaded, with its schema's text", "[io]") {
   Fixture f;
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
-  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{1});
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{1});
   f.thread->load({3, 4}, "Counter", "a");
   f.thread->flush();
-  const auto loaded = f.wait_for<StorageThread::Loaded>();
+  const auto loaded = f.wait_for<StorageWorkers::Loaded>();
   CHECK(loaded.activation == ActivationId{3, 4});
   REQUIRE(loaded.result.has_value());
   REQUIRE(loaded.result->has_value());
@@ -121,41 +124,41 @@ TEST_CASE("storage thread: what was committed is loaded, with its schema's text"
   CHECK((*loaded.result)->schema_text == "Counter\nrecord Counter { }");
 }
 
-TEST_CASE("storage thread: an entity that was never saved loads as nothing", "[io]") {
+TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[io]") {
   Fixture f;
   f.thread->load({1, 1}, "Counter", "nobody");
   f.thread->flush();
-  const auto loaded = f.wait_for<StorageThread::Loaded>();
+  const auto loaded = f.wait_for<StorageWorkers::Loaded>();
   REQUIRE(loaded.result.has_value());
   CHECK_FALSE(loaded.result->has_value());
 }
 
-TEST_CASE("storage thread: a full disk is told, and the same batch is tried again until it goes", "[io]") {
+TEST_CASE("storage workers: a full disk is told, and the same batch is tried again until it goes", "[io]") {
   Fixture f({StoreErrorCode::full, StoreErrorCode::full});
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
-  CHECK(f.wait_for<StorageThread::Blocked>().reason == "told to fail");
+  CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "told to fail");
   f.thread->load({1, 1}, "Counter", "a");  // goes on meanwhile
   f.thread->flush();
-  f.wait_for<StorageThread::Loaded>();
-  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{1});
+  f.wait_for<StorageWorkers::Loaded>();
+  f.wait_for<StorageWorkers::Unblocked>();
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{1});
   CHECK(f.store->tries == 3);
-  f.wait_for<StorageThread::Unblocked>();
 }
 
-TEST_CASE("storage thread: however long a disk was full, it is tried again twice a second", "[io]") {
+TEST_CASE("storage workers: however long a disk was full, it is tried again twice a second", "[io]") {
   Fixture f(std::vector(8, StoreErrorCode::full));
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
-  while (f.store->tries < 6) f.wait_for<StorageThread::Blocked>();
+  while (f.store->tries < 6) f.wait_for<StorageWorkers::Blocked>();
   const auto begin = std::chrono::steady_clock::now();
-  f.wait_for<StorageThread::Committed>();
+  f.wait_for<StorageWorkers::Committed>();
   CHECK(std::chrono::steady_clock::now() - begin < 4s);  // three tries; delays that double go on to eleven
 }
 
-TEST_CASE("storage thread: batches that come before the store's turn are one transaction, answered once", "[io]") {
+TEST_CASE("storage workers: batches that come before the store's turn are one transaction, answered once", "[io]") {
   Fixture f;
   f.take_all();
   std::binary_semaphore at_the_lock{0};
@@ -173,27 +176,79 @@ TEST_CASE("storage thread: batches that come before the store's turn are one tra
   f.thread->commit(f.make_batch(3));
   f.thread->flush();
   turn.release();
-  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{3});
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{3});
   CHECK(f.store->tries == 1);
   CHECK_FALSE(f.thread->is_writing());
 }
 
-TEST_CASE("storage thread: what waits behind a full disk is committed in order", "[io]") {
+TEST_CASE("storage workers: a batch is written while the one before it becomes durable, and told after it", "[io]") {
+  Fixture f;
+  f.take_all();
+  std::binary_semaphore at_the_disk{0};
+  std::binary_semaphore is_durable{0};
+  std::atomic<int> syncs = 0;
+  f.store->on_sync = [&]() -> std::expected<void, StoreError> {
+    if (++syncs == 1) {
+      at_the_disk.release();
+      is_durable.acquire();
+    }
+    return {};
+  };
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  REQUIRE(at_the_disk.try_acquire_for(30s));
+  CHECK_FALSE(f.thread->is_writing());
+  f.thread->commit(f.make_batch(2));
+  f.thread->flush();
+  // Its sync covers the first one, too, and the first is not told any more.
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{2});
+  is_durable.release();
+  f.thread->commit(f.make_batch(3));
+  f.thread->flush();
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{3});
+}
+
+TEST_CASE("storage workers: after a sync that failed nothing is told to be durable", "[io]") {
+  Fixture f;
+  f.take_all();
+  std::binary_semaphore at_the_disk{0};
+  std::binary_semaphore has_failed{0};
+  std::atomic<int> syncs = 0;
+  f.store->on_sync = [&]() -> std::expected<void, StoreError> {
+    if (++syncs == 1) {
+      at_the_disk.release();
+      has_failed.acquire();
+      return {};
+    }
+    return std::unexpected(StoreError{StoreErrorCode::io, "told to fail"});
+  };
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  REQUIRE(at_the_disk.try_acquire_for(30s));
+  f.thread->commit(f.make_batch(2));
+  f.thread->flush();
+  CHECK(f.wait_for<StorageWorkers::Fatal>().reason == "told to fail");
+  has_failed.release();
+  std::this_thread::sleep_for(20ms);
+  CHECK(f.thread->events().empty());
+}
+
+TEST_CASE("storage workers: what waits behind a full disk is committed in order", "[io]") {
   Fixture f({StoreErrorCode::full});
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
-  f.wait_for<StorageThread::Blocked>();
+  f.wait_for<StorageWorkers::Blocked>();
   CHECK(f.thread->is_writing());  // so the kernel sends no more
   f.thread->commit(f.make_batch(2));
   f.thread->flush();
-  CHECK(f.wait_for<StorageThread::Committed>().number == CommitNumber{2});
+  CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{2});
   f.thread->load({1, 1}, "Counter", "a");
   f.thread->flush();
-  CHECK((*f.wait_for<StorageThread::Loaded>().result)->version == Version{2});
+  CHECK((*f.wait_for<StorageWorkers::Loaded>().result)->version == Version{2});
 }
 
-TEST_CASE("storage thread: after an I/O error nothing is tried again", "[io]") {
+TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io]") {
   const StoreErrorCode code = GENERATE(StoreErrorCode::io, StoreErrorCode::lost_ownership);
   std::atomic<bool> was_read{false};
   {
@@ -201,8 +256,8 @@ TEST_CASE("storage thread: after an I/O error nothing is tried again", "[io]") {
     f.take_all();
     f.thread->commit(f.make_batch(1));
     f.thread->flush();
-    CHECK(f.wait_for<StorageThread::Fatal>().reason == "told to fail");
-    f.thread->read([&](auto&) -> StorageThread::Continuation {
+    CHECK(f.wait_for<StorageWorkers::Fatal>().reason == "told to fail");
+    f.thread->read([&](auto&) -> StorageWorkers::Continuation {
       was_read = true;
       return {};
     });
@@ -212,16 +267,16 @@ TEST_CASE("storage thread: after an I/O error nothing is tried again", "[io]") {
   CHECK_FALSE(was_read);
 }
 
-TEST_CASE("storage thread: a read runs beside, and what it returns is left to the caller's thread", "[io]") {
+TEST_CASE("storage workers: a read runs beside, and what it returns is left to the caller's thread", "[io]") {
   Fixture f;
   std::thread::id reader;
   bool is_continued = false;
-  f.thread->read([&](epic::storage::Store&) -> StorageThread::Continuation {
+  f.thread->read([&](epic::storage::Store&) -> StorageWorkers::Continuation {
     reader = std::this_thread::get_id();
     return [&] { is_continued = true; };
   });
   f.thread->flush();
-  const auto then = f.wait_for<StorageThread::Continuation>();
+  const auto then = f.wait_for<StorageWorkers::Continuation>();
   CHECK(reader != std::this_thread::get_id());
   CHECK_FALSE(is_continued);
   then();

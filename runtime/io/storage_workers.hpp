@@ -1,14 +1,22 @@
 #pragma once
-// StorageThread: the store's blocking work, beside the execution thread.
+// StorageWorkers: the store's blocking work, beside the execution thread, by two threads.
 //
 // What a tick asks for is handed over at once (flush: one wake-up), and answers come back in a list for the next tick,
 // again with one wake-up for all that have gathered. Loads that queue up together are read together. Batches that come
 // while the store waits for its turn to write, beside the other processes, go into one transaction. A commit or a take
 // that meets a full disk is tried again, 50 ms to 500 ms apart, until it goes; loads go on meanwhile.
 //
-// Invariant: batches are committed in order, and none is tried again after its outcome is unknown: that is `Fatal`.
+// One thread at a time has the store. Who has written a transaction lets it go, waits for the disk, and tells;
+// meanwhile the other reads, or writes the next transaction:
+//
+//   one     │ write 1 │ sync 1            │ write 3 │ sync 3 …
+//   other             │ write 2 │ sync 2            │ write 4 …
+//
+// Invariant: batches are written and told in order, and none is tried again after its outcome is unknown: that is
+//            `Fatal`, after which nothing is told.
 // Not here:  what the answers mean (driver.cpp), SQL (storage/).
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -30,7 +38,7 @@
 
 namespace epic::io {
 
-class StorageThread {
+class StorageWorkers {
  public:
   struct Loaded {
     kernel::ActivationId activation;
@@ -58,20 +66,21 @@ class StorageThread {
   using Event = std::variant<Loaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
   using Read = std::function<Continuation(storage::Store&)>;
 
-  /// `wake` is called on the storage thread when events() has something new.
-  StorageThread(std::unique_ptr<storage::Store> store, std::function<void()> wake);
+  /// `wake` is called on one of the threads when events() has something new.
+  StorageWorkers(std::unique_ptr<storage::Store> store, std::function<void()> wake);
   /// Ends what is being done, and nothing more.
-  ~StorageThread();
+  ~StorageWorkers();
 
   // ---- execution thread; done after the next flush()
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key);
   void commit(kernel::Batch batch);
   /// Returns the number that its Taken will carry.
   std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
-  /// Runs `read` on the storage thread, and what it returns on the execution thread.
+  /// Runs `read` on one of the threads, and what it returns on the execution thread.
   void read(Read read);
   void flush();
-  /// The store has taken the batches that had come and writes them; what is flushed from here on waits.
+  /// The store has taken the batches that had come, and neither thread could write another one now: what is flushed
+  /// waits.
   [[nodiscard]] bool is_writing() const { return is_writing_.load(std::memory_order_relaxed); }
   /// What has happened since the last time.
   [[nodiscard]] std::vector<Event> events();
@@ -90,16 +99,25 @@ class StorageThread {
   };
   using Job = std::variant<LoadJob, TakeJob, Read>;
 
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   void run();
+  /// When there is something to do for the one who has the store.
+  [[nodiscard]] TimePoint next_due() const;
+  void use_store(std::deque<Job> jobs);
   /// False: to be tried again later.
   bool carry_out(Job& job);
-  bool carry_out_batches();
+  [[nodiscard]] bool has_batches();
+  bool write_batches();
+  void make_durable(kernel::CommitNumber number);
   [[nodiscard]] const kernel::Batch& next_batch();
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
   [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
   void maintain();
   void tell(Event event);
   void publish();
+  void end_with(const storage::StoreError& error);
+  void note_writing();
 
   std::unique_ptr<storage::Store> store_;
   std::function<void()> wake_;
@@ -113,19 +131,27 @@ class StorageThread {
   std::deque<kernel::Batch> batches_;
   std::vector<Event> events_;
   bool is_ending_ = false;
+  std::atomic<bool> is_fatal_{false};  // nothing more is tried, nor told; set with the mutex
+  bool is_in_use_ = false;             // the store, by one of the threads
+  bool has_taken_batch_ = false;
+  int syncing_count_ = 0;  // threads
+  kernel::CommitNumber durable_{0};
+  std::atomic<bool> is_writing_{false};
 
-  // storage thread
+  // the thread that has the store
   std::vector<Event> told_;
   std::deque<Job> blocked_;
-  std::optional<kernel::Batch> batch_;  // taken from batches_, not committed yet
-  std::atomic<bool> is_writing_{false};
+  std::optional<kernel::Batch> batch_;           // taken from batches_, not written yet
+  std::optional<kernel::CommitNumber> written_;  // and not durable yet; taken away by who goes to sync it
   bool is_blocked_told_ = false;
   std::chrono::milliseconds retry_delay_{0};
+  TimePoint retry_at_;
   std::map<kernel::SchemaId, std::string> schemas_;
   bool has_new_commits_ = false;  // since the last maintain()
-  bool is_fatal_ = false;         // nothing more is tried
+  bool must_maintain_ = false;
+  TimePoint used_at_;  // by the last job or batch
 
-  std::thread thread_;
+  std::array<std::thread, 2> threads_;
 };
 
 }  // namespace epic::io

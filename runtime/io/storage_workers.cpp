@@ -1,0 +1,275 @@
+#include "io/storage_workers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace epic::io {
+
+namespace {
+
+using namespace std::chrono_literals;
+using storage::StoreError;
+using storage::StoreErrorCode;
+
+// A try on a full disk costs one write that fails, and whoever made room waits for the next.
+constexpr auto kRetryFirst = 50ms;
+constexpr auto kRetryMax = 500ms;
+constexpr auto kIdle = 500ms;  // without work: then housekeeping
+constexpr std::size_t kEventsPerWakeUp = 64;
+
+bool may_be_retried(StoreErrorCode code) { return code == StoreErrorCode::full || code == StoreErrorCode::busy; }
+
+}  // namespace
+
+StorageWorkers::StorageWorkers(std::unique_ptr<storage::Store> store, std::function<void()> wake)
+    : store_(std::move(store)), wake_(std::move(wake)) {
+  for (std::thread& thread : threads_) thread = std::thread([this] { run(); });
+}
+
+StorageWorkers::~StorageWorkers() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_ending_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+// ---- execution thread ----
+
+void StorageWorkers::load(kernel::ActivationId activation, std::string_view type, std::string_view key) {
+  asked_.emplace_back(LoadJob{activation, std::string(type), std::string(key)});
+}
+
+void StorageWorkers::commit(kernel::Batch batch) { asked_batches_.push_back(std::move(batch)); }
+
+std::uint64_t StorageWorkers::take(std::vector<kernel::ShardId> shards, kernel::NodeId node,
+                                   kernel::Incarnation incarnation) {
+  asked_.emplace_back(TakeJob{++last_take_, std::move(shards), node, incarnation});
+  return last_take_;
+}
+
+void StorageWorkers::read(Read read) { asked_.emplace_back(std::move(read)); }
+
+void StorageWorkers::flush() {
+  if (asked_.empty() && asked_batches_.empty()) return;
+  bool must_wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    std::ranges::move(asked_, std::back_inserter(jobs_));
+    std::ranges::move(asked_batches_, std::back_inserter(batches_));
+    must_wake = !is_in_use_;  // otherwise who has the store looks again before he lets it go
+  }
+  asked_.clear();
+  asked_batches_.clear();
+  if (must_wake) changed_.notify_one();
+}
+
+std::vector<StorageWorkers::Event> StorageWorkers::events() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(events_, {});
+}
+
+// ---- the threads ----
+
+void StorageWorkers::run() {
+  std::unique_lock lock(mutex_);
+  while (!is_ending_ && !is_fatal_) {
+    const TimePoint due = is_in_use_ ? TimePoint::max() : next_due();
+    if (due == TimePoint::max()) {
+      changed_.wait(lock);
+      continue;
+    }
+    if (due > std::chrono::steady_clock::now()) {
+      changed_.wait_until(lock, due);
+      continue;
+    }
+    is_in_use_ = true;
+    std::deque<Job> jobs = std::exchange(jobs_, {});
+    lock.unlock();
+    use_store(std::move(jobs));
+    const auto written = std::exchange(written_, std::nullopt);
+    lock.lock();
+    is_in_use_ = false;
+    has_taken_batch_ = batch_.has_value();  // one that is to be tried again
+    if (written) ++syncing_count_;
+    note_writing();
+    if (!written) continue;
+    if (next_due() <= std::chrono::steady_clock::now()) changed_.notify_one();
+    lock.unlock();
+    make_durable(*written);
+    lock.lock();
+  }
+}
+
+StorageWorkers::TimePoint StorageWorkers::next_due() const {
+  if (!jobs_.empty()) return TimePoint::min();
+  if (retry_delay_ > 0ms) return retry_at_;
+  if (!batches_.empty() || must_maintain_) return TimePoint::min();
+  return has_new_commits_ ? used_at_ + kIdle : TimePoint::max();
+}
+
+/// All that there is to do with the store now. Nobody else has it meanwhile.
+void StorageWorkers::use_store(std::deque<Job> jobs) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool is_time_to_write = retry_delay_ == 0ms || now >= retry_at_;
+  if (is_time_to_write) std::ranges::move(std::exchange(blocked_, {}), std::back_inserter(jobs));
+  bool is_blocked = false;
+  bool has_worked = !jobs.empty();
+  for (Job& job : jobs) {
+    if (carry_out(job)) continue;
+    if (is_fatal_) return;
+    is_blocked = true;
+    blocked_.push_back(std::move(job));
+  }
+  if (std::exchange(must_maintain_, false)) maintain();
+  if (is_time_to_write && has_batches()) {
+    has_worked = true;
+    if (!write_batches()) {
+      if (is_fatal_) return;
+      is_blocked = true;
+    }
+  }
+  if (is_blocked) {
+    retry_delay_ = std::clamp<std::chrono::milliseconds>(retry_delay_ * 2, kRetryFirst, kRetryMax);
+    retry_at_ = std::chrono::steady_clock::now() + retry_delay_;
+  } else if (is_time_to_write) {
+    retry_delay_ = 0ms;
+  }
+  if (retry_delay_ == 0ms && std::exchange(is_blocked_told_, false)) tell(Unblocked{});
+  publish();
+  if (has_worked) used_at_ = now;
+  if (!has_worked && has_new_commits_) maintain();
+}
+
+bool StorageWorkers::carry_out(Job& job) {
+  if (auto* load_job = std::get_if<LoadJob>(&job)) {
+    tell(Loaded{load_job->activation, load(*load_job)});
+  } else if (auto* take = std::get_if<TakeJob>(&job)) {
+    auto taken = store_->take(take->shards, take->node, take->incarnation);
+    if (!taken) return carry_out_write(std::unexpected(taken.error()));
+    tell(Taken{take->number, std::move(*taken)});
+  } else {
+    tell(std::get<Read>(job)(*store_));
+  }
+  return true;
+}
+
+bool StorageWorkers::has_batches() {
+  const std::lock_guard lock(mutex_);
+  return batch_ || !batches_.empty();
+}
+
+bool StorageWorkers::write_batches() {
+  if (!carry_out_write(store_->write_next([this]() -> const kernel::Batch& { return next_batch(); }))) return false;
+  has_new_commits_ = true;
+  must_maintain_ = store_->wants_maintenance();
+  written_ = batch_->number;
+  batch_.reset();
+  return true;
+}
+
+/// Beside the one who has the store. What is durable of the log is all that was in it: two may be told in the wrong
+/// order, but not wrongly.
+void StorageWorkers::make_durable(kernel::CommitNumber number) {
+  const auto done = store_->sync();
+  bool must_wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --syncing_count_;
+    note_writing();
+    if (done && !is_fatal_ && number > durable_) {
+      durable_ = number;
+      must_wake = events_.empty();
+      events_.emplace_back(Committed{number});
+    }
+  }
+  if (!done) return end_with(done.error());
+  if (must_wake) wake_();
+}
+
+/// What has gathered by now, as one. One that cannot join the others is left for the next time.
+const kernel::Batch& StorageWorkers::next_batch() {
+  const std::lock_guard lock(mutex_);
+  has_taken_batch_ = true;
+  note_writing();
+  while (!batches_.empty()) {
+    if (!batch_)
+      batch_ = std::move(batches_.front());
+    else if (!kernel::try_append(*batch_, batches_.front()))
+      break;
+    batches_.pop_front();
+  }
+  return *batch_;
+}
+
+bool StorageWorkers::carry_out_write(const std::expected<void, StoreError>& done) {
+  if (done) return true;
+  if (may_be_retried(done.error().code)) {
+    is_blocked_told_ = true;
+    tell(Blocked{done.error().message});
+    return false;
+  }
+  end_with(done.error());
+  return false;
+}
+
+void StorageWorkers::end_with(const StoreError& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_fatal_.exchange(true)) return;
+    events_.emplace_back(Fatal{error.message});
+  }
+  changed_.notify_all();
+  wake_();
+}
+
+/// With the mutex.
+void StorageWorkers::note_writing() {
+  const bool is_none_free = syncing_count_ == static_cast<int>(threads_.size());
+  is_writing_.store(has_taken_batch_ || is_none_free, std::memory_order_relaxed);
+}
+
+kernel::LoadResult StorageWorkers::load(const LoadJob& job) {
+  auto found = store_->load(job.type, job.key);
+  if (!found) return std::unexpected(found.error().message);
+  if (!*found) return std::nullopt;
+  storage::Snapshot& snapshot = **found;
+  auto schema = schemas_.find(snapshot.schema);
+  if (schema == schemas_.end()) {
+    auto text = store_->schema(snapshot.schema);
+    if (!text) return std::unexpected(text.error().message);
+    if (!*text)
+      return std::unexpected(
+          fmt::format("its saved state names the schema {:016x}, which the store does not have", snapshot.schema));
+    schema = schemas_.emplace(snapshot.schema, std::move(**text)).first;
+  }
+  return kernel::LoadedState{snapshot.version, snapshot.schema, schema->second, std::move(snapshot.bytes)};
+}
+
+void StorageWorkers::maintain() {
+  has_new_commits_ = false;
+  const auto done = store_->maintain();
+  if (!done && !may_be_retried(done.error().code)) end_with(done.error());
+}
+
+void StorageWorkers::tell(Event event) {
+  told_.push_back(std::move(event));
+  if (told_.size() >= kEventsPerWakeUp) publish();
+}
+
+void StorageWorkers::publish() {
+  if (told_.empty()) return;
+  bool must_wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    must_wake = events_.empty();
+    std::ranges::move(told_, std::back_inserter(events_));
+  }
+  told_.clear();
+  if (must_wake) wake_();
+}
+
+}  // namespace epic::io
