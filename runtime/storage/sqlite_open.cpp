@@ -201,7 +201,8 @@ std::expected<void, StoreError> SqliteStore::prepare_writing() {
        "checksum = excluded.checksum, bytes = excluded.bytes"},
       {&statements_.update,
        "UPDATE snapshots SET shard = ?3, version = ?4, schema = ?5, saved_at = ?6, checksum = ?7, bytes = ?8 "
-       "WHERE type = ?1 AND key = ?2"},
+       "WHERE rowid = ?9 AND type = ?1 AND key = ?2"},
+      {&statements_.row, "SELECT rowid FROM snapshots WHERE type = ?1 AND key = ?2"},
       {&statements_.remove, "DELETE FROM snapshots WHERE type = ?1 AND key = ?2"},
   });
 }

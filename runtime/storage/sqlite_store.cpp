@@ -12,6 +12,10 @@ namespace epic::storage {
 
 namespace {
 
+constexpr std::size_t kRowsRememberedMax = 65'536;
+
+std::string name_of(const Write& write) { return write.type + '/' + write.key; }
+
 std::int64_t to_nanoseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
 }
@@ -183,12 +187,35 @@ std::expected<void, StoreError> SqliteStore::put_snapshot(const Write& write, st
     return std::unexpected(connection_.error(fmt::format("write {}/{}", write.type, write.key)));
   };
   if (!write.bytes) return execute_for(statements_.remove);
-  // The row is almost always there. An update that finds it spares the search for a new row's place, which is a page or
-  // two read anew in each transaction.
+  // The row is almost always there. An update by its number spares the ways through the index, whose pages are read
+  // anew in each transaction.
   if (write.version.value > 1) {
-    if (auto updated = execute_for(statements_.update); !updated || connection_.changed_count() > 0) return updated;
+    const auto row = find_row(write);
+    if (!row) return std::unexpected(row.error());
+    if (*row) {
+      statements_.update.set(9, **row);
+      if (auto updated = execute_for(statements_.update); !updated || connection_.changed_count() > 0) return updated;
+      rows_.erase(name_of(write));
+    }
   }
   return execute_for(statements_.put);
+}
+
+/// The number of an entity's row, as far as is known: it may have got another one since.
+std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::find_row(const Write& write) {
+  std::string name = name_of(write);
+  if (const auto known = rows_.find(name); known != rows_.end()) return known->second;
+  const ResetGuard guard(statements_.row);
+  switch (statements_.row.set(1, std::string_view(write.type)).set(2, std::string_view(write.key)).step()) {
+    case Step::done:
+      return std::nullopt;
+    case Step::failed:
+      return std::unexpected(connection_.error(fmt::format("find {}", name)));
+    case Step::row:
+      break;
+  }
+  if (rows_.size() >= kRowsRememberedMax) rows_.clear();
+  return rows_.emplace(std::move(name), statements_.row.integer(0)).first->second;
 }
 
 SqliteStore::Row SqliteStore::read_row(const Statement& statement) const {

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "storage/file_lock.hpp"
 #include "storage/sqlite_connection.hpp"
@@ -77,8 +78,8 @@ class SqliteStore final : public Store {
     WalKeeper wal;
   };
   struct Statements {
-    Statement load, schema, page, next_type;                                                              // read
-    Statement epochs, count_takes, add_take, take, put_schema, put, update, remove, begin, end, abandon;  // write
+    Statement load, schema, page, next_type;                                                                   // read
+    Statement epochs, count_takes, add_take, take, put_schema, row, put, update, remove, begin, end, abandon;  // write
   };
 
   SqliteStore(Connection connection, OpenOptions options)
@@ -99,6 +100,7 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> put_schemas(const Batch& batch);
   std::expected<void, StoreError> put_snapshots(const Batch& batch);
   std::expected<void, StoreError> put_snapshot(const Write& write, std::int64_t saved_at_ns);
+  std::expected<std::optional<std::int64_t>, StoreError> find_row(const Write& write);
   std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
   /// Remembers an error after which nothing may be written any more. Any thread, as is failure().
   StoreError note(StoreError error);
@@ -129,9 +131,10 @@ class SqliteStore final : public Store {
   std::optional<StoreError> failure_;
   Connection connection_;
   std::unique_ptr<Writer> writer_;
-  std::vector<ShardRow> owners_;              // by shard, as of …
-  std::optional<std::int64_t> owners_takes_;  // … this many takes; empty: never read
-  Statements statements_;                     // closed before the connection
+  std::vector<ShardRow> owners_;                        // by shard, as of …
+  std::optional<std::int64_t> owners_takes_;            // … this many takes; empty: never read
+  std::unordered_map<std::string, std::int64_t> rows_;  // "Type/Key" → number of its row
+  Statements statements_;                               // closed before the connection
 };
 
 }  // namespace epic::storage
