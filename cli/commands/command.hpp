@@ -42,7 +42,9 @@ struct OptionSpec {
   Completes completes = Completes::nothing;
 };
 
-enum class Arity { one, optional, many };
+enum class Arity { one, optional, many, some };  // many: or none; some: at least one
+
+[[nodiscard]] constexpr bool has_no_end(Arity arity) { return arity == Arity::many || arity == Arity::some; }
 
 struct PositionalSpec {
   std::string_view name;  // "TYPE/KEY"

@@ -15,7 +15,7 @@ namespace epic::cli {
 namespace {
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "rolling", .summary = "One node after the other, while the others go on; no call is lost"},
+    {.name = "rolling", .summary = "One node after the other, while the others go on; calls wait, and are not lost"},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -74,10 +74,15 @@ const Command& restart_command() {
       .description =
           "Builds what is stale. With --rolling one node more than usual is started with the new module; when it is "
           "ready, the\n"
-          "nodes are drained, stopped and started one after the other, and the extra one goes last. A module that "
-          "cannot start\n"
-          "leaves the fabric as it was. Without --rolling all nodes stop first, and then start; calls wait, or end in\n"
-          "Unavailable. Nothing acknowledged is lost, and setup is not run again. Ctrl-C here does not end a restart.",
+          "nodes are drained, stopped and started one after the other, as with epic drain, and the extra one goes "
+          "last. "
+          "A module\n"
+          "that cannot start leaves the fabric as it was. Without --rolling all nodes stop first, as with epic stop, "
+          "and "
+          "then\n"
+          "start; calls wait, or end in Unavailable. Nothing acknowledged is lost, and setup is not run again. Ctrl-C "
+          "here does\n"
+          "not end a restart.",
       .example = "epic restart --rolling\nepic restart",
       .options = kOptions,
       .exit_codes = kExitCodes,

@@ -52,7 +52,7 @@ const Command& scale_command() {
       .group = Group::fabric,
       .summary = "Give the fabric more or fewer nodes",
       .description =
-          "Nodes up to N are started; those above are drained and stopped, and no call is lost. Shards go to new nodes "
+          "Nodes up to N are started; those above are drained and stopped, as with epic drain. Shards go to new nodes "
           "one\n"
           "after the other. Returns when the nodes are ready, or gone. It lasts until epic stop: epic.toml is not "
           "changed.",

@@ -28,6 +28,7 @@ constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "a line is wrong, and nothing was changed; or some entities could not be written"},
     {ExitCode::not_found, "the file has nothing of this type or name"},
+    {ExitCode::build_failed, "the module is stale, and did not build"},
 };
 
 constexpr Column kColumns[] = {

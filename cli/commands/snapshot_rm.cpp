@@ -16,7 +16,7 @@ namespace epic::cli {
 namespace {
 
 constexpr PositionalSpec kPositionals[] = {
-    {.name = "TYPE/KEY", .summary = "The entities", .arity = Arity::many, .completes = Completes::entity},
+    {.name = "TYPE/KEY", .summary = "The entities", .arity = Arity::some, .completes = Completes::entity},
 };
 
 constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
@@ -88,7 +88,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!done) return std::unexpected(done.error());
   if (done->problem_count() > 0)
     return fail(failure_of(*done, fmt::format("{} could not be removed", done->problem_count())));
-  console.note(fmt::format("Removed {}, to start anew with the next call", count_of(count, "entity", "entities")));
+  const std::uint64_t unsaved = done->total().equal;
+  console.note(fmt::format("Removed {}, to start anew with the next call{}", count_of(count, "entity", "entities"),
+                           unsaved == 0 ? "" : fmt::format("; {} had nothing saved", unsaved)));
   return ExitCode::ok;
 }
 

@@ -126,7 +126,7 @@ std::vector<std::string> plain_words(const Command& command, const std::vector<s
 
 const PositionalSpec* positional_at(const Command& command, std::size_t index) {
   if (index < command.positionals.size()) return &command.positionals[index];
-  if (command.positionals.empty() || command.positionals.back().arity != Arity::many) return nullptr;
+  if (command.positionals.empty() || !has_no_end(command.positionals.back().arity)) return nullptr;
   return &command.positionals.back();
 }
 

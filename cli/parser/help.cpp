@@ -50,6 +50,7 @@ std::string usage_line(const Command& command) {
   std::string usage = fmt::format("epic {}", command.path);
   for (const PositionalSpec& positional : command.positionals) {
     const char* shape = positional.arity == Arity::one        ? " {}"
+                        : positional.arity == Arity::some     ? " {}…"
                         : positional.arity == Arity::optional ? " [{}]"
                                                               : " [{}…]";
     usage += fmt::format(fmt::runtime(shape), positional.name);

@@ -103,13 +103,13 @@ Result<void> check_words(const Command& command, const Arguments& arguments) {
   std::size_t needed = 0;
   std::size_t most = 0;
   for (const PositionalSpec& positional : command.positionals) {
-    if (positional.arity == Arity::one) {
+    if (positional.arity == Arity::one || positional.arity == Arity::some) {
       if (arguments.words().size() <= needed)
         return fail(usage_failure(command, fmt::format("'epic {}' needs {}", command.path, positional.name),
                                   std::string(positional.summary)));
       ++needed;
     }
-    most = positional.arity == Arity::many ? SIZE_MAX : most + 1;
+    most = has_no_end(positional.arity) ? SIZE_MAX : most + 1;
   }
   if (arguments.words().size() > most)
     return fail(usage_failure(

@@ -87,6 +87,7 @@ void Fleet::start(NodeSlot& slot) {
   slot.refusal.reset();
   slot.last_lines.clear();
   slot.is_turn_reported = false;
+  slot.is_drained = slot.may_leave = false;
   slot.is_paused = false;
   slot.is_kill_asked_for = false;
   std::error_code ignored;
@@ -146,7 +147,20 @@ void Fleet::on_message(NodeSlot& slot, const wire::FromNode& message) {
     return;
   }
   if (slot.lease) (void)coordination_.try_renew(*slot.lease);
+  if (std::holds_alternative<wire::Drained>(message)) {
+    slot.is_drained = true;
+    return let_drained_leave();
+  }
   if (slot.state == NodeState::ready || slot.state == NodeState::draining) events_.on_message(slot.id, message);
+}
+
+/// Nodes that stop together stay until none of them has work left: it may be with another of them.
+void Fleet::let_drained_leave() {
+  const auto is_leaving = [](const NodeSlot& slot) { return slot.state == NodeState::draining && slot.process; };
+  if (std::ranges::any_of(slots_, [&](const NodeSlot& slot) { return is_leaving(slot) && !slot.is_drained; })) return;
+  for (NodeSlot& slot : slots_)
+    if (is_leaving(slot) && !std::exchange(slot.may_leave, true) && !slot.process->try_send(wire::Leave{}))
+      slot.process->kill();
 }
 
 void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
@@ -229,6 +243,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   else
     tell(fmt::format("{}.{}", what, lines.empty() ? "" : " Its last lines:" + lines));
 
+  let_drained_leave();
   events_.on_exit(slot.id);
   if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;

@@ -65,6 +65,8 @@ struct NodeSlot {
   std::optional<wire::StartFailed> refusal;      // what it said about not starting
   std::deque<std::string> last_lines;            // of its output
   bool is_turn_reported = false;
+  bool is_drained = false;          // by its word, after it was asked to stop
+  bool may_leave = false;           // it was told
   std::optional<ModuleCopy> trial;  // to load instead of what the others load, until it is ready
   bool is_wanted = true;            // false: when its process has ended, none is started
   bool is_listed = true;            // false: nobody need know of it, once its process has ended
@@ -145,6 +147,7 @@ class Fleet {
   void start(NodeSlot& slot);
   void on_message(NodeSlot& slot, const wire::FromNode& message);
   void on_ready(NodeSlot& slot, const wire::Ready& ready);
+  void let_drained_leave();
   void on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat);
   void on_end(NodeSlot& slot, ProcessEnd end);
   void on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what);

@@ -178,6 +178,11 @@ void Router::flush_all() {
   }
 }
 
+void Router::block_all_of(const PeerAddress& owner) {
+  for (Shard& shard : shards_)
+    if (address_of(shard.owner) == owner) block(shard);
+}
+
 void Router::block(Shard& shard) {
   shard.is_blocked = true;
   if (!unblock_at_ns_) unblock_at_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kRetryParked).count();
@@ -224,6 +229,7 @@ void Router::on_map(kernel::ShardMap map) {
 
 /// The node ends, and has not begun what it has not answered: as if it had refused each call by itself.
 void Router::take_back(const PeerAddress& node) {
+  block_all_of(node);  // or they would be sent there once more
   std::vector<std::uint64_t> unanswered;
   for (const auto& [sequence, pending] : calls_)
     if (pending.is_sent && shards_[pending.shard.value].sent_to == node) unanswered.push_back(sequence);
@@ -278,8 +284,7 @@ void Router::read_result(std::uint64_t sequence, Pending& pending, const PeerAdd
 
 void Router::on_lost(const PeerAddress& node) {
   peers_.erase(node);
-  for (Shard& shard : shards_)
-    if (address_of(shard.owner) == node) block(shard);
+  block_all_of(node);
   std::vector<std::uint64_t> lost;
   for (const auto& [sequence, pending] : calls_)
     if (pending.is_sent && shards_[pending.shard.value].sent_to == node) lost.push_back(sequence);

@@ -88,6 +88,7 @@ class Router {
   void flush(Shard& shard);
   void flush_all();
   void block(Shard& shard);
+  void block_all_of(const kernel::PeerAddress& owner);
   void forget_sent(Pending& pending);
   void take_back(const kernel::PeerAddress& node);
   void end(std::uint64_t sequence, std::exception_ptr failure);

@@ -117,6 +117,7 @@ void Session::run() {
     }
   }
   transport_.close();
+  take_submissions();  // what came at the last moment ends with the rest
   router_.on_closed();
 }
 

@@ -5,7 +5,7 @@
 //     tick: network, storage answers, posted work ─▶ kernel events ─▶ run ─▶ seal ─▶ write to peers, ask the storage
 //
 // The kernel's syscalls only fill queues; a tick's end hands each queue over at once, so that a tick costs one write a
-// peer and one wake-up of the storage thread, however much happened in it. The kernel's time is the clock at the tick's
+// peer and one wake-up of a storage worker, however much happened in it. The kernel's time is the clock at the tick's
 // first event.
 //
 // All on the thread that calls run(), unless it says otherwise.

@@ -38,15 +38,14 @@ class EntityLock {
   [[nodiscard]] std::vector<RecordRef> release(Record& record) {
     std::erase(holders_, &record);
     record.holds_lock = false;
-    std::vector<RecordRef> granted;
-    while (!waiting_.empty() && is_free_for(waiting_.front().mode)) {
-      Waiting next = std::move(waiting_.front());
-      waiting_.pop_front();
-      if (next.record->failure) continue;  // it has stopped waiting
-      take(*next.record, next.mode);
-      granted.push_back(std::move(next.record));
-    }
-    return granted;
+    return grant();
+  }
+
+  /// `record`, which waits, waits no longer. Returns those that it kept from starting, in order.
+  [[nodiscard]] std::vector<RecordRef> leave(const Record& record) {
+    const auto place = std::ranges::find_if(waiting_, [&](const Waiting& one) { return one.record.get() == &record; });
+    if (place != waiting_.end()) waiting_.erase(place);
+    return grant();
   }
 
   [[nodiscard]] const std::vector<Record*>& holders() const { return holders_; }
@@ -62,7 +61,7 @@ class EntityLock {
   void for_each_blocking(const Record& record, Visit&& visit) const {
     bool must_wait = mode_ == Mode::exclusive;  // what holds it now shares with nobody
     for (const Waiting& one : waiting_) {
-      must_wait = must_wait || (one.mode == Mode::exclusive && (!one.record->failure || one.record.get() == &record));
+      must_wait = must_wait || one.mode == Mode::exclusive;
       if (one.record.get() == &record) break;
     }
     if (must_wait)
@@ -85,6 +84,16 @@ class EntityLock {
   };
   [[nodiscard]] bool is_free_for(Mode mode) const {
     return holders_.empty() || (mode == Mode::shared && mode_ == Mode::shared);
+  }
+  std::vector<RecordRef> grant() {
+    std::vector<RecordRef> granted;
+    while (!waiting_.empty() && is_free_for(waiting_.front().mode)) {
+      Waiting next = std::move(waiting_.front());
+      waiting_.pop_front();
+      take(*next.record, next.mode);
+      granted.push_back(std::move(next.record));
+    }
+    return granted;
   }
   void take(Record& record, Mode mode) {
     mode_ = mode;

@@ -283,6 +283,7 @@ class Kernel {
   void forget_sent(Record& record);
   void flush_parked(ShardId shard);
   void block(Shard& shard);
+  void block_all_of(const PeerAddress& owner);
   void unblock_all();
   void reply_to(Record& record);
   [[nodiscard]] ReplyMessage make_reply(Record& record);
@@ -319,7 +320,7 @@ class Kernel {
 
   // kernel_life.cpp
   Activation& add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
-  Activation& activate(const Record& cause, const TypeEntry& type, ShardId shard);
+  void activate(RecordRef call, const TypeEntry& type, ShardId shard);
   void construct(Activation& activation, const std::optional<LoadedState>& state);
   void become_active(Activation& activation);
   void fail_activation(Activation& activation, const std::string& why);

@@ -318,12 +318,17 @@ void Kernel::fail(Record& record, std::exception_ptr failure) {
   if (record.state == Record::State::ended) return;
   const RecordRef kept = RecordRef::share(record);
   const bool is_running = record.state == Record::State::running;
+  Activation* const waits_at = record.state == Record::State::locked_out ? activation_of(&record) : nullptr;
   record.failure = std::move(failure);
   detail::Waiter* waiter = conclude(record);
   if (is_running && record.is_listed)
     calls_.abandon(record);
   else
     retire(record);
+  if (waits_at != nullptr) {
+    for (RecordRef& granted : waits_at->lock.leave(record)) enqueue_start(std::move(granted));
+    check_stop(*waits_at);
+  }
   if (waiter != nullptr && waiter->remaining == 0) enqueue_resume(*waiter);
 }
 

@@ -24,17 +24,19 @@ Activation& Kernel::add_activation(const detail::NamePtr& name, const TypeEntry&
   return activation;
 }
 
-Activation& Kernel::activate(const Record& cause, const TypeEntry& type, ShardId shard) {
-  Activation& activation = add_activation(cause.callee, type, shard);
+/// For a call, which waits until it is active; so it does not go before the call has been there.
+void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
+  Activation& activation = add_activation(call->callee, type, shard);
   activation.birth = std::make_unique<Activation::Birth>(
-      Activation::Birth{.why = describe_cause(cause), .asked_ns = begun_ns_of(cause)});
+      Activation::Birth{.why = describe_cause(*call), .asked_ns = begun_ns_of(*call)});
+  call->state = Record::State::loading;
+  activation.waiting.push_back(std::move(call));
   if (is_draining_ || shards_.at(shard).local == Shard::Local::releasing)
     ask_to_stop(activation, is_draining_ ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
-    syscalls_.load(activation.id, type.info->stored_name(), cause.callee->key());
+    syscalls_.load(activation.id, type.info->stored_name(), activation.name->key());
   else
     construct(activation, std::nullopt);
-  return activation;
 }
 
 void Kernel::on_loaded(ActivationId id, LoadResult result) {

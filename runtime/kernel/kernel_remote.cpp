@@ -48,8 +48,8 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
     leave(std::move(record));
     return {};
   }
-  Activation& activation = activate(*record, *type, id);
-  return deliver(std::move(record), activation, may_run_now);
+  activate(std::move(record), *type, id);
+  return {};
 }
 
 /// What the caller has observed must be durable before the call is seen elsewhere.
@@ -131,6 +131,11 @@ void Kernel::forget_sent(Record& record) {
 void Kernel::block(Shard& shard) {
   shard.is_blocked = true;
   if (!retry_parked_ns_) retry_parked_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kRetryParked).count();
+}
+
+void Kernel::block_all_of(const PeerAddress& owner) {
+  for (std::uint16_t i = 0; i < shards_.count(); ++i)
+    if (Shard& shard = shards_.at(ShardId{i}); shards_.address_of(shard.owner) == owner) block(shard);
 }
 
 void Kernel::unblock_all() {
@@ -288,6 +293,7 @@ void Kernel::receive(ReplyMessage reply) {
 
 /// The peer ends, and has not begun what it has not answered: as if it had refused each call by itself.
 void Kernel::take_back(const PeerAddress& peer) {
+  block_all_of(peer);  // or they would be sent there once more
   std::vector<std::uint64_t> unanswered;
   for (const auto& [sequence, record] : sent_)
     if (record->site->sent_to == peer) unanswered.push_back(sequence);
@@ -332,8 +338,7 @@ void Kernel::on_peer_lost(const PeerAddress& peer) {
     fail(*record, ErrorCode::node_lost,
          fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node, describe(*record)));
   peers_.erase(peer);
-  for (std::uint16_t i = 0; i < shards_.count(); ++i)
-    if (shards_.address_of(shards_.at(ShardId{i}).owner) == peer) block(shards_.at(ShardId{i}));
+  block_all_of(peer);
 }
 
 }  // namespace epic::kernel

@@ -287,9 +287,10 @@ void Node::handle(const wire::RunSetup&) {
 void Node::handle(const wire::Request& request) { requests_->handle(request); }
 void Node::handle(const wire::GoOn& go_on) { requests_->handle(go_on); }
 
+void Node::handle(const wire::Leave&) { is_leaving_ = true; }
+
 void Node::handle(const wire::Stop& stop) {
   if (std::exchange(is_stopping_, true)) return;
-  channel_->send(wire::Stopping{});
   const std::int64_t now_ns = io::monotonic_ns();
   abort_at_ns_ = now_ns + stop.grace.count() / 5 * 4;
   give_up_at_ns_ = now_ns + stop.grace.count();
@@ -301,8 +302,12 @@ void Node::handle(const wire::Stop& stop) {
 bool Node::is_done() {
   requests_->on_tick();
   if (!is_stopping_) return false;
-  if (driver_->kernel().is_drained()) return true;
   const std::int64_t now_ns = driver_->kernel().now_ns();
+  if (driver_->kernel().is_drained()) {
+    if (is_leaving_ || now_ns >= abort_at_ns_) return true;
+    if (!std::exchange(is_drained_told_, true)) channel_->send(wire::Drained{});
+    return false;
+  }
   if (!is_aborted_ && now_ns >= abort_at_ns_) {
     is_aborted_ = true;
     driver_->wake_at(give_up_at_ns_);

@@ -44,6 +44,7 @@ class Node {
   void handle(const wire::RunSetup&);
   void handle(const wire::Request& request);
   void handle(const wire::GoOn& go_on);
+  void handle(const wire::Leave& leave);
   void handle(const wire::Stop& stop);
   [[nodiscard]] bool is_done();
   [[nodiscard]] int finish();
@@ -69,6 +70,8 @@ class Node {
   kernel::MapVersion taking_for_;
   std::vector<std::pair<kernel::ShardId, kernel::MapVersion>> releasing_;
   bool is_stopping_ = false;
+  bool is_drained_told_ = false;
+  bool is_leaving_ = false;
   bool is_aborted_ = false;
   std::int64_t abort_at_ns_ = 0;
   std::int64_t give_up_at_ns_ = 0;

@@ -5,7 +5,7 @@
 // writer took it with. Shard epochs live in the store itself and are raised in the transaction that takes a shard, so a
 // node that has lost a shard without knowing cannot write to it. What commit() returned is durable.
 //
-// Calls block and are made from one storage thread per store object; several processes open the same store.
+// Calls block, and are made by one thread at a time (but sync()); several processes open the same store.
 // Implementations: sqlite_store.hpp (one database a fabric), memory_store.hpp (tests, throw-away fabrics).
 
 #include <chrono>
@@ -141,7 +141,7 @@ class Store {
 
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
 
-  /// Housekeeping that must not delay a commit, such as moving a log into the main file. The storage thread calls it
+  /// Housekeeping that must not delay a commit, such as moving a log into the main file. A storage worker calls it
   /// when it is idle, and between two commits as soon as wants_maintenance() says so. An error is as serious as that of
   /// a commit.
   [[nodiscard]] virtual bool wants_maintenance() const { return false; }

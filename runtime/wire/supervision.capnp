@@ -64,6 +64,7 @@ struct ToNode {
     request @4 :Request;
     stopGraceNs @5 :Int64;
     goOn @6 :GoOn;
+    leave @7 :Void;
   }
 }
 
@@ -128,6 +129,6 @@ struct FromNode {
     taken @4 :Taken;
     setupError @5 :Text;
     answer @6 :Answer;
-    stopping @7 :Void;
+    drained @7 :Void;
   }
 }

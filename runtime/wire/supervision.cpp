@@ -53,6 +53,7 @@ void write(schema::ToNode::Builder out, const Request& request) {
   to.setBody(to_text(request.body));
 }
 
+void write(schema::ToNode::Builder out, const Leave&) { out.setLeave(); }
 void write(schema::ToNode::Builder out, const GoOn& go_on) {
   auto to = out.initGoOn();
   to.setId(go_on.id);
@@ -119,7 +120,7 @@ void write(schema::FromNode::Builder out, const Answer& answer) {
   to.setWantsRoom(answer.wants_room);
 }
 
-void write(schema::FromNode::Builder out, const Stopping&) { out.setStopping(); }
+void write(schema::FromNode::Builder out, const Drained&) { out.setDrained(); }
 
 // ---- reading
 
@@ -185,6 +186,8 @@ std::expected<ToNode, WireError> read(schema::ToNode::Reader from) {
     }
     case Which::GO_ON:
       return GoOn{from.getGoOn().getId(), from.getGoOn().getIsWanted()};
+    case Which::LEAVE:
+      return Leave{};
     case Which::STOP_GRACE_NS:
       return Stop{nanoseconds(from.getStopGraceNs())};
   }
@@ -227,8 +230,8 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
       return SetupDone{to_string(from.getSetupError())};
     case Which::ANSWER:
       return read(from.getAnswer());
-    case Which::STOPPING:
-      return Stopping{};
+    case Which::DRAINED:
+      return Drained{};
   }
   return std::unexpected(WireError{"a message from a node that this version does not know"});
 }

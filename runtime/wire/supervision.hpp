@@ -9,7 +9,8 @@
 //   RunSetup  ─▶ …runs the module's setup…                            ◀─ SetupDone
 //   Request   ─▶ …                                                    ◀─ Answer, once or (streamed) until `last`
 //   GoOn      ─▶ …goes on with a streamed Answer that asked for room…
-//   Stop      ─▶ …drains and saves within the grace…                  ◀─ Stopping; then the node exits 0
+//   Stop      ─▶ …drains and saves, and goes on answering nodes…      ◀─ Drained
+//   Leave     ─▶ …exits 0
 //
 // Heartbeats flow from Configure on, every FabricOptions::heartbeat, from a thread that user code cannot hold up. A
 // node that stays silent is killed. When the channel closes, the supervisor is gone and the node must go too.
@@ -92,10 +93,15 @@ struct GoOn {
   bool operator==(const GoOn&) const = default;
 };
 
-/// Drain, save and exit 0, all within `grace`.
+/// Drain, save, wait for Leave and exit 0, all within `grace`.
 struct Stop {
   std::chrono::nanoseconds grace{0};
   bool operator==(const Stop&) const = default;
+};
+
+/// After Stop: nobody needs the node any more.
+struct Leave {
+  bool operator==(const Leave&) const = default;
 };
 
 /// A shard map: who owns what from now on; its members are the ready nodes. A node that finds itself as the new owner
@@ -103,7 +109,7 @@ struct Stop {
 /// ignored.
 using kernel::ShardMap;
 
-using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop>;
+using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave>;
 
 // ---- node to supervisor
 
@@ -189,12 +195,12 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
-/// Stop was heard; draining has begun.
-struct Stopping {
-  bool operator==(const Stopping&) const = default;
+/// After Stop: nothing runs here, and everything is saved. What other nodes still call runs, and is saved, too.
+struct Drained {
+  bool operator==(const Drained&) const = default;
 };
 
-using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Stopping>;
+using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Drained>;
 
 // ---- bytes
 

@@ -39,7 +39,7 @@ Write write_of(const WriterLoad& load, std::size_t row, ShardId shard, int versi
           .bytes = std::vector<std::byte>(load.row_bytes, static_cast<std::byte>('a' + version % 26))};
 }
 
-/// A node's storage thread in miniature.
+/// A node's storage workers in miniature.
 class StoreWriter {
  public:
   StoreWriter(const std::filesystem::path& file, const WriterLoad& load, int process)

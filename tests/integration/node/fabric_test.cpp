@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "epic/client.hpp"
+#include "integration/modules/forks.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
 
@@ -120,6 +121,31 @@ TEST_CASE("fabric: an ordered stop saves everything, and leaves nothing behind",
     CHECK(stored.at("live") == false);
     CHECK(stored.at("state").at("value") == i);
   }
+}
+
+TEST_CASE("fabric: a stop waits for calls that go on to nodes that have nothing else to do", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("forks", 4)};
+  fabric.wait_for("ready 4 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::vector<epic::Ref<forks::Fork>> others;
+  for (int i = 1; i < 40; ++i) others.emplace_back(i);
+  std::promise<std::string> ended;
+  client.async_call<std::string>(client.get<forks::Fork>(0)->take(others, 200ms),
+                                 [&](epic::CallResult<std::string> result) {
+                                   try {
+                                     ended.set_value(result.get());
+                                   } catch (...) {
+                                     ended.set_exception(std::current_exception());
+                                   }
+                                 });
+  fabric.wait_for_ps("the call runs", [](const json::object& ps) {
+    return std::ranges::any_of(ps.at("nodes").as_array(),
+                               [](const json::value& node) { return node.at("calls") == 1; });
+  });
+  fabric.signal(SIGTERM);
+  CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
+  CHECK(ended.get_future().get() == "ok");
 }
 
 TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in order", "[node]") {

@@ -163,6 +163,8 @@ class FakeNode {
 
   bool on(const wire::GoOn&) { return true; }
 
+  bool on(const wire::Leave&) { return true; }
+
   bool on(const wire::RunSetup&) {
     if (module_ == "setup-crash-once" && is_first()) ::raise(SIGKILL);
     say("setup");
@@ -173,7 +175,7 @@ class FakeNode {
   bool on(const wire::Stop&) {
     if (module_ == "slow-stop") return true;
     say("stopping");
-    send(wire::Stopping{});
+    send(wire::Drained{});
     return false;
   }
 

@@ -58,8 +58,15 @@ class Desk : public Entity {
   EPIC_ENTITY(Desk, state(count_), exclusive(book, settle))
 };
 
+/// Nothing of it is stored.
+class Bell : public Entity {
+ public:
+  Task<std::int64_t> ring() const { co_return 3; }
+  EPIC_ENTITY(Bell, methods(ring), transient)
+};
+
 const ModuleInfo& pings() {
-  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info, &Desk::epic_info};
+  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info, &Desk::epic_info, &Bell::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
@@ -201,6 +208,18 @@ TEST_CASE("shard moves: what a node that ends has not answered goes to the next 
     CHECK(f.sent[i].first == kNode3);
     CHECK(std::get<CallMessage>(f.sent[i].second).id == std::get<CallMessage>(f.sent[i - 3].second).id);
   }
+}
+
+TEST_CASE("shard moves: a node that ends answers what other nodes still call, be it stored or not", "[kernel]") {
+  Fixture f;
+  f.publish(1, kSelf.node);
+  f.kernel.on_drain();
+  f.arrive(1, Ref<Bell>("b")->ring().epic_take_record(), 1, {});
+  f.arrive(2, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.result_of(f.sent[0].second) == 3);
+  CHECK(f.result_of(f.sent[1].second) == 1);
+  CHECK(f.kernel.is_drained());
 }
 
 TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[kernel]") {

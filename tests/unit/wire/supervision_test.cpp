@@ -24,6 +24,7 @@ std::vector<ToNode> every_message_to_node() {
       RunSetup{},
       Request{UINT64_MAX, "inspect", R"({"entity":"Player/Bob"})"},
       GoOn{8, false},
+      Leave{},
       Stop{10s},
   };
 }
@@ -38,7 +39,7 @@ std::vector<FromNode> every_message_from_node() {
       SetupDone{"std::runtime_error: no"},
       Answer{7, AnswerStatus::not_owner, R"({"message":"moved"})", false},
       Answer{8, AnswerStatus::ok, "{}", false, true},
-      Stopping{},
+      Drained{},
   };
 }
 
