@@ -81,10 +81,10 @@ class Requests {
   io::Driver& driver_;  // post() from any thread
   SendAnswer send_;
   OpenReader open_reader_;
-  codec::ShowName show_name_;                  // any thread
+  codec::ShowName show_name_;                   // any thread
   std::unique_ptr<io::StorageWorkers> reader_;  // made with the first question about the store
-  bool has_no_reader_ = false;                 // the store cannot be opened twice: the writing one answers
-  AnswerStreams streams_;                      // last: they use the rest
+  bool has_no_reader_ = false;                  // the store cannot be opened twice: the writing one answers
+  AnswerStreams streams_;                       // last: they use the rest
 };
 
 }  // namespace epic::node

@@ -64,7 +64,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void gather_held();
   void flush();
-  [[nodiscard]] std::size_t unsent_bytes() const { return held_.size() + gathered_.size() + (writing_.size() - written_); }
+  [[nodiscard]] std::size_t unsent_bytes() const {
+    return held_.size() + gathered_.size() + (writing_.size() - written_);
+  }
 
   /// Reads no more, and ends it later, from the io_context, with on_ended(why).
   void fail(std::string why);
