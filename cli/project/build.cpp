@@ -1,6 +1,7 @@
 #include "cli/project/build.hpp"
 
 #include <fmt/format.h>
+#include <string.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
@@ -146,6 +147,11 @@ bool is_unknown_target(const Project& project) {
          log.contains(fmt::format("No rule to make target '{}'.", module));
 }
 
+std::string signal_name(int number) {
+  const char* name = ::sigabbrev_np(number);
+  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
+}
+
 // Loads the module as a node will: what it says of itself, as JSON.
 Result<std::string> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
@@ -159,11 +165,18 @@ Result<std::string> describe_module(const Context& context, const Project& proje
     std::string why = end->err;
     if (why.starts_with("epic-node: ")) why.erase(0, std::string_view("epic-node: ").size());
     while (why.ends_with('\n') || why.ends_with('.')) why.pop_back();
+    constexpr int kSignalled = 128;
+    const bool has_crashed = end->exit_code > kSignalled;
+    if (has_crashed)
+      why = fmt::format("loading it ends in {}: {}", signal_name(end->exit_code - kSignalled),
+                        "what runs then are the constructors of its global variables");
     if (why.empty()) why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
-    return fail({.code = ExitCode::build_failed,
-                 .what = fmt::format("{} was built, but a node cannot load it", module.string()),
-                 .why = std::move(why),
-                 .help = {"build it anew with 'rm -r build && epic build'"}});
+    return fail(
+        {.code = ExitCode::build_failed,
+         .what = fmt::format("{} was built, but a node cannot load it; it was not put in place", module.string()),
+         .why = std::move(why),
+         .help = {has_crashed ? "let a global variable's constructor do nothing that can fail"
+                              : "build it anew with 'rm -r build && epic build'"}});
   }
   return std::move(end->out);
 }
@@ -181,6 +194,7 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
   const auto former = boost::json::parse(read_text(project.paths.module_types(project.manifest.module)), none);
   if (!none) (*check)->add_disagreements(find_placement_disagreements(former, boost::json::parse(description)));
   for (const std::string& line : (*check)->conversions()) context.console().note(line);
+  for (const std::string& line : (*check)->leftovers()) context.console().warn(line);
   const auto problems = (*check)->problems();
   if (problems.empty()) return {};
   if (options.force) {
@@ -278,7 +292,10 @@ Result<Built> build_project(const Context& context, const Project& project, cons
   if (!fs::exists(built.module))
     return fail(no_such_module(project, fmt::format("the build made no {}", built.module.string())));
   const auto description = describe_module(context, project);
-  if (!description) return std::unexpected(description.error());
+  if (!description) {
+    former.restore();
+    return std::unexpected(description.error());
+  }
   if (auto checked = check_saved_states(context, project, *description, options); !checked) {
     former.restore();
     return std::unexpected(std::move(checked.error()));

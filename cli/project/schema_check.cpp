@@ -95,6 +95,20 @@ std::vector<std::string> SchemaCheck::conversions() const {
   return lines;
 }
 
+std::vector<std::string> SchemaCheck::leftovers() const {
+  std::vector<std::string> lines;
+  for (const json::value& row : rows) {
+    if (text_of(row.at("verdict")) != "unclaimed") continue;
+    const std::string type = text_of(row.at("type"));
+    const std::uint64_t count = count_of(row.at("entities"));
+    lines.push_back(
+        fmt::format("{}: {} {} to no class of the module: a class that was renamed says so with "
+                    "formerly(\"{}\"), as the last in its named(…)",
+                    type, plural(count, "snapshot"), count == 1 ? "belongs" : "belong", type));
+  }
+  return lines;
+}
+
 std::vector<std::string> SchemaCheck::problems() const {
   struct Reason {
     std::uint64_t entities = 0;

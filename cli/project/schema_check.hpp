@@ -30,6 +30,8 @@ struct SchemaCheck {
   [[nodiscard]] std::uint64_t unreadable() const;
   /// One line a type that is read in another shape than it was saved in.
   [[nodiscard]] std::vector<std::string> conversions() const;
+  /// One line a type that is saved and that no class of the module claims.
+  [[nodiscard]] std::vector<std::string> leftovers() const;
   /// One line a type and reason.
   [[nodiscard]] std::vector<std::string> problems() const;
   /// Counts rows that nobody claims as lost where the former module found them under that name.
