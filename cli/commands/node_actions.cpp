@@ -63,12 +63,13 @@ const Command& drain_command() {
       .group = Group::fabric,
       .summary = "Move a node's shards to the others, and stop it",
       .description =
-          "Calls to a shard that moves wait, what runs ends, what is dirty is saved, the next owner takes it; no call "
-          "is "
-          "lost. But\n"
-          "what runs for ten seconds after its shard was asked for is cut short, and its caller gets NodeLost. The "
-          "node stays\n"
-          "away until epic scale asks for it. Returns when its process has ended.",
+          "Calls to a shard that moves wait, what runs ends, what is dirty is saved, the next owner takes it. What "
+          "still "
+          "runs\n"
+          "after ten seconds (or up to twenty, if it waits for other calls) is cut short, and its caller gets "
+          "NodeLost. "
+          "The node\n"
+          "stays away until epic scale asks for it. Returns when its process has ended.",
       .example = "epic drain node-2",
       .positionals = kPositionals,
       .exit_codes = kDrainExitCodes,

@@ -147,8 +147,8 @@ void Fleet::on_message(NodeSlot& slot, const wire::FromNode& message) {
     return;
   }
   if (slot.lease) (void)coordination_.try_renew(*slot.lease);
-  if (std::holds_alternative<wire::Drained>(message)) {
-    slot.is_drained = true;
+  if (const auto* drained = std::get_if<wire::Drained>(&message)) {
+    slot.is_drained = drained->is_drained;
     return let_drained_leave();
   }
   if (slot.state == NodeState::ready || slot.state == NodeState::draining) events_.on_message(slot.id, message);

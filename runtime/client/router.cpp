@@ -203,8 +203,9 @@ bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello
 /// Everything that was known of shards belonged to another fabric, if there was one.
 void Router::join(const kernel::HelloMessage& hello) {
   fabric_ = hello.fabric;
-  for (const PeerAddress& former : list_sent_to()) on_lost(former);
   map_ = {};
+  for (Shard& shard : shards_) shard.owner = {};  // nothing is sent while it is forgotten
+  for (const PeerAddress& former : list_sent_to()) on_lost(former);
   peers_.clear();
   shards_.assign(hello.shard_count, {});
   for (auto& [sequence, pending] : calls_) {

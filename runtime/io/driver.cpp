@@ -178,8 +178,7 @@ void Driver::on_taken(StorageWorkers::Taken taken) {
 void Driver::flush_within(std::chrono::milliseconds patience) {
   const auto until = std::chrono::steady_clock::now() + patience;
   transport_.flush();
-  while (transport_.unsent_bytes() > 0 && context_.run_one_until(until) > 0) {
-  }
+  while (transport_.unsent_bytes() > 0 && context_.run_one_until(until) > 0) transport_.flush();
 }
 
 void Driver::part_within(std::chrono::milliseconds patience) {
@@ -190,8 +189,7 @@ void Driver::part_within(std::chrono::milliseconds patience) {
   }
   transport_.part();
   transport_.flush();
-  while (!transport_.is_alone() && context_.run_one_until(until) > 0) {
-  }
+  while (!transport_.is_alone() && context_.run_one_until(until) > 0) transport_.flush();
 }
 
 void Driver::post(std::function<void()> work) {

@@ -124,6 +124,7 @@ void StorageWorkers::use_store(std::deque<Job> jobs) {
     is_blocked = true;
     blocked_.push_back(std::move(job));
   }
+  publish();  // what follows may wait for other processes
   if (std::exchange(must_maintain_, false)) maintain();
   if (is_time_to_write && has_batches()) {
     has_worked = true;

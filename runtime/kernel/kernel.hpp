@@ -131,7 +131,7 @@ class Kernel {
   void on_committed(CommitNumber number);
   /// The store has taken what was sent so far and writes it: what is sent from here on waits for its next turn.
   void on_store_writing(bool is_writing);
-  /// The store cannot write just now (full disk): refuse new work until the next on_committed.
+  /// The store cannot write just now (full disk): refuse new work until on_store_unblocked.
   void on_store_blocked(std::string reason);
   /// It can again.
   void on_store_unblocked() { blocked_.clear(); }
@@ -274,6 +274,8 @@ class Kernel {
   // kernel_remote.cpp
   std::coroutine_handle<> place(RecordRef record, bool may_run_now);
   void leave(RecordRef record);
+  [[nodiscard]] bool may_be_seen(const Record& record) const;
+  void hold_back(RecordRef record);
   void dispatch(RecordRef record);
   void send_call(RecordRef record, Shard& shard, const PeerAddress& to);
   void receive(const PeerAddress& from, CallMessage call);

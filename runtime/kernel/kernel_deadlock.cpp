@@ -55,7 +55,7 @@ const WaitLink& victim_of(const std::vector<WaitLink>& ring) {
 }  // namespace
 
 /// Who has made which calls that have not ended; and the calls of other nodes, by name. Made once for all that is
-/// followed at one time. Nothing in it goes away meanwhile: a victim stays in its lock's queue.
+/// followed at one time. Nothing in it goes away meanwhile: whoever follows it keeps what is suspected.
 struct Kernel::WaitGraph {
   explicit WaitGraph(const Kernel& kernel) {
     kernel.calls_.for_each([&](const Record& record) {

@@ -77,7 +77,8 @@ void Kernel::close(ShardId id) {
   Shard& shard = shards_.at(id);
   shard.local = Shard::Local::releasing;
   shard.release->closed_ns = now_ns_;
-  shard.release->turn_ns = now_ns_ + shard.release->window_ns;
+  shard.release->turn_ns = now_ns_ + std::min<std::int64_t>(shard.release->window_ns,
+                                                            std::chrono::nanoseconds(limits::kReleasePatience).count());
   next_release_ns_ = std::min(next_release_ns_.value_or(INT64_MAX), shard.release->turn_ns);
   for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
     if (Activation* activation = activations_.at(slot); activation != nullptr && activation->shard == id)
@@ -131,7 +132,8 @@ void Kernel::turn_release(ShardId id) {
 bool Kernel::waits_for_calls(ShardId id) const {
   const auto runs_there = [id](const Record* record) {
     const Activation* activation = activation_of(record);
-    return activation != nullptr && activation->shard == id && record->state == Record::State::running;
+    return activation != nullptr && activation->shard == id &&
+           (record->state == Record::State::running || record->is_abandoned);
   };
   bool waits = false;
   calls_.for_each([&](const Record& record) {
@@ -160,7 +162,7 @@ bool Kernel::holds_up_a_move(const Record& record) const {
   for (const Record* link = &record; link != nullptr; link = link->caller) {
     if (link != &record && link->callee && is_closed(link->callee->text)) return true;
     if (link->site != nullptr && std::ranges::any_of(link->site->chain, [&](const ChainLink& remote) {
-          return remote.entity.contains('/') && is_closed(remote.entity);
+          return remote.entity.contains('/') && is_closed(types_.stored(remote.entity));
         }))
       return true;
   }

@@ -52,11 +52,21 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
   return {};
 }
 
-/// What the caller has observed must be durable before the call is seen elsewhere.
+/// It cannot start just now. As long as the shard is this node's it waits with it, in its place.
 void Kernel::leave(RecordRef record) {
   record->state = Record::State::queued;
+  const bool is_ours = shards_.at(shard_of(record->callee->text)).local != Shard::Local::none;
+  if (is_ours || may_be_seen(*record)) return dispatch(std::move(record));
+  hold_back(std::move(record));
+}
+
+/// What the caller has observed must be durable before the call is seen elsewhere.
+bool Kernel::may_be_seen(const Record& record) const {
+  return is_from_peer(record) || gate_.is_open(CommitNumber{record.observed});
+}
+
+void Kernel::hold_back(RecordRef record) {
   const CommitNumber needs{record->observed};
-  if (is_from_peer(*record) || gate_.is_open(needs)) return dispatch(std::move(record));
   if (needs == batcher_.forming())
     provisional_.push_back({{}, needs, HeldCall{std::move(record)}});
   else
@@ -85,6 +95,7 @@ void Kernel::dispatch(RecordRef record) {
   const PeerAddress owner = shards_.address_of(shard.owner);
   if (owner.life == 0 || owner == options_.self || shard.is_blocked || (shard.sent > 0 && shard.sent_to != owner))
     return Shards::park(shard, std::move(record));
+  if (!may_be_seen(*record)) return hold_back(std::move(record));  // it has waited here, for a shard that was ours
   send_call(std::move(record), shard, owner);
 }
 

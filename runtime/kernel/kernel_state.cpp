@@ -207,7 +207,6 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
 
 void Kernel::on_committed(CommitNumber number) {
   const Scope scope(*this);
-  blocked_.clear();
   ++stats_.commits;
   become_durable(batcher_.on_committed(number));
 }

@@ -124,7 +124,8 @@ void Kernel::tell_slow_stops() {
   std::vector<Activation*> slow;
   for (; !stops_watched_.empty() && stops_watched_.front().first <= now_ns_; stops_watched_.pop_front())
     if (Activation* activation = activations_.find(stops_watched_.front().second);
-        activation != nullptr && activation->stop_asked_ns != 0)
+        activation != nullptr && activation->stop_asked_ns != 0 &&
+        now_ns_ - activation->stop_asked_ns >= limits::kSlowToStop.count())  // it may have been asked anew
       slow.push_back(activation);
   if (slow.empty()) return;
   std::map<const Activation*, std::vector<std::string>> running;

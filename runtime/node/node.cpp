@@ -303,11 +303,10 @@ bool Node::is_done() {
   requests_->on_tick();
   if (!is_stopping_) return false;
   const std::int64_t now_ns = driver_->kernel().now_ns();
-  if (driver_->kernel().is_drained()) {
-    if (is_leaving_ || now_ns >= abort_at_ns_) return true;
-    if (!std::exchange(is_drained_told_, true)) channel_->send(wire::Drained{});
-    return false;
-  }
+  const bool is_drained = driver_->kernel().is_drained();
+  if (is_drained && (is_leaving_ || now_ns >= abort_at_ns_)) return true;
+  if (std::exchange(is_drained_told_, is_drained) != is_drained) channel_->send(wire::Drained{is_drained});
+  if (is_drained) return false;
   if (!is_aborted_ && now_ns >= abort_at_ns_) {
     is_aborted_ = true;
     driver_->wake_at(give_up_at_ns_);

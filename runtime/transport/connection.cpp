@@ -71,6 +71,11 @@ void Connection::gather_held() {
   held_calls.clear();
 }
 
+void Connection::take_held(Connection& other) {
+  held_ = std::exchange(other.held_, {});
+  held_calls = std::exchange(other.held_calls, {});
+}
+
 void Connection::flush() {
   if (is_ended_ || !is_connected_ || is_writing_) return;
   while (!gathered_.empty()) {

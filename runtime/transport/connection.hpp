@@ -63,6 +63,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!is_ended_) wire::append_frame(message, held_);
   }
   void gather_held();
+  /// Holds what the other one does.
+  void take_held(Connection& other);
   void flush();
   [[nodiscard]] std::size_t unsent_bytes() const {
     return held_.size() + gathered_.size() + (writing_.size() - written_);

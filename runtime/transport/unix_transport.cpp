@@ -290,7 +290,8 @@ void UnixTransport::register_peer(Connection& connection, const PeerAddress& add
   connection.stop_waiting_for_hello();
   Peer& peer = peers_[address];
   (connection.side() == Connection::Side::dialled ? peer.dialled : peer.accepted) = connection.shared_from_this();
-  if (peer.out == nullptr) peer.out = &connection;
+  if (peer.out != nullptr && !peer.out->peer) connection.take_held(*peer.out);  // the peer was faster than our dial
+  if (peer.out == nullptr || !peer.out->peer) peer.out = &connection;
   connection.gather_held();
   if (address.is_client() && map_.version.value != 0) connection.gather(map_);
   touch(connection);

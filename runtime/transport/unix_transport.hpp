@@ -1,10 +1,10 @@
 #pragma once
 // UnixTransport: processes of one machine, over UNIX stream sockets.
 //
-// Two nodes may dial each other at the same time, so a peer has up to two connections. We send on the one that stood
-// first and stay with it, which keeps the order; we read both. When either ends, the peer is lost and the other is
-// closed, so that "lost" means the same at both ends. A node that was restarted listens at its former address: whoever
-// is there must say the expected life, or the expected one is lost.
+// Two nodes may dial each other at the same time, so a peer has up to two connections. We send on the one by which it
+// introduced itself first and stay with it, which keeps the order; we read both. When either ends, the peer is lost and
+// the other is closed, so that "lost" means the same at both ends. A node that was restarted listens at its former
+// address: whoever is there must say the expected life, or the expected one is lost.
 //
 // A refusal (another fabric, protocol or shard count) is an error as reply to call 0, which nobody makes, and the end.
 

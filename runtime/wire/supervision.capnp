@@ -129,6 +129,6 @@ struct FromNode {
     taken @4 :Taken;
     setupError @5 :Text;
     answer @6 :Answer;
-    drained @7 :Void;
+    drained @7 :Bool;
   }
 }

@@ -120,7 +120,7 @@ void write(schema::FromNode::Builder out, const Answer& answer) {
   to.setWantsRoom(answer.wants_room);
 }
 
-void write(schema::FromNode::Builder out, const Drained&) { out.setDrained(); }
+void write(schema::FromNode::Builder out, const Drained& drained) { out.setDrained(drained.is_drained); }
 
 // ---- reading
 
@@ -231,7 +231,7 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
     case Which::ANSWER:
       return read(from.getAnswer());
     case Which::DRAINED:
-      return Drained{};
+      return Drained{from.getDrained()};
   }
   return std::unexpected(WireError{"a message from a node that this version does not know"});
 }

@@ -195,8 +195,9 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
-/// After Stop: nothing runs here, and everything is saved. What other nodes still call runs, and is saved, too.
+/// After Stop: whether nothing runs here, and everything is saved. What other nodes still call may change that.
 struct Drained {
+  bool is_drained = true;
   bool operator==(const Drained&) const = default;
 };
 

@@ -346,6 +346,23 @@ TEST_CASE("shard moves: a move does not wait for a call that waits for the move"
   CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Desk/" + one) == 3; }, 200ms));
 }
 
+TEST_CASE("shard moves: what always waits for calls is ended as well", "[kernel]") {
+  MovingFixture f;
+  f.fabric.run_for(100ms);
+  const std::string busy = f.key_on(1, "busy");
+  const std::string other = f.key_on(2, "other");
+  ErrorCode code{};
+  f.fabric.start_call<void>(1, Ref<Ping>(busy).with(1h)->keep_busy(Ref<Ping>(other)), [&](Record& record) {
+    if (record.failure) code = describe_failure(record.failure).code;
+  });
+  f.fabric.run_for(50ms);
+  f.move(busy, 3);
+  f.fabric.run_for(limits::kReleasePatience);
+  CHECK(f.fabric.owner_of("Ping/" + busy) == 1);
+  CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + busy) == 3; }, 10s));
+  CHECK(code == ErrorCode::node_lost);
+}
+
 TEST_CASE("shard moves: what runs for too long is ended, and what it had changed is saved", "[kernel]") {
   MovingFixture f;
   f.fabric.run_for(100ms);

@@ -39,7 +39,7 @@ std::vector<FromNode> every_message_from_node() {
       SetupDone{"std::runtime_error: no"},
       Answer{7, AnswerStatus::not_owner, R"({"message":"moved"})", false},
       Answer{8, AnswerStatus::ok, "{}", false, true},
-      Drained{},
+      Drained{false},
   };
 }
 
