@@ -1,5 +1,6 @@
 #include "cli/project/manifest.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
@@ -44,6 +45,11 @@ Failure at(const Where& where, const toml::source_region& source, std::string wh
   return {.code = ExitCode::usage, .what = std::move(what), .excerpt = std::move(excerpt), .help = std::move(help)};
 }
 
+using namespace std::chrono_literals;
+
+// Heartbeats come every 200 ms, when the machine has time for them.
+constexpr std::chrono::milliseconds kSilenceMin = 1s;
+
 struct Key {
   std::string_view section;
   std::string_view name;
@@ -72,11 +78,13 @@ auto one_of(std::string Manifest::* member, std::vector<std::string> choices) {
   };
 }
 
-auto duration(std::chrono::milliseconds Manifest::* member) {
+auto duration(std::chrono::milliseconds Manifest::* member, std::chrono::milliseconds min = 1ms) {
   return [=](const toml::node& node, Manifest& manifest) -> std::string {
     const auto text = node.value_exact<std::string>();
     const auto value = text ? parse_duration(*text) : std::nullopt;
-    if (!value || value->count() == 0) return "a duration such as \"250ms\", \"30s\" or \"5m\"";
+    if (!value || *value < min)
+      return "a duration such as \"250ms\", \"30s\" or \"5m\"" +
+             (min > 1ms ? fmt::format(", and at least {}", min) : std::string());
     manifest.*member = *value;
     return {};
   };
@@ -123,7 +131,7 @@ const std::vector<Key>& keys() {
       {"fabric", "call_deadline", duration(&Manifest::call_deadline)},
       {"fabric", "turn_report", duration(&Manifest::turn_report)},
       {"fabric", "turn_max", duration(&Manifest::turn_max)},
-      {"fabric", "silence_max", duration(&Manifest::silence_max)},
+      {"fabric", "silence_max", duration(&Manifest::silence_max, kSilenceMin)},
       {"fabric", "grace", duration(&Manifest::grace)},
       {"restart", "delay_first", duration(&Manifest::restart_delay_first)},
       {"restart", "delay_max", duration(&Manifest::restart_delay_max)},

@@ -177,17 +177,22 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
   return Sealed::changed;
 }
 
-/// The batch is closed: what was provisional now knows what it depends on, or that it must not leave.
+/// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. Who has seen
+/// another's change may have seen one that is refused: it is not known whose, so none of them is told of a success.
 void Kernel::settle(CommitNumber number, const SealResults& results) {
+  const auto refused = std::ranges::find(results, Sealed::too_large, &SealResults::value_type::second);
   for (Provisional& provisional : std::exchange(provisional_, {})) {
     const auto result = results.find(provisional.origin);
-    if (result != results.end() && result->second == Sealed::too_large) {
-      const Activation* activation = activations_.find(provisional.origin);
+    const bool is_own = result != results.end() && result->second == Sealed::too_large;
+    const bool may_have_seen_it = refused != results.end() && provisional.otherwise == number;
+    if (is_own || may_have_seen_it) {
+      const Activation* activation = activations_.find(is_own ? provisional.origin : refused->first);
       let_out_error(
           std::move(provisional.item), ErrorCode::state_too_large,
           fmt::format(
-              "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply",
-              activation == nullptr ? std::string("the entity") : shown(activation->name), limits::kStateBytesMax));
+              "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply{}",
+              activation == nullptr ? std::string("the entity") : shown(activation->name), limits::kStateBytesMax,
+              is_own ? "" : "; this call has run, and may have seen that change"));
       continue;
     }
     const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;

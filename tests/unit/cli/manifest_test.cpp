@@ -35,6 +35,18 @@ TEST_CASE("manifest: a key that is not there is a usage error with its place and
   CHECK(manifest.error().help == std::vector<std::string>{"did you mean \"nodes\"?"});
 }
 
+TEST_CASE("manifest: a silence that no heartbeat could break in time is refused", "[cli]") {
+  const auto parse = [](const std::string& silence_max) {
+    return parse_manifest("[project]\nname = \"arena\"\n[fabric]\nsilence_max = \"" + silence_max + "\"\n",
+                          "epic.toml");
+  };
+  CHECK(parse("1s"));
+  const auto refused = parse("999ms");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ExitCode::usage);
+  CHECK_THAT(refused.error().what + refused.error().excerpt, Catch::Contains("silence_max"));
+}
+
 TEST_CASE("manifest: names of projects are letters, digits, '-' and '_', a letter first", "[cli]") {
   CHECK(why_no_project_name("arena-2_x").empty());
   for (const char* name : {"", "2arena", "-arena", "a b", "a/b", "ärena", "a.b"})

@@ -127,6 +127,13 @@ TEST_CASE("durability: state above the bound is refused, and the entity goes on 
   CHECK(f.fabric.call(2, Ref<Blob>("b")->size()) == 1000);
 }
 
+TEST_CASE("durability: who has seen a change that is refused is not told of it either", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  CHECK(f.fabric.call(1, Ref<Relay>("r")->feed(Ref<Blob>("b"), 1000)) == 1000);
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Relay>("r")->feed(Ref<Blob>("b"), 9u << 20)), StateTooLarge);
+  CHECK(f.fabric.call(1, Ref<Blob>("b")->size()) == 1000);
+}
+
 TEST_CASE("durability: a refused state does not undo a change that was on its way to the store before it", "[kernel]") {
   Fixture f({.seed = 5, .nodes = 1});
   CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);

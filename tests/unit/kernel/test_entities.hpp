@@ -170,7 +170,8 @@ class Blob : public Entity {
 class Relay : public Entity {
  public:
   Task<std::int64_t> tell(Ref<Counter> counter) { co_return co_await counter->get(); }
-  EPIC_ENTITY(Relay, methods(tell), transient)
+  Task<std::uint64_t> feed(Ref<Blob> blob, std::uint64_t size) { co_return co_await blob->grow(size); }
+  EPIC_ENTITY(Relay, methods(tell, feed), transient)
 };
 
 inline const ModuleInfo& module() {
