@@ -216,6 +216,25 @@ TEST_CASE("sqlite wal: a disk that fills up in the middle of a commit leaves not
   CHECK(contents(*open_sqlite(directory.file())) == std::vector<std::string>{"T/a=1", "T/b=2"});
 }
 
+TEST_CASE("sqlite wal: a commit of many pages is one write to the log", "[storage]") {
+  const TempDir directory;
+  ForgetfulDisk disk;
+  const auto store = open_sqlite(directory.file(), creating_on(disk));
+  const ShardEpoch held = take(*store);
+  const std::string page(3'000, 'x');
+  must(store->commit(batch_of({held}, {put("T", "a", page), put("T", "b", page), put("T", "c", page)})));
+  int writes = 0;
+  disk.before_write = [&](const std::string& path) {
+    writes += is_log(path) ? 1 : 0;
+    return SQLITE_OK;
+  };
+  const std::string other(3'000, 'y');
+  must(store->commit(batch_of({held}, {put("T", "a", other), put("T", "b", other), put("T", "c", other)})));
+  CHECK(writes == 1);
+  CHECK(contents(*open_sqlite(directory.file())) ==
+        std::vector<std::string>{"T/a=" + other, "T/b=" + other, "T/c=" + other});
+}
+
 TEST_CASE("sqlite wal: a write that fails is an i/o error, and the store is done", "[storage]") {
   const TempDir directory;
   ForgetfulDisk disk;
