@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,7 +116,11 @@ std::string ProcessEnd::text() const {
 
 struct NodeProcess::State : std::enable_shared_from_this<State> {
   State(asio::io_context& context, Events on_events)
-      : channel(context), output(context), child(context.get_executor()), events(std::move(on_events)) {}
+      : channel(context),
+        output(context),
+        child(context.get_executor()),
+        end_watch(context),
+        events(std::move(on_events)) {}
 
   void read_channel() {
     const auto room = buffer.prepare();
@@ -153,9 +158,17 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
                            });
   }
 
+  /// Not by child.async_wait(), which takes readiness for the end and then blocks in waitpid(): Asio may tell of
+  /// readiness that a closed descriptor had, whose state the new one has taken over.
   void wait() {
-    child.async_wait([self = shared_from_this()](error_code, int) {
-      if (!self->is_ended) self->finish();
+    end_watch.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](error_code error) {
+      if (error || self->is_ended) return;
+      siginfo_t info{};
+      const int looked = ::waitid(P_PID, static_cast<id_t>(self->pid), &info, WEXITED | WNOHANG | WNOWAIT);
+      if (looked == 0 && info.si_pid == 0) return self->wait();
+      error_code ignored;
+      self->child.wait(ignored);
+      self->finish();
     });
   }
 
@@ -171,6 +184,7 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
     error_code ignored;
     channel.close(ignored);
     output.close(ignored);
+    end_watch.close(ignored);
     const ProcessEnd end = WIFSIGNALED(status) ? ProcessEnd{.exit_code = 0, .signal = WTERMSIG(status)}
                                                : ProcessEnd{.exit_code = WEXITSTATUS(status), .signal = 0};
     events.on_end(end);
@@ -206,6 +220,7 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
   asio::local::stream_protocol::socket channel;
   asio::posix::stream_descriptor output;
   process::basic_process<asio::io_context::executor_type> child;
+  asio::posix::stream_descriptor end_watch;  // a pidfd: readable when the process is dead
   pid_t pid = -1;
   Events events;
   bool is_ended = false;
@@ -246,6 +261,9 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   if (error) return std::unexpected(spawn_error(program.path, error.value()));
 
   state->pid = state->child.id();
+  const int end_watch = static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0));
+  if (end_watch < 0) return std::unexpected(spawn_error(program.path, errno));
+  state->end_watch.assign(end_watch);
   ::setpgid(state->pid, state->pid);  // here too, so that it is so whichever of the two comes first
   state->channel.assign(asio::local::stream_protocol(), our_end.release());
   state->output.assign(output_end.release());
@@ -265,6 +283,7 @@ NodeProcess::~NodeProcess() {
   state_->child.wait(ignored);
   state_->channel.close(ignored);
   state_->output.close(ignored);
+  state_->end_watch.close(ignored);
 }
 
 pid_t NodeProcess::pid() const { return state_->pid; }
