@@ -63,13 +63,9 @@ const Command& drain_command() {
       .group = Group::fabric,
       .summary = "Move a node's shards to the others, and stop it",
       .description =
-          "Calls to a shard that moves wait, what runs ends, what is dirty is saved, the next owner takes it. What "
-          "still "
-          "runs\n"
-          "after ten seconds (or up to twenty, if it waits for other calls) is cut short, and its caller gets "
-          "NodeLost. "
-          "The node\n"
-          "stays away until epic scale asks for it. Returns when its process has ended.",
+          "Calls to a shard that moves wait, what runs ends, what is dirty is saved, the next owner takes it. What\n"
+          "still runs after ten seconds (or up to twenty, if it waits for other calls) is cut short, and its caller\n"
+          "gets NodeLost. The node stays away until epic scale asks for it. Returns when its process has ended.",
       .example = "epic drain node-2",
       .positionals = kPositionals,
       .exit_codes = kDrainExitCodes,

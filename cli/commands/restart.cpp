@@ -72,17 +72,11 @@ const Command& restart_command() {
       .group = Group::fabric,
       .summary = "Let the nodes run the module as it is now",
       .description =
-          "Builds what is stale. With --rolling one node more than usual is started with the new module; when it is "
-          "ready, the\n"
-          "nodes are drained, stopped and started one after the other, as with epic drain, and the extra one goes "
-          "last. "
-          "A module\n"
-          "that cannot start leaves the fabric as it was. Without --rolling all nodes stop first, as with epic stop, "
-          "and "
-          "then\n"
-          "start; calls wait, or end in Unavailable. Nothing acknowledged is lost, and setup is not run again. Ctrl-C "
-          "here does\n"
-          "not end a restart.",
+          "Builds what is stale. With --rolling one node more than usual is started with the new module; when it is\n"
+          "ready, the nodes are drained, stopped and started one after the other, as with epic drain, and the extra\n"
+          "one goes last. A module that cannot start leaves the fabric as it was. Without --rolling all nodes stop\n"
+          "first, as with epic stop, and then start; calls wait, or end in Unavailable. Nothing acknowledged is lost,\n"
+          "and setup is not run again. Ctrl-C here does not end a restart.",
       .example = "epic restart --rolling\nepic restart",
       .options = kOptions,
       .exit_codes = kExitCodes,

@@ -52,9 +52,8 @@ const Command& scale_command() {
       .group = Group::fabric,
       .summary = "Give the fabric more or fewer nodes",
       .description =
-          "Nodes up to N are started; those above are drained and stopped, as with epic drain. Shards go to new nodes "
-          "one\n"
-          "after the other. Returns when the nodes are ready, or gone. It lasts until epic stop: epic.toml is not "
+          "Nodes up to N are started; those above are drained and stopped, as with epic drain. Shards go to new nodes\n"
+          "one after the other. Returns when the nodes are ready, or gone. It lasts until epic stop: epic.toml is not\n"
           "changed.",
       .example = "epic scale 6",
       .positionals = kPositionals,

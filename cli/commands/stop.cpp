@@ -89,10 +89,9 @@ const Command& stop_command() {
       .group = Group::fabric,
       .summary = "Stop the fabric in order",
       .description =
-          "Nodes finish the calls that they are in, save what is dirty, and end together, when none has work left. "
-          "What "
-          "still\n"
-          "runs after eight seconds is cut short, and its caller gets NodeLost. Returns when every process is gone.",
+          "Nodes finish the calls that they are in, save what is dirty, and end together, when none has work left.\n"
+          "What runs longer than four fifths of [fabric] grace in epic.toml (10s if it is not there) is cut short,\n"
+          "and its caller gets NodeLost. Returns when every process is gone.",
       .example = "epic stop",
       .exit_codes = kExitCodes,
       .run = run,

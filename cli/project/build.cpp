@@ -1,7 +1,6 @@
 #include "cli/project/build.hpp"
 
 #include <fmt/format.h>
-#include <string.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
@@ -12,6 +11,7 @@
 #include "cli/project/former_module.hpp"
 #include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
+#include "cluster/supervisor/node_process.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -147,11 +147,6 @@ bool is_unknown_target(const Project& project) {
          log.contains(fmt::format("No rule to make target '{}'.", module));
 }
 
-std::string signal_name(int number) {
-  const char* name = ::sigabbrev_np(number);
-  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("SIG{}", name);
-}
-
 // Loads the module as a node will: what it says of itself, as JSON.
 Result<std::string> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
@@ -168,8 +163,8 @@ Result<std::string> describe_module(const Context& context, const Project& proje
     constexpr int kSignalled = 128;
     const bool has_crashed = end->exit_code > kSignalled;
     if (has_crashed)
-      why = fmt::format("loading it ends in {}: {}", signal_name(end->exit_code - kSignalled),
-                        "what runs then are the constructors of its global variables");
+      why = fmt::format("the process that loaded it {}; what runs then are the constructors of its global variables",
+                        cluster::ProcessEnd{.exit_code = 0, .signal = end->exit_code - kSignalled}.text());
     if (why.empty()) why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
     return fail(
         {.code = ExitCode::build_failed,

@@ -55,11 +55,10 @@ class Batcher {
   }
 
  private:
-  static constexpr std::uint64_t kSentMax = 64;  // batches that wait for the store's turn
-
-  CommitNumber forming_{1};
+  static constexpr std::uint64_t kSentMax = 64;            // batches that wait for the store's turn
   static constexpr std::size_t kSentBytesMax = 16u << 20;  // of them; one state that changes in each tick is in each
 
+  CommitNumber forming_{1};
   CommitNumber sent_{0};
   std::deque<std::pair<CommitNumber, std::size_t>> sent_batches_;  // with their bytes; not durable yet
   std::size_t sent_bytes_ = 0;                                     // of all of them

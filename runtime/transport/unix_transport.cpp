@@ -224,7 +224,11 @@ void UnixTransport::answer_overloaded(const PeerAddress& to, std::uint64_t seque
 // ---- in ----
 
 void UnixTransport::on_frame(Connection& connection, wire::PeerMessage message) {
-  if (is_parting_) return;
+  if (is_parting_) {  // nothing is heard any more, but that the other end parts as well
+    const auto* reply = std::get_if<kernel::ReplyMessage>(&message);
+    if (reply != nullptr && reply->sequence == 0) connection.fail(std::string(kUsualEnd));
+    return;
+  }
   if (auto* hello = std::get_if<HelloMessage>(&message)) {
     if (!connection.peer) return on_first_hello(connection, std::move(*hello));
     if (hello->from != *connection.peer) return connection.fail("it introduced itself twice, as another");

@@ -22,6 +22,7 @@ TEST_CASE("errors: words that are no command or flag get the nearest one and exi
                                                                                      {"-o"},
                                                                                      {"build", "-C"},
                                                                                      {"snapshot", "lst"},
+                                                                                     {"snapshot", "rm"},
                                                                                      {"doctor", "-o"}})
     CHECK(transcript.run(words).exit_code == 2);
   transcript.check();

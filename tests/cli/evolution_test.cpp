@@ -82,8 +82,8 @@ add_custom_target(arena COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/nex
 
 fs::path module_of(const std::string& version) { return fs::path(EPIC_TEST_MODULES) / ("evolve_" + version + ".so"); }
 
-void choose_module(const Transcript& transcript, const std::string& version) {
-  fs::copy_file(module_of(version), transcript.directory() / "next.so", fs::copy_options::overwrite_existing);
+void choose_module(const Transcript& transcript, const fs::path& module) {
+  fs::copy_file(module, transcript.directory() / "next.so", fs::copy_options::overwrite_existing);
 }
 
 std::string read_text(const fs::path& file) {
@@ -94,10 +94,21 @@ std::string read_text(const fs::path& file) {
 
 }  // namespace
 
+TEST_CASE("evolution: a module that no node can load does not take the place of one that works", "[cli]") {
+  Transcript transcript("evolution_load");
+  make_project(transcript);
+  choose_module(transcript, module_of("v1"));
+  CHECK(transcript.run_quietly({"build"}).exit_code == 0);
+  choose_module(transcript, fs::path(EPIC_TEST_MODULES) / "dies_when_loaded.so");
+  CHECK(transcript.run({"build"}).exit_code == 5);
+  CHECK(read_text(transcript.directory() / "build/modules/arena.so") == read_text(module_of("v1")));
+  transcript.check();
+}
+
 TEST_CASE("evolution: a module that cannot read what is saved is not put in place, unless it is forced", "[cli]") {
   Transcript transcript("evolution_build");
   make_project(transcript);
-  choose_module(transcript, "v1");
+  choose_module(transcript, module_of("v1"));
   CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // nothing is built
   CHECK(transcript.run_quietly({"build"}).exit_code == 0);
   CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // nothing is saved
@@ -115,7 +126,7 @@ TEST_CASE("evolution: a module that cannot read what is saved is not put in plac
     rows.put("Hero", "Cid", saved::Hero{.score = 5, .team = "", .mood = saved::Mood::calm});
   }
   CHECK(transcript.run({"schema", "check"}).exit_code == 0);
-  choose_module(transcript, "v2");
+  choose_module(transcript, module_of("v2"));
   CHECK(transcript.run_quietly({"build"}).err.contains("Knight: 3 snapshots are read in another shape: "));
 
   {
@@ -123,9 +134,9 @@ TEST_CASE("evolution: a module that cannot read what is saved is not put in plac
     rows.put("Vault", "main", saved::Vault{.gold = "a heap"});
     rows.put("Vault", "side", saved::Vault{.gold = "a bit"});
   }
-  choose_module(transcript, "v1");
+  choose_module(transcript, module_of("v1"));
   CHECK(transcript.run_quietly({"build"}).exit_code == 0);
-  choose_module(transcript, "v2");
+  choose_module(transcript, module_of("v2"));
   const std::string types = read_text(transcript.directory() / "build/modules/arena.types.json");
   CHECK(transcript.run({"build"}).exit_code == 5);
   CHECK(read_text(transcript.directory() / "build/modules/arena.so") == read_text(module_of("v1")));
@@ -155,7 +166,7 @@ TEST_CASE("evolution: rows that a class would no longer find under its name are 
     rows.put("Hero", "Ann", saved::Hero{});
     rows.put("Player", "Bob", saved::Hero{});
   }
-  choose_module(transcript, "v3");  // its Player is stored as Hero
+  choose_module(transcript, module_of("v3"));  // its Player is stored as Hero
   CHECK(transcript.run({"build"}).exit_code == 5);
   CHECK_FALSE(fs::exists(transcript.directory() / "build/modules/arena.so"));
   CHECK(transcript.run_quietly({"build", "--force"}).exit_code == 0);

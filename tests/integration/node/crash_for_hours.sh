@@ -6,6 +6,7 @@ set -uo pipefail
 
 program=${1:?usage: crash_for_hours.sh PROGRAM [HOURS] [FAULTS]}
 hours=${2:-1}
+[[ $hours =~ ^[0-9]+$ ]] || { echo "HOURS is a whole number, not '$hours'" >&2; exit 2; }
 faults=${3:-500}
 end=$((SECONDS + hours * 3600))
 logs=$(mktemp -d /tmp/epic-crash.XXXXXX)

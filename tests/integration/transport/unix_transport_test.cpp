@@ -219,6 +219,18 @@ TEST_CASE("unix transport: one that parts says so behind its last answer, reads 
   CHECK_FALSE(std::filesystem::exists(f.path(kNode2.node)));
 }
 
+TEST_CASE("unix transport: two that part at once leave each other", "[transport]") {
+  Fixture f;
+  End one(f.context, kNode1), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  one.transport.send(kNode2, make_call(1));
+  f.run_until("the call", [&] { return two.messages.size() == 1; });
+  for (End* end : f.ends) end->transport.part();
+  f.run_until("both are alone", [&] { return one.transport.is_alone() && two.transport.is_alone(); });
+}
+
 TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[transport]") {
   Fixture f;
   End one(f.context, kNode1), two(f.context, kNode2);

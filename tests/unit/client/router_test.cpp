@@ -193,6 +193,16 @@ TEST_CASE("router: what a node that ends has not answered goes to the next owner
   CHECK(f.sent[3].call.id == f.sent[1].call.id);
 }
 
+TEST_CASE("router: to a node that has taken its leave nothing is sent, though the map still names it", "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  f.call("a");
+  f.publish(2, NodeId{1});
+  f.router.on_reply(kNode1, {0, RefusedPart{MapVersion{1}}});
+  CHECK(f.sent.size() == 1);
+}
+
 TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left is Unavailable", "[client]") {
   Fixture f;
   f.join(kNode1);

@@ -129,6 +129,18 @@ TEST_CASE("kernel: a deadline ends the wait, not the method, and says who waited
   CHECK(f.fabric.call(1, Ref<Counter>(key)->get()) == 1);
 }
 
+TEST_CASE("kernel: who waits for a lock no longer keeps nobody from sharing it", "[kernel]") {
+  Fixture f;
+  const Ref<Gallery> gallery(key_owned(f.fabric, "Gallery", 1));
+  f.fabric.start_call<void>(1, gallery->look(), {});
+  f.fabric.run_for(1ms);
+  const auto refused =
+      f.fabric.start_call<void>(1, gallery.with(10ms)->hang(), [](auto& record) { CHECK(record.failure); });
+  f.fabric.run_for(1ms);
+  const auto looked = f.fabric.start_call<void>(1, gallery->look(), {});
+  CHECK(f.fabric.run_until([&] { return *refused && *looked; }, 75ms));
+}
+
 TEST_CASE("kernel: an unknown class or method is refused with the nearest name", "[kernel]") {
   Fixture f;
   const auto no_type = f.fabric.kernel(1).make_call("Countr", "a", "get");

@@ -174,9 +174,18 @@ class Relay : public Entity {
   EPIC_ENTITY(Relay, methods(tell, feed), transient)
 };
 
+/// Who looks shares it with others who look.
+class Gallery : public Entity {
+ public:
+  Task<void> look() const { co_await sleep(std::chrono::milliseconds(50)); }
+  Task<void> hang() { co_return; }
+  EPIC_ENTITY(Gallery, methods(look, hang), exclusive, transient)
+};
+
 inline const ModuleInfo& module() {
   static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info,
-                                          &Blob::epic_info,    &Relay::epic_info,   &Forest::epic_info};
+                                          &Blob::epic_info,    &Relay::epic_info,   &Forest::epic_info,
+                                          &Gallery::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
