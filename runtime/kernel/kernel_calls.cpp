@@ -55,6 +55,10 @@ std::string seconds_text(std::int64_t nanoseconds) {
 }
 
 void Kernel::begin_detached(Record& record) {
+  // Its caller's turn goes on, but what that has changed so far goes with the call.
+  if (Activation* caller = activation_of(current_);
+      caller != nullptr && !current_->is_read_only && !caller->is_dirty && caller->type->is_stored)
+    mark_dirty(*caller);
   if (record.method == nullptr) {  // a Task of the entity's own, beside its caller
     record.activation = activation_of(current_);
     if (current_ != nullptr) {

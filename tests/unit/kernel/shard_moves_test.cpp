@@ -1,4 +1,4 @@
-// One kernel among others that a test plays: what happens to calls while shards move.
+// One kernel among others that a test plays: when calls leave, and what happens to them while shards move.
 
 #include <catch2/catch.hpp>
 #include <deque>
@@ -294,6 +294,21 @@ TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refuse
   for (std::size_t i = 0; i < 3; ++i) CHECK(std::get<ReplyMessage>(f.sent[i].second).sequence == i + 1);
   for (std::size_t i = 1; i < 3; ++i)
     CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(f.sent[i].second).outcome));
+}
+
+TEST_CASE("kernel: a spawned call leaves when what its caller has changed before is durable", "[kernel]") {
+  Fixture f;
+  std::vector<NodeId> owners(kShards, kNode1.node);
+  owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
+  REQUIRE(shard_of("Bell", "b", kShards) != shard_of("Ping", "someone", kShards));
+  f.publish(1, owners);
+  f.has_slow_disk = true;
+  f.arrive(1, Ref<Ping>("someone")->toll_twice(Ref<Bell>("b")).epic_take_record(), 1, {});
+  CHECK(f.sent.empty());
+  f.kernel.on_committed(CommitNumber{1});
+  f.run();
+  REQUIRE(f.sent.size() == 1);
+  CHECK(std::get<CallMessage>(f.sent[0].second).target == "Bell/b");
 }
 
 TEST_CASE("shard moves: calls between two entities keep their order when a shard is opened again", "[kernel]") {
