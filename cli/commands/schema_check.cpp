@@ -44,9 +44,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   for (const auto& row : (*check)->rows) table.add(row.as_object());
   table.finish();
   for (const std::string& problem : (*check)->problems()) context.console().warn(problem);
-  if ((*check)->damaged > 0)
-    context.console().warn(fmt::format(
-        "{} of the snapshots that were looked at are damaged: see 'epic snapshot verify'", (*check)->damaged));
+  if (const auto damage = (*check)->damage()) context.console().warn(*damage);
   return (*check)->unreadable() > 0 || (*check)->damaged > 0 ? ExitCode::failed : ExitCode::ok;
 }
 
@@ -59,16 +57,13 @@ const Command& schema_check_command() {
       .summary = "Check how the built module reads what is saved",
       .description =
           "For each type and each schema that snapshots of it were written with: how many there are, and whether the\n"
-          "module reads them as they are, converts them (and what that changes), or cannot read them. It is told by "
-          "the "
-          "very\n"
-          "rules that a node reads by; where they leave it to the values, each snapshot is tried. Nothing is changed. "
-          "'epic\n"
-          "build' does the same, and refuses what could not be read.\n"
+          "module reads them as they are, converts them (and what that changes), or cannot read them. It is told by\n"
+          "the very rules that a node reads by; where they leave it to the values, each snapshot is tried. Nothing is\n"
+          "changed. 'epic build' does the same, and refuses what could not be read.\n"
           "\n"
-          "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class keeps "
-          "no\n"
-          "state), unclaimed (no class has this name), orphaned (a class has or had it, and stores by another).",
+          "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class keeps\n"
+          "no state), damaged (the schema itself cannot be read, whatever the module), unclaimed (no class has this\n"
+          "name), orphaned (a class has or had it, and stores by another).",
       .example = "epic schema check\nepic schema check -o json",
       .exit_codes = kExitCodes,
       .run = run,

@@ -34,7 +34,9 @@ std::string joined_texts(const json::array& changes) {
 
 json::object row_of(const json::value& type, json::object schema) {
   json::object row{{"type", type.at("type")}, {"stored_as", type.at("stored_as")}};
-  schema["text"] = joined_texts(schema.at("changes").as_array());
+  const bool is_damaged = schema.at("verdict") == "damaged";
+  schema["text"] = is_damaged ? text_of(schema.at("reasons").at(0).at("message"))
+                              : joined_texts(schema.at("changes").as_array());
   for (auto& [name, value] : schema) row[name] = std::move(value);
   return row;
 }
@@ -68,6 +70,12 @@ std::uint64_t SchemaCheck::unreadable() const {
   std::uint64_t count = 0;
   for (const json::value& row : rows) count += count_of(row.at("unreadable"));
   return count;
+}
+
+std::optional<std::string> SchemaCheck::damage() const {
+  if (damaged == 0) return std::nullopt;
+  return fmt::format("{} {} damaged, and no module could read {}: see 'epic snapshot verify'",
+                     plural(damaged, "snapshot"), damaged == 1 ? "is" : "are", damaged == 1 ? "it" : "them");
 }
 
 std::vector<std::string> SchemaCheck::conversions() const {
@@ -122,6 +130,7 @@ std::vector<std::string> SchemaCheck::problems() const {
     if (text_of(row.at("verdict")) == "orphaned")
       lines.push_back(fmt::format("{}: {} would be left behind: {}", type,
                                   plural(count_of(row.at("entities")), "snapshot"), text_of(row.at("text"))));
+    if (text_of(row.at("verdict")) == "damaged") continue;
     for (const json::value& reason : row.at("reasons").as_array()) {
       const std::string field = text_of(reason.at("field"));
       const std::string text = fmt::format("{}{}{}: {}", type, field.empty() || field.starts_with('[') ? "" : ".",

@@ -24,10 +24,11 @@ struct SchemaCheck {
   /// "changes", "reasons", "text"}; `verdict` as in runtime/node/check.hpp, or "orphaned", "unclaimed", whose schema is
   /// null.
   boost::json::array rows;
-  std::uint64_t damaged = 0;
+  std::uint64_t damaged = 0;  // no module could read them; that is nothing against this one
 
   /// Snapshots that the module cannot read, or would not find.
   [[nodiscard]] std::uint64_t unreadable() const;
+  [[nodiscard]] std::optional<std::string> damage() const;
   /// One line a type that is read in another shape than it was saved in.
   [[nodiscard]] std::vector<std::string> conversions() const;
   /// One line a type that is saved and that no class of the module claims.

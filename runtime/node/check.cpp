@@ -38,6 +38,7 @@ struct Written {
   codec::Conversion conversion;
   std::uint64_t unreadable = 0;
   std::vector<Reason> reasons = {};
+  bool is_damaged = false;  // the schema itself cannot be read: no module could
 
   [[nodiscard]] bool depends() const {
     return schema && !conversion.changes.empty() && conversion.effect() == codec::Effect::may_fail;
@@ -57,6 +58,7 @@ std::string without_indexes(std::string_view path) {
 }
 
 std::string_view verdict_of(const Written& written) {
+  if (written.is_damaged) return "damaged";
   if (written.unreadable > 0) return written.unreadable == written.entities ? "fails" : "partly";
   return written.conversion.changes.empty() ? "reads" : "converts";
 }
@@ -157,7 +159,8 @@ class Checker {
     if (!type.is_stored) return written;
     auto schema = read_schema(count.schema);
     if (!schema) {
-      written.unreadable = count.entities;
+      written.is_damaged = true;
+      damaged_ += count.entities;
       written.reasons.push_back({.field = {}, .message = schema.error(), .entities = count.entities, .example = {}});
       return written;
     }

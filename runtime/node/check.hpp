@@ -5,15 +5,17 @@
 // depends on the values are they decoded, each into an entity made for it, just as on activation but for the hooks.
 //
 //   {"types": [{"type", "stored_as", "entities", "unreadable",
-//               "schemas": [{"schema", "entities", "verdict": "reads|converts|partly|fails|unused", "unreadable",
+//               "schemas": [{"schema", "entities", "verdict": "reads|converts|partly|fails|unused|damaged",
+//                            "unreadable",
 //                            "changes": [{"what", "effect", "field", "was", "is", "text"}],
 //                            "reasons": [{"field", "message", "entities", "example"}]}]}],
 //    "orphans": [{"type", "entities", "class", "stored_as"}],    a class of the module that is stored by another name
 //    "unclaimed": [{"type", "entities"}], "damaged": N}
 //
 // "unused": the class has no state, or is transient. "reasons" say why snapshots are unreadable, and how many for each;
-// "example" is one of them, or null where that was told without decoding any. "damaged" counts those met among what had
-// to be decoded.
+// "example" is one of them, or null where that was told without decoding any. The count "damaged" is of snapshots that
+// no module could read: those whose schema is missing or makes no sense, which have that verdict too and are not
+// "unreadable", and those met damaged among what had to be decoded.
 
 #include <boost/json/object.hpp>
 #include <expected>

@@ -66,6 +66,9 @@ class Rows {
     batch_.schemas.push_back({schema.id(), schema.text()});
   }
 
+  /// As if the rows of the schemas had been lost.
+  void lose_schemas() { batch_.schemas.clear(); }
+
  private:
   std::unique_ptr<epic::storage::SqliteStore> store_;
   epic::storage::Batch batch_;
@@ -102,6 +105,21 @@ TEST_CASE("evolution: a module that no node can load does not take the place of 
   choose_module(transcript, fs::path(EPIC_TEST_MODULES) / "dies_when_loaded.so");
   CHECK(transcript.run({"build"}).exit_code == 5);
   CHECK(read_text(transcript.directory() / "build/modules/arena.so") == read_text(module_of("v1")));
+  transcript.check();
+}
+
+TEST_CASE("evolution: snapshots that no module could read keep no module out of its place", "[cli]") {
+  Transcript transcript("evolution_damaged");
+  make_project(transcript);
+  choose_module(transcript, module_of("v1"));
+  {
+    Rows rows(transcript.directory());
+    rows.put("Hero", "Ann", saved::Hero{.score = 3, .team = "red", .mood = saved::Mood::angry});
+    rows.lose_schemas();
+  }
+  CHECK(transcript.run({"build", "--quiet"}).exit_code == 0);
+  CHECK(fs::exists(transcript.directory() / "build/modules/arena.so"));
+  CHECK(transcript.run({"schema", "check"}).exit_code == 1);
   transcript.check();
 }
 
