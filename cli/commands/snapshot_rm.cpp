@@ -23,7 +23,7 @@ constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "some could not be removed"},
-    {ExitCode::not_found, "none of them is saved"},
+    {ExitCode::not_found, "none of them is saved, or the running module has no such class"},
 };
 
 constexpr Column kColumns[] = {
@@ -59,6 +59,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!project) return std::unexpected(project.error());
   auto target = ImportTarget::open_for_removal(*project);
   if (!target) return std::unexpected(std::move(target.error()));
+  for (const EntityName& name : names)
+    if (auto known = (*target)->check_type(name.type); !known) return std::unexpected(std::move(known.error()));
 
   Console& console = context.console();
   Progress progress(console, names.size());

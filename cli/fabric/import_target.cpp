@@ -9,6 +9,7 @@
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/store_removal.hpp"
 #include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/unknown.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/conversation.hpp"
 #include "cluster/supervisor/run_paths.hpp"
@@ -139,6 +140,11 @@ class StoreImport final : public ImportTarget {
 };
 
 }  // namespace
+
+Result<void> ImportTarget::check_type(const std::string& type) const {
+  if (types_.types.empty() || has_type(type)) return {};
+  return fail(unknown_type(type, types_.type_names()));
+}
 
 Result<std::unique_ptr<ImportTarget>> ImportTarget::open(Context& context, const Project& project) {
   auto fabric = LiveFabric::find(project.paths);

@@ -54,6 +54,8 @@ class ImportTarget {
   /// The class's present name, where `type` is a former one.
   [[nodiscard]] std::string present_name(const std::string& type) const { return types_.shown(type); }
   [[nodiscard]] bool has_type(const std::string& type) const { return types_.find(type) != nullptr; }
+  /// A failure: the module has no such class. A target that needs no module takes any.
+  [[nodiscard]] Result<void> check_type(const std::string& type) const;
 
  protected:
   /// From an answer to `types`, or what `epic-node --describe` says.

@@ -107,8 +107,8 @@ Result<void> StoredFabric::hold_moment() {
 Result<void> StoredFabric::check_type(const std::string& type) {
   const auto known = types();
   if (!known) return std::unexpected(known.error());
-  if (std::ranges::find(*known, names_.shown(type)) == known->end()) return fail(unknown_type(type, *known));
-  return {};
+  if (std::ranges::find(*known, names_.shown(type)) != known->end()) return {};
+  return fail(names_.find(type) ? unsaved_type(names_.shown(type)) : unknown_type(type, *known));
 }
 
 std::expected<const reflect::Schema*, std::string> StoredFabric::find_schema(reflect::SchemaId id) {

@@ -17,6 +17,12 @@ Failure unknown_type(const std::string& type, const std::vector<std::string>& kn
   return failure;
 }
 
+Failure unsaved_type(const std::string& type) {
+  return {.code = ExitCode::not_found,
+          .what = fmt::format("no {} has been saved yet", printable(type)),
+          .help = {"list what is saved with 'epic snapshot list'"}};
+}
+
 Failure unknown_entity(const EntityName& name) {
   return {.code = ExitCode::not_found,
           .what = fmt::format("{} is neither in memory nor saved", printable(name.text())),

@@ -11,6 +11,8 @@ namespace epic::cli {
 
 /// `known`: the types that there are.
 Failure unknown_type(const std::string& type, const std::vector<std::string>& known);
+/// The module has the class, the store no entity of it.
+Failure unsaved_type(const std::string& type);
 /// The type is known, the entity has never been saved (and is not in memory, if the fabric runs).
 Failure unknown_entity(const EntityName& name);
 

@@ -120,6 +120,7 @@ TEST_CASE("evolution: snapshots that no module could read keep no module out of 
   CHECK(transcript.run({"build", "--quiet"}).exit_code == 0);
   CHECK(fs::exists(transcript.directory() / "build/modules/arena.so"));
   CHECK(transcript.run({"schema", "check"}).exit_code == 1);
+  CHECK(transcript.run({"snapshot", "list", "Vault"}).exit_code == 3);  // a class, of which nothing is saved
   transcript.check();
 }
 

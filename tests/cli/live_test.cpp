@@ -267,6 +267,7 @@ TEST_CASE("live: an import checks every line first, and goes to the owners shard
         fabric.requests().back() ==
         R"(import {"mode":"apply","shard":0,"lines":["{\"entity\":\"Player/Bob\",\"state\":{\"score\":1}}","{\"entity\":\"Barrel/1\",\"state\":{}}"]})");
     CHECK(transcript.run({"snapshot", "import", "a.jsonl", "Player/Zoe"}).exit_code == 3);
+    CHECK(transcript.run({"snapshot", "rm", "Playr/Bob", "--yes"}).exit_code == 3);
     CHECK(transcript.run({"snapshot", "import", "b.jsonl"}).exit_code == 1);
   }
   transcript.check();
