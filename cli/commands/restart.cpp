@@ -49,15 +49,18 @@ Outcome run(Context& context, const Arguments& arguments) {
         return std::unexpected(std::move(checked.error()));
   }
   std::int64_t took_ms = 0;
-  const auto done = fabric->stream(
-      "restart", boost::json::object{{"rolling", arguments.has("rolling")}}, [&](const boost::json::object& event) {
-        if (console.is_json()) console.print_json(event);
-        const auto* took = event.if_contains("took_ms");
-        if (took && took->is_int64()) took_ms = took->get_int64();
-        if (!took) console.note(fmt::format("{:<8} {}", text_at(event, "node"), text_at(event, "event")));
-        static_cast<void>(console.flush());
-        return true;
-      });
+  const auto done = fabric->stream("restart", boost::json::object{{"rolling", arguments.has("rolling")}},
+                                   [&](const boost::json::object& event) {
+                                     if (console.is_json()) console.print_json(event);
+                                     const auto* took = event.if_contains("took_ms");
+                                     if (took && took->is_int64()) took_ms = took->get_int64();
+                                     const std::string why = text_at(event, "why");
+                                     if (!took)
+                                       console.note(fmt::format("{:<8} {}{}{}", text_at(event, "node"),
+                                                                text_at(event, "event"), why.empty() ? "" : ": ", why));
+                                     static_cast<void>(console.flush());
+                                     return true;
+                                   });
   if (!done) return std::unexpected(done.error());
   console.note(
       fmt::format("Restarted in {}; all nodes run the new module", human_duration(std::chrono::milliseconds(took_ms))));
@@ -74,9 +77,11 @@ const Command& restart_command() {
       .description =
           "Builds what is stale. With --rolling one node more than usual is started with the new module; when it is\n"
           "ready, the nodes are drained, stopped and started one after the other, as with epic drain, and the extra\n"
-          "one goes last. A module that cannot start leaves the fabric as it was. Without --rolling all nodes stop\n"
-          "first, as with epic stop, and then start; calls wait, or end in Unavailable. Nothing acknowledged is lost,\n"
-          "and setup is not run again. Ctrl-C here does not end a restart.",
+          "one goes last. A module that cannot start leaves the fabric as it was. With one that starts and then\n"
+          "dies again and again, shown here as it happens, there is no way back, as what it has saved is in its\n"
+          "shape: end it with 'epic stop', mend it, and 'epic run'. Without --rolling all nodes stop first, as with\n"
+          "epic stop, and then start; calls wait, or end in Unavailable. Nothing acknowledged is lost, and setup is\n"
+          "not run again. Ctrl-C here does not end a restart.",
       .example = "epic restart --rolling\nepic restart",
       .options = kOptions,
       .exit_codes = kExitCodes,

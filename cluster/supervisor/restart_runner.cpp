@@ -100,6 +100,12 @@ void RestartRunner::tell(NodeId node, std::string_view event, const ModuleCopy& 
       json::object{{"node", fmt::format("node-{}", node)}, {"event", event}, {"generation", module.generation.value}});
 }
 
+void RestartRunner::tell_death(const NodeSlot& slot) const {
+  if (!run_ || slot.trial) return;
+  run_->reply.part(json::object{
+      {"node", slot.name}, {"event", "died"}, {"generation", slot.module.generation.value}, {"why", slot.last_exit}});
+}
+
 bool RestartRunner::try_give_up(SupervisorError error) {
   if (!run_ || !run_->plan.try_give_up()) return false;
   parts_.say(fmt::format("The new module cannot be used: {}", error.message));

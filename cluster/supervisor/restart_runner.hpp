@@ -39,6 +39,8 @@ class RestartRunner {
   [[nodiscard]] std::expected<void, SupervisorError> begin(RestartWay way, ControlReply reply);
   /// After each change of the fleet.
   void advance();
+  /// For the one who asked. A first node that dies while it starts is not told of here, but as the restart's failure.
+  void tell_death(const NodeSlot& slot) const;
   /// A node cannot start. False: that has nothing to do with the new module.
   [[nodiscard]] bool try_give_up(SupervisorError error);
   /// The fabric stops.

@@ -282,6 +282,7 @@ void Supervisor::on_node_exit(NodeId node) {
               .node = slot->name,
               .what = is_death ? "died" : "ended",
               .why = slot->last_exit});
+  if (is_death) restart_.tell_death(*slot);
 }
 
 void Supervisor::on_node_ended(NodeId node) {

@@ -140,13 +140,16 @@ TEST_CASE("restart: rolling, whichever node is killed meanwhile, all run the new
   int generation = 1;
   for (const auto& [event, node] : kills) {
     CAPTURE(event, node);
+    bool is_killed = false;
     const Told told = restart(fabric, true, [&](std::string_view now) {
       if (now != event) return;
       const auto killed = fabric.connect().request("kill", json::object{{"node", node}});
       if (!killed) CHECK(killed.error().code != ControlErrorCode::bad_request);  // it may be between two lives
+      is_killed = is_killed || killed;
     });
     CHECK(!told.error);
     CHECK(std::ranges::find(told.events, event) != told.events.end());
+    CHECK((std::ranges::find(told.events, node + " died") != told.events.end()) == is_killed);
     const json::object ps = wait_for_generation(fabric, ++generation);
     CHECK(ps.at("nodes").as_array().size() == 3);
   }
