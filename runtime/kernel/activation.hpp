@@ -68,13 +68,13 @@ struct Activation {
   bool is_dirty = false;               // in the batcher's list
   bool has_saved = false;              // saved_hash is what the store has, or will have with commit `observed`
   bool is_erased = false;              // erase() was called since the last save
-  std::optional<Hash128> erased_hash;  // of the state that the erasing turn has left; another one is saved anew
+  std::optional<Hash128> erased_hash;  // of the state that the last erasing turn has left; another one is saved anew
   bool must_stop = false;              // goes away as soon as nothing runs
   Version version;
   Hash128 saved_hash;
   std::size_t state_bytes = 0;   // encoded
   std::size_t memory_bytes = 0;  // of the instance, by its table; counted in the node's sum until it is to leave
-  std::int64_t save_due_ns = 0;  // interval(…): not before
+  std::int64_t save_due_ns = 0;  // interval(…): what changes until then is saved then
   CommitNumber observed;         // newest commit observed, without its own unsaved change
   CommitNumber saved_in;         // the batch that carried its last change
   std::unique_ptr<Replacement> replacement;

@@ -10,8 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -28,7 +28,7 @@ class CallTable {
     ++record.refs;
     record.is_listed = true;
     if (record.has_custom_deadline) {
-      by_deadline_.emplace(record.deadline_ns, &record);
+      by_deadline_.emplace(std::pair(record.deadline_ns, record.sequence), &record);
       link(custom_, record);
     } else {
       link(common_, record);
@@ -40,7 +40,7 @@ class CallTable {
     if (record.is_abandoned) {
       unlink(abandoned_, record);
     } else if (record.has_custom_deadline) {
-      by_deadline_.erase({record.deadline_ns, &record});
+      by_deadline_.erase({record.deadline_ns, record.sequence});
       unlink(custom_, record);
     } else {
       unlink(common_, record);
@@ -57,13 +57,14 @@ class CallTable {
   /// One whose deadline is not after `now_ns`; null when there is none.
   [[nodiscard]] Record* find_expired(std::int64_t now_ns) const {
     if (common_.first != nullptr && common_.first->deadline_ns <= now_ns) return common_.first;
-    if (!by_deadline_.empty() && by_deadline_.begin()->first <= now_ns) return by_deadline_.begin()->second;
+    if (!by_deadline_.empty() && by_deadline_.begin()->first.first <= now_ns) return by_deadline_.begin()->second;
     return nullptr;
   }
   [[nodiscard]] std::optional<std::int64_t> next_deadline_ns() const {
     std::optional<std::int64_t> next;
     if (common_.first != nullptr) next = common_.first->deadline_ns;
-    if (!by_deadline_.empty() && (!next || by_deadline_.begin()->first < *next)) next = by_deadline_.begin()->first;
+    if (!by_deadline_.empty() && (!next || by_deadline_.begin()->first.first < *next))
+      next = by_deadline_.begin()->first.first;
     return next;
   }
   [[nodiscard]] std::size_t size() const { return count_; }
@@ -97,7 +98,7 @@ class CallTable {
   List common_;
   List custom_;
   List abandoned_;
-  std::set<std::pair<std::int64_t, Record*>> by_deadline_;
+  std::map<std::pair<std::int64_t, std::uint64_t>, Record*> by_deadline_;  // and by sequence
   std::size_t count_ = 0;
 };
 

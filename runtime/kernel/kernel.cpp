@@ -61,6 +61,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   EPIC_ASSERT(monotonic_ns >= now_ns_, "time went back from {} to {}", now_ns_, monotonic_ns);
   now_ns_ = monotonic_ns;
   wall_ns_ = wall_ns;
+  describes_left_ = limits::kDescribesMax;
   while (Record* record = calls_.find_expired(now_ns_)) expire(*record);
   while (!timers_.empty() && timers_.begin()->first.first <= now_ns_) {
     detail::Waiter* waiter = timers_.begin()->second;
@@ -136,7 +137,7 @@ std::uint64_t Kernel::start_timer(std::int64_t duration_ns, detail::Waiter& wait
   waiter.execution = current_;
   waiter.remaining = 1;
   const std::uint64_t timer = next_timer_++;
-  const std::int64_t due = now_ns_ + std::max<std::int64_t>(duration_ns, 0);
+  const std::int64_t due = ns_from_now(std::max<std::int64_t>(duration_ns, 0));
   timers_.emplace(std::pair{due, timer}, &waiter);
   timer_due_.emplace(timer, due);
   return timer;

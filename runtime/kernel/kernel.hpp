@@ -238,7 +238,7 @@ class Kernel {
   // kernel_calls.cpp
   bool admit(Record& record);
   void refuse_for_load(Record& record);
-  std::coroutine_handle<> route(RecordRef record, bool may_run_now);
+  std::coroutine_handle<> route(RecordRef record, bool may_run_now, const Record* maker = nullptr);
   std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);
   [[nodiscard]] std::string describe_doing(const Record& record) const;
@@ -272,10 +272,9 @@ class Kernel {
   void learn(const DeadlockMessage& deadlock);
 
   // kernel_remote.cpp
-  std::coroutine_handle<> place(RecordRef record, bool may_run_now);
-  void leave(RecordRef record);
+  std::coroutine_handle<> place(RecordRef record, bool may_run_now, const Record* maker);
+  void leave(RecordRef record, const Record* maker);
   [[nodiscard]] bool may_be_seen(const Record& record) const;
-  void hold_back(RecordRef record);
   void dispatch(RecordRef record);
   void send_call(RecordRef record, Shard& shard, const PeerAddress& to);
   void receive(const PeerAddress& from, CallMessage call);
@@ -310,6 +309,8 @@ class Kernel {
   }
   void let_out(const Record* origin, Outgoing item);
   void let_out_now(Outgoing item);
+  void hold(CommitNumber needs, const Activation* own, Outgoing item);
+  void park_held();
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
   using SealResults = std::map<ActivationId, Sealed>;
   Sealed encode_into(Batch& batch, Activation& activation);
@@ -384,6 +385,9 @@ class Kernel {
   [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
 
   [[nodiscard]] ShardId shard_of(std::string_view name) const;
+  [[nodiscard]] std::int64_t ns_from_now(std::int64_t duration_ns) const {
+    return duration_ns > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + duration_ns;
+  }
   /// For messages; empty for a call of no entity.
   [[nodiscard]] std::string shown(const detail::NamePtr& name) const {
     return name ? types_.shown(name->text) : std::string();
@@ -426,6 +430,7 @@ class Kernel {
 
   Record* current_ = nullptr;
   std::uint32_t direct_calls_left_ = 0;
+  std::size_t describes_left_ = 0;  // time-outs of this tick that are still told with what the call waits for
   std::int64_t now_ns_ = 0;
   std::int64_t wall_ns_ = 0;
   std::int64_t next_collect_ns_ = 0;

@@ -41,7 +41,8 @@ std::string seconds_text(std::int64_t nanoseconds) {
     record.activation = activation;
     return start(record, activation);
   }
-  if (const std::coroutine_handle<> next = route(RecordRef::share(record), /*may_run_now=*/direct_calls_left_ > 0))
+  if (const std::coroutine_handle<> next =
+          route(RecordRef::share(record), /*may_run_now=*/direct_calls_left_ > 0, current_))
     return next;
   current_ = nullptr;
   return std::noop_coroutine();
@@ -67,8 +68,9 @@ void Kernel::begin_detached(Record& record) {
     }
   }
   if (!admit(record)) return;
+  if (record.is_joined) record.caller = current_;  // who gathers waits for it, from here on
   if (record.method != nullptr) {
-    static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false));
+    static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, current_));
   } else {
     enqueue_start(RecordRef::share(record));
   }
@@ -90,23 +92,23 @@ void Kernel::refuse_for_load(Record& record) {
     return false;
   }
   record.has_custom_deadline = record.patience_ns != 0;
-  const std::int64_t patience = record.has_custom_deadline ? record.patience_ns : options_.call_patience.count();
-  record.deadline_ns = patience > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + patience;
+  record.deadline_ns = ns_from_now(record.has_custom_deadline ? record.patience_ns : options_.call_patience.count());
   calls_.add(record);
   return true;
 }
 
 /// Sends a call on its way. What it returns runs next: the method's frame if it may start now, otherwise nothing.
-std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now) {
+/// `maker`: whose turn it is that makes the call just now; null when it has been under way, or comes from outside.
+std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now, const Record* maker) {
   if (Activation* activation = activations_.find(*record->callee))
     return deliver(std::move(record), *activation, may_run_now);
-  return place(std::move(record), may_run_now);
+  return place(std::move(record), may_run_now, maker);
 }
 
 std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation, bool may_run_now) {
   if (activation.must_stop && shards_.at(activation.shard).local == Shard::Local::releasing &&
       !holds_up_a_move(*record)) {
-    leave(std::move(record));  // until the next owner has it; otherwise a busy entity would never get there
+    leave(std::move(record), nullptr);  // until the next owner has it; otherwise a busy entity would never get there
     return {};
   }
   if ((activation.state != Activation::State::active || !activation.waiting.empty()) &&
@@ -337,8 +339,10 @@ void Kernel::fail(Record& record, std::exception_ptr failure) {
 }
 
 void Kernel::expire(Record& record) {
-  const std::string doing =
-      describe_doing(record) + (blocked_.empty() ? std::string() : "; and nothing can be saved just now: " + blocked_);
+  const bool is_looked_into = record.state != Record::State::running || describes_left_ > 0;
+  if (is_looked_into && record.state == Record::State::running) --describes_left_;
+  const std::string doing = (is_looked_into ? describe_doing(record) : std::string("it is still running")) +
+                            (blocked_.empty() ? std::string() : "; and nothing can be saved just now: " + blocked_);
   // Who made the call from another node puts it into a sentence there.
   const bool is_from_peer = record.site != nullptr && record.site->from.life != 0;
   fail(record, ErrorCode::timeout, is_from_peer ? doing : describe_timeout(record, doing));

@@ -73,7 +73,7 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
       return fail_activation(
           activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
     activation.version = state->version;
-    activation.has_saved = true;
+    activation.has_saved = schema->id() == activation.type->schema.id();  // or its bytes mean something else
     activation.saved_hash = hash128(state->bytes);
     activation.state_bytes = state->bytes.size();
   }
@@ -85,7 +85,7 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
     if (started == nullptr || started->state != Activation::State::starting) return;
     const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
     if (!error) return become_active(*started);
-    hook.activation = nullptr;  // it goes away before its hook's record does
+    if (!hook.has_run) hook.activation = nullptr;  // it goes away before its hook's record does
     fail_activation(*started, "on_activate failed: " + describe_thrown(error).message);
   });
 }
@@ -122,7 +122,10 @@ void Kernel::fail_activation(Activation& activation, const std::string& why) {
   const std::string message = fmt::format("{} cannot be activated: {}", shown(activation.name), why);
   syscalls_.log(LogLevel::error, shown(activation.name), message);
   tell_begun(Happening::failed, activation, why);
-  for (RecordRef& record : std::exchange(activation.waiting, {})) fail(*record, ErrorCode::activation_failed, message);
+  for (RecordRef& record : std::exchange(activation.waiting, {})) {
+    record->observed = std::max(record->observed, activation.observed.value);  // the reason may tell of it
+    fail(*record, ErrorCode::activation_failed, message);
+  }
   activation.is_dirty = false;
   if (activation.replacement) return leave_memory(activation);  // which may be what mends it
   drop_when_saved(activation);
@@ -186,13 +189,16 @@ void Kernel::drop_when_saved(Activation& activation) {
   if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
   forget_memory(activation);
   activation.lock = {};
-  activation.running = activation.queued = 0;
   leaving_.push_back(activation.id);
 }
 
-/// Before the instance goes: what of it is still suspended (a hook that took too long, what a hook has spawned) ends.
+/// Before the instance goes: what of it is still suspended or queued (a hook that took too long, what a hook has
+/// spawned) ends.
 void Kernel::end_suspended(Activation& activation) {
-  if (activation.running == 0) return;
+  if (activation.running == 0 && activation.queued == 0) return;
+  std::erase_if(run_queue_, [&](const RunItem& item) {
+    return item.waiter == nullptr && activation_of(item.record.get()) == &activation;
+  });
   std::vector<RecordRef> suspended;
   calls_.for_each([&](Record& record) {
     if (record.activation == &activation) suspended.push_back(RecordRef::share(record));
@@ -205,7 +211,7 @@ void Kernel::end_suspended(Activation& activation) {
     record->activation = nullptr;
     retire(*record);
   }
-  activation.running = 0;
+  activation.running = activation.queued = 0;
 }
 
 void Kernel::drop(Activation& activation) {

@@ -46,7 +46,10 @@ void Kernel::on_shard_map(ShardMap map) {
       lose_shard(ShardId{i});
     }
   }
-  if (!to_take.empty()) syscalls_.take(std::move(to_take));
+  if (!to_take.empty()) {
+    park_held();
+    syscalls_.take(std::move(to_take));
+  }
   unblock_all();
 }
 

@@ -26,7 +26,7 @@ bool is_from_peer(const Record& record) { return record.site != nullptr && recor
 // ---- out ----
 
 /// The entity is not in memory here: activate it, or let the call leave for the shard's owner.
-std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
+std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now, const Record* maker) {
   const TypeEntry* type = types_.find(record->callee->type());
   if (type == nullptr) {
     const std::string near = types_.nearest_type(record->callee->type());
@@ -37,7 +37,7 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
   }
   if (type->info->stored_name() != record->callee->type()) {  // called by another of the class's names
     record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
-    return route(std::move(record), may_run_now);
+    return route(std::move(record), may_run_now, maker);
   }
   const ShardId id = shard_of(record->callee->text);
   const Shard& shard = shards_.at(id);
@@ -45,32 +45,26 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now) {
                         : shard.local == Shard::Local::releasing ? holds_up_a_move(*record)
                                                                  : false;
   if (!may_come) {
-    leave(std::move(record));
+    leave(std::move(record), maker);
     return {};
   }
   activate(std::move(record), *type, id);
   return {};
 }
 
-/// It cannot start just now. As long as the shard is this node's it waits with it, in its place.
-void Kernel::leave(RecordRef record) {
+/// It cannot start just now. As long as the shard is this node's it waits with it, in its place. Otherwise what its
+/// caller has observed must be durable before it is seen elsewhere.
+void Kernel::leave(RecordRef record, const Record* maker) {
   record->state = Record::State::queued;
   const bool is_ours = shards_.at(shard_of(record->callee->text)).local != Shard::Local::none;
   if (is_ours || may_be_seen(*record)) return dispatch(std::move(record));
-  hold_back(std::move(record));
+  if (maker != nullptr) return let_out(maker, HeldCall{std::move(record)});
+  const CommitNumber needs{record->observed};
+  hold(needs, nullptr, HeldCall{std::move(record)});
 }
 
-/// What the caller has observed must be durable before the call is seen elsewhere.
 bool Kernel::may_be_seen(const Record& record) const {
   return is_from_peer(record) || gate_.is_open(CommitNumber{record.observed});
-}
-
-void Kernel::hold_back(RecordRef record) {
-  const CommitNumber needs{record->observed};
-  if (needs == batcher_.forming())
-    provisional_.push_back({{}, needs, HeldCall{std::move(record)}});
-  else
-    gate_.hold(needs, HeldCall{std::move(record)});
 }
 
 /// To whoever owns the shard by now; parked while that is unsettled.
@@ -95,7 +89,7 @@ void Kernel::dispatch(RecordRef record) {
   const PeerAddress owner = shards_.address_of(shard.owner);
   if (owner.life == 0 || owner == options_.self || shard.is_blocked || (shard.sent > 0 && shard.sent_to != owner))
     return Shards::park(shard, std::move(record));
-  if (!may_be_seen(*record)) return hold_back(std::move(record));  // it has waited here, for a shard that was ours
+  if (!may_be_seen(*record)) return leave(std::move(record), nullptr);  // it has waited here, for a shard that was ours
   send_call(std::move(record), shard, owner);
 }
 

@@ -96,6 +96,7 @@ void Kernel::write_replacement(Activation& activation) {
     end_replacing(activation, *outcome);
     return drop(activation);
   }
+  end_suspended(activation);
   if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
   activation.state = Activation::State::replacing;
   replacement.is_written = true;

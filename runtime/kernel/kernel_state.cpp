@@ -24,7 +24,9 @@ void Kernel::mark_dirty(Activation& activation) {
   if (activation.type->info->durability == reflect::Durability::interval &&
       activation.state == Activation::State::active) {
     activation.is_dirty = true;
-    interval_saves_.emplace(now_ns_ + activation.type->info->save_interval.count(), activation.id);
+    if (activation.save_due_ns > now_ns_) return;  // already listed
+    activation.save_due_ns = ns_from_now(activation.type->info->save_interval.count());
+    interval_saves_.emplace(activation.save_due_ns, activation.id);
     return;
   }
   batcher_.add(activation);
@@ -40,11 +42,35 @@ bool Kernel::is_unsaved(const Activation& activation) const {
 void Kernel::let_out(const Record* origin, Outgoing item) {
   const CommitNumber needs = observed_by(origin);
   if (gate_.is_open(needs)) return let_out_now(std::move(item));
-  if (needs < batcher_.forming()) return gate_.hold(needs, std::move(item));
   const Activation* activation = activation_of(origin);
   const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
+  hold(needs, is_own ? activation : nullptr, std::move(item));
+}
+
+/// `own`: whose own change it is that the item needs; null: the change is another's.
+void Kernel::hold(CommitNumber needs, const Activation* own, Outgoing item) {
+  if (needs < batcher_.forming()) return gate_.hold(needs, std::move(item));
   provisional_.push_back(
-      {is_own ? activation->id : ActivationId{}, is_own ? activation->observed : needs, std::move(item)});
+      {own != nullptr ? own->id : ActivationId{}, own != nullptr ? own->observed : needs, std::move(item)});
+}
+
+/// Calls that are held, to shards that are this node's now, see nothing outside any more. They go before those that are
+/// made from here on.
+void Kernel::park_held() {
+  const auto is_ours = [this](const Outgoing& item) {
+    const auto* call = std::get_if<HeldCall>(&item);
+    return call != nullptr && shards_.at(shard_of(call->record->callee->text)).local != Shard::Local::none;
+  };
+  std::vector<Outgoing> ours = gate_.take_if(is_ours);
+  std::erase_if(provisional_, [&](Provisional& provisional) {
+    if (!is_ours(provisional.item)) return false;
+    ours.push_back(std::move(provisional.item));
+    return true;
+  });
+  for (Outgoing& item : ours) {
+    RecordRef& record = std::get<HeldCall>(item).record;
+    Shards::park(shards_.at(shard_of(record->callee->text)), std::move(record));
+  }
 }
 
 void Kernel::let_out_now(Outgoing item) {
@@ -75,14 +101,13 @@ void Kernel::let_out_error(Outgoing item, ErrorCode code, const std::string& mes
 
 /// Whoever waits for results behind a store that cannot write learns at the deadline why; its own clock knows only that
 /// no answer has come. A reply to another node leaves a little sooner, so that it is there in time. Calls that are held
-/// are in the table of calls, and expire like others.
+/// are in the table of calls and expire like others; here they only make room.
 void Kernel::expire_held() {
   next_held_check_ns_ = now_ns_ + limits::kHeldCheckEvery.count();
   const auto is_overdue = [this](const Outgoing& item) {
+    if (const auto* call = std::get_if<HeldCall>(&item)) return call->record->failure != nullptr;  // nobody waits
     if (const auto* end = std::get_if<HeldEnd>(&item)) return end->record->deadline_ns <= now_ns_;
-    const auto* reply = std::get_if<HeldReply>(&item);
-    if (reply == nullptr) return false;
-    const Record& record = *reply->record;
+    const Record& record = *std::get<HeldReply>(item).record;
     return record.deadline_ns - std::min(record.patience_ns / 10, kLeadMaxNs) <= now_ns_;
   };
   std::vector<Outgoing> overdue = gate_.take_if(is_overdue);
@@ -92,6 +117,7 @@ void Kernel::expire_held() {
     return true;
   });
   for (Outgoing& item : overdue) {
+    if (std::holds_alternative<HeldCall>(item)) continue;
     const auto* reply = std::get_if<HeldReply>(&item);
     const RecordRef record = reply != nullptr ? reply->record : std::get<HeldEnd>(item).record;
     const bool is_from_peer = reply != nullptr;
@@ -112,8 +138,7 @@ void Kernel::seal() {
   SealResults results;
   for (const ActivationId id : dirty) {
     Activation* activation = activations_.find(id);
-    if (activation == nullptr || results.contains(id)) continue;  // an interval class can be listed twice
-    activation->is_dirty = false;
+    if (activation == nullptr || !std::exchange(activation->is_dirty, false)) continue;  // listed twice, or discarded
     const Sealed sealed = encode_into(batch, *activation);
     if (sealed == Sealed::changed) {
       activation->saved_in = number;
@@ -160,9 +185,11 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     activation.state_bytes = 0;
     tell(Happening::erased, activation, "by epic::erase()", now_ns_);
   }
-  if (!is_removal) {
+  if (is_removal) {
+    activation.erased_hash = hash;
+  } else {
     if (bytes.empty() || bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
-    if (activation.has_saved && hash == activation.saved_hash) return Sealed::unchanged;
+    if (activation.has_saved ? activation.saved_hash == hash : activation.erased_hash == hash) return Sealed::unchanged;
     activation.has_saved = true;
     activation.saved_hash = hash;
     activation.state_bytes = bytes.size();
@@ -197,6 +224,8 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
     }
     const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;
     const CommitNumber needs = is_unchanged ? provisional.otherwise : number;
+    if (auto* call = is_unchanged ? std::get_if<HeldCall>(&provisional.item) : nullptr)
+      call->record->observed = needs.value;
     if (gate_.is_open(needs))
       let_out_now(std::move(provisional.item));
     else

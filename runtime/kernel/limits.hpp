@@ -17,7 +17,6 @@ inline constexpr std::size_t kArgumentsBytesMax = 16u << 20;  // also results
 inline constexpr std::size_t kFrameBytesMax = 24u << 20;      // an envelope around the former
 inline constexpr std::size_t kEntityQueueMax = 65'536;        // calls that wait for one entity
 inline constexpr std::size_t kPendingCallsMax = 1u << 20;     // calls of one node that have not ended
-inline constexpr std::size_t kHeldMessagesMax = 1u << 20;     // behind the gate
 inline constexpr std::size_t kChainLengthMax = 256;           // calls that wait for calls
 inline constexpr std::uint32_t kDirectCallsMax = 256;  // local calls run in place before the run queue has its turn
 inline constexpr std::chrono::nanoseconds kCallPatience = 30s;         // the default deadline
@@ -44,7 +43,9 @@ inline constexpr std::size_t kTrailWhyBytesMax = 1'024;
 inline constexpr std::chrono::nanoseconds kSavesWindow = 2s;  // saves of one activation within it are one entry
 inline constexpr std::chrono::nanoseconds kSlowToStop = 1s;   // then the trail says what keeps an activation
 inline constexpr std::size_t kStopsWatchedMax = 4'096;        // that are waited for so, at once
-inline constexpr std::size_t kCallViewsMax = 2'000;           // calls in flight that are described at once; the oldest
+inline constexpr std::size_t kDescribesMax =
+    16;  // time-outs of one tick that name what the call waits for: a look each
+inline constexpr std::size_t kCallViewsMax = 2'000;  // calls in flight that are described at once; the oldest
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 
 }  // namespace epic::kernel::limits

@@ -61,6 +61,7 @@ class Shards {
 
   /// Parks in the order of the calls' sequence numbers: a refused call goes before younger ones.
   static void park(Shard& shard, RecordRef record) {
+    while (!shard.parked.empty() && shard.parked.front()->failure) shard.parked.pop_front();  // have stopped waiting
     auto place = shard.parked.end();
     while (place != shard.parked.begin() && (*std::prev(place))->sequence > record->sequence) --place;
     shard.parked.insert(place, std::move(record));

@@ -58,6 +58,32 @@ TEST_CASE("durability: bytes that did not change are not written", "[kernel]") {
   CHECK((*f.fabric.store().load("Counter", "a"))->version == version);
 }
 
+TEST_CASE("durability: a call of a caller that has not changed waits for nobody else, and keeps its place",
+          "[kernel]") {
+  Fixture f;
+  f.fabric.run_for(100ms);
+  const std::uint16_t home = f.fabric.owner_of("Relay/r");
+  int other = 0;
+  while (f.fabric.owner_of("Counter/" + std::to_string(other)) != home) ++other;
+  int remote = 0;
+  while (f.fabric.owner_of("Journal/" + std::to_string(remote)) == home) ++remote;
+  const Ref<Journal> journal(remote);
+  int at_home = 0;
+  while (f.fabric.owner_of("Journalist/" + std::to_string(at_home)) != home) ++at_home;
+  const Ref<Journalist> journalist(at_home);
+  f.fabric.call(home, journalist->write(journal, 0));
+  f.fabric.call(home, Ref<Counter>(other)->add(1));
+  Journal::lines.clear();
+
+  f.fabric.hold_commits(true);
+  f.fabric.start_call<std::int64_t>(home, Ref<Counter>(other)->add(1), {});
+  f.fabric.start_call<void>(home, journalist->write(journal, 1), {});
+  f.fabric.run_for(10ms);
+  f.fabric.start_call<void>(home, journalist->dictate(journal, 2), {});
+  f.fabric.run_for(100ms);
+  CHECK(Journal::lines == std::vector<std::int64_t>{1, 2});
+}
+
 TEST_CASE("durability: many changes of one entity make few rows", "[kernel]") {
   Fixture f({.seed = 5, .nodes = 1});
   int ended = 0;
@@ -187,6 +213,21 @@ TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
   REQUIRE((*f.fabric.store().load("Counter", "a")).has_value());
   f.fabric.call(1, Ref<Counter>("a")->forget());
   CHECK_FALSE((*f.fabric.store().load("Counter", "a")).has_value());
+}
+
+TEST_CASE("durability: turns after erase() that change nothing leave it removed", "[kernel]") {
+  Fixture f;
+  f.fabric.run_for(100ms);
+  for (int i = 0; i < 8; ++i) {  // on the nodes' own and on other nodes
+    const Ref<Counter> counter(i);
+    f.fabric.call(1, counter->add(1));
+    f.fabric.call(1, counter->forget_then_touch(Ref<Counter>("other")));
+    f.fabric.call(1, counter->touch());
+    CHECK_FALSE((*f.fabric.store().load("Counter", std::to_string(i))).has_value());
+    CHECK(f.fabric.call(1, counter->get()) == 1);
+    f.fabric.call(1, counter->add(1));
+    CHECK((*f.fabric.store().load("Counter", std::to_string(i))).has_value());
+  }
 }
 
 TEST_CASE("durability: a change in a turn after erase() is saved, though both go into one batch", "[kernel]") {

@@ -2,9 +2,12 @@
 
 #include <catch2/catch.hpp>
 
+#include <boost/describe/class.hpp>
+
 #include "codec/capnp_codec.hpp"
 #include "codec/json_codec.hpp"
 #include "epic/epic.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/type_table.hpp"
 #include "reflect/schema_of.hpp"
 #include "sim/sim_fabric.hpp"
@@ -17,6 +20,11 @@ using epic::sim::SimFabric;
 namespace {
 
 namespace v1 {
+struct Member {
+  bool is_active = true;
+};
+BOOST_DESCRIBE_STRUCT(Member, (), (is_active))
+
 class Hero : public Entity {
   std::int32_t score = 0;
 
@@ -70,6 +78,19 @@ class Captain : public Player {
 class Hero : public Entity {
  public:
   EPIC_ENTITY(Hero, named("Hero", formerly("Soldier"), formerly("Hero")))
+};
+
+/// Once with `is_active` in the place of `is_suspended`: the same bytes say something else.
+class Member : public Entity {
+  bool is_suspended = false;
+
+ public:
+  Task<void> suspend() {
+    is_suspended = true;
+    co_return;
+  }
+  Task<bool> get() const { co_return is_suspended; }
+  EPIC_ENTITY(Member, state(is_suspended), methods(suspend, get))
 };
 
 class Careless : public Entity {
@@ -199,4 +220,34 @@ TEST_CASE("parameters: names for a method that is not listed keep a module out",
   const auto added = types.add(module_of<v2::Careless>());
   REQUIRE_FALSE(added);
   CHECK_THAT(added.error(), Contains("Careless names parameters of 'move' with params(…)"));
+}
+
+TEST_CASE("evolution: a change is saved although its bytes are those that another schema has left", "[kernel]") {
+  const ModuleInfo module = module_of<v2::Member>();
+  codec::CapnpCodec codec;
+  SimFabric fabric({.seed = 7, .nodes = 1}, module, codec);
+  fabric.run_for(std::chrono::milliseconds(100));
+  const v1::Member former;
+  const auto& type = reflect::type_of<v1::Member>();
+  const auto schema = reflect::schema_of(type);
+  const auto shard = kernel::shard_of("Member/Ann", 16);
+  storage::Batch batch{.number = kernel::CommitNumber{1}, .epochs = {}, .schemas = {}, .writes = {}};
+  for (const auto& row : *fabric.store().shards())
+    if (row.shard == shard) batch.epochs.push_back({row.shard, row.epoch});
+  batch.schemas.push_back({schema.id(), schema.text()});
+  batch.writes.push_back({.type = "Member",
+                          .key = "Ann",
+                          .shard = shard,
+                          .version = kernel::Version{1},
+                          .schema = schema.id(),
+                          .bytes = std::vector<std::byte>()});
+  codec.encode(type, &former, *batch.writes.back().bytes);
+  REQUIRE(fabric.store().commit(batch));
+
+  const Ref<v2::Member> ann("Ann");
+  CHECK_FALSE(fabric.call(1, ann->get()));
+  fabric.call(1, ann->suspend());
+  fabric.kill(1);
+  fabric.restart(1);
+  CHECK(fabric.call(1, ann->get()));
 }

@@ -235,3 +235,32 @@ TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][s
   CHECK(run(11) == run(11));
   CHECK(run(11).first != run(12).first);
 }
+
+TEST_CASE("kernel: a const method enters by its chain's lock, also when it is gathered", "[kernel]") {
+  Fixture f;
+  const std::chrono::nanoseconds begin = f.fabric.now();
+  f.fabric.call(1, Ref<Gallery>("g")->hang_and_look());
+  CHECK(f.fabric.now() - begin < 80ms);  // both looked at once, for 50 ms
+}
+
+TEST_CASE("kernel: a sleep without end does not end", "[kernel]") {
+  Fixture f;
+  const auto ended = f.fabric.start_call<void>(1, Ref<Counter>("a").with(1h)->doze(), {});
+  f.fabric.run_for(1s);
+  CHECK_FALSE(*ended);
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Counter>("a").with(1s)->doze()), Timeout);
+}
+
+TEST_CASE("kernel: calls with equal deadlines of their own end in the order in which they were made", "[kernel]") {
+  Fixture f({.seed = 7, .nodes = 1});
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  std::vector<int> order;
+  for (int round = 0; round < 2; ++round) {  // the second finds memory that the first has used
+    order.clear();
+    for (int i = 0; i < 50; ++i)
+      f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a").with(5ms)->add_slowly(1),
+                                        [&order, i](auto&) { order.push_back(i); });
+    REQUIRE(f.fabric.run_until([&] { return order.size() == 50; }));
+    CHECK(std::ranges::is_sorted(order));
+  }
+}

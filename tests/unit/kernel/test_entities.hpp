@@ -25,10 +25,17 @@ class Counter : public Entity {
     co_await sleep(std::chrono::milliseconds(10));
     co_return count_ = before + amount;
   }
+  Task<void> doze() const { co_await sleep(std::chrono::nanoseconds::max()); }
   Task<std::string> who() const { co_return std::string(key()); }
   Task<void> forget() {
     erase();
     co_return;
+  }
+  /// Erases in one turn, and goes on in others without changing anything.
+  Task<void> forget_then_touch(Ref<Counter> other) {
+    erase();
+    co_await other->touch();
+    co_await sleep(std::chrono::milliseconds(100));
   }
   /// Erases in one turn, and changes in the next.
   Task<void> forget_then_add(Ref<Counter> other, std::int64_t amount) {
@@ -36,7 +43,8 @@ class Counter : public Entity {
     co_await other->touch();
     count_ += amount;
   }
-  EPIC_ENTITY(Counter, state(count_), methods(add, get, touch, fail, add_slowly, who, forget, forget_then_add))
+  EPIC_ENTITY(Counter, state(count_),
+              methods(add, get, touch, fail, add_slowly, doze, who, forget, forget_then_touch, forget_then_add))
 };
 
 /// The same, one call at a time.
@@ -174,18 +182,41 @@ class Relay : public Entity {
   EPIC_ENTITY(Relay, methods(tell, feed), transient)
 };
 
+/// Keeps the order in which calls have started.
+class Journal : public Entity {
+ public:
+  static inline std::vector<std::int64_t> lines;
+  Task<void> note(std::int64_t line) const {
+    lines.push_back(line);
+    co_return;
+  }
+  EPIC_ENTITY(Journal, methods(note), transient)
+};
+
+/// Calls by a method that may change its state, and by one that may not; neither does.
+class Journalist : public Entity {
+  std::int64_t count_ = 0;
+
+ public:
+  Task<void> write(Ref<Journal> journal, std::int64_t line) { co_await journal->note(line); }
+  Task<void> dictate(Ref<Journal> journal, std::int64_t line) const { co_await journal->note(line); }
+  EPIC_ENTITY(Journalist, state(count_), methods(write, dictate))
+};
+
 /// Who looks shares it with others who look.
 class Gallery : public Entity {
  public:
   Task<void> look() const { co_await sleep(std::chrono::milliseconds(50)); }
   Task<void> hang() { co_return; }
-  EPIC_ENTITY(Gallery, methods(look, hang), exclusive, transient)
+  /// Looks by calls of its own, two at once.
+  Task<void> hang_and_look() { co_await gather(self()->look(), self()->look()); }
+  EPIC_ENTITY(Gallery, methods(look, hang, hang_and_look), exclusive, transient)
 };
 
 inline const ModuleInfo& module() {
   static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info,
                                           &Blob::epic_info,    &Relay::epic_info,   &Forest::epic_info,
-                                          &Gallery::epic_info};
+                                          &Gallery::epic_info, &Journal::epic_info, &Journalist::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }

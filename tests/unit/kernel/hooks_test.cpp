@@ -1,0 +1,186 @@
+// on_activate and on_deactivate that fail, take too long, or leave something behind: an instance goes only after all
+// that runs of it.
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "kernel/kernel.hpp"
+#include "sim/sim_fabric.hpp"
+
+using namespace epic;
+using namespace std::chrono_literals;
+using epic::sim::SimFabric;
+using epic::sim::SimOptions;
+
+namespace {
+
+/// What has ended, in order.
+std::vector<std::string>& ended() {
+  static std::vector<std::string> names;
+  return names;
+}
+
+/// In a frame, or as a member.
+struct Trace {
+  std::string name;
+  explicit Trace(std::string what) : name(std::move(what)) {}
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+  ~Trace() { ended().push_back(name); }
+};
+
+/// Which way its hooks go is its key.
+class Moody : public Entity {
+  std::int64_t count_ = 0;
+  Trace trace_{"instance"};
+
+  Task<void> linger() {
+    const Trace trace("task");
+    co_await sleep(1h);
+    count_ = 99;
+  }
+
+ public:
+  Task<void> on_activate() override {
+    const Trace trace("on_activate");
+    if (key() == "never starts") co_await sleep(1h);
+    if (key() == "fails late") {
+      ++count_;
+      co_await sleep(1ms);
+      throw std::runtime_error("in no mood");
+    }
+    if (key() == "tells") throw std::runtime_error(fmt::format("{}", co_await Ref<Moody>("told")->get()));
+  }
+  Task<void> on_deactivate() override {
+    if (key() == "leaves a task") spawn(linger());
+    if (key() == "never stops") co_await linger();
+    if (key() == "looks back") static_cast<void>(count_);
+  }
+  Task<std::int64_t> add(std::int64_t amount) { co_return count_ += amount; }
+  Task<std::int64_t> get() const { co_return count_; }
+  Task<void> forget() {
+    erase();
+    co_return;
+  }
+  EPIC_ENTITY(Moody, state(count_), methods(add, get, forget))
+};
+
+/// Nothing of it is saved, so it goes at once.
+class Fickle : public Entity {
+  Trace trace_{"instance"};
+
+  Task<void> linger() {
+    const Trace trace("task");
+    co_await sleep(1h);
+  }
+
+ public:
+  Task<void> on_deactivate() override {
+    for (int i = 0; i < 1'000; ++i) spawn(linger());
+    co_return;
+  }
+  Task<void> touch() { co_return; }
+  EPIC_ENTITY(Fickle, methods(touch), transient)
+};
+
+const ModuleInfo& moody_module() {
+  static const EntityInfoFn entities[] = {&Moody::epic_info, &Fickle::epic_info};
+  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
+  return info;
+}
+
+struct Fixture {
+  explicit Fixture(SimOptions options = {.seed = 5, .nodes = 1, .call_patience = 1s, .idle_age = 5s})
+      : fabric(options, moody_module(), codec) {
+    fabric.run_for(100ms);
+    ended().clear();
+  }
+  [[nodiscard]] std::size_t in_memory() { return fabric.kernel(1).stats().entities; }
+  [[nodiscard]] bool is_stored(const std::string& key) { return (*fabric.store().load("Moody", key)).has_value(); }
+
+  codec::CapnpCodec codec;
+  SimFabric fabric;
+};
+
+}  // namespace
+
+TEST_CASE("hooks: an on_activate that takes too long ends before its instance does", "[kernel]") {
+  Fixture f;
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Moody>("never starts").with(10s)->get()), ActivationFailed);
+  f.fabric.run_for(1s);
+  CHECK(f.in_memory() == 0);
+  CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
+}
+
+TEST_CASE("hooks: an on_activate that fails while what it has changed is on its way to the store undoes it",
+          "[kernel]") {
+  Fixture f;
+  f.fabric.hold_commits(true);
+  const auto asked = f.fabric.start_call<std::int64_t>(
+      1, Ref<Moody>("fails late")->get(), [](auto& record) { CHECK_THROWS_AS(record.take(), ActivationFailed); });
+  f.fabric.run_for(100ms);
+  CHECK_FALSE(*asked);  // it has seen the change that is on its way
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *asked && f.in_memory() == 0; }));
+  CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
+}
+
+TEST_CASE("hooks: the error of an on_activate that has seen another's unsaved change waits for that", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Moody>("told")->add(1));
+  f.fabric.hold_commits(true);
+  const auto changed = f.fabric.start_call<std::int64_t>(1, Ref<Moody>("told")->add(1), {});
+  f.fabric.run_for(10ms);
+  std::string error;
+  const auto asked = f.fabric.start_call<std::int64_t>(1, Ref<Moody>("tells").with(1h)->get(), [&](auto& record) {
+    try {
+      record.take();
+    } catch (const ActivationFailed& failed) {
+      error = failed.what();
+    }
+  });
+  f.fabric.run_for(500ms);
+  CHECK_FALSE(*asked);
+  f.fabric.hold_commits(false);
+  REQUIRE(f.fabric.run_until([&] { return *asked && *changed; }));
+  CHECK_THAT(error, Catch::EndsWith("on_activate failed: 2"));
+}
+
+TEST_CASE("hooks: what on_deactivate leaves behind ends before the instance does", "[kernel]") {
+  const std::string key = GENERATE(std::string("leaves a task"), std::string("never stops"));
+  CAPTURE(key);
+  Fixture f;
+  f.fabric.call(1, Ref<Moody>(key)->add(1));
+  ended().clear();
+  SECTION("when it is collected") {}
+  SECTION("when its state is replaced") {
+    bool is_replaced = false;
+    f.fabric.kernel(1).replace("Moody", key, std::nullopt, {}, [&](auto result) { is_replaced = result.has_value(); });
+    CHECK(f.fabric.run_until([&] { return is_replaced; }, 20s));
+    CHECK_FALSE(f.is_stored(key));
+  }
+  CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
+  CHECK(ended() == std::vector<std::string>{"task", "instance"});
+  CHECK(f.fabric.kernel(1).stats().calls_pending == 0);
+}
+
+TEST_CASE("hooks: what on_deactivate has spawned and what has not begun yet does not outlive the instance",
+          "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Fickle>("f")->touch());
+  ended().clear();
+  CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
+  CHECK(ended().back() == "instance");
+  f.fabric.run_for(1s);
+  CHECK(ended().back() == "instance");
+  CHECK(f.fabric.kernel(1).stats().calls_pending == 0);
+}
+
+TEST_CASE("hooks: an on_deactivate that changes nothing does not bring back what was erased", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Moody>("looks back")->add(1));
+  f.fabric.call(1, Ref<Moody>("looks back")->forget());
+  CHECK_FALSE(f.is_stored("looks back"));
+  CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
+  CHECK_FALSE(f.is_stored("looks back"));
+}
