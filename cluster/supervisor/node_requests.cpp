@@ -76,7 +76,8 @@ void NodeRequests::on_answer(NodeId node, const Answer& answer) {
   if (!pending.shard) {
     end_share(entry, node, answer);
   } else if (answer.status == AnswerStatus::not_owner) {
-    pending.asked.clear();  // waits for on_owners_changed()
+    pending.asked.clear();  // waits for on_owners_changed(), unless the shard has gone on already
+    if (find_owner_(*pending.shard) != node) try_send(answer.id, pending);
   } else if (answer.last || answer.status != AnswerStatus::ok) {
     end(entry, answer);
   } else {

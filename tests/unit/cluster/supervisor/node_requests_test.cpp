@@ -59,6 +59,19 @@ TEST_CASE("node requests: one that meets a moving shard goes to the next owner",
   CHECK(f.sent.size() == 2);
 }
 
+TEST_CASE("node requests: one whose refusal comes after the shard has gone on is sent on at once", "[cluster]") {
+  Fixture f;
+  f.ask(Repeat::unsafe);
+  f.owner = NodeId{2};
+  f.requests.on_owners_changed();
+  CHECK(f.sent.size() == 1);  // the first may still do it
+  f.requests.on_answer(NodeId{1}, {f.sent[0].second, AnswerStatus::not_owner, "", true});
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[1].first == NodeId{2});
+  f.requests.on_answer(NodeId{2}, {f.sent[1].second, AnswerStatus::not_owner, "", true});
+  CHECK(f.sent.size() == 2);  // not to the same once more
+}
+
 TEST_CASE("node requests: without an owner a request waits, until its deadline", "[cluster]") {
   Fixture f;
   f.owner.reset();
