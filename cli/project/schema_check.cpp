@@ -35,8 +35,8 @@ std::string joined_texts(const json::array& changes) {
 json::object row_of(const json::value& type, json::object schema) {
   json::object row{{"type", type.at("type")}, {"stored_as", type.at("stored_as")}};
   const bool is_damaged = schema.at("verdict") == "damaged";
-  schema["text"] = is_damaged ? text_of(schema.at("reasons").at(0).at("message"))
-                              : joined_texts(schema.at("changes").as_array());
+  schema["text"] =
+      is_damaged ? text_of(schema.at("reasons").at(0).at("message")) : joined_texts(schema.at("changes").as_array());
   for (auto& [name, value] : schema) row[name] = std::move(value);
   return row;
 }

@@ -69,7 +69,8 @@ void Kernel::park_held() {
   });
   for (Outgoing& item : ours) {
     RecordRef& record = std::get<HeldCall>(item).record;
-    Shards::park(shards_.at(shard_of(record->callee->text)), std::move(record));
+    Shard& shard = shards_.at(shard_of(record->callee->text));
+    Shards::park(shard, std::move(record));
   }
 }
 
