@@ -15,6 +15,7 @@ using kernel::ShardId;
 ShardTable::ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet)
     : quiet_(quiet), taken_(shard_count), newest_(shard_count) {
   map_.owners.resize(shard_count);
+  map_.owned_since.resize(shard_count);
 }
 
 void ShardTable::open(TimePoint now) {
@@ -70,6 +71,7 @@ void ShardTable::on_released(NodeId node, const wire::Released& released, TimePo
   moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
   set_owners(owners);
+  map_.owned_since[released.shard.value] = map_.version.next();  // also when it goes back to where it was
   publish();
 }
 
@@ -162,10 +164,12 @@ std::vector<NodeId> ShardTable::place_without(const std::set<NodeId>& leaving) c
   return owners;
 }
 
+/// For the next map.
 void ShardTable::set_owners(const std::vector<NodeId>& owners) {
   for (std::size_t shard = 0; shard < owners.size(); ++shard) {
     if (owners[shard] == map_.owners[shard]) continue;
     taken_[shard] = Epoch{0};
+    map_.owned_since[shard] = map_.version.next();
     if (owners[shard] == NodeId{0}) continue;
     const Generation given = generations_.at(owners[shard]);
     EPIC_ASSERT(given >= newest_[shard], "shard {} goes back to generation {}", shard, given);

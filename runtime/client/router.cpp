@@ -106,7 +106,8 @@ PeerAddress Router::address_of(kernel::NodeId node) const {
 void Router::route(std::uint64_t sequence, Pending& pending) {
   Shard& shard = shards_[pending.shard.value];
   const PeerAddress owner = address_of(shard.owner);
-  const bool must_wait = owner.life == 0 || shard.is_blocked || (shard.sent_count > 0 && shard.sent_to != owner) ||
+  const bool must_wait = owner.life == 0 || shard.is_blocked ||
+                         (shard.sent_count > 0 && (shard.sent_to != owner || shard.sent_version < shard.owned_since)) ||
                          (!shard.parked.empty() && *shard.parked.begin() < sequence);
   if (must_wait) {
     shard.parked.insert(sequence);
@@ -140,6 +141,7 @@ void Router::send(std::uint64_t sequence, Pending& pending, Shard& shard, const 
   pending.sent_version = map_.version;
   ++shard.sent_count;
   shard.sent_to = to;
+  shard.sent_version = map_.version;
   out_.send(to, std::move(call));
 }
 
@@ -224,7 +226,10 @@ std::set<PeerAddress> Router::list_sent_to() const {
 void Router::on_map(kernel::ShardMap map) {
   if (map.version <= map_.version || map.owners.size() != shards_.size()) return;
   map_ = std::move(map);
-  for (std::size_t shard = 0; shard < shards_.size(); ++shard) shards_[shard].owner = map_.owners[shard];
+  for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+    shards_[shard].owner = map_.owners[shard];
+    if (shard < map_.owned_since.size()) shards_[shard].owned_since = map_.owned_since[shard];
+  }
   flush_all();
 }
 

@@ -71,10 +71,12 @@ class Router {
   };
   struct Shard {
     kernel::NodeId owner;
+    kernel::MapVersion owned_since;  // the map that gave it to its owner
     std::set<std::uint64_t> parked;  // sequences, in order
     std::uint32_t sent_count = 0;
     kernel::PeerAddress sent_to;
-    bool is_blocked = false;  // its owner refused, or is gone: a newer map, or a while, sets it right
+    kernel::MapVersion sent_version;  // the map that the last of them went by
+    bool is_blocked = false;          // its owner refused, or is gone: a newer map, or a while, sets it right
   };
   struct PeerMethods {
     std::unordered_map<std::string, std::string> result_schemas;  // text, by "Type.method"

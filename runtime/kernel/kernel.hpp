@@ -276,6 +276,7 @@ class Kernel {
   void leave(RecordRef record, const Record* maker);
   [[nodiscard]] bool may_be_seen(const Record& record) const;
   void dispatch(RecordRef record);
+  void refuse(Record& record);
   void send_call(RecordRef record, Shard& shard, const PeerAddress& to);
   void receive(const PeerAddress& from, CallMessage call);
   void receive(ReplyMessage reply);

@@ -72,6 +72,7 @@ void Kernel::dispatch(RecordRef record) {
   if (record->failure) return;
   const ShardId id = shard_of(record->callee->text);
   Shard& shard = shards_.at(id);
+  if (is_from_peer(*record) && record->site->sent_version < shards_.owned_since(id)) return refuse(*record);
   const bool is_urgent = shard.local == Shard::Local::releasing && holds_up_a_move(*record);
   if (!is_urgent && !shard.parked.empty()) return Shards::park(shard, std::move(record));
   if (shard.local == Shard::Local::active || is_urgent) {
@@ -82,15 +83,20 @@ void Kernel::dispatch(RecordRef record) {
   if (is_from_peer(*record)) {
     // By a map that we do not have yet: it waits for that one, or those behind it would overtake it.
     if (record->site->sent_version > shards_.version()) return Shards::park(shard, std::move(record));
-    record->site->from_refused = true;
-    fail(*record, ErrorCode::unavailable, "this node does not own the entity's shard");
-    return;
+    return refuse(*record);
   }
   const PeerAddress owner = shards_.address_of(shard.owner);
-  if (owner.life == 0 || owner == options_.self || shard.is_blocked || (shard.sent > 0 && shard.sent_to != owner))
+  if (owner.life == 0 || owner == options_.self || shard.is_blocked ||
+      (shard.sent > 0 && (shard.sent_to != owner || shard.sent_version < shards_.owned_since(id))))
     return Shards::park(shard, std::move(record));
   if (!may_be_seen(*record)) return leave(std::move(record), nullptr);  // it has waited here, for a shard that was ours
   send_call(std::move(record), shard, owner);
+}
+
+/// Its caller's node finds the owner.
+void Kernel::refuse(Record& record) {
+  record.site->from_refused = true;
+  fail(record, ErrorCode::unavailable, "this node does not own the entity's shard");
 }
 
 void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
@@ -119,6 +125,7 @@ void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
   record->state = Record::State::sent;
   ++shard.sent;
   shard.sent_to = to;
+  shard.sent_version = call.map_version;
   sent_.emplace(call.id.sequence, record.get());
   syscalls_.send(to, std::move(call));
 }
@@ -208,7 +215,8 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
                                    call.target, name->text, method.type->info->type_name, name->type()));
   const ShardId id = shard_of(name->text);
   const Shard& shard = shards_.at(id);
-  if (shard.local == Shard::Local::none && call.map_version <= shards_.version())
+  if ((shard.local == Shard::Local::none && call.map_version <= shards_.version()) ||
+      call.map_version < shards_.owned_since(id))
     return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
   if (from.is_client() && (is_draining_ || !blocked_.empty()))
     return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);

@@ -128,7 +128,8 @@ struct ShardMap {
   MapVersion version;
   std::vector<NodeId> owners;  // by shard; node 0: nobody yet
   std::vector<Member> members;
-  std::vector<ShardId> moving;  // asked back from their owners, who may have given them up already
+  std::vector<ShardId> moving;          // asked back from their owners, who may have given them up already
+  std::vector<MapVersion> owned_since;  // by shard: the map that gave it to its owner; empty: they all did
   bool operator==(const ShardMap&) const = default;
 };
 

@@ -4,7 +4,7 @@
 // Coordination publishes maps; a shard that a map gives to this node is usable once the store has raised its epoch. A
 // shard that is asked back is drained first. Calls to a shard that is nobody's, or drained, are parked in the order in
 // which they were made, and a caller sends nothing to a new owner while calls to the old one are unanswered: so calls
-// between two entities start in order across a move.
+// between two entities start in order across a move. An owner that gets a shard back is a new one.
 
 #include <cstdint>
 #include <deque>
@@ -37,6 +37,7 @@ struct Shard {
   std::uint32_t activations = 0;
   std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`
   PeerAddress sent_to;
+  MapVersion sent_version;       // the map that the last of them went by
   std::deque<RecordRef> parked;  // by sequence
   bool is_blocked = false;       // its owner refused, or is gone: nothing is sent until a newer map, or a while later
 };
@@ -51,6 +52,11 @@ class Shards {
   [[nodiscard]] MapVersion version() const { return map_.version; }
   [[nodiscard]] const ShardMap& map() const { return map_; }
   void set_map(ShardMap map) { map_ = std::move(map); }
+
+  /// Calls that were made by an older map belong to a time before this owner's, even if it has had the shard before.
+  [[nodiscard]] MapVersion owned_since(ShardId shard) const {
+    return shard.value < map_.owned_since.size() ? map_.owned_since[shard.value] : MapVersion{};
+  }
 
   /// The member in a slot, as the newest map has it; an address with life 0 when there is none.
   [[nodiscard]] PeerAddress address_of(NodeId node) const {

@@ -113,6 +113,7 @@ class SimFabric::Node final : public kernel::Syscalls {
                        const auto move = fabric.moves_.find(shard.value);
                        if (move == fabric.moves_.end()) return;
                        fabric.owners_[shard.value] = move->second;
+                       fabric.published_owners_[shard.value] = 0;  // a new owner, also if it is the former one
                        fabric.moves_.erase(move);
                        fabric.publish_map();
                      });
@@ -206,7 +207,13 @@ void SimFabric::boot(std::uint16_t node) {
 void SimFabric::publish_map() {
   kernel::ShardMap map;
   map.version = MapVersion{++map_version_};
-  for (const std::uint16_t owner : owners_) map.owners.push_back(NodeId{owner});
+  owned_since_.resize(owners_.size());
+  published_owners_.resize(owners_.size());
+  for (std::size_t shard = 0; shard < owners_.size(); ++shard) {
+    if (std::exchange(published_owners_[shard], owners_[shard]) != owners_[shard]) owned_since_[shard] = map.version;
+    map.owners.push_back(NodeId{owners_[shard]});
+  }
+  map.owned_since = owned_since_;
   for (const auto& [shard, to] : moves_) map.moving.push_back(ShardId{shard});
   for (const auto& [id, node] : nodes_)
     if (!forsaken_.contains(id)) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});

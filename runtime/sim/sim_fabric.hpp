@@ -146,6 +146,8 @@ class SimFabric {
   std::vector<std::unique_ptr<Node>> graveyard_;  // dead: never run again, freed with the fabric
   std::map<std::pair<std::uint16_t, std::uint16_t>, std::int64_t> last_arrival_ns_;
   std::vector<std::uint16_t> owners_;
+  std::vector<std::uint16_t> published_owners_;
+  std::vector<kernel::MapVersion> owned_since_;   // … by their newest change
   std::map<std::uint16_t, std::uint16_t> moves_;  // shard → node, under way
   std::set<std::uint16_t> forsaken_;              // alive, and no members
   std::uint64_t map_version_ = 0;

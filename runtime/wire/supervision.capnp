@@ -37,6 +37,7 @@ struct ShardMap {
   owners @1 :List(UInt16);
   members @2 :List(Member);
   moving @3 :List(UInt16);
+  ownedSince @4 :List(UInt64);
 }
 
 struct Release {

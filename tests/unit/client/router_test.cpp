@@ -57,11 +57,12 @@ struct Fixture {
     hello.methods.push_back({"Counter", "add", "", reflect::schema_of(reflect::type_of<std::int64_t>()).text()});
     router.on_hello(node, hello);
   }
-  void publish(std::uint64_t version, NodeId owner) {
+  void publish(std::uint64_t version, NodeId owner, std::uint64_t owned_since = 1) {
     router.on_map({MapVersion{version},
                    std::vector<NodeId>(kShards, owner),
                    {{NodeId{1}, Incarnation{11}, "1.sock"}, {NodeId{2}, Incarnation{22}, "2.sock"}},
-                   {}});
+                   {},
+                   std::vector<MapVersion>(kShards, MapVersion{owned_since})});
   }
   void answer(std::size_t which, std::int64_t result) {
     ResultPart part;
@@ -203,12 +204,30 @@ TEST_CASE("router: to a node that has taken its leave nothing is sent, though th
   CHECK(f.sent.size() == 1);
 }
 
+TEST_CASE("router: to an owner that has had the shard before nothing is sent ahead of what was sent to it then",
+          "[client]") {
+  Fixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  const auto first = f.call("a");
+  f.publish(3, NodeId{1}, 3);  // it was another's meanwhile
+  const auto second = f.call("a");
+  CHECK(f.sent.size() == 1);
+  f.refuse(0, 3);
+  REQUIRE(f.sent.size() == 3);
+  CHECK(f.sent[1].call.id.sequence == f.sent[0].call.id.sequence);
+  CHECK(f.sent[2].call.id.sequence > f.sent[1].call.id.sequence);
+  f.publish(4, NodeId{1}, 3);  // elsewhere something has changed
+  const auto third = f.call("a");
+  CHECK(f.sent.size() == 4);
+}
+
 TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left is Unavailable", "[client]") {
   Fixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   const auto sent = f.call("a", 2s);
-  f.router.on_map({MapVersion{2}, std::vector<NodeId>(kShards), {}, {}});
+  f.router.on_map({MapVersion{2}, std::vector<NodeId>(kShards), {}, {}, {}});
   const auto parked = f.call("b", 1s);
   const auto by_default = f.call("c");
   f.wait(1s);

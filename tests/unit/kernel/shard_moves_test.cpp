@@ -96,6 +96,8 @@ struct Fixture : Syscalls {
   std::vector<std::pair<PeerAddress, Message>> sent;
   std::uint64_t epoch = 0;
   bool has_slow_disk = false;  // no commit ends
+  std::vector<NodeId> owners_before;
+  std::vector<MapVersion> owned_since;
 
   Fixture() {
     REQUIRE(kernel.add_module(pings()));
@@ -139,12 +141,17 @@ struct Fixture : Syscalls {
   }
   void publish(std::uint64_t version, NodeId owner) { publish(version, std::vector<NodeId>(kShards, owner)); }
   void publish(std::uint64_t version, std::vector<NodeId> owners, std::vector<ShardId> moving = {}) {
+    owned_since.resize(kShards);
+    owners_before.resize(kShards);
+    for (std::size_t i = 0; i < kShards; ++i)
+      if (std::exchange(owners_before[i], owners[i]) != owners[i]) owned_since[i] = MapVersion{version};
     kernel.on_shard_map({MapVersion{version},
                          std::move(owners),
                          {{kNode1.node, Incarnation{kNode1.life}, ""},
                           {kSelf.node, Incarnation{kSelf.life}, ""},
                           {kNode3.node, Incarnation{kNode3.life}, ""}},
-                         std::move(moving)});
+                         std::move(moving),
+                         owned_since});
     run();
   }
   /// node-1 calls Counter/a.add(amount), by a map.
@@ -201,6 +208,59 @@ TEST_CASE("shard moves: a call that came by an older map is refused, also by a n
   REQUIRE(f.sent.size() == 2);
   for (const auto& [to, message] : f.sent)
     CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(message).outcome));
+}
+
+TEST_CASE("shard moves: a call by the map of an earlier time as the owner is refused, or younger ones overtake it",
+          "[kernel]") {
+  Fixture f;
+  f.publish(1, kSelf.node);
+  f.publish(2, kNode3.node);
+  f.publish(3, kSelf.node);
+  f.arrive(1, 1, 1);
+  f.arrive(2, 1, 3);
+  REQUIRE(f.sent.size() == 2);
+  CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(f.sent[0].second).outcome));
+  CHECK(f.result_of(f.sent[1].second) == 1);
+}
+
+TEST_CASE("shard moves: to an owner that has had the shard before nothing is sent ahead of what was sent to it then",
+          "[kernel]") {
+  Fixture f;
+  f.publish(1, kNode1.node);
+  const auto call = [&] {
+    f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [](Record&) {});
+    f.run();
+  };
+  call();
+  f.publish(2, kNode3.node);
+  f.publish(3, kNode1.node);
+  call();
+  REQUIRE(f.sent.size() == 1);
+  const CallMessage first = std::get<CallMessage>(f.sent[0].second);
+  f.kernel.on_message(kNode1, ReplyMessage{first.id.sequence, RefusedPart{MapVersion{3}}});
+  f.publish(4, kNode1.node);
+  REQUIRE(f.sent.size() == 3);
+  CHECK(std::get<CallMessage>(f.sent[1].second).id == first.id);
+  call();
+  CHECK(f.sent.size() == 4);
+}
+
+TEST_CASE("shard moves: a call that waits for its caller's commit keeps its place when the shard comes here",
+          "[kernel]") {
+  Fixture f;
+  f.has_slow_disk = true;
+  Bell::tolls.clear();
+  const ShardId coming = shard_of("Bell", "b", kShards);
+  REQUIRE(coming != shard_of("Ping", "someone", kShards));
+  std::vector<NodeId> owners(kShards, kSelf.node);
+  owners[coming.value] = kNode1.node;
+  f.publish(1, owners);
+  f.arrive(1, Ref<Ping>("someone")->toll_twice(Ref<Bell>("b")).epic_take_record(), 1, {});
+  CHECK(f.sent.empty());
+  f.publish(2, kSelf.node);
+  f.kernel.on_time(40'000'000, 1);
+  f.run();
+  CHECK(Bell::tolls == std::vector<std::int64_t>{1, 2});
 }
 
 TEST_CASE("shard moves: what a node that ends has not answered goes to the next owner, in order", "[kernel]") {

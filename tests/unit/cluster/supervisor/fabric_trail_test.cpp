@@ -11,7 +11,7 @@ using epic::kernel::ShardMap;
 namespace {
 
 ShardMap map_of(std::uint64_t version, std::vector<std::uint16_t> owners) {
-  ShardMap map{.version = MapVersion{version}, .owners = {}, .members = {}, .moving = {}};
+  ShardMap map{.version = MapVersion{version}, .owners = {}, .members = {}, .moving = {}, .owned_since = {}};
   for (const std::uint16_t owner : owners) map.owners.push_back(NodeId{owner});
   return map;
 }

@@ -178,6 +178,7 @@ TEST_CASE("shard table: a shard whose next owner dies meanwhile goes to somebody
   f.settle();
   f.table.on_released(ask.owner, {ask.release.shards[0], ask.release.map_version}, f.now);
   CHECK_FALSE(f.table.find_active_owner(ask.release.shards[0]));  // released: its owner must take it anew
+  CHECK(f.table.map().owned_since[ask.release.shards[0].value] == f.table.map().version);
   f.settle();
   CHECK(f.table.is_settled());
   CHECK(f.table.count_owned(NodeId{1}) == 8);
