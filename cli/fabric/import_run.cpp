@@ -32,6 +32,13 @@ void ImportRun::add_problem(std::uint64_t line, const std::string& entity, const
 
 Result<void> ImportRun::send(std::uint16_t part, Group group) {
   const auto answer = target_.send(mode_, part, group.lines);
+  if (!answer && mode_ == ImportMode::apply && answer.error().code == ExitCode::failed) {  // the others go on
+    for (const auto& [name, number] : group.names) {
+      add_problem(number, name.text(), answer.error().what);
+      progress_.step();
+    }
+    return {};
+  }
   if (!answer) return std::unexpected(answer.error());
   ignored_fields_ += answer->ignored_fields;
   for (std::size_t i = 0; i < group.names.size(); ++i) {

@@ -12,6 +12,7 @@
 #include "cli/fabric/unknown.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/conversation.hpp"
+#include "cluster/control/frames.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "kernel/placement_hash.hpp"
 
@@ -76,7 +77,13 @@ class LiveImport final : public ImportTarget {
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return kLiveGroupLines; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
-    const auto answer = fabric_.ask("import", request_of(mode, part, lines), kPatience);
+    const json::object request = request_of(mode, part, lines);
+    if (const std::size_t bytes = json::serialize(request).size(); bytes > cluster::kControlRequestBytesMax)
+      return fail(
+          {.what = fmt::format("a state of {} bytes is more than a running fabric takes", bytes),
+           .why = fmt::format("{} is the most, with every quote in it escaped", cluster::kControlRequestBytesMax),
+           .help = {"import it while the fabric is down"}});
+    const auto answer = fabric_.ask("import", request, kPatience);
     if (!answer) return std::unexpected(answer.error());
     return answer_from(*answer, lines.size());
   }

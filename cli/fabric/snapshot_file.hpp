@@ -21,7 +21,8 @@ namespace epic::cli {
 
 class SnapshotFile {
  public:
-  static constexpr std::size_t kRowBytesMax = 24u << 20;
+  /// As JSON a state of 8 MiB has up to fifty times as much: 64 Mi of bool, with "false," for each.
+  static constexpr std::size_t kRowBytesMax = 512u << 20;
 
   struct Row {
     std::uint64_t line = 0;  // where it begins, from 1

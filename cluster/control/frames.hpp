@@ -12,8 +12,10 @@
 
 namespace epic::cluster {
 
-/// Either way. An entity's state of 8 MiB, as JSON, fits.
+/// Either way.
 inline constexpr std::size_t kControlFrameBytesMax = 64u << 20;
+/// Of a request's body, which has its verb and a few words around it.
+inline constexpr std::size_t kControlRequestBytesMax = kControlFrameBytesMax - (64u << 10);
 
 struct ControlRequest {
   std::uint64_t id = 0;

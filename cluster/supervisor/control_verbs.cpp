@@ -406,9 +406,10 @@ void ControlVerbs::import_states(const Body& body, ControlReply reply) {
   if (!shard || *shard >= parts_.options.shard_count)
     return reply.fail(ControlStatus::bad_request,
                       fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
-  // What was done before a node died over it is found done when it is asked for again.
-  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(*shard)}, "import", json::serialize(body),
-                           Repeat::safe, steady_clock::now() + kImportPatience,
+  // What a node has done before it died over it must not be done again: somebody may have changed it since.
+  const Repeat repeat = text_at(body, "mode") == "check" ? Repeat::safe : Repeat::unsafe;
+  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(*shard)}, "import", json::serialize(body), repeat,
+                           steady_clock::now() + kImportPatience,
                            [reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 

@@ -10,7 +10,7 @@ namespace epic::node {
 
 namespace {
 
-// The window: whichever comes first. A part is at most a frame.
+// The window: whichever comes first.
 constexpr std::size_t kWindowParts = 1024;
 constexpr std::size_t kWindowBytes = 512 * 1024;
 

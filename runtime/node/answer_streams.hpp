@@ -28,7 +28,7 @@ class AnswerStream {
 
   AnswerStream(std::uint64_t id, Send send) : id_(id), send_(std::move(send)) {}
 
-  /// Sends a part, and waits when it is time to. False: nobody wants more.
+  /// Sends a part, of at most wire::kAnswerBytesMax, and waits when it is time to. False: nobody wants more.
   bool part(std::string body);
   /// Ends the answer; the last thing that is done with a stream.
   void finish();

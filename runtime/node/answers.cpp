@@ -10,6 +10,15 @@ using wire::AnswerStatus;
 
 namespace {
 
+constexpr std::size_t kMessageBytesMax = 64 * 1024;  // an exception's can have any length
+
+/// Of as much of the text as has at most `max` bytes and ends between two characters.
+std::size_t length_of(std::string_view text, std::size_t max) {
+  if (text.size() <= max) return text.size();
+  while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0U) == 0x80U) --max;
+  return max;
+}
+
 AnswerStatus status_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::no_such_type:
@@ -25,13 +34,19 @@ AnswerStatus status_of(ErrorCode code) {
 }  // namespace
 
 Answer make_answer(std::uint64_t id, const json::object& body) {
-  return {.id = id, .status = AnswerStatus::ok, .body = json::serialize(body), .last = true};
+  std::string text = json::serialize(body);
+  if (text.size() > wire::kAnswerBytesMax)
+    return make_failure(id, AnswerStatus::failed,
+                        fmt::format("the answer has {} bytes as JSON, and {} is the most that a running fabric tells",
+                                    text.size(), wire::kAnswerBytesMax));
+  return {.id = id, .status = AnswerStatus::ok, .body = std::move(text), .last = true};
 }
 
 Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message, json::value detail) {
   return {.id = id,
           .status = status,
-          .body = json::serialize(json::object{{"message", message}, {"detail", std::move(detail)}}),
+          .body = json::serialize(json::object{{"message", message.substr(0, length_of(message, kMessageBytesMax))},
+                                               {"detail", std::move(detail)}}),
           .last = true};
 }
 

@@ -16,7 +16,9 @@
 
 namespace epic::node {
 
+/// A failure in its place when it would be larger than an answer can be.
 [[nodiscard]] wire::Answer make_answer(std::uint64_t id, const boost::json::object& body);
+/// A long message is cut.
 [[nodiscard]] wire::Answer make_failure(std::uint64_t id, wire::AnswerStatus status, std::string_view message,
                                         boost::json::value detail = nullptr);
 [[nodiscard]] wire::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);

@@ -199,12 +199,18 @@ class Exporter {
   }
 
   void send(const Export::Name& name, const json::object& fields) {
-    ++sent_;
     json::object row{{"entity", what_.show_name(name.first + "/" + name.second)}};
     row.insert(fields.begin(), fields.end());
     row["node"] = what_.node;
     row["cut"] = what_.cut.value;
-    is_wanted_ = stream_.part(json::serialize(row));
+    std::string text = json::serialize(row);
+    if (text.size() > wire::kAnswerBytesMax)
+      return send_damage(
+          fmt::format("{}/{}: it has {} bytes as JSON, and {} is the most that a running fabric tells; "
+                      "'epic snapshot export' without --live reads it from the store",
+                      name.first, name.second, text.size(), wire::kAnswerBytesMax));
+    ++sent_;
+    is_wanted_ = stream_.part(std::move(text));
   }
 
   void send_damage(const std::string& what) {

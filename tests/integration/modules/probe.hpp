@@ -65,9 +65,10 @@ class Relay : public epic::Entity {
               transient)
 };
 
-/// Its state may become too large.
+/// Its state may become too large, or too large only as JSON.
 class Hoard : public epic::Entity {
   std::string gold;
+  std::vector<bool> coins;
 
  public:
   epic::Task<std::uint64_t> put(std::uint64_t bytes) {
@@ -75,7 +76,11 @@ class Hoard : public epic::Entity {
     co_return gold.size();
   }
   epic::Task<std::uint64_t> weigh() const { co_return gold.size(); }
-  EPIC_ENTITY(Hoard, state(gold), methods(put, weigh))
+  epic::Task<void> mint(std::uint64_t count) {
+    coins.assign(count, false);
+    co_return;
+  }
+  EPIC_ENTITY(Hoard, state(gold, coins), methods(put, weigh, mint))
 };
 
 /// Is saved by and by, so that for a while only memory has it.

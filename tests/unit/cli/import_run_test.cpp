@@ -26,6 +26,7 @@ class FakeTarget final : public ImportTarget {
   [[nodiscard]] std::string_view words() const override { return "nowhere"; }
   Result<ImportAnswer> send(ImportMode, std::uint16_t part, const std::vector<std::string>& lines) override {
     sent.push_back({part, lines});
+    if (lines.front() == "lost") return fail({.what = "node-2 ended before it had answered"});
     ImportAnswer answer{.outcomes = {}, .ignored_fields = 1};
     for (const std::string& line : lines)
       answer.outcomes.push_back(line == "bad" ? ImportOutcome{.what = {}, .error = "it is bad"}
@@ -37,10 +38,12 @@ class FakeTarget final : public ImportTarget {
 };
 
 struct Fixture {
+  explicit Fixture(ImportMode mode = ImportMode::check) : run(target, mode, progress) {}
+
   Console console;
   Progress progress{console, 100};
   FakeTarget target;
-  ImportRun run{target, ImportMode::check, progress};
+  ImportRun run;
 
   void add(const std::string& key, const std::string& line, std::uint64_t number, const std::string& type = "Player") {
     REQUIRE(run.add({type, key}, line, number));
@@ -96,4 +99,16 @@ TEST_CASE("import run: what is wrong is told by line, whoever found it", "[cli]"
   CHECK(f.run.problems()[1].entity == "Player/1");
   CHECK(f.run.problems()[1].what == "it is bad");
   CHECK(f.run.problems()[2].what == "the same entity was on line 8 already: leave one of the two out");
+}
+
+TEST_CASE("import run: a group whose node died is told line by line, and the others go on", "[cli]") {
+  Fixture f(ImportMode::apply);
+  f.add("0", "lost", 1);
+  f.add("3", "done", 2);
+  f.add("1", "done", 3);
+  f.finish();
+  CHECK(f.run.total().done == 1);
+  REQUIRE(f.run.problems().size() == 2);
+  CHECK(f.run.problems()[0].entity == "Player/0");
+  CHECK(f.run.problems()[1].what == "node-2 ended before it had answered");
 }
