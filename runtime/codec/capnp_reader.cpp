@@ -99,8 +99,9 @@ class Reader {
       case Action::enumeration:
         return enumeration(plan, static_cast<std::int64_t>(bits), object);
       case Action::plain:
-        type.time.set_ns(object, static_cast<std::int64_t>(bits));
-        return true;
+        if (type.time.set_ns(object, static_cast<std::int64_t>(bits))) return true;
+        return fail(fmt::format("{} ns cannot be held by this {}: its unit is too coarse, or it is too small",
+                                static_cast<std::int64_t>(bits), type.name));
       case Action::wrap:
         return scalar(*plan.parts[0], bits, type.optional.emplace(object));
       default:
@@ -269,6 +270,9 @@ class Reader {
   template <class ReadElement>
   bool assign(const ReadPlan& plan, unsigned count, void* object, ReadElement read) {
     const reflect::SequenceOps& ops = plan.type->sequence;
+    if (ops.fixed_count > 0 && count > ops.fixed_count)
+      return fail(fmt::format("there are {} elements, and {} has room for {}", count, reflect::type_text(*plan.type),
+                              ops.fixed_count));
     if (!afford(count, ops.element().size_bytes)) return false;
     unsigned index = 0;
     path.push_index(0);
@@ -276,8 +280,12 @@ class Reader {
       path.set_index(index);
       return read(index++, element);
     });
-    if (is_read) path.pop();
-    return is_read;
+    if (!is_read) return false;
+    path.pop();
+    if (ops.is_set && ops.size(object) != count)
+      return fail(fmt::format("{} of its {} elements are there twice, and a set has each once", count - ops.size(object),
+                              count));
+    return true;
   }
 
   bool map(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
@@ -285,7 +293,7 @@ class Reader {
     const auto list = read_struct_list(in);
     if (!afford(list.size(), ops.key().size_bytes + ops.value().size_bytes)) return false;
     unsigned index = 0;
-    return ops.assign(object, list.size(), [&](void* key, void* value) {
+    const bool is_read = ops.assign(object, list.size(), [&](void* key, void* value) {
       const Around entry(list[index]);
       path.push_index(index++);
       path.push_field("key");
@@ -295,6 +303,9 @@ class Reader {
       path.pop();
       return true;
     });
+    if (is_read && ops.size(object) != list.size())
+      return fail(fmt::format("{} of its {} keys are there twice", list.size() - ops.size(object), list.size()));
+    return is_read;
   }
 
   int depth_ = 0;

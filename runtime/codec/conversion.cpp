@@ -40,11 +40,13 @@ class Walker {
   }
 
   std::vector<Change> changes;
+  bool depends_on_values = false;
 
  private:
   void look(const ReadPlan& plan, const std::string& path, Reach reach) {
     switch (plan.action) {
       case Action::plain:
+        depends_on_values = depends_on_values || (plan.type->time.set_ns != nullptr && !plan.type->time.is_exact);
         return;
       case Action::number:
         if (plan.written != plan.type->kind) add(What::widened, Effect::converts, path, was(plan), is(plan));
@@ -59,6 +61,8 @@ class Walker {
       case Action::variant:
         return variant(plan, path);
       case Action::sequence:
+        depends_on_values =
+            depends_on_values || plan.type->sequence.fixed_count > 0 || plan.type->sequence.is_set;
         return walk(*plan.parts[0], path + "[]", Reach::sometimes);
       case Action::map:
         walk(*plan.parts[0], path + "[].key", Reach::sometimes);
@@ -153,7 +157,7 @@ Conversion examine(const Schema& written, const reflect::TypeInfo& type) {
   ReadPlans plans;
   Walker walker(written);
   walker.walk(plans.get(written, type), {}, Reach::always);
-  return {.changes = std::move(walker.changes)};
+  return {.changes = std::move(walker.changes), .depends_on_values = walker.depends_on_values};
 }
 
 std::string_view to_string(Change::What what) {

@@ -5,7 +5,8 @@
 // a change that `fails` stands where decoding comes by whatever the value is, one that `may_fail` where it depends on
 // the value (the elements of a list that may be empty, an enumerator that is gone), and all else is read.
 //
-// Not told: a number without a name in an enumeration whose C++ type has become too small for it. Schemas do not keep
+// Not told, but that it may be (depends_on_values): more elements than an array has, two equal ones in a set, a time
+// that its unit cannot hold. Not told at all: a number without a name in an enumeration whose C++ type has become too small for it. Schemas do not keep
 // how large that type was; decoding refuses the value.
 // Not here: which values there are. Who wants to know how many of them fail decodes them (node/check.hpp).
 
@@ -48,6 +49,9 @@ struct Change {
 struct Conversion {
   /// Empty: reads as it is. A difference inside a type that is met at several places is told for each, up to a bound.
   std::vector<Change> changes;
+  /// Some values may be refused though schemas are equal: they do not keep how many elements an array has, whether each
+  /// is there once, and in which unit time is counted.
+  bool depends_on_values = false;
   /// The gravest effect; only asked when there are changes.
   [[nodiscard]] Effect effect() const;
 };

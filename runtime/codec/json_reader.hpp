@@ -82,8 +82,9 @@ class JsonReader {
       default: {
         const auto bits = scalar_from_json(sink.kind(), json);
         if (!bits) return fail(bits.error());
-        sink.set_bits(*bits);
-        return true;
+        if (sink.try_set_bits(*bits)) return true;
+        return fail(fmt::format("{} cannot be held by this {}: its unit is too coarse, or it is too small",
+                                describe(json), sink.type_text()));
       }
     }
   }

@@ -27,9 +27,6 @@ namespace epic::codec {
 [[nodiscard]] std::string format_base64(std::span<const std::byte> bytes);
 [[nodiscard]] std::optional<Bytes> parse_base64(std::string_view text);
 
-/// JSON strings hold nothing else.
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 /// "the string \"x\"", "the number 5", "a list of 3", for sentences after "got".
 [[nodiscard]] std::string describe(const boost::json::value& value);
 

@@ -15,6 +15,7 @@
 #include "codec/json_scalars.hpp"
 #include "codec/limits.hpp"
 #include "codec/show_name.hpp"
+#include "reflect/utf8.hpp"
 
 namespace epic::codec {
 
@@ -25,7 +26,7 @@ namespace epic::codec {
 
 /// Text as it is, unless JSON cannot hold it: then {"base64": "…"}.
 [[nodiscard]] inline boost::json::value text_to_json(std::string_view text) {
-  if (is_utf8(text)) return boost::json::value(boost::json::string_view(text));
+  if (reflect::is_utf8(text)) return boost::json::value(boost::json::string_view(text));
   return boost::json::object{{"base64", format_base64(std::as_bytes(std::span(text)))}};
 }
 
@@ -150,7 +151,7 @@ class JsonWriter {
   std::optional<std::string> key_text(const View& key) const {
     using reflect::Kind;
     if (key.kind() == Kind::text || key.kind() == Kind::ref) {
-      if (!is_utf8(key.text())) return std::nullopt;
+      if (!reflect::is_utf8(key.text())) return std::nullopt;
       return key.kind() == Kind::ref ? shown(key.text()) : std::string(key.text());
     }
     if (key.kind() != Kind::enumeration) return std::nullopt;

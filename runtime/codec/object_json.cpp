@@ -65,14 +65,15 @@ void ObjectView::each_entry(reflect::FunctionRef<void(const ObjectView&, const O
   }
 }
 
-void ObjectSink::set_bits(std::uint64_t bits) {
+bool ObjectSink::try_set_bits(std::uint64_t bits) {
   if (kind() == Kind::duration || kind() == Kind::time_point) {
-    type_->time.set_ns(object_, static_cast<std::int64_t>(bits));
+    return type_->time.set_ns(object_, static_cast<std::int64_t>(bits));
   } else if (kind() == Kind::boolean) {
     store_as(object_, bits != 0);
   } else {
     std::memcpy(object_, &bits, type_->size_bytes);
   }
+  return true;
 }
 
 bool ObjectSink::try_set_text(std::string_view text) {

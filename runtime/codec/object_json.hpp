@@ -54,7 +54,8 @@ class ObjectSink {
   [[nodiscard]] reflect::Kind kind() const { return type_->kind; }
   [[nodiscard]] std::string type_text() const { return reflect::type_text(*type_); }
 
-  void set_bits(std::uint64_t bits);
+  /// False: a time that its type cannot hold.
+  bool try_set_bits(std::uint64_t bits);
   void set_bytes(const Bytes& bytes) { *static_cast<Bytes*>(object_) = bytes; }
   bool try_set_text(std::string_view text);
   bool try_set_enumeration(std::int64_t value) { return type_->enumeration.set(object_, value); }

@@ -100,7 +100,7 @@ class WireSink {
   [[nodiscard]] reflect::Kind kind() const { return node().kind; }
   [[nodiscard]] std::string type_text() const { return types_->schema().type_text(index_); }
 
-  void set_bits(std::uint64_t bits) { set_bits_(bits); }
+  bool try_set_bits(std::uint64_t bits) { return set_bits_(bits), true; }
   void set_bytes(const Bytes& bytes);
   bool try_set_text(std::string_view text);
   bool try_set_enumeration(std::int64_t value) { return set_bits_(static_cast<std::uint64_t>(value)), true; }

@@ -9,6 +9,7 @@
 #include "epic/ref.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/limits.hpp"
+#include "reflect/utf8.hpp"
 
 namespace epic::detail {
 
@@ -22,6 +23,7 @@ std::string why_no_name(std::string_view type, std::string_view key) {
     return fmt::format("the key has {} bytes, and {} is the most", key.size(), kernel::limits::kKeyBytesMax);
   for (const char c : key)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "the key holds a control character";
+  if (!reflect::is_utf8(key)) return "the key is not UTF-8: bytes that are no text are written in base64 or hex";
   return {};
 }
 

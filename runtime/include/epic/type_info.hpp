@@ -98,7 +98,8 @@ struct EnumerationOps {
 /// back as the type's own max() or min(), so that the usual `max()` for "never" survives.
 struct TimeOps {
   std::int64_t (*get_ns)(const void* object);
-  void (*set_ns)(void* object, std::int64_t nanoseconds);
+  bool (*set_ns)(void* object, std::int64_t nanoseconds);  // false: the type's unit is too coarse, or it is too small
+  bool is_exact = true;  // it holds every number of nanoseconds, as near as its arithmetic goes
 };
 
 struct RefOps {
@@ -126,8 +127,9 @@ struct SequenceOps {
   std::size_t (*size)(const void* object);
   void (*for_each)(const void* object, FunctionRef<void(const void* element)> visit);
   /// Replaces the content by `count` elements, each filled by `read`; stops and returns false when `read` does.
-  /// A fixed sequence ignores what is beyond its size.
+  /// A fixed sequence ignores what is beyond its size, a set what it has already.
   bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* element)> read);
+  bool is_set = false;
   bool is_unordered = false;  // unordered_set: codecs sort what they write, so that equal values give equal bytes
 };
 

@@ -179,11 +179,25 @@ Duration from_saturated_nanoseconds(std::int64_t ns) {
   return std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(ns));
 }
 
+/// False where the unit of a whole number of them loses something.
+template <class Duration>
+constexpr bool kHoldsNanoseconds =
+    std::is_floating_point_v<typename Duration::rep> ||
+    (sizeof(typename Duration::rep) >= sizeof(std::int64_t) &&
+     std::ratio_less_equal_v<typename Duration::period, std::nano>);
+
+template <class Duration>
+bool set_nanoseconds(Duration& duration, std::int64_t ns) {
+  duration = from_saturated_nanoseconds<Duration>(ns);
+  return kHoldsNanoseconds<Duration> || saturated_nanoseconds(duration) == ns;
+}
+
 template <class T>
 TypeInfo make_duration() {
   TypeInfo info = basic<T>(Kind::duration, "duration");
   info.time = {.get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o)); },
-               .set_ns = [](void* o, std::int64_t ns) { as<T>(o) = from_saturated_nanoseconds<T>(ns); }};
+               .set_ns = [](void* o, std::int64_t ns) { return set_nanoseconds(as<T>(o), ns); },
+               .is_exact = kHoldsNanoseconds<T>};
   return info;
 }
 
@@ -192,7 +206,14 @@ TypeInfo make_time_point() {
   TypeInfo info = basic<T>(Kind::time_point, "time");
   info.time = {
       .get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o).time_since_epoch()); },
-      .set_ns = [](void* o, std::int64_t ns) { as<T>(o) = T(from_saturated_nanoseconds<typename T::duration>(ns)); }};
+      .set_ns =
+          [](void* o, std::int64_t ns) {
+            typename T::duration since{};
+            const bool is_held = set_nanoseconds(since, ns);
+            as<T>(o) = T(since);
+            return is_held;
+          },
+      .is_exact = kHoldsNanoseconds<typename T::duration>};
   return info;
 }
 
@@ -277,6 +298,7 @@ TypeInfo make_sequence() {
                          for (const typename T::value_type& element : as<T>(o)) visit(&element);
                        },
                    .assign = &assign_sequence<T>,
+                   .is_set = Set<T>,
                    .is_unordered = is_instance<T, std::unordered_set>};
   return info;
 }

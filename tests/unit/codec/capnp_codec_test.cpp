@@ -239,9 +239,23 @@ TEST_CASE("capnp codec: an enumeration keeps flags and numbers without a name", 
   CHECK(round_trip(static_cast<sample::Color>(77)) == static_cast<sample::Color>(77));
 }
 
-TEST_CASE("capnp codec: a fixed array keeps the rest, or ignores it", "[codec]") {
+TEST_CASE("capnp codec: what an array, a set, a map or a unit of time cannot hold is refused", "[codec]") {
+  using namespace std::chrono_literals;
   CHECK(converted<std::array<int, 3>>(std::vector<int>{1, 2}) == std::array<int, 3>{1, 2, 0});
-  CHECK(converted<std::array<int, 1>>(std::vector<int>{1, 2}) == std::array<int, 1>{1});
+  CHECK_THROWS(converted<std::array<int, 1>>(std::vector<int>{1, 2}));
+  CHECK(converted<std::set<int>>(std::vector<int>{2, 1}) == std::set<int>{1, 2});
+  CHECK_THROWS(converted<std::set<int>>(std::vector<int>{1, 2, 1}));
+  CHECK(converted<std::chrono::seconds>(3000ms) == 3s);
+  CHECK(converted<std::chrono::seconds>(std::chrono::milliseconds::max()) == std::chrono::seconds::max());
+  CHECK_THROWS(converted<std::chrono::seconds>(1500ms));
+  CHECK_THROWS((converted<std::chrono::duration<std::int8_t, std::milli>>(1s)));
+  CHECK(converted<std::chrono::duration<double>>(1500ms) == 1500ms);
+}
+
+TEST_CASE("capnp codec: a time in seconds of any kind comes back as it was", "[codec]") {
+  CHECK(round_trip(std::chrono::duration<double>(0.1)) == std::chrono::duration<double>(0.1));
+  CHECK(round_trip(std::chrono::hours::max()) == std::chrono::hours::max());
+  CHECK(round_trip(std::chrono::sys_days::min()) == std::chrono::sys_days::min());
 }
 
 TEST_CASE("capnp codec: damaged bytes give an error or a value, and nothing else", "[codec]") {

@@ -1,4 +1,5 @@
 #include "codec/json_scalars.hpp"
+#include "reflect/utf8.hpp"
 
 #include <catch2/catch.hpp>
 #include <limits>
@@ -51,8 +52,8 @@ TEST_CASE("json scalars: base64 there and back, and nothing else", "[codec]") {
 }
 
 TEST_CASE("json scalars: UTF-8 is told from other bytes", "[codec]") {
-  for (const char* good : {"", "plain", "é", "€", "𐍈", "\u07ff\uffff"}) CHECK(is_utf8(good));
+  for (const char* good : {"", "plain", "é", "€", "𐍈", "\u07ff\uffff"}) CHECK(epic::reflect::is_utf8(good));
   for (const char* bad :
        {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff", "a\xc3"})
-    CHECK_FALSE(is_utf8(bad));
+    CHECK_FALSE(epic::reflect::is_utf8(bad));
 }
