@@ -50,7 +50,9 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
   if (type == nullptr) return unknown_type(name.type, catalog.type_names());
   const auto entry = std::ranges::find(type->methods, method, &MethodEntry::name);
   if (entry != type->methods.end()) {
-    if (failure.code == ExitCode::usage) failure.help.push_back(fmt::format("the method is {}", signature(*entry)));
+    const bool is_about_arguments = failure.what.starts_with(fmt::format("{}.{}", type->name, method));
+    if (failure.code == ExitCode::usage && is_about_arguments)
+      failure.help.push_back(fmt::format("the method is {}", signature(*entry)));
     return failure;
   }
   const auto methods = catalog.method_names(name.type);

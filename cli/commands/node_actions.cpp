@@ -45,7 +45,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   const std::string node = arguments.word(0).value_or("");
   const auto answer = fabric->ask(kAction.verb, boost::json::object{{"node", node}}, kPatience);
-  if (!answer) return std::unexpected(answer.error());
+  if (!answer) return fail(still_going_on(answer.error()));
   Console& console = context.console();
   if (console.is_json()) console.print_json(*answer);
   const auto* pid = answer->is_object() ? answer->get_object().if_contains("pid") : nullptr;

@@ -38,7 +38,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   const auto answer = fabric->ask("scale", boost::json::object{{"nodes", count}}, kPatience);
-  if (!answer) return std::unexpected(answer.error());
+  if (!answer) return fail(still_going_on(answer.error()));
   if (context.console().is_json()) context.console().print_json(*answer);
   context.console().note(fmt::format("The fabric has {} node{} now", count, count == 1 ? "" : "s"));
   return ExitCode::ok;

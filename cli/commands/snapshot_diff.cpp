@@ -176,9 +176,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   };
   auto second = open_second();
   if (!second) return std::unexpected(std::move(second.error()));
-  auto a = SortedRows::open(std::move(*first));
+  const auto project = context.paths(arguments);  // two files can be compared anywhere
+  const Catalog names = project ? names_of_build(*project) : Catalog();
+  auto a = SortedRows::open(std::move(*first), names);
   if (!a) return std::unexpected(std::move(a.error()));
-  auto b = SortedRows::open(std::move(*second));
+  auto b = SortedRows::open(std::move(*second), names);
   if (!b) return std::unexpected(std::move(b.error()));
 
   Console& console = context.console();

@@ -110,7 +110,9 @@ Result<Exported> export_store(Console& console, StoredFabric& store, const Entit
   Exported result{.damaged = 0, .of = std::string(kStoredCutWords)};
   writer.begin(result.of);
   const auto visit = [&](const boost::json::object& row) {
-    if (!only.key.empty() && row.at("entity").as_string() != only.text()) return true;  // the filter is by prefix
+    const std::string_view entity = row.at("entity").as_string();
+    const bool is_meant = only.key.empty() || entity.substr(entity.find('/') + 1) == only.key;
+    if (!is_meant) return true;  // the filter is by prefix
     writer.row(boost::json::serialize(row));
     progress.step();
     return true;

@@ -68,6 +68,7 @@ Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
   return store.list(
       {.type = wanted.type}, Detail::snapshot,
       [&](const boost::json::object& row) {
+        if (row.contains("orphaned")) return true;  // by its name another row would be removed
         const std::string_view entity = row.at("entity").as_string();
         const std::size_t slash = entity.find('/');
         Candidate one{.name = {std::string(entity.substr(0, slash)), std::string(entity.substr(slash + 1))},

@@ -71,8 +71,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::uint64_t count = check->total().removed;
   if (count == 0)
     return fail({.code = ExitCode::not_found,
-                 .what = names.size() == 1 ? fmt::format("{} has never been saved", printable(names[0].text()))
-                                           : std::string("none of them has ever been saved"),
+                 .what = names.size() == 1 ? fmt::format("{} has nothing saved", printable(names[0].text()))
+                                           : std::string("none of them has anything saved"),
                  .help = {"list what is saved with 'epic snapshot list'"}});
   if (arguments.has("dry-run")) {
     Table table(console, kColumns);

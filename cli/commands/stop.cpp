@@ -11,11 +11,14 @@
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/output/suggest.hpp"
+#include "cli/project/manifest.hpp"
 
 namespace epic::cli {
 namespace {
 
 constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "it has stopped, and a node had not saved everything, such as on a full disk"},
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "it did not end within a minute"},
 };
@@ -58,8 +61,12 @@ Outcome run(Context& context, const Arguments& arguments) {
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
+  std::vector<std::string> unsaved;
   auto done = fabric->stream("stop", boost::json::object(), [&](const boost::json::object& event) {
     if (console.is_json()) console.print_json(event);
+    if (const auto* nodes = event.if_contains("unsaved"); nodes != nullptr && nodes->is_array())
+      for (const auto& node : nodes->get_array())
+        if (node.is_string()) unsaved.emplace_back(std::string_view(node.get_string()));
     console.detail(fmt::format("{} {}", text_of(event, "node"), text_of(event, "event")));
     return true;
   });
@@ -74,8 +81,16 @@ Outcome run(Context& context, const Arguments& arguments) {
                           fmt::format("or end it at once with 'kill -9 {}': nothing acknowledged is lost",
                                       pid->to_number<pid_t>())}});
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  if (!unsaved.empty())
+    return fail({.what = fmt::format("stopped in {}, but {} ended before everything was saved", human_duration(took),
+                                     listing(unsaved)),
+                 .why =
+                     "nothing acknowledged by a gated class is lost; what an interval class has changed since it was "
+                     "last saved is",
+                 .help = {"see why with 'epic logs --level error', and with 'epic doctor'"}});
   std::error_code ignored;
-  const bool has_store = std::filesystem::exists(paths->store(), ignored);
+  const auto manifest = read_manifest(paths->manifest());
+  const bool has_store = (!manifest || manifest->store == "sqlite") && std::filesystem::exists(paths->store(), ignored);
   console.note(fmt::format("Stopped in {}{}", human_duration(took),
                            has_store ? "; state is kept in " + paths->store().string() : ""));
   return ExitCode::ok;

@@ -62,6 +62,8 @@ Finding check_snapshots(StoredFabric& store) {
   const auto totals = store.totals("");
   if (!totals)
     return {State::broken, "store", totals.error().what, first_help(totals.error(), "restore it from a copy")};
+  if (const auto shards = store.read_shards(); !shards)
+    return {State::broken, "store", shards.error().what, first_help(shards.error(), "restore it from a copy")};
   const std::string size = human_bytes(static_cast<std::int64_t>(totals->bytes));
   return {State::ok, "store",
           is_all ? fmt::format("{} snapshots, {}, all readable", totals->entities, size)
@@ -70,12 +72,21 @@ Finding check_snapshots(StoredFabric& store) {
           ""};
 }
 
-/// Nodes that cannot save, from the answer to `ps`.
-void add_blocked(const boost::json::value& ps, std::vector<Finding>& findings) {
+/// Nodes that cannot save, or do not stay up, from the answer to `ps`.
+void add_nodes(const boost::json::value& ps, std::vector<Finding>& findings) {
   const auto* nodes = ps.is_object() ? ps.get_object().if_contains("nodes") : nullptr;
   if (nodes == nullptr || !nodes->is_array()) return;
   for (const auto& node : nodes->get_array()) {
     const auto* fields = node.if_object();
+    const auto* state = fields == nullptr ? nullptr : fields->if_contains("state");
+    if (state != nullptr && *state == "backoff") {
+      const std::string name = show_field(fields->if_contains("node"), Show::text, Reader::person);
+      findings.push_back({State::broken, name,
+                          fmt::format("does not stay up: it {}, and was started again {} times",
+                                      show_field(fields->if_contains("last_exit"), Show::text, Reader::person),
+                                      show_field(fields->if_contains("restarts"), Show::number, Reader::person)),
+                          fmt::format("see why with 'epic logs {}'", name)});
+    }
     const auto* reason = fields == nullptr ? nullptr : fields->if_contains("store_reason");
     if (reason == nullptr || !reason->is_string()) continue;
     findings.push_back({State::broken, show_field(fields->if_contains("node"), Show::text, Reader::person),
@@ -127,7 +138,7 @@ std::vector<Finding> check_fabric(const ProjectPaths& paths) {
                         "restart it: 'epic stop', then 'epic run'"});
   else
     findings.push_back({State::ok, "fabric", "up", ""});
-  if (const auto ps = (*fabric)->ask("ps", boost::json::object(), std::chrono::seconds(2))) add_blocked(*ps, findings);
+  if (const auto ps = (*fabric)->ask("ps", boost::json::object(), std::chrono::seconds(2))) add_nodes(*ps, findings);
   return findings;
 }
 

@@ -42,6 +42,12 @@ Failure failure_of(const ControlError& error) {
 
 }  // namespace
 
+Failure still_going_on(Failure failure) {
+  if (failure.code == ExitCode::unreachable)
+    failure.why = "what was asked for may still be under way: a node that cannot save, say, cannot leave";
+  return failure;
+}
+
 Failure no_fabric_failure(const ProjectPaths& paths) {
   return {.code = ExitCode::not_found,
           .what = fmt::format("no fabric is running for {}", paths.root.string()),

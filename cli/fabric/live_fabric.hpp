@@ -39,6 +39,8 @@ class LiveFabric {
   cluster::ControlClient client_;
 };
 
+/// For what takes its time: it may go on though nobody waits any more.
+[[nodiscard]] Failure still_going_on(Failure failure);
 /// The failure of `epic stop` and others when there is no fabric.
 Failure no_fabric_failure(const ProjectPaths& paths);
 

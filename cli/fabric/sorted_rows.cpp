@@ -36,8 +36,8 @@ std::string name_of(std::string order) {
 
 }  // namespace
 
-Result<SortedRows> SortedRows::open(SnapshotFile file) {
-  SortedRows rows(std::move(file));
+Result<SortedRows> SortedRows::open(SnapshotFile file, const Catalog& names) {
+  SortedRows rows(std::move(file), names);
   const auto in_order = rows.is_in_order();
   if (!in_order) return std::unexpected(in_order.error());
   rows.file_.rewind();
@@ -53,7 +53,7 @@ Result<std::optional<SortedRows::Entry>> SortedRows::read_entry() {
   line_ = (*row)->line;
   auto name = entity_of_row((*row)->text);
   if (!name) return fail({.what = fmt::format("{}: {}", file_.place(line_), name.error())});
-  return Entry{.order = name->type + '\0' + name->key, .text = std::string((*row)->text)};
+  return Entry{.order = names_.shown(name->type) + '\0' + name->key, .text = std::string((*row)->text)};
 }
 
 Result<bool> SortedRows::is_in_order() {
@@ -112,7 +112,10 @@ Result<std::optional<SortedRows::Entry>> SortedRows::pop_smallest() {
   for (Run& run : runs_)
     if (run.head && (smallest == nullptr || run.head->order < smallest->head->order)) smallest = &run;
   if (smallest == nullptr) return std::optional<Entry>();
-  return std::exchange(smallest->head, read_head(*smallest));
+  std::optional<Entry> first = std::exchange(smallest->head, read_head(*smallest));
+  if (std::ferror(smallest->file.get()) != 0)
+    return fail({.what = "a temporary file cannot be read", .why = std::generic_category().message(errno)});
+  return first;
 }
 
 Result<std::optional<SortedRows::Row>> SortedRows::next() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/fabric/catalog.hpp"
 #include "cli/fabric/snapshot_file.hpp"
 
 namespace epic::cli {
@@ -24,7 +25,8 @@ class SortedRows {
 
   /// Reads the file once to see its order, and sorts it if need be. A row without a name, or a name that comes twice,
   /// is a failure that tells its line.
-  static Result<SortedRows> open(SnapshotFile file);
+  /// Rows with a former name of a class in `names` count as the class's.
+  static Result<SortedRows> open(SnapshotFile file, const Catalog& names = {});
 
   Result<std::optional<Row>> next();
   [[nodiscard]] std::uint64_t count() const { return count_; }
@@ -44,7 +46,7 @@ class SortedRows {
     std::optional<Entry> head;
   };
 
-  explicit SortedRows(SnapshotFile file) : file_(std::move(file)) {}
+  SortedRows(SnapshotFile file, Catalog names) : file_(std::move(file)), names_(std::move(names)) {}
   Result<std::optional<Entry>> read_entry();
   Result<bool> is_in_order();
   Result<void> sort();
@@ -53,6 +55,7 @@ class SortedRows {
   Result<std::optional<Entry>> pop_smallest();
 
   SnapshotFile file_;
+  Catalog names_;
   std::uint64_t line_ = 0;  // of the row that was read last
   std::uint64_t count_ = 0;
   std::vector<Run> runs_;  // empty: the file is in order

@@ -72,6 +72,11 @@ Failure failure_of(const StoreError& error) {
 std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
 
 Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
+  if (const auto manifest = read_manifest(paths.manifest()); manifest && manifest->store != "sqlite")
+    return fail({.code = ExitCode::not_found,
+                 .what = "nothing of this project is saved",
+                 .why = fmt::format("epic.toml says store = \"{}\"", manifest->store),
+                 .help = {"say store = \"sqlite\" there to keep state, or to see what was kept before"}});
   auto store = storage::SqliteStore::open(paths.store(), {.mode = storage::OpenMode::read_only});
   if (store) return StoredFabric(std::move(*store), names_of_build(paths));
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
@@ -180,6 +185,7 @@ Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail
   const auto on_snapshot = [&](const Snapshot& snapshot) {
     boost::json::object row = detail == Detail::summary ? summary_of(snapshot) : head_of(snapshot);
     if (detail == Detail::snapshot) {
+      if (names_.stored_name(snapshot.type) != snapshot.type) row["orphaned"] = true;
       row["shard"] = snapshot.shard.value;
       row["bytes"] = snapshot.bytes.size();
     } else if (detail == Detail::state) {

@@ -61,6 +61,8 @@ class StoredFabric {
   /// How much `type` has, or everything when it is empty.
   Result<StoredTotals> totals(std::string_view type);
   Result<std::vector<std::string>> types();
+  /// Who had which shard, and since when; for inspect().
+  Result<void> read_shards();
   /// Of one type, or of all when it is empty; by type.
   Result<std::vector<StoredSchema>> schemas(std::string_view type);
   /// Owned by this object. The error is a sentence.
@@ -73,7 +75,6 @@ class StoredFabric {
   boost::json::object summary_of(const storage::Snapshot& snapshot) const;
   boost::json::object head_of(const storage::Snapshot& snapshot) const;
   std::expected<boost::json::value, std::string> state_of(const storage::Snapshot& snapshot);
-  Result<void> read_shards();
 
   std::unique_ptr<storage::Store> store_;
   Catalog names_;

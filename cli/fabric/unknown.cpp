@@ -32,7 +32,7 @@ Failure unknown_entity(const EntityName& name) {
 
 Failure unsaved_entity(const EntityName& name) {
   return {.code = ExitCode::not_found,
-          .what = fmt::format("{} has never been saved", printable(name.text())),
+          .what = fmt::format("{} has nothing saved", printable(name.text())),
           .help = {fmt::format("list what is saved with 'epic snapshot list {}'", printable(name.type))}};
 }
 

@@ -81,12 +81,15 @@ void indent_into(std::string& out, const boost::json::value& value, std::size_t 
   }
 }
 
-// The lines after the first stand under the first.
+// The lines after the first stand under the first. What could move the cursor is shown and not done: a text may hold
+// what an entity has thrown.
 std::string hang(std::string_view text, std::size_t indent) {
   std::string out;
-  for (char c : text) {
-    out += c;
-    if (c == '\n') out.append(indent, ' ');
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (begin > 0) out.append(1, '\n').append(indent, ' ');
+    out += printable(text.substr(begin, end - begin));
+    begin = end + 1;
   }
   return out;
 }

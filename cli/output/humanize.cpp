@@ -44,7 +44,8 @@ std::optional<milliseconds> parse_duration(std::string_view text) {
   constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
       {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
   for (const auto& [name, milliseconds] : kUnits)
-    if (unit == name && number <= INT64_MAX / milliseconds) return std::chrono::milliseconds(number * milliseconds);
+    if (unit == name && number <= kDurationMax.count() / milliseconds)
+      return std::chrono::milliseconds(number * milliseconds);
   return std::nullopt;
 }
 

@@ -19,6 +19,9 @@ std::string human_age(std::chrono::milliseconds age);
 /// "1 entity", "2 entities".
 std::string count_of(std::uint64_t count, std::string_view one, std::string_view many);
 
+/// The longest duration that is taken: a hundred years, which fit into nanoseconds, from now in either direction.
+inline constexpr std::chrono::milliseconds kDurationMax = std::chrono::days(36'500);
+
 /// "250ms", "30s", "5m", "2h", "30d", as flags and epic.toml have them; empty if it is no duration.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 

@@ -37,8 +37,9 @@ Result<std::optional<std::chrono::milliseconds>> Arguments::duration(std::string
   if (!text) return std::optional<std::chrono::milliseconds>();
   const auto duration = parse_duration(*text);
   if (!duration)
-    return fail(
-        bad_value(option, fmt::format("--{} takes a duration such as 250ms, 30s or 5m, not \"{}\"", option, *text)));
+    return fail(bad_value(
+        option,
+        fmt::format("--{} takes a duration such as 250ms, 30s or 5m, of at most 36500d, not \"{}\"", option, *text)));
   return duration;
 }
 

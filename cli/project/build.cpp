@@ -203,7 +203,9 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
                            project.manifest.module, (*check)->unreadable(), (*check)->unreadable() == 1 ? "" : "s"),
        .excerpt = fmt::format("{}", fmt::join(problems, "\n")),
        .why = "calls of such entities would fail, or find them empty; what is saved stays as it is",
-       .help = {"give the field another name, which starts with its default, or the type that it had",
+       .help = {(*check)->has_orphans()
+                    ? "let every class find its saved states: see the line that tells of formerly(…)"
+                    : "give the field another name, which starts with its default, or the type that it had",
                 "put it in place all the same with 'epic build --force'"}});
 }
 

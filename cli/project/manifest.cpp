@@ -83,7 +83,7 @@ auto duration(std::chrono::milliseconds Manifest::* member, std::chrono::millise
     const auto text = node.value_exact<std::string>();
     const auto value = text ? parse_duration(*text) : std::nullopt;
     if (!value || *value < min)
-      return "a duration such as \"250ms\", \"30s\" or \"5m\"" +
+      return "a duration such as \"250ms\", \"30s\" or \"5m\", of at most \"36500d\"" +
              (min > 1ms ? fmt::format(", and at least {}", min) : std::string());
     manifest.*member = *value;
     return {};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <map>
@@ -70,6 +71,10 @@ std::uint64_t SchemaCheck::unreadable() const {
   std::uint64_t count = 0;
   for (const json::value& row : rows) count += count_of(row.at("unreadable"));
   return count;
+}
+
+bool SchemaCheck::has_orphans() const {
+  return std::ranges::any_of(rows, [](const json::value& row) { return text_of(row.at("verdict")) == "orphaned"; });
 }
 
 std::optional<std::string> SchemaCheck::damage() const {

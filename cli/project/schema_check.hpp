@@ -29,6 +29,8 @@ struct SchemaCheck {
   /// Snapshots that the module cannot read, or would not find.
   [[nodiscard]] std::uint64_t unreadable() const;
   [[nodiscard]] std::optional<std::string> damage() const;
+  /// Some class would look for its snapshots under another name than they have.
+  [[nodiscard]] bool has_orphans() const;
   /// One line a type that is read in another shape than it was saved in.
   [[nodiscard]] std::vector<std::string> conversions() const;
   /// One line a type that is saved and that no class of the module claims.

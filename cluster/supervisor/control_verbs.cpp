@@ -332,9 +332,10 @@ void ControlVerbs::on_node_ended(const std::string& node) {
   for (const ControlReply& watcher : stop_watchers_) watcher.part(json::object{{"node", node}, {"event", "stopped"}});
 }
 
-void ControlVerbs::on_all_ended() {
+void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
   for (const ControlReply& watcher : stop_watchers_)
-    watcher.finish(json::object{{"node", "supervisor"}, {"event", "stopped"}});
+    watcher.finish(json::object{
+        {"node", "supervisor"}, {"event", "stopped"}, {"unsaved", json::array(unsaved.begin(), unsaved.end())}});
   for (const ControlReply& follower : log_followers_) follower.finish();
   trail_verbs_.end_all();
   for (const Waiting& one : waiting_) one.reply.fail(ControlStatus::failed, "The fabric has stopped.");

@@ -46,7 +46,7 @@ class ControlVerbs {
   /// Tells those who wait for the end of an ordered stop.
   void on_node_ended(const std::string& node);
   /// All nodes are gone: ends every stream.
-  void on_all_ended();
+  void on_all_ended(const std::vector<std::string>& unsaved);  // nodes that had not saved everything
 
  private:
   using Body = boost::json::object;

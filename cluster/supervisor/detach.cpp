@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -22,6 +25,9 @@ namespace epic::cluster {
 namespace json = boost::json;
 
 namespace {
+
+/// From the last node's Ready to the fabric's: the shards are taken meanwhile, which a full disk can hold up.
+constexpr std::chrono::seconds kReadyPatience{30};
 
 json::object to_json(const FabricReady& ready) {
   json::array nodes;
@@ -107,6 +113,17 @@ void hear(std::string_view line, const SupervisorOptions& options, Heard& heard)
   }
 }
 
+/// False: there was none until then.
+bool wait_for_bytes(int fd, std::chrono::steady_clock::time_point until) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
+    const int count = ::poll(&wanted, 1, static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+    if (count > 0 || (count < 0 && errno != EINTR)) return true;
+  }
+}
+
 int fail(const SupervisorOptions& options, std::string message) {
   if (options.on_error)
     options.on_error({std::move(message), "See the supervisor's log, or run without --detach.",
@@ -132,7 +149,13 @@ int run_supervisor_detached(const SupervisorOptions& options) {
   const auto is_answered = [&] {
     return heard.exit_code || (heard.is_ready && options.after_setup == AfterSetup::keep_running);
   };
+  const auto give_up_at = std::chrono::steady_clock::now() + options.start_patience + kReadyPatience;
+  bool is_given_up = false;
   while (!is_answered()) {
+    if (!is_given_up && options.after_setup == AfterSetup::keep_running && !wait_for_bytes(pipe[0], give_up_at)) {
+      is_given_up = true;
+      ::kill(child, SIGTERM);
+    }
     char bytes[4096];
     const ssize_t count = ::read(pipe[0], bytes, sizeof bytes);
     if (count < 0 && errno == EINTR) continue;
@@ -142,7 +165,10 @@ int run_supervisor_detached(const SupervisorOptions& options) {
   ::close(pipe[0]);
   if (heard.exit_code) {
     ::waitpid(child, nullptr, 0);
-    return *heard.exit_code;
+    const bool is_cut_short = *heard.exit_code == kExitOk && options.after_setup == AfterSetup::keep_running;
+    if (is_given_up)
+      return fail(options, "The fabric was not up in time, and was stopped: no node could take the shards.");
+    return is_cut_short ? fail(options, "The fabric was stopped before it was up.") : *heard.exit_code;
   }
   if (heard.is_ready) return kExitOk;
   ::waitpid(child, nullptr, 0);

@@ -172,7 +172,7 @@ void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
     return kill(slot, "is of another version");
   }
   slot.state = NodeState::ready;
-  slot.failed_starts = 0;
+  if (is_started_) slot.failed_starts = 0;
   if (slot.trial) module_ = *std::exchange(slot.trial, std::nullopt);
   slot.renamed_types = ready.renamed_types;
   slot.lease = coordination_.grant(options_.silence_max);
@@ -247,8 +247,10 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   events_.on_exit(slot.id);
   if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
-  if (before == NodeState::starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;
-  if (is_to_come_back && (!is_started_ || slot.trial) && before == NodeState::starting)
+  // A node that is ready may still fail with the first shards that it takes.
+  const bool has_been_starting = before == NodeState::starting || (before == NodeState::ready && !is_started_);
+  if (has_been_starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;
+  if (is_to_come_back && (!is_started_ || slot.trial) && has_been_starting)
     on_end_before_started(slot, end, what);
   else if (is_to_come_back)
     restart_later(slot);

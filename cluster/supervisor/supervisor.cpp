@@ -116,6 +116,7 @@ class Supervisor {
   bool is_ready_ = false;  // the fabric has been ready once
   bool is_stopping_ = false;
   bool is_finished_ = false;
+  std::vector<std::string> unsaved_;  // nodes that ended, when all were to stop, before they had saved everything
   std::optional<SupervisorError> error_;
   int exit_code_ = kExitOk;
 };
@@ -283,6 +284,7 @@ void Supervisor::on_node_exit(NodeId node) {
               .what = is_death ? "died" : "ended",
               .why = slot->last_exit});
   if (is_death) restart_.tell_death(*slot);
+  if (is_stopping_ && is_death && slot->lease) unsaved_.push_back(slot->name);
 }
 
 void Supervisor::on_node_ended(NodeId node) {
@@ -434,7 +436,14 @@ void Supervisor::finish() {
   requests_.fail_all("The fabric has stopped.");
   restart_.abandon();
   say(LogLevel::info, "All nodes have stopped.");
-  verbs_.on_all_ended();
+  if (!unsaved_.empty() && exit_code_ == kExitOk) {
+    exit_code_ = kExitFailed;
+    error_ = SupervisorError{
+        fmt::format("{} ended before everything was saved; nothing acknowledged by a gated class is lost.",
+                    fmt::join(unsaved_, ", ")),
+        "See why in the log.", logs_.directory()};
+  }
+  verbs_.on_all_ended(unsaved_);
   server_->stop_listening();
   tell(SupervisorEventKind::stopped, {});
   server_->flush([this] { context_.stop(); });

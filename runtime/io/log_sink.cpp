@@ -66,7 +66,9 @@ bool LogSink::flush_locked(int patience_ms) {
   std::size_t done = 0;
   while (done < gathered_.size()) {
     pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
-    if (::poll(&ready, 1, patience_ms) <= 0 && errno != EINTR) break;
+    const int count = ::poll(&ready, 1, patience_ms);
+    if (count == 0 || (count < 0 && errno != EINTR)) break;
+    if (count < 0) continue;
     if ((ready.revents & POLLOUT) == 0 && (ready.revents & (POLLERR | POLLNVAL)) != 0) {
       done = gathered_.size();  // nobody will ever read it
       break;

@@ -41,7 +41,7 @@ struct Written {
   bool is_damaged = false;  // the schema itself cannot be read: no module could
 
   [[nodiscard]] bool depends() const {
-    if (!schema || unreadable > 0) return false;
+    if (!schema || unreadable == entities) return false;
     return conversion.depends_on_values ||
            (!conversion.changes.empty() && conversion.effect() == codec::Effect::may_fail);
   }

@@ -40,13 +40,19 @@ std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::st
                                                 connection.path().string(), name)});
 }
 
+/// The commands that take a store out of the way. Its log, beside it, may hold its newest commits.
+std::string move_away(const std::filesystem::path& store, std::string_view to) {
+  const std::filesystem::path folder = store.parent_path() / to;
+  return fmt::format("`mkdir '{0}' && mv '{1}'* '{0}'`", folder.string(), store.string());
+}
+
 StoreError not_ours(const Connection& connection, std::string_view what) {
   const std::string path = connection.path().string();
   return {StoreErrorCode::corrupt,
           fmt::format(
-              "'{}' is not an epic store: it is {}. It was left as it is. Move it away (`mv '{}' '{}.bad'`) to start "
-              "with an empty store, or restore it from a copy.",
-              path, what, path, path)};
+              "'{}' is not an epic store: it is {}. It was left as it is. Move it away with its log ({}) to start with "
+              "an empty store, or restore it from a copy.",
+              path, what, move_away(connection.path(), "damaged"))};
 }
 
 StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint16_t expected) {
@@ -54,9 +60,9 @@ StoreError other_shard_count(const Connection& connection, std::int64_t stored, 
   return {StoreErrorCode::incompatible,
           fmt::format(
               "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
-              "or carry its state over: `epic snapshot export --output all.jsonl`, `mv '{}' '{}.{}-shards'`, "
+              "or carry its state over: `epic snapshot export --output all.jsonl`, then {}, then "
               "`epic snapshot import all.jsonl`.",
-              path, stored, expected, stored, path, path, stored)};
+              path, stored, expected, stored, move_away(connection.path(), fmt::format("{}-shards", stored)))};
 }
 
 }  // namespace

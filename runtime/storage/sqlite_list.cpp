@@ -28,6 +28,8 @@ std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
     Cursor cursor{.key = filter.key_prefix};
     for (bool is_last = false; !is_last && left > 0;) {
       auto page = read_page(*type, cursor, filter.key_prefix);
+      if (!page && page.error().code == StoreErrorCode::corrupt)
+        page = read_around_damage(*type, cursor, filter.key_prefix);
       if (!page) return std::unexpected(page.error());
       for (const Row& row : page->rows) {
         if (row.damage) {
@@ -67,6 +69,43 @@ std::expected<SqliteStore::Page, StoreError> SqliteStore::read_page(std::string_
   return page;
 }
 
+/// Some page of the table is damaged. The names are read from the index alone, and then each row by itself, so that
+/// only those are lost that lie there.
+std::expected<SqliteStore::Page, StoreError> SqliteStore::read_around_damage(std::string_view type,
+                                                                             const Cursor& cursor,
+                                                                             std::string_view key_prefix) {
+  Page page;
+  std::vector<std::string> keys;
+  {
+    Statement& statement = statements_.keys;
+    const ResetGuard guard(statement);
+    statement.set(1, type)
+        .set(2, std::string_view(cursor.key))
+        .set(3, std::int64_t{cursor.bound == Cursor::Bound::exclusive ? 1 : 0});
+    while (keys.size() < kPageRowsMax) {
+      const Step step = statement.step();
+      if (step == Step::failed) return std::unexpected(connection_.error("read the names of snapshots"));
+      page.is_last = step == Step::done || !statement.text(0).starts_with(key_prefix);
+      if (page.is_last) break;
+      keys.emplace_back(statement.text(0));
+    }
+  }
+  for (std::string& key : keys) {
+    auto snapshot = load(type, key);
+    if (snapshot && !*snapshot) continue;  // removed meanwhile
+    Row row{.snapshot = {}, .damage = {}};
+    if (snapshot)
+      row.snapshot = std::move(**snapshot);
+    else if (snapshot.error().code == StoreErrorCode::corrupt)
+      row.damage = std::move(snapshot.error());
+    else
+      return std::unexpected(std::move(snapshot.error()));
+    row.snapshot.key = std::move(key);
+    page.rows.push_back(std::move(row));
+  }
+  return page;
+}
+
 std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_type(std::string_view type) {
   Statement& statement = statements_.next_type;
   const ResetGuard guard(statement);
@@ -97,8 +136,13 @@ void SqliteStore::end_moment() {
 }
 
 std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_by_type() {
-  auto statement =
-      connection_.prepare("SELECT type, count(*), sum(length(bytes)) FROM snapshots GROUP BY type ORDER BY type");
+  auto counts = count_types("SELECT type, count(*), sum(length(bytes)) FROM snapshots GROUP BY type ORDER BY type");
+  if (counts || counts.error().code != StoreErrorCode::corrupt) return counts;
+  return count_types("SELECT type, count(*), 0 FROM snapshots GROUP BY type ORDER BY type");  // from the index alone
+}
+
+std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_types(const char* query) {
+  auto statement = connection_.prepare(query);
   if (!statement) return std::unexpected(statement.error());
   std::vector<TypeCount> counts;
   Step step = statement->step();

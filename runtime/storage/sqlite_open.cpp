@@ -172,6 +172,8 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
       {&statements_.page,
        "SELECT type, key, shard, version, schema, saved_at, checksum, bytes FROM snapshots "
        "WHERE type = ?1 AND key >= ?2 AND (?3 = 0 OR key <> ?2) ORDER BY key"},
+      {&statements_.keys,
+       "SELECT key FROM snapshots WHERE type = ?1 AND key >= ?2 AND (?3 = 0 OR key <> ?2) ORDER BY key"},
       {&statements_.next_type, "SELECT type FROM snapshots WHERE type > ?1 ORDER BY type LIMIT 1"},
   });
 }

@@ -78,7 +78,7 @@ class SqliteStore final : public Store {
     WalKeeper wal;
   };
   struct Statements {
-    Statement load, schema, page, next_type;                                                                   // read
+    Statement load, schema, page, keys, next_type;                                                             // read
     Statement epochs, count_takes, add_take, take, put_schema, row, put, update, remove, begin, end, abandon;  // write
   };
 
@@ -122,6 +122,9 @@ class SqliteStore final : public Store {
   };
   Row read_row(const Statement& statement) const;
   std::expected<Page, StoreError> read_page(std::string_view type, const Cursor& cursor, std::string_view key_prefix);
+  std::expected<Page, StoreError> read_around_damage(std::string_view type, const Cursor& cursor,
+                                                     std::string_view key_prefix);
+  std::expected<std::vector<TypeCount>, StoreError> count_types(const char* query);
   /// The first type after `type` that has a snapshot.
   std::expected<std::optional<std::string>, StoreError> find_next_type(std::string_view type);
 

@@ -113,8 +113,8 @@ class Store {
 
   [[nodiscard]] virtual std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) = 0;
 
-  /// Snapshots by type, then key, a bounded amount in memory at a time. The bytes are checked; a corrupt row is
-  /// reported through `on_corrupt` and passed over.
+  /// Snapshots by type, then key, a bounded amount in memory at a time. The bytes are checked; a corrupt row, or one on
+  /// a corrupt page, is reported through `on_corrupt` and passed over.
   [[nodiscard]] virtual std::expected<void, StoreError> list(
       const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
       const std::function<void(const StoreError&)>& on_corrupt) = 0;
@@ -125,6 +125,7 @@ class Store {
   [[nodiscard]] virtual std::expected<void, StoreError> begin_moment() = 0;
   virtual void end_moment() = 0;
 
+  /// Without bytes where a corrupt page keeps them from being counted.
   [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
 
   /// By type. Damaged snapshots count as well where that can be told without reading them.

@@ -193,5 +193,9 @@ TEST_CASE("evolution: rows that a class would no longer find under its name are 
   CHECK(boost::json::parse(transcript.run_quietly({"inspect", "Hero/Ann", "-o", "json"}).out).at("entity") ==
         "Player/Ann");
   CHECK(transcript.run_quietly({"snapshot", "list", "Knight", "-o", "jsonl"}).out.contains("\"Player/Ann\""));
+  // What is stored as Player belongs to nobody, and must not be taken for the Player that is stored as Hero.
+  CHECK(
+      transcript.run_quietly({"snapshot", "prune", "--older-than", "0s", "--dry-run"}).out.starts_with("Player\t1\t"));
+  CHECK(transcript.run_quietly({"snapshot", "export", "Hero/Ann"}).exit_code == 0);
   transcript.check();
 }

@@ -62,7 +62,7 @@ TEST_CASE("supervisor: a stop over the control socket tells of each node, and of
   const auto events = fabric.stream("stop");
   REQUIRE(events.size() == 4);
   CHECK(events.front().at("event") == "stopping");
-  CHECK(events.back() == json::object{{"node", "supervisor"}, {"event", "stopped"}});
+  CHECK(events.back() == json::object{{"node", "supervisor"}, {"event", "stopped"}, {"unsaved", json::array()}});
   CHECK(fabric.wait_for_end() == kExitOk);
   CHECK(project.list_left_behind().empty());
 }
@@ -148,7 +148,8 @@ TEST_CASE("supervisor: a node that does not hear Stop is killed when the grace i
   fabric.wait_for("event setup_done");
   fabric.signal(SIGTERM);
   fabric.wait_for("event killing not stopped within 100ms");
-  CHECK(fabric.wait_for_end() == kExitOk);
+  CHECK_THAT(fabric.wait_for_error(), Catch::Contains("node-1, node-2 ended before everything was saved"));
+  CHECK(fabric.wait_for_end() == kExitFailed);
   CHECK(project.list_left_behind().empty());
 }
 

@@ -95,6 +95,22 @@ TEST_CASE("store faults: the call that meets a full disk is told so, and later o
                      [](const json::object& now) { return !is_blocked(now.at("nodes").at(0)); });
 }
 
+TEST_CASE("store faults: a stop that could not save everything says so, and fails", "[node]") {
+  const Cramped cramped;
+  if (!cramped.disk->is_mounted()) return;
+  Supervised fabric{cramped.project, "unused", [&](auto& options) {
+                      cramped.nodes(1)(options);
+                      options.grace = 500ms;
+                    }};
+  fabric.wait_for("ready 1 nodes");
+  fabric.call("Diary/d", "write", {"dear"});  // which is saved by and by
+  cramped.disk->fill();
+  const auto events = fabric.stream("stop");
+  CHECK(events.back().at("unsaved") == json::array{"node-1"});
+  CHECK_THAT(fabric.wait_for_error(), Catch::Contains("node-1 ended before everything was saved"));
+  CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+}
+
 TEST_CASE("store faults: a node that is killed while the disk is full loses nothing that was acknowledged", "[node]") {
   const Cramped cramped;
   if (!cramped.disk->is_mounted()) return;

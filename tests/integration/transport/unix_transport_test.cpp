@@ -57,7 +57,8 @@ struct Fixture {
     ends.push_back(&end);
   }
   void publish(std::initializer_list<PeerAddress> members) {
-    ShardMap map{.version = MapVersion{1}, .owners = std::vector<NodeId>(8), .members = {}, .moving = {}, .owned_since = {}};
+    ShardMap map{
+        .version = MapVersion{1}, .owners = std::vector<NodeId>(8), .members = {}, .moving = {}, .owned_since = {}};
     for (const PeerAddress& member : members)
       map.members.push_back({member.node, Incarnation{member.life}, path(member.node)});
     for (End* end : ends) end->transport.set_map(map);
@@ -285,7 +286,8 @@ TEST_CASE("unix transport: a client needs no fabric, and is told each shard map"
   client.transport.meet(f.path(NodeId{1}));
   f.run_until("both hellos", [&] { return client.hellos.size() == 1 && node.hellos.size() == 1; });
   CHECK(node.hellos[0].is_client());
-  node.transport.set_map({.version = MapVersion{4}, .owners = std::vector<NodeId>(8), .members = {}, .moving = {}, .owned_since = {}});
+  node.transport.set_map(
+      {.version = MapVersion{4}, .owners = std::vector<NodeId>(8), .members = {}, .moving = {}, .owned_since = {}});
   f.run_until("the map", [&] { return client.maps.size() == 1; });
   CHECK(client.maps[0].version == MapVersion{4});
   node.transport.send(client.address, ReplyMessage{3, ErrorPart{ErrorCode::timeout, {}, "late"}});

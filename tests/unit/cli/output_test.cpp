@@ -23,7 +23,8 @@ TEST_CASE("output: durations are read as flags and epic.toml have them", "[cli]"
   CHECK(parse_duration("5m") == 5min);
   CHECK(parse_duration("2h") == 2h);
   CHECK(parse_duration("30d") == 720h);
-  for (const char* text : {"", "5", "s", "-5s", "5 s", "5w", "99999999999999999h"}) CHECK_FALSE(parse_duration(text));
+  for (const char* text : {"", "5", "s", "-5s", "5 s", "5w", "99999999999999999h", "36501d"})
+    CHECK_FALSE(parse_duration(text));
 }
 
 TEST_CASE("output: RFC 3339 is written and read back, with any zone", "[cli]") {

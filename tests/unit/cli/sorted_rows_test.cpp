@@ -3,20 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 
 using namespace epic::cli;
 
 namespace {
 
-Result<SortedRows> rows_of(const std::vector<std::string>& names, std::size_t padding = 0) {
+Result<SortedRows> rows_of(const std::vector<std::string>& names, std::size_t padding = 0,
+                           const Catalog& catalog = {}) {
   std::FILE* file = make_temporary_file();
   REQUIRE(file != nullptr);
   for (const std::string& name : names)
     fmt::print(file, "{{\"entity\":\"{}\",\"pad\":\"{}\"}}\n", name, std::string(padding, 'x'));
   auto opened = SnapshotFile::adopt("a.jsonl", file);
   REQUIRE(opened);
-  return SortedRows::open(std::move(*opened));
+  return SortedRows::open(std::move(*opened), catalog);
 }
 
 std::vector<std::string> names_of(SortedRows& rows) {
@@ -65,4 +67,18 @@ TEST_CASE("sorted rows: an entity that comes twice, or has no name, is a failure
   const auto nameless = rows_of({"A/1", "A"});
   REQUIRE_FALSE(nameless);
   CHECK(nameless.error().what.starts_with("a.jsonl, line 2: "));
+}
+
+TEST_CASE("sorted rows: a row with a former name of its class counts as the class's", "[cli]") {
+  const Catalog catalog = catalog_from(boost::json::parse(R"({"types":[{"type":"Player","formerly":["Hero"]}]})"));
+  auto rows = rows_of({"Hero/Bob", "Match/1", "Player/Ann"}, 0, catalog);
+  REQUIRE(rows);
+  std::vector<std::string> names;
+  while (true) {
+    auto row = rows->next();
+    REQUIRE(row);
+    if (!*row) break;
+    names.push_back((*row)->name);
+  }
+  CHECK(names == std::vector<std::string>{"Match/1", "Player/Ann", "Player/Bob"});
 }

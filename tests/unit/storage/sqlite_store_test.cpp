@@ -157,6 +157,47 @@ TEST_CASE("sqlite store: damage to any column of a row concerns that entity only
   CHECK(text_of(must(store->load("T", "b")).value().bytes) == "mended");
 }
 
+TEST_CASE("sqlite store: a damaged page hides the rows that lie on it, and no others", "[storage]") {
+  const TempDir directory;
+  constexpr int kCount = 600;  // more than one page of a listing, before and behind the damage
+  {
+    const auto store = open_sqlite(directory.file());
+    std::vector<Write> writes;
+    for (int i = 0; i < kCount; ++i) writes.push_back(put("T", std::to_string(i), std::string(200, 'g')));
+    writes.push_back(put("U", "last", "here"));
+    must(store->commit(batch_of({take(*store)}, std::move(writes))));
+  }
+  run_sql(directory.file(), "PRAGMA wal_checkpoint(TRUNCATE)");
+  std::fstream file(directory.file(), std::ios::in | std::ios::out | std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(file)), {});
+  const std::size_t at = content.find(std::string(200, 'g'), content.size() / 2);
+  REQUIRE(at != std::string::npos);
+  file.clear();
+  file.seekp(static_cast<std::streamoff>(at / 4096 * 4096));
+  file << std::string(16, '\xff');  // the page's own header
+  file.close();
+
+  const auto store = open_sqlite(directory.file(), reading());
+  int whole = 0;
+  int damaged = 0;
+  must(store->list(
+      {},
+      [&](const Snapshot&) {
+        ++whole;
+        return Visit::go_on;
+      },
+      [&](const StoreError& damage) {
+        ++damaged;
+        CHECK_THAT(damage.message, Catch::Contains("T/") && Catch::Contains("malformed"));
+      }));
+  CHECK(whole + damaged == kCount + 1);
+  CHECK(damaged > 5);
+  CHECK(damaged < 30);
+  const auto counts = must(store->count_by_type());
+  REQUIRE(counts.size() == 2);
+  CHECK(counts[0].entities == kCount);
+}
+
 TEST_CASE("sqlite store: a log that was cut off recovers to a whole commit", "[storage]") {
   const TempDir directory;
   const auto store = open_sqlite(directory.file());
