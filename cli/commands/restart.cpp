@@ -8,6 +8,7 @@
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/output/json_rows.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/rolling_check.hpp"
 
@@ -49,16 +50,16 @@ Outcome run(Context& context, const Arguments& arguments) {
         return std::unexpected(std::move(checked.error()));
   }
   std::int64_t took_ms = 0;
+  JsonRows rows(console);
   const auto done = fabric->stream("restart", boost::json::object{{"rolling", arguments.has("rolling")}},
                                    [&](const boost::json::object& event) {
-                                     if (console.is_json()) console.print_json(event);
+                                     rows.add(event);
                                      const auto* took = event.if_contains("took_ms");
                                      if (took && took->is_int64()) took_ms = took->get_int64();
                                      const std::string why = text_at(event, "why");
                                      if (!took)
                                        console.note(fmt::format("{:<8} {}{}{}", text_at(event, "node"),
                                                                 text_at(event, "event"), why.empty() ? "" : ": ", why));
-                                     static_cast<void>(console.flush());
                                      return true;
                                    });
   if (!done) return std::unexpected(done.error());

@@ -12,6 +12,7 @@
 #include "cli/fabric/sorted_rows.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/json_changes.hpp"
+#include "cli/output/json_rows.hpp"
 #include "cli/output/progress.hpp"
 #include "codec/json_text.hpp"
 
@@ -84,7 +85,7 @@ Result<json::value> state_of(const SortedRows& rows, const SortedRows::Row& row)
 
 class Printer {
  public:
-  explicit Printer(Console& console) : console_(console) {}
+  explicit Printer(Console& console) : console_(console), rows_(console) {}
 
   void print(std::string_view change, const std::string& entity, const std::vector<JsonChange>& parts) {
     ++count_;
@@ -96,10 +97,7 @@ class Printer {
         if (part.to) one["to"] = *part.to;
         paths.emplace_back(std::move(one));
       }
-      const json::object row{{"entity", entity}, {"change", change}, {"paths", std::move(paths)}};
-      const bool is_array = console_.format() == Format::json;
-      console_.print(fmt::format("{}{}", !is_array ? "" : count_ == 1 ? "[ " : ", ", json::serialize(row)));
-      return;
+      return rows_.add(json::object{{"entity", entity}, {"change", change}, {"paths", std::move(paths)}});
     }
     const Paint paint = change == "added" ? Paint::green : change == "removed" ? Paint::red : Paint::yellow;
     const std::string_view sign = change == "added" ? "+" : change == "removed" ? "-" : "~";
@@ -109,13 +107,11 @@ class Printer {
                                  part.from ? json::serialize(*part.from) : "(none)",
                                  part.to ? json::serialize(*part.to) : "(none)"));
   }
-  void finish() {
-    if (console_.format() == Format::json) console_.print(count_ == 0 ? "[]" : "]");
-  }
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
  private:
   Console& console_;
+  JsonRows rows_;
   std::uint64_t count_ = 0;
 };
 
@@ -189,7 +185,6 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto counts = compare(*a, *b, printer, progress);
   progress.finish();
   if (!counts) return std::unexpected(counts.error());
-  printer.finish();
   console.note(fmt::format("{} added, {} removed, {} changed, {} equal", counts->added, counts->removed,
                            counts->changed, counts->equal));
   return printer.count() == 0 ? ExitCode::ok : ExitCode::failed;

@@ -11,6 +11,7 @@
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/output/json_rows.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/project/manifest.hpp"
 
@@ -62,8 +63,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::string> unsaved;
+  JsonRows rows(console);
   auto done = fabric->stream("stop", boost::json::object(), [&](const boost::json::object& event) {
-    if (console.is_json()) console.print_json(event);
+    rows.add(event);
     if (const auto* nodes = event.if_contains("unsaved"); nodes != nullptr && nodes->is_array())
       for (const auto& node : nodes->get_array())
         if (node.is_string()) unsaved.emplace_back(std::string_view(node.get_string()));

@@ -283,8 +283,8 @@ class Reader {
     if (!is_read) return false;
     path.pop();
     if (ops.is_set && ops.size(object) != count)
-      return fail(fmt::format("{} of its {} elements are there twice, and a set has each once", count - ops.size(object),
-                              count));
+      return fail(fmt::format("{} of its {} elements are there twice, and a set has each once",
+                              count - ops.size(object), count));
     return true;
   }
 

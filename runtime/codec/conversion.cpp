@@ -61,8 +61,7 @@ class Walker {
       case Action::variant:
         return variant(plan, path);
       case Action::sequence:
-        depends_on_values =
-            depends_on_values || plan.type->sequence.fixed_count > 0 || plan.type->sequence.is_set;
+        depends_on_values = depends_on_values || plan.type->sequence.fixed_count > 0 || plan.type->sequence.is_set;
         return walk(*plan.parts[0], path + "[]", Reach::sometimes);
       case Action::map:
         walk(*plan.parts[0], path + "[].key", Reach::sometimes);

@@ -6,9 +6,9 @@
 // the value (the elements of a list that may be empty, an enumerator that is gone), and all else is read.
 //
 // Not told, but that it may be (depends_on_values): more elements than an array has, two equal ones in a set, a time
-// that its unit cannot hold. Not told at all: a number without a name in an enumeration whose C++ type has become too small for it. Schemas do not keep
-// how large that type was; decoding refuses the value.
-// Not here: which values there are. Who wants to know how many of them fail decodes them (node/check.hpp).
+// that its unit cannot hold. Not told at all: a number without a name in an enumeration whose C++ type has become too
+// small for it. Schemas do not keep how large that type was; decoding refuses the value. Not here: which values there
+// are. Who wants to know how many of them fail decodes them (node/check.hpp).
 
 #include <cstdint>
 #include <string>

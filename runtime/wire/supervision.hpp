@@ -37,8 +37,8 @@ namespace epic::wire {
 inline constexpr int kSupervisionFd = 3;
 /// The largest message of the channel: a control request of the largest size, and what is around it here.
 inline constexpr std::size_t kSupervisionFrameBytesMax = 65u << 20;
-/// The largest body of an Answer; with what is around it, it fits into a frame of the control socket as well. A state of
-/// 8 MiB can be larger as JSON: such an answer is refused, with its size.
+/// The largest body of an Answer; with what is around it, it fits into a frame of the control socket as well. A state
+/// of 8 MiB can be larger as JSON: such an answer is refused, with its size.
 inline constexpr std::size_t kAnswerBytesMax = 60u << 20;
 
 /// What `epic.toml` says about running, the same for all nodes.

@@ -182,9 +182,8 @@ Duration from_saturated_nanoseconds(std::int64_t ns) {
 /// False where the unit of a whole number of them loses something.
 template <class Duration>
 constexpr bool kHoldsNanoseconds =
-    std::is_floating_point_v<typename Duration::rep> ||
-    (sizeof(typename Duration::rep) >= sizeof(std::int64_t) &&
-     std::ratio_less_equal_v<typename Duration::period, std::nano>);
+    std::is_floating_point_v<typename Duration::rep> || (sizeof(typename Duration::rep) >= sizeof(std::int64_t) &&
+                                                         std::ratio_less_equal_v<typename Duration::period, std::nano>);
 
 template <class Duration>
 bool set_nanoseconds(Duration& duration, std::int64_t ns) {

@@ -3,4 +3,4 @@
 
 #define EPIC_VERSION_TEXT "0.1.0"
 // Raised with each change to a public header that code compiled against it would notice.
-#define EPIC_ABI_TAG "epic-0.1.0-abi-3"
+#define EPIC_ABI_TAG "epic-0.1.0-abi-4"
