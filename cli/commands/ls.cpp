@@ -129,9 +129,10 @@ const Command& ls_command() {
       .group = Group::state,
       .summary = "List entities, live and stored",
       .description =
-          "Wakes none of them. With the fabric down it lists what is stored. BYTES is the size of the saved state; AGE "
-          "counts\n"
-          "from the last call of one that is live, and from the last save of one that is stored.",
+          "Wakes none of them. With the fabric down it lists what is stored, by type and key. While it runs the nodes\n"
+          "answer side by side, each with its live ones first, so a --limit takes whichever come first. BYTES is the\n"
+          "size of the saved state; AGE counts from the last call of one that is live, and from the last save of one\n"
+          "that is stored.",
       .example = "epic ls\nepic ls Player\nepic ls Barrel/1 --live",
       .positionals = kPositionals,
       .options = kOptions,

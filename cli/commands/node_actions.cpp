@@ -44,6 +44,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   const std::string node = arguments.word(0).value_or("");
+  if (kAction.verb == "drain")
+    if (const std::string risk = find_move_risk(*paths); !risk.empty()) context.console().warn(risk);
   const auto answer = fabric->ask(kAction.verb, boost::json::object{{"node", node}}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
   Console& console = context.console();

@@ -49,6 +49,7 @@ Outcome run(Context& context, const Arguments& arguments) {
       if (auto checked = check_rolling(context, running, built->module); !checked)
         return std::unexpected(std::move(checked.error()));
   }
+  if (const std::string risk = find_move_risk(project->paths); !risk.empty()) console.warn(risk);
   std::int64_t took_ms = 0;
   JsonRows rows(console);
   const auto done = fabric->stream("restart", boost::json::object{{"rolling", arguments.has("rolling")}},

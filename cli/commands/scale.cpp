@@ -37,6 +37,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
+  if (const std::string risk = find_move_risk(*paths); !risk.empty()) context.console().warn(risk);
   const auto answer = fabric->ask("scale", boost::json::object{{"nodes", count}}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
   if (context.console().is_json()) context.console().print_json(*answer);

@@ -176,7 +176,9 @@ const Command& snapshot_prune_command() {
           "next\n"
           "call makes it start anew. What is saved again meanwhile stays. In a running fabric the owners remove; types "
           "that\n"
-          "no class claims have no owner there, so those go while no fabric runs. Asks before.",
+          "no class claims have no owner there, so those go while no fabric runs. Rows under a name by which a class "
+          "no\n"
+          "longer stores (see 'epic schema check') are passed over. Asks before.",
       .example = "epic snapshot prune --older-than 30d --dry-run\nepic snapshot prune Session --older-than 12h --yes",
       .positionals = kPositionals,
       .options = kOptions,

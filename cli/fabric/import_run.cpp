@@ -32,7 +32,7 @@ void ImportRun::add_problem(std::uint64_t line, const std::string& entity, const
 
 Result<void> ImportRun::send(std::uint16_t part, Group group) {
   const auto answer = target_.send(mode_, part, group.lines);
-  if (!answer && mode_ == ImportMode::apply && answer.error().code == ExitCode::failed) {  // the others go on
+  if (!answer && target_.goes_on() && mode_ == ImportMode::apply && answer.error().code == ExitCode::failed) {
     for (const auto& [name, number] : group.names) {
       add_problem(number, name.text(), answer.error().what);
       progress_.step();

@@ -76,13 +76,18 @@ class LiveImport final : public ImportTarget {
     return kernel::shard_of(types().stored_name(name.type), name.key, shard_count_).value;
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return kLiveGroupLines; }
+  [[nodiscard]] bool goes_on() const override { return true; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
     const json::object request = request_of(mode, part, lines);
     if (const std::size_t bytes = json::serialize(request).size(); bytes > cluster::kControlRequestBytesMax)
-      return fail(
-          {.what = fmt::format("a state of {} bytes is more than a running fabric takes", bytes),
-           .why = fmt::format("{} is the most, with every quote in it escaped", cluster::kControlRequestBytesMax),
-           .help = {"import it while the fabric is down"}});
+      return ImportAnswer{
+          .outcomes = {lines.size(),
+                       {.what = {},
+                        .error =
+                            fmt::format("it has {} bytes, with every quote in it escaped, and a running fabric takes "
+                                        "{} at most: import it while the fabric is down",
+                                        bytes, cluster::kControlRequestBytesMax)}},
+          .ignored_fields = 0};
     const auto answer = fabric_.ask("import", request, kPatience);
     if (!answer) return std::unexpected(answer.error());
     return answer_from(*answer, lines.size());

@@ -4,6 +4,8 @@
 
 #include <boost/json/object.hpp>
 
+#include "cli/project/manifest.hpp"
+
 namespace epic::cli {
 namespace {
 
@@ -41,6 +43,12 @@ Failure failure_of(const ControlError& error) {
 }
 
 }  // namespace
+
+std::string find_move_risk(const ProjectPaths& paths) {
+  const auto manifest = read_manifest(paths.manifest());
+  if (!manifest || manifest->store == "sqlite") return {};
+  return fmt::format("epic.toml says store = \"{}\": entities whose shards move start anew", manifest->store);
+}
 
 Failure still_going_on(Failure failure) {
   if (failure.code == ExitCode::unreachable)

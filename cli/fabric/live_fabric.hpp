@@ -39,6 +39,8 @@ class LiveFabric {
   cluster::ControlClient client_;
 };
 
+/// What to warn of before shards move; empty: they take their state along.
+[[nodiscard]] std::string find_move_risk(const ProjectPaths& paths);
 /// For what takes its time: it may go on though nobody waits any more.
 [[nodiscard]] Failure still_going_on(Failure failure);
 /// The failure of `epic stop` and others when there is no fabric.

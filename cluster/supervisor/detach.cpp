@@ -146,11 +146,11 @@ int run_supervisor_detached(const SupervisorOptions& options) {
 
   Heard heard;
   LineSplitter lines{[&](std::string_view line) { hear(line, options, heard); }};
+  bool is_given_up = false;
   const auto is_answered = [&] {
-    return heard.exit_code || (heard.is_ready && options.after_setup == AfterSetup::keep_running);
+    return heard.exit_code || (heard.is_ready && !is_given_up && options.after_setup == AfterSetup::keep_running);
   };
   const auto give_up_at = std::chrono::steady_clock::now() + options.start_patience + kReadyPatience;
-  bool is_given_up = false;
   while (!is_answered()) {
     if (!is_given_up && options.after_setup == AfterSetup::keep_running && !wait_for_bytes(pipe[0], give_up_at)) {
       is_given_up = true;
@@ -170,7 +170,7 @@ int run_supervisor_detached(const SupervisorOptions& options) {
       return fail(options, "The fabric was not up in time, and was stopped: no node could take the shards.");
     return is_cut_short ? fail(options, "The fabric was stopped before it was up.") : *heard.exit_code;
   }
-  if (heard.is_ready) return kExitOk;
+  if (heard.is_ready && !is_given_up) return kExitOk;
   ::waitpid(child, nullptr, 0);
   return fail(options, "The supervisor ended before the fabric was ready, without saying why.");
 }

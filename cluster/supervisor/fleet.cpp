@@ -251,19 +251,21 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   const bool has_been_starting = before == NodeState::starting || (before == NodeState::ready && !is_started_);
   if (has_been_starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;
   if (is_to_come_back && (!is_started_ || slot.trial) && has_been_starting)
-    on_end_before_started(slot, end, what);
+    on_end_before_started(slot, end, what, before);
   else if (is_to_come_back)
     restart_later(slot);
   events_.on_ended(slot.id);
 }
 
-void Fleet::on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what) {
+void Fleet::on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what, NodeState before) {
   const auto log = logs_.file_of(slot.name);
   if (slot.refusal)
     return events_.on_cannot_start(
         slot.id, {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
-  // A process that exits has decided so, and would again; one that was killed may have had bad luck.
-  const bool is_hopeless = !slot.is_kill_asked_for && (end.signal == 0 || !slot.kill_reason.empty());
+  // A process that exits has decided so, and would again; one that was killed may have had bad luck, and so may one
+  // that was ready and fell silent.
+  const bool is_refused = !slot.kill_reason.empty() && before == NodeState::starting;
+  const bool is_hopeless = !slot.is_kill_asked_for && (end.signal == 0 || is_refused);
   if (!is_hopeless && slot.failed_starts < kFirstStartAttemptsMax) return restart_later(slot);
   events_.on_cannot_start(
       slot.id, {fmt::format("{} while it was starting.{}", what,

@@ -150,7 +150,7 @@ class Fleet {
   void let_drained_leave();
   void on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat);
   void on_end(NodeSlot& slot, ProcessEnd end);
-  void on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what);
+  void on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what, NodeState before);
   void restart_later(NodeSlot& slot);
   void kill(NodeSlot& slot, std::string why);
   void say(wire::LogLevel level, std::string message);

@@ -436,6 +436,7 @@ void Supervisor::finish() {
   requests_.fail_all("The fabric has stopped.");
   restart_.abandon();
   say(LogLevel::info, "All nodes have stopped.");
+  std::ranges::sort(unsaved_);
   if (!unsaved_.empty() && exit_code_ == kExitOk) {
     exit_code_ = kExitFailed;
     error_ = SupervisorError{

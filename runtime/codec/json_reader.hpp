@@ -183,13 +183,19 @@ class JsonReader {
     if (const std::size_t fixed = sink.fixed_count(); fixed > 0 && fixed != list->size())
       return fail(fmt::format("expected {} elements for {}, got {}", fixed, sink.type_text(), list->size()));
     std::size_t index = 0;
-    return sink.assign(list->size(), [&](Sink element) {
+    const bool is_read = sink.assign(list->size(), [&](Sink element) {
       path_.push_index(index);
       if (!value((*list)[index], element)) return false;
       path_.pop();
       ++index;
       return true;
     });
+    return is_read && holds_all(list->size(), sink, "elements");
+  }
+
+  bool holds_all(std::size_t count, const Sink& sink, std::string_view what) {
+    return !sink.has_fewer_than(count) ||
+           fail(fmt::format("some of its {} {} are there twice, which {} cannot hold", count, what, sink.type_text()));
   }
 
   bool map(const Json& json, Sink& sink) {
@@ -197,7 +203,7 @@ class JsonReader {
     const auto* pairs = json.if_array();
     if (pairs == nullptr) return fail_got(fmt::format("an object or a list of pairs for {}", sink.type_text()), json);
     std::size_t index = 0;
-    return sink.assign_entries(pairs->size(), [&](Sink key, Sink mapped) {
+    const bool is_read = sink.assign_entries(pairs->size(), [&](Sink key, Sink mapped) {
       path_.push_index(index);
       const auto* pair = (*pairs)[index++].if_array();
       if (pair == nullptr || pair->size() != 2) return fail_got("a pair [key, value]", (*pairs)[index - 1]);
@@ -205,17 +211,19 @@ class JsonReader {
       path_.pop();
       return true;
     });
+    return is_read && holds_all(pairs->size(), sink, "keys");
   }
 
   bool map_of_members(const boost::json::object& object, Sink& sink) {
     auto member = object.begin();
-    return sink.assign_entries(object.size(), [&](Sink key, Sink mapped) {
+    const bool is_read = sink.assign_entries(object.size(), [&](Sink key, Sink mapped) {
       path_.push_field(member->key());
       if (!map_key(member->key(), key) || !value(member->value(), mapped)) return false;
       path_.pop();
       ++member;
       return true;
     });
+    return is_read && holds_all(object.size(), sink, "keys");
   }
 
   /// The key of an object is always a string; one that stands for a number or a time is taken as that.

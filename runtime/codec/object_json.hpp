@@ -77,6 +77,11 @@ class ObjectSink {
   [[nodiscard]] std::size_t fixed_count() const { return type_->sequence.fixed_count; }
   bool assign(std::size_t count, reflect::FunctionRef<bool(ObjectSink)> read);
   bool assign_entries(std::size_t count, reflect::FunctionRef<bool(ObjectSink, ObjectSink)> read);
+  /// A set or a map that has just taken `count` has fewer: some were there twice.
+  [[nodiscard]] bool has_fewer_than(std::size_t count) const {
+    return type_->kind == reflect::Kind::map ? type_->map.size(object_) < count
+                                             : type_->sequence.is_set && type_->sequence.size(object_) < count;
+  }
 
  private:
   [[nodiscard]] ObjectSink part(const reflect::TypeInfo& type, void* object) const { return {type, object, *labels_}; }

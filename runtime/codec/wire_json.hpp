@@ -121,6 +121,7 @@ class WireSink {
   [[nodiscard]] std::size_t fixed_count() const { return 0; }
   bool assign(std::size_t count, reflect::FunctionRef<bool(WireSink)> read);
   bool assign_entries(std::size_t count, reflect::FunctionRef<bool(WireSink, WireSink)> read);
+  [[nodiscard]] bool has_fewer_than(std::size_t) const { return false; }  // a message holds what it is given
 
  private:
   [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }

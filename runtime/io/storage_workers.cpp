@@ -115,7 +115,10 @@ StorageWorkers::TimePoint StorageWorkers::next_due() const {
 void StorageWorkers::use_store(std::deque<Job> jobs) {
   const auto now = std::chrono::steady_clock::now();
   const bool is_time_to_write = retry_delay_ == 0ms || now >= retry_at_;
-  if (is_time_to_write) std::ranges::move(std::exchange(blocked_, {}), std::back_inserter(jobs));
+  if (is_time_to_write) {  // they were asked for before the others
+    auto blocked = std::exchange(blocked_, {});
+    jobs.insert(jobs.begin(), std::make_move_iterator(blocked.begin()), std::make_move_iterator(blocked.end()));
+  }
   bool is_blocked = false;
   bool has_worked = !jobs.empty();
   for (Job& job : jobs) {
@@ -247,7 +250,9 @@ kernel::LoadResult StorageWorkers::load(const LoadJob& job) {
           fmt::format("its saved state names the schema {:016x}, which the store does not have", snapshot.schema));
     schema = schemas_.emplace(snapshot.schema, std::move(**text)).first;
   }
-  return kernel::LoadedState{snapshot.version, snapshot.schema, schema->second, std::move(snapshot.bytes)};
+  return kernel::LoadedState{
+      snapshot.version, snapshot.schema, schema->second, std::move(snapshot.bytes),
+      std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()};
 }
 
 void StorageWorkers::maintain() {

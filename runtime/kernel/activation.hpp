@@ -66,7 +66,7 @@ struct Activation {
   Entity* entity = nullptr;
 
   bool is_dirty = false;               // in the batcher's list
-  bool has_saved = false;              // saved_hash is what the store has, or will have with commit `observed`
+  bool has_saved = false;              // saved_hash is what the store has, by today's schema, or will have
   bool is_erased = false;              // erase() was called since the last save
   std::optional<Hash128> erased_hash;  // of the state that the last erasing turn has left; another one is saved anew
   bool must_stop = false;              // goes away as soon as nothing runs
@@ -87,6 +87,7 @@ struct Activation {
   std::int64_t activated_ns = 0;
   std::int64_t last_used_ns = 0;
   std::uint64_t calls_count = 0;
+  std::int64_t saved_at_ns = 0;  // wall clock; 0: nothing of it is saved
 
   // for the trail
   struct Birth {

@@ -51,6 +51,7 @@ struct LoadedState {
   SchemaId schema;
   std::string schema_text;
   std::vector<std::byte> bytes;
+  std::int64_t saved_at_ns = 0;  // wall clock
 };
 
 /// Empty: never saved. An error is a sentence, and concerns this entity only.

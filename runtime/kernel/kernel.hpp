@@ -242,6 +242,7 @@ class Kernel {
   std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);
   [[nodiscard]] std::string describe_doing(const Record& record) const;
+  [[nodiscard]] std::string describe_waits(const Record& record, int depth) const;
   [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
   [[nodiscard]] const Record* find_in_chain(const Record& record, const std::vector<Record*>& holders) const;
   std::coroutine_handle<> start(Record& record, Activation* activation);
@@ -284,6 +285,7 @@ class Kernel {
   void read_result(Record& record, const ResultPart& result);
   void forget_sent(Record& record);
   void flush_parked(ShardId shard);
+  void flush_after_commit();
   void block(Shard& shard);
   void block_all_of(const PeerAddress& owner);
   void unblock_all();
@@ -426,6 +428,7 @@ class Kernel {
   std::int64_t next_held_check_ns_ = 0;  // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
+  bool parked_wait_for_commit_ = false;
   std::optional<std::int64_t> next_release_ns_;  // the first turn of a shard that was asked back
   std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then
 

@@ -368,16 +368,29 @@ std::string Kernel::describe_doing(const Record& record) const {
     default:
       return "it has not started";
   }
+  const std::string waits_for = describe_waits(record, 0);
+  return waits_for.empty() ? "it is still running, and waits for no call"
+                           : "it is still running, and waits for " + waits_for;
+}
+
+/// The calls that what runs has made, and what keeps those, as far as this node knows.
+std::string Kernel::describe_waits(const Record& record, int depth) const {
   constexpr std::size_t kNamedMax = 3;
-  std::vector<std::string> waits_for;
+  constexpr int kDepthMax = 4;
+  std::vector<const Record*> made;
   calls_.for_each([&](const Record& other) {
-    if (other.caller != &record || waits_for.size() == kNamedMax) return;
-    waits_for.push_back(describe(other));
-    if (other.state == Record::State::sent) waits_for.back() += fmt::format(" on node-{}", other.site->sent_to.node);
-    if (other.state == Record::State::locked_out) waits_for.back() += ", which is " + describe_lock(other);
+    if (other.caller == &record && made.size() < kNamedMax) made.push_back(&other);
   });
-  if (waits_for.empty()) return "it is still running, and waits for no call";
-  return fmt::format("it is still running, and waits for {}", fmt::join(waits_for, " and "));
+  std::string text;
+  for (const Record* other : made) {
+    text += (text.empty() ? "" : " and ") + describe(*other);
+    if (other->state == Record::State::sent) text += fmt::format(" on node-{}", other->site->sent_to.node);
+    if (other->state == Record::State::locked_out) text += ", which is " + describe_lock(*other);
+    if (other->state != Record::State::running || depth == kDepthMax) continue;
+    if (const std::string further = describe_waits(*other, depth + 1); !further.empty())
+      text += ", which waits for " + further;
+  }
+  return text;
 }
 
 // ---- words ----

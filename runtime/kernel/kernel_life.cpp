@@ -73,9 +73,10 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
       return fail_activation(
           activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
     activation.version = state->version;
-    activation.has_saved = schema->id() == activation.type->schema.id();  // or its bytes mean something else
+    activation.has_saved = state->schema == activation.type->schema.id();  // or its bytes mean something else
     activation.saved_hash = hash128(state->bytes);
     activation.state_bytes = state->bytes.size();
+    activation.saved_at_ns = state->saved_at_ns;
   }
   measure(activation);
   if (!info.has_on_activate) return become_active(activation);
@@ -85,7 +86,6 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
     if (started == nullptr || started->state != Activation::State::starting) return;
     const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
     if (!error) return become_active(*started);
-    if (!hook.has_run) hook.activation = nullptr;  // it goes away before its hook's record does
     fail_activation(*started, "on_activate failed: " + describe_thrown(error).message);
   });
 }

@@ -30,8 +30,9 @@ std::expected<RecordRef, Error> Kernel::make_call(std::string_view type, std::st
   const std::string text = fmt::format("{}/{}", entry->info->stored_name(), key);
   detail::NamePtr name = detail::parse_name(text);
   if (!name)
-    return std::unexpected(BadArguments(fmt::format(
-        "'{}' cannot name an entity: the key is empty, too long, or holds a control character", types_.shown(text))));
+    return std::unexpected(BadArguments(
+        fmt::format("'{}' cannot name an entity: the key is empty, too long, no UTF-8, or holds a control character",
+                    types_.shown(text))));
   RecordRef record(info->make_record());
   record->callee = std::move(name);
   return record;

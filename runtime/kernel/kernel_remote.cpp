@@ -53,14 +53,12 @@ std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now, const 
 }
 
 /// It cannot start just now. As long as the shard is this node's it waits with it, in its place. Otherwise what its
-/// caller has observed must be durable before it is seen elsewhere.
+/// caller has observed must be durable before it is seen elsewhere: at the gate, if it is made just now.
 void Kernel::leave(RecordRef record, const Record* maker) {
   record->state = Record::State::queued;
   const bool is_ours = shards_.at(shard_of(record->callee->text)).local != Shard::Local::none;
-  if (is_ours || may_be_seen(*record)) return dispatch(std::move(record));
-  if (maker != nullptr) return let_out(maker, HeldCall{std::move(record)});
-  const CommitNumber needs{record->observed};
-  hold(needs, nullptr, HeldCall{std::move(record)});
+  if (is_ours || maker == nullptr || may_be_seen(*record)) return dispatch(std::move(record));
+  let_out(maker, HeldCall{std::move(record)});
 }
 
 bool Kernel::may_be_seen(const Record& record) const {
@@ -89,7 +87,10 @@ void Kernel::dispatch(RecordRef record) {
   if (owner.life == 0 || owner == options_.self || shard.is_blocked ||
       (shard.sent > 0 && (shard.sent_to != owner || shard.sent_version < shards_.owned_since(id))))
     return Shards::park(shard, std::move(record));
-  if (!may_be_seen(*record)) return leave(std::move(record), nullptr);  // it has waited here, for a shard that was ours
+  if (!may_be_seen(*record)) {  // it has waited here, for a shard that was ours; those behind it must not overtake it
+    shard.waits_for_commit = parked_wait_for_commit_ = true;
+    return Shards::park(shard, std::move(record));
+  }
   send_call(std::move(record), shard, owner);
 }
 
@@ -159,7 +160,14 @@ void Kernel::unblock_all() {
   }
 }
 
+void Kernel::flush_after_commit() {
+  parked_wait_for_commit_ = false;
+  for (std::uint16_t i = 0; i < shards_.count(); ++i)
+    if (shards_.at(ShardId{i}).waits_for_commit) flush_parked(ShardId{i});
+}
+
 void Kernel::flush_parked(ShardId id) {
+  shards_.at(id).waits_for_commit = false;
   std::deque<RecordRef> parked = std::exchange(shards_.at(id).parked, {});
   for (RecordRef& record : parked) dispatch(std::move(record));
 }

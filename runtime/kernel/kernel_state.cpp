@@ -200,6 +200,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
   }
   activation.version = write.version;
+  activation.saved_at_ns = write.bytes ? wall_ns_ : 0;
   if (write.bytes) tell_saved(activation, batch.number);
   batch.writes.push_back(std::move(write));
   return Sealed::changed;
@@ -252,6 +253,7 @@ void Kernel::on_store_blocked(std::string reason) { blocked_ = std::move(reason)
 
 void Kernel::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) let_out_now(std::move(item));
+  if (parked_wait_for_commit_) flush_after_commit();
   const auto end = saved_waiters_.upper_bound(number);
   for (auto waiting = saved_waiters_.begin(); waiting != end; ++waiting) enqueue_resume(*waiting->second);
   saved_waiters_.erase(saved_waiters_.begin(), end);

@@ -37,9 +37,10 @@ struct Shard {
   std::uint32_t activations = 0;
   std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`
   PeerAddress sent_to;
-  MapVersion sent_version;       // the map that the last of them went by
-  std::deque<RecordRef> parked;  // by sequence
-  bool is_blocked = false;       // its owner refused, or is gone: nothing is sent until a newer map, or a while later
+  MapVersion sent_version;        // the map that the last of them went by
+  std::deque<RecordRef> parked;   // by sequence
+  bool waits_for_commit = false;  // the first of them depends on one
+  bool is_blocked = false;        // its owner refused, or is gone: nothing is sent until a newer map, or a while later
 };
 
 class Shards {

@@ -69,7 +69,7 @@ std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) 
                                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
   if (!detail::parse_name(row.name()))
-    return std::unexpected("its key is empty, too long, or holds a control character");
+    return std::unexpected("its key is empty, too long, no UTF-8, or holds a control character");
   if (!row.type->is_stored)
     return std::unexpected(
         fmt::format("{} is not saved (transient, or without state): leave the line out", row.type->info->type_name));

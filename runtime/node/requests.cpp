@@ -30,6 +30,11 @@ namespace {
 
 std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 
+json::value time_or_null(std::int64_t wall_ns) {
+  if (wall_ns == 0) return nullptr;
+  return json::value(wire::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns))));
+}
+
 }  // namespace
 
 void Requests::handle(const wire::Request& request) {
@@ -103,7 +108,8 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
   if (!detail::parse_name(entity.name))
     return std::unexpected(make_failure(
         id, AnswerStatus::bad_request,
-        fmt::format("'{}' cannot name an entity: its key is empty, too long, or holds a control character", asked)));
+        fmt::format("'{}' cannot name an entity: its key is empty, too long, no UTF-8, or holds a control character",
+                    asked)));
   entity.shard = kernel::shard_of(entity.name, driver_.kernel().options().shard_count);
   return entity;
 }
@@ -137,7 +143,7 @@ Requests::Body Requests::describe_live(const Entity& entity, Activation& activat
           {"bytes", activation.state_bytes},
           {"memory_bytes", activation.memory_bytes},
           {"schema", hex(entity.type->schema.id())},
-          {"saved_at", nullptr},
+          {"saved_at", time_or_null(activation.saved_at_ns)},
           {"active_ms", to_ms(kernel.now_ns() - activation.activated_ns)},
           {"idle_ms", activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns)},
           {"queue", activation.waiting.size() + activation.queued + activation.lock.waiting_count()},

@@ -146,7 +146,10 @@ class Exporter {
         what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
         [&](const storage::StoreError& error) { send_damage(error.message); });
     what_.store->end_moment();
-    if (!listed) return stream_.fail(listed.error().message);
+    if (!listed) {  // without its end nobody takes the export for whole
+      send_damage(fmt::format("{}: {}", what_.node, listed.error().message));
+      return stream_.finish();
+    }
     while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
     // Whoever asked knows by this that nothing is missing.
     if (is_wanted_)
@@ -318,6 +321,8 @@ void Requests::export_states(std::uint64_t id, const Body& body) {
                             .is_erased = activation->is_erased || (!activation->has_saved && !activation->is_dirty)};
     try {
       if (!unsaved.is_erased) kernel.codec().encode(info.state, info.object(activation->entity), unsaved.bytes);
+      unsaved.is_erased = unsaved.is_erased || (!activation->has_saved && activation->erased_hash &&
+                                                *activation->erased_hash == kernel::hash128(unsaved.bytes));
     } catch (const std::length_error& error) {
       unsaved.problem = error.what();
     }

@@ -86,7 +86,7 @@ class SimFabric::Node final : public kernel::Syscalls {
                 } else if (*loaded) {
                   const storage::Snapshot& snapshot = **loaded;
                   result = kernel::LoadedState{snapshot.version, snapshot.schema,
-                                               **fabric_.store_.schema(snapshot.schema), snapshot.bytes};
+                                               **fabric_.store_.schema(snapshot.schema), snapshot.bytes, 0};
                 }
                 kernel_.on_loaded(activation, std::move(result));
               });

@@ -90,16 +90,23 @@ std::expected<SqliteStore::Page, StoreError> SqliteStore::read_around_damage(std
       keys.emplace_back(statement.text(0));
     }
   }
+  std::size_t bytes = 0;
   for (std::string& key : keys) {
+    if (bytes >= kPageBytesMax) {
+      page.is_last = false;
+      break;
+    }
     auto snapshot = load(type, key);
     if (snapshot && !*snapshot) continue;  // removed meanwhile
     Row row{.snapshot = {}, .damage = {}};
-    if (snapshot)
+    if (snapshot) {
       row.snapshot = std::move(**snapshot);
-    else if (snapshot.error().code == StoreErrorCode::corrupt)
+      bytes += row.snapshot.bytes.size();
+    } else if (snapshot.error().code == StoreErrorCode::corrupt) {
       row.damage = std::move(snapshot.error());
-    else
+    } else {
       return std::unexpected(std::move(snapshot.error()));
+    }
     row.snapshot.key = std::move(key);
     page.rows.push_back(std::move(row));
   }
@@ -166,8 +173,10 @@ std::expected<std::vector<SchemaCount>, StoreError> SqliteStore::count_by_schema
                       .schema = kernel::SchemaId{static_cast<std::uint64_t>(statement->integer(1))},
                       .entities = static_cast<std::uint64_t>(statement->integer(2))});
   }
-  if (step == Step::failed) return std::unexpected(connection_.error("count snapshots by schema"));
-  return counts;
+  if (step != Step::failed) return counts;
+  StoreError error = connection_.error("count snapshots by schema");
+  if (error.code == StoreErrorCode::corrupt) return Store::count_by_schema();  // a row at a time, around the damage
+  return std::unexpected(std::move(error));
 }
 
 std::expected<std::vector<Store::ShardRow>, StoreError> SqliteStore::shards() {

@@ -3,8 +3,8 @@
 //
 // A node writes `<RFC 3339 time> <LEVEL> <entity or -> <message>` to its standard output or error; whatever else comes
 // out of it (a printf of the user's, a loader's complaint) is a line as well, at level output. Log files hold the same
-// shape. Entity names may hold any byte, so blanks, '%' and control characters in them are written as %XX. A message of
-// several lines is written as several log lines.
+// shape. Blanks, '%' and control characters in entities' names are written as %XX. A message of several lines is
+// written as several log lines.
 
 #include <chrono>
 #include <cstdint>

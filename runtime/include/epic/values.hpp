@@ -188,7 +188,9 @@ constexpr bool kHoldsNanoseconds =
 template <class Duration>
 bool set_nanoseconds(Duration& duration, std::int64_t ns) {
   duration = from_saturated_nanoseconds<Duration>(ns);
-  return kHoldsNanoseconds<Duration> || saturated_nanoseconds(duration) == ns;
+  const bool is_never =
+      ns == std::numeric_limits<std::int64_t>::max() || ns == std::numeric_limits<std::int64_t>::min();
+  return kHoldsNanoseconds<Duration> || is_never || saturated_nanoseconds(duration) == ns;
 }
 
 template <class T>

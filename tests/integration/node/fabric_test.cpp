@@ -271,9 +271,14 @@ TEST_CASE("fabric: a live entity is inspected with what it runs", "[node]") {
   });
   const json::object live = fabric.ask("inspect", {{"entity", "Relay/r"}});
   CHECK(live.at("live") == true);
+  CHECK(live.at("saved_at").is_null());
   REQUIRE(live.at("calls").as_array().size() == 1);
   CHECK(live.at("calls").at(0).at("method") == "sleep_for_ms");
   CHECK(live.at("calls").at(0).at("state") == "sleeping");
+  fabric.call("Counter/c", "add", {1});
+  const json::object saved = fabric.ask("inspect", {{"entity", "Counter/c"}});
+  CHECK(saved.at("live") == true);
+  CHECK(saved.at("saved_at").is_string());
 }
 
 TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[node]") {

@@ -108,14 +108,13 @@ TEST_CASE("snapshots: a state that is too large as JSON is told with its size, a
   fabric.wait_for("ready 2 nodes");
   const auto nodes = fabric.list_node_pids();
   const Client client = Client::connect(project.path().string());
-  client.call(client.get<Hoard>("h")->mint(11'000'000));  // "false," for each
-  CHECK_THAT(fabric.ask_in_vain("inspect", {{"entity", "Hoard/h"}}).message, Catch::Contains("bytes as JSON"));
+  client.call(client.get<Hoard>("h")->swell());
   std::vector<std::string> damaged;
   for (const auto& part : fabric.stream("export", {{"type", "Hoard"}}))
     if (const auto* what = part.if_contains("damaged")) damaged.emplace_back(what->as_string());
   REQUIRE(damaged.size() == 1);
-  CHECK_THAT(damaged[0], Catch::StartsWith("Hoard/h: it has 66"));
-  CHECK(client.call(client.get<Hoard>("h")->weigh()) == 0);
+  CHECK_THAT(damaged[0], Catch::StartsWith("Hoard/h: it has 64"));
+  CHECK(client.call(client.get<Hoard>("h")->weigh()) == 7'970'000);
   CHECK(fabric.list_node_pids() == nodes);
 }
 
@@ -168,10 +167,11 @@ TEST_CASE("snapshots: an import while clients call and a node dies ends, and eve
     const auto apply = [&] { return fabric.connect().request("import", import_of("apply", shard, lines)); };
     auto answer = apply();
     if (!answer) {  // the node had it, and may have done it
-      CHECK(answer.error().detail.at("error") == "node_lost");
+      CHECK_THAT(json::serialize(answer.error().detail), Catch::Contains("node_lost"));
       answer = apply();
     }
-    REQUIRE(answer);
+    CHECK(answer.has_value());
+    if (!answer) break;
     for (const auto& outcome : answer->at("outcomes").as_array()) {
       CHECK(outcome.is_string());
       ++done;

@@ -24,6 +24,7 @@ class FakeTarget final : public ImportTarget {
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return 4; }
   [[nodiscard]] std::string_view words() const override { return "nowhere"; }
+  [[nodiscard]] bool goes_on() const override { return is_of_many; }
   Result<ImportAnswer> send(ImportMode, std::uint16_t part, const std::vector<std::string>& lines) override {
     sent.push_back({part, lines});
     if (lines.front() == "lost") return fail({.what = "node-2 ended before it had answered"});
@@ -35,6 +36,7 @@ class FakeTarget final : public ImportTarget {
   }
 
   std::vector<Sent> sent;
+  bool is_of_many = true;
 };
 
 struct Fixture {
@@ -111,4 +113,13 @@ TEST_CASE("import run: a group whose node died is told line by line, and the oth
   REQUIRE(f.run.problems().size() == 2);
   CHECK(f.run.problems()[0].entity == "Player/0");
   CHECK(f.run.problems()[1].what == "node-2 ended before it had answered");
+}
+
+TEST_CASE("import run: when there is but one to take the groups, its failure is the end", "[cli]") {
+  Fixture f(ImportMode::apply);
+  f.target.is_of_many = false;
+  f.add("0", "lost", 1);
+  const auto ended = f.run.finish([](std::uint64_t) { return std::string(); });
+  REQUIRE_FALSE(ended);
+  CHECK(ended.error().what == "node-2 ended before it had answered");
 }

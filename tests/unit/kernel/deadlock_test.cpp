@@ -120,3 +120,23 @@ TEST_CASE("deadlock: a time-out says who waited for whom, on whichever node that
   CHECK_THAT(message, Catch::Contains(std::string(f.forks_on[1].name()) + ".take"));
   CHECK_THAT(message, Catch::Contains("waits for " + std::string(f.forks_on[2].name()) + ".take on node-3"));
 }
+
+TEST_CASE("deadlock: a time-out follows the calls as far as its node knows them", "[kernel]") {
+  Fixture f;
+  std::vector<Ref<Fork>> here;
+  for (int key = 0; here.size() < 2; ++key)
+    if (f.fabric.owner_of("Fork/" + std::to_string(key)) == 2) here.emplace_back(key);
+  f.start(3, f.forks_on[2]->take({}, 20s));  // holds it
+  f.fabric.run_for(50ms);
+  std::string message;
+  f.fabric.start_call<std::string>(2, here[0].with(3s)->take({here[1], f.forks_on[2]}, 0ms), [&](auto& record) {
+    try {
+      record.take();
+    } catch (const Timeout& error) {
+      message = error.what();
+    }
+  });
+  REQUIRE(f.fabric.run_until([&] { return !message.empty(); }, 5s));
+  CHECK_THAT(message, Catch::Contains(std::string(here[1].name()) + ".take, which waits for " +
+                                      std::string(f.forks_on[2].name()) + ".take on node-3"));
+}

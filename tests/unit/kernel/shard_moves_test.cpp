@@ -57,11 +57,17 @@ class Ping : public Entity {
     co_await sleep(30ms);
     spawn(bell->toll(2));
   }
+  /// Changes nothing, though it might.
+  Task<void> toll_once(Ref<Bell> bell, std::int64_t number) {
+    spawn(bell->toll(number));
+    co_return;
+  }
   Task<void> sleep_long() {
     ++count_;
     co_await sleep(1h);
   }
-  EPIC_ENTITY(Ping, state(count_), methods(touch, get, back, volley, keep_busy, rest, toll_twice, sleep_long))
+  EPIC_ENTITY(Ping, state(count_),
+              methods(touch, get, back, volley, keep_busy, rest, toll_twice, toll_once, sleep_long))
 };
 
 /// One call at a time.
@@ -371,15 +377,54 @@ TEST_CASE("kernel: a spawned call leaves when what its caller has changed before
   CHECK(std::get<CallMessage>(f.sent[0].second).target == "Bell/b");
 }
 
+namespace {
+
+/// The first whose shard is meant.
+Ref<Ping> find_ping(const std::function<bool(ShardId)>& is_meant) {
+  for (int i = 0;; ++i)
+    if (is_meant(shard_of("Ping", std::to_string(i), kShards))) return Ref<Ping>(i);
+}
+
+}  // namespace
+
+TEST_CASE("shard moves: a call that has waited here and waits for a commit now is not overtaken", "[kernel]") {
+  Fixture f;
+  const ShardId moving = shard_of("Bell", "b", kShards);
+  const Ref<Ping> beside = find_ping([&](ShardId shard) { return shard == moving; });
+  const Ref<Ping> caller = find_ping([&](ShardId shard) { return shard != moving; });
+  const ShardId callers = shard_of("Ping", caller.key(), kShards);
+  const Ref<Ping> away = find_ping([&](ShardId shard) { return shard != moving && shard != callers; });
+  std::vector<NodeId> owners(kShards, kSelf.node);
+  owners[shard_of("Ping", away.key(), kShards).value] = kNode1.node;
+  f.publish(1, owners);
+  f.arrive(1, caller->touch().epic_take_record(), 1, {});
+  f.has_slow_disk = true;
+  f.arrive(2, beside->volley(away).epic_take_record(), 1, {});  // its change is on its way; and it keeps its shard here
+  f.kernel.on_release(std::span(&moving, 1));
+  f.arrive(3, caller->toll_once(Ref<Bell>("b"), 1).epic_take_record(), 1, {});
+  owners[moving.value] = kNode3.node;
+  f.publish(2, owners);
+  f.arrive(4, caller->toll_once(Ref<Bell>("b"), 2).epic_take_record(), 2, {});
+  const auto list_calls = [&] {
+    std::vector<std::uint64_t> sequences;
+    for (const auto& [to, message] : f.sent)
+      if (const auto* call = std::get_if<CallMessage>(&message); call != nullptr && call->target == "Bell/b")
+        sequences.push_back(call->id.sequence);
+    return sequences;
+  };
+  CHECK(list_calls().empty());
+  f.kernel.on_committed(CommitNumber{2});
+  f.run();
+  const auto calls = list_calls();
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[0] < calls[1]);
+}
+
 TEST_CASE("shard moves: calls between two entities keep their order when a shard is opened again", "[kernel]") {
   Fixture f;
   f.has_slow_disk = true;
   Bell::tolls.clear();
   const ShardId moving = shard_of("Bell", "b", kShards);
-  const auto find_ping = [&](auto&& is_meant) {
-    for (int i = 0;; ++i)
-      if (is_meant(shard_of("Ping", std::to_string(i), kShards))) return Ref<Ping>(i);
-  };
   const Ref<Ping> beside = find_ping([&](ShardId shard) { return shard == moving; });
   const Ref<Ping> caller = find_ping([&](ShardId shard) { return shard != moving; });
   const ShardId callers = shard_of("Ping", caller.key(), kShards);
