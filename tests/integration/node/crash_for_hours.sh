@@ -5,6 +5,7 @@
 set -uo pipefail
 
 program=${1:?usage: crash_for_hours.sh PROGRAM [HOURS] [FAULTS]}
+[[ -x $program && ! -d $program ]] || { echo "'$program' is no program" >&2; exit 2; }
 hours=${2:-1}
 [[ $hours =~ ^[0-9]+$ ]] || { echo "HOURS is a whole number, not '$hours'" >&2; exit 2; }
 faults=${3:-500}
