@@ -21,6 +21,8 @@ namespace {
 /// Descriptors of a dying process close one after the other: the pipe perhaps before the lock.
 constexpr int kLockAttemptsMax = 100;
 constexpr int kLockPauseMs = 10;
+/// … and both before its children are told that it has died: a node that is just starting may still make its socket.
+constexpr int kNodesEndMs = 50;
 
 /// Becomes a process that no terminal and no broad signal reaches, and that keeps nothing open.
 void withdraw(int& pipe) {
@@ -38,6 +40,7 @@ void withdraw(int& pipe) {
   do heard = ::read(pipe, &word, 1);
   while (heard < 0 && errno == EINTR);
   if (heard > 0) ::_exit(0);
+  ::poll(nullptr, 0, kNodesEndMs);
 
   for (int attempt = 0; attempt < kLockAttemptsMax; ++attempt) {
     if (const auto lock = ProjectLock::try_take_to_tidy(paths.lock)) {
