@@ -3,8 +3,9 @@
 //
 // A supervisor that gets SIGKILL takes its nodes along (the kernel sees to that), but its socket files and its lock
 // file would stay. So it forks a process that does nothing but wait for its end: at the other end of a pipe, in a
-// session of its own, with every other descriptor closed. When the pipe closes without a word, the janitor takes the
-// project's lock, removes what is left, and exits. If another supervisor was faster, it has done that already.
+// session of its own, with every other descriptor closed. When the pipe closes without a word, the janitor lets
+// the nodes end, takes the project's lock, removes what is left, and exits. If another supervisor was faster, it has
+// done that already.
 
 #include <sys/types.h>
 

@@ -385,17 +385,34 @@ Ref<Ping> find_ping(const std::function<bool(ShardId)>& is_meant) {
     if (is_meant(shard_of("Ping", std::to_string(i), kShards))) return Ref<Ping>(i);
 }
 
-}  // namespace
+/// Bell/b's shard, and who lies where: all shards are this node's but that of `away`, which is node-1's.
+struct AroundTheBell {
+  ShardId moving;
+  Ref<Ping> beside;  // in its shard
+  Ref<Ping> caller;  // in another
+  Ref<Ping> away;
+  std::vector<NodeId> owners;
+};
 
-TEST_CASE("shard moves: a call that has waited here and waits for a commit now is not overtaken", "[kernel]") {
-  Fixture f;
+AroundTheBell around_the_bell() {
   const ShardId moving = shard_of("Bell", "b", kShards);
-  const Ref<Ping> beside = find_ping([&](ShardId shard) { return shard == moving; });
   const Ref<Ping> caller = find_ping([&](ShardId shard) { return shard != moving; });
   const ShardId callers = shard_of("Ping", caller.key(), kShards);
   const Ref<Ping> away = find_ping([&](ShardId shard) { return shard != moving && shard != callers; });
   std::vector<NodeId> owners(kShards, kSelf.node);
   owners[shard_of("Ping", away.key(), kShards).value] = kNode1.node;
+  return {.moving = moving,
+          .beside = find_ping([&](ShardId shard) { return shard == moving; }),
+          .caller = caller,
+          .away = away,
+          .owners = std::move(owners)};
+}
+
+}  // namespace
+
+TEST_CASE("shard moves: a call that has waited here and waits for a commit now is not overtaken", "[kernel]") {
+  Fixture f;
+  auto [moving, beside, caller, away, owners] = around_the_bell();
   f.publish(1, owners);
   f.arrive(1, caller->touch().epic_take_record(), 1, {});
   f.has_slow_disk = true;
@@ -424,13 +441,7 @@ TEST_CASE("shard moves: calls between two entities keep their order when a shard
   Fixture f;
   f.has_slow_disk = true;
   Bell::tolls.clear();
-  const ShardId moving = shard_of("Bell", "b", kShards);
-  const Ref<Ping> beside = find_ping([&](ShardId shard) { return shard == moving; });
-  const Ref<Ping> caller = find_ping([&](ShardId shard) { return shard != moving; });
-  const ShardId callers = shard_of("Ping", caller.key(), kShards);
-  const Ref<Ping> away = find_ping([&](ShardId shard) { return shard != moving && shard != callers; });
-  std::vector<NodeId> owners(kShards, kSelf.node);
-  owners[shard_of("Ping", away.key(), kShards).value] = kNode1.node;
+  auto [moving, beside, caller, away, owners] = around_the_bell();
   f.publish(1, owners);
   f.arrive(1, beside->volley(away).epic_take_record(), 1, {});  // waits for node-1, which does not answer
   f.kernel.on_release(std::span(&moving, 1));
