@@ -11,7 +11,7 @@ CapnpCodec::CapnpCodec() : scratch_(kScratchBytes / sizeof(capnp::word)) {}
 void CapnpCodec::encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const {
   capnp::MallocMessageBuilder message(kj::arrayPtr(scratch_.data(), scratch_.size()));
   write_root(write_plans_.get(type), object, message.getRoot<capnp::AnyPointer>());
-  append_message(message, out);
+  wire::append_message(message, out);
 }
 
 std::expected<void, kernel::CodecError> CapnpCodec::decode(std::span<const std::byte> bytes,

@@ -1,7 +1,6 @@
 #include "codec/capnp_message.hpp"
 
 #include <fmt/format.h>
-#include <kj/io.h>
 
 #include <bit>
 #include <cstring>
@@ -85,14 +84,6 @@ capnp::List<capnp::AnyPointer>::Reader read_pointer_list(capnp::AnyPointer::Read
   if (list.size() == 0) return {};
   KJ_REQUIRE(list.getElementSize() == capnp::ElementSize::POINTER, "a list of pointers is expected here");
   return list.as<capnp::List<capnp::AnyPointer>>();
-}
-
-void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out) {
-  const auto segments = message.getSegmentsForOutput();
-  const std::size_t begin = out.size();
-  out.resize(begin + capnp::computeSerializedSizeInWords(segments) * sizeof(capnp::word));
-  kj::ArrayOutputStream stream(kj::arrayPtr(reinterpret_cast<kj::byte*>(out.data() + begin), out.size() - begin));
-  capnp::writeMessage(stream, segments);
 }
 
 }  // namespace epic::codec

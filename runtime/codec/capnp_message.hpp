@@ -47,7 +47,4 @@ void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits);
 /// The list of pointers at a pointer. Throws kj::Exception if it is a list of something else.
 [[nodiscard]] capnp::List<capnp::AnyPointer>::Reader read_pointer_list(capnp::AnyPointer::Reader pointer);
 
-/// Appends the segments of `message` and the table in front of them.
-void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out);
-
 }  // namespace epic::codec

@@ -86,7 +86,7 @@ std::expected<std::vector<std::byte>, kernel::CodecError> from_json(const reflec
     if (auto read = reader.read(json, root_sink(types, message.getRoot<capnp::AnyPointer>())); !read)
       return std::unexpected(std::move(read.error()));
     std::vector<std::byte> bytes;
-    append_message(message, bytes);
+    wire::append_message(message, bytes);
     return bytes;
   } catch (const kj::Exception& error) {
     return std::unexpected(kernel::CodecError{.path = reader.error().path,

@@ -37,7 +37,9 @@ class Batcher {
   [[nodiscard]] std::pair<CommitNumber, std::vector<ActivationId>> seal() {
     const CommitNumber number = forming_;
     forming_ = forming_.next();
-    return {number, std::exchange(dirty_, {})};
+    std::vector<ActivationId> next;
+    next.reserve(dirty_.size());  // as many again, most likely
+    return {number, std::exchange(dirty_, std::move(next))};
   }
   void on_sent(CommitNumber number, std::size_t bytes) {
     sent_ = number;

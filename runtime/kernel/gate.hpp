@@ -9,7 +9,9 @@
 // Order:     items of one activation leave as they came, because what an activation has observed only grows.
 // Not here:  what an activation has observed (activation.hpp), how batches are formed (batcher.hpp).
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -28,7 +30,8 @@ class Gate {
 
   void hold(CommitNumber needs, Item item) {
     EPIC_ASSERT(!is_open(needs), "an item held for commit {} need not wait, {} is durable", needs, durable_);
-    held_.emplace(needs, std::move(item));
+    held_[needs].push_back(std::move(item));
+    ++held_count_;
   }
 
   /// The store has made every commit up to `commit` durable. Returns what may leave now, in order.
@@ -37,8 +40,14 @@ class Gate {
     durable_ = commit;
     std::vector<Item> released;
     const auto end = held_.upper_bound(durable_);
-    for (auto held = held_.begin(); held != end; ++held) released.push_back(std::move(held->second));
+    for (auto held = held_.begin(); held != end; ++held) {
+      if (released.empty())
+        released = std::move(held->second);
+      else
+        std::ranges::move(held->second, std::back_inserter(released));
+    }
     held_.erase(held_.begin(), end);
+    held_count_ -= released.size();
     return released;
   }
 
@@ -46,21 +55,24 @@ class Gate {
   template <class Predicate>
   [[nodiscard]] std::vector<Item> take_if(Predicate&& is_meant) {
     std::vector<Item> taken;
-    for (auto held = held_.begin(); held != held_.end();) {
-      const auto current = held++;
-      if (!is_meant(std::as_const(current->second))) continue;
-      taken.push_back(std::move(current->second));
-      held_.erase(current);
-    }
+    for (auto& [needs, items] : held_)
+      std::erase_if(items, [&](Item& item) {
+        if (!is_meant(std::as_const(item))) return false;
+        taken.push_back(std::move(item));
+        return true;
+      });
+    std::erase_if(held_, [](const auto& held) { return held.second.empty(); });
+    held_count_ -= taken.size();
     return taken;
   }
 
   [[nodiscard]] CommitNumber durable() const { return durable_; }
-  [[nodiscard]] std::size_t held_count() const { return held_.size(); }
+  [[nodiscard]] std::size_t held_count() const { return held_count_; }
 
  private:
   CommitNumber durable_{0};
-  std::multimap<CommitNumber, Item> held_;  // equal keys keep their order of arrival
+  std::map<CommitNumber, std::vector<Item>> held_;  // of one commit in their order of arrival
+  std::size_t held_count_ = 0;
 };
 
 }  // namespace epic::kernel

@@ -315,9 +315,9 @@ class Kernel {
   void hold(CommitNumber needs, const Activation* own, Outgoing item);
   void park_held();
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
-  using SealResults = std::map<ActivationId, Sealed>;
+  using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
   Sealed encode_into(Batch& batch, Activation& activation);
-  void settle(CommitNumber number, const SealResults& results);
+  void settle(CommitNumber number, const NotSealed& not_sealed);
   void mark_dirty(Activation& activation);
   void note_erased(Activation& activation);
   void become_durable(CommitNumber number);

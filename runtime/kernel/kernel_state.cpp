@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
@@ -136,7 +136,8 @@ void Kernel::seal() {
   const auto [number, dirty] = batcher_.seal();
   Batch batch;
   batch.number = number;
-  SealResults results;
+  batch.writes.reserve(dirty.size());
+  NotSealed not_sealed;
   for (const ActivationId id : dirty) {
     Activation* activation = activations_.find(id);
     if (activation == nullptr || !std::exchange(activation->is_dirty, false)) continue;  // listed twice, or discarded
@@ -144,21 +145,23 @@ void Kernel::seal() {
     if (sealed == Sealed::changed) {
       activation->saved_in = number;
       if (activation->type->is_gated) activation->observed = number;
+    } else {
+      not_sealed.emplace(id, sealed);
     }
-    results.emplace(id, sealed);
   }
-  settle(number, results);
+  settle(number, not_sealed);
   ++stats_.batches;
   stats_.rows += batch.writes.size();
   if (batch.writes.empty()) {  // as durable as what went before it
     if (!batcher_.is_committing()) become_durable(number);
     return;
   }
-  std::set<ShardId> shards;
-  for (const Write& write : batch.writes) shards.insert(write.shard);
-  for (const ShardId shard : shards) batch.epochs.push_back({shard, shards_.at(shard).epoch});
   std::size_t bytes = 0;
-  for (const Write& write : batch.writes) bytes += write.bytes ? write.bytes->size() : 0;
+  for (const Write& write : batch.writes) {
+    bytes += write.bytes ? write.bytes->size() : 0;
+    Shard& shard = shards_.at(write.shard);
+    if (std::exchange(shard.sealed_in, number) != number) batch.epochs.push_back({write.shard, shard.epoch});
+  }
   batcher_.on_sent(number, bytes);
   syscalls_.commit(std::move(batch));
 }
@@ -208,12 +211,14 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
 
 /// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. Who has seen
 /// another's change may have seen one that is refused: it is not known whose, so none of them is told of a success.
-void Kernel::settle(CommitNumber number, const SealResults& results) {
-  const auto refused = std::ranges::find(results, Sealed::too_large, &SealResults::value_type::second);
-  for (Provisional& provisional : std::exchange(provisional_, {})) {
-    const auto result = results.find(provisional.origin);
-    const bool is_own = result != results.end() && result->second == Sealed::too_large;
-    const bool may_have_seen_it = refused != results.end() && provisional.otherwise == number;
+void Kernel::settle(CommitNumber number, const NotSealed& not_sealed) {
+  const auto refused = std::ranges::find(not_sealed, Sealed::too_large, &NotSealed::value_type::second);
+  std::vector<Provisional> closed = std::exchange(provisional_, {});
+  provisional_.reserve(closed.size());  // as many again, most likely
+  for (Provisional& provisional : closed) {
+    const auto result = not_sealed.find(provisional.origin);
+    const bool is_own = result != not_sealed.end() && result->second == Sealed::too_large;
+    const bool may_have_seen_it = refused != not_sealed.end() && provisional.otherwise == number;
     if (is_own || may_have_seen_it) {
       const Activation* activation = activations_.find(is_own ? provisional.origin : refused->first);
       let_out_error(
@@ -224,7 +229,7 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
               is_own ? "" : "; this call has run, and may have seen that change"));
       continue;
     }
-    const bool is_unchanged = result != results.end() && result->second == Sealed::unchanged;
+    const bool is_unchanged = result != not_sealed.end() && result->second == Sealed::unchanged;
     const CommitNumber needs = is_unchanged ? provisional.otherwise : number;
     if (auto* call = is_unchanged ? std::get_if<HeldCall>(&provisional.item) : nullptr)
       call->record->observed = needs.value;
@@ -233,7 +238,7 @@ void Kernel::settle(CommitNumber number, const SealResults& results) {
     else
       gate_.hold(needs, std::move(provisional.item));
   }
-  for (const auto& [id, sealed] : results)
+  for (const auto& [id, sealed] : not_sealed)
     if (Activation* activation = sealed == Sealed::too_large ? activations_.find(id) : nullptr)
       discard(*activation, ErrorCode::state_too_large,
               fmt::format("{}: its encoded state is above {} bytes; the instance is dropped and starts again from its "

@@ -33,6 +33,7 @@ struct Shard {
   NodeId owner;  // by the newest map
   Local local = Local::none;
   Epoch epoch;                     // while ours
+  CommitNumber sealed_in{0};       // the newest batch that has a change in it
   std::optional<Release> release;  // while active or releasing
   std::uint32_t activations = 0;
   std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`

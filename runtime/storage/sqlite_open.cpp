@@ -18,12 +18,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCreateSettings = "PRAGMA page_size = 4096";
+// A commit writes each page that it changes, and reads it first, as neighbours have written since. Beside pages of
+// 4 KiB, these make commits of states up to 1 KB a tenth faster, and those of more than 4 KB a tenth slower.
+constexpr const char* kCreateSettings = "PRAGMA page_size = 2048";
 constexpr const char* kReadSettings = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
 // The log keeps up to 64 MiB on disk between checkpoints: writing over it is cheaper than growing it.
-// Nothing is spilled: the log's VFS wants all frames of a commit in one go.
+// Nothing is spilled: the log's VFS wants all frames of a commit in one go. What is deleted is overwritten where that
+// costs no further page.
 constexpr const char* kWriteSettings =
-    "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_spill = OFF";
+    "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_spill = OFF; PRAGMA secure_delete "
+    "= FAST";
 
 fs::path beside(const fs::path& path, const char* suffix) { return fs::path(path.string() + suffix); }
 

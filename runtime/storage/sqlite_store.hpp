@@ -37,7 +37,7 @@ struct OpenOptions {
   WallClock wall_clock = &std::chrono::system_clock::now;
   std::chrono::milliseconds patience = std::chrono::seconds(10);  // with a foreign program that holds the database
   WalLimits wal = {};
-  std::uint32_t page_count_max = 0;  // bounds the database, in pages of 4 KiB: beyond it a write is `full`. 0: no bound
+  std::uint32_t page_count_max = 0;  // bounds the database, in pages of 2 KiB: beyond it a write is `full`. 0: no bound
   std::string vfs = {};              // a registered SQLite VFS; empty: the system's
 };
 

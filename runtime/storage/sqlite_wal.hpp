@@ -33,8 +33,8 @@ struct sqlite3_file;
 namespace epic::storage {
 
 struct WalLimits {
-  std::uint32_t checkpoint_frames = 4096;  // pages of 4 KiB: wants_checkpoint() from here on
-  std::uint32_t frames_max = 65536;        // must_checkpoint() from here on
+  std::uint32_t checkpoint_frames = 8192;  // pages of 2 KiB: wants_checkpoint() from here on
+  std::uint32_t frames_max = 131072;       // must_checkpoint() from here on
 };
 
 /// Lives beside its connection, on the same thread.

@@ -16,3 +16,13 @@ inline bool operator!=(const char* left, const StringPtr& right) { return !(righ
 #include <capnp/any.h>
 #include <capnp/message.h>
 #include <capnp/serialize.h>
+
+#include <cstddef>
+#include <vector>
+
+namespace epic::wire {
+
+/// Appends a message as capnp::messageToFlatArray lays it out.
+void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out);
+
+}  // namespace epic::wire

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <kj/exception.h>
-#include <kj/io.h>
 
 #include <algorithm>
 #include <cstring>
@@ -19,14 +18,12 @@ constexpr int kNestingMax = 32;
 }  // namespace
 
 void append_message_frame(capnp::MessageBuilder& message, std::vector<std::byte>& out) {
-  const std::size_t payload_bytes = capnp::computeSerializedSizeInWords(message) * sizeof(capnp::word);
   const std::size_t begin = out.size();
-  out.resize(begin + kFrameHeaderBytes + payload_bytes);
+  out.resize(begin + kFrameHeaderBytes);
+  append_message(message, out);
+  const std::size_t payload_bytes = out.size() - begin - kFrameHeaderBytes;
   const std::uint32_t header[2] = {static_cast<std::uint32_t>(payload_bytes), kFrameMagic};
   std::memcpy(out.data() + begin, header, sizeof header);
-  kj::ArrayOutputStream stream(
-      kj::arrayPtr(reinterpret_cast<kj::byte*>(out.data() + begin + kFrameHeaderBytes), payload_bytes));
-  capnp::writeMessage(stream, message);
 }
 
 std::expected<void, WireError> read_message_frame(std::span<const std::byte> payload,

@@ -110,22 +110,25 @@ void write(schema::Call::Builder to, const CallMessage& call) {
 
 std::expected<PeerMessage, WireError> read(schema::Call::Reader from) {
   namespace limits = kernel::limits;
-  if (from.getArguments().size() > limits::kArgumentsBytesMax)
-    return std::unexpected(WireError{fmt::format("a call with {} bytes of arguments", from.getArguments().size())});
-  if (from.getChain().size() > limits::kChainLengthMax)
-    return std::unexpected(WireError{fmt::format("a call with a chain of {} calls", from.getChain().size())});
-  if (from.getTarget().size() > limits::kTypeNameBytesMax + 1 + limits::kKeyBytesMax)
-    return std::unexpected(WireError{fmt::format("a call to a name of {} bytes", from.getTarget().size())});
+  const capnp::Data::Reader arguments = from.getArguments();
+  const capnp::List<schema::ChainLink>::Reader chain = from.getChain();
+  const capnp::Text::Reader target = from.getTarget();
+  if (arguments.size() > limits::kArgumentsBytesMax)
+    return std::unexpected(WireError{fmt::format("a call with {} bytes of arguments", arguments.size())});
+  if (chain.size() > limits::kChainLengthMax)
+    return std::unexpected(WireError{fmt::format("a call with a chain of {} calls", chain.size())});
+  if (target.size() > limits::kTypeNameBytesMax + 1 + limits::kKeyBytesMax)
+    return std::unexpected(WireError{fmt::format("a call to a name of {} bytes", target.size())});
 
   CallMessage call{.id = read(from.getId()),
-                   .target = to_string(from.getTarget()),
+                   .target = to_string(target),
                    .method = from.getMethod(),
                    .map_version = kernel::MapVersion{from.getMapVersion()},
                    .patience_ns = from.getPatienceNs(),
                    .chain = {},
-                   .arguments = to_bytes(from.getArguments())};
-  call.chain.reserve(from.getChain().size());
-  for (const auto link : from.getChain())
+                   .arguments = to_bytes(arguments)};
+  call.chain.reserve(chain.size());
+  for (const auto link : chain)
     call.chain.push_back({read(link.getId()), to_string(link.getEntity()), to_string(link.getMethod())});
   return call;
 }

@@ -83,9 +83,7 @@ MakeWriter make_store_writers(const std::filesystem::path& file, const WriterLoa
   };
 }
 
-void compare_writers(std::size_t rows_per_batch) {
-  WriterLoad load;
-  load.rows_per_batch = rows_per_batch;
+void compare_writers(const WriterLoad& load) {
   std::vector<WriterResult> store;
   std::vector<WriterResult> bare;
   for (int round = 0; round < kRounds; ++round) {
@@ -104,11 +102,12 @@ void compare_writers(std::size_t rows_per_batch) {
                                     format_duration(median(results, &WriterResult::batch_p99_ns))};
   };
   const double ratio = median(store, &WriterResult::rows_per_second) / median(bare, &WriterResult::rows_per_second);
-  print_table({{fmt::format("{} processes, {} rows a batch, durable", load.processes, rows_per_batch), "rows/s",
-                "batch p50", "batch p99"},
-               row("SqliteStore", store),
-               row("bare SQLite", bare),
-               {"ratio of rows/s", fmt::format("{:.2f}", ratio)}});
+  print_table(
+      {{fmt::format("{} processes, {} rows of {} bytes a batch", load.processes, load.rows_per_batch, load.row_bytes),
+        "rows/s", "batch p50", "batch p99"},
+       row("SqliteStore", store),
+       row("bare SQLite", bare),
+       {"ratio of rows/s", fmt::format("{:.2f}", ratio)}});
 }
 
 void compare_readers() {
@@ -141,6 +140,7 @@ void compare_readers() {
 
 int main() {
   print_warnings();
-  for (const std::size_t rows_per_batch : {1, 16, 64, 256}) compare_writers(rows_per_batch);
+  for (const std::size_t rows : {1, 16, 64, 256}) compare_writers({.rows_per_batch = rows});
+  for (const std::size_t bytes : {500, 2'000, 20'000}) compare_writers({.rows_per_batch = 8, .row_bytes = bytes});
   compare_readers();
 }

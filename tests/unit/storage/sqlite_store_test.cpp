@@ -173,7 +173,7 @@ TEST_CASE("sqlite store: a damaged page hides the rows that lie on it, and no ot
   const std::size_t at = content.find(std::string(200, 'g'), content.size() / 2);
   REQUIRE(at != std::string::npos);
   file.clear();
-  file.seekp(static_cast<std::streamoff>(at / 4096 * 4096));
+  file.seekp(static_cast<std::streamoff>(at / 2048 * 2048));
   file << std::string(16, '\xff');  // the page's own header
   file.close();
 
