@@ -280,7 +280,7 @@ void Router::read_result(std::uint64_t sequence, Pending& pending, const PeerAdd
                                             describe(record), node.node, methods.result_schemas[key], parsed.error())));
     schema = methods.parsed.emplace(key, std::move(*parsed)).first;
   }
-  const auto read = codec_.decode(result.bytes, schema->second, record.method->result(), record.emplace_result());
+  const auto read = codec_.decode_sent(result.bytes, schema->second, record.method->result(), record.emplace_result());
   if (!read)
     return end(sequence, make_exception(ErrorCode::bad_arguments,
                                         fmt::format("the result of {} cannot be read: {}: {}", describe(record),

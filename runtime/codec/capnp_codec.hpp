@@ -27,6 +27,10 @@ class CapnpCodec final : public kernel::Codec {
                                                                const reflect::Schema& written_with,
                                                                const reflect::TypeInfo& type,
                                                                void* object) const override;
+  [[nodiscard]] std::expected<void, kernel::CodecError> decode_sent(std::span<const std::byte> bytes,
+                                                                    const reflect::Schema& written_with,
+                                                                    const reflect::TypeInfo& type,
+                                                                    void* object) const override;
 
  private:
   mutable WritePlans write_plans_;

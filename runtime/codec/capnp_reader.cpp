@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <exception>
+#include <limits>
+#include <utility>
 
 #include "codec/capnp_message.hpp"
 #include "codec/limits.hpp"
@@ -60,6 +63,42 @@ double as_double(Kind written, std::uint64_t bits) {
   return static_cast<double>(static_cast<std::int64_t>(extended(written, bits)));  // at most 32 bits, so exact
 }
 
+/// As the narrower type `kind`, if it is one of its values. A `double` as a `float` is rounded.
+template <class Number>
+bool store_if_it_fits(Kind kind, Number number, void* object) {
+  const auto store = [&]<class T>(T) {
+    if constexpr (std::is_integral_v<Number>) {
+      if (!std::in_range<T>(number)) return false;
+    } else {  // both bounds are whole, and a double holds them: an integer of more bits is not widened to one
+      if (number != std::trunc(number) || number < static_cast<double>(std::numeric_limits<T>::min()) ||
+          number > static_cast<double>(std::numeric_limits<T>::max()))
+        return false;
+    }
+    store_as(object, static_cast<T>(number));
+    return true;
+  };
+  switch (kind) {
+    case Kind::int8:
+      return store(std::int8_t{});
+    case Kind::int16:
+      return store(std::int16_t{});
+    case Kind::int32:
+      return store(std::int32_t{});
+    case Kind::uint8:
+      return store(std::uint8_t{});
+    case Kind::uint16:
+      return store(std::uint16_t{});
+    case Kind::uint32:
+      return store(std::uint32_t{});
+    default:  // float32; nothing wider is narrower than anything
+      if (std::isfinite(static_cast<double>(number)) &&
+          std::abs(static_cast<double>(number)) > static_cast<double>(std::numeric_limits<float>::max()))
+        return false;
+      store_as(object, static_cast<float>(number));
+      return true;
+  }
+}
+
 /// Every function returns false after it has set `problem`; the path then still leads to the place.
 class Reader {
  public:
@@ -96,6 +135,8 @@ class Reader {
           store_integer(type, extended(plan.written, bits), object);
         }
         return true;
+      case Action::narrow:
+        return narrow(plan, bits, object);
       case Action::enumeration:
         return enumeration(plan, static_cast<std::int64_t>(bits), object);
       case Action::plain:
@@ -106,6 +147,25 @@ class Reader {
         return scalar(*plan.parts[0], bits, type.optional.emplace(object));
       default:
         return fail(plan.problem);
+    }
+  }
+
+  bool narrow(const ReadPlan& plan, std::uint64_t bits, void* object) {
+    const auto store = [&](auto number) {
+      if (store_if_it_fits(plan.type->kind, number, object)) return true;
+      return fail(fmt::format("{} was sent, and does not fit {}", number, reflect::type_text(*plan.type)));
+    };
+    switch (plan.written) {
+      case Kind::float32:
+      case Kind::float64:
+        return store(as_double(plan.written, bits));
+      case Kind::uint8:
+      case Kind::uint16:
+      case Kind::uint32:
+      case Kind::uint64:
+        return store(bits);
+      default:
+        return store(static_cast<std::int64_t>(extended(plan.written, bits)));
     }
   }
 
@@ -187,6 +247,8 @@ class Reader {
           return fields(plan, Around(in), object);
         case Action::optional:
           return optional(plan, Around(in), object);
+        case Action::unwrap:
+          return unwrap(plan, Around(in), object);
         case Action::variant:
           return variant(plan, Around(in), object);
         case Action::wrap:
@@ -217,6 +279,12 @@ class Reader {
       return true;
     }
     return member(*plan.parts[0], plan.body.slots[1], in, ops.emplace(object));
+  }
+
+  bool unwrap(const ReadPlan& plan, const Around& in, void* object) {
+    if (read_slot(in.data, plan.body.slots[0]) == 0)
+      return fail(fmt::format("nothing was sent, and {} is needed", reflect::type_text(*plan.type)));
+    return member(*plan.parts[0], plan.body.slots[1], in, object);
   }
 
   bool variant(const ReadPlan& plan, const Around& in, void* object) {

@@ -68,6 +68,8 @@ class Walker {
         return walk(*plan.parts[1], path + "[]", Reach::sometimes);
       case Action::fields:
         return fields(plan, path, reach);
+      case Action::narrow:
+      case Action::unwrap:
       case Action::mismatch:
         return unreadable(plan, path, reach);
     }
@@ -155,7 +157,7 @@ Effect Conversion::effect() const {
 Conversion examine(const Schema& written, const reflect::TypeInfo& type) {
   ReadPlans plans;
   Walker walker(written);
-  walker.walk(plans.get(written, type), {}, Reach::always);
+  walker.walk(plans.get(written, type, Reading::stored), {}, Reach::always);
   return {.changes = std::move(walker.changes), .depends_on_values = walker.depends_on_values};
 }
 

@@ -45,6 +45,12 @@ class JsonCodec final : public kernel::Codec {
                                                                const reflect::Schema& written_with,
                                                                const reflect::TypeInfo& type,
                                                                void* object) const override;
+  [[nodiscard]] std::expected<void, kernel::CodecError> decode_sent(std::span<const std::byte> bytes,
+                                                                    const reflect::Schema& written_with,
+                                                                    const reflect::TypeInfo& type,
+                                                                    void* object) const override {
+    return decode(bytes, written_with, type, object);  // JSON has no types to widen
+  }
 };
 
 }  // namespace epic::codec

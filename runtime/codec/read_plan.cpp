@@ -52,7 +52,7 @@ bool is_number(Kind kind) { return kind == Kind::boolean || number_traits(kind).
 
 class PlanMaker {
  public:
-  explicit PlanMaker(const Schema& written) : written_(written) {}
+  PlanMaker(const Schema& written, Reading reading) : written_(written), reading_(reading) {}
 
   /// One after the other, not inside each other: a chain of types may be as long as a schema is.
   std::vector<std::unique_ptr<ReadPlan>> make_all(const TypeInfo& type) {
@@ -101,6 +101,15 @@ class PlanMaker {
     }
     if (is_number(node.kind) && is_widening(node.kind, type.kind)) {
       plan.action = Action::number;
+      return;
+    }
+    if (reading_ == Reading::sent && is_number(node.kind) && is_widening(type.kind, node.kind)) {
+      plan.action = Action::narrow;
+      return;
+    }
+    if (reading_ == Reading::sent && node.kind == Kind::optional && type.kind != Kind::optional) {
+      plan.action = Action::unwrap;
+      plan.parts = {make(node.parts[0].type, type)};
       return;
     }
     if (index == 0 && ((node.kind == Kind::tuple && type.kind == Kind::record) ||
@@ -227,11 +236,13 @@ class PlanMaker {
     return today.type_text(0) == written_.type_text(part);
   }
 
-  /// Of the same kind, or a wider number: what is inside shows when it is read.
+  /// Of the same kind, or a wider number (of what is sent, a narrower one, too): what is inside shows when it is read.
   bool is_number_like(Schema::Index part, const TypeInfo& candidate) const {
     const Kind kind = written_.node(part).kind;
     if (kind == Kind::record || kind == Kind::enumeration) return false;
-    return kind == candidate.kind || (is_number(kind) && is_widening(kind, candidate.kind));
+    return kind == candidate.kind ||
+           (is_number(kind) &&
+            (is_widening(kind, candidate.kind) || (reading_ == Reading::sent && is_widening(candidate.kind, kind))));
   }
 
   struct KeyHash {
@@ -241,6 +252,7 @@ class PlanMaker {
   };
 
   const Schema& written_;
+  Reading reading_;
   std::vector<std::unique_ptr<ReadPlan>> plans_;
   std::vector<Pending> pending_;
   std::unordered_map<std::pair<Schema::Index, const TypeInfo*>, const ReadPlan*, KeyHash> known_;
@@ -259,9 +271,9 @@ bool is_widening(Kind from, Kind to) {
   return source.value_bits <= target.value_bits;
 }
 
-const ReadPlan& ReadPlans::get(const Schema& written, const TypeInfo& type) {
-  PlanList& list = plans_[{.schema = written.id(), .type = &type}];
-  if (list.empty()) list = PlanMaker(written).make_all(type);
+const ReadPlan& ReadPlans::get(const Schema& written, const TypeInfo& type, Reading reading) {
+  PlanList& list = plans_[{.schema = written.id(), .type = &type, .reading = reading}];
+  if (list.empty()) list = PlanMaker(written, reading).make_all(type);
   return *list.front();
 }
 

@@ -40,6 +40,13 @@ class Codec {
   [[nodiscard]] virtual std::expected<void, CodecError> decode(std::span<const std::byte> bytes,
                                                                const reflect::Schema& written_with,
                                                                const reflect::TypeInfo& type, void* object) const = 0;
+
+  /// The same for what another node or client sends just now, perhaps by a newer version of the class: what a widening
+  /// has changed is read the way back as well, as far as the value fits.
+  [[nodiscard]] virtual std::expected<void, CodecError> decode_sent(std::span<const std::byte> bytes,
+                                                                    const reflect::Schema& written_with,
+                                                                    const reflect::TypeInfo& type,
+                                                                    void* object) const = 0;
 };
 
 }  // namespace epic::kernel

@@ -233,7 +233,8 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
                        fmt::format("{}: {}", method.name, method.arguments_error));
 
   RecordRef record(method.method->make_record());
-  if (auto read = codec_.decode(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
+  if (auto read =
+          codec_.decode_sent(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
       !read)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
@@ -337,7 +338,7 @@ void Kernel::read_result(Record& record, const ResultPart& result) {
     if (theirs == nullptr || !theirs->result)
       return fail(record, ErrorCode::internal,
                   fmt::format("{} was answered by a node that has not introduced it", describe(record)));
-    if (auto read = codec_.decode(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
+    if (auto read = codec_.decode_sent(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
         !read)
       return fail(record, ErrorCode::bad_arguments,
                   fmt::format("the result of {} cannot be read: {}: {}", describe(record), read.error().path,

@@ -19,8 +19,8 @@ EPIC_RENAMED(Place, (col, column))
 
 struct Report {
   Mood mood = Mood::asleep;
-  std::int32_t score = 0;
-  std::string by;
+  std::int64_t score = 0;         // widened, as the points below: nodes of the first version read what fits
+  std::optional<std::string> by;  // and what is there
   bool is_long = false;
 };
 BOOST_DESCRIBE_STRUCT(Report, (), (mood, score, by, is_long))
@@ -37,13 +37,12 @@ class Knight : public epic::Entity {
   std::string last_reason;
 
  public:
-  Task<Report> train(std::string reason, std::int32_t points, bool is_long) {
+  Task<Report> train(std::string reason, std::int64_t points, bool is_long) {
     score += points;
     last_reason = reason;
-    co_return Report{
-        .mood = mood, .score = static_cast<std::int32_t>(score), .by = "v2", .is_long = is_long || !reason.empty()};
+    co_return Report{.mood = mood, .score = score, .by = "v2", .is_long = is_long || !reason.empty()};
   }
-  Task<Report> train_friend(std::int32_t points) { co_return co_await ally->train("", points, false); }
+  Task<Report> train_friend(std::int64_t points) { co_return co_await ally->train("", points, false); }
   Task<std::string> version() const { co_return "v2"; }
   Task<std::string> only_in_v2() { co_return "v2"; }
   Task<std::string> ask_friend() { co_return co_await ally->only_in_v2(); }

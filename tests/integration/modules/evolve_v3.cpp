@@ -18,7 +18,7 @@ BOOST_DESCRIBE_STRUCT(Place, (), (x, row, height))
 EPIC_RENAMED(Place, (col, x), (column, x))
 
 struct Report {
-  std::int32_t score = 0;
+  std::int64_t score = 0;
   std::string by;
   Mood mood = Mood::asleep;
 };
@@ -35,11 +35,11 @@ class Player : public epic::Entity {
   std::int32_t level = 1;  // widened
 
  public:
-  Task<Report> train(std::int32_t points_more, std::string reason) {
+  Task<Report> train(std::int64_t points_more, std::string reason) {
     points += points_more;
-    co_return Report{.score = static_cast<std::int32_t>(points), .by = "v3" + reason, .mood = mood};
+    co_return Report{.score = points, .by = "v3" + reason, .mood = mood};
   }
-  Task<Report> train_friend(std::int32_t by) { co_return co_await ally->train(by, ""); }
+  Task<Report> train_friend(std::int64_t by) { co_return co_await ally->train(by, ""); }
   Task<std::string> version() const { co_return "v3"; }
 
   EPIC_ENTITY(Player, named("Player", formerly("Knight"), formerly("Hero")),

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <random>
 
@@ -28,6 +29,16 @@ To converted(const From& value) {
   const auto bytes = encoded(value);
   To result{};
   const auto read = CapnpCodec().decode(bytes, schema_of(type_of<From>()), type_of<To>(), &result);
+  if (!read) throw std::runtime_error(read.error().path + ": " + read.error().what);
+  return result;
+}
+
+/// The same for what is sent.
+template <class To, class From>
+To received(const From& value) {
+  const auto bytes = encoded(value);
+  To result{};
+  const auto read = CapnpCodec().decode_sent(bytes, schema_of(type_of<From>()), type_of<To>(), &result);
   if (!read) throw std::runtime_error(read.error().path + ": " + read.error().what);
   return result;
 }
@@ -232,6 +243,40 @@ TEST_CASE("capnp codec: numbers widen only where every value fits", "[codec]") {
   CHECK_THROWS((converted<std::int32_t>(std::uint32_t{1})));
   CHECK_THROWS((converted<std::int32_t>(true)));
   CHECK_THROWS((converted<std::int32_t>(1.0F)));
+}
+
+TEST_CASE("capnp codec: what is sent by a type that was widened is read as far as it fits", "[codec]") {
+  CHECK(received<std::int32_t>(std::int64_t{INT32_MIN}) == INT32_MIN);
+  CHECK(received<std::uint8_t>(std::int16_t{255}) == 255);
+  CHECK(received<std::uint32_t>(std::uint64_t{UINT32_MAX}) == UINT32_MAX);
+  CHECK(received<std::int32_t>(-7.0) == -7);
+  CHECK(received<std::uint32_t>(4294967295.0) == UINT32_MAX);
+  CHECK(received<float>(0.1) == 0.1F);
+  CHECK(std::isinf(received<float>(HUGE_VAL)));
+  CHECK(std::isnan(received<float>(std::nan(""))));
+  CHECK(received<std::vector<std::int8_t>>(std::vector<std::int64_t>{-128, 127}) ==
+        std::vector<std::int8_t>{-128, 127});
+  CHECK(received<std::string>(std::optional<std::string>("x")) == "x");
+  CHECK(received<std::int16_t>(std::optional<std::int32_t>(5)) == 5);
+  CHECK(received<std::vector<int>>(std::vector<std::optional<int>>{1, 2}) == std::vector<int>{1, 2});
+  CHECK(received<std::optional<std::int32_t>>(std::int64_t{5}) == 5);
+  CHECK(received<std::int64_t>(std::int32_t{5}) == 5);
+  CHECK(std::get<0>(received<std::variant<std::int32_t, std::string>>(
+            std::variant<std::int64_t, std::string>(std::int64_t{5}))) == 5);
+
+  CHECK_THROWS_WITH((received<std::int32_t>(std::int64_t{INT32_MAX} + 1)),
+                    Catch::Contains("2147483648 was sent, and does not fit int32"));
+  CHECK_THROWS((received<std::uint8_t>(std::int16_t{-1})));
+  CHECK_THROWS((received<std::uint32_t>(std::uint64_t{UINT32_MAX} + 1)));
+  CHECK_THROWS((received<std::int32_t>(0.5)));
+  CHECK_THROWS((received<std::int32_t>(2147483648.0)));
+  CHECK_THROWS((received<std::int32_t>(std::nan(""))));
+  CHECK_THROWS((received<float>(1e300)));
+  CHECK_THROWS_WITH((received<std::string>(std::optional<std::string>())), Catch::Contains("nothing was sent"));
+  CHECK_THROWS((received<std::int64_t>(std::uint64_t{1})));  // the way back of no widening
+  CHECK_THROWS((received<std::int32_t>(std::string("5"))));
+  CHECK_THROWS((converted<std::int32_t>(std::int64_t{5})));
+  CHECK_THROWS((converted<std::string>(std::optional<std::string>("x"))));
 }
 
 TEST_CASE("capnp codec: an enumeration keeps flags and numbers without a name", "[codec]") {

@@ -134,7 +134,7 @@ boost::json::value carried(const reflect::MethodInfo& from, const reflect::Metho
   const auto schema = reflect::Schema::parse(reflect::schema_of(from.arguments()).text());
   REQUIRE(schema);
   const kernel::RecordRef received(to.make_record());
-  const auto read = codec::CapnpCodec().decode(bytes, *schema, to.arguments(), received->arguments());
+  const auto read = codec::CapnpCodec().decode_sent(bytes, *schema, to.arguments(), received->arguments());
   REQUIRE(read);
   return codec::to_json(to.arguments(), received->arguments());
 }
