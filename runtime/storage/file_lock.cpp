@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -55,6 +56,15 @@ std::expected<std::optional<FileLock::Hold>, StoreError> FileLock::try_lock() {
   if (flock_retrying(descriptor_, LOCK_EX | LOCK_NB) == 0) return Hold(descriptor_);
   if (errno == EWOULDBLOCK) return std::nullopt;
   return std::unexpected(lock_failed(path_));
+}
+
+void FileLock::set_mark(bool is_marked) {
+  [[maybe_unused]] const int result = ::ftruncate(descriptor_, is_marked ? 1 : 0);
+}
+
+bool FileLock::is_marked() const {
+  struct stat status{};
+  return ::fstat(descriptor_, &status) == 0 && status.st_size > 0;
 }
 
 void FileLock::Hold::release() {

@@ -2,9 +2,9 @@
 // FileLock: whose turn it is, among processes and among the stores of one process.
 //
 // SQLite's own way to wait for a lock is to sleep for milliseconds and try again, so a busy neighbour starves the
-// others. flock() sleeps in the kernel and is woken by the release. It is taken on an empty file beside the database
-// and never on the database itself: closing any descriptor of that file would drop SQLite's own locks. The kernel
-// releases it when its holder dies.
+// others. flock() sleeps in the kernel and is woken by the release. It is taken on a file of its own beside the
+// database and never on the database itself: closing any descriptor of that file would drop SQLite's own locks. The
+// kernel releases it when its holder dies.
 
 #include <expected>
 #include <filesystem>
@@ -41,6 +41,11 @@ class FileLock {
   [[nodiscard]] std::expected<Hold, StoreError> lock();
   /// Empty when somebody else holds it.
   [[nodiscard]] std::expected<std::optional<Hold>, StoreError> try_lock();
+
+  /// One bit that stays with the file, for all who open it: its size, which needs no room on a full disk. Neither
+  /// synced nor certain: a disk that takes no change at all does not take this one.
+  void set_mark(bool is_marked);
+  [[nodiscard]] bool is_marked() const;
 
  private:
   FileLock(std::filesystem::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}

@@ -129,9 +129,10 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
 
   auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*connection), std::move(options)));
   store->identity_ = *identity;
-  hold->release();
   store->writer_ =
       std::make_unique<Writer>(store->connection_, std::move(*writers), std::move(*checkpointers), store->options_.wal);
+  if (auto mended = store->writer_->wal.mend_after_failed_sync(); !mended) return std::unexpected(mended.error());
+  hold->release();
   if (auto prepared = store->prepare_reading(); !prepared) return std::unexpected(prepared.error());
   if (auto prepared = store->prepare_writing(); !prepared) return std::unexpected(prepared.error());
   if (auto synced = store->writer_->wal.sync(); !synced) return std::unexpected(synced.error());

@@ -38,7 +38,19 @@ int WalKeeper::on_commit(void* self, sqlite3*, const char*, int frames) {
   return SQLITE_OK;
 }
 
-std::expected<void, StoreError> WalKeeper::sync() { return sync_file(log_, "sync the write-ahead log"); }
+std::expected<void, StoreError> WalKeeper::sync() {
+  auto done = sync_file(log_, "sync the write-ahead log");
+  if (!done) checkpointers_.set_mark(true);
+  return done;
+}
+
+std::expected<void, StoreError> WalKeeper::mend_after_failed_sync() {
+  if (!checkpointers_.is_marked()) return {};
+  const int result = sqlite3_wal_checkpoint_v2(connection_.raw(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (result != SQLITE_OK) return std::unexpected(connection_.error("save a write-ahead log whose sync has failed"));
+  checkpointers_.set_mark(false);
+  return {};
+}
 
 std::expected<void, StoreError> WalKeeper::sync_file(sqlite3_file* file, const char* doing) {
   const int result = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
@@ -79,6 +91,7 @@ std::expected<bool, StoreError> WalKeeper::copy() {
   const int result =
       sqlite3_wal_checkpoint_v2(connection_.raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &frames_in_log, &frames_copied);
   if ((result & 0xff) == SQLITE_BUSY) return false;
+  if ((result & 0xff) == SQLITE_IOERR) checkpointers_.set_mark(true);  // it syncs the log, too
   if (result != SQLITE_OK) return std::unexpected(connection_.error("copy the write-ahead log into the database"));
   return frames_in_log == frames_copied;
 }

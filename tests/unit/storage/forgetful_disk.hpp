@@ -32,6 +32,9 @@ class ForgetfulDisk {
   std::function<int(const std::string& path)> before_sync;
   std::function<int(const std::string& path)> before_write;
 
+  /// As the system does when it could not write a file back: what was uncertain counts as written, and never will be.
+  void give_up_writing(const std::string& path) { contents_.at(path).uncertain.clear(); }
+
   /// Puts into `directory` what the disk holds if the power goes now. The files in use go on undisturbed.
   void cut_power(const std::filesystem::path& directory, std::mt19937_64& coin) const;
 

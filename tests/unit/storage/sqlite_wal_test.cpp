@@ -197,6 +197,31 @@ TEST_CASE("sqlite wal: after a failed sync the outcome is unknown and every late
   CHECK_FALSE(must(store->load("T", "b")).has_value());
 }
 
+TEST_CASE("sqlite wal: what is committed after a failed sync does not lie behind a gap", "[storage]") {
+  const TempDir before;
+  const TempDir after;
+  ForgetfulDisk disk;
+  const auto failed = open_sqlite(before.file(), creating_on(disk));
+  const ShardEpoch held = take(*failed);
+  must(failed->commit(batch_of({held}, {put("T", "a", "1")})));
+  disk.before_sync = [&](const std::string& path) {
+    if (!is_log(path)) return SQLITE_OK;
+    disk.give_up_writing(path);
+    return SQLITE_IOERR_FSYNC;
+  };
+  CHECK(error_of(failed->commit(batch_of({held}, {put("T", "b", "2")}))).code == StoreErrorCode::io);
+  disk.before_sync = nullptr;
+
+  const auto store = open_sqlite(before.file(), creating_on(disk));  // beside the log that `failed` has open
+  const ShardEpoch anew = take(*store);
+  must(store->commit(batch_of({anew}, {put("T", "c", "3")})));
+  std::mt19937_64 coin(base_seed());
+  disk.cut_power(after.path(), coin);
+  const auto left = contents(*open_sqlite(after.file()));
+  CHECK_THAT(left, Catch::VectorContains(std::string("T/a=1")));
+  CHECK_THAT(left, Catch::VectorContains(std::string("T/c=3")));
+}
+
 TEST_CASE("sqlite wal: a disk that fills up in the middle of a commit leaves nothing of it", "[storage]") {
   const TempDir directory;
   ForgetfulDisk disk;
