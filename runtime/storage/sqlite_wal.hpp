@@ -16,12 +16,6 @@
 //  4. A log that is cut at any point recovers to a whole commit (frames carry chained checksums), and a later commit
 //     can only be found behind all earlier ones. So a durable take() makes all that its taker has read durable.
 //
-// After a sync that failed, the system takes what it could not write for written: later syncs succeed over a gap in the
-// log, behind which a recovery finds nothing. So the mark of the checkpointers' lock then says that the log must not be
-// continued. Whoever opens the store next copies the log, as it can still be read, into the database, and begins it
-// anew. (A power cut takes the mark with the log's tail, or leaves it, which costs a checkpoint.) Those who have the
-// log open meanwhile are told of the failure, too, by their own next sync.
-//
 // Checkpoints run only in here (autocheckpoint is off), one process at a time, in two parts: the bulk beside the
 // writers, then the rest while they wait, so that the log can be used again from its start. A checkpoint that starts
 // while another connection restarts the log can lose frames (SQLite 3.7.0 to 3.51.2, "WAL-reset bug"). Neither part
@@ -55,6 +49,12 @@ class WalKeeper {
   [[nodiscard]] std::expected<void, StoreError> sync();
 
   /// Before the first commit, with the writers' lock. `busy` while a reader needs the log.
+  ///
+  /// After a sync that failed, the system takes what it could not write for written: later syncs succeed over a gap in
+  /// the log, behind which a recovery finds nothing. So the mark of the checkpointers' lock then says that the log must
+  /// not be continued, and whoever opens the store next copies it, as it can still be read, into the database, and
+  /// begins it anew. (A power cut takes the mark with the log's tail, or leaves it, which costs a checkpoint.) Those
+  /// who have the log open meanwhile are told of the failure by their own next sync.
   [[nodiscard]] std::expected<void, StoreError> mend_after_failed_sync();
 
   /// There is something to copy, however little.
