@@ -91,8 +91,7 @@ bool store_if_it_fits(Kind kind, Number number, void* object) {
     case Kind::uint32:
       return store(std::uint32_t{});
     default:  // float32; nothing wider is narrower than anything
-      if (std::isfinite(static_cast<double>(number)) &&
-          std::abs(static_cast<double>(number)) > static_cast<double>(std::numeric_limits<float>::max()))
+      if (std::isfinite(static_cast<double>(number)) && std::abs(static_cast<double>(number)) >= kBeyondFloat)
         return false;
       store_as(object, static_cast<float>(number));
       return true;

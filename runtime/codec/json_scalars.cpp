@@ -71,8 +71,6 @@ std::expected<std::uint64_t, std::string> real_bits(Kind kind, const value& json
   const auto real = real_from(json);
   if (!real) return std::unexpected(expected_got(reflect::to_string(kind), json));
   if (kind == Kind::float64) return std::bit_cast<std::uint64_t>(*real);
-  // What rounds to a float beyond the largest is beyond it; the bound is half a step above the largest.
-  constexpr double kBeyondFloat = 3.4028235677973366e38;
   if (std::isfinite(*real) && std::abs(*real) >= kBeyondFloat)
     return std::unexpected(expected_got("float32", json) + ", which is out of range");
   return std::bit_cast<std::uint32_t>(static_cast<float>(*real));

@@ -103,7 +103,7 @@ class PlanMaker {
       plan.action = Action::number;
       return;
     }
-    if (reading_ == Reading::sent && is_number(node.kind) && is_widening(type.kind, node.kind)) {
+    if (reading_ == Reading::sent && is_narrower(index, type)) {
       plan.action = Action::narrow;
       return;
     }
@@ -198,7 +198,7 @@ class PlanMaker {
   }
 
   /// An alternative goes to the same type: at its own place if it is there, anywhere otherwise; failing that, to what
-  /// it converts to at its own place, or anywhere.
+  /// it converts to at its own place, or anywhere; of what is sent, at last to what may not hold it.
   void fill_variant(ReadPlan& plan, const Schema::Node& node) {
     plan.action = Action::variant;
     const auto alternatives = plan.type->variant.alternatives;
@@ -212,6 +212,8 @@ class PlanMaker {
       };
       auto chosen = choose([&](const TypeInfo& candidate) { return is_same_type(part, candidate); });
       if (!chosen) chosen = choose([&](const TypeInfo& candidate) { return is_number_like(part, candidate); });
+      if (!chosen && reading_ == Reading::sent)
+        chosen = choose([&](const TypeInfo& candidate) { return is_narrower(part, candidate); });
       if (chosen) {
         plan.alternatives.push_back(*chosen);
         plan.parts.push_back(make(part, alternatives[*chosen]()));
@@ -236,13 +238,16 @@ class PlanMaker {
     return today.type_text(0) == written_.type_text(part);
   }
 
-  /// Of the same kind, or a wider number (of what is sent, a narrower one, too): what is inside shows when it is read.
+  /// Of the same kind, or a wider number: what is inside shows when it is read.
   bool is_number_like(Schema::Index part, const TypeInfo& candidate) const {
     const Kind kind = written_.node(part).kind;
     if (kind == Kind::record || kind == Kind::enumeration) return false;
-    return kind == candidate.kind ||
-           (is_number(kind) &&
-            (is_widening(kind, candidate.kind) || (reading_ == Reading::sent && is_widening(candidate.kind, kind))));
+    return kind == candidate.kind || (is_number(kind) && is_widening(kind, candidate.kind));
+  }
+
+  bool is_narrower(Schema::Index part, const TypeInfo& candidate) const {
+    const Kind kind = written_.node(part).kind;
+    return is_number(kind) && is_widening(candidate.kind, kind);
   }
 
   struct KeyHash {

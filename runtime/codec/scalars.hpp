@@ -8,6 +8,9 @@
 
 namespace epic::codec {
 
+/// What rounds to a float beyond the largest is beyond it; the bound is half a step above the largest.
+inline constexpr double kBeyondFloat = 3.4028235677973366e38;
+
 template <class T>
 [[nodiscard]] T load_as(const void* object) {
   T value;

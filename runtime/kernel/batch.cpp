@@ -2,11 +2,21 @@
 
 #include <algorithm>
 #include <iterator>
-#include <tuple>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace epic::kernel {
+
+namespace {
+
+struct NameHash {
+  std::size_t operator()(const std::pair<std::string_view, std::string_view>& name) const {
+    return std::hash<std::string_view>{}(name.second) * 31 + std::hash<std::string_view>{}(name.first);
+  }
+};
+
+}  // namespace
 
 bool try_append(Batch& batch, Batch& next) {
   std::vector<ShardEpoch> more_epochs;
@@ -20,18 +30,16 @@ bool try_append(Batch& batch, Batch& next) {
   batch.number = next.number;
   std::ranges::copy(more_epochs, std::back_inserter(batch.epochs));
   std::ranges::move(next.schemas, std::back_inserter(batch.schemas));
-  const auto name = [](const Write* write) { return std::tie(write->key, write->type); };
-  batch.writes.reserve(batch.writes.size() + next.writes.size());  // or they would move from under `by_name`
-  std::vector<Write*> by_name;
-  by_name.reserve(batch.writes.size());
-  for (Write& write : batch.writes) by_name.push_back(&write);
-  std::ranges::sort(by_name, {}, name);
+  // Views into the writes' strings: their vector must not grow while they are in use.
+  batch.writes.reserve(batch.writes.size() + next.writes.size());
+  std::unordered_map<std::pair<std::string_view, std::string_view>, Write*, NameHash> by_name;
+  for (Write& write : batch.writes)
+    by_name.emplace(std::pair{std::string_view(write.type), std::string_view(write.key)}, &write);
   for (Write& write : next.writes) {
-    const auto older = std::ranges::lower_bound(by_name, name(&write), {}, name);
-    if (older != by_name.end() && name(*older) == name(&write)) {
-      (*older)->version = write.version;
-      (*older)->schema = write.schema;
-      (*older)->bytes = std::move(write.bytes);
+    if (const auto older = by_name.find({write.type, write.key}); older != by_name.end()) {
+      older->second->version = write.version;
+      older->second->schema = write.schema;
+      older->second->bytes = std::move(write.bytes);
     } else {
       batch.writes.push_back(std::move(write));
     }

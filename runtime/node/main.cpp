@@ -69,6 +69,7 @@ int work() {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of the store's, said in words
   ::signal(SIGINT, SIG_IGN);   // the supervisor stops its nodes in order
+  epic::storage::stop_counting_memory();
   epic::node::Node node(epic::wire::kSupervisionFd, STDOUT_FILENO);
   return node.run();
 }

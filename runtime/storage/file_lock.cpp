@@ -58,9 +58,9 @@ std::expected<std::optional<FileLock::Hold>, StoreError> FileLock::try_lock() {
   return std::unexpected(lock_failed(path_));
 }
 
-void FileLock::set_mark(bool is_marked) {
-  [[maybe_unused]] const int result = ::ftruncate(descriptor_, is_marked ? 1 : 0);
-}
+void FileLock::mark() { [[maybe_unused]] const int result = ::ftruncate(descriptor_, 1); }
+
+void FileLock::unmark() { [[maybe_unused]] const int result = ::ftruncate(descriptor_, 0); }
 
 bool FileLock::is_marked() const {
   struct stat status{};

@@ -44,7 +44,8 @@ class FileLock {
 
   /// One bit that stays with the file, for all who open it: its size, which needs no room on a full disk. Neither
   /// synced nor certain: a disk that takes no change at all does not take this one.
-  void set_mark(bool is_marked);
+  void mark();
+  void unmark();
   [[nodiscard]] bool is_marked() const;
 
  private:

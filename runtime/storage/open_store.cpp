@@ -1,11 +1,15 @@
 #include "storage/open_store.hpp"
 
+#include <sqlite3.h>
+
 #include <fmt/format.h>
 
 #include "kernel/assert.hpp"
 #include "storage/memory_store.hpp"
 
 namespace epic::storage {
+
+void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
 std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config) {
   if (config.kind == "sqlite") {

@@ -18,6 +18,11 @@ struct StoreConfig {
   OpenMode mode = OpenMode::existing;
 };
 
+/// For a process whose one business is a store: SQLite no longer counts the bytes that it has allocated, which takes a
+/// mutex each time (so its heap limits and sqlite3_status() are without effect). Before SQLite's first use, and before
+/// there are threads; does nothing later.
+void stop_counting_memory();
+
 /// `incompatible` for an unknown kind. A memory store is new each time and belongs to this process, so it cannot be
 /// opened for reading: that is `not_found`.
 [[nodiscard]] std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config);

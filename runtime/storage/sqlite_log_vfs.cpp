@@ -186,9 +186,6 @@ std::string log_vfs_over(const std::string& base) {
   static std::mutex mutex;
   static std::map<std::string, std::unique_ptr<LogVfs>> registered;
   const std::lock_guard lock(mutex);
-  // Possible only before SQLite's first use, and of no consequence later: nobody asks for its count of bytes, which
-  // takes a mutex for each allocation.
-  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   sqlite3_vfs* const below = sqlite3_vfs_find(base.empty() ? nullptr : base.c_str());
   EPIC_ASSERT(below != nullptr, "there is no VFS '{}'", base);
   std::unique_ptr<LogVfs>& vfs = registered[below->zName];

@@ -2,11 +2,16 @@
 
 #include <sqlite3.h>
 
+#include <vector>
+
 #include "kernel/assert.hpp"
 
 namespace epic::storage {
 
 namespace {
+
+constexpr sqlite3_int64 kMendBytes = 64 << 10;
+constexpr sqlite3_int64 kMendBytesMin = 64;
 
 sqlite3_file* file_of(const Connection& connection, int which) {
   sqlite3_file* file = nullptr;
@@ -40,15 +45,29 @@ int WalKeeper::on_commit(void* self, sqlite3*, const char*, int frames) {
 
 std::expected<void, StoreError> WalKeeper::sync() {
   auto done = sync_file(log_, "sync the write-ahead log");
-  if (!done) checkpointers_.set_mark(true);
+  if (!done) checkpointers_.mark();
   return done;
 }
 
 std::expected<void, StoreError> WalKeeper::mend_after_failed_sync() {
   if (!checkpointers_.is_marked()) return {};
-  const int result = sqlite3_wal_checkpoint_v2(connection_.raw(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-  if (result != SQLITE_OK) return std::unexpected(connection_.error("save a write-ahead log whose sync has failed"));
-  checkpointers_.set_mark(false);
+  constexpr const char* kDoing = "write the write-ahead log once more, after a sync that failed";
+  sqlite3_int64 size_bytes = 0;
+  if (const int result = log_->pMethods->xFileSize(log_, &size_bytes); result != SQLITE_OK)
+    return std::unexpected(connection_.error(kDoing, result));
+  if (size_bytes <= kMendBytesMin) size_bytes = 0;  // not even a frame
+  std::vector<std::byte> piece;
+  for (sqlite3_int64 at = 0; at < size_bytes; at += static_cast<sqlite3_int64>(piece.size())) {
+    // The last piece takes a short rest with it: the log's VFS would take 24 bytes for the header of a frame.
+    const sqlite3_int64 left = size_bytes - at;
+    piece.resize(static_cast<std::size_t>(left <= kMendBytes + kMendBytesMin ? left : kMendBytes));
+    const int bytes = static_cast<int>(piece.size());
+    int result = log_->pMethods->xRead(log_, piece.data(), bytes, at);
+    if (result == SQLITE_OK) result = log_->pMethods->xWrite(log_, piece.data(), bytes, at);
+    if (result != SQLITE_OK) return std::unexpected(connection_.error(kDoing, result));
+  }
+  if (auto synced = sync(); !synced) return synced;
+  checkpointers_.unmark();
   return {};
 }
 
@@ -91,7 +110,7 @@ std::expected<bool, StoreError> WalKeeper::copy() {
   const int result =
       sqlite3_wal_checkpoint_v2(connection_.raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &frames_in_log, &frames_copied);
   if ((result & 0xff) == SQLITE_BUSY) return false;
-  if ((result & 0xff) == SQLITE_IOERR) checkpointers_.set_mark(true);  // it syncs the log, too
+  if ((result & 0xff) == SQLITE_IOERR) checkpointers_.mark();  // it syncs the log, too
   if (result != SQLITE_OK) return std::unexpected(connection_.error("copy the write-ahead log into the database"));
   return frames_in_log == frames_copied;
 }

@@ -48,13 +48,13 @@ class WalKeeper {
   /// may succeed without having written: the caller must end the process. Any thread.
   [[nodiscard]] std::expected<void, StoreError> sync();
 
-  /// Before the first commit, with the writers' lock. `busy` while a reader needs the log.
+  /// Before the first commit, with the writers' lock.
   ///
   /// After a sync that failed, the system takes what it could not write for written: later syncs succeed over a gap in
-  /// the log, behind which a recovery finds nothing. So the mark of the checkpointers' lock then says that the log must
-  /// not be continued, and whoever opens the store next copies it, as it can still be read, into the database, and
-  /// begins it anew. (A power cut takes the mark with the log's tail, or leaves it, which costs a checkpoint.) Those
-  /// who have the log open meanwhile are told of the failure by their own next sync.
+  /// the log, behind which a recovery finds nothing. So a failed sync sets the mark of the checkpointers' lock, and
+  /// whoever opens the store next writes the log once more, as it can still be read, byte for byte in its place, and
+  /// syncs that. Nobody sees a difference, and a power cut meanwhile finds the log as it was, or better. Those who have
+  /// the log open are told of the failure by their own next sync.
   [[nodiscard]] std::expected<void, StoreError> mend_after_failed_sync();
 
   /// There is something to copy, however little.

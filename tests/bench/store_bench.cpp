@@ -9,6 +9,7 @@
 
 #include "bench/bare_sqlite.hpp"
 #include "bench/bench_support.hpp"
+#include "storage/open_store.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace epic::bench;
@@ -140,6 +141,7 @@ void compare_readers() {
 
 int main() {
   print_warnings();
+  stop_counting_memory();  // as nodes do; the writers on both sides are children of this process
   for (const std::size_t rows : {1, 16, 64, 256}) compare_writers({.rows_per_batch = rows});
   for (const std::size_t bytes : {500, 2'000, 20'000}) compare_writers({.rows_per_batch = 8, .row_bytes = bytes});
   compare_readers();

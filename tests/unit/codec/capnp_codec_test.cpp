@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <random>
+#include <set>
 
 #include "codec/limits.hpp"
 #include "reflect/schema_of.hpp"
@@ -272,6 +274,11 @@ TEST_CASE("capnp codec: what is sent by a type that was widened is read as far a
   CHECK_THROWS((received<std::int32_t>(2147483648.0)));
   CHECK_THROWS((received<std::int32_t>(std::nan(""))));
   CHECK_THROWS((received<float>(1e300)));
+  CHECK(received<float>(3.4028235e38) == std::numeric_limits<float>::max());
+  using Were = std::variant<std::int32_t, std::int64_t>;
+  using Are = std::variant<std::int16_t, std::int64_t>;
+  CHECK(std::get<1>(received<Are>(Were(std::int32_t{5}))) == 5);  // rather what holds all of them
+  CHECK_THROWS_WITH((received<std::set<std::int8_t>>(std::set<std::int64_t>{300})), Catch::Contains("does not fit"));
   CHECK_THROWS_WITH((received<std::string>(std::optional<std::string>())), Catch::Contains("nothing was sent"));
   CHECK_THROWS((received<std::int64_t>(std::uint64_t{1})));  // the way back of no widening
   CHECK_THROWS((received<std::int32_t>(std::string("5"))));

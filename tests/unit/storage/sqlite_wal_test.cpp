@@ -209,13 +209,25 @@ TEST_CASE("sqlite wal: what is committed after a failed sync does not lie behind
     disk.give_up_writing(path);
     return SQLITE_IOERR_FSYNC;
   };
-  CHECK(error_of(failed->commit(batch_of({held}, {put("T", "b", "2")}))).code == StoreErrorCode::io);
-  disk.before_sync = nullptr;
+  CHECK(error_of(failed->commit(batch_of({held}, {put("T", "b", std::string(9'000, 'b'))}))).code ==
+        StoreErrorCode::io);
 
+  std::mt19937_64 coin(base_seed());
+  std::vector<std::unique_ptr<TempDir>> cuts;  // while the log is mended
+  const auto cut = [&](const std::string&) {
+    disk.cut_power(cuts.emplace_back(std::make_unique<TempDir>())->path(), coin);
+    return SQLITE_OK;
+  };
+  disk.before_sync = cut;
+  disk.before_write = cut;
   const auto store = open_sqlite(before.file(), creating_on(disk));  // beside the log that `failed` has open
+  disk.before_sync = nullptr;
+  disk.before_write = nullptr;
+  CHECK(cuts.size() > 1);
+  for (const auto& left : cuts)
+    CHECK_THAT(contents(*open_sqlite(left->file())), Catch::VectorContains(std::string("T/a=1")));
   const ShardEpoch anew = take(*store);
   must(store->commit(batch_of({anew}, {put("T", "c", "3")})));
-  std::mt19937_64 coin(base_seed());
   disk.cut_power(after.path(), coin);
   const auto left = contents(*open_sqlite(after.file()));
   CHECK_THAT(left, Catch::VectorContains(std::string("T/a=1")));
