@@ -164,7 +164,7 @@ void Fleet::let_drained_leave() {
 }
 
 void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
-  if (slot.state != NodeState::starting || !slot.kill_reason.empty()) return;
+  if (is_stopping_ || slot.state != NodeState::starting || !slot.kill_reason.empty()) return;  // it is being killed
   if (ready.version != options_.version) {
     slot.refusal = wire::StartFailed{fmt::format("{} is epic {}, and this is epic {}.", options_.node_program.string(),
                                                  ready.version, options_.version),
