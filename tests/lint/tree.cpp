@@ -7,8 +7,7 @@
 namespace epic::lint {
 namespace {
 
-constexpr std::string_view kFolders[] = {"cli",     "cluster",   "cmake", "completions",
-                                         "runtime", "templates", "tests", ".ci"};
+constexpr std::string_view kFolders[] = {"cli", "cluster", "completions", "runtime", "templates", "tests", ".ci"};
 
 void read_file(const std::filesystem::path& top, const std::filesystem::path& path, Tree& tree) {
   std::ifstream in(path, std::ios::binary);
