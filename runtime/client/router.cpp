@@ -49,20 +49,16 @@ void Router::submit(RecordRef call, OnEnd on_end) {
   Pending& pending = calls_[sequence];
   pending.record = std::move(call);
   pending.on_end = std::move(on_end);
-  if (shards_.empty()) return;  // on_hello routes it
-  pending.shard = kernel::shard_of(pending.record->callee->text, static_cast<std::uint16_t>(shards_.size()));
-  route(sequence, pending);
+  pending.sequence = sequence;
+  if (shard_count_ == 0) return;  // on_hello places it
+  pending.shard = kernel::shard_of(pending.record->callee->text, shard_count_);
+  route(pending);
 }
 
-void Router::end(std::uint64_t sequence, std::exception_ptr failure) {
-  const auto found = calls_.find(sequence);
-  Pending pending = std::move(found->second);
-  calls_.erase(found);
-  deadlines_.erase({pending.record->deadline_ns, sequence});
-  if (pending.is_sent)
-    forget_sent(pending);
-  else if (!shards_.empty())
-    shards_[pending.shard.value].parked.erase(sequence);
+void Router::end(Pending& pending, std::exception_ptr failure) {
+  const auto ended = calls_.extract(pending.sequence);
+  deadlines_.erase({pending.record->deadline_ns, pending.sequence});
+  shards_.forget(pending);
   pending.record->failure = std::move(failure);
   pending.on_end(std::move(pending.record));
 }
@@ -70,58 +66,42 @@ void Router::end(std::uint64_t sequence, std::exception_ptr failure) {
 void Router::on_time(std::int64_t now_ns) {
   now_ns_ = now_ns;
   while (!deadlines_.empty() && deadlines_.begin()->first <= now_ns_) {
-    const std::uint64_t sequence = deadlines_.begin()->second;
-    const Pending& pending = calls_.at(sequence);
+    Pending& pending = calls_.at(deadlines_.begin()->second);
     const Record& record = *pending.record;
     const auto waited_ms = record.patience_ns / 1'000'000;
-    if (pending.is_sent)
-      end(sequence,
-          make_exception(ErrorCode::timeout,
-                         fmt::format("the client waited {} ms for {}: no answer has come from its node, where "
-                                     "it may still run",
-                                     waited_ms, describe(record))));
+    if (pending.place == kernel::RoutedCall::Place::sent)
+      end(pending, make_exception(ErrorCode::timeout,
+                                  fmt::format("the client waited {} ms for {}: no answer has come from its node, where "
+                                              "it may still run",
+                                              waited_ms, describe(record))));
     else
-      end(sequence,
+      end(pending,
           make_exception(ErrorCode::unavailable, fmt::format("{} was not started within {} ms: no node owned its shard",
                                                              describe(record), waited_ms)));
   }
-  if (unblock_at_ns_ && *unblock_at_ns_ <= now_ns_) flush_all();
+  shards_.on_time(now_ns_);
 }
 
 std::optional<std::int64_t> Router::next_timer_ns() const {
-  std::optional<std::int64_t> next = unblock_at_ns_;
+  std::optional<std::int64_t> next = shards_.next_timer_ns();
   if (!deadlines_.empty() && (!next || deadlines_.begin()->first < *next)) next = deadlines_.begin()->first;
   return next;
 }
 
 // ---- routing ----
 
-PeerAddress Router::address_of(kernel::NodeId node) const {
-  for (const kernel::ShardMap::Member& member : map_.members)
-    if (member.node == node) return {node, member.incarnation.value};
-  return {node, 0};
+void Router::route(kernel::RoutedCall& call) {
+  const PeerAddress owner = shards_.find_way(call);
+  if (owner.life == 0) return shards_.park(call);
+  send(static_cast<Pending&>(call), owner);
 }
 
-/// To the owner, or into its place among those that wait.
-void Router::route(std::uint64_t sequence, Pending& pending) {
-  Shard& shard = shards_[pending.shard.value];
-  const PeerAddress owner = address_of(shard.owner);
-  const bool must_wait = owner.life == 0 || shard.is_blocked ||
-                         (shard.sent_count > 0 && (shard.sent_to != owner || shard.sent_version < shard.owned_since)) ||
-                         (!shard.parked.empty() && *shard.parked.begin() < sequence);
-  if (must_wait) {
-    shard.parked.insert(sequence);
-    return;
-  }
-  send(sequence, pending, shard, owner);
-}
-
-void Router::send(std::uint64_t sequence, Pending& pending, Shard& shard, const PeerAddress& to) {
+void Router::send(Pending& pending, const PeerAddress& to) {
   Record& record = *pending.record;
-  kernel::CallMessage call{.id = {kernel::NodeId{0}, life_, sequence},
+  kernel::CallMessage call{.id = {kernel::NodeId{0}, life_, pending.sequence},
                            .target = record.callee->text,
                            .method = number_of(record),
-                           .map_version = map_.version,
+                           .map_version = shards_.version(),
                            .patience_ns = record.deadline_ns - now_ns_,
                            .chain = {},
                            .arguments = {}};
@@ -129,19 +109,15 @@ void Router::send(std::uint64_t sequence, Pending& pending, Shard& shard, const 
   try {
     codec_.encode(record.method->arguments(), record.arguments(), call.arguments);
   } catch (const std::exception& error) {
-    return end(sequence, make_exception(ErrorCode::bad_arguments,
-                                        fmt::format("{} was not sent: {}", describe(record), error.what())));
+    return end(pending, make_exception(ErrorCode::bad_arguments,
+                                       fmt::format("{} was not sent: {}", describe(record), error.what())));
   }
   if (call.arguments.size() > limits::kArgumentsBytesMax)
-    return end(sequence,
+    return end(pending,
                make_exception(ErrorCode::bad_arguments,
                               fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most",
                                           describe(record), call.arguments.size(), limits::kArgumentsBytesMax)));
-  pending.is_sent = true;
-  pending.sent_version = map_.version;
-  ++shard.sent_count;
-  shard.sent_to = to;
-  shard.sent_version = map_.version;
+  shards_.on_sent(pending, to);
   out_.send(to, std::move(call));
 }
 
@@ -161,35 +137,6 @@ std::uint32_t Router::number_of(const Record& record) {
   return known->second;
 }
 
-void Router::forget_sent(Pending& pending) {
-  pending.is_sent = false;
-  Shard& shard = shards_[pending.shard.value];
-  if (--shard.sent_count == 0) flush(shard);
-}
-
-void Router::flush(Shard& shard) {
-  for (const std::uint64_t sequence : std::exchange(shard.parked, {}))
-    if (const auto found = calls_.find(sequence); found != calls_.end()) route(sequence, found->second);
-}
-
-void Router::flush_all() {
-  unblock_at_ns_.reset();
-  for (Shard& shard : shards_) {
-    shard.is_blocked = false;
-    if (!shard.parked.empty()) flush(shard);
-  }
-}
-
-void Router::block_all_of(const PeerAddress& owner) {
-  for (Shard& shard : shards_)
-    if (address_of(shard.owner) == owner) block(shard);
-}
-
-void Router::block(Shard& shard) {
-  shard.is_blocked = true;
-  if (!unblock_at_ns_) unblock_at_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kRetryParked).count();
-}
-
 // ---- what nodes say ----
 
 bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello) {
@@ -205,76 +152,53 @@ bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello
 /// Everything that was known of shards belonged to another fabric, if there was one.
 void Router::join(const kernel::HelloMessage& hello) {
   fabric_ = hello.fabric;
-  map_ = {};
-  for (Shard& shard : shards_) shard.owner = {};  // nothing is sent while it is forgotten
-  for (const PeerAddress& former : list_sent_to()) on_lost(former);
+  shards_.forget_map();
+  for (const PeerAddress& former : shards_.list_asked()) on_lost(former);
   peers_.clear();
-  shards_.assign(hello.shard_count, {});
+  shard_count_ = hello.shard_count;
   for (auto& [sequence, pending] : calls_) {
-    pending.shard = kernel::shard_of(pending.record->callee->text, hello.shard_count);
-    shards_[pending.shard.value].parked.insert(sequence);
+    shards_.forget(pending);
+    pending.shard = kernel::shard_of(pending.record->callee->text, shard_count_);
+    shards_.park(pending);
   }
-}
-
-std::set<PeerAddress> Router::list_sent_to() const {
-  std::set<PeerAddress> nodes;
-  for (const Shard& shard : shards_)
-    if (shard.sent_count > 0) nodes.insert(shard.sent_to);
-  return nodes;
 }
 
 void Router::on_map(kernel::ShardMap map) {
-  if (map.version <= map_.version || map.owners.size() != shards_.size()) return;
-  map_ = std::move(map);
-  for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
-    shards_[shard].owner = map_.owners[shard];
-    if (shard < map_.owned_since.size()) shards_[shard].owned_since = map_.owned_since[shard];
-  }
-  flush_all();
+  if (map.owners.size() == shard_count_ && shards_.set_map(std::move(map))) shards_.retry_all();
 }
 
 /// The node ends, and has not begun what it has not answered: as if it had refused each call by itself.
 void Router::take_back(const PeerAddress& node) {
-  block_all_of(node);  // or they would be sent there once more
-  std::vector<std::uint64_t> unanswered;
-  for (const auto& [sequence, pending] : calls_)
-    if (pending.is_sent && shards_[pending.shard.value].sent_to == node) unanswered.push_back(sequence);
-  for (const std::uint64_t sequence : unanswered) on_reply(node, {sequence, kernel::RefusedPart{map_.version}});
+  shards_.block(node, now_ns_);  // or they would be sent there once more
+  for (kernel::RoutedCall* call : shards_.list_sent(node)) shards_.on_refused(*call, now_ns_);
 }
 
 void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply) {
   if (reply.sequence == 0) return take_back(node);
-  const auto found = calls_.find(reply.sequence);
-  if (found == calls_.end() || !found->second.is_sent) return;  // nobody waits for it any more
-  Pending& pending = found->second;
-  if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) {
-    Shard& shard = shards_[pending.shard.value];
-    if (pending.sent_version == map_.version) block(shard);
-    shard.parked.insert(reply.sequence);
-    return forget_sent(pending);
-  }
+  auto* const pending = static_cast<Pending*>(shards_.find_sent(node, reply.sequence));
+  if (pending == nullptr) return;  // nobody waits for it any more
+  if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);
   if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome)) {
-    const Record& record = *pending.record;
+    const Record& record = *pending->record;
     const std::string message = error->code == ErrorCode::timeout
                                     ? fmt::format("the client waited {} ms for {}: {}", record.patience_ns / 1'000'000,
                                                   describe(record), error->message)
                                     : error->message;
-    return end(reply.sequence, make_exception(error->code, message, error->exception_type));
+    return end(*pending, make_exception(error->code, message, error->exception_type));
   }
-  read_result(reply.sequence, pending, node, std::get<kernel::ResultPart>(reply.outcome));
+  read_result(*pending, node, std::get<kernel::ResultPart>(reply.outcome));
 }
 
-void Router::read_result(std::uint64_t sequence, Pending& pending, const PeerAddress& node,
-                         const kernel::ResultPart& result) {
+void Router::read_result(Pending& pending, const PeerAddress& node, const kernel::ResultPart& result) {
   Record& record = *pending.record;
-  if (record.method->result == nullptr) return end(sequence, nullptr);
+  if (record.method->result == nullptr) return end(pending, nullptr);
   PeerMethods& methods = peers_[node];
   const std::string key = method_key(record.callee->type(), record.method->name);
   auto schema = methods.parsed.find(key);
   if (schema == methods.parsed.end()) {
     auto parsed = reflect::Schema::parse(methods.result_schemas[key]);
     if (!parsed)
-      return end(sequence,
+      return end(pending,
                  make_exception(ErrorCode::bad_arguments,
                                 fmt::format("the result of {} cannot be read: node-{} calls its type '{}': {}",
                                             describe(record), node.node, methods.result_schemas[key], parsed.error())));
@@ -282,30 +206,28 @@ void Router::read_result(std::uint64_t sequence, Pending& pending, const PeerAdd
   }
   const auto read = codec_.decode_sent(result.bytes, schema->second, record.method->result(), record.emplace_result());
   if (!read)
-    return end(sequence, make_exception(ErrorCode::bad_arguments,
-                                        fmt::format("the result of {} cannot be read: {}: {}", describe(record),
-                                                    read.error().path, read.error().what)));
-  end(sequence, nullptr);
+    return end(pending, make_exception(ErrorCode::bad_arguments,
+                                       fmt::format("the result of {} cannot be read: {}: {}", describe(record),
+                                                   read.error().path, read.error().what)));
+  end(pending, nullptr);
 }
 
 void Router::on_lost(const PeerAddress& node) {
   peers_.erase(node);
-  block_all_of(node);
-  std::vector<std::uint64_t> lost;
-  for (const auto& [sequence, pending] : calls_)
-    if (pending.is_sent && shards_[pending.shard.value].sent_to == node) lost.push_back(sequence);
-  for (const std::uint64_t sequence : lost)
-    if (const auto found = calls_.find(sequence); found != calls_.end())
-      end(sequence, make_exception(ErrorCode::node_lost,
-                                   fmt::format("node-{} was lost while {} was under way there; it may have run",
-                                               node.node, describe(*found->second.record))));
+  shards_.block(node, now_ns_);
+  for (kernel::RoutedCall* call : shards_.list_sent(node)) {
+    auto& pending = static_cast<Pending&>(*call);
+    end(pending, make_exception(ErrorCode::node_lost,
+                                fmt::format("node-{} was lost while {} was under way there; it may have run", node.node,
+                                            describe(*pending.record))));
+  }
 }
 
 void Router::on_closed() {
   while (!calls_.empty()) {
-    const auto& [sequence, pending] = *calls_.begin();
-    end(sequence, make_exception(ErrorCode::unavailable,
-                                 fmt::format("{} was given up: the client is closed", describe(*pending.record))));
+    Pending& pending = calls_.begin()->second;
+    end(pending, make_exception(ErrorCode::unavailable,
+                                fmt::format("{} was given up: the client is closed", describe(*pending.record))));
   }
 }
 
@@ -313,11 +235,11 @@ void Router::on_unreachable(const std::string& why) {
   unreachable_ = why;
   std::vector<std::uint64_t> waiting;
   for (const auto& [sequence, pending] : calls_)
-    if (!pending.is_sent) waiting.push_back(sequence);
+    if (pending.place != kernel::RoutedCall::Place::sent) waiting.push_back(sequence);
   for (const std::uint64_t sequence : waiting)
     if (const auto found = calls_.find(sequence); found != calls_.end())
-      end(sequence, make_exception(ErrorCode::unavailable,
-                                   fmt::format("{} was not sent: {}", describe(*found->second.record), why)));
+      end(found->second, make_exception(ErrorCode::unavailable,
+                                        fmt::format("{} was not sent: {}", describe(*found->second.record), why)));
 }
 
 }  // namespace epic::client

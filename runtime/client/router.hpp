@@ -1,12 +1,10 @@
 #pragma once
 // Router: a client's calls on their way to the nodes that own their entities. No I/O: events in, messages out.
 //
-// It goes by the shard map that nodes push. A call whose shard is nobody's, or on its way, is parked; one that a node
-// refuses goes back to its place in the order and is sent again by a newer map, or after a while. What has been sent is
-// never sent twice unless it was refused. A call ends with a result, the error that the node gave, NodeLost when its
-// node went away, or at its deadline: Timeout if it was sent, Unavailable if it never was.
+// It goes by the shard map that nodes push; kernel/routing decides which calls may be sent and which must wait. What
+// has been sent is never sent twice unless it was refused. A call ends with a result, the error that the node gave,
+// NodeLost when its node was lost, or at its deadline: Timeout if it was sent, Unavailable if it never was.
 //
-// Invariant: nothing is sent to a shard's new owner while calls to the former one are unanswered.
 // One thread. A record belongs to the router from submit() to on_end.
 
 #include <chrono>
@@ -23,6 +21,7 @@
 #include "kernel/codec.hpp"
 #include "kernel/entity_lock.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/routing/shard_router.hpp"
 #include "reflect/schema.hpp"
 
 namespace epic::client {
@@ -30,7 +29,7 @@ namespace epic::client {
 using kernel::Record;
 using kernel::RecordRef;
 
-class Router {
+class Router final : private kernel::ShardRouter::Listener {
  public:
   struct Out {
     std::function<void(const kernel::PeerAddress&, kernel::Message)> send;
@@ -56,27 +55,14 @@ class Router {
   void on_closed();
 
   [[nodiscard]] kernel::HelloMessage hello() const;
-  [[nodiscard]] bool has_map() const { return map_.version.value != 0; }
-  [[nodiscard]] const kernel::ShardMap& map() const { return map_; }
+  [[nodiscard]] const kernel::ShardMap& map() const { return shards_.map(); }
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
   [[nodiscard]] std::size_t count() const { return calls_.size(); }
 
  private:
-  struct Pending {
+  struct Pending : kernel::RoutedCall {
     RecordRef record;
     OnEnd on_end;
-    kernel::ShardId shard;
-    bool is_sent = false;
-    kernel::MapVersion sent_version;
-  };
-  struct Shard {
-    kernel::NodeId owner;
-    kernel::MapVersion owned_since;  // the map that gave it to its owner
-    std::set<std::uint64_t> parked;  // sequences, in order
-    std::uint32_t sent_count = 0;
-    kernel::PeerAddress sent_to;
-    kernel::MapVersion sent_version;  // the map that the last of them went by
-    bool is_blocked = false;          // its owner refused, or is gone: a newer map, or a while, sets it right
   };
   struct PeerMethods {
     std::unordered_map<std::string, std::string> result_schemas;  // text, by "Type.method"
@@ -84,20 +70,12 @@ class Router {
   };
 
   void join(const kernel::HelloMessage& hello);
-  [[nodiscard]] std::set<kernel::PeerAddress> list_sent_to() const;
-  void route(std::uint64_t sequence, Pending& pending);
-  void send(std::uint64_t sequence, Pending& pending, Shard& shard, const kernel::PeerAddress& to);
-  void flush(Shard& shard);
-  void flush_all();
-  void block(Shard& shard);
-  void block_all_of(const kernel::PeerAddress& owner);
-  void forget_sent(Pending& pending);
+  void route(kernel::RoutedCall& call) override;
+  void send(Pending& pending, const kernel::PeerAddress& to);
   void take_back(const kernel::PeerAddress& node);
-  void end(std::uint64_t sequence, std::exception_ptr failure);
-  void read_result(std::uint64_t sequence, Pending& pending, const kernel::PeerAddress& node,
-                   const kernel::ResultPart& result);
+  void end(Pending& pending, std::exception_ptr failure);
+  void read_result(Pending& pending, const kernel::PeerAddress& node, const kernel::ResultPart& result);
   [[nodiscard]] std::uint32_t number_of(const Record& record);
-  [[nodiscard]] kernel::PeerAddress address_of(kernel::NodeId node) const;
 
   std::uint64_t life_;
   std::chrono::nanoseconds call_patience_;
@@ -106,11 +84,10 @@ class Router {
   std::int64_t now_ns_ = 0;
   std::uint64_t next_sequence_ = 1;
   std::string fabric_;
-  kernel::ShardMap map_;
-  std::vector<Shard> shards_;
-  std::map<std::uint64_t, Pending> calls_;
+  std::uint16_t shard_count_ = 0;  // 0: no node has been met
+  kernel::ShardRouter shards_{*this};
+  std::map<std::uint64_t, Pending> calls_;  // by sequence
   std::set<std::pair<std::int64_t, std::uint64_t>> deadlines_;
-  std::optional<std::int64_t> unblock_at_ns_;
   std::string unreachable_;  // why new calls fail at once; empty: they do not
   std::vector<kernel::MethodEntry> methods_;
   std::map<std::pair<std::string, const reflect::MethodInfo*>, std::uint32_t> numbers_;

@@ -1,0 +1,160 @@
+#include "kernel/routing/shard_router.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "kernel/assert.hpp"
+#include "kernel/limits.hpp"
+
+namespace epic::kernel {
+
+PeerAddress ShardRouter::find_way(const RoutedCall& call) const {
+  const PeerAddress owner = address_of(owner_of(call.shard));
+  if (owner.life == 0 || blocked_.contains(owner) || is_behind_another(call)) return {};
+  const auto found = shards_.find(call.shard);
+  if (found == shards_.end()) return owner;
+  const Shard& shard = found->second;
+  const bool is_former_unanswered =
+      shard.sent > 0 && (shard.sent_to != owner || shard.sent_version < owned_since(call.shard));
+  return shard.is_blocked || is_former_unanswered ? PeerAddress{} : owner;
+}
+
+bool ShardRouter::is_behind_another(const RoutedCall& call) const {
+  const auto found = shards_.find(call.shard);
+  return found != shards_.end() && !found->second.parked.empty() && found->second.parked.begin()->first < call.sequence;
+}
+
+// ---- the calls ----
+
+void ShardRouter::park(RoutedCall& call) {
+  EPIC_ASSERT(call.place == RoutedCall::Place::free, "call {} is parked or sent already", call.sequence);
+  call.place = RoutedCall::Place::parked;
+  shards_[call.shard].parked.emplace(call.sequence, &call);
+}
+
+void ShardRouter::on_sent(RoutedCall& call, const PeerAddress& to) {
+  EPIC_ASSERT(call.place == RoutedCall::Place::free, "call {} is parked or sent already", call.sequence);
+  call.place = RoutedCall::Place::sent;
+  call.sent_to = to;
+  call.sent_version = map_.version;
+  Shard& shard = shards_[call.shard];
+  ++shard.sent;
+  shard.sent_to = to;
+  shard.sent_version = map_.version;
+  sent_[to].emplace(call.sequence, &call);
+}
+
+void ShardRouter::on_refused(RoutedCall& call, std::int64_t now_ns) {
+  const bool is_map_current = call.sent_version == map_.version;
+  const PeerAddress former = call.sent_to;
+  Shard& shard = shards_.at(call.shard);
+  if (is_map_current) {
+    shard.is_blocked = true;
+    retry_later(now_ns);
+  }
+  sent_[former].erase(call.sequence);
+  const bool is_last = --shard.sent == 0;
+  call.place = RoutedCall::Place::free;
+  park(call);
+  if (is_last) retry(call.shard);
+}
+
+void ShardRouter::forget(RoutedCall& call) {
+  const ShardId id = call.shard;
+  const auto was = std::exchange(call.place, RoutedCall::Place::free);
+  if (was == RoutedCall::Place::free) return;
+  Shard& shard = shards_.at(id);
+  if (was == RoutedCall::Place::parked) {
+    shard.parked.erase(call.sequence);
+  } else {
+    sent_[call.sent_to].erase(call.sequence);
+    if (--shard.sent == 0 && !shard.parked.empty()) return retry(id);
+  }
+  remove_if_unused(id);
+}
+
+RoutedCall* ShardRouter::find_sent(const PeerAddress& peer, std::uint64_t sequence) const {
+  const auto calls = sent_.find(peer);
+  if (calls == sent_.end()) return nullptr;
+  const auto found = calls->second.find(sequence);
+  return found == calls->second.end() ? nullptr : found->second;
+}
+
+std::vector<RoutedCall*> ShardRouter::list_sent(const PeerAddress& peer) const {
+  std::vector<RoutedCall*> calls;
+  if (const auto found = sent_.find(peer); found != sent_.end())
+    for (const auto& [sequence, call] : found->second) calls.push_back(call);
+  std::ranges::sort(calls, {}, &RoutedCall::sequence);
+  return calls;
+}
+
+std::vector<PeerAddress> ShardRouter::list_asked() const {
+  std::vector<PeerAddress> peers;
+  for (const auto& [peer, calls] : sent_)
+    if (!calls.empty()) peers.push_back(peer);
+  return peers;
+}
+
+// ---- the map, and what is blocked ----
+
+bool ShardRouter::set_map(ShardMap map) {
+  if (map.version <= map_.version) return false;
+  map_ = std::move(map);
+  lives_.clear();
+  for (const ShardMap::Member& member : map_.members) {
+    if (member.node.value >= lives_.size()) lives_.resize(member.node.value + 1);
+    lives_[member.node.value] = member.incarnation.value;
+  }
+  std::erase_if(sent_,
+                [this](const auto& sent) { return sent.second.empty() && address_of(sent.first.node) != sent.first; });
+  return true;
+}
+
+void ShardRouter::forget_map() {
+  map_ = {};
+  lives_.clear();
+}
+
+void ShardRouter::block(const PeerAddress& peer, std::int64_t now_ns) {
+  blocked_.insert(peer);
+  retry_later(now_ns);
+}
+
+void ShardRouter::retry_later(std::int64_t now_ns) {
+  if (!retry_at_ns_) retry_at_ns_ = now_ns + std::chrono::nanoseconds(limits::kRetryParked).count();
+}
+
+void ShardRouter::retry(ShardId id) {
+  for (auto shard = shards_.find(id); shard != shards_.end() && !shard->second.parked.empty();
+       shard = shards_.find(id)) {
+    RoutedCall& call = *shard->second.parked.begin()->second;
+    const std::uint64_t sequence = call.sequence;
+    shard->second.parked.erase(shard->second.parked.begin());
+    call.place = RoutedCall::Place::free;
+    listener_.route(call);
+    shard = shards_.find(id);
+    if (shard == shards_.end()) return;
+    if (!shard->second.parked.empty() && shard->second.parked.begin()->first <= sequence) return;  // waits again
+  }
+  remove_if_unused(id);
+}
+
+void ShardRouter::retry_all() {
+  retry_at_ns_.reset();
+  blocked_.clear();
+  std::vector<ShardId> waiting;
+  for (auto& [id, shard] : shards_) {
+    shard.is_blocked = false;
+    waiting.push_back(id);
+  }
+  for (const ShardId id : waiting) retry(id);
+}
+
+void ShardRouter::remove_if_unused(ShardId id) {
+  const auto shard = shards_.find(id);
+  if (shard == shards_.end()) return;
+  if (shard->second.parked.empty() && shard->second.sent == 0 && !shard->second.is_blocked) shards_.erase(shard);
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,122 @@
+#pragma once
+// ShardRouter: which node a call may be sent to now, and which calls must wait.
+//
+// Coordination publishes maps of who owns which shard, and every node and client goes by the newest one that it has.
+// Calls between two entities must start in the order in which they were made, also while a shard moves. So nothing is
+// sent to a new owner while calls to the former one are unanswered, and calls that cannot be sent are parked by
+// sequence number. A call that an owner refuses goes back to its place in that order. An owner that gets a shard back
+// counts as a new one.
+//
+// After a refusal nothing more is sent to that shard, and after the loss of a node nothing to that node, until a newer
+// map arrives or kRetryParked has passed.
+//
+// Cost:     only shards with parked or unanswered calls take memory; a lost peer costs its own unanswered calls.
+// Not here: what a call is. Whoever owns calls derives them from RoutedCall, and encodes, sends and ends them.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel/ids.hpp"
+#include "kernel/messages.hpp"
+
+namespace epic::kernel {
+
+/// What the router keeps of a call; its owner keeps it alive until forget().
+struct RoutedCall {
+  enum class Place : std::uint8_t { free, parked, sent };
+  std::uint64_t sequence = 0;  // one router's calls start in this order
+  ShardId shard;
+  Place place = Place::free;
+  PeerAddress sent_to;
+  MapVersion sent_version;  // the map by which it was sent
+};
+
+class ShardRouter {
+ public:
+  class Listener {
+   public:
+    /// A parked call has its turn: it must be sent, ended, or parked again.
+    virtual void route(RoutedCall& call) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  explicit ShardRouter(Listener& listener) : listener_(listener) {}
+
+  [[nodiscard]] const ShardMap& map() const { return map_; }
+  [[nodiscard]] MapVersion version() const { return map_.version; }
+  /// By the newest map; node 0: nobody.
+  [[nodiscard]] NodeId owner_of(ShardId shard) const {
+    return shard.value < map_.owners.size() ? map_.owners[shard.value] : NodeId{};
+  }
+  /// Calls sent by an older map than this belong to a time before the present owner's, even if it had the shard before.
+  [[nodiscard]] MapVersion owned_since(ShardId shard) const {
+    return shard.value < map_.owned_since.size() ? map_.owned_since[shard.value] : MapVersion{};
+  }
+  /// The member in a slot, by the newest map; life 0: there is none.
+  [[nodiscard]] PeerAddress address_of(NodeId node) const {
+    return {node, node.value < lives_.size() ? lives_[node.value] : 0};
+  }
+
+  /// The owner that `call` may be sent to now; life 0: it must be parked.
+  [[nodiscard]] PeerAddress find_way(const RoutedCall& call) const;
+  /// A call made earlier, to the same shard, is parked.
+  [[nodiscard]] bool is_behind_another(const RoutedCall& call) const;
+
+  void park(RoutedCall& call);
+  void on_sent(RoutedCall& call, const PeerAddress& to);
+  /// The owner refused it, and has done nothing: it is parked.
+  void on_refused(RoutedCall& call, std::int64_t now_ns);
+  /// It has ended, or goes another way. Parked calls that waited for the answer have their turn.
+  void forget(RoutedCall& call);
+
+  /// The call with this number, if it is unanswered at `peer`; otherwise null.
+  [[nodiscard]] RoutedCall* find_sent(const PeerAddress& peer, std::uint64_t sequence) const;
+  /// Those unanswered at `peer`, by sequence.
+  [[nodiscard]] std::vector<RoutedCall*> list_sent(const PeerAddress& peer) const;
+  /// Peers that have not answered all calls.
+  [[nodiscard]] std::vector<PeerAddress> list_asked() const;
+
+  /// Takes `map`, if it is newer. Call retry_all() when whatever else depends on the map has changed, too.
+  bool set_map(ShardMap map);
+  /// As before the first map: everything is parked from here on.
+  void forget_map();
+  /// Sends nothing to `peer` for a while.
+  void block(const PeerAddress& peer, std::int64_t now_ns);
+  /// The parked calls of a shard have their turn, in order, until one must wait again.
+  void retry(ShardId shard);
+  /// Forgets what is blocked; all parked calls have their turn.
+  void retry_all();
+  void on_time(std::int64_t now_ns) {
+    if (retry_at_ns_ && *retry_at_ns_ <= now_ns) retry_all();
+  }
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const { return retry_at_ns_; }
+  [[nodiscard]] std::size_t shard_count() const { return shards_.size(); }
+
+ private:
+  /// A shard that has parked or unanswered calls, or is blocked.
+  struct Shard {
+    std::map<std::uint64_t, RoutedCall*> parked;
+    std::uint32_t sent = 0;  // unanswered at `sent_to`
+    PeerAddress sent_to;
+    MapVersion sent_version;  // of the newest of them
+    bool is_blocked = false;
+  };
+  void remove_if_unused(ShardId shard);
+  void retry_later(std::int64_t now_ns);
+
+  Listener& listener_;
+  ShardMap map_;
+  std::vector<std::uint64_t> lives_;  // of the members, by node
+  std::map<ShardId, Shard> shards_;   // ordered, so that a run can be repeated
+  std::map<PeerAddress, std::unordered_map<std::uint64_t, RoutedCall*>> sent_;
+  std::set<PeerAddress> blocked_;
+  std::optional<std::int64_t> retry_at_ns_;  // while something is blocked
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,149 @@
+#include "kernel/routing/shard_router.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <deque>
+#include <string>
+
+#include "kernel/limits.hpp"
+
+using namespace epic::kernel;
+
+namespace {
+
+constexpr ShardId kShard{3};
+constexpr PeerAddress kNode1{NodeId{1}, 11};
+constexpr PeerAddress kNode2{NodeId{2}, 22};
+constexpr std::int64_t kRetryNs = std::chrono::nanoseconds(limits::kRetryParked).count();
+
+/// Sends what may be sent, and writes down what went where: "1>2" is call 1 to node-2.
+struct Fixture : ShardRouter::Listener {
+  ShardRouter router{*this};
+  std::deque<RoutedCall> calls;
+  std::string sent;
+
+  RoutedCall& make(ShardId shard = kShard) {
+    RoutedCall& call = calls.emplace_back();
+    call.sequence = calls.size();
+    call.shard = shard;
+    route(call);
+    return call;
+  }
+  void route(RoutedCall& call) override {
+    const PeerAddress owner = router.find_way(call);
+    if (owner.life == 0) return router.park(call);
+    router.on_sent(call, owner);
+    sent += std::to_string(call.sequence) + ">" + std::to_string(owner.node.value) + " ";
+  }
+  void publish(std::uint64_t version, NodeId owner, std::uint64_t owned_since = 1) {
+    ShardMap map{MapVersion{version}, std::vector<NodeId>(8, owner), {}, {}, {}};
+    map.members = {{NodeId{1}, Incarnation{11}, ""}, {NodeId{2}, Incarnation{22}, ""}};
+    map.owned_since.assign(8, MapVersion{owned_since});
+    REQUIRE(router.set_map(std::move(map)));
+    router.retry_all();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("shard router: calls wait for an owner, and go to it in order", "[kernel]") {
+  Fixture f;
+  f.make();
+  f.make();
+  CHECK(f.sent.empty());
+  f.publish(1, NodeId{2});
+  CHECK(f.sent == "1>2 2>2 ");
+  CHECK(f.router.find_sent(kNode2, 2) == &f.calls[1]);
+  CHECK(f.router.find_sent(kNode1, 2) == nullptr);
+}
+
+TEST_CASE("shard router: nothing goes to a new owner before the former has answered", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.make();
+  f.publish(2, NodeId{2}, 2);
+  f.make();
+  f.make();
+  CHECK(f.sent == "1>1 ");
+  f.router.forget(f.calls[0]);
+  CHECK(f.sent == "1>1 2>2 3>2 ");
+}
+
+TEST_CASE("shard router: an owner that gets a shard back counts as a new one", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.make();
+  f.publish(3, NodeId{1}, 3);
+  f.make();
+  CHECK(f.sent == "1>1 ");
+  f.router.forget(f.calls[0]);
+  CHECK(f.sent == "1>1 2>1 ");
+}
+
+TEST_CASE("shard router: a refused call goes before those made after it, by the next map", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.make();
+  f.make();
+  f.router.on_refused(f.calls[1], 0);
+  f.make();
+  f.router.on_refused(f.calls[0], 0);
+  CHECK(f.sent == "1>1 2>1 ");
+  f.publish(2, NodeId{2}, 2);
+  CHECK(f.sent == "1>1 2>1 1>2 2>2 3>2 ");
+}
+
+TEST_CASE("shard router: without a newer map, refused calls are sent again after a while", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.make();
+  f.router.on_refused(f.calls[0], 5);
+  CHECK(f.router.next_timer_ns() == 5 + kRetryNs);
+  f.router.on_time(4 + kRetryNs);
+  CHECK(f.sent == "1>1 ");
+  f.router.on_time(5 + kRetryNs);
+  CHECK(f.sent == "1>1 1>1 ");
+  CHECK_FALSE(f.router.next_timer_ns());
+}
+
+TEST_CASE("shard router: a refusal by an older map blocks nothing", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.make();
+  f.publish(2, NodeId{2}, 2);
+  f.router.on_refused(f.calls[0], 0);
+  CHECK(f.sent == "1>1 1>2 ");
+}
+
+TEST_CASE("shard router: to a lost peer nothing is sent, and other peers' calls go on", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.make();
+  f.make(ShardId{4});
+  f.router.block(kNode1, 0);
+  CHECK(f.router.list_sent(kNode1) == std::vector{&f.calls[0], &f.calls[1]});
+  CHECK(f.router.list_sent(kNode2).empty());
+  f.router.forget(f.calls[0]);
+  f.make();
+  CHECK(f.sent == "1>1 2>1 ");
+  f.publish(2, NodeId{2}, 2);
+  CHECK(f.sent == "1>1 2>1 3>2 ");
+}
+
+TEST_CASE("shard router: a parked call that has ended is not sent", "[kernel]") {
+  Fixture f;
+  f.make();
+  f.make();
+  f.router.forget(f.calls[0]);
+  f.publish(1, NodeId{1});
+  CHECK(f.sent == "2>1 ");
+}
+
+TEST_CASE("shard router: shards without calls take no room", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  for (std::uint16_t shard = 0; shard < 8; ++shard) f.make(ShardId{shard});
+  CHECK(f.router.shard_count() == 8);
+  for (RoutedCall& call : f.calls) f.router.forget(call);
+  CHECK(f.router.shard_count() == 0);
+}
