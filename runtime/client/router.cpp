@@ -180,7 +180,7 @@ void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply
   if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);
   if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome)) {
     const Record& record = *pending->record;
-    const std::string message = error->code == ErrorCode::timeout
+    const std::string message = error->code == ErrorCode::timeout && error->exception_type.empty()
                                     ? fmt::format("the client waited {} ms for {}: {}", record.patience_ns / 1'000'000,
                                                   describe(record), error->message)
                                     : error->message;

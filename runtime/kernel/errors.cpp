@@ -1,10 +1,21 @@
 #include "kernel/errors.hpp"
 
 #include <cxxabi.h>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <any>
 #include <cstdlib>
+#include <functional>
 #include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
 #include <typeinfo>
+#include <variant>
+
+#include "epic/call.hpp"
+#include "kernel/limits.hpp"
 
 namespace epic {
 
@@ -51,11 +62,78 @@ std::string readable_type(const std::type_info& type) {
   return status == 0 ? std::string(text.get()) : std::string(type.name());
 }
 
+template <class E>
+std::exception_ptr make_standard(const std::string& message) {
+  if constexpr (std::is_constructible_v<E, const std::string&>)
+    return std::make_exception_ptr(E(message));
+  else
+    return std::make_exception_ptr(E());
+}
+
+/// An exception type that arrives as itself.
+struct StandardType {
+  std::string_view name;
+  bool (*is_base_of)(const std::exception&);
+  std::exception_ptr (*make)(const std::string& message);
+};
+
+template <class E>
+constexpr StandardType standard(std::string_view name) {
+  return {name, [](const std::exception& thrown) { return dynamic_cast<const E*>(&thrown) != nullptr; },
+          make_standard<E>};
+}
+
+/// Derived classes before their bases, so that the first that fits is the nearest.
+constexpr StandardType kStandardTypes[] = {
+    standard<std::invalid_argument>("std::invalid_argument"),
+    standard<std::domain_error>("std::domain_error"),
+    standard<std::length_error>("std::length_error"),
+    standard<std::out_of_range>("std::out_of_range"),
+    standard<std::logic_error>("std::logic_error"),
+    standard<std::range_error>("std::range_error"),
+    standard<std::overflow_error>("std::overflow_error"),
+    standard<std::underflow_error>("std::underflow_error"),
+    standard<std::runtime_error>("std::runtime_error"),
+    standard<std::bad_array_new_length>("std::bad_array_new_length"),
+    standard<std::bad_alloc>("std::bad_alloc"),
+    standard<std::bad_any_cast>("std::bad_any_cast"),
+    standard<std::bad_cast>("std::bad_cast"),
+    standard<std::bad_typeid>("std::bad_typeid"),
+    standard<std::bad_optional_access>("std::bad_optional_access"),
+    standard<std::bad_variant_access>("std::bad_variant_access"),
+    standard<std::bad_weak_ptr>("std::bad_weak_ptr"),
+    standard<std::bad_function_call>("std::bad_function_call"),
+    standard<std::bad_exception>("std::bad_exception"),
+    standard<std::exception>("std::exception"),
+};
+
+/// Cut between two characters when it is too long.
+std::string bounded_text(std::string_view text) {
+  if (text.size() <= limits::kErrorTextBytesMax) return std::string(text);
+  constexpr std::size_t kNoteBytesMax = 64;  // so that a text which was cut is not cut again
+  std::size_t length = limits::kErrorTextBytesMax - kNoteBytesMax;
+  while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
+  return fmt::format("{}… ({} bytes in all)", text.substr(0, length), text.size());
+}
+
+/// The class's own name, for an object of exactly that class; user classes derived from it are not of the family.
+template <class... Family>
+bool is_exactly_one_of(const std::exception& thrown) {
+  return ((typeid(thrown) == typeid(Family)) || ...);
+}
+
+bool is_of_family(const Error& error) {
+  return is_exactly_one_of<Error, Unavailable, Overloaded, Deadlock, Timeout, NodeLost, NoSuchType, NoSuchMethod,
+                           BadArguments, ActivationFailed, StateTooLarge, InternalError>(error);
+}
+
 }  // namespace
 
 std::exception_ptr make_exception(ErrorCode code, const std::string& message, const std::string& exception_type) {
   switch (code) {
     case ErrorCode::call_failed:
+      for (const StandardType& type : kStandardTypes)
+        if (type.name == exception_type) return type.make(message);
       return std::make_exception_ptr(CallFailed(exception_type, message));
     case ErrorCode::unavailable:
       return std::make_exception_ptr(Unavailable(message));
@@ -87,9 +165,16 @@ ErrorPart describe_thrown(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const CallFailed& error) {
-    return {ErrorCode::call_failed, error.type_name(), error.what()};
+    return {ErrorCode::call_failed, error.type_name(), bounded_text(error.what())};
   } catch (const std::exception& error) {
-    return {ErrorCode::call_failed, readable_type(typeid(error)), error.what()};
+    std::string type = readable_type(typeid(error));
+    if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && is_of_family(*ours))
+      return {ours->code(), std::move(type), bounded_text(error.what())};
+    if (type.starts_with("std::"))
+      type = std::ranges::find_if(kStandardTypes, [&](const StandardType& known) {
+               return known.is_base_of(error);
+             })->name;
+    return {ErrorCode::call_failed, std::move(type), bounded_text(error.what())};
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
     return {ErrorCode::call_failed, type == nullptr ? "unknown" : readable_type(*type),
@@ -98,15 +183,31 @@ ErrorPart describe_thrown(const std::exception_ptr& thrown) {
 }
 
 ErrorPart describe_failure(const std::exception_ptr& failure) {
+  ErrorPart part = describe_thrown(failure);
+  if (part.code != ErrorCode::call_failed) part.exception_type.clear();
+  return part;
+}
+
+std::exception_ptr as_received(const std::exception_ptr& thrown) {
+  const ErrorPart part = describe_thrown(thrown);
   try {
-    std::rethrow_exception(failure);
-  } catch (const CallFailed& error) {
-    return {ErrorCode::call_failed, error.type_name(), error.what()};
-  } catch (const Error& error) {
-    return {error.code(), {}, error.what()};
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    const bool is_itself = readable_type(typeid(error)) == part.exception_type && part.message == error.what();
+    const bool is_known = part.code != ErrorCode::call_failed || part.exception_type.starts_with("std::");
+    if (is_itself && is_known) return thrown;
   } catch (...) {
-    return describe_thrown(failure);
   }
+  return make_exception(part.code, part.message, part.exception_type);
 }
 
 }  // namespace epic::kernel
+
+namespace epic::detail {
+
+std::exception_ptr exception_of(const CallRecord& record) noexcept {
+  const std::exception_ptr thrown = std::current_exception();
+  return record.method == nullptr ? thrown : kernel::as_received(thrown);
+}
+
+}  // namespace epic::detail

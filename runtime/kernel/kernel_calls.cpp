@@ -186,7 +186,7 @@ const Record* Kernel::find_in_chain(const Record& record, const std::vector<Reco
   try {
     return record.start(activation == nullptr ? nullptr : activation->entity);
   } catch (...) {  // no memory for the frame, or an argument's move threw
-    record.failure = std::current_exception();
+    record.failure = as_received(std::current_exception());
     return finish_call(record);
   }
 }

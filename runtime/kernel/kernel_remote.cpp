@@ -307,7 +307,8 @@ void Kernel::receive(ReplyMessage reply) {
     return;
   }
   if (auto* error = std::get_if<ErrorPart>(&reply.outcome)) {
-    if (error->code == ErrorCode::timeout) error->message = describe_timeout(*record, error->message);
+    if (error->code == ErrorCode::timeout && error->exception_type.empty())
+      error->message = describe_timeout(*record, error->message);
     return fail(*record, make_exception(error->code, error->message, error->exception_type));
   }
   read_result(*record, std::get<ResultPart>(reply.outcome));

@@ -15,6 +15,7 @@ inline constexpr std::size_t kTypeNameBytesMax = 256;
 inline constexpr std::size_t kStateBytesMax = 8u << 20;       // StateTooLarge
 inline constexpr std::size_t kArgumentsBytesMax = 16u << 20;  // also results
 inline constexpr std::size_t kFrameBytesMax = 24u << 20;      // an envelope around the former
+inline constexpr std::size_t kErrorTextBytesMax = 64u << 10;  // of what a method threw; the rest is cut off
 inline constexpr std::size_t kEntityQueueMax = 65'536;        // calls that wait for one entity
 inline constexpr std::size_t kPendingCallsMax = 1u << 20;     // calls of one node that have not ended
 inline constexpr std::size_t kChainLengthMax = 256;           // calls that wait for calls

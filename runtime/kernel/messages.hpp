@@ -72,7 +72,7 @@ struct ResultPart {
 };
 struct ErrorPart {
   ErrorCode code{};
-  std::string exception_type;  // call_failed: the C++ type's name
+  std::string exception_type;  // of what the method threw, its C++ name; empty for an error of the kernel's own
   std::string message;         // timeout: only what keeps the call; whoever waits adds for how long it has
   bool operator==(const ErrorPart&) const = default;
 };

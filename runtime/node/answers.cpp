@@ -66,7 +66,8 @@ std::uint64_t count_at(const json::object& body, std::string_view field, std::ui
 Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error) {
   json::object detail{{"error", to_string(error.code)}};
   if (!error.exception_type.empty()) detail["exception"] = error.exception_type;
-  return make_failure(id, status_of(error.code), error.message, std::move(detail));
+  const bool is_thrown = !error.exception_type.empty();  // by the method: it was found, and its arguments fitted
+  return make_failure(id, is_thrown ? AnswerStatus::failed : status_of(error.code), error.message, std::move(detail));
 }
 
 }  // namespace epic::node

@@ -1,8 +1,10 @@
 #pragma once
 // Errors: the one small family that an entity or a client ever sees from the runtime.
 //
-// A call ends in a result, in the callee's own exception (as CallFailed when it came from another process: the type's
-// name and the message are kept), or in one of the errors here. Each says whether the method may have run.
+// A call ends in a result, in an exception of the callee's method, or in one of the errors here, each of which says
+// whether the method may have run. What a method throws arrives the same way wherever it ran: errors of this family as
+// themselves, exceptions of the standard library as their nearest standard type with the same text, and everything else
+// as CallFailed. An error of this family that a method lets through still speaks of the call that its text names.
 
 #include <cstdint>
 #include <stdexcept>
@@ -59,7 +61,7 @@ EPIC_DEFINE_ERROR(StateTooLarge, ErrorCode::state_too_large);
 EPIC_DEFINE_ERROR(InternalError, ErrorCode::internal);
 #undef EPIC_DEFINE_ERROR
 
-/// The callee's method threw, in another process. Inside one process the original exception arrives unchanged.
+/// The callee's method threw an exception of a class of the user's own, or something that is not a std::exception.
 class CallFailed : public Error {
  public:
   CallFailed(std::string type_name, const std::string& message)

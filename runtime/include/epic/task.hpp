@@ -28,6 +28,9 @@ class CallRecord;
 void* allocate_frame(std::size_t size_bytes);
 void free_frame(void* frame, std::size_t size_bytes) noexcept;
 
+/// The exception just caught at the end of `record`'s outermost Task, as whoever waits for it gets it.
+std::exception_ptr exception_of(const CallRecord& record) noexcept;
+
 /// The outermost Task of a call has ended. Returns what runs next.
 std::coroutine_handle<> finish_call(CallRecord& record) noexcept;
 
@@ -75,7 +78,9 @@ struct PromiseBase {
   };
   Final final_suspend() noexcept { return {}; }
 
-  void unhandled_exception() noexcept { outcome->exception = std::current_exception(); }
+  void unhandled_exception() noexcept {
+    outcome->exception = record != nullptr ? exception_of(*record) : std::current_exception();
+  }
 
   template <class A>
   A&& await_transform(A&& awaitable) const noexcept {

@@ -44,8 +44,6 @@ epic::Task<std::string> Citizen::shop(epic::Ref<market::Stall> stall, std::strin
     bag_.emplace_back(receipt.item);
     friends_.insert(std::string(stall.key()));
     co_return "bought " + receipt.item.name;
-  } catch (const market::SoldOut& error) {
-    co_return std::string("here: ") + error.what();
   } catch (const epic::CallFailed& error) {
     co_return error.type_name() + ": " + error.what();
   }

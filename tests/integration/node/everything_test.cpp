@@ -30,18 +30,14 @@ TEST_CASE("everything: a module that uses it all works across four nodes, and af
       CHECK(client.call(client.get<Citizen>(i)->shop(stall, "apple")) == "bought apple");
       CHECK(client.call(client.get<Citizen>(i)->grow_older(i)) == i);
     }
-    int from_afar = 0;
     for (int i = 0; i < kCitizens; ++i) {
-      const std::string told = client.call(client.get<Citizen>(i)->shop(stall, "pear"));
-      CHECK_THAT(told, Catch::EndsWith(": no pear left at square"));
-      if (told.starts_with("market::SoldOut")) ++from_afar;
+      CHECK(client.call(client.get<Citizen>(i)->shop(stall, "pear")) == "market::SoldOut: no pear left at square");
     }
-    CHECK(from_afar > 0);
     receipts = client.call(stall->receipts());
     shelf = client.call(stall->shelf());
     CHECK(receipts.size() == kCitizens);
     CHECK(shelf.at("apple").count == 100 - kCitizens);
-    CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), epic::CallFailed);
+    CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), std::domain_error);
     fabric.signal(SIGTERM);
     CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
   }

@@ -47,13 +47,13 @@ TEST_CASE("kernel: a call crosses nodes with its arguments and its result", "[ke
   CHECK(f.fabric.kernel(2).activations().find("Counter/" + there) != nullptr);
 }
 
-TEST_CASE("kernel: an exception arrives as thrown inside a node, with type and message from another", "[kernel]") {
+TEST_CASE("kernel: an exception of the standard library arrives the same way from this node and from another", "[kernel]") {
   Fixture f;
   const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
   CHECK(f.fabric.call(1, caller->catch_failure(Ref<Counter>(key_owned(f.fabric, "Counter", 1)))) ==
         "here: no barrels left");
   CHECK(f.fabric.call(1, caller->catch_failure(Ref<Counter>(key_owned(f.fabric, "Counter", 2)))) ==
-        "std::invalid_argument: no barrels left");
+        "here: no barrels left");
 }
 
 TEST_CASE("kernel: a method that throws keeps its earlier changes", "[kernel]") {
