@@ -1,7 +1,7 @@
-# Completion of epic for bash. All knowledge is in the binary: this asks `epic __complete` and shows what it answers.
+# bash completion for epic. The logic is in the binary: this script calls `epic __complete` and shows its answer.
 
 _epic() {
-  # bash splits words at ':' and '='; keys and flags have both, so the pieces are put together again.
+  # bash splits words at ':' and '='; keys and flags contain both, so the pieces are joined again.
   local -a words=()
   local i line="${COMP_LINE:0:COMP_POINT}" word glue=""
   for ((i = 1; i <= COMP_CWORD; i++)); do
@@ -14,7 +14,7 @@ _epic() {
     fi
   done
   local current="${words[${#words[@]}-1]}"
-  # What has been typed inside quotes or with backslashes is compared without them.
+  # Quotes and backslashes in the current word are removed before it is compared.
   local plain="${current#[\"\']}"
   plain="${plain//\\/}"
   words[${#words[@]}-1]="$plain"

@@ -1,4 +1,4 @@
-# Completion of epic for fish. All knowledge is in the binary: this asks `epic __complete` and shows what it answers.
+# fish completion for epic. The logic is in the binary: this script calls `epic __complete` and shows its answer.
 
 function __epic_complete
     set -l words (commandline --tokenize --cut-at-cursor --current-process)

@@ -1,4 +1,4 @@
-# Everything comes from Debian's packages; bootstrap installs them.
+# Every dependency is a Debian package; bootstrap installs them.
 
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED)          # headers only: Asio, Process v2, JSON, Describe
@@ -10,4 +10,4 @@ find_package(CLI11 REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
-find_package(Catch2 2 REQUIRED)            # the main function of test programs is part of the package
+find_package(Catch2 2 REQUIRED)            # the installed package contains the main function of test programs

@@ -1,5 +1,5 @@
-# Install and export: find_package(epic CONFIG) then gives epic::runtime, epic::cluster, epic_add_module() and
-# epic_add_tests(). The layout is relative throughout, so that a prefix can be moved.
+# Install and export: find_package(epic CONFIG) then provides epic::runtime, epic::cluster, epic_add_module() and
+# epic_add_tests(). All paths are relative, so that a prefix can be moved.
 
 include(CMakePackageConfigHelpers)
 
@@ -24,7 +24,7 @@ foreach(target IN ITEMS epic_runtime epic_cluster epic_test_main epic epic-node)
   endif()
 endforeach()
 
-# What epic::runtime and epic::cluster link and no user includes; epicConfig.cmake finds them as files.
+# Libraries that epic::runtime and epic::cluster link but users never include; epicConfig.cmake finds them as files.
 set(EPIC_PRIVATE_LIBRARIES capnp kj spdlog sqlite3 xxhash dl)
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/epicConfig.cmake.in" "${PROJECT_BINARY_DIR}/epicConfig.cmake"

@@ -1,4 +1,4 @@
-# Compiler, language and the developer's flags. Users of the installed package get none of the latter.
+# Compiler, language and developer flags. Users of the installed package get none of the developer flags.
 
 include(EpicCompiler)
 epic_require_compiler("epic")
@@ -25,7 +25,7 @@ if(EPIC_LLD)
   add_link_options("--ld-path=${EPIC_LLD}")
 endif()
 
-# epic_target_defaults(TARGET): what every target of this tree is compiled with.
+# epic_target_defaults(TARGET): compile options of every target in this tree.
 function(epic_target_defaults target)
   target_compile_features(${target} PUBLIC cxx_std_23)
   if(EPIC_DEV)

@@ -1,2 +1,2 @@
-// The one translation unit that holds Boost.JSON's code; everybody else includes its headers only.
+// The only translation unit with Boost.JSON's implementation; all others include only its headers.
 #include <boost/json/src.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-// Opening a Cap'n Proto message of unknown origin, and reading its slots without trusting it.
+// Opens a Cap'n Proto message of unknown origin, and reads its slots without trusting it.
 
 #include <expected>
 #include <span>
@@ -10,11 +10,11 @@
 
 namespace epic::codec {
 
-/// A message borrowed from `bytes`, copied only if they do not lie on a word boundary. Reading through it throws
-/// kj::Exception for pointers that lead astray, nest too deep, or visit the same words again and again.
+/// A message borrowed from `bytes`, copied only if they are not word-aligned. Reading through it throws kj::Exception
+/// for pointers that are out of bounds, nest too deeply, or visit the same words too often.
 class IncomingMessage {
  public:
-  /// The caller has checked message_problem(bytes). Throws kj::Exception.
+  /// The caller must have checked message_problem(bytes). Throws kj::Exception.
   explicit IncomingMessage(std::span<const std::byte> bytes);
 
   [[nodiscard]] capnp::AnyStruct::Reader root() {
@@ -26,13 +26,13 @@ class IncomingMessage {
   capnp::FlatArrayMessageReader reader_;
 };
 
-/// Why `bytes` are no message at first sight (empty, not whole words, too large); empty if they may be one.
+/// Why `bytes` cannot be a message (empty, not whole words, too large); empty if they may be one.
 [[nodiscard]] std::string message_problem(std::span<const std::byte> bytes);
 
 /// The bits in a slot; 0 if the struct was written shorter.
 [[nodiscard]] std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot);
 
-/// Into a slot that is still zero; of `bits`, those that fit it.
+/// Writes to a slot that is still zero; takes as many of `bits` as fit.
 void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits);
 
 /// The pointer in a slot; null if the struct was written shorter.
@@ -41,10 +41,10 @@ void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits);
   return slot.offset < pointers.size() ? pointers[slot.offset] : capnp::AnyPointer::Reader();
 }
 
-/// The list of structs at a pointer. Throws kj::Exception if it is a list of something else.
+/// The list of structs at a pointer. Throws kj::Exception if it is a list of anything else.
 [[nodiscard]] capnp::List<capnp::AnyStruct>::Reader read_struct_list(capnp::AnyPointer::Reader pointer);
 
-/// The list of pointers at a pointer. Throws kj::Exception if it is a list of something else.
+/// The list of pointers at a pointer. Throws kj::Exception if it is a list of anything else.
 [[nodiscard]] capnp::List<capnp::AnyPointer>::Reader read_pointer_list(capnp::AnyPointer::Reader pointer);
 
 }  // namespace epic::codec

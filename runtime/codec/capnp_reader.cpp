@@ -43,7 +43,7 @@ void store_integer(const TypeInfo& type, std::uint64_t number, void* object) {
   }
 }
 
-/// `bits` of a number of kind `written`, sign extended to 64 bits.
+/// `bits` of a number of kind `written`, sign-extended to 64 bits.
 std::uint64_t extended(Kind written, std::uint64_t bits) {
   switch (written) {
     case Kind::int8:
@@ -63,13 +63,13 @@ double as_double(Kind written, std::uint64_t bits) {
   return static_cast<double>(static_cast<std::int64_t>(extended(written, bits)));  // at most 32 bits, so exact
 }
 
-/// As the narrower type `kind`, if it is one of its values. A `double` as a `float` is rounded.
+/// Converts to the narrower type `kind`, if it can hold the number. A `double` is rounded to a `float`.
 template <class Number>
 bool store_if_it_fits(Kind kind, Number number, void* object) {
   const auto store = [&]<class T>(T) {
     if constexpr (std::is_integral_v<Number>) {
       if (!std::in_range<T>(number)) return false;
-    } else {  // both bounds are whole, and a double holds them: an integer of more bits is not widened to one
+    } else {  // a double holds both limits: wider integers are never widened to double
       if (number != std::trunc(number) || number < static_cast<double>(std::numeric_limits<T>::min()) ||
           number > static_cast<double>(std::numeric_limits<T>::max()))
         return false;
@@ -90,7 +90,7 @@ bool store_if_it_fits(Kind kind, Number number, void* object) {
       return store(std::uint16_t{});
     case Kind::uint32:
       return store(std::uint32_t{});
-    default:  // float32; nothing wider is narrower than anything
+    default:  // float32; no other kind is a narrower one
       if (std::isfinite(static_cast<double>(number)) && std::abs(static_cast<double>(number)) >= kBeyondFloat)
         return false;
       store_as(object, static_cast<float>(number));
@@ -98,12 +98,13 @@ bool store_if_it_fits(Kind kind, Number number, void* object) {
   }
 }
 
-/// Every function returns false after it has set `problem`; the path then still leads to the place.
+/// Every function returns false after setting `problem`; the path then leads to the place of the failure.
 class Reader {
  public:
   bool root(const ReadPlan& plan, AnyStruct::Reader message, void* object) {
     if (is_struct(plan.written)) return body(plan, message, object);
-    return member(plan, {.size = plan.slot, .offset = 0}, Around(message), object);  // the only member of a struct
+    return member(plan, {.size = plan.slot, .offset = 0}, Around(message),
+                  object);  // the only member of a wrapper struct
   }
 
   ValuePath path;
@@ -168,7 +169,7 @@ class Reader {
     }
   }
 
-  /// A number without a name is taken for a set of flags if it is one, and otherwise kept as it is.
+  /// An unnamed number is treated as a set of flags if it is one, and otherwise kept unchanged.
   bool enumeration(const ReadPlan& plan, std::int64_t written, void* object) {
     std::int64_t value = written;
     if (!plan.is_same_enumeration) {
@@ -238,7 +239,7 @@ class Reader {
     return is_read;
   }
 
-  /// A struct of its own: record, tuple, optional, variant.
+  /// A kind with its own struct: record, tuple, optional, variant.
   bool body(const ReadPlan& plan, AnyStruct::Reader in, void* object) {
     return nested([&] {
       switch (plan.action) {
@@ -295,7 +296,7 @@ class Reader {
     return member(part, plan.body.slots[index + 1], in, plan.type->variant.emplace(object, plan.alternatives[index]));
   }
 
-  /// Room for `count` elements is about to be made.
+  /// Called before `count` elements are allocated.
   bool afford(std::size_t count, std::size_t size_bytes) {
     if (count > bytes_left_ / std::max<std::size_t>(size_bytes, 1))
       return fail(fmt::format("the elements would take more than {} bytes of memory", kDecodedBytesMax));

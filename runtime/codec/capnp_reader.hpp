@@ -1,5 +1,5 @@
 #pragma once
-// Reads values out of Cap'n Proto messages, plan in hand: the decoding half of capnp_codec.hpp.
+// Reads values from Cap'n Proto messages by a ReadPlan: the decoding half of capnp_codec.hpp.
 
 #include <cstddef>
 #include <expected>
@@ -10,7 +10,7 @@
 
 namespace epic::codec {
 
-/// Fills `object`, default-constructed. Never reads outside `bytes` and never throws.
+/// Fills `object`, which must be default-constructed. Never reads outside `bytes` and never throws.
 [[nodiscard]] std::expected<void, kernel::CodecError> read_message(std::span<const std::byte> bytes,
                                                                    const ReadPlan& plan, void* object);
 

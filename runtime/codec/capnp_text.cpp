@@ -17,7 +17,7 @@ using reflect::Kind;
 using reflect::Schema;
 
 constexpr std::size_t kNameBytesMax = 60;
-/// Words of Cap'n Proto's own that would be misread as the name of a field.
+/// Cap'n Proto keywords that would be misread as the name of a field.
 constexpr std::array<std::string_view, 17> kReserved = {"annotation", "as",     "const", "embed",  "enum", "extends",
                                                         "fixed",      "from",   "group", "import", "in",   "interface",
                                                         "of",         "struct", "union", "using",  "with"};
@@ -105,7 +105,7 @@ class CapnpText {
   [[nodiscard]] const std::string& root_name() const { return root_name_; }
 
   std::string write() {
-    constexpr std::uint64_t kFileBit = std::uint64_t{1} << 63;  // ids of files have it
+    constexpr std::uint64_t kFileBit = std::uint64_t{1} << 63;  // set in all file ids
     std::string text = fmt::format(
         "@{:#018x};\n"
         "# The root of a message is {}. Schema {:016x}, made by epic.\n\n"
@@ -122,7 +122,7 @@ class CapnpText {
  private:
   using Index = Schema::Index;
 
-  /// The name of what a node is defined as: a struct, or the alias that an enumeration becomes.
+  /// The name of a node's definition: a struct, or the alias that an enumeration becomes.
   const std::string& struct_name(Index index) {
     const auto [known, is_new] = names_.try_emplace(key_of(index));
     if (is_new) {
@@ -134,7 +134,7 @@ class CapnpText {
     return known->second;
   }
 
-  /// Nodes of one text are one type, however often a schema mentions it.
+  /// Nodes with the same text are one type, however often a schema mentions it.
   std::string key_of(Index index) const {
     return fmt::format("{} {}", static_cast<int>(schema_.node(index).kind), schema_.type_text(index));
   }
@@ -218,7 +218,7 @@ class CapnpText {
   std::string root_name_;
   std::map<std::string, std::string> names_;  // by key_of()
   std::set<std::string> taken_;
-  std::vector<Index> pending_;  // named, and to be defined in this order
+  std::vector<Index> pending_;  // named, to be defined in this order
 };
 
 }  // namespace

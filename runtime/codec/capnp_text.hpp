@@ -1,10 +1,10 @@
 #pragma once
-// A schema as a .capnp file, so that tools of any language can read what CapnpCodec writes:
+// A schema as a .capnp file, so that tools in any language can read what CapnpCodec writes:
 //
 //     capnp decode player.capnp Player < message
 //
-// Cap'n Proto wants names in camelCase and has neither optional, map nor tuple: names are converted (the original
-// stands in a comment where it differs), and each of these becomes a struct of its own.
+// Cap'n Proto requires camelCase names and has no optional, map or tuple. So names are converted (with the original in
+// a comment if it differs), and each of these types becomes a struct.
 
 #include <string>
 
@@ -15,7 +15,7 @@ namespace epic::codec {
 /// Describes exactly the bytes that CapnpCodec writes for `schema`.
 [[nodiscard]] std::string to_capnp_text(const reflect::Schema& schema);
 
-/// The struct in that text which is the root of a message.
+/// The struct in that text that is the root of a message.
 [[nodiscard]] std::string capnp_root_name(const reflect::Schema& schema);
 
 }  // namespace epic::codec

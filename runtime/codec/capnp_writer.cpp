@@ -24,7 +24,7 @@ constexpr std::size_t kListCountMax = (std::size_t{1} << 29) - 2;
 
 class Writer {
  public:
-  /// A value in its slot of the struct around it.
+  /// Writes a value to its slot of the enclosing struct.
   void member(const WritePlan& plan, Slot slot, AnyStruct::Builder around, const void* object) {
     if (slot.size == SlotSize::pointer) {
       pointer(plan, around.getPointerSection()[slot.offset], object);
@@ -87,7 +87,7 @@ class Writer {
     member(*plan.parts[index], plan.body.slots[index + 1], out, ops.get(object));
   }
 
-  /// Empty texts, lists and optionals stay null pointers, which readers take for empty.
+  /// Empty texts, lists and optionals stay null pointers, which readers treat as empty.
   void pointer(const WritePlan& plan, AnyPointer::Builder out, const void* object) {
     const TypeInfo& type = *plan.type;
     switch (type.kind) {

@@ -17,7 +17,7 @@ using reflect::Schema;
 using Action = ReadPlan::Action;
 using What = Change::What;
 
-/// Whether decoding comes by a place with every value, or with some.
+/// Whether decoding reaches a place with every value, or only with some.
 enum class Reach : std::uint8_t { always, sometimes };
 
 class Walker {
@@ -25,8 +25,8 @@ class Walker {
   explicit Walker(const Schema& written) : written_(written) {}
 
   void walk(const ReadPlan& plan, const std::string& path, Reach reach) {
-    // What lies deeper than any value does is never read. A pair of types that has been seen to be the same everywhere
-    // below needs no second look, and beyond the bound neither does any other: its effect is known.
+    // Nothing deeper than the depth limit is ever read. A pair without changes below is not visited again; once the
+    // list of changes is full, no pair is, because its effect is known.
     const std::pair visit{&plan, reach};
     if (!open_.insert(visit).second) return;
     const auto known = seen_.find(visit);
@@ -132,7 +132,7 @@ class Walker {
   [[nodiscard]] std::string was(const ReadPlan& plan) const { return written_.type_text(plan.index); }
   [[nodiscard]] static std::string is(const ReadPlan& plan) { return reflect::type_text(*plan.type); }
 
-  /// Beyond the bound only what is graver than all that is known.
+  /// Once the list is full, adds only changes more serious than all those in it.
   void add(What what, Effect effect, const std::string& field, std::string was, std::string is) {
     if (changes.size() >= kChangesMax && effect <= gravest_) return;
     gravest_ = std::max(gravest_, effect);
@@ -141,7 +141,7 @@ class Walker {
 
   using Visit = std::pair<const ReadPlan*, Reach>;
   const Schema& written_;
-  std::set<Visit> open_;        // the way to here
+  std::set<Visit> open_;        // the current path
   std::map<Visit, bool> seen_;  // whether it has changes
   Effect gravest_ = Effect::converts;
 };

@@ -1,14 +1,14 @@
 #pragma once
-// Conversion: what happens to everything that was written with one schema when it is read as another type.
+// Conversion: what happens to everything written with one schema when it is read as another type.
 //
-// Told before a single value is read, by walking the very ReadPlan that decoding goes by. So the two cannot disagree:
-// a change that `fails` stands where decoding comes by whatever the value is, one that `may_fail` where it depends on
-// the value (the elements of a list that may be empty, an enumerator that is gone), and all else is read.
+// Worked out before any value is read, from the same ReadPlan that decoding uses, so the two cannot disagree. A change
+// that `fails` is one that decoding meets in every value; one that `may_fail` depends on the value (the elements of a
+// list that may be empty, an enumerator that was removed); everything else can be read.
 //
-// Not told, but that it may be (depends_on_values): more elements than an array has, two equal ones in a set, a time
-// that its unit cannot hold. Not told at all: a number without a name in an enumeration whose C++ type has become too
-// small for it. Schemas do not keep how large that type was; decoding refuses the value. Not here: which values there
-// are. Who wants to know how many of them fail decodes them (node/check.hpp).
+// Reported only as a possibility (depends_on_values): more elements than an array has, duplicates in a set, a time that
+// the unit cannot represent. Not reported: an unnamed value of an enumeration whose C++ type is now too small for it,
+// since schemas do not record that size; decoding refuses the value. Not here: how many stored values are affected;
+// node/check.hpp decodes them to find out.
 
 #include <cstdint>
 #include <string>
@@ -20,12 +20,12 @@
 namespace epic::codec {
 
 enum class Effect : std::uint8_t {
-  converts,  // every value is read
+  converts,  // every value can be read
   may_fail,  // some values cannot be
-  fails,     // no value can be
+  fails,     // no value can be read
 };
 
-/// One difference that matters to values.
+/// One difference that affects values.
 struct Change {
   enum class What : std::uint8_t {
     added,               // takes its default
@@ -33,26 +33,27 @@ struct Change {
     renamed,             // `was` and `is` are names
     widened,             // `was` and `is` are types, here and below
     made_optional,       //
-    enumerators_moved,   // names have other numbers
+    enumerators_moved,   // names have different numbers
     enumerator_dropped,  // `was` is its name: values that hold it cannot be read
-    alternative_moved,   // of a variant; `was` and `is` are places, from 0
+    alternative_moved,   // of a variant; `was` and `is` are indices, from 0
     unreadable,
   };
   What what;
   Effect effect;
-  std::string field;  // "position.x", "bag[].count", as decoding names it; empty: the value itself
+  std::string field;  // "position.x", "bag[].count", as decoding reports it; empty: the value itself
   std::string was;
   std::string is;
   bool operator==(const Change&) const = default;
 };
 
 struct Conversion {
-  /// Empty: reads as it is. A difference inside a type that is met at several places is told for each, up to a bound.
+  /// Empty if everything reads unchanged. A difference in a type that occurs in several places is listed for each, up
+  /// to a limit.
   std::vector<Change> changes;
-  /// Some values may be refused though schemas are equal: they do not keep how many elements an array has, whether each
-  /// is there once, and in which unit time is counted.
+  /// Some values may be refused even though the schemas are equal: they do not record the size of an array, whether
+  /// elements are unique, or the unit of a time.
   bool depends_on_values = false;
-  /// The gravest effect; only asked when there are changes.
+  /// The most serious effect; call only if there are changes.
   [[nodiscard]] Effect effect() const;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 // JSON for people and scripts: arguments typed on a command line, state shown by `inspect`, results.
 //
-// Everything is spelt so that it reads back as it was; codec/README.md lists the spellings. Fields that are left out
-// keep what the object had.
+// Everything is written so that it reads back unchanged; codec/README.md lists the forms. Fields that are left out keep
+// the object's value.
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
@@ -19,26 +19,25 @@ namespace epic::codec {
 [[nodiscard]] boost::json::value to_json(const reflect::TypeInfo& type, const void* object,
                                          const ShowName& show_name = {});
 
-/// The error is in the user's terms: `expected int32, got the string "x"`. After one, `object` is destructible and its
-/// value unspecified. Never throws. Adds to `ignored_count` the fields that it has passed over.
+/// The error is in the user's terms: `expected int32, got the string "x"`. After an error `object` can be destroyed,
+/// but its value is unspecified. Never throws. Adds the number of ignored fields to `ignored_count`.
 [[nodiscard]] std::expected<void, kernel::CodecError> from_json(const boost::json::value& json,
                                                                 const reflect::TypeInfo& type, void* object,
                                                                 UnknownFields unknown_fields = UnknownFields::refuse,
                                                                 std::size_t* ignored_count = nullptr);
 
-/// As from_json, for the arguments of a method, by position. The error is one sentence: "argument 2: expected int32,
-/// got the string \"x\"", or "takes 2 arguments (int32, text), got 3"; with their names, if they have any: "argument 2
-/// (y)",
-/// "(x: int32, y: text)".
+/// Like from_json, for the arguments of a method, by position. The error is one sentence: "argument 2: expected int32,
+/// got the string \"x\"", or "takes 2 arguments (int32, text), got 3"; with parameter names, if the method has them:
+/// "argument 2 (y)", "(x: int32, y: text)".
 [[nodiscard]] std::expected<void, std::string> arguments_from_json(const boost::json::array& arguments,
                                                                    const reflect::TypeInfo& method_arguments,
                                                                    void* object);
 
-/// JSON text as bytes. Reads by the names in the text itself; the schema that it was written with is not needed. Fields
-/// that today's type does not have are ignored. Any number of threads.
+/// JSON text as bytes. Reads by the names in the text itself, so it does not need the schema that it was written with.
+/// Ignores fields that the current type does not have. Thread-safe.
 class JsonCodec final : public kernel::Codec {
  public:
-  /// Throws as to_json() does.
+  /// Throws like to_json().
   void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const override;
 
   [[nodiscard]] std::expected<void, kernel::CodecError> decode(std::span<const std::byte> bytes,

@@ -1,8 +1,8 @@
 #pragma once
-// What the alternatives of a variant are called in JSON: {"int32": 5}, {"game::Item": {…}}.
+// The names of a variant's alternatives in JSON: {"int32": 5}, {"game::Item": {…}}.
 //
-// A label is the alternative's type, as schemas spell it; the second of two equal ones is "int32#1", with its place.
-// Readers also take the last part of a qualified name ("Item") where that is unambiguous, and the place alone ("1").
+// A label is the alternative's type as schemas write it; the second of two equal ones is "int32#1", with its index.
+// Readers also accept the last part of a qualified name ("Item") if it is unambiguous, and the index alone ("1").
 
 #include <optional>
 #include <span>
@@ -17,12 +17,12 @@ namespace epic::codec {
 
 using Labels = std::vector<std::string>;
 
-/// Of a variant's alternatives.
+/// The labels of a variant's alternatives.
 [[nodiscard]] Labels make_labels(const reflect::Schema& schema, reflect::Schema::Index variant);
 
 [[nodiscard]] std::optional<std::size_t> find_label(std::span<const std::string> labels, std::string_view wanted);
 
-/// Labels by the variant that they belong to, for the length of one conversion.
+/// Caches labels by variant, for the duration of one conversion.
 class LabelCache {
  public:
   template <class Make>

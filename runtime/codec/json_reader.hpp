@@ -1,9 +1,9 @@
 #pragma once
-// Reads a value from JSON into wherever it goes: an object in memory with its table, or a message with its schema.
+// Reads a value from JSON into a sink: an object in memory with its table, or a message with its schema.
 //
-// A Sink is a place of known kind that takes a value. Both kinds of sink (object_json.cpp, snapshot_json.cpp) go
-// through this one reader. It takes what JsonWriter writes, and the other spellings listed in codec/README.md. Every
-// error is a sentence in the user's terms, with the path to the part.
+// A Sink is a place of known kind that takes a value. Both sinks (object_json.cpp, snapshot_json.cpp) use this one
+// reader. It accepts what JsonWriter writes, and the other forms listed in codec/README.md. Every error is a sentence
+// in the user's terms, with the path to the part.
 
 #include <fmt/format.h>
 
@@ -25,7 +25,8 @@
 
 namespace epic::codec {
 
-/// What to do with a field that the type does not have: people mistype, older programs wrote other fields.
+/// What to do with a field that the type does not have: a person may have mistyped it; an older program may have had
+/// it.
 enum class UnknownFields : std::uint8_t { refuse, ignore };
 
 template <class Sink>
@@ -40,9 +41,9 @@ class JsonReader {
     return std::unexpected(error());
   }
 
-  /// Fields that were passed over as the type does not have them.
+  /// The number of ignored fields.
   [[nodiscard]] std::size_t ignored_count() const { return ignored_count_; }
-  /// What went wrong, after a read or an exception out of it.
+  /// What went wrong, after a failed read or an exception thrown by it.
   [[nodiscard]] kernel::CodecError error() const { return {.path = path_.text(), .what = problem_}; }
 
  private:
@@ -226,7 +227,7 @@ class JsonReader {
     return is_read && holds_all(object.size(), sink, "keys");
   }
 
-  /// The key of an object is always a string; one that stands for a number or a time is taken as that.
+  /// The key of an object is always a string; one that represents a number or a time is read as such.
   bool map_key(std::string_view name, Sink& key) {
     using reflect::Kind;
     if (key.kind() == Kind::text || key.kind() == Kind::ref) return set_text(name, key);

@@ -25,7 +25,7 @@ std::string expected_got(std::string_view wanted, const value& json) {
   return fmt::format("expected {}, got {}", wanted, describe(json));
 }
 
-/// An integer of the type, from an integer or a float that is one. Empty: not a whole number, or out of range.
+/// An integer, from an integer or a whole float. Empty: not a whole number, or out of range.
 template <class Integer>
 std::optional<Integer> integer_from(const value& json) {
   if (const auto* number = json.if_int64()) {
@@ -33,7 +33,7 @@ std::optional<Integer> integer_from(const value& json) {
   } else if (const auto* large = json.if_uint64()) {
     if (std::in_range<Integer>(*large)) return static_cast<Integer>(*large);
   } else if (const auto* real = json.if_double()) {
-    constexpr double kExactMax = 9007199254740992.0;  // 2^53: above it neighbours are lost
+    constexpr double kExactMax = 9007199254740992.0;  // 2^53: above it not every integer is a double
     if (std::trunc(*real) != *real || std::abs(*real) > kExactMax) return std::nullopt;
     const auto whole = static_cast<std::int64_t>(*real);
     if (std::in_range<Integer>(whole)) return static_cast<Integer>(whole);
@@ -138,7 +138,7 @@ std::optional<Bytes> parse_base64(std::string_view text) {
     bytes.push_back(static_cast<std::byte>(group >> bits));
     group &= (1U << bits) - 1;
   }
-  if (group != 0) return std::nullopt;  // the bits left over belong to no byte
+  if (group != 0) return std::nullopt;  // the remaining bits must be zero
   return bytes;
 }
 
@@ -156,7 +156,8 @@ std::string describe(const value& json) {
       std::string text(json.get_string());
       if (text.size() > kShownBytesMax) {
         std::size_t end = kShownBytesMax;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80) --end;  // not inside a letter
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80)
+          --end;  // do not cut inside a character
         text = text.substr(0, end) + "…";
       }
       return "the string " + boost::json::serialize(boost::json::string_view(text));

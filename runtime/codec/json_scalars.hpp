@@ -1,5 +1,5 @@
 #pragma once
-// How values that JSON has no word for are spelt: times, bytes, numbers that are none.
+// How values are written that JSON has no syntax for: times, bytes, NaN and infinities.
 //
 //     duration   "1.5s"; read also as 250ms, 5us, 1h30m, 2d, or a number of seconds
 //     time       RFC 3339, "2023-11-14T22:13:20.5Z"; read also with an offset, or as a day alone
@@ -27,10 +27,10 @@ namespace epic::codec {
 [[nodiscard]] std::string format_base64(std::span<const std::byte> bytes);
 [[nodiscard]] std::optional<Bytes> parse_base64(std::string_view text);
 
-/// "the string \"x\"", "the number 5", "a list of 3", for sentences after "got".
+/// "the string \"x\"", "the number 5", "a list of 3", to follow "got".
 [[nodiscard]] std::string describe(const boost::json::value& value);
 
-/// A bool or number from its raw bits.
+/// JSON for a bool or number, from its raw bits.
 [[nodiscard]] boost::json::value number_to_json(reflect::Kind kind, std::uint64_t bits);
 
 /// The raw bits of a bool, number or time of `kind`; the error is "expected …, got …".

@@ -17,7 +17,8 @@ namespace json = boost::json;
 using boost::json::error_code;
 using boost::json::string_view;
 
-/// What basic_parser calls. Differs from Boost's own in on_double, which reads the digits once more, correctly rounded.
+/// Called by basic_parser. Differs from Boost's own handler in on_double, which parses the digits again, correctly
+/// rounded.
 struct ExactHandler {
   static constexpr std::size_t max_object_size = json::object::max_size();
   static constexpr std::size_t max_array_size = json::array::max_size();

@@ -1,8 +1,8 @@
 #pragma once
-// JSON text to boost::json::value with every number exact, and an error that says where.
+// Parses JSON text to boost::json::value with every number exact; errors say where.
 //
-// Boost.JSON's own parse() may miss a double by its last bit and stops at 32 levels; values that go out as JSON must
-// come back as they were.
+// Boost.JSON's own parse() may get the last bit of a double wrong and stops at 32 levels; values written as JSON must
+// read back unchanged.
 
 #include <boost/json/value.hpp>
 #include <expected>
@@ -11,7 +11,7 @@
 
 namespace epic::codec {
 
-/// Exactly one value, with white space around it. The error is a sentence with line and column.
+/// Parses exactly one value, possibly surrounded by white space. The error is a sentence with line and column.
 [[nodiscard]] std::expected<boost::json::value, std::string> parse_json(std::string_view text);
 
 }  // namespace epic::codec

@@ -1,4 +1,4 @@
-// Durations and times as text: the part of json_scalars.hpp that is about clocks and calendars.
+// Durations and times as text: the part of json_scalars.hpp that deals with clocks and calendars.
 
 #include <fmt/format.h>
 
@@ -13,9 +13,9 @@ namespace epic::codec {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::uint64_t kMagnitudeMax = std::uint64_t{1} << 63;  // of the smallest number of 64 bits
+constexpr std::uint64_t kMagnitudeMax = std::uint64_t{1} << 63;  // magnitude of the smallest 64-bit integer
 
-/// ".5" for half a second; empty for none.
+/// ".5" for half a second; empty for zero.
 std::string format_fraction(std::uint64_t nanoseconds) {
   if (nanoseconds == 0) return {};
   std::string digits = fmt::format(".{:09}", nanoseconds);
@@ -23,7 +23,7 @@ std::string format_fraction(std::uint64_t nanoseconds) {
   return digits;
 }
 
-/// Takes text apart from the front.
+/// Consumes text from the front.
 class Cursor {
  public:
   explicit Cursor(std::string_view text) : rest_(text) {}
@@ -79,7 +79,7 @@ std::optional<std::uint64_t> unit_nanoseconds(std::string_view word) {
   return std::nullopt;
 }
 
-/// "12.5" in units, in whole nanoseconds. Empty when it is no number, or does not fit.
+/// "12.5" units, in whole nanoseconds. Empty if it is not a number, or does not fit.
 std::optional<std::uint64_t> scaled(std::string_view whole, std::string_view fraction, std::uint64_t unit) {
   if (whole.empty() && fraction.empty()) return std::nullopt;
   std::uint64_t units = 0;
@@ -95,7 +95,7 @@ std::optional<std::uint64_t> scaled(std::string_view whole, std::string_view fra
   return nanoseconds;
 }
 
-/// The offset behind a time: Z, or +hh:mm.
+/// The offset after a time: Z, or +hh:mm.
 std::optional<std::int64_t> take_offset_seconds(Cursor& cursor) {
   if (cursor.try_take('Z') || cursor.try_take('z')) return 0;
   const bool is_west = cursor.try_take('-');
@@ -142,10 +142,10 @@ std::optional<ClockTime> take_clock_time(Cursor& cursor) {
   return time;
 }
 
-/// seconds and nanoseconds in one number; empty beyond 64 bits. 0 <= nanoseconds < one second.
+/// seconds and nanoseconds as one number; empty beyond 64 bits. 0 <= nanoseconds < one second.
 std::optional<std::int64_t> joined(std::int64_t seconds, std::int64_t nanoseconds) {
   std::int64_t total = 0;
-  if (seconds < 0 && nanoseconds > 0) {  // the smallest number lies inside a second whose start does not fit
+  if (seconds < 0 && nanoseconds > 0) {  // the smallest number is inside a second whose start does not fit
     ++seconds;
     nanoseconds -= kSecond;
   }

@@ -1,8 +1,8 @@
 #pragma once
-// Writes a value as JSON, wherever the value lies: in memory with its table, or in a message with its schema.
+// Writes a value as JSON from a view: an object in memory with its table, or a message with its schema.
 //
-// A View is a value of known kind that can be looked into. Both kinds of view (object_json.cpp, snapshot_json.cpp) go
-// through this one writer, so that a live entity and its snapshot read alike. codec/README.md lists the spellings.
+// A View is a readable value of known kind. Both views (object_json.cpp, snapshot_json.cpp) use this one writer, so a
+// live entity and its snapshot look the same. codec/README.md lists the forms.
 
 #include <fmt/format.h>
 
@@ -19,12 +19,12 @@
 
 namespace epic::codec {
 
-/// A value of this kind may be null in JSON, so an optional of it must say more than null when it holds one.
+/// A value of this kind can be null in JSON, so an optional that holds one needs a wrapper.
 [[nodiscard]] constexpr bool may_be_null(reflect::Kind kind) {
   return kind == reflect::Kind::optional || kind == reflect::Kind::ref;
 }
 
-/// Text as it is, unless JSON cannot hold it: then {"base64": "…"}.
+/// The text itself, or {"base64": "…"} if JSON cannot hold it.
 [[nodiscard]] inline boost::json::value text_to_json(std::string_view text) {
   if (reflect::is_utf8(text)) return boost::json::value(boost::json::string_view(text));
   return boost::json::object{{"base64", format_base64(std::as_bytes(std::span(text)))}};
@@ -119,7 +119,7 @@ class JsonWriter {
     return object;
   }
 
-  /// An object, unless a key is no JSON string: then all of it is a list of pairs.
+  /// An object, or a list of pairs if any key cannot be a JSON string.
   boost::json::value map(const View& view) {
     boost::json::object object;
     boost::json::array pairs;
@@ -147,7 +147,7 @@ class JsonWriter {
     return pairs;
   }
 
-  /// Texts, refs and enumerators name themselves; nothing else is a key of an object.
+  /// Texts, refs and enumerators become keys of an object; nothing else does.
   std::optional<std::string> key_text(const View& key) const {
     using reflect::Kind;
     if (key.kind() == Kind::text || key.kind() == Kind::ref) {

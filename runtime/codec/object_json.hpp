@@ -14,7 +14,7 @@
 
 namespace epic::codec {
 
-/// The labels of a variant by its table.
+/// The labels of a variant, by its table.
 [[nodiscard]] const Labels& labels_of(const reflect::TypeInfo& variant, LabelCache& cache);
 
 /// A value in memory. Borrows the object and the cache.
@@ -45,7 +45,7 @@ class ObjectView {
   LabelCache* labels_;
 };
 
-/// A place in memory that takes a value. Borrows the object and the cache.
+/// A place in memory to read a value into. Borrows the object and the cache.
 class ObjectSink {
  public:
   ObjectSink(const reflect::TypeInfo& type, void* object, LabelCache& labels)
@@ -54,7 +54,7 @@ class ObjectSink {
   [[nodiscard]] reflect::Kind kind() const { return type_->kind; }
   [[nodiscard]] std::string type_text() const { return reflect::type_text(*type_); }
 
-  /// False: a time that its type cannot hold.
+  /// False if the type cannot hold the time.
   bool try_set_bits(std::uint64_t bits);
   void set_bytes(const Bytes& bytes) { *static_cast<Bytes*>(object_) = bytes; }
   bool try_set_text(std::string_view text);
@@ -67,17 +67,17 @@ class ObjectSink {
   [[nodiscard]] const Labels& labels() const { return labels_of(*type_, *labels_); }
   ObjectSink emplace_alternative(std::size_t index);
 
-  void begin_fields() {}  // the object is there already
+  void begin_fields() {}  // the object already exists
   [[nodiscard]] std::size_t field_count() const { return type_->fields.size(); }
   [[nodiscard]] std::vector<std::string_view> field_names() const;
-  /// By its name, or else by a former one.
+  /// Finds a field by its name, or else by a former name.
   [[nodiscard]] std::optional<std::size_t> find_field(std::string_view name) const;
   ObjectSink field(std::size_t index);
 
   [[nodiscard]] std::size_t fixed_count() const { return type_->sequence.fixed_count; }
   bool assign(std::size_t count, reflect::FunctionRef<bool(ObjectSink)> read);
   bool assign_entries(std::size_t count, reflect::FunctionRef<bool(ObjectSink, ObjectSink)> read);
-  /// A set or a map that has just taken `count` has fewer: some were there twice.
+  /// True if a set or map that was given `count` elements has fewer: some were duplicates.
   [[nodiscard]] bool has_fewer_than(std::size_t count) const {
     return type_->kind == reflect::Kind::map ? type_->map.size(object_) < count
                                              : type_->sequence.is_set && type_->sequence.size(object_) < count;

@@ -54,7 +54,7 @@ class PlanMaker {
  public:
   PlanMaker(const Schema& written, Reading reading) : written_(written), reading_(reading) {}
 
-  /// One after the other, not inside each other: a chain of types may be as long as a schema is.
+  /// Filled in a loop, not recursively: a chain of types may be as long as a schema.
   std::vector<std::unique_ptr<ReadPlan>> make_all(const TypeInfo& type) {
     make(/*index=*/0, type);
     for (std::size_t i = 0; i < pending_.size(); ++i) {
@@ -70,7 +70,7 @@ class PlanMaker {
     Schema::Index index;
   };
 
-  /// The plan for a pair, which may still have to be filled.
+  /// The plan for a pair; it may still have to be filled.
   const ReadPlan* make(Schema::Index index, const TypeInfo& type) {
     const auto [known, is_new] = known_.try_emplace({index, &type}, nullptr);
     if (!is_new) return known->second;
@@ -114,7 +114,7 @@ class PlanMaker {
     }
     if (index == 0 && ((node.kind == Kind::tuple && type.kind == Kind::record) ||
                        (node.kind == Kind::record && type.kind == Kind::tuple)))
-      return fill_tuple(plan, node);  // arguments, which have names on one side only
+      return fill_tuple(plan, node);  // arguments with names on one side only
     if (node.kind != type.kind) return refuse(plan, index);
     switch (type.kind) {
       case Kind::enumeration:
@@ -181,7 +181,7 @@ class PlanMaker {
                            .plan = make(node.parts[part].type, into.type())});
   }
 
-  /// A former name counts only if no field of today's has it.
+  /// A former name counts only if no current field has it.
   static std::optional<std::size_t> find_part(const Schema::Node& node, const TypeInfo& type,
                                               const reflect::FieldInfo& field) {
     const auto find = [&](std::string_view name) -> std::optional<std::size_t> {
@@ -197,8 +197,8 @@ class PlanMaker {
     return std::nullopt;
   }
 
-  /// An alternative goes to the same type: at its own place if it is there, anywhere otherwise; failing that, to what
-  /// it converts to at its own place, or anywhere; of what is sent, at last to what may not hold it.
+  /// An alternative maps to the same type, preferably at its own index; otherwise to a type it converts to, preferably
+  /// at its own index; for sent data, finally to a type that may not hold the value.
   void fill_variant(ReadPlan& plan, const Schema::Node& node) {
     plan.action = Action::variant;
     const auto alternatives = plan.type->variant.alternatives;
@@ -229,7 +229,7 @@ class PlanMaker {
     }
   }
 
-  /// Named types by their names, so that they may change inside; others by their text.
+  /// Named types match by name, so that they may change inside; others match by their text.
   bool is_same_type(Schema::Index part, const TypeInfo& candidate) {
     const Schema::Node& node = written_.node(part);
     if (node.kind != candidate.kind) return false;
@@ -238,7 +238,7 @@ class PlanMaker {
     return today.type_text(0) == written_.type_text(part);
   }
 
-  /// Of the same kind, or a wider number: what is inside shows when it is read.
+  /// The same kind, or a wider number; whether the parts match shows when they are read.
   bool is_number_like(Schema::Index part, const TypeInfo& candidate) const {
     const Kind kind = written_.node(part).kind;
     if (kind == Kind::record || kind == Kind::enumeration) return false;

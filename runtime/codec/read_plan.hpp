@@ -1,12 +1,12 @@
 #pragma once
-// ReadPlan: how what was written with one schema is read into today's type, worked out once for each pair.
+// ReadPlan: how data written with one schema is read into the current type, worked out once per pair.
 //
-// Fields are matched by name (then by their former names), parts of a tuple by position, alternatives of a variant by
-// type, enumerators by name. The arguments of a method, which are named only where its class names them, go by position
-// unless both sides have names. Numbers widen; a plain value may become an optional. What is sent may also go the way
-// back, as far as the value fits: a newer version of a class has widened it, and both run just now. What is stored may
-// not, so that whether it can be read does not depend on values. What cannot be converted becomes a `mismatch`, which
-// is an error only when such a value is met: an empty list of what cannot be read is an empty list.
+// Fields are matched by name (then by former names), parts of a tuple by position, alternatives of a variant by type,
+// enumerators by name. Method arguments, which have names only if their class gives them, are matched by position
+// unless both sides have names. Numbers widen; a plain value may become an optional. Sent data may also be narrowed if
+// the value fits, because a newer version of a class may have widened it while both versions run. Stored data may not,
+// so that readability does not depend on values. What cannot be converted becomes a `mismatch`, which is an error only
+// if such a value occurs: an empty list of unreadable elements is an empty list.
 //
 // Not here: bytes (capnp_reader.hpp).
 
@@ -30,11 +30,11 @@ struct ReadPlan {
   enum class Action : std::uint8_t {
     plain,        // text, bytes, ref, times: by the kind of `type`
     number,       // `written` to the kind of `type`, the same or wider
-    narrow,       // `written` to a narrower kind, if the number fits; only of what is sent
+    narrow,       // `written` to a narrower kind, if the number fits; only for sent data
     enumeration,  // `enumerators`
-    optional,     // parts[0] is what it holds
+    optional,     // parts[0] is its content
     wrap,         // a plain value into an optional; parts[0] reads it
-    unwrap,       // what an optional holds into a plain value, by parts[0]; only of what is sent
+    unwrap,       // the content of an optional into a plain value, by parts[0]; only for sent data
     variant,      // parts and `alternatives` by the written index
     sequence,     // parts[0]
     map,          // parts[0], parts[1]
@@ -43,32 +43,32 @@ struct ReadPlan {
   };
   struct Field {
     Slot slot;
-    std::size_t part;  // of the written record or tuple
+    std::size_t part;  // in the written record or tuple
     const reflect::FieldInfo* into;
-    std::size_t position;  // in the tuple or record read into
+    std::size_t position;  // in the target tuple or record
     const ReadPlan* plan;
   };
   struct Enumerator {
     std::int64_t written;
     std::string name;
-    std::optional<std::int64_t> value;  // today's; empty: there is none of this name
+    std::optional<std::int64_t> value;  // the current value; empty: the name is gone
   };
 
   Action action = Action::mismatch;
   reflect::Schema::Index index = 0;  // of the written type in its schema
   reflect::Kind written = reflect::Kind::boolean;
-  SlotSize slot = SlotSize::pointer;  // what the written value takes in the struct around it
+  SlotSize slot = SlotSize::pointer;  // the slot of the written value in the enclosing struct
   const reflect::TypeInfo* type = nullptr;
   StructLayout body;  // as written
   std::vector<Field> fields;
   std::vector<const ReadPlan*> parts;
-  std::vector<std::size_t> alternatives;  // today's index by the written one
+  std::vector<std::size_t> alternatives;  // current index by written index
   std::vector<Enumerator> enumerators;
-  bool is_same_enumeration = false;  // every written enumerator has its number still
+  bool is_same_enumeration = false;  // every written enumerator has kept its number
   std::string problem;
 };
 
-/// The plans of any number of pairs. The schemas may go; the tables must stay.
+/// The plans of any number of pairs. Schemas may be destroyed; tables must stay.
 class ReadPlans {
  public:
   [[nodiscard]] const ReadPlan& get(const reflect::Schema& written, const reflect::TypeInfo& type, Reading reading);
@@ -90,7 +90,7 @@ class ReadPlans {
   std::unordered_map<Pair, PlanList, PairHash> plans_;  // the first of a list is the root's
 };
 
-/// True if every number of kind `from` is one of kind `to`; also if they are the same.
+/// True if kind `to` holds every number of kind `from`, or is the same kind.
 [[nodiscard]] bool is_widening(reflect::Kind from, reflect::Kind to);
 
 }  // namespace epic::codec

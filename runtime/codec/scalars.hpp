@@ -1,5 +1,5 @@
 #pragma once
-// Numbers, bools, enumerations and times as 64 raw bits, the way they lie in a Cap'n Proto data section.
+// Numbers, bools, enumerations and times as 64 raw bits, as stored in a Cap'n Proto data section.
 
 #include <cstdint>
 #include <cstring>
@@ -8,7 +8,8 @@
 
 namespace epic::codec {
 
-/// What rounds to a float beyond the largest is beyond it; the bound is half a step above the largest.
+/// A double that rounds to a float beyond the largest is out of range; the bound is half a step above the largest
+/// float.
 inline constexpr double kBeyondFloat = 3.4028235677973366e38;
 
 template <class T>
@@ -23,7 +24,7 @@ void store_as(void* object, T value) {
   std::memcpy(object, &value, sizeof(T));
 }
 
-/// The bits of a value that takes a data slot; the upper ones are 0.
+/// The bits of a value that occupies a data slot; the upper bits are 0.
 [[nodiscard]] inline std::uint64_t load_bits(const reflect::TypeInfo& type, const void* object) {
   using reflect::Kind;
   switch (type.kind) {

@@ -1,6 +1,6 @@
 #pragma once
-// ShowName: how the names of entities inside a value are spelt for people. Values hold the stored name of a renamed
-// class ("Hero/Bob"), and people know the present one ("Player/Bob").
+// ShowName: how entity names inside a value are shown to people. Values hold the stored name of a renamed class
+// ("Hero/Bob"); people know its current name ("Player/Bob").
 
 #include <functional>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace epic::codec {
 
-/// From the name in the value to the one to show. Empty: as it is.
+/// Maps the name in the value to the one to show. Empty function: unchanged.
 using ShowName = std::function<std::string(std::string_view name)>;
 
 }  // namespace epic::codec

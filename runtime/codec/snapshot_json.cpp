@@ -14,7 +14,7 @@ namespace epic::codec {
 
 namespace {
 
-/// A root that is no struct is the only member of one.
+/// A root that is not a struct is the only member of one.
 constexpr Slot kRootPointer{.size = SlotSize::pointer, .offset = 0};
 
 WireView root_view(WireTypes& types, capnp::AnyStruct::Reader root) {
@@ -82,7 +82,7 @@ std::expected<std::vector<std::byte>, kernel::CodecError> from_json(const reflec
   JsonReader<WireSink> reader(unknown_fields);
   try {
     WireTypes types(schema);
-    capnp::MallocMessageBuilder message(kScratchBytes / sizeof(capnp::word));  // cut into segments as CapnpCodec does
+    capnp::MallocMessageBuilder message(kScratchBytes / sizeof(capnp::word));  // the same segments as CapnpCodec
     if (auto read = reader.read(json, root_sink(types, message.getRoot<capnp::AnyPointer>())); !read)
       return std::unexpected(std::move(read.error()));
     std::vector<std::byte> bytes;

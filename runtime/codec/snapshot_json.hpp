@@ -1,9 +1,9 @@
 #pragma once
-// Stored bytes as JSON and back, by the schema that they were written with alone: no module is loaded, no type is
-// known.
+// Converts stored bytes to JSON and back using only the schema that they were written with: no module is loaded and no
+// type is known.
 //
-// `inspect` and `snapshot` read the store of a fabric that is down with this. The JSON is the same that a live entity
-// gives.
+// With this, `inspect` and `snapshot` read the store of a fabric that is down. The JSON is the same as that of a live
+// entity.
 
 #include <boost/json/value.hpp>
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace epic::codec {
 
 class WireTypes;
 
-/// Reads any number of snapshots of one schema: what depends on the schema alone is made once. One thread.
+/// Reads any number of snapshots of one schema; what depends only on the schema is made once. Single-threaded.
 class SnapshotReader {
  public:
   explicit SnapshotReader(reflect::Schema schema, ShowName show_name = {});
@@ -29,7 +29,7 @@ class SnapshotReader {
   SnapshotReader(const SnapshotReader&) = delete;
   SnapshotReader& operator=(const SnapshotReader&) = delete;
 
-  /// As the function below.
+  /// Like the function below.
   [[nodiscard]] std::expected<boost::json::value, kernel::CodecError> to_json(std::span<const std::byte> bytes);
   [[nodiscard]] const reflect::Schema& schema() const { return schema_; }
 
@@ -39,12 +39,12 @@ class SnapshotReader {
   std::unique_ptr<WireTypes> types_;
 };
 
-/// Never reads outside `bytes` and never throws, whatever they hold.
+/// Never reads outside `bytes` and never throws, whatever they contain.
 [[nodiscard]] std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,
                                                                             std::span<const std::byte> bytes,
                                                                             const ShowName& show_name = {});
 
-/// The bytes of CapnpCodec, read as `schema`. Fields that are left out are zero, empty or the first alternative. Never
+/// The bytes that CapnpCodec would write for `schema`. Missing fields are zero, empty or the first alternative. Never
 /// throws.
 [[nodiscard]] std::expected<std::vector<std::byte>, kernel::CodecError> from_json(
     const reflect::Schema& schema, const boost::json::value& json,

@@ -1,5 +1,5 @@
 #pragma once
-// SnapshotReaders: one SnapshotReader for each schema that a store's snapshots were written with, made at first use.
+// SnapshotReaders: one SnapshotReader per schema that a store's snapshots were written with, made on first use.
 
 #include <fmt/format.h>
 
@@ -14,10 +14,10 @@
 
 namespace epic::codec {
 
-/// One thread.
+/// Single-threaded.
 class SnapshotReaders {
  public:
-  /// The text of a schema; empty when there is none; the error is a sentence.
+  /// Loads the text of a schema; empty if there is none; the error is a sentence.
   using FindText = std::function<std::expected<std::optional<std::string>, std::string>(reflect::SchemaId)>;
 
   explicit SnapshotReaders(FindText find_text, ShowName show_name = {})
@@ -35,7 +35,7 @@ class SnapshotReaders {
     return &get(*schema);
   }
 
-  /// For a schema that is known.
+  /// For a schema that is already known.
   SnapshotReader& get(const reflect::Schema& schema) {
     auto& reader = readers_[schema.id().value];
     if (!reader) reader = std::make_unique<SnapshotReader>(schema, show_name_);

@@ -19,7 +19,7 @@ void append_number(std::uint64_t number, std::string& key) {
   for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(number >> shift);
 }
 
-/// Ends with two zeros; a zero inside is followed by 255, so that no text is the beginning of another's key.
+/// Ends with two zeros; a zero inside is followed by 255, so that no key is a prefix of another.
 void append_text(std::string_view text, std::string& key) {
   for (const char c : text) {
     key += c;
@@ -56,7 +56,7 @@ std::uint64_t ordered_number(const TypeInfo& type, const void* object) {
   }
 }
 
-/// Sorts `items` by the keys of the values at their addresses.
+/// Sorts `items` by the keys of the values they point to.
 template <class Item, class Address>
 void sort_by_key(const TypeInfo& type, std::vector<Item>& items, Address address) {
   std::vector<std::pair<std::string, Item>> keyed;

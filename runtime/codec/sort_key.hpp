@@ -1,8 +1,8 @@
 #pragma once
-// Sort keys: a value as bytes whose order is the same everywhere, for containers that have no order of their own.
+// Sort keys: a value as bytes with a fixed order, for containers that have no order of their own.
 //
-// The elements of an unordered_set come in an order that depends on its history; codecs write them sorted by these
-// keys, so that equal values give equal bytes. Numbers sort as numbers, text by its bytes.
+// The order of an unordered_set depends on its history. Codecs write its elements sorted by these keys, so that equal
+// values give equal bytes. Numbers sort numerically, text by its bytes.
 
 #include <string>
 #include <vector>
@@ -11,10 +11,10 @@
 
 namespace epic::codec {
 
-/// Appends the key of `object`. Keys of different values of one type differ (but for NaNs of the same bits).
+/// Appends the key of `object`. Different values of one type have different keys (except NaNs with the same bits).
 void append_sort_key(const reflect::TypeInfo& type, const void* object, std::string& key);
 
-/// The elements of an unordered sequence, sorted. Addresses are good until the container changes.
+/// The elements of an unordered sequence, sorted. The addresses are valid until the container changes.
 [[nodiscard]] std::vector<const void*> sorted_elements(const reflect::SequenceOps& ops, const void* object);
 
 struct MapEntry {

@@ -1,5 +1,5 @@
 #pragma once
-// The way from the root of a value to the part that is being read, for error messages: "inventory[3].name".
+// The path from the root of a value to the part being read, for error messages: "inventory[3].name".
 
 #include <cstddef>
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace epic::codec {
 
-/// A stack of steps, cheap to push and pop. What is left on it after a failure is where it happened.
+/// A stack of steps, cheap to push and pop. After a failure, what is left on it is the place of the failure.
 class ValuePath {
  public:
   void push_field(std::string_view name) { steps_.push_back({.name = name, .index = 0}); }
   void push_index(std::size_t index) { steps_.push_back({.name = {}, .index = index}); }
-  /// Replaces the index on top: cheaper than a pop and a push for each element.
+  /// Replaces the index on top; cheaper than a pop and a push per element.
   void set_index(std::size_t index) { steps_.back().index = index; }
   void pop() { steps_.pop_back(); }
   void clear() { steps_.clear(); }

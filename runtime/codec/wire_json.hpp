@@ -18,7 +18,7 @@
 
 namespace epic::codec {
 
-/// A schema with the layout of every struct in it, and what one conversion has used up.
+/// A schema with the layout of each of its structs, and the elements that one conversion has used up.
 class WireTypes {
  public:
   using Index = reflect::Schema::Index;
@@ -28,14 +28,14 @@ class WireTypes {
   [[nodiscard]] const reflect::Schema& schema() const { return schema_; }
   [[nodiscard]] const reflect::Schema::Node& node(Index index) const { return schema_.node(index); }
   [[nodiscard]] SlotSize slot(Index index) const { return slot_size(node(index).kind); }
-  /// Of a struct, or of a map's entry.
+  /// The layout of a struct, or of a map's entry.
   [[nodiscard]] const StructLayout& layout(Index index) const { return layouts_[index]; }
   [[nodiscard]] Index part(Index index, std::size_t i) const { return node(index).parts[i].type; }
   [[nodiscard]] const Labels& labels(Index variant);
 
-  /// Notes that `count` elements are about to be made; throws std::length_error when they are too many for one message.
+  /// Counts `count` elements about to be made; throws std::length_error if there are too many for one message.
   void afford(std::size_t count);
-  /// Another message begins.
+  /// Starts another message.
   void renew();
 
  private:
@@ -45,7 +45,7 @@ class WireTypes {
   std::size_t elements_left_ = 0;
 };
 
-/// A value in a message. What it is read from depends on its kind: bits, a pointer, or a struct already found.
+/// A value in a message. Depending on its kind it is read from bits, a pointer, or a struct already found.
 class WireView {
  public:
   using Pointers = capnp::List<capnp::AnyPointer>::Reader;
@@ -106,7 +106,7 @@ class WireSink {
   bool try_set_enumeration(std::int64_t value) { return set_bits_(static_cast<std::uint64_t>(value)), true; }
   [[nodiscard]] const std::vector<reflect::Schema::Enumerator>& enumerators() const { return node().enumerators; }
 
-  void reset() {}  // a fresh place holds nothing
+  void reset() {}  // a new place is empty
   WireSink emplace();
 
   [[nodiscard]] const Labels& labels() const { return types_->labels(index_); }
@@ -121,12 +121,12 @@ class WireSink {
   [[nodiscard]] std::size_t fixed_count() const { return 0; }
   bool assign(std::size_t count, reflect::FunctionRef<bool(WireSink)> read);
   bool assign_entries(std::size_t count, reflect::FunctionRef<bool(WireSink, WireSink)> read);
-  [[nodiscard]] bool has_fewer_than(std::size_t) const { return false; }  // a message holds what it is given
+  [[nodiscard]] bool has_fewer_than(std::size_t) const { return false; }  // a message keeps every element
 
  private:
   [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }
   capnp::AnyStruct::Builder body();
-  /// The member in `slot` of `around`, to take a value of type `index`.
+  /// The member in `slot` of `around`, as the place for a value of type `index`.
   [[nodiscard]] WireSink member(WireTypes::Index index, Slot slot, capnp::AnyStruct::Builder around) const;
   template <class Number>
   bool assign_numbers(unsigned count, reflect::FunctionRef<bool(WireSink)> read);

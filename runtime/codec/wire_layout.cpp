@@ -10,7 +10,7 @@ namespace {
 
 using reflect::Kind;
 
-/// The unused ends of words: at most one hole of each size, because a split always leaves the smallest possible rest.
+/// The unused ends of words: at most one hole of each size, because a split always leaves the smallest remainder.
 class DataSection {
  public:
   std::uint32_t allocate(SlotSize size) {

@@ -1,8 +1,7 @@
 #pragma once
-// The two hashes of the system, both xxHash: 64 bits for names (shards, schemas), 128 bits to tell whether bytes
-// changed.
+// The system's two hashes, both xxHash: 64 bits for names (shards, schemas), 128 bits to detect changed bytes.
 //
-// The 64-bit one is recorded in stores and must never change: xxh64 with seed 0.
+// Stores record the 64-bit hash, so it must never change: xxh64 with seed 0.
 
 #include <compare>
 #include <cstddef>

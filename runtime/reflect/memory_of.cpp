@@ -6,11 +6,11 @@ namespace epic::reflect {
 
 namespace {
 
-constexpr std::size_t kShortTextBytes = 15;  // of std::string, within the object
-constexpr std::size_t kNodeBytes = 40;       // of a tree or hash table, for each element
-constexpr std::size_t kNameBytes = 64;       // of a Ref's name, which several may share
+constexpr std::size_t kShortTextBytes = 15;  // stored inside a std::string itself
+constexpr std::size_t kNodeBytes = 40;       // overhead per element of a tree or hash table
+constexpr std::size_t kNameBytes = 64;       // of a Ref's name, which several Refs may share
 
-/// Of plain numbers nothing lies on the heap, so their elements need no visit.
+/// Plain numbers own nothing on the heap, so their elements need no visit.
 bool is_flat(Kind kind) { return kind <= Kind::enumeration || kind == Kind::duration || kind == Kind::time_point; }
 
 std::size_t of_sequence(const TypeInfo& type, const void* object) {

@@ -8,7 +8,7 @@ namespace epic::reflect {
 namespace {
 
 constexpr std::size_t kNameBytesMax = 256;
-// Costs are in halves of a letter, so that a wrong case costs less than a wrong letter.
+// Costs are in half letters, so that a wrong case costs less than a wrong letter.
 constexpr int kLetterCost = 2;
 constexpr int kCaseCost = 1;
 

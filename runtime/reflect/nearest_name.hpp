@@ -1,5 +1,5 @@
 #pragma once
-// The name that was probably meant by one that does not exist: fields, methods, types, commands.
+// Finds the existing name that a misspelt one probably meant: fields, methods, types, commands.
 
 #include <optional>
 #include <span>
@@ -7,8 +7,8 @@
 
 namespace epic::reflect {
 
-/// The candidate that `wanted` was probably meant to be: at most a third of its letters wrong, missing, doubled or
-/// swapped, case counting less. Empty when none is near enough, or `wanted` is longer than a name may be (256 bytes).
+/// The candidate closest to `wanted`: at most a third of its letters wrong, missing, doubled or swapped; case counts
+/// less. Empty if none is close enough, or if `wanted` is longer than a name may be (256 bytes).
 [[nodiscard]] std::optional<std::string_view> find_nearest(std::string_view wanted,
                                                            std::span<const std::string_view> candidates);
 

@@ -1,21 +1,19 @@
 #pragma once
-// Schema: the stored description of a type, so that bytes outlive the program that wrote them.
+// Schema: the stored description of a type, so that bytes can be read after the program that wrote them is gone.
 //
-// A TypeInfo lives in a module; a snapshot outlives it. So each snapshot names a Schema: the same tree of kinds, with
-// the names of fields and enumerators but without a single pointer into code. Readers match their own TypeInfo against
-// it by name. Its canonical text is what the store keeps, and the hash of that text is its id:
-//
+// A TypeInfo lives in a module; a snapshot outlives it. So each snapshot refers to a Schema: the same tree of kinds,
+// with the names of fields and enumerators but no pointers into code. Readers match their own TypeInfo against it by
+// name. The store keeps its canonical text; the hash of that text is its id:
 //     Player
 //     record Player { score: int64, team: Team, inventory: map<text, Item> }
 //     enum Team { red = 0, blue = 1 }
 //     record Item { count: int32, parts: list<Item> }
 //
-// The first line is the type described; named types follow in the order in which they are first mentioned, so a type
-// may contain itself. A name that is not a plain identifier, or that is one of the words above, stands in double
-// quotes.
+// The first line is the described type. Named types follow in the order of their first mention, so a type can contain
+// itself. A name that is not a plain identifier, or is one of the grammar's words, is put in double quotes.
 //
 // Invariant: equal types have equal texts, and parse(text()) has the same text.
-// Not here:  how a TypeInfo becomes a Schema (schema_of.hpp), which bytes it stands for (codec/README.md).
+// Not here:  how a TypeInfo becomes a Schema (schema_of.hpp), how values are encoded (codec/README.md).
 
 #include <cstdint>
 #include <expected>
@@ -29,14 +27,14 @@
 
 namespace epic::reflect {
 
-/// A value: copies are equal in every respect, and independent.
+/// A value: copies are equal and independent.
 class Schema {
  public:
-  /// A place in nodes(). 0 is the type described.
+  /// An index into nodes(). 0 is the described type.
   using Index = std::uint32_t;
 
   struct Part {
-    std::string name;  // of a record's field; otherwise empty
+    std::string name;  // the name of a record's field; otherwise empty
     Index type = 0;
   };
   struct Enumerator {
@@ -50,7 +48,7 @@ class Schema {
     std::vector<Enumerator> enumerators;  // enumeration
   };
 
-  /// Reads canonical text; spaces and line breaks may differ. The error is a sentence with line and column.
+  /// Parses canonical text; spaces and line breaks may differ. The error is a sentence with line and column.
   [[nodiscard]] static std::expected<Schema, std::string> parse(std::string_view text);
 
   [[nodiscard]] const Node& root() const { return nodes_.front(); }
@@ -61,7 +59,7 @@ class Schema {
   /// xxh64 of text(), seed 0.
   [[nodiscard]] SchemaId id() const { return id_; }
 
-  /// One node for people, and as text() spells it: "map<text, Item>".
+  /// One node as text() writes it, for people: "map<text, Item>".
   [[nodiscard]] std::string type_text(Index index) const;
 
   bool operator==(const Schema& other) const { return text_ == other.text_; }

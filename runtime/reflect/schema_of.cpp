@@ -7,7 +7,7 @@
 namespace epic::reflect {
 namespace {
 
-/// Gives each table one node, before its parts are looked at, so that a type may contain itself.
+/// Gives each table a node before its parts are visited, so that a type can contain itself.
 class Describer {
  public:
   Schema::Index describe(const TypeInfo& type) {

@@ -1,5 +1,5 @@
 #pragma once
-// How a TypeInfo becomes a Schema, once.
+// Turns a TypeInfo into a Schema, once per type.
 
 #include <memory>
 #include <unordered_map>
@@ -9,10 +9,10 @@
 
 namespace epic::reflect {
 
-/// Describes `type` and all that it contains. Two different types of one name become "Name" and "Name#2".
+/// Describes `type` and every type it contains. Two different types with one name become "Name" and "Name#2".
 [[nodiscard]] Schema schema_of(const TypeInfo& type);
 
-/// Remembers the schemas of tables, by address: tables are immutable and live as long as the process. One thread.
+/// Caches schemas by the address of their table: tables are immutable and live as long as the process. Single-threaded.
 class SchemaCache {
  public:
   /// The reference stays valid as long as the cache.

@@ -1,4 +1,4 @@
-// Reads the canonical text: a root type, then definitions, by recursive descent.
+// Parses the canonical text, by recursive descent: a root type, then definitions.
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 struct Token {
   enum class Type { end, word, quoted, number, sign } type = Type::end;
-  std::string text;  // what it says: unquoted, unescaped
+  std::string text;  // unquoted and unescaped
   std::size_t at = 0;
 };
 
@@ -84,7 +84,7 @@ class Parser {
   explicit Parser(std::string_view text) : lexer_(text), token_(lexer_.next()) {}
 
   std::vector<Schema::Node> parse() {
-    nodes_.push_back({});  // the root is node 0, unless it has a name; then it is moved there at the end
+    nodes_.push_back({});  // the root is node 0; a named root is moved there at the end
     const Schema::Index root = type(/*depth=*/0);
     while (token_.type != Token::Type::end) definition();
     for (const auto& [name, mention] : mentions_)
@@ -211,7 +211,7 @@ class Parser {
     nodes_[enumeration].enumerators.push_back({.name = std::move(name), .value = value});
   }
 
-  /// Puts the root at index 0, where a placeholder has been kept for it.
+  /// Moves the root to index 0, which is reserved for it.
   std::vector<Schema::Node> with_root(Schema::Index root) {
     nodes_[0] = std::move(nodes_[root]);
     if (root != nodes_.size() - 1) nodes_[root] = std::move(nodes_.back());

@@ -38,7 +38,7 @@ std::string quoted(std::string_view name) {
 
 std::string spelt(std::string_view name) { return is_plain_name(name) ? std::string(name) : quoted(name); }
 
-/// Writes types, and keeps the named ones that it meets in order.
+/// Writes types, and collects the named ones it meets in order.
 class Renderer {
  public:
   explicit Renderer(std::span<const Schema::Node> nodes) : nodes_(nodes) {}
@@ -60,7 +60,7 @@ class Renderer {
     text += '>';
   }
 
-  /// The definitions of all named types mentioned, and of those that these mention.
+  /// The definitions of all named types mentioned, directly or indirectly.
   void definitions() {
     for (std::size_t i = 0; i < named_.size(); ++i) {
       const Schema::Node& node = nodes_[named_[i]];

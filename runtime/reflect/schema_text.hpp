@@ -1,7 +1,7 @@
 #pragma once
-// The canonical text of a schema, written and read. Used by schema.cpp only; the grammar is in schema.hpp.
+// Writes and parses the canonical text of a schema. Used by schema.cpp only; schema.hpp describes the grammar.
 //
-// Text comes from stores and peers, so reading has bounds: the constants below.
+// The text comes from stores and peers, so the parser has limits: the constants below.
 
 #include <cstddef>
 #include <expected>
@@ -16,9 +16,9 @@ namespace epic::reflect {
 
 inline constexpr std::size_t kSchemaTextBytesMax = 1 << 20;
 inline constexpr std::size_t kSchemaNodesMax = 1 << 16;
-/// Fields of one record, parts of one tuple: a struct of Cap'n Proto holds twice as many words.
+/// Fields of one record, or parts of one tuple: a Cap'n Proto struct holds twice as many words.
 inline constexpr std::size_t kSchemaPartsMax = 1 << 15;
-/// Of list<list<…>> in one expression. Named types start afresh.
+/// Nesting such as list<list<…>> in one expression. A named type starts again at zero.
 inline constexpr int kSchemaNestingMax = 64;
 
 [[nodiscard]] std::string render_schema(std::span<const Schema::Node> nodes);

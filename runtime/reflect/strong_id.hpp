@@ -1,6 +1,6 @@
 #pragma once
-// StrongId: a number with a meaning, so that one is never taken for another. kernel/ids.hpp names those of the system;
-// the one that belongs to schemas is here.
+// StrongId: a number with its own type, so that ids of different kinds cannot be confused. The ids of the system are in
+// kernel/ids.hpp; SchemaId is here.
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 
 namespace epic::reflect {
 
-/// Compares and hashes; arithmetic is spelt out with next() or value.
+/// Compares and hashes; arithmetic is explicit, through next() or value.
 template <class Tag, class Rep>
 struct StrongId {
   Rep value{};
@@ -20,7 +20,7 @@ struct StrongId {
   [[nodiscard]] constexpr StrongId next() const { return StrongId{static_cast<Rep>(value + 1)}; }
 };
 
-/// Names a schema by the hash of its canonical text.
+/// Identifies a schema: the hash of its canonical text.
 using SchemaId = StrongId<struct SchemaIdTag, std::uint64_t>;
 
 }  // namespace epic::reflect

@@ -1,5 +1,5 @@
 #pragma once
-// Types as people read them, in error messages and listings: "map<text, int32>".
+// Types as text for error messages and listings: "map<text, int32>".
 
 #include <optional>
 #include <string>
@@ -9,13 +9,13 @@
 
 namespace epic::reflect {
 
-/// The word for a kind: "int32", "text", "list", "time" …
+/// The name of a kind: "int32", "text", "list", "time" …
 [[nodiscard]] std::string_view to_string(Kind kind);
 
-/// The kind that has no parts and no name of its own and is called `word`, such as "int32"; empty for all others.
+/// The kind called `word` that has no parts and no name of its own, such as "int32"; empty for all others.
 [[nodiscard]] std::optional<Kind> find_plain_kind(std::string_view word);
 
-/// The kind that is written as `word<…>`: optional, variant, list, map, tuple.
+/// The kind written as `word<…>`: optional, variant, list, map, tuple.
 [[nodiscard]] std::optional<Kind> find_composed_kind(std::string_view word);
 
 /// "list<int32>", "array<float32, 3>", "optional<game::Item>".

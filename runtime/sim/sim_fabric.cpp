@@ -18,7 +18,7 @@ using kernel::ShardId;
 
 namespace {
 
-constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;  // any fixed moment
+constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;  // an arbitrary fixed time
 
 std::uint64_t fingerprint_of(std::string_view kind, std::uint64_t a = 0, std::uint64_t b = 0) {
   const std::uint64_t numbers[] = {a, b};
@@ -92,7 +92,7 @@ class SimFabric::Node final : public kernel::Syscalls {
               });
   }
 
-  /// Written at one moment, with what else has come by then, and confirmed at a later one; a death may fall between.
+  /// Written at one time together with what has arrived by then, and confirmed later; the node may die in between.
   void commit(kernel::Batch batch) override {
     batches_.push_back(std::move(batch));
     wait_for_turn();
@@ -113,7 +113,7 @@ class SimFabric::Node final : public kernel::Syscalls {
                        const auto move = fabric.moves_.find(shard.value);
                        if (move == fabric.moves_.end()) return;
                        fabric.owners_[shard.value] = move->second;
-                       fabric.published_owners_[shard.value] = 0;  // a new owner, also if it is the former one
+                       fabric.published_owners_[shard.value] = 0;  // counts as a new owner even if it is the old one
                        fabric.moves_.erase(move);
                        fabric.publish_map();
                      });
@@ -125,14 +125,14 @@ class SimFabric::Node final : public kernel::Syscalls {
 
   [[nodiscard]] const PeerAddress& self() const { return self_; }
   [[nodiscard]] kernel::Kernel& kernel() { return kernel_; }
-  std::optional<std::int64_t> timer_ns;  // the wake-up that is scheduled
+  std::optional<std::int64_t> timer_ns;  // the scheduled wake-up
 
  private:
   void wait_for_turn() {
     if (is_waiting_for_turn_ || batches_.empty()) return;
     is_waiting_for_turn_ = true;
     auto event = [this] {
-      if (fabric_.find_node(self_.node.value) != this) return;  // dead by now
+      if (fabric_.find_node(self_.node.value) != this) return;  // has died meanwhile
       own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint_of("turn"), [this] { write_batches(); });
     };
     if (fabric_.are_commits_held_)
@@ -146,7 +146,7 @@ class SimFabric::Node final : public kernel::Syscalls {
     kernel::Batch batch = std::move(batches_.front());
     batches_.pop_front();
     while (!batches_.empty() && kernel::try_append(batch, batches_.front())) batches_.pop_front();
-    if (const auto committed = fabric_.store_.commit(batch); !committed) {  // fenced: a real node ends itself here
+    if (const auto committed = fabric_.store_.commit(batch); !committed) {  // fenced: a real node exits here
       log(kernel::LogLevel::error, {}, committed.error().message);
       fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
                        [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
@@ -167,8 +167,8 @@ class SimFabric::Node final : public kernel::Syscalls {
   SimFabric& fabric_;
   PeerAddress self_;
   kernel::Kernel kernel_;
-  std::deque<kernel::Batch> batches_;  // sent by the kernel, and not written yet
-  bool is_waiting_for_turn_ = false;   // or for the answer to what was written
+  std::deque<kernel::Batch> batches_;  // sent by the kernel, not written yet
+  bool is_waiting_for_turn_ = false;   // or for the confirmation of what was written
 };
 
 // ---- the fabric ----
@@ -224,7 +224,7 @@ void SimFabric::publish_map() {
 
 bool SimFabric::step() {
   if (events_.empty()) return false;
-  Event event = std::move(const_cast<Event&>(events_.top()));  // the queue offers no other way to move out of it
+  Event event = std::move(const_cast<Event&>(events_.top()));  // the queue has no other way to move out
   events_.pop();
   Node* const node = event.node == 0 ? nullptr : find_node(event.node);
   if (event.node != 0 && (node == nullptr || node->self().life != event.life)) return true;
@@ -239,7 +239,7 @@ bool SimFabric::step() {
   return true;
 }
 
-/// Lets a kernel run until it has nothing to do, and notes when it must be woken.
+/// Runs a kernel until it has nothing to do, and schedules its next wake-up.
 void SimFabric::drive(Node& node) {
   kernel::Kernel& kernel = node.kernel();
   kernel.on_time(now_ns_, kWallStartNs + now_ns_);
@@ -337,7 +337,7 @@ void SimFabric::share_shards_of(std::uint16_t node) {
 void SimFabric::restart(std::uint16_t node) {
   EPIC_ASSERT(find_node(node) == nullptr, "node-{} is alive", node);
   forsaken_.erase(node);
-  std::erase_if(moves_, [&](const auto& move) { return owners_[move.first] == node; });  // its former life's
+  std::erase_if(moves_, [&](const auto& move) { return owners_[move.first] == node; });  // of its previous incarnation
   boot(node);
   publish_map();
 }
@@ -359,7 +359,7 @@ void SimFabric::hold_commits(bool is_held) {
   for (const auto& commit : std::exchange(held_commits_, {})) commit();
 }
 
-/// What coordination says to a node comes in the order in which it was said.
+/// A node receives messages from coordination in the order in which they were sent.
 void SimFabric::tell(std::uint16_t node, std::uint64_t fingerprint, std::function<void()> run) {
   auto& last = last_arrival_ns_[{0, node}];
   last = std::max(last, now_ns_ + draw(options_.frame_delay_max).count());

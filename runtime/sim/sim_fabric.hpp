@@ -1,9 +1,9 @@
 #pragma once
-// SimFabric: several kernels in one thread, under a virtual clock, network and store, all from one seed.
+// SimFabric: several kernels in one thread under a virtual clock, network and store, all driven by one seed.
 //
-// Everything that a driver would do is an event with a time: a frame arrives, a load or commit is done, a node dies.
-// The next event in time runs, the kernels it touched run, and what they ask for becomes further events after delays
-// drawn from the seed. Frames between two nodes keep their order, as sockets do. Every event goes into a digest.
+// Everything that a driver would do is a timed event: a frame arrives, a load or commit completes, a node dies. The
+// next event runs, then the kernels it touched; what they ask for becomes further events after delays drawn from the
+// seed. Frames between two nodes keep their order, as on a socket. Every event goes into a digest.
 //
 // Invariant: equal seeds and equal calls from the test give equal digests, to the byte.
 
@@ -37,7 +37,7 @@ struct SimOptions {
   std::uint64_t memory_budget_bytes = 0;
 };
 
-/// What an entity wrote with epic::log, or its node about it.
+/// A line logged by an entity through epic::log, or by its node about it.
 struct LogLine {
   kernel::NodeId node;
   kernel::LogLevel level;
@@ -52,13 +52,13 @@ class SimFabric {
   SimFabric(const SimFabric&) = delete;
   SimFabric& operator=(const SimFabric&) = delete;
 
-  /// Runs the next event. False: nothing is left to happen.
+  /// Runs the next event. Returns false if none is left.
   bool step();
-  /// Runs events until `done`, or until `limit` of virtual time has passed. Returns whether it was done.
+  /// Runs events until `done` returns true or `limit` of virtual time has passed. Returns whether it was done.
   bool run_until(const std::function<bool()>& done, std::chrono::nanoseconds limit = std::chrono::seconds(120));
   void run_for(std::chrono::nanoseconds duration);
 
-  /// Makes a call as a client of `node` (1 …), and runs the fabric until it has ended. Throws what the call ends in.
+  /// Makes a call as a client of `node` (1 …) and runs the fabric until it ends. Throws what the call ends with.
   template <class R>
   R call(std::uint16_t node, Call<R>&& call) {
     auto record = std::move(call).epic_take_record();
@@ -82,22 +82,23 @@ class SimFabric {
     return ended;
   }
 
-  /// The same for calls whose result type is not known here: `on_end` runs when the result may be seen.
+  /// The same for calls whose result type is unknown here: `on_end` runs when the result may be observed.
   void submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end);
   /// Runs a Task that belongs to no entity, such as setup, to its end. Throws what it throws.
   void run_task(std::uint16_t node, Task<void> task, std::string label, std::chrono::nanoseconds limit);
 
-  /// Saves everything and ends the node, in order. False if that took longer than `limit`; then it is still there.
+  /// Saves everything and stops the node in order. False if that took longer than `limit`; the node is then still
+  /// there.
   bool stop(std::uint16_t node, std::chrono::nanoseconds limit);
-  /// The process is gone at once; its shards go to the others after detect_delay.
+  /// Ends the process at once; its shards go to the other nodes after detect_delay.
   void kill(std::uint16_t node);
-  /// The others take it for dead, after detect_delay, and share its shards; nobody tells it, and it goes on.
+  /// The other nodes take it for dead after detect_delay and divide its shards; it is not notified, and goes on.
   void forsake(std::uint16_t node);
-  /// A new life in the slot; it takes shards back from the others by planned moves.
+  /// Starts a new incarnation in the slot; it gets shards back from the others by planned moves.
   void restart(std::uint16_t node);
-  /// Asks the owner to give the shard to `to`, as a planned move. Nothing happens when the shard is on its way already.
+  /// Asks the owner to hand the shard over to `to`, as a planned move. Does nothing if the shard is already moving.
   void move_shard(kernel::ShardId shard, std::uint16_t to);
-  /// No commit is confirmed until released, as on a disk that is full.
+  /// Confirms no commit until released, like a full disk.
   void hold_commits(bool is_held);
 
   [[nodiscard]] kernel::Kernel& kernel(std::uint16_t node);
@@ -105,10 +106,10 @@ class SimFabric {
   [[nodiscard]] storage::MemoryStore& store() { return store_; }
   [[nodiscard]] std::uint16_t owner_of(std::string_view entity) const;
   [[nodiscard]] std::chrono::nanoseconds now() const { return std::chrono::nanoseconds(now_ns_); }
-  /// Of all events so far.
+  /// The digest of all events so far.
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
   [[nodiscard]] std::uint64_t event_count() const { return event_count_; }
-  /// What entities have logged, in order.
+  /// Everything that entities have logged, in order.
   [[nodiscard]] const std::vector<LogLine>& log() const { return log_; }
 
  private:
@@ -116,9 +117,9 @@ class SimFabric {
   struct Event {
     std::int64_t time_ns;
     std::uint64_t order;
-    std::uint16_t node;         // 0: the fabric's own
-    std::uint64_t life;         // dropped when the node has another by then
-    std::uint64_t fingerprint;  // what goes into the digest
+    std::uint16_t node;         // 0: the fabric itself
+    std::uint64_t life;         // the event is dropped if the node's life has changed
+    std::uint64_t fingerprint;  // goes into the digest
     std::function<void()> run;
     bool operator>(const Event& other) const {
       return time_ns != other.time_ns ? time_ns > other.time_ns : order > other.order;
@@ -143,13 +144,13 @@ class SimFabric {
   storage::MemoryStore store_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::map<std::uint16_t, std::unique_ptr<Node>> nodes_;
-  std::vector<std::unique_ptr<Node>> graveyard_;  // dead: never run again, freed with the fabric
+  std::vector<std::unique_ptr<Node>> graveyard_;  // dead nodes: never run again, freed with the fabric
   std::map<std::pair<std::uint16_t, std::uint16_t>, std::int64_t> last_arrival_ns_;
   std::vector<std::uint16_t> owners_;
   std::vector<std::uint16_t> published_owners_;
-  std::vector<kernel::MapVersion> owned_since_;   // … by their newest change
+  std::vector<kernel::MapVersion> owned_since_;   // by version of the newest change
   std::map<std::uint16_t, std::uint16_t> moves_;  // shard → node, under way
-  std::set<std::uint16_t> forsaken_;              // alive, and no members
+  std::set<std::uint16_t> forsaken_;              // alive but not members
   std::uint64_t map_version_ = 0;
   std::uint64_t next_life_ = 1;
   std::uint64_t next_order_ = 1;

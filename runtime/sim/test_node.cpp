@@ -1,4 +1,4 @@
-// epic::testing::Node: a simulated fabric of one node. What users include is epic/testing.hpp.
+// epic::testing::Node: a simulated fabric of one node. The public header is epic/testing.hpp.
 
 #include <stdexcept>
 
@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint16_t kNode = 1;
-constexpr auto kWaitMax = 24h;  // of the node's clock: what takes longer never ends
+constexpr auto kWaitMax = 24h;  // on the node's clock; anything longer counts as never ending
 
 }  // namespace
 

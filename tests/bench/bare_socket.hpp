@@ -1,5 +1,6 @@
 #pragma once
-// The yardstick of a remote call: bytes to another process over a UNIX socket and back, with blocking reads and writes.
+// The yardstick for a remote call: bytes to another process over a UNIX socket and back, with blocking reads and
+// writes.
 
 #include <cstddef>
 #include <optional>
@@ -9,7 +10,7 @@
 
 namespace epic::bench {
 
-/// An echoing process, until it goes out of scope.
+/// A process that echoes, until the object is destroyed.
 class BareSocketEcho {
  public:
   explicit BareSocketEcho(std::size_t message_bytes = 64);

@@ -47,7 +47,7 @@ BenchFabric::BenchFabric(std::uint16_t node_count) {
 BenchFabric::~BenchFabric() {
   try {
     [[maybe_unused]] const auto stopped = control_of(directory_).request("stop", boost::json::object{});
-  } catch (const std::exception&) {  // it is gone already
+  } catch (const std::exception&) {  // it has already ended
   }
 }
 

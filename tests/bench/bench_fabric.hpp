@@ -1,5 +1,5 @@
 #pragma once
-// BenchFabric: a supervisor and real nodes with the module of bench/modules, in a directory of its own.
+// BenchFabric: a supervisor and real nodes with the module of bench/modules, in its own directory.
 
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -15,30 +15,30 @@ namespace epic::bench {
 
 class BenchFabric {
  public:
-  /// Returns when the nodes are ready. To be made before the process has threads. Throws std::runtime_error.
+  /// Returns when the nodes are ready. Construct it before the process has threads. Throws std::runtime_error.
   explicit BenchFabric(std::uint16_t node_count);
   BenchFabric(const BenchFabric&) = delete;
   BenchFabric& operator=(const BenchFabric&) = delete;
   ~BenchFabric();
 
   [[nodiscard]] Client connect() const { return Client::connect(directory_.path().string()); }
-  /// Of the live entities of a type: which node each is on.
+  /// The node of each live entity of a type.
   [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;
 
-  /// Of all nodes, since their start: transactions, and rows in them. Nodes tell it every 200 ms.
+  /// Transactions and rows of all nodes since their start. Nodes report them every 200 ms.
   struct Saved {
     std::uint64_t commits = 0;
     std::uint64_t rows = 0;
   };
   [[nodiscard]] Saved count_saved() const;
-  /// How many shards there are, and the owner of each.
+  /// The number of shards, and the owner of each.
   [[nodiscard]] std::vector<std::string> list_owners() const;
 
-  /// With SIGKILL; its supervisor starts it again.
+  /// Sends SIGKILL; the supervisor restarts the node.
   void kill_node(std::string_view name) const;
-  /// Returns when its shards are with the others, and it has stopped.
+  /// Returns when the node's shards have moved to the others and it has stopped.
   void drain_node(std::string_view name) const;
-  /// Until all nodes are ready and own equally many shards.
+  /// Waits until all nodes are ready and own the same number of shards.
   void wait_until_level() const;
 
  private:

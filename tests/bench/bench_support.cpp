@@ -34,7 +34,7 @@ Outcome compare(const Comparison& comparison) {
   std::vector<double> subject;
   std::vector<double> yardstick;
   for (int round = 0; round < comparison.rounds; ++round) {
-    // Who goes first changes, so that neither always finds the caches as the other left them.
+    // The order alternates, so that neither side always finds the caches as the other left them.
     if (round % 2 == 0) subject.push_back(time_once(comparison.subject, comparison.count));
     yardstick.push_back(time_once(comparison.yardstick, comparison.count));
     if (round % 2 != 0) subject.push_back(time_once(comparison.subject, comparison.count));

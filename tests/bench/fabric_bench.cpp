@@ -1,4 +1,5 @@
-// A fabric of real processes beside the barest thing that does the same: a call to another node, durable increments.
+// A fabric of real processes against the simplest programs that do the same: a call to another node, durable
+// increments.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -35,10 +36,10 @@ namespace kernel = epic::kernel;
 constexpr int kRounds = 5;
 constexpr int kCallers = 64;
 constexpr int kAccounts = 1'000;
-constexpr int kIncrements = 40'000;  // a round
+constexpr int kIncrements = 40'000;  // per round
 constexpr int kIncrementRounds = 11;
 
-/// An Echo that is on another node than `caller`.
+/// An Echo on another node than `caller`.
 epic::Ref<Echo> find_remote_echo(const BenchFabric& fabric, const Client& client, const epic::Ref<Caller>& caller) {
   for (int key = 0; key < 16; ++key) client.call(caller->call_many(client.get<Echo>(key), 1));
   const std::string home = fabric.list_nodes("Caller").at("Caller/c");
@@ -66,7 +67,7 @@ void compare_remote_calls() {
            .count = 2'000});
 }
 
-/// Callers that each wait for their increment before they make the next one.
+/// Callers that each wait for their increment before making the next one.
 class Increments {
  public:
   explicit Increments(const Client& client) : client_(client) {}
@@ -116,13 +117,13 @@ class Increments {
   std::vector<double> latencies_ns_;
 };
 
-/// Waits until nodes have told of what they did.
+/// Waits until the nodes have reported their counts.
 BenchFabric::Saved count_saved(const BenchFabric& fabric) {
   ::poll(nullptr, 0, 500);
   return fabric.count_saved();
 }
 
-/// Increments by callers inside the fabric, each waiting until its own is durable; rows a second.
+/// Increments by callers inside the fabric, each waiting until its own is durable; returns rows per second.
 double run_inside(const Client& client) {
   std::latch ended(kCallers);
   const auto start = std::chrono::steady_clock::now();
@@ -137,7 +138,7 @@ double run_inside(const Client& client) {
   return kIncrements / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Rows a second by bare writers whose batches are as large as those that the nodes made between two counts.
+/// Rows per second of bare writers whose batches are as large as those that the nodes made between two counts.
 double run_yardstick(const BenchFabric::Saved& before, const BenchFabric::Saved& after,
                      std::vector<double>& batch_rows) {
   const double rows =
@@ -182,7 +183,7 @@ void compare_durable_increments() {
       result = Increments(client).run();
     }
     const BenchFabric::Saved second = count_saved(fabric);
-    if (round == 0) continue;  // activates
+    if (round == 0) continue;  // warm-up: activates the entities
     outside.epic.push_back(result.rows_per_second);
     latencies.insert(latencies.end(), result.latencies_ns.begin(), result.latencies_ns.end());
     outside.bare.push_back(run_yardstick(first, second, outside.batch_rows));
@@ -201,7 +202,7 @@ void compare_durable_increments() {
   print_rates(fmt::format("{} entities, each one call after the other", kCallers), inside);
 }
 
-/// Calls of every account, a few at a time; microseconds each.
+/// Calls to every account, a few at a time; returns microseconds per call.
 double look_at_all(const Client& client, int accounts) {
   std::mutex mutex;
   std::condition_variable ended;
@@ -230,7 +231,7 @@ double look_at_all(const Client& client, int accounts) {
   return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() / accounts;
 }
 
-/// When its only node answers again.
+/// Waits until its only node answers again.
 Client connect_again(const BenchFabric& fabric) {
   while (true) try {
       Client client = fabric.connect();
@@ -272,7 +273,7 @@ void compare_cold_activations() {
                {"ratio", fmt::format("{:.2f}", activation / percentile(bare, 0.5))}});
 }
 
-/// Calls that are made again, each until it succeeds, by the accounts of a node that is killed.
+/// Calls to the accounts of a killed node, each repeated until it succeeds.
 class Failover {
  public:
   explicit Failover(const Client& client) : client_(client) {}
@@ -320,7 +321,7 @@ void measure_failover() {
     const std::string victim = fmt::format("node-{}", round % 4 + 1);
     std::vector<std::string> keys;
     const std::vector<std::string> owners = fabric.list_owners();
-    std::set<std::uint16_t> shards;  // one account of each
+    std::set<std::uint16_t> shards;  // one account per shard
     for (int key = 0; key < kAccounts; ++key) {
       const kernel::ShardId shard =
           kernel::shard_of("Account", std::to_string(key), static_cast<std::uint16_t>(owners.size()));
@@ -335,7 +336,7 @@ void measure_failover() {
                 format_duration(percentile(times, 0.99)), format_duration(percentile(times, 1.0))}});
 }
 
-/// Increments that go on until they are stopped, a few at a time.
+/// Increments that run until stopped, a few at a time.
 class Load {
  public:
   Load(const Client& client, std::vector<std::string> keys) : client_(client), keys_(std::move(keys)) {}
@@ -408,7 +409,7 @@ void measure_handover() {
                 format_duration(percentile(all, 0.99)), format_duration(percentile(slowest, 1.0))}});
 }
 
-/// A node with half of the 64 shards gives them away, under a load on all of them.
+/// A node with half of the 64 shards hands them over, under a load on all of them.
 void measure_drain() {
   constexpr int kEntities = 6'400;
   constexpr int kAtOnce = 8;
@@ -440,7 +441,7 @@ void measure_drain() {
 
 }  // namespace
 
-/// Without a word all of them run; with one, that one.
+/// Runs all of them, or the one named by the argument.
 int main(int argc, char** argv) {
   const std::string_view only = argc > 1 ? argv[1] : "";
   constexpr std::pair<std::string_view, void (*)()> kParts[] = {

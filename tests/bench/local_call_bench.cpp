@@ -1,4 +1,4 @@
-// An awaited call between two entities of one node, beside a bare coroutine call in the same process.
+// An awaited call between two entities of one node, against a bare coroutine call in the same process.
 
 #include <epic/epic.hpp>
 

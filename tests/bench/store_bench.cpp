@@ -1,4 +1,4 @@
-// SqliteStore beside bare SQLite: durable batches from several processes, and reading one snapshot.
+// SqliteStore against bare SQLite: durable batches from several processes, and reading one snapshot.
 
 #include "storage/sqlite_store.hpp"
 
@@ -40,7 +40,7 @@ Write write_of(const WriterLoad& load, std::size_t row, ShardId shard, int versi
           .bytes = std::vector<std::byte>(load.row_bytes, static_cast<std::byte>('a' + version % 26))};
 }
 
-/// A node's storage workers in miniature.
+/// A miniature of a node's storage workers.
 class StoreWriter {
  public:
   StoreWriter(const std::filesystem::path& file, const WriterLoad& load, int process)
@@ -78,7 +78,7 @@ class StoreWriter {
 
 MakeWriter make_store_writers(const std::filesystem::path& file, const WriterLoad& load) {
   return [file, load](int process) -> CommitBatch {
-    // Shared by the copies of the function that is returned.
+    // Shared by the copies of the returned function.
     const auto writer = std::make_shared<StoreWriter>(file, load, process);
     return [writer](int batch) { writer->commit(batch); };
   };
@@ -141,7 +141,7 @@ void compare_readers() {
 
 int main() {
   print_warnings();
-  stop_counting_memory();  // as nodes do; the writers on both sides are children of this process
+  stop_counting_memory();  // like nodes; the writers of both sides are children of this process
   for (const std::size_t rows : {1, 16, 64, 256}) compare_writers({.rows_per_batch = rows});
   for (const std::size_t bytes : {500, 2'000, 20'000}) compare_writers({.rows_per_batch = 8, .row_bytes = bytes});
   compare_readers();

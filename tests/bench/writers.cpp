@@ -45,7 +45,7 @@ std::vector<std::size_t> rows_of(const WriterLoad& load, int process, int batch)
   const auto share = load.entities / static_cast<std::size_t>(load.processes);
   std::vector<std::size_t> rows;
   rows.reserve(load.rows_per_batch);
-  // Neighbours in the list belong to different processes, as entities of different shards do.
+  // Neighbours in the list belong to different processes, like entities of different shards.
   for (std::size_t i = 0; i < load.rows_per_batch; ++i) {
     rows.push_back(random() % share * static_cast<std::size_t>(load.processes) + static_cast<std::size_t>(process));
   }

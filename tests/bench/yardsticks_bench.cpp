@@ -1,4 +1,4 @@
-// What the machine can do without epic: the three things that the other benchmarks are held against.
+// What the machine can do without epic: the yardsticks of the other benchmarks.
 
 #include <fmt/format.h>
 

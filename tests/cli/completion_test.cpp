@@ -21,7 +21,7 @@ TEST_CASE("completions: what the shells are told without a project", "[cli]") {
 
 namespace {
 
-// Loads the shell's file and lets it print what it would offer for `epic bu`.
+// Loads the shell's script and prints what it offers for `epic bu`.
 std::string offered_by(const std::string& shell, const std::string& script) {
   const auto end = epic::cli::run_subprocess({.program = shell, .arguments = {"-c", script}});
   REQUIRE(end);

@@ -1,4 +1,5 @@
-// What `epic schema check` and `epic build` say of saved states that a module reads in another shape, or not at all.
+// What `epic schema check` and `epic build` report about saved states that a module reads with another schema, or
+// cannot read.
 
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -66,7 +67,7 @@ class Rows {
     batch_.schemas.push_back({schema.id(), schema.text()});
   }
 
-  /// As if the rows of the schemas had been lost.
+  /// Deletes the schemas, as if their rows had been lost.
   void lose_schemas() { batch_.schemas.clear(); }
 
  private:
@@ -74,7 +75,7 @@ class Rows {
   epic::storage::Batch batch_;
 };
 
-/// A project whose "compiler" copies the module that was chosen last.
+/// A project whose "compiler" copies the module chosen last.
 void make_project(Transcript& transcript) {
   transcript.write("epic.toml", "[project]\nname = \"arena\"\n");
   transcript.write("CMakeLists.txt", R"(cmake_minimum_required(VERSION 3.25)
@@ -120,7 +121,7 @@ TEST_CASE("evolution: snapshots that no module could read keep no module out of 
   CHECK(transcript.run({"build", "--quiet"}).exit_code == 0);
   CHECK(fs::exists(transcript.directory() / "build/modules/arena.so"));
   CHECK(transcript.run({"schema", "check"}).exit_code == 1);
-  CHECK(transcript.run({"snapshot", "list", "Vault"}).exit_code == 3);  // a class, of which nothing is saved
+  CHECK(transcript.run({"snapshot", "list", "Vault"}).exit_code == 3);  // a class without saved states
   transcript.check();
 }
 
@@ -128,7 +129,7 @@ TEST_CASE("evolution: a module that cannot read what is saved is not put in plac
   Transcript transcript("evolution_build");
   make_project(transcript);
   choose_module(transcript, module_of("v1"));
-  CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // nothing is built
+  CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // no module is built
   CHECK(transcript.run_quietly({"build"}).exit_code == 0);
   CHECK(transcript.run({"schema", "check"}).exit_code == 3);  // nothing is saved
   {
@@ -138,7 +139,7 @@ TEST_CASE("evolution: a module that cannot read what is saved is not put in plac
     rows.put("Hero", "Cid", saved::Hero{.score = 5, .team = "", .mood = saved::Mood::sulky});
     rows.put("Ghost", "x", saved::Vault{.gold = "none"});
   }
-  CHECK(transcript.run({"schema", "check"}).exit_code == 1);  // sulky is no mood
+  CHECK(transcript.run({"schema", "check"}).exit_code == 1);  // sulky is no longer a mood
   {
     Rows rows(transcript.directory());
     rows.put("Hero", "Bob", saved::Hero{.score = 4, .team = "blue", .mood = saved::Mood::angry});
@@ -193,7 +194,7 @@ TEST_CASE("evolution: rows that a class would no longer find under its name are 
   CHECK(boost::json::parse(transcript.run_quietly({"inspect", "Hero/Ann", "-o", "json"}).out).at("entity") ==
         "Player/Ann");
   CHECK(transcript.run_quietly({"snapshot", "list", "Knight", "-o", "jsonl"}).out.contains("\"Player/Ann\""));
-  // What is stored as Player belongs to nobody, and must not be taken for the Player that is stored as Hero.
+  // Rows stored as Player belong to no class, and must not be taken for the Player that is stored as Hero.
   CHECK(
       transcript.run_quietly({"snapshot", "prune", "--older-than", "0s", "--dry-run"}).out.starts_with("Player\t1\t"));
   CHECK(transcript.run_quietly({"snapshot", "export", "Hero/Ann"}).exit_code == 0);

@@ -1,7 +1,7 @@
 #pragma once
-// StandIn: a control socket with fixed answers, so that what commands print can be compared to the letter.
+// StandIn: a control socket with fixed answers, so that the output of commands can be compared exactly.
 //
-// The socket and its frames are the real ones; only the supervisor behind them is not there.
+// The socket and its frames are real; only the supervisor behind them is missing.
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -27,7 +27,7 @@ class StandIn {
     boost::json::value detail = nullptr;
   };
 
-  /// Listens at once, on `<project>/.epic/control.sock`.
+  /// Starts listening on `<project>/.epic/control.sock`.
   StandIn(const std::filesystem::path& project, std::map<std::string, Answer> answers);
   ~StandIn();
 

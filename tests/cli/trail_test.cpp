@@ -1,4 +1,4 @@
-// What `epic events`, `epic calls` and the pages about blocked stores look like.
+// The output of `epic events`, `epic calls`, and of the commands that report blocked stores.
 
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>

@@ -1,7 +1,7 @@
 #pragma once
-// Transcript: commands as they are typed, and what the real `epic` answers, compared with a golden file.
+// Transcript: runs commands as a user types them, and compares the output of the real `epic` with a golden file.
 //
-// Every transcript has a directory of its own, with nothing of the user's environment that could change an answer.
+// Every transcript has its own directory, and nothing of the user's environment that could change the output.
 
 #include <filesystem>
 #include <string>
@@ -18,7 +18,7 @@ struct Answer {
 
 class Transcript {
  public:
-  /// `name` is that of the golden file.
+  /// `name` is the golden file's.
   explicit Transcript(std::string name);
   ~Transcript();
   Transcript(const Transcript&) = delete;
@@ -27,14 +27,13 @@ class Transcript {
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   /// Writes a file below the directory.
   void write(const std::filesystem::path& relative, std::string_view content);
-  /// Runs `epic` with these words in `below`; what it says is added to the transcript.
+  /// Runs `epic` with these arguments in `below`; adds its output to the transcript.
   Answer run(std::vector<std::string> words, const std::filesystem::path& below = ".");
-  /// The same, without a trace in the transcript.
+  /// The same, without adding to the transcript.
   Answer run_quietly(std::vector<std::string> words, const std::filesystem::path& below = ".");
-  /// What `epic` shows on a terminal of 100 columns that takes colours; both streams, as they come, with what was
-  /// typed.
+  /// What `epic` shows on a terminal of 100 columns with colours: both streams in order, together with the typed input.
   std::string run_on_terminal(std::vector<std::string> words, std::string_view typed = {});
-  /// Fails the test where the transcript differs from the golden file; with EPIC_BLESS set it writes that file.
+  /// Fails the test if the transcript differs from the golden file; with EPIC_BLESS set, writes that file instead.
   void check();
 
  private:

@@ -1,4 +1,4 @@
-// Messages of any content must give an error or a value; a value must be written and read again as the same bytes.
+// Any message must give an error or a value; a value must encode to bytes that decode to the same value.
 
 #include <cstdint>
 #include <cstdlib>
@@ -32,7 +32,7 @@ std::vector<std::byte> encoded(const Everything& value) {
 
 }  // namespace
 
-/// A message that is next to nothing is replaced by a good one; from there libFuzzer finds its own way.
+/// Replaces an almost empty message by a valid one, from which libFuzzer continues.
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned) {
   static const std::vector<std::byte> good = encoded(sample::everything());
   if (size < 16 && max_size >= good.size()) {

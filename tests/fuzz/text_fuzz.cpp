@@ -1,4 +1,4 @@
-// Schema texts and JSON texts of any content must give an error or a value. The first byte chooses which of them.
+// Any schema text or JSON text must give an error or a value. The first byte selects which of them to parse.
 
 #include <boost/json/serialize.hpp>
 #include <cstdint>
@@ -17,7 +17,7 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-/// What parses has a text that parses to itself, and every use of it is harmless.
+/// A schema that parses has a text that parses to itself, and using it is harmless.
 void schema_text(std::string_view text) {
   using epic::reflect::Schema;
   const auto schema = Schema::parse(text);

@@ -1,8 +1,8 @@
-# Fails when a public header pulls in what makes every module slow to compile (Asio alone costs three seconds a file).
+# Fails if a public header includes something that slows down the build of every module (Asio alone takes three seconds).
 
 file(GLOB headers "${INCLUDE_DIR}/epic/*.hpp")
 if(NOT headers)
-  message(FATAL_ERROR "There is no header in ${INCLUDE_DIR}/epic.")
+  message(FATAL_ERROR "${INCLUDE_DIR}/epic has no headers.")
 endif()
 set(heavy boost/asio boost/process boost/beast boost/json capnp/ kj/ spdlog/ CLI/ toml sqlite3 catch2
   fmt/format fmt/chrono fmt/ostream fmt/ranges "regex " "iostream " "fstream " "filesystem " "future ")
@@ -16,7 +16,7 @@ foreach(header IN LISTS headers)
   foreach(name IN LISTS heavy)
     string(FIND "${dependencies}" "/${name}" at)
     if(NOT at EQUAL -1)
-      message(FATAL_ERROR "${header} includes <${name}...>. Public headers are light: runtime/README.md says why.")
+      message(FATAL_ERROR "${header} includes <${name}...>. Public headers must stay light (see runtime/README.md).")
     endif()
   endforeach()
 endforeach()

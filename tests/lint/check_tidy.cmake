@@ -1,5 +1,5 @@
-# Runs clang-tidy-19, with the checks of .clang-tidy, over the sources that hold or drive coroutines: there a mistake is
-# silent and fatal. Over everything it would take longer than the build. Two at a time.
+# Runs clang-tidy-19, with the checks of .clang-tidy, over the sources that contain or drive coroutines, where mistakes are
+# silent and fatal. Checking all sources would take longer than the build. Runs two at a time.
 
 find_program(CLANG_TIDY clang-tidy-19)
 if(NOT CLANG_TIDY)
@@ -18,7 +18,7 @@ foreach(folder IN ITEMS cli cluster runtime)
 endforeach()
 list(REMOVE_DUPLICATES files)
 if(NOT files)
-  message(FATAL_ERROR "No source below ${SOURCE_DIR} holds or drives coroutines.")
+  message(FATAL_ERROR "No source below ${SOURCE_DIR} contains or drives coroutines.")
 endif()
 
 list(JOIN files "\n" lines)

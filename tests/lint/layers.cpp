@@ -45,7 +45,7 @@ const Layer* find_layer(std::string_view path) {
   return nullptr;
 }
 
-/// The file of ours that `included` names, looked up as the compiler does; empty when it is somebody else's.
+/// Our file that `included` refers to, looked up like the compiler does; empty if it is not one of ours.
 std::string find_own_file(const Tree& tree, std::string_view from, std::string_view included) {
   const std::string beside = std::string(from.substr(0, from.rfind('/') + 1)) + std::string(included);
   if (tree.contains(beside)) return beside;
@@ -58,7 +58,7 @@ std::string find_own_file(const Tree& tree, std::string_view from, std::string_v
 
 struct LibraryRule {
   std::string_view folder;
-  std::vector<std::string_view> banned;  // what an include may not start with
+  std::vector<std::string_view> banned;  // prefixes that an include must not have
   std::string_view why;
 };
 
@@ -89,7 +89,7 @@ const std::vector<LibraryRule>& library_rules() {
 
 struct CallRule {
   const char* pattern;
-  std::vector<std::string_view> allowed;  // folders that may
+  std::vector<std::string_view> allowed;  // folders that may use it
   std::string_view instead;
 };
 

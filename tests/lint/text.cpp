@@ -12,12 +12,12 @@ namespace {
 constexpr std::size_t kLinesMax = 800;
 constexpr std::size_t kOpeningLinesMax = 25;
 
-/// What a README need not name: the build's own files, and what is the same in every folder.
+/// Files that a README need not name: build files, and those that are the same in every folder.
 bool is_plumbing(std::string_view name) {
   return name == "README.md" || name == "CMakeLists.txt" || name.starts_with(".");
 }
 
-/// Folders whose README is the one of a folder above.
+/// Folders that are described by the README of a folder above.
 bool is_described_above(std::string_view folder) {
   return starts_with_any(folder, {"tests/unit", "tests/golden", "templates/", ".ci"}) || folder == "runtime/include" ||
          folder.find("/golden") != std::string_view::npos;

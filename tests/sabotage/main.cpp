@@ -1,4 +1,4 @@
-// Runs the crash scenario until it finds what is missing in this program. Fails when it finds nothing.
+// Runs the crash scenario until it detects the missing safeguard. Fails if it never does.
 
 #include <fmt/format.h>
 

@@ -56,7 +56,7 @@ class Scenario {
   struct Caller {
     bool is_free = true;
     std::uint16_t gateway = 0;
-    std::uint64_t call = 0;  // an answer to an older one comes from a node that died
+    std::uint64_t call = 0;  // an answer to an older call comes from a node that died
     std::size_t account = 0;
     bool is_add = false;
   };
@@ -152,7 +152,7 @@ class Scenario {
     fabric_.kill(node);
     bury(node);
   }
-  /// Whoever asked by way of it will hear nothing.
+  /// Ends the calls made through a dead node: their outcome is unknown.
   void bury(std::uint16_t node) {
     dead_.push_back(node);
     for (Caller& caller : callers_) {
@@ -162,7 +162,7 @@ class Scenario {
       caller.call = 0;
     }
   }
-  /// Those that ended themselves, as they were refused by the store.
+  /// The nodes that ended themselves because the store refused their commit.
   void bury_fenced() {
     for (std::uint16_t node = 1; node <= kNodes; ++node) {
       if (fabric_.is_alive(node) || !is_alive(node)) continue;
@@ -180,7 +180,7 @@ class Scenario {
     if (std::erase(dead_, node) > 0) fabric_.restart(node);
   }
 
-  /// Delivers what is in outboxes, then reads all books.
+  /// Empties the outboxes, then reads all books.
   std::vector<ledger::Books> settle() {
     for (std::size_t i = 0; i < kAccounts; ++i) fabric_.call(1, account(i)->settle());
     std::vector<ledger::Books> books;
@@ -197,7 +197,7 @@ class Scenario {
   std::uint16_t forsaken_ = 0;
   bool is_ending_ = false;
   std::uint64_t calls_ = 0;
-  sim::SimFabric fabric_;  // last: what still runs in it may speak of the rest
+  sim::SimFabric fabric_;  // last: what still runs in it may use the other members
 };
 
 }  // namespace

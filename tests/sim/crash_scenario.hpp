@@ -1,6 +1,6 @@
 #pragma once
-// Clients of the ledger on simulated nodes to which things happen; what they were told is judged afterwards. The same
-// in small, and repeatable to the byte, as tests/integration/node/crash_test.cpp does with real processes.
+// Clients of the ledger on simulated nodes under faults; afterwards the acknowledged changes are checked. A small,
+// exactly repeatable version of what tests/integration/node/crash_test.cpp does with real processes.
 
 #include <cstdint>
 #include <string>
@@ -9,12 +9,12 @@
 namespace epic::test {
 
 enum class Fate : std::uint8_t {
-  crashes,    // nodes die at any moment and come back, shards move, nodes drain
-  partition,  // a node is taken for dead and goes on; its shards are given to others meanwhile
-  moves,      // shards move and nothing dies, so no call may fail
+  crashes,    // nodes crash at any moment and restart, shards move, nodes drain
+  partition,  // a live node is taken for dead and keeps running while its shards go to others
+  moves,      // shards move and no node dies, so no call may fail
 };
 
-/// What was violated; empty: nothing.
+/// The violations found; empty if there are none.
 [[nodiscard]] std::vector<std::string> run_crash_scenario(Fate fate, std::uint64_t seed);
 
 }  // namespace epic::test

@@ -1,5 +1,5 @@
-// Crashes, partitions and moves under clients, on simulated nodes. tests/sabotage shows that what is tested here is
-// found when a safeguard is missing.
+// Crashes, partitions and moves under clients, on simulated nodes. tests/sabotage shows that these tests notice a
+// missing safeguard.
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #pragma once
-// Child: a forked process that reports lines to its parent through a pipe, and that the parent may kill.
+// Child: a forked process that reports lines to its parent through a pipe, and that the parent can kill.
 //
-// A line that was written before the kill arrives: that is what makes it an acknowledgement.
+// A line written before the kill still arrives: that makes it an acknowledgement.
 
 #include <functional>
 #include <optional>
@@ -10,11 +10,11 @@
 
 namespace epic::test {
 
-/// What the child has to speak with.
+/// How the child reports to its parent.
 class Reporter {
  public:
   explicit Reporter(int descriptor) : descriptor_(descriptor) {}
-  /// One line, at once. Ends the process when nobody listens any more.
+  /// Writes one line immediately. Ends the process if the parent has stopped reading.
   void line(std::string_view text) const;
 
  private:
@@ -29,10 +29,10 @@ class Child {
   Child& operator=(Child&& other) noexcept;
   ~Child();
 
-  /// The next line; empty at the end of the process. The test fails if neither comes within 60 s.
+  /// The next line; empty at the end of the process. Fails the test if neither comes within 60 s.
   std::optional<std::string> read_line();
   [[nodiscard]] int report_descriptor() const { return reports_; }
-  /// SIGKILL, and waits for the end.
+  /// Sends SIGKILL and waits for the process to end.
   void kill();
 
  private:

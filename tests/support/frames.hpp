@@ -1,5 +1,5 @@
 #pragma once
-// Help for tests of wire formats: payloads without their header, and the same payloads damaged.
+// Helpers for tests of wire formats: payloads without their header, and damaged versions of them.
 
 #include <catch2/catch.hpp>
 #include <cstddef>
@@ -13,7 +13,7 @@
 
 namespace epic::test {
 
-/// The bytes of a whole frame behind its header.
+/// The bytes of a frame after its header.
 inline std::vector<std::byte> payload_of(const std::vector<std::byte>& frame) {
   REQUIRE(frame.size() >= wire::kFrameHeaderBytes);
   return {frame.begin() + wire::kFrameHeaderBytes, frame.end()};
@@ -25,7 +25,7 @@ inline std::uint64_t make_seed() {
   return text ? std::strtoull(text, nullptr, 10) : std::random_device{}();
 }
 
-/// Hands `visit` the payload with bits flipped, words overwritten, cut short, and plain noise.
+/// Calls `visit` with the payload with flipped bits, with overwritten words, truncated, and with random bytes.
 template <class Visit>
 void for_damaged(const std::vector<std::byte>& payload, std::mt19937_64 random, Visit visit) {
   for (int round = 0; round < 300; ++round) {

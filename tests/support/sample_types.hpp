@@ -18,7 +18,7 @@
 
 namespace sample {
 
-/// Looks like epic::Ref to the tables, and needs no kernel.
+/// Looks like epic::Ref to the tables, but needs no kernel.
 class Name {
  public:
   using EpicRefTag = void;
@@ -109,7 +109,7 @@ BOOST_DESCRIBE_STRUCT(Everything, (),
                        seen_at, owner, maybe, maybe_maybe, any, words, bits, matrix, rgb, ordered, unordered, places,
                        by_color, by_number, both, three, tree, empty, colors, names, choices))
 
-/// No field has its default.
+/// Every field differs from its default.
 inline Everything everything() {
   using namespace std::chrono_literals;
   Everything value;

@@ -1,5 +1,5 @@
 #pragma once
-// SmallFileSystem: a real file system of a few megabytes, over a test's directory; it can be filled.
+// SmallFileSystem: a real file system of a few megabytes, mounted on a test's directory; it can be filled up.
 
 #include <sys/mount.h>
 
@@ -9,7 +9,7 @@
 
 namespace epic::test {
 
-/// For users who may mount; others find is_mounted() false, and their test says that it was skipped.
+/// Needs a user who may mount; otherwise is_mounted() is false, and the test reports that it was skipped.
 class SmallFileSystem {
  public:
   SmallFileSystem(std::filesystem::path at, const char* size) : at_(std::move(at)) {
@@ -23,7 +23,7 @@ class SmallFileSystem {
   [[nodiscard]] bool is_mounted() const { return is_mounted_; }
   [[nodiscard]] const std::filesystem::path& path() const { return at_; }
 
-  /// Not a byte is left.
+  /// Fills it to the last byte.
   void fill() const {
     std::ofstream ballast(at_ / "ballast", std::ios::binary);
     const std::string page(4096, 'b');
@@ -31,7 +31,7 @@ class SmallFileSystem {
     }
   }
   void make_room() const { std::filesystem::remove(at_ / "ballast"); }
-  /// True when nothing on it can be changed any more; false while files are open for writing.
+  /// Makes it read-only. Returns false while files are open for writing.
   [[nodiscard]] bool make_read_only() const {
     return ::mount(nullptr, at_.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0;
   }

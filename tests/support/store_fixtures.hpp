@@ -1,5 +1,5 @@
 #pragma once
-// What the storage tests share: stores on a clock that stands still, and batches in one line.
+// What the storage tests share: stores with a stopped clock, and batches in one line.
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -25,14 +25,14 @@ inline OpenOptions creating() {
 
 inline OpenOptions reading() { return {.mode = OpenMode::read_only}; }
 
-/// The value, or a failed test that shows the error.
+/// The value; fails the test with the error if there is one.
 template <class T>
 T must(std::expected<T, StoreError> result) {
   if (!result) FAIL("unexpected error: " << result.error().message);
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-/// The error, or a failed test.
+/// The error; fails the test if there is none.
 template <class T>
 StoreError error_of(std::expected<T, StoreError> result) {
   if (result) FAIL("this should have failed");
@@ -75,7 +75,7 @@ inline Batch batch_of(std::vector<ShardEpoch> epochs, std::vector<Write> writes)
   return {.number = kernel::CommitNumber{1}, .epochs = std::move(epochs), .schemas = {}, .writes = std::move(writes)};
 }
 
-/// "Type/Key=text" of everything that the filter lets through.
+/// "Type/Key=text" of every snapshot that the filter accepts.
 inline std::vector<std::string> contents(Store& store, const ListFilter& filter = {}) {
   std::vector<std::string> found;
   must(store.list(

@@ -1,5 +1,5 @@
 #pragma once
-// TempDir: a directory of a test's own that goes away with it.
+// TempDir: a test's own directory, removed with the object.
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 namespace epic::test {
 
-/// Open to every user, so that tests can look at it through other users' eyes.
+/// Accessible to every user, so that tests can look at it as another user.
 class TempDir {
  public:
   TempDir() {
@@ -26,7 +26,7 @@ class TempDir {
     std::filesystem::remove_all(path_, ignored);
   }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  /// Where a store's database goes.
+  /// The path for a store's database.
   [[nodiscard]] std::filesystem::path file() const { return path_ / "state.sqlite"; }
 
  private:

@@ -1,9 +1,9 @@
 #pragma once
-// Witness: what clients of the ledger were told, and whether what the ledger holds in the end agrees with it.
+// Witness: records what clients of the ledger were acknowledged, and checks whether the ledger agrees at the end.
 //
-// Who was told or shown a change of an account as the n-th, by some activation, must find that change in the end, by
-// that activation: otherwise it was lost, or another activation has made an n-th change of its own. Nor may anybody be
-// shown less than what was told before the question was put.
+// A change that a client was acknowledged or shown, as the n-th change of an account by some activation, must be there
+// at the end, made by that activation: otherwise it was lost, or another activation made its own n-th change. No client
+// may be shown less than what was acknowledged before it asked.
 
 #include <cstdint>
 #include <mutex>

@@ -1,4 +1,4 @@
-// The installed package, used without the command: by a CMake project of one's own.
+// The installed package, used without the `epic` command, by a plain CMake project.
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -35,7 +35,7 @@ TEST_CASE("package: a new source is picked up by the next build", "[templates]")
 
 TEST_CASE("package: g++ is refused with the reason", "[templates]") {
   const Project project("package_gcc", {"--bare"});
-  if (project.run("sh", {"-c", "command -v g++"}).exit_code != 0) return;  // there is none to refuse
+  if (project.run("sh", {"-c", "command -v g++"}).exit_code != 0) return;  // no g++ to refuse
 
   const auto answer = project.run("cmake", {"-S", ".", "-B", "gcc", "-DCMAKE_CXX_COMPILER=g++", kPackage});
   CHECK(answer.exit_code != 0);

@@ -1,7 +1,7 @@
 #pragma once
-// Project: one made by the installed `epic`, in a folder of its own, used as its README says.
+// Project: created by the installed `epic`, in its own folder, and used as its README says.
 //
-// Everything goes through the installed prefix; nothing of the source tree is on the way.
+// Everything goes through the installed prefix; nothing in the source tree is used.
 
 #include <filesystem>
 #include <string>
@@ -18,9 +18,9 @@ struct Answer {
 
 class Project {
  public:
-  /// `epic new NAME words…`. The folder is emptied first, and left behind for a look at what failed.
+  /// `epic new NAME words…`. Empties the folder first, and leaves it behind so that failures can be examined.
   Project(const std::string& name, std::vector<std::string> words);
-  /// Stops the fabric, if one is left.
+  /// Stops the fabric if one is still running.
   ~Project();
   Project(const Project&) = delete;
   Project& operator=(const Project&) = delete;
@@ -28,9 +28,9 @@ class Project {
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   void write(const std::filesystem::path& relative, std::string_view content) const;
 
-  /// Runs a program in the project, the installed one if there is one of this name.
+  /// Runs a program in the project; prefers the installed program of that name.
   [[nodiscard]] Answer run(const std::string& program, std::vector<std::string> arguments) const;
-  /// The same, and fails the test with all that was said unless it exits with 0.
+  /// The same, but fails the test with the full output unless the exit code is 0.
   Answer must_run(const std::string& program, std::vector<std::string> arguments) const;
 
  private:

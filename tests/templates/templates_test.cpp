@@ -103,5 +103,5 @@ TEST_CASE("bare: a class evolves twice over its saved state, and what cannot be 
   const auto refused = project.run("epic", {"build"});
   CHECK(refused.exit_code == 5);
   CHECK_THAT(refused.err, Contains("Player.points: was written as int64 and cannot be read as text: 1 snapshot"));
-  CHECK(project.must_run("epic", {"schema", "check"}).exit_code == 0);  // the former module is still there
+  CHECK(project.must_run("epic", {"schema", "check"}).exit_code == 0);  // the previous module is still there
 }

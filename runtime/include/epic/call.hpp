@@ -2,11 +2,11 @@
 // Call: one call of an entity's method, from `ref->method(args)` to its result.
 //
 // The proxy moves the arguments into a call record. Awaiting the Call hands the record to the kernel, which starts the
-// method in place, queues it, or encodes the arguments and sends them. The result arrives in the record, never in the
-// caller's frame, so a caller that stopped waiting leaves nothing dangling. The same record type serves both ends of a
-// remote call: the callee's node reads arguments into one.
+// method at once, queues it, or encodes the arguments and sends them. The result is stored in the record, never in the
+// caller's frame, so a caller that stops waiting leaves nothing dangling. Both ends of a remote call use the same
+// record type: the callee's node decodes the arguments into one.
 //
-// Invariant: a record ends exactly once, by outcome or by failure.
+// Invariant: a record ends exactly once, with an outcome or a failure.
 // Not here:  routing, deadlines, locks (the kernel).
 
 #include <chrono>
@@ -33,18 +33,18 @@ namespace detail {
 class CallRecord;
 struct CallSite;  // the kernel's part of a record
 
-/// Somebody who waits for one or several records. Lives in the waiting frame; detaches itself when that is destroyed.
+/// A frame that waits for one or more records. Lives in that frame, and detaches itself when the frame is destroyed.
 struct Waiter {
   std::coroutine_handle<> handle;
-  CallRecord* execution = nullptr;  // whose turn it continues; null: none
+  CallRecord* execution = nullptr;  // the execution to resume; null: none
   std::uint32_t remaining = 0;
-  bool is_queued = false;  // in the run queue, to go on
+  bool is_queued = false;  // in the run queue, about to resume
 };
 
 struct CallSite;
 void delete_site(CallSite* site) noexcept;
 
-/// Non-virtual part first: what the kernel touches on every call.
+/// The non-virtual part comes first: the kernel touches it on every call.
 class CallRecord {
  public:
   enum class State : std::uint8_t { made, queued, loading, locked_out, running, sent, ended };
@@ -59,32 +59,32 @@ class CallRecord {
   bool holds_lock = false;
   bool has_custom_deadline = false;
   bool is_listed = false;                       // in the kernel's table of pending calls
-  bool is_joined = false;                       // given to gather: its error has a taker
-  bool has_run = false;                         // its method has begun
+  bool is_joined = false;                       // given to gather, which reports its error
+  bool has_run = false;                         // its method has started
   bool is_abandoned = false;                    // the caller has its answer, the method still runs
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
   void* activation = nullptr;    // the kernel's Activation that runs it
-  CallRecord* caller = nullptr;  // whose execution waits for it; null when outside or detached
+  CallRecord* caller = nullptr;  // the execution waiting for it; null for outside or detached calls
   Waiter* waiter = nullptr;
   CallRecord* previous = nullptr;  // the kernel's list of pending calls
   CallRecord* next = nullptr;
   std::int64_t deadline_ns = 0;  // on the kernel's clock
   std::int64_t patience_ns = 0;  // 0: the default
-  std::uint64_t sequence = 0;    // of the kernel that made the call
-  std::uint64_t observed = 0;    // newest commit observed, for executions without an activation
-  std::exception_ptr failure;    // set by the kernel: time-out, node lost, refused …
-  CallSite* site = nullptr;      // set for calls from outside, inbound or sent; owned by the kernel
+  std::uint64_t sequence = 0;    // sequence number in the calling kernel
+  std::uint64_t observed = 0;    // newest commit observed, if there is no activation
+  std::exception_ptr failure;    // set by the kernel: timeout, node lost, refused …
+  CallSite* site = nullptr;      // for calls from or to another process; owned by the kernel
 
   /// Creates the method's Task and returns its frame. `entity` is null for setup.
   virtual std::coroutine_handle<> start(Entity* entity) = 0;
   /// Destroys the frame, wherever it is suspended.
   virtual void destroy_frame() noexcept = 0;
-  /// The std::tuple of arguments, described by method->arguments.
+  /// The std::tuple of arguments, as described by method->arguments.
   virtual void* arguments() noexcept = 0;
-  /// The result, described by method->result; null when void, or when there is none yet.
+  /// The result, as described by method->result; null for void, or before the method has returned.
   virtual void* result() noexcept = 0;
-  /// A default result to be read into; null when void.
+  /// A default-constructed result to decode into; null for void.
   virtual void* emplace_result() = 0;
   [[nodiscard]] virtual std::exception_ptr thrown() const noexcept = 0;
 
@@ -101,7 +101,7 @@ class CallRecord {
   }
 };
 
-/// Owner of one count of a record. Execution thread only.
+/// Owns one reference to a record. Execution thread only.
 template <class Record>
 class RecordPtr {
  public:
@@ -132,7 +132,7 @@ class RecordPtr {
   Record* record_ = nullptr;
 };
 
-/// A record whose end is an Outcome<R>.
+/// A record that ends with an Outcome<R>.
 template <class R>
 class ResultRecord : public CallRecord {
  public:
@@ -168,20 +168,20 @@ class ResultRecord : public CallRecord {
   }
 };
 
-// ---- what the kernel offers to the templates below; all of it for the execution thread ----
+// ---- what the kernel provides for the templates below; execution thread only ----
 
-/// Starts a call for the frame `waiter.handle`. Returns what runs next.
+/// Starts a call for the frame `waiter.handle`. Returns the coroutine to run next.
 std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept;
-/// Queues a call that nobody awaits yet (gather, spawn).
+/// Queues a call that has no waiter yet (gather, spawn).
 void begin_detached(CallRecord& record);
-/// True if ended; otherwise `waiter` is resumed when it ends.
+/// True if the call has ended; otherwise `waiter` is resumed when it ends.
 bool wait_for(CallRecord& record, Waiter& waiter) noexcept;
-/// Suspends the current execution until `waiter` is resumed, and returns what runs next: the frame itself if there is
-/// nothing to wait for.
+/// Suspends the current execution until `waiter` is resumed. Returns the coroutine to run next: the frame itself if
+/// there is nothing to wait for.
 std::coroutine_handle<> suspend_on(Waiter& waiter) noexcept;
-/// The execution whose turn it is; null outside of one.
+/// The execution whose turn is running; null outside a turn.
 CallRecord* current_execution() noexcept;
-/// The waiting frame goes away: the record no longer resumes it.
+/// The waiting frame is being destroyed: the record must not resume it.
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept;
 [[noreturn]] void throw_empty_ref(std::string_view method);
 
@@ -211,7 +211,7 @@ inline constexpr bool is_task = false;
 template <class T>
 inline constexpr bool is_task<Task<T>> = true;
 
-/// "enter_level", cut out of the compiler's text for &Player::enter_level.
+/// "enter_level", taken from the compiler's text for &Player::enter_level.
 template <auto Pointer>
 constexpr std::string_view method_name_of() {
   constexpr std::string_view text = __PRETTY_FUNCTION__;
@@ -219,11 +219,11 @@ constexpr std::string_view method_name_of() {
   return name.substr(name.rfind("::") + 2);
 }
 
-/// Stands for a method of which there are several.
+/// Stands for an overloaded method.
 struct Overloaded {
   bool operator==(const Overloaded&) const = default;
 };
-/// The pointer that `pick` gives for T, or Overloaded.
+/// The pointer that `pick` returns for T, or Overloaded.
 template <class T, class Pick>
 constexpr auto one_method(Pick pick) {
   if constexpr (requires { pick(static_cast<T*>(nullptr)); })
@@ -239,7 +239,7 @@ template <class Pointer>
 inline constexpr bool is_valid_method<Pointer> =
     is_task<typename MethodTraits<Pointer>::Return> && MethodTraits<Pointer>::kByValue;
 
-/// False, with a message in the user's words, when the method cannot be called from elsewhere.
+/// False, with a static_assert in the user's terms, if the method cannot be called remotely.
 template <auto Pointer>
 constexpr bool check_method() {
   using Type = decltype(Pointer);
@@ -275,7 +275,7 @@ using ResultOf = typename TaskValue<typename MethodTraits<decltype(Pointer)>::Re
 template <auto Pointer, reflect::Locking locking>
 const reflect::MethodInfo& method_info();
 
-/// The table of a method's arguments: their tuple, whose fields have names where the class gives them with params(…).
+/// The table of a method's arguments: a tuple, or a record with field names if the class has params(…) for the method.
 template <auto Pointer>
 const reflect::TypeInfo& arguments_info() {
   using Traits = MethodTraits<decltype(Pointer)>;
@@ -295,7 +295,7 @@ const reflect::TypeInfo& arguments_info() {
   return info;
 }
 
-/// The record of a call of one method.
+/// The record of a call to one method.
 template <auto Pointer, reflect::Locking locking>
 class MethodRecord final : public ResultRecord<ResultOf<Pointer>> {
   using Traits = MethodTraits<decltype(Pointer)>;
@@ -373,7 +373,7 @@ class [[nodiscard("epic: a call does not start until it is awaited, or given to 
   };
   Awaiter operator co_await() && noexcept { return Awaiter(std::move(record_)); }
 
-  /// For gather, spawn and clients: the record leaves this Call.
+  /// For gather, spawn and clients: moves the record out of this Call.
   detail::RecordPtr<detail::ResultRecord<R>> epic_take_record() && { return std::move(record_); }
 
  private:
@@ -382,8 +382,8 @@ class [[nodiscard("epic: a call does not start until it is awaited, or given to 
 
 namespace detail {
 
-/// One member of a proxy. All members of a proxy lie in one union, so a proxy is one pointer however many methods.
-/// What cannot be called has no operator(); the builder of the class's tables says why.
+/// One member of a proxy. All members lie in one union, so a proxy is one pointer, however many methods the class has.
+/// A method that cannot be called has no operator(); the EntityBuilder reports why.
 template <auto Pointer, reflect::Locking locking, class Signature = decltype(Pointer)>
 struct Method {
   const Target* target;

@@ -1,14 +1,14 @@
 #pragma once
-// Client: calls entities of a running fabric from a program outside of it.
+// Client: calls entities of a running fabric from a program outside it.
 //
 //     epic::Client client = epic::Client::connect("path/to/project");
 //     const auto score = client.call(client.get<Player>("Bob")->get_score());
 //
-// The program is compiled and linked with the entity classes, whose code runs on the nodes, never here. A call goes
-// straight to the node that owns the entity; the client follows shards as they move, and finds the fabric again after a
-// restart. Its results are gated: what it has been told survives any crash.
+// The program is compiled and linked with the entity classes; their code runs on the nodes, never here. A call goes
+// straight to the node that owns the entity. The client follows shards as they move, and reconnects when the fabric is
+// restarted. Results are gated: a result that the client has received survives any crash.
 //
-// Link epic::runtime. Not for use inside an entity, where a call is awaited (ref.hpp).
+// Link epic::runtime. Not for use inside an entity, where calls are awaited (ref.hpp).
 
 #include <chrono>
 #include <concepts>
@@ -30,9 +30,9 @@ class Session;
 }
 
 struct ClientOptions {
-  /// For calls without a deadline of their own (`ref.with(2s)->…`).
+  /// For calls without their own deadline (`ref.with(2s)->…`).
   std::chrono::nanoseconds call_deadline = std::chrono::seconds(30);
-  /// How long connect() waits for a fabric that is just starting.
+  /// How long connect() waits for a fabric that is starting.
   std::chrono::nanoseconds connect_patience = std::chrono::seconds(5);
 };
 
@@ -42,19 +42,19 @@ class CallResult {
  public:
   explicit CallResult(detail::RecordPtr<detail::CallRecord> ended) : ended_(std::move(ended)) {}
 
-  /// The result, once; or throws what the call ended with: an epic::Error, CallFailed when the method threw.
+  /// Returns the result, once, or throws what the call ended with: an epic::Error (CallFailed if the method threw).
   R get() { return static_cast<detail::ResultRecord<R>&>(*ended_).take(); }
-  /// What get() would throw; null when it would not.
+  /// What get() would throw; null if it would return.
   [[nodiscard]] std::exception_ptr error() const { return ended_->failure; }
 
  private:
   detail::RecordPtr<detail::CallRecord> ended_;
 };
 
-/// Any number of threads. Copies share one connection, which ends with the last of them.
+/// Usable from any thread. Copies share one connection, which closes with the last copy.
 class Client {
  public:
-  /// To the fabric of the project in this directory. Throws Unavailable when none runs there.
+  /// Connects to the fabric of the project in this directory. Throws Unavailable if none is running.
   [[nodiscard]] static Client connect(std::string_view project_directory, ClientOptions options = {});
 
   template <class T>
@@ -66,15 +66,15 @@ class Client {
     return Ref<T>(key);
   }
 
-  /// Makes the call and waits for its end. Throws what CallResult::get() throws.
+  /// Makes the call and waits for it to end. Throws what CallResult::get() throws.
   template <class R>
   R call(Call<R> call) const {
     return CallResult<R>(run(take_record(std::move(call)))).get();
   }
 
-  /// Makes the call and returns at once. `on_end` runs once, on the client's own thread: it must not wait for anything,
-  /// least of all for another call, and not hold the last copy of the Client. Calls to one entity start in the order in
-  /// which they were made. If the last Client goes first, calls under way end with Unavailable.
+  /// Makes the call and returns at once. `on_end` runs once, on the client's own thread. It must not block (in
+  /// particular not on another call) and must not hold the last copy of the Client. Calls to one entity start in the
+  /// order in which they were made. Destroying the last Client ends pending calls with Unavailable.
   template <class R>
   void async_call(Call<R> call, std::function<void(CallResult<R>)> on_end) const {
     start(take_record(std::move(call)), [on_end = std::move(on_end)](detail::RecordPtr<detail::CallRecord> ended) {

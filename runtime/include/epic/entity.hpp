@@ -1,9 +1,9 @@
 #pragma once
 // Entity: the base of every entity class.
 //
-// An entity always exists: nobody creates it, and the first call activates it. The instance in memory (the activation)
-// is made by the default constructor, then filled with the saved state; it goes away when idle, and comes back on the
-// next call. Members that are not listed in state(…) start anew with every activation.
+// An entity always exists: nothing creates it, and the first call activates it. The instance in memory (the activation)
+// is default-constructed and then filled with the saved state. It is deactivated when idle, and activated again by the
+// next call. Members not listed in state(…) start afresh with each activation.
 
 #include <string_view>
 
@@ -14,7 +14,7 @@
 namespace epic {
 
 namespace detail {
-/// What a class without a base(…) section inherits its tables and proxy from.
+/// Base of the proxy, and source of the tables, for a class without a base(…) section.
 struct NoBaseProxy {
   explicit NoBaseProxy(const Target&) {}
 };
@@ -28,15 +28,15 @@ class Entity {
   Entity& operator=(const Entity&) = delete;
   virtual ~Entity() = default;
 
-  /// Runs once the state is there and before the first call. What it throws fails the calls that wait
-  /// (ActivationFailed), and the next call tries again.
+  /// Runs after the state is loaded and before the first call. If it throws, the waiting calls fail with
+  /// ActivationFailed, and the next call tries again.
   virtual Task<void> on_activate() { co_return; }
-  /// Runs before the state is saved for the last time and the instance goes away. Not after a crash: keep nothing in it
-  /// that must happen.
+  /// Runs before the state is saved for the last time and the instance is destroyed. It does not run after a crash, so
+  /// do nothing here that must happen.
   virtual Task<void> on_deactivate() { co_return; }
 
  protected:
-  /// The part of the name behind the first '/'.
+  /// The part of the name after the first '/'.
   [[nodiscard]] std::string_view key() const { return epic_name_->key(); }
 
   friend struct detail::EntityAccess;
@@ -44,14 +44,14 @@ class Entity {
 };
 
 namespace detail {
-/// The kernel's and the macro's way to an entity's name.
+/// How the kernel and the macro access an entity's name.
 struct EntityAccess {
   static void set_name(Entity& entity, NamePtr name) { entity.epic_name_ = std::move(name); }
   static const NamePtr& name(const Entity& entity) { return entity.epic_name_; }
 };
 }  // namespace detail
 
-/// A Ref to the entity itself, to hand to others: `co_await room->join(self())`, inside a class with EPIC_ENTITY.
+/// A Ref to the entity itself, to pass to others: `co_await room->join(self())`, inside a class with EPIC_ENTITY.
 template <class T>
 [[nodiscard]] Ref<T> self_of(const T& entity) {
   return Ref<T>(detail::EntityAccess::name(entity));

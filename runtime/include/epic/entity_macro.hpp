@@ -1,17 +1,16 @@
 #pragma once
-// EPIC_ENTITY: turns a class into an entity class, from inside the class, so that state may be private.
+// EPIC_ENTITY: turns a class into an entity class, from inside the class, so that state can be private.
 //
 //   EPIC_ENTITY(Player, state(score, team), methods(enter_level, get_score))
 //
 // Each section is a word with arguments, in any order: base(GameEntity), state(…), methods(…), exclusive(…) or bare
 // exclusive, params(method, x, y), renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s),
-// transient. The macro goes last in the class and needs no semicolon. EPIC_RENAMED does for a described struct what
-// renamed(…) does for state.
+// transient. The macro goes last in the class and needs no semicolon. EPIC_RENAMED does the same for members of a
+// described struct as renamed(…) for state.
 //
-// How: every section is expanded several times: to members of the proxy (EPIC_P_…), to the names of parameters
-// (EPIC_N_…), to calls on a builder of the tables (EPIC_D_…). A section word is pasted to the prefix and followed by
-// `()`; a section with arguments ends in EPIC_EAT, which swallows those empty parentheses, and a bare word uses them as
-// its own.
+// How: every section is expanded several times: into members of the proxy (EPIC_P_…), parameter names (EPIC_N_…), and
+// calls on the builder of the tables (EPIC_D_…). The section's word is pasted to the prefix and followed by `()`. A
+// section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a bare word takes them as its own.
 
 #include <chrono>
 #include <concepts>
@@ -27,7 +26,7 @@ namespace epic::detail {
 template <class T>
 concept HasEpicInfo = requires { typename T::EpicSelf; };
 
-/// Of a list that ends in one name too many. Zero when a name stands there twice.
+/// The number of names in a list with one trailing extra name; zero if a name occurs twice.
 consteval std::size_t count_names(std::initializer_list<std::string_view> names) {
   for (const std::string_view* name = names.begin(); name != names.end(); ++name)
     for (const std::string_view* other = name + 1; other != names.end(); ++other)
@@ -35,7 +34,7 @@ consteval std::size_t count_names(std::initializer_list<std::string_view> names)
   return names.size() - 1;
 }
 
-/// Fills an EntityInfo from the sections of EPIC_ENTITY.
+/// Builds an EntityInfo from the sections of EPIC_ENTITY.
 template <class T>
 class EntityBuilder {
  public:
@@ -57,7 +56,7 @@ class EntityBuilder {
     const std::string_view name = info_.type_name;
     const auto former = info_.former_names;
     Base::template epic_describe<T>(std::move(*this));
-    info_.type_name = name;  // a base's named(…) is its own
+    info_.type_name = name;  // named(…) of the base does not apply
     info_.former_names = former;
     return std::move(*this);
   }
@@ -119,7 +118,7 @@ class EntityBuilder {
  private:
   reflect::EntityInfo info_;
   std::vector<std::pair<std::string_view, std::string_view>> renames_;  // old, new
-  std::vector<std::string_view> named_methods_;                         // whose parameters have names
+  std::vector<std::string_view> named_methods_;                         // methods with params(…)
 };
 
 struct FormerName {
@@ -127,7 +126,7 @@ struct FormerName {
 };
 constexpr FormerName formerly(std::string_view name) { return {name}; }
 
-/// The one table of T. `state.fields` points into it, so it is completed where it stays.
+/// The only table of T. `state.fields` points into it, so it is completed in place.
 template <class T>
 const reflect::EntityInfo& entity_info() {
   struct Holder {
@@ -191,7 +190,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_P_EXCLUSIVE(method) EPIC_P_MEMBER(method, exclusive)
 #define EPIC_P_MEMBER(method, locking) \
   ::epic::detail::Method<EPIC_ONE(method), ::epic::reflect::Locking::locking> method;
-// &EpicSelf::method, or Overloaded when there are several: so that the builder can say it in the user's words.
+// &EpicSelf::method, or Overloaded if it is overloaded, so that the builder can report that.
 #define EPIC_ONE(method)                                                       \
   ::epic::detail::one_method<EpicSelf>([]<class EpicT>(EpicT*)                 \
                                          requires requires { &EpicT::method; } \
@@ -271,7 +270,7 @@ const reflect::EntityInfo& entity_info() {
 
 /// Former names of a described struct's members, right after BOOST_DESCRIBE_STRUCT:
 ///   EPIC_RENAMED(Position, (col, column), (row, line))
-/// Whatever holds a Position reads what was written when `column` was called `col`.
+/// State saved when `column` was still called `col` can then be read.
 #define EPIC_RENAMED(Type, ...)                                   \
   [[maybe_unused]] constexpr auto epic_renames(const Type*) {     \
     return std::array{EPIC_EACH(EPIC_RENAMED_PAIR, __VA_ARGS__)}; \

@@ -1,6 +1,6 @@
 #pragma once
-// Everything that a module of entities needs. Light on purpose: no networking, storage or logging library comes with
-// it.
+// Everything that a module of entities needs. Deliberately light: it includes no networking, storage or logging
+// library.
 
 #include "epic/call.hpp"
 #include "epic/entity.hpp"

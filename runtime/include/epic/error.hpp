@@ -1,10 +1,10 @@
 #pragma once
-// Errors: the one small family that an entity or a client ever sees from the runtime.
+// Errors: the small family of errors that the runtime reports to entities and clients.
 //
-// A call ends in a result, in an exception of the callee's method, or in one of the errors here, each of which says
-// whether the method may have run. What a method throws arrives the same way wherever it ran: errors of this family as
-// themselves, exceptions of the standard library as their nearest standard type with the same text, and everything else
-// as CallFailed. An error of this family that a method lets through still speaks of the call that its text names.
+// A call ends in a result, in an exception from the callee's method, or in one of the errors here; each error says
+// whether the method may have run. A method's exception arrives the same way wherever the method ran: an error of this
+// family as itself, an exception of the standard library as its nearest standard type with the same text, everything
+// else as CallFailed. An error of this family that a method lets through still refers to the call named in its text.
 
 #include <cstdint>
 #include <stdexcept>
@@ -13,26 +13,26 @@
 
 namespace epic {
 
-/// What went wrong with a call, as a number that crosses processes.
+/// What went wrong with a call; the number crosses processes.
 enum class ErrorCode : std::uint8_t {
   call_failed = 1,         // the callee's method threw
   unavailable = 2,         // not started: no owner, shutting down, store full
-  overloaded = 3,          // not started: a queue is at its bound
+  overloaded = 3,          // not started: a queue is full
   deadlock = 4,            // not started: the call would wait for itself
   timeout = 5,             // unknown: the deadline passed, the method may still run
-  node_lost = 6,           // unknown: the process that ran it is gone
+  node_lost = 6,           // unknown: the process that ran it has died
   no_such_type = 7,        // not started: no loaded module has an entity class of this name
   no_such_method = 8,      // not started
   bad_arguments = 9,       // not started: the arguments do not fit the method
-  activation_failed = 10,  // not started: stored state or constructor or on_activate failed
-  state_too_large = 11,    // the change was refused and undone: encoded state is above its bound
-  internal = 12,           // a bug of epic's
+  activation_failed = 10,  // not started: loading the state, the constructor or on_activate failed
+  state_too_large = 11,    // the change was undone: the encoded state exceeds its limit
+  internal = 12,           // a bug in epic
 };
 
 /// The spelling used in logs, JSON and on the wire: "unavailable", "timeout", …
 std::string_view to_string(ErrorCode code);
 
-/// Base of the family. what() is a full sentence that names the entity, method and cause.
+/// Base of the family. what() is a full sentence that names the entity, the method and the cause.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -61,12 +61,12 @@ EPIC_DEFINE_ERROR(StateTooLarge, ErrorCode::state_too_large);
 EPIC_DEFINE_ERROR(InternalError, ErrorCode::internal);
 #undef EPIC_DEFINE_ERROR
 
-/// The callee's method threw an exception of a class of the user's own, or something that is not a std::exception.
+/// The callee's method threw an exception of a user's class, or something that is not a std::exception.
 class CallFailed : public Error {
  public:
   CallFailed(std::string type_name, const std::string& message)
       : Error(ErrorCode::call_failed, message), type_name_(std::move(type_name)) {}
-  /// The C++ name of the exception's type, such as "std::invalid_argument".
+  /// The C++ name of the exception's type, for example "std::invalid_argument".
   [[nodiscard]] const std::string& type_name() const { return type_name_; }
 
  private:

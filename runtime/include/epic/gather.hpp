@@ -1,11 +1,11 @@
 #pragma once
-// gather and spawn: several calls at once, and calls that go on by themselves.
+// gather and spawn: several calls at once, and calls that run in the background.
 //
 //   auto [a, b] = co_await epic::gather(left->get(), right->get());
 //   std::vector<bool> hits = co_await epic::gather(std::move(calls));   // vector of calls of one type
 //   auto pending = epic::spawn(other->work());  …  co_await pending;
 //
-// gather ends when all have ended, and then throws the first error in the order of its arguments, if any.
+// gather waits for all calls to end, then throws the first error in the order of its arguments, if there is one.
 
 #include <coroutine>
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace epic {
 
 namespace detail {
 
-/// The record of a Task of the entity's own that runs beside its caller.
+/// The record of one of the entity's own Tasks that runs beside its caller.
 template <class R>
 class TaskRecord final : public ResultRecord<R> {
  public:
@@ -37,7 +37,7 @@ template <class R>
 RecordPtr<ResultRecord<R>> to_record(Call<R>&& call) {
   return std::move(call).epic_take_record();
 }
-/// Runs as a further execution of the entity that spawns it.
+/// Runs as another execution of the entity that spawns it.
 template <class R>
 RecordPtr<ResultRecord<R>> to_record(Task<R>&& task) {
   return RecordPtr<ResultRecord<R>>(new TaskRecord<R>(std::move(task)));
@@ -124,7 +124,7 @@ class GatherVectorAwaiter {
 
 }  // namespace detail
 
-/// Starts all, waits for all; a tuple of the results (std::monostate for void).
+/// Starts all and waits for all; returns a tuple of the results (std::monostate for void).
 template <class... Work>
   requires(sizeof...(Work) > 0 && (requires { typename Work::value_type; } && ...))
 [[nodiscard]] auto gather(Work&&... work) {
@@ -132,7 +132,7 @@ template <class... Work>
       detail::to_record(std::move(work))...);
 }
 
-/// The same for any number of calls of one type; a vector of the results, nothing for void.
+/// The same for any number of calls of one type; returns a vector of the results, nothing for void.
 template <class Work>
 [[nodiscard]] auto gather(std::vector<Work> work) {
   using R = typename Work::value_type;
@@ -142,8 +142,8 @@ template <class Work>
   return detail::GatherVectorAwaiter<R>(std::move(records));
 }
 
-/// A call that was started on its own. May be awaited once, by the entity that spawned it; dropping it lets the call go
-/// on.
+/// A call that was started in the background. May be awaited once, by the entity that spawned it. Dropping it does not
+/// stop the call.
 template <class R>
 class Spawned {
  public:
@@ -179,7 +179,7 @@ class Spawned {
   detail::RecordPtr<detail::ResultRecord<R>> record_;
 };
 
-/// Starts a call, or a Task of the entity's own, that nobody need wait for. An error that nobody awaits is logged.
+/// Starts a call, or one of the entity's own Tasks, in the background. An error that is never awaited is logged.
 template <class Work>
   requires requires { typename Work::value_type; }
 Spawned<typename Work::value_type> spawn(Work work) {

@@ -1,6 +1,5 @@
 #pragma once
-// log: lines with time, level and the entity that wrote them. They go to the node's log, and are not held back by the
-// gate.
+// log: lines with time, level and the entity that wrote them. They go to the node's log and do not wait for the gate.
 
 #include <fmt/core.h>
 
@@ -11,9 +10,9 @@ namespace epic::log {
 
 enum class Level { debug, info, warn, error };
 
-/// Writes one line at once. `message` may hold line breaks; each becomes a line of its own.
+/// Writes one line immediately. Each line break in `message` starts a new log line.
 void write(Level level, std::string_view message);
-/// False when lines of this level are dropped, so that costly arguments need not be made.
+/// False if lines of this level are dropped, so that expensive arguments need not be computed.
 [[nodiscard]] bool is_on(Level level);
 
 namespace detail {

@@ -1,9 +1,9 @@
 #pragma once
 // Module: what a shared library of entity classes offers to the node that loads it.
 //
-// EPIC_MODULE(setup, Player, Barrel) goes once into a module. `setup` is `Task<void> setup(epic::Pool)`; it runs once
-// per `epic run`, on one node, and again on another if that node dies before it returned: so it must be idempotent.
-// A module without one says epic::no_setup.
+// EPIC_MODULE(setup, Player, Barrel) appears once per module. `setup` is a `Task<void> setup(epic::Pool)`. It runs once
+// per `epic run`, on one node, and again on another node if that one dies before it returns, so it must be idempotent.
+// A module without a setup passes epic::no_setup.
 
 #include <cstddef>
 #include <iterator>
@@ -19,7 +19,7 @@ namespace epic {
 using EntityInfoFn = const reflect::EntityInfo& (*)();
 using SetupFn = Task<void> (*)(Pool);
 
-/// A setup that has nothing to do.
+/// A setup that does nothing.
 inline Task<void> no_setup(Pool) { co_return; }
 
 struct ModuleInfo {
@@ -30,7 +30,7 @@ struct ModuleInfo {
 
 }  // namespace epic
 
-/// The node reads `epic_module_abi` before it calls anything, and then asks `epic_module` for the tables.
+/// The node checks `epic_module_abi` before it calls anything, then gets the tables from `epic_module`.
 #define EPIC_MODULE(setup_function, ...)                                                                      \
   extern "C" {                                                                                                \
   extern const char epic_module_abi[];                                                                        \

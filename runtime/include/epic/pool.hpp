@@ -1,5 +1,5 @@
 #pragma once
-// Pool: where setup gets its Refs from. Inside an entity `epic::Ref<T>(key)` says the same.
+// Pool: how setup gets its Refs. Inside an entity, use `epic::Ref<T>(key)`.
 
 #include <concepts>
 #include <string_view>

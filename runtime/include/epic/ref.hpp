@@ -1,10 +1,10 @@
 #pragma once
-// Ref: a value that names an entity, and forwards calls to it.
+// Ref: a value that names an entity and forwards calls to it.
 //
-// `co_await barrel->on_hit()` is a call: operator-> hands out the class's proxy, which has one member a method with the
-// method's own parameter types. A Ref never needs its class complete until a call is made, so two classes can refer to
-// each other. Copying a Ref copies a counted pointer to the name. The name carries the kernel's shortcut to the live
-// instance; whoever holds an outdated one just takes the long way once.
+// `co_await barrel->on_hit()` is a call: operator-> returns the class's proxy, which has one member per method with
+// that method's parameter types. A Ref does not need its class complete until a call is made, so two classes can refer
+// to each other. Copying a Ref copies a counted pointer to the name. The name also caches the kernel's shortcut to the
+// activation; an outdated shortcut costs one ordinary lookup.
 
 #include <atomic>
 #include <chrono>
@@ -19,16 +19,15 @@
 namespace epic {
 namespace detail {
 
-/// "Type/Key", counted, with the type's stored name. The text never changes; the shortcut belongs to the kernel of the
-/// thread that last called. A name made by an entity's code stays on its node's execution thread, as all that code
-/// does, and is counted without a locked instruction; one made elsewhere (a client's threads, a global) is counted with
-/// it.
+/// "Type/Key" with the class's stored name, reference-counted. The text never changes; the shortcut belongs to the
+/// kernel of the thread that last called. A name made by an entity's code stays on its node's execution thread, so it
+/// is counted without atomic read-modify-write; one made elsewhere (a client's threads, a global) needs it.
 struct EntityName {
   std::atomic<std::uint32_t> refs{1};
   bool is_local = false;
   std::uint32_t type_length = 0;
   std::string text;
-  std::uint64_t kernel_tag = 0;  // shortcut: which kernel, which slot, which use of the slot
+  std::uint64_t kernel_tag = 0;  // shortcut: kernel, slot, and generation of the slot
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
 
@@ -42,7 +41,7 @@ inline void add_count(EntityName& name) noexcept {
   else
     name.refs.fetch_add(1, std::memory_order_relaxed);
 }
-/// True when that was the last.
+/// True if that was the last reference.
 inline bool drop_count(EntityName& name) noexcept {
   if (!name.is_local) return name.refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   const std::uint32_t left = name.refs.load(std::memory_order_relaxed) - 1;
@@ -50,7 +49,7 @@ inline bool drop_count(EntityName& name) noexcept {
   return left == 0;
 }
 
-/// Owner of one count.
+/// Owns one reference to a name.
 class NamePtr {
  public:
   NamePtr() = default;
@@ -75,23 +74,23 @@ class NamePtr {
   EntityName* name_ = nullptr;
 };
 
-/// Makes a name. Throws std::invalid_argument for an empty key, or a key over the bound (limits.hpp).
+/// Makes a name. Throws std::invalid_argument if the key is empty or longer than the limit (limits.hpp).
 NamePtr make_name(std::string_view type, std::string_view key);
-/// Takes "Type/Key" apart; null when it is not that.
+/// Splits "Type/Key"; null if the text has another form.
 NamePtr parse_name(std::string_view text);
 
-/// What a proxy calls: the entity, and how long the caller will wait (zero: the fabric's default).
+/// What a proxy calls: the entity, and how long the caller waits (zero: the fabric's default).
 struct Target {
   const NamePtr* name;
   std::chrono::nanoseconds patience{0};
 };
 
-/// First member of the union that a proxy is; every method of it begins alike.
+/// First member of a proxy's union; every method member starts with the same layout.
 struct ProxyHead {
   const Target* target;
 };
 
-/// Keeps the proxy alive for the length of the call expression.
+/// Keeps the proxy alive for the duration of the call expression.
 template <class T>
 struct ProxyHolder {
   Target target;
@@ -107,7 +106,7 @@ struct ProxyHolder {
 template <class T>
 class Ref;
 
-/// A Ref with a deadline of its own, for one call: `co_await player.with(2s)->enter_level(…)`.
+/// A Ref with its own deadline, for one call: `co_await player.with(2s)->enter_level(…)`.
 template <class T>
 class RefWith {
  public:
@@ -124,26 +123,26 @@ class Ref {
  public:
   using EpicRefTag = T;
 
-  /// Names nothing; a call on it throws std::logic_error.
+  /// Names no entity; a call on it throws std::logic_error.
   Ref() = default;
-  /// The entity of class T with this key. Integer keys are their decimal text.
+  /// The entity of class T with this key. An integer key stands for its decimal text.
   explicit Ref(std::string_view key) : name_(detail::make_name(T::epic_type_name(), key)) {}
   explicit Ref(const char* key) : Ref(std::string_view(key)) {}
   explicit Ref(std::integral auto key) : Ref(std::string_view(std::to_string(key))) {}
   explicit Ref(detail::NamePtr name) : name_(std::move(name)) {}
 
   auto operator->() const { return detail::ProxyHolder<T>(name_, std::chrono::nanoseconds{0}); }
-  /// The same entity, called with a deadline counted from the start of the call.
+  /// The same entity, called with a deadline that counts from the start of the call.
   [[nodiscard]] RefWith<T> with(std::chrono::nanoseconds patience) const { return RefWith<T>(*this, patience); }
 
-  /// "Type/Key"; empty for a Ref that names nothing. The type is the class's stored name: the oldest, if it has had
-  /// several, so that what was written down of it stays true.
+  /// "Type/Key"; empty for a Ref that names no entity. The type is the class's stored name (its oldest, if it was
+  /// renamed), so that names written down earlier stay valid.
   [[nodiscard]] std::string_view name() const { return name_ ? std::string_view(name_->text) : std::string_view(); }
   [[nodiscard]] std::string_view type() const { return name_ ? name_->type() : std::string_view(); }
   [[nodiscard]] std::string_view key() const { return name_ ? name_->key() : std::string_view(); }
   explicit operator bool() const { return static_cast<bool>(name_); }
 
-  /// Names another entity; false, and unchanged, when the text is not "Type/Key". An empty text names nothing.
+  /// Names another entity. Returns false, without a change, if the text is not "Type/Key". Empty text names no entity.
   bool try_assign_name(std::string_view text) {
     detail::NamePtr parsed;
     if (!text.empty() && !(parsed = detail::parse_name(text))) return false;

@@ -1,5 +1,5 @@
 #pragma once
-// State, from inside an entity: waiting until it is saved, and erasing it. Saving itself needs no call.
+// State, from inside an entity: waiting until it is durable, and erasing it. Saving needs no call.
 
 #include <coroutine>
 #include <string>
@@ -23,14 +23,14 @@ struct SavedAwaiter {
 };
 }  // namespace detail
 
-/// Waits until everything that this execution has changed or seen so far is durable.
+/// Waits until everything that this execution has changed or observed so far is durable.
 [[nodiscard]] inline detail::SavedAwaiter saved() { return {}; }
 
-/// Removes the entity's saved state with this turn. The members keep their values until the instance goes away; a later
-/// change saves anew. Throws std::logic_error outside of an entity's method.
+/// Erases the entity's saved state at the end of this turn. The members keep their values until the entity is
+/// deactivated; a later change saves them again. Throws std::logic_error outside an entity's method.
 void erase();
 
-/// Names the call that runs now, the same text in every process: for deduplication. Empty outside of a call.
+/// Identifies the running call, with the same text in every process: for deduplication. Empty outside a call.
 [[nodiscard]] std::string call_id();
 
 }  // namespace epic

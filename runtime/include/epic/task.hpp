@@ -1,9 +1,9 @@
 #pragma once
-// Task: what an entity's method returns, and what carries its code from one yield point to the next.
+// Task: what an entity's method returns; it carries the code from one yield point to the next.
 //
 // A Task is lazy: nothing runs until it is awaited, or until the runtime starts it as the body of a call. Awaiting a
-// Task of your own (a private helper) is a plain transfer inside the same call; awaiting a call on a Ref goes through
-// the kernel. Between two co_awaits nothing else runs on the node.
+// Task of the entity's own (a private helper) transfers control within the same call; awaiting a call on a Ref goes
+// through the kernel. Between two co_awaits nothing else runs on the node.
 //
 // Invariant: a frame is destroyed by the Task that owns it, on the execution thread.
 // Not here:  calls (call.hpp), what the kernel does with them.
@@ -28,13 +28,13 @@ class CallRecord;
 void* allocate_frame(std::size_t size_bytes);
 void free_frame(void* frame, std::size_t size_bytes) noexcept;
 
-/// The exception just caught at the end of `record`'s outermost Task, as whoever waits for it gets it.
+/// The exception just caught at the end of `record`'s outermost Task, in the form that waiting callers get.
 std::exception_ptr exception_of(const CallRecord& record) noexcept;
 
-/// The outermost Task of a call has ended. Returns what runs next.
+/// The outermost Task of a call has ended. Returns the coroutine to run next.
 std::coroutine_handle<> finish_call(CallRecord& record) noexcept;
 
-/// Where a coroutine leaves how it ended: in the awaiting frame for a helper, in the call record for a method.
+/// Where a coroutine stores how it ended: in the awaiting frame for a helper, in the call record for a method.
 template <class T>
 struct Outcome {
   std::optional<T> value;
@@ -52,13 +52,13 @@ struct Outcome<void> {
   }
 };
 
-/// Everything that may be awaited inside a Task says so with `using EpicAwaitable = void`.
+/// Every type that may be awaited inside a Task declares `using EpicAwaitable = void`.
 template <class A>
 concept Awaitable = requires { typename std::remove_cvref_t<A>::EpicAwaitable; };
 
 template <class T>
 struct PromiseBase {
-  std::coroutine_handle<> continuation;  // a helper: who awaits it
+  std::coroutine_handle<> continuation;  // a helper: the coroutine that awaits it
   CallRecord* record = nullptr;          // a method: its call
   Outcome<T>* outcome = nullptr;         // set before the first resume
 
@@ -109,7 +109,7 @@ struct Promise<void> : PromiseBase<void> {
 
 }  // namespace detail
 
-/// A coroutine that yields T. Move-only; owns the frame. Execution thread only.
+/// A coroutine that returns T. Move-only; owns the frame. Execution thread only.
 template <class T>
 class [[nodiscard("epic: a Task does nothing until it is awaited")]] Task {
  public:

@@ -1,15 +1,15 @@
 #pragma once
-// testing: entities in a test program, on one node, in the test's own thread.
+// testing: entities in a test program, on one node, on the test's own thread.
 //
-//   epic::testing::Node node;                  // with the classes that this program is linked with
+//   epic::testing::Node node;                  // with the classes linked into this program
 //   auto counter = node.get<Counter>("hello");
 //   CHECK(node.call(counter->add(2)) == 2);
-//   node.crash();                              // as kill -9: what comes back is what was saved
+//   node.crash();                              // like kill -9: only what was saved comes back
 //   CHECK(node.call(counter->get()) == 2);
 //
-// The node is the real one, with its saving and its locks; only its surroundings are the test's: a store in memory, and
-// a clock that stands still while code runs and jumps to the next thing that is due when all of it waits. So an hour's
-// sleep takes no time, and every run is like the one before.
+// The node is the real one, with its saving and locks; only its surroundings are simulated: the store is in memory, and
+// the clock stands still while code runs, then jumps to the next due event when all code waits. So an hour's sleep
+// takes no time, and every run is the same.
 //
 // Not here: several nodes, faults.
 
@@ -28,13 +28,13 @@ extern "C" const epic::ModuleInfo* epic_module();
 
 namespace epic::testing {
 
-/// What an entity wrote with epic::log, or the node about one.
+/// A line logged by an entity through epic::log, or by the node about an entity.
 struct LogLine {
   std::string entity;  // "Type/Key"; empty in setup
   std::string message;
 };
 
-/// Pinned to its thread. Refs and results may outlive it.
+/// Stays on its thread. Refs and results may outlive it.
 class Node {
  public:
   Node() : Node(*epic_module()) {}
@@ -52,7 +52,7 @@ class Node {
     return Ref<T>(key);
   }
 
-  /// Makes the call and runs the node until it has ended. The result, or what the method threw.
+  /// Makes the call and runs the node until it ends. Returns the result, or throws what the method threw.
   template <class R>
   R call(Call<R> call) {
     auto record = std::move(call).epic_take_record();
@@ -60,18 +60,18 @@ class Node {
     return record->take();
   }
 
-  /// Runs the module's setup to its end. Throws what it throws.
+  /// Runs the module's setup to its end. Throws what setup throws.
   void run_setup();
 
-  /// Lets time pass: whatever sleeps or is due meanwhile runs.
+  /// Advances the clock; everything that becomes due meanwhile runs.
   void pass(std::chrono::nanoseconds duration);
 
-  /// Saves everything and starts the node anew on the same store.
+  /// Saves everything and restarts the node on the same store.
   void restart();
-  /// Ends the node at once, wherever its code stands, and starts it anew on the same store.
+  /// Ends the node at once, even in the middle of a call, and restarts it on the same store.
   void crash();
 
-  /// All lines so far.
+  /// All lines logged so far.
   [[nodiscard]] std::vector<LogLine> log() const;
 
  private:

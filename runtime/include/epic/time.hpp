@@ -1,5 +1,5 @@
 #pragma once
-// Time inside an entity: sleeping, and the two clocks that the runtime drives. Under simulation both are virtual.
+// Time inside an entity: sleeping, and the wall clock. Under simulation both are virtual.
 
 #include <chrono>
 #include <coroutine>
@@ -25,12 +25,12 @@ struct SleepAwaiter {
 };
 }  // namespace detail
 
-/// Ends the turn and goes on after `duration`; other calls of the entity may run meanwhile. Keeps the entity active.
+/// Ends the turn and resumes after `duration`; other calls of the entity may run meanwhile. Keeps the entity active.
 [[nodiscard]] inline detail::SleepAwaiter sleep(std::chrono::nanoseconds duration) {
   return detail::SleepAwaiter(duration.count());
 }
 
-/// Wall clock of the node, as of the start of the turn.
+/// The node's wall clock, as of the start of the turn.
 std::chrono::system_clock::time_point now();
 
 }  // namespace epic

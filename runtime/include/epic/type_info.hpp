@@ -1,10 +1,10 @@
 #pragma once
-// TypeInfo: what the system knows of a user's type, as plain tables.
+// TypeInfo: what the system knows about a user's type, as plain tables.
 //
-// Every value that crosses a border (an argument, a result, state) has a TypeInfo: its kind, its fields or elements,
-// and the few erased operations that reading and writing it take. Codecs, the inspector, the snapshot tools and schema
+// Every value that leaves an entity (an argument, a result, state) has a TypeInfo: its kind, its fields or elements,
+// and the few erased operations that reading and writing need. Codecs, the inspector, the snapshot tools and schema
 // evolution walk these tables in library code; nothing else in the system knows a user's type. Modules build the tables
-// at compile time from values.hpp.
+// from values.hpp.
 //
 // Invariant: a table is immutable and lives as long as the module that made it; modules are never unloaded.
 // Not here:  how a C++ type becomes a table (values.hpp), bytes on the wire (the codecs).
@@ -25,14 +25,14 @@ using Bytes = std::vector<std::byte>;
 
 namespace reflect {
 
-/// Borrows a callable for the length of one call. Never stored.
+/// Borrows a callable for the duration of one call. Never stored.
 template <class Signature>
 class FunctionRef;
 template <class R, class... Args>
 class FunctionRef<R(Args...)> {
  public:
   template <class F>
-  FunctionRef(F&& callable)  // NOLINT(google-explicit-constructor): meant to take lambdas as they are
+  FunctionRef(F&& callable)  // NOLINT(google-explicit-constructor): implicit so that lambdas can be passed directly
       : context_(const_cast<void*>(static_cast<const void*>(&callable))), call_([](void* context, Args... args) -> R {
           return (*static_cast<std::remove_reference_t<F>*>(context))(static_cast<Args&&>(args)...);
         }) {}
@@ -43,7 +43,7 @@ class FunctionRef<R(Args...)> {
   R (*call_)(void*, Args...);
 };
 
-/// How the object at the address is laid out, and which of the operations below its TypeInfo has.
+/// The layout of the object at the address, and which of the operations below its TypeInfo has.
 enum class Kind : std::uint8_t {
   boolean,  // bool
   int8,
@@ -57,7 +57,7 @@ enum class Kind : std::uint8_t {
   float32,
   float64,
   enumeration,  // `enumeration`: names and numbers
-  text,         // the object is a std::string (UTF-8 by convention, any bytes by force)
+  text,         // the object is a std::string (normally UTF-8, but may hold any bytes)
   bytes,        // the object is an epic::Bytes
   duration,     // `time`: signed nanoseconds
   time_point,   // `time`: signed nanoseconds since the UNIX epoch (system_clock)
@@ -71,7 +71,8 @@ enum class Kind : std::uint8_t {
 };
 
 struct TypeInfo;
-/// Tables name each other through functions, so that a type may contain itself (a tree node with a vector of nodes).
+/// Tables refer to each other through functions, so that a type can contain itself (a tree node with a vector of
+/// nodes).
 using TypeFn = const TypeInfo& (*)();
 
 /// A part of a record or a tuple.
@@ -79,7 +80,7 @@ struct FieldInfo {
   std::string_view name;  // empty in a tuple
   TypeFn type;
   void* (*get)(void* object);                           // address of the part inside the object
-  std::span<const std::string_view> former_names = {};  // what older snapshots may call it; renamed(old, new)
+  std::span<const std::string_view> former_names = {};  // its names in older snapshots; renamed(old, new)
   const void* get_const(const void* object) const { return get(const_cast<void*>(object)); }
 };
 
@@ -94,23 +95,23 @@ struct EnumerationOps {
   bool (*set)(void* object, std::int64_t value);  // false: the C++ type cannot hold it
 };
 
-/// What lies beyond 64 bits of nanoseconds (292 years) is read as the largest or smallest number, and these are written
+/// Times beyond 64 bits of nanoseconds (292 years) are read as the largest or smallest number, and those are written
 /// back as the type's own max() or min(), so that the usual `max()` for "never" survives.
 struct TimeOps {
   std::int64_t (*get_ns)(const void* object);
-  bool (*set_ns)(void* object, std::int64_t nanoseconds);  // false: the type's unit is too coarse, or it is too small
-  bool is_exact = true;  // it holds every number of nanoseconds, as near as its arithmetic goes
+  bool (*set_ns)(void* object, std::int64_t nanoseconds);  // false: the type is too coarse or too small
+  bool is_exact = true;                                    // holds every number of nanoseconds, within its precision
 };
 
 struct RefOps {
-  std::string_view (*get)(const void* object);       // "Type/Key", empty for a Ref that names nothing
+  std::string_view (*get)(const void* object);       // "Type/Key"; empty for a Ref that names no entity
   bool (*set)(void* object, std::string_view name);  // false: not a name
 };
 
 struct OptionalOps {
   TypeFn element;
   const void* (*get)(const void* object);  // null when empty
-  void* (*emplace)(void* object);          // default value, then filled in place
+  void* (*emplace)(void* object);          // makes a default value, to be filled in place
   void (*reset)(void* object);
 };
 
@@ -123,14 +124,14 @@ struct VariantOps {
 
 struct SequenceOps {
   TypeFn element;
-  std::size_t fixed_count;  // std::array: its size, of which the rest keeps its value when fewer are read; otherwise 0
+  std::size_t fixed_count;  // std::array: its size (elements that are not read keep their values); otherwise 0
   std::size_t (*size)(const void* object);
   void (*for_each)(const void* object, FunctionRef<void(const void* element)> visit);
   /// Replaces the content by `count` elements, each filled by `read`; stops and returns false when `read` does.
-  /// A fixed sequence ignores what is beyond its size, a set what it has already.
+  /// A fixed sequence ignores elements beyond its size; a set ignores duplicates.
   bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* element)> read);
   bool is_set = false;
-  bool is_unordered = false;  // unordered_set: codecs sort what they write, so that equal values give equal bytes
+  bool is_unordered = false;  // unordered_set: codecs sort the elements, so that equal values give equal bytes
 };
 
 struct MapOps {
@@ -144,7 +145,7 @@ struct MapOps {
 
 struct TypeInfo {
   Kind kind;
-  std::string_view name;   // records and enumerations: the qualified C++ name; others: the kind's own word
+  std::string_view name;   // records and enumerations: the qualified C++ name; others: the kind's name
   std::size_t size_bytes;  // sizeof
   std::span<const FieldInfo> fields = {};
   EnumerationOps enumeration = {};

@@ -1,9 +1,9 @@
 #pragma once
 // Values: how a C++ type becomes a TypeInfo.
 //
-// The set is closed on purpose: numbers, bool, enums, text, bytes, optional, variant, sequences, maps, pair, tuple,
-// chrono types, Ref<T>, and structs described with Boost.Describe. A type outside it is refused at compile time, in the
-// user's terms. type_of<T>() is the only entry.
+// The set is deliberately closed: numbers, bool, enums, text, bytes, optional, variant, sequences, maps, pair, tuple,
+// chrono types, Ref<T>, and structs described with Boost.Describe. Any other type is refused at compile time, in the
+// user's terms. type_of<T>() is the only entry point.
 //
 // Not here: what a table means (type_info.hpp).
 
@@ -36,7 +36,7 @@ namespace epic::reflect {
 template <class T>
 const TypeInfo& type_of();
 
-/// A member of a described struct that older snapshots call `from`; EPIC_RENAMED.
+/// A member `to` of a described struct that older snapshots call `from`; EPIC_RENAMED.
 struct Rename {
   std::string_view from;
   std::string_view to;
@@ -86,7 +86,7 @@ concept Supported =
     is_system_time<T> || RefLike<T> || is_instance<T, std::optional> || is_instance<T, std::variant> || Set<T> ||
     Appendable<T> || is_array<T> || Map<T> || Tuple<T> || DescribedStruct<T>;
 
-/// The qualified name of T, cut out of the compiler's own text for this function.
+/// The qualified name of T, taken from the compiler's own text for this function.
 template <class T>
 constexpr std::string_view name_of() {
   constexpr std::string_view text = __PRETTY_FUNCTION__;
@@ -167,7 +167,7 @@ std::int64_t saturated_nanoseconds(Duration duration) {
   if (exact >= kBeyond) return std::numeric_limits<std::int64_t>::max();
   if (exact <= -kBeyond) return std::numeric_limits<std::int64_t>::min();
   if constexpr (std::is_floating_point_v<typename Duration::rep>)
-    return exact == exact ? static_cast<std::int64_t>(exact) : 0;  // NaN is no time
+    return exact == exact ? static_cast<std::int64_t>(exact) : 0;  // NaN is not a time
   else
     return std::chrono::duration_cast<nanoseconds>(duration).count();
 }
@@ -179,7 +179,7 @@ Duration from_saturated_nanoseconds(std::int64_t ns) {
   return std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(ns));
 }
 
-/// False where the unit of a whole number of them loses something.
+/// False if a whole number of nanoseconds can lose precision in this unit.
 template <class Duration>
 constexpr bool kHoldsNanoseconds =
     std::is_floating_point_v<typename Duration::rep> || (sizeof(typename Duration::rep) >= sizeof(std::int64_t) &&
@@ -441,7 +441,7 @@ TypeInfo make() {
 
 }  // namespace detail
 
-/// The table of T. Made at first use, and the same one ever after.
+/// The table of T: made on first use, and the same object from then on.
 template <class T>
 const TypeInfo& type_of() {
   static const TypeInfo info = detail::make<T>();

@@ -1,4 +1,4 @@
-// What the nodes load: the entity classes, and the opening match, played once per fabric.
+// What the nodes load: the entity classes, and the opening match, which is played once per fabric.
 
 #include <epic/epic.hpp>
 
@@ -7,8 +7,8 @@
 #include "match.hpp"
 #include "player.hpp"
 
-// Runs at each `epic run`, and again on another node if its own one dies before it returned. All that it calls is safe
-// to call again, so a second run finds the match played and the score where it was.
+// Runs at each `epic run`, and again on another node if its node dies before it returns. Everything it calls is safe to
+// repeat, so a second run finds the match played and the score unchanged.
 epic::Task<void> setup(epic::Pool pool) {
   auto player = pool.get<Player>("Bob");
   std::vector<epic::Ref<Barrel>> barrels;

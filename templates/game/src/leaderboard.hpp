@@ -1,5 +1,5 @@
 #pragma once
-// Leaderboard: who is best. One for the world, as Leaderboard/world; others would do as well, by region or season.
+// Leaderboard: the best scores. The game has one, Leaderboard/world; a region or season could have its own.
 
 #include <boost/describe/class.hpp>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include "player.hpp"
 
-/// A line of the board. Structs that travel or are saved say their members to BOOST_DESCRIBE_STRUCT.
+/// A line of the board. A struct that is sent or saved lists its members in BOOST_DESCRIBE_STRUCT.
 struct Standing {
   epic::Ref<Player> player;
   std::string name;
@@ -18,10 +18,10 @@ struct Standing {
 BOOST_DESCRIBE_STRUCT(Standing, (), (player, name, score))
 
 class Leaderboard : public epic::Entity {
-  std::vector<Standing> standings;  // best first, one a player
+  std::vector<Standing> standings;  // best first, one per player
 
  public:
-  /// True if this is now the highest score of all, and was not before.
+  /// True if this is a new highest score.
   epic::Task<bool> submit(Standing standing);
 
   /// The best `count`, best first.

@@ -1,5 +1,5 @@
 #pragma once
-// Match: one player, one level, one result. The referee: it is played once, however often it is asked to be.
+// Match: one player, one level, one result. A match is played once, however often `play` is called.
 
 #include <cstdint>
 #include <epic/epic.hpp>
@@ -13,8 +13,8 @@ class Match : public epic::Entity {
   std::optional<std::int64_t> result;
 
  public:
-  /// The player's score in this match. Exclusive, so that two callers do not play it at once: the second waits, and
-  /// gets the first one's result.
+  /// Returns the player's score in this match. Exclusive, so that it is not played twice at once: a second caller waits
+  /// and gets the first one's result.
   epic::Task<std::int64_t> play(epic::Ref<Player> player, std::vector<epic::Ref<Barrel>> barrels);
 
   epic::Task<std::optional<std::int64_t>> get_result() const;

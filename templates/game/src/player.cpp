@@ -6,7 +6,7 @@
 using namespace std::chrono_literals;
 
 namespace {
-constexpr int kRounds = 2;  // the third hit that the thickest barrels need never comes
+constexpr int kRounds = 2;  // so barrels that take three hits survive
 }
 
 epic::Task<std::int64_t> Player::enter_level(std::string level, std::vector<epic::Ref<Barrel>> barrels) {
@@ -14,7 +14,7 @@ epic::Task<std::int64_t> Player::enter_level(std::string level, std::vector<epic
   for (int round = 0; round < kRounds; ++round) {
     if (round > 0) co_await epic::sleep(10ms);  // reloading
 
-    // All barrels of a round are shot at together; they lie on different nodes and answer in parallel.
+    // Shoots at all barrels at once; they live on different nodes and answer in parallel.
     std::vector<epic::Call<bool>> shots;
     for (const auto& barrel : barrels) shots.push_back(barrel->on_hit(self()));
     const std::vector<bool> results = co_await epic::gather(std::move(shots));

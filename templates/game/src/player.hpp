@@ -1,5 +1,5 @@
 #pragma once
-// Player: goes through levels full of barrels, and remembers the score of each.
+// Player: enters levels full of barrels, and remembers the score of each level.
 
 #include <cstdint>
 #include <epic/epic.hpp>
@@ -14,8 +14,8 @@ class Player : public epic::Entity {
   std::map<std::string, std::int64_t> scores;  // by level
 
  public:
-  /// Shoots at every barrel and returns how many are down. Sets the level's score rather than adding to it, so a barrel
-  /// counts once, however often its level is entered.
+  /// Shoots at every barrel and returns how many have exploded. Sets the level's score instead of adding to it, so a
+  /// barrel counts once, however often its level is entered.
   epic::Task<std::int64_t> enter_level(std::string level, std::vector<epic::Ref<Barrel>> barrels);
 
   /// The sum over all levels.

@@ -1,10 +1,10 @@
-// What the nodes load: the entity classes, and what happens once per `epic run`.
+// What the nodes load: the entity classes, and the code that runs once per `epic run`.
 
 #include <epic/epic.hpp>
 
 #include "counter.hpp"
 
-// Runs again on another node if its own one dies before it returned: so it only looks.
+// Runs again on another node if its node dies before it returns, so it must be safe to repeat.
 epic::Task<void> setup(epic::Pool pool) {
   const auto value = co_await pool.get<Counter>("hello")->get();
   epic::log::info("Hello! Counter/hello is at {}.", value);

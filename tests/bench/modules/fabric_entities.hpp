@@ -1,11 +1,11 @@
 #pragma once
-// Entities that the benchmarks of a fabric call.
+// Entities for the fabric benchmarks.
 
 #include <epic/epic.hpp>
 
 namespace bench_module {
 
-/// Answers, and remembers nothing.
+/// Answers and stores nothing.
 class Echo : public epic::Entity {
  public:
   epic::Task<std::int64_t> repeat(std::int64_t number) const { co_return number; }
@@ -14,7 +14,7 @@ class Echo : public epic::Entity {
 
 class Caller : public epic::Entity {
  public:
-  /// One call after the other.
+  /// Makes one call after the other.
   epic::Task<std::int64_t> call_many(epic::Ref<Echo> echo, std::int64_t count) const {
     std::int64_t sum = 0;
     for (std::int64_t i = 0; i < count; ++i) sum += co_await echo->repeat(i);
@@ -25,11 +25,11 @@ class Caller : public epic::Entity {
 
 class Account : public epic::Entity {
   std::int64_t balance = 0;
-  std::string owner = std::string(80, 'o');  // a row of about the size of the yardstick's
+  std::string owner = std::string(80, 'o');  // makes a row about as large as the yardstick's
 
  public:
   epic::Task<std::int64_t> add(std::int64_t amount) { co_return balance += amount; }
-  /// For callers on the same node, whom no gate keeps waiting.
+  /// For callers on the same node, whose replies no gate holds back.
   epic::Task<std::int64_t> add_durably(std::int64_t amount) {
     balance += amount;
     co_await epic::saved();
@@ -42,7 +42,7 @@ class Account : public epic::Entity {
 /// A caller inside the fabric.
 class Adder : public epic::Entity {
  public:
-  /// One call after the other, each to an account by chance.
+  /// Makes one call after the other, each to a random account.
   epic::Task<void> add_many(std::int64_t accounts, std::int64_t count) const {
     std::uint64_t random = std::hash<std::string_view>{}(key());
     for (std::int64_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// Restarts with fake nodes: what happens in which order, and what happens when something goes wrong meanwhile.
+// Restarts with fake nodes: the order of events, and what happens if something goes wrong meanwhile.
 
 #include <signal.h>
 
@@ -21,7 +21,7 @@ std::function<void(SupervisorOptions&)> with_nodes(std::uint16_t count) {
   return [count](SupervisorOptions& options) { options.node_count = count; };
 }
 
-/// What the fabric's module does from the next restart on; see programs/fake_node.cpp.
+/// What the fabric's module does from the next restart on (see programs/fake_node.cpp).
 void build(const ProjectDirectory& project, std::string_view module) {
   std::ofstream(project.path() / "good") << module;
 }
@@ -35,7 +35,7 @@ struct Told {
   std::optional<ControlError> error;
 };
 
-/// Restarts, and does `meanwhile` at each event.
+/// Restarts, and calls `meanwhile` for each event.
 Told restart(const Supervised& fabric, bool rolling, const std::function<void(std::string_view)>& meanwhile = {}) {
   Told told;
   const auto done = fabric.connect().stream("restart", {{"rolling", rolling}}, [&](const json::value& part) {
@@ -47,7 +47,7 @@ Told restart(const Supervised& fabric, bool rolling, const std::function<void(st
   return told;
 }
 
-/// All nodes are ready, run this generation and own their share.
+/// All nodes are ready, run this generation and own their share of the shards.
 json::object wait_for_generation(Supervised& fabric, int generation) {
   json::object ps = fabric.wait_until_level();
   for (const auto& node : ps.at("nodes").as_array()) CHECK(node.at("generation") == generation);
@@ -145,7 +145,7 @@ TEST_CASE("restart: rolling, whichever node is killed meanwhile, all run the new
     const Told told = restart(fabric, true, [&](std::string_view now) {
       if (now != event) return;
       const auto killed = fabric.connect().request("kill", json::object{{"node", node}});
-      if (!killed) CHECK(killed.error().code != ControlErrorCode::bad_request);  // it may be between two lives
+      if (!killed) CHECK(killed.error().code != ControlErrorCode::bad_request);  // it may have no process at the moment
       is_killed = is_killed || killed;
     });
     CHECK(!told.error);
@@ -156,7 +156,7 @@ TEST_CASE("restart: rolling, whichever node is killed meanwhile, all run the new
     const json::object ps = wait_for_generation(fabric, ++generation);
     CHECK(ps.at("nodes").as_array().size() == 3);
   }
-  CHECK(deaths_told > 0);  // one that was about to exit anyway has not died
+  CHECK(deaths_told > 0);  // a node that was about to exit anyway does not count
 }
 
 TEST_CASE("restart: what would disturb it is refused, with a sentence", "[cluster]") {

@@ -16,7 +16,7 @@ namespace {
 
 void one_node(SupervisorOptions& options) { options.node_count = 1; }
 
-/// What on_error said about a fabric that does not start; and that nothing is left of it.
+/// Returns the error of a fabric that fails to start, and checks that nothing is left of it.
 std::string failure_of(const ProjectDirectory& project, const std::string& module,
                        const std::function<void(SupervisorOptions&)>& change = {}) {
   Supervised fabric{project, module, change};

@@ -37,7 +37,7 @@ void write_line(int fd, std::string line) {
   if (::write(fd, line.data(), line.size()) < 0) ::_exit(99);
 }
 
-/// The process of the supervisor, from fork to its end.
+/// The supervisor's process, from fork to its end.
 [[noreturn]] void supervise(cluster::SupervisorOptions options, int events) {
   options.on_ready = [events](const cluster::FabricReady& ready) {
     write_line(events, fmt::format("ready {} nodes, logs in {}", ready.nodes.size(), ready.log_directory.string()));
@@ -158,7 +158,7 @@ std::string Supervised::wait_for_line(std::string_view what, const std::function
 }
 
 int Supervised::wait_for_end() {
-  // Its end of the pipe closes with it; what it said last stays readable.
+  // The pipe closes with the process; its last lines stay readable.
   const auto deadline = Clock::now() + kPatience;
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   REQUIRE(process >= 0);
@@ -223,7 +223,7 @@ json::object Supervised::wait_for_ps(std::string_view what, const std::function<
       INFO(json::serialize(ps));
       FAIL("not in time: " << what);
     }
-    ::poll(nullptr, 0, 10);  // lets the others run; what is waited for is the condition above
+    ::poll(nullptr, 0, 10);  // yields to other processes; the test waits for the condition above
   }
 }
 
@@ -251,7 +251,7 @@ std::vector<pid_t> Supervised::list_node_pids() {
 
 void wait_for_death(pid_t pid) {
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (process < 0) return;  // gone already
+  if (process < 0) return;  // already gone
   pollfd ended{process, POLLIN, 0};
   const int ready = ::poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
   ::close(process);

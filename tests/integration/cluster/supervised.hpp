@@ -1,8 +1,8 @@
 #pragma once
-// A supervisor in a process of its own, over fake nodes, in a directory that is removed afterwards.
+// A supervisor in its own process with fake nodes, in a directory that is removed afterwards.
 //
-// What it tells its callbacks comes over a pipe as lines; tests wait for a line, or for a condition that they ask for
-// over the control socket. Every wait has a bound, and says what it waited for.
+// Its callbacks write lines to a pipe; tests wait for a line, or poll a condition over the control socket. Every wait
+// has a time limit, and prints what it waited for.
 
 #include <sys/types.h>
 
@@ -27,7 +27,7 @@ class ProjectDirectory {
   ProjectDirectory& operator=(const ProjectDirectory&) = delete;
   ~ProjectDirectory();
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  /// Sockets, copies of the module and lock below .epic, by name.
+  /// The names of sockets, module copies and lock below .epic.
   [[nodiscard]] std::vector<std::string> list_left_behind() const;
   void wait_until_nothing_is_left() const;
 
@@ -37,21 +37,21 @@ class ProjectDirectory {
 
 class Supervised {
  public:
-  /// `module`: what the nodes do, see programs/fake_node.cpp.
+  /// `module`: what the nodes do (see programs/fake_node.cpp).
   Supervised(const ProjectDirectory& project, const std::string& module,
              const std::function<void(cluster::SupervisorOptions&)>& change = {});
   Supervised(const Supervised&) = delete;
   Supervised& operator=(const Supervised&) = delete;
-  /// Kills it, if it still lives, and waits for its end.
+  /// Kills it if it is still alive, and waits for its end.
   ~Supervised();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   void signal(int number) const;
 
-  /// Reads what it tells until a line holds `text`; returns that line. Lines before it are gone.
+  /// Reads lines until one contains `text`, and returns it. Earlier lines are dropped.
   ///   "ready 4 nodes, logs in …"   "event stopping why"   "error message|hint|log"   "log node-2 info - text"
   std::string wait_for(std::string_view text);
-  /// What on_error said.
+  /// The arguments of on_error.
   std::string wait_for_error();
   /// Its exit code; 128 + n if a signal killed it.
   int wait_for_end();
@@ -61,12 +61,12 @@ class Supervised {
   [[nodiscard]] cluster::ControlError ask_in_vain(std::string_view verb, boost::json::object body = {});
   [[nodiscard]] std::vector<boost::json::object> stream(std::string_view verb, boost::json::object body = {});
   boost::json::object call(std::string_view entity, std::string_view method, boost::json::array arguments = {});
-  /// Asks `ps` again and again until `is_met`.
+  /// Polls `ps` until `is_met` returns true.
   boost::json::object wait_for_ps(std::string_view what, const std::function<bool(const boost::json::object&)>& is_met);
   /// All nodes are ready and the shards are spread evenly.
   boost::json::object wait_until_level();
   [[nodiscard]] std::vector<pid_t> list_node_pids();
-  /// Every line that it has told so far.
+  /// Every line so far.
   [[nodiscard]] std::string heard() const { return heard_ + unread_; }
 
  private:
@@ -77,10 +77,10 @@ class Supervised {
   int events_ = -1;
   bool is_reaped_ = false;
   std::string unread_;
-  std::string heard_;  // for the message of a time-out
+  std::string heard_;  // for the message of a timeout
 };
 
-/// Fails the test if the process is not gone soon.
+/// Fails the test if the process does not end soon.
 void wait_for_death(pid_t pid);
 
 /// The options that Supervised starts with.

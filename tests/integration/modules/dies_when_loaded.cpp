@@ -1,4 +1,4 @@
-// A module that ends the process that loads it.
+// A module that kills the process that loads it.
 
 #include <cstdlib>
 #include <epic/epic.hpp>

@@ -60,7 +60,7 @@ class Stall : public epic::Entity {
 
 namespace town {
 
-/// What every living thing of the town has.
+/// What every living thing in the town has.
 class Being : public epic::Entity {
  public:
   epic::Task<std::int32_t> grow_older(std::int32_t years);
@@ -73,7 +73,7 @@ class Being : public epic::Entity {
 
 class Citizen : public Being {
  public:
-  /// Goes to the stall, which may know this citizen and asks back for the purse.
+  /// Goes to the stall, which may know this citizen, and which calls back for the purse.
   epic::Task<std::string> shop(epic::Ref<market::Stall> stall, std::string item);
   epic::Task<std::int64_t> pay(std::int64_t coins);
   epic::Task<std::int64_t> purse() const;

@@ -1,4 +1,4 @@
-// The bodies, out of line: each class's methods see the other class complete.
+// The method bodies, out of line, where each class sees the complete other one.
 
 #include "everything.hpp"
 
@@ -19,7 +19,7 @@ epic::Task<Receipt> Stall::buy(epic::Ref<town::Citizen> buyer, std::string item,
   const auto found = shelf_.find(item);
   if (found == shelf_.end() || found->second.count == 0) throw SoldOut("no " + item + " left at " + std::string(key()));
   if (const auto* coins = std::get_if<std::int64_t>(&paid_with)) co_await buyer->pay(*coins);
-  Item& on_shelf = shelf_[item];  // looked up again: others may have stocked meanwhile
+  Item& on_shelf = shelf_[item];  // looked up again: the shelf may have been stocked meanwhile
   --on_shelf.count;
   Item sold = on_shelf;
   sold.count = 1;

@@ -1,4 +1,4 @@
-// A class and what it grows into: evolve_v2.cpp and evolve_v3.cpp read what this one has saved.
+// The first version of a class; evolve_v2.cpp and evolve_v3.cpp read what it has saved.
 
 #include <epic/epic.hpp>
 
@@ -48,7 +48,7 @@ class Hero : public epic::Entity {
     score += points;
     co_return Report{.score = score, .by = "v1", .mood = mood};
   }
-  /// Whoever the friend is, wherever it is, in whatever version.
+  /// Calls the friend, wherever it is, in whatever version.
   Task<Report> train_friend(std::int32_t points) { co_return co_await friend_->train(points); }
   Task<std::string> version() const { co_return "v1"; }
 
@@ -56,7 +56,7 @@ class Hero : public epic::Entity {
               methods(begin, train, train_friend, version), params(train, points))
 };
 
-/// Changes so that what it has saved cannot be read.
+/// Changes incompatibly in the next version.
 class Vault : public epic::Entity {
   std::string gold;
 

@@ -6,28 +6,28 @@ using epic::Ref, epic::Task;
 
 namespace evolve {
 
-enum class Mood { asleep, gleeful, calm, angry };  // other numbers, and a new one
+enum class Mood { asleep, gleeful, calm, angry };  // other numbers, and a new value
 BOOST_DESCRIBE_ENUM(Mood, asleep, gleeful, calm, angry)
 
 struct Place {
   std::int32_t column = 0;  // renamed and widened
   std::int16_t row = 0;
-  double height = 1.5;  // new; the note is gone
+  double height = 1.5;  // new; note is removed
 };
 BOOST_DESCRIBE_STRUCT(Place, (), (column, row, height))
 EPIC_RENAMED(Place, (col, column))
 
 struct Report {
   Mood mood = Mood::asleep;
-  std::int64_t score = 0;         // widened, as the points below: nodes of the first version read what fits
-  std::optional<std::string> by;  // and what is there
+  std::int64_t score = 0;         // widened, like the points below: nodes of the first version read what fits
+  std::optional<std::string> by;  // made optional: they also read the value in it
   bool is_long = false;
 };
 BOOST_DESCRIBE_STRUCT(Report, (), (mood, score, by, is_long))
 
 class Knight : public epic::Entity {
   std::int64_t score = 0;           // widened
-  std::optional<std::string> nick;  // optional now
+  std::optional<std::string> nick;  // made optional
   Mood mood = Mood::asleep;
   Place home;
   std::vector<Place> seen;

@@ -1,4 +1,4 @@
-// The third version of evolve_v1.cpp: it reads what either of the former ones has saved.
+// The third version of evolve_v1.cpp: it reads what either earlier version has saved.
 
 #include <epic/epic.hpp>
 
@@ -48,7 +48,7 @@ class Player : public epic::Entity {
 };
 
 class Vault : public epic::Entity {
-  std::string gold;  // as it was at first
+  std::string gold;  // as in the first version
 
  public:
   Task<void> put(std::string what) {

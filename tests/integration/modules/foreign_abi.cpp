@@ -1,4 +1,4 @@
-// A module that was built against another version of epic: if any of its code runs, the process is gone.
+// A module built for another version of epic: if any of its code runs, the process dies.
 
 #include <cstdlib>
 

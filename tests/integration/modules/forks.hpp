@@ -1,5 +1,5 @@
 #pragma once
-// Entities that wait for each other's locks, in a ring if they are told to.
+// Entities that wait for each other's locks, on request in a ring.
 
 #include <chrono>
 #include <epic/epic.hpp>
@@ -8,10 +8,10 @@
 
 namespace forks {
 
-/// Takes its own lock, then those that it is told to, one after the other.
+/// Takes its own lock, then the given ones, one after the other.
 class Fork : public epic::Entity {
  public:
-  /// Holds the lock, waits a while, then calls `next` for the rest; "ok", or what the call ended in.
+  /// Holds its lock, waits a while, then calls `next` with the rest; "ok", or how the call ended.
   epic::Task<std::string> take(std::vector<epic::Ref<Fork>> others, std::chrono::milliseconds first) {
     co_await epic::sleep(first);
     if (others.empty()) co_return "ok";
@@ -23,7 +23,7 @@ class Fork : public epic::Entity {
       co_return error.what();
     }
   }
-  /// The same through an entity without a lock.
+  /// The same, through an entity without a lock.
   epic::Task<std::string> take_by(epic::Ref<Fork> messenger, std::vector<epic::Ref<Fork>> others,
                                   std::chrono::milliseconds first) {
     co_await epic::sleep(first);

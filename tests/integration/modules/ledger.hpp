@@ -1,9 +1,10 @@
 #pragma once
-// Accounts that know, of each answer, by which activation it was given and as its how-manieth change. So that whoever
-// gathers the answers can tell afterwards whether one was lost, and whether two activations ever were at work.
+// Accounts whose answers carry the activation that gave them and the sequence number of the change. So a client that
+// collects the answers can check whether one was lost, and whether two activations ever coexisted.
 //
-// Money moves through an outbox, keyed by call_id(): a transfer is booked with what is still to be delivered, and the
-// receiver remembers what it has booked. However often it is interrupted and delivered again, no money comes or goes.
+// Money moves through an outbox, keyed by call_id(): a transfer is booked together with its pending delivery, and the
+// receiver remembers what it has booked. However often a transfer is interrupted and repeated, no money is lost or
+// created.
 
 #include <unistd.h>
 
@@ -21,11 +22,11 @@ inline constexpr std::int64_t kOpeningBalance = 1'000;
 
 struct Stamp {
   std::int64_t activation = 0;
-  std::int64_t change = 0;  // how many there had been, this one included
+  std::int64_t change = 0;  // its sequence number, from 1
 };
 BOOST_DESCRIBE_STRUCT(Stamp, (), (activation, change))
 
-/// From which change on an activation was the one that made them.
+/// The first change that an activation made.
 struct Reign {
   std::int64_t activation = 0;
   std::int64_t first_change = 0;
@@ -40,7 +41,7 @@ struct Books {
 };
 BOOST_DESCRIBE_STRUCT(Books, (), (balance, count, changes, reigns))
 
-/// No two activations have the same, in whichever process.
+/// Unique among all activations in all processes.
 inline std::int64_t make_activation_number() {
   static std::int64_t last = 0;
   return static_cast<std::int64_t>(::getpid()) << 32 | ++last;
@@ -55,8 +56,8 @@ BOOST_DESCRIBE_STRUCT(Transfer, (), (to, amount))
 
 class Account : public epic::Entity {
   Books books;
-  std::map<std::string, Transfer> outbox;  // by the call that asked for it
-  std::set<std::string> booked;            // transfers that have come in
+  std::map<std::string, Transfer> outbox;  // by the call that requested it
+  std::set<std::string> booked;            // ids of received transfers
   std::int64_t activation_ = make_activation_number();
 
   Stamp change() {
@@ -90,14 +91,14 @@ class Account : public epic::Entity {
     books.balance += amount;
     change();
   }
-  /// Delivers what an interruption has left; returns how much that was.
+  /// Delivers what an interruption has left behind; returns the number of deliveries.
   epic::Task<std::uint64_t> settle() {
     const std::map<std::string, Transfer> left = outbox;
     for (const auto& [id, transfer] : left)
       if (outbox.contains(id)) co_await deliver(id);
     co_return left.size();
   }
-  /// The newest change, and who made it.
+  /// The newest change and the activation that made it.
   epic::Task<Stamp> look() const {
     co_return Stamp{books.reigns.empty() ? 0 : books.reigns.back().activation, books.changes};
   }
@@ -105,7 +106,7 @@ class Account : public epic::Entity {
   EPIC_ENTITY(Account, state(books, outbox, booked), methods(add, transfer, book, settle, look, get_books))
 };
 
-/// Tells others what it has seen.
+/// Reports to others what it has seen.
 class Teller : public epic::Entity {
  public:
   epic::Task<Stamp> look_at(epic::Ref<Account> account) { co_return co_await account->look(); }

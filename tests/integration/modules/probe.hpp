@@ -1,5 +1,5 @@
 #pragma once
-// Entities that the tests of nodes and clients call.
+// Entities for the tests of nodes and clients.
 
 #include <chrono>
 #include <cstdint>
@@ -22,7 +22,7 @@ class Counter : public epic::Entity {
  public:
   epic::Task<std::int64_t> add(std::int64_t amount) { co_return value += amount; }
   epic::Task<std::int64_t> get() const { co_return value; }
-  /// Remembers the order in which calls came.
+  /// Records the order in which calls arrive.
   epic::Task<void> see(std::int64_t number) {
     seen.push_back(number);
     co_return;
@@ -32,7 +32,7 @@ class Counter : public epic::Entity {
   EPIC_ENTITY(Counter, state(value, seen), methods(add, get, see, list_seen, negated))
 };
 
-/// Calls others, wherever they are.
+/// Calls other entities, wherever they are.
 class Relay : public epic::Entity {
  public:
   epic::Task<std::int64_t> add_to(std::vector<epic::Ref<Counter>> counters, std::int64_t amount) {
@@ -49,11 +49,11 @@ class Relay : public epic::Entity {
   epic::Task<std::int64_t> version() const { co_return 1; }
   epic::Task<void> sleep_for_ms(std::int64_t ms) const { co_await epic::sleep(std::chrono::milliseconds(ms)); }
   epic::Task<void> let_sleep(epic::Ref<Relay> other, std::int64_t ms) const { co_await other->sleep_for_ms(ms); }
-  /// Until the project's directory holds a file of this name.
+  /// Waits until the project's directory contains a file of this name.
   epic::Task<void> wait_for_file(std::string name) const {
     while (!std::filesystem::exists(name)) co_await epic::sleep(std::chrono::milliseconds(5));
   }
-  /// One turn that nothing can interrupt.
+  /// One uninterruptible turn.
   epic::Task<void> spin_for_ms(std::int64_t ms) const {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
     while (std::chrono::steady_clock::now() < until) {
@@ -65,7 +65,7 @@ class Relay : public epic::Entity {
               transient)
 };
 
-/// Its state may become too large, or too large only as JSON.
+/// Its state can become too large, or too large only as JSON.
 class Hoard : public epic::Entity {
   std::string gold;
   std::vector<bool> coins;
@@ -76,7 +76,7 @@ class Hoard : public epic::Entity {
     co_return gold.size();
   }
   epic::Task<std::uint64_t> weigh() const { co_return gold.size(); }
-  /// Just below the bound; as JSON it is eight times as much, six bytes for each letter and for each coin.
+  /// Just below the limit; as JSON it is eight times larger, six bytes for each character and each coin.
   epic::Task<void> swell() {
     gold.assign(7'970'000, '\x01');
     coins.assign(2'700'000, false);
@@ -85,7 +85,7 @@ class Hoard : public epic::Entity {
   EPIC_ENTITY(Hoard, state(gold, coins), methods(put, weigh, swell))
 };
 
-/// Is saved by and by, so that for a while only memory has it.
+/// Saved at intervals, so that for a while its state is only in memory.
 class Diary : public epic::Entity {
   std::vector<std::string> pages;
 

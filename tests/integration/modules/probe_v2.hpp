@@ -1,5 +1,5 @@
 #pragma once
-// The classes of probe.hpp in their next version.
+// The next version of the classes in probe.hpp.
 
 #include <cstdint>
 #include <epic/epic.hpp>

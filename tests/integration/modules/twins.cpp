@@ -1,4 +1,4 @@
-// Two classes of one name, which no node accepts.
+// Two classes with one name, which every node refuses.
 
 #include <epic/epic.hpp>
 

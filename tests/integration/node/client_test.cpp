@@ -80,7 +80,7 @@ TEST_CASE("client: finds the fabric again after a restart, and says Unavailable 
   CHECK(client.call(client.get<Counter>("a")->add(1)) == 1);
   fabric->signal(SIGTERM);
   CHECK(fabric->wait_for_end() == epic::cluster::kExitOk);
-  // NodeLost when the call left before the connection's end was noticed, Unavailable after that.
+  // NodeLost if the call left before the loss of the connection was noticed, Unavailable after that.
   const auto noticed_by = std::chrono::steady_clock::now() + 20s;
   bool is_noticed = false;
   while (!is_noticed && std::chrono::steady_clock::now() < noticed_by) {
@@ -101,7 +101,7 @@ TEST_CASE("client: finds the fabric again after a restart, and says Unavailable 
   while (value == 0 && std::chrono::steady_clock::now() < deadline) {
     try {
       value = client.call(client.get<Counter>("a")->add(1));
-    } catch (const epic::Error&) {  // until it has looked again
+    } catch (const epic::Error&) {  // until it has reconnected
     }
   }
   CHECK(value == 2);

@@ -1,7 +1,7 @@
-// Clients of a ledger that remember what they were told, while everything under them is killed, paused, drained, scaled
-// and restarted.
+// Clients of a ledger record what they were acknowledged, while everything below them is killed, paused, drained,
+// scaled and restarted.
 //
-// EPIC_FAULTS says how many faults (a few by default), EPIC_SEED which; both are printed.
+// EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -42,7 +42,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// Threads that change and look at random accounts, again and again, and remember what they were told.
+/// Threads that keep changing and reading random accounts, and record the acknowledged answers.
 class Callers {
  public:
   Callers(const Client& client, std::uint64_t seed) {
@@ -52,7 +52,7 @@ class Callers {
   void finish() { threads_.clear(); }
 
   [[nodiscard]] const Witness& witness() const { return witness_; }
-  /// Of a call that was answered or failed.
+  /// The time that a call took until it was answered or failed.
   [[nodiscard]] std::chrono::milliseconds longest_wait() const { return std::chrono::milliseconds(longest_wait_ms_); }
 
  private:
@@ -96,12 +96,12 @@ class Callers {
   std::vector<std::jthread> threads_;
 };
 
-/// A fabric to which things happen.
+/// A fabric under faults.
 class Victim {
  public:
   Victim(const ProjectDirectory& project, std::uint64_t seed) : project_(project), random_(seed) { start(); }
 
-  /// Says what it did.
+  /// Injects a fault and returns its description.
   std::string suffer() {
     const std::string node = fmt::format("node-{}", random_() % 4 + 1);
     switch (random_() % 6) {
@@ -134,14 +134,14 @@ class Victim {
                     }));
     fabric_->wait_for("ready 4 nodes");
   }
-  /// What cannot be done just now (a node without a process, for one) is no fault.
+  /// A request that is impossible at the moment (for example, a node without a process) does not count as a fault.
   void try_ask(std::string_view verb, json::object body) {
     const auto answer = fabric_->connect().request(verb, std::move(body));
     if (!answer && answer.error().code != epic::cluster::ControlErrorCode::failed &&
         answer.error().code != epic::cluster::ControlErrorCode::not_found)
       FAIL(verb << ": " << answer.error().message);
   }
-  /// It goes on by itself, beside the faults that follow.
+  /// Runs in the background, during the faults that follow.
   void restart_rolling() {
     static_cast<void>(fabric_->connect().stream("restart", json::object{{"rolling", true}},
                                                 [](const json::value&) { return false; }));
@@ -160,8 +160,7 @@ class Victim {
   std::optional<Supervised> fabric_;
 };
 
-/// Delivers what is in outboxes, then reads all books. The last fault may not be over yet, so a call may have to be
-/// made again.
+/// Empties the outboxes, then reads all books. The last fault may not be over yet, so calls may have to be repeated.
 std::vector<ledger::Books> settle(const Client& client) {
   const auto insist = [&](auto make_call) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;

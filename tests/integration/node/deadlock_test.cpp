@@ -1,4 +1,4 @@
-// Calls that wait for each other over three processes.
+// Calls that wait for each other across three processes.
 
 #include <fmt/format.h>
 

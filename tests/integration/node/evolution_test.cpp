@@ -1,5 +1,5 @@
 // A class that changes under a running fabric: v1 writes, v2 reads and writes, v3 reads. Rolling restarts bring in the
-// next version, so that two run side by side for a while, place the same entities and call each other.
+// next version, so two versions run side by side for a while, share the placement of entities, and call each other.
 
 #include <atomic>
 #include <boost/json/parse.hpp>
@@ -35,8 +35,7 @@ class Evolving {
   Supervised& operator*() { return fabric_; }
   Supervised* operator->() { return &fabric_; }
 
-  /// All nodes get the module of this version, one after the other; `meanwhile` runs again and again until that is
-  /// done.
+  /// Restarts all nodes one by one with this version of the module; runs `meanwhile` repeatedly until that is done.
   void roll(const std::string& version, const std::function<void()>& meanwhile = [] {}) {
     put_in_place(version);
     std::atomic<bool> is_done = false;
@@ -53,7 +52,7 @@ class Evolving {
     fabric_.wait_until_level();
   }
 
-  /// Of the entity's saved state, as it lies in the store.
+  /// The bytes of an entity's stored state.
   std::vector<std::byte> stored_bytes(const std::string& type, const std::string& key) {
     auto store = epic::storage::SqliteStore::open(project_.path() / ".epic/state.sqlite",
                                                   {.mode = epic::storage::OpenMode::read_only});
@@ -82,7 +81,7 @@ std::string name_of(std::string_view type, int number) { return std::string(type
 
 json::value result(const json::object& answer) { return answer.at("result"); }
 
-/// Hero i's friend is Hero i + 1, so that half of all friends are on the other node.
+/// Hero i's friend is Hero i + 1, so half of all friends are on the other node.
 void begin_all(Supervised& fabric) {
   for (int i = 0; i < kHeroes; ++i)
     fabric.call(name_of("Hero", i), "begin",
@@ -105,8 +104,8 @@ TEST_CASE("evolution: a class walks through three versions by rolling restart, a
   Evolving fabric("v1");
   begin_all(*fabric);
   std::int64_t trained = 0;
-  std::set<std::string> seen;  // who has answered, by version
-  // Every hero trains its friend by 1. By the oldest name, which the nodes of all versions know.
+  std::set<std::string> seen;  // the versions that have answered
+  // Every hero trains its friend by 1, through the oldest name, which the nodes of all versions know.
   const auto train_all = [&] {
     for (int i = 0; i < kHeroes; ++i) {
       const auto report = result(fabric->call(name_of("Hero", i), "train_friend", {1}));

@@ -1,4 +1,4 @@
-// Real nodes under a real supervisor: calls between them, what survives their death, what the inspector sees.
+// Real nodes under a real supervisor: calls between them, what survives a crash, what the inspector shows.
 
 #include <signal.h>
 #include <sys/socket.h>
@@ -37,7 +37,7 @@ std::vector<epic::Ref<Counter>> counters(int count) {
   return refs;
 }
 
-/// Connects to a node's socket as nobody in particular.
+/// Connects to a node's socket without being a peer or client.
 class Stranger {
  public:
   explicit Stranger(const std::filesystem::path& path) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -53,7 +53,7 @@ class Stranger {
   ~Stranger() { ::close(socket_); }
 
   void say(std::string_view bytes) { REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0); }
-  /// True once the other end has closed.
+  /// True once the other side has closed the connection.
   bool is_cut_off() {
     char bytes[4096];
     while (true) {
@@ -165,7 +165,7 @@ TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in o
   fabric.wait_for_ps("the call runs", [](const json::object& ps) { return ps.at("nodes").at(0).at("calls") == 1; });
   fabric.signal(SIGTERM);
   CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
-  CHECK_THROWS_AS(ended.get_future().get(), epic::NodeLost);  // it had begun
+  CHECK_THROWS_AS(ended.get_future().get(), epic::NodeLost);  // it had started
 }
 
 TEST_CASE("fabric: when a node is killed, each call ends, and nothing acknowledged is lost", "[node]") {
@@ -249,7 +249,7 @@ TEST_CASE("fabric: inspect tells a live entity from a stored one, and wakes neit
   fabric.call("Counter/a", "add", {5});
   json::object stored = fabric.ask("inspect", {{"entity", "Counter/a"}});
   const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (stored.at("live") == true && std::chrono::steady_clock::now() < deadline)  // until it is collected
+  while (stored.at("live") == true && std::chrono::steady_clock::now() < deadline)  // until it is deactivated
     stored = fabric.ask("inspect", {{"entity", "Counter/a"}});
   CHECK(stored.at("live") == false);
   CHECK(stored.at("version") == 1);
@@ -367,7 +367,7 @@ TEST_CASE("fabric: a drained node gives its shards away under load, and no call 
   for (int i = 0; i < kCounters; ++i)
     CHECK(client.call(client.get<Counter>(i)->get()) == sums[static_cast<std::size_t>(i)]);
   const json::object ps = fabric.ask("ps");
-  CHECK(ps.at("nodes").as_array().size() == 1);  // nothing is left of those that scale has done away with
+  CHECK(ps.at("nodes").as_array().size() == 1);  // nodes removed by scale are no longer listed
   CHECK(ps.at("nodes").at(0).at("shards") == 64);
   CHECK_THAT(fabric.ask_in_vain("drain", {{"node", "node-1"}}).message, Catch::Contains("the only node"));
   CHECK(fabric.ask_in_vain("scale", {{"nodes", 0}}).code == epic::cluster::ControlErrorCode::bad_request);

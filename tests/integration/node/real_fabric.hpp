@@ -1,5 +1,5 @@
 #pragma once
-// A supervisor over real nodes: Supervised, with epic-node and one of the modules.
+// A supervisor with real nodes: Supervised, with epic-node and one of the modules.
 
 #include <functional>
 #include <string>

@@ -1,5 +1,5 @@
-// Real nodes that get the next version of their module while clients call: no call is lost, and versions understand
-// each other.
+// Real nodes get the next version of their module while clients call: no call is lost, and the versions understand each
+// other.
 
 #include <fmt/format.h>
 
@@ -32,7 +32,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Puts a module of integration/modules where the project's own is built.
+/// Puts a module of integration/modules where the project's own module is built.
 void build(const ProjectDirectory& project, const std::string& module) {
   fs::copy_file(fs::path(EPIC_TEST_MODULES) / (module + ".so"), project.path() / "fresh");
   fs::rename(project.path() / "fresh", project.path() / "game.so");
@@ -47,7 +47,7 @@ void restart(const Supervised& fabric, bool rolling) {
   if (!done) FAIL(done.error().message);
 }
 
-/// Keys of `type` that lie on a node just now, by the shard map.
+/// Keys of `type` on a node, according to the current shard map.
 std::vector<std::string> keys_on(Supervised& fabric, std::string_view type, int node, std::size_t count) {
   const json::object answer = fabric.ask("nodes");
   const auto& owners = answer.at("map").at("owners").as_array();
@@ -61,7 +61,7 @@ std::vector<std::string> keys_on(Supervised& fabric, std::string_view type, int 
   return keys;
 }
 
-/// Clients of every kind that call all the time, and notice when an answer is not the one that must come.
+/// Clients of every kind that call all the time, and check that every answer is the expected one.
 class Callers {
  public:
   static constexpr int kCounters = 60;
@@ -106,7 +106,7 @@ class Callers {
     if (failure_.empty()) failure_ = what;
   }
 
-  /// Each thread has counters of its own, so it knows each sum.
+  /// Each thread has its own counters, so it knows each sum.
   void add(int thread, const std::stop_token& stop) {
     const Client client = Client::connect(project_);
     while (!stop.stop_requested())
@@ -118,7 +118,7 @@ class Callers {
       }
   }
 
-  /// Calls from entity to entity, most of them from node to node.
+  /// Calls between entities, most of them between nodes.
   void relay(const std::stop_token& stop) {
     const Client client = Client::connect(project_);
     std::vector<epic::Ref<Counter>> counters;
@@ -130,7 +130,7 @@ class Callers {
     }
   }
 
-  /// Many calls at once, which must begin in the order in which they were made.
+  /// Many calls at once, which must start in the order in which they were made.
   void show_in_order(const std::stop_token& stop) {
     constexpr int kAtOnce = 256;
     const Client client = Client::connect(project_);
@@ -171,7 +171,7 @@ class Callers {
   std::vector<std::jthread> threads_;
 };
 
-/// Versions of the module that the entities of many shards answer from.
+/// The module versions that answer, over entities of many shards.
 std::set<std::int64_t> versions(const Client& client) {
   std::set<std::int64_t> found;
   for (int i = 0; i < 100; ++i) found.insert(client.call(client.get<Relay>(i)->version()));
@@ -266,7 +266,7 @@ TEST_CASE("rolling restart: two versions side by side call each other, and name 
     CHECK(error.code() == epic::ErrorCode::no_such_method);
   }
 
-  // A node that is killed now comes back new, and what the new class has saved stays with the new class.
+  // A node killed now returns with the new module, and entities saved by the new class stay with the new class.
   fabric.ask("kill", {{"node", "node-3"}});
   fabric.wait_for("node-3 was killed by signal 9");
   CHECK(client.call(client.get<probe_v2::Counter>(on_new)->count_doublings()) == 1);
@@ -302,7 +302,7 @@ TEST_CASE("restart: at once, what was acknowledged is there, and clients find th
   });
   build(project, "probe_v2");
   restart(fabric, false);
-  // The client may learn only from its first call to a node that the process it knew is gone: that call is lost.
+  // The client may notice only on its first call that a node's old process is gone: that call is lost.
   std::optional<std::set<std::int64_t>> found;
   for (int lost = 0; !found && lost < 10; ++lost) try {
       found = versions(client);

@@ -1,4 +1,4 @@
-// Export of what nodes hold, and import by way of the owners, and into a store that no fabric uses.
+// Export of live state, import through the owners, and import into a store that no fabric uses.
 
 #include <signal.h>
 
@@ -36,7 +36,7 @@ std::string line_of(int counter, std::int64_t value) {
                                       {"state", {{"value", value}, {"seen", json::array()}}}});
 }
 
-/// Lines by the shard that they belong to.
+/// Groups lines by shard.
 std::map<std::uint16_t, json::array> by_shard(int count, std::int64_t value) {
   std::map<std::uint16_t, json::array> groups;
   for (int i = 0; i < count; ++i)
@@ -48,7 +48,7 @@ json::object import_of(std::string_view mode, std::uint16_t shard, const json::a
   return {{"mode", mode}, {"shard", shard}, {"lines", lines}};
 }
 
-/// Runs `epic-node --import` over these requests; what it said, a JSON object a line.
+/// Runs `epic-node --import` with these requests; returns its output, a JSON object per line.
 std::vector<json::object> import_offline(const ProjectDirectory& project, std::uint16_t shards,
                                          const std::vector<json::object>& requests) {
   const auto in = project.path() / "requests.jsonl";
@@ -166,7 +166,7 @@ TEST_CASE("snapshots: an import while clients call and a node dies ends, and eve
     if (shard == kShards / 2) ::kill(fabric.list_node_pids().at(1), SIGKILL);
     const auto apply = [&] { return fabric.connect().request("import", import_of("apply", shard, lines)); };
     auto answer = apply();
-    if (!answer) {  // the node had it, and may have done it
+    if (!answer) {  // the request was sent, and may have been carried out
       CHECK_THAT(json::serialize(answer.error().detail), Catch::Contains("node_lost"));
       answer = apply();
     }

@@ -1,4 +1,4 @@
-// What a node refuses to start with, and how it says so.
+// Conditions under which a node refuses to start, and the messages.
 
 #include <sys/wait.h>
 
@@ -33,7 +33,7 @@ Output run_node(const std::string& arguments) {
 
 std::string module_path(const std::string& name) { return std::string(EPIC_TEST_MODULES) + "/" + name + ".so"; }
 
-/// What the supervisor reports when no node starts with this module.
+/// What the supervisor reports if no node starts with this module.
 std::string refusal(const std::function<void(epic::cluster::SupervisorOptions&)>& options) {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", options};

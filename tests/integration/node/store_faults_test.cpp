@@ -1,4 +1,4 @@
-// Real nodes over a store that cannot take what it is given, or gives back what nobody has written.
+// Real nodes on a store that cannot write, or that returns bytes other than those written.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A fabric whose store alone lies on a small file system.
+/// A fabric with only its store on a small file system.
 struct Cramped {
   explicit Cramped(const char* size = "2m") {
     fs::create_directory(directory());
@@ -45,7 +45,7 @@ struct Cramped {
   std::optional<SmallFileSystem> disk;
 };
 
-/// More than the last block of a full disk may have room for.
+/// More than a full disk's last block may have room for.
 constexpr int kLarge = 20'000;
 
 bool is_blocked(const json::value& node) { return node.at("store") == "blocked"; }
@@ -91,7 +91,7 @@ TEST_CASE("store faults: the call that meets a full disk is told so, and later o
   cramped.disk->make_room();
   const auto freed_at = std::chrono::steady_clock::now();
   fabric.wait_for("can be saved again");
-  CHECK(std::chrono::steady_clock::now() - freed_at < 2s);  // half a second, and a busy machine
+  CHECK(std::chrono::steady_clock::now() - freed_at < 2s);  // half a second, plus slack for a busy machine
   CHECK(fabric.call("Hoard/a", "weigh").at("result") == kLarge);
   CHECK(fabric.call("Counter/b", "add", {1}).at("result") == 1);
   fabric.wait_for_ps("the node says that it can save",
@@ -106,7 +106,7 @@ TEST_CASE("store faults: a stop that could not save everything says so, and fail
                       options.grace = 500ms;
                     }};
   fabric.wait_for("ready 1 nodes");
-  fabric.call("Diary/d", "write", {"dear"});  // which is saved by and by
+  fabric.call("Diary/d", "write", {"dear"});  // saved at intervals
   cramped.disk->fill();
   const auto events = fabric.stream("stop");
   CHECK(events.back().at("unsaved") == json::array{"node-1"});
@@ -145,7 +145,7 @@ TEST_CASE("store faults: who starts a fabric detached over a full disk hears wha
   {
     Supervised fabric{cramped.project, "unused", cramped.nodes(1)};
     fabric.wait_for("ready 1 nodes");
-    fabric.signal(SIGKILL);  // leaves the store's log, so that the next one can open it without new space
+    fabric.signal(SIGKILL);  // leaves the store's log, so that the next fabric can open it without new space
     CHECK(fabric.wait_for_end() == 128 + SIGKILL);
   }
   cramped.project.wait_until_nothing_is_left();
@@ -218,11 +218,11 @@ TEST_CASE("store faults: a damaged page concerns the entities that lie on it", "
   run_sql(store, "PRAGMA wal_checkpoint(TRUNCATE)");
   std::fstream file(store, std::ios::in | std::ios::out | std::ios::binary);
   const std::string content((std::istreambuf_iterator<char>(file)), {});
-  const std::size_t at = content.rfind(std::string(800, 'g'));  // a leaf with several of them
+  const std::size_t at = content.rfind(std::string(800, 'g'));  // a leaf page with several of them
   REQUIRE(at != std::string::npos);
   file.clear();
   file.seekp(static_cast<std::streamoff>(at / 2048 * 2048));
-  file << std::string(16, '\xff');  // the page's own header
+  file << std::string(16, '\xff');  // the page's header
   file.close();
 
   Supervised fabric{project, "unused", real_nodes("probe", 1)};

@@ -30,7 +30,7 @@ std::vector<std::string> list(const std::vector<json::object>& events) {
   return list;
 }
 
-/// A key of Relay that lives on this node.
+/// A key of Relay on this node.
 std::string relay_on(Supervised& fabric, const std::string& node) {
   for (int i = 0;; ++i) {
     const std::string key = std::to_string(i);
@@ -59,7 +59,7 @@ TEST_CASE("events: the trail of an entity that has moved is put together from bo
   const auto events = fabric.stream("events", {{"entity", moved}});
   CHECK(list(events) == std::vector<std::string>{"moved on node-1", "activated on node-1", "saved on node-1",
                                                  "moved on node-1", "moved on node-2", "activated on node-2"});
-  CHECK(events[0].at("entity").is_null());  // its shard
+  CHECK(events[0].at("entity").is_null());  // the shard's event
   CHECK_THAT(text_at(events[1], "why"), Catch::StartsWith("add, called by"));
   CHECK_THAT(text_at(events[3], "why"), Catch::Contains("goes to another node"));
   CHECK_THAT(text_at(events[4], "why"), Catch::Contains("came from node-1"));
@@ -96,7 +96,7 @@ TEST_CASE("events: who follows them hears of what comes, from nodes that come, t
   bool has_scaled = false;
   const auto done = client->stream("events", {{"follow", true}}, [&](const json::value& part) {
     const json::object& event = part.as_object();
-    CHECK(seen.insert(json::serialize(event)).second);  // none twice
+    CHECK(seen.insert(json::serialize(event)).second);  // no duplicates
     const std::string entity = text_at(event, "entity");
     const std::string what = text_at(event, "what");
     if (entity == "Counter/before" && !std::exchange(has_called, true)) fabric.call("Counter/now", "add", {1});

@@ -1,18 +1,18 @@
-// A node that keeps no entities and does as it is told, so that a supervisor can be tested without a runtime.
+// A node without entities that misbehaves on request, so that a supervisor can be tested without a runtime.
 //
-// How it starts is what the module's file says that it is configured with:
+// The content of the module's file selects how it starts:
 //   good              becomes ready
-//   refuse            says that it cannot start, and exits 1
-//   exit3             writes two lines, and exits 3
-//   crash-once        kills itself, if `crashed` is not yet in the project's directory
+//   refuse            reports that it cannot start, and exits with 1
+//   exit3             writes two lines, and exits with 3
+//   crash-once        kills itself, unless the project's directory contains `crashed`
 //   silent-start      never becomes ready
-//   setup-throws      is good, and its setup fails
-//   setup-crash-once  is good, and dies in setup, if `crashed` is not yet there
-//   slow-stop         is good, and does not hear Stop
-//   old               is good, and of another version
-// What it does then is the method that is called on any of its entities: crash, exit, hang (no heartbeats), turn (one
-// that never ends), noise (garbage on the channel), say (prints the first argument), echo (anything else: answers what
-// it got).
+//   setup-throws      starts, and its setup fails
+//   setup-crash-once  starts, and dies in setup, unless the project's directory contains `crashed`
+//   slow-stop         starts, and ignores Stop
+//   old               starts, with another version
+// A method called on any of its entities selects what it does then: crash, exit, hang (no heartbeats), turn (one that
+// never ends), noise (garbage on the channel), say (prints the first argument), echo (anything else: returns its
+// arguments).
 
 #include <poll.h>
 #include <signal.h>
@@ -39,7 +39,7 @@ namespace json = boost::json;
 namespace wire = epic::wire;
 using Clock = std::chrono::steady_clock;
 
-/// As a bad pointer would end it, sanitizer or not.
+/// Dies as from a bad pointer, with or without a sanitizer.
 void crash() {
   ::signal(SIGSEGV, SIG_DFL);
   ::raise(SIGSEGV);
@@ -75,7 +75,7 @@ class FakeNode {
     wire::append_frame(message, frame);
     for (std::size_t sent = 0; sent < frame.size();) {
       const ssize_t count = ::send(wire::kSupervisionFd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
-      if (count <= 0) std::_Exit(9);  // the supervisor is gone
+      if (count <= 0) std::_Exit(9);  // the supervisor has died
       sent += static_cast<std::size_t>(count);
     }
   }
@@ -100,7 +100,7 @@ class FakeNode {
     }
   }
 
-  // Each returns false when the node is to exit.
+  // Each returns false if the node is to exit.
 
   bool on(const wire::Configure& configure) {
     configure_ = configure;
@@ -124,7 +124,7 @@ class FakeNode {
     return true;
   }
 
-  /// As a real node does; nobody is ever let in.
+  /// Listens as a real node does, but accepts nothing.
   static void listen(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;

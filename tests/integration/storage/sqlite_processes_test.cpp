@@ -1,4 +1,4 @@
-// One store, many processes: fences, kills, full disks and other users' eyes.
+// One store, many processes: fences, kills, full disks, other users.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 constexpr int kWriters = 4;
 constexpr uid_t kNobody = 65534;
 
-/// The child's counterpart of must(): no assertions there, a report instead.
+/// The child's counterpart of must(): reports instead of asserting.
 template <class T>
 T or_throw(std::expected<T, StoreError> result) {
   if (!result) throw std::runtime_error(result.error().message);
@@ -46,8 +46,8 @@ OpenOptions small_log() {
 
 std::string counter_key(ShardId shard) { return fmt::format("counter-{}", shard); }
 
-/// A node in miniature: takes shards from its neighbours, keeps the counters of those that it has in memory, and adds
-/// to them there. A write by a former owner would bring back an old count.
+/// A miniature node: takes shards from its neighbours, keeps the counters of its shards in memory, and increments them
+/// there. A write by a former owner would bring back an old count.
 class Writer {
  public:
   Writer(const fs::path& file, NodeId node, std::uint64_t seed)
@@ -95,14 +95,14 @@ class Writer {
   std::map<ShardId, Owned> owned_;
 };
 
-/// Writers that come and go, and what they have been told.
+/// Writers that start and die, and the acknowledgements they have received.
 class Crowd {
  public:
   explicit Crowd(fs::path file) : file_(std::move(file)) {
     for (int i = 0; i < kWriters; ++i) writers_.push_back(spawn(i));
   }
 
-  /// Reads acknowledgements, of whoever has some, until there are `count` more.
+  /// Reads acknowledgements from any writer until there are `count` more.
   void wait_for(int count) {
     for (int seen = 0; seen < count;) {
       std::vector<pollfd> ready;
@@ -161,7 +161,7 @@ class Crowd {
   int ended_ = 0;
 };
 
-/// Every acknowledged increment is there, each process may have left one that was written and not yet reported.
+/// Every acknowledged increment is there; each process may have left one that was written but not yet reported.
 void check_counters(const fs::path& file, const Crowd& crowd) {
   const auto store = open_sqlite(file);
   std::int64_t unreported = 0;
@@ -192,7 +192,7 @@ void check_integrity(const fs::path& file) {
   sqlite3_close(raw);
 }
 
-/// The first line that `body` reports when it runs without a superuser's rights.
+/// The first line that `body` reports when it runs without superuser rights.
 std::string as_ordinary_user(const std::function<void(const Reporter&)>& body) {
   Child child([&](const Reporter& reporter) {
     if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) throw std::runtime_error("setuid");

@@ -19,7 +19,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// One end: a transport, and what it was told.
+/// One end: a transport, and the events it was given.
 struct End {
   End(asio::io_context& context, PeerAddress self, std::string fabric = "f/1", std::uint16_t shards = 8)
       : address(self),
@@ -63,7 +63,7 @@ struct Fixture {
       map.members.push_back({member.node, Incarnation{member.life}, path(member.node)});
     for (End* end : ends) end->transport.set_map(map);
   }
-  /// Runs until `is_met`; says what it waited for when it is not met in time.
+  /// Runs until `is_met` returns true; on timeout, prints what it waited for.
   template <class Condition>
   void run_until(const char* what, Condition is_met) {
     const auto deadline = std::chrono::steady_clock::now() + 30s;
@@ -170,7 +170,7 @@ TEST_CASE("unix transport: another life at a peer's address is not that peer", "
   one.transport.send(kNode2, make_call(1));
   f.run_until("the loss", [&] { return one.lost == std::vector{kNode2}; });
   CHECK(one.hellos.empty());
-  CHECK(two.messages.empty());  // nor was it told what was meant for the other
+  CHECK(two.messages.empty());  // nor did it get what was meant for the other
   REQUIRE(one.messages.size() == 1);
   CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(one.messages[0].second).outcome));
 }

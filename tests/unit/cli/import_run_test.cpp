@@ -9,7 +9,7 @@ using namespace epic::cli;
 
 namespace {
 
-/// Puts entities into three parts; answers as it is told to.
+/// Puts entities into three parts, and gives the configured answers.
 class FakeTarget final : public ImportTarget {
  public:
   struct Sent {

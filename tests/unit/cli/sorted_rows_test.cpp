@@ -49,7 +49,7 @@ TEST_CASE("sorted rows: the order is by type, then key, in bytes", "[cli]") {
 TEST_CASE("sorted rows: what does not fit into memory is sorted in runs", "[cli]") {
   std::vector<std::string> names;
   for (int i = 0; i < 150; ++i) names.push_back(fmt::format("A/{:03}", (i * 37) % 150));
-  auto rows = rows_of(names, 1'000'000);  // some 150 MB, in runs of 64
+  auto rows = rows_of(names, 1'000'000);  // about 150 MB, in runs of 64 MB
   REQUIRE(rows);
   std::ranges::sort(names);
   CHECK(names_of(*rows) == names);

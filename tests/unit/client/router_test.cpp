@@ -39,7 +39,7 @@ struct Fixture {
                                 Message message) { sent.push_back({to, std::get<CallMessage>(std::move(message))}); },
                  .introduce = [this](const HelloMessage& hello) { hellos.push_back(hello); }}};
 
-  /// How a call ended: a number, or the error's word.
+  /// How a call ended: a number, or the name of the error.
   std::shared_ptr<std::string> call(std::string_view key, std::chrono::nanoseconds patience = 0ns) {
     auto outcome = std::make_shared<std::string>("open");
     auto record = Ref<Counter>(key).with(patience)->add(1).epic_take_record();
@@ -210,14 +210,14 @@ TEST_CASE("router: to an owner that has had the shard before nothing is sent ahe
   f.join(kNode1);
   f.publish(1, NodeId{1});
   const auto first = f.call("a");
-  f.publish(3, NodeId{1}, 3);  // it was another's meanwhile
+  f.publish(3, NodeId{1}, 3);  // another node owned it in between
   const auto second = f.call("a");
   CHECK(f.sent.size() == 1);
   f.refuse(0, 3);
   REQUIRE(f.sent.size() == 3);
   CHECK(f.sent[1].call.id.sequence == f.sent[0].call.id.sequence);
   CHECK(f.sent[2].call.id.sequence > f.sent[1].call.id.sequence);
-  f.publish(4, NodeId{1}, 3);  // elsewhere something has changed
+  f.publish(4, NodeId{1}, 3);  // a change elsewhere
   const auto third = f.call("a");
   CHECK(f.sent.size() == 4);
 }

@@ -25,7 +25,7 @@ std::vector<std::byte> encoded(const T& value) {
   return bytes;
 }
 
-/// Writes as one type, reads as another. Throws the error as "path: what".
+/// Writes as one type, reads as another. Throws errors as "path: what".
 template <class To, class From>
 To converted(const From& value) {
   const auto bytes = encoded(value);
@@ -35,7 +35,7 @@ To converted(const From& value) {
   return result;
 }
 
-/// The same for what is sent.
+/// The same for sent data.
 template <class To, class From>
 To received(const From& value) {
   const auto bytes = encoded(value);
@@ -106,7 +106,7 @@ TEST_CASE("capnp codec: appends to what is there and leaves no trace of the last
   CHECK(third[0] == std::byte{42});
   CHECK(std::equal(third.begin() + 1, third.end(), first.begin(), first.end()));
 
-  sample::Position read;  // not on a word boundary
+  sample::Position read;  // not word-aligned
   REQUIRE(codec.decode(std::span(third).subspan(1), schema_of(type_of<sample::Position>()), type_of<sample::Position>(),
                        &read));
   CHECK(read == small);
@@ -277,10 +277,10 @@ TEST_CASE("capnp codec: what is sent by a type that was widened is read as far a
   CHECK(received<float>(3.4028235e38) == std::numeric_limits<float>::max());
   using Were = std::variant<std::int32_t, std::int64_t>;
   using Are = std::variant<std::int16_t, std::int64_t>;
-  CHECK(std::get<1>(received<Are>(Were(std::int32_t{5}))) == 5);  // rather what holds all of them
+  CHECK(std::get<1>(received<Are>(Were(std::int32_t{5}))) == 5);  // prefers a type that holds all values
   CHECK_THROWS_WITH((received<std::set<std::int8_t>>(std::set<std::int64_t>{300})), Catch::Contains("does not fit"));
   CHECK_THROWS_WITH((received<std::string>(std::optional<std::string>())), Catch::Contains("nothing was sent"));
-  CHECK_THROWS((received<std::int64_t>(std::uint64_t{1})));  // the way back of no widening
+  CHECK_THROWS((received<std::int64_t>(std::uint64_t{1})));  // not the reverse of a widening
   CHECK_THROWS((received<std::int32_t>(std::string("5"))));
   CHECK_THROWS((converted<std::int32_t>(std::int64_t{5})));
   CHECK_THROWS((converted<std::string>(std::optional<std::string>("x"))));

@@ -17,7 +17,7 @@ using namespace epic::reflect;
 
 namespace {
 
-/// A folder that goes with the test.
+/// A folder that is removed with the test.
 class Folder {
  public:
   Folder() {
@@ -66,9 +66,9 @@ struct Messages {
     const std::string text = epic::codec::to_capnp_text(schema);
     write_file(folder.path / "schema.capnp", std::as_bytes(std::span(text)));
   }
-  /// The message as the capnp tool understands it.
+  /// The message as decoded by the capnp tool.
   [[nodiscard]] std::string decoded() const { return in_folder(tool("decode --short") + " < message"); }
-  /// The message taken apart and put together again by the capnp tool.
+  /// The message decoded and encoded again by the capnp tool.
   T recoded() const {
     CHECK(in_folder(tool("decode") + " < message > text && " + tool("encode") + " < text > again").empty());
     std::ifstream file(folder.path / "again", std::ios::binary);
@@ -91,7 +91,7 @@ struct Awkward {
 };
 BOOST_DESCRIBE_STRUCT(Awkward, (), (snake_case_name, snakeCaseName, union_, in, index, either))
 
-/// Each hole is split, and its rest used.
+/// Each hole is split, and its remainder is used.
 struct Holes {
   std::int32_t a = 0;
   std::int8_t b = 0;

@@ -93,7 +93,7 @@ codec::Conversion examine() {
   return codec::examine(schema_of(type_of<Old>()), type_of<New>());
 }
 
-/// Any value of a type, by its table: empty and filled containers, every enumerator and alternative.
+/// A random value of a type, from its table: empty and filled containers, every enumerator and alternative.
 class Filler {
  public:
   explicit Filler(std::uint64_t seed) : random_(seed) {}
@@ -161,7 +161,7 @@ class Filler {
   std::mt19937_64 random_;
 };
 
-/// A type with the way to make an object of it.
+/// A type, and how to make an object of it.
 struct Sample {
   const TypeInfo* type;
   std::shared_ptr<void> (*make)();
@@ -187,7 +187,7 @@ std::vector<Sample> all_samples() {
                  std::map<std::string, second::Place>, sample::Node, sample::Everything, sample::Empty>();
 }
 
-/// What became of many values that were written as one type and read as another.
+/// What happened to many values written as one type and read as another.
 struct Tally {
   int read = 0;
   int refused = 0;
@@ -288,7 +288,7 @@ TEST_CASE("conversion: what is told and what decoding does agree for any two typ
 }
 
 TEST_CASE("conversion: a type that is met in a thousand places is told of in a hundred", "[codec]") {
-  // Each of the levels mentions the one below three times.
+  // Each level mentions the one below three times.
   std::string text = "L0";
   for (int level = 0; level < 12; ++level)
     text += "\nrecord L" + std::to_string(level) + " { a: L" + std::to_string(level + 1) + ", b: L" +

@@ -22,7 +22,7 @@ std::string written(const T& value) {
   return boost::json::serialize(epic::codec::to_json(type_of<T>(), &value));
 }
 
-/// Throws the error as "path: what".
+/// Throws errors as "path: what".
 template <class T>
 T read(std::string_view text) {
   const auto json = parse_json(text);

@@ -23,13 +23,13 @@ std::vector<std::byte> encoded(const T& value) {
   return bytes;
 }
 
-/// What a store gives back: the schema went through its text.
+/// The schema as a store returns it, parsed from its text.
 template <class T>
 Schema stored_schema() {
   return Schema::parse(schema_of(type_of<T>()).text()).value();
 }
 
-/// Bytes to JSON without the type must give what the type gives; and the JSON the same bytes.
+/// Bytes converted to JSON without the type must equal the type's JSON, and convert back to the same bytes.
 template <class T>
 void check_same(const T& value) {
   const Schema schema = stored_schema<T>();

@@ -18,7 +18,7 @@ std::vector<std::uint32_t> offsets(std::span<const SlotSize> members) {
 
 TEST_CASE("wire layout: a member takes the first hole that fits, and leaves the rest of it", "[codec]") {
   using enum SlotSize;
-  // As `capnp compile -ocapnp` prints it: the rest of a split byte goes to the next bool, the 16 bits open a word.
+  // As `capnp compile -ocapnp` prints it: the rest of a split byte goes to the next bool; 16 bits start a new word.
   CHECK(offsets(std::array{four_bytes, one_byte, one_byte, bit, two_bytes, bit, eight_bytes, two_bytes}) ==
         std::vector<std::uint32_t>{0, 4, 5, 48, 4, 49, 2, 5});
   CHECK(offsets(std::array{bit, four_bytes, two_bytes, one_byte, bit}) == std::vector<std::uint32_t>{0, 1, 1, 1, 1});

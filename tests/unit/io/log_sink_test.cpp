@@ -21,7 +21,7 @@ struct Pipe {
     for (const int end : ends)
       if (end >= 0) ::close(end);
   }
-  /// What is there to read now.
+  /// What can be read now.
   std::string read() {
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     std::string text(1 << 20, '\0');

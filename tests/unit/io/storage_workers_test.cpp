@@ -16,7 +16,7 @@ using epic::storage::StoreErrorCode;
 
 namespace {
 
-/// A store that forwards to one in memory; its next commits fail as told.
+/// A store that forwards to one in memory; its next commits fail on request.
 class FaultyStore : public epic::storage::Store {
  public:
   explicit FaultyStore(std::vector<StoreErrorCode> faults) : faults_(std::move(faults)) {}
@@ -69,7 +69,7 @@ struct Fixture {
     store = owned.get();
     thread.emplace(std::move(owned), [this] { woken.release(); });
   }
-  /// Waits for the next event of this kind; those before it are dropped.
+  /// Waits for the next event of this kind; earlier ones are dropped.
   template <class Kind>
   Kind wait_for() {
     while (true) {
@@ -103,7 +103,7 @@ struct Fixture {
   std::counting_semaphore<> woken{0};
   FaultyStore* store = nullptr;
   std::vector<StorageWorkers::Event> pending;
-  std::optional<StorageWorkers> thread;  // last: it calls the rest
+  std::optional<StorageWorkers> thread;  // last: it calls the other members
 };
 
 }  // namespace
@@ -139,7 +139,7 @@ TEST_CASE("storage workers: a full disk is told, and the same batch is tried aga
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
   CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "told to fail");
-  f.thread->load({1, 1}, "Counter", "a");  // goes on meanwhile
+  f.thread->load({1, 1}, "Counter", "a");  // loads continue meanwhile
   f.thread->flush();
   f.wait_for<StorageWorkers::Loaded>();
   f.wait_for<StorageWorkers::Unblocked>();
@@ -155,7 +155,7 @@ TEST_CASE("storage workers: however long a disk was full, it is tried again twic
   while (f.store->tries < 6) f.wait_for<StorageWorkers::Blocked>();
   const auto begin = std::chrono::steady_clock::now();
   f.wait_for<StorageWorkers::Committed>();
-  CHECK(std::chrono::steady_clock::now() - begin < 4s);  // three tries; delays that double go on to eleven
+  CHECK(std::chrono::steady_clock::now() - begin < 4s);  // three tries; doubling delays would take eleven seconds
 }
 
 TEST_CASE("storage workers: batches that come before the store's turn are one transaction, answered once", "[io]") {
@@ -200,7 +200,7 @@ TEST_CASE("storage workers: a batch is written while the one before it becomes d
   CHECK_FALSE(f.thread->is_writing());
   f.thread->commit(f.make_batch(2));
   f.thread->flush();
-  // Its sync covers the first one, too, and the first is not told any more.
+  // Its sync covers the first one, too, which is therefore not confirmed separately.
   CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{2});
   is_durable.release();
   f.thread->commit(f.make_batch(3));

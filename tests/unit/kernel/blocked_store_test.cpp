@@ -1,4 +1,4 @@
-// What callers learn while the store can write nothing.
+// What callers get while the store cannot write.
 
 #include <catch2/catch.hpp>
 
@@ -16,14 +16,14 @@ namespace {
 
 constexpr const char* kReason = "the disk of the store is full";
 
-/// A counter on node 1, whose store can write nothing from now on; calls are given up after 2 s.
+/// A counter on node 1, whose store can no longer write; calls time out after 2 s.
 struct Fixture {
   Fixture() : fabric(SimOptions{.seed = 7, .call_patience = 2s}, module(), codec) {
     while (fabric.owner_of("Counter/" + key) != 1) key += "a";
     fabric.call(1, Ref<Counter>(key)->get());
     fabric.hold_commits(true);
   }
-  /// As a client of `node`; what it ended in, once it has.
+  /// Makes a call as a client of `node`; holds how it ended, once it has.
   std::shared_ptr<std::string> start_add(std::uint16_t node) {
     auto end = std::make_shared<std::string>();
     fabric.start_call<std::int64_t>(node, Ref<Counter>(key)->add(1), [end](detail::ResultRecord<std::int64_t>& record) {
@@ -69,7 +69,7 @@ TEST_CASE("blocked store: a call that waits for the disk before it leaves says s
   CHECK(waiting[0].state == "waiting for the store before it leaves this node");
   f.fabric.kernel(1).on_store_blocked(kReason);
   f.fabric.run_for(500ms);
-  f.fabric.hold_commits(false);  // lets the caller's own answer out
+  f.fabric.hold_commits(false);  // releases the caller's own answer
   f.fabric.run_for(100ms);
   CHECK_THAT(*end, Catch::Contains("it has not started") && Catch::Contains(kReason));
 }
@@ -101,6 +101,6 @@ TEST_CASE("blocked store: what is given up was not lost: it is saved later", "[k
   f.fabric.hold_commits(false);
   f.fabric.run_for(100ms);
   f.fabric.kill(1);
-  f.fabric.run_for(1s);  // until the others know
+  f.fabric.run_for(1s);  // until the other nodes know
   CHECK(f.fabric.call(2, Ref<Counter>(f.key)->get()) == 1);
 }

@@ -1,4 +1,4 @@
-// Calls in flight, as a kernel describes them.
+// Calls in flight, as the kernel describes them.
 
 #include <catch2/catch.hpp>
 

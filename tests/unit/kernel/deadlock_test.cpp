@@ -19,7 +19,7 @@ const ModuleInfo& forks_module() {
   return info;
 }
 
-/// Three nodes, and a fork on each.
+/// Three nodes with a fork on each.
 struct Fixture {
   Fixture() : fabric({.seed = 9}, forks_module(), codec) {
     fabric.run_for(100ms);

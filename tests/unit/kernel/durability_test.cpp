@@ -182,7 +182,7 @@ TEST_CASE("durability: what nests too deeply is refused as state, as argument an
   Fixture f;
   int refused_arguments = 0;
   int refused_results = 0;
-  for (int key = 0; key < 16; ++key) {  // some are on node 1, where nothing is encoded on the way
+  for (int key = 0; key < 16; ++key) {  // some are on node 1, where calls are not encoded
     const Ref<Forest> forest(key);
     CHECK_THROWS_AS(f.fabric.call(1, forest->plant(600)), StateTooLarge);
     CHECK(f.fabric.call(1, forest->is_bare()));
@@ -218,7 +218,7 @@ TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
 TEST_CASE("durability: turns after erase() that change nothing leave it removed", "[kernel]") {
   Fixture f;
   f.fabric.run_for(100ms);
-  for (int i = 0; i < 8; ++i) {  // on the nodes' own and on other nodes
+  for (int i = 0; i < 8; ++i) {  // local and remote entities
     const Ref<Counter> counter(i);
     f.fabric.call(1, counter->add(1));
     f.fabric.call(1, counter->forget_then_touch(Ref<Counter>("other")));

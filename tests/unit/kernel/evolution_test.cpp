@@ -1,4 +1,4 @@
-// What a class's names and its parameters' names mean to the kernel.
+// How the kernel uses a class's names and its parameters' names.
 
 #include <catch2/catch.hpp>
 
@@ -74,13 +74,13 @@ class Captain : public Player {
   EPIC_ENTITY(Captain, base(Player))
 };
 
-/// Called again as it was once.
+/// Back to its first name.
 class Hero : public Entity {
  public:
   EPIC_ENTITY(Hero, named("Hero", formerly("Soldier"), formerly("Hero")))
 };
 
-/// Once with `is_active` in the place of `is_suspended`: the same bytes say something else.
+/// `is_active` replaces `is_suspended`: the same bytes mean something else.
 class Member : public Entity {
   bool is_suspended = false;
 
@@ -124,7 +124,7 @@ const reflect::MethodInfo& method_of(const reflect::EntityInfo& info, std::strin
   return *method;
 }
 
-/// The arguments of `from`, given as JSON, as a node that has `to` reads them.
+/// The arguments of `from`, given as JSON, as read by a node that has `to`.
 boost::json::value carried(const reflect::MethodInfo& from, const reflect::MethodInfo& to,
                            const boost::json::array& given) {
   const kernel::RecordRef sent(from.make_record());

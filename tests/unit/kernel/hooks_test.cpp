@@ -1,5 +1,5 @@
-// on_activate and on_deactivate that fail, take too long, or leave something behind: an instance goes only after all
-// that runs of it.
+// on_activate and on_deactivate that fail, take too long, or leave work behind: an instance is destroyed only after
+// everything it runs.
 
 #include <catch2/catch.hpp>
 
@@ -20,7 +20,7 @@ std::vector<std::string>& ended() {
   return names;
 }
 
-/// In a frame, or as a member.
+/// Lives in a frame, or as a member.
 struct Trace {
   std::string name;
   explicit Trace(std::string what) : name(std::move(what)) {}
@@ -29,7 +29,7 @@ struct Trace {
   ~Trace() { ended().push_back(name); }
 };
 
-/// Which way its hooks go is its key.
+/// The key selects the behaviour of the hooks.
 class Moody : public Entity {
   std::int64_t count_ = 0;
   Trace trace_{"instance"};
@@ -65,7 +65,7 @@ class Moody : public Entity {
   EPIC_ENTITY(Moody, state(count_), methods(add, get, forget))
 };
 
-/// Nothing of it is saved, so it goes at once.
+/// Never saved, so it is deactivated at once.
 class Fickle : public Entity {
   Trace trace_{"instance"};
 
@@ -119,7 +119,7 @@ TEST_CASE("hooks: an on_activate that fails while what it has changed is on its 
   const auto asked = f.fabric.start_call<std::int64_t>(
       1, Ref<Moody>("fails late")->get(), [](auto& record) { CHECK_THROWS_AS(record.take(), ActivationFailed); });
   f.fabric.run_for(100ms);
-  CHECK_FALSE(*asked);  // it has seen the change that is on its way
+  CHECK_FALSE(*asked);  // it has observed the change being written
   f.fabric.hold_commits(false);
   CHECK(f.fabric.run_until([&] { return *asked && f.in_memory() == 0; }));
   CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});

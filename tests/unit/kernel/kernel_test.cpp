@@ -47,7 +47,8 @@ TEST_CASE("kernel: a call crosses nodes with its arguments and its result", "[ke
   CHECK(f.fabric.kernel(2).activations().find("Counter/" + there) != nullptr);
 }
 
-TEST_CASE("kernel: an exception of the standard library arrives the same way from this node and from another", "[kernel]") {
+TEST_CASE("kernel: an exception of the standard library arrives the same way from this node and from another",
+          "[kernel]") {
   Fixture f;
   const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
   CHECK(f.fabric.call(1, caller->catch_failure(Ref<Counter>(key_owned(f.fabric, "Counter", 1)))) ==
@@ -240,7 +241,7 @@ TEST_CASE("kernel: a const method enters by its chain's lock, also when it is ga
   Fixture f;
   const std::chrono::nanoseconds begin = f.fabric.now();
   f.fabric.call(1, Ref<Gallery>("g")->hang_and_look());
-  CHECK(f.fabric.now() - begin < 80ms);  // both looked at once, for 50 ms
+  CHECK(f.fabric.now() - begin < 80ms);  // both ran at the same time, for 50 ms
 }
 
 TEST_CASE("kernel: a sleep without end does not end", "[kernel]") {
@@ -255,7 +256,7 @@ TEST_CASE("kernel: calls with equal deadlines of their own end in the order in w
   Fixture f({.seed = 7, .nodes = 1});
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   std::vector<int> order;
-  for (int round = 0; round < 2; ++round) {  // the second finds memory that the first has used
+  for (int round = 0; round < 2; ++round) {  // the second round reuses memory of the first
     order.clear();
     for (int i = 0; i < 50; ++i)
       f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a").with(5ms)->add_slowly(1),

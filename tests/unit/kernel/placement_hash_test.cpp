@@ -9,7 +9,7 @@ using namespace epic::kernel;
 TEST_CASE("placement hash: the shards of known names never change", "[kernel]") {
   CHECK(shard_of("Player", "Bob", 64) == shard_of("Player/Bob", 64));
   CHECK(shard_of("Player/Bob", 1) == ShardId{0});
-  // xxh64 of the name with seed 0, worked out apart from this code.
+  // xxh64 of the name with seed 0, computed independently.
   CHECK(shard_of("Player/Bob", 64) == ShardId{14});
   CHECK(shard_of("Barrel/0", 64) == ShardId{6});
 }

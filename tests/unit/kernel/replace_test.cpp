@@ -1,4 +1,4 @@
-// An entity's state is replaced from outside while it is stored, live, busy, moved or killed.
+// An entity's state is replaced from outside while the entity is stored, live, busy, moved or killed.
 
 #include <catch2/catch.hpp>
 
@@ -15,7 +15,7 @@ using epic::sim::SimOptions;
 
 namespace {
 
-/// Its methods take their time, and it can be asked through another.
+/// Its methods take a while, and can be called through another entity.
 class Tally : public Entity {
   std::int64_t total_ = 0;
 
@@ -25,7 +25,7 @@ class Tally : public Entity {
     if (pause_ms > 0) co_await sleep(std::chrono::milliseconds(pause_ms));
     co_return total_ = before + amount;
   }
-  /// Waits, then calls itself: through its own chain.
+  /// Waits, then calls itself, within its own chain.
   Task<std::int64_t> add_by_itself(std::int64_t amount, std::int64_t pause_ms) {
     co_await sleep(std::chrono::milliseconds(pause_ms));
     co_return co_await self()->add(amount, 0);
@@ -65,7 +65,7 @@ struct Fixture {
     info.destroy(tally);
     return bytes;
   }
-  /// Asks the owner; without a total the entity is to start anew.
+  /// Sends the request to the owner; without a total the entity is to start afresh.
   std::shared_ptr<Outcome> replace(const std::string& key, std::optional<std::int64_t> total,
                                    std::optional<kernel::Version> only_if = {}) {
     auto outcome = std::make_shared<Outcome>();  // shared with the callback, which may outlive the test's interest
@@ -160,7 +160,7 @@ TEST_CASE("replace: what runs too long is left alone, and goes on as it was", "[
   CHECK(outcome->result.error().code == ErrorCode::timeout);
   REQUIRE(f.fabric.run_until([&] { return seen != 0 && later != 0; }, 60s));
   CHECK(seen == 1);
-  CHECK(f.total("a") == 10);  // both began with nothing
+  CHECK(f.total("a") == 10);  // both started from nothing
 }
 
 TEST_CASE("replace: an equal state writes nothing", "[kernel]") {
@@ -233,7 +233,7 @@ TEST_CASE("replace: every one ends while nodes die and shards move, and one that
         CHECK(total >= 1000 * (i + 1));
       }
       CHECK(total % 1000 <= 3);
-      if (!must_die) CHECK(outcome.is_ended);  // those of a dead node have nobody left to tell
+      if (!must_die) CHECK(outcome.is_ended);  // requests of a dead node get no answer
     }
     CHECK(done > 0);
   }

@@ -1,4 +1,4 @@
-// One kernel among others that a test plays: when calls leave, and what happens to them while shards move.
+// One kernel among others that the test plays: when calls leave, and what happens to them while shards move.
 
 #include <catch2/catch.hpp>
 #include <deque>
@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Nothing of it is stored.
+/// Never stored.
 class Bell : public Entity {
  public:
   static inline std::vector<std::int64_t> tolls;
@@ -46,7 +46,7 @@ class Ping : public Entity {
     ++count_;
     co_return co_await other->back(self());
   }
-  /// Always two at once, so that the other is never idle.
+  /// Always two at once, so that the entity is never idle.
   Task<void> keep_busy(Ref<Ping> other) {
     while (true) co_await gather(other->rest(), other->rest());
   }
@@ -57,7 +57,7 @@ class Ping : public Entity {
     co_await sleep(30ms);
     spawn(bell->toll(2));
   }
-  /// Changes nothing, though it might.
+  /// Not const, but changes nothing.
   Task<void> toll_once(Ref<Bell> bell, std::int64_t number) {
     spawn(bell->toll(number));
     co_return;
@@ -94,14 +94,14 @@ constexpr PeerAddress kSelf{NodeId{2}, 22};
 constexpr PeerAddress kNode1{NodeId{1}, 11};
 constexpr PeerAddress kNode3{NodeId{3}, 33};
 
-/// A store that does everything at once, and a network that only remembers.
+/// A store that does everything at once, and a network that only records.
 struct Fixture : Syscalls {
   codec::CapnpCodec codec;
   Kernel kernel{{.self = kSelf, .fabric = "f", .shard_count = kShards}, codec, *this};
   std::deque<std::function<void()>> answers;
   std::vector<std::pair<PeerAddress, Message>> sent;
   std::uint64_t epoch = 0;
-  bool has_slow_disk = false;  // no commit ends
+  bool has_slow_disk = false;  // no commit completes
   std::vector<NodeId> owners_before;
   std::vector<MapVersion> owned_since;
 
@@ -160,7 +160,7 @@ struct Fixture : Syscalls {
                          owned_since});
     run();
   }
-  /// node-1 calls Counter/a.add(amount), by a map.
+  /// node-1 calls Counter/a.add(amount), under the given map.
   void arrive(std::uint64_t sequence, std::int64_t amount, std::uint64_t map_version) {
     arrive(sequence, Ref<Counter>("a")->add(amount).epic_take_record(), map_version, {});
   }
@@ -339,7 +339,7 @@ TEST_CASE("shard moves: a node that has given a moving shard back does not take 
   f.arrive(1, 1, 2);
   REQUIRE(f.sent.size() == 1);
   CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(f.sent[0].second).outcome));
-  f.publish(3, kSelf.node);  // given to it once more
+  f.publish(3, kSelf.node);  // granted to it again
   f.arrive(2, 1, 3);
   CHECK(f.result_of(f.sent.at(1).second) == 1);
 }
@@ -379,17 +379,17 @@ TEST_CASE("kernel: a spawned call leaves when what its caller has changed before
 
 namespace {
 
-/// The first whose shard is meant.
+/// The first key in the given shard.
 Ref<Ping> find_ping(const std::function<bool(ShardId)>& is_meant) {
   for (int i = 0;; ++i)
     if (is_meant(shard_of("Ping", std::to_string(i), kShards))) return Ref<Ping>(i);
 }
 
-/// Bell/b's shard, and who lies where: all shards are this node's but that of `away`, which is node-1's.
+/// Bell/b's shard, and where everything is: all shards belong to this node except that of `away`, which is node-1's.
 struct AroundTheBell {
   ShardId moving;
-  Ref<Ping> beside;  // in its shard
-  Ref<Ping> caller;  // in another
+  Ref<Ping> beside;  // in the same shard
+  Ref<Ping> caller;  // in another shard
   Ref<Ping> away;
   std::vector<NodeId> owners;
 };
@@ -416,7 +416,8 @@ TEST_CASE("shard moves: a call that has waited here and waits for a commit now i
   f.publish(1, owners);
   f.arrive(1, caller->touch().epic_take_record(), 1, {});
   f.has_slow_disk = true;
-  f.arrive(2, beside->volley(away).epic_take_record(), 1, {});  // its change is on its way; and it keeps its shard here
+  f.arrive(2, beside->volley(away).epic_take_record(), 1,
+           {});  // its change is being written; and it keeps its shard here
   f.kernel.on_release(std::span(&moving, 1));
   f.arrive(3, caller->toll_once(Ref<Bell>("b"), 1).epic_take_record(), 1, {});
   owners[moving.value] = kNode3.node;
@@ -464,7 +465,7 @@ struct MovingFixture {
     for (int i = 0;; ++i)
       if (const std::string key = stem + std::to_string(i); is_meant(key)) return key;
   }
-  /// A key whose Ping lies on this node.
+  /// A key whose Ping is on this node.
   std::string key_on(std::uint16_t node, const std::string& stem) {
     return find_key(stem, [&](const std::string& key) { return fabric.owner_of("Ping/" + key) == node; });
   }
@@ -485,7 +486,7 @@ TEST_CASE("shard moves: a chain of calls that comes back to a shard on its way e
                                                          [](auto& record) { CHECK(record.take() == 2); });
     f.fabric.run_for(5ms);
     f.move(a, 3);
-    f.fabric.run_for(1ms);  // until its node has heard of it
+    f.fabric.run_for(1ms);  // until its node knows
     const auto later =
         f.fabric.start_call<std::int64_t>(2, Ref<Ping>(a)->touch(), [](auto& record) { CHECK(record.take() == 3); });
     CHECK(f.fabric.run_until([&] { return *ended && *later; }, 1s));
@@ -511,7 +512,7 @@ TEST_CASE("shard moves: an entity that is always busy moves all the same", "[ker
 TEST_CASE("shard moves: a move does not wait for a call that waits for the move", "[kernel]") {
   MovingFixture f;
   f.fabric.run_for(100ms);
-  // one calls two, which is busy with a call to an entity of one's shard.
+  // One calls Two, which is busy with a call to an entity in One's shard.
   const auto lies_on = [&](std::uint16_t node) {
     return [&f, node](const std::string& key) { return f.fabric.owner_of("Desk/" + key) == node; };
   };
@@ -562,6 +563,6 @@ TEST_CASE("shard moves: what runs for too long is ended, and what it had changed
   f.fabric.run_for(limits::kReleasePatience - 1s);
   CHECK_FALSE(*ended);
   CHECK(f.fabric.run_until([&] { return *ended && *waiting; }, 2s));
-  CHECK(code == ErrorCode::node_lost);  // it had begun
+  CHECK(code == ErrorCode::node_lost);  // it had started
   CHECK(f.fabric.owner_of("Ping/" + a) == 3);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Entities that the kernel's tests drive.
+// Entities for the kernel's tests.
 
 #include <boost/describe/class.hpp>
 #include <epic/epic.hpp>
@@ -31,7 +31,7 @@ class Counter : public Entity {
     erase();
     co_return;
   }
-  /// Erases in one turn, and goes on in others without changing anything.
+  /// Erases in one turn, and continues in others without changing anything.
   Task<void> forget_then_touch(Ref<Counter> other) {
     erase();
     co_await other->touch();
@@ -90,7 +90,7 @@ class Caller : public Entity {
     }
     co_return "nothing was thrown";
   }
-  /// A hundred calls that nobody awaits until the last; their order is what `seen` shows.
+  /// Makes a hundred calls, of which only the last is awaited; `seen` shows their order.
   Task<std::vector<std::int64_t>> add_in_order(Ref<Counter> counter, int count) {
     std::vector<Spawned<std::int64_t>> started;
     for (int i = 0; i < count; ++i) started.push_back(spawn(counter->add(1)));
@@ -120,7 +120,7 @@ class Caller : public Entity {
               methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id))
 };
 
-/// A value that nests as deeply as one likes.
+/// A value that can be nested to any depth.
 struct Tree {
   std::vector<Tree> branches;
 };
@@ -136,7 +136,7 @@ inline Tree make_tree(int depth) {
   return tree;
 }
 
-/// Keeps, takes and gives trees.
+/// Stores, takes and returns trees.
 class Forest : public Entity {
   Tree tree_;
 
@@ -154,7 +154,7 @@ class Forest : public Entity {
   EPIC_ENTITY(Forest, state(tree_), methods(plant, is_bare, give, take))
 };
 
-/// Its state grows to any size, and its activation can fail.
+/// Its state can grow to any size, and its activation can fail.
 class Blob : public Entity {
   std::string bytes_;
   bool is_started_ = false;
@@ -174,7 +174,7 @@ class Blob : public Entity {
   EPIC_ENTITY(Blob, state(bytes_), methods(grow, size, is_started))
 };
 
-/// Sees another's change, and tells it on.
+/// Reads another entity's change, and passes it on.
 class Relay : public Entity {
  public:
   Task<std::int64_t> tell(Ref<Counter> counter) { co_return co_await counter->get(); }
@@ -182,7 +182,7 @@ class Relay : public Entity {
   EPIC_ENTITY(Relay, methods(tell, feed), transient)
 };
 
-/// Keeps the order in which calls have started.
+/// Records the order in which calls start.
 class Journal : public Entity {
  public:
   static inline std::vector<std::int64_t> lines;
@@ -193,7 +193,7 @@ class Journal : public Entity {
   EPIC_ENTITY(Journal, methods(note), transient)
 };
 
-/// Calls by a method that may change its state, and by one that may not; neither does.
+/// Makes calls from a non-const and from a const method; neither changes its state.
 class Journalist : public Entity {
   std::int64_t count_ = 0;
 
@@ -203,12 +203,12 @@ class Journalist : public Entity {
   EPIC_ENTITY(Journalist, state(count_), methods(write, dictate))
 };
 
-/// Who looks shares it with others who look.
+/// Its const methods share the lock.
 class Gallery : public Entity {
  public:
   Task<void> look() const { co_await sleep(std::chrono::milliseconds(50)); }
   Task<void> hang() { co_return; }
-  /// Looks by calls of its own, two at once.
+  /// Makes two const calls at once.
   Task<void> hang_and_look() { co_await gather(self()->look(), self()->look()); }
   EPIC_ENTITY(Gallery, methods(look, hang, hang_and_look), exclusive, transient)
 };

@@ -25,7 +25,7 @@ struct Fixture {
   SimFabric fabric;
 };
 
-/// The newest entry about this; null when there is none.
+/// The newest entry about this; null if there is none.
 const LifeEntry* find_newest(const kernel::Trail& trail, std::string_view entity, Happening what) {
   const auto& lives = trail.lives.entries();
   const auto found = std::find_if(lives.rbegin(), lives.rend(), [&](const LifeEntry& entry) {

@@ -12,7 +12,7 @@ using epic::wire::GoOn;
 
 namespace {
 
-/// Whoever asked; counts what came and lets tests wait for it.
+/// The requester; counts what arrived and lets tests wait for it.
 class Asker {
  public:
   AnswerStream::Send send() {
@@ -22,7 +22,7 @@ class Asker {
       changed_.notify_all();
     };
   }
-  /// Until `count` answers have come.
+  /// Waits until `count` answers have arrived.
   [[nodiscard]] bool wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, 30s, [&] { return answers_.size() >= count; });
@@ -104,5 +104,5 @@ TEST_CASE("answer streams: one that stands still holds up no other, and too many
     REQUIRE(asker.wait_for(AnswerStreams::kStreamsMax + 1));
     CHECK(asker.answers().back().id == 99);
     CHECK(asker.answers().back().status == AnswerStatus::failed);
-  }  // ends those that stand still
+  }  // ends the stalled streams
 }

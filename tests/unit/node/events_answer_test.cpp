@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// One node, on which three counters were called.
+/// One node on which three counters were called.
 struct Fixture {
   Fixture() : fabric(sim::SimOptions{.seed = 7, .nodes = 1}, module(), codec) {
     for (const char* key : {"a", "b", "c"}) fabric.call(1, Ref<Counter>(key)->add(1));
@@ -70,7 +70,7 @@ TEST_CASE("events answer: who follows gets each event once, and saves when they 
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   CHECK(ask_on().empty());
   f.fabric.run_for(kernel::limits::kSavesWindow);
-  f.fabric.call(1, Ref<Counter>("d")->get());  // the kernel's clock goes on
+  f.fabric.call(1, Ref<Counter>("d")->get());  // advances the kernel's clock
   CHECK(ask_on() ==
         std::vector<std::string>{"saved Counter/b", "saved Counter/c", "saved Counter/a", "activated Counter/d"});
   CHECK(ask_on().empty());

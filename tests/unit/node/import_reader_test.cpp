@@ -37,7 +37,7 @@ struct Fixture {
     static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
     REQUIRE(types.add(info));
   }
-  /// The state as JSON, after it went through the encoding that is stored.
+  /// The state as JSON, after a round trip through the stored encoding.
   std::string state_of(const ImportRow& row) {
     Entity* chest = Chest::epic_info().create();
     void* const object = Chest::epic_info().object(chest);

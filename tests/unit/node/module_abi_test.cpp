@@ -12,7 +12,7 @@ using epic::node::read_module_abi;
 
 namespace {
 
-/// A file of the test's own, removed afterwards.
+/// A temporary file, removed afterwards.
 class File {
  public:
   explicit File(const std::string& bytes) {
@@ -43,7 +43,7 @@ TEST_CASE("module abi: what is no shared library is told so, with its path", "[n
 
 TEST_CASE("module abi: damaged libraries are read without harm", "[node]") {
   std::ifstream self("/proc/self/exe", std::ios::binary);
-  std::string bytes(64 * 1024, '\0');  // headers and the beginning of the tables
+  std::string bytes(64 * 1024, '\0');  // headers and the start of the tables
   self.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   const std::uint64_t seed = epic::test::make_seed();
   CAPTURE(seed);

@@ -57,7 +57,7 @@ TEST_CASE("schema: text reads back to an equal schema", "[reflect]") {
 TEST_CASE("schema: the id is xxh64 of the text", "[reflect]") {
   const Schema schema = schema_of(type_of<std::vector<double>>());
   CHECK(schema.id().value == hash64("list<float64>"));
-  CHECK(hash64("") == 0xef46db3751d8e999ULL);  // the published value for no bytes and seed 0
+  CHECK(hash64("") == 0xef46db3751d8e999ULL);  // the published value for empty input and seed 0
 }
 
 TEST_CASE("schema: two types of one name stay apart", "[reflect]") {

@@ -10,7 +10,7 @@ namespace {
 
 class Till : public epic::Entity {
   std::int64_t money = 0;
-  std::int64_t visits = 0;  // not state: starts anew with each activation
+  std::int64_t visits = 0;  // not state: starts afresh with each activation
 
  public:
   epic::Task<std::int64_t> pay_in(std::int64_t amount) {

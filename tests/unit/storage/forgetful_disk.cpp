@@ -6,12 +6,12 @@
 
 namespace epic::storage::test {
 
-/// What SQLite sees as its open file. The system's own follows it in the same memory.
+/// SQLite's view of an open file. The system's own file object follows it in the same memory.
 struct ForgetfulDisk::File {
   sqlite3_file base;
   ForgetfulDisk* disk;
   const std::string* path;
-  Contents* contents;  // null for files that nobody keeps
+  Contents* contents;  // null for files that are not tracked
 
   sqlite3_file* system() { return reinterpret_cast<sqlite3_file*>(this + 1); }
 };

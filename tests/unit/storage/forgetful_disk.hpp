@@ -1,10 +1,10 @@
 #pragma once
-// ForgetfulDisk: a disk under SQLite that loses what was not synced when the power goes.
+// ForgetfulDisk: a disk under SQLite that loses what was not synced when the power fails.
 //
-// Files are real, so that SQLite's locks and shared memory work as ever; beside them the disk keeps what would be there
-// after a power cut. A write is certain only after a sync of its file. At the cut each uncertain write, by a coin, is
-// there, is missing, or is there in part, so later ones may survive earlier ones, as on a disk that reorders.
-// Syncs and writes can also be made to fail, and a test can act in the moment before a sync.
+// Files are real, so SQLite's locks and shared memory work as usual; in addition the disk tracks what would be there
+// after a power cut. A write is certain only after a sync of its file. At the cut each uncertain write is, at random,
+// complete, missing or partial, so later ones may survive earlier ones, as on a disk that reorders. Syncs and writes
+// can also be made to fail, and a test can act just before a sync.
 
 #include <sqlite3.h>
 
@@ -28,14 +28,14 @@ class ForgetfulDisk {
   /// The name to open databases with.
   [[nodiscard]] const std::string& vfs() const { return name_; }
 
-  /// Asked before each sync and write, with the file's path; what it returns but SQLITE_OK is that call's result.
+  /// Called before each sync and write with the file's path; a result other than SQLITE_OK becomes that call's result.
   std::function<int(const std::string& path)> before_sync;
   std::function<int(const std::string& path)> before_write;
 
-  /// As the system does when it could not write a file back: what was uncertain counts as written, and never will be.
+  /// Behaves like the system after a failed write-back: uncertain writes count as written, but never will be.
   void give_up_writing(const std::string& path) { contents_.at(path).uncertain.clear(); }
 
-  /// Puts into `directory` what the disk holds if the power goes now. The files in use go on undisturbed.
+  /// Writes to `directory` what the disk would hold if the power failed now. The files in use are not affected.
   void cut_power(const std::filesystem::path& directory, std::mt19937_64& coin) const;
 
  private:

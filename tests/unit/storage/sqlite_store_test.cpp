@@ -26,7 +26,7 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// What somebody with the sqlite3 shell might do.
+/// Runs SQL as a user of the sqlite3 shell might.
 void run_sql(const fs::path& path, const char* sql) {
   sqlite3* raw = nullptr;
   REQUIRE(sqlite3_open(path.c_str(), &raw) == SQLITE_OK);
@@ -100,7 +100,7 @@ TEST_CASE("sqlite store: another shard count is refused and names the way over",
   CHECK(error.code == StoreErrorCode::incompatible);
   CHECK_THAT(error.message, Catch::Contains("was made with 8 shards") && Catch::Contains("asks for 16") &&
                                 Catch::Contains("epic snapshot export") && Catch::Contains("mv "));
-  // The way over needs a reader that does not care.
+  // Migrating needs a reader that accepts any shard count.
   CHECK(open_sqlite(directory.file(), reading())->identity().shard_count == kShardCount);
 }
 
@@ -159,7 +159,7 @@ TEST_CASE("sqlite store: damage to any column of a row concerns that entity only
 
 TEST_CASE("sqlite store: a damaged page hides the rows that lie on it, and no others", "[storage]") {
   const TempDir directory;
-  constexpr int kCount = 600;  // more than one page of a listing, before and behind the damage
+  constexpr int kCount = 600;  // more than one page of a listing, before and after the damage
   {
     const auto store = open_sqlite(directory.file());
     std::vector<Write> writes;
@@ -174,7 +174,7 @@ TEST_CASE("sqlite store: a damaged page hides the rows that lie on it, and no ot
   REQUIRE(at != std::string::npos);
   file.clear();
   file.seekp(static_cast<std::streamoff>(at / 2048 * 2048));
-  file << std::string(16, '\xff');  // the page's own header
+  file << std::string(16, '\xff');  // the page's header
   file.close();
 
   const auto store = open_sqlite(directory.file(), reading());
@@ -217,7 +217,7 @@ TEST_CASE("sqlite store: a log that was cut off recovers to a whole commit", "[s
     fs::copy_file(log, cut.path() / "state.sqlite-wal");
     fs::resize_file(cut.path() / "state.sqlite-wal", log_bytes * static_cast<std::uintmax_t>(part) / 40);
     auto reopened = SqliteStore::open(cut.file(), creating());
-    if (part < 5 && !reopened) continue;  // not even the tables are whole
+    if (part < 5 && !reopened) continue;  // not even the tables are complete
     if (!reopened) FAIL(reopened.error().message);
     const auto a = must((*reopened)->load("T", "a"));
     const auto b = must((*reopened)->load("T", "b"));

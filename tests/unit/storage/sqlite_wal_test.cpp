@@ -23,7 +23,7 @@ OpenOptions creating_on(const ForgetfulDisk& disk) {
   return options;
 }
 
-/// Changes each time the log is used again from its start.
+/// Changes each time the log is reused from its start.
 std::string log_salt(const TempDir& directory) {
   std::ifstream log(directory.path() / "state.sqlite-wal", std::ios::binary);
   std::string header(32, '\0');
@@ -36,7 +36,7 @@ std::uint64_t base_seed() {
   return given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
 }
 
-/// Two stores on one disk that commit and maintain by turns; the power goes before the n-th sync.
+/// Two stores on one disk that alternately commit and maintain; the power fails before the n-th sync.
 class PowerCutRun {
  public:
   explicit PowerCutRun(std::uint64_t seed) : random_(seed), cut_at_(1 + random_() % 120) {
@@ -57,7 +57,7 @@ class PowerCutRun {
     for (int number = 1; syncs_ < cut_at_; ++number) {
       SqliteStore& store = *stores[random_() % 2];
       const std::string key = std::to_string(random_() % 6);
-      // Large states spread over many frames, so that cuts fall inside of commits.
+      // Large states span many frames, so that cuts hit the middle of commits.
       const std::string text = std::to_string(number) + std::string(random_() % 3 * 9'000, '.');
       must(store.commit(batch_of({held}, {put("left", key, text), put("right", key, text)})));
       acknowledged_[key] = number;
@@ -124,7 +124,7 @@ TEST_CASE("sqlite wal: a commit whose log a neighbour restarts before the sync i
   const TempDir before;
   const TempDir after;
   std::mt19937_64 coin(7);
-  bool is_in_between = false;  // outlives the stores: closing one syncs too
+  bool is_in_between = false;  // outlives the stores: closing one syncs, too
   ForgetfulDisk disk;
   const auto store = open_sqlite(before.file(), creating_on(disk));
   const auto neighbour = open_sqlite(before.file(), creating_on(disk));
@@ -134,7 +134,7 @@ TEST_CASE("sqlite wal: a commit whose log a neighbour restarts before the sync i
   disk.before_sync = [&](const std::string& path) {
     if (is_in_between || !is_log(path)) return SQLITE_OK;
     is_in_between = true;
-    // Here: committed, lock given back, not yet synced.
+    // Here: committed, lock released, not yet synced.
     const std::string salt = log_salt(before);
     must(neighbour->maintain());
     must(neighbour->commit(batch_of({held}, {put("T", "second", "2")})));
@@ -155,7 +155,7 @@ TEST_CASE("sqlite wal: a checkpoint changes the database only after the log is d
   const ShardEpoch held = take(*store);
   must(neighbour->commit(batch_of({held}, {put("T", "first", std::string(30'000, '1'))})));
 
-  // The power goes while a neighbour copies a commit of ours that we have not synced yet.
+  // The power fails while a neighbour checkpoints a commit of ours that is not synced yet.
   std::mt19937_64 coin(base_seed());
   std::vector<std::unique_ptr<TempDir>> left_overs;
   bool is_copying = false;
@@ -213,14 +213,14 @@ TEST_CASE("sqlite wal: what is committed after a failed sync does not lie behind
         StoreErrorCode::io);
 
   std::mt19937_64 coin(base_seed());
-  std::vector<std::unique_ptr<TempDir>> cuts;  // while the log is mended
+  std::vector<std::unique_ptr<TempDir>> cuts;  // while the log is repaired
   const auto cut = [&](const std::string&) {
     disk.cut_power(cuts.emplace_back(std::make_unique<TempDir>())->path(), coin);
     return SQLITE_OK;
   };
   disk.before_sync = cut;
   disk.before_write = cut;
-  const auto store = open_sqlite(before.file(), creating_on(disk));  // beside the log that `failed` has open
+  const auto store = open_sqlite(before.file(), creating_on(disk));  // with the log that `failed` still has open
   disk.before_sync = nullptr;
   disk.before_write = nullptr;
   CHECK(cuts.size() > 1);

@@ -1,4 +1,4 @@
-// What every Store does, run against each of them.
+// What every Store must do, run against each implementation.
 
 #include <algorithm>
 

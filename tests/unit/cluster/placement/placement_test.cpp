@@ -30,7 +30,7 @@ std::size_t count_moves(const std::vector<NodeId>& from, const std::vector<NodeI
   return moves;
 }
 
-/// The fewest shards that any balanced placement must give another owner.
+/// The smallest number of shards that any balanced placement must move.
 std::size_t fewest_moves(const std::vector<NodeId>& members, const std::vector<NodeId>& current) {
   auto counts = count(current);
   std::vector<std::size_t> owned;

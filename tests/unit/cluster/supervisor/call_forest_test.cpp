@@ -14,7 +14,7 @@ std::vector<json::object> answers(std::string_view text) {
   return all;
 }
 
-/// A client calls Match/7.play on node-1, which waits for Account/3.pay on node-2; beside it a younger call.
+/// A client calls Match/7.play on node-1, which waits for Account/3.pay on node-2; plus a younger call.
 const auto kTwoNodes = answers(R"([
   {"node":"node-1","calls":[
     {"id":"1.5.9","node":"node-1","entity":"Player/Bob","method":"get","caller":"client","state":"queued","age_ms":3,
@@ -46,7 +46,7 @@ TEST_CASE("call forest: a call of two nodes is one row below its caller, the old
   CHECK(rows[1].at("parent") == "1.5.7");
   CHECK(rows[1].at("node") == "node-2");
   CHECK(rows[1].at("state") == "waiting for the lock of Account/3, held by audit 2.6.1");
-  CHECK(rows[1].at("age_ms") == 800);  // as its caller has counted
+  CHECK(rows[1].at("age_ms") == 800);  // as counted by its caller
   CHECK(rows[2].at("call") == "Player/Bob.get");
   CHECK(rows[2].at("depth") == 0);
 }

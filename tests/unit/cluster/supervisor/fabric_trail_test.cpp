@@ -27,7 +27,7 @@ TEST_CASE("fabric trail: shards that move are told once they have arrived, toget
   CHECK(events[0].at("why") == "2 shards came for the first time");
 
   const std::uint64_t seen = trail.newest();
-  trail.on_map(map_of(2, {0, 1, 2, 2}), {});  // on its way
+  trail.on_map(map_of(2, {0, 1, 2, 2}), {});  // in transit
   CHECK(trail.list(seen, std::nullopt).empty());
   trail.on_map(map_of(3, {2, 1, 2, 2}), {});
   events = trail.list(seen, std::nullopt);

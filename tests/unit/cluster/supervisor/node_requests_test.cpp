@@ -15,7 +15,7 @@ struct Fixture {
   std::optional<NodeId> owner = NodeId{1};
   std::vector<std::pair<NodeId, std::uint64_t>> sent;
   std::vector<Answer> answers;
-  std::vector<std::pair<NodeId, bool>> went_on;  // and whether more was wanted
+  std::vector<std::pair<NodeId, bool>> went_on;  // and whether more was requested
   NodeRequests requests{[this](NodeId node, const epic::wire::ToNode& message) {
                           if (const auto* go_on = std::get_if<epic::wire::GoOn>(&message))
                             went_on.emplace_back(node, go_on->is_wanted);
@@ -64,12 +64,12 @@ TEST_CASE("node requests: one whose refusal comes after the shard has gone on is
   f.ask(Repeat::unsafe);
   f.owner = NodeId{2};
   f.requests.on_owners_changed();
-  CHECK(f.sent.size() == 1);  // the first may still do it
+  CHECK(f.sent.size() == 1);  // the first node may still answer
   f.requests.on_answer(NodeId{1}, {f.sent[0].second, AnswerStatus::not_owner, "", true});
   REQUIRE(f.sent.size() == 2);
   CHECK(f.sent[1].first == NodeId{2});
   f.requests.on_answer(NodeId{2}, {f.sent[1].second, AnswerStatus::not_owner, "", true});
-  CHECK(f.sent.size() == 2);  // not to the same once more
+  CHECK(f.sent.size() == 2);  // not to the same node again
 }
 
 TEST_CASE("node requests: without an owner a request waits, until its deadline", "[cluster]") {

@@ -14,7 +14,7 @@ namespace {
 constexpr Generation kOld{1};
 constexpr Generation kNew{2};
 
-/// Nodes that do what they are ordered to when step() is called next.
+/// Nodes that carry out their orders when step() is called.
 struct Fixture {
   Restart restart;
   std::vector<Restart::Node> nodes;
@@ -118,7 +118,7 @@ TEST_CASE("restart: rolling, no node is drained while none of the new generation
   Fixture g(RestartWay::rolling, 1);
   static_cast<void>(g.step());
   g.become_ready(2, kNew);
-  g.at(1).is_ready = false;  // it crashes, and comes back before the module was adopted
+  g.at(1).is_ready = false;  // it crashes, and returns before the module was adopted
   CHECK(g.step() == "ready 2");
   g.become_ready(1, kOld);
   g.end(2);
@@ -131,7 +131,7 @@ TEST_CASE("restart: rolling, a module that cannot start is given up, and the oth
   Fixture f(RestartWay::rolling, 2);
   CHECK(f.step() == "try 3");
   CHECK(f.restart.try_give_up());
-  CHECK(f.step() == "");  // until the extra node is gone
+  CHECK(f.step() == "");  // until the extra node has ended
   f.end(3);
   CHECK(f.step() == "");
   CHECK(f.restart.is_done());
@@ -174,7 +174,7 @@ TEST_CASE("restart: at once, a module that cannot start gives way to the former 
   CHECK(f.step() == "stop 1, stop 2");
   f.end(2);
   CHECK(f.step() == "stopped 1, stopped 2, begin old 0, start 1, start 2");
-  CHECK_FALSE(f.restart.try_give_up());  // the former one cannot either: that is for others to say
+  CHECK_FALSE(f.restart.try_give_up());  // the previous one cannot start either: the caller reports that
   f.become_ready(1, kOld);
   f.become_ready(2, kOld);
   CHECK(f.step() == "ready 1, ready 2");

@@ -15,7 +15,7 @@ namespace wire = epic::wire;
 
 namespace {
 
-/// Nodes that do at once what they are asked, as the table's only company.
+/// Nodes that carry out every request at once.
 struct Fixture {
   ShardTable table{8, 3s};
   ShardTable::TimePoint now{};
@@ -45,7 +45,7 @@ struct Fixture {
     return std::ranges::find(map.moving, ShardId{shard}) != map.moving.end();
   }
 
-  /// Carries out actions until there are none. False when `stop_at_release` met a release.
+  /// Carries out actions until none are left. Returns false if `stop_at_release` met a release.
   void settle() {
     for (auto actions = table.take_actions(); !actions.empty(); actions = table.take_actions())
       for (const auto& action : actions) {
@@ -229,7 +229,7 @@ TEST_CASE("shard table: an old node's shards go to the new generation, and no sh
   f.settle();
   f.now += 10s;
   f.table.on_tick(f.now);
-  CHECK(f.table.take_actions().empty());  // nothing is levelled while two generations live
+  CHECK(f.table.take_actions().empty());  // no rebalancing while two generations run
   f.table.drain(NodeId{1});
   f.table.on_tick(f.now);
   f.settle();
@@ -290,7 +290,7 @@ TEST_CASE("shard table: a drained member gives a bounded number of shards away a
   f.table.on_tick(f.now);
   CHECK(f.table.take_actions().empty());
 
-  // One that is released makes room for the next only when it has been taken.
+  // A released shard makes room for the next only once it has been taken.
   f.table.on_released(NodeId{1}, {ask.release.shards[0], ask.release.map_version}, f.now);
   f.table.on_tick(f.now);
   const auto published = f.table.take_actions();
