@@ -10,6 +10,7 @@
 #include "io/clock.hpp"
 #include "io/random.hpp"
 #include "kernel/errors.hpp"
+#include "transport/make_transport.hpp"
 
 namespace epic::client {
 
@@ -27,11 +28,11 @@ constexpr std::chrono::nanoseconds kAbsenceMax = 3s;
 Session::Session(std::filesystem::path project, ClientOptions options)
     : project_(std::move(project)),
       options_(options),
-      transport_(context_, transport_events()),
+      transport_(transport::make_transport(context_, transport_events())),
       router_(io::random_id(), options.call_deadline, codec_,
               {.send = [this](const kernel::PeerAddress& to,
-                              kernel::Message message) { transport_.send(to, std::move(message)); },
-               .introduce = [this](const kernel::HelloMessage& hello) { transport_.introduce(hello); }}),
+                              kernel::Message message) { transport_->send(to, std::move(message)); },
+               .introduce = [this](const kernel::HelloMessage& hello) { transport_->introduce(hello); }}),
       thread_([this] { run(); }) {}
 
 Session::~Session() {
@@ -94,13 +95,14 @@ void Session::touch_time() {
 
 void Session::run() {
   alone_since_ns_ = io::monotonic_ns();
-  transport_.introduce(router_.hello());
+  transport_->introduce(router_.hello());
   while (true) {
     is_time_fresh_ = false;
     touch_time();
+    transport_->on_time(io::monotonic_ns());
     take_submissions();
     if (nodes_.empty()) seek(io::monotonic_ns());
-    transport_.flush();
+    transport_->flush();
     {
       const std::lock_guard lock(mutex_);
       if (is_ending_) break;
@@ -108,6 +110,7 @@ void Session::run() {
     }
     is_time_fresh_ = false;
     std::int64_t until_ns = router_.next_timer_ns().value_or(INT64_MAX);
+    until_ns = std::min(until_ns, transport_->next_timer_ns().value_or(INT64_MAX));
     if (nodes_.empty()) until_ns = std::min(until_ns, seek_at_ns_);
     if (until_ns == INT64_MAX)
       context_.run_one();
@@ -116,7 +119,7 @@ void Session::run() {
     for (int i = 0; i < kHandlersPerTick && context_.poll_one() > 0; ++i) {
     }
   }
-  transport_.close();
+  transport_->close();
   take_submissions();  // what came at the last moment ends with the rest
   router_.on_closed();
 }
@@ -141,7 +144,7 @@ void Session::seek(std::int64_t now_ns) {
   const std::vector<std::string> sockets = list_sockets();
   for (const std::string& address : sockets) {
     seeking_.insert(address);
-    transport_.meet(address);
+    transport_->meet(address);
   }
   const std::lock_guard lock(mutex_);
   is_hopeless_ = sockets.empty();
@@ -164,7 +167,7 @@ void Session::on_unmet(const std::string& address, const std::string& why) {
 void Session::on_map(kernel::ShardMap map) {
   touch_time();
   if (map.version <= router_.map().version) return;  // another node's, and older
-  transport_.set_map(map);
+  transport_->set_map(map);
   router_.on_map(std::move(map));
   const std::lock_guard lock(mutex_);
   if (!std::exchange(is_ready_, true)) changed_.notify_all();

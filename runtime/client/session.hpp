@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -19,7 +20,7 @@
 #include "client/router.hpp"
 #include "codec/capnp_codec.hpp"
 #include "epic/client.hpp"
-#include "transport/unix_transport.hpp"
+#include "transport/transport.hpp"
 
 namespace epic::client {
 
@@ -59,7 +60,7 @@ class Session {
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
   codec::CapnpCodec codec_;
-  transport::UnixTransport transport_;
+  std::unique_ptr<transport::Transport> transport_;
   Router router_;
   std::set<kernel::PeerAddress> nodes_;  // connected, and of the fabric that was joined last
   std::set<std::string> seeking_;        // addresses being tried

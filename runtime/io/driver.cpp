@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/clock.hpp"
+#include "transport/make_transport.hpp"
 
 namespace epic::io {
 
@@ -26,10 +27,11 @@ Driver::Driver(kernel::KernelOptions options, const kernel::Codec& codec, std::u
       watch_(watch),
       events_(std::move(events)),
       kernel_(std::move(options), codec, *this),
-      transport_(context_, transport_events()),
+      transport_(transport::make_transport(context_, transport_events())),
       storage_(std::move(store), [this] { boost::asio::post(context_, [] {}); }),
       newest_take_(kernel_.options().shard_count) {
   touch_time();
+  transport_->on_time(kernel_.now_ns());
 }
 
 Driver::~Driver() = default;
@@ -56,13 +58,13 @@ transport::TransportEvents Driver::transport_events() {
 }
 
 std::expected<void, std::string> Driver::open(const std::string& address) {
-  transport_.introduce(kernel_.hello());
-  return transport_.listen(address);
+  transport_->introduce(kernel_.hello());
+  return transport_->listen(address);
 }
 
 bool Driver::on_shard_map(kernel::ShardMap map) {
   touch_time();
-  transport_.set_map(map);
+  transport_->set_map(map);
   is_taking_ = false;
   kernel_.on_shard_map(std::move(map));
   return is_taking_;
@@ -77,6 +79,7 @@ void Driver::run(const std::function<bool()>& is_done) {
     if (!has_more) sleep();
     poll_network();
     touch_time();
+    transport_->on_time(kernel_.now_ns());
     on_storage_events();
     static_cast<void>(run_turns());
     watch_.begin();
@@ -84,7 +87,7 @@ void Driver::run(const std::function<bool()>& is_done) {
     kernel_.seal();
     watch_.end();
     storage_.flush();  // first: others wait for their turn to write, too
-    transport_.flush();
+    transport_->flush();
     if (has_log_left_) has_log_left_ = log_.flush();
     const kernel::KernelStats stats = kernel_.stats();
     gauges_.entities.store(stats.entities, std::memory_order_relaxed);
@@ -99,6 +102,7 @@ void Driver::run(const std::function<bool()>& is_done) {
 
 void Driver::sleep() {
   std::int64_t until_ns = std::min(wake_at_ns_, kernel_.next_timer_ns().value_or(INT64_MAX));
+  until_ns = std::min(until_ns, transport_->next_timer_ns().value_or(INT64_MAX));
   if (has_log_left_) until_ns = std::min(until_ns, monotonic_ns() + kLogRetryNs);
   if (until_ns == INT64_MAX) {
     context_.run_one();
@@ -175,21 +179,31 @@ void Driver::on_taken(StorageWorkers::Taken taken) {
   if (events_.on_taken) events_.on_taken(taken.epochs);
 }
 
+/// The network and nothing else, until `is_done`, at most so long.
+void Driver::run_network(std::chrono::milliseconds patience, const std::function<bool()>& is_done) {
+  const std::int64_t until_ns = monotonic_ns() + std::chrono::nanoseconds(patience).count();
+  while (true) {
+    is_time_fresh_ = false;
+    touch_time();
+    transport_->on_time(kernel_.now_ns());
+    transport_->flush();
+    if (is_done() || kernel_.now_ns() >= until_ns) return;
+    const std::int64_t wake_ns = std::min(until_ns, transport_->next_timer_ns().value_or(INT64_MAX));
+    context_.run_one_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(wake_ns)));
+  }
+}
+
 void Driver::flush_within(std::chrono::milliseconds patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  transport_.flush();
-  while (transport_.unsent_bytes() > 0 && context_.run_one_until(until) > 0) transport_.flush();
+  run_network(patience, [this] { return transport_->unsent_bytes() == 0; });
 }
 
 void Driver::part_within(std::chrono::milliseconds patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
-  transport_.hide();
+  transport_->hide();
   // Whoever has found us before gets an answer: that this is no place for it.
   for (int i = 0; i < kHandlersAtEndMax && context_.poll_one() > 0; ++i) {
   }
-  transport_.part();
-  transport_.flush();
-  while (!transport_.is_alone() && context_.run_one_until(until) > 0) transport_.flush();
+  transport_->part();
+  run_network(patience, [this] { return transport_->is_alone(); });
 }
 
 void Driver::post(std::function<void()> work) {
@@ -201,7 +215,7 @@ void Driver::post(std::function<void()> work) {
 
 // ---- syscalls ----
 
-void Driver::send(const kernel::PeerAddress& to, kernel::Message message) { transport_.send(to, std::move(message)); }
+void Driver::send(const kernel::PeerAddress& to, kernel::Message message) { transport_->send(to, std::move(message)); }
 
 void Driver::load(kernel::ActivationId activation, std::string_view type, std::string_view key) {
   storage_.load(activation, type, key);

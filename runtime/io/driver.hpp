@@ -14,6 +14,7 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,7 +26,7 @@
 #include "io/storage_workers.hpp"
 #include "io/turn_watch.hpp"
 #include "kernel/kernel.hpp"
-#include "transport/unix_transport.hpp"
+#include "transport/transport.hpp"
 
 namespace epic::io {
 
@@ -67,7 +68,6 @@ class Driver final : public kernel::Syscalls {
 
   [[nodiscard]] kernel::Kernel& kernel() { return kernel_; }
   [[nodiscard]] StorageWorkers& storage() { return storage_; }
-  [[nodiscard]] transport::Transport& transport() { return transport_; }
   [[nodiscard]] const DriverGauges& gauges() const { return gauges_; }
 
   /// After the modules are in the kernel: introduces itself and listens. The error is a sentence.
@@ -100,6 +100,7 @@ class Driver final : public kernel::Syscalls {
  private:
   [[nodiscard]] transport::TransportEvents transport_events();
   void poll_network();
+  void run_network(std::chrono::milliseconds patience, const std::function<bool()>& is_done);
   void sleep();
   void on_storage_events();
   void on_taken(StorageWorkers::Taken taken);
@@ -113,7 +114,7 @@ class Driver final : public kernel::Syscalls {
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
   kernel::Kernel kernel_;
-  transport::UnixTransport transport_;
+  std::unique_ptr<transport::Transport> transport_;
   StorageWorkers storage_;
   DriverGauges gauges_;
   std::vector<std::uint64_t> newest_take_;  // by shard: only the newest take of a shard counts

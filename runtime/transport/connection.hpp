@@ -1,116 +1,116 @@
 #pragma once
-// Connection: one socket of a UnixTransport. Bytes in become messages, frames out are gathered and written at once.
+// Connection: one stream of Peers. Bytes in become messages; messages out are gathered and written at once.
 //
-// Written from the caller's thread as far as the socket takes it, the rest when it is ready. Shared by the transport
-// and its own pending operations, so that it outlives whichever ends first.
+// Until the peer's Hello has come, messages for it are held as messages: none of their bytes has left, so they can go
+// by another connection, or come back as refused.
 //
-// Not here: who is at the other end, and what may be said (unix_transport.cpp).
+// Not here: who may say what, and what an end means (peers.cpp). No I/O: the stream does it.
 
-#include <sys/un.h>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
+#include "transport/stream.hpp"
 #include "wire/frame_buffer.hpp"
 #include "wire/messages.hpp"
 
 namespace epic::transport {
 
-namespace asio = boost::asio;
-
-/// The why of a peer that closed its end between two messages.
-inline constexpr std::string_view kUsualEnd = "it ended";
-
-inline constexpr std::size_t kPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
-
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : private StreamUser {
  public:
-  using Socket = asio::local::stream_protocol::socket;
   enum class Side : std::uint8_t { dialled, accepted };
 
   struct Owner {
-    virtual ~Owner() = default;
-    /// The connection may be closed in here.
-    virtual void on_frame(Connection& connection, wire::PeerMessage message) = 0;
-    /// Once, never from within a call on the connection other than close().
-    virtual void on_ended(Connection& connection, const std::string& why) = 0;
+    /// The connection may be closed in here, and stays where it is.
+    virtual void on_message(Connection& connection, wire::PeerMessage message) = 0;
+    /// The stream has ended, or what it brought is no message. An empty `why`: the other side closed it.
+    virtual void on_end(Connection& connection, const std::string& why) = 0;
+
+   protected:
+    ~Owner() = default;
   };
 
-  Connection(asio::io_context& context, Owner& owner, Side side)
-      : owner_(owner), side_(side), socket_(context), timer_(context) {}
+  /// `address` is the one that was dialled.
+  Connection(Owner& owner, Side side, std::string address = {})
+      : owner_(owner), side_(side), address_(std::move(address)) {}
+  ~Connection() { close(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  /// Connects, then reads. What has been gathered before is written as soon as it stands.
-  void dial(const std::string& address);
-  /// The other end has connected; reads.
-  void adopt(Socket socket);
+  void start(StreamPtr stream);
 
   template <class Message>
-  void gather(const Message& message) {
-    if (!is_ended_) wire::append_frame(message, gathered_);
+  void append(const Message& message) {
+    if (!is_closed_ && !has_said_last_word_) wire::append_frame(message, gathered_);
   }
-  /// Gathered behind all else by gather_held(), if it comes to that.
-  template <class Message>
-  void hold(const Message& message) {
-    if (!is_ended_) wire::append_frame(message, held_);
+  /// Nothing is appended any more. `why` is the reason for its end.
+  void say_no_more(std::string why) {
+    has_said_last_word_ = true;
+    fault_ = std::move(why);
   }
-  void gather_held();
-  /// Holds what the other one does.
+  [[nodiscard]] bool has_said_last_word() const { return has_said_last_word_; }
+
+  /// Keeps `message` until append_held().
+  void hold(kernel::Message message);
+  void append_held();
+  /// Takes over what `other` holds.
   void take_held(Connection& other);
+  [[nodiscard]] std::vector<kernel::Message> release_held();
+
   void flush();
   [[nodiscard]] std::size_t unsent_bytes() const {
-    return held_.size() + gathered_.size() + (writing_.size() - written_);
+    return held_bytes_ + gathered_.size() + (writing_.size() - written_);
   }
 
-  /// Reads no more, and ends it later, from the io_context, with on_ended(why).
-  void fail(std::string why);
-  /// As fail(), once what has been gathered is written.
-  void fail_after_flush(std::string why);
-  /// Ends it now, without on_ended.
+  /// Reads no more; Peers ends it at the next on_time().
+  void condemn(std::string why) {
+    say_no_more(std::move(why));
+    is_condemned_ = true;
+  }
+  [[nodiscard]] bool is_condemned() const { return is_condemned_; }
+  /// Why it will end, if that is decided.
+  [[nodiscard]] const std::string& fault() const { return fault_; }
   void close();
-  [[nodiscard]] bool is_ended() const { return is_ended_; }
+  [[nodiscard]] bool is_closed() const { return is_closed_; }
 
   [[nodiscard]] Side side() const { return side_; }
-  [[nodiscard]] const std::string& address() const { return address_; }  // as dialled
+  [[nodiscard]] const std::string& address() const { return address_; }
 
   std::optional<kernel::PeerAddress> peer;      // has introduced itself
   std::optional<kernel::PeerAddress> expected;  // who should be there; empty: anyone
-  std::vector<std::uint64_t> held_calls;        // not a byte of them has left
+  std::int64_t hello_due_ns = 0;                // 0: not decided yet
   bool is_in_flush_list = false;
 
-  /// Ends it unless stop_waiting_for_hello() comes in time.
-  void start_waiting_for_hello();
-  void stop_waiting_for_hello() { timer_.cancel(); }
-
  private:
-  void read_more();
-  void on_read(const boost::system::error_code& error, std::size_t bytes);
-  void write_rest();
-  void end(const std::string& why);
+  void on_open() override;
+  std::span<std::byte> room() override;
+  void on_bytes(std::size_t count) override;
+  void on_writable() override;
+  void on_end(std::string why) override;
 
   Owner& owner_;
   Side side_;
-  Socket socket_;
-  asio::steady_timer timer_;
   std::string address_;
+  StreamPtr stream_;
   wire::FrameBuffer incoming_{kernel::limits::kFrameBytesMax};
-  std::vector<std::byte> held_;
+  std::vector<kernel::Message> held_;
+  std::size_t held_bytes_ = 0;  // about
   std::vector<std::byte> gathered_;
   std::vector<std::byte> writing_;
   std::size_t written_ = 0;
-  bool is_connected_ = false;
-  bool is_writing_ = false;    // an asynchronous write is under way
-  bool is_condemned_ = false;  // will end: nothing more is read
-  bool is_ended_ = false;
-  std::optional<std::string> end_after_flush_;
+  bool is_open_ = false;
+  bool is_blocked_ = false;  // the stream will say when it takes more
+  bool is_closed_ = false;
+  bool has_said_last_word_ = false;
+  bool is_condemned_ = false;
+  std::string fault_;
 };
 
 }  // namespace epic::transport

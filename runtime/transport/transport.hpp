@@ -1,23 +1,26 @@
 #pragma once
-// Transport: messages to and from the other processes of a fabric, by who they are.
+// Transport: messages to and from the other processes of a fabric, addressed by who they are.
 //
-// The driver says who it is (introduce), where it can be reached (listen) and who else is there (set_map). From then on
-// it sends to a PeerAddress; the transport finds or makes a connection, puts our Hello first on it, gathers what a tick
-// has for one peer and writes it in one go at flush(). What comes in is checked: who does not introduce itself, is of
-// another fabric, or sends what makes no sense, is cut off with a note.
+// The driver says who we are (introduce), where we can be reached (listen) and who else there is (set_map). From then
+// on it sends to a PeerAddress; the transport finds or makes a connection, gathers what a tick has for one peer and
+// writes it in one go at flush(). A peer that does not introduce itself, belongs to another fabric, or sends bytes that
+// make no sense is cut off with a note.
 //
-// Invariant: messages to one peer arrive in the order of send(), or the peer is lost: after on_lost nothing that was
-//            sent before it will be answered, and the next send() starts anew.
-// Nothing but our Hello leaves before the peer's has come and is the expected one. A call that was held so long, and
-// whose peer could not be reached, comes back as if the peer had refused it. A peer that ends in order refuses call 0
-// as its last message, which stands for all that it has not answered.
-// Invariant: send() never calls back; every callback comes from the thread that runs the io_context, between turns.
+// Invariant: messages to one peer arrive in the order of send(), or the peer is lost: nothing that was sent before
+//            on_lost is answered after it, and the next send() starts anew.
+// Invariant: a call whose bytes never left comes back as if the peer had refused it, or as Overloaded; always before
+//            on_lost.
+// Invariant: send() and flush() never call back. Callbacks come from the event loop and from on_time().
+// A peer that stops in order refuses call 0 as its last message, which stands for all that it has not answered.
 //
-// Implementations: unix_transport.hpp.
+// One implementation, peers.hpp, over any medium; make_transport.hpp chooses the medium.
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "kernel/messages.hpp"
@@ -25,23 +28,25 @@
 
 namespace epic::transport {
 
-/// Beyond this much that a peer has not taken yet, further calls to it are answered Overloaded on the spot.
-inline constexpr std::size_t kOutputBytesFull = 64u << 20;
-/// Beyond this much (replies cannot be refused) the peer is cut off.
-inline constexpr std::size_t kOutputBytesMax = 256u << 20;
-inline constexpr std::size_t kConnectionsMax = 4096;
-/// From the first byte of a connection to its Hello.
-inline constexpr std::chrono::seconds kHelloPatience{10};
+struct TransportLimits {
+  /// With more unsent bytes for a peer than this, further calls to it are answered Overloaded on the spot.
+  std::size_t unsent_bytes_full = 64u << 20;
+  /// With more than this (replies cannot be refused) the peer is cut off.
+  std::size_t unsent_bytes_max = 256u << 20;
+  std::size_t connections_max = 4096;
+  /// From the start of a connection to the peer's Hello.
+  std::chrono::nanoseconds hello_patience = std::chrono::seconds(10);
+};
 
 struct TransportEvents {
-  /// A peer has introduced itself, or told a longer table. Comes before its other messages.
+  /// A peer has introduced itself, or has sent a longer method table. Comes before its other messages.
   std::function<void(const kernel::PeerAddress&, kernel::HelloMessage)> on_hello;
-  /// A call or a reply.
+  /// Any other message of the kernel's.
   std::function<void(const kernel::PeerAddress&, kernel::Message)> on_message;
   std::function<void(const kernel::PeerAddress&)> on_lost;
-  /// To a client: a node's newest shard map.
+  /// Clients only: a node's newest shard map.
   std::function<void(const kernel::PeerAddress&, kernel::ShardMap)> on_map;
-  /// meet() did not come to a Hello.
+  /// meet() did not lead to a Hello.
   std::function<void(const std::string& address, const std::string& why)> on_unmet;
   /// A line for the log.
   std::function<void(kernel::LogLevel, const std::string&)> on_note;
@@ -60,11 +65,18 @@ class Transport {
   /// Connects to whoever listens there, unless that is under way: its Hello, or on_unmet.
   virtual void meet(const std::string& address) = 0;
   virtual void send(const kernel::PeerAddress& to, kernel::Message message) = 0;
-  /// Writes what has gathered.
+  /// Writes what has been gathered.
   virtual void flush() = 0;
   /// Bytes that peers have not taken yet.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
-  /// Who does not know us yet will not find us any more; who does is still heard.
+
+  /// The monotonic clock, once a tick and before anything else: reports what has become due meanwhile. Not to be called
+  /// from within a callback.
+  virtual void on_time(std::int64_t now_ns) = 0;
+  /// When on_time() is wanted next; a time in the past: at once.
+  [[nodiscard]] virtual std::optional<std::int64_t> next_timer_ns() const = 0;
+
+  /// New peers cannot find us any more; those that already have are still heard.
   virtual void hide() = 0;
   /// Reads no more, and says so to everybody: what we have not answered, we have not begun. They close.
   virtual void part() = 0;

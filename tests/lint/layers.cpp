@@ -80,6 +80,10 @@ const std::vector<LibraryRule>& library_rules() {
         {"runtime/reflect/", pure, "reflect is plain tables"},
         {"runtime/kernel/", pure, "the kernel does no I/O: events in, syscalls out"},
         {"runtime/include/epic/", light, "public headers are light"},
+        {"runtime/transport/peers", pure, "the protocol between processes does no I/O: streams do"},
+        {"runtime/transport/connection", pure, "the protocol between processes does no I/O: streams do"},
+        {"runtime/transport/stream", pure, "the protocol between processes does no I/O: streams do"},
+        {"runtime/transport/transport.", pure, "the protocol between processes does no I/O: streams do"},
         {"cluster/", {"capnp/", "kj/"}, "Cap'n Proto is included through wire/capnp.hpp only"},
         {"runtime/", {"CLI/", "toml++/"}, "the command line belongs to cli"},
     };

@@ -1,0 +1,357 @@
+#include "transport/peers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace epic::transport {
+
+using kernel::CallMessage;
+using kernel::HelloMessage;
+using kernel::LogLevel;
+using kernel::PeerAddress;
+using kernel::RefusedPart;
+using kernel::ReplyMessage;
+
+std::string describe(const PeerAddress& peer) {
+  return peer.is_client() ? fmt::format("client {}", peer.life) : fmt::format("node-{}", peer.node);
+}
+
+Peers::Peers(std::unique_ptr<Medium> medium, TransportEvents events, TransportLimits limits)
+    : medium_(std::move(medium)), events_(std::move(events)), limits_(limits) {}
+
+Peers::~Peers() { close(); }
+
+void Peers::note(LogLevel level, const std::string& text) const {
+  if (events_.on_note) events_.on_note(level, text);
+}
+
+// ---- connections ----
+
+void Peers::introduce(HelloMessage hello) {
+  self_ = std::move(hello);
+  for (const auto& connection : connections_) push(*connection, self_);
+}
+
+std::expected<void, std::string> Peers::listen(const std::string& address) {
+  listening_at_ = address;
+  auto listening =
+      medium_->listen(address, [this](std::expected<StreamPtr, std::string> stream) { accept(std::move(stream)); });
+  if (!listening) return std::unexpected(fmt::format("cannot listen on {}: {}", address, listening.error()));
+  return {};
+}
+
+void Peers::accept(std::expected<StreamPtr, std::string> stream) {
+  if (stream && connections_.size() >= limits_.connections_max) {
+    (*stream)->close();
+    stream = std::unexpected(fmt::format("there are {} connections already", connections_.size()));
+  }
+  if (!stream)
+    return note(LogLevel::warn, fmt::format("did not accept a connection to {}: {}", listening_at_, stream.error()));
+  add(Connection::Side::accepted).start(std::move(*stream));
+}
+
+/// Our Hello goes first on every connection.
+Connection& Peers::add(Connection::Side side, std::string address) {
+  auto made = std::make_unique<Connection>(static_cast<Connection::Owner&>(*this), side, std::move(address));
+  Connection& connection = *made;
+  connections_.push_back(std::move(made));
+  strangers_.push_back(&connection);
+  push(connection, self_);
+  return connection;
+}
+
+Connection& Peers::dial(const std::string& address) {
+  Connection& connection = add(Connection::Side::dialled, address);
+  if (auto stream = medium_->dial(address))
+    connection.start(std::move(*stream));
+  else
+    condemn(connection, fmt::format("cannot connect to {}: {}", address, stream.error()));
+  return connection;
+}
+
+Peers::Peer* Peers::dial(const PeerAddress& to) {
+  for (const kernel::ShardMap::Member& member : map_.members) {
+    if (member.node != to.node || member.incarnation.value != to.life) continue;
+    // A meeting under way is the connection already; a second one would look as if this end had come anew.
+    Connection* connection = find_unheard(member.address);
+    if (connection == nullptr || connection->expected) connection = &dial(member.address);
+    connection->expected = to;
+    return &(peers_[to] = {.dialled = connection, .accepted = nullptr, .out = connection});
+  }
+  return nullptr;
+}
+
+/// The connection that was dialled to `address` and has not heard who is there yet; null: none.
+Connection* Peers::find_unheard(const std::string& address) const {
+  for (Connection* connection : strangers_)
+    if (connection->side() == Connection::Side::dialled && connection->address() == address &&
+        !connection->is_condemned() && !connection->has_said_last_word())
+      return connection;
+  return nullptr;
+}
+
+void Peers::meet(const std::string& address) {
+  if (find_unheard(address) == nullptr) dial(address);
+}
+
+void Peers::set_map(const kernel::ShardMap& map) {
+  map_ = map;
+  if (self_.from.is_client()) return;
+  for (const auto& [address, peer] : peers_)
+    if (address.is_client()) push(*peer.out, map_);
+}
+
+/// Behind everything that a peer was sent, so on the connection that it was sent on; others of it say nothing.
+void Peers::part() {
+  medium_->stop_listening();
+  for (const auto& connection : connections_) {
+    const auto peer = connection->peer ? peers_.find(*connection->peer) : peers_.end();
+    const bool is_out = peer == peers_.end() || peer->second.out == connection.get();
+    if (is_out) push(*connection, ReplyMessage{0, RefusedPart{map_.version}});
+    connection->say_no_more({});
+  }
+}
+
+void Peers::close() {
+  medium_->stop_listening();
+  to_flush_.clear();
+  strangers_.clear();
+  condemned_.clear();
+  answers_.clear();
+  unreachable_.clear();
+  peers_.clear();
+  for (auto& connection : std::exchange(connections_, {})) {
+    connection->close();
+    ended_.push_back(std::move(connection));
+  }
+}
+
+// ---- out ----
+
+void Peers::send(const PeerAddress& to, kernel::Message message) {
+  if (losing_ == to) return;
+  const auto* call = std::get_if<CallMessage>(&message);
+  const bool is_reply = std::holds_alternative<ReplyMessage>(message);
+  const auto found = peers_.find(to);
+  // A peer that is not there cannot be waiting for a reply: it lost us when we lost it.
+  Peer* peer = found != peers_.end() ? &found->second : is_reply ? nullptr : dial(to);
+  if (peer == nullptr) {
+    if (call != nullptr) answer_later(to, call->id.sequence, RefusedPart{});
+    if (!is_reply) unreachable_.insert(to);
+    return;
+  }
+  Connection& out = *peer->out;
+  if (call != nullptr) {
+    if (out.has_said_last_word()) return answer_later(to, call->id.sequence, RefusedPart{});
+    if (const std::size_t unsent = out.unsent_bytes(); unsent > limits_.unsent_bytes_full)
+      return answer_later(
+          to, call->id.sequence,
+          kernel::ErrorPart{ErrorCode::overloaded,
+                            {},
+                            fmt::format("the call was not sent: {} has left {} bytes unread", describe(to), unsent)});
+  }
+  if (out.peer)
+    push(out, message);
+  else if (!is_reply)
+    out.hold(std::move(message));
+}
+
+template <class Message>
+void Peers::push(Connection& connection, const Message& message) {
+  const std::size_t unsent = connection.unsent_bytes();
+  if (unsent > limits_.unsent_bytes_max) return condemn(connection, fmt::format("it has left {} bytes unread", unsent));
+  connection.append(message);
+  touch(connection);
+}
+
+void Peers::touch(Connection& connection) {
+  if (!std::exchange(connection.is_in_flush_list, true)) to_flush_.push_back(&connection);
+}
+
+void Peers::flush() {
+  for (Connection* connection : to_flush_) {
+    connection->is_in_flush_list = false;
+    connection->flush();
+  }
+  to_flush_.clear();
+}
+
+std::size_t Peers::unsent_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& connection : connections_) bytes += connection->unsent_bytes();
+  return bytes;
+}
+
+void Peers::condemn(Connection& connection, std::string why) {
+  if (connection.is_condemned()) return;
+  connection.condemn(std::move(why));
+  condemned_.push_back(&connection);
+}
+
+void Peers::answer_later(const PeerAddress& to, std::uint64_t sequence, decltype(ReplyMessage::outcome) how) {
+  answers_[to].push_back({sequence, std::move(how)});
+}
+
+// ---- time ----
+
+std::optional<std::int64_t> Peers::next_timer_ns() const {
+  if (!answers_.empty() || !unreachable_.empty() || !condemned_.empty()) return 0;
+  if (strangers_.empty()) return std::nullopt;
+  return strangers_.back()->hello_due_ns == 0 ? 0 : strangers_.front()->hello_due_ns;
+}
+
+void Peers::on_time(std::int64_t now_ns) {
+  ended_.clear();
+  for (auto& [to, answers] : std::exchange(answers_, {}))
+    for (ReplyMessage& answer : answers) events_.on_message(to, std::move(answer));
+  for (const PeerAddress& peer : std::exchange(unreachable_, {}))
+    if (!peers_.contains(peer)) events_.on_lost(peer);
+  for (Connection* connection : std::exchange(condemned_, {})) on_end(*connection, connection->fault());
+  // Patience is counted from here, not from when the connection came about: our time may be old by then.
+  for (auto late = strangers_.rbegin(); late != strangers_.rend() && (*late)->hello_due_ns == 0; ++late)
+    (*late)->hello_due_ns = now_ns + limits_.hello_patience.count();
+  while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns)
+    on_end(*strangers_.front(), "it has not introduced itself in time");
+}
+
+// ---- in ----
+
+void Peers::on_message(Connection& connection, wire::PeerMessage message) {
+  auto* reply = std::get_if<ReplyMessage>(&message);
+  if (reply != nullptr && reply->sequence == 0) return on_last_word(connection, std::move(*reply));
+  if (connection.has_said_last_word()) return;
+  if (auto* hello = std::get_if<HelloMessage>(&message)) {
+    if (!connection.peer) return on_first_hello(connection, std::move(*hello));
+    if (hello->from != *connection.peer) return on_end(connection, "it introduced itself twice, as another");
+    return events_.on_hello(*connection.peer, std::move(*hello));
+  }
+  if (!connection.peer) return on_end(connection, "it spoke before it introduced itself");
+  const PeerAddress peer = *connection.peer;
+  if (auto* map = std::get_if<kernel::ShardMap>(&message)) {
+    if (!events_.on_map) return on_end(connection, "it sent a shard map, which only clients get");
+    return events_.on_map(peer, std::move(*map));
+  }
+  if (const auto* call = std::get_if<CallMessage>(&message); call && PeerAddress{call->id.node, call->id.life} != peer)
+    return on_end(connection, "it sent a call in another's name");
+  std::visit(
+      [&](auto& one) {
+        if constexpr (std::is_constructible_v<kernel::Message, decltype(std::move(one))>)
+          events_.on_message(peer, std::move(one));
+      },
+      message);
+}
+
+void Peers::on_last_word(Connection& connection, ReplyMessage word) {
+  if (const auto* error = std::get_if<kernel::ErrorPart>(&word.outcome))
+    return on_end(connection, "it refused: " + error->message);
+  if (!std::holds_alternative<RefusedPart>(word.outcome))
+    return on_end(connection, "it answered a call that was never made");
+  if (!connection.peer || connection.has_said_last_word()) return on_end(connection, {});
+  const PeerAddress peer = *connection.peer;
+  note(LogLevel::debug, fmt::format("{} has stopped", describe(peer)));
+  events_.on_message(peer, std::move(word));
+  lose(peer);
+}
+
+/// Why we do not talk to whoever says this; empty: we do.
+std::string Peers::find_fault(const Connection& connection, const HelloMessage& hello) const {
+  if (hello.protocol != self_.protocol)
+    return fmt::format("it speaks protocol {}, and {} is spoken here", hello.protocol, self_.protocol);
+  // A client learns from the first node it meets what its fabric is.
+  const bool is_newcomer =
+      (hello.from.is_client() && hello.fabric.empty()) || (self_.from.is_client() && self_.fabric.empty());
+  if (!is_newcomer && hello.fabric != self_.fabric)
+    return fmt::format("it belongs to the fabric '{}', and this is '{}'", hello.fabric, self_.fabric);
+  if (!is_newcomer && hello.shard_count != self_.shard_count)
+    return fmt::format("it counts {} shards, and there are {} here", hello.shard_count, self_.shard_count);
+  if (hello.from == self_.from || hello.from.life == 0) return "it does not say who it is";
+  if (connection.side() == Connection::Side::dialled && hello.from.is_client()) return "a client listens there";
+  if (connection.expected && hello.from != *connection.expected)
+    return fmt::format("incarnation {} of {} was expected there, and incarnation {} of {} answered",
+                       connection.expected->life, describe(*connection.expected), hello.from.life,
+                       describe(hello.from));
+  return {};
+}
+
+void Peers::on_first_hello(Connection& connection, HelloMessage hello) {
+  if (const std::string fault = find_fault(connection, hello); !fault.empty()) {
+    push(connection, ReplyMessage{0, kernel::ErrorPart{ErrorCode::unavailable, {}, fault}});
+    return connection.say_no_more(fault);
+  }
+  const PeerAddress peer = hello.from;
+  register_peer(connection, peer);
+  events_.on_hello(peer, std::move(hello));
+}
+
+void Peers::register_peer(Connection& connection, const PeerAddress& address) {
+  const bool is_dialled = connection.side() == Connection::Side::dialled;
+  if (const auto known = peers_.find(address); known != peers_.end()) {
+    const Connection* before = is_dialled ? known->second.dialled : known->second.accepted;
+    if (before != nullptr && before != &connection) lose(address);  // it has connected anew
+  }
+  connection.peer = address;
+  std::erase(strangers_, &connection);
+  Peer& peer = peers_[address];
+  (is_dialled ? peer.dialled : peer.accepted) = &connection;
+  if (peer.out != nullptr && !peer.out->peer) connection.take_held(*peer.out);  // the peer was faster than our dial
+  if (peer.out == nullptr || !peer.out->peer) peer.out = &connection;
+  connection.append_held();
+  if (address.is_client() && map_.version.value != 0) push(connection, map_);
+  touch(connection);
+}
+
+// ---- ends ----
+
+void Peers::on_end(Connection& connection, const std::string& reported) {
+  if (connection.is_closed()) return;
+  remove(connection);
+  const bool is_dialled = connection.side() == Connection::Side::dialled;
+  const std::string& why = connection.fault().empty() ? reported : connection.fault();
+  const auto& peer = connection.peer ? connection.peer : connection.expected;
+  note(why.empty() ? LogLevel::debug : LogLevel::warn,
+       fmt::format("closed the connection {} {}: {}", is_dialled ? "to" : "from",
+                   peer                           ? describe(*peer)
+                   : connection.address().empty() ? "a stranger"
+                                                  : connection.address(),
+                   why.empty() ? "it ended" : why));
+  if (is_dialled && !connection.peer && events_.on_unmet)
+    events_.on_unmet(connection.address(), why.empty() ? "it ended" : why);
+  if (!peer) return;
+  const auto known = peers_.find(*peer);
+  if (known == peers_.end()) return;
+  if (!connection.peer && known->second.out != &connection)  // the peer has come by itself
+    known->second.dialled = nullptr;
+  else
+    lose(*peer);
+}
+
+void Peers::lose(PeerAddress address) {
+  const auto entry = peers_.extract(address);
+  if (entry.empty()) return;
+  std::vector<ReplyMessage> answers;
+  if (auto waiting = answers_.extract(address)) answers = std::move(waiting.mapped());
+  for (Connection* connection : {entry.mapped().dialled, entry.mapped().accepted}) {
+    if (connection == nullptr) continue;
+    for (const kernel::Message& held : connection->release_held())
+      if (const auto* call = std::get_if<CallMessage>(&held)) answers.push_back({call->id.sequence, RefusedPart{}});
+    remove(*connection);
+  }
+  losing_ = address;
+  for (ReplyMessage& answer : answers) events_.on_message(address, std::move(answer));
+  losing_.reset();
+  events_.on_lost(address);
+}
+
+void Peers::remove(Connection& connection) {
+  if (connection.is_closed()) return;
+  connection.close();
+  std::erase(strangers_, &connection);
+  std::erase(to_flush_, &connection);
+  std::erase(condemned_, &connection);
+  const auto entry = std::ranges::find(connections_, &connection, &std::unique_ptr<Connection>::get);
+  ended_.push_back(std::move(*entry));
+  connections_.erase(entry);
+}
+
+}  // namespace epic::transport

@@ -1,0 +1,105 @@
+#pragma once
+// Peers: the protocol between processes as a state machine over any medium. Bytes and time in, bytes and events out; no
+// sockets, no threads, no clock.
+//
+// A connection goes through these states:
+//
+//     dialled ──▶ opening ─┐
+//                          ├─▶ stranger ──Hello──▶ peer ──▶ ended
+//     accepted ─▶ opening ─┘       └─ wrong Hello, garbage, 10 s ─▶ refused ─▶ ended
+//
+// Nothing but our Hello leaves before the peer's Hello has come and is the expected one. Two nodes may dial each other
+// at the same time, so a peer has up to two connections. We send on the one by which it introduced itself first and
+// stay with it, which keeps the order; we read both. When either ends the peer is lost and the other is closed, so that
+// "lost" means the same at both ends. A dial that has not led to a Hello is not yet part of that: if it fails while the
+// peer has come by itself, nothing is lost. A restarted node listens at its former address: whoever answers there must
+// be the expected incarnation.
+//
+// The last word is a reply to call 0, which nobody makes: an error refuses the other side (wrong fabric, protocol or
+// shard count), a refusal says that we stop. Who has said it reads only the other's last word and waits for it to
+// close, so that no byte on the way is cut off.
+//
+// What cannot be reported on the spot (send() never calls back) is reported by on_time().
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "transport/connection.hpp"
+#include "transport/stream.hpp"
+#include "transport/transport.hpp"
+
+namespace epic::transport {
+
+class Peers final : public Transport, private Connection::Owner {
+ public:
+  Peers(std::unique_ptr<Medium> medium, TransportEvents events, TransportLimits limits = {});
+  ~Peers() override;
+
+  void introduce(kernel::HelloMessage hello) override;
+  [[nodiscard]] std::expected<void, std::string> listen(const std::string& address) override;
+  void set_map(const kernel::ShardMap& map) override;
+  void meet(const std::string& address) override;
+  void send(const kernel::PeerAddress& to, kernel::Message message) override;
+  void flush() override;
+  [[nodiscard]] std::size_t unsent_bytes() const override;
+  void on_time(std::int64_t now_ns) override;
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const override;
+  void hide() override { medium_->hide(); }
+  void part() override;
+  [[nodiscard]] bool is_alone() const override { return connections_.empty(); }
+  void close() override;
+
+ private:
+  struct Peer {
+    Connection* dialled = nullptr;
+    Connection* accepted = nullptr;
+    Connection* out = nullptr;  // the one that we send on
+  };
+
+  Connection& add(Connection::Side side, std::string address = {});
+  Connection& dial(const std::string& address);
+  Peer* dial(const kernel::PeerAddress& to);
+  void accept(std::expected<StreamPtr, std::string> stream);
+  [[nodiscard]] Connection* find_unheard(const std::string& address) const;
+  template <class Message>
+  void push(Connection& connection, const Message& message);
+  void touch(Connection& connection);
+  void condemn(Connection& connection, std::string why);
+  void answer_later(const kernel::PeerAddress& to, std::uint64_t sequence, decltype(kernel::ReplyMessage::outcome) how);
+
+  void on_message(Connection& connection, wire::PeerMessage message) override;
+  void on_end(Connection& connection, const std::string& why) override;
+  void on_first_hello(Connection& connection, kernel::HelloMessage hello);
+  void on_last_word(Connection& connection, kernel::ReplyMessage word);
+  void register_peer(Connection& connection, const kernel::PeerAddress& peer);
+  [[nodiscard]] std::string find_fault(const Connection& connection, const kernel::HelloMessage& hello) const;
+
+  void lose(kernel::PeerAddress peer);
+  void remove(Connection& connection);
+  void note(kernel::LogLevel level, const std::string& text) const;
+
+  std::unique_ptr<Medium> medium_;
+  TransportEvents events_;
+  TransportLimits limits_;
+  kernel::HelloMessage self_;
+  kernel::ShardMap map_;
+  std::string listening_at_;
+  std::vector<std::unique_ptr<Connection>> connections_;  // the oldest first
+  std::map<kernel::PeerAddress, Peer> peers_;
+  std::vector<Connection*> to_flush_;
+  std::vector<Connection*> strangers_;  // no Hello yet; the oldest first
+  std::vector<Connection*> condemned_;
+  std::map<kernel::PeerAddress, std::vector<kernel::ReplyMessage>> answers_;  // to what was not sent
+  std::set<kernel::PeerAddress> unreachable_;                                 // to be reported as lost
+  std::optional<kernel::PeerAddress> losing_;                                 // what is sent to it now is lost with it
+  std::vector<std::unique_ptr<Connection>> ended_;  // until on_time(): they may be in the middle of a call
+};
+
+/// "node-3", "client 42".
+[[nodiscard]] std::string describe(const kernel::PeerAddress& peer);
+
+}  // namespace epic::transport
