@@ -7,13 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "cluster/control/frames.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cluster {
 
@@ -36,9 +35,8 @@ ControlErrorCode code_of(ControlStatus status) {
 
 ControlError error_from(const ControlAnswer& answer) {
   ControlError error{code_of(answer.status), {}, nullptr};
-  boost::system::error_code malformed;
-  const auto body = boost::json::parse(answer.body, malformed);
-  if (const auto* object = malformed ? nullptr : body.if_object()) {
+  const auto body = protocol::parse_json(answer.body);
+  if (const auto* object = body ? body->if_object() : nullptr) {
     if (const auto* message = object->if_contains("message"); message && message->is_string())
       error.message = std::string_view(message->get_string());
     if (const auto* detail = object->if_contains("detail")) error.detail = *detail;
@@ -152,17 +150,16 @@ std::expected<boost::json::value, ControlError> ControlClient::request(std::stri
                                                                        std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   const std::uint64_t id = ++connection_->last_id;
-  if (auto sent = connection_->send({id, std::string(verb), boost::json::serialize(body)}, deadline); !sent)
+  if (auto sent = connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline); !sent)
     return std::unexpected(std::move(sent).error());
   auto answer = connection_->receive(id, deadline);
   if (!answer) return std::unexpected(std::move(answer).error());
   if (answer->status != ControlStatus::ok) return std::unexpected(error_from(*answer));
-  boost::system::error_code malformed;
-  auto value = boost::json::parse(answer->body, malformed);
-  if (malformed || !answer->last)
+  auto value = protocol::parse_json(answer->body);
+  if (!value || !answer->last)
     return std::unexpected(unreachable(
         fmt::format("{} answered '{}' with something that is not one JSON value.", connection_->path, verb)));
-  return value;
+  return std::move(*value);
 }
 
 std::expected<void, ControlError> ControlClient::stream_text(std::string_view verb, boost::json::value body,
@@ -170,8 +167,7 @@ std::expected<void, ControlError> ControlClient::stream_text(std::string_view ve
   constexpr auto kForever = std::chrono::hours(24 * 365);
   const auto deadline = Clock::now() + kForever;
   const std::uint64_t id = ++connection_->last_id;
-  if (auto sent = connection_->send({id, std::string(verb), boost::json::serialize(body)}, deadline); !sent)
-    return sent;
+  if (auto sent = connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline); !sent) return sent;
   while (true) {
     auto answer = connection_->receive(id, deadline);
     if (!answer) return std::unexpected(std::move(answer).error());
@@ -185,14 +181,13 @@ std::expected<void, ControlError> ControlClient::stream(std::string_view verb, b
                                                         const std::function<bool(const boost::json::value&)>& on_part) {
   bool is_malformed = false;
   auto done = stream_text(verb, std::move(body), [&](std::string_view text) {
-    boost::system::error_code malformed;
-    const auto part = boost::json::parse(text, malformed);
-    is_malformed = malformed.failed();
-    return !is_malformed && on_part(part);
+    const auto part = protocol::parse_json(text);
+    is_malformed = !part;
+    return part && on_part(*part);
   });
   if (is_malformed)
     return std::unexpected(
-        unreachable(fmt::format("{} answered '{}' with something that is no JSON.", connection_->path, verb)));
+        unreachable(fmt::format("{} answered '{}' with something that is not JSON.", connection_->path, verb)));
   return done;
 }
 

@@ -4,7 +4,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
@@ -12,6 +11,7 @@
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/suggest.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -65,10 +65,9 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
 }
 
 boost::json::value argument_from(const std::string& word) {
-  boost::system::error_code malformed;
-  auto value = boost::json::parse(word, malformed);
-  if (malformed) return boost::json::string(word);
-  return value;
+  auto value = protocol::parse_json(word, protocol::DuplicateKeys::refuse);
+  if (!value) return boost::json::string(word);
+  return std::move(*value);
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -103,7 +102,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto* result = object ? object->if_contains("result") : nullptr;
   if (result == nullptr || result->is_null()) return ExitCode::ok;
   context.console().print(result->is_string() ? std::string(std::string_view(result->get_string()))
-                                              : to_indented(*result));
+                                              : protocol::print_json_indented(*result));
   return ExitCode::ok;
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"

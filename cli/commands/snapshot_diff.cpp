@@ -4,7 +4,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
@@ -14,7 +13,7 @@
 #include "cli/output/json_changes.hpp"
 #include "cli/output/json_rows.hpp"
 #include "cli/output/progress.hpp"
-#include "codec/json_text.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace json = boost::json;
@@ -61,7 +60,7 @@ Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths,
     if (!store) return std::unexpected(std::move(store.error()));
     if (auto held = store->hold_moment(); !held) return std::unexpected(std::move(held.error()));
     const auto visit = [&](const json::object& row) {
-      write(json::serialize(row));
+      write(protocol::print_json(row));
       return true;
     };
     if (auto listed = store->list({}, Detail::state, visit, on_damage); !listed)
@@ -77,7 +76,7 @@ Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths,
 
 /// The state of a row, and the row's place in words if it has none.
 Result<json::value> state_of(const SortedRows& rows, const SortedRows::Row& row) {
-  auto parsed = codec::parse_json(row.text);
+  auto parsed = protocol::parse_json(row.text);
   if (parsed && parsed->is_object())
     if (auto* state = parsed->get_object().if_contains("state")) return std::move(*state);
   return fail({.what = fmt::format("{} has no state in {}", printable(row.name), rows.name())});
@@ -104,8 +103,8 @@ class Printer {
     console_.print(console_.paint(Stream::out, paint, fmt::format("{} {}", sign, printable(entity))));
     for (const JsonChange& part : parts)
       console_.print(fmt::format("    {}: {} -> {}", part.path.empty() ? "state" : printable(part.path),
-                                 part.from ? json::serialize(*part.from) : "(none)",
-                                 part.to ? json::serialize(*part.to) : "(none)"));
+                                 part.from ? protocol::print_json(*part.from) : "(none)",
+                                 part.to ? protocol::print_json(*part.to) : "(none)"));
   }
   [[nodiscard]] std::uint64_t count() const { return count_; }
 

@@ -4,7 +4,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
@@ -14,6 +13,7 @@
 #include "cli/output/atomic_file.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/progress.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -63,11 +63,11 @@ class Writer {
   void begin(std::string_view cut_of) {
     if (!is_document_) return;
     std::string head =
-        boost::json::serialize(boost::json::object{{"format", "epic-snapshots-1"},
-                                                   {"project", project_.manifest.name},
-                                                   {"epic", EPIC_VERSION},
-                                                   {"exported_at", to_rfc3339(std::chrono::system_clock::now())},
-                                                   {"cut_of", cut_of}});
+        protocol::print_json(boost::json::object{{"format", "epic-snapshots-1"},
+                                                 {"project", project_.manifest.name},
+                                                 {"epic", EPIC_VERSION},
+                                                 {"exported_at", to_rfc3339(std::chrono::system_clock::now())},
+                                                 {"cut_of", cut_of}});
     head.pop_back();
     sink_.line(head + ",\"snapshots\":[");
   }
@@ -83,7 +83,7 @@ class Writer {
     if (!is_document_) return;
     boost::json::array nodes;
     for (const NodeCut& cut : cuts) nodes.emplace_back(boost::json::object{{"node", cut.node}, {"commit", cut.commit}});
-    sink_.line(nodes.empty() ? "]}" : fmt::format("],\"cuts\":{}}}", boost::json::serialize(nodes)));
+    sink_.line(nodes.empty() ? "]}" : fmt::format("],\"cuts\":{}}}", protocol::print_json(nodes)));
   }
   [[nodiscard]] std::uint64_t written() const { return written_; }
 
@@ -113,7 +113,7 @@ Result<Exported> export_store(Console& console, StoredFabric& store, const Entit
     const std::string_view entity = row.at("entity").as_string();
     const bool is_meant = only.key.empty() || entity.substr(entity.find('/') + 1) == only.key;
     if (!is_meant) return true;  // the filter is by prefix
-    writer.row(boost::json::serialize(row));
+    writer.row(protocol::print_json(row));
     progress.step();
     return true;
   };

@@ -1,9 +1,10 @@
 #include "cli/fabric/catalog.hpp"
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <fstream>
 #include <sstream>
+
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -95,10 +96,9 @@ std::optional<Catalog> catalog_of_build(const std::filesystem::path& module_type
   if (!stream) return std::nullopt;
   std::ostringstream text;
   text << stream.rdbuf();
-  boost::system::error_code malformed;
-  const auto value = boost::json::parse(text.str(), malformed);
-  if (malformed) return std::nullopt;
-  return catalog_from(value);
+  const auto value = protocol::parse_json(text.str());
+  if (!value) return std::nullopt;
+  return catalog_from(*value);
 }
 
 }  // namespace epic::cli

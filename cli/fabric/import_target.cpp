@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/store_removal.hpp"
@@ -15,6 +13,7 @@
 #include "cluster/control/frames.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "kernel/placement_hash.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace json = boost::json;
@@ -79,7 +78,7 @@ class LiveImport final : public ImportTarget {
   [[nodiscard]] bool goes_on() const override { return true; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
     const json::object request = request_of(mode, part, lines);
-    if (const std::size_t bytes = json::serialize(request).size(); bytes > cluster::kControlRequestBytesMax)
+    if (const std::size_t bytes = protocol::print_json(request).size(); bytes > cluster::kControlRequestBytesMax)
       return ImportAnswer{
           .outcomes = {lines.size(),
                        {.what = {},
@@ -127,7 +126,7 @@ class StoreImport final : public ImportTarget {
   [[nodiscard]] std::uint16_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kStoreGroupLines; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
-    const auto answer = read(talk_.ask(json::serialize(request_of(mode, part, lines))));
+    const auto answer = read(talk_.ask(protocol::print_json(request_of(mode, part, lines))));
     if (!answer) return std::unexpected(answer.error());
     return answer_from(*answer, lines.size());
   }
@@ -136,11 +135,10 @@ class StoreImport final : public ImportTarget {
  private:
   static Result<json::object> read(const Result<std::string>& line) {
     if (!line) return std::unexpected(line.error());
-    boost::system::error_code malformed;
-    const json::value parsed = json::parse(*line, malformed);
-    if (malformed || !parsed.is_object())
-      return fail({.what = "epic-node answered with something that is no JSON object", .why = *line});
-    const json::object& object = parsed.get_object();
+    const auto parsed = protocol::parse_json(*line);
+    if (!parsed || !parsed->is_object())
+      return fail({.what = "epic-node answered with something that is not a JSON object", .why = *line});
+    const json::object& object = parsed->get_object();
     if (!object.contains("error")) return object;
     Failure failure = failure_of(storage::StoreError{.code = {}, .message = text_at(object, "error")});
     if (const std::string hint = text_at(object, "hint"); !hint.empty()) failure.help.push_back(hint);
@@ -187,7 +185,7 @@ Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths) {
 std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version) {
   json::object line{{"entity", entity}, {"remove", true}};
   if (version) line["version"] = *version;
-  return json::serialize(line);
+  return protocol::print_json(line);
 }
 
 }  // namespace epic::cli

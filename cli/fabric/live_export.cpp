@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
+
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace json = boost::json;
@@ -63,9 +64,8 @@ Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& o
       on_row(text);
       return true;
     }
-    boost::system::error_code malformed;
-    const json::value part = json::parse(text, malformed);
-    const auto* object = malformed ? nullptr : part.if_object();
+    const auto part = protocol::parse_json(text);
+    const auto* object = part ? part->if_object() : nullptr;
     const auto* cut = object == nullptr ? nullptr : object->if_contains("cut");
     const auto* end = object == nullptr ? nullptr : object->if_contains("end");
     const auto* damaged = object == nullptr ? nullptr : object->if_contains("damaged");

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "codec/json_text.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -172,7 +172,7 @@ Result<std::optional<SnapshotFile::Row>> SnapshotFile::next_element() {
 }
 
 std::expected<EntityName, std::string> entity_of_row(std::string_view text) {
-  const auto parsed = codec::parse_json(text);
+  const auto parsed = protocol::parse_json(text, protocol::DuplicateKeys::refuse);
   if (!parsed) return std::unexpected(parsed.error());
   const auto* object = parsed->if_object();
   const auto* entity = object == nullptr ? nullptr : object->if_contains("entity");

@@ -4,8 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <boost/json/serialize.hpp>
 #include <cstdlib>
+
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -53,34 +54,6 @@ int code_of(Paint paint) {
 
 void write(Stream stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), file_of(stream)); }
 
-void indent_into(std::string& out, const boost::json::value& value, std::size_t depth) {
-  const auto new_line = [&out](std::size_t at) { out.append("\n").append(at * 2, ' '); };
-  if (const auto* object = value.if_object(); object && !object->empty()) {
-    out += '{';
-    bool first = true;
-    for (const auto& [key, member] : *object) {
-      if (!std::exchange(first, false)) out += ',';
-      new_line(depth + 1);
-      out += boost::json::serialize(boost::json::string_view(key)) + ": ";
-      indent_into(out, member, depth + 1);
-    }
-    new_line(depth);
-    out += '}';
-  } else if (const auto* array = value.if_array(); array && !array->empty()) {
-    out += '[';
-    bool first = true;
-    for (const auto& element : *array) {
-      if (!std::exchange(first, false)) out += ',';
-      new_line(depth + 1);
-      indent_into(out, element, depth + 1);
-    }
-    new_line(depth);
-    out += ']';
-  } else {
-    out += boost::json::serialize(value);
-  }
-}
-
 // The lines after the first stand under the first. What could move the cursor is shown and not done: a text may hold
 // what an entity has thrown.
 std::string hang(std::string_view text, std::size_t indent) {
@@ -124,7 +97,7 @@ void Console::print(std::string_view text) {
 }
 
 void Console::print_json(const boost::json::value& value) {
-  print(options_.format == Format::jsonl ? boost::json::serialize(value) : to_indented(value));
+  print(options_.format == Format::jsonl ? protocol::print_json(value) : protocol::print_json_indented(value));
 }
 
 void Console::talk(std::string_view text) {
@@ -179,12 +152,6 @@ bool Console::flush() {
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   std::fflush(stderr);
   return written;
-}
-
-std::string to_indented(const boost::json::value& value) {
-  std::string out;
-  indent_into(out, value, 0);
-  return out;
 }
 
 std::string printable(std::string_view text) {

@@ -79,9 +79,6 @@ class Console {
   bool progress_shown_ = false;
 };
 
-/// JSON with two spaces an indent, as people read it; scalars and escapes are Boost.JSON's.
-std::string to_indented(const boost::json::value& value);
-
 /// Text with control characters replaced, so that data from elsewhere cannot move the cursor or forge a column.
 std::string printable(std::string_view text);
 

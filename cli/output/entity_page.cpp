@@ -1,9 +1,9 @@
 #include "cli/output/entity_page.hpp"
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "cli/output/table.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -46,7 +46,7 @@ std::string text_of(const boost::json::object& object, std::string_view field) {
 // "enter_level  running  3.2 s  called by Match/7"; joined over nodes: "Match/7.play  waiting for 1 call  3.2 s node-2"
 std::string call_line(const boost::json::value& call) {
   const auto* fields = call.if_object();
-  if (fields == nullptr) return printable(boost::json::serialize(call));
+  if (fields == nullptr) return printable(protocol::print_json(call));
   const auto* depth = fields->if_contains("depth");
   std::string line = depth != nullptr && depth->is_number()
                          ? std::string(2 * depth->to_number<std::size_t>(), ' ') + text_of(*fields, "call")
@@ -73,8 +73,8 @@ void print_entity(Console& console, const boost::json::object& entity) {
   const auto* calls = entity.if_contains("calls");
   const auto* state = entity.if_contains("state");
   if (!console.is_terminal(Stream::out)) {
-    if (calls) console.print("calls\t" + boost::json::serialize(*calls));
-    if (state) console.print("state\t" + boost::json::serialize(*state));
+    if (calls) console.print("calls\t" + protocol::print_json(*calls));
+    if (state) console.print("state\t" + protocol::print_json(*state));
     return;
   }
   if (calls && calls->is_array() && !calls->get_array().empty()) {
@@ -83,7 +83,7 @@ void print_entity(Console& console, const boost::json::object& entity) {
   }
   if (state) {
     console.print(console.paint(Stream::out, Paint::bold, "state"));
-    console.print(indented_by(to_indented(*state), "  "));
+    console.print(indented_by(protocol::print_json_indented(*state), "  "));
   }
 }
 

@@ -4,11 +4,11 @@
 // With -o json it opens with the first element and is closed at the end, whatever happens in between; with jsonl each
 // element is a line. Without either nothing is printed.
 
-#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <string>
 
 #include "cli/output/console.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 
@@ -25,7 +25,7 @@ class JsonRows {
     if (!console_.is_json()) return;
     const char* const before = console_.format() != Format::json ? "" : is_empty_ ? "[ " : ", ";
     is_empty_ = false;
-    console_.print(before + boost::json::serialize(row));
+    console_.print(before + protocol::print_json(row));
     static_cast<void>(console_.flush());
   }
 

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 
 #include "cli/output/humanize.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -40,7 +40,7 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
       const std::chrono::milliseconds age(number);
       return person ? human_age(age) : to_rfc3339(std::chrono::system_clock::now() - age);
     }
-    return boost::json::serialize(*value);
+    return protocol::print_json(*value);
   }
   if (const auto* text = value->if_string()) {
     if (show == Show::time && person) {
@@ -50,7 +50,7 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
     }
     return printable(std::string_view(*text));
   }
-  return printable(boost::json::serialize(*value));
+  return printable(protocol::print_json(*value));
 }
 
 std::size_t display_width(std::string_view text) {
@@ -76,10 +76,10 @@ void Table::add(boost::json::object row) {
   ++count_;
   switch (console_.format()) {
     case Format::jsonl:
-      console_.print(boost::json::serialize(row));
+      console_.print(protocol::print_json(row));
       return;
     case Format::json:
-      console_.print(fmt::format("{} {}", count_ == 1 ? "[" : ",", boost::json::serialize(row)));
+      console_.print(fmt::format("{} {}", count_ == 1 ? "[" : ",", protocol::print_json(row)));
       return;
     case Format::text:
       break;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
 #include <fstream>
 #include <sstream>
 
@@ -12,6 +11,7 @@
 #include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
 #include "cluster/supervisor/node_process.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -154,9 +154,7 @@ Result<std::string> describe_module(const Context& context, const Project& proje
   if (!node) return std::unexpected(std::move(node.error()));
   auto end = run_subprocess({.program = *node, .arguments = {"--describe", module.string()}});
   if (!end) return std::unexpected(std::move(end.error()));
-  boost::system::error_code malformed;
-  static_cast<void>(boost::json::parse(end->out, malformed));
-  if (end->exit_code != 0 || malformed) {
+  if (end->exit_code != 0 || !protocol::parse_json(end->out)) {
     std::string why = end->err;
     if (why.starts_with("epic-node: ")) why.erase(0, std::string_view("epic-node: ").size());
     while (why.ends_with('\n') || why.ends_with('.')) why.pop_back();
@@ -185,9 +183,9 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
     return {};
   }
   if (!*check) return {};
-  boost::system::error_code none;
-  const auto former = boost::json::parse(read_text(project.paths.module_types(project.manifest.module)), none);
-  if (!none) (*check)->add_disagreements(find_placement_disagreements(former, boost::json::parse(description)));
+  const auto former = protocol::parse_json(read_text(project.paths.module_types(project.manifest.module)));
+  const auto present = protocol::parse_json(description);
+  if (former && present) (*check)->add_disagreements(find_placement_disagreements(*former, *present));
   for (const std::string& line : (*check)->conversions()) context.console().note(line);
   for (const std::string& line : (*check)->leftovers()) context.console().warn(line);
   if (const auto damage = (*check)->damage()) context.console().warn(*damage);

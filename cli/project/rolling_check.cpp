@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/parse.hpp>
-
 #include "cli/project/placement.hpp"
 #include "cli/project/subprocess.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -15,9 +14,8 @@ Result<boost::json::value> describe(const Context& context, const std::filesyste
   if (!node) return std::unexpected(std::move(node.error()));
   auto end = run_subprocess({.program = *node, .arguments = {"--describe", module.string()}});
   if (!end) return std::unexpected(std::move(end.error()));
-  boost::system::error_code malformed;
-  auto described = boost::json::parse(end->out, malformed);
-  if (end->exit_code == 0 && !malformed) return described;
+  auto described = protocol::parse_json(end->out);
+  if (end->exit_code == 0 && described) return std::move(*described);
   return fail({.what = fmt::format("{} cannot be compared with the module that runs", module.string()),
                .why = end->err,
                .help = {"restart without comparing: 'epic restart'"}});

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <map>
 
 #include "cli/project/subprocess.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace json = boost::json;
@@ -184,7 +184,7 @@ Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, co
     return fail(std::move(failure));
   }
   try {
-    return check_from(json::parse(end->out));
+    return check_from(protocol::parse_json(end->out).value());
   } catch (const std::exception& error) {
     failure.why = fmt::format("the answer of {} makes no sense: {}", node->string(), error.what());
     return fail(std::move(failure));

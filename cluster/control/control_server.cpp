@@ -7,10 +7,11 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/json/serialize.hpp>
 #include <set>
 #include <utility>
 #include <vector>
+
+#include "protocol/json.hpp"
 
 namespace epic::cluster {
 
@@ -118,12 +119,12 @@ struct ControlReply::State {
   bool is_ended = false;
 };
 
-void ControlReply::part(const boost::json::value& body) const { part(boost::json::serialize(body)); }
+void ControlReply::part(const boost::json::value& body) const { part(protocol::print_json(body)); }
 void ControlReply::part(std::string_view body) const { state_->send(ControlStatus::ok, body, false); }
-void ControlReply::finish(const boost::json::value& body) const { finish(boost::json::serialize(body)); }
+void ControlReply::finish(const boost::json::value& body) const { finish(protocol::print_json(body)); }
 void ControlReply::finish(std::string_view body) const { state_->send(ControlStatus::ok, body, true); }
 void ControlReply::fail(ControlStatus status, std::string_view message, boost::json::value detail) const {
-  fail_with(status, boost::json::serialize(boost::json::object{{"message", message}, {"detail", std::move(detail)}}));
+  fail_with(status, protocol::print_json(boost::json::object{{"message", message}, {"detail", std::move(detail)}}));
 }
 void ControlReply::fail_with(ControlStatus status, std::string_view body) const { state_->send(status, body, true); }
 bool ControlReply::is_open() const {

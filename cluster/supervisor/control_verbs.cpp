@@ -6,14 +6,13 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <memory>
 #include <set>
 #include <utility>
 
 #include "kernel/limits.hpp"
 #include "kernel/placement_hash.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cluster {
 
@@ -49,7 +48,8 @@ std::expected<std::uint64_t, std::string> count_at(const json::object& body, std
   if (value == nullptr || value->is_null()) return otherwise;
   if (value->is_uint64()) return value->get_uint64();
   if (value->is_int64() && value->get_int64() >= 0) return static_cast<std::uint64_t>(value->get_int64());
-  return std::unexpected(fmt::format("'{}' is a whole number of at least 0, not {}.", field, json::serialize(*value)));
+  return std::unexpected(
+      fmt::format("'{}' is a whole number of at least 0, not {}.", field, protocol::print_json(*value)));
 }
 
 struct EntityName {
@@ -142,11 +142,10 @@ void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
     return reply.fail(ControlStatus::bad_request,
                       fmt::format("The fabric runs epic {}, which does not know the request '{}'.",
                                   parts_.options.version, request.verb));
-  boost::system::error_code malformed;
-  const auto body = json::parse(request.body, malformed);
-  if (malformed || !body.is_object())
+  const auto body = protocol::parse_json(request.body);
+  if (!body || !body->is_object())
     return reply.fail(ControlStatus::bad_request, fmt::format("The body of '{}' must be a JSON object.", request.verb));
-  (this->*verb->second)(body.get_object(), std::move(reply));
+  (this->*verb->second)(body->get_object(), std::move(reply));
 }
 
 void ControlVerbs::ping(const Body&, ControlReply reply) {
@@ -371,7 +370,7 @@ void ControlVerbs::forward(std::string_view verb, const Body& body, Repeat repea
   Body asked = body;  // by the stored name, which nodes of two module versions know
   asked["entity"] = entity->type + "/" + entity->key;
   parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count), std::string(verb),
-                           json::serialize(asked), repeat, steady_clock::now() + patience,
+                           protocol::print_json(asked), repeat, steady_clock::now() + patience,
                            [reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
@@ -382,7 +381,7 @@ void ControlVerbs::ls(const Body& body, ControlReply reply) {
   if (const std::string type = text_at(body, "type"); !type.empty()) asked["type"] = parts_.fleet.stored_name(type);
   // Every node keeps to the limit, and of what they bring together only so much is passed on.
   parts_.requests.to_all(
-      parts_.fleet.list_ready(), "ls", json::serialize(asked), steady_clock::now() + kListPatience,
+      parts_.fleet.list_ready(), "ls", protocol::print_json(asked), steady_clock::now() + kListPatience,
       [reply, left = *limit](const wire::Answer& answer) mutable {
         if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
           reply.finish();
@@ -398,7 +397,7 @@ void ControlVerbs::export_states(const Body& body, ControlReply reply) {
   Body asked = body;
   if (const std::string type = text_at(body, "type"); !type.empty()) asked["type"] = parts_.fleet.stored_name(type);
   parts_.requests.to_all(
-      parts_.fleet.list_ready(), "export", json::serialize(asked), steady_clock::now() + kListPatience,
+      parts_.fleet.list_ready(), "export", protocol::print_json(asked), steady_clock::now() + kListPatience,
       [reply](const wire::Answer& answer) { relay(answer, reply); }, [reply] { return room_of(reply); });
 }
 
@@ -409,8 +408,8 @@ void ControlVerbs::import_states(const Body& body, ControlReply reply) {
                       fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
   // What a node has done before it died over it must not be done again: somebody may have changed it since.
   const Repeat repeat = text_at(body, "mode") == "check" ? Repeat::safe : Repeat::unsafe;
-  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(*shard)}, "import", json::serialize(body), repeat,
-                           steady_clock::now() + kImportPatience,
+  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(*shard)}, "import", protocol::print_json(body),
+                           repeat, steady_clock::now() + kImportPatience,
                            [reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
@@ -423,13 +422,12 @@ void ControlVerbs::types(const Body& body, ControlReply reply) {
     std::set<std::string> names;
   };
   const auto merged = std::make_shared<Merged>();  // owned by the callback, which a std::function must be able to copy
-  parts_.requests.to_all(parts_.fleet.list_ready(), "types", json::serialize(body),
+  parts_.requests.to_all(parts_.fleet.list_ready(), "types", protocol::print_json(body),
                          steady_clock::now() + kQuestionPatience, [reply, merged](const wire::Answer& answer) {
                            if (answer.status != wire::AnswerStatus::ok) return relay(answer, reply);
-                           boost::system::error_code malformed;
-                           const auto part = json::parse(answer.body, malformed);
+                           const auto part = protocol::parse_json(answer.body);
                            const auto* types =
-                               malformed || !part.is_object() ? nullptr : part.get_object().if_contains("types");
+                               !part || !part->is_object() ? nullptr : part->get_object().if_contains("types");
                            if (types && types->is_array())
                              for (const auto& type : types->get_array())
                                if (type.is_object() && merged->names.insert(text_at(type.get_object(), "type")).second)

@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -19,6 +17,7 @@
 
 #include "cluster/supervisor/line_splitter.hpp"
 #include "cluster/supervisor/supervisor.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cluster {
 
@@ -57,7 +56,7 @@ FabricReady ready_from(const json::object& object) {
 
 /// In the new process: says one thing to the starter. False when the starter is gone.
 bool tell(int fd, const json::object& what) {
-  const std::string line = json::serialize(what) + "\n";
+  const std::string line = protocol::print_json(what) + "\n";
   return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
@@ -96,7 +95,7 @@ struct Heard {
 };
 
 void hear(std::string_view line, const SupervisorOptions& options, Heard& heard) {
-  const auto message = json::parse(line).as_object();
+  const auto message = protocol::parse_json(line).value().as_object();
   if (const auto* ready = message.if_contains("ready")) {
     heard.is_ready = true;
     if (options.on_ready) options.on_ready(ready_from(ready->as_object()));

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <utility>
+
+#include "protocol/json.hpp"
 
 namespace epic::cluster {
 
@@ -15,7 +16,7 @@ using wire::AnswerStatus;
 Answer make_failure(AnswerStatus status, std::string_view message, std::string_view error) {
   boost::json::object body{{"message", message}, {"detail", nullptr}};
   if (!error.empty()) body["detail"] = boost::json::object{{"error", error}};
-  return {.id = 0, .status = status, .body = boost::json::serialize(body), .last = true};
+  return {.id = 0, .status = status, .body = protocol::print_json(body), .last = true};
 }
 
 void NodeRequests::to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat,

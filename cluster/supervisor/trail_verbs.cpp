@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "cluster/supervisor/call_forest.hpp"
 #include "kernel/placement_hash.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::cluster {
 
@@ -40,7 +39,7 @@ std::string find_fault(const json::object& body, std::string_view count_field) {
   const auto* count = body.if_contains(count_field);
   if (count == nullptr || count->is_null() || count->is_uint64() || (count->is_int64() && count->get_int64() >= 0))
     return {};
-  return fmt::format("'{}' is a whole number of at least 0, not {}.", count_field, json::serialize(*count));
+  return fmt::format("'{}' is a whole number of at least 0, not {}.", count_field, protocol::print_json(*count));
 }
 
 bool is_true(const json::object& body, std::string_view field) {
@@ -77,14 +76,13 @@ void TrailVerbs::gather(const std::string& verb, const json::object& body, std::
   };
   const auto state = std::make_shared<State>();  // owned by the callback, which a std::function must be able to copy
   state->silent = std::move(silent);
-  requests_.to_all(asked, verb, json::serialize(body), steady_clock::now() + kPatience,
+  requests_.to_all(asked, verb, protocol::print_json(body), steady_clock::now() + kPatience,
                    [state, on_gathered = std::move(on_gathered)](const wire::Answer& answer) {
-                     boost::system::error_code malformed;
                      if (answer.status == wire::AnswerStatus::ok && !answer.body.empty()) {
-                       const json::value part = json::parse(answer.body, malformed);
-                       if (!malformed && part.is_object()) {
-                         state->silent.erase(text_at(part.get_object(), "node"));
-                         state->gathered.answers.push_back(part.get_object());
+                       const auto part = protocol::parse_json(answer.body);
+                       if (part && part->is_object()) {
+                         state->silent.erase(text_at(part->get_object(), "node"));
+                         state->gathered.answers.push_back(part->get_object());
                        }
                      }
                      if (!answer.last) return;

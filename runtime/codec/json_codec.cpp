@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/serialize.hpp>
 #include <exception>
 
-#include "codec/json_text.hpp"
 #include "codec/json_writer.hpp"
 #include "codec/object_json.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::codec {
 
@@ -54,14 +53,14 @@ std::expected<void, std::string> arguments_from_json(const boost::json::array& a
 }
 
 void JsonCodec::encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const {
-  const std::string text = boost::json::serialize(to_json(type, object));
+  const std::string text = protocol::print_json(to_json(type, object));
   const auto bytes = std::as_bytes(std::span(text));
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 std::expected<void, kernel::CodecError> JsonCodec::decode(std::span<const std::byte> bytes, const reflect::Schema&,
                                                           const reflect::TypeInfo& type, void* object) const {
-  const auto json = parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const auto json = protocol::parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!json) return std::unexpected(kernel::CodecError{.path = {}, .what = json.error()});
   return from_json(*json, type, object, UnknownFields::ignore);
 }

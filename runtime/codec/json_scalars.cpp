@@ -4,12 +4,13 @@
 
 #include <array>
 #include <bit>
-#include <boost/json/serialize.hpp>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include "codec/scalars.hpp"
+#include "protocol/json.hpp"
 #include "reflect/type_text.hpp"
 
 namespace epic::codec {
@@ -74,6 +75,15 @@ std::expected<std::uint64_t, std::string> real_bits(Kind kind, const value& json
   if (std::isfinite(*real) && std::abs(*real) >= kBeyondFloat)
     return std::unexpected(expected_got("float32", json) + ", which is out of range");
   return std::bit_cast<std::uint32_t>(static_cast<float>(*real));
+}
+
+/// The double with the float's shortest digits, 0.1 and not 0.10000000149011612, if it reads back as the same float.
+double widen(float real) {
+  double wide = real;
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), real).ptr;
+  std::from_chars(digits.data(), end, wide);
+  return static_cast<float>(wide) == real ? wide : real;
 }
 
 value real_to_json(double real) {
@@ -160,12 +170,10 @@ std::string describe(const value& json) {
           --end;  // do not cut inside a character
         text = text.substr(0, end) + "…";
       }
-      return "the string " + boost::json::serialize(boost::json::string_view(text));
+      return "the string " + protocol::quote_json(text);
     }
-    case boost::json::kind::double_:
-      return fmt::format("the number {}", json.get_double());
     default:
-      return "the number " + boost::json::serialize(json);
+      return "the number " + protocol::print_json(json);
   }
 }
 
@@ -182,7 +190,7 @@ value number_to_json(Kind kind, std::uint64_t bits) {
     case Kind::int64:
       return static_cast<std::int64_t>(bits);
     case Kind::float32:
-      return real_to_json(static_cast<double>(load_as<float>(&bits)));
+      return real_to_json(widen(load_as<float>(&bits)));
     case Kind::float64:
       return real_to_json(load_as<double>(&bits));
     default:

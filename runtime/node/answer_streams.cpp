@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <utility>
+
+#include "protocol/json.hpp"
 
 namespace epic::node {
 
@@ -17,7 +18,7 @@ constexpr std::size_t kWindowBytes = 512 * 1024;
 wire::Answer failure(std::uint64_t id, const std::string& message) {
   return {.id = id,
           .status = wire::AnswerStatus::failed,
-          .body = boost::json::serialize(boost::json::object{{"message", message}, {"detail", nullptr}}),
+          .body = protocol::print_json(boost::json::object{{"message", message}, {"detail", nullptr}}),
           .last = true};
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "protocol/json.hpp"
+
 namespace epic::node {
 
 namespace json = boost::json;
@@ -34,7 +36,7 @@ AnswerStatus status_of(ErrorCode code) {
 }  // namespace
 
 Answer make_answer(std::uint64_t id, const json::object& body) {
-  std::string text = json::serialize(body);
+  std::string text = protocol::print_json(body);
   if (text.size() > wire::kAnswerBytesMax)
     return make_failure(id, AnswerStatus::failed,
                         fmt::format("the answer has {} bytes as JSON, and {} is the most that a running fabric tells",
@@ -45,8 +47,8 @@ Answer make_answer(std::uint64_t id, const json::object& body) {
 Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message, json::value detail) {
   return {.id = id,
           .status = status,
-          .body = json::serialize(json::object{{"message", message.substr(0, length_of(message, kMessageBytesMax))},
-                                               {"detail", std::move(detail)}}),
+          .body = protocol::print_json(json::object{
+              {"message", message.substr(0, length_of(message, kMessageBytesMax))}, {"detail", std::move(detail)}}),
           .last = true};
 }
 

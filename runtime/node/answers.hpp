@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>

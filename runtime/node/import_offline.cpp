@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <iostream>
 #include <map>
 #include <set>
@@ -16,6 +15,7 @@
 #include "node/describe.hpp"
 #include "node/import_reader.hpp"
 #include "node/module_loader.hpp"
+#include "protocol/json.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::node {
@@ -167,7 +167,7 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
   return store_->wants_maintenance() ? store_->maintain() : std::expected<void, StoreError>();
 }
 
-void print(const json::object& line) { std::cout << json::serialize(line) << std::endl; }
+void print(const json::object& line) { std::cout << protocol::print_json(line) << std::endl; }
 
 int fail(const std::string& error, const std::string& hint) {
   print({{"error", error}, {"hint", hint}});
@@ -186,10 +186,9 @@ int import_offline(const std::filesystem::path& module_path, const std::filesyst
   json::object described = describe_module(**module);
   print({{"shards", shard_count}, {"types", std::move(described["types"])}});
   for (std::string text; std::getline(std::cin, text);) {
-    boost::system::error_code malformed;
-    const json::value request = json::parse(text, malformed);
-    if (malformed || !request.is_object()) return fail("a line that is no JSON object", "");
-    const auto answer = import.answer(request.get_object());
+    const auto request = protocol::parse_json(text);
+    if (!request || !request->is_object()) return fail("a line that is not a JSON object", "");
+    const auto answer = import.answer(request->get_object());
     if (!answer) return fail(answer.error(), "");
     print(*answer);
   }

@@ -7,11 +7,11 @@
 #include <stdexcept>
 
 #include "codec/json_codec.hpp"
-#include "codec/json_text.hpp"
 #include "epic/pool.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 #include "node/answers.hpp"
+#include "protocol/json.hpp"
 
 namespace epic::node {
 
@@ -52,7 +52,7 @@ std::expected<std::vector<std::byte>, std::string> encode_state(const kernel::Ty
 }  // namespace
 
 std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) {
-  const auto parsed = codec::parse_json(line);
+  const auto parsed = protocol::parse_json(line, protocol::DuplicateKeys::refuse);
   if (!parsed) return std::unexpected(parsed.error());
   const auto* object = parsed->if_object();
   if (object == nullptr)

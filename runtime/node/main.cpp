@@ -7,7 +7,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <boost/json/serialize.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +18,7 @@
 #include "node/import_offline.hpp"
 #include "node/module_loader.hpp"
 #include "node/node.hpp"
+#include "protocol/json.hpp"
 #include "storage/open_store.hpp"
 
 namespace {
@@ -32,7 +32,7 @@ int describe(const char* path) {
     fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
     return kExitFailed;
   }
-  fmt::print("{}\n", boost::json::serialize(epic::node::describe_module(**module)));
+  fmt::print("{}\n", epic::protocol::print_json(epic::node::describe_module(**module)));
   return 0;
 }
 
@@ -52,7 +52,7 @@ int check(const char* path, const char* store_path) {
     fmt::print(stderr, "epic-node: {}\n", told.error());
     return kExitFailed;
   }
-  fmt::print("{}\n", boost::json::serialize(*told));
+  fmt::print("{}\n", epic::protocol::print_json(*told));
   return 0;
 }
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <memory>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "node/calls_answer.hpp"
 #include "node/describe.hpp"
 #include "node/events_answer.hpp"
+#include "protocol/json.hpp"
 #include "wire/log_line.hpp"
 
 namespace epic::node {
@@ -38,21 +37,21 @@ json::value time_or_null(std::int64_t wall_ns) {
 }  // namespace
 
 void Requests::handle(const wire::Request& request) {
-  boost::system::error_code malformed;
-  const json::value body = json::parse(request.body, malformed);
-  if (malformed || !body.is_object())
+  const auto parsed = protocol::parse_json(request.body);
+  if (!parsed || !parsed->is_object())
     return send_(make_failure(request.id, AnswerStatus::bad_request,
                               fmt::format("the body of '{}' must be a JSON object", request.verb)));
-  if (request.verb == "inspect") return inspect(request.id, body.get_object());
-  if (request.verb == "call") return call(request.id, body.get_object());
-  if (request.verb == "ls") return ls(request.id, body.get_object());
-  if (request.verb == "export") return export_states(request.id, body.get_object());
-  if (request.verb == "import") return import_states(request.id, body.get_object());
+  const json::object& body = parsed->get_object();
+  if (request.verb == "inspect") return inspect(request.id, body);
+  if (request.verb == "call") return call(request.id, body);
+  if (request.verb == "ls") return ls(request.id, body);
+  if (request.verb == "export") return export_states(request.id, body);
+  if (request.verb == "import") return import_states(request.id, body);
   if (request.verb == "types") return types(request.id);
   if (request.verb == "events")
-    return send_(make_answer(request.id, describe_events(driver_.kernel(), node_name(), body.get_object())));
+    return send_(make_answer(request.id, describe_events(driver_.kernel(), node_name(), body)));
   if (request.verb == "calls")
-    return send_(make_answer(request.id, describe_all_calls(driver_.kernel(), node_name(), body.get_object())));
+    return send_(make_answer(request.id, describe_all_calls(driver_.kernel(), node_name(), body)));
   send_(make_failure(request.id, AnswerStatus::bad_request,
                      fmt::format("a node does not know the request '{}'", request.verb)));
 }

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 #include <map>
 #include <string_view>
 #include <unordered_set>
@@ -17,6 +16,7 @@
 #include "codec/snapshot_readers.hpp"
 #include "node/answers.hpp"
 #include "node/requests.hpp"
+#include "protocol/json.hpp"
 #include "wire/log_line.hpp"
 
 namespace epic::node {
@@ -53,7 +53,7 @@ struct Listing {
 bool send_one(Listing& listing, AnswerStream& stream, const json::object& entity) {
   if (listing.left == 0) return false;
   --listing.left;
-  return stream.part(json::serialize(entity));
+  return stream.part(protocol::print_json(entity));
 }
 
 void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream) {
@@ -141,7 +141,7 @@ class Exporter {
     for (std::size_t i = 0; i < what_.ours.size(); ++i)
       if (what_.ours[i]) shards.emplace_back(i);
     const json::object cut{{"node", what_.node}, {"commit", what_.cut.value}};
-    if (!stream_.part(json::serialize(json::object{{"cut", cut}}))) return stream_.finish();
+    if (!stream_.part(protocol::print_json(json::object{{"cut", cut}}))) return stream_.finish();
     const auto listed = what_.store->list(
         what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
         [&](const storage::StoreError& error) { send_damage(error.message); });
@@ -154,7 +154,7 @@ class Exporter {
     // Whoever asked knows by this that nothing is missing.
     if (is_wanted_)
       stream_.part(
-          json::serialize(json::object{{"end", {{"node", what_.node}, {"entities", sent_}, {"shards", shards}}}}));
+          protocol::print_json(json::object{{"end", {{"node", what_.node}, {"entities", sent_}, {"shards", shards}}}}));
     stream_.finish();
   }
 
@@ -206,7 +206,7 @@ class Exporter {
     row.insert(fields.begin(), fields.end());
     row["node"] = what_.node;
     row["cut"] = what_.cut.value;
-    std::string text = json::serialize(row);
+    std::string text = protocol::print_json(row);
     if (text.size() > wire::kAnswerBytesMax)
       return send_damage(
           fmt::format("{}/{}: it has {} bytes as JSON, and {} is the most that a running fabric tells; "
@@ -217,7 +217,7 @@ class Exporter {
   }
 
   void send_damage(const std::string& what) {
-    is_wanted_ = stream_.part(json::serialize(json::object{{"damaged", what}}));
+    is_wanted_ = stream_.part(protocol::print_json(json::object{{"damaged", what}}));
   }
 
   [[nodiscard]] storage::Visit more() const { return is_wanted_ ? storage::Visit::go_on : storage::Visit::stop; }

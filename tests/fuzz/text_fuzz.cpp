@@ -1,13 +1,12 @@
 // Any schema text or JSON text must give an error or a value. The first byte selects which of them to parse.
 
-#include <boost/json/serialize.hpp>
 #include <cstdint>
 #include <cstdlib>
 
 #include "codec/capnp_text.hpp"
 #include "codec/json_codec.hpp"
-#include "codec/json_text.hpp"
 #include "codec/snapshot_json.hpp"
+#include "protocol/json.hpp"
 #include "reflect/schema.hpp"
 #include "support/sample_types.hpp"
 
@@ -30,15 +29,15 @@ void schema_text(std::string_view text) {
 }
 
 void json_text(std::string_view text) {
-  const auto json = epic::codec::parse_json(text);
+  const auto json = epic::protocol::parse_json(text);
   if (!json) return;
   sample::Everything value;
   const auto& type = epic::reflect::type_of<sample::Everything>();
   if (!epic::codec::from_json(*json, type, &value)) return;
-  const std::string once = boost::json::serialize(epic::codec::to_json(type, &value));
+  const std::string once = epic::protocol::print_json(epic::codec::to_json(type, &value));
   sample::Everything again;
-  require(epic::codec::from_json(*epic::codec::parse_json(once), type, &again).has_value());
-  require(boost::json::serialize(epic::codec::to_json(type, &again)) == once);
+  require(epic::codec::from_json(*epic::protocol::parse_json(once), type, &again).has_value());
+  require(epic::protocol::print_json(epic::codec::to_json(type, &again)) == once);
 }
 
 }  // namespace

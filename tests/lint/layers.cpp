@@ -20,7 +20,9 @@ const std::vector<Layer>& layers() {
       {"runtime/reflect/", {"runtime/include/epic/"}},
       {"runtime/kernel/", {"runtime/include/epic/", "runtime/reflect/"}},
       {"runtime/wire/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
-      {"runtime/codec/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/"}},
+      {"runtime/protocol/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
+      {"runtime/codec/",
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/", "runtime/protocol/"}},
       {"runtime/storage/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
       {"runtime/transport/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/"}},
       {"runtime/io/",
@@ -114,6 +116,9 @@ const std::vector<CallRule>& call_rules() {
        {"runtime/io/", "runtime/node/", "runtime/client/", "cluster/", "cli/", "tests/"},
        "threads are the driver's"},
       {R"(\b(sleep_for|sleep_until|usleep|nanosleep)\s*\()", {}, "wait for the event itself"},
+      {R"(\bjson::(parse|parse_into|serialize|(basic_|stream_)?parser|serializer)\b)",
+       {"runtime/protocol/json.cpp", "tests/"},
+       "go through protocol/json.hpp"},
   };
   return rules;
 }

@@ -68,6 +68,12 @@ TEST_CASE("purity: comments, texts and other names that look alike are fine", "[
   CHECK(find_impure_calls(tree).empty());
 }
 
+TEST_CASE("purity: JSON that is parsed or printed beside the door is found", "[lint]") {
+  CHECK(find_impure_calls({{"cli/x.cpp", "auto text = boost::json::serialize(value);\n"}}).size() == 1);
+  CHECK(find_impure_calls({{"cluster/x.cpp", "const json::value body = json::parse(text);\n"}}).size() == 1);
+  CHECK(find_impure_calls({{"runtime/protocol/json.cpp", "json::basic_parser<Handler> parser(options);\n"}}).empty());
+}
+
 TEST_CASE("purity: a sleep in a test is found", "[lint]") {
   CHECK(find_impure_calls({{"tests/unit/x_test.cpp", "std::this_thread::sleep_for(1s);\n"}}).size() == 1);
 }

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
 #include <utility>
+
+#include "protocol/json.hpp"
 
 namespace epic::test {
 
@@ -196,7 +197,7 @@ json::object Supervised::ask(std::string_view verb, json::object body) {
 
 cluster::ControlError Supervised::ask_in_vain(std::string_view verb, json::object body) {
   const auto answer = connect().request(verb, std::move(body));
-  if (answer) FAIL(verb << " succeeded: " << json::serialize(*answer));
+  if (answer) FAIL(verb << " succeeded: " << epic::protocol::print_json(*answer));
   return answer.error();
 }
 
@@ -220,7 +221,7 @@ json::object Supervised::wait_for_ps(std::string_view what, const std::function<
     json::object ps = ask("ps");
     if (is_met(ps)) return ps;
     if (Clock::now() > deadline) {
-      INFO(json::serialize(ps));
+      INFO(epic::protocol::print_json(ps));
       FAIL("not in time: " << what);
     }
     ::poll(nullptr, 0, 10);  // yields to other processes; the test waits for the condition above

@@ -3,12 +3,12 @@
 
 #include <atomic>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <set>
 #include <thread>
 
 #include "integration/node/real_fabric.hpp"
+#include "protocol/json.hpp"
 #include "storage/sqlite_store.hpp"
 
 using Catch::Matchers::Contains;
@@ -164,7 +164,7 @@ TEST_CASE("evolution: what cannot be read fails its own entities, and its bytes 
   const auto refused = fabric->ask_in_vain("call", {{"entity", "Vault/main"}, {"method", "look"}});
   CHECK_THAT(refused.message,
              Contains("Vault/main") && Contains("gold: was written as text and cannot be read as int64"));
-  CHECK(json::serialize(refused.detail).contains("activation_failed"));
+  CHECK(epic::protocol::print_json(refused.detail).contains("activation_failed"));
   CHECK(fabric.stored_bytes("Vault", "main") == bytes);
   CHECK(state_of(*fabric, "Vault/main").at("gold") == "a heap");  // by its own schema
   fabric->call("Vault/other", "put", {5});

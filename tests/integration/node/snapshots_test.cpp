@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <set>
@@ -15,6 +14,7 @@
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "kernel/placement_hash.hpp"
+#include "protocol/json.hpp"
 #include "storage/sqlite_store.hpp"
 
 using namespace std::chrono_literals;
@@ -32,8 +32,8 @@ namespace {
 constexpr std::uint16_t kShards = 64;
 
 std::string line_of(int counter, std::int64_t value) {
-  return json::serialize(json::object{{"entity", "Counter/" + std::to_string(counter)},
-                                      {"state", {{"value", value}, {"seen", json::array()}}}});
+  return epic::protocol::print_json(json::object{{"entity", "Counter/" + std::to_string(counter)},
+                                                 {"state", {{"value", value}, {"seen", json::array()}}}});
 }
 
 /// Groups lines by shard.
@@ -55,7 +55,7 @@ std::vector<json::object> import_offline(const ProjectDirectory& project, std::u
   const auto out = project.path() / "answers.jsonl";
   {
     std::ofstream file(in);
-    for (const json::object& request : requests) file << json::serialize(request) << '\n';
+    for (const json::object& request : requests) file << epic::protocol::print_json(request) << '\n';
   }
   std::filesystem::create_directories(project.path() / ".epic");
   const std::string command = std::string(EPIC_NODE_PROGRAM) + " --import " + EPIC_TEST_MODULES + "/probe.so " +
@@ -92,7 +92,7 @@ TEST_CASE("snapshots: a live export is a cut of each node, with what it has not 
     CHECK(part.at("live") == true);
     CHECK(part.at("unsaved").as_bool() == (name == "Diary/d"));
     CHECK(part.at("cut").as_int64() == cuts.at(std::string(part.at("node").as_string())));
-    if (name == "Diary/d") CHECK(json::serialize(part.at("state")) == R"({"pages":["dear"]})");
+    if (name == "Diary/d") CHECK(epic::protocol::print_json(part.at("state")) == R"({"pages":["dear"]})");
     if (name == "Counter/7") CHECK(part.at("state").at("value") == 7);
   }
   CHECK(names.size() == 21);
@@ -127,7 +127,7 @@ TEST_CASE("snapshots: an import says line by line what it would do, and what is 
   const auto shard = epic::kernel::shard_of("Counter", "1", kShards).value;
   const auto outcome = [&](const std::string& line) {
     const auto answer = fabric.ask("import", import_of("check", shard, {json::value(line)}));
-    return json::serialize(answer.at("outcomes"));
+    return epic::protocol::print_json(answer.at("outcomes"));
   };
   CHECK(outcome(line_of(1, 5)) == R"(["equal"])");
   CHECK(outcome(line_of(1, 6)) == R"(["changed"])");
@@ -167,7 +167,7 @@ TEST_CASE("snapshots: an import while clients call and a node dies ends, and eve
     const auto apply = [&] { return fabric.connect().request("import", import_of("apply", shard, lines)); };
     auto answer = apply();
     if (!answer) {  // the request was sent, and may have been carried out
-      CHECK_THAT(json::serialize(answer.error().detail), Catch::Contains("node_lost"));
+      CHECK_THAT(epic::protocol::print_json(answer.error().detail), Catch::Contains("node_lost"));
       answer = apply();
     }
     CHECK(answer.has_value());

@@ -1,12 +1,12 @@
 // Events and calls in flight, gathered from all nodes of a fabric.
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <set>
 
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
+#include "protocol/json.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
@@ -96,7 +96,7 @@ TEST_CASE("events: who follows them hears of what comes, from nodes that come, t
   bool has_scaled = false;
   const auto done = client->stream("events", {{"follow", true}}, [&](const json::value& part) {
     const json::object& event = part.as_object();
-    CHECK(seen.insert(json::serialize(event)).second);  // no duplicates
+    CHECK(seen.insert(epic::protocol::print_json(event)).second);  // no duplicates
     const std::string entity = text_at(event, "entity");
     const std::string what = text_at(event, "what");
     if (entity == "Counter/before" && !std::exchange(has_called, true)) fabric.call("Counter/now", "add", {1});

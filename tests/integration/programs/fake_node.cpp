@@ -22,7 +22,6 @@
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -30,6 +29,7 @@
 #include <map>
 
 #include "kernel/placement_hash.hpp"
+#include "protocol/json.hpp"
 #include "wire/log_line.hpp"
 #include "wire/supervision.hpp"
 
@@ -183,8 +183,8 @@ class FakeNode {
     const auto body = json::parse(request.body).as_object();
     if (request.verb == "ls") {
       for (const std::string& entity : entities_)
-        send(
-            wire::Answer{request.id, wire::AnswerStatus::ok, json::serialize(json::object{{"entity", entity}}), false});
+        send(wire::Answer{request.id, wire::AnswerStatus::ok,
+                          epic::protocol::print_json(json::object{{"entity", entity}}), false});
       send(wire::Answer{request.id, wire::AnswerStatus::ok, "", true});
       return true;
     }
@@ -205,11 +205,12 @@ class FakeNode {
       send(wire::Answer{id, wire::AnswerStatus::not_found,
                         R"({"message":"no such type","detail":{"error":"no_such_type"}})", true});
     else
-      send(wire::Answer{id, wire::AnswerStatus::ok,
-                        json::serialize(json::object{{"entity", entity},
-                                                     {"node", "node-" + std::to_string(configure_.node.value)},
-                                                     {"incarnation", configure_.incarnation.value}}),
-                        true});
+      send(wire::Answer{
+          id, wire::AnswerStatus::ok,
+          epic::protocol::print_json(json::object{{"entity", entity},
+                                                  {"node", "node-" + std::to_string(configure_.node.value)},
+                                                  {"incarnation", configure_.incarnation.value}}),
+          true});
     return true;
   }
 
@@ -235,7 +236,7 @@ class FakeNode {
       std::fputs((std::string(std::string_view(body.at("args").as_array().at(0).as_string())) + "\n").c_str(), stdout);
       std::fflush(stdout);
     }
-    send(wire::Answer{id, wire::AnswerStatus::ok, json::serialize(json::object{{"result", body}}), true});
+    send(wire::Answer{id, wire::AnswerStatus::ok, epic::protocol::print_json(json::object{{"result", body}}), true});
     return true;
   }
 

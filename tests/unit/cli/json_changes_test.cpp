@@ -1,7 +1,7 @@
 #include "cli/output/json_changes.hpp"
+#include "protocol/json.hpp"
 
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 
 using namespace epic::cli;
@@ -11,8 +11,8 @@ namespace {
 std::vector<std::string> changes(std::string_view from, std::string_view to) {
   std::vector<std::string> texts;
   for (const JsonChange& change : list_changes(boost::json::parse(from), boost::json::parse(to)))
-    texts.push_back(change.path + ": " + (change.from ? boost::json::serialize(*change.from) : "(none)") + " -> " +
-                    (change.to ? boost::json::serialize(*change.to) : "(none)"));
+    texts.push_back(change.path + ": " + (change.from ? epic::protocol::print_json(*change.from) : "(none)") + " -> " +
+                    (change.to ? epic::protocol::print_json(*change.to) : "(none)"));
   return texts;
 }
 

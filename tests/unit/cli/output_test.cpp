@@ -48,10 +48,3 @@ TEST_CASE("output: data cannot move the cursor or forge a column", "[cli]") {
   const boost::json::value name = "Bob\t\x1b[2JMallory\n";
   CHECK(show_field(&name, Show::text, Reader::program) == "Bob\\t\\x1b[2JMallory\\n");
 }
-
-TEST_CASE("output: indented JSON reads back as what it was", "[cli]") {
-  const auto value = boost::json::parse(R"({"a":[1,2,{"b":"\u0007"}],"c":{},"d":[],"e":null})");
-  const std::string text = to_indented(value);
-  CHECK(text.find("\n  \"a\": [\n    1,") != std::string::npos);
-  CHECK(boost::json::parse(text) == value);
-}

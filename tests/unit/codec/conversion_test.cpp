@@ -1,7 +1,6 @@
 #include "codec/conversion.hpp"
 
 #include <algorithm>
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <memory>

@@ -56,4 +56,5 @@ TEST_CASE("json scalars: UTF-8 is told from other bytes", "[codec]") {
   for (const char* bad :
        {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\xff", "a\xc3"})
     CHECK_FALSE(epic::reflect::is_utf8(bad));
+  CHECK(epic::reflect::to_utf8("a\xff\xe2\x82z") == "a\uFFFD\uFFFD\uFFFDz");
 }

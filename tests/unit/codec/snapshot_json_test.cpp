@@ -1,13 +1,12 @@
 #include "codec/snapshot_json.hpp"
 
-#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <random>
 
 #include "codec/capnp_codec.hpp"
 #include "codec/json_codec.hpp"
-#include "codec/json_text.hpp"
+#include "protocol/json.hpp"
 #include "reflect/schema_of.hpp"
 #include "support/sample_types.hpp"
 
@@ -36,7 +35,7 @@ void check_same(const T& value) {
   const auto bytes = encoded(value);
   const auto json = to_json(schema, bytes);
   REQUIRE(json.has_value());
-  CHECK(boost::json::serialize(*json) == boost::json::serialize(to_json(type_of<T>(), &value)));
+  CHECK(epic::protocol::print_json(*json) == epic::protocol::print_json(to_json(type_of<T>(), &value)));
   const auto again = from_json(schema, *json);
   INFO((again ? std::string() : again.error().path + ": " + again.error().what));
   REQUIRE(again.has_value());
@@ -66,7 +65,7 @@ TEST_CASE("snapshot json: bytes read without the type as with it, and go back to
 }
 
 TEST_CASE("snapshot json: fields that are left out are zero", "[codec]") {
-  const auto bytes = from_json(stored_schema<sample::Everything>(), *parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
+  const auto bytes = from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
   REQUIRE(bytes.has_value());
   sample::Everything value;
   REQUIRE(CapnpCodec().decode(*bytes, stored_schema<sample::Everything>(), type_of<sample::Everything>(), &value));
@@ -78,7 +77,7 @@ TEST_CASE("snapshot json: fields that are left out are zero", "[codec]") {
 
 TEST_CASE("snapshot json: mistakes are told as for live values", "[codec]") {
   const auto error = [](std::string_view text) {
-    const auto bytes = from_json(stored_schema<sample::Everything>(), *parse_json(text));
+    const auto bytes = from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(text));
     return bytes ? std::string("none") : bytes.error().path + ": " + bytes.error().what;
   };
   CHECK(error(R"({"places":{"home":{"x":"far"}}})") == "places.home.x: expected float64, got the string \"far\"");
