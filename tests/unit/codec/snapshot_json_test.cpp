@@ -65,7 +65,8 @@ TEST_CASE("snapshot json: bytes read without the type as with it, and go back to
 }
 
 TEST_CASE("snapshot json: fields that are left out are zero", "[codec]") {
-  const auto bytes = from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
+  const auto bytes =
+      from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
   REQUIRE(bytes.has_value());
   sample::Everything value;
   REQUIRE(CapnpCodec().decode(*bytes, stored_schema<sample::Everything>(), type_of<sample::Everything>(), &value));
