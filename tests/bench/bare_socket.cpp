@@ -35,7 +35,8 @@ bool write_all(int socket, const std::vector<std::byte>& from) {
 
 BareSocketEcho::BareSocketEcho(std::size_t message_bytes) : message_(message_bytes) {
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw std::runtime_error("no socket pair");
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    throw std::runtime_error("cannot create a socket pair");
   echo_.emplace([&](const test::Reporter&) {
     ::close(ends[0]);
     std::vector<std::byte> message(message_bytes);
@@ -49,7 +50,8 @@ BareSocketEcho::BareSocketEcho(std::size_t message_bytes) : message_(message_byt
 BareSocketEcho::~BareSocketEcho() { ::close(socket_); }
 
 void BareSocketEcho::round_trip() {
-  if (!write_all(socket_, message_) || !read_all(socket_, message_)) throw std::runtime_error("the echo is gone");
+  if (!write_all(socket_, message_) || !read_all(socket_, message_))
+    throw std::runtime_error("the echo process has died");
 }
 
 }  // namespace epic::bench

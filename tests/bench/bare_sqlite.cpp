@@ -65,7 +65,7 @@ class BareWriter {
         lock_(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
         database_(open_database(file)),
         put_(prepare(database_, kPut)) {
-    if (lock_ < 0) throw std::runtime_error("bare SQLite: no lock file");
+    if (lock_ < 0) throw std::runtime_error("bare SQLite: cannot open the lock file");
   }
 
   void commit(int batch) {

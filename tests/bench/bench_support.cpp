@@ -88,8 +88,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
 
 void print_warnings() {
 #ifndef NDEBUG
-  fmt::print(stderr,
-             "This is a debug build: configure with `cmake --preset release` for numbers that mean something.\n");
+  fmt::print(stderr, "This is a debug build: configure with `cmake --preset release` for meaningful numbers.\n");
 #endif
 }
 

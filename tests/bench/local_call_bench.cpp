@@ -62,5 +62,5 @@ int main() {
                          [](std::uint64_t count) { bench::keep(bench::run_bare_coroutine_calls(count)); }};
   constexpr std::uint64_t kCount = 500'000;
   bench::compare({.title = "awaited local call", .subject = gated, .yardstick = bare, .count = kCount});
-  bench::compare({.title = "gated beside transient", .subject = gated, .yardstick = transient, .count = kCount});
+  bench::compare({.title = "gated against transient", .subject = gated, .yardstick = transient, .count = kCount});
 }

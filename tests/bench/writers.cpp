@@ -54,7 +54,7 @@ std::vector<std::size_t> rows_of(const WriterLoad& load, int process, int batch)
 
 WriterResult run_writers(const WriterLoad& load, const MakeWriter& make_writer) {
   int start[2];
-  if (::pipe(start) != 0) throw std::runtime_error("no pipe to start writers with");
+  if (::pipe(start) != 0) throw std::runtime_error("cannot create a pipe to start the writers");
   std::vector<test::Child> writers;
   for (int process = 0; process < load.processes; ++process) {
     writers.emplace_back([&, process](const test::Reporter& reporter) {

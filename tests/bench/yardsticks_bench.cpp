@@ -31,7 +31,7 @@ int main() {
   const epic::test::TempDir directory;
   const WriterResult result = run_writers(load, make_bare_sqlite_writers(directory.file(), load));
   print_table({{"durable rows on SQLite", "rows/s", "batch p50", "batch p99"},
-               {fmt::format("{} processes, {} rows a batch", load.processes, load.rows_per_batch),
+               {fmt::format("{} processes, {} rows per batch", load.processes, load.rows_per_batch),
                 fmt::format("{:.0f}", result.rows_per_second), format_duration(result.batch_p50_ns),
                 format_duration(result.batch_p99_ns)}});
 }

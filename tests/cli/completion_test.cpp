@@ -5,7 +5,7 @@
 
 using epic::cli_test::Transcript;
 
-TEST_CASE("completions: what the shells are told without a project", "[cli]") {
+TEST_CASE("completions: the candidates without a project", "[cli]") {
   Transcript transcript("completions");
   transcript.run({"__complete", "--", "bu"});
   transcript.run({"__complete", "--", "new", "--"});
@@ -34,7 +34,7 @@ const std::string kOnPath = "export PATH=\"$(dirname " EPIC_BINARY "):$PATH\"; "
 
 }  // namespace
 
-TEST_CASE("completions: bash loads its file and offers a command", "[cli]") {
+TEST_CASE("completions: bash loads the script and offers a command", "[cli]") {
   const std::string script =
       kOnPath +
       "source <(epic completions bash); COMP_LINE='epic bu'; COMP_POINT=7; COMP_WORDS=(epic bu); "
@@ -42,7 +42,7 @@ TEST_CASE("completions: bash loads its file and offers a command", "[cli]") {
   CHECK(offered_by("bash", script) == "build\n");
 }
 
-TEST_CASE("completions: bash puts words together again that it has split at '='", "[cli]") {
+TEST_CASE("completions: bash joins words that it has split at '='", "[cli]") {
   const std::string script =
       kOnPath +
       "source <(epic completions bash); COMP_LINE='epic help --format=jsonl'; COMP_POINT=24; "
@@ -50,14 +50,14 @@ TEST_CASE("completions: bash puts words together again that it has split at '='"
   CHECK(offered_by("bash", script) == "jsonl\n");
 }
 
-TEST_CASE("completions: fish loads its file and offers a command", "[cli]") {
+TEST_CASE("completions: fish loads the script and offers a command", "[cli]") {
   if (epic::cli::find_program("fish").empty()) return;  // not among the packages that epic needs
   const std::string script =
       "set -x PATH (dirname " EPIC_BINARY ") $PATH; epic completions fish | source; complete --do-complete 'epic bu'";
   CHECK(offered_by("fish", script) == "build\tBuild the project's module\n");
 }
 
-TEST_CASE("completions: zsh reads its file without complaint", "[cli]") {
+TEST_CASE("completions: zsh loads the script without errors", "[cli]") {
   if (epic::cli::find_program("zsh").empty()) return;  // not among the packages that epic needs
   CHECK(offered_by(
             "zsh",

@@ -6,7 +6,7 @@
 using epic::cli_test::Transcript;
 namespace fs = std::filesystem;
 
-TEST_CASE("errors: words that are no command or flag get the nearest one and exit code 2", "[cli]") {
+TEST_CASE("errors: an unknown command or flag gets a suggestion and exit code 2", "[cli]") {
   Transcript transcript("errors_words");
   for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"bild"},
                                                                                      {"qwertyuiop"},
@@ -28,7 +28,7 @@ TEST_CASE("errors: words that are no command or flag get the nearest one and exi
   transcript.check();
 }
 
-TEST_CASE("errors: epic new checks the name, the template and the place before it makes anything", "[cli]") {
+TEST_CASE("errors: epic new checks the name, the template and the directory before it creates anything", "[cli]") {
   Transcript transcript("errors_new");
   transcript.write("taken/file", "mine");
   CHECK(transcript.run({"new", "9lives"}).exit_code == 2);
@@ -60,7 +60,7 @@ TEST_CASE("errors: epic.toml is answered with line, column and the nearest key",
   transcript.check();
 }
 
-TEST_CASE("errors: outside a project the commands of a project say so", "[cli]") {
+TEST_CASE("errors: outside a project, commands that need one say so", "[cli]") {
   Transcript transcript("errors_outside");
   CHECK(transcript.run({"build"}).exit_code == 2);
   CHECK(transcript.run({"-C", "nowhere", "build"}).exit_code == 2);
@@ -69,7 +69,7 @@ TEST_CASE("errors: outside a project the commands of a project say so", "[cli]")
   transcript.check();
 }
 
-TEST_CASE("errors: the number of nodes has bounds, wherever it comes from", "[cli]") {
+TEST_CASE("errors: the number of nodes is checked, wherever it comes from", "[cli]") {
   Transcript transcript("errors_nodes");
   transcript.write("epic.toml", "[project]\nname = \"arena\"\n");
   for (const char* nodes : {"0", "65", "-1", "four", "4x", "99999999999999999999"})
@@ -81,7 +81,7 @@ TEST_CASE("errors: the number of nodes has bounds, wherever it comes from", "[cl
   transcript.check();
 }
 
-TEST_CASE("errors: a program epic-NAME on PATH is epic NAME, with its words and its exit code", "[cli]") {
+TEST_CASE("errors: epic NAME runs a program epic-NAME on PATH, with its arguments and exit code", "[cli]") {
   Transcript transcript("unused");
   transcript.write("bin/epic-greet", "#!/bin/sh\necho \"$# $1 $2\"\nexit 7\n");
   fs::permissions(transcript.directory() / "bin/epic-greet", fs::perms::owner_all);
@@ -93,7 +93,7 @@ TEST_CASE("errors: a program epic-NAME on PATH is epic NAME, with its words and 
   CHECK(answer.exit_code == 7);
 }
 
-TEST_CASE("errors: data that cannot be written is a failure", "[cli]") {
+TEST_CASE("errors: output that cannot be written is a failure", "[cli]") {
   Transcript transcript("unused");
   const std::string command = std::string(EPIC_BINARY) + " help > /dev/full 2>/dev/null";
   CHECK(WEXITSTATUS(std::system(command.c_str())) == 1);

@@ -1,4 +1,4 @@
-# Fails when clang-format-19 would change a source. Mend with the command that it prints.
+# Fails if clang-format-19 would change a source, and prints the command that formats it.
 
 find_program(CLANG_FORMAT clang-format-19)
 if(NOT CLANG_FORMAT)
@@ -20,6 +20,6 @@ execute_process(COMMAND ${CLANG_FORMAT} --dry-run -Werror ${files} RESULT_VARIAB
 if(NOT result EQUAL 0)
   string(REGEX MATCHALL "[^\n]*: error:[^\n]*" places "${output}")
   list(JOIN places "\n" places)
-  message(FATAL_ERROR "${places}\nMend with: git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 -i")
+  message(FATAL_ERROR "${places}\nFix with: git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 -i")
 endif()
 message(STATUS "${count} files are formatted.")

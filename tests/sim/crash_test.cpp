@@ -26,12 +26,12 @@ void check(Fate fate) {
 
 }  // namespace
 
-TEST_CASE("crash: nothing that was told is lost, and no two activations are at work, whichever nodes die", "[sim]") {
+TEST_CASE("crash: nothing acknowledged is lost and no two activations coexist, whichever nodes die", "[sim]") {
   check(Fate::crashes);
 }
 
-TEST_CASE("crash: a node that is taken for dead and goes on saves nothing any more", "[sim]") {
+TEST_CASE("crash: a node that is taken for dead but keeps running can no longer save", "[sim]") {
   check(Fate::partition);
 }
 
-TEST_CASE("crash: while shards move and nothing dies, no call fails", "[sim]") { check(Fate::moves); }
+TEST_CASE("crash: while shards move and no node dies, no call fails", "[sim]") { check(Fate::moves); }

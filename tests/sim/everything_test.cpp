@@ -52,7 +52,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("everything: an exclusive method that waits for others lets nobody in", "[sim]") {
+TEST_CASE("everything: an exclusive method that waits for others keeps its lock", "[sim]") {
   Fixture f;
   f.stock(1);
   int bought = 0, ended = 0;
@@ -65,7 +65,7 @@ TEST_CASE("everything: an exclusive method that waits for others lets nobody in"
   CHECK(bought == 1);
 }
 
-TEST_CASE("everything: a base class's state and methods come with it, and survive its node", "[sim]") {
+TEST_CASE("everything: a base class's state and methods are inherited, and survive a crash of the node", "[sim]") {
   Fixture f;
   const Ref<Citizen> ann("Ann");
   CHECK(f.fabric.call(1, ann->grow_older(30)) == 30);
@@ -76,7 +76,7 @@ TEST_CASE("everything: a base class's state and methods come with it, and surviv
   CHECK(f.fabric.call(other, ann->age()) == 30);
 }
 
-TEST_CASE("everything: a MiB of arguments passes, nine MiB of state are refused", "[sim]") {
+TEST_CASE("everything: 1 MiB of arguments is accepted, 9 MiB of state is refused", "[sim]") {
   Fixture f;
   const std::string text(1u << 20, 'x');
   for (int i = 0; i < 4; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->echo(text)) == text);

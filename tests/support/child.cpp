@@ -24,7 +24,7 @@ void Reporter::line(std::string_view text) const {
 
 Child::Child(const std::function<void(const Reporter&)>& body) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe for a child process");
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("cannot create a pipe for a child process");
   process_ = ::fork();
   if (process_ < 0) throw std::runtime_error("cannot fork a child process");
   if (process_ == 0) {

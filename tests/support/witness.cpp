@@ -17,7 +17,7 @@ std::int64_t Witness::known_changes(std::size_t account) const {
 
 void Witness::on_transferred(std::size_t account, Stamp stamp) {
   const std::lock_guard lock(mutex_);
-  accounts_[account].told.push_back(stamp);
+  accounts_[account].acknowledged.push_back(stamp);
   accounts_[account].shown = std::max(accounts_[account].shown, stamp.change);
 }
 
@@ -31,9 +31,9 @@ void Witness::on_shown(std::size_t account, Stamp stamp, std::int64_t known) {
   const std::lock_guard lock(mutex_);
   if (stamp.change < known)
     violations_.push_back(
-        fmt::format("Account/{} was shown with {} changes, after {} had been told of", account, stamp.change, known));
+        fmt::format("Account/{} was shown with {} changes after {} were acknowledged", account, stamp.change, known));
   accounts_[account].shown = std::max(accounts_[account].shown, stamp.change);
-  if (stamp.change > 0) accounts_[account].told.push_back(stamp);
+  if (stamp.change > 0) accounts_[account].acknowledged.push_back(stamp);
 }
 
 void Witness::on_unknown(std::size_t account) {
@@ -46,10 +46,10 @@ void Witness::on_violation(std::string what) {
   violations_.push_back(std::move(what));
 }
 
-std::uint64_t Witness::told() const {
+std::uint64_t Witness::acknowledged() const {
   const std::lock_guard lock(mutex_);
   std::uint64_t sum = 0;
-  for (const Account& account : accounts_) sum += account.told.size();
+  for (const Account& account : accounts_) sum += account.acknowledged.size();
   return sum;
 }
 
@@ -69,27 +69,26 @@ std::vector<std::string> Witness::judge(const std::vector<Books>& books) const {
     judge(number, books[number], violations);
   }
   const std::int64_t expected = static_cast<std::int64_t>(books.size()) * ledger::kOpeningBalance;
-  if (sum != expected)
-    violations.push_back(fmt::format("all balances together are {}, and should be {}", sum, expected));
+  if (sum != expected) violations.push_back(fmt::format("the balances add up to {} instead of {}", sum, expected));
   return violations;
 }
 
 void Witness::judge(std::size_t number, const Books& books, std::vector<std::string>& violations) const {
   const Account& account = accounts_[number];
   if (books.count < account.added || books.count > account.added + account.unknown)
-    violations.push_back(fmt::format("Account/{} has counted {}, {} were told and {} are unknown", number, books.count,
-                                     account.added, account.unknown));
+    violations.push_back(fmt::format("Account/{} has counted {}; {} were acknowledged, {} are unknown", number,
+                                     books.count, account.added, account.unknown));
   if (account.shown > books.changes)
     violations.push_back(
-        fmt::format("Account/{} was shown with {} changes, and has {}", number, account.shown, books.changes));
-  for (const Stamp& stamp : account.told) {
+        fmt::format("Account/{} was shown with {} changes but has {}", number, account.shown, books.changes));
+  for (const Stamp& stamp : account.acknowledged) {
     const auto next =
         std::ranges::upper_bound(books.reigns, stamp.change, {}, [](const Reign& reign) { return reign.first_change; });
     const std::int64_t maker = next == books.reigns.begin() ? 0 : std::prev(next)->activation;
     if (stamp.change > books.changes || maker != stamp.activation)
       violations.push_back(fmt::format(
-          "Account/{}: change {} was told by activation {:x}, and {}", number, stamp.change, stamp.activation,
-          stamp.change > books.changes ? std::string("is not there")
+          "Account/{}: change {} was acknowledged by activation {:x} but {}", number, stamp.change, stamp.activation,
+          stamp.change > books.changes ? std::string("is missing")
                                        : fmt::format("was made by activation {:x}", maker)));
   }
 }

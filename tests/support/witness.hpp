@@ -30,7 +30,7 @@ class Witness {
   /// An end that should not have been.
   void on_violation(std::string what);
 
-  [[nodiscard]] std::uint64_t told() const;
+  [[nodiscard]] std::uint64_t acknowledged() const;
   [[nodiscard]] std::uint64_t unknown() const;
 
   /// After every outbox is empty. `books`: of each account. Sentences; empty: all is well.
@@ -38,7 +38,7 @@ class Witness {
 
  private:
   struct Account {
-    std::vector<ledger::Stamp> told;
+    std::vector<ledger::Stamp> acknowledged;
     std::int64_t added = 0;
     std::int64_t unknown = 0;
     std::int64_t shown = 0;  // the most changes that anybody was shown

@@ -32,7 +32,7 @@ TEST_CASE("game: builds, and its tests pass", "[templates]") {
   CHECK_THAT(project.must_run("cmake", {"--build", "build", "--target", "check"}).out, Contains("100% tests passed"));
 }
 
-TEST_CASE("game: four nodes play the opening match once, and the score stands", "[templates]") {
+TEST_CASE("game: four nodes play the opening match once, and keep the score", "[templates]") {
   const Project project("game_run", {"--template", "game"});
 
   const auto first = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
@@ -48,7 +48,7 @@ TEST_CASE("game: four nodes play the opening match once, and the score stands", 
       "2\n");
 }
 
-TEST_CASE("bare: builds, runs, and takes a first entity", "[templates]") {
+TEST_CASE("bare: builds, runs, and accepts a first entity", "[templates]") {
   const Project project("bare", {"--bare"});
   project.must_run("epic", {"run", "--exit-after-setup"});
 
@@ -67,7 +67,7 @@ EPIC_MODULE(epic::no_setup, Barrel)
   CHECK(project.must_run("epic", {"call", "Barrel/7", "on_hit"}).out == "false\n");
 }
 
-TEST_CASE("bare: a class evolves twice over its saved state, and what cannot be read is refused", "[templates]") {
+TEST_CASE("bare: a class evolves twice over its saved state, and an incompatible change is refused", "[templates]") {
   const Project project("evolved", {"--bare"});
   const auto write_module = [&](std::string_view type, std::string_view body) {
     project.write("src/module.cpp", "#include <epic/epic.hpp>\nclass " + std::string(type) +

@@ -6,7 +6,7 @@
 
 using epic::testing::Node;
 
-TEST_CASE("barrel: explodes when its armour is used up, and remembers by whom") {
+TEST_CASE("barrel: explodes when its armour is used up, and remembers the shooter") {
   Node node;
   auto bob = node.get<Player>("Bob");
   auto ada = node.get<Player>("Ada");
@@ -29,7 +29,7 @@ TEST_CASE("player: a barrel counts once, however often its level is entered") {
   CHECK(node.call(bob->get_score()) == 3);
 }
 
-TEST_CASE("match: is played once, also across a crash") {
+TEST_CASE("match: is played once, even across a crash") {
   Node node;
   auto match = node.get<Match>("opening");
   CHECK(node.call(match->play(node.get<Player>("Bob"), {node.get<Barrel>(0)})) == 1);
@@ -39,7 +39,7 @@ TEST_CASE("match: is played once, also across a crash") {
   CHECK(node.call(node.get<Player>("Ada")->get_score()) == 0);
 }
 
-TEST_CASE("leaderboard: best first, one line a player, and a record is new only once") {
+TEST_CASE("leaderboard: best first, one line per player, and a high score is new only once") {
   Node node;
   auto board = node.get<Leaderboard>("world");
   auto bob = node.get<Player>("Bob");
@@ -55,7 +55,7 @@ TEST_CASE("leaderboard: best first, one line a player, and a record is new only 
   CHECK(top[1].score == 11);
 }
 
-TEST_CASE("setup: sets the high score, and finds it set the next time") {
+TEST_CASE("setup: sets the high score, and finds it already set the next time") {
   Node node;
   node.run_setup();
   CHECK(node.log().back().message == "New high score for player Bob: Slayer of armoured cylinders: 21");

@@ -12,7 +12,7 @@ TEST_CASE("counter: starts at zero and adds up") {
   CHECK(node.call(counter->add(3)) == 5);
 }
 
-TEST_CASE("counter: every key has its own") {
+TEST_CASE("counter: every key has its own value") {
   epic::testing::Node node;
   node.call(node.get<Counter>("apples")->add(2));
 

@@ -30,21 +30,21 @@ std::string describe(const json::value& event) {
   return std::string(event.at("node").as_string()) + " " + std::string(event.at("event").as_string());
 }
 
-struct Told {
+struct Outcome {
   std::vector<std::string> events;  // "node-1 draining"
   std::optional<ControlError> error;
 };
 
 /// Restarts, and calls `meanwhile` for each event.
-Told restart(const Supervised& fabric, bool rolling, const std::function<void(std::string_view)>& meanwhile = {}) {
-  Told told;
+Outcome restart(const Supervised& fabric, bool rolling, const std::function<void(std::string_view)>& meanwhile = {}) {
+  Outcome outcome;
   const auto done = fabric.connect().stream("restart", {{"rolling", rolling}}, [&](const json::value& part) {
-    told.events.push_back(describe(part));
-    if (meanwhile) meanwhile(told.events.back());
+    outcome.events.push_back(describe(part));
+    if (meanwhile) meanwhile(outcome.events.back());
     return true;
   });
-  if (!done) told.error = done.error();
-  return told;
+  if (!done) outcome.error = done.error();
+  return outcome;
 }
 
 /// All nodes are ready, run this generation and own their share of the shards.
@@ -56,17 +56,17 @@ json::object wait_for_generation(Supervised& fabric, int generation) {
 
 }  // namespace
 
-TEST_CASE("restart: rolling, with one node more than usual, and one node after the other", "[cluster]") {
+TEST_CASE("restart: rolling, with one extra node, one node at a time", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
   const auto before = fabric.list_node_pids();
-  const Told told = restart(fabric, true);
-  CHECK(!told.error);
-  CHECK(told.events == std::vector<std::string>{"node-3 starting", "node-3 ready", "node-1 draining", "node-1 stopped",
-                                                "node-1 starting", "node-1 ready", "node-2 draining", "node-2 stopped",
-                                                "node-2 starting", "node-2 ready", "node-3 draining", "node-3 stopped",
-                                                "supervisor restarted"});
+  const Outcome outcome = restart(fabric, true);
+  CHECK(!outcome.error);
+  CHECK(outcome.events == std::vector<std::string>{
+                              "node-3 starting", "node-3 ready", "node-1 draining", "node-1 stopped", "node-1 starting",
+                              "node-1 ready", "node-2 draining", "node-2 stopped", "node-2 starting", "node-2 ready",
+                              "node-3 draining", "node-3 stopped", "supervisor restarted"});
   const json::object ps = wait_for_generation(fabric, 2);
   CHECK(ps.at("nodes").as_array().size() == 2);
   for (const auto& node : ps.at("nodes").as_array()) CHECK(node.at("restarts") == 0);
@@ -79,7 +79,7 @@ TEST_CASE("restart: rolling, with one node more than usual, and one node after t
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("restart: what is built meanwhile reaches no node that crashes", "[cluster]") {
+TEST_CASE("restart: a crashed node does not load what was built meanwhile", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
@@ -102,12 +102,12 @@ TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[clus
   for (const char* module : {"refuse", "exit3", "silent-start", "old"}) {
     CAPTURE(module);
     build(project, module);
-    const Told told = restart(fabric, true);
-    CHECK(told.events == std::vector<std::string>{"node-3 starting"});
-    REQUIRE(told.error);
-    CHECK(told.error->code == ControlErrorCode::failed);
-    CHECK_THAT(told.error->message, Catch::Contains("the nodes run on with the former one. node-3"));
-    CHECK_THAT(told.error->detail.at("log").as_string().c_str(), Catch::EndsWith("node-3.log"));
+    const Outcome outcome = restart(fabric, true);
+    CHECK(outcome.events == std::vector<std::string>{"node-3 starting"});
+    REQUIRE(outcome.error);
+    CHECK(outcome.error->code == ControlErrorCode::failed);
+    CHECK_THAT(outcome.error->message, Catch::Contains("the nodes run on with the former one. node-3"));
+    CHECK_THAT(outcome.error->detail.at("log").as_string().c_str(), Catch::EndsWith("node-3.log"));
     wait_for_generation(fabric, 1);
     CHECK(fabric.list_node_pids() == before);
   }
@@ -118,7 +118,7 @@ TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[clus
   wait_for_generation(fabric, 6);
 }
 
-TEST_CASE("restart: rolling, a first node that is killed while it starts gets another chance", "[cluster]") {
+TEST_CASE("restart: rolling, a first node that is killed while it starts is started again", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(1)};
   fabric.wait_for("event setup_done");
@@ -127,7 +127,7 @@ TEST_CASE("restart: rolling, a first node that is killed while it starts gets an
   wait_for_generation(fabric, 2);
 }
 
-TEST_CASE("restart: rolling, whichever node is killed meanwhile, all run the new module in the end", "[cluster]") {
+TEST_CASE("restart: rolling, whichever node is killed meanwhile, all end up with the new module", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(3)};
   fabric.wait_for("event setup_done");
@@ -138,40 +138,40 @@ TEST_CASE("restart: rolling, whichever node is killed meanwhile, all run the new
       {"node-4 draining", "node-4"}, {"node-4 draining", "node-1"},
   };
   int generation = 1;
-  int deaths_told = 0;
+  int deaths_reported = 0;
   for (const auto& [event, node] : kills) {
     CAPTURE(event, node);
     bool is_killed = false;
-    const Told told = restart(fabric, true, [&](std::string_view now) {
+    const Outcome outcome = restart(fabric, true, [&](std::string_view now) {
       if (now != event) return;
       const auto killed = fabric.connect().request("kill", json::object{{"node", node}});
       if (!killed) CHECK(killed.error().code != ControlErrorCode::bad_request);  // it may have no process at the moment
       is_killed = is_killed || killed;
     });
-    CHECK(!told.error);
-    CHECK(std::ranges::find(told.events, event) != told.events.end());
-    const bool is_told = std::ranges::find(told.events, node + " died") != told.events.end();
-    if (is_told) CHECK(is_killed);
-    deaths_told += is_told ? 1 : 0;
+    CHECK(!outcome.error);
+    CHECK(std::ranges::find(outcome.events, event) != outcome.events.end());
+    const bool is_reported = std::ranges::find(outcome.events, node + " died") != outcome.events.end();
+    if (is_reported) CHECK(is_killed);
+    deaths_reported += is_reported ? 1 : 0;
     const json::object ps = wait_for_generation(fabric, ++generation);
     CHECK(ps.at("nodes").as_array().size() == 3);
   }
-  CHECK(deaths_told > 0);  // a node that was about to exit anyway does not count
+  CHECK(deaths_reported > 0);  // a node that was about to exit anyway does not count
 }
 
-TEST_CASE("restart: what would disturb it is refused, with a sentence", "[cluster]") {
+TEST_CASE("restart: requests that would disturb it are refused, with the reason", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
   std::vector<std::string> refusals;
-  const Told told = restart(fabric, true, [&](std::string_view now) {
+  const Outcome outcome = restart(fabric, true, [&](std::string_view now) {
     if (now != "node-1 draining") return;
     refusals.push_back(restart(fabric, true).error->message);
     refusals.push_back(restart(fabric, false).error->message);
     refusals.push_back(fabric.ask_in_vain("drain", {{"node", "node-2"}}).message);
     refusals.push_back(fabric.ask_in_vain("scale", {{"nodes", 5}}).message);
   });
-  CHECK(!told.error);
+  CHECK(!outcome.error);
   REQUIRE(refusals.size() == 4);
   CHECK_THAT(refusals[0], Catch::Contains("A restart is under way: 0 of 2 nodes run the new module."));
   CHECK(refusals[1] == refusals[0]);
@@ -181,7 +181,7 @@ TEST_CASE("restart: what would disturb it is refused, with a sentence", "[cluste
   CHECK(fabric.ask_in_vain("restart", {{"rolling", "yes"}}).code == ControlErrorCode::bad_request);
 }
 
-TEST_CASE("restart: rolling, it goes on when the one who asked for it has left", "[cluster]") {
+TEST_CASE("restart: rolling, it goes on after the client that requested it has left", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
@@ -193,43 +193,43 @@ TEST_CASE("restart: rolling, it goes on when the one who asked for it has left",
   wait_for_generation(fabric, 2);
 }
 
-TEST_CASE("restart: a stop ends it, and nothing is left behind", "[cluster]") {
+TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster]") {
   for (const bool rolling : {true, false}) {
     const ProjectDirectory project;
     Supervised fabric{project, "good", with_nodes(2)};
     fabric.wait_for("event setup_done");
-    bool is_told = false;
-    const Told told = restart(fabric, rolling, [&](std::string_view) {
-      if (!std::exchange(is_told, true)) fabric.signal(SIGTERM);
+    bool has_stopped = false;
+    const Outcome outcome = restart(fabric, rolling, [&](std::string_view) {
+      if (!std::exchange(has_stopped, true)) fabric.signal(SIGTERM);
     });
-    REQUIRE(told.error);
+    REQUIRE(outcome.error);
     CHECK(fabric.wait_for_end() == kExitOk);
     CHECK(project.list_left_behind().empty());
   }
 }
 
-TEST_CASE("restart: at once, all nodes stop, and all start with the new module", "[cluster]") {
+TEST_CASE("restart: at once, all nodes stop and start with the new module", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
-  const Told told = restart(fabric, false);
-  CHECK(!told.error);
-  CHECK(told.events == std::vector<std::string>{"node-1 stopping", "node-2 stopping", "node-1 stopped",
-                                                "node-2 stopped", "node-1 starting", "node-2 starting", "node-1 ready",
-                                                "node-2 ready", "supervisor restarted"});
+  const Outcome outcome = restart(fabric, false);
+  CHECK(!outcome.error);
+  CHECK(outcome.events == std::vector<std::string>{"node-1 stopping", "node-2 stopping", "node-1 stopped",
+                                                   "node-2 stopped", "node-1 starting", "node-2 starting",
+                                                   "node-1 ready", "node-2 ready", "supervisor restarted"});
   wait_for_generation(fabric, 2);
   fabric.call("Fake/1", "echo");
 }
 
-TEST_CASE("restart: at once, with a module that cannot start all are back with the former one", "[cluster]") {
+TEST_CASE("restart: at once, if the new module cannot start, all nodes return to the previous one", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
   build(project, "refuse");
-  const Told told = restart(fabric, false);
-  REQUIRE(told.error);
-  CHECK_THAT(told.error->message, Catch::Contains("the nodes are back with the former one"));
-  CHECK(told.error->detail.at("hint") == "Run 'epic build'.");
+  const Outcome outcome = restart(fabric, false);
+  REQUIRE(outcome.error);
+  CHECK_THAT(outcome.error->message, Catch::Contains("the nodes are back with the former one"));
+  CHECK(outcome.error->detail.at("hint") == "Run 'epic build'.");
   wait_for_generation(fabric, 1);
   fabric.call("Fake/1", "echo");
   fabric.ask("kill", {{"node", "node-1"}});

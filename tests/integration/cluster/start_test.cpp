@@ -30,14 +30,14 @@ bool holds(std::string_view text, std::string_view part) { return text.find(part
 
 }  // namespace
 
-TEST_CASE("start: a node that cannot start says why, and how to mend it", "[cluster]") {
+TEST_CASE("start: a node that cannot start reports why, and how to fix it", "[cluster]") {
   const ProjectDirectory project;
   const auto error = failure_of(project, "refuse");
   CHECK(holds(error, "cannot start: the module is of epic 0.0.1|Run 'epic build'.|"));
   CHECK(holds(error, "/logs/"));
 }
 
-TEST_CASE("start: a node that exits is shown with its last lines", "[cluster]") {
+TEST_CASE("start: the last lines of a node that exits are shown", "[cluster]") {
   const ProjectDirectory project;
   const auto error = failure_of(project, "exit3", one_node);
   CHECK(holds(error, "node-1 exited with code 3 while it was starting.~  | cannot go on~  | really not|"));
@@ -48,7 +48,7 @@ TEST_CASE("start: a node of another version is refused", "[cluster]") {
   CHECK(holds(failure_of(project, "old", one_node), "is epic 0.0.1, and this is epic 1.2.3"));
 }
 
-TEST_CASE("start: a node that never becomes ready is not waited for without end", "[cluster]") {
+TEST_CASE("start: a node that never becomes ready is not waited for forever", "[cluster]") {
   const ProjectDirectory project;
   const auto error = failure_of(project, "silent-start", [](SupervisorOptions& options) {
     options.node_count = 1;
@@ -57,7 +57,7 @@ TEST_CASE("start: a node that never becomes ready is not waited for without end"
   CHECK(holds(error, "was not ready within 200ms"));
 }
 
-TEST_CASE("start: a node that is killed while it starts gets another chance", "[cluster]") {
+TEST_CASE("start: a node that is killed while it starts is started again", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "crash-once", [](SupervisorOptions& options) { options.node_count = 2; }};
   fabric.wait_for("was killed by signal 11 (SIGSEGV)");
@@ -65,14 +65,14 @@ TEST_CASE("start: a node that is killed while it starts gets another chance", "[
   fabric.wait_until_level();
 }
 
-TEST_CASE("start: a missing epic-node is said at once", "[cluster]") {
+TEST_CASE("start: a missing epic-node is reported at once", "[cluster]") {
   const ProjectDirectory project;
   const auto error =
       failure_of(project, "good", [](SupervisorOptions& options) { options.node_program = "/nowhere/epic-node"; });
   CHECK(holds(error, "Cannot start /nowhere/epic-node: No such file or directory."));
 }
 
-TEST_CASE("start: a socket path that the system does not take is an error with a way out", "[cluster]") {
+TEST_CASE("start: a socket path that is too long is an error with a hint", "[cluster]") {
   const ProjectDirectory project;
   const auto deep = project.path() / std::string(100, 'd');
   std::filesystem::create_directories(deep);
@@ -81,7 +81,7 @@ TEST_CASE("start: a socket path that the system does not take is an error with a
   CHECK(holds(error, "shorter"));
 }
 
-TEST_CASE("start: a directory that cannot be written is named", "[cluster]") {
+TEST_CASE("start: an error names a directory that is not writable", "[cluster]") {
   const ProjectDirectory project;
   std::ofstream(project.path() / ".epic") << "a file where the directory should be";
   Supervised fabric{project, "good"};
@@ -89,21 +89,21 @@ TEST_CASE("start: a directory that cannot be written is named", "[cluster]") {
   CHECK(fabric.wait_for_end() == kExitFailed);
 }
 
-TEST_CASE("start: a run counter that is no number is named", "[cluster]") {
+TEST_CASE("start: an error names a run counter that is not a number", "[cluster]") {
   const ProjectDirectory project;
   std::filesystem::create_directory(project.path() / ".epic");
   std::ofstream(project.path() / ".epic" / "run_count") << "many\n";
   CHECK(holds(failure_of(project, "good"), "run_count"));
 }
 
-TEST_CASE("setup: when its node dies another one runs it", "[cluster]") {
+TEST_CASE("setup: if its node dies, another one runs it", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "setup-crash-once"};
   fabric.wait_for("was killed by signal 9 (SIGKILL)");
   fabric.wait_for("event setup_done");
 }
 
-TEST_CASE("setup: --exit-after-setup ends the fabric, in order", "[cluster]") {
+TEST_CASE("setup: --exit-after-setup stops the fabric in order", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.after_setup = AfterSetup::exit; }};
   fabric.wait_for("event setup_done");
@@ -112,7 +112,7 @@ TEST_CASE("setup: --exit-after-setup ends the fabric, in order", "[cluster]") {
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("setup: a failed one fails --exit-after-setup, and is only reported otherwise", "[cluster]") {
+TEST_CASE("setup: a failure fails --exit-after-setup, and is only reported otherwise", "[cluster]") {
   const ProjectDirectory project;
   CHECK(holds(
       failure_of(project, "setup-throws", [](SupervisorOptions& options) { options.after_setup = AfterSetup::exit; }),
@@ -122,7 +122,7 @@ TEST_CASE("setup: a failed one fails --exit-after-setup, and is only reported ot
   CHECK(fabric.ask("ps").at("setup") == "failed");
 }
 
-TEST_CASE("detach: the fabric outlives the one who started it, and stops when it is told to", "[cluster]") {
+TEST_CASE("detach: the fabric outlives the process that started it, and stops on request", "[cluster]") {
   const ProjectDirectory project;
   const pid_t starter = ::fork();
   REQUIRE(starter >= 0);
@@ -145,7 +145,7 @@ TEST_CASE("detach: the fabric outlives the one who started it, and stops when it
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("detach: a fabric that does not start says why to the one who started it", "[cluster]") {
+TEST_CASE("detach: a fabric that fails to start reports the reason to the process that started it", "[cluster]") {
   const ProjectDirectory project;
   const pid_t starter = ::fork();
   REQUIRE(starter >= 0);

@@ -30,7 +30,7 @@ bool holds(std::string_view text, std::string_view part) { return text.find(part
 
 }  // namespace
 
-TEST_CASE("supervisor: four nodes get sixteen shards each, and nothing is left when they have stopped", "[cluster]") {
+TEST_CASE("supervisor: four nodes get sixteen shards each, and leave nothing behind when they stop", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good"};
   fabric.wait_for("ready 4 nodes, logs in " + project.path().string());
@@ -55,7 +55,7 @@ TEST_CASE("supervisor: four nodes get sixteen shards each, and nothing is left w
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("supervisor: a stop over the control socket tells of each node, and of the end", "[cluster]") {
+TEST_CASE("supervisor: a stop over the control socket reports each node, and the end", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 2; }};
   fabric.wait_for("event setup_done");
@@ -67,8 +67,7 @@ TEST_CASE("supervisor: a stop over the control socket tells of each node, and of
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("supervisor: a crashed node's shards go to the others at once, and it gets them back after a while",
-          "[cluster]") {
+TEST_CASE("supervisor: a crashed node's shards move to the others at once, and return after a while", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 3; }};
   fabric.wait_for("event setup_done");
@@ -84,7 +83,7 @@ TEST_CASE("supervisor: a crashed node's shards go to the others at once, and it 
   CHECK(std::ranges::count_if(nodes, [](const auto& node) { return node.at("restarts") == 1; }) == 1);
 }
 
-TEST_CASE("supervisor: every life of a node has a larger incarnation, over runs of the fabric too", "[cluster]") {
+TEST_CASE("supervisor: a node's incarnation grows with each start, also across runs of the fabric", "[cluster]") {
   const ProjectDirectory project;
   std::int64_t largest = 0;
   for (int run = 0; run < 2; ++run) {
@@ -101,7 +100,7 @@ TEST_CASE("supervisor: every life of a node has a larger incarnation, over runs 
   }
 }
 
-TEST_CASE("supervisor: a stopped process is killed when it has been silent for too long", "[cluster]") {
+TEST_CASE("supervisor: a stopped process is killed after too long a silence", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) {
                       options.node_count = 2;
@@ -130,7 +129,7 @@ TEST_CASE("supervisor: a long turn is reported once, and an endless one ends the
   fabric.wait_until_level();
 }
 
-TEST_CASE("supervisor: a node whose messages make no sense is killed", "[cluster]") {
+TEST_CASE("supervisor: a node that sends malformed messages is killed", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 1; }};
   fabric.wait_for("event setup_done");
@@ -139,7 +138,7 @@ TEST_CASE("supervisor: a node whose messages make no sense is killed", "[cluster
   fabric.wait_until_level();
 }
 
-TEST_CASE("supervisor: a node that does not hear Stop is killed when the grace is over", "[cluster]") {
+TEST_CASE("supervisor: a node that ignores Stop is killed after the grace period", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "slow-stop", [](SupervisorOptions& options) {
                       options.node_count = 2;
@@ -167,7 +166,7 @@ TEST_CASE("supervisor: the first Ctrl-C stops in order, the second kills", "[clu
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("supervisor: when it is killed no node outlives it, and the next one just starts", "[cluster]") {
+TEST_CASE("supervisor: if it is killed, no node outlives it, and the next one simply starts", "[cluster]") {
   const ProjectDirectory project;
   {
     Supervised fabric{project, "good"};
@@ -190,7 +189,7 @@ TEST_CASE("supervisor: when it is killed no node outlives it, and the next one j
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("supervisor: a project has one fabric, two projects have two", "[cluster]") {
+TEST_CASE("supervisor: one fabric per project", "[cluster]") {
   const ProjectDirectory project;
   Supervised first{project, "good", [](SupervisorOptions& options) { options.node_count = 1; }};
   first.wait_for("event setup_done");
@@ -206,7 +205,7 @@ TEST_CASE("supervisor: a project has one fabric, two projects have two", "[clust
   beside.wait_for("event setup_done");
 }
 
-TEST_CASE("supervisor: logs are told line by line, and kept in files without colour", "[cluster]") {
+TEST_CASE("supervisor: logs are passed on line by line, and kept in files without colours", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 1; }};
   fabric.wait_for("event setup_done");
@@ -225,17 +224,17 @@ TEST_CASE("supervisor: logs are told line by line, and kept in files without col
   CHECK(holds(read_file(latest / "supervisor.log"), " INFO - node-1 is ready (pid "));
 }
 
-TEST_CASE("supervisor: whoever follows the logs gets each new line until the end", "[cluster]") {
+TEST_CASE("supervisor: following the logs gives each new line until the end", "[cluster]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 1; }};
   fabric.wait_for("event setup_done");
   auto follower = ControlClient::connect(project.path() / ".epic" / "control.sock");
   REQUIRE(follower);
-  bool is_told = false;
+  bool has_spoken = false;
   std::vector<std::string> lines;
   const auto done = follower->stream("logs", json::object{{"follow", true}, {"tail", 1}}, [&](const json::value& part) {
     lines.emplace_back(std::string_view(part.at("message").as_string()));
-    if (!std::exchange(is_told, true)) fabric.call("Fake/1", "say", {"news"});
+    if (!std::exchange(has_spoken, true)) fabric.call("Fake/1", "say", {"news"});
     if (lines.back() == "news") fabric.signal(SIGTERM);
     return true;
   });

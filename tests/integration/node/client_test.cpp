@@ -20,14 +20,14 @@ using epic::test::Supervised;
 using probe::Counter;
 using probe::Relay;
 
-TEST_CASE("client: where no fabric runs it says so at once", "[client]") {
+TEST_CASE("client: without a running fabric, it fails at once", "[client]") {
   const ProjectDirectory project;
   CHECK_THROWS_AS(Client::connect(project.path().string()), epic::Unavailable);
   CHECK_THROWS_WITH(Client::connect("/no/such/project"),
                     Catch::Contains("/no/such/project") && Catch::Contains("epic run"));
 }
 
-TEST_CASE("client: results, exceptions and time-outs of calls arrive as the callee's node ended them", "[client]") {
+TEST_CASE("client: results, exceptions and timeouts arrive as they occurred on the callee's node", "[client]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -71,7 +71,7 @@ TEST_CASE("client: many threads share one connection", "[client]") {
   for (int key = 0; key < 4; ++key) CHECK(client.call(client.get<Counter>(key)->get()) == 100);
 }
 
-TEST_CASE("client: finds the fabric again after a restart, and says Unavailable meanwhile", "[client]") {
+TEST_CASE("client: finds the fabric again after a restart, and throws Unavailable meanwhile", "[client]") {
   const ProjectDirectory project;
   std::optional<Supervised> fabric;
   fabric.emplace(project, "unused", real_nodes("probe", 2));
@@ -86,7 +86,7 @@ TEST_CASE("client: finds the fabric again after a restart, and says Unavailable 
   while (!is_noticed && std::chrono::steady_clock::now() < noticed_by) {
     try {
       client.call(client.get<Counter>("a")->get());
-      FAIL("no fabric runs, and yet it was answered");
+      FAIL("the call was answered although no fabric runs");
     } catch (const epic::NodeLost&) {
     } catch (const epic::Unavailable&) {
       is_noticed = true;
@@ -107,7 +107,7 @@ TEST_CASE("client: finds the fabric again after a restart, and says Unavailable 
   CHECK(value == 2);
 }
 
-TEST_CASE("client: calls under way end when the last Client goes", "[client]") {
+TEST_CASE("client: pending calls end when the last Client is destroyed", "[client]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The crash test for as long as you like: ./crash_for_hours.sh PROGRAM [HOURS] [FAULTS a round]
-# PROGRAM is epic_integration_tests of a release build. Each round has a seed of its own; the log of a round that fails is
-# kept, with the seed in it, and the script ends with 1.
+# Repeats the crash test for hours: ./crash_for_hours.sh PROGRAM [HOURS] [FAULTS per round]
+# PROGRAM is epic_integration_tests of a release build. Each round has a new seed. When a round fails, the script keeps its
+# log, which contains the seed, and exits with 1.
 set -uo pipefail
 
 program=${1:?usage: crash_for_hours.sh PROGRAM [HOURS] [FAULTS]}
-[[ -x $program && ! -d $program ]] || { echo "'$program' is no program" >&2; exit 2; }
+[[ -x $program && ! -d $program ]] || { echo "'$program' is not a program" >&2; exit 2; }
 hours=${2:-1}
-[[ $hours =~ ^[0-9]+$ ]] || { echo "HOURS is a whole number, not '$hours'" >&2; exit 2; }
+[[ $hours =~ ^[0-9]+$ ]] || { echo "HOURS must be a whole number, not '$hours'" >&2; exit 2; }
 faults=${3:-500}
 end=$((SECONDS + hours * 3600))
 logs=$(mktemp -d /tmp/epic-crash.XXXXXX)
@@ -16,7 +16,7 @@ while ((SECONDS < end)); do
   round=$((round + 1))
   seed=$((RANDOM * 32768 + RANDOM))
   log=$logs/$seed.log
-  if ! EPIC_SEED=$seed EPIC_FAULTS=$faults "$program" "crash: what a client*" >"$log" 2>&1; then
+  if ! EPIC_SEED=$seed EPIC_FAULTS=$faults "$program" "crash: acknowledged changes*" >"$log" 2>&1; then
     printf 'round %d, EPIC_SEED=%d: a violation; see %s\n' "$round" "$seed" "$log"
     tail -n 30 "$log"
     exit 1

@@ -77,7 +77,8 @@ class Callers {
               known);
       } catch (const epic::Unavailable&) {  // did not start
       } catch (const epic::Overloaded&) {
-      } catch (const epic::Error&) {  // NodeLost, Timeout, or a transfer whose delivery ended so: it may have run
+      } catch (
+          const epic::Error&) {  // NodeLost, Timeout, or a transfer whose delivery ended like that: it may have run
         if (what < 3) witness_.on_unknown(account);
       }
       note_wait(std::chrono::steady_clock::now() - begun);
@@ -182,7 +183,7 @@ std::vector<ledger::Books> settle(const Client& client) {
 
 }  // namespace
 
-TEST_CASE("crash: what a client was told is there, whatever happens to nodes and supervisors", "[node]") {
+TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and supervisors", "[node]") {
   const std::uint64_t seed = number_from("EPIC_SEED", std::random_device()());
   const std::uint64_t faults = number_from("EPIC_FAULTS", 12);
   std::cout << fmt::format("EPIC_SEED={} EPIC_FAULTS={}\n", seed, faults);
@@ -193,15 +194,16 @@ TEST_CASE("crash: what a client was told is there, whatever happens to nodes and
   Callers callers(client, seed);
   for (std::uint64_t fault = 0; fault < faults; ++fault) {
     const std::string what = victim.suffer();
-    const std::uint64_t before = callers.witness().told();
+    const std::uint64_t before = callers.witness().acknowledged();
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (callers.witness().told() < before + kCallsBetweenFaults) {
-      if (std::chrono::steady_clock::now() > deadline) FAIL("after '" << what << "' nothing is answered any more");
+    while (callers.witness().acknowledged() < before + kCallsBetweenFaults) {
+      if (std::chrono::steady_clock::now() > deadline) FAIL("after '" << what << "' no calls are answered");
       ::poll(nullptr, 0, 1);
     }
   }
   callers.finish();
-  std::cout << fmt::format("{} faults, {} told, {} unknown, longest wait {} ms\n", faults, callers.witness().told(),
-                           callers.witness().unknown(), callers.longest_wait().count());
+  std::cout << fmt::format("{} faults, {} acknowledged, {} unknown, longest wait {} ms\n", faults,
+                           callers.witness().acknowledged(), callers.witness().unknown(),
+                           callers.longest_wait().count());
   for (const std::string& violation : callers.witness().judge(settle(client))) FAIL_CHECK(violation);
 }

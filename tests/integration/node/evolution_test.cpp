@@ -99,7 +99,7 @@ json::object state_of(Supervised& fabric, const std::string& entity) {
 
 }  // namespace
 
-TEST_CASE("evolution: a class walks through three versions by rolling restart, and nothing is lost or doubled",
+TEST_CASE("evolution: a class goes through three versions by rolling restart, and nothing is lost or doubled",
           "[node]") {
   Evolving fabric("v1");
   begin_all(*fabric);
@@ -145,7 +145,7 @@ TEST_CASE("evolution: a class walks through three versions by rolling restart, a
   CHECK(names.contains("Player/5"));
 }
 
-TEST_CASE("evolution: an old snapshot that no version in between has touched is read by the newest", "[node]") {
+TEST_CASE("evolution: the newest version reads an old snapshot that no version in between has rewritten", "[node]") {
   Evolving fabric("v1");
   begin_all(*fabric);
   fabric.roll("v3");
@@ -154,7 +154,7 @@ TEST_CASE("evolution: an old snapshot that no version in between has touched is 
   CHECK(state_of(*fabric, "Player/0").at("home").at("x") == 3);
 }
 
-TEST_CASE("evolution: what cannot be read fails its own entities, and its bytes stay as they are", "[node]") {
+TEST_CASE("evolution: unreadable state fails only its own entity, and its bytes are left unchanged", "[node]") {
   Evolving fabric("v1");
   begin_all(*fabric);
   fabric->call("Vault/main", "put", {"a heap"});

@@ -69,7 +69,7 @@ class Stranger {
 
 }  // namespace
 
-TEST_CASE("fabric: an entity calls others on every node, and a client sees the sum", "[node]") {
+TEST_CASE("fabric: an entity calls others on every node, and a client gets the sum", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};
   fabric.wait_for("ready 4 nodes");
@@ -83,7 +83,7 @@ TEST_CASE("fabric: an entity calls others on every node, and a client sees the s
   CHECK(nodes.size() == 4);
 }
 
-TEST_CASE("fabric: what a caller was told is there after the death of every process", "[node]") {
+TEST_CASE("fabric: an acknowledged result survives the death of every process", "[node]") {
   const ProjectDirectory project;
   std::vector<pid_t> pids;
   {
@@ -104,7 +104,7 @@ TEST_CASE("fabric: what a caller was told is there after the death of every proc
   for (int i = 0; i < 20; ++i) CHECK(client.call(client.get<Counter>(i)->get()) == (i == 7 ? 8 : i));
 }
 
-TEST_CASE("fabric: an ordered stop saves everything, and leaves nothing behind", "[node]") {
+TEST_CASE("fabric: an ordered stop saves everything and leaves nothing behind", "[node]") {
   const ProjectDirectory project;
   {
     Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -123,7 +123,7 @@ TEST_CASE("fabric: an ordered stop saves everything, and leaves nothing behind",
   }
 }
 
-TEST_CASE("fabric: a stop waits for calls that go on to nodes that have nothing else to do", "[node]") {
+TEST_CASE("fabric: a stop waits for calls that continue on otherwise idle nodes", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("forks", 4)};
   fabric.wait_for("ready 4 nodes");
@@ -148,7 +148,7 @@ TEST_CASE("fabric: a stop waits for calls that go on to nodes that have nothing 
   CHECK(ended.get_future().get() == "ok");
 }
 
-TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in order", "[node]") {
+TEST_CASE("fabric: a stop ends calls that run too long, and the nodes still exit in order", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) { options.grace = 1s; })};
   fabric.wait_for("ready 1 nodes");
@@ -168,7 +168,7 @@ TEST_CASE("fabric: a stop ends what runs too long, and the nodes still exit in o
   CHECK_THROWS_AS(ended.get_future().get(), epic::NodeLost);  // it had started
 }
 
-TEST_CASE("fabric: when a node is killed, each call ends, and nothing acknowledged is lost", "[node]") {
+TEST_CASE("fabric: when a node is killed, every call ends and nothing acknowledged is lost", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -206,19 +206,19 @@ TEST_CASE("fabric: when a node is killed, each call ends, and nothing acknowledg
     std::unique_lock lock(mutex);
     REQUIRE(changed.wait_for(lock, 40s, is_over));
   }
-  int told = 0;
+  int sum = 0;
   for (int i = 0; i < kCounters; ++i) {
     const auto at = static_cast<std::size_t>(i);
     const std::int64_t value = client.call(client.get<Counter>(i)->get());
     CAPTURE(i, acknowledged[at], unknown[at], refused[at], value);
     CHECK(value >= acknowledged[at]);
     CHECK(value <= acknowledged[at] + unknown[at]);
-    told += acknowledged[at];
+    sum += acknowledged[at];
   }
-  CHECK(told > kCounters * kRounds / 2);
+  CHECK(sum > kCounters * kRounds / 2);
 }
 
-TEST_CASE("fabric: garbage on a node's socket is cut off, and the node goes on", "[node]") {
+TEST_CASE("fabric: a node closes a connection that sends garbage, and keeps running", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -231,7 +231,7 @@ TEST_CASE("fabric: garbage on a node's socket is cut off, and the node goes on",
   CHECK(fabric.call("Counter/1", "add", {2}).at("result") == 2);
 }
 
-TEST_CASE("fabric: a long turn is reported while it lasts, with entity and method", "[node]") {
+TEST_CASE("fabric: a long turn is reported while it runs, with entity and method", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused",
                     real_nodes("probe", 1, [](auto& options) { options.fabric.turn_report = 200ms; })};
@@ -241,7 +241,7 @@ TEST_CASE("fabric: a long turn is reported while it lasts, with entity and metho
   CHECK_THAT(fabric.wait_for("a turn of spin_for_ms"), Catch::Contains("Relay/busy"));
 }
 
-TEST_CASE("fabric: inspect tells a live entity from a stored one, and wakes neither", "[node]") {
+TEST_CASE("fabric: inspect distinguishes live from stored entities, and activates neither", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.fabric.idle_age = 1ms; })};
   fabric.wait_for("ready 2 nodes");
@@ -260,7 +260,7 @@ TEST_CASE("fabric: inspect tells a live entity from a stored one, and wakes neit
   CHECK(fabric.stream("ls", {{"type", "Hoard"}}).empty());
 }
 
-TEST_CASE("fabric: a live entity is inspected with what it runs", "[node]") {
+TEST_CASE("fabric: inspect shows a live entity's calls", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -281,7 +281,7 @@ TEST_CASE("fabric: a live entity is inspected with what it runs", "[node]") {
   CHECK(saved.at("saved_at").is_string());
 }
 
-TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[node]") {
+TEST_CASE("fabric: calls by name take JSON, and report what is wrong with it", "[node]") {
   using epic::cluster::ControlErrorCode;
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -305,7 +305,7 @@ TEST_CASE("fabric: calls by name take JSON, and say what is wrong with it", "[no
   CHECK(fabric.ask("types").at("types").as_array().size() == 4);
 }
 
-TEST_CASE("fabric: large arguments pass, and state that is too large is refused and undone", "[node]") {
+TEST_CASE("fabric: large arguments are accepted; state that is too large is refused and undone", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};
   fabric.wait_for("ready 4 nodes");
@@ -334,7 +334,7 @@ TEST_CASE("fabric: an idle node is small", "[node]") {
   }
 }
 
-TEST_CASE("fabric: a drained node gives its shards away under load, and no call is lost", "[node]") {
+TEST_CASE("fabric: a node drained under load hands over its shards, and no call is lost", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -374,7 +374,7 @@ TEST_CASE("fabric: a drained node gives its shards away under load, and no call 
   CHECK(fabric.ask_in_vain("drain", {{"node", "node-9"}}).code == epic::cluster::ControlErrorCode::not_found);
 }
 
-TEST_CASE("fabric: a short pause harms nobody, a long one ends the node", "[node]") {
+TEST_CASE("fabric: a short pause is harmless, a long one ends the node", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.silence_max = 2s; })};
   fabric.wait_for("ready 2 nodes");

@@ -41,7 +41,7 @@ std::string relay_on(Supervised& fabric, const std::string& node) {
 
 }  // namespace
 
-TEST_CASE("events: the trail of an entity that has moved is put together from both its nodes", "[node]") {
+TEST_CASE("events: the events of an entity that has moved are merged from both nodes", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -67,7 +67,7 @@ TEST_CASE("events: the trail of an entity that has moved is put together from bo
   CHECK(fabric.stream("events", {{"limit", 3}}).size() == 3);
 }
 
-TEST_CASE("events: a node that dies is told with its signal, and who has its shards", "[node]") {
+TEST_CASE("events: a node's death is reported with its signal and the new owners of its shards", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -84,7 +84,7 @@ TEST_CASE("events: a node that dies is told with its signal, and who has its sha
   CHECK(std::next(died)->at("shards").as_array().size() == 32);
 }
 
-TEST_CASE("events: who follows them hears of what comes, from nodes that come, too", "[node]") {
+TEST_CASE("events: following shows new events, also from new nodes", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -109,7 +109,7 @@ TEST_CASE("events: who follows them hears of what comes, from nodes that come, t
   CHECK(has_scaled);
 }
 
-TEST_CASE("events: a node that is paused is named, and the others answer", "[node]") {
+TEST_CASE("events: a paused node is named, and the others answer", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.silence_max = 60s; })};
   fabric.wait_for("ready 2 nodes");
@@ -120,7 +120,7 @@ TEST_CASE("events: a node that is paused is named, and the others answer", "[nod
   CHECK(calls.at("silent") == json::array{"node-2"});
 }
 
-TEST_CASE("calls: a trace goes through all nodes, the root first, each call once", "[node]") {
+TEST_CASE("calls: a trace spans all nodes, root first, each call once", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -148,7 +148,7 @@ TEST_CASE("calls: a trace goes through all nodes, the root first, each call once
   CHECK(fabric.ask("calls", {{"older_than_ms", 60'000}}).at("calls").as_array().empty());
 }
 
-TEST_CASE("calls, events: a request that makes no sense is refused with what is wrong with it", "[node]") {
+TEST_CASE("calls, events: an invalid request is refused with the reason", "[node]") {
   using epic::cluster::ControlErrorCode;
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};

@@ -25,7 +25,7 @@ TEST_CASE("json changes: equal values have none, whatever the order of their mem
   CHECK(changes("1", "1").empty());
 }
 
-TEST_CASE("json changes: a change is named by its path", "[cli]") {
+TEST_CASE("json changes: a change is reported by its path", "[cli]") {
   CHECK(changes(R"({"score":12,"bag":[{"name":"a"},{"name":"b"}]})",
                 R"({"score":13,"bag":[{"name":"a"},{"name":"x"}]})") ==
         Texts{"score: 12 -> 13", R"(bag[1].name: "b" -> "x")"});
@@ -33,7 +33,7 @@ TEST_CASE("json changes: a change is named by its path", "[cli]") {
   CHECK(changes("1", "\"1\"") == Texts{R"(: 1 -> "1")"});
 }
 
-TEST_CASE("json changes: what was added or removed has one side", "[cli]") {
+TEST_CASE("json changes: an addition or removal has only one side", "[cli]") {
   CHECK(changes(R"({"a":1,"b":2})", R"({"b":2,"c":3})") == Texts{"a: 1 -> (none)", "c: (none) -> 3"});
   CHECK(changes("[1,2,3]", "[1]") == Texts{"[1]: 2 -> (none)", "[2]: 3 -> (none)"});
   CHECK(changes("[]", "[7]") == Texts{"[0]: (none) -> 7"});

@@ -26,7 +26,7 @@ TEST_CASE("placement: a renamed class that keeps its oldest name agrees with eve
   CHECK(find_placement_disagreements(player, hero).empty());
 }
 
-TEST_CASE("placement: a former name that is taken away, or put in, places entities elsewhere", "[cli]") {
+TEST_CASE("placement: removing or adding a former name places entities elsewhere", "[cli]") {
   const auto with = described("Player", R"("Hero")", "Hero");
   const auto without = described("Player", "", "Player");
   const auto removed = find_placement_disagreements(with, without);
@@ -36,7 +36,7 @@ TEST_CASE("placement: a former name that is taken away, or put in, places entiti
   CHECK(find_placement_disagreements(json::parse(R"({"types": []})"), with).empty());
 }
 
-TEST_CASE("placement: rows under a name that the former module used count as out of reach", "[cli]") {
+TEST_CASE("placement: rows under a name that only the previous module used count as unreachable", "[cli]") {
   SchemaCheck check;
   check.rows.push_back(json::parse(R"({"type": "Hero", "stored_as": "Hero", "schema": null, "entities": 7,
       "verdict": "unclaimed", "unreadable": 0, "changes": [], "reasons": [], "text": ""})"));

@@ -15,19 +15,19 @@ const auto kHero = module(R"({"type":"Hero","formerly":[]},{"type":"Barrel","for
 
 }  // namespace
 
-TEST_CASE("rolling check: the same classes, new ones and dropped ones may run side by side", "[cli]") {
+TEST_CASE("rolling check: unchanged, new and removed classes may run side by side", "[cli]") {
   CHECK(find_disagreement(kHero, kHero).empty());
   CHECK(find_disagreement(kHero, module(R"({"type":"Hero","formerly":[]},{"type":"Match","formerly":[]})")).empty());
   CHECK(find_disagreement(kHero, module("")).empty());
 }
 
-TEST_CASE("rolling check: a class with a new name that keeps its first one may run beside its former self", "[cli]") {
+TEST_CASE("rolling check: a renamed class that keeps its oldest name may run beside its previous version", "[cli]") {
   const auto player = module(R"({"type":"Player","formerly":["Hero"]})");
   CHECK(find_disagreement(kHero, player).empty());
   CHECK(find_disagreement(player, module(R"({"type":"Champion","formerly":["Player","Hero"]})")).empty());
 }
 
-TEST_CASE("rolling check: a class whose first name is another must not run beside its former self", "[cli]") {
+TEST_CASE("rolling check: a class with another oldest name must not run beside its previous version", "[cli]") {
   const auto player = module(R"({"type":"Player","formerly":["Hero"]})");
   const std::string forgotten = find_disagreement(player, module(R"({"type":"Player","formerly":[]})"));
   CHECK(forgotten == "the class Player was first called Hero in the module that runs, and Player in the new one");

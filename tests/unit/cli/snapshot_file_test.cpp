@@ -27,7 +27,7 @@ Rows rows_of(SnapshotFile& file) {
 
 }  // namespace
 
-TEST_CASE("snapshot file: JSON lines are rows, with the numbers of their lines", "[cli]") {
+TEST_CASE("snapshot file: JSON lines are rows, with line numbers", "[cli]") {
   auto file = file_of("{\"entity\":\"A/1\"}\n\n  \n{\"entity\":\"A/2\"}\nnonsense");
   REQUIRE(file);
   const Rows expected{{1, R"({"entity":"A/1"})"}, {4, R"({"entity":"A/2"})"}, {5, "nonsense"}};
@@ -54,13 +54,13 @@ TEST_CASE("snapshot file: one document gives its snapshots, however it is laid o
   CHECK(rows_of(*empty).empty());
 }
 
-TEST_CASE("snapshot file: a state with a field called snapshots is no document", "[cli]") {
+TEST_CASE("snapshot file: a state with a field called snapshots is not a document", "[cli]") {
   auto file = file_of("{\"entity\":\"A/1\",\"state\":{\"snapshots\":[1]}}\n{\"entity\":\"A/2\"}\n");
   REQUIRE(file);
   CHECK(rows_of(*file).size() == 2);
 }
 
-TEST_CASE("snapshot file: a document that is cut off says at which line", "[cli]") {
+TEST_CASE("snapshot file: a truncated document is an error with the line", "[cli]") {
   auto file = file_of("{\"snapshots\":[\n{\"entity\":\"A/1\"},\n{\"entity\":");
   REQUIRE(file);
   REQUIRE(file->next());

@@ -46,7 +46,7 @@ TEST_CASE("sorted rows: the order is by type, then key, in bytes", "[cli]") {
   CHECK(reversed->count() == 5);
 }
 
-TEST_CASE("sorted rows: what does not fit into memory is sorted in runs", "[cli]") {
+TEST_CASE("sorted rows: rows that do not fit into memory are sorted in runs", "[cli]") {
   std::vector<std::string> names;
   for (int i = 0; i < 150; ++i) names.push_back(fmt::format("A/{:03}", (i * 37) % 150));
   auto rows = rows_of(names, 1'000'000);  // about 150 MB, in runs of 64 MB
@@ -55,7 +55,7 @@ TEST_CASE("sorted rows: what does not fit into memory is sorted in runs", "[cli]
   CHECK(names_of(*rows) == names);
 }
 
-TEST_CASE("sorted rows: an entity that comes twice, or has no name, is a failure that says where", "[cli]") {
+TEST_CASE("sorted rows: an entity that occurs twice, or has no name, is an error with its position", "[cli]") {
   auto twice = rows_of({"A/2", "A/1", "A/2"});
   REQUIRE(twice);
   REQUIRE(twice->next());
@@ -69,7 +69,7 @@ TEST_CASE("sorted rows: an entity that comes twice, or has no name, is a failure
   CHECK(nameless.error().what.starts_with("a.jsonl, line 2: "));
 }
 
-TEST_CASE("sorted rows: a row with a former name of its class counts as the class's", "[cli]") {
+TEST_CASE("sorted rows: a row with a former name of its class belongs to the class", "[cli]") {
   const Catalog catalog = catalog_from(boost::json::parse(R"({"types":[{"type":"Player","formerly":["Hero"]}]})"));
   auto rows = rows_of({"Hero/Bob", "Match/1", "Player/Ann"}, 0, catalog);
   REQUIRE(rows);

@@ -26,7 +26,7 @@ TEST_CASE("turn watch: between turns nothing is in progress", "[io]") {
   CHECK(f.reports == 0);
 }
 
-TEST_CASE("turn watch: a turn is as old as the look that first saw it", "[io]") {
+TEST_CASE("turn watch: a turn's age counts from the check that first saw it", "[io]") {
   Fixture f;
   f.watch.begin();
   CHECK(f.watch.look(100) == 0);

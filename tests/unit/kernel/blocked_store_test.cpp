@@ -43,7 +43,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("blocked store: a call whose change cannot be saved learns at its deadline why", "[kernel]") {
+TEST_CASE("blocked store: a call whose change cannot be saved gets the reason at its deadline", "[kernel]") {
   const std::uint16_t client_node = GENERATE(1, 2);
   Fixture f;
   const auto end = f.start_add(client_node);
@@ -54,7 +54,7 @@ TEST_CASE("blocked store: a call whose change cannot be saved learns at its dead
   CHECK_THAT(*end, Catch::Contains(kReason) && Catch::Contains("has run") && Catch::Contains("Counter/" + f.key));
 }
 
-TEST_CASE("blocked store: a call that waits for the disk before it leaves says so at its deadline", "[kernel]") {
+TEST_CASE("blocked store: a call held back by the disk says so at its deadline", "[kernel]") {
   Fixture f;
   std::string caller = "c";
   while (f.fabric.owner_of("Caller/" + caller) != 1) caller += "c";
@@ -74,7 +74,7 @@ TEST_CASE("blocked store: a call that waits for the disk before it leaves says s
   CHECK_THAT(*end, Catch::Contains("it has not started") && Catch::Contains(kReason));
 }
 
-TEST_CASE("blocked store: the result goes out when there is room again before the deadline", "[kernel]") {
+TEST_CASE("blocked store: the result is sent if there is room again before the deadline", "[kernel]") {
   Fixture f;
   const auto end = f.start_add(2);
   f.fabric.kernel(1).on_store_blocked(kReason);
@@ -84,7 +84,7 @@ TEST_CASE("blocked store: the result goes out when there is room again before th
   CHECK(*end == "1");
 }
 
-TEST_CASE("blocked store: new work is refused with the reason until it can write again", "[kernel]") {
+TEST_CASE("blocked store: new work is refused with the reason until the store can write again", "[kernel]") {
   Fixture f;
   f.fabric.kernel(1).on_store_blocked(kReason);
   CHECK_THROWS_WITH(f.fabric.call(1, Ref<Counter>(f.key)->get()), Catch::Contains(kReason));
@@ -92,7 +92,7 @@ TEST_CASE("blocked store: new work is refused with the reason until it can write
   CHECK(f.fabric.call(1, Ref<Counter>(f.key)->get()) == 0);
 }
 
-TEST_CASE("blocked store: what is given up was not lost: it is saved later", "[kernel]") {
+TEST_CASE("blocked store: a change whose call timed out is not lost: it is saved later", "[kernel]") {
   Fixture f;
   const auto end = f.start_add(1);
   f.fabric.kernel(1).on_store_blocked(kReason);

@@ -27,7 +27,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("calls: one that waits for a lock names the call that holds it", "[kernel]") {
+TEST_CASE("calls: a call that waits for a lock names the holder", "[kernel]") {
   Fixture f;
   const std::uint16_t owner = f.fabric.owner_of("Account/a");
   f.fabric.call(owner, Ref<Account>("a")->balance());
@@ -43,7 +43,7 @@ TEST_CASE("calls: one that waits for a lock names the call that holds it", "[ker
                               "." + std::to_string(holder.life) + "." + std::to_string(holder.sequence));
 }
 
-TEST_CASE("calls: a call between nodes has one id on both, and the callee knows who waits", "[kernel]") {
+TEST_CASE("calls: a call between nodes has one id on both, and the callee knows its caller", "[kernel]") {
   Fixture f;
   const std::string caller = f.key_on(1, "Caller");
   const std::string counter = f.key_on(2, "Counter");

@@ -64,7 +64,7 @@ TEST_CASE(
   for (std::uint16_t node = 1; node <= 3; ++node) CHECK(f.lines_about_deadlocks(node) >= 1);
 }
 
-TEST_CASE("deadlock: a ring that goes through an entity without a lock is found, too", "[kernel]") {
+TEST_CASE("deadlock: a ring through an entity without a lock is found, too", "[kernel]") {
   Fixture f;
   const Ref<Fork> messenger("messenger");
   f.start(1, f.forks_on[0]->take_by(messenger, {f.forks_on[1]}, 10ms));
@@ -73,7 +73,7 @@ TEST_CASE("deadlock: a ring that goes through an entity without a lock is found,
   CHECK(f.failures() == 1);
 }
 
-TEST_CASE("deadlock: on one node a ring is found by the same probes", "[kernel]") {
+TEST_CASE("deadlock: a ring on one node is found by the same probes", "[kernel]") {
   Fixture f;
   std::vector<Ref<Fork>> neighbours;
   for (int key = 0; neighbours.size() < 3; ++key)
@@ -95,7 +95,7 @@ TEST_CASE("deadlock: two rings at once lose one call each", "[kernel]") {
   CHECK(f.failures() == 2);
 }
 
-TEST_CASE("deadlock: a long queue in front of a slow call is none", "[kernel]") {
+TEST_CASE("deadlock: a long queue behind a slow call is not a deadlock", "[kernel]") {
   Fixture f;
   for (int i = 0; i < 5; ++i) f.start(1, f.forks_on[1]->take({f.forks_on[2]}, 400ms));
   f.start(1, f.forks_on[2]->take({}, 1s));
@@ -104,7 +104,7 @@ TEST_CASE("deadlock: a long queue in front of a slow call is none", "[kernel]") 
   for (std::uint16_t node = 1; node <= 3; ++node) CHECK(f.lines_about_deadlocks(node) == 0);
 }
 
-TEST_CASE("deadlock: a time-out says who waited for whom, on whichever node that is", "[kernel]") {
+TEST_CASE("deadlock: a timeout lists the chain of waiting calls, across nodes", "[kernel]") {
   Fixture f;
   f.start(1, f.forks_on[2]->take({}, 20s));  // holds it
   f.fabric.run_for(50ms);
@@ -121,7 +121,7 @@ TEST_CASE("deadlock: a time-out says who waited for whom, on whichever node that
   CHECK_THAT(message, Catch::Contains("waits for " + std::string(f.forks_on[2].name()) + ".take on node-3"));
 }
 
-TEST_CASE("deadlock: a time-out follows the calls as far as its node knows them", "[kernel]") {
+TEST_CASE("deadlock: a timeout follows the chain as far as its node knows it", "[kernel]") {
   Fixture f;
   std::vector<Ref<Fork>> here;
   for (int key = 0; here.size() < 2; ++key)

@@ -112,8 +112,7 @@ TEST_CASE("hooks: an on_activate that takes too long ends before its instance do
   CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
 }
 
-TEST_CASE("hooks: an on_activate that fails while what it has changed is on its way to the store undoes it",
-          "[kernel]") {
+TEST_CASE("hooks: if on_activate fails while its changes are being written, they are undone", "[kernel]") {
   Fixture f;
   f.fabric.hold_commits(true);
   const auto asked = f.fabric.start_call<std::int64_t>(
@@ -125,7 +124,8 @@ TEST_CASE("hooks: an on_activate that fails while what it has changed is on its 
   CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
 }
 
-TEST_CASE("hooks: the error of an on_activate that has seen another's unsaved change waits for that", "[kernel]") {
+TEST_CASE("hooks: the error of an on_activate that has observed another entity's unsaved change waits for it",
+          "[kernel]") {
   Fixture f;
   f.fabric.call(1, Ref<Moody>("told")->add(1));
   f.fabric.hold_commits(true);
@@ -146,7 +146,7 @@ TEST_CASE("hooks: the error of an on_activate that has seen another's unsaved ch
   CHECK_THAT(error, Catch::EndsWith("on_activate failed: 2"));
 }
 
-TEST_CASE("hooks: what on_deactivate leaves behind ends before the instance does", "[kernel]") {
+TEST_CASE("hooks: work that on_deactivate leaves behind ends before the instance does", "[kernel]") {
   const std::string key = GENERATE(std::string("leaves a task"), std::string("never stops"));
   CAPTURE(key);
   Fixture f;
@@ -164,8 +164,7 @@ TEST_CASE("hooks: what on_deactivate leaves behind ends before the instance does
   CHECK(f.fabric.kernel(1).stats().calls_pending == 0);
 }
 
-TEST_CASE("hooks: what on_deactivate has spawned and what has not begun yet does not outlive the instance",
-          "[kernel]") {
+TEST_CASE("hooks: calls spawned by on_deactivate, started or not, do not outlive the instance", "[kernel]") {
   Fixture f;
   f.fabric.call(1, Ref<Fickle>("f")->touch());
   ended().clear();
@@ -176,7 +175,7 @@ TEST_CASE("hooks: what on_deactivate has spawned and what has not begun yet does
   CHECK(f.fabric.kernel(1).stats().calls_pending == 0);
 }
 
-TEST_CASE("hooks: an on_deactivate that changes nothing does not bring back what was erased", "[kernel]") {
+TEST_CASE("hooks: an on_deactivate that changes nothing does not restore erased state", "[kernel]") {
   Fixture f;
   f.fabric.call(1, Ref<Moody>("looks back")->add(1));
   f.fabric.call(1, Ref<Moody>("looks back")->forget());

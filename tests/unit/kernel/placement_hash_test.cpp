@@ -14,7 +14,7 @@ TEST_CASE("placement hash: the shards of known names never change", "[kernel]") 
   CHECK(shard_of("Barrel/0", 64) == ShardId{6});
 }
 
-TEST_CASE("placement hash: a tag keeps entities of a type together", "[kernel]") {
+TEST_CASE("placement hash: entities of a type with the same tag share a shard", "[kernel]") {
   const auto shard = shard_of("Room", "{lobby}", 1000);
   CHECK(shard_of("Room", "{lobby}:7", 1000) == shard);
   CHECK(shard_of("Room/a{lobby}b{other}", 1000) == shard);
@@ -22,7 +22,7 @@ TEST_CASE("placement hash: a tag keeps entities of a type together", "[kernel]")
   CHECK(shard_of("Room/{other}", 1000) != shard);
 }
 
-TEST_CASE("placement hash: braces with nothing inside, or one alone, are no tag", "[kernel]") {
+TEST_CASE("placement hash: empty or unbalanced braces are not a tag", "[kernel]") {
   CHECK(placement_key("{}") == "{}");
   CHECK(placement_key("a{b") == "a{b");
   CHECK(placement_key("a}b{") == "a}b{");

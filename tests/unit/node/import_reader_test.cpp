@@ -57,7 +57,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("import reader: a line becomes the bytes that are stored; what is left out takes its default", "[node]") {
+TEST_CASE("import reader: a line becomes the stored bytes; missing fields take their defaults", "[node]") {
   Fixture f;
   const auto row = f.reader.read(R"({"entity":"Chest/a/b","state":{"gems_":["x","y"]},"version":7,"live":true})");
   REQUIRE(row);
@@ -84,7 +84,7 @@ TEST_CASE("import reader: with another schema, former names are read and unknown
   CHECK(f.reader.ignored_count() == 1);
 }
 
-TEST_CASE("import reader: a line that makes an entity start anew has no state", "[node]") {
+TEST_CASE("import reader: a line that makes an entity start afresh has no state", "[node]") {
   Fixture f;
   const auto row = f.reader.read(R"({"entity":"Chest/a","remove":true,"version":3})");
   REQUIRE(row);
@@ -93,7 +93,7 @@ TEST_CASE("import reader: a line that makes an entity start anew has no state", 
   CHECK_FALSE(f.reader.read(R"({"entity":"Chest/a","remove":true})")->only_if);
 }
 
-TEST_CASE("import reader: each mistake is a sentence", "[node]") {
+TEST_CASE("import reader: each error is a sentence", "[node]") {
   Fixture f;
   CHECK(f.error_of("{").starts_with("not JSON"));
   CHECK(f.error_of("[]").starts_with("it is no JSON object"));

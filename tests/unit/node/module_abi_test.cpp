@@ -32,7 +32,7 @@ class File {
 
 }  // namespace
 
-TEST_CASE("module abi: what is no shared library is told so, with its path", "[node]") {
+TEST_CASE("module abi: a file that is not a shared library is refused, with its path", "[node]") {
   const File text("#!/bin/sh\n");
   const auto abi = read_module_abi(text.path());
   REQUIRE_FALSE(abi.has_value());

@@ -60,7 +60,7 @@ TEST_CASE("test node: a call has a result, and entities call each other", "[sim]
   CHECK(node.call(node.get<Till>(7)->get_money_of(till)) == 5);
 }
 
-TEST_CASE("test node: what a method throws arrives as it was thrown", "[sim]") {
+TEST_CASE("test node: a method's exception arrives as it was thrown", "[sim]") {
   epic::testing::Node node(kModule);
 
   CHECK_THROWS_AS(node.call(node.get<Till>("a")->pay_in(-1)), std::invalid_argument);
@@ -93,7 +93,7 @@ TEST_CASE("test node: saved state survives a restart and a crash, the rest does 
   CHECK(node.call(till->get_money()) == 11);
 }
 
-TEST_CASE("test node: passing time runs what is due, and not what is due later", "[sim]") {
+TEST_CASE("test node: passing time runs what is due, and nothing that is due later", "[sim]") {
   epic::testing::Node node(kModule);
   node.call(node.get<Till>("a")->start_announcing());
 
@@ -104,7 +104,7 @@ TEST_CASE("test node: passing time runs what is due, and not what is due later",
   CHECK(node.log()[0].message == "ten seconds later");
 }
 
-TEST_CASE("test node: log lines name who wrote them", "[sim]") {
+TEST_CASE("test node: log lines name the entity that wrote them", "[sim]") {
   epic::testing::Node node(kModule);
   node.call(node.get<Till>("a")->pay_in(5));
 
@@ -113,7 +113,7 @@ TEST_CASE("test node: log lines name who wrote them", "[sim]") {
   CHECK(node.log()[0].message == "now 5");
 }
 
-TEST_CASE("test node: setup runs, and its exception is the test's", "[sim]") {
+TEST_CASE("test node: setup runs, and its exception reaches the test", "[sim]") {
   epic::testing::Node node(kModule);
   node.run_setup();
   CHECK(node.call(node.get<Till>("first")->get_money()) == 7);

@@ -93,7 +93,7 @@ class PowerCutRun {
 
 }  // namespace
 
-TEST_CASE("forgetful disk: what was not synced may be gone after a power cut", "[storage]") {
+TEST_CASE("forgetful disk: what was not synced may be lost in a power cut", "[storage]") {
   const TempDir before;
   const TempDir after;
   const ForgetfulDisk disk;
@@ -112,7 +112,7 @@ TEST_CASE("forgetful disk: what was not synced may be gone after a power cut", "
   CHECK(left != std::string{std::istreambuf_iterator<char>(original), {}});
 }
 
-TEST_CASE("sqlite wal: what commit() returned survives a power cut at any moment", "[storage]") {
+TEST_CASE("sqlite wal: a commit that returned survives a power cut at any moment", "[storage]") {
   const std::uint64_t first = base_seed();
   for (std::uint64_t seed = first; seed < first + 60; ++seed) {
     INFO("EPIC_SEED=" << seed);
@@ -120,7 +120,7 @@ TEST_CASE("sqlite wal: what commit() returned survives a power cut at any moment
   }
 }
 
-TEST_CASE("sqlite wal: a commit whose log a neighbour restarts before the sync is durable all the same", "[storage]") {
+TEST_CASE("sqlite wal: a commit is durable even if a neighbour restarts the log before the sync", "[storage]") {
   const TempDir before;
   const TempDir after;
   std::mt19937_64 coin(7);
@@ -197,7 +197,7 @@ TEST_CASE("sqlite wal: after a failed sync the outcome is unknown and every late
   CHECK_FALSE(must(store->load("T", "b")).has_value());
 }
 
-TEST_CASE("sqlite wal: what is committed after a failed sync does not lie behind a gap", "[storage]") {
+TEST_CASE("sqlite wal: commits after a failed sync do not follow a gap in the log", "[storage]") {
   const TempDir before;
   const TempDir after;
   ForgetfulDisk disk;
@@ -234,7 +234,7 @@ TEST_CASE("sqlite wal: what is committed after a failed sync does not lie behind
   CHECK_THAT(left, Catch::VectorContains(std::string("T/c=3")));
 }
 
-TEST_CASE("sqlite wal: a disk that fills up in the middle of a commit leaves nothing of it", "[storage]") {
+TEST_CASE("sqlite wal: a commit during which the disk fills up leaves nothing behind", "[storage]") {
   const TempDir directory;
   ForgetfulDisk disk;
   const auto store = open_sqlite(directory.file(), creating_on(disk));
@@ -273,7 +273,7 @@ TEST_CASE("sqlite wal: a commit of many pages is one write to the log", "[storag
         std::vector<std::string>{"T/a=" + other, "T/b=" + other, "T/c=" + other});
 }
 
-TEST_CASE("sqlite wal: a write that fails is an i/o error, and the store is done", "[storage]") {
+TEST_CASE("sqlite wal: a failed write is an I/O error, and the store refuses further work", "[storage]") {
   const TempDir directory;
   ForgetfulDisk disk;
   const auto store = open_sqlite(directory.file(), creating_on(disk));

@@ -50,7 +50,7 @@ TEST_CASE("placement: a fresh fabric of four nodes has sixteen shards on each", 
   CHECK(owners[0] != owners[1]);
 }
 
-TEST_CASE("placement: a crash moves what the dead node had, and nothing else", "[cluster]") {
+TEST_CASE("placement: a crash moves the dead node's shards, and nothing else", "[cluster]") {
   const auto before = place(nodes({1, 2, 3, 4}), std::vector<NodeId>(64));
   for (const auto& after :
        {place(nodes({1, 2, 4}), before), place_orphans(nodes({1, 2, 4}), nodes({1, 2, 4}), before)}) {
@@ -59,25 +59,26 @@ TEST_CASE("placement: a crash moves what the dead node had, and nothing else", "
   }
 }
 
-TEST_CASE("placement: a node that comes back gets its share, taken from all", "[cluster]") {
+TEST_CASE("placement: a node that returns gets its share, taken from all others", "[cluster]") {
   const auto before = place(nodes({1, 2, 4}), std::vector<NodeId>(64));
   const auto after = place(nodes({1, 2, 3, 4}), before);
   CHECK(count_moves(before, after) == 16);
   CHECK(count(after)[NodeId{3}] == 16);
 }
 
-TEST_CASE("placement: orphans do not disturb shards that have an owner", "[cluster]") {
+TEST_CASE("placement: orphaned shards do not move shards that have an owner", "[cluster]") {
   const auto current = nodes({1, 1, 1, 1, 0, 9});
   CHECK(place_orphans(nodes({1, 2}), nodes({1, 2}), current) == nodes({1, 1, 1, 1, 2, 2}));
 }
 
-TEST_CASE("placement: with nobody there, nobody owns anything", "[cluster]") {
+TEST_CASE("placement: without members, no shard has an owner", "[cluster]") {
   CHECK(place({}, nodes({1, 2})) == nodes({0, 0}));
   CHECK(place_orphans({}, {}, nodes({1, 2})) == nodes({0, 0}));
   CHECK(place(nodes({1}), {}).empty());
 }
 
-TEST_CASE("placement: over many changes it stays balanced, moves least, and does not care for order", "[cluster]") {
+TEST_CASE("placement: over many changes it stays balanced, moves as little as possible, and ignores order",
+          "[cluster]") {
   const auto seed = epic::test::make_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);

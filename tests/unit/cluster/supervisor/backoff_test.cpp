@@ -5,7 +5,7 @@
 using namespace epic::cluster;
 using namespace std::chrono_literals;
 
-TEST_CASE("backoff: delays double up to the bound", "[cluster]") {
+TEST_CASE("backoff: delays double up to the limit", "[cluster]") {
   Backoff backoff{{100ms, 1s, 1min}};
   std::chrono::steady_clock::time_point now{};
   std::vector<std::chrono::milliseconds> delays;
@@ -13,7 +13,7 @@ TEST_CASE("backoff: delays double up to the bound", "[cluster]") {
   CHECK(delays == std::vector<std::chrono::milliseconds>{100ms, 200ms, 400ms, 800ms, 1s, 1s});
 }
 
-TEST_CASE("backoff: what ran for long starts again at once", "[cluster]") {
+TEST_CASE("backoff: a node that ran for long is restarted at once", "[cluster]") {
   Backoff backoff{{100ms, 1s, 1min}};
   const std::chrono::steady_clock::time_point start{};
   CHECK(backoff.next_delay(start, start + 1s) == 100ms);

@@ -12,7 +12,7 @@ struct Fixture {
 };
 }  // namespace
 
-TEST_CASE("line splitter: lines come out whole however the pipe cut them", "[cluster]") {
+TEST_CASE("line splitter: lines come out whole, however the pipe splits them", "[cluster]") {
   Fixture f;
   for (const char* piece : {"one\ntw", "o", "\n\nthr"}) f.splitter.add(piece);
   CHECK(f.lines == std::vector<std::string>{"one", "two", ""});
@@ -22,7 +22,7 @@ TEST_CASE("line splitter: lines come out whole however the pipe cut them", "[clu
   CHECK(f.lines.size() == 4);
 }
 
-TEST_CASE("line splitter: a line without end comes out in pieces", "[cluster]") {
+TEST_CASE("line splitter: an endless line comes out in pieces", "[cluster]") {
   Fixture f;
   const std::string endless(3 * LineSplitter::kLineBytesMax, 'x');
   f.splitter.add(endless + "y\nz\n");

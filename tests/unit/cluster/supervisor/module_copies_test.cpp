@@ -19,7 +19,7 @@ std::string read(const fs::path& path) {
 
 }  // namespace
 
-TEST_CASE("module copies: a copy stays as it was when the module is written again", "[cluster]") {
+TEST_CASE("module copies: a copy does not change when the module is rewritten", "[cluster]") {
   const TempDir directory;
   const fs::path module = directory.path() / "arena.so";
   fs::create_directory(directory.path() / "run");
@@ -42,7 +42,7 @@ TEST_CASE("module copies: a copy stays as it was when the module is written agai
   CHECK(fs::exists(second->path));
 }
 
-TEST_CASE("module copies: a module that is not there is named, and takes no number", "[cluster]") {
+TEST_CASE("module copies: a missing module is named in the error, and uses up no number", "[cluster]") {
   const TempDir directory;
   const fs::path module = directory.path() / "arena.so";
   ModuleCopies copies(module, directory.path());
@@ -54,7 +54,7 @@ TEST_CASE("module copies: a module that is not there is named, and takes no numb
   CHECK(copies.take()->generation == Generation{1});
 }
 
-TEST_CASE("module copies: a copy that cannot be written is named, and takes no number", "[cluster]") {
+TEST_CASE("module copies: a copy that cannot be written is named in the error, and uses up no number", "[cluster]") {
   const TempDir directory;
   const fs::path module = directory.path() / "arena.so";
   std::ofstream(module) << "code";

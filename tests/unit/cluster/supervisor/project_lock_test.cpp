@@ -10,7 +10,7 @@
 
 using namespace epic::cluster;
 
-TEST_CASE("project lock: the second one to come hears who holds it", "[cluster]") {
+TEST_CASE("project lock: a second process gets the pid of the holder", "[cluster]") {
   const epic::storage::test::TempDir directory;
   const auto path = directory.path() / "lock";
   std::optional<ProjectLock> first;
@@ -30,7 +30,7 @@ TEST_CASE("project lock: the second one to come hears who holds it", "[cluster]"
   CHECK(ProjectLock::try_take(path).has_value());
 }
 
-TEST_CASE("project lock: a file that a dead holder left behind keeps nobody out", "[cluster]") {
+TEST_CASE("project lock: a file left behind by a dead holder does not block", "[cluster]") {
   const epic::storage::test::TempDir directory;
   const auto path = directory.path() / "lock";
   std::ofstream(path) << "4194999\n";
@@ -38,7 +38,7 @@ TEST_CASE("project lock: a file that a dead holder left behind keeps nobody out"
   CHECK_FALSE(ProjectLock::try_take_to_tidy(path).has_value());  // there is nothing to tidy
 }
 
-TEST_CASE("project lock: a directory that is not there is named", "[cluster]") {
+TEST_CASE("project lock: a missing directory is named in the error", "[cluster]") {
   const auto lock = ProjectLock::try_take("/nowhere/at/all/lock");
   REQUIRE_FALSE(lock.has_value());
   CHECK(lock.error().message == "Cannot open /nowhere/at/all/lock: No such file or directory.");

@@ -57,7 +57,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("restart: rolling, an extra node tries the new module, then one after the other is renewed", "[cluster]") {
+TEST_CASE("restart: rolling, an extra node tries the new module, then nodes are restarted one by one", "[cluster]") {
   Fixture f(RestartWay::rolling, 2);
   CHECK(f.step() == "try 3");
   CHECK(f.step() == "");  // nothing happens to the others before it is ready
@@ -82,7 +82,7 @@ TEST_CASE("restart: rolling, an extra node tries the new module, then one after 
   CHECK(f.restart.renewed() == 2);
 }
 
-TEST_CASE("restart: rolling, a node that crashed comes back with the new module and is done", "[cluster]") {
+TEST_CASE("restart: rolling, a crashed node returns with the new module and counts as done", "[cluster]") {
   Fixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
   f.become_ready(3, kNew);
@@ -94,7 +94,7 @@ TEST_CASE("restart: rolling, a node that crashed comes back with the new module 
   CHECK(f.step() == "ready 1, ready 2, drain 3, forget 3");
 }
 
-TEST_CASE("restart: rolling, a crashed node that waits to be started is waited for", "[cluster]") {
+TEST_CASE("restart: rolling, a crashed node that is waiting for its start is waited for", "[cluster]") {
   Fixture f(RestartWay::rolling, 1);
   static_cast<void>(f.step());
   f.end(1);
@@ -127,7 +127,7 @@ TEST_CASE("restart: rolling, no node is drained while none of the new generation
   CHECK(g.step() == "drain 1");
 }
 
-TEST_CASE("restart: rolling, a module that cannot start is given up, and the others are not touched", "[cluster]") {
+TEST_CASE("restart: rolling, a module that cannot start is given up, and the other nodes are left alone", "[cluster]") {
   Fixture f(RestartWay::rolling, 2);
   CHECK(f.step() == "try 3");
   CHECK(f.restart.try_give_up());
@@ -147,7 +147,7 @@ TEST_CASE("restart: rolling, there is no way back once the new module has been r
   CHECK_FALSE(f.restart.try_give_up());
 }
 
-TEST_CASE("restart: at once, all stop before the first is started", "[cluster]") {
+TEST_CASE("restart: at once, all nodes stop before the first is started", "[cluster]") {
   Fixture f(RestartWay::at_once, 2);
   CHECK(f.step() == "stop 1, stop 2");
   CHECK(f.restart.is_stopping());
@@ -163,7 +163,7 @@ TEST_CASE("restart: at once, all stop before the first is started", "[cluster]")
   CHECK(f.restart.is_done());
 }
 
-TEST_CASE("restart: at once, a module that cannot start gives way to the former one", "[cluster]") {
+TEST_CASE("restart: at once, if the new module cannot start, the previous one is used", "[cluster]") {
   Fixture f(RestartWay::at_once, 2);
   static_cast<void>(f.step());
   f.end(1);

@@ -10,7 +10,7 @@ using epic::kernel::NodeId;
 using epic::storage::test::TempDir;
 namespace fs = std::filesystem;
 
-TEST_CASE("run paths: directories are made, and stay when they are there", "[cluster]") {
+TEST_CASE("run paths: directories are created, and kept if they exist", "[cluster]") {
   const TempDir project;
   const RunPaths paths(project.path());
   for (int time = 0; time < 2; ++time) REQUIRE(prepare_directories(paths, NodeId{4}).has_value());
@@ -41,7 +41,7 @@ TEST_CASE("run paths: every start of the fabric is counted", "[cluster]") {
   for (std::uint64_t run = 1; run <= 3; ++run) CHECK(count_run(paths) == run);
 }
 
-TEST_CASE("run paths: a counter that holds something else is an error that names it", "[cluster]") {
+TEST_CASE("run paths: a counter file with other content is an error that names it", "[cluster]") {
   const TempDir project;
   const RunPaths paths(project.path());
   REQUIRE(prepare_directories(paths, NodeId{1}).has_value());

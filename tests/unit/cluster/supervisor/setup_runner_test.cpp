@@ -17,7 +17,7 @@ TEST_CASE("setup runner: setup runs once", "[cluster]") {
   CHECK_FALSE(setup.try_begin(NodeId{3}));
 }
 
-TEST_CASE("setup runner: when its node dies another one runs it", "[cluster]") {
+TEST_CASE("setup runner: if its node dies, another one runs it", "[cluster]") {
   SetupRunner setup;
   REQUIRE(setup.try_begin(NodeId{1}));
   CHECK_FALSE(setup.on_left(NodeId{2}));
@@ -35,7 +35,7 @@ TEST_CASE("setup runner: an exception fails it for good", "[cluster]") {
   CHECK_FALSE(setup.try_begin(NodeId{1}));
 }
 
-TEST_CASE("setup runner: one that takes every node down is given up", "[cluster]") {
+TEST_CASE("setup runner: a setup that crashes every node is given up", "[cluster]") {
   SetupRunner setup;
   for (int attempt = 1; attempt < SetupRunner::kAttemptsMax; ++attempt) {
     REQUIRE(setup.try_begin(NodeId{1}));
