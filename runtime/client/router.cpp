@@ -99,7 +99,7 @@ void Router::route(kernel::RoutedCall& call) {
 void Router::send(Pending& pending, const PeerAddress& to) {
   Record& record = *pending.record;
   kernel::CallMessage call{.id = {kernel::NodeId{0}, life_, pending.sequence},
-                           .target = record.callee->text,
+                           .target = std::string(record.callee->text),
                            .method = number_of(record),
                            .map_version = shards_.version(),
                            .patience_ns = record.deadline_ns - now_ns_,

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/activation.hpp"
+#include "kernel/activations/activation.hpp"
 #include "kernel/ids.hpp"
 
 namespace epic::kernel {

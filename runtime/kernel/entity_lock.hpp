@@ -2,14 +2,18 @@
 // EntityLock: the one FIFO lock of an entity, taken by its exclusive methods.
 //
 // An exclusive method holds it alone. In a class that is exclusive as a whole every method takes it, and const ones
-// share it. Who waits, waits in order: a shared call does not pass an exclusive one that came before it.
+// share it. Calls that wait are served in order: a shared call does not pass an exclusive one that came before it. A
+// lock that nothing holds has no memory.
 //
 // Not here: whether a call needs the lock, and what a call does that would wait for itself (kernel_calls.cpp).
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
+#include <list>
+#include <memory>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "epic/call.hpp"
@@ -25,54 +29,66 @@ class EntityLock {
 
   /// True if `record` holds the lock now; otherwise it must wait.
   [[nodiscard]] bool try_take(Record& record, Mode mode) {
-    if (!waiting_.empty() || !is_free_for(mode)) return false;
+    if (use_ == nullptr) use_ = std::make_unique<Use>();
+    if (!use_->waiting.empty() || !is_free_for(mode)) return false;
     take(record, mode);
     return true;
   }
-  /// `since_ns`: now, by whatever clock the caller reads it with again.
+  /// After try_take has failed. `since_ns`: now, by whatever clock the caller reads it with again.
   void wait(RecordRef record, Mode mode, std::int64_t since_ns) {
-    waiting_.push_back({std::move(record), mode, since_ns});
+    use_->waiting.push_back({std::move(record), mode, since_ns});
   }
 
-  /// Gives the lock back and hands it on. Returns those who hold it now and may start, in order.
+  /// Gives the lock back and hands it on. Returns those that hold it now and may start, in order.
   [[nodiscard]] std::vector<RecordRef> release(Record& record) {
-    std::erase(holders_, &record);
     record.holds_lock = false;
+    if (use_ == nullptr) return {};
+    if (use_->first == &record) use_->first = nullptr;
+    std::erase(use_->sharing, &record);
     return grant();
   }
 
   /// `record`, which waits, waits no longer. Returns those that it kept from starting, in order.
   [[nodiscard]] std::vector<RecordRef> leave(const Record& record) {
-    const auto place = std::ranges::find_if(waiting_, [&](const Waiting& one) { return one.record.get() == &record; });
-    if (place != waiting_.end()) waiting_.erase(place);
+    if (use_ == nullptr) return {};
+    const auto place =
+        std::ranges::find_if(use_->waiting, [&](const Waiting& one) { return one.record.get() == &record; });
+    if (place != use_->waiting.end()) use_->waiting.erase(place);
     return grant();
   }
 
-  [[nodiscard]] const std::vector<Record*>& holders() const { return holders_; }
+  [[nodiscard]] std::span<Record* const> holders() const {
+    if (use_ == nullptr) return {};
+    if (!use_->sharing.empty()) return use_->sharing;
+    return {&use_->first, use_->first == nullptr ? std::size_t{0} : std::size_t{1}};
+  }
   /// Since when `record` waits; empty: it does not.
   [[nodiscard]] std::optional<std::int64_t> find_waiting_since(const Record& record) const {
-    for (const Waiting& one : waiting_)
+    if (use_ == nullptr) return std::nullopt;
+    for (const Waiting& one : use_->waiting)
       if (one.record.get() == &record) return one.since_ns;
     return std::nullopt;
   }
-  /// The holders that `record`, which waits, waits for. Who stands before it waits for some of the same, so a ring that
-  /// goes through one of those goes through a holder, too.
+  /// The holders that `record`, which waits, waits for. What stands before it waits for some of the same, so a ring
+  /// that goes through one of those goes through a holder, too.
   template <class Visit>
   void for_each_blocking(const Record& record, Visit&& visit) const {
-    bool must_wait = mode_ == Mode::exclusive;  // what holds it now shares with nobody
-    for (const Waiting& one : waiting_) {
+    if (use_ == nullptr) return;
+    bool must_wait = use_->mode == Mode::exclusive;  // what holds it now shares with nobody
+    for (const Waiting& one : use_->waiting) {
       must_wait = must_wait || one.mode == Mode::exclusive;
       if (one.record.get() == &record) break;
     }
     if (must_wait)
-      for (Record* holder : holders_) visit(*holder);
+      for (Record* holder : holders()) visit(*holder);
   }
-  [[nodiscard]] std::size_t waiting_count() const { return waiting_.size(); }
-  /// Those who wait, for the entity that goes away.
+  [[nodiscard]] std::size_t waiting_count() const { return use_ == nullptr ? 0 : use_->waiting.size(); }
+  /// Takes out those that wait, for an entity that goes away.
   [[nodiscard]] std::vector<RecordRef> take_waiting() {
     std::vector<RecordRef> all;
-    for (Waiting& one : waiting_) all.push_back(std::move(one.record));
-    waiting_.clear();
+    if (use_ == nullptr) return all;
+    for (Waiting& one : use_->waiting) all.push_back(std::move(one.record));
+    use_->waiting.clear();
     return all;
   }
 
@@ -82,28 +98,42 @@ class EntityLock {
     Mode mode;
     std::int64_t since_ns;
   };
+  struct Use {
+    Mode mode = Mode::exclusive;
+    Record* first = nullptr;       // the one holder, when `sharing` is empty
+    std::vector<Record*> sharing;  // the holders, when there was more than one
+    std::list<Waiting> waiting;
+
+    static void* operator new(std::size_t size_bytes) { return detail::allocate_frame(size_bytes); }
+    static void operator delete(void* use, std::size_t size_bytes) noexcept { detail::free_frame(use, size_bytes); }
+  };
+
   [[nodiscard]] bool is_free_for(Mode mode) const {
-    return holders_.empty() || (mode == Mode::shared && mode_ == Mode::shared);
+    return holders().empty() || (mode == Mode::shared && use_->mode == Mode::shared);
   }
   std::vector<RecordRef> grant() {
     std::vector<RecordRef> granted;
-    while (!waiting_.empty() && is_free_for(waiting_.front().mode)) {
-      Waiting next = std::move(waiting_.front());
-      waiting_.pop_front();
+    while (!use_->waiting.empty() && is_free_for(use_->waiting.front().mode)) {
+      Waiting next = std::move(use_->waiting.front());
+      use_->waiting.pop_front();
       take(*next.record, next.mode);
       granted.push_back(std::move(next.record));
     }
+    if (holders().empty() && use_->waiting.empty()) use_.reset();
     return granted;
   }
   void take(Record& record, Mode mode) {
-    mode_ = mode;
+    use_->mode = mode;
     record.holds_lock = true;
-    holders_.push_back(&record);
+    if (holders().empty()) {
+      use_->first = &record;
+      return;
+    }
+    if (use_->sharing.empty()) use_->sharing.push_back(std::exchange(use_->first, nullptr));
+    use_->sharing.push_back(&record);
   }
 
-  Mode mode_ = Mode::exclusive;
-  std::vector<Record*> holders_;
-  std::deque<Waiting> waiting_;
+  std::unique_ptr<Use> use_;
 };
 
 }  // namespace epic::kernel

@@ -2,7 +2,13 @@
 //
 // A call makes two objects and frees them within microseconds; the general allocator would be most of its cost. Blocks
 // are rounded up to 64 bytes; above 2 KiB the general allocator serves. A thread keeps what it freed, up to a bound.
+//
+// What is counted is memory taken from the general allocator and not given back, so a block that comes from a free list
+// costs nothing to count.
 
+#include "kernel/frame_pool.hpp"
+
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -51,10 +57,20 @@ thread_local Cleaner t_cleaner;
 
 constexpr std::size_t class_of(std::size_t size_bytes) { return (size_bytes - 1) / kStepBytes; }
 
+void* take(std::size_t size_bytes) {
+  kernel::t_frame_bytes_taken += static_cast<std::int64_t>(size_bytes);
+  return ::operator new(size_bytes);
+}
+
+void give_back(void* block, std::size_t size_bytes) noexcept {
+  kernel::t_frame_bytes_taken -= static_cast<std::int64_t>(size_bytes);
+  ::operator delete(block);
+}
+
 }  // namespace
 
 void* allocate_frame(std::size_t size_bytes) {
-  if (!kPooled || size_bytes > kPooledBytesMax) return ::operator new(size_bytes);
+  if (!kPooled || size_bytes > kPooledBytesMax) return take(size_bytes);
   const std::size_t size_class = class_of(size_bytes);
   Pool& pool = t_pool;
   if (Block* block = pool.free[size_class]; block != nullptr) {
@@ -63,14 +79,14 @@ void* allocate_frame(std::size_t size_bytes) {
     return block;
   }
   t_cleaner.touch();
-  return ::operator new((size_class + 1) * kStepBytes);
+  return take((size_class + 1) * kStepBytes);
 }
 
 void free_frame(void* frame, std::size_t size_bytes) noexcept {
-  if (!kPooled || size_bytes > kPooledBytesMax) return ::operator delete(frame);
+  if (!kPooled || size_bytes > kPooledBytesMax) return give_back(frame, size_bytes);
   const std::size_t size_class = class_of(size_bytes);
   Pool& pool = t_pool;
-  if (pool.kept[size_class] == kKeptPerClassMax) return ::operator delete(frame);
+  if (pool.kept[size_class] == kKeptPerClassMax) return give_back(frame, (size_class + 1) * kStepBytes);
   auto* block = static_cast<Block*>(frame);
   block->next = pool.free[size_class];
   pool.free[size_class] = block;
@@ -78,3 +94,14 @@ void free_frame(void* frame, std::size_t size_bytes) noexcept {
 }
 
 }  // namespace epic::detail
+
+namespace epic::kernel {
+
+std::uint64_t frame_bytes() {
+  std::int64_t kept_bytes = 0;
+  for (std::size_t i = 0; i < detail::kClassCount; ++i)
+    kept_bytes += static_cast<std::int64_t>(detail::t_pool.kept[i] * (i + 1) * detail::kStepBytes);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, t_frame_bytes_taken - kept_bytes));
+}
+
+}  // namespace epic::kernel

@@ -16,8 +16,8 @@ namespace epic::kernel {
 namespace {
 
 /// Tells the kernels of one process apart in the names' shortcuts; what the number is matters to nobody.
-std::uint64_t next_kernel_tag() {
-  static std::atomic<std::uint64_t> tag{0};
+std::uint32_t next_kernel_tag() {
+  static std::atomic<std::uint32_t> tag{0};
   return ++tag;
 }
 
@@ -35,7 +35,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
     : options_(std::move(options)),
       codec_(codec),
       syscalls_(syscalls),
-      activations_(next_kernel_tag()),
+      activations_(next_kernel_tag(), options_.shard_count),
       shards_(options_.shard_count) {}
 
 Kernel::~Kernel() {

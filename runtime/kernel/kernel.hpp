@@ -34,12 +34,12 @@
 #include <vector>
 
 #include "epic/error.hpp"
-#include "kernel/activation.hpp"
+#include "kernel/activations/activation_table.hpp"
 #include "kernel/batcher.hpp"
 #include "kernel/call_table.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/gate.hpp"
-#include "kernel/idle_queue.hpp"
+#include "kernel/activations/idle_queue.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/shards.hpp"
@@ -79,6 +79,7 @@ struct KernelOptions {
   std::uint16_t shard_count = 64;
   std::chrono::nanoseconds call_patience = limits::kCallPatience;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
+  std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
   std::uint64_t memory_budget_bytes = 0;  // for activations: beyond it the least recently used go; 0: no bound
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
@@ -237,14 +238,14 @@ class Kernel {
 
   // kernel_calls.cpp
   bool admit(Record& record);
-  void refuse_for_load(Record& record);
+  [[nodiscard]] bool refuse_for_load(Record& record);
   std::coroutine_handle<> route(RecordRef record, bool may_run_now, const Record* maker = nullptr);
   std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);
   [[nodiscard]] std::string describe_doing(const Record& record) const;
   [[nodiscard]] std::string describe_waits(const Record& record, int depth) const;
   [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
-  [[nodiscard]] const Record* find_in_chain(const Record& record, const std::vector<Record*>& holders) const;
+  [[nodiscard]] const Record* find_in_chain(const Record& record, std::span<Record* const> holders) const;
   std::coroutine_handle<> start(Record& record, Activation* activation);
   [[nodiscard]] bool may_start_now(const Record& record, const Activation& activation) const;
   std::coroutine_handle<> finish_plain(Record& record);
@@ -338,7 +339,7 @@ class Kernel {
   void discard(Activation& activation, ErrorCode code, const std::string& why);
   /// A chance to go, for one that must: nothing of it runs or waits.
   void check_stop(Activation& activation) {
-    if (activation.replacement && is_idle(activation))
+    if (activation.replacement() != nullptr && is_idle(activation))
       stop(activation, StopCause::replaced);
     else if (activation.must_stop && is_idle(activation))
       stop(activation, activation.stop_cause);
@@ -346,6 +347,11 @@ class Kernel {
   void ask_to_stop(Activation& activation, StopCause cause);
   void take_back_stop(Activation& activation);
   [[nodiscard]] bool is_idle(const Activation& activation) const;
+  [[nodiscard]] bool may_end_as_it_is(const Activation& activation) const;
+  [[nodiscard]] static bool is_in_use(const Activation& activation) {
+    return activation.running > 0 || activation.queued > 0;
+  }
+  [[nodiscard]] static std::vector<RecordRef> take_waiting(Activation& activation);
   void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
   void lose_shard(ShardId shard);
   void sweep_leaving();
@@ -371,7 +377,7 @@ class Kernel {
   [[nodiscard]] std::string describe_lock(const Record& record) const;
 
   // kernel_trail.cpp
-  [[nodiscard]] std::string describe_cause(const Record& record) const;
+  [[nodiscard]] Cause cause_of(const Record& record) const;
   [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
   void tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns);
   void tell_begun(Happening what, Activation& activation, const std::string& failure);
@@ -438,7 +444,8 @@ class Kernel {
   std::int64_t now_ns_ = 0;
   std::int64_t wall_ns_ = 0;
   std::int64_t next_collect_ns_ = 0;
-  IdleQueue idle_queue_;
+  IdleQueue idle_queue_{activations_};
+  std::size_t must_stop_count_ = 0;
   std::uint64_t memory_bytes_ = 0;  // of those that are not about to leave
   std::uint64_t next_sequence_ = 1;
   std::uint64_t next_timer_ = 1;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/errors.hpp"
+#include "kernel/frame_pool.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/kernel_scope.hpp"
 
@@ -50,7 +51,7 @@ std::string seconds_text(std::int64_t nanoseconds) {
 
 /// The short way, for most calls there are: the entity is live and free, and nothing that came before is waiting.
 [[gnu::always_inline]] bool Kernel::may_start_now(const Record& record, const Activation& activation) const {
-  return activation.state == Activation::State::active && activation.queued == 0 && activation.waiting.empty() &&
+  return activation.state == Activation::State::active && activation.queued == 0 && !activation.has_waiting() &&
          !activation.must_stop && !record.is_exclusive && !activation.type->info->class_exclusive &&
          direct_calls_left_ > 0;
 }
@@ -76,21 +77,25 @@ void Kernel::begin_detached(Record& record) {
   }
 }
 
-void Kernel::refuse_for_load(Record& record) {
+/// False: what is kept for later calls made it look like too much.
+bool Kernel::refuse_for_load(Record& record) {
+  const std::uint64_t bytes = frame_bytes();
+  if (bytes < options_.calls_bytes_max) return false;
   record.state = Record::State::ended;
   record.failure = make_exception(
       ErrorCode::overloaded,
-      fmt::format("{} was not started: this node has {} calls under way", describe(record), calls_.size()));
+      fmt::format(
+          "{} was not started: the {} calls in flight on this node take {} MiB of memory, and {} MiB is the most",
+          describe(record), calls_.size(), bytes >> 20, options_.calls_bytes_max >> 20));
+  return true;
 }
 
 /// Gives the record its number and deadline and a place in the table. False: it has failed already.
 [[gnu::always_inline]] bool Kernel::admit(Record& record) {
   record.sequence = next_sequence_++;
   record.observed = observed_by(current_).value;
-  if (calls_.size() >= limits::kPendingCallsMax) {
-    refuse_for_load(record);
+  if (frame_bytes_at_most() >= options_.calls_bytes_max && refuse_for_load(record)) [[unlikely]]
     return false;
-  }
   record.has_custom_deadline = record.patience_ns != 0;
   record.deadline_ns = ns_from_now(record.has_custom_deadline ? record.patience_ns : options_.call_patience.count());
   calls_.add(record);
@@ -111,16 +116,17 @@ std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation
     leave(std::move(record), nullptr);  // until the next owner has it; otherwise a busy entity would never get there
     return {};
   }
-  if ((activation.state != Activation::State::active || !activation.waiting.empty()) &&
+  if ((activation.state != Activation::State::active || activation.has_waiting()) &&
       !is_awaited_by(*record, activation)) {
-    if (activation.waiting.size() >= limits::kEntityQueueMax) {
+    std::vector<RecordRef>& waiting = activation.get_rare().waiting;
+    if (waiting.size() >= limits::kEntityQueueMax) {
       fail(*record, ErrorCode::overloaded,
-           fmt::format("{} was not started: {} calls wait for {} already", describe(*record), activation.waiting.size(),
+           fmt::format("{} was not started: {} calls wait for {} already", describe(*record), waiting.size(),
                        shown(activation.name)));
       return {};
     }
     record->state = Record::State::loading;
-    activation.waiting.push_back(std::move(record));
+    waiting.push_back(std::move(record));
     return {};
   }
   record->activation = &activation;
@@ -160,7 +166,7 @@ bool Kernel::take_lock(RecordRef& record, Activation& activation) {
 }
 
 /// The holder that waits for this very call, here or through other nodes; null when there is none.
-const Record* Kernel::find_in_chain(const Record& record, const std::vector<Record*>& holders) const {
+const Record* Kernel::find_in_chain(const Record& record, std::span<Record* const> holders) const {
   if (holders.empty()) return nullptr;
   for (const Record* link = &record; link != nullptr; link = link->caller) {
     if (std::ranges::find(holders, link) != holders.end()) return link;

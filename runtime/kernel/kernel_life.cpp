@@ -16,21 +16,20 @@ namespace epic::kernel {
 
 /// In the table, but nothing of it is in memory yet.
 Activation& Kernel::add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
-  Activation& activation = activations_.add(name);
+  Activation& activation = activations_.add(name, shard);
   activation.type = &type;
-  activation.shard = shard;
   activation.activated_ns = activation.last_used_ns = now_ns_;
-  ++shards_.at(shard).activations;
   return activation;
 }
 
 /// For a call, which waits until it is active; so it does not go before the call has been there.
 void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
   Activation& activation = add_activation(call->callee, type, shard);
-  activation.birth = std::make_unique<Activation::Birth>(
-      Activation::Birth{.why = describe_cause(*call), .asked_ns = begun_ns_of(*call)});
+  Activation::Rare& rare = activation.get_rare();
+  rare.cause = cause_of(*call);
+  rare.asked_ns = begun_ns_of(*call);
   call->state = Record::State::loading;
-  activation.waiting.push_back(std::move(call));
+  rare.waiting.push_back(std::move(call));
   if (is_draining_ || shards_.at(shard).local == Shard::Local::releasing)
     ask_to_stop(activation, is_draining_ ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
@@ -43,7 +42,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
   const Scope scope(*this);
   Activation* activation = activations_.find(id);
   if (activation == nullptr) return;
-  if (activation->replacement) {
+  if (activation->replacement() != nullptr) {
     if (result && *result) {
       activation->version = (*result)->version;
       activation->has_saved = (*result)->schema == activation->type->schema.id();
@@ -59,7 +58,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
 
 void Kernel::construct(Activation& activation, const std::optional<LoadedState>& state) {
   const reflect::EntityInfo& info = *activation.type->info;
-  activation.birth->loaded_ns = now_ns_;
+  activation.get_rare().loaded_ns = now_ns_;
   try {
     activation.entity = info.create();
   } catch (...) {
@@ -75,7 +74,7 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
     activation.version = state->version;
     activation.has_saved = state->schema == activation.type->schema.id();  // or its bytes mean something else
     activation.saved_hash = hash128(state->bytes);
-    activation.state_bytes = state->bytes.size();
+    activation.state_bytes = static_cast<std::uint32_t>(state->bytes.size());
     activation.saved_at_ns = state->saved_at_ns;
   }
   measure(activation);
@@ -109,12 +108,18 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
 
 void Kernel::become_active(Activation& activation) {
   activation.state = Activation::State::active;
-  idle_queue_.add(activation.id, now_ns_);
+  idle_queue_.add(activation, now_ns_);
   tell_begun(Happening::activated, activation, {});
-  if (activation.replacement) return begin_replacing(activation);
-  for (RecordRef& record : std::exchange(activation.waiting, {}))
+  if (activation.replacement() != nullptr) return begin_replacing(activation);
+  std::vector<RecordRef> waiting = take_waiting(activation);
+  if (!activation.must_stop) activation.rare.reset();
+  for (RecordRef& record : waiting)
     if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
   check_stop(activation);
+}
+
+std::vector<RecordRef> Kernel::take_waiting(Activation& activation) {
+  return activation.rare == nullptr ? std::vector<RecordRef>() : std::exchange(activation.rare->waiting, {});
 }
 
 /// The calls that wait for it fail; the next one tries again.
@@ -122,26 +127,26 @@ void Kernel::fail_activation(Activation& activation, const std::string& why) {
   const std::string message = fmt::format("{} cannot be activated: {}", shown(activation.name), why);
   syscalls_.log(LogLevel::error, shown(activation.name), message);
   tell_begun(Happening::failed, activation, why);
-  for (RecordRef& record : std::exchange(activation.waiting, {})) {
+  for (RecordRef& record : take_waiting(activation)) {
     record->observed = std::max(record->observed, activation.observed.value);  // the reason may tell of it
     fail(*record, ErrorCode::activation_failed, message);
   }
   activation.is_dirty = false;
-  if (activation.replacement) return leave_memory(activation);  // which may be what mends it
+  if (activation.replacement() != nullptr) return leave_memory(activation);  // which may be what mends it
   drop_when_saved(activation);
 }
 
 // ---- out of memory ----
 
 bool Kernel::is_idle(const Activation& activation) const {
-  const bool is_up = (activation.state == Activation::State::active && activation.waiting.empty()) ||
+  const bool is_up = (activation.state == Activation::State::active && !activation.has_waiting()) ||
                      activation.state == Activation::State::ending;
   return is_up && activation.running == 0 && activation.queued == 0 && activation.lock.waiting_count() == 0;
 }
 
 /// It goes as soon as nothing of it runs or waits.
 void Kernel::ask_to_stop(Activation& activation, StopCause cause) {
-  activation.must_stop = true;
+  if (!std::exchange(activation.must_stop, true)) ++must_stop_count_;
   watch_stop(activation, cause);
   check_stop(activation);
 }
@@ -152,12 +157,13 @@ void Kernel::take_back_stop(Activation& activation) {
                         activation.state == Activation::State::starting ||
                         activation.state == Activation::State::active;
   if (!may_stay || is_draining_ || activation.stop_cause != StopCause::moved) return;
-  activation.must_stop = false;
-  activation.stop_asked_ns = 0;
+  if (std::exchange(activation.must_stop, false)) --must_stop_count_;
+  if (activation.rare != nullptr) activation.rare->stop_asked_ns = 0;
 }
 
 void Kernel::stop(Activation& activation, StopCause cause) {
   forget_memory(activation);
+  idle_queue_.remove(activation);
   activation.state = Activation::State::stopping;
   watch_stop(activation, cause);
   if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
@@ -195,7 +201,7 @@ void Kernel::drop_when_saved(Activation& activation) {
 /// Before the instance goes: what of it is still suspended or queued (a hook that took too long, what a hook has
 /// spawned) ends.
 void Kernel::end_suspended(Activation& activation) {
-  if (activation.running == 0 && activation.queued == 0) return;
+  if (!is_in_use(activation)) return;
   std::erase_if(run_queue_, [&](const RunItem& item) {
     return item.waiter == nullptr && activation_of(item.record.get()) == &activation;
   });
@@ -217,16 +223,17 @@ void Kernel::end_suspended(Activation& activation) {
 void Kernel::drop(Activation& activation) {
   end_suspended(activation);
   const ShardId shard = activation.shard;
-  std::deque<RecordRef> waiting = std::exchange(activation.waiting, {});
-  if (activation.replacement)
+  std::vector<RecordRef> waiting = take_waiting(activation);
+  if (activation.replacement() != nullptr)
     end_replacing(activation, std::unexpected(ErrorPart{
                                   ErrorCode::unavailable,
                                   {},
                                   fmt::format("{} went away before its state was replaced", shown(activation.name))}));
   if (activation.entity != nullptr) activation.type->info->destroy(activation.entity);
   forget_memory(activation);
+  idle_queue_.remove(activation);
+  if (activation.must_stop) --must_stop_count_;
   activations_.remove(activation);
-  --shards_.at(shard).activations;
   for (RecordRef& record : waiting)
     if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
   check_released(shard);
@@ -237,8 +244,9 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
   syscalls_.log(LogLevel::error, shown(activation.name), why);
   tell(Happening::discarded, activation, why, now_ns_);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any more
-  std::vector<RecordRef> executions;              // have begun, and end here
-  std::vector<RecordRef> untouched;               // have not, and find the next activation
+  if (!is_in_use(activation) && activation.lock.holders().empty()) return drop_when_saved(activation);
+  std::vector<RecordRef> executions;  // have begun, and end here
+  std::vector<RecordRef> untouched;   // have not, and find the next activation
   calls_.for_each([&](Record& record) {
     if (record.activation != &activation) return;
     (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
@@ -257,7 +265,7 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
   }
   std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
   static_cast<void>(activation.lock.take_waiting());
-  for (RecordRef& record : untouched) activation.waiting.push_back(std::move(record));
+  for (RecordRef& record : untouched) activation.get_rare().waiting.push_back(std::move(record));
   drop_when_saved(activation);
 }
 
@@ -265,23 +273,23 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
 void Kernel::collect() {
   next_collect_ns_ = now_ns_ + limits::kCollectEvery.count();
   const std::int64_t idle_since_ns = now_ns_ - options_.idle_age.count();
-  for (std::size_t looked_at = 0; !idle_queue_.empty(); ++looked_at) {
-    const IdleQueue::Entry first = idle_queue_.first();
-    if (first.used_ns > idle_since_ns && !is_over_budget()) return;
+  const std::int64_t look_again_ns = now_ns_ - options_.idle_age.count() / limits::kLooksInIdleAge;
+  for (std::size_t looked_at = 0; Activation* const first = idle_queue_.first(); ++looked_at) {
+    if (first->queued_ns > look_again_ns && !is_over_budget()) return;
     if (looked_at == limits::kCollectSlice) {
       next_collect_ns_ = now_ns_ + limits::kCollectSoon.count();
       return;
     }
-    idle_queue_.drop_first();
-    Activation* const activation = activations_.find(first.id);
-    if (activation == nullptr || activation->state != Activation::State::active) continue;
-    const std::int64_t used_ns = is_idle(*activation) ? activation->last_used_ns : now_ns_;
-    if (used_ns > first.used_ns) {
-      idle_queue_.add(first.id, used_ns);
-      continue;
+    if (first->queued_ns == now_ns_) return;  // all have had their look
+    const bool was_used = first->last_used_ns > first->queued_ns || !is_idle(*first);
+    if (is_idle(*first) && first->last_used_ns <= idle_since_ns) {
+      stop(*first, StopCause::idle);
+    } else if (was_used || !is_over_budget()) {
+      idle_queue_.remove(*first);
+      idle_queue_.add(*first, now_ns_);
+    } else {
+      stop(*first, StopCause::memory);
     }
-    if (!is_idle(*activation)) return idle_queue_.add(first.id, used_ns);  // and so are all behind it
-    stop(*activation, used_ns <= idle_since_ns ? StopCause::idle : StopCause::memory);
   }
 }
 
@@ -302,11 +310,19 @@ void Kernel::on_drain() {
   const Scope scope(*this);
   is_draining_ = true;
   for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot)) ask_to_stop(*activation, StopCause::stopped);
+    if (Activation* activation = activations_.at(slot); activation != nullptr && !may_end_as_it_is(*activation))
+      ask_to_stop(*activation, StopCause::stopped);
+}
+
+/// All of it is saved, and nothing of it is left to run: the process can end with it in memory.
+bool Kernel::may_end_as_it_is(const Activation& activation) const {
+  return activation.state == Activation::State::active && is_idle(activation) && !is_unsaved(activation) &&
+         !activation.type->info->has_on_deactivate;
 }
 
 bool Kernel::is_drained() const {
-  return is_draining_ && activations_.size() == 0 && calls_.size() == 0 && !batcher_.is_committing();
+  return is_draining_ && must_stop_count_ == 0 && calls_.size() == 0 && !batcher_.has_dirty() &&
+         !batcher_.is_committing();
 }
 
 void Kernel::abort_running(const std::string& reason) {

@@ -83,15 +83,13 @@ void Kernel::close(ShardId id) {
   shard.release->turn_ns = now_ns_ + std::min<std::int64_t>(shard.release->window_ns,
                                                             std::chrono::nanoseconds(limits::kReleasePatience).count());
   next_release_ns_ = std::min(next_release_ns_.value_or(INT64_MAX), shard.release->turn_ns);
-  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot); activation != nullptr && activation->shard == id)
-      ask_to_stop(*activation, StopCause::moved);
+  activations_.for_each_of(id, [this](Activation& activation) { ask_to_stop(activation, StopCause::moved); });
   check_released(id);
 }
 
 void Kernel::check_released(ShardId id) {
   Shard& shard = shards_.at(id);
-  if (shard.local != Shard::Local::releasing || shard.activations > 0) return;
+  if (shard.local != Shard::Local::releasing || activations_.count_of(id) > 0) return;
   shard.local = Shard::Local::none;
   shard.release.reset();
   syscalls_.released(id);
@@ -103,9 +101,7 @@ void Kernel::reopen(ShardId id) {
   shard.local = Shard::Local::active;
   shard.release->turn_ns = now_ns_ + std::min<std::int64_t>(shard.release->window_ns, limits::kReleaseOpenMax.count());
   shard.release->window_ns *= limits::kReleaseWindowGrowth;
-  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot); activation != nullptr && activation->shard == id)
-      take_back_stop(*activation);
+  activations_.for_each_of(id, [this](Activation& activation) { take_back_stop(activation); });
   flush_parked(id);
 }
 
@@ -176,9 +172,7 @@ bool Kernel::holds_up_a_move(const Record& record) const {
 
 void Kernel::lose_shard(ShardId shard) {
   std::vector<ActivationId> lost;
-  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot); activation != nullptr && activation->shard == shard)
-      lost.push_back(activation->id);
+  activations_.for_each_of(shard, [&](const Activation& activation) { lost.push_back(activation.id); });
   for (const ActivationId id : lost)
     if (Activation* activation = activations_.find(id))
       discard(*activation, ErrorCode::node_lost,

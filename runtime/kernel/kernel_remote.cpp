@@ -103,7 +103,7 @@ void Kernel::refuse(Record& record) {
 void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
   const TypeEntry* type = types_.find(record->callee->type());
   CallMessage call{.id = id_of(*record),
-                   .target = record->callee->text,
+                   .target = std::string(record->callee->text),
                    .method = types_.number_of(*type, record->method->name),
                    .map_version = shards_.version(),
                    .patience_ns = record->deadline_ns - now_ns_,

@@ -48,7 +48,7 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
     return refuse(ErrorCode::overloaded, fmt::format("{} states are being replaced already", replacements_.size()));
 
   Activation* activation = activations_.find(text);
-  if (activation != nullptr && activation->replacement)
+  if (activation != nullptr && activation->replacement() != nullptr)
     return refuse(ErrorCode::unavailable, fmt::format("the state of {} is being replaced already", shown));
   auto replacement = std::make_unique<Replacement>(
       Replacement{.state = std::move(state),
@@ -60,7 +60,7 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
     syscalls_.load(activation->id, type->info->stored_name(), name->key());
   }
   replacements_.emplace(replacement->deadline_ns, activation->id);
-  activation->replacement = std::move(replacement);
+  activation->get_rare().replacement = std::move(replacement);
   if (activation->state == Activation::State::active) begin_replacing(*activation);
 }
 
@@ -82,7 +82,7 @@ bool Kernel::is_awaited_by(const Record& record, const Activation& activation) c
 /// The instance has nothing left to save, or there is none; the new state goes into the forming batch. Called again
 /// when that is durable.
 void Kernel::write_replacement(Activation& activation) {
-  Replacement& replacement = *activation.replacement;
+  Replacement& replacement = *activation.replacement();
   std::optional<Replaced> outcome;
   if (replacement.is_written)
     outcome = Replaced::done;
@@ -92,7 +92,7 @@ void Kernel::write_replacement(Activation& activation) {
                              : activation.version == Version{0})
     outcome = Replaced::equal;
   if (outcome) {
-    if (activation.stop_asked_ns != 0) tell_left(activation);
+    if (activation.stop_asked_ns() != 0) tell_left(activation);
     end_replacing(activation, *outcome);
     return drop(activation);
   }
@@ -105,7 +105,7 @@ void Kernel::write_replacement(Activation& activation) {
 }
 
 Kernel::Sealed Kernel::encode_replacement(Batch& batch, Activation& activation) {
-  if (std::exchange(activation.replacement->is_encoded, true)) return Sealed::unchanged;
+  if (std::exchange(activation.replacement()->is_encoded, true)) return Sealed::unchanged;
   TypeEntry& type = *types_.find(activation.type->info->type_name);
   activation.version = activation.version.next();
   batch.writes.push_back({.type = std::string(type.info->stored_name()),
@@ -113,14 +113,14 @@ Kernel::Sealed Kernel::encode_replacement(Batch& batch, Activation& activation) 
                           .shard = activation.shard,
                           .version = activation.version,
                           .schema = type.schema.id(),
-                          .bytes = std::move(activation.replacement->state)});
+                          .bytes = std::move(activation.replacement()->state)});
   if (batch.writes.back().bytes && !std::exchange(type.is_schema_saved, true))
     batch.schemas.push_back({type.schema.id(), type.schema.text()});
   return Sealed::changed;
 }
 
 void Kernel::end_replacing(Activation& activation, std::expected<Replaced, ErrorPart> outcome) {
-  const std::unique_ptr<Replacement> ended = std::exchange(activation.replacement, nullptr);
+  const std::unique_ptr<Replacement> ended = std::move(activation.rare->replacement);
   replacements_.erase({ended->deadline_ns, activation.id});
   ended->on_end(std::move(outcome));
 }
@@ -130,7 +130,7 @@ void Kernel::call_off_replacements() {
   while (!replacements_.empty() && replacements_.begin()->first <= now_ns_) {
     Activation* activation = activations_.find(replacements_.begin()->second);
     replacements_.erase(replacements_.begin());
-    EPIC_ASSERT(activation != nullptr && activation->replacement, "a replacement of nothing");
+    EPIC_ASSERT(activation != nullptr && activation->replacement() != nullptr, "a replacement of nothing");
     const bool is_ending = activation->state == Activation::State::ending;
     if (!is_ending && activation->state != Activation::State::starting) continue;  // on its way: the store decides
     end_replacing(*activation, std::unexpected(make_error(

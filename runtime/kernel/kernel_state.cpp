@@ -22,11 +22,12 @@ constexpr std::int64_t kLeadMaxNs = 500'000'000;
 
 void Kernel::mark_dirty(Activation& activation) {
   if (activation.type->info->durability == reflect::Durability::interval &&
-      activation.state == Activation::State::active) {
+      activation.state == Activation::State::active && !is_draining_) {
     activation.is_dirty = true;
-    if (activation.save_due_ns > now_ns_) return;  // already listed
-    activation.save_due_ns = ns_from_now(activation.type->info->save_interval.count());
-    interval_saves_.emplace(activation.save_due_ns, activation.id);
+    std::int64_t& due_ns = activation.get_rare().save_due_ns;
+    if (due_ns > now_ns_) return;  // already listed
+    due_ns = ns_from_now(activation.type->info->save_interval.count());
+    interval_saves_.emplace(due_ns, activation.id);
     return;
   }
   batcher_.add(activation);
@@ -167,7 +168,8 @@ void Kernel::seal() {
 }
 
 Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
-  if (activation.replacement && activation.replacement->is_written) return encode_replacement(batch, activation);
+  if (const Replacement* one = activation.replacement(); one != nullptr && one->is_written)
+    return encode_replacement(batch, activation);
   const reflect::EntityInfo& info = *activation.type->info;
   Write write{.type = std::string(info.stored_name()),
               .key = std::string(activation.name->key()),
@@ -183,20 +185,22 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     bytes.clear();
   }
   const Hash128 hash = hash128(bytes);
-  const bool is_removal = activation.is_erased && activation.erased_hash.value_or(hash) == hash;
+  const Hash128* const erased = activation.erased_hash();
+  const bool is_removal = activation.is_erased && (erased == nullptr || *erased == hash);
   if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
     tell(Happening::erased, activation, "by epic::erase()", now_ns_);
   }
   if (is_removal) {
-    activation.erased_hash = hash;
+    activation.get_rare().erased_hash = hash;
   } else {
     if (bytes.empty() || bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
-    if (activation.has_saved ? activation.saved_hash == hash : activation.erased_hash == hash) return Sealed::unchanged;
+    if (activation.has_saved ? activation.saved_hash == hash : erased != nullptr && *erased == hash)
+      return Sealed::unchanged;
     activation.has_saved = true;
     activation.saved_hash = hash;
-    activation.state_bytes = bytes.size();
+    activation.state_bytes = static_cast<std::uint32_t>(bytes.size());
     if (activation.state == Activation::State::active) measure(activation);
     write.bytes = std::move(bytes);
     TypeEntry& type = *types_.find(info.type_name);
@@ -273,7 +277,7 @@ void Kernel::sweep_leaving() {
     if (activation == nullptr) continue;
     if (is_unsaved(*activation)) {
       leaving_.push_back(id);
-    } else if (activation->replacement) {
+    } else if (activation->replacement() != nullptr) {
       write_replacement(*activation);
     } else {
       if (activation->entity != nullptr) tell_left(*activation);
@@ -312,21 +316,21 @@ void Kernel::erase_current() {
   if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
-  activation->erased_hash.reset();
+  if (activation->rare != nullptr) activation->rare->erased_hash.reset();
   if (!activation->is_dirty) mark_dirty(*activation);
   if (current_->is_read_only) note_erased(*activation);  // its turn changes nothing any more
 }
 
 /// The turn that erased is over: what is changed from here on is saved anew.
 void Kernel::note_erased(Activation& activation) {
-  if (activation.erased_hash) return;
+  if (activation.erased_hash() != nullptr) return;
   std::vector<std::byte> bytes;
   try {
     codec_.encode(activation.type->info->state, activation.type->info->object(activation.entity), bytes);
   } catch (const std::length_error&) {  // refused when it is saved, if it is not erased by then
     bytes.clear();
   }
-  activation.erased_hash = hash128(bytes);
+  activation.get_rare().erased_hash = hash128(bytes);
 }
 
 }  // namespace epic::kernel

@@ -28,20 +28,36 @@ std::string text_of(const ChainLink& link) {
 }  // namespace
 
 /// "get_score, called by Match/7.play".
-std::string Kernel::describe_cause(const Record& record) const {
-  std::string text = record.method != nullptr ? std::string(record.method->name) : std::string("a task");
-  text += ", called by ";
-  if (record.caller != nullptr)
-    text += describe(*record.caller);
-  else if (record.site != nullptr && !record.site->chain.empty())
-    text += text_of(record.site->chain.back());
-  else if (record.site != nullptr && !record.site->label.empty())
-    text += record.site->label;
-  else if (record.site != nullptr && record.site->from.life != 0)
-    text += fmt::format("a task on node-{}", record.site->from.node);
+std::string LifeEntry::why_text(const TypeTable& types) const {
+  if (!cause) return why;
+  std::string text = fmt::format("{}, called by ", cause->method.empty() ? "a task" : cause->method);
+  if (cause->caller)
+    text += fmt::format("{}.{}", types.shown(cause->caller->text), cause->caller_method);
   else
-    text += current_ != nullptr ? describe(*current_) : "a task";
+    text += cause->from;
   return shortened(std::move(text));
+}
+
+Cause Kernel::cause_of(const Record& record) const {
+  Cause cause;
+  if (record.method != nullptr) cause.method = record.method->name;
+  const Record* caller = record.caller;
+  if (caller == nullptr && record.site == nullptr) caller = current_;
+  if (caller != nullptr && caller->callee && caller->method != nullptr) {
+    cause.caller = caller->callee;
+    cause.caller_method = caller->method->name;
+  } else if (caller != nullptr) {
+    cause.from = describe(*caller);
+  } else if (record.site != nullptr && !record.site->chain.empty()) {
+    cause.from = text_of(record.site->chain.back());
+  } else if (record.site != nullptr && !record.site->label.empty()) {
+    cause.from = record.site->label;
+  } else if (record.site != nullptr && record.site->from.life != 0) {
+    cause.from = fmt::format("a task on node-{}", record.site->from.node);
+  } else {
+    cause.from = current_ != nullptr ? describe(*current_) : "a task";
+  }
+  return cause;
 }
 
 std::int64_t Kernel::begun_ns_of(const Record& record) const {
@@ -55,25 +71,31 @@ void Kernel::tell(Happening what, const Activation& activation, std::string why,
                     .wall_ns = wall_ns_,
                     .entity = activation.name,
                     .why = shortened(std::move(why)),
+                    .cause = {},
                     .version = activation.version,
                     .took_ns = now_ns_ - since_ns});
 }
 
 /// It is active, or never will be.
 void Kernel::tell_begun(Happening what, Activation& activation, const std::string& failure) {
-  const std::unique_ptr<Activation::Birth> birth = std::move(activation.birth);
-  if (!birth) return;  // it was active before
-  const std::int64_t loaded_ns = birth->loaded_ns != 0 ? birth->loaded_ns : now_ns_;
-  const std::int64_t asked_ns = std::min(birth->asked_ns, activation.activated_ns);
+  if (activation.rare == nullptr || !activation.rare->cause) return;  // it was active before
+  const Activation::Rare& birth = *activation.rare;
+  const std::int64_t loaded_ns = birth.loaded_ns != 0 ? birth.loaded_ns : now_ns_;
+  const std::int64_t asked_ns = std::min(birth.asked_ns, activation.activated_ns);
   trail_.lives.add({.what = what,
                     .wall_ns = wall_ns_,
                     .entity = activation.name,
-                    .why = failure.empty() ? std::move(birth->why) : shortened(failure + " (" + birth->why + ")"),
+                    .why = {},
+                    .cause = std::exchange(activation.rare->cause, std::nullopt),
                     .version = activation.version,
                     .took_ns = now_ns_ - asked_ns,
                     .placement_ns = activation.activated_ns - asked_ns,
                     .load_ns = loaded_ns - activation.activated_ns,
                     .start_ns = now_ns_ - loaded_ns});
+  if (failure.empty()) return;
+  LifeEntry& entry = *trail_.lives.find(trail_.lives.newest());
+  entry.why = shortened(fmt::format("{} ({})", failure, entry.why_text(types_)));
+  entry.cause.reset();
 }
 
 void Kernel::tell_saved(Activation& activation, CommitNumber number) {
@@ -92,20 +114,21 @@ void Kernel::tell_saved(Activation& activation, CommitNumber number) {
 
 /// It is out of memory, and all of it is saved.
 void Kernel::tell_left(const Activation& activation) {
-  const auto idle_s = (activation.stop_asked_ns - activation.last_used_ns) / 1'000'000'000;
+  const std::int64_t asked_ns = activation.stop_asked_ns();
+  const auto idle_s = (asked_ns - activation.last_used_ns) / 1'000'000'000;
   switch (activation.stop_cause) {
     case StopCause::idle:
-      return tell(Happening::collected, activation, fmt::format("idle for {} s", idle_s), activation.stop_asked_ns);
+      return tell(Happening::collected, activation, fmt::format("idle for {} s", idle_s), asked_ns);
     case StopCause::memory:
       return tell(Happening::collected, activation, fmt::format("to make room in memory; idle for {} s", idle_s),
-                  activation.stop_asked_ns);
+                  asked_ns);
     case StopCause::moved:
       return tell(Happening::moved, activation, fmt::format("shard {} goes to another node", activation.shard),
-                  activation.stop_asked_ns);
+                  asked_ns);
     case StopCause::stopped:
-      return tell(Happening::stopped, activation, "the node stops", activation.stop_asked_ns);
+      return tell(Happening::stopped, activation, "the node stops", asked_ns);
     case StopCause::replaced:
-      return tell(Happening::replaced, activation, "its state came from outside", activation.stop_asked_ns);
+      return tell(Happening::replaced, activation, "its state came from outside", asked_ns);
   }
 }
 
@@ -113,9 +136,9 @@ void Kernel::tell_left(const Activation& activation) {
 
 /// It is to go: remembers why and since when, and looks again in a while.
 void Kernel::watch_stop(Activation& activation, StopCause cause) {
-  if (activation.stop_asked_ns != 0) return;
+  if (activation.stop_asked_ns() != 0) return;
   activation.stop_cause = cause;
-  activation.stop_asked_ns = now_ns_;
+  activation.get_rare().stop_asked_ns = now_ns_;
   if (stops_watched_.size() < limits::kStopsWatchedMax)
     stops_watched_.emplace_back(now_ns_ + limits::kSlowToStop.count(), activation.id);
 }
@@ -124,8 +147,8 @@ void Kernel::tell_slow_stops() {
   std::vector<Activation*> slow;
   for (; !stops_watched_.empty() && stops_watched_.front().first <= now_ns_; stops_watched_.pop_front())
     if (Activation* activation = activations_.find(stops_watched_.front().second);
-        activation != nullptr && activation->stop_asked_ns != 0 &&
-        now_ns_ - activation->stop_asked_ns >= limits::kSlowToStop.count())  // it may have been asked anew
+        activation != nullptr && activation->stop_asked_ns() != 0 &&
+        now_ns_ - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked anew
       slow.push_back(activation);
   if (slow.empty()) return;
   std::map<const Activation*, std::vector<std::string>> running;
@@ -154,7 +177,7 @@ void Kernel::tell_slow_stops() {
         why = blocked_.empty() ? "its last change is not saved yet" : "its last change cannot be saved: " + blocked_;
         break;
     }
-    tell(Happening::slow_to_stop, *activation, std::move(why), activation->stop_asked_ns);
+    tell(Happening::slow_to_stop, *activation, std::move(why), activation->stop_asked_ns());
   }
 }
 

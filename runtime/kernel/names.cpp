@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <new>
 #include <stdexcept>
 
 #include "epic/call.hpp"
@@ -27,13 +29,17 @@ std::string why_no_name(std::string_view type, std::string_view key) {
   return {};
 }
 
+static_assert(std::is_trivially_destructible_v<EntityName>);  // NamePtr only gives the memory back
+
 NamePtr build(std::string_view type, std::string_view key) {
-  auto* name = new EntityName();
-  name->is_local = kernel::Kernel::current_kernel() != nullptr;
-  name->type_length = static_cast<std::uint32_t>(type.size());
-  name->text.reserve(type.size() + 1 + key.size());
-  name->text.append(type).append("/").append(key);
-  return NamePtr(name);
+  const std::size_t text_bytes = type.size() + 1 + key.size();
+  void* const block = ::operator new(sizeof(EntityName) + text_bytes);
+  char* const text = static_cast<char*>(block) + sizeof(EntityName);
+  *std::ranges::copy(type, text).out = '/';
+  std::ranges::copy(key, text + type.size() + 1);
+  return NamePtr(new (block) EntityName{.type_length = static_cast<std::uint16_t>(type.size()),
+                                        .is_local = kernel::Kernel::current_kernel() != nullptr,
+                                        .text = {text, text_bytes}});
 }
 
 }  // namespace

@@ -35,8 +35,7 @@ struct Shard {
   Epoch epoch;                     // while ours
   CommitNumber sealed_in{0};       // the newest batch that has a change in it
   std::optional<Release> release;  // while active or releasing
-  std::uint32_t activations = 0;
-  std::uint32_t sent = 0;  // our calls that are unanswered at `sent_to`
+  std::uint32_t sent = 0;          // our calls that are unanswered at `sent_to`
   PeerAddress sent_to;
   MapVersion sent_version;        // the map that the last of them went by
   std::deque<RecordRef> parked;   // by sequence

@@ -8,12 +8,15 @@
 // Entries are numbered from 1, each ring for itself; a reader that follows asks for what came after the last number
 // that it has seen. Windows of saves close in the order in which they were opened, so that a follower gets each once.
 //
-// Times are those of the kernel's ticks: code that never yields takes none.
+// Times are those of the kernel's ticks: code that never yields takes none. Why an entity was activated is put into
+// words when somebody asks: a million activations would spend half of their time on it.
 // Not here: what an entry looks like outside (node/events_answer.cpp), what befalls processes (the supervisor).
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "epic/entity.hpp"
@@ -21,6 +24,8 @@
 #include "kernel/limits.hpp"
 
 namespace epic::kernel {
+
+class TypeTable;
 
 /// Entries with a number. The oldest go when there are too many, or too many bytes.
 template <class Entry>
@@ -73,12 +78,21 @@ enum class Happening : std::uint8_t {
 /// Why an activation leaves memory.
 enum class StopCause : std::uint8_t { idle, memory, moved, stopped, replaced };
 
+/// The call that made the kernel activate an entity.
+struct Cause {
+  std::string_view method;  // empty: a task
+  detail::NamePtr caller;   // null: `from` made the call
+  std::string_view caller_method;
+  std::string from;
+};
+
 struct LifeEntry {
   std::uint64_t number = 0;
   Happening what{};
   std::int64_t wall_ns = 0;
   detail::NamePtr entity;
   std::string why;
+  std::optional<Cause> cause;  // takes the place of `why`
   Version version;
   std::int64_t took_ns = 0;  // from the cause to the event
   // of took_ns, when it was activated (or failed to be):
@@ -86,6 +100,7 @@ struct LifeEntry {
   std::int64_t load_ns = 0;
   std::int64_t start_ns = 0;  // on_activate
   [[nodiscard]] std::size_t bytes_held() const { return sizeof *this + entity->text.size() + why.size(); }
+  [[nodiscard]] std::string why_text(const TypeTable& types) const;
 };
 
 struct SaveEntry {

@@ -34,7 +34,7 @@ struct Query {
   bool follows = false;
   Cursor after;
 
-  [[nodiscard]] bool matches(const std::string& name) const {
+  [[nodiscard]] bool matches(std::string_view name) const {
     return entity.empty() ? name.starts_with(type_prefix) : name == entity;
   }
 };
@@ -103,10 +103,13 @@ std::string time_text(std::int64_t wall_ns) {
 }
 
 json::object describe(const LifeEntry& entry, const kernel::Kernel& kernel, std::string_view node) {
-  json::object event{
-      {"time", time_text(entry.wall_ns)}, {"node", node},     {"entity", kernel.types().shown(entry.entity->text)},
-      {"what", word_of(entry.what)},      {"why", entry.why}, {"version", entry.version.value},
-      {"took_us", to_us(entry.took_ns)}};
+  json::object event{{"time", time_text(entry.wall_ns)},
+                     {"node", node},
+                     {"entity", kernel.types().shown(entry.entity->text)},
+                     {"what", word_of(entry.what)},
+                     {"why", entry.why_text(kernel.types())},
+                     {"version", entry.version.value},
+                     {"took_us", to_us(entry.took_ns)}};
   if (entry.what == Happening::activated || entry.what == Happening::failed) {
     event["placement_us"] = to_us(entry.placement_ns);
     event["load_us"] = to_us(entry.load_ns);

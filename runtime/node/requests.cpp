@@ -145,7 +145,7 @@ Requests::Body Requests::describe_live(const Entity& entity, Activation& activat
           {"saved_at", time_or_null(activation.saved_at_ns)},
           {"active_ms", to_ms(kernel.now_ns() - activation.activated_ns)},
           {"idle_ms", activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns)},
-          {"queue", activation.waiting.size() + activation.queued + activation.lock.waiting_count()},
+          {"queue", activation.waiting_count() + activation.queued + activation.lock.waiting_count()},
           {"calls", describe_calls(kernel, node_name(), entity.name)},
           {"state", codec::to_json(info.state, info.object(activation.entity), show_name_)}};
 }

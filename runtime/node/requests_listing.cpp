@@ -271,7 +271,7 @@ void Requests::ls(std::uint64_t id, const Body& body) {
     if (activation == nullptr || activation->entity == nullptr) continue;
     if (!listing->filter.type.empty() && activation->type->info->stored_name() != listing->filter.type) continue;
     if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
-    listing->live.push_back({.name = activation->name->text,
+    listing->live.push_back({.name = std::string(activation->name->text),
                              .shard = activation->shard,
                              .version = activation->version,
                              .bytes = activation->state_bytes,
@@ -311,7 +311,7 @@ void Requests::export_states(std::uint64_t id, const Body& body) {
     if (!what->filter.type.empty() && info.stored_name() != what->filter.type) continue;
     if (!what->key.empty() && activation->name->key() != what->key) continue;
     if (!kernel.is_unsaved(*activation)) {
-      what->live.push_back(activation->name->text);
+      what->live.emplace_back(activation->name->text);
       continue;
     }
     Export::Name name{std::string(info.stored_name()), std::string(activation->name->key())};
@@ -321,8 +321,8 @@ void Requests::export_states(std::uint64_t id, const Body& body) {
                             .is_erased = activation->is_erased || (!activation->has_saved && !activation->is_dirty)};
     try {
       if (!unsaved.is_erased) kernel.codec().encode(info.state, info.object(activation->entity), unsaved.bytes);
-      unsaved.is_erased = unsaved.is_erased || (!activation->has_saved && activation->erased_hash &&
-                                                *activation->erased_hash == kernel::hash128(unsaved.bytes));
+      unsaved.is_erased = unsaved.is_erased || (!activation->has_saved && activation->erased_hash() != nullptr &&
+                                                *activation->erased_hash() == kernel::hash128(unsaved.bytes));
     } catch (const std::length_error& error) {
       unsaved.problem = error.what();
     }

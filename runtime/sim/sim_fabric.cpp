@@ -51,6 +51,7 @@ class SimFabric::Node final : public kernel::Syscalls {
                  .shard_count = fabric.options_.shard_count,
                  .call_patience = fabric.options_.call_patience,
                  .idle_age = fabric.options_.idle_age,
+                 .calls_bytes_max = fabric.options_.calls_bytes_max,
                  .memory_budget_bytes = fabric.options_.memory_budget_bytes},
                 fabric.codec_, *this) {
     const auto added = kernel_.add_module(fabric.module_);

@@ -35,6 +35,7 @@ struct SimOptions {
   std::chrono::nanoseconds call_patience = kernel::limits::kCallPatience;
   std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;
   std::uint64_t memory_budget_bytes = 0;
+  std::uint64_t calls_bytes_max = kernel::limits::kCallsBytesMax;
 };
 
 /// A line logged by an entity through epic::log, or by its node about it.

@@ -29,7 +29,7 @@ Node::Node(const ModuleInfo& module) : simulation_(std::make_unique<Simulation>(
 Node::~Node() = default;
 
 void Node::run_to_end(detail::RecordPtr<detail::CallRecord> record) {
-  const std::string name = record->callee ? record->callee->text : "a Ref that names nobody";
+  const std::string name = std::string(record->callee ? record->callee->text : "a Ref that names nobody");
   bool is_ended = false;
   simulation_->fabric.submit(kNode, std::move(record), [&is_ended](detail::CallRecord&) { is_ended = true; });
   if (!simulation_->fabric.run_until([&is_ended] { return is_ended; }, kWaitMax))

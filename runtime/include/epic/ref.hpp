@@ -12,6 +12,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,20 +20,21 @@
 namespace epic {
 namespace detail {
 
-/// "Type/Key" with the class's stored name, reference-counted. The text never changes; the shortcut belongs to the
-/// kernel of the thread that last called. A name made by an entity's code stays on its node's execution thread, so it
-/// is counted without atomic read-modify-write; one made elsewhere (a client's threads, a global) needs it.
+/// "Type/Key" with the class's stored name, reference-counted, in one block of memory with its text. The text never
+/// changes; the shortcut belongs to the kernel of the thread that last called. A name made by an entity's code stays on
+/// its node's execution thread, so it is counted without atomic read-modify-write; one made elsewhere (a client's
+/// threads, a global) needs it.
 struct EntityName {
   std::atomic<std::uint32_t> refs{1};
+  std::uint16_t type_length = 0;
   bool is_local = false;
-  std::uint32_t type_length = 0;
-  std::string text;
-  std::uint64_t kernel_tag = 0;  // shortcut: kernel, slot, and generation of the slot
+  std::uint32_t kernel_tag = 0;  // shortcut: kernel, slot, and generation of the slot
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
+  std::string_view text;  // lies behind this object
 
-  [[nodiscard]] std::string_view type() const { return std::string_view(text).substr(0, type_length); }
-  [[nodiscard]] std::string_view key() const { return std::string_view(text).substr(type_length + 1); }
+  [[nodiscard]] std::string_view type() const { return text.substr(0, type_length); }
+  [[nodiscard]] std::string_view key() const { return text.substr(type_length + 1); }
 };
 
 inline void add_count(EntityName& name) noexcept {
@@ -63,7 +65,7 @@ class NamePtr {
     return *this;
   }
   ~NamePtr() {
-    if (name_ != nullptr && drop_count(*name_)) delete name_;
+    if (name_ != nullptr && drop_count(*name_)) ::operator delete(name_);
   }
   [[nodiscard]] EntityName* get() const { return name_; }
   EntityName* operator->() const { return name_; }
@@ -137,7 +139,7 @@ class Ref {
 
   /// "Type/Key"; empty for a Ref that names no entity. The type is the class's stored name (its oldest, if it was
   /// renamed), so that names written down earlier stay valid.
-  [[nodiscard]] std::string_view name() const { return name_ ? std::string_view(name_->text) : std::string_view(); }
+  [[nodiscard]] std::string_view name() const { return name_ ? name_->text : std::string_view(); }
   [[nodiscard]] std::string_view type() const { return name_ ? name_->type() : std::string_view(); }
   [[nodiscard]] std::string_view key() const { return name_ ? name_->key() : std::string_view(); }
   explicit operator bool() const { return static_cast<bool>(name_); }

@@ -211,6 +211,42 @@ TEST_CASE("kernel: what runs is never collected, however little memory there is"
   CHECK(f.fabric.kernel(1).stats().memory_bytes == 0);
 }
 
+TEST_CASE("kernel: calls are refused while those in flight take all the memory that they may have", "[kernel]") {
+  Fixture f({.seed = 3, .nodes = 1, .calls_bytes_max = 4u << 20});
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  int refused = 0;
+  int ended = 0;
+  for (int i = 0; i < 20'000; ++i)
+    f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add_slowly(1), [&](auto& record) {
+      ++ended;
+      try {
+        record.take();
+      } catch (const Overloaded& error) {
+        ++refused;
+        CHECK_THAT(error.what(), Catch::Contains("calls in flight on this node take"));
+      }
+    });
+  CHECK(f.fabric.run_until([&] { return ended == 20'000; }, 60s));
+  CHECK(refused > 0);
+  CHECK(refused < 20'000);
+  CHECK(f.fabric.call(1, Ref<Counter>("a")->add(0)) > 0);
+}
+
+TEST_CASE("kernel: a drain leaves what is saved and idle in memory, and saves the rest", "[kernel]") {
+  Fixture f({.seed = 3, .nodes = 1});
+  for (int i = 0; i < 50; ++i) f.fabric.call(1, Ref<Counter>(i)->add(i));
+  kernel::Kernel& kernel = f.fabric.kernel(1);
+  bool is_ended = false;
+  f.fabric.start_call<std::int64_t>(1, Ref<Counter>("slow")->add_slowly(7), [&](auto&) { is_ended = true; });
+  f.fabric.run_for(5ms);
+  kernel.on_drain();
+  CHECK_FALSE(kernel.is_drained());
+  CHECK(f.fabric.run_until([&] { return kernel.is_drained(); }, 5s));
+  CHECK(is_ended);
+  CHECK(kernel.activations().find("Counter/slow") == nullptr);
+  CHECK(kernel.activations().find("Counter/7") != nullptr);
+}
+
 TEST_CASE("kernel: calls that wait for calls end when a node that stops cuts them short, and nothing of them goes on",
           "[kernel]") {
   Fixture f({.seed = 3, .nodes = 1});

@@ -71,14 +71,14 @@ TEST_CASE("trail: an activation is told with the call that caused it and the tim
   f.fabric.call(1, Ref<Counter>("a")->add(2));
   const LifeEntry* entry = find_newest(f.trail_of("Counter/a"), "Counter/a", Happening::activated);
   REQUIRE(entry != nullptr);
-  CHECK_THAT(entry->why, Catch::StartsWith("add, called by "));
+  CHECK_THAT(entry->why_text(f.fabric.kernel(1).types()), Catch::StartsWith("add, called by "));
   CHECK(entry->load_ns > 0);
   CHECK(entry->took_ns == entry->placement_ns + entry->load_ns + entry->start_ns);
 
   f.fabric.call(1, Ref<Caller>("c")->add_to(Ref<Counter>("b"), 1));
   entry = find_newest(f.trail_of("Counter/b"), "Counter/b", Happening::activated);
   REQUIRE(entry != nullptr);
-  CHECK(entry->why == "add, called by Caller/c.add_to");
+  CHECK(entry->why_text(f.fabric.kernel(1).types()) == "add, called by Caller/c.add_to");
 }
 
 TEST_CASE("trail: saves of one entity within a while are one entry with a count", "[kernel]") {
