@@ -35,11 +35,11 @@
 
 #include "epic/error.hpp"
 #include "kernel/activations/activation_table.hpp"
+#include "kernel/activations/idle_queue.hpp"
 #include "kernel/batcher.hpp"
 #include "kernel/call_table.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/gate.hpp"
-#include "kernel/activations/idle_queue.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/shards.hpp"
