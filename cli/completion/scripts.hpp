@@ -1,5 +1,5 @@
 #pragma once
-// Scripts: the files of completions/, as they were when this was built.
+// Scripts: the files of completions/, compiled in.
 
 #include <span>
 #include <string_view>

@@ -1,5 +1,5 @@
 #pragma once
-// EntityName: Type/Key as it was typed. The key is everything after the first '/'.
+// EntityName: Type/Key as typed. The key is everything after the first '/'.
 
 #include <string>
 #include <string_view>
@@ -10,11 +10,11 @@ namespace epic::cli {
 
 struct EntityName {
   std::string type;
-  std::string key;  // empty only where a whole type is meant
+  std::string key;  // empty only where a whole type may be given
   [[nodiscard]] std::string text() const { return key.empty() ? type : type + "/" + key; }
 };
 
-/// A whole name; anything less is a usage failure of `command`.
+/// A full name; anything else is a usage failure of `command`.
 inline Result<EntityName> parse_entity(const Command& command, std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == 0 || slash == std::string_view::npos || slash + 1 == text.size())
@@ -23,7 +23,7 @@ inline Result<EntityName> parse_entity(const Command& command, std::string_view 
   return EntityName{std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
 }
 
-/// A type, or a whole name.
+/// A type, or a full name.
 inline Result<EntityName> parse_type_or_entity(const Command& command, std::string_view text) {
   if (text.ends_with('/') && text.find('/') + 1 == text.size()) text.remove_suffix(1);
   if (!text.empty() && text.find('/') == std::string_view::npos) return EntityName{std::string(text), ""};

@@ -1,5 +1,5 @@
 #pragma once
-// Health: what `epic doctor` finds out about a project's store and its fabric.
+// Health: what `epic doctor` checks about a project's store and its fabric.
 
 #include <vector>
 
@@ -8,10 +8,10 @@
 
 namespace epic::cli {
 
-/// Opens the store, compares its shard count with epic.toml, asks whether its files can be written, looks at its log,
-/// and reads snapshots with their checksums for two seconds.
+/// Opens the store, compares its shard count with epic.toml, checks that its files are writable, looks at its log, and
+/// reads snapshots with their checksums for two seconds.
 std::vector<Finding> check_store(const Project& project);
-/// Asks a running fabric for its version, and which nodes cannot save.
+/// Asks a running fabric for its version, and for nodes that cannot save.
 std::vector<Finding> check_fabric(const ProjectPaths& paths);
 
 }  // namespace epic::cli

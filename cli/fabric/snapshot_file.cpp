@@ -20,7 +20,7 @@ Failure cannot_read(const std::string& name, int error) {
           .help = {"name a file that 'epic snapshot export' has written, or - for stdin"}};
 }
 
-/// Whether a character of JSON stands inside a string, and how deep.
+/// Tracks whether a character of JSON is inside a string, and how deep.
 class Nesting {
  public:
   void step(int c) {
@@ -84,7 +84,7 @@ int SnapshotFile::get() {
   return c;
 }
 
-/// Counts lines, and finds out which form it is.
+/// Counts lines, and detects the format.
 Result<void> SnapshotFile::look() {
   if (std::fseek(file_.get(), 0, SEEK_SET) != 0) return fail(cannot_read(name_, errno));
   char buffer[65536];
@@ -106,7 +106,7 @@ void SnapshotFile::rewind() {
   line_ = begin_line_;
 }
 
-/// Reads up to and with the `[` after a "snapshots" of the outermost object. False: it has none.
+/// Reads up to and including the `[` after "snapshots" in the outermost object. False if there is none.
 bool SnapshotFile::find_snapshots() {
   Nesting nesting;
   std::string text;     // the string that was read last, at depth 1

@@ -1,5 +1,5 @@
 #pragma once
-// Removal of saved states while no fabric runs: under the project's lock, and under new epochs of all shards.
+// Removes saved states while no fabric is running: under the project's lock, and under new epochs of all shards.
 
 #include <memory>
 
@@ -7,7 +7,7 @@
 
 namespace epic::cli {
 
-/// Takes lines that remove, and no others.
+/// Accepts lines that remove, and no others.
 Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& paths);
 
 }  // namespace epic::cli

@@ -1,5 +1,5 @@
 #pragma once
-// Unknown: what is answered when a type or an entity is not there, with the nearest that is.
+// Unknown: the failures for a type or entity that does not exist, with the nearest one that does.
 
 #include <string>
 #include <vector>
@@ -9,14 +9,14 @@
 
 namespace epic::cli {
 
-/// `known`: the types that there are.
+/// `known`: the existing types.
 Failure unknown_type(const std::string& type, const std::vector<std::string>& known);
-/// The module has the class, the store no entity of it.
+/// The module has the class, but the store has no entity of it.
 Failure unsaved_type(const std::string& type);
-/// The type is known, the entity has never been saved (and is not in memory, if the fabric runs).
+/// The type is known, but the entity has never been saved (and is not in memory, if the fabric is running).
 Failure unknown_entity(const EntityName& name);
 
-/// The type is known, and the store has no such key.
+/// The type is known, but the store has no such key.
 Failure unsaved_entity(const EntityName& name);
 
 }  // namespace epic::cli

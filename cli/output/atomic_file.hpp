@@ -1,8 +1,8 @@
 #pragma once
-// AtomicFile: a file that is there whole or not at all.
+// AtomicFile: a file that appears only when complete.
 //
-// It is written beside its place under another name, synced, and renamed when it is kept; dropped without that, it
-// leaves nothing behind and an older file untouched.
+// It is written under another name in the same directory, synced, and renamed by keep(). Without keep(), it leaves
+// nothing behind, and an older file stays unchanged.
 
 #include <cstdio>
 #include <filesystem>
@@ -20,7 +20,7 @@ class AtomicFile {
   AtomicFile& operator=(AtomicFile&&) noexcept = delete;
   ~AtomicFile();
 
-  /// Errors are told by keep().
+  /// Errors are reported by keep().
   void write(std::string_view text);
   Result<void> keep();
 
@@ -33,7 +33,7 @@ class AtomicFile {
 
   std::filesystem::path path_;
   std::filesystem::path unfinished_;
-  std::unique_ptr<std::FILE, Close> file_;  // null once it is kept
+  std::unique_ptr<std::FILE, Close> file_;  // null after keep()
 };
 
 }  // namespace epic::cli

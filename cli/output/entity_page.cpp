@@ -43,7 +43,7 @@ std::string text_of(const boost::json::object& object, std::string_view field) {
   return value && value->is_string() ? printable(std::string_view(value->get_string())) : std::string();
 }
 
-// "enter_level  running  3.2 s  called by Match/7"; joined over nodes: "Match/7.play  waiting for 1 call  3.2 s node-2"
+// "enter_level  running  3.2 s  called by Match/7"; across nodes: "Match/7.play  waiting for 1 call  3.2 s node-2"
 std::string call_line(const boost::json::value& call) {
   const auto* fields = call.if_object();
   if (fields == nullptr) return printable(protocol::print_json(call));

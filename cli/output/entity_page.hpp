@@ -1,5 +1,5 @@
 #pragma once
-// EntityPage: one entity in full, as the control verb `inspect` and the store describe it.
+// EntityPage: one entity in full, as described by the control verb `inspect` or by the store.
 
 #include <boost/json/object.hpp>
 

@@ -1,5 +1,5 @@
 #pragma once
-// JsonChanges: what is different between two JSON values, by path: "inventory[2].name".
+// JsonChanges: the differences between two JSON values, by path: "inventory[2].name".
 
 #include <boost/json/value.hpp>
 #include <optional>
@@ -10,11 +10,11 @@ namespace epic::cli {
 
 struct JsonChange {
   std::string path;                        // empty: the whole
-  std::optional<boost::json::value> from;  // empty: it was not there
-  std::optional<boost::json::value> to;    // empty: it is not there any more
+  std::optional<boost::json::value> from;  // empty: it did not exist
+  std::optional<boost::json::value> to;    // empty: it no longer exists
 };
 
-/// In the order of `from`, then what `to` has besides. Numbers are equal if their values are.
+/// In the order of `from`, then what only `to` has. Numbers are equal if their values are.
 std::vector<JsonChange> list_changes(const boost::json::value& from, const boost::json::value& to);
 
 }  // namespace epic::cli

@@ -1,5 +1,5 @@
 #pragma once
-// JsonRows: an array of which each element is printed when it is known, for what takes its time.
+// JsonRows: an array whose elements are printed as soon as they are known, for commands that take long.
 //
 // With -o json it opens with the first element and is closed at the end, whatever happens in between; with jsonl each
 // element is a line. Without either nothing is printed.

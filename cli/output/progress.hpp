@@ -1,5 +1,5 @@
 #pragma once
-// Progress: how far a command is with a known number of entities, on the console's bottom line.
+// Progress: how far a command with a known number of entities is, on the console's bottom line.
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 
 namespace epic::cli {
 
-/// Shown after a second, and never again after finish().
+/// Shown after a second, and never after finish().
 class Progress {
  public:
   Progress(Console& console, std::uint64_t total) : console_(console), total_(total) {}

@@ -105,7 +105,7 @@ Finding check_space(const fs::path& wanted) {
   return {State::ok, "disk space", found, ""};
 }
 
-// The longest socket of a project is that of a node with a two-digit number.
+// The longest socket path is that of a node with a two-digit number.
 Finding check_socket_length(const ProjectPaths& paths) {
   const std::size_t length = (paths.state() / "run" / "node-64.sock").string().size();
   constexpr std::size_t kLengthMax = sizeof(sockaddr_un::sun_path) - 1;

@@ -1,5 +1,5 @@
 #pragma once
-// Checkup: what `epic doctor` looks at on disk. Every check finds something, good or bad, and a bad one names its mend.
+// Checkup: what `epic doctor` checks on disk. Every check has a finding, good or bad; a bad one says how to fix it.
 //
 // Not here: the store and the fabric (../fabric/health.hpp).
 
@@ -13,12 +13,12 @@ namespace epic::cli {
 
 struct Finding {
   enum class State { ok, warning, broken } state;
-  std::string what;   // what was looked at: "clang"
-  std::string found;  // what it is: "clang 19.1.7, /usr/bin/clang++-19"
-  std::string mend;   // the command or edit that mends it; empty when there is nothing to mend
+  std::string what;   // what was checked: "clang"
+  std::string found;  // the result: "clang 19.1.7, /usr/bin/clang++-19"
+  std::string mend;   // the command or edit that fixes it; empty if all is well
 };
 
-/// Whether a file or directory may be written, or the nearest directory above one that is not there yet.
+/// Whether a file or directory is writable; if it does not exist, the nearest directory above it.
 Finding check_writable(const std::filesystem::path& wanted, std::string what);
 
 /// The toolchain and the installation, then the project at or above `start` if there is one.

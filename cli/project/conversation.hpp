@@ -1,8 +1,7 @@
 #pragma once
-// Conversation: a program that is asked line by line, and answers each with one.
+// Conversation: a program that gets requests line by line, and answers each with one line.
 //
-// Its standard input and output are one socket of ours; what it says on stderr is the user's to read. It ends when the
-// conversation does.
+// Its standard input and output are one socket of ours; its stderr goes to the user. It ends with the conversation.
 
 #include <filesystem>
 #include <memory>
@@ -19,11 +18,11 @@ class Conversation {
   static Result<Conversation> start(const std::filesystem::path& program, const std::vector<std::string>& arguments);
   Conversation(Conversation&&) noexcept;
   Conversation& operator=(Conversation&&) = delete;
-  /// Hangs up and waits for its end.
+  /// Closes the connection and waits for the program to end.
   ~Conversation();
 
   Result<std::string> ask(std::string_view line);
-  /// The next line that it says by itself.
+  /// The next line that the program sends on its own.
   Result<std::string> listen();
 
  private:

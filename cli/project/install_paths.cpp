@@ -10,7 +10,7 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// The source tree that a build tree belongs to; empty if `build` is none.
+// The source tree of a build tree; empty if `build` is not one.
 fs::path source_of(const fs::path& build) {
   std::ifstream cache(build / "CMakeCache.txt");
   constexpr std::string_view kEntry = "CMAKE_HOME_DIRECTORY:INTERNAL=";

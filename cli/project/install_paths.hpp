@@ -1,9 +1,9 @@
 #pragma once
-// InstallPaths: where this epic finds what it was installed with, relative to its own executable.
+// InstallPaths: where this epic finds its installed files, relative to its own executable.
 //
 // Installed: <prefix>/bin/epic, <prefix>/libexec/epic/epic-node, <prefix>/share/epic/templates. In a build tree the
-// node lies in <build>/runtime and the templates in the source tree that CMakeCache.txt names. EPIC_NODE and
-// EPIC_TEMPLATES overrule both.
+// node is in <build>/runtime and the templates are in the source tree named in CMakeCache.txt. EPIC_NODE and
+// EPIC_TEMPLATES override both.
 
 #include <filesystem>
 #include <string>
@@ -22,11 +22,11 @@ class InstallPaths {
   [[nodiscard]] const std::filesystem::path& executable() const { return executable_; }
   /// The installation prefix; empty when run from a build tree.
   [[nodiscard]] const std::filesystem::path& prefix() const { return prefix_; }
-  /// epic-node; the failure names the places that were looked at.
+  /// epic-node; a failure lists the places that were searched.
   [[nodiscard]] Result<std::filesystem::path> node() const;
-  /// The directory with one directory a template.
+  /// The directory with one directory per template.
   [[nodiscard]] Result<std::filesystem::path> templates() const;
-  /// The directory with epicConfig.cmake; empty if there is none, then CMake looks for itself.
+  /// The directory with epicConfig.cmake; empty if there is none, and CMake searches for it.
   [[nodiscard]] std::filesystem::path cmake_package() const;
 
  private:

@@ -1,10 +1,10 @@
 #pragma once
-// Placement: do two versions of a module place and store the same entities by the same names?
+// Placement: do two versions of a module place and store the same entities under the same names?
 //
-// Nodes of both run side by side during a rolling restart. An entity is placed, and its row is found, by the stored
-// name of its class (EntityInfo::stored_name). Where the two versions resolve one name to different stored names, each
-// would make an entity of its own: that must not happen. Used by `epic build`, against the last build, and for whoever
-// swaps modules under a running fabric.
+// Nodes of both versions run side by side during a rolling restart. An entity is placed, and its row is found, by the
+// stored name of its class (EntityInfo::stored_name). If the versions resolve one name to different stored names, each
+// would make its own entity: that must not happen. Used by `epic build` against the last build, and when a running
+// fabric changes its module.
 
 #include <boost/json/value.hpp>
 #include <string>
@@ -13,17 +13,17 @@
 namespace epic::cli {
 
 struct PlacementDisagreement {
-  std::string type;  // a name that both know
-  std::string was;   // the stored name by the former module
-  std::string is;    // by the new one
+  std::string type;  // a name known to both
+  std::string was;   // the stored name in the previous module
+  std::string is;    // in the new one
 };
 
-/// Of two descriptions, as `epic-node --describe` prints them and builds leave them behind
-/// (ProjectPaths::module_types). Empty: both may run side by side as far as names go.
+/// Compares two descriptions, as printed by `epic-node --describe` and left behind by builds
+/// (ProjectPaths::module_types). Empty: their names allow them to run side by side.
 [[nodiscard]] std::vector<PlacementDisagreement> find_placement_disagreements(const boost::json::value& former,
                                                                               const boost::json::value& present);
 
-/// "Player was stored as Hero and would now be stored as Player".
+/// "Player was stored as Hero but would now be stored as Player".
 [[nodiscard]] std::string describe(const PlacementDisagreement& disagreement);
 
 }  // namespace epic::cli

@@ -1,5 +1,5 @@
 #pragma once
-// Project: a directory with an epic.toml, and where everything in it lies.
+// Project: a directory with an epic.toml, and the paths in it.
 
 #include <filesystem>
 #include <string_view>
@@ -18,7 +18,7 @@ struct ProjectPaths {
   [[nodiscard]] std::filesystem::path build_log() const { return build() / "epic-build.log"; }
   [[nodiscard]] std::filesystem::path module(std::string_view name) const;  // the shared library that nodes load
   [[nodiscard]] std::filesystem::path module_types(
-      std::string_view name) const;  // what epic-node --describe said of it
+      std::string_view name) const;  // its description by epic-node --describe
   [[nodiscard]] std::filesystem::path state() const { return root / ".epic"; }
   [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }
   [[nodiscard]] std::filesystem::path store() const { return state() / "state.sqlite"; }
@@ -30,7 +30,7 @@ struct Project {
   Manifest manifest;
 };
 
-/// The directory of the nearest epic.toml in `start` or above it.
+/// The directory of the nearest epic.toml, in `start` or above it.
 Result<ProjectPaths> find_project(const std::filesystem::path& start);
 /// find_project() and its manifest.
 Result<Project> load_project(const std::filesystem::path& start);

@@ -75,7 +75,7 @@ Result<std::vector<fs::path>> scaffold(const ScaffoldOptions& options) {
     }
     made.push_back(relative);
   }
-  // rename() would replace an empty directory that somebody has made meanwhile, so it is asked not to.
+  // rename() would replace an empty directory that was created meanwhile, so ask it not to.
   if (::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
     const std::error_code why(errno, std::generic_category());
     fs::remove_all(unfinished, error);

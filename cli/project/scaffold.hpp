@@ -1,9 +1,9 @@
 #pragma once
-// Scaffold: a new project out of a template.
+// Scaffold: creates a project from a template.
 //
-// A template is a directory of plain files. @NAME@ in their contents and names becomes the project's name, @IDENTIFIER@
-// the same as a C++ identifier. The project is made beside its place and renamed into it, so that there is a whole
-// one or none.
+// A template is a directory of plain files. In their contents and names, @NAME@ becomes the project's name and
+// @IDENTIFIER@ the same as a C++ identifier. The project is created next to its destination and renamed into it, so
+// that it is complete or not there at all.
 
 #include <filesystem>
 #include <string>
@@ -18,12 +18,12 @@ namespace epic::cli {
 std::vector<std::string> template_names(const std::filesystem::path& directory);
 
 struct ScaffoldOptions {
-  std::filesystem::path template_directory;  // of the one template
+  std::filesystem::path template_directory;  // of this template
   std::filesystem::path target;              // must not exist
   std::string name;                          // checked by the caller
 };
 
-/// The files made, relative to the target, sorted.
+/// The files created, relative to the target, sorted.
 Result<std::vector<std::filesystem::path>> scaffold(const ScaffoldOptions& options);
 
 }  // namespace epic::cli

@@ -49,7 +49,7 @@ json::object nobodys_row(const json::value& type, std::string_view verdict, std:
           {"changes", json::array()},        {"reasons", json::array()},     {"text", text}};
 }
 
-/// Throws what Boost.JSON throws for an answer of another shape.
+/// Throws what Boost.JSON throws for a malformed answer.
 SchemaCheck check_from(const json::value& told) {
   SchemaCheck check{.rows = {}, .damaged = count_of(told.at("damaged"))};
   for (const json::value& type : told.at("types").as_array())

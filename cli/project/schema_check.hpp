@@ -1,9 +1,8 @@
 #pragma once
-// SchemaCheck: how a module would read what the project's store holds, asked of epic-node, which decodes as a node
-// will.
+// SchemaCheck: how a module would read the project's store, determined by epic-node, which decodes like a node.
 //
-// `epic schema check` prints all of it; a build keeps a module out of its place that could not read, or would no longer
-// find, what is saved.
+// `epic schema check` prints all of it; `epic build` does not activate a module that could not read, or would no longer
+// find, some saved states.
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
@@ -20,28 +19,28 @@
 namespace epic::cli {
 
 struct SchemaCheck {
-  /// One for each type and schema in the store: {"type", "stored_as", "schema", "entities", "verdict", "unreadable",
-  /// "changes", "reasons", "text"}; `verdict` as in runtime/node/check.hpp, or "orphaned", "unclaimed", whose schema is
-  /// null.
+  /// One per type and schema in the store: {"type", "stored_as", "schema", "entities", "verdict", "unreadable",
+  /// "changes", "reasons", "text"}; `verdict` as in runtime/node/check.hpp, or "orphaned" or "unclaimed", with a null
+  /// schema.
   boost::json::array rows;
-  std::uint64_t damaged = 0;  // no module could read them; that is nothing against this one
+  std::uint64_t damaged = 0;  // no module could read them, so they do not count against this one
 
   /// Snapshots that the module cannot read, or would not find.
   [[nodiscard]] std::uint64_t unreadable() const;
   [[nodiscard]] std::optional<std::string> damage() const;
-  /// Some class would look for its snapshots under another name than they have.
+  /// A class would look for its snapshots under another name.
   [[nodiscard]] bool has_orphans() const;
-  /// One line a type that is read in another shape than it was saved in.
+  /// One line per type that is read with another schema than it was saved with.
   [[nodiscard]] std::vector<std::string> conversions() const;
-  /// One line a type that is saved and that no class of the module claims.
+  /// One line per saved type that no class of the module claims.
   [[nodiscard]] std::vector<std::string> leftovers() const;
-  /// One line a type and reason.
+  /// One line per type and reason.
   [[nodiscard]] std::vector<std::string> problems() const;
-  /// Counts rows that nobody claims as lost where the former module found them under that name.
+  /// Counts unclaimed rows as lost if the previous module found them under that name.
   void add_disagreements(const std::vector<PlacementDisagreement>& disagreements);
 };
 
-/// Empty when nothing has been saved: there is no store file.
+/// Empty if nothing has been saved: there is no store file.
 Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, const ProjectPaths& paths,
                                                  const std::filesystem::path& module);
 

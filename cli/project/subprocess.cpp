@@ -21,7 +21,7 @@ namespace asio = boost::asio;
 namespace bp = boost::process::v2;
 namespace {
 
-// A file that lives in memory, or a log that is appended to.
+// A file in memory, or a log to append to.
 class Sink {
  public:
   explicit Sink(int descriptor) : descriptor_(descriptor) {}
@@ -92,7 +92,7 @@ Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options) {
   if (error) return fail({.what = fmt::format("{} could not be started", program.string()), .why = error.message()});
 
   int status = 0;
-  bool is_ended = false;  // a tick that was due already is not cancelled any more
+  bool is_ended = false;  // a tick that was already due is no longer cancelled
   asio::steady_timer tick(context);
   const std::function<void()> arm = [&] {
     tick.expires_after(std::chrono::milliseconds(100));

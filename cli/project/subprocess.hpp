@@ -1,5 +1,5 @@
 #pragma once
-// Subprocess: run one program to its end, its output in a file or in memory.
+// Subprocess: runs one program to its end, with its output in a file or in memory.
 //
 // The program dies with this process (PR_SET_PDEATHSIG), so that a killed `epic build` leaves no compiler behind.
 
@@ -17,12 +17,12 @@ struct SubprocessOptions {
   std::filesystem::path program;  // with a '/', or looked up on PATH
   std::vector<std::string> arguments;
   std::filesystem::path directory = ".";
-  std::filesystem::path log = {};  // both streams are appended here; empty: stdout is captured and stderr too, apart
+  std::filesystem::path log = {};  // both streams are appended here; empty: stdout and stderr are captured separately
   std::function<void()> on_tick = {};  // about ten times a second while it runs
 };
 
 struct SubprocessEnd {
-  int exit_code = 0;  // 128 + n when signal n ended it
+  int exit_code = 0;  // 128 + n if killed by signal n
   std::string out;    // captured; empty with a log
   std::string err;
 };

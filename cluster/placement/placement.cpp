@@ -10,7 +10,7 @@ namespace {
 
 using kernel::NodeId;
 
-/// Members by id, each with what it owns now.
+/// Members by id, each with the shards it owns now.
 std::map<NodeId, std::size_t> count_owned(std::span<const NodeId> members, std::span<const NodeId> current) {
   std::map<NodeId, std::size_t> owned;
   for (const NodeId member : members) owned[member] = 0;
@@ -26,7 +26,7 @@ std::vector<NodeId> place(std::span<const NodeId> members, std::span<const NodeI
   std::vector<NodeId> target(current.size(), NodeId{0});
   if (owned.empty()) return target;
 
-  // Shares: the remainder of the division goes, one each, to those who own most.
+  // The remainder of the division goes, one shard each, to the members that own most.
   std::vector<NodeId> by_owned;
   for (const auto& [member, count] : owned) by_owned.push_back(member);
   std::ranges::sort(by_owned,
@@ -44,7 +44,7 @@ std::vector<NodeId> place(std::span<const NodeId> members, std::span<const NodeI
   auto next = room.begin();
   for (NodeId& owner : target) {
     if (owner != NodeId{0}) continue;
-    // Round robin, so that a fresh fabric deals its shards out like cards and neighbours lie on different nodes.
+    // Round robin, so that a new fabric spreads neighbouring shards over different nodes.
     while (next->second == 0)
       if (++next == room.end()) next = room.begin();
     owner = next->first;

@@ -1,10 +1,9 @@
 #pragma once
 // Placement: which node should own which shard, as one pure function.
 //
-// Every member gets the same number of shards, give or take one, so nobody is above 1.15 x the mean where that is
-// possible at all. Shards stay where they are as long as that balance allows: those who own most keep the larger
-// shares, and only what is above a share, or without an owner, moves. Equal arguments give equal results, in every
-// process.
+// Every member gets the same number of shards, give or take one, so no member exceeds 1.15 x the mean where that is
+// possible. Shards stay where they are as far as that balance allows: the members that own most keep the larger shares,
+// and only shards above a share, or without an owner, move. Equal arguments give equal results in every process.
 //
 // Not here: when to move and in which order (supervisor/shard_table.hpp).
 
@@ -16,12 +15,12 @@
 namespace epic::cluster {
 
 /// The owner that each shard should have. `members`: each once, in any order. `current`: the owner of each shard; node
-/// 0 and nodes that are no members count as nobody. Without members every shard gets node 0.
+/// 0, and nodes that are not members, count as no owner. Without members every shard gets node 0.
 [[nodiscard]] std::vector<kernel::NodeId> place(std::span<const kernel::NodeId> members,
                                                 std::span<const kernel::NodeId> current);
 
-/// Gives shards that have no owner among `stayers` to `takers`, the least laden first, and moves no other: what a crash
-/// asks for, at once. Without takers such shards get node 0.
+/// Gives shards without an owner among `stayers` to `takers`, the least loaded first, and moves no others: what is
+/// needed at once after a crash. Without takers such shards get node 0.
 [[nodiscard]] std::vector<kernel::NodeId> place_orphans(std::span<const kernel::NodeId> takers,
                                                         std::span<const kernel::NodeId> stayers,
                                                         std::span<const kernel::NodeId> current);

@@ -1,5 +1,5 @@
 #pragma once
-// Backoff: how long to wait before starting again what keeps failing.
+// Backoff: how long to wait before restarting something that keeps failing.
 
 #include <chrono>
 
@@ -8,14 +8,14 @@ namespace epic::cluster {
 struct RestartPolicy {
   std::chrono::milliseconds delay_first{100};  // doubled with each failure …
   std::chrono::milliseconds delay_max{std::chrono::seconds(10)};
-  std::chrono::milliseconds forget_after{std::chrono::minutes(1)};  // … and back to the first after so long without
+  std::chrono::milliseconds forget_after{std::chrono::minutes(1)};  // … and reset after running this long
 };
 
 class Backoff {
  public:
   explicit Backoff(RestartPolicy policy) : policy_(policy) {}
 
-  /// Delay after a failure at `now` of something that had run since `started`.
+  /// The delay after a failure at `now` of something that had run since `started`.
   [[nodiscard]] std::chrono::milliseconds next_delay(std::chrono::steady_clock::time_point started,
                                                      std::chrono::steady_clock::time_point now);
 

@@ -21,10 +21,10 @@ namespace {
 /// Descriptors of a dying process close one after the other: the pipe perhaps before the lock.
 constexpr int kLockAttemptsMax = 100;
 constexpr int kLockPauseMs = 10;
-/// … and both before its children are told that it has died: a node that is just starting may still make its socket.
+/// … and both before its children get their death signal: a node that is just starting may still create its socket.
 constexpr int kNodesEndMs = 50;
 
-/// Becomes a process that no terminal and no broad signal reaches, and that keeps nothing open.
+/// Becomes a process that no terminal and no signal to a group reaches, and that keeps nothing open.
 void withdraw(int& pipe) {
   ::setsid();
   ::prctl(PR_SET_NAME, "epic-janitor");
@@ -45,7 +45,7 @@ void withdraw(int& pipe) {
   for (int attempt = 0; attempt < kLockAttemptsMax; ++attempt) {
     if (const auto lock = ProjectLock::try_take_to_tidy(paths.lock)) {
       remove_run_files(paths);
-      break;  // and the lock file goes with the lock
+      break;  // the lock file is removed with the lock
     }
     ::poll(nullptr, 0, kLockPauseMs);
   }

@@ -1,11 +1,10 @@
 #pragma once
-// Janitor: a tiny process that tidies up when the supervisor could not.
+// Janitor: a tiny process that cleans up if the supervisor could not.
 //
-// A supervisor that gets SIGKILL takes its nodes along (the kernel sees to that), but its socket files and its lock
-// file would stay. So it forks a process that does nothing but wait for its end: at the other end of a pipe, in a
-// session of its own, with every other descriptor closed. When the pipe closes without a word, the janitor lets
-// the nodes end, takes the project's lock, removes what is left, and exits. If another supervisor was faster, it has
-// done that already.
+// When a supervisor gets SIGKILL, the kernel ends its nodes, but its socket files and its lock file would stay. So it
+// forks a process that only waits for its end: at the other end of a pipe, in its own session, with every other
+// descriptor closed. When the pipe closes without a message, the janitor waits for the nodes to end, takes the
+// project's lock, removes what is left, and exits. If another supervisor was faster, it has already done that.
 
 #include <sys/types.h>
 
@@ -22,7 +21,7 @@ class Janitor {
 
   Janitor(Janitor&& other) noexcept;
   Janitor& operator=(Janitor&&) = delete;
-  /// Nothing is left to tidy: sends it home, and waits for its end.
+  /// There is nothing to clean up: ends the janitor and waits for its end.
   ~Janitor();
 
  private:

@@ -1,5 +1,5 @@
 #pragma once
-// LineSplitter: bytes of a pipe to lines.
+// LineSplitter: splits the bytes of a pipe into lines.
 
 #include <functional>
 #include <string>
@@ -9,13 +9,13 @@ namespace epic::cluster {
 
 class LineSplitter {
  public:
-  /// A longer line comes out in pieces of this size.
+  /// A longer line is split into pieces of this size.
   static constexpr std::size_t kLineBytesMax = 64u << 10;
 
   explicit LineSplitter(std::function<void(std::string_view)> on_line) : on_line_(std::move(on_line)) {}
 
   void add(std::string_view bytes);
-  /// The pipe is closed: what has no line break is a line as well.
+  /// The pipe has closed: the rest without a line break counts as a line.
   void end();
 
  private:

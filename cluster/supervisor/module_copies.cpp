@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// On a file system that can: a copy that shares its blocks with the original until one of them is written.
+/// Where the file system can: a copy that shares blocks with the original until one of them is written.
 bool try_clone(const fs::path& from, const fs::path& to) {
   const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC);
   const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);

@@ -33,7 +33,7 @@ SupervisorError already_running(std::optional<pid_t> holder) {
           .log = {}};
 }
 
-/// The file may have been removed, or replaced, between open and flock; a lock on such a file keeps nobody out.
+/// The file may be removed or replaced between open and flock; a lock on such a file excludes nobody.
 bool is_same_file(int fd, const std::filesystem::path& path) {
   struct stat held{};
   struct stat named{};
@@ -49,7 +49,7 @@ std::optional<pid_t> read_pid(int fd) {
   return pid;
 }
 
-/// False for a process that has ended, also when nobody has asked how yet.
+/// False for a process that has ended, even if it has not been waited for.
 bool is_alive(pid_t pid) {
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (process < 0) return false;
@@ -88,7 +88,7 @@ std::expected<ProjectLock, SupervisorError> ProjectLock::try_take(const std::fil
     ::close(fd);
     if (held == Held::file_was_replaced) continue;
     if (holder && is_alive(*holder)) return std::unexpected(already_running(holder));
-    ::poll(nullptr, 0, kTidyPauseMs);  // held, but not by whom it names: somebody starts or tidies up just now
+    ::poll(nullptr, 0, kTidyPauseMs);  // held, but not by the process named in it: a process is starting or cleaning up
   }
   return std::unexpected(already_running(std::nullopt));
 }

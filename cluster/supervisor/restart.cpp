@@ -10,7 +10,7 @@ using Kind = Restart::Order::Kind;
 
 namespace {
 
-/// A slot that is not there counts as one without a process.
+/// A missing slot counts as one without a process.
 Restart::Node find(std::span<const Restart::Node> nodes, NodeId id) {
   const auto found = std::ranges::find(nodes, id, &Restart::Node::id);
   return found == nodes.end() ? Restart::Node{.id = id, .generation = {}} : *found;
@@ -63,14 +63,14 @@ std::vector<Restart::Order> Restart::step(std::span<const Node> nodes) {
   return orders;
 }
 
-/// Goes on with the first node that does not run the new copy yet.
+/// Continues with the first node that does not run the new copy yet.
 void Restart::renew(std::span<const Node> nodes, std::vector<Order>& orders) {
   while (renewed_ < nodes_.size()) {
     const Node node = find(nodes, nodes_[renewed_]);
     if (node.generation != next_ || !node.is_ready) {
       const bool is_to_go = node.is_ready && node.is_wanted;
       const bool is_gone = !node.has_process && !node.is_wanted;
-      // Its shards need somebody to go to.
+      // Another node must be there to take its shards.
       const bool has_taker =
           std::ranges::any_of(nodes, [&](const Node& one) { return one.is_ready && one.generation == next_; });
       if (is_to_go && has_taker) orders.push_back({Kind::drain, node.id});

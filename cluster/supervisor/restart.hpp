@@ -1,17 +1,18 @@
 #pragma once
 // Restart: the steps from a fabric whose nodes run one copy of the module to one whose nodes run the next.
 //
-// Rolling: one node more than usual is started with the new copy. When it is ready, the nodes are drained, stopped and
-// started again one after the other, and the extra one is drained last; so there are never fewer nodes than usual, and
-// a fabric of one node can do it as well. Until the extra node is ready, nothing has happened that could not be undone:
-// when it cannot start, it goes, and the fabric is as it was. After that there is no way back, as shards that the new
-// copy has owned do not go to the old one again; a node that crashes comes back with the new copy, and is done.
+// Rolling: an extra node is started with the new copy. When it is ready, the nodes are drained, stopped and restarted
+// one by one, and the extra one is drained last. So there are never fewer nodes than usual, and it works for a fabric
+// of one node. Until the extra node is ready, everything can be undone: if it cannot start, it is removed, and the
+// fabric is as it was. After that there is no way back, because shards that the new copy has owned do not return to the
+// old one; a node that crashes restarts with the new copy, and counts as done.
 //
 // At once: all nodes stop, then all start with the new copy; if one cannot, all are started with the old one again.
 //
-// Looks at the nodes, gives orders; no clock, no processes. Whoever carries the orders out calls step() after each
-// change.
-// Not here: where shards go meanwhile (shard_table.hpp), who asked and is told (restart_runner.hpp).
+// Looks at the nodes and gives orders; no clock, no processes. The caller carries out the orders, and calls step()
+// after each change.
+//
+// Not here: where shards go meanwhile (shard_table.hpp), the request and its answers (restart_runner.hpp).
 
 #include <cstdint>
 #include <span>
@@ -27,10 +28,10 @@ enum class RestartWay : std::uint8_t { rolling, at_once };
 
 class Restart {
  public:
-  /// A node as step() has to see it.
+  /// A node as step() needs to see it.
   struct Node {
     kernel::NodeId id;
-    Generation generation;  // of its process, or its last one
+    Generation generation;  // of its process, or the last one
     bool has_process = false;
     bool is_ready = false;
     bool is_wanted = false;
@@ -38,36 +39,36 @@ class Restart {
 
   struct Order {
     enum class Kind : std::uint8_t {
-      try_new,    // start it with the new copy, as the first of all
-      drain,      // its shards go to others, then it stops
+      try_new,    // start it with the new copy, as the first node
+      drain,      // its shards move to others, then it stops
       stop,       // at once, with whatever it owns
-      begin_new,  // all have stopped: what starts now loads the new copy
+      begin_new,  // all have stopped: processes started now load the new copy
       begin_old,  // … the old copy again
       start,
-      forget,  // the extra node has no part in the fabric any more
+      forget,  // the extra node no longer belongs to the fabric
       tell_ready,
-      tell_stopped,  // nothing to do, only to be said
+      tell_stopped,  // nothing to do, only to report
     };
     Kind kind;
-    kernel::NodeId node;  // 0 where it is about all
+    kernel::NodeId node;  // 0 if it is about all
     bool operator==(const Order&) const = default;
   };
 
   /// `nodes` are the members of the fabric; `extra` is a slot without a process, for a rolling restart.
   Restart(RestartWay way, Generation next, std::vector<kernel::NodeId> nodes, kernel::NodeId extra);
 
-  /// What is to be done now; `nodes` are all there are.
+  /// The next orders; `nodes` are all there are.
   [[nodiscard]] std::vector<Order> step(std::span<const Node> nodes);
-  /// The new copy could not be started. False when it is too late to go back: then this is not for us.
+  /// The new copy could not be started. False if it is too late to go back: then the caller has to deal with it.
   [[nodiscard]] bool try_give_up();
 
   [[nodiscard]] bool is_done() const { return phase_ == Phase::done; }
   [[nodiscard]] bool is_given_up() const { return is_given_up_; }
-  /// True while shards must not be given to the nodes that are there.
+  /// True while shards must not be given to the running nodes.
   [[nodiscard]] bool is_stopping() const { return phase_ == Phase::stopping; }
   [[nodiscard]] RestartWay way() const { return way_; }
   [[nodiscard]] Generation next() const { return next_; }
-  /// How many of the members run the new copy by now.
+  /// How many of the members run the new copy.
   [[nodiscard]] std::size_t renewed() const { return renewed_; }
   [[nodiscard]] std::size_t count() const { return nodes_.size(); }
 
@@ -76,7 +77,7 @@ class Restart {
     begin,
     trying,    // rolling: the extra node starts
     renewing,  // rolling: one node after the other
-    leaving,   // rolling: the extra node goes
+    leaving,   // rolling: the extra node ends
     stopping,  // at once
     starting,  // at once
     done,

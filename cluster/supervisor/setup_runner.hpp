@@ -1,8 +1,8 @@
 #pragma once
-// SetupRunner: the module's setup, once a run of the fabric.
+// SetupRunner: the module's setup, once per run of the fabric.
 //
-// It runs on one node, and again on another when that node dies before setup returned; so setup is idempotent by
-// contract. A setup that takes its node down each time is given up after a few.
+// It runs on one node, and again on another if that node dies before setup returns; so setup must be idempotent. A
+// setup that crashes its node each time is given up after a few tries.
 //
 // Events in, the node to ask out.
 
@@ -23,11 +23,11 @@ class SetupRunner {
  public:
   static constexpr int kAttemptsMax = 5;
 
-  /// `ready`: a node that could run it now, if there is one. The node to ask, when there is something to ask. Called
-  /// when the fabric is settled, at first and after every change.
+  /// `ready`: a node that could run it now, if there is one. Returns the node to ask, if there is something to ask.
+  /// Called when the fabric is settled, at first and after every change.
   [[nodiscard]] std::optional<kernel::NodeId> try_begin(std::optional<kernel::NodeId> ready);
 
-  /// True when this ended setup (and it did not end before).
+  /// True if this ended setup (and it had not ended before).
   bool on_done(kernel::NodeId node, const std::string& error);
   bool on_left(kernel::NodeId node);
 
@@ -37,7 +37,7 @@ class SetupRunner {
 
  private:
   SetupState state_ = SetupState::none;
-  std::optional<kernel::NodeId> node_;  // who runs it now
+  std::optional<kernel::NodeId> node_;  // the node that runs it now
   int attempts_ = 0;
   std::string error_;
 };

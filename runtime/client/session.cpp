@@ -82,7 +82,7 @@ void Session::wait_until_ready() {
 void Session::submit(RecordRef call, OnEnd on_end) {
   const std::lock_guard lock(mutex_);
   submitted_.push_back({std::move(call), std::move(on_end)});
-  if (std::this_thread::get_id() == thread_.get_id()) return;  // from on_end: looked at before this thread sleeps
+  if (std::this_thread::get_id() == thread_.get_id()) return;  // from on_end: checked before this thread sleeps
   if (!std::exchange(is_wake_pending_, true)) boost::asio::post(context_, [] {});
 }
 
@@ -120,7 +120,7 @@ void Session::run() {
     }
   }
   transport_->close();
-  take_submissions();  // what came at the last moment ends with the rest
+  take_submissions();  // what arrived last ends with the rest
   router_.on_closed();
 }
 
@@ -134,7 +134,7 @@ void Session::take_submissions() {
   for (Submission& one : submitted) router_.submit(std::move(one.call), std::move(one.on_end));
 }
 
-/// Looks for a node to start from; after a while without any, calls do not wait for one.
+/// Looks for a node to start from; after a while without any, calls no longer wait for one.
 void Session::seek(std::int64_t now_ns) {
   if (now_ns < seek_at_ns_) return;
   const bool is_long_alone = now_ns - alone_since_ns_ > kAbsenceMax.count();

@@ -1,9 +1,9 @@
 #pragma once
-// Session: the thread of a client, with its connections. Router decides, the transport carries.
+// Session: the thread of a client, with its connections. The router decides, the transport carries.
 //
 // Nodes are found by their sockets in <project>/.epic/run; the first one that answers sends the shard map, which says
-// where the others are. When no node is connected, the folder is looked at again and again: after kAbsenceMax without
-// any, calls fail with Unavailable instead of waiting.
+// where the others are. While no node is connected, the folder is read repeatedly: after kAbsenceMax without any, calls
+// fail with Unavailable instead of waiting.
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -29,7 +29,7 @@ class Session {
   using OnEnd = Router::OnEnd;
 
   Session(std::filesystem::path project, ClientOptions options);
-  /// Calls under way end with Unavailable.
+  /// Pending calls end with Unavailable.
   ~Session();
 
   /// Waits for a shard map. Throws Unavailable.
@@ -62,7 +62,7 @@ class Session {
   codec::CapnpCodec codec_;
   std::unique_ptr<transport::Transport> transport_;
   Router router_;
-  std::set<kernel::PeerAddress> nodes_;  // connected, and of the fabric that was joined last
+  std::set<kernel::PeerAddress> nodes_;  // connected, and of the fabric joined last
   std::set<std::string> seeking_;        // addresses being tried
   std::int64_t seek_at_ns_ = 0;
   std::int64_t alone_since_ns_ = 0;  // no node is connected
@@ -74,7 +74,7 @@ class Session {
   std::vector<Submission> submitted_;
   bool is_wake_pending_ = false;
   bool is_ready_ = false;
-  bool is_hopeless_ = false;  // nobody can be reached, and nobody is being tried
+  bool is_hopeless_ = false;  // no node can be reached, and none is being tried
   std::string absence_;
   bool is_ending_ = false;
 

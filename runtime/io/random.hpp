@@ -1,5 +1,5 @@
 #pragma once
-// Randomness, for what must differ between processes that do not know of each other.
+// Randomness, for values that must differ between processes that do not know of each other.
 
 #include <cstdint>
 #include <random>

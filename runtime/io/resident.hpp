@@ -1,11 +1,11 @@
 #pragma once
-// How much memory of this process is in RAM.
+// How much memory of this process is resident.
 
 #include <cstdint>
 
 namespace epic::io {
 
-/// 0 when the system does not say.
+/// 0 if the system does not report it.
 [[nodiscard]] std::uint64_t resident_bytes();
 
 }  // namespace epic::io

@@ -1,19 +1,19 @@
 #pragma once
-// StorageWorkers: the store's blocking work, beside the execution thread, by two threads.
+// StorageWorkers: the store's blocking work, beside the execution thread, on two threads.
 //
-// What a tick asks for is handed over at once (flush: one wake-up), and answers come back in a list for the next tick,
-// again with one wake-up for all that have gathered. Loads that queue up together are read together. Batches that come
-// while the store waits for its turn to write, beside the other processes, go into one transaction. A commit or a take
-// that meets a full disk is tried again, 50 ms to 500 ms apart, until it goes; loads go on meanwhile.
+// The requests of a tick are handed over at once (flush: one wake-up), and answers come back in a list for the next
+// tick, again with one wake-up for all of them. Loads that queue up are read together. Batches that arrive while the
+// store waits for its turn to write, among the processes, go into one transaction. A commit or take that meets a full
+// disk is retried, 50 ms to 500 ms apart, until it succeeds; loads continue meanwhile.
 //
-// One thread at a time has the store. Who has written a transaction lets it go, waits for the disk, and tells;
-// meanwhile the other reads, or writes the next transaction:
+// One thread at a time holds the store. After writing a transaction it releases the store, waits for the disk, and
+// confirms; meanwhile the other reads, or writes the next transaction:
 //
 //   one     │ write 1 │ sync 1            │ write 3 │ sync 3 …
 //   other             │ write 2 │ sync 2            │ write 4 …
 //
-// Invariant: batches are written and told in order, and none is tried again after its outcome is unknown: that is
-//            `Fatal`, after which nothing is told.
+// Invariant: batches are written and confirmed in order, and none is retried after its outcome is unknown: that is
+//            `Fatal`, after which nothing is confirmed.
 // Not here:  what the answers mean (driver.cpp), SQL (storage/).
 
 #include <array>
@@ -47,28 +47,28 @@ class StorageWorkers {
   struct Committed {
     kernel::CommitNumber number;
   };
-  /// The store cannot write just now; it is being tried again.
+  /// The store cannot write at the moment; it is being retried.
   struct Blocked {
     std::string reason;
   };
-  /// What was blocked has gone through.
+  /// What was blocked has succeeded.
   struct Unblocked {};
   struct Taken {
     std::uint64_t job;
     std::vector<kernel::ShardEpoch> epochs;
   };
-  /// Another has our shards, or nobody knows what is on the disk: the process must end.
+  /// Another node has our shards, or the content of the disk is unknown: the process must end.
   struct Fatal {
     std::string reason;
   };
-  /// What a read has left to do on the execution thread.
+  /// The part of a read that runs on the execution thread.
   using Continuation = std::function<void()>;
   using Event = std::variant<Loaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
   using Read = std::function<Continuation(storage::Store&)>;
 
   /// `wake` is called on one of the threads when events() has something new.
   StorageWorkers(std::unique_ptr<storage::Store> store, std::function<void()> wake);
-  /// Ends what is being done, and nothing more.
+  /// Finishes what is in progress, and nothing more.
   ~StorageWorkers();
 
   // ---- execution thread; done after the next flush()
@@ -79,10 +79,9 @@ class StorageWorkers {
   /// Runs `read` on one of the threads, and what it returns on the execution thread.
   void read(Read read);
   void flush();
-  /// The store has taken the batches that had come, and neither thread could write another one now: what is flushed
-  /// waits.
+  /// The store has taken all batches so far, and neither thread could write another one now: flushed batches wait.
   [[nodiscard]] bool is_writing() const { return is_writing_.load(std::memory_order_relaxed); }
-  /// What has happened since the last time.
+  /// The events since the last call.
   [[nodiscard]] std::vector<Event> events();
 
  private:
@@ -102,10 +101,10 @@ class StorageWorkers {
   using TimePoint = std::chrono::steady_clock::time_point;
 
   void run();
-  /// When there is something to do for the one who has the store.
+  /// True if there is something to do for the thread that holds the store.
   [[nodiscard]] TimePoint next_due() const;
   void use_store(std::deque<Job> jobs);
-  /// False: to be tried again later.
+  /// False: to be retried later.
   bool carry_out(Job& job);
   [[nodiscard]] bool has_batches();
   bool write_batches();
@@ -131,18 +130,18 @@ class StorageWorkers {
   std::deque<kernel::Batch> batches_;
   std::vector<Event> events_;
   bool is_ending_ = false;
-  std::atomic<bool> is_fatal_{false};  // nothing more is tried, nor told; set with the mutex
-  bool is_in_use_ = false;             // the store, by one of the threads
+  std::atomic<bool> is_fatal_{false};  // nothing more is tried or confirmed; set with the mutex
+  bool is_in_use_ = false;             // the store, held by one of the threads
   bool has_taken_batch_ = false;
   int syncing_count_ = 0;  // threads
   kernel::CommitNumber durable_{0};
   std::atomic<bool> is_writing_{false};
 
-  // the thread that has the store
+  // the thread that holds the store
   std::vector<Event> told_;
   std::deque<Job> blocked_;
   std::optional<kernel::Batch> batch_;           // taken from batches_, not written yet
-  std::optional<kernel::CommitNumber> written_;  // and not durable yet; taken away by who goes to sync it
+  std::optional<kernel::CommitNumber> written_;  // and not durable yet; taken by the thread that syncs it
   bool is_blocked_told_ = false;
   std::chrono::milliseconds retry_delay_{0};
   TimePoint retry_at_;

@@ -11,7 +11,7 @@ namespace epic::io {
 
 namespace {
 
-/// Where the handler leaves the names. A signal handler can reach nothing but statics.
+/// Where the handler stores the names. A signal handler can reach only statics.
 struct Answer {
   std::atomic<bool> is_there{false};
   char entity[256];
@@ -36,7 +36,7 @@ TurnWatch::TurnWatch(std::int64_t report_ns, Report report)
 
 TurnWatch::~TurnWatch() { ::signal(SIGURG, SIG_DFL); }
 
-/// On the execution thread, somewhere inside a turn that is long already.
+/// On the execution thread, inside a turn that is already long.
 void TurnWatch::on_signal(int) {
   if (g_answer.is_there.load(std::memory_order_acquire)) return;
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();

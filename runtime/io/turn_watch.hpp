@@ -1,12 +1,11 @@
 #pragma once
-// TurnWatch: notices from another thread that a turn takes long, and says whose it is.
+// TurnWatch: detects from another thread that a turn takes long, and reports its entity.
 //
-// The execution thread counts its turns in one atomic, which costs it nothing to speak of. The watching thread looks at
-// the counter now and then: a turn that was there before is as old as the time in between. To learn whose turn it is,
-// without touching what the execution thread works with, it sends that thread a signal, and the handler copies the
-// names.
+// The execution thread counts its turns in one atomic, at almost no cost. The watching thread checks the counter now
+// and then: a turn that was already there is at least as old as the time in between. To learn whose turn it is without
+// touching the execution thread's data, it sends that thread a signal, whose handler copies the names.
 //
-// Signal: SIGURG, which is ignored by default and which nobody else uses in a node.
+// Signal: SIGURG, which is ignored by default and not used by anything else in a node.
 
 #include <pthread.h>
 
@@ -19,10 +18,10 @@ namespace epic::io {
 
 class TurnWatch {
  public:
-  /// Called on the watching thread, once for each turn that is longer than `report_ns`.
+  /// Called on the watching thread, once for each turn longer than `report_ns`.
   using Report = std::function<void(const std::string& entity, const std::string& method, std::int64_t turn_ns)>;
 
-  /// Made on the execution thread; one in a process.
+  /// Created on the execution thread; one per process.
   TurnWatch(std::int64_t report_ns, Report report);
   ~TurnWatch();
   TurnWatch(const TurnWatch&) = delete;
@@ -33,7 +32,7 @@ class TurnWatch {
   void end() { counter_.store(turn_ * 2, std::memory_order_relaxed); }
 
   // ---- watching thread
-  /// How long the present turn has lasted at least; 0 between turns.
+  /// The minimum duration of the current turn; 0 between turns.
   std::int64_t look(std::int64_t now_ns);
 
  private:

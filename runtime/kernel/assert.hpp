@@ -1,6 +1,6 @@
 #pragma once
-// EPIC_ASSERT: a bug of ours. On in every build; prints the sentence, where it stands and whom the node was running,
-// and ends the process. What a user, a peer or a disk can cause is never an assert.
+// EPIC_ASSERT: a bug in epic. Enabled in every build; prints the sentence, its place, and which entity the node was
+// running, and aborts. What a user, a peer or a disk can cause is never an assert.
 
 #include <fmt/format.h>
 
@@ -8,10 +8,10 @@
 
 namespace epic::kernel {
 
-/// Prints and aborts. What the thread was doing is taken from set_assert_context().
+/// Prints and aborts. set_assert_context() provides what the thread was doing.
 [[noreturn]] void fail_assert(const char* condition, const char* file, int line, std::string_view message);
 
-/// Called for the text to add to a failure, such as "node-2, entity Player/Bob, turn 81". May be null.
+/// Returns text to add to a failure, for example "node-2, entity Player/Bob, turn 81". May be null.
 using AssertContextFn = std::string (*)();
 void set_assert_context(AssertContextFn context);
 

@@ -1,8 +1,8 @@
 #pragma once
-// Codec: values to bytes and back, by walking TypeInfo tables.
+// Codec: encodes and decodes values by walking TypeInfo tables.
 //
-// The kernel encodes state when a batch is sealed and arguments when a call leaves the node; it knows neither format.
-// Bytes are always read with the schema that they were written with, so that reader and writer may differ: fields are
+// The kernel encodes state when a batch is sealed, and arguments when a call leaves the node; it knows neither format.
+// Bytes are always read with the schema that they were written with, so reader and writer may differ: fields are
 // matched by name.
 //
 // Implementations: codec/capnp_codec.hpp (the wire and the store), codec/json_codec.hpp (people and scripts).
@@ -32,17 +32,17 @@ class Codec {
   virtual ~Codec() = default;
 
   /// Appends the encoding of `object`, a value of `type`, to `out`. Equal values give equal bytes for ordered
-  /// containers. Throws std::length_error, a sentence, for a value that nests too deeply or is too large to write.
+  /// containers. Throws std::length_error, a sentence, for a value that is nested too deeply or too large to write.
   virtual void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const = 0;
 
   /// Fills `object`, default-constructed, from bytes that were written with `written_with`. Never reads outside
-  /// `bytes`, whatever they hold. On error `object` is destructible but its value is unspecified.
+  /// `bytes`, whatever they hold. After an error `object` can be destroyed, but its value is unspecified.
   [[nodiscard]] virtual std::expected<void, CodecError> decode(std::span<const std::byte> bytes,
                                                                const reflect::Schema& written_with,
                                                                const reflect::TypeInfo& type, void* object) const = 0;
 
-  /// The same for what another node or client sends just now, perhaps by a newer version of the class: what a widening
-  /// has changed is read the way back as well, as far as the value fits.
+  /// The same for data just sent by another node or client, perhaps with a newer version of the class: a widened value
+  /// is also read if it fits the narrower type.
   [[nodiscard]] virtual std::expected<void, CodecError> decode_sent(std::span<const std::byte> bytes,
                                                                     const reflect::Schema& written_with,
                                                                     const reflect::TypeInfo& type,

@@ -83,7 +83,7 @@ constexpr StandardType standard(std::string_view name) {
           make_standard<E>};
 }
 
-/// Derived classes before their bases, so that the first that fits is the nearest.
+/// Derived classes before their bases, so that the first match is the nearest.
 constexpr StandardType kStandardTypes[] = {
     standard<std::invalid_argument>("std::invalid_argument"),
     standard<std::domain_error>("std::domain_error"),
@@ -107,16 +107,16 @@ constexpr StandardType kStandardTypes[] = {
     standard<std::exception>("std::exception"),
 };
 
-/// Cut between two characters when it is too long.
+/// Truncated between two characters if it is too long.
 std::string bounded_text(std::string_view text) {
   if (text.size() <= limits::kErrorTextBytesMax) return std::string(text);
-  constexpr std::size_t kNoteBytesMax = 64;  // so that a text which was cut is not cut again
+  constexpr std::size_t kNoteBytesMax = 64;  // so that a truncated text is not truncated again
   std::size_t length = limits::kErrorTextBytesMax - kNoteBytesMax;
   while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
   return fmt::format("{}… ({} bytes in all)", text.substr(0, length), text.size());
 }
 
-/// The class's own name, for an object of exactly that class; user classes derived from it are not of the family.
+/// The class's own name, for an object of exactly that class; user classes derived from it do not belong to the family.
 template <class... Family>
 bool is_exactly_one_of(const std::exception& thrown) {
   return ((typeid(thrown) == typeid(Family)) || ...);

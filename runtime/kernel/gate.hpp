@@ -1,13 +1,13 @@
 #pragma once
-// Gate: what leaves the node waits until the state it has seen is on disk.
+// Gate: what leaves the node waits until the state that it has observed is durable.
 //
-// An entity changes in memory at once, and calls inside the node go on at memory speed. The outside must never see a
+// An entity changes in memory at once, and calls inside the node run at memory speed. The outside must never see a
 // change that a crash could undo. So whatever leaves carries the newest commit that its sender has observed, and the
-// gate lets it go when the store has confirmed that commit. What has observed nothing new passes at once.
+// gate releases it when the store has confirmed that commit. An item that has observed nothing new passes at once.
 //
 // Invariant: a released item never depends on a commit greater than durable().
-// Order:     items of one activation leave as they came, because what an activation has observed only grows.
-// Not here:  what an activation has observed (activation.hpp), how batches are formed (batcher.hpp).
+// Order:     items of one activation leave in their order of arrival, because what an activation has observed only
+// grows. Not here:  what an activation has observed (activation.hpp), how batches are formed (batcher.hpp).
 
 #include <algorithm>
 #include <cstddef>
@@ -25,7 +25,7 @@ namespace epic::kernel {
 template <class Item>
 class Gate {
  public:
-  /// True if something that has observed `needs` may leave now.
+  /// True if an item that has observed `needs` may leave now.
   [[nodiscard]] bool is_open(CommitNumber needs) const { return needs <= durable_; }
 
   void hold(CommitNumber needs, Item item) {
@@ -51,7 +51,7 @@ class Gate {
     return released;
   }
 
-  /// Takes out those that are to leave in another way, in order.
+  /// Removes the items that are to leave in another way, in order.
   template <class Predicate>
   [[nodiscard]] std::vector<Item> take_if(Predicate&& is_meant) {
     std::vector<Item> taken;
@@ -71,7 +71,7 @@ class Gate {
 
  private:
   CommitNumber durable_{0};
-  std::map<CommitNumber, std::vector<Item>> held_;  // of one commit in their order of arrival
+  std::map<CommitNumber, std::vector<Item>> held_;  // those of one commit in order of arrival
   std::size_t held_count_ = 0;
 };
 

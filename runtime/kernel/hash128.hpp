@@ -1,5 +1,5 @@
 #pragma once
-// Hash128: tells whether encoded state has changed since it was last saved (XXH3, 128 bits).
+// Hash128: detects whether encoded state has changed since it was last saved (XXH3, 128 bits).
 
 #include <compare>
 #include <cstddef>

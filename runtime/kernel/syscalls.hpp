@@ -1,9 +1,9 @@
 #pragma once
 // Syscalls: everything that the kernel asks of the world. A driver carries them out and answers with events.
 //
-// The kernel has no other way out: no clock, no thread, no file, no socket. runtime/io does these for real, runtime/sim
-// under a virtual clock and one seed. A syscall never calls back into the kernel; its answer comes later as an on_…
-// event, from the same thread.
+// The kernel has no other way out: no clock, no thread, no file, no socket. runtime/io carries these out for real,
+// runtime/sim under a virtual clock and one seed. A syscall never calls back into the kernel; its answer comes later as
+// an on_… event, on the same thread.
 
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@
 
 namespace epic::kernel {
 
-/// Names one use of an activation slot; a later use of the slot has another generation.
+/// Identifies one use of an activation slot; a later use of the slot has another generation.
 struct ActivationId {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
@@ -28,19 +28,18 @@ class Syscalls {
  public:
   virtual ~Syscalls() = default;
 
-  /// In order for each address. The peer's end, or a failure to reach it, comes back as on_peer_lost.
+  /// In order for each address. The peer's end, or a failure to reach it, is reported through on_peer_lost.
   virtual void send(const PeerAddress& to, Message message) = 0;
   /// Read an entity's snapshot; answered by on_loaded.
   virtual void load(ActivationId activation, std::string_view type, std::string_view key) = 0;
   /// Make a batch durable; answered by on_committed. Several may wait for the store's turn; they are committed in
-  /// order, as one transaction if that can be (try_append), with on_store_writing when it begins and one answer for
-  /// all.
+  /// order, as one transaction if possible (try_append), with on_store_writing when it starts and one answer for all.
   virtual void commit(Batch batch) = 0;
-  /// Raise the epochs of shards that coordination has given to this node; answered by on_taken.
+  /// Raise the epochs of shards that coordination has granted to this node; answered by on_taken.
   virtual void take(std::vector<ShardId> shards) = 0;
   /// A shard asked back by coordination is drained and saved.
   virtual void released(ShardId shard) = 0;
-  /// One line from an entity, or about one; `entity` may be empty.
+  /// One log line from an entity, or about one; `entity` may be empty.
   virtual void log(LogLevel level, std::string_view entity, std::string_view message) = 0;
 };
 

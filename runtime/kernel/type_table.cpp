@@ -14,7 +14,7 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
     const reflect::EntityInfo& info = info_of();
     std::vector<std::string_view> names{info.type_name};
     for (const std::string_view former : info.former_names)
-      if (former != info.type_name) names.push_back(former);  // it may be called again as it was
+      if (former != info.type_name) names.push_back(former);  // it may have its former name again
     for (const std::string_view name : names) {
       if (by_name_.contains(name) || std::ranges::find(taken, name) != taken.end())
         return std::unexpected(fmt::format(

@@ -1,8 +1,8 @@
 #pragma once
 // TypeTable: the entity classes that this node can run, and its numbering of their methods.
 //
-// Filled from modules before the first call. A method's number is its place in hello_methods(), which peers get once; a
-// peer's own table turns its numbers into our methods.
+// Filled from modules before the first call. A method's number is its index in hello_methods(), which peers get once; a
+// peer's own table maps its numbers to our methods.
 
 #include <cstdint>
 #include <expected>
@@ -24,13 +24,13 @@ namespace epic::kernel {
 struct TypeEntry {
   const reflect::EntityInfo* info = nullptr;
   reflect::Schema schema;        // of the state
-  bool is_schema_saved = false;  // some batch of this node has carried it
+  bool is_schema_saved = false;  // a batch of this node has carried it
   std::uint32_t method_base = 0;
   bool is_stored = false;  // has state, and is not transient
   bool is_gated = false;   // stored, and what leaves waits for it
 };
 
-/// A method as a peer numbers it: what it is here, and how the peer writes its arguments.
+/// A method as a peer numbers it: the method here, and how the peer writes its arguments.
 struct PeerMethod {
   const TypeEntry* type = nullptr;
   const reflect::MethodInfo* method = nullptr;  // null: this node has no such method
@@ -40,7 +40,7 @@ struct PeerMethod {
   std::optional<reflect::Schema> result;        // none: void
 };
 
-/// What a peer's Hello has told.
+/// The content of a peer's Hello.
 struct PeerTable {
   std::vector<PeerMethod> methods;                                        // by its numbers
   std::unordered_map<const reflect::MethodInfo*, std::uint32_t> numbers;  // of our methods
@@ -51,19 +51,19 @@ class TypeTable {
   /// Takes every class of the module, or none: the error names the classes that clash.
   [[nodiscard]] std::expected<void, std::string> add(const ModuleInfo& module);
 
-  /// By present or former name; null when there is none.
+  /// By current or former name; null if there is none.
   [[nodiscard]] TypeEntry* find(std::string_view type_name);
   [[nodiscard]] std::uint32_t number_of(const TypeEntry& type, std::string_view method) const;
   [[nodiscard]] const std::vector<MethodEntry>& hello_methods() const { return methods_; }
   /// Matches a peer's methods with ours, by name.
   [[nodiscard]] PeerTable resolve(const std::vector<MethodEntry>& methods);
   [[nodiscard]] const std::vector<std::unique_ptr<TypeEntry>>& all() const { return types_; }
-  /// The name of an entity as people know it: with the present name of its class. Inside, entities have the stored one
+  /// The name of an entity for people: with the current name of its class. Inside, entities have the stored one
   /// (EntityInfo::stored_name).
   [[nodiscard]] std::string shown(std::string_view entity) const;
-  /// The stored name for any name of a class; as it is for what is no class here.
+  /// The stored name for any name of a class; unchanged if it is not a class here.
   [[nodiscard]] std::string_view stored_name(std::string_view type_name) const;
-  /// The other way round from shown(): an entity's name inside, for the one that was typed.
+  /// The inverse of shown(): an entity's internal name, for the one that was typed.
   [[nodiscard]] std::string stored(std::string_view entity) const;
   /// "player" → "Player": the nearest name within two edits, or empty.
   [[nodiscard]] std::string nearest_type(std::string_view type_name) const;
@@ -75,7 +75,7 @@ class TypeTable {
   bool has_former_names_ = false;
 };
 
-/// The nearest of `candidates` within two edits of `word`; empty when none is.
+/// The nearest of `candidates` within two edits of `word`; empty if there is none.
 [[nodiscard]] std::string nearest_word(std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace epic::kernel

@@ -20,7 +20,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t kReasonsMax = 20;  // for each schema
+constexpr std::size_t kReasonsMax = 20;  // per schema
 
 /// Why snapshots cannot be read.
 struct Reason {
@@ -38,7 +38,7 @@ struct Written {
   codec::Conversion conversion;
   std::uint64_t unreadable = 0;
   std::vector<Reason> reasons = {};
-  bool is_damaged = false;  // the schema itself cannot be read: no module could
+  bool is_damaged = false;  // the schema itself cannot be read by any module
 
   [[nodiscard]] bool depends() const {
     if (!schema || unreadable == entities) return false;
@@ -120,8 +120,8 @@ class Checker {
     return nullptr;
   }
 
-  /// The class whose rows these were, or would be, if it were not stored by another name: one that is called so, or
-  /// that was called so when it wrote them.
+  /// The class that these rows belong to, or would if it were not stored under another name: one with this name now, or
+  /// when the rows were written.
   const kernel::TypeEntry* find_owner(const std::string& name, const std::vector<storage::SchemaCount>& schemas) {
     if (const kernel::TypeEntry* type = find_named(name)) return type;
     for (const storage::SchemaCount& count : schemas)

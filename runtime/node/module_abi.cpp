@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kAbiBytesMax = 256;
 constexpr std::string_view kSymbol = "epic_module_abi";
 
-/// An ELF file of this machine's kind, as bytes that may lie.
+/// An ELF file for this machine, as untrusted bytes.
 class ElfFile {
  public:
   explicit ElfFile(std::vector<char> bytes) : bytes_(std::move(bytes)) {}
@@ -29,7 +29,7 @@ class ElfFile {
            header->e_type == ET_DYN && header->e_machine == kMachine;
   }
 
-  /// The text that the dynamic symbol `name` stands for.
+  /// The text at the dynamic symbol `name`.
   [[nodiscard]] std::optional<std::string> find_text(std::string_view name) const {
     for (const Elf64_Shdr& section : table<Elf64_Shdr>(header().e_shoff, header().e_shnum)) {
       if (section.sh_type != SHT_DYNSYM) continue;
@@ -59,7 +59,7 @@ class ElfFile {
     return value;
   }
 
-  /// As many entries as are really there.
+  /// As many entries as really exist.
   template <class T>
   [[nodiscard]] std::vector<T> table(std::uint64_t offset, std::uint64_t count) const {
     std::vector<T> entries;

@@ -1,8 +1,8 @@
 #pragma once
-// What a module says of itself, read from the file, before any of its code runs.
+// What a module reports about itself, read from the file before any of its code runs.
 //
-// Loading runs a module's constructors and binds its symbols, so a module that was compiled against another version of
-// epic must be recognised before that: its `epic_module_abi` is read out of the ELF file as bytes.
+// Loading runs a module's constructors and binds its symbols, so a module compiled for another version of epic must be
+// recognised before that: its `epic_module_abi` is read from the ELF file as bytes.
 
 #include <expected>
 #include <filesystem>
@@ -10,7 +10,7 @@
 
 namespace epic::node {
 
-/// The text of `epic_module_abi`. The error is a sentence with the path. Any file is safe to give.
+/// The text of `epic_module_abi`. The error is a sentence with the path. Safe for any file.
 [[nodiscard]] std::expected<std::string, std::string> read_module_abi(const std::filesystem::path& path);
 
 }  // namespace epic::node

@@ -1,6 +1,5 @@
 #pragma once
-// Loads a module of entity classes into the process, once and for good: tables and code stay where they are until the
-// process ends.
+// Loads a module of entity classes into the process, once and for good: tables and code stay until the process ends.
 
 #include <expected>
 #include <filesystem>
@@ -10,13 +9,13 @@
 
 namespace epic::node {
 
-/// Something that keeps a module from being used; `hint` is the way to mend it.
+/// Why a module cannot be used; `hint` says how to fix it.
 struct ModuleError {
   std::string message;
   std::string hint;
 };
 
-/// A module of this version of epic. Its tables are not looked at yet.
+/// A module of this version of epic. Its tables have not been read yet.
 [[nodiscard]] std::expected<const ModuleInfo*, ModuleError> load_module(const std::filesystem::path& path);
 
 }  // namespace epic::node

@@ -1,10 +1,10 @@
 #pragma once
 // FileLock: whose turn it is, among processes and among the stores of one process.
 //
-// SQLite's own way to wait for a lock is to sleep for milliseconds and try again, so a busy neighbour starves the
-// others. flock() sleeps in the kernel and is woken by the release. It is taken on a file of its own beside the
-// database and never on the database itself: closing any descriptor of that file would drop SQLite's own locks. The
-// kernel releases it when its holder dies.
+// SQLite itself waits for a lock by sleeping for milliseconds and trying again, so a busy neighbour starves the others.
+// flock() sleeps in the kernel and is woken by the release. It is taken on a separate file next to the database and
+// never on the database itself: closing any descriptor of that file would drop SQLite's own locks. The kernel releases
+// it when its holder dies.
 
 #include <expected>
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace epic::storage {
 
 class FileLock {
  public:
-  /// Releases when it goes out of scope.
+  /// Releases the lock at the end of the scope.
   class Hold {
    public:
     explicit Hold(int descriptor) : descriptor_(descriptor) {}
@@ -30,7 +30,7 @@ class FileLock {
     int descriptor_;
   };
 
-  /// Creates the file where it is missing. `io` when that is not allowed, `not_found` when there is no such directory.
+  /// Creates the file if it is missing. `io` if that is not allowed, `not_found` if there is no such directory.
   static std::expected<FileLock, StoreError> open(const std::filesystem::path& path);
   FileLock(FileLock&& other) noexcept
       : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -39,11 +39,11 @@ class FileLock {
 
   /// Waits for its turn.
   [[nodiscard]] std::expected<Hold, StoreError> lock();
-  /// Empty when somebody else holds it.
+  /// Empty if another holds it.
   [[nodiscard]] std::expected<std::optional<Hold>, StoreError> try_lock();
 
-  /// One bit that stays with the file, for all who open it: its size, which needs no room on a full disk. Neither
-  /// synced nor certain: a disk that takes no change at all does not take this one.
+  /// One bit that stays with the file, visible to all who open it: its size, which needs no space on a full disk.
+  /// Neither synced nor certain: a disk that accepts no change at all does not accept this one.
   void mark();
   void unmark();
   [[nodiscard]] bool is_marked() const;

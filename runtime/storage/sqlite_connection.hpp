@@ -1,8 +1,8 @@
 #pragma once
 // Connection, Statement: SQLite's C interface with owners, strong types and sentences for errors.
 //
-// The only place that knows how SQLite's result codes map to StoreErrorCode. What the tables are is sqlite_format.hpp,
-// what is done with them sqlite_store.hpp.
+// The only place that knows how SQLite's result codes map to StoreErrorCode. The tables are in sqlite_format.hpp, their
+// use in sqlite_store.hpp.
 
 #include <chrono>
 #include <cstddef>
@@ -23,7 +23,7 @@ namespace epic::storage {
 
 enum class Step : std::uint8_t { row, done, failed };
 
-/// A prepared statement. What is bound must stay alive until reset().
+/// A prepared statement. Bound values must stay alive until reset().
 class Statement {
  public:
   Statement() = default;
@@ -60,10 +60,10 @@ class ResetGuard {
 };
 
 enum class Access : std::uint8_t {
-  create,     // reads and writes, makes the file where it is missing
+  create,     // reads and writes; creates the file if it is missing
   write,      // reads and writes
   read,       // reads, beside writers
-  immutable,  // reads a file that nobody writes and in whose directory nothing can be made
+  immutable,  // reads a file that nobody writes, in a directory where no file can be created
 };
 
 /// One thread at a time.
@@ -72,19 +72,19 @@ class Connection {
   static std::expected<Connection, StoreError> open(const std::filesystem::path& path, Access access,
                                                     const std::string& vfs, std::chrono::milliseconds patience);
 
-  /// Runs statements whose rows nobody wants; `doing` is for the error's sentence.
+  /// Runs statements and ignores their rows; `doing` is for the error's sentence.
   [[nodiscard]] std::expected<void, StoreError> run(const char* sql, std::string_view doing);
   [[nodiscard]] std::expected<Statement, StoreError> prepare(std::string_view sql);
-  /// The first column of the first row; 0 when there is none.
+  /// The first column of the first row; 0 if there is none.
   [[nodiscard]] std::expected<std::int64_t, StoreError> integer(std::string_view sql);
 
-  /// The error of the call before, as a sentence: "cannot <doing> in the store '<path>': …".
+  /// The error of the last call, as a sentence: "cannot <doing> in the store '<path>': …".
   [[nodiscard]] StoreError error(std::string_view doing) const;
   /// The same for a result code that did not come from the connection.
   [[nodiscard]] StoreError error(std::string_view doing, int result_code) const;
 
   [[nodiscard]] bool in_transaction() const;
-  /// Rows that the last statement has changed.
+  /// Rows changed by the last statement.
   [[nodiscard]] std::int64_t changed_count() const;
   [[nodiscard]] bool is_read_only() const;
   [[nodiscard]] sqlite3* raw() const { return raw_.get(); }

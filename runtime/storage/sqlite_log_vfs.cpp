@@ -19,17 +19,17 @@ namespace epic::storage {
 namespace {
 
 constexpr int kFrameHeaderBytes = 24;
-constexpr int kPagesInDatabaseAt = 4;  // in a frame's header, big-endian: not zero in the last frame of a commit
-// Then what is there so far is written. With one more page it is below 128 KiB, the most that SQLite's own VFS for UNIX
-// takes in a call (seekAndWriteFd in os_unix.c).
+constexpr int kPagesInDatabaseAt = 4;  // in a frame's header, big-endian: non-zero in the last frame of a commit
+// Then the buffer is written. With one more page it is below 128 KiB, the most that SQLite's own VFS for UNIX writes in
+// one call (seekAndWriteFd in os_unix.c).
 constexpr std::size_t kKeptBytesMax = 60u << 10;
 
-/// A log, in the memory that SQLite has made for a file of ours. The file of the VFS below follows it.
+/// A log, in the memory that SQLite reserves for our files. The file of the VFS below follows it.
 struct LogFile {
   sqlite3_file base;
   std::vector<std::byte> kept;
   sqlite3_int64 kept_at = 0;
-  bool ends_commit = false;  // the header of a commit's last frame has come, and its page comes next
+  bool ends_commit = false;  // the header of a commit's last frame has arrived, and its page comes next
   std::mutex sync_mutex;
   int sync_result = SQLITE_OK;
 
@@ -69,7 +69,7 @@ int write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 at) {
   return log.ends_commit || log.kept.size() >= kKeptBytesMax ? log.write_kept() : SQLITE_OK;
 }
 
-/// A call that is passed on, if nothing is kept.
+/// A call that is passed on, if nothing is buffered.
 template <auto Method, class... Arguments>
 int pass(sqlite3_file* file, Arguments... arguments) {
   LogFile& log = log_of(file);
@@ -77,7 +77,7 @@ int pass(sqlite3_file* file, Arguments... arguments) {
   return (log.below()->pMethods->*Method)(log.below(), arguments...);
 }
 
-/// Any thread. The system tells of a failed write-back once, to whoever asks first; here everybody learns of it.
+/// Any thread. The system reports a failed write-back once, to the first who asks; here every caller learns of it.
 int sync(sqlite3_file* file, int flags) {
   LogFile& log = log_of(file);
   const std::lock_guard lock(log.sync_mutex);
@@ -139,11 +139,11 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     return result;
   }
   log->~LogFile();
-  file->pMethods = nullptr;  // SQLite closes it otherwise
+  file->pMethods = nullptr;  // otherwise SQLite closes it
   return result;
 }
 
-/// As `below`, but for opening. Its other functions are given the VFS that is called, and want themselves.
+/// Like `below`, except for opening. Its other functions receive the VFS that is called, and expect themselves.
 template <auto Function>
 struct Forward;
 template <class Result, class... Arguments, Result (*sqlite3_vfs::*Function)(sqlite3_vfs*, Arguments...)>

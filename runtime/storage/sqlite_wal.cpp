@@ -31,14 +31,15 @@ WalKeeper::WalKeeper(Connection& connection, FileLock& writers, FileLock& checkp
       log_(file_of(connection, SQLITE_FCNTL_JOURNAL_POINTER)),
       database_(file_of(connection, SQLITE_FCNTL_FILE_POINTER)),
       checkpoint_at_(limits.checkpoint_frames) {
-  // A hook of one's own takes the place of SQLite's automatic checkpoints.
+  // Our own hook replaces SQLite's automatic checkpoints.
   sqlite3_wal_hook(connection.raw(), &WalKeeper::on_commit, this);
 }
 
 int WalKeeper::on_commit(void* self, sqlite3*, const char*, int frames) {
   auto& keeper = *static_cast<WalKeeper*>(self);
   const auto count = static_cast<std::uint32_t>(frames);
-  if (count < keeper.frames_) keeper.checkpoint_at_ = keeper.limits_.checkpoint_frames;  // somebody restarted the log
+  if (count < keeper.frames_)
+    keeper.checkpoint_at_ = keeper.limits_.checkpoint_frames;  // another connection restarted the log
   keeper.frames_ = count;
   return SQLITE_OK;
 }
@@ -55,10 +56,10 @@ std::expected<void, StoreError> WalKeeper::mend_after_failed_sync() {
   sqlite3_int64 size_bytes = 0;
   if (const int result = log_->pMethods->xFileSize(log_, &size_bytes); result != SQLITE_OK)
     return std::unexpected(connection_.error(kDoing, result));
-  if (size_bytes <= kMendBytesMin) size_bytes = 0;  // not even a frame
+  if (size_bytes <= kMendBytesMin) size_bytes = 0;  // less than a frame
   std::vector<std::byte> piece;
   for (sqlite3_int64 at = 0; at < size_bytes; at += static_cast<sqlite3_int64>(piece.size())) {
-    // The last piece takes a short rest with it: the log's VFS would take 24 bytes for the header of a frame.
+    // The last piece includes a short rest: the log's VFS would take 24 bytes for the header of a frame.
     const sqlite3_int64 left = size_bytes - at;
     piece.resize(static_cast<std::size_t>(left <= kMendBytes + kMendBytesMin ? left : kMendBytes));
     const int bytes = static_cast<int>(piece.size());
@@ -75,7 +76,7 @@ std::expected<void, StoreError> WalKeeper::sync_file(sqlite3_file* file, const c
   const int result = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
   if (result == SQLITE_OK) return {};
   StoreError error = connection_.error(doing, result);
-  error.code = StoreErrorCode::io;  // also when the disk was full: what was written before may be gone
+  error.code = StoreErrorCode::io;  // also if the disk was full: what was written before may be lost
   return std::unexpected(std::move(error));
 }
 
@@ -85,7 +86,7 @@ std::expected<void, StoreError> WalKeeper::checkpoint() {
   if (!*turn) return {};
 
   if (auto marked = append_marker(); !marked) return marked;
-  // The bulk, beside the writers. It goes to the disk before anybody has to wait for the rest.
+  // The bulk, beside the writers. It goes to the disk before any writer has to wait for the rest.
   if (auto bulk = copy(); !bulk) return std::unexpected(bulk.error());
   if (auto synced = sync_file(database_, "sync the database"); !synced) return synced;
 

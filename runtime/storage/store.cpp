@@ -4,7 +4,7 @@
 
 namespace epic::storage {
 
-/// For stores that have no quicker way.
+/// For stores that have no faster way.
 std::expected<std::vector<SchemaCount>, StoreError> Store::count_by_schema() {
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> counts;
   const auto listed = list(

@@ -73,7 +73,7 @@ Connection& Peers::dial(const std::string& address) {
 Peers::Peer* Peers::dial(const PeerAddress& to) {
   for (const kernel::ShardMap::Member& member : map_.members) {
     if (member.node != to.node || member.incarnation.value != to.life) continue;
-    // A meeting under way is the connection already; a second one would look as if this end had come anew.
+    // A meeting in progress is already the connection; a second one would look like a restart of this end.
     Connection* connection = find_unheard(member.address);
     if (connection == nullptr || connection->expected) connection = &dial(member.address);
     connection->expected = to;
@@ -82,7 +82,7 @@ Peers::Peer* Peers::dial(const PeerAddress& to) {
   return nullptr;
 }
 
-/// The connection that was dialled to `address` and has not heard who is there yet; null: none.
+/// The connection to `address` that is waiting for the Hello; null: none.
 Connection* Peers::find_unheard(const std::string& address) const {
   for (Connection* connection : strangers_)
     if (connection->side() == Connection::Side::dialled && connection->address() == address &&
@@ -254,11 +254,11 @@ void Peers::on_last_word(Connection& connection, ReplyMessage word) {
   lose(peer);
 }
 
-/// Why we do not talk to whoever says this; empty: we do.
+/// Why we refuse the sender of this Hello; empty: we do not.
 std::string Peers::find_fault(const Connection& connection, const HelloMessage& hello) const {
   if (hello.protocol != self_.protocol)
     return fmt::format("it speaks protocol {}, and {} is spoken here", hello.protocol, self_.protocol);
-  // A client learns from the first node it meets what its fabric is.
+  // A client learns the fabric from the first node it meets.
   const bool is_newcomer =
       (hello.from.is_client() && hello.fabric.empty()) || (self_.from.is_client() && self_.fabric.empty());
   if (!is_newcomer && hello.fabric != self_.fabric)
@@ -288,13 +288,14 @@ void Peers::register_peer(Connection& connection, const PeerAddress& address) {
   const bool is_dialled = connection.side() == Connection::Side::dialled;
   if (const auto known = peers_.find(address); known != peers_.end()) {
     const Connection* before = is_dialled ? known->second.dialled : known->second.accepted;
-    if (before != nullptr && before != &connection) lose(address);  // it has connected anew
+    if (before != nullptr && before != &connection) lose(address);  // it has connected again
   }
   connection.peer = address;
   std::erase(strangers_, &connection);
   Peer& peer = peers_[address];
   (is_dialled ? peer.dialled : peer.accepted) = &connection;
-  if (peer.out != nullptr && !peer.out->peer) connection.take_held(*peer.out);  // the peer was faster than our dial
+  if (peer.out != nullptr && !peer.out->peer)
+    connection.take_held(*peer.out);  // the peer connected before our connection was established
   if (peer.out == nullptr || !peer.out->peer) peer.out = &connection;
   connection.append_held();
   if (address.is_client() && map_.version.value != 0) push(connection, map_);

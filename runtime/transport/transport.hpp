@@ -56,18 +56,18 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  /// Who we are. Sent first on each connection, and again on the open ones when it has changed.
+  /// Who we are. Sent first on each connection, and again on the open ones when it changes.
   virtual void introduce(kernel::HelloMessage hello) = 0;
-  /// Takes connections at `address`. The error is a sentence with the address.
+  /// Accepts connections at `address`. The error is a sentence with the address.
   [[nodiscard]] virtual std::expected<void, std::string> listen(const std::string& address) = 0;
-  /// Where members are reached. A node passes it on to its clients.
+  /// The addresses of the members. A node passes the map on to its clients.
   virtual void set_map(const kernel::ShardMap& map) = 0;
-  /// Connects to whoever listens there, unless that is under way: its Hello, or on_unmet.
+  /// Connects to whatever listens there, unless that is in progress; results in its Hello, or on_unmet.
   virtual void meet(const std::string& address) = 0;
   virtual void send(const kernel::PeerAddress& to, kernel::Message message) = 0;
   /// Writes what has been gathered.
   virtual void flush() = 0;
-  /// Bytes that peers have not taken yet.
+  /// Bytes that peers have not read yet.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
 
   /// The monotonic clock, once a tick and before anything else: reports what has become due meanwhile. Not to be called
@@ -78,7 +78,7 @@ class Transport {
 
   /// New peers cannot find us any more; those that already have are still heard.
   virtual void hide() = 0;
-  /// Reads no more, and says so to everybody: what we have not answered, we have not begun. They close.
+  /// Stops reading, and says so to every peer: what we have not answered, we have not started. They close.
   virtual void part() = 0;
   [[nodiscard]] virtual bool is_alone() const = 0;
   /// Ends all connections without callbacks, and stops listening.
