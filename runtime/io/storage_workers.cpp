@@ -28,13 +28,17 @@ StorageWorkers::StorageWorkers(std::unique_ptr<storage::Store> store, std::funct
   for (std::thread& thread : threads_) thread = std::thread([this] { run(); });
 }
 
-StorageWorkers::~StorageWorkers() {
+StorageWorkers::~StorageWorkers() { close(); }
+
+void StorageWorkers::close() {
   {
     const std::lock_guard lock(mutex_);
     is_ending_ = true;
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
+  store_.reset();
 }
 
 // ---- execution thread ----

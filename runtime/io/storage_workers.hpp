@@ -71,6 +71,9 @@ class StorageWorkers {
   /// Finishes what is in progress, and nothing more.
   ~StorageWorkers();
 
+  /// Ends the threads and closes the store; nothing else may be asked of it then.
+  void close();
+
   // ---- execution thread; done after the next flush()
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key);
   void commit(kernel::Batch batch);

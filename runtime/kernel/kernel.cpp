@@ -172,6 +172,7 @@ void Kernel::enqueue_start(RecordRef record) {
 KernelStats Kernel::stats() const {
   KernelStats stats = stats_;
   stats.entities = activations_.size();
+  stats.entities_to_stop = must_stop_count_;
   stats.memory_bytes = memory_bytes_;
   stats.calls_pending = calls_.size();
   stats.messages_held = gate_.held_count() + provisional_.size();

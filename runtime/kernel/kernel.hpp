@@ -88,6 +88,7 @@ struct KernelOptions {
 /// Counts for heartbeats and `epic ps`.
 struct KernelStats {
   std::size_t entities = 0;
+  std::size_t entities_to_stop = 0;  // of them, those that a drain or a move waits for
   std::uint64_t memory_bytes = 0;  // of their instances, by their tables
   std::size_t calls_pending = 0;
   std::size_t messages_held = 0;

@@ -133,7 +133,10 @@ int Node::run() {
     return kExitFailed;
   }
   driver_->run([this] { return is_done(); });
-  return finish();
+  const int code = finish();
+  requests_.reset();  // its threads read the store
+  driver_->storage().close();
+  std::_Exit(code);  // entities are saved and need not be destroyed one by one: there may be millions
 }
 
 wire::Configure Node::wait_for_configure() {
@@ -321,7 +324,7 @@ int Node::finish() {
   if (!is_drained)
     log_.write(wire::LogLevel::error, {},
                fmt::format("not all was saved within the grace: {} entities were still active",
-                           driver_->kernel().stats().entities));
+                           driver_->kernel().stats().entities_to_stop));
   if (is_drained)
     driver_->part_within(kFlushPatience);
   else
