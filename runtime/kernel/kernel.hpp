@@ -89,7 +89,7 @@ struct KernelOptions {
 struct KernelStats {
   std::size_t entities = 0;
   std::size_t entities_to_stop = 0;  // of them, those that a drain or a move waits for
-  std::uint64_t memory_bytes = 0;  // of their instances, by their tables
+  std::uint64_t memory_bytes = 0;    // of their instances, by their tables
   std::size_t calls_pending = 0;
   std::size_t messages_held = 0;
   std::uint64_t calls_started = 0;
