@@ -1,5 +1,6 @@
 @0xe4b0d9f31c8a5276;
-# What programs outside a fabric ask its supervisor over .epic/control.sock. README.md lists the verbs and their bodies.
+# What programs outside a fabric ask its supervisor over .epic/control.sock. The verbs and their
+# bodies are in runtime/protocol/control.hpp.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("epic::cluster::schema");

@@ -85,11 +85,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   // The fabric ends the call itself; this waits a little longer, to hear how.
-  const auto answer = fabric->ask(
-      "call",
-      boost::json::object{
-          {"entity", name->text()}, {"method", method}, {"args", std::move(values)}, {"timeout_ms", patience.count()}},
-      patience + std::chrono::seconds(5));
+  const control::Call::Request request{
+      .entity = name->text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(patience.count())};
+  boost::json::value body = codec::describe_json(request);
+  body.as_object()["args"] = std::move(values);
+  const auto answer = fabric->ask_json(control::Call::kVerb, std::move(body), patience + std::chrono::seconds(5));
   if (!answer) {
     const bool may_be_a_name = answer.error().code == ExitCode::not_found || answer.error().code == ExitCode::usage;
     return fail(explained(answer.error(), may_be_a_name ? fabric->catalog() : Catalog(), *name, method));

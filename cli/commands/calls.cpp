@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
@@ -44,56 +43,40 @@ constexpr Column kProgramColumns[] = {
     {"PARENT", "parent"},
 };
 
-std::string text_of(const boost::json::object& row, std::string_view field) {
-  const auto* value = row.if_contains(field);
-  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-std::int64_t number_of(const boost::json::object& row, std::string_view field) {
-  const auto* value = row.if_contains(field);
-  return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
-}
-
-void print_calls(Console& console, const boost::json::array& calls) {
+void print_calls(Console& console, const std::vector<control::Calls::Row>& calls) {
   const bool is_terminal = console.is_terminal(Stream::out);
   Table table(console,
               is_terminal ? std::span<const Column>(kPersonColumns) : std::span<const Column>(kProgramColumns));
-  for (const auto& call : calls) {
-    const auto* fields = call.if_object();
-    if (fields == nullptr) continue;
-    boost::json::object row = *fields;
+  for (const control::Calls::Row& call : calls) {
+    boost::json::object row = codec::describe_json(call).as_object();
     if (!console.is_json()) {
-      const auto depth = static_cast<std::size_t>(number_of(row, "depth"));
-      row["shown_call"] = std::string(2 * depth, ' ') + text_of(row, "call");
+      row["shown_call"] = std::string(2 * call.depth, ' ') + call.call;
       // The callers of all others are the lines above them.
-      if (depth == 0) row["shown_caller"] = row["caller"];
+      if (call.depth == 0) row["shown_caller"] = row["caller"];
     }
     table.add(std::move(row));
   }
   table.finish();
 }
 
-void tell_what_is_missing(Console& console, const boost::json::object& answer) {
-  const auto* silent = answer.if_contains("silent");
-  if (silent != nullptr && silent->is_array())
-    for (const auto& node : silent->get_array())
-      if (const auto* name = node.if_string())
-        console.warn(fmt::format("{} did not answer, so what it alone knows is not shown; 'epic ps' says what it does",
-                                 printable(std::string_view(*name))));
-  if (const std::int64_t left_off = number_of(answer, "left_off"); left_off > 0)
-    console.warn(fmt::format("{} younger calls are left off", left_off));
+void tell_what_is_missing(Console& console, const control::Calls::Answer& answer) {
+  for (const std::string& node : answer.silent)
+    console.warn(fmt::format("{} did not answer, so what it alone knows is not shown; 'epic ps' says what it does",
+                             printable(node)));
+  if (answer.left_off > 0) console.warn(fmt::format("{} younger calls are left off", answer.left_off));
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
   const auto age = arguments.duration("older-than");
   if (!age) return std::unexpected(age.error());
-  boost::json::object body{{"older_than_ms", age->value_or(std::chrono::milliseconds(0)).count()}};
+  control::Calls::Request request;
+  request.older_than_ms = static_cast<std::uint64_t>(age->value_or(std::chrono::milliseconds(0)).count());
   EntityName name;
   if (const auto word = arguments.word(0)) {
     auto parsed = parse_type_or_entity(arguments.command(), *word);
     if (!parsed) return std::unexpected(std::move(parsed.error()));
     name = std::move(*parsed);
-    body[name.key.empty() ? "type" : "entity"] = name.text();
+    (name.key.empty() ? request.type : request.entity) = name.text();
   }
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
@@ -103,16 +86,12 @@ Outcome run(Context& context, const Arguments& arguments) {
     const Catalog catalog = fabric->catalog();
     if (!catalog.types.empty() && !catalog.find(name.type)) return fail(unknown_type(name.type, catalog.type_names()));
   }
-  const auto answer = fabric->ask("calls", std::move(body));
+  const auto answer = fabric->ask<control::Calls>(request);
   if (!answer) return std::unexpected(answer.error());
-  const auto* object = answer->if_object();
-  const auto* calls = object == nullptr ? nullptr : object->if_contains("calls");
-  if (calls == nullptr || !calls->is_array())
-    return fail({.what = "the fabric's answer makes no sense", .help = {"look at 'epic logs'"}});
   Console& console = context.console();
-  print_calls(console, calls->get_array());
-  tell_what_is_missing(console, *object);
-  if (calls->get_array().empty() && console.is_terminal(Stream::out)) console.note("Nothing like that is in flight.");
+  print_calls(console, answer->calls);
+  tell_what_is_missing(console, *answer);
+  if (answer->calls.empty() && console.is_terminal(Stream::out)) console.note("No calls in flight.");
   return ExitCode::ok;
 }
 

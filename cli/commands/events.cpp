@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -58,14 +56,13 @@ Outcome run(Context& context, const Arguments& arguments) {
     if (!catalog.types.empty() && !catalog.find(name.type)) return fail(unknown_type(name.type, catalog.type_names()));
   }
 
-  boost::json::object body{{"limit", tail->value_or(1000)}, {"follow", follows}};
-  if (!name.key.empty())
-    body["entity"] = name.text();
-  else if (!name.type.empty())
-    body["type"] = name.type;
+  control::Events::Request request;
+  (name.key.empty() ? request.type : request.entity) = name.key.empty() ? name.type : name.text();
+  request.limit = static_cast<std::uint64_t>(tail->value_or(1000));
+  request.follow = follows;
   Console& console = context.console();
   EventPrinter printer(console, follows ? EventPrinter::Pace::as_they_come : EventPrinter::Pace::all_at_once);
-  auto done = (*fabric)->stream("events", std::move(body), [&](const boost::json::object& event) {
+  auto done = (*fabric)->stream<control::Events>(request, [&](const control::Events::Answer& event) {
     printer.print(event);
     return !follows || console.flush();
   });

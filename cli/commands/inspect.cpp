@@ -25,15 +25,14 @@ constexpr ExitNote kExitCodes[] = {
 
 /// The node knows its own calls; those of all nodes show who waits for whom.
 void join_calls(LiveFabric& fabric, const EntityName& name, boost::json::object& entity) {
-  auto* own = entity.if_contains("calls");
+  const auto* own = entity.if_contains("calls");
   if (own == nullptr || !own->is_array() || own->get_array().empty()) return;
-  const auto answer = fabric.ask("calls", boost::json::object{{"entity", name.text()}});
-  const auto* joined = answer && answer->is_object() ? answer->get_object().if_contains("calls") : nullptr;
-  if (joined != nullptr && joined->is_array() && !joined->get_array().empty()) *own = *joined;
+  const auto joined = fabric.ask<control::Calls>({.entity = name.text(), .type = {}, .older_than_ms = {}});
+  if (joined && !joined->calls.empty()) entity["calls"] = codec::describe_json(joined->calls);
 }
 
 Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& name) {
-  const auto answer = fabric.ask("inspect", boost::json::object{{"entity", name.text()}});
+  const auto answer = fabric.ask_json(control::Inspect::kVerb, boost::json::object{{"entity", name.text()}});
   if (!answer && answer.error().code == ExitCode::not_found) {
     const Catalog catalog = fabric.catalog();
     return fail(catalog.find(name.type) ? unknown_entity(name) : unknown_type(name.type, catalog.type_names()));

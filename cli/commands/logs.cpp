@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -45,9 +43,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   constexpr std::size_t kWidth = std::string_view("supervisor").size();
   LogPrinter printer(context.console(), arguments.has("no-prefix") ? LogShape::bare : LogShape::by_reader, kWidth);
   if (*fabric) {
-    auto done = (*fabric)->stream(
-        "logs", boost::json::object{{"node", node}, {"follow", arguments.has("follow")}, {"tail", count}},
-        [&](const boost::json::object& line) {
+    auto done = (*fabric)->stream<control::Logs>(
+        {.node = node, .follow = arguments.has("follow"), .tail = static_cast<std::uint64_t>(count)},
+        [&](const control::Logs::Answer& line) {
           printer.print(line);
           return !arguments.has("follow") || context.console().flush();
         });
@@ -59,7 +57,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto lines = read_log_files(*paths, node, static_cast<std::size_t>(count));
   if (!lines) return std::unexpected(lines.error());
   context.console().note("The fabric is down; this is the log of its last run.");
-  for (const boost::json::object& line : *lines) printer.print(line);
+  for (const control::Logs::Answer& line : *lines) printer.print(line);
   printer.finish();
   return ExitCode::ok;
 }

@@ -58,13 +58,13 @@ std::uint64_t count_for_progress(const Console& console, const ProjectPaths& pat
 }
 
 Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& paths, const Wanted& wanted) {
-  boost::json::object body{
-      {"type", wanted.name.type}, {"prefix", wanted.name.key}, {"source", wanted.only_live ? "live" : "all"}};
-  if (wanted.limit < INT64_MAX) body["limit"] = wanted.limit;
+  control::Ls::Request request{
+      .type = wanted.name.type, .prefix = wanted.name.key, .limit = {}, .source = wanted.only_live ? "live" : "all"};
+  if (wanted.limit < INT64_MAX) request.limit = static_cast<std::uint64_t>(wanted.limit);
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
-  auto done = fabric.stream("ls", std::move(body), [&](const boost::json::object& row) {
-    table.add(row);
+  auto done = fabric.stream<control::Ls>(request, [&](const control::Ls::Answer& row) {
+    table.add(codec::describe_json(row).as_object());
     progress.step();
     return true;
   });

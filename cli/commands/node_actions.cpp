@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -25,34 +23,31 @@ constexpr ExitNote kDrainExitCodes[] = {
     {ExitCode::failed, "it is the only node, a restart is under way, or the fabric is stopping"}, kNoNode, kNoAnswer};
 
 struct Action {
-  std::string_view verb;
   std::string_view done;  // "Killed node-2 (process 4711)" …
   std::string_view hint;  // … and what follows from it
 };
 
-constexpr Action kActions[] = {
-    {"drain", "Drained", "; bring it back with 'epic scale'"},
-    {"kill", "Killed", "; the supervisor starts it again"},
-    {"pause", "Paused", ": go on with 'epic resume', or it counts as dead when it has been silent for too long"},
-    {"resume", "Resumed", ""},
-};
+constexpr Action kDrained{"Drained", "; bring it back with 'epic scale'"};
+constexpr Action kKilled{"Killed", "; the supervisor starts it again"};
+constexpr Action kPaused{"Paused",
+                         ": go on with 'epic resume', or it counts as dead when it has been silent for too long"};
+constexpr Action kResumed{"Resumed", ""};
 
-template <const Action& kAction>
+template <class Verb, const Action& kAction>
 Outcome run(Context& context, const Arguments& arguments) {
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   const std::string node = arguments.word(0).value_or("");
-  if (kAction.verb == "drain")
+  if constexpr (std::is_same_v<Verb, control::Drain>)
     if (const std::string risk = find_move_risk(*paths); !risk.empty()) context.console().warn(risk);
-  const auto answer = fabric->ask(kAction.verb, boost::json::object{{"node", node}}, kPatience);
+  const auto answer = fabric->ask<Verb>({node}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
   Console& console = context.console();
-  if (console.is_json()) console.print_json(*answer);
-  const auto* pid = answer->is_object() ? answer->get_object().if_contains("pid") : nullptr;
-  const std::string process =
-      pid != nullptr && pid->is_number() ? fmt::format(" (process {})", pid->to_number<std::int64_t>()) : "";
+  if (console.is_json()) console.print_json(codec::describe_json(*answer));
+  std::string process;
+  if constexpr (requires { answer->pid; }) process = fmt::format(" (process {})", answer->pid);
   console.note(fmt::format("{} {}{}{}", kAction.done, node, process, kAction.hint));
   return ExitCode::ok;
 }
@@ -71,7 +66,7 @@ const Command& drain_command() {
       .example = "epic drain node-2",
       .positionals = kPositionals,
       .exit_codes = kDrainExitCodes,
-      .run = run<kActions[0]>,
+      .run = run<control::Drain, kDrained>,
   };
   return kCommand;
 }
@@ -88,7 +83,7 @@ const Command& kill_command() {
       .example = "epic kill node-2",
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
-      .run = run<kActions[1]>,
+      .run = run<control::Kill, kKilled>,
   };
   return kCommand;
 }
@@ -105,7 +100,7 @@ const Command& pause_command() {
       .example = "epic pause node-2",
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
-      .run = run<kActions[2]>,
+      .run = run<control::Pause, kPaused>,
   };
   return kCommand;
 }
@@ -119,7 +114,7 @@ const Command& resume_command() {
       .example = "epic resume node-2",
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
-      .run = run<kActions[3]>,
+      .run = run<control::Resume, kResumed>,
   };
   return kCommand;
 }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <set>
 
 #include "cli/commands/table.hpp"
@@ -22,13 +20,10 @@ constexpr ExitNote kExitCodes[] = {
 
 constexpr Column kGenerationColumn{"MODULE", "built_at", Show::time};
 
-/// Of which build each node is, when they differ.
-bool differ(const boost::json::array& nodes) {
-  std::set<std::int64_t> generations;
-  for (const auto& node : nodes)
-    if (const auto* row = node.if_object())
-      if (const auto* generation = row->if_contains("generation"); generation && generation->is_int64())
-        generations.insert(generation->get_int64());
+/// Nodes run several builds of the module.
+bool differ(const std::vector<control::Ps::Node>& nodes) {
+  std::set<std::uint64_t> generations;
+  for (const control::Ps::Node& node : nodes) generations.insert(node.generation);
   return generations.size() > 1;
 }
 
@@ -46,52 +41,33 @@ constexpr Column kColumns[] = {
     {"STORE", "store", Show::state},
 };
 
-void tell_supervisor(Console& console, const boost::json::object& answer) {
-  const auto* supervisor = answer.if_contains("supervisor");
-  const auto* fields = supervisor ? supervisor->if_object() : nullptr;
-  if (fields == nullptr || !console.is_terminal(Stream::out)) return;
-  console.note(fmt::format("supervisor {}, up {}; setup {}",
-                           show_field(fields->if_contains("pid"), Show::number, Reader::person),
-                           show_field(fields->if_contains("uptime_ms"), Show::duration, Reader::person),
-                           show_field(answer.if_contains("setup"), Show::text, Reader::person)));
-}
-
-void warn_of_store(Console& console, const boost::json::object& node) {
-  const auto* reason = node.if_contains("store_reason");
-  if (reason == nullptr || !reason->is_string()) return;
-  console.warn(fmt::format("{} has refused new work for {}, as it can save nothing: {}",
-                           show_field(node.if_contains("node"), Show::text, Reader::person),
-                           show_field(node.if_contains("store_blocked_ms"), Show::duration, Reader::person),
-                           printable(std::string_view(reason->get_string()))));
-}
-
 Outcome run(Context& context, const Arguments& arguments) {
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
-  auto answer = fabric->ask("ps", boost::json::object());
-  if (!answer) return std::unexpected(std::move(answer.error()));
+  const auto answer = fabric->ask<control::Ps>();
+  if (!answer) return std::unexpected(answer.error());
   Console& console = context.console();
   if (console.format() == Format::json) {
-    console.print_json(*answer);
+    console.print_json(codec::describe_json(*answer));
     return ExitCode::ok;
   }
-  const auto* object = answer->if_object();
-  const auto* nodes = object ? object->if_contains("nodes") : nullptr;
   std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
   // In a pipe a field has its place whatever there is to say.
-  if (console.is_terminal(Stream::out) && nodes && nodes->is_array() && differ(nodes->get_array()))
-    columns.insert(columns.end() - 1, kGenerationColumn);
+  if (console.is_terminal(Stream::out) && differ(answer->nodes)) columns.insert(columns.end() - 1, kGenerationColumn);
   Table table(console, columns);
-  if (nodes && nodes->is_array())
-    for (const auto& node : nodes->get_array())
-      if (const auto* row = node.if_object()) table.add(*row);
+  for (const control::Ps::Node& node : answer->nodes) table.add(codec::describe_json(node).as_object());
   table.finish();
-  if (nodes && nodes->is_array())
-    for (const auto& node : nodes->get_array())
-      if (const auto* row = node.if_object()) warn_of_store(console, *row);
-  if (object) tell_supervisor(console, *object);
+  for (const control::Ps::Node& node : answer->nodes)
+    if (node.store_reason)
+      console.warn(fmt::format("{} has refused new work for {}, as it can save nothing: {}", printable(node.node),
+                               human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
+                               printable(*node.store_reason)));
+  if (console.is_terminal(Stream::out))
+    console.note(fmt::format("supervisor {}, up {}; setup {}", answer->supervisor.pid,
+                             human_duration(std::chrono::milliseconds(answer->supervisor.uptime_ms)),
+                             printable(answer->setup)));
   return ExitCode::ok;
 }
 

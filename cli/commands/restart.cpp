@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -26,11 +24,6 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::build_failed, "the module did not compile or link, or a node cannot load it"},
 };
 
-std::string text_at(const boost::json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
 Outcome run(Context& context, const Arguments& arguments) {
   const auto project = context.project(arguments);
   if (!project) return std::unexpected(project.error());
@@ -43,26 +36,25 @@ Outcome run(Context& context, const Arguments& arguments) {
     console.note(fmt::format("Built {} in {}", built->module.filename().string(), human_duration(built->took)));
 
   if (arguments.has("rolling")) {
-    const auto ping = fabric->ask("ping", boost::json::object());
+    const auto ping = fabric->ask<control::Ping>();
     if (!ping) return std::unexpected(ping.error());
-    if (const std::string running = text_at(ping->as_object(), "module_copy"); !running.empty())
-      if (auto checked = check_rolling(context, running, built->module); !checked)
+    if (!ping->module_copy.empty())
+      if (auto checked = check_rolling(context, ping->module_copy, built->module); !checked)
         return std::unexpected(std::move(checked.error()));
   }
   if (const std::string risk = find_move_risk(project->paths); !risk.empty()) console.warn(risk);
   std::int64_t took_ms = 0;
   JsonRows rows(console);
-  const auto done = fabric->stream("restart", boost::json::object{{"rolling", arguments.has("rolling")}},
-                                   [&](const boost::json::object& event) {
-                                     rows.add(event);
-                                     const auto* took = event.if_contains("took_ms");
-                                     if (took && took->is_int64()) took_ms = took->get_int64();
-                                     const std::string why = text_at(event, "why");
-                                     if (!took)
-                                       console.note(fmt::format("{:<8} {}{}{}", text_at(event, "node"),
-                                                                text_at(event, "event"), why.empty() ? "" : ": ", why));
-                                     return true;
-                                   });
+  const auto done =
+      fabric->stream<control::Restart>({arguments.has("rolling")}, [&](const control::Restart::Answer& event) {
+        rows.add(codec::describe_json(event));
+        if (event.took_ms)
+          took_ms = *event.took_ms;
+        else
+          console.note(
+              fmt::format("{:<8} {}{}{}", event.node, event.event, event.why ? ": " : "", event.why.value_or("")));
+        return true;
+      });
   if (!done) return std::unexpected(done.error());
   console.note(
       fmt::format("Restarted in {}; all nodes run the new module", human_duration(std::chrono::milliseconds(took_ms))));

@@ -72,11 +72,7 @@ class Narrator {
       : console_(console), project_(project), printer_(console, shape, std::string_view("supervisor").size()) {}
 
   void on_log(const wire::LogLine& line) {
-    printer_.print({{"time", wire::format_time(line.time)},
-                    {"node", line.source},
-                    {"level", wire::to_string(line.level)},
-                    {"entity", line.entity.empty() ? boost::json::value(nullptr) : boost::json::value(line.entity)},
-                    {"message", line.message}});
+    printer_.print(wire::row_of(line));
     static_cast<void>(console_.flush());
   }
 
@@ -156,11 +152,9 @@ Result<void> refuse_second_run(const Project& project) {
   auto fabric = LiveFabric::find(project.paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   if (!*fabric) return {};
-  const auto ping = (*fabric)->ask("ping", boost::json::object());
-  const auto* pid = ping && ping->is_object() ? ping->get_object().if_contains("pid") : nullptr;
-  return fail({.what = fmt::format(
-                   "{} is running already{}", project.manifest.name,
-                   pid && pid->is_number() ? fmt::format(", as process {}", pid->to_number<std::int64_t>()) : ""),
+  const auto ping = (*fabric)->ask<control::Ping>();
+  return fail({.what = fmt::format("{} is running already{}", project.manifest.name,
+                                   ping ? fmt::format(", as process {}", ping->pid) : ""),
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 

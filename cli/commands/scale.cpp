@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
 #include <charconv>
 
 #include "cli/commands/table.hpp"
@@ -38,9 +37,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
   if (const std::string risk = find_move_risk(*paths); !risk.empty()) context.console().warn(risk);
-  const auto answer = fabric->ask("scale", boost::json::object{{"nodes", count}}, kPatience);
+  const auto answer = fabric->ask<control::Scale>({static_cast<std::uint64_t>(count)}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
-  if (context.console().is_json()) context.console().print_json(*answer);
+  if (context.console().is_json()) context.console().print_json(codec::describe_json(*answer));
   context.console().note(fmt::format("The fabric has {} node{} now", count, count == 1 ? "" : "s"));
   return ExitCode::ok;
 }

@@ -5,8 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -23,11 +21,6 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "it did not end within a minute"},
 };
-
-std::string text_of(const boost::json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
 
 // A descriptor that becomes readable when the process has ended.
 class ProcessEnd {
@@ -53,35 +46,29 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
-  const auto ping = fabric->ask("ping", boost::json::object());
+  const auto ping = fabric->ask<control::Ping>();
   if (!ping) return std::unexpected(ping.error());
-  const auto* pid = ping->is_object() ? ping->get_object().if_contains("pid") : nullptr;
-  if (pid == nullptr || !pid->is_number())
-    return fail({.what = "the fabric's answer makes no sense", .help = {"look at 'epic logs'"}});
-  const ProcessEnd supervisor(pid->to_number<pid_t>());
+  const ProcessEnd supervisor(ping->pid);
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::string> unsaved;
   JsonRows rows(console);
-  auto done = fabric->stream("stop", boost::json::object(), [&](const boost::json::object& event) {
-    rows.add(event);
-    if (const auto* nodes = event.if_contains("unsaved"); nodes != nullptr && nodes->is_array())
-      for (const auto& node : nodes->get_array())
-        if (node.is_string()) unsaved.emplace_back(std::string_view(node.get_string()));
-    console.detail(fmt::format("{} {}", text_of(event, "node"), text_of(event, "event")));
+  auto done = fabric->stream<control::Stop>({}, [&](const control::Stop::Answer& event) {
+    rows.add(codec::describe_json(event));
+    if (event.unsaved) unsaved = *event.unsaved;
+    console.detail(fmt::format("{} {}", event.node, event.event));
     return true;
   });
   // The end of the connection is the end of the supervisor, so only a refusal is an error here.
   if (!done && done.error().code != ExitCode::unreachable) return std::unexpected(std::move(done.error()));
   constexpr std::chrono::minutes kPatience(1);
   if (!supervisor.wait(kPatience))
-    return fail({.code = ExitCode::unreachable,
-                 .what = fmt::format("the supervisor, process {}, did not end within {}", pid->to_number<pid_t>(),
-                                     human_duration(kPatience)),
-                 .help = {"look at what it waits for with 'epic logs supervisor'",
-                          fmt::format("or end it at once with 'kill -9 {}': nothing acknowledged is lost",
-                                      pid->to_number<pid_t>())}});
+    return fail(
+        {.code = ExitCode::unreachable,
+         .what = fmt::format("the supervisor, process {}, did not end within {}", ping->pid, human_duration(kPatience)),
+         .help = {"look at what it waits for with 'epic logs supervisor'",
+                  fmt::format("or end it at once with 'kill -9 {}': nothing acknowledged is lost", ping->pid)}});
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   if (!unsaved.empty())
     return fail({.what = fmt::format("stopped in {}, but {} ended before everything was saved", human_duration(took),

@@ -4,41 +4,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "protocol/json.hpp"
+#include "codec/described_json.hpp"
 
 namespace epic::cli {
-namespace {
-
-std::string text_at(const boost::json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-const boost::json::array* array_at(const boost::json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value ? value->if_array() : nullptr;
-}
-
-std::vector<std::string> texts_at(const boost::json::object& object, std::string_view field) {
-  std::vector<std::string> texts;
-  if (const auto* array = array_at(object, field))
-    for (const auto& element : *array)
-      if (const auto* text = element.if_string()) texts.emplace_back(std::string_view(*text));
-  return texts;
-}
-
-MethodEntry method_from(const boost::json::object& object) {
-  MethodEntry method{.name = text_at(object, "name"),
-                     .parameters = texts_at(object, "parameters"),
-                     .result = text_at(object, "result")};
-  const std::vector<std::string> names = texts_at(object, "parameter_names");
-  for (std::size_t i = 0; i < std::min(names.size(), method.parameters.size()); ++i)
-    method.parameters[i] = names[i] + ": " + method.parameters[i];
-  return method;
-}
-
-}  // namespace
-
 const TypeEntry* Catalog::find(std::string_view type) const {
   const auto found = std::ranges::find_if(types, [&](const TypeEntry& entry) {
     return entry.name == type || std::ranges::find(entry.former_names, type) != entry.former_names.end();
@@ -70,25 +38,24 @@ std::vector<std::string> Catalog::method_names(std::string_view type) const {
   return names;
 }
 
-Catalog catalog_from(const boost::json::value& answer) {
+Catalog catalog_from(const protocol::control::Types::Answer& answer) {
   Catalog catalog;
-  const auto* object = answer.if_object();
-  const auto* types = object ? array_at(*object, "types") : nullptr;
-  if (types == nullptr) return catalog;
-  for (const auto& element : *types) {
-    const auto* type = element.if_object();
-    if (type == nullptr) continue;
-    TypeEntry entry{.name = text_at(*type, "type"),
-                    .former_names = texts_at(*type, "formerly"),
-                    .stored_as = text_at(*type, "stored_as"),
-                    .methods = {}};
+  for (const auto& type : answer.types) {
+    TypeEntry entry{.name = type.type, .former_names = type.formerly, .stored_as = type.stored_as, .methods = {}};
     if (entry.stored_as.empty()) entry.stored_as = entry.former_names.empty() ? entry.name : entry.former_names.back();
-    if (const auto* methods = array_at(*type, "methods"))
-      for (const auto& method : *methods)
-        if (const auto* fields = method.if_object()) entry.methods.push_back(method_from(*fields));
+    for (const auto& method : type.methods) {
+      MethodEntry& described = entry.methods.emplace_back(method.name, method.parameters, method.result.value_or(""));
+      for (std::size_t i = 0; i < std::min(method.parameter_names.size(), method.parameters.size()); ++i)
+        described.parameters[i] = method.parameter_names[i] + ": " + method.parameters[i];
+    }
     if (!entry.name.empty()) catalog.types.push_back(std::move(entry));
   }
   return catalog;
+}
+
+Catalog catalog_from(const boost::json::value& answer) {
+  return catalog_from(
+      codec::read_described<protocol::control::Types::Answer>(answer).value_or(protocol::control::Types::Answer()));
 }
 
 std::optional<Catalog> catalog_of_build(const std::filesystem::path& module_types) {
@@ -96,9 +63,9 @@ std::optional<Catalog> catalog_of_build(const std::filesystem::path& module_type
   if (!stream) return std::nullopt;
   std::ostringstream text;
   text << stream.rdbuf();
-  const auto value = protocol::parse_json(text.str());
-  if (!value) return std::nullopt;
-  return catalog_from(*value);
+  const auto types = codec::read_described_text<protocol::control::Types::Answer>(text.str());
+  if (!types) return std::nullopt;
+  return catalog_from(*types);
 }
 
 }  // namespace epic::cli

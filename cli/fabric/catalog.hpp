@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/control_types.hpp"
+
 namespace epic::cli {
 
 struct MethodEntry {
@@ -39,7 +41,8 @@ struct Catalog {
   [[nodiscard]] std::vector<std::string> method_names(std::string_view type) const;
 };
 
-/// From the answer to the control verb `types`; parts of another shape are left out.
+Catalog catalog_from(const protocol::control::Types::Answer& answer);
+/// The same as JSON; empty if it makes no sense.
 Catalog catalog_from(const boost::json::value& answer);
 /// From the file that a build leaves behind; empty if there is none.
 std::optional<Catalog> catalog_of_build(const std::filesystem::path& module_types);

@@ -2,15 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <chrono>
 #include <filesystem>
 
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
+#include "cli/output/console.hpp"
 #include "cli/output/humanize.hpp"
-#include "cli/output/table.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -72,28 +70,21 @@ Finding check_snapshots(StoredFabric& store) {
           ""};
 }
 
-/// Nodes that cannot save, or do not stay up, from the answer to `ps`.
-void add_nodes(const boost::json::value& ps, std::vector<Finding>& findings) {
-  const auto* nodes = ps.is_object() ? ps.get_object().if_contains("nodes") : nullptr;
-  if (nodes == nullptr || !nodes->is_array()) return;
-  for (const auto& node : nodes->get_array()) {
-    const auto* fields = node.if_object();
-    const auto* state = fields == nullptr ? nullptr : fields->if_contains("state");
-    if (state != nullptr && *state == "backoff") {
-      const std::string name = show_field(fields->if_contains("node"), Show::text, Reader::person);
+/// Nodes that cannot save, or do not stay up.
+void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
+  for (const control::Ps::Node& node : ps.nodes) {
+    const std::string name = printable(node.node);
+    if (node.state == "backoff")
       findings.push_back({State::broken, name,
                           fmt::format("does not stay up: it {}, and was started again {} times",
-                                      show_field(fields->if_contains("last_exit"), Show::text, Reader::person),
-                                      show_field(fields->if_contains("restarts"), Show::number, Reader::person)),
+                                      printable(node.last_exit.value_or("-")), node.restarts),
                           fmt::format("see why with 'epic logs {}'", name)});
-    }
-    const auto* reason = fields == nullptr ? nullptr : fields->if_contains("store_reason");
-    if (reason == nullptr || !reason->is_string()) continue;
-    findings.push_back({State::broken, show_field(fields->if_contains("node"), Show::text, Reader::person),
-                        fmt::format("has saved nothing for {} and refuses new work: {}",
-                                    show_field(fields->if_contains("store_blocked_ms"), Show::duration, Reader::person),
-                                    printable(std::string_view(reason->get_string()))),
-                        "make room on the disk of the store; the node goes on by itself within a second"});
+    if (node.store_reason)
+      findings.push_back({State::broken, name,
+                          fmt::format("has saved nothing for {} and refuses new work: {}",
+                                      human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
+                                      printable(*node.store_reason)),
+                          "make room on the disk of the store; the node goes on by itself within a second"});
   }
 }
 
@@ -126,11 +117,9 @@ std::vector<Finding> check_fabric(const ProjectPaths& paths) {
   if (!fabric)
     return {{State::broken, "fabric", fabric.error().what, first_help(fabric.error(), "look at 'epic logs'")}};
   if (!*fabric) return {{State::ok, "fabric", "down", ""}};
-  const auto ping = (*fabric)->ask("ping", boost::json::object(), std::chrono::seconds(2));
+  const auto ping = (*fabric)->ask<control::Ping>({}, std::chrono::seconds(2));
   if (!ping) return {{State::broken, "fabric", ping.error().what, first_help(ping.error(), "look at 'epic logs'")}};
-  const auto* version = ping->is_object() ? ping->get_object().if_contains("version") : nullptr;
-  const std::string running =
-      version && version->is_string() ? std::string(std::string_view(version->get_string())) : "unknown";
+  const std::string& running = ping->version;
   std::vector<Finding> findings;
   if (running != EPIC_VERSION)
     findings.push_back({State::warning, "fabric",
@@ -138,7 +127,7 @@ std::vector<Finding> check_fabric(const ProjectPaths& paths) {
                         "restart it: 'epic stop', then 'epic run'"});
   else
     findings.push_back({State::ok, "fabric", "up", ""});
-  if (const auto ps = (*fabric)->ask("ps", boost::json::object(), std::chrono::seconds(2))) add_nodes(*ps, findings);
+  if (const auto ps = (*fabric)->ask<control::Ps>({}, std::chrono::seconds(2))) add_nodes(*ps, findings);
   return findings;
 }
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
-
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/store_removal.hpp"
 #include "cli/fabric/stored_fabric.hpp"
@@ -16,56 +14,37 @@
 #include "protocol/json.hpp"
 
 namespace epic::cli {
-namespace json = boost::json;
 namespace {
 
 constexpr std::chrono::seconds kPatience{90};  // more than the fabric's own
 constexpr std::size_t kLiveGroupLines = 256;   // each is a turn and a commit of the owner's
 constexpr std::size_t kStoreGroupLines = 2048;
 
-std::string text_at(const json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
+control::Import::Request request_of(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) {
+  return {.mode = mode, .shard = part, .lines = lines};
 }
 
-json::object request_of(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) {
-  return {{"mode", mode == ImportMode::check ? "check" : "apply"},
-          {"shard", part},
-          {"lines", json::array(lines.begin(), lines.end())}};
-}
+/// What `epic-node --import` says instead when it cannot.
+struct Refusal {
+  std::string error;
+  std::string hint;
+};
+BOOST_DESCRIBE_STRUCT(Refusal, (), (error, hint))
 
-Result<ImportAnswer> answer_from(const json::value& body, std::size_t line_count) {
-  ImportAnswer answer;
-  const auto* object = body.if_object();
-  const auto* outcomes = object == nullptr ? nullptr : object->if_contains("outcomes");
-  if (outcomes == nullptr || !outcomes->is_array() || outcomes->get_array().size() != line_count)
-    return fail({.what = "the answer to an import makes no sense: an outcome is missing",
-                 .help = {"report this: it is a bug of epic's"}});
-  for (const json::value& outcome : outcomes->get_array()) {
-    if (outcome.is_string())
-      answer.outcomes.push_back({.what = std::string(std::string_view(outcome.get_string())), .error = {}});
-    else
-      answer.outcomes.push_back(
-          {.what = {}, .error = outcome.is_object() ? text_at(outcome.get_object(), "error") : "it was not read"});
-  }
-  if (const auto* ignored = object->if_contains("ignored_fields"); ignored != nullptr && ignored->is_number())
-    answer.ignored_fields = ignored->to_number<std::uint64_t>();
-  return answer;
+Result<ImportAnswer> checked(ImportAnswer answer, std::size_t line_count) {
+  if (answer.outcomes.size() == line_count) return answer;
+  return fail({.what = "the answer to an import makes no sense: an outcome is missing",
+               .help = {"report this: it is a bug in epic"}});
 }
 
 class LiveImport final : public ImportTarget {
  public:
   static Result<std::unique_ptr<ImportTarget>> open(LiveFabric fabric) {
-    const auto ping = fabric.ask("ping", json::object());
+    const auto ping = fabric.ask<control::Ping>();
     if (!ping) return std::unexpected(ping.error());
-    const auto types = fabric.ask("types", json::object());
+    const auto types = fabric.ask<control::Types>();
     if (!types) return std::unexpected(types.error());
-    const auto* shards = ping->is_object() ? ping->get_object().if_contains("shards") : nullptr;
-    if (shards == nullptr || !shards->is_number())
-      return fail({.code = ExitCode::unreachable,
-                   .what = "the fabric does not say how many shards it has",
-                   .help = {"start it anew with 'epic stop' and 'epic run'"}});
-    auto target = std::make_unique<LiveImport>(std::move(fabric), shards->to_number<std::uint16_t>());
+    auto target = std::make_unique<LiveImport>(std::move(fabric), static_cast<std::uint16_t>(ping->shards));
     target->set_types(catalog_from(*types));
     return target;
   }
@@ -77,8 +56,9 @@ class LiveImport final : public ImportTarget {
   [[nodiscard]] std::size_t group_lines_max() const override { return kLiveGroupLines; }
   [[nodiscard]] bool goes_on() const override { return true; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
-    const json::object request = request_of(mode, part, lines);
-    if (const std::size_t bytes = protocol::print_json(request).size(); bytes > cluster::kControlRequestBytesMax)
+    const control::Import::Request request = request_of(mode, part, lines);
+    if (const std::size_t bytes = protocol::print_json(codec::describe_json(request)).size();
+        bytes > cluster::kControlRequestBytesMax)
       return ImportAnswer{
           .outcomes = {lines.size(),
                        {.what = {},
@@ -87,9 +67,9 @@ class LiveImport final : public ImportTarget {
                                         "{} at most: import it while the fabric is down",
                                         bytes, cluster::kControlRequestBytesMax)}},
           .ignored_fields = 0};
-    const auto answer = fabric_.ask("import", request, kPatience);
+    auto answer = fabric_.ask<control::Import>(request, kPatience);
     if (!answer) return std::unexpected(answer.error());
-    return answer_from(*answer, lines.size());
+    return checked(*std::move(answer), lines.size());
   }
   [[nodiscard]] std::string_view words() const override { return "the running fabric"; }
 
@@ -116,7 +96,7 @@ class StoreImport final : public ImportTarget {
                                             fmt::format("{}", project.manifest.shards)});
     if (!talk) return std::unexpected(talk.error());
     auto target = std::make_unique<StoreImport>(std::move(*lock), std::move(*talk));
-    const auto hello = target->read(target->talk_.listen());
+    const auto hello = read<control::Types::Answer>(target->talk_.listen());
     if (!hello) return std::unexpected(hello.error());
     target->set_types(catalog_from(*hello));
     return target;
@@ -126,22 +106,24 @@ class StoreImport final : public ImportTarget {
   [[nodiscard]] std::uint16_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kStoreGroupLines; }
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
-    const auto answer = read(talk_.ask(protocol::print_json(request_of(mode, part, lines))));
+    auto answer =
+        read<ImportAnswer>(talk_.ask(protocol::print_json(codec::describe_json(request_of(mode, part, lines)))));
     if (!answer) return std::unexpected(answer.error());
-    return answer_from(*answer, lines.size());
+    return checked(*std::move(answer), lines.size());
   }
   [[nodiscard]] std::string_view words() const override { return "the store (no fabric runs)"; }
 
  private:
-  static Result<json::object> read(const Result<std::string>& line) {
+  template <class Answer>
+  static Result<Answer> read(const Result<std::string>& line) {
     if (!line) return std::unexpected(line.error());
-    const auto parsed = protocol::parse_json(*line);
-    if (!parsed || !parsed->is_object())
-      return fail({.what = "epic-node answered with something that is not a JSON object", .why = *line});
-    const json::object& object = parsed->get_object();
-    if (!object.contains("error")) return object;
-    Failure failure = failure_of(storage::StoreError{.code = {}, .message = text_at(object, "error")});
-    if (const std::string hint = text_at(object, "hint"); !hint.empty()) failure.help.push_back(hint);
+    const auto refusal = codec::read_described_text<Refusal>(*line);
+    auto answer = codec::read_described_text<Answer>(*line);
+    if (!refusal || !answer)
+      return fail({.what = "epic-node answered with something that makes no sense", .why = *line});
+    if (refusal->error.empty()) return *std::move(answer);
+    Failure failure = failure_of(storage::StoreError{.code = {}, .message = refusal->error});
+    if (!refusal->hint.empty()) failure.help.push_back(refusal->hint);
     return fail(std::move(failure));
   }
 
@@ -183,9 +165,8 @@ Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths) {
 }
 
 std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version) {
-  json::object line{{"entity", entity}, {"remove", true}};
-  if (version) line["version"] = *version;
-  return protocol::print_json(line);
+  return protocol::print_json(
+      codec::describe_json(control::Import::Line{.entity = entity, .schema = {}, .remove = true, .version = version}));
 }
 
 }  // namespace epic::cli

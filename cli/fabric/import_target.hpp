@@ -16,23 +16,13 @@
 #include "cli/fabric/catalog.hpp"
 #include "cli/fabric/entity_name.hpp"
 #include "cluster/supervisor/project_lock.hpp"
+#include "protocol/control_entities.hpp"
 
 namespace epic::cli {
 
-enum class ImportMode : std::uint8_t {
-  check,  // says what would happen, and changes nothing
-  apply,  // answers when it is durable
-};
-
-struct ImportOutcome {
-  std::string what;   // "new", "changed", "equal", "removed", "passed_over", "done"; empty: see `error`
-  std::string error;  // a sentence
-};
-
-struct ImportAnswer {
-  std::vector<ImportOutcome> outcomes;  // one a line
-  std::uint64_t ignored_fields = 0;     // that today's classes do not have
-};
+using ImportMode = protocol::control::Import::Mode;
+using ImportOutcome = protocol::control::Import::Outcome;
+using ImportAnswer = protocol::control::Import::Answer;
 
 class ImportTarget {
  public:

@@ -3,13 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-
-#include "protocol/json.hpp"
 
 namespace epic::cli {
-namespace json = boost::json;
 namespace {
 
 /// What a node says beside its rows.
@@ -17,13 +12,10 @@ class Bookkeeper {
  public:
   explicit Bookkeeper(std::uint64_t shard_count) : counts_(shard_count) {}
 
-  void on_cut(const json::object& cut) {
-    cuts_.push_back({.node = std::string(std::string_view(cut.at("node").as_string())),
-                     .commit = cut.at("commit").to_number<std::uint64_t>()});
-  }
-  void on_end(const json::object& end) {
-    for (const json::value& shard : end.at("shards").as_array())
-      if (const auto number = shard.to_number<std::size_t>(); number < counts_.size()) ++counts_[number];
+  void on_cut(control::ExportCut cut) { cuts_.push_back(std::move(cut)); }
+  void on_end(const control::ExportEnd& end) {
+    for (const std::uint32_t shard : end.shards)
+      if (shard < counts_.size()) ++counts_[shard];
   }
   [[nodiscard]] Result<std::vector<NodeCut>> close() {
     const auto missing = std::ranges::count(counts_, 0U);
@@ -52,32 +44,23 @@ class Bookkeeper {
 Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& only,
                                          const std::function<void(std::string_view row)>& on_row,
                                          const std::function<void(const std::string&)>& on_damage) {
-  const auto ping = fabric.ask("ping", json::object());
+  const auto ping = fabric.ask<control::Ping>();
   if (!ping) return std::unexpected(ping.error());
-  const auto* shards = ping->is_object() ? ping->get_object().if_contains("shards") : nullptr;
-  Bookkeeper books(shards != nullptr && shards->is_number() ? shards->to_number<std::uint64_t>() : 0);
-  json::object body{{"type", only.type}};
-  if (!only.key.empty()) body["key"] = only.key;
+  Bookkeeper books(ping->shards);
   bool is_understood = true;
-  auto done = fabric.stream_text("export", std::move(body), [&](std::string_view text) {
+  const control::Export::Request request{.type = only.type, .key = only.key};
+  auto done = fabric.stream_text(control::Export::kVerb, codec::describe_json(request), [&](std::string_view text) {
     if (text.starts_with(R"({"entity":)")) {
       on_row(text);
       return true;
     }
-    const auto part = protocol::parse_json(text);
-    const auto* object = part ? part->if_object() : nullptr;
-    const auto* cut = object == nullptr ? nullptr : object->if_contains("cut");
-    const auto* end = object == nullptr ? nullptr : object->if_contains("end");
-    const auto* damaged = object == nullptr ? nullptr : object->if_contains("damaged");
-    if (cut != nullptr && cut->is_object())
-      books.on_cut(cut->get_object());
-    else if (end != nullptr && end->is_object())
-      books.on_end(end->get_object());
-    else if (damaged != nullptr && damaged->is_string())
-      on_damage(std::string(std::string_view(damaged->get_string())));
-    else
-      is_understood = false;
-    return is_understood;
+    auto part = codec::read_described_text<control::Export::Answer>(text);
+    is_understood = part && (part->cut || part->end || part->damaged);
+    if (!is_understood) return false;
+    if (part->cut) books.on_cut(*std::move(part->cut));
+    if (part->end) books.on_end(*part->end);
+    if (part->damaged) on_damage(*part->damaged);
+    return true;
   });
   if (!done) return std::unexpected(std::move(done.error()));
   if (!is_understood)

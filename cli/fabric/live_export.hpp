@@ -17,10 +17,7 @@
 
 namespace epic::cli {
 
-struct NodeCut {
-  std::string node;
-  std::uint64_t commit = 0;  // the newest that was on the disk
-};
+using NodeCut = control::ExportCut;
 
 /// Rows by node; those of one node by type, then key.
 Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& only,

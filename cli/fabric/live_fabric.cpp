@@ -32,13 +32,9 @@ Failure failure_of(const ControlError& error) {
   while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
   if (error.code == ControlErrorCode::unreachable)
     failure.help = {"look at its processes with 'epic ps', at its log with 'epic logs', or stop it with 'epic stop'"};
-  const auto* detail = error.detail.if_object();
-  const auto text_at = [&](std::string_view field) {
-    const auto* value = detail ? detail->if_contains(field) : nullptr;
-    return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-  };
-  if (std::string hint = text_at("hint"); !hint.empty()) failure.help.push_back(std::move(hint));
-  failure.log = text_at("log");
+  const auto detail = codec::read_described<control::FailureDetail>(error.detail);
+  if (detail && detail->hint) failure.help.push_back(*detail->hint);
+  if (detail && detail->log) failure.log = *detail->log;
   return failure;
 }
 
@@ -76,33 +72,28 @@ Result<LiveFabric> LiveFabric::get(const ProjectPaths& paths) {
   return std::move(**found);
 }
 
-Result<boost::json::value> LiveFabric::ask(std::string_view verb, boost::json::value body,
-                                           std::chrono::milliseconds patience) {
-  auto answer = client_.request(verb, std::move(body), patience);
+Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::string& why) {
+  return {.what = fmt::format("the fabric's answer to '{}' makes no sense", verb.name),
+          .why = why,
+          .help = {"look at 'epic logs'"}};
+}
+
+Result<boost::json::value> LiveFabric::ask_json(const control::VerbInfo& verb, boost::json::value body,
+                                                std::chrono::milliseconds patience) {
+  auto answer = client_.request(verb.name, std::move(body), patience);
   if (!answer) return fail(failure_of(answer.error()));
   return std::move(*answer);
 }
 
-Result<void> LiveFabric::stream(std::string_view verb, boost::json::value body,
-                                const std::function<bool(const boost::json::object&)>& on_part) {
-  auto done = client_.stream(verb, std::move(body), [&](const boost::json::value& part) {
-    const auto* object = part.if_object();
-    return object == nullptr || on_part(*object);
-  });
-  if (!done) return fail(failure_of(done.error()));
-  return {};
-}
-
-Result<void> LiveFabric::stream_text(std::string_view verb, boost::json::value body,
+Result<void> LiveFabric::stream_text(const control::VerbInfo& verb, boost::json::value body,
                                      const std::function<bool(std::string_view)>& on_part) {
-  auto done = client_.stream_text(verb, std::move(body), on_part);
+  auto done = client_.stream_text(verb.name, std::move(body), on_part);
   if (!done) return fail(failure_of(done.error()));
   return {};
 }
 
 Catalog LiveFabric::catalog(std::chrono::milliseconds patience) {
-  const auto answer = client_.request("types", boost::json::object(), patience);
-  return answer ? catalog_from(*answer) : Catalog();
+  return catalog_from(ask<control::Types>({}, patience).value_or(control::Types::Answer()));
 }
 
 }  // namespace epic::cli

@@ -1,8 +1,7 @@
 #pragma once
 // LiveFabric: the running fabric of a project, asked over its control socket.
 //
-// Answers come as JSON, in the shapes that cluster/README.md lists; refusals come as failures with the exit code that
-// fits and the nearest name that exists.
+// Requests and answers are those of protocol/control.hpp; refusals come as failures with the exit code that fits.
 
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -14,8 +13,11 @@
 #include "cli/output/failure.hpp"
 #include "cli/project/project.hpp"
 #include "cluster/control_client.hpp"
+#include "codec/described_json.hpp"
+#include "protocol/control.hpp"
 
 namespace epic::cli {
+namespace control = protocol::control;
 
 class LiveFabric {
  public:
@@ -24,17 +26,41 @@ class LiveFabric {
   /// A failure of the kind not_found when none is running.
   static Result<LiveFabric> get(const ProjectPaths& paths);
 
-  Result<boost::json::value> ask(std::string_view verb, boost::json::value body,
-                                 std::chrono::milliseconds patience = std::chrono::seconds(10));
-  Result<void> stream(std::string_view verb, boost::json::value body,
-                      const std::function<bool(const boost::json::object&)>& on_part);
+  static constexpr std::chrono::seconds kPatience{10};
+
+  template <class Verb>
+  Result<typename Verb::Answer> ask(const typename Verb::Request& request = {},
+                                    std::chrono::milliseconds patience = kPatience) {
+    const auto answer = ask_json(Verb::kVerb, codec::describe_json(request), patience);
+    if (!answer) return std::unexpected(answer.error());
+    auto read = codec::read_described<typename Verb::Answer>(*answer);
+    if (!read) return fail(senseless_answer(Verb::kVerb, read.error()));
+    return *std::move(read);
+  }
+  /// Until `on_part` returns false.
+  template <class Verb>
+  Result<void> stream(const typename Verb::Request& request,
+                      const std::function<bool(const typename Verb::Answer&)>& on_part) {
+    std::string problem;
+    auto done = stream_text(Verb::kVerb, codec::describe_json(request), [&](std::string_view text) {
+      const auto part = codec::read_described_text<typename Verb::Answer>(text);
+      if (!part) problem = part.error();
+      return part && on_part(*part);
+    });
+    if (!problem.empty()) return fail(senseless_answer(Verb::kVerb, problem));
+    return done;
+  }
+  /// For verbs that have values of users' types beside their fields.
+  Result<boost::json::value> ask_json(const control::VerbInfo& verb, boost::json::value body,
+                                      std::chrono::milliseconds patience = kPatience);
   /// The text of each part as it came.
-  Result<void> stream_text(std::string_view verb, boost::json::value body,
+  Result<void> stream_text(const control::VerbInfo& verb, boost::json::value body,
                            const std::function<bool(std::string_view)>& on_part);
   /// Types and methods; empty if that cannot be learnt.
   Catalog catalog(std::chrono::milliseconds patience = std::chrono::seconds(5));
 
  private:
+  static Failure senseless_answer(const control::VerbInfo& verb, const std::string& why);
   explicit LiveFabric(cluster::ControlClient client) : client_(std::move(client)) {}
   cluster::ControlClient client_;
 };

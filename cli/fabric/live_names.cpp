@@ -12,7 +12,7 @@ void LiveNames::look() {
   if (auto project = load_project(start_)) project_.emplace(std::move(*project));
   if (!project_) return;
   auto fabric = LiveFabric::find(project_->paths);
-  if (fabric && *fabric && (*fabric)->ask("ping", boost::json::object(), kPingPatience)) fabric_ = std::move(*fabric);
+  if (fabric && *fabric && (*fabric)->ask<control::Ping>({}, kPingPatience)) fabric_ = std::move(*fabric);
 }
 
 const Catalog& LiveNames::catalog() {
@@ -39,19 +39,20 @@ std::vector<std::string> LiveNames::entities(std::string_view prefix) {
   const std::string type(prefix.substr(0, slash));
   const std::string key(prefix.substr(slash + 1));
   std::vector<std::string> names;
-  const auto take = [&](const boost::json::object& row) {
-    if (const auto* entity = row.if_contains("entity"); entity && entity->is_string())
-      names.emplace_back(std::string_view(entity->get_string()));
+  const auto take = [&](std::string entity) {
+    names.push_back(std::move(entity));
     return names.size() < static_cast<std::size_t>(kNamesMax);
   };
   if (fabric_) {
-    const boost::json::object body{{"type", type}, {"prefix", key}, {"limit", kNamesMax}, {"source", "all"}};
-    static_cast<void>(fabric_->stream("ls", body, take));
+    static_cast<void>(fabric_->stream<control::Ls>({.type = type, .prefix = key, .limit = kNamesMax, .source = "all"},
+                                                   [&](const control::Ls::Answer& row) { return take(row.entity); }));
     return names;
   }
   if (auto store = StoredFabric::open(project_->paths))
-    static_cast<void>(store->list({.type = type, .key_prefix = key, .limit = kNamesMax}, Detail::summary, take,
-                                  [](const std::string&) {}));
+    static_cast<void>(store->list(
+        {.type = type, .key_prefix = key, .limit = kNamesMax}, Detail::summary,
+        [&](const boost::json::object& row) { return take(std::string(row.at("entity").as_string())); },
+        [](const std::string&) {}));
   return names;
 }
 
@@ -61,13 +62,8 @@ std::vector<std::string> LiveNames::nodes() {
   look();
   std::vector<std::string> names;
   if (!fabric_) return names;
-  const auto answer = fabric_->ask("ps", boost::json::object(), kPingPatience);
-  const auto* rows = answer && answer->is_object() ? answer->get_object().if_contains("nodes") : nullptr;
-  if (rows == nullptr || !rows->is_array()) return names;
-  for (const auto& row : rows->get_array())
-    if (const auto* fields = row.if_object())
-      if (const auto* name = fields->if_contains("node"); name && name->is_string())
-        names.emplace_back(std::string_view(name->get_string()));
+  if (const auto ps = fabric_->ask<control::Ps>({}, kPingPatience))
+    for (const control::Ps::Node& node : ps->nodes) names.push_back(node.node);
   return names;
 }
 

@@ -20,18 +20,10 @@ std::string source_of(const fs::path& file) {
   return name.substr(0, name.find('.'));
 }
 
-boost::json::object object_of(const wire::LogLine& line) {
-  return {{"time", wire::format_time(line.time)},
-          {"node", line.source},
-          {"level", wire::to_string(line.level)},
-          {"entity", line.entity.empty() ? boost::json::value(nullptr) : boost::json::value(line.entity)},
-          {"message", line.message}};
-}
-
 }  // namespace
 
-Result<std::vector<boost::json::object>> read_log_files(const ProjectPaths& paths, std::string_view node,
-                                                        std::size_t count) {
+Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const ProjectPaths& paths, std::string_view node,
+                                                                    std::size_t count) {
   std::error_code ignored;
   const fs::path latest = paths.logs() / "latest";
   std::vector<fs::path> files;
@@ -67,9 +59,9 @@ Result<std::vector<boost::json::object>> read_log_files(const ProjectPaths& path
     }
   }
   std::ranges::sort(order);
-  std::vector<boost::json::object> newest;
+  std::vector<protocol::control::Logs::Answer> newest;
   for (std::size_t i = order.size() - std::min(order.size(), count); i < order.size(); ++i)
-    newest.push_back(object_of(lines[order[i].second]));
+    newest.push_back(wire::row_of(lines[order[i].second]));
   return newest;
 }
 

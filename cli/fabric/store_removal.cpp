@@ -1,12 +1,11 @@
 #include "cli/fabric/store_removal.hpp"
 
-#include <boost/json/object.hpp>
 #include <map>
 #include <set>
 
 #include "cli/fabric/snapshot_file.hpp"
 #include "cli/fabric/stored_fabric.hpp"
-#include "protocol/json.hpp"
+#include "codec/described_json.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::cli {
@@ -56,9 +55,8 @@ class StoreRemoval final : public ImportTarget {
 
  private:
   static bool has_version(const std::string& line, std::uint64_t version) {
-    const auto parsed = protocol::parse_json(line);
-    const auto* wanted = !parsed || !parsed->is_object() ? nullptr : parsed->get_object().if_contains("version");
-    return wanted == nullptr || wanted->to_number<std::uint64_t>() == version;
+    const auto read = codec::read_described_text<protocol::control::Import::Line>(line);
+    return !read || !read->version || *read->version == version;
   }
   std::expected<void, storage::StoreError> take_all() {
     std::vector<kernel::ShardId> shards;

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "cli/output/humanize.hpp"
+#include "codec/described_json.hpp"
 
 namespace epic::cli {
 namespace {
@@ -18,46 +19,37 @@ constexpr Column kProgramColumns[] = {
     {"ENTITY", "entity"}, {"WHY", "shown_why"}, {"TOOK US", "took_us"},
 };
 
-std::string text_of(const boost::json::object& event, std::string_view field) {
-  const auto* value = event.if_contains(field);
-  return value != nullptr && value->is_string() ? printable(std::string_view(value->get_string())) : std::string();
-}
-
-double number_of(const boost::json::object& event, std::string_view field) {
-  const auto* value = event.if_contains(field);
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
+using Event = protocol::control::Events::Answer;
 
 /// "0.32", "7.5", "340": as many digits as one wants to read.
-std::string ms_text(double us) {
-  const double ms = us / 1'000;
+std::string ms_text(std::int64_t us) {
+  const double ms = static_cast<double>(us) / 1'000;
   return ms < 10 ? fmt::format("{:.2g}", ms) : fmt::format("{:.0f}", ms);
 }
 
-}  // namespace
-
-std::string describe_duration(const boost::json::object& event) {
-  const double took_us = number_of(event, "took_us");
-  if (took_us == 0) return {};
-  const std::string text = ms_text(took_us) + " ms";
+/// "1.5 ms (load 1.2, start 0.3)"; empty where nothing took time.
+std::string describe_duration(const Event& event) {
+  if (event.took_us.value_or(0) == 0) return {};
+  const std::string text = ms_text(*event.took_us) + " ms";
   std::string parts;
-  for (const auto& [field, word] : std::array<std::pair<const char*, const char*>, 3>{
-           {{"placement_us", "placement"}, {"load_us", "load"}, {"start_us", "start"}}})
-    if (const double us = number_of(event, field); us > 0)
-      parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", word, ms_text(us));
+  for (const auto& [us, word] :
+       {std::pair(event.placement_us, "placement"), {event.load_us, "load"}, {event.start_us, "start"}})
+    if (us.value_or(0) > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", word, ms_text(*us));
   return parts.empty() ? text : fmt::format("{} ({})", text, parts);
 }
 
-std::string describe_event(const boost::json::object& event) {
-  if (text_of(event, "what") != "saved") return text_of(event, "why");
+/// "version 7, 54 B, commit 12 (8 saves)", "get_score, called by client": what there is to say of an event.
+std::string describe_event(const Event& event) {
+  if (event.what != "saved") return printable(event.why.value_or(""));
   std::string text =
-      fmt::format("version {:.0f}, {}, commit {:.0f}", number_of(event, "version"),
-                  human_bytes(static_cast<std::int64_t>(number_of(event, "bytes"))), number_of(event, "commit"));
-  if (const double saves = number_of(event, "saves"); saves > 1) text += fmt::format(" ({:.0f} saves)", saves);
-  const auto* durable = event.if_contains("durable");
-  if (durable != nullptr && durable->is_bool() && !durable->get_bool()) text += ", not on disk yet";
+      fmt::format("version {}, {}, commit {}", event.version.value_or(0),
+                  human_bytes(static_cast<std::int64_t>(event.bytes.value_or(0))), event.commit.value_or(0));
+  if (event.saves.value_or(0) > 1) text += fmt::format(" ({} saves)", *event.saves);
+  if (!event.durable.value_or(true)) text += ", not on disk yet";
   return text;
 }
+
+}  // namespace
 
 EventPrinter::EventPrinter(Console& console, Pace pace) : console_(console) {
   const bool is_terminal = console.is_terminal(Stream::out);
@@ -67,17 +59,20 @@ EventPrinter::EventPrinter(Console& console, Pace pace) : console_(console) {
     table_ = std::make_unique<Table>(console, kPersonColumns);
 }
 
-void EventPrinter::print(boost::json::object event) {
-  if (!console_.is_json()) {
-    event["shown_why"] = describe_event(event);
-    if (std::string took = describe_duration(event); !took.empty()) event["shown_took"] = std::move(took);
+void EventPrinter::print(const Event& event) {
+  const std::string took = describe_duration(event);
+  if (table_) {
+    boost::json::object row = codec::describe_json(event).as_object();
+    if (!console_.is_json()) {
+      row["shown_why"] = describe_event(event);
+      if (!took.empty()) row["shown_took"] = took;
+    }
+    return table_->add(std::move(row));
   }
-  if (table_) return table_->add(std::move(event));
-  const std::string took = text_of(event, "shown_took");
   console_.print(fmt::format("{}  {:<7}  {:<12}  {:<24}  {}{}",
-                             console_.paint(Stream::out, Paint::dim, text_of(event, "time")), text_of(event, "node"),
-                             text_of(event, "what"), text_of(event, "entity").empty() ? "-" : text_of(event, "entity"),
-                             text_of(event, "shown_why"), took.empty() ? "" : "  " + took));
+                             console_.paint(Stream::out, Paint::dim, printable(event.time)), printable(event.node),
+                             printable(event.what), printable(event.entity.value_or("-")), describe_event(event),
+                             took.empty() ? "" : "  " + took));
 }
 
 void EventPrinter::finish() {

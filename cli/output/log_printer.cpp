@@ -5,17 +5,14 @@
 #include <array>
 #include <charconv>
 
+#include "codec/described_json.hpp"
+
 namespace epic::cli {
 namespace {
 
 constexpr Column kColumns[] = {
     {"TIME", "time"}, {"NODE", "node"}, {"LEVEL", "level"}, {"ENTITY", "entity"}, {"MESSAGE", "message"},
 };
-
-std::string_view text_of(const boost::json::object& line, std::string_view field) {
-  const auto* value = line.if_contains(field);
-  return value && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
-}
 
 // Slots with neighbouring numbers differ.
 Paint color_of(std::string_view node) {
@@ -41,16 +38,15 @@ std::string LogPrinter::prefix_of(std::string_view node) const {
   return console_.paint(Stream::out, color_of(node), fmt::format("[{}]", node)) + fill + " ";
 }
 
-void LogPrinter::print(boost::json::object line) {
+void LogPrinter::print(const protocol::control::Logs::Answer& line) {
   if (table_) {
-    table_->add(std::move(line));
+    table_->add(codec::describe_json(line).as_object());
     return;
   }
-  const std::string_view level = text_of(line, "level");
-  std::string text = shape_ == LogShape::bare ? "" : prefix_of(text_of(line, "node"));
-  if (level == "warn") text += console_.paint(Stream::out, Paint::yellow, "warning: ");
-  if (level == "error") text += console_.paint(Stream::out, Paint::red, "error: ");
-  text += printable(text_of(line, "message"));
+  std::string text = shape_ == LogShape::bare ? "" : prefix_of(line.node);
+  if (line.level == "warn") text += console_.paint(Stream::out, Paint::yellow, "warning: ");
+  if (line.level == "error") text += console_.paint(Stream::out, Paint::red, "error: ");
+  text += printable(line.message);
   console_.print(text);
 }
 

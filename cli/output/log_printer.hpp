@@ -4,13 +4,13 @@
 // For people each line has an aligned `[node-2]` in front, in a colour of its own. `epic logs` in a pipe gives fields
 // between tabs instead. With -o json or jsonl a line is an object.
 
-#include <boost/json/object.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "cli/output/console.hpp"
 #include "cli/output/table.hpp"
+#include "protocol/control_fabric.hpp"
 
 namespace epic::cli {
 
@@ -25,8 +25,7 @@ class LogPrinter {
   /// `width`: of the longest source name to come, for the alignment.
   LogPrinter(Console& console, LogShape shape, std::size_t width);
 
-  /// {"time", "node", "level", "entity", "message"}, as the control verb `logs` has them.
-  void print(boost::json::object line);
+  void print(const protocol::control::Logs::Answer& line);
   void finish();
 
  private:

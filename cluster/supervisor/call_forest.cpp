@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -12,14 +13,9 @@
 
 namespace epic::cluster {
 
-namespace json = boost::json;
+namespace control = protocol::control;
 
 namespace {
-
-struct Link {
-  std::string id;
-  std::string call;
-};
 
 struct Row {
   std::string id;
@@ -39,43 +35,21 @@ struct Row {
 
 using Rows = std::map<std::string, Row, std::less<>>;
 
-std::string text_at(const json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-const json::array* array_at(const json::object& object, std::string_view field) {
-  const auto* value = object.if_contains(field);
-  return value == nullptr ? nullptr : value->if_array();
-}
-
-/// Those who wait, outermost first. A client is no call: it has no number.
-std::vector<Link> read_chain(const json::object& call) {
-  std::vector<Link> links;
-  if (const auto* chain = array_at(call, "waiting"))
-    for (const auto& element : *chain)
-      if (const auto* link = element.if_object(); link != nullptr && !text_at(*link, "id").ends_with(".0"))
-        links.push_back({text_at(*link, "id"), text_at(*link, "call")});
-  return links;
-}
-
-void add_call(Rows& rows, const json::object& call) {
-  Row& row = rows.try_emplace(text_at(call, "id"), Row{.id = text_at(call, "id")}).first->second;
-  const auto* age = call.if_contains("age_ms");
-  if (age != nullptr && age->is_number()) row.age_ms = std::max(row.age_ms.value_or(0), age->to_number<std::int64_t>());
-  const bool is_sent = !text_at(call, "sent_to").empty();
+void add_call(Rows& rows, const control::Calls::Known& call) {
+  Row& row = rows.try_emplace(call.id, Row{.id = call.id}).first->second;
+  row.age_ms = std::max(row.age_ms.value_or(0), call.age_ms);
   if (row.node.empty() || row.is_sent) {  // who runs it knows more than who waits
-    row.entity = text_at(call, "entity");
-    row.method = text_at(call, "method");
+    row.entity = call.entity;
+    row.method = call.method;
     row.call = row.entity.empty() ? row.method : row.entity + "." + row.method;
-    row.node = text_at(call, "node");
-    row.state = text_at(call, "state");
-    row.is_sent = is_sent;
+    row.node = call.node;
+    row.state = call.state;
+    row.is_sent = call.sent_to.has_value();
   }
-  if (row.caller.empty()) row.caller = text_at(call, "caller");
+  if (row.caller.empty()) row.caller = call.caller;
   std::string* parent = &row.parent;
-  const std::vector<Link> chain = read_chain(call);
-  for (auto link = chain.rbegin(); link != chain.rend() && link->id != row.id; ++link) {
+  for (auto link = call.waiting.rbegin(); link != call.waiting.rend() && link->id != row.id; ++link) {
+    if (link->id.ends_with(".0")) continue;  // a client is no call: it has no number
     if (parent->empty()) *parent = link->id;
     Row& above = rows.try_emplace(link->id, Row{.id = link->id}).first->second;
     if (above.call.empty()) {
@@ -90,6 +64,10 @@ void add_call(Rows& rows, const json::object& call) {
   }
 }
 
+std::optional<std::string> text_or_none(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
 bool fits(const Row& row, const CallFilter& filter) {
   const std::string entity = filter.stored_name ? filter.stored_name(row.entity) : row.entity;
   if (!filter.entity.empty() && entity != filter.entity) return false;
@@ -102,9 +80,7 @@ class Tree {
   Tree(const Row& root, const CallFilter& filter) : filter_(filter) { add(root, 0); }
   [[nodiscard]] bool is_meant() const { return has_fitting_ && age_ms_max_ >= filter_.age_ms_min; }
   [[nodiscard]] std::int64_t age_ms() const { return age_ms_max_; }
-  void append_to(json::array& out) {
-    for (json::object& row : rows_) out.emplace_back(std::move(row));
-  }
+  void append_to(std::vector<control::Calls::Row>& out) { std::ranges::move(rows_, std::back_inserter(out)); }
 
  private:
   void add(const Row& row, std::size_t depth) {
@@ -113,35 +89,34 @@ class Tree {
     std::string state = row.state;
     if (const std::size_t count = row.children.size(); count > 0 && (state == "running" || state == "waiting"))
       state = fmt::format("waiting for {} call{}", count, count == 1 ? "" : "s");
-    rows_.push_back({{"id", row.id},
-                     {"parent", row.parent.empty() ? json::value(nullptr) : json::value(row.parent)},
-                     {"depth", depth},
-                     {"node", row.node.empty() ? json::value(nullptr) : json::value(row.node)},
-                     {"entity", row.entity.empty() ? json::value(nullptr) : json::value(row.entity)},
-                     {"method", row.method.empty() ? json::value(nullptr) : json::value(row.method)},
-                     {"call", row.call},
-                     {"state", std::move(state)},
-                     {"caller", row.caller.empty() ? json::value(nullptr) : json::value(row.caller)},
-                     {"age_ms", row.age_ms ? json::value(*row.age_ms) : json::value(nullptr)}});
+    rows_.push_back({.id = row.id,
+                     .parent = text_or_none(row.parent),
+                     .depth = depth,
+                     .node = text_or_none(row.node),
+                     .entity = text_or_none(row.entity),
+                     .method = text_or_none(row.method),
+                     .call = row.call,
+                     .state = std::move(state),
+                     .caller = text_or_none(row.caller),
+                     .age_ms = row.age_ms});
     if (depth >= kernel::limits::kChainLengthMax) return;
     for (const Row* child : row.children) add(*child, depth + 1);
   }
 
   const CallFilter& filter_;
-  std::vector<json::object> rows_;
+  std::vector<control::Calls::Row> rows_;
   bool has_fitting_ = false;
   std::int64_t age_ms_max_ = 0;
 };
 
 }  // namespace
 
-json::array join_calls(const std::vector<json::object>& answers, const CallFilter& filter) {
+std::vector<control::Calls::Row> join_calls(const std::vector<control::Calls::NodeAnswer>& answers,
+                                            const CallFilter& filter) {
   Rows rows;
-  for (const json::object& answer : answers)
-    if (const auto* calls = array_at(answer, "calls"))
-      for (const auto& call : *calls)
-        if (const auto* fields = call.if_object(); fields != nullptr && !text_at(*fields, "id").empty())
-          add_call(rows, *fields);
+  for (const control::Calls::NodeAnswer& answer : answers)
+    for (const control::Calls::Known& call : answer.calls)
+      if (!call.id.empty()) add_call(rows, call);
 
   std::vector<Row*> roots;
   for (auto& [id, row] : rows) (row.parent.empty() ? roots : rows.find(row.parent)->second.children).push_back(&row);
@@ -154,7 +129,7 @@ json::array join_calls(const std::vector<json::object>& answers, const CallFilte
   std::vector<std::size_t> order(trees.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(-trees[i].age_ms(), i); });
-  json::array out;
+  std::vector<control::Calls::Row> out;
   for (const std::size_t i : order) trees[i].append_to(out);
   return out;
 }

@@ -8,12 +8,12 @@
 //
 // No I/O.
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "protocol/control_entities.hpp"
 
 namespace epic::cluster {
 
@@ -26,8 +26,8 @@ struct CallFilter {
   std::function<std::string(const std::string& entity)> stored_name = {};
 };
 
-/// `answers`: of nodes, to the request `calls`. Rows come root first, each callee below its caller, the oldest trees
-/// first: {"id", "parent", "depth", "node", "entity", "method", "call", "state", "caller", "age_ms"}.
-[[nodiscard]] boost::json::array join_calls(const std::vector<boost::json::object>& answers, const CallFilter& filter);
+/// Rows come root first, each callee below its caller, the oldest trees first.
+[[nodiscard]] std::vector<protocol::control::Calls::Row> join_calls(
+    const std::vector<protocol::control::Calls::NodeAnswer>& answers, const CallFilter& filter);
 
 }  // namespace epic::cluster

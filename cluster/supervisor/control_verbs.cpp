@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "codec/described_json.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/placement_hash.hpp"
 #include "protocol/json.hpp"
@@ -17,6 +18,7 @@
 namespace epic::cluster {
 
 namespace json = boost::json;
+namespace control = protocol::control;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
@@ -36,32 +38,15 @@ std::int64_t count_ms(std::chrono::nanoseconds duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
 }
 
-std::string text_at(const json::object& body, std::string_view field) {
-  const auto* value = body.if_contains(field);
-  return value && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-/// A whole number of at least 0; `otherwise` when the field is not there or is null.
-std::expected<std::uint64_t, std::string> count_at(const json::object& body, std::string_view field,
-                                                   std::uint64_t otherwise) {
-  const auto* value = body.if_contains(field);
-  if (value == nullptr || value->is_null()) return otherwise;
-  if (value->is_uint64()) return value->get_uint64();
-  if (value->is_int64() && value->get_int64() >= 0) return static_cast<std::uint64_t>(value->get_int64());
-  return std::unexpected(
-      fmt::format("'{}' is a whole number of at least 0, not {}.", field, protocol::print_json(*value)));
-}
-
 struct EntityName {
   std::string type;
   std::string key;
 };
 
-std::expected<EntityName, std::string> parse_entity(const json::object& body) {
-  const std::string name = text_at(body, "entity");
+std::expected<EntityName, std::string> parse_entity(const std::string& name) {
   const auto slash = name.find('/');
   if (slash == std::string::npos || slash == 0)
-    return std::unexpected(fmt::format("'{}' is no entity's name: it is written Type/Key.", name));
+    return std::unexpected(fmt::format("'{}' is not a valid entity name: it is written Type/Key.", name));
   if (slash > kernel::limits::kTypeNameBytesMax || name.size() - slash - 1 > kernel::limits::kKeyBytesMax)
     return std::unexpected(fmt::format("The name of the entity is too long: a type has at most {} bytes and a key {}.",
                                        kernel::limits::kTypeNameBytesMax, kernel::limits::kKeyBytesMax));
@@ -103,12 +88,35 @@ NodeRequests::Room room_of(const ControlReply& reply) {
   return reply.has_room() ? NodeRequests::Room::yes : NodeRequests::Room::not_yet;
 }
 
-json::object to_json(const wire::LogLine& line) {
-  return {{"time", wire::format_time(line.time)},
-          {"node", line.source},
-          {"level", wire::to_string(line.level)},
-          {"entity", line.entity.empty() ? json::value(nullptr) : json::value(line.entity)},
-          {"message", line.message}};
+control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, steady_clock::time_point now) {
+  control::Ps::Node node;
+  static_cast<control::NodeCounters&>(node) = slot.heartbeat.counters;
+  node.node = slot.name;
+  node.state = describe_state(slot);
+  node.shards = shards;
+  node.restarts = slot.restarts;
+  node.generation = slot.module.generation.value;
+  node.built_at = wire::format_time(slot.module.built_at);
+  if (!slot.last_exit.empty()) node.last_exit = slot.last_exit;
+  if (!slot.process) return node;
+  node.pid = slot.process->pid();
+  node.uptime_ms = count_ms(now - slot.started_at);
+  const wire::Heartbeat& beat = slot.heartbeat;
+  node.store = beat.store_blocked.empty() ? "ok" : "blocked";
+  if (beat.store_blocked.empty()) return node;
+  node.store_reason = beat.store_blocked;
+  node.store_blocked_ms = count_ms(beat.store_blocked_for);
+  return node;
+}
+
+template <class Value>
+void finish_with(const ControlReply& reply, const Value& value) {
+  reply.finish(codec::describe_json(value));
+}
+
+template <class Value>
+void send_part(const ControlReply& reply, const Value& value) {
+  reply.part(codec::describe_json(value));
 }
 
 }  // namespace
@@ -116,140 +124,101 @@ json::object to_json(const wire::LogLine& line) {
 ControlVerbs::ControlVerbs(ControlVerbsParts parts)
     : parts_(std::move(parts)), trail_verbs_(parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
 
+template <class Verb>
+void ControlVerbs::receive(const json::object& body, ControlReply reply) {
+  auto request = codec::read_described<typename Verb::Request>(body);
+  if (!request)
+    return reply.fail(ControlStatus::bad_request,
+                      fmt::format("The request '{}' is not as it should be: {}.", Verb::kVerb.name, request.error()));
+  answer(Asked<Verb>{.request = *std::move(request), .body = body, .reply = std::move(reply)});
+}
+
 void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
-  static constexpr std::array<std::pair<std::string_view, Verb>, 19> kVerbs = {
-      {{"ping", &ControlVerbs::ping},
-       {"ps", &ControlVerbs::ps},
-       {"nodes", &ControlVerbs::nodes},
-       {"logs", &ControlVerbs::logs},
-       {"stop", &ControlVerbs::stop},
-       {"kill", &ControlVerbs::kill},
-       {"pause", &ControlVerbs::pause},
-       {"resume", &ControlVerbs::resume},
-       {"drain", &ControlVerbs::drain},
-       {"scale", &ControlVerbs::scale},
-       {"restart", &ControlVerbs::restart},
-       {"inspect", &ControlVerbs::inspect},
-       {"call", &ControlVerbs::call},
-       {"ls", &ControlVerbs::ls},
-       {"export", &ControlVerbs::export_states},
-       {"import", &ControlVerbs::import_states},
-       {"types", &ControlVerbs::types},
-       {"events", &ControlVerbs::events},
-       {"calls", &ControlVerbs::calls}}};
-  const auto verb = std::ranges::find(kVerbs, request.verb, &std::pair<std::string_view, Verb>::first);
-  if (verb == kVerbs.end())
+  using Receive = void (ControlVerbs::*)(const json::object&, ControlReply);
+  static constexpr auto kReceivers = []<class... Verb>(std::tuple<Verb...>*) {
+    return std::array<std::pair<std::string_view, Receive>, sizeof...(Verb)>{
+        {{Verb::kVerb.name, &ControlVerbs::receive<Verb>}...}};
+  }(static_cast<control::Verbs*>(nullptr));
+  const auto receiver = std::ranges::find(kReceivers, request.verb, &std::pair<std::string_view, Receive>::first);
+  if (receiver == kReceivers.end())
     return reply.fail(ControlStatus::bad_request,
                       fmt::format("The fabric runs epic {}, which does not know the request '{}'.",
                                   parts_.options.version, request.verb));
   const auto body = protocol::parse_json(request.body);
   if (!body || !body->is_object())
     return reply.fail(ControlStatus::bad_request, fmt::format("The body of '{}' must be a JSON object.", request.verb));
-  (this->*verb->second)(body->get_object(), std::move(reply));
+  (this->*receiver->second)(body->get_object(), std::move(reply));
 }
 
-void ControlVerbs::ping(const Body&, ControlReply reply) {
-  reply.finish(json::object{{"version", parts_.options.version},
-                            {"pid", ::getpid()},
-                            {"project", parts_.options.project_name},
-                            {"directory", parts_.options.project_directory.string()},
-                            {"module", parts_.options.module_path.string()},
-                            {"module_copy", parts_.fleet.module().path.string()},
-                            {"generation", parts_.fleet.module().generation.value},
-                            {"fabric", parts_.fleet.fabric_id()},
-                            {"nodes", std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted)},
-                            {"shards", parts_.options.shard_count},
-                            {"logs", parts_.logs.directory().string()},
-                            {"started_at", wire::format_time(started_time_)}});
+void ControlVerbs::answer(const Asked<control::Ping>& asked) {
+  const auto nodes = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
+  finish_with(asked.reply, control::Ping::Answer{.version = parts_.options.version,
+                                                 .pid = ::getpid(),
+                                                 .project = parts_.options.project_name,
+                                                 .directory = parts_.options.project_directory.string(),
+                                                 .module = parts_.options.module_path.string(),
+                                                 .module_copy = parts_.fleet.module().path.string(),
+                                                 .generation = parts_.fleet.module().generation.value,
+                                                 .fabric = parts_.fleet.fabric_id(),
+                                                 .nodes = static_cast<std::uint32_t>(nodes),
+                                                 .shards = parts_.options.shard_count,
+                                                 .logs = parts_.logs.directory().string(),
+                                                 .started_at = wire::format_time(started_time_)});
 }
 
-void ControlVerbs::ps(const Body&, ControlReply reply) {
+void ControlVerbs::answer(const Asked<control::Ps>& asked) {
   const auto now = steady_clock::now();
-  json::array nodes;
-  for (const NodeSlot& slot : parts_.fleet.slots()) {
-    const bool is_alive = slot.process != nullptr;
-    if (!is_alive && !slot.is_listed) continue;
-    nodes.push_back(
-        json::object{{"node", slot.name},
-                     {"pid", is_alive ? json::value(slot.process->pid()) : json::value(nullptr)},
-                     {"state", describe_state(slot)},
-                     {"shards", parts_.shards.count_owned(slot.id)},
-                     {"entities", slot.heartbeat.entities},
-                     {"calls", slot.heartbeat.calls_in_flight},
-                     {"restarts", slot.restarts},
-                     {"resident_bytes", slot.heartbeat.resident_bytes},
-                     {"entity_bytes", slot.heartbeat.entity_bytes},
-                     {"commits", slot.heartbeat.commits},
-                     {"rows", slot.heartbeat.rows},
-                     {"uptime_ms", is_alive ? count_ms(now - slot.started_at) : 0},
-                     {"generation", slot.module.generation.value},
-                     {"built_at", wire::format_time(slot.module.built_at)},
-                     {"last_exit", slot.last_exit.empty() ? json::value(nullptr) : json::value(slot.last_exit)},
-                     {"store", nullptr},
-                     {"store_reason", nullptr},
-                     {"store_blocked_ms", nullptr}});
-    if (!is_alive) continue;
-    json::object& node = nodes.back().as_object();
-    const wire::Heartbeat& beat = slot.heartbeat;
-    node["store"] = beat.store_blocked.empty() ? "ok" : "blocked";
-    if (beat.store_blocked.empty()) continue;
-    node["store_reason"] = beat.store_blocked;
-    node["store_blocked_ms"] = count_ms(beat.store_blocked_for);
-  }
-  reply.finish(
-      json::object{{"nodes", std::move(nodes)},
-                   {"supervisor", json::object{{"pid", ::getpid()}, {"uptime_ms", count_ms(now - started_at_)}}},
-                   {"setup", to_string(parts_.setup.state())}});
+  control::Ps::Answer answer{.nodes = {},
+                             .supervisor = {.pid = ::getpid(), .uptime_ms = count_ms(now - started_at_)},
+                             .setup = std::string(to_string(parts_.setup.state()))};
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (slot.process || slot.is_listed) answer.nodes.push_back(row_of(slot, parts_.shards.count_owned(slot.id), now));
+  finish_with(asked.reply, answer);
 }
 
-void ControlVerbs::nodes(const Body&, ControlReply reply) {
-  json::array nodes;
+void ControlVerbs::answer(const Asked<control::Nodes>& asked) {
+  control::Nodes::Answer answer{.fabric = parts_.fleet.fabric_id(),
+                                .shards = parts_.options.shard_count,
+                                .nodes = {},
+                                .map = {.version = parts_.shards.map().version.value, .owners = {}}};
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.state == NodeState::ready)
-      nodes.push_back(json::object{{"node", slot.name},
-                                   {"socket", slot.socket.string()},
-                                   {"pid", slot.process->pid()},
-                                   {"incarnation", slot.incarnation.value}});
-  json::array owners;
-  for (const kernel::NodeId owner : parts_.shards.map().owners) owners.push_back(owner.value);
-  reply.finish(json::object{
-      {"fabric", parts_.fleet.fabric_id()},
-      {"shards", parts_.options.shard_count},
-      {"nodes", std::move(nodes)},
-      {"map", json::object{{"version", parts_.shards.map().version.value}, {"owners", std::move(owners)}}}});
+      answer.nodes.push_back({.node = slot.name,
+                              .socket = slot.socket.string(),
+                              .pid = slot.process->pid(),
+                              .incarnation = slot.incarnation.value});
+  for (const kernel::NodeId owner : parts_.shards.map().owners) answer.map.owners.push_back(owner.value);
+  finish_with(asked.reply, answer);
 }
 
-void ControlVerbs::logs(const Body& body, ControlReply reply) {
-  const std::string node = text_at(body, "node");
-  if (!node.empty() && node != "supervisor" && find_slot(body, reply) == nullptr) return;
-  const auto tail = count_at(body, "tail", LogHub::kRecentLinesMax);
-  if (!tail) return reply.fail(ControlStatus::bad_request, tail.error());
-
-  for (const wire::LogLine& line : parts_.logs.list_recent(node, *tail)) reply.part(to_json(line));
-  const auto* follow = body.if_contains("follow");
-  if (follow == nullptr || !follow->is_bool() || !follow->get_bool()) return reply.finish();
+void ControlVerbs::answer(const Asked<control::Logs>& asked) {
+  const auto& [node, follow, tail] = asked.request;
+  const ControlReply& reply = asked.reply;
+  if (!node.empty() && node != "supervisor" && find_slot(node, reply) == nullptr) return;
+  for (const wire::LogLine& line : parts_.logs.list_recent(node, tail.value_or(LogHub::kRecentLinesMax)))
+    send_part(reply, wire::row_of(line));
+  if (!follow) return reply.finish();
 
   log_followers_.push_back(reply);
   const auto id = std::make_shared<std::uint64_t>(0);  // shared with the follower, who learns it only afterwards
-  *id = parts_.logs.follow([this, node, reply, id](const wire::LogLine& line) {
+  *id = parts_.logs.follow([this, node = node, reply, id](const wire::LogLine& line) {
     if (!reply.is_open()) {
       parts_.logs.unfollow(*id);
     } else if (node.empty() || line.source == node) {
-      reply.part(to_json(line));
+      send_part(reply, wire::row_of(line));
     }
   });
   std::erase_if(log_followers_, [](const ControlReply& follower) { return !follower.is_open(); });
 }
 
-void ControlVerbs::stop(const Body&, ControlReply reply) {
-  reply.part(json::object{{"node", "supervisor"}, {"event", "stopping"}});
-  stop_watchers_.push_back(std::move(reply));
+void ControlVerbs::answer(const Asked<control::Stop>& asked) {
+  send_part(asked.reply, control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}});
+  stop_watchers_.push_back(asked.reply);
   parts_.stop("asked to by 'epic stop'");
 }
 
-/// The slot that 'node' names; null, and the reply has failed, when there is none.
-const NodeSlot* ControlVerbs::find_slot(const Body& body, const ControlReply& reply) const {
-  const std::string node = text_at(body, "node");
+/// Null, and the reply has failed, when there is no such node.
+const NodeSlot* ControlVerbs::find_slot(const std::string& node, const ControlReply& reply) const {
   const NodeSlot* last = nullptr;
   for (const NodeSlot& slot : parts_.fleet.slots()) {
     if (!slot.process && !slot.is_listed) continue;
@@ -261,35 +230,35 @@ const NodeSlot* ControlVerbs::find_slot(const Body& body, const ControlReply& re
   return nullptr;
 }
 
-void ControlVerbs::signal(const Body& body, int number, const ControlReply& reply) {
-  const NodeSlot* slot = find_slot(body, reply);
+void ControlVerbs::signal(const std::string& node, int number, const ControlReply& reply) {
+  const NodeSlot* slot = find_slot(node, reply);
   if (slot == nullptr) return;
   const auto pid = parts_.fleet.signal(slot->id, number);
   if (!pid) return reply.fail(ControlStatus::failed, pid.error());
-  reply.finish(json::object{{"node", slot->name}, {"pid", *pid}});
+  finish_with(reply, control::Signalled{.node = slot->name, .pid = *pid});
 }
 
-void ControlVerbs::kill(const Body& body, ControlReply reply) { signal(body, SIGKILL, reply); }
-void ControlVerbs::pause(const Body& body, ControlReply reply) { signal(body, SIGSTOP, reply); }
-void ControlVerbs::resume(const Body& body, ControlReply reply) { signal(body, SIGCONT, reply); }
+void ControlVerbs::answer(const Asked<control::Kill>& asked) { signal(asked.request.node, SIGKILL, asked.reply); }
+void ControlVerbs::answer(const Asked<control::Pause>& asked) { signal(asked.request.node, SIGSTOP, asked.reply); }
+void ControlVerbs::answer(const Asked<control::Resume>& asked) { signal(asked.request.node, SIGCONT, asked.reply); }
 
-void ControlVerbs::drain(const Body& body, ControlReply reply) {
-  const NodeSlot* slot = find_slot(body, reply);
+void ControlVerbs::answer(const Asked<control::Drain>& asked) {
+  const NodeSlot* slot = find_slot(asked.request.node, asked.reply);
   if (slot == nullptr) return;
-  if (const auto done = parts_.drain(slot->id); !done) return refuse(done.error(), reply);
+  if (const auto done = parts_.drain(slot->id); !done) return refuse(done.error(), asked.reply);
   waiting_.push_back({.is_done = [slot] { return slot->process == nullptr; },
                       .is_overtaken = [slot] { return slot->is_wanted; },
-                      .answer = {{"node", slot->name}},
-                      .reply = std::move(reply)});
+                      .answer = codec::describe_json(control::Drain::Answer{slot->name}),
+                      .reply = asked.reply});
 }
 
-void ControlVerbs::scale(const Body& body, ControlReply reply) {
-  const auto count = count_at(body, "nodes", 0);
-  if (!count) return reply.fail(ControlStatus::bad_request, count.error());
-  if (*count == 0 || *count > kNodesMax)
-    return reply.fail(ControlStatus::bad_request,
-                      fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, *count));
-  if (const auto done = parts_.scale(static_cast<std::uint16_t>(*count)); !done) return refuse(done.error(), reply);
+void ControlVerbs::answer(const Asked<control::Scale>& asked) {
+  const std::uint64_t count = asked.request.nodes;
+  if (count == 0 || count > kNodesMax)
+    return asked.reply.fail(ControlStatus::bad_request,
+                            fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, count));
+  if (const auto done = parts_.scale(static_cast<std::uint16_t>(count)); !done)
+    return refuse(done.error(), asked.reply);
   waiting_.push_back({.is_done =
                           [this] {
                             return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
@@ -297,20 +266,17 @@ void ControlVerbs::scale(const Body& body, ControlReply reply) {
                             });
                           },
                       .is_overtaken =
-                          [this, wanted = *count] {
+                          [this, count] {
                             const auto slots = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
-                            return static_cast<std::uint64_t>(slots) != wanted;
+                            return static_cast<std::uint64_t>(slots) != count;
                           },
-                      .answer = {{"nodes", *count}},
-                      .reply = std::move(reply)});
+                      .answer = codec::describe_json(asked.request),
+                      .reply = asked.reply});
 }
 
-void ControlVerbs::restart(const Body& body, ControlReply reply) {
-  const auto* rolling = body.if_contains("rolling");
-  if (rolling != nullptr && !rolling->is_bool())
-    return reply.fail(ControlStatus::bad_request, "'rolling' is true or false.");
-  const auto way = rolling != nullptr && rolling->get_bool() ? RestartWay::rolling : RestartWay::at_once;
-  if (const auto begun = parts_.restart(way, reply); !begun) refuse(begun.error(), reply);
+void ControlVerbs::answer(const Asked<control::Restart>& asked) {
+  const auto way = asked.request.rolling ? RestartWay::rolling : RestartWay::at_once;
+  if (const auto begun = parts_.restart(way, asked.reply); !begun) refuse(begun.error(), asked.reply);
 }
 
 void ControlVerbs::on_tick() {
@@ -328,13 +294,13 @@ void ControlVerbs::on_tick() {
 }
 
 void ControlVerbs::on_node_ended(const std::string& node) {
-  for (const ControlReply& watcher : stop_watchers_) watcher.part(json::object{{"node", node}, {"event", "stopped"}});
+  for (const ControlReply& watcher : stop_watchers_)
+    send_part(watcher, control::Stop::Answer{.node = node, .event = "stopped", .unsaved = {}});
 }
 
 void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
   for (const ControlReply& watcher : stop_watchers_)
-    watcher.finish(json::object{
-        {"node", "supervisor"}, {"event", "stopped"}, {"unsaved", json::array(unsaved.begin(), unsaved.end())}});
+    finish_with(watcher, control::Stop::Answer{.node = "supervisor", .event = "stopped", .unsaved = unsaved});
   for (const ControlReply& follower : log_followers_) follower.finish();
   trail_verbs_.end_all();
   for (const Waiting& one : waiting_) one.reply.fail(ControlStatus::failed, "The fabric has stopped.");
@@ -343,96 +309,96 @@ void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
   log_followers_.clear();
 }
 
-void ControlVerbs::inspect(const Body& body, ControlReply reply) {
-  forward("inspect", body, Repeat::safe, kQuestionPatience, std::move(reply));
+// ---- what nodes answer ----
+
+/// To the owner of the entity that the request names, with `beside`: members that are of a user's type.
+template <class Verb>
+void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience, const json::object& beside) {
+  auto entity = parse_entity(asked.request.entity);
+  if (!entity) return asked.reply.fail(ControlStatus::bad_request, entity.error());
+  entity->type = parts_.fleet.stored_name(entity->type);  // which nodes of two module versions know
+  asked.request.entity = entity->type + "/" + entity->key;
+  json::value body = codec::describe_json(asked.request);
+  body.as_object().insert(beside.begin(), beside.end());
+  parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count),
+                           std::string(Verb::kVerb.name), protocol::print_json(body), Verb::kVerb.repeat,
+                           steady_clock::now() + patience,
+                           [reply = asked.reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
-void ControlVerbs::call(const Body& body, ControlReply reply) {
-  if (text_at(body, "method").empty())
-    return reply.fail(ControlStatus::bad_request, "Say which method to call, in 'method'.");
-  if (const auto* arguments = body.if_contains("args"); arguments && !arguments->is_array())
-    return reply.fail(ControlStatus::bad_request, "The arguments, in 'args', are a JSON array.");
-  const auto timeout_ms =
-      count_at(body, "timeout_ms", static_cast<std::uint64_t>(count_ms(parts_.options.fabric.call_deadline)));
-  if (!timeout_ms) return reply.fail(ControlStatus::bad_request, timeout_ms.error());
-  const milliseconds timeout{static_cast<std::int64_t>(
-      std::min<std::uint64_t>(*timeout_ms, static_cast<std::uint64_t>(kCallPatienceMax.count())))};
-  Body asked = body;
-  asked["timeout_ms"] = timeout.count();
-  forward("call", asked, Repeat::unsafe, timeout + kCallMargin, std::move(reply));
+/// To all ready nodes, as fast as the answer is read.
+template <class Verb>
+void ControlVerbs::spread(Asked<Verb> asked, NodeRequests::OnAnswer on_answer) {
+  if (!asked.request.type.empty()) asked.request.type = parts_.fleet.stored_name(asked.request.type);
+  parts_.requests.to_all(parts_.fleet.list_ready(), std::string(Verb::kVerb.name),
+                         protocol::print_json(codec::describe_json(asked.request)), steady_clock::now() + kListPatience,
+                         std::move(on_answer), [reply = asked.reply] { return room_of(reply); });
 }
 
-void ControlVerbs::forward(std::string_view verb, const Body& body, Repeat repeat, std::chrono::nanoseconds patience,
-                           ControlReply reply) {
-  auto entity = parse_entity(body);
-  if (!entity) return reply.fail(ControlStatus::bad_request, entity.error());
-  entity->type = parts_.fleet.stored_name(entity->type);
-  Body asked = body;  // by the stored name, which nodes of two module versions know
-  asked["entity"] = entity->type + "/" + entity->key;
-  parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count), std::string(verb),
-                           protocol::print_json(asked), repeat, steady_clock::now() + patience,
-                           [reply](const wire::Answer& answer) { relay(answer, reply); });
+void ControlVerbs::answer(const Asked<control::Inspect>& asked) { forward(asked, kQuestionPatience); }
+
+void ControlVerbs::answer(Asked<control::Call> asked) {
+  if (asked.request.method.empty())
+    return asked.reply.fail(ControlStatus::bad_request, "Say which method to call, in 'method'.");
+  const auto* arguments = asked.body.if_contains("args");
+  if (arguments != nullptr && !arguments->is_array())
+    return asked.reply.fail(ControlStatus::bad_request, "The arguments, in 'args', are a JSON array.");
+  const auto count_max = static_cast<std::uint64_t>(kCallPatienceMax.count());
+  const auto deadline_ms = static_cast<std::uint64_t>(count_ms(parts_.options.fabric.call_deadline));
+  const std::uint64_t timeout_ms = std::min(asked.request.timeout_ms.value_or(deadline_ms), count_max);
+  asked.request.timeout_ms = timeout_ms;
+  json::object beside;
+  if (arguments != nullptr) beside["args"] = *arguments;
+  forward(std::move(asked), milliseconds(static_cast<std::int64_t>(timeout_ms)) + kCallMargin, beside);
 }
 
-void ControlVerbs::ls(const Body& body, ControlReply reply) {
-  const auto limit = count_at(body, "limit", UINT64_MAX);
-  if (!limit) return reply.fail(ControlStatus::bad_request, limit.error());
-  Body asked = body;
-  if (const std::string type = text_at(body, "type"); !type.empty()) asked["type"] = parts_.fleet.stored_name(type);
+void ControlVerbs::answer(const Asked<control::Ls>& asked) {
   // Every node keeps to the limit, and of what they bring together only so much is passed on.
-  parts_.requests.to_all(
-      parts_.fleet.list_ready(), "ls", protocol::print_json(asked), steady_clock::now() + kListPatience,
-      [reply, left = *limit](const wire::Answer& answer) mutable {
-        if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
-          reply.finish();
-          left = 0;
-          return;
-        }
-        relay(answer, reply);
-      },
-      [reply] { return room_of(reply); });
+  spread(asked,
+         [reply = asked.reply, left = asked.request.limit.value_or(UINT64_MAX)](const wire::Answer& answer) mutable {
+           if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
+             reply.finish();
+             left = 0;
+             return;
+           }
+           relay(answer, reply);
+         });
 }
 
-void ControlVerbs::export_states(const Body& body, ControlReply reply) {
-  Body asked = body;
-  if (const std::string type = text_at(body, "type"); !type.empty()) asked["type"] = parts_.fleet.stored_name(type);
-  parts_.requests.to_all(
-      parts_.fleet.list_ready(), "export", protocol::print_json(asked), steady_clock::now() + kListPatience,
-      [reply](const wire::Answer& answer) { relay(answer, reply); }, [reply] { return room_of(reply); });
+void ControlVerbs::answer(const Asked<control::Export>& asked) {
+  spread(asked, [reply = asked.reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
-void ControlVerbs::import_states(const Body& body, ControlReply reply) {
-  const auto shard = count_at(body, "shard", UINT64_MAX);
-  if (!shard || *shard >= parts_.options.shard_count)
-    return reply.fail(ControlStatus::bad_request,
-                      fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
-  // What a node has done before it died over it must not be done again: somebody may have changed it since.
-  const Repeat repeat = text_at(body, "mode") == "check" ? Repeat::safe : Repeat::unsafe;
-  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(*shard)}, "import", protocol::print_json(body),
-                           repeat, steady_clock::now() + kImportPatience,
-                           [reply](const wire::Answer& answer) { relay(answer, reply); });
+void ControlVerbs::answer(const Asked<control::Import>& asked) {
+  const auto& [mode, shard, lines] = asked.request;
+  if (shard >= parts_.options.shard_count)
+    return asked.reply.fail(ControlStatus::bad_request,
+                            fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
+  const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
+  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(shard)}, std::string(control::Import::kVerb.name),
+                           protocol::print_json(asked.body), repeat, steady_clock::now() + kImportPatience,
+                           [reply = asked.reply](const wire::Answer& answer) { relay(answer, reply); });
 }
 
-void ControlVerbs::events(const Body& body, ControlReply reply) { trail_verbs_.events(body, reply); }
-void ControlVerbs::calls(const Body& body, ControlReply reply) { trail_verbs_.calls(body, reply); }
+void ControlVerbs::answer(const Asked<control::Events>& asked) { trail_verbs_.events(asked.request, asked.reply); }
 
-void ControlVerbs::types(const Body& body, ControlReply reply) {
+void ControlVerbs::answer(const Asked<control::Calls>& asked) { trail_verbs_.calls(asked.request, asked.reply); }
+
+void ControlVerbs::answer(const Asked<control::Types>& asked) {
   struct Merged {
-    json::array types;
+    control::Types::Answer answer;
     std::set<std::string> names;
   };
   const auto merged = std::make_shared<Merged>();  // owned by the callback, which a std::function must be able to copy
-  parts_.requests.to_all(parts_.fleet.list_ready(), "types", protocol::print_json(body),
-                         steady_clock::now() + kQuestionPatience, [reply, merged](const wire::Answer& answer) {
+  parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
+                         steady_clock::now() + kQuestionPatience,
+                         [reply = asked.reply, merged](const wire::Answer& answer) {
                            if (answer.status != wire::AnswerStatus::ok) return relay(answer, reply);
-                           const auto part = protocol::parse_json(answer.body);
-                           const auto* types =
-                               !part || !part->is_object() ? nullptr : part->get_object().if_contains("types");
-                           if (types && types->is_array())
-                             for (const auto& type : types->get_array())
-                               if (type.is_object() && merged->names.insert(text_at(type.get_object(), "type")).second)
-                                 merged->types.push_back(type);
-                           if (answer.last) reply.finish(json::object{{"types", merged->types}});
+                           if (auto part = codec::read_described_text<control::Types::Answer>(answer.body))
+                             for (control::Types::Type& type : part->types)
+                               if (merged->names.insert(type.type).second)
+                                 merged->answer.types.push_back(std::move(type));
+                           if (answer.last) finish_with(reply, merged->answer);
                          });
 }
 

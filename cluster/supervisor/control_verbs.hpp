@@ -1,5 +1,5 @@
 #pragma once
-// ControlVerbs: what the supervisor answers on the control socket. The table is cluster/README.md.
+// ControlVerbs: what the supervisor answers on the control socket. The table is protocol/control.hpp.
 //
 // Some verbs it answers from what it knows; those about entities go to nodes, by way of NodeRequests.
 
@@ -17,6 +17,7 @@
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_table.hpp"
 #include "cluster/supervisor/trail_verbs.hpp"
+#include "protocol/control.hpp"
 
 namespace epic::cluster {
 
@@ -49,34 +50,42 @@ class ControlVerbs {
   void on_all_ended(const std::vector<std::string>& unsaved);  // nodes that had not saved everything
 
  private:
-  using Body = boost::json::object;
-  using Verb = void (ControlVerbs::*)(const Body&, ControlReply);
+  template <class Verb>
+  struct Asked {
+    typename Verb::Request request;
+    const boost::json::object& body;  // what the request was read from, with values of users' types
+    ControlReply reply;
+  };
+  template <class Verb>
+  void receive(const boost::json::object& body, ControlReply reply);
 
-  void ping(const Body& body, ControlReply reply);
-  void ps(const Body& body, ControlReply reply);
-  void nodes(const Body& body, ControlReply reply);
-  void logs(const Body& body, ControlReply reply);
-  void stop(const Body& body, ControlReply reply);
-  void kill(const Body& body, ControlReply reply);
-  void pause(const Body& body, ControlReply reply);
-  void resume(const Body& body, ControlReply reply);
-  void drain(const Body& body, ControlReply reply);
-  void scale(const Body& body, ControlReply reply);
-  void restart(const Body& body, ControlReply reply);
+  // One for each verb of protocol::control::Verbs.
+  void answer(const Asked<protocol::control::Ping>& asked);
+  void answer(const Asked<protocol::control::Ps>& asked);
+  void answer(const Asked<protocol::control::Nodes>& asked);
+  void answer(const Asked<protocol::control::Logs>& asked);
+  void answer(const Asked<protocol::control::Stop>& asked);
+  void answer(const Asked<protocol::control::Kill>& asked);
+  void answer(const Asked<protocol::control::Pause>& asked);
+  void answer(const Asked<protocol::control::Resume>& asked);
+  void answer(const Asked<protocol::control::Drain>& asked);
+  void answer(const Asked<protocol::control::Scale>& asked);
+  void answer(const Asked<protocol::control::Restart>& asked);
+  void answer(const Asked<protocol::control::Inspect>& asked);
+  void answer(Asked<protocol::control::Call> asked);
+  void answer(const Asked<protocol::control::Ls>& asked);
+  void answer(const Asked<protocol::control::Export>& asked);
+  void answer(const Asked<protocol::control::Import>& asked);
+  void answer(const Asked<protocol::control::Types>& asked);
+  void answer(const Asked<protocol::control::Events>& asked);
+  void answer(const Asked<protocol::control::Calls>& asked);
 
-  [[nodiscard]] const NodeSlot* find_slot(const Body& body, const ControlReply& reply) const;
-  void signal(const Body& body, int number, const ControlReply& reply);
-  void inspect(const Body& body, ControlReply reply);
-  void call(const Body& body, ControlReply reply);
-  void ls(const Body& body, ControlReply reply);
-  void types(const Body& body, ControlReply reply);
-  void events(const Body& body, ControlReply reply);
-  void calls(const Body& body, ControlReply reply);
-  void export_states(const Body& body, ControlReply reply);
-  void import_states(const Body& body, ControlReply reply);
-
-  void forward(std::string_view verb, const Body& body, Repeat repeat, std::chrono::nanoseconds patience,
-               ControlReply reply);
+  [[nodiscard]] const NodeSlot* find_slot(const std::string& node, const ControlReply& reply) const;
+  void signal(const std::string& node, int number, const ControlReply& reply);
+  template <class Verb>
+  void forward(Asked<Verb> asked, std::chrono::nanoseconds patience, const boost::json::object& beside = {});
+  template <class Verb>
+  void spread(Asked<Verb> asked, NodeRequests::OnAnswer on_answer);
 
   ControlVerbsParts parts_;
   TrailVerbs trail_verbs_;
@@ -85,7 +94,7 @@ class ControlVerbs {
   struct Waiting {
     std::function<bool()> is_done;
     std::function<bool()> is_overtaken;  // by a request that wants something else
-    boost::json::object answer;
+    boost::json::value answer;
     ControlReply reply;
   };
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 #include <map>
 #include <utility>
 
@@ -11,7 +10,7 @@
 
 namespace epic::cluster {
 
-namespace json = boost::json;
+namespace control = protocol::control;
 using kernel::NodeId;
 using kernel::ShardId;
 
@@ -25,23 +24,20 @@ std::string describe_move(const FabricTrail::Entry& entry, std::optional<ShardId
   return what + " came " + entry.why;
 }
 
-json::object to_json(const FabricTrail::Entry& entry, std::optional<ShardId> asked) {
+control::Events::Timed event_of(const FabricTrail::Entry& entry, std::optional<ShardId> asked) {
+  control::Events::Answer event;
+  event.time = wire::format_time(entry.time);
+  event.node = entry.node;
+  event.what = entry.what;
   const std::string why = entry.shards.empty() ? entry.why : describe_move(entry, asked);
-  json::object event{
-      {"time", wire::format_time(entry.time)},
-      {"node", entry.node},
-      {"entity", nullptr},
-      {"what", entry.what},
-      {"why", why.empty() ? json::value(nullptr) : json::value(why)},
-      {"version", nullptr},
-      {"wall_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(entry.time.time_since_epoch()).count()},
-      {"took_us", entry.took ? json::value(entry.took->count()) : json::value(nullptr)}};
+  if (!why.empty()) event.why = why;
+  if (entry.took) event.took_us = entry.took->count();
   if (!entry.shards.empty()) {
-    json::array shards;
-    for (const ShardId shard : entry.shards) shards.emplace_back(shard.value);
-    event["shards"] = std::move(shards);
+    event.shards.emplace();
+    for (const ShardId shard : entry.shards) event.shards->push_back(shard.value);
   }
-  return event;
+  return {.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(entry.time.time_since_epoch()).count(),
+          .event = std::move(event)};
 }
 
 }  // namespace
@@ -68,12 +64,12 @@ void FabricTrail::on_map(const kernel::ShardMap& map, Time now) {
          .shards = std::move(shards)});
 }
 
-std::vector<json::object> FabricTrail::list(std::uint64_t number, std::optional<ShardId> shard) const {
-  std::vector<json::object> events;
+std::vector<control::Events::Timed> FabricTrail::list(std::uint64_t number, std::optional<ShardId> shard) const {
+  std::vector<control::Events::Timed> events;
   for (const Entry& entry : entries_) {
     if (entry.number <= number) continue;
     if (shard && std::ranges::find(entry.shards, *shard) == entry.shards.end()) continue;
-    events.push_back(to_json(entry, shard));
+    events.push_back(event_of(entry, shard));
   }
   return events;
 }

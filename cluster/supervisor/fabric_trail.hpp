@@ -4,7 +4,6 @@
 // Nodes keep the trail of their entities themselves. What no node can tell is here: that one is ready, how one died,
 // and which shards went from whom to whom; from which follows that an entity of such a shard has moved.
 
-#include <boost/json/object.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "kernel/messages.hpp"
+#include "protocol/control_entities.hpp"
 
 namespace epic::cluster {
 
@@ -39,7 +39,8 @@ class FabricTrail {
   void on_map(const kernel::ShardMap& map, Time now);
 
   /// Those after `number`, oldest first, as nodes list theirs. With a shard: only moves of that one.
-  [[nodiscard]] std::vector<boost::json::object> list(std::uint64_t number, std::optional<kernel::ShardId> shard) const;
+  [[nodiscard]] std::vector<protocol::control::Events::Timed> list(std::uint64_t number,
+                                                                   std::optional<kernel::ShardId> shard) const;
   [[nodiscard]] std::uint64_t newest() const { return newest_; }
 
  private:

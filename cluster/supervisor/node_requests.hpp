@@ -21,12 +21,12 @@
 #include <vector>
 
 #include "kernel/ids.hpp"
+#include "protocol/control_verb.hpp"
 #include "wire/supervision.hpp"
 
 namespace epic::cluster {
 
-/// May the question be put again when a node died over it?
-enum class Repeat : std::uint8_t { safe, unsafe };
+using protocol::control::Repeat;
 
 class NodeRequests {
  public:

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "codec/described_json.hpp"
+
 namespace epic::cluster {
 
 using kernel::NodeId;
@@ -95,15 +97,25 @@ void RestartRunner::carry_out(const Restart::Order& order) {
   }
 }
 
+void RestartRunner::say(const protocol::control::Restart::Answer& event) const {
+  run_->reply.part(codec::describe_json(event));
+}
+
 void RestartRunner::tell(NodeId node, std::string_view event, const ModuleCopy& module) const {
-  run_->reply.part(
-      json::object{{"node", fmt::format("node-{}", node)}, {"event", event}, {"generation", module.generation.value}});
+  say({.node = fmt::format("node-{}", node),
+       .event = std::string(event),
+       .generation = module.generation.value,
+       .why = {},
+       .took_ms = {}});
 }
 
 void RestartRunner::tell_death(const NodeSlot& slot) const {
   if (!run_ || slot.trial) return;
-  run_->reply.part(json::object{
-      {"node", slot.name}, {"event", "died"}, {"generation", slot.module.generation.value}, {"why", slot.last_exit}});
+  say({.node = slot.name,
+       .event = "died",
+       .generation = slot.module.generation.value,
+       .why = slot.last_exit,
+       .took_ms = {}});
 }
 
 bool RestartRunner::try_give_up(SupervisorError error) {
@@ -123,10 +135,11 @@ void RestartRunner::finish() {
   parts_.say(fmt::format("The restart is over: all nodes run generation {} of the module.", kept.generation));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - run.begun_at);
   if (!run.error)
-    return run.reply.finish(json::object{{"node", "supervisor"},
-                                         {"event", "restarted"},
-                                         {"generation", kept.generation.value},
-                                         {"took_ms", took.count()}});
+    return run.reply.finish(codec::describe_json(protocol::control::Restart::Answer{.node = "supervisor",
+                                                                                    .event = "restarted",
+                                                                                    .generation = kept.generation.value,
+                                                                                    .why = {},
+                                                                                    .took_ms = took.count()}));
   const std::string_view state = run.plan.way() == RestartWay::rolling ? "run on with" : "are back with";
   run.reply.fail(
       ControlStatus::failed,

@@ -16,6 +16,7 @@
 #include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/restart.hpp"
 #include "cluster/supervisor/shard_table.hpp"
+#include "protocol/control_fabric.hpp"
 
 namespace epic::cluster {
 
@@ -63,6 +64,7 @@ class RestartRunner {
   [[nodiscard]] std::vector<Restart::Node> list_nodes() const;
   [[nodiscard]] std::optional<std::string> find_obstacle() const;
   void carry_out(const Restart::Order& order);
+  void say(const protocol::control::Restart::Answer& event) const;
   void tell(kernel::NodeId node, std::string_view event, const ModuleCopy& module) const;
   void finish();
 

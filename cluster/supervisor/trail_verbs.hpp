@@ -5,8 +5,6 @@
 // the others' answers up for long: it is named instead, as it may be what one is looking for. Following events is
 // asking again and again, with the cursors of the last answers; so nodes keep no state for it.
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <chrono>
 #include <functional>
 #include <list>
@@ -18,6 +16,7 @@
 #include "cluster/supervisor/fabric_trail.hpp"
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/node_requests.hpp"
+#include "protocol/control_entities.hpp"
 
 namespace epic::cluster {
 
@@ -32,19 +31,20 @@ class TrailVerbs {
   TrailVerbs(const Fleet& fleet, NodeRequests& requests, const FabricTrail& trail, std::uint16_t shard_count)
       : fleet_(fleet), requests_(requests), trail_(trail), shard_count_(shard_count) {}
 
-  void events(const boost::json::object& body, const ControlReply& reply);
-  void calls(const boost::json::object& body, const ControlReply& reply);
+  void events(protocol::control::Events::Request request, const ControlReply& reply);
+  void calls(const protocol::control::Calls::Request& request, const ControlReply& reply);
   void on_tick(std::chrono::steady_clock::time_point now);
   /// The fabric has stopped: ends the streams.
   void end_all();
 
  private:
+  template <class Verb>
   struct Gathered {
-    std::vector<boost::json::object> answers;
+    std::vector<typename Verb::NodeAnswer> answers;
     std::vector<std::string> silent;  // nodes that have not answered
   };
   struct Watch {  // one who asked for events
-    boost::json::object body;
+    protocol::control::Events::Request request;
     ControlReply reply;
     std::uint64_t seen = 0;  // of the supervisor's own trail
     std::vector<std::string> silent = {};
@@ -52,9 +52,10 @@ class TrailVerbs {
     bool is_asking = false;
   };
 
-  void gather(const std::string& verb, const boost::json::object& body, std::function<void(Gathered)> on_gathered);
+  template <class Verb>
+  void gather(const typename Verb::Request& request, std::function<void(Gathered<Verb>)> on_gathered);
   void ask_events(const std::shared_ptr<Watch>& watch);
-  void send_events(Watch& watch, Gathered gathered) const;
+  void send_events(Watch& watch, Gathered<protocol::control::Events> gathered) const;
 
   const Fleet& fleet_;
   NodeRequests& requests_;

@@ -90,11 +90,12 @@ void Driver::run(const std::function<bool()>& is_done) {
     transport_->flush();
     if (has_log_left_) has_log_left_ = log_.flush();
     const kernel::KernelStats stats = kernel_.stats();
-    gauges_.entities.store(stats.entities, std::memory_order_relaxed);
-    gauges_.calls_pending.store(stats.calls_pending, std::memory_order_relaxed);
-    gauges_.commits.store(stats.commits, std::memory_order_relaxed);
-    gauges_.rows.store(stats.rows, std::memory_order_relaxed);
-    gauges_.entity_bytes.store(stats.memory_bytes, std::memory_order_relaxed);
+    gauges_.publish({.entities = stats.entities,
+                     .calls = stats.calls_pending,
+                     .resident_bytes = 0,
+                     .entity_bytes = stats.memory_bytes,
+                     .commits = stats.commits,
+                     .rows = stats.rows});
     if (is_done()) return;
     has_more = kernel_.run(0);
   }
@@ -158,16 +159,15 @@ void Driver::on_storage_events() {
 void Driver::on_blocked(std::string reason) {
   if (gauges_.blocked().reason.empty()) {
     log(kernel::LogLevel::error, {}, "nothing can be saved just now, and new work is refused until it can: " + reason);
-    const std::lock_guard lock(gauges_.mutex);
-    gauges_.blocked_state = {reason, kernel_.now_ns()};
+    gauges_.publish(DriverGauges::Blocked{.reason = reason, .since_ns = kernel_.now_ns()});
   }
   kernel_.on_store_blocked(std::move(reason));
 }
 
 void Driver::on_unblocked() {
   kernel_.on_store_unblocked();
-  const std::lock_guard lock(gauges_.mutex);
-  const auto blocked = std::exchange(gauges_.blocked_state, {});
+  const DriverGauges::Blocked blocked = gauges_.blocked();
+  gauges_.publish(DriverGauges::Blocked{});
   log(kernel::LogLevel::info, {},
       fmt::format("what is new can be saved again, after {} ms", (kernel_.now_ns() - blocked.since_ns) / 1'000'000));
 }

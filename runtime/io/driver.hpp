@@ -11,7 +11,6 @@
 // All on the thread that calls run(), unless it says otherwise.
 // Not here: the supervisor's wishes and the inspector's questions (node/).
 
-#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -26,6 +25,7 @@
 #include "io/storage_workers.hpp"
 #include "io/turn_watch.hpp"
 #include "kernel/kernel.hpp"
+#include "protocol/node_counters.hpp"
 #include "transport/transport.hpp"
 
 namespace epic::io {
@@ -40,24 +40,36 @@ struct DriverEvents {
 };
 
 /// What other threads may know of the driver's state at any time.
-struct DriverGauges {
-  std::atomic<std::uint64_t> entities{0};
-  std::atomic<std::uint64_t> calls_pending{0};
-  std::atomic<std::uint64_t> commits{0};
-  std::atomic<std::uint64_t> rows{0};
-  std::atomic<std::uint64_t> entity_bytes{0};
-
+class DriverGauges {
+ public:
   /// Why the store cannot write, and since when (monotonic).
   struct Blocked {
     std::string reason;  // empty: it can
     std::int64_t since_ns = 0;
   };
-  [[nodiscard]] Blocked blocked() const {
-    const std::lock_guard lock(mutex);
-    return blocked_state;
+
+  /// Once a tick. The process's resident bytes are for the reader to add.
+  void publish(const protocol::control::NodeCounters& counters) {
+    const std::lock_guard lock(mutex_);
+    counters_ = counters;
   }
-  mutable std::mutex mutex;  // guards blocked_state
-  Blocked blocked_state;
+  void publish(Blocked blocked) {
+    const std::lock_guard lock(mutex_);
+    blocked_ = std::move(blocked);
+  }
+  [[nodiscard]] protocol::control::NodeCounters counters() const {
+    const std::lock_guard lock(mutex_);
+    return counters_;
+  }
+  [[nodiscard]] Blocked blocked() const {
+    const std::lock_guard lock(mutex_);
+    return blocked_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  protocol::control::NodeCounters counters_;
+  Blocked blocked_;
 };
 
 class Driver final : public kernel::Syscalls {

@@ -35,7 +35,7 @@ AnswerStatus status_of(ErrorCode code) {
 
 }  // namespace
 
-Answer make_answer(std::uint64_t id, const json::object& body) {
+Answer make_answer(std::uint64_t id, const json::value& body) {
   std::string text = protocol::print_json(body);
   if (text.size() > wire::kAnswerBytesMax)
     return make_failure(id, AnswerStatus::failed,
@@ -50,19 +50,6 @@ Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view mess
           .body = protocol::print_json(json::object{
               {"message", message.substr(0, length_of(message, kMessageBytesMax))}, {"detail", std::move(detail)}}),
           .last = true};
-}
-
-std::string text_at(const json::object& body, std::string_view field) {
-  const auto* value = body.if_contains(field);
-  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-std::uint64_t count_at(const json::object& body, std::string_view field, std::uint64_t otherwise) {
-  const auto* value = body.if_contains(field);
-  if (value == nullptr) return otherwise;
-  boost::system::error_code no_number;
-  const auto number = value->to_number<std::uint64_t>(no_number);
-  return no_number ? otherwise : number;
 }
 
 Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error) {

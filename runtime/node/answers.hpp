@@ -1,5 +1,5 @@
 #pragma once
-// Answers: what a node's answers have in common; and the fields of the JSON bodies that it is asked with.
+// Answers: what a node's answers have in common.
 
 #include <fmt/format.h>
 
@@ -16,15 +16,11 @@
 namespace epic::node {
 
 /// A failure in its place when it would be larger than an answer can be.
-[[nodiscard]] wire::Answer make_answer(std::uint64_t id, const boost::json::object& body);
+[[nodiscard]] wire::Answer make_answer(std::uint64_t id, const boost::json::value& body);
 /// A long message is cut.
 [[nodiscard]] wire::Answer make_failure(std::uint64_t id, wire::AnswerStatus status, std::string_view message,
                                         boost::json::value detail = nullptr);
 [[nodiscard]] wire::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);
-
-/// Empty when there is no such text.
-[[nodiscard]] std::string text_at(const boost::json::object& body, std::string_view field);
-[[nodiscard]] std::uint64_t count_at(const boost::json::object& body, std::string_view field, std::uint64_t otherwise);
 
 /// How a schema's id is spelt everywhere.
 [[nodiscard]] inline std::string hex(kernel::SchemaId schema) { return fmt::format("{:016x}", schema); }

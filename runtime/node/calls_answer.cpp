@@ -9,7 +9,7 @@
 
 namespace epic::node {
 
-namespace json = boost::json;
+namespace control = protocol::control;
 using kernel::CallView;
 
 namespace {
@@ -19,23 +19,23 @@ constexpr std::size_t kLinksMax = 16;               // of a chain, the nearest
 
 std::string text_of(const kernel::CallId& id) { return fmt::format("{}.{}.{}", id.node, id.life, id.sequence); }
 
-json::object describe(const CallView& call, std::string_view node) {
-  return {{"id", text_of(call.id)},
-          {"node", node},
-          {"entity", call.entity},
-          {"method", call.method},
-          {"caller", call.caller},
-          {"state", call.state},
-          {"age_ms", call.age_ns / 1'000'000}};
+control::CallInFlight describe(const CallView& call, std::string_view node) {
+  return {.id = text_of(call.id),
+          .node = std::string(node),
+          .entity = call.entity,
+          .method = call.method,
+          .caller = call.caller,
+          .state = call.state,
+          .age_ms = call.age_ns / 1'000'000};
 }
 
-json::array describe_chain(const CallView& call) {
-  json::array chain;
+std::vector<control::Calls::Link> describe_chain(const CallView& call) {
+  std::vector<control::Calls::Link> chain;
   const std::size_t first = call.waiting.size() > kLinksMax ? call.waiting.size() - kLinksMax : 0;
   for (std::size_t i = first; i < call.waiting.size(); ++i) {
     const kernel::ChainLink& link = call.waiting[i];
-    chain.emplace_back(json::object{{"id", text_of(link.id)},
-                                    {"call", link.method.empty() ? link.entity : link.entity + "." + link.method}});
+    chain.push_back(
+        {.id = text_of(link.id), .call = link.method.empty() ? link.entity : link.entity + "." + link.method});
   }
   return chain;
 }
@@ -49,38 +49,38 @@ std::size_t bytes_of(const CallView& call) {
 
 }  // namespace
 
-json::array describe_calls(const kernel::Kernel& kernel, std::string_view node, std::string_view entity) {
-  json::array calls;
-  for (const CallView& call : kernel.calls(entity)) calls.emplace_back(describe(call, node));
+std::vector<control::CallInFlight> describe_calls(const kernel::Kernel& kernel, std::string_view node,
+                                                  std::string_view entity) {
+  std::vector<control::CallInFlight> calls;
+  for (const CallView& call : kernel.calls(entity)) calls.push_back(describe(call, node));
   return calls;
 }
 
-json::object describe_all_calls(const kernel::Kernel& kernel, std::string_view node, const json::object& body) {
+control::Calls::NodeAnswer describe_all_calls(const kernel::Kernel& kernel, std::string_view node,
+                                              const control::Calls::Request& request) {
   std::vector<CallView> views;
-  const auto* entity = body.if_contains("entity");
-  if (entity != nullptr && entity->is_string() && !entity->get_string().empty())
-    views = kernel.calls(kernel.types().stored(std::string_view(entity->get_string())));
+  if (!request.entity.empty()) views = kernel.calls(kernel.types().stored(request.entity));
   const std::size_t first = views.size();
   std::ranges::move(kernel.calls({}), std::back_inserter(views));
   std::ranges::sort(views.begin() + static_cast<std::ptrdiff_t>(first), views.end(), std::ranges::greater(),
                     &CallView::age_ns);
 
-  json::array calls;
+  control::Calls::NodeAnswer answer{.node = std::string(node), .calls = {}, .left_off = 0};
   std::set<kernel::CallId> seen;
   std::size_t bytes = 0;
   for (const CallView& view : views) {
     if (!seen.insert(view.id).second) continue;
     bytes += bytes_of(view);
     if (bytes > kAnswerBytesMax) break;
-    json::object call = describe(view, node);
-    call["sent_to"] =
-        view.sent_to == kernel::NodeId{0} ? json::value(nullptr) : json::value(fmt::format("node-{}", view.sent_to));
-    call["waiting"] = describe_chain(view);
-    calls.emplace_back(std::move(call));
+    control::Calls::Known call;
+    static_cast<control::CallInFlight&>(call) = describe(view, node);
+    if (view.sent_to != kernel::NodeId{0}) call.sent_to = fmt::format("node-{}", view.sent_to);
+    call.waiting = describe_chain(view);
+    answer.calls.push_back(std::move(call));
   }
   const std::size_t pending = kernel.stats().calls_pending;
-  const std::size_t left_off = pending > calls.size() ? pending - calls.size() : 0;
-  return {{"node", node}, {"calls", std::move(calls)}, {"left_off", left_off}};
+  answer.left_off = pending > answer.calls.size() ? pending - answer.calls.size() : 0;
+  return answer;
 }
 
 }  // namespace epic::node

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 #include <chrono>
 
 #include "reflect/schema_of.hpp"
@@ -11,7 +9,7 @@
 
 namespace epic::node {
 
-namespace json = boost::json;
+namespace control = protocol::control;
 
 namespace {
 
@@ -27,51 +25,47 @@ std::string_view mode_of(const reflect::EntityInfo& info) {
   return "unknown";
 }
 
-json::object describe_method(const reflect::MethodInfo& method) {
-  json::array parameters;
-  json::array names;
+control::Types::Method describe_method(const reflect::MethodInfo& method) {
+  control::Types::Method described{.name = std::string(method.name),
+                                   .parameters = {},
+                                   .parameter_names = {},
+                                   .result = {},
+                                   .read_only = method.access == reflect::Access::read_only,
+                                   .exclusive = method.locking == reflect::Locking::exclusive};
   for (const reflect::FieldInfo& parameter : method.arguments().fields) {
-    parameters.emplace_back(reflect::type_text(parameter.type()));
-    if (!parameter.name.empty()) names.emplace_back(parameter.name);
+    described.parameters.push_back(reflect::type_text(parameter.type()));
+    if (!parameter.name.empty()) described.parameter_names.emplace_back(parameter.name);
   }
-  json::object described{
-      {"name", method.name},
-      {"parameters", std::move(parameters)},
-      {"result", method.result == nullptr ? json::value(nullptr) : json::value(reflect::type_text(method.result()))},
-      {"const", method.access == reflect::Access::read_only},
-      {"exclusive", method.locking == reflect::Locking::exclusive}};
-  if (!names.empty()) described["parameter_names"] = std::move(names);
+  if (method.result != nullptr) described.result = reflect::type_text(method.result());
   return described;
 }
 
 }  // namespace
 
-json::object describe_type(const reflect::EntityInfo& info) {
-  json::array methods;
-  for (const reflect::MethodInfo* method : info.methods) methods.emplace_back(describe_method(*method));
-  json::array state;
+control::Types::Type describe_type(const reflect::EntityInfo& info) {
+  const reflect::Schema schema = reflect::schema_of(info.state);
+  control::Types::Type type{.type = std::string(info.type_name),
+                            .formerly = {info.former_names.begin(), info.former_names.end()},
+                            .stored_as = std::string(info.stored_name()),
+                            .mode = std::string(mode_of(info)),
+                            .interval_ms = {},
+                            .exclusive = info.class_exclusive,
+                            .methods = {},
+                            .state = {},
+                            .schema = schema.text(),
+                            .schema_id = fmt::format("{:016x}", schema.id().value)};
+  for (const reflect::MethodInfo* method : info.methods) type.methods.push_back(describe_method(*method));
   for (const reflect::FieldInfo& field : info.state.fields)
-    state.emplace_back(json::object{{"name", field.name}, {"type", reflect::type_text(field.type())}});
-  json::array formerly;
-  for (const std::string_view name : info.former_names) formerly.emplace_back(name);
-  json::object type{{"type", info.type_name},   {"formerly", std::move(formerly)},   {"stored_as", info.stored_name()},
-                    {"mode", mode_of(info)},    {"exclusive", info.class_exclusive}, {"methods", std::move(methods)},
-                    {"state", std::move(state)}};
+    type.state.push_back({.name = std::string(field.name), .type = reflect::type_text(field.type())});
   if (info.durability == reflect::Durability::interval)
-    type["interval_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(info.save_interval).count();
+    type.interval_ms = std::chrono::duration_cast<std::chrono::milliseconds>(info.save_interval).count();
   return type;
 }
 
-json::object describe_module(const ModuleInfo& module) {
-  json::array types;
-  for (const EntityInfoFn info_of : module.entities) {
-    json::object type = describe_type(info_of());
-    const reflect::Schema schema = reflect::schema_of(info_of().state);
-    type["schema"] = schema.text();
-    type["schema_id"] = fmt::format("{:016x}", schema.id().value);
-    types.emplace_back(std::move(type));
-  }
-  return {{"abi", module.abi_tag}, {"types", std::move(types)}};
+control::Types::Answer describe_module(const ModuleInfo& module) {
+  control::Types::Answer answer;
+  for (const EntityInfoFn info_of : module.entities) answer.types.push_back(describe_type(info_of()));
+  return answer;
 }
 
 }  // namespace epic::node

@@ -1,17 +1,13 @@
 #pragma once
-// Entity classes as JSON, for `epic-node --describe` and the control request `types`.
-
-#include <boost/json/object.hpp>
+// Entity classes, for `epic-node --describe` and the control verb `types`.
 
 #include "epic/entity_info.hpp"
 #include "epic/module.hpp"
+#include "protocol/control_types.hpp"
 
 namespace epic::node {
 
-/// {"type", "formerly", "mode", "interval_ms", "exclusive", "methods", "state"}
-[[nodiscard]] boost::json::object describe_type(const reflect::EntityInfo& info);
-
-/// {"abi", "types"}, where each type has its "schema" and its hash, "schema_id", too.
-[[nodiscard]] boost::json::object describe_module(const ModuleInfo& module);
+[[nodiscard]] protocol::control::Types::Type describe_type(const reflect::EntityInfo& info);
+[[nodiscard]] protocol::control::Types::Answer describe_module(const ModuleInfo& module);
 
 }  // namespace epic::node

@@ -1,7 +1,6 @@
 #include "node/events_answer.hpp"
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -13,26 +12,19 @@
 
 namespace epic::node {
 
-namespace json = boost::json;
+namespace control = protocol::control;
 using kernel::Happening;
 using kernel::LifeEntry;
 using kernel::SaveEntry;
 
 namespace {
 
-/// How far a reader has come: the process it has read from, and the newest numbers of both rings.
-struct Cursor {
-  std::uint64_t life = 0;
-  std::uint64_t lives = 0;
-  std::uint64_t saves = 0;
-};
-
 struct Query {
   std::string entity;
   std::string type_prefix = {};  // "Player/"
   std::size_t limit = SIZE_MAX;
   bool follows = false;
-  Cursor after;
+  control::Events::Cursor after = {};
 
   [[nodiscard]] bool matches(std::string_view name) const {
     return entity.empty() ? name.starts_with(type_prefix) : name == entity;
@@ -40,32 +32,15 @@ struct Query {
 };
 
 /// With its time, ring and number, to sort by: in one tick lives go before saves.
-using Event = std::pair<std::tuple<std::int64_t, int, std::uint64_t>, json::object>;
+using Event = std::pair<std::tuple<std::int64_t, int, std::uint64_t>, control::Events::Answer>;
 
-std::string text_at(const json::object& body, std::string_view field) {
-  const auto* value = body.if_contains(field);
-  return value != nullptr && value->is_string() ? std::string(std::string_view(value->get_string())) : std::string();
-}
-
-Query read_query(const kernel::Kernel& kernel, std::string_view node, const json::object& body) {
+Query read_query(const kernel::Kernel& kernel, const std::string& node, const control::Events::Request& request) {
   Query query;
-  query.entity = kernel.types().stored(text_at(body, "entity"));
-  if (const std::string type = text_at(body, "type"); !type.empty())
-    query.type_prefix = kernel.types().stored(type + "/");
-  boost::system::error_code no_number;
-  if (const auto* limit = body.if_contains("limit"))
-    if (const auto count = limit->to_number<std::uint64_t>(no_number); !no_number) query.limit = count;
-  const auto* follow = body.if_contains("follow");
-  query.follows = follow != nullptr && follow->is_bool() && follow->get_bool();
-  const auto* after = body.if_contains("after");
-  const auto* ours = after != nullptr && after->is_object() ? after->get_object().if_contains(node) : nullptr;
-  if (ours == nullptr || !ours->is_array() || ours->get_array().size() != 3) return query;
-  std::uint64_t numbers[3] = {};
-  for (std::size_t i = 0; i < 3; ++i) {
-    numbers[i] = ours->get_array()[i].to_number<std::uint64_t>(no_number);
-    if (no_number) return query;
-  }
-  query.after = {numbers[0], numbers[1], numbers[2]};
+  query.entity = kernel.types().stored(request.entity);
+  if (!request.type.empty()) query.type_prefix = kernel.types().stored(request.type + "/");
+  query.limit = request.limit.value_or(SIZE_MAX);
+  query.follows = request.follow;
+  if (const auto ours = request.after.find(node); ours != request.after.end()) query.after = ours->second;
   return query;
 }
 
@@ -102,43 +77,48 @@ std::string time_text(std::int64_t wall_ns) {
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(wall_ns))));
 }
 
-json::object describe(const LifeEntry& entry, const kernel::Kernel& kernel, std::string_view node) {
-  json::object event{{"time", time_text(entry.wall_ns)},
-                     {"node", node},
-                     {"entity", kernel.types().shown(entry.entity->text)},
-                     {"what", word_of(entry.what)},
-                     {"why", entry.why_text(kernel.types())},
-                     {"version", entry.version.value},
-                     {"took_us", to_us(entry.took_ns)}};
+control::Events::Answer describe(const LifeEntry& entry, const kernel::Kernel& kernel, const std::string& node) {
+  control::Events::Answer event;
+  event.time = time_text(entry.wall_ns);
+  event.node = node;
+  event.entity = kernel.types().shown(entry.entity->text);
+  event.what = word_of(entry.what);
+  event.why = entry.why_text(kernel.types());
+  event.version = entry.version.value;
+  event.took_us = to_us(entry.took_ns);
   if (entry.what == Happening::activated || entry.what == Happening::failed) {
-    event["placement_us"] = to_us(entry.placement_ns);
-    event["load_us"] = to_us(entry.load_ns);
-    event["start_us"] = to_us(entry.start_ns);
+    event.placement_us = to_us(entry.placement_ns);
+    event.load_us = to_us(entry.load_ns);
+    event.start_us = to_us(entry.start_ns);
   }
   return event;
 }
 
-json::object describe(const SaveEntry& entry, const kernel::Kernel& kernel, std::string_view node) {
-  return {{"time", time_text(entry.wall_ns)},
-          {"node", node},
-          {"entity", kernel.types().shown(entry.entity->text)},
-          {"what", "saved"},
-          {"why", nullptr},
-          {"version", entry.version.value},
-          {"took_us", nullptr},
-          {"bytes", entry.state_bytes},
-          {"commit", entry.commit.value},
-          {"saves", entry.count},
-          {"durable", entry.commit <= kernel.durable()}};
+control::Events::Answer describe(const SaveEntry& entry, const kernel::Kernel& kernel, const std::string& node) {
+  control::Events::Answer event;
+  event.time = time_text(entry.wall_ns);
+  event.node = node;
+  event.entity = kernel.types().shown(entry.entity->text);
+  event.what = "saved";
+  event.version = entry.version.value;
+  event.bytes = entry.state_bytes;
+  event.commit = entry.commit.value;
+  event.saves = entry.count;
+  event.durable = entry.commit <= kernel.durable();
+  return event;
 }
 
 }  // namespace
 
-json::object describe_events(const kernel::Kernel& kernel, std::string_view node, const json::object& body) {
-  Query query = read_query(kernel, node, body);
+control::Events::NodeAnswer describe_events(const kernel::Kernel& kernel, const std::string& node,
+                                            const control::Events::Request& request) {
+  Query query = read_query(kernel, node, request);
   const std::uint64_t life = kernel.options().self.life;
   if (query.after.life != life) query.after = {};
-  Cursor cursor{life, kernel.trail().lives.newest(), kernel.trail().saves.newest()};
+  control::Events::NodeAnswer answer{
+      .node = node,
+      .cursor = {.life = life, .lives = kernel.trail().lives.newest(), .saves = kernel.trail().saves.newest()},
+      .events = {}};
 
   // From the newest back, so that a limit costs no more than what it lets through.
   std::vector<Event> events;
@@ -153,7 +133,7 @@ json::object describe_events(const kernel::Kernel& kernel, std::string_view node
   for (auto entry = saves.rbegin(); entry != saves.rend() && saves_left > 0; ++entry) {
     if (entry->number <= query.after.saves) break;
     if (query.follows && kernel.now_ns() - entry->since_ns < kernel::limits::kSavesWindow.count()) {
-      cursor.saves = entry->number - 1;
+      answer.cursor.saves = entry->number - 1;
       continue;
     }
     if (!query.matches(entry->entity->text)) continue;
@@ -162,12 +142,9 @@ json::object describe_events(const kernel::Kernel& kernel, std::string_view node
   }
   std::ranges::sort(events, std::ranges::greater(), &Event::first);
   if (events.size() > query.limit) events.resize(query.limit);
-  json::array shown;
-  for (auto event = events.rbegin(); event != events.rend(); ++event) {
-    event->second["wall_ns"] = std::get<0>(event->first);
-    shown.emplace_back(std::move(event->second));
-  }
-  return {{"node", node}, {"cursor", {cursor.life, cursor.lives, cursor.saves}}, {"events", std::move(shown)}};
+  for (auto event = events.rbegin(); event != events.rend(); ++event)
+    answer.events.push_back({.wall_ns = std::get<0>(event->first), .event = std::move(event->second)});
+  return answer;
 }
 
 }  // namespace epic::node

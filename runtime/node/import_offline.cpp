@@ -2,24 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <iostream>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "codec/capnp_codec.hpp"
+#include "codec/described_json.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/placement_hash.hpp"
-#include "node/answers.hpp"
 #include "node/describe.hpp"
 #include "node/import_reader.hpp"
 #include "node/module_loader.hpp"
+#include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::node {
 
+namespace control = protocol::control;
 namespace json = boost::json;
 using storage::SqliteStore;
 using storage::Store;
@@ -52,7 +54,7 @@ class OfflineImport {
   /// Reads the store that there is, if there is one.
   std::expected<void, StoreError> open();
   /// To one line of stdin; the error ends it all.
-  std::expected<json::object, std::string> answer(const json::object& request);
+  std::expected<control::Import::Answer, std::string> answer(const control::Import::Request& request);
 
  private:
   /// What a line would do to what is stored.
@@ -61,7 +63,6 @@ class OfflineImport {
     std::string_view outcome;  // "new", "changed", "removed", "equal", "passed_over"
     kernel::Version version;   // of what is stored
   };
-  [[nodiscard]] json::array list_outcomes(const json::array& lines, std::vector<Change>& changes);
   [[nodiscard]] Change compare(ImportRow row);
   std::expected<void, StoreError> take_all();
   std::expected<void, StoreError> commit(std::vector<Change> changes);
@@ -87,34 +88,28 @@ std::expected<void, StoreError> OfflineImport::open() {
   return {};
 }
 
-std::expected<json::object, std::string> OfflineImport::answer(const json::object& request) {
-  const auto* lines = request.if_contains("lines");
-  if (lines == nullptr || !lines->is_array()) return std::unexpected("a request without lines");
+std::expected<control::Import::Answer, std::string> OfflineImport::answer(const control::Import::Request& request) {
   const std::size_t ignored_before = reader_.ignored_count();
-  const bool must_apply = text_at(request, "mode") == "apply";
+  const bool must_apply = request.mode == control::Import::Mode::apply;
   if (must_apply && epochs_.empty())
     if (auto taken = take_all(); !taken) return std::unexpected(taken.error().message);
+  control::Import::Answer answer;
   std::vector<Change> changes;
-  json::array outcomes = list_outcomes(lines->get_array(), changes);
-  if (must_apply)
-    if (auto done = commit(std::move(changes)); !done) return std::unexpected(done.error().message);
-  return json::object{{"outcomes", std::move(outcomes)}, {"ignored_fields", reader_.ignored_count() - ignored_before}};
-}
-
-json::array OfflineImport::list_outcomes(const json::array& lines, std::vector<Change>& changes) {
-  json::array outcomes;
-  for (const json::value& line : lines) {
+  for (const std::string& line : request.lines) {
     std::expected<ImportRow, std::string> row;
-    kernel_.enter(
-        [&] { row = reader_.read(line.is_string() ? std::string_view(line.get_string()) : std::string_view()); });
+    kernel_.enter([&] { row = reader_.read(line); });
+    control::Import::Outcome& outcome = answer.outcomes.emplace_back();
     if (!row) {
-      outcomes.emplace_back(json::object{{"error", row.error()}});
+      outcome.error = row.error();
       continue;
     }
     changes.push_back(compare(std::move(*row)));
-    outcomes.emplace_back(changes.back().outcome);
+    outcome.what = changes.back().outcome;
   }
-  return outcomes;
+  if (must_apply)
+    if (auto done = commit(std::move(changes)); !done) return std::unexpected(done.error().message);
+  answer.ignored_fields = reader_.ignored_count() - ignored_before;
+  return answer;
 }
 
 OfflineImport::Change OfflineImport::compare(ImportRow row) {
@@ -167,10 +162,10 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
   return store_->wants_maintenance() ? store_->maintain() : std::expected<void, StoreError>();
 }
 
-void print(const json::object& line) { std::cout << protocol::print_json(line) << std::endl; }
+void print(const json::value& line) { std::cout << protocol::print_json(line) << std::endl; }
 
 int fail(const std::string& error, const std::string& hint) {
-  print({{"error", error}, {"hint", hint}});
+  print(json::object{{"error", error}, {"hint", hint}});
   return kExitFailed;
 }
 
@@ -183,14 +178,15 @@ int import_offline(const std::filesystem::path& module_path, const std::filesyst
   OfflineImport import(store, shard_count);
   if (auto added = import.add(**module); !added) return fail(added.error(), "mend the module, then run 'epic build'");
   if (auto opened = import.open(); !opened) return fail(opened.error().message, "");
-  json::object described = describe_module(**module);
-  print({{"shards", shard_count}, {"types", std::move(described["types"])}});
+  json::value hello = codec::describe_json(describe_module(**module));
+  hello.as_object()["shards"] = shard_count;
+  print(hello);
   for (std::string text; std::getline(std::cin, text);) {
-    const auto request = protocol::parse_json(text);
-    if (!request || !request->is_object()) return fail("a line that is not a JSON object", "");
-    const auto answer = import.answer(request->get_object());
+    const auto request = codec::read_described_text<control::Import::Request>(text);
+    if (!request) return fail(request.error(), "");
+    const auto answer = import.answer(*request);
     if (!answer) return fail(answer.error(), "");
-    print(*answer);
+    print(codec::describe_json(*answer));
   }
   return 0;
 }

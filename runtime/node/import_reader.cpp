@@ -6,11 +6,12 @@
 #include <memory>
 #include <stdexcept>
 
-#include "codec/json_codec.hpp"
+#include "codec/described_json.hpp"
 #include "epic/pool.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 #include "node/answers.hpp"
+#include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::node {
@@ -56,11 +57,13 @@ std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) 
   if (!parsed) return std::unexpected(parsed.error());
   const auto* object = parsed->if_object();
   if (object == nullptr)
-    return std::unexpected("it is no JSON object, such as {\"entity\":\"Player/Bob\",\"state\":{}}");
-  const std::string entity = text_at(*object, "entity");
+    return std::unexpected("it is not a JSON object, such as {\"entity\":\"Player/Bob\",\"state\":{}}");
+  const auto read = codec::read_described<protocol::control::Import::Line>(*parsed);
+  if (!read) return std::unexpected(read.error());
+  const std::string& entity = read->entity;
   const std::size_t slash = entity.find('/');
   if (slash == std::string::npos || slash == 0)
-    return std::unexpected("its \"entity\" is no name: it is written Type/Key");
+    return std::unexpected("its \"entity\" is not a name: it is written Type/Key");
   const std::string type_name = entity.substr(0, slash);
   ImportRow row{.type = types_.find(type_name), .key = entity.substr(slash + 1), .state = {}, .only_if = {}};
   if (row.type == nullptr) {
@@ -73,15 +76,13 @@ std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) 
   if (!row.type->is_stored)
     return std::unexpected(
         fmt::format("{} is not saved (transient, or without state): leave the line out", row.type->info->type_name));
-  if (const auto* version = object->if_contains("version"); version != nullptr && object->contains("remove"))
-    row.only_if = kernel::Version{count_at(*object, "version", 0)};
-  if (const auto* remove = object->if_contains("remove"); remove != nullptr && remove->is_bool() && remove->get_bool())
+  if (read->remove) {
+    if (read->version) row.only_if = kernel::Version{*read->version};
     return row;
-  row.only_if.reset();
+  }
   const auto* state = object->if_contains("state");
   if (state == nullptr) return std::unexpected("it has no \"state\"");
-  const std::string schema = text_at(*object, "schema");
-  const bool is_other = !schema.empty() && schema != hex(row.type->schema.id());
+  const bool is_other = !read->schema.empty() && read->schema != hex(row.type->schema.id());
   auto bytes = encode_state(*row.type, *state, is_other ? codec::UnknownFields::ignore : codec::UnknownFields::refuse,
                             codec_, ignored_count_);
   if (!bytes) return std::unexpected(std::move(bytes.error()));

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "codec/described_json.hpp"
 #include "epic/version.hpp"
 #include "node/check.hpp"
 #include "node/describe.hpp"
@@ -32,7 +33,9 @@ int describe(const char* path) {
     fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
     return kExitFailed;
   }
-  fmt::print("{}\n", epic::protocol::print_json(epic::node::describe_module(**module)));
+  boost::json::object described = epic::codec::describe_json(epic::node::describe_module(**module)).as_object();
+  described["abi"] = (*module)->abi_tag;
+  fmt::print("{}\n", epic::protocol::print_json(described));
   return 0;
 }
 

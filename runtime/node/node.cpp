@@ -94,15 +94,11 @@ void Node::on_channel_message(wire::ToNode message) {
 
 wire::Heartbeat Node::beat() {
   wire::Heartbeat heartbeat;
-  heartbeat.resident_bytes = io::resident_bytes();
   heartbeat.turn_in_progress = std::chrono::nanoseconds(watch_->look(io::monotonic_ns()));
   const std::lock_guard lock(mutex_);
+  if (driver_) heartbeat.counters = driver_->gauges().counters();
+  heartbeat.counters.resident_bytes = io::resident_bytes();
   if (!driver_) return heartbeat;
-  heartbeat.entities = driver_->gauges().entities.load(std::memory_order_relaxed);
-  heartbeat.calls_in_flight = driver_->gauges().calls_pending.load(std::memory_order_relaxed);
-  heartbeat.commits = driver_->gauges().commits.load(std::memory_order_relaxed);
-  heartbeat.rows = driver_->gauges().rows.load(std::memory_order_relaxed);
-  heartbeat.entity_bytes = driver_->gauges().entity_bytes.load(std::memory_order_relaxed);
   if (auto blocked = driver_->gauges().blocked(); !blocked.reason.empty()) {
     heartbeat.store_blocked = std::move(blocked.reason);
     heartbeat.store_blocked_for = std::chrono::nanoseconds(io::monotonic_ns() - blocked.since_ns);

@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-#include "codec/json_codec.hpp"
+#include "codec/described_json.hpp"
 #include "codec/snapshot_json.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel_scope.hpp"
@@ -20,6 +20,7 @@
 
 namespace epic::node {
 
+namespace control = protocol::control;
 namespace json = boost::json;
 using kernel::Activation;
 using wire::Answer;
@@ -29,9 +30,16 @@ namespace {
 
 std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 
-json::value time_or_null(std::int64_t wall_ns) {
-  if (wall_ns == 0) return nullptr;
-  return json::value(wire::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns))));
+std::optional<std::string> time_or_none(std::int64_t wall_ns) {
+  if (wall_ns == 0) return std::nullopt;
+  return wire::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns)));
+}
+
+/// An answer with a value of a user's type beside what is described.
+json::object with(json::value described, std::string_view name, json::value value) {
+  json::object answer = std::move(described.as_object());
+  answer[name] = std::move(value);
+  return answer;
 }
 
 }  // namespace
@@ -41,19 +49,38 @@ void Requests::handle(const wire::Request& request) {
   if (!parsed || !parsed->is_object())
     return send_(make_failure(request.id, AnswerStatus::bad_request,
                               fmt::format("the body of '{}' must be a JSON object", request.verb)));
-  const json::object& body = parsed->get_object();
-  if (request.verb == "inspect") return inspect(request.id, body);
-  if (request.verb == "call") return call(request.id, body);
-  if (request.verb == "ls") return ls(request.id, body);
-  if (request.verb == "export") return export_states(request.id, body);
-  if (request.verb == "import") return import_states(request.id, body);
-  if (request.verb == "types") return types(request.id);
-  if (request.verb == "events")
-    return send_(make_answer(request.id, describe_events(driver_.kernel(), node_name(), body)));
-  if (request.verb == "calls")
-    return send_(make_answer(request.id, describe_all_calls(driver_.kernel(), node_name(), body)));
+  if (receive<control::Inspect, control::Call, control::Ls, control::Export, control::Import, control::Types,
+              control::Events, control::Calls>(request, parsed->get_object()))
+    return;
   send_(make_failure(request.id, AnswerStatus::bad_request,
                      fmt::format("a node does not know the request '{}'", request.verb)));
+}
+
+template <class... Verb>
+bool Requests::receive(const wire::Request& request, const Body& body) {
+  return ((request.verb == Verb::kVerb.name && (receive_one<Verb>(request.id, body), true)) || ...);
+}
+
+template <class Verb>
+void Requests::receive_one(std::uint64_t id, const Body& body) {
+  auto request = codec::read_described<typename Verb::Request>(body);
+  if (request) return answer(Asked<Verb>{.id = id, .request = *std::move(request), .body = body});
+  send_(make_failure(id, AnswerStatus::bad_request,
+                     fmt::format("the request '{}' is not as it should be: {}", Verb::kVerb.name, request.error())));
+}
+
+void Requests::answer(const Asked<control::Types>& asked) {
+  control::Types::Answer answer;
+  for (const auto& type : driver_.kernel().types().all()) answer.types.push_back(describe_type(*type->info));
+  send_(make_answer(asked.id, codec::describe_json(answer)));
+}
+
+void Requests::answer(const Asked<control::Events>& asked) {
+  send_(make_answer(asked.id, codec::describe_json(describe_events(driver_.kernel(), node_name(), asked.request))));
+}
+
+void Requests::answer(const Asked<control::Calls>& asked) {
+  send_(make_answer(asked.id, codec::describe_json(describe_all_calls(driver_.kernel(), node_name(), asked.request))));
 }
 
 // ---- the reading thread ----
@@ -83,12 +110,11 @@ bool Requests::is_ours(kernel::ShardId shard) {
   return driver_.kernel().shards().at(shard).local == kernel::Shard::Local::active;
 }
 
-std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, const Body& body) {
-  const std::string asked = text_at(body, "entity");
+std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, const std::string& asked) {
   const std::size_t slash = asked.find('/');
   if (slash == std::string::npos)
     return std::unexpected(make_failure(id, AnswerStatus::bad_request,
-                                        fmt::format("'{}' is no entity's name: it is written Type/Key", asked)));
+                                        fmt::format("'{}' is not a valid entity name: it is written Type/Key", asked)));
   kernel::TypeTable& types = driver_.kernel().types();
   const kernel::TypeEntry* type = types.find(std::string_view(asked).substr(0, slash));
   if (type == nullptr) {
@@ -115,8 +141,9 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
 
 // ---- inspect ----
 
-void Requests::inspect(std::uint64_t id, const Body& body) {
-  const auto entity = find_entity(id, body);
+void Requests::answer(const Asked<control::Inspect>& asked) {
+  const std::uint64_t id = asked.id;
+  const auto entity = find_entity(id, asked.request.entity);
   if (!entity) return send_(entity.error());
   if (!is_ours(entity->shard))
     return send_(
@@ -127,27 +154,29 @@ void Requests::inspect(std::uint64_t id, const Body& body) {
   inspect_stored(id, *entity);
 }
 
-Requests::Body Requests::describe_live(const Entity& entity, Activation& activation) {
+json::value Requests::describe_live(const Entity& entity, Activation& activation) {
   kernel::Kernel& kernel = driver_.kernel();
   const reflect::EntityInfo& info = *entity.type->info;
-  return {{"entity", entity.shown},
-          {"type", info.type_name},
-          {"key", entity.key},
-          {"live", true},
-          {"node", node_name()},
-          {"shard", entity.shard.value},
-          {"epoch", kernel.shards().at(entity.shard).epoch.value},
-          {"version", activation.version.value},
-          {"unsaved", kernel.is_unsaved(activation)},
-          {"bytes", activation.state_bytes},
-          {"memory_bytes", activation.memory_bytes},
-          {"schema", hex(entity.type->schema.id())},
-          {"saved_at", time_or_null(activation.saved_at_ns)},
-          {"active_ms", to_ms(kernel.now_ns() - activation.activated_ns)},
-          {"idle_ms", activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns)},
-          {"queue", activation.waiting_count() + activation.queued + activation.lock.waiting_count()},
-          {"calls", describe_calls(kernel, node_name(), entity.name)},
-          {"state", codec::to_json(info.state, info.object(activation.entity), show_name_)}};
+  const control::Inspect::Answer answer{
+      .entity = entity.shown,
+      .type = std::string(info.type_name),
+      .key = entity.key,
+      .live = true,
+      .node = node_name(),
+      .shard = entity.shard.value,
+      .epoch = kernel.shards().at(entity.shard).epoch.value,
+      .version = activation.version.value,
+      .unsaved = kernel.is_unsaved(activation),
+      .bytes = activation.state_bytes,
+      .memory_bytes = activation.memory_bytes,
+      .schema = hex(entity.type->schema.id()),
+      .saved_at = time_or_none(activation.saved_at_ns),
+      .active_ms = to_ms(kernel.now_ns() - activation.activated_ns),
+      .idle_ms = activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns),
+      .queue = activation.waiting_count() + activation.queued + activation.lock.waiting_count(),
+      .calls = describe_calls(kernel, node_name(), entity.name)};
+  return with(codec::describe_json(answer), "state",
+              codec::to_json(info.state, info.object(activation.entity), show_name_));
 }
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
@@ -180,38 +209,39 @@ Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::ui
   if (!schema) return fail(schema.error());
   auto state = codec::to_json(*schema, snapshot.bytes, show_name_);
   if (!state) return fail(fmt::format("{}: {}", state.error().path, state.error().what));
-  return make_answer(id, {{"entity", entity.shown},
-                          {"type", entity.type->info->type_name},
-                          {"key", entity.key},
-                          {"live", false},
-                          {"node", node_name()},
-                          {"shard", entity.shard.value},
-                          {"epoch", epoch},
-                          {"version", snapshot.version.value},
-                          {"unsaved", false},
-                          {"bytes", snapshot.bytes.size()},
-                          {"memory_bytes", nullptr},
-                          {"schema", hex(snapshot.schema)},
-                          {"saved_at", wire::format_time(snapshot.saved_at)},
-                          {"active_ms", nullptr},
-                          {"idle_ms", nullptr},
-                          {"queue", 0},
-                          {"calls", json::array()},
-                          {"state", std::move(*state)}});
+  const control::Inspect::Answer answer{.entity = entity.shown,
+                                        .type = std::string(entity.type->info->type_name),
+                                        .key = entity.key,
+                                        .live = false,
+                                        .node = node_name(),
+                                        .shard = entity.shard.value,
+                                        .epoch = epoch,
+                                        .version = snapshot.version.value,
+                                        .unsaved = false,
+                                        .bytes = snapshot.bytes.size(),
+                                        .memory_bytes = {},
+                                        .schema = hex(snapshot.schema),
+                                        .saved_at = wire::format_time(snapshot.saved_at),
+                                        .active_ms = {},
+                                        .idle_ms = {},
+                                        .queue = 0,
+                                        .calls = {}};
+  return make_answer(id, with(codec::describe_json(answer), "state", std::move(*state)));
 }
 
 // ---- call ----
 
-void Requests::call(std::uint64_t id, const Body& body) {
-  const auto entity = find_entity(id, body);
+void Requests::answer(const Asked<control::Call>& asked) {
+  const std::uint64_t id = asked.id;
+  const auto entity = find_entity(id, asked.request.entity);
   if (!entity) return send_(entity.error());
   kernel::Kernel& kernel = driver_.kernel();
-  const std::string method = text_at(body, "method");
+  const std::string& method = asked.request.method;
   auto record = kernel.make_call(entity->type->info->type_name, entity->key, method);
   if (!record)
     return send_(
         make_failure(id, {.code = record.error().code(), .exception_type = {}, .message = record.error().what()}));
-  const auto* given = body.if_contains("args");
+  const auto* given = asked.body.if_contains("args");
   const json::array arguments = given != nullptr && given->is_array() ? given->get_array() : json::array();
   const kernel::Kernel::Scope scope(kernel);  // names of entities among the arguments are read as this node knows them
   if (const auto read = codec::arguments_from_json(arguments, (*record)->method->arguments(), (*record)->arguments());
@@ -220,8 +250,9 @@ void Requests::call(std::uint64_t id, const Body& body) {
         make_failure(id, {.code = ErrorCode::bad_arguments,
                           .exception_type = {},
                           .message = fmt::format("{}.{}: {}", entity->type->info->type_name, method, read.error())}));
-  const auto timeout = std::chrono::milliseconds(
-      count_at(body, "timeout_ms", static_cast<std::uint64_t>(to_ms(kernel.options().call_patience.count()))));
+  std::chrono::nanoseconds timeout = kernel.options().call_patience;
+  if (asked.request.timeout_ms)
+    timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*asked.request.timeout_ms));
   kernel.submit(std::move(*record), std::max<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)),
                 [this, id](kernel::Record& ended) {
                   if (ended.failure) return send_(make_failure(id, kernel::describe_failure(ended.failure)));
@@ -230,16 +261,8 @@ void Requests::call(std::uint64_t id, const Body& body) {
                   json::value result;
                   if (ended.method->result != nullptr)
                     result = codec::to_json(ended.method->result(), ended.result(), show_name_);
-                  send_(make_answer(id, {{"result", std::move(result)}}));
+                  send_(make_answer(id, json::object{{"result", std::move(result)}}));
                 });
-}
-
-// ---- types ----
-
-void Requests::types(std::uint64_t id) {
-  json::array types;
-  for (const auto& type : driver_.kernel().types().all()) types.emplace_back(describe_type(*type->info));
-  send_(make_answer(id, {{"types", std::move(types)}}));
 }
 
 }  // namespace epic::node

@@ -1,6 +1,6 @@
 #pragma once
-// Requests: a node's answers to inspect, call, types, ls, export, import, events and calls. Verbs and bodies as in
-// cluster/README.md.
+// Requests: a node's answers to inspect, call, types, ls, export, import, events and calls. The table of
+// verbs is protocol/control.hpp.
 //
 // Nothing but `call` wakes an entity: what is in memory is looked at, what is not is read from the store, by threads of
 // their own with stores of their own, so that a listing of a million snapshots holds up no commit.
@@ -20,6 +20,7 @@
 #include "codec/show_name.hpp"
 #include "io/driver.hpp"
 #include "node/answer_streams.hpp"
+#include "protocol/control.hpp"
 #include "storage/store.hpp"
 #include "wire/supervision.hpp"
 
@@ -55,24 +56,40 @@ class Requests {
     kernel::ShardId shard;
   };
 
-  void inspect(std::uint64_t id, const Body& body);
+  template <class Verb>
+  struct Asked {
+    std::uint64_t id;  // of the request
+    typename Verb::Request request;
+    const Body& body;  // what the request was read from, with values of users' types
+  };
+  /// False: it is none of these verbs.
+  template <class... Verb>
+  bool receive(const wire::Request& request, const Body& body);
+  template <class Verb>
+  void receive_one(std::uint64_t id, const Body& body);
+
+  void answer(const Asked<protocol::control::Inspect>& asked);
+  void answer(const Asked<protocol::control::Call>& asked);
+  void answer(const Asked<protocol::control::Ls>& asked);
+  void answer(const Asked<protocol::control::Export>& asked);
+  void answer(const Asked<protocol::control::Import>& asked);
+  void answer(const Asked<protocol::control::Types>& asked);
+  void answer(const Asked<protocol::control::Events>& asked);
+  void answer(const Asked<protocol::control::Calls>& asked);
+
   void inspect_stored(std::uint64_t id, const Entity& entity);
-  void call(std::uint64_t id, const Body& body);
-  void types(std::uint64_t id);
-  void ls(std::uint64_t id, const Body& body);
-  void export_states(std::uint64_t id, const Body& body);
-  void import_states(std::uint64_t id, const Body& body);
   struct Importing;  // one request of that
   void check_import(const std::shared_ptr<Importing>& importing);
   void carry_out_import(const std::shared_ptr<Importing>& importing);
   void end_import(const Importing& importing);
 
-  [[nodiscard]] std::expected<storage::ListFilter, wire::Answer> filter_of(std::uint64_t id, const Body& body);
+  [[nodiscard]] std::expected<storage::ListFilter, wire::Answer> filter_of(std::uint64_t id, const std::string& type,
+                                                                           const std::string& key_prefix);
   /// By shard.
   [[nodiscard]] std::vector<bool> list_ours();
-  [[nodiscard]] std::expected<Entity, wire::Answer> find_entity(std::uint64_t id, const Body& body);
+  [[nodiscard]] std::expected<Entity, wire::Answer> find_entity(std::uint64_t id, const std::string& asked);
   [[nodiscard]] bool is_ours(kernel::ShardId shard);
-  [[nodiscard]] Body describe_live(const Entity& entity, kernel::Activation& activation);
+  [[nodiscard]] boost::json::value describe_live(const Entity& entity, kernel::Activation& activation);
   [[nodiscard]] wire::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                              storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;

@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 #include <utility>
 
+#include "codec/described_json.hpp"
 #include "kernel/placement_hash.hpp"
 #include "node/answers.hpp"
 #include "node/import_reader.hpp"
@@ -18,7 +18,7 @@
 
 namespace epic::node {
 
-namespace json = boost::json;
+namespace control = protocol::control;
 using kernel::Activation;
 using wire::AnswerStatus;
 
@@ -26,14 +26,11 @@ struct Requests::Importing {
   std::uint64_t id;
   kernel::ShardId shard;
   std::vector<std::optional<ImportRow>> rows = {};  // empty: its outcome is known
-  json::array outcomes = {};                        // by row: "new", "changed" …, or {"error"}
-  std::size_t ignored = 0;
+  control::Import::Answer answer = {};
   std::size_t left = 0;
 };
 
 namespace {
-
-json::object error_of(std::string_view message) { return {{"error", message}}; }
 
 /// As a stored row stands beside a line.
 std::string_view compare(const std::optional<storage::Snapshot>& stored, const ImportRow& row) {
@@ -47,34 +44,31 @@ std::string_view compare(const std::optional<storage::Snapshot>& stored, const I
 
 }  // namespace
 
-void Requests::import_states(std::uint64_t id, const Body& body) {
+void Requests::answer(const Asked<control::Import>& asked) {
+  const auto& [mode, shard, lines] = asked.request;
   auto importing = std::make_shared<Importing>(
-      Importing{.id = id, .shard = kernel::ShardId{static_cast<std::uint16_t>(count_at(body, "shard", UINT16_MAX))}});
-  const auto* lines = body.if_contains("lines");
-  const std::string mode = text_at(body, "mode");
-  if (importing->shard.value >= driver_.kernel().options().shard_count || lines == nullptr || !lines->is_array() ||
-      (mode != "check" && mode != "apply"))
-    return send_(make_failure(id, AnswerStatus::bad_request,
-                              R"(an import is {"mode":"check" or "apply", "shard":NUMBER, "lines":[TEXT…]})"));
+      Importing{.id = asked.id, .shard = kernel::ShardId{static_cast<std::uint16_t>(shard)}});
+  if (shard >= driver_.kernel().options().shard_count)
+    return send_(make_failure(asked.id, AnswerStatus::bad_request,
+                              fmt::format("'shard' is a number below {}", driver_.kernel().options().shard_count)));
   if (!is_ours(importing->shard)) return end_import(*importing);
   ImportReader reader(driver_.kernel().types(), driver_.kernel().codec());
-  for (const json::value& line : lines->get_array()) {
+  for (const std::string& line : lines) {
     std::expected<ImportRow, std::string> row;
-    driver_.kernel().enter(
-        [&] { row = reader.read(line.is_string() ? std::string_view(line.get_string()) : std::string_view()); });
+    driver_.kernel().enter([&] { row = reader.read(line); });
     const bool is_here =
         row && kernel::shard_of(row->name(), driver_.kernel().options().shard_count) == importing->shard;
     importing->rows.emplace_back();
-    importing->outcomes.emplace_back(nullptr);
+    control::Import::Outcome& outcome = importing->answer.outcomes.emplace_back();
     if (!row)
-      importing->outcomes.back() = error_of(row.error());
+      outcome.error = row.error();
     else if (!is_here)
-      importing->outcomes.back() = error_of(fmt::format("it does not belong to shard {}", importing->shard));
+      outcome.error = fmt::format("it does not belong to shard {}", importing->shard);
     else
       importing->rows.back() = std::move(*row);
   }
-  importing->ignored = reader.ignored_count();
-  if (mode == "check") return check_import(importing);
+  importing->answer.ignored_fields = reader.ignored_count();
+  if (mode == control::Import::Mode::check) return check_import(importing);
   carry_out_import(importing);
 }
 
@@ -93,9 +87,11 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
     } catch (const std::length_error&) {  // then it is different
     }
     if (!row->state)
-      importing->outcomes[i] = row->only_if ? "passed_over" : "removed";
+      importing->answer.outcomes[i].what = row->only_if ? "passed_over" : "removed";
     else
-      importing->outcomes[i] = bytes == *row->state ? "equal" : activation->version.value == 0 ? "new" : "changed";
+      importing->answer.outcomes[i].what = bytes == *row->state             ? "equal"
+                                           : activation->version.value == 0 ? "new"
+                                                                            : "changed";
     row.reset();
   }
   read([this, importing](storage::Store& store) -> io::StorageWorkers::Continuation {
@@ -104,9 +100,9 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
       if (!row) continue;
       const auto stored = store.load(row->type->info->stored_name(), row->key);
       if (stored)
-        importing->outcomes[i] = compare(*stored, *row);
+        importing->answer.outcomes[i].what = compare(*stored, *row);
       else  // damaged, which an import mends
-        importing->outcomes[i] = row->state ? "changed" : "removed";
+        importing->answer.outcomes[i].what = row->state ? "changed" : "removed";
     }
     return [this, importing] { end_import(*importing); };
   });
@@ -125,9 +121,9 @@ void Requests::carry_out_import(const std::shared_ptr<Importing>& importing) {
                              [importing, i, end_one](std::expected<kernel::Replaced, kernel::ErrorPart> outcome) {
                                static constexpr std::string_view kWords[] = {"done", "equal", "passed_over"};
                                if (outcome)
-                                 importing->outcomes[i] = kWords[static_cast<std::size_t>(*outcome)];
+                                 importing->answer.outcomes[i].what = kWords[static_cast<std::size_t>(*outcome)];
                                else
-                                 importing->outcomes[i] = error_of(outcome.error().message);
+                                 importing->answer.outcomes[i].error = outcome.error().message;
                                end_one();
                              });
   }
@@ -135,12 +131,12 @@ void Requests::carry_out_import(const std::shared_ptr<Importing>& importing) {
 }
 
 void Requests::end_import(const Importing& importing) {
-  const bool has_done_some =
-      std::ranges::any_of(importing.outcomes, [](const json::value& outcome) { return outcome == "done"; });
+  const bool has_done_some = std::ranges::find(importing.answer.outcomes, "done", &control::Import::Outcome::what) !=
+                             importing.answer.outcomes.end();
   if (!is_ours(importing.shard) && !has_done_some)
     return send_(make_failure(importing.id, AnswerStatus::not_owner,
                               fmt::format("{} does not own shard {}", node_name(), importing.shard)));
-  send_(make_answer(importing.id, {{"outcomes", importing.outcomes}, {"ignored_fields", importing.ignored}}));
+  send_(make_answer(importing.id, codec::describe_json(importing.answer)));
 }
 
 }  // namespace epic::node

@@ -6,12 +6,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <map>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
 
+#include "codec/described_json.hpp"
 #include "codec/snapshot_json.hpp"
 #include "codec/snapshot_readers.hpp"
 #include "node/answers.hpp"
@@ -21,6 +22,7 @@
 
 namespace epic::node {
 
+namespace control = protocol::control;
 namespace json = boost::json;
 using kernel::Activation;
 
@@ -30,47 +32,30 @@ std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 
 /// What the driver's thread hands to the one that lists.
 struct Listing {
-  struct Live {
-    std::string name;  // the stored one
-    kernel::ShardId shard;
-    kernel::Version version;
-    std::size_t bytes;
-    std::int64_t idle_ms;
-    std::uint64_t calls;
-  };
   storage::ListFilter filter;
   std::uint64_t left;  // of the limit
   std::string node;
   std::int64_t wall_ns;
   bool live_only;
-  std::vector<Live> live = {};
-  std::vector<bool> ours = {};  // by shard
+  std::vector<std::pair<std::string, control::Ls::Answer>> live = {};  // by stored name
+  std::vector<bool> ours = {};                                         // by shard
   std::function<void(const std::string&)> warn = {};
   codec::ShowName show_name = {};
 };
 
 /// False: no more is wanted.
-bool send_one(Listing& listing, AnswerStream& stream, const json::object& entity) {
+bool send_one(Listing& listing, AnswerStream& stream, const control::Ls::Answer& entity) {
   if (listing.left == 0) return false;
   --listing.left;
-  return stream.part(protocol::print_json(entity));
+  return stream.part(protocol::print_json(codec::describe_json(entity)));
 }
 
 void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream) {
-  std::ranges::sort(listing.live, {}, &Listing::Live::name);
+  std::ranges::sort(listing.live, {}, &std::pair<std::string, control::Ls::Answer>::first);
   std::unordered_set<std::string_view> live_names;
-  for (const Listing::Live& live : listing.live) {
-    live_names.insert(live.name);
-    if (!send_one(listing, stream,
-                  {{"entity", listing.show_name(live.name)},
-                   {"state", "live"},
-                   {"node", listing.node},
-                   {"shard", live.shard.value},
-                   {"version", live.version.value},
-                   {"bytes", live.bytes},
-                   {"age_ms", live.idle_ms},
-                   {"calls", live.calls}}))
-      return stream.finish();
+  for (const auto& [name, entity] : listing.live) {
+    live_names.insert(name);
+    if (!send_one(listing, stream, entity)) return stream.finish();
   }
   if (listing.live_only || listing.left == 0) return stream.finish();
   const auto listed = store.list(
@@ -81,14 +66,14 @@ void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream)
         if (!is_ours || live_names.contains(name)) return storage::Visit::go_on;
         const auto saved = std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch());
         const bool is_wanted = send_one(listing, stream,
-                                        {{"entity", listing.show_name(name)},
-                                         {"state", "stored"},
-                                         {"node", listing.node},
-                                         {"shard", snapshot.shard.value},
-                                         {"version", snapshot.version.value},
-                                         {"bytes", snapshot.bytes.size()},
-                                         {"age_ms", std::max<std::int64_t>(0, to_ms(listing.wall_ns - saved.count()))},
-                                         {"calls", 0}});
+                                        {.entity = listing.show_name(name),
+                                         .state = "stored",
+                                         .node = listing.node,
+                                         .shard = snapshot.shard.value,
+                                         .version = snapshot.version.value,
+                                         .bytes = snapshot.bytes.size(),
+                                         .age_ms = std::max<std::int64_t>(0, to_ms(listing.wall_ns - saved.count())),
+                                         .calls = 0});
         return is_wanted && listing.left > 0 ? storage::Visit::go_on : storage::Visit::stop;
       },
       [&](const storage::StoreError& error) { listing.warn(error.message); });
@@ -137,11 +122,8 @@ class Exporter {
         next_(what.unsaved.begin()) {}
 
   void run() {
-    json::array shards;
-    for (std::size_t i = 0; i < what_.ours.size(); ++i)
-      if (what_.ours[i]) shards.emplace_back(i);
-    const json::object cut{{"node", what_.node}, {"commit", what_.cut.value}};
-    if (!stream_.part(protocol::print_json(json::object{{"cut", cut}}))) return stream_.finish();
+    if (!tell({.cut = control::ExportCut{.node = what_.node, .commit = what_.cut.value}, .damaged = {}, .end = {}}))
+      return stream_.finish();
     const auto listed = what_.store->list(
         what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
         [&](const storage::StoreError& error) { send_damage(error.message); });
@@ -152,9 +134,10 @@ class Exporter {
     }
     while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
     // Whoever asked knows by this that nothing is missing.
-    if (is_wanted_)
-      stream_.part(
-          protocol::print_json(json::object{{"end", {{"node", what_.node}, {"entities", sent_}, {"shards", shards}}}}));
+    control::ExportEnd end{.node = what_.node, .entities = sent_, .shards = {}};
+    for (std::uint32_t i = 0; i < what_.ours.size(); ++i)
+      if (what_.ours[i]) end.shards.push_back(i);
+    if (is_wanted_) tell({.cut = {}, .damaged = {}, .end = std::move(end)});
     stream_.finish();
   }
 
@@ -175,12 +158,16 @@ class Exporter {
       return send_damage(
                  fmt::format("{}/{}: {}: {}", snapshot.type, snapshot.key, state.error().path, state.error().what)),
              more();
-    send(name, {{"version", snapshot.version.value},
-                {"schema", hex(snapshot.schema)},
-                {"saved_at", wire::format_time(snapshot.saved_at)},
-                {"state", std::move(*state)},
-                {"live", live_.contains(name.first + "/" + name.second)},
-                {"unsaved", false}});
+    send(name,
+         {.entity = {},
+          .version = snapshot.version.value,
+          .schema = hex(snapshot.schema),
+          .saved_at = wire::format_time(snapshot.saved_at),
+          .live = live_.contains(name.first + "/" + name.second),
+          .unsaved = false,
+          .node = {},
+          .cut = {}},
+         std::move(*state));
     return more();
   }
 
@@ -193,20 +180,25 @@ class Exporter {
     auto state = readers_.get(schema).to_json(unsaved.bytes);
     if (!state)
       return send_damage(fmt::format("{}/{}: {}: {}", name.first, name.second, state.error().path, state.error().what));
-    send(name, {{"version", unsaved.version.value},
-                {"schema", hex(schema.id())},
-                {"saved_at", nullptr},
-                {"state", std::move(*state)},
-                {"live", true},
-                {"unsaved", true}});
+    send(name,
+         {.entity = {},
+          .version = unsaved.version.value,
+          .schema = hex(schema.id()),
+          .saved_at = {},
+          .live = true,
+          .unsaved = true,
+          .node = {},
+          .cut = {}},
+         std::move(*state));
   }
 
-  void send(const Export::Name& name, const json::object& fields) {
-    json::object row{{"entity", what_.show_name(name.first + "/" + name.second)}};
-    row.insert(fields.begin(), fields.end());
-    row["node"] = what_.node;
-    row["cut"] = what_.cut.value;
-    std::string text = protocol::print_json(row);
+  void send(const Export::Name& name, control::Export::Row row, json::value state) {
+    row.entity = what_.show_name(name.first + "/" + name.second);
+    row.node = what_.node;
+    row.cut = what_.cut.value;
+    json::value json = codec::describe_json(row);
+    json.as_object()["state"] = std::move(state);
+    std::string text = protocol::print_json(json);
     if (text.size() > wire::kAnswerBytesMax)
       return send_damage(
           fmt::format("{}/{}: it has {} bytes as JSON, and {} is the most that a running fabric tells; "
@@ -216,8 +208,10 @@ class Exporter {
     is_wanted_ = stream_.part(std::move(text));
   }
 
-  void send_damage(const std::string& what) {
-    is_wanted_ = stream_.part(protocol::print_json(json::object{{"damaged", what}}));
+  void send_damage(const std::string& what) { is_wanted_ = tell({.cut = {}, .damaged = what, .end = {}}); }
+
+  bool tell(const control::Export::Answer& what) {
+    return stream_.part(protocol::print_json(codec::describe_json(what)));
   }
 
   [[nodiscard]] storage::Visit more() const { return is_wanted_ ? storage::Visit::go_on : storage::Visit::stop; }
@@ -233,9 +227,9 @@ class Exporter {
 
 }  // namespace
 
-std::expected<storage::ListFilter, wire::Answer> Requests::filter_of(std::uint64_t id, const Body& body) {
-  storage::ListFilter filter{.type = {}, .key_prefix = text_at(body, "prefix"), .limit = UINT64_MAX};
-  const std::string type_name = text_at(body, "type");
+std::expected<storage::ListFilter, wire::Answer> Requests::filter_of(std::uint64_t id, const std::string& type_name,
+                                                                     const std::string& key_prefix) {
+  storage::ListFilter filter{.type = {}, .key_prefix = key_prefix, .limit = UINT64_MAX};
   if (type_name.empty()) return filter;
   kernel::TypeTable& types = driver_.kernel().types();
   if (const auto* type = types.find(type_name)) {
@@ -257,51 +251,53 @@ std::vector<bool> Requests::list_ours() {
   return ours;
 }
 
-void Requests::ls(std::uint64_t id, const Body& body) {
+void Requests::answer(const Asked<control::Ls>& asked) {
   kernel::Kernel& kernel = driver_.kernel();
-  auto filter = filter_of(id, body);
+  auto filter = filter_of(asked.id, asked.request.type, asked.request.prefix);
   if (!filter) return send_(filter.error());
   auto listing = std::make_unique<Listing>(Listing{.filter = std::move(*filter),
-                                                   .left = count_at(body, "limit", UINT64_MAX),
+                                                   .left = asked.request.limit.value_or(UINT64_MAX),
                                                    .node = node_name(),
                                                    .wall_ns = kernel.wall_ns(),
-                                                   .live_only = text_at(body, "source") == "live"});
+                                                   .live_only = asked.request.source == "live"});
   for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
     const Activation* activation = kernel.activations().at(slot);
     if (activation == nullptr || activation->entity == nullptr) continue;
     if (!listing->filter.type.empty() && activation->type->info->stored_name() != listing->filter.type) continue;
     if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
-    listing->live.push_back({.name = std::string(activation->name->text),
-                             .shard = activation->shard,
-                             .version = activation->version,
-                             .bytes = activation->state_bytes,
-                             .idle_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
-                             .calls = activation->calls_count});
+    listing->live.emplace_back(std::string(activation->name->text),
+                               control::Ls::Answer{.entity = show_name_(activation->name->text),
+                                                   .state = "live",
+                                                   .node = listing->node,
+                                                   .shard = activation->shard.value,
+                                                   .version = activation->version.value,
+                                                   .bytes = activation->state_bytes,
+                                                   .age_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
+                                                   .calls = activation->calls_count});
   }
   listing->ours = list_ours();
   listing->show_name = show_name_;
   listing->warn = [this](const std::string& message) {
     driver_.post([this, message] { driver_.log(kernel::LogLevel::warn, {}, message); });
   };
-  streams_.start(id, [listing = std::move(listing), open = open_reader_](AnswerStream& stream) {
+  streams_.start(asked.id, [listing = std::move(listing), open = open_reader_](AnswerStream& stream) {
     const auto store = open();
     if (!store) return stream.fail(store.error().message);
     send_listing(*listing, **store, stream);
   });
 }
 
-void Requests::export_states(std::uint64_t id, const Body& body) {
+void Requests::answer(const Asked<control::Export>& asked) {
   kernel::Kernel& kernel = driver_.kernel();
-  auto filter = filter_of(id, body);
+  auto filter = filter_of(asked.id, asked.request.type, asked.request.key);
   if (!filter) return send_(filter.error());
   auto store = open_reader_();
   if (store)
     if (auto begun = (*store)->begin_moment(); !begun) store = std::unexpected(begun.error());
-  if (!store) return send_(make_failure(id, wire::AnswerStatus::failed, store.error().message));
+  if (!store) return send_(make_failure(asked.id, wire::AnswerStatus::failed, store.error().message));
 
   auto what = std::make_unique<Export>(
-      Export{.filter = std::move(*filter), .key = text_at(body, "key"), .node = node_name(), .cut = kernel.durable()});
-  if (!what->key.empty()) what->filter.key_prefix = what->key;
+      Export{.filter = std::move(*filter), .key = asked.request.key, .node = node_name(), .cut = kernel.durable()});
   what->ours = list_ours();
   what->show_name = show_name_;
   for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
@@ -330,7 +326,7 @@ void Requests::export_states(std::uint64_t id, const Body& body) {
     what->unsaved.emplace(std::move(name), std::move(unsaved));
   }
   what->store = std::move(*store);
-  streams_.start(id, [what = std::move(what)](AnswerStream& stream) { Exporter(*what, stream).run(); });
+  streams_.start(asked.id, [what = std::move(what)](AnswerStream& stream) { Exporter(*what, stream).run(); });
 }
 
 }  // namespace epic::node

@@ -147,6 +147,14 @@ LogLine parse_log_line(std::string_view source, std::string_view text, system_cl
   return line;
 }
 
+protocol::control::Logs::Answer row_of(const LogLine& line) {
+  return {.time = format_time(line.time),
+          .node = line.source,
+          .level = std::string(to_string(line.level)),
+          .entity = line.entity.empty() ? std::nullopt : std::optional(line.entity),
+          .message = line.message};
+}
+
 std::string strip_controls(std::string_view text) {
   std::string out;
   out.reserve(text.size());

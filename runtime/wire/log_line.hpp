@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/control_fabric.hpp"
+
 namespace epic::wire {
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, output };
@@ -36,6 +38,9 @@ struct LogLine {
 
 /// `2024-11-22T11:10:03.123Z`, for log lines and JSON.
 [[nodiscard]] std::string format_time(std::chrono::system_clock::time_point time);
+
+/// As the control verb `logs` answers it.
+[[nodiscard]] protocol::control::Logs::Answer row_of(const LogLine& line);
 
 /// `text` without ANSI escape sequences and control characters other than tabs.
 [[nodiscard]] std::string strip_controls(std::string_view text);

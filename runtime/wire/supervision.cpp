@@ -82,15 +82,15 @@ void write(schema::FromNode::Builder out, const StartFailed& failed) {
 
 void write(schema::FromNode::Builder out, const Heartbeat& heartbeat) {
   auto to = out.initHeartbeat();
-  to.setEntities(heartbeat.entities);
-  to.setCallsInFlight(heartbeat.calls_in_flight);
-  to.setResidentBytes(heartbeat.resident_bytes);
+  to.setEntities(heartbeat.counters.entities);
+  to.setCallsInFlight(heartbeat.counters.calls);
+  to.setResidentBytes(heartbeat.counters.resident_bytes);
   to.setTurnInProgressNs(heartbeat.turn_in_progress.count());
   to.setStoreBlocked(to_text(heartbeat.store_blocked));
   to.setStoreBlockedNs(heartbeat.store_blocked_for.count());
-  to.setCommits(heartbeat.commits);
-  to.setRows(heartbeat.rows);
-  to.setEntityBytes(heartbeat.entity_bytes);
+  to.setCommits(heartbeat.counters.commits);
+  to.setRows(heartbeat.counters.rows);
+  to.setEntityBytes(heartbeat.counters.entity_bytes);
 }
 
 void write(schema::FromNode::Builder out, const Released& released) {
@@ -210,15 +210,15 @@ std::expected<FromNode, WireError> read(schema::FromNode::Reader from) {
     }
     case Which::HEARTBEAT: {
       const auto beat = from.getHeartbeat();
-      return Heartbeat{.entities = beat.getEntities(),
-                       .calls_in_flight = beat.getCallsInFlight(),
-                       .resident_bytes = beat.getResidentBytes(),
+      return Heartbeat{.counters = {.entities = beat.getEntities(),
+                                    .calls = beat.getCallsInFlight(),
+                                    .resident_bytes = beat.getResidentBytes(),
+                                    .entity_bytes = beat.getEntityBytes(),
+                                    .commits = beat.getCommits(),
+                                    .rows = beat.getRows()},
                        .turn_in_progress = nanoseconds(beat.getTurnInProgressNs()),
                        .store_blocked = to_string(beat.getStoreBlocked()),
-                       .store_blocked_for = nanoseconds(beat.getStoreBlockedNs()),
-                       .commits = beat.getCommits(),
-                       .rows = beat.getRows(),
-                       .entity_bytes = beat.getEntityBytes()};
+                       .store_blocked_for = nanoseconds(beat.getStoreBlockedNs())};
     }
     case Which::RELEASED: {
       const auto released = from.getReleased();

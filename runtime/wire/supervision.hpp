@@ -29,6 +29,7 @@
 #include "kernel/ids.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
+#include "protocol/node_counters.hpp"
 #include "wire/frame_buffer.hpp"
 
 namespace epic::wire {
@@ -81,7 +82,7 @@ struct RunSetup {
   bool operator==(const RunSetup&) const = default;
 };
 
-/// A control request that only a node can answer; verbs and bodies as in cluster/README.md.
+/// A control request that only a node can answer; the verbs are in protocol/control.hpp.
 struct Request {
   std::uint64_t id = 0;
   std::string verb;
@@ -141,15 +142,10 @@ struct StartFailed {
 };
 
 struct Heartbeat {
-  std::uint64_t entities = 0;  // activations in memory
-  std::uint64_t calls_in_flight = 0;
-  std::uint64_t resident_bytes = 0;
+  protocol::control::NodeCounters counters;
   std::chrono::nanoseconds turn_in_progress{0};  // 0 between turns
   std::string store_blocked;                     // why the store cannot write; empty: it can
   std::chrono::nanoseconds store_blocked_for{0};
-  std::uint64_t commits = 0;       // transactions in the store, since the node's start
-  std::uint64_t rows = 0;          // snapshots in them
-  std::uint64_t entity_bytes = 0;  // memory of the activations, by their tables
   bool operator==(const Heartbeat&) const = default;
 };
 

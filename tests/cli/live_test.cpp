@@ -94,7 +94,7 @@ TEST_CASE("live: ls asks for what was meant, and names the type that was nearly 
     transcript.run({"ls", "Player/B", "--live", "--limit", "5"});
     transcript.run({"ls", "-o", "json"});
     transcript.run({"ls", "-o", "jsonl"});
-    CHECK(fabric.requests()[1] == R"(ls {"type":"Player","prefix":"B","source":"live","limit":5})");
+    CHECK(fabric.requests()[1] == R"(ls {"type":"Player","prefix":"B","limit":5,"source":"live"})");
   }
   StandIn empty(transcript.directory(), {{"ls", StandIn::Answer{}}, {"types", kTypes}});
   CHECK(transcript.run({"ls"}).exit_code == 0);
@@ -250,7 +250,8 @@ TEST_CASE("live: an import checks every line first, and goes to the owners shard
         {{"ping", ping},
          {"types", kTypes},
          {"import",
-          answer(R"({"outcomes":["new",{"error":"state.score: expected int64, got null"}],"ignored_fields":0})")}});
+          answer(
+              R"({"outcomes":[{"what":"new"},{"error":"state.score: expected int64, got null"}],"ignored_fields":0})")}});
     CHECK(transcript.run({"snapshot", "import", "a.jsonl", "--yes"}).exit_code == 1);
     CHECK(std::ranges::count_if(fabric.requests(), [](const auto& request) { return request.starts_with("import"); }) ==
           1);
@@ -259,7 +260,7 @@ TEST_CASE("live: an import checks every line first, and goes to the owners shard
     StandIn fabric(transcript.directory(),
                    {{"ping", ping},
                     {"types", kTypes},
-                    {"import", answer(R"({"outcomes":["changed","equal"],"ignored_fields":2})")}});
+                    {"import", answer(R"({"outcomes":[{"what":"changed"},{"what":"equal"}],"ignored_fields":2})")}});
     CHECK(transcript.run({"snapshot", "import", "a.jsonl"}).exit_code == 2);
     CHECK(transcript.run({"snapshot", "import", "a.jsonl", "--dry-run"}).exit_code == 0);
     CHECK(transcript.run({"snapshot", "import", "a.jsonl", "--yes", "-o", "jsonl"}).exit_code == 0);
@@ -282,7 +283,7 @@ TEST_CASE("live: an import finds what is meant by any name of its class", "[cli]
   StandIn fabric(transcript.directory(),
                  {{"ping", answer(R"({"shards":1})")},
                   {"types", answer(R"({"types":[{"type":"Player","formerly":["Hero"],"methods":[]}]})")},
-                  {"import", answer(R"({"outcomes":["new","equal"],"ignored_fields":0})")}});
+                  {"import", answer(R"({"outcomes":[{"what":"new"},{"what":"equal"}],"ignored_fields":0})")}});
   for (const char* type : {"Player", "Hero"}) {
     const auto shown = transcript.run_quietly({"snapshot", "import", "a.jsonl", type, "--dry-run"});
     CHECK(shown.exit_code == 0);

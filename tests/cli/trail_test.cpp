@@ -45,9 +45,9 @@ TEST_CASE("trail: events are a table, and objects when asked", "[cli]") {
   StandIn fabric(transcript.directory(), {{"events", kEvents}, {"types", kTypes}});
   transcript.run({"events"});
   transcript.run({"events", "Player/Bob", "--tail", "2", "-o", "jsonl"});
-  CHECK(fabric.requests().back() == R"(events {"limit":2,"follow":false,"entity":"Player/Bob"})");
+  CHECK(fabric.requests().back() == R"(events {"entity":"Player/Bob","type":"","limit":2,"follow":false,"after":{}})");
   transcript.run({"events", "Player", "-f"});
-  CHECK(fabric.requests().back() == R"(events {"limit":1000,"follow":true,"type":"Player"})");
+  CHECK(fabric.requests().back() == R"(events {"entity":"","type":"Player","limit":1000,"follow":true,"after":{}})");
   CHECK(transcript.run({"events", "Plaier"}).exit_code == 3);
   const std::string table = transcript.run_on_terminal({"events", "--color", "never"});
   CHECK(table.find("2031-05-04T09:08:07.123Z  node-1  activated  Player/Bob  get_score, called by Match/7.play") !=
@@ -74,7 +74,7 @@ TEST_CASE("trail: calls stand below their callers, and what is missing is said",
   StandIn fabric(transcript.directory(), {{"calls", kCalls}, {"types", kTypes}});
   transcript.run({"calls"});
   transcript.run({"calls", "Account/3", "--older-than", "1s", "-o", "jsonl"});
-  CHECK(fabric.requests().back() == R"(calls {"older_than_ms":1000,"entity":"Account/3"})");
+  CHECK(fabric.requests().back() == R"(calls {"entity":"Account/3","type":"","older_than_ms":1000})");
   CHECK(transcript.run({"calls", "--older-than", "soon"}).exit_code == 2);
   const std::string table = transcript.run_on_terminal({"calls", "--color", "never"});
   CHECK(table.find("3.2 s  node-1  Match/7.play     waiting for 1 call") != std::string::npos);

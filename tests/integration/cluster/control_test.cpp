@@ -71,7 +71,7 @@ TEST_CASE("control: a wrong request gets an error that says what is wrong", "[cl
   };
   CHECK(error("fly", {}).message == "The fabric runs epic 1.2.3, which does not know the request 'fly'.");
   CHECK(error("inspect", {}).code == ControlErrorCode::bad_request);
-  CHECK(error("inspect", {{"entity", "Bob"}}).message == "'Bob' is no entity's name: it is written Type/Key.");
+  CHECK(error("inspect", {{"entity", "Bob"}}).message == "'Bob' is not a valid entity name: it is written Type/Key.");
   CHECK(error("inspect", {{"entity", "Fake/" + std::string(5000, 'x')}}).code == ControlErrorCode::bad_request);
   CHECK(error("inspect", {{"entity", "Nothing/1"}}).code == ControlErrorCode::not_found);
   CHECK(error("inspect", {{"entity", "Nothing/1"}}).detail.at("error") == "no_such_type");
@@ -79,7 +79,8 @@ TEST_CASE("control: a wrong request gets an error that says what is wrong", "[cl
   CHECK(error("call", {{"entity", "Fake/1"}, {"method", "m"}, {"args", 7}}).code == ControlErrorCode::bad_request);
   CHECK(error("call", {{"entity", "Fake/1"}, {"method", "m"}, {"timeout_ms", -1}}).code ==
         ControlErrorCode::bad_request);
-  CHECK(error("ls", {{"limit", "many"}}).message == "'limit' is a whole number of at least 0, not \"many\".");
+  CHECK(error("ls", {{"limit", "many"}}).message ==
+        "The request 'ls' is not as it should be: limit: expected uint64, got the string \"many\".");
 }
 
 TEST_CASE("control: a stranger's bytes end its connection and nothing else", "[cluster]") {

@@ -105,8 +105,8 @@ TEST_CASE("node: --describe prints a module's classes, methods, state and schema
   const json::object& counter = module.at("types").as_array()[0].as_object();
   CHECK(counter.at("type") == "Counter");
   CHECK(counter.at("mode") == "gated");
-  CHECK(counter.at("methods").at(0) == json::parse(R"({"name":"add","parameters":["int64"],"result":"int64",
-                                                       "const":false,"exclusive":false})"));
+  CHECK(counter.at("methods").at(0) == json::parse(R"({"name":"add","parameters":["int64"],"parameter_names":[],
+                                                       "result":"int64","read_only":false,"exclusive":false})"));
   CHECK(counter.at("state").at(1) == json::parse(R"({"name":"seen","type":"list<int64>"})"));
   CHECK_THAT(std::string(counter.at("schema").as_string()), Catch::Contains("value: int64"));
   CHECK(module.at("types").at(1).at("mode") == "transient");

@@ -64,8 +64,8 @@ class FakeNode {
     if (is_hanging_) return;
     const auto turn = is_in_turn_ ? Clock::now() - turn_began_at_ : Clock::duration(0);
     wire::Heartbeat heartbeat;
-    heartbeat.entities = entities_.size();
-    heartbeat.resident_bytes = 12u << 20;
+    heartbeat.counters.entities = entities_.size();
+    heartbeat.counters.resident_bytes = 12u << 20;
     heartbeat.turn_in_progress = turn;
     send(heartbeat);
   }

@@ -1,6 +1,5 @@
 #include "node/events_answer.hpp"
 
-#include <boost/json/array.hpp>
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
@@ -11,7 +10,7 @@ using namespace epic;
 using namespace epic::testing_entities;
 using namespace std::chrono_literals;
 using epic::node::describe_events;
-namespace json = boost::json;
+using epic::protocol::control::Events;
 
 namespace {
 
@@ -20,11 +19,12 @@ struct Fixture {
   Fixture() : fabric(sim::SimOptions{.seed = 7, .nodes = 1}, module(), codec) {
     for (const char* key : {"a", "b", "c"}) fabric.call(1, Ref<Counter>(key)->add(1));
   }
-  json::object ask(json::object body) { return describe_events(fabric.kernel(1), "node-1", body); }
-  static std::vector<std::string> list(const json::object& answer) {
+  Events::NodeAnswer ask(const Events::Request& request) {
+    return describe_events(fabric.kernel(1), "node-1", request);
+  }
+  static std::vector<std::string> list(const Events::NodeAnswer& answer) {
     std::vector<std::string> list;
-    for (const auto& event : answer.at("events").as_array())
-      list.push_back(std::string(event.at("what").as_string()) + " " + std::string(event.at("entity").as_string()));
+    for (const auto& [time, event] : answer.events) list.push_back(event.what + " " + event.entity.value_or(""));
     return list;
   }
   codec::CapnpCodec codec;
@@ -38,32 +38,32 @@ TEST_CASE("events answer: lives and saves come in one list, the oldest first", "
   const auto answer = f.ask({});
   CHECK(f.list(answer) == std::vector<std::string>{"activated Counter/a", "saved Counter/a", "activated Counter/b",
                                                    "saved Counter/b", "activated Counter/c", "saved Counter/c"});
-  const json::object& first = answer.at("events").at(0).as_object();
-  CHECK(first.at("node") == "node-1");
-  CHECK(first.at("load_us").as_int64() > 0);
-  const json::object& save = answer.at("events").at(1).as_object();
-  CHECK(save.at("saves") == 1);
-  CHECK(save.at("version") == 1);
-  CHECK(save.at("durable") == true);
+  const Events::Answer& first = answer.events.at(0).event;
+  CHECK(first.node == "node-1");
+  CHECK(first.load_us.value() > 0);
+  const Events::Answer& save = answer.events.at(1).event;
+  CHECK(save.saves == 1);
+  CHECK(save.version == 1);
+  CHECK(save.durable == true);
 }
 
 TEST_CASE("events answer: by entity, by type, and at most so many of the newest", "[node]") {
   Fixture f;
   f.fabric.call(1, Ref<Blob>("x")->size());
-  CHECK(f.list(f.ask({{"entity", "Counter/b"}})) == std::vector<std::string>{"activated Counter/b", "saved Counter/b"});
-  CHECK(f.list(f.ask({{"type", "Blob"}})) == std::vector<std::string>{"activated Blob/x", "saved Blob/x"});
-  CHECK(f.list(f.ask({{"type", "Count"}})).empty());
-  CHECK(f.list(f.ask({{"type", "Counter"}, {"limit", 2}})) ==
+  CHECK(f.list(f.ask({.entity = "Counter/b"})) == std::vector<std::string>{"activated Counter/b", "saved Counter/b"});
+  CHECK(f.list(f.ask({.type = "Blob"})) == std::vector<std::string>{"activated Blob/x", "saved Blob/x"});
+  CHECK(f.list(f.ask({.type = "Count"})).empty());
+  CHECK(f.list(f.ask({.type = "Counter", .limit = 2})) ==
         std::vector<std::string>{"activated Counter/c", "saved Counter/c"});
-  CHECK(f.list(f.ask({{"limit", 0}})).empty());
+  CHECK(f.list(f.ask({.limit = 0})).empty());
 }
 
 TEST_CASE("events answer: who follows gets each event once, and saves when they are complete", "[node]") {
   Fixture f;
-  json::object body{{"follow", true}};
+  Events::Request request{.follow = true};
   const auto ask_on = [&] {
-    const json::object answer = f.ask(body);
-    body["after"] = json::object{{"node-1", answer.at("cursor")}};
+    const auto answer = f.ask(request);
+    request.after["node-1"] = answer.cursor;
     return f.list(answer);
   };
   CHECK(ask_on() == std::vector<std::string>{"activated Counter/a", "activated Counter/b", "activated Counter/c"});
@@ -78,6 +78,5 @@ TEST_CASE("events answer: who follows gets each event once, and saves when they 
 
 TEST_CASE("events answer: the cursor of another process counts for nothing", "[node]") {
   Fixture f;
-  CHECK(f.list(f.ask({{"after", {{"node-1", {999, 100, 100}}}}})).size() == 6);
-  CHECK(f.list(f.ask({{"after", {{"node-1", "x"}}}})).size() == 6);
+  CHECK(f.list(f.ask({.after = {{"node-1", {999, 100, 100}}}})).size() == 6);
 }

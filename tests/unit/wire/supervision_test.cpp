@@ -34,7 +34,7 @@ std::vector<FromNode> every_message_from_node() {
   return {
       Ready{4711, "0.1.0", "clang19-libstdc++", {{"Player", "Hero"}, {"Knight", "Hero"}}},
       StartFailed{"no module at /x.so", "run 'epic build'"},
-      Heartbeat{1, 2, 3, 4ms, "no room", 5ms},
+      Heartbeat{{1, 2, 3, 4, 5, 6}, 4ms, "no room", 5ms},
       Released{ShardId{63}, MapVersion{2}},
       Taken{{{ShardId{0}, Epoch{1}}, {ShardId{63}, Epoch{UINT64_MAX}}}, MapVersion{3}},
       SetupDone{"std::runtime_error: no"},

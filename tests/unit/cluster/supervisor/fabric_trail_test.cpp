@@ -23,8 +23,8 @@ TEST_CASE("fabric trail: shards that move are told once they have arrived, toget
   trail.on_map(map_of(1, {1, 1, 2, 2}), {});
   auto events = trail.list(0, std::nullopt);
   REQUIRE(events.size() == 2);
-  CHECK(events[0].at("node") == "node-1");
-  CHECK(events[0].at("why") == "2 shards came for the first time");
+  CHECK(events[0].event.node == "node-1");
+  CHECK(events[0].event.why == "2 shards came for the first time");
 
   const std::uint64_t seen = trail.newest();
   trail.on_map(map_of(2, {0, 1, 2, 2}), {});  // in transit
@@ -32,9 +32,9 @@ TEST_CASE("fabric trail: shards that move are told once they have arrived, toget
   trail.on_map(map_of(3, {2, 1, 2, 2}), {});
   events = trail.list(seen, std::nullopt);
   REQUIRE(events.size() == 1);
-  CHECK(events[0].at("what") == "moved");
-  CHECK(events[0].at("node") == "node-2");
-  CHECK(events[0].at("why") == "shard 0 came from node-1");
+  CHECK(events[0].event.what == "moved");
+  CHECK(events[0].event.node == "node-2");
+  CHECK(events[0].event.why == "shard 0 came from node-1");
 }
 
 TEST_CASE("fabric trail: of one shard only its moves are listed, each as its own", "[supervisor]") {
@@ -44,8 +44,8 @@ TEST_CASE("fabric trail: of one shard only its moves are listed, each as its own
   trail.on_map(map_of(2, {2, 2, 3}), {});
   const auto events = trail.list(0, ShardId{1});
   REQUIRE(events.size() == 2);
-  CHECK(events[1].at("node") == "node-2");
-  CHECK(events[1].at("why") == "shard 1 came from node-1");
+  CHECK(events[1].event.node == "node-2");
+  CHECK(events[1].event.why == "shard 1 came from node-1");
 }
 
 TEST_CASE("fabric trail: it is bounded, and the oldest go", "[supervisor]") {
@@ -54,6 +54,6 @@ TEST_CASE("fabric trail: it is bounded, and the oldest go", "[supervisor]") {
     trail.add({.time = {}, .node = "node-1", .what = "ready", .why = std::to_string(i)});
   const auto events = trail.list(0, std::nullopt);
   REQUIRE(events.size() == FabricTrail::kEntriesMax);
-  CHECK(events.front().at("why") == "10");
+  CHECK(events.front().event.why == "10");
   CHECK(trail.list(trail.newest() - 1, std::nullopt).size() == 1);
 }

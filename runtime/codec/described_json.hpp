@@ -1,0 +1,41 @@
+#pragma once
+// Values of types that the program itself knows, as JSON and back: the structs of protocol/, above all.
+
+#include <boost/json/value.hpp>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "codec/json_codec.hpp"
+#include "epic/entity_info.hpp"
+#include "epic/values.hpp"
+#include "protocol/json.hpp"
+
+namespace epic::codec {
+
+template <class T>
+[[nodiscard]] boost::json::value describe_json(const T& value) {
+  return to_json(reflect::type_of<T>(), &value);
+}
+
+/// Fields that are not there keep their default, unknown ones are passed over. The error is a phrase: "nodes: expected
+/// uint64, got null".
+template <class T>
+[[nodiscard]] std::expected<T, std::string> read_described(const boost::json::value& json) {
+  T value{};
+  if (auto read = from_json(json, reflect::type_of<T>(), &value, UnknownFields::ignore); !read)
+    return std::unexpected(read.error().path.empty() ? read.error().what
+                                                     : read.error().path + ": " + read.error().what);
+  return value;
+}
+
+/// The same, from JSON text.
+template <class T>
+[[nodiscard]] std::expected<T, std::string> read_described_text(std::string_view text) {
+  const auto json = protocol::parse_json(text);
+  if (!json) return std::unexpected(json.error());
+  return read_described<T>(*json);
+}
+
+}  // namespace epic::codec

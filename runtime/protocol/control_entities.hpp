@@ -1,0 +1,273 @@
+#pragma once
+// Control verbs that nodes answer: one entity, lists of them, what is in flight, what has happened.
+//
+// Values of users' types are not described here. They stand beside the fields: `args` in the request of Call, `result`
+// in its answer, `state` in those of Inspect and in rows of Export.
+//
+// Entities and types go by any of their names; supervisor and nodes pass the stored one on.
+
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/control_verb.hpp"
+
+namespace epic::protocol::control {
+
+/// A call in flight, as one node knows it.
+struct CallInFlight {
+  std::string id;  // "NODE.LIFE.SEQUENCE": the same on all nodes
+  std::string node;
+  std::string entity;
+  std::string method;
+  std::string caller;
+  std::string state;  // "running", "waiting for the lock of …", "sent to node-2" …
+  std::int64_t age_ms = 0;
+};
+BOOST_DESCRIBE_STRUCT(CallInFlight, (), (id, node, entity, method, caller, state, age_ms))
+
+struct Inspect {
+  static constexpr VerbInfo kVerb{.name = "inspect", .answered_by = AnsweredBy::owner};
+  struct Request {
+    std::string entity;
+  };
+  struct Answer {
+    std::string entity;
+    std::string type;
+    std::string key;
+    bool live = false;  // in memory; otherwise this is what is stored
+    std::optional<std::string> node;
+    std::uint32_t shard = 0;
+    std::uint64_t epoch = 0;
+    std::uint64_t version = 0;
+    bool unsaved = false;
+    std::uint64_t bytes = 0;  // of the state, encoded
+    std::optional<std::uint64_t> memory_bytes;
+    std::string schema;
+    std::optional<std::string> saved_at;
+    std::optional<std::int64_t> active_ms;
+    std::optional<std::int64_t> idle_ms;
+    std::uint64_t queue = 0;  // calls that wait for it
+    std::vector<CallInFlight> calls;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Inspect::Request, (), (entity))
+BOOST_DESCRIBE_STRUCT(Inspect::Answer, (),
+                      (entity, type, key, live, node, shard, epoch, version, unsaved, bytes, memory_bytes, schema,
+                       saved_at, active_ms, idle_ms, queue, calls))
+
+struct Call {
+  static constexpr VerbInfo kVerb{.name = "call", .answered_by = AnsweredBy::owner, .repeat = Repeat::unsafe};
+  struct Request {
+    std::string entity;
+    std::string method;
+    std::optional<std::uint64_t> timeout_ms;
+  };
+  using Answer = Nothing;
+};
+BOOST_DESCRIBE_STRUCT(Call::Request, (), (entity, method, timeout_ms))
+
+/// In no order over nodes. What is stored is listed by the node that owns it, so nothing comes twice.
+struct Ls {
+  static constexpr VerbInfo kVerb{.name = "ls", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
+  struct Request {
+    std::string type;
+    std::string prefix;  // of the key
+    std::optional<std::uint64_t> limit;
+    std::string source;  // "live", or all
+  };
+  struct Answer {
+    std::string entity;
+    std::string state;  // live, stored
+    std::optional<std::string> node;
+    std::uint32_t shard = 0;
+    std::uint64_t version = 0;
+    std::uint64_t bytes = 0;
+    std::optional<std::int64_t> age_ms;  // since the last call, or the last save
+    std::uint64_t calls = 0;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Ls::Request, (), (type, prefix, limit, source))
+BOOST_DESCRIBE_STRUCT(Ls::Answer, (), (entity, state, node, shard, version, bytes, age_ms, calls))
+
+struct ExportCut {
+  std::string node;
+  std::uint64_t commit = 0;  // the newest that was durable
+};
+BOOST_DESCRIBE_STRUCT(ExportCut, (), (node, commit))
+
+struct ExportEnd {
+  std::string node;
+  std::uint64_t entities = 0;
+  std::vector<std::uint32_t> shards;
+};
+BOOST_DESCRIBE_STRUCT(ExportEnd, (), (node, entities, shards))
+
+/// Of each node one moment between two of its turns, with what it has not saved; nodes have no moment in common.
+struct Export {
+  static constexpr VerbInfo kVerb{.name = "export", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
+  struct Request {
+    std::string type;
+    std::string key;  // empty: all
+  };
+  /// By type and key; its JSON begins with `entity`, by which it is told from an Answer.
+  struct Row {
+    std::string entity;
+    std::uint64_t version = 0;
+    std::string schema;
+    std::optional<std::string> saved_at;
+    bool live = false;
+    bool unsaved = false;
+    std::string node;
+    std::uint64_t cut = 0;  // the node's newest durable commit at that moment
+  };
+  /// What comes beside the rows: of each node `cut` first and `end` last, and `damaged` for each that cannot be read.
+  /// The export is whole if the ends name every shard once.
+  struct Answer {
+    std::optional<ExportCut> cut;
+    std::optional<std::string> damaged;
+    std::optional<ExportEnd> end;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Export::Request, (), (type, key))
+BOOST_DESCRIBE_STRUCT(Export::Row, (), (entity, version, schema, saved_at, live, unsaved, node, cut))
+BOOST_DESCRIBE_STRUCT(Export::Answer, (), (cut, damaged, end))
+
+/// Has replaced the states when it answers. What a node had done before it died, or before the shard left it, is not
+/// done again, as somebody may have changed it since: those lines end in an error.
+struct Import {
+  static constexpr VerbInfo kVerb{.name = "import", .answered_by = AnsweredBy::owner, .repeat = Repeat::unsafe};
+  enum class Mode : std::uint8_t {
+    check,  // changes nothing, and may be repeated
+    apply,
+  };
+  struct Request {
+    Mode mode = Mode::check;
+    std::uint32_t shard = 0;
+    std::vector<std::string> lines;  // each a Line as text, so that no number in it changes on its way
+  };
+  /// A line, with `state` beside it. Other members, as an export writes them, are passed over.
+  struct Line {
+    std::string entity;
+    std::string schema;  // empty: the class's present one
+    bool remove = false;
+    std::optional<std::uint64_t> version;  // remove only that
+  };
+  struct Outcome {
+    std::string what;  // new, changed, equal, removed, passed_over; applied, "done" instead of new, changed and removed
+    std::string error;
+  };
+  struct Answer {
+    std::vector<Outcome> outcomes;  // one for each line
+    std::uint64_t ignored_fields = 0;
+  };
+};
+BOOST_DESCRIBE_ENUM(Import::Mode, check, apply)
+BOOST_DESCRIBE_STRUCT(Import::Request, (), (mode, shard, lines))
+BOOST_DESCRIBE_STRUCT(Import::Line, (), (entity, schema, remove, version))
+BOOST_DESCRIBE_STRUCT(Import::Outcome, (), (what, error))
+BOOST_DESCRIBE_STRUCT(Import::Answer, (), (outcomes, ignored_fields))
+
+/// The newest, oldest first; with `follow` it goes on until the fabric stops.
+struct Events {
+  static constexpr VerbInfo kVerb{.name = "events", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
+  /// How far a reader has come: the process it has read from, and the newest numbers of both rings.
+  struct Cursor {
+    std::uint64_t life = 0;
+    std::uint64_t lives = 0;
+    std::uint64_t saves = 0;
+  };
+  struct Request {
+    std::string entity = {};
+    std::string type = {};
+    std::optional<std::uint64_t> limit = {};
+    bool follow = false;
+    std::map<std::string, Cursor> after = {};  // by node; the supervisor's business
+  };
+  struct Answer {
+    std::string time;
+    std::string node;
+    std::optional<std::string> entity;  // none: of the node itself
+    /// activated, failed, saved, erased, collected, moved, stopped, replaced (by an import), discarded, deadlocked,
+    /// slow to stop; of nodes: ready, died, ended, moved, silent.
+    std::string what;
+    std::optional<std::string> why;
+    std::optional<std::uint64_t> version;
+    std::optional<std::int64_t> took_us;
+    std::optional<std::int64_t> placement_us;  // parts of took_us, of activated and failed
+    std::optional<std::int64_t> load_us;
+    std::optional<std::int64_t> start_us;
+    std::optional<std::uint64_t> bytes;  // of saved
+    std::optional<std::uint64_t> commit;
+    std::optional<std::uint64_t> saves;  // how many there were within a window
+    std::optional<bool> durable;
+    std::optional<std::vector<std::uint32_t>> shards;  // that moved
+  };
+  struct Timed {
+    std::int64_t wall_ns = 0;
+    Answer event;
+  };
+  struct NodeAnswer {
+    std::string node;
+    Cursor cursor;
+    std::vector<Timed> events;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Events::Cursor, (), (life, lives, saves))
+BOOST_DESCRIBE_STRUCT(Events::Request, (), (entity, type, limit, follow, after))
+BOOST_DESCRIBE_STRUCT(Events::Answer, (),
+                      (time, node, entity, what, why, version, took_us, placement_us, load_us, start_us, bytes, commit,
+                       saves, durable, shards))
+BOOST_DESCRIBE_STRUCT(Events::Timed, (), (wall_ns, event))
+BOOST_DESCRIBE_STRUCT(Events::NodeAnswer, (), (node, cursor, events))
+
+/// Calls in flight, each below the one that waits for it, the oldest trees first.
+struct Calls {
+  static constexpr VerbInfo kVerb{.name = "calls", .answered_by = AnsweredBy::all_nodes};
+  struct Request {
+    std::string entity;
+    std::string type;
+    std::optional<std::uint64_t> older_than_ms;
+  };
+  struct Row {
+    std::string id;
+    std::optional<std::string> parent;
+    std::uint64_t depth = 0;
+    std::optional<std::string> node;  // none: known by name only
+    std::optional<std::string> entity;
+    std::optional<std::string> method;
+    std::string call;  // "Player/Bob.enter_level"
+    std::string state;
+    std::optional<std::string> caller;
+    std::optional<std::int64_t> age_ms;
+  };
+  struct Answer {
+    std::vector<Row> calls;
+    std::uint64_t left_off = 0;
+    std::vector<std::string> silent;  // nodes that did not answer
+  };
+  struct Link {
+    std::string id;
+    std::string call;
+  };
+  struct Known : CallInFlight {
+    std::optional<std::string> sent_to;
+    std::vector<Link> waiting;  // for this call: the outermost first, a part of the chain if it is long
+  };
+  struct NodeAnswer {
+    std::string node;
+    std::vector<Known> calls;
+    std::uint64_t left_off = 0;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Calls::Request, (), (entity, type, older_than_ms))
+BOOST_DESCRIBE_STRUCT(Calls::Row, (), (id, parent, depth, node, entity, method, call, state, caller, age_ms))
+BOOST_DESCRIBE_STRUCT(Calls::Answer, (), (calls, left_off, silent))
+BOOST_DESCRIBE_STRUCT(Calls::Link, (), (id, call))
+BOOST_DESCRIBE_STRUCT(Calls::Known, (CallInFlight), (sent_to, waiting))
+BOOST_DESCRIBE_STRUCT(Calls::NodeAnswer, (), (node, calls, left_off))
+
+}  // namespace epic::protocol::control

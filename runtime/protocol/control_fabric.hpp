@@ -1,0 +1,198 @@
+#pragma once
+// Control verbs that the supervisor answers itself: the fabric, its nodes, their logs.
+//
+// Each verb is a struct: what is asked, what is answered, and how (control.hpp). An optional field that is empty is
+// null in JSON; fields of a request may be left out.
+
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/control_verb.hpp"
+#include "protocol/node_counters.hpp"
+
+namespace epic::protocol::control {
+
+struct Ping {
+  static constexpr VerbInfo kVerb{.name = "ping"};
+  using Request = Nothing;
+  struct Answer {
+    std::string version;  // of epic
+    std::int32_t pid = 0;
+    std::string project;
+    std::string directory;
+    std::string module;
+    std::string module_copy;  // what nodes that are started now load
+    std::uint64_t generation = 0;
+    std::string fabric;  // names this run; peers and clients compare it
+    std::uint32_t nodes = 0;
+    std::uint32_t shards = 0;
+    std::string logs;
+    std::string started_at;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Ping::Answer, (),
+                      (version, pid, project, directory, module, module_copy, generation, fabric, nodes, shards, logs,
+                       started_at))
+
+struct Ps {
+  static constexpr VerbInfo kVerb{.name = "ps"};
+  using Request = Nothing;
+  struct Slot {
+    std::string node;
+    std::optional<std::int32_t> pid;  // of its process, if it has one
+    std::string state;                // stopped, starting, ready, paused, draining, backoff
+    std::uint64_t shards = 0;
+  };
+  struct Node : Slot, NodeCounters {
+    std::uint64_t restarts = 0;
+    std::int64_t uptime_ms = 0;
+    std::uint64_t generation = 0;  // of the module that it runs, or ran
+    std::string built_at;
+    std::optional<std::string> last_exit;  // "was killed by signal 9 (SIGKILL)"
+    std::optional<std::string> store;      // ok, or blocked: it can save nothing, and refuses new work
+    std::optional<std::string> store_reason;
+    std::optional<std::int64_t> store_blocked_ms;
+  };
+  struct Supervisor {
+    std::int32_t pid = 0;
+    std::int64_t uptime_ms = 0;
+  };
+  struct Answer {
+    std::vector<Node> nodes;  // those that scale has removed are left out
+    Supervisor supervisor;
+    std::string setup;  // none, running, done, failed
+  };
+};
+BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
+BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
+                      (restarts, uptime_ms, generation, built_at, last_exit, store, store_reason, store_blocked_ms))
+BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
+BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup))
+
+/// What epic::Client starts from: the ready nodes, and who owns which shard.
+struct Nodes {
+  static constexpr VerbInfo kVerb{.name = "nodes"};
+  using Request = Nothing;
+  struct Node {
+    std::string node;
+    std::string socket;
+    std::int32_t pid = 0;
+    std::uint64_t incarnation = 0;
+  };
+  struct Map {
+    std::uint64_t version = 0;
+    std::vector<std::uint16_t> owners;  // by shard; 0: nobody just now
+  };
+  struct Answer {
+    std::string fabric;  // what Hello must name
+    std::uint32_t shards = 0;
+    std::vector<Node> nodes;
+    Map map;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Nodes::Node, (), (node, socket, pid, incarnation))
+BOOST_DESCRIBE_STRUCT(Nodes::Map, (), (version, owners))
+BOOST_DESCRIBE_STRUCT(Nodes::Answer, (), (fabric, shards, nodes, map))
+
+/// The newest lines, and with `follow` each new one until the fabric stops.
+struct Logs {
+  static constexpr VerbInfo kVerb{.name = "logs", .parts = Parts::many};
+  struct Request {
+    std::string node;  // "node-2" or "supervisor"; empty: all
+    bool follow = false;
+    std::optional<std::uint64_t> tail;
+  };
+  struct Answer {
+    std::string time;
+    std::string node;
+    std::string level;  // of epic::log; "output": written past it
+    std::optional<std::string> entity;
+    std::string message;
+  };
+};
+BOOST_DESCRIBE_STRUCT(Logs::Request, (), (node, follow, tail))
+BOOST_DESCRIBE_STRUCT(Logs::Answer, (), (time, node, level, entity, message))
+
+struct Stop {
+  static constexpr VerbInfo kVerb{.name = "stop", .parts = Parts::many};
+  using Request = Nothing;
+  struct Answer {
+    std::string node;                                 // "supervisor" first, and last, when all nodes are gone
+    std::string event;                                // stopping, stopped
+    std::optional<std::vector<std::string>> unsaved;  // with the last: nodes that had not saved everything
+  };
+};
+BOOST_DESCRIBE_STRUCT(Stop::Answer, (), (node, event, unsaved))
+
+struct NodeName {
+  std::string node;
+};
+BOOST_DESCRIBE_STRUCT(NodeName, (), (node))
+
+struct Signalled {
+  std::string node;
+  std::int32_t pid = 0;  // of the process that got the signal
+};
+BOOST_DESCRIBE_STRUCT(Signalled, (), (node, pid))
+
+/// SIGKILL.
+struct Kill {
+  static constexpr VerbInfo kVerb{.name = "kill"};
+  using Request = NodeName;
+  using Answer = Signalled;
+};
+/// SIGSTOP.
+struct Pause {
+  static constexpr VerbInfo kVerb{.name = "pause"};
+  using Request = NodeName;
+  using Answer = Signalled;
+};
+/// SIGCONT.
+struct Resume {
+  static constexpr VerbInfo kVerb{.name = "resume"};
+  using Request = NodeName;
+  using Answer = Signalled;
+};
+
+/// Answered when the node's shards are with the others and its process has ended; it is not started again. Fails when a
+/// Scale asks for it meanwhile.
+struct Drain {
+  static constexpr VerbInfo kVerb{.name = "drain"};
+  using Request = NodeName;
+  using Answer = NodeName;
+};
+
+/// Answered when the nodes up to this count are ready and those above it drained and gone. Fails when another request
+/// overtakes it.
+struct Scale {
+  static constexpr VerbInfo kVerb{.name = "scale"};
+  struct Request {
+    std::uint64_t nodes = 0;
+  };
+  using Answer = Request;
+};
+BOOST_DESCRIBE_STRUCT(Scale::Request, (), (nodes))
+
+/// Goes on when nobody listens any more. While one is under way, Drain, Scale and another Restart are refused. Fails
+/// when the module cannot start; then all nodes run the former one.
+struct Restart {
+  static constexpr VerbInfo kVerb{.name = "restart", .parts = Parts::many};
+  struct Request {
+    bool rolling = false;
+  };
+  struct Answer {
+    std::string node;  // "supervisor" with the last
+    std::string
+        event;  // starting, ready, draining, stopping, stopped, died; restarted: all run the module as it is now
+    std::uint64_t generation = 0;
+    std::optional<std::string> why;       // of "died"; the node starts again
+    std::optional<std::int64_t> took_ms;  // of "restarted"
+  };
+};
+BOOST_DESCRIBE_STRUCT(Restart::Request, (), (rolling))
+BOOST_DESCRIBE_STRUCT(Restart::Answer, (), (node, event, generation, why, took_ms))
+
+}  // namespace epic::protocol::control

@@ -1,0 +1,22 @@
+#pragma once
+// NodeCounters: what a node counts, for `epic ps`. To add a counter: a field here, its value in io/driver.cpp, and, if
+// people are to see it in the table, a column in cli/commands/ps.cpp. Heartbeats carry the struct, `ps` answers with
+// it.
+
+#include <boost/describe/class.hpp>
+#include <cstdint>
+
+namespace epic::protocol::control {
+
+struct NodeCounters {
+  std::uint64_t entities = 0;  // activations in memory
+  std::uint64_t calls = 0;     // in flight
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t entity_bytes = 0;  // memory of the activations
+  std::uint64_t commits = 0;       // transactions in the store, since the node's start
+  std::uint64_t rows = 0;          // snapshots in them
+  bool operator==(const NodeCounters&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(NodeCounters, (), (entities, calls, resident_bytes, entity_bytes, commits, rows))
+
+}  // namespace epic::protocol::control
