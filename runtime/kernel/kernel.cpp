@@ -72,7 +72,10 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   while (!interval_saves_.empty() && interval_saves_.begin()->first <= now_ns_) {
     Activation* activation = activations_.find(interval_saves_.begin()->second);
     interval_saves_.erase(interval_saves_.begin());
-    if (activation != nullptr && activation->is_dirty) batcher_.add(*activation);
+    if (activation == nullptr) continue;
+    activation->get_rare().save_due_ns = 0;
+    activation->trim();
+    if (activation->is_dirty) batcher_.add(*activation);
   }
   if (retry_parked_ns_ && *retry_parked_ns_ <= now_ns_) unblock_all();
   if (next_release_ns_ && *next_release_ns_ <= now_ns_) turn_releases();

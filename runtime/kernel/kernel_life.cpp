@@ -112,7 +112,7 @@ void Kernel::become_active(Activation& activation) {
   tell_begun(Happening::activated, activation, {});
   if (activation.replacement() != nullptr) return begin_replacing(activation);
   std::vector<RecordRef> waiting = take_waiting(activation);
-  if (!activation.must_stop) activation.rare.reset();
+  activation.trim();
   for (RecordRef& record : waiting)
     if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
   check_stop(activation);
@@ -285,7 +285,6 @@ void Kernel::collect() {
     if (is_idle(*first) && first->last_used_ns <= idle_since_ns) {
       stop(*first, StopCause::idle);
     } else if (was_used || !is_over_budget()) {
-      idle_queue_.remove(*first);
       idle_queue_.add(*first, now_ns_);
     } else {
       stop(*first, StopCause::memory);

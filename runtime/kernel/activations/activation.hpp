@@ -78,11 +78,12 @@ struct alignas(64) Activation {
   std::uint32_t running = 0;   // executions that have started and not ended
   std::uint32_t queued = 0;    // of its calls, those in the run queue
   State state = State::loading;
-  bool is_dirty = false;   // in the batcher's list
-  bool has_saved = false;  // saved_hash is what the store has, by today's schema, or will have
-  bool is_erased = false;  // erase() was called since the last save
-  bool must_stop = false;  // goes away as soon as nothing runs
-  StopCause stop_cause{};  // with Rare::stop_asked_ns
+  bool is_dirty = false;     // in the batcher's list
+  bool has_saved = false;    // saved_hash is what the store has, by today's schema, or will have
+  bool is_erased = false;    // erase() was called since the last save
+  bool must_stop = false;    // goes away as soon as nothing runs
+  StopCause stop_cause{};    // with Rare::stop_asked_ns
+  bool is_in_queue = false;  // the collector's
   std::int64_t last_used_ns = 0;
 
   detail::NamePtr name;
@@ -106,7 +107,7 @@ struct alignas(64) Activation {
   static constexpr std::uint32_t kNoSlot = UINT32_MAX;
   Links in_shard;
   Links in_queue;
-  std::int64_t queued_ns = 0;  // when the collector has looked at it; 0: not in its queue
+  std::int64_t queued_ns = 0;  // when the collector has looked at it
 
   [[nodiscard]] bool has_waiting() const { return rare != nullptr && !rare->waiting.empty(); }
   [[nodiscard]] std::size_t waiting_count() const { return rare == nullptr ? 0 : rare->waiting.size(); }
@@ -115,10 +116,18 @@ struct alignas(64) Activation {
   [[nodiscard]] const Hash128* erased_hash() const {
     return rare != nullptr && rare->erased_hash ? &*rare->erased_hash : nullptr;
   }
+  /// Frees the rare part when nothing of it is in use.
+  void trim() {
+    if (rare != nullptr && rare->waiting.empty() && rare->replacement == nullptr && !rare->erased_hash &&
+        !rare->cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0)
+      rare.reset();
+  }
   Rare& get_rare() {
     if (rare == nullptr) rare = std::make_unique<Rare>();
     return *rare;
   }
 };
+
+static_assert(sizeof(Activation) <= 192);
 
 }  // namespace epic::kernel

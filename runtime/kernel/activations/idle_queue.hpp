@@ -9,6 +9,7 @@
 // Not here: who may go, and why one must (kernel_life.cpp).
 
 #include <cstdint>
+#include <utility>
 
 #include "kernel/activations/activation_table.hpp"
 
@@ -19,8 +20,10 @@ class IdleQueue {
  public:
   explicit IdleQueue(const ActivationTable& table) : table_(table) {}
 
-  /// `now_ns`, as each time here, is not before that of the one added before.
+  /// Puts it at the end. `now_ns`, as each time here, is not before that of the one put there before.
   void add(Activation& activation, std::int64_t now_ns) {
+    remove(activation);
+    activation.is_in_queue = true;
     activation.queued_ns = now_ns;
     activation.in_queue = {.previous = last_, .next = Activation::kNoSlot};
     (last_ == Activation::kNoSlot ? first_ : table_.at(last_)->in_queue.next) = activation.id.slot;
@@ -28,11 +31,10 @@ class IdleQueue {
   }
   /// Does nothing for one that is not in it.
   void remove(Activation& activation) {
-    if (activation.queued_ns == 0) return;
+    if (!std::exchange(activation.is_in_queue, false)) return;
     const auto [previous, next] = activation.in_queue;
     (previous == Activation::kNoSlot ? first_ : table_.at(previous)->in_queue.next) = next;
     (next == Activation::kNoSlot ? last_ : table_.at(next)->in_queue.previous) = previous;
-    activation.queued_ns = 0;
   }
   /// Null when it is empty.
   [[nodiscard]] Activation* first() const { return first_ == Activation::kNoSlot ? nullptr : table_.at(first_); }
