@@ -171,7 +171,7 @@ struct Fixture : Syscalls {
       return one.type == record->callee->type() && one.method == record->method->name;
     });
     CallMessage call{.id = {kNode1.node, kNode1.life, sequence},
-                     .target = record->callee->text,
+                     .target = std::string(record->callee->text),
                      .method = static_cast<std::uint32_t>(method - hello.methods.begin()),
                      .map_version = MapVersion{map_version},
                      .patience_ns = std::chrono::nanoseconds(1s).count(),
