@@ -3,42 +3,27 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/parser/help.hpp"
 #include "cli/parser/parser.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
 
-// The console's settings have to hold for errors in the command line itself, so they are looked for before parsing.
-ConsoleOptions early_options(const std::vector<std::string>& words) {
-  ConsoleOptions options;
-  const auto set_color = [&](std::string_view value) {
-    if (value == "always") options.color = ColorMode::always;
-    if (value == "never") options.color = ColorMode::never;
-  };
-  if (const char* color = std::getenv("EPIC_COLOR")) set_color(color);
-  for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
-    if (words[i].starts_with("--color=")) set_color(std::string_view(words[i]).substr(8));
-    if (words[i] == "--color" && i + 1 < words.size()) set_color(words[i + 1]);
-  }
-  return options;
-}
-
-ConsoleOptions console_options(const Arguments& arguments, ConsoleOptions options) {
+ConsoleOptions console_options(const Arguments& arguments) {
   const std::string format = arguments.value("format").value_or("text");
-  options.format = format == "json" ? Format::json : format == "jsonl" ? Format::jsonl : Format::text;
-  if (const auto color = arguments.value("color"))
-    options.color = *color == "always"  ? ColorMode::always
-                    : *color == "never" ? ColorMode::never
-                                        : ColorMode::automatic;
-  options.verbosity = arguments.has("quiet") ? -1 : arguments.count("verbose");
-  return options;
+  const std::string color = arguments.value("color").value_or("auto");
+  return {.format = format == "json"    ? Format::json
+                    : format == "jsonl" ? Format::jsonl
+                                        : Format::text,
+          .color = color == "always"  ? ColorMode::always
+                   : color == "never" ? ColorMode::never
+                                      : ColorMode::automatic,
+          .verbosity = arguments.has("quiet") ? -1 : arguments.count("verbose")};
 }
 
 // `epic foo` is `epic-foo` where such a program is on the path. Returns only if there is none.
@@ -53,37 +38,30 @@ void try_exec_plugin(const Verb& verb) {
 }
 
 Outcome run_words(Console& console, const std::vector<std::string>& words) {
-  const ConsoleOptions early = early_options(words);
-  console.configure(early);
-  const Verb verb = find_verb(words);
-  if (verb.command == nullptr && !verb.unknown.empty()) {
-    try_exec_plugin(verb);
-    return fail(unknown_command(verb));
-  }
-  if (verb.command == nullptr) {
-    // Only flags were given, or a noun and flags: they are checked as those of `help`, which prints the page.
-    auto arguments = parse(*find_command("help"), verb.rest);
-    if (!arguments) return std::unexpected(std::move(arguments.error()));
-    console.configure(console_options(*arguments, early));
-    if (arguments->has("version"))
-      console.print("epic " EPIC_VERSION);
-    else
-      console.print(verb.noun.empty() ? overview_page(console) : noun_page(console, verb.noun));
-    return ExitCode::ok;
-  }
-  auto arguments = parse(*verb.command, verb.rest);
-  if (!arguments) return std::unexpected(std::move(arguments.error()));
-  console.configure(console_options(*arguments, early));
-  if (arguments->has("version")) {
+  const CommandTable& table = command_table();
+  const Verb verb = find_verb(table, words);
+  if (!verb.unknown.empty()) try_exec_plugin(verb);
+  // Without a command there are only flags, and perhaps a noun: they are checked as those of `help`.
+  const Command& command = verb.command ? *verb.command : help_command();
+  auto [arguments, failure] =
+      parse(command, verb.command || verb.unknown.empty() ? verb.rest : std::vector<std::string>());
+  console.configure(console_options(arguments));
+  if (!verb.unknown.empty()) return fail(unknown_command(table, verb));
+  if (failure) return fail(std::move(*failure));
+  if (arguments.has("version")) {
     console.print("epic " EPIC_VERSION);
     return ExitCode::ok;
   }
-  if (arguments->has("help")) {
-    console.print(command_page(console, *verb.command));
+  if (verb.command == nullptr && !verb.noun.empty()) {
+    console.print(noun_page(console, table, *table.find_noun(verb.noun)));
+    return ExitCode::ok;
+  }
+  if (arguments.has("help")) {
+    console.print(verb.command ? command_page(console, command) : overview_page(console, table));
     return ExitCode::ok;
   }
   Context context(console, InstallPaths::find());
-  return verb.command->run(context, *arguments);
+  return command.run(context, arguments);
 }
 
 }  // namespace
@@ -96,9 +74,9 @@ int run_app(int argc, char** argv) {
     outcome = run_words(console, words);
   } catch (const std::exception& error) {
     outcome = fail({.code = ExitCode::failed,
-                    .what = "epic has met a bug of its own",
+                    .what = "epic has a bug",
                     .why = error.what(),
-                    .help = {"please report it with the command line and these lines"}});
+                    .help = {"please report it with the command line and this output"}});
   }
   if (!outcome) console.error(outcome.error());
   const bool written = console.flush();

@@ -3,7 +3,7 @@
 
 namespace epic::cli {
 
-/// Runs one command. Catches everything; what it cannot explain it calls a bug of epic's.
+/// Runs one command. Catches every exception and reports it as a bug of epic.
 int run_app(int argc, char** argv);
 
 }  // namespace epic::cli

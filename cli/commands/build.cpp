@@ -5,9 +5,9 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/project/build.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {

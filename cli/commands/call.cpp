@@ -6,11 +6,11 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/entity_name.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/project/context.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cli {
@@ -27,7 +27,8 @@ constexpr OptionSpec kOptions[] = {
      .value = "DURATION",
      .summary = "How long to wait for the result",
      .environment = "EPIC_TIMEOUT",
-     .fallback = "30s"},
+     .fallback = "30s",
+     .check = duration()},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -74,9 +75,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto name = parse_entity(arguments.command(), *arguments.word(0));
   if (!name) return std::unexpected(name.error());
   const std::string method = *arguments.word(1);
-  const auto timeout = arguments.duration("timeout");
-  if (!timeout) return std::unexpected(timeout.error());
-  const auto patience = timeout->value_or(std::chrono::seconds(30));
+  const auto patience = *arguments.duration("timeout");
   boost::json::array values;
   for (std::size_t i = 2; i < arguments.words().size(); ++i) values.push_back(argument_from(arguments.words()[i]));
 

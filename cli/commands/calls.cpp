@@ -5,10 +5,10 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -21,7 +21,10 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "older-than", .value = "DURATION", .summary = "Only traces with a call of at least this age, such as 1s"},
+    {.name = "older-than",
+     .value = "DURATION",
+     .summary = "Only traces with a call of at least this age, such as 1s",
+     .check = duration()},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -68,9 +71,8 @@ void tell_what_is_missing(Console& console, const control::Calls::Answer& answer
 
 Outcome run(Context& context, const Arguments& arguments) {
   const auto age = arguments.duration("older-than");
-  if (!age) return std::unexpected(age.error());
   control::Calls::Request request;
-  request.older_than_ms = static_cast<std::uint64_t>(age->value_or(std::chrono::milliseconds(0)).count());
+  request.older_than_ms = static_cast<std::uint64_t>(age.value_or(std::chrono::milliseconds(0)).count());
   EntityName name;
   if (const auto word = arguments.word(0)) {
     auto parsed = parse_type_or_entity(arguments.command(), *word);

@@ -7,8 +7,8 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/completion/completion.hpp"
-#include "cli/context.hpp"
-#include "cli/fabric/live_names.hpp"
+#include "cli/completion/live_names.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -37,7 +37,7 @@ std::filesystem::path start_of(const Context& context, const Arguments& argument
 Outcome run(Context& context, const Arguments& arguments) {
   end_after(std::chrono::milliseconds(200));
   LiveNames names(context.install(), start_of(context, arguments));
-  const Completion completion = complete(arguments.words(), names);
+  const Completion completion = complete(command_table(), arguments.words(), names);
   std::string out;
   for (const Candidate& candidate : completion.candidates) {
     if (candidate.word.find('\n') != std::string::npos) continue;  // no shell could take it as one line

@@ -4,8 +4,8 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/completion/scripts.hpp"
-#include "cli/context.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {

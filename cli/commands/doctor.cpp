@@ -5,10 +5,10 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/health.hpp"
 #include "cli/output/table.hpp"
 #include "cli/project/checkup.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {

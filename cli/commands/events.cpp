@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/event_printer.hpp"
+#include "cli/project/context.hpp"
 #include "kernel/limits.hpp"
 
 namespace epic::cli {
@@ -21,7 +21,12 @@ constexpr PositionalSpec kPositionals[] = {
 
 constexpr OptionSpec kOptions[] = {
     {.name = "follow", .letter = 'f', .summary = "Go on with what comes, until Ctrl-C"},
-    {.name = "tail", .letter = 'n', .value = "N", .summary = "So many of the newest", .fallback = "1000"},
+    {.name = "tail",
+     .letter = 'n',
+     .value = "N",
+     .summary = "Show at most N of the newest",
+     .fallback = "1000",
+     .check = whole_number(0, 100'000)},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -37,8 +42,6 @@ Failure no_trail(const ProjectPaths& paths) {
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto tail = arguments.number("tail", 0, 100'000);
-  if (!tail) return std::unexpected(tail.error());
   const bool follows = arguments.has("follow");
   EntityName name;
   if (const auto word = arguments.word(0)) {
@@ -58,7 +61,7 @@ Outcome run(Context& context, const Arguments& arguments) {
 
   control::Events::Request request;
   (name.key.empty() ? request.type : request.entity) = name.key.empty() ? name.type : name.text();
-  request.limit = static_cast<std::uint64_t>(tail->value_or(1000));
+  request.limit = static_cast<std::uint64_t>(*arguments.number("tail"));
   request.follow = follows;
   Console& console = context.console();
   EventPrinter printer(console, follows ? EventPrinter::Pace::as_they_come : EventPrinter::Pace::all_at_once);

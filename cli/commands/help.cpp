@@ -6,22 +6,25 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
-#include "cli/output/suggest.hpp"
 #include "cli/parser/help.hpp"
 #include "cli/parser/parser.hpp"
+#include "cli/project/context.hpp"
+#include "cli/project/manifest.hpp"
 
 namespace epic::cli {
 namespace {
 
 constexpr PositionalSpec kPositionals[] = {
-    {.name = "COMMAND", .summary = "A command, or exit-codes", .arity = Arity::many, .completes = Completes::command},
+    {.name = "COMMAND",
+     .summary = "A command, config (the settings in epic.toml) or exit-codes",
+     .arity = Arity::many,
+     .completes = Completes::command},
 };
 
 // The command table for programs that want to know what epic can do.
 boost::json::value table_as_json() {
   boost::json::array all;
-  for (const Command* command : commands()) {
+  for (const Command* command : command_table().commands) {
     if (command->is_hidden) continue;
     boost::json::array options;
     for (const OptionSpec& option : command->options)
@@ -42,26 +45,56 @@ boost::json::value table_as_json() {
   return all;
 }
 
+std::string settings_page(const Console& console) {
+  std::vector<std::pair<std::string, Lines>> sections;
+  for (const SettingText& setting : list_settings()) {
+    const std::string section = fmt::format("[{}]", setting.section);
+    if (sections.empty() || sections.back().first != section) sections.push_back({section, {}});
+    sections.back().second.emplace_back(
+        setting.name, fmt::format("{}: {}{}", setting.summary, setting.accepts,
+                                  setting.fallback.empty() ? "" : fmt::format(" [default: {}]", setting.fallback)));
+  }
+  return topic_page(
+      console, "settings in epic.toml", "[fabric]\nnodes = 8\nidle_age = \"5m\"", sections,
+      "A flag or an environment variable of a command comes before epic.toml, which comes before the default.");
+}
+
+boost::json::value settings_as_json() {
+  boost::json::array all;
+  for (const SettingText& setting : list_settings())
+    all.push_back(boost::json::object{{"section", setting.section},
+                                      {"name", setting.name},
+                                      {"summary", setting.summary},
+                                      {"accepts", setting.accepts},
+                                      {"default", setting.fallback}});
+  return all;
+}
+
 Outcome run(Context& context, const Arguments& arguments) {
   Console& console = context.console();
+  const CommandTable& table = command_table();
   if (arguments.words().empty()) {
     if (console.is_json())
       console.print_json(table_as_json());
     else
-      console.print(overview_page(console));
+      console.print(overview_page(console, table));
     return ExitCode::ok;
   }
   const std::string path = fmt::format("{}", fmt::join(arguments.words(), " "));
-  if (path == "exit-codes") {
+  if (path == "config") {
+    if (console.is_json())
+      console.print_json(settings_as_json());
+    else
+      console.print(settings_page(console));
+  } else if (path == "exit-codes") {
     console.print(exit_codes_page(console));
-  } else if (const Command* command = find_command(path); command && !command->is_hidden) {
+  } else if (const Command* command = table.find(path); command && !command->is_hidden) {
     console.print(command_page(console, *command));
-  } else if (is_noun(path)) {
-    console.print(noun_page(console, path));
+  } else if (const Noun* noun = table.find_noun(path)) {
+    console.print(noun_page(console, table, *noun));
   } else {
-    const bool has_noun = arguments.words().size() > 1 && is_noun(arguments.words()[0]);
-    return fail(unknown_command(
-        {.noun = has_noun ? arguments.words()[0] : "", .unknown = arguments.words()[has_noun ? 1 : 0]}));
+    const Verb verb = find_verb(table, arguments.words());
+    return fail(unknown_command(table, {.noun = verb.noun, .unknown = verb.unknown.empty() ? path : verb.unknown}));
   }
   return ExitCode::ok;
 }
@@ -72,7 +105,7 @@ const Command& help_command() {
   static constexpr Command kCommand{
       .path = "help",
       .group = Group::tool,
-      .summary = "Explain a command, or the exit codes",
+      .summary = "Explain a command, the settings or the exit codes",
       .description = "Without a word it lists all commands; with -o json it prints the command table for programs.",
       .example = "epic help run\nepic help snapshot export\nepic help exit-codes",
       .positionals = kPositionals,

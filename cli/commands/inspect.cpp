@@ -5,11 +5,11 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/entity_page.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {

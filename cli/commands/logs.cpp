@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/log_files.hpp"
 #include "cli/output/log_printer.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -21,7 +21,12 @@ constexpr PositionalSpec kPositionals[] = {
 
 constexpr OptionSpec kOptions[] = {
     {.name = "follow", .letter = 'f', .summary = "Go on with what comes, until Ctrl-C"},
-    {.name = "tail", .letter = 'n', .value = "N", .summary = "So many of the newest lines", .fallback = "1000"},
+    {.name = "tail",
+     .letter = 'n',
+     .value = "N",
+     .summary = "Show at most N of the newest lines",
+     .fallback = "1000",
+     .check = whole_number(0, 1'000'000)},
     {.name = "no-prefix", .summary = "Messages only"},
 };
 
@@ -31,9 +36,7 @@ constexpr ExitNote kExitCodes[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto tail = arguments.number("tail", 0, 1'000'000);
-  if (!tail) return std::unexpected(tail.error());
-  const std::int64_t count = tail->value_or(1000);
+  const std::int64_t count = *arguments.number("tail");
   const std::string node = arguments.word(0).value_or("");
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());

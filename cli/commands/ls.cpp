@@ -5,12 +5,12 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/progress.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -24,7 +24,11 @@ constexpr PositionalSpec kPositionals[] = {
 
 constexpr OptionSpec kOptions[] = {
     {.name = "live", .summary = "Only those that are in memory now"},
-    {.name = "limit", .value = "N", .summary = "At most so many", .fallback = "all"},
+    {.name = "limit",
+     .value = "N",
+     .summary = "Show at most N",
+     .fallback = "all",
+     .check = whole_number(1, INT64_MAX)},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -104,9 +108,8 @@ Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& w
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto limit = arguments.number("limit", 1, INT64_MAX);
-  if (!limit) return std::unexpected(limit.error());
-  Wanted wanted{.name = {}, .limit = limit->value_or(INT64_MAX), .only_live = arguments.has("live")};
+  const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
+  Wanted wanted{.name = {}, .limit = limit, .only_live = arguments.has("live")};
   if (const auto word = arguments.word(0)) {
     auto name = parse_type_or_entity(arguments.command(), *word);
     if (!name) return std::unexpected(std::move(name.error()));

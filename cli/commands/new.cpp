@@ -6,8 +6,8 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/project/context.hpp"
 #include "cli/project/scaffold.hpp"
 #include "cli/project/subprocess.hpp"
 

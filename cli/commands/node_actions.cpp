@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -67,6 +67,7 @@ const Command& drain_command() {
       .positionals = kPositionals,
       .exit_codes = kDrainExitCodes,
       .run = run<control::Drain, kDrained>,
+      .is_destructive = true,
   };
   return kCommand;
 }
@@ -84,6 +85,7 @@ const Command& kill_command() {
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
       .run = run<control::Kill, kKilled>,
+      .is_destructive = true,
   };
   return kCommand;
 }
@@ -101,6 +103,7 @@ const Command& pause_command() {
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
       .run = run<control::Pause, kPaused>,
+      .is_destructive = true,
   };
   return kCommand;
 }

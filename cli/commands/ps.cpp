@@ -5,10 +5,10 @@
 #include <set>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -33,7 +33,7 @@ constexpr Column kColumns[] = {
     {"STATE", "state", Show::state},
     {"SHARDS", "shards", Show::number},
     {"ENTITIES", "entities", Show::number},
-    {"CALLS", "calls", Show::number},
+    {"IN FLIGHT", "calls", Show::number},
     {"RESTARTS", "restarts", Show::number},
     {"MEMORY", "resident_bytes", Show::bytes},
     {"UP", "uptime_ms", Show::duration},

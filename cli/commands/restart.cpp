@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/json_rows.hpp"
 #include "cli/project/build.hpp"
+#include "cli/project/context.hpp"
 #include "cli/project/rolling_check.hpp"
 
 namespace epic::cli {
@@ -24,6 +28,11 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::build_failed, "the module did not compile or link, or a node cannot load it"},
 };
 
+bool has_same_content(const std::filesystem::path& left, const std::filesystem::path& right) {
+  std::ifstream a(left, std::ios::binary), b(right, std::ios::binary);
+  return a && b && std::equal(std::istreambuf_iterator<char>(a), {}, std::istreambuf_iterator<char>(b), {});
+}
+
 Outcome run(Context& context, const Arguments& arguments) {
   const auto project = context.project(arguments);
   if (!project) return std::unexpected(project.error());
@@ -35,13 +44,12 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!built->was_fresh)
     console.note(fmt::format("Built {} in {}", built->module.filename().string(), human_duration(built->took)));
 
-  if (arguments.has("rolling")) {
-    const auto ping = fabric->ask<control::Ping>();
-    if (!ping) return std::unexpected(ping.error());
-    if (!ping->module_copy.empty())
-      if (auto checked = check_rolling(context, ping->module_copy, built->module); !checked)
-        return std::unexpected(std::move(checked.error()));
-  }
+  const auto ping = fabric->ask<control::Ping>();
+  if (!ping) return std::unexpected(ping.error());
+  const bool is_changed = !has_same_content(ping->module_copy, built->module);
+  if (arguments.has("rolling") && !ping->module_copy.empty())
+    if (auto checked = check_rolling(context, ping->module_copy, built->module); !checked)
+      return std::unexpected(std::move(checked.error()));
   if (const std::string risk = find_move_risk(project->paths); !risk.empty()) console.warn(risk);
   std::int64_t took_ms = 0;
   JsonRows rows(console);
@@ -56,8 +64,8 @@ Outcome run(Context& context, const Arguments& arguments) {
         return true;
       });
   if (!done) return std::unexpected(done.error());
-  console.note(
-      fmt::format("Restarted in {}; all nodes run the new module", human_duration(std::chrono::milliseconds(took_ms))));
+  console.note(fmt::format("Restarted in {}; {}", human_duration(std::chrono::milliseconds(took_ms)),
+                           is_changed ? "all nodes run the new module" : "the module is unchanged"));
   return ExitCode::ok;
 }
 
@@ -80,6 +88,7 @@ const Command& restart_command() {
       .options = kOptions,
       .exit_codes = kExitCodes,
       .run = run,
+      .is_destructive = true,
   };
   return kCommand;
 }

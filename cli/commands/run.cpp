@@ -7,11 +7,11 @@
 #include <optional>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/log_printer.hpp"
 #include "cli/project/build.hpp"
+#include "cli/project/context.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
 namespace epic::cli {
@@ -24,10 +24,12 @@ constexpr OptionSpec kOptions[] = {
      .value = "N",
      .summary = "How many nodes, from 1 to 64",
      .environment = "EPIC_NODES",
-     .fallback = "[fabric] nodes in epic.toml"},
+     .fallback = "[fabric] nodes in epic.toml",
+     .check = whole_number(1, kNodesMax)},
     {.name = "detach", .letter = 'd', .summary = "Return when the fabric is ready, and leave it running"},
     {.name = "exit-after-setup", .summary = "Stop when the module's setup has returned, and exit with what came of it"},
     {.name = "no-prefix", .summary = "Log messages without the node in front"},
+    {.name = "debugger", .summary = "Do not kill nodes that stop answering, so that a debugger can pause them"},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -72,13 +74,14 @@ class Narrator {
       : console_(console), project_(project), printer_(console, shape, std::string_view("supervisor").size()) {}
 
   void on_log(const wire::LogLine& line) {
+    if (console_.verbosity() < 0 && line.level < wire::LogLevel::warn) return;
     printer_.print(wire::row_of(line));
     static_cast<void>(console_.flush());
   }
 
   void on_ready(const cluster::FabricReady& ready) {
-    std::string text = fmt::format("{} is up: {} node{} in {}\n", bold(project_.manifest.name), ready.nodes.size(),
-                                   ready.nodes.size() == 1 ? "" : "s", human_duration(ready.took));
+    std::string text = fmt::format("{} is up: {} in {}\n", bold(project_.manifest.name),
+                                   count_of(ready.nodes.size(), "node", "nodes"), human_duration(ready.took));
     const auto line = [&](const std::string& name, const std::string& what) {
       text += fmt::format("  {:<10}  {}\n", name, what);
     };
@@ -158,19 +161,12 @@ Result<void> refuse_second_run(const Project& project) {
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
-Result<std::int64_t> node_count(const Arguments& arguments, const Manifest& manifest) {
-  const auto nodes = arguments.number("nodes", 1, kNodesMax);
-  if (!nodes) return std::unexpected(nodes.error());
-  return nodes->value_or(manifest.nodes);
-}
-
 Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("detach") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
   const auto project = context.project(arguments);
   if (!project) return std::unexpected(project.error());
-  const auto nodes = node_count(arguments, project->manifest);
-  if (!nodes) return std::unexpected(nodes.error());
+  const std::int64_t nodes = arguments.number("nodes").value_or(project->manifest.nodes);
   if (auto refused = refuse_second_run(*project); !refused) return std::unexpected(std::move(refused.error()));
   const auto node_program = context.install().node();
   if (!node_program) return std::unexpected(node_program.error());
@@ -181,8 +177,12 @@ Outcome run(Context& context, const Arguments& arguments) {
 
   Console& console = context.console();
   Narrator narrator(console, *project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
-  auto options = supervisor_options(*project, built->module, *node_program, *nodes);
+  auto options = supervisor_options(*project, built->module, *node_program, nodes);
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
+  if (arguments.has("debugger")) {
+    options.silence_max = kDurationMax;
+    options.turn_max = std::chrono::milliseconds(0);
+  }
   options.on_error = [&](const auto& error) { narrator.on_error(error); };
   if (arguments.has("detach")) {
     options.on_log = [&](const auto& line) {

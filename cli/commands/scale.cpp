@@ -2,20 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <string>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/project/context.hpp"
+#include "cli/project/manifest.hpp"
 
 namespace epic::cli {
 namespace {
 
 constexpr std::chrono::minutes kPatience(2);
-constexpr int kNodesMax = 64;
 
 constexpr PositionalSpec kPositionals[] = {
-    {.name = "N", .summary = "How many nodes, from 1 to 64"},
+    {.name = "N", .summary = "How many nodes, from 1 to 64", .check = whole_number(1, kNodesMax)},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -25,13 +26,7 @@ constexpr ExitNote kExitCodes[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const std::string word = arguments.word(0).value_or("");
-  int count = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
-  if (error != std::errc() || end != word.data() + word.size() || count < 1 || count > kNodesMax)
-    return fail({.code = ExitCode::usage,
-                 .what = fmt::format("N is a whole number from 1 to {}, not \"{}\"", kNodesMax, word),
-                 .help = {"read 'epic help scale'"}});
+  const std::int64_t count = std::stoll(*arguments.word(0));
   const auto paths = context.paths(arguments);
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::get(*paths);
@@ -40,7 +35,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto answer = fabric->ask<control::Scale>({static_cast<std::uint64_t>(count)}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
   if (context.console().is_json()) context.console().print_json(codec::describe_json(*answer));
-  context.console().note(fmt::format("The fabric has {} node{} now", count, count == 1 ? "" : "s"));
+  context.console().note(
+      fmt::format("The fabric has {} now", count_of(static_cast<std::uint64_t>(count), "node", "nodes")));
   return ExitCode::ok;
 }
 
@@ -59,6 +55,7 @@ const Command& scale_command() {
       .positionals = kPositionals,
       .exit_codes = kExitCodes,
       .run = run,
+      .is_destructive = true,
   };
   return kCommand;
 }

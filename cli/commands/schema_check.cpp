@@ -5,8 +5,8 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 #include "cli/project/schema_check.hpp"
 
 namespace epic::cli {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/stored_fabric.hpp"
+#include "cli/project/context.hpp"
 #include "codec/capnp_text.hpp"
 
 namespace epic::cli {

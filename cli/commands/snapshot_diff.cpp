@@ -6,13 +6,13 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_export.hpp"
 #include "cli/fabric/sorted_rows.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/json_changes.hpp"
 #include "cli/output/json_rows.hpp"
 #include "cli/output/progress.hpp"
+#include "cli/project/context.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cli {

@@ -6,14 +6,15 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_export.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/atomic_file.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/progress.hpp"
+#include "cli/project/context.hpp"
 #include "protocol/json.hpp"
+#include "wire/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -66,7 +67,7 @@ class Writer {
         protocol::print_json(boost::json::object{{"format", "epic-snapshots-1"},
                                                  {"project", project_.manifest.name},
                                                  {"epic", EPIC_VERSION},
-                                                 {"exported_at", to_rfc3339(std::chrono::system_clock::now())},
+                                                 {"exported_at", wire::format_time(std::chrono::system_clock::now())},
                                                  {"cut_of", cut_of}});
     head.pop_back();
     sink_.line(head + ",\"snapshots\":[");

@@ -4,13 +4,13 @@
 
 #include <boost/json/object.hpp>
 
+#include "cli/commands/confirm.hpp"
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/import_run.hpp"
 #include "cli/fabric/snapshot_file.hpp"
-#include "cli/output/confirm.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -170,6 +170,7 @@ const Command& snapshot_import_command() {
       .options = kOptions,
       .exit_codes = kExitCodes,
       .run = run,
+      .is_destructive = true,
   };
   return kCommand;
 }

@@ -3,9 +3,9 @@
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -18,7 +18,11 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "limit", .value = "N", .summary = "At most so many", .fallback = "all"},
+    {.name = "limit",
+     .value = "N",
+     .summary = "Show at most N",
+     .fallback = "all",
+     .check = whole_number(1, INT64_MAX)},
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -36,8 +40,7 @@ constexpr Column kColumns[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto limit = arguments.number("limit", 1, INT64_MAX);
-  if (!limit) return std::unexpected(limit.error());
+  const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
   EntityName wanted;
   if (const auto word = arguments.word(0)) {
     auto name = parse_type_or_entity(arguments.command(), *word);
@@ -52,8 +55,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   Table table(context.console(), kColumns);
   bool is_damaged = false;
   auto listed = store->list(
-      {.type = wanted.type, .key_prefix = wanted.key, .limit = static_cast<std::uint64_t>(limit->value_or(INT64_MAX))},
-      Detail::snapshot,
+      {.type = wanted.type, .key_prefix = wanted.key, .limit = static_cast<std::uint64_t>(limit)}, Detail::snapshot,
       [&](boost::json::object row) {
         table.add(std::move(row));
         return true;

@@ -7,25 +7,45 @@
 #include <optional>
 #include <set>
 
+#include "cli/commands/confirm.hpp"
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/import_run.hpp"
+#include "cli/fabric/import_target.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
-#include "cli/fabric/unclaimed.hpp"
-#include "cli/output/confirm.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
+#include "wire/log_line.hpp"
 
 namespace epic::cli {
 namespace {
+
+// Types in the store that no class of the module claims, by its name or a former one.
+Result<std::set<std::string>> find_unclaimed(Context& context, const Project& project) {
+  auto fabric = LiveFabric::find(project.paths);
+  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  if (*fabric)
+    return fail({.what = "types that no class claims have no owner in a running fabric",
+                 .help = {"stop it with 'epic stop', then prune"}});
+  auto store = StoredFabric::open(project.paths);
+  if (!store) return std::unexpected(std::move(store.error()));
+  const auto types = store->types();
+  if (!types) return std::unexpected(types.error());
+  const auto module = ImportTarget::open(context, project);  // which knows the names of the module's classes
+  if (!module) return std::unexpected(module.error());
+  std::set<std::string> unclaimed;
+  for (const std::string& type : *types)
+    if (!(*module)->has_type(type)) unclaimed.insert(type);
+  return unclaimed;
+}
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "older-than", .value = "AGE", .summary = "Those not saved for so long: 30d, 12h"},
+    {.name = "older-than", .value = "AGE", .summary = "Those not saved for so long: 30d, 12h", .check = duration()},
     {.name = "unclaimed", .summary = "Those of types that no class of the module claims; while no fabric runs"},
     kDryRunOption,
     kYesOption,
@@ -64,7 +84,7 @@ struct Candidate {
 /// Visits what is to go, as it is in the store now.
 Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
                             const std::function<bool(const Candidate&)>& visit) {
-  const std::string before = wanted.saved_before ? to_rfc3339(*wanted.saved_before) : std::string();
+  const std::string before = wanted.saved_before ? wire::format_time(*wanted.saved_before) : std::string();
   return store.list(
       {.type = wanted.type}, Detail::snapshot,
       [&](const boost::json::object& row) {
@@ -123,10 +143,9 @@ Outcome remove(Console& console, StoredFabric& store, const Wanted& wanted, Impo
 Result<Wanted> wanted_by(Context& context, const Project& project, const Arguments& arguments) {
   Wanted wanted{.type = arguments.word(0).value_or(""), .saved_before = {}, .unclaimed = {}};
   const auto age = arguments.duration("older-than");
-  if (!age) return std::unexpected(age.error());
-  if (!*age && !arguments.has("unclaimed"))
+  if (!age && !arguments.has("unclaimed"))
     return fail(usage_failure(arguments.command(), "say what is to go: --older-than AGE, --unclaimed, or both"));
-  if (*age) wanted.saved_before = std::chrono::system_clock::now() - **age;
+  if (age) wanted.saved_before = std::chrono::system_clock::now() - *age;
   if (!arguments.has("unclaimed")) return wanted;
   auto unclaimed = find_unclaimed(context, project);
   if (!unclaimed) return std::unexpected(std::move(unclaimed.error()));
@@ -184,6 +203,7 @@ const Command& snapshot_prune_command() {
       .options = kOptions,
       .exit_codes = kExitCodes,
       .run = run,
+      .is_destructive = true,
   };
   return kCommand;
 }

@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <boost/json/object.hpp>
 
+#include "cli/commands/confirm.hpp"
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/import_run.hpp"
-#include "cli/output/confirm.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 namespace {
@@ -112,6 +112,7 @@ const Command& snapshot_rm_command() {
       .options = kOptions,
       .exit_codes = kExitCodes,
       .run = run,
+      .is_destructive = true,
   };
   return kCommand;
 }

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "cli/commands/table.hpp"
-#include "cli/context.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/json_rows.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/project/context.hpp"
 #include "cli/project/manifest.hpp"
 
 namespace epic::cli {
@@ -99,6 +99,7 @@ const Command& stop_command() {
       .example = "epic stop",
       .exit_codes = kExitCodes,
       .run = run,
+      .is_destructive = true,
   };
   return kCommand;
 }

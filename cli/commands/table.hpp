@@ -1,30 +1,11 @@
 #pragma once
-// Table: every command there is, in the order of the help page.
+// Table: every command, in the order of the help page.
 
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "cli/commands/command.hpp"
+#include "cli/parser/command.hpp"
 
 namespace epic::cli {
 
-/// Options that every command takes, before or after its name.
-std::span<const OptionSpec> global_options();
-
-std::span<const Command* const> commands();
-
-/// The command of this path, or null.
-const Command* find_command(std::string_view path);
-/// True for the first word of commands with two ("snapshot").
-bool is_noun(std::string_view word);
-/// The visible first words: verbs and nouns.
-std::vector<std::string> first_words();
-/// The visible second words after a noun.
-std::vector<std::string> verbs_of(std::string_view noun);
-/// One line about a noun.
-std::string_view noun_summary(std::string_view noun);
+const CommandTable& command_table();
 
 /// Each in a file of its own, or with its like.
 const Command& new_command();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "cli/commands/table.hpp"
 #include "cli/parser/parser.hpp"
 
 namespace epic::cli {
@@ -11,7 +10,8 @@ namespace {
 
 class Completer {
  public:
-  Completer(std::string typed, NameSource& names) : typed_(std::move(typed)), names_(names) {}
+  Completer(const CommandTable& table, std::string typed, NameSource& names)
+      : table_(table), typed_(std::move(typed)), names_(names) {}
 
   /// Whatever is added later is written after `prefix` ("--format=").
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
@@ -26,14 +26,14 @@ class Completer {
   }
 
   void add_commands() {
-    for (const std::string& word : first_words()) {
-      const Command* command = find_command(word);
-      add(word, command ? command->summary : noun_summary(word));
+    for (const std::string& word : table_.first_words()) {
+      const Noun* noun = table_.find_noun(word);
+      add(word, noun ? noun->summary : table_.find(word)->summary);
     }
   }
 
   void add_verbs(const std::string& noun) {
-    for (const std::string& word : verbs_of(noun)) add(word, find_command(noun + " " + word)->summary);
+    for (const std::string& word : table_.verbs_of(noun)) add(word, table_.find(noun + " " + word)->summary);
   }
 
   void add_flags(const Command* command, const std::vector<std::string>& given) {
@@ -47,13 +47,11 @@ class Completer {
   }
 
   /// `first` is the first word of the command's own, for a method of that entity.
-  void add_values(Completes what, std::span<const std::string_view> choices, const std::string& first) {
+  void add_values(Completes what, const Check& check, const std::string& first) {
+    for (std::string_view choice : check.choices) add(choice);
     const std::string wanted = typed_.substr(std::min(prefix_.size(), typed_.size()));
     switch (what) {
       case Completes::nothing:
-        return;
-      case Completes::choice:
-        for (std::string_view choice : choices) add(choice);
         return;
       case Completes::file:
         result_.paths = Completion::Paths::files;
@@ -76,6 +74,7 @@ class Completer {
         return;
       case Completes::command:
         add_commands();
+        add("config", "The settings in epic.toml");
         return add("exit-codes", "What a script can rely on");
     }
   }
@@ -92,6 +91,7 @@ class Completer {
     for (const std::string& type : names_.types()) add(type + std::string(after_type));
   }
 
+  const CommandTable& table_;
   std::string typed_;
   std::string prefix_;
   NameSource& names_;
@@ -112,44 +112,32 @@ const OptionSpec* find_flag(const Command* command, std::string_view flag) {
   return find_in(global_options(), flag);
 }
 
-// The words of `rest` that are neither flags nor their values.
-std::vector<std::string> plain_words(const Command& command, const std::vector<std::string>& rest) {
-  std::vector<std::string> words;
-  for (std::size_t i = 0; i < rest.size(); ++i) {
-    if (rest[i].size() < 2 || rest[i][0] != '-')
-      words.push_back(rest[i]);
-    else if (const OptionSpec* option = find_flag(&command, rest[i]); option && !option->value.empty())
-      ++i;
-  }
-  return words;
-}
-
 const PositionalSpec* positional_at(const Command& command, std::size_t index) {
   if (index < command.positionals.size()) return &command.positionals[index];
-  if (command.positionals.empty() || !has_no_end(command.positionals.back().arity)) return nullptr;
+  if (command.positionals.empty() || !command.positionals.back().repeats()) return nullptr;
   return &command.positionals.back();
 }
 
 }  // namespace
 
-Completion complete(const std::vector<std::string>& words, NameSource& names) {
+Completion complete(const CommandTable& table, const std::vector<std::string>& words, NameSource& names) {
   if (words.empty()) return {};
   const std::string& typed = words.back();
   const std::vector<std::string> before(words.begin(), words.end() - 1);
-  const Verb verb = find_verb(before);
-  Completer completer(typed, names);
+  const Verb verb = find_verb(table, before);
+  Completer completer(table, typed, names);
 
   if (!before.empty()) {
     const OptionSpec* waiting = find_flag(verb.command, before.back());
     if (waiting && !waiting->value.empty()) {
-      completer.add_values(waiting->completes, waiting->choices, {});
+      completer.add_values(waiting->completes, waiting->check, {});
       return std::move(completer).take();
     }
   }
   if (const std::size_t equals = typed.find('='); typed.starts_with("--") && equals != std::string::npos) {
     if (const OptionSpec* option = find_flag(verb.command, typed.substr(0, equals))) {
       completer.set_prefix(typed.substr(0, equals + 1));
-      completer.add_values(option->completes, option->choices, {});
+      completer.add_values(option->completes, option->check, {});
     }
     return std::move(completer).take();
   }
@@ -161,12 +149,12 @@ Completion complete(const std::vector<std::string>& words, NameSource& names) {
       completer.add_commands();
     else
       completer.add_verbs(verb.noun);
-  } else if (verb.command->path == "help" && !verb.rest.empty() && is_noun(verb.rest.front())) {
+  } else if (verb.command->path == "help" && !verb.rest.empty() && table.find_noun(verb.rest.front())) {
     completer.add_verbs(verb.rest.front());
   } else {
-    const auto given = plain_words(*verb.command, verb.rest);
+    const auto given = parse(*verb.command, verb.rest).arguments.words();
     if (const PositionalSpec* positional = positional_at(*verb.command, given.size()))
-      completer.add_values(positional->completes, {}, given.empty() ? std::string() : given.front());
+      completer.add_values(positional->completes, positional->check, given.empty() ? std::string() : given.front());
   }
   return std::move(completer).take();
 }

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/context.hpp"
-#include "cli/fabric/catalog.hpp"
 #include "cli/fabric/entity_name.hpp"
+#include "cli/project/catalog.hpp"
+#include "cli/project/context.hpp"
 #include "cluster/supervisor/project_lock.hpp"
 #include "protocol/control_entities.hpp"
 

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
+#include <filesystem>
+#include <fstream>
 
 #include "cli/project/manifest.hpp"
+#include "cluster/supervisor/run_paths.hpp"
 
 namespace epic::cli {
 namespace {
@@ -38,6 +41,25 @@ Failure failure_of(const ControlError& error) {
   return failure;
 }
 
+// A supervisor that lives while there is no socket to reach it by.
+std::optional<pid_t> find_deaf_supervisor(const ProjectPaths& paths) {
+  std::error_code error;
+  if (std::filesystem::exists(paths.control_socket(), error)) return std::nullopt;
+  std::ifstream lock(cluster::RunPaths(paths.root).lock);
+  pid_t pid = 0;
+  if (!(lock >> pid) || pid <= 0) return std::nullopt;
+  const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);
+  return !error && program.filename() == "epic" ? std::optional(pid) : std::nullopt;
+}
+
+Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {
+  return {.code = ExitCode::unreachable,
+          .what = fmt::format("the fabric of {} is process {}, and there is no {}", paths.root.string(), pid,
+                              paths.control_socket().string()),
+          .why = "it is starting or stopping, or the socket was removed",
+          .help = {fmt::format("if it stays like that, stop it with 'kill {}', which saves everything", pid)}};
+}
+
 }  // namespace
 
 std::string find_move_risk(const ProjectPaths& paths) {
@@ -61,7 +83,10 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
 Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
   auto client = cluster::ControlClient::connect(paths.control_socket());
   if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client)));
-  if (client.error().code == ControlErrorCode::no_fabric) return std::optional<LiveFabric>();
+  if (client.error().code == ControlErrorCode::no_fabric) {
+    if (const auto pid = find_deaf_supervisor(paths)) return fail(deaf_supervisor(paths, *pid));
+    return std::optional<LiveFabric>();
+  }
   return fail(failure_of(client.error()));
 }
 

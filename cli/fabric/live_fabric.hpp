@@ -9,10 +9,10 @@
 #include <optional>
 #include <string_view>
 
-#include "cli/fabric/catalog.hpp"
 #include "cli/output/failure.hpp"
+#include "cli/project/catalog.hpp"
 #include "cli/project/project.hpp"
-#include "cluster/control_client.hpp"
+#include "cluster/control/control_client.hpp"
 #include "codec/described_json.hpp"
 #include "protocol/control.hpp"
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/fabric/catalog.hpp"
 #include "cli/fabric/snapshot_file.hpp"
+#include "cli/project/catalog.hpp"
 
 namespace epic::cli {
 

@@ -7,6 +7,7 @@
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
 #include "storage/sqlite_store.hpp"
+#include "wire/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -41,7 +42,7 @@ boost::json::object StoredFabric::head_of(const Snapshot& snapshot) const {
   return {{"entity", entity_of(snapshot)},
           {"version", snapshot.version.value},
           {"schema", schema_text(snapshot.schema)},
-          {"saved_at", to_rfc3339(snapshot.saved_at)}};
+          {"saved_at", wire::format_time(snapshot.saved_at)}};
 }
 
 Catalog names_of_build(const ProjectPaths& paths) {
@@ -171,7 +172,7 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
                              {"bytes", saved.bytes.size()},
                              {"memory_bytes", nullptr},
                              {"schema", schema_text(saved.schema)},
-                             {"saved_at", to_rfc3339(saved.saved_at)},
+                             {"saved_at", wire::format_time(saved.saved_at)},
                              {"active_ms", nullptr},
                              {"idle_ms", nullptr},
                              {"queue", 0},

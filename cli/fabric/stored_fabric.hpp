@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/fabric/catalog.hpp"
 #include "cli/fabric/entity_name.hpp"
+#include "cli/project/catalog.hpp"
 #include "cli/project/project.hpp"
 #include "codec/snapshot_readers.hpp"
 #include "reflect/schema.hpp"

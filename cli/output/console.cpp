@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <boost/json/object.hpp>
 #include <cstdlib>
 
 #include "protocol/json.hpp"
@@ -54,8 +55,7 @@ int code_of(Paint paint) {
 
 void write(Stream stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), file_of(stream)); }
 
-// The lines after the first stand under the first. What could move the cursor is shown and not done: a text may hold
-// what an entity has thrown.
+// The lines after the first stand under the first.
 std::string hang(std::string_view text, std::size_t indent) {
   std::string out;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -65,6 +65,38 @@ std::string hang(std::string_view text, std::size_t indent) {
     begin = end + 1;
   }
   return out;
+}
+
+std::string_view name_of(ExitCode code) {
+  switch (code) {
+    case ExitCode::ok:
+      return "ok";
+    case ExitCode::failed:
+      return "failed";
+    case ExitCode::usage:
+      return "usage";
+    case ExitCode::not_found:
+      return "not_found";
+    case ExitCode::unreachable:
+      return "unreachable";
+    case ExitCode::build_failed:
+      return "build_failed";
+    case ExitCode::interrupted:
+      return "interrupted";
+  }
+  return "failed";
+}
+
+boost::json::object error_object(const Failure& failure) {
+  boost::json::object error{{"code", name_of(failure.code)}, {"message", printable(failure.what)}};
+  const auto add = [&](std::string_view name, const std::string& text) {
+    if (!text.empty()) error[name] = text;
+  };
+  add("why", printable(failure.why));
+  add("excerpt", failure.excerpt);
+  add("hint", fmt::format("{}", fmt::join(failure.help, "\n")));
+  add("log", failure.log.string());
+  return error;
 }
 
 }  // namespace
@@ -92,7 +124,7 @@ std::string Console::paint(Stream stream, Paint paint, std::string_view text) co
 
 void Console::print(std::string_view text) {
   if (progress_shown_) progress("");
-  write(Stream::out, text);
+  write(Stream::out, printable_lines(text, color_[static_cast<int>(Stream::out)]));
   if (!text.ends_with('\n')) write(Stream::out, "\n");
 }
 
@@ -103,7 +135,7 @@ void Console::print_json(const boost::json::value& value) {
 void Console::talk(std::string_view text) {
   if (progress_shown_) progress("");
   std::fflush(stdout);
-  write(Stream::err, text);
+  write(Stream::err, printable_lines(text, color_[static_cast<int>(Stream::err)]));
   if (!text.ends_with('\n')) write(Stream::err, "\n");
   std::fflush(stderr);
 }
@@ -121,6 +153,7 @@ void Console::warn(std::string_view text) {
 }
 
 void Console::error(const Failure& failure) {
+  if (is_json()) return talk(protocol::print_json(boost::json::object{{"error", error_object(failure)}}));
   const auto label = [this](Paint color, std::string_view word) { return paint(Stream::err, color, word); };
   std::string text = fmt::format("{} {}\n", label(Paint::red, "error:"), hang(failure.what, 7));
   if (!failure.excerpt.empty()) text += failure.excerpt + (failure.excerpt.ends_with('\n') ? "" : "\n");
@@ -134,7 +167,7 @@ void Console::error(const Failure& failure) {
 void Console::ask(std::string_view question) {
   if (progress_shown_) progress("");
   static_cast<void>(flush());  // what the question is about
-  write(Stream::err, question);
+  write(Stream::err, printable(question));
   std::fflush(stderr);
 }
 
@@ -152,24 +185,6 @@ bool Console::flush() {
   const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   std::fflush(stderr);
   return written;
-}
-
-std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else {
-      out += fmt::format("\\x{:02x}", byte);
-    }
-  }
-  return out;
 }
 
 }  // namespace epic::cli

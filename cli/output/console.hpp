@@ -1,6 +1,9 @@
 #pragma once
 // Console: the only place that prints. Data goes to stdout, talk to stderr, in every mode.
 //
+// Invariant: what it prints contains no control character but line ends, tabs and its own colours, whatever the data
+// contains (text.hpp); neither on a terminal nor in a pipe.
+//
 // What is data: that for which the user ran the command, in the format asked for with -o. What is talk: progress,
 // notes, warnings, errors. Colour, widths and "3 min ago" are for terminals; a pipe gets tab-separated fields and RFC
 // 3339.
@@ -13,6 +16,7 @@
 #include <string_view>
 
 #include "cli/output/failure.hpp"
+#include "cli/output/text.hpp"
 
 namespace epic::cli {
 
@@ -79,7 +83,5 @@ class Console {
   bool progress_shown_ = false;
 };
 
-/// Text with control characters replaced, so that data from elsewhere cannot move the cursor or forge a column.
-std::string printable(std::string_view text);
 
 }  // namespace epic::cli

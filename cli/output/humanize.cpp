@@ -1,10 +1,9 @@
 #include "cli/output/humanize.hpp"
 
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <charconv>
-#include <ctime>
 
 namespace epic::cli {
 
@@ -36,14 +35,25 @@ std::string count_of(std::uint64_t count, std::string_view one, std::string_view
   return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
+namespace {
+
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kDurationUnits = {
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
+
+}  // namespace
+
+std::string duration_text(milliseconds duration) {
+  for (const auto& [name, unit] : kDurationUnits)
+    if (duration.count() % unit == 0) return fmt::format("{}{}", duration.count() / unit, name);
+  return {};
+}
+
 std::optional<milliseconds> parse_duration(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || number < 0) return std::nullopt;
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits = {
-      {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
-  for (const auto& [name, milliseconds] : kUnits)
+  for (const auto& [name, milliseconds] : kDurationUnits)
     if (unit == name && number <= kDurationMax.count() / milliseconds)
       return std::chrono::milliseconds(number * milliseconds);
   return std::nullopt;
@@ -59,35 +69,6 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   for (const auto& [name, shift] : kUnits)
     if (name == unit) return number > UINT64_MAX >> shift ? std::nullopt : std::optional(number << shift);
   return std::nullopt;
-}
-
-std::string to_rfc3339(system_clock::time_point time) {
-  const auto since_epoch = floor<milliseconds>(time).time_since_epoch();
-  const auto whole = floor<seconds>(since_epoch);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(whole.count())),
-                     (since_epoch - whole).count());
-}
-
-std::optional<system_clock::time_point> from_rfc3339(std::string_view text) {
-  std::tm parts{};
-  const std::string copy(text);
-  const char* rest = ::strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) return std::nullopt;
-  nanoseconds fraction{0};
-  if (*rest == '.') {
-    nanoseconds digit = 100ms;
-    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, digit /= 10) fraction += (*rest - '0') * digit;
-  }
-  minutes offset{0};
-  if (*rest == '+' || *rest == '-') {
-    int hours_part = 0, minutes_part = 0;
-    if (std::sscanf(rest + 1, "%2d:%2d", &hours_part, &minutes_part) != 2) return std::nullopt;
-    offset = (hours(hours_part) + minutes(minutes_part)) * (*rest == '-' ? -1 : 1);
-  } else if (*rest != 'Z') {
-    return std::nullopt;
-  }
-  const auto base = system_clock::from_time_t(::timegm(&parts));
-  return base + duration_cast<system_clock::duration>(fraction) - offset;
 }
 
 }  // namespace epic::cli

@@ -1,5 +1,5 @@
 #pragma once
-// Humanize: sizes, durations and times as people read them, and RFC 3339 for everybody else.
+// Humanize: sizes and durations as people read and write them.
 
 #include <chrono>
 #include <cstdint>
@@ -19,18 +19,16 @@ std::string human_age(std::chrono::milliseconds age);
 /// "1 entity", "2 entities".
 std::string count_of(std::uint64_t count, std::string_view one, std::string_view many);
 
-/// The longest duration that is taken: a hundred years, which fit into nanoseconds, from now in either direction.
+/// The longest duration that is accepted: a hundred years, which fit into nanoseconds from now in either direction.
 inline constexpr std::chrono::milliseconds kDurationMax = std::chrono::days(36'500);
 
-/// "250ms", "30s", "5m", "2h", "30d", as flags and epic.toml have them; empty if it is no duration.
+/// "250ms", "30s", "5m", "2h", "30d", as flags and epic.toml have them; empty if it is not a duration.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
-/// "4096", "64KiB", "512MiB", "2GiB"; empty if it is no size, or too large for 64 bits.
-std::optional<std::uint64_t> parse_size(std::string_view text);
+/// What parse_duration() reads, in the largest unit that is exact: "250ms", "15m".
+std::string duration_text(std::chrono::milliseconds duration);
 
-/// UTC with milliseconds: "2031-05-04T09:08:07.123Z".
-std::string to_rfc3339(std::chrono::system_clock::time_point time);
-/// Reads what to_rfc3339 writes, with any number of fraction digits and "Z" or an offset. Empty if it is no such time.
-std::optional<std::chrono::system_clock::time_point> from_rfc3339(std::string_view text);
+/// "4096", "64KiB", "512MiB", "2GiB"; empty if it is not a size, or too large for 64 bits.
+std::optional<std::uint64_t> parse_size(std::string_view text);
 
 }  // namespace epic::cli

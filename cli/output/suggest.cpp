@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "reflect/nearest_name.hpp"
+
 namespace epic::cli {
 namespace {
 
@@ -16,38 +18,11 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> two_back(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      row[j] = std::min({row[j - 1] + 1, last[j] + 1, replaced});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        row[j] = std::min(row[j], two_back[j - 2] + 1);
-    }
-    std::swap(two_back, last);
-    std::swap(last, row);
-  }
-  return last[b.size()];
-}
-
 std::string find_near(std::string_view word, std::span<const std::string> candidates) {
+  const std::vector<std::string_view> names(candidates.begin(), candidates.end());
+  if (const auto near = reflect::find_nearest(word, names)) return std::string(*near);
+  if (word.size() < 3) return {};
   const std::string meant = lower(word);
-  const std::size_t distance_max = std::max<std::size_t>(1, meant.size() / 3);
-  std::string best;
-  std::size_t best_distance = distance_max + 1;
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(meant, lower(candidate));
-    const bool begins_alike = !best.empty() && !meant.empty() && lower(best).front() != meant.front() &&
-                              lower(candidate).starts_with(meant.front());
-    if (distance < best_distance || (distance == best_distance && begins_alike)) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  if (!best.empty() || meant.size() < 3) return best;
   const auto begins = std::ranges::find_if(candidates, [&](const auto& c) { return lower(c).starts_with(meant); });
   return begins == candidates.end() ? std::string() : *begins;
 }

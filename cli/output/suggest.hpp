@@ -1,5 +1,5 @@
 #pragma once
-// Suggest: the one word that a typo was near to. Never acted upon, only printed.
+// Suggest: the one word that a typo probably meant. It is printed, and never acted on.
 
 #include <span>
 #include <string>
@@ -8,11 +8,8 @@
 
 namespace epic::cli {
 
-/// Insertions, deletions, substitutions and swaps of neighbours that lead from `a` to `b` (optimal string alignment).
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
-/// The candidate nearest to `word`, if it is near enough to be meant: a third of its length, at least one edit; a
-/// word of which it is the beginning counts as near. Empty when none is.
+/// The candidate nearest to `word` as find_nearest() has it, or else the first that begins with it. Empty if there is
+/// none.
 std::string find_near(std::string_view word, std::span<const std::string> candidates);
 
 /// "a, b and c", for sentences; at most `count_max` of them, then "and 7 more".

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "cli/output/humanize.hpp"
+#include "codec/json_scalars.hpp"
 #include "protocol/json.hpp"
+#include "wire/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -38,31 +41,19 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
                     : fmt::format("{:.3f}", static_cast<double>(number) / 1000);
     if (show == Show::age) {
       const std::chrono::milliseconds age(number);
-      return person ? human_age(age) : to_rfc3339(std::chrono::system_clock::now() - age);
+      return person ? human_age(age) : wire::format_time(std::chrono::system_clock::now() - age);
     }
     return protocol::print_json(*value);
   }
   if (const auto* text = value->if_string()) {
     if (show == Show::time && person) {
-      if (const auto time = from_rfc3339(std::string_view(*text)))
-        return human_age(
-            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now() - *time));
+      if (const auto time = codec::parse_time(std::string_view(*text)))
+        return human_age(std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(*time)));
     }
     return printable(std::string_view(*text));
   }
   return printable(protocol::print_json(*value));
-}
-
-std::size_t display_width(std::string_view text) {
-  std::size_t width = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\x1b') {
-      while (i < text.size() && text[i] != 'm') ++i;
-      continue;
-    }
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) ++width;
-  }
-  return width;
 }
 
 Table::Table(Console& console, std::span<const Column> columns)
@@ -109,6 +100,16 @@ void Table::print_page() {
   const auto is_right = [this](std::size_t i) {
     return columns_[i].show == Show::number || columns_[i].show == Show::bytes;
   };
+  // Text gives way, the widest first, until the table fits the terminal; numbers do not.
+  constexpr std::size_t kTextMin = 8;
+  const auto total = [this] { return std::accumulate(widths_.begin(), widths_.end(), 2 * (widths_.size() - 1)); };
+  for (std::size_t sum = total(), room = console_.width(Stream::out); sum > room; sum = total()) {
+    std::size_t widest = widths_.size();
+    for (std::size_t i = 0; i < widths_.size(); ++i)
+      if (!is_right(i) && (widest == widths_.size() || widths_[i] > widths_[widest])) widest = i;
+    if (widest == widths_.size() || widths_[widest] <= kTextMin) break;
+    widths_[widest] = std::max(kTextMin, widths_[widest] - (sum - room));
+  }
   const auto pad = [&](std::size_t i, const std::string& text, Paint paint) {
     const std::string fill = spaces(widths_[i] - display_width(text));
     const std::string painted = console_.paint(Stream::out, paint, text);
@@ -118,12 +119,12 @@ void Table::print_page() {
   std::string out;
   if (count_ <= kPageRows) {
     for (std::size_t i = 0; i < columns_.size(); ++i)
-      out += (i ? "  " : "") + pad(i, std::string(columns_[i].header), Paint::bold);
+      out += (i ? "  " : "") + pad(i, shortened(columns_[i].header, widths_[i]), Paint::bold);
     out += '\n';
   }
   for (const auto& line : cells) {
     for (std::size_t i = 0; i < line.size(); ++i)
-      out += (i ? "  " : "") + pad(i, line[i], paint_of(columns_[i].show, line[i]));
+      out += (i ? "  " : "") + pad(i, shortened(line[i], widths_[i]), paint_of(columns_[i].show, line[i]));
     out += '\n';
   }
   page_.clear();

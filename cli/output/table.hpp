@@ -67,7 +67,4 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
 /// One record as aligned "name: value" lines, in a pipe as "name<TAB>value".
 void print_record(Console& console, const boost::json::object& record, std::span<const Column> fields);
 
-/// Cells on a terminal that the UTF-8 text takes; colour codes take none.
-std::size_t display_width(std::string_view text);
-
 }  // namespace epic::cli

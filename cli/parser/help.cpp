@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
-
-#include "cli/commands/table.hpp"
 
 namespace epic::cli {
 namespace {
@@ -30,20 +29,28 @@ std::string option_names(const OptionSpec& option) {
   return names;
 }
 
-std::string option_lines(const Console& console, std::span<const OptionSpec> options) {
+/// Two columns; the second is wrapped to the terminal.
+std::string two_columns(const Console& console, const Lines& lines) {
   std::size_t width = 0;
-  for (const OptionSpec& option : options) width = std::max(width, option_names(option).size());
+  for (const auto& line : lines) width = std::max(width, display_width(line.first));
   std::string out;
+  for (const auto& [name, text] : lines)
+    out += fmt::format("  {}{}  {}\n", console.paint(Stream::out, Paint::cyan, name),
+                       std::string(width - display_width(name), ' '),
+                       wrapped(text, console.width(Stream::out), width + 4));
+  return out;
+}
+
+std::string option_lines(const Console& console, std::span<const OptionSpec> options) {
+  Lines lines;
   for (const OptionSpec& option : options) {
-    const std::string names = option_names(option);
     std::string notes;
     if (!option.fallback.empty()) notes += fmt::format("default: {}", option.fallback);
     if (!option.environment.empty()) notes += fmt::format("{}env: {}", notes.empty() ? "" : ", ", option.environment);
-    out += fmt::format("  {}{}  {}{}\n", console.paint(Stream::out, Paint::cyan, names),
-                       std::string(width - names.size(), ' '), option.summary,
-                       notes.empty() ? "" : console.paint(Stream::out, Paint::dim, fmt::format(" [{}]", notes)));
+    lines.emplace_back(option_names(option),
+                       std::string(option.summary) + (notes.empty() ? "" : fmt::format(" [{}]", notes)));
   }
-  return out;
+  return two_columns(console, lines);
 }
 
 std::string usage_line(const Command& command) {
@@ -56,16 +63,6 @@ std::string usage_line(const Command& command) {
     usage += fmt::format(fmt::runtime(shape), positional.name);
   }
   return usage + " [OPTIONS]";
-}
-
-std::string command_lines(const Console& console, std::span<const std::pair<std::string, std::string>> lines) {
-  std::size_t width = 0;
-  for (const auto& line : lines) width = std::max(width, line.first.size());
-  std::string out;
-  for (const auto& [name, summary] : lines)
-    out += fmt::format("  {}{}  {}\n", console.paint(Stream::out, Paint::cyan, name),
-                       std::string(width - name.size(), ' '), summary);
-  return out;
 }
 
 std::string_view title_of(Group group) {
@@ -99,7 +96,7 @@ constexpr std::array<ExitCodeText, 7> kExitCodes = {{
 
 }  // namespace
 
-std::string overview_page(const Console& console) {
+std::string overview_page(const Console& console, const CommandTable& table) {
   std::string out = "epic: virtual actors for C++, on a fabric of several processes\n\n" + heading(console, "Example");
   out += indented(
       "epic new arena --template game\n"
@@ -108,19 +105,18 @@ std::string overview_page(const Console& console) {
       "epic inspect Player/Bob\n"
       "epic snapshot export");
   for (const Group group : {Group::project, Group::fabric, Group::state, Group::tool}) {
-    std::vector<std::pair<std::string, std::string>> lines;
-    for (const Command* command : commands()) {
+    Lines lines;
+    for (const Command* command : table.commands) {
       if (command->is_hidden || command->group != group) continue;
       const std::string word(command->path.substr(0, command->path.find(' ')));
-      if (word == command->path)
-        lines.emplace_back(word, command->summary);
-      else if (lines.empty() || lines.back().first != word)
-        lines.emplace_back(word, noun_summary(word));
+      const Noun* noun = table.find_noun(word);
+      if (lines.empty() || lines.back().first != word)
+        lines.emplace_back(word, noun ? noun->summary : command->summary);
     }
-    if (!lines.empty()) out += "\n" + heading(console, title_of(group)) + command_lines(console, lines);
+    if (!lines.empty()) out += "\n" + heading(console, title_of(group)) + two_columns(console, lines);
   }
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
-  out += "\n'epic help COMMAND' tells more; 'epic help exit-codes' lists what a script can rely on.\n";
+  out += "\n'epic help COMMAND' explains one. See also 'epic help config' and 'epic help exit-codes'.\n";
   return out;
 }
 
@@ -128,46 +124,51 @@ std::string command_page(const Console& console, const Command& command) {
   std::string out = fmt::format("epic {}: {}\n\n", command.path, command.summary);
   out += heading(console, "Example") + indented(command.example);
   out += "\n" + heading(console, "Usage") + indented(usage_line(command));
-  if (!command.description.empty()) out += fmt::format("\n{}\n", command.description);
+  if (!command.description.empty())
+    out += fmt::format("\n{}\n", wrapped(command.description, console.width(Stream::out), 0));
   if (!command.positionals.empty()) {
-    std::vector<std::pair<std::string, std::string>> lines;
+    Lines lines;
     for (const PositionalSpec& positional : command.positionals)
       lines.emplace_back(positional.name, positional.summary);
-    out += "\n" + heading(console, "Arguments") + command_lines(console, lines);
+    out += "\n" + heading(console, "Arguments") + two_columns(console, lines);
   }
   if (!command.options.empty()) out += "\n" + heading(console, "Options") + option_lines(console, command.options);
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
   if (!command.exit_codes.empty()) {
-    std::vector<std::pair<std::string, std::string>> lines;
+    Lines lines;
     for (const ExitNote& note : command.exit_codes)
       lines.emplace_back(std::to_string(static_cast<int>(note.code)), note.meaning);
-    out += "\n" + heading(console, "Exit codes") + command_lines(console, lines);
+    out += "\n" + heading(console, "Exit codes") + two_columns(console, lines);
   }
   return out;
 }
 
-std::string noun_page(const Console& console, std::string_view noun) {
-  std::string out = fmt::format("epic {}: {}\n\n", noun, noun_summary(noun));
-  std::vector<std::pair<std::string, std::string>> lines;
+std::string noun_page(const Console& console, const CommandTable& table, const Noun& noun) {
+  std::string out = fmt::format("epic {}: {}\n\n", noun.name, noun.summary);
+  Lines lines;
   std::string example;
-  for (const Command* command : commands()) {
-    if (command->is_hidden || !command->path.starts_with(std::string(noun) + " ")) continue;
+  for (const Command* command : table.commands) {
+    if (command->is_hidden || command->verb_after(noun.name).empty()) continue;
     lines.emplace_back(command->path, command->summary);
     example += fmt::format("{}\n", command->example.substr(0, command->example.find('\n')));
   }
   out += heading(console, "Example") + indented(example) + "\n" + heading(console, "Commands") +
-         command_lines(console, lines);
-  return out + fmt::format("\n'epic help {} COMMAND' tells more.\n", noun);
+         two_columns(console, lines);
+  return out + fmt::format("\n'epic help {} COMMAND' explains one.\n", noun.name);
 }
 
 std::string exit_codes_page(const Console& console) {
-  std::string out =
-      "epic: exit codes\n\n" + heading(console, "Example") + indented("epic ps -q || echo \"exit code $?\"") + "\n";
-  std::vector<std::pair<std::string, std::string>> lines;
+  Lines lines;
   for (const auto& [code, meaning] : kExitCodes) lines.emplace_back(std::to_string(static_cast<int>(code)), meaning);
-  out += heading(console, "Exit codes") + command_lines(console, lines);
-  out += "\nA program that epic started and that a signal ended gives 128 + the signal's number.\n";
-  return out;
+  return topic_page(console, "exit codes", "epic ps -q || echo \"exit code $?\"", {{"Exit codes", lines}},
+                    "If a signal ended a program that epic started, the exit code is 128 + the signal's number.");
+}
+
+std::string topic_page(const Console& console, std::string_view title, std::string_view example,
+                       const std::vector<std::pair<std::string, Lines>>& sections, std::string_view last) {
+  std::string out = fmt::format("epic: {}\n\n", title) + heading(console, "Example") + indented(example);
+  for (const auto& [name, lines] : sections) out += "\n" + heading(console, name) + two_columns(console, lines);
+  return out + fmt::format("\n{}\n", wrapped(last, console.width(Stream::out), 0));
 }
 
 }  // namespace epic::cli

@@ -4,56 +4,29 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cctype>
-#include <cstdlib>
+#include <set>
 
-#include "cli/commands/table.hpp"
+#include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
 
 namespace epic::cli {
 namespace {
 
-// CLI11 gives meanings of its own to words that begin with '[' or '{' and takes negative numbers for flags. A mark in
-// front of every word that is no flag keeps it from that; it is taken off again after parsing.
-constexpr char kMark = '\x01';
+constexpr int kWordsMax = 100'000;
 
-bool is_flag(std::string_view word) {
-  if (word.size() < 2 || word[0] != '-') return false;
-  const bool number = std::isdigit(static_cast<unsigned char>(word[1])) || (word[1] == '.' && word.size() > 2);
-  return !number;
-}
-
-const OptionSpec* find_option(std::string_view flag) {
-  std::string_view name = flag.substr(0, flag.find('='));
-  const auto matches = [&](const OptionSpec& option) {
-    if (name.starts_with("--")) return name.substr(2) == option.name;
-    return option.letter != 0 && flag[1] == option.letter;
-  };
-  for (const OptionSpec& option : global_options())
-    if (matches(option)) return &option;
-  for (const Command* command : commands())
-    for (const OptionSpec& option : command->options)
-      if (matches(option)) return &option;
-  return nullptr;
-}
-
-// True if the word after `flag` is its value.
-bool takes_next_word(std::string_view flag) {
-  const OptionSpec* option = find_option(flag);
-  if (option == nullptr || option->value.empty()) return false;
-  return flag.starts_with("--") ? flag.find('=') == std::string_view::npos : flag.size() == 2;
-}
-
-std::string marked(const std::string& word) { return kMark + word; }
-
-std::vector<std::string> unmarked(std::vector<std::string> words) {
-  for (std::string& word : words)
-    if (!word.empty() && word.front() == kMark) word.erase(0, 1);
+// CLI11 takes its words last first.
+std::vector<std::string> reversed(std::vector<std::string> words) {
+  std::ranges::reverse(words);
   return words;
 }
 
-std::string flag_names(const OptionSpec& option) {
-  return option.letter ? fmt::format("-{},--{}", option.letter, option.name) : fmt::format("--{}", option.name);
+bool is_flag(std::string_view word) { return word.size() > 1 && word[0] == '-'; }
+
+CLI::Option* add_option(CLI::App& app, const OptionSpec& option) {
+  const std::string names =
+      option.letter ? fmt::format("-{},--{}", option.letter, option.name) : fmt::format("--{}", option.name);
+  if (option.value.empty()) return app.add_flag(names)->disable_flag_override();
+  return app.add_option(names)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 std::vector<OptionSpec> options_of(const Command& command) {
@@ -62,146 +35,211 @@ std::vector<OptionSpec> options_of(const Command& command) {
   return options;
 }
 
-const char* variable_of(const OptionSpec& option) {
-  return option.environment.empty() ? nullptr : std::getenv(std::string(option.environment).c_str());
-}
-
-Failure unknown_flag(const Command& command, const std::string& flag) {
-  std::vector<std::string> known;
-  for (const OptionSpec& option : options_of(command)) known.push_back("--" + std::string(option.name));
-  Failure failure{.code = ExitCode::usage, .what = fmt::format("'epic {}' has no option {}", command.path, flag)};
-  const std::string near = flag.starts_with("--") ? find_near(flag.substr(0, flag.find('=')), known) : "";
-  failure.help.push_back(near.empty() ? fmt::format("read 'epic help {}'", command.path)
-                                      : fmt::format("did you mean {}?", near));
-  return failure;
-}
-
-Result<void> check_choices(const Command& command, const Arguments& arguments) {
-  for (const OptionSpec& option : options_of(command)) {
-    const auto value = arguments.value(option.name);
-    if (!value || option.choices.empty() || std::ranges::find(option.choices, *value) != option.choices.end()) continue;
-    const std::vector<std::string> known(option.choices.begin(), option.choices.end());
-    Failure failure = arguments.bad_value(
-        option.name, fmt::format("--{} takes {}, not \"{}\"", option.name, alternatives(known), *value));
-    if (const std::string near = find_near(*value, known); !near.empty())
-      failure.help = {fmt::format("did you mean --{} {}?", option.name, near)};
-    return fail(std::move(failure));
-  }
-  return {};
-}
-
-// A flag at the end that lacks its value.
-Result<void> check_last_flag(const Command& command, const std::vector<std::string>& rest) {
-  if (rest.empty() || !is_flag(rest.back()) || !takes_next_word(rest.back())) return {};
-  if (std::ranges::find(rest, "--") != rest.end()) return {};
-  const OptionSpec* option = find_option(rest.back());
-  return fail(
-      usage_failure(command, fmt::format("{} needs {}", rest.back(), option->value), std::string(option->summary)));
-}
-
-Result<void> check_words(const Command& command, const Arguments& arguments) {
-  std::size_t needed = 0;
-  std::size_t most = 0;
-  for (const PositionalSpec& positional : command.positionals) {
-    if (positional.arity == Arity::one || positional.arity == Arity::some) {
-      if (arguments.words().size() <= needed)
-        return fail(usage_failure(command, fmt::format("'epic {}' needs {}", command.path, positional.name),
-                                  std::string(positional.summary)));
-      ++needed;
+/// Why `value` does not pass; empty if it does. `name` is "--nodes" or "N".
+std::string find_fault(const Check& check, std::string_view name, const std::string& value) {
+  switch (check.kind) {
+    case Check::Kind::any:
+      return {};
+    case Check::Kind::choice: {
+      if (std::ranges::find(check.choices, value) != check.choices.end()) return {};
+      const std::vector<std::string> known(check.choices.begin(), check.choices.end());
+      return fmt::format("{} takes {}, not \"{}\"", name, alternatives(known), value);
     }
-    most = has_no_end(positional.arity) ? SIZE_MAX : most + 1;
+    case Check::Kind::number:
+      if (parse_whole_number(value, check.min, check.max)) return {};
+      if (check.max == INT64_MAX)
+        return fmt::format("{} takes a whole number from {}, not \"{}\"", name, check.min, value);
+      return fmt::format("{} takes a whole number from {} to {}, not \"{}\"", name, check.min, check.max, value);
+    case Check::Kind::duration:
+      if (parse_duration(value)) return {};
+      return fmt::format("{} takes a duration such as 250ms, 30s or 5m, of at most 36500d, not \"{}\"", name, value);
   }
-  if (arguments.words().size() > most)
-    return fail(usage_failure(
-        command, fmt::format("'epic {}' does not know what to do with \"{}\"", command.path, arguments.words()[most])));
   return {};
 }
+
+/// One command as CLI11 parses it.
+class CommandApp {
+ public:
+  explicit CommandApp(const Command& command) : command_(command), specs_(options_of(command)) {
+    app_.set_help_flag("-h,--help");
+    app_.set_version_flag("--version", EPIC_VERSION);
+    for (const OptionSpec& spec : specs_) {
+      if (spec.name == "help" || spec.name == "version") continue;
+      CLI::Option* option = add_option(app_, spec);
+      option->envname(std::string(spec.environment));
+      watch(option, spec.check, "--" + std::string(spec.name));
+      options_.emplace_back(&spec, option);
+    }
+    for (const PositionalSpec& spec : command.positionals) {
+      // An unlimited number would make CLI11 take a word in brackets for a list.
+      CLI::Option* word = app_.add_option(fmt::format("word{}", words_.size()));
+      word->expected(spec.repeats() ? kWordsMax : 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      word->required(spec.is_required());
+      watch(word, spec.check, std::string(spec.name));
+      words_.push_back(word);
+    }
+  }
+
+  Parsed parse(const std::vector<std::string>& words) {
+    Parsed parsed{.arguments = Arguments(command_)};
+    try {
+      app_.parse(reversed(words));
+    } catch (const CLI::CallForHelp&) {
+      parsed.arguments.set("help", {""});
+    } catch (const CLI::CallForVersion&) {
+      parsed.arguments.set("version", {""});
+    } catch (const CLI::ValidationError&) {
+      parsed.failure = bad_value();
+    } catch (const CLI::ArgumentMismatch& error) {
+      parsed.failure = mismatch(words, error);
+    } catch (const CLI::ParseError& error) {  // a word too many or too few
+      parsed.failure = left_over(error);
+    }
+    for (const auto& [spec, option] : options_)
+      if (option->count() > 0) parsed.arguments.set(spec->name, option->results());
+    for (const CLI::Option* word : words_) parsed.arguments.add_words(word->results());
+    return parsed;
+  }
+
+ private:
+  struct Fault {
+    const CLI::Option* option = nullptr;
+    std::string text;
+    std::string value;
+    std::span<const std::string_view> choices;
+  };
+
+  void watch(CLI::Option* option, const Check& check, std::string name) {
+    if (check.kind == Check::Kind::any) return;
+    option->check([this, option, check, name = std::move(name)](const std::string& value) {
+      std::string text = find_fault(check, name, value);
+      if (!text.empty()) fault_ = {.option = option, .text = text, .value = value, .choices = check.choices};
+      return text;
+    });
+  }
+
+  Failure bad_value() const {
+    Failure failure = usage_failure(command_, fault_.text);
+    const auto given = app_.parse_order();
+    if (!fault_.option->get_envname().empty() && std::ranges::find(given, fault_.option) == given.end())
+      failure.why = fmt::format("the value comes from the environment variable {}", fault_.option->get_envname());
+    const std::vector<std::string> known(fault_.choices.begin(), fault_.choices.end());
+    if (const std::string near = find_near(fault_.value, known); !near.empty())
+      failure.help = {fmt::format("did you mean {} {}?", fault_.option->get_name(), near)};
+    return failure;
+  }
+
+  /// A flag without its value, which can only be the last word; or a value that a switch does not take.
+  Failure mismatch(const std::vector<std::string>& words, const CLI::ParseError& error) const {
+    for (const OptionSpec& spec : specs_) {
+      const bool is_last =
+          !words.empty() &&
+          (words.back() == "--" + std::string(spec.name) ||
+           (spec.letter && is_flag(words.back()) && words.back()[1] != '-' && words.back().back() == spec.letter));
+      if (is_last && !spec.value.empty())
+        return usage_failure(command_, fmt::format("{} needs a value: {}", words.back(), spec.value),
+                             std::string(spec.summary));
+      for (const std::string& word : words)
+        if (spec.value.empty() && word.starts_with(fmt::format("--{}=", spec.name)))
+          return usage_failure(command_, fmt::format("--{} takes no value", spec.name));
+    }
+    return usage_failure(command_, error.what());
+  }
+
+  Failure left_over(const CLI::ParseError& error) const {
+    for (const std::string& extra : app_.remaining()) {
+      if (extra == "--") continue;
+      if (!is_flag(extra)) return usage_failure(command_, fmt::format("unexpected argument \"{}\"", extra));
+      std::vector<std::string> known;
+      for (const OptionSpec& spec : specs_) known.push_back("--" + std::string(spec.name));
+      const std::string flag = extra.substr(0, extra.find('='));
+      Failure failure = usage_failure(command_, fmt::format("unknown option {}", flag));
+      if (const std::string near = flag.starts_with("--") ? find_near(flag, known) : ""; !near.empty())
+        failure.help = {fmt::format("did you mean {}?", near)};
+      return failure;
+    }
+    for (std::size_t i = 0; i < words_.size(); ++i)
+      if (words_[i]->get_required() && words_[i]->count() == 0)
+        return usage_failure(command_, fmt::format("missing {}", command_.positionals[i].name),
+                             std::string(command_.positionals[i].summary));
+    return usage_failure(command_, error.what());
+  }
+
+  const Command& command_;
+  std::vector<OptionSpec> specs_;
+  CLI::App app_;
+  std::vector<std::pair<const OptionSpec*, CLI::Option*>> options_;
+  std::vector<CLI::Option*> words_;
+  Fault fault_;
+};
 
 }  // namespace
 
-Verb find_verb(const std::vector<std::string>& words) {
-  Verb verb;
-  std::size_t i = 0;
-  const auto skip_flags = [&] {
-    while (i < words.size() && words[i] != "--" && is_flag(words[i])) {
-      verb.rest.push_back(words[i]);
-      if (takes_next_word(words[i]) && i + 1 < words.size()) verb.rest.push_back(words[++i]);
-      ++i;
-    }
+Verb find_verb(const CommandTable& table, const std::vector<std::string>& words) {
+  CLI::App app;
+  app.set_help_flag();
+  // At a name that is not known, everything after it belongs to whatever has that name.
+  app.prefix_command()->require_subcommand(0, 1);
+  std::set<std::string_view> known;
+  const auto add_options = [&](std::span<const OptionSpec> options) {
+    for (const OptionSpec& option : options)
+      if (known.insert(option.name).second) add_option(app, option);
   };
-  skip_flags();
-  if (i < words.size() && words[i] != "--") {
-    const std::string& first = words[i++];
-    if (is_noun(first)) {
-      verb.noun = first;
-      skip_flags();
-      if (i < words.size() && words[i] != "--") {
-        verb.command = find_command(first + " " + words[i]);
-        if (verb.command == nullptr) verb.unknown = words[i];
-        ++i;
-      }
-    } else {
-      verb.command = find_command(first);
-      if (verb.command == nullptr) {
-        verb.unknown = first;
-        verb.after.assign(words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
-      }
-    }
+  add_options(global_options());
+
+  Verb verb;
+  std::vector<std::size_t> named;  // the places of noun and verb among the words
+  const auto place_of = [&](std::size_t words_after) { return words.size() - words_after - 1; };
+  std::map<std::string_view, CLI::App*> nouns;
+  for (const Noun& noun : table.nouns) {
+    CLI::App* added = app.add_subcommand(std::string(noun.name))->fallthrough();
+    added->set_help_flag();
+    added->preparse_callback([&, place_of](std::size_t words_after) {
+      verb.noun = noun.name;
+      named.push_back(place_of(words_after));
+    });
+    nouns[noun.name] = added;
   }
-  verb.rest.insert(verb.rest.end(), words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+  for (const Command* command : table.commands) {
+    add_options(command->options);
+    const std::size_t space = command->path.find(' ');
+    CLI::App* parent = space == std::string_view::npos ? &app : nouns.at(command->path.substr(0, space));
+    CLI::App* added = parent->add_subcommand(std::string(command->path.substr(space + 1)));
+    added->preparse_callback([&, command, place_of](std::size_t words_after) {
+      verb.command = command;
+      named.push_back(place_of(words_after));
+      throw CLI::Success();  // the rest is for parse()
+    });
+  }
+  try {
+    app.parse(reversed(words));
+  } catch (const CLI::Success&) {
+  } catch (const CLI::ParseError&) {
+    named.clear();  // a flag lacks its value, and no name follows: parse() says so
+  }
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (std::ranges::find(named, i) == named.end()) verb.rest.push_back(words[i]);
+  if (verb.command != nullptr) return verb;
+  const auto left = app.remaining();
+  const auto unknown = std::ranges::find_if_not(left, is_flag);
+  if (unknown == left.end()) return verb;
+  verb.unknown = *unknown;
+  verb.after.assign(unknown + 1, left.end());
   return verb;
 }
 
-Result<Arguments> parse(const Command& command, const std::vector<std::string>& rest) {
-  if (auto checked = check_last_flag(command, rest); !checked) return std::unexpected(std::move(checked.error()));
-  CLI::App app;
-  app.set_help_flag();
-  std::vector<std::pair<OptionSpec, CLI::Option*>> bound;
-  for (const OptionSpec& option : options_of(command)) {
-    CLI::Option* added = option.value.empty() ? app.add_flag(flag_names(option)) : app.add_option(flag_names(option));
-    if (!option.value.empty()) added->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    bound.emplace_back(option, added);
-  }
-  CLI::Option* positionals = app.add_option("words");
-  positionals->expected(0, CLI::detail::expected_max_vector_size)->allow_extra_args();
+Parsed parse(const Command& command, const std::vector<std::string>& rest) { return CommandApp(command).parse(rest); }
 
-  // CLI11 takes its words last first.
-  std::vector<std::string> reversed;
-  bool flags_over = false;
-  for (const std::string& word : rest) {
-    reversed.push_back(!flags_over && is_flag(word) ? word : marked(word));
-    if (!flags_over && word == "--") flags_over = true;
-  }
-  std::ranges::reverse(reversed);
-  try {
-    app.parse(std::move(reversed));
-  } catch (const CLI::ExtrasError&) {
-    const auto extras = unmarked(app.remaining());
-    return fail(unknown_flag(command, extras.empty() ? std::string() : extras.front()));
-  } catch (const CLI::ParseError& error) {
-    return fail(usage_failure(command, fmt::format("'epic {}' cannot be understood: {}", command.path, error.what())));
-  }
-
-  Arguments arguments(command);
-  for (const auto& [option, added] : bound)
-    if (added->count() > 0)
-      arguments.set(option.name,
-                    option.value.empty() ? std::vector<std::string>(added->count()) : unmarked(added->results()),
-                    Origin::command_line);
-    else if (const char* value = variable_of(option); value && *value)
-      arguments.set(option.name, {value}, Origin::environment);
-  arguments.set_words(unmarked(positionals->results()));
-  if (auto checked = check_choices(command, arguments); !checked) return std::unexpected(std::move(checked.error()));
-  if (arguments.has("help") || arguments.has("version")) return arguments;
-  if (auto checked = check_words(command, arguments); !checked) return std::unexpected(std::move(checked.error()));
-  return arguments;
-}
-
-Failure unknown_command(const Verb& verb) {
+Failure unknown_command(const CommandTable& table, const Verb& verb) {
   const std::string prefix = verb.noun.empty() ? "" : verb.noun + " ";
+  std::vector<std::string> known = verb.noun.empty() ? table.first_words() : table.verbs_of(verb.noun);
+  std::erase_if(known, [&](const std::string& word) {
+    const Command* command = table.find(prefix + word);
+    return command != nullptr && command->is_destructive;
+  });
   Failure failure{.code = ExitCode::usage,
                   .what = fmt::format("there is no command 'epic {}{}'", prefix, verb.unknown)};
-  const std::string near = find_near(verb.unknown, verb.noun.empty() ? first_words() : verbs_of(verb.noun));
+  const std::string near = find_near(verb.unknown, known);
   failure.help.push_back(near.empty()
                              ? fmt::format("'epic help{}' lists all commands", verb.noun.empty() ? "" : " " + verb.noun)
                              : fmt::format("did you mean 'epic {}{}'?", prefix, near));

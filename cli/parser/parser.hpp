@@ -1,34 +1,40 @@
 #pragma once
 // Parser: the words after `epic` become a command and its arguments.
 //
-// Two steps. find_verb() looks over flags for the command's name, because flags may stand before it as well as after.
-// parse() then gives the rest to CLI11 with exactly that command's options. CLI11 splits flags from values and knows
-// the environment; what a wrong word was near to, and how that is said, is ours.
+// CLI11 does the parsing, twice, because flags may stand before the command's name as well as after it. find_verb()
+// uses an app whose subcommands are the table's commands and which knows the flags of all of them, and stops at the
+// command's name. parse() uses an app of that command alone, with its words, options, environment and checks. How
+// errors are worded, and which word a typo was near to, is decided here.
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "cli/commands/command.hpp"
 #include "cli/parser/arguments.hpp"
+#include "cli/parser/command.hpp"
 
 namespace epic::cli {
 
-/// What the words before anything else say.
+/// Which command a command line names.
 struct Verb {
-  const Command* command = nullptr;     // null: none was named, or none there is
-  std::string noun = {};                // "snapshot", when only that was given, or with a second word that it has not
+  const Command* command = nullptr;     // null: none was named, or it does not exist
+  std::string noun = {};                // "snapshot", if that was the first word
   std::string unknown = {};             // the word that names no command
   std::vector<std::string> rest = {};   // everything else, in order
   std::vector<std::string> after = {};  // what stood after `unknown`, for a program epic-<unknown>
 };
 
-Verb find_verb(const std::vector<std::string>& words);
+Verb find_verb(const CommandTable& table, const std::vector<std::string>& words);
 
-/// Checks `rest` against the command's table and the global options.
-Result<Arguments> parse(const Command& command, const std::vector<std::string>& rest);
+/// What was understood, and whether it is correct. The arguments are filled in either case, so that an error is already
+/// printed in the format and colours that were asked for. After --help and --version nothing else is checked.
+struct Parsed {
+  Arguments arguments;
+  std::optional<Failure> failure = std::nullopt;
+};
+Parsed parse(const Command& command, const std::vector<std::string>& rest);
 
-/// The usage failure for a word that names no command, with the nearest one.
-Failure unknown_command(const Verb& verb);
+/// The usage failure for a word that names no command, with the nearest one that does no harm.
+Failure unknown_command(const CommandTable& table, const Verb& verb);
 
 }  // namespace epic::cli

@@ -1,21 +1,57 @@
 #include "cli/project/build.hpp"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "cli/output/humanize.hpp"
-#include "cli/project/former_module.hpp"
 #include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
-#include "cluster/supervisor/node_process.hpp"
+#include "cluster/supervisor/node_exit.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
+
+/// The module as it was before a build. CMake writes a module where nodes find it, and whether it may stay there shows
+/// only then: until that is known, a copy of the previous one lies beside it. The copy keeps its time of change, so
+/// that the next build links again.
+class FormerModule {
+ public:
+  explicit FormerModule(fs::path module) : module_(std::move(module)), copy_(module_.string() + ".former") {
+    std::error_code error;
+    const auto changed_at = fs::last_write_time(module_, error);
+    if (error || !fs::copy_file(module_, copy_, fs::copy_options::overwrite_existing, error)) return;
+    fs::last_write_time(copy_, changed_at, error);
+    is_kept_ = !error;
+  }
+  FormerModule(const FormerModule&) = delete;
+  FormerModule& operator=(const FormerModule&) = delete;
+  ~FormerModule() {
+    std::error_code ignored;
+    fs::remove(copy_, ignored);
+  }
+
+  /// Puts the copy in the module's place; if there is none, removes the module.
+  void restore() {
+    std::error_code ignored;
+    if (is_kept_)
+      fs::rename(copy_, module_, ignored);
+    else
+      fs::remove(module_, ignored);
+  }
+
+ private:
+  fs::path module_;
+  fs::path copy_;
+  bool is_kept_ = false;
+};
 
 std::string read_text(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -45,7 +81,7 @@ std::string listing_of(const Project& project, const InstallPaths& install, std:
       files.push_back(walk->path());
   }
   std::ranges::sort(files);
-  std::string listing = fmt::format("epic {} {}\n", EPIC_VERSION, type);
+  std::string listing = fmt::format("epic {} {} {}\n", EPIC_VERSION, type, project.paths.root.string());
   if (const auto node = install.node()) append_entry(listing, *node, project.paths.root);
   for (const fs::path& file : files) append_entry(listing, file, project.paths.root);
   return listing;
@@ -62,6 +98,15 @@ std::string cached(const Project& project, std::string_view entry) {
     if (line.starts_with(entry) && line.size() > entry.size() && line[entry.size()] == ':')
       return line.substr(line.find('=') + 1);
   return {};
+}
+
+// A build directory that was copied or moved with its project belongs to the place where it was configured: it would
+// build the sources there.
+void remove_foreign_build(const Project& project) {
+  const std::string home = cached(project, "CMAKE_HOME_DIRECTORY");
+  std::error_code ignored;
+  if (home.empty() || fs::equivalent(home, project.paths.root, ignored)) return;
+  fs::remove_all(project.paths.build(), ignored);
 }
 
 bool is_configured(const Project& project, const InstallPaths& install, std::string_view type) {
@@ -99,7 +144,7 @@ Failure build_failure(const Project& project, std::string_view step) {
   const fs::path log = project.paths.build_log();
   return {.code = ExitCode::build_failed,
           .what = fmt::format("{} could not be {}", project.manifest.name, step),
-          .excerpt = shorten_build_log(read_text(log)),
+          .excerpt = shorten_build_log(read_text(log), Severity::error),
           .log = log};
 }
 
@@ -147,6 +192,20 @@ bool is_unknown_target(const Project& project) {
          log.contains(fmt::format("No rule to make target '{}'.", module));
 }
 
+// Symbols as C++ spells them: "undefined symbol: arena::Player::hit(int)".
+std::string demangled(std::string text) {
+  const std::size_t at = text.find("_Z");
+  if (at == std::string::npos) return text;
+  const std::string symbol = text.substr(
+      at, text.find_first_not_of("_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.$", at) - at);
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status),
+                                                    std::free);
+  if (status != 0) return text;
+  text.replace(at, symbol.size(), name.get());
+  return text + (text.contains("undefined symbol") ? "; it is declared and used, but not defined" : "");
+}
+
 // Loads the module as a node will: what it says of itself, as JSON.
 Result<std::string> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
@@ -163,13 +222,16 @@ Result<std::string> describe_module(const Context& context, const Project& proje
     if (has_crashed)
       why = fmt::format("the process that loaded it {}; what runs then are the constructors of its global variables",
                         cluster::ProcessEnd{.exit_code = 0, .signal = end->exit_code - kSignalled}.text());
+    why = demangled(std::move(why));
     if (why.empty()) why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
     return fail(
         {.code = ExitCode::build_failed,
-         .what = fmt::format("{} was built, but a node cannot load it; it was not put in place", module.string()),
+         .what =
+             fmt::format("{} was built, but a node cannot load it; the previous module stays active", module.string()),
          .why = std::move(why),
-         .help = {has_crashed ? "let a global variable's constructor do nothing that can fail"
-                              : "build it anew with 'rm -r build && epic build'"}});
+         .help = has_crashed
+                     ? std::vector<std::string>{"make the constructors of global variables do nothing that can fail"}
+                     : std::vector<std::string>{}});
   }
   return std::move(end->out);
 }
@@ -197,34 +259,37 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
   }
   return fail(
       {.code = ExitCode::build_failed,
-       .what = fmt::format("{} was built, but {} saved state{} would be out of its reach; it was not put in place",
-                           project.manifest.module, (*check)->unreadable(), (*check)->unreadable() == 1 ? "" : "s"),
+       .what = fmt::format("{} was built, but {} could not be read by it; the previous module stays active",
+                           project.manifest.module, count_of((*check)->unreadable(), "saved state", "saved states")),
        .excerpt = fmt::format("{}", fmt::join(problems, "\n")),
        .why = "calls of such entities would fail, or find them empty; what is saved stays as it is",
        .help = {(*check)->has_orphans()
-                    ? "let every class find its saved states: see the line that tells of formerly(…)"
+                    ? "let every class find its saved states with formerly(…), as shown above"
                     : "give the field another name, which starts with its default, or the type that it had",
-                "put it in place all the same with 'epic build --force'"}});
+                "use it anyway with 'epic build --force'"}});
 }
 
 }  // namespace
 
-std::string shorten_build_log(std::string_view log, std::size_t count_max) {
+std::string shorten_build_log(std::string_view log, Severity severity, std::size_t count_max) {
   constexpr std::size_t kLinesEach = 8;
+  const auto contains = [](std::string_view line, std::initializer_list<std::string_view> parts) {
+    return std::ranges::any_of(parts, [&](std::string_view part) { return line.contains(part); });
+  };
   std::string shortened;
   std::size_t count = 0;
   std::size_t lines_left = 0;
   std::istringstream stream{std::string(log)};
   for (std::string line; std::getline(stream, line);) {
-    const bool begins = line.find(": error:") != std::string::npos ||
-                        line.find(": fatal error:") != std::string::npos || line.starts_with("CMake Error") ||
-                        line.find("undefined reference") != std::string::npos ||
-                        line.find("multiple definition") != std::string::npos;
-    if (begins) {
+    const bool is_error =
+        contains(line, {": error:", ": fatal error:", "undefined reference", "multiple definition"}) ||
+        line.starts_with("CMake Error");
+    const bool is_warning = line.contains(": warning:");
+    if (severity == Severity::error ? is_error : is_warning) {
       ++count;
       lines_left = count <= count_max ? kLinesEach : 0;
-    } else if (line.starts_with("FAILED:") || line.starts_with('[') || line.starts_with("ninja:") ||
-               line.find(" generated.") != std::string::npos || line.find(": warning:") != std::string::npos) {
+    } else if (is_error || is_warning || line.starts_with("FAILED:") || line.starts_with('[') ||
+               line.starts_with("ninja:") || line.contains(" generated.")) {
       lines_left = 0;
     }
     if (lines_left == 0) continue;
@@ -232,8 +297,8 @@ std::string shorten_build_log(std::string_view log, std::size_t count_max) {
     if (!line.empty()) shortened += line + '\n';
   }
   if (count > count_max) shortened += fmt::format("… and {} more\n", count - count_max);
-  if (!shortened.empty()) return shortened;
-  // Nothing that is known as an error: the end of the log is the best there is.
+  if (!shortened.empty() || severity == Severity::warning) return shortened;
+  // No line is known to be an error: the end of the log is the best there is.
   std::size_t from = log.size();
   for (std::size_t lines = 0; from > 0 && lines <= kLinesEach; --from)
     if (log[from - 1] == '\n') ++lines;
@@ -242,6 +307,7 @@ std::string shorten_build_log(std::string_view log, std::size_t count_max) {
 
 Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
+  remove_foreign_build(project);
   const std::string before = cached(project, "CMAKE_BUILD_TYPE");
   const std::string type = options.type     ? std::string(cmake_type(*options.type))
                            : before.empty() ? std::string(cmake_type(BuildType::release))
@@ -270,7 +336,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
     return fail({.code = ExitCode::build_failed,
                  .what = fmt::format("{} cannot be made", project.paths.build().string()),
                  .why = error.message(),
-                 .help = {fmt::format("see to it that you may write to {}", project.paths.root.string())}});
+                 .help = {fmt::format("check that you may write to {}", project.paths.root.string())}});
   fs::remove(project.paths.build_log(), error);
   fs::remove(listing_file(project), error);
   FormerModule former(built.module);
@@ -285,6 +351,9 @@ Result<Built> build_project(const Context& context, const Project& project, cons
       return fail(no_such_module(project, fmt::format("{} could not be built", project.manifest.name)));
     return std::unexpected(std::move(done.error()));
   }
+  if (const std::string warnings = shorten_build_log(read_text(project.paths.build_log()), Severity::warning);
+      !warnings.empty())
+    context.console().warn("from the compiler\n" + warnings);
   if (!fs::exists(built.module))
     return fail(no_such_module(project, fmt::format("the build made no {}", built.module.string())));
   const auto description = describe_module(context, project);

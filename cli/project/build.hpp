@@ -8,12 +8,12 @@
 // After a build the module is described by epic-node: that loads it as a node will, so that a missing symbol or another
 // version of epic shows here; what it says of types and methods is kept for suggestions and completions. Then it is
 // compared with what the project's store holds: one that could not read it is taken out of its place again, and the
-// former one is put back.
+// former one is put back. A build directory that was configured elsewhere, as that of a copied project, is made anew.
 
 #include <filesystem>
 #include <string>
 
-#include "cli/context.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 
@@ -37,7 +37,9 @@ struct Built {
 /// Says on the console what it does; the failure carries the compiler's words, shortened, and the log's path.
 Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options);
 
-/// The errors in a build log, each with its place and its first lines, at most `count_max` of them.
-std::string shorten_build_log(std::string_view log, std::size_t count_max = 3);
+enum class Severity { error, warning };
+/// The errors or warnings in a build log, each with its place and its first lines, at most `count_max` of them. If no
+/// error is recognised, the end of the log.
+std::string shorten_build_log(std::string_view log, Severity severity, std::size_t count_max = 3);
 
 }  // namespace epic::cli

@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <fstream>
 #include <functional>
@@ -50,108 +51,126 @@ using namespace std::chrono_literals;
 // Heartbeats come every 200 ms, when the machine has time for them.
 constexpr std::chrono::milliseconds kSilenceMin = 1s;
 
-struct Key {
+/// A key of epic.toml. `set` is false for a value that is not what `accepts` says; `show` writes one as epic.toml has
+/// it.
+struct Setting {
   std::string_view section;
   std::string_view name;
-  std::function<std::string(const toml::node&, Manifest&)> set;  // answers what was expected, empty if it was that
+  std::string_view summary;
+  std::string accepts;
+  std::function<bool(const toml::node&, Manifest&)> set;
+  std::function<std::string(const Manifest&)> show;
 };
 
-auto whole(std::int64_t Manifest::* member, std::int64_t min, std::int64_t max) {
-  return [=](const toml::node& node, Manifest& manifest) -> std::string {
+std::string in_quotes(std::string_view text) { return fmt::format("\"{}\"", text); }
+
+Setting whole(std::string_view section, std::string_view name, std::int64_t Manifest::* member, std::int64_t min,
+              std::int64_t max, std::string_view summary) {
+  const auto set = [=](const toml::node& node, Manifest& manifest) {
     const auto value = node.value_exact<std::int64_t>();
-    if (!value || *value < min || *value > max) return fmt::format("a whole number from {} to {}", min, max);
+    if (!value || *value < min || *value > max) return false;
     manifest.*member = *value;
-    return {};
+    return true;
   };
+  const auto show = [=](const Manifest& manifest) { return std::to_string(manifest.*member); };
+  return {section, name, summary, fmt::format("a whole number from {} to {}", min, max), set, show};
 }
 
-auto one_of(std::string Manifest::* member, std::vector<std::string> choices) {
-  return [=](const toml::node& node, Manifest& manifest) -> std::string {
+Setting text(std::string_view section, std::string_view name, std::string Manifest::* member,
+             std::function<bool(const std::string&)> is_good, std::string accepts, std::string_view summary) {
+  const auto set = [=](const toml::node& node, Manifest& manifest) {
     const auto value = node.value_exact<std::string>();
-    if (!value || std::ranges::find(choices, *value) == choices.end()) {
-      std::string quoted;
-      for (const std::string& choice : choices) quoted += fmt::format("{}\"{}\"", quoted.empty() ? "" : " or ", choice);
-      return quoted;
-    }
+    if (!value || !is_good(*value)) return false;
     manifest.*member = *value;
-    return {};
+    return true;
   };
+  const auto show = [=](const Manifest& manifest) {
+    return (manifest.*member).empty() ? std::string() : in_quotes(manifest.*member);
+  };
+  return {section, name, summary, std::move(accepts), set, show};
 }
 
-auto duration(std::chrono::milliseconds Manifest::* member, std::chrono::milliseconds min = 1ms) {
-  return [=](const toml::node& node, Manifest& manifest) -> std::string {
-    const auto text = node.value_exact<std::string>();
-    const auto value = text ? parse_duration(*text) : std::nullopt;
-    if (!value || *value < min)
-      return "a duration such as \"250ms\", \"30s\" or \"5m\", of at most \"36500d\"" +
-             (min > 1ms ? fmt::format(", and at least {}", min) : std::string());
+Setting one_of(std::string_view section, std::string_view name, std::string Manifest::* member,
+               std::vector<std::string> choices, std::string_view summary) {
+  std::vector<std::string> shown;
+  for (const std::string& choice : choices) shown.push_back(in_quotes(choice));
+  const auto is_choice = [=](const std::string& value) { return std::ranges::find(choices, value) != choices.end(); };
+  return text(section, name, member, is_choice, alternatives(shown), summary);
+}
+
+Setting duration(std::string_view section, std::string_view name, std::chrono::milliseconds Manifest::* member,
+                 std::string_view summary, std::chrono::milliseconds min = 1ms) {
+  const auto set = [=](const toml::node& node, Manifest& manifest) {
+    const auto value = parse_duration(node.value_exact<std::string>().value_or(""));
+    if (!value || *value < min) return false;
     manifest.*member = *value;
-    return {};
+    return true;
   };
+  const auto show = [=](const Manifest& manifest) { return in_quotes(duration_text(manifest.*member)); };
+  return {section,
+          name,
+          summary,
+          "a duration such as \"250ms\", \"30s\" or \"5m\", of at most \"36500d\"" +
+              (min > 1ms ? fmt::format(", and at least {}", in_quotes(duration_text(min))) : std::string()),
+          set,
+          show};
 }
 
-auto size(std::uint64_t Manifest::* member) {
-  return [=](const toml::node& node, Manifest& manifest) -> std::string {
-    const auto text = node.value_exact<std::string>();
-    const auto value = text ? parse_size(*text) : std::nullopt;
-    if (!value || *value == 0) return "a size such as \"64MiB\" or \"2GiB\"";
+Setting size(std::string_view section, std::string_view name, std::uint64_t Manifest::* member,
+             std::string_view summary) {
+  const auto set = [=](const toml::node& node, Manifest& manifest) {
+    const auto value = parse_size(node.value_exact<std::string>().value_or(""));
+    if (!value || *value == 0) return false;
     manifest.*member = *value;
-    return {};
+    return true;
   };
+  const auto show = [](const Manifest&) { return std::string(); };  // no limit
+  return {section, name, summary, "a size such as \"64MiB\" or \"2GiB\"", set, show};
 }
 
-std::string set_name(const toml::node& node, Manifest& manifest) {
-  const auto value = node.value_exact<std::string>();
-  if (!value || !why_no_project_name(*value).empty())
-    return "a name of letters, digits, '-' and '_' that begins with a letter";
-  manifest.name = *value;
-  return {};
-}
+bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
 
-std::string set_module(const toml::node& node, Manifest& manifest) {
-  const auto value = node.value_exact<std::string>();
-  if (!value || !why_no_project_name(*value).empty())
-    return "the name of a module, as epic_add_module() in CMakeLists.txt has it";
-  manifest.module = *value;
-  return {};
-}
-
-const std::vector<Key>& keys() {
-  static const std::vector<Key> kKeys = {
-      {"project", "name", set_name},
-      {"modules", "load", set_module},
-      {"fabric", "nodes", whole(&Manifest::nodes, 1, kNodesMax)},
-      {"fabric", "shards", whole(&Manifest::shards, 1, kShardsMax)},
-      {"fabric", "store", one_of(&Manifest::store, {"sqlite", "memory"})},
-      {"fabric", "transport", one_of(&Manifest::transport, {"unix"})},
-      {"fabric", "codec", one_of(&Manifest::codec, {"capnp"})},
-      {"fabric", "coordination", one_of(&Manifest::coordination, {"local"})},
-      {"fabric", "idle_age", duration(&Manifest::idle_age)},
-      {"fabric", "memory_budget", size(&Manifest::memory_budget_bytes)},
-      {"fabric", "call_deadline", duration(&Manifest::call_deadline)},
-      {"fabric", "turn_report", duration(&Manifest::turn_report)},
-      {"fabric", "turn_max", duration(&Manifest::turn_max)},
-      {"fabric", "silence_max", duration(&Manifest::silence_max, kSilenceMin)},
-      {"fabric", "grace", duration(&Manifest::grace)},
-      {"restart", "delay_first", duration(&Manifest::restart_delay_first)},
-      {"restart", "delay_max", duration(&Manifest::restart_delay_max)},
-      {"restart", "forget_after", duration(&Manifest::restart_forget_after)},
-      {"log", "level", one_of(&Manifest::log_level, {"debug", "info", "warn", "error"})},
+const std::vector<Setting>& table() {
+  using M = Manifest;
+  static const std::vector<Setting> kTable = {
+      text("project", "name", &M::name, is_project_name,
+           "a name of letters, digits, '-' and '_' that begins with a letter", "The project's name"),
+      text("modules", "load", &M::module, is_project_name, "the NAME of an epic_add_module() in CMakeLists.txt",
+           "The module that nodes load; by default the one named like the project"),
+      whole("fabric", "nodes", &M::nodes, 1, kNodesMax, "How many nodes 'epic run' starts"),
+      whole("fabric", "shards", &M::shards, 1, kShardsMax, "How many shards; fixed once something has been saved"),
+      one_of("fabric", "store", &M::store, {"sqlite", "memory"}, "Where state is saved; \"memory\" keeps nothing"),
+      duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
+      size("fabric", "memory_budget", &M::memory_budget_bytes,
+           "Memory for a node's entities; beyond it the least recently used leave. No limit by default"),
+      duration("fabric", "call_deadline", &M::call_deadline, "How long a call may take that sets no deadline"),
+      duration("fabric", "turn_report", &M::turn_report, "A turn that runs longer is reported"),
+      duration("fabric", "turn_max", &M::turn_max, "A turn that runs longer ends its node"),
+      duration("fabric", "silence_max", &M::silence_max, "A node without a heartbeat for this long is killed",
+               kSilenceMin),
+      duration("fabric", "grace", &M::grace, "How long an orderly stop may take"),
+      duration("restart", "delay_first", &M::restart_delay_first,
+               "The wait before a dead node is started again; doubled with each failure"),
+      duration("restart", "delay_max", &M::restart_delay_max, "The longest such wait"),
+      duration("restart", "forget_after", &M::restart_forget_after,
+               "After this long without a failure the wait starts over"),
+      one_of("log", "level", &M::log_level, {"debug", "info", "warn", "error"},
+             "The least severe messages that are logged"),
   };
-  return kKeys;
+  return kTable;
 }
 
 std::vector<std::string> known_keys(std::string_view section) {
   std::vector<std::string> names;
-  for (const Key& key : keys())
-    if (key.section == section) names.emplace_back(key.name);
+  for (const Setting& setting : table())
+    if (setting.section == section) names.emplace_back(setting.name);
   return names;
 }
 
 std::vector<std::string> known_sections() {
   std::vector<std::string> names;
-  for (const Key& key : keys())
-    if (names.empty() || names.back() != key.section) names.emplace_back(key.section);
+  for (const Setting& setting : table())
+    if (names.empty() || names.back() != setting.section) names.emplace_back(setting.section);
   return names;
 }
 
@@ -159,42 +178,87 @@ std::vector<std::string> suggestion(std::string_view word, const std::vector<std
                                     std::string_view kind) {
   const std::string near = find_near(word, known);
   if (!near.empty()) return {fmt::format("did you mean \"{}\"?", near)};
-  return {fmt::format("the {} are {}", kind, listing(known))};
+  return {fmt::format("'epic help config' lists all {}", kind)};
 }
 
-Result<void> read_section(const Where& where, std::string_view section, const toml::table& table, Manifest& manifest) {
-  for (const auto& [name, node] : table) {
-    const auto key =
-        std::ranges::find_if(keys(), [&](const Key& k) { return k.section == section && k.name == name.str(); });
-    if (key == keys().end())
+Result<void> read_section(const Where& where, std::string_view section, const toml::table& keys, Manifest& manifest) {
+  for (const auto& [name, node] : keys) {
+    const auto setting =
+        std::ranges::find_if(table(), [&](const Setting& s) { return s.section == section && s.name == name.str(); });
+    if (setting == table().end())
       return fail(at(where, name.source(), fmt::format("there is no key \"{}\" in [{}]", name.str(), section),
-                     suggestion(name.str(), known_keys(section), fmt::format("keys of [{}]", section))));
-    if (const std::string expected = key->set(node, manifest); !expected.empty())
-      return fail(at(where, node.source(), fmt::format("[{}] {} takes {}", section, name.str(), expected)));
+                     suggestion(name.str(), known_keys(section), "keys")));
+    if (!setting->set(node, manifest))
+      return fail(at(where, node.source(), fmt::format("[{}] {} takes {}", section, name.str(), setting->accepts)));
   }
   return {};
 }
 
+/// Tables nest with each '.' of a key, without limit in toml++, which would exhaust the stack. Numbers and text have
+/// dots as well, so the limit is far above what a file of settings can need.
+bool nests_too_deeply(std::string_view text) {
+  constexpr std::ptrdiff_t kDotsMax = 1000;
+  return std::ranges::count(text, '.') > kDotsMax;
+}
+
 }  // namespace
 
+std::vector<SettingText> list_settings() {
+  std::vector<SettingText> settings;
+  for (const Setting& setting : table())
+    settings.push_back({std::string(setting.section), std::string(setting.name), std::string(setting.summary),
+                        setting.accepts, setting.show(Manifest())});
+  return settings;
+}
+
 std::string why_no_project_name(std::string_view name) {
+  // CMake reads some of these as "no", and has targets or folders of the other names.
+  constexpr std::array<std::string_view, 22> kReserved = {"off",
+                                                          "on",
+                                                          "no",
+                                                          "yes",
+                                                          "true",
+                                                          "false",
+                                                          "ignore",
+                                                          "notfound",
+                                                          "n",
+                                                          "y",
+                                                          "all",
+                                                          "clean",
+                                                          "install",
+                                                          "test",
+                                                          "help",
+                                                          "check",
+                                                          "package",
+                                                          "edit_cache",
+                                                          "depend",
+                                                          "rebuild_cache",
+                                                          "package_source",
+                                                          "list_install_components"};
+  std::string lower(name);
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (std::ranges::find(kReserved, lower) != kReserved.end() || lower.ends_with("-notfound"))
+    return "the name means something else to CMake";
   if (name.empty()) return "it is empty";
   if (name.size() > 64) return "it is longer than 64 characters";
   if (!std::isalpha(static_cast<unsigned char>(name.front()))) return "it does not begin with a letter";
   for (const char c : name)
     if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'))
-      return c == '/' ? "it has a '/' in it: give a name, and run the command in the directory that it shall lie in"
-                      : fmt::format("it has a '{}' in it", c);
+      return c == '/' ? "it contains '/': give a name only, and run the command in the directory that should hold the "
+                        "project"
+                      : fmt::format("it contains '{}'", c);
   return {};
 }
 
 Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::path& file) {
   const Where where{text, file};
+  if (nests_too_deeply(text))
+    return fail({.code = ExitCode::usage, .what = fmt::format("{} nests too deeply to be read", file.string())});
   toml::table root;
   try {
     root = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    return fail(at(where, error.source(), fmt::format("epic.toml is no TOML: {}", error.description())));
+    return fail(at(where, error.source(), fmt::format("epic.toml is not valid TOML: {}", error.description())));
   }
   Manifest manifest;
   for (const auto& [name, node] : root) {
@@ -202,10 +266,10 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
     if (std::ranges::find(known, name.str()) == known.end())
       return fail(at(where, name.source(), fmt::format("there is no section [{}] in epic.toml", name.str()),
                      suggestion(name.str(), known, "sections")));
-    const auto* table = node.as_table();
-    if (table == nullptr)
+    const auto* keys = node.as_table();
+    if (keys == nullptr)
       return fail(at(where, name.source(), fmt::format("\"{}\" is a section: write [{}]", name.str(), name.str())));
-    if (auto read = read_section(where, name.str(), *table, manifest); !read)
+    if (auto read = read_section(where, name.str(), *keys, manifest); !read)
       return std::unexpected(std::move(read.error()));
   }
   if (manifest.name.empty())
@@ -217,13 +281,22 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
 }
 
 Result<Manifest> read_manifest(const std::filesystem::path& file) {
+  constexpr std::uintmax_t kBytesMax = 256 * 1024;
+  const auto refuse = [&](std::string why) {
+    return fail(
+        {.code = ExitCode::usage, .what = fmt::format("{} cannot be read", file.string()), .why = std::move(why)});
+  };
+  std::error_code error;
+  if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
+    return refuse("it is not a regular file");
+  if (const auto bytes = std::filesystem::file_size(file, error); !error && bytes > kBytesMax)
+    return refuse(fmt::format("it has {}; the limit is {}", human_bytes(static_cast<std::int64_t>(bytes)),
+                              human_bytes(static_cast<std::int64_t>(kBytesMax))));
   std::ifstream stream(file);
   std::ostringstream text;
   if (stream) text << stream.rdbuf();
-  if (!stream)
-    return fail({.code = ExitCode::usage,
-                 .what = fmt::format("{} cannot be read", file.string()),
-                 .why = std::generic_category().message(errno)});
+  if (!stream && !text.str().empty()) return refuse(std::generic_category().message(errno));
+  if (!stream.is_open()) return refuse(std::generic_category().message(errno));
   return parse_manifest(text.str(), file);
 }
 

@@ -1,14 +1,16 @@
 #pragma once
-// Manifest: what epic.toml says, checked key by key.
+// Manifest: the settings of epic.toml, checked key by key.
 //
-// A mistake is answered with line, column, the line itself and the nearest key that exists. Every key is in one table
-// (manifest.cpp); a key that is not there is an error, because a misspelt setting that is silently ignored is worse.
+// One table (manifest.cpp) has every key: it reads, checks and documents them; the defaults are those below. An error
+// shows line, column, the line itself and the nearest key that exists. An unknown key is an error, because a misspelt
+// setting that is silently ignored is worse. Any file gets an answer in words, whatever it contains.
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/output/failure.hpp"
 
@@ -20,11 +22,8 @@ struct Manifest {
 
   // [fabric]
   std::int64_t nodes = 4;
-  std::int64_t shards = 64;      // fixed once the store exists
-  std::string store = "sqlite";  // sqlite | memory
-  std::string transport = "unix";
-  std::string codec = "capnp";
-  std::string coordination = "local";
+  std::int64_t shards = 64;                                       // fixed once the store exists
+  std::string store = "sqlite";                                   // sqlite | memory
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and dropped after this
   std::uint64_t memory_budget_bytes = 0;  // of a node's entities; beyond it the least recently used go; 0: no bound
   std::chrono::milliseconds call_deadline = std::chrono::seconds(30);  // for calls that do not say
@@ -43,6 +42,16 @@ struct Manifest {
 
 inline constexpr std::int64_t kNodesMax = 64;
 inline constexpr std::int64_t kShardsMax = 4096;
+
+/// A setting as `epic help config` lists it.
+struct SettingText {
+  std::string section;
+  std::string name;
+  std::string summary;
+  std::string accepts;
+  std::string fallback;  // as epic.toml would have it; empty: none
+};
+std::vector<SettingText> list_settings();
 
 Result<Manifest> read_manifest(const std::filesystem::path& file);
 /// As read_manifest, of text; `file` is only for messages.

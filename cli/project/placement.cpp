@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "cli/fabric/catalog.hpp"
+#include "cli/project/catalog.hpp"
 
 namespace epic::cli {
 namespace {

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <string>
 
-#include "cli/context.hpp"
+#include "cli/project/context.hpp"
 
 namespace epic::cli {
 

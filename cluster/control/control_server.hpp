@@ -16,7 +16,7 @@
 #include <string_view>
 
 #include "cluster/control/frames.hpp"
-#include "cluster/supervisor/supervisor_error.hpp"
+#include "cluster/control/supervisor_error.hpp"
 
 namespace epic::cluster {
 

@@ -2,7 +2,7 @@
 
 #include "wire/capnp_frame.hpp"
 // After the door to Cap'n Proto, which it needs.
-#include "cluster/control.capnp.h"
+#include "cluster/control/control.capnp.h"
 
 namespace epic::cluster {
 

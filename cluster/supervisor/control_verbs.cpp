@@ -97,7 +97,7 @@ control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, steady_clock:
   node.restarts = slot.restarts;
   node.generation = slot.module.generation.value;
   node.built_at = wire::format_time(slot.module.built_at);
-  if (!slot.last_exit.empty()) node.last_exit = slot.last_exit;
+  if (slot.last_exit) node.last_exit = slot.last_exit->text();
   if (!slot.process) return node;
   node.pid = slot.process->pid();
   node.uptime_ms = count_ms(now - slot.started_at);

@@ -17,6 +17,7 @@ using kernel::NodeId;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using wire::LogLevel;
+using Kill = KillCause::Reason;
 
 namespace {
 
@@ -83,13 +84,12 @@ void Fleet::start(NodeSlot& slot) {
   slot.started_at = steady_clock::now();
   slot.state = NodeState::starting;
   slot.heartbeat = {};
-  slot.kill_reason.clear();
+  slot.kill_cause.reset();
   slot.refusal.reset();
   slot.last_lines.clear();
   slot.is_turn_reported = false;
   slot.is_drained = slot.may_leave = false;
   slot.is_paused = false;
-  slot.is_kill_asked_for = false;
   std::error_code ignored;
   std::filesystem::remove(slot.socket, ignored);
 
@@ -106,7 +106,8 @@ void Fleet::start(NodeSlot& slot) {
              if (slot.last_lines.size() > kLastLinesMax) slot.last_lines.pop_front();
              logs_.add(std::move(line));
            },
-       .on_garbage = [this, &slot](const std::string& what) { kill(slot, fmt::format("sent {}", what)); },
+       .on_garbage = [this,
+                      &slot](const std::string& what) { kill(slot, {.reason = Kill::bad_message, .detail = what}); },
        .on_end = [this, &slot](ProcessEnd end) { on_end(slot, end); }});
   if (!process) {
     slot.state = NodeState::stopped;
@@ -164,12 +165,12 @@ void Fleet::let_drained_leave() {
 }
 
 void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
-  if (is_stopping_ || slot.state != NodeState::starting || !slot.kill_reason.empty()) return;  // it is being killed
+  if (is_stopping_ || slot.state != NodeState::starting || slot.kill_cause) return;  // it is being killed
   if (ready.version != options_.version) {
     slot.refusal = wire::StartFailed{fmt::format("{} is epic {}, and this is epic {}.", options_.node_program.string(),
                                                  ready.version, options_.version),
                                      "Install epic again, so that all of it is of one version."};
-    return kill(slot, "is of another version");
+    return kill(slot, {.reason = Kill::wrong_version});
   }
   slot.state = NodeState::ready;
   if (is_started_) slot.failed_starts = 0;
@@ -192,8 +193,7 @@ void Fleet::on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat) {
     return;
   }
   if (options_.turn_max.count() > 0 && turn >= options_.turn_max)
-    return kill(slot,
-                fmt::format("has been in one turn for {}, which no other code of it can interrupt", round_ms(turn)));
+    return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
   if (!std::exchange(slot.is_turn_reported, true))
     say(LogLevel::warn,
         fmt::format("{} has been in one turn for {}; nothing else runs there meanwhile. Does a method block?",
@@ -204,16 +204,16 @@ void Fleet::on_tick(TimePoint now) {
   const auto overdue = coordination_.list_overdue();
   for (NodeSlot& slot : slots_) {
     if (slot.lease && std::ranges::find(overdue, *slot.lease) != overdue.end())
-      kill(slot, fmt::format("has been silent for more than {}", options_.silence_max));
+      kill(slot, {.reason = Kill::silent, .limit = round_ms(options_.silence_max)});
     else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_patience)
-      kill(slot, fmt::format("was not ready within {}", options_.start_patience));
+      kill(slot, {.reason = Kill::not_ready, .limit = round_ms(options_.start_patience)});
   }
 }
 
-void Fleet::kill(NodeSlot& slot, std::string why) {
-  if (!slot.process || !slot.kill_reason.empty()) return;
-  slot.kill_reason = std::move(why);
-  say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_reason));
+void Fleet::kill(NodeSlot& slot, KillCause cause) {
+  if (!slot.process || slot.kill_cause) return;
+  slot.kill_cause = std::move(cause);
+  say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_cause->text()));
   slot.process->kill();
 }
 
@@ -224,10 +224,9 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   std::filesystem::remove(slot.socket, ignored);
   slot.heartbeat = {};
   slot.is_paused = false;
-  slot.last_exit = slot.kill_reason.empty() ? end.text() : fmt::format("{} ({})", end.text(), slot.kill_reason);
-  const std::string what = fmt::format("{} {}", slot.name, slot.last_exit);
+  slot.last_exit = NodeExit{end, slot.kill_cause};
 
-  const bool is_in_order = (is_stopping_ || before == NodeState::draining) && end.signal == 0 && end.exit_code == 0;
+  const bool is_in_order = (is_stopping_ || before == NodeState::draining) && slot.last_exit->is_orderly();
   const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
   // What keeps the whole fabric from starting is told as its end, once, and not for each node besides.
@@ -241,34 +240,36 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   else if (slot.refusal)
     tell(fmt::format("{} cannot start: {}", slot.name, join(*slot.refusal)));
   else
-    tell(fmt::format("{}.{}", what, lines.empty() ? "" : " Its last lines:" + lines));
+    tell(fmt::format("{} {}.{}", slot.name, slot.last_exit->text(), lines.empty() ? "" : " Its last lines:" + lines));
 
   let_drained_leave();
   events_.on_exit(slot.id);
   if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
   // A node that is ready may still fail with the first shards that it takes.
+  const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
   const bool has_been_starting = before == NodeState::starting || (before == NodeState::ready && !is_started_);
-  if (has_been_starting && is_to_come_back && !slot.is_kill_asked_for) ++slot.failed_starts;
+  if (has_been_starting && is_to_come_back && !is_wish) ++slot.failed_starts;
   if (is_to_come_back && (!is_started_ || slot.trial) && has_been_starting)
-    on_end_before_started(slot, end, what, before);
+    on_end_before_started(slot, before);
   else if (is_to_come_back)
     restart_later(slot);
   events_.on_ended(slot.id);
 }
 
-void Fleet::on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what, NodeState before) {
+void Fleet::on_end_before_started(NodeSlot& slot, NodeState before) {
   const auto log = logs_.file_of(slot.name);
   if (slot.refusal)
     return events_.on_cannot_start(
         slot.id, {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
   // A process that exits has decided so, and would again; one that was killed may have had bad luck, and so may one
   // that was ready and fell silent.
-  const bool is_refused = !slot.kill_reason.empty() && before == NodeState::starting;
-  const bool is_hopeless = !slot.is_kill_asked_for && (end.signal == 0 || is_refused);
+  const bool is_refused = slot.kill_cause && before == NodeState::starting;
+  const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
+  const bool is_hopeless = !is_wish && (slot.last_exit->end.signal == 0 || is_refused);
   if (!is_hopeless && slot.failed_starts < kFirstStartAttemptsMax) return restart_later(slot);
   events_.on_cannot_start(
-      slot.id, {fmt::format("{} while it was starting.{}", what,
+      slot.id, {fmt::format("{} {} while it was starting.{}", slot.name, slot.last_exit->text(),
                             slot.last_lines.empty() ? " It wrote nothing." : quote_lines(slot.last_lines)),
                 "Run 'epic doctor' to check the installation, and 'epic build' to build the module anew.", log});
 }
@@ -306,10 +307,7 @@ std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
         fmt::format("{} has no process just now: it is in the state '{}'.", slot.name, describe_state(slot)));
   if (number == SIGSTOP) slot.is_paused = true;
   if (number == SIGCONT) slot.is_paused = false;
-  if (number == SIGKILL && slot.kill_reason.empty()) {
-    slot.is_kill_asked_for = true;
-    slot.kill_reason = "asked to by 'epic kill'";
-  }
+  if (number == SIGKILL && !slot.kill_cause) slot.kill_cause = KillCause{.reason = Kill::asked_for};
   say(LogLevel::info, fmt::format("{} gets SIG{}, as it was asked for.", slot.name, ::sigabbrev_np(number)));
   return slot.process->pid();
 }
@@ -322,9 +320,8 @@ void Fleet::unwant(NodeId node, Afterwards afterwards) {
   if (slot.state == NodeState::backoff) {
     slot.timer.cancel();
     slot.state = NodeState::stopped;
-  } else if (slot.state == NodeState::starting && slot.kill_reason.empty()) {
-    slot.is_kill_asked_for = true;
-    slot.kill_reason = "not wanted any more";
+  } else if (slot.state == NodeState::starting && !slot.kill_cause) {
+    slot.kill_cause = KillCause{.reason = Kill::not_wanted};
     slot.process->kill();  // it owns nothing yet
   }
 }
@@ -377,7 +374,7 @@ void Fleet::kill_all() {
 void Fleet::send(NodeId node, const wire::ToNode& message) {
   const auto slot = std::ranges::find(slots_, node, &NodeSlot::id);
   if (slot == slots_.end() || !slot->process) return;
-  if (!slot->process->try_send(message)) kill(*slot, "does not read what it is sent");
+  if (!slot->process->try_send(message)) kill(*slot, {.reason = Kill::unread});
 }
 
 const NodeSlot* Fleet::find(NodeId node) const {

@@ -56,12 +56,12 @@ struct NodeSlot {
   std::chrono::steady_clock::time_point started_at{};
   wire::Heartbeat heartbeat;
   std::uint32_t restarts = 0;
-  std::string last_exit;  // empty: never ended
+  std::optional<NodeExit> last_exit;  // empty: it never ended
 
   std::unique_ptr<NodeProcess> process;
   std::vector<wire::RenamedType> renamed_types;  // of the module that it runs
   std::optional<LeaseId> lease;                  // from Ready to the end
-  std::string kill_reason;                       // why the fleet has killed it; empty: it has not
+  std::optional<KillCause> kill_cause;           // empty: the fleet has not killed it
   std::optional<wire::StartFailed> refusal;      // what it said about not starting
   std::deque<std::string> last_lines;            // of its output
   bool is_turn_reported = false;
@@ -71,8 +71,7 @@ struct NodeSlot {
   bool is_wanted = true;            // false: when its process has ended, none is started
   bool is_listed = true;            // false: nobody need know of it, once its process has ended
   bool is_paused = false;           // by SIGSTOP
-  bool is_kill_asked_for = false;
-  int failed_starts = 0;  // in a row
+  int failed_starts = 0;            // in a row
   Backoff backoff;
   boost::asio::steady_timer timer;  // until it is started again
 };
@@ -150,9 +149,9 @@ class Fleet {
   void let_drained_leave();
   void on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat);
   void on_end(NodeSlot& slot, ProcessEnd end);
-  void on_end_before_started(NodeSlot& slot, ProcessEnd end, const std::string& what, NodeState before);
+  void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
-  void kill(NodeSlot& slot, std::string why);
+  void kill(NodeSlot& slot, KillCause cause);
   void say(wire::LogLevel level, std::string message);
 
   boost::asio::io_context& context_;

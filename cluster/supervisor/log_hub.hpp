@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/supervisor/supervisor_error.hpp"
+#include "cluster/control/supervisor_error.hpp"
 #include "wire/log_line.hpp"
 
 namespace epic::cluster {

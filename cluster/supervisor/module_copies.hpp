@@ -12,7 +12,7 @@
 #include <expected>
 #include <filesystem>
 
-#include "cluster/supervisor/supervisor_error.hpp"
+#include "cluster/control/supervisor_error.hpp"
 #include "kernel/ids.hpp"
 
 namespace epic::cluster {

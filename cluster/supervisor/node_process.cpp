@@ -107,13 +107,6 @@ SupervisorError spawn_error(const std::filesystem::path& program, int error) {
 
 }  // namespace
 
-std::string ProcessEnd::text() const {
-  if (signal == 0) return fmt::format("exited with code {}", exit_code);
-  const char* name = ::sigabbrev_np(signal);
-  return name ? fmt::format("was killed by signal {} (SIG{})", signal, name)
-              : fmt::format("was killed by signal {}", signal);
-}
-
 struct NodeProcess::State : std::enable_shared_from_this<State> {
   State(asio::io_context& context, Events on_events)
       : channel(context),

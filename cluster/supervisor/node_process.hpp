@@ -19,18 +19,11 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/supervisor/supervisor_error.hpp"
+#include "cluster/control/supervisor_error.hpp"
+#include "cluster/supervisor/node_exit.hpp"
 #include "wire/supervision.hpp"
 
 namespace epic::cluster {
-
-/// How a process ended.
-struct ProcessEnd {
-  int exit_code = 0;
-  int signal = 0;  // 0: it exited by itself
-  /// "exited with code 3", "was killed by signal 9 (SIGKILL)".
-  [[nodiscard]] std::string text() const;
-};
 
 /// On the io_context's one thread.
 class NodeProcess {

@@ -7,7 +7,7 @@
 #include <expected>
 #include <filesystem>
 
-#include "cluster/supervisor/supervisor_error.hpp"
+#include "cluster/control/supervisor_error.hpp"
 
 namespace epic::cluster {
 

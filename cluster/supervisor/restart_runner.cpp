@@ -114,7 +114,7 @@ void RestartRunner::tell_death(const NodeSlot& slot) const {
   say({.node = slot.name,
        .event = "died",
        .generation = slot.module.generation.value,
-       .why = slot.last_exit,
+       .why = slot.last_exit->text(),
        .took_ms = {}});
 }
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-#include "cluster/supervisor/supervisor_error.hpp"
+#include "cluster/control/supervisor_error.hpp"
 #include "kernel/ids.hpp"
 
 namespace epic::cluster {

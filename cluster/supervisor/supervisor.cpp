@@ -169,8 +169,9 @@ int Supervisor::run() {
   server_ = std::move(*server);
   server_->watch_room([this] { requests_.on_room(); });
   listen_to_signals();
-  say(LogLevel::info, fmt::format("Starting {} nodes of {} with {}.", options_.node_count, options_.project_name,
-                                  options_.module_path.string()));
+  say(LogLevel::info,
+      fmt::format("Starting {} node{} of {} with {}.", options_.node_count, options_.node_count == 1 ? "" : "s",
+                  options_.project_name, options_.module_path.string()));
   asio::post(context_, [this] { fleet_.start_all(); });
   tick();
   context_.run();
@@ -243,7 +244,9 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
     trail_.add({.time = std::chrono::system_clock::now(),
                 .node = slot->name,
                 .what = "ready",
-                .why = slot->restarts == 0 ? std::string() : fmt::format("restarted after it {}", slot->last_exit),
+                .why = slot->restarts == 0 || !slot->last_exit
+                           ? std::string()
+                           : fmt::format("restarted after it {}", slot->last_exit->text()),
                 .took = std::chrono::duration_cast<std::chrono::microseconds>(now - slot->started_at)});
     shards_.on_joined({node, slot->incarnation, slot->socket.string()}, slot->module.generation, now);
     open_shards();
@@ -278,11 +281,11 @@ void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
 
 void Supervisor::on_node_exit(NodeId node) {
   const NodeSlot* slot = fleet_.find(node);
-  const bool is_death = slot->last_exit != "exited with code 0";
+  const bool is_death = !slot->last_exit->is_orderly();
   trail_.add({.time = std::chrono::system_clock::now(),
               .node = slot->name,
               .what = is_death ? "died" : "ended",
-              .why = slot->last_exit});
+              .why = slot->last_exit->text()});
   if (is_death) restart_.tell_death(*slot);
   if (is_stopping_ && is_death && slot->lease) unsaved_.push_back(slot->name);
 }

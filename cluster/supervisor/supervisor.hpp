@@ -20,8 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "cluster/control/supervisor_error.hpp"
 #include "cluster/supervisor/backoff.hpp"
-#include "cluster/supervisor/supervisor_error.hpp"
 #include "wire/log_line.hpp"
 #include "wire/supervision.hpp"
 

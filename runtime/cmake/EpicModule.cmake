@@ -58,9 +58,11 @@ function(epic_add_tests)
   catch_discover_tests(${arg_NAME} DISCOVERY_MODE PRE_TEST EXTRA_ARGS --use-colour no)
 endfunction()
 
-# What users get: the language, warnings, and nothing that turns a warning into an error.
+# What users get: the language, warnings, and as errors only what catches mistakes with coroutines: a call that is not
+# awaited, a missing co_return, a reference to what has gone.
 function(epic_module_defaults_ target)
-  target_compile_options(${target} PRIVATE -Wall)
+  target_compile_options(${target} PRIVATE -Wall -Werror=unused-result -Werror=return-type -Werror=dangling
+    -Werror=return-stack-address)
   set_target_properties(${target} PROPERTIES
     CXX_STANDARD 23 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF CXX_SCAN_FOR_MODULES OFF
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET default VISIBILITY_INLINES_HIDDEN OFF

@@ -14,6 +14,7 @@
 
 #include "codec/described_json.hpp"
 #include "epic/version.hpp"
+#include "kernel/type_table.hpp"
 #include "node/check.hpp"
 #include "node/describe.hpp"
 #include "node/import_offline.hpp"
@@ -31,6 +32,11 @@ int describe(const char* path) {
   const auto module = epic::node::load_module(path);
   if (!module) {
     fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
+    return kExitFailed;
+  }
+  epic::kernel::TypeTable types;
+  if (const auto added = types.add(**module); !added) {
+    fmt::print(stderr, "epic-node: {}\n", added.error());
     return kExitFailed;
   }
   boost::json::object described = epic::codec::describe_json(epic::node::describe_module(**module)).as_object();

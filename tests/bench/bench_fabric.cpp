@@ -8,7 +8,7 @@
 #include <boost/json/object.hpp>
 #include <stdexcept>
 
-#include "cluster/control_client.hpp"
+#include "cluster/control/control_client.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 #include "epic/version.hpp"
 

@@ -7,7 +7,7 @@
 using epic::cli_test::Transcript;
 
 TEST_CASE("help: every command has a page, and each begins with an example", "[cli]") {
-  for (const auto* command : epic::cli::commands()) {
+  for (const auto* command : epic::cli::command_table().commands) {
     if (command->is_hidden) continue;
     std::string name = "help_" + std::string(command->path);
     std::ranges::replace(name, ' ', '_');

@@ -36,7 +36,17 @@ const std::vector<Layer>& layers() {
        {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/wire/",
         "runtime/codec/", "runtime/transport/", "runtime/io/"}},
       {"runtime/node/", {"runtime/"}},
-      {"cluster/", {"runtime/"}},
+      {"cluster/control/", {"runtime/"}},
+      {"cluster/coordination/", {"runtime/"}},
+      {"cluster/placement/", {"runtime/"}},
+      {"cluster/supervisor/", {"runtime/", "cluster/control/", "cluster/coordination/", "cluster/placement/"}},
+      {"cli/output/", {"runtime/"}},
+      {"cli/parser/", {"runtime/", "cli/output/"}},
+      {"cli/project/", {"runtime/", "cluster/", "cli/output/", "cli/parser/"}},
+      {"cli/fabric/", {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/"}},
+      {"cli/completion/", {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/", "cli/fabric/"}},
+      {"cli/commands/",
+       {"runtime/", "cluster/", "cli/output/", "cli/parser/", "cli/project/", "cli/fabric/", "cli/completion/"}},
       {"cli/", {"runtime/", "cluster/"}},
   };
   return table;

@@ -5,11 +5,11 @@
 using namespace epic::lint;
 
 TEST_CASE("layers: a runtime file that includes the cluster is found", "[lint]") {
-  const Tree tree = {{"runtime/node/node.cpp", "\n#include \"cluster/control_client.hpp\"\n"},
-                     {"cluster/control_client.hpp", "#pragma once\n"}};
+  const Tree tree = {{"runtime/node/node.cpp", "\n#include \"cluster/control/control_client.hpp\"\n"},
+                     {"cluster/control/control_client.hpp", "#pragma once\n"}};
 
   CHECK(find_layer_faults(tree) ==
-        Findings{"runtime/node/node.cpp:2: runtime/node/ may not include cluster/control_client.hpp"});
+        Findings{"runtime/node/node.cpp:2: runtime/node/ may not include cluster/control/control_client.hpp"});
 }
 
 TEST_CASE("layers: io and sim do not know each other", "[lint]") {
@@ -33,6 +33,19 @@ TEST_CASE("layers: an include with the arrow is fine, also of a neighbour by its
                      {"runtime/reflect/schema.hpp", ""}};
 
   CHECK(find_layer_faults(tree).empty());
+}
+
+TEST_CASE("layers: the folders of cli and cluster point one way, too", "[lint]") {
+  const Tree tree = {{"cli/parser/help.cpp", "#include \"cli/commands/table.hpp\"\n"},
+                     {"cli/commands/table.hpp", "#include \"cli/parser/help.hpp\"\n"},
+                     {"cli/parser/help.hpp", ""},
+                     {"cluster/control/control_server.hpp", "#include \"cluster/supervisor/fleet.hpp\"\n"},
+                     {"cluster/supervisor/fleet.hpp", ""}};
+
+  CHECK(
+      find_layer_faults(tree) ==
+      Findings{"cli/parser/help.cpp:1: cli/parser/ may not include cli/commands/table.hpp",
+               "cluster/control/control_server.hpp:1: cluster/control/ may not include cluster/supervisor/fleet.hpp"});
 }
 
 TEST_CASE("libraries: Asio, SQLite and Cap'n Proto in the kernel are found", "[lint]") {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <regex>
 #include <set>
 
@@ -81,6 +82,39 @@ Findings find_unnamed_files(const Tree& tree) {
     for (const auto& entry : entries)
       if (!is_plumbing(entry) && !names(readme->second, entry))
         findings.push_back(fmt::format("{}/README.md: does not name {}", folder, entry));
+  }
+  return findings;
+}
+
+Findings find_dead_paths(const Tree& tree) {
+  static const std::regex quoted("`([a-z.][A-Za-z0-9_./-]*)`");
+  static const std::regex file(".+\\.(cpp|hpp|cmake|capnp|md|sh)");
+  const auto exists = [&](const std::filesystem::path& named) {
+    std::string path = named.lexically_normal().generic_string();
+    while (path.ends_with('/')) path.pop_back();
+    const auto at = tree.lower_bound(path);
+    if (at != tree.end() && at->first == path) return true;
+    const auto below = tree.lower_bound(path + "/");
+    return below != tree.end() && below->first.starts_with(path + "/");
+  };
+  Findings findings;
+  for (const auto& [readme, content] : tree) {
+    if (!readme.ends_with("README.md") || readme.starts_with("templates/")) continue;
+    const std::filesystem::path folder = std::filesystem::path(readme).parent_path();
+    for (const auto& line : lines_of(content)) {
+      const std::string text(line.text);
+      for (std::sregex_iterator match(text.begin(), text.end(), quoted), end; match != end; ++match) {
+        const std::string named = (*match)[1];
+        // `.epic` and `build` are a project's; what CMake makes is called after epic.
+        if (starts_with_any(named, {".epic", "build/", "epicConfig"})) continue;
+        if (named.find('/') == std::string::npos && !std::regex_match(named, file)) continue;
+        const bool is_there = std::ranges::any_of(
+            std::initializer_list<std::filesystem::path>{folder, "", "runtime", "runtime/include", "cli"},
+            [&](const std::filesystem::path& root) { return exists(root / named); });
+        if (!is_there)
+          findings.push_back(fmt::format("{}:{}: names {}, which does not exist", readme, line.number, named));
+      }
+    }
   }
   return findings;
 }

@@ -33,6 +33,14 @@ TEST_CASE("READMEs: a pair may be named at once", "[lint]") {
   CHECK(find_unnamed_files(tree).empty());
 }
 
+TEST_CASE("READMEs: a path that does not exist is found", "[lint]") {
+  const Tree tree = {{"cli/gate.hpp", ""},
+                     {"cli/README.md", "`gate.hpp`, `../cli/`, `gate.cpp`, `no/folder`, `a_name`"}};
+
+  CHECK(find_dead_paths(tree) == Findings{"cli/README.md:1: names gate.cpp, which does not exist",
+                                          "cli/README.md:1: names no/folder, which does not exist"});
+}
+
 TEST_CASE("words: a mark of unfinished work is found", "[lint]") {
   const std::string mark = std::string("FIX") + "ME";
 

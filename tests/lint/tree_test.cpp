@@ -44,6 +44,8 @@ TEST_CASE("tree: every header opens with its idea", "[lint]") { require_none(fin
 
 TEST_CASE("tree: every folder's README names what is in it", "[lint]") { require_none(find_unnamed_files(project())); }
 
+TEST_CASE("tree: every path that a README names exists", "[lint]") { require_none(find_dead_paths(project())); }
+
 TEST_CASE("tree: no left-over marks and no paths of one machine", "[lint]") {
   require_none(find_forbidden_words(project()));
 }

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/control_client.hpp"
+#include "cluster/control/control_client.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
 namespace epic::test {

@@ -9,7 +9,7 @@
 #include <set>
 #include <thread>
 
-#include "cluster/control_client.hpp"
+#include "cluster/control/control_client.hpp"
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "cli/commands/table.hpp"
+
 using namespace epic::cli;
 
 namespace {
@@ -20,7 +22,7 @@ class FixedNames final : public NameSource {
 std::vector<std::string> offered(const std::vector<std::string>& words) {
   FixedNames names;
   std::vector<std::string> out;
-  for (const Candidate& candidate : complete(words, names).candidates) out.push_back(candidate.word);
+  for (const Candidate& candidate : complete(command_table(), words, names).candidates) out.push_back(candidate.word);
   return out;
 }
 
@@ -41,7 +43,7 @@ TEST_CASE("completion: values of flags, apart and after '='", "[cli]") {
 
 TEST_CASE("completion: paths are left to the shell", "[cli]") {
   FixedNames names;
-  CHECK(complete({"-C", ""}, names).paths == Completion::Paths::directories);
+  CHECK(complete(command_table(), {"-C", ""}, names).paths == Completion::Paths::directories);
 }
 
 TEST_CASE("completion: a flag is not offered twice", "[cli]") {

@@ -47,6 +47,34 @@ TEST_CASE("manifest: a silence that no heartbeat could break in time is refused"
   CHECK_THAT(refused.error().what + refused.error().excerpt, Catch::Contains("silence_max"));
 }
 
+TEST_CASE("manifest: every setting is documented, and its default is accepted", "[cli]") {
+  for (const SettingText& setting : list_settings()) {
+    INFO(setting.section << "." << setting.name);
+    CHECK_FALSE(setting.summary.empty());
+    CHECK_FALSE(setting.accepts.empty());
+    if (setting.fallback.empty()) continue;
+    CHECK(parse_manifest(
+        "[project]\nname = \"arena\"\n[" + setting.section + "]\n" + setting.name + " = " + setting.fallback + "\n",
+        "epic.toml"));
+  }
+}
+
+TEST_CASE("manifest: nesting that would exhaust the stack is refused in words", "[cli]") {
+  std::string dots;
+  for (int i = 0; i < 50'000; ++i) dots += "a.";
+  for (const std::string& text :
+       {"[" + dots + "a]\n", dots + "a = 1\n", "x = " + std::string(50'000, '['), "x = " + std::string(50'000, '{')}) {
+    const auto manifest = parse_manifest(text, "epic.toml");
+    REQUIRE_FALSE(manifest);
+    CHECK(manifest.error().code == ExitCode::usage);
+  }
+}
+
+TEST_CASE("manifest: names that CMake takes for something else are refused", "[cli]") {
+  for (const char* name : {"off", "OFF", "test", "all", "install", "clean", "help"})
+    CHECK_FALSE(why_no_project_name(name).empty());
+}
+
 TEST_CASE("manifest: names of projects are letters, digits, '-' and '_', a letter first", "[cli]") {
   CHECK(why_no_project_name("arena-2_x").empty());
   for (const char* name : {"", "2arena", "-arena", "a b", "a/b", "ärena", "a.b"})

@@ -23,17 +23,39 @@ TEST_CASE("output: durations are read as flags and epic.toml have them", "[cli]"
   CHECK(parse_duration("5m") == 5min);
   CHECK(parse_duration("2h") == 2h);
   CHECK(parse_duration("30d") == 720h);
+  for (const char* text : {"250ms", "5m", "2h", "30d", "90s", "1500ms"})
+    CHECK(duration_text(*parse_duration(text)) == text);
   for (const char* text : {"", "5", "s", "-5s", "5 s", "5w", "99999999999999999h", "36501d"})
     CHECK_FALSE(parse_duration(text));
 }
 
-TEST_CASE("output: RFC 3339 is written and read back, with any zone", "[cli]") {
-  const auto time = std::chrono::system_clock::time_point(1'700'000'000'123ms);
-  CHECK(to_rfc3339(time) == "2023-11-14T22:13:20.123Z");
-  CHECK(from_rfc3339("2023-11-14T22:13:20.123Z") == time);
-  CHECK(from_rfc3339("2023-11-14T23:13:20.123+01:00") == time);
-  CHECK_FALSE(from_rfc3339("yesterday"));
-  CHECK_FALSE(from_rfc3339("2023-11-14T22:13:20"));
+TEST_CASE("output: what could move the cursor or turn the writing round is escaped, as JSON escapes it", "[cli]") {
+  CHECK(printable("plain, ärena, 日本") == "plain, ärena, 日本");
+  CHECK(printable("\x1b[31mred\x07") == "\\u001b[31mred\\u0007");
+  CHECK(printable("a\xc2\x9b"
+                  "b\xe2\x80\xae"
+                  "c") == "a\\u009bb\\u202ec");
+  CHECK(printable("\xff\xfe") == "\\xff\\xfe");
+  CHECK(printable("one\ntwo\t3") == "one\\ntwo\\t3");
+  CHECK(printable_lines("one\ntwo\t\x1b[31mred\x1b[0m\r", true) == "one\ntwo\t\x1b[31mred\x1b[0m\\u000d");
+  CHECK(printable_lines("\x1b[31mred", false) == "\\u001b[31mred");
+  CHECK(printable_lines("\x1b]0;title", true) == "\\u001b]0;title");
+}
+
+TEST_CASE("output: widths are those of a terminal", "[cli]") {
+  CHECK(display_width("ärena") == 5);
+  CHECK(display_width("日本") == 4);
+  CHECK(display_width("\x1b[31mred\x1b[0m") == 3);
+  CHECK(display_width("e\xcc\x81") == 1);  // e and a combining accent
+  CHECK(shortened("Player/Bob", 7) == "Player…");
+  CHECK(shortened("日本語", 5) == "日本…");
+  CHECK(shortened("short", 5) == "short");
+}
+
+TEST_CASE("output: paragraphs are wrapped, and keep their blank lines", "[cli]") {
+  CHECK(wrapped("one two\nthree four", 9, 0) == "one two\nthree\nfour");
+  CHECK(wrapped("one two three", 10, 4) == "one\n    two\n    three");
+  CHECK(wrapped("one\n\ntwo", 80, 0) == "one\n\ntwo");
 }
 
 TEST_CASE("output: a field is shown for people and for programs", "[cli]") {

@@ -8,24 +8,86 @@
 using namespace epic::cli;
 using Words = std::vector<std::string>;
 
-TEST_CASE("parser: flags with values may stand before the command", "[cli]") {
-  const Verb verb = find_verb({"-o", "json", "-q", "build", "--debug"});
+namespace {
+
+Parsed parse_line(const Words& words) {
+  const Verb verb = find_verb(command_table(), words);
   REQUIRE(verb.command != nullptr);
-  CHECK(verb.command->path == "build");
-  CHECK(verb.rest == Words{"-o", "json", "-q", "--debug"});
-  const auto arguments = parse(*verb.command, verb.rest);
-  REQUIRE(arguments);
-  CHECK(arguments->value("format") == "json");
-  CHECK(arguments->has("quiet"));
-  CHECK(arguments->has("debug"));
+  return parse(*verb.command, verb.rest);
+}
+
+}  // namespace
+
+TEST_CASE("parser: flags with values may stand before the command, its own ones too", "[cli]") {
+  const Verb verb = find_verb(command_table(), {"-o", "json", "-q", "--nodes", "3", "run", "--detach"});
+  REQUIRE(verb.command != nullptr);
+  CHECK(verb.command->path == "run");
+  CHECK(verb.rest == Words{"-o", "json", "-q", "--nodes", "3", "--detach"});
+  const auto [arguments, failure] = parse(*verb.command, verb.rest);
+  CHECK_FALSE(failure);
+  CHECK(arguments.value("format") == "json");
+  CHECK(arguments.has("quiet"));
+  CHECK(arguments.number("nodes") == 3);
+  CHECK(arguments.has("detach"));
+}
+
+TEST_CASE("parser: flags may stand between the two words of a command", "[cli]") {
+  const Verb verb = find_verb(command_table(), {"snapshot", "-q", "list", "--limit", "2"});
+  REQUIRE(verb.command != nullptr);
+  CHECK(verb.command->path == "snapshot list");
+  CHECK(verb.rest == Words{"-q", "--limit", "2"});
+}
+
+TEST_CASE("parser: a word that names no command is found, with what follows it", "[cli]") {
+  const Verb verb = find_verb(command_table(), {"-q", "greet", "--loud", "you there"});
+  CHECK(verb.command == nullptr);
+  CHECK(verb.unknown == "greet");
+  CHECK(verb.after == Words{"--loud", "you there"});
+  CHECK(find_verb(command_table(), {"snapshot", "ls"}).unknown == "ls");
+}
+
+TEST_CASE("parser: a destructive command is never suggested", "[cli]") {
+  for (const char* word : {"top", "sotp", "kil", "drian", "scael"}) {
+    INFO(word);
+    const Failure failure = unknown_command(command_table(), {.unknown = word});
+    REQUIRE(failure.help.size() == 1);
+    CHECK(failure.help[0] == "'epic help' lists all commands");
+  }
+  CHECK(unknown_command(command_table(), {.unknown = "bild"}).help[0] == "did you mean 'epic build'?");
 }
 
 TEST_CASE("parser: words that look like JSON or negative numbers stay as they were typed", "[cli]") {
-  const Command* help = find_command("help");
   const Words words = {"-3", "[1,2]", "{}", "-.5", "", "--", "--help", "-x"};
-  const auto arguments = parse(*help, words);
-  REQUIRE(arguments);
-  CHECK(arguments->words() == Words{"-3", "[1,2]", "{}", "-.5", "", "--help", "-x"});
+  const auto [arguments, failure] = parse(*command_table().find("help"), words);
+  CHECK_FALSE(failure);
+  CHECK(arguments.words() == Words{"-3", "[1,2]", "{}", "-.5", "", "--help", "-x"});
+  const auto call = parse_line({"call", "Deadline/a", "set", "[[1],[2]]", "-1e3"});
+  CHECK(call.arguments.words() == Words{"Deadline/a", "set", "[[1],[2]]", "-1e3"});
+}
+
+TEST_CASE("parser: a value is taken from the environment, and the command line comes first", "[cli]") {
+  ::setenv("EPIC_NODES", "7", 1);
+  CHECK(parse_line({"run"}).arguments.number("nodes") == 7);
+  CHECK(parse_line({"run", "--nodes", "2"}).arguments.number("nodes") == 2);
+  ::setenv("EPIC_NODES", "many", 1);
+  const auto wrong = parse_line({"run"});
+  ::unsetenv("EPIC_NODES");
+  REQUIRE(wrong.failure);
+  CHECK(wrong.failure->what == "--nodes takes a whole number from 1 to 64, not \"many\"");
+  CHECK(wrong.failure->why == "the value comes from the environment variable EPIC_NODES");
+}
+
+TEST_CASE("parser: a default of the table is the value where none was given", "[cli]") {
+  CHECK(parse_line({"logs"}).arguments.number("tail") == 1000);
+  CHECK(parse_line({"call", "A/b", "m"}).arguments.duration("timeout") == std::chrono::seconds(30));
+  CHECK(parse_line({"run"}).arguments.number("nodes") == std::nullopt);
+}
+
+TEST_CASE("parser: what was understood is there beside an error", "[cli]") {
+  const auto [arguments, failure] = parse_line({"ps", "-o", "json", "--frob"});
+  REQUIRE(failure);
+  CHECK(failure->what == "unknown option --frob");
+  CHECK(arguments.value("format") == "json");
 }
 
 TEST_CASE("parser: one flag name means one thing in every command, so that it can stand before the command", "[cli]") {
@@ -39,12 +101,12 @@ TEST_CASE("parser: one flag name means one thing in every command, so that it ca
     CHECK((is_new_letter || name->second == option.name));
   };
   for (const OptionSpec& option : global_options()) check(option);
-  for (const Command* command : commands())
+  for (const Command* command : command_table().commands)
     for (const OptionSpec& option : command->options) check(option);
 }
 
 TEST_CASE("parser: every row of the table is complete", "[cli]") {
-  for (const Command* command : commands()) {
+  for (const Command* command : command_table().commands) {
     INFO(command->path);
     CHECK_FALSE(command->summary.empty());
     CHECK_FALSE(command->example.empty());

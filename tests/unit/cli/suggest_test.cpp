@@ -4,14 +4,6 @@
 
 using namespace epic::cli;
 
-TEST_CASE("suggest: distance counts insertions, deletions, substitutions and swaps", "[cli]") {
-  CHECK(edit_distance("", "abc") == 3);
-  CHECK(edit_distance("build", "bild") == 1);
-  CHECK(edit_distance("nodse", "nodes") == 1);
-  CHECK(edit_distance("same", "same") == 0);
-  CHECK(edit_distance("kitten", "sitting") == 3);
-}
-
 TEST_CASE("suggest: a near word is offered, a far one is not", "[cli]") {
   const std::vector<std::string> words = {"get_score", "enter_level", "inspect"};
   CHECK(find_near("get_scroe", words) == "get_score");

@@ -1,5 +1,5 @@
 #pragma once
-// Context: what every command is handed: the console, where epic is installed, and the project that it was run in.
+// Context: what each command gets: the console, where epic is installed, and the project that it was run in.
 
 #include <filesystem>
 
@@ -21,7 +21,12 @@ class Context {
   [[nodiscard]] std::filesystem::path start(const Arguments& arguments) const {
     return arguments.value("project").value_or(".");
   }
-  [[nodiscard]] Result<ProjectPaths> paths(const Arguments& arguments) const { return find_project(start(arguments)); }
+  /// Fails for a broken epic.toml, as project() does, so that every command answers it alike.
+  [[nodiscard]] Result<ProjectPaths> paths(const Arguments& arguments) const {
+    auto found = project(arguments);
+    if (!found) return std::unexpected(std::move(found.error()));
+    return std::move(found->paths);
+  }
   [[nodiscard]] Result<Project> project(const Arguments& arguments) const { return load_project(start(arguments)); }
 
  private:

@@ -1,4 +1,4 @@
-#include "cluster/control_client.hpp"
+#include "cluster/control/control_client.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>

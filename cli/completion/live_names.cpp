@@ -1,4 +1,4 @@
-#include "cli/fabric/live_names.hpp"
+#include "cli/completion/live_names.hpp"
 
 #include <boost/json/object.hpp>
 

@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <optional>
 
-#include "cli/completion/names.hpp"
-#include "cli/fabric/catalog.hpp"
+#include "cli/completion/completion.hpp"
 #include "cli/fabric/live_fabric.hpp"
+#include "cli/project/catalog.hpp"
 #include "cli/project/install_paths.hpp"
 #include "cli/project/project.hpp"
 

@@ -1,4 +1,4 @@
-#include "cli/fabric/catalog.hpp"
+#include "cli/project/catalog.hpp"
 
 #include <algorithm>
 #include <fstream>

@@ -1,4 +1,4 @@
-#include "cli/output/confirm.hpp"
+#include "cli/commands/confirm.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -1,0 +1,51 @@
+#pragma once
+// NodeExit: how and why the process of a node ended, as values.
+//
+// Whether a node is started again, whether it counts as crashed, and whether its state may be unsaved is decided on
+// these; text is made from them last, for people.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace epic::cluster {
+
+/// How a process ended, as the kernel reports it.
+struct ProcessEnd {
+  int exit_code = 0;
+  int signal = 0;  // 0: it exited by itself
+  /// "exited with code 3", "was killed by signal 9 (SIGKILL)".
+  [[nodiscard]] std::string text() const;
+};
+
+/// Why the supervisor killed a process.
+struct KillCause {
+  enum class Reason : std::uint8_t {
+    silent,         // no heartbeat for `limit`
+    turn_max,       // one turn ran for `limit`
+    not_ready,      // not ready within `limit`
+    bad_message,    // it sent what cannot be decoded
+    unread,         // it does not read what it is sent
+    wrong_version,  // of epic
+    asked_for,      // by `epic kill`
+    not_wanted,     // `scale` or `drain` overtook its start
+  };
+  Reason reason;
+  std::chrono::milliseconds limit{0};
+  std::string detail = {};  // of bad_message
+  /// A person wanted it, so it says nothing about the node.
+  [[nodiscard]] bool is_wish() const { return reason == Reason::asked_for || reason == Reason::not_wanted; }
+  /// "has been silent for more than 5000ms".
+  [[nodiscard]] std::string text() const;
+};
+
+struct NodeExit {
+  ProcessEnd end;
+  std::optional<KillCause> killed_for = std::nullopt;  // empty: the supervisor did not kill it
+  [[nodiscard]] bool is_orderly() const { return end.signal == 0 && end.exit_code == 0; }
+  /// "was killed by signal 9 (SIGKILL) (has been silent for more than 5000ms)".
+  [[nodiscard]] std::string text() const;
+};
+
+}  // namespace epic::cluster

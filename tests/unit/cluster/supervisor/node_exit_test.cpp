@@ -1,0 +1,26 @@
+#include "cluster/supervisor/node_exit.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace epic::cluster;
+
+TEST_CASE("exit: only an exit with code 0 is orderly", "[cluster]") {
+  CHECK(NodeExit{.end = {.exit_code = 0, .signal = 0}}.is_orderly());
+  CHECK_FALSE(NodeExit{.end = {.exit_code = 3, .signal = 0}}.is_orderly());
+  CHECK_FALSE(NodeExit{.end = {.exit_code = 0, .signal = 11}}.is_orderly());
+}
+
+TEST_CASE("exit: a kill that a person asked for says nothing about the node", "[cluster]") {
+  using Reason = KillCause::Reason;
+  for (const Reason reason : {Reason::asked_for, Reason::not_wanted}) CHECK(KillCause{.reason = reason}.is_wish());
+  for (const Reason reason : {Reason::silent, Reason::turn_max, Reason::not_ready, Reason::bad_message, Reason::unread,
+                              Reason::wrong_version})
+    CHECK_FALSE(KillCause{.reason = reason}.is_wish());
+}
+
+TEST_CASE("exit: the text names the signal, and why the supervisor sent it", "[cluster]") {
+  CHECK(NodeExit{.end = {.exit_code = 74, .signal = 0}}.text() == "exited with code 74");
+  const KillCause silent{.reason = KillCause::Reason::silent, .limit = std::chrono::seconds(5)};
+  CHECK(NodeExit{.end = {.exit_code = 0, .signal = 9}, .killed_for = silent}.text() ==
+        "was killed by signal 9 (SIGKILL) (has been silent for more than 5000ms)");
+}
