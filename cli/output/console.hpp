@@ -83,5 +83,4 @@ class Console {
   bool progress_shown_ = false;
 };
 
-
 }  // namespace epic::cli

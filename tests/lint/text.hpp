@@ -17,8 +17,8 @@ Findings find_silent_headers(const Tree& tree);
 /// mirror another folder, and golden files, are described by the README above them.
 Findings find_unnamed_files(const Tree& tree);
 
-/// Files and folders that a README names in backquotes and that do not exist, looked up from its folder, from the top of
-/// the tree, and from where includes are.
+/// Files and folders that a README names in backquotes and that do not exist, looked up from its folder, from the top
+/// of the tree, and from where includes are.
 Findings find_dead_paths(const Tree& tree);
 
 /// Marks of unfinished work, and paths that exist on one machine only.
