@@ -138,8 +138,8 @@ TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli
     CHECK(
         fabric.requests() ==
         std::vector<std::string>{
-            R"(call {"entity":"Player/Bob","method":"move","args":[-3,{"x":1},[1,2],"Barrel/7","two words"],"timeout_ms":30000})",
-            R"(call {"entity":"Player/a/b","method":"m","args":[],"timeout_ms":250})"});
+            R"(call {"entity":"Player/Bob","method":"move","timeout_ms":30000,"args":[-3,{"x":1},[1,2],"Barrel/7","two words"]})",
+            R"(call {"entity":"Player/a/b","method":"m","timeout_ms":250,"args":[]})"});
   }
   {
     StandIn fabric(transcript.directory(), {{"call", answer(R"({"result":"text as it is"})")}});
