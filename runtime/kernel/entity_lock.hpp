@@ -16,12 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include "epic/call.hpp"
+#include "kernel/record.hpp"
 
 namespace epic::kernel {
-
-using Record = detail::CallRecord;
-using RecordRef = detail::RecordPtr<Record>;
 
 class EntityLock {
  public:

@@ -36,7 +36,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       codec_(codec),
       syscalls_(syscalls),
       activations_(next_kernel_tag(), options_.shard_count),
-      shards_(options_.shard_count) {}
+      routing_(options_.self, *this) {}
 
 Kernel::~Kernel() {
   const Scope scope(*this);
@@ -77,8 +77,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
     activation->trim();
     if (activation->is_dirty) batcher_.add(*activation);
   }
-  if (retry_parked_ns_ && *retry_parked_ns_ <= now_ns_) unblock_all();
-  if (next_release_ns_ && *next_release_ns_ <= now_ns_) turn_releases();
+  routing_.on_time(now_ns_);
   if (!blocked_.empty() && now_ns_ >= next_held_check_ns_) expire_held();
   if (!stops_watched_.empty() && stops_watched_.front().first <= now_ns_) tell_slow_stops();
   if ((!suspects_.empty() && suspects_.front().first <= now_ns_) || (!probes_.empty() && probes_due_ns_ <= now_ns_))
@@ -125,8 +124,7 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   };
   if (!timers_.empty()) consider(timers_.begin()->first.first);
   if (!interval_saves_.empty()) consider(interval_saves_.begin()->first);
-  if (retry_parked_ns_) consider(*retry_parked_ns_);
-  if (next_release_ns_) consider(*next_release_ns_);
+  if (const auto turn = routing_.next_timer_ns()) consider(*turn);
   if (!blocked_.empty()) consider(next_held_check_ns_);
   if (!stops_watched_.empty()) consider(stops_watched_.front().first);
   if (!suspects_.empty()) consider(suspects_.front().first);

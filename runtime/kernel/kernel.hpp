@@ -42,34 +42,11 @@
 #include "kernel/gate.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
-#include "kernel/shards.hpp"
+#include "kernel/record.hpp"
+#include "kernel/routing/routing.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
 #include "reflect/schema_of.hpp"
-
-namespace epic::kernel {
-class Kernel;
-}
-
-namespace epic::detail {
-
-/// What a record has beyond a call inside the node: who sent it, or whom to tell. Owned by the record.
-struct CallSite {
-  kernel::PeerAddress from;                      // the peer that sent it; node 0 and life 0: none
-  kernel::CallId id;                             // as the caller named it
-  std::vector<kernel::ChainLink> chain;          // who waits for it, outermost first
-  std::function<void(CallRecord&)> on_end;       // outside callers of this process: after the gate
-  std::function<void(CallRecord&)> on_hook_end;  // hooks of the kernel's own: at once
-  std::optional<kernel::ShardId> sent_shard;     // unanswered at another node
-  kernel::PeerAddress sent_to;
-  kernel::MapVersion sent_version;                 // the map that it was sent by
-  bool from_refused = false;                       // the peer that sent it goes by an old map
-  const reflect::Schema* result_schema = nullptr;  // of what the peer will answer
-  std::string label;                               // of a record without a method: "setup", "on_activate"
-  std::int64_t begun_ns = 0;                       // of a record without a deadline
-};
-
-}  // namespace epic::detail
 
 namespace epic::kernel {
 
@@ -111,7 +88,7 @@ struct CallView {
   std::vector<ChainLink> waiting;  // who waits for it, outermost first
 };
 
-class Kernel {
+class Kernel : private Routing::Listener {
  public:
   Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls);
   ~Kernel();
@@ -178,7 +155,7 @@ class Kernel {
   [[nodiscard]] TypeTable& types() { return types_; }
   [[nodiscard]] const TypeTable& types() const { return types_; }
   [[nodiscard]] ActivationTable& activations() { return activations_; }
-  [[nodiscard]] const Shards& shards() const { return shards_; }
+  [[nodiscard]] const Routing& routing() const { return routing_; }
   [[nodiscard]] KernelStats stats() const;
   /// Calls in flight of one entity as callee or caller, or of all when `entity` is empty; the oldest kCallViewsMax.
   [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
@@ -241,7 +218,7 @@ class Kernel {
   bool admit(Record& record);
   [[nodiscard]] bool refuse_for_load(Record& record);
   std::coroutine_handle<> route(RecordRef record, bool may_run_now, const Record* maker = nullptr);
-  std::coroutine_handle<> deliver(RecordRef record, Activation& activation, bool may_run_now);
+  std::coroutine_handle<> enter(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);
   [[nodiscard]] std::string describe_doing(const Record& record) const;
   [[nodiscard]] std::string describe_waits(const Record& record, int depth) const;
@@ -275,22 +252,18 @@ class Kernel {
   void learn(const DeadlockMessage& deadlock);
 
   // kernel_remote.cpp
-  std::coroutine_handle<> place(RecordRef record, bool may_run_now, const Record* maker);
-  void leave(RecordRef record, const Record* maker);
+  void leave(RecordRef record, const TypeEntry& type, const Record* maker);
   [[nodiscard]] bool may_be_seen(const Record& record) const;
-  void dispatch(RecordRef record);
+  [[nodiscard]] detail::CallSite& site_of(Record& record) const;
   void refuse(Record& record);
-  void send_call(RecordRef record, Shard& shard, const PeerAddress& to);
+  void send(RecordRef record, const TypeEntry& type, const PeerAddress& to);
   void receive(const PeerAddress& from, CallMessage call);
-  void receive(ReplyMessage reply);
+  void receive(const PeerAddress& from, ReplyMessage reply);
+  void on_refused(Record& record);
   void take_back(const PeerAddress& peer);
+  [[nodiscard]] std::vector<RecordRef> list_sent(const PeerAddress& peer) const;
   void read_result(Record& record, const ResultPart& result);
-  void forget_sent(Record& record);
-  void flush_parked(ShardId shard);
-  void flush_after_commit();
-  void block(Shard& shard);
-  void block_all_of(const PeerAddress& owner);
-  void unblock_all();
+  void route(RoutedCall& call) override;
   void reply_to(Record& record);
   [[nodiscard]] ReplyMessage make_reply(Record& record);
   void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message);
@@ -363,12 +336,10 @@ class Kernel {
   void measure(Activation& activation);
   void forget_memory(Activation& activation);
   void check_released(ShardId shard);
-  void turn_releases();
-  void turn_release(ShardId shard);
-  void close(ShardId shard);
-  void reopen(ShardId shard);
-  [[nodiscard]] bool waits_for_calls(ShardId shard) const;
-  void end_running(ShardId shard);
+  void on_closed(ShardId shard) override;
+  void on_reopened(ShardId shard) override;
+  [[nodiscard]] bool waits_for_calls(ShardId shard) override;
+  void end_running(ShardId shard) override;
   [[nodiscard]] bool holds_up_a_move(const Record& record) const;
   void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
 
@@ -413,14 +384,13 @@ class Kernel {
   reflect::SchemaCache schemas_;
   ActivationTable activations_;
   CallTable calls_;
-  Shards shards_;
+  Routing routing_;
   Batcher batcher_;
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
   std::deque<RunItem> run_queue_;
   std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> timers_;
   std::unordered_map<std::uint64_t, std::int64_t> timer_due_;  // by timer, to cancel it
-  std::unordered_map<std::uint64_t, Record*> sent_;            // by sequence; counted by calls_
   std::map<PeerAddress, PeerTable> peers_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
@@ -435,9 +405,6 @@ class Kernel {
   std::int64_t next_held_check_ns_ = 0;  // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
-  bool parked_wait_for_commit_ = false;
-  std::optional<std::int64_t> next_release_ns_;  // the first turn of a shard that was asked back
-  std::optional<std::int64_t> retry_parked_ns_;  // some shard is blocked; tried again then
 
   Record* current_ = nullptr;
   std::uint32_t direct_calls_left_ = 0;

@@ -103,17 +103,31 @@ bool Kernel::refuse_for_load(Record& record) {
 }
 
 /// Sends a call on its way. What it returns runs next: the method's frame if it may start now, otherwise nothing.
-/// `maker`: whose turn it is that makes the call just now; null when it has been under way, or comes from outside.
+/// `maker`: the execution that makes the call just now; null when the call has been under way, or comes from outside.
 std::coroutine_handle<> Kernel::route(RecordRef record, bool may_run_now, const Record* maker) {
+  if (record->failure) return {};
   if (Activation* activation = activations_.find(*record->callee))
-    return deliver(std::move(record), *activation, may_run_now);
-  return place(std::move(record), may_run_now, maker);
+    return enter(std::move(record), *activation, may_run_now);
+  const TypeEntry* type = types_.find(record->callee->type());
+  if (type == nullptr) {
+    const std::string near = types_.nearest_type(record->callee->type());
+    fail(*record, ErrorCode::no_such_type,
+         fmt::format("no entity class '{}' in this project's modules{}", record->callee->type(),
+                     near.empty() ? std::string() : fmt::format("; there is '{}'", near)));
+    return {};
+  }
+  if (type->info->stored_name() != record->callee->type()) {  // called by another of the class's names
+    record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
+    return route(std::move(record), may_run_now, maker);
+  }
+  leave(std::move(record), *type, maker);
+  return {};
 }
 
-std::coroutine_handle<> Kernel::deliver(RecordRef record, Activation& activation, bool may_run_now) {
-  if (activation.must_stop && shards_.at(activation.shard).local == Shard::Local::releasing &&
-      !holds_up_a_move(*record)) {
-    leave(std::move(record), nullptr);  // until the next owner has it; otherwise a busy entity would never get there
+/// The entity is in memory: the call starts, or waits for it or for its lock.
+std::coroutine_handle<> Kernel::enter(RecordRef record, Activation& activation, bool may_run_now) {
+  if (activation.must_stop && routing_.is_closed(activation.shard) && !holds_up_a_move(*record)) {
+    leave(std::move(record), *activation.type, nullptr);  // or a busy entity would never get to move
     return {};
   }
   if ((activation.state != Activation::State::active || activation.has_waiting()) &&
@@ -287,7 +301,7 @@ detail::Waiter* Kernel::conclude(Record& record) {
   detail::Waiter* waiter = std::exchange(record.waiter, nullptr);
   record.caller = nullptr;
   if (detail::CallSite* site = record.site) {
-    if (site->sent_shard) forget_sent(record);
+    routing_.forget(*site);
     if (site->from.life != 0) reply_to(record);
     if (site->on_hook_end) site->on_hook_end(record);
     if (site->on_end) let_out(&record, HeldEnd{RecordRef::share(record)});

@@ -151,7 +151,7 @@ void Kernel::resolve(const std::vector<WaitLink>& ring) {
   std::set<NodeId> nodes;
   for (const WaitLink& link : ring) nodes.insert(link.node);
   for (const NodeId node : nodes)
-    if (const PeerAddress peer = shards_.address_of(node); node != options_.self.node && peer.life != 0)
+    if (const PeerAddress peer = routing_.address_of(node); node != options_.self.node && peer.life != 0)
       syscalls_.send(peer, deadlock);
   learn(deadlock);
   fail(*record, ErrorCode::deadlock,

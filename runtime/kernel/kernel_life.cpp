@@ -30,7 +30,7 @@ void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
   rare.asked_ns = begun_ns_of(*call);
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));
-  if (is_draining_ || shards_.at(shard).local == Shard::Local::releasing)
+  if (is_draining_ || routing_.is_closed(shard))
     ask_to_stop(activation, is_draining_ ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
     syscalls_.load(activation.id, type.info->stored_name(), activation.name->key());
@@ -94,7 +94,7 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
   RecordRef record(new detail::TaskRecord<void>(std::move(task)));
   record->callee = activation.name;
   record->activation = &activation;
-  record->site = new detail::CallSite();
+  record->site = new detail::CallSite(*record);
   record->site->label = label;
   record->site->on_hook_end = std::move(on_end);
   Record* const before = std::exchange(current_, nullptr);
@@ -114,7 +114,7 @@ void Kernel::become_active(Activation& activation) {
   std::vector<RecordRef> waiting = take_waiting(activation);
   activation.trim();
   for (RecordRef& record : waiting)
-    if (!record->failure) static_cast<void>(deliver(std::move(record), activation, /*may_run_now=*/false));
+    if (!record->failure) static_cast<void>(enter(std::move(record), activation, /*may_run_now=*/false));
   check_stop(activation);
 }
 
@@ -189,7 +189,7 @@ void Kernel::leave_memory(Activation& activation) {
 /// instance is read.
 void Kernel::drop_when_saved(Activation& activation) {
   activation.is_dirty = false;
-  if (!is_unsaved(activation) || shards_.at(activation.shard).local == Shard::Local::none) return drop(activation);
+  if (!is_unsaved(activation) || !routing_.is_ours(activation.shard)) return drop(activation);
   activation.state = Activation::State::leaving;
   end_suspended(activation);
   if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));

@@ -40,7 +40,7 @@ std::expected<RecordRef, Error> Kernel::make_call(std::string_view type, std::st
 
 void Kernel::submit(RecordRef call, std::chrono::nanoseconds patience, std::function<void(Record&)> on_end) {
   const Scope scope(*this);
-  call->site = new detail::CallSite();
+  call->site = new detail::CallSite(*call);
   call->site->label = "client";
   call->site->on_end = std::move(on_end);
   call->patience_ns = patience.count();
@@ -62,7 +62,7 @@ void Kernel::enter(const std::function<void()>& work) {
 void Kernel::submit_task(Task<void> task, std::string label, std::function<void(Record&)> on_end) {
   const Scope scope(*this);
   RecordRef record(new detail::TaskRecord<void>(std::move(task)));
-  record->site = new detail::CallSite();
+  record->site = new detail::CallSite(*record);
   record->site->label = std::move(label);
   record->site->on_end = std::move(on_end);
   record->site->begun_ns = now_ns_;
@@ -140,7 +140,7 @@ CallView Kernel::view_of(const Record& record, const char* running) const {
 std::string_view Kernel::describe_queue(const Record& record) const {
   if (record.activation != nullptr || record.method == nullptr) return "queued";
   if (!gate_.is_open(CommitNumber{record.observed})) return "waiting for the store before it leaves this node";
-  const bool is_closed = shards_.at(shard_of(record.callee->text)).local == Shard::Local::releasing;
+  const bool is_closed = routing_.is_closed(shard_of(record.callee->text));
   return is_closed ? "waiting for its shard to move" : "waiting for its shard to find an owner";
 }
 

@@ -14,98 +14,65 @@ namespace epic::kernel {
 
 namespace {
 
-detail::CallSite& site_of(Record& record) {
-  if (record.site == nullptr) record.site = new detail::CallSite();
-  return *record.site;
-}
-
-bool is_from_peer(const Record& record) { return record.site != nullptr && record.site->from.life != 0; }
+bool is_from_peer(const Record& record) { return record.site != nullptr && record.site->has_arrived(); }
 
 }  // namespace
 
 // ---- out ----
 
-/// The entity is not in memory here: activate it, or let the call leave for the shard's owner.
-std::coroutine_handle<> Kernel::place(RecordRef record, bool may_run_now, const Record* maker) {
-  const TypeEntry* type = types_.find(record->callee->type());
-  if (type == nullptr) {
-    const std::string near = types_.nearest_type(record->callee->type());
-    fail(*record, ErrorCode::no_such_type,
-         fmt::format("no entity class '{}' in this project's modules{}", record->callee->type(),
-                     near.empty() ? std::string() : fmt::format("; there is '{}'", near)));
-    return {};
-  }
-  if (type->info->stored_name() != record->callee->type()) {  // called by another of the class's names
-    record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
-    return route(std::move(record), may_run_now, maker);
-  }
-  const ShardId id = shard_of(record->callee->text);
-  const Shard& shard = shards_.at(id);
-  const bool may_come = shard.local == Shard::Local::active      ? shard.parked.empty()
-                        : shard.local == Shard::Local::releasing ? holds_up_a_move(*record)
-                                                                 : false;
-  if (!may_come) {
-    leave(std::move(record), maker);
-    return {};
-  }
-  activate(std::move(record), *type, id);
-  return {};
+detail::CallSite& Kernel::site_of(Record& record) const {
+  if (record.site == nullptr) record.site = new detail::CallSite(record);
+  record.site->sequence = record.sequence;
+  record.site->shard = shard_of(record.callee->text);
+  return *record.site;
 }
 
-/// It cannot start just now. As long as the shard is this node's it waits with it, in its place. Otherwise what its
-/// caller has observed must be durable before it is seen elsewhere: at the gate, if it is made just now.
-void Kernel::leave(RecordRef record, const Record* maker) {
+/// The entity is not in memory here: activate it, or let the call go to the shard's owner, or wait for one. As long as
+/// the shard is not ours, what the maker of the call has observed must be durable first: the call is held at the gate,
+/// as the change that it has seen may yet be refused.
+void Kernel::leave(RecordRef record, const TypeEntry& type, const Record* maker) {
+  RoutedCall call = record->site != nullptr ? RoutedCall(*record->site) : RoutedCall{};
+  call.sequence = record->sequence;
+  call.shard = shard_of(record->callee->text);
   record->state = Record::State::queued;
-  const bool is_ours = shards_.at(shard_of(record->callee->text)).local != Shard::Local::none;
-  if (is_ours || maker == nullptr || may_be_seen(*record)) return dispatch(std::move(record));
-  let_out(maker, HeldCall{std::move(record)});
+  if (maker != nullptr && !routing_.is_ours(call.shard) && !may_be_seen(*record))
+    return let_out(maker, HeldCall{std::move(record)});
+  const bool is_urgent = routing_.is_closed(call.shard) && holds_up_a_move(*record);
+  const Routing::Decision decision = routing_.decide(call, is_urgent);
+  switch (decision.way) {
+    case Routing::Way::here:
+      return activate(std::move(record), type, call.shard);
+    case Routing::Way::park:
+      return routing_.park(site_of(*record));
+    case Routing::Way::refuse:
+      return refuse(*record);
+    case Routing::Way::send:
+      if (may_be_seen(*record)) return send(std::move(record), type, decision.owner);
+      return routing_.park_until_commit(site_of(*record));  // it has waited here, for a shard that was ours
+  }
 }
 
 bool Kernel::may_be_seen(const Record& record) const {
   return is_from_peer(record) || gate_.is_open(CommitNumber{record.observed});
 }
 
-/// To whoever owns the shard by now; parked while that is unsettled.
-void Kernel::dispatch(RecordRef record) {
-  if (record->failure) return;
-  const ShardId id = shard_of(record->callee->text);
-  Shard& shard = shards_.at(id);
-  if (is_from_peer(*record) && record->site->sent_version < shards_.owned_since(id)) return refuse(*record);
-  const bool is_urgent = shard.local == Shard::Local::releasing && holds_up_a_move(*record);
-  if (!is_urgent && !shard.parked.empty()) return Shards::park(shard, std::move(record));
-  if (shard.local == Shard::Local::active || is_urgent) {
-    static_cast<void>(route(std::move(record), /*may_run_now=*/false));
-    return;
-  }
-  if (shard.local != Shard::Local::none) return Shards::park(shard, std::move(record));
-  if (is_from_peer(*record)) {
-    // By a map that we do not have yet: it waits for that one, or those behind it would overtake it.
-    if (record->site->sent_version > shards_.version()) return Shards::park(shard, std::move(record));
-    return refuse(*record);
-  }
-  const PeerAddress owner = shards_.address_of(shard.owner);
-  if (owner.life == 0 || owner == options_.self || shard.is_blocked ||
-      (shard.sent > 0 && (shard.sent_to != owner || shard.sent_version < shards_.owned_since(id))))
-    return Shards::park(shard, std::move(record));
-  if (!may_be_seen(*record)) {  // it has waited here, for a shard that was ours; those behind it must not overtake it
-    shard.waits_for_commit = parked_wait_for_commit_ = true;
-    return Shards::park(shard, std::move(record));
-  }
-  send_call(std::move(record), shard, owner);
+/// A parked call has its turn.
+void Kernel::route(RoutedCall& call) {
+  static_cast<void>(
+      route(RecordRef::share(static_cast<detail::CallSite&>(call).record), /*may_run_now=*/false, nullptr));
 }
 
 /// Its caller's node finds the owner.
 void Kernel::refuse(Record& record) {
-  record.site->from_refused = true;
+  record.site->is_refused = true;
   fail(record, ErrorCode::unavailable, "this node does not own the entity's shard");
 }
 
-void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
-  const TypeEntry* type = types_.find(record->callee->type());
+void Kernel::send(RecordRef record, const TypeEntry& type, const PeerAddress& to) {
   CallMessage call{.id = id_of(*record),
                    .target = std::string(record->callee->text),
-                   .method = types_.number_of(*type, record->method->name),
-                   .map_version = shards_.version(),
+                   .method = types_.number_of(type, record->method->name),
+                   .map_version = routing_.version(),
                    .patience_ns = record->deadline_ns - now_ns_,
                    .chain = chain_of(record->caller),
                    .arguments = {}};
@@ -120,56 +87,9 @@ void Kernel::send_call(RecordRef record, Shard& shard, const PeerAddress& to) {
                             call.arguments.size(), limits::kArgumentsBytesMax));
   detail::CallSite& site = site_of(*record);
   site.id = call.id;
-  site.sent_shard = shard_of(record->callee->text);
-  site.sent_to = to;
-  site.sent_version = call.map_version;
   record->state = Record::State::sent;
-  ++shard.sent;
-  shard.sent_to = to;
-  shard.sent_version = call.map_version;
-  sent_.emplace(call.id.sequence, record.get());
+  routing_.on_sent(site, to);
   syscalls_.send(to, std::move(call));
-}
-
-/// The call is no longer out: answered, refused, expired or lost.
-void Kernel::forget_sent(Record& record) {
-  const ShardId id = *std::exchange(record.site->sent_shard, std::nullopt);
-  sent_.erase(record.site->id.sequence);
-  Shard& shard = shards_.at(id);
-  EPIC_ASSERT(shard.sent > 0, "shard {} has no call out", id);
-  if (--shard.sent == 0 && !shard.parked.empty()) flush_parked(id);
-}
-
-/// Sends nothing more by the map that we have; a newer one, or a while, sets it right.
-void Kernel::block(Shard& shard) {
-  shard.is_blocked = true;
-  if (!retry_parked_ns_) retry_parked_ns_ = now_ns_ + std::chrono::nanoseconds(limits::kRetryParked).count();
-}
-
-void Kernel::block_all_of(const PeerAddress& owner) {
-  for (std::uint16_t i = 0; i < shards_.count(); ++i)
-    if (Shard& shard = shards_.at(ShardId{i}); shards_.address_of(shard.owner) == owner) block(shard);
-}
-
-void Kernel::unblock_all() {
-  retry_parked_ns_.reset();
-  for (std::uint16_t i = 0; i < shards_.count(); ++i) {
-    Shard& shard = shards_.at(ShardId{i});
-    shard.is_blocked = false;
-    if (!shard.parked.empty()) flush_parked(ShardId{i});
-  }
-}
-
-void Kernel::flush_after_commit() {
-  parked_wait_for_commit_ = false;
-  for (std::uint16_t i = 0; i < shards_.count(); ++i)
-    if (shards_.at(ShardId{i}).waits_for_commit) flush_parked(ShardId{i});
-}
-
-void Kernel::flush_parked(ShardId id) {
-  shards_.at(id).waits_for_commit = false;
-  std::deque<RecordRef> parked = std::exchange(shards_.at(id).parked, {});
-  for (RecordRef& record : parked) dispatch(std::move(record));
 }
 
 // ---- in ----
@@ -184,7 +104,7 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
   if (auto* call = std::get_if<CallMessage>(&message))
     receive(from, std::move(*call));
   else if (auto* reply = std::get_if<ReplyMessage>(&message))
-    reply->sequence == 0 ? take_back(from) : receive(std::move(*reply));
+    reply->sequence == 0 ? take_back(from) : receive(from, std::move(*reply));
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
   else if (from.is_client())
@@ -221,11 +141,8 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
                        fmt::format("'{}' is placed and stored as '{}': the caller's class must say so, too, with "
                                    "named(\"{}\", formerly(\"{}\"))",
                                    call.target, name->text, method.type->info->type_name, name->type()));
-  const ShardId id = shard_of(name->text);
-  const Shard& shard = shards_.at(id);
-  if ((shard.local == Shard::Local::none && call.map_version <= shards_.version()) ||
-      call.map_version < shards_.owned_since(id))
-    return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{shards_.version()}});
+  if (routing_.must_refuse(shard_of(name->text), call.map_version))
+    return syscalls_.send(from, ReplyMessage{sequence, RefusedPart{routing_.version()}});
   if (from.is_client() && (is_draining_ || !blocked_.empty()))
     return reply_error(from, sequence, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
   if (!method.arguments)
@@ -249,10 +166,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   site.chain = std::move(call.chain);
   current_ = nullptr;
   if (!admit(*record)) return reply_to(*record);
-  if (shard.local == Shard::Local::active || shard.local == Shard::Local::releasing)
-    static_cast<void>(route(std::move(record), /*may_run_now=*/false));
-  else
-    Shards::park(shards_.at(id), std::move(record));
+  static_cast<void>(route(std::move(record), /*may_run_now=*/false, nullptr));
 }
 
 void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message) {
@@ -261,8 +175,8 @@ void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCod
 
 /// The outcome of an inbound call, held until what it has seen is durable.
 void Kernel::reply_to(Record& record) {
-  if (record.site->from_refused) {
-    syscalls_.send(record.site->from, ReplyMessage{record.site->id.sequence, RefusedPart{shards_.version()}});
+  if (record.site->is_refused) {
+    syscalls_.send(record.site->from, ReplyMessage{record.site->id.sequence, RefusedPart{routing_.version()}});
     return;
   }
   let_out(&record, HeldReply{record.site->from, make_reply(record), RecordRef::share(record)});
@@ -294,18 +208,11 @@ ReplyMessage Kernel::make_reply(Record& record) {
   return reply;
 }
 
-void Kernel::receive(ReplyMessage reply) {
-  const auto found = sent_.find(reply.sequence);
-  if (found == sent_.end()) return;  // its caller has stopped waiting
-  const RecordRef record = RecordRef::share(*found->second);
-  if (std::holds_alternative<RefusedPart>(reply.outcome)) {
-    const ShardId id = *record->site->sent_shard;
-    record->state = Record::State::queued;
-    if (record->site->sent_version == shards_.version()) block(shards_.at(id));
-    Shards::park(shards_.at(id), record);
-    forget_sent(*record);
-    return;
-  }
+void Kernel::receive(const PeerAddress& from, ReplyMessage reply) {
+  RoutedCall* const sent = routing_.find_sent(from, reply.sequence);
+  if (sent == nullptr) return;  // its caller has stopped waiting
+  const RecordRef record = RecordRef::share(static_cast<detail::CallSite*>(sent)->record);
+  if (std::holds_alternative<RefusedPart>(reply.outcome)) return on_refused(*record);
   if (auto* error = std::get_if<ErrorPart>(&reply.outcome)) {
     if (error->code == ErrorCode::timeout && error->exception_type.empty())
       error->message = describe_timeout(*record, error->message);
@@ -314,21 +221,29 @@ void Kernel::receive(ReplyMessage reply) {
   read_result(*record, std::get<ResultPart>(reply.outcome));
 }
 
+void Kernel::on_refused(Record& record) {
+  record.state = Record::State::queued;
+  routing_.on_refused(*record.site, now_ns_);
+}
+
 /// The peer ends, and has not begun what it has not answered: as if it had refused each call by itself.
 void Kernel::take_back(const PeerAddress& peer) {
-  block_all_of(peer);  // or they would be sent there once more
-  std::vector<std::uint64_t> unanswered;
-  for (const auto& [sequence, record] : sent_)
-    if (record->site->sent_to == peer) unanswered.push_back(sequence);
-  std::ranges::sort(unanswered);
-  for (const std::uint64_t sequence : unanswered) {
-    if (is_draining_) {  // nobody is left who could tell us where the shard goes
-      if (const auto found = sent_.find(sequence); found != sent_.end())
-        fail(*RecordRef::share(*found->second), ErrorCode::unavailable, "the node that it was sent to has stopped");
-    } else {
-      receive({sequence, RefusedPart{shards_.version()}});
-    }
+  routing_.block(peer, now_ns_);  // or they would be sent there once more
+  for (const RecordRef& record : list_sent(peer)) {
+    if (record->state != Record::State::sent) continue;
+    if (is_draining_)  // no map will come that says where the shard goes
+      fail(*record, ErrorCode::unavailable, "the node that it was sent to has stopped");
+    else
+      on_refused(*record);
   }
+}
+
+/// Calls that are unanswered at `peer`, in order.
+std::vector<RecordRef> Kernel::list_sent(const PeerAddress& peer) const {
+  std::vector<RecordRef> records;
+  for (RoutedCall* call : routing_.list_sent(peer))
+    records.push_back(RecordRef::share(static_cast<detail::CallSite*>(call)->record));
+  return records;
 }
 
 void Kernel::read_result(Record& record, const ResultPart& result) {
@@ -353,15 +268,11 @@ void Kernel::read_result(Record& record, const ResultPart& result) {
 
 void Kernel::on_peer_lost(const PeerAddress& peer) {
   const Scope scope(*this);
-  std::vector<RecordRef> lost;
-  for (const auto& [sequence, record] : sent_)
-    if (record->site->sent_to == peer) lost.push_back(RecordRef::share(*record));
-  std::ranges::sort(lost, {}, [](const RecordRef& record) { return record->sequence; });
-  for (const RecordRef& record : lost)
+  routing_.block(peer, now_ns_);
+  for (const RecordRef& record : list_sent(peer))
     fail(*record, ErrorCode::node_lost,
          fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node, describe(*record)));
   peers_.erase(peer);
-  block_all_of(peer);
 }
 
 }  // namespace epic::kernel

@@ -40,7 +40,7 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
     return refuse(ErrorCode::state_too_large, fmt::format("the state of {} has {} bytes, and {} is the most", shown,
                                                           state->size(), limits::kStateBytesMax));
   const ShardId shard = shard_of(text);
-  if (shards_.at(shard).local != Shard::Local::active)
+  if (!routing_.is_active(shard))
     return refuse(ErrorCode::unavailable, fmt::format("this node does not own {}'s shard, {}", shown, shard));
   if (is_draining_ || !blocked_.empty())
     return refuse(ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);

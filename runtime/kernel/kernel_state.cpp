@@ -60,7 +60,7 @@ void Kernel::hold(CommitNumber needs, const Activation* own, Outgoing item) {
 void Kernel::park_held() {
   const auto is_ours = [this](const Outgoing& item) {
     const auto* call = std::get_if<HeldCall>(&item);
-    return call != nullptr && shards_.at(shard_of(call->record->callee->text)).local != Shard::Local::none;
+    return call != nullptr && routing_.is_ours(shard_of(call->record->callee->text));
   };
   std::vector<Outgoing> ours = gate_.take_if(is_ours);
   std::erase_if(provisional_, [&](Provisional& provisional) {
@@ -69,15 +69,14 @@ void Kernel::park_held() {
     return true;
   });
   for (Outgoing& item : ours) {
-    RecordRef& record = std::get<HeldCall>(item).record;
-    Shard& shard = shards_.at(shard_of(record->callee->text));
-    Shards::park(shard, std::move(record));
+    const RecordRef record = std::get<HeldCall>(item).record;
+    if (!record->failure) routing_.park(site_of(*record));
   }
 }
 
 void Kernel::let_out_now(Outgoing item) {
   if (auto* call = std::get_if<HeldCall>(&item)) {
-    dispatch(std::move(call->record));
+    static_cast<void>(route(std::move(call->record), /*may_run_now=*/false));
   } else if (auto* reply = std::get_if<HeldReply>(&item)) {
     syscalls_.send(reply->to, std::move(reply->reply));
   } else {
@@ -160,8 +159,8 @@ void Kernel::seal() {
   std::size_t bytes = 0;
   for (const Write& write : batch.writes) {
     bytes += write.bytes ? write.bytes->size() : 0;
-    Shard& shard = shards_.at(write.shard);
-    if (std::exchange(shard.sealed_in, number) != number) batch.epochs.push_back({write.shard, shard.epoch});
+    if (routing_.note_change(write.shard, number))
+      batch.epochs.push_back({write.shard, routing_.epoch_of(write.shard)});
   }
   batcher_.on_sent(number, bytes);
   syscalls_.commit(std::move(batch));
@@ -262,7 +261,7 @@ void Kernel::on_store_blocked(std::string reason) { blocked_ = std::move(reason)
 
 void Kernel::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) let_out_now(std::move(item));
-  if (parked_wait_for_commit_) flush_after_commit();
+  routing_.on_committed();
   const auto end = saved_waiters_.upper_bound(number);
   for (auto waiting = saved_waiters_.begin(); waiting != end; ++waiting) enqueue_resume(*waiting->second);
   saved_waiters_.erase(saved_waiters_.begin(), end);

@@ -245,7 +245,7 @@ void Node::handle(wire::ToNode message) {
 }
 
 void Node::handle(kernel::ShardMap map) {
-  if (map.version <= driver_->kernel().shards().version()) return;
+  if (map.version <= driver_->kernel().routing().version()) return;
   if (map.owners.size() != driver_->kernel().options().shard_count) {
     log_.write(wire::LogLevel::error, {},
                fmt::format("a map of {} shards was ignored: there are {}", map.owners.size(),
@@ -260,7 +260,7 @@ void Node::handle(const wire::Release& release) {
   std::vector<kernel::ShardId> ours;
   for (const kernel::ShardId shard : release.shards) {
     if (shard.value >= driver_->kernel().options().shard_count) continue;
-    if (driver_->kernel().shards().at(shard).local == kernel::Shard::Local::active) {
+    if (driver_->kernel().routing().is_active(shard)) {
       releasing_.emplace_back(shard, release.map_version);
       ours.push_back(shard);
     } else {

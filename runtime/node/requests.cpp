@@ -107,7 +107,7 @@ void Requests::on_tick() {
 std::string Requests::node_name() const { return fmt::format("node-{}", driver_.kernel().options().self.node); }
 
 bool Requests::is_ours(kernel::ShardId shard) {
-  return driver_.kernel().shards().at(shard).local == kernel::Shard::Local::active;
+  return driver_.kernel().routing().is_active(shard);
 }
 
 std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, const std::string& asked) {
@@ -164,7 +164,7 @@ json::value Requests::describe_live(const Entity& entity, Activation& activation
       .live = true,
       .node = node_name(),
       .shard = entity.shard.value,
-      .epoch = kernel.shards().at(entity.shard).epoch.value,
+      .epoch = kernel.routing().epoch_of(entity.shard).value,
       .version = activation.version.value,
       .unsaved = kernel.is_unsaved(activation),
       .bytes = activation.state_bytes,
@@ -180,7 +180,7 @@ json::value Requests::describe_live(const Entity& entity, Activation& activation
 }
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
-  const std::uint64_t epoch = driver_.kernel().shards().at(entity.shard).epoch.value;
+  const std::uint64_t epoch = driver_.kernel().routing().epoch_of(entity.shard).value;
   read([this, id, entity, epoch](storage::Store& store) -> io::StorageWorkers::Continuation {
     send_(describe_stored(id, entity, epoch, store));
     return {};

@@ -346,7 +346,7 @@ void SimFabric::restart(std::uint16_t node) {
 void SimFabric::move_shard(ShardId shard, std::uint16_t to) {
   const std::uint16_t from = owners_[shard.value];
   if (from == to || find_node(from) == nullptr || moves_.contains(shard.value)) return;
-  if (nodes_.at(from)->kernel().shards().at(shard).local != kernel::Shard::Local::active) return;
+  if (!nodes_.at(from)->kernel().routing().is_active(shard)) return;
   moves_[shard.value] = to;
   tell(from, fingerprint_of("release", shard.value), [this, from, shard] {
     const ShardId shards[] = {shard};

@@ -22,7 +22,9 @@ PeerAddress ShardRouter::find_way(const RoutedCall& call) const {
 
 bool ShardRouter::is_behind_another(const RoutedCall& call) const {
   const auto found = shards_.find(call.shard);
-  return found != shards_.end() && !found->second.parked.empty() && found->second.parked.begin()->first < call.sequence;
+  if (found == shards_.end()) return false;
+  const Line& line = call.has_arrived() ? found->second.arrived : found->second.parked;
+  return !line.empty() && line.begin()->first < call.sequence;
 }
 
 // ---- the calls ----
@@ -30,7 +32,7 @@ bool ShardRouter::is_behind_another(const RoutedCall& call) const {
 void ShardRouter::park(RoutedCall& call) {
   EPIC_ASSERT(call.place == RoutedCall::Place::free, "call {} is parked or sent already", call.sequence);
   call.place = RoutedCall::Place::parked;
-  shards_[call.shard].parked.emplace(call.sequence, &call);
+  line_of(shards_[call.shard], call).emplace(call.sequence, &call);
 }
 
 void ShardRouter::on_sent(RoutedCall& call, const PeerAddress& to) {
@@ -66,7 +68,7 @@ void ShardRouter::forget(RoutedCall& call) {
   if (was == RoutedCall::Place::free) return;
   Shard& shard = shards_.at(id);
   if (was == RoutedCall::Place::parked) {
-    shard.parked.erase(call.sequence);
+    line_of(shard, call).erase(call.sequence);
   } else {
     sent_[call.sent_to].erase(call.sequence);
     if (--shard.sent == 0 && !shard.parked.empty()) return retry(id);
@@ -126,16 +128,30 @@ void ShardRouter::retry_later(std::int64_t now_ns) {
 }
 
 void ShardRouter::retry(ShardId id) {
-  for (auto shard = shards_.find(id); shard != shards_.end() && !shard->second.parked.empty();
-       shard = shards_.find(id)) {
-    RoutedCall& call = *shard->second.parked.begin()->second;
+  bool must_wait = false;          // those made here
+  std::uint64_t last_arrived = 0;  // the newest that has had its turn
+  for (auto found = shards_.find(id); found != shards_.end(); found = shards_.find(id)) {
+    Shard& shard = found->second;
+    const auto own = must_wait ? shard.parked.end() : shard.parked.begin();
+    const auto arrived = shard.arrived.upper_bound(last_arrived);
+    const bool has_own = own != shard.parked.end();
+    const bool has_arrived = arrived != shard.arrived.end();
+    if (!has_own && !has_arrived) break;
+    const bool is_own = has_own && (!has_arrived || own->first < arrived->first);
+    RoutedCall& call = is_own ? *own->second : *arrived->second;
     const std::uint64_t sequence = call.sequence;
-    shard->second.parked.erase(shard->second.parked.begin());
+    if (is_own)
+      shard.parked.erase(own);
+    else
+      shard.arrived.erase(arrived);
     call.place = RoutedCall::Place::free;
     listener_.route(call);
-    shard = shards_.find(id);
-    if (shard == shards_.end()) return;
-    if (!shard->second.parked.empty() && shard->second.parked.begin()->first <= sequence) return;  // waits again
+    if (!is_own) {
+      last_arrived = sequence;
+    } else if (const auto after = shards_.find(id); after != shards_.end()) {
+      const Line& parked = after->second.parked;
+      must_wait = !parked.empty() && parked.begin()->first <= sequence;
+    }
   }
   remove_if_unused(id);
 }
@@ -154,7 +170,8 @@ void ShardRouter::retry_all() {
 void ShardRouter::remove_if_unused(ShardId id) {
   const auto shard = shards_.find(id);
   if (shard == shards_.end()) return;
-  if (shard->second.parked.empty() && shard->second.sent == 0 && !shard->second.is_blocked) shards_.erase(shard);
+  const Shard& it = shard->second;
+  if (it.parked.empty() && it.arrived.empty() && it.sent == 0 && !it.is_blocked) shards_.erase(shard);
 }
 
 }  // namespace epic::kernel

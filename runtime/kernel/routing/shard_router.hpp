@@ -10,6 +10,9 @@
 // After a refusal nothing more is sent to that shard, and after the loss of a node nothing to that node, until a newer
 // map arrives or kRetryParked has passed.
 //
+// Calls of other nodes that arrive before their shard is ready are parked here, too, in a line of their own: they never
+// wait for the calls made here, which may be waiting for them.
+//
 // Cost:     only shards with parked or unanswered calls take memory; a lost peer costs its own unanswered calls.
 // Not here: what a call is. Whoever owns calls derives them from RoutedCall, and encodes, sends and ends them.
 
@@ -22,18 +25,9 @@
 
 #include "kernel/ids.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/routing/routed_call.hpp"
 
 namespace epic::kernel {
-
-/// What the router keeps of a call; its owner keeps it alive until forget().
-struct RoutedCall {
-  enum class Place : std::uint8_t { free, parked, sent };
-  std::uint64_t sequence = 0;  // one router's calls start in this order
-  ShardId shard;
-  Place place = Place::free;
-  PeerAddress sent_to;
-  MapVersion sent_version;  // the map by which it was sent
-};
 
 class ShardRouter {
  public:
@@ -65,7 +59,7 @@ class ShardRouter {
 
   /// The owner that `call` may be sent to now; life 0: it must be parked.
   [[nodiscard]] PeerAddress find_way(const RoutedCall& call) const;
-  /// A call made earlier, to the same shard, is parked.
+  /// A call of the same line that came earlier is parked.
   [[nodiscard]] bool is_behind_another(const RoutedCall& call) const;
 
   void park(RoutedCall& call);
@@ -88,7 +82,8 @@ class ShardRouter {
   void forget_map();
   /// Sends nothing to `peer` for a while.
   void block(const PeerAddress& peer, std::int64_t now_ns);
-  /// The parked calls of a shard have their turn, in order, until one must wait again.
+  /// The parked calls of a shard have their turn, in order. The first of those made here that must wait again ends it
+  /// for them.
   void retry(ShardId shard);
   /// Forgets what is blocked; all parked calls have their turn.
   void retry_all();
@@ -99,14 +94,19 @@ class ShardRouter {
   [[nodiscard]] std::size_t shard_count() const { return shards_.size(); }
 
  private:
+  using Line = std::map<std::uint64_t, RoutedCall*>;  // by sequence
   /// A shard that has parked or unanswered calls, or is blocked.
   struct Shard {
-    std::map<std::uint64_t, RoutedCall*> parked;
+    Line parked;
+    Line arrived;
     std::uint32_t sent = 0;  // unanswered at `sent_to`
     PeerAddress sent_to;
     MapVersion sent_version;  // of the newest of them
     bool is_blocked = false;
   };
+  static Line& line_of(Shard& shard, const RoutedCall& call) {
+    return call.has_arrived() ? shard.arrived : shard.parked;
+  }
   void remove_if_unused(ShardId shard);
   void retry_later(std::int64_t now_ns);
 

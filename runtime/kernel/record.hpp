@@ -1,0 +1,37 @@
+#pragma once
+// Record: a call as the kernel sees it. detail::CallRecord (public header epic/call.hpp) is what every call has;
+// CallSite is what only calls from outside, to other nodes and from them have.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "epic/call.hpp"
+#include "kernel/messages.hpp"
+#include "kernel/routing/routed_call.hpp"
+#include "reflect/schema.hpp"
+
+namespace epic::kernel {
+
+using Record = detail::CallRecord;
+using RecordRef = detail::RecordPtr<Record>;
+
+}  // namespace epic::kernel
+
+namespace epic::detail {
+
+/// Owned by its record.
+struct CallSite : kernel::RoutedCall {
+  explicit CallSite(CallRecord& of) : record(of) {}
+  CallRecord& record;
+  kernel::CallId id;                             // as the caller named it
+  std::vector<kernel::ChainLink> chain;          // what waits for it on other nodes, outermost first
+  std::function<void(CallRecord&)> on_end;       // outside callers of this process: after the gate
+  std::function<void(CallRecord&)> on_hook_end;  // hooks of the kernel's own: at once
+  bool is_refused = false;                       // its sender went by an old map, or the shard has left
+  std::string label;                             // of a record without a method: "setup", "on_activate"
+  std::int64_t begun_ns = 0;                     // of a record without a deadline
+};
+
+}  // namespace epic::detail

@@ -1,0 +1,103 @@
+#pragma once
+// LocalShards: the shards that this node owns, and how each is given back.
+//
+// A shard that a map gives to this node is usable once the store has raised its epoch. One that is asked back is
+// closed: new calls wait, and it is released when nothing lives in it any more. But what runs may itself wait for one
+// of those calls. If the call comes from inside, its chain shows that and it is let in. It may also come from a call
+// that occupies something that is waited for, and no chain shows that. So when what runs has waited for other calls for
+// a window of time, the shard is opened again for a while, all calls are let in, and then it is closed for a longer
+// window. That is how locks can be taken in any order without a deadlock: try, give up, wait, try again.
+//
+//   asked back ─▶ closed ─▶ empty: released
+//                 │    ▲
+//   25, 100, … ms ▼    │ as long, at most 100 ms
+//                 open again
+//
+// The last window is kReleasePatience: what still runs at its end is ended.
+//
+// Cost:     shards of other nodes take no memory here, and a turn of the windows visits only shards being released.
+// Not here: what lives in a shard and what waits for it (the listener knows).
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "kernel/ids.hpp"
+
+namespace epic::kernel {
+
+class LocalShards {
+ public:
+  enum class State : std::uint8_t {
+    none,       // another's, or nobody's
+    taking,     // given to this node; the store has been asked
+    active,     // ours
+    releasing,  // ours, and closed: it is given back once nothing lives in it
+  };
+  class Listener {
+   public:
+    /// What lives in the shard must leave.
+    virtual void on_closed(ShardId shard) = 0;
+    /// What has not left may stay for a while.
+    virtual void on_reopened(ShardId shard) = 0;
+    /// Something that runs in the shard waits for a call that does not run there.
+    [[nodiscard]] virtual bool waits_for_calls(ShardId shard) = 0;
+    /// What still runs in the shard has had its time.
+    virtual void end_running(ShardId shard) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  explicit LocalShards(Listener& listener) : listener_(listener) {}
+
+  [[nodiscard]] State state_of(ShardId shard) const {
+    const auto found = shards_.find(shard);
+    return found == shards_.end() ? State::none : found->second.state;
+  }
+  /// 0: it is not ours.
+  [[nodiscard]] Epoch epoch_of(ShardId shard) const {
+    const auto found = shards_.find(shard);
+    return found == shards_.end() ? Epoch{} : found->second.epoch;
+  }
+  [[nodiscard]] std::vector<ShardId> list() const;
+
+  void on_given(ShardId shard) { shards_[shard].state = State::taking; }
+  /// False: it is not being taken.
+  bool on_taken(ShardId shard, Epoch epoch);
+  /// Given to another node without our release.
+  void on_lost(ShardId shard) { forget(shard); }
+  void on_asked_back(ShardId shard, std::int64_t now_ns);
+  /// True if the shard is closed and may be forgotten, as nothing lives in it.
+  bool try_release(ShardId shard, bool is_empty);
+
+  /// True once for each batch that has a change in the shard: the first time.
+  bool note_change(ShardId shard, CommitNumber batch);
+
+  void on_time(std::int64_t now_ns);
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+
+ private:
+  struct Shard {
+    State state = State::none;
+    Epoch epoch;
+    CommitNumber changed_in{0};  // the newest batch with a change in it
+  };
+  /// Of a shard that was asked back: closed and open by turns.
+  struct Release {
+    std::int64_t closed_ns = 0;  // when it was closed last
+    std::int64_t turn_ns = 0;    // when it is looked at again
+    std::int64_t window_ns = 0;  // how long it stays closed
+  };
+  void forget(ShardId shard);
+  void close(ShardId shard, std::int64_t now_ns);
+  void reopen(ShardId shard, std::int64_t now_ns);
+  void turn(ShardId shard, std::int64_t now_ns);
+
+  Listener& listener_;
+  std::map<ShardId, Shard> shards_;
+  std::map<ShardId, Release> releases_;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,115 @@
+#include "kernel/routing/routing.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <deque>
+#include <string>
+
+using namespace epic::kernel;
+using Way = Routing::Way;
+
+namespace {
+
+constexpr ShardId kShard{3};
+constexpr PeerAddress kSelf{NodeId{1}, 11};
+constexpr PeerAddress kOther{NodeId{2}, 22};
+
+/// Calls are "started" here, sent, refused or parked: "1:here 2:refuse ".
+struct Fixture : Routing::Listener {
+  Routing routing{kSelf, *this};
+  std::deque<RoutedCall> calls;
+  std::string ways;
+
+  RoutedCall& make(PeerAddress from = {}, std::uint64_t by = 0) {
+    RoutedCall& call = calls.emplace_back();
+    call.sequence = calls.size();
+    call.shard = kShard;
+    call.from = from;
+    call.sent_version = MapVersion{by};
+    route(call);
+    return call;
+  }
+  void route(RoutedCall& call) override {
+    const Routing::Decision decision = routing.decide(call, /*is_urgent=*/false);
+    if (decision.way == Way::park) return routing.park(call);
+    if (decision.way == Way::send) routing.on_sent(call, decision.owner);
+    static constexpr const char* kNames[] = {"here", "send", "park", "refuse"};
+    ways += std::to_string(call.sequence) + ":" + kNames[static_cast<std::size_t>(decision.way)] + " ";
+  }
+  void on_closed(ShardId) override {}
+  void on_reopened(ShardId) override {}
+  [[nodiscard]] bool waits_for_calls(ShardId) override { return false; }
+  void end_running(ShardId) override {}
+
+  Routing::Changes publish(std::uint64_t version, NodeId owner, std::uint64_t owned_since = 1) {
+    ShardMap map{MapVersion{version}, std::vector<NodeId>(8, owner), {}, {}, {}};
+    map.members = {{NodeId{1}, Incarnation{11}, ""}, {NodeId{2}, Incarnation{22}, ""}};
+    map.owned_since.assign(8, MapVersion{owned_since});
+    Routing::Changes changes = routing.on_map(std::move(map));
+    routing.retry_all();
+    return changes;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("routing: calls wait until their shard is taken, and start here in order, whoever made them", "[kernel]") {
+  Fixture f;
+  CHECK(f.publish(1, NodeId{1}).given.size() == 8);
+  f.make();
+  f.make(kOther, 1);
+  f.make();
+  CHECK(f.ways.empty());
+  f.routing.on_taken(kShard, Epoch{1});
+  CHECK(f.ways == "1:here 2:here 3:here ");
+}
+
+TEST_CASE("routing: a shard that is released refuses others' calls at once, also those behind ours", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.routing.on_taken(kShard, Epoch{1});
+  f.routing.on_asked_back(kShard, 0);
+  f.make();
+  f.make(kOther, 1);
+  f.make();
+  REQUIRE(f.routing.try_release(kShard, /*is_empty=*/true));
+  f.routing.retry(kShard);
+  CHECK(f.ways == "2:refuse ");
+  f.publish(2, NodeId{2}, 2);
+  CHECK(f.ways == "2:refuse 1:send 3:send ");
+}
+
+TEST_CASE("routing: a call by a newer map waits for that map; one by a map before this owner's is refused",
+          "[kernel]") {
+  Fixture f;
+  f.publish(3, NodeId{2}, 3);
+  f.make(kOther, 4);
+  CHECK(f.ways.empty());
+  f.publish(4, NodeId{1}, 4);
+  f.routing.on_taken(kShard, Epoch{1});
+  CHECK(f.ways == "1:here ");
+  CHECK(f.routing.must_refuse(kShard, MapVersion{3}));
+  CHECK_FALSE(f.routing.must_refuse(kShard, MapVersion{4}));
+}
+
+TEST_CASE("routing: a map that gives a shard to another node takes it from this one", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{1});
+  f.routing.on_taken(kShard, Epoch{1});
+  CHECK(f.publish(2, NodeId{2}, 2).lost.size() == 8);
+  CHECK_FALSE(f.routing.is_ours(kShard));
+  CHECK(f.publish(2, NodeId{1}).given.empty());
+}
+
+TEST_CASE("routing: a call that must wait for a commit has its turn with it", "[kernel]") {
+  Fixture f;
+  f.publish(1, NodeId{2});
+  RoutedCall call;
+  call.sequence = 9;
+  call.shard = kShard;
+  f.routing.park_until_commit(call);
+  f.routing.on_committed();
+  CHECK(f.ways == "9:send ");
+  f.routing.on_committed();
+  CHECK(f.ways == "9:send ");
+}
