@@ -5,7 +5,7 @@
 // share it. Calls that wait are served in order: a shared call does not pass an exclusive one that came before it. A
 // lock that nothing holds has no memory.
 //
-// Not here: whether a call needs the lock, and what a call does that would wait for itself (kernel_calls.cpp).
+// Not here: whether a call needs the lock, and what a call does that would wait for itself (calls.cpp).
 
 #include <algorithm>
 #include <cstdint>
@@ -66,18 +66,9 @@ class EntityLock {
       if (one.record.get() == &record) return one.since_ns;
     return std::nullopt;
   }
-  /// The holders that `record`, which waits, waits for. What stands before it waits for some of the same, so a ring
-  /// that goes through one of those goes through a holder, too.
-  template <class Visit>
-  void for_each_blocking(const Record& record, Visit&& visit) const {
-    if (use_ == nullptr) return;
-    bool must_wait = use_->mode == Mode::exclusive;  // what holds it now shares with nobody
-    for (const Waiting& one : use_->waiting) {
-      must_wait = must_wait || one.mode == Mode::exclusive;
-      if (one.record.get() == &record) break;
-    }
-    if (must_wait)
-      for (Record* holder : holders()) visit(*holder);
+  /// Null when none waits. Whatever waits, waits for all holders: the first would have the lock otherwise.
+  [[nodiscard]] Record* first_waiting() const {
+    return use_ == nullptr || use_->waiting.empty() ? nullptr : use_->waiting.front().record.get();
   }
   [[nodiscard]] std::size_t waiting_count() const { return use_ == nullptr ? 0 : use_->waiting.size(); }
   /// Takes out those that wait, for an entity that goes away.

@@ -13,10 +13,10 @@
 // One thread. Every entry point makes this kernel the thread's current one while it runs, for epic::log, self() and the
 // like.
 //
-// Where: kernel.cpp wiring, ticks, timers · kernel_calls.cpp calls inside the node · kernel_remote.cpp frames and
-// shards · kernel_state.cpp saving and the gate · kernel_life.cpp activation, collection, drain · kernel_trail.cpp what
-// is kept of it · kernel_replace.cpp states from outside · kernel_outside.cpp outside callers and the inspector ·
-// user_api.cpp what entities call.
+// Where: calls/ a call from begin to close · routing/ where it goes · kernel_remote.cpp frames · kernel_state.cpp
+// saving and the gate · kernel_life.cpp activation, collection, drain · kernel_trail.cpp what is kept of it ·
+// kernel_replace.cpp states from outside · kernel_outside.cpp outside callers and the inspector · user_api.cpp what
+// entities call.
 
 #include <algorithm>
 #include <chrono>
@@ -37,7 +37,8 @@
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/activations/idle_queue.hpp"
 #include "kernel/batcher.hpp"
-#include "kernel/call_table.hpp"
+#include "kernel/calls/calls.hpp"
+#include "kernel/calls/timers.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/gate.hpp"
 #include "kernel/limits.hpp"
@@ -88,7 +89,7 @@ struct CallView {
   std::vector<ChainLink> waiting;  // who waits for it, outermost first
 };
 
-class Kernel : private Routing::Listener {
+class Kernel : private Routing::Listener, private CallsListener {
  public:
   Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls);
   ~Kernel();
@@ -161,40 +162,29 @@ class Kernel : private Routing::Listener {
   [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
   [[nodiscard]] const Trail& trail() const { return trail_; }
   /// Why the store cannot write; empty: it can.
-  [[nodiscard]] const std::string& blocked() const { return blocked_; }
+  [[nodiscard]] const std::string& blocked() const override { return blocked_; }
   /// The newest commit that is on the disk.
   [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const;
-  [[nodiscard]] std::int64_t now_ns() const { return now_ns_; }
-  [[nodiscard]] std::int64_t wall_ns() const { return wall_ns_; }
+  [[nodiscard]] std::int64_t now_ns() const { return execution_.now_ns; }
+  [[nodiscard]] std::int64_t wall_ns() const { return execution_.wall_ns; }
   [[nodiscard]] const KernelOptions& options() const { return options_; }
   [[nodiscard]] const Codec& codec() const { return codec_; }
 
   // ---- for user_api.cpp: what runs on behalf of entities ----
-  std::coroutine_handle<> begin_call(Record& record, detail::Waiter& waiter);
-  void begin_detached(Record& record);
-  std::coroutine_handle<> finish_call(Record& record);
-  bool wait_for(Record& record, detail::Waiter& waiter);
-  void stop_waiting(Record& record, detail::Waiter& waiter);
-  std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
-  std::uint64_t start_timer(std::int64_t duration_ns, detail::Waiter& waiter);
-  void cancel_timer(std::uint64_t timer, detail::Waiter& waiter);
+  [[nodiscard]] Timers& timers() { return timers_; }
   /// False: everything observed is durable already, `waiter` is not kept.
   bool wait_saved(detail::Waiter& waiter);
   void cancel_saved(detail::Waiter& waiter);
   void erase_current();
-  [[nodiscard]] Record* current() const { return current_; }
-  [[nodiscard]] CallId id_of(const Record& record) const;
+  [[nodiscard]] Record* current() const { return execution_.current; }
+  [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
   void log(LogLevel level, std::string_view message);
   [[nodiscard]] static Kernel* current_kernel() { return t_current_; }
   struct Scope;  // kernel_scope.hpp
 
  private:
   static inline constinit thread_local Kernel* t_current_ = nullptr;
-  struct RunItem {
-    RecordRef record;        // to start, or whose execution goes on
-    detail::Waiter* waiter;  // null: start
-  };
   struct HeldCall {
     RecordRef record;
   };
@@ -214,45 +204,12 @@ class Kernel : private Routing::Listener {
     Outgoing item;
   };
 
-  // kernel_calls.cpp
-  bool admit(Record& record);
-  [[nodiscard]] bool refuse_for_load(Record& record);
-  std::coroutine_handle<> route(RecordRef record, bool may_run_now, const Record* maker = nullptr);
-  std::coroutine_handle<> enter(RecordRef record, Activation& activation, bool may_run_now);
-  bool take_lock(RecordRef& record, Activation& activation);
-  [[nodiscard]] std::string describe_doing(const Record& record) const;
-  [[nodiscard]] std::string describe_waits(const Record& record, int depth) const;
-  [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
-  [[nodiscard]] const Record* find_in_chain(const Record& record, std::span<Record* const> holders) const;
-  std::coroutine_handle<> start(Record& record, Activation* activation);
-  [[nodiscard]] bool may_start_now(const Record& record, const Activation& activation) const;
-  std::coroutine_handle<> finish_plain(Record& record);
-  detail::Waiter* conclude(Record& record);
-  void end_execution(Record& record);
-  void fail(Record& record, std::exception_ptr failure);
-  void fail(Record& record, ErrorCode code, const std::string& message);
-  void expire(Record& record);
-  void retire(Record& record);
-  void end_turn();
-  void enqueue_resume(detail::Waiter& waiter);
-  void dequeue(detail::Waiter& waiter);
-  void enqueue_start(RecordRef record);
-  void run_one(RunItem item);
-  [[nodiscard]] std::string describe(const Record& record) const;
-  [[nodiscard]] std::string describe_caller(const Record& record) const;
-  [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
-
-  // kernel_deadlock.cpp
-  struct WaitGraph;
-  struct Probing;
-  void suspect(RecordRef record);
-  void probe();
-  void follow(Probing& probing, const Record& record);
-  void resolve(const std::vector<WaitLink>& ring);
+  void fail(Record& record, ErrorCode code, const std::string& message) { calls_.fail(record, code, message); }
+  void on_deadlock(const DeadlockMessage& deadlock) override;
   void learn(const DeadlockMessage& deadlock);
 
   // kernel_remote.cpp
-  void leave(RecordRef record, const TypeEntry& type, const Record* maker);
+  void leave(RecordRef record, const TypeEntry& type, const Record* maker) override;
   [[nodiscard]] bool may_be_seen(const Record& record) const;
   [[nodiscard]] detail::CallSite& site_of(Record& record) const;
   void refuse(Record& record);
@@ -264,27 +221,11 @@ class Kernel : private Routing::Listener {
   [[nodiscard]] std::vector<RecordRef> list_sent(const PeerAddress& peer) const;
   void read_result(Record& record, const ResultPart& result);
   void route(RoutedCall& call) override;
-  void reply_to(Record& record);
+  void reply(Record& record) override;
   [[nodiscard]] ReplyMessage make_reply(Record& record);
   void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message);
 
   // kernel_state.cpp
-  /// The newest commit that whoever looks at this entity now depends on, its own unsaved change included.
-  [[nodiscard]] CommitNumber effective(const Activation& activation) const {
-    return activation.is_dirty && activation.type->is_gated ? batcher_.forming() : activation.observed;
-  }
-  [[nodiscard]] CommitNumber observed_by(const Record* record) const {
-    if (record == nullptr) return CommitNumber{0};
-    const Activation* activation = activation_of(record);
-    return activation != nullptr ? effective(*activation) : CommitNumber{record->observed};
-  }
-  static void observe(Record* record, CommitNumber number) {
-    if (record == nullptr) return;
-    if (Activation* activation = activation_of(record))
-      activation->observed = std::max(activation->observed, number);
-    else
-      record->observed = std::max(record->observed, number.value);
-  }
   void let_out(const Record* origin, Outgoing item);
   void let_out_now(Outgoing item);
   void hold(CommitNumber needs, const Activation* own, Outgoing item);
@@ -293,8 +234,8 @@ class Kernel : private Routing::Listener {
   using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
   Sealed encode_into(Batch& batch, Activation& activation);
   void settle(CommitNumber number, const NotSealed& not_sealed);
-  void mark_dirty(Activation& activation);
-  void note_erased(Activation& activation);
+  void mark_dirty(Activation& activation) override;
+  void note_erased(Activation& activation) override;
   void become_durable(CommitNumber number);
   void let_out_error(Outgoing item, ErrorCode code, const std::string& message);
   void expire_held();
@@ -312,7 +253,7 @@ class Kernel : private Routing::Listener {
   void end_suspended(Activation& activation);
   void discard(Activation& activation, ErrorCode code, const std::string& why);
   /// A chance to go, for one that must: nothing of it runs or waits.
-  void check_stop(Activation& activation) {
+  void check_stop(Activation& activation) override {
     if (activation.replacement() != nullptr && is_idle(activation))
       stop(activation, StopCause::replaced);
     else if (activation.must_stop && is_idle(activation))
@@ -340,17 +281,13 @@ class Kernel : private Routing::Listener {
   void on_reopened(ShardId shard) override;
   [[nodiscard]] bool waits_for_calls(ShardId shard) override;
   void end_running(ShardId shard) override;
-  [[nodiscard]] bool holds_up_a_move(const Record& record) const;
-  void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
 
   // kernel_outside.cpp
   [[nodiscard]] CallView view_of(const Record& record, const char* running) const;
   [[nodiscard]] std::string_view describe_queue(const Record& record) const;
-  [[nodiscard]] std::string describe_lock(const Record& record) const;
 
   // kernel_trail.cpp
   [[nodiscard]] Cause cause_of(const Record& record) const;
-  [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
   void tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns);
   void tell_begun(Happening what, Activation& activation, const std::string& failure);
   void tell_saved(Activation& activation, CommitNumber number);
@@ -363,34 +300,23 @@ class Kernel : private Routing::Listener {
   Sealed encode_replacement(Batch& batch, Activation& activation);
   void end_replacing(Activation& activation, std::expected<Replaced, ErrorPart> outcome);
   void call_off_replacements();
-  [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
 
   [[nodiscard]] ShardId shard_of(std::string_view name) const;
-  [[nodiscard]] std::int64_t ns_from_now(std::int64_t duration_ns) const {
-    return duration_ns > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + duration_ns;
-  }
-  /// For messages; empty for a call of no entity.
-  [[nodiscard]] std::string shown(const detail::NamePtr& name) const {
-    return name ? types_.shown(name->text) : std::string();
-  }
-  [[nodiscard]] static Activation* activation_of(const Record* record) {
-    return record == nullptr ? nullptr : static_cast<Activation*>(record->activation);
-  }
-
   KernelOptions options_;
   const Codec& codec_;
   Syscalls& syscalls_;
   TypeTable types_;
   reflect::SchemaCache schemas_;
+  Execution execution_;
   ActivationTable activations_;
-  CallTable calls_;
   Routing routing_;
   Batcher batcher_;
+  Observations observations_{batcher_};
+  CallWords words_;
+  Calls calls_;
+  Timers timers_{execution_};
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
-  std::deque<RunItem> run_queue_;
-  std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> timers_;
-  std::unordered_map<std::uint64_t, std::int64_t> timer_due_;  // by timer, to cancel it
   std::map<PeerAddress, PeerTable> peers_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
@@ -398,25 +324,15 @@ class Kernel : private Routing::Listener {
   std::set<std::pair<std::int64_t, ActivationId>> replacements_;  // under way, by their deadlines
   Trail trail_;
   std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
-  std::deque<std::pair<std::int64_t, RecordRef>> suspects_;          // wait for a lock; when to look (again)
-  std::vector<ProbeMessage> probes_;                                 // have come, to be followed
-  std::int64_t probes_due_ns_ = 0;
-  std::string blocked_;                  // why new work is refused; empty: it is not
-  std::int64_t next_held_check_ns_ = 0;  // while it is
+  std::string blocked_;                                              // why new work is refused; empty: it is not
+  std::int64_t next_held_check_ns_ = 0;                              // while it is
   bool is_draining_ = false;
   bool must_sweep_leaving_ = false;
 
-  Record* current_ = nullptr;
-  std::uint32_t direct_calls_left_ = 0;
-  std::size_t describes_left_ = 0;  // time-outs of this tick that are still told with what the call waits for
-  std::int64_t now_ns_ = 0;
-  std::int64_t wall_ns_ = 0;
   std::int64_t next_collect_ns_ = 0;
   IdleQueue idle_queue_{activations_};
   std::size_t must_stop_count_ = 0;
   std::uint64_t memory_bytes_ = 0;  // of those that are not about to leave
-  std::uint64_t next_sequence_ = 1;
-  std::uint64_t next_timer_ = 1;
   KernelStats stats_;
 };
 

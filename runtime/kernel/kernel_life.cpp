@@ -18,7 +18,7 @@ namespace epic::kernel {
 Activation& Kernel::add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
   Activation& activation = activations_.add(name, shard);
   activation.type = &type;
-  activation.activated_ns = activation.last_used_ns = now_ns_;
+  activation.activated_ns = activation.last_used_ns = execution_.now_ns;
   return activation;
 }
 
@@ -27,7 +27,7 @@ void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
   Activation& activation = add_activation(call->callee, type, shard);
   Activation::Rare& rare = activation.get_rare();
   rare.cause = cause_of(*call);
-  rare.asked_ns = begun_ns_of(*call);
+  rare.asked_ns = words_.begun_ns_of(*call);
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));
   if (is_draining_ || routing_.is_closed(shard))
@@ -58,7 +58,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
 
 void Kernel::construct(Activation& activation, const std::optional<LoadedState>& state) {
   const reflect::EntityInfo& info = *activation.type->info;
-  activation.get_rare().loaded_ns = now_ns_;
+  activation.get_rare().loaded_ns = execution_.now_ns;
   try {
     activation.entity = info.create();
   } catch (...) {
@@ -97,24 +97,24 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
   record->site = new detail::CallSite(*record);
   record->site->label = label;
   record->site->on_hook_end = std::move(on_end);
-  Record* const before = std::exchange(current_, nullptr);
-  const bool is_admitted = admit(*record);
-  current_ = before;
+  Record* const before = std::exchange(execution_.current, nullptr);
+  const bool is_admitted = calls_.open(*record);
+  execution_.current = before;
   if (is_admitted)
-    enqueue_start(std::move(record));
+    calls_.start_soon(std::move(record));
   else
     record->site->on_hook_end(*record);
 }
 
 void Kernel::become_active(Activation& activation) {
   activation.state = Activation::State::active;
-  idle_queue_.add(activation, now_ns_);
+  idle_queue_.add(activation, execution_.now_ns);
   tell_begun(Happening::activated, activation, {});
   if (activation.replacement() != nullptr) return begin_replacing(activation);
   std::vector<RecordRef> waiting = take_waiting(activation);
   activation.trim();
   for (RecordRef& record : waiting)
-    if (!record->failure) static_cast<void>(enter(std::move(record), activation, /*may_run_now=*/false));
+    if (!record->failure) calls_.enter(std::move(record), activation);
   check_stop(activation);
 }
 
@@ -124,8 +124,8 @@ std::vector<RecordRef> Kernel::take_waiting(Activation& activation) {
 
 /// The calls that wait for it fail; the next one tries again.
 void Kernel::fail_activation(Activation& activation, const std::string& why) {
-  const std::string message = fmt::format("{} cannot be activated: {}", shown(activation.name), why);
-  syscalls_.log(LogLevel::error, shown(activation.name), message);
+  const std::string message = fmt::format("{} cannot be activated: {}", words_.shown(activation.name), why);
+  syscalls_.log(LogLevel::error, words_.shown(activation.name), message);
   tell_begun(Happening::failed, activation, why);
   for (RecordRef& record : take_waiting(activation)) {
     record->observed = std::max(record->observed, activation.observed.value);  // the reason may tell of it
@@ -171,7 +171,8 @@ void Kernel::stop(Activation& activation, StopCause cause) {
     Activation* stopped = activations_.find(id);
     if (stopped == nullptr || stopped->state != Activation::State::stopping) return;
     if (const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown())
-      syscalls_.log(LogLevel::warn, shown(stopped->name), "on_deactivate failed: " + describe_thrown(error).message);
+      syscalls_.log(LogLevel::warn, words_.shown(stopped->name),
+                    "on_deactivate failed: " + describe_thrown(error).message);
     leave_memory(*stopped);
   });
 }
@@ -202,20 +203,18 @@ void Kernel::drop_when_saved(Activation& activation) {
 /// spawned) ends.
 void Kernel::end_suspended(Activation& activation) {
   if (!is_in_use(activation)) return;
-  std::erase_if(run_queue_, [&](const RunItem& item) {
-    return item.waiter == nullptr && activation_of(item.record.get()) == &activation;
-  });
+  execution_.queue.drop_starts_of(activation);
   std::vector<RecordRef> suspended;
   calls_.for_each([&](Record& record) {
     if (record.activation == &activation) suspended.push_back(RecordRef::share(record));
   });
   for (const RecordRef& record : suspended)
-    fail(*record, ErrorCode::node_lost, fmt::format("{} left memory meanwhile", shown(activation.name)));
+    fail(*record, ErrorCode::node_lost, fmt::format("{} left memory meanwhile", words_.shown(activation.name)));
   for (const RecordRef& record : suspended) {
     record->destroy_frame();
     record->holds_lock = false;
     record->activation = nullptr;
-    retire(*record);
+    calls_.close(*record);
   }
   activation.running = activation.queued = 0;
 }
@@ -225,24 +224,24 @@ void Kernel::drop(Activation& activation) {
   const ShardId shard = activation.shard;
   std::vector<RecordRef> waiting = take_waiting(activation);
   if (activation.replacement() != nullptr)
-    end_replacing(activation, std::unexpected(ErrorPart{
-                                  ErrorCode::unavailable,
-                                  {},
-                                  fmt::format("{} went away before its state was replaced", shown(activation.name))}));
+    end_replacing(activation, std::unexpected(ErrorPart{ErrorCode::unavailable,
+                                                        {},
+                                                        fmt::format("{} went away before its state was replaced",
+                                                                    words_.shown(activation.name))}));
   if (activation.entity != nullptr) activation.type->info->destroy(activation.entity);
   forget_memory(activation);
   idle_queue_.remove(activation);
   if (activation.must_stop) --must_stop_count_;
   activations_.remove(activation);
   for (RecordRef& record : waiting)
-    if (!record->failure) static_cast<void>(route(std::move(record), /*may_run_now=*/false));
+    if (!record->failure) calls_.route(std::move(record));
   check_released(shard);
 }
 
 /// Ends an activation whose memory must not live on: what runs of it is destroyed where it is suspended.
 void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
-  syscalls_.log(LogLevel::error, shown(activation.name), why);
-  tell(Happening::discarded, activation, why, now_ns_);
+  syscalls_.log(LogLevel::error, words_.shown(activation.name), why);
+  tell(Happening::discarded, activation, why, execution_.now_ns);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any more
   if (!is_in_use(activation) && activation.lock.holders().empty()) return drop_when_saved(activation);
   std::vector<RecordRef> executions;  // have begun, and end here
@@ -251,11 +250,11 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
     if (record.activation != &activation) return;
     (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
   });
-  std::erase_if(run_queue_, [&](const RunItem& item) { return activation_of(item.record.get()) == &activation; });
+  execution_.queue.drop_all_of(activation);
   for (const RecordRef& record : executions) fail(*record, code, why);
   for (const RecordRef& record : executions) {
     record->destroy_frame();
-    retire(*record);
+    calls_.close(*record);
     record->holds_lock = false;
     record->activation = nullptr;
   }
@@ -271,21 +270,21 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
 
 /// Those that have been idle for long go; and while there is too much in memory, those that were used the longest ago.
 void Kernel::collect() {
-  next_collect_ns_ = now_ns_ + limits::kCollectEvery.count();
-  const std::int64_t idle_since_ns = now_ns_ - options_.idle_age.count();
-  const std::int64_t look_again_ns = now_ns_ - options_.idle_age.count() / limits::kLooksInIdleAge;
+  next_collect_ns_ = execution_.now_ns + limits::kCollectEvery.count();
+  const std::int64_t idle_since_ns = execution_.now_ns - options_.idle_age.count();
+  const std::int64_t look_again_ns = execution_.now_ns - options_.idle_age.count() / limits::kLooksInIdleAge;
   for (std::size_t looked_at = 0; Activation* const first = idle_queue_.first(); ++looked_at) {
     if (first->queued_ns > look_again_ns && !is_over_budget()) return;
     if (looked_at == limits::kCollectSlice) {
-      next_collect_ns_ = now_ns_ + limits::kCollectSoon.count();
+      next_collect_ns_ = execution_.now_ns + limits::kCollectSoon.count();
       return;
     }
-    if (first->queued_ns == now_ns_) return;  // all have had their look
+    if (first->queued_ns == execution_.now_ns) return;  // all have had their look
     const bool was_used = first->last_used_ns > first->queued_ns || !is_idle(*first);
     if (is_idle(*first) && first->last_used_ns <= idle_since_ns) {
       stop(*first, StopCause::idle);
     } else if (was_used || !is_over_budget()) {
-      idle_queue_.add(*first, now_ns_);
+      idle_queue_.add(*first, execution_.now_ns);
     } else {
       stop(*first, StopCause::memory);
     }
@@ -298,7 +297,7 @@ void Kernel::measure(Activation& activation) {
   activation.memory_bytes = sizeof(Activation) + activation.name->text.size() + state.size_bytes +
                             reflect::memory_of(state, activation.type->info->object(activation.entity));
   memory_bytes_ += activation.memory_bytes;
-  if (is_over_budget()) next_collect_ns_ = std::min(next_collect_ns_, now_ns_ + limits::kCollectSoon.count());
+  if (is_over_budget()) next_collect_ns_ = std::min(next_collect_ns_, execution_.now_ns + limits::kCollectSoon.count());
 }
 
 void Kernel::forget_memory(Activation& activation) { memory_bytes_ -= std::exchange(activation.memory_bytes, 0); }
@@ -326,23 +325,7 @@ bool Kernel::is_drained() const {
 
 void Kernel::abort_running(const std::string& reason) {
   const Scope scope(*this);
-  abort(reason, [](const Record&) { return true; });
-}
-
-/// Ends executions where they are suspended; their entities are saved as they are. What had not begun did not run.
-void Kernel::abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant) {
-  std::vector<RecordRef> meant;
-  calls_.for_each([&](Record& record) {
-    if (is_meant(record)) meant.push_back(RecordRef::share(record));
-  });
-  for (const RecordRef& record : meant)
-    fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable,
-         fmt::format("{} was {}: {}", describe(*record), record->has_run ? "cut short" : "not begun", reason));
-  for (const RecordRef& record : meant) {
-    if (!record->is_listed) continue;  // had not begun
-    record->destroy_frame();
-    end_execution(*record);
-  }
+  calls_.abort(reason, [](const Record&) { return true; });
 }
 
 }  // namespace epic::kernel

@@ -33,7 +33,7 @@ void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
 
 void Kernel::on_release(std::span<const ShardId> shards) {
   const Scope scope(*this);
-  for (const ShardId shard : shards) routing_.on_asked_back(shard, now_ns_);
+  for (const ShardId shard : shards) routing_.on_asked_back(shard, execution_.now_ns);
 }
 
 void Kernel::on_closed(ShardId shard) {
@@ -52,42 +52,16 @@ void Kernel::on_reopened(ShardId shard) {
   routing_.retry(shard);
 }
 
-bool Kernel::waits_for_calls(ShardId id) {
-  const auto runs_there = [id](const Record* record) {
-    const Activation* activation = activation_of(record);
-    return activation != nullptr && activation->shard == id &&
-           (record->state == Record::State::running || record->is_abandoned);
-  };
-  bool waits = false;
-  calls_.for_each([&](const Record& record) {
-    waits = waits || (record.method != nullptr && runs_there(record.caller) && !runs_there(&record));
-  });
-  return waits;
-}
+bool Kernel::waits_for_calls(ShardId shard) { return calls_.waits_for_calls(shard); }
 
 /// What runs in a shard for so long keeps all its callers waiting: it is ended.
 void Kernel::end_running(ShardId id) {
-  abort(fmt::format("its shard moves to another node, and waited for it for {} s",
-                    std::chrono::duration_cast<std::chrono::seconds>(limits::kReleasePatience).count()),
-        [&](const Record& record) {
-          const Activation* activation = activation_of(&record);
-          return activation != nullptr && record.has_run && activation->shard == id;
-        });
-}
-
-/// True when one who waits for this call, at once or through others, belongs to a shard that is closed: that shard
-/// cannot leave before the call has ended. It may overtake calls that wait already, as it would wait for ever with
-/// them.
-bool Kernel::holds_up_a_move(const Record& record) const {
-  const auto is_closed = [this](std::string_view entity) { return routing_.is_closed(shard_of(entity)); };
-  for (const Record* link = &record; link != nullptr; link = link->caller) {
-    if (link != &record && link->callee && is_closed(link->callee->text)) return true;
-    if (link->site != nullptr && std::ranges::any_of(link->site->chain, [&](const ChainLink& remote) {
-          return remote.entity.contains('/') && is_closed(types_.stored(remote.entity));
-        }))
-      return true;
-  }
-  return false;
+  calls_.abort(fmt::format("its shard moves to another node, and waited for it for {} s",
+                           std::chrono::duration_cast<std::chrono::seconds>(limits::kReleasePatience).count()),
+               [&](const Record& record) {
+                 const Activation* activation = activation_of(&record);
+                 return activation != nullptr && record.has_run && activation->shard == id;
+               });
 }
 
 // ---- losing it ----
@@ -98,7 +72,7 @@ void Kernel::lose_shard(ShardId shard) {
   for (const ActivationId id : lost)
     if (Activation* activation = activations_.find(id))
       discard(*activation, ErrorCode::node_lost,
-              fmt::format("{}: its shard was given to another node", shown(activation->name)));
+              fmt::format("{}: its shard was given to another node", words_.shown(activation->name)));
 }
 
 }  // namespace epic::kernel

@@ -44,14 +44,14 @@ void Kernel::submit(RecordRef call, std::chrono::nanoseconds patience, std::func
   call->site->label = "client";
   call->site->on_end = std::move(on_end);
   call->patience_ns = patience.count();
-  current_ = nullptr;
+  execution_.current = nullptr;
   if (is_draining_ || !blocked_.empty())
     return fail(*call, ErrorCode::unavailable, is_draining_ ? "this node is shutting down" : blocked_);
-  if (!admit(*call)) {
+  if (!calls_.open(*call)) {
     const auto refused = std::exchange(call->site->on_end, nullptr);
     return refused(*call);
   }
-  static_cast<void>(route(std::move(call), /*may_run_now=*/false));
+  calls_.route(std::move(call));
 }
 
 void Kernel::enter(const std::function<void()>& work) {
@@ -65,14 +65,14 @@ void Kernel::submit_task(Task<void> task, std::string label, std::function<void(
   record->site = new detail::CallSite(*record);
   record->site->label = std::move(label);
   record->site->on_end = std::move(on_end);
-  record->site->begun_ns = now_ns_;
+  record->site->begun_ns = execution_.now_ns;
   record->patience_ns = INT64_MAX;
-  current_ = nullptr;
-  if (!admit(*record)) {
+  execution_.current = nullptr;
+  if (!calls_.open(*record)) {
     const auto refused = std::exchange(record->site->on_end, nullptr);
     return refused(*record);
   }
-  enqueue_start(std::move(record));
+  calls_.start_soon(std::move(record));
 }
 
 // ---- the list of calls in flight ----
@@ -86,11 +86,11 @@ std::vector<CallView> Kernel::calls(std::string_view entity) const {
   });
   if (meant.size() > limits::kCallViewsMax) {
     std::ranges::nth_element(meant, meant.begin() + limits::kCallViewsMax, {},
-                             [this](const Record* record) { return begun_ns_of(*record); });
+                             [this](const Record* record) { return words_.begun_ns_of(*record); });
     meant.resize(limits::kCallViewsMax);
   }
   std::unordered_map<const Record*, const char*> waits;  // what an execution waits for that is no call
-  for (const auto& [due, waiter] : timers_) waits.emplace(waiter->execution, "sleeping");
+  timers_.for_each_execution([&](const Record* execution) { waits.emplace(execution, "sleeping"); });
   for (const auto& [number, waiter] : saved_waiters_) waits.emplace(waiter->execution, "waiting to be saved");
   std::vector<CallView> views;
   for (const Record* record : meant) {
@@ -102,24 +102,24 @@ std::vector<CallView> Kernel::calls(std::string_view entity) const {
 
 CallView Kernel::view_of(const Record& record, const char* running) const {
   CallView view;
-  view.id = id_of(record);
-  view.entity = shown(record.callee);
+  view.id = words_.id_of(record);
+  view.entity = words_.shown(record.callee);
   view.method = record.method != nullptr ? std::string(record.method->name)
                 : record.site != nullptr ? record.site->label
                                          : "task";
-  view.waiting = chain_of(&record);
+  view.waiting = words_.chain_of(&record);
   view.waiting.pop_back();
   if (!view.waiting.empty())
-    view.caller = describe_caller(record);
+    view.caller = words_.describe_caller(record);
   else if (record.site != nullptr && record.site->label == "client")
     view.caller = record.site->label;
-  view.age_ns = std::max<std::int64_t>(0, now_ns_ - begun_ns_of(record));
+  view.age_ns = std::max<std::int64_t>(0, execution_.now_ns - words_.begun_ns_of(record));
   switch (record.state) {
     case Record::State::loading:
       view.state = "waiting for the entity to activate";
       break;
     case Record::State::locked_out:
-      view.state = describe_lock(record);
+      view.state = words_.describe_lock(record);
       break;
     case Record::State::running:
       view.state = running;
@@ -142,21 +142,6 @@ std::string_view Kernel::describe_queue(const Record& record) const {
   if (!gate_.is_open(CommitNumber{record.observed})) return "waiting for the store before it leaves this node";
   const bool is_closed = routing_.is_closed(shard_of(record.callee->text));
   return is_closed ? "waiting for its shard to move" : "waiting for its shard to find an owner";
-}
-
-/// "waiting for the lock of Account/7, held by transfer 1.2.55".
-std::string Kernel::describe_lock(const Record& record) const {
-  std::string text = "waiting for the lock of " + (record.callee ? shown(record.callee) : std::string("its entity"));
-  const Activation* activation = activation_of(&record);
-  if (activation == nullptr || activation->lock.holders().empty()) return text;
-  const Record& holder = *activation->lock.holders().front();
-  const CallId id = id_of(holder);
-  text +=
-      fmt::format(", held by {} {}.{}.{}", holder.method != nullptr ? holder.method->name : std::string_view("a task"),
-                  id.node, id.life, id.sequence);
-  if (const std::size_t others = activation->lock.holders().size() - 1; others > 0)
-    text += fmt::format(" and {} more", others);
-  return text;
 }
 
 }  // namespace epic::kernel

@@ -37,7 +37,7 @@ void Kernel::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   record->state = Record::State::queued;
   if (maker != nullptr && !routing_.is_ours(call.shard) && !may_be_seen(*record))
     return let_out(maker, HeldCall{std::move(record)});
-  const bool is_urgent = routing_.is_closed(call.shard) && holds_up_a_move(*record);
+  const bool is_urgent = routing_.is_closed(call.shard) && calls_.holds_up_a_move(*record);
   const Routing::Decision decision = routing_.decide(call, is_urgent);
   switch (decision.way) {
     case Routing::Way::here:
@@ -57,10 +57,7 @@ bool Kernel::may_be_seen(const Record& record) const {
 }
 
 /// A parked call has its turn.
-void Kernel::route(RoutedCall& call) {
-  static_cast<void>(
-      route(RecordRef::share(static_cast<detail::CallSite&>(call).record), /*may_run_now=*/false, nullptr));
-}
+void Kernel::route(RoutedCall& call) { calls_.route(RecordRef::share(static_cast<detail::CallSite&>(call).record)); }
 
 /// Its caller's node finds the owner.
 void Kernel::refuse(Record& record) {
@@ -69,22 +66,23 @@ void Kernel::refuse(Record& record) {
 }
 
 void Kernel::send(RecordRef record, const TypeEntry& type, const PeerAddress& to) {
-  CallMessage call{.id = id_of(*record),
+  CallMessage call{.id = words_.id_of(*record),
                    .target = std::string(record->callee->text),
                    .method = types_.number_of(type, record->method->name),
                    .map_version = routing_.version(),
-                   .patience_ns = record->deadline_ns - now_ns_,
-                   .chain = chain_of(record->caller),
+                   .patience_ns = record->deadline_ns - execution_.now_ns,
+                   .chain = words_.chain_of(record->caller),
                    .arguments = {}};
   try {
     codec_.encode(record->method->arguments(), record->arguments(), call.arguments);
   } catch (const std::length_error& error) {
-    return fail(*record, ErrorCode::bad_arguments, fmt::format("{} was not sent: {}", describe(*record), error.what()));
+    return fail(*record, ErrorCode::bad_arguments,
+                fmt::format("{} was not sent: {}", words_.describe(*record), error.what()));
   }
   if (call.arguments.size() > limits::kArgumentsBytesMax)
     return fail(*record, ErrorCode::bad_arguments,
-                fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most", describe(*record),
-                            call.arguments.size(), limits::kArgumentsBytesMax));
+                fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most",
+                            words_.describe(*record), call.arguments.size(), limits::kArgumentsBytesMax));
   detail::CallSite& site = site_of(*record);
   site.id = call.id;
   record->state = Record::State::sent;
@@ -111,10 +109,8 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
     return;  // what follows is between nodes
   else if (const auto* deadlock = std::get_if<DeadlockMessage>(&message))
     learn(*deadlock);
-  else if (probes_.size() < limits::kProbesMax) {
-    if (probes_.empty()) probes_due_ns_ = now_ns_ + limits::kProbesGather.count();
-    probes_.push_back(std::get<ProbeMessage>(std::move(message)));
-  }
+  else
+    calls_.on_probe(std::get<ProbeMessage>(std::move(message)));
 }
 
 void Kernel::receive(const PeerAddress& from, CallMessage call) {
@@ -164,9 +160,9 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   site.id = call.id;
   site.sent_version = call.map_version;
   site.chain = std::move(call.chain);
-  current_ = nullptr;
-  if (!admit(*record)) return reply_to(*record);
-  static_cast<void>(route(std::move(record), /*may_run_now=*/false, nullptr));
+  execution_.current = nullptr;
+  if (!calls_.open(*record)) return reply(*record);
+  calls_.route(std::move(record));
 }
 
 void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message) {
@@ -174,7 +170,8 @@ void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCod
 }
 
 /// The outcome of an inbound call, held until what it has seen is durable.
-void Kernel::reply_to(Record& record) {
+void Kernel::reply(Record& record) {
+  if (record.site->on_end) return let_out(&record, HeldEnd{RecordRef::share(record)});
   if (record.site->is_refused) {
     syscalls_.send(record.site->from, ReplyMessage{record.site->id.sequence, RefusedPart{routing_.version()}});
     return;
@@ -193,15 +190,15 @@ ReplyMessage Kernel::make_reply(Record& record) {
     try {
       codec_.encode(record.method->result(), record.result(), result.bytes);
     } catch (const std::length_error& error) {
-      reply.outcome = ErrorPart{
-          ErrorCode::call_failed, "epic::Error",
-          fmt::format("the result of {} cannot be sent: {}; the method has run", describe(record), error.what())};
+      reply.outcome = ErrorPart{ErrorCode::call_failed, "epic::Error",
+                                fmt::format("the result of {} cannot be sent: {}; the method has run",
+                                            words_.describe(record), error.what())};
       return reply;
     }
     if (result.bytes.size() > limits::kArgumentsBytesMax)
       reply.outcome = ErrorPart{ErrorCode::call_failed, "epic::Error",
                                 fmt::format("the result of {} has {} bytes, and {} is the most; the method has run",
-                                            describe(record), result.bytes.size(), limits::kArgumentsBytesMax)};
+                                            words_.describe(record), result.bytes.size(), limits::kArgumentsBytesMax)};
     else
       reply.outcome = std::move(result);
   }
@@ -215,20 +212,20 @@ void Kernel::receive(const PeerAddress& from, ReplyMessage reply) {
   if (std::holds_alternative<RefusedPart>(reply.outcome)) return on_refused(*record);
   if (auto* error = std::get_if<ErrorPart>(&reply.outcome)) {
     if (error->code == ErrorCode::timeout && error->exception_type.empty())
-      error->message = describe_timeout(*record, error->message);
-    return fail(*record, make_exception(error->code, error->message, error->exception_type));
+      error->message = words_.describe_timeout(*record, error->message);
+    return calls_.fail(*record, make_exception(error->code, error->message, error->exception_type));
   }
   read_result(*record, std::get<ResultPart>(reply.outcome));
 }
 
 void Kernel::on_refused(Record& record) {
   record.state = Record::State::queued;
-  routing_.on_refused(*record.site, now_ns_);
+  routing_.on_refused(*record.site, execution_.now_ns);
 }
 
 /// The peer ends, and has not begun what it has not answered: as if it had refused each call by itself.
 void Kernel::take_back(const PeerAddress& peer) {
-  routing_.block(peer, now_ns_);  // or they would be sent there once more
+  routing_.block(peer, execution_.now_ns);  // or they would be sent there once more
   for (const RecordRef& record : list_sent(peer)) {
     if (record->state != Record::State::sent) continue;
     if (is_draining_)  // no map will come that says where the shard goes
@@ -253,25 +250,23 @@ void Kernel::read_result(Record& record, const ResultPart& result) {
     const PeerMethod* theirs = number == peer.numbers.end() ? nullptr : &peer.methods[number->second];
     if (theirs == nullptr || !theirs->result)
       return fail(record, ErrorCode::internal,
-                  fmt::format("{} was answered by a node that has not introduced it", describe(record)));
+                  fmt::format("{} was answered by a node that has not introduced it", words_.describe(record)));
     if (auto read = codec_.decode_sent(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
         !read)
       return fail(record, ErrorCode::bad_arguments,
-                  fmt::format("the result of {} cannot be read: {}: {}", describe(record), read.error().path,
+                  fmt::format("the result of {} cannot be read: {}: {}", words_.describe(record), read.error().path,
                               read.error().what));
   }
-  const RecordRef kept = RecordRef::share(record);
-  detail::Waiter* waiter = conclude(record);
-  retire(record);
-  if (waiter != nullptr && waiter->remaining == 0) enqueue_resume(*waiter);
+  calls_.receive_result(record);
 }
 
 void Kernel::on_peer_lost(const PeerAddress& peer) {
   const Scope scope(*this);
-  routing_.block(peer, now_ns_);
+  routing_.block(peer, execution_.now_ns);
   for (const RecordRef& record : list_sent(peer))
     fail(*record, ErrorCode::node_lost,
-         fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node, describe(*record)));
+         fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node,
+                     words_.describe(*record)));
   peers_.erase(peer);
 }
 

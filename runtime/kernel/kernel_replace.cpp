@@ -54,7 +54,7 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
       Replacement{.state = std::move(state),
                   .only_if = only_if,
                   .on_end = std::move(on_end),
-                  .deadline_ns = now_ns_ + std::chrono::nanoseconds(limits::kReplacePatience).count()});
+                  .deadline_ns = execution_.now_ns + std::chrono::nanoseconds(limits::kReplacePatience).count()});
   if (activation == nullptr) {
     activation = &add_activation(name, *type, shard);
     syscalls_.load(activation->id, type->info->stored_name(), name->key());
@@ -68,15 +68,6 @@ void Kernel::replace(std::string_view type_name, std::string_view key, std::opti
 void Kernel::begin_replacing(Activation& activation) {
   activation.state = Activation::State::ending;
   check_stop(activation);
-}
-
-/// True for a call without which what runs of the activation cannot end: one from inside its own chain.
-bool Kernel::is_awaited_by(const Record& record, const Activation& activation) const {
-  if (activation.state != Activation::State::ending) return false;
-  std::vector<ChainLink> chain = chain_of(&record);
-  chain.pop_back();  // the call itself
-  return std::ranges::any_of(
-      chain, [&](const ChainLink& link) { return types_.stored(link.entity) == activation.name->text; });
 }
 
 /// The instance has nothing left to save, or there is none; the new state goes into the forming batch. Called again
@@ -127,7 +118,7 @@ void Kernel::end_replacing(Activation& activation, std::expected<Replaced, Error
 
 /// What runs has had its time: those entities go on as they were.
 void Kernel::call_off_replacements() {
-  while (!replacements_.empty() && replacements_.begin()->first <= now_ns_) {
+  while (!replacements_.empty() && replacements_.begin()->first <= execution_.now_ns) {
     Activation* activation = activations_.find(replacements_.begin()->second);
     replacements_.erase(replacements_.begin());
     EPIC_ASSERT(activation != nullptr && activation->replacement() != nullptr, "a replacement of nothing");
@@ -136,7 +127,7 @@ void Kernel::call_off_replacements() {
     end_replacing(*activation, std::unexpected(make_error(
                                    ErrorCode::timeout,
                                    fmt::format("{} calls of {} still ran after {} s; its state was left as it is",
-                                               activation->running, shown(activation->name),
+                                               activation->running, words_.shown(activation->name),
                                                limits::kReplacePatience / std::chrono::seconds(1)))));
     if (is_ending) become_active(*activation);
   }

@@ -13,9 +13,8 @@ struct Kernel::Scope {
 
  private:
   Kernel* previous_;
+  Calls* previous_calls_;
 };
-
-[[noreturn, gnu::cold]] void die_without_kernel(const char* what);
 
 /// The thread's current kernel, for `what` of the user's that needs one.
 inline Kernel& here(const char* what) {

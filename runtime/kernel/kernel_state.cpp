@@ -25,8 +25,8 @@ void Kernel::mark_dirty(Activation& activation) {
       activation.state == Activation::State::active && !is_draining_) {
     activation.is_dirty = true;
     std::int64_t& due_ns = activation.get_rare().save_due_ns;
-    if (due_ns > now_ns_) return;  // already listed
-    due_ns = ns_from_now(activation.type->info->save_interval.count());
+    if (due_ns > execution_.now_ns) return;  // already listed
+    due_ns = execution_.ns_from_now(activation.type->info->save_interval.count());
     interval_saves_.emplace(due_ns, activation.id);
     return;
   }
@@ -41,7 +41,7 @@ bool Kernel::is_unsaved(const Activation& activation) const {
 
 /// Lets something out that `origin` has brought about, once what `origin` has observed is durable.
 void Kernel::let_out(const Record* origin, Outgoing item) {
-  const CommitNumber needs = observed_by(origin);
+  const CommitNumber needs = observations_.observed_by(origin);
   if (gate_.is_open(needs)) return let_out_now(std::move(item));
   const Activation* activation = activation_of(origin);
   const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
@@ -76,7 +76,7 @@ void Kernel::park_held() {
 
 void Kernel::let_out_now(Outgoing item) {
   if (auto* call = std::get_if<HeldCall>(&item)) {
-    static_cast<void>(route(std::move(call->record), /*may_run_now=*/false));
+    calls_.route(std::move(call->record));
   } else if (auto* reply = std::get_if<HeldReply>(&item)) {
     syscalls_.send(reply->to, std::move(reply->reply));
   } else {
@@ -104,12 +104,12 @@ void Kernel::let_out_error(Outgoing item, ErrorCode code, const std::string& mes
 /// no answer has come. A reply to another node leaves a little sooner, so that it is there in time. Calls that are held
 /// are in the table of calls and expire like others; here they only make room.
 void Kernel::expire_held() {
-  next_held_check_ns_ = now_ns_ + limits::kHeldCheckEvery.count();
+  next_held_check_ns_ = execution_.now_ns + limits::kHeldCheckEvery.count();
   const auto is_overdue = [this](const Outgoing& item) {
     if (const auto* call = std::get_if<HeldCall>(&item)) return call->record->failure != nullptr;  // nobody waits
-    if (const auto* end = std::get_if<HeldEnd>(&item)) return end->record->deadline_ns <= now_ns_;
+    if (const auto* end = std::get_if<HeldEnd>(&item)) return end->record->deadline_ns <= execution_.now_ns;
     const Record& record = *std::get<HeldReply>(item).record;
-    return record.deadline_ns - std::min(record.patience_ns / 10, kLeadMaxNs) <= now_ns_;
+    return record.deadline_ns - std::min(record.patience_ns / 10, kLeadMaxNs) <= execution_.now_ns;
   };
   std::vector<Outgoing> overdue = gate_.take_if(is_overdue);
   std::erase_if(provisional_, [&](Provisional& provisional) {
@@ -123,7 +123,7 @@ void Kernel::expire_held() {
     const RecordRef record = reply != nullptr ? reply->record : std::get<HeldEnd>(item).record;
     const bool is_from_peer = reply != nullptr;
     const std::string doing = "it has run, but what it did cannot be saved just now (it may be later): " + blocked_;
-    let_out_error(std::move(item), ErrorCode::timeout, is_from_peer ? doing : describe_timeout(*record, doing));
+    let_out_error(std::move(item), ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(*record, doing));
   }
 }
 
@@ -189,7 +189,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
   if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
-    tell(Happening::erased, activation, "by epic::erase()", now_ns_);
+    tell(Happening::erased, activation, "by epic::erase()", execution_.now_ns);
   }
   if (is_removal) {
     activation.get_rare().erased_hash = hash;
@@ -206,7 +206,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
   }
   activation.version = write.version;
-  activation.saved_at_ns = write.bytes ? wall_ns_ : 0;
+  activation.saved_at_ns = write.bytes ? execution_.wall_ns : 0;
   if (write.bytes) tell_saved(activation, batch.number);
   batch.writes.push_back(std::move(write));
   return Sealed::changed;
@@ -228,8 +228,8 @@ void Kernel::settle(CommitNumber number, const NotSealed& not_sealed) {
           std::move(provisional.item), ErrorCode::state_too_large,
           fmt::format(
               "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply{}",
-              activation == nullptr ? std::string("the entity") : shown(activation->name), limits::kStateBytesMax,
-              is_own ? "" : "; this call has run, and may have seen that change"));
+              activation == nullptr ? std::string("the entity") : words_.shown(activation->name),
+              limits::kStateBytesMax, is_own ? "" : "; this call has run, and may have seen that change"));
       continue;
     }
     const bool is_unchanged = result != not_sealed.end() && result->second == Sealed::unchanged;
@@ -246,7 +246,7 @@ void Kernel::settle(CommitNumber number, const NotSealed& not_sealed) {
       discard(*activation, ErrorCode::state_too_large,
               fmt::format("{}: its encoded state is above {} bytes; the instance is dropped and starts again from its "
                           "last saved state",
-                          shown(activation->name), limits::kStateBytesMax));
+                          words_.shown(activation->name), limits::kStateBytesMax));
 }
 
 void Kernel::on_committed(CommitNumber number) {
@@ -263,7 +263,7 @@ void Kernel::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) let_out_now(std::move(item));
   routing_.on_committed();
   const auto end = saved_waiters_.upper_bound(number);
-  for (auto waiting = saved_waiters_.begin(); waiting != end; ++waiting) enqueue_resume(*waiting->second);
+  for (auto waiting = saved_waiters_.begin(); waiting != end; ++waiting) execution_.queue.push_resume(*waiting->second);
   saved_waiters_.erase(saved_waiters_.begin(), end);
   sweep_leaving();
 }
@@ -288,9 +288,9 @@ void Kernel::sweep_leaving() {
 // ---- from inside an entity ----
 
 bool Kernel::wait_saved(detail::Waiter& waiter) {
-  end_turn();
-  Activation* activation = activation_of(current_);
-  CommitNumber needs = observed_by(current_);
+  calls_.end_turn();
+  Activation* activation = activation_of(execution_.current);
+  CommitNumber needs = observations_.observed_by(execution_.current);
   if (activation != nullptr && activation->is_dirty) {  // also for interval classes: save now
     if (activation->type->info->durability == reflect::Durability::interval) batcher_.add(*activation);
     needs = batcher_.forming();
@@ -298,26 +298,26 @@ bool Kernel::wait_saved(detail::Waiter& waiter) {
     needs = std::max(needs, activation->saved_in);
   }
   if (gate_.is_open(needs)) return false;
-  waiter.execution = current_;
+  waiter.execution = execution_.current;
   waiter.remaining = 1;
   saved_waiters_.emplace(needs, &waiter);
-  current_ = nullptr;
+  execution_.current = nullptr;
   return true;
 }
 
 void Kernel::cancel_saved(detail::Waiter& waiter) {
-  dequeue(waiter);
+  execution_.queue.drop(waiter);
   std::erase_if(saved_waiters_, [&](const auto& waiting) { return waiting.second == &waiter; });
 }
 
 void Kernel::erase_current() {
-  Activation* activation = activation_of(current_);
+  Activation* activation = activation_of(execution_.current);
   if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
   if (activation->rare != nullptr) activation->rare->erased_hash.reset();
   if (!activation->is_dirty) mark_dirty(*activation);
-  if (current_->is_read_only) note_erased(*activation);  // its turn changes nothing any more
+  if (execution_.current->is_read_only) note_erased(*activation);  // its turn changes nothing any more
 }
 
 /// The turn that erased is over: what is changed from here on is saved anew.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "kernel/kernel.hpp"
 
@@ -42,12 +43,12 @@ Cause Kernel::cause_of(const Record& record) const {
   Cause cause;
   if (record.method != nullptr) cause.method = record.method->name;
   const Record* caller = record.caller;
-  if (caller == nullptr && record.site == nullptr) caller = current_;
+  if (caller == nullptr && record.site == nullptr) caller = execution_.current;
   if (caller != nullptr && caller->callee && caller->method != nullptr) {
     cause.caller = caller->callee;
     cause.caller_method = caller->method->name;
   } else if (caller != nullptr) {
-    cause.from = describe(*caller);
+    cause.from = words_.describe(*caller);
   } else if (record.site != nullptr && !record.site->chain.empty()) {
     cause.from = text_of(record.site->chain.back());
   } else if (record.site != nullptr && !record.site->label.empty()) {
@@ -55,43 +56,37 @@ Cause Kernel::cause_of(const Record& record) const {
   } else if (record.site != nullptr && record.site->from.life != 0) {
     cause.from = fmt::format("a task on node-{}", record.site->from.node);
   } else {
-    cause.from = current_ != nullptr ? describe(*current_) : "a task";
+    cause.from = execution_.current != nullptr ? words_.describe(*execution_.current) : "a task";
   }
   return cause;
 }
 
-std::int64_t Kernel::begun_ns_of(const Record& record) const {
-  const std::int64_t patience = record.patience_ns != 0 ? record.patience_ns : options_.call_patience.count();
-  if (record.deadline_ns != INT64_MAX) return record.deadline_ns - patience;
-  return record.site != nullptr && record.site->begun_ns != 0 ? record.site->begun_ns : now_ns_;
-}
-
 void Kernel::tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns) {
   trail_.lives.add({.what = what,
-                    .wall_ns = wall_ns_,
+                    .wall_ns = execution_.wall_ns,
                     .entity = activation.name,
                     .why = shortened(std::move(why)),
                     .cause = {},
                     .version = activation.version,
-                    .took_ns = now_ns_ - since_ns});
+                    .took_ns = execution_.now_ns - since_ns});
 }
 
 /// It is active, or never will be.
 void Kernel::tell_begun(Happening what, Activation& activation, const std::string& failure) {
   if (activation.rare == nullptr || !activation.rare->cause) return;  // it was active before
   const Activation::Rare& birth = *activation.rare;
-  const std::int64_t loaded_ns = birth.loaded_ns != 0 ? birth.loaded_ns : now_ns_;
+  const std::int64_t loaded_ns = birth.loaded_ns != 0 ? birth.loaded_ns : execution_.now_ns;
   const std::int64_t asked_ns = std::min(birth.asked_ns, activation.activated_ns);
   trail_.lives.add({.what = what,
-                    .wall_ns = wall_ns_,
+                    .wall_ns = execution_.wall_ns,
                     .entity = activation.name,
                     .why = {},
                     .cause = std::exchange(activation.rare->cause, std::nullopt),
                     .version = activation.version,
-                    .took_ns = now_ns_ - asked_ns,
+                    .took_ns = execution_.now_ns - asked_ns,
                     .placement_ns = activation.activated_ns - asked_ns,
                     .load_ns = loaded_ns - activation.activated_ns,
-                    .start_ns = now_ns_ - loaded_ns});
+                    .start_ns = execution_.now_ns - loaded_ns});
   if (failure.empty()) return;
   LifeEntry& entry = *trail_.lives.find(trail_.lives.newest());
   entry.why = shortened(fmt::format("{} ({})", failure, entry.why_text(types_)));
@@ -100,12 +95,12 @@ void Kernel::tell_begun(Happening what, Activation& activation, const std::strin
 
 void Kernel::tell_saved(Activation& activation, CommitNumber number) {
   SaveEntry* entry = trail_.saves.find(activation.save_entry);
-  if (entry == nullptr || now_ns_ - entry->since_ns >= limits::kSavesWindow.count()) {
+  if (entry == nullptr || execution_.now_ns - entry->since_ns >= limits::kSavesWindow.count()) {
     activation.save_entry = trail_.saves.add(
-        {.since_ns = now_ns_, .entity = activation.name, .version = activation.version, .commit = number});
+        {.since_ns = execution_.now_ns, .entity = activation.name, .version = activation.version, .commit = number});
     entry = trail_.saves.find(activation.save_entry);
   }
-  entry->wall_ns = wall_ns_;
+  entry->wall_ns = execution_.wall_ns;
   entry->version = activation.version;
   entry->commit = number;
   entry->state_bytes = activation.state_bytes;
@@ -132,23 +127,45 @@ void Kernel::tell_left(const Activation& activation) {
   }
 }
 
+/// To the nodes that have a part in it, and for ours.
+void Kernel::on_deadlock(const DeadlockMessage& deadlock) {
+  std::set<NodeId> nodes;
+  for (const WaitLink& link : deadlock.ring) nodes.insert(link.node);
+  for (const NodeId node : nodes)
+    if (const PeerAddress peer = routing_.address_of(node); node != options_.self.node && peer.life != 0)
+      syscalls_.send(peer, deadlock);
+  learn(deadlock);
+}
+
+/// For the log and the trail of each entity of ours that had a part in it.
+void Kernel::learn(const DeadlockMessage& deadlock) {
+  const std::string text = "calls waited for each other, and one had to fail: " + describe_ring(deadlock.ring);
+  std::set<std::string_view> told;
+  for (const WaitLink& link : deadlock.ring) {
+    if (link.node != options_.self.node || !told.insert(link.entity).second) continue;
+    syscalls_.log(LogLevel::warn, link.entity, text);
+    if (const Activation* activation = activations_.find(types_.stored(link.entity)))
+      tell(Happening::deadlocked, *activation, text, execution_.now_ns);
+  }
+}
+
 // ---- slow to stop ----
 
 /// It is to go: remembers why and since when, and looks again in a while.
 void Kernel::watch_stop(Activation& activation, StopCause cause) {
   if (activation.stop_asked_ns() != 0) return;
   activation.stop_cause = cause;
-  activation.get_rare().stop_asked_ns = now_ns_;
+  activation.get_rare().stop_asked_ns = execution_.now_ns;
   if (stops_watched_.size() < limits::kStopsWatchedMax)
-    stops_watched_.emplace_back(now_ns_ + limits::kSlowToStop.count(), activation.id);
+    stops_watched_.emplace_back(execution_.now_ns + limits::kSlowToStop.count(), activation.id);
 }
 
 void Kernel::tell_slow_stops() {
   std::vector<Activation*> slow;
-  for (; !stops_watched_.empty() && stops_watched_.front().first <= now_ns_; stops_watched_.pop_front())
+  for (; !stops_watched_.empty() && stops_watched_.front().first <= execution_.now_ns; stops_watched_.pop_front())
     if (Activation* activation = activations_.find(stops_watched_.front().second);
         activation != nullptr && activation->stop_asked_ns() != 0 &&
-        now_ns_ - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked anew
+        execution_.now_ns - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked anew
       slow.push_back(activation);
   if (slow.empty()) return;
   std::map<const Activation*, std::vector<std::string>> running;
@@ -156,7 +173,7 @@ void Kernel::tell_slow_stops() {
   calls_.for_each([&](const Record& record) {
     const auto found = running.find(activation_of(&record));
     if (found != running.end() && record.has_run && found->second.size() < kCallsNamedMax)
-      found->second.push_back(record.method != nullptr ? std::string(record.method->name) : describe(record));
+      found->second.push_back(record.method != nullptr ? std::string(record.method->name) : words_.describe(record));
   });
   for (const Activation* activation : slow) {
     std::string why;

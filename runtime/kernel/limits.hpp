@@ -25,6 +25,7 @@ inline constexpr std::chrono::nanoseconds kCallPatience = 30s;         // the de
 inline constexpr std::chrono::nanoseconds kDeadlockSuspicion = 100ms;  // of waiting for a lock; then a probe is sent
 inline constexpr std::chrono::nanoseconds kProbesGather = 5ms;         // probes that came are followed together
 inline constexpr std::size_t kProbesMax = 1'024;                       // that wait for it, or are sent in one go
+inline constexpr std::chrono::nanoseconds kProbePausePerCall = 2us;    // after each look through the table of calls
 inline constexpr std::chrono::nanoseconds kTimeoutLead =
     100ms;                                                   // a callee's node tells of a time-out before the caller's
 inline constexpr std::chrono::nanoseconds kIdleAge = 10min;  // then an activation is collected

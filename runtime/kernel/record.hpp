@@ -32,6 +32,8 @@ struct CallSite : kernel::RoutedCall {
   bool is_refused = false;                       // its sender went by an old map, or the shard has left
   std::string label;                             // of a record without a method: "setup", "on_activate"
   std::int64_t begun_ns = 0;                     // of a record without a deadline
+  /// Somebody outside this kernel gets the outcome.
+  [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end; }
 };
 
 }  // namespace epic::detail

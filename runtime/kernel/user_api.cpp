@@ -9,31 +9,31 @@
 
 namespace epic {
 
+using kernel::calls_here;
 using kernel::here;
 
 namespace detail {
 
 void delete_site(CallSite* site) noexcept { delete site; }
 
-void begin_detached(CallRecord& record) { here("spawn or gather").begin_detached(record); }
-bool wait_for(CallRecord& record, Waiter& waiter) noexcept { return here("co_await").wait_for(record, waiter); }
+void begin_detached(CallRecord& record) { calls_here("spawn or gather").begin_detached(record); }
+bool wait_for(CallRecord& record, Waiter& waiter) noexcept { return calls_here("co_await").wait_for(record, waiter); }
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept {
-  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) kernel->stop_waiting(record, waiter);
+  if (kernel::Calls* calls = kernel::Calls::current()) calls->stop_waiting(record, waiter);
 }
-std::coroutine_handle<> suspend_on(Waiter& waiter) noexcept { return here("co_await").suspend_on(waiter); }
+std::coroutine_handle<> suspend_on(Waiter& waiter) noexcept { return calls_here("co_await").suspend_on(waiter); }
 CallRecord* current_execution() noexcept {
   kernel::Kernel* kernel = kernel::Kernel::current_kernel();
   return kernel == nullptr ? nullptr : kernel->current();
 }
 
 std::coroutine_handle<> SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
-  kernel::Kernel& kernel = here("epic::sleep");
   waiter.handle = awaiting;
-  timer = kernel.start_timer(nanoseconds, waiter);
-  return kernel.suspend_on(waiter);
+  timer = here("epic::sleep").timers().start(nanoseconds, waiter);
+  return calls_here("epic::sleep").suspend_on(waiter);
 }
 SleepAwaiter::~SleepAwaiter() {
-  if (timer != 0) here("epic::sleep").cancel_timer(timer, waiter);
+  if (timer != 0) here("epic::sleep").timers().cancel(timer, waiter);
 }
 
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {

@@ -6,7 +6,7 @@
 // list), and abandoned ones: their caller has stopped waiting, the method still runs. Being in a list is one count of
 // the record.
 //
-// Not here: what happens to a call that has expired (kernel_calls.cpp).
+// Not here: what happens to a call that has expired (calls.cpp).
 
 #include <cstddef>
 #include <cstdint>

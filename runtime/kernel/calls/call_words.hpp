@@ -1,0 +1,46 @@
+#pragma once
+// CallWords: how calls are named in errors, logs and lists, and in the chain that goes with a call to another node.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel/execution.hpp"
+#include "kernel/messages.hpp"
+#include "kernel/type_table.hpp"
+
+namespace epic::kernel {
+
+class CallWords {
+ public:
+  CallWords(PeerAddress self, std::int64_t call_patience_ns, const TypeTable& types, const Execution& execution)
+      : self_(self), call_patience_ns_(call_patience_ns), types_(types), execution_(execution) {}
+
+  /// As the call's maker named it.
+  [[nodiscard]] CallId id_of(const Record& record) const;
+  /// An entity's name as users write it; empty for a call of no entity.
+  [[nodiscard]] std::string shown(const detail::NamePtr& name) const;
+  /// "Player/Bob.enter_level", "setup", "Player/Bob.on_activate".
+  [[nodiscard]] std::string describe(const Record& record) const;
+  /// What waits for the call, outermost first: "setup > Player/Bob.enter_level".
+  [[nodiscard]] std::string describe_caller(const Record& record) const;
+  /// "waiting for the lock of Account/7, held by transfer 1.2.55".
+  [[nodiscard]] std::string describe_lock(const Record& record) const;
+  /// "Match/7.play waited 30 s for Player/Bob.join: <doing>".
+  [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
+  /// Outermost first, `record` itself last.
+  [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
+  [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
+  [[nodiscard]] std::int64_t patience_ns_of(const Record& record) const {
+    return record.patience_ns != 0 ? record.patience_ns : call_patience_ns_;
+  }
+  [[nodiscard]] const PeerAddress& self() const { return self_; }
+
+ private:
+  PeerAddress self_;
+  std::int64_t call_patience_ns_;
+  const TypeTable& types_;
+  const Execution& execution_;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,574 @@
+#include "kernel/calls/calls.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/assert.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/frame_pool.hpp"
+#include "kernel/limits.hpp"
+#include "kernel/placement_hash.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+constexpr const char* kSpawnedTask = "a spawned task";
+
+}  // namespace
+
+Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
+             TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls, CallsListener& listener)
+    : options_(options),
+      execution_(execution),
+      activations_(activations),
+      observations_(observations),
+      types_(types),
+      words_(words),
+      routing_(routing),
+      syscalls_(syscalls),
+      listener_(listener),
+      probes_(table_, words, execution, syscalls, *this) {}
+
+void Calls::end_all() {
+  execution_.queue.clear();
+  probes_.clear();
+  std::vector<Record*> all;
+  table_.for_each([&](Record& record) { all.push_back(&record); });
+  for (Record* record : all) ++record->refs;
+  for (Record* record : all) record->waiter = nullptr;
+  for (Record* record : all) record->destroy_frame();
+  for (Record* record : all) {
+    table_.remove(*record);
+    record->release();
+    record->release();
+  }
+}
+
+// What every call passes through is one function, always_inline: a tenth of its time, measured with local_call_bench.
+
+// ---- beginning ----
+
+[[gnu::always_inline]] std::coroutine_handle<> Calls::begin(Record& record, detail::Waiter& waiter) {
+  end_turn();
+  waiter.execution = execution_.current;
+  waiter.remaining = 1;
+  record.waiter = &waiter;
+  record.caller = execution_.current;
+  if (!open(record)) {  // the caller goes on at once, and throws
+    waiter.remaining = 0;
+    record.waiter = nullptr;
+    record.caller = nullptr;
+    return waiter.handle;
+  }
+  if (Activation* activation = activations_.find(*record.callee);
+      activation != nullptr && may_start_now(record, *activation)) {
+    --execution_.direct_calls_left;
+    record.activation = activation;
+    return start(record, activation);
+  }
+  if (const std::coroutine_handle<> next =
+          route(RecordRef::share(record), /*may_run_now=*/execution_.direct_calls_left > 0, execution_.current))
+    return next;
+  execution_.current = nullptr;
+  return std::noop_coroutine();
+}
+
+/// The short way, for most calls there are: the entity is live and free, and nothing that came before is waiting.
+[[gnu::always_inline]] bool Calls::may_start_now(const Record& record, const Activation& activation) const {
+  return activation.state == Activation::State::active && activation.queued == 0 && !activation.has_waiting() &&
+         !activation.must_stop && !record.is_exclusive && !activation.type->info->class_exclusive &&
+         execution_.direct_calls_left > 0;
+}
+
+void Calls::begin_detached(Record& record) {
+  // Its caller's turn goes on, but what that has changed so far goes with the call.
+  if (Activation* caller = activation_of(execution_.current);
+      caller != nullptr && !execution_.current->is_read_only && !caller->is_dirty && caller->type->is_stored)
+    listener_.mark_dirty(*caller);
+  if (record.method == nullptr) {  // a Task of the entity's own, beside its caller
+    record.activation = activation_of(execution_.current);
+    if (execution_.current != nullptr) {
+      record.callee = execution_.current->callee;
+      record.is_read_only = execution_.current->is_read_only;
+    }
+    if (!record.is_joined) {  // nothing need wait for it: it has no deadline
+      record.site = new detail::CallSite(record);
+      record.site->label = kSpawnedTask;
+      record.site->begun_ns = execution_.now_ns;
+      record.patience_ns = INT64_MAX;
+    }
+  }
+  if (!open(record)) return;
+  if (record.is_joined) record.caller = execution_.current;  // who gathers waits for it, from here on
+  if (record.method != nullptr) {
+    static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, execution_.current));
+  } else {
+    start_soon(RecordRef::share(record));
+  }
+}
+
+/// False: what is kept for later calls made it look like too much.
+bool Calls::refuse_for_load(Record& record) {
+  const std::uint64_t bytes = frame_bytes();
+  if (bytes < options_.bytes_max) return false;
+  record.state = Record::State::ended;
+  record.failure = make_exception(
+      ErrorCode::overloaded,
+      fmt::format(
+          "{} was not started: the {} calls in flight on this node take {} MiB of memory, and {} MiB is the most",
+          words_.describe(record), table_.size(), bytes >> 20, options_.bytes_max >> 20));
+  return true;
+}
+
+[[gnu::always_inline]] bool Calls::open(Record& record) {
+  record.sequence = next_sequence_++;
+  record.observed = observations_.observed_by(execution_.current).value;
+  if (frame_bytes_at_most() >= options_.bytes_max && refuse_for_load(record)) [[unlikely]]
+    return false;
+  record.has_custom_deadline = record.patience_ns != 0;
+  record.deadline_ns = execution_.ns_from_now(record.has_custom_deadline ? record.patience_ns : options_.patience_ns);
+  table_.add(record);
+  return true;
+}
+
+std::coroutine_handle<> Calls::route(RecordRef record, bool may_run_now, const Record* maker) {
+  if (record->failure) return {};
+  if (Activation* activation = activations_.find(*record->callee))
+    return enter(std::move(record), *activation, may_run_now);
+  const TypeEntry* type = types_.find(record->callee->type());
+  if (type == nullptr) {
+    const std::string near = types_.nearest_type(record->callee->type());
+    fail(*record, ErrorCode::no_such_type,
+         fmt::format("no entity class '{}' in this project's modules{}", record->callee->type(),
+                     near.empty() ? std::string() : fmt::format("; there is '{}'", near)));
+    return {};
+  }
+  if (type->info->stored_name() != record->callee->type()) {  // called by another of the class's names
+    record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
+    return route(std::move(record), may_run_now, maker);
+  }
+  listener_.leave(std::move(record), *type, maker);
+  return {};
+}
+
+std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, bool may_run_now) {
+  if (activation.must_stop && routing_.is_closed(activation.shard) && !holds_up_a_move(*record)) {
+    listener_.leave(std::move(record), *activation.type, nullptr);  // or a busy entity would never get to move
+    return {};
+  }
+  if ((activation.state != Activation::State::active || activation.has_waiting()) &&
+      !is_awaited_by(*record, activation)) {
+    std::vector<RecordRef>& waiting = activation.get_rare().waiting;
+    if (waiting.size() >= limits::kEntityQueueMax) {
+      fail(*record, ErrorCode::overloaded,
+           fmt::format("{} was not started: {} calls wait for {} already", words_.describe(*record), waiting.size(),
+                       words_.shown(activation.name)));
+      return {};
+    }
+    record->state = Record::State::loading;
+    waiting.push_back(std::move(record));
+    return {};
+  }
+  record->activation = &activation;
+  if ((record->is_exclusive || activation.type->info->class_exclusive) && !take_lock(record, activation)) return {};
+  if (may_run_now && activation.queued == 0) {
+    --execution_.direct_calls_left;
+    return start(*record, &activation);
+  }
+  start_soon(std::move(record));
+  return {};
+}
+
+/// False: the record waits for the lock, or has failed as it would wait for itself.
+bool Calls::take_lock(RecordRef& record, Activation& activation) {
+  const bool shares = record->is_read_only && !record->is_exclusive;
+  const auto mode = shares ? EntityLock::Mode::shared : EntityLock::Mode::exclusive;
+  if (const Record* holder = find_in_chain(*record, activation.lock.holders())) {
+    if (record->is_read_only) return true;  // its own chain holds the lock: a const method enters beside it
+    record->activation = nullptr;
+    fail(*record, ErrorCode::deadlock,
+         fmt::format("{} would wait for itself: {} holds the lock of {} and waits for this call (chain: {})",
+                     words_.describe(*record), words_.describe(*holder), words_.shown(activation.name),
+                     words_.describe_caller(*record)));
+    return false;
+  }
+  if (activation.lock.try_take(*record, mode)) return true;
+  if (activation.lock.waiting_count() >= limits::kEntityQueueMax) {
+    record->activation = nullptr;
+    fail(*record, ErrorCode::overloaded,
+         fmt::format("{} was not started: {} calls wait for the lock already", words_.describe(*record),
+                     limits::kEntityQueueMax));
+    return false;
+  }
+  record->state = Record::State::locked_out;
+  const Record* const first = activation.lock.first_waiting();
+  activation.lock.wait(std::move(record), mode, execution_.wall_ns);
+  suspect_first(activation, first);
+  return false;
+}
+
+/// The next ones have the lock and start. What has become the first to wait, after `former`, is watched.
+void Calls::pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former) {
+  for (RecordRef& record : granted) start_soon(std::move(record));
+  suspect_first(activation, former);
+}
+
+void Calls::suspect_first(Activation& activation, const Record* former) {
+  if (Record* const first = activation.lock.first_waiting(); first != nullptr && first != former)
+    probes_.suspect(RecordRef::share(*first));
+}
+
+/// The holder that waits for this very call, here or through other nodes; null when there is none.
+const Record* Calls::find_in_chain(const Record& record, std::span<Record* const> holders) const {
+  if (holders.empty()) return nullptr;
+  for (const Record* link = &record; link != nullptr; link = link->caller) {
+    if (std::ranges::find(holders, link) != holders.end()) return link;
+    if (link->site == nullptr) continue;
+    for (const ChainLink& remote : link->site->chain)
+      for (const Record* holder : holders)
+        if (words_.id_of(*holder) == remote.id) return holder;
+  }
+  return nullptr;
+}
+
+/// The method's first turn begins. What the caller has observed, the callee has observed from here on.
+[[gnu::always_inline]] std::coroutine_handle<> Calls::start(Record& record, Activation* activation) {
+  record.state = Record::State::running;
+  if (activation != nullptr) {
+    activation->observed = std::max(activation->observed, CommitNumber{record.observed});
+    if (!record.has_run) ++activation->running;
+    ++activation->calls_count;
+  }
+  record.has_run = true;
+  ++started_count_;
+  execution_.current = &record;
+  try {
+    return record.start(activation == nullptr ? nullptr : activation->entity);
+  } catch (...) {  // no memory for the frame, or an argument's move threw
+    record.failure = as_received(std::current_exception());
+    return finish(record);
+  }
+}
+
+// ---- turns ----
+
+[[gnu::always_inline]] void Calls::end_turn() {
+  ++turns_count_;
+  if (execution_.current == nullptr || execution_.current->is_read_only) return;
+  Activation* activation = activation_of(execution_.current);
+  if (activation == nullptr) return;
+  if (activation->is_dirty) {
+    if (activation->is_erased) [[unlikely]]
+      listener_.note_erased(*activation);
+  } else if (activation->type->is_stored) {
+    listener_.mark_dirty(*activation);
+  }
+}
+
+std::coroutine_handle<> Calls::suspend_on(detail::Waiter& waiter) {
+  if (waiter.remaining == 0) return waiter.handle;
+  end_turn();
+  execution_.current = nullptr;
+  return std::noop_coroutine();
+}
+
+bool Calls::wait_for(Record& record, detail::Waiter& waiter) {
+  waiter.execution = execution_.current;
+  if (record.state == Record::State::ended) return true;
+  ++waiter.remaining;
+  record.waiter = &waiter;
+  record.caller = execution_.current;
+  return false;
+}
+
+void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
+  if (record.waiter == &waiter) {
+    record.waiter = nullptr;
+    record.caller = nullptr;
+  }
+  execution_.queue.drop(waiter);
+}
+
+// ---- ending ----
+
+/// The method's outermost frame is at its end. Returns what runs next: whoever awaited it.
+[[gnu::always_inline]] std::coroutine_handle<> Calls::finish(Record& record) {
+  end_turn();
+  record.destroy_frame();
+  if (record.site == nullptr && !record.is_abandoned && !record.holds_lock && record.waiter != nullptr) {
+    return finish_plain(record);
+  }
+  const RecordRef kept = RecordRef::share(record);
+  const bool was_abandoned = record.is_abandoned;
+  detail::Waiter* waiter = was_abandoned ? nullptr : conclude(record);
+  end_execution(record);
+  if (waiter == nullptr || waiter->remaining > 0) {
+    execution_.current = nullptr;
+    return std::noop_coroutine();
+  }
+  execution_.current = waiter->execution;
+  return waiter->handle;
+}
+
+/// The short way, for a call inside the node that somebody awaits.
+[[gnu::always_inline]] std::coroutine_handle<> Calls::finish_plain(Record& record) {
+  Activation* const activation = activation_of(&record);
+  detail::Waiter* const waiter = std::exchange(record.waiter, nullptr);
+  record.state = Record::State::ended;
+  record.caller = nullptr;
+  Observations::observe(waiter->execution, observations_.observed_by(&record));
+  if (activation != nullptr) {
+    --activation->running;
+    activation->last_used_ns = execution_.now_ns;
+    check_stop(*activation);
+  }
+  table_.remove(record);
+  record.release();  // whoever waits holds another count
+  if (--waiter->remaining > 0) {
+    execution_.current = nullptr;
+    return std::noop_coroutine();
+  }
+  execution_.current = waiter->execution;
+  return waiter->handle;
+}
+
+/// Hands the outcome or failure to whoever waits. Returns the one to resume, if that was the last it waited for.
+detail::Waiter* Calls::conclude(Record& record) {
+  record.state = Record::State::ended;
+  const CommitNumber seen = observations_.observed_by(&record);
+  detail::Waiter* waiter = std::exchange(record.waiter, nullptr);
+  record.caller = nullptr;
+  if (detail::CallSite* site = record.site) {
+    routing_.forget(*site);
+    if (site->has_arrived() || site->on_end) listener_.reply(record);
+    if (site->on_hook_end) site->on_hook_end(record);
+  }
+  const bool is_reported = record.site != nullptr && record.site->reports();
+  if (waiter == nullptr && !record.is_joined && !is_reported && (record.failure || record.thrown())) {
+    const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
+    syscalls_.log(LogLevel::warn, words_.shown(record.callee),
+                  fmt::format("nobody awaits {}, which failed: {}", words_.describe(record), error.message));
+  }
+  if (waiter == nullptr) return nullptr;
+  Observations::observe(waiter->execution, seen);
+  --waiter->remaining;
+  return waiter;
+}
+
+void Calls::end_execution(Record& record) {
+  Activation* activation = activation_of(&record);
+  if (record.holds_lock) {
+    const Record* const first = activation->lock.first_waiting();
+    pass_lock(*activation, activation->lock.release(record), first);
+  }
+  if (activation != nullptr && record.has_run) {
+    --activation->running;
+    activation->last_used_ns = execution_.now_ns;
+    check_stop(*activation);
+  }
+  close(record);
+}
+
+void Calls::close(Record& record) {
+  if (!record.is_listed) return;
+  table_.remove(record);
+  record.release();
+}
+
+void Calls::receive_result(Record& record) {
+  const RecordRef kept = RecordRef::share(record);
+  detail::Waiter* waiter = conclude(record);
+  close(record);
+  if (waiter != nullptr && waiter->remaining == 0) execution_.queue.push_resume(*waiter);
+}
+
+void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
+  fail(record, make_exception(code, message));
+}
+
+/// Ends the wait for a call. What runs goes on, but nobody will hear of it; what has not begun never will.
+void Calls::fail(Record& record, std::exception_ptr failure) {
+  if (record.state == Record::State::ended) return;
+  const RecordRef kept = RecordRef::share(record);
+  const bool is_running = record.state == Record::State::running;
+  Activation* const waits_at = record.state == Record::State::locked_out ? activation_of(&record) : nullptr;
+  record.failure = std::move(failure);
+  detail::Waiter* waiter = conclude(record);
+  if (is_running && record.is_listed)
+    table_.abandon(record);
+  else
+    close(record);
+  if (waits_at != nullptr) {
+    const Record* const first = waits_at->lock.first_waiting();
+    pass_lock(*waits_at, waits_at->lock.leave(record), first);
+    check_stop(*waits_at);
+  }
+  if (waiter != nullptr && waiter->remaining == 0) execution_.queue.push_resume(*waiter);
+}
+
+void Calls::expire(Record& record) {
+  const bool is_looked_into = record.state != Record::State::running || describes_left_ > 0;
+  if (is_looked_into && record.state == Record::State::running) --describes_left_;
+  const std::string& blocked = listener_.blocked();
+  const std::string doing = (is_looked_into ? describe_doing(record) : std::string("it is still running")) +
+                            (blocked.empty() ? std::string() : "; and nothing can be saved just now: " + blocked);
+  const bool is_from_peer = record.site != nullptr && record.site->has_arrived();  // its node adds who has waited
+  fail(record, ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(record, doing));
+}
+
+/// What keeps a call from its end, for whoever has waited in vain.
+std::string Calls::describe_doing(const Record& record) const {
+  switch (record.state) {
+    case Record::State::running:
+      break;
+    case Record::State::loading:
+      return "its entity is not active yet";
+    case Record::State::locked_out:
+      return "it is " + words_.describe_lock(record);
+    case Record::State::sent:
+      return fmt::format("no answer has come from node-{}", record.site->sent_to.node);
+    default:
+      return "it has not started";
+  }
+  const std::string waits_for = describe_waits(record, 0);
+  return waits_for.empty() ? "it is still running, and waits for no call"
+                           : "it is still running, and waits for " + waits_for;
+}
+
+/// The calls that what runs has made, and what keeps those, as far as this node knows.
+std::string Calls::describe_waits(const Record& record, int depth) const {
+  constexpr std::size_t kNamedMax = 3;
+  constexpr int kDepthMax = 4;
+  std::vector<const Record*> made;
+  table_.for_each([&](const Record& other) {
+    if (other.caller == &record && made.size() < kNamedMax) made.push_back(&other);
+  });
+  std::string text;
+  for (const Record* other : made) {
+    text += (text.empty() ? "" : " and ") + words_.describe(*other);
+    if (other->state == Record::State::sent) text += fmt::format(" on node-{}", other->site->sent_to.node);
+    if (other->state == Record::State::locked_out) text += ", which is " + words_.describe_lock(*other);
+    if (other->state != Record::State::running || depth == kDepthMax) continue;
+    if (const std::string further = describe_waits(*other, depth + 1); !further.empty())
+      text += ", which waits for " + further;
+  }
+  return text;
+}
+
+// ---- shards that move ----
+
+bool Calls::holds_up_a_move(const Record& record) const {
+  const auto is_closed = [this](std::string_view entity) { return routing_.is_closed(shard_of(entity)); };
+  for (const Record* link = &record; link != nullptr; link = link->caller) {
+    if (link != &record && link->callee && is_closed(link->callee->text)) return true;
+    if (link->site != nullptr && std::ranges::any_of(link->site->chain, [&](const ChainLink& remote) {
+          return remote.entity.contains('/') && is_closed(types_.stored(remote.entity));
+        }))
+      return true;
+  }
+  return false;
+}
+
+bool Calls::waits_for_calls(ShardId id) const {
+  const auto runs_there = [id](const Record* record) {
+    const Activation* activation = activation_of(record);
+    return activation != nullptr && activation->shard == id &&
+           (record->state == Record::State::running || record->is_abandoned);
+  };
+  bool waits = false;
+  table_.for_each([&](const Record& record) {
+    waits = waits || (record.method != nullptr && runs_there(record.caller) && !runs_there(&record));
+  });
+  return waits;
+}
+
+/// True for a call without which what runs of the activation cannot end: one from inside its own chain.
+bool Calls::is_awaited_by(const Record& record, const Activation& activation) const {
+  if (activation.state != Activation::State::ending) return false;
+  std::vector<ChainLink> chain = words_.chain_of(&record);
+  chain.pop_back();  // the call itself
+  return std::ranges::any_of(
+      chain, [&](const ChainLink& link) { return types_.stored(link.entity) == activation.name->text; });
+}
+
+void Calls::abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant) {
+  std::vector<RecordRef> meant;
+  table_.for_each([&](Record& record) {
+    if (is_meant(record)) meant.push_back(RecordRef::share(record));
+  });
+  for (const RecordRef& record : meant)
+    fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable,
+         fmt::format("{} was {}: {}", words_.describe(*record), record->has_run ? "cut short" : "not begun", reason));
+  for (const RecordRef& record : meant) {
+    if (!record->is_listed) continue;  // had not begun
+    record->destroy_frame();
+    end_execution(*record);
+  }
+}
+
+// ---- driving ----
+
+bool Calls::run(std::size_t items) {
+  for (; items > 0 && !execution_.queue.empty(); --items) run_one(execution_.queue.pop());
+  return !execution_.queue.empty();
+}
+
+void Calls::run_one(RunQueue::Item item) {
+  execution_.direct_calls_left = options_.direct_calls_max;
+  std::coroutine_handle<> next;
+  if (item.waiter != nullptr) {
+    execution_.current = item.waiter->execution;
+    next = item.waiter->handle;
+  } else {
+    Activation* activation = activation_of(item.record.get());
+    if (item.record->failure) {  // it has stopped waiting before it began
+      if (item.record->holds_lock) end_execution(*item.record);
+      if (activation != nullptr) check_stop(*activation);
+      return;
+    }
+    next = start(*item.record, activation);
+  }
+  if (next) next.resume();
+  execution_.current = nullptr;
+}
+
+void Calls::on_time() {
+  describes_left_ = limits::kDescribesMax;
+  while (Record* record = table_.find_expired(execution_.now_ns)) expire(*record);
+  probes_.on_time();
+}
+
+std::optional<std::int64_t> Calls::next_timer_ns() const {
+  std::optional<std::int64_t> next = table_.next_deadline_ns();
+  if (const auto due = probes_.next_timer_ns()) next = std::min(next.value_or(INT64_MAX), *due);
+  return next;
+}
+
+void Calls::on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) {
+  listener_.on_deadlock(deadlock);
+  fail(victim, ErrorCode::deadlock, message);
+}
+
+ShardId Calls::shard_of(std::string_view name) const { return kernel::shard_of(name, options_.shard_count); }
+
+void die_without_kernel(const char* what) {
+  EPIC_ASSERT(false, "{} was used on a thread that runs no entities", what);
+  std::abort();
+}
+
+}  // namespace epic::kernel
+
+namespace epic::detail {
+
+// Every call passes through these two. They are here and not in user_api.cpp so that they become one with what they
+// call.
+
+std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept {
+  return kernel::calls_here("a call").begin(record, waiter);
+}
+
+std::coroutine_handle<> finish_call(CallRecord& record) noexcept { return kernel::calls_here("a Task").finish(record); }
+
+}  // namespace epic::detail

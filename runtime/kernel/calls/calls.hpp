@@ -1,0 +1,183 @@
+#pragma once
+// Calls: every call of this node from its beginning to its end.
+//
+//   begin ─▶ route ─┬▶ enter ─▶ (wait for the entity or its lock) ─▶ start ─▶ finish ─▶ conclude ─▶ close
+//                   └▶ leave (the listener): activate the entity, or hold, park, send or refuse the call
+//
+// A call that is begun gets its number, its deadline and a place in the table (open). It enters an entity that is in
+// memory, where it starts at once, or waits until the entity is active and its lock is free. Whoever awaits it gets its
+// outcome when it is concluded: by the method's end, or by a failure, whichever comes first. A method whose caller has
+// stopped waiting runs on; when it ends, the call is closed.
+//
+// Most calls take two short ways: begin starts the method in place, finish resumes its caller in place.
+//
+// Not here: what a call to another node looks like (remote_calls.hpp), where it goes (routing/), what must be durable
+// before it is seen (saving/), activation and hooks (activations/).
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "epic/error.hpp"
+#include "kernel/activations/activation_table.hpp"
+#include "kernel/calls/call_table.hpp"
+#include "kernel/calls/call_words.hpp"
+#include "kernel/calls/deadlock_probes.hpp"
+#include "kernel/execution.hpp"
+#include "kernel/observations.hpp"
+#include "kernel/routing/routing.hpp"
+#include "kernel/syscalls.hpp"
+#include "kernel/type_table.hpp"
+
+namespace epic::kernel {
+
+struct CallOptions {
+  std::uint32_t shard_count = 0;
+  std::uint64_t bytes_max = 0;         // of their frames and records; beyond it new ones are refused
+  std::int64_t patience_ns = 0;        // of calls that name none
+  std::uint32_t direct_calls_max = 0;  // that start in place before the run queue has its turn
+};
+
+/// What Calls asks of the rest of the kernel.
+class CallsListener {
+ public:
+  /// The entity is not in memory here: activates it, or holds, parks, sends or refuses the call.
+  virtual void leave(RecordRef call, const TypeEntry& type, const Record* maker) = 0;
+  /// A call of another node or of an outside caller is concluded: the outcome leaves once it may be seen.
+  virtual void reply(Record& call) = 0;
+  /// A turn has changed the entity for the first time since its last save.
+  virtual void mark_dirty(Activation& activation) = 0;
+  /// The turn that called epic::erase() is over.
+  virtual void note_erased(Activation& activation) = 0;
+  /// The entity is to leave memory, and one of its calls has ended.
+  virtual void check_stop(Activation& activation) = 0;
+  /// Calls waited for each other, and one of them has failed.
+  virtual void on_deadlock(const DeadlockMessage& deadlock) = 0;
+  /// Why nothing can be saved just now; empty: it can.
+  [[nodiscard]] virtual const std::string& blocked() const = 0;
+
+ protected:
+  ~CallsListener() = default;
+};
+
+class Calls final : private DeadlockProbes::Listener {
+ public:
+  Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
+        TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls, CallsListener& listener);
+  Calls(const Calls&) = delete;
+  Calls& operator=(const Calls&) = delete;
+
+  // ---- what entities' code does ----
+  std::coroutine_handle<> begin(Record& record, detail::Waiter& waiter);
+  void begin_detached(Record& record);
+  std::coroutine_handle<> finish(Record& record);
+  /// True if it has ended; otherwise `waiter` is resumed when it does.
+  bool wait_for(Record& record, detail::Waiter& waiter);
+  void stop_waiting(Record& record, detail::Waiter& waiter);
+  std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
+  /// The code of the current execution has reached a yield point.
+  void end_turn();
+
+  // ---- a call's way ----
+  /// Gives it its number, its deadline and a place in the table. False: it has failed.
+  bool open(Record& record);
+  /// Sends an open call on its way. What it returns runs next: the method's frame if it may start now, or nothing.
+  /// `maker`: the execution that makes the call just now; null: it has been under way, or comes from outside.
+  std::coroutine_handle<> route(RecordRef record, bool may_run_now = false, const Record* maker = nullptr);
+  /// The entity is in memory.
+  std::coroutine_handle<> enter(RecordRef record, Activation& activation, bool may_run_now = false);
+  /// Runs it, by the run queue.
+  void start_soon(RecordRef record) { execution_.queue.push_start(std::move(record)); }
+  /// Its result has come from another node.
+  void receive_result(Record& record);
+  /// Ends the wait for it. A method that runs goes on; one that has not begun never will.
+  void fail(Record& record, ErrorCode code, const std::string& message);
+  void fail(Record& record, std::exception_ptr failure);
+  /// The execution is over, or never began: gives back the lock, the table's place and the entity's pin.
+  void end_execution(Record& record);
+  /// It leaves the table.
+  void close(Record& record);
+  /// Ends executions where they are suspended; their entities stay as they are. What had not begun did not run.
+  /// Destroys all executions; nothing hears of it.
+  void end_all();
+  void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
+  /// True when what waits for this call, directly or not, is an entity of a closed shard: that shard cannot leave
+  /// before the call has ended.
+  [[nodiscard]] bool holds_up_a_move(const Record& record) const;
+  /// True when something that runs in the shard waits for a call that does not run there itself.
+  [[nodiscard]] bool waits_for_calls(ShardId shard) const;
+
+  // ---- driving ----
+  bool run(std::size_t items);
+  void on_time();
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+  void on_probe(ProbeMessage probe) { probes_.on_probe(std::move(probe)); }
+
+  [[nodiscard]] std::size_t size() const { return table_.size(); }
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    table_.for_each(std::forward<Visit>(visit));
+  }
+  [[nodiscard]] std::uint64_t started_count() const { return started_count_; }
+  [[nodiscard]] std::uint64_t turns_count() const { return turns_count_; }
+
+  /// Those of the thread's current kernel.
+  [[nodiscard]] static Calls* current() { return t_current_; }
+  static Calls* exchange_current(Calls* calls) { return std::exchange(t_current_, calls); }
+
+ private:
+  static inline constinit thread_local Calls* t_current_ = nullptr;
+
+  [[nodiscard]] bool may_start_now(const Record& record, const Activation& activation) const;
+  std::coroutine_handle<> start(Record& record, Activation* activation);
+  std::coroutine_handle<> finish_plain(Record& record);
+  detail::Waiter* conclude(Record& record);
+  [[nodiscard]] bool refuse_for_load(Record& record);
+  bool take_lock(RecordRef& record, Activation& activation);
+  void pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former);
+  void suspect_first(Activation& activation, const Record* former);
+  void run_one(RunQueue::Item item);
+  void expire(Record& record);
+  void check_stop(Activation& activation) {
+    if (activation.must_stop || activation.replacement() != nullptr) [[unlikely]]
+      listener_.check_stop(activation);
+  }
+  [[nodiscard]] const Record* find_in_chain(const Record& record, std::span<Record* const> holders) const;
+  [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
+  [[nodiscard]] std::string describe_doing(const Record& record) const;
+  [[nodiscard]] std::string describe_waits(const Record& record, int depth) const;
+  [[nodiscard]] ShardId shard_of(std::string_view name) const;
+  void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) override;
+
+  CallOptions options_;
+  Execution& execution_;
+  ActivationTable& activations_;
+  const Observations& observations_;
+  TypeTable& types_;
+  const CallWords& words_;
+  Routing& routing_;
+  Syscalls& syscalls_;
+  CallsListener& listener_;
+  CallTable table_;
+  DeadlockProbes probes_;
+  std::size_t describes_left_ = 0;  // time-outs of this tick that may still look up what the call waits for
+  std::uint64_t next_sequence_ = 1;
+  std::uint64_t started_count_ = 0;
+  std::uint64_t turns_count_ = 0;
+};
+
+[[noreturn, gnu::cold]] void die_without_kernel(const char* what);
+
+/// The calls of the thread's current kernel, for `what` of the user's that needs one.
+inline Calls& calls_here(const char* what) {
+  Calls* const calls = Calls::current();
+  if (calls == nullptr) [[unlikely]]
+    die_without_kernel(what);
+  return *calls;
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,77 @@
+#pragma once
+// DeadlockProbes: finds calls that wait for each other in a ring, through locks of entities here and on other nodes.
+//
+// When the first call in a lock's queue has stood there for kDeadlockSuspicion, it is followed to whatever it waits
+// for: to the calls that hold the lock, from each to the calls that it has made itself, and from these to the locks
+// that they wait for. Where a call was sent to another node, the path so far goes there as a probe and is continued. A
+// path that comes back to one of its own calls has found a ring, and as every step waits for its next one, nothing in
+// it can ever move. (Edge chasing as in Chandy, Misra and Haas, "Distributed deadlock detection", 1983.)
+//
+// Each lock in a ring has a first waiter, so each node in the ring finds it, and all pick the same victim: the call
+// that came last. Only the victim's node fails it, and then reports the ring to the others. A lock that is handed on in
+// time is never followed, so a long queue costs nothing.
+//
+// A call that ends by its deadline while a probe is on its way can make a ring of what was none any more; then a call
+// gets Deadlock that might have waited. It has not started, so it can be made again.
+//
+// Cost: following one call looks through the table of calls once. A look-through of n calls is followed by a pause of
+// n times kProbePausePerCall.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel/calls/call_table.hpp"
+#include "kernel/calls/call_words.hpp"
+#include "kernel/execution.hpp"
+#include "kernel/syscalls.hpp"
+
+namespace epic::kernel {
+
+class DeadlockProbes {
+ public:
+  class Listener {
+   public:
+    /// `victim` waits for a lock in a ring of calls that all wait.
+    virtual void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  DeadlockProbes(const CallTable& calls, const CallWords& words, Execution& execution, Syscalls& syscalls,
+                 Listener& listener)
+      : calls_(calls), words_(words), execution_(execution), syscalls_(syscalls), listener_(listener) {}
+
+  /// It has become the first that waits for its lock.
+  void suspect(RecordRef record);
+  void on_probe(ProbeMessage probe);
+  void on_time();
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+  void clear() { suspects_.clear(); }
+
+ private:
+  class WaitGraph;
+  struct Probing;
+  void follow(Probing& probing, const Record& record);
+  void resolve(WaitGraph& graph, const std::vector<WaitLink>& ring);
+
+  const CallTable& calls_;
+  const CallWords& words_;
+  Execution& execution_;
+  Syscalls& syscalls_;
+  Listener& listener_;
+  std::deque<std::pair<std::int64_t, RecordRef>> suspects_;  // by when to look (again)
+  std::vector<ProbeMessage> probes_;                         // have come, to be followed together
+  std::int64_t probes_due_ns_ = 0;
+  std::int64_t paused_until_ns_ = 0;
+};
+
+/// For the log: "A.take on node-1 waits for the lock of A, which goes to …".
+[[nodiscard]] std::string describe_ring(const std::vector<WaitLink>& ring);
+
+}  // namespace epic::kernel

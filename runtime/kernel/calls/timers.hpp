@@ -1,0 +1,60 @@
+#pragma once
+// Timers: frames that sleep, by the time at which they go on.
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "kernel/execution.hpp"
+
+namespace epic::kernel {
+
+class Timers {
+ public:
+  explicit Timers(Execution& execution) : execution_(execution) {}
+
+  /// Returns the timer's number, for cancel().
+  std::uint64_t start(std::int64_t duration_ns, detail::Waiter& waiter) {
+    waiter.execution = execution_.current;
+    waiter.remaining = 1;
+    const std::uint64_t timer = next_timer_++;
+    const std::int64_t due_ns = execution_.ns_from_now(std::max<std::int64_t>(duration_ns, 0));
+    by_due_.emplace(std::pair{due_ns, timer}, &waiter);
+    due_ns_.emplace(timer, due_ns);
+    return timer;
+  }
+  /// The sleeping frame goes away.
+  void cancel(std::uint64_t timer, detail::Waiter& waiter) {
+    execution_.queue.drop(waiter);
+    const auto due = due_ns_.find(timer);
+    if (due == due_ns_.end()) return;
+    by_due_.erase({due->second, timer});
+    due_ns_.erase(due);
+  }
+  void on_time() {
+    while (!by_due_.empty() && by_due_.begin()->first.first <= execution_.now_ns) {
+      detail::Waiter* waiter = by_due_.begin()->second;
+      due_ns_.erase(by_due_.begin()->first.second);
+      by_due_.erase(by_due_.begin());
+      execution_.queue.push_resume(*waiter);
+    }
+  }
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
+    return by_due_.empty() ? std::nullopt : std::optional(by_due_.begin()->first.first);
+  }
+  template <class Visit>
+  void for_each_execution(Visit&& visit) const {
+    for (const auto& [due, waiter] : by_due_) visit(waiter->execution);
+  }
+
+ private:
+  Execution& execution_;
+  std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> by_due_;
+  std::unordered_map<std::uint64_t, std::int64_t> due_ns_;
+  std::uint64_t next_timer_ = 1;
+};
+
+}  // namespace epic::kernel
