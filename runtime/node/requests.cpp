@@ -106,9 +106,7 @@ void Requests::on_tick() {
 
 std::string Requests::node_name() const { return fmt::format("node-{}", driver_.kernel().options().self.node); }
 
-bool Requests::is_ours(kernel::ShardId shard) {
-  return driver_.kernel().routing().is_active(shard);
-}
+bool Requests::is_ours(kernel::ShardId shard) { return driver_.kernel().routing().is_active(shard); }
 
 std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, const std::string& asked) {
   const std::size_t slash = asked.find('/');
