@@ -21,7 +21,7 @@
 
 namespace epic::protocol {
 
-/// Lists and objects inside each other. A value of the codecs' greatest depth (codec::kValueDepthMax) takes up to three
+/// Lists and objects inside each other. A value of the codecs' greatest depth (codec::kValueDepthMax) takes up to two
 /// levels for each of its own, and stands inside an answer.
 inline constexpr std::size_t kJsonDepthMax = 2048;
 

@@ -96,12 +96,15 @@ TEST_CASE("import reader: a line that makes an entity start afresh has no state"
 TEST_CASE("import reader: each error is a sentence", "[node]") {
   Fixture f;
   CHECK(f.error_of("{").starts_with("not JSON"));
-  CHECK(f.error_of("[]").starts_with("it is no JSON object"));
-  CHECK(f.error_of("{}").starts_with("its \"entity\" is no name"));
+  CHECK(f.error_of("[]").starts_with("it is not a JSON object"));
+  CHECK(f.error_of("{}").starts_with("its \"entity\" is not a name"));
   CHECK(f.error_of(R"({"entity":"Chset/a","state":{}})") ==
         "no entity class 'Chset' in this project's module; did you mean 'Chest'?");
   CHECK(f.error_of(R"({"entity":"Chest/","state":{}})").starts_with("its key is empty"));
   CHECK(f.error_of(R"({"entity":"Chest/a"})") == "it has no \"state\"");
   CHECK(f.error_of(R"({"entity":"Chest/a","state":{"gold_":"x"}})").starts_with("state.gold_: expected int64"));
   CHECK(f.error_of(R"({"entity":"Ghost/a","state":{}})").starts_with("Ghost is not saved"));
+  CHECK(f.error_of(R"({"entity":"Chest/a","state":{"gold_":1,"gold_":2}})").contains("the object has \"gold_\" twice"));
+  CHECK(f.error_of(R"({"entity":"Chest/a","remove":"yes"})") ==
+        "remove: expected true or false, got the string \"yes\"");
 }
