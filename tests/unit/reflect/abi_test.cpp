@@ -15,7 +15,7 @@ TEST_CASE("abi: whoever changes the tables or records raises EPIC_ABI_TAG, and t
             EPIC_ABI_TAG, sizeof(reflect::TypeInfo), sizeof(reflect::FieldInfo), sizeof(reflect::MethodInfo),
             sizeof(reflect::EntityInfo), sizeof(ModuleInfo), sizeof(detail::CallRecord), sizeof(detail::Waiter),
             sizeof(detail::EntityName), sizeof(Entity)) ==
-        "epic-0.1.0-abi-4: TypeInfo 288, FieldInfo 48, MethodInfo 48, EntityInfo 472, ModuleInfo 32, CallRecord 128, "
+        "epic-0.1.0-abi-5: TypeInfo 288, FieldInfo 48, MethodInfo 48, EntityInfo 472, ModuleInfo 32, CallRecord 128, "
         "Waiter 24, "
-        "EntityName 64, Entity 16");
+        "EntityName 40, Entity 16");
 }
