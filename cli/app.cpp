@@ -41,10 +41,9 @@ Outcome run_words(Console& console, const std::vector<std::string>& words) {
   const CommandTable& table = command_table();
   const Verb verb = find_verb(table, words);
   if (!verb.unknown.empty()) try_exec_plugin(verb);
-  // Without a command there are only flags, and perhaps a noun: they are checked as those of `help`.
+  // Without a command there are only flags, and perhaps a noun: they are parsed as those of `help`.
   const Command& command = verb.command ? *verb.command : help_command();
-  auto [arguments, failure] =
-      parse(command, verb.command || verb.unknown.empty() ? verb.rest : std::vector<std::string>());
+  auto [arguments, failure] = parse(command, verb.rest);
   console.configure(console_options(arguments));
   if (!verb.unknown.empty()) return fail(unknown_command(table, verb));
   if (failure) return fail(std::move(*failure));

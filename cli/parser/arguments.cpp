@@ -48,10 +48,11 @@ std::optional<std::int64_t> parse_whole_number(std::string_view text, std::int64
 }
 
 Failure usage_failure(const Command& command, std::string what, std::string why) {
+  const std::string page = command.path == "help" ? "" : fmt::format(" {}", command.path);
   return Failure{.code = ExitCode::usage,
                  .what = std::move(what),
                  .why = std::move(why),
-                 .help = {fmt::format("read 'epic help {}'", command.path)}};
+                 .help = {fmt::format("read 'epic help{}'", page)}};
 }
 
 }  // namespace epic::cli
