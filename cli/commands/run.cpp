@@ -73,9 +73,9 @@ class Narrator {
   Narrator(Console& console, const Project& project, LogShape shape)
       : console_(console), project_(project), printer_(console, shape, std::string_view("supervisor").size()) {}
 
-  void on_log(const wire::LogLine& line) {
-    if (console_.verbosity() < 0 && line.level < wire::LogLevel::warn) return;
-    printer_.print(wire::row_of(line));
+  void on_log(const protocol::LogLine& line) {
+    if (console_.verbosity() < 0 && line.level < protocol::LogLevel::warn) return;
+    printer_.print(protocol::row_of(line));
     static_cast<void>(console_.flush());
   }
 

@@ -14,7 +14,7 @@
 #include "cli/output/progress.hpp"
 #include "cli/project/context.hpp"
 #include "protocol/json.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -63,12 +63,12 @@ class Writer {
 
   void begin(std::string_view cut_of) {
     if (!is_document_) return;
-    std::string head =
-        protocol::print_json(boost::json::object{{"format", "epic-snapshots-1"},
-                                                 {"project", project_.manifest.name},
-                                                 {"epic", EPIC_VERSION},
-                                                 {"exported_at", wire::format_time(std::chrono::system_clock::now())},
-                                                 {"cut_of", cut_of}});
+    std::string head = protocol::print_json(
+        boost::json::object{{"format", "epic-snapshots-1"},
+                            {"project", project_.manifest.name},
+                            {"epic", EPIC_VERSION},
+                            {"exported_at", protocol::format_time(std::chrono::system_clock::now())},
+                            {"cut_of", cut_of}});
     head.pop_back();
     sink_.line(head + ",\"snapshots\":[");
   }

@@ -16,7 +16,7 @@
 #include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
 #include "cli/project/context.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -84,7 +84,7 @@ struct Candidate {
 /// Visits what is to go, as it is in the store now.
 Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
                             const std::function<bool(const Candidate&)>& visit) {
-  const std::string before = wanted.saved_before ? wire::format_time(*wanted.saved_before) : std::string();
+  const std::string before = wanted.saved_before ? protocol::format_time(*wanted.saved_before) : std::string();
   return store.list(
       {.type = wanted.type}, Detail::snapshot,
       [&](const boost::json::object& row) {

@@ -8,9 +8,10 @@
 #include "cli/fabric/unknown.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/conversation.hpp"
-#include "cluster/control/frames.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "kernel/placement_hash.hpp"
+#include "protocol/control.hpp"
+#include "protocol/control_frames.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cli {
@@ -58,14 +59,14 @@ class LiveImport final : public ImportTarget {
   Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
     const control::Import::Request request = request_of(mode, part, lines);
     if (const std::size_t bytes = protocol::print_json(codec::describe_json(request)).size();
-        bytes > cluster::kControlRequestBytesMax)
+        bytes > protocol::kControlRequestBytesMax)
       return ImportAnswer{
           .outcomes = {lines.size(),
                        {.what = {},
                         .error =
                             fmt::format("it has {} bytes, with every quote in it escaped, and a running fabric takes "
                                         "{} at most: import it while the fabric is down",
-                                        bytes, cluster::kControlRequestBytesMax)}},
+                                        bytes, protocol::kControlRequestBytesMax)}},
           .ignored_fields = 0};
     auto answer = fabric_.ask<control::Import>(request, kPatience);
     if (!answer) return std::unexpected(answer.error());

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "cli/output/suggest.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -47,13 +47,13 @@ Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const Projec
   // Cut-off files are older than the one that they were cut off.
   std::ranges::sort(files, {}, [&](const fs::path& file) { return fs::last_write_time(file, ignored); });
 
-  std::vector<wire::LogLine> lines;
+  std::vector<protocol::LogLine> lines;
   std::vector<std::pair<std::chrono::system_clock::time_point, std::size_t>> order;  // equal times stay as they were
   for (const fs::path& file : files) {
     std::ifstream stream(file, std::ios::binary);
     std::chrono::system_clock::time_point time{};
     for (std::string text; std::getline(stream, text);) {
-      lines.push_back(wire::parse_log_line(source_of(file), text, time));
+      lines.push_back(protocol::parse_log_line(source_of(file), text, time));
       time = lines.back().time;
       order.emplace_back(time, order.size());
     }
@@ -61,7 +61,7 @@ Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const Projec
   std::ranges::sort(order);
   std::vector<protocol::control::Logs::Answer> newest;
   for (std::size_t i = order.size() - std::min(order.size(), count); i < order.size(); ++i)
-    newest.push_back(wire::row_of(lines[order[i].second]));
+    newest.push_back(protocol::row_of(lines[order[i].second]));
   return newest;
 }
 

@@ -6,8 +6,8 @@
 
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
+#include "protocol/log_line.hpp"
 #include "storage/sqlite_store.hpp"
-#include "wire/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -42,7 +42,7 @@ boost::json::object StoredFabric::head_of(const Snapshot& snapshot) const {
   return {{"entity", entity_of(snapshot)},
           {"version", snapshot.version.value},
           {"schema", schema_text(snapshot.schema)},
-          {"saved_at", wire::format_time(snapshot.saved_at)}};
+          {"saved_at", protocol::format_time(snapshot.saved_at)}};
 }
 
 Catalog names_of_build(const ProjectPaths& paths) {
@@ -172,7 +172,7 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
                              {"bytes", saved.bytes.size()},
                              {"memory_bytes", nullptr},
                              {"schema", schema_text(saved.schema)},
-                             {"saved_at", wire::format_time(saved.saved_at)},
+                             {"saved_at", protocol::format_time(saved.saved_at)},
                              {"active_ms", nullptr},
                              {"idle_ms", nullptr},
                              {"queue", 0},

@@ -8,7 +8,7 @@
 #include "cli/output/humanize.hpp"
 #include "codec/json_scalars.hpp"
 #include "protocol/json.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cli {
 namespace {
@@ -41,7 +41,7 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
                     : fmt::format("{:.3f}", static_cast<double>(number) / 1000);
     if (show == Show::age) {
       const std::chrono::milliseconds age(number);
-      return person ? human_age(age) : wire::format_time(std::chrono::system_clock::now() - age);
+      return person ? human_age(age) : protocol::format_time(std::chrono::system_clock::now() - age);
     }
     return protocol::print_json(*value);
   }

@@ -11,7 +11,9 @@
 #include <cstring>
 #include <utility>
 
-#include "cluster/control/frames.hpp"
+#include "codec/message_frames.hpp"
+#include "protocol/control_frames.hpp"
+#include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cluster {
@@ -19,6 +21,9 @@ namespace epic::cluster {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using protocol::ControlAnswer;
+using protocol::ControlRequest;
+using protocol::ControlStatus;
 
 ControlError unreachable(std::string message) { return {ControlErrorCode::unreachable, std::move(message), nullptr}; }
 
@@ -67,9 +72,9 @@ struct ControlClient::Connection {
     }
   }
 
-  std::expected<void, ControlError> send(const ControlRequest& request, Clock::time_point deadline) const {
+  std::expected<void, ControlError> send(const ControlRequest& request, Clock::time_point deadline) {
     std::vector<std::byte> frame;
-    append_frame(request, frame);
+    writer.append(request, frame);
     for (std::size_t sent = 0; sent < frame.size();) {
       const ssize_t count = ::send(fd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (count >= 0) {
@@ -91,11 +96,12 @@ struct ControlClient::Connection {
         return std::unexpected(
             unreachable(fmt::format("{} answers in another language: {}.", path, payload.error().what)));
       if (payload->has_value()) {
-        auto answer = decode_control_answer(**payload);
-        if (!answer)
+        auto message = reader.read(**payload);
+        if (!message)
           return std::unexpected(
-              unreachable(fmt::format("{} answers in another language: {}.", path, answer.error().what)));
-        if (answer->id == id) return std::move(*answer);
+              unreachable(fmt::format("{} answers in another language: {}.", path, message.error().what)));
+        if (auto* const answer = std::get_if<ControlAnswer>(&*message); answer != nullptr && answer->id == id)
+          return std::move(*answer);
         continue;
       }
       if (auto readable = wait_for(POLLIN, deadline); !readable) return std::unexpected(std::move(readable).error());
@@ -113,7 +119,9 @@ struct ControlClient::Connection {
   int fd;
   std::string path;
   std::uint64_t last_id = 0;
-  wire::FrameBuffer buffer{kControlFrameBytesMax};
+  protocol::FrameBuffer buffer{protocol::kControlFrameBytesMax};
+  codec::FrameReader<protocol::ControlMessage> reader;
+  codec::FrameWriter<protocol::ControlMessage> writer;
 };
 
 ControlClient::ControlClient(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}

@@ -3,7 +3,7 @@
 //
 // A request is a verb with a JSON body; an answer is a JSON body, or several (streamed) for logs and listings. JSON
 // because most of what is asked for is user data of types that only the nodes know, and because `-o json` prints it as
-// it came. The frame around it is control.capnp.
+// it came. The messages are protocol/control_frames.hpp.
 
 #include <boost/json/value.hpp>
 #include <chrono>

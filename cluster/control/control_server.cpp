@@ -9,8 +9,11 @@
 #include <boost/asio/write.hpp>
 #include <set>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "codec/message_frames.hpp"
+#include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cluster {
@@ -52,9 +55,9 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
                             });
   }
 
-  void send(const ControlAnswer& answer) {
+  void send(const protocol::ControlAnswer& answer) {
     if (!is_open()) return;
-    append_frame(answer, unsent_);
+    writer_.append(answer, unsent_);
     if (unsent_.size() + sending_.size() > ControlServer::kUnsentBytesMax) return close();
     if (sending_.empty()) write();
   }
@@ -77,9 +80,10 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
       const auto payload = buffer_.next();
       if (!payload) return close();
       if (!payload->has_value()) return;
-      const auto request = decode_control_request(**payload);
+      const auto message = reader_.read(**payload);
+      const auto* const request = message ? std::get_if<ControlRequest>(&*message) : nullptr;
       const auto owner = owner_.lock();
-      if (!request || !owner) return close();
+      if (request == nullptr || !owner) return close();
       owner->on_request(*request, ControlReply{std::make_shared<ControlReply::State>(weak_from_this(), request->id)});
     }
   }
@@ -97,7 +101,9 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
 
   Protocol::socket socket_;
   std::weak_ptr<SessionOwner> owner_;
-  wire::FrameBuffer buffer_{kControlFrameBytesMax};
+  protocol::FrameBuffer buffer_{protocol::kControlFrameBytesMax};
+  codec::FrameReader<protocol::ControlMessage> reader_;
+  codec::FrameWriter<protocol::ControlMessage> writer_;
   std::vector<std::byte> sending_;  // Invariant: not empty exactly while a write is under way
   std::vector<std::byte> unsent_;
 };

@@ -15,10 +15,13 @@
 #include <memory>
 #include <string_view>
 
-#include "cluster/control/frames.hpp"
 #include "cluster/control/supervisor_error.hpp"
+#include "protocol/control_frames.hpp"
 
 namespace epic::cluster {
+
+using protocol::ControlRequest;
+using protocol::ControlStatus;
 
 class ControlSession;
 

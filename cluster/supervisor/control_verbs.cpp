@@ -53,16 +53,16 @@ std::expected<EntityName, std::string> parse_entity(const std::string& name) {
   return EntityName{name.substr(0, slash), name.substr(slash + 1)};
 }
 
-ControlStatus status_of(wire::AnswerStatus status) {
+ControlStatus status_of(protocol::AnswerStatus status) {
   switch (status) {
-    case wire::AnswerStatus::ok:
+    case protocol::AnswerStatus::ok:
       return ControlStatus::ok;
-    case wire::AnswerStatus::not_found:
+    case protocol::AnswerStatus::not_found:
       return ControlStatus::not_found;
-    case wire::AnswerStatus::bad_request:
+    case protocol::AnswerStatus::bad_request:
       return ControlStatus::bad_request;
-    case wire::AnswerStatus::failed:
-    case wire::AnswerStatus::not_owner:
+    case protocol::AnswerStatus::failed:
+    case protocol::AnswerStatus::not_owner:
       return ControlStatus::failed;
   }
   return ControlStatus::failed;
@@ -74,8 +74,8 @@ void refuse(const SupervisorError& error, const ControlReply& reply) {
 }
 
 /// Passes a node's answer on.
-void relay(const wire::Answer& answer, const ControlReply& reply) {
-  if (answer.status != wire::AnswerStatus::ok)
+void relay(const protocol::Answer& answer, const ControlReply& reply) {
+  if (answer.status != protocol::AnswerStatus::ok)
     reply.fail_with(status_of(answer.status), answer.body);
   else if (answer.last)
     reply.finish(answer.body);
@@ -96,12 +96,12 @@ control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, steady_clock:
   node.shards = shards;
   node.restarts = slot.restarts;
   node.generation = slot.module.generation.value;
-  node.built_at = wire::format_time(slot.module.built_at);
+  node.built_at = protocol::format_time(slot.module.built_at);
   if (slot.last_exit) node.last_exit = slot.last_exit->text();
   if (!slot.process) return node;
   node.pid = slot.process->pid();
   node.uptime_ms = count_ms(now - slot.started_at);
-  const wire::Heartbeat& beat = slot.heartbeat;
+  const protocol::Heartbeat& beat = slot.heartbeat;
   node.store = beat.store_blocked.empty() ? "ok" : "blocked";
   if (beat.store_blocked.empty()) return node;
   node.store_reason = beat.store_blocked;
@@ -163,7 +163,7 @@ void ControlVerbs::answer(const Asked<control::Ping>& asked) {
                                                  .nodes = static_cast<std::uint32_t>(nodes),
                                                  .shards = parts_.options.shard_count,
                                                  .logs = parts_.logs.directory().string(),
-                                                 .started_at = wire::format_time(started_time_)});
+                                                 .started_at = protocol::format_time(started_time_)});
 }
 
 void ControlVerbs::answer(const Asked<control::Ps>& asked) {
@@ -195,17 +195,17 @@ void ControlVerbs::answer(const Asked<control::Logs>& asked) {
   const auto& [node, follow, tail] = asked.request;
   const ControlReply& reply = asked.reply;
   if (!node.empty() && node != "supervisor" && find_slot(node, reply) == nullptr) return;
-  for (const wire::LogLine& line : parts_.logs.list_recent(node, tail.value_or(LogHub::kRecentLinesMax)))
-    send_part(reply, wire::row_of(line));
+  for (const protocol::LogLine& line : parts_.logs.list_recent(node, tail.value_or(LogHub::kRecentLinesMax)))
+    send_part(reply, protocol::row_of(line));
   if (!follow) return reply.finish();
 
   log_followers_.push_back(reply);
   const auto id = std::make_shared<std::uint64_t>(0);  // shared with the follower, who learns it only afterwards
-  *id = parts_.logs.follow([this, node = node, reply, id](const wire::LogLine& line) {
+  *id = parts_.logs.follow([this, node = node, reply, id](const protocol::LogLine& line) {
     if (!reply.is_open()) {
       parts_.logs.unfollow(*id);
     } else if (node.empty() || line.source == node) {
-      send_part(reply, wire::row_of(line));
+      send_part(reply, protocol::row_of(line));
     }
   });
   std::erase_if(log_followers_, [](const ControlReply& follower) { return !follower.is_open(); });
@@ -323,7 +323,7 @@ void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience,
   parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count),
                            std::string(Verb::kVerb.name), protocol::print_json(body), Verb::kVerb.repeat,
                            steady_clock::now() + patience,
-                           [reply = asked.reply](const wire::Answer& answer) { relay(answer, reply); });
+                           [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
 /// To all ready nodes, as fast as the answer is read.
@@ -354,19 +354,19 @@ void ControlVerbs::answer(Asked<control::Call> asked) {
 
 void ControlVerbs::answer(const Asked<control::Ls>& asked) {
   // Every node keeps to the limit, and of what they bring together only so much is passed on.
-  spread(asked,
-         [reply = asked.reply, left = asked.request.limit.value_or(UINT64_MAX)](const wire::Answer& answer) mutable {
-           if (answer.status == wire::AnswerStatus::ok && !answer.last && left-- == 0) {
-             reply.finish();
-             left = 0;
-             return;
-           }
-           relay(answer, reply);
-         });
+  spread(asked, [reply = asked.reply,
+                 left = asked.request.limit.value_or(UINT64_MAX)](const protocol::Answer& answer) mutable {
+    if (answer.status == protocol::AnswerStatus::ok && !answer.last && left-- == 0) {
+      reply.finish();
+      left = 0;
+      return;
+    }
+    relay(answer, reply);
+  });
 }
 
 void ControlVerbs::answer(const Asked<control::Export>& asked) {
-  spread(asked, [reply = asked.reply](const wire::Answer& answer) { relay(answer, reply); });
+  spread(asked, [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
 void ControlVerbs::answer(const Asked<control::Import>& asked) {
@@ -377,7 +377,7 @@ void ControlVerbs::answer(const Asked<control::Import>& asked) {
   const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
   parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(shard)}, std::string(control::Import::kVerb.name),
                            protocol::print_json(asked.body), repeat, steady_clock::now() + kImportPatience,
-                           [reply = asked.reply](const wire::Answer& answer) { relay(answer, reply); });
+                           [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
 void ControlVerbs::answer(const Asked<control::Events>& asked) { trail_verbs_.events(asked.request, asked.reply); }
@@ -392,8 +392,8 @@ void ControlVerbs::answer(const Asked<control::Types>& asked) {
   const auto merged = std::make_shared<Merged>();  // owned by the callback, which a std::function must be able to copy
   parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
                          steady_clock::now() + kQuestionPatience,
-                         [reply = asked.reply, merged](const wire::Answer& answer) {
-                           if (answer.status != wire::AnswerStatus::ok) return relay(answer, reply);
+                         [reply = asked.reply, merged](const protocol::Answer& answer) {
+                           if (answer.status != protocol::AnswerStatus::ok) return relay(answer, reply);
                            if (auto part = codec::read_described_text<control::Types::Answer>(answer.body))
                              for (control::Types::Type& type : part->types)
                                if (merged->names.insert(type.type).second)

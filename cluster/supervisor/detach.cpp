@@ -69,9 +69,9 @@ bool tell(int fd, const json::object& what) {
 
   SupervisorOptions own = options;
   bool is_ready = false;
-  own.on_log = [starter, &is_ready](const wire::LogLine& line) {
-    if (!is_ready && line.level >= wire::LogLevel::warn && line.level <= wire::LogLevel::error)
-      tell(starter, {{"log", wire::format_log_line(line)}, {"source", line.source}});
+  own.on_log = [starter, &is_ready](const protocol::LogLine& line) {
+    if (!is_ready && line.level >= protocol::LogLevel::warn && line.level <= protocol::LogLevel::error)
+      tell(starter, {{"log", protocol::format_log_line(line)}, {"source", line.source}});
   };
   own.on_event = {};
   own.on_ready = [starter, &is_ready](const FabricReady& ready) {
@@ -106,7 +106,7 @@ void hear(std::string_view line, const SupervisorOptions& options, Heard& heard)
     std::string text = text_of(*line);
     while (text.ends_with('\n')) text.pop_back();
     if (options.on_log)
-      options.on_log(wire::parse_log_line(text_of(message.at("source")), text, std::chrono::system_clock::now()));
+      options.on_log(protocol::parse_log_line(text_of(message.at("source")), text, std::chrono::system_clock::now()));
   } else if (const auto* code = message.if_contains("exit")) {
     heard.exit_code = code->to_number<int>();
   }

@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cluster {
 
@@ -26,7 +26,7 @@ std::string describe_move(const FabricTrail::Entry& entry, std::optional<ShardId
 
 control::Events::Timed event_of(const FabricTrail::Entry& entry, std::optional<ShardId> asked) {
   control::Events::Answer event;
-  event.time = wire::format_time(entry.time);
+  event.time = protocol::format_time(entry.time);
   event.node = entry.node;
   event.what = entry.what;
   const std::string why = entry.shards.empty() ? entry.why : describe_move(entry, asked);

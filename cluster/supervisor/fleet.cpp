@@ -14,9 +14,9 @@
 namespace epic::cluster {
 
 using kernel::NodeId;
+using protocol::LogLevel;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-using wire::LogLevel;
 using Kill = KillCause::Reason;
 
 namespace {
@@ -29,7 +29,7 @@ std::string member_key(NodeId node) { return fmt::format("{}{}", kMemberPrefix, 
 
 milliseconds round_ms(std::chrono::nanoseconds duration) { return std::chrono::duration_cast<milliseconds>(duration); }
 
-std::string join(const wire::StartFailed& refusal) {
+std::string join(const protocol::StartFailed& refusal) {
   if (refusal.hint.empty()) return refusal.message;
   return refusal.message + (refusal.message.ends_with('.') ? " " : ". ") + refusal.hint;
 }
@@ -98,11 +98,11 @@ void Fleet::start(NodeSlot& slot) {
       {.path = options_.node_program,
        .arguments = {slot.name, options_.project_name},
        .directory = options_.project_directory},
-      {.on_message = [this, &slot](const wire::FromNode& message) { on_message(slot, message); },
+      {.on_message = [this, &slot](const protocol::FromNode& message) { on_message(slot, message); },
        .on_line =
            [this, &slot](std::string_view text) {
-             wire::LogLine line = wire::parse_log_line(slot.name, text, std::chrono::system_clock::now());
-             slot.last_lines.push_back(wire::strip_controls(line.message));
+             protocol::LogLine line = protocol::parse_log_line(slot.name, text, std::chrono::system_clock::now());
+             slot.last_lines.push_back(protocol::strip_controls(line.message));
              if (slot.last_lines.size() > kLastLinesMax) slot.last_lines.pop_front();
              logs_.add(std::move(line));
            },
@@ -116,39 +116,40 @@ void Fleet::start(NodeSlot& slot) {
     return restart_later(slot);
   }
   slot.process = std::move(*process);
-  const bool is_sent = slot.process->try_send(wire::Configure{.node = slot.id,
-                                                              .incarnation = slot.incarnation,
-                                                              .fabric_id = fabric_id(),
-                                                              .project_directory = options_.project_directory.string(),
-                                                              .module_path = slot.module.path.string(),
-                                                              .store_kind = options_.store_kind,
-                                                              .store_path = options_.store_path.string(),
-                                                              .shard_count = options_.shard_count,
-                                                              .socket_path = slot.socket.string(),
-                                                              .options = options_.fabric});
+  const bool is_sent =
+      slot.process->try_send(protocol::Configure{.node = slot.id,
+                                                 .incarnation = slot.incarnation,
+                                                 .fabric_id = fabric_id(),
+                                                 .project_directory = options_.project_directory.string(),
+                                                 .module_path = slot.module.path.string(),
+                                                 .store_kind = options_.store_kind,
+                                                 .store_path = options_.store_path.string(),
+                                                 .shard_count = options_.shard_count,
+                                                 .socket_path = slot.socket.string(),
+                                                 .options = options_.fabric});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
 std::string Fleet::stored_name(const std::string& type_or_entity) const {
   const std::string_view type = std::string_view(type_or_entity).substr(0, type_or_entity.find('/'));
   for (const NodeSlot& slot : slots_)
-    for (const wire::RenamedType& renamed : slot.renamed_types)
+    for (const protocol::RenamedType& renamed : slot.renamed_types)
       if (renamed.name == type) return renamed.stored_name + type_or_entity.substr(type.size());
   return type_or_entity;
 }
 
 std::string Fleet::fabric_id() const { return fmt::format("{}/{}", options_.project_directory.string(), run_); }
 
-void Fleet::on_message(NodeSlot& slot, const wire::FromNode& message) {
-  if (const auto* ready = std::get_if<wire::Ready>(&message)) return on_ready(slot, *ready);
-  if (const auto* heartbeat = std::get_if<wire::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
-  if (const auto* refusal = std::get_if<wire::StartFailed>(&message)) {
+void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
+  if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(slot, *ready);
+  if (const auto* heartbeat = std::get_if<protocol::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
+  if (const auto* refusal = std::get_if<protocol::StartFailed>(&message)) {
     slot.refusal = *refusal;
     logs_.keep({std::chrono::system_clock::now(), slot.name, LogLevel::error, "", join(*refusal)});
     return;
   }
   if (slot.lease) (void)coordination_.try_renew(*slot.lease);
-  if (const auto* drained = std::get_if<wire::Drained>(&message)) {
+  if (const auto* drained = std::get_if<protocol::Drained>(&message)) {
     slot.is_drained = drained->is_drained;
     return let_drained_leave();
   }
@@ -160,16 +161,16 @@ void Fleet::let_drained_leave() {
   const auto is_leaving = [](const NodeSlot& slot) { return slot.state == NodeState::draining && slot.process; };
   if (std::ranges::any_of(slots_, [&](const NodeSlot& slot) { return is_leaving(slot) && !slot.is_drained; })) return;
   for (NodeSlot& slot : slots_)
-    if (is_leaving(slot) && !std::exchange(slot.may_leave, true) && !slot.process->try_send(wire::Leave{}))
+    if (is_leaving(slot) && !std::exchange(slot.may_leave, true) && !slot.process->try_send(protocol::Leave{}))
       slot.process->kill();
 }
 
-void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
+void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
   if (is_stopping_ || slot.state != NodeState::starting || slot.kill_cause) return;  // it is being killed
   if (ready.version != options_.version) {
-    slot.refusal = wire::StartFailed{fmt::format("{} is epic {}, and this is epic {}.", options_.node_program.string(),
-                                                 ready.version, options_.version),
-                                     "Install epic again, so that all of it is of one version."};
+    slot.refusal = protocol::StartFailed{fmt::format("{} is epic {}, and this is epic {}.",
+                                                     options_.node_program.string(), ready.version, options_.version),
+                                         "Install epic again, so that all of it is of one version."};
     return kill(slot, {.reason = Kill::wrong_version});
   }
   slot.state = NodeState::ready;
@@ -184,7 +185,7 @@ void Fleet::on_ready(NodeSlot& slot, const wire::Ready& ready) {
   EPIC_ASSERT(is_new, "{} is a member twice", slot.name);
 }
 
-void Fleet::on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat) {
+void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
   slot.heartbeat = heartbeat;
   if (slot.lease) (void)coordination_.try_renew(*slot.lease);
   const auto turn = heartbeat.turn_in_progress;
@@ -232,7 +233,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   // What keeps the whole fabric from starting is told as its end, once, and not for each node besides.
   const bool is_told_as_end = !is_started_ && (slot.refusal || is_stopping_);
   const auto tell = [&](std::string message) {
-    wire::LogLine line{std::chrono::system_clock::now(), "supervisor", LogLevel::error, "", std::move(message)};
+    protocol::LogLine line{std::chrono::system_clock::now(), "supervisor", LogLevel::error, "", std::move(message)};
     is_told_as_end ? logs_.keep(std::move(line)) : logs_.add(std::move(line));
   };
   if (is_wanted_end)
@@ -291,7 +292,7 @@ void Fleet::stop_all(std::chrono::nanoseconds grace) {
     slot.timer.cancel();
     if (slot.state == NodeState::ready) {
       slot.state = NodeState::draining;
-      if (!slot.process->try_send(wire::Stop{grace})) slot.process->kill();
+      if (!slot.process->try_send(protocol::Stop{grace})) slot.process->kill();
     } else if (slot.state == NodeState::starting) {
       slot.process->kill();  // it owns nothing yet
     } else if (slot.state == NodeState::backoff) {
@@ -330,7 +331,7 @@ void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
   NodeSlot& slot = at(node);
   if (slot.is_wanted || slot.state != NodeState::ready) return;
   slot.state = NodeState::draining;
-  if (!slot.process->try_send(wire::Stop{grace})) slot.process->kill();
+  if (!slot.process->try_send(protocol::Stop{grace})) slot.process->kill();
 }
 
 NodeSlot& Fleet::make_wanted(NodeId node) {
@@ -371,7 +372,7 @@ void Fleet::kill_all() {
   }
 }
 
-void Fleet::send(NodeId node, const wire::ToNode& message) {
+void Fleet::send(NodeId node, const protocol::ToNode& message) {
   const auto slot = std::ranges::find(slots_, node, &NodeSlot::id);
   if (slot == slots_.end() || !slot->process) return;
   if (!slot->process->try_send(message)) kill(*slot, {.reason = Kill::unread});

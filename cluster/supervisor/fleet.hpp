@@ -54,16 +54,16 @@ struct NodeSlot {
   kernel::Incarnation incarnation;
   ModuleCopy module{};  // that its process, or its last one, has loaded
   std::chrono::steady_clock::time_point started_at{};
-  wire::Heartbeat heartbeat;
+  protocol::Heartbeat heartbeat;
   std::uint32_t restarts = 0;
   std::optional<NodeExit> last_exit;  // empty: it never ended
 
   std::unique_ptr<NodeProcess> process;
-  std::vector<wire::RenamedType> renamed_types;  // of the module that it runs
-  std::optional<LeaseId> lease;                  // from Ready to the end
-  std::optional<KillCause> kill_cause;           // empty: the fleet has not killed it
-  std::optional<wire::StartFailed> refusal;      // what it said about not starting
-  std::deque<std::string> last_lines;            // of its output
+  std::vector<protocol::RenamedType> renamed_types;  // of the module that it runs
+  std::optional<LeaseId> lease;                      // from Ready to the end
+  std::optional<KillCause> kill_cause;               // empty: the fleet has not killed it
+  std::optional<protocol::StartFailed> refusal;      // what it said about not starting
+  std::deque<std::string> last_lines;                // of its output
   bool is_turn_reported = false;
   bool is_drained = false;          // by its word, after it was asked to stop
   bool may_leave = false;           // it was told
@@ -91,7 +91,7 @@ class Fleet {
   using TimePoint = std::chrono::steady_clock::time_point;
 
   struct Events {
-    std::function<void(kernel::NodeId, const wire::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
+    std::function<void(kernel::NodeId, const protocol::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
     std::function<void(kernel::NodeId)> on_exit;   // its process is gone; coordination has not told yet …
     std::function<void(kernel::NodeId)> on_ended;  // … and has
     /// Before `mark_started`, or with a module on trial; and it would not get better.
@@ -124,7 +124,7 @@ class Fleet {
   /// As want(), for a slot without a process: it loads `module`, and when it is ready, all others will.
   void try_module(kernel::NodeId node, ModuleCopy module);
 
-  void send(kernel::NodeId node, const wire::ToNode& message);
+  void send(kernel::NodeId node, const protocol::ToNode& message);
   /// Looks after silent nodes and endless turns.
   void on_tick(TimePoint now);
 
@@ -144,15 +144,15 @@ class Fleet {
   [[nodiscard]] NodeSlot& at(kernel::NodeId node) { return slots_[node.value - 1u]; }
   NodeSlot& make_wanted(kernel::NodeId node);
   void start(NodeSlot& slot);
-  void on_message(NodeSlot& slot, const wire::FromNode& message);
-  void on_ready(NodeSlot& slot, const wire::Ready& ready);
+  void on_message(NodeSlot& slot, const protocol::FromNode& message);
+  void on_ready(NodeSlot& slot, const protocol::Ready& ready);
   void let_drained_leave();
-  void on_heartbeat(NodeSlot& slot, const wire::Heartbeat& heartbeat);
+  void on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat);
   void on_end(NodeSlot& slot, ProcessEnd end);
   void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
   void kill(NodeSlot& slot, KillCause cause);
-  void say(wire::LogLevel level, std::string message);
+  void say(protocol::LogLevel level, std::string message);
 
   boost::asio::io_context& context_;
   const SupervisorOptions& options_;

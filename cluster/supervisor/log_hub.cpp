@@ -15,7 +15,7 @@ namespace {
 
 /// Runs sort by name: the time to the second, then the run's number.
 std::string run_name(std::uint64_t run, std::chrono::system_clock::time_point now) {
-  std::string time = wire::format_time(now).substr(0, 19);  // without the milliseconds
+  std::string time = protocol::format_time(now).substr(0, 19);  // without the milliseconds
   std::ranges::replace(time, ':', '-');
   return fmt::format("{}-run-{}", time, run);
 }
@@ -70,16 +70,16 @@ LogHub::~LogHub() = default;
 
 fs::path LogHub::file_of(std::string_view source) const { return directory_ / fmt::format("{}.log", source); }
 
-void LogHub::add(wire::LogLine line) {
+void LogHub::add(protocol::LogLine line) {
   keep(std::move(line));
-  const wire::LogLine& kept = recent_.back();
+  const protocol::LogLine& kept = recent_.back();
   for (auto follower = followers_.begin(); follower != followers_.end();) {
     const Sink sink = (follower++)->second;  // a copy: it may take itself away
     sink(kept);
   }
 }
 
-void LogHub::keep(wire::LogLine line) {
+void LogHub::keep(protocol::LogLine line) {
   if (line.message.size() > kLineBytesMax) {
     const std::size_t dropped = line.message.size() - kLineBytesMax;
     line.message.resize(kLineBytesMax);
@@ -92,7 +92,7 @@ void LogHub::keep(wire::LogLine line) {
                                                                     kFilesMax);
       file->set_pattern("%v");
     }
-    std::string text = wire::format_log_line(line);
+    std::string text = protocol::format_log_line(line);
     text.pop_back();
     file->log({{}, spdlog::level::info, text});
     file->flush();
@@ -110,8 +110,8 @@ std::uint64_t LogHub::follow(Sink sink) {
 
 void LogHub::unfollow(std::uint64_t follower) { followers_.erase(follower); }
 
-std::vector<wire::LogLine> LogHub::list_recent(std::string_view source, std::size_t count) const {
-  std::vector<wire::LogLine> lines;
+std::vector<protocol::LogLine> LogHub::list_recent(std::string_view source, std::size_t count) const {
+  std::vector<protocol::LogLine> lines;
   for (auto line = recent_.rbegin(); line != recent_.rend() && lines.size() < count; ++line)
     if (source.empty() || line->source == source) lines.push_back(*line);
   std::ranges::reverse(lines);

@@ -16,14 +16,14 @@
 #include <vector>
 
 #include "cluster/control/supervisor_error.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cluster {
 
 /// One thread.
 class LogHub {
  public:
-  using Sink = std::function<void(const wire::LogLine&)>;
+  using Sink = std::function<void(const protocol::LogLine&)>;
 
   static constexpr std::size_t kFileBytesMax = 16u << 20;  // then the file is cut over …
   static constexpr std::size_t kFilesMax = 3;              // … and so many of its predecessors are kept
@@ -36,15 +36,15 @@ class LogHub {
       const std::filesystem::path& logs, std::uint64_t run, std::chrono::system_clock::time_point now);
   ~LogHub();
 
-  void add(wire::LogLine line);
+  void add(protocol::LogLine line);
   /// The same, but followers do not hear it: it is told to them in another way.
-  void keep(wire::LogLine line);
+  void keep(protocol::LogLine line);
   /// Hears every line from now on. The number takes it away again.
   std::uint64_t follow(Sink sink);
   void unfollow(std::uint64_t follower);
 
   /// The newest `count` lines that are still in memory, oldest first. `source`: empty for all.
-  [[nodiscard]] std::vector<wire::LogLine> list_recent(std::string_view source, std::size_t count) const;
+  [[nodiscard]] std::vector<protocol::LogLine> list_recent(std::string_view source, std::size_t count) const;
 
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   [[nodiscard]] std::filesystem::path file_of(std::string_view source) const;
@@ -56,7 +56,7 @@ class LogHub {
 
   std::filesystem::path directory_;
   std::unique_ptr<Files> files_;
-  std::deque<wire::LogLine> recent_;
+  std::deque<protocol::LogLine> recent_;
   std::uint64_t last_follower_ = 0;
   std::map<std::uint64_t, Sink> followers_;
 };

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "cluster/supervisor/line_splitter.hpp"
+#include "codec/message_frames.hpp"
 
 namespace epic::cluster {
 
@@ -50,19 +51,19 @@ class Fd {
 class ReservedFd {
  public:
   ReservedFd() {
-    if (::fcntl(wire::kSupervisionFd, F_GETFD) >= 0) return;
+    if (::fcntl(protocol::kSupervisionFd, F_GETFD) >= 0) return;
     const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd == wire::kSupervisionFd) {
+    if (fd == protocol::kSupervisionFd) {
       is_ours_ = true;
     } else if (fd >= 0) {
-      is_ours_ = ::dup3(fd, wire::kSupervisionFd, O_CLOEXEC) >= 0;
+      is_ours_ = ::dup3(fd, protocol::kSupervisionFd, O_CLOEXEC) >= 0;
       ::close(fd);
     }
   }
   ReservedFd(const ReservedFd&) = delete;
   ReservedFd& operator=(const ReservedFd&) = delete;
   ~ReservedFd() {
-    if (is_ours_) ::close(wire::kSupervisionFd);
+    if (is_ours_) ::close(protocol::kSupervisionFd);
   }
 
  private:
@@ -78,7 +79,7 @@ struct ChildSetup {
 
   error_code on_setup(process::posix::default_launcher& launcher, const process::filesystem::path&,
                       const char* const*) const {
-    launcher.fd_whitelist.push_back(wire::kSupervisionFd);
+    launcher.fd_whitelist.push_back(protocol::kSupervisionFd);
     return {};
   }
 
@@ -91,7 +92,7 @@ struct ChildSetup {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::dup2(channel, wire::kSupervisionFd) < 0 || ::chdir(directory) != 0)
+    if (::dup2(channel, protocol::kSupervisionFd) < 0 || ::chdir(directory) != 0)
       return {errno, boost::system::system_category()};
     return {};
   }
@@ -131,8 +132,9 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
     while (!is_ended) {
       const auto payload = buffer.next();
       if (payload && !payload->has_value()) return true;
-      const auto message = payload ? wire::decode_from_node(**payload)
-                                   : std::expected<wire::FromNode, wire::WireError>(std::unexpect, payload.error());
+      const auto message = payload
+                               ? reader.read(**payload)
+                               : std::expected<protocol::FromNode, protocol::WireError>(std::unexpect, payload.error());
       if (!message) {
         events.on_garbage(message.error().what);
         return false;
@@ -217,12 +219,14 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
   pid_t pid = -1;
   Events events;
   bool is_ended = false;
-  wire::FrameBuffer buffer{wire::kSupervisionFrameBytesMax};
+  protocol::FrameBuffer buffer{protocol::kSupervisionFrameBytesMax};
   std::array<char, 16 * 1024> output_bytes;
   LineSplitter lines{[this](std::string_view line) {
     if (!is_ended) events.on_line(line);
   }};
   std::vector<std::byte> sending;  // Invariant: not empty exactly while a write is under way
+  codec::FrameReader<protocol::FromNode> reader;
+  codec::FrameWriter<protocol::ToNode> writer;
   std::vector<std::byte> unsent;
 };
 
@@ -281,9 +285,9 @@ NodeProcess::~NodeProcess() {
 
 pid_t NodeProcess::pid() const { return state_->pid; }
 
-bool NodeProcess::try_send(const wire::ToNode& message) {
+bool NodeProcess::try_send(const protocol::ToNode& message) {
   if (state_->is_ended) return true;  // it ends, and on_end says so
-  wire::append_frame(message, state_->unsent);
+  state_->writer.append(message, state_->unsent);
   if (state_->unsent.size() + state_->sending.size() > kUnsentBytesMax) return false;
   if (state_->sending.empty()) state_->write();
   return true;

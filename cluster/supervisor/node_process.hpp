@@ -21,7 +21,7 @@
 
 #include "cluster/control/supervisor_error.hpp"
 #include "cluster/supervisor/node_exit.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::cluster {
 
@@ -29,7 +29,7 @@ namespace epic::cluster {
 class NodeProcess {
  public:
   struct Events {
-    std::function<void(const wire::FromNode&)> on_message;
+    std::function<void(const protocol::FromNode&)> on_message;
     std::function<void(std::string_view)> on_line;  // of its output, without the line break
     std::function<void(std::string)> on_garbage;    // its messages make no sense; none comes after this
     std::function<void(ProcessEnd)> on_end;         // the last event
@@ -41,7 +41,7 @@ class NodeProcess {
     std::filesystem::path directory;
   };
 
-  static constexpr std::size_t kUnsentBytesMax = 2 * wire::kSupervisionFrameBytesMax;
+  static constexpr std::size_t kUnsentBytesMax = 2 * protocol::kSupervisionFrameBytesMax;
 
   [[nodiscard]] static std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(
       boost::asio::io_context& context, const Program& program, Events events);
@@ -50,7 +50,7 @@ class NodeProcess {
 
   [[nodiscard]] pid_t pid() const;
   /// False when it has not read for so long that the bound is reached.
-  [[nodiscard]] bool try_send(const wire::ToNode& message);
+  [[nodiscard]] bool try_send(const protocol::ToNode& message);
   /// Any signal. False when the process has ended.
   [[nodiscard]] bool try_signal(int number) const;
   /// SIGKILL, which also a stopped process obeys. on_end follows.

@@ -10,8 +10,8 @@
 namespace epic::cluster {
 
 using kernel::NodeId;
-using wire::Answer;
-using wire::AnswerStatus;
+using protocol::Answer;
+using protocol::AnswerStatus;
 
 Answer make_failure(AnswerStatus status, std::string_view message, std::string_view error) {
   boost::json::object body{{"message", message}, {"detail", nullptr}};
@@ -51,20 +51,20 @@ void NodeRequests::to_all(const std::vector<NodeId>& nodes, const std::string& v
                                false,
                                {},
                                std::move(has_room)});
-  for (const NodeId node : nodes) send_(node, wire::Request{id, verb, body});
+  for (const NodeId node : nodes) send_(node, protocol::Request{id, verb, body});
 }
 
 void NodeRequests::try_send(std::uint64_t id, Pending& pending) {
   const auto owner = find_owner_(*pending.shard);
   if (!owner) return;
   pending.asked = {*owner};
-  send_(*owner, wire::Request{id, pending.verb, pending.body});
+  send_(*owner, protocol::Request{id, pending.verb, pending.body});
 }
 
 void NodeRequests::on_answer(NodeId node, const Answer& answer) {
   const auto entry = pending_.find(answer.id);
   if (entry == pending_.end() || !entry->second.asked.contains(node)) {
-    if (answer.wants_room) send_(node, wire::GoOn{.id = answer.id, .is_wanted = false});
+    if (answer.wants_room) send_(node, protocol::GoOn{.id = answer.id, .is_wanted = false});
     return;
   }
   Pending& pending = entry->second;
@@ -91,7 +91,7 @@ void NodeRequests::let_go_on(std::uint64_t id, Pending& pending) {
   const Room room = pending.has_room ? pending.has_room() : Room::yes;
   if (room == Room::not_yet) return;
   for (const NodeId node : std::exchange(pending.held, {}))
-    send_(node, wire::GoOn{.id = id, .is_wanted = room == Room::yes});
+    send_(node, protocol::GoOn{.id = id, .is_wanted = room == Room::yes});
 }
 
 void NodeRequests::on_room() {
@@ -121,7 +121,7 @@ void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
 void NodeRequests::end(Entry entry, Answer last) {
   last.last = true;
   const auto ended = pending_.extract(entry);  // first, because the callback may ask something new
-  for (const NodeId node : ended.mapped().held) send_(node, wire::GoOn{.id = ended.key(), .is_wanted = false});
+  for (const NodeId node : ended.mapped().held) send_(node, protocol::GoOn{.id = ended.key(), .is_wanted = false});
   ended.mapped().on_answer(last);
 }
 

@@ -22,7 +22,7 @@
 
 #include "kernel/ids.hpp"
 #include "protocol/control_verb.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::cluster {
 
@@ -31,10 +31,10 @@ using protocol::control::Repeat;
 class NodeRequests {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
-  using Send = std::function<void(kernel::NodeId, const wire::ToNode&)>;
+  using Send = std::function<void(kernel::NodeId, const protocol::ToNode&)>;
   using FindOwner = std::function<std::optional<kernel::NodeId>(kernel::ShardId)>;
   /// Gets every part in order. After one with `last` it is not called again. A failure is {"message", "detail"}.
-  using OnAnswer = std::function<void(const wire::Answer&)>;
+  using OnAnswer = std::function<void(const protocol::Answer&)>;
 
   enum class Room : std::uint8_t { yes, not_yet, nobody_reads };
   using HasRoom = std::function<Room()>;
@@ -53,7 +53,7 @@ class NodeRequests {
   void to_all(const std::vector<kernel::NodeId>& nodes, const std::string& verb, const std::string& body,
               TimePoint deadline, OnAnswer on_answer, HasRoom has_room = {});
 
-  void on_answer(kernel::NodeId node, const wire::Answer& answer);
+  void on_answer(kernel::NodeId node, const protocol::Answer& answer);
   void on_left(kernel::NodeId node);
   /// Some shard has found its owner.
   void on_owners_changed();
@@ -75,7 +75,7 @@ class NodeRequests {
     OnAnswer on_answer;
     std::set<kernel::NodeId> asked;  // those that have not ended their answer
     bool is_answered = false;        // some part has been passed on
-    std::optional<wire::Answer> failure;
+    std::optional<protocol::Answer> failure;
     HasRoom has_room = {};
     std::set<kernel::NodeId> held = {};  // want room before they go on
   };
@@ -83,8 +83,8 @@ class NodeRequests {
 
   void try_send(std::uint64_t id, Pending& pending);
   void let_go_on(std::uint64_t id, Pending& pending);
-  void end(Entry entry, wire::Answer last);
-  void end_share(Entry entry, kernel::NodeId node, const wire::Answer& answer);
+  void end(Entry entry, protocol::Answer last);
+  void end_share(Entry entry, kernel::NodeId node, const protocol::Answer& answer);
 
   Send send_;
   FindOwner find_owner_;
@@ -94,7 +94,7 @@ class NodeRequests {
 
 /// {"message": …, "detail": …}, as failed answers carry it. `error` names the kind for scripts, as in
 /// epic::to_string().
-[[nodiscard]] wire::Answer make_failure(wire::AnswerStatus status, std::string_view message,
-                                        std::string_view error = {});
+[[nodiscard]] protocol::Answer make_failure(protocol::AnswerStatus status, std::string_view message,
+                                            std::string_view error = {});
 
 }  // namespace epic::cluster

@@ -55,13 +55,13 @@ void ShardTable::on_left(NodeId node, TimePoint now) {
   publish();
 }
 
-void ShardTable::on_taken(NodeId node, const wire::Taken& taken, TimePoint now) {
+void ShardTable::on_taken(NodeId node, const protocol::Taken& taken, TimePoint now) {
   for (const auto& [shard, epoch] : taken.shards)
     if (shard.value < taken_.size() && map_.owners[shard.value] == node) taken_[shard.value] = epoch;
   on_tick(now);
 }
 
-void ShardTable::on_released(NodeId node, const wire::Released& released, TimePoint now) {
+void ShardTable::on_released(NodeId node, const protocol::Released& released, TimePoint now) {
   const auto move = moves_.find(released.shard);
   if (move == moves_.end() || move->second.from != node || move->second.asked_at != released.map_version) return;
   // Look again at who should have it: the member it was meant for may be gone.

@@ -26,7 +26,7 @@
 
 #include "cluster/supervisor/module_copies.hpp"
 #include "kernel/messages.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::cluster {
 
@@ -40,7 +40,7 @@ class ShardTable {
   };
   struct AskRelease {
     kernel::NodeId owner;
-    wire::Release release;
+    protocol::Release release;
   };
   using Action = std::variant<Publish, AskRelease>;
 
@@ -58,8 +58,8 @@ class ShardTable {
   void on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now);
   /// The process has ended: nothing of it can act any more.
   void on_left(kernel::NodeId node, TimePoint now);
-  void on_taken(kernel::NodeId node, const wire::Taken& taken, TimePoint now);
-  void on_released(kernel::NodeId node, const wire::Released& released, TimePoint now);
+  void on_taken(kernel::NodeId node, const protocol::Taken& taken, TimePoint now);
+  void on_released(kernel::NodeId node, const protocol::Released& released, TimePoint now);
   /// The member is to own nothing: its shards move to the others, without waiting for quiet. Forgotten when it leaves.
   void drain(kernel::NodeId node) { draining_.insert(node); }
   void stop_draining(kernel::NodeId node) { draining_.erase(node); }

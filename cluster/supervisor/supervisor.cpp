@@ -33,9 +33,9 @@ namespace epic::cluster {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using kernel::NodeId;
+using protocol::LogLevel;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-using wire::LogLevel;
 
 namespace {
 
@@ -73,7 +73,7 @@ class Supervisor {
   void listen_to_signals();
   void tick();
   void on_member_change(const CoordinationChange& change);
-  void on_node_message(NodeId node, const wire::FromNode& message);
+  void on_node_message(NodeId node, const protocol::FromNode& message);
   void on_node_exit(NodeId node);
   void on_node_ended(NodeId node);
   void open_shards();
@@ -128,14 +128,14 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
       logs_(logs),
       shards_(options.shard_count, options.quiet),
       fleet_(context_, options, paths, run, std::move(module), coordination_, logs,
-             {.on_message = [this](NodeId node, const wire::FromNode& message) { on_node_message(node, message); },
+             {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
               .on_exit = [this](NodeId node) { on_node_exit(node); },
               .on_ended = [this](NodeId node) { on_node_ended(node); },
               .on_cannot_start =
                   [this](NodeId, const SupervisorError& error) {
                     if (!restart_.try_give_up(error)) fail(error);
                   }}),
-      requests_([this](NodeId node, const wire::ToNode& message) { fleet_.send(node, message); },
+      requests_([this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); },
                 [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
       restart_({.options = options,
                 .paths = paths,
@@ -260,19 +260,19 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
   if (change.value) advance();
 }
 
-void Supervisor::on_node_message(NodeId node, const wire::FromNode& message) {
-  if (const auto* taken = std::get_if<wire::Taken>(&message)) {
+void Supervisor::on_node_message(NodeId node, const protocol::FromNode& message) {
+  if (const auto* taken = std::get_if<protocol::Taken>(&message)) {
     shards_.on_taken(node, *taken, steady_clock::now());
     carry_out();
     requests_.on_owners_changed();
     check_ready();
-  } else if (const auto* released = std::get_if<wire::Released>(&message)) {
+  } else if (const auto* released = std::get_if<protocol::Released>(&message)) {
     shards_.on_released(node, *released, steady_clock::now());
     carry_out();
     advance();
-  } else if (const auto* answer = std::get_if<wire::Answer>(&message)) {
+  } else if (const auto* answer = std::get_if<protocol::Answer>(&message)) {
     requests_.on_answer(node, *answer);
-  } else if (const auto* done = std::get_if<wire::SetupDone>(&message)) {
+  } else if (const auto* done = std::get_if<protocol::SetupDone>(&message)) {
     // A node that is stopped cuts its setup short; it runs again on another, as if the node had died.
     const bool is_cut_short = !is_stopping_ && !done->error.empty() && !fleet_.find(node)->is_wanted;
     if (!is_cut_short && setup_.on_done(node, done->error)) on_setup_ended();
@@ -335,7 +335,7 @@ void Supervisor::check_ready() {
   const auto best = stays != candidates.end() ? std::optional(*stays)
                     : candidates.empty()      ? std::nullopt
                                               : std::optional(candidates.front());
-  if (const auto node = setup_.try_begin(best)) fleet_.send(*node, wire::RunSetup{});
+  if (const auto node = setup_.try_begin(best)) fleet_.send(*node, protocol::RunSetup{});
 }
 
 void Supervisor::on_setup_ended() {

@@ -22,8 +22,8 @@
 
 #include "cluster/control/supervisor_error.hpp"
 #include "cluster/supervisor/backoff.hpp"
-#include "wire/log_line.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/log_line.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::cluster {
 
@@ -67,7 +67,7 @@ struct SupervisorOptions {
   std::uint16_t shard_count = 64;
   std::string store_kind = "sqlite";  // "sqlite", "memory"
   std::filesystem::path store_path;   // absolute; empty for a store without a file
-  wire::FabricOptions fabric;
+  protocol::FabricOptions fabric;
 
   AfterSetup after_setup = AfterSetup::keep_running;
   RestartPolicy restart;
@@ -78,7 +78,7 @@ struct SupervisorOptions {
   std::chrono::milliseconds grace{std::chrono::seconds(10)};           // for an ordered stop; then SIGKILL
 
   /// All are called on the supervisor's thread and may be empty.
-  std::function<void(const wire::LogLine&)> on_log;
+  std::function<void(const protocol::LogLine&)> on_log;
   std::function<void(const FabricReady&)> on_ready;
   std::function<void(const SupervisorEvent&)> on_event;
   std::function<void(const SupervisorError&)> on_error;

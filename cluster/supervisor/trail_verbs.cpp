@@ -27,7 +27,7 @@ std::string find_fault(const std::string& entity) {
 
 control::Events::Answer describe_silence(const std::string& node) {
   control::Events::Answer event;
-  event.time = wire::format_time(std::chrono::system_clock::now());
+  event.time = protocol::format_time(std::chrono::system_clock::now());
   event.node = node;
   event.what = "silent";
   event.why =
@@ -56,8 +56,8 @@ void TrailVerbs::gather(const typename Verb::Request& request, std::function<voi
   state->silent = std::move(silent);
   requests_.to_all(asked, std::string(Verb::kVerb.name), protocol::print_json(codec::describe_json(request)),
                    steady_clock::now() + kPatience,
-                   [state, on_gathered = std::move(on_gathered)](const wire::Answer& answer) {
-                     if (answer.status == wire::AnswerStatus::ok && !answer.body.empty()) {
+                   [state, on_gathered = std::move(on_gathered)](const protocol::Answer& answer) {
+                     if (answer.status == protocol::AnswerStatus::ok && !answer.body.empty()) {
                        if (auto part = codec::read_described_text<typename Verb::NodeAnswer>(answer.body)) {
                          state->silent.erase(part->node);
                          state->gathered.answers.push_back(*std::move(part));

@@ -16,8 +16,6 @@ namespace epic::codec {
 
 class CapnpCodec final : public kernel::Codec {
  public:
-  CapnpCodec();
-
   /// Throws std::length_error for a value that could not be read back: nested deeper than kValueDepthMax, lists or
   /// texts of 2^29 elements, a variant that is valueless by exception.
   void encode(const reflect::TypeInfo& type, const void* object, std::vector<std::byte>& out) const override;
@@ -35,7 +33,6 @@ class CapnpCodec final : public kernel::Codec {
  private:
   mutable WritePlans write_plans_;
   mutable ReadPlans read_plans_;
-  mutable std::vector<capnp::word> scratch_;  // first segment of each message; all zero between messages
 };
 
 }  // namespace epic::codec

@@ -50,28 +50,6 @@ std::string message_problem(std::span<const std::byte> bytes) {
   return {};
 }
 
-std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot) {
-  if (slot.size == SlotSize::bit) {
-    const std::size_t at = slot.offset / 8;
-    return at < data.size() ? (data[at] >> (slot.offset % 8)) & 1U : 0;
-  }
-  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
-  const std::size_t at = slot.offset * size_bytes;
-  if (at + size_bytes > data.size()) return 0;
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, data.begin() + at, size_bytes);
-  return bits;
-}
-
-void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits) {
-  if (slot.size == SlotSize::bit) {
-    data[slot.offset / 8] |= static_cast<kj::byte>(bits << (slot.offset % 8));
-    return;
-  }
-  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
-  std::memcpy(data.begin() + slot.offset * size_bytes, &bits, size_bytes);
-}
-
 capnp::List<capnp::AnyStruct>::Reader read_struct_list(capnp::AnyPointer::Reader pointer) {
   const auto list = pointer.getAs<capnp::AnyList>();
   if (list.size() == 0) return {};

@@ -1,12 +1,13 @@
 #pragma once
 // Opens a Cap'n Proto message of unknown origin, and reads its slots without trusting it.
 
+#include <cstring>
 #include <expected>
 #include <span>
 #include <string>
 
+#include "codec/capnp.hpp"
 #include "codec/wire_layout.hpp"
-#include "wire/capnp.hpp"
 
 namespace epic::codec {
 
@@ -30,10 +31,31 @@ class IncomingMessage {
 [[nodiscard]] std::string message_problem(std::span<const std::byte> bytes);
 
 /// The bits in a slot; 0 if the struct was written shorter.
-[[nodiscard]] std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot);
+[[nodiscard]] inline std::uint64_t read_slot(kj::ArrayPtr<const kj::byte> data, Slot slot) {
+  if (slot.size == SlotSize::bit) {
+    const std::size_t at = slot.offset / 8;
+    return at < data.size() ? (data[at] >> (slot.offset % 8)) & 1U : 0;
+  }
+  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
+  const std::size_t at = slot.offset * size_bytes;
+  if (at + size_bytes > data.size()) return 0;
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, data.begin() + at, size_bytes);
+  return bits;
+}
 
-/// Writes to a slot that is still zero; takes as many of `bits` as fit.
-void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits);
+/// Writes to a slot that is still zero; takes as many of `bits` as fit. `data` is that of the whole struct.
+inline void write_slot(std::byte* data, Slot slot, std::uint64_t bits) {
+  if (slot.size == SlotSize::bit) {
+    data[slot.offset / 8] |= static_cast<std::byte>(bits << (slot.offset % 8));
+    return;
+  }
+  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
+  std::memcpy(data + slot.offset * size_bytes, &bits, size_bytes);
+}
+inline void write_slot(kj::ArrayPtr<kj::byte> data, Slot slot, std::uint64_t bits) {
+  write_slot(reinterpret_cast<std::byte*>(data.begin()), slot, bits);
+}
 
 /// The pointer in a slot; null if the struct was written shorter.
 [[nodiscard]] inline capnp::AnyPointer::Reader read_pointer(capnp::List<capnp::AnyPointer>::Reader pointers,

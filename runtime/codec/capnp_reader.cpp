@@ -2,33 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 #include "codec/capnp_message.hpp"
 #include "codec/limits.hpp"
 #include "codec/scalars.hpp"
 #include "codec/value_path.hpp"
+#include "codec/wire_reader.hpp"
 #include "reflect/type_text.hpp"
 
 namespace epic::codec {
 namespace {
 
-using capnp::AnyPointer;
-using capnp::AnyStruct;
-using capnp::List;
 using reflect::Kind;
 using reflect::TypeInfo;
 using Action = ReadPlan::Action;
-
-/// The part of a struct that a member is read from.
-struct Around {
-  kj::ArrayPtr<const kj::byte> data;
-  List<AnyPointer>::Reader pointers;
-  explicit Around(AnyStruct::Reader reader) : data(reader.getDataSection()), pointers(reader.getPointerSection()) {}
-};
 
 void store_integer(const TypeInfo& type, std::uint64_t number, void* object) {
   switch (type.size_bytes) {
@@ -98,27 +91,40 @@ bool store_if_it_fits(Kind kind, Number number, void* object) {
   }
 }
 
-/// Every function returns false after setting `problem`; the path then leads to the place of the failure.
+/// Every function returns false after setting `problem`; its callers then append to `path` on their way back.
 class Reader {
  public:
-  bool root(const ReadPlan& plan, AnyStruct::Reader message, void* object) {
-    if (is_struct(plan.written)) return body(plan, message, object);
-    return member(plan, {.size = plan.slot, .offset = 0}, Around(message),
-                  object);  // the only member of a wrapper struct
+  explicit Reader(const ReadBounds& bounds) : bounds_(bounds), bytes_left_(bounds.decoded_bytes_max) {}
+
+  bool root(const ReadPlan& plan, std::span<const std::byte> message, void* object) {
+    Place pointer;
+    Struct root;
+    if (!wire_.open(message, pointer) || !wire_.read_struct(pointer, root)) return fail_damaged();
+    if (is_struct(plan.written)) return body(plan, root, object);
+    return member(plan, {.size = plan.slot, .offset = 0}, root, object);  // the only member of a wrapper struct
   }
 
-  ValuePath path;
+  ValuePath path;  // from the place to the root
   std::string problem;
 
  private:
+  using Place = WireReader::Place;
+  using Struct = WireReader::Struct;
+  using List = WireReader::List;
+  using ElementSize = WireReader::ElementSize;
+
   bool fail(std::string text) {
     problem = std::move(text);
     return false;
   }
+  bool fail_damaged() { return fail(fmt::format("the bytes are damaged: {}", wire_.problem())); }
 
-  bool member(const ReadPlan& plan, Slot slot, const Around& around, void* object) {
-    if (slot.size == SlotSize::pointer) return pointer(plan, read_pointer(around.pointers, slot), object);
-    return scalar(plan, read_slot(around.data, slot), object);
+  bool member(const ReadPlan& plan, Slot slot, const Struct& around, void* object) {
+    if (slot.size == SlotSize::pointer) return pointer(plan, around.pointer(slot), object);
+    const std::uint64_t bits = around.bits(slot);
+    if (plan.plain_bytes == 0) return scalar(plan, bits, object);
+    copy_plain(object, &bits, plan.plain_bytes);
+    return true;
   }
 
   bool scalar(const ReadPlan& plan, std::uint64_t bits, void* object) {
@@ -172,6 +178,9 @@ class Reader {
   /// An unnamed number is treated as a set of flags if it is one, and otherwise kept unchanged.
   bool enumeration(const ReadPlan& plan, std::int64_t written, void* object) {
     std::int64_t value = written;
+    if (bounds_.only_named_enumerators &&
+        std::ranges::none_of(plan.enumerators, [&](const auto& enumerator) { return enumerator.written == written; }))
+      return fail(fmt::format("{} is not a value of {}", written, plan.type->name));
     if (!plan.is_same_enumeration) {
       std::int64_t flags_left = written;
       std::int64_t flags = 0;
@@ -194,7 +203,7 @@ class Reader {
     return fail(fmt::format("{} is not a value of {}", value, plan.type->name));
   }
 
-  bool pointer(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+  bool pointer(const ReadPlan& plan, Place in, void* object) {
     const TypeInfo& type = *plan.type;
     switch (plan.action) {
       case Action::plain:
@@ -207,21 +216,27 @@ class Reader {
         return pointer(*plan.parts[0], in, type.optional.emplace(object));
       case Action::mismatch:
         return fail(plan.problem);
-      default:
-        return body(plan, in.getAs<AnyStruct>(), object);
+      default: {
+        Struct structure;
+        return wire_.read_struct(in, structure) ? body(plan, structure, object) : fail_damaged();
+      }
     }
   }
 
-  bool plain(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+  bool plain(const ReadPlan& plan, Place in, void* object) {
     const TypeInfo& type = *plan.type;
     if (type.kind == Kind::bytes) {
-      const auto data = in.getAs<capnp::Data>();
-      const auto* const begin = reinterpret_cast<const std::byte*>(data.begin());
-      static_cast<Bytes*>(object)->assign(begin, begin + data.size());
+      List data;
+      if (!wire_.read_list(in, ElementSize::one_byte, data)) return fail_damaged();
+      if (data.count == 0) {
+        static_cast<Bytes*>(object)->clear();
+      } else {
+        static_cast<Bytes*>(object)->assign(data.bytes(), data.bytes() + data.count);
+      }
       return true;
     }
-    const auto text = in.getAs<capnp::Text>();
-    const std::string_view value(text.begin(), text.size());
+    std::string_view value;
+    if (!wire_.read_text(in, value)) return fail_damaged();
     if (type.kind == Kind::text) {
       static_cast<std::string*>(object)->assign(value);
       return true;
@@ -230,9 +245,11 @@ class Reader {
     return fail(fmt::format("'{}' is not the name of an entity, as Type/Key is", value));
   }
 
+  bool fail_too_deep() { return fail(fmt::format("values are nested more than {} deep", kValueDepthMax)); }
+
   template <class Read>
   bool nested(Read read) {
-    if (depth_ == kValueDepthMax) return fail(fmt::format("values are nested more than {} deep", kValueDepthMax));
+    if (depth_ == kValueDepthMax) return fail_too_deep();
     ++depth_;
     const bool is_read = read();
     --depth_;
@@ -240,17 +257,17 @@ class Reader {
   }
 
   /// A kind with its own struct: record, tuple, optional, variant.
-  bool body(const ReadPlan& plan, AnyStruct::Reader in, void* object) {
+  bool body(const ReadPlan& plan, const Struct& in, void* object) {
     return nested([&] {
       switch (plan.action) {
         case Action::fields:
-          return fields(plan, Around(in), object);
+          return fields(plan, in, object);
         case Action::optional:
-          return optional(plan, Around(in), object);
+          return optional(plan, in, object);
         case Action::unwrap:
-          return unwrap(plan, Around(in), object);
+          return unwrap(plan, in, object);
         case Action::variant:
-          return variant(plan, Around(in), object);
+          return variant(plan, in, object);
         case Action::wrap:
           return body(*plan.parts[0], in, plan.type->optional.emplace(object));
         default:
@@ -259,36 +276,36 @@ class Reader {
     });
   }
 
-  bool fields(const ReadPlan& plan, const Around& in, void* object) {
+  bool fields(const ReadPlan& plan, const Struct& in, void* object) {
     for (const ReadPlan::Field& field : plan.fields) {
+      if (member(*field.plan, field.slot, in, field.into->get(object))) continue;
       if (field.into->name.empty()) {
         path.push_index(field.position);
       } else {
         path.push_field(field.into->name);
       }
-      if (!member(*field.plan, field.slot, in, field.into->get(object))) return false;
-      path.pop();
+      return false;
     }
     return true;
   }
 
-  bool optional(const ReadPlan& plan, const Around& in, void* object) {
+  bool optional(const ReadPlan& plan, const Struct& in, void* object) {
     const reflect::OptionalOps& ops = plan.type->optional;
-    if (read_slot(in.data, plan.body.slots[0]) == 0) {
+    if (in.bits(plan.body.slots[0]) == 0) {
       ops.reset(object);
       return true;
     }
     return member(*plan.parts[0], plan.body.slots[1], in, ops.emplace(object));
   }
 
-  bool unwrap(const ReadPlan& plan, const Around& in, void* object) {
-    if (read_slot(in.data, plan.body.slots[0]) == 0)
+  bool unwrap(const ReadPlan& plan, const Struct& in, void* object) {
+    if (in.bits(plan.body.slots[0]) == 0)
       return fail(fmt::format("nothing was sent, and {} is needed", reflect::type_text(*plan.type)));
     return member(*plan.parts[0], plan.body.slots[1], in, object);
   }
 
-  bool variant(const ReadPlan& plan, const Around& in, void* object) {
-    const std::uint64_t index = read_slot(in.data, plan.body.slots[0]);
+  bool variant(const ReadPlan& plan, const Struct& in, void* object) {
+    const std::uint64_t index = in.bits(plan.body.slots[0]);
     if (index >= plan.parts.size())
       return fail(fmt::format("there is no alternative {} of {}", index, plan.parts.size()));
     const ReadPlan& part = *plan.parts[index];
@@ -299,102 +316,109 @@ class Reader {
   /// Called before `count` elements are allocated.
   bool afford(std::size_t count, std::size_t size_bytes) {
     if (count > bytes_left_ / std::max<std::size_t>(size_bytes, 1))
-      return fail(fmt::format("the elements would take more than {} bytes of memory", kDecodedBytesMax));
+      return fail(fmt::format("the elements would take more than {} bytes of memory", bounds_.decoded_bytes_max));
     bytes_left_ -= count * size_bytes;
     return true;
   }
 
-  bool sequence(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+  bool sequence(const ReadPlan& plan, Place in, void* object) {
     const ReadPlan& element = *plan.parts[0];
     switch (element.slot) {
-      case SlotSize::bit:
-        return numbers<bool>(plan, in, object);
+      case SlotSize::bit: {
+        List list;
+        if (!wire_.read_list(in, ElementSize::bit, list)) return fail_damaged();
+        return assign(plan, list.count, object, [&](std::size_t i, void* out) {
+          return scalar(element, (static_cast<unsigned>(list.bytes()[i / 8]) >> (i % 8)) & 1U, out);
+        });
+      }
       case SlotSize::one_byte:
-        return numbers<std::uint8_t>(plan, in, object);
+        return numbers<std::uint8_t>(plan, in, ElementSize::one_byte, object);
       case SlotSize::two_bytes:
-        return numbers<std::uint16_t>(plan, in, object);
+        return numbers<std::uint16_t>(plan, in, ElementSize::two_bytes, object);
       case SlotSize::four_bytes:
-        return numbers<std::uint32_t>(plan, in, object);
+        return numbers<std::uint32_t>(plan, in, ElementSize::four_bytes, object);
       case SlotSize::eight_bytes:
-        return numbers<std::uint64_t>(plan, in, object);
+        return numbers<std::uint64_t>(plan, in, ElementSize::eight_bytes, object);
       case SlotSize::pointer:
         break;
     }
-    if (is_struct(element.written)) {
-      const auto list = read_struct_list(in);
-      return assign(plan, list.size(), object, [&](unsigned i, void* out) { return body(element, list[i], out); });
-    }
-    const auto list = read_pointer_list(in);
-    return assign(plan, list.size(), object, [&](unsigned i, void* out) { return pointer(element, list[i], out); });
+    const bool is_composite = is_struct(element.written);
+    List list;
+    if (!wire_.read_list(in, is_composite ? ElementSize::composite : ElementSize::pointer, list)) return fail_damaged();
+    return assign(plan, list.count, object, [&](std::size_t i, void* out) {
+      return is_composite ? body(element, list.structure(i), out) : pointer(element, list.pointer(i), out);
+    });
   }
 
   template <class Number>
-  bool numbers(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
-    const auto list = in.getAs<List<Number>>();
+  bool numbers(const ReadPlan& plan, Place in, ElementSize size, void* object) {
+    List list;
+    if (!wire_.read_list(in, size, list)) return fail_damaged();
     const ReadPlan& element = *plan.parts[0];
-    return assign(plan, list.size(), object, [&](unsigned i, void* out) { return scalar(element, list[i], out); });
+    return assign(plan, list.count, object, [&](std::size_t i, void* out) {
+      return scalar(element, load_as<Number>(list.bytes() + i * sizeof(Number)), out);
+    });
   }
 
   template <class ReadElement>
-  bool assign(const ReadPlan& plan, unsigned count, void* object, ReadElement read) {
+  bool assign(const ReadPlan& plan, std::size_t count, void* object, ReadElement read) {
     const reflect::SequenceOps& ops = plan.type->sequence;
     if (ops.fixed_count > 0 && count > ops.fixed_count)
       return fail(fmt::format("there are {} elements, and {} has room for {}", count, reflect::type_text(*plan.type),
                               ops.fixed_count));
     if (!afford(count, ops.element().size_bytes)) return false;
-    unsigned index = 0;
-    path.push_index(0);
-    const bool is_read = ops.assign(object, count, [&](void* element) {
-      path.set_index(index);
-      return read(index++, element);
-    });
-    if (!is_read) return false;
-    path.pop();
+    std::size_t index = 0;
+    const bool is_read = ops.assign(object, count, [&](void* element) { return read(index++, element); });
+    if (!is_read) {
+      path.push_index(index - 1);
+      return false;
+    }
     if (ops.is_set && ops.size(object) != count)
       return fail(fmt::format("{} of its {} elements are there twice, and a set has each once",
                               count - ops.size(object), count));
     return true;
   }
 
-  bool map(const ReadPlan& plan, AnyPointer::Reader in, void* object) {
+  bool map(const ReadPlan& plan, Place in, void* object) {
     const reflect::MapOps& ops = plan.type->map;
-    const auto list = read_struct_list(in);
-    if (!afford(list.size(), ops.key().size_bytes + ops.value().size_bytes)) return false;
-    unsigned index = 0;
-    const bool is_read = ops.assign(object, list.size(), [&](void* key, void* value) {
-      const Around entry(list[index]);
-      path.push_index(index++);
-      path.push_field("key");
-      if (!member(*plan.parts[0], plan.body.slots[0], entry, key)) return false;
-      path.pop();
-      if (!member(*plan.parts[1], plan.body.slots[1], entry, value)) return false;
-      path.pop();
-      return true;
+    List list;
+    if (!wire_.read_list(in, ElementSize::composite, list)) return fail_damaged();
+    if (!afford(list.count, ops.key().size_bytes + ops.value().size_bytes)) return false;
+    std::size_t index = 0;
+    const bool is_read = ops.assign(object, list.count, [&](void* key, void* value) {
+      const Struct entry = list.structure(index++);
+      if (member(*plan.parts[0], plan.body.slots[0], entry, key)) {
+        if (member(*plan.parts[1], plan.body.slots[1], entry, value)) return true;
+      } else {
+        path.push_field("key");
+      }
+      path.push_index(index - 1);
+      return false;
     });
-    if (is_read && ops.size(object) != list.size())
-      return fail(fmt::format("{} of its {} keys are there twice", list.size() - ops.size(object), list.size()));
+    if (is_read && ops.size(object) != list.count)
+      return fail(fmt::format("{} of its {} keys are there twice", list.count - ops.size(object), list.count));
     return is_read;
   }
 
+  WireReader wire_;
   int depth_ = 0;
-  std::size_t bytes_left_ = kDecodedBytesMax;
+  const ReadBounds& bounds_;
+  std::size_t bytes_left_;
 };
 
 }  // namespace
 
 std::expected<void, kernel::CodecError> read_message(std::span<const std::byte> bytes, const ReadPlan& plan,
-                                                     void* object) {
+                                                     void* object, const ReadBounds& bounds) {
   if (std::string problem = message_problem(bytes); !problem.empty())
     return std::unexpected(kernel::CodecError{.path = {}, .what = std::move(problem)});
-  Reader reader;
+  Reader reader(bounds);
   try {
-    IncomingMessage message(bytes);
-    if (reader.root(plan, message.root(), object)) return {};
-  } catch (const kj::Exception& error) {
-    reader.problem = fmt::format("the bytes are damaged: {}", error.getDescription().cStr());
+    if (reader.root(plan, bytes, object)) return {};
   } catch (const std::exception& error) {  // out of memory, or the user's own constructor, comparison or hash
     reader.problem = error.what();
   }
+  reader.path.reverse();
   return std::unexpected(kernel::CodecError{.path = reader.path.text(), .what = std::move(reader.problem)});
 }
 

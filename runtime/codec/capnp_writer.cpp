@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+#include <cstring>
 #include <stdexcept>
+#include <type_traits>
 
 #include "codec/capnp_message.hpp"
 #include "codec/limits.hpp"
@@ -13,162 +16,320 @@
 namespace epic::codec {
 namespace {
 
-using capnp::AnyPointer;
-using capnp::AnyStruct;
-using capnp::List;
+static_assert(std::endian::native == std::endian::little, "words are written as they lie in memory");
+
 using reflect::Kind;
 using reflect::TypeInfo;
 
-/// A list of Cap'n Proto holds fewer than 2^29 elements, a text fewer than 2^29 bytes.
+constexpr std::size_t kWordBytes = 8;
+/// A list holds fewer than 2^29 elements, a text fewer than 2^29 bytes, a list of structs fewer than 2^29 words.
 constexpr std::size_t kListCountMax = (std::size_t{1} << 29) - 2;
+/// Offsets between words of a segment have 30 bits with their sign.
+constexpr std::size_t kSegmentWordsMax = (std::size_t{1} << 29) - 1;
+
+/// Most calls and replies fit into it.
+constexpr std::size_t kWordsAhead = 32;
+
+/// How a list pointer names the size of its elements.
+enum class ElementSize : std::uint8_t {
+  bit = 1,
+  one_byte = 2,
+  two_bytes = 3,
+  four_bytes = 4,
+  eight_bytes = 5,
+  pointer = 6,
+  composite = 7  // structs; the pointer counts words, and a word in front of them tells their number and size
+};
+
+bool is_empty(const TypeInfo& type, const void* object) {
+  switch (type.kind) {
+    case Kind::text:
+      return static_cast<const std::string*>(object)->empty();
+    case Kind::bytes:
+      return static_cast<const Bytes*>(object)->empty();
+    case Kind::ref:
+      return type.ref.get(object).empty();
+    case Kind::sequence:
+      return type.sequence.size(object) == 0;
+    case Kind::map:
+      return type.map.size(object) == 0;
+    case Kind::optional:
+      return type.optional.get(object) == nullptr;
+    default:
+      return false;
+  }
+}
+
+/// The segment, addressed by words: bytes move when it grows. It grows ahead of what is needed, and finish() cuts it.
+class Segment {
+ public:
+  explicit Segment(std::vector<std::byte>& out) : out_(out), begin_(out.size() + kWordBytes) {
+    grow(1);  // the root pointer
+  }
+
+  /// Zeroed words at the end.
+  std::size_t allocate(std::size_t word_count) {
+    const std::size_t at = word_count_;
+    if (word_count > kSegmentWordsMax - at) throw std::length_error("a message above the size that pointers can span");
+    word_count_ += word_count;
+    if (word_count_ > zeroed_words_) grow(word_count_);
+    return at;
+  }
+
+  [[nodiscard]] std::byte* bytes_at(std::size_t word) { return out_.data() + begin_ + word * kWordBytes; }
+
+  void point_to_struct(std::size_t pointer, std::size_t target, const StructLayout& layout, std::size_t pointer_count) {
+    put(pointer, offset(pointer, target) | std::uint64_t{layout.data_words} << 32 | std::uint64_t{pointer_count} << 48);
+  }
+
+  void point_to_list(std::size_t pointer, std::size_t target, ElementSize size, std::size_t count) {
+    put(pointer, offset(pointer, target) | 1 | std::uint64_t{static_cast<std::uint8_t>(size)} << 32 |
+                     std::uint64_t{count} << 35);
+  }
+
+  /// The word in front of a list of structs.
+  void put_list_tag(std::size_t word, std::size_t count, const StructLayout& layout) {
+    put(word,
+        std::uint64_t{count} << 2 | std::uint64_t{layout.data_words} << 32 | std::uint64_t{layout.pointer_count} << 48);
+  }
+
+  void finish() {
+    const std::uint32_t table[2] = {0, static_cast<std::uint32_t>(word_count_)};  // segments less one, words of it
+    std::memcpy(out_.data() + begin_ - kWordBytes, table, sizeof table);
+    out_.resize(begin_ + word_count_ * kWordBytes);
+  }
+
+ private:
+  void grow(std::size_t word_count) {
+    zeroed_words_ = word_count + kWordsAhead;
+    out_.resize(begin_ + zeroed_words_ * kWordBytes);
+  }
+  static std::uint64_t offset(std::size_t pointer, std::size_t target) {
+    return std::uint64_t{static_cast<std::uint32_t>(target - pointer - 1)} << 2;
+  }
+  void put(std::size_t word, std::uint64_t bits) { std::memcpy(bytes_at(word), &bits, sizeof bits); }
+
+  std::vector<std::byte>& out_;
+  std::size_t begin_;  // of the segment in `out_`
+  std::size_t word_count_ = 1;
+  std::size_t zeroed_words_ = 0;
+};
+
+// Out of the way of what is called for each value.
+[[noreturn]] void throw_too_deep(const WritePlan& plan) {
+  throw std::length_error(fmt::format("values of {} are nested more than {} deep and cannot be saved or sent",
+                                      reflect::type_text(*plan.type), kValueDepthMax));
+}
+[[noreturn]] void throw_too_large(const WritePlan& plan, std::size_t count) {
+  throw std::length_error(
+      fmt::format("a {} of {} elements is too large to be saved or sent", reflect::type_text(*plan.type), count));
+}
+[[noreturn]] void throw_valueless(const WritePlan& plan) {
+  throw std::length_error(fmt::format("a {} that holds nothing (valueless by exception) cannot be saved or sent",
+                                      reflect::type_text(*plan.type)));
+}
 
 class Writer {
  public:
-  /// Writes a value to its slot of the enclosing struct.
-  void member(const WritePlan& plan, Slot slot, AnyStruct::Builder around, const void* object) {
-    if (slot.size == SlotSize::pointer) {
-      pointer(plan, around.getPointerSection()[slot.offset], object);
+  Writer(std::vector<std::byte>& out, EmptyTail tail) : segment_(out), tail_(tail) {}
+
+  void root(const WritePlan& plan, const void* object) {
+    if (is_struct(plan.type->kind)) {
+      new_struct(plan, 0, object);
     } else {
-      write_slot(around.getDataSection(), slot, load_bits(*plan.type, object));
+      const bool is_pointer = plan.slot == SlotSize::pointer;
+      StructLayout around;
+      around.data_words = is_pointer ? 0 : 1;
+      around.pointer_count = is_pointer ? 1 : 0;
+      const std::size_t at = segment_.allocate(1);
+      segment_.point_to_struct(0, at, around, around.pointer_count);
+      member(plan, {.size = plan.slot, .offset = 0}, {.data = at, .pointers = at}, object);
+    }
+    segment_.finish();
+  }
+
+ private:
+  /// Where the two sections of a struct begin.
+  struct Place {
+    std::size_t data;
+    std::size_t pointers;
+  };
+
+  void enter(const WritePlan& plan) {
+    if (++depth_ > kValueDepthMax) throw_too_deep(plan);
+  }
+
+  static std::size_t checked_count(const WritePlan& plan, std::size_t count) {
+    if (count > kListCountMax) throw_too_large(plan, count);
+    return count;
+  }
+
+  /// A value in its slot of the struct around it.
+  void member(const WritePlan& plan, Slot slot, Place around, const void* object) {
+    if (slot.size == SlotSize::pointer) {
+      pointer(plan, around.pointers + slot.offset, object);
+    } else if (plan.plain_bytes != 0) {
+      copy_plain(segment_.bytes_at(around.data) + std::size_t{slot.offset} * plan.plain_bytes, object,
+                 plan.plain_bytes);
+    } else {
+      write_slot(segment_.bytes_at(around.data), slot, load_bits(*plan.type, object));
     }
   }
 
-  void body(const WritePlan& plan, AnyStruct::Builder out, const void* object) {
+  void new_struct(const WritePlan& plan, std::size_t pointer, const void* object) {
+    const std::size_t pointer_count =
+        tail_ == EmptyTail::cut ? used_pointer_count(plan, object) : plan.body.pointer_count;
+    const std::size_t at = segment_.allocate(plan.body.data_words + pointer_count);
+    segment_.point_to_struct(pointer, at, plan.body, pointer_count);
+    body(plan, {.data = at, .pointers = at + plan.body.data_words}, object);
+  }
+
+  /// Up to the last pointer that is not empty.
+  static std::size_t used_pointer_count(const WritePlan& plan, const void* object) {
+    const TypeInfo& type = *plan.type;
+    const auto up_to = [&](std::size_t slot) {
+      const Slot last = plan.body.slots[slot];
+      return last.size == SlotSize::pointer ? last.offset + std::size_t{1} : 0;
+    };
+    if (type.kind == Kind::variant) return up_to(1 + checked_index(plan, object));
+    if (type.kind == Kind::optional) return type.optional.get(object) == nullptr ? 0 : up_to(1);
+    for (std::size_t i = plan.parts.size(); i > 0; --i)
+      if (plan.body.slots[i - 1].size == SlotSize::pointer &&
+          !is_empty(*plan.parts[i - 1]->type, type.fields[i - 1].get_const(object)))
+        return up_to(i - 1);
+    return 0;
+  }
+
+  void body(const WritePlan& plan, Place at, const void* object) {
     enter(plan);
     const TypeInfo& type = *plan.type;
     if (type.kind == Kind::optional) {
       if (const void* const value = type.optional.get(object)) {
-        write_slot(out.getDataSection(), plan.body.slots[0], 1);
-        member(*plan.parts[0], plan.body.slots[1], out, value);
+        write_slot(segment_.bytes_at(at.data), plan.body.slots[0], 1);
+        member(*plan.parts[0], plan.body.slots[1], at, value);
       }
     } else if (type.kind == Kind::variant) {
-      variant(plan, out, object);
+      const std::size_t index = checked_index(plan, object);
+      write_slot(segment_.bytes_at(at.data), plan.body.slots[0], index);
+      member(*plan.parts[index], plan.body.slots[index + 1], at, type.variant.get(object));
     } else {
-      fields(plan, out, object);
+      for (std::size_t i = 0; i < plan.parts.size(); ++i)
+        member(*plan.parts[i], plan.body.slots[i], at, type.fields[i].get_const(object));
     }
     --depth_;
   }
 
- private:
-  void enter(const WritePlan& plan) {
-    if (++depth_ > kValueDepthMax)
-      throw std::length_error(fmt::format("values of {} are nested more than {} deep and cannot be saved or sent",
-                                          reflect::type_text(*plan.type), kValueDepthMax));
-  }
-
-  static unsigned checked_count(const WritePlan& plan, std::size_t count) {
-    if (count > kListCountMax)
-      throw std::length_error(
-          fmt::format("a {} of {} elements is too large to be saved or sent", reflect::type_text(*plan.type), count));
-    return static_cast<unsigned>(count);
-  }
-
-  void fields(const WritePlan& plan, AnyStruct::Builder out, const void* object) {
-    const kj::ArrayPtr<kj::byte> data = out.getDataSection();
-    List<AnyPointer>::Builder pointers = out.getPointerSection();
-    for (std::size_t i = 0; i < plan.parts.size(); ++i) {
-      const Slot slot = plan.body.slots[i];
-      const void* const part = plan.type->fields[i].get_const(object);
-      if (slot.size == SlotSize::pointer) {
-        pointer(*plan.parts[i], pointers[slot.offset], part);
-      } else {
-        write_slot(data, slot, load_bits(*plan.parts[i]->type, part));
-      }
-    }
-  }
-
-  void variant(const WritePlan& plan, AnyStruct::Builder out, const void* object) {
-    const reflect::VariantOps& ops = plan.type->variant;
-    const std::size_t index = ops.index(object);
-    if (index >= plan.parts.size())
-      throw std::length_error(fmt::format("a {} that holds nothing (valueless by exception) cannot be saved or sent",
-                                          reflect::type_text(*plan.type)));
-    write_slot(out.getDataSection(), plan.body.slots[0], index);
-    member(*plan.parts[index], plan.body.slots[index + 1], out, ops.get(object));
+  static std::size_t checked_index(const WritePlan& plan, const void* object) {
+    const std::size_t index = plan.type->variant.index(object);
+    if (index >= plan.parts.size()) throw_valueless(plan);
+    return index;
   }
 
   /// Empty texts, lists and optionals stay null pointers, which readers treat as empty.
-  void pointer(const WritePlan& plan, AnyPointer::Builder out, const void* object) {
+  void pointer(const WritePlan& plan, std::size_t at, const void* object) {
     const TypeInfo& type = *plan.type;
+    if (is_empty(type, object)) return;
     switch (type.kind) {
-      case Kind::text:
-        text(plan, out, *static_cast<const std::string*>(object));
-        break;
-      case Kind::ref:
-        text(plan, out, type.ref.get(object));
-        break;
+      case Kind::text: {
+        const auto& text = *static_cast<const std::string*>(object);
+        return bytes(plan, at, text.data(), text.size(), text.size() + 1);
+      }
+      case Kind::ref: {
+        const std::string_view name = type.ref.get(object);
+        return bytes(plan, at, name.data(), name.size(), name.size() + 1);
+      }
       case Kind::bytes: {
-        const auto& bytes = *static_cast<const Bytes*>(object);
-        if (bytes.empty()) break;
-        auto data = out.initAs<capnp::Data>(checked_count(plan, bytes.size()));
-        std::memcpy(data.begin(), bytes.data(), bytes.size());
-        break;
+        const auto& data = *static_cast<const Bytes*>(object);
+        return bytes(plan, at, data.data(), data.size(), data.size());
       }
       case Kind::sequence:
-        sequence(plan, out, object);
-        break;
+        return sequence(plan, at, object);
       case Kind::map:
-        map(plan, out, object);
-        break;
-      case Kind::optional:
-        if (type.optional.get(object) == nullptr) break;
-        [[fallthrough]];
+        return map(plan, at, object);
       default:
-        body(plan, out.initAsAnyStruct(plan.body.data_words, plan.body.pointer_count), object);
+        new_struct(plan, at, object);
     }
   }
 
-  static void text(const WritePlan& plan, AnyPointer::Builder out, std::string_view value) {
-    if (value.empty()) return;
-    auto text = out.initAs<capnp::Text>(checked_count(plan, value.size()));
-    std::memcpy(text.begin(), value.data(), value.size());
+  /// `count` of them in the list, of which a text's last is a zero.
+  void bytes(const WritePlan& plan, std::size_t at, const void* data, std::size_t size_bytes, std::size_t count) {
+    checked_count(plan, size_bytes);
+    const std::size_t target = segment_.allocate((count + kWordBytes - 1) / kWordBytes);
+    segment_.point_to_list(at, target, ElementSize::one_byte, count);
+    std::memcpy(segment_.bytes_at(target), data, size_bytes);
   }
 
-  void sequence(const WritePlan& plan, AnyPointer::Builder out, const void* object) {
-    const unsigned count = checked_count(plan, plan.type->sequence.size(object));
-    if (count == 0) return;
+  void sequence(const WritePlan& plan, std::size_t at, const void* object) {
+    const std::size_t count = checked_count(plan, plan.type->sequence.size(object));
     enter(plan);
     const WritePlan& element = *plan.parts[0];
     switch (element.slot) {
       case SlotSize::bit:
-        numbers<bool>(plan, out, count, object);
+        bits(plan, at, count, object);
         break;
       case SlotSize::one_byte:
-        numbers<std::uint8_t>(plan, out, count, object);
+        numbers<std::uint8_t>(plan, at, ElementSize::one_byte, count, object);
         break;
       case SlotSize::two_bytes:
-        numbers<std::uint16_t>(plan, out, count, object);
+        numbers<std::uint16_t>(plan, at, ElementSize::two_bytes, count, object);
         break;
       case SlotSize::four_bytes:
-        numbers<std::uint32_t>(plan, out, count, object);
+        numbers<std::uint32_t>(plan, at, ElementSize::four_bytes, count, object);
         break;
       case SlotSize::eight_bytes:
-        numbers<std::uint64_t>(plan, out, count, object);
+        numbers<std::uint64_t>(plan, at, ElementSize::eight_bytes, count, object);
         break;
       case SlotSize::pointer:
         if (is_struct(element.type->kind)) {
-          auto list = out.initAsListOfAnyStruct(element.body.data_words, element.body.pointer_count, count);
-          each(plan, object, [&](unsigned i, const void* value) { body(element, list[i], value); });
+          structs(plan, element.body, at, count, [&](auto write) {
+            each(plan, object, [&](std::size_t i, const void* value) { body(element, write(i), value); });
+          });
         } else {
-          auto list = out.initAsAnyList(capnp::ElementSize::POINTER, count).as<List<AnyPointer>>();
-          each(plan, object, [&](unsigned i, const void* value) { pointer(element, list[i], value); });
+          const std::size_t target = segment_.allocate(count);
+          segment_.point_to_list(at, target, ElementSize::pointer, count);
+          each(plan, object, [&](std::size_t i, const void* value) { pointer(element, target + i, value); });
         }
     }
     --depth_;
   }
 
-  template <class Number>
-  void numbers(const WritePlan& plan, AnyPointer::Builder out, unsigned count, const void* object) {
-    auto list = out.initAs<List<Number>>(count);
-    const TypeInfo& type = *plan.parts[0]->type;
+  void bits(const WritePlan& plan, std::size_t at, std::size_t count, const void* object) {
+    const std::size_t target = segment_.allocate((count + 63) / 64);
+    segment_.point_to_list(at, target, ElementSize::bit, count);
+    std::byte* const to = segment_.bytes_at(target);
     each(plan, object,
-         [&](unsigned i, const void* value) { list.set(i, static_cast<Number>(load_bits(type, value))); });
+         [&](std::size_t i, const void* value) { to[i / 8] |= std::byte{load_as<bool>(value)} << (i % 8); });
+  }
+
+  template <class Number>
+  void numbers(const WritePlan& plan, std::size_t at, ElementSize size, std::size_t count, const void* object) {
+    const std::size_t target = segment_.allocate((count * sizeof(Number) + kWordBytes - 1) / kWordBytes);
+    segment_.point_to_list(at, target, size, count);
+    std::byte* const to = segment_.bytes_at(target);
+    const TypeInfo& type = *plan.parts[0]->type;
+    each(plan, object, [&](std::size_t i, const void* value) {
+      store_as(to + i * sizeof(Number), static_cast<Number>(load_bits(type, value)));
+    });
+  }
+
+  /// A list of structs; `fill` gets the function from an index to its place.
+  template <class Fill>
+  void structs(const WritePlan& plan, const StructLayout& layout, std::size_t at, std::size_t count, Fill fill) {
+    const std::size_t stride = std::size_t{layout.data_words} + layout.pointer_count;
+    checked_count(plan, count * stride);
+    const std::size_t tag = segment_.allocate(1 + count * stride);
+    segment_.point_to_list(at, tag, ElementSize::composite, count * stride);
+    segment_.put_list_tag(tag, count, layout);
+    fill([&](std::size_t i) {
+      const std::size_t data = tag + 1 + i * stride;
+      return Place{.data = data, .pointers = data + layout.data_words};
+    });
   }
 
   template <class Visit>
   static void each(const WritePlan& plan, const void* object, Visit visit) {
     const reflect::SequenceOps& ops = plan.type->sequence;
-    unsigned index = 0;
+    std::size_t index = 0;
     if (ops.is_unordered) {
       for (const void* element : sorted_elements(ops, object)) visit(index++, element);
     } else {
@@ -176,26 +337,28 @@ class Writer {
     }
   }
 
-  void map(const WritePlan& plan, AnyPointer::Builder out, const void* object) {
+  void map(const WritePlan& plan, std::size_t at, const void* object) {
     const reflect::MapOps& ops = plan.type->map;
-    const unsigned count = checked_count(plan, ops.size(object));
-    if (count == 0) return;
+    const std::size_t count = checked_count(plan, ops.size(object));
     enter(plan);
-    auto list = out.initAsListOfAnyStruct(plan.body.data_words, plan.body.pointer_count, count);
-    unsigned index = 0;
-    const auto entry = [&](const void* key, const void* value) {
-      AnyStruct::Builder pair = list[index++];
-      member(*plan.parts[0], plan.body.slots[0], pair, key);
-      member(*plan.parts[1], plan.body.slots[1], pair, value);
-    };
-    if (ops.is_unordered) {
-      for (const MapEntry& sorted : sorted_entries(ops, object)) entry(sorted.key, sorted.value);
-    } else {
-      ops.for_each(object, entry);
-    }
+    structs(plan, plan.body, at, count, [&](auto place) {
+      std::size_t index = 0;
+      const auto entry = [&](const void* key, const void* value) {
+        const Place pair = place(index++);
+        member(*plan.parts[0], plan.body.slots[0], pair, key);
+        member(*plan.parts[1], plan.body.slots[1], pair, value);
+      };
+      if (ops.is_unordered) {
+        for (const MapEntry& sorted : sorted_entries(ops, object)) entry(sorted.key, sorted.value);
+      } else {
+        ops.for_each(object, entry);
+      }
+    });
     --depth_;
   }
 
+  Segment segment_;
+  EmptyTail tail_;
   int depth_ = 0;
 };
 
@@ -233,6 +396,7 @@ const WritePlan& WritePlans::get(const TypeInfo& type) {
   WritePlan& plan = *known;  // `known` may move when parts are added
   plan.type = &type;
   plan.slot = slot_size(type.kind);
+  plan.plain_bytes = plain_bytes(type);
 
   const std::vector<const TypeInfo*> parts = parts_of(type);
   std::vector<SlotSize> sizes;
@@ -242,19 +406,13 @@ const WritePlan& WritePlans::get(const TypeInfo& type) {
   return plan;
 }
 
-void write_root(const WritePlan& plan, const void* object, AnyPointer::Builder root) {
+void write_message(const WritePlan& plan, const void* object, EmptyTail tail, std::vector<std::byte>& out) {
+  const std::size_t size_before = out.size();
   try {
-    Writer writer;
-    if (is_struct(plan.type->kind)) {
-      writer.body(plan, root.initAsAnyStruct(plan.body.data_words, plan.body.pointer_count), object);
-      return;
-    }
-    const bool is_pointer = plan.slot == SlotSize::pointer;
-    writer.member(plan, {.size = plan.slot, .offset = 0}, root.initAsAnyStruct(is_pointer ? 0 : 1, is_pointer ? 1 : 0),
-                  object);
-  } catch (const kj::Exception& error) {
-    throw std::length_error(fmt::format("a value of {} is too large to be saved or sent: {}",
-                                        reflect::type_text(*plan.type), error.getDescription().cStr()));
+    Writer(out, tail).root(plan, object);
+  } catch (...) {
+    out.resize(size_before);
+    throw;
   }
 }
 

@@ -13,7 +13,5 @@ inline constexpr std::size_t kMessageBytesMax = std::size_t{64} << 20;
 /// Memory that the elements of all lists and maps of one message may take when decoded, so that a small damaged message
 /// cannot exhaust the machine's memory.
 inline constexpr std::size_t kDecodedBytesMax = std::size_t{1} << 30;
-/// Memory kept from one encoding to the next, to avoid allocation.
-inline constexpr std::size_t kScratchBytes = 32 << 10;
 
 }  // namespace epic::codec

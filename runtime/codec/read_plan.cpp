@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "codec/scalars.hpp"
 #include "reflect/schema_of.hpp"
 #include "reflect/type_text.hpp"
 
@@ -101,6 +102,7 @@ class PlanMaker {
     }
     if (is_number(node.kind) && is_widening(node.kind, type.kind)) {
       plan.action = Action::number;
+      if (node.kind == type.kind) plan.plain_bytes = plain_bytes(type);
       return;
     }
     if (reading_ == Reading::sent && is_narrower(index, type)) {
@@ -197,8 +199,8 @@ class PlanMaker {
     return std::nullopt;
   }
 
-  /// An alternative maps to the same type, preferably at its own index; otherwise to a type it converts to, preferably
-  /// at its own index; for sent data, finally to a type that may not hold the value.
+  /// An alternative maps to the same type, preferably at its own index; otherwise to the type of that name in another
+  /// namespace, then to a type it converts to; for sent data, finally to a type that may not hold the value.
   void fill_variant(ReadPlan& plan, const Schema::Node& node) {
     plan.action = Action::variant;
     const auto alternatives = plan.type->variant.alternatives;
@@ -211,6 +213,7 @@ class PlanMaker {
         return std::nullopt;
       };
       auto chosen = choose([&](const TypeInfo& candidate) { return is_same_type(part, candidate); });
+      if (!chosen) chosen = choose([&](const TypeInfo& candidate) { return has_same_last_name(part, candidate); });
       if (!chosen) chosen = choose([&](const TypeInfo& candidate) { return is_number_like(part, candidate); });
       if (!chosen && reading_ == Reading::sent)
         chosen = choose([&](const TypeInfo& candidate) { return is_narrower(part, candidate); });
@@ -236,6 +239,17 @@ class PlanMaker {
     if (node.kind == Kind::record || node.kind == Kind::enumeration) return node.name == candidate.name;
     const Schema today = reflect::schema_of(candidate);
     return today.type_text(0) == written_.type_text(part);
+  }
+
+  /// A named type that has moved to another namespace.
+  bool has_same_last_name(Schema::Index part, const TypeInfo& candidate) const {
+    const Schema::Node& node = written_.node(part);
+    if (node.kind != candidate.kind || (node.kind != Kind::record && node.kind != Kind::enumeration)) return false;
+    const auto last_name = [](std::string_view name) {
+      const std::size_t colons = name.substr(0, name.find('<')).rfind("::");
+      return colons == std::string_view::npos ? name : name.substr(colons + 2);
+    };
+    return last_name(node.name) == last_name(candidate.name);
   }
 
   /// The same kind, or a wider number; whether the parts match shows when they are read.

@@ -58,6 +58,7 @@ struct ReadPlan {
   reflect::Schema::Index index = 0;  // of the written type in its schema
   reflect::Kind written = reflect::Kind::boolean;
   SlotSize slot = SlotSize::pointer;  // the slot of the written value in the enclosing struct
+  std::uint8_t plain_bytes = 0;       // if not 0: the size of a number that is copied unchanged
   const reflect::TypeInfo* type = nullptr;
   StructLayout body;  // as written
   std::vector<Field> fields;

@@ -76,18 +76,33 @@ std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Sch
   return SnapshotReader(schema, show_name).to_json(bytes);
 }
 
+namespace {
+
+/// As CapnpCodec writes it, so that equal values have equal bytes.
+std::vector<std::byte> to_one_segment(capnp::MallocMessageBuilder& message) {
+  std::vector<std::byte> bytes;
+  if (message.getSegmentsForOutput().size() == 1) {
+    append_message(message, bytes);
+    return bytes;
+  }
+  capnp::MallocMessageBuilder joined(static_cast<unsigned>(message.sizeInWords()) + 1);
+  joined.setRoot(message.getRoot<capnp::AnyPointer>().asReader());
+  append_message(joined, bytes);
+  return bytes;
+}
+
+}  // namespace
+
 std::expected<std::vector<std::byte>, kernel::CodecError> from_json(const reflect::Schema& schema,
                                                                     const boost::json::value& json,
                                                                     UnknownFields unknown_fields) {
   JsonReader<WireSink> reader(unknown_fields);
   try {
     WireTypes types(schema);
-    capnp::MallocMessageBuilder message(kScratchBytes / sizeof(capnp::word));  // the same segments as CapnpCodec
+    capnp::MallocMessageBuilder message;
     if (auto read = reader.read(json, root_sink(types, message.getRoot<capnp::AnyPointer>())); !read)
       return std::unexpected(std::move(read.error()));
-    std::vector<std::byte> bytes;
-    wire::append_message(message, bytes);
-    return bytes;
+    return to_one_segment(message);
   } catch (const kj::Exception& error) {
     return std::unexpected(kernel::CodecError{.path = reader.error().path,
                                               .what = fmt::format("too large: {}", error.getDescription().cStr())});

@@ -1,6 +1,7 @@
 #pragma once
 // The path from the root of a value to the part being read, for error messages: "inventory[3].name".
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -17,6 +18,8 @@ class ValuePath {
   void set_index(std::size_t index) { steps_.back().index = index; }
   void pop() { steps_.pop_back(); }
   void clear() { steps_.clear(); }
+  /// For a path that was put together from its end.
+  void reverse() { std::ranges::reverse(steps_); }
 
   [[nodiscard]] std::string text() const {
     std::string text;

@@ -235,7 +235,7 @@ void Driver::released(kernel::ShardId shard) {
 }
 
 void Driver::log(kernel::LogLevel level, std::string_view entity, std::string_view message) {
-  log_.write(static_cast<wire::LogLevel>(level), entity, message);
+  log_.write(static_cast<protocol::LogLevel>(level), entity, message);
   has_log_left_ = true;
 }
 

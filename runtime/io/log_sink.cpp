@@ -17,30 +17,31 @@ constexpr std::size_t kGatheredBytesMax = 1 << 20;
 
 }  // namespace
 
-wire::LogLevel parse_log_level(std::string_view text) {
-  for (const auto level : {wire::LogLevel::debug, wire::LogLevel::info, wire::LogLevel::warn, wire::LogLevel::error})
-    if (text == wire::to_string(level)) return level;
-  return wire::LogLevel::info;
+protocol::LogLevel parse_log_level(std::string_view text) {
+  for (const auto level :
+       {protocol::LogLevel::debug, protocol::LogLevel::info, protocol::LogLevel::warn, protocol::LogLevel::error})
+    if (text == protocol::to_string(level)) return level;
+  return protocol::LogLevel::info;
 }
 
-void LogSink::set_lowest(wire::LogLevel lowest) {
+void LogSink::set_lowest(protocol::LogLevel lowest) {
   const std::lock_guard lock(mutex_);
   lowest_ = lowest;
 }
 
-void LogSink::write(wire::LogLevel level, std::string_view entity, std::string_view message) {
+void LogSink::write(protocol::LogLevel level, std::string_view entity, std::string_view message) {
   const std::lock_guard lock(mutex_);
   if (level < lowest_) return;
-  const auto format = [&](wire::LogLevel line_level, std::string_view line_entity, std::string_view text) {
-    return wire::format_log_line({.time = std::chrono::system_clock::now(),
-                                  .source = {},
-                                  .level = line_level,
-                                  .entity = std::string(line_entity),
-                                  .message = std::string(text)});
+  const auto format = [&](protocol::LogLevel line_level, std::string_view line_entity, std::string_view text) {
+    return protocol::format_log_line({.time = std::chrono::system_clock::now(),
+                                      .source = {},
+                                      .level = line_level,
+                                      .entity = std::string(line_entity),
+                                      .message = std::string(text)});
   };
   if (dropped_count_ > 0 && gathered_.empty())
     gathered_ +=
-        format(wire::LogLevel::warn, {},
+        format(protocol::LogLevel::warn, {},
                fmt::format("{} lines were dropped: nobody read them fast enough", std::exchange(dropped_count_, 0)));
   std::string text = format(level, entity, message);
   if (gathered_.size() + text.size() > kGatheredBytesMax) {

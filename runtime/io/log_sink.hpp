@@ -12,19 +12,19 @@
 #include <string>
 #include <string_view>
 
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::io {
 
 class LogSink {
  public:
   /// `descriptor` is not owned. Lines below `lowest` are dropped.
-  explicit LogSink(int descriptor, wire::LogLevel lowest = wire::LogLevel::info)
+  explicit LogSink(int descriptor, protocol::LogLevel lowest = protocol::LogLevel::info)
       : descriptor_(descriptor), lowest_(lowest) {}
 
   /// Any thread.
-  void write(wire::LogLevel level, std::string_view entity, std::string_view message);
-  void set_lowest(wire::LogLevel lowest);
+  void write(protocol::LogLevel level, std::string_view entity, std::string_view message);
+  void set_lowest(protocol::LogLevel lowest);
   /// Writes what has gathered, as far as it goes without waiting. True if something is left.
   bool flush();
   /// The same, waiting for the reader at most so long; before the process ends.
@@ -35,12 +35,12 @@ class LogSink {
 
   int descriptor_;
   std::mutex mutex_;
-  wire::LogLevel lowest_;
+  protocol::LogLevel lowest_;
   std::string gathered_;
   std::uint64_t dropped_count_ = 0;
 };
 
 /// "debug", "info", "warn", "error"; anything else is info.
-[[nodiscard]] wire::LogLevel parse_log_level(std::string_view text);
+[[nodiscard]] protocol::LogLevel parse_log_level(std::string_view text);
 
 }  // namespace epic::io

@@ -44,7 +44,7 @@ void SupervisionChannel::on_read(const boost::system::error_code& error, std::si
     const auto frame = incoming_.next();
     if (!frame) return close(frame.error().what);
     if (!*frame) return read_more();
-    auto message = wire::decode_to_node(**frame);
+    auto message = reader_.read(**frame);
     if (!message) return close(message.error().what);
     handlers_.on_message(std::move(*message));
   }
@@ -63,10 +63,10 @@ void SupervisionChannel::close(const std::string& why) {
   handlers_.on_closed(why);
 }
 
-void SupervisionChannel::send(const wire::FromNode& message) {
+void SupervisionChannel::send(const protocol::FromNode& message) {
   const std::lock_guard lock(mutex_);
   if (is_closed_) return;
-  wire::append_frame(message, gathered_);
+  writer_.append(message, gathered_);
   if (!std::exchange(is_writing_, true)) asio::post(context_, [this] { write_more(); });
 }
 

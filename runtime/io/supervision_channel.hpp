@@ -17,8 +17,9 @@
 #include <thread>
 #include <vector>
 
-#include "wire/frame_buffer.hpp"
-#include "wire/supervision.hpp"
+#include "codec/message_frames.hpp"
+#include "protocol/frame_buffer.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::io {
 
@@ -26,8 +27,8 @@ class SupervisionChannel {
  public:
   /// All are called on the channel's thread.
   struct Handlers {
-    std::function<void(wire::ToNode)> on_message;
-    std::function<wire::Heartbeat()> on_beat;
+    std::function<void(protocol::ToNode)> on_message;
+    std::function<protocol::Heartbeat()> on_beat;
     /// The supervisor is gone, or has sent what makes no sense. Nothing is read afterwards.
     std::function<void(const std::string& why)> on_closed;
   };
@@ -37,7 +38,7 @@ class SupervisionChannel {
   ~SupervisionChannel();
 
   /// Any thread. Never waits.
-  void send(const wire::FromNode& message);
+  void send(const protocol::FromNode& message);
   /// Heartbeats from now on.
   void start_beating(std::chrono::nanoseconds interval);
   /// Bytes that the supervisor has not taken yet.
@@ -58,11 +59,13 @@ class SupervisionChannel {
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::steady_timer timer_;
   std::chrono::nanoseconds interval_{0};
-  wire::FrameBuffer incoming_{wire::kSupervisionFrameBytesMax};
+  protocol::FrameBuffer incoming_{protocol::kSupervisionFrameBytesMax};
+  codec::FrameReader<protocol::ToNode> reader_;
   std::vector<std::byte> writing_;  // channel's thread
 
   std::mutex mutex_;
   std::condition_variable written_;
+  codec::FrameWriter<protocol::FromNode> writer_;
   std::vector<std::byte> gathered_;
   std::size_t writing_bytes_ = 0;
   bool is_writing_ = false;  // a write is under way, or has been asked for

@@ -1,11 +1,16 @@
 #pragma once
-// Messages: what nodes and clients say to each other, as plain values. wire/ turns them into bytes and back.
+// Messages: what nodes and clients say to each other. Described structs, which the codecs encode as they do users' own.
 //
-// A peer introduces itself with Hello, once a connection; from then on a method is an index into the table of the one
-// who sends the call. Arguments and results are read with the schema that the writer's table names.
+// A peer introduces itself with Hello, once per connection; from then on a method is an index into the sender's table.
+// Arguments and results are read with the schema that the writer's table names.
+//
+// Two neighbouring versions of epic talk to each other. Fields are matched by name, so they may be added, but never
+// change their meaning. tests/unit/protocol/recorded/ holds frames that every later version must read.
 
+#include <boost/describe/class.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -22,6 +27,7 @@ struct PeerAddress {
   auto operator<=>(const PeerAddress&) const = default;
   [[nodiscard]] bool is_client() const { return node == NodeId{0}; }
 };
+BOOST_DESCRIBE_STRUCT(PeerAddress, (), (node, life))
 
 /// Names a call for good: who made it, and its how-manieth it was.
 struct CallId {
@@ -30,6 +36,7 @@ struct CallId {
   std::uint64_t sequence = 0;
   auto operator<=>(const CallId&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(CallId, (), (node, life, sequence))
 
 struct MethodEntry {
   std::string type;
@@ -38,6 +45,7 @@ struct MethodEntry {
   std::string result_schema;     // empty: void
   bool operator==(const MethodEntry&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(MethodEntry, (), (type, method, arguments_schema, result_schema))
 
 struct HelloMessage {
   std::uint32_t protocol = 1;
@@ -47,6 +55,7 @@ struct HelloMessage {
   std::vector<MethodEntry> methods;
   bool operator==(const HelloMessage&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(HelloMessage, (), (protocol, from, fabric, shard_count, methods))
 
 struct ChainLink {
   CallId id;
@@ -54,6 +63,26 @@ struct ChainLink {
   std::string method;
   bool operator==(const ChainLink&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ChainLink, (), (id, entity, method))
+
+/// The trace that a call belongs to, and the span that made it: https://www.w3.org/TR/trace-context/
+struct TraceContext {
+  std::uint64_t trace_high = 0;
+  std::uint64_t trace_low = 0;
+  std::uint64_t span = 0;
+  std::uint8_t flags = 0;
+  bool operator==(const TraceContext&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(TraceContext, (), (trace_high, trace_low, span, flags))
+
+/// What a call may carry around its arguments. What is absent takes no bytes.
+struct CallExtensions {
+  std::optional<TraceContext> trace = {};
+  std::string caller;           // on whose behalf, as the gateway has established it
+  std::string idempotency_key;  // of an outside caller that may repeat itself
+  bool operator==(const CallExtensions&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(CallExtensions, (), (trace, caller, idempotency_key))
 
 struct CallMessage {
   CallId id;
@@ -63,24 +92,36 @@ struct CallMessage {
   std::int64_t patience_ns = 0;  // what is left of the deadline
   std::vector<ChainLink> chain;  // who waits for this call, outermost first
   std::vector<std::byte> arguments;
+  std::optional<CallExtensions> extensions = {};
   bool operator==(const CallMessage&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(CallMessage, (), (id, target, method, map_version, patience_ns, chain, arguments, extensions))
+
+/// The caller no longer waits for the call. Advice, which a receiver may ignore.
+struct CancelMessage {
+  CallId id;
+  bool operator==(const CancelMessage&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(CancelMessage, (), (id))
 
 struct ResultPart {
   std::vector<std::byte> bytes;
   bool operator==(const ResultPart&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ResultPart, (), (bytes))
 struct ErrorPart {
   ErrorCode code{};
   std::string exception_type;  // of what the method threw, its C++ name; empty for an error of the kernel's own
   std::string message;         // timeout: only what keeps the call; whoever waits adds for how long it has
   bool operator==(const ErrorPart&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ErrorPart, (), (code, exception_type, message))
 /// The receiver does not own the shard and has done nothing; the sender tries again by a newer map.
 struct RefusedPart {
   MapVersion map_version;
   bool operator==(const RefusedPart&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(RefusedPart, (), (map_version))
 
 /// Call 0 is never made. A refusal of it says that the sender ends, has not begun what it has not answered, and reads
 /// no more: every unanswered call counts as refused.
@@ -89,6 +130,7 @@ struct ReplyMessage {
   std::variant<ResultPart, ErrorPart, RefusedPart> outcome;
   bool operator==(const ReplyMessage&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ReplyMessage, (), (sequence, outcome))
 
 /// A step on the way from a call to what it waits for.
 struct WaitLink {
@@ -96,10 +138,11 @@ struct WaitLink {
   std::string entity;  // as in ChainLink
   std::string method;
   NodeId node;  // where it waits or runs
-  std::int64_t
-      locked_out_since_ns{};  // wall clock of its node; 0: it runs, and holds the lock or is a call of who does
+  std::int64_t locked_out_since_ns =
+      0;  // wall clock of its node; 0: it runs, and holds the lock or works for its holder
   bool operator==(const WaitLink&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(WaitLink, (), (id, entity, method, node, locked_out_since_ns))
 
 /// "The first link waits for your call `target`, by this path: for what does that wait?" Sent along, never answered.
 struct ProbeMessage {
@@ -107,6 +150,7 @@ struct ProbeMessage {
   std::vector<WaitLink> path;
   bool operator==(const ProbeMessage&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ProbeMessage, (), (target, path))
 
 /// A ring of waiting calls was found, and one of them has failed. To the nodes that had a part in it.
 struct DeadlockMessage {
@@ -114,6 +158,7 @@ struct DeadlockMessage {
   std::vector<WaitLink> ring;
   bool operator==(const DeadlockMessage&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(DeadlockMessage, (), (victim, ring))
 
 using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage>;
 
@@ -132,5 +177,14 @@ struct ShardMap {
   std::vector<MapVersion> owned_since;  // by shard: the map that gave it to its owner; empty: they all did
   bool operator==(const ShardMap&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ShardMap::Member, (), (node, incarnation, address))
+BOOST_DESCRIBE_STRUCT(ShardMap, (), (version, owners, members, moving, owned_since))
+
+/// The bound of limits.hpp that a message is beyond, as a sentence; empty if it keeps them all. A sender checks what it
+/// is about to send, a receiver what has come.
+[[nodiscard]] std::string find_fault(const CallMessage& call);
+[[nodiscard]] std::string find_fault(const ReplyMessage& reply);
+[[nodiscard]] std::string find_fault(const ProbeMessage& probe);
+[[nodiscard]] std::string find_fault(const DeadlockMessage& deadlock);
 
 }  // namespace epic::kernel

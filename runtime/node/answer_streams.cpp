@@ -15,9 +15,9 @@ namespace {
 constexpr std::size_t kWindowParts = 1024;
 constexpr std::size_t kWindowBytes = 512 * 1024;
 
-wire::Answer failure(std::uint64_t id, const std::string& message) {
+protocol::Answer failure(std::uint64_t id, const std::string& message) {
   return {.id = id,
-          .status = wire::AnswerStatus::failed,
+          .status = protocol::AnswerStatus::failed,
           .body = protocol::print_json(boost::json::object{{"message", message}, {"detail", nullptr}}),
           .last = true};
 }
@@ -37,15 +37,16 @@ bool AnswerStream::part(std::string body) {
     const std::lock_guard lock(mutex_);
     has_room_ = false;
   }
-  send_({.id = id_, .status = wire::AnswerStatus::ok, .body = std::move(body), .last = false, .wants_room = is_full});
+  send_(
+      {.id = id_, .status = protocol::AnswerStatus::ok, .body = std::move(body), .last = false, .wants_room = is_full});
   return true;
 }
 
-void AnswerStream::finish() { send_({.id = id_, .status = wire::AnswerStatus::ok, .body = {}, .last = true}); }
+void AnswerStream::finish() { send_({.id = id_, .status = protocol::AnswerStatus::ok, .body = {}, .last = true}); }
 
 void AnswerStream::fail(const std::string& message) { send_(failure(id_, message)); }
 
-void AnswerStream::go_on(const wire::GoOn& go_on) {
+void AnswerStream::go_on(const protocol::GoOn& go_on) {
   {
     const std::lock_guard lock(mutex_);
     has_room_ = true;
@@ -71,7 +72,7 @@ void AnswerStreams::start(std::uint64_t id, Work work) {
   });
 }
 
-void AnswerStreams::go_on(const wire::GoOn& go_on) {
+void AnswerStreams::go_on(const protocol::GoOn& go_on) {
   const auto found = running_.find(go_on.id);
   if (found != running_.end()) found->second->stream.go_on(go_on);
 }

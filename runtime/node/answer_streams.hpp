@@ -17,24 +17,24 @@
 #include <string>
 #include <thread>
 
-#include "wire/supervision.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::node {
 
 /// One answer under way. Its own thread sends; any thread lets it go on.
 class AnswerStream {
  public:
-  using Send = std::function<void(const wire::Answer&)>;
+  using Send = std::function<void(const protocol::Answer&)>;
 
   AnswerStream(std::uint64_t id, Send send) : id_(id), send_(std::move(send)) {}
 
-  /// Sends a part, of at most wire::kAnswerBytesMax, and waits when it is time to. False: nobody wants more.
+  /// Sends a part, of at most protocol::kAnswerBytesMax, and waits when it is time to. False: nobody wants more.
   bool part(std::string body);
   /// Ends the answer; the last thing that is done with a stream.
   void finish();
   void fail(const std::string& message);
 
-  void go_on(const wire::GoOn& go_on);
+  void go_on(const protocol::GoOn& go_on);
 
  private:
   const std::uint64_t id_;
@@ -62,7 +62,7 @@ class AnswerStreams {
 
   /// Runs `work` on a thread of its own; its answer has been refused if there are too many.
   void start(std::uint64_t id, Work work);
-  void go_on(const wire::GoOn& go_on);
+  void go_on(const protocol::GoOn& go_on);
 
  private:
   struct Running {

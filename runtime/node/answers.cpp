@@ -7,8 +7,8 @@
 namespace epic::node {
 
 namespace json = boost::json;
-using wire::Answer;
-using wire::AnswerStatus;
+using protocol::Answer;
+using protocol::AnswerStatus;
 
 namespace {
 
@@ -37,10 +37,10 @@ AnswerStatus status_of(ErrorCode code) {
 
 Answer make_answer(std::uint64_t id, const json::value& body) {
   std::string text = protocol::print_json(body);
-  if (text.size() > wire::kAnswerBytesMax)
+  if (text.size() > protocol::kAnswerBytesMax)
     return make_failure(id, AnswerStatus::failed,
                         fmt::format("the answer has {} bytes as JSON, and {} is the most that a running fabric tells",
-                                    text.size(), wire::kAnswerBytesMax));
+                                    text.size(), protocol::kAnswerBytesMax));
   return {.id = id, .status = AnswerStatus::ok, .body = std::move(text), .last = true};
 }
 

@@ -11,16 +11,16 @@
 #include "epic/error.hpp"
 #include "kernel/ids.hpp"
 #include "kernel/messages.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::node {
 
 /// A failure in its place when it would be larger than an answer can be.
-[[nodiscard]] wire::Answer make_answer(std::uint64_t id, const boost::json::value& body);
+[[nodiscard]] protocol::Answer make_answer(std::uint64_t id, const boost::json::value& body);
 /// A long message is cut.
-[[nodiscard]] wire::Answer make_failure(std::uint64_t id, wire::AnswerStatus status, std::string_view message,
-                                        boost::json::value detail = nullptr);
-[[nodiscard]] wire::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);
+[[nodiscard]] protocol::Answer make_failure(std::uint64_t id, protocol::AnswerStatus status, std::string_view message,
+                                            boost::json::value detail = nullptr);
+[[nodiscard]] protocol::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);
 
 /// How a schema's id is spelt everywhere.
 [[nodiscard]] inline std::string hex(kernel::SchemaId schema) { return fmt::format("{:016x}", schema); }

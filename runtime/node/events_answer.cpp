@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::node {
 
@@ -73,7 +73,7 @@ std::string_view word_of(Happening what) {
 std::int64_t to_us(std::int64_t nanoseconds) { return nanoseconds / 1'000; }
 
 std::string time_text(std::int64_t wall_ns) {
-  return wire::format_time(std::chrono::system_clock::time_point(
+  return protocol::format_time(std::chrono::system_clock::time_point(
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(wall_ns))));
 }
 

@@ -66,20 +66,20 @@ int check(const char* path, const char* store_path) {
 }
 
 int work() {
-  if (::fcntl(epic::wire::kSupervisionFd, F_GETFD) < 0) {
+  if (::fcntl(epic::protocol::kSupervisionFd, F_GETFD) < 0) {
     fmt::print(stderr,
                "epic-node is started by a supervisor: run 'epic run'.\n"
                "By hand: epic-node --describe MODULE.so, epic-node --check MODULE.so STORE, epic-node --version\n");
     return kExitUsage;
   }
-  ::fcntl(epic::wire::kSupervisionFd, F_SETFD, FD_CLOEXEC);
+  ::fcntl(epic::protocol::kSupervisionFd, F_SETFD, FD_CLOEXEC);
   // Gone with the supervisor. Had it ended before this line, the channel is closed, which is noticed as well.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of the store's, said in words
   ::signal(SIGINT, SIG_IGN);   // the supervisor stops its nodes in order
   epic::storage::stop_counting_memory();
-  epic::node::Node node(epic::wire::kSupervisionFd, STDOUT_FILENO);
+  epic::node::Node node(epic::protocol::kSupervisionFd, STDOUT_FILENO);
   return node.run();
 }
 

@@ -39,13 +39,13 @@ std::string describe_current() {
   return text;
 }
 
-storage::StoreConfig store_config(const wire::Configure& configure, storage::OpenMode mode) {
+storage::StoreConfig store_config(const protocol::Configure& configure, storage::OpenMode mode) {
   return {
       .kind = configure.store_kind, .path = configure.store_path, .shard_count = configure.shard_count, .mode = mode};
 }
 
-std::vector<wire::RenamedType> renamed_types(const kernel::TypeTable& types) {
-  std::vector<wire::RenamedType> renamed;
+std::vector<protocol::RenamedType> renamed_types(const kernel::TypeTable& types) {
+  std::vector<protocol::RenamedType> renamed;
   for (const auto& type : types.all()) {
     const std::string stored_name(type->info->stored_name());
     if (type->info->type_name != stored_name) renamed.push_back({std::string(type->info->type_name), stored_name});
@@ -71,7 +71,7 @@ std::string store_hint(storage::StoreErrorCode code) {
 Node::Node(int channel, int log) : log_(log) {
   channel_ = std::make_unique<io::SupervisionChannel>(
       channel, io::SupervisionChannel::Handlers{
-                   .on_message = [this](wire::ToNode message) { on_channel_message(std::move(message)); },
+                   .on_message = [this](protocol::ToNode message) { on_channel_message(std::move(message)); },
                    .on_beat = [this] { return beat(); },
                    .on_closed = [this](const std::string& why) { on_channel_closed(why); }});
 }
@@ -80,7 +80,7 @@ Node::~Node() { requests_.reset(); }  // its threads use the channel
 
 // ---- the channel's thread ----
 
-void Node::on_channel_message(wire::ToNode message) {
+void Node::on_channel_message(protocol::ToNode message) {
   {
     const std::lock_guard lock(mutex_);
     if (!driver_) {
@@ -92,8 +92,8 @@ void Node::on_channel_message(wire::ToNode message) {
   driver_->post([this, message = std::move(message)]() mutable { handle(std::move(message)); });
 }
 
-wire::Heartbeat Node::beat() {
-  wire::Heartbeat heartbeat;
+protocol::Heartbeat Node::beat() {
+  protocol::Heartbeat heartbeat;
   heartbeat.turn_in_progress = std::chrono::nanoseconds(watch_->look(io::monotonic_ns()));
   const std::lock_guard lock(mutex_);
   if (driver_) heartbeat.counters = driver_->gauges().counters();
@@ -108,12 +108,12 @@ wire::Heartbeat Node::beat() {
 
 /// Nobody is there any more to tell us what we own. What has been acknowledged is on the disk.
 void Node::on_channel_closed(const std::string& why) {
-  if (!is_finishing_) log_.write(wire::LogLevel::error, {}, why + ": this node ends");
+  if (!is_finishing_) log_.write(protocol::LogLevel::error, {}, why + ": this node ends");
   std::_Exit(kExitFailed);
 }
 
 void Node::die(const std::string& why) {
-  log_.write(wire::LogLevel::error, {}, why + ". Nothing unconfirmed has left this node; it ends now");
+  log_.write(protocol::LogLevel::error, {}, why + ". Nothing unconfirmed has left this node; it ends now");
   log_.flush_within(kFlushPatience);
   std::_Exit(kExitDied);
 }
@@ -121,7 +121,7 @@ void Node::die(const std::string& why) {
 // ---- from the first message to readiness ----
 
 int Node::run() {
-  const wire::Configure configure = wait_for_configure();
+  const protocol::Configure configure = wait_for_configure();
   if (!start(configure)) {
     is_finishing_ = true;
     channel_->flush_within(kFlushPatience);
@@ -135,12 +135,12 @@ int Node::run() {
   std::_Exit(code);  // entities are saved and need not be destroyed one by one: there may be millions
 }
 
-wire::Configure Node::wait_for_configure() {
+protocol::Configure Node::wait_for_configure() {
   std::unique_lock lock(mutex_);
   while (true) {
     arrived_.wait(lock, [this] { return !early_.empty(); });
-    if (const auto* configure = std::get_if<wire::Configure>(&early_.front())) {
-      wire::Configure first = *configure;
+    if (const auto* configure = std::get_if<protocol::Configure>(&early_.front())) {
+      protocol::Configure first = *configure;
       early_.erase(early_.begin());
       return first;
     }
@@ -150,10 +150,10 @@ wire::Configure Node::wait_for_configure() {
 
 /// The supervisor writes it into this node's log, too.
 void Node::refuse_to_start(const std::string& message, const std::string& hint) {
-  channel_->send(wire::StartFailed{message, hint});
+  channel_->send(protocol::StartFailed{message, hint});
 }
 
-bool Node::start(const wire::Configure& configure) {
+bool Node::start(const protocol::Configure& configure) {
   kernel::set_assert_context(&describe_current);
   log_.set_lowest(io::parse_log_level(configure.options.log_level));
   watch_ = std::make_unique<io::TurnWatch>(
@@ -161,7 +161,7 @@ bool Node::start(const wire::Configure& configure) {
       [this](const std::string& stored_name, const std::string& method, std::int64_t turn_ns) {
         const std::lock_guard lock(mutex_);
         const std::string entity = driver_ ? driver_->kernel().types().shown(stored_name) : stored_name;
-        log_.write(wire::LogLevel::warn, entity,
+        log_.write(protocol::LogLevel::warn, entity,
                    fmt::format("a turn{} has lasted {} ms and goes on; nothing else runs on this node meanwhile",
                                method.empty() ? "" : " of " + method, turn_ns / 1'000'000));
       });
@@ -199,7 +199,7 @@ bool Node::start(const wire::Configure& configure) {
       codec_, std::move(*store), log_, *watch_,
       io::DriverEvents{.on_taken =
                            [this](const std::vector<kernel::ShardEpoch>& epochs) {
-                             wire::Taken taken{.shards = {}, .map_version = taking_for_};
+                             protocol::Taken taken{.shards = {}, .map_version = taking_for_};
                              for (const auto& [shard, epoch] : epochs) taken.shards.push_back({shard, epoch});
                              channel_->send(taken);
                            },
@@ -208,7 +208,7 @@ bool Node::start(const wire::Configure& configure) {
                              const auto asked = std::ranges::find(
                                  releasing_, shard, &std::pair<kernel::ShardId, kernel::MapVersion>::first);
                              if (asked == releasing_.end()) return;
-                             channel_->send(wire::Released{shard, asked->second});
+                             channel_->send(protocol::Released{shard, asked->second});
                              releasing_.erase(asked);
                            },
                        .on_fatal = [this](const std::string& why) { die(why); }});
@@ -221,42 +221,42 @@ bool Node::start(const wire::Configure& configure) {
     return false;
   }
   requests_ = std::make_unique<Requests>(
-      *driver, [this](const wire::Answer& answer) { channel_->send(answer); },
+      *driver, [this](const protocol::Answer& answer) { channel_->send(answer); },
       [configure, in_memory]() -> std::expected<std::unique_ptr<storage::Store>, storage::StoreError> {
         if (in_memory) return in_memory->share();
         return storage::open_store(store_config(configure, storage::OpenMode::read_only));
       });
-  channel_->send(wire::Ready{.pid = ::getpid(),
-                             .version = EPIC_VERSION_TEXT,
-                             .abi_tag = EPIC_ABI_TAG,
-                             .renamed_types = renamed_types(driver->kernel().types())});
+  channel_->send(protocol::Ready{.pid = ::getpid(),
+                                 .version = EPIC_VERSION_TEXT,
+                                 .abi_tag = EPIC_ABI_TAG,
+                                 .renamed_types = renamed_types(driver->kernel().types())});
 
   const std::lock_guard lock(mutex_);
   driver_ = std::move(driver);
-  for (wire::ToNode& message : std::exchange(early_, {}))
+  for (protocol::ToNode& message : std::exchange(early_, {}))
     driver_->post([this, message = std::move(message)]() mutable { handle(std::move(message)); });
   return true;
 }
 
 // ---- what the supervisor asks for ----
 
-void Node::handle(wire::ToNode message) {
+void Node::handle(protocol::ToNode message) {
   std::visit([this](auto& one) { handle(std::move(one)); }, message);
 }
 
 void Node::handle(kernel::ShardMap map) {
   if (map.version <= driver_->kernel().routing().version()) return;
   if (map.owners.size() != driver_->kernel().options().shard_count) {
-    log_.write(wire::LogLevel::error, {},
+    log_.write(protocol::LogLevel::error, {},
                fmt::format("a map of {} shards was ignored: there are {}", map.owners.size(),
                            driver_->kernel().options().shard_count));
     return;
   }
   taking_for_ = map.version;
-  if (!driver_->on_shard_map(std::move(map))) channel_->send(wire::Taken{.shards = {}, .map_version = taking_for_});
+  if (!driver_->on_shard_map(std::move(map))) channel_->send(protocol::Taken{.shards = {}, .map_version = taking_for_});
 }
 
-void Node::handle(const wire::Release& release) {
+void Node::handle(const protocol::Release& release) {
   std::vector<kernel::ShardId> ours;
   for (const kernel::ShardId shard : release.shards) {
     if (shard.value >= driver_->kernel().options().shard_count) continue;
@@ -264,13 +264,13 @@ void Node::handle(const wire::Release& release) {
       releasing_.emplace_back(shard, release.map_version);
       ours.push_back(shard);
     } else {
-      channel_->send(wire::Released{shard, release.map_version});
+      channel_->send(protocol::Released{shard, release.map_version});
     }
   }
   driver_->kernel().on_release(ours);
 }
 
-void Node::handle(const wire::RunSetup&) {
+void Node::handle(const protocol::RunSetup&) {
   driver_->kernel().submit_task(module_->setup(Pool{}), "setup", [this](kernel::Record& ended) {
     std::string error;
     if (ended.failure)
@@ -279,16 +279,16 @@ void Node::handle(const wire::RunSetup&) {
       const kernel::ErrorPart part = kernel::describe_thrown(thrown);
       error = fmt::format("{}: {}", part.exception_type, part.message);
     }
-    channel_->send(wire::SetupDone{error});
+    channel_->send(protocol::SetupDone{error});
   });
 }
 
-void Node::handle(const wire::Request& request) { requests_->handle(request); }
-void Node::handle(const wire::GoOn& go_on) { requests_->handle(go_on); }
+void Node::handle(const protocol::Request& request) { requests_->handle(request); }
+void Node::handle(const protocol::GoOn& go_on) { requests_->handle(go_on); }
 
-void Node::handle(const wire::Leave&) { is_leaving_ = true; }
+void Node::handle(const protocol::Leave&) { is_leaving_ = true; }
 
-void Node::handle(const wire::Stop& stop) {
+void Node::handle(const protocol::Stop& stop) {
   if (std::exchange(is_stopping_, true)) return;
   const std::int64_t now_ns = io::monotonic_ns();
   abort_at_ns_ = now_ns + stop.grace.count() / 5 * 4;
@@ -304,7 +304,7 @@ bool Node::is_done() {
   const std::int64_t now_ns = driver_->kernel().now_ns();
   const bool is_drained = driver_->kernel().is_drained();
   if (is_drained && (is_leaving_ || now_ns >= abort_at_ns_)) return true;
-  if (std::exchange(is_drained_told_, is_drained) != is_drained) channel_->send(wire::Drained{is_drained});
+  if (std::exchange(is_drained_told_, is_drained) != is_drained) channel_->send(protocol::Drained{is_drained});
   if (is_drained) return false;
   if (!is_aborted_ && now_ns >= abort_at_ns_) {
     is_aborted_ = true;
@@ -318,7 +318,7 @@ bool Node::is_done() {
 int Node::finish() {
   const bool is_drained = driver_->kernel().is_drained();
   if (!is_drained)
-    log_.write(wire::LogLevel::error, {},
+    log_.write(protocol::LogLevel::error, {},
                fmt::format("not all was saved within the grace: {} entities were still active",
                            driver_->kernel().stats().entities_to_stop));
   if (is_drained)

@@ -1,6 +1,6 @@
 #pragma once
 // Node: one worker process of a fabric, from its first message to its exit. It wires module, store, kernel and driver,
-// and does what the supervisor says (wire/supervision.hpp).
+// and does what the supervisor says (protocol/supervision.hpp).
 //
 // Threads: the one that calls run() drives the kernel; the channel's thread reads the supervisor's messages and sends
 // heartbeats; the storage's thread reads and commits; a reading thread comes with the first question about the store.
@@ -19,7 +19,7 @@
 #include "io/supervision_channel.hpp"
 #include "io/turn_watch.hpp"
 #include "node/requests.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/supervision.hpp"
 
 namespace epic::node {
 
@@ -34,24 +34,24 @@ class Node {
   [[nodiscard]] int run();
 
  private:
-  [[nodiscard]] wire::Configure wait_for_configure();
-  [[nodiscard]] bool start(const wire::Configure& configure);
+  [[nodiscard]] protocol::Configure wait_for_configure();
+  [[nodiscard]] bool start(const protocol::Configure& configure);
   void refuse_to_start(const std::string& message, const std::string& hint);
-  void handle(wire::ToNode message);
-  void handle(const wire::Configure&) {}
+  void handle(protocol::ToNode message);
+  void handle(const protocol::Configure&) {}
   void handle(kernel::ShardMap map);
-  void handle(const wire::Release& release);
-  void handle(const wire::RunSetup&);
-  void handle(const wire::Request& request);
-  void handle(const wire::GoOn& go_on);
-  void handle(const wire::Leave& leave);
-  void handle(const wire::Stop& stop);
+  void handle(const protocol::Release& release);
+  void handle(const protocol::RunSetup&);
+  void handle(const protocol::Request& request);
+  void handle(const protocol::GoOn& go_on);
+  void handle(const protocol::Leave& leave);
+  void handle(const protocol::Stop& stop);
   [[nodiscard]] bool is_done();
   [[nodiscard]] int finish();
 
   // the channel's thread
-  void on_channel_message(wire::ToNode message);
-  [[nodiscard]] wire::Heartbeat beat();
+  void on_channel_message(protocol::ToNode message);
+  [[nodiscard]] protocol::Heartbeat beat();
   [[noreturn]] void on_channel_closed(const std::string& why);
   [[noreturn]] void die(const std::string& why);
 
@@ -62,7 +62,7 @@ class Node {
 
   std::mutex mutex_;  // messages that come before there is a driver
   std::condition_variable arrived_;
-  std::vector<wire::ToNode> early_;
+  std::vector<protocol::ToNode> early_;
   std::atomic<bool> is_finishing_{false};
 
   std::unique_ptr<io::Driver> driver_;

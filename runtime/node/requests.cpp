@@ -16,15 +16,15 @@
 #include "node/describe.hpp"
 #include "node/events_answer.hpp"
 #include "protocol/json.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::node {
 
 namespace control = protocol::control;
 namespace json = boost::json;
 using kernel::Activation;
-using wire::Answer;
-using wire::AnswerStatus;
+using protocol::Answer;
+using protocol::AnswerStatus;
 
 namespace {
 
@@ -32,7 +32,7 @@ std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 
 std::optional<std::string> time_or_none(std::int64_t wall_ns) {
   if (wall_ns == 0) return std::nullopt;
-  return wire::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns)));
+  return protocol::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns)));
 }
 
 /// An answer with a value of a user's type beside what is described.
@@ -44,7 +44,7 @@ json::object with(json::value described, std::string_view name, json::value valu
 
 }  // namespace
 
-void Requests::handle(const wire::Request& request) {
+void Requests::handle(const protocol::Request& request) {
   const auto parsed = protocol::parse_json(request.body);
   if (!parsed || !parsed->is_object())
     return send_(make_failure(request.id, AnswerStatus::bad_request,
@@ -57,7 +57,7 @@ void Requests::handle(const wire::Request& request) {
 }
 
 template <class... Verb>
-bool Requests::receive(const wire::Request& request, const Body& body) {
+bool Requests::receive(const protocol::Request& request, const Body& body) {
   return ((request.verb == Verb::kVerb.name && (receive_one<Verb>(request.id, body), true)) || ...);
 }
 
@@ -219,7 +219,7 @@ Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::ui
                                         .bytes = snapshot.bytes.size(),
                                         .memory_bytes = {},
                                         .schema = hex(snapshot.schema),
-                                        .saved_at = wire::format_time(snapshot.saved_at),
+                                        .saved_at = protocol::format_time(snapshot.saved_at),
                                         .active_ms = {},
                                         .idle_ms = {},
                                         .queue = 0,

@@ -21,13 +21,13 @@
 #include "io/driver.hpp"
 #include "node/answer_streams.hpp"
 #include "protocol/control.hpp"
+#include "protocol/supervision.hpp"
 #include "storage/store.hpp"
-#include "wire/supervision.hpp"
 
 namespace epic::node {
 
 /// Where answers go. Any thread.
-using SendAnswer = std::function<void(const wire::Answer&)>;
+using SendAnswer = std::function<void(const protocol::Answer&)>;
 
 /// Opens the store again, for reading. Any thread.
 using OpenReader = std::function<std::expected<std::unique_ptr<storage::Store>, storage::StoreError>()>;
@@ -41,8 +41,8 @@ class Requests {
         show_name_([&types = driver.kernel().types()](std::string_view name) { return types.shown(name); }),
         streams_(send) {}
 
-  void handle(const wire::Request& request);
-  void handle(const wire::GoOn& go_on) { streams_.go_on(go_on); }
+  void handle(const protocol::Request& request);
+  void handle(const protocol::GoOn& go_on) { streams_.go_on(go_on); }
   /// Hands what a tick has asked for over to the reading thread, and takes what it has found. Once a tick.
   void on_tick();
 
@@ -64,7 +64,7 @@ class Requests {
   };
   /// False: it is none of these verbs.
   template <class... Verb>
-  bool receive(const wire::Request& request, const Body& body);
+  bool receive(const protocol::Request& request, const Body& body);
   template <class Verb>
   void receive_one(std::uint64_t id, const Body& body);
 
@@ -83,15 +83,16 @@ class Requests {
   void carry_out_import(const std::shared_ptr<Importing>& importing);
   void end_import(const Importing& importing);
 
-  [[nodiscard]] std::expected<storage::ListFilter, wire::Answer> filter_of(std::uint64_t id, const std::string& type,
-                                                                           const std::string& key_prefix);
+  [[nodiscard]] std::expected<storage::ListFilter, protocol::Answer> filter_of(std::uint64_t id,
+                                                                               const std::string& type,
+                                                                               const std::string& key_prefix);
   /// By shard.
   [[nodiscard]] std::vector<bool> list_ours();
-  [[nodiscard]] std::expected<Entity, wire::Answer> find_entity(std::uint64_t id, const std::string& asked);
+  [[nodiscard]] std::expected<Entity, protocol::Answer> find_entity(std::uint64_t id, const std::string& asked);
   [[nodiscard]] bool is_ours(kernel::ShardId shard);
   [[nodiscard]] boost::json::value describe_live(const Entity& entity, kernel::Activation& activation);
-  [[nodiscard]] wire::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
-                                             storage::Store& store) const;
+  [[nodiscard]] protocol::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
+                                                 storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;
   void read(io::StorageWorkers::Read read);
 

@@ -20,7 +20,7 @@ namespace epic::node {
 
 namespace control = protocol::control;
 using kernel::Activation;
-using wire::AnswerStatus;
+using protocol::AnswerStatus;
 
 struct Requests::Importing {
   std::uint64_t id;

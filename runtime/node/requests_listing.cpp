@@ -18,7 +18,7 @@
 #include "node/answers.hpp"
 #include "node/requests.hpp"
 #include "protocol/json.hpp"
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::node {
 
@@ -162,7 +162,7 @@ class Exporter {
          {.entity = {},
           .version = snapshot.version.value,
           .schema = hex(snapshot.schema),
-          .saved_at = wire::format_time(snapshot.saved_at),
+          .saved_at = protocol::format_time(snapshot.saved_at),
           .live = live_.contains(name.first + "/" + name.second),
           .unsaved = false,
           .node = {},
@@ -199,11 +199,11 @@ class Exporter {
     json::value json = codec::describe_json(row);
     json.as_object()["state"] = std::move(state);
     std::string text = protocol::print_json(json);
-    if (text.size() > wire::kAnswerBytesMax)
+    if (text.size() > protocol::kAnswerBytesMax)
       return send_damage(
           fmt::format("{}/{}: it has {} bytes as JSON, and {} is the most that a running fabric tells; "
                       "'epic snapshot export' without --live reads it from the store",
-                      name.first, name.second, text.size(), wire::kAnswerBytesMax));
+                      name.first, name.second, text.size(), protocol::kAnswerBytesMax));
     ++sent_;
     is_wanted_ = stream_.part(std::move(text));
   }
@@ -227,8 +227,8 @@ class Exporter {
 
 }  // namespace
 
-std::expected<storage::ListFilter, wire::Answer> Requests::filter_of(std::uint64_t id, const std::string& type_name,
-                                                                     const std::string& key_prefix) {
+std::expected<storage::ListFilter, protocol::Answer> Requests::filter_of(std::uint64_t id, const std::string& type_name,
+                                                                         const std::string& key_prefix) {
   storage::ListFilter filter{.type = {}, .key_prefix = key_prefix, .limit = UINT64_MAX};
   if (type_name.empty()) return filter;
   kernel::TypeTable& types = driver_.kernel().types();
@@ -294,7 +294,7 @@ void Requests::answer(const Asked<control::Export>& asked) {
   auto store = open_reader_();
   if (store)
     if (auto begun = (*store)->begin_moment(); !begun) store = std::unexpected(begun.error());
-  if (!store) return send_(make_failure(asked.id, wire::AnswerStatus::failed, store.error().message));
+  if (!store) return send_(make_failure(asked.id, protocol::AnswerStatus::failed, store.error().message));
 
   auto what = std::make_unique<Export>(
       Export{.filter = std::move(*filter), .key = asked.request.key, .node = node_name(), .cut = kernel.durable()});

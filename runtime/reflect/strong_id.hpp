@@ -13,6 +13,7 @@ namespace epic::reflect {
 /// Compares and hashes; arithmetic is explicit, through next() or value.
 template <class Tag, class Rep>
 struct StrongId {
+  using EpicNumber = Rep;  // to the codecs it is that number
   Rep value{};
   constexpr StrongId() = default;
   constexpr explicit StrongId(Rep initial) : value(initial) {}

@@ -89,7 +89,7 @@ void Connection::on_bytes(std::size_t count) {
     auto frame = incoming_.next();
     if (!frame) return owner_.on_end(*this, "it sent bytes that are not a message: " + frame.error().what);
     if (!*frame) return;
-    auto message = wire::decode_message(**frame);
+    auto message = reader_.read(**frame);
     if (!message) return owner_.on_end(*this, "it sent a damaged message: " + message.error().what);
     owner_.on_message(*this, std::move(*message));
   }

@@ -15,11 +15,11 @@
 #include <utility>
 #include <vector>
 
+#include "codec/peer_frames.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
+#include "protocol/frame_buffer.hpp"
 #include "transport/stream.hpp"
-#include "wire/frame_buffer.hpp"
-#include "wire/messages.hpp"
 
 namespace epic::transport {
 
@@ -29,7 +29,7 @@ class Connection final : private StreamUser {
 
   struct Owner {
     /// The connection may be closed in here, and stays where it is.
-    virtual void on_message(Connection& connection, wire::PeerMessage message) = 0;
+    virtual void on_message(Connection& connection, protocol::PeerMessage message) = 0;
     /// The stream has ended, or what it brought is no message. An empty `why`: the other side closed it.
     virtual void on_end(Connection& connection, const std::string& why) = 0;
 
@@ -48,7 +48,7 @@ class Connection final : private StreamUser {
 
   template <class Message>
   void append(const Message& message) {
-    if (!is_closed_ && !has_said_last_word_) wire::append_frame(message, gathered_);
+    if (!is_closed_ && !has_said_last_word_) codec::append_frame(message, gathered_);
   }
   /// Nothing is appended any more. `why` is the reason for its end.
   void say_no_more(std::string why) {
@@ -99,7 +99,8 @@ class Connection final : private StreamUser {
   Side side_;
   std::string address_;
   StreamPtr stream_;
-  wire::FrameBuffer incoming_{kernel::limits::kFrameBytesMax};
+  protocol::FrameBuffer incoming_{kernel::limits::kFrameBytesMax};
+  codec::PeerReader reader_;
   std::vector<kernel::Message> held_;
   std::size_t held_bytes_ = 0;  // about
   std::vector<std::byte> gathered_;

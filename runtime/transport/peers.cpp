@@ -217,7 +217,7 @@ void Peers::on_time(std::int64_t now_ns) {
 
 // ---- in ----
 
-void Peers::on_message(Connection& connection, wire::PeerMessage message) {
+void Peers::on_message(Connection& connection, protocol::PeerMessage message) {
   auto* reply = std::get_if<ReplyMessage>(&message);
   if (reply != nullptr && reply->sequence == 0) return on_last_word(connection, std::move(*reply));
   if (connection.has_said_last_word()) return;

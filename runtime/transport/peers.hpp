@@ -71,7 +71,7 @@ class Peers final : public Transport, private Connection::Owner {
   void condemn(Connection& connection, std::string why);
   void answer_later(const kernel::PeerAddress& to, std::uint64_t sequence, decltype(kernel::ReplyMessage::outcome) how);
 
-  void on_message(Connection& connection, wire::PeerMessage message) override;
+  void on_message(Connection& connection, protocol::PeerMessage message) override;
   void on_end(Connection& connection, const std::string& why) override;
   void on_first_hello(Connection& connection, kernel::HelloMessage hello);
   void on_last_word(Connection& connection, kernel::ReplyMessage word);

@@ -19,22 +19,20 @@ const std::vector<Layer>& layers() {
       {"runtime/include/epic/", {}},
       {"runtime/reflect/", {"runtime/include/epic/"}},
       {"runtime/kernel/", {"runtime/include/epic/", "runtime/reflect/"}},
-      {"runtime/wire/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/"}},
       {"runtime/protocol/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
-      {"runtime/codec/",
-       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/wire/", "runtime/protocol/"}},
+      {"runtime/codec/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/"}},
       {"runtime/storage/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
       {"runtime/transport/",
-       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/wire/"}},
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/"}},
       {"runtime/io/",
-       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/wire/",
-        "runtime/codec/", "runtime/storage/", "runtime/transport/"}},
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/",
+        "runtime/storage/", "runtime/transport/"}},
       {"runtime/sim/",
-       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/wire/",
-        "runtime/codec/", "runtime/storage/", "runtime/transport/"}},
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/",
+        "runtime/storage/", "runtime/transport/"}},
       {"runtime/client/",
-       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/wire/",
-        "runtime/codec/", "runtime/transport/", "runtime/io/"}},
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/",
+        "runtime/transport/", "runtime/io/"}},
       {"runtime/node/", {"runtime/"}},
       {"cluster/control/", {"runtime/"}},
       {"cluster/coordination/", {"runtime/"}},
@@ -82,7 +80,7 @@ const std::vector<LibraryRule>& library_rules() {
   static const std::vector<std::string_view> outside_world = {
       "thread",     "mutex",   "condition_variable", "future",  "random", "fstream",  "iostream",
       "filesystem", "sys/",    "unistd.h",           "fcntl.h", "poll.h", "netinet/", "arpa/",
-      "pthread.h",  "dlfcn.h", "wire/capnp.hpp"};
+      "pthread.h",  "dlfcn.h", "codec/capnp.hpp"};
   static const std::vector<LibraryRule> rules = [] {
     auto pure = io_libraries;
     pure.insert(pure.end(), outside_world.begin(), outside_world.end());
@@ -97,7 +95,7 @@ const std::vector<LibraryRule>& library_rules() {
         {"runtime/transport/connection", pure, "the protocol between processes does no I/O: streams do"},
         {"runtime/transport/stream", pure, "the protocol between processes does no I/O: streams do"},
         {"runtime/transport/transport.", pure, "the protocol between processes does no I/O: streams do"},
-        {"cluster/", {"capnp/", "kj/"}, "Cap'n Proto is included through wire/capnp.hpp only"},
+        {"cluster/", {"capnp/", "kj/"}, "Cap'n Proto is included through codec/capnp.hpp only"},
         {"runtime/", {"CLI/", "toml++/"}, "the command line belongs to cli"},
     };
   }();

@@ -9,14 +9,14 @@
 #include <span>
 #include <vector>
 
-#include "wire/frame_buffer.hpp"
+#include "protocol/frame_buffer.hpp"
 
 namespace epic::test {
 
 /// The bytes of a frame after its header.
 inline std::vector<std::byte> payload_of(const std::vector<std::byte>& frame) {
-  REQUIRE(frame.size() >= wire::kFrameHeaderBytes);
-  return {frame.begin() + wire::kFrameHeaderBytes, frame.end()};
+  REQUIRE(frame.size() >= protocol::kFrameHeaderBytes);
+  return {frame.begin() + protocol::kFrameHeaderBytes, frame.end()};
 }
 
 /// EPIC_SEED, or a new one. The test CAPTUREs it, so that a failure prints it.

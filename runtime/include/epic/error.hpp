@@ -6,6 +6,7 @@
 // family as itself, an exception of the standard library as its nearest standard type with the same text, everything
 // else as CallFailed. An error of this family that a method lets through still refers to the call named in its text.
 
+#include <boost/describe/enum.hpp>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -28,6 +29,8 @@ enum class ErrorCode : std::uint8_t {
   state_too_large = 11,    // the change was undone: the encoded state exceeds its limit
   internal = 12,           // a bug in epic
 };
+BOOST_DESCRIBE_ENUM(ErrorCode, call_failed, unavailable, overloaded, deadlock, timeout, node_lost, no_such_type,
+                    no_such_method, bad_arguments, activation_failed, state_too_large, internal)
 
 /// The spelling used in logs, JSON and on the wire: "unavailable", "timeout", …
 std::string_view to_string(ErrorCode code);

@@ -77,6 +77,9 @@ template <class T>
 concept Tuple = is_instance<T, std::tuple> || is_instance<T, std::pair>;
 template <class T>
 concept RefLike = requires { typename T::EpicRefTag; };
+/// A number with a type of its own, which is all that it holds: codecs read and write the number.
+template <class T>
+concept NumberLike = requires { typename T::EpicNumber; } && sizeof(T) == sizeof(typename T::EpicNumber);
 template <class T>
 concept DescribedStruct = std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
 
@@ -84,7 +87,7 @@ template <class T>
 concept Supported =
     std::is_arithmetic_v<T> || std::is_enum_v<T> || std::same_as<T, std::string> || Bytelike<T> || is_duration<T> ||
     is_system_time<T> || RefLike<T> || is_instance<T, std::optional> || is_instance<T, std::variant> || Set<T> ||
-    Appendable<T> || is_array<T> || Map<T> || Tuple<T> || DescribedStruct<T>;
+    Appendable<T> || is_array<T> || Map<T> || Tuple<T> || NumberLike<T> || DescribedStruct<T>;
 
 /// The qualified name of T, taken from the compiler's own text for this function.
 template <class T>
@@ -413,7 +416,9 @@ TypeInfo make() {
   else if constexpr (std::is_arithmetic_v<T>) {
     static_assert(sizeof(T) <= 8, "epic: long double cannot be saved portably; use double");
     return basic<T>(number_kind<T>(), name_of<T>());
-  } else if constexpr (std::is_enum_v<T>)
+  } else if constexpr (NumberLike<T>)
+    return basic<T>(number_kind<typename T::EpicNumber>(), name_of<typename T::EpicNumber>());
+  else if constexpr (std::is_enum_v<T>)
     return make_enumeration<T>();
   else if constexpr (std::same_as<T, std::string>)
     return basic<T>(Kind::text, "text");

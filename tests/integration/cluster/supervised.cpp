@@ -51,8 +51,8 @@ void write_line(int fd, std::string line) {
   options.on_error = [events](const cluster::SupervisorError& error) {
     write_line(events, fmt::format("error {}|{}|{}", error.message, error.hint, error.log.string()));
   };
-  options.on_log = [events](const wire::LogLine& line) {
-    write_line(events, fmt::format("log {} {} {} {}", line.source, wire::to_string(line.level),
+  options.on_log = [events](const protocol::LogLine& line) {
+    write_line(events, fmt::format("log {} {} {} {}", line.source, protocol::to_string(line.level),
                                    line.entity.empty() ? "-" : line.entity, line.message));
   };
   ::_exit(cluster::run_supervisor(options));

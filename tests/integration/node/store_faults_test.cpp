@@ -156,7 +156,7 @@ TEST_CASE("store faults: who starts a fabric detached over a full disk hears wha
     epic::cluster::SupervisorOptions options = epic::test::fake_options(cramped.project, "unused");
     cramped.nodes(1)(options);
     bool has_heard = false;
-    options.on_log = [&](const epic::wire::LogLine& line) {
+    options.on_log = [&](const epic::protocol::LogLine& line) {
       if (line.message.find("disk is full") != std::string::npos && !std::exchange(has_heard, true))
         cramped.disk->make_room();
     };

@@ -28,15 +28,17 @@
 #include <fstream>
 #include <map>
 
+#include "codec/message_frames.hpp"
 #include "kernel/placement_hash.hpp"
 #include "protocol/json.hpp"
-#include "wire/log_line.hpp"
-#include "wire/supervision.hpp"
+#include "protocol/log_line.hpp"
+#include "protocol/supervision.hpp"
 
 namespace {
 
 namespace json = boost::json;
-namespace wire = epic::wire;
+namespace codec = epic::codec;
+namespace protocol = epic::protocol;
 using Clock = std::chrono::steady_clock;
 
 /// Dies as from a bad pointer, with or without a sanitizer.
@@ -51,7 +53,7 @@ class FakeNode {
     beat_at_ = Clock::now() + std::chrono::hours(1);  // until it is configured
     while (true) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(beat_at_ - Clock::now()).count();
-      pollfd readable{wire::kSupervisionFd, POLLIN, 0};
+      pollfd readable{protocol::kSupervisionFd, POLLIN, 0};
       ::poll(&readable, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
       if (Clock::now() >= beat_at_) beat();
       if (readable.revents != 0 && !receive()) return exit_code_;
@@ -63,51 +65,52 @@ class FakeNode {
     beat_at_ = Clock::now() + configure_.options.heartbeat;
     if (is_hanging_) return;
     const auto turn = is_in_turn_ ? Clock::now() - turn_began_at_ : Clock::duration(0);
-    wire::Heartbeat heartbeat;
+    protocol::Heartbeat heartbeat;
     heartbeat.counters.entities = entities_.size();
     heartbeat.counters.resident_bytes = 12u << 20;
     heartbeat.turn_in_progress = turn;
     send(heartbeat);
   }
 
-  void send(const wire::FromNode& message) const {
+  void send(const protocol::FromNode& message) {
     std::vector<std::byte> frame;
-    wire::append_frame(message, frame);
+    writer_.append(message, frame);
     for (std::size_t sent = 0; sent < frame.size();) {
-      const ssize_t count = ::send(wire::kSupervisionFd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
+      const ssize_t count = ::send(protocol::kSupervisionFd, frame.data() + sent, frame.size() - sent, MSG_NOSIGNAL);
       if (count <= 0) std::_Exit(9);  // the supervisor has died
       sent += static_cast<std::size_t>(count);
     }
   }
 
   void say(const std::string& message) const {
-    std::fputs(wire::format_log_line({std::chrono::system_clock::now(), "", wire::LogLevel::info, "", message}).c_str(),
+    std::fputs(protocol::format_log_line({std::chrono::system_clock::now(), "", protocol::LogLevel::info, "", message})
+                   .c_str(),
                stdout);
     std::fflush(stdout);
   }
 
   bool receive() {
     const auto room = buffer_.prepare();
-    const ssize_t count = ::recv(wire::kSupervisionFd, room.data(), room.size(), 0);
+    const ssize_t count = ::recv(protocol::kSupervisionFd, room.data(), room.size(), 0);
     if (count <= 0) return false;
     buffer_.commit(static_cast<std::size_t>(count));
     while (true) {
       const auto payload = buffer_.next();
       if (!payload) return false;
       if (!payload->has_value()) return true;
-      const auto message = wire::decode_to_node(**payload);
+      const auto message = reader_.read(**payload);
       if (!message || !std::visit([this](const auto& one) { return on(one); }, *message)) return false;
     }
   }
 
   // Each returns false if the node is to exit.
 
-  bool on(const wire::Configure& configure) {
+  bool on(const protocol::Configure& configure) {
     configure_ = configure;
     std::getline(std::ifstream(configure.module_path), module_);
     beat();
     if (module_ == "refuse") {
-      send(wire::StartFailed{"the module is of epic 0.0.1", "Run 'epic build'."});
+      send(protocol::StartFailed{"the module is of epic 0.0.1", "Run 'epic build'."});
       exit_code_ = 1;
       return false;
     }
@@ -120,7 +123,7 @@ class FakeNode {
     if (module_ == "silent-start") return true;
     listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
-    send(wire::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake", {}});
+    send(protocol::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake", {}});
     return true;
   }
 
@@ -140,8 +143,8 @@ class FakeNode {
     return file != nullptr;
   }
 
-  bool on(const wire::ShardMap& map) {
-    wire::Taken taken{{}, map.version};
+  bool on(const protocol::ShardMap& map) {
+    protocol::Taken taken{{}, map.version};
     for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard) {
       const bool is_ours = map.owners[shard] == configure_.node;
       const bool is_moving = std::ranges::find(map.moving, epic::kernel::ShardId{shard}) != map.moving.end();
@@ -153,60 +156,61 @@ class FakeNode {
     return true;
   }
 
-  bool on(const wire::Release& release) {
+  bool on(const protocol::Release& release) {
     for (const auto shard : release.shards) {
       owned_[shard.value] = false;
-      send(wire::Released{shard, release.map_version});
+      send(protocol::Released{shard, release.map_version});
     }
     return true;
   }
 
-  bool on(const wire::GoOn&) { return true; }
+  bool on(const protocol::GoOn&) { return true; }
 
-  bool on(const wire::Leave&) { return true; }
+  bool on(const protocol::Leave&) { return true; }
 
-  bool on(const wire::RunSetup&) {
+  bool on(const protocol::RunSetup&) {
     if (module_ == "setup-crash-once" && is_first()) ::raise(SIGKILL);
     say("setup");
-    send(wire::SetupDone{module_ == "setup-throws" ? "std::runtime_error: no barrels" : ""});
+    send(protocol::SetupDone{module_ == "setup-throws" ? "std::runtime_error: no barrels" : ""});
     return true;
   }
 
-  bool on(const wire::Stop&) {
+  bool on(const protocol::Stop&) {
     if (module_ == "slow-stop") return true;
     say("stopping");
-    send(wire::Drained{});
+    send(protocol::Drained{});
     return false;
   }
 
-  bool on(const wire::Request& request) {
+  bool on(const protocol::Request& request) {
     const auto body = json::parse(request.body).as_object();
     if (request.verb == "ls") {
       for (const std::string& entity : entities_)
-        send(wire::Answer{request.id, wire::AnswerStatus::ok,
-                          epic::protocol::print_json(json::object{{"entity", entity}}), false});
-      send(wire::Answer{request.id, wire::AnswerStatus::ok, "", true});
+        send(protocol::Answer{request.id, protocol::AnswerStatus::ok,
+                              epic::protocol::print_json(json::object{{"entity", entity}}), false});
+      send(protocol::Answer{request.id, protocol::AnswerStatus::ok, "", true});
       return true;
     }
     if (request.verb == "types") {
-      send(wire::Answer{request.id, wire::AnswerStatus::ok, R"({"types":[{"type":"Fake"},{"type":"Other"}]})", true});
+      send(protocol::Answer{request.id, protocol::AnswerStatus::ok, R"({"types":[{"type":"Fake"},{"type":"Other"}]})",
+                            true});
       return true;
     }
     const std::string entity{std::string_view(body.at("entity").as_string())};
     if (!owned_[epic::kernel::shard_of(entity, configure_.shard_count).value]) {
-      send(wire::Answer{request.id, wire::AnswerStatus::not_owner, "", true});
+      send(protocol::Answer{request.id, protocol::AnswerStatus::not_owner, "", true});
       return true;
     }
     return request.verb == "call" ? call(request.id, entity, body) : inspect(request.id, entity);
   }
 
-  bool inspect(std::uint64_t id, const std::string& entity) const {
+  bool inspect(std::uint64_t id, const std::string& entity) {
     if (entity.starts_with("Nothing/"))
-      send(wire::Answer{id, wire::AnswerStatus::not_found,
-                        R"({"message":"no such type","detail":{"error":"no_such_type"}})", true});
+      send(protocol::Answer{id, protocol::AnswerStatus::not_found,
+                            R"({"message":"no such type","detail":{"error":"no_such_type"}})", true});
     else
-      send(wire::Answer{
-          id, wire::AnswerStatus::ok,
+      send(protocol::Answer{
+          id, protocol::AnswerStatus::ok,
           epic::protocol::print_json(json::object{{"entity", entity},
                                                   {"node", "node-" + std::to_string(configure_.node.value)},
                                                   {"incarnation", configure_.incarnation.value}}),
@@ -230,19 +234,22 @@ class FakeNode {
     }
     if (method == "noise") {
       const std::string noise(64, 'x');
-      (void)::send(wire::kSupervisionFd, noise.data(), noise.size(), 0);
+      (void)::send(protocol::kSupervisionFd, noise.data(), noise.size(), 0);
     }
     if (method == "say") {
       std::fputs((std::string(std::string_view(body.at("args").as_array().at(0).as_string())) + "\n").c_str(), stdout);
       std::fflush(stdout);
     }
-    send(wire::Answer{id, wire::AnswerStatus::ok, epic::protocol::print_json(json::object{{"result", body}}), true});
+    send(protocol::Answer{id, protocol::AnswerStatus::ok, epic::protocol::print_json(json::object{{"result", body}}),
+                          true});
     return true;
   }
 
-  wire::Configure configure_;
+  protocol::Configure configure_;
   std::string module_;
-  wire::FrameBuffer buffer_{wire::kSupervisionFrameBytesMax};
+  protocol::FrameBuffer buffer_{protocol::kSupervisionFrameBytesMax};
+  codec::FrameReader<protocol::ToNode> reader_;
+  codec::FrameWriter<protocol::FromNode> writer_;
   std::map<std::uint16_t, bool> owned_;
   std::uint64_t epoch_ = 0;
   std::vector<std::string> entities_;

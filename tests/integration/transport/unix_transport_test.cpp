@@ -9,8 +9,8 @@
 #include <filesystem>
 
 #include "integration/cluster/supervised.hpp"
+#include "protocol/peers.hpp"
 #include "support/frames.hpp"
-#include "wire/messages.hpp"
 
 using namespace epic::kernel;
 using namespace std::chrono_literals;
@@ -251,7 +251,7 @@ TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[t
   f.run_until("the call", [&] { return two.messages.size() == 1; });
 
   std::vector<std::byte> frame;
-  epic::wire::append_frame(HelloMessage{.from = {NodeId{0}, 5}, .fabric = {}, .shard_count = 0, .methods = {}}, frame);
+  epic::codec::append_frame(HelloMessage{.from = {NodeId{0}, 5}, .fabric = {}, .shard_count = 0, .methods = {}}, frame);
   std::size_t cut_off = 0;
   const auto strike = [&](std::vector<std::byte> bytes) {
     asio::local::stream_protocol::socket stranger(f.context);

@@ -9,7 +9,7 @@
 
 using namespace std::chrono_literals;
 using epic::io::LogSink;
-using epic::wire::LogLevel;
+using epic::protocol::LogLevel;
 
 namespace {
 
@@ -39,7 +39,7 @@ TEST_CASE("log sink: a line is written at once, in the shape that supervisors re
   LogSink log(pipe.ends[1]);
   log.write(LogLevel::warn, "Player/Bob", "two\nlines");
   const std::string text = pipe.read();
-  const auto line = epic::wire::parse_log_line("node-1", text.substr(0, text.find('\n')), {});
+  const auto line = epic::protocol::parse_log_line("node-1", text.substr(0, text.find('\n')), {});
   CHECK(line.level == LogLevel::warn);
   CHECK(line.entity == "Player/Bob");
   CHECK(line.message == "two");

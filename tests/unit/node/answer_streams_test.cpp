@@ -6,9 +6,9 @@
 
 using namespace epic::node;
 using namespace std::chrono_literals;
-using epic::wire::Answer;
-using epic::wire::AnswerStatus;
-using epic::wire::GoOn;
+using epic::protocol::Answer;
+using epic::protocol::AnswerStatus;
+using epic::protocol::GoOn;
 
 namespace {
 

@@ -4,12 +4,12 @@
 #include <catch2/catch.hpp>
 
 using namespace epic::node;
-using epic::wire::AnswerStatus;
+using epic::protocol::AnswerStatus;
 namespace json = boost::json;
 
 TEST_CASE("answers: one that no frame could carry is refused with its size", "[node]") {
   CHECK(make_answer(7, json::object{{"state", "small"}}).status == AnswerStatus::ok);
-  const auto answer = make_answer(7, json::object{{"state", std::string(epic::wire::kAnswerBytesMax, 'x')}});
+  const auto answer = make_answer(7, json::object{{"state", std::string(epic::protocol::kAnswerBytesMax, 'x')}});
   CHECK(answer.id == 7);
   CHECK(answer.status == AnswerStatus::failed);
   CHECK(answer.last);

@@ -62,7 +62,7 @@ struct Stranger final : transport::StreamUser {
   template <class Message>
   void say(const Message& message) {
     std::vector<std::byte> frame;
-    epic::wire::append_frame(message, frame);
+    epic::codec::append_frame(message, frame);
     say_bytes(frame);
   }
   void say_bytes(std::span<const std::byte> bytes) { REQUIRE(stream->write(bytes) == bytes.size()); }
@@ -75,7 +75,7 @@ struct Stranger final : transport::StreamUser {
       auto frame = buffer.next();
       REQUIRE(frame.has_value());
       if (!*frame) return;
-      auto message = epic::wire::decode_message(**frame);
+      auto message = reader.read(**frame);
       REQUIRE(message.has_value());
       heard.push_back(std::move(*message));
     }
@@ -87,8 +87,9 @@ struct Stranger final : transport::StreamUser {
   }
 
   transport::StreamPtr stream;
-  epic::wire::FrameBuffer buffer{limits::kFrameBytesMax};
-  std::vector<epic::wire::PeerMessage> heard;
+  epic::protocol::FrameBuffer buffer{limits::kFrameBytesMax};
+  epic::codec::PeerReader reader;
+  std::vector<epic::protocol::PeerMessage> heard;
   bool has_ended = false;
 };
 
@@ -301,12 +302,14 @@ TEST_CASE("peers: what is no peer's is cut off with a note, and costs that conne
     strike("not an epic frame");
   }
   SECTION("a frame that is too large") {
-    const std::uint32_t header[2] = {limits::kFrameBytesMax + 8, epic::wire::kFrameMagic};
+    const std::uint32_t header[2] = {limits::kFrameBytesMax + 8, epic::protocol::kFrameMagic};
     stranger.say_bytes(std::as_bytes(std::span(header)));
     strike("bytes are the most");
   }
   SECTION("a message before the hello") {
-    stranger.say(call_of(kThree, 1));
+    std::vector<std::byte> frame;
+    epic::codec::FrameWriter<epic::protocol::PeerMessage>().append(call_of(kThree, 1), frame);
+    stranger.say_bytes(frame);
     strike("it spoke before it introduced itself");
   }
   SECTION("a map to a node") {

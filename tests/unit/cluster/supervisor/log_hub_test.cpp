@@ -8,10 +8,10 @@
 
 using namespace epic::cluster;
 using namespace std::chrono_literals;
+using epic::protocol::LogLevel;
+using epic::protocol::LogLine;
 using epic::storage::test::kNow;
 using epic::storage::test::TempDir;
-using epic::wire::LogLevel;
-using epic::wire::LogLine;
 namespace fs = std::filesystem;
 
 namespace {

@@ -6,8 +6,8 @@ using namespace epic::cluster;
 using namespace std::chrono_literals;
 using epic::kernel::NodeId;
 using epic::kernel::ShardId;
-using epic::wire::Answer;
-using epic::wire::AnswerStatus;
+using epic::protocol::Answer;
+using epic::protocol::AnswerStatus;
 
 namespace {
 
@@ -16,11 +16,11 @@ struct Fixture {
   std::vector<std::pair<NodeId, std::uint64_t>> sent;
   std::vector<Answer> answers;
   std::vector<std::pair<NodeId, bool>> went_on;  // and whether more was requested
-  NodeRequests requests{[this](NodeId node, const epic::wire::ToNode& message) {
-                          if (const auto* go_on = std::get_if<epic::wire::GoOn>(&message))
+  NodeRequests requests{[this](NodeId node, const epic::protocol::ToNode& message) {
+                          if (const auto* go_on = std::get_if<epic::protocol::GoOn>(&message))
                             went_on.emplace_back(node, go_on->is_wanted);
                           else
-                            sent.emplace_back(node, std::get<epic::wire::Request>(message).id);
+                            sent.emplace_back(node, std::get<epic::protocol::Request>(message).id);
                         },
                         [this](ShardId) { return owner; }};
   NodeRequests::TimePoint start{};

@@ -11,7 +11,7 @@ using epic::kernel::Incarnation;
 using epic::kernel::MapVersion;
 using epic::kernel::NodeId;
 using epic::kernel::ShardId;
-namespace wire = epic::wire;
+namespace protocol = epic::protocol;
 
 namespace {
 
@@ -31,7 +31,7 @@ struct Fixture {
 
   void take(const epic::kernel::ShardMap& map) {
     for (const auto& member : map.members) {
-      wire::Taken taken{{}, map.version};
+      protocol::Taken taken{{}, map.version};
       for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard)
         if (map.owners[shard] == member.node && !is_moving(map, shard) &&
             (before.empty() || before[shard] != member.node))

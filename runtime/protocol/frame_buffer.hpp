@@ -16,7 +16,7 @@
 #include <span>
 #include <string>
 
-namespace epic::wire {
+namespace epic::protocol {
 
 /// Bytes that are no message of ours: `what` is a sentence for the log. The connection is of no use any more.
 struct WireError {
@@ -56,4 +56,4 @@ class FrameBuffer {
   std::size_t end_ = 0;
 };
 
-}  // namespace epic::wire
+}  // namespace epic::protocol

@@ -13,7 +13,7 @@
 
 #include "protocol/control_fabric.hpp"
 
-namespace epic::wire {
+namespace epic::protocol {
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, output };
 
@@ -45,4 +45,4 @@ struct LogLine {
 /// `text` without ANSI escape sequences and control characters other than tabs.
 [[nodiscard]] std::string strip_controls(std::string_view text);
 
-}  // namespace epic::wire
+}  // namespace epic::protocol

@@ -1,4 +1,4 @@
-#include "wire/frame_buffer.hpp"
+#include "protocol/frame_buffer.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstring>
@@ -6,7 +6,7 @@
 
 #include "support/frames.hpp"
 
-using namespace epic::wire;
+using namespace epic::protocol;
 
 namespace {
 
@@ -26,7 +26,7 @@ void feed(FrameBuffer& buffer, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-TEST_CASE("frame buffer: frames come out whole however the bytes were cut", "[wire]") {
+TEST_CASE("frame buffer: frames come out whole however the bytes were cut", "[protocol]") {
   const auto seed = epic::test::make_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
@@ -60,7 +60,7 @@ TEST_CASE("frame buffer: frames come out whole however the bytes were cut", "[wi
   CHECK(buffer.pending_bytes() == 0);
 }
 
-TEST_CASE("frame buffer: a frame beyond the bound is an error before its bytes come", "[wire]") {
+TEST_CASE("frame buffer: a frame beyond the bound is an error before its bytes come", "[protocol]") {
   FrameBuffer buffer{64};
   const auto too_long = frame(72, std::byte{0});
   feed(buffer, std::span(too_long).first(kFrameHeaderBytes));
@@ -70,7 +70,7 @@ TEST_CASE("frame buffer: a frame beyond the bound is an error before its bytes c
   CHECK_FALSE(buffer.next().has_value());
 }
 
-TEST_CASE("frame buffer: a stranger is found at its first bytes", "[wire]") {
+TEST_CASE("frame buffer: a stranger is found at its first bytes", "[protocol]") {
   FrameBuffer buffer{1024};
   const std::string_view greeting = "GET / HTTP/1.1\r\n";
   feed(buffer, std::as_bytes(std::span(greeting)));
@@ -78,7 +78,7 @@ TEST_CASE("frame buffer: a stranger is found at its first bytes", "[wire]") {
   CHECK(buffer.next().error().what.starts_with("not an epic frame"));
 }
 
-TEST_CASE("frame buffer: a payload is a whole number of words", "[wire]") {
+TEST_CASE("frame buffer: a payload is a whole number of words", "[protocol]") {
   FrameBuffer buffer{1024};
   feed(buffer, frame(12, std::byte{0}));
   CHECK_FALSE(buffer.next().has_value());

@@ -1,16 +1,14 @@
 #pragma once
 // The frames of the control socket: a verb with a JSON body one way, JSON answers the other.
 
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
-#include <span>
 #include <string>
-#include <vector>
+#include <variant>
 
-#include "wire/frame_buffer.hpp"
-
-namespace epic::cluster {
+namespace epic::protocol {
 
 /// Either way.
 inline constexpr std::size_t kControlFrameBytesMax = 64u << 20;
@@ -23,8 +21,10 @@ struct ControlRequest {
   std::string body;
   bool operator==(const ControlRequest&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ControlRequest, (), (id, verb, body))
 
 enum class ControlStatus : std::uint8_t { ok = 0, not_found = 1, bad_request = 2, failed = 3 };
+BOOST_DESCRIBE_ENUM(ControlStatus, ok, not_found, bad_request, failed)
 
 struct ControlAnswer {
   std::uint64_t id = 0;
@@ -33,12 +33,9 @@ struct ControlAnswer {
   bool last = true;
   bool operator==(const ControlAnswer&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(ControlAnswer, (), (id, status, body, last))
 
-void append_frame(const ControlRequest& request, std::vector<std::byte>& out);
-void append_frame(const ControlAnswer& answer, std::vector<std::byte>& out);
+/// Both directions of a control connection.
+using ControlMessage = std::variant<ControlRequest, ControlAnswer>;
 
-/// Any bytes are safe to give.
-[[nodiscard]] std::expected<ControlRequest, wire::WireError> decode_control_request(std::span<const std::byte> payload);
-[[nodiscard]] std::expected<ControlAnswer, wire::WireError> decode_control_answer(std::span<const std::byte> payload);
-
-}  // namespace epic::cluster
+}  // namespace epic::protocol

@@ -1,4 +1,4 @@
-#include "wire/frame_buffer.hpp"
+#include "protocol/frame_buffer.hpp"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "kernel/assert.hpp"
 
-namespace epic::wire {
+namespace epic::protocol {
 
 static_assert(std::endian::native == std::endian::little, "frames are written in the order of the machine");
 
@@ -76,4 +76,4 @@ std::expected<std::optional<std::span<const std::byte>>, WireError> FrameBuffer:
   return payload;
 }
 
-}  // namespace epic::wire
+}  // namespace epic::protocol

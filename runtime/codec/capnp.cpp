@@ -1,9 +1,9 @@
-#include "wire/capnp.hpp"
+#include "codec/capnp.hpp"
 
 #include <bit>
 #include <cstdint>
 
-namespace epic::wire {
+namespace epic::codec {
 
 static_assert(std::endian::native == std::endian::little, "the table of segments is written as it lies in memory");
 
@@ -26,4 +26,4 @@ void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out)
   for (const auto segment : segments) append(segment.begin(), segment.size() * sizeof(capnp::word));
 }
 
-}  // namespace epic::wire
+}  // namespace epic::codec

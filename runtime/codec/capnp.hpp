@@ -1,8 +1,7 @@
 #pragma once
 // The only door to Cap'n Proto. Cap'n Proto 0.9.2 does not compile in C++20 and later: its blob.h compares
 // `const char*` with kj::StringPtr, and the rewritten comparison operators make that ambiguous. Declaring the
-// two exact operators before any of its headers settles the question. Generated files are compiled with this
-// header included first (see runtime/CMakeLists.txt).
+// two exact operators before any of its headers settles the question.
 
 #include <kj/string.h>
 
@@ -20,9 +19,9 @@ inline bool operator!=(const char* left, const StringPtr& right) { return !(righ
 #include <cstddef>
 #include <vector>
 
-namespace epic::wire {
+namespace epic::codec {
 
 /// Appends a message as capnp::messageToFlatArray lays it out.
 void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out);
 
-}  // namespace epic::wire
+}  // namespace epic::codec

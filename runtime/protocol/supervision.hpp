@@ -15,13 +15,13 @@
 // Heartbeats flow from Configure on, every FabricOptions::heartbeat, from a thread that user code cannot hold up. A
 // node that stays silent is killed. When the channel closes, the supervisor is gone and the node must go too.
 //
-// Not here: frames (frame_buffer.hpp), what nodes say to each other (messages.hpp).
+// Not here: frames (frame_buffer.hpp), what nodes say to each other (peers.hpp).
 
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
-#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,9 +30,8 @@
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "protocol/node_counters.hpp"
-#include "wire/frame_buffer.hpp"
 
-namespace epic::wire {
+namespace epic::protocol {
 
 /// Where a node finds its end of the channel.
 inline constexpr int kSupervisionFd = 3;
@@ -52,6 +51,8 @@ struct FabricOptions {
   std::string log_level = "info";                                          // debug, info, warn, error
   bool operator==(const FabricOptions&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(FabricOptions, (),
+                      (heartbeat, idle_age, call_deadline, turn_report, memory_budget_bytes, log_level))
 
 // ---- supervisor to node
 
@@ -69,6 +70,9 @@ struct Configure {
   FabricOptions options;
   bool operator==(const Configure&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Configure, (),
+                      (node, incarnation, fabric_id, project_directory, module_path, store_kind, store_path,
+                       shard_count, socket_path, options))
 
 /// A planned move away from this node, under the map that it has. Until it has answered, maps name nobody for the
 /// shard; one that names this node afterwards means that it is to take the shard again.
@@ -77,10 +81,12 @@ struct Release {
   kernel::MapVersion map_version;
   bool operator==(const Release&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Release, (), (shards, map_version))
 
 struct RunSetup {
   bool operator==(const RunSetup&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(RunSetup, (), ())
 
 /// A control request that only a node can answer; the verbs are in protocol/control.hpp.
 struct Request {
@@ -89,6 +95,7 @@ struct Request {
   std::string body;  // JSON
   bool operator==(const Request&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Request, (), (id, verb, body))
 
 /// To a streamed Answer that `wants_room`: whoever asked has read so far, or is gone.
 struct GoOn {
@@ -96,17 +103,20 @@ struct GoOn {
   bool is_wanted = true;
   bool operator==(const GoOn&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(GoOn, (), (id, is_wanted))
 
 /// Drain, save, wait for Leave and exit 0, all within `grace`.
 struct Stop {
   std::chrono::nanoseconds grace{0};
   bool operator==(const Stop&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Stop, (), (grace))
 
 /// After Stop: nobody needs the node any more.
 struct Leave {
   bool operator==(const Leave&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Leave, (), ())
 
 /// A shard map: who owns what from now on; its members are the ready nodes. A node that finds itself as the new owner
 /// takes the shard in the store; one that is no longer there refuses calls. Older versions than the newest seen are
@@ -123,6 +133,7 @@ struct RenamedType {
   std::string stored_name;
   bool operator==(const RenamedType&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(RenamedType, (), (name, stored_name))
 
 /// The module is loaded, the store is open, the socket listens.
 struct Ready {
@@ -132,6 +143,7 @@ struct Ready {
   std::vector<RenamedType> renamed_types;
   bool operator==(const Ready&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types))
 
 /// The node cannot start and exits; starting it again would not help (a module of another version, a store of another
 /// shard count …). What may help by itself is a plain exit instead.
@@ -140,6 +152,7 @@ struct StartFailed {
   std::string hint;     // the way to mend it; may be empty
   bool operator==(const StartFailed&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(StartFailed, (), (message, hint))
 
 struct Heartbeat {
   protocol::control::NodeCounters counters;
@@ -148,6 +161,7 @@ struct Heartbeat {
   std::chrono::nanoseconds store_blocked_for{0};
   bool operator==(const Heartbeat&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Heartbeat, (), (counters, turn_in_progress, store_blocked, store_blocked_for))
 
 /// Nothing of the shard is left on this node, and all of it is saved.
 struct Released {
@@ -155,12 +169,14 @@ struct Released {
   kernel::MapVersion map_version;  // of the Release
   bool operator==(const Released&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Released, (), (shard, map_version))
 
 struct TakenShard {
   kernel::ShardId shard;
   kernel::Epoch epoch;
   bool operator==(const TakenShard&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(TakenShard, (), (shard, epoch))
 
 /// The shards that a map has brought to this node are its own in the store; sent for every map, also when it brought
 /// none.
@@ -169,11 +185,13 @@ struct Taken {
   kernel::MapVersion map_version;
   bool operator==(const Taken&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Taken, (), (shards, map_version))
 
 struct SetupDone {
   std::string error;  // empty: it returned
   bool operator==(const SetupDone&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(SetupDone, (), (error))
 
 enum class AnswerStatus : std::uint8_t {
   ok = 0,
@@ -182,6 +200,7 @@ enum class AnswerStatus : std::uint8_t {
   failed = 3,       // tried and failed
   not_owner = 4,    // the shard is not here (any more, or yet): ask again after the next map
 };
+BOOST_DESCRIBE_ENUM(AnswerStatus, ok, not_found, bad_request, failed, not_owner)
 
 /// On success `body` is the answer (a part of it, when streamed: with `last` an empty body adds nothing). Otherwise it
 /// is {"message": …, "detail": …}. With `wants_room` the node sends no further part before a GoOn.
@@ -193,23 +212,15 @@ struct Answer {
   bool wants_room = false;
   bool operator==(const Answer&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Answer, (), (id, status, body, last, wants_room))
 
 /// After Stop: whether nothing runs here, and everything is saved. What other nodes still call may change that.
 struct Drained {
   bool is_drained = true;
   bool operator==(const Drained&) const = default;
 };
+BOOST_DESCRIBE_STRUCT(Drained, (), (is_drained))
 
 using FromNode = std::variant<Ready, StartFailed, Heartbeat, Released, Taken, SetupDone, Answer, Drained>;
 
-// ---- bytes
-
-/// Appends the whole frame, header included.
-void append_frame(const ToNode& message, std::vector<std::byte>& out);
-void append_frame(const FromNode& message, std::vector<std::byte>& out);
-
-/// From a payload that FrameBuffer has cut out. Any bytes are safe to give.
-[[nodiscard]] std::expected<ToNode, WireError> decode_to_node(std::span<const std::byte> payload);
-[[nodiscard]] std::expected<FromNode, WireError> decode_from_node(std::span<const std::byte> payload);
-
-}  // namespace epic::wire
+}  // namespace epic::protocol

@@ -1,4 +1,4 @@
-#include "wire/log_line.hpp"
+#include "protocol/log_line.hpp"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <charconv>
 #include <optional>
 
-namespace epic::wire {
+namespace epic::protocol {
 
 namespace {
 
@@ -169,4 +169,4 @@ std::string strip_controls(std::string_view text) {
   return out;
 }
 
-}  // namespace epic::wire
+}  // namespace epic::protocol

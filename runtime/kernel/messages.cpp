@@ -1,0 +1,39 @@
+#include "kernel/messages.hpp"
+
+#include <fmt/format.h>
+
+#include "kernel/limits.hpp"
+
+namespace epic::kernel {
+namespace {
+
+std::string find_path_fault(const std::vector<WaitLink>& path) {
+  if (!path.empty() && path.size() <= limits::kChainLengthMax) return {};
+  return fmt::format("a path of {} waiting calls, and 1 to {} are allowed", path.size(), limits::kChainLengthMax);
+}
+
+}  // namespace
+
+std::string find_fault(const CallMessage& call) {
+  constexpr std::size_t kTargetBytesMax = limits::kTypeNameBytesMax + 1 + limits::kKeyBytesMax;
+  if (call.arguments.size() > limits::kArgumentsBytesMax)
+    return fmt::format("a call with {} bytes of arguments, and {} are allowed", call.arguments.size(),
+                       limits::kArgumentsBytesMax);
+  if (call.chain.size() > limits::kChainLengthMax)
+    return fmt::format("a call that {} calls wait for, and {} are allowed", call.chain.size(), limits::kChainLengthMax);
+  if (call.target.size() > kTargetBytesMax)
+    return fmt::format("a call to an entity with a name of {} bytes, and {} are allowed", call.target.size(),
+                       kTargetBytesMax);
+  return {};
+}
+
+std::string find_fault(const ReplyMessage& reply) {
+  const auto* const result = std::get_if<ResultPart>(&reply.outcome);
+  if (result == nullptr || result->bytes.size() <= limits::kArgumentsBytesMax) return {};
+  return fmt::format("a result of {} bytes, and {} are allowed", result->bytes.size(), limits::kArgumentsBytesMax);
+}
+
+std::string find_fault(const ProbeMessage& probe) { return find_path_fault(probe.path); }
+std::string find_fault(const DeadlockMessage& deadlock) { return find_path_fault(deadlock.ring); }
+
+}  // namespace epic::kernel
