@@ -50,7 +50,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.node_program = fs::absolute(node_program);
   options.version = EPIC_VERSION;
   options.node_count = static_cast<std::uint16_t>(nodes);
-  options.shard_count = static_cast<std::uint16_t>(manifest.shards);
+  options.shard_count = static_cast<std::uint32_t>(manifest.shards);
   options.store_kind = manifest.store;
   if (manifest.store == "sqlite") options.store_path = project.paths.store();
   options.fabric.idle_age = manifest.idle_age;

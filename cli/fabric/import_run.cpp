@@ -16,7 +16,7 @@ constexpr std::size_t kGroupBytesMax = 1u << 20;  // a longer line goes alone
 Result<void> ImportRun::add(const EntityName& name, std::string line, std::uint64_t number) {
   const EntityName present{target_.present_name(name.type), name.key};
   seen_.emplace_back(reflect::hash64(present.text()), number);
-  const std::uint16_t part = target_.part_of(present);
+  const std::uint32_t part = target_.part_of(present);
   Group& group = groups_[part];
   group.bytes += line.size();
   group.lines.push_back(std::move(line));
@@ -30,7 +30,7 @@ void ImportRun::add_problem(std::uint64_t line, const std::string& entity, const
   if (problems_.size() < kProblemsMax) problems_.push_back({.line = line, .place = {}, .entity = entity, .what = what});
 }
 
-Result<void> ImportRun::send(std::uint16_t part, Group group) {
+Result<void> ImportRun::send(std::uint32_t part, Group group) {
   const auto answer = target_.send(mode_, part, group.lines);
   if (!answer && target_.goes_on() && mode_ == ImportMode::apply && answer.error().code == ExitCode::failed) {
     for (const auto& [name, number] : group.names) {

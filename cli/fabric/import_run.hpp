@@ -59,12 +59,12 @@ class ImportRun {
     std::vector<std::pair<EntityName, std::uint64_t>> names;  // and the number of the line
     std::size_t bytes = 0;
   };
-  Result<void> send(std::uint16_t part, Group group);
+  Result<void> send(std::uint32_t part, Group group);
 
   ImportTarget& target_;
   ImportMode mode_;
   Progress& progress_;
-  std::map<std::uint16_t, Group> groups_;
+  std::map<std::uint32_t, Group> groups_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> seen_;  // hash of a name, number of its line
   std::map<std::string, ImportCounts> counts_;                 // by type
   std::vector<ImportProblem> problems_;

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kPatience{90};  // more than the fabric's own
 constexpr std::size_t kLiveGroupLines = 256;   // each is a turn and a commit of the owner's
 constexpr std::size_t kStoreGroupLines = 2048;
 
-control::Import::Request request_of(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) {
+control::Import::Request request_of(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) {
   return {.mode = mode, .shard = part, .lines = lines};
 }
 
@@ -45,18 +45,18 @@ class LiveImport final : public ImportTarget {
     if (!ping) return std::unexpected(ping.error());
     const auto types = fabric.ask<control::Types>();
     if (!types) return std::unexpected(types.error());
-    auto target = std::make_unique<LiveImport>(std::move(fabric), static_cast<std::uint16_t>(ping->shards));
+    auto target = std::make_unique<LiveImport>(std::move(fabric), static_cast<std::uint32_t>(ping->shards));
     target->set_types(catalog_from(*types));
     return target;
   }
-  LiveImport(LiveFabric fabric, std::uint16_t shard_count) : fabric_(std::move(fabric)), shard_count_(shard_count) {}
+  LiveImport(LiveFabric fabric, std::uint32_t shard_count) : fabric_(std::move(fabric)), shard_count_(shard_count) {}
 
-  [[nodiscard]] std::uint16_t part_of(const EntityName& name) const override {
+  [[nodiscard]] std::uint32_t part_of(const EntityName& name) const override {
     return kernel::shard_of(types().stored_name(name.type), name.key, shard_count_).value;
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return kLiveGroupLines; }
   [[nodiscard]] bool goes_on() const override { return true; }
-  Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
+  Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) override {
     const control::Import::Request request = request_of(mode, part, lines);
     if (const std::size_t bytes = protocol::print_json(codec::describe_json(request)).size();
         bytes > protocol::kControlRequestBytesMax)
@@ -76,7 +76,7 @@ class LiveImport final : public ImportTarget {
 
  private:
   LiveFabric fabric_;
-  std::uint16_t shard_count_;
+  std::uint32_t shard_count_;
 };
 
 class StoreImport final : public ImportTarget {
@@ -104,9 +104,9 @@ class StoreImport final : public ImportTarget {
   }
   StoreImport(cluster::ProjectLock lock, Conversation talk) : lock_(std::move(lock)), talk_(std::move(talk)) {}
 
-  [[nodiscard]] std::uint16_t part_of(const EntityName&) const override { return 0; }
+  [[nodiscard]] std::uint32_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kStoreGroupLines; }
-  Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) override {
+  Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) override {
     auto answer =
         read<ImportAnswer>(talk_.ask(protocol::print_json(codec::describe_json(request_of(mode, part, lines)))));
     if (!answer) return std::unexpected(answer.error());

@@ -34,12 +34,12 @@ class ImportTarget {
   static Result<std::unique_ptr<ImportTarget>> open_for_removal(const Project& project);
 
   /// Which part an entity's line goes to.
-  [[nodiscard]] virtual std::uint16_t part_of(const EntityName& name) const = 0;
+  [[nodiscard]] virtual std::uint32_t part_of(const EntityName& name) const = 0;
   /// How many lines a group should have at most.
   [[nodiscard]] virtual std::size_t group_lines_max() const = 0;
   /// When one group of lines has failed: the others go elsewhere, and may succeed.
   [[nodiscard]] virtual bool goes_on() const { return false; }
-  virtual Result<ImportAnswer> send(ImportMode mode, std::uint16_t part, const std::vector<std::string>& lines) = 0;
+  virtual Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) = 0;
   /// "the running fabric", "the store (no fabric runs)".
   [[nodiscard]] virtual std::string_view words() const = 0;
 

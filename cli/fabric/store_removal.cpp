@@ -6,29 +6,30 @@
 #include "cli/fabric/snapshot_file.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "codec/described_json.hpp"
-#include "storage/sqlite_store.hpp"
+#include "io/random.hpp"
+#include "storage/grants.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace {
-
-using storage::SqliteStore;
 
 constexpr std::size_t kGroupLines = 2048;
 
 class StoreRemoval final : public ImportTarget {
  public:
-  StoreRemoval(cluster::ProjectLock lock, std::unique_ptr<SqliteStore> store, Catalog names)
+  StoreRemoval(cluster::ProjectLock lock, std::unique_ptr<storage::Store> store, Catalog names)
       : lock_(std::move(lock)), store_(std::move(store)), names_(std::move(names)) {}
 
-  [[nodiscard]] std::uint16_t part_of(const EntityName&) const override { return 0; }
+  [[nodiscard]] std::uint32_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kGroupLines; }
   [[nodiscard]] std::string_view words() const override { return "the store (no fabric runs)"; }
 
-  Result<ImportAnswer> send(ImportMode mode, std::uint16_t, const std::vector<std::string>& lines) override {
+  Result<ImportAnswer> send(ImportMode mode, std::uint32_t, const std::vector<std::string>& lines) override {
     if (mode == ImportMode::apply && epochs_.empty())
       if (auto taken = take_all(); !taken) return fail(failure_of(taken.error()));
     ImportAnswer answer;
-    kernel::Batch batch{.number = last_commit_ = last_commit_.next(), .epochs = {}, .schemas = {}, .writes = {}};
+    last_commit_ = last_commit_.next();
+    kernel::Batch batch{.number = last_commit_, .writer = writer_, .epochs = {}, .schemas = {}, .operations = {}};
     std::set<kernel::ShardId> shards;
     for (const std::string& line : lines) {
       const auto name = entity_of_row(line);
@@ -45,10 +46,14 @@ class StoreRemoval final : public ImportTarget {
       // A damaged row does not say its shard; which one its removal goes under is all the same, as all are ours.
       const kernel::ShardId shard = stored ? (*stored)->shard : kernel::ShardId{0};
       if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
-      batch.writes.push_back(
-          {.type = type, .key = name->key, .shard = shard, .version = {}, .schema = {}, .bytes = {}});
+      kernel::EraseSnapshot erase{.type = type, .key = name->key, .shard = shard, .version = {}, .replaces = {}};
+      if (stored) {
+        erase.version = (*stored)->version.next();
+        erase.replaces = (*stored)->version;
+      }
+      batch.operations.push_back(std::move(erase));
     }
-    if (!batch.writes.empty())
+    if (!batch.operations.empty())
       if (auto done = store_->commit(batch); !done) return fail(failure_of(done.error()));
     return answer;
   }
@@ -59,20 +64,19 @@ class StoreRemoval final : public ImportTarget {
     return !read || !read->version || *read->version == version;
   }
   std::expected<void, storage::StoreError> take_all() {
-    std::vector<kernel::ShardId> shards;
-    for (std::uint16_t shard = 0; shard < store_->identity().shard_count; ++shard)
-      shards.push_back(kernel::ShardId{shard});
-    const auto taken = store_->take(shards, kernel::NodeId{0}, kernel::Incarnation{0});
+    writer_ = kernel::Incarnation{io::random_id()};
+    const auto taken = storage::take_all(*store_, writer_);
     if (!taken) return std::unexpected(taken.error());
     for (const kernel::ShardEpoch& one : *taken) epochs_.emplace(one.shard, one.epoch);
     return {};
   }
 
   cluster::ProjectLock lock_;  // goes after the store
-  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<storage::Store> store_;
   Catalog names_;
   std::map<kernel::ShardId, kernel::Epoch> epochs_;
   kernel::CommitNumber last_commit_;
+  kernel::Incarnation writer_;
 };
 
 }  // namespace
@@ -81,7 +85,7 @@ Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& pat
   if (auto readable = StoredFabric::open(paths); !readable) return std::unexpected(std::move(readable.error()));
   auto lock = lock_project(paths);
   if (!lock) return std::unexpected(std::move(lock.error()));
-  auto store = SqliteStore::open(paths.store(), {.mode = storage::OpenMode::existing});
+  auto store = storage::open_store({.location = paths.store(), .mode = storage::OpenMode::existing});
   if (!store) return fail(failure_of(store.error()));
   return std::make_unique<StoreRemoval>(std::move(*lock), std::move(*store), names_of_build(paths));
 }

@@ -7,7 +7,7 @@
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
 #include "protocol/log_line.hpp"
-#include "storage/sqlite_store.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace {
@@ -78,7 +78,7 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
                  .what = "nothing of this project is saved",
                  .why = fmt::format("epic.toml says store = \"{}\"", manifest->store),
                  .help = {"say store = \"sqlite\" there to keep state, or to see what was kept before"}});
-  auto store = storage::SqliteStore::open(paths.store(), {.mode = storage::OpenMode::read_only});
+  auto store = storage::open_store({.location = paths.store(), .mode = storage::OpenMode::read_only});
   if (store) return StoredFabric(std::move(*store), names_of_build(paths));
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,

@@ -79,7 +79,7 @@ class StoredFabric {
   std::unique_ptr<storage::Store> store_;
   Catalog names_;
   codec::SnapshotReaders readers_;
-  std::map<std::uint16_t, std::uint64_t> epochs_;  // by shard
+  std::map<std::uint32_t, std::uint64_t> epochs_;  // by shard
   bool has_epochs_ = false;
 };
 

@@ -1,19 +1,23 @@
 #pragma once
 // Coordination: the little that the processes of a fabric must agree on through a third party.
 //
-// Keys with values, each held by a lease. Who is a member holds "members/<node>" with a lease that it keeps renewing;
-// when the lease ends the key goes, and whoever watches hears of it. put_if_absent makes one of several candidates win.
+// Keys with values, each held by a lease. A member holds "members/<node>" by a lease that it keeps renewing; when the
+// lease ends the key goes, and watchers are told. put_if_absent lets one of several candidates win.
+//
+// Operations take effect in the order in which they were begun, and are answered in that order, each exactly once and
+// never before the call that began it has returned. A change reaches the watchers before its own operation is answered
+// or after: a caller must be prepared for both.
 //
 // Implementations: local_coordination.hpp, kept by the supervisor of a fabric on one machine.
-// Not here:        who owns which shard. The store fences that with epochs; coordination only says who may try.
+// Not here:        who owns which shard. The store fences that; coordination only says who may try.
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "kernel/ids.hpp"
 
@@ -21,42 +25,40 @@ namespace epic::cluster {
 
 using LeaseId = kernel::StrongId<struct LeaseIdTag, std::uint64_t>;
 
-struct CoordinationEntry {
-  std::string key;
-  std::string value;
-  bool operator==(const CoordinationEntry&) const = default;
+/// The keeper could not be asked: nobody knows whether the operation took effect.
+struct CoordinationError {
+  std::string message;
 };
 
-/// What a watcher hears: the key now has this value, or (empty) is gone.
+/// The key now has this value, or (empty) is gone.
 struct CoordinationChange {
   std::string key;
   std::optional<std::string> value;
 };
 
+/// One thread, also for what is called back.
 class Coordination {
  public:
+  template <class Result>
+  using Done = std::move_only_function<void(std::expected<Result, CoordinationError>)>;
   using Watcher = std::function<void(const CoordinationChange&)>;
 
   virtual ~Coordination() = default;
 
   /// A lease that ends unless it is renewed within `patience`, again and again.
-  [[nodiscard]] virtual LeaseId grant(std::chrono::nanoseconds patience) = 0;
+  virtual void open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) = 0;
 
   /// False if the lease has ended: its keys are gone, and the holder must stop acting on them.
-  [[nodiscard]] virtual bool try_renew(LeaseId lease) = 0;
+  virtual void renew(LeaseId lease, Done<bool> done) = 0;
 
   /// Ends the lease; its keys go, in the order in which they were put. Nothing happens if it has ended.
-  virtual void revoke(LeaseId lease) = 0;
+  virtual void revoke(LeaseId lease, Done<void> done) = 0;
 
   /// False, and nothing happens, if the key is there or the lease has ended.
-  [[nodiscard]] virtual bool put_if_absent(std::string_view key, std::string_view value, LeaseId lease) = 0;
+  virtual void put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) = 0;
 
-  [[nodiscard]] virtual std::optional<std::string> find(std::string_view key) const = 0;
-
-  /// Entries whose key starts with `prefix`, by key.
-  [[nodiscard]] virtual std::vector<CoordinationEntry> list(std::string_view prefix) const = 0;
-
-  /// From now on `watcher` hears of every change under `prefix`, after it was made and in order; as long as this lives.
+  /// `watcher` is told of every key under `prefix` that is there, by key, and then of every change, in order; as long
+  /// as this lives.
   virtual void watch(std::string_view prefix, Watcher watcher) = 0;
 };
 

@@ -2,51 +2,48 @@
 
 namespace epic::cluster {
 
-LeaseId LocalCoordination::grant(std::chrono::nanoseconds patience) {
+template <class Result>
+void LocalCoordination::answer(Done<Result> done, std::expected<Result, CoordinationError> result) {
+  post_([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+void LocalCoordination::open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) {
   last_lease_ = last_lease_.next();
   leases_.emplace(last_lease_, Lease{patience, clock_() + patience, {}});
-  return last_lease_;
+  answer<LeaseId>(std::move(done), last_lease_);
 }
 
-bool LocalCoordination::try_renew(LeaseId lease) {
+void LocalCoordination::renew(LeaseId lease, Done<bool> done) {
   const auto found = leases_.find(lease);
-  if (found == leases_.end()) return false;
-  found->second.deadline = clock_() + found->second.patience;
-  return true;
+  if (found != leases_.end()) found->second.deadline = clock_() + found->second.patience;
+  answer<bool>(std::move(done), found != leases_.end());
 }
 
-void LocalCoordination::revoke(LeaseId lease) {
+void LocalCoordination::revoke(LeaseId lease, Done<void> done) {
   auto ended = leases_.extract(lease);
-  if (ended.empty()) return;
-  for (std::string& key : ended.mapped().keys) {
-    values_.erase(key);
-    tell({std::move(key), std::nullopt});
+  if (!ended.empty()) {
+    for (std::string& key : ended.mapped().keys) {
+      values_.erase(key);
+      tell({std::move(key), std::nullopt});
+    }
   }
+  answer<void>(std::move(done), {});
 }
 
-bool LocalCoordination::put_if_absent(std::string_view key, std::string_view value, LeaseId lease) {
+void LocalCoordination::put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) {
   const auto holder = leases_.find(lease);
-  if (holder == leases_.end() || values_.contains(key)) return false;
-  values_.emplace(key, value);
-  holder->second.keys.emplace_back(key);
-  tell({std::string(key), std::string(value)});
-  return true;
-}
-
-std::optional<std::string> LocalCoordination::find(std::string_view key) const {
-  const auto found = values_.find(key);
-  if (found == values_.end()) return std::nullopt;
-  return found->second;
-}
-
-std::vector<CoordinationEntry> LocalCoordination::list(std::string_view prefix) const {
-  std::vector<CoordinationEntry> entries;
-  for (auto entry = values_.lower_bound(prefix); entry != values_.end() && entry->first.starts_with(prefix); ++entry)
-    entries.push_back({entry->first, entry->second});
-  return entries;
+  const bool is_put = holder != leases_.end() && !values_.contains(key);
+  if (is_put) {
+    values_.emplace(key, value);
+    holder->second.keys.emplace_back(key);
+    tell({std::string(key), std::string(value)});
+  }
+  answer<bool>(std::move(done), is_put);
 }
 
 void LocalCoordination::watch(std::string_view prefix, Watcher watcher) {
+  for (auto entry = values_.lower_bound(prefix); entry != values_.end() && entry->first.starts_with(prefix); ++entry)
+    post_([watcher, change = CoordinationChange{entry->first, entry->second}] { watcher(change); });
   watchers_.emplace_back(prefix, std::move(watcher));
 }
 
@@ -63,8 +60,8 @@ void LocalCoordination::renew_all() {
 }
 
 void LocalCoordination::tell(const CoordinationChange& change) {
-  for (std::size_t i = 0; i < watchers_.size(); ++i)  // by index: a watcher may add watchers
-    if (change.key.starts_with(watchers_[i].first)) Watcher(watchers_[i].second)(change);
+  for (const auto& [prefix, watcher] : watchers_)
+    if (change.key.starts_with(prefix)) post_([watcher, change] { watcher(change); });
 }
 
 }  // namespace epic::cluster

@@ -5,26 +5,28 @@
 // lease at once), and that a silent holder can be killed. So a lease that was not renewed does not end by itself: it is
 // *overdue*, and its keys stay until the supervisor has killed the holder, has seen its end, and revokes the lease.
 // Between "silent" and "granted to another" lies a death, never a hope.
+//
+// Operations take effect at once; what they answer, and what watchers hear, is called back later, in order.
 
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "cluster/coordination/coordination.hpp"
 
 namespace epic::cluster {
 
-/// One thread. Watchers may call back in.
 class LocalCoordination final : public Coordination {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
-  explicit LocalCoordination(Clock clock) : clock_(std::move(clock)) {}
+  /// Runs its argument on this thread, after what runs now, in the order of the calls.
+  using Post = std::function<void(std::move_only_function<void()>)>;
+  LocalCoordination(Clock clock, Post post) : clock_(std::move(clock)), post_(std::move(post)) {}
 
-  LeaseId grant(std::chrono::nanoseconds patience) override;
-  bool try_renew(LeaseId lease) override;
-  void revoke(LeaseId lease) override;
-  bool put_if_absent(std::string_view key, std::string_view value, LeaseId lease) override;
-  std::optional<std::string> find(std::string_view key) const override;
-  std::vector<CoordinationEntry> list(std::string_view prefix) const override;
+  void open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) override;
+  void renew(LeaseId lease, Done<bool> done) override;
+  void revoke(LeaseId lease, Done<void> done) override;
+  void put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) override;
   void watch(std::string_view prefix, Watcher watcher) override;
 
   /// Leases whose patience is over; each stays in the list until it is renewed or revoked.
@@ -40,9 +42,12 @@ class LocalCoordination final : public Coordination {
     std::vector<std::string> keys;
   };
 
+  template <class Result>
+  void answer(Done<Result> done, std::expected<Result, CoordinationError> result);
   void tell(const CoordinationChange& change);
 
   Clock clock_;
+  Post post_;
   LeaseId last_lease_{0};
   std::map<LeaseId, Lease> leases_;
   std::map<std::string, std::string, std::less<>> values_;

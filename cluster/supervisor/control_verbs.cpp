@@ -246,7 +246,7 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
   const NodeSlot* slot = find_slot(asked.request.node, asked.reply);
   if (slot == nullptr) return;
   if (const auto done = parts_.drain(slot->id); !done) return refuse(done.error(), asked.reply);
-  waiting_.push_back({.is_done = [slot] { return slot->process == nullptr; },
+  waiting_.push_back({.is_done = [slot] { return !slot->is_occupied(); },
                       .is_overtaken = [slot] { return slot->is_wanted; },
                       .answer = codec::describe_json(control::Drain::Answer{slot->name}),
                       .reply = asked.reply});
@@ -262,7 +262,7 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
   waiting_.push_back({.is_done =
                           [this] {
                             return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
-                              return slot.is_wanted ? slot.state == NodeState::ready : slot.process == nullptr;
+                              return slot.is_wanted ? slot.state == NodeState::ready : !slot.is_occupied();
                             });
                           },
                       .is_overtaken =
@@ -375,7 +375,7 @@ void ControlVerbs::answer(const Asked<control::Import>& asked) {
     return asked.reply.fail(ControlStatus::bad_request,
                             fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
   const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
-  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint16_t>(shard)}, std::string(control::Import::kVerb.name),
+  parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint32_t>(shard)}, std::string(control::Import::kVerb.name),
                            protocol::print_json(asked.body), repeat, steady_clock::now() + kImportPatience,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }

@@ -51,7 +51,7 @@ void FabricTrail::add(Entry entry) {
 void FabricTrail::on_map(const kernel::ShardMap& map, Time now) {
   owners_.resize(map.owners.size());
   std::map<std::pair<NodeId, NodeId>, std::vector<ShardId>> moves;  // from, to
-  for (std::uint16_t i = 0; i < map.owners.size(); ++i) {
+  for (std::uint32_t i = 0; i < map.owners.size(); ++i) {
     if (map.owners[i] == NodeId{0} || map.owners[i] == owners_[i]) continue;
     moves[{owners_[i], map.owners[i]}].push_back(ShardId{i});
     owners_[i] = map.owners[i];

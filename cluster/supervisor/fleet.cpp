@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "io/random.hpp"
 #include "kernel/assert.hpp"
 
 namespace epic::cluster {
@@ -22,8 +23,6 @@ using Kill = KillCause::Reason;
 namespace {
 
 constexpr std::array<std::string_view, 5> kStateNames = {"stopped", "starting", "ready", "draining", "backoff"};
-/// Incarnations of one run; the run's number stands above them. Readable in decimal, and exact as a JSON number.
-constexpr std::uint64_t kSpawnsOfRunMax = 1'000'000;
 
 std::string member_key(NodeId node) { return fmt::format("{}{}", kMemberPrefix, node); }
 
@@ -78,8 +77,8 @@ void Fleet::start_all() {
 }
 
 void Fleet::start(NodeSlot& slot) {
-  EPIC_ASSERT(!slot.process && ++spawn_count_ < kSpawnsOfRunMax, "{} is started a second time", slot.name);
-  slot.incarnation = kernel::Incarnation{run_ * kSpawnsOfRunMax + spawn_count_};
+  EPIC_ASSERT(!slot.is_occupied(), "{} is started a second time", slot.name);
+  slot.incarnation = kernel::Incarnation{io::random_id()};
   slot.module = slot.trial.value_or(module_);
   slot.started_at = steady_clock::now();
   slot.state = NodeState::starting;
@@ -148,7 +147,7 @@ void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
     logs_.keep({std::chrono::system_clock::now(), slot.name, LogLevel::error, "", join(*refusal)});
     return;
   }
-  if (slot.lease) (void)coordination_.try_renew(*slot.lease);
+  renew(slot);
   if (const auto* drained = std::get_if<protocol::Drained>(&message)) {
     slot.is_drained = drained->is_drained;
     return let_drained_leave();
@@ -173,21 +172,49 @@ void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
                                          "Install epic again, so that all of it is of one version."};
     return kill(slot, {.reason = Kill::wrong_version});
   }
+  slot.renamed_types = ready.renamed_types;
+  coordination_.open_lease(options_.silence_max, [this, &slot, incarnation = slot.incarnation](auto lease) {
+    on_lease(slot, incarnation, std::move(lease));
+  });
+}
+
+void Fleet::on_lease(NodeSlot& slot, kernel::Incarnation incarnation, std::expected<LeaseId, CoordinationError> lease) {
+  const bool is_there = slot.process && slot.incarnation == incarnation;
+  if (!lease) {
+    if (is_there) kill(slot, {.reason = Kill::no_member, .detail = lease.error().message});
+    return;
+  }
+  if (!is_there) return coordination_.revoke(*lease, [](const auto&) {});
+  slot.lease = *lease;
+  coordination_.put_if_absent(member_key(slot.id), fmt::format("{}", incarnation), *lease,
+                              [this, &slot, incarnation](auto is_put) {
+                                if (!slot.process || slot.incarnation != incarnation)
+                                  return;  // its lease has been revoked, too
+                                EPIC_ASSERT(!is_put || *is_put, "{} is a member twice", slot.name);
+                                if (!is_put)
+                                  return kill(slot, {.reason = Kill::no_member, .detail = is_put.error().message});
+                                on_member(slot);
+                              });
+}
+
+void Fleet::on_member(NodeSlot& slot) {
+  if (is_stopping_ || slot.state != NodeState::starting || slot.kill_cause) return;
   slot.state = NodeState::ready;
   if (is_started_) slot.failed_starts = 0;
   if (slot.trial) module_ = *std::exchange(slot.trial, std::nullopt);
-  slot.renamed_types = ready.renamed_types;
-  slot.lease = coordination_.grant(options_.silence_max);
   const auto took = round_ms(steady_clock::now() - slot.started_at);
   say(LogLevel::info, fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));
-  const bool is_new =
-      coordination_.put_if_absent(member_key(slot.id), fmt::format("{}", slot.incarnation), *slot.lease);
-  EPIC_ASSERT(is_new, "{} is a member twice", slot.name);
+  events_.on_ready(slot.id);
+}
+
+/// Whatever it says shows that it lives. That its lease may have ended meanwhile shows in that its key goes.
+void Fleet::renew(NodeSlot& slot) {
+  if (slot.lease) coordination_.renew(*slot.lease, [](const auto&) {});
 }
 
 void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
   slot.heartbeat = heartbeat;
-  if (slot.lease) (void)coordination_.try_renew(*slot.lease);
+  renew(slot);
   const auto turn = heartbeat.turn_in_progress;
   if (turn < options_.fabric.turn_report) {
     slot.is_turn_reported = false;
@@ -245,7 +272,16 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
 
   let_drained_leave();
   events_.on_exit(slot.id);
-  if (slot.lease) coordination_.revoke(*std::exchange(slot.lease, std::nullopt));
+  if (!slot.lease) return on_left(slot, before, is_wanted_end);
+  slot.is_leaving = true;
+  coordination_.revoke(*std::exchange(slot.lease, std::nullopt), [this, &slot, before, is_wanted_end](const auto&) {
+    slot.is_leaving = false;
+    on_left(slot, before, is_wanted_end);
+  });
+}
+
+/// Its process has ended, and it is a member no more.
+void Fleet::on_left(NodeSlot& slot, NodeState before, bool is_wanted_end) {
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
   // A node that is ready may still fail with the first shards that it takes.
   const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
@@ -343,12 +379,12 @@ NodeSlot& Fleet::make_wanted(NodeId node) {
 
 void Fleet::want(NodeId node) {
   NodeSlot& slot = make_wanted(node);
-  if (slot.state == NodeState::stopped && !slot.process && !is_stopping_) start(slot);
+  if (slot.state == NodeState::stopped && !slot.is_occupied() && !is_stopping_) start(slot);
 }
 
 void Fleet::try_module(NodeId node, ModuleCopy module) {
   NodeSlot& slot = make_wanted(node);
-  EPIC_ASSERT(!slot.process, "{} is to try a module, and has a process", slot.name);
+  EPIC_ASSERT(!slot.is_occupied(), "{} is to try a module, and has a process", slot.name);
   slot.trial = std::move(module);
   slot.failed_starts = 0;
   start(slot);
@@ -396,9 +432,7 @@ bool Fleet::is_any_starting() const {
   });
 }
 
-bool Fleet::is_gone() const {
-  return std::ranges::none_of(slots_, [](const NodeSlot& slot) { return slot.process != nullptr; });
-}
+bool Fleet::is_gone() const { return std::ranges::none_of(slots_, &NodeSlot::is_occupied); }
 
 void Fleet::say(LogLevel level, std::string message) {
   logs_.add({std::chrono::system_clock::now(), "supervisor", level, "", std::move(message)});

@@ -3,7 +3,7 @@
 //
 // Each node has a numbered slot. The fleet spawns a process for it, configures it, waits until it is ready, listens to
 // its heartbeats, kills it when it is silent or a turn of it never ends, and starts it again with a growing delay.
-// Every process gets an incarnation of its own, larger than all before it.
+// Every process gets an incarnation of its own, a random number.
 //
 // All processes load the same copy of the module. A newer one is first tried on one node; when that is ready, whatever
 // is started from then on loads it, and nothing goes back.
@@ -60,11 +60,12 @@ struct NodeSlot {
 
   std::unique_ptr<NodeProcess> process;
   std::vector<protocol::RenamedType> renamed_types;  // of the module that it runs
-  std::optional<LeaseId> lease;                      // from Ready to the end
+  std::optional<LeaseId> lease;                      // from soon after Ready to the end
   std::optional<KillCause> kill_cause;               // empty: the fleet has not killed it
   std::optional<protocol::StartFailed> refusal;      // what it said about not starting
   std::deque<std::string> last_lines;                // of its output
   bool is_turn_reported = false;
+  bool is_leaving = false;          // its process has ended, and coordination does not know yet
   bool is_drained = false;          // by its word, after it was asked to stop
   bool may_leave = false;           // it was told
   std::optional<ModuleCopy> trial;  // to load instead of what the others load, until it is ready
@@ -74,6 +75,9 @@ struct NodeSlot {
   int failed_starts = 0;            // in a row
   Backoff backoff;
   boost::asio::steady_timer timer;  // until it is started again
+
+  /// No process can be started.
+  [[nodiscard]] bool is_occupied() const { return process != nullptr || is_leaving; }
 };
 
 /// As `epic ps` shows it: the state, or "paused", or "draining" while its shards still move.
@@ -92,8 +96,9 @@ class Fleet {
 
   struct Events {
     std::function<void(kernel::NodeId, const protocol::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
-    std::function<void(kernel::NodeId)> on_exit;   // its process is gone; coordination has not told yet …
-    std::function<void(kernel::NodeId)> on_ended;  // … and has
+    std::function<void(kernel::NodeId)> on_ready;                               // it is a member
+    std::function<void(kernel::NodeId)> on_exit;                                // its process is gone …
+    std::function<void(kernel::NodeId)> on_ended;                               // … and it is a member no more
     /// Before `mark_started`, or with a module on trial; and it would not get better.
     std::function<void(kernel::NodeId, SupervisorError)> on_cannot_start;
   };
@@ -146,9 +151,13 @@ class Fleet {
   void start(NodeSlot& slot);
   void on_message(NodeSlot& slot, const protocol::FromNode& message);
   void on_ready(NodeSlot& slot, const protocol::Ready& ready);
+  void on_lease(NodeSlot& slot, kernel::Incarnation incarnation, std::expected<LeaseId, CoordinationError> lease);
+  void on_member(NodeSlot& slot);
+  void renew(NodeSlot& slot);
   void let_drained_leave();
   void on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat);
   void on_end(NodeSlot& slot, ProcessEnd end);
+  void on_left(NodeSlot& slot, NodeState before, bool is_wanted_end);
   void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
   void kill(NodeSlot& slot, KillCause cause);
@@ -162,7 +171,6 @@ class Fleet {
   LocalCoordination& coordination_;
   LogHub& logs_;
   Events events_;
-  std::uint64_t spawn_count_ = 0;
   bool is_started_ = false;
   bool is_stopping_ = false;
   std::deque<NodeSlot> slots_;  // node-1 first; addresses stay

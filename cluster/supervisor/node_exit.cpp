@@ -27,6 +27,8 @@ std::string KillCause::text() const {
       return "does not read what it is sent";
     case Reason::wrong_version:
       return "is of another version";
+    case Reason::no_member:
+      return fmt::format("could not become a member: {}", detail);
     case Reason::asked_for:
       return "requested with 'epic kill'";
     case Reason::not_wanted:

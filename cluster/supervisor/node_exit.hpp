@@ -28,12 +28,13 @@ struct KillCause {
     bad_message,    // it sent what cannot be decoded
     unread,         // it does not read what it is sent
     wrong_version,  // of epic
+    no_member,      // coordination did not take it in
     asked_for,      // by `epic kill`
     not_wanted,     // `scale` or `drain` overtook its start
   };
   Reason reason;
   std::chrono::milliseconds limit{0};
-  std::string detail = {};  // of bad_message
+  std::string detail = {};  // of bad_message and no_member
   /// A person wanted it, so it says nothing about the node.
   [[nodiscard]] bool is_wish() const { return reason == Reason::asked_for || reason == Reason::not_wanted; }
   /// "has been silent for more than 5000ms".

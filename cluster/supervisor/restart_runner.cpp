@@ -53,7 +53,7 @@ std::vector<Restart::Node> RestartRunner::list_nodes() const {
   for (const NodeSlot& slot : parts_.fleet.slots())
     nodes.push_back({.id = slot.id,
                      .generation = slot.module.generation,
-                     .has_process = slot.process != nullptr,
+                     .has_process = slot.is_occupied(),
                      .is_ready = slot.state == NodeState::ready,
                      .is_wanted = slot.is_wanted});
   return nodes;

@@ -12,7 +12,7 @@ using kernel::Epoch;
 using kernel::NodeId;
 using kernel::ShardId;
 
-ShardTable::ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet)
+ShardTable::ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet)
     : quiet_(quiet), taken_(shard_count), newest_(shard_count) {
   map_.owners.resize(shard_count);
   map_.owned_since.resize(shard_count);
@@ -85,7 +85,7 @@ void ShardTable::on_tick(TimePoint now) {
   const std::vector<NodeId> wanted = wanted_owners();
   std::map<NodeId, std::vector<ShardId>> due;  // by owner
   std::size_t room = at_once - on_their_way;
-  for (std::uint16_t i = 0; i < wanted.size() && room > 0; ++i) {
+  for (std::uint32_t i = 0; i < wanted.size() && room > 0; ++i) {
     if (wanted[i] == map_.owners[i] || taken_[i] == Epoch{0} || moves_.contains(ShardId{i})) continue;
     due[map_.owners[i]].push_back(ShardId{i});
     --room;

@@ -48,7 +48,7 @@ class ShardTable {
   /// load: 150 ms with 1, 160 ms with 8), and calls stall longer (4 ms, 26 ms at most): measured with fabric_bench.
   static constexpr std::size_t kDrainedAtOnceMax = 1;
 
-  ShardTable(std::uint16_t shard_count, std::chrono::nanoseconds quiet);
+  ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet);
 
   /// Until now members only gathered; from here on shards are given to them.
   void open(TimePoint now);

@@ -11,6 +11,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "cluster/coordination/local_coordination.hpp"
 #include "cluster/supervisor/control_verbs.hpp"
 #include "cluster/supervisor/fleet.hpp"
+#include "cluster/supervisor/grant_writer.hpp"
 #include "cluster/supervisor/janitor.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/module_copies.hpp"
@@ -74,11 +76,15 @@ class Supervisor {
   void tick();
   void on_member_change(const CoordinationChange& change);
   void on_node_message(NodeId node, const protocol::FromNode& message);
+  void on_node_ready(NodeId node);
   void on_node_exit(NodeId node);
   void on_node_ended(NodeId node);
   void open_shards();
   void advance();
   void carry_out();
+  void on_granted();
+  void on_grants_delayed(const std::string& why);
+  void on_deposed(const std::string& why);
   void check_ready();
   void on_setup_ended();
   [[nodiscard]] std::optional<SupervisorError> find_obstacle() const;
@@ -100,8 +106,13 @@ class Supervisor {
   asio::io_context context_{1};
   steady_clock::time_point begun_at_ = steady_clock::now();
   steady_clock::time_point last_tick_ = begun_at_;
-  LocalCoordination coordination_{[] { return steady_clock::now(); }};
+  LocalCoordination coordination_{
+      [] { return steady_clock::now(); },
+      [this](std::move_only_function<void()> work) { asio::post(context_, std::move(work)); }};
   ShardTable shards_;
+  GrantWriter grants_;
+  std::vector<ShardTable::Action> actions_;  // not carried out yet; while grants are written, they wait
+  std::size_t granted_count_ = 0;  // of actions_, those that may be carried out once that is done; 0: no writing
   SetupRunner setup_;
   Fleet fleet_;
   NodeRequests requests_;
@@ -127,8 +138,18 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
       paths_(paths),
       logs_(logs),
       shards_(options.shard_count, options.quiet),
+      grants_(context_,
+              {.kind = options.store_kind,
+               .location = options.store_path,
+               .shard_count = options.shard_count,
+               .mode = storage::OpenMode::create},
+              kernel::Term{run},
+              {.on_written = [this] { on_granted(); },
+               .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
+               .on_deposed = [this](const std::string& why) { on_deposed(why); }}),
       fleet_(context_, options, paths, run, std::move(module), coordination_, logs,
              {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
+              .on_ready = [this](NodeId node) { on_node_ready(node); },
               .on_exit = [this](NodeId node) { on_node_exit(node); },
               .on_ended = [this](NodeId node) { on_node_ended(node); },
               .on_cannot_start =
@@ -249,7 +270,6 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
                            : fmt::format("restarted after it {}", slot->last_exit->text()),
                 .took = std::chrono::duration_cast<std::chrono::microseconds>(now - slot->started_at)});
     shards_.on_joined({node, slot->incarnation, slot->socket.string()}, slot->module.generation, now);
-    open_shards();
   } else {
     const std::size_t lost = shards_.count_owned(node);
     shards_.on_left(node, now);
@@ -257,7 +277,11 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
       say(LogLevel::info, fmt::format("The {} shards of node-{} go to the other nodes.", lost, node));
   }
   carry_out();
-  if (change.value) advance();
+}
+
+void Supervisor::on_node_ready(NodeId) {
+  open_shards();
+  advance();
 }
 
 void Supervisor::on_node_message(NodeId node, const protocol::FromNode& message) {
@@ -300,9 +324,37 @@ void Supervisor::on_node_ended(NodeId node) {
   advance();
 }
 
+/// In order. A map is published when the store names its owners; what comes meanwhile waits, and is written together.
 void Supervisor::carry_out() {
   if (is_stopping_) return;
-  for (const ShardTable::Action& action : shards_.take_actions()) {
+  std::ranges::move(shards_.take_actions(), std::back_inserter(actions_));
+  if (granted_count_ > 0) return;
+  const auto is_map = [](const auto& action) { return std::holds_alternative<ShardTable::Publish>(action); };
+  const auto newest = std::ranges::find_if(actions_.rbegin(), actions_.rend(), is_map);
+  granted_count_ = actions_.size();
+  if (newest == actions_.rend()) return on_granted();
+  grants_.write(std::get<ShardTable::Publish>(*newest).map);
+}
+
+void Supervisor::on_grants_delayed(const std::string& why) {
+  say(LogLevel::error, "Shards cannot be given to nodes just now: " + why);
+}
+
+/// Nodes that have their shards go on; but who is to have them is another's business.
+void Supervisor::on_deposed(const std::string& why) {
+  if (is_stopping_) return;
+  error_ = SupervisorError{why, "Stop the other fabric, or use a store of its own.", logs_.directory()};
+  exit_code_ = kExitFailed;
+  stop("another supervisor has the store");
+}
+
+void Supervisor::on_granted() {
+  const auto end = actions_.begin() + static_cast<std::ptrdiff_t>(std::exchange(granted_count_, 0));
+  const std::vector<ShardTable::Action> granted(std::make_move_iterator(actions_.begin()),
+                                                std::make_move_iterator(end));
+  actions_.erase(actions_.begin(), end);
+  if (is_stopping_) return;
+  for (const ShardTable::Action& action : granted) {
     if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
       trail_.on_map(publish->map, std::chrono::system_clock::now());
       for (const auto& member : publish->map.members) fleet_.send(member.node, publish->map);
@@ -311,6 +363,7 @@ void Supervisor::carry_out() {
       fleet_.send(ask.owner, ask.release);
     }
   }
+  if (!actions_.empty()) carry_out();
 }
 
 void Supervisor::check_ready() {

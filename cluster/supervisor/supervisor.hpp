@@ -64,7 +64,7 @@ struct SupervisorOptions {
   std::filesystem::path node_program;       // epic-node; absolute
   std::string version;                      // of epic; nodes must be of the same
   std::uint16_t node_count = 4;
-  std::uint16_t shard_count = 64;
+  std::uint32_t shard_count = 64;
   std::string store_kind = "sqlite";  // "sqlite", "memory"
   std::filesystem::path store_path;   // absolute; empty for a store without a file
   protocol::FabricOptions fabric;

@@ -60,7 +60,7 @@ class TrailVerbs {
   const Fleet& fleet_;
   NodeRequests& requests_;
   const FabricTrail& trail_;
-  std::uint16_t shard_count_;
+  std::uint32_t shard_count_;
   std::list<std::shared_ptr<Watch>> followers_;  // shared with the answers that are under way
 };
 

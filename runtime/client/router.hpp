@@ -84,7 +84,7 @@ class Router final : private kernel::ShardRouter::Listener {
   std::int64_t now_ns_ = 0;
   std::uint64_t next_sequence_ = 1;
   std::string fabric_;
-  std::uint16_t shard_count_ = 0;  // 0: no node has been met
+  std::uint32_t shard_count_ = 0;  // 0: no node has been met
   kernel::ShardRouter shards_{*this};
   std::map<std::uint64_t, Pending> calls_;  // by sequence
   std::set<std::pair<std::int64_t, std::uint64_t>> deadlines_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernel/placement_hash.hpp"
+
 namespace epic::io {
 
 namespace {
@@ -243,7 +245,11 @@ void StorageWorkers::note_writing() {
 kernel::LoadResult StorageWorkers::load(const LoadJob& job) {
   auto found = store_->load(job.type, job.key);
   if (!found) return std::unexpected(found.error().message);
-  if (!*found) return std::nullopt;
+  if (!*found) {
+    const auto floor = store_->version_floor(kernel::shard_of(job.type, job.key, store_->identity().shard_count));
+    if (!floor) return std::unexpected(floor.error().message);
+    return kernel::LoadedState{*floor};
+  }
   storage::Snapshot& snapshot = **found;
   auto schema = schemas_.find(snapshot.schema);
   if (schema == schemas_.end()) {
@@ -255,8 +261,10 @@ kernel::LoadResult StorageWorkers::load(const LoadJob& job) {
     schema = schemas_.emplace(snapshot.schema, std::move(**text)).first;
   }
   return kernel::LoadedState{
-      snapshot.version, snapshot.schema, schema->second, std::move(snapshot.bytes),
-      std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()};
+      snapshot.version,
+      kernel::SavedState{
+          snapshot.schema, schema->second, std::move(snapshot.bytes),
+          std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()}};
 }
 
 void StorageWorkers::maintain() {

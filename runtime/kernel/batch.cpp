@@ -10,11 +10,24 @@ namespace epic::kernel {
 
 namespace {
 
+using RowName = std::pair<std::string_view, std::string_view>;
+
 struct NameHash {
-  std::size_t operator()(const std::pair<std::string_view, std::string_view>& name) const {
+  std::size_t operator()(const RowName& name) const {
     return std::hash<std::string_view>{}(name.second) * 31 + std::hash<std::string_view>{}(name.first);
   }
 };
+
+RowName name_of(const Operation& operation) {
+  return std::visit([](const auto& change) { return RowName{change.type, change.key}; }, operation);
+}
+
+/// The later change, on the row that the older one was to find.
+void replace_by(Operation& older, Operation&& later) {
+  const auto replaces = std::visit([](const auto& change) { return change.replaces; }, older);
+  std::visit([&](auto& change) { change.replaces = replaces; }, later);
+  older = std::move(later);
+}
 
 }  // namespace
 
@@ -30,19 +43,19 @@ bool try_append(Batch& batch, Batch& next) {
   batch.number = next.number;
   std::ranges::copy(more_epochs, std::back_inserter(batch.epochs));
   std::ranges::move(next.schemas, std::back_inserter(batch.schemas));
-  // Views into the writes' strings: their vector must not grow while they are in use.
-  batch.writes.reserve(batch.writes.size() + next.writes.size());
-  std::unordered_map<std::pair<std::string_view, std::string_view>, Write*, NameHash> by_name;
-  for (Write& write : batch.writes)
-    by_name.emplace(std::pair{std::string_view(write.type), std::string_view(write.key)}, &write);
-  for (Write& write : next.writes) {
-    if (const auto older = by_name.find({write.type, write.key}); older != by_name.end()) {
-      older->second->version = write.version;
-      older->second->schema = write.schema;
-      older->second->bytes = std::move(write.bytes);
-    } else {
-      batch.writes.push_back(std::move(write));
+  std::unordered_map<RowName, std::size_t, NameHash> places;
+  batch.operations.reserve(batch.operations.size() + next.operations.size());  // names are views into its elements
+  for (std::size_t i = 0; i < batch.operations.size(); ++i) places.emplace(name_of(batch.operations[i]), i);
+  for (Operation& operation : next.operations) {
+    const auto older = places.find(name_of(operation));
+    if (older == places.end()) {
+      batch.operations.push_back(std::move(operation));
+      continue;
     }
+    const std::size_t place = older->second;
+    places.erase(older);  // its name goes with the older change
+    replace_by(batch.operations[place], std::move(operation));
+    places.emplace(name_of(batch.operations[place]), place);
   }
   return true;
 }

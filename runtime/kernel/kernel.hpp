@@ -54,7 +54,7 @@ namespace epic::kernel {
 struct KernelOptions {
   PeerAddress self;    // node and incarnation
   std::string fabric;  // names the fabric in Hello
-  std::uint16_t shard_count = 64;
+  std::uint32_t shard_count = 64;
   std::chrono::nanoseconds call_patience = limits::kCallPatience;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
@@ -233,6 +233,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
   using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
   Sealed encode_into(Batch& batch, Activation& activation);
+  void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   void settle(CommitNumber number, const NotSealed& not_sealed);
   void mark_dirty(Activation& activation) override;
   void note_erased(Activation& activation) override;
@@ -243,7 +244,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   // kernel_life.cpp
   Activation& add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
   void activate(RecordRef call, const TypeEntry& type, ShardId shard);
-  void construct(Activation& activation, const std::optional<LoadedState>& state);
+  void construct(Activation& activation, const LoadedState& loaded);
   void become_active(Activation& activation);
   void fail_activation(Activation& activation, const std::string& why);
   void stop(Activation& activation, StopCause cause);

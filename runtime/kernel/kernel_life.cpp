@@ -35,20 +35,20 @@ void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
   if (type.is_stored)
     syscalls_.load(activation.id, type.info->stored_name(), activation.name->key());
   else
-    construct(activation, std::nullopt);
+    construct(activation, {});
 }
 
 void Kernel::on_loaded(ActivationId id, LoadResult result) {
   const Scope scope(*this);
   Activation* activation = activations_.find(id);
   if (activation == nullptr) return;
-  if (activation->replacement() != nullptr) {
-    if (result && *result) {
-      activation->version = (*result)->version;
-      activation->has_saved = (*result)->schema == activation->type->schema.id();
-      activation->saved_hash = hash128((*result)->bytes);
-    } else if (!result) {
-      activation->version = activation->version.next();  // it is damaged: there is one, and nobody knows which
+  if (Replacement* const replacement = activation->replacement()) {
+    replacement->is_damaged = !result;  // there is a state, of a version that nobody knows
+    activation->has_row = !result || result->saved;
+    activation->version = result ? result->version : Version{1};
+    if (result && result->saved) {
+      activation->has_saved = result->saved->schema == activation->type->schema.id();
+      activation->saved_hash = hash128(result->saved->bytes);
     }
     return leave_memory(*activation);  // there is nothing of it in memory, and nothing to save
   }
@@ -56,7 +56,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
   construct(*activation, *result);
 }
 
-void Kernel::construct(Activation& activation, const std::optional<LoadedState>& state) {
+void Kernel::construct(Activation& activation, const LoadedState& loaded) {
   const reflect::EntityInfo& info = *activation.type->info;
   activation.get_rare().loaded_ns = execution_.now_ns;
   try {
@@ -65,13 +65,14 @@ void Kernel::construct(Activation& activation, const std::optional<LoadedState>&
     return fail_activation(activation, "its constructor threw: " + describe_thrown(std::current_exception()).message);
   }
   detail::EntityAccess::set_name(*activation.entity, activation.name);
-  if (state) {
+  activation.version = loaded.version;
+  if (const auto& state = loaded.saved) {
     const auto schema = reflect::Schema::parse(state->schema_text);
     if (!schema) return fail_activation(activation, "the schema of its saved state cannot be read: " + schema.error());
     if (auto read = codec_.decode(state->bytes, *schema, info.state, info.object(activation.entity)); !read)
       return fail_activation(
           activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
-    activation.version = state->version;
+    activation.has_row = true;
     activation.has_saved = state->schema == activation.type->schema.id();  // or its bytes mean something else
     activation.saved_hash = hash128(state->bytes);
     activation.state_bytes = static_cast<std::uint32_t>(state->bytes.size());

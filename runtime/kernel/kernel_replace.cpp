@@ -80,7 +80,7 @@ void Kernel::write_replacement(Activation& activation) {
   else if (replacement.only_if && activation.version != *replacement.only_if)
     outcome = Replaced::passed_over;
   else if (replacement.state ? activation.has_saved && activation.saved_hash == hash128(*replacement.state)
-                             : activation.version == Version{0})
+                             : !activation.has_row)
     outcome = Replaced::equal;
   if (outcome) {
     if (activation.stop_asked_ns() != 0) tell_left(activation);
@@ -97,16 +97,7 @@ void Kernel::write_replacement(Activation& activation) {
 
 Kernel::Sealed Kernel::encode_replacement(Batch& batch, Activation& activation) {
   if (std::exchange(activation.replacement()->is_encoded, true)) return Sealed::unchanged;
-  TypeEntry& type = *types_.find(activation.type->info->type_name);
-  activation.version = activation.version.next();
-  batch.writes.push_back({.type = std::string(type.info->stored_name()),
-                          .key = std::string(activation.name->key()),
-                          .shard = activation.shard,
-                          .version = activation.version,
-                          .schema = type.schema.id(),
-                          .bytes = std::move(activation.replacement()->state)});
-  if (batch.writes.back().bytes && !std::exchange(type.is_schema_saved, true))
-    batch.schemas.push_back({type.schema.id(), type.schema.text()});
+  add_operation(batch, activation, std::move(activation.replacement()->state));
   return Sealed::changed;
 }
 

@@ -136,7 +136,8 @@ void Kernel::seal() {
   const auto [number, dirty] = batcher_.seal();
   Batch batch;
   batch.number = number;
-  batch.writes.reserve(dirty.size());
+  batch.writer = Incarnation{options_.self.life};
+  batch.operations.reserve(dirty.size());
   NotSealed not_sealed;
   for (const ActivationId id : dirty) {
     Activation* activation = activations_.find(id);
@@ -151,16 +152,16 @@ void Kernel::seal() {
   }
   settle(number, not_sealed);
   ++stats_.batches;
-  stats_.rows += batch.writes.size();
-  if (batch.writes.empty()) {  // as durable as what went before it
+  stats_.rows += batch.operations.size();
+  if (batch.operations.empty()) {  // as durable as what went before it
     if (!batcher_.is_committing()) become_durable(number);
     return;
   }
   std::size_t bytes = 0;
-  for (const Write& write : batch.writes) {
-    bytes += write.bytes ? write.bytes->size() : 0;
-    if (routing_.note_change(write.shard, number))
-      batch.epochs.push_back({write.shard, routing_.epoch_of(write.shard)});
+  for (const Operation& operation : batch.operations) {
+    bytes += bytes_of(operation);
+    const ShardId shard = kernel::shard_of(operation);
+    if (routing_.note_change(shard, number)) batch.epochs.push_back({shard, routing_.epoch_of(shard)});
   }
   batcher_.on_sent(number, bytes);
   syscalls_.commit(std::move(batch));
@@ -170,12 +171,6 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
   if (const Replacement* one = activation.replacement(); one != nullptr && one->is_written)
     return encode_replacement(batch, activation);
   const reflect::EntityInfo& info = *activation.type->info;
-  Write write{.type = std::string(info.stored_name()),
-              .key = std::string(activation.name->key()),
-              .shard = activation.shard,
-              .version = activation.version.next(),
-              .schema = activation.type->schema.id(),
-              .bytes = {}};
   std::vector<std::byte> bytes;
   try {
     codec_.encode(info.state, info.object(activation.entity), bytes);
@@ -191,6 +186,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     activation.state_bytes = 0;
     tell(Happening::erased, activation, "by epic::erase()", execution_.now_ns);
   }
+  std::optional<std::vector<std::byte>> state;
   if (is_removal) {
     activation.get_rare().erased_hash = hash;
   } else {
@@ -201,15 +197,42 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
     activation.saved_hash = hash;
     activation.state_bytes = static_cast<std::uint32_t>(bytes.size());
     if (activation.state == Activation::State::active) measure(activation);
-    write.bytes = std::move(bytes);
-    TypeEntry& type = *types_.find(info.type_name);
-    if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
+    state = std::move(bytes);
   }
-  activation.version = write.version;
-  activation.saved_at_ns = write.bytes ? execution_.wall_ns : 0;
-  if (write.bytes) tell_saved(activation, batch.number);
-  batch.writes.push_back(std::move(write));
+  activation.saved_at_ns = state ? execution_.wall_ns : 0;
+  const bool is_put = state.has_value();
+  add_operation(batch, activation, std::move(state));
+  if (is_put) tell_saved(activation, batch.number);
   return Sealed::changed;
+}
+
+/// The next version of an entity: this state, or none.
+void Kernel::add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state) {
+  TypeEntry& type = *types_.find(activation.type->info->type_name);
+  const Replacement* const replacement = activation.replacement();
+  const bool is_damaged = replacement != nullptr && replacement->is_damaged;
+  std::optional<Version> replaces = activation.has_row ? activation.version : Version{0};
+  if (is_damaged) replaces.reset();
+  activation.version = activation.version.next();
+  activation.has_row = state.has_value();
+  std::string stored_name(type.info->stored_name());
+  std::string key(activation.name->key());
+  if (!state) {
+    batch.operations.push_back(EraseSnapshot{.type = std::move(stored_name),
+                                             .key = std::move(key),
+                                             .shard = activation.shard,
+                                             .version = activation.version,
+                                             .replaces = replaces});
+    return;
+  }
+  if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
+  batch.operations.push_back(PutSnapshot{.type = std::move(stored_name),
+                                         .key = std::move(key),
+                                         .shard = activation.shard,
+                                         .version = activation.version,
+                                         .replaces = replaces,
+                                         .schema = type.schema.id(),
+                                         .bytes = std::move(*state)});
 }
 
 /// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. Who has seen

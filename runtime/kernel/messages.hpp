@@ -51,7 +51,7 @@ struct HelloMessage {
   std::uint32_t protocol = 1;
   PeerAddress from;
   std::string fabric;  // both ends must name the same one
-  std::uint16_t shard_count = 0;
+  std::uint32_t shard_count = 0;
   std::vector<MethodEntry> methods;
   bool operator==(const HelloMessage&) const = default;
 };

@@ -9,9 +9,9 @@ namespace epic::kernel {
 
 namespace {
 
-ShardId shard_from(std::uint64_t hash, std::uint16_t shard_count) {
+ShardId shard_from(std::uint64_t hash, std::uint32_t shard_count) {
   EPIC_ASSERT(shard_count > 0, "a fabric has at least one shard");
-  return ShardId{static_cast<std::uint16_t>(hash % shard_count)};
+  return ShardId{static_cast<std::uint32_t>(hash % shard_count)};
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ std::string_view placement_key(std::string_view key) {
   return key;
 }
 
-ShardId shard_of(std::string_view type, std::string_view key, std::uint16_t shard_count) {
+ShardId shard_of(std::string_view type, std::string_view key, std::uint32_t shard_count) {
   const std::string_view placed = placement_key(key);
   XXH64_state_t state;
   XXH64_reset(&state, 0);
@@ -35,7 +35,7 @@ ShardId shard_of(std::string_view type, std::string_view key, std::uint16_t shar
   return shard_from(XXH64_digest(&state), shard_count);
 }
 
-ShardId shard_of(std::string_view name, std::uint16_t shard_count) {
+ShardId shard_of(std::string_view name, std::uint32_t shard_count) {
   const auto slash = name.find('/');
   if (slash == std::string_view::npos) return shard_of(name, std::string_view{}, shard_count);
   const std::string_view key = name.substr(slash + 1);

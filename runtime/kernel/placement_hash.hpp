@@ -19,9 +19,9 @@ namespace epic::kernel {
 [[nodiscard]] std::string_view placement_key(std::string_view key);
 
 /// Shard of the entity `type`/`key`. `shard_count` > 0. Allocates nothing.
-[[nodiscard]] ShardId shard_of(std::string_view type, std::string_view key, std::uint16_t shard_count);
+[[nodiscard]] ShardId shard_of(std::string_view type, std::string_view key, std::uint32_t shard_count);
 
 /// The same from a full name, "Type/Key"; the key is what follows the first '/'.
-[[nodiscard]] ShardId shard_of(std::string_view name, std::uint16_t shard_count);
+[[nodiscard]] ShardId shard_of(std::string_view name, std::uint32_t shard_count);
 
 }  // namespace epic::kernel

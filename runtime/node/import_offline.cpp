@@ -10,6 +10,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "codec/described_json.hpp"
+#include "io/random.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/placement_hash.hpp"
 #include "node/describe.hpp"
@@ -17,13 +18,13 @@
 #include "node/module_loader.hpp"
 #include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
-#include "storage/sqlite_store.hpp"
+#include "storage/grants.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::node {
 
 namespace control = protocol::control;
 namespace json = boost::json;
-using storage::SqliteStore;
 using storage::Store;
 using storage::StoreError;
 
@@ -45,7 +46,7 @@ class NoWorld final : public kernel::Syscalls {
 
 class OfflineImport {
  public:
-  OfflineImport(std::filesystem::path store_path, std::uint16_t shard_count)
+  OfflineImport(std::filesystem::path store_path, std::uint32_t shard_count)
       : store_path_(std::move(store_path)),
         shard_count_(shard_count),
         kernel_({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .shard_count = shard_count}, codec_, world_) {}
@@ -60,15 +61,16 @@ class OfflineImport {
   /// What a line would do to what is stored.
   struct Change {
     ImportRow row;
-    std::string_view outcome;  // "new", "changed", "removed", "equal", "passed_over"
-    kernel::Version version;   // of what is stored
+    std::string_view outcome;                 // "new", "changed", "removed", "equal", "passed_over"
+    kernel::Version version;                  // of what is stored, or was erased
+    std::optional<kernel::Version> replaces;  // empty: what is stored is damaged
   };
   [[nodiscard]] Change compare(ImportRow row);
   std::expected<void, StoreError> take_all();
   std::expected<void, StoreError> commit(std::vector<Change> changes);
 
   std::filesystem::path store_path_;
-  std::uint16_t shard_count_;
+  std::uint32_t shard_count_;
   codec::CapnpCodec codec_;
   NoWorld world_;
   kernel::Kernel kernel_;
@@ -77,10 +79,12 @@ class OfflineImport {
   std::map<kernel::ShardId, kernel::Epoch> epochs_;  // empty: nothing has been taken
   std::set<kernel::SchemaId> saved_schemas_;
   kernel::CommitNumber last_commit_;
+  kernel::Incarnation writer_;
 };
 
 std::expected<void, StoreError> OfflineImport::open() {
-  auto store = SqliteStore::open(store_path_, {.mode = storage::OpenMode::read_only, .shard_count = shard_count_});
+  auto store =
+      storage::open_store({.location = store_path_, .shard_count = shard_count_, .mode = storage::OpenMode::read_only});
   if (store)
     store_ = std::move(*store);
   else if (store.error().code != storage::StoreErrorCode::not_found)
@@ -114,8 +118,12 @@ std::expected<control::Import::Answer, std::string> OfflineImport::answer(const 
 
 OfflineImport::Change OfflineImport::compare(ImportRow row) {
   std::expected<std::optional<storage::Snapshot>, StoreError> stored;
-  if (store_) stored = store_->load(row.type->info->stored_name(), row.key);
-  const kernel::Version version = stored && *stored ? (*stored)->version : kernel::Version{stored ? 0U : 1U};
+  std::expected<kernel::Version, StoreError> floor;
+  if (store_) {
+    stored = store_->load(row.type->info->stored_name(), row.key);
+    floor = store_->version_floor(kernel::shard_of(row.name(), shard_count_));
+  }
+  const kernel::Version version = stored && *stored ? (*stored)->version : floor.value_or(kernel::Version{0});
   std::string_view outcome = "changed";
   if (stored && !*stored)
     outcome = row.state ? "new" : "equal";
@@ -125,16 +133,18 @@ OfflineImport::Change OfflineImport::compare(ImportRow row) {
     outcome = "removed";
   else if (stored && (*stored)->schema == row.type->schema.id() && (*stored)->bytes == *row.state)
     outcome = "equal";
-  return {.row = std::move(row), .outcome = outcome, .version = version};
+  std::optional<kernel::Version> replaces;
+  if (stored) replaces = *stored ? version : kernel::Version{0};
+  return {.row = std::move(row), .outcome = outcome, .version = version, .replaces = replaces};
 }
 
 std::expected<void, StoreError> OfflineImport::take_all() {
-  auto store = SqliteStore::open(store_path_, {.mode = storage::OpenMode::create, .shard_count = shard_count_});
+  auto store =
+      storage::open_store({.location = store_path_, .shard_count = shard_count_, .mode = storage::OpenMode::create});
   if (!store) return std::unexpected(store.error());
   store_ = std::move(*store);
-  std::vector<kernel::ShardId> shards;
-  for (std::uint16_t shard = 0; shard < shard_count_; ++shard) shards.push_back(kernel::ShardId{shard});
-  const auto taken = store_->take(shards, kernel::NodeId{0}, kernel::Incarnation{0});
+  writer_ = kernel::Incarnation{io::random_id()};
+  const auto taken = storage::take_all(*store_, writer_);
   if (!taken) return std::unexpected(taken.error());
   for (const kernel::ShardEpoch& one : *taken) epochs_.emplace(one.shard, one.epoch);
   return {};
@@ -142,7 +152,7 @@ std::expected<void, StoreError> OfflineImport::take_all() {
 
 std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> changes) {
   last_commit_ = last_commit_.next();
-  kernel::Batch batch{.number = last_commit_, .epochs = {}, .schemas = {}, .writes = {}};
+  kernel::Batch batch{.number = last_commit_, .writer = writer_, .epochs = {}, .schemas = {}, .operations = {}};
   std::set<kernel::ShardId> shards;
   for (Change& change : changes) {
     if (change.outcome == "equal" || change.outcome == "passed_over") continue;
@@ -150,14 +160,23 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
     const reflect::Schema& schema = change.row.type->schema;
     if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
     if (saved_schemas_.insert(schema.id()).second) batch.schemas.push_back({schema.id(), schema.text()});
-    batch.writes.push_back({.type = std::string(change.row.type->info->stored_name()),
-                            .key = change.row.key,
-                            .shard = shard,
-                            .version = change.version.next(),
-                            .schema = schema.id(),
-                            .bytes = std::move(change.row.state)});
+    std::string type(change.row.type->info->stored_name());
+    if (change.row.state)
+      batch.operations.push_back(kernel::PutSnapshot{.type = std::move(type),
+                                                     .key = change.row.key,
+                                                     .shard = shard,
+                                                     .version = change.version.next(),
+                                                     .replaces = change.replaces,
+                                                     .schema = schema.id(),
+                                                     .bytes = std::move(*change.row.state)});
+    else
+      batch.operations.push_back(kernel::EraseSnapshot{.type = std::move(type),
+                                                       .key = change.row.key,
+                                                       .shard = shard,
+                                                       .version = change.version.next(),
+                                                       .replaces = change.replaces});
   }
-  if (batch.writes.empty()) return {};
+  if (batch.operations.empty()) return {};
   if (auto committed = store_->commit(batch); !committed) return committed;
   return store_->wants_maintenance() ? store_->maintain() : std::expected<void, StoreError>();
 }
@@ -172,7 +191,7 @@ int fail(const std::string& error, const std::string& hint) {
 }  // namespace
 
 int import_offline(const std::filesystem::path& module_path, const std::filesystem::path& store,
-                   std::uint16_t shard_count) {
+                   std::uint32_t shard_count) {
   const auto module = load_module(module_path);
   if (!module) return fail(module.error().message, module.error().hint);
   OfflineImport import(store, shard_count);

@@ -17,6 +17,6 @@ namespace epic::node {
 
 /// Until stdin ends. Returns the exit code.
 [[nodiscard]] int import_offline(const std::filesystem::path& module, const std::filesystem::path& store,
-                                 std::uint16_t shard_count);
+                                 std::uint32_t shard_count);
 
 }  // namespace epic::node

@@ -51,7 +51,7 @@ int check(const char* path, const char* store_path) {
     fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
     return kExitFailed;
   }
-  auto store = epic::storage::open_store({.path = store_path, .mode = epic::storage::OpenMode::read_only});
+  auto store = epic::storage::open_store({.location = store_path, .mode = epic::storage::OpenMode::read_only});
   if (!store) {
     fmt::print(stderr, "epic-node: {}\n", store.error().message);
     return kExitFailed;

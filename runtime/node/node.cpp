@@ -40,8 +40,10 @@ std::string describe_current() {
 }
 
 storage::StoreConfig store_config(const protocol::Configure& configure, storage::OpenMode mode) {
-  return {
-      .kind = configure.store_kind, .path = configure.store_path, .shard_count = configure.shard_count, .mode = mode};
+  return {.kind = configure.store_kind,
+          .location = configure.store_path,
+          .shard_count = configure.shard_count,
+          .mode = mode};
 }
 
 std::vector<protocol::RenamedType> renamed_types(const kernel::TypeTable& types) {
@@ -185,6 +187,9 @@ bool Node::start(const protocol::Configure& configure) {
     refuse_to_start(store.error().message, store_hint(store.error().code));
     return false;
   }
+  if (const auto from = (*store)->identity().migrated_from)
+    log_.write(protocol::LogLevel::info, {},
+               fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
   std::shared_ptr<const storage::MemoryStore> in_memory;  // shared with the function that opens readers
   if (const auto* memory = dynamic_cast<const storage::MemoryStore*>(store->get())) in_memory = memory->share();
   auto driver = std::make_unique<io::Driver>(

@@ -47,7 +47,7 @@ std::string_view compare(const std::optional<storage::Snapshot>& stored, const I
 void Requests::answer(const Asked<control::Import>& asked) {
   const auto& [mode, shard, lines] = asked.request;
   auto importing = std::make_shared<Importing>(
-      Importing{.id = asked.id, .shard = kernel::ShardId{static_cast<std::uint16_t>(shard)}});
+      Importing{.id = asked.id, .shard = kernel::ShardId{static_cast<std::uint32_t>(shard)}});
   if (shard >= driver_.kernel().options().shard_count)
     return send_(make_failure(asked.id, AnswerStatus::bad_request,
                               fmt::format("'shard' is a number below {}", driver_.kernel().options().shard_count)));
@@ -89,9 +89,7 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
     if (!row->state)
       importing->answer.outcomes[i].what = row->only_if ? "passed_over" : "removed";
     else
-      importing->answer.outcomes[i].what = bytes == *row->state             ? "equal"
-                                           : activation->version.value == 0 ? "new"
-                                                                            : "changed";
+      importing->answer.outcomes[i].what = bytes == *row->state ? "equal" : !activation->has_row ? "new" : "changed";
     row.reset();
   }
   read([this, importing](storage::Store& store) -> io::StorageWorkers::Continuation {

@@ -65,7 +65,7 @@ struct Configure {
   std::string module_path;        // absolute
   std::string store_kind;         // "sqlite", "memory"
   std::string store_path;         // absolute; empty for a store without a file
-  std::uint16_t shard_count = 0;
+  std::uint32_t shard_count = 0;
   std::string socket_path;  // where to listen for peers and clients
   FabricOptions options;
   bool operator==(const Configure&) const = default;

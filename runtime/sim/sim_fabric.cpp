@@ -86,8 +86,12 @@ class SimFabric::Node final : public kernel::Syscalls {
                   result = std::unexpected(loaded.error().message);
                 } else if (*loaded) {
                   const storage::Snapshot& snapshot = **loaded;
-                  result = kernel::LoadedState{snapshot.version, snapshot.schema,
-                                               **fabric_.store_.schema(snapshot.schema), snapshot.bytes, 0};
+                  result = kernel::LoadedState{
+                      snapshot.version,
+                      kernel::SavedState{snapshot.schema, **fabric_.store_.schema(snapshot.schema), snapshot.bytes}};
+                } else {
+                  const ShardId shard = kernel::shard_of(type, key, fabric_.options_.shard_count);
+                  result = kernel::LoadedState{*fabric_.store_.version_floor(shard)};
                 }
                 kernel_.on_loaded(activation, std::move(result));
               });
@@ -103,8 +107,8 @@ class SimFabric::Node final : public kernel::Syscalls {
     const std::uint64_t fingerprint = fingerprint_of("take", shards.size());
     own_event(fabric_.draw(fabric_.options_.commit_delay_max), fingerprint, [this, shards = std::move(shards)] {
       const auto taken = fabric_.store_.take(shards, self_.node, Incarnation{self_.life});
-      EPIC_ASSERT(taken.has_value(), "the memory store refused to give shards");
-      kernel_.on_taken(*taken);
+      if (taken) return kernel_.on_taken(*taken);
+      end_fenced(taken.error().message);
     });
   }
 
@@ -147,18 +151,20 @@ class SimFabric::Node final : public kernel::Syscalls {
     kernel::Batch batch = std::move(batches_.front());
     batches_.pop_front();
     while (!batches_.empty() && kernel::try_append(batch, batches_.front())) batches_.pop_front();
-    if (const auto committed = fabric_.store_.commit(batch); !committed) {  // fenced: a real node exits here
-      log(kernel::LogLevel::error, {}, committed.error().message);
-      fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
-                       [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
-      return;
-    }
+    if (const auto committed = fabric_.store_.commit(batch); !committed) return end_fenced(committed.error().message);
     own_event(fabric_.draw(fabric_.options_.commit_delay_max),
-              fingerprint_of("committed", batch.number.value, batch.writes.size()), [this, number = batch.number] {
+              fingerprint_of("committed", batch.number.value, batch.operations.size()), [this, number = batch.number] {
                 is_waiting_for_turn_ = false;
                 kernel_.on_committed(number);
                 wait_for_turn();
               });
+  }
+
+  /// The store has refused this node: a real one ends itself here.
+  void end_fenced(const std::string& why) {
+    log(kernel::LogLevel::error, {}, why);
+    fabric_.schedule(0, std::chrono::nanoseconds(0), fingerprint_of("fenced"),
+                     [&fabric = fabric_, node = self_.node.value] { fabric.kill(node); });
   }
 
   void own_event(std::chrono::nanoseconds delay, std::uint64_t fingerprint, std::function<void()> run) {
@@ -185,9 +191,10 @@ SimFabric::SimFabric(SimOptions options, const ModuleInfo& module, const kernel:
                    std::chrono::duration_cast<std::chrono::system_clock::duration>(
                        std::chrono::nanoseconds(kWallStartNs + now_ns_)));
              }),
+      grants_(*storage::Granter::lead(store_, kernel::Term{1})),
       owners_(options.shard_count, 0) {
   for (std::uint16_t node = 1; node <= options_.nodes; ++node) boot(node);
-  for (std::uint16_t shard = 0; shard < options_.shard_count; ++shard)
+  for (std::uint32_t shard = 0; shard < options_.shard_count; ++shard)
     owners_[shard] = static_cast<std::uint16_t>(shard % options_.nodes + 1);
   publish_map();
 }
@@ -218,6 +225,8 @@ void SimFabric::publish_map() {
   for (const auto& [shard, to] : moves_) map.moving.push_back(ShardId{shard});
   for (const auto& [id, node] : nodes_)
     if (!forsaken_.contains(id)) map.members.push_back({NodeId{id}, Incarnation{node->self().life}, ""});
+  const auto granted = grants_.write(store_, map);
+  EPIC_ASSERT(granted.has_value(), "the memory store refused grants: {}", granted.error().message);
   for (const auto& [id, node] : nodes_)
     if (!forsaken_.contains(id))
       tell(id, fingerprint_of("map", map_version_), [this, id, map] { nodes_.at(id)->kernel().on_shard_map(map); });
@@ -327,7 +336,7 @@ void SimFabric::share_shards_of(std::uint16_t node) {
     if (!forsaken_.contains(id)) members.push_back(id);
   if (members.empty()) return;
   std::size_t turn = 0;
-  for (std::uint16_t shard = 0; shard < owners_.size(); ++shard) {
+  for (std::uint32_t shard = 0; shard < owners_.size(); ++shard) {
     if (owners_[shard] != node) continue;
     owners_[shard] = members[turn++ % members.size()];
     moves_.erase(shard);

@@ -20,6 +20,7 @@
 
 #include "epic/module.hpp"
 #include "kernel/kernel.hpp"
+#include "storage/grants.hpp"
 #include "storage/memory_store.hpp"
 
 namespace epic::sim {
@@ -27,7 +28,7 @@ namespace epic::sim {
 struct SimOptions {
   std::uint64_t seed = 1;
   std::uint16_t nodes = 3;
-  std::uint16_t shard_count = 16;
+  std::uint32_t shard_count = 16;
   std::chrono::nanoseconds frame_delay_max = std::chrono::microseconds(500);
   std::chrono::nanoseconds load_delay_max = std::chrono::microseconds(300);
   std::chrono::nanoseconds commit_delay_max = std::chrono::milliseconds(2);
@@ -143,6 +144,7 @@ class SimFabric {
   const kernel::Codec& codec_;
   std::mt19937_64 random_;
   storage::MemoryStore store_;
+  storage::Granter grants_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::map<std::uint16_t, std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Node>> graveyard_;  // dead nodes: never run again, freed with the fabric
@@ -150,7 +152,7 @@ class SimFabric {
   std::vector<std::uint16_t> owners_;
   std::vector<std::uint16_t> published_owners_;
   std::vector<kernel::MapVersion> owned_since_;   // by version of the newest change
-  std::map<std::uint16_t, std::uint16_t> moves_;  // shard → node, under way
+  std::map<std::uint32_t, std::uint16_t> moves_;  // shard → node, under way
   std::set<std::uint16_t> forsaken_;              // alive but not members
   std::uint64_t map_version_ = 0;
   std::uint64_t next_life_ = 1;

@@ -1,22 +1,72 @@
 #include "storage/batch_check.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "kernel/assert.hpp"
 
 namespace epic::storage {
 
-void check_batch(const Batch& batch, std::uint16_t shard_count) {
-  std::vector<bool> is_covered(shard_count, false);
-  for (const ShardEpoch& held : batch.epochs) {
-    EPIC_ASSERT(held.shard.value < shard_count, "commit {} names shard {} of {}", batch.number, held.shard,
-                shard_count);
-    EPIC_ASSERT(!is_covered[held.shard.value], "commit {} names shard {} twice", batch.number, held.shard);
-    is_covered[held.shard.value] = true;
+void check_batch(const Batch& batch, std::uint32_t shard_count) {
+  std::vector<kernel::ShardId> covered;
+  covered.reserve(batch.epochs.size());
+  for (const ShardEpoch& held : batch.epochs) covered.push_back(held.shard);
+  std::ranges::sort(covered);
+  EPIC_ASSERT(std::ranges::adjacent_find(covered) == covered.end(), "commit {} names a shard twice", batch.number);
+  EPIC_ASSERT(covered.empty() || covered.back().value < shard_count, "commit {} names shard {} of {}", batch.number,
+              covered.back(), shard_count);
+  for (const Operation& operation : batch.operations) {
+    EPIC_ASSERT(std::ranges::binary_search(covered, kernel::shard_of(operation)),
+                "commit {} writes to shard {} without its epoch", batch.number, kernel::shard_of(operation));
   }
-  for (const Write& write : batch.writes) {
-    EPIC_ASSERT(write.shard.value < shard_count && is_covered[write.shard.value],
-                "commit {} writes {}/{} without the epoch of its shard {}", batch.number, write.type, write.key,
-                write.shard);
-  }
+}
+
+StoreError lost_ownership(const Batch& batch, const ShardEpoch& held, const Store::ShardRow& row,
+                          const std::string& where) {
+  return {
+      StoreErrorCode::lost_ownership,
+      fmt::format("shard {} is at epoch {} in {}, owned by node-{} (incarnation {}); this batch was made under epoch "
+                  "{} by incarnation {}. Nothing was written.",
+                  held.shard, row.epoch, where, row.node, row.incarnation, held.epoch, batch.writer)};
+}
+
+StoreError conflict(const Batch& batch, std::size_t operation, kernel::Version found, const std::string& where) {
+  const auto describe = [](kernel::Version version) {
+    return version == kernel::Version{0} ? std::string("no saved state") : fmt::format("version {}", version);
+  };
+  return {StoreErrorCode::conflict,
+          std::visit(
+              [&](const auto& change) {
+                return fmt::format(
+                    "operation {} of commit {}, version {} of {}/{}, is to replace {}, and {} has {}. Nothing was "
+                    "written.",
+                    operation + 1, batch.number, change.version, change.type, change.key,
+                    describe(change.replaces.value_or(found)), where, describe(found));
+              },
+              batch.operations[operation]),
+          operation};
+}
+
+StoreError not_granted(const Grant& grant, kernel::Term term, const Store::ShardRow& row, const std::string& where) {
+  return {
+      StoreErrorCode::not_granted,
+      fmt::format("shard {} cannot be granted to node-{} under term {}: in {} node-{} has it (incarnation {}, and {} "
+                  "was expected), granted under term {}. Nothing was written. Does another fabric use this store?",
+                  grant.shard, grant.node, term, where, row.node, row.incarnation, grant.former, row.term)};
+}
+
+StoreError not_granted(kernel::NodeId node, kernel::Incarnation incarnation, const Store::ShardRow& row,
+                       const std::string& where) {
+  return {
+      StoreErrorCode::not_granted,
+      fmt::format("shard {} is not granted to node-{} (incarnation {}): in {} it is granted to node-{} (incarnation "
+                  "{}). Nothing was changed.",
+                  row.shard, node, incarnation, where, row.node, row.incarnation)};
+}
+
+bool may_grant(const Grant& grant, kernel::Term term, const Store::ShardRow& row) {
+  return row.term <= term && (row.incarnation == grant.former || row.incarnation == grant.incarnation);
 }
 
 }  // namespace epic::storage

@@ -1,11 +1,28 @@
 #pragma once
-// What every store may rely on in a batch; anything else is a bug of its caller.
+// What every store may rely on in a batch, and the errors whose sentences all stores share.
+
+#include <string>
 
 #include "storage/store.hpp"
 
 namespace epic::storage {
 
-/// Asserts that each shard is named once and exists, and that each write is covered by the epoch of its shard.
-void check_batch(const Batch& batch, std::uint16_t shard_count);
+/// Asserts that each shard is named once and exists, and that each operation is covered by the epoch of its shard:
+/// anything else is a bug of the caller.
+void check_batch(const Batch& batch, std::uint32_t shard_count);
+
+/// `where`: "the memory store", "the store '…'".
+[[nodiscard]] StoreError lost_ownership(const Batch& batch, const ShardEpoch& held, const Store::ShardRow& row,
+                                        const std::string& where);
+/// `found`: the version of the row; 0: there is none.
+[[nodiscard]] StoreError conflict(const Batch& batch, std::size_t operation, kernel::Version found,
+                                  const std::string& where);
+[[nodiscard]] StoreError not_granted(const Grant& grant, kernel::Term term, const Store::ShardRow& row,
+                                     const std::string& where);
+[[nodiscard]] StoreError not_granted(kernel::NodeId node, kernel::Incarnation incarnation, const Store::ShardRow& row,
+                                     const std::string& where);
+
+/// True if the row may be changed as `grant` says.
+[[nodiscard]] bool may_grant(const Grant& grant, kernel::Term term, const Store::ShardRow& row);
 
 }  // namespace epic::storage

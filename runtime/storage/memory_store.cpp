@@ -1,6 +1,6 @@
 #include "storage/memory_store.hpp"
 
-#include <fmt/format.h>
+#include <algorithm>
 
 #include "kernel/assert.hpp"
 #include "storage/batch_check.hpp"
@@ -9,23 +9,54 @@ namespace epic::storage {
 
 namespace {
 constexpr std::size_t kPageRowsMax = 256;
+constexpr const char* kWhere = "the memory store";
+}  // namespace
+
+MemoryStore::MemoryStore(std::uint32_t shard_count, WallClock wall_clock, Granting granting)
+    : shared_(std::make_shared<Shared>(shard_count, std::move(wall_clock), granting)) {
+  EPIC_ASSERT(shard_count > 0, "a store needs a shard count");
 }
 
-MemoryStore::MemoryStore(std::uint16_t shard_count, WallClock wall_clock)
-    : shared_(std::make_shared<Shared>(shard_count, std::move(wall_clock))) {
-  EPIC_ASSERT(shard_count > 0, "a store needs a shard count");
+Store::ShardRow& MemoryStore::row_of(kernel::ShardId shard) {
+  EPIC_ASSERT(shard.value < shared_->shard_count, "shard {} of {}", shard, shared_->shard_count);
+  return shared_->shards.try_emplace(shard, ShardRow{.shard = shard}).first->second;
+}
+
+std::expected<void, StoreError> MemoryStore::grant(const Grants& grants) {
+  const std::scoped_lock lock(shared_->mutex);
+  for (const Grant& grant : grants.list)
+    if (const ShardRow& row = row_of(grant.shard); !may_grant(grant, grants.term, row))
+      return std::unexpected(not_granted(grant, grants.term, row, kWhere));
+  for (const Grant& grant : grants.list) {
+    ShardRow& row = row_of(grant.shard);
+    row = {.shard = grant.shard,
+           .epoch = row.epoch,
+           .node = grant.node,
+           .incarnation = grant.incarnation,
+           .map_version = grants.map_version,
+           .term = grants.term};
+  }
+  return {};
 }
 
 std::expected<std::vector<ShardEpoch>, StoreError> MemoryStore::take(std::span<const kernel::ShardId> shards,
                                                                      kernel::NodeId node,
                                                                      kernel::Incarnation incarnation) {
   const std::scoped_lock lock(shared_->mutex);
+  for (const kernel::ShardId shard : shards) {
+    ShardRow& row = row_of(shard);
+    if (shared_->granting == Granting::implied) {
+      row.node = node;
+      row.incarnation = incarnation;
+    } else if (row.node != node || row.incarnation != incarnation) {
+      return std::unexpected(not_granted(node, incarnation, row, kWhere));
+    }
+  }
   std::vector<ShardEpoch> taken;
   taken.reserve(shards.size());
   for (const kernel::ShardId shard : shards) {
-    EPIC_ASSERT(shard.value < shared_->shard_count, "shard {} of {}", shard, shared_->shard_count);
-    ShardRow& row = shared_->shards[shard];
-    row = {.shard = shard, .epoch = row.epoch.next(), .node = node, .incarnation = incarnation};
+    ShardRow& row = row_of(shard);
+    row.epoch = row.epoch.next();
     taken.push_back({shard, row.epoch});
   }
   return taken;
@@ -35,34 +66,40 @@ std::expected<void, StoreError> MemoryStore::write_next(const NextBatch& next) {
   const Batch& batch = next();
   check_batch(batch, shared_->shard_count);
   const std::scoped_lock lock(shared_->mutex);
-  for (const ShardEpoch& held : batch.epochs) {
-    const auto found = shared_->shards.find(held.shard);
-    const ShardRow stored = found == shared_->shards.end() ? ShardRow{.shard = held.shard} : found->second;
-    if (stored.epoch == held.epoch) continue;
-    return std::unexpected(StoreError{
-        StoreErrorCode::lost_ownership,
-        fmt::format(
-            "shard {} is at epoch {} in the memory store, owned by node-{} (incarnation {}); this batch was made "
-            "under epoch {}. Nothing was written.",
-            held.shard, stored.epoch, stored.node, stored.incarnation, held.epoch)});
+  for (const ShardEpoch& held : batch.epochs)
+    if (const ShardRow& row = row_of(held.shard); row.epoch != held.epoch || row.incarnation != batch.writer)
+      return std::unexpected(lost_ownership(batch, held, row, kWhere));
+  for (std::size_t i = 0; i < batch.operations.size(); ++i) {
+    const kernel::Version found = version_of(batch.operations[i]);
+    const auto replaces = std::visit([](const auto& change) { return change.replaces; }, batch.operations[i]);
+    if (replaces && *replaces != found) return std::unexpected(conflict(batch, i, found, kWhere));
   }
   for (const SchemaText& schema : batch.schemas) shared_->schemas.try_emplace(schema.id, schema.text);
-  const auto saved_at = shared_->wall_clock();
-  for (const Write& write : batch.writes) {
-    Name name{write.type, write.key};
-    if (!write.bytes) {
-      shared_->snapshots.erase(name);
-      continue;
-    }
-    shared_->snapshots.insert_or_assign(std::move(name), Snapshot{.type = write.type,
-                                                                  .key = write.key,
-                                                                  .shard = write.shard,
-                                                                  .version = write.version,
-                                                                  .schema = write.schema,
-                                                                  .saved_at = saved_at,
-                                                                  .bytes = *write.bytes});
-  }
+  for (const Operation& operation : batch.operations)
+    std::visit([this](const auto& change) { apply(change); }, operation);
   return {};
+}
+
+kernel::Version MemoryStore::version_of(const Operation& operation) const {
+  const auto name = std::visit([](const auto& change) { return Name{change.type, change.key}; }, operation);
+  const auto found = shared_->snapshots.find(name);
+  return found == shared_->snapshots.end() ? kernel::Version{0} : found->second.version;
+}
+
+void MemoryStore::apply(const PutSnapshot& put) {
+  shared_->snapshots.insert_or_assign(Name{put.type, put.key}, Snapshot{.type = put.type,
+                                                                        .key = put.key,
+                                                                        .shard = put.shard,
+                                                                        .version = put.version,
+                                                                        .schema = put.schema,
+                                                                        .saved_at = shared_->wall_clock(),
+                                                                        .bytes = put.bytes});
+}
+
+void MemoryStore::apply(const EraseSnapshot& erase) {
+  shared_->snapshots.erase(Name{erase.type, erase.key});
+  kernel::Version& floor = shared_->version_floors[erase.shard];
+  floor = std::max(floor, erase.version);
 }
 
 std::expected<std::optional<Snapshot>, StoreError> MemoryStore::load(std::string_view type, std::string_view key) {
@@ -72,6 +109,12 @@ std::expected<std::optional<Snapshot>, StoreError> MemoryStore::load(std::string
   return found->second;
 }
 
+std::expected<kernel::Version, StoreError> MemoryStore::version_floor(kernel::ShardId shard) {
+  const std::scoped_lock lock(shared_->mutex);
+  const auto found = shared_->version_floors.find(shard);
+  return found == shared_->version_floors.end() ? kernel::Version{0} : found->second;
+}
+
 std::expected<std::optional<std::string>, StoreError> MemoryStore::schema(kernel::SchemaId id) {
   const std::scoped_lock lock(shared_->mutex);
   const auto found = shared_->schemas.find(id);
@@ -79,7 +122,7 @@ std::expected<std::optional<std::string>, StoreError> MemoryStore::schema(kernel
   return found->second;
 }
 
-// Memory does not rot, so `on_corrupt` has nothing to hear.
+// Memory does not rot, so `on_corrupt` is never called.
 std::expected<void, StoreError> MemoryStore::list(const ListFilter& filter,
                                                   const std::function<Visit(const Snapshot&)>& visit,
                                                   const std::function<void(const StoreError&)>&) {
@@ -130,7 +173,8 @@ std::expected<std::vector<TypeCount>, StoreError> MemoryStore::count_by_type() {
 std::expected<std::vector<Store::ShardRow>, StoreError> MemoryStore::shards() {
   const std::scoped_lock lock(shared_->mutex);
   std::vector<ShardRow> rows;
-  for (const auto& [shard, row] : shared_->shards) rows.push_back(row);
+  for (const auto& [shard, row] : shared_->shards)
+    if (row.incarnation != kernel::Incarnation{0}) rows.push_back(row);
   return rows;
 }
 

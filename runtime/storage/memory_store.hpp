@@ -15,12 +15,17 @@ namespace epic::storage {
 
 class MemoryStore final : public Store {
  public:
-  MemoryStore(std::uint16_t shard_count, WallClock wall_clock);
+  enum class Granting : std::uint8_t {
+    required,
+    implied,  // who takes a shard is granted it: for a store that one node has to itself
+  };
+  MemoryStore(std::uint32_t shard_count, WallClock wall_clock, Granting granting = Granting::required);
   /// Another store of the same rows, for another thread.
   [[nodiscard]] std::unique_ptr<MemoryStore> share() const {
     return std::unique_ptr<MemoryStore>(new MemoryStore(shared_));
   }
 
+  [[nodiscard]] std::expected<void, StoreError> grant(const Grants& grants) override;
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                         kernel::NodeId node,
                                                                         kernel::Incarnation incarnation) override;
@@ -28,6 +33,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> sync() override { return {}; }
   [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                         std::string_view key) override;
+  [[nodiscard]] std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) override;
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
@@ -43,15 +49,22 @@ class MemoryStore final : public Store {
 
   using Snapshots = std::map<Name, Snapshot>;
   struct Shared {
-    std::uint16_t shard_count;
+    std::uint32_t shard_count;
     WallClock wall_clock;
+    Granting granting;
     std::mutex mutex = {};
     std::map<kernel::ShardId, ShardRow> shards = {};
+    std::map<kernel::ShardId, kernel::Version> version_floors = {};
     std::map<kernel::SchemaId, std::string> schemas = {};
     Snapshots snapshots = {};
   };
 
   explicit MemoryStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  // With the mutex.
+  [[nodiscard]] ShardRow& row_of(kernel::ShardId shard);
+  [[nodiscard]] kernel::Version version_of(const Operation& operation) const;
+  void apply(const PutSnapshot& put);
+  void apply(const EraseSnapshot& erase);
   /// What is read, under the mutex.
   [[nodiscard]] const Snapshots& snapshots() const { return moment_ ? *moment_ : shared_->snapshots; }
   /// The next snapshots at or after `from`; the visitor runs without the mutex.

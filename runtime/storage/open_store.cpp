@@ -1,34 +1,61 @@
 #include "storage/open_store.hpp"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <fmt/format.h>
+#include <array>
+#include <system_error>
 
 #include "kernel/assert.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
 
+namespace {
+
+constexpr std::string_view kSqlite = "sqlite";
+constexpr std::string_view kMemory = "memory";
+constexpr std::array kKinds{kSqlite, kMemory};
+constexpr std::uintmax_t kLogBytesUsualMax = 256u << 20;  // where commits begin to wait for a checkpoint
+
+}  // namespace
+
 void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
+std::span<const std::string_view> store_kinds() { return kKinds; }
+
+bool keeps_state(std::string_view kind) { return kind != kMemory; }
+
+std::filesystem::path locate_store(std::string_view kind, const std::filesystem::path& directory) {
+  return kind == kSqlite ? directory / "state.sqlite" : std::filesystem::path();
+}
+
+std::optional<LogState> find_log(const std::filesystem::path& location) {
+  std::error_code none;
+  const std::uintmax_t bytes = std::filesystem::file_size(location.string() + "-wal", none);
+  if (none) return std::nullopt;
+  return LogState{.bytes = bytes, .bytes_usual_max = kLogBytesUsualMax};
+}
+
 std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config) {
-  if (config.kind == "sqlite") {
-    return SqliteStore::open(config.path, {.mode = config.mode, .shard_count = config.shard_count});
+  if (config.kind == kSqlite) {
+    return SqliteStore::open(config.location, {.mode = config.mode, .shard_count = config.shard_count});
   }
-  if (config.kind == "memory") {
+  if (config.kind == kMemory) {
     if (config.mode != OpenMode::create) {
       return std::unexpected(StoreError{StoreErrorCode::not_found,
                                         "the project keeps its state in memory (`store = \"memory\"` in epic.toml), so "
-                                        "nothing of it exists outside of a running fabric. Start it with `epic run`."});
+                                        "none of it exists outside a running fabric. Start it with `epic run`."});
     }
     EPIC_ASSERT(config.shard_count.value_or(0) > 0, "a new store needs a shard count");
-    return std::make_unique<MemoryStore>(*config.shard_count, &std::chrono::system_clock::now);
+    return std::make_unique<MemoryStore>(*config.shard_count, &std::chrono::system_clock::now,
+                                         MemoryStore::Granting::implied);
   }
-  return std::unexpected(StoreError{
-      StoreErrorCode::incompatible,
-      fmt::format(
-          "there is no store of the kind '{}'. Set `store` under [fabric] in epic.toml to \"sqlite\" or \"memory\".",
-          config.kind)});
+  return std::unexpected(
+      StoreError{StoreErrorCode::incompatible,
+                 fmt::format("unknown kind of store '{}'. Set `store` under [fabric] in epic.toml to \"{}\".",
+                             config.kind, fmt::join(kKinds, "\" or \""))});
 }
 
 }  // namespace epic::storage

@@ -1,30 +1,47 @@
 #pragma once
-// open_store: from `[fabric] store = "…"` in epic.toml to a Store. The one list of the kinds that exist.
+// open_store: the one door to a store, from `[fabric] store = "…"` in epic.toml. Nothing outside of this folder knows
+// which kinds there are, what their files are called, or what is in them.
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
-#include "storage/sqlite_store.hpp"
 #include "storage/store.hpp"
 
 namespace epic::storage {
 
 struct StoreConfig {
-  std::string kind = "sqlite";                    // "sqlite" or "memory"
-  std::filesystem::path path = {};                // sqlite: the database file, `.epic/state.sqlite`
-  std::optional<std::uint16_t> shard_count = {};  // needed to make a store; a reader may leave it open
+  std::string kind = "sqlite";                    // one of store_kinds()
+  std::filesystem::path location = {};            // as locate_store() answers
+  std::optional<std::uint32_t> shard_count = {};  // needed to make a store; a reader may leave it open
   OpenMode mode = OpenMode::existing;
 };
+
+/// `incompatible` for an unknown kind. A store that keeps nothing is new each time and belongs to this process: opening
+/// it for anything but `create` is `not_found`, and grants are implied, as no supervisor can write them.
+[[nodiscard]] std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config);
+
+/// What `store` may be in epic.toml.
+[[nodiscard]] std::span<const std::string_view> store_kinds();
+/// False for a store that ends with its process.
+[[nodiscard]] bool keeps_state(std::string_view kind);
+/// The file of a project's store, given its `.epic`. Empty if it has none.
+[[nodiscard]] std::filesystem::path locate_store(std::string_view kind, const std::filesystem::path& directory);
+
+/// What is written and not in the file itself yet. A reader that stays makes it grow.
+struct LogState {
+  std::uintmax_t bytes;
+  std::uintmax_t bytes_usual_max;  // with less, nothing keeps it from being used again
+};
+[[nodiscard]] std::optional<LogState> find_log(const std::filesystem::path& location);
 
 /// For a process whose one business is a store: SQLite no longer counts the bytes that it has allocated, which takes a
 /// mutex each time (so its heap limits and sqlite3_status() are without effect). Before SQLite's first use, and before
 /// there are threads; does nothing later.
 void stop_counting_memory();
-
-/// `incompatible` for an unknown kind. A memory store is new each time and belongs to this process, so it cannot be
-/// opened for reading: that is `not_found`.
-[[nodiscard]] std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config);
 
 }  // namespace epic::storage

@@ -137,6 +137,9 @@ std::expected<Connection, StoreError> Connection::open(const std::filesystem::pa
   }
   Connection connection(path, raw);
   if (result != SQLITE_OK) return std::unexpected(connection.error("open the database"));
+  // Nobody's but ours runs with a change; what a file has of them when it is opened refuses it (sqlite_format.cpp).
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
   sqlite3_busy_timeout(raw, static_cast<int>(patience.count()));
   return connection;
 }

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <iterator>
 #include <system_error>
+#include <utility>
 
 namespace epic::storage {
 
 namespace {
 
+/// The first release of epic that reads the present format.
+constexpr std::string_view kNeedsEpic = "0.1.0";
 constexpr std::string_view kHashName = "xxh64";
 constexpr std::int64_t kHashSeed = 0;
 constexpr std::uintmax_t kDatabaseBytesMin = 512;    // SQLite's smallest page
@@ -17,12 +21,27 @@ constexpr std::int64_t kApplicationId = 0x65706963;  // "epic"
 constexpr const char* kTables = R"(
 CREATE TABLE meta(name TEXT PRIMARY KEY NOT NULL, value NOT NULL) WITHOUT ROWID;
 CREATE TABLE shards(
-  shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, node INTEGER NOT NULL, incarnation INTEGER NOT NULL);
+  shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, node INTEGER NOT NULL, incarnation INTEGER NOT NULL,
+  map_version INTEGER NOT NULL DEFAULT 0, term INTEGER NOT NULL DEFAULT 0, version_floor INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE schemas(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE snapshots(
   type TEXT NOT NULL, key TEXT NOT NULL, shard INTEGER NOT NULL, version INTEGER NOT NULL, schema INTEGER NOT NULL,
   saved_at INTEGER NOT NULL, checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(type, key));
+CREATE INDEX snapshots_by_shard ON snapshots(shard);
 )";
+
+// From format i + 1 to the next. A step never changes once it was released.
+constexpr const char* kMigrations[] = {
+    R"(
+ALTER TABLE shards ADD COLUMN map_version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shards ADD COLUMN term INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE shards ADD COLUMN version_floor INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX snapshots_by_shard ON snapshots(shard);
+INSERT INTO meta(name, value) SELECT 'owner_changes', coalesce((SELECT value FROM meta WHERE name = 'takes'), 0);
+DELETE FROM meta WHERE name = 'takes';
+)",
+};
+static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);
 
 std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::string_view name) {
   auto statement = connection.prepare("SELECT value FROM meta WHERE name = ?1");
@@ -55,7 +74,17 @@ StoreError not_ours(const Connection& connection, std::string_view what) {
               path, what, move_away(connection.path(), "damaged"))};
 }
 
-StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint16_t expected) {
+StoreError unknown_format(Connection& connection, std::int64_t version) {
+  std::string needs = "the epic that wrote it";
+  auto statement = connection.prepare("SELECT value FROM meta WHERE name = 'needs_epic'");
+  if (statement && statement->step() == Step::row) needs = fmt::format("epic {} or newer", statement->text(0));
+  return {
+      StoreErrorCode::incompatible,
+      fmt::format("the store '{}' has format {}, and this epic reads formats up to {}. It was left as it is. Use {}.",
+                  connection.path().string(), version, kStoreFormatVersion, needs)};
+}
+
+StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint32_t expected) {
   const std::string path = connection.path().string();
   return {StoreErrorCode::incompatible,
           fmt::format(
@@ -88,31 +117,34 @@ std::expected<bool, StoreError> is_blank(Connection& connection) {
   return false;
 }
 
-std::expected<void, StoreError> create_format(Connection& connection, std::uint16_t shard_count,
+std::expected<void, StoreError> create_format(Connection& connection, std::uint32_t shard_count,
                                               std::chrono::system_clock::time_point created_at) {
   using std::chrono::nanoseconds;
   const auto created_at_ns = std::chrono::duration_cast<nanoseconds>(created_at.time_since_epoch()).count();
   const std::string meta = fmt::format(
-      "INSERT INTO meta(name, value) VALUES('format_version', {}), ('hash', '{}'), ('hash_seed', {}), ('shard_count', "
-      "{}), "
-      "('created_at', {}), ('checkpoints', 0);",
-      kStoreFormatVersion, kHashName, kHashSeed, shard_count, created_at_ns);
+      "INSERT INTO meta(name, value) VALUES('format_version', {}), ('needs_epic', '{}'), ('hash', '{}'), "
+      "('hash_seed', {}), ('shard_count', {}), ('created_at', {}), ('checkpoints', 0), ('owner_changes', 0);",
+      kStoreFormatVersion, kNeedsEpic, kHashName, kHashSeed, shard_count, created_at_ns);
   const std::string all =
       fmt::format("BEGIN IMMEDIATE; PRAGMA application_id = {}; {} {} COMMIT;", kApplicationId, kTables, meta);
   return connection.run(all.c_str(), "make the tables");
 }
 
 std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
-                                                      std::optional<std::uint16_t> expected_shard_count) {
+                                                      std::optional<std::uint32_t> expected_shard_count) {
   const auto version = get_meta(connection, "format_version");
   if (!version) return std::unexpected(version.error());
-  if (*version != kStoreFormatVersion) {
+  if (*version < 1 || *version > kStoreFormatVersion) return std::unexpected(unknown_format(connection, *version));
+  // They would run with every change, under our name.
+  const auto foreign = connection.integer("SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')");
+  if (!foreign) return std::unexpected(foreign.error());
+  if (*foreign != 0) {
     return std::unexpected(StoreError{
         StoreErrorCode::incompatible,
-        fmt::format(
-            "the store '{}' has format {}, and this epic reads format {}. It was left as it is. Use the epic that "
-            "wrote it, or export with that one (`epic snapshot export --output all.jsonl`) and import with this.",
-            connection.path().string(), *version, kStoreFormatVersion)});
+        fmt::format("the store '{0}' has triggers or views, which epic never makes. It was left as it is. "
+                    "`sqlite3 '{0}' \"SELECT sql FROM sqlite_schema WHERE type IN ('trigger', 'view')\"` shows them; "
+                    "drop them.",
+                    connection.path().string())});
   }
   const auto usual_hash =
       connection.integer(fmt::format("SELECT count(*) FROM meta WHERE name = 'hash' AND value = '{}'", kHashName));
@@ -133,7 +165,24 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
     return std::unexpected(other_shard_count(connection, *shard_count, *expected_shard_count));
   }
   return StoreIdentity{.format_version = static_cast<std::uint32_t>(*version),
-                       .shard_count = static_cast<std::uint16_t>(*shard_count)};
+                       .shard_count = static_cast<std::uint32_t>(*shard_count)};
+}
+
+std::expected<void, StoreError> migrate(Connection& connection, StoreIdentity& identity) {
+  if (identity.format_version == kStoreFormatVersion) return {};
+  std::string sql = "BEGIN IMMEDIATE;";
+  for (std::uint32_t from = identity.format_version; from < kStoreFormatVersion; ++from) sql += kMigrations[from - 1];
+  sql += fmt::format(
+      "UPDATE meta SET value = {} WHERE name = 'format_version';"
+      "INSERT INTO meta(name, value) VALUES('needs_epic', '{}') ON CONFLICT(name) DO UPDATE SET value = excluded.value;"
+      "COMMIT;",
+      kStoreFormatVersion, kNeedsEpic);
+  if (auto done = connection.run(sql.c_str(), "migrate to the present format"); !done) {
+    if (connection.in_transaction()) static_cast<void>(connection.run("ROLLBACK", "take the migration back"));
+    return done;
+  }
+  identity.migrated_from = std::exchange(identity.format_version, kStoreFormatVersion);
+  return {};
 }
 
 }  // namespace epic::storage

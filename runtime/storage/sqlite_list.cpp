@@ -180,16 +180,15 @@ std::expected<std::vector<SchemaCount>, StoreError> SqliteStore::count_by_schema
 }
 
 std::expected<std::vector<Store::ShardRow>, StoreError> SqliteStore::shards() {
-  auto statement = connection_.prepare("SELECT shard, epoch, node, incarnation FROM shards ORDER BY shard");
+  // Reading does not migrate; the first format had no grants.
+  auto statement =
+      connection_.prepare(identity_.format_version == 1
+                              ? "SELECT shard, epoch, node, incarnation, 0, 0 FROM shards ORDER BY shard"
+                              : "SELECT shard, epoch, node, incarnation, map_version, term FROM shards ORDER BY shard");
   if (!statement) return std::unexpected(statement.error());
   std::vector<ShardRow> rows;
   Step step = statement->step();
-  for (; step == Step::row; step = statement->step()) {
-    rows.push_back({.shard = kernel::ShardId{static_cast<std::uint16_t>(statement->integer(0))},
-                    .epoch = kernel::Epoch{static_cast<std::uint64_t>(statement->integer(1))},
-                    .node = kernel::NodeId{static_cast<std::uint16_t>(statement->integer(2))},
-                    .incarnation = kernel::Incarnation{static_cast<std::uint64_t>(statement->integer(3))}});
-  }
+  for (; step == Step::row; step = statement->step()) rows.push_back(read_shard_row(*statement));
   if (step == Step::failed) return std::unexpected(connection_.error("read the shards' owners"));
   return rows;
 }

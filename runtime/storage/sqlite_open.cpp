@@ -123,9 +123,11 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
     auto created = create_format(*connection, *options.shard_count, options.wall_clock());
     if (!created) return std::unexpected(created.error());
   }
-  const auto identity = check_format(*connection, options.shard_count);
+  auto identity = check_format(*connection, options.shard_count);
   if (!identity) return std::unexpected(identity.error());
   if (auto logged = use_log(*connection); !logged) return std::unexpected(logged.error());
+  if (auto set = connection->run(kWriteSettings, "set up writing"); !set) return std::unexpected(set.error());
+  if (auto migrated = migrate(*connection, *identity); !migrated) return std::unexpected(migrated.error());
 
   auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*connection), std::move(options)));
   store->identity_ = *identity;
@@ -169,6 +171,10 @@ std::expected<void, StoreError> SqliteStore::prepare(std::initializer_list<std::
 
 std::expected<void, StoreError> SqliteStore::prepare_reading() {
   if (auto set = connection_.run(kReadSettings, "set up reading"); !set) return set;
+  if (identity_.format_version > 1) {
+    auto prepared = prepare({{&statements_.floor, "SELECT version_floor FROM shards WHERE shard = ?1"}});
+    if (!prepared) return prepared;
+  }
   return prepare({
       {&statements_.load,
        "SELECT type, key, shard, version, schema, saved_at, checksum, bytes FROM snapshots WHERE type = ?1 AND key = "
@@ -184,7 +190,6 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
 }
 
 std::expected<void, StoreError> SqliteStore::prepare_writing() {
-  if (auto set = connection_.run(kWriteSettings, "set up writing"); !set) return set;
   if (options_.page_count_max > 0) {
     const std::string bound = fmt::format("PRAGMA max_page_count = {}", options_.page_count_max);
     if (auto set = connection_.run(bound.c_str(), "bound its size"); !set) return set;
@@ -193,24 +198,32 @@ std::expected<void, StoreError> SqliteStore::prepare_writing() {
       {&statements_.begin, "BEGIN IMMEDIATE"},
       {&statements_.end, "COMMIT"},
       {&statements_.abandon, "ROLLBACK"},
-      {&statements_.count_takes, "SELECT coalesce((SELECT value FROM meta WHERE name = 'takes'), 0)"},
-      {&statements_.add_take,
-       "INSERT INTO meta(name, value) VALUES('takes', 1) ON CONFLICT(name) DO UPDATE SET value = value + 1"},
-      {&statements_.epochs, "SELECT shard, epoch, node, incarnation FROM shards ORDER BY shard"},
-      {&statements_.take,
-       "INSERT INTO shards(shard, epoch, node, incarnation) VALUES(?1, 1, ?2, ?3) ON CONFLICT(shard) DO UPDATE SET "
-       "epoch = epoch + 1, node = excluded.node, incarnation = excluded.incarnation RETURNING epoch"},
+      {&statements_.count_changes, "SELECT value FROM meta WHERE name = 'owner_changes'"},
+      {&statements_.add_change, "UPDATE meta SET value = value + 1 WHERE name = 'owner_changes'"},
+      {&statements_.owner, "SELECT shard, epoch, node, incarnation, map_version, term FROM shards WHERE shard = ?1"},
+      {&statements_.grant,
+       "INSERT INTO shards(shard, epoch, node, incarnation, map_version, term) VALUES(?1, 0, ?2, ?3, ?4, ?5) "
+       "ON CONFLICT(shard) DO UPDATE SET node = excluded.node, incarnation = excluded.incarnation, map_version = "
+       "excluded.map_version, "
+       "term = excluded.term"},
+      {&statements_.take, "UPDATE shards SET epoch = epoch + 1 WHERE shard = ?1"},
+      {&statements_.raise_floor, "UPDATE shards SET version_floor = max(version_floor, ?2) WHERE shard = ?1"},
       {&statements_.put_schema, "INSERT INTO schemas(id, text) VALUES(?1, ?2) ON CONFLICT(id) DO NOTHING"},
-      {&statements_.put,
+      {&statements_.row, "SELECT rowid FROM snapshots WHERE type = ?1 AND key = ?2"},
+      {&statements_.version, "SELECT version FROM snapshots WHERE type = ?1 AND key = ?2"},
+      {&statements_.insert,
+       "INSERT INTO snapshots(type, key, shard, version, schema, saved_at, checksum, bytes) "
+       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(type, key) DO NOTHING"},
+      {&statements_.update,  // not the shard: a column of an index costs, even if it stays as it is
+       "UPDATE snapshots SET version = ?4, schema = ?5, saved_at = ?6, checksum = ?7, bytes = ?8 "
+       "WHERE rowid = ?9 AND type = ?1 AND key = ?2 AND shard = ?3 AND version = ?10"},
+      {&statements_.overwrite,
        "INSERT INTO snapshots(type, key, shard, version, schema, saved_at, checksum, bytes) "
        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(type, key) DO UPDATE SET shard = excluded.shard, "
        "version = excluded.version, schema = excluded.schema, saved_at = excluded.saved_at, "
        "checksum = excluded.checksum, bytes = excluded.bytes"},
-      {&statements_.update,
-       "UPDATE snapshots SET shard = ?3, version = ?4, schema = ?5, saved_at = ?6, checksum = ?7, bytes = ?8 "
-       "WHERE rowid = ?9 AND type = ?1 AND key = ?2"},
-      {&statements_.row, "SELECT rowid FROM snapshots WHERE type = ?1 AND key = ?2"},
-      {&statements_.remove, "DELETE FROM snapshots WHERE type = ?1 AND key = ?2"},
+      {&statements_.remove, "DELETE FROM snapshots WHERE type = ?1 AND key = ?2 AND version = ?3"},
+      {&statements_.remove_any, "DELETE FROM snapshots WHERE type = ?1 AND key = ?2"},
   });
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kRowsRememberedMax = 65'536;
 
-std::string name_of(const Write& write) { return write.type + '/' + write.key; }
+std::string name_of(const PutSnapshot& put) { return put.type + '/' + put.key; }
 
 std::int64_t to_nanoseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -80,22 +80,44 @@ std::expected<void, StoreError> SqliteStore::execute(Statement& statement, std::
   return std::unexpected(connection_.error(doing));
 }
 
+std::string SqliteStore::where() const { return fmt::format("the store '{}'", connection_.path().string()); }
+
+// ---- whose shards they are ----
+
+std::expected<void, StoreError> SqliteStore::grant(const Grants& grants) {
+  return transact([&]() -> std::expected<void, StoreError> {
+    if (auto noted = note_owner_change(); !noted) return noted;
+    for (const Grant& grant : grants.list) {
+      const auto row = owner_of(grant.shard);
+      if (!row) return std::unexpected(row.error());
+      if (!may_grant(grant, grants.term, *row)) return std::unexpected(not_granted(grant, grants.term, *row, where()));
+      statements_.grant.set(1, std::int64_t{grant.shard.value})
+          .set(2, std::int64_t{grant.node.value})
+          .set(3, to_signed(grant.incarnation.value))
+          .set(4, to_signed(grants.map_version.value))
+          .set(5, to_signed(grants.term.value));
+      if (auto granted = execute(statements_.grant, "grant a shard"); !granted) return granted;
+    }
+    return {};
+  });
+}
+
 std::expected<std::vector<ShardEpoch>, StoreError> SqliteStore::take(std::span<const kernel::ShardId> shards,
                                                                      kernel::NodeId node,
                                                                      kernel::Incarnation incarnation) {
   std::vector<ShardEpoch> taken;
   taken.reserve(shards.size());
   const auto raise_epochs = [&]() -> std::expected<void, StoreError> {
-    if (auto counted = execute(statements_.add_take, "count a take"); !counted) return counted;
+    if (auto noted = note_owner_change(); !noted) return noted;
     for (const kernel::ShardId shard : shards) {
       EPIC_ASSERT(shard.value < identity_.shard_count, "shard {} of {}", shard, identity_.shard_count);
-      const ResetGuard guard(statements_.take);
-      statements_.take.set(1, std::int64_t{shard.value})
-          .set(2, std::int64_t{node.value})
-          .set(3, to_signed(incarnation.value));
-      if (statements_.take.step() != Step::row) return std::unexpected(connection_.error("take a shard"));
-      taken.push_back({shard, kernel::Epoch{to_unsigned(statements_.take.integer(0))}});
-      if (statements_.take.step() != Step::done) return std::unexpected(connection_.error("take a shard"));
+      const auto row = owner_of(shard);
+      if (!row) return std::unexpected(row.error());
+      if (row->node != node || row->incarnation != incarnation)
+        return std::unexpected(not_granted(node, incarnation, *row, where()));
+      statements_.take.set(1, std::int64_t{shard.value});
+      if (auto raised = execute(statements_.take, "take a shard"); !raised) return raised;
+      taken.push_back({shard, row->epoch.next()});
     }
     return {};
   };
@@ -104,54 +126,62 @@ std::expected<std::vector<ShardEpoch>, StoreError> SqliteStore::take(std::span<c
   return taken;
 }
 
+/// For all who remember owners. In a transaction.
+std::expected<void, StoreError> SqliteStore::note_owner_change() {
+  return execute(statements_.add_change, "count a change of owners");
+}
+
+/// Forgets who owns what, unless nobody has changed it since the last time. In a transaction.
+std::expected<void, StoreError> SqliteStore::refresh_owners() {
+  const ResetGuard guard(statements_.count_changes);
+  if (statements_.count_changes.step() != Step::row)
+    return std::unexpected(connection_.error("read how often owners have changed"));
+  const std::int64_t changes = statements_.count_changes.integer(0);
+  if (owner_changes_ != changes) owners_.clear();
+  owner_changes_ = changes;
+  return {};
+}
+
+std::expected<Store::ShardRow, StoreError> SqliteStore::owner_of(kernel::ShardId shard) {
+  Statement& statement = statements_.owner;
+  const ResetGuard guard(statement);
+  switch (statement.set(1, std::int64_t{shard.value}).step()) {
+    case Step::row:
+      return read_shard_row(statement);
+    case Step::done:
+      return ShardRow{.shard = shard};
+    case Step::failed:
+      break;
+  }
+  return std::unexpected(connection_.error("read the owner of a shard"));
+}
+
+std::expected<void, StoreError> SqliteStore::check_owners(const Batch& batch) {
+  if (auto fresh = refresh_owners(); !fresh) return fresh;
+  for (const ShardEpoch& held : batch.epochs) {
+    auto known = owners_.find(held.shard.value);
+    if (known == owners_.end()) {
+      const auto row = owner_of(held.shard);
+      if (!row) return std::unexpected(row.error());
+      known = owners_.emplace(held.shard.value, *row).first;
+    }
+    const ShardRow& row = known->second;
+    if (row.epoch != held.epoch || row.incarnation != batch.writer)
+      return std::unexpected(lost_ownership(batch, held, row, where()));
+  }
+  return {};
+}
+
+// ---- batches ----
+
 std::expected<void, StoreError> SqliteStore::write_next(const NextBatch& next) {
   return transact([&]() -> std::expected<void, StoreError> {
     const Batch& batch = next();
     check_batch(batch, identity_.shard_count);
-    if (auto checked = check_epochs(batch); !checked) return checked;
+    if (auto checked = check_owners(batch); !checked) return checked;
     if (auto put = put_schemas(batch); !put) return put;
-    return put_snapshots(batch);
+    return apply_operations(batch);
   });
-}
-
-std::expected<void, StoreError> SqliteStore::check_epochs(const Batch& batch) {
-  if (auto fresh = refresh_owners(); !fresh) return fresh;
-  for (const ShardEpoch& held : batch.epochs) {
-    const ShardRow& row = owners_[held.shard.value];
-    if (row.epoch == held.epoch) continue;
-    return std::unexpected(StoreError{
-        StoreErrorCode::lost_ownership,
-        fmt::format(
-            "shard {} is at epoch {} in the store '{}', owned by node-{} (incarnation {}); this batch was made under "
-            "epoch {}. Nothing was written.",
-            held.shard, row.epoch, connection_.path().string(), row.node, row.incarnation, held.epoch)});
-  }
-  return {};
-}
-
-/// Reads who owns what, unless nobody has taken a shard since the last time. In a transaction.
-std::expected<void, StoreError> SqliteStore::refresh_owners() {
-  const ResetGuard guard(statements_.count_takes);
-  if (statements_.count_takes.step() != Step::row)
-    return std::unexpected(connection_.error("read how often shards were taken"));
-  const std::int64_t takes = statements_.count_takes.integer(0);
-  if (owners_takes_ == takes) return {};
-  std::vector<ShardRow> owners(identity_.shard_count);
-  Statement& rows = statements_.epochs;
-  const ResetGuard rows_guard(rows);
-  Step step = rows.step();
-  for (; step == Step::row; step = rows.step()) {
-    const auto shard = static_cast<std::size_t>(rows.integer(0));
-    if (shard >= owners.size()) continue;  // of no use to anybody
-    owners[shard] = {.shard = kernel::ShardId{static_cast<std::uint16_t>(shard)},
-                     .epoch = kernel::Epoch{to_unsigned(rows.integer(1))},
-                     .node = kernel::NodeId{static_cast<std::uint16_t>(rows.integer(2))},
-                     .incarnation = kernel::Incarnation{to_unsigned(rows.integer(3))}};
-  }
-  if (step == Step::failed) return std::unexpected(connection_.error("read the epochs of the shards"));
-  owners_ = std::move(owners);
-  owners_takes_ = takes;
-  return {};
 }
 
 std::expected<void, StoreError> SqliteStore::put_schemas(const Batch& batch) {
@@ -162,51 +192,77 @@ std::expected<void, StoreError> SqliteStore::put_schemas(const Batch& batch) {
   return {};
 }
 
-std::expected<void, StoreError> SqliteStore::put_snapshots(const Batch& batch) {
+std::expected<void, StoreError> SqliteStore::apply_operations(const Batch& batch) {
   const std::int64_t saved_at_ns = to_nanoseconds(options_.wall_clock());
-  for (const Write& write : batch.writes)
-    if (auto put = put_snapshot(write, saved_at_ns); !put) return put;
+  for (std::size_t i = 0; i < batch.operations.size(); ++i) {
+    const auto applied =
+        std::visit([&](const auto& change) { return apply(change, saved_at_ns); }, batch.operations[i]);
+    if (!applied) return std::unexpected(applied.error());
+    if (*applied) continue;
+    const auto found =
+        std::visit([&](const auto& change) { return find_version(change.type, change.key); }, batch.operations[i]);
+    if (!found) return std::unexpected(found.error());
+    return std::unexpected(conflict(batch, i, *found, where()));
+  }
   return {};
 }
 
-std::expected<void, StoreError> SqliteStore::put_snapshot(const Write& write, std::int64_t saved_at_ns) {
-  const auto execute_for = [&](Statement& statement) -> std::expected<void, StoreError> {
-    statement.set(1, std::string_view(write.type)).set(2, std::string_view(write.key));
-    if (write.bytes) {
-      const std::uint64_t checksum =
-          row_checksum(write.type, write.key, write.shard, write.version, write.schema, saved_at_ns, *write.bytes);
-      statement.set(3, std::int64_t{write.shard.value})
-          .set(4, to_signed(write.version.value))
-          .set(5, to_signed(write.schema.value))
-          .set(6, saved_at_ns)
-          .set(7, to_signed(checksum))
-          .set(8, std::span<const std::byte>(*write.bytes));
-    }
+std::expected<bool, StoreError> SqliteStore::apply(const PutSnapshot& put, std::int64_t saved_at_ns) {
+  const auto run = [&](Statement& statement) -> std::expected<bool, StoreError> {
+    const std::uint64_t checksum =
+        row_checksum(put.type, put.key, put.shard, put.version, put.schema, saved_at_ns, put.bytes);
+    statement.set(1, std::string_view(put.type))
+        .set(2, std::string_view(put.key))
+        .set(3, std::int64_t{put.shard.value})
+        .set(4, to_signed(put.version.value))
+        .set(5, to_signed(put.schema.value))
+        .set(6, saved_at_ns)
+        .set(7, to_signed(checksum))
+        .set(8, std::span<const std::byte>(put.bytes));
     const ResetGuard guard(statement);
-    if (statement.step() == Step::done) return {};
-    return std::unexpected(connection_.error(fmt::format("write {}/{}", write.type, write.key)));
+    if (statement.step() != Step::done)
+      return std::unexpected(connection_.error(fmt::format("write {}/{}", put.type, put.key)));
+    return connection_.changed_count() == 1;
   };
-  if (!write.bytes) return execute_for(statements_.remove);
-  // The row is almost always there. An update by its number spares the ways through the index, whose pages are read
-  // anew in each transaction.
-  if (write.version.value > 1) {
-    const auto row = find_row(write);
+  if (!put.replaces) return run(statements_.overwrite);
+  if (*put.replaces == kernel::Version{0}) return run(statements_.insert);
+  // An update by the row's number avoids the index, whose pages are read anew in each transaction. The row may have got
+  // another number since it was remembered.
+  for (const bool is_remembered : {true, false}) {
+    if (!is_remembered && rows_.erase(name_of(put)) == 0) break;
+    const auto row = find_row(put);
     if (!row) return std::unexpected(row.error());
-    if (*row) {
-      statements_.update.set(9, **row);
-      if (auto updated = execute_for(statements_.update); !updated || connection_.changed_count() > 0) return updated;
-      rows_.erase(name_of(write));
-    }
+    if (!*row) return false;
+    statements_.update.set(9, **row).set(10, to_signed(put.replaces->value));
+    if (const auto updated = run(statements_.update); !updated || *updated) return updated;
   }
-  return execute_for(statements_.put);
+  return false;
+}
+
+std::expected<bool, StoreError> SqliteStore::apply(const EraseSnapshot& erase, std::int64_t) {
+  const std::string doing = fmt::format("erase {}/{}", erase.type, erase.key);
+  if (erase.replaces == kernel::Version{0}) {
+    const auto found = find_version(erase.type, erase.key);
+    if (!found) return std::unexpected(found.error());
+    if (*found != kernel::Version{0}) return false;
+  } else {
+    Statement& statement = erase.replaces ? statements_.remove : statements_.remove_any;
+    statement.set(1, std::string_view(erase.type)).set(2, std::string_view(erase.key));
+    if (erase.replaces) statement.set(3, to_signed(erase.replaces->value));
+    if (auto removed = execute(statement, doing); !removed) return std::unexpected(removed.error());
+    if (erase.replaces && connection_.changed_count() != 1) return false;
+  }
+  statements_.raise_floor.set(1, std::int64_t{erase.shard.value}).set(2, to_signed(erase.version.value));
+  if (auto raised = execute(statements_.raise_floor, doing); !raised) return std::unexpected(raised.error());
+  return true;
 }
 
 /// The number of an entity's row, as far as is known: it may have got another one since.
-std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::find_row(const Write& write) {
-  std::string name = name_of(write);
+std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::find_row(const PutSnapshot& put) {
+  std::string name = name_of(put);
   if (const auto known = rows_.find(name); known != rows_.end()) return known->second;
   const ResetGuard guard(statements_.row);
-  switch (statements_.row.set(1, std::string_view(write.type)).set(2, std::string_view(write.key)).step()) {
+  switch (statements_.row.set(1, std::string_view(put.type)).set(2, std::string_view(put.key)).step()) {
     case Step::done:
       return std::nullopt;
     case Step::failed:
@@ -218,12 +274,51 @@ std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::find_row(con
   return rows_.emplace(std::move(name), statements_.row.integer(0)).first->second;
 }
 
+/// 0: there is no row.
+std::expected<kernel::Version, StoreError> SqliteStore::find_version(std::string_view type, std::string_view key) {
+  const ResetGuard guard(statements_.version);
+  switch (statements_.version.set(1, type).set(2, key).step()) {
+    case Step::row:
+      return kernel::Version{to_unsigned(statements_.version.integer(0))};
+    case Step::done:
+      return kernel::Version{0};
+    case Step::failed:
+      break;
+  }
+  return std::unexpected(connection_.error(fmt::format("find {}/{}", type, key)));
+}
+
+std::expected<kernel::Version, StoreError> SqliteStore::version_floor(kernel::ShardId shard) {
+  if (identity_.format_version == 1) return kernel::Version{0};  // read as it is
+  const ResetGuard guard(statements_.floor);
+  switch (statements_.floor.set(1, std::int64_t{shard.value}).step()) {
+    case Step::row:
+      return kernel::Version{to_unsigned(statements_.floor.integer(0))};
+    case Step::done:
+      return kernel::Version{0};
+    case Step::failed:
+      break;
+  }
+  return std::unexpected(connection_.error("read the versions of erased entities"));
+}
+
+// ---- reading ----
+
+Store::ShardRow SqliteStore::read_shard_row(const Statement& statement) {
+  return {.shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(0))},
+          .epoch = kernel::Epoch{to_unsigned(statement.integer(1))},
+          .node = kernel::NodeId{static_cast<std::uint16_t>(statement.integer(2))},
+          .incarnation = kernel::Incarnation{to_unsigned(statement.integer(3))},
+          .map_version = kernel::MapVersion{to_unsigned(statement.integer(4))},
+          .term = kernel::Term{to_unsigned(statement.integer(5))}};
+}
+
 SqliteStore::Row SqliteStore::read_row(const Statement& statement) const {
   Row row;
   Snapshot& snapshot = row.snapshot;
   snapshot.type = statement.text(0);
   snapshot.key = statement.text(1);
-  snapshot.shard = kernel::ShardId{static_cast<std::uint16_t>(statement.integer(2))};
+  snapshot.shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(2))};
   snapshot.version = kernel::Version{to_unsigned(statement.integer(3))};
   snapshot.schema = kernel::SchemaId{to_unsigned(statement.integer(4))};
   const std::int64_t saved_at_ns = statement.integer(5);

@@ -25,15 +25,9 @@
 
 namespace epic::storage {
 
-enum class OpenMode : std::uint8_t {
-  create,     // makes the store where it is missing; the directory must exist
-  existing,   // `not_found` where it is missing
-  read_only,  // changes nothing, takes no lock; beside a running fabric, or from a directory that cannot be written
-};
-
 struct OpenOptions {
   OpenMode mode = OpenMode::existing;
-  std::optional<std::uint16_t> shard_count = {};  // a store made with another is refused; needed by `create`
+  std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; needed by `create`
   WallClock wall_clock = &std::chrono::system_clock::now;
   std::chrono::milliseconds patience = std::chrono::seconds(10);  // with a foreign program that holds the database
   WalLimits wal = {};
@@ -46,6 +40,7 @@ class SqliteStore final : public Store {
   static std::expected<std::unique_ptr<SqliteStore>, StoreError> open(const std::filesystem::path& path,
                                                                       OpenOptions options);
 
+  [[nodiscard]] std::expected<void, StoreError> grant(const Grants& grants) override;
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                         kernel::NodeId node,
                                                                         kernel::Incarnation incarnation) override;
@@ -53,6 +48,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> sync() override;
   [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                         std::string_view key) override;
+  [[nodiscard]] std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) override;
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
@@ -78,8 +74,10 @@ class SqliteStore final : public Store {
     WalKeeper wal;
   };
   struct Statements {
-    Statement load, schema, page, keys, next_type;                                                             // read
-    Statement epochs, count_takes, add_take, take, put_schema, row, put, update, remove, begin, end, abandon;  // write
+    Statement load, schema, page, keys, next_type, floor;  // read
+    Statement begin, end, abandon;                         // write
+    Statement count_changes, add_change, owner, grant, take, raise_floor, put_schema;
+    Statement row, version, insert, update, overwrite, remove, remove_any;
   };
 
   SqliteStore(Connection connection, OpenOptions options)
@@ -95,12 +93,19 @@ class SqliteStore final : public Store {
   /// Runs `body` as one transaction under the writers' lock. It is not durable yet.
   std::expected<void, StoreError> transact(const std::function<std::expected<void, StoreError>()>& body);
   std::expected<void, StoreError> transact_locked(const std::function<std::expected<void, StoreError>()>& body);
-  std::expected<void, StoreError> check_epochs(const Batch& batch);
+  /// "the store '…'".
+  [[nodiscard]] std::string where() const;
+  std::expected<void, StoreError> check_owners(const Batch& batch);
+  std::expected<void, StoreError> note_owner_change();
   std::expected<void, StoreError> refresh_owners();
+  std::expected<ShardRow, StoreError> owner_of(kernel::ShardId shard);
   std::expected<void, StoreError> put_schemas(const Batch& batch);
-  std::expected<void, StoreError> put_snapshots(const Batch& batch);
-  std::expected<void, StoreError> put_snapshot(const Write& write, std::int64_t saved_at_ns);
-  std::expected<std::optional<std::int64_t>, StoreError> find_row(const Write& write);
+  std::expected<void, StoreError> apply_operations(const Batch& batch);
+  /// Whether the row was as the operation states. Nothing has changed if it was not.
+  std::expected<bool, StoreError> apply(const PutSnapshot& put, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const EraseSnapshot& erase, std::int64_t saved_at_ns);
+  std::expected<std::optional<std::int64_t>, StoreError> find_row(const PutSnapshot& put);
+  std::expected<kernel::Version, StoreError> find_version(std::string_view type, std::string_view key);
   std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
   /// Remembers an error after which nothing may be written any more. Any thread, as is failure().
   StoreError note(StoreError error);
@@ -121,6 +126,8 @@ class SqliteStore final : public Store {
     enum class Bound : std::uint8_t { inclusive, exclusive } bound = Bound::inclusive;
   };
   Row read_row(const Statement& statement) const;
+  /// Of the columns that kShardColumns names.
+  static ShardRow read_shard_row(const Statement& statement);
   std::expected<Page, StoreError> read_page(std::string_view type, const Cursor& cursor, std::string_view key_prefix);
   std::expected<Page, StoreError> read_around_damage(std::string_view type, const Cursor& cursor,
                                                      std::string_view key_prefix);
@@ -134,8 +141,8 @@ class SqliteStore final : public Store {
   std::optional<StoreError> failure_;
   Connection connection_;
   std::unique_ptr<Writer> writer_;
-  std::vector<ShardRow> owners_;                        // by shard, as of …
-  std::optional<std::int64_t> owners_takes_;            // … this many takes; empty: never read
+  std::unordered_map<std::uint32_t, ShardRow> owners_;  // by shard, those that were looked at, as of …
+  std::optional<std::int64_t> owner_changes_;           // … this many grants and takes; empty: never read
   std::unordered_map<std::string, std::int64_t> rows_;  // "Type/Key" → number of its row
   Statements statements_;                               // closed before the connection
 };

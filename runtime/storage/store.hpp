@@ -1,12 +1,16 @@
 #pragma once
 // Store: where snapshots are kept, and the fence that keeps a former owner from writing.
 //
-// A batch is committed as one transaction which first checks that every shard it touches is still at the epoch that the
-// writer took it with. Shard epochs live in the store itself and are raised in the transaction that takes a shard, so a
-// node that has lost a shard without knowing cannot write to it. What commit() returned is durable.
+// A shard's row names the node that the supervisor has granted it to, by its incarnation, and holds the epoch, which
+// rises each time a granted node takes the shard. A batch is one transaction that first checks both, for every shard
+// that it touches. So a node that has lost a shard without knowing cannot write to it, from the moment the grant to
+// another is written; and a node that nobody granted a shard to cannot take it. What commit() returned is durable.
+//
+//   supervisor: grant ─▶ publish the map ─▶ node: take ─▶ commit, commit, …
 //
 // Calls block, and are made by one thread at a time (but sync()); several processes open the same store.
-// Implementations: sqlite_store.hpp (one database a fabric), memory_store.hpp (tests, throw-away fabrics).
+// Implementations: sqlite_store.hpp (one database a fabric), memory_store.hpp (tests, throw-away fabrics). They are
+// opened through open_store.hpp.
 
 #include <chrono>
 #include <cstddef>
@@ -25,7 +29,9 @@
 namespace epic::storage {
 
 enum class StoreErrorCode : std::uint8_t {
-  lost_ownership,  // a shard of the batch is at a newer epoch: nothing was written
+  lost_ownership,  // a shard of the batch is another's now, or at another epoch: nothing was written
+  conflict,        // an operation would affect another number of rows than it states: nothing was written
+  not_granted,     // take(): no grant names the caller; grant(): a later term rules, or another holds the shard
   full,            // no space: nothing was written, may be retried
   busy,            // another program keeps the store locked: nothing was written, may be retried
   io,              // unknown whether it was written: the caller must end the process
@@ -36,14 +42,38 @@ enum class StoreErrorCode : std::uint8_t {
 
 struct StoreError {
   StoreErrorCode code;
-  std::string message;  // a sentence with the path and the way out
+  std::string message;                        // sentences with the path and what to do
+  std::optional<std::size_t> operation = {};  // conflict: its place in the batch
+};
+
+enum class OpenMode : std::uint8_t {
+  create,     // makes the store where it is missing; the directory must exist
+  existing,   // `not_found` where it is missing
+  read_only,  // changes nothing, takes no lock; beside a running fabric, or from a directory that cannot be written
 };
 
 // What the kernel hands over, under the store's own name.
 using kernel::Batch;
+using kernel::EraseSnapshot;
+using kernel::Operation;
+using kernel::PutSnapshot;
 using kernel::SchemaText;
 using kernel::ShardEpoch;
-using kernel::Write;
+
+/// Gives a shard to a node.
+struct Grant {
+  kernel::ShardId shard;
+  kernel::NodeId node;
+  kernel::Incarnation incarnation;
+  kernel::Incarnation former;  // which the row names now; it has released the shard, or is dead. 0: none
+};
+
+/// All that one change of the shard map gives.
+struct Grants {
+  kernel::Term term;  // the supervisor's
+  kernel::MapVersion map_version;
+  std::vector<Grant> list;
+};
 
 /// The saved state of an entity.
 struct Snapshot {
@@ -56,10 +86,10 @@ struct Snapshot {
   std::vector<std::byte> bytes;
 };
 
-/// What the store was made with; a different answer refuses to open.
 struct StoreIdentity {
-  std::uint32_t format_version;
-  std::uint16_t shard_count;
+  std::uint32_t format_version;  // of what was opened; a store that is written is migrated first
+  std::uint32_t shard_count;
+  std::optional<std::uint32_t> migrated_from = {};  // this opening has migrated it, from this format
 };
 
 struct ListFilter {
@@ -89,7 +119,13 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// Raises the epoch of each shard and records the owner, in one durable transaction. Returns the new epochs.
+  /// Writes grants, in one transaction. Others see them on return; a power cut may take them back until one of the
+  /// grantees has taken its shards. Grants that are there already do no harm, so this may be repeated. `not_granted`,
+  /// and nothing is written, if a row is under a later term, or names neither `former` nor the grantee.
+  [[nodiscard]] virtual std::expected<void, StoreError> grant(const Grants& grants) = 0;
+
+  /// Raises the epoch of each shard, in one durable transaction. Returns the new epochs. `not_granted`, and nothing is
+  /// changed, unless every row names this node and incarnation.
   [[nodiscard]] virtual std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
                                                                                 kernel::NodeId node,
                                                                                 kernel::Incarnation incarnation) = 0;
@@ -107,9 +143,13 @@ class Store {
     return written ? sync() : written;
   }
 
-  /// Empty: never saved. `corrupt` concerns this entity only.
+  /// Empty: nothing is saved. `corrupt` concerns this entity only.
   [[nodiscard]] virtual std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                                 std::string_view key) = 0;
+
+  /// The largest version that an erased entity of the shard had. Entities without a row go on from there, so that a
+  /// version is never used twice for different states; erased ones leave nothing else behind.
+  [[nodiscard]] virtual std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) = 0;
 
   [[nodiscard]] virtual std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) = 0;
 
@@ -131,13 +171,16 @@ class Store {
   /// By type. Damaged snapshots count as well where that can be told without reading them.
   [[nodiscard]] virtual std::expected<std::vector<SchemaCount>, StoreError> count_by_schema();
 
-  /// The epoch and last owner of every shard that was ever taken.
+  /// What is known of a shard: to whom it was granted last, and how often it was taken.
   struct ShardRow {
     kernel::ShardId shard;
     kernel::Epoch epoch = {};
     kernel::NodeId node = {};
     kernel::Incarnation incarnation = {};
+    kernel::MapVersion map_version = {};  // that gave it
+    kernel::Term term = {};
   };
+  /// Of every shard that was ever granted, by number.
   [[nodiscard]] virtual std::expected<std::vector<ShardRow>, StoreError> shards() = 0;
 
   [[nodiscard]] virtual StoreIdentity identity() const = 0;

@@ -321,10 +321,10 @@ void measure_failover() {
     const std::string victim = fmt::format("node-{}", round % 4 + 1);
     std::vector<std::string> keys;
     const std::vector<std::string> owners = fabric.list_owners();
-    std::set<std::uint16_t> shards;  // one account per shard
+    std::set<std::uint32_t> shards;  // one account per shard
     for (int key = 0; key < kAccounts; ++key) {
       const kernel::ShardId shard =
-          kernel::shard_of("Account", std::to_string(key), static_cast<std::uint16_t>(owners.size()));
+          kernel::shard_of("Account", std::to_string(key), static_cast<std::uint32_t>(owners.size()));
       if (owners[shard.value] == victim && shards.insert(shard.value).second) keys.push_back(std::to_string(key));
     }
     const auto answers = Failover(client).run(keys, [&] { fabric.kill_node(victim); });

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <random>
+#include <unordered_map>
+#include <utility>
 
 #include "bench/bare_sqlite.hpp"
 #include "bench/bench_support.hpp"
@@ -19,11 +21,11 @@ using epic::test::TempDir;
 
 namespace {
 
-constexpr std::uint16_t kShards = 64;
+constexpr std::uint32_t kShards = 64;
 constexpr int kRounds = 5;
 
 std::string key_of(std::size_t row) { return fmt::format("user-{}", row); }
-ShardId shard_of(std::size_t row) { return ShardId{static_cast<std::uint16_t>(row % kShards)}; }
+ShardId shard_of(std::size_t row) { return ShardId{static_cast<std::uint32_t>(row % kShards)}; }
 
 template <class T>
 T or_throw(std::expected<T, StoreError> result) {
@@ -31,13 +33,24 @@ T or_throw(std::expected<T, StoreError> result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-Write write_of(const WriterLoad& load, std::size_t row, ShardId shard, int version) {
+PutSnapshot put_of(const WriterLoad& load, std::size_t row, ShardId shard, int version, std::uint64_t replaces) {
   return {.type = "Player",
           .key = key_of(row),
           .shard = shard,
           .version = epic::kernel::Version{static_cast<std::uint64_t>(version)},
+          .replaces = epic::kernel::Version{replaces},
           .schema = epic::kernel::SchemaId{1},
           .bytes = std::vector<std::byte>(load.row_bytes, static_cast<std::byte>('a' + version % 26))};
+}
+
+/// A shard map in one line: they are all this process's.
+std::vector<ShardEpoch> take(Store& store, std::vector<ShardId> shards, int process) {
+  const epic::kernel::NodeId node{static_cast<std::uint16_t>(process + 1)};
+  const epic::kernel::Incarnation incarnation{static_cast<std::uint64_t>(process) + 1};
+  Grants grants{.term = epic::kernel::Term{1}, .map_version = epic::kernel::MapVersion{1}, .list = {}};
+  for (const ShardId shard : shards) grants.list.push_back({shard, node, incarnation, {}});
+  or_throw(store.grant(grants));
+  return or_throw(store.take(shards, node, incarnation));
 }
 
 /// A miniature of a node's storage workers.
@@ -48,24 +61,25 @@ class StoreWriter {
         process_(process),
         store_(or_throw(SqliteStore::open(file, {.mode = OpenMode::create, .shard_count = kShards}))) {
     std::vector<ShardId> mine;
-    for (std::uint16_t shard = 0; shard < kShards; ++shard) {
+    for (std::uint32_t shard = 0; shard < kShards; ++shard) {
       if (shard % load.processes == process) mine.push_back(ShardId{shard});
     }
-    const epic::kernel::NodeId node{static_cast<std::uint16_t>(process + 1)};
-    epochs_ = or_throw(store_->take(mine, node, epic::kernel::Incarnation{1}));
+    epochs_ = take(*store_, mine, process);
   }
 
   void commit(int number) {
     if (store_->wants_maintenance()) or_throw(store_->maintain());
     Batch batch;
     batch.number = epic::kernel::CommitNumber{static_cast<std::uint64_t>(number) + 1};
+    batch.writer = epic::kernel::Incarnation{static_cast<std::uint64_t>(process_) + 1};
+    std::vector<bool> is_touched(kShards);
     for (const std::size_t row : rows_of(load_, process_, number)) {
-      batch.writes.push_back(write_of(load_, row, shard_of(row), number + 1));
+      const auto before = std::exchange(versions_[row], static_cast<std::uint64_t>(number) + 1);
+      batch.operations.push_back(put_of(load_, row, shard_of(row), number + 1, before));
+      is_touched[shard_of(row).value] = true;
     }
-    for (const ShardEpoch& held : epochs_) {
-      const auto is_touched = [&held](const Write& write) { return write.shard == held.shard; };
-      if (std::ranges::any_of(batch.writes, is_touched)) batch.epochs.push_back(held);
-    }
+    for (const ShardEpoch& held : epochs_)
+      if (is_touched[held.shard.value]) batch.epochs.push_back(held);
     or_throw(store_->commit(batch));
   }
 
@@ -74,6 +88,7 @@ class StoreWriter {
   int process_;
   std::unique_ptr<SqliteStore> store_;
   std::vector<ShardEpoch> epochs_;
+  std::unordered_map<std::size_t, std::uint64_t> versions_;  // by row
 };
 
 MakeWriter make_store_writers(const std::filesystem::path& file, const WriterLoad& load) {
@@ -120,8 +135,9 @@ void compare_readers() {
   const auto store = or_throw(SqliteStore::open(directory.file(), {.mode = OpenMode::create, .shard_count = kShards}));
   const ShardId shard{0};
   Batch batch;
-  batch.epochs = or_throw(store->take({&shard, 1}, epic::kernel::NodeId{1}, epic::kernel::Incarnation{1}));
-  for (std::size_t row = 0; row < load.entities; ++row) batch.writes.push_back(write_of(load, row, shard, 1));
+  batch.writer = epic::kernel::Incarnation{1};
+  batch.epochs = take(*store, {shard}, 0);
+  for (std::size_t row = 0; row < load.entities; ++row) batch.operations.push_back(put_of(load, row, shard, 1, 0));
   or_throw(store->commit(batch));
 
   const auto read_all = [&load](const auto& read) {

@@ -13,6 +13,7 @@
 #include "codec/capnp_codec.hpp"
 #include "epic/values.hpp"
 #include "reflect/schema_of.hpp"
+#include "storage/grants.hpp"
 #include "storage/sqlite_store.hpp"
 
 using epic::cli_test::Transcript;
@@ -44,9 +45,9 @@ class Rows {
                                                   {.mode = epic::storage::OpenMode::create, .shard_count = 64});
     REQUIRE(store);
     store_ = std::move(*store);
-    const auto shard = epic::kernel::ShardId{3};
     batch_.number = epic::kernel::CommitNumber{1};
-    batch_.epochs = *store_->take(std::span(&shard, 1), epic::kernel::NodeId{1}, epic::kernel::Incarnation{1});
+    batch_.writer = epic::kernel::Incarnation{1};
+    batch_.epochs = *epic::storage::take_all(*store_, batch_.writer);
   }
   ~Rows() { CHECK(store_->commit(batch_)); }
   Rows(const Rows&) = delete;
@@ -56,14 +57,15 @@ class Rows {
   void put(const std::string& type, const std::string& key, const T& value) {
     const auto& info = epic::reflect::type_of<T>();
     const auto schema = epic::reflect::schema_of(info);
-    epic::storage::Write write{.type = type,
-                               .key = key,
-                               .shard = epic::kernel::ShardId{3},
-                               .version = epic::kernel::Version{1},
-                               .schema = schema.id(),
-                               .bytes = std::vector<std::byte>()};
-    epic::codec::CapnpCodec().encode(info, &value, *write.bytes);
-    batch_.writes.push_back(std::move(write));
+    epic::storage::PutSnapshot put{.type = type,
+                                   .key = key,
+                                   .shard = epic::kernel::ShardId{3},
+                                   .version = epic::kernel::Version{1},
+                                   .replaces = {},
+                                   .schema = schema.id(),
+                                   .bytes = {}};
+    epic::codec::CapnpCodec().encode(info, &value, put.bytes);
+    batch_.operations.push_back(std::move(put));
     batch_.schemas.push_back({schema.id(), schema.text()});
   }
 

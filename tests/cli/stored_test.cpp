@@ -11,6 +11,7 @@
 #include "codec/capnp_codec.hpp"
 #include "epic/values.hpp"
 #include "reflect/schema_of.hpp"
+#include "storage/grants.hpp"
 #include "storage/sqlite_store.hpp"
 #include "support/small_file_system.hpp"
 
@@ -29,16 +30,17 @@ namespace {
 
 constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
 
-epic::storage::Write write_of(const std::string& key, const stored::Player& player) {
+epic::storage::PutSnapshot put_of(const std::string& key, const stored::Player& player) {
   const auto& type = epic::reflect::type_of<stored::Player>();
-  epic::storage::Write write{.type = "Player",
-                             .key = key,
-                             .shard = epic::kernel::ShardId{3},
-                             .version = epic::kernel::Version{7},
-                             .schema = epic::reflect::schema_of(type).id(),
-                             .bytes = std::vector<std::byte>()};
-  epic::codec::CapnpCodec().encode(type, &player, *write.bytes);
-  return write;
+  epic::storage::PutSnapshot put{.type = "Player",
+                                 .key = key,
+                                 .shard = epic::kernel::ShardId{3},
+                                 .version = epic::kernel::Version{7},
+                                 .replaces = epic::kernel::Version{0},
+                                 .schema = epic::reflect::schema_of(type).id(),
+                                 .bytes = {}};
+  epic::codec::CapnpCodec().encode(type, &player, put.bytes);
+  return put;
 }
 
 // A project whose fabric is down, with three snapshots that were saved at a known time.
@@ -50,16 +52,16 @@ void make_project(Transcript& transcript) {
       transcript.directory() / ".epic/state.sqlite",
       {.mode = epic::storage::OpenMode::create, .shard_count = 64, .wall_clock = clock});
   REQUIRE(store);
-  const auto shard = epic::kernel::ShardId{3};
-  const auto epochs = (*store)->take(std::span(&shard, 1), epic::kernel::NodeId{1}, epic::kernel::Incarnation{1});
+  const auto epochs = epic::storage::take_all(**store, epic::kernel::Incarnation{1});
   REQUIRE(epochs);
   const auto schema = epic::reflect::schema_of(epic::reflect::type_of<stored::Player>());
   const auto committed = (*store)->commit(
       {.number = epic::kernel::CommitNumber{1},
+       .writer = epic::kernel::Incarnation{1},
        .epochs = *epochs,
        .schemas = {{schema.id(), schema.text()}},
-       .writes = {write_of("Bea", {.score = -4, .team = "red"}), write_of("Bob", {.score = 30, .team = "two words"}),
-                  write_of("Bob: Slayer", {.score = 31, .team = ""})}});
+       .operations = {put_of("Bea", {.score = -4, .team = "red"}), put_of("Bob", {.score = 30, .team = "two words"}),
+                      put_of("Bob: Slayer", {.score = 31, .team = ""})}});
   REQUIRE(committed);
 }
 

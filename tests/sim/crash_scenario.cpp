@@ -145,7 +145,7 @@ class Scenario {
 
   void move_shards() {
     for (int i = 0; i < 4; ++i)
-      fabric_.move_shard(kernel::ShardId{static_cast<std::uint16_t>(random_() % 16)}, draw_node());
+      fabric_.move_shard(kernel::ShardId{static_cast<std::uint32_t>(random_() % 16)}, draw_node());
   }
 
   void kill(std::uint16_t node) {

@@ -15,7 +15,7 @@ namespace epic::storage::test {
 
 using epic::test::TempDir;
 
-inline constexpr std::uint16_t kShardCount = 8;
+inline constexpr std::uint32_t kShardCount = 8;
 inline constexpr kernel::SchemaId kSchema{0xfedc'ba98'7654'3210};
 inline const auto kNow = std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000));
 
@@ -52,27 +52,61 @@ inline std::string text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-inline Write put(std::string type, std::string key, std::string_view text, kernel::ShardId shard = kernel::ShardId{0},
-                 kernel::Version version = kernel::Version{1}) {
-  return {.type = std::move(type),
-          .key = std::move(key),
-          .shard = shard,
-          .version = version,
-          .schema = kSchema,
-          .bytes = bytes_of(text)};
+/// Whatever is there; see `replacing`.
+inline Operation put(std::string type, std::string key, std::string_view text,
+                     kernel::ShardId shard = kernel::ShardId{0}, kernel::Version version = kernel::Version{1}) {
+  return PutSnapshot{.type = std::move(type),
+                     .key = std::move(key),
+                     .shard = shard,
+                     .version = version,
+                     .replaces = {},
+                     .schema = kSchema,
+                     .bytes = bytes_of(text)};
 }
 
-inline Write removal(std::string type, std::string key, kernel::ShardId shard = kernel::ShardId{0}) {
-  return {.type = std::move(type), .key = std::move(key), .shard = shard, .version = {}, .schema = {}, .bytes = {}};
+/// Whatever is there, or not.
+inline Operation erasure(std::string type, std::string key, kernel::ShardId shard = kernel::ShardId{0}) {
+  return EraseSnapshot{
+      .type = std::move(type), .key = std::move(key), .shard = shard, .version = kernel::Version{2}, .replaces = {}};
 }
 
+/// The same change, of an entity whose stored version is `version`; 0: of one without a state.
+inline Operation replacing(kernel::Version version, Operation operation) {
+  std::visit(
+      [&](auto& change) {
+        change.replaces = version;
+        change.version = version.next();
+      },
+      operation);
+  return operation;
+}
+
+inline kernel::Incarnation incarnation_of(kernel::NodeId node) { return kernel::Incarnation{node.value * 1000ULL}; }
+
+/// From whoever has it.
+inline void grant(Store& store, kernel::ShardId shard, kernel::NodeId node, kernel::Term term = kernel::Term{1}) {
+  kernel::Incarnation former{0};
+  for (const Store::ShardRow& row : must(store.shards()))
+    if (row.shard == shard) former = row.incarnation;
+  must(store.grant({.term = term,
+                    .map_version = kernel::MapVersion{1},
+                    .list = {{.shard = shard, .node = node, .incarnation = incarnation_of(node), .former = former}}}));
+}
+
+/// Grants it, then takes it.
 inline ShardEpoch take(Store& store, kernel::ShardId shard = kernel::ShardId{0},
                        kernel::NodeId node = kernel::NodeId{1}) {
-  return must(store.take({&shard, 1}, node, kernel::Incarnation{node.value})).at(0);
+  grant(store, shard, node);
+  return must(store.take({&shard, 1}, node, incarnation_of(node))).at(0);
 }
 
-inline Batch batch_of(std::vector<ShardEpoch> epochs, std::vector<Write> writes) {
-  return {.number = kernel::CommitNumber{1}, .epochs = std::move(epochs), .schemas = {}, .writes = std::move(writes)};
+inline Batch batch_of(std::vector<ShardEpoch> epochs, std::vector<Operation> operations,
+                      kernel::NodeId writer = kernel::NodeId{1}) {
+  return {.number = kernel::CommitNumber{1},
+          .writer = incarnation_of(writer),
+          .epochs = std::move(epochs),
+          .schemas = {},
+          .operations = std::move(operations)};
 }
 
 /// "Type/Key=text" of every snapshot that the filter accepts.

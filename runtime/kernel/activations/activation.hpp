@@ -44,6 +44,7 @@ struct Replacement {
   std::int64_t deadline_ns = 0;  // by then what runs must have ended
   bool is_written = false;       // goes into the forming batch, or is in one
   bool is_encoded = false;
+  bool is_damaged = false;  // what is stored cannot be read
 };
 
 struct alignas(64) Activation {
@@ -79,6 +80,7 @@ struct alignas(64) Activation {
   std::uint32_t queued = 0;    // of its calls, those in the run queue
   State state = State::loading;
   bool is_dirty = false;     // in the batcher's list
+  bool has_row = false;      // the store has a state of it, at `version`, or will have
   bool has_saved = false;    // saved_hash is what the store has, by today's schema, or will have
   bool is_erased = false;    // erase() was called since the last save
   bool must_stop = false;    // goes away as soon as nothing runs

@@ -29,7 +29,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::uint16_t kShards = 64;
+constexpr std::uint32_t kShards = 64;
 
 std::string line_of(int counter, std::int64_t value) {
   return epic::protocol::print_json(json::object{{"entity", "Counter/" + std::to_string(counter)},
@@ -37,19 +37,19 @@ std::string line_of(int counter, std::int64_t value) {
 }
 
 /// Groups lines by shard.
-std::map<std::uint16_t, json::array> by_shard(int count, std::int64_t value) {
-  std::map<std::uint16_t, json::array> groups;
+std::map<std::uint32_t, json::array> by_shard(int count, std::int64_t value) {
+  std::map<std::uint32_t, json::array> groups;
   for (int i = 0; i < count; ++i)
     groups[epic::kernel::shard_of("Counter", std::to_string(i), kShards).value].emplace_back(line_of(i, value));
   return groups;
 }
 
-json::object import_of(std::string_view mode, std::uint16_t shard, const json::array& lines) {
+json::object import_of(std::string_view mode, std::uint32_t shard, const json::array& lines) {
   return {{"mode", mode}, {"shard", shard}, {"lines", lines}};
 }
 
 /// Runs `epic-node --import` with these requests; returns its output, a JSON object per line.
-std::vector<json::object> import_offline(const ProjectDirectory& project, std::uint16_t shards,
+std::vector<json::object> import_offline(const ProjectDirectory& project, std::uint32_t shards,
                                          const std::vector<json::object>& requests) {
   const auto in = project.path() / "requests.jsonl";
   const auto out = project.path() / "answers.jsonl";

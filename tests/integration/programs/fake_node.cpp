@@ -145,7 +145,7 @@ class FakeNode {
 
   bool on(const protocol::ShardMap& map) {
     protocol::Taken taken{{}, map.version};
-    for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard) {
+    for (std::uint32_t shard = 0; shard < map.owners.size(); ++shard) {
       const bool is_ours = map.owners[shard] == configure_.node;
       const bool is_moving = std::ranges::find(map.moving, epic::kernel::ShardId{shard}) != map.moving.end();
       if (is_ours && !owned_[shard] && !is_moving)
@@ -250,7 +250,7 @@ class FakeNode {
   protocol::FrameBuffer buffer_{protocol::kSupervisionFrameBytesMax};
   codec::FrameReader<protocol::ToNode> reader_;
   codec::FrameWriter<protocol::FromNode> writer_;
-  std::map<std::uint16_t, bool> owned_;
+  std::map<std::uint32_t, bool> owned_;
   std::uint64_t epoch_ = 0;
   std::vector<std::string> entities_;
   Clock::time_point beat_at_;

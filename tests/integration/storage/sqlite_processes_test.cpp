@@ -6,17 +6,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <map>
 #include <random>
+#include <set>
+#include <thread>
 
 #include "support/child.hpp"
+#include "support/recorded_store.hpp"
 #include "support/small_file_system.hpp"
 #include "support/store_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
-using epic::kernel::Incarnation;
 using epic::kernel::NodeId;
 using epic::kernel::ShardId;
 using epic::kernel::Version;
@@ -44,6 +47,23 @@ OpenOptions small_log() {
   return options;
 }
 
+/// Grants the shard to `node`, as a supervisor of its own would, and takes it; again if somebody comes between.
+ShardEpoch seize(Store& store, ShardId shard, NodeId node) {
+  while (true) {
+    epic::kernel::Incarnation former{0};
+    for (const auto& row : or_throw(store.shards()))
+      if (row.shard == shard) former = row.incarnation;
+    const auto granted = store.grant({.term = epic::kernel::Term{1},
+                                      .map_version = epic::kernel::MapVersion{1},
+                                      .list = {{shard, node, incarnation_of(node), former}}});
+    if (!granted && granted.error().code == StoreErrorCode::not_granted) continue;
+    or_throw(granted);
+    const auto taken = store.take({&shard, 1}, node, incarnation_of(node));
+    if (!taken && taken.error().code == StoreErrorCode::not_granted) continue;
+    return or_throw(taken).at(0);
+  }
+}
+
 std::string counter_key(ShardId shard) { return fmt::format("counter-{}", shard); }
 
 /// A miniature node: takes shards from its neighbours, keeps the counters of its shards in memory, and increments them
@@ -55,7 +75,7 @@ class Writer {
 
   [[noreturn]] void run(const Reporter& reporter) {
     for (;;) {
-      const ShardId shard{static_cast<std::uint16_t>(random_() % kShardCount)};
+      const ShardId shard{static_cast<std::uint32_t>(random_() % kShardCount)};
       if (random_() % 8 == 0 || !owned_.contains(shard)) take_over(shard);
       if (try_increment(shard)) reporter.line(std::to_string(shard.value));
       if (store_->wants_maintenance()) or_throw(store_->maintain());
@@ -69,7 +89,7 @@ class Writer {
   };
 
   void take_over(ShardId shard) {
-    const auto held = or_throw(store_->take({&shard, 1}, node_, Incarnation{1}))[0];
+    const ShardEpoch held = seize(*store_, shard, node_);
     const auto stored = or_throw(store_->load("left", counter_key(shard)));
     owned_[shard] = {held, stored ? std::stoll(text_of(stored->bytes)) : 0};
   }
@@ -79,7 +99,7 @@ class Writer {
     const std::string text = std::to_string(owned.count + 1);
     const std::string key = counter_key(shard);
     const auto committed =
-        store_->commit(batch_of({owned.held}, {put("left", key, text, shard), put("right", key, text, shard)}));
+        store_->commit(batch_of({owned.held}, {put("left", key, text, shard), put("right", key, text, shard)}, node_));
     if (!committed && committed.error().code == StoreErrorCode::lost_ownership) {
       owned_.erase(shard);
       return false;
@@ -165,7 +185,7 @@ class Crowd {
 void check_counters(const fs::path& file, const Crowd& crowd) {
   const auto store = open_sqlite(file);
   std::int64_t unreported = 0;
-  for (std::uint16_t i = 0; i < kShardCount; ++i) {
+  for (std::uint32_t i = 0; i < kShardCount; ++i) {
     const ShardId shard{i};
     const auto left = must(store->load("left", counter_key(shard)));
     const auto right = must(store->load("right", counter_key(shard)));
@@ -234,14 +254,64 @@ TEST_CASE("sqlite store: processes that start together make one store", "[storag
   for (std::uint16_t node = 1; node <= 8; ++node) {
     children.emplace_back([&directory, node](const Reporter& reporter) {
       const auto store = or_throw(SqliteStore::open(directory.file(), creating()));
-      const ShardId shard{0};
-      reporter.line(fmt::format("{}", or_throw(store->take({&shard, 1}, NodeId{node}, Incarnation{1}))[0].epoch));
+      reporter.line(fmt::format("{}", seize(*store, ShardId{0}, NodeId{node}).epoch));
     });
   }
   std::vector<std::string> epochs;
   for (Child& child : children) epochs.push_back(child.read_line().value_or("(nothing)"));
   std::ranges::sort(epochs);
   CHECK(epochs == std::vector<std::string>{"1", "2", "3", "4", "5", "6", "7", "8"});
+}
+
+TEST_CASE("sqlite store: of processes that open an older store together one migrates it", "[storage]") {
+  const TempDir directory;
+  restore_store("format_1.sql", directory.file());
+  std::vector<Child> children;
+  for (int i = 0; i < 8; ++i) {
+    children.emplace_back([&directory](const Reporter& reporter) {
+      const auto store = or_throw(SqliteStore::open(directory.file(), creating()));
+      const StoreIdentity identity = store->identity();
+      reporter.line(fmt::format("{} {}", identity.format_version, identity.migrated_from ? "migrated" : "found"));
+      ::pause();
+    });
+  }
+  std::multiset<std::string> answers;
+  for (Child& child : children) answers.insert(child.read_line().value_or("(nothing)"));
+  CHECK(answers.count("2 migrated") == 1);
+  CHECK(answers.count("2 found") == 7);
+  CHECK(contents(*open_sqlite(directory.file(), reading())).size() == 3);
+}
+
+TEST_CASE("sqlite store: a process that is killed while it migrates leaves the old format or the new one",
+          "[storage]") {
+  constexpr int kRows = 30'000;
+  for (int delay_us = 500; delay_us < 300'000; delay_us *= 2) {
+    INFO("killed after " << delay_us << " us");
+    const TempDir directory;
+    restore_store("format_1.sql", directory.file());
+    run_sql(directory.file(),
+            fmt::format("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) "
+                        "INSERT INTO snapshots SELECT 'Filler', i, i % 8, 1, 1, 1, 1, zeroblob(64) "
+                        "FROM n",
+                        kRows));
+    {
+      Child child([&](const Reporter& reporter) {
+        reporter.line("begins");
+        const auto store = or_throw(SqliteStore::open(directory.file(), creating()));
+        reporter.line("migrated");
+        ::pause();
+      });
+      REQUIRE(child.read_line() == "begins");
+      std::this_thread::sleep_for(std::chrono::microseconds(delay_us));
+      child.kill();
+    }
+    const auto version = open_sqlite(directory.file(), reading())->identity().format_version;
+    CHECK((version == 1 || version == 2));
+    const auto store = open_sqlite(directory.file());
+    CHECK(store->identity().format_version == 2);
+    CHECK(must(store->count_by_type())[1].entities == kRows);  // of Barrel, Filler, Player
+    check_integrity(directory.file());
+  }
 }
 
 TEST_CASE("sqlite store: can be read where nothing can be written", "[storage]") {
@@ -254,9 +324,7 @@ TEST_CASE("sqlite store: can be read where nothing can be written", "[storage]")
   } else {
     Child child([&](const Reporter& reporter) {
       const auto store = or_throw(SqliteStore::open(directory.file(), creating()));
-      const ShardId shard{0};
-      const auto held = or_throw(store->take({&shard, 1}, NodeId{1}, Incarnation{1}));
-      or_throw(store->commit(batch_of(held, {put("T", "a", "1")})));
+      or_throw(store->commit(batch_of({seize(*store, ShardId{0}, NodeId{1})}, {put("T", "a", "1")})));
       reporter.line("committed");
       ::pause();
     });

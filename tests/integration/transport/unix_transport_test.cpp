@@ -21,7 +21,7 @@ namespace {
 
 /// One end: a transport, and the events it was given.
 struct End {
-  End(asio::io_context& context, PeerAddress self, std::string fabric = "f/1", std::uint16_t shards = 8)
+  End(asio::io_context& context, PeerAddress self, std::string fabric = "f/1", std::uint32_t shards = 8)
       : address(self),
         owned(epic::transport::make_transport(
             context,

@@ -13,19 +13,19 @@ namespace {
 class FakeTarget final : public ImportTarget {
  public:
   struct Sent {
-    std::uint16_t part;
+    std::uint32_t part;
     std::vector<std::string> lines;
   };
 
   FakeTarget() { set_types(catalog_from(boost::json::parse(R"({"types":[{"type":"Player","formerly":["Hero"]}]})"))); }
 
-  [[nodiscard]] std::uint16_t part_of(const EntityName& name) const override {
-    return static_cast<std::uint16_t>(name.key.back() % 3);
+  [[nodiscard]] std::uint32_t part_of(const EntityName& name) const override {
+    return static_cast<std::uint32_t>(name.key.back() % 3);
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return 4; }
   [[nodiscard]] std::string_view words() const override { return "nowhere"; }
   [[nodiscard]] bool goes_on() const override { return is_of_many; }
-  Result<ImportAnswer> send(ImportMode, std::uint16_t part, const std::vector<std::string>& lines) override {
+  Result<ImportAnswer> send(ImportMode, std::uint32_t part, const std::vector<std::string>& lines) override {
     sent.push_back({part, lines});
     if (lines.front() == "lost") return fail({.what = "node-2 ended before it had answered"});
     ImportAnswer answer{.outcomes = {}, .ignored_fields = 1};

@@ -15,7 +15,7 @@ using testing_entities::Counter;
 
 namespace {
 
-constexpr std::uint16_t kShards = 8;
+constexpr std::uint32_t kShards = 8;
 constexpr PeerAddress kNode1{NodeId{1}, 11};
 constexpr PeerAddress kNode2{NodeId{2}, 22};
 

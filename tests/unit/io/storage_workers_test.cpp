@@ -21,6 +21,8 @@ class FaultyStore : public epic::storage::Store {
  public:
   explicit FaultyStore(std::vector<StoreErrorCode> faults) : faults_(std::move(faults)) {}
 
+  std::expected<void, StoreError> grant(const epic::storage::Grants& grants) override { return inner_.grant(grants); }
+  std::expected<Version, StoreError> version_floor(ShardId shard) override { return inner_.version_floor(shard); }
   std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const ShardId> shards, NodeId node,
                                                           Incarnation incarnation) override {
     return inner_.take(shards, node, incarnation);
@@ -59,7 +61,7 @@ class FaultyStore : public epic::storage::Store {
   std::function<void()> before_turn;
 
  private:
-  MemoryStore inner_{4, &std::chrono::system_clock::now};
+  MemoryStore inner_{4, &std::chrono::system_clock::now, MemoryStore::Granting::implied};
   std::vector<StoreErrorCode> faults_;
 };
 
@@ -85,14 +87,16 @@ struct Fixture {
   Batch make_batch(std::uint64_t number) {
     const ShardId shard = shard_of("Counter/a", 4);
     return {.number = CommitNumber{number},
+            .writer = Incarnation{1},
             .epochs = {{shard, Epoch{1}}},
             .schemas = {{SchemaId{5}, "Counter\nrecord Counter { }"}},
-            .writes = {{.type = "Counter",
-                        .key = "a",
-                        .shard = shard,
-                        .version = Version{number},
-                        .schema = SchemaId{5},
-                        .bytes = std::vector<std::byte>(8)}}};
+            .operations = {PutSnapshot{.type = "Counter",
+                                       .key = "a",
+                                       .shard = shard,
+                                       .version = Version{number},
+                                       .replaces = {},
+                                       .schema = SchemaId{5},
+                                       .bytes = std::vector<std::byte>(8)}}};
   }
   void take_all() {
     thread->take({ShardId{0}, ShardId{1}, ShardId{2}, ShardId{3}}, NodeId{1}, Incarnation{1});
@@ -119,9 +123,9 @@ TEST_CASE("storage workers: what was committed is loaded, with its schema's text
   const auto loaded = f.wait_for<StorageWorkers::Loaded>();
   CHECK(loaded.activation == ActivationId{3, 4});
   REQUIRE(loaded.result.has_value());
-  REQUIRE(loaded.result->has_value());
-  CHECK((*loaded.result)->version == Version{1});
-  CHECK((*loaded.result)->schema_text == "Counter\nrecord Counter { }");
+  REQUIRE(loaded.result->saved.has_value());
+  CHECK(loaded.result->version == Version{1});
+  CHECK(loaded.result->saved->schema_text == "Counter\nrecord Counter { }");
 }
 
 TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[io]") {
@@ -130,7 +134,7 @@ TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[
   f.thread->flush();
   const auto loaded = f.wait_for<StorageWorkers::Loaded>();
   REQUIRE(loaded.result.has_value());
-  CHECK_FALSE(loaded.result->has_value());
+  CHECK_FALSE(loaded.result->saved.has_value());
 }
 
 TEST_CASE("storage workers: a full disk is told, and the same batch is tried again until it goes", "[io]") {

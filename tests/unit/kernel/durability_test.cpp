@@ -137,7 +137,7 @@ TEST_CASE("durability: a planned move keeps state and order, and refuses no call
     for (int i = 0; i < 10; ++i)
       f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1),
                                         [&](auto& record) { results.push_back(record.take()); });
-    for (std::uint16_t s = 0; s < 16; ++s)
+    for (std::uint32_t s = 0; s < 16; ++s)
       f.fabric.move_shard(kernel::ShardId{s}, static_cast<std::uint16_t>(round % 3 + 1));
     f.fabric.run_for(std::chrono::microseconds(700));
   }

@@ -231,17 +231,22 @@ TEST_CASE("evolution: a change is saved although its bytes are those that anothe
   const auto& type = reflect::type_of<v1::Member>();
   const auto schema = reflect::schema_of(type);
   const auto shard = kernel::shard_of("Member/Ann", 16);
-  storage::Batch batch{.number = kernel::CommitNumber{1}, .epochs = {}, .schemas = {}, .writes = {}};
-  for (const auto& row : *fabric.store().shards())
-    if (row.shard == shard) batch.epochs.push_back({row.shard, row.epoch});
+  storage::Batch batch{.number = kernel::CommitNumber{1}, .writer = {}, .epochs = {}, .schemas = {}, .operations = {}};
+  for (const auto& row : *fabric.store().shards()) {
+    if (row.shard != shard) continue;
+    batch.writer = row.incarnation;
+    batch.epochs.push_back({row.shard, row.epoch});
+  }
   batch.schemas.push_back({schema.id(), schema.text()});
-  batch.writes.push_back({.type = "Member",
-                          .key = "Ann",
-                          .shard = shard,
-                          .version = kernel::Version{1},
-                          .schema = schema.id(),
-                          .bytes = std::vector<std::byte>()});
-  codec.encode(type, &former, *batch.writes.back().bytes);
+  storage::PutSnapshot put{.type = "Member",
+                           .key = "Ann",
+                           .shard = shard,
+                           .version = kernel::Version{1},
+                           .replaces = kernel::Version{0},
+                           .schema = schema.id(),
+                           .bytes = {}};
+  codec.encode(type, &former, put.bytes);
+  batch.operations.push_back(std::move(put));
   REQUIRE(fabric.store().commit(batch));
 
   const Ref<v2::Member> ann("Ann");

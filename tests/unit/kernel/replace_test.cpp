@@ -220,7 +220,7 @@ TEST_CASE("replace: every one ends while nodes die and shards move, and one that
     if (must_die)
       f.fabric.kill(2);
     else
-      for (std::uint16_t s = 0; s < 16; ++s)
+      for (std::uint32_t s = 0; s < 16; ++s)
         f.fabric.move_shard(kernel::ShardId{s}, static_cast<std::uint16_t>(s % 3 + 1));
     REQUIRE(f.fabric.run_until([&] { return calls_left == 0; }, 60s));
     f.fabric.run_for(15s);

@@ -89,7 +89,7 @@ const ModuleInfo& pings() {
   return info;
 }
 
-constexpr std::uint16_t kShards = 4;
+constexpr std::uint32_t kShards = 4;
 constexpr PeerAddress kSelf{NodeId{2}, 22};
 constexpr PeerAddress kNode1{NodeId{1}, 11};
 constexpr PeerAddress kNode3{NodeId{3}, 33};
@@ -117,7 +117,7 @@ struct Fixture : Syscalls {
 
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
   void load(ActivationId activation, std::string_view, std::string_view) override {
-    answers.emplace_back([this, activation] { kernel.on_loaded(activation, std::nullopt); });
+    answers.emplace_back([this, activation] { kernel.on_loaded(activation, LoadedState{}); });
   }
   void commit(Batch batch) override {
     if (has_slow_disk) return;
@@ -333,7 +333,7 @@ TEST_CASE("shard moves: a node that has given a moving shard back does not take 
   Fixture f;
   f.publish(1, kSelf.node);
   std::vector<ShardId> all;
-  for (std::uint16_t shard = 0; shard < kShards; ++shard) all.push_back(ShardId{shard});
+  for (std::uint32_t shard = 0; shard < kShards; ++shard) all.push_back(ShardId{shard});
   f.kernel.on_release(all);
   f.publish(2, std::vector<NodeId>(kShards, kSelf.node), all);
   f.arrive(1, 1, 2);

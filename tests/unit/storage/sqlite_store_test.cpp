@@ -108,10 +108,20 @@ TEST_CASE("sqlite store: a newer format and another hash are refused", "[storage
   const TempDir directory;
   open_sqlite(directory.file()).reset();
   SECTION("format") {
-    run_sql(directory.file(), "UPDATE meta SET value = 2 WHERE name = 'format_version'");
-    const StoreError error = error_of(SqliteStore::open(directory.file(), creating()));
-    CHECK(error.code == StoreErrorCode::incompatible);
-    CHECK_THAT(error.message, Catch::Contains("has format 2, and this epic reads format 1"));
+    run_sql(directory.file(), "UPDATE meta SET value = 3 WHERE name = 'format_version'");
+    run_sql(directory.file(), "UPDATE meta SET value = '9.5' WHERE name = 'needs_epic'");
+    for (const OpenOptions& options : {creating(), reading()}) {
+      const StoreError error = error_of(SqliteStore::open(directory.file(), options));
+      CHECK(error.code == StoreErrorCode::incompatible);
+      CHECK_THAT(error.message, Catch::Contains("has format 3, and this epic reads formats up to 2") &&
+                                    Catch::Contains("Use epic 9.5 or newer"));
+    }
+  }
+  SECTION("format of an epic that did not say which") {
+    run_sql(directory.file(), "UPDATE meta SET value = 3 WHERE name = 'format_version'");
+    run_sql(directory.file(), "DELETE FROM meta WHERE name = 'needs_epic'");
+    CHECK_THAT(error_of(SqliteStore::open(directory.file(), reading())).message,
+               Catch::Contains("Use the epic that wrote it"));
   }
   SECTION("hash") {
     run_sql(directory.file(), "UPDATE meta SET value = 'md5' WHERE name = 'hash'");
@@ -120,6 +130,22 @@ TEST_CASE("sqlite store: a newer format and another hash are refused", "[storage
   SECTION("a description with a hole") {
     run_sql(directory.file(), "DELETE FROM meta WHERE name = 'shard_count'");
     CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::corrupt);
+  }
+}
+
+TEST_CASE("sqlite store: triggers and views are refused, and do not run where they come later", "[storage]") {
+  const TempDir directory;
+  const auto store = open_sqlite(directory.file());
+  const ShardEpoch held = take(*store);
+  const std::string foreign = GENERATE("CREATE TRIGGER t AFTER INSERT ON snapshots BEGIN DELETE FROM snapshots; END",
+                                       "CREATE VIEW v AS SELECT * FROM snapshots");
+  run_sql(directory.file(), foreign.c_str());
+  must(store->commit(batch_of({held}, {put("T", "a", "1")})));
+  CHECK(contents(*store) == std::vector<std::string>{"T/a=1"});
+  for (const OpenOptions& options : {creating(), reading()}) {
+    const StoreError error = error_of(SqliteStore::open(directory.file(), options));
+    CHECK(error.code == StoreErrorCode::incompatible);
+    CHECK_THAT(error.message, Catch::Contains("triggers or views") && Catch::Contains("sqlite3 "));
   }
 }
 
@@ -162,7 +188,7 @@ TEST_CASE("sqlite store: a damaged page hides the rows that lie on it, and no ot
   constexpr int kCount = 600;  // more than one page of a listing, before and after the damage
   {
     const auto store = open_sqlite(directory.file());
-    std::vector<Write> writes;
+    std::vector<Operation> writes;
     for (int i = 0; i < kCount; ++i) writes.push_back(put("T", std::to_string(i), std::string(200, 'g')));
     writes.push_back(put("U", "last", "here"));
     must(store->commit(batch_of({take(*store)}, std::move(writes))));
@@ -329,7 +355,8 @@ TEST_CASE("sqlite store: an empty file is a store that is yet to be made", "[sto
 
 TEST_CASE("open_store: makes each kind by its name and refuses others", "[storage]") {
   const TempDir directory;
-  StoreConfig config{.kind = "sqlite", .path = directory.file(), .shard_count = kShardCount, .mode = OpenMode::create};
+  StoreConfig config{
+      .kind = "sqlite", .location = directory.file(), .shard_count = kShardCount, .mode = OpenMode::create};
   CHECK(must(open_store(config))->identity().shard_count == kShardCount);
   config.kind = "memory";
   CHECK(must(open_store(config))->identity().shard_count == kShardCount);

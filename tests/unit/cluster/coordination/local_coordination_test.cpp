@@ -1,89 +1,63 @@
 #include "cluster/coordination/local_coordination.hpp"
 
 #include <catch2/catch.hpp>
+#include <utility>
 
 using namespace epic::cluster;
 using namespace std::chrono_literals;
 
 namespace {
 
+/// What it calls back runs at the end of each of these.
 struct Fixture {
   std::chrono::steady_clock::time_point now{};
-  LocalCoordination coordination{[this] { return now; }};
-  std::vector<std::string> heard;
+  std::vector<std::move_only_function<void()>> posted;
+  LocalCoordination coordination{[this] { return now; },
+                                 [this](std::move_only_function<void()> work) { posted.push_back(std::move(work)); }};
 
-  void listen(std::string_view prefix) {
-    coordination.watch(prefix, [this](const CoordinationChange& change) {
-      heard.push_back(change.key + (change.value ? "=" + *change.value : " gone"));
-    });
+  void settle() {
+    for (auto& work : std::exchange(posted, {})) work();
+  }
+  LeaseId open_lease() {
+    LeaseId opened{0};
+    coordination.open_lease(1s, [&](auto lease) { opened = *lease; });
+    settle();
+    return opened;
   }
 };
 
 }  // namespace
 
-TEST_CASE("coordination: of two who put the same key the first wins", "[cluster]") {
+TEST_CASE("local coordination: a lease that is not renewed is overdue, but keeps its keys until it is revoked",
+          "[cluster]") {
   Fixture f;
-  CHECK(f.coordination.put_if_absent("setup", "node-1", f.coordination.grant(1s)));
-  CHECK_FALSE(f.coordination.put_if_absent("setup", "node-2", f.coordination.grant(1s)));
-  CHECK(f.coordination.find("setup") == "node-1");
-}
-
-TEST_CASE("coordination: the end of a lease takes its keys along, and watchers hear of it", "[cluster]") {
-  Fixture f;
-  f.listen("members/");
-  const LeaseId lease = f.coordination.grant(1s);
-  REQUIRE(f.coordination.put_if_absent("members/2", "17", lease));
-  REQUIRE(f.coordination.put_if_absent("other/2", "x", lease));
-  f.coordination.revoke(lease);
-  f.coordination.revoke(lease);
-
-  CHECK(f.heard == std::vector<std::string>{"members/2=17", "members/2 gone"});
-  CHECK(f.coordination.list("").empty());
-  CHECK_FALSE(f.coordination.try_renew(lease));
-  CHECK_FALSE(f.coordination.put_if_absent("members/2", "18", lease));
-}
-
-TEST_CASE("coordination: a lease that is not renewed is overdue, but keeps its keys until it is revoked", "[cluster]") {
-  Fixture f;
-  const LeaseId quiet = f.coordination.grant(1s);
-  const LeaseId lively = f.coordination.grant(1s);
-  REQUIRE(f.coordination.put_if_absent("members/1", "1", quiet));
+  const LeaseId quiet = f.open_lease();
+  const LeaseId lively = f.open_lease();
+  int changes = 0;
+  f.coordination.watch("members/", [&](const CoordinationChange&) { ++changes; });
+  f.coordination.put_if_absent("members/1", "1", quiet, [](const auto& is_put) { CHECK(*is_put); });
+  f.settle();
+  CHECK(changes == 1);
 
   f.now += 800ms;
   CHECK(f.coordination.list_overdue().empty());
-  CHECK(f.coordination.try_renew(lively));
+  f.coordination.renew(lively, [](const auto& is_renewed) { CHECK(*is_renewed); });
   f.now += 300ms;
+  f.settle();
   CHECK(f.coordination.list_overdue() == std::vector{quiet});
-  CHECK(f.coordination.find("members/1") == "1");
+  CHECK(changes == 1);
 
-  f.coordination.revoke(quiet);
+  f.coordination.revoke(quiet, [](const auto&) {});
+  f.settle();
   CHECK(f.coordination.list_overdue().empty());
-  CHECK_FALSE(f.coordination.find("members/1"));
+  CHECK(changes == 2);
 }
 
-TEST_CASE("coordination: after the keeper was away, nobody is overdue", "[cluster]") {
+TEST_CASE("local coordination: after the keeper was away, nobody is overdue", "[cluster]") {
   Fixture f;
-  const LeaseId lease = f.coordination.grant(1s);
+  const LeaseId lease = f.open_lease();
   f.now += 1h;
   REQUIRE(f.coordination.list_overdue() == std::vector{lease});
   f.coordination.renew_all();
   CHECK(f.coordination.list_overdue().empty());
-}
-
-TEST_CASE("coordination: a listing is by key and stops at the end of its prefix", "[cluster]") {
-  Fixture f;
-  const LeaseId lease = f.coordination.grant(1s);
-  for (const char* key : {"b/2", "a/1", "b/1", "c"}) REQUIRE(f.coordination.put_if_absent(key, key, lease));
-  CHECK(f.coordination.list("b/") == std::vector<CoordinationEntry>{{"b/1", "b/1"}, {"b/2", "b/2"}});
-}
-
-TEST_CASE("coordination: a watcher may put a key itself", "[cluster]") {
-  Fixture f;
-  const LeaseId lease = f.coordination.grant(1s);
-  f.coordination.watch("first",
-                       [&](const CoordinationChange&) { (void)f.coordination.put_if_absent("second", "2", lease); });
-  f.listen("");
-  REQUIRE(f.coordination.put_if_absent("first", "1", lease));
-  CHECK(f.coordination.find("second") == "2");
-  CHECK(f.heard.size() == 2);
 }

@@ -32,7 +32,7 @@ struct Fixture {
   void take(const epic::kernel::ShardMap& map) {
     for (const auto& member : map.members) {
       protocol::Taken taken{{}, map.version};
-      for (std::uint16_t shard = 0; shard < map.owners.size(); ++shard)
+      for (std::uint32_t shard = 0; shard < map.owners.size(); ++shard)
         if (map.owners[shard] == member.node && !is_moving(map, shard) &&
             (before.empty() || before[shard] != member.node))
           taken.shards.push_back({ShardId{shard}, Epoch{++epoch}});
@@ -41,7 +41,7 @@ struct Fixture {
     before = map.owners;
     for (const ShardId shard : map.moving) before[shard.value] = NodeId{0};
   }
-  static bool is_moving(const epic::kernel::ShardMap& map, std::uint16_t shard) {
+  static bool is_moving(const epic::kernel::ShardMap& map, std::uint32_t shard) {
     return std::ranges::find(map.moving, ShardId{shard}) != map.moving.end();
   }
 

@@ -1,0 +1,57 @@
+#include "storage/grants.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace epic::storage {
+
+using kernel::Incarnation;
+using kernel::NodeId;
+using kernel::ShardId;
+
+std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term) {
+  const auto rows = store.shards();
+  if (!rows) return std::unexpected(rows.error());
+  Granter granter;
+  granter.term_ = term;
+  granter.holders_.resize(store.identity().shard_count);
+  for (const Store::ShardRow& row : *rows) {
+    granter.term_ = std::max(granter.term_, row.term.next());
+    if (row.shard.value < granter.holders_.size()) granter.holders_[row.shard.value].incarnation = row.incarnation;
+  }
+  return granter;
+}
+
+std::expected<void, StoreError> Granter::write(Store& store, const kernel::ShardMap& map) {
+  std::unordered_map<std::uint16_t, Incarnation> members;
+  for (const kernel::ShardMap::Member& member : map.members) members.emplace(member.node.value, member.incarnation);
+  Grants grants{.term = term_, .map_version = map.version, .list = {}};
+  for (std::uint32_t shard = 0; shard < map.owners.size(); ++shard) {
+    const auto owner = members.find(map.owners[shard].value);
+    if (owner == members.end()) continue;
+    const Holder& holder = holders_[shard];
+    if (holder.incarnation == owner->second && holder.since >= map.owned_since[shard]) continue;
+    grants.list.push_back({ShardId{shard}, map.owners[shard], owner->second, holder.incarnation});
+  }
+  if (grants.list.empty()) return {};
+  if (auto done = store.grant(grants); !done) return done;
+  for (const Grant& grant : grants.list) holders_[grant.shard.value] = {grant.incarnation, map.version};
+  return {};
+}
+
+std::expected<std::vector<ShardEpoch>, StoreError> take_all(Store& store, Incarnation incarnation) {
+  const std::uint32_t shard_count = store.identity().shard_count;
+  kernel::ShardMap map{.version = kernel::MapVersion{1},
+                       .owners = std::vector(shard_count, NodeId{0}),
+                       .members = {{NodeId{0}, incarnation, {}}},
+                       .moving = {},
+                       .owned_since = std::vector(shard_count, kernel::MapVersion{1})};
+  auto granter = Granter::lead(store, kernel::Term{1});
+  if (!granter) return std::unexpected(granter.error());
+  if (auto granted = granter->write(store, map); !granted) return std::unexpected(granted.error());
+  std::vector<ShardId> shards;
+  for (std::uint32_t shard = 0; shard < shard_count; ++shard) shards.push_back(ShardId{shard});
+  return store.take(shards, NodeId{0}, incarnation);
+}
+
+}  // namespace epic::storage

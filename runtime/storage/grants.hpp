@@ -1,0 +1,42 @@
+#pragma once
+// Granter: writes to the store what a shard map gives to whom, before the map is published.
+//
+// Whoever decides about shards goes through one of these. It knows which incarnation each row names, so it writes only
+// what a map changes, in one transaction, and each grant states the holder that it replaces.
+//
+// Invariant: the term is larger than that of every grant before, so a former leader can grant nothing any more.
+// Not here:  who should have a shard, and whether its former owner is done with it
+// (cluster/supervisor/shard_table.hpp).
+
+#include <expected>
+#include <vector>
+
+#include "kernel/messages.hpp"
+#include "storage/store.hpp"
+
+namespace epic::storage {
+
+class Granter {
+ public:
+  Granter() = default;
+  /// Begins a term, at least `term`. Whoever holds a shard by now is dead, or has released it.
+  static std::expected<Granter, StoreError> lead(Store& store, kernel::Term term);
+
+  /// Returns when the store names the owners of `map`; shards without one keep their rows. May be repeated.
+  [[nodiscard]] std::expected<void, StoreError> write(Store& store, const kernel::ShardMap& map);
+
+ private:
+  struct Holder {
+    kernel::Incarnation incarnation;
+    kernel::MapVersion since;
+  };
+  kernel::Term term_;
+  std::vector<Holder> holders_;  // by shard
+};
+
+/// Takes every shard for a program that has the store to itself: no fabric runs, and none can start. `incarnation` is
+/// drawn anew each time.
+[[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take_all(Store& store,
+                                                                          kernel::Incarnation incarnation);
+
+}  // namespace epic::storage

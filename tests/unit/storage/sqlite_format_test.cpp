@@ -1,0 +1,122 @@
+// Stores of older formats, as they were recorded when the format was new, are opened and migrated.
+
+#include "storage/sqlite_format.hpp"
+
+#include <sqlite3.h>
+
+#include "storage/grants.hpp"
+#include "support/recorded_store.hpp"
+#include "support/store_fixtures.hpp"
+
+using namespace epic::storage;
+using namespace epic::storage::test;
+using epic::kernel::Epoch;
+using epic::kernel::Incarnation;
+using epic::kernel::NodeId;
+using epic::kernel::ShardId;
+using epic::kernel::Version;
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::vector<std::string> kContents{"Barrel/0=", "Player/Bob: Slayer=score 7",
+                                         std::string("Player/Zo\xc3\xab 'x'=\0\1\2", 19)};
+
+/// Every table and index, as SQLite keeps them.
+std::vector<std::string> layout_of(const fs::path& file) {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
+  std::vector<std::string> columns;
+  const auto add = [](void* to, int count, char** values, char**) {
+    std::string row;
+    for (int i = 0; i < count; ++i) row += std::string(values[i] == nullptr ? "" : values[i]) + "|";
+    static_cast<std::vector<std::string>*>(to)->push_back(row);
+    return 0;
+  };
+  REQUIRE(sqlite3_exec(database,
+                       "SELECT m.type, m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_schema m "
+                       "JOIN pragma_table_info(m.name) c ORDER BY m.name, c.cid",
+                       add, &columns, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(database, "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index' ORDER BY name", add,
+                       &columns, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(database, "SELECT name FROM meta ORDER BY name", add, &columns, nullptr) == SQLITE_OK);
+  sqlite3_close(database);
+  return columns;
+}
+
+}  // namespace
+
+TEST_CASE("sqlite format: a store of format 1 is migrated by the first who writes, and nothing of it is lost",
+          "[storage]") {
+  const TempDir directory;
+  restore_store("format_1.sql", directory.file());
+  {
+    const auto store = open_sqlite(directory.file());
+    CHECK(store->identity().format_version == kStoreFormatVersion);
+    CHECK(store->identity().migrated_from == 1U);
+    CHECK(contents(*store) == kContents);
+    const Snapshot bob = must(store->load("Player", "Bob: Slayer")).value();
+    CHECK(bob.version == Version{12});
+    CHECK(bob.shard == ShardId{3});
+    CHECK(must(store->schema(kSchema)) == "record Player { score: int64 }");
+    const auto rows = must(store->shards());
+    REQUIRE(rows.size() == 3);
+    CHECK(rows[1].shard == ShardId{3});
+    CHECK(rows[1].epoch == Epoch{2});
+    CHECK(rows[1].incarnation == Incarnation{1000002});
+
+    // The first supervisor grants over owners that it never knew.
+    const auto epochs = must(take_all(*store, Incarnation{77}));
+    CHECK(epochs[3] == ShardEpoch{ShardId{3}, Epoch{3}});
+    Batch batch = batch_of(epochs, {replacing(Version{12}, put("Player", "Bob: Slayer", "score 8", ShardId{3}))});
+    batch.writer = Incarnation{77};
+    must(store->commit(batch));
+  }
+  const auto again = open_sqlite(directory.file());
+  CHECK_FALSE(again->identity().migrated_from);
+  CHECK(must(again->load("Player", "Bob: Slayer"))->version == Version{13});
+}
+
+TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]") {
+  const TempDir migrated;
+  const TempDir made;
+  restore_store("format_1.sql", migrated.file());
+  open_sqlite(migrated.file()).reset();
+  open_sqlite(made.file()).reset();
+  CHECK(layout_of(migrated.file()) == layout_of(made.file()));
+}
+
+TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]") {
+  const TempDir directory;
+  restore_store("format_1.sql", directory.file());
+  const auto layout = layout_of(directory.file());
+  const auto store = open_sqlite(directory.file(), reading());
+  CHECK(store->identity().format_version == 1);
+  CHECK(contents(*store) == kContents);
+  CHECK(must(store->shards()).size() == 3);
+  CHECK(must(store->count_by_type()).size() == 2);
+  CHECK(must(store->count_by_schema()).size() == 2);
+  CHECK(must(store->version_floor(ShardId{3})) == Version{0});
+  CHECK(layout_of(directory.file()) == layout);
+}
+
+TEST_CASE("sqlite format: a migration that fails leaves the store as it was", "[storage]") {
+  const TempDir directory;
+  restore_store("format_1.sql", directory.file());
+  run_sql(directory.file(), "CREATE TABLE snapshots_by_shard(x)");  // the migration's last steps cannot be taken
+  const auto layout = layout_of(directory.file());
+  CHECK_FALSE(SqliteStore::open(directory.file(), creating()).has_value());
+  CHECK(layout_of(directory.file()) == layout);
+  run_sql(directory.file(), "DROP TABLE snapshots_by_shard");
+  CHECK(contents(*open_sqlite(directory.file())) == kContents);
+}
+
+TEST_CASE("sqlite format: another format than any is refused before anything is changed", "[storage]") {
+  const TempDir directory;
+  restore_store("format_1.sql", directory.file());
+  run_sql(directory.file(), "UPDATE meta SET value = 0 WHERE name = 'format_version'");
+  const auto layout = layout_of(directory.file());
+  CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::incompatible);
+  CHECK(layout_of(directory.file()) == layout);
+}
