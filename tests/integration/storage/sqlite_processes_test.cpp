@@ -6,12 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <fstream>
 #include <map>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "support/child.hpp"
 #include "support/recorded_store.hpp"
@@ -285,8 +283,8 @@ TEST_CASE("sqlite store: of processes that open an older store together one migr
 TEST_CASE("sqlite store: a process that is killed while it migrates leaves the old format or the new one",
           "[storage]") {
   constexpr int kRows = 30'000;
-  for (int delay_us = 500; delay_us < 300'000; delay_us *= 2) {
-    INFO("killed after " << delay_us << " us");
+  for (int delay_ms = 1; delay_ms <= 256; delay_ms *= 2) {
+    INFO("killed after " << delay_ms << " ms");
     const TempDir directory;
     restore_store("format_1.sql", directory.file());
     run_sql(directory.file(),
@@ -302,7 +300,8 @@ TEST_CASE("sqlite store: a process that is killed while it migrates leaves the o
         ::pause();
       });
       REQUIRE(child.read_line() == "begins");
-      std::this_thread::sleep_for(std::chrono::microseconds(delay_us));
+      pollfd migrated{.fd = child.report_descriptor(), .events = POLLIN, .revents = 0};
+      ::poll(&migrated, 1, delay_ms);
       child.kill();
     }
     const auto version = open_sqlite(directory.file(), reading())->identity().format_version;
