@@ -30,7 +30,8 @@ std::expected<void, StoreError> Granter::write(Store& store, const kernel::Shard
     const auto owner = members.find(map.owners[shard].value);
     if (owner == members.end()) continue;
     const Holder& holder = holders_[shard];
-    if (holder.incarnation == owner->second && holder.since >= map.owned_since[shard]) continue;
+    const kernel::MapVersion since = map.owned_since.empty() ? map.version : map.owned_since[shard];
+    if (holder.incarnation == owner->second && holder.since >= since) continue;
     grants.list.push_back({ShardId{shard}, map.owners[shard], owner->second, holder.incarnation});
   }
   if (grants.list.empty()) return {};

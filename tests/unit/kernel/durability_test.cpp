@@ -215,6 +215,22 @@ TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
   CHECK_FALSE((*f.fabric.store().load("Counter", "a")).has_value());
 }
 
+TEST_CASE("durability: versions go on after erase(), also when the node has died since", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  const auto stored_version = [&] { return (*f.fabric.store().load("Counter", "a"))->version; };
+  for (int i = 1; i <= 3; ++i) f.fabric.call(1, Ref<Counter>("a")->add(i));
+  const auto before = stored_version();
+  f.fabric.call(1, Ref<Counter>("a")->forget());
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  const auto anew = stored_version();
+  CHECK(anew > before);
+  f.fabric.call(1, Ref<Counter>("a")->forget());
+  f.fabric.kill(1);
+  f.fabric.restart(1);
+  f.fabric.call(1, Ref<Counter>("a")->add(1));
+  CHECK(stored_version() > anew);
+}
+
 TEST_CASE("durability: turns after erase() that change nothing leave it removed", "[kernel]") {
   Fixture f;
   f.fabric.run_for(100ms);
