@@ -45,11 +45,12 @@ std::optional<std::string_view> find_nearest(std::string_view wanted, std::span<
   std::optional<std::string_view> nearest;
   int nearest_cost = 0;
   for (const std::string_view candidate : candidates) {
-    if (candidate.size() > kNameBytesMax) continue;
+    if (candidate.empty() || candidate.size() > kNameBytesMax) continue;
     const int cost = edit_cost(wanted, candidate);
     const auto letters = static_cast<int>(std::max(wanted.size(), candidate.size()));
     if (cost > std::max(kLetterCost, letters * kLetterCost / 3) || cost >= letters * kLetterCost) continue;
-    if (nearest && nearest_cost <= cost) continue;
+    const bool begins_alike = candidate.front() == wanted.front();
+    if (nearest && (nearest_cost < cost || (nearest_cost == cost && !begins_alike))) continue;
     nearest = candidate;
     nearest_cost = cost;
   }

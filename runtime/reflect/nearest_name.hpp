@@ -8,7 +8,8 @@
 namespace epic::reflect {
 
 /// The candidate closest to `wanted`: at most a third of its letters wrong, missing, doubled or swapped; case counts
-/// less. Empty if none is close enough, or if `wanted` is longer than a name may be (256 bytes).
+/// less. Of equally close ones, one with the same first letter. Empty if none is close enough, or if `wanted` is longer
+/// than a name may be (256 bytes).
 [[nodiscard]] std::optional<std::string_view> find_nearest(std::string_view wanted,
                                                            std::span<const std::string_view> candidates);
 

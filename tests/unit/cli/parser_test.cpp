@@ -57,10 +57,10 @@ TEST_CASE("parser: a destructive command is never suggested", "[cli]") {
 }
 
 TEST_CASE("parser: words that look like JSON or negative numbers stay as they were typed", "[cli]") {
-  const Words words = {"-3", "[1,2]", "{}", "-.5", "", "--", "--help", "-x"};
+  const Words words = {"-3", "[1,2]", "{}", "", "--", "-.5", "--help", "-x"};
   const auto [arguments, failure] = parse(*command_table().find("help"), words);
   CHECK_FALSE(failure);
-  CHECK(arguments.words() == Words{"-3", "[1,2]", "{}", "-.5", "", "--help", "-x"});
+  CHECK(arguments.words() == Words{"-3", "[1,2]", "{}", "", "-.5", "--help", "-x"});
   const auto call = parse_line({"call", "Deadline/a", "set", "[[1],[2]]", "-1e3"});
   CHECK(call.arguments.words() == Words{"Deadline/a", "set", "[[1],[2]]", "-1e3"});
 }
