@@ -249,7 +249,7 @@ TEST_CASE("storage workers: what waits behind a full disk is committed in order"
   CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{2});
   f.thread->load({1, 1}, "Counter", "a");
   f.thread->flush();
-  CHECK((*f.wait_for<StorageWorkers::Loaded>().result)->version == Version{2});
+  CHECK(f.wait_for<StorageWorkers::Loaded>().result->version == Version{2});
 }
 
 TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io]") {
