@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -105,16 +104,6 @@ Finding check_space(const fs::path& wanted) {
   return {State::ok, "disk space", found, ""};
 }
 
-// The longest socket path is that of a node with a two-digit number.
-Finding check_socket_length(const ProjectPaths& paths) {
-  const std::size_t length = (paths.state() / "run" / "node-64.sock").string().size();
-  constexpr std::size_t kLengthMax = sizeof(sockaddr_un::sun_path) - 1;
-  const std::string found = fmt::format("paths of {} bytes, {} are possible", length, kLengthMax);
-  if (length > kLengthMax)
-    return {State::broken, "socket paths", found, "move the project to a directory with a shorter path"};
-  return {State::ok, "socket paths", found, ""};
-}
-
 void check_project(const fs::path& start, std::vector<Finding>& findings) {
   const auto paths = find_project(start);
   if (!paths) {
@@ -131,7 +120,6 @@ void check_project(const fs::path& start, std::vector<Finding>& findings) {
   findings.push_back(check_writable(paths->state(), "state directory"));
   findings.push_back(check_writable(paths->build(), "build directory"));
   findings.push_back(check_space(paths->state()));
-  findings.push_back(check_socket_length(*paths));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "protocol/control_frames.hpp"
 #include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
+#include "transport/unix_socket.hpp"
 
 namespace epic::cluster {
 
@@ -135,23 +135,11 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
     return std::unexpected(
         ControlError{ControlErrorCode::no_fabric, fmt::format("No fabric is running at {}: {}.", path, why), nullptr});
   };
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return no_fabric("the path of its socket is too long for the system");
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return std::unexpected(ControlError{ControlErrorCode::failed,
-                                        fmt::format("Cannot make a socket: {}.", std::strerror(errno)), nullptr});
-  auto connection = std::make_unique<Connection>(fd, path);
-  int result = 0;
-  do result = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  while (result != 0 && errno == EINTR);
-  if (result == 0) return ControlClient(std::move(connection));
-  if (errno == ENOENT) return no_fabric("there is no socket");
-  if (errno == ECONNREFUSED) return no_fabric("nobody listens on its socket");
-  return std::unexpected(unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, std::strerror(errno))));
+  const auto fd = transport::connect_unix_socket(path);
+  if (fd) return ControlClient(std::make_unique<Connection>(*fd, path));
+  if (fd.error() == std::errc::no_such_file_or_directory) return no_fabric("there is no socket");
+  if (fd.error() == std::errc::connection_refused) return no_fabric("nobody listens on its socket");
+  return std::unexpected(unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, fd.error().message())));
 }
 
 std::expected<boost::json::value, ControlError> ControlClient::request(std::string_view verb, boost::json::value body,

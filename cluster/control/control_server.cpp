@@ -2,8 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -15,6 +16,7 @@
 #include "codec/message_frames.hpp"
 #include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
+#include "transport/unix_socket.hpp"
 
 namespace epic::cluster {
 
@@ -26,7 +28,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kAcceptPause{100};  // after a failed accept (no descriptors left …)
 
-/// What sessions tell their server.
+/// The process at the other end; 0: unknown.
+pid_t peer_of(Protocol::socket& socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+/// What sessions report to their server.
 class SessionOwner {
  public:
   virtual ~SessionOwner() = default;
@@ -41,8 +50,18 @@ class SessionOwner {
 /// One connection. Kept alive by its server while it is open, and by handlers that Asio holds for it.
 class ControlSession : public std::enable_shared_from_this<ControlSession> {
  public:
-  ControlSession(Protocol::socket socket, std::weak_ptr<SessionOwner> owner)
-      : socket_(std::move(socket)), owner_(std::move(owner)) {}
+  ControlSession(Protocol::socket socket, std::weak_ptr<SessionOwner> owner,
+                 std::chrono::steady_clock::duration idle_max)
+      : socket_(std::move(socket)),
+        process_(peer_of(socket_)),
+        owner_(std::move(owner)),
+        idle_(socket_.get_executor()),
+        idle_max_(idle_max) {}
+
+  void start() {
+    wait_while_idle();
+    read();
+  }
 
   void read() {
     const auto room = buffer_.prepare();
@@ -58,6 +77,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   void send(const protocol::ControlAnswer& answer) {
     if (!is_open()) return;
     writer_.append(answer, unsent_);
+    if (answer.last && --under_way_ == 0) wait_while_idle();
     if (unsent_.size() + sending_.size() > ControlServer::kUnsentBytesMax) return close();
     if (sending_.empty()) write();
   }
@@ -66,11 +86,16 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
     if (!is_open()) return;
     error_code ignored;
     socket_.close(ignored);
+    idle_.cancel();
     unsent_.clear();
     if (const auto owner = owner_.lock()) owner->on_closed(*this);
   }
 
   [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+  [[nodiscard]] pid_t process() const { return process_; }
+  /// No request is under way, and all answers have been sent.
+  [[nodiscard]] bool is_idle() const { return under_way_ == 0 && sending_.empty(); }
+  [[nodiscard]] std::chrono::steady_clock::time_point idle_until() const { return idle_.expiry(); }
   [[nodiscard]] bool is_sent() const { return sending_.empty(); }
   [[nodiscard]] bool has_room() const { return unsent_.size() + sending_.size() < ControlServer::kRoomBytes; }
 
@@ -84,6 +109,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
       const auto* const request = message ? std::get_if<ControlRequest>(&*message) : nullptr;
       const auto owner = owner_.lock();
       if (request == nullptr || !owner) return close();
+      ++under_way_;
       owner->on_request(*request, ControlReply{std::make_shared<ControlReply::State>(weak_from_this(), request->id)});
     }
   }
@@ -99,8 +125,19 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
     });
   }
 
+  void wait_while_idle() {
+    idle_.expires_after(idle_max_);
+    idle_.async_wait([weak = weak_from_this()](error_code error) {
+      if (const auto self = weak.lock(); self && !error && self->under_way_ == 0) self->close();
+    });
+  }
+
   Protocol::socket socket_;
+  pid_t process_;
   std::weak_ptr<SessionOwner> owner_;
+  asio::steady_timer idle_;
+  std::chrono::steady_clock::duration idle_max_;
+  std::size_t under_way_ = 0;  // requests without their last answer
   protocol::FrameBuffer buffer_{protocol::kControlFrameBytesMax};
   codec::FrameReader<protocol::ControlMessage> reader_;
   codec::FrameWriter<protocol::ControlMessage> writer_;
@@ -144,21 +181,39 @@ bool ControlReply::has_room() const {
 }
 
 struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<Shared> {
-  Shared(asio::io_context& context, std::filesystem::path socket_path, Handler on_request)
-      : acceptor(context), pause(context), path(std::move(socket_path)), handler(std::move(on_request)) {}
+  Shared(asio::io_context& context, std::filesystem::path socket_path, Handler on_request, ControlLimits its_limits)
+      : acceptor(context),
+        pause(context),
+        path(std::move(socket_path)),
+        handler(std::move(on_request)),
+        limits(its_limits) {}
 
   void accept() {
     acceptor.async_accept([self = shared_from_this()](error_code error, Protocol::socket socket) {
       if (!self->acceptor.is_open()) return;
       if (error) return self->accept_later();
       ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
-      if (self->sessions.size() < kConnectionsMax) {
-        const auto session = std::make_shared<ControlSession>(std::move(socket), self);
+      if (self->make_room(peer_of(socket))) {
+        const auto session = std::make_shared<ControlSession>(std::move(socket), self, self->limits.idle_max);
         self->sessions.insert(session);
-        session->read();
+        session->start();
       }
       self->accept();
     });
+  }
+
+  /// For one more connection of `process`: at a limit, the one that has been idle longest goes.
+  bool make_room(pid_t process) {
+    const auto count = std::ranges::count(sessions, process, [](const auto& session) { return session->process(); });
+    const bool is_greedy = static_cast<std::size_t>(count) >= limits.connections_of_process_max;
+    if (!is_greedy && sessions.size() < limits.connections_max) return true;
+    std::shared_ptr<ControlSession> idlest;
+    for (const auto& session : sessions)
+      if (session->is_idle() && (!is_greedy || session->process() == process) &&
+          (!idlest || session->idle_until() < idlest->idle_until()))
+        idlest = session;
+    if (idlest) idlest->close();
+    return idlest != nullptr;
   }
 
   void accept_later() {
@@ -205,6 +260,7 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
   asio::steady_timer pause;
   std::filesystem::path path;
   Handler handler;  // empty once the server has stopped listening
+  ControlLimits limits;
   std::set<std::shared_ptr<ControlSession>> sessions;
   std::function<void()> on_flushed;
   std::function<void()> room_watcher;
@@ -212,22 +268,16 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
 
 std::expected<std::unique_ptr<ControlServer>, SupervisorError> ControlServer::listen(asio::io_context& context,
                                                                                      const std::filesystem::path& path,
-                                                                                     Handler handler) {
-  auto shared = std::make_shared<Shared>(context, path, std::move(handler));
-  error_code error;
-  shared->acceptor.open(Protocol(), error);
-  if (!error) {
-    ::fcntl(shared->acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
-    const mode_t before = ::umask(0177);  // the file is made with mode 0600, not given it afterwards
-    shared->acceptor.bind(Protocol::endpoint(path.string()), error);
-    ::umask(before);
-  }
-  if (!error) shared->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error)
+                                                                                     Handler handler,
+                                                                                     ControlLimits limits) {
+  const auto socket = transport::listen_unix_socket(path.string());
+  if (!socket)
     return std::unexpected(
-        SupervisorError{.message = fmt::format("Cannot listen on {}: {}.", path.string(), error.message()),
+        SupervisorError{.message = fmt::format("Cannot listen on {}: {}.", path.string(), socket.error().message()),
                         .hint = "Check the permissions of the project's directory.",
                         .log = {}});
+  auto shared = std::make_shared<Shared>(context, path, std::move(handler), limits);
+  shared->acceptor.assign(Protocol(), *socket);
   shared->accept();
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(shared)));
 }

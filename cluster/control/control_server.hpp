@@ -2,13 +2,15 @@
 // ControlServer: listens on the control socket and hands each request to the supervisor.
 //
 // Several requests of a connection may be under way; their answers interleave. Whoever may open the socket file (mode
-// 0600: the user who runs the fabric) may do everything. A reader that does not keep up is cut off at a bound; a
-// stranger whose bytes make no sense is, too.
+// 0600: the user who runs the fabric) may do everything. A client that does not read its answers, or whose bytes make
+// no sense, is cut off. A connection without a request under way is closed after a while, and sooner when a new one
+// needs its place; one process cannot take all places.
 //
 // Not here: what the verbs do (supervisor/control_verbs.hpp).
 
 #include <boost/asio/io_context.hpp>
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <expected>
 #include <filesystem>
 #include <functional>
@@ -50,17 +52,22 @@ class ControlReply {
   std::shared_ptr<State> state_;  // shared by the copies; the last one ends the request
 };
 
+struct ControlLimits {
+  std::size_t connections_max = 256;
+  std::size_t connections_of_process_max = 64;
+  std::chrono::steady_clock::duration idle_max = std::chrono::minutes(5);  // half a request counts as idle
+};
+
 /// On the io_context's one thread.
 class ControlServer {
  public:
   using Handler = std::function<void(const ControlRequest&, ControlReply)>;
 
-  static constexpr std::size_t kConnectionsMax = 256;
   static constexpr std::size_t kUnsentBytesMax = 128u << 20;
   static constexpr std::size_t kRoomBytes = 1u << 20;  // unsent, from here on there is no room
 
   [[nodiscard]] static std::expected<std::unique_ptr<ControlServer>, SupervisorError> listen(
-      boost::asio::io_context& context, const std::filesystem::path& path, Handler handler);
+      boost::asio::io_context& context, const std::filesystem::path& path, Handler handler, ControlLimits limits = {});
   /// Closes what is open, and removes the socket.
   ~ControlServer();
 

@@ -31,9 +31,6 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, Contro
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.is_wanted) members.push_back(slot.id);
   const NodeId extra = members.back().next();
-  if (way == RestartWay::rolling)
-    if (auto prepared = prepare_directories(parts_.paths, extra); !prepared)
-      return std::unexpected(std::move(prepared).error());
   auto copied = parts_.modules.take();
   if (!copied) return std::unexpected(std::move(copied).error());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -15,8 +14,6 @@ namespace epic::cluster {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::size_t kSocketPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
 
 SupervisorError io_error(std::string_view what, const fs::path& path, int error) {
   return {.message = fmt::format("Cannot {} {}: {}.", what, path.string(), std::strerror(error)),
@@ -51,16 +48,7 @@ RunPaths::RunPaths(const fs::path& project_directory)
 
 fs::path RunPaths::node_socket(kernel::NodeId node) const { return run / fmt::format("node-{}.sock", node); }
 
-std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, kernel::NodeId last_node) {
-  const fs::path longest = std::max(paths.node_socket(last_node), paths.control_socket,
-                                    [](const auto& a, const auto& b) { return a.native().size() < b.native().size(); });
-  if (longest.native().size() > kSocketPathBytesMax)
-    return std::unexpected(SupervisorError{
-        .message = fmt::format("The path of a socket is too long: {} has {} bytes, and the system takes {}.",
-                               longest.string(), longest.native().size(), kSocketPathBytesMax),
-        .hint = fmt::format("Move the project to a directory whose path is at least {} bytes shorter.",
-                            longest.native().size() - kSocketPathBytesMax),
-        .log = {}});
+std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths) {
   for (const fs::path& directory : {paths.directory, paths.run, paths.logs}) {
     std::error_code error;
     fs::create_directories(directory, error);

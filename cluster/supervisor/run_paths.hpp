@@ -22,9 +22,8 @@ struct RunPaths {
   [[nodiscard]] std::filesystem::path node_socket(kernel::NodeId node) const;
 };
 
-/// Makes the directories, and checks that they can be written and that the longest socket path is one that the system
-/// takes.
-[[nodiscard]] std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths, kernel::NodeId last_node);
+/// Makes the directories, and checks that they can be written.
+[[nodiscard]] std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths);
 
 /// Removes sockets that nobody listens on any more, and copies of the module. Only for the holder of the lock.
 void remove_run_files(const RunPaths& paths);

@@ -435,8 +435,6 @@ void Supervisor::leave(NodeId node, Afterwards afterwards) {
 
 std::expected<void, SupervisorError> Supervisor::scale(std::uint16_t node_count) {
   if (auto obstacle = find_obstacle()) return std::unexpected(*std::move(obstacle));
-  if (auto prepared = prepare_directories(paths_, NodeId{node_count}); !prepared)
-    return std::unexpected(std::move(prepared).error());
   for (std::uint16_t number = 1; number <= node_count; ++number) {
     shards_.stop_draining(NodeId{number});
     fleet_.want(NodeId{number});
@@ -531,8 +529,7 @@ int run_supervisor(const SupervisorOptions& options) {
     return report(options,
                   {"A fabric has at least one node and one shard.", "Give a larger number, such as --nodes 4.", {}});
   const RunPaths paths(options.project_directory);
-  if (auto prepared = prepare_directories(paths, NodeId{options.node_count}); !prepared)
-    return report(options, prepared.error());
+  if (auto prepared = prepare_directories(paths); !prepared) return report(options, prepared.error());
   const auto lock = ProjectLock::try_take(paths.lock);
   if (!lock) return report(options, lock.error());
   remove_run_files(paths);

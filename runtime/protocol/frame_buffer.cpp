@@ -14,6 +14,8 @@ static_assert(std::endian::native == std::endian::little, "frames are written in
 
 namespace {
 
+constexpr std::size_t kKeptBytes = 256 * 1024;  // of an empty buffer
+
 struct FrameHeader {
   std::uint32_t payload_bytes;
   std::uint32_t magic;
@@ -34,8 +36,11 @@ std::span<std::byte> FrameBuffer::prepare(std::size_t bytes_min) {
   if (held >= kFrameHeaderBytes) {
     const FrameHeader header = read_header(bytes() + begin_);
     const std::size_t frame = kFrameHeaderBytes + header.payload_bytes;
-    if (header.payload_bytes <= frame_bytes_max_ && frame > held) wanted = std::max(wanted, frame - held);
+    // At most as much again as has come: a large frame that is announced and never sent takes no memory.
+    if (header.payload_bytes <= frame_bytes_max_ && frame > held)
+      wanted = std::max(wanted, std::min(frame - held, held));
   }
+  if (held == 0 && capacity_ > std::max(kKeptBytes, wanted)) capacity_ = begin_ = end_ = 0;
   if (capacity_ - end_ >= wanted) return {bytes() + end_, capacity_ - end_};
 
   if (capacity_ < held + wanted) {

@@ -5,7 +5,8 @@
 // a whole number of 8-byte words, so that every payload lies aligned in the buffer and Cap'n Proto reads it in place.
 // The magic number turns a stranger on the socket into an error at the first byte, not after gigabytes.
 //
-// Invariant: never holds more than one frame of the largest size and what one read brought beyond it.
+// Invariant: never holds more than one frame of the largest size and what one read brought beyond it, nor more than
+//            twice what has arrived.
 // Not here:  what a payload means (messages.hpp, supervision.hpp), sockets (the transports).
 
 #include <cstddef>
@@ -32,8 +33,8 @@ class FrameBuffer {
  public:
   explicit FrameBuffer(std::size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
 
-  /// Room for a read: at least `bytes_min`, and at least the rest of a frame whose header has come. Ends the life of
-  /// spans that next() returned.
+  /// Room for a read of at least `bytes_min`. It doubles as the bytes of a large frame come. Ends the life of spans
+  /// that next() returned.
   [[nodiscard]] std::span<std::byte> prepare(std::size_t bytes_min = 16 * 1024);
 
   /// The first `bytes` of what prepare() returned have been filled.

@@ -103,14 +103,14 @@ void Peers::set_map(const kernel::ShardMap& map) {
 }
 
 /// Behind everything that a peer was sent, so on the connection that it was sent on; others of it say nothing.
+/// Strangers are told when they have said who they are: one may be the second connection of a peer.
 void Peers::part() {
+  is_parting_ = true;
   medium_->stop_listening();
-  for (const auto& connection : connections_) {
-    const auto peer = connection->peer ? peers_.find(*connection->peer) : peers_.end();
-    const bool is_out = peer == peers_.end() || peer->second.out == connection.get();
-    if (is_out) push(*connection, ReplyMessage{0, RefusedPart{map_.version}});
-    connection->say_no_more({});
-  }
+  for (const auto& [address, peer] : peers_)
+    if (peer.out->peer) push(*peer.out, ReplyMessage{0, RefusedPart{map_.version}});
+  for (const auto& connection : connections_)
+    if (connection->peer) connection->say_no_more({});
 }
 
 void Peers::close() {
@@ -135,7 +135,7 @@ void Peers::send(const PeerAddress& to, kernel::Message message) {
   const bool is_reply = std::holds_alternative<ReplyMessage>(message);
   const auto found = peers_.find(to);
   // A peer that is not there cannot be waiting for a reply: it lost us when we lost it.
-  Peer* peer = found != peers_.end() ? &found->second : is_reply ? nullptr : dial(to);
+  Peer* peer = found != peers_.end() ? &found->second : is_reply || is_parting_ ? nullptr : dial(to);
   if (peer == nullptr) {
     if (call != nullptr) answer_later(to, call->id.sequence, RefusedPart{});
     if (!is_reply) unreachable_.insert(to);
@@ -280,6 +280,12 @@ void Peers::on_first_hello(Connection& connection, HelloMessage hello) {
     return connection.say_no_more(fault);
   }
   const PeerAddress peer = hello.from;
+  if (is_parting_) {
+    const auto known = peers_.find(peer);
+    const bool was_told = known != peers_.end() && known->second.out->peer;
+    if (!was_told) push(connection, ReplyMessage{0, RefusedPart{map_.version}});
+    return connection.say_no_more({});
+  }
   register_peer(connection, peer);
   events_.on_hello(peer, std::move(hello));
 }

@@ -88,6 +88,7 @@ class Peers final : public Transport, private Connection::Owner {
   kernel::HelloMessage self_;
   kernel::ShardMap map_;
   std::string listening_at_;
+  bool is_parting_ = false;
   std::vector<std::unique_ptr<Connection>> connections_;  // the oldest first
   std::map<kernel::PeerAddress, Peer> peers_;
   std::vector<Connection*> to_flush_;

@@ -7,7 +7,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
+
+#include "cluster/control/control_server.hpp"
 #include "integration/cluster/supervised.hpp"
+#include "transport/unix_socket.hpp"
 
 using namespace epic::cluster;
 using epic::test::ProjectDirectory;
@@ -113,7 +117,43 @@ TEST_CASE("control: with the fabric down a client hears so at once", "[cluster]"
   const auto none = ControlClient::connect(project.path() / "control.sock");
   REQUIRE_FALSE(none.has_value());
   CHECK(none.error().code == ControlErrorCode::no_fabric);
-  const auto too_long = ControlClient::connect(project.path() / std::string(200, 'x'));
-  REQUIRE_FALSE(too_long.has_value());
-  CHECK(too_long.error().code == ControlErrorCode::no_fabric);
+  const auto deep = ControlClient::connect(project.path() / std::string(200, 'x') / "control.sock");
+  REQUIRE_FALSE(deep.has_value());
+  CHECK(deep.error().code == ControlErrorCode::no_fabric);
+}
+
+TEST_CASE("control: idle connections end, and one process cannot take all places", "[cluster]") {
+  const ProjectDirectory project;
+  boost::asio::io_context context;
+  const std::string path = (project.path() / "control.sock").string();
+  const bool is_timed = GENERATE(false, true);
+  const auto server =
+      ControlServer::listen(context, path, [](const ControlRequest&, const ControlReply& reply) { reply.finish("1"); },
+                            {.connections_max = 8,
+                             .connections_of_process_max = 2,
+                             .idle_max = is_timed ? std::chrono::milliseconds(1) : std::chrono::hours(1)});
+  REQUIRE(server.has_value());
+  const auto connect = [&] {
+    const int fd = epic::transport::connect_unix_socket(path).value();
+    context.poll();
+    return fd;
+  };
+  const auto is_closed = [](int fd) {
+    char byte = 0;
+    return ::recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+  };
+  const int first = connect();
+  if (is_timed) {
+    while (!is_closed(first)) REQUIRE(context.run_one_for(std::chrono::seconds(30)) > 0);
+  } else {
+    const int second = connect();
+    CHECK_FALSE(is_closed(first));
+    const int third = connect();
+    CHECK(is_closed(first));
+    CHECK_FALSE(is_closed(second));
+    CHECK_FALSE(is_closed(third));
+    ::close(second);
+    ::close(third);
+  }
+  ::close(first);
 }

@@ -17,7 +17,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +32,7 @@
 #include "protocol/json.hpp"
 #include "protocol/log_line.hpp"
 #include "protocol/supervision.hpp"
+#include "transport/unix_socket.hpp"
 
 namespace {
 
@@ -129,11 +129,7 @@ class FakeNode {
 
   /// Listens as a real node does, but accepts nothing.
   static void listen(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) std::_Exit(8);
+    if (!epic::transport::listen_unix_socket(path)) std::_Exit(8);
   }
 
   bool is_first() const {

@@ -83,3 +83,22 @@ TEST_CASE("frame buffer: a payload is a whole number of words", "[protocol]") {
   feed(buffer, frame(12, std::byte{0}));
   CHECK_FALSE(buffer.next().has_value());
 }
+
+TEST_CASE("frame buffer: a frame that is announced takes memory only as its bytes come", "[wire]") {
+  constexpr std::size_t kLarge = 8u << 20;
+  FrameBuffer buffer{kLarge};
+  const auto large = frame(kLarge, std::byte{7});
+  std::size_t arrived = 0;
+  while (arrived < large.size()) {
+    const auto room = buffer.prepare(1024);
+    REQUIRE(room.size() <= std::max<std::size_t>(2 * arrived, 1024));
+    const std::size_t count = std::min(room.size(), large.size() - arrived);
+    std::memcpy(room.data(), large.data() + arrived, count);
+    buffer.commit(count);
+    arrived += count;
+    const auto next = buffer.next();
+    REQUIRE(next.has_value());
+    REQUIRE(next->has_value() == (arrived == large.size()));
+  }
+  CHECK(buffer.prepare(1024).size() == 1024);  // and gives it back
+}
