@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "codec/peer_frames.hpp"
 #include "integration/cluster/supervised.hpp"
 #include "protocol/peers.hpp"
 #include "support/frames.hpp"
