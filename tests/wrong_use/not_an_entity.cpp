@@ -1,4 +1,4 @@
-// says: an entity class derives from epic::Entity
+// says: an entity class must derive from epic::Entity
 #include <epic/epic.hpp>
 
 class Player {

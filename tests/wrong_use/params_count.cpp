@@ -1,4 +1,4 @@
-// says: names the method's parameters: as many as it has
+// says: must name every parameter of the method, each exactly once
 #include <epic/epic.hpp>
 
 class Player : public epic::Entity {

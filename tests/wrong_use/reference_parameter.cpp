@@ -1,4 +1,4 @@
-// says: takes its parameters by value
+// says: must take its parameters by value
 #include <epic/epic.hpp>
 
 class Player : public epic::Entity {

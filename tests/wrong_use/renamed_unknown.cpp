@@ -1,4 +1,4 @@
-// says: gives an old name to a member that is described
+// says: the new name must be a described member of the struct
 #include <epic/epic.hpp>
 
 struct Position {

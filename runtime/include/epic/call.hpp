@@ -246,15 +246,15 @@ constexpr bool check_method() {
   if constexpr (std::is_same_v<Type, Overloaded>) {
     static_assert(
         !std::is_same_v<Type, Overloaded>,
-        "epic: a method listed in EPIC_ENTITY must exist, and must not be overloaded, as it is called by its name "
-        "from other processes: give each a name of its own");
+        "epic: a method listed in EPIC_ENTITY must exist and must not be overloaded: other processes call it by name, "
+        "so give each method its own name");
   } else {
     static_assert(
         is_task<typename MethodTraits<Type>::Return>,
-        "epic: a method listed in EPIC_ENTITY must return epic::Task<...>, as it can be called from another process");
+        "epic: a method listed in EPIC_ENTITY must return epic::Task<...>: it can be called from another process");
     static_assert(
         MethodTraits<Type>::kByValue,
-        "epic: a method listed in EPIC_ENTITY takes its parameters by value: no references, no pointers, as the "
+        "epic: a method listed in EPIC_ENTITY must take its parameters by value, not by reference or pointer: the "
         "caller may be in another process");
   }
   return is_valid_method<Type>;

@@ -34,7 +34,7 @@ struct MethodInfo {
   TypeFn result;     // null: void
   Access access;     // read_only: a const method, which never dirties the state
   Locking locking;
-  detail::CallRecord* (*make_record)();  // default arguments, to decode into; the caller owns it
+  ::epic::detail::CallRecord* (*make_record)();  // default arguments, to decode into; the caller owns it
 };
 
 /// When a class's state is saved, and what waits for it.

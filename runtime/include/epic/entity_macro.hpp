@@ -39,7 +39,7 @@ template <class T>
 class EntityBuilder {
  public:
   explicit EntityBuilder(std::string_view name) {
-    static_assert(std::derived_from<T, Entity>, "epic: an entity class derives from epic::Entity");
+    static_assert(std::derived_from<T, Entity>, "epic: an entity class must derive from epic::Entity");
     static_assert(std::default_initializable<T>, "epic: an entity class needs a default constructor; its key is key()");
     info_.type_name = name;
     info_.has_on_activate = !std::same_as<decltype(&T::on_activate), Task<void> (Entity::*)()>;
@@ -51,8 +51,8 @@ class EntityBuilder {
 
   template <class Base>
   EntityBuilder&& base() && {
-    static_assert(std::derived_from<T, Base>, "epic: base(B) names a class that this one derives from");
-    static_assert(HasEpicInfo<Base>, "epic: base(B) names a class with an EPIC_ENTITY of its own");
+    static_assert(std::derived_from<T, Base>, "epic: base(B) must name a base class of this class");
+    static_assert(HasEpicInfo<Base>, "epic: base(B) must name a class that has its own EPIC_ENTITY");
     const std::string_view name = info_.type_name;
     const auto former = info_.former_names;
     Base::template epic_describe<T>(std::move(*this));
@@ -78,9 +78,9 @@ class EntityBuilder {
     if constexpr (check_method<Pointer>()) {
       using Traits = MethodTraits<decltype(Pointer)>;
       static_assert(std::same_as<typename Traits::Class, Declaring>,
-                    "epic: params(method, …) stands in the EPIC_ENTITY of the class that declares the method");
+                    "epic: params(method, …) must be in the EPIC_ENTITY of the class that declares the method");
       static_assert(count == std::tuple_size_v<typename Traits::Arguments>,
-                    "epic: params(method, …) names the method's parameters: as many as it has, each once");
+                    "epic: params(method, …) must name every parameter of the method, each exactly once");
     }
     named_methods_.push_back(method);
     return std::move(*this);

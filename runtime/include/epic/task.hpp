@@ -87,7 +87,7 @@ struct PromiseBase {
     static_assert(
         Awaitable<A>,
         "epic: this cannot be awaited in an entity. Await a call on a Ref, a Task of your own, or epic::sleep, gather, "
-        "spawn, saved; anything else would resume outside of the entity's turn");
+        "spawn, saved; anything else would resume outside the entity's turn");
     return std::forward<A>(awaitable);
   }
 };

@@ -370,7 +370,7 @@ template <class T>
 std::span<const std::string_view> former_names_of([[maybe_unused]] std::string_view member) {
   if constexpr (HasRenames<T>) {
     static_assert(renames_are_known<T>(),
-                  "epic: EPIC_RENAMED(Type, (old, new)) gives an old name to a member that is described");
+                  "epic: EPIC_RENAMED(Type, (old, new)): the new name must be a described member of the struct");
     static const auto names = [] {
       std::map<std::string_view, std::vector<std::string_view>> by_member;
       for (const Rename& rename : epic_renames(static_cast<const T*>(nullptr)))
@@ -398,17 +398,17 @@ TypeInfo make_record() {
 
 template <class T>
 TypeInfo make() {
-  static_assert(
-      std::is_enum_v<T> || !std::is_class_v<T> || Supported<T>,
-      "epic: this class cannot be an argument, a result or state. If it is a struct of yours, describe it with "
-      "BOOST_DESCRIBE_STRUCT(Type, (), (members...)) right after its definition");
+  static_assert(std::is_enum_v<T> || !std::is_class_v<T> || Supported<T>,
+                "epic: this class cannot be an argument, a result or state. If it is your own struct, describe it with "
+                "BOOST_DESCRIBE_STRUCT(Type, (), (members...)) right after its definition");
   static_assert(
       Supported<T> || std::is_class_v<T>,
       "epic: this type cannot be an argument, a result or state. Use numbers, bool, enums, std::string, epic::Bytes, "
       "optional, variant, vector, array, map, set, pair, tuple, chrono types, epic::Ref, or described structs; no "
       "pointers and no references");
   if constexpr (Supported<T>)
-    static_assert(std::default_initializable<T>, "epic: a value needs a default constructor, to be read back into");
+    static_assert(std::default_initializable<T>,
+                  "epic: a value needs a default constructor, so that it can be decoded in place");
   if constexpr (!Supported<T>)
     return TypeInfo{};
   else if constexpr (std::same_as<T, bool>)
