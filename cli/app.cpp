@@ -26,7 +26,7 @@ ConsoleOptions console_options(const Arguments& arguments) {
           .verbosity = arguments.has("quiet") ? -1 : arguments.count("verbose")};
 }
 
-// `epic foo` is `epic-foo` where such a program is on the path. Returns only if there is none.
+// `epic foo` runs `epic-foo` if such a program is on PATH. Returns only if there is none.
 void try_exec_plugin(const Verb& verb) {
   if (verb.unknown.empty() || !verb.noun.empty() || verb.unknown.find('/') != std::string::npos) return;
   std::string program = "epic-" + verb.unknown;
@@ -81,7 +81,7 @@ int run_app(int argc, char** argv) {
   const bool written = console.flush();
   if (!outcome) return static_cast<int>(outcome.error().code);
   if (!written) {
-    console.error({.what = "stdout could not be written"});
+    console.error({.what = "cannot write to stdout"});
     return static_cast<int>(ExitCode::failed);
   }
   return static_cast<int>(*outcome);

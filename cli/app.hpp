@@ -1,5 +1,5 @@
 #pragma once
-// App: from the words of the command line to the exit code.
+// App: from the command line to the exit code.
 
 namespace epic::cli {
 

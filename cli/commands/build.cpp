@@ -1,4 +1,4 @@
-// epic build: makes the module.
+// epic build: builds the module.
 
 #include <fmt/format.h>
 
@@ -15,17 +15,17 @@ namespace {
 constexpr OptionSpec kOptions[] = {
     {.name = "release", .summary = "Optimised, with line numbers for stack traces"},
     {.name = "debug", .summary = "Not optimised, for a debugger"},
-    {.name = "force", .summary = "Keep the module even if it cannot read what is saved"},
+    {.name = "force", .summary = "Keep the module even if it cannot read all saved states"},
 };
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::build_failed,
-     "the module did not compile or link, a node cannot load it, or it cannot read what is saved"},
+     "the module did not compile or link, a node cannot load it, or it cannot read all saved states"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("release") && arguments.has("debug"))
-    return fail(usage_failure(arguments.command(), "--release and --debug exclude each other"));
+    return fail(usage_failure(arguments.command(), "--release and --debug cannot be used together"));
   const auto project = context.project(arguments);
   if (!project) return std::unexpected(project.error());
   BuildOptions options;
@@ -51,14 +51,12 @@ const Command& build_command() {
       .group = Group::project,
       .summary = "Build the project's module",
       .description =
-          "Runs CMake in the project's build/ directory and then loads the module once as a node will. Says nothing "
-          "but one\n"
-          "line when all is well; otherwise the compiler's own words, shortened, and where the whole log is. Without\n"
-          "--release or --debug it builds as last time, and release the first time.\n"
-          "\n"
-          "What the project has saved is checked, too: one line a type says what is read in another shape. A module "
-          "that\n"
-          "could not read some of it is not put in place, unless --force says so: 'epic schema check' tells more.",
+          "Runs CMake in the project's build/ directory, then loads the module once, as a node does. Prints one\n"
+          "line if all is well; otherwise the compiler's errors, shortened, and the path of the full log. Without\n"
+          "--release or --debug it builds as last time; the first build is a release build.\n\n"
+          "It also checks the saved states, and prints one line per type that the module reads with another schema.\n"
+          "If some states could not be read, the previous module stays active unless --force is given; 'epic schema\n"
+          "check' shows the details.",
       .example = "epic build\nepic build --debug",
       .options = kOptions,
       .exit_codes = kExitCodes,

@@ -19,7 +19,9 @@ namespace {
 constexpr PositionalSpec kPositionals[] = {
     {.name = "TYPE/KEY", .summary = "The entity's name", .completes = Completes::entity},
     {.name = "METHOD", .summary = "The method", .completes = Completes::method},
-    {.name = "ARGUMENTS", .summary = "JSON values; a word that is no JSON is a string", .arity = Arity::many},
+    {.name = "ARGUMENTS",
+     .summary = "JSON values; a word that is not valid JSON is taken as a string",
+     .arity = Arity::many},
 };
 
 constexpr OptionSpec kOptions[] = {
@@ -32,7 +34,7 @@ constexpr OptionSpec kOptions[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "the method threw, or the call ended in a time-out or another error of the fabric"},
+    {ExitCode::failed, "the method threw, or the call ended in a timeout or another epic error"},
     {ExitCode::usage, "the arguments do not fit the method"},
     {ExitCode::not_found, "no fabric is running, or there is no such type or method"},
     {ExitCode::unreachable, "the fabric does not answer"},
@@ -43,7 +45,7 @@ std::string signature(const MethodEntry& method) {
                      method.result.empty() ? "" : " -> " + method.result);
 }
 
-// The fabric has refused; the names that it has tell what was meant.
+// The fabric refused the call; known names help to suggest what was meant.
 Failure explained(Failure failure, const Catalog& catalog, const EntityName& name, const std::string& method) {
   if (failure.code != ExitCode::not_found && failure.code != ExitCode::usage) return failure;
   if (catalog.types.empty()) return failure;
@@ -53,7 +55,7 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
   if (entry != type->methods.end()) {
     const bool is_about_arguments = failure.what.starts_with(fmt::format("{}.{}", type->name, method));
     if (failure.code == ExitCode::usage && is_about_arguments)
-      failure.help.push_back(fmt::format("the method is {}", signature(*entry)));
+      failure.help.push_back(fmt::format("the signature is {}", signature(*entry)));
     return failure;
   }
   const auto methods = catalog.method_names(name.type);
@@ -83,7 +85,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!paths) return std::unexpected(paths.error());
   auto fabric = LiveFabric::get(*paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));
-  // The fabric ends the call itself; this waits a little longer, to hear how.
+  // The fabric ends the call itself; wait a little longer to get its answer.
   const control::Call::Request request{
       .entity = name->text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(patience.count())};
   boost::json::value body = codec::describe_json(request);
@@ -113,9 +115,8 @@ const Command& call_command() {
       .group = Group::state,
       .summary = "Call a method of an entity",
       .description =
-          "Prints the result: a string as it is, anything else as JSON. It is durable when it is printed, if the "
-          "entity is\n"
-          "gated. A name of an entity is a string where the method takes a Ref.",
+          "Prints the result: a string as plain text, anything else as JSON. If the entity is gated, the result is\n"
+          "durable when it is printed. Where the method takes a Ref, give the entity's name as a string.",
       .example =
           "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
           "Barrel/7",

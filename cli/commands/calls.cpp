@@ -1,4 +1,4 @@
-// epic calls: what is in flight, over all nodes, as stack traces.
+// epic calls: the calls in flight on all nodes, as stack traces.
 
 #include <fmt/format.h>
 
@@ -54,7 +54,7 @@ void print_calls(Console& console, const std::vector<control::Calls::Row>& calls
     boost::json::object row = codec::describe_json(call).as_object();
     if (!console.is_json()) {
       row["shown_call"] = std::string(2 * call.depth, ' ') + call.call;
-      // The callers of all others are the lines above them.
+      // All other callers are the lines above.
       if (call.depth == 0) row["shown_caller"] = row["caller"];
     }
     table.add(std::move(row));
@@ -64,9 +64,9 @@ void print_calls(Console& console, const std::vector<control::Calls::Row>& calls
 
 void tell_what_is_missing(Console& console, const control::Calls::Answer& answer) {
   for (const std::string& node : answer.silent)
-    console.warn(fmt::format("{} did not answer, so what it alone knows is not shown; 'epic ps' says what it does",
+    console.warn(fmt::format("{} did not answer, so calls that only it knows are missing; see 'epic ps' for its state",
                              printable(node)));
-  if (answer.left_off > 0) console.warn(fmt::format("{} younger calls are left off", answer.left_off));
+  if (answer.left_off > 0) console.warn(fmt::format("{} younger calls are not shown", answer.left_off));
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -103,11 +103,12 @@ const Command& calls_command() {
   static constexpr Command kCommand{
       .path = "calls",
       .group = Group::state,
-      .summary = "Show the calls in flight, over all nodes, and what they wait for",
+      .summary = "Show the calls in flight on all nodes, and what they wait for",
       .description =
-          "Each call stands below the one that waits for it, wherever the two run: a stack trace across nodes. The\n"
-          "oldest come first. STATE says what a call waits for: the lock of an entity and who holds it, another node,\n"
-          "the store. A call that has crossed nodes is one line, and its age is that which its caller has counted.",
+          "Each call is listed below the call that waits for it, on whatever node they run: a stack trace across\n"
+          "nodes. The oldest come first. STATE shows what a call waits for: an entity's lock and its holder,\n"
+          "another node, the store. A call between nodes is one line, and its age is counted from the caller's\n"
+          "side.",
       .example = "epic calls\nepic calls --older-than 1s\nepic calls Account/7 -o jsonl",
       .positionals = kPositionals,
       .options = kOptions,

@@ -1,4 +1,4 @@
-// epic __complete: what the shells' completion files ask. Silent and successful, whatever happens.
+// epic __complete: called by the shells' completion scripts. Silent and successful, whatever happens.
 
 #include <sys/time.h>
 #include <unistd.h>
@@ -17,14 +17,14 @@ constexpr PositionalSpec kPositionals[] = {
     {.name = "WORDS", .summary = "The words after 'epic', the last one being completed", .arity = Arity::many},
 };
 
-// Ends the process in silence when a disk or a fabric keeps it waiting: nobody wants to wait for a completion.
+// Ends the process silently if a disk or a fabric is slow: a completion must not make the user wait.
 void end_after(std::chrono::microseconds patience) {
   std::signal(SIGALRM, [](int) { ::_exit(0); });
   const itimerval timer{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = patience.count()}};
   ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-// The project of the command line that is being completed.
+// The project of the command line being completed.
 std::filesystem::path start_of(const Context& context, const Arguments& arguments) {
   const auto& words = arguments.words();
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
@@ -40,7 +40,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const Completion completion = complete(command_table(), arguments.words(), names);
   std::string out;
   for (const Candidate& candidate : completion.candidates) {
-    if (candidate.word.find('\n') != std::string::npos) continue;  // no shell could take it as one line
+    if (candidate.word.find('\n') != std::string::npos) continue;  // a shell reads candidates by line
     out += candidate.word;
     if (!candidate.description.empty()) out += '\t' + candidate.description;
     out += '\n';

@@ -1,4 +1,4 @@
-// epic completions: prints the completion file of a shell.
+// epic completions: prints a shell's completion script.
 
 #include <fmt/format.h>
 
@@ -38,11 +38,11 @@ const Command& completions_command() {
   static constexpr Command kCommand{
       .path = "completions",
       .group = Group::tool,
-      .summary = "Print the completion file of a shell",
+      .summary = "Print a shell's completion script",
       .description =
-          "An installed epic has put the file where the shell looks. For one that is not, load it from the shell's "
-          "start\n"
-          "file as below. Types, keys, methods and nodes come from the running fabric, or from the store.",
+          "An installed epic has its scripts where the shells look. Otherwise load the script from the shell's\n"
+          "start file as below. Types, keys, methods and nodes are completed from the running fabric, or from the\n"
+          "store.",
       .example =
           "source <(epic completions bash)                                  # in ~/.bashrc\n"
           "source <(epic completions zsh)                                   # in ~/.zshrc, after compinit\n"

@@ -1,5 +1,5 @@
 #pragma once
-// Confirm: asks before saved states change, where there is somebody to ask.
+// Confirm: asks before saved states change, if there is a terminal.
 
 #include <string_view>
 
@@ -8,12 +8,12 @@
 
 namespace epic::cli {
 
-/// Goes on with --yes, or when whoever sits at the terminal says so. The failure says that nothing was changed.
-/// `question` ends without a question mark.
+/// Continues with --yes, or if the user says yes. The failure says that nothing was changed. `question` ends without a
+/// question mark.
 Result<void> confirm(Console& console, const Arguments& arguments, std::string_view question);
 
-/// The options that go with it.
-inline constexpr OptionSpec kDryRunOption{.name = "dry-run", .summary = "Only show what would be done"};
+/// The options that belong to it.
+inline constexpr OptionSpec kDryRunOption{.name = "dry-run", .summary = "Show what would be done, and change nothing"};
 inline constexpr OptionSpec kYesOption{.name = "yes", .letter = 'y', .summary = "Do not ask"};
 
 }  // namespace epic::cli

@@ -1,4 +1,4 @@
-// epic doctor: is everything there that epic needs, here and in this project? Each finding with its mend.
+// epic doctor: checks everything epic needs, on this machine and in this project, and says how to fix each problem.
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@ namespace epic::cli {
 namespace {
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "something is broken"},
+    {ExitCode::failed, "a check failed"},
 };
 
 constexpr Column kColumns[] = {
@@ -55,7 +55,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   }
   table.finish();
   if (broken == 0) return ExitCode::ok;
-  context.console().note(fmt::format("{} of {} checks found something broken", broken, findings.size()));
+  context.console().note(fmt::format("{} of {} checks failed", broken, findings.size()));
   return ExitCode::failed;
 }
 
@@ -67,10 +67,9 @@ const Command& doctor_command() {
       .group = Group::tool,
       .summary = "Check the toolchain, the installation and this project",
       .description =
-          "Looks at the compiler, CMake and Ninja, epic-node and its version, and, inside a project, at epic.toml, "
-          "the\n"
-          "directories, the sockets, the store (space, permissions, its log, and as many snapshots as two seconds let\n"
-          "it read) and the fabric, with nodes that cannot save. Changes nothing.",
+          "Checks the compiler, CMake and Ninja, epic-node and its version; inside a project also epic.toml, the\n"
+          "directories, the sockets, the store (space, permissions, its log, and as many snapshots as it can read\n"
+          "in two seconds) and the fabric, including nodes that cannot save. Changes nothing.",
       .example = "epic doctor\nepic doctor -o json",
       .exit_codes = kExitCodes,
       .run = run,

@@ -1,4 +1,4 @@
-// epic events: what has happened to entities, nodes and shards, as the nodes remember it.
+// epic events: what has happened to entities, nodes and shards, from the nodes' memory.
 
 #include <fmt/format.h>
 
@@ -20,7 +20,7 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "follow", .letter = 'f', .summary = "Go on with what comes, until Ctrl-C"},
+    {.name = "follow", .letter = 'f', .summary = "Keep printing new lines until Ctrl-C"},
     {.name = "tail",
      .letter = 'n',
      .value = "N",
@@ -36,8 +36,8 @@ constexpr ExitNote kExitCodes[] = {
 
 Failure no_trail(const ProjectPaths& paths) {
   Failure failure = no_fabric_failure(paths);
-  failure.why = "events are kept in the memory of the nodes, and have gone with them";
-  failure.help.emplace_back("read what the last run has logged with 'epic logs'");
+  failure.why = "events are kept in the nodes' memory, and are lost when the nodes end";
+  failure.help.emplace_back("see the log of the last run with 'epic logs'");
   return failure;
 }
 
@@ -73,8 +73,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!done) return std::unexpected(std::move(done.error()));
   if (console.is_terminal(Stream::out))
     console.note(
-        fmt::format("Each node keeps its newest {} events and {} saves in memory; they go with it. 'epic logs' has "
-                    "what was logged.",
+        fmt::format("Each node keeps its newest {} events and {} saves in memory, and loses them when it ends. "
+                    "See 'epic logs' for what was logged.",
                     kernel::limits::kTrailLivesMax, kernel::limits::kTrailSavesMax));
   return ExitCode::ok;
 }
@@ -87,10 +87,10 @@ const Command& events_command() {
       .group = Group::state,
       .summary = "Show what has happened to entities: activated, saved, moved, collected, failed",
       .description =
-          "A line for each, with its time, its node and why: which call has activated an entity, and how long that\n"
-          "took (waiting for its shard, loading, on_activate); saves, of which those within two seconds are one line;\n"
-          "why it has left memory, and what keeps it from doing so; nodes that came and died, and which shards moved.\n"
-          "The nodes keep this in memory, a bounded number of the newest, and it is gone with them.",
+          "One line per event, with its time, node and reason: which call activated an entity, and how long that\n"
+          "took (waiting for the shard, loading, on_activate); saves, where those within two seconds share a line;\n"
+          "why an entity was deactivated, and what delays it; nodes that started and died, and shards that moved.\n"
+          "Each node keeps a bounded number of its newest events in memory, and loses them when it ends.",
       .example = "epic events Player/Bob\nepic events -f\nepic events Player -o jsonl",
       .positionals = kPositionals,
       .options = kOptions,

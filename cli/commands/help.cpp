@@ -1,4 +1,4 @@
-// epic help: the pages.
+// epic help: the help pages.
 
 #include <fmt/format.h>
 
@@ -21,7 +21,7 @@ constexpr PositionalSpec kPositionals[] = {
      .completes = Completes::command},
 };
 
-// The command table for programs that want to know what epic can do.
+// The command table, for programs.
 boost::json::value table_as_json() {
   boost::json::array all;
   for (const Command* command : command_table().commands) {
@@ -106,7 +106,7 @@ const Command& help_command() {
       .path = "help",
       .group = Group::tool,
       .summary = "Explain a command, the settings or the exit codes",
-      .description = "Without a word it lists all commands; with -o json it prints the command table for programs.",
+      .description = "Without arguments, lists all commands; with -o json, prints the command table for programs.",
       .example = "epic help run\nepic help snapshot export\nepic help exit-codes",
       .positionals = kPositionals,
       .run = run,

@@ -1,4 +1,4 @@
-// epic inspect: everything about one entity, without waking it.
+// epic inspect: everything about one entity, without activating it.
 
 #include <fmt/format.h>
 
@@ -19,11 +19,11 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::not_found, "there is no such type, or the entity is neither in memory nor saved"},
+    {ExitCode::not_found, "there is no such type, or the entity is neither active nor saved"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
-/// The node knows its own calls; those of all nodes show who waits for whom.
+/// Each node knows only its own calls; the calls of all nodes show the callers.
 void join_calls(LiveFabric& fabric, const EntityName& name, boost::json::object& entity) {
   const auto* own = entity.if_contains("calls");
   if (own == nullptr || !own->is_array() || own->get_array().empty()) return;
@@ -39,7 +39,7 @@ Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& nam
   }
   if (!answer) return std::unexpected(answer.error());
   const auto* object = answer->if_object();
-  if (object == nullptr) return fail({.what = "the fabric's answer makes no sense", .help = {"look at 'epic logs'"}});
+  if (object == nullptr) return fail({.what = "the fabric's answer is malformed", .help = {"see 'epic logs'"}});
   boost::json::object entity = *object;
   join_calls(fabric, name, entity);
   print_entity(context.console(), entity);
@@ -55,7 +55,7 @@ Outcome inspect_stored(Context& context, const ProjectPaths& paths, const Entity
     if (auto known = store->check_type(name.type); !known) return std::unexpected(std::move(known.error()));
     return fail(unknown_entity(name));
   }
-  context.console().note("The fabric is down; this is what is stored.");
+  context.console().note("The fabric is down; this is the stored state.");
   print_entity(context.console(), **found);
   return ExitCode::ok;
 }
@@ -77,12 +77,11 @@ const Command& inspect_command() {
   static constexpr Command kCommand{
       .path = "inspect",
       .group = Group::state,
-      .summary = "Show an entity: where it is, what it does, its state",
+      .summary = "Show an entity: its node, its calls, its state",
       .description =
-          "Does not wake it: what is not in memory is read from the store, and the page says so. With the fabric down "
-          "the same\n"
-          "fields are read from the store. A state that is ahead of the disk is marked unsaved. Calls in flight are\n"
-          "shown with who waits for them, as by 'epic calls'.",
+          "Does not activate the entity: if it is not in memory, its state is read from the store, and the page\n"
+          "says so. With the fabric down, the same fields are read from the store. A state with changes that are\n"
+          "not yet durable is marked unsaved. Calls in flight are shown with their callers, as in 'epic calls'.",
       .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

@@ -1,4 +1,4 @@
-// epic logs: what the nodes have said, from the fabric or from its files.
+// epic logs: the nodes' logs, from the fabric or from its files.
 
 #include <fmt/format.h>
 
@@ -14,24 +14,24 @@ namespace {
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "NODE",
-     .summary = "Only this node, such as node-2, or supervisor",
+     .summary = "Only this node (for example node-2), or supervisor",
      .arity = Arity::optional,
      .completes = Completes::node},
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "follow", .letter = 'f', .summary = "Go on with what comes, until Ctrl-C"},
+    {.name = "follow", .letter = 'f', .summary = "Keep printing new lines until Ctrl-C"},
     {.name = "tail",
      .letter = 'n',
      .value = "N",
      .summary = "Show at most N of the newest lines",
      .fallback = "1000",
      .check = whole_number(0, 1'000'000)},
-    {.name = "no-prefix", .summary = "Messages only"},
+    {.name = "no-prefix", .summary = "Print messages only"},
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::not_found, "there is no such node; or no fabric, and no log of an earlier one"},
+    {ExitCode::not_found, "there is no such node; or no fabric is running, and there is no log of an earlier one"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
@@ -71,10 +71,9 @@ const Command& logs_command() {
   static constexpr Command kCommand{
       .path = "logs",
       .group = Group::fabric,
-      .summary = "Show what the nodes say",
+      .summary = "Show the nodes' logs",
       .description =
-          "Lines of all nodes in the order of their times, each with its node in front. With the fabric down they are "
-          "read\n"
+          "Lines of all nodes in order of time, each with its node in front. With the fabric down, they are read\n"
           "from the files of its last run, .epic/logs/latest.",
       .example = "epic logs -f\nepic logs node-2 --tail 50",
       .positionals = kPositionals,

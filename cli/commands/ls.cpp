@@ -1,4 +1,4 @@
-// epic ls: the entities that there are, without waking any.
+// epic ls: lists entities without activating any.
 
 #include <fmt/format.h>
 
@@ -17,13 +17,13 @@ namespace {
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "TYPE[/PREFIX]",
-     .summary = "Only entities of this type, or those whose key begins like this",
+     .summary = "Only entities of this type, or with keys that start like this",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "live", .summary = "Only those that are in memory now"},
+    {.name = "live", .summary = "Only entities in memory"},
     {.name = "limit",
      .value = "N",
      .summary = "Show at most N",
@@ -32,7 +32,7 @@ constexpr OptionSpec kOptions[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::not_found, "there is no such type; or no fabric and no store"},
+    {ExitCode::not_found, "there is no such type; or there is neither a fabric nor a store"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
@@ -53,7 +53,7 @@ struct Wanted {
   bool only_live;
 };
 
-// A bar is worth counting for only where rows do not show how far it is.
+// Counting for a progress bar is worth it only if the rows themselves are not visible.
 std::uint64_t count_for_progress(const Console& console, const ProjectPaths& paths, const std::string& type) {
   if (console.is_terminal(Stream::out) || !console.is_terminal(Stream::err)) return 0;
   auto store = StoredFabric::open(paths);
@@ -85,7 +85,7 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
 Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& wanted) {
   auto store = StoredFabric::open_with(paths, wanted.name.type);
   if (!store) return std::unexpected(std::move(store.error()));
-  context.console().note("The fabric is down; this is what is stored.");
+  context.console().note("The fabric is down; this is the stored state.");
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   bool is_damaged = false;
@@ -132,10 +132,10 @@ const Command& ls_command() {
       .group = Group::state,
       .summary = "List entities, live and stored",
       .description =
-          "Wakes none of them. With the fabric down it lists what is stored, by type and key. While it runs the nodes\n"
-          "answer side by side, each with its live ones first, so a --limit takes whichever come first. BYTES is the\n"
-          "size of the saved state; AGE counts from the last call of one that is live, and from the last save of one\n"
-          "that is stored.",
+          "Activates none of them. With the fabric down, it lists the stored ones by type and key. While the fabric\n"
+          "runs, all nodes answer in parallel, each with its live entities first, so --limit takes the first to\n"
+          "arrive. BYTES is the size of the saved state; AGE counts from the last call of a live entity, and from\n"
+          "the last save of a stored one.",
       .example = "epic ls\nepic ls Player\nepic ls Barrel/1 --live",
       .positionals = kPositionals,
       .options = kOptions,

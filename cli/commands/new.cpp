@@ -1,4 +1,4 @@
-// epic new: a project out of a template, ready to build, in a git repository.
+// epic new: creates a project from a template, ready to build, in a git repository.
 
 #include <fmt/format.h>
 
@@ -17,17 +17,17 @@ namespace {
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "NAME",
-     .summary = "Name of the project and of its directory: letters, digits, '-' and '_', a letter first"},
+     .summary = "Name of the project and of its directory: letters, digits, '-' and '_', starting with a letter"},
 };
 
 constexpr OptionSpec kOptions[] = {
     {.name = "template",
      .value = "TEMPLATE",
-     .summary = "What to begin with: hello (a counter that survives restarts) or game",
+     .summary = "Template: hello (a counter that survives restarts) or game",
      .environment = "EPIC_TEMPLATE",
      .fallback = "hello",
      .completes = Completes::template_name},
-    {.name = "bare", .summary = "Only the files that a project must have, and one empty source"},
+    {.name = "bare", .summary = "Only the required files, and one empty source"},
 };
 
 bool is_in_git(const fs::path& directory) {
@@ -38,12 +38,12 @@ bool is_in_git(const fs::path& directory) {
   }
 }
 
-// A project inside somebody's repository belongs to that one.
+// A project inside an existing repository gets no repository of its own.
 bool make_repository(const Context& context, const fs::path& directory) {
   if (is_in_git(directory) || find_program("git").empty()) return false;
   const auto end = run_subprocess({.program = "git", .arguments = {"init", "--quiet"}, .directory = directory});
   if (end && end->exit_code == 0) return true;
-  context.console().detail("git init did not work; the project is none the worse for it");
+  context.console().detail("git init failed; the project is still usable");
   return false;
 }
 
@@ -64,17 +64,18 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::string name = *arguments.word(0);
   if (const std::string why = why_no_project_name(name); !why.empty())
     return fail(
-        usage_failure(arguments.command(), fmt::format("\"{}\" cannot be a project's name", printable(name)), why));
+        usage_failure(arguments.command(), fmt::format("\"{}\" is not a valid project name", printable(name)), why));
   if (arguments.has("bare") && arguments.has("template") && *arguments.value("template") != "bare")
-    return fail(usage_failure(arguments.command(), "--bare is a template of its own: give it or --template"));
+    return fail(
+        usage_failure(arguments.command(), "--bare is a template itself, so it cannot be used with --template"));
   auto template_directory =
       find_template(context, arguments.has("bare") ? "bare" : arguments.value("template").value_or("hello"));
   if (!template_directory) return std::unexpected(std::move(template_directory.error()));
   const fs::path target = context.start(arguments) / name;
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(target, ignored)))
-    return fail({.what = fmt::format("{} is there already", target.lexically_normal().string()),
-                 .why = "epic new never overwrites",
+    return fail({.what = fmt::format("{} already exists", target.lexically_normal().string()),
+                 .why = "epic new never overwrites files",
                  .help = {"choose another name, or remove it first"}});
 
   auto files = scaffold({.template_directory = *template_directory, .target = target, .name = name});
@@ -91,8 +92,11 @@ Outcome run(Context& context, const Arguments& arguments) {
                                                      {"files", std::move(listed)}});
   }
   const std::string shown = target.lexically_normal().string();
-  context.console().note(fmt::format("Made {} with {} files from the template {}. Next:\n\n  cd {}\n  epic run", shown,
-                                     files->size(), template_directory->filename().string(), shown));
+  context.console().note(
+      fmt::format("Created {} with {} files from template {}. Next:\n\n"
+                  "  cd {}\n"
+                  "  epic run",
+                  shown, files->size(), template_directory->filename().string(), shown));
   return ExitCode::ok;
 }
 
@@ -102,13 +106,11 @@ const Command& new_command() {
   static constexpr Command kCommand{
       .path = "new",
       .group = Group::project,
-      .summary = "Make a project",
+      .summary = "Create a project",
       .description =
-          "Makes a directory with everything that a project needs: epic.toml, CMakeLists.txt, entity classes, tests, "
-          "a\n"
-          "README for people and one for coding agents, and a git repository unless it is inside one already. An "
-          "existing\n"
-          "directory is never touched.",
+          "Creates a directory with everything a project needs: epic.toml, CMakeLists.txt, entity classes, tests, a\n"
+          "README for people and one for coding agents, and a git repository unless it is inside one already. Never\n"
+          "touches an existing directory.",
       .example = "epic new arena --template game\nepic new scratch --bare",
       .positionals = kPositionals,
       .options = kOptions,

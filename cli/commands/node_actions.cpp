@@ -1,4 +1,4 @@
-// epic drain, kill, pause, resume: what the supervisor does to one node when it is asked to.
+// epic drain, kill, pause, resume: actions of the supervisor on one node.
 
 #include <fmt/format.h>
 
@@ -9,28 +9,27 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kPatience(2);  // a drained node finishes what it is in
+constexpr std::chrono::minutes kPatience(2);  // a drained node finishes its running calls
 
 constexpr PositionalSpec kPositionals[] = {
-    {.name = "NODE", .summary = "Such as node-2", .completes = Completes::node},
+    {.name = "NODE", .summary = "The node, for example node-2", .completes = Completes::node},
 };
 
-constexpr ExitNote kNoProcess{ExitCode::failed, "the node has no process just now"};
+constexpr ExitNote kNoProcess{ExitCode::failed, "the node has no process at the moment"};
 constexpr ExitNote kNoNode{ExitCode::not_found, "no fabric is running for this project, or it has no such node"};
-constexpr ExitNote kNoAnswer{ExitCode::unreachable, "the fabric does not answer, or it is not done within two minutes"};
+constexpr ExitNote kNoAnswer{ExitCode::unreachable, "the fabric does not answer, or did not finish within two minutes"};
 constexpr ExitNote kSignalExitCodes[] = {kNoProcess, kNoNode, kNoAnswer};
 constexpr ExitNote kDrainExitCodes[] = {
     {ExitCode::failed, "it is the only node, a restart is under way, or the fabric is stopping"}, kNoNode, kNoAnswer};
 
 struct Action {
   std::string_view done;  // "Killed node-2 (process 4711)" …
-  std::string_view hint;  // … and what follows from it
+  std::string_view hint;  // … and what happens next
 };
 
-constexpr Action kDrained{"Drained", "; bring it back with 'epic scale'"};
-constexpr Action kKilled{"Killed", "; the supervisor starts it again"};
-constexpr Action kPaused{"Paused",
-                         ": go on with 'epic resume', or it counts as dead when it has been silent for too long"};
+constexpr Action kDrained{"Drained", "; 'epic scale' starts it again"};
+constexpr Action kKilled{"Killed", "; the supervisor restarts it"};
+constexpr Action kPaused{"Paused", ": run 'epic resume', or it is killed after [fabric] silence_max"};
 constexpr Action kResumed{"Resumed", ""};
 
 template <class Verb, const Action& kAction>
@@ -58,11 +57,12 @@ const Command& drain_command() {
   static constexpr Command kCommand{
       .path = "drain",
       .group = Group::fabric,
-      .summary = "Move a node's shards to the others, and stop it",
+      .summary = "Move a node's shards to the other nodes, and stop it",
       .description =
-          "Calls to a shard that moves wait, what runs ends, what is dirty is saved, the next owner takes it. What\n"
-          "still runs after ten seconds (or up to twenty, if it waits for other calls) is cut short, and its caller\n"
-          "gets NodeLost. The node stays away until epic scale asks for it. Returns when its process has ended.",
+          "Calls to a moving shard wait until running calls have ended, dirty state is saved, and the next owner\n"
+          "has taken the shard. Calls that still run after ten seconds (up to twenty, if they wait for other calls)\n"
+          "are interrupted, and their callers get NodeLost. The node stays stopped until 'epic scale' starts it.\n"
+          "Returns when its process has ended.",
       .example = "epic drain node-2",
       .positionals = kPositionals,
       .exit_codes = kDrainExitCodes,
@@ -76,11 +76,11 @@ const Command& kill_command() {
   static constexpr Command kCommand{
       .path = "kill",
       .group = Group::fabric,
-      .summary = "Kill a node, which is then started again",
+      .summary = "Kill a node; the supervisor restarts it",
       .description =
-          "SIGKILL, as a crash would. Its shards go to the other nodes at once, what was acknowledged is there, calls "
-          "that it was\n"
-          "in end in NodeLost; the supervisor starts the node again and gives it shards back after a while.",
+          "Sends SIGKILL, like a crash. The node's shards go to the other nodes at once, nothing acknowledged is\n"
+          "lost, and its running calls end with NodeLost. The supervisor restarts the node and moves shards back\n"
+          "after a while.",
       .example = "epic kill node-2",
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
@@ -96,9 +96,9 @@ const Command& pause_command() {
       .group = Group::fabric,
       .summary = "Pause a node, as if its machine hung",
       .description =
-          "SIGSTOP, to see what a hanging node does to the others. A pause that is longer than [fabric] silence_max in "
-          "epic.toml\n"
-          "ends as any silence does: the node is killed, its shards go to the others, and it is started again.",
+          "Sends SIGSTOP, to show what a hanging node does to the others. A pause longer than [fabric] silence_max\n"
+          "in epic.toml ends like any silence: the node is killed, its shards go to the others, and it is\n"
+          "restarted.",
       .example = "epic pause node-2",
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,
@@ -112,8 +112,8 @@ const Command& resume_command() {
   static constexpr Command kCommand{
       .path = "resume",
       .group = Group::fabric,
-      .summary = "Let a paused node go on",
-      .description = "SIGCONT, after epic pause.",
+      .summary = "Resume a paused node",
+      .description = "Sends SIGCONT, after epic pause.",
       .example = "epic resume node-2",
       .positionals = kPositionals,
       .exit_codes = kSignalExitCodes,

@@ -54,14 +54,14 @@ Outcome run(Context& context, const Arguments& arguments) {
     return ExitCode::ok;
   }
   std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
-  // In a pipe a field has its place whatever there is to say.
+  // In a pipe the columns are always the same.
   if (console.is_terminal(Stream::out) && differ(answer->nodes)) columns.insert(columns.end() - 1, kGenerationColumn);
   Table table(console, columns);
   for (const control::Ps::Node& node : answer->nodes) table.add(codec::describe_json(node).as_object());
   table.finish();
   for (const control::Ps::Node& node : answer->nodes)
     if (node.store_reason)
-      console.warn(fmt::format("{} has refused new work for {}, as it can save nothing: {}", printable(node.node),
+      console.warn(fmt::format("{} has refused new work for {}, because it cannot save: {}", printable(node.node),
                                human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                printable(*node.store_reason)));
   if (console.is_terminal(Stream::out))
@@ -79,11 +79,9 @@ const Command& ps_command() {
       .group = Group::fabric,
       .summary = "List the processes of the fabric",
       .description =
-          "One line a node: what it is doing, the shards that it owns, the entities that it has in memory, calls in "
-          "flight,\n"
-          "how often it was restarted, how its last process ended, and whether its store takes what is new. While "
-          "nodes run\n"
-          "different modules (epic restart), also when each was built.",
+          "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
+          "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
+          "different modules (epic restart), also when each module was built.",
       .example = "epic ps\nepic ps -o json",
       .exit_codes = kExitCodes,
       .run = run,

@@ -1,4 +1,4 @@
-// epic restart: the fabric goes on with the module as it is now.
+// epic restart: restarts the nodes with the current module.
 
 #include <fmt/format.h>
 
@@ -18,11 +18,13 @@ namespace epic::cli {
 namespace {
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "rolling", .summary = "One node after the other, while the others go on; calls wait, and are not lost"},
+    {.name = "rolling",
+     .summary = "One node after the other, while the others keep running; calls wait and none "
+                "is lost"},
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "the new module cannot start (then all nodes run the former one), or may not be rolled out"},
+    {ExitCode::failed, "the new module cannot start (then all nodes run the previous one), or cannot be rolled out"},
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "the fabric does not answer"},
     {ExitCode::build_failed, "the module did not compile or link, or a node cannot load it"},
@@ -75,15 +77,15 @@ const Command& restart_command() {
   static constexpr Command kCommand{
       .path = "restart",
       .group = Group::fabric,
-      .summary = "Let the nodes run the module as it is now",
+      .summary = "Restart the nodes with the current module",
       .description =
-          "Builds what is stale. With --rolling one node more than usual is started with the new module; when it is\n"
-          "ready, the nodes are drained, stopped and started one after the other, as with epic drain, and the extra\n"
-          "one goes last. A module that cannot start leaves the fabric as it was. With one that starts and then\n"
-          "dies again and again, shown here as it happens, there is no way back, as what it has saved is in its\n"
-          "shape: end it with 'epic stop', mend it, and 'epic run'. Without --rolling all nodes stop first, as with\n"
-          "epic stop, and then start; calls wait, or end in Unavailable. Nothing acknowledged is lost, and setup is\n"
-          "not run again. Ctrl-C here does not end a restart.",
+          "Builds the module if it is stale. With --rolling, an extra node is started with the new module; when it\n"
+          "is ready, the nodes are drained, stopped and started one by one, as with epic drain, and the extra one\n"
+          "is removed last. If the new module cannot start, the fabric stays as it was. If it starts but then keeps\n"
+          "crashing (the crashes are shown here), there is no way back, because it has saved states with its\n"
+          "schema: run 'epic stop', fix the module, and 'epic run'. Without --rolling, all nodes stop first, as\n"
+          "with epic stop, and then start; calls wait, or end with Unavailable. Nothing acknowledged is lost, and\n"
+          "setup is not run again. Ctrl-C here does not stop the restart.",
       .example = "epic restart --rolling\nepic restart",
       .options = kOptions,
       .exit_codes = kExitCodes,

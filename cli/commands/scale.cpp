@@ -1,4 +1,4 @@
-// epic scale: how many nodes the fabric has from now on.
+// epic scale: sets the number of nodes.
 
 #include <fmt/format.h>
 
@@ -16,13 +16,13 @@ namespace {
 constexpr std::chrono::minutes kPatience(2);
 
 constexpr PositionalSpec kPositionals[] = {
-    {.name = "N", .summary = "How many nodes, from 1 to 64", .check = whole_number(1, kNodesMax)},
+    {.name = "N", .summary = "Number of nodes, from 1 to 64", .check = whole_number(1, kNodesMax)},
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "the fabric is stopping, a restart is under way, or there is no place for so many nodes"},
+    {ExitCode::failed, "the fabric is stopping, a restart is under way, or that many nodes are not possible"},
     {ExitCode::not_found, "no fabric is running for this project"},
-    {ExitCode::unreachable, "the fabric does not answer, or it is not done within two minutes"},
+    {ExitCode::unreachable, "the fabric does not answer, or did not finish within two minutes"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -46,11 +46,11 @@ const Command& scale_command() {
   static constexpr Command kCommand{
       .path = "scale",
       .group = Group::fabric,
-      .summary = "Give the fabric more or fewer nodes",
+      .summary = "Change the number of nodes",
       .description =
-          "Nodes up to N are started; those above are drained and stopped, as with epic drain. Shards go to new nodes\n"
-          "one after the other. Returns when the nodes are ready, or gone. It lasts until epic stop: epic.toml is not\n"
-          "changed.",
+          "Starts nodes up to N; drains and stops those above, as epic drain does. Shards move to new nodes one at\n"
+          "a time. Returns when the new nodes are ready, or the others have ended. The number lasts until epic\n"
+          "stop; epic.toml is not changed.",
       .example = "epic scale 6",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

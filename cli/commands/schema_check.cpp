@@ -1,4 +1,4 @@
-// epic schema check: how the built module reads what is saved.
+// epic schema check: how the built module reads the saved states.
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@ namespace epic::cli {
 namespace {
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "the module cannot read some of the snapshots, or would not find them"},
+    {ExitCode::failed, "the module cannot read some snapshots, or would not find them"},
     {ExitCode::not_found, "nothing has been saved, or no module has been built"},
 };
 
@@ -32,14 +32,14 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto module = project->paths.module(project->manifest.module);
   if (!std::filesystem::exists(module))
     return fail({.code = ExitCode::not_found,
-                 .what = fmt::format("there is no {}", module.string()),
+                 .what = fmt::format("{} does not exist", module.string()),
                  .help = {"build the module with 'epic build'"}});
   const auto check = check_schemas(context.install(), project->paths, module);
   if (!check) return std::unexpected(check.error());
   if (!*check)
     return fail({.code = ExitCode::not_found,
-                 .what = fmt::format("nothing has been saved yet in {}", project->paths.root.string()),
-                 .why = fmt::format("there is no {}", project->paths.store().string())});
+                 .what = fmt::format("nothing has been saved in {}", project->paths.root.string()),
+                 .why = fmt::format("{} does not exist", project->paths.store().string())});
   Table table(context.console(), kColumns);
   for (const auto& row : (*check)->rows) table.add(row.as_object());
   table.finish();
@@ -54,16 +54,15 @@ const Command& schema_check_command() {
   static constexpr Command kCommand{
       .path = "schema check",
       .group = Group::state,
-      .summary = "Check how the built module reads what is saved",
+      .summary = "Check how the built module reads the saved states",
       .description =
-          "For each type and each schema that snapshots of it were written with: how many there are, and whether the\n"
-          "module reads them as they are, converts them (and what that changes), or cannot read them. It is told by\n"
-          "the very rules that a node reads by; where they leave it to the values, each snapshot is tried. Nothing is\n"
-          "changed. 'epic build' does the same, and refuses what could not be read.\n"
-          "\n"
-          "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class keeps\n"
-          "no state), damaged (the schema itself cannot be read, whatever the module), unclaimed (no class has this\n"
-          "name), orphaned (a class has or had it, and stores by another).",
+          "For each type and each schema of its snapshots: how many there are, and whether the module reads them\n"
+          "unchanged, converts them (and what changes), or cannot read them. The verdict follows the same rules as\n"
+          "a node's reads; if it depends on the values, every snapshot is tried. Changes nothing. 'epic build' runs\n"
+          "the same check, and refuses a module that cannot read all of them.\n\n"
+          "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class\n"
+          "keeps no state), damaged (the schema itself cannot be read by any module), unclaimed (no class has this\n"
+          "name), orphaned (a class has or had this name, but stores under another).",
       .example = "epic schema check\nepic schema check -o json",
       .exit_codes = kExitCodes,
       .run = run,

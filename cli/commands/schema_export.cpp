@@ -12,12 +12,14 @@ namespace {
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "TYPE", .summary = "The entity type", .completes = Completes::type_or_entity},
-    {.name = "SCHEMA", .summary = "Which one, if it has had several: see epic schema show", .arity = Arity::optional},
+    {.name = "SCHEMA",
+     .summary = "Which schema, if there are several (see epic schema show)",
+     .arity = Arity::optional},
 };
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "the schema cannot be read"},
-    {ExitCode::not_found, "nothing of this type has been saved, or not with this schema"},
+    {ExitCode::not_found, "nothing of this type has been saved, or nothing with this schema"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -33,11 +35,11 @@ Outcome run(Context& context, const Arguments& arguments) {
     if (schemas->empty())
       return fail({.code = ExitCode::not_found,
                    .what = fmt::format("no snapshot of {} was written with the schema \"{}\"", type, *wanted),
-                   .help = {fmt::format("see which there are with 'epic schema show {}'", type)}});
+                   .help = {fmt::format("list them with 'epic schema show {}'", type)}});
   }
   if (schemas->size() > 1) {
     Failure failure{.code = ExitCode::usage,
-                    .what = fmt::format("{} has been saved with {} schemas", type, schemas->size())};
+                    .what = fmt::format("{} has snapshots with {} schemas", type, schemas->size())};
     for (const StoredSchema& stored : *schemas)
       failure.help.push_back(
           fmt::format("epic schema export {} {}   ({} entities)", type, schema_text(stored.id), stored.entities));
@@ -58,8 +60,7 @@ const Command& schema_export_command() {
       .path = "schema export",
       .group = Group::state,
       .summary = "Print a schema as a .capnp file",
-      .description =
-          "With it any program that knows Cap'n Proto can read the bytes of a snapshot, as they lie in the store.",
+      .description = "With it, any Cap'n Proto program can read the bytes of a snapshot as they are stored.",
       .example = "epic schema export Player > player.capnp",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

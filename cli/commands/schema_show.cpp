@@ -1,4 +1,4 @@
-// epic schema show: with which schemas the saved states were written.
+// epic schema show: the schemas that saved states were written with.
 
 #include <boost/json/object.hpp>
 
@@ -55,11 +55,10 @@ const Command& schema_show_command() {
   static constexpr Command kCommand{
       .path = "schema show",
       .group = Group::state,
-      .summary = "Show the schemas that states were saved with",
+      .summary = "Show the schemas of saved states",
       .description =
-          "Every snapshot names the schema it was written with, and the store keeps each schema once: a type has one "
-          "for\n"
-          "each shape that its state has had. Reads the store, whether the fabric runs or not.",
+          "Every snapshot refers to the schema it was written with, and the store keeps each schema once: a type\n"
+          "has one for each version of its state. Reads the store, whether or not the fabric is running.",
       .example = "epic schema show\nepic schema show Player -o json",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

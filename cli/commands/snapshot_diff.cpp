@@ -1,4 +1,4 @@
-// epic snapshot diff: what is different between two exports, or between one and what there is now.
+// epic snapshot diff: the differences between two exports, or between an export and the current state.
 
 #include <fmt/format.h>
 
@@ -22,26 +22,25 @@ namespace {
 constexpr PositionalSpec kPositionals[] = {
     {.name = "A", .summary = "An export; - for stdin", .completes = Completes::file},
     {.name = "B",
-     .summary = "Another export; without it, what is stored now",
+     .summary = "Another export; by default, what is stored now",
      .arity = Arity::optional,
      .completes = Completes::file},
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "live", .summary = "Compare with what the running fabric holds, unsaved changes included"},
+    {.name = "live", .summary = "Compare with the running fabric, including unsaved changes"},
 };
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::ok, "they are equal"},
-    {ExitCode::failed, "they are different; or, with an error, one of them cannot be read"},
-    {ExitCode::not_found, "nothing has been saved; with --live, no fabric runs"},
+    {ExitCode::failed, "they differ; or, with an error, one of them cannot be read"},
+    {ExitCode::not_found, "nothing has been saved; with --live, no fabric is running"},
 };
 
-/// What there is now, as an export that nobody sees.
+/// The current state, as an export in a temporary file.
 Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths, bool is_live) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(make_temporary_file(), &std::fclose);
-  if (!file)
-    return fail({.what = "a temporary file cannot be made", .help = {"make room where TMPDIR, or /tmp, points to"}});
+  if (!file) return fail({.what = "cannot create a temporary file", .help = {"free space in TMPDIR, or in /tmp"}});
   const auto write = [&](std::string_view row) {
     std::fwrite(row.data(), 1, row.size(), file.get());
     std::fputc('\n', file.get());
@@ -68,13 +67,13 @@ Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths,
   }
   if (damaged > 0)
     return fail({.what = fmt::format("{} snapshots could not be read, so there is nothing to compare with", damaged),
-                 .help = {"see which with 'epic snapshot verify'"}});
+                 .help = {"list them with 'epic snapshot verify'"}});
   if (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0)
-    return fail({.what = "a temporary file cannot be written", .help = {"make room where TMPDIR, or /tmp, points to"}});
+    return fail({.what = "cannot write a temporary file", .help = {"free space in TMPDIR, or in /tmp"}});
   return SnapshotFile::adopt(is_live ? "the running fabric" : "the store", file.release());
 }
 
-/// The state of a row, and the row's place in words if it has none.
+/// The state of a row; an error with the row's position if it has none.
 Result<json::value> state_of(const SortedRows& rows, const SortedRows::Row& row) {
   auto parsed = protocol::parse_json(row.text);
   if (parsed && parsed->is_object())
@@ -118,13 +117,13 @@ struct Counts {
   std::uint64_t added = 0, removed = 0, changed = 0, equal = 0;
 };
 
-/// Both are in order, so one walk over both tells.
+/// Both are sorted, so one pass finds all differences.
 Result<Counts> compare(SortedRows& a, SortedRows& b, Printer& printer, Progress& progress) {
   Counts counts;
   auto left = a.next();
   auto right = b.next();
   while (left && right && (*left || *right)) {
-    // Order by type, then key: '/' ends the type, and is above some characters of it.
+    // Order by type, then key. Comparing whole names would not do: '/' is not the smallest character.
     const auto order = [](const std::string& name) {
       const std::size_t slash = name.find('/');
       return std::pair(std::string_view(name).substr(0, slash), std::string_view(name).substr(slash + 1));
@@ -158,9 +157,9 @@ Result<Counts> compare(SortedRows& a, SortedRows& b, Printer& printer, Progress&
 Outcome run(Context& context, const Arguments& arguments) {
   const auto other = arguments.word(1);
   if (other && arguments.has("live"))
-    return fail(usage_failure(arguments.command(), "--live compares with the running fabric, so there is no B"));
+    return fail(usage_failure(arguments.command(), "--live compares with the running fabric, so B cannot be given"));
   if (other && *other == "-" && *arguments.word(0) == "-")
-    return fail(usage_failure(arguments.command(), "only one of the two can come from stdin"));
+    return fail(usage_failure(arguments.command(), "only one of the two can be stdin"));
   auto first = SnapshotFile::open(*arguments.word(0));
   if (!first) return std::unexpected(std::move(first.error()));
   const auto open_second = [&]() -> Result<SnapshotFile> {
@@ -171,7 +170,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   };
   auto second = open_second();
   if (!second) return std::unexpected(std::move(second.error()));
-  const auto project = context.paths(arguments);  // two files can be compared anywhere
+  const auto project = context.paths(arguments);  // files can be compared outside a project
   const Catalog names = project ? names_of_build(*project) : Catalog();
   auto a = SortedRows::open(std::move(*first), names);
   if (!a) return std::unexpected(std::move(a.error()));
@@ -195,14 +194,12 @@ const Command& snapshot_diff_command() {
   static constexpr Command kCommand{
       .path = "snapshot diff",
       .group = Group::state,
-      .summary = "Show what is different between two exports, or one and now",
+      .summary = "Show the differences between two exports, or an export and now",
       .description =
-          "Compares states: which entities were added or removed from A to B, and which parts of the others changed. "
-          "Versions\n"
-          "and times do not count. Without B, B is what is stored now, or with --live what the running fabric holds.\n"
-          "Exits with 0 if nothing is different, and with 1 if something is. Exports in any order will do; one that is "
-          "not in\n"
-          "the order in which 'epic snapshot export' writes is sorted in temporary files first.",
+          "Compares states: which entities were added or removed from A to B, and which parts of the others\n"
+          "changed. Versions and times are ignored. Without B, B is what is stored now; with --live, what the\n"
+          "running fabric holds. Exits with 0 if they are equal, and with 1 if they differ. Exports may be in any\n"
+          "order; one that is not in the order of 'epic snapshot export' is sorted in temporary files first.",
       .example =
           "epic snapshot diff monday.jsonl tuesday.jsonl\nepic snapshot diff monday.jsonl\n"
           "epic snapshot diff before.jsonl --live -o jsonl",

@@ -1,4 +1,4 @@
-// epic snapshot export: saved states as JSON, to stdout or into a file that appears whole.
+// epic snapshot export: saved states as JSON, to stdout or into a file that appears only when complete.
 
 #include <fmt/format.h>
 
@@ -27,20 +27,20 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "live", .summary = "What the running fabric holds, unsaved changes included"},
+    {.name = "live", .summary = "Export from the running fabric, including unsaved changes"},
     {.name = "output",
      .value = "FILE",
-     .summary = "Write to this file, which appears when it is whole, in place of an older one",
+     .summary = "Write to this file, which appears, or is replaced, only when complete",
      .fallback = "stdout",
      .completes = Completes::file},
 };
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "some snapshots cannot be read, the file cannot be written, or a node ended meanwhile"},
-    {ExitCode::not_found, "nothing has been saved, or nothing of this type or name; with --live, no fabric runs"},
+    {ExitCode::not_found, "nothing has been saved, or nothing of this type or name; with --live, no fabric is running"},
 };
 
-// Where the text goes: a file, or stdout.
+// The destination: a file, or stdout.
 class Sink {
  public:
   Sink(Console& console, AtomicFile* file) : console_(console), file_(file) {}
@@ -55,7 +55,7 @@ class Sink {
   AtomicFile* file_;  // null: stdout
 };
 
-// One JSON document, or a line an entity.
+// One JSON document, or one line per entity.
 class Writer {
  public:
   Writer(Console& console, const Project& project, Sink sink)
@@ -79,7 +79,7 @@ class Writer {
       sink_.line(text);
     ++written_;
   }
-  /// `cuts`: of a live export, which are all known only when it ends.
+  /// `cuts`: those of a live export, known only at its end.
   void end(const std::vector<NodeCut>& cuts) {
     if (!is_document_) return;
     boost::json::array nodes;
@@ -97,7 +97,7 @@ class Writer {
 
 struct Exported {
   std::uint64_t damaged = 0;
-  std::string of;  // what it is a cut of
+  std::string of;  // which cut it is
 };
 
 Result<Exported> export_store(Console& console, StoredFabric& store, const EntityName& only, Writer& writer) {
@@ -155,7 +155,7 @@ Result<Exported> export_fabric(Console& console, LiveFabric& fabric, const Proje
   return result;
 }
 
-// As it is now, for as long as the export takes. A failure when there is nothing of what is wanted.
+// The current state, for as long as the export takes. Fails if nothing matches.
 Result<StoredFabric> open_store(const ProjectPaths& paths, const EntityName& only) {
   auto store = StoredFabric::open_with(paths, only.type);
   if (!store) return store;
@@ -169,7 +169,7 @@ Result<StoredFabric> open_store(const ProjectPaths& paths, const EntityName& onl
 
 Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.value("format") == "text")
-    return fail(usage_failure(arguments.command(), "an export is JSON: give -o json or -o jsonl"));
+    return fail(usage_failure(arguments.command(), "an export is JSON: use -o json or -o jsonl"));
   Console& console = context.console();
   if (!console.is_json()) console.configure(console.with_format(Format::jsonl));
   EntityName only;
@@ -209,7 +209,7 @@ Outcome run(Context& context, const Arguments& arguments) {
                            file ? fmt::format(" to {}", *arguments.value("output")) : "", result->of));
   if (result->damaged == 0) return ExitCode::ok;
   return fail({.what = fmt::format("{} snapshots could not be read and are not in the export", result->damaged),
-               .help = {"see what else is wrong with 'epic doctor'"}});
+               .help = {"check the store with 'epic doctor'"}});
 }
 
 }  // namespace
@@ -220,20 +220,13 @@ const Command& snapshot_export_command() {
       .group = Group::state,
       .summary = "Write saved states as JSON",
       .description =
-          "Reads the store, whether the fabric runs or not, as it is at one moment; while a long export goes on, what "
-          "a "
-          "fabric\n"
-          "writes stays in the store's log, which grows by as much. With --live the nodes of the running fabric export "
-          "what\n"
-          "they hold: each is caught between two of its turns, with what it has not saved yet; calls between nodes may "
-          "be "
-          "half done.\n"
-          "-o jsonl, which is the default, gives one line an entity; -o json one document. Each entity has its name, "
-          "version,\n"
-          "schema, the time when it was saved, and its state; with --live also whether it was in memory, on which "
-          "node, "
-          "whether\n"
-          "that was unsaved, and the node's newest commit (\"cut\").",
+          "Reads the store as of one moment, whether or not the fabric is running. During a long export, everything\n"
+          "the fabric writes stays in the store's log, which grows accordingly. With --live, the nodes of the\n"
+          "running fabric export what they hold, each between two turns, including unsaved changes; calls between\n"
+          "nodes may be half done.\n"
+          "-o jsonl (the default) prints one line per entity; -o json one document. Each entity has its name,\n"
+          "version, schema, the time it was saved, and its state; with --live also whether it was in memory, on\n"
+          "which node, whether it was unsaved, and the node's newest commit (\"cut\").",
       .example =
           "epic snapshot export > arena.jsonl\nepic snapshot export Player -o json --output players.json\n"
           "epic snapshot export --live --output arena.jsonl",

@@ -16,9 +16,9 @@ namespace epic::cli {
 namespace {
 
 constexpr PositionalSpec kPositionals[] = {
-    {.name = "FILE", .summary = "What 'epic snapshot export' has written; - for stdin", .completes = Completes::file},
+    {.name = "FILE", .summary = "A file written by 'epic snapshot export'; - for stdin", .completes = Completes::file},
     {.name = "TYPE[/KEY]",
-     .summary = "Only this type of it, or this entity",
+     .summary = "Only this type, or this entity",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
@@ -26,9 +26,9 @@ constexpr PositionalSpec kPositionals[] = {
 constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "a line is wrong, and nothing was changed; or some entities could not be written"},
+    {ExitCode::failed, "a line is invalid, and nothing was changed; or some entities could not be written"},
     {ExitCode::not_found, "the file has nothing of this type or name"},
-    {ExitCode::build_failed, "the module is stale, and did not build"},
+    {ExitCode::build_failed, "the module is stale and did not build"},
 };
 
 constexpr Column kColumns[] = {
@@ -38,7 +38,7 @@ constexpr Column kColumns[] = {
     {"EQUAL", "equal", Show::number},
 };
 
-// Either may go by a former name of its class.
+// Either may use a former name of its class.
 bool is_meant(const EntityName& name, const EntityName& only, const ImportTarget& target) {
   if (only.type.empty()) return true;
   return target.present_name(name.type) == target.present_name(only.type) && (only.key.empty() || name.key == only.key);
@@ -76,7 +76,7 @@ void print_counts(Console& console, const ImportRun& run) {
     table.add({{"type", type}, {"new", counts.added}, {"changed", counts.changed}, {"equal", counts.equal}});
   table.finish();
   if (run.ignored_fields() > 0)
-    console.note(fmt::format("{} passed over: written with another schema, and unknown to today's classes",
+    console.note(fmt::format("{} ignored: written with another schema, and unknown to the current classes",
                              count_of(run.ignored_fields(), "field is", "fields are")));
 }
 
@@ -88,7 +88,7 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
   progress.finish();
   if (!done) {
     Failure failure = std::move(done.error());
-    failure.help.emplace_back("import again: what has been written by now is found equal then");
+    failure.help.emplace_back("import again: what has been written already will then be equal");
     return fail(std::move(failure));
   }
   const std::uint64_t written = run.total().done + run.total().added + run.total().changed;
@@ -97,7 +97,7 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
   if (run.problem_count() == 0) return ExitCode::ok;
   Failure failure =
       failure_of(run, fmt::format("{} not imported", count_of(run.problem_count(), "entity was", "entities were")));
-  failure.help.emplace_back("import again: what has been written by now is found equal then");
+  failure.help.emplace_back("import again: what has been written already will then be equal");
   return fail(std::move(failure));
 }
 
@@ -129,12 +129,12 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (rows == 0)
     return fail({.code = ExitCode::not_found,
                  .what = only.type.empty()
-                             ? fmt::format("there is nothing in {}", file->name())
-                             : fmt::format("there is nothing of {} in {}", printable(only.text()), file->name())});
+                             ? fmt::format("{} is empty", file->name())
+                             : fmt::format("{} does not occur in {}", printable(only.text()), file->name())});
   print_counts(console, check);
   if (arguments.has("dry-run")) return ExitCode::ok;
   if (total.added + total.changed == 0) {
-    console.note("Nothing to do: all of it is there already");
+    console.note("Nothing to do: everything is already there");
     return ExitCode::ok;
   }
   if (auto agreed = confirm(
@@ -151,18 +151,15 @@ const Command& snapshot_import_command() {
   static constexpr Command kCommand{
       .path = "snapshot import",
       .group = Group::state,
-      .summary = "Bring saved states back from an export",
+      .summary = "Restore saved states from an export",
       .description =
-          "Reads JSON lines, or the one document of an export. First every line is read by the class that it names; if "
-          "one is\n"
-          "wrong, nothing is changed. Then, if you agree, the states take the place of those that are there: in a "
-          "running\n"
-          "fabric by way of the owners, where what runs of an entity ends first and later calls find the new state; "
-          "otherwise\n"
-          "in the store, which is made if there is none, with the shards that epic.toml asks for.\n"
-          "A line that names another schema than the class has today is read by the names of its fields: what is "
-          "missing\n"
-          "takes its default, what is unknown is passed over. Entities that the file does not name stay as they are.",
+          "Reads JSON lines, or the one document of an export. First, every line is checked against its class; if\n"
+          "one is invalid, nothing is changed. Then, after you confirm, the states replace the current ones. In a\n"
+          "running fabric the owners do this: an entity's running calls end first, and later calls find the new\n"
+          "state. Otherwise the states go into the store, which is created if there is none, with the number of\n"
+          "shards in epic.toml.\n"
+          "A line written with another schema is read by field name: missing fields take their defaults, unknown\n"
+          "fields are ignored. Entities that are not in the file stay unchanged.",
       .example =
           "epic snapshot import arena.jsonl --dry-run\nepic snapshot import arena.jsonl Player/Bob\n"
           "epic -C ../other snapshot export | epic snapshot import - --yes",

@@ -1,4 +1,4 @@
-// epic snapshot list: what is saved.
+// epic snapshot list: lists the saved states.
 
 #include <boost/json/object.hpp>
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "TYPE[/PREFIX]",
-     .summary = "Only entities of this type, or those whose key begins like this",
+     .summary = "Only entities of this type, or with keys that start like this",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
@@ -76,8 +76,7 @@ const Command& snapshot_list_command() {
       .path = "snapshot list",
       .group = Group::state,
       .summary = "List the saved states",
-      .description =
-          "Reads the store, whether the fabric runs or not. Every snapshot's checksum is checked on the way.",
+      .description = "Reads the store, whether or not the fabric is running, and checks every snapshot's checksum.",
       .example = "epic snapshot list\nepic snapshot list Player -o jsonl",
       .positionals = kPositionals,
       .options = kOptions,

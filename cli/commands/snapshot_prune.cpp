@@ -1,4 +1,4 @@
-// epic snapshot prune: removes many saved states at once: old ones, and those that no class claims any more.
+// epic snapshot prune: removes many saved states at once: old ones, and those that belong to no class.
 
 #include <fmt/format.h>
 
@@ -45,8 +45,13 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "older-than", .value = "AGE", .summary = "Those not saved for so long: 30d, 12h", .check = duration()},
-    {.name = "unclaimed", .summary = "Those of types that no class of the module claims; while no fabric runs"},
+    {.name = "older-than",
+     .value = "AGE",
+     .summary = "States last saved longer ago than this: 30d, 12h",
+     .check = duration()},
+    {.name = "unclaimed",
+     .summary = "States of types that no class of the module claims; only while no fabric "
+                "is running"},
     kDryRunOption,
     kYesOption,
 };
@@ -81,14 +86,14 @@ struct Candidate {
   std::string saved_at;
 };
 
-/// Visits what is to go, as it is in the store now.
+/// Visits the matching states in the store.
 Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
                             const std::function<bool(const Candidate&)>& visit) {
   const std::string before = wanted.saved_before ? protocol::format_time(*wanted.saved_before) : std::string();
   return store.list(
       {.type = wanted.type}, Detail::snapshot,
       [&](const boost::json::object& row) {
-        if (row.contains("orphaned")) return true;  // by its name another row would be removed
+        if (row.contains("orphaned")) return true;  // its name would remove another row
         const std::string_view entity = row.at("entity").as_string();
         const std::size_t slash = entity.find('/');
         Candidate one{.name = {std::string(entity.substr(0, slash)), std::string(entity.substr(slash + 1))},
@@ -144,7 +149,7 @@ Result<Wanted> wanted_by(Context& context, const Project& project, const Argumen
   Wanted wanted{.type = arguments.word(0).value_or(""), .saved_before = {}, .unclaimed = {}};
   const auto age = arguments.duration("older-than");
   if (!age && !arguments.has("unclaimed"))
-    return fail(usage_failure(arguments.command(), "say what is to go: --older-than AGE, --unclaimed, or both"));
+    return fail(usage_failure(arguments.command(), "say what to remove: --older-than AGE, --unclaimed, or both"));
   if (age) wanted.saved_before = std::chrono::system_clock::now() - *age;
   if (!arguments.has("unclaimed")) return wanted;
   auto unclaimed = find_unclaimed(context, project);
@@ -171,7 +176,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     table.add({{"type", type}, {"removed", of_type.count}, {"oldest", of_type.oldest}, {"newest", of_type.newest}});
   }
   table.finish();
-  if (count == 0) console.note("Nothing to do: there is none");
+  if (count == 0) console.note("Nothing to do: no states match");
   if (count == 0 || arguments.has("dry-run")) return ExitCode::ok;
   auto target = ImportTarget::open_for_removal(*project);
   if (!target) return std::unexpected(std::move(target.error()));
@@ -189,15 +194,13 @@ const Command& snapshot_prune_command() {
   static constexpr Command kCommand{
       .path = "snapshot prune",
       .group = Group::state,
-      .summary = "Remove saved states that are old, or that no class claims",
+      .summary = "Remove saved states that are old, or that belong to no class",
       .description =
-          "An entity counts as old when it was last saved longer ago than AGE; one that is only read is not saved. Its "
-          "next\n"
-          "call makes it start anew. What is saved again meanwhile stays. In a running fabric the owners remove; types "
-          "that\n"
-          "no class claims have no owner there, so those go while no fabric runs. Rows under a name by which a class "
-          "no\n"
-          "longer stores (see 'epic schema check') are passed over. Asks before.",
+          "An entity is old if it was last saved longer ago than AGE; reading does not count as saving. Its next\n"
+          "call starts it afresh. States saved meanwhile stay. In a running fabric the owners remove them; types\n"
+          "that no class claims have no owner there, so those are removed only while no fabric is running. Rows\n"
+          "under a name that its class no longer stores under (see 'epic schema check') are ignored. Asks before\n"
+          "removing.",
       .example = "epic snapshot prune --older-than 30d --dry-run\nepic snapshot prune Session --older-than 12h --yes",
       .positionals = kPositionals,
       .options = kOptions,

@@ -1,4 +1,4 @@
-// epic snapshot rm: entities start anew.
+// epic snapshot rm: makes entities start afresh.
 
 #include <fmt/format.h>
 
@@ -71,9 +71,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::uint64_t count = check->total().removed;
   if (count == 0)
     return fail({.code = ExitCode::not_found,
-                 .what = names.size() == 1 ? fmt::format("{} has nothing saved", printable(names[0].text()))
-                                           : std::string("none of them has anything saved"),
-                 .help = {"list what is saved with 'epic snapshot list'"}});
+                 .what = names.size() == 1 ? fmt::format("{} has no saved state", printable(names[0].text()))
+                                           : std::string("none of them has a saved state"),
+                 .help = {"list saved states with 'epic snapshot list'"}});
   if (arguments.has("dry-run")) {
     Table table(console, kColumns);
     for (const auto& [type, counts] : check->counts())
@@ -91,8 +91,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (done->problem_count() > 0)
     return fail(failure_of(*done, fmt::format("{} could not be removed", done->problem_count())));
   const std::uint64_t unsaved = done->total().equal;
-  console.note(fmt::format("Removed {}, to start anew with the next call{}", count_of(count, "entity", "entities"),
-                           unsaved == 0 ? "" : fmt::format("; {} had nothing saved", unsaved)));
+  console.note(fmt::format("Removed {}; the next call starts afresh{}", count_of(count, "entity", "entities"),
+                           unsaved == 0 ? "" : fmt::format("; {} had no saved state", unsaved)));
   return ExitCode::ok;
 }
 
@@ -104,9 +104,9 @@ const Command& snapshot_rm_command() {
       .group = Group::state,
       .summary = "Remove saved states",
       .description =
-          "The entities are not gone, as an entity always exists: they start anew with their next call. In a running "
-          "fabric the\n"
-          "owner does it: what runs of an entity ends first, then its instance and its state go. Asks before.",
+          "An entity always exists, so this does not delete it: its next call starts afresh. In a running fabric\n"
+          "the owner does it: the entity's running calls end first, then its instance and its state are removed.\n"
+          "Asks first.",
       .example = "epic snapshot rm Player/Bob\nepic snapshot rm Player/Bob Player/Bea --yes",
       .positionals = kPositionals,
       .options = kOptions,

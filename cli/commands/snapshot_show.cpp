@@ -46,8 +46,8 @@ const Command& snapshot_show_command() {
       .group = Group::state,
       .summary = "Show the saved state of an entity",
       .description =
-          "Reads the store, whether the fabric runs or not; 'epic inspect' shows what is in memory. The fields are the "
-          "same.",
+          "Reads the store, whether or not the fabric is running; 'epic inspect' shows the state in memory. Same "
+          "fields.",
       .example = "epic snapshot show Player/Bob\nepic snapshot show Player/Bob -o json",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

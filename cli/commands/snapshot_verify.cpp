@@ -1,4 +1,4 @@
-// epic snapshot verify: reads every saved state, and says which are damaged.
+// epic snapshot verify: reads every saved state and reports the damaged ones.
 
 #include <fmt/format.h>
 
@@ -48,11 +48,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (console.is_json())
     console.print_json(boost::json::object{{"whole", progress.done()}, {"damaged", std::move(damaged)}});
   else
-    console.print(fmt::format("{} snapshots are whole, {} damaged", progress.done(), count));
+    console.print(fmt::format("{} snapshots are intact, {} damaged", progress.done(), count));
   if (count == 0) return ExitCode::ok;
   return fail({.what = fmt::format("{} of {} snapshots are damaged", count, progress.done() + count),
-               .why = "calls to these entities fail; the others are not concerned",
-               .help = {"bring them back from a copy of the store"}});
+               .why = "calls to these entities fail; other entities are not affected",
+               .help = {"restore them from a copy of the store"}});
 }
 
 }  // namespace
@@ -63,9 +63,9 @@ const Command& snapshot_verify_command() {
       .group = Group::state,
       .summary = "Check that every saved state can be read",
       .description =
-          "Compares the checksum of each snapshot, looks up the schema that it was written with, and decodes it. "
-          "Changes\n"
-          "nothing, and may run beside a fabric.",
+          "Checks each snapshot's checksum, finds the schema it was written with, and decodes it. Changes "
+          "nothing, and may\n"
+          "run while a fabric runs.",
       .example = "epic snapshot verify\nepic snapshot verify Player",
       .positionals = kPositionals,
       .exit_codes = kExitCodes,

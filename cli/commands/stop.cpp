@@ -1,4 +1,4 @@
-// epic stop: ends the fabric in order.
+// epic stop: stops the fabric in order.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -17,9 +17,9 @@ namespace epic::cli {
 namespace {
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "it has stopped, and a node had not saved everything, such as on a full disk"},
+    {ExitCode::failed, "it has stopped, but a node had not saved everything, for example on a full disk"},
     {ExitCode::not_found, "no fabric is running for this project"},
-    {ExitCode::unreachable, "it did not end within a minute"},
+    {ExitCode::unreachable, "it did not stop within a minute"},
 };
 
 // A descriptor that becomes readable when the process has ended.
@@ -32,7 +32,7 @@ class ProcessEnd {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
   [[nodiscard]] bool wait(std::chrono::milliseconds patience) const {
-    if (descriptor_ < 0) return true;  // it is gone already
+    if (descriptor_ < 0) return true;  // it has already ended
     pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
     return ::poll(&wanted, 1, static_cast<int>(patience.count())) == 1;
   }
@@ -60,23 +60,22 @@ Outcome run(Context& context, const Arguments& arguments) {
     console.detail(fmt::format("{} {}", event.node, event.event));
     return true;
   });
-  // The end of the connection is the end of the supervisor, so only a refusal is an error here.
+  // The connection closes when the supervisor ends, so only a refusal is an error here.
   if (!done && done.error().code != ExitCode::unreachable) return std::unexpected(std::move(done.error()));
   constexpr std::chrono::minutes kPatience(1);
   if (!supervisor.wait(kPatience))
     return fail(
         {.code = ExitCode::unreachable,
          .what = fmt::format("the supervisor, process {}, did not end within {}", ping->pid, human_duration(kPatience)),
-         .help = {"look at what it waits for with 'epic logs supervisor'",
-                  fmt::format("or end it at once with 'kill -9 {}': nothing acknowledged is lost", ping->pid)}});
+         .help = {"see what it waits for with 'epic logs supervisor'",
+                  fmt::format("or kill it with 'kill -9 {}': nothing acknowledged is lost", ping->pid)}});
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   if (!unsaved.empty())
     return fail({.what = fmt::format("stopped in {}, but {} ended before everything was saved", human_duration(took),
                                      listing(unsaved)),
-                 .why =
-                     "nothing acknowledged by a gated class is lost; what an interval class has changed since it was "
-                     "last saved is",
-                 .help = {"see why with 'epic logs --level error', and with 'epic doctor'"}});
+                 .why = "nothing acknowledged by a gated class is lost; changes to interval classes since their "
+                        "last save are lost",
+                 .help = {"find the reason with 'epic logs --level error' or 'epic doctor'"}});
   std::error_code ignored;
   const auto manifest = read_manifest(paths->manifest());
   const bool has_store = (!manifest || manifest->store == "sqlite") && std::filesystem::exists(paths->store(), ignored);
@@ -93,9 +92,9 @@ const Command& stop_command() {
       .group = Group::fabric,
       .summary = "Stop the fabric in order",
       .description =
-          "Nodes finish the calls that they are in, save what is dirty, and end together, when none has work left.\n"
-          "What runs longer than four fifths of [fabric] grace in epic.toml (10s if it is not there) is cut short,\n"
-          "and its caller gets NodeLost. Returns when every process is gone.",
+          "Nodes finish their running calls, save dirty state, and end together when none has work left. Calls that\n"
+          "run longer than four fifths of [fabric] grace in epic.toml (default 10s) are interrupted, and their\n"
+          "callers get NodeLost. Returns when every process has ended.",
       .example = "epic stop",
       .exit_codes = kExitCodes,
       .run = run,

@@ -7,7 +7,7 @@ namespace epic::cli {
 
 const CommandTable& command_table();
 
-/// Each in a file of its own, or with its like.
+/// Each in its own file, or with similar ones.
 const Command& new_command();
 const Command& build_command();
 const Command& run_command();

@@ -13,7 +13,7 @@ class Completer {
   Completer(const CommandTable& table, std::string typed, NameSource& names)
       : table_(table), typed_(std::move(typed)), names_(names) {}
 
-  /// Whatever is added later is written after `prefix` ("--format=").
+  /// Every candidate added later is written after `prefix` ("--format=").
   void set_prefix(std::string prefix) { prefix_ = std::move(prefix); }
 
   void add(std::string_view word, std::string_view description = {}) {
@@ -46,7 +46,7 @@ class Completer {
     for (const OptionSpec& option : global_options()) add_flag(option);
   }
 
-  /// `first` is the first word of the command's own, for a method of that entity.
+  /// `first` is the command's first word, for a method of that entity.
   void add_values(Completes what, const Check& check, const std::string& first) {
     for (std::string_view choice : check.choices) add(choice);
     const std::string wanted = typed_.substr(std::min(prefix_.size(), typed_.size()));
@@ -75,7 +75,7 @@ class Completer {
       case Completes::command:
         add_commands();
         add("config", "The settings in epic.toml");
-        return add("exit-codes", "What a script can rely on");
+        return add("exit-codes", "The exit codes, for scripts");
     }
   }
 
@@ -85,7 +85,7 @@ class Completer {
   }
 
  private:
-  // Before the '/' there are types, after it keys.
+  // Types before the '/', keys after it.
   void add_entities(const std::string& wanted, std::string_view after_type) {
     if (wanted.find('/') != std::string::npos) return add_all(names_.entities(wanted));
     for (const std::string& type : names_.types()) add(type + std::string(after_type));

@@ -17,7 +17,7 @@ class NameSource {
  public:
   virtual ~NameSource() = default;
   virtual std::vector<std::string> types() = 0;
-  /// Entities as "Type/Key" that begin with `prefix`, a bounded number of them.
+  /// Entities as "Type/Key" that start with `prefix`, a bounded number of them.
   virtual std::vector<std::string> entities(std::string_view prefix) = 0;
   virtual std::vector<std::string> methods(std::string_view type) = 0;
   virtual std::vector<std::string> nodes() = 0;
@@ -31,7 +31,7 @@ struct Candidate {
 };
 
 struct Completion {
-  std::vector<Candidate> candidates;  // those that begin with what was typed
+  std::vector<Candidate> candidates;  // those that start with what was typed
   /// The shell completes paths itself.
   enum class Paths { none, files, directories } paths = Paths::none;
 };

@@ -1,7 +1,7 @@
 #pragma once
-// LiveNames: names for completions, from whatever knows them: the running fabric, else the store and the last build.
+// LiveNames: names for completions: from the running fabric, or else from the store and the last build.
 //
-// A fabric that does not answer within kPingPatience counts as down; the whole answer has its bound in the command.
+// A fabric that does not answer within kPingPatience counts as down; the command limits the total time.
 
 #include <chrono>
 #include <filesystem>
@@ -20,7 +20,7 @@ class LiveNames final : public NameSource {
   static constexpr std::chrono::milliseconds kPingPatience{60};
   static constexpr std::int64_t kNamesMax = 200;
 
-  /// Nothing is looked at before it is asked for.
+  /// Looks at nothing before it is asked.
   LiveNames(const InstallPaths& install, std::filesystem::path start) : install_(install), start_(std::move(start)) {}
 
   std::vector<std::string> types() override;

@@ -18,8 +18,8 @@ struct EntityName {
 inline Result<EntityName> parse_entity(const Command& command, std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == 0 || slash == std::string_view::npos || slash + 1 == text.size())
-    return fail(usage_failure(command, "\"" + std::string(text) + "\" does not name an entity",
-                              "a name is a type, a '/' and a key, such as Player/Bob"));
+    return fail(usage_failure(command, "\"" + std::string(text) + "\" is not a valid entity name",
+                              "an entity name is a type, a '/' and a key, for example Player/Bob"));
   return EntityName{std::string(text.substr(0, slash)), std::string(text.substr(slash + 1))};
 }
 

@@ -20,7 +20,7 @@ std::string first_help(const Failure& failure, std::string otherwise) {
   return failure.help.empty() ? std::move(otherwise) : failure.help.front();
 }
 
-/// Another program's long reading keeps the log from being copied, and it grows.
+/// A reader in another program that stays open prevents checkpoints, so the log grows.
 Finding check_log(const fs::path& store) {
   constexpr std::uintmax_t kPlenty = 256u << 20;  // where commits begin to wait for a checkpoint
   const fs::path log = store.string() + "-wal";
@@ -28,12 +28,12 @@ Finding check_log(const fs::path& store) {
   const std::uintmax_t size = fs::file_size(log, none);
   const std::string found = none ? "none" : human_bytes(static_cast<std::int64_t>(size));
   if (!none && size > kPlenty)
-    return {State::warning, "store log", fmt::format("{}, which is more than a running fabric lets it become", found),
-            fmt::format("end what reads the store all the time: fuser -v {}", store.string())};
+    return {State::warning, "store log", fmt::format("{}, more than a running fabric lets it grow to", found),
+            fmt::format("end the program that keeps reading the store: fuser -v {}", store.string())};
   return {State::ok, "store log", found, ""};
 }
 
-/// As many as can be read in a moment: `epic snapshot verify` reads all.
+/// As many as can be read in a moment; `epic snapshot verify` reads all.
 Finding check_snapshots(StoredFabric& store) {
   constexpr std::chrono::seconds kPatience{2};
   const auto until = std::chrono::steady_clock::now() + kPatience;
@@ -56,7 +56,7 @@ Finding check_snapshots(StoredFabric& store) {
     return {
         State::broken, "store",
         fmt::format("{}{} snapshots cannot be read; the first: {}", is_all ? "" : "at least ", damaged, first_damage),
-        "list them with 'epic snapshot verify', and bring them back from a copy; the others are not affected"};
+        "list them with 'epic snapshot verify', and restore them from a copy; other entities are not affected"};
   const auto totals = store.totals("");
   if (!totals)
     return {State::broken, "store", totals.error().what, first_help(totals.error(), "restore it from a copy")};
@@ -70,33 +70,34 @@ Finding check_snapshots(StoredFabric& store) {
           ""};
 }
 
-/// Nodes that cannot save, or do not stay up.
+/// Nodes that cannot save or keep crashing.
 void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
   for (const control::Ps::Node& node : ps.nodes) {
     const std::string name = printable(node.node);
     if (node.state == "backoff")
       findings.push_back({State::broken, name,
-                          fmt::format("does not stay up: it {}, and was started again {} times",
+                          fmt::format("keeps failing: it {}, and was restarted {} times",
                                       printable(node.last_exit.value_or("-")), node.restarts),
-                          fmt::format("see why with 'epic logs {}'", name)});
+                          fmt::format("find the reason with 'epic logs {}'", name)});
     if (node.store_reason)
       findings.push_back({State::broken, name,
                           fmt::format("has saved nothing for {} and refuses new work: {}",
                                       human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                       printable(*node.store_reason)),
-                          "make room on the disk of the store; the node goes on by itself within a second"});
+                          "free space on the store's disk; the node continues within a second"});
   }
 }
 
 }  // namespace
 
 std::vector<Finding> check_store(const Project& project) {
-  if (project.manifest.store != "sqlite") return {{State::ok, "store", "in memory only; nothing is kept", ""}};
+  if (project.manifest.store != "sqlite")
+    return {{State::ok, "store", "in memory only; nothing survives a restart", ""}};
   auto store = StoredFabric::open(project.paths);
   if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet", ""}};
   if (!store)
     return {{State::broken, "store", store.error().what,
-             first_help(store.error(), fmt::format("restore {} from a copy, or move it away to begin anew",
+             first_help(store.error(), fmt::format("restore {} from a copy, or move it away to start afresh",
                                                    project.paths.store().string()))}};
   std::vector<Finding> findings;
   const auto shards = store->identity().shard_count;
@@ -104,8 +105,8 @@ std::vector<Finding> check_store(const Project& project) {
     findings.push_back({State::ok, "shards", fmt::format("{}", shards), ""});
   else
     findings.push_back({State::broken, "shards",
-                        fmt::format("the store has {}, and epic.toml says {}", shards, project.manifest.shards),
-                        fmt::format("let epic.toml say shards = {}", shards)});
+                        fmt::format("the store has {}, but epic.toml says {}", shards, project.manifest.shards),
+                        fmt::format("set shards = {} in epic.toml", shards)});
   findings.push_back(check_writable(project.paths.store(), "store file"));
   findings.push_back(check_log(project.paths.store()));
   findings.push_back(check_snapshots(*store));
@@ -114,16 +115,14 @@ std::vector<Finding> check_store(const Project& project) {
 
 std::vector<Finding> check_fabric(const ProjectPaths& paths) {
   auto fabric = LiveFabric::find(paths);
-  if (!fabric)
-    return {{State::broken, "fabric", fabric.error().what, first_help(fabric.error(), "look at 'epic logs'")}};
+  if (!fabric) return {{State::broken, "fabric", fabric.error().what, first_help(fabric.error(), "see 'epic logs'")}};
   if (!*fabric) return {{State::ok, "fabric", "down", ""}};
   const auto ping = (*fabric)->ask<control::Ping>({}, std::chrono::seconds(2));
-  if (!ping) return {{State::broken, "fabric", ping.error().what, first_help(ping.error(), "look at 'epic logs'")}};
+  if (!ping) return {{State::broken, "fabric", ping.error().what, first_help(ping.error(), "see 'epic logs'")}};
   const std::string& running = ping->version;
   std::vector<Finding> findings;
   if (running != EPIC_VERSION)
-    findings.push_back({State::warning, "fabric",
-                        fmt::format("runs with epic {}, and this is {}", running, EPIC_VERSION),
+    findings.push_back({State::warning, "fabric", fmt::format("runs epic {}, but this is {}", running, EPIC_VERSION),
                         "restart it: 'epic stop', then 'epic run'"});
   else
     findings.push_back({State::ok, "fabric", "up", ""});

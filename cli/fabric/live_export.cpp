@@ -7,7 +7,7 @@
 namespace epic::cli {
 namespace {
 
-/// What a node says beside its rows.
+/// What a node reports besides its rows.
 class Bookkeeper {
  public:
   explicit Bookkeeper(std::uint64_t shard_count) : counts_(shard_count) {}
@@ -25,13 +25,12 @@ class Bookkeeper {
       return std::move(cuts_);
     }
     return fail(
-        {.what = "the export is not whole",
+        {.what = "the export is incomplete",
          .why = missing > 0
-                    ? fmt::format("{} of {} shards are missing: a node ended, or they were on their way between "
-                                  "nodes",
+                    ? fmt::format("{} of {} shards are missing: a node ended, or the shards were moving between nodes",
                                   missing, counts_.size())
-                    : fmt::format("{} of {} shards moved meanwhile and are in it twice", twice, counts_.size()),
-         .help = {"look at the nodes with 'epic ps', then export again"}});
+                    : fmt::format("{} of {} shards moved meanwhile and were exported twice", twice, counts_.size()),
+         .help = {"check the nodes with 'epic ps', then export again"}});
   }
 
  private:
@@ -65,8 +64,8 @@ Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& o
   if (!done) return std::unexpected(std::move(done.error()));
   if (!is_understood)
     return fail({.code = ExitCode::unreachable,
-                 .what = "the fabric exports in another language than this epic reads",
-                 .help = {"start it anew with 'epic stop' and 'epic run'"}});
+                 .what = "the fabric's export format is not the one that this epic reads",
+                 .help = {"restart it with 'epic stop' and 'epic run'"}});
   return books.close();
 }
 

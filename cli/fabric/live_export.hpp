@@ -1,10 +1,10 @@
 #pragma once
-// Live export: what the nodes of a running fabric hold, in memory and stored, as rows of an export.
+// Live export: the state held by the nodes of a running fabric, in memory and stored, as rows of an export.
 //
-// Each node answers with a cut of itself, between two of its turns. Between nodes there is no common moment: a call
-// from one to another may be in the cut of one and not of the other.
+// Each node answers with a cut of itself, between two of its turns. There is no common moment across nodes: a call from
+// one node to another may be in the cut of one and not of the other.
 //
-// Invariant: it succeeds only when every shard was exported exactly once.
+// Invariant: it succeeds only if every shard was exported exactly once.
 
 #include <cstdint>
 #include <functional>

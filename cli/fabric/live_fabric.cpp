@@ -34,7 +34,7 @@ Failure failure_of(const ControlError& error) {
   Failure failure{.code = exit_code_of(error.code), .what = error.message};
   while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
   if (error.code == ControlErrorCode::unreachable)
-    failure.help = {"look at its processes with 'epic ps', at its log with 'epic logs', or stop it with 'epic stop'"};
+    failure.help = {"see its processes with 'epic ps' and its log with 'epic logs', or stop it with 'epic stop'"};
   const auto detail = codec::read_described<control::FailureDetail>(error.detail);
   if (detail && detail->hint) failure.help.push_back(*detail->hint);
   if (detail && detail->log) failure.log = *detail->log;
@@ -65,12 +65,12 @@ Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {
 std::string find_move_risk(const ProjectPaths& paths) {
   const auto manifest = read_manifest(paths.manifest());
   if (!manifest || manifest->store == "sqlite") return {};
-  return fmt::format("epic.toml says store = \"{}\": entities whose shards move start anew", manifest->store);
+  return fmt::format("epic.toml says store = \"{}\": entities whose shards move start afresh", manifest->store);
 }
 
 Failure still_going_on(Failure failure) {
   if (failure.code == ExitCode::unreachable)
-    failure.why = "what was asked for may still be under way: a node that cannot save, say, cannot leave";
+    failure.why = "the request may still be in progress: for example, a node that cannot save cannot leave";
   return failure;
 }
 
@@ -98,9 +98,9 @@ Result<LiveFabric> LiveFabric::get(const ProjectPaths& paths) {
 }
 
 Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::string& why) {
-  return {.what = fmt::format("the fabric's answer to '{}' makes no sense", verb.name),
+  return {.what = fmt::format("the fabric's answer to '{}' is malformed", verb.name),
           .why = why,
-          .help = {"look at 'epic logs'"}};
+          .help = {"see 'epic logs'"}};
 }
 
 Result<boost::json::value> LiveFabric::ask_json(const control::VerbInfo& verb, boost::json::value body,

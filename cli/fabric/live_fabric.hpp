@@ -1,7 +1,7 @@
 #pragma once
-// LiveFabric: the running fabric of a project, asked over its control socket.
+// LiveFabric: the running fabric of a project, through its control socket.
 //
-// Requests and answers are those of protocol/control.hpp; refusals come as failures with the exit code that fits.
+// Requests and answers are those of protocol/control.hpp; refusals become failures with the matching exit code.
 
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -21,9 +21,9 @@ namespace control = protocol::control;
 
 class LiveFabric {
  public:
-  /// Empty when none is running; a failure when one is there that does not answer.
+  /// Empty if none is running; a failure if one is there but does not answer.
   static Result<std::optional<LiveFabric>> find(const ProjectPaths& paths);
-  /// A failure of the kind not_found when none is running.
+  /// A not_found failure if none is running.
   static Result<LiveFabric> get(const ProjectPaths& paths);
 
   static constexpr std::chrono::seconds kPatience{10};
@@ -50,13 +50,13 @@ class LiveFabric {
     if (!problem.empty()) return fail(senseless_answer(Verb::kVerb, problem));
     return done;
   }
-  /// For verbs that have values of users' types beside their fields.
+  /// For verbs with values of users' types beside their fields.
   Result<boost::json::value> ask_json(const control::VerbInfo& verb, boost::json::value body,
                                       std::chrono::milliseconds patience = kPatience);
-  /// The text of each part as it came.
+  /// Passes on the text of each part unchanged.
   Result<void> stream_text(const control::VerbInfo& verb, boost::json::value body,
                            const std::function<bool(std::string_view)>& on_part);
-  /// Types and methods; empty if that cannot be learnt.
+  /// Types and methods; empty if unavailable.
   Catalog catalog(std::chrono::milliseconds patience = std::chrono::seconds(5));
 
  private:
@@ -65,11 +65,11 @@ class LiveFabric {
   cluster::ControlClient client_;
 };
 
-/// What to warn of before shards move; empty: they take their state along.
+/// A warning to print before shards move; empty if they take their state along.
 [[nodiscard]] std::string find_move_risk(const ProjectPaths& paths);
-/// For what takes its time: it may go on though nobody waits any more.
+/// For requests that take long: they may go on after the client stops waiting.
 [[nodiscard]] Failure still_going_on(Failure failure);
-/// The failure of `epic stop` and others when there is no fabric.
+/// The failure of `epic stop` and others when no fabric is running.
 Failure no_fabric_failure(const ProjectPaths& paths);
 
 }  // namespace epic::cli

@@ -1,5 +1,5 @@
 #pragma once
-// LogFiles: the log of a fabric that is down, put together from its files.
+// LogFiles: the log of a fabric that is down, merged from its files.
 
 #include <string_view>
 #include <vector>
@@ -9,8 +9,8 @@
 
 namespace epic::cli {
 
-/// The newest `count` lines of the last run, oldest first. `node` empty: of all.
-/// A failure of the kind not_found when there are no files, or none of that node.
+/// The newest `count` lines of the last run, oldest first; of all nodes if `node` is empty. A not_found failure if
+/// there are no files, or none of that node.
 Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const ProjectPaths& paths, std::string_view node,
                                                                     std::size_t count);
 

@@ -15,9 +15,9 @@ namespace {
 constexpr std::size_t kHeadBytesMax = 1u << 20;  // of a document, before its snapshots
 
 Failure cannot_read(const std::string& name, int error) {
-  return {.what = fmt::format("{} cannot be read", name),
+  return {.what = fmt::format("cannot read {}", name),
           .why = std::generic_category().message(error),
-          .help = {"name a file that 'epic snapshot export' has written, or - for stdin"}};
+          .help = {"name a file written by 'epic snapshot export', or - for stdin"}};
 }
 
 /// Tracks whether a character of JSON is inside a string, and how deep.
@@ -140,7 +140,7 @@ Result<std::optional<SnapshotFile::Row>> SnapshotFile::next_line() {
     while ((c = get()) != EOF && c != '\n') {
       if (text_.size() == kRowBytesMax)
         return fail({.what = fmt::format("{} is longer than {} MiB", place(line), kRowBytesMax >> 20),
-                     .help = {"export with -o jsonl, which gives each entity a line"}});
+                     .help = {"export with -o jsonl, which writes one line per entity"}});
       text_ += static_cast<char>(c);
     }
     if (std::ferror(file_.get()) != 0) return fail(cannot_read(name_, errno));
@@ -166,8 +166,8 @@ Result<std::optional<SnapshotFile::Row>> SnapshotFile::next_element() {
     }
   }
   if (std::ferror(file_.get()) != 0) return fail(cannot_read(name_, errno));
-  return fail({.what = fmt::format("{}: the list of snapshots is not whole from here on", place(line)),
-               .why = "each is a JSON object, and the last is followed by ']'",
+  return fail({.what = fmt::format("{}: the list of snapshots is malformed from here on", place(line)),
+               .why = "each snapshot is a JSON object, and the last is followed by ']'",
                .help = {"export again"}});
 }
 
@@ -181,7 +181,7 @@ std::expected<EntityName, std::string> entity_of_row(std::string_view text) {
   const std::string_view name = entity->get_string();
   const std::size_t slash = name.find('/');
   if (slash == 0 || slash == std::string_view::npos || slash + 1 == name.size())
-    return std::unexpected(fmt::format("\"{}\" does not name an entity: a name is Type/Key", name));
+    return std::unexpected(fmt::format("\"{}\" is not a valid entity name (Type/Key)", name));
   return EntityName{std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
 }
 

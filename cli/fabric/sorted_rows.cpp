@@ -12,9 +12,9 @@ namespace {
 constexpr std::size_t kRunBytes = 64u << 20;
 
 Failure cannot_spool() {
-  return {.what = "a temporary file cannot be written",
+  return {.what = "cannot write a temporary file",
           .why = std::generic_category().message(errno),
-          .help = {"make room where TMPDIR, or /tmp, points to"}};
+          .help = {"free space in TMPDIR, or in /tmp"}};
 }
 
 bool put(std::FILE* file, const std::string& text) {
@@ -114,7 +114,7 @@ Result<std::optional<SortedRows::Entry>> SortedRows::pop_smallest() {
   if (smallest == nullptr) return std::optional<Entry>();
   std::optional<Entry> first = std::exchange(smallest->head, read_head(*smallest));
   if (std::ferror(smallest->file.get()) != 0)
-    return fail({.what = "a temporary file cannot be read", .why = std::generic_category().message(errno)});
+    return fail({.what = "cannot read a temporary file", .why = std::generic_category().message(errno)});
   return first;
 }
 
@@ -123,8 +123,8 @@ Result<std::optional<SortedRows::Row>> SortedRows::next() {
   if (!entry) return std::unexpected(std::move(entry.error()));
   if (!*entry) return std::optional<Row>();
   if ((*entry)->order == last_order_)
-    return fail({.what = fmt::format("{} is in {} twice", name_of(last_order_), file_.name()),
-                 .help = {"leave one of the two out"}});
+    return fail({.what = fmt::format("{} occurs twice in {}", name_of(last_order_), file_.name()),
+                 .help = {"remove one of the two"}});
   last_order_ = (*entry)->order;
   return Row{.name = name_of(std::move((*entry)->order)), .text = std::move((*entry)->text)};
 }

@@ -1,8 +1,8 @@
 #pragma once
-// SortedRows: the rows of an export by type, then key, as `epic snapshot export` writes them.
+// SortedRows: the rows of an export by type, then key, the order in which `epic snapshot export` writes them.
 //
-// A file that is in that order is read as it is. One that is not (a live export comes node by node, people edit) is
-// sorted in temporary files first: runs that fit into memory, then a merge of all runs.
+// A file in that order is read directly. Any other (a live export is ordered by node; people edit files) is sorted in
+// temporary files first: runs that fit into memory, then a merge of all runs.
 
 #include <cstdint>
 #include <cstdio>
@@ -23,8 +23,8 @@ class SortedRows {
     std::string text;
   };
 
-  /// Reads the file once to see its order, and sorts it if need be. A row without a name, or a name that comes twice,
-  /// is a failure that tells its line.
+  /// Reads the file once to check its order, and sorts it if necessary. A row without a name, or a duplicate name, is a
+  /// failure that names its line.
   /// Rows with a former name of a class in `names` count as the class's.
   static Result<SortedRows> open(SnapshotFile file, const Catalog& names = {});
 
@@ -33,7 +33,7 @@ class SortedRows {
   [[nodiscard]] const std::string& name() const { return file_.name(); }
 
  private:
-  /// A row with what it is ordered by: the type, a zero byte, the key.
+  /// A row with its sort key: the type, a zero byte, the key.
   struct Entry {
     std::string order;
     std::string text;
@@ -56,7 +56,7 @@ class SortedRows {
 
   SnapshotFile file_;
   Catalog names_;
-  std::uint64_t line_ = 0;  // of the row that was read last
+  std::uint64_t line_ = 0;  // of the last row read
   std::uint64_t count_ = 0;
   std::vector<Run> runs_;  // empty: the file is in order
   std::string last_order_;

@@ -13,27 +13,27 @@ Failure unknown_type(const std::string& type, const std::vector<std::string>& kn
   if (const std::string near = find_near(type, known); !near.empty())
     failure.help.push_back(fmt::format("did you mean {}?", near));
   else
-    failure.help.emplace_back("list the entities that there are with 'epic ls'");
+    failure.help.emplace_back("list the existing entities with 'epic ls'");
   return failure;
 }
 
 Failure unsaved_type(const std::string& type) {
   return {.code = ExitCode::not_found,
           .what = fmt::format("no {} has been saved yet", printable(type)),
-          .help = {"list what is saved with 'epic snapshot list'"}};
+          .help = {"list saved states with 'epic snapshot list'"}};
 }
 
 Failure unknown_entity(const EntityName& name) {
   return {.code = ExitCode::not_found,
           .what = fmt::format("{} is neither in memory nor saved", printable(name.text())),
-          .why = "an entity comes to life with its first call, and is saved when that has changed it",
-          .help = {fmt::format("list those that there are with 'epic ls {}'", printable(name.type))}};
+          .why = "the first call activates an entity, and its first change is saved",
+          .help = {fmt::format("list the existing ones with 'epic ls {}'", printable(name.type))}};
 }
 
 Failure unsaved_entity(const EntityName& name) {
   return {.code = ExitCode::not_found,
-          .what = fmt::format("{} has nothing saved", printable(name.text())),
-          .help = {fmt::format("list what is saved with 'epic snapshot list {}'", printable(name.type))}};
+          .what = fmt::format("{} has no saved state", printable(name.text())),
+          .help = {fmt::format("list saved states with 'epic snapshot list {}'", printable(name.type))}};
 }
 
 }  // namespace epic::cli

@@ -8,7 +8,7 @@ namespace fs = std::filesystem;
 namespace {
 
 Failure cannot_write(const fs::path& path, int error) {
-  return {.what = fmt::format("{} cannot be written", path.string()),
+  return {.what = fmt::format("cannot write {}", path.string()),
           .why = std::generic_category().message(error),
           .help = {"name another file with --output"}};
 }

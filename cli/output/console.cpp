@@ -19,8 +19,8 @@ bool is_set(const char* variable) {
   return value != nullptr && *value != '\0';
 }
 
-// The order of precedence is that of no-color.org and bixense.com/clicolors: the flag, then NO_COLOR, then
-// CLICOLOR_FORCE, then what the terminal can do.
+// The precedence follows no-color.org and bixense.com/clicolors: the flag, then NO_COLOR, then CLICOLOR_FORCE, then the
+// terminal's capabilities.
 bool wants_color(ColorMode mode, bool terminal) {
   if (mode != ColorMode::automatic) return mode == ColorMode::always;
   if (is_set("NO_COLOR")) return false;
@@ -166,7 +166,7 @@ void Console::error(const Failure& failure) {
 
 void Console::ask(std::string_view question) {
   if (progress_shown_) progress("");
-  static_cast<void>(flush());  // what the question is about
+  static_cast<void>(flush());  // context of the question
   write(Stream::err, printable(question));
   std::fflush(stderr);
 }

@@ -38,7 +38,7 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   void configure(ConsoleOptions options);
-  /// The settings as they are, but for the format.
+  /// The current settings, with another format.
   [[nodiscard]] ConsoleOptions with_format(Format format) const {
     ConsoleOptions options = options_;
     options.format = format;
@@ -48,31 +48,31 @@ class Console {
   [[nodiscard]] bool is_json() const { return options_.format != Format::text; }
   [[nodiscard]] int verbosity() const { return options_.verbosity; }
   [[nodiscard]] bool is_terminal(Stream stream) const;
-  /// Columns of the terminal behind `stream`; 80 where there is none.
+  /// Columns of the terminal behind `stream`; 80 if there is none.
   [[nodiscard]] std::size_t width(Stream stream) const;
-  /// `text` with colour codes when `stream` shows colours.
+  /// `text` with colour codes if `stream` shows colours.
   [[nodiscard]] std::string paint(Stream stream, Paint paint, std::string_view text) const;
 
-  /// Data: `text` as it is, with a line end if it has none.
+  /// Data: prints `text`, with a line end if it has none.
   void print(std::string_view text);
   /// Data: one JSON value, indented for -o json, on one line for jsonl.
   void print_json(const boost::json::value& value);
 
-  /// Talk that -q silences: what happens, hints.
+  /// A message that -q silences: progress, hints.
   void note(std::string_view text);
-  /// Talk for -v only.
+  /// A message for -v only.
   void detail(std::string_view text);
-  /// Talk that stays with -q.
+  /// A message that -q does not silence.
   void warn(std::string_view text);
   void error(const Failure& failure);
 
-  /// Talk that is not finished: a question, whose answer is typed behind it.
+  /// A message without a line end: a question, whose answer is typed after it.
   void ask(std::string_view question);
 
-  /// Replaces the line of progress at the bottom; shown on terminals only. Empty text removes it.
+  /// Replaces the progress line at the bottom; terminals only. Empty text removes it.
   void progress(std::string_view text);
 
-  /// Hands everything to the system. False when stdout could not take it (a full disk, a closed pipe).
+  /// Flushes everything. False if stdout could not be written (a full disk, a closed pipe).
   [[nodiscard]] bool flush();
 
  private:

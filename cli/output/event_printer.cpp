@@ -21,13 +21,13 @@ constexpr Column kProgramColumns[] = {
 
 using Event = protocol::control::Events::Answer;
 
-/// "0.32", "7.5", "340": as many digits as one wants to read.
+/// "0.32", "7.5", "340": as many digits as are useful.
 std::string ms_text(std::int64_t us) {
   const double ms = static_cast<double>(us) / 1'000;
   return ms < 10 ? fmt::format("{:.2g}", ms) : fmt::format("{:.0f}", ms);
 }
 
-/// "1.5 ms (load 1.2, start 0.3)"; empty where nothing took time.
+/// "1.5 ms (load 1.2, start 0.3)"; empty if nothing took time.
 std::string describe_duration(const Event& event) {
   if (event.took_us.value_or(0) == 0) return {};
   const std::string text = ms_text(*event.took_us) + " ms";
@@ -38,14 +38,14 @@ std::string describe_duration(const Event& event) {
   return parts.empty() ? text : fmt::format("{} ({})", text, parts);
 }
 
-/// "version 7, 54 B, commit 12 (8 saves)", "get_score, called by client": what there is to say of an event.
+/// "version 7, 54 B, commit 12 (8 saves)", "get_score, called by client": the details of an event.
 std::string describe_event(const Event& event) {
   if (event.what != "saved") return printable(event.why.value_or(""));
   std::string text =
       fmt::format("version {}, {}, commit {}", event.version.value_or(0),
                   human_bytes(static_cast<std::int64_t>(event.bytes.value_or(0))), event.commit.value_or(0));
   if (event.saves.value_or(0) > 1) text += fmt::format(" ({} saves)", *event.saves);
-  if (!event.durable.value_or(true)) text += ", not on disk yet";
+  if (!event.durable.value_or(true)) text += ", not yet durable";
   return text;
 }
 

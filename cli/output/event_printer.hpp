@@ -1,5 +1,5 @@
 #pragma once
-// EventPrinter: events of entities and nodes, one below the other, as the control verb `events` tells them.
+// EventPrinter: events of entities and nodes, one per line, as reported by the control verb `events`.
 
 #include <memory>
 
@@ -13,7 +13,7 @@ class EventPrinter {
  public:
   enum class Pace {
     all_at_once,   // a table
-    as_they_come,  // a terminal gets a line each, with columns wide enough for most
+    as_they_come,  // one line each on a terminal, with columns wide enough for most
   };
 
   EventPrinter(Console& console, Pace pace);
@@ -22,7 +22,7 @@ class EventPrinter {
 
  private:
   Console& console_;
-  std::unique_ptr<Table> table_;  // unless it is lines on a terminal
+  std::unique_ptr<Table> table_;  // empty for lines on a terminal
 };
 
 }  // namespace epic::cli

@@ -1,8 +1,8 @@
 #pragma once
-// LogPrinter: log lines of several nodes, one below the other.
+// LogPrinter: log lines of several nodes, one per line.
 //
-// For people each line has an aligned `[node-2]` in front, in a colour of its own. `epic logs` in a pipe gives fields
-// between tabs instead. With -o json or jsonl a line is an object.
+// For people each line starts with an aligned `[node-2]` in its own colour. `epic logs` in a pipe prints tab-separated
+// fields instead. With -o json or jsonl each line is an object.
 
 #include <memory>
 #include <string>
@@ -22,7 +22,7 @@ enum class LogShape {
 
 class LogPrinter {
  public:
-  /// `width`: of the longest source name to come, for the alignment.
+  /// `width`: the length of the longest source name to come, for the alignment.
   LogPrinter(Console& console, LogShape shape, std::size_t width);
 
   void print(const protocol::control::Logs::Answer& line);
@@ -34,7 +34,7 @@ class LogPrinter {
   Console& console_;
   LogShape shape_;
   std::size_t width_;
-  std::unique_ptr<Table> table_;  // for JSON, and for fields between tabs
+  std::unique_ptr<Table> table_;  // for JSON, and for tab-separated fields
 };
 
 }  // namespace epic::cli

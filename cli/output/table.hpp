@@ -1,11 +1,11 @@
 #pragma once
-// Table: rows of JSON objects, printed as people or programs want them.
+// Table: rows of JSON objects, printed for people or programs.
 //
 // On a terminal: headers, aligned columns, colour, "3 min ago", "1.2 KiB". In a pipe: tab-separated fields, no headers,
-// plain numbers, RFC 3339. With -o json an array of the objects as they came, with jsonl one a line; the columns do not
-// choose what those contain.
+// plain numbers, RFC 3339. With -o json an array of the unchanged objects, with jsonl one per line, with all their
+// fields.
 //
-// jsonl and pipes print each row as it comes; a terminal needs all of them for the widths, and gets them in pages of
+// jsonl and pipes print each row as it arrives; a terminal needs all rows for the widths, and gets them in pages of
 // kPageRows, so that memory stays bounded.
 
 #include <boost/json/array.hpp>
@@ -19,15 +19,15 @@
 
 namespace epic::cli {
 
-/// How a field is shown. Ages and times are shown as "3 min ago" on a terminal and as RFC 3339 in a pipe.
+/// How a field is shown. Ages and times are "3 min ago" on a terminal and RFC 3339 in a pipe.
 enum class Show {
   text,
   number,
   bytes,     // "1.2 KiB" | 1234
   duration,  // milliseconds: "3 min" | seconds with fraction "180.000"
   age,       // milliseconds before now: "3 min ago" | RFC 3339
-  time,      // RFC 3339 text: "3 min ago" | as it came
-  state,     // a word, coloured by what it means (ready, live, failed …)
+  time,      // RFC 3339 text: "3 min ago" | unchanged
+  state,     // a word, coloured by its meaning (ready, live, failed …)
 };
 
 struct Column {
@@ -39,7 +39,7 @@ struct Column {
 class Table {
  public:
   Table(Console& console, std::span<const Column> columns);
-  ~Table();  // nothing is lost: finish() is called if it was not
+  ~Table();  // nothing is lost: the destructor calls finish()
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
@@ -60,7 +60,7 @@ class Table {
   std::vector<boost::json::object> page_;
 };
 
-/// One field as text for the given kind of reader. Null and missing values are "-" for people and empty in a pipe.
+/// One field as text for the given reader. Null and missing values are "-" for people and empty in a pipe.
 enum class Reader { person, program };
 std::string show_field(const boost::json::value* value, Show show, Reader reader);
 

@@ -48,7 +48,7 @@ class Arguments {
 /// The number, if `text` is a whole number from `min` to `max`.
 std::optional<std::int64_t> parse_whole_number(std::string_view text, std::int64_t min, std::int64_t max);
 
-/// A failure of the usage kind that ends with where to read about the command.
+/// A usage failure that ends with a pointer to the command's help.
 Failure usage_failure(const Command& command, std::string what, std::string why = {});
 
 }  // namespace epic::cli

@@ -26,7 +26,7 @@ enum class Completes {
   directory,
   entity,          // Type/Key
   type_or_entity,  // Type, Type/, Type/Key
-  method,          // of the entity in the first place
+  method,          // of the entity named before it
   node,
   template_name,
   shell,
@@ -52,7 +52,7 @@ constexpr Check duration() { return {.kind = Check::Kind::duration}; }
 struct OptionSpec {
   std::string_view name;        // "nodes", for --nodes
   char letter = 0;              // 'o', for -o
-  std::string_view value = {};  // what the value is called: "N"; empty: a switch without a value
+  std::string_view value = {};  // name of the value: "N"; empty: a switch without a value
   std::string_view summary;
   std::string_view environment = {};  // variable that is read when the option is not given
   std::string_view fallback = {};     // the value otherwise, or words that describe it
@@ -88,7 +88,7 @@ struct Command {
   std::string_view example;      // lines of shell
   std::span<const PositionalSpec> positionals = {};
   std::span<const OptionSpec> options = {};
-  std::span<const ExitNote> exit_codes = {};  // those with a meaning of their own here; 0, 1 and 2 are general
+  std::span<const ExitNote> exit_codes = {};  // those specific to this command; 0, 1 and 2 are general
   Outcome (*run)(Context&, const Arguments&);
   bool is_hidden = false;
   bool is_destructive = false;  // stops, removes or replaces something: never suggested for a typo
@@ -111,7 +111,7 @@ struct CommandTable {
   std::span<const Command* const> commands;
   std::span<const Noun> nouns;
 
-  /// The command of this path, or null.
+  /// The command with this path, or null.
   [[nodiscard]] const Command* find(std::string_view path) const;
   [[nodiscard]] const Noun* find_noun(std::string_view word) const;
   /// The visible first words: verbs and nouns.

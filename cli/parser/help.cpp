@@ -85,11 +85,11 @@ struct ExitCodeText {
 };
 
 constexpr std::array<ExitCodeText, 7> kExitCodes = {{
-    {ExitCode::ok, "it worked"},
-    {ExitCode::failed, "it was tried and failed"},
-    {ExitCode::usage, "the command line or epic.toml is wrong; nothing was tried"},
+    {ExitCode::ok, "success"},
+    {ExitCode::failed, "the operation failed"},
+    {ExitCode::usage, "the command line or epic.toml is invalid; nothing was done"},
     {ExitCode::not_found, "there is no such fabric, entity, type, method or node"},
-    {ExitCode::unreachable, "the fabric is there, but does not answer"},
+    {ExitCode::unreachable, "the fabric is there but does not answer"},
     {ExitCode::build_failed, "the module did not compile, link or load"},
     {ExitCode::interrupted, "interrupted with Ctrl-C"},
 }};

@@ -1,5 +1,5 @@
 #pragma once
-// Help: the pages, made from the command table. Every page begins with an example.
+// Help: the pages, generated from the command table. Every page starts with an example.
 
 #include <string>
 #include <string_view>

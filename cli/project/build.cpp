@@ -66,7 +66,7 @@ void append_entry(std::string& listing, const fs::path& file, const fs::path& ro
                          fs::last_write_time(file, ignored).time_since_epoch().count(), fs::file_size(file, ignored));
 }
 
-// What a build depends on, one line a file.
+// The inputs of a build, one file per line.
 std::string listing_of(const Project& project, const InstallPaths& install, std::string_view type) {
   std::error_code ignored;
   std::vector<fs::path> files;
@@ -91,7 +91,7 @@ fs::path listing_file(const Project& project) { return project.paths.build() / "
 
 std::string_view cmake_type(BuildType type) { return type == BuildType::debug ? "Debug" : "RelWithDebInfo"; }
 
-// A value that the build directory was configured with; empty if it was not.
+// A value that the build directory was configured with; empty if it was not configured.
 std::string cached(const Project& project, std::string_view entry) {
   std::ifstream cache(project.paths.build() / "CMakeCache.txt");
   for (std::string line; std::getline(cache, line);)
@@ -129,7 +129,7 @@ std::vector<std::string> configure_arguments(const Project& project, const Insta
   return arguments;
 }
 
-// The newest "[3/7]" of Ninja's, to show how far it is.
+// Ninja's latest "[3/7]", for progress.
 std::string progress_of(const fs::path& log) {
   std::ifstream stream(log, std::ios::ate | std::ios::binary);
   const auto size = static_cast<std::int64_t>(stream.tellg());
@@ -173,18 +173,17 @@ Result<void> run_cmake(const Context& context, const Project& project, std::vect
   return {};
 }
 
-// What to say when CMakeLists.txt makes no module of the name that epic.toml gives.
+// The failure if CMakeLists.txt does not make the module that epic.toml names.
 Failure no_such_module(const Project& project, std::string what) {
-  return {
-      .code = ExitCode::build_failed,
-      .what = std::move(what),
-      .why = fmt::format("epic.toml names the module \"{}\", and CMakeLists.txt makes none of that name",
-                         project.manifest.module),
-      .help = {fmt::format("let CMakeLists.txt say epic_add_module(NAME {} …), or name its module with [modules] load",
-                           project.manifest.module)}};
+  return {.code = ExitCode::build_failed,
+          .what = std::move(what),
+          .why = fmt::format("epic.toml names the module \"{}\", but CMakeLists.txt does not build it",
+                             project.manifest.module),
+          .help = {fmt::format("use epic_add_module(NAME {} …) in CMakeLists.txt, or set [modules] load to its name",
+                               project.manifest.module)}};
 }
 
-// Ninja's words, and those of Make.
+// The messages of Ninja and of Make.
 bool is_unknown_target(const Project& project) {
   const std::string log = read_text(project.paths.build_log());
   const std::string& module = project.manifest.module;
@@ -206,7 +205,7 @@ std::string demangled(std::string text) {
   return text + (text.contains("undefined symbol") ? "; it is declared and used, but not defined" : "");
 }
 
-// Loads the module as a node will: what it says of itself, as JSON.
+// Loads the module as a node does; returns its description as JSON.
 Result<std::string> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
   auto node = context.install().node();
@@ -220,7 +219,7 @@ Result<std::string> describe_module(const Context& context, const Project& proje
     constexpr int kSignalled = 128;
     const bool has_crashed = end->exit_code > kSignalled;
     if (has_crashed)
-      why = fmt::format("the process that loaded it {}; what runs then are the constructors of its global variables",
+      why = fmt::format("the process that loaded it {}; only the constructors of its global variables run then",
                         cluster::ProcessEnd{.exit_code = 0, .signal = end->exit_code - kSignalled}.text());
     why = demangled(std::move(why));
     if (why.empty()) why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
@@ -236,7 +235,7 @@ Result<std::string> describe_module(const Context& context, const Project& proje
   return std::move(end->out);
 }
 
-// Compares the module with what is saved, and says what that means for it. A failure: it must not stay.
+// Compares the module with the saved states and reports the result. On failure the module must not stay active.
 Result<void> check_saved_states(const Context& context, const Project& project, const std::string& description,
                                 const BuildOptions& options) {
   auto check = check_schemas(context.install(), project.paths, project.paths.module(project.manifest.module));
@@ -262,10 +261,10 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
        .what = fmt::format("{} was built, but {} could not be read by it; the previous module stays active",
                            project.manifest.module, count_of((*check)->unreadable(), "saved state", "saved states")),
        .excerpt = fmt::format("{}", fmt::join(problems, "\n")),
-       .why = "calls of such entities would fail, or find them empty; what is saved stays as it is",
+       .why = "calls to such entities would fail, or find them empty; the saved states themselves are unchanged",
        .help = {(*check)->has_orphans()
                     ? "let every class find its saved states with formerly(…), as shown above"
-                    : "give the field another name, which starts with its default, or the type that it had",
+                    : "give the field another name, so that it starts with its default, or its previous type",
                 "use it anyway with 'epic build --force'"}});
 }
 
@@ -324,17 +323,18 @@ Result<Built> build_project(const Context& context, const Project& project, cons
   }
 
   if (!fs::exists(project.paths.root / "CMakeLists.txt"))
-    return fail(
-        {.code = ExitCode::build_failed,
-         .what = fmt::format("{} has no CMakeLists.txt", project.paths.root.string()),
-         .help = {fmt::format("add one with these three lines:\nproject({0} CXX)\nfind_package(epic CONFIG REQUIRED)\n"
-                              "epic_add_module(NAME {0} SOURCES src/*.cpp)",
-                              project.manifest.module)}});
+    return fail({.code = ExitCode::build_failed,
+                 .what = fmt::format("{} has no CMakeLists.txt", project.paths.root.string()),
+                 .help = {fmt::format("create one with these three lines:\n"
+                                      "project({0} CXX)\n"
+                                      "find_package(epic CONFIG REQUIRED)\n"
+                                      "epic_add_module(NAME {0} SOURCES src/*.cpp)",
+                                      project.manifest.module)}});
   std::error_code error;
   fs::create_directories(project.paths.build(), error);
   if (error)
     return fail({.code = ExitCode::build_failed,
-                 .what = fmt::format("{} cannot be made", project.paths.build().string()),
+                 .what = fmt::format("cannot create {}", project.paths.build().string()),
                  .why = error.message(),
                  .help = {fmt::format("check that you may write to {}", project.paths.root.string())}});
   fs::remove(project.paths.build_log(), error);
@@ -355,7 +355,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
       !warnings.empty())
     context.console().warn("from the compiler\n" + warnings);
   if (!fs::exists(built.module))
-    return fail(no_such_module(project, fmt::format("the build made no {}", built.module.string())));
+    return fail(no_such_module(project, fmt::format("the build did not produce {}", built.module.string())));
   const auto description = describe_module(context, project);
   if (!description) {
     former.restore();

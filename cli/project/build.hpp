@@ -20,21 +20,21 @@ namespace epic::cli {
 enum class BuildType { release, debug };
 
 struct BuildOptions {
-  /// Empty: as it was built last, and release the first time.
+  /// Empty: as in the last build; the first is a release build.
   std::optional<BuildType> type;
-  /// Return at once when the listing says that nothing has changed.
+  /// Return at once if the listing shows no changes.
   bool only_if_stale = false;
-  /// Keep a module that cannot read what is saved.
+  /// Keep a module that cannot read all saved states.
   bool force = false;
 };
 
 struct Built {
   std::filesystem::path module;
-  bool was_fresh = false;  // nothing had to be done
+  bool was_fresh = false;  // there was nothing to do
   std::chrono::milliseconds took{0};
 };
 
-/// Says on the console what it does; the failure carries the compiler's words, shortened, and the log's path.
+/// Reports progress on the console; a failure has the compiler's errors, shortened, and the log's path.
 Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options);
 
 enum class Severity { error, warning };

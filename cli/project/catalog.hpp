@@ -1,8 +1,9 @@
 #pragma once
-// Catalog: which entity types and methods a module has, as the fabric or epic-node --describe tells it.
+// Catalog: the entity types and methods of a module, as reported by the fabric or by epic-node --describe.
 //
-// Used for suggestions and completions, never to decide: whether a call fits is for the node to say. But for names: an
-// entity is stored by the oldest name of its class (EntityInfo::stored_name), and people know it by the present one.
+// Used for suggestions and completions, never for decisions: whether a call fits is for the node to decide. The
+// exception is names: an entity is stored under the oldest name of its class (EntityInfo::stored_name), but shown by
+// its current one.
 
 #include <boost/json/value.hpp>
 #include <filesystem>
@@ -31,18 +32,18 @@ struct TypeEntry {
 struct Catalog {
   std::vector<TypeEntry> types;
 
-  /// By present or former name.
+  /// By current or former name.
   [[nodiscard]] const TypeEntry* find(std::string_view type) const;
-  /// The name in the store for any name of a type; an unknown one as it is.
+  /// The stored name for any name of a type; unknown names unchanged.
   [[nodiscard]] std::string stored_name(std::string_view type) const;
-  /// "Hero/Bob" or "Hero" as people know it: "Player/Bob", "Player".
+  /// "Hero/Bob" or "Hero" by its current name: "Player/Bob", "Player".
   [[nodiscard]] std::string shown(std::string_view type_or_entity) const;
   [[nodiscard]] std::vector<std::string> type_names() const;
   [[nodiscard]] std::vector<std::string> method_names(std::string_view type) const;
 };
 
 Catalog catalog_from(const protocol::control::Types::Answer& answer);
-/// The same as JSON; empty if it makes no sense.
+/// The same from JSON; empty if it is malformed.
 Catalog catalog_from(const boost::json::value& answer);
 /// From the file that a build leaves behind; empty if there is none.
 std::optional<Catalog> catalog_of_build(const std::filesystem::path& module_types);

@@ -17,7 +17,7 @@ class Context {
   [[nodiscard]] Console& console() const { return *console_; }
   [[nodiscard]] const InstallPaths& install() const { return install_; }
 
-  /// Where -C points, or the working directory.
+  /// The directory given with -C, or the working directory.
   [[nodiscard]] std::filesystem::path start(const Arguments& arguments) const {
     return arguments.value("project").value_or(".");
   }

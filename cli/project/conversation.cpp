@@ -26,8 +26,7 @@ struct Conversation::Process {
   Process& operator=(const Process&) = delete;
 
   [[nodiscard]] Failure hung_up() const {
-    return {.what = fmt::format("{} ended before it had answered", name),
-            .why = "what it said is above, if it said anything"};
+    return {.what = fmt::format("{} ended without an answer", name), .why = "see its output above, if there is any"};
   }
 
   std::string name;
@@ -47,15 +46,15 @@ Result<Conversation> Conversation::start(const std::filesystem::path& program,
   auto process = std::make_unique<Process>(program.filename().string());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-    return fail({.what = fmt::format("{} could not be started", program.string()),
-                 .why = std::generic_category().message(errno)});
+    return fail(
+        {.what = fmt::format("cannot start {}", program.string()), .why = std::generic_category().message(errno)});
   process->socket = ends[0];
   bp::error_code error;
   bp::posix::default_launcher launcher;
   auto started = launcher(process->context.get_executor(), error, bp::filesystem::path(program.string()), arguments,
                           bp::process_stdio{ends[1], ends[1], STDERR_FILENO});
   ::close(ends[1]);
-  if (error) return fail({.what = fmt::format("{} could not be started", program.string()), .why = error.message()});
+  if (error) return fail({.what = fmt::format("cannot start {}", program.string()), .why = error.message()});
   process->process.emplace(std::move(started));
   return Conversation(std::move(process));
 }

@@ -26,10 +26,10 @@ Result<fs::path> first_existing(const std::vector<fs::path>& places, std::string
   std::string looked;
   for (const fs::path& place : places) looked += fmt::format("{}{}", looked.empty() ? "" : "\n", place.string());
   return fail({.code = ExitCode::failed,
-               .what = fmt::format("{} was not found", what),
+               .what = fmt::format("cannot find {}", what),
                .why = "looked for\n" + looked,
-               .help = {"install epic anew with './bootstrap install' in its source tree",
-                        fmt::format("or name the place with the environment variable {}", variable)}});
+               .help = {"reinstall epic with './bootstrap install' in its source tree",
+                        fmt::format("or set its path in the environment variable {}", variable)}});
 }
 
 }  // namespace

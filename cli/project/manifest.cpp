@@ -31,7 +31,7 @@ std::string_view line_of(std::string_view text, std::size_t line) {
   return text.substr(0, text.find('\n'));
 }
 
-// The shape that compilers use: file:line:column, then the line with a mark under the place.
+// In the form of compiler messages: file:line:column, then the line with a mark below the place.
 Failure at(const Where& where, const toml::source_region& source, std::string what,
            std::vector<std::string> help = {}) {
   const std::size_t line = std::max<std::size_t>(1, source.begin.line);
@@ -48,7 +48,7 @@ Failure at(const Where& where, const toml::source_region& source, std::string wh
 
 using namespace std::chrono_literals;
 
-// Heartbeats come every 200 ms, when the machine has time for them.
+// Heartbeats are sent every 200 ms, if the machine has time for them.
 constexpr std::chrono::milliseconds kSilenceMin = 1s;
 
 /// A key of epic.toml. `set` is false for a value that is not what `accepts` says; `show` writes one as epic.toml has
@@ -110,7 +110,7 @@ Setting duration(std::string_view section, std::string_view name, std::chrono::m
   return {section,
           name,
           summary,
-          "a duration such as \"250ms\", \"30s\" or \"5m\", of at most \"36500d\"" +
+          "a duration such as \"250ms\", \"30s\" or \"5m\", at most \"36500d\"" +
               (min > 1ms ? fmt::format(", and at least {}", in_quotes(duration_text(min))) : std::string()),
           set,
           show};
@@ -134,7 +134,7 @@ const std::vector<Setting>& table() {
   using M = Manifest;
   static const std::vector<Setting> kTable = {
       text("project", "name", &M::name, is_project_name,
-           "a name of letters, digits, '-' and '_' that begins with a letter", "The project's name"),
+           "a name of letters, digits, '-' and '_' that starts with a letter", "The project's name"),
       text("modules", "load", &M::module, is_project_name, "the NAME of an epic_add_module() in CMakeLists.txt",
            "The module that nodes load; by default the one named like the project"),
       whole("fabric", "nodes", &M::nodes, 1, kNodesMax, "How many nodes 'epic run' starts"),
@@ -186,10 +186,10 @@ Result<void> read_section(const Where& where, std::string_view section, const to
     const auto setting =
         std::ranges::find_if(table(), [&](const Setting& s) { return s.section == section && s.name == name.str(); });
     if (setting == table().end())
-      return fail(at(where, name.source(), fmt::format("there is no key \"{}\" in [{}]", name.str(), section),
+      return fail(at(where, name.source(), fmt::format("[{1}] has no key \"{0}\"", name.str(), section),
                      suggestion(name.str(), known_keys(section), "keys")));
     if (!setting->set(node, manifest))
-      return fail(at(where, node.source(), fmt::format("[{}] {} takes {}", section, name.str(), setting->accepts)));
+      return fail(at(where, node.source(), fmt::format("[{}] {} must be {}", section, name.str(), setting->accepts)));
   }
   return {};
 }
@@ -241,7 +241,7 @@ std::string why_no_project_name(std::string_view name) {
     return "the name means something else to CMake";
   if (name.empty()) return "it is empty";
   if (name.size() > 64) return "it is longer than 64 characters";
-  if (!std::isalpha(static_cast<unsigned char>(name.front()))) return "it does not begin with a letter";
+  if (!std::isalpha(static_cast<unsigned char>(name.front()))) return "it does not start with a letter";
   for (const char c : name)
     if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'))
       return c == '/' ? "it contains '/': give a name only, and run the command in the directory that should hold the "
@@ -264,7 +264,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
   for (const auto& [name, node] : root) {
     const auto known = known_sections();
     if (std::ranges::find(known, name.str()) == known.end())
-      return fail(at(where, name.source(), fmt::format("there is no section [{}] in epic.toml", name.str()),
+      return fail(at(where, name.source(), fmt::format("epic.toml has no section [{}]", name.str()),
                      suggestion(name.str(), known, "sections")));
     const auto* keys = node.as_table();
     if (keys == nullptr)
@@ -283,8 +283,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
 Result<Manifest> read_manifest(const std::filesystem::path& file) {
   constexpr std::uintmax_t kBytesMax = 256 * 1024;
   const auto refuse = [&](std::string why) {
-    return fail(
-        {.code = ExitCode::usage, .what = fmt::format("{} cannot be read", file.string()), .why = std::move(why)});
+    return fail({.code = ExitCode::usage, .what = fmt::format("cannot read {}", file.string()), .why = std::move(why)});
   };
   std::error_code error;
   if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))

@@ -24,9 +24,10 @@ struct Manifest {
   std::int64_t nodes = 4;
   std::int64_t shards = 64;                                       // fixed once the store exists
   std::string store = "sqlite";                                   // sqlite | memory
-  std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and dropped after this
-  std::uint64_t memory_budget_bytes = 0;  // of a node's entities; beyond it the least recently used go; 0: no bound
-  std::chrono::milliseconds call_deadline = std::chrono::seconds(30);  // for calls that do not say
+  std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
+  std::uint64_t memory_budget_bytes =
+      0;  // for a node's entities; beyond it the least recently used are deactivated; 0: no limit
+  std::chrono::milliseconds call_deadline = std::chrono::seconds(30);  // for calls without their own deadline
   std::chrono::milliseconds turn_report = std::chrono::seconds(1);     // a longer turn is reported
   std::chrono::milliseconds turn_max = std::chrono::seconds(30);       // a longer turn ends the node
   std::chrono::milliseconds silence_max = std::chrono::seconds(5);     // without a heartbeat, the node is killed
@@ -35,7 +36,7 @@ struct Manifest {
   // [restart]: the wait before a dead node is started again
   std::chrono::milliseconds restart_delay_first = std::chrono::milliseconds(100);  // doubled with each failure …
   std::chrono::milliseconds restart_delay_max = std::chrono::seconds(10);
-  std::chrono::milliseconds restart_forget_after = std::chrono::minutes(1);  // … and forgotten after so long without
+  std::chrono::milliseconds restart_forget_after = std::chrono::minutes(1);  // … and reset after running this long
 
   std::string log_level = "info";  // [log] level: debug | info | warn | error
 };
@@ -54,10 +55,11 @@ struct SettingText {
 std::vector<SettingText> list_settings();
 
 Result<Manifest> read_manifest(const std::filesystem::path& file);
-/// As read_manifest, of text; `file` is only for messages.
+/// Like read_manifest, but from text; `file` is only for messages.
 Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::path& file);
 
-/// Why `name` cannot be a project's name; empty if it can. Letters, digits, '-' and '_', a letter first, at most 64.
+/// Why `name` is not a valid project name; empty if it is. Letters, digits, '-' and '_', starting with a letter, at
+/// most 64.
 std::string why_no_project_name(std::string_view name);
 
 }  // namespace epic::cli

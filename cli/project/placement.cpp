@@ -32,7 +32,7 @@ std::vector<PlacementDisagreement> find_placement_disagreements(const boost::jso
 }
 
 std::string describe(const PlacementDisagreement& disagreement) {
-  return fmt::format("{} was stored as {} and would now be stored as {}", disagreement.type, disagreement.was,
+  return fmt::format("{} was stored as {} but would now be stored as {}", disagreement.type, disagreement.was,
                      disagreement.is);
 }
 

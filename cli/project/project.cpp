@@ -15,15 +15,16 @@ Result<ProjectPaths> find_project(const fs::path& start) {
   std::error_code error;
   const fs::path from = fs::weakly_canonical(start, error);
   if (error || !fs::is_directory(from, error))
-    return fail({.code = ExitCode::usage, .what = fmt::format("there is no directory {}", start.string())});
+    return fail({.code = ExitCode::usage, .what = fmt::format("the directory {} does not exist", start.string())});
   for (fs::path directory = from;; directory = directory.parent_path()) {
     if (fs::exists(directory / "epic.toml", error)) return ProjectPaths(directory);
     if (directory == directory.parent_path()) break;
   }
   return fail({.code = ExitCode::usage,
-               .what = "this is no epic project",
+               .what = "this is not an epic project",
                .why = fmt::format("there is no epic.toml in {} or above it", from.string()),
-               .help = {"make a project with 'epic new arena', or go to one", "or name one with 'epic -C DIR …'"}});
+               .help = {"create a project with 'epic new arena', or change to its directory",
+                        "or name its directory with 'epic -C DIR …'"}});
 }
 
 Result<Project> load_project(const fs::path& start) {

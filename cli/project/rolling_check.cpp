@@ -16,7 +16,7 @@ Result<boost::json::value> describe(const Context& context, const std::filesyste
   if (!end) return std::unexpected(std::move(end.error()));
   auto described = protocol::parse_json(end->out);
   if (end->exit_code == 0 && described) return std::move(*described);
-  return fail({.what = fmt::format("{} cannot be compared with the module that runs", module.string()),
+  return fail({.what = fmt::format("cannot compare {} with the running module", module.string()),
                .why = end->err,
                .help = {"restart without comparing: 'epic restart'"}});
 }
@@ -25,7 +25,7 @@ Result<boost::json::value> describe(const Context& context, const std::filesyste
 
 std::string find_disagreement(const boost::json::value& present, const boost::json::value& next) {
   for (const PlacementDisagreement& one : find_placement_disagreements(present, next))
-    return fmt::format("the class {} was first called {} in the module that runs, and {} in the new one", one.type,
+    return fmt::format("the oldest name of class {} is {} in the running module, but {} in the new one", one.type,
                        one.was, one.is);
   return {};
 }
@@ -40,7 +40,7 @@ Result<void> check_rolling(const Context& context, const std::filesystem::path& 
   if (why.empty()) return {};
   return fail({.what = "nodes of the two modules cannot run side by side",
                .why = why + "; they would look for its entities in different places",
-               .help = {"stop all nodes for it with 'epic stop', then 'epic run'"}});
+               .help = {"stop all nodes with 'epic stop', then 'epic run'"}});
 }
 
 }  // namespace epic::cli

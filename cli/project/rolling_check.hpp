@@ -1,11 +1,11 @@
 #pragma once
-// RollingCheck: may nodes that run the next version of a module work beside nodes that run the present one?
+// RollingCheck: may nodes with the next version of a module work side by side with nodes that run the current one?
 //
-// They may call each other, as methods are matched by name. But they must agree on where an entity is: an entity lies
-// where the oldest name of its class puts it, and a class whose oldest name has changed would have each of its entities
+// They can call each other, because methods are matched by name. But they must agree on where an entity is: an entity
+// is placed by the oldest name of its class, and a class whose oldest name has changed would have each of its entities
 // twice.
 //
-// Not here: what saved states may become (that is checked when the module is built).
+// Not here: whether saved states can be read (that is checked when the module is built).
 
 #include <boost/json/value.hpp>
 #include <filesystem>
@@ -15,11 +15,10 @@
 
 namespace epic::cli {
 
-/// Of two modules as `epic-node --describe` prints them. Empty, or why their nodes must not run side by side: "Player
-/// was called Hero at first, and …".
+/// Compares two modules as `epic-node --describe` prints them. Empty, or why their nodes must not run side by side.
 [[nodiscard]] std::string find_disagreement(const boost::json::value& present, const boost::json::value& next);
 
-/// The same of two files; a failure with the way out.
+/// The same for two files; a failure says what to do instead.
 [[nodiscard]] Result<void> check_rolling(const Context& context, const std::filesystem::path& present,
                                          const std::filesystem::path& next);
 

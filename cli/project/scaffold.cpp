@@ -61,9 +61,9 @@ Result<std::vector<fs::path>> scaffold(const ScaffoldOptions& options) {
   const fs::path unfinished = target.parent_path() / fmt::format(".{}.{}.new", target.filename().string(), ::getpid());
   fs::create_directory(unfinished, error);
   if (error)
-    return fail({.what = fmt::format("{} cannot be made", target.string()),
+    return fail({.what = fmt::format("cannot create {}", target.string()),
                  .why = error.message(),
-                 .help = {"run 'epic new' in a directory that you may write to"}});
+                 .help = {"run 'epic new' in a writable directory"}});
   std::vector<fs::path> made;
   for (const auto& entry : fs::recursive_directory_iterator(options.template_directory, error)) {
     if (!entry.is_regular_file()) continue;

@@ -58,7 +58,7 @@ SchemaCheck check_from(const json::value& told) {
   for (const json::value& orphan : told.at("orphans").as_array())
     check.rows.emplace_back(nobodys_row(
         orphan, "orphaned", count_of(orphan.at("entities")),
-        fmt::format("class {} stores its entities as {}; give it back formerly(\"{}\"), as the last in its named(…)",
+        fmt::format("class {} stores its entities as {}; restore formerly(\"{}\") as the last name in its named(…)",
                     text_of(orphan.at("class")), text_of(orphan.at("stored_as")), text_of(orphan.at("type")))));
   for (const json::value& type : told.at("unclaimed").as_array())
     check.rows.emplace_back(nobodys_row(type, "unclaimed", 0, "no class of the module has this name"));
@@ -79,8 +79,8 @@ bool SchemaCheck::has_orphans() const {
 
 std::optional<std::string> SchemaCheck::damage() const {
   if (damaged == 0) return std::nullopt;
-  return fmt::format("{} {} damaged, and no module could read {}: see 'epic snapshot verify'",
-                     plural(damaged, "snapshot"), damaged == 1 ? "is" : "are", damaged == 1 ? "it" : "them");
+  return fmt::format("{} {} damaged; no module could read {}: see 'epic snapshot verify'", plural(damaged, "snapshot"),
+                     damaged == 1 ? "is" : "are", damaged == 1 ? "it" : "them");
 }
 
 std::vector<std::string> SchemaCheck::conversions() const {
@@ -102,7 +102,7 @@ std::vector<std::string> SchemaCheck::conversions() const {
   std::vector<std::string> lines;
   for (const auto& [type, converted] : by_type)
     if (converted.entities > 0 && !converted.text.empty())
-      lines.push_back(fmt::format("{}: {} read in another shape: {}", type,
+      lines.push_back(fmt::format("{}: {} read with another schema: {}", type,
                                   plural(converted.entities, "snapshot") + (converted.entities == 1 ? " is" : " are"),
                                   converted.text));
   return lines;
@@ -115,8 +115,8 @@ std::vector<std::string> SchemaCheck::leftovers() const {
     const std::string type = text_of(row.at("type"));
     const std::uint64_t count = count_of(row.at("entities"));
     lines.push_back(
-        fmt::format("{}: {} {} to no class of the module: a class that was renamed says so with "
-                    "formerly(\"{}\"), as the last in its named(…)",
+        fmt::format("{}: {} {} to no class of the module: if its class was renamed, add formerly(\"{}\") as the "
+                    "last name in its named(…)",
                     type, plural(count, "snapshot"), count == 1 ? "belongs" : "belong", type));
   }
   return lines;
@@ -161,7 +161,7 @@ void SchemaCheck::add_disagreements(const std::vector<PlacementDisagreement>& di
       row.as_object()["verdict"] = "orphaned";
       row.as_object()["unreadable"] = row.at("entities");
       row.as_object()["reasons"] = json::array();
-      row.as_object()["text"] = fmt::format("{}; give it back formerly(\"{}\"), as the last in its named(…)",
+      row.as_object()["text"] = fmt::format("{}; restore formerly(\"{}\") as the last name in its named(…)",
                                             describe(disagreement), disagreement.was);
     }
 }
@@ -175,7 +175,7 @@ Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, co
   const auto end =
       run_subprocess({.program = *node, .arguments = {"--check", module.string(), paths.store().string()}});
   if (!end) return std::unexpected(end.error());
-  Failure failure{.what = fmt::format("{} could not be compared with {}", paths.store().string(), module.string())};
+  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store().string(), module.string())};
   if (end->exit_code != 0) {
     failure.why = end->err;
     if (failure.why.starts_with("epic-node: ")) failure.why.erase(0, std::string_view("epic-node: ").size());
@@ -186,7 +186,7 @@ Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, co
   try {
     return check_from(protocol::parse_json(end->out).value());
   } catch (const std::exception& error) {
-    failure.why = fmt::format("the answer of {} makes no sense: {}", node->string(), error.what());
+    failure.why = fmt::format("the output of {} is malformed: {}", node->string(), error.what());
     return fail(std::move(failure));
   }
 }

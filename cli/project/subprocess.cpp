@@ -78,8 +78,8 @@ Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options) {
   const Sink out(captures ? ::memfd_create("stdout", MFD_CLOEXEC)
                           : ::open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (out.descriptor() < 0)
-    return fail({.what = fmt::format("{} cannot be written", options.log.string()),
-                 .why = std::generic_category().message(errno)});
+    return fail(
+        {.what = fmt::format("cannot write {}", options.log.string()), .why = std::generic_category().message(errno)});
   const Sink err(captures ? ::memfd_create("stderr", MFD_CLOEXEC) : ::dup(out.descriptor()));
 
   asio::io_context context;
@@ -89,7 +89,7 @@ Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options) {
   bp::process process =
       launcher(context.get_executor(), error, bp::filesystem::path(program.string()), options.arguments, stdio,
                bp::process_start_dir(options.directory.string()), DieWithParent{});
-  if (error) return fail({.what = fmt::format("{} could not be started", program.string()), .why = error.message()});
+  if (error) return fail({.what = fmt::format("cannot start {}", program.string()), .why = error.message()});
 
   int status = 0;
   bool is_ended = false;  // a tick that was already due is no longer cancelled

@@ -17,17 +17,17 @@
 namespace epic::cluster {
 
 enum class ControlErrorCode : std::uint8_t {
-  no_fabric,    // no socket, or nobody listens on it: the fabric is down
-  unreachable,  // it was there and went away, or did not answer in time
+  no_fabric,    // no socket, or nothing listens on it: the fabric is down
+  unreachable,  // the connection was lost, or there was no answer in time
   not_found,    // no such entity, type, method or node
-  bad_request,  // arguments do not fit
-  failed,       // the operation was tried and failed
+  bad_request,  // the arguments do not fit
+  failed,       // the operation failed
 };
 
 struct ControlError {
   ControlErrorCode code;
   std::string message;
-  boost::json::value detail;  // what a script may want: error code of a call, suggestions …; null when there is none
+  boost::json::value detail;  // for scripts: error code of a call, suggestions …; null if there is none
 };
 
 class ControlClient {
@@ -38,14 +38,14 @@ class ControlClient {
   ControlClient& operator=(ControlClient&&) noexcept;
   ~ControlClient();
 
-  /// Sends and waits for the one answer.
+  /// Sends a request and waits for its one answer.
   std::expected<boost::json::value, ControlError> request(
       std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40));
 
-  /// As stream(), with the text of each part as it came: numbers to their last digit, nested as deeply as they are.
+  /// Like stream(), but with the text of each part, unchanged: exact numbers, any nesting.
   std::expected<void, ControlError> stream_text(std::string_view verb, boost::json::value body,
                                                 const std::function<bool(std::string_view)>& on_part);
-  /// Sends and hands each part to `on_part` as it comes, until the end, an error, or `on_part` returns false.
+  /// Sends a request and passes each part to `on_part`, until the end, an error, or `on_part` returns false.
   std::expected<void, ControlError> stream(std::string_view verb, boost::json::value body,
                                            const std::function<bool(const boost::json::value&)>& on_part);
 

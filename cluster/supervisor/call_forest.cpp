@@ -20,13 +20,13 @@ namespace {
 struct Row {
   std::string id;
   std::string call = {};    // "Player/Bob.enter_level"
-  std::string entity = {};  // empty: none, such as setup
+  std::string entity = {};  // empty: no entity, for example setup
   std::string method = {};
   std::string node = {};  // empty: known by name only
   std::string state = "waiting";
   std::string caller = {};
   std::optional<std::int64_t> age_ms = {};
-  bool is_sent = false;  // as the caller's node sees it
+  bool is_sent = false;  // as seen by the caller's node
   std::string parent = {};
   std::vector<Row*> children = {};
 
@@ -38,7 +38,7 @@ using Rows = std::map<std::string, Row, std::less<>>;
 void add_call(Rows& rows, const control::Calls::Known& call) {
   Row& row = rows.try_emplace(call.id, Row{.id = call.id}).first->second;
   row.age_ms = std::max(row.age_ms.value_or(0), call.age_ms);
-  if (row.node.empty() || row.is_sent) {  // who runs it knows more than who waits
+  if (row.node.empty() || row.is_sent) {  // the callee's node knows more than the caller's
     row.entity = call.entity;
     row.method = call.method;
     row.call = row.entity.empty() ? row.method : row.entity + "." + row.method;
@@ -49,7 +49,7 @@ void add_call(Rows& rows, const control::Calls::Known& call) {
   if (row.caller.empty()) row.caller = call.caller;
   std::string* parent = &row.parent;
   for (auto link = call.waiting.rbegin(); link != call.waiting.rend() && link->id != row.id; ++link) {
-    if (link->id.ends_with(".0")) continue;  // a client is no call: it has no number
+    if (link->id.ends_with(".0")) continue;  // a client is not a call: it has no number
     if (parent->empty()) *parent = link->id;
     Row& above = rows.try_emplace(link->id, Row{.id = link->id}).first->second;
     if (above.call.empty()) {
@@ -74,7 +74,7 @@ bool fits(const Row& row, const CallFilter& filter) {
   return entity.starts_with(filter.type_prefix);
 }
 
-/// The tree below `root`, with depths; and whether the filter lets it through.
+/// The tree below `root`, with depths, and whether it passes the filter.
 class Tree {
  public:
   Tree(const Row& root, const CallFilter& filter) : filter_(filter) { add(root, 0); }

@@ -1,10 +1,10 @@
 #pragma once
-// join_calls: what each node knows of calls in flight, as one forest: an async stack trace across nodes.
+// join_calls: merges what each node knows of the calls in flight into one forest: an async stack trace across nodes.
 //
-// A call between nodes is known to two of them, by the same id: to the one that waits for the answer, and to the one
-// that runs it. It becomes one row, with the state of the latter and the age of the former. Each call names those who
-// wait for it; that is the tree. A caller that no node has listed (it did not answer, or its list was too long) is
-// there all the same, by its name in the chain.
+// A call between nodes is known to both under the same id: to the one that waits for the answer, and to the one that
+// runs it. It becomes one row, with the state from the latter and the age from the former. Each call names its callers;
+// that gives the tree. A caller that no node has listed (its node did not answer, or its list was too long) is included
+// by its name in the chain.
 //
 // No I/O.
 
@@ -17,12 +17,13 @@
 
 namespace epic::cluster {
 
-/// Trees in which no call fits are left out.
+/// Trees without a matching call are left out.
 struct CallFilter {
   std::string entity = {};       // "Player/Bob": callee of one of the calls
   std::string type_prefix = {};  // "Player/"
   std::int64_t age_ms_min = 0;
-  /// Before an entity is compared: nodes of two module versions may call one differently. Empty: as it is.
+  /// Applied before an entity is compared, because nodes of two module versions may use different names. Empty:
+  /// unchanged.
   std::function<std::string(const std::string& entity)> stored_name = {};
 };
 

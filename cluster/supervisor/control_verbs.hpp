@@ -1,7 +1,7 @@
 #pragma once
 // ControlVerbs: what the supervisor answers on the control socket. The table is protocol/control.hpp.
 //
-// Some verbs it answers from what it knows; those about entities go to nodes, by way of NodeRequests.
+// It answers some verbs itself; those about entities go to nodes, through NodeRequests.
 
 #include <chrono>
 #include <expected>
@@ -21,7 +21,7 @@
 
 namespace epic::cluster {
 
-/// What the verbs look at and act on; all outlive ControlVerbs.
+/// What the verbs read and change; all of it outlives ControlVerbs.
 struct ControlVerbsParts {
   const SupervisorOptions& options;
   Fleet& fleet;
@@ -36,30 +36,30 @@ struct ControlVerbsParts {
   std::function<void(std::string why)> stop;
 };
 
-/// One thread.
+/// Single-threaded.
 class ControlVerbs {
  public:
   explicit ControlVerbs(ControlVerbsParts parts);
 
   void handle(const ControlRequest& request, ControlReply reply);
-  /// Answers those who wait for a drained or a new node.
+  /// Answers requests that wait for a drained or a new node.
   void on_tick();
-  /// Tells those who wait for the end of an ordered stop.
+  /// Reports to requests that wait for the end of an ordered stop.
   void on_node_ended(const std::string& node);
-  /// All nodes are gone: ends every stream.
+  /// All nodes have ended: ends every stream.
   void on_all_ended(const std::vector<std::string>& unsaved);  // nodes that had not saved everything
 
  private:
   template <class Verb>
   struct Asked {
     typename Verb::Request request;
-    const boost::json::object& body;  // what the request was read from, with values of users' types
+    const boost::json::object& body;  // the JSON of the request, with values of users' types
     ControlReply reply;
   };
   template <class Verb>
   void receive(const boost::json::object& body, ControlReply reply);
 
-  // One for each verb of protocol::control::Verbs.
+  // One per verb of protocol::control::Verbs.
   void answer(const Asked<protocol::control::Ping>& asked);
   void answer(const Asked<protocol::control::Ps>& asked);
   void answer(const Asked<protocol::control::Nodes>& asked);
@@ -93,7 +93,7 @@ class ControlVerbs {
   std::chrono::system_clock::time_point started_time_ = std::chrono::system_clock::now();
   struct Waiting {
     std::function<bool()> is_done;
-    std::function<bool()> is_overtaken;  // by a request that wants something else
+    std::function<bool()> is_overtaken;  // replaced by a later request
     boost::json::value answer;
     ControlReply reply;
   };

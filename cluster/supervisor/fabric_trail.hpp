@@ -1,8 +1,8 @@
 #pragma once
-// FabricTrail: what has lately happened to the nodes and their shards, for `epic events`; bounded, in memory.
+// FabricTrail: recent events of nodes and shards, for `epic events`; bounded, in memory.
 //
-// Nodes keep the trail of their entities themselves. What no node can tell is here: that one is ready, how one died,
-// and which shards went from whom to whom; from which follows that an entity of such a shard has moved.
+// Nodes keep the events of their entities themselves. This holds what no node can report: that a node is ready, how one
+// died, and which shards moved between which nodes; an entity of such a shard has moved with it.
 
 #include <chrono>
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace epic::cluster {
 
-/// One thread.
+/// Single-threaded.
 class FabricTrail {
  public:
   using Time = std::chrono::system_clock::time_point;
@@ -33,12 +33,12 @@ class FabricTrail {
     std::vector<kernel::ShardId> shards = {};  // that moved
   };
 
-  /// Gives it its number.
+  /// Assigns the entry its number.
   void add(Entry entry);
-  /// Shards that have another owner than in the maps before. Those that are on their way count when they have arrived.
+  /// Shards with another owner than in the previous maps. Moving shards count when they have arrived.
   void on_map(const kernel::ShardMap& map, Time now);
 
-  /// Those after `number`, oldest first, as nodes list theirs. With a shard: only moves of that one.
+  /// Events after `number`, oldest first, in the form of the nodes' lists. With a shard: only its moves.
   [[nodiscard]] std::vector<protocol::control::Events::Timed> list(std::uint64_t number,
                                                                    std::optional<kernel::ShardId> shard) const;
   [[nodiscard]] std::uint64_t newest() const { return newest_; }
@@ -46,7 +46,7 @@ class FabricTrail {
  private:
   std::deque<Entry> entries_;
   std::uint64_t newest_ = 0;
-  std::vector<kernel::NodeId> owners_;  // by shard, the last that there was
+  std::vector<kernel::NodeId> owners_;  // by shard, the last known
 };
 
 }  // namespace epic::cluster

@@ -41,7 +41,7 @@ std::expected<ModuleCopy, SupervisorError> ModuleCopies::take() {
     return std::unexpected(SupervisorError{
         .message =
             fmt::format("Cannot copy the module {} to {}: {}.", module_.string(), copy.path.string(), error.message()),
-        .hint = "Check the directory's permissions and the space on its disk.",
+        .hint = "Check the permissions of the directory and the free space on its disk.",
         .log = {}});
   newest_ = next;
   return copy;

@@ -1,9 +1,9 @@
 #pragma once
 // ModuleCopies: the module as it was when the fabric started, and at each restart since.
 //
-// `epic build` replaces the module's file whenever it likes, and a node that crashes must still come back with the code
-// that its neighbours run. So the supervisor copies the file, numbers the copy, and nodes load copies only. The number
-// is a generation: code of a larger one is newer.
+// `epic build` replaces the module's file at any time, but a crashed node must restart with the code that its
+// neighbours run. So the supervisor copies the file, numbers the copy, and nodes load copies only. The number is a
+// generation: a larger one has newer code.
 //
 // Not here: which node loads which copy (fleet.hpp), what a generation may own (shard_table.hpp).
 
@@ -23,7 +23,7 @@ using Generation = kernel::StrongId<struct GenerationTag, std::uint32_t>;
 struct ModuleCopy {
   Generation generation;
   std::filesystem::path path;
-  std::chrono::system_clock::time_point built_at;  // when the file that was copied was last written
+  std::chrono::system_clock::time_point built_at;  // when the copied file was last written
 };
 
 class ModuleCopies {
@@ -32,9 +32,9 @@ class ModuleCopies {
   ModuleCopies(std::filesystem::path module, std::filesystem::path directory)
       : module_(std::move(module)), directory_(std::move(directory)) {}
 
-  /// The file as it is now, under the next number: arena-2.so. Shares its blocks where the file system can do that.
+  /// Copies the current file under the next number: arena-2.so. Shares blocks where the file system can.
   [[nodiscard]] std::expected<ModuleCopy, SupervisorError> take();
-  /// Removes every copy but this one; for when no node needs them any more.
+  /// Removes every copy except this one, when no node needs them any longer.
   void remove_all_but(Generation generation);
 
  private:

@@ -24,7 +24,7 @@ std::string KillCause::text() const {
     case Reason::bad_message:
       return fmt::format("sent {}", detail);
     case Reason::unread:
-      return "does not read what it is sent";
+      return "does not read its messages";
     case Reason::wrong_version:
       return "is of another version";
     case Reason::no_member:

@@ -22,14 +22,14 @@ constexpr int kTidyPauseMs = 5;
 
 SupervisorError file_error(std::string_view what, const std::filesystem::path& path, int error) {
   return {.message = fmt::format("Cannot {} {}: {}.", what, path.string(), std::strerror(error)),
-          .hint = "Check the permissions of the project's directory and the space on its disk.",
+          .hint = "Check the permissions of the project's directory and the free space on its disk.",
           .log = {}};
 }
 
 SupervisorError already_running(std::optional<pid_t> holder) {
   return {.message = holder ? fmt::format("The fabric of this project is already running (pid {}).", *holder)
                             : std::string("The fabric of this project is already running."),
-          .hint = "'epic ps' shows it and 'epic stop' ends it.",
+          .hint = "'epic ps' shows it and 'epic stop' stops it.",
           .log = {}};
 }
 

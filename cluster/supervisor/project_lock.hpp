@@ -1,8 +1,8 @@
 #pragma once
-// ProjectLock: at most one supervisor a project.
+// ProjectLock: at most one supervisor per project.
 //
-// An flock on .epic/supervisor.lock, with the holder's pid inside. The system drops it when the process ends, however
-// that happens; a file that is left behind locks nobody out.
+// An flock on .epic/supervisor.lock, with the holder's pid inside. The system releases it when the process ends, in
+// whatever way; a leftover file blocks nobody.
 
 #include <expected>
 #include <filesystem>
@@ -13,17 +13,16 @@ namespace epic::cluster {
 
 class ProjectLock {
  public:
-  /// Fails at once when a living supervisor holds it; the message names its pid. Waits a moment for one who only tidies
-  /// up.
+  /// Fails at once if a live supervisor holds it; the message names its pid. Waits a moment for a process that only
+  /// cleans up.
   [[nodiscard]] static std::expected<ProjectLock, SupervisorError> try_take(const std::filesystem::path& path);
 
-  /// For the janitor of a dead supervisor, whose pid stays inside. Fails when there is no lock file, or somebody holds
-  /// it.
+  /// For the janitor of a dead supervisor, whose pid stays inside. Fails if there is no lock file, or if it is held.
   [[nodiscard]] static std::expected<ProjectLock, SupervisorError> try_take_to_tidy(const std::filesystem::path& path);
 
   ProjectLock(ProjectLock&& other) noexcept;
   ProjectLock& operator=(ProjectLock&&) = delete;
-  /// Removes the file and lets go.
+  /// Removes the file and releases the lock.
   ~ProjectLock();
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
-// RestartRunner: carries a restart out on the fleet, and tells the one who asked for it.
+// RestartRunner: carries out a restart on the fleet, and reports to the client that requested it.
 //
-// At most one is under way. It goes on when the one who asked has left.
+// At most one is in progress. It continues if the client leaves.
 //
 // Not here: the order of the steps (restart.hpp).
 
@@ -20,7 +20,7 @@
 
 namespace epic::cluster {
 
-/// What a restart acts on; all outlive it.
+/// What a restart acts on; all of it outlives the runner.
 struct RestartParts {
   const SupervisorOptions& options;
   const RunPaths& paths;
@@ -31,24 +31,25 @@ struct RestartParts {
   std::function<void(std::string)> say;
 };
 
-/// One thread.
+/// Single-threaded.
 class RestartRunner {
  public:
   explicit RestartRunner(RestartParts parts) : parts_(std::move(parts)) {}
 
-  /// Copies the module as it is now and begins. On an error nothing has changed, and the reply is still unanswered.
+  /// Copies the current module and starts. On an error nothing has changed, and the reply is still unanswered.
   [[nodiscard]] std::expected<void, SupervisorError> begin(RestartWay way, ControlReply reply);
-  /// After each change of the fleet.
+  /// Called after each change of the fleet.
   void advance();
-  /// For the one who asked. A first node that dies while it starts is not told of here, but as the restart's failure.
+  /// Progress for the client. A first node that dies while it starts is not reported here, but as the restart's
+  /// failure.
   void tell_death(const NodeSlot& slot) const;
-  /// A node cannot start. False: that has nothing to do with the new module.
+  /// A node cannot start. False if that has nothing to do with the new module.
   [[nodiscard]] bool try_give_up(SupervisorError error);
   /// The fabric stops.
   void abandon();
 
   [[nodiscard]] bool is_under_way() const { return run_.has_value(); }
-  /// False while nodes are only there to be stopped.
+  /// False while nodes exist only to be stopped.
   [[nodiscard]] bool may_open_shards() const { return !run_ || !run_->plan.is_stopping(); }
 
  private:

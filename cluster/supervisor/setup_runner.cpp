@@ -32,7 +32,7 @@ bool SetupRunner::on_left(kernel::NodeId node) {
   node_.reset();
   if (attempts_ < kAttemptsMax) return false;
   state_ = SetupState::failed;
-  error_ = fmt::format("{} nodes ended while they ran it, node-{} the last", attempts_, node);
+  error_ = fmt::format("{} nodes ended while they ran it; the last was node-{}", attempts_, node);
   return true;
 }
 

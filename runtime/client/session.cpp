@@ -183,7 +183,7 @@ std::vector<std::string> Session::list_sockets() const {
 }
 
 std::string Session::describe_absence() const {
-  return fmt::format("no fabric answers in {}{}: start it there with 'epic run'", project_.string(),
+  return fmt::format("no fabric answers in {}{}: start it with 'epic run'", project_.string(),
                      last_unmet_.empty() ? std::string() : " (" + last_unmet_ + ")");
 }
 

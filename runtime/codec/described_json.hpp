@@ -1,5 +1,5 @@
 #pragma once
-// Values of types that the program itself knows, as JSON and back: the structs of protocol/, above all.
+// Values of types that the program itself knows, as JSON and back: mainly the structs of protocol/.
 
 #include <boost/json/value.hpp>
 #include <expected>
@@ -19,8 +19,8 @@ template <class T>
   return to_json(reflect::type_of<T>(), &value);
 }
 
-/// Fields that are not there keep their default, unknown ones are passed over. The error is a phrase: "nodes: expected
-/// uint64, got null".
+/// Missing fields keep their defaults, unknown ones are ignored. The error is a phrase: "nodes: expected uint64, got
+/// null".
 template <class T>
 [[nodiscard]] std::expected<T, std::string> read_described(const boost::json::value& json) {
   T value{};

@@ -4,12 +4,12 @@
 //
 //     tick: network, storage answers, posted work ─▶ kernel events ─▶ run ─▶ seal ─▶ write to peers, ask the storage
 //
-// The kernel's syscalls only fill queues; a tick's end hands each queue over at once, so that a tick costs one write a
-// peer and one wake-up of a storage worker, however much happened in it. The kernel's time is the clock at the tick's
-// first event.
+// The kernel's syscalls only fill queues. The end of a tick hands over each queue at once, so that a tick costs one
+// write per peer and one wake-up of a storage worker, however much happened in it. The kernel's time is the clock at
+// the tick's first event.
 //
-// All on the thread that calls run(), unless it says otherwise.
-// Not here: the supervisor's wishes and the inspector's questions (node/).
+// Everything runs on the thread that calls run(), unless stated otherwise.
+// Not here: the supervisor's messages and the inspector's requests (node/).
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -31,15 +31,15 @@
 namespace epic::io {
 
 struct DriverEvents {
-  /// The store has given us the shards that a map brought, each with its epoch.
+  /// The store has granted us the shards of a map, each with its epoch.
   std::function<void(const std::vector<kernel::ShardEpoch>&)> on_taken;
   /// A shard that was asked back is drained and saved.
   std::function<void(kernel::ShardId)> on_released;
-  /// Another owns what we write, or the disk failed: the process must end now, without another word to anybody.
+  /// Another node owns what we write, or the disk failed: the process must end now, without sending anything more.
   std::function<void(const std::string& reason)> on_fatal;
 };
 
-/// What other threads may know of the driver's state at any time.
+/// The part of the driver's state that other threads may read at any time.
 class DriverGauges {
  public:
   /// Why the store cannot write, and since when (monotonic).
@@ -48,7 +48,7 @@ class DriverGauges {
     std::int64_t since_ns = 0;
   };
 
-  /// Once a tick. The process's resident bytes are for the reader to add.
+  /// Once per tick. The reader adds the process's resident bytes.
   void publish(const protocol::control::NodeCounters& counters) {
     const std::lock_guard lock(mutex_);
     counters_ = counters;
@@ -82,21 +82,21 @@ class Driver final : public kernel::Syscalls {
   [[nodiscard]] StorageWorkers& storage() { return storage_; }
   [[nodiscard]] const DriverGauges& gauges() const { return gauges_; }
 
-  /// After the modules are in the kernel: introduces itself and listens. The error is a sentence.
+  /// After the modules are in the kernel: introduces the node and starts listening. The error is a sentence.
   [[nodiscard]] std::expected<void, std::string> open(const std::string& address);
   /// True if it has brought shards, which are being taken: on_taken follows.
   bool on_shard_map(kernel::ShardMap map);
 
-  /// Ticks until `is_done`, asked once a tick, says so.
+  /// Ticks until `is_done`, called once per tick, returns true.
   void run(const std::function<bool()>& is_done);
-  /// Brings the kernel's clock up to date; before an event that does not come through the driver.
+  /// Updates the kernel's clock; before an event that does not come through the driver.
   void touch_time();
-  /// A tick comes at this time (monotonic) at the latest.
+  /// Ensures a tick at this time (monotonic) at the latest.
   void wake_at(std::int64_t monotonic_ns) { wake_at_ns_ = monotonic_ns; }
-  /// Waits until peers have taken what was sent to them, at most so long. Instead of run().
+  /// Waits until peers have received what was sent to them, up to a limit. Instead of run().
   void flush_within(std::chrono::milliseconds patience);
-  /// The kernel is drained: tells peers that what was not answered was not begun, and waits until they have heard it,
-  /// at most so long. Instead of run().
+  /// The kernel is drained: reports to peers that unanswered calls were not started, and waits until they have received
+  /// it, up to a limit. Instead of run().
   void part_within(std::chrono::milliseconds patience);
   /// Any thread: runs `work` on the driver's thread, at the start of a tick.
   void post(std::function<void()> work);

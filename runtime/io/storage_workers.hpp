@@ -71,7 +71,7 @@ class StorageWorkers {
   /// Finishes what is in progress, and nothing more.
   ~StorageWorkers();
 
-  /// Ends the threads and closes the store; nothing else may be asked of it then.
+  /// Ends the threads and closes the store; no further calls are allowed.
   void close();
 
   // ---- execution thread; done after the next flush()

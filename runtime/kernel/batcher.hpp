@@ -1,10 +1,10 @@
 #pragma once
-// Batcher: who is dirty, and the number of the batch that is forming.
+// Batcher: which entities are dirty, and the number of the forming batch.
 //
-// A turn of a non-const method makes its entity dirty. At the end of a tick the dirty ones are encoded once each,
-// however often they changed, and leave as one batch: a cut between turns. Batches that leave before the store has had
-// its turn to write become one transaction there. Once it writes, the next batch forms until it is done, so a slow disk
-// makes larger batches, not more of them.
+// A turn of a non-const method makes its entity dirty. At the end of a tick the dirty entities are encoded once each,
+// however often they changed, and leave as one batch: a cut between turns. Batches that leave before the store's turn
+// to write become one transaction there. While the store writes, the next batch keeps forming, so a slow disk makes
+// larger batches, not more of them.
 //
 // Not here: encoding, and who waits for which number (kernel_state.cpp).
 
@@ -19,11 +19,11 @@ namespace epic::kernel {
 
 class Batcher {
  public:
-  /// The number that the batch now forming will have.
+  /// The number that the forming batch will have.
   [[nodiscard]] CommitNumber forming() const { return forming_; }
-  /// Some batch has been sent and is not durable yet.
+  /// A batch has been sent and is not durable yet.
   [[nodiscard]] bool is_committing() const { return sent_ > durable_; }
-  /// A batch that is closed now can still go with those that were sent.
+  /// A batch closed now can still join those already sent.
   [[nodiscard]] bool may_send() const {
     return !is_store_writing_ && sent_.value - durable_.value < kSentMax && sent_bytes_ < kSentBytesMax;
   }
@@ -33,12 +33,12 @@ class Batcher {
     activation.is_dirty = true;
     dirty_.push_back(activation.id);
   }
-  /// Closes the batch: its number, and who goes into it. The next one forms from here.
+  /// Closes the batch: its number, and its entities. The next one forms from here.
   [[nodiscard]] std::pair<CommitNumber, std::vector<ActivationId>> seal() {
     const CommitNumber number = forming_;
     forming_ = forming_.next();
     std::vector<ActivationId> next;
-    next.reserve(dirty_.size());  // as many again, most likely
+    next.reserve(dirty_.size());  // probably as many again
     return {number, std::exchange(dirty_, std::move(next))};
   }
   void on_sent(CommitNumber number, std::size_t bytes) {
@@ -47,7 +47,7 @@ class Batcher {
     sent_batches_.emplace_back(number, bytes);
   }
   void on_store_writing(bool is_writing) { is_store_writing_ = is_writing && is_committing(); }
-  /// Returns up to where everything is durable now: what was closed after the last one that was sent had nothing in it.
+  /// Returns the number up to which everything is durable: batches closed after the last one sent were empty.
   [[nodiscard]] CommitNumber on_committed(CommitNumber number) {
     durable_ = number;
     is_store_writing_ = false;
@@ -57,8 +57,9 @@ class Batcher {
   }
 
  private:
-  static constexpr std::uint64_t kSentMax = 64;            // batches that wait for the store's turn
-  static constexpr std::size_t kSentBytesMax = 16u << 20;  // of them; one state that changes in each tick is in each
+  static constexpr std::uint64_t kSentMax = 64;  // batches that wait for the store's turn
+  static constexpr std::size_t kSentBytesMax =
+      16u << 20;  // in these batches; a state that changes in every tick is in each
 
   CommitNumber forming_{1};
   CommitNumber sent_{0};

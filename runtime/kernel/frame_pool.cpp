@@ -1,10 +1,11 @@
-// Memory for coroutine frames and call records: free lists by size class, one set a thread.
+// Memory for coroutine frames and call records: free lists by size class, one set per thread.
 //
-// A call makes two objects and frees them within microseconds; the general allocator would be most of its cost. Blocks
-// are rounded up to 64 bytes; above 2 KiB the general allocator serves. A thread keeps what it freed, up to a bound.
+// A call allocates two objects and frees them within microseconds; the general allocator would be most of its cost.
+// Sizes are rounded up to 64 bytes; above 2 KiB the general allocator is used. A thread keeps what it freed, up to a
+// limit.
 //
-// What is counted is memory taken from the general allocator and not given back, so a block that comes from a free list
-// costs nothing to count.
+// Only memory taken from the general allocator and not returned is counted, so a block from a free list costs nothing
+// to count.
 
 #include "kernel/frame_pool.hpp"
 
@@ -36,7 +37,7 @@ struct Block {
   Block* next;
 };
 
-/// No constructor and no destructor, so that reaching it costs no check.
+/// No constructor and no destructor, so that access needs no check.
 struct Pool {
   std::array<Block*, kClassCount> free;
   std::array<std::uint32_t, kClassCount> kept;
@@ -44,7 +45,7 @@ struct Pool {
 
 constinit thread_local Pool t_pool{};
 
-/// Empties the thread's pool when the thread ends. Touched where memory is first asked for.
+/// Empties the thread's pool when the thread ends. Touched on the first allocation.
 struct Cleaner {
   ~Cleaner() {
     for (Block*& head : t_pool.free)

@@ -1,5 +1,5 @@
-// Names of entities: made and checked in one place, for modules, peers and the command line alike. On a node, a name
-// that is read ("Player/Bob", typed by a person) becomes the one that places and stores the entity.
+// Names of entities: made and checked in one place, for modules, peers and the CLI. On a node, a name that was typed by
+// a person ("Player/Bob") becomes the one that places and stores the entity.
 
 #include <fmt/format.h>
 
@@ -17,19 +17,19 @@ namespace epic::detail {
 
 namespace {
 
-/// Empty when the parts make a name.
+/// Empty if the parts make a valid name.
 std::string why_no_name(std::string_view type, std::string_view key) {
   if (type.empty() || type.size() > kernel::limits::kTypeNameBytesMax) return "the type's name is empty or too long";
   if (key.empty()) return "the key is empty";
   if (key.size() > kernel::limits::kKeyBytesMax)
-    return fmt::format("the key has {} bytes, and {} is the most", key.size(), kernel::limits::kKeyBytesMax);
+    return fmt::format("the key has {} bytes, and the limit is {}", key.size(), kernel::limits::kKeyBytesMax);
   for (const char c : key)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "the key holds a control character";
-  if (!reflect::is_utf8(key)) return "the key is not UTF-8: bytes that are no text are written in base64 or hex";
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "the key contains a control character";
+  if (!reflect::is_utf8(key)) return "the key is not UTF-8: encode binary data in base64 or hex";
   return {};
 }
 
-static_assert(std::is_trivially_destructible_v<EntityName>);  // NamePtr only gives the memory back
+static_assert(std::is_trivially_destructible_v<EntityName>);  // NamePtr only frees the memory
 
 NamePtr build(std::string_view type, std::string_view key) {
   const std::size_t text_bytes = type.size() + 1 + key.size();
@@ -46,7 +46,8 @@ NamePtr build(std::string_view type, std::string_view key) {
 
 NamePtr make_name(std::string_view type, std::string_view key) {
   if (const std::string why = why_no_name(type, key); !why.empty())
-    throw std::invalid_argument(fmt::format("epic: '{}/{}' cannot name an entity: {}", type, key.substr(0, 80), why));
+    throw std::invalid_argument(
+        fmt::format("epic: '{}/{}' is not a valid entity name: {}", type, key.substr(0, 80), why));
   return build(type, key);
 }
 

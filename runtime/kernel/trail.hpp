@@ -1,16 +1,16 @@
 #pragma once
-// Trail: what has lately happened to the entities of this node, for `epic events`.
+// Trail: recent events of this node's entities, for `epic events`.
 //
-// Two rings, each bounded by count and by bytes: one of lives (activated, collected, failed …), one of saves, so that
-// a counter that is saved all the time does not push out why it was activated. Saves of one activation within
-// kSavesWindow are one entry, changed in place: a save costs a look-up by number, and nothing is allocated.
+// Two rings, each bounded by count and by bytes: one of lifecycle events (activated, deactivated, failed …), one of
+// saves, so that a counter that is saved all the time does not push out why it was activated. Saves of one activation
+// within kSavesWindow are one entry, changed in place: a save costs a look-up by number, and nothing is allocated.
 //
-// Entries are numbered from 1, each ring for itself; a reader that follows asks for what came after the last number
-// that it has seen. Windows of saves close in the order in which they were opened, so that a follower gets each once.
+// Entries are numbered from 1, separately in each ring; a follower asks for what came after the last number that it has
+// seen. Windows of saves close in the order in which they were opened, so that a follower gets each once.
 //
-// Times are those of the kernel's ticks: code that never yields takes none. Why an entity was activated is put into
-// words when somebody asks: a million activations would spend half of their time on it.
-// Not here: what an entry looks like outside (node/events_answer.cpp), what befalls processes (the supervisor).
+// Times are those of the kernel's ticks: code that never yields takes none. The reason for an activation is put into
+// words only on request: a million activations would spend half of their time on it. Not here: what an entry looks like
+// outside (node/events_answer.cpp), events of processes (the supervisor).
 
 #include <cstdint>
 #include <deque>
@@ -27,13 +27,13 @@ namespace epic::kernel {
 
 class TypeTable;
 
-/// Entries with a number. The oldest go when there are too many, or too many bytes.
+/// Numbered entries. The oldest are dropped when there are too many, or too many bytes.
 template <class Entry>
 class TrailRing {
  public:
   TrailRing(std::size_t count_max, std::size_t bytes_max) : count_max_(count_max), bytes_max_(bytes_max) {}
 
-  /// Gives it its number.
+  /// Assigns the entry its number.
   std::uint64_t add(Entry entry) {
     entry.number = ++newest_;
     bytes_ += entry.bytes_held();
@@ -44,7 +44,7 @@ class TrailRing {
     }
     return newest_;
   }
-  /// Null when it has gone, and for 0. What is changed in place must keep bytes_held().
+  /// Null if it was dropped, and for 0. Changes in place must keep bytes_held().
   [[nodiscard]] Entry* find(std::uint64_t number) {
     const std::uint64_t gone = newest_ - entries_.size();
     return number > gone && number <= newest_ ? &entries_[number - gone - 1] : nullptr;
@@ -69,13 +69,13 @@ enum class Happening : std::uint8_t {
   collected,     // idle, or the least recently used when memory was short
   moved,         // its shard goes to another node
   stopped,       // its node stops
-  replaced,      // a state from outside took its place
-  discarded,     // its memory could not live on; `why` is the reason
+  replaced,      // a state from outside replaced it
+  discarded,     // its memory could not be kept; `why` is the reason
   deadlocked,    // calls of it and of others waited for each other; `why` is the ring
-  slow_to_stop,  // was to leave memory a while ago, and has not
+  slow_to_stop,  // should have been deactivated a while ago, and has not
 };
 
-/// Why an activation leaves memory.
+/// Why an activation is deactivated.
 enum class StopCause : std::uint8_t { idle, memory, moved, stopped, replaced };
 
 /// The call that made the kernel activate an entity.
@@ -92,11 +92,11 @@ struct LifeEntry {
   std::int64_t wall_ns = 0;
   detail::NamePtr entity;
   std::string why;
-  std::optional<Cause> cause;  // takes the place of `why`
+  std::optional<Cause> cause;  // replaces `why`
   Version version;
   std::int64_t took_ns = 0;  // from the cause to the event
-  // of took_ns, when it was activated (or failed to be):
-  std::int64_t placement_ns = 0;  // its shard was not in this node's hands yet
+  // parts of took_ns, when it was activated (or failed to be):
+  std::int64_t placement_ns = 0;  // its shard was not owned by this node yet
   std::int64_t load_ns = 0;
   std::int64_t start_ns = 0;  // on_activate
   [[nodiscard]] std::size_t bytes_held() const { return sizeof *this + entity->text.size() + why.size(); }

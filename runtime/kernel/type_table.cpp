@@ -17,16 +17,19 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
       if (former != info.type_name) names.push_back(former);  // it may have its former name again
     for (const std::string_view name : names) {
       if (by_name_.contains(name) || std::ranges::find(taken, name) != taken.end())
-        return std::unexpected(fmt::format(
-            "two entity classes are called '{}'. Give one another name with named(\"…\") in its EPIC_ENTITY", name));
+        return std::unexpected(
+            fmt::format("two entity classes are called '{}'. Rename one with named(\"…\") in its EPIC_ENTITY", name));
       if (name.empty() || name.find_first_of("/ \n") != std::string_view::npos)
-        return std::unexpected(fmt::format("'{}' cannot name an entity class: no '/', space or line break", name));
+        return std::unexpected(
+            fmt::format("'{}' is not a valid name for an entity class: it must not contain "
+                        "'/', spaces or line breaks",
+                        name));
       taken.push_back(name);
     }
     if (!info.unlisted_params.empty())
       return std::unexpected(
-          fmt::format("{} names parameters of '{}' with params(…), and lists no such method with methods(…) or "
-                      "exclusive(…) in its EPIC_ENTITY",
+          fmt::format("{} names parameters of '{}' with params(…), but does not list that method in methods(…) "
+                      "or exclusive(…) in its EPIC_ENTITY",
                       info.type_name, info.unlisted_params.front()));
     for (std::size_t i = 0; i < info.methods.size(); ++i)
       for (std::size_t j = i + 1; j < info.methods.size(); ++j)

@@ -14,7 +14,7 @@ using kernel::CallView;
 
 namespace {
 
-constexpr std::size_t kAnswerBytesMax = 16u << 20;  // a fourth of a frame
+constexpr std::size_t kAnswerBytesMax = 16u << 20;  // a quarter of a frame
 constexpr std::size_t kLinksMax = 16;               // of a chain, the nearest
 
 std::string text_of(const kernel::CallId& id) { return fmt::format("{}.{}.{}", id.node, id.life, id.sequence); }

@@ -1,5 +1,5 @@
 #pragma once
-// A node's calls in flight, as the control verbs `calls` and `inspect` answer them.
+// A node's calls in flight, in the form of the control verbs `calls` and `inspect`.
 
 #include <string_view>
 #include <vector>
@@ -14,7 +14,7 @@ namespace epic::node {
                                                                           std::string_view node,
                                                                           std::string_view entity);
 
-/// Those of the request's entity in any case, then the oldest, as many as fit. The supervisor joins the nodes' answers.
+/// Always those of the request's entity, then the oldest, as many as fit. The supervisor joins the nodes' answers.
 [[nodiscard]] protocol::control::Calls::NodeAnswer describe_all_calls(const kernel::Kernel& kernel,
                                                                       std::string_view node,
                                                                       const protocol::control::Calls::Request& request);

@@ -1,5 +1,5 @@
 #pragma once
-// What a node has kept of its entities' lives, as the control verb `events` answers it.
+// The events that a node has kept, in the form of the control verb `events`.
 
 #include <string>
 
@@ -8,7 +8,7 @@
 
 namespace epic::node {
 
-/// Oldest first. For those who follow, saves that may still grow are left to the next answer.
+/// Oldest first. For followers, saves that may still grow are left for the next answer.
 [[nodiscard]] protocol::control::Events::NodeAnswer describe_events(const kernel::Kernel& kernel,
                                                                     const std::string& node,
                                                                     const protocol::control::Events::Request& request);

@@ -45,7 +45,7 @@ std::expected<std::vector<std::byte>, std::string> encode_state(const kernel::Ty
         fmt::format("its constructor threw: {}", kernel::describe_thrown(std::current_exception()).message));
   }
   if (bytes.size() > kernel::limits::kStateBytesMax)
-    return std::unexpected(fmt::format("state: it has {} bytes when it is encoded, and {} is the most", bytes.size(),
+    return std::unexpected(fmt::format("state: it has {} bytes when encoded, and the limit is {}", bytes.size(),
                                        kernel::limits::kStateBytesMax));
   return bytes;
 }
@@ -72,10 +72,10 @@ std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) 
                                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near)));
   }
   if (!detail::parse_name(row.name()))
-    return std::unexpected("its key is empty, too long, no UTF-8, or holds a control character");
+    return std::unexpected("its key is empty, too long, not UTF-8, or contains a control character");
   if (!row.type->is_stored)
     return std::unexpected(
-        fmt::format("{} is not saved (transient, or without state): leave the line out", row.type->info->type_name));
+        fmt::format("{} is never saved (transient, or without state): remove the line", row.type->info->type_name));
   if (read->remove) {
     if (read->version) row.only_if = kernel::Version{*read->version};
     return row;

@@ -91,13 +91,12 @@ class ElfFile {
 
 std::expected<std::string, std::string> read_module_abi(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file)
-    return std::unexpected(fmt::format("the module {} cannot be read: {}", path.string(), std::strerror(errno)));
+  if (!file) return std::unexpected(fmt::format("cannot read the module {}: {}", path.string(), std::strerror(errno)));
   const ElfFile elf{std::vector<char>(std::istreambuf_iterator<char>(file), {})};
   if (!elf.is_shared_library())
-    return std::unexpected(fmt::format("{} is no shared library for this machine", path.string()));
+    return std::unexpected(fmt::format("{} is not a shared library for this machine", path.string()));
   auto abi = elf.find_text(kSymbol);
-  if (!abi) return std::unexpected(fmt::format("{} is no epic module: it has no EPIC_MODULE(…)", path.string()));
+  if (!abi) return std::unexpected(fmt::format("{} is not an epic module: it has no EPIC_MODULE(…)", path.string()));
   return *abi;
 }
 

@@ -17,17 +17,17 @@ std::expected<const ModuleInfo*, ModuleError> load_module(const std::filesystem:
   const auto abi = read_module_abi(path);
   if (!abi) return std::unexpected(ModuleError{abi.error(), kBuildHint});
   if (*abi != EPIC_ABI_TAG)
-    return std::unexpected(ModuleError{fmt::format("the module {} was built against {}, and this is {}", path.string(),
+    return std::unexpected(ModuleError{fmt::format("the module {} was built for {}, but this is {}", path.string(),
                                                    abi->empty() ? "an unknown version of epic" : *abi, EPIC_ABI_TAG),
                                        "Run 'epic build' to build it against the installed version."});
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr)
-    return std::unexpected(ModuleError{fmt::format("the module cannot be loaded: {}", ::dlerror()), kBuildHint});
+    return std::unexpected(ModuleError{fmt::format("cannot load the module: {}", ::dlerror()), kBuildHint});
   using ModuleFn = const ModuleInfo* (*)();
   const auto module = reinterpret_cast<ModuleFn>(::dlsym(library, "epic_module"));
   if (module == nullptr)
     return std::unexpected(
-        ModuleError{fmt::format("{} is no epic module: it has no EPIC_MODULE(…)", path.string()), kBuildHint});
+        ModuleError{fmt::format("{} is not an epic module: it has no EPIC_MODULE(…)", path.string()), kBuildHint});
   return module();
 }
 

@@ -1,15 +1,15 @@
 #pragma once
-// The table of control verbs: what programs outside a fabric ask its supervisor over .epic/control.sock.
+// The table of control verbs: what programs outside a fabric request from its supervisor over .epic/control.sock.
 //
 // A verb is a struct with its name, its request, its answer, who answers, whether in one part or many, and whether it
-// may be repeated. Request and answer are described structs; the JSON codec makes bytes of them. An unknown field is
-// passed over, a missing one has its default, so neighbouring versions understand each other.
+// may be repeated. Request and answer are described structs, encoded by the JSON codec. An unknown field is ignored and
+// a missing one has its default, so neighbouring versions understand each other.
 //
 // A failure is {"message", "detail"}; detail is null or an object whose `error` is a name of
 // epic::to_string(ErrorCode).
 //
 // To add a verb: its struct, its name in Verbs, and a handler in cluster/supervisor/control_verbs.cpp (the compiler
-// asks for it).
+// requires it).
 
 #include <array>
 #include <tuple>

@@ -1,10 +1,10 @@
 #pragma once
-// Control verbs that nodes answer: one entity, lists of them, what is in flight, what has happened.
+// Control verbs that nodes answer: one entity, lists of entities, calls in flight, events.
 //
-// Values of users' types are not described here. They stand beside the fields: `args` in the request of Call, `result`
-// in its answer, `state` in those of Inspect and in rows of Export.
+// Values of users' types are not described here. They are beside the fields: `args` in the request of Call, `result` in
+// its answer, `state` in those of Inspect and in rows of Export.
 //
-// Entities and types go by any of their names; supervisor and nodes pass the stored one on.
+// Entities and types may be given by any of their names; supervisor and nodes pass on the stored one.
 
 #include <boost/describe.hpp>
 #include <cstdint>
@@ -38,7 +38,7 @@ struct Inspect {
     std::string entity;
     std::string type;
     std::string key;
-    bool live = false;  // in memory; otherwise this is what is stored
+    bool live = false;  // in memory; otherwise this is the stored state
     std::optional<std::string> node;
     std::uint32_t shard = 0;
     std::uint64_t epoch = 0;
@@ -70,7 +70,7 @@ struct Call {
 };
 BOOST_DESCRIBE_STRUCT(Call::Request, (), (entity, method, timeout_ms))
 
-/// In no order over nodes. What is stored is listed by the node that owns it, so nothing comes twice.
+/// In no order across nodes. Stored entities are listed by the node that owns them, so there are no duplicates.
 struct Ls {
   static constexpr VerbInfo kVerb{.name = "ls", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
   struct Request {
@@ -95,7 +95,7 @@ BOOST_DESCRIBE_STRUCT(Ls::Answer, (), (entity, state, node, shard, version, byte
 
 struct ExportCut {
   std::string node;
-  std::uint64_t commit = 0;  // the newest that was durable
+  std::uint64_t commit = 0;  // the newest durable commit
 };
 BOOST_DESCRIBE_STRUCT(ExportCut, (), (node, commit))
 
@@ -106,14 +106,14 @@ struct ExportEnd {
 };
 BOOST_DESCRIBE_STRUCT(ExportEnd, (), (node, entities, shards))
 
-/// Of each node one moment between two of its turns, with what it has not saved; nodes have no moment in common.
+/// For each node one moment between two of its turns, including unsaved state; there is no common moment across nodes.
 struct Export {
   static constexpr VerbInfo kVerb{.name = "export", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
   struct Request {
     std::string type;
     std::string key;  // empty: all
   };
-  /// By type and key; its JSON begins with `entity`, by which it is told from an Answer.
+  /// By type and key; its JSON starts with `entity`, which distinguishes it from an Answer.
   struct Row {
     std::string entity;
     std::uint64_t version = 0;
@@ -124,8 +124,8 @@ struct Export {
     std::string node;
     std::uint64_t cut = 0;  // the node's newest durable commit at that moment
   };
-  /// What comes beside the rows: of each node `cut` first and `end` last, and `damaged` for each that cannot be read.
-  /// The export is whole if the ends name every shard once.
+  /// What comes beside the rows: for each node first `cut` and last `end`, and `damaged` for each row that cannot be
+  /// read. The export is complete if the ends name every shard once.
   struct Answer {
     std::optional<ExportCut> cut;
     std::optional<std::string> damaged;
@@ -136,8 +136,8 @@ BOOST_DESCRIBE_STRUCT(Export::Request, (), (type, key))
 BOOST_DESCRIBE_STRUCT(Export::Row, (), (entity, version, schema, saved_at, live, unsaved, node, cut))
 BOOST_DESCRIBE_STRUCT(Export::Answer, (), (cut, damaged, end))
 
-/// Has replaced the states when it answers. What a node had done before it died, or before the shard left it, is not
-/// done again, as somebody may have changed it since: those lines end in an error.
+/// When it answers, it has replaced the states. What a node did before it died, or before it lost the shard, is not
+/// repeated, because the state may have changed since: those lines end with an error.
 struct Import {
   static constexpr VerbInfo kVerb{.name = "import", .answered_by = AnsweredBy::owner, .repeat = Repeat::unsafe};
   enum class Mode : std::uint8_t {
@@ -147,21 +147,22 @@ struct Import {
   struct Request {
     Mode mode = Mode::check;
     std::uint32_t shard = 0;
-    std::vector<std::string> lines;  // each a Line as text, so that no number in it changes on its way
+    std::vector<std::string> lines;  // each a Line as text, so that no number in it changes on the way
   };
-  /// A line, with `state` beside it. Other members, as an export writes them, are passed over.
+  /// A line, with `state` beside it. Other members, as an export writes them, are ignored.
   struct Line {
     std::string entity;
-    std::string schema;  // empty: the class's present one
+    std::string schema;  // empty: the class's current one
     bool remove = false;
-    std::optional<std::uint64_t> version;  // remove only that
+    std::optional<std::uint64_t> version;  // remove only that version
   };
   struct Outcome {
-    std::string what;  // new, changed, equal, removed, passed_over; applied, "done" instead of new, changed and removed
+    std::string
+        what;  // new, changed, equal, removed, passed_over; when applied, "done" instead of new, changed and removed
     std::string error;
   };
   struct Answer {
-    std::vector<Outcome> outcomes;  // one for each line
+    std::vector<Outcome> outcomes;  // one per line
     std::uint64_t ignored_fields = 0;
   };
 };
@@ -171,10 +172,10 @@ BOOST_DESCRIBE_STRUCT(Import::Line, (), (entity, schema, remove, version))
 BOOST_DESCRIBE_STRUCT(Import::Outcome, (), (what, error))
 BOOST_DESCRIBE_STRUCT(Import::Answer, (), (outcomes, ignored_fields))
 
-/// The newest, oldest first; with `follow` it goes on until the fabric stops.
+/// The newest, oldest first; with `follow` it continues until the fabric stops.
 struct Events {
   static constexpr VerbInfo kVerb{.name = "events", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
-  /// How far a reader has come: the process it has read from, and the newest numbers of both rings.
+  /// How far a reader has read: the process it read from, and the newest numbers of both rings.
   struct Cursor {
     std::uint64_t life = 0;
     std::uint64_t lives = 0;
@@ -185,12 +186,12 @@ struct Events {
     std::string type = {};
     std::optional<std::uint64_t> limit = {};
     bool follow = false;
-    std::map<std::string, Cursor> after = {};  // by node; the supervisor's business
+    std::map<std::string, Cursor> after = {};  // by node; for the supervisor
   };
   struct Answer {
     std::string time;
     std::string node;
-    std::optional<std::string> entity;  // none: of the node itself
+    std::optional<std::string> entity;  // none: about the node itself
     /// activated, failed, saved, erased, collected, moved, stopped, replaced (by an import), discarded, deadlocked,
     /// slow to stop; of nodes: ready, died, ended, moved, silent.
     std::string what;
@@ -202,7 +203,7 @@ struct Events {
     std::optional<std::int64_t> start_us;
     std::optional<std::uint64_t> bytes;  // of saved
     std::optional<std::uint64_t> commit;
-    std::optional<std::uint64_t> saves;  // how many there were within a window
+    std::optional<std::uint64_t> saves;  // how many there were in the window
     std::optional<bool> durable;
     std::optional<std::vector<std::uint32_t>> shards;  // that moved
   };
@@ -224,7 +225,7 @@ BOOST_DESCRIBE_STRUCT(Events::Answer, (),
 BOOST_DESCRIBE_STRUCT(Events::Timed, (), (wall_ns, event))
 BOOST_DESCRIBE_STRUCT(Events::NodeAnswer, (), (node, cursor, events))
 
-/// Calls in flight, each below the one that waits for it, the oldest trees first.
+/// Calls in flight, each below its caller, the oldest trees first.
 struct Calls {
   static constexpr VerbInfo kVerb{.name = "calls", .answered_by = AnsweredBy::all_nodes};
   struct Request {
@@ -255,7 +256,7 @@ struct Calls {
   };
   struct Known : CallInFlight {
     std::optional<std::string> sent_to;
-    std::vector<Link> waiting;  // for this call: the outermost first, a part of the chain if it is long
+    std::vector<Link> waiting;  // the callers: the outermost first, a part of the chain if it is long
   };
   struct NodeAnswer {
     std::string node;

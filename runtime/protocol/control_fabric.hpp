@@ -1,8 +1,8 @@
 #pragma once
 // Control verbs that the supervisor answers itself: the fabric, its nodes, their logs.
 //
-// Each verb is a struct: what is asked, what is answered, and how (control.hpp). An optional field that is empty is
-// null in JSON; fields of a request may be left out.
+// Each verb is a struct: its request, its answer, and how it is answered (control.hpp). An empty optional field is null
+// in JSON; fields of a request may be left out.
 
 #include <boost/describe.hpp>
 #include <cstdint>
@@ -24,9 +24,9 @@ struct Ping {
     std::string project;
     std::string directory;
     std::string module;
-    std::string module_copy;  // what nodes that are started now load
+    std::string module_copy;  // what nodes started now will load
     std::uint64_t generation = 0;
-    std::string fabric;  // names this run; peers and clients compare it
+    std::string fabric;  // identifies this run; peers and clients compare it
     std::uint32_t nodes = 0;
     std::uint32_t shards = 0;
     std::string logs;
@@ -52,7 +52,7 @@ struct Ps {
     std::uint64_t generation = 0;  // of the module that it runs, or ran
     std::string built_at;
     std::optional<std::string> last_exit;  // "was killed by signal 9 (SIGKILL)"
-    std::optional<std::string> store;      // ok, or blocked: it can save nothing, and refuses new work
+    std::optional<std::string> store;      // ok, or blocked: it cannot save, and refuses new work
     std::optional<std::string> store_reason;
     std::optional<std::int64_t> store_blocked_ms;
   };
@@ -61,7 +61,7 @@ struct Ps {
     std::int64_t uptime_ms = 0;
   };
   struct Answer {
-    std::vector<Node> nodes;  // those that scale has removed are left out
+    std::vector<Node> nodes;  // nodes removed by scale are left out
     Supervisor supervisor;
     std::string setup;  // none, running, done, failed
   };
@@ -72,7 +72,7 @@ BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
 BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup))
 
-/// What epic::Client starts from: the ready nodes, and who owns which shard.
+/// What epic::Client starts from: the ready nodes, and the owner of each shard.
 struct Nodes {
   static constexpr VerbInfo kVerb{.name = "nodes"};
   using Request = Nothing;
@@ -84,7 +84,7 @@ struct Nodes {
   };
   struct Map {
     std::uint64_t version = 0;
-    std::vector<std::uint16_t> owners;  // by shard; 0: nobody just now
+    std::vector<std::uint16_t> owners;  // by shard; 0: none at the moment
   };
   struct Answer {
     std::string fabric;  // what Hello must name
@@ -108,7 +108,7 @@ struct Logs {
   struct Answer {
     std::string time;
     std::string node;
-    std::string level;  // of epic::log; "output": written past it
+    std::string level;  // of epic::log; "output": not written through it
     std::optional<std::string> entity;
     std::string message;
   };
@@ -120,7 +120,7 @@ struct Stop {
   static constexpr VerbInfo kVerb{.name = "stop", .parts = Parts::many};
   using Request = Nothing;
   struct Answer {
-    std::string node;                                 // "supervisor" first, and last, when all nodes are gone
+    std::string node;                                 // "supervisor" first, and last, when all nodes have ended
     std::string event;                                // stopping, stopped
     std::optional<std::vector<std::string>> unsaved;  // with the last: nodes that had not saved everything
   };
@@ -157,16 +157,16 @@ struct Resume {
   using Answer = Signalled;
 };
 
-/// Answered when the node's shards are with the others and its process has ended; it is not started again. Fails when a
-/// Scale asks for it meanwhile.
+/// Answered when the node's shards have moved and its process has ended; it is not restarted. Fails if a Scale asks for
+/// it meanwhile.
 struct Drain {
   static constexpr VerbInfo kVerb{.name = "drain"};
   using Request = NodeName;
   using Answer = NodeName;
 };
 
-/// Answered when the nodes up to this count are ready and those above it drained and gone. Fails when another request
-/// overtakes it.
+/// Answered when the nodes up to this count are ready and those above it have been drained and have ended. Fails if a
+/// later request replaces it.
 struct Scale {
   static constexpr VerbInfo kVerb{.name = "scale"};
   struct Request {
@@ -176,19 +176,18 @@ struct Scale {
 };
 BOOST_DESCRIBE_STRUCT(Scale::Request, (), (nodes))
 
-/// Goes on when nobody listens any more. While one is under way, Drain, Scale and another Restart are refused. Fails
-/// when the module cannot start; then all nodes run the former one.
+/// Continues if the client leaves. While one is in progress, Drain, Scale and another Restart are refused. Fails if the
+/// module cannot start; then all nodes run the previous one.
 struct Restart {
   static constexpr VerbInfo kVerb{.name = "restart", .parts = Parts::many};
   struct Request {
     bool rolling = false;
   };
   struct Answer {
-    std::string node;  // "supervisor" with the last
-    std::string
-        event;  // starting, ready, draining, stopping, stopped, died; restarted: all run the module as it is now
+    std::string node;   // "supervisor" with the last
+    std::string event;  // starting, ready, draining, stopping, stopped, died; restarted: all run the current module
     std::uint64_t generation = 0;
-    std::optional<std::string> why;       // of "died"; the node starts again
+    std::optional<std::string> why;       // of "died"; the node is restarted
     std::optional<std::int64_t> took_ms;  // of "restarted"
   };
 };

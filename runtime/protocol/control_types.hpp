@@ -17,7 +17,7 @@ struct Types {
   struct Method {
     std::string name;
     std::vector<std::string> parameters;       // "int32"
-    std::vector<std::string> parameter_names;  // empty where the class does not name them
+    std::vector<std::string> parameter_names;  // empty if the class does not name them
     std::optional<std::string> result;
     bool read_only = false;
     bool exclusive = false;

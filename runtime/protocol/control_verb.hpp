@@ -1,5 +1,5 @@
 #pragma once
-// VerbInfo: what the control plane must know of a verb besides its structs.
+// VerbInfo: what the control plane must know about a verb besides its structs.
 
 #include <boost/describe.hpp>
 #include <cstdint>
@@ -17,7 +17,7 @@ enum class AnsweredBy : std::uint8_t {
 
 enum class Parts : std::uint8_t { one, many };
 
-/// May the question be put to a node again when another has died over it?
+/// May the request be repeated on another node if one has died over it?
 enum class Repeat : std::uint8_t { safe, unsafe };
 
 struct VerbInfo {
@@ -27,12 +27,12 @@ struct VerbInfo {
   Repeat repeat = Repeat::safe;
 };
 
-/// What a failure may say beside its message.
+/// What a failure may report besides its message.
 struct FailureDetail {
   std::optional<std::string> error;      // a name of epic::to_string(ErrorCode)
-  std::optional<std::string> exception;  // type of what a method threw
+  std::optional<std::string> exception;  // type of a method's exception
   std::optional<std::string> hint;       // what to do
-  std::optional<std::string> log;        // the file that tells more
+  std::optional<std::string> log;        // the file with details
 };
 BOOST_DESCRIBE_STRUCT(FailureDetail, (), (error, exception, hint, log))
 

@@ -52,8 +52,8 @@ Decimal decimal_of(std::string_view number) {
   return decimal;
 }
 
-/// The integer that a number with an exponent is ("1e18", "1.5e3"). Empty: it has none, is not whole, or does not fit
-/// into 64 bits.
+/// The integer value of a number with an exponent ("1e18", "1.5e3"). Empty: it is not whole, or does not fit into 64
+/// bits.
 std::optional<json::value> find_integer(std::string_view number) {
   if (number.find_first_of("eE") == std::string_view::npos) return std::nullopt;
   Decimal decimal = decimal_of(number);
@@ -71,8 +71,8 @@ std::optional<json::value> find_integer(std::string_view number) {
   return read(std::uint64_t{});
 }
 
-/// What basic_parser calls. Boost's own handler takes the doubles that basic_parser makes, which may miss by their last
-/// bit; this one reads the digits again.
+/// Called by basic_parser. Boost's own handler takes the doubles that basic_parser makes, which may have a wrong last
+/// bit; this one parses the digits again.
 struct Handler {
   static constexpr std::size_t max_object_size = json::object::max_size();
   static constexpr std::size_t max_array_size = json::array::max_size();
@@ -83,7 +83,7 @@ struct Handler {
   json::value_stack stack;
   std::string digits = {};
   std::string key = {};
-  std::vector<std::set<std::string, std::less<>>> keys = {};  // of the open objects, when none may be there twice
+  std::vector<std::set<std::string, std::less<>>> keys = {};  // of the open objects, if duplicates are refused
   std::string problem = {};                                   // why this handler has stopped the parser
 
   bool fail(std::string what, error_code& error) {
@@ -138,7 +138,7 @@ struct Handler {
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), exact);
     if (failure == std::errc::result_out_of_range) {
       if (!decimal_of(text).digits.empty() && std::abs(nearly) > 1)
-        return fail(fmt::format("{} is larger than any number can be", text), error);
+        return fail(fmt::format("{} is too large for a number", text), error);
       exact = std::copysign(0.0, text.starts_with('-') ? -1.0 : 1.0);
     }
     return stack.push_double(exact), true;
@@ -250,7 +250,7 @@ class Printer {
       out_ += "0.0";
       return;
     }
-    // How many digits stand before the point. Within these bounds people, and most languages, write no exponent.
+    // The number of digits before the point. Within these limits people, and most languages, write no exponent.
     const int whole = static_cast<int>(digits.size()) + decimal.exponent;
     if (whole > 21 || whole < -5) {
       out_ += digits[0];

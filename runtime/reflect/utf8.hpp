@@ -1,5 +1,6 @@
 #pragma once
-// UTF-8: whether bytes are text, and text made of any bytes. JSON strings and entity names hold nothing else.
+// UTF-8: whether bytes are valid text, and valid text from any bytes. JSON strings and entity names can hold nothing
+// else.
 
 #include <cstddef>
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace epic::reflect {
 
-/// Bytes of the character at the front of `text`; 0 if it is overlong, cut short, a surrogate, or beyond U+10FFFF (RFC
+/// Bytes of the character at the front of `text`; 0 if it is overlong, truncated, a surrogate, or beyond U+10FFFF (RFC
 /// 3629), or if `text` is empty.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
 

@@ -33,7 +33,7 @@ std::expected<FileLock, StoreError> FileLock::open(const std::filesystem::path& 
   if (errno == ENOENT) {
     return std::unexpected(StoreError{
         StoreErrorCode::not_found,
-        fmt::format("there is no directory '{}' to keep the store in. Run this in a project, or create the directory.",
+        fmt::format("the directory '{}' for the store does not exist. Run this in a project, or create the directory.",
                     path.parent_path().string())});
   }
   const StoreErrorCode code = errno == ENOSPC || errno == EDQUOT ? StoreErrorCode::full : StoreErrorCode::io;

@@ -8,7 +8,8 @@
 
 namespace epic::storage {
 
-static_assert(std::endian::native == std::endian::little, "the numbers below are hashed as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the numbers below are hashed in their memory representation");
 
 std::uint64_t row_checksum(std::string_view type, std::string_view key, kernel::ShardId shard, kernel::Version version,
                            kernel::SchemaId schema, std::int64_t saved_at_ns, std::span<const std::byte> bytes) {

@@ -52,7 +52,7 @@ std::expected<void, StoreError> WalKeeper::sync() {
 
 std::expected<void, StoreError> WalKeeper::mend_after_failed_sync() {
   if (!checkpointers_.is_marked()) return {};
-  constexpr const char* kDoing = "write the write-ahead log once more, after a sync that failed";
+  constexpr const char* kDoing = "rewrite the write-ahead log after a failed sync";
   sqlite3_int64 size_bytes = 0;
   if (const int result = log_->pMethods->xFileSize(log_, &size_bytes); result != SQLITE_OK)
     return std::unexpected(connection_.error(kDoing, result));
@@ -112,7 +112,7 @@ std::expected<bool, StoreError> WalKeeper::copy() {
       sqlite3_wal_checkpoint_v2(connection_.raw(), "main", SQLITE_CHECKPOINT_PASSIVE, &frames_in_log, &frames_copied);
   if ((result & 0xff) == SQLITE_BUSY) return false;
   if ((result & 0xff) == SQLITE_IOERR) checkpointers_.mark();  // it syncs the log, too
-  if (result != SQLITE_OK) return std::unexpected(connection_.error("copy the write-ahead log into the database"));
+  if (result != SQLITE_OK) return std::unexpected(connection_.error("checkpoint the write-ahead log"));
   return frames_in_log == frames_copied;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The one place where a medium is chosen.
+// The only place where a medium is chosen.
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace epic::transport {
 
-/// `context` is run by the thread that calls everything on the transport, and outlives it.
+/// `context` is run by the thread that calls the transport, and outlives it.
 [[nodiscard]] std::unique_ptr<Transport> make_transport(boost::asio::io_context& context, TransportEvents events);
 
 }  // namespace epic::transport

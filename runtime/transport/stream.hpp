@@ -1,10 +1,10 @@
 #pragma once
-// Stream and Medium: all that a way of connecting processes has to provide, so that Peers can run over it.
+// Stream and Medium: what a way of connecting processes must provide, so that Peers can run over it.
 //
 // A stream carries bytes in order between two processes until it ends; a medium makes streams, by dialling an address
-// or by accepting who dials ours. UNIX sockets are one medium (unix_medium.hpp); TCP with TLS and rings in shared
-// memory fit the same contract: a stream may take its time to open (handshakes), may take only a part of what is
-// written, and may bring bytes in pieces of any size. A simulated network is one more.
+// or by accepting connections. UNIX sockets are one medium (unix_medium.hpp); TCP with TLS and rings in shared memory
+// fit the same contract: a stream may take time to open (handshakes), may accept only a part of what is written, and
+// may deliver bytes in pieces of any size. A simulated network is one more.
 //
 // Contract: a stream never calls its user from within a call on the stream or on its medium, nor after close().
 // Not here: frames, who the peer is, time limits (connection.hpp, peers.hpp).
@@ -18,16 +18,16 @@
 
 namespace epic::transport {
 
-/// Who a stream reports to.
+/// Receives the reports of a stream.
 class StreamUser {
  public:
-  /// Bytes can flow in both directions. Once, before anything else but on_end().
+  /// Bytes can flow in both directions. Called once, before anything else except on_end().
   virtual void on_open() = 0;
-  /// Where to put the bytes that come next, until on_bytes(). Empty: read no more.
+  /// Where to put the next bytes, until on_bytes(). Empty: stop reading.
   [[nodiscard]] virtual std::span<std::byte> room() = 0;
   /// The first `count` bytes of room() have been filled. The user may close the stream in here.
   virtual void on_bytes(std::size_t count) = 0;
-  /// The stream takes bytes again, after a write() that did not take all.
+  /// The stream accepts bytes again, after a write() that did not take all.
   virtual void on_writable() = 0;
   /// The stream has ended; the last report. An empty `why`: the other side closed it.
   virtual void on_end(std::string why) = 0;
@@ -39,30 +39,30 @@ class StreamUser {
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Reports to `user` from now on. Once.
+  /// Reports to `user` from now on. Call it once.
   virtual void start(StreamUser& user) = 0;
   /// Takes as many bytes as it can at once, and keeps no reference to the others. Failures are not reported here: what
-  /// arrived before the stream broke is read first, then comes on_end().
+  /// arrived before the stream broke is read first, then on_end() follows.
   [[nodiscard]] virtual std::size_t write(std::span<const std::byte> bytes) = 0;
   virtual void close() = 0;
 };
 
-/// Shared by its user and by operations that are still pending in the medium.
+/// Shared by its user and by pending operations of the medium.
 using StreamPtr = std::shared_ptr<Stream>;
 
 class Medium {
  public:
   virtual ~Medium() = default;
 
-  /// A stream to whoever listens at `address`; on_open() or on_end() says whether it came about. The error is a phrase
-  /// without the address, such as "permission denied".
+  /// A stream to the process that listens at `address`; on_open() or on_end() reports the outcome. The error is a
+  /// phrase without the address, such as "permission denied".
   [[nodiscard]] virtual std::expected<StreamPtr, std::string> dial(const std::string& address) = 0;
 
-  /// A stream from somebody who dialled us, or why one could not be accepted.
+  /// A stream from a process that dialled us, or why one could not be accepted.
   using OnAccept = std::function<void(std::expected<StreamPtr, std::string>)>;
   /// `on_accept` is called from the event loop, never from within listen(). The error is as for dial().
   [[nodiscard]] virtual std::expected<void, std::string> listen(const std::string& address, OnAccept on_accept) = 0;
-  /// Who has not dialled yet cannot any more; who has is still accepted.
+  /// Refuses new connections; those already dialled are still accepted.
   virtual void hide() = 0;
   virtual void stop_listening() = 0;
 };

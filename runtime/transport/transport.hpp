@@ -1,14 +1,15 @@
 #pragma once
-// Transport: messages to and from the other processes of a fabric, addressed by who they are.
+// Transport: messages to and from the other processes of a fabric, addressed by their identity.
 //
-// The driver says who we are (introduce), where we can be reached (listen) and who else there is (set_map). From then
-// on it sends to a PeerAddress; the transport finds or makes a connection, gathers what a tick has for one peer and
-// writes it in one go at flush(). A peer that does not introduce itself, belongs to another fabric, or sends bytes that
-// make no sense is cut off with a note.
+// The driver says who we are (introduce), where we can be reached (listen) and who the other members are (set_map).
+// From then on it sends to a PeerAddress; the transport finds or makes a connection, gathers what a tick has for one
+// peer and writes it at once in flush(). A peer that does not introduce itself, belongs to another fabric, or sends
+// garbage is disconnected with a log line.
 //
-// Invariant: messages to one peer arrive in the order of send(), or the peer is lost: nothing that was sent before
-//            on_lost is answered after it, and the next send() starts anew.
-// Invariant: a call whose bytes never left comes back as if the peer had refused it, or as Overloaded; always before
+// Invariant: messages to one peer arrive in the order of send(), or the peer is lost: nothing sent before on_lost is
+// answered
+//            after it, and the next send() starts afresh.
+// Invariant: a call whose bytes never left is returned as if the peer had refused it, or as Overloaded; always before
 //            on_lost.
 // Invariant: send() and flush() never call back. Callbacks come from the event loop and from on_time().
 // A peer that stops in order refuses call 0 as its last message, which stands for all that it has not answered.
@@ -29,9 +30,9 @@
 namespace epic::transport {
 
 struct TransportLimits {
-  /// With more unsent bytes for a peer than this, further calls to it are answered Overloaded on the spot.
+  /// With more unsent bytes for a peer than this, further calls to it are answered Overloaded at once.
   std::size_t unsent_bytes_full = 64u << 20;
-  /// With more than this (replies cannot be refused) the peer is cut off.
+  /// With more than this (replies cannot be refused) the peer is disconnected.
   std::size_t unsent_bytes_max = 256u << 20;
   std::size_t connections_max = 4096;
   /// From the start of a connection to the peer's Hello.
@@ -41,7 +42,7 @@ struct TransportLimits {
 struct TransportEvents {
   /// A peer has introduced itself, or has sent a longer method table. Comes before its other messages.
   std::function<void(const kernel::PeerAddress&, kernel::HelloMessage)> on_hello;
-  /// Any other message of the kernel's.
+  /// Any other message of the kernel.
   std::function<void(const kernel::PeerAddress&, kernel::Message)> on_message;
   std::function<void(const kernel::PeerAddress&)> on_lost;
   /// Clients only: a node's newest shard map.
@@ -70,13 +71,13 @@ class Transport {
   /// Bytes that peers have not read yet.
   [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
 
-  /// The monotonic clock, once a tick and before anything else: reports what has become due meanwhile. Not to be called
-  /// from within a callback.
+  /// The monotonic clock, once per tick and before anything else: reports what has become due. Must not be called from
+  /// a callback.
   virtual void on_time(std::int64_t now_ns) = 0;
   /// When on_time() is wanted next; a time in the past: at once.
   [[nodiscard]] virtual std::optional<std::int64_t> next_timer_ns() const = 0;
 
-  /// New peers cannot find us any more; those that already have are still heard.
+  /// Stops accepting: new peers cannot find us; connected ones are still read.
   virtual void hide() = 0;
   /// Stops reading, and says so to every peer: what we have not answered, we have not started. They close.
   virtual void part() = 0;

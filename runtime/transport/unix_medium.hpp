@@ -30,7 +30,7 @@ class UnixMedium final : public Medium {
   boost::asio::steady_timer accept_later_;
   OnAccept on_accept_;
   std::string listening_at_;
-  // Lets a handler that is still queued find out that the medium is gone.
+  // Lets a queued handler find out that the medium has been destroyed.
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 

@@ -25,7 +25,7 @@ std::unexpected<std::error_code> fail(int error = errno) {
   return std::unexpected(std::error_code(error, std::generic_category()));
 }
 
-/// Makes a socket and has `use` bind or connect it to the address of `path`.
+/// Creates a socket and lets `use` bind or connect it to the address of `path`.
 std::expected<int, std::error_code> with_address(const std::string& path, int (*use)(int, const sockaddr_un&)) {
   Descriptor directory;
   std::string name = path;
@@ -48,7 +48,7 @@ std::expected<int, std::error_code> with_address(const std::string& path, int (*
 }  // namespace
 
 std::expected<int, std::error_code> connect_unix_socket(const std::string& path) {
-  // Connects at once or not at all: EAGAIN means that too many wait to be accepted there.
+  // Connects at once or not at all: EAGAIN means that too many connections wait to be accepted there.
   return with_address(path, [](int socket, const sockaddr_un& address) {
     return ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   });

@@ -149,7 +149,7 @@ TEST_CASE("evolution: a module that cannot read what is saved is not put in plac
   }
   CHECK(transcript.run({"schema", "check"}).exit_code == 0);
   choose_module(transcript, module_of("v2"));
-  CHECK(transcript.run_quietly({"build"}).err.contains("Knight: 3 snapshots are read in another shape: "));
+  CHECK(transcript.run_quietly({"build"}).err.contains("Knight: 3 snapshots are read with another schema: "));
 
   {
     Rows rows(transcript.directory());

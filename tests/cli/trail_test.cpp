@@ -54,7 +54,7 @@ TEST_CASE("trail: events are a table, and objects when asked", "[cli]") {
         std::string::npos);
   CHECK(table.find("1.5 ms (load 1.2, start 0.3)") != std::string::npos);
   CHECK(table.find("version 18, 2.0 KiB, commit 44 (12 saves)") != std::string::npos);
-  CHECK(table.find("in memory; they go with it") != std::string::npos);
+  CHECK(table.find("in memory, and loses them when it ends") != std::string::npos);
   const std::string lines = transcript.run_on_terminal({"events", "-f", "--color", "never"});
   CHECK(lines.find("node-1   collected     Player/Bob                idle for 600 s  12346 ms\n") != std::string::npos);
   transcript.check();
@@ -116,5 +116,5 @@ TEST_CASE("trail: ps and doctor name the nodes that cannot save, with the reason
   REQUIRE(blocked != findings.end());
   CHECK(blocked->at("state") == "broken");
   CHECK(blocked->at("found").as_string().find("12.5 s") != std::string::npos);
-  CHECK(blocked->at("mend").as_string().find("make room") != std::string::npos);
+  CHECK(blocked->at("mend").as_string().find("free space") != std::string::npos);
 }

@@ -90,7 +90,7 @@ TEST_CASE("bare: a class evolves twice over its saved state, and an incompatible
   EPIC_ENTITY(Player, named("Player", formerly("Hero")), state(points, level), renamed(score, points), methods(add),
               params(add, more))
 )");
-  CHECK_THAT(project.must_run("epic", {"build"}).err, Contains("Player: 1 snapshot is read in another shape: "));
+  CHECK_THAT(project.must_run("epic", {"build"}).err, Contains("Player: 1 snapshot is read with another schema: "));
   project.must_run("epic", {"run", "--detach"});
   CHECK(project.must_run("epic", {"call", "Player/Bob", "add", "3"}).out == "5\n");
   project.must_run("epic", {"stop"});

@@ -31,7 +31,7 @@ struct EntityName {
   std::uint32_t kernel_tag = 0;  // shortcut: kernel, slot, and generation of the slot
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
-  std::string_view text;  // lies behind this object
+  std::string_view text;  // follows this object in memory
 
   [[nodiscard]] std::string_view type() const { return text.substr(0, type_length); }
   [[nodiscard]] std::string_view key() const { return text.substr(type_length + 1); }

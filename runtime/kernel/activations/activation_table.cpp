@@ -16,7 +16,7 @@ constexpr std::size_t kEmptyBlocksMax = 4;
 
 struct Entry {
   std::uint32_t slot;
-  std::uint32_t hash;  // so that a table that grows touches nothing but itself
+  std::uint32_t hash;  // so that a growing table touches only itself
 };
 struct Wanted {
   std::string_view text;
@@ -39,7 +39,7 @@ struct Equal {
 
 }  // namespace
 
-/// Parts by the upper half of the hash; within one the lower half counts.
+/// Parts by the upper half of the hash; within a part the lower half is used.
 struct ActivationTable::Index {
   using Part = boost::unordered_flat_set<Entry, Hash, Equal>;
   static constexpr std::size_t kPartCount = 64;

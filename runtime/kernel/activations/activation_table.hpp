@@ -1,10 +1,10 @@
 #pragma once
 // ActivationTable: the activations of a node, by name and by shard.
 //
-// A name carries a shortcut (slot and generation), so a call between two live entities looks nothing up; a shortcut to
-// an instance that has gone is noticed by its generation. Slots come in blocks, which are given back when they are
-// empty. The index by text is many small hash tables, as one large one would stall the node for a tenth of a second
-// each time it grows. The activations of a shard form a list, so that what concerns a shard costs only its own.
+// A name carries a shortcut (slot and generation), so a call between two live entities needs no look-up; a shortcut to
+// a destroyed instance is recognised by its generation. Slots come in blocks, which are freed when empty. The index by
+// text is many small hash tables, because one large one would stall the node for a tenth of a second each time it
+// grows. The activations of a shard form a list, so that work on a shard costs only its own activations.
 //
 // Invariant: at most one activation of a name in a table.
 
@@ -26,7 +26,7 @@ class ActivationTable {
   ActivationTable(const ActivationTable&) = delete;
   ActivationTable& operator=(const ActivationTable&) = delete;
 
-  /// By the name's shortcut, or else by its text. Null when the entity is not in memory here.
+  /// By the name's shortcut, or else by its text. Null if the entity is not in memory here.
   [[nodiscard]] Activation* find(detail::EntityName& name) {
     if (name.kernel_tag == kernel_tag_) {
       const std::unique_ptr<Block>& block = blocks_[name.slot / kBlockSlots];
@@ -45,7 +45,7 @@ class ActivationTable {
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t slot_count() const { return blocks_.size() * kBlockSlots; }
-  /// Null for a slot that is free.
+  /// Null for a free slot.
   [[nodiscard]] Activation* at(std::size_t slot) const {
     const std::unique_ptr<Block>& block = blocks_[slot / kBlockSlots];
     Activation* const activation = block == nullptr ? nullptr : &(*block)[slot % kBlockSlots];
@@ -70,7 +70,7 @@ class ActivationTable {
     std::uint32_t last = Activation::kNoSlot;
     std::uint32_t count = 0;
   };
-  /// A bit for each slot that is free.
+  /// One bit per free slot.
   using Free = std::array<std::uint64_t, kBlockSlots / 64>;
   static constexpr Free kAllFree{UINT64_MAX, UINT64_MAX};
   static constexpr Free kNoneFree{};
@@ -83,10 +83,10 @@ class ActivationTable {
   std::uint32_t kernel_tag_;
   std::uint32_t next_generation_ = 1;
   std::size_t size_ = 0;
-  std::vector<std::unique_ptr<Block>> blocks_;  // null: given back
+  std::vector<std::unique_ptr<Block>> blocks_;  // null: freed
   std::vector<Free> free_;                      // by block
   std::vector<std::uint32_t> with_room_;        // blocks that have a free slot
-  std::size_t empty_blocks_ = 0;                // that are kept for what comes next
+  std::size_t empty_blocks_ = 0;                // kept for the next ones
   std::vector<ShardList> shards_;
   std::unique_ptr<Index> index_;
 };

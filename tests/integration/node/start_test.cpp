@@ -114,7 +114,7 @@ TEST_CASE("node: --describe prints a module's classes, methods, state and schema
 
 TEST_CASE("node: --describe refuses what is no module", "[node]") {
   CHECK(run_node("--describe " + module_path("foreign_abi")).exit_code == 1);
-  CHECK_THAT(run_node("--describe /dev/null").text, Catch::Contains("no shared library"));
+  CHECK_THAT(run_node("--describe /dev/null").text, Catch::Contains("not a shared library"));
   CHECK_THAT(run_node("--describe /no/such/file").text, Catch::Contains("No such file"));
   CHECK(run_node("--describe").exit_code == 2);
 }

@@ -31,7 +31,7 @@ TEST_CASE("placement: removing or adding a former name places entities elsewhere
   const auto without = described("Player", "", "Player");
   const auto removed = find_placement_disagreements(with, without);
   REQUIRE(removed.size() == 1);
-  CHECK(describe(removed[0]) == "Player was stored as Hero and would now be stored as Player");
+  CHECK(describe(removed[0]) == "Player was stored as Hero but would now be stored as Player");
   CHECK(find_placement_disagreements(without, with).size() == 1);
   CHECK(find_placement_disagreements(json::parse(R"({"types": []})"), with).empty());
 }
@@ -46,5 +46,5 @@ TEST_CASE("placement: rows under a name that only the previous module used count
   check.add_disagreements({{.type = "Player", .was = "Hero", .is = "Player"}});
   CHECK(check.unreadable() == 7);
   REQUIRE(check.problems().size() == 1);
-  CHECK(check.problems()[0].contains("Player was stored as Hero and would now be stored as Player"));
+  CHECK(check.problems()[0].contains("Player was stored as Hero but would now be stored as Player"));
 }

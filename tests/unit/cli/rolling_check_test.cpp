@@ -30,7 +30,7 @@ TEST_CASE("rolling check: a renamed class that keeps its oldest name may run bes
 TEST_CASE("rolling check: a class with another oldest name must not run beside its previous version", "[cli]") {
   const auto player = module(R"({"type":"Player","formerly":["Hero"]})");
   const std::string forgotten = find_disagreement(player, module(R"({"type":"Player","formerly":[]})"));
-  CHECK(forgotten == "the class Player was first called Hero in the module that runs, and Player in the new one");
+  CHECK(forgotten == "the oldest name of class Player is Hero in the running module, but Player in the new one");
   const std::string older = find_disagreement(kHero, module(R"({"type":"Hero","formerly":["Knight"]})"));
-  CHECK(older == "the class Hero was first called Hero in the module that runs, and Knight in the new one");
+  CHECK(older == "the oldest name of class Hero is Hero in the running module, but Knight in the new one");
 }

@@ -66,7 +66,7 @@ TEST_CASE("snapshot file: a truncated document is an error with the line", "[cli
   REQUIRE(file->next());
   const auto broken = file->next();
   REQUIRE_FALSE(broken);
-  CHECK(broken.error().what == "a.jsonl, line 3: the list of snapshots is not whole from here on");
+  CHECK(broken.error().what == "a.jsonl, line 3: the list of snapshots is malformed from here on");
 }
 
 TEST_CASE("snapshot file: the entity of a row is a type and a key", "[cli]") {

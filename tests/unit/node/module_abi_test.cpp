@@ -36,7 +36,7 @@ TEST_CASE("module abi: a file that is not a shared library is refused, with its 
   const File text("#!/bin/sh\n");
   const auto abi = read_module_abi(text.path());
   REQUIRE_FALSE(abi.has_value());
-  CHECK_THAT(abi.error(), Catch::Contains(text.path().string()) && Catch::Contains("no shared library"));
+  CHECK_THAT(abi.error(), Catch::Contains(text.path().string()) && Catch::Contains("not a shared library"));
   CHECK_FALSE(read_module_abi(File("").path()).has_value());
   CHECK_THAT(read_module_abi("/no/such/module.so").error(), Catch::Contains("No such file"));
 }
