@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "kernel/activations/activation.hpp"
+#include "kernel/clock.hpp"
 #include "kernel/record.hpp"
 
 namespace epic::kernel {
@@ -71,16 +72,10 @@ class RunQueue {
   std::deque<Item> items_;
 };
 
-struct Execution {
+struct Execution : Clock {
   Record* current = nullptr;            // whose turn it is; null: nobody's
   std::uint32_t direct_calls_left = 0;  // calls that may start in place before the run queue has its turn
-  std::int64_t now_ns = 0;
-  std::int64_t wall_ns = 0;
   RunQueue queue;
-
-  [[nodiscard]] std::int64_t ns_from_now(std::int64_t duration_ns) const {
-    return duration_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + duration_ns;
-  }
 };
 
 }  // namespace epic::kernel

@@ -14,7 +14,7 @@
 // like.
 //
 // Where: calls/ a call from begin to close · routing/ where it goes · kernel_remote.cpp frames · kernel_state.cpp
-// saving and the gate · kernel_life.cpp activation, collection, drain · kernel_trail.cpp what is kept of it ·
+// saving and the gate · kernel_life.cpp activation, collection, drain · kernel_events.cpp what it reports of itself ·
 // kernel_replace.cpp states from outside · kernel_outside.cpp outside callers and the inspector · user_api.cpp what
 // entities call.
 
@@ -160,7 +160,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   [[nodiscard]] KernelStats stats() const;
   /// Calls in flight of one entity as callee or caller, or of all when `entity` is empty; the oldest kCallViewsMax.
   [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
-  [[nodiscard]] const Trail& trail() const { return trail_; }
+  [[nodiscard]] const Trail& trail() const { return events_.trail(); }
   /// Why the store cannot write; empty: it can.
   [[nodiscard]] const std::string& blocked() const override { return blocked_; }
   /// The newest commit that is on the disk.
@@ -268,6 +268,7 @@ class Kernel : private Routing::Listener, private CallsListener {
     return activation.running > 0 || activation.queued > 0;
   }
   [[nodiscard]] static std::vector<RecordRef> take_waiting(Activation& activation);
+  [[nodiscard]] static Birth take_birth(Activation& activation);
   void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
   void lose_shard(ShardId shard);
   void sweep_leaving();
@@ -287,12 +288,14 @@ class Kernel : private Routing::Listener, private CallsListener {
   [[nodiscard]] CallView view_of(const Record& record, const char* running) const;
   [[nodiscard]] std::string_view describe_queue(const Record& record) const;
 
-  // kernel_trail.cpp
+  // kernel_events.cpp
   [[nodiscard]] Cause cause_of(const Record& record) const;
-  void tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns);
-  void tell_begun(Happening what, Activation& activation, const std::string& failure);
-  void tell_saved(Activation& activation, CommitNumber number);
-  void tell_left(const Activation& activation);
+  void add_left(const Activation& activation) {
+    events_.add_left(activation.subject(), {.cause = activation.stop_cause,
+                                            .asked_ns = activation.stop_asked_ns(),
+                                            .last_used_ns = activation.last_used_ns,
+                                            .shard = activation.shard});
+  }
   void watch_stop(Activation& activation, StopCause cause);
   void tell_slow_stops();
   // kernel_replace.cpp
@@ -309,6 +312,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   TypeTable types_;
   reflect::SchemaCache schemas_;
   Execution execution_;
+  Events events_{execution_, types_};
   ActivationTable activations_;
   Routing routing_;
   Batcher batcher_;
@@ -321,9 +325,8 @@ class Kernel : private Routing::Listener, private CallsListener {
   std::map<PeerAddress, PeerTable> peers_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
-  std::multimap<std::int64_t, ActivationId> interval_saves_;      // dirty ones of interval classes, by due time
-  std::set<std::pair<std::int64_t, ActivationId>> replacements_;  // under way, by their deadlines
-  Trail trail_;
+  std::multimap<std::int64_t, ActivationId> interval_saves_;         // dirty ones of interval classes, by due time
+  std::set<std::pair<std::int64_t, ActivationId>> replacements_;     // under way, by their deadlines
   std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
   std::string blocked_;                                              // why new work is refused; empty: it is not
   std::int64_t next_held_check_ns_ = 0;                              // while it is

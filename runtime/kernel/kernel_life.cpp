@@ -26,8 +26,8 @@ Activation& Kernel::add_activation(const detail::NamePtr& name, const TypeEntry&
 void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
   Activation& activation = add_activation(call->callee, type, shard);
   Activation::Rare& rare = activation.get_rare();
-  rare.cause = cause_of(*call);
-  rare.asked_ns = words_.begun_ns_of(*call);
+  rare.birth = {
+      .cause = cause_of(*call), .asked_ns = words_.begun_ns_of(*call), .placed_ns = execution_.now_ns, .loaded_ns = 0};
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));
   if (is_draining_ || routing_.is_closed(shard))
@@ -58,7 +58,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
 
 void Kernel::construct(Activation& activation, const LoadedState& loaded) {
   const reflect::EntityInfo& info = *activation.type->info;
-  activation.get_rare().loaded_ns = execution_.now_ns;
+  activation.get_rare().birth.loaded_ns = execution_.now_ns;
   try {
     activation.entity = info.create();
   } catch (...) {
@@ -110,13 +110,17 @@ void Kernel::run_hook(Activation& activation, Task<void> task, const char* label
 void Kernel::become_active(Activation& activation) {
   activation.state = Activation::State::active;
   idle_queue_.add(activation, execution_.now_ns);
-  tell_begun(Happening::activated, activation, {});
+  events_.add_activated(activation.subject(), take_birth(activation));
   if (activation.replacement() != nullptr) return begin_replacing(activation);
   std::vector<RecordRef> waiting = take_waiting(activation);
   activation.trim();
   for (RecordRef& record : waiting)
     if (!record->failure) calls_.enter(std::move(record), activation);
   check_stop(activation);
+}
+
+Birth Kernel::take_birth(Activation& activation) {
+  return activation.rare == nullptr ? Birth() : std::exchange(activation.rare->birth, {});
 }
 
 std::vector<RecordRef> Kernel::take_waiting(Activation& activation) {
@@ -127,7 +131,7 @@ std::vector<RecordRef> Kernel::take_waiting(Activation& activation) {
 void Kernel::fail_activation(Activation& activation, const std::string& why) {
   const std::string message = fmt::format("{} cannot be activated: {}", words_.shown(activation.name), why);
   syscalls_.log(LogLevel::error, words_.shown(activation.name), message);
-  tell_begun(Happening::failed, activation, why);
+  events_.add_failed(activation.subject(), take_birth(activation), why);
   for (RecordRef& record : take_waiting(activation)) {
     record->observed = std::max(record->observed, activation.observed.value);  // the reason may tell of it
     fail(*record, ErrorCode::activation_failed, message);
@@ -242,7 +246,7 @@ void Kernel::drop(Activation& activation) {
 /// Ends an activation whose memory must not live on: what runs of it is destroyed where it is suspended.
 void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
   syscalls_.log(LogLevel::error, words_.shown(activation.name), why);
-  tell(Happening::discarded, activation, why, execution_.now_ns);
+  events_.add(Happening::discarded, activation.subject(), why, execution_.now_ns);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any more
   if (!is_in_use(activation) && activation.lock.holders().empty()) return drop_when_saved(activation);
   std::vector<RecordRef> executions;  // have begun, and end here

@@ -83,7 +83,7 @@ void Kernel::write_replacement(Activation& activation) {
                              : !activation.has_row)
     outcome = Replaced::equal;
   if (outcome) {
-    if (activation.stop_asked_ns() != 0) tell_left(activation);
+    if (activation.stop_asked_ns() != 0) add_left(activation);
     end_replacing(activation, *outcome);
     return drop(activation);
   }

@@ -184,7 +184,7 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
   if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
-    tell(Happening::erased, activation, "by epic::erase()", execution_.now_ns);
+    events_.add(Happening::erased, activation.subject(), "by epic::erase()", execution_.now_ns);
   }
   std::optional<std::vector<std::byte>> state;
   if (is_removal) {
@@ -202,7 +202,9 @@ Kernel::Sealed Kernel::encode_into(Batch& batch, Activation& activation) {
   activation.saved_at_ns = state ? execution_.wall_ns : 0;
   const bool is_put = state.has_value();
   add_operation(batch, activation, std::move(state));
-  if (is_put) tell_saved(activation, batch.number);
+  if (is_put)
+    activation.save_event =
+        events_.add_save(activation.subject(), activation.save_event, batch.number, activation.state_bytes);
   return Sealed::changed;
 }
 
@@ -302,7 +304,7 @@ void Kernel::sweep_leaving() {
     } else if (activation->replacement() != nullptr) {
       write_replacement(*activation);
     } else {
-      if (activation->entity != nullptr) tell_left(*activation);
+      if (activation->entity != nullptr) add_left(*activation);
       drop(*activation);
     }
   }

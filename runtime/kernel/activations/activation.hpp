@@ -18,11 +18,11 @@
 #include "epic/entity.hpp"
 #include "epic/entity_info.hpp"
 #include "kernel/entity_lock.hpp"
+#include "kernel/events/events.hpp"
 #include "kernel/hash128.hpp"
 #include "kernel/ids.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/syscalls.hpp"
-#include "kernel/trail.hpp"
 
 namespace epic::kernel {
 
@@ -65,10 +65,7 @@ struct alignas(64) Activation {
     std::optional<Hash128> erased_hash;  // of the state that the last erasing turn has left; another one is saved anew
     std::int64_t save_due_ns = 0;        // interval(…): what changes until then is saved then
     std::int64_t stop_asked_ns = 0;      // 0: it was not
-    // for the trail, until it is active:
-    std::optional<Cause> cause;
-    std::int64_t asked_ns = 0;
-    std::int64_t loaded_ns = 0;
+    Birth birth;                         // until it is active
   };
 
   ActivationId id;  // generation 0: a free slot
@@ -99,7 +96,7 @@ struct alignas(64) Activation {
   CommitNumber saved_in;         // the batch that carried its last change
   std::int64_t saved_at_ns = 0;  // wall clock; 0: nothing of it is saved
   std::int64_t activated_ns = 0;
-  std::uint64_t save_entry = 0;  // in the trail, of its newest save
+  std::uint64_t save_event = 0;  // of its newest save
 
   // ActivationTable's and IdleQueue's:
   struct Links {
@@ -111,6 +108,7 @@ struct alignas(64) Activation {
   Links in_queue;
   std::int64_t queued_ns = 0;  // when the collector has looked at it
 
+  [[nodiscard]] Subject subject() const { return {name, version}; }
   [[nodiscard]] bool has_waiting() const { return rare != nullptr && !rare->waiting.empty(); }
   [[nodiscard]] std::size_t waiting_count() const { return rare == nullptr ? 0 : rare->waiting.size(); }
   [[nodiscard]] Replacement* replacement() const { return rare == nullptr ? nullptr : rare->replacement.get(); }
@@ -121,7 +119,7 @@ struct alignas(64) Activation {
   /// Frees the rare part when nothing of it is in use.
   void trim() {
     if (rare != nullptr && rare->waiting.empty() && rare->replacement == nullptr && !rare->erased_hash &&
-        !rare->cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0)
+        !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0)
       rare.reset();
   }
   Rare& get_rare() {

@@ -1,4 +1,4 @@
-#include "kernel/trail.hpp"
+#include "kernel/events/trail.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,8 +1,8 @@
-// What is kept of the lives of activations. Whoever brings a life forward says so here, in one line.
+// What the kernel as a whole knows of an event: the call that caused an activation, the calls that waited for each
+// other, and what keeps an activation that is slow to leave memory.
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <set>
 
@@ -14,30 +14,11 @@ namespace {
 
 constexpr std::size_t kCallsNamedMax = 3;
 
-std::string shortened(std::string why) {
-  if (why.size() > limits::kTrailWhyBytesMax) {
-    why.resize(limits::kTrailWhyBytesMax);
-    why += " …";
-  }
-  return why;
-}
-
 std::string text_of(const ChainLink& link) {
   return link.method.empty() ? link.entity : link.entity + "." + link.method;
 }
 
 }  // namespace
-
-/// "get_score, called by Match/7.play".
-std::string LifeEntry::why_text(const TypeTable& types) const {
-  if (!cause) return why;
-  std::string text = fmt::format("{}, called by ", cause->method.empty() ? "a task" : cause->method);
-  if (cause->caller)
-    text += fmt::format("{}.{}", types.shown(cause->caller->text), cause->caller_method);
-  else
-    text += cause->from;
-  return shortened(std::move(text));
-}
 
 Cause Kernel::cause_of(const Record& record) const {
   Cause cause;
@@ -61,72 +42,6 @@ Cause Kernel::cause_of(const Record& record) const {
   return cause;
 }
 
-void Kernel::tell(Happening what, const Activation& activation, std::string why, std::int64_t since_ns) {
-  trail_.lives.add({.what = what,
-                    .wall_ns = execution_.wall_ns,
-                    .entity = activation.name,
-                    .why = shortened(std::move(why)),
-                    .cause = {},
-                    .version = activation.version,
-                    .took_ns = execution_.now_ns - since_ns});
-}
-
-/// It is active, or never will be.
-void Kernel::tell_begun(Happening what, Activation& activation, const std::string& failure) {
-  if (activation.rare == nullptr || !activation.rare->cause) return;  // it was active before
-  const Activation::Rare& birth = *activation.rare;
-  const std::int64_t loaded_ns = birth.loaded_ns != 0 ? birth.loaded_ns : execution_.now_ns;
-  const std::int64_t asked_ns = std::min(birth.asked_ns, activation.activated_ns);
-  trail_.lives.add({.what = what,
-                    .wall_ns = execution_.wall_ns,
-                    .entity = activation.name,
-                    .why = {},
-                    .cause = std::exchange(activation.rare->cause, std::nullopt),
-                    .version = activation.version,
-                    .took_ns = execution_.now_ns - asked_ns,
-                    .placement_ns = activation.activated_ns - asked_ns,
-                    .load_ns = loaded_ns - activation.activated_ns,
-                    .start_ns = execution_.now_ns - loaded_ns});
-  if (failure.empty()) return;
-  LifeEntry& entry = *trail_.lives.find(trail_.lives.newest());
-  entry.why = shortened(fmt::format("{} ({})", failure, entry.why_text(types_)));
-  entry.cause.reset();
-}
-
-void Kernel::tell_saved(Activation& activation, CommitNumber number) {
-  SaveEntry* entry = trail_.saves.find(activation.save_entry);
-  if (entry == nullptr || execution_.now_ns - entry->since_ns >= limits::kSavesWindow.count()) {
-    activation.save_entry = trail_.saves.add(
-        {.since_ns = execution_.now_ns, .entity = activation.name, .version = activation.version, .commit = number});
-    entry = trail_.saves.find(activation.save_entry);
-  }
-  entry->wall_ns = execution_.wall_ns;
-  entry->version = activation.version;
-  entry->commit = number;
-  entry->state_bytes = activation.state_bytes;
-  ++entry->count;
-}
-
-/// It is out of memory, and all of it is saved.
-void Kernel::tell_left(const Activation& activation) {
-  const std::int64_t asked_ns = activation.stop_asked_ns();
-  const auto idle_s = (asked_ns - activation.last_used_ns) / 1'000'000'000;
-  switch (activation.stop_cause) {
-    case StopCause::idle:
-      return tell(Happening::collected, activation, fmt::format("idle for {} s", idle_s), asked_ns);
-    case StopCause::memory:
-      return tell(Happening::collected, activation, fmt::format("to make room in memory; idle for {} s", idle_s),
-                  asked_ns);
-    case StopCause::moved:
-      return tell(Happening::moved, activation, fmt::format("shard {} goes to another node", activation.shard),
-                  asked_ns);
-    case StopCause::stopped:
-      return tell(Happening::stopped, activation, "the node stops", asked_ns);
-    case StopCause::replaced:
-      return tell(Happening::replaced, activation, "its state came from outside", asked_ns);
-  }
-}
-
 /// To the nodes that have a part in it, and for ours.
 void Kernel::on_deadlock(const DeadlockMessage& deadlock) {
   std::set<NodeId> nodes;
@@ -145,7 +60,7 @@ void Kernel::learn(const DeadlockMessage& deadlock) {
     if (link.node != options_.self.node || !told.insert(link.entity).second) continue;
     syscalls_.log(LogLevel::warn, link.entity, text);
     if (const Activation* activation = activations_.find(types_.stored(link.entity)))
-      tell(Happening::deadlocked, *activation, text, execution_.now_ns);
+      events_.add(Happening::deadlocked, activation->subject(), text, execution_.now_ns);
   }
 }
 
@@ -194,7 +109,7 @@ void Kernel::tell_slow_stops() {
         why = blocked_.empty() ? "its last change is not saved yet" : "its last change cannot be saved: " + blocked_;
         break;
     }
-    tell(Happening::slow_to_stop, *activation, std::move(why), activation->stop_asked_ns());
+    events_.add(Happening::slow_to_stop, activation->subject(), std::move(why), activation->stop_asked_ns());
   }
 }
 
