@@ -226,8 +226,8 @@ class Kernel : private Routing::Listener, private CallsListener {
   void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message);
 
   // kernel_state.cpp
-  void let_out(const Record* origin, Outgoing item);
-  void let_out_now(Outgoing item);
+  void release_when_durable(const Record* origin, Outgoing item);
+  void release(Outgoing item);
   void hold(CommitNumber needs, const Activation* own, Outgoing item);
   void park_held();
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
@@ -238,7 +238,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   void mark_dirty(Activation& activation) override;
   void note_erased(Activation& activation) override;
   void become_durable(CommitNumber number);
-  void let_out_error(Outgoing item, ErrorCode code, const std::string& message);
+  void release_with_error(Outgoing item, ErrorCode code, const std::string& message);
   void expire_held();
 
   // kernel_life.cpp

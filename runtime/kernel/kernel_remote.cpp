@@ -36,7 +36,7 @@ void Kernel::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   call.shard = shard_of(record->callee->text);
   record->state = Record::State::queued;
   if (maker != nullptr && !routing_.is_ours(call.shard) && !may_be_seen(*record))
-    return let_out(maker, HeldCall{std::move(record)});
+    return release_when_durable(maker, HeldCall{std::move(record)});
   const bool is_urgent = routing_.is_closed(call.shard) && calls_.holds_up_a_move(*record);
   const Routing::Decision decision = routing_.decide(call, is_urgent);
   switch (decision.way) {
@@ -171,12 +171,12 @@ void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCod
 
 /// The outcome of an inbound call, held until what it has seen is durable.
 void Kernel::reply(Record& record) {
-  if (record.site->on_end) return let_out(&record, HeldEnd{RecordRef::share(record)});
+  if (record.site->on_end) return release_when_durable(&record, HeldEnd{RecordRef::share(record)});
   if (record.site->is_refused) {
     syscalls_.send(record.site->from, ReplyMessage{record.site->id.sequence, RefusedPart{routing_.version()}});
     return;
   }
-  let_out(&record, HeldReply{record.site->from, make_reply(record), RecordRef::share(record)});
+  release_when_durable(&record, HeldReply{record.site->from, make_reply(record), RecordRef::share(record)});
 }
 
 ReplyMessage Kernel::make_reply(Record& record) {

@@ -39,10 +39,10 @@ bool Kernel::is_unsaved(const Activation& activation) const {
 
 // ---- leaving ----
 
-/// Lets something out that `origin` has brought about, once what `origin` has observed is durable.
-void Kernel::let_out(const Record* origin, Outgoing item) {
+/// Releases something that `origin` has brought about, once what `origin` has observed is durable.
+void Kernel::release_when_durable(const Record* origin, Outgoing item) {
   const CommitNumber needs = observations_.observed_by(origin);
-  if (gate_.is_open(needs)) return let_out_now(std::move(item));
+  if (gate_.is_open(needs)) return release(std::move(item));
   const Activation* activation = activation_of(origin);
   const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
   hold(needs, is_own ? activation : nullptr, std::move(item));
@@ -74,7 +74,7 @@ void Kernel::park_held() {
   }
 }
 
-void Kernel::let_out_now(Outgoing item) {
+void Kernel::release(Outgoing item) {
   if (auto* call = std::get_if<HeldCall>(&item)) {
     calls_.route(std::move(call->record));
   } else if (auto* reply = std::get_if<HeldReply>(&item)) {
@@ -87,7 +87,7 @@ void Kernel::let_out_now(Outgoing item) {
 }
 
 /// The change that this item depends on cannot be saved: its receiver gets the error in place of the result.
-void Kernel::let_out_error(Outgoing item, ErrorCode code, const std::string& message) {
+void Kernel::release_with_error(Outgoing item, ErrorCode code, const std::string& message) {
   if (auto* reply = std::get_if<HeldReply>(&item)) {
     reply->reply.outcome = ErrorPart{code, {}, message};
   } else if (auto* end = std::get_if<HeldEnd>(&item)) {
@@ -97,7 +97,7 @@ void Kernel::let_out_error(Outgoing item, ErrorCode code, const std::string& mes
     if (!record->failure) fail(*record, code, message);
     return;
   }
-  let_out_now(std::move(item));
+  release(std::move(item));
 }
 
 /// Whoever waits for results behind a store that cannot write learns at the deadline why; its own clock knows only that
@@ -123,7 +123,8 @@ void Kernel::expire_held() {
     const RecordRef record = reply != nullptr ? reply->record : std::get<HeldEnd>(item).record;
     const bool is_from_peer = reply != nullptr;
     const std::string doing = "it has run, but what it did cannot be saved just now (it may be later): " + blocked_;
-    let_out_error(std::move(item), ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(*record, doing));
+    release_with_error(std::move(item), ErrorCode::timeout,
+                       is_from_peer ? doing : words_.describe_timeout(*record, doing));
   }
 }
 
@@ -249,7 +250,7 @@ void Kernel::settle(CommitNumber number, const NotSealed& not_sealed) {
     const bool may_have_seen_it = refused != not_sealed.end() && provisional.otherwise == number;
     if (is_own || may_have_seen_it) {
       const Activation* activation = activations_.find(is_own ? provisional.origin : refused->first);
-      let_out_error(
+      release_with_error(
           std::move(provisional.item), ErrorCode::state_too_large,
           fmt::format(
               "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply{}",
@@ -262,7 +263,7 @@ void Kernel::settle(CommitNumber number, const NotSealed& not_sealed) {
     if (auto* call = is_unchanged ? std::get_if<HeldCall>(&provisional.item) : nullptr)
       call->record->observed = needs.value;
     if (gate_.is_open(needs))
-      let_out_now(std::move(provisional.item));
+      release(std::move(provisional.item));
     else
       gate_.hold(needs, std::move(provisional.item));
   }
@@ -285,7 +286,7 @@ void Kernel::on_store_writing(bool is_writing) { batcher_.on_store_writing(is_wr
 void Kernel::on_store_blocked(std::string reason) { blocked_ = std::move(reason); }
 
 void Kernel::become_durable(CommitNumber number) {
-  for (Outgoing& item : gate_.on_durable(number)) let_out_now(std::move(item));
+  for (Outgoing& item : gate_.on_durable(number)) release(std::move(item));
   routing_.on_committed();
   const auto end = saved_waiters_.upper_bound(number);
   for (auto waiting = saved_waiters_.begin(); waiting != end; ++waiting) execution_.queue.push_resume(*waiting->second);

@@ -18,6 +18,9 @@ const std::vector<Layer>& layers() {
   static const std::vector<Layer> table = {
       {"runtime/include/epic/", {}},
       {"runtime/reflect/", {"runtime/include/epic/"}},
+      {"runtime/kernel/routing/",
+       {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/assert.hpp", "runtime/kernel/ids.hpp",
+        "runtime/kernel/limits.hpp", "runtime/kernel/messages.hpp"}},
       {"runtime/kernel/", {"runtime/include/epic/", "runtime/reflect/"}},
       {"runtime/protocol/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/"}},
       {"runtime/codec/", {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/"}},

@@ -48,6 +48,17 @@ TEST_CASE("layers: the folders of cli and cluster point one way, too", "[lint]")
                "cluster/control/control_server.hpp:1: cluster/control/ may not include cluster/supervisor/fleet.hpp"});
 }
 
+TEST_CASE("layers: the kernel's routing knows no other part of the kernel", "[lint]") {
+  const Tree tree = {
+      {"runtime/kernel/routing/routing.hpp", "#include \"kernel/ids.hpp\"\n#include \"kernel/gate.hpp\"\n"},
+      {"runtime/kernel/ids.hpp", ""},
+      {"runtime/kernel/gate.hpp", "#include \"kernel/routing/routing.hpp\"\n"}};
+
+  CHECK(find_layer_faults(tree) ==
+        Findings{
+            "runtime/kernel/routing/routing.hpp:2: runtime/kernel/routing/ may not include runtime/kernel/gate.hpp"});
+}
+
 TEST_CASE("libraries: Asio, SQLite and Cap'n Proto in the kernel are found", "[lint]") {
   for (const std::string include : {"<boost/asio/io_context.hpp>", "<sqlite3.h>", "<capnp/message.h>", "<thread>"}) {
     const Tree tree = {{"runtime/kernel/kernel.cpp", "#include " + include + "\n"}};
