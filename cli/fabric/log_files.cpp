@@ -14,7 +14,7 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-// "node-2.log", and "node-2.1.log" for what was cut off it.
+// "node-2.log", and "node-2.1.log" for what was rotated out.
 std::string source_of(const fs::path& file) {
   const std::string name = file.filename().string();
   return name.substr(0, name.find('.'));
@@ -35,7 +35,7 @@ Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const Projec
   }
   if (sources.empty())
     return fail({.code = ExitCode::not_found,
-                 .what = "no fabric is running, and there is no log of an earlier one",
+                 .what = "no fabric is running, and there is no log of an earlier run",
                  .why = fmt::format("{} has no files", latest.string()),
                  .help = {"start a fabric with 'epic run'"}});
   if (files.empty()) {
@@ -44,11 +44,11 @@ Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const Projec
                  .what = fmt::format("the last run had no node \"{}\"", node),
                  .why = fmt::format("there are logs of {}", listing(known))});
   }
-  // Cut-off files are older than the one that they were cut off.
+  // Rotated files are older than the current one.
   std::ranges::sort(files, {}, [&](const fs::path& file) { return fs::last_write_time(file, ignored); });
 
   std::vector<protocol::LogLine> lines;
-  std::vector<std::pair<std::chrono::system_clock::time_point, std::size_t>> order;  // equal times stay as they were
+  std::vector<std::pair<std::chrono::system_clock::time_point, std::size_t>> order;  // equal times keep their order
   for (const fs::path& file : files) {
     std::ifstream stream(file, std::ios::binary);
     std::chrono::system_clock::time_point time{};

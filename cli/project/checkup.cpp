@@ -28,10 +28,10 @@ Finding check_tool(const std::string& program, std::string_view package, int maj
   const std::string mend = fmt::format("apt-get install {}", package);
   if (path.empty()) return {otherwise, program, "not on PATH", mend};
   const auto end = run_subprocess({.program = path, .arguments = {"--version"}});
-  if (!end || end->exit_code != 0) return {otherwise, program, fmt::format("{} does not run", path.string()), mend};
+  if (!end || end->exit_code != 0) return {otherwise, program, fmt::format("cannot run {}", path.string()), mend};
   const std::string version = first_line(end->out);
   if (major_version(version) < major_min)
-    return {otherwise, program, fmt::format("{}, and {} or newer is needed", version, major_min), mend};
+    return {otherwise, program, fmt::format("{}, but {} or newer is required", version, major_min), mend};
   return {State::ok, program, fmt::format("{}, {}", version, path.string()), ""};
 }
 
@@ -40,13 +40,13 @@ Finding check_node(const InstallPaths& install) {
   if (!path) return {State::broken, "epic-node", "not found; " + path.error().why, path.error().help.front()};
   const auto end = run_subprocess({.program = *path, .arguments = {"--version"}});
   const std::string expected = "epic-node " EPIC_VERSION;
-  const std::string mend = "install epic anew with './bootstrap install' in its source tree";
+  const std::string mend = "reinstall epic with './bootstrap install' in its source tree";
   if (!end || end->exit_code != 0)
-    return {State::broken, "epic-node", fmt::format("{} does not run", path->string()), mend};
+    return {State::broken, "epic-node", fmt::format("cannot run {}", path->string()), mend};
   const std::string line = first_line(end->out);
   if (line != expected && !line.starts_with(expected + " "))
     return {State::broken, "epic-node",
-            fmt::format("{} says \"{}\", and this is epic {}", path->string(), line, EPIC_VERSION), mend};
+            fmt::format("{} reports \"{}\", but this is epic {}", path->string(), line, EPIC_VERSION), mend};
   return {State::ok, "epic-node", fmt::format("{}, {}", EPIC_VERSION, path->string()), ""};
 }
 
@@ -63,7 +63,7 @@ Finding check_package(const InstallPaths& install) {
   const fs::path path = install.cmake_package();
   if (path.empty())
     return {State::broken, "CMake package", fmt::format("no epicConfig.cmake below {}", install.prefix().string()),
-            "install epic anew with './bootstrap install' in its source tree"};
+            "reinstall epic with './bootstrap install' in its source tree"};
   return {State::ok, "CMake package", path.string(), ""};
 }
 
@@ -81,7 +81,7 @@ Finding check_writable(const fs::path& wanted, std::string what) {
     return {State::ok, std::move(what), wanted.string(), ""};
   const int error = errno;
   const std::string found =
-      fmt::format("{} cannot be written: {}", existing.string(), std::generic_category().message(error));
+      fmt::format("{} is not writable: {}", existing.string(), std::generic_category().message(error));
   if (error == EROFS)
     return {State::broken, std::move(what), found,
             fmt::format("mount -o remount,rw $(findmnt -no TARGET -T {})", existing.string())};
@@ -100,14 +100,14 @@ Finding check_space(const fs::path& wanted) {
   constexpr std::int64_t kEnough = 256LL << 20;
   const std::string found = fmt::format("{} free", human_bytes(free_bytes));
   if (free_bytes < kEnough)
-    return {State::warning, "disk space", found, fmt::format("make room on the disk of {}", directory.string())};
+    return {State::warning, "disk space", found, fmt::format("free space on the disk of {}", directory.string())};
   return {State::ok, "disk space", found, ""};
 }
 
 void check_project(const fs::path& start, std::vector<Finding>& findings) {
   const auto paths = find_project(start);
   if (!paths) {
-    findings.push_back({State::ok, "project", "none here", ""});
+    findings.push_back({State::ok, "project", "not in a project", ""});
     return;
   }
   const auto manifest = read_manifest(paths->manifest());

@@ -46,7 +46,7 @@ ControlError error_from(const ControlAnswer& answer) {
       error.message = std::string_view(message->get_string());
     if (const auto* detail = object->if_contains("detail")) error.detail = *detail;
   }
-  if (error.message.empty()) error.message = "The fabric refused the request without saying why.";
+  if (error.message.empty()) error.message = "The fabric refused the request without a reason.";
   return error;
 }
 
@@ -88,18 +88,18 @@ struct ControlClient::Connection {
     return {};
   }
 
-  /// The next answer to request `id`; those to requests that were given up are passed over.
+  /// The next answer to request `id`; answers to abandoned requests are ignored.
   std::expected<ControlAnswer, ControlError> receive(std::uint64_t id, Clock::time_point deadline) {
     while (true) {
       const auto payload = buffer.next();
       if (!payload)
-        return std::unexpected(
-            unreachable(fmt::format("{} answers in another language: {}.", path, payload.error().what)));
+        return std::unexpected(unreachable(
+            fmt::format("{} sent an answer that this version cannot read: {}.", path, payload.error().what)));
       if (payload->has_value()) {
         auto message = reader.read(**payload);
         if (!message)
-          return std::unexpected(
-              unreachable(fmt::format("{} answers in another language: {}.", path, message.error().what)));
+          return std::unexpected(unreachable(
+              fmt::format("{} sent an answer that this version cannot read: {}.", path, message.error().what)));
         if (auto* const answer = std::get_if<ControlAnswer>(&*message); answer != nullptr && answer->id == id)
           return std::move(*answer);
         continue;
@@ -110,7 +110,8 @@ struct ControlClient::Connection {
       if (count > 0)
         buffer.commit(static_cast<std::size_t>(count));
       else if (count == 0)
-        return std::unexpected(unreachable(fmt::format("The fabric at {} went away before it had answered.", path)));
+        return std::unexpected(
+            unreachable(fmt::format("The fabric at {} closed the connection before it answered.", path)));
       else if (errno != EAGAIN && errno != EINTR)
         return std::unexpected(unreachable(fmt::format("Lost the fabric at {}: {}.", path, std::strerror(errno))));
     }
@@ -137,8 +138,8 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
   };
   const auto fd = transport::connect_unix_socket(path);
   if (fd) return ControlClient(std::make_unique<Connection>(*fd, path));
-  if (fd.error() == std::errc::no_such_file_or_directory) return no_fabric("there is no socket");
-  if (fd.error() == std::errc::connection_refused) return no_fabric("nobody listens on its socket");
+  if (fd.error() == std::errc::no_such_file_or_directory) return no_fabric("it has no socket");
+  if (fd.error() == std::errc::connection_refused) return no_fabric("nothing listens on its socket");
   return std::unexpected(unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, fd.error().message())));
 }
 
@@ -154,7 +155,7 @@ std::expected<boost::json::value, ControlError> ControlClient::request(std::stri
   auto value = protocol::parse_json(answer->body);
   if (!value || !answer->last)
     return std::unexpected(unreachable(
-        fmt::format("{} answered '{}' with something that is not one JSON value.", connection_->path, verb)));
+        fmt::format("{} answered '{}' with something other than one JSON value.", connection_->path, verb)));
   return std::move(*value);
 }
 

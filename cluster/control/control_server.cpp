@@ -26,7 +26,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::chrono::milliseconds kAcceptPause{100};  // after a failed accept (no descriptors left …)
+constexpr std::chrono::milliseconds kAcceptPause{100};  // after a failed accept (for example, out of descriptors)
 
 /// The process at the other end; 0: unknown.
 pid_t peer_of(Protocol::socket& socket) {
@@ -47,7 +47,7 @@ class SessionOwner {
 
 }  // namespace
 
-/// One connection. Kept alive by its server while it is open, and by handlers that Asio holds for it.
+/// One connection. Kept alive by its server while it is open, and by pending Asio handlers.
 class ControlSession : public std::enable_shared_from_this<ControlSession> {
  public:
   ControlSession(Protocol::socket socket, std::weak_ptr<SessionOwner> owner,
@@ -141,7 +141,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   protocol::FrameBuffer buffer_{protocol::kControlFrameBytesMax};
   codec::FrameReader<protocol::ControlMessage> reader_;
   codec::FrameWriter<protocol::ControlMessage> writer_;
-  std::vector<std::byte> sending_;  // Invariant: not empty exactly while a write is under way
+  std::vector<std::byte> sending_;  // Invariant: non-empty exactly while a write is in progress
   std::vector<std::byte> unsent_;
 };
 
@@ -235,7 +235,7 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
   }
   void on_closed(ControlSession& session) override {
     sessions.erase(session.shared_from_this());
-    on_room();  // whoever waited for it need not
+    on_room();  // callers that wait for room can continue
     check_flushed();
   }
 

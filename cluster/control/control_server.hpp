@@ -27,22 +27,22 @@ using protocol::ControlStatus;
 
 class ControlSession;
 
-/// The way back to one who asked. A value: copies answer the same request. Outlives its connection; answers to a closed
-/// one go nowhere. A request that all its copies have left unanswered ends with a failure.
+/// Answers one request. A value: copies answer the same request. Outlives its connection; answers to a closed one are
+/// dropped. If all copies are destroyed without an answer, the request ends with a failure.
 class ControlReply {
  public:
-  /// A part of a streamed answer.
+  /// Sends a part of a streamed answer.
   void part(const boost::json::value& body) const;
   void part(std::string_view body) const;
-  /// The answer, or the last part; an empty text ends a stream and adds nothing.
+  /// Sends the answer, or the last part; empty text ends a stream and adds nothing.
   void finish(const boost::json::value& body) const;
   void finish(std::string_view body = {}) const;
   void fail(ControlStatus status, std::string_view message, boost::json::value detail = nullptr) const;
-  /// A failure whose body is made already.
+  /// A failure whose body is already encoded.
   void fail_with(ControlStatus status, std::string_view body) const;
-  /// False when nobody listens any more: streams stop.
+  /// False if the client has gone: streams stop.
   [[nodiscard]] bool is_open() const;
-  /// False while the reader has much to read: a stream that can wait does.
+  /// False while much is unread: a stream that can wait should.
   [[nodiscard]] bool has_room() const;
 
   struct State;
@@ -58,30 +58,30 @@ struct ControlLimits {
   std::chrono::steady_clock::duration idle_max = std::chrono::minutes(5);  // half a request counts as idle
 };
 
-/// On the io_context's one thread.
+/// On the io_context's only thread.
 class ControlServer {
  public:
   using Handler = std::function<void(const ControlRequest&, ControlReply)>;
 
   static constexpr std::size_t kUnsentBytesMax = 128u << 20;
-  static constexpr std::size_t kRoomBytes = 1u << 20;  // unsent, from here on there is no room
+  static constexpr std::size_t kRoomBytes = 1u << 20;  // unsent bytes from which on there is no room
 
   [[nodiscard]] static std::expected<std::unique_ptr<ControlServer>, SupervisorError> listen(
       boost::asio::io_context& context, const std::filesystem::path& path, Handler handler, ControlLimits limits = {});
-  /// Closes what is open, and removes the socket.
+  /// Closes all connections and removes the socket.
   ~ControlServer();
 
-  /// `on_room` is called when a reader that was behind has caught up.
+  /// `on_room` is called when a slow reader has caught up.
   void watch_room(std::function<void()> on_room);
-  /// Takes no new connections or requests; the socket file goes.
+  /// Accepts no more connections or requests; removes the socket file.
   void stop_listening();
-  /// Calls `done` when everything that was answered has been sent, or cannot be.
+  /// Calls `done` when every answer has been sent, or cannot be.
   void flush(std::function<void()> done);
 
  private:
   struct Shared;
   explicit ControlServer(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  std::shared_ptr<Shared> shared_;  // shared with handlers that Asio still holds when this goes
+  std::shared_ptr<Shared> shared_;  // shared with Asio handlers that outlive this object
 };
 
 }  // namespace epic::cluster

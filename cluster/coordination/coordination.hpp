@@ -45,16 +45,16 @@ class Coordination {
 
   virtual ~Coordination() = default;
 
-  /// A lease that ends unless it is renewed within `patience`, again and again.
+  /// A lease that ends unless it is renewed within `patience`.
   virtual void open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) = 0;
 
-  /// False if the lease has ended: its keys are gone, and the holder must stop acting on them.
+  /// False if the lease has ended: its keys are gone, and the holder must stop relying on them.
   virtual void renew(LeaseId lease, Done<bool> done) = 0;
 
-  /// Ends the lease; its keys go, in the order in which they were put. Nothing happens if it has ended.
+  /// Ends the lease and removes its keys in the order in which they were put. Does nothing if it has ended.
   virtual void revoke(LeaseId lease, Done<void> done) = 0;
 
-  /// False, and nothing happens, if the key is there or the lease has ended.
+  /// False, without a change, if the key exists or the lease has ended.
   virtual void put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) = 0;
 
   /// `watcher` is told of every key under `prefix` that is there, by key, and then of every change, in order; as long

@@ -29,10 +29,11 @@ class LocalCoordination final : public Coordination {
   void put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) override;
   void watch(std::string_view prefix, Watcher watcher) override;
 
-  /// Leases whose patience is over; each stays in the list until it is renewed or revoked.
+  /// Leases past their patience; each stays in the list until it is renewed or revoked.
   [[nodiscard]] std::vector<LeaseId> list_overdue() const;
 
-  /// This process itself was away (stopped, or the machine slept) and could not hear renewals: all get their time anew.
+  /// This process itself was suspended (stopped, or the machine slept) and could not receive renewals: all leases start
+  /// anew.
   void renew_all();
 
  private:

@@ -1,4 +1,4 @@
-// run_supervisor_detached(): the supervisor as a process of its own, and what the one that started it hears of it.
+// run_supervisor_detached(): the supervisor in its own process, and what it reports to the process that started it.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -25,7 +25,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// From the last node's Ready to the fabric's: the shards are taken meanwhile, which a full disk can hold up.
+/// From the last node's Ready to the fabric's: shards are taken in between, which a full disk can delay.
 constexpr std::chrono::seconds kReadyPatience{30};
 
 json::object to_json(const FabricReady& ready) {
@@ -54,7 +54,7 @@ FabricReady ready_from(const json::object& object) {
   return ready;
 }
 
-/// In the new process: says one thing to the starter. False when the starter is gone.
+/// In the new process: sends one message to the starter. False if the starter has gone.
 bool tell(int fd, const json::object& what) {
   const std::string line = protocol::print_json(what) + "\n";
   return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
@@ -76,7 +76,7 @@ bool tell(int fd, const json::object& what) {
   own.on_event = {};
   own.on_ready = [starter, &is_ready](const FabricReady& ready) {
     is_ready = true;
-    // Who started it has given up (Ctrl-C) before it was ready: then nobody knows that it runs, and it stops.
+    // The starter has given up (Ctrl-C) before the fabric was ready. Nobody would know that it runs, so it stops.
     if (!tell(starter, {{"ready", to_json(ready)}})) ::raise(SIGTERM);
   };
   own.on_error = [starter](const SupervisorError& error) {
@@ -88,7 +88,7 @@ bool tell(int fd, const json::object& what) {
   ::_exit(exit_code);
 }
 
-/// In the starter: what the new process has said so far.
+/// In the starter: what the new process has reported so far.
 struct Heard {
   bool is_ready = false;
   std::optional<int> exit_code;
@@ -112,7 +112,7 @@ void hear(std::string_view line, const SupervisorOptions& options, Heard& heard)
   }
 }
 
-/// False: there was none until then.
+/// False if there was none until then.
 bool wait_for_bytes(int fd, std::chrono::steady_clock::time_point until) {
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
@@ -134,7 +134,8 @@ int fail(const SupervisorOptions& options, std::string message) {
 
 int run_supervisor_detached(const SupervisorOptions& options) {
   int pipe[2];
-  if (::pipe2(pipe, O_CLOEXEC) != 0) return fail(options, fmt::format("Cannot make a pipe: {}.", std::strerror(errno)));
+  if (::pipe2(pipe, O_CLOEXEC) != 0)
+    return fail(options, fmt::format("Cannot create a pipe: {}.", std::strerror(errno)));
   const pid_t child = ::fork();
   if (child < 0) return fail(options, fmt::format("Cannot start a process: {}.", std::strerror(errno)));
   if (child == 0) {
@@ -166,12 +167,12 @@ int run_supervisor_detached(const SupervisorOptions& options) {
     ::waitpid(child, nullptr, 0);
     const bool is_cut_short = *heard.exit_code == kExitOk && options.after_setup == AfterSetup::keep_running;
     if (is_given_up)
-      return fail(options, "The fabric was not up in time, and was stopped: no node could take the shards.");
-    return is_cut_short ? fail(options, "The fabric was stopped before it was up.") : *heard.exit_code;
+      return fail(options, "The fabric was not ready in time and was stopped: no node could take the shards.");
+    return is_cut_short ? fail(options, "The fabric was stopped before it was ready.") : *heard.exit_code;
   }
   if (heard.is_ready && !is_given_up) return kExitOk;
   ::waitpid(child, nullptr, 0);
-  return fail(options, "The supervisor ended before the fabric was ready, without saying why.");
+  return fail(options, "The supervisor ended before the fabric was ready, and reported no reason.");
 }
 
 }  // namespace epic::cluster

@@ -77,7 +77,7 @@ void Fleet::start_all() {
 }
 
 void Fleet::start(NodeSlot& slot) {
-  EPIC_ASSERT(!slot.is_occupied(), "{} is started a second time", slot.name);
+  EPIC_ASSERT(!slot.is_occupied(), "{} is started twice", slot.name);
   slot.incarnation = kernel::Incarnation{io::random_id()};
   slot.module = slot.trial.value_or(module_);
   slot.started_at = steady_clock::now();
@@ -155,7 +155,7 @@ void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
   if (slot.state == NodeState::ready || slot.state == NodeState::draining) events_.on_message(slot.id, message);
 }
 
-/// Nodes that stop together stay until none of them has work left: it may be with another of them.
+/// Nodes that stop together stay until none of them has work left, because the work may be with another of them.
 void Fleet::let_drained_leave() {
   const auto is_leaving = [](const NodeSlot& slot) { return slot.state == NodeState::draining && slot.process; };
   if (std::ranges::any_of(slots_, [&](const NodeSlot& slot) { return is_leaving(slot) && !slot.is_drained; })) return;
@@ -167,9 +167,9 @@ void Fleet::let_drained_leave() {
 void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
   if (is_stopping_ || slot.state != NodeState::starting || slot.kill_cause) return;  // it is being killed
   if (ready.version != options_.version) {
-    slot.refusal = protocol::StartFailed{fmt::format("{} is epic {}, and this is epic {}.",
+    slot.refusal = protocol::StartFailed{fmt::format("{} is version {}, but this is epic {}.",
                                                      options_.node_program.string(), ready.version, options_.version),
-                                         "Install epic again, so that all of it is of one version."};
+                                         "Reinstall epic, so that all parts have the same version."};
     return kill(slot, {.reason = Kill::wrong_version});
   }
   slot.renamed_types = ready.renamed_types;
@@ -224,8 +224,8 @@ void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
     return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
   if (!std::exchange(slot.is_turn_reported, true))
     say(LogLevel::warn,
-        fmt::format("{} has been in one turn for {}; nothing else runs there meanwhile. Does a method block?",
-                    slot.name, round_ms(turn)));
+        fmt::format("{} has been in one turn for {}, which blocks all its other work. Does a method block?", slot.name,
+                    round_ms(turn)));
 }
 
 void Fleet::on_tick(TimePoint now) {
@@ -257,7 +257,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   const bool is_in_order = (is_stopping_ || before == NodeState::draining) && slot.last_exit->is_orderly();
   const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
-  // What keeps the whole fabric from starting is told as its end, once, and not for each node besides.
+  // What keeps the whole fabric from starting is reported as its end, once, and not again for each node.
   const bool is_told_as_end = !is_started_ && (slot.refusal || is_stopping_);
   const auto tell = [&](std::string message) {
     protocol::LogLine line{std::chrono::system_clock::now(), "supervisor", LogLevel::error, "", std::move(message)};
@@ -283,7 +283,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
 /// Its process has ended, and it is a member no more.
 void Fleet::on_left(NodeSlot& slot, NodeState before, bool is_wanted_end) {
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
-  // A node that is ready may still fail with the first shards that it takes.
+  // A ready node may still fail with the first shards that it takes.
   const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
   const bool has_been_starting = before == NodeState::starting || (before == NodeState::ready && !is_started_);
   if (has_been_starting && is_to_come_back && !is_wish) ++slot.failed_starts;
@@ -299,8 +299,8 @@ void Fleet::on_end_before_started(NodeSlot& slot, NodeState before) {
   if (slot.refusal)
     return events_.on_cannot_start(
         slot.id, {fmt::format("{} cannot start: {}", slot.name, slot.refusal->message), slot.refusal->hint, log});
-  // A process that exits has decided so, and would again; one that was killed may have had bad luck, and so may one
-  // that was ready and fell silent.
+  // A process that exits has decided to, and would do so again; one that was killed may have had bad luck, and so may
+  // one that was ready and fell silent.
   const bool is_refused = slot.kill_cause && before == NodeState::starting;
   const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
   const bool is_hopeless = !is_wish && (slot.last_exit->end.signal == 0 || is_refused);
@@ -308,14 +308,14 @@ void Fleet::on_end_before_started(NodeSlot& slot, NodeState before) {
   events_.on_cannot_start(
       slot.id, {fmt::format("{} {} while it was starting.{}", slot.name, slot.last_exit->text(),
                             slot.last_lines.empty() ? " It wrote nothing." : quote_lines(slot.last_lines)),
-                "Run 'epic doctor' to check the installation, and 'epic build' to build the module anew.", log});
+                "Run 'epic doctor' to check the installation, and 'epic build' to rebuild the module.", log});
 }
 
 void Fleet::restart_later(NodeSlot& slot) {
   const auto delay = slot.backoff.next_delay(slot.started_at, steady_clock::now());
   slot.state = NodeState::backoff;
   ++slot.restarts;
-  say(LogLevel::info, fmt::format("Starting {} again in {}.", slot.name, delay));
+  say(LogLevel::info, fmt::format("Restarting {} in {}.", slot.name, delay));
   slot.timer.expires_after(delay);
   slot.timer.async_wait([this, &slot](boost::system::error_code error) {
     if (!error && slot.state == NodeState::backoff) start(slot);
@@ -341,11 +341,11 @@ std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
   NodeSlot& slot = at(node);
   if (!slot.process || !slot.process->try_signal(number))
     return std::unexpected(
-        fmt::format("{} has no process just now: it is in the state '{}'.", slot.name, describe_state(slot)));
+        fmt::format("{} has no process at the moment: its state is '{}'.", slot.name, describe_state(slot)));
   if (number == SIGSTOP) slot.is_paused = true;
   if (number == SIGCONT) slot.is_paused = false;
   if (number == SIGKILL && !slot.kill_cause) slot.kill_cause = KillCause{.reason = Kill::asked_for};
-  say(LogLevel::info, fmt::format("{} gets SIG{}, as it was asked for.", slot.name, ::sigabbrev_np(number)));
+  say(LogLevel::info, fmt::format("Sending SIG{1} to {0}, as requested.", slot.name, ::sigabbrev_np(number)));
   return slot.process->pid();
 }
 
@@ -384,14 +384,14 @@ void Fleet::want(NodeId node) {
 
 void Fleet::try_module(NodeId node, ModuleCopy module) {
   NodeSlot& slot = make_wanted(node);
-  EPIC_ASSERT(!slot.is_occupied(), "{} is to try a module, and has a process", slot.name);
+  EPIC_ASSERT(!slot.is_occupied(), "{} is to try a module but has a process", slot.name);
   slot.trial = std::move(module);
   slot.failed_starts = 0;
   start(slot);
 }
 
 void Fleet::begin_again(ModuleCopy module) {
-  EPIC_ASSERT(is_gone(), "the nodes begin again while some still run");
+  EPIC_ASSERT(is_gone(), "the nodes are restarted while some still run");
   module_ = std::move(module);
   is_started_ = false;
   for (NodeSlot& slot : slots_) slot.failed_starts = 0;

@@ -36,13 +36,13 @@ enum class NodeState : std::uint8_t {
   starting,  // spawned, not ready yet
   ready,
   draining,  // asked to stop
-  backoff,   // waits to be started again
+  backoff,   // waits to be restarted
 };
 
 /// "stopped", "starting", "ready", "draining", "backoff".
 [[nodiscard]] std::string_view to_string(NodeState state);
 
-/// What is known of a node, over all its lives.
+/// What is known about a node, over all its processes.
 struct NodeSlot {
   NodeSlot(kernel::NodeId number, std::filesystem::path socket_path, RestartPolicy restart,
            boost::asio::io_context& context);
@@ -52,54 +52,55 @@ struct NodeSlot {
   std::filesystem::path socket;
   NodeState state = NodeState::stopped;
   kernel::Incarnation incarnation;
-  ModuleCopy module{};  // that its process, or its last one, has loaded
+  ModuleCopy module{};  // loaded by its current or last process
   std::chrono::steady_clock::time_point started_at{};
   protocol::Heartbeat heartbeat;
   std::uint32_t restarts = 0;
   std::optional<NodeExit> last_exit;  // empty: it never ended
 
   std::unique_ptr<NodeProcess> process;
-  std::vector<protocol::RenamedType> renamed_types;  // of the module that it runs
+  std::vector<protocol::RenamedType> renamed_types;  // of its module
   std::optional<LeaseId> lease;                      // from soon after Ready to the end
   std::optional<KillCause> kill_cause;               // empty: the fleet has not killed it
-  std::optional<protocol::StartFailed> refusal;      // what it said about not starting
+  std::optional<protocol::StartFailed> refusal;      // what it reported about not starting
   std::deque<std::string> last_lines;                // of its output
   bool is_turn_reported = false;
   bool is_leaving = false;          // its process has ended, and coordination does not know yet
-  bool is_drained = false;          // by its word, after it was asked to stop
-  bool may_leave = false;           // it was told
-  std::optional<ModuleCopy> trial;  // to load instead of what the others load, until it is ready
-  bool is_wanted = true;            // false: when its process has ended, none is started
-  bool is_listed = true;            // false: nobody need know of it, once its process has ended
+  bool is_drained = false;          // by its own report, after it was asked to stop
+  bool may_leave = false;           // requested
+  std::optional<ModuleCopy> trial;  // to load instead of the current one, until it is ready
+  bool is_wanted = true;            // false: it is not restarted when its process has ended
+  bool is_listed = true;            // false: it is not listed once its process has ended
   bool is_paused = false;           // by SIGSTOP
   int failed_starts = 0;            // in a row
   Backoff backoff;
-  boost::asio::steady_timer timer;  // until it is started again
+  boost::asio::steady_timer timer;  // until it is restarted
 
   /// No process can be started.
   [[nodiscard]] bool is_occupied() const { return process != nullptr || is_leaving; }
 };
 
-/// As `epic ps` shows it: the state, or "paused", or "draining" while its shards still move.
+/// As shown by `epic ps`: the state, or "paused", or "draining" while its shards still move.
 [[nodiscard]] std::string_view describe_state(const NodeSlot& slot);
 
-/// What becomes of a node's line in listings when it is gone.
+/// What happens to a node's line in listings when it has ended.
 enum class Afterwards : std::uint8_t { listed, forgotten };
 
-/// Prefix of the members' keys in coordination; the node's number follows, and the value is its incarnation.
+/// Prefix of the members' keys in coordination, followed by the node's number; the value is its incarnation.
 inline constexpr std::string_view kMemberPrefix = "members/";
 
-/// One thread.
+/// Single-threaded.
 class Fleet {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
   struct Events {
-    std::function<void(kernel::NodeId, const protocol::FromNode&)> on_message;  // but Ready, Heartbeat and StartFailed
-    std::function<void(kernel::NodeId)> on_ready;                               // it is a member
-    std::function<void(kernel::NodeId)> on_exit;                                // its process is gone …
-    std::function<void(kernel::NodeId)> on_ended;                               // … and it is a member no more
-    /// Before `mark_started`, or with a module on trial; and it would not get better.
+    std::function<void(kernel::NodeId, const protocol::FromNode&)>
+        on_message;                                // except Ready, Heartbeat and StartFailed
+    std::function<void(kernel::NodeId)> on_ready;  // it is a member
+    std::function<void(kernel::NodeId)> on_exit;   // its process is gone …
+    std::function<void(kernel::NodeId)> on_ended;  // … and it is a member no more
+    /// Before `mark_started`, or with a module on trial, if retrying would not help.
     std::function<void(kernel::NodeId, SupervisorError)> on_cannot_start;
   };
 
@@ -110,39 +111,39 @@ class Fleet {
         ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events);
 
   void start_all();
-  /// The fabric has been ready once: from here on what fails is started again, for ever.
+  /// The fabric has been ready once: from here on, whatever fails is restarted, without a limit.
   void mark_started() { is_started_ = true; }
-  /// Everything has been stopped: nodes load `module` from now on, and are started as if for the first time.
+  /// Everything has stopped: nodes now load `module`, and are started as if for the first time.
   void begin_again(ModuleCopy module);
-  /// Asks every node to stop in order, and starts none again.
+  /// Asks every node to stop in order, and restarts none.
   void stop_all(std::chrono::nanoseconds grace);
   void kill_all();
 
-  /// For a slot that exists. The error is a sentence: it has no process now.
+  /// For an existing slot. The error is a sentence: it has no process now.
   [[nodiscard]] std::expected<pid_t, std::string> signal(kernel::NodeId node, int number);
-  /// Its process, if it is ready, goes on until stop_unwanted(); no other is started.
+  /// Its process, if it is ready, continues until stop_unwanted(); no other is started.
   void unwant(kernel::NodeId node, Afterwards afterwards);
   /// Asks an unwanted node to stop in order.
   void stop_unwanted(kernel::NodeId node, std::chrono::nanoseconds grace);
-  /// Makes the slot if it is new, and starts a process if it has none. The slots below it must exist.
+  /// Creates the slot if it is new, and starts a process if it has none. The slots below it must exist.
   void want(kernel::NodeId node);
-  /// As want(), for a slot without a process: it loads `module`, and when it is ready, all others will.
+  /// Like want(), for a slot without a process: it loads `module`, and once it is ready, all others will.
   void try_module(kernel::NodeId node, ModuleCopy module);
 
   void send(kernel::NodeId node, const protocol::ToNode& message);
-  /// Looks after silent nodes and endless turns.
+  /// Checks for silent nodes and endless turns.
   void on_tick(TimePoint now);
 
   [[nodiscard]] const std::deque<NodeSlot>& slots() const { return slots_; }
   [[nodiscard]] const NodeSlot* find(kernel::NodeId node) const;
-  /// What processes that are started now load.
+  /// The module that processes started now will load.
   [[nodiscard]] const ModuleCopy& module() const { return module_; }
   [[nodiscard]] std::vector<kernel::NodeId> list_ready() const;
   [[nodiscard]] bool is_any_starting() const;
   [[nodiscard]] bool is_gone() const;
-  /// A type, or "Type/Key", by the name that places its entities, for any of the type's names; an unknown one as it is.
+  /// A type, or "Type/Key", by the stored name, for any of the type's names; unknown ones unchanged.
   [[nodiscard]] std::string stored_name(const std::string& type_or_entity) const;
-  /// Names this run of the fabric for peers and clients.
+  /// Identifies this run of the fabric to peers and clients.
   [[nodiscard]] std::string fabric_id() const;
 
  private:
@@ -173,7 +174,7 @@ class Fleet {
   Events events_;
   bool is_started_ = false;
   bool is_stopping_ = false;
-  std::deque<NodeSlot> slots_;  // node-1 first; addresses stay
+  std::deque<NodeSlot> slots_;  // node-1 first; addresses are stable
 };
 
 }  // namespace epic::cluster

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Runs sort by name: the time to the second, then the run's number.
+/// Runs sort by name: the time to the second, then the number of the run.
 std::string run_name(std::uint64_t run, std::chrono::system_clock::time_point now) {
   std::string time = protocol::format_time(now).substr(0, 19);  // without the milliseconds
   std::ranges::replace(time, ':', '-');
@@ -34,7 +34,7 @@ void remove_old_runs(const fs::path& logs, std::size_t kept) {
   }
 }
 
-/// `latest` is replaced in one step, so that it always leads somewhere.
+/// Replaces `latest` atomically, so that it always points somewhere.
 std::error_code link_latest(const fs::path& logs, const fs::path& directory) {
   const fs::path fresh = logs / fmt::format("latest.{}", ::getpid());
   std::error_code error;
@@ -60,7 +60,7 @@ std::expected<std::unique_ptr<LogHub>, SupervisorError> LogHub::open(const fs::p
   if (error)
     return std::unexpected(
         SupervisorError{.message = fmt::format("Cannot write logs to {}: {}.", directory.string(), error.message()),
-                        .hint = "Check the directory's permissions and the space on its disk.",
+                        .hint = "Check the permissions of the directory and the free space on its disk.",
                         .log = {}});
   return std::unique_ptr<LogHub>(new LogHub(directory));
 }
@@ -74,7 +74,7 @@ void LogHub::add(protocol::LogLine line) {
   keep(std::move(line));
   const protocol::LogLine& kept = recent_.back();
   for (auto follower = followers_.begin(); follower != followers_.end();) {
-    const Sink sink = (follower++)->second;  // a copy: it may take itself away
+    const Sink sink = (follower++)->second;  // a copy: the follower may remove itself
     sink(kept);
   }
 }
@@ -97,7 +97,7 @@ void LogHub::keep(protocol::LogLine line) {
     file->log({{}, spdlog::level::info, text});
     file->flush();
   } catch (const std::exception&) {
-    // A full disk: the line is still shown and remembered, and the fabric is worth more than its log.
+    // Full disk: the line is still shown and remembered, and the fabric matters more than its log.
   }
   recent_.push_back(std::move(line));
   if (recent_.size() > kRecentLinesMax) recent_.pop_front();

@@ -1,9 +1,9 @@
 #pragma once
-// LogHub: every line of the fabric passes here once.
+// LogHub: every line of the fabric passes through here once.
 //
-// A line goes to the file of its source (logs/<run>/node-2.log, without colour codes, cut over at a bound), to whoever
-// shows the logs, and into a short memory from which `epic logs` is answered. Files of older runs are removed, so that
-// the directory has a bound, too.
+// A line goes to the file of its source (logs/<run>/node-2.log, without colour codes, rotated at a size limit), to the
+// followers, and into a short memory that answers `epic logs`. Files of older runs are removed, so that the directory
+// is bounded, too.
 
 #include <cstdint>
 #include <deque>
@@ -20,30 +20,30 @@
 
 namespace epic::cluster {
 
-/// One thread.
+/// Single-threaded.
 class LogHub {
  public:
   using Sink = std::function<void(const protocol::LogLine&)>;
 
-  static constexpr std::size_t kFileBytesMax = 16u << 20;  // then the file is cut over …
-  static constexpr std::size_t kFilesMax = 3;              // … and so many of its predecessors are kept
+  static constexpr std::size_t kFileBytesMax = 16u << 20;  // then the file is rotated …
+  static constexpr std::size_t kFilesMax = 3;              // … and this many old ones are kept
   static constexpr std::size_t kRunsMax = 10;
   static constexpr std::size_t kRecentLinesMax = 10'000;
-  static constexpr std::size_t kLineBytesMax = 64u << 10;  // a longer line is shortened, and says so
+  static constexpr std::size_t kLineBytesMax = 64u << 10;  // a longer line is truncated, and marked
 
-  /// Makes the directory of this run, and `latest` beside it.
+  /// Creates the directory of this run, and `latest` next to it.
   [[nodiscard]] static std::expected<std::unique_ptr<LogHub>, SupervisorError> open(
       const std::filesystem::path& logs, std::uint64_t run, std::chrono::system_clock::time_point now);
   ~LogHub();
 
   void add(protocol::LogLine line);
-  /// The same, but followers do not hear it: it is told to them in another way.
+  /// The same, but followers do not get it: it is reported to them in another way.
   void keep(protocol::LogLine line);
-  /// Hears every line from now on. The number takes it away again.
+  /// Calls `follower` with every line from now on. The number removes it again.
   std::uint64_t follow(Sink sink);
   void unfollow(std::uint64_t follower);
 
-  /// The newest `count` lines that are still in memory, oldest first. `source`: empty for all.
+  /// The newest `count` lines still in memory, oldest first. `source`: empty for all.
   [[nodiscard]] std::vector<protocol::LogLine> list_recent(std::string_view source, std::size_t count) const;
 
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }

@@ -26,7 +26,7 @@ std::string KillCause::text() const {
     case Reason::unread:
       return "does not read its messages";
     case Reason::wrong_version:
-      return "is of another version";
+      return "has another version";
     case Reason::no_member:
       return fmt::format("could not become a member: {}", detail);
     case Reason::asked_for:

@@ -46,8 +46,8 @@ class Fd {
   int fd_;
 };
 
-/// Keeps kSupervisionFd taken while a process is spawned: otherwise the launcher's own pipe may get that number, and is
-/// overwritten in the child; or the channel gets it, and stays close-on-exec.
+/// Keeps kSupervisionFd occupied while a process is spawned. Otherwise the launcher's own pipe may get that number and
+/// be overwritten in the child; or the channel gets it, and stays close-on-exec.
 class ReservedFd {
  public:
   ReservedFd() {
@@ -70,8 +70,8 @@ class ReservedFd {
   bool is_ours_ = false;
 };
 
-/// What the child does between fork and exec. Async-signal-safe calls only. It binds the channel itself: bind_fd of
-/// Boost 1.81 runs off the end of its on_setup(), which returns nothing where it should return an error code.
+/// Runs in the child between fork and exec: async-signal-safe calls only. It binds the channel itself, because bind_fd
+/// of Boost 1.81 has an on_setup() that returns nothing where it should return an error code.
 struct ChildSetup {
   pid_t supervisor;
   int channel;
@@ -101,7 +101,7 @@ struct ChildSetup {
 SupervisorError spawn_error(const std::filesystem::path& program, int error) {
   const bool is_missing = error == ENOENT || error == EACCES;
   return {.message = fmt::format("Cannot start {}: {}.", program.string(), std::strerror(error)),
-          .hint = is_missing ? "epic is not installed completely; install it again, or run 'epic doctor'."
+          .hint = is_missing ? "The installation of epic is incomplete; reinstall it, or run 'epic doctor'."
                              : "Check the limits of this user with 'ulimit -a'.",
           .log = {}};
 }
@@ -126,9 +126,9 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
                             });
   }
 
-  /// False when nothing more is to be read.
+  /// False if there is nothing more to read.
   bool handle_messages() {
-    const auto self = shared_from_this();  // an event may let go of the process
+    const auto self = shared_from_this();  // an event may release the process
     while (!is_ended) {
       const auto payload = buffer.next();
       if (payload && !payload->has_value()) return true;
@@ -153,8 +153,8 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
                            });
   }
 
-  /// Not by child.async_wait(), which takes readiness for the end and then blocks in waitpid(): Asio may tell of
-  /// readiness that a closed descriptor had, whose state the new one has taken over.
+  /// Not child.async_wait(), which takes readiness for the end and then blocks in waitpid(): Asio may report the
+  /// readiness of a closed descriptor whose slot the new one has taken over.
   void wait() {
     end_watch.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](error_code error) {
       if (error || self->is_ended) return;
@@ -167,13 +167,13 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
     });
   }
 
-  /// The process is dead: takes what it has left behind, and tells.
+  /// The process is dead: reads what it has left behind, then reports the end.
   void finish() {
     const auto self = shared_from_this();
-    ::kill(-pid, SIGKILL);  // children of its own that it has left in its group
+    ::kill(-pid, SIGKILL);  // children of its own left in its group
     drain_channel();
     drain_output();
-    if (is_ended) return;  // an event has let go of the process
+    if (is_ended) return;  // an event has released the process
     is_ended = true;
     const int status = child.native_exit_code();
     error_code ignored;
@@ -224,7 +224,7 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
   LineSplitter lines{[this](std::string_view line) {
     if (!is_ended) events.on_line(line);
   }};
-  std::vector<std::byte> sending;  // Invariant: not empty exactly while a write is under way
+  std::vector<std::byte> sending;  // Invariant: non-empty exactly while a write is in progress
   codec::FrameReader<protocol::FromNode> reader;
   codec::FrameWriter<protocol::ToNode> writer;
   std::vector<std::byte> unsent;
@@ -261,7 +261,7 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   const int end_watch = static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0));
   if (end_watch < 0) return std::unexpected(spawn_error(program.path, errno));
   state->end_watch.assign(end_watch);
-  ::setpgid(state->pid, state->pid);  // here too, so that it is so whichever of the two comes first
+  ::setpgid(state->pid, state->pid);  // also in the parent, so that it holds whichever comes first
   state->channel.assign(asio::local::stream_protocol(), our_end.release());
   state->output.assign(output_end.release());
   state->output.native_non_blocking(true);
@@ -286,7 +286,7 @@ NodeProcess::~NodeProcess() {
 pid_t NodeProcess::pid() const { return state_->pid; }
 
 bool NodeProcess::try_send(const protocol::ToNode& message) {
-  if (state_->is_ended) return true;  // it ends, and on_end says so
+  if (state_->is_ended) return true;  // it ends, and on_end reports it
   state_->writer.append(message, state_->unsent);
   if (state_->unsent.size() + state_->sending.size() > kUnsentBytesMax) return false;
   if (state_->sending.empty()) state_->write();

@@ -1,10 +1,10 @@
 #pragma once
-// NodeProcess: one living process of a node, with its channel and its output.
+// NodeProcess: one live process of a node, with its channel and its output.
 //
 // It is spawned with descriptor 3 as its end of the channel, standard output and error in one pipe (which keeps their
-// order), a process group of its own (so that Ctrl-C reaches the supervisor only, which then stops nodes in order), and
-// SIGKILL as the signal that it gets when the supervisor's thread ends. Nothing of it is left when on_end is called:
-// not the process, not its children, not a byte that it wrote.
+// order), its own process group (so that Ctrl-C reaches only the supervisor, which then stops the nodes in order), and
+// SIGKILL as the signal it gets when the supervisor's thread ends. When on_end is called nothing of it is left: neither
+// the process, nor its children, nor an unread byte of its output.
 //
 // Not here: when to start and restart (fleet.hpp), what messages mean.
 
@@ -25,13 +25,13 @@
 
 namespace epic::cluster {
 
-/// On the io_context's one thread.
+/// On the io_context's only thread.
 class NodeProcess {
  public:
   struct Events {
     std::function<void(const protocol::FromNode&)> on_message;
     std::function<void(std::string_view)> on_line;  // of its output, without the line break
-    std::function<void(std::string)> on_garbage;    // its messages make no sense; none comes after this
+    std::function<void(std::string)> on_garbage;    // its messages are malformed; none follows
     std::function<void(ProcessEnd)> on_end;         // the last event
   };
 
@@ -45,21 +45,21 @@ class NodeProcess {
 
   [[nodiscard]] static std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(
       boost::asio::io_context& context, const Program& program, Events events);
-  /// Kills it if it still lives, and waits for its end; no event comes any more.
+  /// Kills it if it is still alive, and waits for its end; there are no more events.
   ~NodeProcess();
 
   [[nodiscard]] pid_t pid() const;
-  /// False when it has not read for so long that the bound is reached.
+  /// False if it has not read for so long that the limit is reached.
   [[nodiscard]] bool try_send(const protocol::ToNode& message);
-  /// Any signal. False when the process has ended.
+  /// Sends any signal. False if the process has ended.
   [[nodiscard]] bool try_signal(int number) const;
-  /// SIGKILL, which also a stopped process obeys. on_end follows.
+  /// Sends SIGKILL, which also works on a stopped process. on_end follows.
   void kill();
 
  private:
   struct State;
   explicit NodeProcess(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  std::shared_ptr<State> state_;  // shared with handlers that Asio still holds when this goes
+  std::shared_ptr<State> state_;  // shared with Asio handlers that outlive this object
 };
 
 }  // namespace epic::cluster

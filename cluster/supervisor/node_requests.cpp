@@ -22,7 +22,7 @@ Answer make_failure(AnswerStatus status, std::string_view message, std::string_v
 void NodeRequests::to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat,
                             TimePoint deadline, OnAnswer on_answer) {
   if (pending_.size() >= kPendingMax) {
-    on_answer(make_failure(AnswerStatus::failed, "Too many requests are under way; try again later.", "overloaded"));
+    on_answer(make_failure(AnswerStatus::failed, "Too many requests are in progress; try again later.", "overloaded"));
     return;
   }
   const std::uint64_t id = ++last_id_;
@@ -35,8 +35,8 @@ void NodeRequests::to_all(const std::vector<NodeId>& nodes, const std::string& v
                           TimePoint deadline, OnAnswer on_answer, HasRoom has_room) {
   if (nodes.empty() || pending_.size() >= kPendingMax) {
     on_answer(make_failure(AnswerStatus::failed,
-                           nodes.empty() ? "No node is ready to answer; 'epic ps' shows what they are doing."
-                                         : "Too many requests are under way; try again later.",
+                           nodes.empty() ? "No node is ready to answer; see 'epic ps' for the nodes' states."
+                                         : "Too many requests are in progress; try again later.",
                            nodes.empty() ? "unavailable" : "overloaded"));
     return;
   }
@@ -77,7 +77,7 @@ void NodeRequests::on_answer(NodeId node, const Answer& answer) {
   if (!pending.shard) {
     end_share(entry, node, answer);
   } else if (answer.status == AnswerStatus::not_owner) {
-    pending.asked.clear();  // waits for on_owners_changed(), unless the shard has gone on already
+    pending.asked.clear();  // waits for on_owners_changed(), unless the shard has already moved on
     if (find_owner_(*pending.shard) != node) try_send(answer.id, pending);
   } else if (answer.last || answer.status != AnswerStatus::ok) {
     end(entry, answer);
@@ -120,7 +120,7 @@ void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
 
 void NodeRequests::end(Entry entry, Answer last) {
   last.last = true;
-  const auto ended = pending_.extract(entry);  // first, because the callback may ask something new
+  const auto ended = pending_.extract(entry);  // first, because the callback may make a new request
   for (const NodeId node : ended.mapped().held) send_(node, protocol::GoOn{.id = ended.key(), .is_wanted = false});
   ended.mapped().on_answer(last);
 }
@@ -132,8 +132,7 @@ void NodeRequests::on_left(NodeId node) {
     if (!pending.asked.contains(node)) continue;
     const Answer lost = make_failure(
         AnswerStatus::failed,
-        fmt::format("node-{} ended before it had answered; what it was asked to do may have happened.", node),
-        "node_lost");
+        fmt::format("node-{} ended before it answered; the request may have been carried out.", node), "node_lost");
     if (!pending.shard) {
       end_share(current, node, lost);
     } else if (pending.repeat == Repeat::safe && !pending.is_answered) {
@@ -154,11 +153,10 @@ void NodeRequests::on_tick(TimePoint now) {
     const auto current = entry++;
     const Pending& pending = current->second;
     if (pending.deadline > now) continue;
-    end(current,
-        pending.asked.empty()
-            ? make_failure(AnswerStatus::failed, "No node took over the entity's shard in time.", "unavailable")
-            : make_failure(AnswerStatus::failed, fmt::format("node-{} did not answer in time.", *pending.asked.begin()),
-                           "timeout"));
+    end(current, pending.asked.empty()
+                     ? make_failure(AnswerStatus::failed, "No node took the entity's shard in time.", "unavailable")
+                     : make_failure(AnswerStatus::failed,
+                                    fmt::format("node-{} did not answer in time.", *pending.asked.begin()), "timeout"));
   }
 }
 

@@ -1,14 +1,15 @@
 #pragma once
-// NodeRequests: control requests that only nodes can answer, on their way.
+// NodeRequests: control requests in progress that only nodes can answer.
 //
-// A long answer comes as fast as whoever asked reads it: a node that wants room before it goes on gets it when the
-// answer's reader has caught up.
+// A long answer arrives as fast as the client reads it: a node that waits for room gets it when the client has caught
+// up.
 //
-// A request goes to the owner of an entity's shard, or to all nodes. One that meets a shard on its way between nodes
-// waits for the next map; one whose node dies fails if it may have had an effect, and is asked again otherwise. Each
-// has a deadline, so each ends.
+// A request goes to the owner of an entity's shard, or to all nodes. One that meets a moving shard waits for the next
+// map; one whose node dies fails if it may have had an effect, and is repeated otherwise. Each has a deadline, so each
+// ends.
 //
 // Events in, messages out through `send`; no clock, no sockets.
+//
 // Not here: what verbs mean (control_verbs.cpp), the nodes' side.
 
 #include <chrono>
@@ -33,34 +34,35 @@ class NodeRequests {
   using TimePoint = std::chrono::steady_clock::time_point;
   using Send = std::function<void(kernel::NodeId, const protocol::ToNode&)>;
   using FindOwner = std::function<std::optional<kernel::NodeId>(kernel::ShardId)>;
-  /// Gets every part in order. After one with `last` it is not called again. A failure is {"message", "detail"}.
+  /// Gets every part in order, and nothing after the one with `last`. A failure is {"message", "detail"}.
   using OnAnswer = std::function<void(const protocol::Answer&)>;
 
   enum class Room : std::uint8_t { yes, not_yet, nobody_reads };
   using HasRoom = std::function<Room()>;
 
-  /// At this many requests under way further ones fail at once.
+  /// With this many requests in progress, further ones fail at once.
   static constexpr std::size_t kPendingMax = 4096;
 
   NodeRequests(Send send, FindOwner find_owner) : send_(std::move(send)), find_owner_(std::move(find_owner)) {}
 
-  /// To whoever owns `shard`, now or before `deadline`.
+  /// To the owner of `shard`, as soon as there is one before `deadline`.
   void to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat, TimePoint deadline,
                 OnAnswer on_answer);
 
-  /// To each of `nodes`; parts come as they do, one `last` at the end. A node that dies or fails ends its share of the
-  /// answer, and the failure is passed on only when no node answered. Without `has_room` there always is.
+  /// To each of `nodes`; parts arrive in any order, with one `last` at the end. A node that dies or fails ends its
+  /// share of the answer, and its failure is passed on only if no node answered. Without `has_room` there is always
+  /// room.
   void to_all(const std::vector<kernel::NodeId>& nodes, const std::string& verb, const std::string& body,
               TimePoint deadline, OnAnswer on_answer, HasRoom has_room = {});
 
   void on_answer(kernel::NodeId node, const protocol::Answer& answer);
   void on_left(kernel::NodeId node);
-  /// Some shard has found its owner.
+  /// A shard has found its owner.
   void on_owners_changed();
-  /// Some reader has caught up.
+  /// A reader has caught up.
   void on_room();
   void on_tick(TimePoint now);
-  /// The fabric stops: everything ends.
+  /// The fabric stops: ends everything.
   void fail_all(const std::string& message);
 
   [[nodiscard]] std::size_t count() const { return pending_.size(); }
@@ -74,10 +76,10 @@ class NodeRequests {
     TimePoint deadline;
     OnAnswer on_answer;
     std::set<kernel::NodeId> asked;  // those that have not ended their answer
-    bool is_answered = false;        // some part has been passed on
+    bool is_answered = false;        // a part has been passed on
     std::optional<protocol::Answer> failure;
     HasRoom has_room = {};
-    std::set<kernel::NodeId> held = {};  // want room before they go on
+    std::set<kernel::NodeId> held = {};  // wait for room before they continue
   };
   using Entry = std::map<std::uint64_t, Pending>::iterator;
 
@@ -92,8 +94,7 @@ class NodeRequests {
   std::map<std::uint64_t, Pending> pending_;
 };
 
-/// {"message": …, "detail": …}, as failed answers carry it. `error` names the kind for scripts, as in
-/// epic::to_string().
+/// {"message": …, "detail": …}, as in failed answers. `error` names the kind for scripts, as in epic::to_string().
 [[nodiscard]] protocol::Answer make_failure(protocol::AnswerStatus status, std::string_view message,
                                             std::string_view error = {});
 

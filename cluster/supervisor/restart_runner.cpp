@@ -16,12 +16,12 @@ namespace json = boost::json;
 std::optional<std::string> RestartRunner::find_obstacle() const {
   if (run_)
     return fmt::format(
-        "A restart is under way: {} of {} nodes run the new module. Wait until it is done, or end all with 'epic "
-        "stop'.",
+        "A restart is under way: {} of {} nodes run the new module. Wait until it is done, or stop all nodes "
+        "with 'epic stop'.",
         run_->plan.renewed(), run_->plan.count());
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (!slot.is_wanted && slot.process)
-      return fmt::format("{} is about to go: restart when 'epic ps' shows that it has stopped.", slot.name);
+      return fmt::format("{} is being removed: restart when 'epic ps' shows that it has stopped.", slot.name);
   return std::nullopt;
 }
 
@@ -34,8 +34,7 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, Contro
   auto copied = parts_.modules.take();
   if (!copied) return std::unexpected(std::move(copied).error());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",
-                         way == RestartWay::rolling ? "one node after the other" : "all nodes at once",
-                         copied->generation));
+                         way == RestartWay::rolling ? "one node at a time" : "all nodes at once", copied->generation));
   run_.emplace(Run{.plan = Restart(way, copied->generation, std::move(members), extra),
                    .former = parts_.fleet.module(),
                    .next = *std::move(copied),
@@ -129,7 +128,7 @@ void RestartRunner::finish() {
   const Run run = *std::exchange(run_, std::nullopt);
   const ModuleCopy& kept = run.error ? run.former : run.next;
   parts_.modules.remove_all_but(kept.generation);
-  parts_.say(fmt::format("The restart is over: all nodes run generation {} of the module.", kept.generation));
+  parts_.say(fmt::format("The restart is complete: all nodes run generation {} of the module.", kept.generation));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - run.begun_at);
   if (!run.error)
     return run.reply.finish(codec::describe_json(protocol::control::Restart::Answer{.node = "supervisor",
@@ -137,10 +136,10 @@ void RestartRunner::finish() {
                                                                                     .generation = kept.generation.value,
                                                                                     .why = {},
                                                                                     .took_ms = took.count()}));
-  const std::string_view state = run.plan.way() == RestartWay::rolling ? "run on with" : "are back with";
+  const std::string_view state = run.plan.way() == RestartWay::rolling ? "keep running" : "are running";
   run.reply.fail(
       ControlStatus::failed,
-      fmt::format("The new module cannot be used, and the nodes {} the former one. {}", state, run.error->message),
+      fmt::format("The new module cannot be used, and the nodes {} the previous one. {}", state, run.error->message),
       json::object{{"hint", run.error->hint}, {"log", run.error->log.string()}});
 }
 

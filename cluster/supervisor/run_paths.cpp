@@ -17,11 +17,11 @@ namespace {
 
 SupervisorError io_error(std::string_view what, const fs::path& path, int error) {
   return {.message = fmt::format("Cannot {} {}: {}.", what, path.string(), std::strerror(error)),
-          .hint = "Check the directory's permissions and the space on its disk.",
+          .hint = "Check the permissions of the directory and the free space on its disk.",
           .log = {}};
 }
 
-/// Replaces the file as a whole, and durably: after a crash it holds the old text or the new one.
+/// Replaces the file atomically and durably: after a crash it has the old text or the new one.
 std::expected<void, SupervisorError> replace_file(const fs::path& path, std::string_view text) {
   fs::path fresh = path;
   fresh += ".new";
@@ -52,7 +52,7 @@ std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths) 
   for (const fs::path& directory : {paths.directory, paths.run, paths.logs}) {
     std::error_code error;
     fs::create_directories(directory, error);
-    if (error) return std::unexpected(io_error("make the directory", directory, error.value()));
+    if (error) return std::unexpected(io_error("create the directory", directory, error.value()));
     if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0)
       return std::unexpected(io_error("write to", directory, errno));
   }
@@ -72,7 +72,7 @@ std::expected<std::uint64_t, SupervisorError> count_run(const RunPaths& paths) {
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
     if (parsed.ec != std::errc{} || std::string_view(parsed.ptr) != "\n")
       return std::unexpected(SupervisorError{
-          .message = fmt::format("{} should hold a number, how often the fabric was started, and does not.",
+          .message = fmt::format("{} does not contain the number of starts of the fabric, as it should.",
                                  paths.run_count.string()),
           .hint = fmt::format("Remove it: rm '{}'", paths.run_count.string()),
           .log = {}});

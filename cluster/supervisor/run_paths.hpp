@@ -15,7 +15,7 @@ struct RunPaths {
   std::filesystem::path lock;            // supervisor.lock: held, with the pid inside, while a supervisor lives
   std::filesystem::path run_count;       // how often the fabric was started
   std::filesystem::path control_socket;  // control.sock
-  std::filesystem::path run;             // run/: the nodes' sockets, and the copies of the module that they load
+  std::filesystem::path run;             // run/: the nodes' sockets, and the copies of the module
   std::filesystem::path logs;            // logs/
 
   explicit RunPaths(const std::filesystem::path& project_directory);
@@ -25,10 +25,10 @@ struct RunPaths {
 /// Makes the directories, and checks that they can be written.
 [[nodiscard]] std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths);
 
-/// Removes sockets that nobody listens on any more, and copies of the module. Only for the holder of the lock.
+/// Removes unused sockets and copies of the module. Only for the holder of the lock.
 void remove_run_files(const RunPaths& paths);
 
-/// Counts this start of the fabric: larger than all before it, also after a crash. Only for the holder of the lock.
+/// Counts this start of the fabric: larger than all before it, even after a crash. Only for the holder of the lock.
 [[nodiscard]] std::expected<std::uint64_t, SupervisorError> count_run(const RunPaths& paths);
 
 }  // namespace epic::cluster

@@ -42,12 +42,12 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds kTick{100};
-/// A tick so late says that this process was stopped, or the machine asleep, and that nobody's silence means anything.
+/// A tick this late means that this process was stopped or the machine slept, so that silence of nodes means nothing.
 constexpr std::chrono::seconds kAbsence{1};
-constexpr milliseconds kGraceMargin{500};  // for the nodes' own bound to come first
+constexpr milliseconds kGraceMargin{500};  // so that the nodes' own limit applies first
 constexpr milliseconds kFlushPatience{1000};
 
-/// Ignores SIGPIPE for as long as it lives: a closed socket is an error code, not a death.
+/// Ignores SIGPIPE while it exists: a closed socket is an error code, not a death.
 class IgnoreSigpipe {
  public:
   IgnoreSigpipe() : before_(::signal(SIGPIPE, SIG_IGN)) {}
@@ -127,7 +127,7 @@ class Supervisor {
   bool is_ready_ = false;  // the fabric has been ready once
   bool is_stopping_ = false;
   bool is_finished_ = false;
-  std::vector<std::string> unsaved_;  // nodes that ended, when all were to stop, before they had saved everything
+  std::vector<std::string> unsaved_;  // nodes that ended before they had saved everything, when all were to stop
   std::optional<SupervisorError> error_;
   int exit_code_ = kExitOk;
 };
@@ -211,9 +211,9 @@ void Supervisor::listen_to_signals() {
     if (error) return;
     const std::string name = fmt::format("SIG{}", ::sigabbrev_np(signal));
     if (is_stopping_ && signal != SIGHUP)
-      kill(fmt::format("asked to again by {}", name));
+      kill(fmt::format("requested again by {}", name));
     else
-      stop(fmt::format("asked to by {}", name));
+      stop(fmt::format("requested by {}", name));
     listen_to_signals();
   });
 }
@@ -225,7 +225,7 @@ void Supervisor::tick() {
   fleet_.on_tick(now);
   requests_.on_tick(now);
   if (!is_stopping_) {
-    // A node that has bad luck is not waited for.
+    // Do not wait for a node that keeps failing.
     if (!fleet_.list_ready().empty()) open_shards();
     advance();
     verbs_.on_tick();
@@ -236,15 +236,14 @@ void Supervisor::tick() {
   });
 }
 
-/// The first map waits for every node, so that shards are dealt out once.
+/// The first map waits for every node, so that shards are granted once.
 void Supervisor::open_shards() {
   if (shards_.is_open() || is_stopping_ || fleet_.is_any_starting() || !restart_.may_open_shards()) return;
   shards_.open(steady_clock::now());
   if (is_ready_) fleet_.mark_started();  // it is after a restart: from here on there is no way back
 }
 
-/// Whatever can be done now that it could not before: stop the nodes that own nothing any more, go on with a restart,
-/// begin moves.
+/// Whatever has become possible: stop the nodes that own nothing any longer, continue a restart, start moves.
 void Supervisor::advance() {
   if (is_stopping_) return;
   for (const NodeSlot& slot : fleet_.slots())
@@ -297,7 +296,7 @@ void Supervisor::on_node_message(NodeId node, const protocol::FromNode& message)
   } else if (const auto* answer = std::get_if<protocol::Answer>(&message)) {
     requests_.on_answer(node, *answer);
   } else if (const auto* done = std::get_if<protocol::SetupDone>(&message)) {
-    // A node that is stopped cuts its setup short; it runs again on another, as if the node had died.
+    // A stopping node interrupts its setup; setup runs again on another, as if the node had died.
     const bool is_cut_short = !is_stopping_ && !done->error.empty() && !fleet_.find(node)->is_wanted;
     if (!is_cut_short && setup_.on_done(node, done->error)) on_setup_ended();
   }
@@ -317,7 +316,7 @@ void Supervisor::on_node_exit(NodeId node) {
 void Supervisor::on_node_ended(NodeId node) {
   requests_.on_left(node);
   if (setup_.on_left(node)) on_setup_ended();
-  if (!is_stopping_ && fleet_.find(node)->is_wanted) fleet_.want(node);  // asked for while it was stopping
+  if (!is_stopping_ && fleet_.find(node)->is_wanted) fleet_.want(node);  // requested while it was stopping
   if (is_stopping_) verbs_.on_node_ended(fleet_.find(node)->name);
   if (is_stopping_ && fleet_.is_gone()) return finish();
   check_ready();
@@ -382,7 +381,7 @@ void Supervisor::check_ready() {
     say(LogLevel::info, fmt::format("The fabric is ready ({}).", ready.took));
     if (options_.on_ready) options_.on_ready(ready);
   }
-  // Not one that is about to go, unless there is no other.
+  // Not one that is about to be stopped, unless there is no other.
   const auto candidates = fleet_.list_ready();
   const auto stays = std::ranges::find_if(candidates, [this](NodeId node) { return fleet_.find(node)->is_wanted; });
   const auto best = stays != candidates.end() ? std::optional(*stays)
@@ -405,7 +404,7 @@ void Supervisor::on_setup_ended() {
   stop(is_done ? "setup has returned" : "setup has failed");
 }
 
-/// Why the number of nodes cannot be changed just now.
+/// Why the number of nodes cannot be changed at the moment.
 std::optional<SupervisorError> Supervisor::find_obstacle() const {
   if (is_stopping_) return SupervisorError{"The fabric is stopping.", {}, {}};
   if (restart_.is_under_way())
@@ -413,20 +412,20 @@ std::optional<SupervisorError> Supervisor::find_obstacle() const {
   return std::nullopt;
 }
 
-/// Its shards go to the others, then its process stops, and none follows it.
+/// Its shards move to the others, then its process stops, and is not restarted.
 std::expected<void, SupervisorError> Supervisor::drain(NodeId node) {
   if (auto obstacle = find_obstacle()) return std::unexpected(*std::move(obstacle));
   const auto stays = [node](const NodeSlot& slot) { return slot.is_wanted && slot.id != node; };
   if (std::ranges::none_of(fleet_.slots(), stays))
     return std::unexpected(SupervisorError{
-        fmt::format("node-{} is the only node: without it there is no fabric.", node), "End it with 'epic stop'.", {}});
+        fmt::format("node-{} is the only node, and a fabric needs one.", node), "Stop it with 'epic stop'.", {}});
   leave(node, Afterwards::listed);
   return {};
 }
 
 void Supervisor::leave(NodeId node, Afterwards afterwards) {
   if (fleet_.find(node)->is_wanted) {
-    say(LogLevel::info, fmt::format("node-{} is drained: its {} shards go to the other nodes, then it stops.", node,
+    say(LogLevel::info, fmt::format("Draining node-{}: its {} shards go to the other nodes, then it stops.", node,
                                     shards_.count_owned(node)));
     shards_.drain(node);
   }
@@ -496,7 +495,7 @@ void Supervisor::finish() {
     error_ = SupervisorError{
         fmt::format("{} ended before everything was saved; nothing acknowledged by a gated class is lost.",
                     fmt::join(unsaved_, ", ")),
-        "See why in the log.", logs_.directory()};
+        "See the log for the reason.", logs_.directory()};
   }
   verbs_.on_all_ended(unsaved_);
   server_->stop_listening();
@@ -527,7 +526,7 @@ int run_supervisor(const SupervisorOptions& options) {
   const IgnoreSigpipe ignore_sigpipe;
   if (options.node_count == 0 || options.shard_count == 0)
     return report(options,
-                  {"A fabric has at least one node and one shard.", "Give a larger number, such as --nodes 4.", {}});
+                  {"A fabric needs at least one node and one shard.", "Give a larger number, such as --nodes 4.", {}});
   const RunPaths paths(options.project_directory);
   if (auto prepared = prepare_directories(paths); !prepared) return report(options, prepared.error());
   const auto lock = ProjectLock::try_take(paths.lock);

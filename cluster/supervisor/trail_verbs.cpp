@@ -19,7 +19,7 @@ using std::chrono::steady_clock;
 
 namespace {
 
-/// Why the name makes no sense; empty when it does, or is empty.
+/// Why the name is invalid; empty if it is valid or empty.
 std::string find_fault(const std::string& entity) {
   if (entity.empty() || (entity.find('/') != std::string::npos && !entity.starts_with('/'))) return {};
   return fmt::format("'{}' is not a valid entity name: it is written Type/Key.", entity);
@@ -31,13 +31,13 @@ control::Events::Answer describe_silence(const std::string& node) {
   event.node = node;
   event.what = "silent";
   event.why =
-      fmt::format("{} did not answer within {} s; what it has kept is not shown", node, TrailVerbs::kPatience.count());
+      fmt::format("{} did not answer within {} s; its events are not shown", node, TrailVerbs::kPatience.count());
   return event;
 }
 
 }  // namespace
 
-/// Puts the question to all nodes that can answer it.
+/// Sends the request to all nodes that can answer it.
 template <class Verb>
 void TrailVerbs::gather(const typename Verb::Request& request, std::function<void(Gathered<Verb>)> on_gathered) {
   std::vector<kernel::NodeId> asked;
@@ -52,7 +52,7 @@ void TrailVerbs::gather(const typename Verb::Request& request, std::function<voi
     Gathered<Verb> gathered;
     std::set<std::string> silent;
   };
-  const auto state = std::make_shared<State>();  // owned by the callback, which a std::function must be able to copy
+  const auto state = std::make_shared<State>();  // owned by the callback, because a std::function must be copyable
   state->silent = std::move(silent);
   requests_.to_all(asked, std::string(Verb::kVerb.name), protocol::print_json(codec::describe_json(request)),
                    steady_clock::now() + kPatience,
@@ -79,7 +79,7 @@ void TrailVerbs::events(control::Events::Request request, const ControlReply& re
   if (watch->request.follow) {
     if (followers_.size() >= kFollowersMax)
       return reply.fail(ControlStatus::failed,
-                        fmt::format("{} already follow the events; that is the most.", followers_.size()));
+                        fmt::format("{} clients already follow the events, which is the limit.", followers_.size()));
     followers_.push_back(watch);
   }
   ask_events(watch);
@@ -106,10 +106,10 @@ void TrailVerbs::ask_events(const std::shared_ptr<Watch>& watch) {
   });
 }
 
-/// In the order of their times; the newest, when there are more than asked for.
+/// In order of time; the newest if there are more than requested.
 void TrailVerbs::send_events(Watch& watch, Gathered<control::Events> gathered) const {
   control::Events::Request& request = watch.request;
-  std::multimap<std::int64_t, control::Events::Answer> events;  // by time; what is of one time keeps its order
+  std::multimap<std::int64_t, control::Events::Answer> events;  // by time; equal times keep their order
   const auto add = [&events](control::Events::Timed timed) { events.emplace(timed.wall_ns, std::move(timed.event)); };
   if (request.type.empty()) {
     const auto shard = request.entity.empty()
@@ -132,7 +132,7 @@ void TrailVerbs::send_events(Watch& watch, Gathered<control::Events> gathered) c
     if (std::ranges::find(watch.silent, node) == watch.silent.end())
       watch.reply.part(codec::describe_json(describe_silence(node)));
   watch.silent = std::move(gathered.silent);
-  request.limit = kEventsMax;  // of what comes from now on nothing is left out
+  request.limit = kEventsMax;  // from now on, none is left out
 }
 
 // ---- calls ----

@@ -1,11 +1,12 @@
 #pragma once
 // Router: a client's calls on their way to the nodes that own their entities. No I/O: events in, messages out.
 //
-// It goes by the shard map that nodes push; kernel/routing decides which calls may be sent and which must wait. What
-// has been sent is never sent twice unless it was refused. A call ends with a result, the error that the node gave,
-// NodeLost when its node was lost, or at its deadline: Timeout if it was sent, Unavailable if it never was.
+// It follows the shard map that nodes push; kernel/routing decides which calls may be sent and which must wait. A call
+// that was sent is never sent again unless it was refused. A call ends with a result, with the error that the node
+// returned, with NodeLost if its node was lost, or at its deadline: Timeout if it was sent, Unavailable if it never
+// was.
 //
-// One thread. A record belongs to the router from submit() to on_end.
+// Single-threaded. A record belongs to the router from submit() to on_end.
 
 #include <chrono>
 #include <cstdint>
@@ -43,15 +44,15 @@ class Router final : private kernel::ShardRouter::Listener {
 
   void on_time(std::int64_t now_ns);
   void submit(RecordRef call, OnEnd on_end);
-  /// True: it is a node of another fabric than those before, and everything that they said is forgotten.
+  /// True if it is a node of another fabric than before; everything learned from the others is then forgotten.
   bool on_hello(const kernel::PeerAddress& node, const kernel::HelloMessage& hello);
   void on_map(kernel::ShardMap map);
   void on_reply(const kernel::PeerAddress& node, const kernel::ReplyMessage& reply);
   void on_lost(const kernel::PeerAddress& node);
-  /// No node can be reached: what waits, and what comes until the next Hello, fails with Unavailable.
+  /// No node can be reached: waiting calls, and new ones until the next Hello, fail with Unavailable.
   void on_unreachable(const std::string& why);
 
-  /// Everything ends with Unavailable.
+  /// Ends everything with Unavailable.
   void on_closed();
 
   [[nodiscard]] kernel::HelloMessage hello() const;

@@ -5,10 +5,10 @@
 
 namespace epic::codec {
 
-static_assert(std::endian::native == std::endian::little, "the table of segments is written as it lies in memory");
+static_assert(std::endian::native == std::endian::little, "the segment table is written in its memory representation");
 
-// By hand, as most messages are so small that kj's streams would cost several times the copy. The layout is told in
-// https://capnproto.org/encoding.html#serialization-over-a-stream.
+// By hand, because most messages are so small that kj's streams would cost several times the copy. The layout is
+// described in https://capnproto.org/encoding.html#serialization-over-a-stream.
 void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out) {
   const auto segments = message.getSegmentsForOutput();
   const auto append = [&out](const void* data, std::size_t size_bytes) {

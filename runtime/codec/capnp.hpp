@@ -21,7 +21,7 @@ inline bool operator!=(const char* left, const StringPtr& right) { return !(righ
 
 namespace epic::codec {
 
-/// Appends a message as capnp::messageToFlatArray lays it out.
+/// Appends a message in the layout of capnp::messageToFlatArray.
 void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out);
 
 }  // namespace epic::codec

@@ -17,7 +17,7 @@ namespace {
 constexpr int kHandlersPerTick = 128;
 constexpr int kItemsPerTick = 256;
 constexpr int kHandlersAtEndMax = 4096;
-constexpr std::int64_t kLogRetryNs = 10'000'000;  // while nobody reads our log
+constexpr std::int64_t kLogRetryNs = 10'000'000;  // while our log is not being read
 
 }  // namespace
 
@@ -73,7 +73,7 @@ bool Driver::on_shard_map(kernel::ShardMap map) {
 // ---- ticks ----
 
 void Driver::run(const std::function<bool()>& is_done) {
-  bool has_more = true;  // whatever came before the first tick
+  bool has_more = true;  // whatever arrived before the first tick
   while (true) {
     is_time_fresh_ = false;
     if (!has_more) sleep();
@@ -155,10 +155,11 @@ void Driver::on_storage_events() {
   }
 }
 
-/// Told again with each try that fails; said once.
+/// Reported with each failed try; logged once.
 void Driver::on_blocked(std::string reason) {
   if (gauges_.blocked().reason.empty()) {
-    log(kernel::LogLevel::error, {}, "nothing can be saved just now, and new work is refused until it can: " + reason);
+    log(kernel::LogLevel::error, {},
+        "nothing can be saved at the moment, and new work is refused until it can: " + reason);
     gauges_.publish(DriverGauges::Blocked{.reason = reason, .since_ns = kernel_.now_ns()});
   }
   kernel_.on_store_blocked(std::move(reason));
@@ -169,7 +170,7 @@ void Driver::on_unblocked() {
   const DriverGauges::Blocked blocked = gauges_.blocked();
   gauges_.publish(DriverGauges::Blocked{});
   log(kernel::LogLevel::info, {},
-      fmt::format("what is new can be saved again, after {} ms", (kernel_.now_ns() - blocked.since_ns) / 1'000'000));
+      fmt::format("saving works again after {} ms", (kernel_.now_ns() - blocked.since_ns) / 1'000'000));
 }
 
 void Driver::on_taken(StorageWorkers::Taken taken) {
@@ -179,7 +180,7 @@ void Driver::on_taken(StorageWorkers::Taken taken) {
   if (events_.on_taken) events_.on_taken(taken.epochs);
 }
 
-/// The network and nothing else, until `is_done`, at most so long.
+/// Polls the network and nothing else, until `is_done`, up to a limit.
 void Driver::run_network(std::chrono::milliseconds patience, const std::function<bool()>& is_done) {
   const std::int64_t until_ns = monotonic_ns() + std::chrono::nanoseconds(patience).count();
   while (true) {
@@ -199,7 +200,7 @@ void Driver::flush_within(std::chrono::milliseconds patience) {
 
 void Driver::part_within(std::chrono::milliseconds patience) {
   transport_->hide();
-  // Whoever has found us before gets an answer: that this is no place for it.
+  // Peers that have connected before get an answer: that this node refuses them.
   for (int i = 0; i < kHandlersAtEndMax && context_.poll_one() > 0; ++i) {
   }
   transport_->part();

@@ -40,9 +40,9 @@ void LogSink::write(protocol::LogLevel level, std::string_view entity, std::stri
                                       .message = std::string(text)});
   };
   if (dropped_count_ > 0 && gathered_.empty())
-    gathered_ +=
-        format(protocol::LogLevel::warn, {},
-               fmt::format("{} lines were dropped: nobody read them fast enough", std::exchange(dropped_count_, 0)));
+    gathered_ += format(
+        protocol::LogLevel::warn, {},
+        fmt::format("{} lines were dropped because they were not read fast enough", std::exchange(dropped_count_, 0)));
   std::string text = format(level, entity, message);
   if (gathered_.size() + text.size() > kGatheredBytesMax) {
     ++dropped_count_;
@@ -62,7 +62,7 @@ void LogSink::flush_within(std::chrono::milliseconds patience) {
   flush_locked(static_cast<int>(patience.count()));
 }
 
-/// A pipe that is ready takes PIPE_BUF bytes without blocking, and as one piece.
+/// A pipe that is ready takes PIPE_BUF bytes without blocking, in one piece.
 bool LogSink::flush_locked(int patience_ms) {
   std::size_t done = 0;
   while (done < gathered_.size()) {
@@ -71,7 +71,7 @@ bool LogSink::flush_locked(int patience_ms) {
     if (count == 0 || (count < 0 && errno != EINTR)) break;
     if (count < 0) continue;
     if ((ready.revents & POLLOUT) == 0 && (ready.revents & (POLLERR | POLLNVAL)) != 0) {
-      done = gathered_.size();  // nobody will ever read it
+      done = gathered_.size();  // its reader has gone for good
       break;
     }
     const std::size_t line_end = gathered_.find('\n', done);

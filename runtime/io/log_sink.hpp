@@ -1,9 +1,9 @@
 #pragma once
 // LogSink: a node's lines, to the pipe that its supervisor reads.
 //
-// Each line is one write, so that lines of several threads, and what the user's own code prints, do not mix. A line is
-// out before the next statement of the entity runs, so a crash does not take it along. When the reader falls behind and
-// the pipe is full, nobody waits: lines gather up to a bound, and beyond it they are counted and dropped.
+// Each line is one write, so that lines of several threads, and the output of user code, do not mix. A line is written
+// before the next statement of the entity runs, so a crash does not lose it. When the reader falls behind and the pipe
+// is full, nothing waits: lines are buffered up to a limit, and beyond it they are counted and dropped.
 
 #include <chrono>
 #include <cstddef>
@@ -25,9 +25,9 @@ class LogSink {
   /// Any thread.
   void write(protocol::LogLevel level, std::string_view entity, std::string_view message);
   void set_lowest(protocol::LogLevel lowest);
-  /// Writes what has gathered, as far as it goes without waiting. True if something is left.
+  /// Writes what is buffered, as far as possible without waiting. True if something is left.
   bool flush();
-  /// The same, waiting for the reader at most so long; before the process ends.
+  /// The same, but waits for the reader up to a limit; before the process ends.
   void flush_within(std::chrono::milliseconds patience);
 
  private:

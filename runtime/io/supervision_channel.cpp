@@ -38,7 +38,7 @@ void SupervisionChannel::read_more() {
 }
 
 void SupervisionChannel::on_read(const boost::system::error_code& error, std::size_t bytes) {
-  if (error) return close(error == asio::error::eof ? "the supervisor has gone" : error.message());
+  if (error) return close(error == asio::error::eof ? "the supervisor has ended" : error.message());
   incoming_.commit(bytes);
   while (true) {
     const auto frame = incoming_.next();
@@ -80,7 +80,7 @@ void SupervisionChannel::write_more() {
   }
   if (writing_bytes_ == 0) return written_.notify_all();
   asio::async_write(socket_, asio::buffer(writing_), [this](const boost::system::error_code& error, std::size_t) {
-    if (error) return close("the supervisor does not read any more: " + error.message());
+    if (error) return close("the supervisor has stopped reading: " + error.message());
     write_more();
   });
 }

@@ -1,8 +1,8 @@
 #pragma once
-// SupervisionChannel: a node's end of the socket to its supervisor, on a thread of its own, so that heartbeats go out
-// and the supervisor's end is noticed whatever the entities' code does.
+// SupervisionChannel: a node's end of the socket to its supervisor, on its own thread, so that heartbeats are sent and
+// the supervisor's end is noticed, whatever the entities' code does.
 //
-// Not here: what the messages ask for (node/node.cpp).
+// Not here: what the messages request (node/node.cpp).
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -29,21 +29,21 @@ class SupervisionChannel {
   struct Handlers {
     std::function<void(protocol::ToNode)> on_message;
     std::function<protocol::Heartbeat()> on_beat;
-    /// The supervisor is gone, or has sent what makes no sense. Nothing is read afterwards.
+    /// The supervisor has ended, or has sent malformed data. Nothing is read afterwards.
     std::function<void(const std::string& why)> on_closed;
   };
 
-  /// Takes `descriptor` over.
+  /// Takes ownership of `descriptor`.
   SupervisionChannel(int descriptor, Handlers handlers);
   ~SupervisionChannel();
 
   /// Any thread. Never waits.
   void send(const protocol::FromNode& message);
-  /// Heartbeats from now on.
+  /// Sends heartbeats from now on.
   void start_beating(std::chrono::nanoseconds interval);
-  /// Bytes that the supervisor has not taken yet.
+  /// Bytes that the supervisor has not read yet.
   [[nodiscard]] std::size_t unsent_bytes();
-  /// Waits until all is written, at most so long. Before the process ends.
+  /// Waits until everything is written, up to a limit. Before the process ends.
   void flush_within(std::chrono::milliseconds patience);
 
  private:
@@ -68,7 +68,7 @@ class SupervisionChannel {
   codec::FrameWriter<protocol::FromNode> writer_;
   std::vector<std::byte> gathered_;
   std::size_t writing_bytes_ = 0;
-  bool is_writing_ = false;  // a write is under way, or has been asked for
+  bool is_writing_ = false;  // a write is in progress or requested
   bool is_closed_ = false;
 
   std::thread thread_;

@@ -1,5 +1,5 @@
 #pragma once
-// Scope: while it lives, its kernel is the thread's current one. here(): that one.
+// Scope: while it exists, its kernel is the thread's current one, which here() returns.
 
 #include "kernel/kernel.hpp"
 
@@ -16,7 +16,7 @@ struct Kernel::Scope {
   Calls* previous_calls_;
 };
 
-/// The thread's current kernel, for `what` of the user's that needs one.
+/// The thread's current kernel, for user code doing `what`.
 inline Kernel& here(const char* what) {
   Kernel* const kernel = Kernel::current_kernel();
   if (kernel == nullptr) [[unlikely]]

@@ -1,4 +1,4 @@
-// What entities' code calls, on the kernel of this thread.
+// The functions that entities call, on the thread's current kernel.
 
 #include <fmt/format.h>
 

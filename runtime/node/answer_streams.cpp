@@ -11,7 +11,7 @@ namespace epic::node {
 
 namespace {
 
-// The window: whichever comes first.
+// The window: whichever limit is reached first.
 constexpr std::size_t kWindowParts = 1024;
 constexpr std::size_t kWindowBytes = 512 * 1024;
 
@@ -62,8 +62,9 @@ AnswerStreams::~AnswerStreams() {
 void AnswerStreams::start(std::uint64_t id, Work work) {
   reap();
   if (running_.size() >= kStreamsMax)
-    return send_(failure(
-        id, fmt::format("this node is giving {} long answers already; try again when they are read", running_.size())));
+    return send_(
+        failure(id, fmt::format("this node is already sending {} long answers; try again when they have been read",
+                                running_.size())));
   const auto [entry, is_new] = running_.emplace(id, std::make_unique<Running>(id, send_));
   Running& one = *entry->second;
   one.thread = std::jthread([&one, work = std::move(work)]() mutable {

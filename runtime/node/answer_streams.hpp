@@ -1,9 +1,8 @@
 #pragma once
-// AnswerStreams: long answers, each made by a thread of its own, as fast as whoever asked reads them.
+// AnswerStreams: long answers, each produced on its own thread, as fast as the client reads them.
 //
 // After a window of parts a stream asks the supervisor for room and waits for its GoOn. So nothing between the store
-// and the terminal holds more than a window of rows for each node, and a reader that stands still holds up no other
-// question.
+// and the terminal holds more than a window of rows per node, and a reader that stalls blocks no other request.
 //
 // Not here: what the parts are (listing.cpp, exporting.cpp).
 
@@ -21,7 +20,7 @@
 
 namespace epic::node {
 
-/// One answer under way. Its own thread sends; any thread lets it go on.
+/// One answer in progress. Its own thread sends; any thread can let it continue.
 class AnswerStream {
  public:
   using Send = std::function<void(const protocol::Answer&)>;
@@ -30,7 +29,7 @@ class AnswerStream {
 
   /// Sends a part, of at most protocol::kAnswerBytesMax, and waits when it is time to. False: nobody wants more.
   bool part(std::string body);
-  /// Ends the answer; the last thing that is done with a stream.
+  /// Ends the answer; the last call on a stream.
   void finish();
   void fail(const std::string& message);
 
@@ -48,7 +47,7 @@ class AnswerStream {
   bool is_wanted_ = true;
 };
 
-/// On one thread, but for what the streams themselves do.
+/// Single-threaded, except for the streams themselves.
 class AnswerStreams {
  public:
   using Work = std::move_only_function<void(AnswerStream&)>;
@@ -57,10 +56,10 @@ class AnswerStreams {
   static constexpr std::size_t kStreamsMax = 16;
 
   explicit AnswerStreams(AnswerStream::Send send) : send_(std::move(send)) {}
-  /// Ends them all.
+  /// Ends all of them.
   ~AnswerStreams();
 
-  /// Runs `work` on a thread of its own; its answer has been refused if there are too many.
+  /// Runs `work` on its own thread; if there are too many, refuses the request.
   void start(std::uint64_t id, Work work);
   void go_on(const protocol::GoOn& go_on);
 
@@ -69,7 +68,7 @@ class AnswerStreams {
     Running(std::uint64_t id, AnswerStream::Send send) : stream(id, std::move(send)) {}
     AnswerStream stream;
     std::atomic<bool> is_done{false};
-    std::jthread thread;  // ends before the rest goes
+    std::jthread thread;  // ends before the other members are destroyed
   };
   void reap();
 

@@ -12,9 +12,9 @@ using protocol::AnswerStatus;
 
 namespace {
 
-constexpr std::size_t kMessageBytesMax = 64 * 1024;  // an exception's can have any length
+constexpr std::size_t kMessageBytesMax = 64 * 1024;  // an exception's message can have any length
 
-/// Of as much of the text as has at most `max` bytes and ends between two characters.
+/// The longest prefix of the text that has at most `max` bytes and ends between two characters.
 std::size_t length_of(std::string_view text, std::size_t max) {
   if (text.size() <= max) return text.size();
   while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0U) == 0x80U) --max;
@@ -39,7 +39,7 @@ Answer make_answer(std::uint64_t id, const json::value& body) {
   std::string text = protocol::print_json(body);
   if (text.size() > protocol::kAnswerBytesMax)
     return make_failure(id, AnswerStatus::failed,
-                        fmt::format("the answer has {} bytes as JSON, and {} is the most that a running fabric tells",
+                        fmt::format("the answer has {} bytes as JSON, and the limit of a running fabric is {}",
                                     text.size(), protocol::kAnswerBytesMax));
   return {.id = id, .status = AnswerStatus::ok, .body = std::move(text), .last = true};
 }

@@ -15,14 +15,14 @@
 
 namespace epic::node {
 
-/// A failure in its place when it would be larger than an answer can be.
+/// Replaced by a failure if it would be too large.
 [[nodiscard]] protocol::Answer make_answer(std::uint64_t id, const boost::json::value& body);
-/// A long message is cut.
+/// A long message is truncated.
 [[nodiscard]] protocol::Answer make_failure(std::uint64_t id, protocol::AnswerStatus status, std::string_view message,
                                             boost::json::value detail = nullptr);
 [[nodiscard]] protocol::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);
 
-/// How a schema's id is spelt everywhere.
+/// How a schema's id is written everywhere.
 [[nodiscard]] inline std::string hex(kernel::SchemaId schema) { return fmt::format("{:016x}", schema); }
 
 }  // namespace epic::node

@@ -31,7 +31,7 @@ struct Query {
   }
 };
 
-/// With its time, ring and number, to sort by: in one tick lives go before saves.
+/// With its time, ring and number, to sort by: within a tick, lifecycle events come before saves.
 using Event = std::pair<std::tuple<std::int64_t, int, std::uint64_t>, control::Events::Answer>;
 
 Query read_query(const kernel::Kernel& kernel, const std::string& node, const control::Events::Request& request) {
@@ -120,7 +120,7 @@ control::Events::NodeAnswer describe_events(const kernel::Kernel& kernel, const 
       .cursor = {.life = life, .lives = kernel.trail().lives.newest(), .saves = kernel.trail().saves.newest()},
       .events = {}};
 
-  // From the newest back, so that a limit costs no more than what it lets through.
+  // Starts from the newest, so that a limit costs no more than the entries it lets through.
   std::vector<Event> events;
   const auto& lives = kernel.trail().lives.entries();
   for (auto entry = lives.rbegin(); entry != lives.rend() && events.size() < query.limit; ++entry) {

@@ -1,5 +1,5 @@
-// epic-node: a worker process of a fabric. Supervisors start it; people and the CLI use --describe, --check
-// and --version.
+// epic-node: a worker process of a fabric. Supervisors start it; people and the CLI use --describe, --check and
+// --version.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -69,14 +69,14 @@ int work() {
   if (::fcntl(epic::protocol::kSupervisionFd, F_GETFD) < 0) {
     fmt::print(stderr,
                "epic-node is started by a supervisor: run 'epic run'.\n"
-               "By hand: epic-node --describe MODULE.so, epic-node --check MODULE.so STORE, epic-node --version\n");
+               "Manually: epic-node --describe MODULE.so, epic-node --check MODULE.so STORE, epic-node --version\n");
     return kExitUsage;
   }
   ::fcntl(epic::protocol::kSupervisionFd, F_SETFD, FD_CLOEXEC);
-  // Gone with the supervisor. Had it ended before this line, the channel is closed, which is noticed as well.
+  // Dies with the supervisor. If that ended before this line, the channel is closed, which is noticed as well.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error of the store's, said in words
+  ::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of the store, reported in words
   ::signal(SIGINT, SIG_IGN);   // the supervisor stops its nodes in order
   epic::storage::stop_counting_memory();
   epic::node::Node node(epic::protocol::kSupervisionFd, STDOUT_FILENO);
@@ -93,17 +93,17 @@ int main(int argc, char** argv) {
   }
   if (verb == "--describe") {
     if (argc == 3) return describe(argv[2]);
-    fmt::print(stderr, "epic-node: --describe takes one module: epic-node --describe MODULE.so\n");
+    fmt::print(stderr, "epic-node: --describe needs one module: epic-node --describe MODULE.so\n");
     return kExitUsage;
   }
   if (verb == "--check") {
     if (argc == 4) return check(argv[2], argv[3]);
-    fmt::print(stderr, "epic-node: --check takes a module and a store: epic-node --check MODULE.so STORE\n");
+    fmt::print(stderr, "epic-node: --check needs a module and a store: epic-node --check MODULE.so STORE\n");
     return kExitUsage;
   }
   if (verb == "--import" && argc == 5) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would hold the project's lock any more
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // otherwise the project's lock would outlive its holder
     return epic::node::import_offline(argv[2], argv[3], static_cast<std::uint16_t>(std::strtoul(argv[4], nullptr, 10)));
   }
-  return work();  // what else stands there is for people who look at the list of processes
+  return work();  // the rest is for people who read the list of processes
 }

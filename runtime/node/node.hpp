@@ -25,11 +25,11 @@ namespace epic::node {
 
 class Node {
  public:
-  /// Takes over `channel`, the descriptor of the supervisor's socket; lines go to `log`.
+  /// Takes ownership of `channel`, the descriptor of the supervisor's socket; logs to `log`.
   Node(int channel, int log);
   ~Node();
 
-  /// Until the supervisor says stop. Returns the exit code. When the supervisor goes away or the store fails, it ends
+  /// Runs until the supervisor sends Stop. Returns the exit code. If the supervisor ends or the store fails, it exits
   /// the process instead.
   [[nodiscard]] int run();
 
@@ -60,7 +60,7 @@ class Node {
   codec::CapnpCodec codec_;
   const ModuleInfo* module_ = nullptr;
 
-  std::mutex mutex_;  // messages that come before there is a driver
+  std::mutex mutex_;  // messages that arrive before there is a driver
   std::condition_variable arrived_;
   std::vector<protocol::ToNode> early_;
   std::atomic<bool> is_finishing_{false};
@@ -76,7 +76,7 @@ class Node {
   std::int64_t abort_at_ns_ = 0;
   std::int64_t give_up_at_ns_ = 0;
 
-  std::unique_ptr<io::SupervisionChannel> channel_;  // last: its thread uses the rest
+  std::unique_ptr<io::SupervisionChannel> channel_;  // last: its thread uses the other members
 };
 
 }  // namespace epic::node

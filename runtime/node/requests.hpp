@@ -1,13 +1,13 @@
 #pragma once
-// Requests: a node's answers to inspect, call, types, ls, export, import, events and calls. The table of
-// verbs is protocol/control.hpp.
+// Requests: a node's answers to inspect, call, types, ls, export, import, events and calls. The table of verbs is
+// protocol/control.hpp.
 //
-// Nothing but `call` wakes an entity: what is in memory is looked at, what is not is read from the store, by threads of
-// their own with stores of their own, so that a listing of a million snapshots holds up no commit.
+// Only `call` activates an entity: what is in memory is read there, the rest is read from the store, by separate
+// threads with separate stores, so that listing a million snapshots delays no commit.
 //
-// Where: requests.cpp questions about one entity · requests_listing.cpp ls and export · requests_import.cpp import.
+// Where: requests.cpp requests about one entity · requests_listing.cpp ls and export · requests_import.cpp import.
 //
-// On the driver's thread; answers may leave from others.
+// On the driver's thread; answers may be sent from others.
 
 #include <boost/json/object.hpp>
 #include <expected>
@@ -43,14 +43,14 @@ class Requests {
 
   void handle(const protocol::Request& request);
   void handle(const protocol::GoOn& go_on) { streams_.go_on(go_on); }
-  /// Hands what a tick has asked for over to the reading thread, and takes what it has found. Once a tick.
+  /// Hands the requests of a tick to the reading thread, and collects its results. Once per tick.
   void on_tick();
 
  private:
   using Body = boost::json::object;
   struct Entity {
     std::string name;   // "Type/Key", by the type's stored name
-    std::string shown;  // by its present name
+    std::string shown;  // by its current name
     std::string key;
     const kernel::TypeEntry* type;
     kernel::ShardId shard;
@@ -60,9 +60,9 @@ class Requests {
   struct Asked {
     std::uint64_t id;  // of the request
     typename Verb::Request request;
-    const Body& body;  // what the request was read from, with values of users' types
+    const Body& body;  // the JSON of the request, with values of users' types
   };
-  /// False: it is none of these verbs.
+  /// False if it is none of these verbs.
   template <class... Verb>
   bool receive(const protocol::Request& request, const Body& body);
   template <class Verb>
@@ -78,7 +78,7 @@ class Requests {
   void answer(const Asked<protocol::control::Calls>& asked);
 
   void inspect_stored(std::uint64_t id, const Entity& entity);
-  struct Importing;  // one request of that
+  struct Importing;  // one request of these
   void check_import(const std::shared_ptr<Importing>& importing);
   void carry_out_import(const std::shared_ptr<Importing>& importing);
   void end_import(const Importing& importing);
@@ -100,9 +100,9 @@ class Requests {
   SendAnswer send_;
   OpenReader open_reader_;
   codec::ShowName show_name_;                   // any thread
-  std::unique_ptr<io::StorageWorkers> reader_;  // made with the first question about the store
+  std::unique_ptr<io::StorageWorkers> reader_;  // created with the first request about the store
   bool has_no_reader_ = false;                  // the store cannot be opened twice: the writing one answers
-  AnswerStreams streams_;                       // last: they use the rest
+  AnswerStreams streams_;                       // last: they use the other members
 };
 
 }  // namespace epic::node

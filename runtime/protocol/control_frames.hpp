@@ -10,9 +10,9 @@
 
 namespace epic::protocol {
 
-/// Either way.
+/// In either direction.
 inline constexpr std::size_t kControlFrameBytesMax = 64u << 20;
-/// Of a request's body, which has its verb and a few words around it.
+/// The limit of a request's body, which leaves room for the verb and the envelope.
 inline constexpr std::size_t kControlRequestBytesMax = kControlFrameBytesMax - (64u << 10);
 
 struct ControlRequest {

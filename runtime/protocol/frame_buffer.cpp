@@ -10,7 +10,7 @@
 
 namespace epic::protocol {
 
-static_assert(std::endian::native == std::endian::little, "frames are written in the order of the machine");
+static_assert(std::endian::native == std::endian::little, "frames are written in the machine's byte order");
 
 namespace {
 
@@ -66,13 +66,13 @@ std::expected<std::optional<std::span<const std::byte>>, WireError> FrameBuffer:
   if (end_ - begin_ < kFrameHeaderBytes) return std::nullopt;
   const FrameHeader header = read_header(bytes() + begin_);
   if (header.magic != kFrameMagic)
-    return std::unexpected(WireError{fmt::format("not an epic frame: it begins with {:08x}", header.magic)});
+    return std::unexpected(WireError{fmt::format("not an epic frame: it starts with {:08x}", header.magic)});
   if (header.payload_bytes > frame_bytes_max_)
-    return std::unexpected(WireError{
-        fmt::format("a frame of {} bytes, where {} bytes are the most", header.payload_bytes, frame_bytes_max_)});
+    return std::unexpected(
+        WireError{fmt::format("a frame of {} bytes; the limit is {}", header.payload_bytes, frame_bytes_max_)});
   if (header.payload_bytes % 8 != 0)
     return std::unexpected(
-        WireError{fmt::format("a frame of {} bytes, which is no whole number of words", header.payload_bytes)});
+        WireError{fmt::format("a frame of {} bytes, which is not a whole number of words", header.payload_bytes)});
 
   const std::size_t frame = kFrameHeaderBytes + header.payload_bytes;
   if (end_ - begin_ < frame) return std::nullopt;

@@ -19,7 +19,7 @@
 
 namespace epic::protocol {
 
-/// Bytes that are no message of ours: `what` is a sentence for the log. The connection is of no use any more.
+/// Bytes that are not a valid message: `what` is a sentence for the log. The connection cannot be used any longer.
 struct WireError {
   std::string what;
 };
@@ -28,7 +28,7 @@ inline constexpr std::size_t kFrameHeaderBytes = 8;
 /// "epic" in the order in which it is sent.
 inline constexpr std::uint32_t kFrameMagic = 0x63697065;
 
-/// One for each connection; any thread, one at a time.
+/// One per connection; any thread, one at a time.
 class FrameBuffer {
  public:
   explicit FrameBuffer(std::size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {}
@@ -40,11 +40,11 @@ class FrameBuffer {
   /// The first `bytes` of what prepare() returned have been filled.
   void commit(std::size_t bytes);
 
-  /// The payload of the next whole frame, valid until prepare(); empty when more bytes are needed. After an error it
-  /// gives the same error for ever.
+  /// The payload of the next complete frame, valid until prepare(); empty if more bytes are needed. After an error it
+  /// always returns the same error.
   [[nodiscard]] std::expected<std::optional<std::span<const std::byte>>, WireError> next();
 
-  /// Bytes held that no frame has been made of yet.
+  /// Bytes held that do not form a complete frame yet.
   [[nodiscard]] std::size_t pending_bytes() const { return end_ - begin_; }
 
  private:

@@ -74,7 +74,7 @@ std::optional<LogLevel> parse_level(std::string_view word) {
   return std::nullopt;
 }
 
-/// Cuts the text up to the next blank off the front.
+/// Removes the text up to the next blank from the front.
 std::string_view take_word(std::string_view& text) {
   const auto blank = text.find(' ');
   const std::string_view word = text.substr(0, blank);

@@ -1,10 +1,10 @@
 #pragma once
-// LogLine: one line of a log, put together by a node and taken apart by its supervisor.
+// LogLine: one line of a log, written by a node and parsed by its supervisor.
 //
-// A node writes `<RFC 3339 time> <LEVEL> <entity or -> <message>` to its standard output or error; whatever else comes
-// out of it (a printf of the user's, a loader's complaint) is a line as well, at level output. Log files hold the same
-// shape. Blanks, '%' and control characters in entities' names are written as %XX. A message of several lines is
-// written as several log lines.
+// A node writes `<RFC 3339 time> <LEVEL> <entity or -> <message>` to its standard output or error; anything else in its
+// output (a user's printf, a loader's error) is a line as well, at level output. Log files have the same format.
+// Blanks, '%' and control characters in entities' names are written as %XX. A message of several lines is written as
+// several log lines.
 
 #include <chrono>
 #include <cstdint>
@@ -21,25 +21,25 @@ struct LogLine {
   std::chrono::system_clock::time_point time;  // milliseconds are kept
   std::string source;                          // "node-2", "supervisor"; not part of the text
   LogLevel level = LogLevel::output;
-  std::string entity;  // "Player/Bob"; empty when no entity's code was running
+  std::string entity;  // "Player/Bob"; empty if no entity's code was running
   std::string message;
   bool operator==(const LogLine&) const = default;
 };
 
-/// "debug", "info", "warn", "error", "output"; in log text they are upper case.
+/// "debug", "info", "warn", "error", "output"; in upper case in log text.
 [[nodiscard]] std::string_view to_string(LogLevel level);
 
-/// The text of `line`, each line of it ended by a line break, without control characters and colour codes.
+/// The text of `line`, each of its lines ended by a line break, without control characters and colour codes.
 [[nodiscard]] std::string format_log_line(const LogLine& line);
 
-/// Takes one line apart; what has not the shape above becomes an `output` line that came at `now`.
+/// Parses one line; a line in another format becomes an `output` line with time `now`.
 [[nodiscard]] LogLine parse_log_line(std::string_view source, std::string_view text,
                                      std::chrono::system_clock::time_point now);
 
 /// `2024-11-22T11:10:03.123Z`, for log lines and JSON.
 [[nodiscard]] std::string format_time(std::chrono::system_clock::time_point time);
 
-/// As the control verb `logs` answers it.
+/// In the form of the control verb `logs`.
 [[nodiscard]] protocol::control::Logs::Answer row_of(const LogLine& line);
 
 /// `text` without ANSI escape sequences and control characters other than tabs.

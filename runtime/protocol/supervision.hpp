@@ -35,19 +35,19 @@ namespace epic::protocol {
 
 /// Where a node finds its end of the channel.
 inline constexpr int kSupervisionFd = 3;
-/// The largest message of the channel: a control request of the largest size, and what is around it here.
+/// The largest message of the channel: a control request of the largest size, with its envelope.
 inline constexpr std::size_t kSupervisionFrameBytesMax = 65u << 20;
-/// The largest body of an Answer; with what is around it, it fits into a frame of the control socket as well. A state
-/// of 8 MiB can be larger as JSON: such an answer is refused, with its size.
+/// The largest body of an Answer; with its envelope it also fits into a frame of the control socket. A state of 8 MiB
+/// can be larger as JSON: such an answer is refused, with its size.
 inline constexpr std::size_t kAnswerBytesMax = 60u << 20;
 
 /// What `epic.toml` says about running, the same for all nodes.
 struct FabricOptions {
   std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(200);
-  std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;            // idle activations are dropped after this
-  std::chrono::nanoseconds call_deadline = kernel::limits::kCallPatience;  // for calls that do not say
+  std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;  // idle activations are deactivated after this
+  std::chrono::nanoseconds call_deadline = kernel::limits::kCallPatience;  // for calls without their own deadline
   std::chrono::nanoseconds turn_report = std::chrono::seconds(1);          // a longer turn is reported
-  std::uint64_t memory_budget_bytes = 0;                                   // for activations; 0: no budget
+  std::uint64_t memory_budget_bytes = 0;                                   // for activations; 0: no limit
   std::string log_level = "info";                                          // debug, info, warn, error
   bool operator==(const FabricOptions&) const = default;
 };
@@ -60,7 +60,7 @@ BOOST_DESCRIBE_STRUCT(FabricOptions, (),
 struct Configure {
   kernel::NodeId node;
   kernel::Incarnation incarnation;
-  std::string fabric_id;          // names this run of the fabric; peers and clients compare it
+  std::string fabric_id;          // identifies this run of the fabric; peers and clients compare it
   std::string project_directory;  // absolute; also the node's working directory
   std::string module_path;        // absolute
   std::string store_kind;         // "sqlite", "memory"
@@ -74,7 +74,7 @@ BOOST_DESCRIBE_STRUCT(Configure, (),
                       (node, incarnation, fabric_id, project_directory, module_path, store_kind, store_path,
                        shard_count, socket_path, options))
 
-/// A planned move away from this node, under the map that it has. Until it has answered, maps name nobody for the
+/// A planned move away from this node, under the map that it has. Until it has answered, maps name no owner for the
 /// shard; one that names this node afterwards means that it is to take the shard again.
 struct Release {
   std::vector<kernel::ShardId> shards;
@@ -97,7 +97,7 @@ struct Request {
 };
 BOOST_DESCRIBE_STRUCT(Request, (), (id, verb, body))
 
-/// To a streamed Answer that `wants_room`: whoever asked has read so far, or is gone.
+/// To a streamed Answer that `wants_room`: the client has read everything so far, or has gone.
 struct GoOn {
   std::uint64_t id = 0;  // of the Request
   bool is_wanted = true;
@@ -112,15 +112,14 @@ struct Stop {
 };
 BOOST_DESCRIBE_STRUCT(Stop, (), (grace))
 
-/// After Stop: nobody needs the node any more.
+/// After Stop: the node is no longer needed.
 struct Leave {
   bool operator==(const Leave&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Leave, (), ())
 
-/// A shard map: who owns what from now on; its members are the ready nodes. A node that finds itself as the new owner
-/// takes the shard in the store; one that is no longer there refuses calls. Older versions than the newest seen are
-/// ignored.
+/// A shard map: who owns what from now on; its members are the ready nodes. A node that is the new owner of a shard
+/// takes it in the store; one that no longer is refuses calls. Versions older than the newest are ignored.
 using kernel::ShardMap;
 
 using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave>;
@@ -145,11 +144,11 @@ struct Ready {
 };
 BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types))
 
-/// The node cannot start and exits; starting it again would not help (a module of another version, a store of another
-/// shard count …). What may help by itself is a plain exit instead.
+/// The node cannot start and exits; restarting it would not help (a module of another version, a store with another
+/// shard count …). If restarting may help, the node simply exits.
 struct StartFailed {
   std::string message;  // what and why
-  std::string hint;     // the way to mend it; may be empty
+  std::string hint;     // how to fix it; may be empty
   bool operator==(const StartFailed&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(StartFailed, (), (message, hint))
@@ -178,8 +177,7 @@ struct TakenShard {
 };
 BOOST_DESCRIBE_STRUCT(TakenShard, (), (shard, epoch))
 
-/// The shards that a map has brought to this node are its own in the store; sent for every map, also when it brought
-/// none.
+/// The shards granted by a map are this node's in the store; sent for every map, even if it granted none.
 struct Taken {
   std::vector<TakenShard> shards;
   kernel::MapVersion map_version;
@@ -196,14 +194,15 @@ BOOST_DESCRIBE_STRUCT(SetupDone, (), (error))
 enum class AnswerStatus : std::uint8_t {
   ok = 0,
   not_found = 1,    // no such entity, type or method
-  bad_request = 2,  // arguments do not fit
-  failed = 3,       // tried and failed
-  not_owner = 4,    // the shard is not here (any more, or yet): ask again after the next map
+  bad_request = 2,  // the arguments do not fit
+  failed = 3,       // the operation failed
+  not_owner = 4,    // the shard is not here (any longer, or yet): ask again after the next map
 };
 BOOST_DESCRIBE_ENUM(AnswerStatus, ok, not_found, bad_request, failed, not_owner)
 
-/// On success `body` is the answer (a part of it, when streamed: with `last` an empty body adds nothing). Otherwise it
-/// is {"message": …, "detail": …}. With `wants_room` the node sends no further part before a GoOn.
+/// On success `body` is the answer (a part of it, if streamed: with `last`, an empty body adds nothing). Otherwise it
+/// is
+/// {"message": …, "detail": …}. With `wants_room` the node sends no further part before a GoOn.
 struct Answer {
   std::uint64_t id = 0;
   AnswerStatus status = AnswerStatus::ok;
@@ -214,7 +213,7 @@ struct Answer {
 };
 BOOST_DESCRIBE_STRUCT(Answer, (), (id, status, body, last, wants_room))
 
-/// After Stop: whether nothing runs here, and everything is saved. What other nodes still call may change that.
+/// After Stop: whether nothing runs here, and everything is saved. Calls from other nodes may change that.
 struct Drained {
   bool is_drained = true;
   bool operator==(const Drained&) const = default;

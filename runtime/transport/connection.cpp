@@ -7,7 +7,7 @@ namespace {
 constexpr std::size_t kReadBytes = 32 * 1024;
 constexpr std::size_t kKeptBytes = 256 * 1024;  // of a buffer, from one tick to the next
 
-/// About what a message takes in a frame.
+/// The approximate size of a message in a frame.
 std::size_t estimate_bytes(const kernel::Message& message) {
   constexpr std::size_t kEnvelope = 256;
   const auto* call = std::get_if<kernel::CallMessage>(&message);
@@ -67,7 +67,7 @@ void Connection::on_writable() {
 }
 
 void Connection::on_end(std::string why) {
-  if (why.empty() && incoming_.pending_bytes() > 0) why = "it ended within a message";
+  if (why.empty() && incoming_.pending_bytes() > 0) why = "it ended in the middle of a message";
   owner_.on_end(*this, why);
 }
 

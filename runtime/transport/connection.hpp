@@ -1,10 +1,10 @@
 #pragma once
-// Connection: one stream of Peers. Bytes in become messages; messages out are gathered and written at once.
+// Connection: one stream of Peers. Incoming bytes become messages; outgoing messages are gathered and written at once.
 //
-// Until the peer's Hello has come, messages for it are held as messages: none of their bytes has left, so they can go
-// by another connection, or come back as refused.
+// Until the peer's Hello has arrived, messages for it are held as messages: none of their bytes has left, so they can
+// use another connection, or be returned as refused.
 //
-// Not here: who may say what, and what an end means (peers.cpp). No I/O: the stream does it.
+// Not here: which messages are allowed when, and what an end means (peers.cpp). No I/O: the stream does it.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,9 +28,9 @@ class Connection final : private StreamUser {
   enum class Side : std::uint8_t { dialled, accepted };
 
   struct Owner {
-    /// The connection may be closed in here, and stays where it is.
+    /// The connection may be closed in here, but is not destroyed.
     virtual void on_message(Connection& connection, protocol::PeerMessage message) = 0;
-    /// The stream has ended, or what it brought is no message. An empty `why`: the other side closed it.
+    /// The stream has ended, or brought malformed bytes. An empty `why`: the other side closed it.
     virtual void on_end(Connection& connection, const std::string& why) = 0;
 
    protected:
@@ -50,7 +50,7 @@ class Connection final : private StreamUser {
   void append(const Message& message) {
     if (!is_closed_ && !has_said_last_word_) codec::append_frame(message, gathered_);
   }
-  /// Nothing is appended any more. `why` is the reason for its end.
+  /// Nothing more is appended. `why` is the reason for its end.
   void say_no_more(std::string why) {
     has_said_last_word_ = true;
     fault_ = std::move(why);
@@ -60,7 +60,7 @@ class Connection final : private StreamUser {
   /// Keeps `message` until append_held().
   void hold(kernel::Message message);
   void append_held();
-  /// Takes over what `other` holds.
+  /// Takes over the held messages of `other`.
   void take_held(Connection& other);
   [[nodiscard]] std::vector<kernel::Message> release_held();
 
@@ -107,7 +107,7 @@ class Connection final : private StreamUser {
   std::vector<std::byte> writing_;
   std::size_t written_ = 0;
   bool is_open_ = false;
-  bool is_blocked_ = false;  // the stream will say when it takes more
+  bool is_blocked_ = false;  // the stream will report when it accepts more
   bool is_closed_ = false;
   bool has_said_last_word_ = false;
   bool is_condemned_ = false;

@@ -44,7 +44,7 @@ std::expected<void, std::string> Peers::listen(const std::string& address) {
 void Peers::accept(std::expected<StreamPtr, std::string> stream) {
   if (stream && connections_.size() >= limits_.connections_max) {
     (*stream)->close();
-    stream = std::unexpected(fmt::format("there are {} connections already", connections_.size()));
+    stream = std::unexpected(fmt::format("there are already {} connections", connections_.size()));
   }
   if (!stream)
     return note(LogLevel::warn, fmt::format("did not accept a connection to {}: {}", listening_at_, stream.error()));
@@ -149,7 +149,7 @@ void Peers::send(const PeerAddress& to, kernel::Message message) {
           to, call->id.sequence,
           kernel::ErrorPart{ErrorCode::overloaded,
                             {},
-                            fmt::format("the call was not sent: {} has left {} bytes unread", describe(to), unsent)});
+                            fmt::format("the call was not sent: {} has {} unread bytes", describe(to), unsent)});
   }
   if (out.peer)
     push(out, message);
@@ -160,7 +160,7 @@ void Peers::send(const PeerAddress& to, kernel::Message message) {
 template <class Message>
 void Peers::push(Connection& connection, const Message& message) {
   const std::size_t unsent = connection.unsent_bytes();
-  if (unsent > limits_.unsent_bytes_max) return condemn(connection, fmt::format("it has left {} bytes unread", unsent));
+  if (unsent > limits_.unsent_bytes_max) return condemn(connection, fmt::format("it has {} unread bytes", unsent));
   connection.append(message);
   touch(connection);
 }
@@ -208,11 +208,11 @@ void Peers::on_time(std::int64_t now_ns) {
   for (const PeerAddress& peer : std::exchange(unreachable_, {}))
     if (!peers_.contains(peer)) events_.on_lost(peer);
   for (Connection* connection : std::exchange(condemned_, {})) on_end(*connection, connection->fault());
-  // Patience is counted from here, not from when the connection came about: our time may be old by then.
+  // Patience is counted from here, not from when the connection was made: our time may be outdated by then.
   for (auto late = strangers_.rbegin(); late != strangers_.rend() && (*late)->hello_due_ns == 0; ++late)
     (*late)->hello_due_ns = now_ns + limits_.hello_patience.count();
   while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns)
-    on_end(*strangers_.front(), "it has not introduced itself in time");
+    on_end(*strangers_.front(), "it did not introduce itself in time");
 }
 
 // ---- in ----
@@ -223,17 +223,17 @@ void Peers::on_message(Connection& connection, protocol::PeerMessage message) {
   if (connection.has_said_last_word()) return;
   if (auto* hello = std::get_if<HelloMessage>(&message)) {
     if (!connection.peer) return on_first_hello(connection, std::move(*hello));
-    if (hello->from != *connection.peer) return on_end(connection, "it introduced itself twice, as another");
+    if (hello->from != *connection.peer) return on_end(connection, "it introduced itself twice, as different peers");
     return events_.on_hello(*connection.peer, std::move(*hello));
   }
-  if (!connection.peer) return on_end(connection, "it spoke before it introduced itself");
+  if (!connection.peer) return on_end(connection, "it sent a message before it introduced itself");
   const PeerAddress peer = *connection.peer;
   if (auto* map = std::get_if<kernel::ShardMap>(&message)) {
     if (!events_.on_map) return on_end(connection, "it sent a shard map, which only clients get");
     return events_.on_map(peer, std::move(*map));
   }
   if (const auto* call = std::get_if<CallMessage>(&message); call && PeerAddress{call->id.node, call->id.life} != peer)
-    return on_end(connection, "it sent a call in another's name");
+    return on_end(connection, "it sent a call in another peer's name");
   std::visit(
       [&](auto& one) {
         if constexpr (std::is_constructible_v<kernel::Message, decltype(std::move(one))>)
@@ -257,18 +257,18 @@ void Peers::on_last_word(Connection& connection, ReplyMessage word) {
 /// Why we refuse the sender of this Hello; empty: we do not.
 std::string Peers::find_fault(const Connection& connection, const HelloMessage& hello) const {
   if (hello.protocol != self_.protocol)
-    return fmt::format("it speaks protocol {}, and {} is spoken here", hello.protocol, self_.protocol);
+    return fmt::format("it speaks protocol {} instead of {}", hello.protocol, self_.protocol);
   // A client learns the fabric from the first node it meets.
   const bool is_newcomer =
       (hello.from.is_client() && hello.fabric.empty()) || (self_.from.is_client() && self_.fabric.empty());
   if (!is_newcomer && hello.fabric != self_.fabric)
-    return fmt::format("it belongs to the fabric '{}', and this is '{}'", hello.fabric, self_.fabric);
+    return fmt::format("it belongs to the fabric '{}' instead of '{}'", hello.fabric, self_.fabric);
   if (!is_newcomer && hello.shard_count != self_.shard_count)
-    return fmt::format("it counts {} shards, and there are {} here", hello.shard_count, self_.shard_count);
+    return fmt::format("it has {} shards instead of {}", hello.shard_count, self_.shard_count);
   if (hello.from == self_.from || hello.from.life == 0) return "it does not say who it is";
   if (connection.side() == Connection::Side::dialled && hello.from.is_client()) return "a client listens there";
   if (connection.expected && hello.from != *connection.expected)
-    return fmt::format("incarnation {} of {} was expected there, and incarnation {} of {} answered",
+    return fmt::format("incarnation {} of {} was expected there, but incarnation {} of {} answered",
                        connection.expected->life, describe(*connection.expected), hello.from.life,
                        describe(hello.from));
   return {};
@@ -319,7 +319,7 @@ void Peers::on_end(Connection& connection, const std::string& reported) {
   note(why.empty() ? LogLevel::debug : LogLevel::warn,
        fmt::format("closed the connection {} {}: {}", is_dialled ? "to" : "from",
                    peer                           ? describe(*peer)
-                   : connection.address().empty() ? "a stranger"
+                   : connection.address().empty() ? "an unknown peer"
                                                   : connection.address(),
                    why.empty() ? "it ended" : why));
   if (is_dialled && !connection.peer && events_.on_unmet)
@@ -327,7 +327,7 @@ void Peers::on_end(Connection& connection, const std::string& reported) {
   if (!peer) return;
   const auto known = peers_.find(*peer);
   if (known == peers_.end()) return;
-  if (!connection.peer && known->second.out != &connection)  // the peer has come by itself
+  if (!connection.peer && known->second.out != &connection)  // the peer has connected by itself
     known->second.dialled = nullptr;
   else
     lose(*peer);

@@ -8,18 +8,18 @@
 //                          ├─▶ stranger ──Hello──▶ peer ──▶ ended
 //     accepted ─▶ opening ─┘       └─ wrong Hello, garbage, 10 s ─▶ refused ─▶ ended
 //
-// Nothing but our Hello leaves before the peer's Hello has come and is the expected one. Two nodes may dial each other
-// at the same time, so a peer has up to two connections. We send on the one by which it introduced itself first and
-// stay with it, which keeps the order; we read both. When either ends the peer is lost and the other is closed, so that
-// "lost" means the same at both ends. A dial that has not led to a Hello is not yet part of that: if it fails while the
-// peer has come by itself, nothing is lost. A restarted node listens at its former address: whoever answers there must
-// be the expected incarnation.
+// Only our Hello is sent before the peer's Hello has arrived and is the expected one. Two nodes may dial each other at
+// the same time, so a peer has up to two connections. We send on the one by which it introduced itself first and stay
+// with it, which keeps the order; we read both. When either ends the peer is lost and the other is closed, so that
+// "lost" means the same at both ends. A dial that has not led to a Hello does not count: if it fails while the peer has
+// connected by itself, nothing is lost. A restarted node listens at its former address: the process that answers there
+// must have the expected incarnation.
 //
-// The last word is a reply to call 0, which nobody makes: an error refuses the other side (wrong fabric, protocol or
-// shard count), a refusal says that we stop. Who has said it reads only the other's last word and waits for it to
-// close, so that no byte on the way is cut off.
+// The last message is a reply to call 0, which is never made: an error refuses the other side (wrong fabric, protocol
+// or shard count), a refusal says that we stop. Its sender then reads only the other's last message and waits for it to
+// close, so that no byte in transit is cut off.
 //
-// What cannot be reported on the spot (send() never calls back) is reported by on_time().
+// What cannot be reported at once (send() never calls back) is reported by on_time().
 
 #include <map>
 #include <memory>
@@ -89,10 +89,10 @@ class Peers final : public Transport, private Connection::Owner {
   kernel::ShardMap map_;
   std::string listening_at_;
   bool is_parting_ = false;
-  std::vector<std::unique_ptr<Connection>> connections_;  // the oldest first
+  std::vector<std::unique_ptr<Connection>> connections_;  // oldest first
   std::map<kernel::PeerAddress, Peer> peers_;
   std::vector<Connection*> to_flush_;
-  std::vector<Connection*> strangers_;  // no Hello yet; the oldest first
+  std::vector<Connection*> strangers_;  // no Hello yet; oldest first
   std::vector<Connection*> condemned_;
   std::map<kernel::PeerAddress, std::vector<kernel::ReplyMessage>> answers_;  // to what was not sent
   std::set<kernel::PeerAddress> unreachable_;                                 // to be reported as lost

@@ -1,12 +1,12 @@
 #pragma once
 // IdleQueue: activations in the order in which the collector last looked at them.
 //
-// A use costs nothing: it only sets Activation::last_used_ns. The first of the queue has waited the longest for a look.
-// If it was used since the last one it goes to the end, as does what has not been idle for long enough. So a look at
-// each entity a few times in an idle age finds what is too old, and when memory is short the first one that was not
-// used since its last look is among the least recently used (the CLOCK algorithm).
+// A use costs nothing: it only sets Activation::last_used_ns. The first in the queue has waited longest for a look. If
+// it was used since, or has not been idle for long enough, it goes to the end. So a few looks at each entity per idle
+// age find those that are too old, and when memory is short the first one not used since its last look is among the
+// least recently used (the CLOCK algorithm).
 //
-// Not here: who may go, and why one must (kernel_life.cpp).
+// Not here: which ones may be deactivated, and why (kernel_life.cpp).
 
 #include <cstdint>
 #include <utility>
@@ -15,12 +15,12 @@
 
 namespace epic::kernel {
 
-/// Intrusive: an activation is in it once at most, and must be taken out before it is removed from its table.
+/// Intrusive: an activation is in it at most once, and must be removed before it is removed from its table.
 class IdleQueue {
  public:
   explicit IdleQueue(const ActivationTable& table) : table_(table) {}
 
-  /// Puts it at the end. `now_ns`, as each time here, is not before that of the one put there before.
+  /// Moves it to the end. `now_ns`, like each time here, is not earlier than that of the one moved before.
   void add(Activation& activation, std::int64_t now_ns) {
     remove(activation);
     activation.is_in_queue = true;
@@ -36,7 +36,7 @@ class IdleQueue {
     (previous == Activation::kNoSlot ? first_ : table_.at(previous)->in_queue.next) = next;
     (next == Activation::kNoSlot ? last_ : table_.at(next)->in_queue.previous) = previous;
   }
-  /// Null when it is empty.
+  /// Null if it is empty.
   [[nodiscard]] Activation* first() const { return first_ == Activation::kNoSlot ? nullptr : table_.at(first_); }
 
  private:

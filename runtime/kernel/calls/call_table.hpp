@@ -23,7 +23,7 @@ class CallTable {
  public:
   enum class Place : std::uint8_t { common, custom, abandoned };
 
-  /// Takes a count of its own. `record.deadline_ns` and `has_custom_deadline` are set.
+  /// Takes its own reference. `record.deadline_ns` and `has_custom_deadline` are set.
   void add(Record& record) {
     ++record.refs;
     record.is_listed = true;
@@ -34,7 +34,7 @@ class CallTable {
       link(common_, record);
     }
   }
-  /// Gives the count back to the caller, who releases it.
+  /// Passes the reference back to the caller, who releases it.
   void remove(Record& record) {
     record.is_listed = false;
     if (record.is_abandoned) {
@@ -54,7 +54,7 @@ class CallTable {
     link(abandoned_, record);
   }
 
-  /// One whose deadline is not after `now_ns`; null when there is none.
+  /// A call whose deadline is not after `now_ns`; null if there is none.
   [[nodiscard]] Record* find_expired(std::int64_t now_ns) const {
     if (common_.first != nullptr && common_.first->deadline_ns <= now_ns) return common_.first;
     if (!by_deadline_.empty() && by_deadline_.begin()->first.first <= now_ns) return by_deadline_.begin()->second;
@@ -69,7 +69,7 @@ class CallTable {
   }
   [[nodiscard]] std::size_t size() const { return count_; }
 
-  /// Every record, abandoned ones last. `visit` must not change the table.
+  /// Visits every record, abandoned ones last. `visit` must not change the table.
   template <class Visit>
   void for_each(Visit&& visit) const {
     for (const List* list : {&common_, &custom_, &abandoned_})

@@ -46,7 +46,8 @@ void Calls::end_all() {
   }
 }
 
-// What every call passes through is one function, always_inline: a tenth of its time, measured with local_call_bench.
+// The path of every call is one function, always_inline: that saves a tenth of its time, measured with
+// local_call_bench.
 
 // ---- beginning ----
 
@@ -56,7 +57,7 @@ void Calls::end_all() {
   waiter.remaining = 1;
   record.waiter = &waiter;
   record.caller = execution_.current;
-  if (!open(record)) {  // the caller goes on at once, and throws
+  if (!open(record)) {  // the caller resumes at once, and throws
     waiter.remaining = 0;
     record.waiter = nullptr;
     record.caller = nullptr;
@@ -75,7 +76,7 @@ void Calls::end_all() {
   return std::noop_coroutine();
 }
 
-/// The short way, for most calls there are: the entity is live and free, and nothing that came before is waiting.
+/// The fast path, for most calls: the entity is active and free, and nothing that came before is waiting.
 [[gnu::always_inline]] bool Calls::may_start_now(const Record& record, const Activation& activation) const {
   return activation.state == Activation::State::active && activation.queued == 0 && !activation.has_waiting() &&
          !activation.must_stop && !record.is_exclusive && !activation.type->info->class_exclusive &&
@@ -83,11 +84,11 @@ void Calls::end_all() {
 }
 
 void Calls::begin_detached(Record& record) {
-  // Its caller's turn goes on, but what that has changed so far goes with the call.
+  // Its caller's turn continues, but its changes so far go with the call.
   if (Activation* caller = activation_of(execution_.current);
       caller != nullptr && !execution_.current->is_read_only && !caller->is_dirty && caller->type->is_stored)
     listener_.mark_dirty(*caller);
-  if (record.method == nullptr) {  // a Task of the entity's own, beside its caller
+  if (record.method == nullptr) {  // one of the entity's own Tasks, beside its caller
     record.activation = activation_of(execution_.current);
     if (execution_.current != nullptr) {
       record.callee = execution_.current->callee;
@@ -101,7 +102,7 @@ void Calls::begin_detached(Record& record) {
     }
   }
   if (!open(record)) return;
-  if (record.is_joined) record.caller = execution_.current;  // who gathers waits for it, from here on
+  if (record.is_joined) record.caller = execution_.current;  // gather waits for it, from here on
   if (record.method != nullptr) {
     static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, execution_.current));
   } else {
@@ -109,7 +110,7 @@ void Calls::begin_detached(Record& record) {
   }
 }
 
-/// False: what is kept for later calls made it look like too much.
+/// False: memory kept for later calls had made it look like too much.
 bool Calls::refuse_for_load(Record& record) {
   const std::uint64_t bytes = frame_bytes();
   if (bytes < options_.bytes_max) return false;
@@ -117,7 +118,7 @@ bool Calls::refuse_for_load(Record& record) {
   record.failure = make_exception(
       ErrorCode::overloaded,
       fmt::format(
-          "{} was not started: the {} calls in flight on this node take {} MiB of memory, and {} MiB is the most",
+          "{} was not started: the {} calls in flight on this node take {} MiB of memory, and the limit is {} MiB",
           words_.describe(record), table_.size(), bytes >> 20, options_.bytes_max >> 20));
   return true;
 }
@@ -145,7 +146,7 @@ std::coroutine_handle<> Calls::route(RecordRef record, bool may_run_now, const R
                      near.empty() ? std::string() : fmt::format("; there is '{}'", near)));
     return {};
   }
-  if (type->info->stored_name() != record->callee->type()) {  // called by another of the class's names
+  if (type->info->stored_name() != record->callee->type()) {  // called by another name of the class
     record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
     return route(std::move(record), may_run_now, maker);
   }
@@ -163,7 +164,7 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
     std::vector<RecordRef>& waiting = activation.get_rare().waiting;
     if (waiting.size() >= limits::kEntityQueueMax) {
       fail(*record, ErrorCode::overloaded,
-           fmt::format("{} was not started: {} calls wait for {} already", words_.describe(*record), waiting.size(),
+           fmt::format("{} was not started: {} calls already wait for {}", words_.describe(*record), waiting.size(),
                        words_.shown(activation.name)));
       return {};
     }
@@ -181,7 +182,7 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
   return {};
 }
 
-/// False: the record waits for the lock, or has failed as it would wait for itself.
+/// False: the record waits for the lock, or has failed because it would wait for itself.
 bool Calls::take_lock(RecordRef& record, Activation& activation) {
   const bool shares = record->is_read_only && !record->is_exclusive;
   const auto mode = shares ? EntityLock::Mode::shared : EntityLock::Mode::exclusive;
@@ -198,7 +199,7 @@ bool Calls::take_lock(RecordRef& record, Activation& activation) {
   if (activation.lock.waiting_count() >= limits::kEntityQueueMax) {
     record->activation = nullptr;
     fail(*record, ErrorCode::overloaded,
-         fmt::format("{} was not started: {} calls wait for the lock already", words_.describe(*record),
+         fmt::format("{} was not started: {} calls already wait for the lock", words_.describe(*record),
                      limits::kEntityQueueMax));
     return false;
   }
@@ -220,7 +221,7 @@ void Calls::suspect_first(Activation& activation, const Record* former) {
     probes_.suspect(RecordRef::share(*first));
 }
 
-/// The holder that waits for this very call, here or through other nodes; null when there is none.
+/// The holder that waits for this very call, here or through other nodes; null if there is none.
 const Record* Calls::find_in_chain(const Record& record, std::span<Record* const> holders) const {
   if (holders.empty()) return nullptr;
   for (const Record* link = &record; link != nullptr; link = link->caller) {
@@ -233,7 +234,7 @@ const Record* Calls::find_in_chain(const Record& record, std::span<Record* const
   return nullptr;
 }
 
-/// The method's first turn begins. What the caller has observed, the callee has observed from here on.
+/// The method's first turn starts. What the caller has observed, the callee has observed from here on.
 [[gnu::always_inline]] std::coroutine_handle<> Calls::start(Record& record, Activation* activation) {
   record.state = Record::State::running;
   if (activation != nullptr) {
@@ -246,7 +247,7 @@ const Record* Calls::find_in_chain(const Record& record, std::span<Record* const
   execution_.current = &record;
   try {
     return record.start(activation == nullptr ? nullptr : activation->entity);
-  } catch (...) {  // no memory for the frame, or an argument's move threw
+  } catch (...) {  // no memory for the frame, or moving an argument threw
     record.failure = as_received(std::current_exception());
     return finish(record);
   }
@@ -293,7 +294,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
 
 // ---- ending ----
 
-/// The method's outermost frame is at its end. Returns what runs next: whoever awaited it.
+/// The method's outermost frame has ended. Returns the coroutine to run next: the one that awaited it.
 [[gnu::always_inline]] std::coroutine_handle<> Calls::finish(Record& record) {
   end_turn();
   record.destroy_frame();
@@ -312,7 +313,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   return waiter->handle;
 }
 
-/// The short way, for a call inside the node that somebody awaits.
+/// The fast path, for a call inside the node that is awaited.
 [[gnu::always_inline]] std::coroutine_handle<> Calls::finish_plain(Record& record) {
   Activation* const activation = activation_of(&record);
   detail::Waiter* const waiter = std::exchange(record.waiter, nullptr);
@@ -325,7 +326,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
     check_stop(*activation);
   }
   table_.remove(record);
-  record.release();  // whoever waits holds another count
+  record.release();  // the waiter holds another reference
   if (--waiter->remaining > 0) {
     execution_.current = nullptr;
     return std::noop_coroutine();
@@ -334,7 +335,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   return waiter->handle;
 }
 
-/// Hands the outcome or failure to whoever waits. Returns the one to resume, if that was the last it waited for.
+/// Delivers the outcome or failure to the waiter. Returns the frame to resume, if that was the last it waited for.
 detail::Waiter* Calls::conclude(Record& record) {
   record.state = Record::State::ended;
   const CommitNumber seen = observations_.observed_by(&record);
@@ -349,7 +350,7 @@ detail::Waiter* Calls::conclude(Record& record) {
   if (waiter == nullptr && !record.is_joined && !is_reported && (record.failure || record.thrown())) {
     const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
     syscalls_.log(LogLevel::warn, words_.shown(record.callee),
-                  fmt::format("nobody awaits {}, which failed: {}", words_.describe(record), error.message));
+                  fmt::format("{} failed, and no caller awaits it: {}", words_.describe(record), error.message));
   }
   if (waiter == nullptr) return nullptr;
   Observations::observe(waiter->execution, seen);
@@ -388,7 +389,7 @@ void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
   fail(record, make_exception(code, message));
 }
 
-/// Ends the wait for a call. What runs goes on, but nobody will hear of it; what has not begun never will.
+/// Ends the wait for a call. A running method goes on, but its result is dropped; one that has not started never will.
 void Calls::fail(Record& record, std::exception_ptr failure) {
   if (record.state == Record::State::ended) return;
   const RecordRef kept = RecordRef::share(record);
@@ -413,12 +414,12 @@ void Calls::expire(Record& record) {
   if (is_looked_into && record.state == Record::State::running) --describes_left_;
   const std::string& blocked = listener_.blocked();
   const std::string doing = (is_looked_into ? describe_doing(record) : std::string("it is still running")) +
-                            (blocked.empty() ? std::string() : "; and nothing can be saved just now: " + blocked);
+                            (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
   const bool is_from_peer = record.site != nullptr && record.site->has_arrived();  // its node adds who has waited
   fail(record, ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(record, doing));
 }
 
-/// What keeps a call from its end, for whoever has waited in vain.
+/// What keeps a call from ending, for a caller whose wait has timed out.
 std::string Calls::describe_doing(const Record& record) const {
   switch (record.state) {
     case Record::State::running:
@@ -437,7 +438,7 @@ std::string Calls::describe_doing(const Record& record) const {
                            : "it is still running, and waits for " + waits_for;
 }
 
-/// The calls that what runs has made, and what keeps those, as far as this node knows.
+/// The calls made by a running call, and what keeps those, as far as this node knows.
 std::string Calls::describe_waits(const Record& record, int depth) const {
   constexpr std::size_t kNamedMax = 3;
   constexpr int kDepthMax = 4;
@@ -484,7 +485,7 @@ bool Calls::waits_for_calls(ShardId id) const {
   return waits;
 }
 
-/// True for a call without which what runs of the activation cannot end: one from inside its own chain.
+/// True for a call without which the activation's running calls cannot end: one from inside its own chain.
 bool Calls::is_awaited_by(const Record& record, const Activation& activation) const {
   if (activation.state != Activation::State::ending) return false;
   std::vector<ChainLink> chain = words_.chain_of(&record);
@@ -500,9 +501,10 @@ void Calls::abort(const std::string& reason, const std::function<bool(const Reco
   });
   for (const RecordRef& record : meant)
     fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable,
-         fmt::format("{} was {}: {}", words_.describe(*record), record->has_run ? "cut short" : "not begun", reason));
+         fmt::format("{} was {}: {}", words_.describe(*record), record->has_run ? "interrupted" : "not started",
+                     reason));
   for (const RecordRef& record : meant) {
-    if (!record->is_listed) continue;  // had not begun
+    if (!record->is_listed) continue;  // had not started
     record->destroy_frame();
     end_execution(*record);
   }
@@ -523,7 +525,7 @@ void Calls::run_one(RunQueue::Item item) {
     next = item.waiter->handle;
   } else {
     Activation* activation = activation_of(item.record.get());
-    if (item.record->failure) {  // it has stopped waiting before it began
+    if (item.record->failure) {  // it stopped waiting before it started
       if (item.record->holds_lock) end_execution(*item.record);
       if (activation != nullptr) check_stop(*activation);
       return;
@@ -562,8 +564,7 @@ void die_without_kernel(const char* what) {
 
 namespace epic::detail {
 
-// Every call passes through these two. They are here and not in user_api.cpp so that they become one with what they
-// call.
+// Every call passes through these two. They are here and not in user_api.cpp so that they can be inlined.
 
 std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept {
   return kernel::calls_here("a call").begin(record, waiter);

@@ -118,7 +118,7 @@ void DeadlockProbes::on_time() {
   WaitGraph graph(calls_);
   std::size_t sends_left = limits::kProbesMax;
   for (const RecordRef& record : due) {
-    if (record->state != Record::State::locked_out) continue;  // the victim of a ring that was found just now
+    if (record->state != Record::State::locked_out) continue;  // the victim of a ring that was just found
     Probing probing{graph, sends_left, {}, {}};
     follow(probing, *record);
     if (record->state == Record::State::locked_out) suspect(record);
@@ -135,7 +135,7 @@ void DeadlockProbes::on_time() {
 
 void DeadlockProbes::follow(Probing& probing, const Record& record) {
   const CallId id = words_.id_of(record);
-  if (record.state == Record::State::sent) {  // goes on where it waits or runs, which may be where the path began
+  if (record.state == Record::State::sent) {  // continues where it waits or runs, which may be where the path started
     if (probing.sends_left == 0 || !probing.seen.insert(id).second) return;
     --probing.sends_left;
     return syscalls_.send(record.site->sent_to, ProbeMessage{id, probing.path});
@@ -176,9 +176,9 @@ void DeadlockProbes::resolve(WaitGraph& graph, const std::vector<WaitLink>& ring
   });
   if (record == nullptr) return;
   graph.keep(*record);
-  listener_.on_ring(
-      *record, {victim.id, ring},
-      fmt::format("{} was not started, as these wait for each other: {}", text_of(victim), describe_ring(ring)));
+  listener_.on_ring(*record, {victim.id, ring},
+                    fmt::format("{} was not started, because these calls wait for each other: {}", text_of(victim),
+                                describe_ring(ring)));
 }
 
 }  // namespace epic::kernel

@@ -106,7 +106,7 @@ TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[clus
     CHECK(outcome.events == std::vector<std::string>{"node-3 starting"});
     REQUIRE(outcome.error);
     CHECK(outcome.error->code == ControlErrorCode::failed);
-    CHECK_THAT(outcome.error->message, Catch::Contains("the nodes run on with the former one. node-3"));
+    CHECK_THAT(outcome.error->message, Catch::Contains("the nodes keep running the previous one. node-3"));
     CHECK_THAT(outcome.error->detail.at("log").as_string().c_str(), Catch::EndsWith("node-3.log"));
     wait_for_generation(fabric, 1);
     CHECK(fabric.list_node_pids() == before);
@@ -189,7 +189,7 @@ TEST_CASE("restart: rolling, it goes on after the client that requested it has l
     auto client = fabric.connect();
     REQUIRE(client.stream("restart", {{"rolling", true}}, [](const json::value&) { return false; }));
   }
-  fabric.wait_for("The restart is over");
+  fabric.wait_for("The restart is complete");
   wait_for_generation(fabric, 2);
 }
 
@@ -228,7 +228,7 @@ TEST_CASE("restart: at once, if the new module cannot start, all nodes return to
   build(project, "refuse");
   const Outcome outcome = restart(fabric, false);
   REQUIRE(outcome.error);
-  CHECK_THAT(outcome.error->message, Catch::Contains("the nodes are back with the former one"));
+  CHECK_THAT(outcome.error->message, Catch::Contains("the nodes are running the previous one"));
   CHECK(outcome.error->detail.at("hint") == "Run 'epic build'.");
   wait_for_generation(fabric, 1);
   fabric.call("Fake/1", "echo");

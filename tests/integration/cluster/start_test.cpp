@@ -45,7 +45,7 @@ TEST_CASE("start: the last lines of a node that exits are shown", "[cluster]") {
 
 TEST_CASE("start: a node of another version is refused", "[cluster]") {
   const ProjectDirectory project;
-  CHECK(holds(failure_of(project, "old", one_node), "is epic 0.0.1, and this is epic 1.2.3"));
+  CHECK(holds(failure_of(project, "old", one_node), "is version 0.0.1, but this is epic 1.2.3"));
 }
 
 TEST_CASE("start: a node that never becomes ready is not waited for forever", "[cluster]") {

@@ -48,7 +48,7 @@ TEST_CASE("supervisor: four nodes get sixteen shards each, and leave nothing beh
   const auto pids = fabric.list_node_pids();
 
   fabric.signal(SIGTERM);
-  CHECK(holds(fabric.wait_for("event"), "event stopping asked to by SIGTERM"));
+  CHECK(holds(fabric.wait_for("event"), "event stopping requested by SIGTERM"));
   fabric.wait_for("event stopped");
   CHECK(fabric.wait_for_end() == kExitOk);
   for (const pid_t pid : pids) CHECK(::kill(pid, 0) != 0);
@@ -157,9 +157,9 @@ TEST_CASE("supervisor: the first Ctrl-C stops in order, the second kills", "[clu
   fabric.wait_for("event setup_done");
   const auto pids = fabric.list_node_pids();
   fabric.signal(SIGINT);
-  fabric.wait_for("event stopping asked to by SIGINT");
+  fabric.wait_for("event stopping requested by SIGINT");
   fabric.signal(SIGINT);
-  fabric.wait_for("event killing asked to again by SIGINT");
+  fabric.wait_for("event killing requested again by SIGINT");
   CHECK(fabric.wait_for_end() == kExitInterrupted);
   for (const pid_t pid : pids) CHECK(::kill(pid, 0) != 0);
   CHECK(project.list_left_behind().empty());

@@ -90,7 +90,7 @@ TEST_CASE("store faults: the call that meets a full disk is told so, and later o
 
   cramped.disk->make_room();
   const auto freed_at = std::chrono::steady_clock::now();
-  fabric.wait_for("can be saved again");
+  fabric.wait_for("saving works again");
   CHECK(std::chrono::steady_clock::now() - freed_at < 2s);  // half a second, plus slack for a busy machine
   CHECK(fabric.call("Hoard/a", "weigh").at("result") == kLarge);
   CHECK(fabric.call("Counter/b", "add", {1}).at("result") == 1);

@@ -66,7 +66,7 @@ TEST_CASE("frame buffer: a frame beyond the bound is an error before its bytes c
   feed(buffer, std::span(too_long).first(kFrameHeaderBytes));
   const auto next = buffer.next();
   REQUIRE_FALSE(next.has_value());
-  CHECK(next.error().what == "a frame of 72 bytes, where 64 bytes are the most");
+  CHECK(next.error().what == "a frame of 72 bytes; the limit is 64");
   CHECK_FALSE(buffer.next().has_value());
 }
 
