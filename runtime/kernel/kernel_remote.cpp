@@ -72,7 +72,12 @@ void Kernel::send(RecordRef record, const TypeEntry& type, const PeerAddress& to
                    .map_version = routing_.version(),
                    .patience_ns = record->deadline_ns - execution_.now_ns,
                    .chain = words_.chain_of(record->caller),
-                   .arguments = {}};
+                   .arguments = {},
+                   .extensions = words_.extensions_from(record->caller)};
+  if (call.chain.size() > limits::kChainLengthMax)
+    return fail(*record, ErrorCode::overloaded,
+                fmt::format("{} was not sent: more than {} calls wait for it, each for the next",
+                            words_.describe(*record), limits::kChainLengthMax));
   try {
     codec_.encode(record->method->arguments(), record->arguments(), call.arguments);
   } catch (const std::length_error& error) {
@@ -160,6 +165,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
   site.id = call.id;
   site.sent_version = call.map_version;
   site.chain = std::move(call.chain);
+  if (call.extensions) site.extensions = std::make_unique<CallExtensions>(std::move(*call.extensions));
   execution_.current = nullptr;
   if (!calls_.open(*record)) return reply(*record);
   calls_.route(std::move(record));

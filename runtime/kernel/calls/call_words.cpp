@@ -59,6 +59,13 @@ std::vector<ChainLink> CallWords::chain_of(const Record* record) const {
   return chain;
 }
 
+std::optional<CallExtensions> CallWords::extensions_from(const Record* caller) {
+  for (const Record* link = caller; link != nullptr; link = link->caller)
+    if (link->site != nullptr && link->site->extensions && link->site->extensions->trace)
+      return CallExtensions{.trace = link->site->extensions->trace, .caller = {}, .idempotency_key = {}};
+  return std::nullopt;
+}
+
 std::string CallWords::describe_lock(const Record& record) const {
   std::string text = "waiting for the lock of " + (record.callee ? shown(record.callee) : std::string("its entity"));
   const Activation* activation = activation_of(&record);

@@ -2,6 +2,7 @@
 // CallWords: how calls are named in errors, logs and lists, and in the chain that goes with a call to another node.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ class CallWords {
   [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
   /// Outermost first, `record` itself last.
   [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
+  /// What a call made by `caller` carries on: the trace that the caller itself belongs to.
+  [[nodiscard]] static std::optional<CallExtensions> extensions_from(const Record* caller);
   [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
   [[nodiscard]] std::int64_t patience_ns_of(const Record& record) const {
     return record.patience_ns != 0 ? record.patience_ns : call_patience_ns_;

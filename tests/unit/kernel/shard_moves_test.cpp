@@ -165,7 +165,8 @@ struct Fixture : Syscalls {
     arrive(sequence, Ref<Counter>("a")->add(amount).epic_take_record(), map_version, {});
   }
   template <class Record>
-  void arrive(std::uint64_t sequence, const Record& record, std::uint64_t map_version, std::vector<ChainLink> chain) {
+  void arrive(std::uint64_t sequence, const Record& record, std::uint64_t map_version, std::vector<ChainLink> chain,
+              std::optional<CallExtensions> extensions = {}) {
     const HelloMessage hello = kernel.hello();
     const auto method = std::ranges::find_if(hello.methods, [&](const MethodEntry& one) {
       return one.type == record->callee->type() && one.method == record->method->name;
@@ -176,7 +177,8 @@ struct Fixture : Syscalls {
                      .map_version = MapVersion{map_version},
                      .patience_ns = std::chrono::nanoseconds(1s).count(),
                      .chain = std::move(chain),
-                     .arguments = {}};
+                     .arguments = {},
+                     .extensions = std::move(extensions)};
     codec.encode(record->method->arguments(), record->arguments(), call.arguments);
     kernel.on_message(kNode1, std::move(call));
     run();
@@ -375,6 +377,30 @@ TEST_CASE("kernel: a spawned call leaves when what its caller has changed before
   f.run();
   REQUIRE(f.sent.size() == 1);
   CHECK(std::get<CallMessage>(f.sent[0].second).target == "Bell/b");
+}
+
+TEST_CASE("kernel: what a method calls belongs to the trace of the call that started it", "[kernel]") {
+  Fixture f;
+  std::vector<NodeId> owners(kShards, kNode1.node);
+  owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
+  REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
+  f.publish(1, owners);
+  const TraceContext trace{0x4bf92f3577b34da6, 0xa3ce929d0e0e4736, 0x00f067aa0ba902b7, 1};
+  f.arrive(1, Ref<Ping>("someone")->volley(Ref<Ping>("other")).epic_take_record(), 1, {},
+           CallExtensions{trace, "user 42", "order-1017"});
+  REQUIRE_FALSE(f.sent.empty());
+  CHECK(std::get<CallMessage>(f.sent[0].second).extensions == CallExtensions{trace, "", ""});
+}
+
+TEST_CASE("kernel: a call whose chain is too long fails alone and is not sent", "[kernel]") {
+  Fixture f;
+  std::vector<NodeId> owners(kShards, kNode1.node);
+  owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
+  REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
+  f.publish(1, owners);
+  f.arrive(1, Ref<Ping>("someone")->volley(Ref<Ping>("other")).epic_take_record(), 1,
+           std::vector<ChainLink>(limits::kChainLengthMax));
+  for (const auto& [to, message] : f.sent) CHECK_FALSE(std::holds_alternative<CallMessage>(message));
 }
 
 namespace {
