@@ -127,11 +127,11 @@ TEST_CASE("control: idle connections end, and one process cannot take all places
   boost::asio::io_context context;
   const std::string path = (project.path() / "control.sock").string();
   const bool is_timed = GENERATE(false, true);
-  const auto server =
-      ControlServer::listen(context, path, [](const ControlRequest&, const ControlReply& reply) { reply.finish("1"); },
-                            {.connections_max = 8,
-                             .connections_of_process_max = 2,
-                             .idle_max = is_timed ? std::chrono::milliseconds(1) : std::chrono::hours(1)});
+  const auto server = ControlServer::listen(
+      context, path, [](const ControlRequest&, const ControlReply& reply) { reply.finish(std::string_view("1")); },
+      {.connections_max = 8,
+       .connections_of_process_max = 2,
+       .idle_max = is_timed ? std::chrono::milliseconds(1) : std::chrono::hours(1)});
   REQUIRE(server.has_value());
   const auto connect = [&] {
     const int fd = epic::transport::connect_unix_socket(path).value();
