@@ -39,7 +39,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!*check)
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("nothing has been saved in {}", project->paths.root.string()),
-                 .why = fmt::format("{} does not exist", project->paths.store().string())});
+                 .why = fmt::format("{} does not exist", project->paths.store.string())});
   Table table(context.console(), kColumns);
   for (const auto& row : (*check)->rows) table.add(row.as_object());
   table.finish();

@@ -11,7 +11,6 @@
 #include "cli/output/json_rows.hpp"
 #include "cli/output/suggest.hpp"
 #include "cli/project/context.hpp"
-#include "cli/project/manifest.hpp"
 
 namespace epic::cli {
 namespace {
@@ -77,10 +76,9 @@ Outcome run(Context& context, const Arguments& arguments) {
                         "last save are lost",
                  .help = {"find the reason with 'epic logs --level error' or 'epic doctor'"}});
   std::error_code ignored;
-  const auto manifest = read_manifest(paths->manifest());
-  const bool has_store = (!manifest || manifest->store == "sqlite") && std::filesystem::exists(paths->store(), ignored);
+  const bool has_store = std::filesystem::exists(paths->store, ignored);
   console.note(fmt::format("Stopped in {}{}", human_duration(took),
-                           has_store ? "; state is kept in " + paths->store().string() : ""));
+                           has_store ? "; state is kept in " + paths->store.string() : ""));
   return ExitCode::ok;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/console.hpp"
 #include "cli/output/humanize.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -22,12 +23,9 @@ std::string first_help(const Failure& failure, std::string otherwise) {
 
 /// A reader in another program that stays open prevents checkpoints, so the log grows.
 Finding check_log(const fs::path& store) {
-  constexpr std::uintmax_t kPlenty = 256u << 20;  // where commits begin to wait for a checkpoint
-  const fs::path log = store.string() + "-wal";
-  std::error_code none;
-  const std::uintmax_t size = fs::file_size(log, none);
-  const std::string found = none ? "none" : human_bytes(static_cast<std::int64_t>(size));
-  if (!none && size > kPlenty)
+  const auto log = storage::find_log(store);
+  const std::string found = log ? human_bytes(static_cast<std::int64_t>(log->bytes)) : "none";
+  if (log && log->bytes > log->bytes_usual_max)
     return {State::warning, "store log", fmt::format("{}, more than a running fabric lets it grow to", found),
             fmt::format("end the program that keeps reading the store: fuser -v {}", store.string())};
   return {State::ok, "store log", found, ""};
@@ -91,14 +89,13 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
 }  // namespace
 
 std::vector<Finding> check_store(const Project& project) {
-  if (project.manifest.store != "sqlite")
-    return {{State::ok, "store", "in memory only; nothing survives a restart", ""}};
+  if (project.paths.store.empty()) return {{State::ok, "store", "in memory only; nothing survives a restart", ""}};
   auto store = StoredFabric::open(project.paths);
   if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet", ""}};
   if (!store)
     return {{State::broken, "store", store.error().what,
              first_help(store.error(), fmt::format("restore {} from a copy, or move it away to start afresh",
-                                                   project.paths.store().string()))}};
+                                                   project.paths.store.string()))}};
   std::vector<Finding> findings;
   const auto shards = store->identity().shard_count;
   if (shards == project.manifest.shards)
@@ -107,8 +104,8 @@ std::vector<Finding> check_store(const Project& project) {
     findings.push_back({State::broken, "shards",
                         fmt::format("the store has {}, but epic.toml says {}", shards, project.manifest.shards),
                         fmt::format("set shards = {} in epic.toml", shards)});
-  findings.push_back(check_writable(project.paths.store(), "store file"));
-  findings.push_back(check_log(project.paths.store()));
+  findings.push_back(check_writable(project.paths.store, "store file"));
+  findings.push_back(check_log(project.paths.store));
   findings.push_back(check_snapshots(*store));
   return findings;
 }

@@ -82,7 +82,7 @@ class LiveImport final : public ImportTarget {
 class StoreImport final : public ImportTarget {
  public:
   static Result<std::unique_ptr<ImportTarget>> open(Context& context, const Project& project) {
-    if (project.manifest.store != "sqlite")
+    if (project.paths.store.empty())
       return fail({.code = ExitCode::not_found,
                    .what = "nothing of this project outlives a running fabric",
                    .why = fmt::format("epic.toml says store = \"{}\"", project.manifest.store),
@@ -93,7 +93,7 @@ class StoreImport final : public ImportTarget {
     if (!node) return std::unexpected(node.error());
     auto lock = lock_project(project.paths);
     if (!lock) return std::unexpected(std::move(lock.error()));
-    auto talk = Conversation::start(*node, {"--import", built->module.string(), project.paths.store().string(),
+    auto talk = Conversation::start(*node, {"--import", built->module.string(), project.paths.store.string(),
                                             fmt::format("{}", project.manifest.shards)});
     if (!talk) return std::unexpected(talk.error());
     auto target = std::make_unique<StoreImport>(std::move(*lock), std::move(*talk));

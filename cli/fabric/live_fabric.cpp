@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cli/project/manifest.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 
 namespace epic::cli {
@@ -63,9 +62,8 @@ Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {
 }  // namespace
 
 std::string find_move_risk(const ProjectPaths& paths) {
-  const auto manifest = read_manifest(paths.manifest());
-  if (!manifest || manifest->store == "sqlite") return {};
-  return fmt::format("epic.toml says store = \"{}\": entities whose shards move start afresh", manifest->store);
+  if (!paths.store.empty()) return {};
+  return "no state is kept (store in epic.toml): entities whose shards move start afresh";
 }
 
 Failure still_going_on(Failure failure) {

@@ -85,7 +85,7 @@ Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& pat
   if (auto readable = StoredFabric::open(paths); !readable) return std::unexpected(std::move(readable.error()));
   auto lock = lock_project(paths);
   if (!lock) return std::unexpected(std::move(lock.error()));
-  auto store = storage::open_store({.location = paths.store(), .mode = storage::OpenMode::existing});
+  auto store = storage::open_store({.location = paths.store, .mode = storage::OpenMode::existing});
   if (!store) return fail(failure_of(store.error()));
   return std::make_unique<StoreRemoval>(std::move(*lock), std::move(*store), names_of_build(paths));
 }

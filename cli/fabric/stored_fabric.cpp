@@ -73,17 +73,17 @@ Failure failure_of(const StoreError& error) {
 std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
 
 Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
-  if (const auto manifest = read_manifest(paths.manifest()); manifest && manifest->store != "sqlite")
+  if (paths.store.empty())
     return fail({.code = ExitCode::not_found,
                  .what = "nothing of this project is saved",
-                 .why = fmt::format("epic.toml says store = \"{}\"", manifest->store),
-                 .help = {"say store = \"sqlite\" there to keep state, or to see what was kept before"}});
-  auto store = storage::open_store({.location = paths.store(), .mode = storage::OpenMode::read_only});
+                 .why = "the store in epic.toml keeps nothing",
+                 .help = {"choose another one there; 'epic help config' lists them"}});
+  auto store = storage::open_store({.location = paths.store, .mode = storage::OpenMode::read_only});
   if (store) return StoredFabric(std::move(*store), names_of_build(paths));
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,
                .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
-               .why = fmt::format("there is no {}", paths.store().string()),
+               .why = fmt::format("there is no {}", paths.store.string()),
                .help = {"run the project with 'epic run'"}});
 }
 

@@ -13,6 +13,7 @@
 
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace {
@@ -139,7 +140,8 @@ const std::vector<Setting>& table() {
            "The module that nodes load; by default the one named like the project"),
       whole("fabric", "nodes", &M::nodes, 1, kNodesMax, "How many nodes 'epic run' starts"),
       whole("fabric", "shards", &M::shards, 1, kShardsMax, "How many shards; fixed once something has been saved"),
-      one_of("fabric", "store", &M::store, {"sqlite", "memory"}, "Where state is saved; \"memory\" keeps nothing"),
+      one_of("fabric", "store", &M::store, {storage::store_kinds().begin(), storage::store_kinds().end()},
+             "Where state is saved; \"memory\" keeps nothing"),
       duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
       size("fabric", "memory_budget", &M::memory_budget_bytes,
            "Memory for a node's entities; beyond it the least recently used leave. No limit by default"),
@@ -202,6 +204,8 @@ bool nests_too_deeply(std::string_view text) {
 }
 
 }  // namespace
+
+std::string default_store() { return std::string(storage::store_kinds().front()); }
 
 std::vector<SettingText> list_settings() {
   std::vector<SettingText> settings;

@@ -16,6 +16,9 @@
 
 namespace epic::cli {
 
+/// The first kind of store there is.
+std::string default_store();
+
 struct Manifest {
   std::string name;    // [project] name
   std::string module;  // [modules] load: the NAME given to epic_add_module(); by default the project's
@@ -23,7 +26,7 @@ struct Manifest {
   // [fabric]
   std::int64_t nodes = 4;
   std::int64_t shards = 64;                                       // fixed once the store exists
-  std::string store = "sqlite";                                   // sqlite | memory
+  std::string store = default_store();                            // one of storage::store_kinds()
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =
       0;  // for a node's entities; beyond it the least recently used are deactivated; 0: no limit

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "storage/open_store.hpp"
+
 namespace epic::cli {
 namespace fs = std::filesystem;
 
@@ -32,6 +34,7 @@ Result<Project> load_project(const fs::path& start) {
   if (!paths) return std::unexpected(std::move(paths.error()));
   auto manifest = read_manifest(paths->manifest());
   if (!manifest) return std::unexpected(std::move(manifest.error()));
+  paths->store = storage::locate_store(manifest->store, paths->state());
   return Project{std::move(*paths), std::move(*manifest)};
 }
 

@@ -12,6 +12,7 @@ struct ProjectPaths {
   explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)) {}
 
   std::filesystem::path root;
+  std::filesystem::path store;  // the store's file; empty if no state is kept. Known to load_project() only
 
   [[nodiscard]] std::filesystem::path manifest() const { return root / "epic.toml"; }
   [[nodiscard]] std::filesystem::path build() const { return root / "build"; }
@@ -21,7 +22,6 @@ struct ProjectPaths {
       std::string_view name) const;  // its description by epic-node --describe
   [[nodiscard]] std::filesystem::path state() const { return root / ".epic"; }
   [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }
-  [[nodiscard]] std::filesystem::path store() const { return state() / "state.sqlite"; }
   [[nodiscard]] std::filesystem::path logs() const { return state() / "logs"; }
 };
 

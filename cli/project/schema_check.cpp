@@ -169,13 +169,12 @@ void SchemaCheck::add_disagreements(const std::vector<PlacementDisagreement>& di
 Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, const ProjectPaths& paths,
                                                  const std::filesystem::path& module) {
   std::error_code ignored;
-  if (!std::filesystem::exists(paths.store(), ignored)) return std::optional<SchemaCheck>();
+  if (!std::filesystem::exists(paths.store, ignored)) return std::optional<SchemaCheck>();
   const auto node = install.node();
   if (!node) return std::unexpected(node.error());
-  const auto end =
-      run_subprocess({.program = *node, .arguments = {"--check", module.string(), paths.store().string()}});
+  const auto end = run_subprocess({.program = *node, .arguments = {"--check", module.string(), paths.store.string()}});
   if (!end) return std::unexpected(end.error());
-  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store().string(), module.string())};
+  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store.string(), module.string())};
   if (end->exit_code != 0) {
     failure.why = end->err;
     if (failure.why.starts_with("epic-node: ")) failure.why.erase(0, std::string_view("epic-node: ").size());

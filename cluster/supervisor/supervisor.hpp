@@ -24,6 +24,7 @@
 #include "cluster/supervisor/backoff.hpp"
 #include "protocol/log_line.hpp"
 #include "protocol/supervision.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cluster {
 
@@ -65,8 +66,8 @@ struct SupervisorOptions {
   std::string version;                      // of epic; nodes must be of the same
   std::uint16_t node_count = 4;
   std::uint32_t shard_count = 64;
-  std::string store_kind = "sqlite";  // "sqlite", "memory"
-  std::filesystem::path store_path;   // absolute; empty for a store without a file
+  std::string store_kind{storage::store_kinds().front()};
+  std::filesystem::path store_path;  // absolute; empty for a store without a file
   protocol::FabricOptions fabric;
 
   AfterSetup after_setup = AfterSetup::keep_running;

@@ -99,6 +99,8 @@ const std::vector<LibraryRule>& library_rules() {
         {"runtime/transport/stream", pure, "the protocol between processes does no I/O: streams do"},
         {"runtime/transport/transport.", pure, "the protocol between processes does no I/O: streams do"},
         {"cluster/", {"capnp/", "kj/"}, "Cap'n Proto is included through codec/capnp.hpp only"},
+        {"cluster/", {"sqlite3", "storage/sqlite"}, "stores are opened through storage/open_store.hpp"},
+        {"cli/", {"sqlite3", "storage/sqlite"}, "stores are opened through storage/open_store.hpp"},
         {"runtime/", {"CLI/", "toml++/"}, "the command line belongs to cli"},
     };
   }();

@@ -68,5 +68,5 @@ TEST_CASE("output: a field is shown for people and for programs", "[cli]") {
 
 TEST_CASE("output: data cannot move the cursor or forge a column", "[cli]") {
   const boost::json::value name = "Bob\t\x1b[2JMallory\n";
-  CHECK(show_field(&name, Show::text, Reader::program) == "Bob\\t\\x1b[2JMallory\\n");
+  CHECK(show_field(&name, Show::text, Reader::program) == "Bob\\t\\u001b[2JMallory\\n");
 }
