@@ -290,7 +290,7 @@ TEMPLATE_TEST_CASE("store: a former owner writes nothing, not even to the shards
   const StoreError error = error_of(under_test.store.commit(late));
   CHECK(error.code == StoreErrorCode::lost_ownership);
   CHECK_THAT(error.message, Catch::Contains("shard 1 is at epoch 2") && Catch::Contains("node-2") &&
-                                Catch::Contains("epoch 1. Nothing was written"));
+                                Catch::Contains("epoch 1 by incarnation 1000. Nothing was written"));
   CHECK(contents(under_test.store) == std::vector<std::string>{"T/a=1", "T/b=1"});
   CHECK_FALSE(must(under_test.store.schema(SchemaId{9})).has_value());
   must(under_test.store.commit(batch_of({kept}, {put("T", "a", "3")})));
