@@ -304,13 +304,13 @@ TEST_CASE("peers: what is no peer's is cut off with a note, and costs that conne
   SECTION("a frame that is too large") {
     const std::uint32_t header[2] = {limits::kFrameBytesMax + 8, epic::protocol::kFrameMagic};
     stranger.say_bytes(std::as_bytes(std::span(header)));
-    strike("bytes are the most");
+    strike("the limit is");
   }
   SECTION("a message before the hello") {
     std::vector<std::byte> frame;
     epic::codec::FrameWriter<epic::protocol::PeerMessage>().append(call_of(kThree, 1), frame);
     stranger.say_bytes(frame);
-    strike("it spoke before it introduced itself");
+    strike("a message before it introduced itself");
   }
   SECTION("a map to a node") {
     stranger.say(hello_of(kThree));
@@ -325,7 +325,7 @@ TEST_CASE("peers: what is no peer's is cut off with a note, and costs that conne
   SECTION("a call in another's name") {
     stranger.say(hello_of(kThree));
     stranger.say(call_of(kTwo, 1));
-    strike("in another's name");
+    strike("in another peer's name");
   }
   SECTION("a result of call 0") {
     stranger.say(hello_of(kThree));
@@ -335,7 +335,7 @@ TEST_CASE("peers: what is no peer's is cut off with a note, and costs that conne
   SECTION("silence") {
     n.settle();
     n.pass(10 * kSecond);
-    strike("has not introduced itself in time");
+    strike("did not introduce itself in time");
   }
   CHECK(std::ranges::count(one.lost, kTwo) == 0);
   two.peers.send(kOne, ReplyMessage{1, ResultPart{}});
@@ -545,7 +545,7 @@ TEST_CASE("peers: there is a limit on connections", "[transport]") {
   n.settle();
   CHECK(strangers.back()->has_ended);
   CHECK_FALSE(strangers.front()->has_ended);
-  CHECK_THAT(one.notes, Catch::Contains("there are 8 connections already"));
+  CHECK_THAT(one.notes, Catch::Contains("there are already 8 connections"));
 }
 
 TEST_CASE("peers: close() ends everything without a word", "[transport]") {
