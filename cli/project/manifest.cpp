@@ -13,6 +13,7 @@
 
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/output/text.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -38,12 +39,14 @@ Failure at(const Where& where, const toml::source_region& source, std::string wh
   const std::size_t line = std::max<std::size_t>(1, source.begin.line);
   const std::size_t column = std::max<std::size_t>(1, source.begin.column);
   const std::size_t end = source.end.line == source.begin.line ? source.end.column : column + 1;
+  constexpr std::size_t kColumnsMax = 160;  // of a line that is quoted
   const std::string number = std::to_string(line);
   const std::string margin(number.size(), ' ');
   std::string excerpt = fmt::format("{}--> {}:{}:{}\n", margin, where.file.string(), line, column);
-  excerpt += fmt::format("{} |\n{} | {}\n", margin, number, line_of(where.text, line));
-  excerpt += fmt::format("{} | {}{}\n", margin, std::string(column - 1, ' '),
-                         std::string(std::max<std::size_t>(1, end > column ? end - column : 1), '^'));
+  excerpt += fmt::format("{} |\n{} | {}\n", margin, number, shortened(line_of(where.text, line), kColumnsMax));
+  if (column <= kColumnsMax)
+    excerpt += fmt::format("{} | {}{}\n", margin, std::string(column - 1, ' '),
+                           std::string(std::max<std::size_t>(1, end > column ? end - column : 1), '^'));
   return {.code = ExitCode::usage, .what = std::move(what), .excerpt = std::move(excerpt), .help = std::move(help)};
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("sorted rows: an entity that occurs twice, or has no name, is an error
   REQUIRE(twice->next());
   const auto again = twice->next();
   REQUIRE_FALSE(again);
-  CHECK(again.error().what == "A/2 is in a.jsonl twice");
+  CHECK(again.error().what == "A/2 occurs twice in a.jsonl");
 
   const auto nameless = rows_of({"A/1", "A"});
   REQUIRE_FALSE(nameless);
