@@ -104,6 +104,9 @@ std::vector<Finding> check_store(const Project& project) {
     findings.push_back({State::broken, "shards",
                         fmt::format("the store has {}, but epic.toml says {}", shards, project.manifest.shards),
                         fmt::format("set shards = {} in epic.toml", shards)});
+  if (const auto identity = store->identity(); identity.is_old_format)
+    findings.push_back({State::ok, "store format",
+                        fmt::format("{}, of an older epic; 'epic run' migrates it", identity.format_version), ""});
   findings.push_back(check_writable(project.paths.store, "store file"));
   findings.push_back(check_log(project.paths.store));
   findings.push_back(check_snapshots(*store));

@@ -81,6 +81,8 @@ std::optional<storage::StoreError> GrantWriter::try_open() {
   if (!granter) return granter.error();
   store_ = std::move(*opened);
   granter_ = std::move(*granter);
+  if (const storage::StoreIdentity identity = store_->identity(); identity.migrated_from)
+    post([this, identity] { events_.on_migrated(identity); });
   return std::nullopt;
 }
 

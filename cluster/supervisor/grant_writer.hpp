@@ -27,7 +27,8 @@ namespace epic::cluster {
 class GrantWriter {
  public:
   struct Events {
-    std::function<void()> on_written;                  // the map that was given last
+    std::function<void()> on_written;  // the map that was given last
+    std::function<void(const storage::StoreIdentity&)> on_migrated;
     std::function<void(const std::string&)> on_delay;  // why; said once until it goes again
     std::function<void(const std::string&)>
         on_deposed;  // somebody else leads, or uses this store: nothing more is written

@@ -145,6 +145,11 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
                .mode = storage::OpenMode::create},
               kernel::Term{run},
               {.on_written = [this] { on_granted(); },
+               .on_migrated =
+                   [this](const storage::StoreIdentity& identity) {
+                     say(LogLevel::info, fmt::format("The store was migrated from format {} to {}.",
+                                                     *identity.migrated_from, identity.format_version));
+                   },
                .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
                .on_deposed = [this](const std::string& why) { on_deposed(why); }}),
       fleet_(context_, options, paths, run, std::move(module), coordination_, logs,

@@ -165,7 +165,8 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
     return std::unexpected(other_shard_count(connection, *shard_count, *expected_shard_count));
   }
   return StoreIdentity{.format_version = static_cast<std::uint32_t>(*version),
-                       .shard_count = static_cast<std::uint32_t>(*shard_count)};
+                       .shard_count = static_cast<std::uint32_t>(*shard_count),
+                       .is_old_format = *version < kStoreFormatVersion};
 }
 
 std::expected<void, StoreError> migrate(Connection& connection, StoreIdentity& identity) {
@@ -182,6 +183,7 @@ std::expected<void, StoreError> migrate(Connection& connection, StoreIdentity& i
     return done;
   }
   identity.migrated_from = std::exchange(identity.format_version, kStoreFormatVersion);
+  identity.is_old_format = false;
   return {};
 }
 

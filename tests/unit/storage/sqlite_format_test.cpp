@@ -55,6 +55,7 @@ TEST_CASE("sqlite format: a store of format 1 is migrated by the first who write
     const auto store = open_sqlite(directory.file());
     CHECK(store->identity().format_version == kStoreFormatVersion);
     CHECK(store->identity().migrated_from == 1U);
+    CHECK_FALSE(store->identity().is_old_format);
     CHECK(contents(*store) == kContents);
     const Snapshot bob = must(store->load("Player", "Bob: Slayer")).value();
     CHECK(bob.version == Version{12});
@@ -93,6 +94,7 @@ TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]
   const auto layout = layout_of(directory.file());
   const auto store = open_sqlite(directory.file(), reading());
   CHECK(store->identity().format_version == 1);
+  CHECK(store->identity().is_old_format);
   CHECK(contents(*store) == kContents);
   CHECK(must(store->shards()).size() == 3);
   CHECK(must(store->count_by_type()).size() == 2);

@@ -39,6 +39,7 @@ struct Fixture {
             {.kind = "sqlite", .location = std::move(location), .shard_count = kShardCount, .mode = OpenMode::create},
             term,
             {.on_written = [this] { ++written; },
+             .on_migrated = [](const StoreIdentity&) {},
              .on_delay = [this](const std::string& why) { delays.push_back(why); },
              .on_deposed = [this](const std::string& why) { depositions.push_back(why); }}};
   }
