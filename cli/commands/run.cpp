@@ -1,4 +1,4 @@
-// epic run: builds what is stale, then becomes the supervisor, or leaves one behind.
+// epic run: builds the module if it is stale, then becomes the supervisor, or starts one in the background.
 
 #include <fmt/format.h>
 
@@ -67,7 +67,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   return options;
 }
 
-// What is on the console while a fabric runs.
+// Console output while a fabric runs.
 class Narrator {
  public:
   Narrator(Console& console, const Project& project, LogShape shape)
@@ -125,7 +125,7 @@ class Narrator {
 
  private:
   std::string bold(const std::string& text) const { return console_.paint(Stream::err, Paint::bold, text); }
-  // Paths below the project are shown from there; they are what a user sees in the directory.
+  // Paths below the project are shown relative to it, as the user sees them.
   std::string relative(const fs::path& path) const {
     const fs::path inside = path.lexically_relative(project_.paths.root);
     return inside.empty() || inside.native().starts_with("..") ? path.string() : inside.string();
@@ -149,7 +149,7 @@ void print_ready_json(Console& console, const cluster::FabricReady& ready) {
       {"took_ms", ready.took.count()}});
 }
 
-// The module of a running fabric is not built over, so this is asked before the build.
+// The module of a running fabric must not be overwritten, so check before building.
 Result<void> refuse_second_run(const Project& project) {
   auto fabric = LiveFabric::find(project.paths);
   if (!fabric) return std::unexpected(std::move(fabric.error()));

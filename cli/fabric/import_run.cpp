@@ -9,7 +9,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::size_t kGroupBytesMax = 1u << 20;  // a longer line goes alone
+constexpr std::size_t kGroupBytesMax = 1u << 20;  // a longer line is sent alone
 
 }  // namespace
 

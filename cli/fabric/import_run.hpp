@@ -1,8 +1,8 @@
 #pragma once
-// ImportRun: one pass over the lines of an import, in groups, with what came of them.
+// ImportRun: one pass over the lines of an import, in groups, and its outcome.
 //
-// Groups are bounded in lines and bytes, and there is one under way for each part; so a pass over a million lines needs
-// the memory of some thousands, and sixteen bytes for each line in which it notes names to find those that come twice.
+// Groups are bounded in lines and bytes, with one in progress per part. So a pass over a million lines needs memory for
+// a few thousand, plus sixteen bytes per line to find duplicate names.
 
 #include <cstdint>
 #include <functional>
@@ -29,7 +29,7 @@ struct ImportCounts {
 struct ImportProblem {
   std::uint64_t line = 0;
   std::string place;   // "arena.jsonl, line 7"
-  std::string entity;  // empty if it names none
+  std::string entity;  // empty if the line names none
   std::string what;
 };
 
@@ -39,15 +39,15 @@ class ImportRun {
       : target_(target), mode_(mode), progress_(progress) {}
 
   Result<void> add(const EntityName& name, std::string line, std::uint64_t number);
-  /// Of a line that cannot be added.
+  /// A problem with a line that cannot be added.
   void add_problem(std::uint64_t line, const std::string& entity, const std::string& what);
-  /// Sends what is left. Names that came twice are problems. `place` says in words where a line is.
+  /// Sends the remaining lines. Duplicate names are problems. `place` describes the position of a line.
   Result<void> finish(const std::function<std::string(std::uint64_t)>& place);
 
   [[nodiscard]] const std::map<std::string, ImportCounts>& counts() const { return counts_; }
   [[nodiscard]] ImportCounts total() const;
   [[nodiscard]] std::uint64_t ignored_fields() const { return ignored_fields_; }
-  /// The first kProblemsMax that were found, by their lines.
+  /// The first kProblemsMax problems, by line.
   [[nodiscard]] const std::vector<ImportProblem>& problems() const { return problems_; }
   [[nodiscard]] std::uint64_t problem_count() const { return problem_count_; }
 

@@ -17,15 +17,15 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::seconds kPatience{90};  // more than the fabric's own
-constexpr std::size_t kLiveGroupLines = 256;   // each is a turn and a commit of the owner's
+constexpr std::chrono::seconds kPatience{90};  // more than the fabric's own deadline
+constexpr std::size_t kLiveGroupLines = 256;   // each is one turn and one commit of the owner
 constexpr std::size_t kStoreGroupLines = 2048;
 
 control::Import::Request request_of(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) {
   return {.mode = mode, .shard = part, .lines = lines};
 }
 
-/// What `epic-node --import` says instead when it cannot.
+/// What `epic-node --import` answers if it cannot run.
 struct Refusal {
   std::string error;
   std::string hint;
@@ -128,7 +128,7 @@ class StoreImport final : public ImportTarget {
     return fail(std::move(failure));
   }
 
-  cluster::ProjectLock lock_;  // goes after the process
+  cluster::ProjectLock lock_;  // destroyed after the process
   Conversation talk_;
 };
 

@@ -1,9 +1,9 @@
 #pragma once
-// ImportTarget: where lines of an import go: to the owners in a running fabric, or, while none runs, through a process
-// that has loaded the module, into the store.
+// ImportTarget: where the lines of an import go: to the owners in a running fabric, or, if none is running, into the
+// store through a process that has loaded the module.
 //
-// Lines go in groups, each of one part: the shard in a running fabric, whatever it is otherwise. The answer has an
-// outcome for each line.
+// Lines are sent in groups, each of one part: the shard in a running fabric, anything otherwise. The answer has an
+// outcome per line.
 
 #include <cstdint>
 #include <memory>
@@ -28,29 +28,29 @@ class ImportTarget {
  public:
   virtual ~ImportTarget() = default;
 
-  /// For the running fabric if there is one. Without one, it holds the project's lock while it lives.
+  /// For the running fabric if there is one; otherwise holds the project's lock while it exists.
   static Result<std::unique_ptr<ImportTarget>> open(Context& context, const Project& project);
-  /// The same for lines that only remove, which need no module while no fabric runs.
+  /// The same for lines that only remove, which need no module if no fabric is running.
   static Result<std::unique_ptr<ImportTarget>> open_for_removal(const Project& project);
 
-  /// Which part an entity's line goes to.
+  /// The part that an entity's line belongs to.
   [[nodiscard]] virtual std::uint32_t part_of(const EntityName& name) const = 0;
-  /// How many lines a group should have at most.
+  /// The maximum number of lines in a group.
   [[nodiscard]] virtual std::size_t group_lines_max() const = 0;
-  /// When one group of lines has failed: the others go elsewhere, and may succeed.
+  /// After one group has failed: true if others may still succeed, because they go elsewhere.
   [[nodiscard]] virtual bool goes_on() const { return false; }
   virtual Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) = 0;
   /// "the running fabric", "the store (no fabric runs)".
   [[nodiscard]] virtual std::string_view words() const = 0;
 
-  /// The class's present name, where `type` is a former one.
+  /// The class's current name if `type` is a former one.
   [[nodiscard]] std::string present_name(const std::string& type) const { return types_.shown(type); }
   [[nodiscard]] bool has_type(const std::string& type) const { return types_.find(type) != nullptr; }
-  /// A failure: the module has no such class. A target that needs no module takes any.
+  /// A failure if the module has no such class. A target that needs no module accepts any.
   [[nodiscard]] Result<void> check_type(const std::string& type) const;
 
  protected:
-  /// From an answer to `types`, or what `epic-node --describe` says.
+  /// From an answer to `types`, or the output of `epic-node --describe`.
   void set_types(Catalog types) { types_ = std::move(types); }
   [[nodiscard]] const Catalog& types() const { return types_; }
 
@@ -58,10 +58,10 @@ class ImportTarget {
   Catalog types_;
 };
 
-/// A line that makes an entity start anew; with a version, only one that has that version.
+/// A line that makes an entity start afresh; with a version, only if it has that version.
 std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version);
 
-/// So that no fabric starts meanwhile.
+/// Prevents a fabric from starting meanwhile.
 Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths);
 
 }  // namespace epic::cli

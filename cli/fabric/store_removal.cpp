@@ -43,7 +43,7 @@ class StoreRemoval final : public ImportTarget {
              : stored && !has_version(line, (*stored)->version.value) ? "passed_over"
                                                                       : "removed";
       if (what != "removed" || mode == ImportMode::check) continue;
-      // A damaged row does not say its shard; which one its removal goes under is all the same, as all are ours.
+      // A damaged row does not record its shard; any shard will do for its removal, because all of them are ours.
       const kernel::ShardId shard = stored ? (*stored)->shard : kernel::ShardId{0};
       if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
       kernel::EraseSnapshot erase{.type = type, .key = name->key, .shard = shard, .version = {}, .replaces = {}};
@@ -71,7 +71,7 @@ class StoreRemoval final : public ImportTarget {
     return {};
   }
 
-  cluster::ProjectLock lock_;  // goes after the store
+  cluster::ProjectLock lock_;  // destroyed after the store
   std::unique_ptr<storage::Store> store_;
   Catalog names_;
   std::map<kernel::ShardId, kernel::Epoch> epochs_;

@@ -1,9 +1,9 @@
 #pragma once
-// StoredFabric: the snapshots of a project, read from its store, with or without a running fabric.
+// StoredFabric: the snapshots of a project, read from its store, whether or not a fabric is running.
 //
-// Objects have the field names of the control verbs, so that a script need not care where an answer came from; "live"
-// is false, and what only a running fabric knows is null. Types are asked for by any name that the built module gives
-// them, and shown by the present one. Nothing is written, and no lock is taken.
+// Objects have the field names of the control verbs, so that scripts need not care where an answer came from; "live" is
+// false, and what only a running fabric knows is null. A type can be given by any name that the built module has for
+// it, and is shown by its current one. Nothing is written, and no lock is taken.
 
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -24,9 +24,9 @@
 namespace epic::cli {
 
 enum class Detail {
-  summary,   // as the verb `ls` answers
-  snapshot,  // what is known of it without reading its state: entity, version, schema, saved_at, shard, bytes
-  state,     // as a line of an export: entity, version, schema, saved_at, state
+  summary,   // as answered by the verb `ls`
+  snapshot,  // what is known without reading the state: entity, version, schema, saved_at, shard, bytes
+  state,     // as in a line of an export: entity, version, schema, saved_at, state
 };
 
 struct StoredTotals {
@@ -43,27 +43,27 @@ struct StoredSchema {
 
 class StoredFabric {
  public:
-  /// A failure of the kind not_found when nothing has been saved yet.
+  /// A not_found failure if nothing has been saved.
   static Result<StoredFabric> open(const ProjectPaths& paths);
-  /// The same, and a failure of that kind when nothing of `type` has been saved. Empty: any type.
+  /// The same, also if nothing of `type` has been saved. Empty: any type.
   static Result<StoredFabric> open_with(const ProjectPaths& paths, const std::string& type);
 
-  /// A failure of the kind not_found, with the nearest name, when nothing of `type` has been saved.
+  /// A not_found failure, with the nearest name, if nothing of `type` has been saved.
   Result<void> check_type(const std::string& type);
-  /// As the verb `inspect` answers; empty if it was never saved.
+  /// As answered by the verb `inspect`; empty if it was never saved.
   Result<std::optional<boost::json::object>> inspect(const EntityName& name);
-  /// Snapshots by type, then key. `on_damage` hears of those that cannot be read; they are passed over.
+  /// Visits snapshots by type, then key. Damaged ones are skipped and passed to `on_damage`.
   Result<void> list(const storage::ListFilter& filter, Detail detail,
                     const std::function<bool(boost::json::object)>& visit,
                     const std::function<void(std::string)>& on_damage);
-  /// What is read from here on is the store as it is now, whatever a fabric writes meanwhile.
+  /// From here on, reads the store as of now, whatever a fabric writes meanwhile.
   Result<void> hold_moment();
-  /// How much `type` has, or everything when it is empty.
+  /// The totals of `type`, or of everything if it is empty.
   Result<StoredTotals> totals(std::string_view type);
   Result<std::vector<std::string>> types();
-  /// Who had which shard, and since when; for inspect().
+  /// The owner of each shard, and since when; for inspect().
   Result<void> read_shards();
-  /// Of one type, or of all when it is empty; by type.
+  /// Of one type, or of all if it is empty; ordered by type.
   Result<std::vector<StoredSchema>> schemas(std::string_view type);
   /// Owned by this object. The error is a sentence.
   std::expected<const reflect::Schema*, std::string> find_schema(reflect::SchemaId id);
@@ -83,13 +83,14 @@ class StoredFabric {
   bool has_epochs_ = false;
 };
 
-/// What the last build knows of types and their names; nothing if there was none.
+/// The types and names known from the last build; empty if there was none.
 Catalog names_of_build(const ProjectPaths& paths);
 
-/// How a schema's id is spelt everywhere.
+/// How a schema's id is written everywhere.
 std::string schema_text(reflect::SchemaId id);
 
-/// The store's sentences: the first says what is wrong, those with a command in backquotes how to mend it.
+/// Turns the store's sentences into a failure: the first says what is wrong, those with a command in backquotes how to
+/// fix it.
 Failure failure_of(const storage::StoreError& error);
 
 }  // namespace epic::cli

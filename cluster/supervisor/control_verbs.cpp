@@ -25,11 +25,11 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::seconds kQuestionPatience{10};
-/// A reader may take its time (`epic ls | less`); a node that hangs is found out by its silence.
+/// A reader may be slow (`epic ls | less`); a hanging node is detected by its silence.
 constexpr std::chrono::hours kListPatience{24};
-/// Waits for calls that run, for the disk, and for a shard that moves.
+/// Covers running calls, the disk, and a moving shard.
 constexpr std::chrono::seconds kImportPatience{60};
-/// The node ends a call at its deadline, with a better message; this is for when it does not.
+/// The node ends a call at its deadline, with a better message; this applies if it does not.
 constexpr std::chrono::seconds kCallMargin{2};
 constexpr std::uint64_t kNodesMax = 64;
 constexpr milliseconds kCallPatienceMax{std::chrono::hours(24)};
@@ -73,7 +73,7 @@ void refuse(const SupervisorError& error, const ControlReply& reply) {
              error.hint.empty() ? json::value(nullptr) : json::value(json::object{{"hint", error.hint}}));
 }
 
-/// Passes a node's answer on.
+/// Forwards a node's answer.
 void relay(const protocol::Answer& answer, const ControlReply& reply) {
   if (answer.status != protocol::AnswerStatus::ok)
     reply.fail_with(status_of(answer.status), answer.body);
@@ -200,7 +200,7 @@ void ControlVerbs::answer(const Asked<control::Logs>& asked) {
   if (!follow) return reply.finish();
 
   log_followers_.push_back(reply);
-  const auto id = std::make_shared<std::uint64_t>(0);  // shared with the follower, who learns it only afterwards
+  const auto id = std::make_shared<std::uint64_t>(0);  // shared with the follower, which gets it only afterwards
   *id = parts_.logs.follow([this, node = node, reply, id](const protocol::LogLine& line) {
     if (!reply.is_open()) {
       parts_.logs.unfollow(*id);
@@ -217,7 +217,7 @@ void ControlVerbs::answer(const Asked<control::Stop>& asked) {
   parts_.stop("asked to by 'epic stop'");
 }
 
-/// Null, and the reply has failed, when there is no such node.
+/// Null, after a failed reply, if there is no such node.
 const NodeSlot* ControlVerbs::find_slot(const std::string& node, const ControlReply& reply) const {
   const NodeSlot* last = nullptr;
   for (const NodeSlot& slot : parts_.fleet.slots()) {
@@ -311,7 +311,7 @@ void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
 
 // ---- what nodes answer ----
 
-/// To the owner of the entity that the request names, with `beside`: members that are of a user's type.
+/// To the owner of the entity that the request names, with `beside`: members of users' types.
 template <class Verb>
 void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience, const json::object& beside) {
   auto entity = parse_entity(asked.request.entity);
@@ -353,7 +353,7 @@ void ControlVerbs::answer(Asked<control::Call> asked) {
 }
 
 void ControlVerbs::answer(const Asked<control::Ls>& asked) {
-  // Every node keeps to the limit, and of what they bring together only so much is passed on.
+  // Every node applies the limit, and the total is limited again.
   spread(asked, [reply = asked.reply,
                  left = asked.request.limit.value_or(UINT64_MAX)](const protocol::Answer& answer) mutable {
     if (answer.status == protocol::AnswerStatus::ok && !answer.last && left-- == 0) {
@@ -389,7 +389,7 @@ void ControlVerbs::answer(const Asked<control::Types>& asked) {
     control::Types::Answer answer;
     std::set<std::string> names;
   };
-  const auto merged = std::make_shared<Merged>();  // owned by the callback, which a std::function must be able to copy
+  const auto merged = std::make_shared<Merged>();  // owned by the callback, because a std::function must be copyable
   parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
                          steady_clock::now() + kQuestionPatience,
                          [reply = asked.reply, merged](const protocol::Answer& answer) {

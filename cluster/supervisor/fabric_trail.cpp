@@ -16,7 +16,7 @@ using kernel::ShardId;
 
 namespace {
 
-/// "shard 12 came from node-1"; of several only the one that is asked for is named.
+/// "shard 12 came from node-1"; of several, only the requested one is named.
 std::string describe_move(const FabricTrail::Entry& entry, std::optional<ShardId> asked) {
   const std::string what = asked || entry.shards.size() == 1
                                ? fmt::format("shard {}", asked.value_or(entry.shards.front()))

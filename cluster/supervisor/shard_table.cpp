@@ -64,14 +64,14 @@ void ShardTable::on_taken(NodeId node, const protocol::Taken& taken, TimePoint n
 void ShardTable::on_released(NodeId node, const protocol::Released& released, TimePoint now) {
   const auto move = moves_.find(released.shard);
   if (move == moves_.end() || move->second.from != node || move->second.asked_at != released.map_version) return;
-  // Look again at who should have it: the member it was meant for may be gone.
+  // Look for an owner again: the member it was meant for may be gone.
   std::vector<NodeId> owners = map_.owners;
   owners[released.shard.value] = wanted_owners()[released.shard.value];
   taken_[released.shard.value] = Epoch{0};
   moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
   set_owners(owners);
-  map_.owned_since[released.shard.value] = map_.version.next();  // also when it goes back to where it was
+  map_.owned_since[released.shard.value] = map_.version.next();  // even if it returns to where it was
   publish();
 }
 
@@ -119,7 +119,7 @@ std::size_t ShardTable::count_on_their_way() const {
   return moves_.size() + static_cast<std::size_t>(std::ranges::count(taken_, Epoch{0}));
 }
 
-/// Members that shards may go to: those that are not drained, unless there is no other; of them the newest generation.
+/// Members that may get shards: those not drained, unless there are no others; of them the newest generation.
 std::vector<NodeId> ShardTable::list_candidates() const {
   std::vector<NodeId> candidates;
   for (const auto& [node, generation] : generations_) candidates.push_back(node);
@@ -136,15 +136,15 @@ bool ShardTable::is_of_one_generation() const {
                              [&](const auto& member) { return member.second == generations_.begin()->second; });
 }
 
-/// Where shards should lie. A drained member's go to the others; besides, shards are spread evenly, but not while
-/// members of two generations live: then a shard would move to the few new ones, and on when there are more of them.
+/// Where shards should be. A drained member's go to the others. Apart from that, shards are spread evenly, but not
+/// while two generations run: a shard would move to the few new nodes, and again when there are more of them.
 std::vector<NodeId> ShardTable::wanted_owners() const {
   const bool is_draining = std::ranges::any_of(draining_, [&](NodeId node) { return count_owned(node) > 0; });
   return is_draining || !is_of_one_generation() ? place_without(draining_) : place(list_candidates(), map_.owners);
 }
 
-/// Owners for the shards that have none, or one of `leaving`; all others stay. A shard that only older generations
-/// could take stays with its owner, or without one.
+/// Owners for shards that have none, or one of `leaving`; all others stay. A shard that only older generations could
+/// take stays with its owner, or without one.
 std::vector<NodeId> ShardTable::place_without(const std::set<NodeId>& leaving) const {
   const std::vector<NodeId> candidates = list_candidates();
   const Generation newest = candidates.empty() ? Generation{0} : generations_.at(candidates.front());

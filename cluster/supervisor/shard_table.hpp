@@ -1,20 +1,20 @@
 #pragma once
-// ShardTable: who owns which shard, who will, and the map that everybody goes by.
+// ShardTable: who owns which shard, who will, and the map that everyone follows.
 //
-// Shards without a living owner are given away at once. Shards that could lie better are moved later, one at a time,
-// after a quiet spell; those of a drained member move without waiting. A move asks the owner to release the shard, and
-// only its answer makes a map that names the next owner, who then takes the shard in the store. So a move never leaves
-// two owners, and one shard at most, but for crashes, is without an active one.
+// Shards without a live owner are granted at once. Shards that should be elsewhere are moved later, one at a time,
+// after a quiet period; those of a drained member move without waiting. A move asks the owner to release the shard, and
+// only its answer makes a map that names the next owner, which then takes the shard in the store. So a move never
+// leaves two owners, and, apart from crashes, at most one shard is without an active one.
 //
-// Members may run different generations of the module. Shards go to the newest generation that is there, and one that a
-// generation has owned never goes back to an older one, whose classes would drop what they do not know; rather it waits
-// without an owner.
+// Members may run different generations of the module. Shards go to the newest running generation, and one that a
+// generation has owned never returns to an older one, whose classes would drop fields that they do not know; instead it
+// waits without an owner.
 //
 // Events in, actions out; no clock, no sockets. The caller carries out take_actions() after each event.
 //
-// Invariant: every map has a larger version than the one before, and names living members only.
-// Invariant: the generation of a shard's owner never falls.
-// Not here:  which node should own what (placement/), how the fabric knows who lives (coordination/).
+// Invariant: every map has a larger version than the one before, and names live members only.
+// Invariant: the generation of a shard's owner never decreases.
+// Not here:  which node should own what (placement/), how the fabric knows who is alive (coordination/).
 
 #include <chrono>
 #include <cstdint>
@@ -34,7 +34,7 @@ class ShardTable {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  /// To every member, before anything else is said to it.
+  /// To every member, before any other message to it.
   struct Publish {
     kernel::ShardMap map;
   };
@@ -44,38 +44,38 @@ class ShardTable {
   };
   using Action = std::variant<Publish, AskRelease>;
 
-  /// So many shards of drained members may be on their way at once. More do not end a drain sooner (32 shards under
-  /// load: 150 ms with 1, 160 ms with 8), and calls stall longer (4 ms, 26 ms at most): measured with fabric_bench.
+  /// How many shards of drained members may move at once. More would not end a drain sooner (32 shards under load: 150
+  /// ms with 1, 160 ms with 8), and would stall calls longer (4 ms, 26 ms at most): measured with fabric_bench.
   static constexpr std::size_t kDrainedAtOnceMax = 1;
 
   ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet);
 
-  /// Until now members only gathered; from here on shards are given to them.
+  /// Until now members only gathered; from here on they are granted shards.
   void open(TimePoint now);
   /// Takes every shard from its owner, without a map: all of them are stopping. Members gather again until open().
   void close();
 
   void on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now);
-  /// The process has ended: nothing of it can act any more.
+  /// The process has ended: it can no longer act.
   void on_left(kernel::NodeId node, TimePoint now);
   void on_taken(kernel::NodeId node, const protocol::Taken& taken, TimePoint now);
   void on_released(kernel::NodeId node, const protocol::Released& released, TimePoint now);
   /// The member is to own nothing: its shards move to the others, without waiting for quiet. Forgotten when it leaves.
   void drain(kernel::NodeId node) { draining_.insert(node); }
   void stop_draining(kernel::NodeId node) { draining_.erase(node); }
-  /// Begins moves that are due.
+  /// Starts moves that are due.
   void on_tick(TimePoint now);
 
   [[nodiscard]] std::vector<Action> take_actions();
 
   [[nodiscard]] bool is_open() const { return is_open_; }
-  /// Once the table is open, as it was published last.
+  /// Once the table is open, the map last published.
   [[nodiscard]] const kernel::ShardMap& map() const { return map_; }
-  /// True when there are members, and each shard is in its owner's hands.
+  /// True if there are members, and each shard is with its owner.
   [[nodiscard]] bool is_settled() const;
-  /// True when no shard could lie better either.
+  /// True if, in addition, no shard should move.
   [[nodiscard]] bool is_level() const;
-  /// Who has taken the shard; empty while it is on its way.
+  /// The node that has taken the shard; empty while it is moving.
   [[nodiscard]] std::optional<kernel::NodeId> find_active_owner(kernel::ShardId shard) const;
   [[nodiscard]] std::size_t count_owned(kernel::NodeId node) const;
 
@@ -96,9 +96,9 @@ class ShardTable {
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
-  kernel::ShardMap map_;              // a moving shard still with the owner that is asked to release it
+  kernel::ShardMap map_;              // a moving shard still with the owner that was asked to release it
   std::vector<kernel::Epoch> taken_;  // by shard; epoch 0: the owner has not taken it (yet)
-  std::vector<Generation> newest_;    // by shard: the newest generation that it was given to
+  std::vector<Generation> newest_;    // by shard: the newest generation that it was granted to
   std::map<kernel::ShardId, Move> moves_;
   std::map<kernel::NodeId, Generation> generations_;  // of the members
   std::set<kernel::NodeId> draining_;

@@ -1,9 +1,9 @@
 #pragma once
 // Supervisor: one process that keeps a project's fabric running.
 //
-// It spawns the nodes and restarts them, keeps coordination and the shard map, gathers their logs, answers the control
+// It spawns the nodes and restarts them, keeps coordination and the shard map, collects their logs, answers the control
 // socket, runs the module's setup, and stops everything in order. `epic run` becomes it by calling run_supervisor() on
-// its main thread (a node dies with the thread that spawned it). It prints nothing itself: what happens goes to the
+// its main thread (a node dies with the thread that spawned it). It prints nothing itself: it reports through the
 // callbacks.
 //
 // Files, all under <project>/.epic: supervisor.lock (held while it lives), run_count, control.sock, run/node-N.sock,
@@ -28,7 +28,7 @@
 
 namespace epic::cluster {
 
-/// Said once, when every shard has an owner that has taken it; setup starts after that.
+/// Reported once, when every shard has an owner that has taken it; setup starts after that.
 struct FabricReady {
   struct Node {
     std::string name;  // "node-1"
@@ -45,10 +45,10 @@ struct FabricReady {
 
 enum class SupervisorEventKind : std::uint8_t {
   setup_done,    // the module's setup returned
-  setup_failed,  // it threw; `text` says what
-  stopping,      // said at once when an ordered stop begins; `text` says why
-  killing,       // the second request to stop, or the grace is over
-  stopped,       // all nodes are gone, nothing is left behind
+  setup_failed,  // it threw; `text` is the reason
+  stopping,      // when an ordered stop starts; `text` is the reason
+  killing,       // after the second request to stop, or the grace period
+  stopped,       // all nodes have ended, nothing is left behind
 };
 
 struct SupervisorEvent {
@@ -63,7 +63,7 @@ struct SupervisorOptions {
   std::filesystem::path project_directory;  // absolute
   std::filesystem::path module_path;        // absolute
   std::filesystem::path node_program;       // epic-node; absolute
-  std::string version;                      // of epic; nodes must be of the same
+  std::string version;                      // of epic; nodes must have the same
   std::uint16_t node_count = 4;
   std::uint32_t shard_count = 64;
   std::string store_kind{storage::store_kinds().front()};
@@ -75,29 +75,28 @@ struct SupervisorOptions {
   std::chrono::milliseconds start_patience{std::chrono::seconds(30)};  // from spawn to Ready; then it is killed
   std::chrono::milliseconds silence_max{std::chrono::seconds(5)};      // without a heartbeat; then it is killed
   std::chrono::milliseconds turn_max{std::chrono::seconds(30)};        // a longer turn ends the node; 0: never
-  std::chrono::milliseconds quiet{std::chrono::seconds(3)};            // without a change, before shards are levelled
+  std::chrono::milliseconds quiet{std::chrono::seconds(3)};            // without a change, before shards are rebalanced
   std::chrono::milliseconds grace{std::chrono::seconds(10)};           // for an ordered stop; then SIGKILL
 
-  /// All are called on the supervisor's thread and may be empty.
+  /// All are called on the supervisor's thread, and may be empty.
   std::function<void(const protocol::LogLine&)> on_log;
   std::function<void(const FabricReady&)> on_ready;
   std::function<void(const SupervisorEvent&)> on_event;
   std::function<void(const SupervisorError&)> on_error;
 };
 
-/// What run_supervisor() returns; the CLI exits with it.
+/// The results of run_supervisor(); the CLI exits with them.
 inline constexpr int kExitOk = 0;      // stopped in order (`epic stop`, SIGTERM, first Ctrl-C), or setup returned
-inline constexpr int kExitFailed = 1;  // did not start, or setup failed under AfterSetup::exit; on_error said why
+inline constexpr int kExitFailed = 1;  // did not start, or setup failed under AfterSetup::exit; on_error has the reason
 inline constexpr int kExitInterrupted = 130;  // a second SIGINT or SIGTERM cut the ordered stop short
 
-/// Runs the fabric until it is stopped. Call it on the main thread, with no other thread of the caller's forking. While
-/// it runs it owns SIGINT, SIGTERM and SIGHUP (unless that is ignored), and ignores SIGPIPE.
+/// Runs the fabric until it is stopped. Call it on the main thread, while no other thread of the caller forks. While it
+/// runs it owns SIGINT, SIGTERM and SIGHUP (unless that is ignored), and ignores SIGPIPE.
 [[nodiscard]] int run_supervisor(const SupervisorOptions& options);
 
-/// Runs the fabric in a process of its own, with a session of its own, that outlives the caller and its terminal; waits
-/// until the fabric is ready or has failed. Until then on_log hears of warnings and errors; on_event is not used.
-/// Returns kExitOk once the fabric is ready (with AfterSetup::exit: what run_supervisor would). Call it before the
-/// process has threads.
+/// Runs the fabric in its own process and session, which outlive the caller and its terminal; waits until the fabric is
+/// ready or has failed. Until then on_log gets warnings and errors; on_event is not used. Returns kExitOk once the
+/// fabric is ready (with AfterSetup::exit: what run_supervisor would return). Call it before the process has threads.
 [[nodiscard]] int run_supervisor_detached(const SupervisorOptions& options);
 
 }  // namespace epic::cluster

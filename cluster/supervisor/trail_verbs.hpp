@@ -1,9 +1,9 @@
 #pragma once
 // TrailVerbs: the control requests that gather what every node knows: `events` and `calls`.
 //
-// Each puts one question to all nodes and joins the answers. A node that is paused or too busy to answer does not hold
-// the others' answers up for long: it is named instead, as it may be what one is looking for. Following events is
-// asking again and again, with the cursors of the last answers; so nodes keep no state for it.
+// Each sends one request to all nodes and joins the answers. A node that is paused or too busy to answer does not delay
+// the others' answers for long: it is named instead, because it may be the cause. Following events repeats the request
+// with the cursors of the last answers, so nodes keep no state for it.
 
 #include <chrono>
 #include <functional>
@@ -20,7 +20,7 @@
 
 namespace epic::cluster {
 
-/// One thread.
+/// Single-threaded.
 class TrailVerbs {
  public:
   static constexpr std::chrono::seconds kPatience{2};
@@ -43,10 +43,10 @@ class TrailVerbs {
     std::vector<typename Verb::NodeAnswer> answers;
     std::vector<std::string> silent;  // nodes that have not answered
   };
-  struct Watch {  // one who asked for events
+  struct Watch {  // a client that follows events
     protocol::control::Events::Request request;
     ControlReply reply;
-    std::uint64_t seen = 0;  // of the supervisor's own trail
+    std::uint64_t seen = 0;  // of the supervisor's own events
     std::vector<std::string> silent = {};
     std::chrono::steady_clock::time_point ask_at = {};
     bool is_asking = false;
@@ -61,7 +61,7 @@ class TrailVerbs {
   NodeRequests& requests_;
   const FabricTrail& trail_;
   std::uint32_t shard_count_;
-  std::list<std::shared_ptr<Watch>> followers_;  // shared with the answers that are under way
+  std::list<std::shared_ptr<Watch>> followers_;  // shared with the answers in progress
 };
 
 }  // namespace epic::cluster

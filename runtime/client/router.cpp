@@ -27,7 +27,7 @@ Router::Router(std::uint64_t life, std::chrono::nanoseconds call_patience, const
     : life_(life), call_patience_(call_patience), codec_(codec), out_(std::move(out)) {}
 
 kernel::HelloMessage Router::hello() const {
-  // No fabric and no shard count: a client belongs to whichever it meets.
+  // No fabric and no shard count: a client accepts those of the first node it meets.
   return {.from = {kernel::NodeId{0}, life_}, .fabric = {}, .shard_count = 0, .methods = methods_};
 }
 
@@ -50,7 +50,7 @@ void Router::submit(RecordRef call, OnEnd on_end) {
   pending.record = std::move(call);
   pending.on_end = std::move(on_end);
   pending.sequence = sequence;
-  if (shard_count_ == 0) return;  // on_hello places it
+  if (shard_count_ == 0) return;  // on_hello assigns it
   pending.shard = kernel::shard_of(pending.record->callee->text, shard_count_);
   route(pending);
 }
@@ -121,7 +121,7 @@ void Router::send(Pending& pending, const PeerAddress& to) {
   out_.send(to, std::move(call));
 }
 
-/// The number under which nodes know the method, from us.
+/// The number under which nodes know the method, from our table.
 std::uint32_t Router::number_of(const Record& record) {
   const std::string type(record.callee->type());
   const auto [known, is_new] = numbers_.try_emplace({type, record.method}, static_cast<std::uint32_t>(methods_.size()));
@@ -137,7 +137,7 @@ std::uint32_t Router::number_of(const Record& record) {
   return known->second;
 }
 
-// ---- what nodes say ----
+// ---- messages from nodes ----
 
 bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello) {
   unreachable_.clear();
@@ -149,7 +149,7 @@ bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello
   return is_elsewhere;
 }
 
-/// Everything that was known of shards belonged to another fabric, if there was one.
+/// Everything known about shards belonged to another fabric, if there was one.
 void Router::join(const kernel::HelloMessage& hello) {
   fabric_ = hello.fabric;
   shards_.forget_map();
@@ -167,16 +167,16 @@ void Router::on_map(kernel::ShardMap map) {
   if (map.owners.size() == shard_count_ && shards_.set_map(std::move(map))) shards_.retry_all();
 }
 
-/// The node ends, and has not begun what it has not answered: as if it had refused each call by itself.
+/// The node is leaving, and has not started what it has not answered: as if it had refused each call.
 void Router::take_back(const PeerAddress& node) {
-  shards_.block(node, now_ns_);  // or they would be sent there once more
+  shards_.block(node, now_ns_);  // otherwise they would be sent there again
   for (kernel::RoutedCall* call : shards_.list_sent(node)) shards_.on_refused(*call, now_ns_);
 }
 
 void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply) {
   if (reply.sequence == 0) return take_back(node);
   auto* const pending = static_cast<Pending*>(shards_.find_sent(node, reply.sequence));
-  if (pending == nullptr) return;  // nobody waits for it any more
+  if (pending == nullptr) return;  // its caller no longer waits
   if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);
   if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome)) {
     const Record& record = *pending->record;

@@ -15,10 +15,10 @@ using namespace std::chrono_literals;
 using storage::StoreError;
 using storage::StoreErrorCode;
 
-// A try on a full disk costs one write that fails, and whoever made room waits for the next.
+// A try on a full disk costs one failed write, and the user who made room waits for the next try.
 constexpr auto kRetryFirst = 50ms;
 constexpr auto kRetryMax = 500ms;
-constexpr auto kIdle = 500ms;  // without work: then housekeeping
+constexpr auto kIdle = 500ms;  // of idleness: then maintenance
 constexpr std::size_t kEventsPerWakeUp = 64;
 
 bool may_be_retried(StoreErrorCode code) { return code == StoreErrorCode::full || code == StoreErrorCode::busy; }
@@ -66,7 +66,7 @@ void StorageWorkers::flush() {
     const std::lock_guard lock(mutex_);
     std::ranges::move(asked_, std::back_inserter(jobs_));
     std::ranges::move(asked_batches_, std::back_inserter(batches_));
-    must_wake = !is_in_use_;  // otherwise who has the store looks again before he lets it go
+    must_wake = !is_in_use_;  // otherwise the thread holding the store re-checks before releasing it
   }
   asked_.clear();
   asked_batches_.clear();
@@ -99,7 +99,7 @@ void StorageWorkers::run() {
     const auto written = std::exchange(written_, std::nullopt);
     lock.lock();
     is_in_use_ = false;
-    has_taken_batch_ = batch_.has_value();  // one that is to be tried again
+    has_taken_batch_ = batch_.has_value();  // one that is to be retried
     if (written) ++syncing_count_;
     note_writing();
     if (!written) continue;
@@ -117,11 +117,11 @@ StorageWorkers::TimePoint StorageWorkers::next_due() const {
   return has_new_commits_ ? used_at_ + kIdle : TimePoint::max();
 }
 
-/// All that there is to do with the store now. Nobody else has it meanwhile.
+/// Everything there is to do with the store now. No other thread holds it meanwhile.
 void StorageWorkers::use_store(std::deque<Job> jobs) {
   const auto now = std::chrono::steady_clock::now();
   const bool is_time_to_write = retry_delay_ == 0ms || now >= retry_at_;
-  if (is_time_to_write) {  // they were asked for before the others
+  if (is_time_to_write) {  // they were requested before the others
     auto blocked = std::exchange(blocked_, {});
     jobs.insert(jobs.begin(), std::make_move_iterator(blocked.begin()), std::make_move_iterator(blocked.end()));
   }
@@ -181,8 +181,8 @@ bool StorageWorkers::write_batches() {
   return true;
 }
 
-/// Beside the one who has the store. What is durable of the log is all that was in it: two may be told in the wrong
-/// order, but not wrongly.
+/// Runs beside the thread that holds the store. Everything in the log at that time is durable: two confirmations may
+/// come in the wrong order, but both are true.
 void StorageWorkers::make_durable(kernel::CommitNumber number) {
   const auto done = store_->sync();
   bool must_wake = false;
@@ -200,7 +200,7 @@ void StorageWorkers::make_durable(kernel::CommitNumber number) {
   if (must_wake) wake_();
 }
 
-/// What has gathered by now, as one. One that cannot join the others is left for the next time.
+/// The batches gathered so far, merged. One that cannot be merged is left for the next time.
 const kernel::Batch& StorageWorkers::next_batch() {
   const std::lock_guard lock(mutex_);
   has_taken_batch_ = true;
@@ -236,7 +236,7 @@ void StorageWorkers::end_with(const StoreError& error) {
   wake_();
 }
 
-/// With the mutex.
+/// With the mutex held.
 void StorageWorkers::note_writing() {
   const bool is_none_free = syncing_count_ == static_cast<int>(threads_.size());
   is_writing_.store(has_taken_batch_ || is_none_free, std::memory_order_relaxed);

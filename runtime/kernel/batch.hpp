@@ -64,12 +64,12 @@ struct Batch {
   CommitNumber number;
   Incarnation writer;               // each shard must still be granted to it, and be at …
   std::vector<ShardEpoch> epochs;   // … this epoch: one for each shard that is touched
-  std::vector<SchemaText> schemas;  // those that this node uses for the first time; known ones are left as they are
+  std::vector<SchemaText> schemas;  // those that this node uses for the first time; known ones are left unchanged
   std::vector<Operation> operations;
 };
 
-/// Makes one transaction of two: `next` was made later, so its state of an entity takes the place of the older one.
-/// False, and both are as they were, when they were made under different epochs of a shard.
+/// Merges two batches into one transaction: `next` was made later, so its state of an entity replaces the older one.
+/// False, without a change, if they were made under different epochs of a shard.
 [[nodiscard]] bool try_append(Batch& batch, Batch& next);
 
 /// The saved state of an entity, with the schema that it was written with.

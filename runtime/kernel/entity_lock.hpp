@@ -31,12 +31,12 @@ class EntityLock {
     take(record, mode);
     return true;
   }
-  /// After try_take has failed. `since_ns`: now, by whatever clock the caller reads it with again.
+  /// After try_take has failed. `since_ns`: now, on whatever clock the caller uses to read it again.
   void wait(RecordRef record, Mode mode, std::int64_t since_ns) {
     use_->waiting.push_back({std::move(record), mode, since_ns});
   }
 
-  /// Gives the lock back and hands it on. Returns those that hold it now and may start, in order.
+  /// Releases the lock and passes it on. Returns the calls that hold it now and may start, in order.
   [[nodiscard]] std::vector<RecordRef> release(Record& record) {
     record.holds_lock = false;
     if (use_ == nullptr) return {};
@@ -45,7 +45,7 @@ class EntityLock {
     return grant();
   }
 
-  /// `record`, which waits, waits no longer. Returns those that it kept from starting, in order.
+  /// `record`, which is waiting, stops waiting. Returns the calls that it kept from starting, in order.
   [[nodiscard]] std::vector<RecordRef> leave(const Record& record) {
     if (use_ == nullptr) return {};
     const auto place =
@@ -71,7 +71,7 @@ class EntityLock {
     return use_ == nullptr || use_->waiting.empty() ? nullptr : use_->waiting.front().record.get();
   }
   [[nodiscard]] std::size_t waiting_count() const { return use_ == nullptr ? 0 : use_->waiting.size(); }
-  /// Takes out those that wait, for an entity that goes away.
+  /// Removes the waiting calls, for an entity that is being destroyed.
   [[nodiscard]] std::vector<RecordRef> take_waiting() {
     std::vector<RecordRef> all;
     if (use_ == nullptr) return all;
@@ -88,8 +88,8 @@ class EntityLock {
   };
   struct Use {
     Mode mode = Mode::exclusive;
-    Record* first = nullptr;       // the one holder, when `sharing` is empty
-    std::vector<Record*> sharing;  // the holders, when there was more than one
+    Record* first = nullptr;       // the only holder, if `sharing` is empty
+    std::vector<Record*> sharing;  // the holders, if there was more than one
     std::list<Waiting> waiting;
 
     static void* operator new(std::size_t size_bytes) { return detail::allocate_frame(size_bytes); }

@@ -23,7 +23,7 @@ namespace epic::kernel {
 class RunQueue {
  public:
   struct Item {
-    RecordRef record;        // to start, or whose execution goes on
+    RecordRef record;        // to start, or whose execution continues
     detail::Waiter* waiter;  // null: start
   };
 
@@ -46,7 +46,7 @@ class RunQueue {
       --activation->queued;
     return item;
   }
-  /// The waiting frame goes away before its turn.
+  /// The waiting frame is destroyed before its turn.
   void drop(detail::Waiter& waiter) {
     if (!std::exchange(waiter.is_queued, false)) return;
     std::erase_if(items_, [&](const Item& item) { return item.waiter == &waiter; });

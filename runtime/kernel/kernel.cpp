@@ -15,7 +15,7 @@ namespace epic::kernel {
 
 namespace {
 
-/// Tells the kernels of one process apart in the names' shortcuts; what the number is matters to nobody.
+/// Distinguishes the kernels of one process in the names' shortcuts; the value itself has no meaning.
 std::uint32_t next_kernel_tag() {
   static std::atomic<std::uint32_t> tag{0};
   return ++tag;

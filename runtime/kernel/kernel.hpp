@@ -58,7 +58,8 @@ struct KernelOptions {
   std::chrono::nanoseconds call_patience = limits::kCallPatience;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
-  std::uint64_t memory_budget_bytes = 0;  // for activations: beyond it the least recently used go; 0: no bound
+  std::uint64_t memory_budget_bytes =
+      0;  // for activations: beyond it the least recently used are deactivated; 0: no limit
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
 };
@@ -86,7 +87,7 @@ struct CallView {
   std::string state;   // "queued", "waiting for the lock of …", "running", "sent to node-3" …
   std::int64_t age_ns = 0;
   NodeId sent_to;                  // unanswered at this node; 0: it is not
-  std::vector<ChainLink> waiting;  // who waits for it, outermost first
+  std::vector<ChainLink> waiting;  // its callers, outermost first
 };
 
 class Kernel : private Routing::Listener, private CallsListener {
@@ -104,14 +105,14 @@ class Kernel : private Routing::Listener, private CallsListener {
   void on_time(std::int64_t monotonic_ns, std::int64_t wall_ns);
   void on_hello(const PeerAddress& from, const HelloMessage& hello);
   void on_message(const PeerAddress& from, Message message);
-  /// Nothing sent to it that is unanswered will be answered.
+  /// Unanswered messages to it will not be answered.
   void on_peer_lost(const PeerAddress& peer);
   void on_loaded(ActivationId activation, LoadResult result);
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
-  /// The store has taken what was sent so far and writes it: what is sent from here on waits for its next turn.
+  /// The store has taken everything sent so far and is writing it: what is sent from here on waits for its next turn.
   void on_store_writing(bool is_writing);
-  /// The store cannot write just now (full disk): refuse new work until on_store_unblocked.
+  /// The store cannot write at the moment (full disk): refuse new work until on_store_unblocked.
   void on_store_blocked(std::string reason);
   /// It can again.
   void on_store_unblocked() { blocked_.clear(); }
@@ -119,16 +120,16 @@ class Kernel : private Routing::Listener, private CallsListener {
   void on_shard_map(ShardMap map);
   /// Coordination wants these back: drain, save, then Syscalls::released for each.
   void on_release(std::span<const ShardId> shards);
-  /// Take no new work from outside; deactivate all. is_drained() tells when it is done.
+  /// Accept no new work from outside; deactivate all. is_drained() reports when it is done.
   void on_drain();
   [[nodiscard]] bool is_drained() const;
-  /// Ends whatever still runs with Unavailable, so that a drain comes to its end.
+  /// Ends whatever still runs with Unavailable, so that a drain ends.
   void abort_running(const std::string& reason);
 
   // ---- driving ----
   /// Runs up to `items` from the run queue. True if there is more.
   bool run(std::size_t items);
-  /// Closes the forming batch if there is something in it, unless the store writes just now.
+  /// Closes the forming batch if it is not empty, unless the store is writing.
   void seal();
   /// When on_time must be called at the latest; empty: only when something happens.
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
@@ -137,33 +138,33 @@ class Kernel : private Routing::Listener, private CallsListener {
   /// An empty record for a method by name, whose arguments the caller fills in; the error is one of the family.
   [[nodiscard]] std::expected<RecordRef, Error> make_call(std::string_view type, std::string_view key,
                                                           std::string_view method);
-  /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be seen.
+  /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be observed.
   void submit(RecordRef call, std::chrono::nanoseconds patience, std::function<void(Record&)> on_end);
   /// Runs a Task that belongs to no entity, such as a module's setup. No deadline.
   void submit_task(Task<void> task, std::string label, std::function<void(Record&)> on_end);
 
   // ---- states from outside ----
-  /// Runs `work` with this kernel as the thread's current one: for what runs users' constructors.
+  /// Runs `work` with this kernel as the thread's current one: for code that runs users' constructors.
   void enter(const std::function<void()>& work);
-  /// Puts `state`, in the encoding of the class's present schema, into the place of what the entity has; without one,
-  /// the entity starts anew. What runs of a live instance ends first; new calls wait, and find a new instance. With
-  /// `only_if` it happens to that version alone. `on_end` runs once, when it is durable or has failed.
+  /// Replaces the entity's state by `state`, in the encoding of the class's current schema; without one, the entity
+  /// starts afresh. Running calls of a live instance end first; new calls wait, and find a new instance. With
+  /// `only_if`, only that version is replaced. `on_end` runs once, when it is durable or has failed.
   void replace(std::string_view type, std::string_view key, std::optional<std::vector<std::byte>> state,
                std::optional<Version> only_if, OnReplaced on_end);
 
-  // ---- looking, without waking anything ----
+  // ---- inspection, without activating anything ----
   [[nodiscard]] HelloMessage hello() const;
   [[nodiscard]] TypeTable& types() { return types_; }
   [[nodiscard]] const TypeTable& types() const { return types_; }
   [[nodiscard]] ActivationTable& activations() { return activations_; }
   [[nodiscard]] const Routing& routing() const { return routing_; }
   [[nodiscard]] KernelStats stats() const;
-  /// Calls in flight of one entity as callee or caller, or of all when `entity` is empty; the oldest kCallViewsMax.
+  /// Calls in flight of one entity as callee or caller, or of all if `entity` is empty; the oldest kCallViewsMax.
   [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
   [[nodiscard]] const Trail& trail() const { return events_.trail(); }
   /// Why the store cannot write; empty: it can.
   [[nodiscard]] const std::string& blocked() const override { return blocked_; }
-  /// The newest commit that is on the disk.
+  /// The newest durable commit.
   [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const;
   [[nodiscard]] std::int64_t now_ns() const { return execution_.now_ns; }
@@ -171,9 +172,9 @@ class Kernel : private Routing::Listener, private CallsListener {
   [[nodiscard]] const KernelOptions& options() const { return options_; }
   [[nodiscard]] const Codec& codec() const { return codec_; }
 
-  // ---- for user_api.cpp: what runs on behalf of entities ----
+  // ---- for user_api.cpp: operations on behalf of entities ----
   [[nodiscard]] Timers& timers() { return timers_; }
-  /// False: everything observed is durable already, `waiter` is not kept.
+  /// False: everything observed is durable already, and `waiter` is not kept.
   bool wait_saved(detail::Waiter& waiter);
   void cancel_saved(detail::Waiter& waiter);
   void erase_current();
@@ -253,7 +254,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   void drop_when_saved(Activation& activation);
   void end_suspended(Activation& activation);
   void discard(Activation& activation, ErrorCode code, const std::string& why);
-  /// A chance to go, for one that must: nothing of it runs or waits.
+  /// Deactivates it, if it must leave and nothing of it runs or waits.
   void check_stop(Activation& activation) override {
     if (activation.replacement() != nullptr && is_idle(activation))
       stop(activation, StopCause::replaced);
@@ -326,7 +327,7 @@ class Kernel : private Routing::Listener, private CallsListener {
   std::vector<ActivationId> leaving_;  // wait for their last save
   std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
   std::multimap<std::int64_t, ActivationId> interval_saves_;         // dirty ones of interval classes, by due time
-  std::set<std::pair<std::int64_t, ActivationId>> replacements_;     // under way, by their deadlines
+  std::set<std::pair<std::int64_t, ActivationId>> replacements_;     // in progress, by their deadlines
   std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
   std::string blocked_;                                              // why new work is refused; empty: it is not
   std::int64_t next_held_check_ns_ = 0;                              // while it is

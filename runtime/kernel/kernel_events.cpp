@@ -52,7 +52,7 @@ void Kernel::on_deadlock(const DeadlockMessage& deadlock) {
   learn(deadlock);
 }
 
-/// For the log and the trail of each entity of ours that had a part in it.
+/// For the log and the events of each of our entities in the ring.
 void Kernel::learn(const DeadlockMessage& deadlock) {
   const std::string text = "calls waited for each other, and one had to fail: " + describe_ring(deadlock.ring);
   std::set<std::string_view> told;
@@ -66,7 +66,7 @@ void Kernel::learn(const DeadlockMessage& deadlock) {
 
 // ---- slow to stop ----
 
-/// It is to go: remembers why and since when, and looks again in a while.
+/// It is to leave: records why and since when, and checks again after a while.
 void Kernel::watch_stop(Activation& activation, StopCause cause) {
   if (activation.stop_asked_ns() != 0) return;
   activation.stop_cause = cause;
@@ -80,7 +80,7 @@ void Kernel::tell_slow_stops() {
   for (; !stops_watched_.empty() && stops_watched_.front().first <= execution_.now_ns; stops_watched_.pop_front())
     if (Activation* activation = activations_.find(stops_watched_.front().second);
         activation != nullptr && activation->stop_asked_ns() != 0 &&
-        execution_.now_ns - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked anew
+        execution_.now_ns - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked again
       slow.push_back(activation);
   if (slow.empty()) return;
   std::map<const Activation*, std::vector<std::string>> running;

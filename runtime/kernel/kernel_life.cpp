@@ -1,4 +1,4 @@
-// The life of an activation: loaded, started, collected, drained, discarded.
+// The life of an activation: loaded, started, deactivated, drained, discarded.
 
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@ Activation& Kernel::add_activation(const detail::NamePtr& name, const TypeEntry&
   return activation;
 }
 
-/// For a call, which waits until it is active; so it does not go before the call has been there.
+/// For a call, which waits until it is active; so it is not deactivated before the call has reached it.
 void Kernel::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
   Activation& activation = add_activation(call->callee, type, shard);
   Activation::Rare& rare = activation.get_rare();
@@ -50,7 +50,7 @@ void Kernel::on_loaded(ActivationId id, LoadResult result) {
       activation->has_saved = result->saved->schema == activation->type->schema.id();
       activation->saved_hash = hash128(result->saved->bytes);
     }
-    return leave_memory(*activation);  // there is nothing of it in memory, and nothing to save
+    return leave_memory(*activation);  // nothing of it is in memory, so there is nothing to save
   }
   if (!result) return fail_activation(*activation, result.error());
   construct(*activation, *result);
@@ -73,7 +73,7 @@ void Kernel::construct(Activation& activation, const LoadedState& loaded) {
       return fail_activation(
           activation, fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
     activation.has_row = true;
-    activation.has_saved = state->schema == activation.type->schema.id();  // or its bytes mean something else
+    activation.has_saved = state->schema == activation.type->schema.id();  // otherwise its bytes mean something else
     activation.saved_hash = hash128(state->bytes);
     activation.state_bytes = static_cast<std::uint32_t>(state->bytes.size());
     activation.saved_at_ns = state->saved_at_ns;
@@ -90,7 +90,7 @@ void Kernel::construct(Activation& activation, const LoadedState& loaded) {
   });
 }
 
-/// Runs a hook as an execution of the entity, by the run queue.
+/// Runs a hook as an execution of the entity, through the run queue.
 void Kernel::run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end) {
   RecordRef record(new detail::TaskRecord<void>(std::move(task)));
   record->callee = activation.name;
@@ -127,17 +127,17 @@ std::vector<RecordRef> Kernel::take_waiting(Activation& activation) {
   return activation.rare == nullptr ? std::vector<RecordRef>() : std::exchange(activation.rare->waiting, {});
 }
 
-/// The calls that wait for it fail; the next one tries again.
+/// The waiting calls fail; the next one tries again.
 void Kernel::fail_activation(Activation& activation, const std::string& why) {
   const std::string message = fmt::format("{} cannot be activated: {}", words_.shown(activation.name), why);
   syscalls_.log(LogLevel::error, words_.shown(activation.name), message);
   events_.add_failed(activation.subject(), take_birth(activation), why);
   for (RecordRef& record : take_waiting(activation)) {
-    record->observed = std::max(record->observed, activation.observed.value);  // the reason may tell of it
+    record->observed = std::max(record->observed, activation.observed.value);  // the reason may mention it
     fail(*record, ErrorCode::activation_failed, message);
   }
   activation.is_dirty = false;
-  if (activation.replacement() != nullptr) return leave_memory(activation);  // which may be what mends it
+  if (activation.replacement() != nullptr) return leave_memory(activation);  // which may fix it
   drop_when_saved(activation);
 }
 
@@ -149,14 +149,14 @@ bool Kernel::is_idle(const Activation& activation) const {
   return is_up && activation.running == 0 && activation.queued == 0 && activation.lock.waiting_count() == 0;
 }
 
-/// It goes as soon as nothing of it runs or waits.
+/// It is deactivated as soon as nothing of it runs or waits.
 void Kernel::ask_to_stop(Activation& activation, StopCause cause) {
   if (!std::exchange(activation.must_stop, true)) ++must_stop_count_;
   watch_stop(activation, cause);
   check_stop(activation);
 }
 
-/// It may stay, if it is not on its way out already.
+/// It may stay, unless it is already leaving.
 void Kernel::take_back_stop(Activation& activation) {
   const bool may_stay = activation.state == Activation::State::loading ||
                         activation.state == Activation::State::starting ||
@@ -191,8 +191,8 @@ void Kernel::leave_memory(Activation& activation) {
   must_sweep_leaving_ = true;
 }
 
-/// Drops it without its newest change. An older one that is on its way to the store must be there before the next
-/// instance is read.
+/// Drops it without its newest change. An older change that is being written must be durable before the next instance
+/// is loaded.
 void Kernel::drop_when_saved(Activation& activation) {
   activation.is_dirty = false;
   if (!is_unsaved(activation) || !routing_.is_ours(activation.shard)) return drop(activation);
@@ -204,8 +204,8 @@ void Kernel::drop_when_saved(Activation& activation) {
   leaving_.push_back(activation.id);
 }
 
-/// Before the instance goes: what of it is still suspended or queued (a hook that took too long, what a hook has
-/// spawned) ends.
+/// Before the instance is destroyed: ends whatever of it is still suspended or queued (a hook that took too long, calls
+/// spawned by a hook).
 void Kernel::end_suspended(Activation& activation) {
   if (!is_in_use(activation)) return;
   execution_.queue.drop_starts_of(activation);
@@ -243,14 +243,14 @@ void Kernel::drop(Activation& activation) {
   check_released(shard);
 }
 
-/// Ends an activation whose memory must not live on: what runs of it is destroyed where it is suspended.
+/// Ends an activation whose memory must not be kept: its executions are destroyed where they are suspended.
 void Kernel::discard(Activation& activation, ErrorCode code, const std::string& why) {
   syscalls_.log(LogLevel::error, words_.shown(activation.name), why);
   events_.add(Happening::discarded, activation.subject(), why, execution_.now_ns);
-  activation.state = Activation::State::leaving;  // a hook that ends below has no say any more
+  activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
   if (!is_in_use(activation) && activation.lock.holders().empty()) return drop_when_saved(activation);
-  std::vector<RecordRef> executions;  // have begun, and end here
-  std::vector<RecordRef> untouched;   // have not, and find the next activation
+  std::vector<RecordRef> executions;  // have started, and end here
+  std::vector<RecordRef> untouched;   // have not, and go to the next activation
   calls_.for_each([&](Record& record) {
     if (record.activation != &activation) return;
     (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
@@ -273,7 +273,7 @@ void Kernel::discard(Activation& activation, ErrorCode code, const std::string& 
   drop_when_saved(activation);
 }
 
-/// Those that have been idle for long go; and while there is too much in memory, those that were used the longest ago.
+/// Deactivates those that have been idle for long; and over the memory budget, the least recently used.
 void Kernel::collect() {
   next_collect_ns_ = execution_.now_ns + limits::kCollectEvery.count();
   const std::int64_t idle_since_ns = execution_.now_ns - options_.idle_age.count();
@@ -284,7 +284,7 @@ void Kernel::collect() {
       next_collect_ns_ = execution_.now_ns + limits::kCollectSoon.count();
       return;
     }
-    if (first->queued_ns == execution_.now_ns) return;  // all have had their look
+    if (first->queued_ns == execution_.now_ns) return;  // all have been looked at
     const bool was_used = first->last_used_ns > first->queued_ns || !is_idle(*first);
     if (is_idle(*first) && first->last_used_ns <= idle_since_ns) {
       stop(*first, StopCause::idle);
@@ -317,7 +317,7 @@ void Kernel::on_drain() {
       ask_to_stop(*activation, StopCause::stopped);
 }
 
-/// All of it is saved, and nothing of it is left to run: the process can end with it in memory.
+/// Everything is saved and nothing is left to run: the process can end with it in memory.
 bool Kernel::may_end_as_it_is(const Activation& activation) const {
   return activation.state == Activation::State::active && is_idle(activation) && !is_unsaved(activation) &&
          !activation.type->info->has_on_deactivate;

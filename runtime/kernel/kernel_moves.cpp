@@ -54,7 +54,7 @@ void Kernel::on_reopened(ShardId shard) {
 
 bool Kernel::waits_for_calls(ShardId shard) { return calls_.waits_for_calls(shard); }
 
-/// What runs in a shard for so long keeps all its callers waiting: it is ended.
+/// A call that runs this long in a shard keeps all its callers waiting: it is interrupted.
 void Kernel::end_running(ShardId id) {
   calls_.abort(fmt::format("its shard moves to another node, and waited for it for {} s",
                            std::chrono::duration_cast<std::chrono::seconds>(limits::kReleasePatience).count()),

@@ -1,4 +1,4 @@
-// Calls from outside: clients of the control socket, a module's setup; and what the inspector sees.
+// Calls from outside: clients of the control socket, a module's setup; and what the inspector shows.
 
 #include <fmt/format.h>
 
@@ -89,7 +89,7 @@ std::vector<CallView> Kernel::calls(std::string_view entity) const {
                              [this](const Record* record) { return words_.begun_ns_of(*record); });
     meant.resize(limits::kCallViewsMax);
   }
-  std::unordered_map<const Record*, const char*> waits;  // what an execution waits for that is no call
+  std::unordered_map<const Record*, const char*> waits;  // what an execution waits for that is not a call
   timers_.for_each_execution([&](const Record* execution) { waits.emplace(execution, "sleeping"); });
   for (const auto& [number, waiter] : saved_waiters_) waits.emplace(waiter->execution, "waiting to be saved");
   std::vector<CallView> views;

@@ -111,7 +111,7 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
   else if (from.is_client())
-    return;  // what follows is between nodes
+    return;  // the rest is between nodes
   else if (const auto* deadlock = std::get_if<DeadlockMessage>(&message))
     learn(*deadlock);
   else
@@ -157,7 +157,7 @@ void Kernel::receive(const PeerAddress& from, CallMessage call) {
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
   record->callee = std::move(name);
-  // A little less than the caller has: this node knows better what keeps the call, and can still say so.
+  // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
   record->patience_ns = std::max<std::int64_t>(
       call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
   detail::CallSite& site = site_of(*record);
@@ -175,7 +175,7 @@ void Kernel::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCod
   syscalls_.send(to, ReplyMessage{sequence, ErrorPart{code, {}, message}});
 }
 
-/// The outcome of an inbound call, held until what it has seen is durable.
+/// The outcome of an inbound call, held until what it has observed is durable.
 void Kernel::reply(Record& record) {
   if (record.site->on_end) return release_when_durable(&record, HeldEnd{RecordRef::share(record)});
   if (record.site->is_refused) {
@@ -229,9 +229,9 @@ void Kernel::on_refused(Record& record) {
   routing_.on_refused(*record.site, execution_.now_ns);
 }
 
-/// The peer ends, and has not begun what it has not answered: as if it had refused each call by itself.
+/// The peer is leaving, and has not started what it has not answered: as if it had refused each call.
 void Kernel::take_back(const PeerAddress& peer) {
-  routing_.block(peer, execution_.now_ns);  // or they would be sent there once more
+  routing_.block(peer, execution_.now_ns);  // otherwise they would be sent there again
   for (const RecordRef& record : list_sent(peer)) {
     if (record->state != Record::State::sent) continue;
     if (is_draining_)  // no map will come that says where the shard goes

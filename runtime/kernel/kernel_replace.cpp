@@ -1,9 +1,9 @@
-// States from outside: an import puts one into an entity's place.
+// States from outside: an import replaces an entity's state.
 //
-// An instance that is live goes in order: what runs of it ends (and whatever that waits for may still enter), what it
-// has changed is saved, and it leaves memory. One that is not live is loaded, but only for its version. Either way an
-// activation without an instance is left, where calls wait; the new state goes into the next batch under it, and when
-// that is durable the calls find their way to a new instance.
+// A live instance is deactivated in order: its running calls end (and calls that those wait for may still enter), its
+// changes are saved, and it leaves memory. Otherwise only its version is loaded. Either way an activation without an
+// instance remains, where calls wait; the new state goes into the next batch under it, and when that is durable the
+// calls go to a new instance.
 
 #include <fmt/format.h>
 
@@ -107,14 +107,14 @@ void Kernel::end_replacing(Activation& activation, std::expected<Replaced, Error
   ended->on_end(std::move(outcome));
 }
 
-/// What runs has had its time: those entities go on as they were.
+/// Running calls have had their time: those entities go on unchanged.
 void Kernel::call_off_replacements() {
   while (!replacements_.empty() && replacements_.begin()->first <= execution_.now_ns) {
     Activation* activation = activations_.find(replacements_.begin()->second);
     replacements_.erase(replacements_.begin());
     EPIC_ASSERT(activation != nullptr && activation->replacement() != nullptr, "a replacement of nothing");
     const bool is_ending = activation->state == Activation::State::ending;
-    if (!is_ending && activation->state != Activation::State::starting) continue;  // on its way: the store decides
+    if (!is_ending && activation->state != Activation::State::starting) continue;  // being written: the store decides
     end_replacing(*activation, std::unexpected(make_error(
                                    ErrorCode::timeout,
                                    fmt::format("{} calls of {} still ran after {} s; its state was left as it is",

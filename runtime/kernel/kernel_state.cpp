@@ -1,4 +1,4 @@
-// Saving, and the gate: dirty entities become batches, and what leaves waits for the commits that it has seen.
+// Saving, and the gate: dirty entities become batches, and what leaves waits for the commits that it has observed.
 
 #include <fmt/format.h>
 
@@ -15,7 +15,7 @@ namespace epic::kernel {
 
 namespace {
 
-/// How long before its deadline a reply to another node is given up: so that the error is there in time.
+/// How long before its deadline a reply to another node is given up, so that the error arrives in time.
 constexpr std::int64_t kLeadMaxNs = 500'000'000;
 
 }  // namespace
@@ -48,15 +48,14 @@ void Kernel::release_when_durable(const Record* origin, Outgoing item) {
   hold(needs, is_own ? activation : nullptr, std::move(item));
 }
 
-/// `own`: whose own change it is that the item needs; null: the change is another's.
+/// `own`: whose own change the item needs; null: the change is another's.
 void Kernel::hold(CommitNumber needs, const Activation* own, Outgoing item) {
   if (needs < batcher_.forming()) return gate_.hold(needs, std::move(item));
   provisional_.push_back(
       {own != nullptr ? own->id : ActivationId{}, own != nullptr ? own->observed : needs, std::move(item)});
 }
 
-/// Calls that are held, to shards that are this node's now, see nothing outside any more. They go before those that are
-/// made from here on.
+/// Held calls, to shards that are this node's now, no longer leave the node. They go before those made from here on.
 void Kernel::park_held() {
   const auto is_ours = [this](const Outgoing& item) {
     const auto* call = std::get_if<HeldCall>(&item);
@@ -86,7 +85,7 @@ void Kernel::release(Outgoing item) {
   }
 }
 
-/// The change that this item depends on cannot be saved: its receiver gets the error in place of the result.
+/// The change that this item depends on cannot be saved: its receiver gets the error instead of the result.
 void Kernel::release_with_error(Outgoing item, ErrorCode code, const std::string& message) {
   if (auto* reply = std::get_if<HeldReply>(&item)) {
     reply->reply.outcome = ErrorPart{code, {}, message};
@@ -100,13 +99,13 @@ void Kernel::release_with_error(Outgoing item, ErrorCode code, const std::string
   release(std::move(item));
 }
 
-/// Whoever waits for results behind a store that cannot write learns at the deadline why; its own clock knows only that
-/// no answer has come. A reply to another node leaves a little sooner, so that it is there in time. Calls that are held
-/// are in the table of calls and expire like others; here they only make room.
+/// A caller that waits for a result behind a store that cannot write gets the reason at the deadline; its own clock
+/// only knows that no answer has come. A reply to another node is given up a little earlier, so that it arrives in
+/// time. Held calls are in the table of calls and expire like others; here they only make room.
 void Kernel::expire_held() {
   next_held_check_ns_ = execution_.now_ns + limits::kHeldCheckEvery.count();
   const auto is_overdue = [this](const Outgoing& item) {
-    if (const auto* call = std::get_if<HeldCall>(&item)) return call->record->failure != nullptr;  // nobody waits
+    if (const auto* call = std::get_if<HeldCall>(&item)) return call->record->failure != nullptr;  // no caller waits
     if (const auto* end = std::get_if<HeldEnd>(&item)) return end->record->deadline_ns <= execution_.now_ns;
     const Record& record = *std::get<HeldReply>(item).record;
     return record.deadline_ns - std::min(record.patience_ns / 10, kLeadMaxNs) <= execution_.now_ns;
@@ -238,12 +237,13 @@ void Kernel::add_operation(Batch& batch, Activation& activation, std::optional<s
                                          .bytes = std::move(*state)});
 }
 
-/// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. Who has seen
-/// another's change may have seen one that is refused: it is not known whose, so none of them is told of a success.
+/// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. An item that has
+/// observed another entity's change may have observed one that is refused: it is not known which, so none reports
+/// success.
 void Kernel::settle(CommitNumber number, const NotSealed& not_sealed) {
   const auto refused = std::ranges::find(not_sealed, Sealed::too_large, &NotSealed::value_type::second);
   std::vector<Provisional> closed = std::exchange(provisional_, {});
-  provisional_.reserve(closed.size());  // as many again, most likely
+  provisional_.reserve(closed.size());  // probably as many again
   for (Provisional& provisional : closed) {
     const auto result = not_sealed.find(provisional.origin);
     const bool is_own = result != not_sealed.end() && result->second == Sealed::too_large;
@@ -294,7 +294,7 @@ void Kernel::become_durable(CommitNumber number) {
   sweep_leaving();
 }
 
-/// Those whose last change is durable by now go.
+/// Deactivates those whose last change is now durable.
 void Kernel::sweep_leaving() {
   must_sweep_leaving_ = false;
   for (const ActivationId id : std::exchange(leaving_, {})) {
@@ -343,16 +343,16 @@ void Kernel::erase_current() {
   activation->is_erased = true;
   if (activation->rare != nullptr) activation->rare->erased_hash.reset();
   if (!activation->is_dirty) mark_dirty(*activation);
-  if (execution_.current->is_read_only) note_erased(*activation);  // its turn changes nothing any more
+  if (execution_.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer
 }
 
-/// The turn that erased is over: what is changed from here on is saved anew.
+/// The turn that erased is over: later changes are saved again.
 void Kernel::note_erased(Activation& activation) {
   if (activation.erased_hash() != nullptr) return;
   std::vector<std::byte> bytes;
   try {
     codec_.encode(activation.type->info->state, activation.type->info->object(activation.entity), bytes);
-  } catch (const std::length_error&) {  // refused when it is saved, if it is not erased by then
+  } catch (const std::length_error&) {  // refused when it is saved, unless it is erased by then
     bytes.clear();
   }
   activation.get_rare().erased_hash = hash128(bytes);

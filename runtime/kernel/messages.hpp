@@ -20,7 +20,7 @@
 
 namespace epic::kernel {
 
-/// Who is at the other end: a node in one of its lives, or a client (node 0) with a number that the driver gave it.
+/// Who is at the other end: a node with its incarnation, or a client (node 0) with a number assigned by the driver.
 struct PeerAddress {
   NodeId node;
   std::uint64_t life = 0;  // Incarnation of a node; number of a client
@@ -29,7 +29,7 @@ struct PeerAddress {
 };
 BOOST_DESCRIBE_STRUCT(PeerAddress, (), (node, life))
 
-/// Names a call for good: who made it, and its how-manieth it was.
+/// Identifies a call permanently: its maker, and its sequence number.
 struct CallId {
   NodeId node;
   std::uint64_t life = 0;
@@ -50,7 +50,7 @@ BOOST_DESCRIBE_STRUCT(MethodEntry, (), (type, method, arguments_schema, result_s
 struct HelloMessage {
   std::uint32_t protocol = 1;
   PeerAddress from;
-  std::string fabric;  // both ends must name the same one
+  std::string fabric;  // both ends must have the same one
   std::uint32_t shard_count = 0;
   std::vector<MethodEntry> methods;
   bool operator==(const HelloMessage&) const = default;
@@ -88,9 +88,9 @@ struct CallMessage {
   CallId id;
   std::string target;            // "Type/Key"
   std::uint32_t method = 0;      // index in the sender's HelloMessage::methods
-  MapVersion map_version;        // the shard map that the sender went by
+  MapVersion map_version;        // the shard map that the sender used
   std::int64_t patience_ns = 0;  // what is left of the deadline
-  std::vector<ChainLink> chain;  // who waits for this call, outermost first
+  std::vector<ChainLink> chain;  // the callers of this call, outermost first
   std::vector<std::byte> arguments;
   std::optional<CallExtensions> extensions = {};
   bool operator==(const CallMessage&) const = default;
@@ -111,20 +111,20 @@ struct ResultPart {
 BOOST_DESCRIBE_STRUCT(ResultPart, (), (bytes))
 struct ErrorPart {
   ErrorCode code{};
-  std::string exception_type;  // of what the method threw, its C++ name; empty for an error of the kernel's own
-  std::string message;         // timeout: only what keeps the call; whoever waits adds for how long it has
+  std::string exception_type;  // of a method's exception, its C++ name; empty for an error of the kernel
+  std::string message;         // timeout: only what delays the call; the caller's node adds how long it has waited
   bool operator==(const ErrorPart&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(ErrorPart, (), (code, exception_type, message))
-/// The receiver does not own the shard and has done nothing; the sender tries again by a newer map.
+/// The receiver does not own the shard and has done nothing; the sender retries under a newer map.
 struct RefusedPart {
   MapVersion map_version;
   bool operator==(const RefusedPart&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(RefusedPart, (), (map_version))
 
-/// Call 0 is never made. A refusal of it says that the sender ends, has not begun what it has not answered, and reads
-/// no more: every unanswered call counts as refused.
+/// Call 0 is never made. A refusal of it means that the sender is leaving, has not started what it has not answered,
+/// and stops reading: every unanswered call counts as refused.
 struct ReplyMessage {
   std::uint64_t sequence = 0;  // of the CallId
   std::variant<ResultPart, ErrorPart, RefusedPart> outcome;
@@ -144,7 +144,7 @@ struct WaitLink {
 };
 BOOST_DESCRIBE_STRUCT(WaitLink, (), (id, entity, method, node, locked_out_since_ns))
 
-/// "The first link waits for your call `target`, by this path: for what does that wait?" Sent along, never answered.
+/// "The first link waits for your call `target`, by this path: what does that wait for?" Passed on, never answered.
 struct ProbeMessage {
   CallId target;
   std::vector<WaitLink> path;
@@ -152,7 +152,7 @@ struct ProbeMessage {
 };
 BOOST_DESCRIBE_STRUCT(ProbeMessage, (), (target, path))
 
-/// A ring of waiting calls was found, and one of them has failed. To the nodes that had a part in it.
+/// A ring of waiting calls was found, and one of them has failed. To the nodes in the ring.
 struct DeadlockMessage {
   CallId victim;
   std::vector<WaitLink> ring;
@@ -162,7 +162,7 @@ BOOST_DESCRIBE_STRUCT(DeadlockMessage, (), (victim, ring))
 
 using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage>;
 
-/// Which node owns which shard, as coordination has published it.
+/// Which node owns which shard, as published by coordination.
 struct ShardMap {
   struct Member {
     NodeId node;
@@ -171,10 +171,10 @@ struct ShardMap {
     bool operator==(const Member&) const = default;
   };
   MapVersion version;
-  std::vector<NodeId> owners;  // by shard; node 0: nobody yet
+  std::vector<NodeId> owners;  // by shard; node 0: no owner yet
   std::vector<Member> members;
-  std::vector<ShardId> moving;          // asked back from their owners, who may have given them up already
-  std::vector<MapVersion> owned_since;  // by shard: the map that gave it to its owner; empty: they all did
+  std::vector<ShardId> moving;          // asked back from their owners, which may already have released them
+  std::vector<MapVersion> owned_since;  // by shard: the map that granted it to its owner; empty: they all did
   bool operator==(const ShardMap&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(ShardMap::Member, (), (node, incarnation, address))

@@ -2,9 +2,9 @@
 // Placement hash: which shard an entity belongs to.
 //
 // The shard of "Type/Key" is its xxh64 (seed 0) modulo the shard count. A key with a `{tag}` counts as the tag alone,
-// so "Room/{lobby}" and "Room/{lobby}:7" share a shard, and "Room/lobby" does too. The first brace pair with something
-// inside is the tag; "{}" is none. Every process of a fabric, and every store, must agree: a change here is a change of
-// format.
+// so "Room/{lobby}" and "Room/{lobby}:7" share a shard, and "Room/lobby" does too. The first non-empty brace pair is
+// the tag;
+// "{}" is not one. Every process of a fabric, and every store, must agree: a change here is a change of format.
 //
 // Not here: which node owns a shard (the shard map).
 
@@ -18,10 +18,10 @@ namespace epic::kernel {
 /// The part of `key` that is hashed: the text inside its first non-empty `{…}`, or all of it.
 [[nodiscard]] std::string_view placement_key(std::string_view key);
 
-/// Shard of the entity `type`/`key`. `shard_count` > 0. Allocates nothing.
+/// Shard of the entity `type`/`key`. `shard_count` > 0. Does not allocate.
 [[nodiscard]] ShardId shard_of(std::string_view type, std::string_view key, std::uint32_t shard_count);
 
-/// The same from a full name, "Type/Key"; the key is what follows the first '/'.
+/// The same from a full name, "Type/Key"; the key is everything after the first '/'.
 [[nodiscard]] ShardId shard_of(std::string_view name, std::uint32_t shard_count);
 
 }  // namespace epic::kernel

@@ -26,11 +26,11 @@ namespace epic::detail {
 struct CallSite : kernel::RoutedCall {
   explicit CallSite(CallRecord& of) : record(of) {}
   CallRecord& record;
-  kernel::CallId id;                                   // as the caller named it
+  kernel::CallId id;                                   // as named by the caller
   std::vector<kernel::ChainLink> chain;                // what waits for it on other nodes, outermost first
   std::unique_ptr<kernel::CallExtensions> extensions;  // what else came with it; null for most calls
   std::function<void(CallRecord&)> on_end;             // outside callers of this process: after the gate
-  std::function<void(CallRecord&)> on_hook_end;        // hooks of the kernel's own: at once
+  std::function<void(CallRecord&)> on_hook_end;        // hooks of the kernel itself: at once
   bool is_refused = false;                             // its sender went by an old map, or the shard has left
   std::string label;                                   // of a record without a method: "setup", "on_activate"
   std::int64_t begun_ns = 0;                           // of a record without a deadline

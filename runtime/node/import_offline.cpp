@@ -32,7 +32,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 
-/// Runs no calls; says what constructors log.
+/// Runs no calls; logs what constructors log.
 class NoWorld final : public kernel::Syscalls {
   void send(const kernel::PeerAddress&, kernel::Message) override {}
   void load(kernel::ActivationId, std::string_view, std::string_view) override {}
@@ -52,13 +52,13 @@ class OfflineImport {
         kernel_({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .shard_count = shard_count}, codec_, world_) {}
 
   std::expected<void, std::string> add(const ModuleInfo& module) { return kernel_.add_module(module); }
-  /// Reads the store that there is, if there is one.
+  /// Reads the store, if there is one.
   std::expected<void, StoreError> open();
-  /// To one line of stdin; the error ends it all.
+  /// Answers one line of stdin; an error ends the process.
   std::expected<control::Import::Answer, std::string> answer(const control::Import::Request& request);
 
  private:
-  /// What a line would do to what is stored.
+  /// What a line would do to the stored state.
   struct Change {
     ImportRow row;
     std::string_view outcome;                 // "new", "changed", "removed", "equal", "passed_over"

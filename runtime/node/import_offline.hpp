@@ -1,21 +1,21 @@
 #pragma once
-// What `epic snapshot import` runs while no fabric does: `epic-node --import MODULE STORE SHARDS`.
+// What `epic snapshot import` runs while no fabric is running: `epic-node --import MODULE STORE SHARDS`.
 //
-// Only a process that has loaded the module can read states by its classes, so the command line starts one, tells it
-// what to do on stdin, and reads what came of it on stdout: a JSON object a line. The first line out is
-// {"shards", "types"}, or {"error", "hint"} and that was all. Then each line in, a protocol::control::Import::Request,
-// is answered as the control verb is, or by {"error"}. The first that applies takes all shards in the store, which is
-// made if there is none.
+// Only a process that has loaded the module can read states by its classes. So the CLI starts one, sends it requests on
+// stdin, and reads the results on stdout, one JSON object per line. The first line of output is {"shards", "types"}, or
+// {"error", "hint"} and nothing more. Then each line of input, a protocol::control::Import::Request, is answered like
+// the control verb, or by {"error"}. The first one that applies takes all shards in the store, which is created if
+// there is none.
 //
-// Whoever starts it holds the project's lock, so that no fabric starts meanwhile; one that does all the same finds the
-// shards' epochs raised, or raises them, and the store lets only the newer of the two write.
+// The caller holds the project's lock, so that no fabric starts meanwhile. If one does anyway, it finds the shards'
+// epochs raised, or raises them, and the store lets only the newer of the two write.
 
 #include <cstdint>
 #include <filesystem>
 
 namespace epic::node {
 
-/// Until stdin ends. Returns the exit code.
+/// Runs until stdin ends. Returns the exit code.
 [[nodiscard]] int import_offline(const std::filesystem::path& module, const std::filesystem::path& store,
                                  std::uint32_t shard_count);
 

@@ -26,10 +26,10 @@ using namespace std::chrono_literals;
 
 constexpr int kExitStopped = 0;
 constexpr int kExitFailed = 1;
-constexpr int kExitDied = 74;  // EX_IOERR: the store cannot be relied on any more
+constexpr int kExitDied = 74;  // EX_IOERR: the store can no longer be relied on
 constexpr auto kFlushPatience = 500ms;
 
-/// For a failed assert: whom this thread was running.
+/// For a failed assert: which entity this thread was running.
 std::string describe_current() {
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
   if (kernel == nullptr) return "outside of the kernel";
@@ -108,7 +108,7 @@ protocol::Heartbeat Node::beat() {
   return heartbeat;
 }
 
-/// Nobody is there any more to tell us what we own. What has been acknowledged is on the disk.
+/// The supervisor has ended, so nothing tells us which shards we own. Acknowledged results are durable.
 void Node::on_channel_closed(const std::string& why) {
   if (!is_finishing_) log_.write(protocol::LogLevel::error, {}, why + ": this node ends");
   std::_Exit(kExitFailed);
@@ -150,7 +150,7 @@ protocol::Configure Node::wait_for_configure() {
   }
 }
 
-/// The supervisor writes it into this node's log, too.
+/// The supervisor also writes it into this node's log.
 void Node::refuse_to_start(const std::string& message, const std::string& hint) {
   channel_->send(protocol::StartFailed{message, hint});
 }
@@ -243,7 +243,7 @@ bool Node::start(const protocol::Configure& configure) {
   return true;
 }
 
-// ---- what the supervisor asks for ----
+// ---- requests of the supervisor ----
 
 void Node::handle(protocol::ToNode message) {
   std::visit([this](auto& one) { handle(std::move(one)); }, message);
@@ -302,7 +302,7 @@ void Node::handle(const protocol::Stop& stop) {
   driver_->kernel().on_drain();
 }
 
-/// Once a tick.
+/// Once per tick.
 bool Node::is_done() {
   requests_->on_tick();
   if (!is_stopping_) return false;
@@ -319,7 +319,7 @@ bool Node::is_done() {
   return now_ns >= give_up_at_ns_;
 }
 
-/// What was answered goes out; then nothing of this node is left.
+/// Sends the answers; then nothing of this node is left.
 int Node::finish() {
   const bool is_drained = driver_->kernel().is_drained();
   if (!is_drained)

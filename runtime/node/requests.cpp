@@ -35,7 +35,7 @@ std::optional<std::string> time_or_none(std::int64_t wall_ns) {
   return protocol::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns)));
 }
 
-/// An answer with a value of a user's type beside what is described.
+/// An answer with a value of a user's type beside the described fields.
 json::object with(json::value described, std::string_view name, json::value value) {
   json::object answer = std::move(described.as_object());
   answer[name] = std::move(value);
@@ -185,7 +185,7 @@ void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
   });
 }
 
-/// On the reading thread. By the schema that the state was written with: no code of the user's runs.
+/// On the reading thread. Uses the schema that the state was written with: no user code runs.
 Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                  storage::Store& store) const {
   const auto fail = [&](const std::string& why) {

@@ -1,8 +1,8 @@
-// import: states from outside, for entities of one shard of this node's. What a line says is import_reader.hpp.
+// import: states from outside, for entities of one of this node's shards. Lines are described in import_reader.hpp.
 //
-// "check" says what each line would do and changes nothing; "apply" does it, and answers when all of it is durable.
-// When the shard leaves before anything was done, the answer is `not_owner`, and the whole request is put to the next
-// owner. After that each line has its own outcome: what was done is never done again, as somebody may have changed it
+// "check" reports what each line would do and changes nothing; "apply" does it, and answers when all of it is durable.
+// If the shard leaves before anything was done, the answer is `not_owner`, and the whole request goes to the next
+// owner. After that each line has its own outcome: what was done is never repeated, because the state may have changed
 // since.
 
 #include <fmt/format.h>
@@ -32,7 +32,7 @@ struct Requests::Importing {
 
 namespace {
 
-/// As a stored row stands beside a line.
+/// How a stored row compares with a line.
 std::string_view compare(const std::optional<storage::Snapshot>& stored, const ImportRow& row) {
   if (!row.state) {
     if (!stored) return "equal";
@@ -99,7 +99,7 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
       const auto stored = store.load(row->type->info->stored_name(), row->key);
       if (stored)
         importing->answer.outcomes[i].what = compare(*stored, *row);
-      else  // damaged, which an import mends
+      else  // damaged, which an import fixes
         importing->answer.outcomes[i].what = row->state ? "changed" : "removed";
     }
     return [this, importing] { end_import(*importing); };

@@ -1,7 +1,7 @@
 // ls and export: what a node owns, in memory and stored, as streamed answers.
 //
-// A listing is looked at as it goes on. An export is a cut: between two turns the node copies what is not saved yet,
-// and begins to read the store at that very moment; whatever happens later, the answer is of that moment.
+// A listing reads current state as it goes. An export is a cut: between two turns the node copies all unsaved state,
+// and starts to read the store at that moment; the answer is of that moment, whatever happens later.
 
 #include <fmt/format.h>
 
@@ -30,7 +30,7 @@ namespace {
 
 std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 
-/// What the driver's thread hands to the one that lists.
+/// What the driver's thread hands to the listing thread.
 struct Listing {
   storage::ListFilter filter;
   std::uint64_t left;  // of the limit
@@ -83,14 +83,14 @@ void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream)
 
 // ---- export ----
 
-/// What one node exports: copies of what is unsaved, and the store as it was at the same moment.
+/// What one node exports: copies of unsaved state, and the store as of the same moment.
 struct Export {
   using Name = std::pair<std::string, std::string>;  // type, key: in the store's order
   struct Unsaved {
     kernel::Version version;
     std::vector<std::byte> bytes;
     std::string problem;     // why there are none
-    bool is_erased = false;  // what is stored of it does not count any more
+    bool is_erased = false;  // its stored state no longer counts
   };
   storage::ListFilter filter;
   std::string key;  // only this one; empty: all
@@ -128,12 +128,12 @@ class Exporter {
         what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
         [&](const storage::StoreError& error) { send_damage(error.message); });
     what_.store->end_moment();
-    if (!listed) {  // without its end nobody takes the export for whole
+    if (!listed) {  // without its end no client takes the export for complete
       send_damage(fmt::format("{}: {}", what_.node, listed.error().message));
       return stream_.finish();
     }
     while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
-    // Whoever asked knows by this that nothing is missing.
+    // This tells the client that nothing is missing.
     control::ExportEnd end{.node = what_.node, .entities = sent_, .shards = {}};
     for (std::uint32_t i = 0; i < what_.ours.size(); ++i)
       if (what_.ours[i]) end.shards.push_back(i);

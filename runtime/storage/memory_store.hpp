@@ -1,8 +1,8 @@
 #pragma once
-// MemoryStore: the Store's semantics without a disk, for tests, the simulator and fabrics that are thrown away.
+// MemoryStore: the Store's semantics without a disk, for tests, the simulator and throw-away fabrics.
 //
-// What is the database file to SqliteStore is an object in memory here, which several stores share, on any threads. It
-// is as durable as its process.
+// An object in memory, shared by several stores on any threads, takes the place of SqliteStore's database file. It is
+// as durable as its process.
 
 #include <map>
 #include <memory>
@@ -71,7 +71,7 @@ class MemoryStore final : public Store {
   std::vector<Snapshot> copy_page(const Name& from, const ListFilter& filter);
 
   std::shared_ptr<Shared> shared_;     // by the stores of the same rows
-  std::unique_ptr<Snapshots> moment_;  // a copy of that time; null: reads see what there is
+  std::unique_ptr<Snapshots> moment_;  // a copy of that time; null: reads see the current state
 };
 
 }  // namespace epic::storage

@@ -17,7 +17,7 @@ namespace epic::storage {
 struct StoreConfig {
   std::string kind = "sqlite";                    // one of store_kinds()
   std::filesystem::path location = {};            // as locate_store() answers
-  std::optional<std::uint32_t> shard_count = {};  // needed to make a store; a reader may leave it open
+  std::optional<std::uint32_t> shard_count = {};  // needed to create a store; optional for a reader
   OpenMode mode = OpenMode::existing;
 };
 
@@ -39,9 +39,9 @@ struct LogState {
 };
 [[nodiscard]] std::optional<LogState> find_log(const std::filesystem::path& location);
 
-/// For a process whose one business is a store: SQLite no longer counts the bytes that it has allocated, which takes a
-/// mutex each time (so its heap limits and sqlite3_status() are without effect). Before SQLite's first use, and before
-/// there are threads; does nothing later.
+/// For a process whose only business is a store: SQLite no longer counts its allocated bytes, which takes a mutex each
+/// time (so its heap limits and sqlite3_status() have no effect). Call it before SQLite's first use and before there
+/// are threads; later it does nothing.
 void stop_counting_memory();
 
 }  // namespace epic::storage

@@ -25,7 +25,7 @@ StoreErrorCode code_of(int result_code, int system_error) {
       return StoreErrorCode::corrupt;
     case SQLITE_CANTOPEN:
       return system_error == ENOENT ? StoreErrorCode::not_found : StoreErrorCode::io;
-    // SQLite reports a full disk by a code of its own, but not a used-up quota.
+    // SQLite has an error code for a full disk, but not for an exhausted quota.
     case SQLITE_IOERR:
       return result_code == SQLITE_IOERR_WRITE && system_error == EDQUOT ? StoreErrorCode::full : StoreErrorCode::io;
     default:
@@ -48,7 +48,7 @@ std::string_view way_out(StoreErrorCode code) {
   }
 }
 
-/// A path as SQLite's URI form wants it.
+/// A path in SQLite's URI form.
 std::string uri_of(const std::filesystem::path& path) {
   std::string uri = "file:";
   for (const char c : std::filesystem::absolute(path).string()) {
@@ -173,7 +173,7 @@ std::expected<std::int64_t, StoreError> Connection::integer(std::string_view sql
 
 StoreError Connection::error(std::string_view doing) const {
   const int result_code = sqlite3_extended_errcode(raw());
-  // SQLite keeps the last errno for ever; it belongs to this error only if that came from a system call.
+  // SQLite keeps the last errno forever; it belongs to this error only if that came from a system call.
   const int primary_code = result_code & 0xff;
   const bool from_system = primary_code == SQLITE_IOERR || primary_code == SQLITE_CANTOPEN;
   const int system_error = from_system ? sqlite3_system_errno(raw()) : 0;

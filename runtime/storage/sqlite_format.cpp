@@ -59,7 +59,7 @@ std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::st
                                                 connection.path().string(), name)});
 }
 
-/// The commands that take a store out of the way. Its log, beside it, may hold its newest commits.
+/// The commands that move a store away. Its log, next to it, may hold its newest commits.
 std::string move_away(const std::filesystem::path& store, std::string_view to) {
   const std::filesystem::path folder = store.parent_path() / to;
   return fmt::format("`mkdir '{0}' && mv '{1}'* '{0}'`", folder.string(), store.string());
@@ -103,7 +103,7 @@ std::expected<bool, StoreError> is_blank(Connection& connection) {
     return std::unexpected(not_ours(connection, "damaged or no database at all"));
   }
   if (*table_count == 0) {
-    // SQLite takes a file of a single byte for an empty database and would write over it.
+    // SQLite takes a file of a single byte for an empty database and would overwrite it.
     std::error_code ignored;
     const auto file_bytes = std::filesystem::file_size(connection.path(), ignored);
     if (!ignored && file_bytes > 0 && file_bytes < kDatabaseBytesMin) {

@@ -27,10 +27,10 @@ namespace epic::storage {
 /// Raised when the tables change in a way that another version of epic must know of; a step joins `migrate`.
 inline constexpr std::uint32_t kStoreFormatVersion = 2;
 
-/// True for a database without a single table. `corrupt` when it is no database, or that of another program.
+/// True for a database without tables. `corrupt` if it is not a database, or another program's.
 [[nodiscard]] std::expected<bool, StoreError> is_blank(Connection& connection);
 
-/// Makes the tables of a blank database, in one transaction.
+/// Creates the tables in an empty database, in one transaction.
 [[nodiscard]] std::expected<void, StoreError> create_format(Connection& connection, std::uint32_t shard_count,
                                                             std::chrono::system_clock::time_point created_at);
 

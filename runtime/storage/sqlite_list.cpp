@@ -1,5 +1,5 @@
-// Reading many rows of a SqliteStore, a page at a time. No read transaction is open while a visitor runs, as one that
-// stays open keeps the log from being used again: but for those who ask for one moment.
+// Reads many rows of a SqliteStore, a page at a time. No read transaction is open while a visitor runs, because a long
+// one would prevent the log from being reused; except for readers that ask for one moment.
 
 #include "kernel/assert.hpp"
 #include "storage/sqlite_store.hpp"
@@ -8,7 +8,7 @@ namespace epic::storage {
 
 namespace {
 
-// Whichever comes first. A state has at most 8 MiB, so a page holds 9 MiB at the worst.
+// Whichever comes first. A state has at most 8 MiB, so a page holds 9 MiB at most.
 constexpr std::size_t kPageRowsMax = 256;
 constexpr std::size_t kPageBytesMax = 1 << 20;
 
@@ -60,7 +60,7 @@ std::expected<SqliteStore::Page, StoreError> SqliteStore::read_page(std::string_
   for (std::size_t bytes = 0; page.rows.size() < kPageRowsMax && bytes < kPageBytesMax;) {
     const Step step = statement.step();
     if (step == Step::failed) return std::unexpected(connection_.error("read snapshots"));
-    // Keys come in order, so the first one that has not the prefix ends them all.
+    // Keys come in order, so the first one without the prefix ends them all.
     page.is_last = step == Step::done || !statement.text(1).starts_with(key_prefix);
     if (page.is_last) break;
     page.rows.push_back(read_row(statement));
@@ -69,8 +69,8 @@ std::expected<SqliteStore::Page, StoreError> SqliteStore::read_page(std::string_
   return page;
 }
 
-/// Some page of the table is damaged. The names are read from the index alone, and then each row by itself, so that
-/// only those are lost that lie there.
+/// A page of the table is damaged. The names are read from the index alone, and then each row separately, so that only
+/// the rows on that page are lost.
 std::expected<SqliteStore::Page, StoreError> SqliteStore::read_around_damage(std::string_view type,
                                                                              const Cursor& cursor,
                                                                              std::string_view key_prefix) {
@@ -130,7 +130,7 @@ std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_typ
 std::expected<void, StoreError> SqliteStore::begin_moment() {
   EPIC_ASSERT(writer_ == nullptr, "a store that writes cannot stay at one moment");
   if (auto begun = connection_.run("BEGIN", "begin to read"); !begun) return begun;
-  // SQLite settles on a state with the first read.
+  // SQLite picks the state to read with the first read.
   if (const auto read = connection_.integer("SELECT count(*) FROM meta"); !read) {
     end_moment();
     return std::unexpected(read.error());

@@ -1,5 +1,5 @@
-// How a SqliteStore comes to be: locks, the file, the format, the settings, in an order that changes nothing when the
-// answer is no.
+// How a SqliteStore is opened: locks, the file, the format, the settings, in an order that changes nothing if the store
+// is refused.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -18,13 +18,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A commit writes each page that it changes, and reads it first, as neighbours have written since. Beside pages of
-// 4 KiB, these make commits of states up to 1 KB a tenth faster, and those of more than 4 KB a tenth slower.
+// A commit writes each page that it changes, and reads it first, because neighbours have written since. Compared with
+// pages of 4 KiB, these make commits of states up to 1 KB a tenth faster, and those of more than 4 KB a tenth slower.
 constexpr const char* kCreateSettings = "PRAGMA page_size = 2048";
 constexpr const char* kReadSettings = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON";
-// The log keeps up to 64 MiB on disk between checkpoints: writing over it is cheaper than growing it.
-// Nothing is spilled: the log's VFS wants all frames of a commit in one go. What is deleted is overwritten where that
-// costs no further page.
+// The log keeps up to 64 MiB on disk between checkpoints: overwriting it is cheaper than growing it. Nothing is
+// spilled: the log's VFS needs all frames of a commit at once. Deleted data is overwritten where that costs no further
+// page.
 constexpr const char* kWriteSettings =
     "PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_spill = OFF; PRAGMA secure_delete "
     "= FAST";
@@ -44,7 +44,7 @@ std::expected<void, StoreError> sync_directories(const fs::path& file) {
     const bool is_synced = descriptor >= 0 && ::fsync(descriptor) == 0;
     const int system_error = errno;
     if (descriptor >= 0) ::close(descriptor);
-    // Somebody else's directory above ours may be closed to us; then it was not us who made ours just now.
+    // A directory above ours may be inaccessible; but then we did not create ours just now.
     if (is_synced || (path != directory && system_error == EACCES)) continue;
     return std::unexpected(StoreError{
         StoreErrorCode::io,
@@ -73,7 +73,7 @@ bool has_log(const fs::path& path) {
   return fs::exists(log, ignored) && fs::file_size(log, ignored) > 0;
 }
 
-/// Opens and looks inside: whether the database can really be read shows only then.
+/// Opens and reads: only then does it show whether the database is readable.
 std::expected<Connection, StoreError> open_readable(const fs::path& path, Access access, const OpenOptions& options) {
   auto connection = Connection::open(path, access, options.vfs, options.patience);
   if (!connection) return connection;
@@ -100,7 +100,7 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   if (!writers) return std::unexpected(writers.error());
   auto checkpointers = FileLock::open(beside(path, ".checkpoint"));
   if (!checkpointers) return std::unexpected(checkpointers.error());
-  auto hold = writers->lock();  // nodes that start together make the store once
+  auto hold = writers->lock();  // nodes that start together create the store once
   if (!hold) return std::unexpected(hold.error());
 
   auto connection =
@@ -145,8 +145,8 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_reading(const fs::path& path,
                                                                                       OpenOptions options) {
   auto connection = open_readable(path, Access::read, options);
-  // Reading a database with a log needs a `-shm` file beside it. Where none can be made and there is no log either, no
-  // fabric is running, and the file can be read as it lies.
+  // Reading a database with a log needs a `-shm` file next to it. If none can be created and there is no log either, no
+  // fabric is running, and the file can be read as it is.
   if (!connection && connection.error().code != StoreErrorCode::corrupt && !has_log(path)) {
     if (auto as_it_lies = open_readable(path, Access::immutable, options)) connection = std::move(as_it_lies);
   }

@@ -25,7 +25,7 @@ std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds)
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
 }
 
-// SQLite's integers are signed; the bits are kept.
+// SQLite's integers are signed; the bits are preserved.
 std::int64_t to_signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t to_unsigned(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
@@ -257,7 +257,7 @@ std::expected<bool, StoreError> SqliteStore::apply(const EraseSnapshot& erase, s
   return true;
 }
 
-/// The number of an entity's row, as far as is known: it may have got another one since.
+/// The rowid of an entity, as far as known: it may have changed since.
 std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::find_row(const PutSnapshot& put) {
   std::string name = name_of(put);
   if (const auto known = rows_.find(name); known != rows_.end()) return known->second;

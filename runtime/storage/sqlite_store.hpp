@@ -1,14 +1,15 @@
 #pragma once
-// SqliteStore: one SQLite database a fabric, which every node writes itself.
+// SqliteStore: one SQLite database per fabric, which every node writes itself.
 //
 // A commit takes the writers' lock (file_lock.hpp), begins, checks that the shards' epochs are still those that the
-// batch was made under, writes, commits, gives the lock back, and only then syncs the log (sqlite_wal.hpp says why that
-// is durable). So the check and the write are one transaction, and neighbours never wait for each other's disk syncs.
+// batch was made under, writes, commits, releases the lock, and only then syncs the log (sqlite_wal.hpp explains why
+// that is durable). So the check and the write are one transaction, and neighbours never wait for each other's disk
+// syncs.
 //
-// Beside `state.sqlite` lie `-wal` and `-shm` (SQLite's own), `.lock` (whose turn it is to write) and `.checkpoint`
+// Next to `state.sqlite` are `-wal` and `-shm` (SQLite's own), `.lock` (whose turn it is to write) and `.checkpoint`
 // (who copies the log). Only this class opens the files for writing; any reader may read them.
 //
-// Invariant: after an error of code io, every later write is refused. What the disk holds is then unknown.
+// Invariant: after an error of code io, every later write is refused. The content of the disk is then unknown.
 // Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
 
 #include <filesystem>
@@ -27,11 +28,11 @@ namespace epic::storage {
 
 struct OpenOptions {
   OpenMode mode = OpenMode::existing;
-  std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; needed by `create`
+  std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; required by `create`
   WallClock wall_clock = &std::chrono::system_clock::now;
-  std::chrono::milliseconds patience = std::chrono::seconds(10);  // with a foreign program that holds the database
+  std::chrono::milliseconds patience = std::chrono::seconds(10);  // for a foreign program that locks the database
   WalLimits wal = {};
-  std::uint32_t page_count_max = 0;  // bounds the database, in pages of 2 KiB: beyond it a write is `full`. 0: no bound
+  std::uint32_t page_count_max = 0;  // limits the database, in pages of 2 KiB: beyond it a write is `full`. 0: no limit
   std::string vfs = {};              // a registered SQLite VFS; empty: the system's
 };
 
@@ -107,7 +108,7 @@ class SqliteStore final : public Store {
   std::expected<std::optional<std::int64_t>, StoreError> find_row(const PutSnapshot& put);
   std::expected<kernel::Version, StoreError> find_version(std::string_view type, std::string_view key);
   std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
-  /// Remembers an error after which nothing may be written any more. Any thread, as is failure().
+  /// Remembers an error after which nothing may be written. Any thread, like failure().
   StoreError note(StoreError error);
   [[nodiscard]] std::optional<StoreError> failure() const;
 

@@ -47,12 +47,12 @@ struct StoreError {
 };
 
 enum class OpenMode : std::uint8_t {
-  create,     // makes the store where it is missing; the directory must exist
-  existing,   // `not_found` where it is missing
-  read_only,  // changes nothing, takes no lock; beside a running fabric, or from a directory that cannot be written
+  create,     // creates the store if it is missing; the directory must exist
+  existing,   // `not_found` if it is missing
+  read_only,  // changes nothing and takes no lock; beside a running fabric, or in a read-only directory
 };
 
-// What the kernel hands over, under the store's own name.
+// The kernel's types, under the store's own names.
 using kernel::Batch;
 using kernel::EraseSnapshot;
 using kernel::Operation;
@@ -113,7 +113,7 @@ struct SchemaCount {
 
 enum class Visit : std::uint8_t { go_on, stop };
 
-/// Where `saved_at` comes from; the simulator hands in its own.
+/// The source of `saved_at`; the simulator passes in its own.
 using WallClock = std::function<std::chrono::system_clock::time_point()>;
 
 class Store {
@@ -131,12 +131,12 @@ class Store {
                                                                                 kernel::NodeId node,
                                                                                 kernel::Incarnation incarnation) = 0;
 
-  /// Asked once, as late as can be: when it is this store's turn to write. What it returns must live until the end.
+  /// Called once, as late as possible: when it is this store's turn to write. Its result must live until the end.
   using NextBatch = std::function<const Batch&()>;
-  /// All or nothing. Others see it on return, but a power cut may take it back until sync() has returned.
+  /// All or nothing. Visible to others on return, but a power cut may undo it until sync() has returned.
   [[nodiscard]] virtual std::expected<void, StoreError> write_next(const NextBatch& next) = 0;
-  /// Makes durable what write_next() had written before. Any thread, also while another has the store. After an error
-  /// nobody knows what is durable: this and every later change is refused.
+  /// Makes everything written by write_next() before durable. Any thread, even while another holds the store. After an
+  /// error it is unknown what is durable: this and every later change is refused.
   [[nodiscard]] virtual std::expected<void, StoreError> sync() = 0;
   /// All or nothing, durable on return.
   [[nodiscard]] std::expected<void, StoreError> commit(const Batch& batch) {
@@ -154,22 +154,22 @@ class Store {
 
   [[nodiscard]] virtual std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) = 0;
 
-  /// Snapshots by type, then key, a bounded amount in memory at a time. The bytes are checked; a corrupt row, or one on
-  /// a corrupt page, is reported through `on_corrupt` and passed over.
+  /// Visits snapshots by type, then key, with bounded memory. The bytes are checked; a corrupt row, or one on a corrupt
+  /// page, is reported through `on_corrupt` and skipped.
   [[nodiscard]] virtual std::expected<void, StoreError> list(
       const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
       const std::function<void(const StoreError&)>& on_corrupt) = 0;
 
-  /// Everything that is read until end_moment() is of this one moment, however long that takes and whatever others
-  /// write. A store on a disk keeps what they write in its log meanwhile, which grows by as much; one in memory copies
-  /// itself. A store that writes must not.
+  /// Everything read until end_moment() is of this one moment, however long that takes and whatever others write. A
+  /// store on disk keeps their writes in its log meanwhile, which grows accordingly; one in memory copies itself. Not
+  /// allowed for a store opened for writing.
   [[nodiscard]] virtual std::expected<void, StoreError> begin_moment() = 0;
   virtual void end_moment() = 0;
 
-  /// Without bytes where a corrupt page keeps them from being counted.
+  /// Without bytes if a corrupt page prevents counting them.
   [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
 
-  /// By type. Damaged snapshots count as well where that can be told without reading them.
+  /// By type. Damaged snapshots are counted if possible without reading them.
   [[nodiscard]] virtual std::expected<std::vector<SchemaCount>, StoreError> count_by_schema();
 
   /// What is known of a shard: to whom it was granted last, and how often it was taken.
@@ -186,9 +186,9 @@ class Store {
 
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
 
-  /// Housekeeping that must not delay a commit, such as moving a log into the main file. A storage worker calls it
-  /// when it is idle, and between two commits as soon as wants_maintenance() says so. An error is as serious as that of
-  /// a commit.
+  /// Maintenance that must not delay a commit, such as moving a log into the main file. A storage worker calls it when
+  /// idle, and between two commits as soon as wants_maintenance() returns true. An error is as serious as one of a
+  /// commit.
   [[nodiscard]] virtual bool wants_maintenance() const { return false; }
   [[nodiscard]] virtual std::expected<void, StoreError> maintain() { return {}; }
 };

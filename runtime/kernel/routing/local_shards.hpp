@@ -30,7 +30,7 @@ namespace epic::kernel {
 class LocalShards {
  public:
   enum class State : std::uint8_t {
-    none,       // another's, or nobody's
+    none,       // another's, or no one's
     taking,     // given to this node; the store has been asked
     active,     // ours
     releasing,  // ours, and closed: it is given back once nothing lives in it

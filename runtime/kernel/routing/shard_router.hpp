@@ -44,11 +44,11 @@ class ShardRouter {
 
   [[nodiscard]] const ShardMap& map() const { return map_; }
   [[nodiscard]] MapVersion version() const { return map_.version; }
-  /// By the newest map; node 0: nobody.
+  /// By the newest map; node 0: no owner.
   [[nodiscard]] NodeId owner_of(ShardId shard) const {
     return shard.value < map_.owners.size() ? map_.owners[shard.value] : NodeId{};
   }
-  /// Calls sent by an older map than this belong to a time before the present owner's, even if it had the shard before.
+  /// Calls sent under an older map than this precede the current ownership, even if the owner had the shard before.
   [[nodiscard]] MapVersion owned_since(ShardId shard) const {
     return shard.value < map_.owned_since.size() ? map_.owned_since[shard.value] : MapVersion{};
   }
@@ -66,17 +66,17 @@ class ShardRouter {
   void on_sent(RoutedCall& call, const PeerAddress& to);
   /// The owner refused it, and has done nothing: it is parked.
   void on_refused(RoutedCall& call, std::int64_t now_ns);
-  /// It has ended, or goes another way. Parked calls that waited for the answer have their turn.
+  /// It has ended, or takes another path. Parked calls that waited for the answer have their turn.
   void forget(RoutedCall& call);
 
   /// The call with this number, if it is unanswered at `peer`; otherwise null.
   [[nodiscard]] RoutedCall* find_sent(const PeerAddress& peer, std::uint64_t sequence) const;
   /// Those unanswered at `peer`, by sequence.
   [[nodiscard]] std::vector<RoutedCall*> list_sent(const PeerAddress& peer) const;
-  /// Peers that have not answered all calls.
+  /// Peers with unanswered calls.
   [[nodiscard]] std::vector<PeerAddress> list_asked() const;
 
-  /// Takes `map`, if it is newer. Call retry_all() when whatever else depends on the map has changed, too.
+  /// Takes `map`, if it is newer. Call retry_all() when everything else that depends on the map has changed, too.
   bool set_map(ShardMap map);
   /// As before the first map: everything is parked from here on.
   void forget_map();
