@@ -135,7 +135,7 @@ TEST_CASE("snapshots: an import says line by line what it would do, and what is 
   CHECK(outcome(R"({"entity":"Counter/1","remove":true})") == "removed");
   CHECK(outcome(R"({"entity":"Counter/1","state":{"value":"x"}})").find("state.value: expected int64") !=
         std::string::npos);
-  CHECK(outcome(R"({"entity":"Relay/1","state":{}})").find("Relay is not saved") != std::string::npos);
+  CHECK(outcome(R"({"entity":"Relay/1","state":{}})").find("Relay is never saved") != std::string::npos);
   CHECK(outcome(line_of(2, 6)).find("does not belong to shard") != std::string::npos);
   CHECK(client.call(client.get<Counter>(1)->get()) == 5);
   CHECK(fabric.ask_in_vain("import", {{"shard", 64}}).code == epic::cluster::ControlErrorCode::bad_request);

@@ -103,7 +103,7 @@ TEST_CASE("import reader: each error is a sentence", "[node]") {
   CHECK(f.error_of(R"({"entity":"Chest/","state":{}})").starts_with("its key is empty"));
   CHECK(f.error_of(R"({"entity":"Chest/a"})") == "it has no \"state\"");
   CHECK(f.error_of(R"({"entity":"Chest/a","state":{"gold_":"x"}})").starts_with("state.gold_: expected int64"));
-  CHECK(f.error_of(R"({"entity":"Ghost/a","state":{}})").starts_with("Ghost is not saved"));
+  CHECK(f.error_of(R"({"entity":"Ghost/a","state":{}})").starts_with("Ghost is never saved"));
   CHECK(f.error_of(R"({"entity":"Chest/a","state":{"gold_":1,"gold_":2}})").contains("the object has \"gold_\" twice"));
   CHECK(f.error_of(R"({"entity":"Chest/a","remove":"yes"})") ==
         "remove: expected true or false, got the string \"yes\"");

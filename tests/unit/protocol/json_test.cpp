@@ -126,7 +126,7 @@ TEST_CASE("json: a number with an exponent is an integer when it is whole and fi
 }
 
 TEST_CASE("json: a number beyond every double is refused, one below every double is zero", "[protocol]") {
-  CHECK(parse_json("[1e400]").error().contains("1e400 is larger than any number can be"));
+  CHECK(parse_json("[1e400]").error().contains("1e400 is too large for a number"));
   CHECK_FALSE(parse_json("-1e99999999999").has_value());
   CHECK(parsed("1e-400") == json::value(0.0));
 }
