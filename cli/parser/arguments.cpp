@@ -52,7 +52,7 @@ Failure usage_failure(const Command& command, std::string what, std::string why)
   return Failure{.code = ExitCode::usage,
                  .what = std::move(what),
                  .why = std::move(why),
-                 .help = {fmt::format("read 'epic help{}'", page)}};
+                 .help = {fmt::format("see 'epic help{}'", page)}};
 }
 
 }  // namespace epic::cli
