@@ -76,7 +76,7 @@ std::string Transcript::run_on_terminal(std::vector<std::string> words, std::str
   std::vector<char*> arguments = {program.data()};
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  const winsize size{.ws_row = 30, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
+  const winsize size{.ws_row = 30, .ws_col = 160, .ws_xpixel = 0, .ws_ypixel = 0};
   int terminal = -1;
   const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
   REQUIRE(child >= 0);
