@@ -62,7 +62,7 @@ class StoreWriter {
         store_(or_throw(SqliteStore::open(file, {.mode = OpenMode::create, .shard_count = kShards}))) {
     std::vector<ShardId> mine;
     for (std::uint32_t shard = 0; shard < kShards; ++shard) {
-      if (shard % load.processes == process) mine.push_back(ShardId{shard});
+      if (static_cast<int>(shard) % load.processes == process) mine.push_back(ShardId{shard});
     }
     epochs_ = take(*store_, mine, process);
   }
