@@ -85,6 +85,7 @@ class Connection final : private StreamUser {
 
   std::optional<kernel::PeerAddress> peer;      // has introduced itself
   std::optional<kernel::PeerAddress> expected;  // who should be there; empty: anyone
+  std::uint64_t number = 0;                     // counted by Peers
   std::int64_t hello_due_ns = 0;                // 0: not decided yet
   bool is_in_flush_list = false;
 

@@ -55,6 +55,7 @@ void Peers::accept(std::expected<StreamPtr, std::string> stream) {
 Connection& Peers::add(Connection::Side side, std::string address) {
   auto made = std::make_unique<Connection>(static_cast<Connection::Owner&>(*this), side, std::move(address));
   Connection& connection = *made;
+  connection.number = ++connections_made_;
   connections_.push_back(std::move(made));
   strangers_.push_back(&connection);
   push(connection, self_);
@@ -286,8 +287,14 @@ void Peers::on_first_hello(Connection& connection, HelloMessage hello) {
     if (!was_told) push(connection, ReplyMessage{0, RefusedPart{map_.version}});
     return connection.say_no_more({});
   }
+  if (was_lost_since(connection, peer)) return on_end(connection, "its peer was lost before it introduced itself");
   register_peer(connection, peer);
   events_.on_hello(peer, std::move(hello));
+}
+
+bool Peers::was_lost_since(const Connection& connection, const PeerAddress& peer) const {
+  return std::ranges::any_of(
+      losses_, [&](const Loss& loss) { return loss.peer == peer && connection.number <= loss.connections_made; });
 }
 
 void Peers::register_peer(Connection& connection, const PeerAddress& address) {
@@ -336,6 +343,9 @@ void Peers::on_end(Connection& connection, const std::string& reported) {
 void Peers::lose(PeerAddress address) {
   const auto entry = peers_.extract(address);
   if (entry.empty()) return;
+  const std::uint64_t oldest = strangers_.empty() ? connections_made_ : strangers_.front()->number;
+  while (!losses_.empty() && losses_.front().connections_made < oldest) losses_.pop_front();
+  losses_.push_back({address, connections_made_});
   std::vector<ReplyMessage> answers;
   if (auto waiting = answers_.extract(address)) answers = std::move(waiting.mapped());
   for (Connection* connection : {entry.mapped().dialled, entry.mapped().accepted}) {

@@ -12,8 +12,9 @@
 // the same time, so a peer has up to two connections. We send on the one by which it introduced itself first and stay
 // with it, which keeps the order; we read both. When either ends the peer is lost and the other is closed, so that
 // "lost" means the same at both ends. A dial that has not led to a Hello does not count: if it fails while the peer has
-// connected by itself, nothing is lost. A restarted node listens at its former address: the process that answers there
-// must have the expected incarnation.
+// connected by itself, nothing is lost. A connection that was made before its peer was lost, and whose Hello arrives
+// afterwards, may bring replies to calls that have ended with the loss: it is closed. A restarted node listens at its
+// former address: the process that answers there must have the expected incarnation.
 //
 // The last message is a reply to call 0, which is never made: an error refuses the other side (wrong fabric, protocol
 // or shard count), a refusal says that we stop. Its sender then reads only the other's last message and waits for it to
@@ -21,6 +22,7 @@
 //
 // What cannot be reported at once (send() never calls back) is reported by on_time().
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -76,6 +78,7 @@ class Peers final : public Transport, private Connection::Owner {
   void on_first_hello(Connection& connection, kernel::HelloMessage hello);
   void on_last_word(Connection& connection, kernel::ReplyMessage word);
   void register_peer(Connection& connection, const kernel::PeerAddress& peer);
+  [[nodiscard]] bool was_lost_since(const Connection& connection, const kernel::PeerAddress& peer) const;
   [[nodiscard]] std::string find_fault(const Connection& connection, const kernel::HelloMessage& hello) const;
 
   void lose(kernel::PeerAddress peer);
@@ -94,6 +97,12 @@ class Peers final : public Transport, private Connection::Owner {
   std::vector<Connection*> to_flush_;
   std::vector<Connection*> strangers_;  // no Hello yet; oldest first
   std::vector<Connection*> condemned_;
+  struct Loss {
+    kernel::PeerAddress peer;
+    std::uint64_t connections_made;
+  };
+  std::deque<Loss> losses_;  // since the oldest stranger was made
+  std::uint64_t connections_made_ = 0;
   std::map<kernel::PeerAddress, std::vector<kernel::ReplyMessage>> answers_;  // to what was not sent
   std::set<kernel::PeerAddress> unreachable_;                                 // to be reported as lost
   std::optional<kernel::PeerAddress> losing_;                                 // what is sent to it now is lost with it
