@@ -9,8 +9,6 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::size_t kRunBytes = 64u << 20;
-
 Failure cannot_spool() {
   return {.what = "cannot write a temporary file",
           .why = std::generic_category().message(errno),
@@ -36,8 +34,8 @@ std::string name_of(std::string order) {
 
 }  // namespace
 
-Result<SortedRows> SortedRows::open(SnapshotFile file, const Catalog& names) {
-  SortedRows rows(std::move(file), names);
+Result<SortedRows> SortedRows::open(SnapshotFile file, const Catalog& names, std::size_t run_bytes_max) {
+  SortedRows rows(std::move(file), names, run_bytes_max);
   const auto in_order = rows.is_in_order();
   if (!in_order) return std::unexpected(in_order.error());
   rows.file_.rewind();
@@ -79,7 +77,7 @@ Result<void> SortedRows::sort() {
       bytes += (*entry)->order.size() + (*entry)->text.size() + sizeof(Entry);
       entries.push_back(std::move(**entry));
     }
-    if (!entries.empty() && (bytes >= kRunBytes || !*entry)) {
+    if (!entries.empty() && (bytes >= run_bytes_max_ || !*entry)) {
       if (auto written = write_run(std::exchange(entries, {})); !written) return written;
       bytes = 0;
     }

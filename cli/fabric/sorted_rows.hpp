@@ -4,6 +4,7 @@
 // A file in that order is read directly. Any other (a live export is ordered by node; people edit files) is sorted in
 // temporary files first: runs that fit into memory, then a merge of all runs.
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -26,7 +27,8 @@ class SortedRows {
   /// Reads the file once to check its order, and sorts it if necessary. A row without a name, or a duplicate name, is a
   /// failure that names its line.
   /// Rows with a former name of a class in `names` count as the class's.
-  static Result<SortedRows> open(SnapshotFile file, const Catalog& names = {});
+  /// A sort holds about `run_bytes_max` in memory at a time.
+  static Result<SortedRows> open(SnapshotFile file, const Catalog& names = {}, std::size_t run_bytes_max = 64u << 20);
 
   Result<std::optional<Row>> next();
   [[nodiscard]] std::uint64_t count() const { return count_; }
@@ -46,7 +48,8 @@ class SortedRows {
     std::optional<Entry> head;
   };
 
-  SortedRows(SnapshotFile file, Catalog names) : file_(std::move(file)), names_(std::move(names)) {}
+  SortedRows(SnapshotFile file, Catalog names, std::size_t run_bytes_max)
+      : file_(std::move(file)), names_(std::move(names)), run_bytes_max_(run_bytes_max) {}
   Result<std::optional<Entry>> read_entry();
   Result<bool> is_in_order();
   Result<void> sort();
@@ -56,6 +59,7 @@ class SortedRows {
 
   SnapshotFile file_;
   Catalog names_;
+  std::size_t run_bytes_max_;
   std::uint64_t line_ = 0;  // of the last row read
   std::uint64_t count_ = 0;
   std::vector<Run> runs_;  // empty: the file is in order

@@ -17,7 +17,9 @@
 #include <boost/process/v2/stdio.hpp>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cluster/supervisor/line_splitter.hpp"
 #include "codec/message_frames.hpp"
@@ -70,16 +72,32 @@ class ReservedFd {
   bool is_ours_ = false;
 };
 
+/// Ours, and huge pages for the allocator: an entity is a few small objects, and with pages of 4 KiB a third of the
+/// time that a million of them take to make is page faults. A value of the user's own is kept.
+std::vector<const char*> make_environment() {
+  static constexpr std::string_view kName = "GLIBC_TUNABLES=";
+  std::vector<const char*> variables{"GLIBC_TUNABLES=glibc.malloc.hugetlb=1"};
+  for (char** variable = ::environ; *variable != nullptr; ++variable)
+    if (std::string_view(*variable).starts_with(kName))
+      variables.front() = *variable;
+    else
+      variables.push_back(*variable);
+  variables.push_back(nullptr);
+  return variables;
+}
+
 /// Runs in the child between fork and exec: async-signal-safe calls only. It binds the channel itself, because bind_fd
 /// of Boost 1.81 has an on_setup() that returns nothing where it should return an error code.
 struct ChildSetup {
   pid_t supervisor;
   int channel;
   const char* directory;
+  const char* const* environment;
 
   error_code on_setup(process::posix::default_launcher& launcher, const process::filesystem::path&,
                       const char* const*) const {
     launcher.fd_whitelist.push_back(protocol::kSupervisionFd);
+    launcher.env = environment;
     return {};
   }
 
@@ -249,12 +267,12 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   auto state = std::make_shared<State>(context, std::move(events));
   error_code error;
   const std::string directory = program.directory.string();
+  const std::vector<const char*> environment = make_environment();
   process::posix::default_launcher launcher;
   state->child =
       launcher(context.get_executor(), error, process::filesystem::path(program.path.string()), program.arguments,
                process::process_stdio{.in = nothing.get(), .out = input_end.get(), .err = input_end.get()},
-
-               ChildSetup{::getpid(), node_end.get(), directory.c_str()});
+               ChildSetup{::getpid(), node_end.get(), directory.c_str(), environment.data()});
   if (error) return std::unexpected(spawn_error(program.path, error.value()));
 
   state->pid = state->child.id();

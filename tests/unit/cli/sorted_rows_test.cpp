@@ -18,7 +18,7 @@ Result<SortedRows> rows_of(const std::vector<std::string>& names, std::size_t pa
     fmt::print(file, "{{\"entity\":\"{}\",\"pad\":\"{}\"}}\n", name, std::string(padding, 'x'));
   auto opened = SnapshotFile::adopt("a.jsonl", file);
   REQUIRE(opened);
-  return SortedRows::open(std::move(*opened), catalog);
+  return SortedRows::open(std::move(*opened), catalog, 64u << 10);
 }
 
 std::vector<std::string> names_of(SortedRows& rows) {
@@ -49,7 +49,7 @@ TEST_CASE("sorted rows: the order is by type, then key, in bytes", "[cli]") {
 TEST_CASE("sorted rows: rows that do not fit into memory are sorted in runs", "[cli]") {
   std::vector<std::string> names;
   for (int i = 0; i < 150; ++i) names.push_back(fmt::format("A/{:03}", (i * 37) % 150));
-  auto rows = rows_of(names, 1'000'000);  // about 150 MB, in runs of 64 MB
+  auto rows = rows_of(names, 1'000);  // about 150 kB, in runs of 64 KiB
   REQUIRE(rows);
   std::ranges::sort(names);
   CHECK(names_of(*rows) == names);
