@@ -209,9 +209,9 @@ class Reader {
       case Action::plain:
         return plain(plan, in, object);
       case Action::sequence:
-        return nested([&] { return sequence(plan, in, object); });
+        return sequence(plan, in, object);
       case Action::map:
-        return nested([&] { return map(plan, in, object); });
+        return map(plan, in, object);
       case Action::wrap:
         return pointer(*plan.parts[0], in, type.optional.emplace(object));
       case Action::mismatch:
@@ -247,6 +247,7 @@ class Reader {
 
   bool fail_too_deep() { return fail(fmt::format("values are nested more than {} deep", kValueDepthMax)); }
 
+  /// Reads the parts of a value, if it has any: empty ones count no level here, as in the writer.
   template <class Read>
   bool nested(Read read) {
     if (depth_ == kValueDepthMax) return fail_too_deep();
@@ -258,22 +259,22 @@ class Reader {
 
   /// A kind with its own struct: record, tuple, optional, variant.
   bool body(const ReadPlan& plan, const Struct& in, void* object) {
-    return nested([&] {
-      switch (plan.action) {
-        case Action::fields:
-          return fields(plan, in, object);
-        case Action::optional:
-          return optional(plan, in, object);
-        case Action::unwrap:
-          return unwrap(plan, in, object);
-        case Action::variant:
-          return variant(plan, in, object);
-        case Action::wrap:
-          return body(*plan.parts[0], in, plan.type->optional.emplace(object));
-        default:
-          return fail(plan.problem);
-      }
-    });
+    switch (plan.action) {
+      case Action::fields:
+        return plan.fields.empty() || nested([&] { return fields(plan, in, object); });
+      case Action::optional:
+        if (in.bits(plan.body.slots[0]) != 0) return nested([&] { return optional(plan, in, object); });
+        plan.type->optional.reset(object);
+        return true;
+      case Action::unwrap:
+        return nested([&] { return unwrap(plan, in, object); });
+      case Action::variant:
+        return nested([&] { return variant(plan, in, object); });
+      case Action::wrap:
+        return body(*plan.parts[0], in, plan.type->optional.emplace(object));
+      default:
+        return fail(plan.problem);
+    }
   }
 
   bool fields(const ReadPlan& plan, const Struct& in, void* object) {
@@ -290,12 +291,7 @@ class Reader {
   }
 
   bool optional(const ReadPlan& plan, const Struct& in, void* object) {
-    const reflect::OptionalOps& ops = plan.type->optional;
-    if (in.bits(plan.body.slots[0]) == 0) {
-      ops.reset(object);
-      return true;
-    }
-    return member(*plan.parts[0], plan.body.slots[1], in, ops.emplace(object));
+    return member(*plan.parts[0], plan.body.slots[1], in, plan.type->optional.emplace(object));
   }
 
   bool unwrap(const ReadPlan& plan, const Struct& in, void* object) {
@@ -368,9 +364,11 @@ class Reader {
                               ops.fixed_count));
     if (!afford(count, ops.element().size_bytes)) return false;
     std::size_t index = 0;
-    const bool is_read = ops.assign(object, count, [&](void* element) { return read(index++, element); });
-    if (!is_read) {
-      path.push_index(index - 1);
+    const auto read_all = [&] {
+      return ops.assign(object, count, [&](void* element) { return read(index++, element); });
+    };
+    if (!(count == 0 ? read_all() : nested(read_all))) {
+      if (index > 0) path.push_index(index - 1);
       return false;
     }
     if (ops.is_set && ops.size(object) != count)
@@ -385,7 +383,7 @@ class Reader {
     if (!wire_.read_list(in, ElementSize::composite, list)) return fail_damaged();
     if (!afford(list.count, ops.key().size_bytes + ops.value().size_bytes)) return false;
     std::size_t index = 0;
-    const bool is_read = ops.assign(object, list.count, [&](void* key, void* value) {
+    const auto read_entry = [&](void* key, void* value) {
       const Struct entry = list.structure(index++);
       if (member(*plan.parts[0], plan.body.slots[0], entry, key)) {
         if (member(*plan.parts[1], plan.body.slots[1], entry, value)) return true;
@@ -394,7 +392,9 @@ class Reader {
       }
       path.push_index(index - 1);
       return false;
-    });
+    };
+    const auto read_all = [&] { return ops.assign(object, list.count, read_entry); };
+    const bool is_read = list.count == 0 ? read_all() : nested(read_all);
     if (is_read && ops.size(object) != list.count)
       return fail(fmt::format("{} of its {} keys are there twice", list.count - ops.size(object), list.count));
     return is_read;

@@ -201,13 +201,12 @@ class Writer {
   }
 
   void body(const WritePlan& plan, Place at, const void* object) {
+    if (plan.parts.empty() || is_empty(*plan.type, object)) return;
     enter(plan);
     const TypeInfo& type = *plan.type;
     if (type.kind == Kind::optional) {
-      if (const void* const value = type.optional.get(object)) {
-        write_slot(segment_.bytes_at(at.data), plan.body.slots[0], 1);
-        member(*plan.parts[0], plan.body.slots[1], at, value);
-      }
+      write_slot(segment_.bytes_at(at.data), plan.body.slots[0], 1);
+      member(*plan.parts[0], plan.body.slots[1], at, type.optional.get(object));
     } else if (type.kind == Kind::variant) {
       const std::size_t index = checked_index(plan, object);
       write_slot(segment_.bytes_at(at.data), plan.body.slots[0], index);

@@ -74,12 +74,17 @@ class JsonReader {
       case Kind::bytes:
         return bytes(json, sink);
       case Kind::optional:
+        return optional(json, sink);
       case Kind::variant:
+        return variant(json, sink);
       case Kind::sequence:
+        return sequence(json, sink);
       case Kind::map:
+        return map(json, sink);
       case Kind::tuple:
+        return tuple(json, sink);
       case Kind::record:
-        return composed(json, sink);
+        return record(json, sink);
       default: {
         const auto bits = scalar_from_json(sink.kind(), json);
         if (!bits) return fail(bits.error());
@@ -90,16 +95,11 @@ class JsonReader {
     }
   }
 
-  bool composed(const Json& json, Sink& sink) {
-    using reflect::Kind;
+  /// A value inside another one.
+  bool inner(const Json& json, Sink& sink) {
     if (depth_ == kValueDepthMax) return fail(fmt::format("values are nested more than {} deep", kValueDepthMax));
     ++depth_;
-    const bool is_read = sink.kind() == Kind::optional   ? optional(json, sink)
-                         : sink.kind() == Kind::variant  ? variant(json, sink)
-                         : sink.kind() == Kind::sequence ? sequence(json, sink)
-                         : sink.kind() == Kind::map      ? map(json, sink)
-                         : sink.kind() == Kind::tuple    ? tuple(json, sink)
-                                                         : record(json, sink);
+    const bool is_read = value(json, sink);
     --depth_;
     return is_read;
   }
@@ -158,8 +158,8 @@ class JsonReader {
     Sink held = sink.emplace();
     if (may_be_null(held.kind()))
       if (const auto* object = json.if_object(); object != nullptr && object->size() == 1)
-        if (const Json* wrapped = object->if_contains("value")) return value(*wrapped, held);
-    return value(json, held);
+        if (const Json* wrapped = object->if_contains("value")) return inner(*wrapped, held);
+    return inner(json, held);
   }
 
   bool variant(const Json& json, Sink& sink) {
@@ -175,7 +175,7 @@ class JsonReader {
                                   member.key(), names));
     }
     Sink alternative = sink.emplace_alternative(*index);
-    return value(member.value(), alternative);
+    return inner(member.value(), alternative);
   }
 
   bool sequence(const Json& json, Sink& sink) {
@@ -186,7 +186,7 @@ class JsonReader {
     std::size_t index = 0;
     const bool is_read = sink.assign(list->size(), [&](Sink element) {
       path_.push_index(index);
-      if (!value((*list)[index], element)) return false;
+      if (!inner((*list)[index], element)) return false;
       path_.pop();
       ++index;
       return true;
@@ -208,7 +208,7 @@ class JsonReader {
       path_.push_index(index);
       const auto* pair = (*pairs)[index++].if_array();
       if (pair == nullptr || pair->size() != 2) return fail_got("a pair [key, value]", (*pairs)[index - 1]);
-      if (!value((*pair)[0], key) || !value((*pair)[1], mapped)) return false;
+      if (!inner((*pair)[0], key) || !inner((*pair)[1], mapped)) return false;
       path_.pop();
       return true;
     });
@@ -219,7 +219,7 @@ class JsonReader {
     auto member = object.begin();
     const bool is_read = sink.assign_entries(object.size(), [&](Sink key, Sink mapped) {
       path_.push_field(member->key());
-      if (!map_key(member->key(), key) || !value(member->value(), mapped)) return false;
+      if (!map_key(member->key(), key) || !inner(member->value(), mapped)) return false;
       path_.pop();
       ++member;
       return true;
@@ -234,8 +234,8 @@ class JsonReader {
     std::int64_t number = 0;
     const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
     const bool is_number = failure == std::errc{} && end == name.data() + name.size();
-    if (is_number) return value(Json(number), key);
-    return value(Json(boost::json::string_view(name)), key);
+    if (is_number) return inner(Json(number), key);
+    return inner(Json(boost::json::string_view(name)), key);
   }
 
   bool tuple(const Json& json, Sink& sink) {
@@ -248,7 +248,7 @@ class JsonReader {
     for (std::size_t i = 0; i < list->size(); ++i) {
       path_.push_index(i);
       Sink part = sink.field(i);
-      if (!value((*list)[i], part)) return false;
+      if (!inner((*list)[i], part)) return false;
       path_.pop();
     }
     return true;
@@ -270,7 +270,7 @@ class JsonReader {
             with_suggestion(fmt::format("{} has no field '{}'", sink.type_text(), name), name, sink.field_names()));
       path_.push_field(name);
       Sink part = sink.field(*index);
-      if (!value(member.value(), part)) return false;
+      if (!inner(member.value(), part)) return false;
       path_.pop();
     }
     return true;

@@ -52,12 +52,17 @@ class JsonWriter {
       case Kind::bytes:
         return boost::json::string(format_base64(view.bytes()));
       case Kind::optional:
+        return optional(view);
       case Kind::variant:
+        return variant(view);
       case Kind::sequence:
+        return sequence(view);
       case Kind::map:
+        return map(view);
       case Kind::tuple:
+        return tuple(view);
       case Kind::record:
-        return composed(view);
+        return record(view);
       default:
         return number_to_json(view.kind(), view.bits());
     }
@@ -74,17 +79,12 @@ class JsonWriter {
     return number;
   }
 
-  boost::json::value composed(const View& view) {
-    using reflect::Kind;
+  /// A value inside another one.
+  boost::json::value inner(const View& view) {
     if (depth_ == kValueDepthMax)
       throw std::length_error(fmt::format("values are nested more than {} deep", kValueDepthMax));
     ++depth_;
-    boost::json::value json = view.kind() == Kind::optional   ? optional(view)
-                              : view.kind() == Kind::variant  ? variant(view)
-                              : view.kind() == Kind::sequence ? sequence(view)
-                              : view.kind() == Kind::map      ? map(view)
-                              : view.kind() == Kind::tuple    ? tuple(view)
-                                                              : record(view);
+    boost::json::value json = write(view);
     --depth_;
     return json;
   }
@@ -92,30 +92,30 @@ class JsonWriter {
   boost::json::value optional(const View& view) {
     const auto held = view.held();
     if (!held) return nullptr;
-    if (!may_be_null(held->kind())) return write(*held);
-    return boost::json::object{{"value", write(*held)}};
+    if (!may_be_null(held->kind())) return inner(*held);
+    return boost::json::object{{"value", inner(*held)}};
   }
 
   boost::json::value variant(const View& view) {
     const auto [label, value] = view.alternative();
-    return boost::json::object{{label, write(value)}};
+    return boost::json::object{{label, inner(value)}};
   }
 
   boost::json::value sequence(const View& view) {
     boost::json::array list;
-    view.each_element([&](const View& element) { list.push_back(write(element)); });
+    view.each_element([&](const View& element) { list.push_back(inner(element)); });
     return list;
   }
 
   boost::json::value tuple(const View& view) {
     boost::json::array list;
-    view.each_field([&](std::string_view, const View& part) { list.push_back(write(part)); });
+    view.each_field([&](std::string_view, const View& part) { list.push_back(inner(part)); });
     return list;
   }
 
   boost::json::value record(const View& view) {
     boost::json::object object;
-    view.each_field([&](std::string_view name, const View& part) { object.emplace(name, write(part)); });
+    view.each_field([&](std::string_view name, const View& part) { object.emplace(name, inner(part)); });
     return object;
   }
 
@@ -130,7 +130,7 @@ class JsonWriter {
         is_object = false;
         pairs = pairs_of(view);
       }
-      if (is_object) object.emplace(*name, write(value));
+      if (is_object) object.emplace(*name, inner(value));
     });
     if (is_object) return object;
     return pairs;
@@ -140,8 +140,8 @@ class JsonWriter {
     boost::json::array pairs;
     view.each_entry([&](const View& key, const View& value) {
       boost::json::array pair;
-      pair.push_back(write(key));
-      pair.push_back(write(value));
+      pair.push_back(inner(key));
+      pair.push_back(inner(value));
       pairs.push_back(std::move(pair));
     });
     return pairs;

@@ -6,7 +6,8 @@
 
 namespace epic::codec {
 
-/// Nesting depth of values (a list of records counts two). Limits the stack.
+/// Nesting depth of values, the same for every codec: each list, map, optional, variant, tuple and record that has
+/// parts counts one, so a list of records counts two, and an empty one nothing. Limits the stack.
 inline constexpr int kValueDepthMax = 512;
 /// The largest message that decoders accept. State (8 MiB) and arguments have smaller limits, in the kernel.
 inline constexpr std::size_t kMessageBytesMax = std::size_t{64} << 20;

@@ -15,7 +15,9 @@
 #include <variant>
 
 #include "epic/call.hpp"
+#include "kernel/kernel.hpp"
 #include "kernel/limits.hpp"
+#include "reflect/utf8.hpp"
 
 namespace epic {
 
@@ -107,6 +109,22 @@ constexpr StandardType kStandardTypes[] = {
     standard<std::exception>("std::exception"),
 };
 
+/// False for text of which people would see nothing: blanks, control and zero-width characters only.
+bool is_visible(std::string_view text) {
+  static constexpr std::string_view kBlanks[] = {"\u00a0", "\u00ad", "\u061c", "\u200b", "\u200c", "\u200d", "\u200e",
+                                                 "\u200f", "\u2028", "\u2029", "\u202a", "\u202b", "\u202c", "\u202d",
+                                                 "\u202e", "\u2060", "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff"};
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, std::max<std::size_t>(reflect::utf8_length(text), 1));
+    const auto first = static_cast<unsigned char>(character[0]);
+    const bool is_control = first <= 0x20 || first == 0x7f ||
+                            (first == 0xc2 && character.size() == 2 && static_cast<unsigned char>(character[1]) < 0xa0);
+    if (!is_control && std::ranges::find(kBlanks, character) == std::end(kBlanks)) return true;
+    text.remove_prefix(character.size());
+  }
+  return false;
+}
+
 /// Truncated between two characters if it is too long.
 std::string bounded_text(std::string_view text) {
   if (text.size() <= limits::kErrorTextBytesMax) return std::string(text);
@@ -114,6 +132,16 @@ std::string bounded_text(std::string_view text) {
   std::size_t length = limits::kErrorTextBytesMax - kNoteBytesMax;
   while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
   return fmt::format("{}… ({} bytes in all)", text.substr(0, length), text.size());
+}
+
+/// What `method` threw, if its text alone does not say enough: there is nothing to see, or it was not UTF-8.
+std::string shown_text(std::string_view text, std::string_view type, std::string_view method) {
+  const bool is_text = reflect::is_utf8(text);
+  if (is_text && is_visible(text)) return bounded_text(text);
+  if (!is_visible(text))
+    return method.empty() ? fmt::format("{}, without a message", type) : fmt::format("{} threw {}", method, type);
+  const std::string readable = bounded_text(reflect::to_utf8(text));
+  return method.empty() ? readable : fmt::format("{} threw {}: {}", method, type, readable);
 }
 
 /// The class's own name, for an object of exactly that class; user classes derived from it do not belong to the family.
@@ -161,24 +189,25 @@ std::exception_ptr make_exception(ErrorCode code, const std::string& message, co
   return std::make_exception_ptr(InternalError(message));
 }
 
-ErrorPart describe_thrown(const std::exception_ptr& thrown) {
+ErrorPart describe_thrown(const std::exception_ptr& thrown, std::string_view method) {
   try {
     std::rethrow_exception(thrown);
   } catch (const CallFailed& error) {
-    return {ErrorCode::call_failed, error.type_name(), bounded_text(error.what())};
+    return {ErrorCode::call_failed, error.type_name(), shown_text(error.what(), error.type_name(), method)};
   } catch (const std::exception& error) {
     std::string type = readable_type(typeid(error));
+    std::string text = shown_text(error.what(), type, method);
     if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && is_of_family(*ours))
-      return {ours->code(), std::move(type), bounded_text(error.what())};
+      return {ours->code(), std::move(type), std::move(text)};
     if (type.starts_with("std::"))
       type = std::ranges::find_if(kStandardTypes, [&](const StandardType& known) {
                return known.is_base_of(error);
              })->name;
-    return {ErrorCode::call_failed, std::move(type), bounded_text(error.what())};
+    return {ErrorCode::call_failed, std::move(type), std::move(text)};
   } catch (...) {
-    const std::type_info* type = abi::__cxa_current_exception_type();
-    return {ErrorCode::call_failed, type == nullptr ? "unknown" : readable_type(*type),
-            "an exception without a message"};
+    const std::type_info* info = abi::__cxa_current_exception_type();
+    const std::string type = info == nullptr ? "an unknown type" : readable_type(*info);
+    return {ErrorCode::call_failed, type, shown_text({}, type, method)};
   }
 }
 
@@ -188,8 +217,8 @@ ErrorPart describe_failure(const std::exception_ptr& failure) {
   return part;
 }
 
-std::exception_ptr as_received(const std::exception_ptr& thrown) {
-  const ErrorPart part = describe_thrown(thrown);
+std::exception_ptr as_received(const std::exception_ptr& thrown, std::string_view method) {
+  const ErrorPart part = describe_thrown(thrown, method);
   try {
     std::rethrow_exception(thrown);
   } catch (const std::exception& error) {
@@ -207,7 +236,10 @@ namespace epic::detail {
 
 std::exception_ptr exception_of(const CallRecord& record) noexcept {
   const std::exception_ptr thrown = std::current_exception();
-  return record.method == nullptr ? thrown : kernel::as_received(thrown);
+  if (record.method == nullptr) return thrown;
+  const kernel::Kernel* const kernel = kernel::Kernel::current_kernel();
+  const std::string entity = kernel == nullptr || !record.callee ? "" : kernel->types().shown(record.callee->text);
+  return kernel::as_received(thrown, fmt::format("{}.{}", entity, record.method->name));
 }
 
 }  // namespace epic::detail

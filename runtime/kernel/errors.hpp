@@ -8,6 +8,7 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "epic/error.hpp"
 #include "kernel/messages.hpp"
@@ -20,13 +21,14 @@ namespace epic::kernel {
                                                 const std::string& exception_type = {});
 
 /// A method's exception as sent to a peer: `exception_type` is never empty, and a text longer than kErrorTextBytesMax
-/// is truncated.
-[[nodiscard]] ErrorPart describe_thrown(const std::exception_ptr& thrown);
+/// is truncated. A text that people cannot read (empty, only control characters, not UTF-8) is replaced by one that
+/// names the exception's type and `method`, if it is given.
+[[nodiscard]] ErrorPart describe_thrown(const std::exception_ptr& thrown, std::string_view method = {});
 
 /// How a call ended: the kernel's own error, without `exception_type`, or what a method threw.
 [[nodiscard]] ErrorPart describe_failure(const std::exception_ptr& failure);
 
 /// `thrown` as the method's caller gets it; the same object if its type is kept.
-[[nodiscard]] std::exception_ptr as_received(const std::exception_ptr& thrown);
+[[nodiscard]] std::exception_ptr as_received(const std::exception_ptr& thrown, std::string_view method = {});
 
 }  // namespace epic::kernel

@@ -158,6 +158,9 @@ std::string located(std::string_view text, std::size_t at, std::string_view what
 
 // ---- printing
 
+/// What lies deeper is on one line: indentation would make the text grow with the square of the depth.
+constexpr std::size_t kIndentedLevelsMax = 32;
+
 class Printer {
  public:
   enum class Layout : std::uint8_t { line, indented };
@@ -275,13 +278,14 @@ class Printer {
       new_line();
       print(part);
     }
+    if (!parts.empty()) new_line(/*outdent=*/1);
     --depth_;
-    if (!parts.empty()) new_line();
     out_ += close;
   }
 
-  void new_line() {
-    if (layout_ == Layout::indented) out_.append("\n").append(depth_ * 2, ' ');
+  void new_line(std::size_t outdent = 0) {
+    if (layout_ == Layout::indented && depth_ <= kIndentedLevelsMax)
+      out_.append("\n").append((depth_ - outdent) * 2, ' ');
   }
 
   const Layout layout_;

@@ -36,7 +36,7 @@ enum class DuplicateKeys : std::uint8_t { keep_last, refuse };
 
 /// On one line, without spaces. Never throws.
 [[nodiscard]] std::string print_json(const boost::json::value& value);
-/// For people: one line per member and element, indented by two spaces.
+/// For people: one line per member and element, indented by two spaces; deep down on one line.
 [[nodiscard]] std::string print_json_indented(const boost::json::value& value);
 /// `text` as a JSON string, quotes included.
 [[nodiscard]] std::string quote_json(std::string_view text);

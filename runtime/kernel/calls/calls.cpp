@@ -248,7 +248,7 @@ const Record* Calls::find_in_chain(const Record& record, std::span<Record* const
   try {
     return record.start(activation == nullptr ? nullptr : activation->entity);
   } catch (...) {  // no memory for the frame, or moving an argument threw
-    record.failure = as_received(std::current_exception());
+    record.failure = as_received(std::current_exception(), words_.describe(record));
     return finish(record);
   }
 }

@@ -71,8 +71,8 @@ TEST_CASE("errors: a standard exception arrives as itself, here and from another
   check_arrives_as_itself(std::invalid_argument("b"));
   check_arrives_as_itself(std::domain_error("c"));
   check_arrives_as_itself(std::length_error("d"));
-  check_arrives_as_itself(std::out_of_range(""));
-  check_arrives_as_itself(std::runtime_error("\x01\xFF"));
+  check_arrives_as_itself(std::out_of_range("e"));
+  check_arrives_as_itself(std::runtime_error("\x01 i"));
   check_arrives_as_itself(std::range_error("f"));
   check_arrives_as_itself(std::overflow_error("g"));
   check_arrives_as_itself(std::underflow_error("h"));
@@ -118,7 +118,7 @@ TEST_CASE("errors: every other exception arrives as CallFailed with type and tex
   };
   check(std::make_exception_ptr(OutOfStock("no pears")), {"CallFailed (anonymous namespace)::OutOfStock", "no pears"});
   check(std::make_exception_ptr(StoreClosed("closed")), {"CallFailed (anonymous namespace)::StoreClosed", "closed"});
-  check(std::make_exception_ptr(42), {"CallFailed int", "an exception without a message"});
+  check(std::make_exception_ptr(42), {"CallFailed int", "int, without a message"});
 }
 
 TEST_CASE("errors: a huge text is cut between two characters, and says how long it was", "[kernel]") {
@@ -129,4 +129,22 @@ TEST_CASE("errors: a huge text is cut between two characters, and says how long 
     CHECK(text.size() <= limits::kErrorTextBytesMax);
     CHECK_THAT(text, Catch::EndsWith("x… (65573 bytes in all)"));
   }
+}
+
+TEST_CASE("errors: an exception whose text nobody can read is shown with method and type", "[kernel]") {
+  const auto shown = [](const auto& thrown) {
+    const auto original = std::make_exception_ptr(thrown);
+    const Caught received = look_at(as_received(original, "Cart/a.pay"));
+    CHECK(received.type == typeid(thrown).name());
+    const Caught again = look_at(send(as_received(original, "Cart/a.pay")));
+    CHECK(again == received);
+    return received.text;
+  };
+  for (const char* invisible : {"", " ", "\n\t", "\x01\x02", "\x7f", "\u0085", "\u200b", "\u202e"})
+    CHECK(shown(std::invalid_argument(invisible)) == "Cart/a.pay threw std::invalid_argument");
+  CHECK(shown(std::runtime_error("caf\xe9")) == "Cart/a.pay threw std::runtime_error: caf\uFFFD");
+  CHECK(shown(Unavailable("")) == "Cart/a.pay threw epic::Unavailable");
+  CHECK(shown(std::runtime_error("\x01 x")) == "\x01 x");
+  CHECK(look_at(as_received(std::make_exception_ptr(42), "Cart/a.pay")).text == "Cart/a.pay threw int");
+  CHECK(describe_thrown(std::make_exception_ptr(std::logic_error("\xff"))).message == "\uFFFD");
 }

@@ -57,6 +57,12 @@ TEST_CASE("kernel: an exception of the standard library arrives the same way fro
         "here: no barrels left");
 }
 
+TEST_CASE("kernel: an exception without a text names entity, method and type, on every node", "[kernel]") {
+  Fixture f;
+  for (const std::uint16_t node : {1, 2, 3})
+    CHECK_THROWS_WITH(f.fabric.call(node, Ref<Counter>("a")->fail("")), "Counter/a.fail threw std::invalid_argument");
+}
+
 TEST_CASE("kernel: a method that throws keeps its earlier changes", "[kernel]") {
   Fixture f;
   const Ref<Counter> counter("a");

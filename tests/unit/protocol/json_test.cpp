@@ -169,4 +169,9 @@ TEST_CASE("json: text that is not JSON gets line and column", "[protocol]") {
 
 TEST_CASE("json: the indented form has a line for each member and element", "[protocol]") {
   CHECK(print_json_indented(parsed(R"({"a":[1,{}],"b":[]})")) == "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}");
+
+  const std::string deep = std::string(1'000, '[') + std::string(1'000, ']');
+  const std::string indented = print_json_indented(parsed(deep));
+  CHECK(print_json(parsed(indented)) == deep);
+  CHECK(indented.size() < 2 * deep.size() + 4'000);
 }
