@@ -110,8 +110,12 @@ struct Promise<void> : PromiseBase<void> {
 }  // namespace detail
 
 /// A coroutine that returns T. Move-only; owns the frame. Execution thread only.
+///
+/// By clang's attributes, a function that returns one is a coroutine (or says coro_wrapper), and a Task that is kept
+/// longer than what its parameters refer to (a temporary, a lambda's captures) is reported.
 template <class T>
-class [[nodiscard("epic: a Task does nothing until it is awaited")]] Task {
+class [[nodiscard("epic: a Task does nothing until it is awaited"), clang::coro_return_type,
+        clang::coro_lifetimebound]] Task {
  public:
   using promise_type = detail::Promise<T>;
   using value_type = T;

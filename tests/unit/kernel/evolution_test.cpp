@@ -62,7 +62,10 @@ class Player : public Entity {
     co_return;
   }
   Task<std::string> first_friend() const { co_return std::string(friends.at(0).name()); }
-  Task<void> fail() { throw std::runtime_error("no"); }
+  Task<void> fail() {
+    throw std::runtime_error("no");
+    co_return;
+  }
 
   EPIC_ENTITY(Player, named("Player", formerly("Knight"), formerly("Hero")), state(score, friends),
               methods(train, rest, get, befriend, first_friend, fail), params(train, is_hard, why, points),
