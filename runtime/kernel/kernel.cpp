@@ -1,27 +1,9 @@
-// Wiring, ticks and timers.
-
 #include "kernel/kernel.hpp"
 
-#include <fmt/format.h>
-
-#include <atomic>
-
 #include "kernel/assert.hpp"
-#include "kernel/errors.hpp"
 #include "kernel/kernel_scope.hpp"
-#include "kernel/placement_hash.hpp"
 
 namespace epic::kernel {
-
-namespace {
-
-/// Distinguishes the kernels of one process in the names' shortcuts; the value itself has no meaning.
-std::uint32_t next_kernel_tag() {
-  static std::atomic<std::uint32_t> tag{0};
-  return ++tag;
-}
-
-}  // namespace
 
 Kernel::Scope::Scope(Kernel& kernel)
     : previous_(std::exchange(t_current_, &kernel)), previous_calls_(Calls::exchange_current(&kernel.calls_)) {}
@@ -30,26 +12,80 @@ Kernel::Scope::~Scope() {
   Calls::exchange_current(previous_calls_);
 }
 
+// ---- wiring ----
+
 Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
     : options_(std::move(options)),
       codec_(codec),
       syscalls_(syscalls),
-      activations_(next_kernel_tag(), options_.shard_count),
-      routing_(options_.self, *this),
       words_(options_.self, options_.call_patience.count(), types_, execution_),
+      routing_(options_.self, *this),
+      activations_({.shard_count = options_.shard_count,
+                    .limits = {.idle_age_ns = options_.idle_age.count(), .memory_bytes = options_.memory_budget_bytes},
+                    .codec = codec,
+                    .admission = admission_,
+                    .execution = execution_,
+                    .types = types_,
+                    .words = words_,
+                    .routing = routing_,
+                    .events = events_,
+                    .saving = saving_,
+                    .calls = calls_,
+                    .syscalls = syscalls}),
+      saving_({.self = Incarnation{options_.self.life},
+               .codec = codec,
+               .admission = admission_,
+               .execution = execution_,
+               .table = activations_.table(),
+               .types = types_,
+               .words = words_,
+               .routing = routing_,
+               .events = events_,
+               .syscalls = syscalls},
+              *this),
       calls_({.shard_count = options_.shard_count,
               .bytes_max = options_.calls_bytes_max,
               .patience_ns = options_.call_patience.count(),
               .direct_calls_max = options_.direct_calls_max},
-             execution_, activations_, observations_, types_, words_, routing_, syscalls_, *this) {}
+             execution_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
+             *this),
+      frames_({.self = options_.self,
+               .shard_count = options_.shard_count,
+               .codec = codec,
+               .admission = admission_,
+               .execution = execution_,
+               .types = types_,
+               .words = words_,
+               .routing = routing_,
+               .events = events_,
+               .saving = saving_,
+               .calls = calls_,
+               .activations = activations_,
+               .syscalls = syscalls}),
+      outside_(admission_, execution_, types_, calls_),
+      views_({.shard_count = options_.shard_count,
+              .clock = execution_,
+              .words = words_,
+              .routing = routing_,
+              .saving = saving_,
+              .calls = calls_,
+              .timers = timers_}) {}
 
 Kernel::~Kernel() {
   const Scope scope(*this);
   calls_.end_all();
-  for (std::size_t slot = 0; slot < activations_.slot_count(); ++slot)
-    if (Activation* activation = activations_.at(slot); activation != nullptr && activation->entity != nullptr)
-      activation->type->info->destroy(activation->entity);
+  activations_.end_all();
 }
+
+/// A parked call has its turn.
+void Kernel::route(RoutedCall& call) { calls_.route(RecordRef::share(static_cast<detail::CallSite&>(call).record)); }
+
+void Kernel::on_durable() {
+  routing_.on_committed();
+  activations_.sweep();
+}
+
+// ---- events ----
 
 void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   const Scope scope(*this);
@@ -58,51 +94,128 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   execution_.wall_ns = wall_ns;
   calls_.on_time();
   timers_.on_time();
-  while (!interval_saves_.empty() && interval_saves_.begin()->first <= execution_.now_ns) {
-    Activation* activation = activations_.find(interval_saves_.begin()->second);
-    interval_saves_.erase(interval_saves_.begin());
-    if (activation == nullptr) continue;
-    activation->get_rare().save_due_ns = 0;
-    activation->trim();
-    if (activation->is_dirty) batcher_.add(*activation);
-  }
-  routing_.on_time(execution_.now_ns);
-  if (!blocked_.empty() && execution_.now_ns >= next_held_check_ns_) expire_held();
-  if (!stops_watched_.empty() && stops_watched_.front().first <= execution_.now_ns) tell_slow_stops();
-  if (!replacements_.empty()) call_off_replacements();
-  if (execution_.now_ns >= next_collect_ns_) collect();
+  saving_.on_time();
+  routing_.on_time(monotonic_ns);
+  activations_.on_time();
 }
+
+std::optional<std::int64_t> Kernel::next_timer_ns() const {
+  std::optional<std::int64_t> next;
+  for (const auto due : {calls_.next_timer_ns(), timers_.next_timer_ns(), saving_.next_timer_ns(),
+                         routing_.next_timer_ns(), activations_.next_timer_ns()})
+    if (due) next = std::min(next.value_or(INT64_MAX), *due);
+  return next;
+}
+
+void Kernel::on_hello(const PeerAddress& from, const HelloMessage& hello) { frames_.on_hello(from, hello); }
+
+void Kernel::on_message(const PeerAddress& from, Message message) {
+  const Scope scope(*this);
+  frames_.on_message(from, std::move(message));
+}
+
+void Kernel::on_peer_lost(const PeerAddress& peer) {
+  const Scope scope(*this);
+  frames_.on_peer_lost(peer);
+}
+
+void Kernel::on_loaded(ActivationId activation, LoadResult result) {
+  const Scope scope(*this);
+  activations_.on_loaded(activation, std::move(result));
+}
+
+void Kernel::on_committed(CommitNumber number) {
+  const Scope scope(*this);
+  saving_.on_committed(number);
+}
+
+void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
+  const Scope scope(*this);
+  for (const ShardEpoch& taken : epochs) routing_.on_taken(taken.shard, taken.epoch);
+}
+
+void Kernel::on_shard_map(ShardMap map) {
+  const Scope scope(*this);
+  if (map.version <= routing_.version()) return;
+  EPIC_ASSERT(map.owners.size() == options_.shard_count, "a map of {} shards, where {} are", map.owners.size(),
+              options_.shard_count);
+  Routing::Changes changes = routing_.on_map(std::move(map));
+  for (const ShardId shard : changes.lost) activations_.on_lost(shard);
+  if (!changes.given.empty()) {
+    frames_.park_held();
+    syscalls_.take(std::move(changes.given));
+  }
+  routing_.retry_all();
+}
+
+void Kernel::on_release(std::span<const ShardId> shards) {
+  const Scope scope(*this);
+  for (const ShardId shard : shards) routing_.on_asked_back(shard, execution_.now_ns);
+}
+
+void Kernel::on_drain() {
+  const Scope scope(*this);
+  admission_.is_draining = true;
+  activations_.drain();
+}
+
+bool Kernel::is_drained() const {
+  return admission_.is_draining && activations_.to_stop_count() == 0 && calls_.size() == 0 && saving_.is_done();
+}
+
+void Kernel::abort_running(const std::string& reason) {
+  const Scope scope(*this);
+  calls_.abort(reason, [](const Record&) { return true; });
+}
+
+// ---- driving ----
 
 bool Kernel::run(std::size_t items) {
   const Scope scope(*this);
   return calls_.run(items);
 }
 
-std::optional<std::int64_t> Kernel::next_timer_ns() const {
-  std::optional<std::int64_t> next = calls_.next_timer_ns();
-  const auto consider = [&next](std::int64_t due) {
-    if (!next || due < *next) next = due;
-  };
-  if (const auto due = timers_.next_timer_ns()) consider(*due);
-  if (!interval_saves_.empty()) consider(interval_saves_.begin()->first);
-  if (const auto turn = routing_.next_timer_ns()) consider(*turn);
-  if (!blocked_.empty()) consider(next_held_check_ns_);
-  if (!stops_watched_.empty()) consider(stops_watched_.front().first);
-  if (!replacements_.empty()) consider(replacements_.begin()->first);
-  if (activations_.size() > 0) consider(next_collect_ns_);
-  return next;
+void Kernel::seal() {
+  const Scope scope(*this);
+  activations_.sweep_new();
+  saving_.seal();
 }
 
+// ---- from outside ----
+
+void Kernel::submit(RecordRef call, std::chrono::nanoseconds patience, OutsideCalls::OnEnd on_end) {
+  const Scope scope(*this);
+  outside_.submit(std::move(call), patience, std::move(on_end));
+}
+
+void Kernel::submit_task(Task<void> task, std::string label, OutsideCalls::OnEnd on_end) {
+  const Scope scope(*this);
+  outside_.submit_task(std::move(task), std::move(label), std::move(on_end));
+}
+
+void Kernel::replace(NewState state, OnReplaced on_end) {
+  const Scope scope(*this);
+  activations_.replace(std::move(state), std::move(on_end));
+}
+
+void Kernel::enter(const std::function<void()>& work) {
+  const Scope scope(*this);
+  work();
+}
+
+// ---- inspection ----
+
 KernelStats Kernel::stats() const {
-  KernelStats stats = stats_;
-  stats.calls_started = calls_.started_count();
-  stats.turns = calls_.turns_count();
-  stats.entities = activations_.size();
-  stats.entities_to_stop = must_stop_count_;
-  stats.memory_bytes = memory_bytes_;
-  stats.calls_pending = calls_.size();
-  stats.messages_held = gate_.held_count() + provisional_.size();
-  return stats;
+  return {.entities = activations_.table().size(),
+          .entities_to_stop = activations_.to_stop_count(),
+          .memory_bytes = activations_.memory_bytes(),
+          .calls_pending = calls_.size(),
+          .messages_held = saving_.held_count(),
+          .calls_started = calls_.started_count(),
+          .batches = saving_.counts().batches,
+          .commits = saving_.counts().commits,
+          .rows = saving_.counts().rows,
+          .turns = calls_.turns_count()};
 }
 
 HelloMessage Kernel::hello() const {
@@ -111,8 +224,6 @@ HelloMessage Kernel::hello() const {
           .shard_count = options_.shard_count,
           .methods = types_.hello_methods()};
 }
-
-ShardId Kernel::shard_of(std::string_view name) const { return kernel::shard_of(name, options_.shard_count); }
 
 void Kernel::log(LogLevel level, std::string_view message) {
   const Activation* activation = activation_of(execution_.current);

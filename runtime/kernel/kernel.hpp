@@ -1,9 +1,9 @@
 #pragma once
 // Kernel: a node without I/O. Events go in, syscalls come out.
 //
-// It holds activations, calls, gates, locks, the collector and the shard map, and runs the entities' code, one turn at
-// a time. It reads no clock, draws no random number, starts no thread and opens no file: the driver tells it the time
-// and carries out its syscalls. The same events in the same order give the same syscalls.
+// It runs the entities' code, one turn at a time. It reads no clock, draws no random number, starts no thread and opens
+// no file: the driver reports the time and carries out its syscalls. The same events in the same order give the same
+// syscalls.
 //
 //     on_time, on_message, on_loaded, on_committed …  ─▶  run(), seal()  ─▶  Syscalls: send, load, commit, take …
 //
@@ -11,43 +11,36 @@
 // asked.
 //
 // One thread. Every entry point makes this kernel the thread's current one while it runs, for epic::log, self() and the
-// like.
-//
-// Where: calls/ a call from begin to close · routing/ where it goes · kernel_remote.cpp frames · kernel_state.cpp
-// saving and the gate · kernel_life.cpp activation, collection, drain · kernel_events.cpp what it reports of itself ·
-// kernel_replace.cpp states from outside · kernel_outside.cpp outside callers and the inspector · user_api.cpp what
-// entities call.
+// like. This class only connects the parts, each of which has its own state: calls/ a call from begin to close ·
+// routing/ where it goes · frames/ calls between nodes · saving/ what must be durable first · activations/ what is in
+// memory · events/ what has lately happened.
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <expected>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
-#include <unordered_map>
-#include <variant>
+#include <string_view>
 #include <vector>
 
 #include "epic/error.hpp"
-#include "kernel/activations/activation_table.hpp"
-#include "kernel/activations/idle_queue.hpp"
-#include "kernel/batcher.hpp"
+#include "kernel/activations/activations.hpp"
+#include "kernel/admission.hpp"
+#include "kernel/calls/call_views.hpp"
 #include "kernel/calls/calls.hpp"
+#include "kernel/calls/outside_calls.hpp"
 #include "kernel/calls/timers.hpp"
 #include "kernel/codec.hpp"
-#include "kernel/gate.hpp"
+#include "kernel/frames/frames.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
+#include "kernel/saving/saving.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
-#include "reflect/schema_of.hpp"
 
 namespace epic::kernel {
 
@@ -78,19 +71,7 @@ struct KernelStats {
   std::uint64_t turns = 0;
 };
 
-/// A call in flight, for the inspector.
-struct CallView {
-  CallId id;
-  std::string entity;  // callee
-  std::string method;
-  std::string caller;  // "Type/Key.method", "setup", "client" …
-  std::string state;   // "queued", "waiting for the lock of …", "running", "sent to node-3" …
-  std::int64_t age_ns = 0;
-  NodeId sent_to;                  // unanswered at this node; 0: it is not
-  std::vector<ChainLink> waiting;  // its callers, outermost first
-};
-
-class Kernel : private Routing::Listener, private CallsListener {
+class Kernel : private Routing::Listener, private CallsListener, private Saving::Listener {
  public:
   Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls);
   ~Kernel();
@@ -111,11 +92,11 @@ class Kernel : private Routing::Listener, private CallsListener {
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
   /// The store has taken everything sent so far and is writing it: what is sent from here on waits for its next turn.
-  void on_store_writing(bool is_writing);
+  void on_store_writing(bool is_writing) { saving_.on_store_writing(is_writing); }
   /// The store cannot write at the moment (full disk): refuse new work until on_store_unblocked.
-  void on_store_blocked(std::string reason);
+  void on_store_blocked(std::string reason) { admission_.blocked = std::move(reason); }
   /// It can again.
-  void on_store_unblocked() { blocked_.clear(); }
+  void on_store_unblocked() { admission_.blocked.clear(); }
   void on_taken(std::span<const ShardEpoch> epochs);
   void on_shard_map(ShardMap map);
   /// Coordination wants these back: drain, save, then Syscalls::released for each.
@@ -134,39 +115,33 @@ class Kernel : private Routing::Listener, private CallsListener {
   /// When on_time must be called at the latest; empty: only when something happens.
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
 
-  // ---- calls from outside ----
-  /// An empty record for a method by name, whose arguments the caller fills in; the error is one of the family.
+  // ---- from outside: see OutsideCalls, Activations::replace ----
   [[nodiscard]] std::expected<RecordRef, Error> make_call(std::string_view type, std::string_view key,
-                                                          std::string_view method);
-  /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be observed.
-  void submit(RecordRef call, std::chrono::nanoseconds patience, std::function<void(Record&)> on_end);
-  /// Runs a Task that belongs to no entity, such as a module's setup. No deadline.
-  void submit_task(Task<void> task, std::string label, std::function<void(Record&)> on_end);
-
-  // ---- states from outside ----
+                                                          std::string_view method) {
+    return outside_.make(type, key, method);
+  }
+  void submit(RecordRef call, std::chrono::nanoseconds patience, OutsideCalls::OnEnd on_end);
+  void submit_task(Task<void> task, std::string label, OutsideCalls::OnEnd on_end);
+  /// Replaces the entity's state. Running calls of a live instance end first; new calls wait, and find a new instance.
+  /// `on_end` runs once, when it is durable or has failed.
+  void replace(NewState state, OnReplaced on_end);
   /// Runs `work` with this kernel as the thread's current one: for code that runs users' constructors.
   void enter(const std::function<void()>& work);
-  /// Replaces the entity's state by `state`, in the encoding of the class's current schema; without one, the entity
-  /// starts afresh. Running calls of a live instance end first; new calls wait, and find a new instance. With
-  /// `only_if`, only that version is replaced. `on_end` runs once, when it is durable or has failed.
-  void replace(std::string_view type, std::string_view key, std::optional<std::vector<std::byte>> state,
-               std::optional<Version> only_if, OnReplaced on_end);
 
   // ---- inspection, without activating anything ----
   [[nodiscard]] HelloMessage hello() const;
   [[nodiscard]] TypeTable& types() { return types_; }
   [[nodiscard]] const TypeTable& types() const { return types_; }
-  [[nodiscard]] ActivationTable& activations() { return activations_; }
+  [[nodiscard]] ActivationTable& activations() { return activations_.table(); }
   [[nodiscard]] const Routing& routing() const { return routing_; }
   [[nodiscard]] KernelStats stats() const;
-  /// Calls in flight of one entity as callee or caller, or of all if `entity` is empty; the oldest kCallViewsMax.
-  [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const;
+  [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const { return views_.list(entity); }
   [[nodiscard]] const Trail& trail() const { return events_.trail(); }
   /// Why the store cannot write; empty: it can.
-  [[nodiscard]] const std::string& blocked() const override { return blocked_; }
+  [[nodiscard]] const std::string& blocked() const { return admission_.blocked; }
   /// The newest durable commit.
-  [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
-  [[nodiscard]] bool is_unsaved(const Activation& activation) const;
+  [[nodiscard]] CommitNumber durable() const { return saving_.durable(); }
+  [[nodiscard]] bool is_unsaved(const Activation& activation) const { return saving_.is_unsaved(activation); }
   [[nodiscard]] std::int64_t now_ns() const { return execution_.now_ns; }
   [[nodiscard]] std::int64_t wall_ns() const { return execution_.wall_ns; }
   [[nodiscard]] const KernelOptions& options() const { return options_; }
@@ -174,10 +149,7 @@ class Kernel : private Routing::Listener, private CallsListener {
 
   // ---- for user_api.cpp: operations on behalf of entities ----
   [[nodiscard]] Timers& timers() { return timers_; }
-  /// False: everything observed is durable already, and `waiter` is not kept.
-  bool wait_saved(detail::Waiter& waiter);
-  void cancel_saved(detail::Waiter& waiter);
-  void erase_current();
+  [[nodiscard]] Saving& saving() { return saving_; }
   [[nodiscard]] Record* current() const { return execution_.current; }
   [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
   void log(LogLevel level, std::string_view message);
@@ -186,159 +158,47 @@ class Kernel : private Routing::Listener, private CallsListener {
 
  private:
   static inline constinit thread_local Kernel* t_current_ = nullptr;
-  struct HeldCall {
-    RecordRef record;
-  };
-  struct HeldReply {
-    PeerAddress to;
-    ReplyMessage reply;
-    RecordRef record;
-  };
-  struct HeldEnd {
-    RecordRef record;
-  };
-  using Outgoing = std::variant<HeldCall, HeldReply, HeldEnd>;
-  /// Depends on the forming batch; settled when that is sealed.
-  struct Provisional {
-    ActivationId origin;     // whose own unsaved change it depends on; generation 0: others' changes
-    CommitNumber otherwise;  // what it needs if the origin's bytes turn out unchanged
-    Outgoing item;
-  };
 
-  void fail(Record& record, ErrorCode code, const std::string& message) { calls_.fail(record, code, message); }
-  void on_deadlock(const DeadlockMessage& deadlock) override;
-  void learn(const DeadlockMessage& deadlock);
-
-  // kernel_remote.cpp
-  void leave(RecordRef record, const TypeEntry& type, const Record* maker) override;
-  [[nodiscard]] bool may_be_seen(const Record& record) const;
-  [[nodiscard]] detail::CallSite& site_of(Record& record) const;
-  void refuse(Record& record);
-  void send(RecordRef record, const TypeEntry& type, const PeerAddress& to);
-  void receive(const PeerAddress& from, CallMessage call);
-  void receive(const PeerAddress& from, ReplyMessage reply);
-  void on_refused(Record& record);
-  void take_back(const PeerAddress& peer);
-  [[nodiscard]] std::vector<RecordRef> list_sent(const PeerAddress& peer) const;
-  void read_result(Record& record, const ResultPart& result);
+  // What a part asks of another.
+  void leave(RecordRef call, const TypeEntry& type, const Record* maker) override {
+    frames_.leave(std::move(call), type, maker);
+  }
+  void reply(Record& call) override { frames_.reply(call); }
+  void on_deadlock(const DeadlockMessage& deadlock) override { frames_.on_deadlock(deadlock); }
+  void mark_dirty(Activation& activation) override { saving_.mark_dirty(activation); }
+  void note_erased(Activation& activation) override { saving_.note_erased(activation); }
+  void check_stop(Activation& activation) override { activations_.check_stop(activation); }
+  void release(Outgoing item) override { frames_.release(std::move(item)); }
+  void release_with_error(Outgoing item, ErrorCode code, const std::string& message) override {
+    frames_.release_with_error(std::move(item), code, message);
+  }
+  void discard(Activation& activation, ErrorCode code, const std::string& why) override {
+    activations_.discard(activation, code, why);
+  }
+  void measure(Activation& activation) override { activations_.measure(activation); }
+  void on_durable() override;
   void route(RoutedCall& call) override;
-  void reply(Record& record) override;
-  [[nodiscard]] ReplyMessage make_reply(Record& record);
-  void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, const std::string& message);
+  void on_closed(ShardId shard) override { activations_.on_closed(shard); }
+  void on_reopened(ShardId shard) override { activations_.on_reopened(shard); }
+  [[nodiscard]] bool waits_for_calls(ShardId shard) override { return calls_.waits_for_calls(shard); }
+  void end_running(ShardId shard) override { activations_.end_running(shard); }
 
-  // kernel_state.cpp
-  void release_when_durable(const Record* origin, Outgoing item);
-  void release(Outgoing item);
-  void hold(CommitNumber needs, const Activation* own, Outgoing item);
-  void park_held();
-  enum class Sealed : std::uint8_t { changed, unchanged, too_large };
-  using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
-  Sealed encode_into(Batch& batch, Activation& activation);
-  void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
-  void settle(CommitNumber number, const NotSealed& not_sealed);
-  void mark_dirty(Activation& activation) override;
-  void note_erased(Activation& activation) override;
-  void become_durable(CommitNumber number);
-  void release_with_error(Outgoing item, ErrorCode code, const std::string& message);
-  void expire_held();
-
-  // kernel_life.cpp
-  Activation& add_activation(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
-  void activate(RecordRef call, const TypeEntry& type, ShardId shard);
-  void construct(Activation& activation, const LoadedState& loaded);
-  void become_active(Activation& activation);
-  void fail_activation(Activation& activation, const std::string& why);
-  void stop(Activation& activation, StopCause cause);
-  void leave_memory(Activation& activation);
-  void drop(Activation& activation);
-  void drop_when_saved(Activation& activation);
-  void end_suspended(Activation& activation);
-  void discard(Activation& activation, ErrorCode code, const std::string& why);
-  /// Deactivates it, if it must leave and nothing of it runs or waits.
-  void check_stop(Activation& activation) override {
-    if (activation.replacement() != nullptr && is_idle(activation))
-      stop(activation, StopCause::replaced);
-    else if (activation.must_stop && is_idle(activation))
-      stop(activation, activation.stop_cause);
-  }
-  void ask_to_stop(Activation& activation, StopCause cause);
-  void take_back_stop(Activation& activation);
-  [[nodiscard]] bool is_idle(const Activation& activation) const;
-  [[nodiscard]] bool may_end_as_it_is(const Activation& activation) const;
-  [[nodiscard]] static bool is_in_use(const Activation& activation) {
-    return activation.running > 0 || activation.queued > 0;
-  }
-  [[nodiscard]] static std::vector<RecordRef> take_waiting(Activation& activation);
-  [[nodiscard]] static Birth take_birth(Activation& activation);
-  void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
-  void lose_shard(ShardId shard);
-  void sweep_leaving();
-  void collect();
-  [[nodiscard]] bool is_over_budget() const {
-    return options_.memory_budget_bytes > 0 && memory_bytes_ > options_.memory_budget_bytes;
-  }
-  void measure(Activation& activation);
-  void forget_memory(Activation& activation);
-  void check_released(ShardId shard);
-  void on_closed(ShardId shard) override;
-  void on_reopened(ShardId shard) override;
-  [[nodiscard]] bool waits_for_calls(ShardId shard) override;
-  void end_running(ShardId shard) override;
-
-  // kernel_outside.cpp
-  [[nodiscard]] CallView view_of(const Record& record, const char* running) const;
-  [[nodiscard]] std::string_view describe_queue(const Record& record) const;
-
-  // kernel_events.cpp
-  [[nodiscard]] Cause cause_of(const Record& record) const;
-  void add_left(const Activation& activation) {
-    events_.add_left(activation.subject(), {.cause = activation.stop_cause,
-                                            .asked_ns = activation.stop_asked_ns(),
-                                            .last_used_ns = activation.last_used_ns,
-                                            .shard = activation.shard});
-  }
-  void watch_stop(Activation& activation, StopCause cause);
-  void tell_slow_stops();
-  // kernel_replace.cpp
-  void begin_replacing(Activation& activation);
-  void write_replacement(Activation& activation);
-  Sealed encode_replacement(Batch& batch, Activation& activation);
-  void end_replacing(Activation& activation, std::expected<Replaced, ErrorPart> outcome);
-  void call_off_replacements();
-
-  [[nodiscard]] ShardId shard_of(std::string_view name) const;
   KernelOptions options_;
   const Codec& codec_;
   Syscalls& syscalls_;
+  Admission admission_;
   TypeTable types_;
-  reflect::SchemaCache schemas_;
   Execution execution_;
-  Events events_{execution_, types_};
-  ActivationTable activations_;
-  Routing routing_;
-  Batcher batcher_;
-  Observations observations_{batcher_};
-  CallWords words_;
-  Calls calls_;
   Timers timers_{execution_};
-  Gate<Outgoing> gate_;
-  std::vector<Provisional> provisional_;
-  std::map<PeerAddress, PeerTable> peers_;
-  std::vector<ActivationId> leaving_;  // wait for their last save
-  std::multimap<CommitNumber, detail::Waiter*> saved_waiters_;
-  std::multimap<std::int64_t, ActivationId> interval_saves_;         // dirty ones of interval classes, by due time
-  std::set<std::pair<std::int64_t, ActivationId>> replacements_;     // in progress, by their deadlines
-  std::deque<std::pair<std::int64_t, ActivationId>> stops_watched_;  // by when they should be gone
-  std::string blocked_;                                              // why new work is refused; empty: it is not
-  std::int64_t next_held_check_ns_ = 0;                              // while it is
-  bool is_draining_ = false;
-  bool must_sweep_leaving_ = false;
-
-  std::int64_t next_collect_ns_ = 0;
-  IdleQueue idle_queue_{activations_};
-  std::size_t must_stop_count_ = 0;
-  std::uint64_t memory_bytes_ = 0;  // of those that are not about to leave
-  KernelStats stats_;
+  Events events_{execution_, types_};
+  CallWords words_;
+  Routing routing_;
+  Activations activations_;
+  Saving saving_;
+  Calls calls_;
+  Frames frames_;
+  OutsideCalls outside_;
+  CallViews views_;
 };
 
 }  // namespace epic::kernel

@@ -38,16 +38,17 @@ SleepAwaiter::~SleepAwaiter() {
 
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   waiter.handle = awaiting;
-  is_waiting = here("epic::saved").wait_saved(waiter);
+  calls_here("epic::saved").end_turn();
+  is_waiting = here("epic::saved").saving().wait(waiter);
   return is_waiting ? std::coroutine_handle<>(std::noop_coroutine()) : awaiting;
 }
 SavedAwaiter::~SavedAwaiter() {
-  if (is_waiting) here("epic::saved").cancel_saved(waiter);
+  if (is_waiting) here("epic::saved").saving().stop_waiting(waiter);
 }
 
 }  // namespace detail
 
-void erase() { here("epic::erase").erase_current(); }
+void erase() { here("epic::erase").saving().erase(); }
 
 std::string call_id() {
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();

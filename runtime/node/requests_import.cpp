@@ -115,7 +115,7 @@ void Requests::carry_out_import(const std::shared_ptr<Importing>& importing) {
     std::optional<ImportRow> row = std::exchange(importing->rows[i], std::nullopt);
     if (!row) continue;
     ++importing->left;
-    driver_.kernel().replace(row->type->info->type_name, row->key, std::move(row->state), row->only_if,
+    driver_.kernel().replace({row->type->info->type_name, row->key, std::move(row->state), row->only_if},
                              [importing, i, end_one](std::expected<kernel::Replaced, kernel::ErrorPart> outcome) {
                                static constexpr std::string_view kWords[] = {"done", "equal", "passed_over"};
                                if (outcome)

@@ -36,7 +36,7 @@ enum class Replaced : std::uint8_t {
 };
 using OnReplaced = std::function<void(std::expected<Replaced, ErrorPart>)>;
 
-/// A state from outside, about to replace an entity's state (kernel_replace.cpp).
+/// A state from outside, about to replace an entity's state (replacements.hpp).
 struct Replacement {
   std::optional<std::vector<std::byte>> state;  // by the class's current schema; empty: the entity starts afresh
   std::optional<Version> only_if;               // another version is left alone

@@ -6,7 +6,7 @@
 // age find those that are too old, and when memory is short the first one not used since its last look is among the
 // least recently used (the CLOCK algorithm).
 //
-// Not here: which ones may be deactivated, and why (kernel_life.cpp).
+// Not here: which ones may be deactivated, and why (collector.hpp).
 
 #include <cstdint>
 #include <utility>

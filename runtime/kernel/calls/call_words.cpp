@@ -15,6 +15,10 @@ std::string seconds_text(std::int64_t nanoseconds) {
                                           : fmt::format("{} ms", nanoseconds / 1'000'000);
 }
 
+std::string text_of(const ChainLink& link) {
+  return link.method.empty() ? link.entity : link.entity + "." + link.method;
+}
+
 }  // namespace
 
 CallId CallWords::id_of(const Record& record) const {
@@ -38,7 +42,7 @@ std::string CallWords::describe_caller(const Record& record) const {
   for (const ChainLink& link : chain_of(&record)) {
     if (link.id == id_of(record)) break;
     if (!text.empty()) text += " > ";
-    text += link.method.empty() ? link.entity : link.entity + "." + link.method;
+    text += text_of(link);
   }
   return text.empty() ? "the caller" : text;
 }
@@ -90,6 +94,66 @@ std::int64_t CallWords::begun_ns_of(const Record& record) const {
   const std::int64_t patience = patience_ns_of(record);
   if (record.deadline_ns != INT64_MAX) return record.deadline_ns - patience;
   return record.site != nullptr && record.site->begun_ns != 0 ? record.site->begun_ns : execution_.now_ns;
+}
+
+Cause CallWords::cause_of(const Record& record) const {
+  Cause cause;
+  if (record.method != nullptr) cause.method = record.method->name;
+  const Record* caller = record.caller;
+  if (caller == nullptr && record.site == nullptr) caller = execution_.current;
+  if (caller != nullptr && caller->callee && caller->method != nullptr) {
+    cause.caller = caller->callee;
+    cause.caller_method = caller->method->name;
+  } else if (caller != nullptr) {
+    cause.from = describe(*caller);
+  } else if (record.site != nullptr && !record.site->chain.empty()) {
+    cause.from = text_of(record.site->chain.back());
+  } else if (record.site != nullptr && !record.site->label.empty()) {
+    cause.from = record.site->label;
+  } else if (record.site != nullptr && record.site->from.life != 0) {
+    cause.from = fmt::format("a task on node-{}", record.site->from.node);
+  } else {
+    cause.from = execution_.current != nullptr ? describe(*execution_.current) : "a task";
+  }
+  return cause;
+}
+
+std::string CallWords::describe_doing(const Record& record, const CallTable& calls) const {
+  switch (record.state) {
+    case Record::State::running:
+      break;
+    case Record::State::loading:
+      return "its entity is not active yet";
+    case Record::State::locked_out:
+      return "it is " + describe_lock(record);
+    case Record::State::sent:
+      return fmt::format("no answer has come from node-{}", record.site->sent_to.node);
+    default:
+      return "it has not started";
+  }
+  const std::string waits_for = describe_waits(record, calls, 0);
+  return waits_for.empty() ? "it is still running, and waits for no call"
+                           : "it is still running, and waits for " + waits_for;
+}
+
+/// The calls made by a running call, and what keeps those, as far as this node knows.
+std::string CallWords::describe_waits(const Record& record, const CallTable& calls, int depth) const {
+  constexpr std::size_t kNamedMax = 3;
+  constexpr int kDepthMax = 4;
+  std::vector<const Record*> made;
+  calls.for_each([&](const Record& other) {
+    if (other.caller == &record && made.size() < kNamedMax) made.push_back(&other);
+  });
+  std::string text;
+  for (const Record* other : made) {
+    text += (text.empty() ? "" : " and ") + describe(*other);
+    if (other->state == Record::State::sent) text += fmt::format(" on node-{}", other->site->sent_to.node);
+    if (other->state == Record::State::locked_out) text += ", which is " + describe_lock(*other);
+    if (other->state != Record::State::running || depth == kDepthMax) continue;
+    if (const std::string further = describe_waits(*other, calls, depth + 1); !further.empty())
+      text += ", which waits for " + further;
+  }
+  return text;
 }
 
 }  // namespace epic::kernel

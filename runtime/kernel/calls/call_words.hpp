@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "kernel/calls/call_table.hpp"
+#include "kernel/events/trail.hpp"
 #include "kernel/execution.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/type_table.hpp"
@@ -29,6 +31,10 @@ class CallWords {
   [[nodiscard]] std::string describe_lock(const Record& record) const;
   /// "Match/7.play waited 30 s for Player/Bob.join: <doing>".
   [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
+  /// What keeps a call from ending, for a caller whose wait has timed out.
+  [[nodiscard]] std::string describe_doing(const Record& record, const CallTable& calls) const;
+  /// For the event of an activation that `record` asks for.
+  [[nodiscard]] Cause cause_of(const Record& record) const;
   /// Outermost first, `record` itself last.
   [[nodiscard]] std::vector<ChainLink> chain_of(const Record* record) const;
   /// What a call made by `caller` carries on: the trace that the caller itself belongs to.
@@ -40,6 +46,8 @@ class CallWords {
   [[nodiscard]] const PeerAddress& self() const { return self_; }
 
  private:
+  [[nodiscard]] std::string describe_waits(const Record& record, const CallTable& calls, int depth) const;
+
   PeerAddress self_;
   std::int64_t call_patience_ns_;
   const TypeTable& types_;

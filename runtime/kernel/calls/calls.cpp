@@ -8,7 +8,6 @@
 #include "kernel/errors.hpp"
 #include "kernel/frame_pool.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
 
 namespace epic::kernel {
 
@@ -19,16 +18,19 @@ constexpr const char* kSpawnedTask = "a spawned task";
 }  // namespace
 
 Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
-             TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls, CallsListener& listener)
+             const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
+             CallsListener& listener)
     : options_(options),
       execution_(execution),
       activations_(activations),
       observations_(observations),
+      admission_(admission),
       types_(types),
       words_(words),
       routing_(routing),
       syscalls_(syscalls),
       listener_(listener),
+      chains_(options.shard_count, types, words, routing),
       probes_(table_, words, execution, syscalls, *this) {}
 
 void Calls::end_all() {
@@ -155,12 +157,12 @@ std::coroutine_handle<> Calls::route(RecordRef record, bool may_run_now, const R
 }
 
 std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, bool may_run_now) {
-  if (activation.must_stop && routing_.is_closed(activation.shard) && !holds_up_a_move(*record)) {
+  if (activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(*record)) {
     listener_.leave(std::move(record), *activation.type, nullptr);  // or a busy entity would never get to move
     return {};
   }
   if ((activation.state != Activation::State::active || activation.has_waiting()) &&
-      !is_awaited_by(*record, activation)) {
+      !chains_.is_awaited_by(*record, activation)) {
     std::vector<RecordRef>& waiting = activation.get_rare().waiting;
     if (waiting.size() >= limits::kEntityQueueMax) {
       fail(*record, ErrorCode::overloaded,
@@ -186,7 +188,7 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
 bool Calls::take_lock(RecordRef& record, Activation& activation) {
   const bool shares = record->is_read_only && !record->is_exclusive;
   const auto mode = shares ? EntityLock::Mode::shared : EntityLock::Mode::exclusive;
-  if (const Record* holder = find_in_chain(*record, activation.lock.holders())) {
+  if (const Record* holder = chains_.find_holder(*record, activation.lock.holders())) {
     if (record->is_read_only) return true;  // its own chain holds the lock: a const method enters beside it
     record->activation = nullptr;
     fail(*record, ErrorCode::deadlock,
@@ -219,19 +221,6 @@ void Calls::pass_lock(Activation& activation, std::vector<RecordRef> granted, co
 void Calls::suspect_first(Activation& activation, const Record* former) {
   if (Record* const first = activation.lock.first_waiting(); first != nullptr && first != former)
     probes_.suspect(RecordRef::share(*first));
-}
-
-/// The holder that waits for this very call, here or through other nodes; null if there is none.
-const Record* Calls::find_in_chain(const Record& record, std::span<Record* const> holders) const {
-  if (holders.empty()) return nullptr;
-  for (const Record* link = &record; link != nullptr; link = link->caller) {
-    if (std::ranges::find(holders, link) != holders.end()) return link;
-    if (link->site == nullptr) continue;
-    for (const ChainLink& remote : link->site->chain)
-      for (const Record* holder : holders)
-        if (words_.id_of(*holder) == remote.id) return holder;
-  }
-  return nullptr;
 }
 
 /// The method's first turn starts. What the caller has observed, the callee has observed from here on.
@@ -412,65 +401,15 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
 void Calls::expire(Record& record) {
   const bool is_looked_into = record.state != Record::State::running || describes_left_ > 0;
   if (is_looked_into && record.state == Record::State::running) --describes_left_;
-  const std::string& blocked = listener_.blocked();
-  const std::string doing = (is_looked_into ? describe_doing(record) : std::string("it is still running")) +
-                            (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
+  const std::string& blocked = admission_.blocked;
+  const std::string doing =
+      (is_looked_into ? words_.describe_doing(record, table_) : std::string("it is still running")) +
+      (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
   const bool is_from_peer = record.site != nullptr && record.site->has_arrived();  // its node adds who has waited
   fail(record, ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(record, doing));
 }
 
-/// What keeps a call from ending, for a caller whose wait has timed out.
-std::string Calls::describe_doing(const Record& record) const {
-  switch (record.state) {
-    case Record::State::running:
-      break;
-    case Record::State::loading:
-      return "its entity is not active yet";
-    case Record::State::locked_out:
-      return "it is " + words_.describe_lock(record);
-    case Record::State::sent:
-      return fmt::format("no answer has come from node-{}", record.site->sent_to.node);
-    default:
-      return "it has not started";
-  }
-  const std::string waits_for = describe_waits(record, 0);
-  return waits_for.empty() ? "it is still running, and waits for no call"
-                           : "it is still running, and waits for " + waits_for;
-}
-
-/// The calls made by a running call, and what keeps those, as far as this node knows.
-std::string Calls::describe_waits(const Record& record, int depth) const {
-  constexpr std::size_t kNamedMax = 3;
-  constexpr int kDepthMax = 4;
-  std::vector<const Record*> made;
-  table_.for_each([&](const Record& other) {
-    if (other.caller == &record && made.size() < kNamedMax) made.push_back(&other);
-  });
-  std::string text;
-  for (const Record* other : made) {
-    text += (text.empty() ? "" : " and ") + words_.describe(*other);
-    if (other->state == Record::State::sent) text += fmt::format(" on node-{}", other->site->sent_to.node);
-    if (other->state == Record::State::locked_out) text += ", which is " + words_.describe_lock(*other);
-    if (other->state != Record::State::running || depth == kDepthMax) continue;
-    if (const std::string further = describe_waits(*other, depth + 1); !further.empty())
-      text += ", which waits for " + further;
-  }
-  return text;
-}
-
 // ---- shards that move ----
-
-bool Calls::holds_up_a_move(const Record& record) const {
-  const auto is_closed = [this](std::string_view entity) { return routing_.is_closed(shard_of(entity)); };
-  for (const Record* link = &record; link != nullptr; link = link->caller) {
-    if (link != &record && link->callee && is_closed(link->callee->text)) return true;
-    if (link->site != nullptr && std::ranges::any_of(link->site->chain, [&](const ChainLink& remote) {
-          return remote.entity.contains('/') && is_closed(types_.stored(remote.entity));
-        }))
-      return true;
-  }
-  return false;
-}
 
 bool Calls::waits_for_calls(ShardId id) const {
   const auto runs_there = [id](const Record* record) {
@@ -483,15 +422,6 @@ bool Calls::waits_for_calls(ShardId id) const {
     waits = waits || (record.method != nullptr && runs_there(record.caller) && !runs_there(&record));
   });
   return waits;
-}
-
-/// True for a call without which the activation's running calls cannot end: one from inside its own chain.
-bool Calls::is_awaited_by(const Record& record, const Activation& activation) const {
-  if (activation.state != Activation::State::ending) return false;
-  std::vector<ChainLink> chain = words_.chain_of(&record);
-  chain.pop_back();  // the call itself
-  return std::ranges::any_of(
-      chain, [&](const ChainLink& link) { return types_.stored(link.entity) == activation.name->text; });
 }
 
 void Calls::abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant) {
@@ -552,8 +482,6 @@ void Calls::on_ring(Record& victim, const DeadlockMessage& deadlock, const std::
   listener_.on_deadlock(deadlock);
   fail(victim, ErrorCode::deadlock, message);
 }
-
-ShardId Calls::shard_of(std::string_view name) const { return kernel::shard_of(name, options_.shard_count); }
 
 void die_without_kernel(const char* what) {
   EPIC_ASSERT(false, "{} was used on a thread that runs no entities", what);

@@ -11,25 +11,26 @@
 //
 // Most calls take two short ways: begin starts the method in place, finish resumes its caller in place.
 //
-// Not here: what a call to another node looks like (remote_calls.hpp), where it goes (routing/), what must be durable
+// Not here: what a call to another node looks like (frames/), where it goes (routing/), what must be durable
 // before it is seen (saving/), activation and hooks (activations/).
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "epic/error.hpp"
 #include "kernel/activations/activation_table.hpp"
+#include "kernel/admission.hpp"
+#include "kernel/calls/call_chains.hpp"
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
 #include "kernel/calls/deadlock_probes.hpp"
 #include "kernel/execution.hpp"
-#include "kernel/observations.hpp"
 #include "kernel/routing/routing.hpp"
+#include "kernel/saving/observations.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
 
@@ -57,8 +58,6 @@ class CallsListener {
   virtual void check_stop(Activation& activation) = 0;
   /// Calls waited for each other, and one of them has failed.
   virtual void on_deadlock(const DeadlockMessage& deadlock) = 0;
-  /// Why nothing can be saved just now; empty: it can.
-  [[nodiscard]] virtual const std::string& blocked() const = 0;
 
  protected:
   ~CallsListener() = default;
@@ -67,7 +66,8 @@ class CallsListener {
 class Calls final : private DeadlockProbes::Listener {
  public:
   Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
-        TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls, CallsListener& listener);
+        const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
+        CallsListener& listener);
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
@@ -101,13 +101,11 @@ class Calls final : private DeadlockProbes::Listener {
   void end_execution(Record& record);
   /// It leaves the table.
   void close(Record& record);
-  /// Ends executions where they are suspended; their entities stay as they are. What had not begun did not run.
   /// Destroys all executions; nothing hears of it.
   void end_all();
+  /// Ends executions where they are suspended; their entities stay as they are. What had not begun did not run.
   void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
-  /// True when what waits for this call, directly or not, is an entity of a closed shard: that shard cannot leave
-  /// before the call has ended.
-  [[nodiscard]] bool holds_up_a_move(const Record& record) const;
+  [[nodiscard]] bool holds_up_a_move(const Record& record) const { return chains_.holds_up_a_move(record); }
   /// True when something that runs in the shard waits for a call that does not run there itself.
   [[nodiscard]] bool waits_for_calls(ShardId shard) const;
 
@@ -146,23 +144,20 @@ class Calls final : private DeadlockProbes::Listener {
     if (activation.must_stop || activation.replacement() != nullptr) [[unlikely]]
       listener_.check_stop(activation);
   }
-  [[nodiscard]] const Record* find_in_chain(const Record& record, std::span<Record* const> holders) const;
-  [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
-  [[nodiscard]] std::string describe_doing(const Record& record) const;
-  [[nodiscard]] std::string describe_waits(const Record& record, int depth) const;
-  [[nodiscard]] ShardId shard_of(std::string_view name) const;
   void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) override;
 
   CallOptions options_;
   Execution& execution_;
   ActivationTable& activations_;
   const Observations& observations_;
+  const Admission& admission_;
   TypeTable& types_;
   const CallWords& words_;
   Routing& routing_;
   Syscalls& syscalls_;
   CallsListener& listener_;
   CallTable table_;
+  CallChains chains_;
   DeadlockProbes probes_;
   std::size_t describes_left_ = 0;  // time-outs of this tick that may still look up what the call waits for
   std::uint64_t next_sequence_ = 1;

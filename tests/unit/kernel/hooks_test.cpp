@@ -155,7 +155,8 @@ TEST_CASE("hooks: work that on_deactivate leaves behind ends before the instance
   SECTION("when it is collected") {}
   SECTION("when its state is replaced") {
     bool is_replaced = false;
-    f.fabric.kernel(1).replace("Moody", key, std::nullopt, {}, [&](auto result) { is_replaced = result.has_value(); });
+    f.fabric.kernel(1).replace({"Moody", key, std::nullopt, {}},
+                               [&](auto result) { is_replaced = result.has_value(); });
     CHECK(f.fabric.run_until([&] { return is_replaced; }, 20s));
     CHECK_FALSE(f.is_stored(key));
   }

@@ -72,7 +72,7 @@ struct Fixture {
     std::optional<std::vector<std::byte>> state;
     if (total) state = state_of(*total);
     fabric.kernel(fabric.owner_of("Tally/" + key))
-        .replace("Tally", key, std::move(state), only_if, [outcome](std::expected<Replaced, ErrorPart> result) {
+        .replace({"Tally", key, std::move(state), only_if}, [outcome](std::expected<Replaced, ErrorPart> result) {
           outcome->is_ended = true;
           outcome->result = std::move(result);
         });
@@ -195,7 +195,7 @@ TEST_CASE("replace: a class that is not saved is refused", "[kernel]") {
   Fixture f;
   f.fabric.run_for(100ms);
   std::optional<ErrorCode> refused;
-  f.fabric.kernel(f.fabric.owner_of("Fleeting/x")).replace("Fleeting", "x", std::nullopt, {}, [&](auto result) {
+  f.fabric.kernel(f.fabric.owner_of("Fleeting/x")).replace({"Fleeting", "x", std::nullopt, {}}, [&](auto result) {
     refused = result.error().code;
   });
   CHECK(refused == ErrorCode::bad_arguments);

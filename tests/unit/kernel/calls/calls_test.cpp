@@ -26,6 +26,7 @@ struct Fixture final : CallsListener, Routing::Listener {
   Execution execution;
   TypeTable types;
   ActivationTable activations{1, 8};
+  Admission admission;
   Batcher batcher;
   Observations observations{batcher};
   CallWords words{{NodeId{1}, 11}, 1000, types, execution};
@@ -35,6 +36,7 @@ struct Fixture final : CallsListener, Routing::Listener {
               execution,
               activations,
               observations,
+              admission,
               types,
               words,
               routing,
@@ -42,7 +44,6 @@ struct Fixture final : CallsListener, Routing::Listener {
               *this};
   std::vector<RecordRef> left;
   std::vector<Activation*> dirty;
-  std::string reason;
 
   Fixture() {
     static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info};
@@ -64,7 +65,6 @@ struct Fixture final : CallsListener, Routing::Listener {
   void note_erased(Activation&) override {}
   void check_stop(Activation&) override {}
   void on_deadlock(const DeadlockMessage&) override {}
-  [[nodiscard]] const std::string& blocked() const override { return reason; }
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}

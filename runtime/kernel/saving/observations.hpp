@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "kernel/batcher.hpp"
 #include "kernel/execution.hpp"
+#include "kernel/saving/batcher.hpp"
 #include "kernel/type_table.hpp"
 
 namespace epic::kernel {
@@ -17,7 +17,7 @@ class Observations {
  public:
   explicit Observations(const Batcher& batcher) : batcher_(batcher) {}
 
-  /// What whoever looks at this entity now depends on, its own unsaved change included.
+  /// What a call that looks at this entity now depends on, its own unsaved change included.
   [[nodiscard]] CommitNumber effective(const Activation& activation) const {
     return activation.is_dirty && activation.type->is_gated ? batcher_.forming() : activation.observed;
   }

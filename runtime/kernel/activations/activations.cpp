@@ -1,0 +1,453 @@
+#include "kernel/activations/activations.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "epic/gather.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/limits.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+/// Distinguishes the kernels of one process in the names' shortcuts; the value itself has no meaning.
+std::uint32_t next_table_tag() {
+  static std::atomic<std::uint32_t> tag{0};
+  return ++tag;
+}
+
+std::vector<RecordRef> take_waiting(Activation& activation) {
+  return activation.rare == nullptr ? std::vector<RecordRef>() : std::exchange(activation.rare->waiting, {});
+}
+
+Birth take_birth(Activation& activation) {
+  return activation.rare == nullptr ? Birth() : std::exchange(activation.rare->birth, {});
+}
+
+bool is_in_use(const Activation& activation) { return activation.running > 0 || activation.queued > 0; }
+
+}  // namespace
+
+Activations::Activations(const Uses& uses)
+    : uses_(uses),
+      table_(next_table_tag(), uses.shard_count),
+      collector_(uses.limits, uses.execution, table_, *this),
+      slow_stops_(uses.execution, table_, uses.calls, uses.words, uses.admission, uses.events),
+      replacements_(uses.shard_count, uses.execution, table_, uses.types, uses.routing, uses.admission) {}
+
+void Activations::end_all() {
+  for (std::size_t slot = 0; slot < table_.slot_count(); ++slot)
+    if (Activation* activation = table_.at(slot)) destroy(*activation);
+}
+
+// ---- into memory ----
+
+/// In the table, but nothing of it is in memory yet.
+Activation& Activations::add(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
+  Activation& activation = table_.add(name, shard);
+  activation.type = &type;
+  activation.activated_ns = activation.last_used_ns = uses_.execution.now_ns;
+  return activation;
+}
+
+void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
+  Activation& activation = add(call->callee, type, shard);
+  Activation::Rare& rare = activation.get_rare();
+  rare.birth = {.cause = uses_.words.cause_of(*call),
+                .asked_ns = uses_.words.begun_ns_of(*call),
+                .placed_ns = uses_.execution.now_ns,
+                .loaded_ns = 0};
+  call->state = Record::State::loading;
+  rare.waiting.push_back(std::move(call));  // so it is not deactivated before the call has reached it
+  if (uses_.admission.is_draining || uses_.routing.is_closed(shard))
+    ask_to_stop(activation, uses_.admission.is_draining ? StopCause::stopped : StopCause::moved);
+  if (type.is_stored)
+    uses_.syscalls.load(activation.id, type.info->stored_name(), activation.name->key());
+  else
+    construct(activation, {});
+}
+
+void Activations::on_loaded(ActivationId id, LoadResult result) {
+  Activation* activation = table_.find(id);
+  if (activation == nullptr) return;
+  if (Replacement* const replacement = activation->replacement()) {
+    replacement->is_damaged = !result;  // there is a state, of a version that nobody knows
+    activation->has_row = !result || result->saved;
+    activation->version = result ? result->version : Version{1};
+    if (result && result->saved) {
+      activation->has_saved = result->saved->schema == activation->type->schema.id();
+      activation->saved_hash = hash128(result->saved->bytes);
+    }
+    return leave_memory(*activation);  // nothing of it is in memory, so there is nothing to save
+  }
+  if (!result) return fail(*activation, result.error());
+  construct(*activation, *result);
+}
+
+void Activations::construct(Activation& activation, const LoadedState& loaded) {
+  const reflect::EntityInfo& info = *activation.type->info;
+  activation.get_rare().birth.loaded_ns = uses_.execution.now_ns;
+  try {
+    activation.entity = info.create();
+  } catch (...) {
+    return fail(activation, "its constructor threw: " + describe_thrown(std::current_exception()).message);
+  }
+  detail::EntityAccess::set_name(*activation.entity, activation.name);
+  if (const auto read = read_state(activation, loaded); !read) return fail(activation, read.error());
+  collector_.measure(activation);
+  if (!info.has_on_activate) return become_active(activation);
+  activation.state = Activation::State::starting;
+  run_hook(activation, activation.entity->on_activate(), "on_activate", [this, id = activation.id](Record& hook) {
+    Activation* started = table_.find(id);
+    if (started == nullptr || started->state != Activation::State::starting) return;
+    const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
+    if (!error) return become_active(*started);
+    fail(*started, "on_activate failed: " + describe_thrown(error).message);
+  });
+}
+
+std::expected<void, std::string> Activations::read_state(Activation& activation, const LoadedState& loaded) {
+  activation.version = loaded.version;
+  const auto& state = loaded.saved;
+  if (!state) return {};
+  const reflect::EntityInfo& info = *activation.type->info;
+  const auto schema = reflect::Schema::parse(state->schema_text);
+  if (!schema) return std::unexpected("the schema of its saved state cannot be read: " + schema.error());
+  if (auto read = uses_.codec.decode(state->bytes, *schema, info.state, info.object(activation.entity)); !read)
+    return std::unexpected(fmt::format("its saved state cannot be read: {}: {}", read.error().path, read.error().what));
+  activation.has_row = true;
+  activation.has_saved = state->schema == activation.type->schema.id();  // otherwise its bytes mean something else
+  activation.saved_hash = hash128(state->bytes);
+  activation.state_bytes = static_cast<std::uint32_t>(state->bytes.size());
+  activation.saved_at_ns = state->saved_at_ns;
+  return {};
+}
+
+/// Runs a hook as an execution of the entity, through the run queue.
+void Activations::run_hook(Activation& activation, Task<void> task, const char* label,
+                           std::function<void(Record&)> on_end) {
+  RecordRef record(new detail::TaskRecord<void>(std::move(task)));
+  record->callee = activation.name;
+  record->activation = &activation;
+  record->site = new detail::CallSite(*record);
+  record->site->label = label;
+  record->site->on_hook_end = std::move(on_end);
+  Record* const before = std::exchange(uses_.execution.current, nullptr);
+  const bool is_open = uses_.calls.open(*record);
+  uses_.execution.current = before;
+  if (is_open)
+    uses_.calls.start_soon(std::move(record));
+  else
+    record->site->on_hook_end(*record);
+}
+
+void Activations::become_active(Activation& activation) {
+  activation.state = Activation::State::active;
+  collector_.add(activation);
+  uses_.events.add_activated(activation.subject(), take_birth(activation));
+  if (activation.replacement() != nullptr) return begin_replacing(activation);
+  std::vector<RecordRef> waiting = take_waiting(activation);
+  activation.trim();
+  for (RecordRef& record : waiting)
+    if (!record->failure) uses_.calls.enter(std::move(record), activation);
+  check_stop(activation);
+}
+
+/// The waiting calls fail; the next one tries again.
+void Activations::fail(Activation& activation, const std::string& why) {
+  const std::string name = uses_.words.shown(activation.name);
+  const std::string message = fmt::format("{} cannot be activated: {}", name, why);
+  uses_.syscalls.log(LogLevel::error, name, message);
+  uses_.events.add_failed(activation.subject(), take_birth(activation), why);
+  for (RecordRef& record : take_waiting(activation)) {
+    record->observed = std::max(record->observed, activation.observed.value);  // the reason may mention it
+    uses_.calls.fail(*record, ErrorCode::activation_failed, message);
+  }
+  activation.is_dirty = false;
+  if (activation.replacement() != nullptr) return leave_memory(activation);  // which may fix it
+  drop_when_saved(activation);
+}
+
+// ---- out of memory ----
+
+bool Activations::is_idle(const Activation& activation) const {
+  const bool is_up = (activation.state == Activation::State::active && !activation.has_waiting()) ||
+                     activation.state == Activation::State::ending;
+  return is_up && !is_in_use(activation) && activation.lock.waiting_count() == 0;
+}
+
+/// Everything is saved and nothing is left to run: the process can end with it in memory.
+bool Activations::may_end_as_it_is(const Activation& activation) const {
+  return activation.state == Activation::State::active && is_idle(activation) && !uses_.saving.is_unsaved(activation) &&
+         !activation.type->info->has_on_deactivate;
+}
+
+void Activations::drain() {
+  for (std::size_t slot = 0; slot < table_.slot_count(); ++slot)
+    if (Activation* activation = table_.at(slot); activation != nullptr && !may_end_as_it_is(*activation))
+      ask_to_stop(*activation, StopCause::stopped);
+}
+
+/// It is stopped as soon as nothing of it runs or waits.
+void Activations::ask_to_stop(Activation& activation, StopCause cause) {
+  if (!std::exchange(activation.must_stop, true)) ++must_stop_count_;
+  slow_stops_.watch(activation, cause);
+  check_stop(activation);
+}
+
+/// It may stay, unless it is already leaving.
+void Activations::take_back_stop(Activation& activation) {
+  const bool may_stay = activation.state == Activation::State::loading ||
+                        activation.state == Activation::State::starting ||
+                        activation.state == Activation::State::active;
+  if (!may_stay || uses_.admission.is_draining || activation.stop_cause != StopCause::moved) return;
+  if (std::exchange(activation.must_stop, false)) --must_stop_count_;
+  if (activation.rare != nullptr) activation.rare->stop_asked_ns = 0;
+}
+
+void Activations::check_stop(Activation& activation) {
+  if (!is_idle(activation)) return;
+  if (activation.replacement() != nullptr)
+    stop(activation, StopCause::replaced);
+  else if (activation.must_stop)
+    stop(activation, activation.stop_cause);
+}
+
+void Activations::stop(Activation& activation, StopCause cause) {
+  collector_.remove(activation);
+  activation.state = Activation::State::stopping;
+  slow_stops_.watch(activation, cause);
+  if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
+  run_hook(activation, activation.entity->on_deactivate(), "on_deactivate", [this, id = activation.id](Record& hook) {
+    Activation* stopped = table_.find(id);
+    if (stopped == nullptr || stopped->state != Activation::State::stopping) return;
+    if (const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown())
+      uses_.syscalls.log(LogLevel::warn, uses_.words.shown(stopped->name),
+                         "on_deactivate failed: " + describe_thrown(error).message);
+    leave_memory(*stopped);
+  });
+}
+
+/// The last change must be durable before another activation may read it.
+void Activations::leave_memory(Activation& activation) {
+  activation.state = Activation::State::leaving;
+  if (activation.is_dirty) uses_.saving.save_now(activation);
+  leaving_.push_back(activation.id);
+  must_sweep_ = true;
+}
+
+void Activations::sweep() {
+  must_sweep_ = false;
+  for (const ActivationId id : std::exchange(leaving_, {})) {
+    Activation* activation = table_.find(id);
+    if (activation == nullptr) continue;
+    if (uses_.saving.is_unsaved(*activation)) {
+      leaving_.push_back(id);
+    } else if (activation->replacement() != nullptr) {
+      write_replacement(*activation);
+    } else {
+      if (activation->entity != nullptr) add_left(*activation);
+      drop(*activation);
+    }
+  }
+}
+
+void Activations::add_left(const Activation& activation) {
+  uses_.events.add_left(activation.subject(), {.cause = activation.stop_cause,
+                                               .asked_ns = activation.stop_asked_ns(),
+                                               .last_used_ns = activation.last_used_ns,
+                                               .shard = activation.shard});
+}
+
+/// Drops it without its newest change. An older change that is being written must be durable before the next instance
+/// is loaded.
+void Activations::drop_when_saved(Activation& activation) {
+  activation.is_dirty = false;
+  if (!uses_.saving.is_unsaved(activation) || !uses_.routing.is_ours(activation.shard)) return drop(activation);
+  activation.state = Activation::State::leaving;
+  destroy(activation);
+  activation.lock = {};
+  leaving_.push_back(activation.id);
+}
+
+void Activations::drop(Activation& activation) {
+  const ShardId shard = activation.shard;
+  destroy(activation);
+  std::vector<RecordRef> waiting = take_waiting(activation);
+  if (activation.replacement() != nullptr)
+    replacements_.end(activation, std::unexpected(ErrorPart{ErrorCode::unavailable,
+                                                            {},
+                                                            fmt::format("{} went away before its state was replaced",
+                                                                        uses_.words.shown(activation.name))}));
+  if (activation.must_stop) --must_stop_count_;
+  table_.remove(activation);
+  for (RecordRef& record : waiting)
+    if (!record->failure) uses_.calls.route(std::move(record));
+  check_released(shard);
+}
+
+/// Of the instance nothing remains, and nothing of it runs; its place in the table stays.
+void Activations::destroy(Activation& activation) {
+  end_suspended(activation);
+  collector_.remove(activation);
+  if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
+}
+
+/// Ends whatever of it is still suspended or queued (a hook that took too long, calls spawned by a hook).
+void Activations::end_suspended(Activation& activation) {
+  if (!is_in_use(activation)) return;
+  uses_.execution.queue.drop_starts_of(activation);
+  std::vector<RecordRef> suspended;
+  uses_.calls.for_each([&](Record& record) {
+    if (record.activation == &activation) suspended.push_back(RecordRef::share(record));
+  });
+  for (const RecordRef& record : suspended)
+    uses_.calls.fail(*record, ErrorCode::node_lost,
+                     fmt::format("{} left memory meanwhile", uses_.words.shown(activation.name)));
+  for (const RecordRef& record : suspended) {
+    record->destroy_frame();
+    record->holds_lock = false;
+    record->activation = nullptr;
+    uses_.calls.close(*record);
+  }
+  activation.running = activation.queued = 0;
+}
+
+void Activations::discard(Activation& activation, ErrorCode code, const std::string& why) {
+  uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
+  uses_.events.add(Happening::discarded, activation.subject(), why, uses_.execution.now_ns);
+  activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
+  if (!is_in_use(activation) && activation.lock.holders().empty()) return drop_when_saved(activation);
+  std::vector<RecordRef> executions;  // have started, and end here
+  std::vector<RecordRef> untouched;   // have not, and go to the next activation
+  uses_.calls.for_each([&](Record& record) {
+    if (record.activation != &activation) return;
+    (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
+  });
+  uses_.execution.queue.drop_all_of(activation);
+  for (const RecordRef& record : executions) uses_.calls.fail(*record, code, why);
+  for (const RecordRef& record : executions) {
+    record->destroy_frame();
+    uses_.calls.close(*record);
+    record->holds_lock = false;
+    record->activation = nullptr;
+  }
+  for (const RecordRef& record : untouched) {
+    record->holds_lock = false;
+    record->activation = nullptr;
+  }
+  std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
+  static_cast<void>(activation.lock.take_waiting());
+  for (RecordRef& record : untouched) activation.get_rare().waiting.push_back(std::move(record));
+  drop_when_saved(activation);
+}
+
+// ---- shards ----
+
+void Activations::on_closed(ShardId shard) {
+  table_.for_each_of(shard, [this](Activation& activation) { ask_to_stop(activation, StopCause::moved); });
+  check_released(shard);
+}
+
+void Activations::on_reopened(ShardId shard) {
+  table_.for_each_of(shard, [this](Activation& activation) { take_back_stop(activation); });
+  uses_.routing.retry(shard);
+}
+
+void Activations::check_released(ShardId shard) {
+  if (!uses_.routing.try_release(shard, table_.count_of(shard) == 0)) return;
+  uses_.syscalls.released(shard);
+  uses_.routing.retry(shard);  // others' calls are refused, and ours wait for the next owner
+}
+
+void Activations::on_lost(ShardId shard) {
+  std::vector<ActivationId> lost;
+  table_.for_each_of(shard, [&](const Activation& activation) { lost.push_back(activation.id); });
+  for (const ActivationId id : lost)
+    if (Activation* activation = table_.find(id))
+      discard(*activation, ErrorCode::node_lost,
+              fmt::format("{}: its shard was given to another node", uses_.words.shown(activation->name)));
+}
+
+void Activations::end_running(ShardId shard) {
+  uses_.calls.abort(fmt::format("its shard moves to another node, and waited for it for {} s",
+                                limits::kReleasePatience / std::chrono::seconds(1)),
+                    [shard](const Record& record) {
+                      const Activation* activation = activation_of(&record);
+                      return activation != nullptr && record.has_run && activation->shard == shard;
+                    });
+}
+
+// ---- states from outside ----
+
+void Activations::replace(NewState state, OnReplaced on_end) {
+  const auto target = replacements_.check(state);
+  if (!target) return on_end(std::unexpected(target.error()));
+  Activation* activation = table_.find(*target->name);
+  if (activation == nullptr) {
+    activation = &add(target->name, *target->type, target->shard);
+    uses_.syscalls.load(activation->id, target->type->info->stored_name(), target->name->key());
+  }
+  replacements_.begin(*activation, std::move(state), std::move(on_end));
+  if (activation->state == Activation::State::active) begin_replacing(*activation);
+}
+
+/// From here on new calls wait.
+void Activations::begin_replacing(Activation& activation) {
+  activation.state = Activation::State::ending;
+  check_stop(activation);
+}
+
+/// The instance has nothing left to save, or there is none; the new state goes into the forming batch. Called again
+/// when that is durable.
+void Activations::write_replacement(Activation& activation) {
+  if (const auto outcome = Replacements::find_outcome(activation)) {
+    if (activation.stop_asked_ns() != 0) add_left(activation);
+    replacements_.end(activation, *outcome);
+    return drop(activation);
+  }
+  destroy(activation);
+  activation.state = Activation::State::replacing;
+  activation.replacement()->is_written = true;
+  uses_.saving.save_now(activation);
+  leaving_.push_back(activation.id);
+}
+
+/// Running calls have had their time: those entities go on unchanged.
+void Activations::call_off_replacements() {
+  for (const ActivationId id : replacements_.take_overdue()) {
+    Activation* activation = table_.find(id);
+    if (activation == nullptr || activation->replacement() == nullptr) continue;
+    const bool is_ending = activation->state == Activation::State::ending;
+    if (!is_ending && activation->state != Activation::State::starting) continue;  // being written: the store decides
+    replacements_.end(*activation, std::unexpected(ErrorPart{
+                                       ErrorCode::timeout,
+                                       {},
+                                       fmt::format("{} calls of {} still ran after {} s; its state was left as it is",
+                                                   activation->running, uses_.words.shown(activation->name),
+                                                   limits::kReplacePatience / std::chrono::seconds(1))}));
+    if (is_ending) become_active(*activation);
+  }
+}
+
+// ---- time ----
+
+void Activations::on_time() {
+  slow_stops_.on_time();
+  call_off_replacements();
+  collector_.on_time();
+}
+
+std::optional<std::int64_t> Activations::next_timer_ns() const {
+  std::optional<std::int64_t> next;
+  for (const auto due : {slow_stops_.next_timer_ns(), replacements_.next_timer_ns()})
+    if (due) next = std::min(next.value_or(INT64_MAX), *due);
+  if (table_.size() > 0) next = std::min(next.value_or(INT64_MAX), collector_.next_timer_ns());
+  return next;
+}
+
+}  // namespace epic::kernel

@@ -1,0 +1,126 @@
+#pragma once
+// Activations: the life of an entity's instance, from the first call that needs it until its memory is free again.
+//
+//   activate ─▶ loading ─▶ starting (on_activate) ─▶ active ─▶ stopping (on_deactivate) ─▶ leaving ─▶ drop
+//                  └──────────── fail ─────────────────┴──────── discard ─────────────────────┘
+//
+// Calls wait in an activation until it is active. It is stopped when it has been idle for long or memory is short, when
+// its shard moves, when its node stops, or when a state from outside replaces its own: always after its running calls
+// have ended. It leaves memory when its last change is durable, so that the next instance, here or elsewhere, reads
+// that. Only what must not be kept is discarded at once, with its executions.
+//
+// Invariant: an entity has at most one activation, and no call enters one whose shard is not this node's.
+// Not here:  which calls may enter (calls/), what is saved when (saving/), who owns a shard (routing/).
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/activations/collector.hpp"
+#include "kernel/activations/replacements.hpp"
+#include "kernel/activations/slow_stops.hpp"
+#include "kernel/saving/saving.hpp"
+
+namespace epic::kernel {
+
+class Activations final : private Collector::Listener {
+ public:
+  struct Uses {
+    std::uint32_t shard_count;
+    Collector::Limits limits;
+    const Codec& codec;
+    const Admission& admission;
+    Execution& execution;
+    TypeTable& types;
+    const CallWords& words;
+    Routing& routing;
+    Events& events;
+    Saving& saving;
+    Calls& calls;
+    Syscalls& syscalls;
+  };
+
+  explicit Activations(const Uses& uses);
+  Activations(const Activations&) = delete;
+  Activations& operator=(const Activations&) = delete;
+  /// Destroys all instances, when no execution is left.
+  void end_all();
+
+  // ---- into memory ----
+  /// For a call to an entity that is not in memory, in an own shard. The call waits until it is active.
+  void activate(RecordRef call, const TypeEntry& type, ShardId shard);
+  void on_loaded(ActivationId id, LoadResult result);
+
+  // ---- out of memory ----
+  /// Stops it, if it must leave and nothing of it runs or waits.
+  void check_stop(Activation& activation);
+  /// Ends an activation whose memory must not be kept: its executions are destroyed where they are suspended.
+  void discard(Activation& activation, ErrorCode code, const std::string& why);
+  /// Drops those whose last change is durable by now.
+  void sweep();
+  /// The same, if any has come to leave since the last time.
+  void sweep_new() {
+    if (must_sweep_) sweep();
+  }
+  /// The node stops: all leave memory but those that are saved and idle.
+  void drain();
+  [[nodiscard]] std::size_t to_stop_count() const { return must_stop_count_; }
+
+  // ---- shards ----
+  void on_closed(ShardId shard);
+  void on_reopened(ShardId shard);
+  void on_lost(ShardId shard);
+  /// What still runs there has kept its callers waiting for long enough.
+  void end_running(ShardId shard);
+
+  // ---- states from outside ----
+  void replace(NewState state, OnReplaced on_end);
+
+  void on_time();
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+
+  [[nodiscard]] ActivationTable& table() { return table_; }
+  [[nodiscard]] const ActivationTable& table() const { return table_; }
+  void measure(Activation& activation) { collector_.measure(activation); }
+  [[nodiscard]] std::uint64_t memory_bytes() const { return collector_.memory_bytes(); }
+
+ private:
+  Activation& add(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
+  void construct(Activation& activation, const LoadedState& loaded);
+  /// The error is a sentence: its saved state cannot be used.
+  [[nodiscard]] std::expected<void, std::string> read_state(Activation& activation, const LoadedState& loaded);
+  void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
+  void become_active(Activation& activation);
+  void fail(Activation& activation, const std::string& why);
+
+  [[nodiscard]] bool is_idle(const Activation& activation) const override;
+  [[nodiscard]] bool may_end_as_it_is(const Activation& activation) const;
+  void ask_to_stop(Activation& activation, StopCause cause);
+  void take_back_stop(Activation& activation);
+  void stop(Activation& activation, StopCause cause) override;
+  void leave_memory(Activation& activation);
+  void drop_when_saved(Activation& activation);
+  void drop(Activation& activation);
+  void end_suspended(Activation& activation);
+  void destroy(Activation& activation);
+  void add_left(const Activation& activation);
+  void check_released(ShardId shard);
+
+  void begin_replacing(Activation& activation);
+  void write_replacement(Activation& activation);
+  void call_off_replacements();
+
+  Uses uses_;
+  ActivationTable table_;
+  Collector collector_;
+  SlowStops slow_stops_;
+  Replacements replacements_;
+  std::vector<ActivationId> leaving_;  // wait for their last save
+  bool must_sweep_ = false;            // something left since the last look
+  std::size_t must_stop_count_ = 0;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,58 @@
+#pragma once
+// Collector: deactivates what has been idle for long and, over the memory budget, the least recently used.
+//
+// It counts the memory of the instances that are to stay, and looks at a slice of them at a time, in the order of
+// IdleQueue. A use costs nothing.
+//
+// Not here: how an activation is deactivated (activations.hpp).
+
+#include <cstdint>
+#include <optional>
+
+#include "kernel/activations/idle_queue.hpp"
+#include "kernel/clock.hpp"
+
+namespace epic::kernel {
+
+class Collector {
+ public:
+  class Listener {
+   public:
+    [[nodiscard]] virtual bool is_idle(const Activation& activation) const = 0;
+    virtual void stop(Activation& activation, StopCause cause) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+  struct Limits {
+    std::int64_t idle_age_ns = 0;
+    std::uint64_t memory_bytes = 0;  // 0: none
+  };
+
+  Collector(Limits limits, const Clock& clock, const ActivationTable& table, Listener& listener)
+      : limits_(limits), clock_(clock), queue_(table), listener_(listener) {}
+
+  /// It is active, and may be collected from now on.
+  void add(Activation& activation) { queue_.add(activation, clock_.now_ns); }
+  /// It is about to leave memory.
+  void remove(Activation& activation);
+  /// Counts the instance's memory as it is now.
+  void measure(Activation& activation);
+
+  void on_time();
+  [[nodiscard]] std::int64_t next_timer_ns() const { return next_look_ns_; }
+  /// Of the instances that are not about to leave.
+  [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
+
+ private:
+  [[nodiscard]] bool is_over_budget() const { return limits_.memory_bytes > 0 && memory_bytes_ > limits_.memory_bytes; }
+
+  Limits limits_;
+  const Clock& clock_;
+  IdleQueue queue_;
+  Listener& listener_;
+  std::uint64_t memory_bytes_ = 0;
+  std::int64_t next_look_ns_ = 0;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,39 @@
+#pragma once
+// SlowStops: records why an activation that is to leave memory has not left after kSlowToStop, for `epic events`.
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "kernel/activations/activation_table.hpp"
+#include "kernel/admission.hpp"
+#include "kernel/calls/calls.hpp"
+#include "kernel/events/events.hpp"
+
+namespace epic::kernel {
+
+class SlowStops {
+ public:
+  SlowStops(const Clock& clock, const ActivationTable& table, const Calls& calls, const CallWords& words,
+            const Admission& admission, Events& events)
+      : clock_(clock), table_(table), calls_(calls), words_(words), admission_(admission), events_(events) {}
+
+  /// It is to leave from now on, if it was not before.
+  void watch(Activation& activation, StopCause cause);
+  void on_time();
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
+    return watched_.empty() ? std::nullopt : std::optional(watched_.front().first);
+  }
+
+ private:
+  const Clock& clock_;
+  const ActivationTable& table_;
+  const Calls& calls_;
+  const CallWords& words_;
+  const Admission& admission_;
+  Events& events_;
+  std::deque<std::pair<std::int64_t, ActivationId>> watched_;  // by when they should be gone
+};
+
+}  // namespace epic::kernel

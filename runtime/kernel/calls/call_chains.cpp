@@ -1,0 +1,42 @@
+#include "kernel/calls/call_chains.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernel/placement_hash.hpp"
+
+namespace epic::kernel {
+
+const Record* CallChains::find_holder(const Record& record, std::span<Record* const> holders) const {
+  if (holders.empty()) return nullptr;
+  for (const Record* link = &record; link != nullptr; link = link->caller) {
+    if (std::ranges::find(holders, link) != holders.end()) return link;
+    if (link->site == nullptr) continue;
+    for (const ChainLink& remote : link->site->chain)
+      for (const Record* holder : holders)
+        if (words_.id_of(*holder) == remote.id) return holder;
+  }
+  return nullptr;
+}
+
+bool CallChains::holds_up_a_move(const Record& record) const {
+  const auto is_closed = [this](std::string_view entity) { return routing_.is_closed(shard_of(entity, shard_count_)); };
+  for (const Record* link = &record; link != nullptr; link = link->caller) {
+    if (link != &record && link->callee && is_closed(link->callee->text)) return true;
+    if (link->site != nullptr && std::ranges::any_of(link->site->chain, [&](const ChainLink& remote) {
+          return remote.entity.contains('/') && is_closed(types_.stored(remote.entity));
+        }))
+      return true;
+  }
+  return false;
+}
+
+bool CallChains::is_awaited_by(const Record& record, const Activation& activation) const {
+  if (activation.state != Activation::State::ending) return false;
+  std::vector<ChainLink> chain = words_.chain_of(&record);
+  chain.pop_back();  // the call itself
+  return std::ranges::any_of(
+      chain, [&](const ChainLink& link) { return types_.stored(link.entity) == activation.name->text; });
+}
+
+}  // namespace epic::kernel

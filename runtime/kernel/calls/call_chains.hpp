@@ -1,0 +1,36 @@
+#pragma once
+// CallChains: who waits for a call, here and on other nodes, and what follows from that.
+//
+// A call's callers on this node are its records' `caller` links; the outermost of them, if it came from another node,
+// brings the links from there. A call from inside a chain enters where a stranger waits: what it would wait for is
+// waiting for it.
+
+#include <cstdint>
+#include <span>
+
+#include "kernel/calls/call_words.hpp"
+#include "kernel/routing/routing.hpp"
+
+namespace epic::kernel {
+
+class CallChains {
+ public:
+  CallChains(std::uint32_t shard_count, const TypeTable& types, const CallWords& words, const Routing& routing)
+      : shard_count_(shard_count), types_(types), words_(words), routing_(routing) {}
+
+  /// The one of `holders` that waits for this very call; null if none does.
+  [[nodiscard]] const Record* find_holder(const Record& record, std::span<Record* const> holders) const;
+  /// True when what waits for this call, directly or not, is an entity of a closed shard: that shard cannot leave
+  /// before the call has ended.
+  [[nodiscard]] bool holds_up_a_move(const Record& record) const;
+  /// True for a call without which the activation's running calls cannot end: one from inside its own chain.
+  [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
+
+ private:
+  std::uint32_t shard_count_;
+  const TypeTable& types_;
+  const CallWords& words_;
+  const Routing& routing_;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,81 @@
+#include "kernel/calls/call_views.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "kernel/limits.hpp"
+#include "kernel/placement_hash.hpp"
+
+namespace epic::kernel {
+
+std::vector<CallView> CallViews::list(std::string_view entity) const {
+  std::vector<const Record*> meant;
+  uses_.calls.for_each([&](const Record& record) {
+    const bool is_callee = record.callee && record.callee->text == entity;
+    const bool is_caller = record.caller != nullptr && record.caller->callee && record.caller->callee->text == entity;
+    if (entity.empty() || is_callee || is_caller) meant.push_back(&record);
+  });
+  if (meant.size() > limits::kCallViewsMax) {
+    std::ranges::nth_element(meant, meant.begin() + limits::kCallViewsMax, {},
+                             [this](const Record* record) { return uses_.words.begun_ns_of(*record); });
+    meant.resize(limits::kCallViewsMax);
+  }
+  std::unordered_map<const Record*, const char*> waits;  // what an execution waits for that is not a call
+  uses_.timers.for_each_execution([&](const Record* execution) { waits.emplace(execution, "sleeping"); });
+  uses_.saving.for_each_waiting([&](const Record* execution) { waits.emplace(execution, "waiting to be saved"); });
+  std::vector<CallView> views;
+  for (const Record* record : meant) {
+    const auto wait = waits.find(record);
+    views.push_back(view_of(*record, wait == waits.end() ? "running" : wait->second));
+  }
+  return views;
+}
+
+CallView CallViews::view_of(const Record& record, const char* running) const {
+  CallView view;
+  view.id = uses_.words.id_of(record);
+  view.entity = uses_.words.shown(record.callee);
+  view.method = record.method != nullptr ? std::string(record.method->name)
+                : record.site != nullptr ? record.site->label
+                                         : "task";
+  view.waiting = uses_.words.chain_of(&record);
+  view.waiting.pop_back();
+  if (!view.waiting.empty())
+    view.caller = uses_.words.describe_caller(record);
+  else if (record.site != nullptr && record.site->label == "client")
+    view.caller = record.site->label;
+  view.age_ns = std::max<std::int64_t>(0, uses_.clock.now_ns - uses_.words.begun_ns_of(record));
+  switch (record.state) {
+    case Record::State::loading:
+      view.state = "waiting for the entity to activate";
+      break;
+    case Record::State::locked_out:
+      view.state = uses_.words.describe_lock(record);
+      break;
+    case Record::State::running:
+      view.state = running;
+      break;
+    case Record::State::sent:
+      view.sent_to = record.site->sent_to.node;
+      view.state = fmt::format("sent to node-{}", view.sent_to);
+      break;
+    case Record::State::ended:
+      view.state = "running, its caller has gone";
+      break;
+    default:
+      view.state = describe_queue(record);
+  }
+  return view;
+}
+
+std::string_view CallViews::describe_queue(const Record& record) const {
+  if (record.activation != nullptr || record.method == nullptr) return "queued";
+  if (!uses_.saving.is_durable(CommitNumber{record.observed}))
+    return "waiting for the store before it leaves this node";
+  const bool is_closed = uses_.routing.is_closed(shard_of(record.callee->text, uses_.shard_count));
+  return is_closed ? "waiting for its shard to move" : "waiting for its shard to find an owner";
+}
+
+}  // namespace epic::kernel

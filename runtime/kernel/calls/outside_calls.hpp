@@ -1,0 +1,42 @@
+#pragma once
+// OutsideCalls: calls that no entity makes. Clients of the control socket make them by name, and a module's setup runs
+// as a task of its own.
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "epic/error.hpp"
+#include "kernel/admission.hpp"
+#include "kernel/calls/calls.hpp"
+
+namespace epic::kernel {
+
+class OutsideCalls {
+ public:
+  using OnEnd = std::function<void(Record&)>;
+
+  OutsideCalls(const Admission& admission, Execution& execution, TypeTable& types, Calls& calls)
+      : admission_(admission), execution_(execution), types_(types), calls_(calls) {}
+
+  /// An empty record for a method by name, whose arguments the caller fills in; the error is one of the family.
+  [[nodiscard]] std::expected<RecordRef, Error> make(std::string_view type, std::string_view key,
+                                                     std::string_view method);
+  /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be observed.
+  void submit(RecordRef call, std::chrono::nanoseconds patience, OnEnd on_end);
+  /// Runs a Task that belongs to no entity. No deadline.
+  void submit_task(Task<void> task, std::string label, OnEnd on_end);
+
+ private:
+  /// False: it has failed, and on_end has run.
+  [[nodiscard]] bool open(Record& record);
+
+  const Admission& admission_;
+  Execution& execution_;
+  TypeTable& types_;
+  Calls& calls_;
+};
+
+}  // namespace epic::kernel

@@ -1,0 +1,333 @@
+#include "kernel/frames/frames.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "kernel/errors.hpp"
+#include "kernel/limits.hpp"
+#include "kernel/placement_hash.hpp"
+
+namespace epic::kernel {
+
+namespace {
+
+bool is_from_peer(const Record& record) { return record.site != nullptr && record.site->has_arrived(); }
+
+}  // namespace
+
+// ---- out ----
+
+detail::CallSite& Frames::site_of(Record& record) const {
+  if (record.site == nullptr) record.site = new detail::CallSite(record);
+  record.site->sequence = record.sequence;
+  record.site->shard = shard_of(record.callee->text, uses_.shard_count);
+  return *record.site;
+}
+
+/// As long as the shard is not ours, what the maker of the call has observed must be durable first: the change that it
+/// has seen may yet be refused.
+void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker) {
+  RoutedCall call = record->site != nullptr ? RoutedCall(*record->site) : RoutedCall{};
+  call.sequence = record->sequence;
+  call.shard = shard_of(record->callee->text, uses_.shard_count);
+  record->state = Record::State::queued;
+  if (maker != nullptr && !uses_.routing.is_ours(call.shard) && !may_be_seen(*record))
+    return uses_.saving.hold(*maker, {.kind = Outgoing::Kind::call, .record = std::move(record)});
+  const bool is_urgent = uses_.routing.is_closed(call.shard) && uses_.calls.holds_up_a_move(*record);
+  const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
+  switch (decision.way) {
+    case Routing::Way::here:
+      return uses_.activations.activate(std::move(record), type, call.shard);
+    case Routing::Way::park:
+      return uses_.routing.park(site_of(*record));
+    case Routing::Way::refuse:
+      return refuse(*record);
+    case Routing::Way::send:
+      if (may_be_seen(*record)) return send(std::move(record), type, decision.owner);
+      return uses_.routing.park_until_commit(site_of(*record));  // it has waited here, for a shard that was ours
+  }
+}
+
+bool Frames::may_be_seen(const Record& record) const {
+  return is_from_peer(record) || uses_.saving.is_durable(CommitNumber{record.observed});
+}
+
+/// Its caller's node finds the owner.
+void Frames::refuse(Record& record) {
+  record.site->is_refused = true;
+  fail(record, ErrorCode::unavailable, "this node does not own the entity's shard");
+}
+
+void Frames::send(RecordRef record, const TypeEntry& type, const PeerAddress& to) {
+  CallMessage call{.id = uses_.words.id_of(*record),
+                   .target = std::string(record->callee->text),
+                   .method = uses_.types.number_of(type, record->method->name),
+                   .map_version = uses_.routing.version(),
+                   .patience_ns = record->deadline_ns - uses_.execution.now_ns,
+                   .chain = uses_.words.chain_of(record->caller),
+                   .arguments = {},
+                   .extensions = uses_.words.extensions_from(record->caller)};
+  if (call.chain.size() > limits::kChainLengthMax)
+    return fail(*record, ErrorCode::overloaded,
+                fmt::format("{} was not sent: more than {} calls wait for it, each for the next",
+                            uses_.words.describe(*record), limits::kChainLengthMax));
+  try {
+    uses_.codec.encode(record->method->arguments(), record->arguments(), call.arguments);
+  } catch (const std::length_error& error) {
+    return fail(*record, ErrorCode::bad_arguments,
+                fmt::format("{} was not sent: {}", uses_.words.describe(*record), error.what()));
+  }
+  if (call.arguments.size() > limits::kArgumentsBytesMax)
+    return fail(*record, ErrorCode::bad_arguments,
+                fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most",
+                            uses_.words.describe(*record), call.arguments.size(), limits::kArgumentsBytesMax));
+  detail::CallSite& site = site_of(*record);
+  site.id = call.id;
+  record->state = Record::State::sent;
+  uses_.routing.on_sent(site, to);
+  uses_.syscalls.send(to, std::move(call));
+}
+
+// ---- in ----
+
+void Frames::on_hello(const PeerAddress& from, const HelloMessage& hello) {
+  peers_.insert_or_assign(from, uses_.types.resolve(hello.methods));
+}
+
+void Frames::on_message(const PeerAddress& from, Message message) {
+  if (auto* call = std::get_if<CallMessage>(&message))
+    receive(from, std::move(*call));
+  else if (auto* reply = std::get_if<ReplyMessage>(&message))
+    reply->sequence == 0 ? take_back(from) : receive(from, std::move(*reply));
+  else if (const auto* hello = std::get_if<HelloMessage>(&message))
+    on_hello(from, *hello);
+  else if (from.is_client())
+    return;  // the rest is between nodes
+  else if (const auto* deadlock = std::get_if<DeadlockMessage>(&message))
+    receive(*deadlock);
+  else
+    uses_.calls.on_probe(std::get<ProbeMessage>(std::move(message)));
+}
+
+void Frames::receive(const PeerAddress& from, CallMessage call) {
+  const std::uint64_t sequence = call.id.sequence;
+  const auto peer = peers_.find(from);
+  if (peer == peers_.end() || call.method >= peer->second.methods.size())
+    return reply_error(from, sequence, ErrorCode::no_such_method,
+                       fmt::format("method number {} was never introduced", call.method));
+  const PeerMethod& method = peer->second.methods[call.method];
+  if (method.type == nullptr)
+    return reply_error(
+        from, sequence, ErrorCode::no_such_type,
+        fmt::format("node-{} has no class for '{}': its module is of another version", uses_.self.node, method.name));
+  if (method.method == nullptr)
+    return reply_error(
+        from, sequence, ErrorCode::no_such_method,
+        fmt::format("node-{} has no method '{}': its module is of another version", uses_.self.node, method.name));
+  detail::NamePtr name = detail::parse_name(call.target);
+  if (!name || uses_.types.find(name->type()) != method.type)
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("'{}' does not name an entity of the method's class", call.target));
+  if (name->text != call.target)  // by the caller's hash it belongs elsewhere
+    return reply_error(from, sequence, ErrorCode::no_such_type,
+                       fmt::format("'{}' is placed and stored as '{}': the caller's class must say so, too, with "
+                                   "named(\"{}\", formerly(\"{}\"))",
+                                   call.target, name->text, method.type->info->type_name, name->type()));
+  if (uses_.routing.must_refuse(shard_of(name->text, uses_.shard_count), call.map_version))
+    return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
+  if (from.is_client() && !uses_.admission.refusal().empty())
+    return reply_error(from, sequence, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
+  if (!method.arguments)
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("{}: {}", method.name, method.arguments_error));
+
+  RecordRef record(method.method->make_record());
+  if (auto read =
+          uses_.codec.decode_sent(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
+      !read)
+    return reply_error(from, sequence, ErrorCode::bad_arguments,
+                       fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
+  record->callee = std::move(name);
+  // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
+  record->patience_ns = std::max<std::int64_t>(
+      call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
+  detail::CallSite& site = site_of(*record);
+  site.from = from;
+  site.id = call.id;
+  site.sent_version = call.map_version;
+  site.chain = std::move(call.chain);
+  if (call.extensions) site.extensions = std::make_unique<CallExtensions>(std::move(*call.extensions));
+  uses_.execution.current = nullptr;
+  if (!uses_.calls.open(*record)) return reply(*record);
+  uses_.calls.route(std::move(record));
+}
+
+void Frames::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, std::string message) {
+  uses_.syscalls.send(to, ReplyMessage{sequence, ErrorPart{code, {}, std::move(message)}});
+}
+
+void Frames::reply(Record& record) {
+  if (record.site->on_end)
+    return uses_.saving.hold(record, {.kind = Outgoing::Kind::end, .record = RecordRef::share(record)});
+  if (record.site->is_refused) {
+    uses_.syscalls.send(record.site->from,
+                        ReplyMessage{record.site->id.sequence, RefusedPart{uses_.routing.version()}});
+    return;
+  }
+  uses_.saving.hold(record,
+                    {.kind = Outgoing::Kind::reply, .record = RecordRef::share(record), .reply = make_reply(record)});
+}
+
+void Frames::release(Outgoing item) {
+  Record& record = *item.record;
+  switch (item.kind) {
+    case Outgoing::Kind::call:
+      uses_.calls.route(std::move(item.record));
+      return;
+    case Outgoing::Kind::reply:
+      return uses_.syscalls.send(record.site->from, std::move(item.reply));
+    case Outgoing::Kind::end:
+      if (const auto on_end = std::exchange(record.site->on_end, nullptr)) on_end(record);
+  }
+}
+
+void Frames::release_with_error(Outgoing item, ErrorCode code, const std::string& message) {
+  switch (item.kind) {
+    case Outgoing::Kind::call:
+      return fail(*item.record, code, message);
+    case Outgoing::Kind::reply:
+      item.reply.outcome = ErrorPart{code, {}, message};
+      break;
+    case Outgoing::Kind::end:
+      item.record->failure = make_exception(code, message);
+  }
+  release(std::move(item));
+}
+
+void Frames::park_held() {
+  for (const RecordRef& record : uses_.saving.take_calls([this](const Record& held) {
+         return uses_.routing.is_ours(shard_of(held.callee->text, uses_.shard_count));
+       }))
+    if (!record->failure) uses_.routing.park(site_of(*record));
+}
+
+ReplyMessage Frames::make_reply(Record& record) const {
+  ReplyMessage reply{.sequence = record.site->id.sequence, .outcome = ResultPart{}};
+  if (record.failure) {
+    reply.outcome = describe_failure(record.failure);
+  } else if (const std::exception_ptr thrown = record.thrown()) {
+    reply.outcome = describe_thrown(thrown);
+  } else if (record.method->result != nullptr) {
+    ResultPart result;
+    try {
+      uses_.codec.encode(record.method->result(), record.result(), result.bytes);
+    } catch (const std::length_error& error) {
+      reply.outcome = ErrorPart{ErrorCode::call_failed, "epic::Error",
+                                fmt::format("the result of {} cannot be sent: {}; the method has run",
+                                            uses_.words.describe(record), error.what())};
+      return reply;
+    }
+    if (result.bytes.size() > limits::kArgumentsBytesMax)
+      reply.outcome =
+          ErrorPart{ErrorCode::call_failed, "epic::Error",
+                    fmt::format("the result of {} has {} bytes, and {} is the most; the method has run",
+                                uses_.words.describe(record), result.bytes.size(), limits::kArgumentsBytesMax)};
+    else
+      reply.outcome = std::move(result);
+  }
+  return reply;
+}
+
+void Frames::receive(const PeerAddress& from, ReplyMessage reply) {
+  RoutedCall* const sent = uses_.routing.find_sent(from, reply.sequence);
+  if (sent == nullptr) return;  // its caller has stopped waiting
+  const RecordRef record = RecordRef::share(static_cast<detail::CallSite*>(sent)->record);
+  if (std::holds_alternative<RefusedPart>(reply.outcome)) return on_refused(*record);
+  if (auto* error = std::get_if<ErrorPart>(&reply.outcome)) {
+    if (error->code == ErrorCode::timeout && error->exception_type.empty())
+      error->message = uses_.words.describe_timeout(*record, error->message);
+    return uses_.calls.fail(*record, make_exception(error->code, error->message, error->exception_type));
+  }
+  read_result(*record, std::get<ResultPart>(reply.outcome));
+}
+
+void Frames::on_refused(Record& record) {
+  record.state = Record::State::queued;
+  uses_.routing.on_refused(*record.site, uses_.execution.now_ns);
+}
+
+/// The peer is leaving, and has not started what it has not answered: as if it had refused each call.
+void Frames::take_back(const PeerAddress& peer) {
+  uses_.routing.block(peer, uses_.execution.now_ns);  // otherwise they would be sent there again
+  for (const RecordRef& record : list_sent(peer)) {
+    if (record->state != Record::State::sent) continue;
+    if (uses_.admission.is_draining)  // no map will come that says where the shard goes
+      fail(*record, ErrorCode::unavailable, "the node that it was sent to has stopped");
+    else
+      on_refused(*record);
+  }
+}
+
+/// Calls that are unanswered at `peer`, in order.
+std::vector<RecordRef> Frames::list_sent(const PeerAddress& peer) const {
+  std::vector<RecordRef> records;
+  for (RoutedCall* call : uses_.routing.list_sent(peer))
+    records.push_back(RecordRef::share(static_cast<detail::CallSite*>(call)->record));
+  return records;
+}
+
+void Frames::read_result(Record& record, const ResultPart& result) {
+  if (record.method->result != nullptr) {
+    const PeerTable& peer = peers_[record.site->sent_to];
+    const auto number = peer.numbers.find(record.method);
+    const PeerMethod* theirs = number == peer.numbers.end() ? nullptr : &peer.methods[number->second];
+    if (theirs == nullptr || !theirs->result)
+      return fail(record, ErrorCode::internal,
+                  fmt::format("{} was answered by a node that has not introduced it", uses_.words.describe(record)));
+    if (auto read =
+            uses_.codec.decode_sent(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
+        !read)
+      return fail(record, ErrorCode::bad_arguments,
+                  fmt::format("the result of {} cannot be read: {}: {}", uses_.words.describe(record),
+                              read.error().path, read.error().what));
+  }
+  uses_.calls.receive_result(record);
+}
+
+void Frames::on_peer_lost(const PeerAddress& peer) {
+  uses_.routing.block(peer, uses_.execution.now_ns);
+  for (const RecordRef& record : list_sent(peer))
+    fail(*record, ErrorCode::node_lost,
+         fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node,
+                     uses_.words.describe(*record)));
+  peers_.erase(peer);
+}
+
+// ---- deadlocks ----
+
+void Frames::on_deadlock(const DeadlockMessage& deadlock) {
+  std::set<NodeId> nodes;
+  for (const WaitLink& link : deadlock.ring) nodes.insert(link.node);
+  for (const NodeId node : nodes)
+    if (const PeerAddress peer = uses_.routing.address_of(node); node != uses_.self.node && peer.life != 0)
+      uses_.syscalls.send(peer, deadlock);
+  receive(deadlock);
+}
+
+/// For the log and the events of each of our entities in the ring.
+void Frames::receive(const DeadlockMessage& deadlock) {
+  const std::string text = "calls waited for each other, and one had to fail: " + describe_ring(deadlock.ring);
+  std::set<std::string_view> seen;
+  for (const WaitLink& link : deadlock.ring) {
+    if (link.node != uses_.self.node || !seen.insert(link.entity).second) continue;
+    uses_.syscalls.log(LogLevel::warn, link.entity, text);
+    if (const Activation* activation = uses_.activations.table().find(uses_.types.stored(link.entity)))
+      uses_.events.add(Happening::deadlocked, activation->subject(), text, uses_.execution.now_ns);
+  }
+}
+
+}  // namespace epic::kernel

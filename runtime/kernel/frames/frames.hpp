@@ -1,0 +1,84 @@
+#pragma once
+// Frames: calls between nodes, as messages.
+//
+//   leave ─┬▶ Activations::activate   the entity is this node's
+//          ├▶ Saving::hold            what the call has seen is not durable yet
+//          ├▶ send                    to the node that owns the entity
+//          ├▶ Routing::park           until that is known
+//          └▶ refuse                  it came from a node that should have sent it elsewhere
+//   receive ─▶ Calls::route  …  reply ─▶ Saving::hold ─▶ release
+//
+// A method is a number in the sender's table, which comes with its Hello. Arguments and results are read with the
+// schemas that the table names.
+//
+// Invariant: an arrived call is answered once: with its outcome, an error or a refusal.
+// Not here:  where a call goes (routing/), bytes and connections (transport/), the call itself (calls/).
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernel/activations/activations.hpp"
+
+namespace epic::kernel {
+
+class Frames {
+ public:
+  struct Uses {
+    PeerAddress self;
+    std::uint32_t shard_count;
+    const Codec& codec;
+    const Admission& admission;
+    Execution& execution;
+    TypeTable& types;
+    const CallWords& words;
+    Routing& routing;
+    Events& events;
+    Saving& saving;
+    Calls& calls;
+    Activations& activations;
+    Syscalls& syscalls;
+  };
+
+  explicit Frames(const Uses& uses) : uses_(uses) {}
+
+  /// The call's entity is not in memory here. `maker`: the execution that makes the call just now; null: it has been
+  /// under way, or comes from outside.
+  void leave(RecordRef call, const TypeEntry& type, const Record* maker);
+  /// The outcome of a call from another node or an outside caller, held until what it has observed is durable.
+  void reply(Record& call);
+  /// What it has seen is durable.
+  void release(Outgoing item);
+  /// What it has seen cannot be saved: its receiver gets the error instead.
+  void release_with_error(Outgoing item, ErrorCode code, const std::string& message);
+  /// Held calls, to shards that are this node's now, no longer leave the node. They go before those made from here on.
+  void park_held();
+
+  void on_hello(const PeerAddress& from, const HelloMessage& hello);
+  void on_message(const PeerAddress& from, Message message);
+  /// Unanswered messages to it will not be answered.
+  void on_peer_lost(const PeerAddress& peer);
+  /// Calls here waited for each other, and one has failed: reports it to the nodes that have a part in it.
+  void on_deadlock(const DeadlockMessage& deadlock);
+
+ private:
+  void send(RecordRef record, const TypeEntry& type, const PeerAddress& to);
+  void refuse(Record& record);
+  void receive(const PeerAddress& from, CallMessage call);
+  void receive(const PeerAddress& from, ReplyMessage reply);
+  void receive(const DeadlockMessage& deadlock);
+  void take_back(const PeerAddress& peer);
+  void on_refused(Record& record);
+  void read_result(Record& record, const ResultPart& result);
+  void fail(Record& record, ErrorCode code, const std::string& message) { uses_.calls.fail(record, code, message); }
+  void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, std::string message);
+  [[nodiscard]] ReplyMessage make_reply(Record& record) const;
+  [[nodiscard]] bool may_be_seen(const Record& record) const;
+  [[nodiscard]] detail::CallSite& site_of(Record& record) const;
+  [[nodiscard]] std::vector<RecordRef> list_sent(const PeerAddress& peer) const;
+
+  Uses uses_;
+  std::map<PeerAddress, PeerTable> peers_;
+};
+
+}  // namespace epic::kernel

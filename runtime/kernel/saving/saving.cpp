@@ -1,0 +1,319 @@
+#include "kernel/saving/saving.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace epic::kernel {
+
+namespace {
+
+/// How long before its deadline a reply to another node is given up, so that the error arrives in time.
+constexpr std::int64_t kLeadMaxNs = 500'000'000;
+
+}  // namespace
+
+// ---- changes ----
+
+void Saving::mark_dirty(Activation& activation) {
+  const reflect::EntityInfo& info = *activation.type->info;
+  const bool may_wait = info.durability == reflect::Durability::interval &&
+                        activation.state == Activation::State::active && !uses_.admission.is_draining;
+  if (!may_wait) return batcher_.add(activation);
+  activation.is_dirty = true;
+  std::int64_t& due_ns = activation.get_rare().save_due_ns;
+  if (due_ns > uses_.execution.now_ns) return;  // already listed
+  due_ns = uses_.execution.ns_from_now(info.save_interval.count());
+  interval_saves_.emplace(due_ns, activation.id);
+}
+
+void Saving::save_now(Activation& activation) {
+  if (!activation.is_dirty || activation.type->info->durability == reflect::Durability::interval)
+    batcher_.add(activation);
+}
+
+void Saving::erase() {
+  Activation* activation = activation_of(uses_.execution.current);
+  if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
+  if (!activation->type->is_stored) return;
+  activation->is_erased = true;
+  if (activation->rare != nullptr) activation->rare->erased_hash.reset();
+  if (!activation->is_dirty) mark_dirty(*activation);
+  if (uses_.execution.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer
+}
+
+void Saving::note_erased(Activation& activation) {
+  if (activation.erased_hash() != nullptr) return;
+  std::vector<std::byte> bytes;
+  try {
+    uses_.codec.encode(activation.type->info->state, activation.type->info->object(activation.entity), bytes);
+  } catch (const std::length_error&) {  // refused when it is saved, unless it is erased by then
+    bytes.clear();
+  }
+  activation.get_rare().erased_hash = hash128(bytes);
+}
+
+// ---- batches ----
+
+void Saving::seal() {
+  if (!batcher_.has_dirty() || !batcher_.may_send()) return;
+  const auto [number, dirty] = batcher_.seal();
+  Batch batch;
+  batch.number = number;
+  batch.writer = uses_.self;
+  batch.operations.reserve(dirty.size());
+  NotSealed not_sealed;
+  for (const ActivationId id : dirty) {
+    Activation* activation = uses_.table.find(id);
+    if (activation == nullptr || !std::exchange(activation->is_dirty, false)) continue;  // listed twice, or discarded
+    const Sealed sealed = encode_into(batch, *activation);
+    if (sealed == Sealed::changed) {
+      activation->saved_in = number;
+      if (activation->type->is_gated) activation->observed = number;
+    } else {
+      not_sealed.emplace(id, sealed);
+    }
+  }
+  settle(number, not_sealed);
+  ++counts_.batches;
+  counts_.rows += batch.operations.size();
+  if (batch.operations.empty()) {  // as durable as what went before it
+    if (!batcher_.is_committing()) become_durable(number);
+    return;
+  }
+  std::size_t bytes = 0;
+  for (const Operation& operation : batch.operations) {
+    bytes += bytes_of(operation);
+    const ShardId shard = shard_of(operation);
+    if (uses_.routing.note_change(shard, number)) batch.epochs.push_back({shard, uses_.routing.epoch_of(shard)});
+  }
+  batcher_.on_sent(number, bytes);
+  uses_.syscalls.commit(std::move(batch));
+}
+
+Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
+  Replacement* const replacement = activation.replacement();
+  if (replacement != nullptr && replacement->is_written) {
+    if (std::exchange(replacement->is_encoded, true)) return Sealed::unchanged;
+    add_operation(batch, activation, std::move(replacement->state));
+    return Sealed::changed;
+  }
+  const reflect::EntityInfo& info = *activation.type->info;
+  std::vector<std::byte> bytes;
+  try {
+    uses_.codec.encode(info.state, info.object(activation.entity), bytes);
+  } catch (const std::length_error&) {
+    if (!activation.is_erased) return Sealed::too_large;
+    bytes.clear();
+  }
+  const Hash128 hash = hash128(bytes);
+  const Hash128* const erased = activation.erased_hash();
+  const bool is_removal = activation.is_erased && (erased == nullptr || *erased == hash);
+  if (std::exchange(activation.is_erased, false)) {
+    activation.has_saved = false;
+    activation.state_bytes = 0;
+    uses_.events.add(Happening::erased, activation.subject(), "by epic::erase()", uses_.execution.now_ns);
+  }
+  std::optional<std::vector<std::byte>> state;
+  if (is_removal) {
+    activation.get_rare().erased_hash = hash;
+  } else {
+    if (bytes.empty() || bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
+    if (activation.has_saved ? activation.saved_hash == hash : erased != nullptr && *erased == hash)
+      return Sealed::unchanged;
+    activation.has_saved = true;
+    activation.saved_hash = hash;
+    activation.state_bytes = static_cast<std::uint32_t>(bytes.size());
+    if (activation.state == Activation::State::active) listener_.measure(activation);
+    state = std::move(bytes);
+  }
+  activation.saved_at_ns = state ? uses_.execution.wall_ns : 0;
+  const bool is_put = state.has_value();
+  add_operation(batch, activation, std::move(state));
+  if (is_put)
+    activation.save_event =
+        uses_.events.add_save(activation.subject(), activation.save_event, batch.number, activation.state_bytes);
+  return Sealed::changed;
+}
+
+/// The next version of an entity: this state, or none.
+void Saving::add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state) {
+  TypeEntry& type = *uses_.types.find(activation.type->info->type_name);
+  const Replacement* const replacement = activation.replacement();
+  const bool is_damaged = replacement != nullptr && replacement->is_damaged;
+  std::optional<Version> replaces = activation.has_row ? activation.version : Version{0};
+  if (is_damaged) replaces.reset();
+  activation.version = activation.version.next();
+  activation.has_row = state.has_value();
+  std::string stored_name(type.info->stored_name());
+  std::string key(activation.name->key());
+  if (!state) {
+    batch.operations.push_back(EraseSnapshot{.type = std::move(stored_name),
+                                             .key = std::move(key),
+                                             .shard = activation.shard,
+                                             .version = activation.version,
+                                             .replaces = replaces});
+    return;
+  }
+  if (!std::exchange(type.is_schema_saved, true)) batch.schemas.push_back({type.schema.id(), type.schema.text()});
+  batch.operations.push_back(PutSnapshot{.type = std::move(stored_name),
+                                         .key = std::move(key),
+                                         .shard = activation.shard,
+                                         .version = activation.version,
+                                         .replaces = replaces,
+                                         .schema = type.schema.id(),
+                                         .bytes = std::move(*state)});
+}
+
+/// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. An item that has
+/// observed another entity's change may have observed one that is refused: it is not known which, so none reports
+/// success.
+void Saving::settle(CommitNumber number, const NotSealed& not_sealed) {
+  const auto refused = std::ranges::find(not_sealed, Sealed::too_large, &NotSealed::value_type::second);
+  std::vector<Provisional> closed = std::exchange(provisional_, {});
+  provisional_.reserve(closed.size());  // probably as many again
+  for (Provisional& provisional : closed) {
+    const auto result = not_sealed.find(provisional.origin);
+    const bool is_own = result != not_sealed.end() && result->second == Sealed::too_large;
+    const bool may_have_seen_it = refused != not_sealed.end() && provisional.otherwise == number;
+    if (is_own || may_have_seen_it) {
+      const Activation* activation = uses_.table.find(is_own ? provisional.origin : refused->first);
+      listener_.release_with_error(
+          std::move(provisional.item), ErrorCode::state_too_large,
+          fmt::format(
+              "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply{}",
+              activation == nullptr ? std::string("the entity") : uses_.words.shown(activation->name),
+              limits::kStateBytesMax, is_own ? "" : "; this call has run, and may have seen that change"));
+      continue;
+    }
+    const bool is_unchanged = result != not_sealed.end() && result->second == Sealed::unchanged;
+    const CommitNumber needs = is_unchanged ? provisional.otherwise : number;
+    if (is_unchanged && provisional.item.kind == Outgoing::Kind::call) provisional.item.record->observed = needs.value;
+    release_if_durable(needs, std::move(provisional.item));
+  }
+  for (const auto& [id, sealed] : not_sealed)
+    if (Activation* activation = sealed == Sealed::too_large ? uses_.table.find(id) : nullptr)
+      listener_.discard(
+          *activation, ErrorCode::state_too_large,
+          fmt::format("{}: its encoded state is above {} bytes; the instance is dropped and starts again from its "
+                      "last saved state",
+                      uses_.words.shown(activation->name), limits::kStateBytesMax));
+}
+
+void Saving::on_committed(CommitNumber number) {
+  ++counts_.commits;
+  become_durable(batcher_.on_committed(number));
+}
+
+void Saving::become_durable(CommitNumber number) {
+  for (Outgoing& item : gate_.on_durable(number)) listener_.release(std::move(item));
+  const auto end = waiters_.upper_bound(number);
+  for (auto waiting = waiters_.begin(); waiting != end; ++waiting) uses_.execution.queue.push_resume(*waiting->second);
+  waiters_.erase(waiters_.begin(), end);
+  listener_.on_durable();
+}
+
+// ---- waiting ----
+
+void Saving::hold(const Record& origin, Outgoing item) {
+  const CommitNumber needs = observations_.observed_by(&origin);
+  if (gate_.is_open(needs) || needs < batcher_.forming()) return release_if_durable(needs, std::move(item));
+  const Activation* activation = activation_of(&origin);
+  const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
+  provisional_.push_back(
+      {is_own ? activation->id : ActivationId{}, is_own ? activation->observed : needs, std::move(item)});
+}
+
+void Saving::release_if_durable(CommitNumber needs, Outgoing item) {
+  if (gate_.is_open(needs)) return listener_.release(std::move(item));
+  gate_.hold(needs, std::move(item));
+}
+
+template <class Predicate>
+std::vector<Outgoing> Saving::take_if(Predicate&& is_meant) {
+  std::vector<Outgoing> taken = gate_.take_if(is_meant);
+  std::erase_if(provisional_, [&](Provisional& provisional) {
+    if (!is_meant(std::as_const(provisional.item))) return false;
+    taken.push_back(std::move(provisional.item));
+    return true;
+  });
+  return taken;
+}
+
+std::vector<RecordRef> Saving::take_calls(const std::function<bool(const Record&)>& is_meant) {
+  std::vector<RecordRef> calls;
+  for (Outgoing& item :
+       take_if([&](const Outgoing& held) { return held.kind == Outgoing::Kind::call && is_meant(*held.record); }))
+    calls.push_back(std::move(item.record));
+  return calls;
+}
+
+bool Saving::wait(detail::Waiter& waiter) {
+  Record* const current = uses_.execution.current;
+  CommitNumber needs = observations_.observed_by(current);
+  if (Activation* activation = activation_of(current); activation != nullptr && activation->is_dirty) {
+    save_now(*activation);
+    needs = batcher_.forming();
+  } else if (activation != nullptr) {
+    needs = std::max(needs, activation->saved_in);
+  }
+  if (gate_.is_open(needs)) return false;
+  waiter.execution = current;
+  waiter.remaining = 1;
+  waiters_.emplace(needs, &waiter);
+  uses_.execution.current = nullptr;
+  return true;
+}
+
+void Saving::stop_waiting(detail::Waiter& waiter) {
+  uses_.execution.queue.drop(waiter);
+  std::erase_if(waiters_, [&](const auto& waiting) { return waiting.second == &waiter; });
+}
+
+// ---- time ----
+
+void Saving::on_time() {
+  const std::int64_t now_ns = uses_.execution.now_ns;
+  while (!interval_saves_.empty() && interval_saves_.begin()->first <= now_ns) {
+    Activation* activation = uses_.table.find(interval_saves_.begin()->second);
+    interval_saves_.erase(interval_saves_.begin());
+    if (activation == nullptr) continue;
+    activation->get_rare().save_due_ns = 0;
+    activation->trim();
+    if (activation->is_dirty) save_now(*activation);
+  }
+  if (!uses_.admission.blocked.empty() && now_ns >= next_held_check_ns_) expire_held();
+}
+
+std::optional<std::int64_t> Saving::next_timer_ns() const {
+  std::optional<std::int64_t> next;
+  if (!interval_saves_.empty()) next = interval_saves_.begin()->first;
+  if (!uses_.admission.blocked.empty()) next = std::min(next.value_or(INT64_MAX), next_held_check_ns_);
+  return next;
+}
+
+/// A caller that waits for a result behind a store that cannot write gets the reason at the deadline; its own clock
+/// only knows that no answer has come. A reply to another node is given up a little earlier, so that it arrives in
+/// time. Held calls are in the table of calls and expire like others; here they only make room.
+void Saving::expire_held() {
+  const std::int64_t now_ns = uses_.execution.now_ns;
+  next_held_check_ns_ = now_ns + limits::kHeldCheckEvery.count();
+  const auto is_overdue = [now_ns](const Outgoing& item) {
+    const Record& record = *item.record;
+    if (item.kind == Outgoing::Kind::call) return record.failure != nullptr;  // no caller waits
+    const bool is_reply = item.kind == Outgoing::Kind::reply;
+    return record.deadline_ns - (is_reply ? std::min(record.patience_ns / 10, kLeadMaxNs) : 0) <= now_ns;
+  };
+  const std::string doing =
+      "it has run, but what it did cannot be saved just now (it may be later): " + uses_.admission.blocked;
+  for (Outgoing& item : take_if(is_overdue)) {
+    if (item.kind == Outgoing::Kind::call) continue;
+    const std::string message =
+        item.kind == Outgoing::Kind::reply ? doing : uses_.words.describe_timeout(*item.record, doing);
+    listener_.release_with_error(std::move(item), ErrorCode::timeout, message);
+  }
+}
+
+}  // namespace epic::kernel

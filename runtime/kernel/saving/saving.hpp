@@ -1,0 +1,163 @@
+#pragma once
+// Saving: what turns have changed becomes durable, and what has seen a change waits for that.
+//
+//   mark_dirty ─▶ seal: encode every changed entity once ─▶ commit ─▶ on_committed
+//   hold ────────▶ settle: known to need this batch, or no batch ───▶ release
+//
+// Changes gather in the forming batch. What is to leave the node meanwhile, and depends on that batch, is provisional:
+// when the batch is sealed, an entity whose bytes are the same as before needed no commit, and one whose state is too
+// large is refused, with everything that depends on it. The rest waits at the gate for its commit.
+//
+// Invariant: nothing is released before what it has observed is durable.
+// Not here:  what is released, and how (the listener); the store (Syscalls); whether a turn may change its entity
+// (calls/).
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "kernel/activations/activation_table.hpp"
+#include "kernel/admission.hpp"
+#include "kernel/batch.hpp"
+#include "kernel/calls/call_words.hpp"
+#include "kernel/codec.hpp"
+#include "kernel/events/events.hpp"
+#include "kernel/execution.hpp"
+#include "kernel/routing/routing.hpp"
+#include "kernel/saving/batcher.hpp"
+#include "kernel/saving/gate.hpp"
+#include "kernel/saving/observations.hpp"
+#include "kernel/syscalls.hpp"
+#include "kernel/type_table.hpp"
+
+namespace epic::kernel {
+
+/// Something that may leave the node once what it has seen is durable.
+struct Outgoing {
+  enum class Kind : std::uint8_t {
+    call,   // made by an entity here: to be routed
+    reply,  // to the node or client that the call came from
+    end,    // of a call by an outside caller in this process
+  };
+  Kind kind;
+  RecordRef record;
+  ReplyMessage reply = {};  // Kind::reply: already encoded
+};
+
+class Saving {
+ public:
+  class Listener {
+   public:
+    /// What it has seen is durable.
+    virtual void release(Outgoing item) = 0;
+    /// What it has seen cannot be saved, or not in time: its receiver gets the error instead.
+    virtual void release_with_error(Outgoing item, ErrorCode code, const std::string& message) = 0;
+    /// Its last change cannot be saved: the instance must not be kept.
+    virtual void discard(Activation& activation, ErrorCode code, const std::string& why) = 0;
+    /// Its state is another than at its last save.
+    virtual void measure(Activation& activation) = 0;
+    /// A commit is durable, and what waited for it has been released.
+    virtual void on_durable() = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+  struct Uses {
+    Incarnation self;
+    const Codec& codec;
+    const Admission& admission;
+    Execution& execution;
+    const ActivationTable& table;
+    TypeTable& types;
+    const CallWords& words;
+    Routing& routing;
+    Events& events;
+    Syscalls& syscalls;
+  };
+  struct Counts {
+    std::uint64_t batches = 0;  // closed; several may go into one commit
+    std::uint64_t commits = 0;
+    std::uint64_t rows = 0;
+  };
+
+  Saving(const Uses& uses, Listener& listener) : uses_(uses), listener_(listener) {}
+
+  // ---- changes ----
+  /// A turn has changed the entity for the first time since its last save.
+  void mark_dirty(Activation& activation);
+  /// Its state goes into the forming batch, also if its class would wait longer.
+  void save_now(Activation& activation);
+  /// epic::erase(), in the current execution.
+  void erase();
+  /// The turn that called erase() is over: later changes are saved again.
+  void note_erased(Activation& activation);
+  /// Closes the forming batch if it is not empty, unless the store is writing.
+  void seal();
+
+  // ---- waiting ----
+  /// Releases something that `origin` has brought about, once what `origin` has observed is durable.
+  void hold(const Record& origin, Outgoing item);
+  /// Held calls that are meant are no longer held, and are the caller's again, in order.
+  [[nodiscard]] std::vector<RecordRef> take_calls(const std::function<bool(const Record&)>& is_meant);
+  /// epic::saved(). False: everything observed is durable already, and `waiter` is not kept.
+  bool wait(detail::Waiter& waiter);
+  void stop_waiting(detail::Waiter& waiter);
+  [[nodiscard]] bool is_durable(CommitNumber number) const { return gate_.is_open(number); }
+  [[nodiscard]] bool is_unsaved(const Activation& activation) const {
+    return activation.is_dirty || !is_durable(activation.saved_in);
+  }
+
+  // ---- events ----
+  /// Every batch up to this one is durable.
+  void on_committed(CommitNumber number);
+  /// The store has taken everything sent so far, and is writing it.
+  void on_store_writing(bool is_writing) { batcher_.on_store_writing(is_writing); }
+  void on_time();
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+
+  [[nodiscard]] const Observations& observations() const { return observations_; }
+  /// The newest durable commit.
+  [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
+  /// Nothing is dirty or being written.
+  [[nodiscard]] bool is_done() const { return !batcher_.has_dirty() && !batcher_.is_committing(); }
+  [[nodiscard]] const Counts& counts() const { return counts_; }
+  [[nodiscard]] std::size_t held_count() const { return gate_.held_count() + provisional_.size(); }
+  template <class Visit>
+  void for_each_waiting(Visit&& visit) const {
+    for (const auto& [number, waiter] : waiters_) visit(waiter->execution);
+  }
+
+ private:
+  /// Depends on the forming batch; settled when that is sealed.
+  struct Provisional {
+    ActivationId origin;     // whose own unsaved change it depends on; generation 0: others' changes
+    CommitNumber otherwise;  // what it needs if the origin's bytes turn out unchanged
+    Outgoing item;
+  };
+  enum class Sealed : std::uint8_t { changed, unchanged, too_large };
+  using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
+
+  Sealed encode_into(Batch& batch, Activation& activation);
+  void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
+  void settle(CommitNumber number, const NotSealed& not_sealed);
+  void release_if_durable(CommitNumber needs, Outgoing item);
+  void become_durable(CommitNumber number);
+  void expire_held();
+  template <class Predicate>
+  [[nodiscard]] std::vector<Outgoing> take_if(Predicate&& is_meant);
+
+  Uses uses_;
+  Listener& listener_;
+  Batcher batcher_;
+  Observations observations_{batcher_};
+  Gate<Outgoing> gate_;
+  std::vector<Provisional> provisional_;
+  std::multimap<CommitNumber, detail::Waiter*> waiters_;      // epic::saved()
+  std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
+  std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
+  Counts counts_;
+};
+
+}  // namespace epic::kernel

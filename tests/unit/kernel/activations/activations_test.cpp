@@ -1,0 +1,112 @@
+#include <catch2/catch.hpp>
+
+#include "unit/kernel/kernel_parts.hpp"
+
+using namespace epic;
+using namespace epic::kernel;
+using testing_entities::Blob;
+using testing_entities::Caller;
+using testing_entities::Counter;
+
+namespace {
+
+using Fixture = testing_entities::KernelParts;
+
+}  // namespace
+
+TEST_CASE("activations: a call waits until its entity is loaded", "[kernel]") {
+  Fixture f;
+  const auto call = f.begin(Ref<Counter>("a")->add(5));
+  f.begin(Ref<Counter>("a")->get());
+  CHECK(f.world.loads.size() == 1);
+  CHECK(f.find("Counter/a")->waiting_count() == 2);
+  f.settle();
+  CHECK(call->take() == 5);
+  CHECK(f.find("Counter/a")->state == Activation::State::active);
+}
+
+TEST_CASE("activations: calls fail if the entity cannot be activated, and the next one tries again", "[kernel]") {
+  Fixture f;
+  const auto call = f.begin(Ref<Blob>("broken")->size());
+  f.settle();
+  CHECK_THROWS_AS(call->take(), ActivationFailed);
+  CHECK(f.find("Blob/broken") == nullptr);
+  f.begin(Ref<Blob>("broken")->size());
+  CHECK(f.world.loads.size() == 1);
+}
+
+TEST_CASE("activations: one that is idle for long leaves memory", "[kernel]") {
+  Fixture f({.idle_age_ns = 10'000'000'000});
+  f.begin(Ref<Counter>("a")->add(5));
+  f.settle();
+  const std::uint64_t memory_bytes = f.activations.memory_bytes();
+  CHECK(memory_bytes > 0);
+  for (int i = 0; i < 15; ++i) {
+    f.execution.now_ns += 1'000'000'000;
+    f.activations.on_time();
+    f.settle();
+    if (i < 8) CHECK(f.find("Counter/a") != nullptr);
+  }
+  CHECK(f.find("Counter/a") == nullptr);
+  CHECK(f.activations.memory_bytes() == 0);
+}
+
+TEST_CASE("activations: one with an unsaved change leaves memory when that is durable", "[kernel]") {
+  Fixture f;
+  f.begin(Ref<Counter>("a")->add(5));
+  f.activations.on_loaded(f.world.loads.back(), LoadedState{});
+  f.world.loads.clear();
+  f.run();
+  f.routing.on_asked_back(ShardId{0}, f.execution.now_ns);
+  CHECK(f.find("Counter/a")->state == Activation::State::leaving);
+  f.saving.seal();
+  f.activations.sweep_new();
+  CHECK(f.world.freed.empty());
+  f.saving.on_committed(f.world.batches.front().number);
+  CHECK(f.find("Counter/a") == nullptr);
+  CHECK(f.world.freed == std::vector{ShardId{0}});
+}
+
+TEST_CASE("activations: a drain leaves what is saved and idle in memory, and waits for what runs", "[kernel]") {
+  Fixture f;
+  f.begin(Ref<Counter>("idle")->add(5));
+  f.settle();
+  f.keep_busy();
+  f.admission.is_draining = true;
+  f.activations.drain();
+  CHECK(f.activations.to_stop_count() == 2);  // the second is being loaded
+  f.calls.abort("the node stops", [](const Record&) { return true; });
+  f.holds_loads = false;
+  f.settle();
+  CHECK(f.activations.to_stop_count() == 0);
+  CHECK(f.find("Counter/idle") != nullptr);
+  CHECK(f.find("Caller/b") == nullptr);
+}
+
+TEST_CASE("activations: one that is discarded takes its running calls with it; those that wait go on", "[kernel]") {
+  Fixture f;
+  const auto running = f.keep_busy();
+  const auto waiting = f.begin(Ref<Caller>("b")->sum({}));
+  f.activations.discard(*f.find("Caller/b"), ErrorCode::node_lost, "for a test");
+  CHECK_THROWS_AS(running->take(), NodeLost);
+  f.holds_loads = false;
+  f.settle();
+  CHECK(waiting->take() == 0);
+}
+
+TEST_CASE("activations: a state from outside waits for running calls, and is called off if they run on", "[kernel]") {
+  Fixture f;
+  f.keep_busy();
+  std::optional<std::expected<Replaced, ErrorPart>> outcome;
+  f.activations.replace({"Caller", "b", std::nullopt, std::nullopt}, [&](auto result) { outcome = std::move(result); });
+  const auto call = f.begin(Ref<Caller>("b")->sum({}));
+  f.settle();
+  CHECK_FALSE(outcome);
+  CHECK(call->state == Record::State::loading);
+  f.execution.now_ns += std::chrono::nanoseconds(limits::kReplacePatience).count();
+  f.activations.on_time();
+  REQUIRE(outcome);
+  CHECK(outcome->error().code == ErrorCode::timeout);
+  f.settle();
+  CHECK(call->take() == 0);
+}

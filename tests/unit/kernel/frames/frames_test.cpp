@@ -1,0 +1,158 @@
+#include "kernel/frames/frames.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "unit/kernel/kernel_parts.hpp"
+
+using namespace epic;
+using namespace epic::kernel;
+using testing_entities::Counter;
+
+namespace {
+
+constexpr PeerAddress kOther{NodeId{2}, 22};
+
+/// Two nodes: this one, and another that the test plays.
+struct Fixture final : testing_entities::KernelParts {
+  Frames frames{{.self = kSelf,
+                 .shard_count = 1,
+                 .codec = codec,
+                 .admission = admission,
+                 .execution = execution,
+                 .types = types,
+                 .words = words,
+                 .routing = routing,
+                 .events = events,
+                 .saving = saving,
+                 .calls = calls,
+                 .activations = activations,
+                 .syscalls = world}};
+
+  Fixture() {
+    frames.on_hello(kOther, {.protocol = 1, .from = kOther, .fabric = {}, .methods = types.hello_methods()});
+  }
+
+  void leave(RecordRef call, const TypeEntry& type, const Record* maker) override {
+    frames.leave(std::move(call), type, maker);
+  }
+  void reply(Record& call) override { frames.reply(call); }
+  void release(Outgoing item) override { frames.release(std::move(item)); }
+  void route(RoutedCall& call) override {
+    calls.route(RecordRef::share(static_cast<epic::detail::CallSite&>(call).record));
+  }
+  void on_durable() override {
+    routing.on_committed();
+    activations.sweep();
+  }
+
+  void give_shard_to(const PeerAddress& owner) {
+    for (const ShardId shard : routing
+                                   .on_map({.version = MapVersion{routing.version().value + 1},
+                                            .owners = {owner.node},
+                                            .members = {{kSelf.node, Incarnation{kSelf.life}, ""},
+                                                        {kOther.node, Incarnation{kOther.life}, ""}},
+                                            .moving = {},
+                                            .owned_since = {}})
+                                   .lost)
+      activations.on_lost(shard);
+    routing.retry_all();
+  }
+  /// A call that the other node sends.
+  CallMessage call_of(const std::string& target, std::string_view method, std::int64_t amount) {
+    const TypeEntry& type = *types.find("Counter");
+    CallMessage call{.id = {kOther.node, kOther.life, 7},
+                     .target = target,
+                     .method = types.number_of(type, method),
+                     .map_version = routing.version(),
+                     .patience_ns = 1'000'000'000,
+                     .chain = {},
+                     .arguments = {}};
+    const std::tuple<std::int64_t> arguments{amount};
+    if (method == "add") codec.encode(type.info->find_method(method)->arguments(), &arguments, call.arguments);
+    return call;
+  }
+  template <class Sent>
+  [[nodiscard]] const Sent& last_sent() const {
+    REQUIRE_FALSE(world.sent.empty());
+    return std::get<Sent>(world.sent.back().second);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("frames: a call to another node's entity is sent there, and its answer ends it", "[kernel]") {
+  Fixture f;
+  f.give_shard_to(kOther);
+  const auto call = f.begin(Ref<Counter>("a")->get());
+  const auto& sent = f.last_sent<CallMessage>();
+  CHECK(sent.target == "Counter/a");
+  ResultPart result;
+  const std::int64_t five = 5;
+  f.codec.encode(reflect::type_of<std::int64_t>(), &five, result.bytes);
+  f.frames.on_message(kOther, ReplyMessage{sent.id.sequence, result});
+  CHECK(call->take() == 5);
+  CHECK(f.calls.size() == 0);
+}
+
+TEST_CASE("frames: a call from another node is answered when what it has changed is durable", "[kernel]") {
+  Fixture f;
+  f.give_shard_to(Fixture::kSelf);
+  f.frames.on_message(kOther, f.call_of("Counter/a", "add", 5));
+  f.activations.on_loaded(f.world.loads.back(), LoadedState{});
+  f.world.loads.clear();
+  f.run();
+  CHECK(f.world.sent.empty());
+  f.saving.seal();
+  CHECK(f.world.sent.empty());
+  f.saving.on_committed(f.world.batches.front().number);
+  CHECK(f.last_sent<ReplyMessage>().sequence == 7);
+  CHECK(std::holds_alternative<ResultPart>(f.last_sent<ReplyMessage>().outcome));
+}
+
+TEST_CASE("frames: a call to a shard that is not ours is refused, and starts nothing", "[kernel]") {
+  Fixture f;
+  f.give_shard_to(kOther);
+  f.frames.on_message(kOther, f.call_of("Counter/a", "add", 5));
+  CHECK(std::holds_alternative<RefusedPart>(f.last_sent<ReplyMessage>().outcome));
+  CHECK(f.world.loads.empty());
+}
+
+TEST_CASE("frames: a call by a number or a name that this node does not know gets an error", "[kernel]") {
+  Fixture f;
+  CallMessage call = f.call_of("Counter/a", "get", 0);
+  call.method = 10'000;
+  f.frames.on_message(kOther, call);
+  CHECK(std::get<ErrorPart>(f.last_sent<ReplyMessage>().outcome).code == ErrorCode::no_such_method);
+  f.frames.on_message(kOther, f.call_of("Account/a", "get", 0));
+  CHECK(std::get<ErrorPart>(f.last_sent<ReplyMessage>().outcome).code == ErrorCode::bad_arguments);
+}
+
+TEST_CASE("frames: a refused call is parked until a newer map, and then sent again", "[kernel]") {
+  Fixture f;
+  f.give_shard_to(kOther);
+  const auto call = f.begin(Ref<Counter>("a")->get());
+  const std::uint64_t sequence = f.last_sent<CallMessage>().id.sequence;
+  f.frames.on_message(kOther, ReplyMessage{sequence, RefusedPart{f.routing.version()}});
+  CHECK(call->state == Record::State::queued);
+  CHECK(f.world.sent.size() == 1);
+  f.give_shard_to(kOther);
+  CHECK(f.world.sent.size() == 2);
+  CHECK(f.last_sent<CallMessage>().id.sequence == sequence);
+}
+
+TEST_CASE("frames: calls that a lost node has not answered end with NodeLost", "[kernel]") {
+  Fixture f;
+  f.give_shard_to(kOther);
+  const auto call = f.begin(Ref<Counter>("a")->get());
+  f.frames.on_peer_lost(kOther);
+  CHECK_THROWS_AS(call->take(), NodeLost);
+}
+
+TEST_CASE("frames: calls that a leaving node has not started are taken back", "[kernel]") {
+  Fixture f;
+  f.give_shard_to(kOther);
+  const auto call = f.begin(Ref<Counter>("a")->get());
+  f.frames.on_message(kOther, ReplyMessage{0, RefusedPart{}});
+  CHECK(call->state == Record::State::queued);
+  CHECK_FALSE(call->failure);
+}

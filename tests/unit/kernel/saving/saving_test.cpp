@@ -1,0 +1,203 @@
+#include "kernel/saving/saving.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "unit/kernel/test_entities.hpp"
+
+using namespace epic;
+using namespace epic::kernel;
+
+namespace {
+
+/// A store that is asked and never answers: the test confirms commits.
+struct Disk final : Syscalls {
+  void send(const PeerAddress&, Message) override {}
+  void load(ActivationId, std::string_view, std::string_view) override {}
+  void commit(Batch batch) override { batches.push_back(std::move(batch)); }
+  void take(std::vector<ShardId>) override {}
+  void released(ShardId) override {}
+  void log(LogLevel, std::string_view, std::string_view) override {}
+  std::vector<Batch> batches;
+};
+
+/// Saving with nothing around it: entities are put into memory and changed by the test.
+struct Fixture final : Saving::Listener, Routing::Listener {
+  codec::CapnpCodec codec;
+  Admission admission;
+  Execution execution;
+  TypeTable types;
+  ActivationTable table{1, 8};
+  CallWords words{{NodeId{1}, 11}, 1000, types, execution};
+  Routing routing{{NodeId{1}, 11}, *this};
+  Events events{execution, types};
+  Disk disk;
+  Saving saving{{.self = Incarnation{11},
+                 .codec = codec,
+                 .admission = admission,
+                 .execution = execution,
+                 .table = table,
+                 .types = types,
+                 .words = words,
+                 .routing = routing,
+                 .events = events,
+                 .syscalls = disk},
+                *this};
+  std::vector<const Record*> released;
+  std::vector<std::pair<const Record*, ErrorCode>> refused;
+  std::vector<Activation*> discarded;
+
+  Fixture() { REQUIRE(types.add(testing_entities::module())); }
+  ~Fixture() {
+    for (std::size_t slot = 0; slot < table.slot_count(); ++slot)
+      if (Activation* activation = table.at(slot)) activation->type->info->destroy(activation->entity);
+  }
+
+  void release(Outgoing item) override { released.push_back(item.record.get()); }
+  void release_with_error(Outgoing item, ErrorCode code, const std::string&) override {
+    refused.emplace_back(item.record.get(), code);
+  }
+  void discard(Activation& activation, ErrorCode, const std::string&) override { discarded.push_back(&activation); }
+  void measure(Activation&) override {}
+  void on_durable() override {}
+  void route(RoutedCall&) override {}
+  void on_closed(ShardId) override {}
+  void on_reopened(ShardId) override {}
+  [[nodiscard]] bool waits_for_calls(ShardId) override { return false; }
+  void end_running(ShardId) override {}
+
+  Activation& put(const std::string& name) {
+    Activation& activation = table.add(epic::detail::parse_name(name), ShardId{0});
+    activation.type = types.find(name.substr(0, name.find('/')));
+    activation.entity = activation.type->info->create();
+    activation.state = Activation::State::active;
+    return activation;
+  }
+  /// Replaces the state of a Counter or a Blob, as a turn would.
+  template <class State>
+  void change(Activation& activation, const State& state) {
+    auto* const field =
+        activation.type->info->state.fields.front().get(activation.type->info->object(activation.entity));
+    *static_cast<State*>(field) = state;
+    if (!activation.is_dirty) saving.mark_dirty(activation);
+  }
+  /// A call of `activation` whose result is to leave the node.
+  RecordRef answer_from(Activation& activation) {
+    RecordRef record(activation.type->info->methods.front()->make_record());
+    record->callee = activation.name;
+    record->activation = &activation;
+    saving.hold(*record, {.kind = Outgoing::Kind::reply, .record = record});
+    return record;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("saving: what has seen a change is released when its commit is durable", "[kernel]") {
+  Fixture f;
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{5});
+  const RecordRef answer = f.answer_from(counter);
+  f.saving.seal();
+  REQUIRE(f.disk.batches.size() == 1);
+  CHECK(f.released.empty());
+  CHECK(f.saving.is_unsaved(counter));
+
+  f.saving.on_committed(f.disk.batches.front().number);
+  CHECK(f.released == std::vector<const Record*>{answer.get()});
+  CHECK_FALSE(f.saving.is_unsaved(counter));
+  CHECK(f.saving.is_done());
+}
+
+TEST_CASE("saving: what has seen nothing new is released at once", "[kernel]") {
+  Fixture f;
+  f.change(f.put("Counter/a"), std::int64_t{5});
+  Activation& other = f.put("Counter/b");
+  const RecordRef answer = f.answer_from(other);
+  CHECK(f.released == std::vector<const Record*>{answer.get()});
+}
+
+TEST_CASE("saving: bytes that did not change need no commit", "[kernel]") {
+  Fixture f;
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{5});
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.front().number);
+
+  f.change(counter, std::int64_t{5});
+  f.answer_from(counter);
+  CHECK(f.released.empty());
+  f.saving.seal();
+  CHECK(f.released.size() == 1);
+  CHECK(f.disk.batches.size() == 1);
+}
+
+TEST_CASE("saving: an entity that changed often is in a batch once", "[kernel]") {
+  Fixture f;
+  Activation& counter = f.put("Counter/a");
+  for (std::int64_t i = 1; i < 10; ++i) f.change(counter, i);
+  f.saving.seal();
+  REQUIRE(f.disk.batches.size() == 1);
+  CHECK(f.disk.batches.front().operations.size() == 1);
+  CHECK(f.saving.counts().rows == 1);
+}
+
+TEST_CASE("saving: while the store writes, the next batch keeps forming", "[kernel]") {
+  Fixture f;
+  f.change(f.put("Counter/a"), std::int64_t{1});
+  f.saving.seal();
+  f.saving.on_store_writing(true);
+  f.change(f.put("Counter/b"), std::int64_t{2});
+  f.saving.seal();
+  CHECK(f.disk.batches.size() == 1);
+  f.saving.on_committed(f.disk.batches.front().number);
+  f.saving.seal();
+  CHECK(f.disk.batches.size() == 2);
+}
+
+TEST_CASE("saving: a state above the limit is refused with what depends on it, and nothing else", "[kernel]") {
+  Fixture f;
+  Activation& blob = f.put("Blob/a");
+  Activation& counter = f.put("Counter/a");
+  f.change(blob, std::string(limits::kStateBytesMax + 1, 'x'));
+  f.change(counter, std::int64_t{5});
+  const RecordRef of_blob = f.answer_from(blob);
+  const RecordRef of_counter = f.answer_from(counter);
+  f.saving.seal();
+  CHECK(f.refused == std::vector{std::pair<const Record*, ErrorCode>(of_blob.get(), ErrorCode::state_too_large)});
+  CHECK(f.discarded == std::vector{&blob});
+  f.saving.on_committed(f.disk.batches.front().number);
+  CHECK(f.released == std::vector<const Record*>{of_counter.get()});
+}
+
+TEST_CASE("saving: behind a store that cannot write, a reply gets the reason before its deadline", "[kernel]") {
+  Fixture f;
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{5});
+  const RecordRef answer = f.answer_from(counter);
+  answer->deadline_ns = 2'000'000'000;
+  answer->patience_ns = 1'000'000'000;
+  f.admission.blocked = "the disk is full";
+  f.execution.now_ns = 1'800'000'000;
+  f.saving.on_time();
+  CHECK(f.refused.empty());
+  f.execution.now_ns = 1'900'000'000;
+  f.saving.on_time();
+  CHECK(f.refused == std::vector{std::pair<const Record*, ErrorCode>(answer.get(), ErrorCode::timeout)});
+  CHECK(f.saving.held_count() == 0);
+}
+
+TEST_CASE("saving: held calls can be taken back, and are not released later", "[kernel]") {
+  Fixture f;
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{5});
+  const RecordRef answer = f.answer_from(counter);
+  RecordRef call(counter.type->info->methods.front()->make_record());
+  f.saving.hold(*answer, {.kind = Outgoing::Kind::call, .record = call});
+  const auto taken = f.saving.take_calls([](const Record&) { return true; });
+  REQUIRE(taken.size() == 1);
+  CHECK(taken.front().get() == call.get());
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.front().number);
+  CHECK(f.released == std::vector<const Record*>{answer.get()});
+}
