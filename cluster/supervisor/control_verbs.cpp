@@ -173,6 +173,9 @@ void ControlVerbs::answer(const Asked<control::Ps>& asked) {
                              .setup = std::string(to_string(parts_.setup.state()))};
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.process || slot.is_listed) answer.nodes.push_back(row_of(slot, parts_.shards.count_owned(slot.id), now));
+  for (const Quarantine::Entry& entry : parts_.quarantine.list(now))
+    answer.quarantined.push_back(
+        {.entity = entry.entity, .method = entry.method, .deaths = entry.deaths, .next_attempt_s = entry.left.count()});
   finish_with(asked.reply, answer);
 }
 
@@ -241,6 +244,14 @@ void ControlVerbs::signal(const std::string& node, int number, const ControlRepl
 void ControlVerbs::answer(const Asked<control::Kill>& asked) { signal(asked.request.node, SIGKILL, asked.reply); }
 void ControlVerbs::answer(const Asked<control::Pause>& asked) { signal(asked.request.node, SIGSTOP, asked.reply); }
 void ControlVerbs::answer(const Asked<control::Resume>& asked) { signal(asked.request.node, SIGCONT, asked.reply); }
+
+void ControlVerbs::answer(const Asked<control::ReleaseEntity>& asked) {
+  const auto entity = parse_entity(asked.request.entity);
+  if (!entity) return asked.reply.fail(ControlStatus::bad_request, entity.error());
+  if (!parts_.release(parts_.fleet.stored_name(asked.request.entity)))
+    return asked.reply.fail(ControlStatus::not_found, fmt::format("{} is not in quarantine.", asked.request.entity));
+  finish_with(asked.reply, asked.request);
+}
 
 void ControlVerbs::answer(const Asked<control::Drain>& asked) {
   const NodeSlot* slot = find_slot(asked.request.node, asked.reply);

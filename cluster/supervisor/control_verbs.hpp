@@ -13,6 +13,7 @@
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/node_requests.hpp"
+#include "cluster/supervisor/quarantine.hpp"
 #include "cluster/supervisor/restart.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
 #include "cluster/supervisor/shard_table.hpp"
@@ -30,6 +31,8 @@ struct ControlVerbsParts {
   LogHub& logs;
   NodeRequests& requests;
   const FabricTrail& trail;
+  const Quarantine& quarantine;
+  std::function<bool(const std::string& entity)> release;
   std::function<std::expected<void, SupervisorError>(kernel::NodeId)> drain;
   std::function<std::expected<void, SupervisorError>(std::uint16_t node_count)> scale;
   std::function<std::expected<void, SupervisorError>(RestartWay way, ControlReply reply)> restart;
@@ -71,6 +74,7 @@ class ControlVerbs {
   void answer(const Asked<protocol::control::Drain>& asked);
   void answer(const Asked<protocol::control::Scale>& asked);
   void answer(const Asked<protocol::control::Restart>& asked);
+  void answer(const Asked<protocol::control::ReleaseEntity>& asked);
   void answer(const Asked<protocol::control::Inspect>& asked);
   void answer(Asked<protocol::control::Call> asked);
   void answer(const Asked<protocol::control::Ls>& asked);

@@ -29,6 +29,7 @@ control::Events::Timed event_of(const FabricTrail::Entry& entry, std::optional<S
   event.time = protocol::format_time(entry.time);
   event.node = entry.node;
   event.what = entry.what;
+  if (!entry.entity.empty()) event.entity = entry.entity;
   const std::string why = entry.shards.empty() ? entry.why : describe_move(entry, asked);
   if (!why.empty()) event.why = why;
   if (entry.took) event.took_us = entry.took->count();
@@ -64,11 +65,13 @@ void FabricTrail::on_map(const kernel::ShardMap& map, Time now) {
          .shards = std::move(shards)});
 }
 
-std::vector<control::Events::Timed> FabricTrail::list(std::uint64_t number, std::optional<ShardId> shard) const {
+std::vector<control::Events::Timed> FabricTrail::list(std::uint64_t number, std::optional<ShardId> shard,
+                                                      const std::string& entity) const {
   std::vector<control::Events::Timed> events;
   for (const Entry& entry : entries_) {
     if (entry.number <= number) continue;
-    if (shard && std::ranges::find(entry.shards, *shard) == entry.shards.end()) continue;
+    const bool is_about_entity = !entity.empty() && entry.entity == entity;
+    if (shard && !is_about_entity && std::ranges::find(entry.shards, *shard) == entry.shards.end()) continue;
     events.push_back(event_of(entry, shard));
   }
   return events;

@@ -27,10 +27,11 @@ class FabricTrail {
     std::uint64_t number = 0;  // from 1
     Time time = {};
     std::string node;  // "node-2"
-    std::string what;  // "ready", "died", "ended", "moved"
+    std::string what;  // "ready", "died", "ended", "moved", "quarantined", "released"
     std::string why = {};
     std::optional<std::chrono::microseconds> took = {};
     std::vector<kernel::ShardId> shards = {};  // that moved
+    std::string entity = {};                   // that it is about, too, as in the store
   };
 
   /// Assigns the entry its number.
@@ -38,9 +39,11 @@ class FabricTrail {
   /// Shards with another owner than in the previous maps. Moving shards count when they have arrived.
   void on_map(const kernel::ShardMap& map, Time now);
 
-  /// Events after `number`, oldest first, in the form of the nodes' lists. With a shard: only its moves.
+  /// Events after `number`, oldest first, in the form of the nodes' lists. With an entity and its shard: only those
+  /// about them.
   [[nodiscard]] std::vector<protocol::control::Events::Timed> list(std::uint64_t number,
-                                                                   std::optional<kernel::ShardId> shard) const;
+                                                                   std::optional<kernel::ShardId> shard,
+                                                                   const std::string& entity = {}) const;
   [[nodiscard]] std::uint64_t newest() const { return newest_; }
 
  private:

@@ -33,6 +33,13 @@ std::string join(const protocol::StartFailed& refusal) {
   return refusal.message + (refusal.message.ends_with('.') ? " " : ". ") + refusal.hint;
 }
 
+std::string quote_frames(const std::optional<Crash>& crash) {
+  std::string text;
+  if (crash)
+    for (const std::string& frame : crash->frames) text += "\n  at " + frame;
+  return text;
+}
+
 std::string quote_lines(const std::deque<std::string>& lines) {
   std::string text;
   for (const std::string& line : lines) text += "\n  | " + line;
@@ -89,6 +96,11 @@ void Fleet::start(NodeSlot& slot) {
   slot.is_turn_reported = false;
   slot.is_drained = slot.may_leave = false;
   slot.is_paused = false;
+  slot.crash_memory.reset();
+  if (auto memory = CrashMemory::make())
+    slot.crash_memory.emplace(*std::move(memory));
+  else
+    say(LogLevel::warn, fmt::format("A crash of {} will not name its entity: {}.", slot.name, memory.error()));
   std::error_code ignored;
   std::filesystem::remove(slot.socket, ignored);
 
@@ -115,17 +127,18 @@ void Fleet::start(NodeSlot& slot) {
     return restart_later(slot);
   }
   slot.process = std::move(*process);
-  const bool is_sent =
-      slot.process->try_send(protocol::Configure{.node = slot.id,
-                                                 .incarnation = slot.incarnation,
-                                                 .fabric_id = fabric_id(),
-                                                 .project_directory = options_.project_directory.string(),
-                                                 .module_path = slot.module.path.string(),
-                                                 .store_kind = options_.store_kind,
-                                                 .store_path = options_.store_path.string(),
-                                                 .shard_count = options_.shard_count,
-                                                 .socket_path = slot.socket.string(),
-                                                 .options = options_.fabric});
+  const bool is_sent = slot.process->try_send(
+      protocol::Configure{.node = slot.id,
+                          .incarnation = slot.incarnation,
+                          .fabric_id = fabric_id(),
+                          .project_directory = options_.project_directory.string(),
+                          .module_path = slot.module.path.string(),
+                          .store_kind = options_.store_kind,
+                          .store_path = options_.store_path.string(),
+                          .shard_count = options_.shard_count,
+                          .socket_path = slot.socket.string(),
+                          .crash_memory = slot.crash_memory ? slot.crash_memory->path() : std::string(),
+                          .options = options_.fabric});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
@@ -242,7 +255,11 @@ void Fleet::kill(NodeSlot& slot, KillCause cause) {
   if (!slot.process || slot.kill_cause) return;
   slot.kill_cause = std::move(cause);
   say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_cause->text()));
-  slot.process->kill();
+  if (slot.kill_cause->reason != Kill::turn_max || !slot.process->try_signal(SIGQUIT)) return slot.process->kill();
+  slot.timer.expires_after(kReportPatience);
+  slot.timer.async_wait([&slot](boost::system::error_code error) {
+    if (!error && slot.process) slot.process->kill();
+  });
 }
 
 void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
@@ -253,6 +270,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
+  const auto crash = slot.crash_memory && !slot.last_exit->is_orderly() ? slot.crash_memory->read() : std::nullopt;
 
   const bool is_in_order = (is_stopping_ || before == NodeState::draining) && slot.last_exit->is_orderly();
   const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);
@@ -268,10 +286,11 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   else if (slot.refusal)
     tell(fmt::format("{} cannot start: {}", slot.name, join(*slot.refusal)));
   else
-    tell(fmt::format("{} {}.{}", slot.name, slot.last_exit->text(), lines.empty() ? "" : " Its last lines:" + lines));
+    tell(fmt::format("{} {}{}.{}{}", slot.name, slot.last_exit->text(), crash ? " while it ran " + crash->place() : "",
+                     quote_frames(crash), lines.empty() ? "" : " Its last lines:" + lines));
 
   let_drained_leave();
-  events_.on_exit(slot.id);
+  events_.on_exit(slot.id, crash);
   if (!slot.lease) return on_left(slot, before, is_wanted_end);
   slot.is_leaving = true;
   coordination_.revoke(*std::exchange(slot.lease, std::nullopt), [this, &slot, before, is_wanted_end](const auto&) {

@@ -23,6 +23,7 @@
 
 #include "cluster/coordination/local_coordination.hpp"
 #include "cluster/supervisor/backoff.hpp"
+#include "cluster/supervisor/crash_memory.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/node_process.hpp"
@@ -63,6 +64,7 @@ struct NodeSlot {
   std::optional<LeaseId> lease;                      // from soon after Ready to the end
   std::optional<KillCause> kill_cause;               // empty: the fleet has not killed it
   std::optional<protocol::StartFailed> refusal;      // what it reported about not starting
+  std::optional<CrashMemory> crash_memory;           // of its process; empty: the system had none
   std::deque<std::string> last_lines;                // of its output
   bool is_turn_reported = false;
   bool is_leaving = false;          // its process has ended, and coordination does not know yet
@@ -98,14 +100,16 @@ class Fleet {
     std::function<void(kernel::NodeId, const protocol::FromNode&)>
         on_message;                                // except Ready, Heartbeat and StartFailed
     std::function<void(kernel::NodeId)> on_ready;  // it is a member
-    std::function<void(kernel::NodeId)> on_exit;   // its process is gone …
-    std::function<void(kernel::NodeId)> on_ended;  // … and it is a member no more
+    std::function<void(kernel::NodeId, const std::optional<Crash>&)> on_exit;  // its process is gone …
+    std::function<void(kernel::NodeId)> on_ended;                              // … and it is a member no more
     /// Before `mark_started`, or with a module on trial, if retrying would not help.
     std::function<void(kernel::NodeId, SupervisorError)> on_cannot_start;
   };
 
   static constexpr int kFirstStartAttemptsMax = 3;
   static constexpr std::size_t kLastLinesMax = 10;
+  /// For a node whose turn does not end, to report what it is doing before it is killed.
+  static constexpr std::chrono::milliseconds kReportPatience{500};
 
   Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run,
         ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events);

@@ -25,6 +25,7 @@
 #include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/node_requests.hpp"
 #include "cluster/supervisor/project_lock.hpp"
+#include "cluster/supervisor/quarantine.hpp"
 #include "cluster/supervisor/restart_runner.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "cluster/supervisor/setup_runner.hpp"
@@ -77,7 +78,10 @@ class Supervisor {
   void on_member_change(const CoordinationChange& change);
   void on_node_message(NodeId node, const protocol::FromNode& message);
   void on_node_ready(NodeId node);
-  void on_node_exit(NodeId node);
+  void on_node_exit(NodeId node, const std::optional<Crash>& crash);
+  void on_crash(const NodeSlot& slot, const Crash& crash);
+  bool release(const std::string& entity);
+  void announce_quarantine(std::optional<NodeId> only = std::nullopt);
   void on_node_ended(NodeId node);
   void open_shards();
   void advance();
@@ -117,6 +121,7 @@ class Supervisor {
   Fleet fleet_;
   NodeRequests requests_;
   FabricTrail trail_;
+  Quarantine quarantine_;
   RestartRunner restart_;
   ControlVerbs verbs_;
   std::unique_ptr<ControlServer> server_;
@@ -155,7 +160,7 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
       fleet_(context_, options, paths, run, std::move(module), coordination_, logs,
              {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
               .on_ready = [this](NodeId node) { on_node_ready(node); },
-              .on_exit = [this](NodeId node) { on_node_exit(node); },
+              .on_exit = [this](NodeId node, const std::optional<Crash>& crash) { on_node_exit(node, crash); },
               .on_ended = [this](NodeId node) { on_node_ended(node); },
               .on_cannot_start =
                   [this](NodeId, const SupervisorError& error) {
@@ -177,6 +182,8 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
               .logs = logs,
               .requests = requests_,
               .trail = trail_,
+              .quarantine = quarantine_,
+              .release = [this](const std::string& entity) { return release(entity); },
               .drain = [this](NodeId node) { return drain(node); },
               .scale = [this](std::uint16_t node_count) { return scale(node_count); },
               .restart = [this](RestartWay way, ControlReply reply) { return restart(way, std::move(reply)); },
@@ -283,7 +290,8 @@ void Supervisor::on_member_change(const CoordinationChange& change) {
   carry_out();
 }
 
-void Supervisor::on_node_ready(NodeId) {
+void Supervisor::on_node_ready(NodeId node) {
+  announce_quarantine(node);  // before it gets a shard
   open_shards();
   advance();
 }
@@ -307,15 +315,51 @@ void Supervisor::on_node_message(NodeId node, const protocol::FromNode& message)
   }
 }
 
-void Supervisor::on_node_exit(NodeId node) {
+void Supervisor::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
   const NodeSlot* slot = fleet_.find(node);
   const bool is_death = !slot->last_exit->is_orderly();
   trail_.add({.time = std::chrono::system_clock::now(),
               .node = slot->name,
               .what = is_death ? "died" : "ended",
-              .why = slot->last_exit->text()});
+              .why = slot->last_exit->text() + (crash ? " while it ran " + crash->place() : ""),
+              .entity = crash ? crash->entity : ""});
   if (is_death) restart_.tell_death(*slot);
+  if (crash) on_crash(*slot, *crash);
   if (is_stopping_ && is_death && slot->lease) unsaved_.push_back(slot->name);
+}
+
+void Supervisor::on_crash(const NodeSlot& slot, const Crash& crash) {
+  const auto entry = quarantine_.on_death(crash.entity, crash.method, steady_clock::now());
+  if (!entry) return;
+  const std::string why = fmt::format("{} nodes died while they ran {}; next attempt in {} s", entry->deaths,
+                                      crash.place(), entry->left.count());
+  trail_.add({.time = std::chrono::system_clock::now(),
+              .node = slot.name,
+              .what = "quarantined",
+              .why = why,
+              .entity = crash.entity});
+  say(LogLevel::error,
+      fmt::format("{} is quarantined: {}. 'epic release {}' lifts that.", crash.entity, why, crash.entity));
+  announce_quarantine();
+}
+
+bool Supervisor::release(const std::string& entity) {
+  if (!quarantine_.release(entity)) return false;
+  trail_.add({.time = std::chrono::system_clock::now(),
+              .node = "supervisor",
+              .what = "released",
+              .why = "requested by 'epic release'",
+              .entity = entity});
+  announce_quarantine();
+  return true;
+}
+
+void Supervisor::announce_quarantine(std::optional<NodeId> only) {
+  protocol::Quarantined message;
+  for (const Quarantine::Entry& entry : quarantine_.list(steady_clock::now()))
+    message.entities.push_back({.entity = entry.entity, .deaths = entry.deaths, .left = entry.left});
+  if (only) return fleet_.send(*only, message);
+  for (const NodeId node : fleet_.list_ready()) fleet_.send(node, message);
 }
 
 void Supervisor::on_node_ended(NodeId node) {

@@ -112,10 +112,9 @@ void TrailVerbs::send_events(Watch& watch, Gathered<control::Events> gathered) c
   std::multimap<std::int64_t, control::Events::Answer> events;  // by time; equal times keep their order
   const auto add = [&events](control::Events::Timed timed) { events.emplace(timed.wall_ns, std::move(timed.event)); };
   if (request.type.empty()) {
-    const auto shard = request.entity.empty()
-                           ? std::nullopt
-                           : std::optional(kernel::shard_of(fleet_.stored_name(request.entity), shard_count_));
-    std::ranges::for_each(trail_.list(watch.seen, shard), add);
+    const std::string entity = fleet_.stored_name(request.entity);
+    const auto shard = entity.empty() ? std::nullopt : std::optional(kernel::shard_of(entity, shard_count_));
+    std::ranges::for_each(trail_.list(watch.seen, shard, entity), add);
     watch.seen = trail_.newest();
   }
   for (control::Events::NodeAnswer& answer : gathered.answers) {

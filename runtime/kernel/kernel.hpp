@@ -97,6 +97,10 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_store_blocked(std::string reason) { admission_.blocked = std::move(reason); }
   /// It can again.
   void on_store_unblocked() { admission_.blocked.clear(); }
+  /// Calls to these are refused until their time has come; the newest list counts.
+  void set_quarantined(std::map<std::string, Quarantined, std::less<>> entities) {
+    admission_.quarantined = std::move(entities);
+  }
   void on_taken(std::span<const ShardEpoch> epochs);
   void on_shard_map(ShardMap map);
   /// Coordination wants these back: drain, save, then Syscalls::released for each.

@@ -14,6 +14,7 @@
 #include "io/resident.hpp"
 #include "kernel/assert.hpp"
 #include "kernel/errors.hpp"
+#include "node/crash_handler.hpp"
 #include "node/module_loader.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/open_store.hpp"
@@ -157,6 +158,9 @@ void Node::refuse_to_start(const std::string& message, const std::string& hint) 
 
 bool Node::start(const protocol::Configure& configure) {
   kernel::set_assert_context(&describe_current);
+  if (!configure.crash_memory.empty())
+    if (const auto installed = install_crash_handler(configure.crash_memory); !installed)
+      log_.write(protocol::LogLevel::warn, {}, "A crash of this node will not name its entity: " + installed.error());
   log_.set_lowest(io::parse_log_level(configure.options.log_level));
   watch_ = std::make_unique<io::TurnWatch>(
       configure.options.turn_report.count(),
@@ -292,6 +296,13 @@ void Node::handle(const protocol::Request& request) { requests_->handle(request)
 void Node::handle(const protocol::GoOn& go_on) { requests_->handle(go_on); }
 
 void Node::handle(const protocol::Leave&) { is_leaving_ = true; }
+
+void Node::handle(const protocol::Quarantined& quarantined) {
+  std::map<std::string, kernel::Quarantined, std::less<>> entities;
+  for (const auto& [entity, deaths, left] : quarantined.entities)
+    entities[entity] = {.deaths = deaths, .until_ns = driver_->kernel().now_ns() + left.count()};
+  driver_->kernel().set_quarantined(std::move(entities));
+}
 
 void Node::handle(const protocol::Stop& stop) {
   if (std::exchange(is_stopping_, true)) return;

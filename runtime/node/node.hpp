@@ -45,6 +45,7 @@ class Node {
   void handle(const protocol::Request& request);
   void handle(const protocol::GoOn& go_on);
   void handle(const protocol::Leave& leave);
+  void handle(const protocol::Quarantined& quarantined);
   void handle(const protocol::Stop& stop);
   [[nodiscard]] bool is_done();
   [[nodiscard]] int finish();

@@ -60,17 +60,26 @@ struct Ps {
     std::int32_t pid = 0;
     std::int64_t uptime_ms = 0;
   };
+  /// An entity that has killed its nodes again and again; calls to it are refused.
+  struct Quarantined {
+    std::string entity;
+    std::string method;  // that was running last
+    std::uint32_t deaths = 0;
+    std::int64_t next_attempt_s = 0;  // from now
+  };
   struct Answer {
     std::vector<Node> nodes;  // nodes removed by scale are left out
     Supervisor supervisor;
     std::string setup;  // none, running, done, failed
+    std::vector<Quarantined> quarantined = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Ps::Slot, (), (node, pid, state, shards))
 BOOST_DESCRIBE_STRUCT(Ps::Node, (Ps::Slot, NodeCounters),
                       (restarts, uptime_ms, generation, built_at, last_exit, store, store_reason, store_blocked_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
-BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup))
+BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
+BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined))
 
 /// What epic::Client starts from: the ready nodes, and the owner of each shard.
 struct Nodes {
@@ -156,6 +165,16 @@ struct Resume {
   using Request = NodeName;
   using Answer = Signalled;
 };
+
+/// Lifts an entity's quarantine. Not found: it is not in quarantine.
+struct ReleaseEntity {
+  static constexpr VerbInfo kVerb{.name = "release"};
+  struct Request {
+    std::string entity;
+  };
+  using Answer = Request;
+};
+BOOST_DESCRIBE_STRUCT(ReleaseEntity::Request, (), (entity))
 
 /// Answered when the node's shards have moved and its process has ended; it is not restarted. Fails if a Scale asks for
 /// it meanwhile.

@@ -66,13 +66,14 @@ struct Configure {
   std::string store_kind;         // "sqlite", "memory"
   std::string store_path;         // absolute; empty for a store without a file
   std::uint32_t shard_count = 0;
-  std::string socket_path;  // where to listen for peers and clients
+  std::string socket_path;   // where to listen for peers and clients
+  std::string crash_memory;  // path of the memory that a CrashReport goes to
   FabricOptions options;
   bool operator==(const Configure&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Configure, (),
                       (node, incarnation, fabric_id, project_directory, module_path, store_kind, store_path,
-                       shard_count, socket_path, options))
+                       shard_count, socket_path, crash_memory, options))
 
 /// A planned move away from this node, under the map that it has. Until it has answered, maps name no owner for the
 /// shard; one that names this node afterwards means that it is to take the shard again.
@@ -112,6 +113,21 @@ struct Stop {
 };
 BOOST_DESCRIBE_STRUCT(Stop, (), (grace))
 
+/// Entities that have killed their nodes again and again: calls to them are refused. All of them; the newest list
+/// counts.
+struct Quarantined {
+  struct Entity {
+    std::string entity;  // "Type/Key" as in the store
+    std::uint32_t deaths = 0;
+    std::chrono::nanoseconds left{0};  // until the next attempt
+    bool operator==(const Entity&) const = default;
+  };
+  std::vector<Entity> entities;
+  bool operator==(const Quarantined&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Quarantined::Entity, (), (entity, deaths, left))
+BOOST_DESCRIBE_STRUCT(Quarantined, (), (entities))
+
 /// After Stop: the node is no longer needed.
 struct Leave {
   bool operator==(const Leave&) const = default;
@@ -122,7 +138,7 @@ BOOST_DESCRIBE_STRUCT(Leave, (), ())
 /// takes it in the store; one that no longer is refuses calls. Versions older than the newest are ignored.
 using kernel::ShardMap;
 
-using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave>;
+using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave, Quarantined>;
 
 // ---- node to supervisor
 

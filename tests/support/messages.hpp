@@ -65,7 +65,7 @@ inline std::vector<protocol::ToNode> every_message_to_node() {
   return {
       Configure{NodeId{2}, Incarnation{700'000'000'001}, "arena/7", "/home/u/arena", "/home/u/arena/build/arena.so",
                 "sqlite", "/home/u/arena/.epic/state.sqlite", 64, "/home/u/arena/.epic/run/node-2.sock",
-                FabricOptions{250ms, 2h, 5s, 2s, 1u << 30, "debug"}},
+                "/proc/4711/fd/17", FabricOptions{250ms, 2h, 5s, 2s, 1u << 30, "debug"}},
       kernel::ShardMap{MapVersion{9},
                        {NodeId{1}, NodeId{0}},
                        {{NodeId{1}, Incarnation{4}, "/run/node-1.sock"}},
@@ -77,6 +77,7 @@ inline std::vector<protocol::ToNode> every_message_to_node() {
       GoOn{8, false},
       Leave{},
       Stop{10s},
+      Quarantined{{{"Bomb/x", 3, 10s}}},
   };
 }
 

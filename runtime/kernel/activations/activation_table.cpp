@@ -30,7 +30,9 @@ struct Hash {
 struct Equal {
   using is_transparent = void;
   const ActivationTable* table;
-  bool operator()(const Entry& left, const Entry& right) const { return left.slot == right.slot; }
+  bool operator()(const Entry& left, const Entry& right) const {
+    return left.hash == right.hash && table->at(left.slot)->name->text == table->at(right.slot)->name->text;
+  }
   bool operator()(const Wanted& wanted, const Entry& entry) const {
     return wanted.hash == entry.hash && table->at(entry.slot)->name->text == wanted.text;
   }
@@ -77,9 +79,6 @@ Activation* ActivationTable::find_by_text(detail::EntityName& name) {
 Activation& ActivationTable::add(detail::NamePtr name, ShardId shard) {
   const std::uint64_t hash = XXH3_64bits(name->text.data(), name->text.size());
   Index::Part& part = index_->part_of(hash);
-  const std::uint32_t low = static_cast<std::uint32_t>(hash);
-  EPIC_ASSERT(part.find(Wanted{name->text, low}) == part.end(), "{} would be activated twice", name->text);
-
   const std::uint32_t slot = take_slot();
   Activation& activation = (*blocks_[slot / kBlockSlots])[slot % kBlockSlots];
   activation.id = {slot, next_generation_++};
@@ -89,7 +88,8 @@ Activation& ActivationTable::add(detail::NamePtr name, ShardId shard) {
   name->generation = activation.id.generation;
   activation.name = std::move(name);
   activation.shard = shard;
-  part.insert(Entry{slot, low});
+  const bool is_new = part.insert(Entry{slot, static_cast<std::uint32_t>(hash)}).second;
+  EPIC_ASSERT(is_new, "{} would be activated twice", activation.name->text);
 
   ShardList& list = shards_[shard.value];
   activation.in_shard.previous = list.last;

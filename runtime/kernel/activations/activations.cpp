@@ -55,16 +55,32 @@ Activation& Activations::add(const detail::NamePtr& name, const TypeEntry& type,
 }
 
 void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
+  if (const std::string why = uses_.admission.refusal_of(call->callee->text, uses_.execution.now_ns); !why.empty())
+    return uses_.calls.fail(*call, ErrorCode::unavailable,
+                            fmt::format("{} is {}", uses_.words.shown(call->callee), why));
   Activation& activation = add(call->callee, type, shard);
+  Birth birth{.cause = uses_.words.cause_of(*call),
+              .asked_ns = uses_.words.begun_ns_of(*call),
+              .placed_ns = uses_.execution.now_ns,
+              .loaded_ns = 0};
+  const bool must_leave = uses_.admission.is_draining || uses_.routing.is_closed(shard);
+  // With nothing to load and no hook it is active at once: this is how millions come about.
+  std::expected<void, std::string> created;
+  if (!type.is_stored && !type.info->has_on_activate && !must_leave && (created = create(activation))) {
+    birth.loaded_ns = uses_.execution.now_ns;
+    collector_.measure(activation);
+    activation.state = Activation::State::active;
+    collector_.add(activation);
+    uses_.events.add_activated(activation.subject(), std::move(birth));
+    uses_.calls.enter(std::move(call), activation);
+    return;
+  }
   Activation::Rare& rare = activation.get_rare();
-  rare.birth = {.cause = uses_.words.cause_of(*call),
-                .asked_ns = uses_.words.begun_ns_of(*call),
-                .placed_ns = uses_.execution.now_ns,
-                .loaded_ns = 0};
+  rare.birth = std::move(birth);
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));  // so it is not deactivated before the call has reached it
-  if (uses_.admission.is_draining || uses_.routing.is_closed(shard))
-    ask_to_stop(activation, uses_.admission.is_draining ? StopCause::stopped : StopCause::moved);
+  if (!created) return fail(activation, created.error());
+  if (must_leave) ask_to_stop(activation, uses_.admission.is_draining ? StopCause::stopped : StopCause::moved);
   if (type.is_stored)
     uses_.syscalls.load(activation.id, type.info->stored_name(), activation.name->key());
   else
@@ -91,12 +107,7 @@ void Activations::on_loaded(ActivationId id, LoadResult result) {
 void Activations::construct(Activation& activation, const LoadedState& loaded) {
   const reflect::EntityInfo& info = *activation.type->info;
   activation.get_rare().birth.loaded_ns = uses_.execution.now_ns;
-  try {
-    activation.entity = info.create();
-  } catch (...) {
-    return fail(activation, "its constructor threw: " + describe_thrown(std::current_exception()).message);
-  }
-  detail::EntityAccess::set_name(*activation.entity, activation.name);
+  if (const auto created = create(activation); !created) return fail(activation, created.error());
   if (const auto read = read_state(activation, loaded); !read) return fail(activation, read.error());
   collector_.measure(activation);
   if (!info.has_on_activate) return become_active(activation);
@@ -108,6 +119,16 @@ void Activations::construct(Activation& activation, const LoadedState& loaded) {
     if (!error) return become_active(*started);
     fail(*started, "on_activate failed: " + describe_thrown(error).message);
   });
+}
+
+std::expected<void, std::string> Activations::create(Activation& activation) {
+  try {
+    activation.entity = activation.type->info->create();
+  } catch (...) {
+    return std::unexpected("its constructor threw: " + describe_thrown(std::current_exception()).message);
+  }
+  detail::EntityAccess::set_name(*activation.entity, activation.name);
+  return {};
 }
 
 std::expected<void, std::string> Activations::read_state(Activation& activation, const LoadedState& loaded) {

@@ -90,6 +90,8 @@ class Activations final : private Collector::Listener {
  private:
   Activation& add(const detail::NamePtr& name, const TypeEntry& type, ShardId shard);
   void construct(Activation& activation, const LoadedState& loaded);
+  /// The error is a sentence.
+  [[nodiscard]] std::expected<void, std::string> create(Activation& activation);
   /// The error is a sentence: its saved state cannot be used.
   [[nodiscard]] std::expected<void, std::string> read_state(Activation& activation, const LoadedState& loaded);
   void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);

@@ -12,8 +12,9 @@
 // words only on request: a million activations would spend half of their time on it. Not here: what an entry looks like
 // outside (node/events_answer.cpp), events of processes (the supervisor).
 
+#include <algorithm>
+#include <boost/circular_buffer.hpp>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,8 @@ class TrailRing {
   std::uint64_t add(Entry entry) {
     entry.number = ++newest_;
     bytes_ += entry.bytes_held();
+    if (entries_.full())
+      entries_.set_capacity(std::min(std::max<std::size_t>(64, entries_.size() * 2), count_max_ + 1));
     entries_.push_back(std::move(entry));
     while (entries_.size() > count_max_ || (bytes_ > bytes_max_ && entries_.size() > 1)) {
       bytes_ -= entries_.front().bytes_held();
@@ -49,7 +52,7 @@ class TrailRing {
     const std::uint64_t gone = newest_ - entries_.size();
     return number > gone && number <= newest_ ? &entries_[number - gone - 1] : nullptr;
   }
-  [[nodiscard]] const std::deque<Entry>& entries() const { return entries_; }
+  [[nodiscard]] const boost::circular_buffer<Entry>& entries() const { return entries_; }
   /// The number of the newest entry; 0 before the first.
   [[nodiscard]] std::uint64_t newest() const { return newest_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -57,7 +60,7 @@ class TrailRing {
  private:
   std::size_t count_max_;
   std::size_t bytes_max_;
-  std::deque<Entry> entries_;
+  boost::circular_buffer<Entry> entries_;
   std::uint64_t newest_ = 0;
   std::size_t bytes_ = 0;
 };

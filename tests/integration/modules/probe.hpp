@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <epic/epic.hpp>
 #include <filesystem>
 #include <stdexcept>
@@ -60,8 +61,12 @@ class Relay : public epic::Entity {
     }
     co_return;
   }
+  epic::Task<void> die() const {
+    std::abort();
+    co_return;
+  }
   EPIC_ENTITY(Relay,
-              methods(add_to, echo, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file, spin_for_ms),
+              methods(add_to, echo, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file, spin_for_ms, die),
               transient)
 };
 

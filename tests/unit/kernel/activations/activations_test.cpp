@@ -35,6 +35,21 @@ TEST_CASE("activations: calls fail if the entity cannot be activated, and the ne
   CHECK(f.world.loads.size() == 1);
 }
 
+TEST_CASE("activations: an entity in quarantine is not activated until its time has come", "[kernel]") {
+  Fixture f;
+  f.admission.quarantined["Counter/a"] = {.deaths = 3, .until_ns = f.execution.now_ns + 9'500'000'000};
+  const auto refused = f.begin(Ref<Counter>("a")->add(5));
+  const auto other = f.begin(Ref<Counter>("b")->add(5));
+  f.settle();
+  CHECK(other->take() == 5);
+  CHECK_THROWS_WITH(refused->take(), Catch::Contains("Counter/a is quarantined after 3 crashes; next attempt in 10 s"));
+  CHECK(f.find("Counter/a") == nullptr);
+  f.execution.now_ns += 9'500'000'000;
+  const auto call = f.begin(Ref<Counter>("a")->add(5));
+  f.settle();
+  CHECK(call->take() == 5);
+}
+
 TEST_CASE("activations: one that is idle for long leaves memory", "[kernel]") {
   Fixture f({.idle_age_ns = 10'000'000'000});
   f.begin(Ref<Counter>("a")->add(5));

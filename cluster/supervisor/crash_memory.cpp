@@ -1,0 +1,77 @@
+#include "cluster/supervisor/crash_memory.hpp"
+
+#include <cxxabi.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "protocol/log_line.hpp"
+
+namespace epic::cluster {
+
+using protocol::CrashReport;
+
+namespace {
+
+std::string text_of(std::span<const char> letters) {
+  const std::string text(letters.begin(), std::ranges::find(letters, '\0'));
+  return protocol::strip_controls(text);
+}
+
+std::string demangled(const std::string& symbol) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> plain(
+      abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? std::string(plain.get()) : symbol;
+}
+
+std::string describe(const CrashReport::Frame& frame) {
+  const std::string symbol = demangled(text_of(frame.symbol));
+  return fmt::format("{}+{:#x} ({})", symbol.empty() ? "?" : symbol, frame.offset, text_of(frame.library));
+}
+
+}  // namespace
+
+std::expected<CrashMemory, std::string> CrashMemory::make() {
+  const int file = ::memfd_create("epic-crash", MFD_CLOEXEC);
+  if (file < 0) return std::unexpected(std::strerror(errno));
+  void* shared = MAP_FAILED;
+  if (::ftruncate(file, sizeof(CrashReport)) == 0)
+    shared = ::mmap(nullptr, sizeof(CrashReport), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (shared == MAP_FAILED) {
+    const int error = errno;
+    ::close(file);
+    return std::unexpected(std::strerror(error));
+  }
+  return CrashMemory(file, static_cast<CrashReport*>(shared));
+}
+
+CrashMemory::CrashMemory(CrashMemory&& other) noexcept
+    : file_(std::exchange(other.file_, -1)), report_(std::exchange(other.report_, nullptr)) {}
+
+CrashMemory::~CrashMemory() {
+  if (report_ == nullptr) return;
+  ::munmap(report_, sizeof(CrashReport));
+  ::close(file_);
+}
+
+std::string CrashMemory::path() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_); }
+
+std::optional<Crash> CrashMemory::read() const {
+  if (!report_->is_complete.load()) return std::nullopt;
+  Crash crash{.entity = text_of(report_->entity), .method = text_of(report_->method), .frames = {}};
+  if (crash.entity.empty()) return std::nullopt;
+  const std::size_t count = std::min<std::size_t>(report_->frame_count, CrashReport::kFramesMax);
+  for (std::size_t i = 0; i < count; ++i) crash.frames.push_back(describe(report_->frames[i]));
+  return crash;
+}
+
+}  // namespace epic::cluster

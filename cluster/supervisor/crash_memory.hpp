@@ -1,0 +1,43 @@
+#pragma once
+// CrashMemory: memory shared with one process of a node, in which it leaves word of its death.
+//
+// Anonymous: nothing of it is in the file system, and it goes with the last process that has it mapped.
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/crash_report.hpp"
+
+namespace epic::cluster {
+
+/// What a node was doing when it died by a signal.
+struct Crash {
+  std::string entity;  // "Type/Key" as in the store
+  std::string method;
+  std::vector<std::string> frames;  // "Bomb::poke() [clone .resume]+0x1f (arena-1.so)", innermost first
+  /// "Bomb/x.poke".
+  [[nodiscard]] std::string place() const { return method.empty() ? entity : entity + "." + method; }
+};
+
+class CrashMemory {
+ public:
+  /// The error is the system's, in words.
+  static std::expected<CrashMemory, std::string> make();
+  CrashMemory(CrashMemory&& other) noexcept;
+  CrashMemory& operator=(CrashMemory&&) = delete;
+  ~CrashMemory();
+
+  /// By which a child process of ours can open it.
+  [[nodiscard]] std::string path() const;
+  /// Empty: the process wrote nothing, or no entity's code was running. Controls are taken out of its words.
+  [[nodiscard]] std::optional<Crash> read() const;
+
+ private:
+  CrashMemory(int file, protocol::CrashReport* report) : file_(file), report_(report) {}
+  int file_;
+  protocol::CrashReport* report_;
+};
+
+}  // namespace epic::cluster

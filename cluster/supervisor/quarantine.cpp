@@ -1,0 +1,51 @@
+#include "cluster/supervisor/quarantine.hpp"
+
+#include <algorithm>
+
+namespace epic::cluster {
+
+Quarantine::Entry Quarantine::entry_of(const std::string& entity, const Suspect& suspect, Time now) {
+  return {.entity = entity,
+          .method = suspect.method,
+          .deaths = suspect.deaths,
+          .left = std::chrono::ceil<std::chrono::seconds>(suspect.until - now)};
+}
+
+void Quarantine::forget_old(Time now) {
+  std::erase_if(suspects_, [now](const auto& entry) {
+    const Suspect& suspect = entry.second;
+    return now - suspect.last > (suspect.wait.count() == 0 ? kDeathsWithin : suspect.wait + kLongest);
+  });
+  if (suspects_.size() < kSuspectsMax) return;
+  suspects_.erase(std::ranges::min_element(suspects_, {}, [](const auto& entry) { return entry.second.last; }));
+}
+
+std::optional<Quarantine::Entry> Quarantine::on_death(const std::string& entity, const std::string& method, Time now) {
+  forget_old(now);
+  Suspect& suspect = suspects_[entity];
+  suspect.method = method;
+  suspect.last = now;
+  ++suspect.deaths;
+  suspect.recent.push_back(now);
+  while (now - suspect.recent.front() > kDeathsWithin) suspect.recent.pop_front();
+  if (suspect.wait.count() == 0 && suspect.recent.size() < kDeathsMax) return std::nullopt;
+  suspect.wait = suspect.wait.count() == 0 ? kFirst : std::min(suspect.wait * 2, kLongest);
+  suspect.until = now + suspect.wait;
+  return entry_of(entity, suspect, now);
+}
+
+bool Quarantine::release(const std::string& entity) {
+  const auto found = suspects_.find(entity);
+  if (found == suspects_.end() || found->second.wait.count() == 0) return false;
+  suspects_.erase(found);
+  return true;
+}
+
+std::vector<Quarantine::Entry> Quarantine::list(Time now) const {
+  std::vector<Entry> entries;
+  for (const auto& [entity, suspect] : suspects_)
+    if (suspect.until > now) entries.push_back(entry_of(entity, suspect, now));
+  return entries;
+}
+
+}  // namespace epic::cluster

@@ -1,0 +1,18 @@
+#pragma once
+// The crash handler: when a node dies by a signal, writes which entity it was running, and where, into memory that the
+// supervisor reads afterwards (protocol/crash_report.hpp).
+//
+// Signals: those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP), and SIGQUIT, by which the supervisor
+// ends a node whose turn does not end. Afterwards the signal does what it would have done without us, so that core
+// dumps and sanitizers' reports stay.
+
+#include <expected>
+#include <string>
+
+namespace epic::node {
+
+/// On the execution thread, once per process. `memory` is the path of a file of the size of a CrashReport. The error is
+/// a sentence; the node can do without.
+[[nodiscard]] std::expected<void, std::string> install_crash_handler(const std::string& memory);
+
+}  // namespace epic::node

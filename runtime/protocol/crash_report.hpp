@@ -1,0 +1,29 @@
+#pragma once
+// CrashReport: what a node that dies by a signal leaves behind: which method of which entity it was running, and where.
+//
+// It lies in memory that the node shares with its supervisor. The node's signal handler fills it, when nothing else of
+// the node can be relied on: fixed arrays, no allocation. The supervisor reads it when the process has ended, and
+// believes nothing of it: a damaged node may have written anything.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace epic::protocol {
+
+struct CrashReport {
+  static constexpr std::size_t kFramesMax = 32;
+  struct Frame {
+    std::array<char, 64> library;  // the last part of its path
+    std::array<char, 256> symbol;  // mangled; empty: none is known
+    std::uint64_t offset;          // from the symbol, or from the start of the library
+  };
+  std::atomic<bool> is_complete;  // the last thing that is written
+  std::array<char, 1024> entity;  // "Type/Key" as in the store; empty: no entity's code was running
+  std::array<char, 128> method;
+  std::uint32_t frame_count;
+  std::array<Frame, kFramesMax> frames;  // innermost first
+};
+
+}  // namespace epic::protocol
