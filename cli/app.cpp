@@ -42,7 +42,7 @@ Outcome run_words(Console& console, const std::vector<std::string>& words) {
   const Verb verb = find_verb(table, words);
   if (!verb.unknown.empty()) try_exec_plugin(verb);
   // Without a command there are only flags, and perhaps a noun: they are parsed as those of `help`.
-  const Command& command = verb.command ? *verb.command : help_command();
+  const Command& command = verb.command ? *verb.command : kHelpCommand;
   auto [arguments, failure] = parse(command, verb.rest);
   console.configure(console_options(arguments));
   if (!verb.unknown.empty()) return fail(unknown_command(table, verb));

@@ -26,43 +26,38 @@ constexpr ExitNote kExitCodes[] = {
 Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("release") && arguments.has("debug"))
     return fail(usage_failure(arguments.command(), "--release and --debug cannot be used together"));
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
+  const auto project = EPIC_TRY(context.project(arguments));
   BuildOptions options;
   if (arguments.has("release")) options.type = BuildType::release;
   if (arguments.has("debug")) options.type = BuildType::debug;
   options.force = arguments.has("force");
-  const auto built = build_project(context, *project, options);
-  if (!built) return std::unexpected(built.error());
+  const auto built = EPIC_TRY(build_project(context, project, options));
   if (context.console().is_json())
     context.console().print_json(
-        boost::json::object{{"module", built->module.string()}, {"took_ms", built->took.count()}});
+        boost::json::object{{"module", built.module.string()}, {"took_ms", built.took.count()}});
   context.console().note(fmt::format("Built {} in {}",
-                                     built->module.lexically_relative(std::filesystem::current_path()).string(),
-                                     human_duration(built->took)));
+                                     built.module.lexically_relative(std::filesystem::current_path()).string(),
+                                     human_duration(built.took)));
   return ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& build_command() {
-  static constexpr Command kCommand{
-      .path = "build",
-      .group = Group::project,
-      .summary = "Build the project's module",
-      .description =
-          "Runs CMake in the project's build/ directory, then loads the module once, as a node does. Prints one\n"
-          "line if all is well; otherwise the compiler's errors, shortened, and the path of the full log. Without\n"
-          "--release or --debug it builds as last time; the first build is a release build.\n\n"
-          "It also checks the saved states, and prints one line per type that the module reads with another schema.\n"
-          "If some states could not be read, the previous module stays active unless --force is given; 'epic schema\n"
-          "check' shows the details.",
-      .example = "epic build\nepic build --debug",
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kBuildCommand{
+    .path = "build",
+    .group = Group::project,
+    .summary = "Build the project's module",
+    .description =
+        "Runs CMake in the project's build/ directory, then loads the module once, as a node does. Prints one\n"
+        "line if all is well; otherwise the compiler's errors, shortened, and the path of the full log. Without\n"
+        "--release or --debug it builds as last time; the first build is a release build.\n\n"
+        "It also checks the saved states, and prints one line per type that the module reads with another schema.\n"
+        "If some states could not be read, the previous module stays active unless --force is given; 'epic schema\n"
+        "check' shows the details.",
+    .example = "epic build\nepic build --debug",
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

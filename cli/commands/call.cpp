@@ -74,26 +74,22 @@ boost::json::value argument_from(const std::string& word) {
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto name = parse_entity(arguments.command(), *arguments.word(0));
-  if (!name) return std::unexpected(name.error());
+  const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
   const std::string method = *arguments.word(1);
   const auto patience = *arguments.duration("timeout");
   boost::json::array values;
   for (std::size_t i = 2; i < arguments.words().size(); ++i) values.push_back(argument_from(arguments.words()[i]));
 
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::get(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
   // The fabric ends the call itself; wait a little longer to get its answer.
   const control::Call::Request request{
-      .entity = name->text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(patience.count())};
+      .entity = name.text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(patience.count())};
   boost::json::value body = codec::describe_json(request);
   body.as_object()["args"] = std::move(values);
-  const auto answer = fabric->ask_json(control::Call::kVerb, std::move(body), patience + std::chrono::seconds(5));
+  const auto answer = fabric.ask_json(control::Call::kVerb, std::move(body), patience + std::chrono::seconds(5));
   if (!answer) {
     const bool may_be_a_name = answer.error().code == ExitCode::not_found || answer.error().code == ExitCode::usage;
-    return fail(explained(answer.error(), may_be_a_name ? fabric->catalog() : Catalog(), *name, method));
+    return fail(explained(answer.error(), may_be_a_name ? fabric.catalog() : Catalog(), name, method));
   }
   if (context.console().is_json()) {
     context.console().print_json(*answer);
@@ -109,23 +105,20 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& call_command() {
-  static constexpr Command kCommand{
-      .path = "call",
-      .group = Group::state,
-      .summary = "Call a method of an entity",
-      .description =
-          "Prints the result: a string as plain text, anything else as JSON. If the entity is gated, the result is\n"
-          "durable when it is printed. Where the method takes a Ref, give the entity's name as a string.",
-      .example =
-          "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
-          "Barrel/7",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kCallCommand{
+    .path = "call",
+    .group = Group::state,
+    .summary = "Call a method of an entity",
+    .description =
+        "Prints the result: a string as plain text, anything else as JSON. If the entity is gated, the result is\n"
+        "durable when it is printed. Where the method takes a Ref, give the entity's name as a string.",
+    .example =
+        "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
+        "Barrel/7",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -75,47 +75,38 @@ Outcome run(Context& context, const Arguments& arguments) {
   request.older_than_ms = static_cast<std::uint64_t>(age.value_or(std::chrono::milliseconds(0)).count());
   EntityName name;
   if (const auto word = arguments.word(0)) {
-    auto parsed = parse_type_or_entity(arguments.command(), *word);
-    if (!parsed) return std::unexpected(std::move(parsed.error()));
-    name = std::move(*parsed);
+    name = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
     (name.key.empty() ? request.type : request.entity) = name.text();
   }
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::get(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
   if (!name.type.empty()) {
-    const Catalog catalog = fabric->catalog();
+    const Catalog catalog = fabric.catalog();
     if (!catalog.types.empty() && !catalog.find(name.type)) return fail(unknown_type(name.type, catalog.type_names()));
   }
-  const auto answer = fabric->ask<control::Calls>(request);
-  if (!answer) return std::unexpected(answer.error());
+  const auto answer = EPIC_TRY(fabric.ask<control::Calls>(request));
   Console& console = context.console();
-  print_calls(console, answer->calls);
-  tell_what_is_missing(console, *answer);
-  if (answer->calls.empty() && console.is_terminal(Stream::out)) console.note("No calls in flight.");
+  print_calls(console, answer.calls);
+  tell_what_is_missing(console, answer);
+  if (answer.calls.empty() && console.is_terminal(Stream::out)) console.note("No calls in flight.");
   return ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& calls_command() {
-  static constexpr Command kCommand{
-      .path = "calls",
-      .group = Group::state,
-      .summary = "Show the calls in flight on all nodes, and what they wait for",
-      .description =
-          "Each call is listed below the call that waits for it, on whatever node they run: a stack trace across\n"
-          "nodes. The oldest come first. STATE shows what a call waits for: an entity's lock and its holder,\n"
-          "another node, the store. A call between nodes is one line, and its age is counted from the caller's\n"
-          "side.",
-      .example = "epic calls\nepic calls --older-than 1s\nepic calls Account/7 -o jsonl",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kCallsCommand{
+    .path = "calls",
+    .group = Group::state,
+    .summary = "Show the calls in flight on all nodes, and what they wait for",
+    .description =
+        "Each call is listed below the call that waits for it, on whatever node they run: a stack trace across\n"
+        "nodes. The oldest come first. STATE shows what a call waits for: an entity's lock and its holder,\n"
+        "another node, the store. A call between nodes is one line, and its age is counted from the caller's\n"
+        "side.",
+    .example = "epic calls\nepic calls --older-than 1s\nepic calls Account/7 -o jsonl",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -53,18 +53,15 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& complete_command() {
-  static constexpr Command kCommand{
-      .path = "__complete",
-      .group = Group::tool,
-      .summary = "Answer a shell that completes a command line",
-      .description = "",
-      .example = "epic __complete -- inspect Player/",
-      .positionals = kPositionals,
-      .run = run,
-      .is_hidden = true,
-  };
-  return kCommand;
-}
+constexpr Command kCompleteCommand{
+    .path = "__complete",
+    .group = Group::tool,
+    .summary = "Answer a shell that completes a command line",
+    .description = "",
+    .example = "epic __complete -- inspect Player/",
+    .positionals = kPositionals,
+    .run = run,
+    .is_hidden = true,
+};
 
 }  // namespace epic::cli

@@ -34,23 +34,20 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& completions_command() {
-  static constexpr Command kCommand{
-      .path = "completions",
-      .group = Group::tool,
-      .summary = "Print a shell's completion script",
-      .description =
-          "An installed epic has its scripts where the shells look. Otherwise load the script from the shell's\n"
-          "start file as below. Types, keys, methods and nodes are completed from the running fabric, or from the\n"
-          "store.",
-      .example =
-          "source <(epic completions bash)                                  # in ~/.bashrc\n"
-          "source <(epic completions zsh)                                   # in ~/.zshrc, after compinit\n"
-          "epic completions fish > ~/.config/fish/completions/epic.fish",
-      .positionals = kPositionals,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kCompletionsCommand{
+    .path = "completions",
+    .group = Group::tool,
+    .summary = "Print a shell's completion script",
+    .description =
+        "An installed epic has its scripts where the shells look. Otherwise load the script from the shell's\n"
+        "start file as below. Types, keys, methods and nodes are completed from the running fabric, or from the\n"
+        "store.",
+    .example =
+        "source <(epic completions bash)                                  # in ~/.bashrc\n"
+        "source <(epic completions zsh)                                   # in ~/.zshrc, after compinit\n"
+        "epic completions fish > ~/.config/fish/completions/epic.fish",
+    .positionals = kPositionals,
+    .run = run,
+};
 
 }  // namespace epic::cli

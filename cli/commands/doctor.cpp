@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/fabric/health.hpp"
 #include "cli/output/table.hpp"
@@ -21,20 +19,8 @@ constexpr Column kColumns[] = {
     {"STATE", "state", Show::state},
     {"WHAT", "what"},
     {"FOUND", "found"},
-    {"MEND", "mend"},
+    {"FIX", "fix"},
 };
-
-std::string_view word_of(Finding::State state) {
-  switch (state) {
-    case Finding::State::ok:
-      return "ok";
-    case Finding::State::warning:
-      return "warning";
-    case Finding::State::broken:
-      return "broken";
-  }
-  return "";
-}
 
 Outcome run(Context& context, const Arguments& arguments) {
   std::vector<Finding> findings = check_up(context.install(), context.start(arguments));
@@ -46,12 +32,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   int broken = 0;
   for (const Finding& finding : findings) {
     if (finding.state == Finding::State::broken) ++broken;
-    boost::json::object row{{"state", word_of(finding.state)}, {"what", finding.what}, {"found", finding.found}};
-    if (finding.mend.empty())
-      row["mend"] = nullptr;
-    else
-      row["mend"] = finding.mend;
-    table.add(std::move(row));
+    table.add(finding);
   }
   table.finish();
   if (broken == 0) return ExitCode::ok;
@@ -61,20 +42,17 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& doctor_command() {
-  static constexpr Command kCommand{
-      .path = "doctor",
-      .group = Group::tool,
-      .summary = "Check the toolchain, the installation and this project",
-      .description =
-          "Checks the compiler, CMake and Ninja, epic-node and its version; inside a project also epic.toml, the\n"
-          "directories, the sockets, the store (space, permissions, its log, and as many snapshots as it can read\n"
-          "in two seconds) and the fabric, including nodes that cannot save. Changes nothing.",
-      .example = "epic doctor\nepic doctor -o json",
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kDoctorCommand{
+    .path = "doctor",
+    .group = Group::tool,
+    .summary = "Check the toolchain, the installation and this project",
+    .description =
+        "Checks the compiler, CMake and Ninja, epic-node and its version; inside a project also epic.toml, the\n"
+        "directories, the sockets, the store (space, permissions, its log, and as many snapshots as it can read\n"
+        "in two seconds) and the fabric, including nodes that cannot save. Changes nothing.",
+    .example = "epic doctor\nepic doctor -o json",
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -44,18 +44,12 @@ Failure no_trail(const ProjectPaths& paths) {
 Outcome run(Context& context, const Arguments& arguments) {
   const bool follows = arguments.has("follow");
   EntityName name;
-  if (const auto word = arguments.word(0)) {
-    auto parsed = parse_type_or_entity(arguments.command(), *word);
-    if (!parsed) return std::unexpected(std::move(parsed.error()));
-    name = std::move(*parsed);
-  }
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::find(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (!*fabric) return fail(no_trail(*paths));
+  if (const auto word = arguments.word(0)) name = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::find(paths));
+  if (!fabric) return fail(no_trail(paths));
   if (!name.type.empty()) {
-    const Catalog catalog = (*fabric)->catalog();
+    const Catalog catalog = fabric->catalog();
     if (!catalog.types.empty() && !catalog.find(name.type)) return fail(unknown_type(name.type, catalog.type_names()));
   }
 
@@ -65,7 +59,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   request.follow = follows;
   Console& console = context.console();
   EventPrinter printer(console, follows ? EventPrinter::Pace::as_they_come : EventPrinter::Pace::all_at_once);
-  auto done = (*fabric)->stream<control::Events>(request, [&](const control::Events::Answer& event) {
+  auto done = fabric->stream<control::Events>(request, [&](const control::Events::Answer& event) {
     printer.print(event);
     return !follows || console.flush();
   });
@@ -81,23 +75,20 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& events_command() {
-  static constexpr Command kCommand{
-      .path = "events",
-      .group = Group::state,
-      .summary = "Show what has happened to entities: activated, saved, moved, collected, failed",
-      .description =
-          "One line per event, with its time, node and reason: which call activated an entity, and how long that\n"
-          "took (waiting for the shard, loading, on_activate); saves, where those within two seconds share a line;\n"
-          "why an entity was deactivated, and what delays it; nodes that started and died, and shards that moved.\n"
-          "Each node keeps a bounded number of its newest events in memory, and loses them when it ends.",
-      .example = "epic events Player/Bob\nepic events -f\nepic events Player -o jsonl",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kEventsCommand{
+    .path = "events",
+    .group = Group::state,
+    .summary = "Show what has happened to entities: activated, saved, moved, collected, failed",
+    .description =
+        "One line per event, with its time, node and reason: which call activated an entity, and how long that\n"
+        "took (waiting for the shard, loading, on_activate); saves, where those within two seconds share a line;\n"
+        "why an entity was deactivated, and what delays it; nodes that started and died, and shards that moved.\n"
+        "Each node keeps a bounded number of its newest events in memory, and loses them when it ends.",
+    .example = "epic events Player/Bob\nepic events -f\nepic events Player -o jsonl",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -101,17 +101,14 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& help_command() {
-  static constexpr Command kCommand{
-      .path = "help",
-      .group = Group::tool,
-      .summary = "Explain a command, the settings or the exit codes",
-      .description = "Without arguments, lists all commands; with -o json, prints the command table for programs.",
-      .example = "epic help run\nepic help snapshot export\nepic help exit-codes",
-      .positionals = kPositionals,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kHelpCommand{
+    .path = "help",
+    .group = Group::tool,
+    .summary = "Explain a command, the settings or the exit codes",
+    .description = "Without arguments, lists all commands; with -o json, prints the command table for programs.",
+    .example = "epic help run\nepic help snapshot export\nepic help exit-codes",
+    .positionals = kPositionals,
+    .run = run,
+};
 
 }  // namespace epic::cli

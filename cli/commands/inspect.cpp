@@ -47,47 +47,39 @@ Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& nam
 }
 
 Outcome inspect_stored(Context& context, const ProjectPaths& paths, const EntityName& name) {
-  auto store = StoredFabric::open(paths);
-  if (!store) return std::unexpected(std::move(store.error()));
-  auto found = store->inspect(name);
-  if (!found) return std::unexpected(std::move(found.error()));
-  if (!*found) {
-    if (auto known = store->check_type(name.type); !known) return std::unexpected(std::move(known.error()));
+  auto store = EPIC_TRY(StoredFabric::open(paths));
+  auto found = EPIC_TRY(store.inspect(name));
+  if (!found) {
+    EPIC_TRY(store.check_type(name.type));
     return fail(unknown_entity(name));
   }
   context.console().note("The fabric is down; this is the stored state.");
-  print_entity(context.console(), **found);
+  print_entity(context.console(), *found);
   return ExitCode::ok;
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto name = parse_entity(arguments.command(), *arguments.word(0));
-  if (!name) return std::unexpected(name.error());
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::find(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (*fabric) return inspect_live(context, **fabric, *name);
-  return inspect_stored(context, *paths, *name);
+  const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::find(paths));
+  if (fabric) return inspect_live(context, *fabric, name);
+  return inspect_stored(context, paths, name);
 }
 
 }  // namespace
 
-const Command& inspect_command() {
-  static constexpr Command kCommand{
-      .path = "inspect",
-      .group = Group::state,
-      .summary = "Show an entity: its node, its calls, its state",
-      .description =
-          "Does not activate the entity: if it is not in memory, its state is read from the store, and the page\n"
-          "says so. With the fabric down, the same fields are read from the store. A state with changes that are\n"
-          "not yet durable is marked unsaved. Calls in flight are shown with their callers, as in 'epic calls'.",
-      .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
-      .positionals = kPositionals,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kInspectCommand{
+    .path = "inspect",
+    .group = Group::state,
+    .summary = "Show an entity: its node, its calls, its state",
+    .description =
+        "Does not activate the entity: if it is not in memory, its state is read from the store, and the page\n"
+        "says so. With the fabric down, the same fields are read from the store. A state with changes that are\n"
+        "not yet durable is marked unsaved. Calls in flight are shown with their callers, as in 'epic calls'.",
+    .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
+    .positionals = kPositionals,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

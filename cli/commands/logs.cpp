@@ -38,15 +38,13 @@ constexpr ExitNote kExitCodes[] = {
 Outcome run(Context& context, const Arguments& arguments) {
   const std::int64_t count = *arguments.number("tail");
   const std::string node = arguments.word(0).value_or("");
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::find(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::find(paths));
 
   constexpr std::size_t kWidth = std::string_view("supervisor").size();
   LogPrinter printer(context.console(), arguments.has("no-prefix") ? LogShape::bare : LogShape::by_reader, kWidth);
-  if (*fabric) {
-    auto done = (*fabric)->stream<control::Logs>(
+  if (fabric) {
+    auto done = fabric->stream<control::Logs>(
         {.node = node, .follow = arguments.has("follow"), .tail = static_cast<std::uint64_t>(count)},
         [&](const control::Logs::Answer& line) {
           printer.print(line);
@@ -56,32 +54,28 @@ Outcome run(Context& context, const Arguments& arguments) {
     if (!done) return std::unexpected(std::move(done.error()));
     return ExitCode::ok;
   }
-  if (arguments.has("follow")) return fail(no_fabric_failure(*paths));
-  const auto lines = read_log_files(*paths, node, static_cast<std::size_t>(count));
-  if (!lines) return std::unexpected(lines.error());
+  if (arguments.has("follow")) return fail(no_fabric_failure(paths));
+  const auto lines = EPIC_TRY(read_log_files(paths, node, static_cast<std::size_t>(count)));
   context.console().note("The fabric is down; this is the log of its last run.");
-  for (const control::Logs::Answer& line : *lines) printer.print(line);
+  for (const control::Logs::Answer& line : lines) printer.print(line);
   printer.finish();
   return ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& logs_command() {
-  static constexpr Command kCommand{
-      .path = "logs",
-      .group = Group::fabric,
-      .summary = "Show the nodes' logs",
-      .description =
-          "Lines of all nodes in order of time, each with its node in front. With the fabric down, they are read\n"
-          "from the files of its last run, .epic/logs/latest.",
-      .example = "epic logs -f\nepic logs node-2 --tail 50",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kLogsCommand{
+    .path = "logs",
+    .group = Group::fabric,
+    .summary = "Show the nodes' logs",
+    .description =
+        "Lines of all nodes in order of time, each with its node in front. With the fabric down, they are read\n"
+        "from the files of its last run, .epic/logs/latest.",
+    .example = "epic logs -f\nepic logs node-2 --tail 50",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -68,7 +68,7 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   auto done = fabric.stream<control::Ls>(request, [&](const control::Ls::Answer& row) {
-    table.add(codec::describe_json(row).as_object());
+    table.add(row);
     progress.step();
     return true;
   });
@@ -83,13 +83,12 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
 }
 
 Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& wanted) {
-  auto store = StoredFabric::open_with(paths, wanted.name.type);
-  if (!store) return std::unexpected(std::move(store.error()));
+  auto store = EPIC_TRY(StoredFabric::open_with(paths, wanted.name.type));
   context.console().note("The fabric is down; this is the stored state.");
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   bool is_damaged = false;
-  auto listed = store->list(
+  auto listed = store.list(
       {.type = wanted.name.type, .key_prefix = wanted.name.key, .limit = static_cast<std::uint64_t>(wanted.limit)},
       Detail::summary,
       [&](boost::json::object row) {
@@ -110,39 +109,30 @@ Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& w
 Outcome run(Context& context, const Arguments& arguments) {
   const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
   Wanted wanted{.name = {}, .limit = limit, .only_live = arguments.has("live")};
-  if (const auto word = arguments.word(0)) {
-    auto name = parse_type_or_entity(arguments.command(), *word);
-    if (!name) return std::unexpected(std::move(name.error()));
-    wanted.name = std::move(*name);
-  }
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::find(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (*fabric) return list_live(context, **fabric, *paths, wanted);
-  if (wanted.only_live) return fail(no_fabric_failure(*paths));
-  return list_stored(context, *paths, wanted);
+  if (const auto word = arguments.word(0)) wanted.name = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::find(paths));
+  if (fabric) return list_live(context, *fabric, paths, wanted);
+  if (wanted.only_live) return fail(no_fabric_failure(paths));
+  return list_stored(context, paths, wanted);
 }
 
 }  // namespace
 
-const Command& ls_command() {
-  static constexpr Command kCommand{
-      .path = "ls",
-      .group = Group::state,
-      .summary = "List entities, live and stored",
-      .description =
-          "Activates none of them. With the fabric down, it lists the stored ones by type and key. While the fabric\n"
-          "runs, all nodes answer in parallel, each with its live entities first, so --limit takes the first to\n"
-          "arrive. BYTES is the size of the saved state; AGE counts from the last call of a live entity, and from\n"
-          "the last save of a stored one.",
-      .example = "epic ls\nepic ls Player\nepic ls Barrel/1 --live",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kLsCommand{
+    .path = "ls",
+    .group = Group::state,
+    .summary = "List entities, live and stored",
+    .description =
+        "Activates none of them. With the fabric down, it lists the stored ones by type and key. While the fabric\n"
+        "runs, all nodes answer in parallel, each with its live entities first, so --limit takes the first to\n"
+        "arrive. BYTES is the size of the saved state; AGE counts from the last call of a live entity, and from\n"
+        "the last save of a stored one.",
+    .example = "epic ls\nepic ls Player\nepic ls Barrel/1 --live",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

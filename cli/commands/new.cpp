@@ -48,9 +48,8 @@ bool make_repository(const Context& context, const fs::path& directory) {
 }
 
 Result<fs::path> find_template(const Context& context, const std::string& name) {
-  auto directory = context.install().templates();
-  if (!directory) return std::unexpected(std::move(directory.error()));
-  const auto known = template_names(*directory);
+  auto directory = EPIC_TRY(context.install().templates());
+  const auto known = template_names(directory);
   if (std::ranges::find(known, name) != known.end()) return *directory / name;
   Failure failure{.code = ExitCode::usage,
                   .what = fmt::format("there is no template \"{}\"", printable(name)),
@@ -69,8 +68,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     return fail(
         usage_failure(arguments.command(), "--bare is a template itself, so it cannot be used with --template"));
   auto template_directory =
-      find_template(context, arguments.has("bare") ? "bare" : arguments.value("template").value_or("hello"));
-  if (!template_directory) return std::unexpected(std::move(template_directory.error()));
+      EPIC_TRY(find_template(context, arguments.has("bare") ? "bare" : arguments.value("template").value_or("hello")));
   const fs::path target = context.start(arguments) / name;
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(target, ignored)))
@@ -78,16 +76,15 @@ Outcome run(Context& context, const Arguments& arguments) {
                  .why = "epic new never overwrites files",
                  .help = {"choose another name, or remove it first"}});
 
-  auto files = scaffold({.template_directory = *template_directory, .target = target, .name = name});
-  if (!files) return std::unexpected(std::move(files.error()));
+  auto files = EPIC_TRY(scaffold({.template_directory = template_directory, .target = target, .name = name}));
   const bool has_repository = make_repository(context, target);
 
   if (context.console().is_json()) {
     boost::json::array listed;
-    for (const fs::path& file : *files) listed.emplace_back(file.string());
+    for (const fs::path& file : files) listed.emplace_back(file.string());
     context.console().print_json(boost::json::object{{"project", name},
                                                      {"directory", fs::canonical(target).string()},
-                                                     {"template", template_directory->filename().string()},
+                                                     {"template", template_directory.filename().string()},
                                                      {"git", has_repository},
                                                      {"files", std::move(listed)}});
   }
@@ -96,27 +93,24 @@ Outcome run(Context& context, const Arguments& arguments) {
       fmt::format("Created {} with {} files from template {}. Next:\n\n"
                   "  cd {}\n"
                   "  epic run",
-                  shown, files->size(), template_directory->filename().string(), shown));
+                  shown, files.size(), template_directory.filename().string(), shown));
   return ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& new_command() {
-  static constexpr Command kCommand{
-      .path = "new",
-      .group = Group::project,
-      .summary = "Create a project",
-      .description =
-          "Creates a directory with everything a project needs: epic.toml, CMakeLists.txt, entity classes, tests, a\n"
-          "README for people and one for coding agents, and a git repository unless it is inside one already. Never\n"
-          "touches an existing directory.",
-      .example = "epic new arena --template game\nepic new scratch --bare",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kNewCommand{
+    .path = "new",
+    .group = Group::project,
+    .summary = "Create a project",
+    .description =
+        "Creates a directory with everything a project needs: epic.toml, CMakeLists.txt, entity classes, tests, a\n"
+        "README for people and one for coding agents, and a git repository unless it is inside one already. Never\n"
+        "touches an existing directory.",
+    .example = "epic new arena --template game\nepic new scratch --bare",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .run = run,
+};
 
 }  // namespace epic::cli

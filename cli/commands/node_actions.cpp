@@ -34,14 +34,12 @@ constexpr Action kResumed{"Resumed", ""};
 
 template <class Verb, const Action& kAction>
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::get(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::get(paths));
   const std::string node = arguments.word(0).value_or("");
   if constexpr (std::is_same_v<Verb, control::Drain>)
-    if (const std::string risk = find_move_risk(*paths); !risk.empty()) context.console().warn(risk);
-  const auto answer = fabric->ask<Verb>({node}, kPatience);
+    if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
+  const auto answer = fabric.ask<Verb>({node}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
   Console& console = context.console();
   if (console.is_json()) console.print_json(codec::describe_json(*answer));
@@ -53,73 +51,61 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& drain_command() {
-  static constexpr Command kCommand{
-      .path = "drain",
-      .group = Group::fabric,
-      .summary = "Move a node's shards to the other nodes, and stop it",
-      .description =
-          "Calls to a moving shard wait until running calls have ended, dirty state is saved, and the next owner\n"
-          "has taken the shard. Calls that still run after ten seconds (up to twenty, if they wait for other calls)\n"
-          "are interrupted, and their callers get NodeLost. The node stays stopped until 'epic scale' starts it.\n"
-          "Returns when its process has ended.",
-      .example = "epic drain node-2",
-      .positionals = kPositionals,
-      .exit_codes = kDrainExitCodes,
-      .run = run<control::Drain, kDrained>,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kDrainCommand{
+    .path = "drain",
+    .group = Group::fabric,
+    .summary = "Move a node's shards to the other nodes, and stop it",
+    .description =
+        "Calls to a moving shard wait until running calls have ended, dirty state is saved, and the next owner\n"
+        "has taken the shard. Calls that still run after ten seconds (up to twenty, if they wait for other calls)\n"
+        "are interrupted, and their callers get NodeLost. The node stays stopped until 'epic scale' starts it.\n"
+        "Returns when its process has ended.",
+    .example = "epic drain node-2",
+    .positionals = kPositionals,
+    .exit_codes = kDrainExitCodes,
+    .run = run<control::Drain, kDrained>,
+    .is_destructive = true,
+};
 
-const Command& kill_command() {
-  static constexpr Command kCommand{
-      .path = "kill",
-      .group = Group::fabric,
-      .summary = "Kill a node; the supervisor restarts it",
-      .description =
-          "Sends SIGKILL, like a crash. The node's shards go to the other nodes at once, nothing acknowledged is\n"
-          "lost, and its running calls end with NodeLost. The supervisor restarts the node and moves shards back\n"
-          "after a while.",
-      .example = "epic kill node-2",
-      .positionals = kPositionals,
-      .exit_codes = kSignalExitCodes,
-      .run = run<control::Kill, kKilled>,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kKillCommand{
+    .path = "kill",
+    .group = Group::fabric,
+    .summary = "Kill a node; the supervisor restarts it",
+    .description =
+        "Sends SIGKILL, like a crash. The node's shards go to the other nodes at once, nothing acknowledged is\n"
+        "lost, and its running calls end with NodeLost. The supervisor restarts the node and moves shards back\n"
+        "after a while.",
+    .example = "epic kill node-2",
+    .positionals = kPositionals,
+    .exit_codes = kSignalExitCodes,
+    .run = run<control::Kill, kKilled>,
+    .is_destructive = true,
+};
 
-const Command& pause_command() {
-  static constexpr Command kCommand{
-      .path = "pause",
-      .group = Group::fabric,
-      .summary = "Pause a node, as if its machine hung",
-      .description =
-          "Sends SIGSTOP, to show what a hanging node does to the others. A pause longer than [fabric] silence_max\n"
-          "in epic.toml ends like any silence: the node is killed, its shards go to the others, and it is\n"
-          "restarted.",
-      .example = "epic pause node-2",
-      .positionals = kPositionals,
-      .exit_codes = kSignalExitCodes,
-      .run = run<control::Pause, kPaused>,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kPauseCommand{
+    .path = "pause",
+    .group = Group::fabric,
+    .summary = "Pause a node, as if its machine hung",
+    .description =
+        "Sends SIGSTOP, to show what a hanging node does to the others. A pause longer than [fabric] silence_max\n"
+        "in epic.toml ends like any silence: the node is killed, its shards go to the others, and it is\n"
+        "restarted.",
+    .example = "epic pause node-2",
+    .positionals = kPositionals,
+    .exit_codes = kSignalExitCodes,
+    .run = run<control::Pause, kPaused>,
+    .is_destructive = true,
+};
 
-const Command& resume_command() {
-  static constexpr Command kCommand{
-      .path = "resume",
-      .group = Group::fabric,
-      .summary = "Resume a paused node",
-      .description = "Sends SIGCONT, after epic pause.",
-      .example = "epic resume node-2",
-      .positionals = kPositionals,
-      .exit_codes = kSignalExitCodes,
-      .run = run<control::Resume, kResumed>,
-  };
-  return kCommand;
-}
+constexpr Command kResumeCommand{
+    .path = "resume",
+    .group = Group::fabric,
+    .summary = "Resume a paused node",
+    .description = "Sends SIGCONT, after epic pause.",
+    .example = "epic resume node-2",
+    .positionals = kPositionals,
+    .exit_codes = kSignalExitCodes,
+    .run = run<control::Resume, kResumed>,
+};
 
 }  // namespace epic::cli

@@ -42,51 +42,44 @@ constexpr Column kColumns[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::get(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  const auto answer = fabric->ask<control::Ps>();
-  if (!answer) return std::unexpected(answer.error());
+  auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
+  const auto answer = EPIC_TRY(fabric.ask<control::Ps>());
   Console& console = context.console();
   if (console.format() == Format::json) {
-    console.print_json(codec::describe_json(*answer));
+    console.print_json(codec::describe_json(answer));
     return ExitCode::ok;
   }
   std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
   // In a pipe the columns are always the same.
-  if (console.is_terminal(Stream::out) && differ(answer->nodes)) columns.insert(columns.end() - 1, kGenerationColumn);
+  if (console.is_terminal(Stream::out) && differ(answer.nodes)) columns.insert(columns.end() - 1, kGenerationColumn);
   Table table(console, columns);
-  for (const control::Ps::Node& node : answer->nodes) table.add(codec::describe_json(node).as_object());
+  for (const control::Ps::Node& node : answer.nodes) table.add(node);
   table.finish();
-  for (const control::Ps::Node& node : answer->nodes)
+  for (const control::Ps::Node& node : answer.nodes)
     if (node.store_reason)
       console.warn(fmt::format("{} has refused new work for {}, because it cannot save: {}", printable(node.node),
                                human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                printable(*node.store_reason)));
   if (console.is_terminal(Stream::out))
-    console.note(fmt::format("supervisor {}, up {}; setup {}", answer->supervisor.pid,
-                             human_duration(std::chrono::milliseconds(answer->supervisor.uptime_ms)),
-                             printable(answer->setup)));
+    console.note(fmt::format("supervisor {}, up {}; setup {}", answer.supervisor.pid,
+                             human_duration(std::chrono::milliseconds(answer.supervisor.uptime_ms)),
+                             printable(answer.setup)));
   return ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& ps_command() {
-  static constexpr Command kCommand{
-      .path = "ps",
-      .group = Group::fabric,
-      .summary = "List the processes of the fabric",
-      .description =
-          "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
-          "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
-          "different modules (epic restart), also when each module was built.",
-      .example = "epic ps\nepic ps -o json",
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kPsCommand{
+    .path = "ps",
+    .group = Group::fabric,
+    .summary = "List the processes of the fabric",
+    .description =
+        "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
+        "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
+        "different modules (epic restart), also when each module was built.",
+    .example = "epic ps\nepic ps -o json",
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -36,36 +36,28 @@ bool has_same_content(const std::filesystem::path& left, const std::filesystem::
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
-  auto fabric = LiveFabric::get(project->paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  const auto built = build_project(context, *project, {.type = {}, .only_if_stale = true});
-  if (!built) return std::unexpected(built.error());
+  const auto project = EPIC_TRY(context.project(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::get(project.paths));
+  const auto built = EPIC_TRY(build_project(context, project, {.type = {}, .only_if_stale = true}));
   Console& console = context.console();
-  if (!built->was_fresh)
-    console.note(fmt::format("Built {} in {}", built->module.filename().string(), human_duration(built->took)));
+  if (!built.was_fresh)
+    console.note(fmt::format("Built {} in {}", built.module.filename().string(), human_duration(built.took)));
 
-  const auto ping = fabric->ask<control::Ping>();
-  if (!ping) return std::unexpected(ping.error());
-  const bool is_changed = !has_same_content(ping->module_copy, built->module);
-  if (arguments.has("rolling") && !ping->module_copy.empty())
-    if (auto checked = check_rolling(context, ping->module_copy, built->module); !checked)
-      return std::unexpected(std::move(checked.error()));
-  if (const std::string risk = find_move_risk(project->paths); !risk.empty()) console.warn(risk);
+  const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
+  const bool is_changed = !has_same_content(ping.module_copy, built.module);
+  if (arguments.has("rolling") && !ping.module_copy.empty())
+    EPIC_TRY(check_rolling(context, ping.module_copy, built.module));
+  if (const std::string risk = find_move_risk(project.paths); !risk.empty()) console.warn(risk);
   std::int64_t took_ms = 0;
   JsonRows rows(console);
-  const auto done =
-      fabric->stream<control::Restart>({arguments.has("rolling")}, [&](const control::Restart::Answer& event) {
-        rows.add(codec::describe_json(event));
-        if (event.took_ms)
-          took_ms = *event.took_ms;
-        else
-          console.note(
-              fmt::format("{:<8} {}{}{}", event.node, event.event, event.why ? ": " : "", event.why.value_or("")));
-        return true;
-      });
-  if (!done) return std::unexpected(done.error());
+  EPIC_TRY(fabric.stream<control::Restart>({arguments.has("rolling")}, [&](const control::Restart::Answer& event) {
+    rows.add(codec::describe_json(event));
+    if (event.took_ms)
+      took_ms = *event.took_ms;
+    else
+      console.note(fmt::format("{:<8} {}{}{}", event.node, event.event, event.why ? ": " : "", event.why.value_or("")));
+    return true;
+  }));
   console.note(fmt::format("Restarted in {}; {}", human_duration(std::chrono::milliseconds(took_ms)),
                            is_changed ? "all nodes run the new module" : "the module is unchanged"));
   return ExitCode::ok;
@@ -73,26 +65,23 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& restart_command() {
-  static constexpr Command kCommand{
-      .path = "restart",
-      .group = Group::fabric,
-      .summary = "Restart the nodes with the current module",
-      .description =
-          "Builds the module if it is stale. With --rolling, an extra node is started with the new module; when it\n"
-          "is ready, the nodes are drained, stopped and started one by one, as with epic drain, and the extra one\n"
-          "is removed last. If the new module cannot start, the fabric stays as it was. If it starts but then keeps\n"
-          "crashing (the crashes are shown here), there is no way back, because it has saved states with its\n"
-          "schema: run 'epic stop', fix the module, and 'epic run'. Without --rolling, all nodes stop first, as\n"
-          "with epic stop, and then start; calls wait, or end with Unavailable. Nothing acknowledged is lost, and\n"
-          "setup is not run again. Ctrl-C here does not stop the restart.",
-      .example = "epic restart --rolling\nepic restart",
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kRestartCommand{
+    .path = "restart",
+    .group = Group::fabric,
+    .summary = "Restart the nodes with the current module",
+    .description =
+        "Builds the module if it is stale. With --rolling, an extra node is started with the new module; when it\n"
+        "is ready, the nodes are drained, stopped and started one by one, as with epic drain, and the extra one\n"
+        "is removed last. If the new module cannot start, the fabric stays as it was. If it starts but then keeps\n"
+        "crashing (the crashes are shown here), there is no way back, because it has saved states with its\n"
+        "schema: run 'epic stop', fix the module, and 'epic run'. Without --rolling, all nodes stop first, as\n"
+        "with epic stop, and then start; calls wait, or end with Unavailable. Nothing acknowledged is lost, and\n"
+        "setup is not run again. Ctrl-C here does not stop the restart.",
+    .example = "epic restart --rolling\nepic restart",
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+    .is_destructive = true,
+};
 
 }  // namespace epic::cli

@@ -151,10 +151,9 @@ void print_ready_json(Console& console, const cluster::FabricReady& ready) {
 
 // The module of a running fabric must not be overwritten, so check before building.
 Result<void> refuse_second_run(const Project& project) {
-  auto fabric = LiveFabric::find(project.paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (!*fabric) return {};
-  const auto ping = (*fabric)->ask<control::Ping>();
+  auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
+  if (!fabric) return {};
+  const auto ping = fabric->ask<control::Ping>();
   return fail({.what = fmt::format("{} is running already{}", project.manifest.name,
                                    ping ? fmt::format(", as process {}", ping->pid) : ""),
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
@@ -163,20 +162,17 @@ Result<void> refuse_second_run(const Project& project) {
 Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("detach") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
-  const std::int64_t nodes = arguments.number("nodes").value_or(project->manifest.nodes);
-  if (auto refused = refuse_second_run(*project); !refused) return std::unexpected(std::move(refused.error()));
-  const auto node_program = context.install().node();
-  if (!node_program) return std::unexpected(node_program.error());
-  const auto built = build_project(context, *project, {.type = {}, .only_if_stale = true});
-  if (!built) return std::unexpected(built.error());
-  if (!built->was_fresh)
-    context.console().note(fmt::format("Built {} in {}", project->manifest.module, human_duration(built->took)));
+  const auto project = EPIC_TRY(context.project(arguments));
+  const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
+  EPIC_TRY(refuse_second_run(project));
+  const auto node_program = EPIC_TRY(context.install().node());
+  const auto built = EPIC_TRY(build_project(context, project, {.type = {}, .only_if_stale = true}));
+  if (!built.was_fresh)
+    context.console().note(fmt::format("Built {} in {}", project.manifest.module, human_duration(built.took)));
 
   Console& console = context.console();
-  Narrator narrator(console, *project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
-  auto options = supervisor_options(*project, built->module, *node_program, nodes);
+  Narrator narrator(console, project, arguments.has("no-prefix") ? LogShape::bare : LogShape::prefixed);
+  auto options = supervisor_options(project, built.module, node_program, nodes);
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   if (arguments.has("debugger")) {
     options.silence_max = kDurationMax;
@@ -204,23 +200,20 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& run_command() {
-  static constexpr Command kCommand{
-      .path = "run",
-      .group = Group::fabric,
-      .summary = "Run the project on a fabric of several processes",
-      .description =
-          "Builds the module if any of the project's files has changed, starts the nodes, runs the module's setup on "
-          "one of\n"
-          "them, and shows what they log until it is stopped. Ctrl-C saves and stops; a second one ends it at once. "
-          "State is\n"
-          "kept in .epic/ and is there again with the next run.",
-      .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup",
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kRunCommand{
+    .path = "run",
+    .group = Group::fabric,
+    .summary = "Run the project on a fabric of several processes",
+    .description =
+        "Builds the module if any of the project's files has changed, starts the nodes, runs the module's setup on "
+        "one of\n"
+        "them, and shows what they log until it is stopped. Ctrl-C saves and stops; a second one ends it at once. "
+        "State is\n"
+        "kept in .epic/ and is there again with the next run.",
+    .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup",
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

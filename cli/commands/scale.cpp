@@ -27,12 +27,10 @@ constexpr ExitNote kExitCodes[] = {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const std::int64_t count = std::stoll(*arguments.word(0));
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::get(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (const std::string risk = find_move_risk(*paths); !risk.empty()) context.console().warn(risk);
-  const auto answer = fabric->ask<control::Scale>({static_cast<std::uint64_t>(count)}, kPatience);
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::get(paths));
+  if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
+  const auto answer = fabric.ask<control::Scale>({static_cast<std::uint64_t>(count)}, kPatience);
   if (!answer) return fail(still_going_on(answer.error()));
   if (context.console().is_json()) context.console().print_json(codec::describe_json(*answer));
   context.console().note(
@@ -42,22 +40,19 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& scale_command() {
-  static constexpr Command kCommand{
-      .path = "scale",
-      .group = Group::fabric,
-      .summary = "Change the number of nodes",
-      .description =
-          "Starts nodes up to N; drains and stops those above, as epic drain does. Shards move to new nodes one at\n"
-          "a time. Returns when the new nodes are ready, or the others have ended. The number lasts until epic\n"
-          "stop; epic.toml is not changed.",
-      .example = "epic scale 6",
-      .positionals = kPositionals,
-      .exit_codes = kExitCodes,
-      .run = run,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kScaleCommand{
+    .path = "scale",
+    .group = Group::fabric,
+    .summary = "Change the number of nodes",
+    .description =
+        "Starts nodes up to N; drains and stops those above, as epic drain does. Shards move to new nodes one at\n"
+        "a time. Returns when the new nodes are ready, or the others have ended. The number lasts until epic\n"
+        "stop; epic.toml is not changed.",
+    .example = "epic scale 6",
+    .positionals = kPositionals,
+    .exit_codes = kExitCodes,
+    .run = run,
+    .is_destructive = true,
+};
 
 }  // namespace epic::cli

@@ -27,47 +27,42 @@ constexpr Column kColumns[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
-  const auto module = project->paths.module(project->manifest.module);
+  const auto project = EPIC_TRY(context.project(arguments));
+  const auto module = project.paths.module(project.manifest.module);
   if (!std::filesystem::exists(module))
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("{} does not exist", module.string()),
                  .help = {"build the module with 'epic build'"}});
-  const auto check = check_schemas(context.install(), project->paths, module);
-  if (!check) return std::unexpected(check.error());
-  if (!*check)
+  const auto check = EPIC_TRY(check_schemas(context.install(), project.paths, module));
+  if (!check)
     return fail({.code = ExitCode::not_found,
-                 .what = fmt::format("nothing has been saved in {}", project->paths.root.string()),
-                 .why = fmt::format("{} does not exist", project->paths.store.string())});
+                 .what = fmt::format("nothing has been saved in {}", project.paths.root.string()),
+                 .why = fmt::format("{} does not exist", project.paths.store.string())});
   Table table(context.console(), kColumns);
-  for (const auto& row : (*check)->rows) table.add(row.as_object());
+  for (const auto& row : check->rows) table.add(row.as_object());
   table.finish();
-  for (const std::string& problem : (*check)->problems()) context.console().warn(problem);
-  if (const auto damage = (*check)->damage()) context.console().warn(*damage);
-  return (*check)->unreadable() > 0 || (*check)->damaged > 0 ? ExitCode::failed : ExitCode::ok;
+  for (const std::string& problem : check->problems()) context.console().warn(problem);
+  if (const auto damage = check->damage()) context.console().warn(*damage);
+  return check->unreadable() > 0 || check->damaged > 0 ? ExitCode::failed : ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& schema_check_command() {
-  static constexpr Command kCommand{
-      .path = "schema check",
-      .group = Group::state,
-      .summary = "Check how the built module reads the saved states",
-      .description =
-          "For each type and each schema of its snapshots: how many there are, and whether the module reads them\n"
-          "unchanged, converts them (and what changes), or cannot read them. The verdict follows the same rules as\n"
-          "a node's reads; if it depends on the values, every snapshot is tried. Changes nothing. 'epic build' runs\n"
-          "the same check, and refuses a module that cannot read all of them.\n\n"
-          "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class\n"
-          "keeps no state), damaged (the schema itself cannot be read by any module), unclaimed (no class has this\n"
-          "name), orphaned (a class has or had this name, but stores under another).",
-      .example = "epic schema check\nepic schema check -o json",
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSchemaCheckCommand{
+    .path = "schema check",
+    .group = Group::state,
+    .summary = "Check how the built module reads the saved states",
+    .description =
+        "For each type and each schema of its snapshots: how many there are, and whether the module reads them\n"
+        "unchanged, converts them (and what changes), or cannot read them. The verdict follows the same rules as\n"
+        "a node's reads; if it depends on the values, every snapshot is tried. Changes nothing. 'epic build' runs\n"
+        "the same check, and refuses a module that cannot read all of them.\n\n"
+        "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class\n"
+        "keeps no state), damaged (the schema itself cannot be read by any module), unclaimed (no class has this\n"
+        "name), orphaned (a class has or had this name, but stores under another).",
+    .example = "epic schema check\nepic schema check -o json",
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

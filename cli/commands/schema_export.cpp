@@ -24,30 +24,26 @@ constexpr ExitNote kExitCodes[] = {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open_with(*paths, type);
-  if (!store) return std::unexpected(std::move(store.error()));
-  auto schemas = store->schemas(type);
-  if (!schemas) return std::unexpected(std::move(schemas.error()));
+  auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), type));
+  auto schemas = EPIC_TRY(store.schemas(type));
   if (const auto wanted = arguments.word(1)) {
-    std::erase_if(*schemas, [&](const StoredSchema& stored) { return schema_text(stored.id) != *wanted; });
-    if (schemas->empty())
+    std::erase_if(schemas, [&](const StoredSchema& stored) { return schema_text(stored.id) != *wanted; });
+    if (schemas.empty())
       return fail({.code = ExitCode::not_found,
                    .what = fmt::format("no snapshot of {} was written with the schema \"{}\"", type, *wanted),
                    .help = {fmt::format("list them with 'epic schema show {}'", type)}});
   }
-  if (schemas->size() > 1) {
+  if (schemas.size() > 1) {
     Failure failure{.code = ExitCode::usage,
-                    .what = fmt::format("{} has snapshots with {} schemas", type, schemas->size())};
-    for (const StoredSchema& stored : *schemas)
+                    .what = fmt::format("{} has snapshots with {} schemas", type, schemas.size())};
+    for (const StoredSchema& stored : schemas)
       failure.help.push_back(
           fmt::format("epic schema export {} {}   ({} entities)", type, schema_text(stored.id), stored.entities));
     return fail(std::move(failure));
   }
-  if (schemas->empty())
+  if (schemas.empty())
     return fail({.what = fmt::format("the snapshots of {} are damaged", type), .help = {"run 'epic snapshot verify'"}});
-  const auto schema = store->find_schema(schemas->front().id);
+  const auto schema = store.find_schema(schemas.front().id);
   if (!schema) return fail({.what = fmt::format("{}: {}", type, schema.error())});
   context.console().print(codec::to_capnp_text(**schema));
   return ExitCode::ok;
@@ -55,18 +51,15 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& schema_export_command() {
-  static constexpr Command kCommand{
-      .path = "schema export",
-      .group = Group::state,
-      .summary = "Print a schema as a .capnp file",
-      .description = "With it, any Cap'n Proto program can read the bytes of a snapshot as they are stored.",
-      .example = "epic schema export Player > player.capnp",
-      .positionals = kPositionals,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSchemaExportCommand{
+    .path = "schema export",
+    .group = Group::state,
+    .summary = "Print a schema as a .capnp file",
+    .description = "With it, any Cap'n Proto program can read the bytes of a snapshot as they are stored.",
+    .example = "epic schema export Player > player.capnp",
+    .positionals = kPositionals,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -28,16 +28,12 @@ constexpr Column kColumns[] = {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open_with(*paths, type);
-  if (!store) return std::unexpected(std::move(store.error()));
-  const auto schemas = store->schemas(type);
-  if (!schemas) return std::unexpected(schemas.error());
+  auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), type));
+  const auto schemas = EPIC_TRY(store.schemas(type));
   Table table(context.console(), kColumns);
   bool is_damaged = false;
-  for (const StoredSchema& stored : *schemas) {
-    const auto schema = store->find_schema(stored.id);
+  for (const StoredSchema& stored : schemas) {
+    const auto schema = store.find_schema(stored.id);
     if (!schema) context.console().warn(stored.type + ": " + schema.error());
     is_damaged = is_damaged || !schema;
     table.add({{"type", stored.type},
@@ -51,20 +47,17 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& schema_show_command() {
-  static constexpr Command kCommand{
-      .path = "schema show",
-      .group = Group::state,
-      .summary = "Show the schemas of saved states",
-      .description =
-          "Every snapshot refers to the schema it was written with, and the store keeps each schema once: a type\n"
-          "has one for each version of its state. Reads the store, whether or not the fabric is running.",
-      .example = "epic schema show\nepic schema show Player -o json",
-      .positionals = kPositionals,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSchemaShowCommand{
+    .path = "schema show",
+    .group = Group::state,
+    .summary = "Show the schemas of saved states",
+    .description =
+        "Every snapshot refers to the schema it was written with, and the store keeps each schema once: a type\n"
+        "has one for each version of its state. Reads the store, whether or not the fabric is running.",
+    .example = "epic schema show\nepic schema show Player -o json",
+    .positionals = kPositionals,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

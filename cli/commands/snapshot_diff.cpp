@@ -51,19 +51,16 @@ Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths,
     context.console().warn(damage);
   };
   if (is_live) {
-    auto fabric = LiveFabric::get(paths);
-    if (!fabric) return std::unexpected(std::move(fabric.error()));
-    if (const auto cuts = export_live(*fabric, {}, write, on_damage); !cuts) return std::unexpected(cuts.error());
+    auto fabric = EPIC_TRY(LiveFabric::get(paths));
+    EPIC_TRY(export_live(fabric, {}, write, on_damage));
   } else {
-    auto store = StoredFabric::open(paths);
-    if (!store) return std::unexpected(std::move(store.error()));
-    if (auto held = store->hold_moment(); !held) return std::unexpected(std::move(held.error()));
+    auto store = EPIC_TRY(StoredFabric::open(paths));
+    EPIC_TRY(store.hold_moment());
     const auto visit = [&](const json::object& row) {
       write(protocol::print_json(row));
       return true;
     };
-    if (auto listed = store->list({}, Detail::state, visit, on_damage); !listed)
-      return std::unexpected(std::move(listed.error()));
+    EPIC_TRY(store.list({}, Detail::state, visit, on_damage));
   }
   if (damaged > 0)
     return fail({.what = fmt::format("{} snapshots could not be read, so there is nothing to compare with", damaged),
@@ -137,11 +134,9 @@ Result<Counts> compare(SortedRows& a, SortedRows& b, Printer& printer, Progress&
       printer.print("added", (*right)->name, {});
       right = b.next();
     } else {
-      const auto from = state_of(a, **left);
-      if (!from) return std::unexpected(from.error());
-      const auto to = state_of(b, **right);
-      if (!to) return std::unexpected(to.error());
-      const auto changes = list_changes(*from, *to);
+      const auto from = EPIC_TRY(state_of(a, **left));
+      const auto to = EPIC_TRY(state_of(b, **right));
+      const auto changes = list_changes(from, to);
       ++(changes.empty() ? counts.equal : counts.changed);
       if (!changes.empty()) printer.print("changed", (*left)->name, changes);
       left = a.next();
@@ -160,27 +155,22 @@ Outcome run(Context& context, const Arguments& arguments) {
     return fail(usage_failure(arguments.command(), "--live compares with the running fabric, so B cannot be given"));
   if (other && *other == "-" && *arguments.word(0) == "-")
     return fail(usage_failure(arguments.command(), "only one of the two can be stdin"));
-  auto first = SnapshotFile::open(*arguments.word(0));
-  if (!first) return std::unexpected(std::move(first.error()));
+  auto first = EPIC_TRY(SnapshotFile::open(*arguments.word(0)));
   const auto open_second = [&]() -> Result<SnapshotFile> {
     if (other) return SnapshotFile::open(*other);
-    const auto paths = context.paths(arguments);
-    if (!paths) return std::unexpected(paths.error());
-    return export_present(context, *paths, arguments.has("live"));
+    const auto paths = EPIC_TRY(context.paths(arguments));
+    return export_present(context, paths, arguments.has("live"));
   };
-  auto second = open_second();
-  if (!second) return std::unexpected(std::move(second.error()));
+  auto second = EPIC_TRY(open_second());
   const auto project = context.paths(arguments);  // files can be compared outside a project
   const Catalog names = project ? names_of_build(*project) : Catalog();
-  auto a = SortedRows::open(std::move(*first), names);
-  if (!a) return std::unexpected(std::move(a.error()));
-  auto b = SortedRows::open(std::move(*second), names);
-  if (!b) return std::unexpected(std::move(b.error()));
+  auto a = EPIC_TRY(SortedRows::open(std::move(first), names));
+  auto b = EPIC_TRY(SortedRows::open(std::move(second), names));
 
   Console& console = context.console();
   Printer printer(console);
-  Progress progress(console, std::max(a->count(), b->count()));
-  const auto counts = compare(*a, *b, printer, progress);
+  Progress progress(console, std::max(a.count(), b.count()));
+  const auto counts = compare(a, b, printer, progress);
   progress.finish();
   if (!counts) return std::unexpected(counts.error());
   console.note(fmt::format("{} added, {} removed, {} changed, {} equal", counts->added, counts->removed,
@@ -190,25 +180,22 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& snapshot_diff_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot diff",
-      .group = Group::state,
-      .summary = "Show the differences between two exports, or an export and now",
-      .description =
-          "Compares states: which entities were added or removed from A to B, and which parts of the others\n"
-          "changed. Versions and times are ignored. Without B, B is what is stored now; with --live, what the\n"
-          "running fabric holds. Exits with 0 if they are equal, and with 1 if they differ. Exports may be in any\n"
-          "order; one that is not in the order of 'epic snapshot export' is sorted in temporary files first.",
-      .example =
-          "epic snapshot diff monday.jsonl tuesday.jsonl\nepic snapshot diff monday.jsonl\n"
-          "epic snapshot diff before.jsonl --live -o jsonl",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotDiffCommand{
+    .path = "snapshot diff",
+    .group = Group::state,
+    .summary = "Show the differences between two exports, or an export and now",
+    .description =
+        "Compares states: which entities were added or removed from A to B, and which parts of the others\n"
+        "changed. Versions and times are ignored. Without B, B is what is stored now; with --live, what the\n"
+        "running fabric holds. Exits with 0 if they are equal, and with 1 if they differ. Exports may be in any\n"
+        "order; one that is not in the order of 'epic snapshot export' is sorted in temporary files first.",
+    .example =
+        "epic snapshot diff monday.jsonl tuesday.jsonl\nepic snapshot diff monday.jsonl\n"
+        "epic snapshot diff before.jsonl --live -o jsonl",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

@@ -59,7 +59,7 @@ class Sink {
 class Writer {
  public:
   Writer(Console& console, const Project& project, Sink sink)
-      : is_document_(console.format() != Format::jsonl), project_(project), sink_(sink) {}
+      : is_document_(console.format() == Format::json), project_(project), sink_(sink) {}
 
   void begin(std::string_view cut_of) {
     if (!is_document_) return;
@@ -103,9 +103,8 @@ struct Exported {
 Result<Exported> export_store(Console& console, StoredFabric& store, const EntityName& only, Writer& writer) {
   std::uint64_t total = 0;
   if (console.is_terminal(Stream::err)) {
-    const auto totals = store.totals(only.type);
-    if (!totals) return std::unexpected(totals.error());
-    total = totals->entities;
+    const auto totals = EPIC_TRY(store.totals(only.type));
+    total = totals.entities;
   }
   Progress progress(console, total);
   Exported result{.damaged = 0, .of = std::string(kStoredCutWords)};
@@ -159,11 +158,10 @@ Result<Exported> export_fabric(Console& console, LiveFabric& fabric, const Proje
 Result<StoredFabric> open_store(const ProjectPaths& paths, const EntityName& only) {
   auto store = StoredFabric::open_with(paths, only.type);
   if (!store) return store;
-  if (auto held = store->hold_moment(); !held) return std::unexpected(std::move(held.error()));
+  EPIC_TRY(store->hold_moment());
   if (only.key.empty()) return store;
-  const auto found = store->inspect(only);
-  if (!found) return std::unexpected(found.error());
-  if (!*found) return fail(unsaved_entity(only));
+  const auto found = EPIC_TRY(store->inspect(only));
+  if (!found) return fail(unsaved_entity(only));
   return store;
 }
 
@@ -171,71 +169,57 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.value("format") == "text")
     return fail(usage_failure(arguments.command(), "an export is JSON: use -o json or -o jsonl"));
   Console& console = context.console();
-  if (!console.is_json()) console.configure(console.with_format(Format::jsonl));
   EntityName only;
-  if (const auto word = arguments.word(0)) {
-    auto name = parse_type_or_entity(arguments.command(), *word);
-    if (!name) return std::unexpected(std::move(name.error()));
-    only = std::move(*name);
-  }
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
+  if (const auto word = arguments.word(0)) only = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const auto project = EPIC_TRY(context.project(arguments));
   std::optional<LiveFabric> fabric;
   std::optional<StoredFabric> store;
   if (arguments.has("live")) {
-    auto found = LiveFabric::get(project->paths);
-    if (!found) return std::unexpected(std::move(found.error()));
-    fabric.emplace(std::move(*found));
+    auto found = EPIC_TRY(LiveFabric::get(project.paths));
+    fabric.emplace(std::move(found));
   } else {
-    auto opened = open_store(project->paths, only);
-    if (!opened) return std::unexpected(std::move(opened.error()));
-    store.emplace(std::move(*opened));
+    auto opened = EPIC_TRY(open_store(project.paths, only));
+    store.emplace(std::move(opened));
   }
 
   std::optional<AtomicFile> file;
   if (const auto path = arguments.value("output")) {
-    auto opened = AtomicFile::open(*path);
-    if (!opened) return std::unexpected(std::move(opened.error()));
-    file.emplace(std::move(*opened));
+    auto opened = EPIC_TRY(AtomicFile::open(*path));
+    file.emplace(std::move(opened));
   }
-  Writer writer(console, *project, Sink(console, file ? &*file : nullptr));
-  const auto result = fabric ? export_fabric(console, *fabric, project->paths, only, writer)
-                             : export_store(console, *store, only, writer);
-  if (!result) return std::unexpected(result.error());
+  Writer writer(console, project, Sink(console, file ? &*file : nullptr));
+  const auto result = EPIC_TRY(fabric ? export_fabric(console, *fabric, project.paths, only, writer)
+                                      : export_store(console, *store, only, writer));
   if (writer.written() == 0 && !only.key.empty()) return fail(fabric ? unknown_entity(only) : unsaved_entity(only));
-  if (file)
-    if (auto kept = file->keep(); !kept) return std::unexpected(std::move(kept.error()));
+  if (file) EPIC_TRY(file->keep());
   console.note(fmt::format("Exported {}{}: {}", count_of(writer.written(), "entity", "entities"),
-                           file ? fmt::format(" to {}", *arguments.value("output")) : "", result->of));
-  if (result->damaged == 0) return ExitCode::ok;
-  return fail({.what = fmt::format("{} snapshots could not be read and are not in the export", result->damaged),
+                           file ? fmt::format(" to {}", *arguments.value("output")) : "", result.of));
+  if (result.damaged == 0) return ExitCode::ok;
+  return fail({.what = fmt::format("{} snapshots could not be read and are not in the export", result.damaged),
                .help = {"check the store with 'epic doctor'"}});
 }
 
 }  // namespace
 
-const Command& snapshot_export_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot export",
-      .group = Group::state,
-      .summary = "Write saved states as JSON",
-      .description =
-          "Reads the store as of one moment, whether or not the fabric is running. During a long export, everything\n"
-          "the fabric writes stays in the store's log, which grows accordingly. With --live, the nodes of the\n"
-          "running fabric export what they hold, each between two turns, including unsaved changes; calls between\n"
-          "nodes may be half done.\n"
-          "-o jsonl (the default) prints one line per entity; -o json one document. Each entity has its name,\n"
-          "version, schema, the time it was saved, and its state; with --live also whether it was in memory, on\n"
-          "which node, whether it was unsaved, and the node's newest commit (\"cut\").",
-      .example =
-          "epic snapshot export > arena.jsonl\nepic snapshot export Player -o json --output players.json\n"
-          "epic snapshot export --live --output arena.jsonl",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotExportCommand{
+    .path = "snapshot export",
+    .group = Group::state,
+    .summary = "Write saved states as JSON",
+    .description =
+        "Reads the store as of one moment, whether or not the fabric is running. During a long export, everything\n"
+        "the fabric writes stays in the store's log, which grows accordingly. With --live, the nodes of the\n"
+        "running fabric export what they hold, each between two turns, including unsaved changes; calls between\n"
+        "nodes may be half done.\n"
+        "-o jsonl (the default) prints one line per entity; -o json one document. Each entity has its name,\n"
+        "version, schema, the time it was saved, and its state; with --live also whether it was in memory, on\n"
+        "which node, whether it was unsaved, and the node's newest commit (\"cut\").",
+    .example =
+        "epic snapshot export > arena.jsonl\nepic snapshot export Player -o json --output players.json\n"
+        "epic snapshot export --live --output arena.jsonl",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

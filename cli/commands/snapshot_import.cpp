@@ -47,14 +47,13 @@ bool is_meant(const EntityName& name, const EntityName& only, const ImportTarget
 Result<void> read_all(SnapshotFile& file, const EntityName& only, const ImportTarget& target, ImportRun& run) {
   file.rewind();
   while (true) {
-    auto row = file.next();
-    if (!row) return std::unexpected(std::move(row.error()));
-    if (!*row) break;
-    const auto name = entity_of_row((*row)->text);
+    auto row = EPIC_TRY(file.next());
+    if (!row) break;
+    const auto name = entity_of_row(row->text);
     if (!name)
-      run.add_problem((*row)->line, {}, name.error());
+      run.add_problem(row->line, {}, name.error());
     else if (is_meant(*name, only, target))
-      if (auto added = run.add(*name, std::string((*row)->text), (*row)->line); !added) return added;
+      EPIC_TRY(run.add(*name, std::string(row->text), row->line));
   }
   return run.finish([&](std::uint64_t line) { return file.place(line); });
 }
@@ -103,22 +102,15 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
 
 Outcome run(Context& context, const Arguments& arguments) {
   EntityName only;
-  if (const auto word = arguments.word(1)) {
-    auto name = parse_type_or_entity(arguments.command(), *word);
-    if (!name) return std::unexpected(std::move(name.error()));
-    only = std::move(*name);
-  }
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
-  auto file = SnapshotFile::open(*arguments.word(0));
-  if (!file) return std::unexpected(std::move(file.error()));
-  auto target = ImportTarget::open(context, *project);
-  if (!target) return std::unexpected(std::move(target.error()));
+  if (const auto word = arguments.word(1)) only = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const auto project = EPIC_TRY(context.project(arguments));
+  auto file = EPIC_TRY(SnapshotFile::open(*arguments.word(0)));
+  auto target = EPIC_TRY(ImportTarget::open(context, project));
 
   Console& console = context.console();
-  Progress progress(console, file->row_estimate());
-  ImportRun check(**target, ImportMode::check, progress);
-  auto checked = read_all(*file, only, **target, check);
+  Progress progress(console, file.row_estimate());
+  ImportRun check(*target, ImportMode::check, progress);
+  auto checked = read_all(file, only, *target, check);
   progress.finish();
   if (!checked) return std::unexpected(std::move(checked.error()));
   if (check.problem_count() > 0)
@@ -129,47 +121,42 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (rows == 0)
     return fail({.code = ExitCode::not_found,
                  .what = only.type.empty()
-                             ? fmt::format("{} is empty", file->name())
-                             : fmt::format("{} does not occur in {}", printable(only.text()), file->name())});
+                             ? fmt::format("{} is empty", file.name())
+                             : fmt::format("{} does not occur in {}", printable(only.text()), file.name())});
   print_counts(console, check);
   if (arguments.has("dry-run")) return ExitCode::ok;
   if (total.added + total.changed == 0) {
     console.note("Nothing to do: everything is already there");
     return ExitCode::ok;
   }
-  if (auto agreed = confirm(
-          console, arguments,
-          fmt::format("Write {} new and {} changed entities into {}", total.added, total.changed, (*target)->words()));
-      !agreed)
-    return std::unexpected(std::move(agreed.error()));
-  return apply(console, *file, only, **target, rows);
+  EPIC_TRY(confirm(
+      console, arguments,
+      fmt::format("Write {} new and {} changed entities into {}", total.added, total.changed, target->words())));
+  return apply(console, file, only, *target, rows);
 }
 
 }  // namespace
 
-const Command& snapshot_import_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot import",
-      .group = Group::state,
-      .summary = "Restore saved states from an export",
-      .description =
-          "Reads JSON lines, or the one document of an export. First, every line is checked against its class; if\n"
-          "one is invalid, nothing is changed. Then, after you confirm, the states replace the current ones. In a\n"
-          "running fabric the owners do this: an entity's running calls end first, and later calls find the new\n"
-          "state. Otherwise the states go into the store, which is created if there is none, with the number of\n"
-          "shards in epic.toml.\n"
-          "A line written with another schema is read by field name: missing fields take their defaults, unknown\n"
-          "fields are ignored. Entities that are not in the file stay unchanged.",
-      .example =
-          "epic snapshot import arena.jsonl --dry-run\nepic snapshot import arena.jsonl Player/Bob\n"
-          "epic -C ../other snapshot export | epic snapshot import - --yes",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotImportCommand{
+    .path = "snapshot import",
+    .group = Group::state,
+    .summary = "Restore saved states from an export",
+    .description =
+        "Reads JSON lines, or the one document of an export. First, every line is checked against its class; if\n"
+        "one is invalid, nothing is changed. Then, after you confirm, the states replace the current ones. In a\n"
+        "running fabric the owners do this: an entity's running calls end first, and later calls find the new\n"
+        "state. Otherwise the states go into the store, which is created if there is none, with the number of\n"
+        "shards in epic.toml.\n"
+        "A line written with another schema is read by field name: missing fields take their defaults, unknown\n"
+        "fields are ignored. Entities that are not in the file stay unchanged.",
+    .example =
+        "epic snapshot import arena.jsonl --dry-run\nepic snapshot import arena.jsonl Player/Bob\n"
+        "epic -C ../other snapshot export | epic snapshot import - --yes",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+    .is_destructive = true,
+};
 
 }  // namespace epic::cli

@@ -42,19 +42,12 @@ constexpr Column kColumns[] = {
 Outcome run(Context& context, const Arguments& arguments) {
   const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
   EntityName wanted;
-  if (const auto word = arguments.word(0)) {
-    auto name = parse_type_or_entity(arguments.command(), *word);
-    if (!name) return std::unexpected(std::move(name.error()));
-    wanted = std::move(*name);
-  }
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open_with(*paths, wanted.type);
-  if (!store) return std::unexpected(std::move(store.error()));
+  if (const auto word = arguments.word(0)) wanted = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), wanted.type));
 
   Table table(context.console(), kColumns);
   bool is_damaged = false;
-  auto listed = store->list(
+  EPIC_TRY(store.list(
       {.type = wanted.type, .key_prefix = wanted.key, .limit = static_cast<std::uint64_t>(limit)}, Detail::snapshot,
       [&](boost::json::object row) {
         table.add(std::move(row));
@@ -63,27 +56,23 @@ Outcome run(Context& context, const Arguments& arguments) {
       [&](const std::string& damage) {
         is_damaged = true;
         context.console().warn(damage);
-      });
-  if (!listed) return std::unexpected(std::move(listed.error()));
+      }));
   table.finish();
   return is_damaged ? ExitCode::failed : ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& snapshot_list_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot list",
-      .group = Group::state,
-      .summary = "List the saved states",
-      .description = "Reads the store, whether or not the fabric is running, and checks every snapshot's checksum.",
-      .example = "epic snapshot list\nepic snapshot list Player -o jsonl",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotListCommand{
+    .path = "snapshot list",
+    .group = Group::state,
+    .summary = "List the saved states",
+    .description = "Reads the store, whether or not the fabric is running, and checks every snapshot's checksum.",
+    .example = "epic snapshot list\nepic snapshot list Player -o jsonl",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

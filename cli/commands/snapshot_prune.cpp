@@ -23,20 +23,16 @@ namespace {
 
 // Types in the store that no class of the module claims, by its name or a former one.
 Result<std::set<std::string>> find_unclaimed(Context& context, const Project& project) {
-  auto fabric = LiveFabric::find(project.paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (*fabric)
+  auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
+  if (fabric)
     return fail({.what = "types that no class claims have no owner in a running fabric",
                  .help = {"stop it with 'epic stop', then prune"}});
-  auto store = StoredFabric::open(project.paths);
-  if (!store) return std::unexpected(std::move(store.error()));
-  const auto types = store->types();
-  if (!types) return std::unexpected(types.error());
-  const auto module = ImportTarget::open(context, project);  // which knows the names of the module's classes
-  if (!module) return std::unexpected(module.error());
+  auto store = EPIC_TRY(StoredFabric::open(project.paths));
+  const auto types = EPIC_TRY(store.types());
+  const auto module = EPIC_TRY(ImportTarget::open(context, project));
   std::set<std::string> unclaimed;
-  for (const std::string& type : *types)
-    if (!(*module)->has_type(type)) unclaimed.insert(type);
+  for (const std::string& type : types)
+    if (!module->has_type(type)) unclaimed.insert(type);
   return unclaimed;
 }
 
@@ -108,14 +104,13 @@ Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
 
 Result<std::map<std::string, Found>> count_candidates(StoredFabric& store, const Wanted& wanted) {
   std::map<std::string, Found> found;
-  auto listed = each_candidate(store, wanted, [&](const Candidate& one) {
+  EPIC_TRY(each_candidate(store, wanted, [&](const Candidate& one) {
     Found& type = found[one.name.type];
     ++type.count;
     if (type.oldest.empty() || one.saved_at < type.oldest) type.oldest = one.saved_at;
     if (one.saved_at > type.newest) type.newest = one.saved_at;
     return true;
-  });
-  if (!listed) return std::unexpected(std::move(listed.error()));
+  }));
   return found;
 }
 
@@ -123,12 +118,11 @@ Outcome remove(Console& console, StoredFabric& store, const Wanted& wanted, Impo
   Progress progress(console, count);
   ImportRun run(target, ImportMode::apply, progress);
   std::optional<Failure> failure;
-  auto listed = each_candidate(store, wanted, [&](const Candidate& one) {
+  EPIC_TRY(each_candidate(store, wanted, [&](const Candidate& one) {
     auto added = run.add(one.name, removal_line(one.name.text(), one.version), 0);
     if (!added) failure = std::move(added.error());
     return !failure;
-  });
-  if (!listed) return std::unexpected(std::move(listed.error()));
+  }));
   if (!failure)
     if (auto finished = run.finish([](std::uint64_t) { return std::string(); }); !finished)
       failure = std::move(finished.error());
@@ -152,63 +146,50 @@ Result<Wanted> wanted_by(Context& context, const Project& project, const Argumen
     return fail(usage_failure(arguments.command(), "say what to remove: --older-than AGE, --unclaimed, or both"));
   if (age) wanted.saved_before = std::chrono::system_clock::now() - *age;
   if (!arguments.has("unclaimed")) return wanted;
-  auto unclaimed = find_unclaimed(context, project);
-  if (!unclaimed) return std::unexpected(std::move(unclaimed.error()));
-  wanted.unclaimed = std::move(*unclaimed);
+  wanted.unclaimed = EPIC_TRY(find_unclaimed(context, project));
   return wanted;
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
-  const auto wanted = wanted_by(context, *project, arguments);
-  if (!wanted) return std::unexpected(wanted.error());
-  auto store = StoredFabric::open_with(project->paths, wanted->type);
-  if (!store) return std::unexpected(std::move(store.error()));
-  const auto found = count_candidates(*store, *wanted);
-  if (!found) return std::unexpected(found.error());
+  const auto project = EPIC_TRY(context.project(arguments));
+  const auto wanted = EPIC_TRY(wanted_by(context, project, arguments));
+  auto store = EPIC_TRY(StoredFabric::open_with(project.paths, wanted.type));
+  const auto found = EPIC_TRY(count_candidates(store, wanted));
 
   Console& console = context.console();
   std::uint64_t count = 0;
   Table table(console, kColumns);
-  for (const auto& [type, of_type] : *found) {
+  for (const auto& [type, of_type] : found) {
     count += of_type.count;
     table.add({{"type", type}, {"removed", of_type.count}, {"oldest", of_type.oldest}, {"newest", of_type.newest}});
   }
   table.finish();
   if (count == 0) console.note("Nothing to do: no states match");
   if (count == 0 || arguments.has("dry-run")) return ExitCode::ok;
-  auto target = ImportTarget::open_for_removal(*project);
-  if (!target) return std::unexpected(std::move(target.error()));
-  if (auto agreed =
-          confirm(console, arguments,
-                  fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), (*target)->words()));
-      !agreed)
-    return std::unexpected(std::move(agreed.error()));
-  return remove(console, *store, *wanted, **target, count);
+  auto target = EPIC_TRY(ImportTarget::open_for_removal(project));
+  EPIC_TRY(confirm(console, arguments,
+                   fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), target->words())));
+  return remove(console, store, wanted, *target, count);
 }
 
 }  // namespace
 
-const Command& snapshot_prune_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot prune",
-      .group = Group::state,
-      .summary = "Remove saved states that are old, or that belong to no class",
-      .description =
-          "An entity is old if it was last saved longer ago than AGE; reading does not count as saving. Its next\n"
-          "call starts it afresh. States saved meanwhile stay. In a running fabric the owners remove them; types\n"
-          "that no class claims have no owner there, so those are removed only while no fabric is running. Rows\n"
-          "under a name that its class no longer stores under (see 'epic schema check') are ignored. Asks before\n"
-          "removing.",
-      .example = "epic snapshot prune --older-than 30d --dry-run\nepic snapshot prune Session --older-than 12h --yes",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotPruneCommand{
+    .path = "snapshot prune",
+    .group = Group::state,
+    .summary = "Remove saved states that are old, or that belong to no class",
+    .description =
+        "An entity is old if it was last saved longer ago than AGE; reading does not count as saving. Its next\n"
+        "call starts it afresh. States saved meanwhile stay. In a running fabric the owners remove them; types\n"
+        "that no class claims have no owner there, so those are removed only while no fabric is running. Rows\n"
+        "under a name that its class no longer stores under (see 'epic schema check') are ignored. Asks before\n"
+        "removing.",
+    .example = "epic snapshot prune --older-than 30d --dry-run\nepic snapshot prune Session --older-than 12h --yes",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+    .is_destructive = true,
+};
 
 }  // namespace epic::cli

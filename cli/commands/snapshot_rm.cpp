@@ -32,11 +32,8 @@ constexpr Column kColumns[] = {
 Result<ImportRun> pass(ImportTarget& target, ImportMode mode, const std::vector<EntityName>& names,
                        Progress& progress) {
   ImportRun run(target, mode, progress);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (auto added = run.add(names[i], removal_line(names[i].text(), {}), i); !added)
-      return std::unexpected(std::move(added.error()));
-  if (auto done = run.finish([&](std::uint64_t i) { return names[i].text(); }); !done)
-    return std::unexpected(std::move(done.error()));
+  for (std::size_t i = 0; i < names.size(); ++i) EPIC_TRY(run.add(names[i], removal_line(names[i].text(), {}), i));
+  EPIC_TRY(run.finish([&](std::uint64_t i) { return names[i].text(); }));
   return run;
 }
 
@@ -50,21 +47,17 @@ Failure failure_of(const ImportRun& run, std::string what) {
 Outcome run(Context& context, const Arguments& arguments) {
   std::vector<EntityName> names;
   for (const std::string& word : arguments.words()) {
-    auto name = parse_entity(arguments.command(), word);
-    if (!name) return std::unexpected(std::move(name.error()));
-    const bool is_new = std::ranges::find(names, name->text(), &EntityName::text) == names.end();
-    if (is_new) names.push_back(std::move(*name));
+    auto name = EPIC_TRY(parse_entity(arguments.command(), word));
+    const bool is_new = std::ranges::find(names, name.text(), &EntityName::text) == names.end();
+    if (is_new) names.push_back(std::move(name));
   }
-  const auto project = context.project(arguments);
-  if (!project) return std::unexpected(project.error());
-  auto target = ImportTarget::open_for_removal(*project);
-  if (!target) return std::unexpected(std::move(target.error()));
-  for (const EntityName& name : names)
-    if (auto known = (*target)->check_type(name.type); !known) return std::unexpected(std::move(known.error()));
+  const auto project = EPIC_TRY(context.project(arguments));
+  auto target = EPIC_TRY(ImportTarget::open_for_removal(project));
+  for (const EntityName& name : names) EPIC_TRY(target->check_type(name.type));
 
   Console& console = context.console();
   Progress progress(console, names.size());
-  const auto check = pass(**target, ImportMode::check, names, progress);
+  const auto check = pass(*target, ImportMode::check, names, progress);
   progress.finish();
   if (!check) return std::unexpected(check.error());
   if (check->problem_count() > 0) return fail(failure_of(*check, "nothing was removed"));
@@ -81,16 +74,12 @@ Outcome run(Context& context, const Arguments& arguments) {
     table.finish();
     return ExitCode::ok;
   }
-  if (auto agreed =
-          confirm(console, arguments,
-                  fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), (*target)->words()));
-      !agreed)
-    return std::unexpected(std::move(agreed.error()));
-  const auto done = pass(**target, ImportMode::apply, names, progress);
-  if (!done) return std::unexpected(done.error());
-  if (done->problem_count() > 0)
-    return fail(failure_of(*done, fmt::format("{} could not be removed", done->problem_count())));
-  const std::uint64_t unsaved = done->total().equal;
+  EPIC_TRY(confirm(console, arguments,
+                   fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), target->words())));
+  const auto done = EPIC_TRY(pass(*target, ImportMode::apply, names, progress));
+  if (done.problem_count() > 0)
+    return fail(failure_of(done, fmt::format("{} could not be removed", done.problem_count())));
+  const std::uint64_t unsaved = done.total().equal;
   console.note(fmt::format("Removed {}; the next call starts afresh{}", count_of(count, "entity", "entities"),
                            unsaved == 0 ? "" : fmt::format("; {} had no saved state", unsaved)));
   return ExitCode::ok;
@@ -98,23 +87,20 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& snapshot_rm_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot rm",
-      .group = Group::state,
-      .summary = "Remove saved states",
-      .description =
-          "An entity always exists, so this does not delete it: its next call starts afresh. In a running fabric\n"
-          "the owner does it: the entity's running calls end first, then its instance and its state are removed.\n"
-          "Asks first.",
-      .example = "epic snapshot rm Player/Bob\nepic snapshot rm Player/Bob Player/Bea --yes",
-      .positionals = kPositionals,
-      .options = kOptions,
-      .exit_codes = kExitCodes,
-      .run = run,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotRmCommand{
+    .path = "snapshot rm",
+    .group = Group::state,
+    .summary = "Remove saved states",
+    .description =
+        "An entity always exists, so this does not delete it: its next call starts afresh. In a running fabric\n"
+        "the owner does it: the entity's running calls end first, then its instance and its state are removed.\n"
+        "Asks first.",
+    .example = "epic snapshot rm Player/Bob\nepic snapshot rm Player/Bob Player/Bea --yes",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+    .is_destructive = true,
+};
 
 }  // namespace epic::cli

@@ -24,21 +24,17 @@ constexpr ExitNote kExitCodes[] = {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto store = StoredFabric::open_with(*paths, type);
-  if (!store) return std::unexpected(std::move(store.error()));
-  const auto totals = store->totals(type);
-  if (!totals) return std::unexpected(totals.error());
+  auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), type));
+  const auto totals = EPIC_TRY(store.totals(type));
 
   Console& console = context.console();
-  Progress progress(console, totals->entities);
+  Progress progress(console, totals.entities);
   boost::json::array damaged;
   const auto visit = [&](const boost::json::object&) {
     progress.step();
     return true;
   };
-  auto listed = store->list({.type = type}, Detail::state, visit, [&](const std::string& damage) {
+  auto listed = store.list({.type = type}, Detail::state, visit, [&](const std::string& damage) {
     console.warn(damage);
     damaged.emplace_back(damage);
   });
@@ -57,21 +53,18 @@ Outcome run(Context& context, const Arguments& arguments) {
 
 }  // namespace
 
-const Command& snapshot_verify_command() {
-  static constexpr Command kCommand{
-      .path = "snapshot verify",
-      .group = Group::state,
-      .summary = "Check that every saved state can be read",
-      .description =
-          "Checks each snapshot's checksum, finds the schema it was written with, and decodes it. Changes "
-          "nothing, and may\n"
-          "run while a fabric runs.",
-      .example = "epic snapshot verify\nepic snapshot verify Player",
-      .positionals = kPositionals,
-      .exit_codes = kExitCodes,
-      .run = run,
-  };
-  return kCommand;
-}
+constexpr Command kSnapshotVerifyCommand{
+    .path = "snapshot verify",
+    .group = Group::state,
+    .summary = "Check that every saved state can be read",
+    .description =
+        "Checks each snapshot's checksum, finds the schema it was written with, and decodes it. Changes "
+        "nothing, and may\n"
+        "run while a fabric runs.",
+    .example = "epic snapshot verify\nepic snapshot verify Player",
+    .positionals = kPositionals,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
 
 }  // namespace epic::cli

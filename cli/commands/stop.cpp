@@ -41,19 +41,16 @@ class ProcessEnd {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const auto paths = context.paths(arguments);
-  if (!paths) return std::unexpected(paths.error());
-  auto fabric = LiveFabric::get(*paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  const auto ping = fabric->ask<control::Ping>();
-  if (!ping) return std::unexpected(ping.error());
-  const ProcessEnd supervisor(ping->pid);
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto fabric = EPIC_TRY(LiveFabric::get(paths));
+  const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
+  const ProcessEnd supervisor(ping.pid);
 
   Console& console = context.console();
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::string> unsaved;
   JsonRows rows(console);
-  auto done = fabric->stream<control::Stop>({}, [&](const control::Stop::Answer& event) {
+  auto done = fabric.stream<control::Stop>({}, [&](const control::Stop::Answer& event) {
     rows.add(codec::describe_json(event));
     if (event.unsaved) unsaved = *event.unsaved;
     console.detail(fmt::format("{} {}", event.node, event.event));
@@ -65,9 +62,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!supervisor.wait(kPatience))
     return fail(
         {.code = ExitCode::unreachable,
-         .what = fmt::format("the supervisor, process {}, did not end within {}", ping->pid, human_duration(kPatience)),
+         .what = fmt::format("the supervisor, process {}, did not end within {}", ping.pid, human_duration(kPatience)),
          .help = {"see what it waits for with 'epic logs supervisor'",
-                  fmt::format("or kill it with 'kill -9 {}': nothing acknowledged is lost", ping->pid)}});
+                  fmt::format("or kill it with 'kill -9 {}': nothing acknowledged is lost", ping.pid)}});
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   if (!unsaved.empty())
     return fail({.what = fmt::format("stopped in {}, but {} ended before everything was saved", human_duration(took),
@@ -76,29 +73,26 @@ Outcome run(Context& context, const Arguments& arguments) {
                         "last save are lost",
                  .help = {"find the reason with 'epic logs --level error' or 'epic doctor'"}});
   std::error_code ignored;
-  const bool has_store = std::filesystem::exists(paths->store, ignored);
+  const bool has_store = std::filesystem::exists(paths.store, ignored);
   console.note(fmt::format("Stopped in {}{}", human_duration(took),
-                           has_store ? "; state is kept in " + paths->store.string() : ""));
+                           has_store ? "; state is kept in " + paths.store.string() : ""));
   return ExitCode::ok;
 }
 
 }  // namespace
 
-const Command& stop_command() {
-  static constexpr Command kCommand{
-      .path = "stop",
-      .group = Group::fabric,
-      .summary = "Stop the fabric in order",
-      .description =
-          "Nodes finish their running calls, save dirty state, and end together when none has work left. Calls that\n"
-          "run longer than four fifths of [fabric] grace in epic.toml (default 10s) are interrupted, and their\n"
-          "callers get NodeLost. Returns when every process has ended.",
-      .example = "epic stop",
-      .exit_codes = kExitCodes,
-      .run = run,
-      .is_destructive = true,
-  };
-  return kCommand;
-}
+constexpr Command kStopCommand{
+    .path = "stop",
+    .group = Group::fabric,
+    .summary = "Stop the fabric in order",
+    .description =
+        "Nodes finish their running calls, save dirty state, and end together when none has work left. Calls that\n"
+        "run longer than four fifths of [fabric] grace in epic.toml (default 10s) are interrupted, and their\n"
+        "callers get NodeLost. Returns when every process has ended.",
+    .example = "epic stop",
+    .exit_codes = kExitCodes,
+    .run = run,
+    .is_destructive = true,
+};
 
 }  // namespace epic::cli

@@ -28,7 +28,7 @@ Finding check_log(const fs::path& store) {
   if (log && log->bytes > log->bytes_usual_max)
     return {State::warning, "store log", fmt::format("{}, more than a running fabric lets it grow to", found),
             fmt::format("end the program that keeps reading the store: fuser -v {}", store.string())};
-  return {State::ok, "store log", found, ""};
+  return {State::ok, "store log", found};
 }
 
 /// As many as can be read in a moment; `epic snapshot verify` reads all.
@@ -64,8 +64,7 @@ Finding check_snapshots(StoredFabric& store) {
   return {State::ok, "store",
           is_all ? fmt::format("{} snapshots, {}, all readable", totals->entities, size)
                  : fmt::format("{} snapshots, {}; the first {} are readable, 'epic snapshot verify' reads all",
-                               totals->entities, size, whole),
-          ""};
+                               totals->entities, size, whole)};
 }
 
 /// Nodes that cannot save or keep crashing.
@@ -89,9 +88,9 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
 }  // namespace
 
 std::vector<Finding> check_store(const Project& project) {
-  if (project.paths.store.empty()) return {{State::ok, "store", "in memory only; nothing survives a restart", ""}};
+  if (project.paths.store.empty()) return {{State::ok, "store", "in memory only; nothing survives a restart"}};
   auto store = StoredFabric::open(project.paths);
-  if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet", ""}};
+  if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet"}};
   if (!store)
     return {{State::broken, "store", store.error().what,
              first_help(store.error(), fmt::format("restore {} from a copy, or move it away to start afresh",
@@ -99,14 +98,14 @@ std::vector<Finding> check_store(const Project& project) {
   std::vector<Finding> findings;
   const auto shards = store->identity().shard_count;
   if (shards == project.manifest.shards)
-    findings.push_back({State::ok, "shards", fmt::format("{}", shards), ""});
+    findings.push_back({State::ok, "shards", fmt::format("{}", shards)});
   else
     findings.push_back({State::broken, "shards",
                         fmt::format("the store has {}, but epic.toml says {}", shards, project.manifest.shards),
                         fmt::format("set shards = {} in epic.toml", shards)});
   if (const auto identity = store->identity(); identity.is_old_format)
     findings.push_back({State::ok, "store format",
-                        fmt::format("{}, of an older epic; 'epic run' migrates it", identity.format_version), ""});
+                        fmt::format("{}, of an older epic; 'epic run' migrates it", identity.format_version)});
   findings.push_back(check_writable(project.paths.store, "store file"));
   findings.push_back(check_log(project.paths.store));
   findings.push_back(check_snapshots(*store));
@@ -116,7 +115,7 @@ std::vector<Finding> check_store(const Project& project) {
 std::vector<Finding> check_fabric(const ProjectPaths& paths) {
   auto fabric = LiveFabric::find(paths);
   if (!fabric) return {{State::broken, "fabric", fabric.error().what, first_help(fabric.error(), "see 'epic logs'")}};
-  if (!*fabric) return {{State::ok, "fabric", "down", ""}};
+  if (!*fabric) return {{State::ok, "fabric", "down"}};
   const auto ping = (*fabric)->ask<control::Ping>({}, std::chrono::seconds(2));
   if (!ping) return {{State::broken, "fabric", ping.error().what, first_help(ping.error(), "see 'epic logs'")}};
   const std::string& running = ping->version;
@@ -125,7 +124,7 @@ std::vector<Finding> check_fabric(const ProjectPaths& paths) {
     findings.push_back({State::warning, "fabric", fmt::format("runs epic {}, but this is {}", running, EPIC_VERSION),
                         "restart it: 'epic stop', then 'epic run'"});
   else
-    findings.push_back({State::ok, "fabric", "up", ""});
+    findings.push_back({State::ok, "fabric", "up"});
   if (const auto ps = (*fabric)->ask<control::Ps>({}, std::chrono::seconds(2))) add_nodes(*ps, findings);
   return findings;
 }

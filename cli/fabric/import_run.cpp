@@ -59,8 +59,7 @@ Result<void> ImportRun::send(std::uint32_t part, Group group) {
 
 Result<void> ImportRun::finish(const std::function<std::string(std::uint64_t)>& place) {
   for (auto& [part, group] : groups_)
-    if (!group.lines.empty())
-      if (auto sent = send(part, std::exchange(group, {})); !sent) return sent;
+    if (!group.lines.empty()) EPIC_TRY(send(part, std::exchange(group, {})));
   std::ranges::sort(seen_);
   for (std::size_t i = 1; i < seen_.size(); ++i)
     if (seen_[i].first == seen_[i - 1].first)

@@ -41,12 +41,10 @@ Result<ImportAnswer> checked(ImportAnswer answer, std::size_t line_count) {
 class LiveImport final : public ImportTarget {
  public:
   static Result<std::unique_ptr<ImportTarget>> open(LiveFabric fabric) {
-    const auto ping = fabric.ask<control::Ping>();
-    if (!ping) return std::unexpected(ping.error());
-    const auto types = fabric.ask<control::Types>();
-    if (!types) return std::unexpected(types.error());
-    auto target = std::make_unique<LiveImport>(std::move(fabric), static_cast<std::uint32_t>(ping->shards));
-    target->set_types(catalog_from(*types));
+    const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
+    const auto types = EPIC_TRY(fabric.ask<control::Types>());
+    auto target = std::make_unique<LiveImport>(std::move(fabric), static_cast<std::uint32_t>(ping.shards));
+    target->set_types(catalog_from(types));
     return target;
   }
   LiveImport(LiveFabric fabric, std::uint32_t shard_count) : fabric_(std::move(fabric)), shard_count_(shard_count) {}
@@ -68,9 +66,8 @@ class LiveImport final : public ImportTarget {
                                         "{} at most: import it while the fabric is down",
                                         bytes, protocol::kControlRequestBytesMax)}},
           .ignored_fields = 0};
-    auto answer = fabric_.ask<control::Import>(request, kPatience);
-    if (!answer) return std::unexpected(answer.error());
-    return checked(*std::move(answer), lines.size());
+    auto answer = EPIC_TRY(fabric_.ask<control::Import>(request, kPatience));
+    return checked(std::move(answer), lines.size());
   }
   [[nodiscard]] std::string_view words() const override { return "the running fabric"; }
 
@@ -87,19 +84,14 @@ class StoreImport final : public ImportTarget {
                    .what = "nothing of this project outlives a running fabric",
                    .why = fmt::format("epic.toml says store = \"{}\"", project.manifest.store),
                    .help = {"start it with 'epic run', then import"}});
-    const auto built = build_project(context, project, {.type = {}, .only_if_stale = true});
-    if (!built) return std::unexpected(built.error());
-    const auto node = context.install().node();
-    if (!node) return std::unexpected(node.error());
-    auto lock = lock_project(project.paths);
-    if (!lock) return std::unexpected(std::move(lock.error()));
-    auto talk = Conversation::start(*node, {"--import", built->module.string(), project.paths.store.string(),
-                                            fmt::format("{}", project.manifest.shards)});
-    if (!talk) return std::unexpected(talk.error());
-    auto target = std::make_unique<StoreImport>(std::move(*lock), std::move(*talk));
-    const auto hello = read<control::Types::Answer>(target->talk_.listen());
-    if (!hello) return std::unexpected(hello.error());
-    target->set_types(catalog_from(*hello));
+    const auto built = EPIC_TRY(build_project(context, project, {.type = {}, .only_if_stale = true}));
+    const auto node = EPIC_TRY(context.install().node());
+    auto lock = EPIC_TRY(lock_project(project.paths));
+    auto talk = EPIC_TRY(Conversation::start(node, {"--import", built.module.string(), project.paths.store.string(),
+                                                    fmt::format("{}", project.manifest.shards)}));
+    auto target = std::make_unique<StoreImport>(std::move(lock), std::move(talk));
+    const auto hello = EPIC_TRY(read<control::Types::Answer>(target->talk_.listen()));
+    target->set_types(catalog_from(hello));
     return target;
   }
   StoreImport(cluster::ProjectLock lock, Conversation talk) : lock_(std::move(lock)), talk_(std::move(talk)) {}
@@ -107,10 +99,9 @@ class StoreImport final : public ImportTarget {
   [[nodiscard]] std::uint32_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kStoreGroupLines; }
   Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) override {
-    auto answer =
-        read<ImportAnswer>(talk_.ask(protocol::print_json(codec::describe_json(request_of(mode, part, lines)))));
-    if (!answer) return std::unexpected(answer.error());
-    return checked(*std::move(answer), lines.size());
+    auto answer = EPIC_TRY(
+        read<ImportAnswer>(talk_.ask(protocol::print_json(codec::describe_json(request_of(mode, part, lines))))));
+    return checked(std::move(answer), lines.size());
   }
   [[nodiscard]] std::string_view words() const override { return "the store (no fabric runs)"; }
 
@@ -140,16 +131,14 @@ Result<void> ImportTarget::check_type(const std::string& type) const {
 }
 
 Result<std::unique_ptr<ImportTarget>> ImportTarget::open(Context& context, const Project& project) {
-  auto fabric = LiveFabric::find(project.paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (*fabric) return LiveImport::open(std::move(**fabric));
+  auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
+  if (fabric) return LiveImport::open(std::move(*fabric));
   return StoreImport::open(context, project);
 }
 
 Result<std::unique_ptr<ImportTarget>> ImportTarget::open_for_removal(const Project& project) {
-  auto fabric = LiveFabric::find(project.paths);
-  if (!fabric) return std::unexpected(std::move(fabric.error()));
-  if (*fabric) return LiveImport::open(std::move(**fabric));
+  auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
+  if (fabric) return LiveImport::open(std::move(*fabric));
   return open_store_removal(project.paths);
 }
 

@@ -43,12 +43,11 @@ class Bookkeeper {
 Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& only,
                                          const std::function<void(std::string_view row)>& on_row,
                                          const std::function<void(const std::string&)>& on_damage) {
-  const auto ping = fabric.ask<control::Ping>();
-  if (!ping) return std::unexpected(ping.error());
-  Bookkeeper books(ping->shards);
+  const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
+  Bookkeeper books(ping.shards);
   bool is_understood = true;
   const control::Export::Request request{.type = only.type, .key = only.key};
-  auto done = fabric.stream_text(control::Export::kVerb, codec::describe_json(request), [&](std::string_view text) {
+  EPIC_TRY(fabric.stream_text(control::Export::kVerb, codec::describe_json(request), [&](std::string_view text) {
     if (text.starts_with(R"({"entity":)")) {
       on_row(text);
       return true;
@@ -60,8 +59,7 @@ Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& o
     if (part->end) books.on_end(*part->end);
     if (part->damaged) on_damage(*part->damaged);
     return true;
-  });
-  if (!done) return std::unexpected(std::move(done.error()));
+  }));
   if (!is_understood)
     return fail({.code = ExitCode::unreachable,
                  .what = "the fabric's export format is not the one that this epic reads",

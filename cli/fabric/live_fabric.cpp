@@ -89,10 +89,9 @@ Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
 }
 
 Result<LiveFabric> LiveFabric::get(const ProjectPaths& paths) {
-  auto found = find(paths);
-  if (!found) return std::unexpected(std::move(found.error()));
-  if (!*found) return fail(no_fabric_failure(paths));
-  return std::move(**found);
+  auto found = EPIC_TRY(find(paths));
+  if (!found) return fail(no_fabric_failure(paths));
+  return std::move(*found);
 }
 
 Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::string& why) {

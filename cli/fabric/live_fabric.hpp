@@ -31,9 +31,8 @@ class LiveFabric {
   template <class Verb>
   Result<typename Verb::Answer> ask(const typename Verb::Request& request = {},
                                     std::chrono::milliseconds patience = kPatience) {
-    const auto answer = ask_json(Verb::kVerb, codec::describe_json(request), patience);
-    if (!answer) return std::unexpected(answer.error());
-    auto read = codec::read_described<typename Verb::Answer>(*answer);
+    const auto answer = EPIC_TRY(ask_json(Verb::kVerb, codec::describe_json(request), patience));
+    auto read = codec::read_described<typename Verb::Answer>(answer);
     if (!read) return fail(senseless_answer(Verb::kVerb, read.error()));
     return *std::move(read);
   }

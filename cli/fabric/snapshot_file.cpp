@@ -57,7 +57,7 @@ Result<SnapshotFile> SnapshotFile::open(const std::string& path) {
     std::FILE* file = std::fopen(path.c_str(), "re");
     if (file == nullptr) return fail(cannot_read(path, errno));
     SnapshotFile opened(path, file);
-    if (auto looked = opened.look(); !looked) return std::unexpected(std::move(looked.error()));
+    EPIC_TRY(opened.look());
     return opened;
   }
   std::FILE* spool = make_temporary_file();
@@ -66,13 +66,13 @@ Result<SnapshotFile> SnapshotFile::open(const std::string& path) {
   char buffer[65536];
   for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;)
     if (std::fwrite(buffer, 1, got, spool) != got) return fail(cannot_read("a temporary file for stdin", errno));
-  if (auto looked = spooled.look(); !looked) return std::unexpected(std::move(looked.error()));
+  EPIC_TRY(spooled.look());
   return spooled;
 }
 
 Result<SnapshotFile> SnapshotFile::adopt(std::string name, std::FILE* file) {
   SnapshotFile adopted(std::move(name), file);
-  if (auto looked = adopted.look(); !looked) return std::unexpected(std::move(looked.error()));
+  EPIC_TRY(adopted.look());
   return adopted;
 }
 
@@ -172,9 +172,8 @@ Result<std::optional<SnapshotFile::Row>> SnapshotFile::next_element() {
 }
 
 std::expected<EntityName, std::string> entity_of_row(std::string_view text) {
-  const auto parsed = protocol::parse_json(text, protocol::DuplicateKeys::refuse);
-  if (!parsed) return std::unexpected(parsed.error());
-  const auto* object = parsed->if_object();
+  const auto parsed = EPIC_TRY(protocol::parse_json(text, protocol::DuplicateKeys::refuse));
+  const auto* object = parsed.if_object();
   const auto* entity = object == nullptr ? nullptr : object->if_contains("entity");
   if (entity == nullptr || !entity->is_string())
     return std::unexpected("it has no \"entity\": a row is {\"entity\":\"Type/Key\",\"state\":{…}}");

@@ -36,34 +36,30 @@ std::string name_of(std::string order) {
 
 Result<SortedRows> SortedRows::open(SnapshotFile file, const Catalog& names, std::size_t run_bytes_max) {
   SortedRows rows(std::move(file), names, run_bytes_max);
-  const auto in_order = rows.is_in_order();
-  if (!in_order) return std::unexpected(in_order.error());
+  const auto in_order = EPIC_TRY(rows.is_in_order());
   rows.file_.rewind();
-  if (!*in_order)
-    if (auto sorted = rows.sort(); !sorted) return std::unexpected(std::move(sorted.error()));
+  if (!in_order) EPIC_TRY(rows.sort());
   return rows;
 }
 
 Result<std::optional<SortedRows::Entry>> SortedRows::read_entry() {
-  auto row = file_.next();
-  if (!row) return std::unexpected(std::move(row.error()));
-  if (!*row) return std::optional<Entry>();
-  line_ = (*row)->line;
-  auto name = entity_of_row((*row)->text);
+  auto row = EPIC_TRY(file_.next());
+  if (!row) return std::optional<Entry>();
+  line_ = row->line;
+  auto name = entity_of_row(row->text);
   if (!name) return fail({.what = fmt::format("{}: {}", file_.place(line_), name.error())});
-  return Entry{.order = names_.shown(name->type) + '\0' + name->key, .text = std::string((*row)->text)};
+  return Entry{.order = names_.shown(name->type) + '\0' + name->key, .text = std::string(row->text)};
 }
 
 Result<bool> SortedRows::is_in_order() {
   std::string last;
   bool in_order = true;
   while (true) {
-    auto entry = read_entry();
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    if (!*entry) return in_order;
+    auto entry = EPIC_TRY(read_entry());
+    if (!entry) return in_order;
     ++count_;
-    if ((*entry)->order <= last) in_order = false;
-    last = std::move((*entry)->order);
+    if (entry->order <= last) in_order = false;
+    last = std::move(entry->order);
   }
 }
 
@@ -71,17 +67,16 @@ Result<void> SortedRows::sort() {
   std::vector<Entry> entries;
   std::size_t bytes = 0;
   while (true) {
-    auto entry = read_entry();
-    if (!entry) return std::unexpected(std::move(entry.error()));
-    if (*entry) {
-      bytes += (*entry)->order.size() + (*entry)->text.size() + sizeof(Entry);
-      entries.push_back(std::move(**entry));
+    auto entry = EPIC_TRY(read_entry());
+    if (entry) {
+      bytes += entry->order.size() + entry->text.size() + sizeof(Entry);
+      entries.push_back(std::move(*entry));
     }
-    if (!entries.empty() && (bytes >= run_bytes_max_ || !*entry)) {
-      if (auto written = write_run(std::exchange(entries, {})); !written) return written;
+    if (!entries.empty() && (bytes >= run_bytes_max_ || !entry)) {
+      EPIC_TRY(write_run(std::exchange(entries, {})));
       bytes = 0;
     }
-    if (!*entry) break;
+    if (!entry) break;
   }
   for (Run& run : runs_) run.head = read_head(run);
   return {};
@@ -117,14 +112,13 @@ Result<std::optional<SortedRows::Entry>> SortedRows::pop_smallest() {
 }
 
 Result<std::optional<SortedRows::Row>> SortedRows::next() {
-  auto entry = runs_.empty() ? read_entry() : pop_smallest();
-  if (!entry) return std::unexpected(std::move(entry.error()));
-  if (!*entry) return std::optional<Row>();
-  if ((*entry)->order == last_order_)
+  auto entry = EPIC_TRY(runs_.empty() ? read_entry() : pop_smallest());
+  if (!entry) return std::optional<Row>();
+  if (entry->order == last_order_)
     return fail({.what = fmt::format("{} occurs twice in {}", name_of(last_order_), file_.name()),
                  .help = {"remove one of the two"}});
-  last_order_ = (*entry)->order;
-  return Row{.name = name_of(std::move((*entry)->order)), .text = std::move((*entry)->text)};
+  last_order_ = entry->order;
+  return Row{.name = name_of(std::move(entry->order)), .text = std::move(entry->text)};
 }
 
 }  // namespace epic::cli

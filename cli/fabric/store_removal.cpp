@@ -65,9 +65,8 @@ class StoreRemoval final : public ImportTarget {
   }
   std::expected<void, storage::StoreError> take_all() {
     writer_ = kernel::Incarnation{io::random_id()};
-    const auto taken = storage::take_all(*store_, writer_);
-    if (!taken) return std::unexpected(taken.error());
-    for (const kernel::ShardEpoch& one : *taken) epochs_.emplace(one.shard, one.epoch);
+    const auto taken = EPIC_TRY(storage::take_all(*store_, writer_));
+    for (const kernel::ShardEpoch& one : taken) epochs_.emplace(one.shard, one.epoch);
     return {};
   }
 
@@ -82,12 +81,11 @@ class StoreRemoval final : public ImportTarget {
 }  // namespace
 
 Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& paths) {
-  if (auto readable = StoredFabric::open(paths); !readable) return std::unexpected(std::move(readable.error()));
-  auto lock = lock_project(paths);
-  if (!lock) return std::unexpected(std::move(lock.error()));
+  EPIC_TRY(StoredFabric::open(paths));
+  auto lock = EPIC_TRY(lock_project(paths));
   auto store = storage::open_store({.location = paths.store, .mode = storage::OpenMode::existing});
   if (!store) return fail(failure_of(store.error()));
-  return std::make_unique<StoreRemoval>(std::move(*lock), std::move(*store), names_of_build(paths));
+  return std::make_unique<StoreRemoval>(std::move(lock), std::move(*store), names_of_build(paths));
 }
 
 }  // namespace epic::cli

@@ -90,7 +90,7 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
 Result<StoredFabric> StoredFabric::open_with(const ProjectPaths& paths, const std::string& type) {
   auto store = open(paths);
   if (!store || type.empty()) return store;
-  if (auto known = store->check_type(type); !known) return std::unexpected(std::move(known.error()));
+  EPIC_TRY(store->check_type(type));
   return store;
 }
 
@@ -111,22 +111,19 @@ Result<void> StoredFabric::hold_moment() {
 }
 
 Result<void> StoredFabric::check_type(const std::string& type) {
-  const auto known = types();
-  if (!known) return std::unexpected(known.error());
-  if (std::ranges::find(*known, names_.shown(type)) != known->end()) return {};
-  return fail(names_.find(type) ? unsaved_type(names_.shown(type)) : unknown_type(type, *known));
+  const auto known = EPIC_TRY(types());
+  if (std::ranges::find(known, names_.shown(type)) != known.end()) return {};
+  return fail(names_.find(type) ? unsaved_type(names_.shown(type)) : unknown_type(type, known));
 }
 
 std::expected<const reflect::Schema*, std::string> StoredFabric::find_schema(reflect::SchemaId id) {
-  const auto reader = readers_.find(id);
-  if (!reader) return std::unexpected(reader.error());
-  return &(*reader)->schema();
+  const auto reader = EPIC_TRY(readers_.find(id));
+  return &reader->schema();
 }
 
 std::expected<boost::json::value, std::string> StoredFabric::state_of(const Snapshot& snapshot) {
-  const auto reader = readers_.find(snapshot.schema);
-  if (!reader) return std::unexpected(reader.error());
-  auto state = (*reader)->to_json(snapshot.bytes);
+  const auto reader = EPIC_TRY(readers_.find(snapshot.schema));
+  auto state = reader->to_json(snapshot.bytes);
   if (!state) return std::unexpected(fmt::format("{}: {}", state.error().path, state.error().what));
   return std::move(*state);
 }
@@ -158,7 +155,7 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
   auto state = state_of(**snapshot);
   if (!state)
     return fail({.what = fmt::format("the saved state of {} cannot be read", name.text()), .why = state.error()});
-  if (auto read = read_shards(); !read) return std::unexpected(std::move(read.error()));
+  EPIC_TRY(read_shards());
   const Snapshot& saved = **snapshot;
   return boost::json::object{{"entity", entity_of(saved)},
                              {"type", names_.shown(saved.type)},

@@ -38,12 +38,6 @@ class Console {
   Console& operator=(const Console&) = delete;
 
   void configure(ConsoleOptions options);
-  /// The current settings, with another format.
-  [[nodiscard]] ConsoleOptions with_format(Format format) const {
-    ConsoleOptions options = options_;
-    options.format = format;
-    return options;
-  }
   [[nodiscard]] Format format() const { return options_.format; }
   [[nodiscard]] bool is_json() const { return options_.format != Format::text; }
   [[nodiscard]] int verbosity() const { return options_.verbosity; }

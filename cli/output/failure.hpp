@@ -2,12 +2,14 @@
 // Failure: what a command returns instead of a result; every error is printed in this form.
 //
 // A failure says what went wrong, why (if known), and the exact command that fixes it. Commands return it through
-// std::expected; only cli/output/console.cpp turns it into text.
+// std::expected, and EPIC_TRY passes on what they call returned; only cli/output/console.cpp turns it into text.
 
 #include <expected>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "reflect/try.hpp"
 
 namespace epic::cli {
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cli/output/console.hpp"
+#include "codec/described_json.hpp"
 
 namespace epic::cli {
 
@@ -44,6 +45,11 @@ class Table {
   Table& operator=(const Table&) = delete;
 
   void add(boost::json::object row);
+  /// A described struct, by the names of its fields.
+  template <class T>
+  void add(const T& row) {
+    add(std::move(codec::describe_json(row).as_object()));
+  }
   void finish();
   [[nodiscard]] std::size_t count() const { return count_; }
 

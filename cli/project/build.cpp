@@ -208,21 +208,19 @@ std::string demangled(std::string text) {
 // Loads the module as a node does; returns its description as JSON.
 Result<std::string> describe_module(const Context& context, const Project& project) {
   const fs::path module = project.paths.module(project.manifest.module);
-  auto node = context.install().node();
-  if (!node) return std::unexpected(std::move(node.error()));
-  auto end = run_subprocess({.program = *node, .arguments = {"--describe", module.string()}});
-  if (!end) return std::unexpected(std::move(end.error()));
-  if (end->exit_code != 0 || !protocol::parse_json(end->out)) {
-    std::string why = end->err;
+  auto node = EPIC_TRY(context.install().node());
+  auto end = EPIC_TRY(run_subprocess({.program = node, .arguments = {"--describe", module.string()}}));
+  if (end.exit_code != 0 || !protocol::parse_json(end.out)) {
+    std::string why = end.err;
     if (why.starts_with("epic-node: ")) why.erase(0, std::string_view("epic-node: ").size());
     while (why.ends_with('\n') || why.ends_with('.')) why.pop_back();
     constexpr int kSignalled = 128;
-    const bool has_crashed = end->exit_code > kSignalled;
+    const bool has_crashed = end.exit_code > kSignalled;
     if (has_crashed)
       why = fmt::format("the process that loaded it {}; only the constructors of its global variables run then",
-                        cluster::ProcessEnd{.exit_code = 0, .signal = end->exit_code - kSignalled}.text());
+                        cluster::ProcessEnd{.exit_code = 0, .signal = end.exit_code - kSignalled}.text());
     why = demangled(std::move(why));
-    if (why.empty()) why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
+    if (why.empty()) why = fmt::format("{} ended with exit code {}", node.string(), end.exit_code);
     return fail(
         {.code = ExitCode::build_failed,
          .what =
@@ -232,7 +230,7 @@ Result<std::string> describe_module(const Context& context, const Project& proje
                      ? std::vector<std::string>{"make the constructors of global variables do nothing that can fail"}
                      : std::vector<std::string>{}});
   }
-  return std::move(end->out);
+  return std::move(end.out);
 }
 
 // Compares the module with the saved states and reports the result. On failure the module must not stay active.
@@ -341,9 +339,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
   fs::remove(listing_file(project), error);
   FormerModule former(built.module);
   if (!is_configured(project, context.install(), type))
-    if (auto done = run_cmake(context, project, configure_arguments(project, context.install(), type), "configured");
-        !done)
-      return std::unexpected(std::move(done.error()));
+    EPIC_TRY(run_cmake(context, project, configure_arguments(project, context.install(), type), "configured"));
   if (auto done = run_cmake(context, project,
                             {"--build", project.paths.build().string(), "--target", project.manifest.module}, "built");
       !done) {

@@ -25,14 +25,14 @@ int major_version(std::string_view line) {
 
 Finding check_tool(const std::string& program, std::string_view package, int major_min, State otherwise) {
   const fs::path path = find_program(program);
-  const std::string mend = fmt::format("apt-get install {}", package);
-  if (path.empty()) return {otherwise, program, "not on PATH", mend};
+  const std::string fix = fmt::format("apt-get install {}", package);
+  if (path.empty()) return {otherwise, program, "not on PATH", fix};
   const auto end = run_subprocess({.program = path, .arguments = {"--version"}});
-  if (!end || end->exit_code != 0) return {otherwise, program, fmt::format("cannot run {}", path.string()), mend};
+  if (!end || end->exit_code != 0) return {otherwise, program, fmt::format("cannot run {}", path.string()), fix};
   const std::string version = first_line(end->out);
   if (major_version(version) < major_min)
-    return {otherwise, program, fmt::format("{}, but {} or newer is required", version, major_min), mend};
-  return {State::ok, program, fmt::format("{}, {}", version, path.string()), ""};
+    return {otherwise, program, fmt::format("{}, but {} or newer is required", version, major_min), fix};
+  return {State::ok, program, fmt::format("{}, {}", version, path.string())};
 }
 
 Finding check_node(const InstallPaths& install) {
@@ -40,20 +40,20 @@ Finding check_node(const InstallPaths& install) {
   if (!path) return {State::broken, "epic-node", "not found; " + path.error().why, path.error().help.front()};
   const auto end = run_subprocess({.program = *path, .arguments = {"--version"}});
   const std::string expected = "epic-node " EPIC_VERSION;
-  const std::string mend = "reinstall epic with './bootstrap install' in its source tree";
+  const std::string fix = "reinstall epic with './bootstrap install' in its source tree";
   if (!end || end->exit_code != 0)
-    return {State::broken, "epic-node", fmt::format("cannot run {}", path->string()), mend};
+    return {State::broken, "epic-node", fmt::format("cannot run {}", path->string()), fix};
   const std::string line = first_line(end->out);
   if (line != expected && !line.starts_with(expected + " "))
     return {State::broken, "epic-node",
-            fmt::format("{} reports \"{}\", but this is epic {}", path->string(), line, EPIC_VERSION), mend};
-  return {State::ok, "epic-node", fmt::format("{}, {}", EPIC_VERSION, path->string()), ""};
+            fmt::format("{} reports \"{}\", but this is epic {}", path->string(), line, EPIC_VERSION), fix};
+  return {State::ok, "epic-node", fmt::format("{}, {}", EPIC_VERSION, path->string())};
 }
 
 Finding check_templates(const InstallPaths& install) {
   const auto path = install.templates();
   if (!path) return {State::broken, "templates", "not found; " + path.error().why, path.error().help.front()};
-  return {State::ok, "templates", path->string(), ""};
+  return {State::ok, "templates", path->string()};
 }
 
 Finding check_package(const InstallPaths& install) {
@@ -64,7 +64,7 @@ Finding check_package(const InstallPaths& install) {
   if (path.empty())
     return {State::broken, "CMake package", fmt::format("no epicConfig.cmake below {}", install.prefix().string()),
             "reinstall epic with './bootstrap install' in its source tree"};
-  return {State::ok, "CMake package", path.string(), ""};
+  return {State::ok, "CMake package", path.string()};
 }
 
 fs::path nearest_existing(fs::path path) {
@@ -78,7 +78,7 @@ fs::path nearest_existing(fs::path path) {
 Finding check_writable(const fs::path& wanted, std::string what) {
   const fs::path existing = nearest_existing(wanted);
   if (::access(existing.c_str(), fs::is_directory(existing) ? W_OK | X_OK : W_OK) == 0)
-    return {State::ok, std::move(what), wanted.string(), ""};
+    return {State::ok, std::move(what), wanted.string()};
   const int error = errno;
   const std::string found =
       fmt::format("{} is not writable: {}", existing.string(), std::generic_category().message(error));
@@ -95,25 +95,25 @@ Finding check_space(const fs::path& wanted) {
   const fs::path directory = nearest_existing(wanted);
   struct statvfs space{};
   if (::statvfs(directory.c_str(), &space) != 0)
-    return {State::warning, "disk space", fmt::format("unknown: {}", std::generic_category().message(errno)), ""};
+    return {State::warning, "disk space", fmt::format("unknown: {}", std::generic_category().message(errno))};
   const auto free_bytes = static_cast<std::int64_t>(space.f_bavail) * static_cast<std::int64_t>(space.f_frsize);
   constexpr std::int64_t kEnough = 256LL << 20;
   const std::string found = fmt::format("{} free", human_bytes(free_bytes));
   if (free_bytes < kEnough)
     return {State::warning, "disk space", found, fmt::format("free space on the disk of {}", directory.string())};
-  return {State::ok, "disk space", found, ""};
+  return {State::ok, "disk space", found};
 }
 
 void check_project(const fs::path& start, std::vector<Finding>& findings) {
   const auto paths = find_project(start);
   if (!paths) {
-    findings.push_back({State::ok, "project", "not in a project", ""});
+    findings.push_back({State::ok, "project", "not in a project"});
     return;
   }
   const auto manifest = read_manifest(paths->manifest());
   if (manifest)
     findings.push_back(
-        {State::ok, "epic.toml", fmt::format("{}, {} nodes", paths->manifest().string(), manifest->nodes), ""});
+        {State::ok, "epic.toml", fmt::format("{}, {} nodes", paths->manifest().string(), manifest->nodes)});
   else
     findings.push_back(
         {State::broken, "epic.toml", manifest.error().what, fmt::format("edit {}", paths->manifest().string())});
@@ -126,7 +126,7 @@ void check_project(const fs::path& start, std::vector<Finding>& findings) {
 
 std::vector<Finding> check_up(const InstallPaths& install, const fs::path& start) {
   std::vector<Finding> findings;
-  findings.push_back({State::ok, "epic", fmt::format("{}, {}", EPIC_VERSION, install.executable().string()), ""});
+  findings.push_back({State::ok, "epic", fmt::format("{}, {}", EPIC_VERSION, install.executable().string())});
   findings.push_back(check_tool("clang++-19", "clang-19", 19, State::broken));
   findings.push_back(check_tool("cmake", "cmake", 3, State::broken));
   findings.push_back(check_tool("ninja", "ninja-build", 1, State::warning));

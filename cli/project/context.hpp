@@ -23,9 +23,8 @@ class Context {
   }
   /// Fails for a broken epic.toml, as project() does, so that every command answers it alike.
   [[nodiscard]] Result<ProjectPaths> paths(const Arguments& arguments) const {
-    auto found = project(arguments);
-    if (!found) return std::unexpected(std::move(found.error()));
-    return std::move(found->paths);
+    auto found = EPIC_TRY(project(arguments));
+    return std::move(found.paths);
   }
   [[nodiscard]] Result<Project> project(const Arguments& arguments) const { return load_project(start(arguments)); }
 

@@ -276,8 +276,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::filesystem::pa
     const auto* keys = node.as_table();
     if (keys == nullptr)
       return fail(at(where, name.source(), fmt::format("\"{}\" is a section: write [{}]", name.str(), name.str())));
-    if (auto read = read_section(where, name.str(), *keys, manifest); !read)
-      return std::unexpected(std::move(read.error()));
+    EPIC_TRY(read_section(where, name.str(), *keys, manifest));
   }
   if (manifest.name.empty())
     return fail({.code = ExitCode::usage,

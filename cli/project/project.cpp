@@ -30,12 +30,10 @@ Result<ProjectPaths> find_project(const fs::path& start) {
 }
 
 Result<Project> load_project(const fs::path& start) {
-  auto paths = find_project(start);
-  if (!paths) return std::unexpected(std::move(paths.error()));
-  auto manifest = read_manifest(paths->manifest());
-  if (!manifest) return std::unexpected(std::move(manifest.error()));
-  paths->store = storage::locate_store(manifest->store, paths->state());
-  return Project{std::move(*paths), std::move(*manifest)};
+  auto paths = EPIC_TRY(find_project(start));
+  auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
+  paths.store = storage::locate_store(manifest.store, paths.state());
+  return Project{std::move(paths), std::move(manifest)};
 }
 
 }  // namespace epic::cli

@@ -10,14 +10,12 @@ namespace epic::cli {
 namespace {
 
 Result<boost::json::value> describe(const Context& context, const std::filesystem::path& module) {
-  auto node = context.install().node();
-  if (!node) return std::unexpected(std::move(node.error()));
-  auto end = run_subprocess({.program = *node, .arguments = {"--describe", module.string()}});
-  if (!end) return std::unexpected(std::move(end.error()));
-  auto described = protocol::parse_json(end->out);
-  if (end->exit_code == 0 && described) return std::move(*described);
+  auto node = EPIC_TRY(context.install().node());
+  auto end = EPIC_TRY(run_subprocess({.program = node, .arguments = {"--describe", module.string()}}));
+  auto described = protocol::parse_json(end.out);
+  if (end.exit_code == 0 && described) return std::move(*described);
   return fail({.what = fmt::format("cannot compare {} with the running module", module.string()),
-               .why = end->err,
+               .why = end.err,
                .help = {"restart without comparing: 'epic restart'"}});
 }
 
@@ -32,11 +30,9 @@ std::string find_disagreement(const boost::json::value& present, const boost::js
 
 Result<void> check_rolling(const Context& context, const std::filesystem::path& present,
                            const std::filesystem::path& next) {
-  const auto now = describe(context, present);
-  if (!now) return std::unexpected(now.error());
-  const auto then = describe(context, next);
-  if (!then) return std::unexpected(then.error());
-  const std::string why = find_disagreement(*now, *then);
+  const auto now = EPIC_TRY(describe(context, present));
+  const auto then = EPIC_TRY(describe(context, next));
+  const std::string why = find_disagreement(now, then);
   if (why.empty()) return {};
   return fail({.what = "nodes of the two modules cannot run side by side",
                .why = why + "; they would look for its entities in different places",

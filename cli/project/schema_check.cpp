@@ -170,22 +170,21 @@ Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, co
                                                  const std::filesystem::path& module) {
   std::error_code ignored;
   if (!std::filesystem::exists(paths.store, ignored)) return std::optional<SchemaCheck>();
-  const auto node = install.node();
-  if (!node) return std::unexpected(node.error());
-  const auto end = run_subprocess({.program = *node, .arguments = {"--check", module.string(), paths.store.string()}});
-  if (!end) return std::unexpected(end.error());
+  const auto node = EPIC_TRY(install.node());
+  const auto end =
+      EPIC_TRY(run_subprocess({.program = node, .arguments = {"--check", module.string(), paths.store.string()}}));
   Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store.string(), module.string())};
-  if (end->exit_code != 0) {
-    failure.why = end->err;
+  if (end.exit_code != 0) {
+    failure.why = end.err;
     if (failure.why.starts_with("epic-node: ")) failure.why.erase(0, std::string_view("epic-node: ").size());
     while (failure.why.ends_with('\n') || failure.why.ends_with('.')) failure.why.pop_back();
-    if (failure.why.empty()) failure.why = fmt::format("{} ended with exit code {}", node->string(), end->exit_code);
+    if (failure.why.empty()) failure.why = fmt::format("{} ended with exit code {}", node.string(), end.exit_code);
     return fail(std::move(failure));
   }
   try {
-    return check_from(protocol::parse_json(end->out).value());
+    return check_from(protocol::parse_json(end.out).value());
   } catch (const std::exception& error) {
-    failure.why = fmt::format("the output of {} is malformed: {}", node->string(), error.what());
+    failure.why = fmt::format("the output of {} is malformed: {}", node.string(), error.what());
     return fail(std::move(failure));
   }
 }

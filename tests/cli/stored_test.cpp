@@ -150,11 +150,11 @@ TEST_CASE("stored: a store that is garbage is refused with its path, and doctor 
   const auto store = std::ranges::find_if(findings, [](const auto& finding) { return finding.at("what") == "store"; });
   REQUIRE(store != findings.end());
   CHECK(store->at("state") == "broken");
-  CHECK(store->at("mend").is_string());
+  CHECK(store->at("fix").is_string());
   transcript.check();
 }
 
-TEST_CASE("stored: a store that cannot be written is found by doctor, with its mend", "[cli]") {
+TEST_CASE("stored: a store that cannot be written is found by doctor, with its fix", "[cli]") {
   Transcript transcript("unused");
   std::filesystem::create_directories(transcript.directory() / ".epic");
   const epic::test::SmallFileSystem disk(transcript.directory() / ".epic", "1m");
@@ -173,7 +173,7 @@ TEST_CASE("stored: a store that cannot be written is found by doctor, with its m
   CHECK(find_store().at("state") == "ok");
   REQUIRE(disk.make_read_only());
   CHECK(find_store().at("state") == "broken");
-  CHECK(find_store().at("mend").as_string().find("remount,rw") != std::string::npos);
+  CHECK(find_store().at("fix").as_string().find("remount,rw") != std::string::npos);
 }
 
 TEST_CASE("stored: logs of the last run are read from its files, in the order of their times", "[cli]") {
