@@ -18,10 +18,3 @@ inline bool operator!=(const char* left, const StringPtr& right) { return !(righ
 
 #include <cstddef>
 #include <vector>
-
-namespace epic::codec {
-
-/// Appends a message in the layout of capnp::messageToFlatArray.
-void append_message(capnp::MessageBuilder& message, std::vector<std::byte>& out);
-
-}  // namespace epic::codec

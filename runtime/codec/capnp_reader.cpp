@@ -9,7 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include "codec/capnp_message.hpp"
 #include "codec/limits.hpp"
 #include "codec/scalars.hpp"
 #include "codec/value_path.hpp"
@@ -23,44 +22,20 @@ using reflect::Kind;
 using reflect::TypeInfo;
 using Action = ReadPlan::Action;
 
-void store_integer(const TypeInfo& type, std::uint64_t number, void* object) {
-  switch (type.size_bytes) {
-    case 1:
-      return store_as(object, static_cast<std::uint8_t>(number));
-    case 2:
-      return store_as(object, static_cast<std::uint16_t>(number));
-    case 4:
-      return store_as(object, static_cast<std::uint32_t>(number));
-    default:
-      return store_as(object, number);
-  }
-}
-
-/// `bits` of a number of kind `written`, sign-extended to 64 bits.
-std::uint64_t extended(Kind written, std::uint64_t bits) {
-  switch (written) {
-    case Kind::int8:
-      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(bits)});
-    case Kind::int16:
-      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int16_t>(bits)});
-    case Kind::int32:
-      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(bits)});
-    default:
-      return bits;
-  }
-}
-
 double as_double(Kind written, std::uint64_t bits) {
   if (written == Kind::float64) return load_as<double>(&bits);
   if (written == Kind::float32) return static_cast<double>(load_as<float>(&bits));
-  return static_cast<double>(static_cast<std::int64_t>(extended(written, bits)));  // at most 32 bits, so exact
+  return static_cast<double>(static_cast<std::int64_t>(sign_extended(written, bits)));  // at most 32 bits, so exact
 }
 
 /// Converts to the narrower type `kind`, if it can hold the number. A `double` is rounded to a `float`.
 template <class Number>
 bool store_if_it_fits(Kind kind, Number number, void* object) {
-  const auto store = [&]<class T>(T) {
-    if constexpr (std::is_integral_v<Number>) {
+  return with_number(kind, [&]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T>) {  // float32: no other kind is a narrower one
+      if (std::isfinite(static_cast<double>(number)) && std::abs(static_cast<double>(number)) >= kBeyondFloat)
+        return false;
+    } else if constexpr (std::is_integral_v<Number>) {
       if (!std::in_range<T>(number)) return false;
     } else {  // a double holds both limits: wider integers are never widened to double
       if (number != std::trunc(number) || number < static_cast<double>(std::numeric_limits<T>::min()) ||
@@ -69,26 +44,7 @@ bool store_if_it_fits(Kind kind, Number number, void* object) {
     }
     store_as(object, static_cast<T>(number));
     return true;
-  };
-  switch (kind) {
-    case Kind::int8:
-      return store(std::int8_t{});
-    case Kind::int16:
-      return store(std::int16_t{});
-    case Kind::int32:
-      return store(std::int32_t{});
-    case Kind::uint8:
-      return store(std::uint8_t{});
-    case Kind::uint16:
-      return store(std::uint16_t{});
-    case Kind::uint32:
-      return store(std::uint32_t{});
-    default:  // float32; no other kind is a narrower one
-      if (std::isfinite(static_cast<double>(number)) && std::abs(static_cast<double>(number)) >= kBeyondFloat)
-        return false;
-      store_as(object, static_cast<float>(number));
-      return true;
-  }
+  });
 }
 
 /// Every function returns false after setting `problem`; its callers then append to `path` on their way back.
@@ -111,7 +67,6 @@ class Reader {
   using Place = WireReader::Place;
   using Struct = WireReader::Struct;
   using List = WireReader::List;
-  using ElementSize = WireReader::ElementSize;
 
   bool fail(std::string text) {
     problem = std::move(text);
@@ -138,7 +93,8 @@ class Reader {
         } else if (type.kind == Kind::float32 && plan.written != Kind::float32) {
           store_as(object, static_cast<float>(as_double(plan.written, bits)));
         } else {
-          store_integer(type, extended(plan.written, bits), object);
+          const std::uint64_t number = sign_extended(plan.written, bits);
+          std::memcpy(object, &number, type.size_bytes);
         }
         return true;
       case Action::narrow:
@@ -171,7 +127,7 @@ class Reader {
       case Kind::uint64:
         return store(bits);
       default:
-        return store(static_cast<std::int64_t>(extended(plan.written, bits)));
+        return store(static_cast<std::int64_t>(sign_extended(plan.written, bits)));
     }
   }
 
@@ -319,41 +275,16 @@ class Reader {
 
   bool sequence(const ReadPlan& plan, Place in, void* object) {
     const ReadPlan& element = *plan.parts[0];
-    switch (element.slot) {
-      case SlotSize::bit: {
-        List list;
-        if (!wire_.read_list(in, ElementSize::bit, list)) return fail_damaged();
-        return assign(plan, list.count, object, [&](std::size_t i, void* out) {
-          return scalar(element, (static_cast<unsigned>(list.bytes()[i / 8]) >> (i % 8)) & 1U, out);
-        });
-      }
-      case SlotSize::one_byte:
-        return numbers<std::uint8_t>(plan, in, ElementSize::one_byte, object);
-      case SlotSize::two_bytes:
-        return numbers<std::uint16_t>(plan, in, ElementSize::two_bytes, object);
-      case SlotSize::four_bytes:
-        return numbers<std::uint32_t>(plan, in, ElementSize::four_bytes, object);
-      case SlotSize::eight_bytes:
-        return numbers<std::uint64_t>(plan, in, ElementSize::eight_bytes, object);
-      case SlotSize::pointer:
-        break;
-    }
     const bool is_composite = is_struct(element.written);
     List list;
-    if (!wire_.read_list(in, is_composite ? ElementSize::composite : ElementSize::pointer, list)) return fail_damaged();
-    return assign(plan, list.count, object, [&](std::size_t i, void* out) {
-      return is_composite ? body(element, list.structure(i), out) : pointer(element, list.pointer(i), out);
-    });
-  }
-
-  template <class Number>
-  bool numbers(const ReadPlan& plan, Place in, ElementSize size, void* object) {
-    List list;
-    if (!wire_.read_list(in, size, list)) return fail_damaged();
-    const ReadPlan& element = *plan.parts[0];
-    return assign(plan, list.count, object, [&](std::size_t i, void* out) {
-      return scalar(element, load_as<Number>(list.bytes() + i * sizeof(Number)), out);
-    });
+    if (!wire_.read_list(in, is_composite ? ElementSize::composite : element_size(element.slot), list))
+      return fail_damaged();
+    if (element.slot == SlotSize::pointer)
+      return assign(plan, list.count, object, [&](std::size_t i, void* out) {
+        return is_composite ? body(element, list.structure(i), out) : pointer(element, list.pointer(i), out);
+      });
+    return assign(plan, list.count, object,
+                  [&](std::size_t i, void* out) { return scalar(element, list.bits(element.slot, i), out); });
   }
 
   template <class ReadElement>

@@ -22,43 +22,15 @@ constexpr std::array<std::string_view, 17> kReserved = {"annotation", "as",     
                                                         "fixed",      "from",   "group", "import", "in",   "interface",
                                                         "of",         "struct", "union", "using",  "with"};
 
+/// By Kind; empty for what is defined in the file. The kinds that follow are lists and structs.
+constexpr std::string_view kBuiltinTypes[] = {"Bool",   "Int8",   "Int16",    "Int32",   "Int64",   "UInt8",
+                                              "UInt16", "UInt32", "UInt64",   "Float32", "Float64", "",
+                                              "Text",   "Data",   "Duration", "Time",    "Ref"};
+static_assert(std::size(kBuiltinTypes) == static_cast<std::size_t>(Kind::optional));
+
 std::string_view builtin_type(Kind kind) {
-  switch (kind) {
-    case Kind::boolean:
-      return "Bool";
-    case Kind::int8:
-      return "Int8";
-    case Kind::int16:
-      return "Int16";
-    case Kind::int32:
-      return "Int32";
-    case Kind::int64:
-      return "Int64";
-    case Kind::uint8:
-      return "UInt8";
-    case Kind::uint16:
-      return "UInt16";
-    case Kind::uint32:
-      return "UInt32";
-    case Kind::uint64:
-      return "UInt64";
-    case Kind::float32:
-      return "Float32";
-    case Kind::float64:
-      return "Float64";
-    case Kind::text:
-      return "Text";
-    case Kind::bytes:
-      return "Data";
-    case Kind::duration:
-      return "Duration";
-    case Kind::time_point:
-      return "Time";
-    case Kind::ref:
-      return "Ref";
-    default:
-      return {};
-  }
+  const auto index = static_cast<std::size_t>(kind);
+  return index < std::size(kBuiltinTypes) ? kBuiltinTypes[index] : std::string_view();
 }
 
 /// Letters and digits of `name`, each part capitalised: "get_score" is "GetScore", "game::Item" is "Item".

@@ -7,7 +7,6 @@
 #include <stdexcept>
 #include <type_traits>
 
-#include "codec/capnp_message.hpp"
 #include "codec/limits.hpp"
 #include "codec/scalars.hpp"
 #include "codec/sort_key.hpp"
@@ -29,17 +28,6 @@ constexpr std::size_t kSegmentWordsMax = (std::size_t{1} << 29) - 1;
 
 /// Most calls and replies fit into it.
 constexpr std::size_t kWordsAhead = 32;
-
-/// How a list pointer names the size of its elements.
-enum class ElementSize : std::uint8_t {
-  bit = 1,
-  one_byte = 2,
-  two_bytes = 3,
-  four_bytes = 4,
-  eight_bytes = 5,
-  pointer = 6,
-  composite = 7  // structs; the pointer counts words, and a word in front of them tells their number and size
-};
 
 bool is_empty(const TypeInfo& type, const void* object) {
   switch (type.kind) {
@@ -262,53 +250,24 @@ class Writer {
     const std::size_t count = checked_count(plan, plan.type->sequence.size(object));
     enter(plan);
     const WritePlan& element = *plan.parts[0];
-    switch (element.slot) {
-      case SlotSize::bit:
-        bits(plan, at, count, object);
-        break;
-      case SlotSize::one_byte:
-        numbers<std::uint8_t>(plan, at, ElementSize::one_byte, count, object);
-        break;
-      case SlotSize::two_bytes:
-        numbers<std::uint16_t>(plan, at, ElementSize::two_bytes, count, object);
-        break;
-      case SlotSize::four_bytes:
-        numbers<std::uint32_t>(plan, at, ElementSize::four_bytes, count, object);
-        break;
-      case SlotSize::eight_bytes:
-        numbers<std::uint64_t>(plan, at, ElementSize::eight_bytes, count, object);
-        break;
-      case SlotSize::pointer:
-        if (is_struct(element.type->kind)) {
-          structs(plan, element.body, at, count, [&](auto write) {
-            each(plan, object, [&](std::size_t i, const void* value) { body(element, write(i), value); });
-          });
-        } else {
-          const std::size_t target = segment_.allocate(count);
-          segment_.point_to_list(at, target, ElementSize::pointer, count);
-          each(plan, object, [&](std::size_t i, const void* value) { pointer(element, target + i, value); });
-        }
+    if (is_struct(element.type->kind)) {
+      structs(plan, element.body, at, count, [&](auto write) {
+        each(plan, object, [&](std::size_t i, const void* value) { body(element, write(i), value); });
+      });
+    } else {
+      const std::size_t bits = element.slot == SlotSize::pointer ? 8 * kWordBytes
+                               : element.slot == SlotSize::bit   ? 1
+                                                                 : 8 * bytes_of(element.slot);
+      const std::size_t target = segment_.allocate((count * bits + 63) / 64);
+      segment_.point_to_list(at, target, element_size(element.slot), count);
+      if (element.slot == SlotSize::pointer)
+        each(plan, object, [&](std::size_t i, const void* value) { pointer(element, target + i, value); });
+      else
+        each(plan, object, [&, to = segment_.bytes_at(target)](std::size_t i, const void* value) {
+          write_slot(to, element.slot, i, load_bits(*element.type, value));
+        });
     }
     --depth_;
-  }
-
-  void bits(const WritePlan& plan, std::size_t at, std::size_t count, const void* object) {
-    const std::size_t target = segment_.allocate((count + 63) / 64);
-    segment_.point_to_list(at, target, ElementSize::bit, count);
-    std::byte* const to = segment_.bytes_at(target);
-    each(plan, object,
-         [&](std::size_t i, const void* value) { to[i / 8] |= std::byte{load_as<bool>(value)} << (i % 8); });
-  }
-
-  template <class Number>
-  void numbers(const WritePlan& plan, std::size_t at, ElementSize size, std::size_t count, const void* object) {
-    const std::size_t target = segment_.allocate((count * sizeof(Number) + kWordBytes - 1) / kWordBytes);
-    segment_.point_to_list(at, target, size, count);
-    std::byte* const to = segment_.bytes_at(target);
-    const TypeInfo& type = *plan.parts[0]->type;
-    each(plan, object, [&](std::size_t i, const void* value) {
-      store_as(to + i * sizeof(Number), static_cast<Number>(load_bits(type, value)));
-    });
   }
 
   /// A list of structs; `fill` gets the function from an index to its place.

@@ -182,13 +182,10 @@ value number_to_json(Kind kind, std::uint64_t bits) {
     case Kind::boolean:
       return bits != 0;
     case Kind::int8:
-      return std::int64_t{static_cast<std::int8_t>(bits)};
     case Kind::int16:
-      return std::int64_t{static_cast<std::int16_t>(bits)};
     case Kind::int32:
-      return std::int64_t{static_cast<std::int32_t>(bits)};
     case Kind::int64:
-      return static_cast<std::int64_t>(bits);
+      return static_cast<std::int64_t>(sign_extended(kind, bits));
     case Kind::float32:
       return real_to_json(widen(load_as<float>(&bits)));
     case Kind::float64:
@@ -204,22 +201,6 @@ std::expected<std::uint64_t, std::string> scalar_from_json(Kind kind, const valu
     case Kind::boolean:
       if (const auto* flag = json.if_bool()) return *flag ? 1 : 0;
       return std::unexpected(expected_got("true or false", json));
-    case Kind::int8:
-      return integer_bits<std::int8_t>(kind, json);
-    case Kind::int16:
-      return integer_bits<std::int16_t>(kind, json);
-    case Kind::int32:
-      return integer_bits<std::int32_t>(kind, json);
-    case Kind::int64:
-      return integer_bits<std::int64_t>(kind, json);
-    case Kind::uint8:
-      return integer_bits<std::uint8_t>(kind, json);
-    case Kind::uint16:
-      return integer_bits<std::uint16_t>(kind, json);
-    case Kind::uint32:
-      return integer_bits<std::uint32_t>(kind, json);
-    case Kind::uint64:
-      return integer_bits<std::uint64_t>(kind, json);
     case Kind::float32:
     case Kind::float64:
       return real_bits(kind, json);
@@ -228,7 +209,10 @@ std::expected<std::uint64_t, std::string> scalar_from_json(Kind kind, const valu
     case Kind::time_point:
       return time_bits(json);
     default:
-      std::unreachable();
+      return with_number(kind, [&]<class T>(T) -> std::expected<std::uint64_t, std::string> {
+        if constexpr (std::is_integral_v<T>) return integer_bits<T>(kind, json);
+        std::unreachable();
+      });
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "codec/scalars.hpp"
 #include "reflect/schema_of.hpp"
@@ -22,31 +23,14 @@ struct NumberTraits {
 };
 
 NumberTraits number_traits(Kind kind) {
-  using Family = NumberTraits::Family;
-  switch (kind) {
-    case Kind::int8:
-      return {Family::is_signed, 7};
-    case Kind::int16:
-      return {Family::is_signed, 15};
-    case Kind::int32:
-      return {Family::is_signed, 31};
-    case Kind::int64:
-      return {Family::is_signed, 63};
-    case Kind::uint8:
-      return {Family::is_unsigned, 8};
-    case Kind::uint16:
-      return {Family::is_unsigned, 16};
-    case Kind::uint32:
-      return {Family::is_unsigned, 32};
-    case Kind::uint64:
-      return {Family::is_unsigned, 64};
-    case Kind::float32:
-      return {Family::floating, 24};
-    case Kind::float64:
-      return {Family::floating, 53};
-    default:
-      return {};
-  }
+  if (kind < Kind::int8 || kind > Kind::float64) return {};
+  return with_number(kind, []<class T>(T) -> NumberTraits {
+    using Family = NumberTraits::Family;
+    return {std::is_floating_point_v<T> ? Family::floating
+            : std::is_signed_v<T>       ? Family::is_signed
+                                        : Family::is_unsigned,
+            std::numeric_limits<T>::digits};
+  });
 }
 
 bool is_number(Kind kind) { return kind == Kind::boolean || number_traits(kind).family != NumberTraits::Family::none; }

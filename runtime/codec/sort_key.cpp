@@ -37,12 +37,10 @@ std::uint64_t ordered_number(const TypeInfo& type, const void* object) {
   const std::uint64_t bits = load_bits(type, object);
   switch (type.kind) {
     case Kind::int8:
-      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int8_t>(bits)}) ^ kSignBit;
     case Kind::int16:
-      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int16_t>(bits)}) ^ kSignBit;
     case Kind::int32:
-      return static_cast<std::uint64_t>(std::int64_t{static_cast<std::int32_t>(bits)}) ^ kSignBit;
     case Kind::int64:
+      return sign_extended(type.kind, bits) ^ kSignBit;
     case Kind::enumeration:
     case Kind::duration:
     case Kind::time_point:

@@ -12,7 +12,6 @@ using capnp::List;
 using reflect::Kind;
 
 WireTypes::WireTypes(const reflect::Schema& schema) : schema_(schema) {
-  renew();
   for (const auto& node : schema.nodes()) {
     std::vector<SlotSize> sizes;
     for (const auto& part : node.parts) sizes.push_back(slot(part.type));
@@ -25,21 +24,54 @@ const Labels& WireTypes::labels(Index variant) {
   return labels_.get(&node(variant), [&] { return make_labels(schema_, variant); });
 }
 
-void WireTypes::renew() { elements_left_ = kDecodedBytesMax / sizeof(boost::json::value); }
+void WireTypes::begin(WireReader& message) {
+  message_ = &message;
+  elements_left_ = kDecodedBytesMax / sizeof(boost::json::value);
+}
 
 void WireTypes::afford(std::size_t count) {
   if (count > elements_left_) throw std::length_error("the message holds more elements than fit into memory as JSON");
   elements_left_ -= count;
 }
 
+namespace {
+
+std::byte* data_of(AnyStruct::Builder body) { return reinterpret_cast<std::byte*>(body.getDataSection().begin()); }
+
+void require(bool is_whole, const WireReader& message) {
+  if (!is_whole) throw std::runtime_error(message.problem());
+}
+
+}  // namespace
+
+WireView WireView::of_root(WireTypes& types, WireReader::Place root) {
+  const WireView whole(types, 0, root);
+  if (is_struct(whole.kind())) return whole;
+  return whole.member(0, {.size = types.slot(0), .offset = 0}, whole.body());  // the only member of a wrapper struct
+}
+
+WireReader::Struct WireView::body() const {
+  if (body_) return *body_;
+  WireReader::Struct body;
+  require(types_->message().read_struct(pointer_, body), types_->message());
+  return body;
+}
+
+WireReader::List WireView::list(ElementSize size) const {
+  WireReader::List list;
+  require(types_->message().read_list(pointer_, size, list), types_->message());
+  return list;
+}
+
 std::string_view WireView::text() const {
-  const auto text = pointer_.getAs<capnp::Text>();
-  return {text.begin(), text.size()};
+  std::string_view text;
+  require(types_->message().read_text(pointer_, text), types_->message());
+  return text;
 }
 
 std::span<const std::byte> WireView::bytes() const {
-  const auto data = pointer_.getAs<capnp::Data>();
-  return {reinterpret_cast<const std::byte*>(data.begin()), data.size()};
+  const WireReader::List data = list(ElementSize::one_byte);
+  return data.count == 0 ? std::span<const std::byte>() : std::span(data.bytes(), data.count);
 }
 
 std::optional<std::string_view> WireView::find_enumerator(std::int64_t value) const {
@@ -48,77 +80,66 @@ std::optional<std::string_view> WireView::find_enumerator(std::int64_t value) co
   return std::nullopt;
 }
 
-WireView WireView::member(WireTypes::Index index, Slot slot, kj::ArrayPtr<const kj::byte> data,
-                          Pointers pointers) const {
-  if (slot.size == SlotSize::pointer) return {*types_, index, read_pointer(pointers, slot)};
-  return {*types_, index, read_slot(data, slot)};
+WireView WireView::member(WireTypes::Index index, Slot slot, const WireReader::Struct& around) const {
+  if (slot.size == SlotSize::pointer) return {*types_, index, around.pointer(slot)};
+  return {*types_, index, around.bits(slot)};
 }
 
 std::optional<WireView> WireView::held() const {
-  const AnyStruct::Reader in = body();
+  const WireReader::Struct in = body();
   const StructLayout& layout = types_->layout(index_);
-  if (read_slot(in.getDataSection(), layout.slots[0]) == 0) return std::nullopt;
-  return member(types_->part(index_, 0), layout.slots[1], in.getDataSection(), in.getPointerSection());
+  if (in.bits(layout.slots[0]) == 0) return std::nullopt;
+  return member(types_->part(index_, 0), layout.slots[1], in);
 }
 
 std::pair<std::string_view, WireView> WireView::alternative() const {
-  const AnyStruct::Reader in = body();
+  const WireReader::Struct in = body();
   const StructLayout& layout = types_->layout(index_);
-  const std::uint64_t index = read_slot(in.getDataSection(), layout.slots[0]);
+  const std::uint64_t index = in.bits(layout.slots[0]);
   if (index >= node().parts.size()) throw std::out_of_range("a variant has no alternative of this number");
-  return {types_->labels(index_)[index],
-          member(types_->part(index_, index), layout.slots[index + 1], in.getDataSection(), in.getPointerSection())};
+  return {types_->labels(index_)[index], member(types_->part(index_, index), layout.slots[index + 1], in)};
 }
 
 void WireView::each_field(reflect::FunctionRef<void(std::string_view, const WireView&)> visit) const {
-  const AnyStruct::Reader in = body();
+  const WireReader::Struct in = body();
   const StructLayout& layout = types_->layout(index_);
   const auto& parts = node().parts;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    visit(parts[i].name, member(parts[i].type, layout.slots[i], in.getDataSection(), in.getPointerSection()));
-}
-
-template <class Number>
-void WireView::each_number(reflect::FunctionRef<void(const WireView&)> visit) const {
-  const auto list = pointer_.getAs<List<Number>>();
-  types_->afford(list.size());
-  for (const Number number : list) visit(WireView(*types_, types_->part(index_, 0), std::uint64_t{number}));
+  for (std::size_t i = 0; i < parts.size(); ++i) visit(parts[i].name, member(parts[i].type, layout.slots[i], in));
 }
 
 void WireView::each_element(reflect::FunctionRef<void(const WireView&)> visit) const {
   const WireTypes::Index element = types_->part(index_, 0);
-  switch (types_->slot(element)) {
-    case SlotSize::bit:
-      return each_number<bool>(visit);
-    case SlotSize::one_byte:
-      return each_number<std::uint8_t>(visit);
-    case SlotSize::two_bytes:
-      return each_number<std::uint16_t>(visit);
-    case SlotSize::four_bytes:
-      return each_number<std::uint32_t>(visit);
-    case SlotSize::eight_bytes:
-      return each_number<std::uint64_t>(visit);
-    case SlotSize::pointer:
-      break;
-  }
-  if (is_struct(types_->node(element).kind)) {
-    const auto list = read_struct_list(pointer_);
-    types_->afford(list.size());
-    for (const AnyStruct::Reader body : list) visit(WireView(*types_, element, body));
-  } else {
-    const auto list = read_pointer_list(pointer_);
-    types_->afford(list.size());
-    for (const AnyPointer::Reader pointer : list) visit(WireView(*types_, element, pointer));
+  const SlotSize slot = types_->slot(element);
+  const bool is_composite = is_struct(types_->node(element).kind);
+  const WireReader::List elements = list(is_composite ? ElementSize::composite : element_size(slot));
+  types_->afford(elements.count);
+  for (std::size_t i = 0; i < elements.count; ++i) {
+    if (is_composite)
+      visit(WireView(*types_, element, elements.structure(i)));
+    else if (slot == SlotSize::pointer)
+      visit(WireView(*types_, element, elements.pointer(i)));
+    else
+      visit(WireView(*types_, element, elements.bits(slot, i)));
   }
 }
 
 void WireView::each_entry(reflect::FunctionRef<void(const WireView&, const WireView&)> visit) const {
   const StructLayout& layout = types_->layout(index_);
-  const auto list = read_struct_list(pointer_);
-  types_->afford(list.size());
-  for (const AnyStruct::Reader entry : list)
-    visit(member(types_->part(index_, 0), layout.slots[0], entry.getDataSection(), entry.getPointerSection()),
-          member(types_->part(index_, 1), layout.slots[1], entry.getDataSection(), entry.getPointerSection()));
+  const WireReader::List entries = list(ElementSize::composite);
+  types_->afford(entries.count);
+  for (std::size_t i = 0; i < entries.count; ++i) {
+    const WireReader::Struct entry = entries.structure(i);
+    visit(member(types_->part(index_, 0), layout.slots[0], entry),
+          member(types_->part(index_, 1), layout.slots[1], entry));
+  }
+}
+
+WireSink WireSink::of_root(WireTypes& types, AnyPointer::Builder root) {
+  if (is_struct(types.schema().root().kind))
+    return {types, 0, root.initAsAnyStruct(types.layout(0).data_words, types.layout(0).pointer_count)};
+  const Slot slot{.size = types.slot(0), .offset = 0};
+  const bool is_pointer = slot.size == SlotSize::pointer;
+  return member(types, 0, slot, root.initAsAnyStruct(is_pointer ? 0 : 1, is_pointer ? 1 : 0));
 }
 
 void WireSink::set_bytes(const Bytes& bytes) {
@@ -146,21 +167,21 @@ AnyStruct::Builder WireSink::body() {
   return *body_;
 }
 
-WireSink WireSink::member(WireTypes::Index index, Slot slot, AnyStruct::Builder around) const {
-  if (slot.size == SlotSize::pointer) return {*types_, index, around.getPointerSection()[slot.offset]};
-  return {*types_, index, [data = around.getDataSection(), slot](std::uint64_t bits) { write_slot(data, slot, bits); }};
+WireSink WireSink::member(WireTypes& types, WireTypes::Index index, Slot slot, AnyStruct::Builder around) {
+  if (slot.size == SlotSize::pointer) return {types, index, around.getPointerSection()[slot.offset]};
+  return {types, index, [data = data_of(around), slot](std::uint64_t bits) { write_slot(data, slot, bits); }};
 }
 
 WireSink WireSink::emplace() {
   const StructLayout& layout = types_->layout(index_);
-  write_slot(body().getDataSection(), layout.slots[0], 1);
-  return member(types_->part(index_, 0), layout.slots[1], body());
+  write_slot(data_of(body()), layout.slots[0], 1);
+  return member(*types_, types_->part(index_, 0), layout.slots[1], body());
 }
 
 WireSink WireSink::emplace_alternative(std::size_t index) {
   const StructLayout& layout = types_->layout(index_);
-  write_slot(body().getDataSection(), layout.slots[0], index);
-  return member(types_->part(index_, index), layout.slots[index + 1], body());
+  write_slot(data_of(body()), layout.slots[0], index);
+  return member(*types_, types_->part(index_, index), layout.slots[index + 1], body());
 }
 
 std::vector<std::string_view> WireSink::field_names() const {
@@ -176,34 +197,31 @@ std::optional<std::size_t> WireSink::find_field(std::string_view name) const {
 }
 
 WireSink WireSink::field(std::size_t index) {
-  return member(types_->part(index_, index), types_->layout(index_).slots[index], body());
-}
-
-template <class Number>
-bool WireSink::assign_numbers(unsigned count, reflect::FunctionRef<bool(WireSink)> read) {
-  auto list = pointer_.initAs<List<Number>>(count);
-  for (unsigned i = 0; i < count; ++i) {
-    const auto set = [&list, i](std::uint64_t bits) { list.set(i, static_cast<Number>(bits)); };
-    if (!read(WireSink(*types_, types_->part(index_, 0), set))) return false;
-  }
-  return true;
+  return member(*types_, types_->part(index_, index), types_->layout(index_).slots[index], body());
 }
 
 bool WireSink::assign(std::size_t total, reflect::FunctionRef<bool(WireSink)> read) {
   if (total == 0) return true;
   const auto count = static_cast<unsigned>(total);
   const WireTypes::Index element = types_->part(index_, 0);
+  const auto numbers = [&](auto list) {
+    for (unsigned i = 0; i < count; ++i) {
+      const auto set = [&list, i](std::uint64_t bits) { list.set(i, static_cast<decltype(list[i])>(bits)); };
+      if (!read(WireSink(*types_, element, set))) return false;
+    }
+    return true;
+  };
   switch (types_->slot(element)) {
     case SlotSize::bit:
-      return assign_numbers<bool>(count, read);
+      return numbers(pointer_.initAs<List<bool>>(count));
     case SlotSize::one_byte:
-      return assign_numbers<std::uint8_t>(count, read);
+      return numbers(pointer_.initAs<List<std::uint8_t>>(count));
     case SlotSize::two_bytes:
-      return assign_numbers<std::uint16_t>(count, read);
+      return numbers(pointer_.initAs<List<std::uint16_t>>(count));
     case SlotSize::four_bytes:
-      return assign_numbers<std::uint32_t>(count, read);
+      return numbers(pointer_.initAs<List<std::uint32_t>>(count));
     case SlotSize::eight_bytes:
-      return assign_numbers<std::uint64_t>(count, read);
+      return numbers(pointer_.initAs<List<std::uint64_t>>(count));
     case SlotSize::pointer:
       break;
   }
@@ -225,8 +243,8 @@ bool WireSink::assign_entries(std::size_t total, reflect::FunctionRef<bool(WireS
   const StructLayout& layout = types_->layout(index_);
   auto list = pointer_.initAsListOfAnyStruct(layout.data_words, layout.pointer_count, static_cast<unsigned>(total));
   for (unsigned i = 0; i < total; ++i)
-    if (!read(member(types_->part(index_, 0), layout.slots[0], list[i]),
-              member(types_->part(index_, 1), layout.slots[1], list[i])))
+    if (!read(member(*types_, types_->part(index_, 0), layout.slots[0], list[i]),
+              member(*types_, types_->part(index_, 1), layout.slots[1], list[i])))
       return false;
   return true;
 }

@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "codec/capnp_message.hpp"
+#include "codec/capnp.hpp"
 #include "codec/json_labels.hpp"
 #include "codec/limits.hpp"
 #include "codec/wire_layout.hpp"
+#include "codec/wire_reader.hpp"
 #include "epic/type_info.hpp"
 #include "reflect/schema.hpp"
 
@@ -35,26 +36,30 @@ class WireTypes {
 
   /// Counts `count` elements about to be made; throws std::length_error if there are too many for one message.
   void afford(std::size_t count);
-  /// Starts another message.
-  void renew();
+  /// Starts to read another message.
+  void begin(WireReader& message);
+  /// The message that is being read.
+  [[nodiscard]] WireReader& message() const { return *message_; }
 
  private:
   const reflect::Schema& schema_;
   std::vector<StructLayout> layouts_;
   LabelCache labels_;
   std::size_t elements_left_ = 0;
+  WireReader* message_ = nullptr;
 };
 
-/// A value in a message. Depending on its kind it is read from bits, a pointer, or a struct already found.
+/// A value in a message. Depending on its kind it is read from bits, a pointer, or a struct already found. Throws
+/// std::runtime_error for a damaged message.
 class WireView {
  public:
-  using Pointers = capnp::List<capnp::AnyPointer>::Reader;
-
   WireView(WireTypes& types, WireTypes::Index index, std::uint64_t bits) : types_(&types), index_(index), bits_(bits) {}
-  WireView(WireTypes& types, WireTypes::Index index, capnp::AnyPointer::Reader pointer)
+  WireView(WireTypes& types, WireTypes::Index index, WireReader::Place pointer)
       : types_(&types), index_(index), pointer_(pointer) {}
-  WireView(WireTypes& types, WireTypes::Index index, capnp::AnyStruct::Reader body)
+  WireView(WireTypes& types, WireTypes::Index index, const WireReader::Struct& body)
       : types_(&types), index_(index), body_(body) {}
+  /// What `root` holds.
+  static WireView of_root(WireTypes& types, WireReader::Place root);
 
   [[nodiscard]] reflect::Kind kind() const { return node().kind; }
   [[nodiscard]] std::uint64_t bits() const { return bits_; }
@@ -70,18 +75,16 @@ class WireView {
 
  private:
   [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }
-  [[nodiscard]] capnp::AnyStruct::Reader body() const { return body_ ? *body_ : pointer_.getAs<capnp::AnyStruct>(); }
+  [[nodiscard]] WireReader::Struct body() const;
+  [[nodiscard]] WireReader::List list(ElementSize size) const;
   /// The member in `slot` of a struct, as a value of type `index`.
-  [[nodiscard]] WireView member(WireTypes::Index index, Slot slot, kj::ArrayPtr<const kj::byte> data,
-                                Pointers pointers) const;
-  template <class Number>
-  void each_number(reflect::FunctionRef<void(const WireView&)> visit) const;
+  [[nodiscard]] WireView member(WireTypes::Index index, Slot slot, const WireReader::Struct& around) const;
 
   WireTypes* types_;
   WireTypes::Index index_;
   std::uint64_t bits_ = 0;
-  capnp::AnyPointer::Reader pointer_;
-  std::optional<capnp::AnyStruct::Reader> body_;
+  WireReader::Place pointer_;
+  std::optional<WireReader::Struct> body_;
 };
 
 /// A place in a message under construction.
@@ -96,6 +99,8 @@ class WireSink {
       : types_(&types), index_(index), pointer_(pointer) {}
   WireSink(WireTypes& types, WireTypes::Index index, capnp::AnyStruct::Builder body)
       : types_(&types), index_(index), body_(body) {}
+  /// For the whole of a message.
+  static WireSink of_root(WireTypes& types, capnp::AnyPointer::Builder root);
 
   [[nodiscard]] reflect::Kind kind() const { return node().kind; }
   [[nodiscard]] std::string type_text() const { return types_->schema().type_text(index_); }
@@ -127,9 +132,7 @@ class WireSink {
   [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }
   capnp::AnyStruct::Builder body();
   /// The member in `slot` of `around`, as the place for a value of type `index`.
-  [[nodiscard]] WireSink member(WireTypes::Index index, Slot slot, capnp::AnyStruct::Builder around) const;
-  template <class Number>
-  bool assign_numbers(unsigned count, reflect::FunctionRef<bool(WireSink)> read);
+  static WireSink member(WireTypes& types, WireTypes::Index index, Slot slot, capnp::AnyStruct::Builder around);
 
   WireTypes* types_;
   WireTypes::Index index_;

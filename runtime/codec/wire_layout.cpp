@@ -49,29 +49,13 @@ class DataSection {
 }  // namespace
 
 SlotSize slot_size(Kind kind) {
-  switch (kind) {
-    case Kind::boolean:
-      return SlotSize::bit;
-    case Kind::int8:
-    case Kind::uint8:
-      return SlotSize::one_byte;
-    case Kind::int16:
-    case Kind::uint16:
-      return SlotSize::two_bytes;
-    case Kind::int32:
-    case Kind::uint32:
-    case Kind::float32:
-      return SlotSize::four_bytes;
-    case Kind::int64:
-    case Kind::uint64:
-    case Kind::float64:
-    case Kind::enumeration:
-    case Kind::duration:
-    case Kind::time_point:
-      return SlotSize::eight_bytes;
-    default:
-      return SlotSize::pointer;
-  }
+  using enum SlotSize;
+  // By Kind; all others are pointers.
+  static constexpr SlotSize kSizes[] = {bit,       one_byte,   two_bytes,   four_bytes, eight_bytes, one_byte,
+                                        two_bytes, four_bytes, eight_bytes, four_bytes, eight_bytes, eight_bytes,
+                                        pointer,   pointer,    eight_bytes, eight_bytes};
+  static_assert(std::size(kSizes) == static_cast<std::size_t>(Kind::ref));
+  return kind < Kind::ref ? kSizes[static_cast<std::size_t>(kind)] : pointer;
 }
 
 bool is_struct(Kind kind) {

@@ -25,6 +25,27 @@ enum class SlotSize : std::uint8_t {
   pointer = 7
 };
 
+/// How a list pointer names the size of its elements.
+enum class ElementSize : std::uint8_t {
+  nothing,
+  bit,
+  one_byte,
+  two_bytes,
+  four_bytes,
+  eight_bytes,
+  pointer,
+  composite  // structs; the pointer counts words, and a word in front of them has their number and size
+};
+
+[[nodiscard]] constexpr ElementSize element_size(SlotSize size) {
+  return size == SlotSize::bit ? ElementSize::bit : static_cast<ElementSize>(static_cast<int>(size) - 1);
+}
+
+/// Of whole bytes.
+[[nodiscard]] constexpr std::uint8_t bytes_of(SlotSize size) {
+  return static_cast<std::uint8_t>(1U << (static_cast<unsigned>(size) - 3));
+}
+
 struct Slot {
   SlotSize size = SlotSize::bit;
   std::uint32_t offset = 0;  // counted in slots of this size

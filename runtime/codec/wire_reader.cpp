@@ -1,7 +1,11 @@
 #include "codec/wire_reader.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
+
+#include "codec/limits.hpp"
 
 namespace epic::codec {
 namespace {
@@ -10,8 +14,7 @@ static_assert(std::endian::native == std::endian::little, "words are read as the
 
 constexpr std::size_t kWordBytes = 8;
 constexpr std::size_t kSegmentsMax = 512;
-/// Each word of a message of ours is visited once; far pointers and small messages add a little.
-constexpr std::size_t kVisitsPerWord = 2;
+/// Far pointers and small messages add a little.
 constexpr std::size_t kVisitsMin = 1024;
 
 enum class PointerKind : std::uint8_t { structure = 0, list = 1, far = 2, other = 3 };
@@ -30,7 +33,7 @@ std::uint32_t load_half(std::span<const std::byte> bytes, std::size_t index) {
 
 }  // namespace
 
-bool WireReader::open(std::span<const std::byte> message, Place& root) {
+bool WireReader::open(std::span<const std::byte> message, Place& root, std::size_t visits_per_word) {
   constexpr const char* kCutShort = "the message is cut short";
   if (message.size() < kWordBytes) return fail(kCutShort);
   const std::size_t segment_count = std::size_t{load_half(message, 0)} + 1;
@@ -38,7 +41,7 @@ bool WireReader::open(std::span<const std::byte> message, Place& root) {
   const std::size_t table_bytes = (segment_count / 2 + 1) * kWordBytes;
   if (message.size() < table_bytes) return fail(kCutShort);
   std::size_t words_left = (message.size() - table_bytes) / kWordBytes;
-  words_left_ = kVisitsPerWord * words_left + kVisitsMin;
+  words_left_ = visits_per_word * words_left + kVisitsMin;
 
   const std::byte* begin = message.data() + table_bytes;
   if (segment_count > 1) segments_.reserve(segment_count);
@@ -164,6 +167,15 @@ bool WireReader::read_text(Place pointer, std::string_view& out) {
   if (text[bytes.count - 1] != '\0') return fail("a text does not end in a zero");
   out = {text, bytes.count - 1};
   return true;
+}
+
+std::string message_problem(std::span<const std::byte> bytes) {
+  if (bytes.empty()) return "there are no bytes";
+  if (bytes.size() % kWordBytes != 0)
+    return fmt::format("{} bytes are no whole number of 8-byte words: the message is cut short", bytes.size());
+  if (bytes.size() > kMessageBytesMax)
+    return fmt::format("{} bytes are above the bound of {} for a message", bytes.size(), kMessageBytesMax);
+  return {};
 }
 
 }  // namespace epic::codec

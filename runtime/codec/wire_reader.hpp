@@ -13,9 +13,11 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "codec/scalars.hpp"
 #include "codec/wire_layout.hpp"
 
 namespace epic::codec {
@@ -56,6 +58,8 @@ class WireReader {
     }
     [[nodiscard]] Place pointer(std::size_t index) const { return {segment, word + index}; }
     [[nodiscard]] const std::byte* bytes() const { return segment->begin + word * 8; }
+    /// Of a number or bool.
+    [[nodiscard]] std::uint64_t bits(SlotSize size, std::size_t index) const { return read_slot(bytes(), size, index); }
 
     std::size_t count = 0;
     const Segment* segment = nullptr;
@@ -64,21 +68,10 @@ class WireReader {
     std::uint16_t pointer_count = 0;
   };
 
-  /// How a list pointer names the size of its elements.
-  enum class ElementSize : std::uint8_t {
-    nothing,
-    bit,
-    one_byte,
-    two_bytes,
-    four_bytes,
-    eight_bytes,
-    pointer,
-    composite  // structs; the pointer counts words, and a word in front of them has their number and size
-  };
-
   // Each returns false when the bytes are damaged; problem() then says how.
 
-  [[nodiscard]] bool open(std::span<const std::byte> message, Place& root);
+  /// `visits_per_word`: how often each word may be read.
+  [[nodiscard]] bool open(std::span<const std::byte> message, Place& root, std::size_t visits_per_word = 2);
   [[nodiscard]] bool read_struct(Place pointer, Struct& out);
   /// A null pointer is an empty list.
   [[nodiscard]] bool read_list(Place pointer, ElementSize size, List& out);
@@ -116,17 +109,12 @@ class WireReader {
 };
 
 inline std::uint64_t WireReader::Struct::bits(Slot slot) const {
-  if (slot.size == SlotSize::bit) {
-    if (slot.offset / 64 >= data_words) return 0;
-    const auto byte = static_cast<unsigned>(segment->begin[word * 8 + slot.offset / 8]);
-    return (byte >> (slot.offset % 8)) & 1U;
-  }
-  const std::size_t size_bytes = std::size_t{1} << (static_cast<unsigned>(slot.size) - 3);
-  const std::size_t at = slot.offset * size_bytes;
-  if (at + size_bytes > std::size_t{data_words} * 8) return 0;
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, segment->begin + word * 8 + at, size_bytes);
-  return bits;
+  const std::size_t bits_each = slot.size == SlotSize::bit ? 1 : 8 * bytes_of(slot.size);
+  if ((slot.offset + std::size_t{1}) * bits_each > std::size_t{data_words} * 64) return 0;
+  return read_slot(segment->begin + word * 8, slot.size, slot.offset);
 }
+
+/// Why `bytes` cannot be a message (empty, not whole words, too large); empty if they may be one.
+[[nodiscard]] std::string message_problem(std::span<const std::byte> bytes);
 
 }  // namespace epic::codec

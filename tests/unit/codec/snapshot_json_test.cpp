@@ -64,6 +64,14 @@ TEST_CASE("snapshot json: bytes read without the type as with it, and go back to
   check_same(Hidden{.any = std::array{1, 2}});
 }
 
+TEST_CASE("snapshot json: long keys are read as often as the form of a map needs", "[codec]") {
+  std::map<std::string, int> named;
+  for (int i = 0; i < 100; ++i) named[std::string(1000, 'a') + std::to_string(i)] = i;
+  check_same(named);
+  named["\xff"] = 100;  // cannot be the name of a member, so the map becomes a list
+  check_same(named);
+}
+
 TEST_CASE("snapshot json: fields that are left out are zero", "[codec]") {
   const auto bytes =
       from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
