@@ -2,6 +2,7 @@
 
 #include "reflect/hash.hpp"
 #include "reflect/schema_text.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::reflect {
 Schema::Schema(std::vector<Node> nodes) : nodes_(std::move(nodes)) {
@@ -10,9 +11,8 @@ Schema::Schema(std::vector<Node> nodes) : nodes_(std::move(nodes)) {
 }
 
 std::expected<Schema, std::string> Schema::parse(std::string_view text) {
-  auto nodes = parse_schema_nodes(text);
-  if (!nodes) return std::unexpected(std::move(nodes.error()));
-  return Schema(std::move(*nodes));
+  auto nodes = EPIC_TRY(parse_schema_nodes(text));
+  return Schema(std::move(nodes));
 }
 
 std::string Schema::type_text(Index index) const { return render_type(nodes_, index); }

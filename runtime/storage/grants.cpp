@@ -1,4 +1,5 @@
 #include "storage/grants.hpp"
+#include "reflect/try.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -10,12 +11,11 @@ using kernel::NodeId;
 using kernel::ShardId;
 
 std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term) {
-  const auto rows = store.shards();
-  if (!rows) return std::unexpected(rows.error());
+  const auto rows = EPIC_TRY(store.shards());
   Granter granter;
   granter.term_ = term;
   granter.holders_.resize(store.identity().shard_count);
-  for (const Store::ShardRow& row : *rows) {
+  for (const Store::ShardRow& row : rows) {
     granter.term_ = std::max(granter.term_, row.term.next());
     if (row.shard.value < granter.holders_.size()) granter.holders_[row.shard.value].incarnation = row.incarnation;
   }
@@ -35,7 +35,7 @@ std::expected<void, StoreError> Granter::write(Store& store, const kernel::Shard
     grants.list.push_back({ShardId{shard}, map.owners[shard], owner->second, holder.incarnation});
   }
   if (grants.list.empty()) return {};
-  if (auto done = store.grant(grants); !done) return done;
+  EPIC_TRY(store.grant(grants));
   for (const Grant& grant : grants.list) holders_[grant.shard.value] = {grant.incarnation, map.version};
   return {};
 }
@@ -47,9 +47,8 @@ std::expected<std::vector<ShardEpoch>, StoreError> take_all(Store& store, Incarn
                        .members = {{NodeId{0}, incarnation, {}}},
                        .moving = {},
                        .owned_since = std::vector(shard_count, kernel::MapVersion{1})};
-  auto granter = Granter::lead(store, kernel::Term{1});
-  if (!granter) return std::unexpected(granter.error());
-  if (auto granted = granter->write(store, map); !granted) return std::unexpected(granted.error());
+  auto granter = EPIC_TRY(Granter::lead(store, kernel::Term{1}));
+  EPIC_TRY(granter.write(store, map));
   std::vector<ShardId> shards;
   for (std::uint32_t shard = 0; shard < shard_count; ++shard) shards.push_back(ShardId{shard});
   return store.take(shards, NodeId{0}, incarnation);

@@ -1,7 +1,7 @@
 #pragma once
 // Granter: writes to the store what a shard map gives to whom, before the map is published.
 //
-// Whoever decides about shards goes through one of these. It knows which incarnation each row names, so it writes only
+// All decisions about shards go through one of these. It knows which incarnation each row names, so it writes only
 // what a map changes, in one transaction, and each grant states the holder that it replaces.
 //
 // Invariant: the term is larger than that of every grant before, so a former leader can grant nothing any more.
@@ -19,7 +19,7 @@ namespace epic::storage {
 class Granter {
  public:
   Granter() = default;
-  /// Begins a term, at least `term`. Whoever holds a shard by now is dead, or has released it.
+  /// Begins a term, at least `term`. Every earlier owner of a shard is dead by now, or has released it.
   static std::expected<Granter, StoreError> lead(Store& store, kernel::Term term);
 
   /// Returns when the store names the owners of `map`; shards without one keep their rows. May be repeated.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "kernel/assert.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::storage {
 
@@ -158,11 +159,10 @@ std::expected<Statement, StoreError> Connection::prepare(std::string_view sql) {
 }
 
 std::expected<std::int64_t, StoreError> Connection::integer(std::string_view sql) {
-  auto statement = prepare(sql);
-  if (!statement) return std::unexpected(statement.error());
-  switch (statement->step()) {
+  auto statement = EPIC_TRY(prepare(sql));
+  switch (statement.step()) {
     case Step::row:
-      return statement->integer(0);
+      return statement.integer(0);
     case Step::done:
       return 0;
     case Step::failed:

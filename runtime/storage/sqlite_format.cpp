@@ -1,4 +1,5 @@
 #include "storage/sqlite_format.hpp"
+#include "reflect/try.hpp"
 
 #include <fmt/format.h>
 
@@ -44,11 +45,10 @@ DELETE FROM meta WHERE name = 'takes';
 static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);
 
 std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::string_view name) {
-  auto statement = connection.prepare("SELECT value FROM meta WHERE name = ?1");
-  if (!statement) return std::unexpected(statement.error());
-  switch (statement->set(1, name).step()) {
+  auto statement = EPIC_TRY(connection.prepare("SELECT value FROM meta WHERE name = ?1"));
+  switch (statement.set(1, name).step()) {
     case Step::row:
-      return statement->integer(0);
+      return statement.integer(0);
     case Step::failed:
       return std::unexpected(connection.error("read the store's description"));
     case Step::done:
@@ -111,9 +111,8 @@ std::expected<bool, StoreError> is_blank(Connection& connection) {
     }
     return true;
   }
-  const auto application = connection.integer("PRAGMA application_id");
-  if (!application) return std::unexpected(application.error());
-  if (*application != kApplicationId) return std::unexpected(not_ours(connection, "another program's database"));
+  const auto application = EPIC_TRY(connection.integer("PRAGMA application_id"));
+  if (application != kApplicationId) return std::unexpected(not_ours(connection, "another program's database"));
   return false;
 }
 
@@ -132,13 +131,12 @@ std::expected<void, StoreError> create_format(Connection& connection, std::uint3
 
 std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
                                                       std::optional<std::uint32_t> expected_shard_count) {
-  const auto version = get_meta(connection, "format_version");
-  if (!version) return std::unexpected(version.error());
-  if (*version < 1 || *version > kStoreFormatVersion) return std::unexpected(unknown_format(connection, *version));
+  const auto version = EPIC_TRY(get_meta(connection, "format_version"));
+  if (version < 1 || version > kStoreFormatVersion) return std::unexpected(unknown_format(connection, version));
   // They would run with every change, under our name.
-  const auto foreign = connection.integer("SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')");
-  if (!foreign) return std::unexpected(foreign.error());
-  if (*foreign != 0) {
+  const auto foreign =
+      EPIC_TRY(connection.integer("SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')"));
+  if (foreign != 0) {
     return std::unexpected(StoreError{
         StoreErrorCode::incompatible,
         fmt::format("the store '{0}' has triggers or views, which epic never makes. It was left as it is. "
@@ -146,12 +144,10 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
                     "drop them.",
                     connection.path().string())});
   }
-  const auto usual_hash =
-      connection.integer(fmt::format("SELECT count(*) FROM meta WHERE name = 'hash' AND value = '{}'", kHashName));
-  if (!usual_hash) return std::unexpected(usual_hash.error());
-  const auto seed = get_meta(connection, "hash_seed");
-  if (!seed) return std::unexpected(seed.error());
-  if (*usual_hash != 1 || *seed != kHashSeed) {
+  const auto usual_hash = EPIC_TRY(
+      connection.integer(fmt::format("SELECT count(*) FROM meta WHERE name = 'hash' AND value = '{}'", kHashName)));
+  const auto seed = EPIC_TRY(get_meta(connection, "hash_seed"));
+  if (usual_hash != 1 || seed != kHashSeed) {
     return std::unexpected(StoreError{
         StoreErrorCode::incompatible,
         fmt::format(
@@ -159,14 +155,13 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
             "and import with this one.",
             connection.path().string(), kHashName, kHashSeed)});
   }
-  const auto shard_count = get_meta(connection, "shard_count");
-  if (!shard_count) return std::unexpected(shard_count.error());
-  if (expected_shard_count && *expected_shard_count != *shard_count) {
-    return std::unexpected(other_shard_count(connection, *shard_count, *expected_shard_count));
+  const auto shard_count = EPIC_TRY(get_meta(connection, "shard_count"));
+  if (expected_shard_count && *expected_shard_count != shard_count) {
+    return std::unexpected(other_shard_count(connection, shard_count, *expected_shard_count));
   }
-  return StoreIdentity{.format_version = static_cast<std::uint32_t>(*version),
-                       .shard_count = static_cast<std::uint32_t>(*shard_count),
-                       .is_old_format = *version < kStoreFormatVersion};
+  return StoreIdentity{.format_version = static_cast<std::uint32_t>(version),
+                       .shard_count = static_cast<std::uint32_t>(shard_count),
+                       .is_old_format = version < kStoreFormatVersion};
 }
 
 std::expected<void, StoreError> migrate(Connection& connection, StoreIdentity& identity) {

@@ -2,6 +2,7 @@
 // one would prevent the log from being reused; except for readers that ask for one moment.
 
 #include "kernel/assert.hpp"
+#include "reflect/try.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
@@ -20,9 +21,7 @@ std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
   std::uint64_t left = filter.limit;
   std::optional<std::string> type = filter.type;
   if (filter.type.empty()) {
-    auto first = find_next_type("");
-    if (!first) return std::unexpected(first.error());
-    type = std::move(*first);
+    type = EPIC_TRY(find_next_type(""));
   }
   while (type && left > 0) {
     Cursor cursor{.key = filter.key_prefix};
@@ -42,9 +41,7 @@ std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
       is_last = page->is_last;
     }
     if (!filter.type.empty()) break;
-    auto next = find_next_type(*type);
-    if (!next) return std::unexpected(next.error());
-    type = std::move(*next);
+    type = EPIC_TRY(find_next_type(*type));
   }
   return {};
 }
@@ -129,7 +126,7 @@ std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_typ
 
 std::expected<void, StoreError> SqliteStore::begin_moment() {
   EPIC_ASSERT(writer_ == nullptr, "a store that writes cannot stay at one moment");
-  if (auto begun = connection_.run("BEGIN", "begin to read"); !begun) return begun;
+  EPIC_TRY(connection_.run("BEGIN", "begin to read"));
   // SQLite picks the state to read with the first read.
   if (const auto read = connection_.integer("SELECT count(*) FROM meta"); !read) {
     end_moment();
@@ -149,29 +146,27 @@ std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_by_type() {
 }
 
 std::expected<std::vector<TypeCount>, StoreError> SqliteStore::count_types(const char* query) {
-  auto statement = connection_.prepare(query);
-  if (!statement) return std::unexpected(statement.error());
+  auto statement = EPIC_TRY(connection_.prepare(query));
   std::vector<TypeCount> counts;
-  Step step = statement->step();
-  for (; step == Step::row; step = statement->step()) {
-    counts.push_back({.type = std::string(statement->text(0)),
-                      .entities = static_cast<std::uint64_t>(statement->integer(1)),
-                      .bytes = static_cast<std::uint64_t>(statement->integer(2))});
+  Step step = statement.step();
+  for (; step == Step::row; step = statement.step()) {
+    counts.push_back({.type = std::string(statement.text(0)),
+                      .entities = static_cast<std::uint64_t>(statement.integer(1)),
+                      .bytes = static_cast<std::uint64_t>(statement.integer(2))});
   }
   if (step == Step::failed) return std::unexpected(connection_.error("count snapshots"));
   return counts;
 }
 
 std::expected<std::vector<SchemaCount>, StoreError> SqliteStore::count_by_schema() {
-  auto statement =
-      connection_.prepare("SELECT type, schema, count(*) FROM snapshots GROUP BY type, schema ORDER BY type, schema");
-  if (!statement) return std::unexpected(statement.error());
+  auto statement = EPIC_TRY(
+      connection_.prepare("SELECT type, schema, count(*) FROM snapshots GROUP BY type, schema ORDER BY type, schema"));
   std::vector<SchemaCount> counts;
-  Step step = statement->step();
-  for (; step == Step::row; step = statement->step()) {
-    counts.push_back({.type = std::string(statement->text(0)),
-                      .schema = kernel::SchemaId{static_cast<std::uint64_t>(statement->integer(1))},
-                      .entities = static_cast<std::uint64_t>(statement->integer(2))});
+  Step step = statement.step();
+  for (; step == Step::row; step = statement.step()) {
+    counts.push_back({.type = std::string(statement.text(0)),
+                      .schema = kernel::SchemaId{static_cast<std::uint64_t>(statement.integer(1))},
+                      .entities = static_cast<std::uint64_t>(statement.integer(2))});
   }
   if (step != Step::failed) return counts;
   StoreError error = connection_.error("count snapshots by schema");
@@ -181,14 +176,13 @@ std::expected<std::vector<SchemaCount>, StoreError> SqliteStore::count_by_schema
 
 std::expected<std::vector<Store::ShardRow>, StoreError> SqliteStore::shards() {
   // Reading does not migrate; the first format had no grants.
-  auto statement =
-      connection_.prepare(identity_.format_version == 1
-                              ? "SELECT shard, epoch, node, incarnation, 0, 0 FROM shards ORDER BY shard"
-                              : "SELECT shard, epoch, node, incarnation, map_version, term FROM shards ORDER BY shard");
-  if (!statement) return std::unexpected(statement.error());
+  auto statement = EPIC_TRY(connection_.prepare(
+      identity_.format_version == 1
+          ? "SELECT shard, epoch, node, incarnation, 0, 0 FROM shards ORDER BY shard"
+          : "SELECT shard, epoch, node, incarnation, map_version, term FROM shards ORDER BY shard"));
   std::vector<ShardRow> rows;
-  Step step = statement->step();
-  for (; step == Step::row; step = statement->step()) rows.push_back(read_shard_row(*statement));
+  Step step = statement.step();
+  for (; step == Step::row; step = statement.step()) rows.push_back(read_shard_row(statement));
   if (step == Step::failed) return std::unexpected(connection_.error("read the shards' owners"));
   return rows;
 }

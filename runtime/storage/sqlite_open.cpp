@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "kernel/assert.hpp"
+#include "reflect/try.hpp"
 #include "storage/sqlite_format.hpp"
 #include "storage/sqlite_log_vfs.hpp"
 #include "storage/sqlite_store.hpp"
@@ -55,10 +56,9 @@ std::expected<void, StoreError> sync_directories(const fs::path& file) {
 }
 
 std::expected<void, StoreError> use_log(Connection& connection) {
-  auto statement = connection.prepare("PRAGMA journal_mode = WAL");
-  if (!statement) return std::unexpected(statement.error());
-  if (statement->step() != Step::row) return std::unexpected(connection.error("switch to a write-ahead log"));
-  if (statement->text(0) == "wal") return {};
+  auto statement = EPIC_TRY(connection.prepare("PRAGMA journal_mode = WAL"));
+  if (statement.step() != Step::row) return std::unexpected(connection.error("switch to a write-ahead log"));
+  if (statement.text(0) == "wal") return {};
   return std::unexpected(StoreError{
       StoreErrorCode::io,
       fmt::format(
@@ -77,9 +77,8 @@ bool has_log(const fs::path& path) {
 std::expected<Connection, StoreError> open_readable(const fs::path& path, Access access, const OpenOptions& options) {
   auto connection = Connection::open(path, access, options.vfs, options.patience);
   if (!connection) return connection;
-  const auto blank = is_blank(*connection);
-  if (!blank) return std::unexpected(blank.error());
-  if (*blank) return std::unexpected(no_store(path));
+  const auto blank = EPIC_TRY(is_blank(*connection));
+  if (blank) return std::unexpected(no_store(path));
   return connection;
 }
 
@@ -96,20 +95,15 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
                                                                                       OpenOptions options) {
   const bool may_create = options.mode == OpenMode::create;
   EPIC_ASSERT(!may_create || options.shard_count.value_or(0) > 0, "a new store needs a shard count");
-  auto writers = FileLock::open(beside(path, ".lock"));
-  if (!writers) return std::unexpected(writers.error());
-  auto checkpointers = FileLock::open(beside(path, ".checkpoint"));
-  if (!checkpointers) return std::unexpected(checkpointers.error());
-  auto hold = writers->lock();  // nodes that start together create the store once
-  if (!hold) return std::unexpected(hold.error());
+  auto writers = EPIC_TRY(FileLock::open(beside(path, ".lock")));
+  auto checkpointers = EPIC_TRY(FileLock::open(beside(path, ".checkpoint")));
+  auto hold = EPIC_TRY(writers.lock());  // nodes that start together create the store once
 
-  auto connection =
-      Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.patience);
-  if (!connection) return std::unexpected(connection.error());
-  const auto blank = is_blank(*connection);
-  if (!blank) return std::unexpected(blank.error());
-  if (*blank && !may_create) return std::unexpected(no_store(path));
-  if (connection->is_read_only()) {  // SQLite does not say why
+  auto connection = EPIC_TRY(
+      Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.patience));
+  const auto blank = EPIC_TRY(is_blank(connection));
+  if (blank && !may_create) return std::unexpected(no_store(path));
+  if (connection.is_read_only()) {  // SQLite does not say why
     const int system_error = ::access(path.c_str(), W_OK) == 0 ? EACCES : errno;
     return std::unexpected(
         StoreError{StoreErrorCode::io,
@@ -117,28 +111,26 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
                                "fabric (`ls -l` shows its owner, `lsattr` whether it is locked).",
                                path.string(), std::generic_category().message(system_error))});
   }
-  if (*blank) {
-    if (auto set = connection->run(kCreateSettings, "set its page size"); !set) return std::unexpected(set.error());
-    if (auto logged = use_log(*connection); !logged) return std::unexpected(logged.error());
-    auto created = create_format(*connection, *options.shard_count, options.wall_clock());
-    if (!created) return std::unexpected(created.error());
+  if (blank) {
+    EPIC_TRY(connection.run(kCreateSettings, "set its page size"));
+    EPIC_TRY(use_log(connection));
+    EPIC_TRY(create_format(connection, *options.shard_count, options.wall_clock()));
   }
-  auto identity = check_format(*connection, options.shard_count);
-  if (!identity) return std::unexpected(identity.error());
-  if (auto logged = use_log(*connection); !logged) return std::unexpected(logged.error());
-  if (auto set = connection->run(kWriteSettings, "set up writing"); !set) return std::unexpected(set.error());
-  if (auto migrated = migrate(*connection, *identity); !migrated) return std::unexpected(migrated.error());
+  auto identity = EPIC_TRY(check_format(connection, options.shard_count));
+  EPIC_TRY(use_log(connection));
+  EPIC_TRY(connection.run(kWriteSettings, "set up writing"));
+  EPIC_TRY(migrate(connection, identity));
 
-  auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*connection), std::move(options)));
-  store->identity_ = *identity;
+  auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(connection), std::move(options)));
+  store->identity_ = identity;
   store->writer_ =
-      std::make_unique<Writer>(store->connection_, std::move(*writers), std::move(*checkpointers), store->options_.wal);
-  if (auto mended = store->writer_->wal.mend_after_failed_sync(); !mended) return std::unexpected(mended.error());
-  hold->release();
-  if (auto prepared = store->prepare_reading(); !prepared) return std::unexpected(prepared.error());
-  if (auto prepared = store->prepare_writing(); !prepared) return std::unexpected(prepared.error());
-  if (auto synced = store->writer_->wal.sync(); !synced) return std::unexpected(synced.error());
-  if (auto synced = sync_directories(path); !synced) return std::unexpected(synced.error());
+      std::make_unique<Writer>(store->connection_, std::move(writers), std::move(checkpointers), store->options_.wal);
+  EPIC_TRY(store->writer_->wal.recover_after_failed_sync());
+  hold.release();
+  EPIC_TRY(store->prepare_reading());
+  EPIC_TRY(store->prepare_writing());
+  EPIC_TRY(store->writer_->wal.sync());
+  EPIC_TRY(sync_directories(path));
   return store;
 }
 
@@ -151,26 +143,23 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_re
     if (auto as_it_lies = open_readable(path, Access::immutable, options)) connection = std::move(as_it_lies);
   }
   if (!connection) return std::unexpected(connection.error());
-  const auto identity = check_format(*connection, options.shard_count);
-  if (!identity) return std::unexpected(identity.error());
+  const auto identity = EPIC_TRY(check_format(*connection, options.shard_count));
 
   auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(*connection), std::move(options)));
-  store->identity_ = *identity;
-  if (auto prepared = store->prepare_reading(); !prepared) return std::unexpected(prepared.error());
+  store->identity_ = identity;
+  EPIC_TRY(store->prepare_reading());
   return store;
 }
 
 std::expected<void, StoreError> SqliteStore::prepare(std::initializer_list<std::pair<Statement*, const char*>> texts) {
   for (const auto& [statement, sql] : texts) {
-    auto prepared = connection_.prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
+    *statement = EPIC_TRY(connection_.prepare(sql));
   }
   return {};
 }
 
 std::expected<void, StoreError> SqliteStore::prepare_reading() {
-  if (auto set = connection_.run(kReadSettings, "set up reading"); !set) return set;
+  EPIC_TRY(connection_.run(kReadSettings, "set up reading"));
   if (identity_.format_version > 1) {
     auto prepared = prepare({{&statements_.floor, "SELECT version_floor FROM shards WHERE shard = ?1"}});
     if (!prepared) return prepared;
@@ -192,7 +181,7 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
 std::expected<void, StoreError> SqliteStore::prepare_writing() {
   if (options_.page_count_max > 0) {
     const std::string bound = fmt::format("PRAGMA max_page_count = {}", options_.page_count_max);
-    if (auto set = connection_.run(bound.c_str(), "bound its size"); !set) return set;
+    EPIC_TRY(connection_.run(bound.c_str(), "bound its size"));
   }
   return prepare({
       {&statements_.begin, "BEGIN IMMEDIATE"},

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/assert.hpp"
+#include "reflect/try.hpp"
 #include "storage/batch_check.hpp"
 #include "storage/row_checksum.hpp"
 
@@ -46,7 +47,7 @@ std::expected<void, StoreError> SqliteStore::transact(const std::function<std::e
   EPIC_ASSERT(writer_ != nullptr, "a store that was opened for reading is written");
   if (const auto failed = failure()) return std::unexpected(*failed);
   if (writer_->wal.must_checkpoint()) {
-    if (auto made_room = maintain(); !made_room) return made_room;
+    EPIC_TRY(maintain());
   }
   auto hold = writer_->writers.lock();
   if (!hold) return std::unexpected(note(hold.error()));
@@ -62,7 +63,7 @@ std::expected<void, StoreError> SqliteStore::sync() {
 
 std::expected<void, StoreError> SqliteStore::transact_locked(
     const std::function<std::expected<void, StoreError>()>& body) {
-  if (auto begun = execute(statements_.begin, "begin a change"); !begun) return begun;
+  EPIC_TRY(execute(statements_.begin, "begin a change"));
   auto done = body();
   if (done) done = execute(statements_.end, "commit a change");
   if (done) return {};
@@ -86,17 +87,16 @@ std::string SqliteStore::where() const { return fmt::format("the store '{}'", co
 
 std::expected<void, StoreError> SqliteStore::grant(const Grants& grants) {
   return transact([&]() -> std::expected<void, StoreError> {
-    if (auto noted = note_owner_change(); !noted) return noted;
+    EPIC_TRY(note_owner_change());
     for (const Grant& grant : grants.list) {
-      const auto row = owner_of(grant.shard);
-      if (!row) return std::unexpected(row.error());
-      if (!may_grant(grant, grants.term, *row)) return std::unexpected(not_granted(grant, grants.term, *row, where()));
+      const auto row = EPIC_TRY(owner_of(grant.shard));
+      if (!may_grant(grant, grants.term, row)) return std::unexpected(not_granted(grant, grants.term, row, where()));
       statements_.grant.set(1, std::int64_t{grant.shard.value})
           .set(2, std::int64_t{grant.node.value})
           .set(3, to_signed(grant.incarnation.value))
           .set(4, to_signed(grants.map_version.value))
           .set(5, to_signed(grants.term.value));
-      if (auto granted = execute(statements_.grant, "grant a shard"); !granted) return granted;
+      EPIC_TRY(execute(statements_.grant, "grant a shard"));
     }
     return {};
   });
@@ -108,21 +108,20 @@ std::expected<std::vector<ShardEpoch>, StoreError> SqliteStore::take(std::span<c
   std::vector<ShardEpoch> taken;
   taken.reserve(shards.size());
   const auto raise_epochs = [&]() -> std::expected<void, StoreError> {
-    if (auto noted = note_owner_change(); !noted) return noted;
+    EPIC_TRY(note_owner_change());
     for (const kernel::ShardId shard : shards) {
       EPIC_ASSERT(shard.value < identity_.shard_count, "shard {} of {}", shard, identity_.shard_count);
-      const auto row = owner_of(shard);
-      if (!row) return std::unexpected(row.error());
-      if (row->node != node || row->incarnation != incarnation)
-        return std::unexpected(not_granted(node, incarnation, *row, where()));
+      const auto row = EPIC_TRY(owner_of(shard));
+      if (row.node != node || row.incarnation != incarnation)
+        return std::unexpected(not_granted(node, incarnation, row, where()));
       statements_.take.set(1, std::int64_t{shard.value});
-      if (auto raised = execute(statements_.take, "take a shard"); !raised) return raised;
-      taken.push_back({shard, row->epoch.next()});
+      EPIC_TRY(execute(statements_.take, "take a shard"));
+      taken.push_back({shard, row.epoch.next()});
     }
     return {};
   };
-  if (auto done = transact(raise_epochs); !done) return std::unexpected(done.error());
-  if (auto synced = sync(); !synced) return std::unexpected(synced.error());
+  EPIC_TRY(transact(raise_epochs));
+  EPIC_TRY(sync());
   return taken;
 }
 
@@ -157,13 +156,12 @@ std::expected<Store::ShardRow, StoreError> SqliteStore::owner_of(kernel::ShardId
 }
 
 std::expected<void, StoreError> SqliteStore::check_owners(const Batch& batch) {
-  if (auto fresh = refresh_owners(); !fresh) return fresh;
+  EPIC_TRY(refresh_owners());
   for (const ShardEpoch& held : batch.epochs) {
     auto known = owners_.find(held.shard.value);
     if (known == owners_.end()) {
-      const auto row = owner_of(held.shard);
-      if (!row) return std::unexpected(row.error());
-      known = owners_.emplace(held.shard.value, *row).first;
+      const auto row = EPIC_TRY(owner_of(held.shard));
+      known = owners_.emplace(held.shard.value, row).first;
     }
     const ShardRow& row = known->second;
     if (row.epoch != held.epoch || row.incarnation != batch.writer)
@@ -178,8 +176,8 @@ std::expected<void, StoreError> SqliteStore::write_next(const NextBatch& next) {
   return transact([&]() -> std::expected<void, StoreError> {
     const Batch& batch = next();
     check_batch(batch, identity_.shard_count);
-    if (auto checked = check_owners(batch); !checked) return checked;
-    if (auto put = put_schemas(batch); !put) return put;
+    EPIC_TRY(check_owners(batch));
+    EPIC_TRY(put_schemas(batch));
     return apply_operations(batch);
   });
 }
@@ -187,7 +185,7 @@ std::expected<void, StoreError> SqliteStore::write_next(const NextBatch& next) {
 std::expected<void, StoreError> SqliteStore::put_schemas(const Batch& batch) {
   for (const SchemaText& schema : batch.schemas) {
     statements_.put_schema.set(1, to_signed(schema.id.value)).set(2, std::string_view(schema.text));
-    if (auto put = execute(statements_.put_schema, "write a schema"); !put) return put;
+    EPIC_TRY(execute(statements_.put_schema, "write a schema"));
   }
   return {};
 }
@@ -196,13 +194,11 @@ std::expected<void, StoreError> SqliteStore::apply_operations(const Batch& batch
   const std::int64_t saved_at_ns = to_nanoseconds(options_.wall_clock());
   for (std::size_t i = 0; i < batch.operations.size(); ++i) {
     const auto applied =
-        std::visit([&](const auto& change) { return apply(change, saved_at_ns); }, batch.operations[i]);
-    if (!applied) return std::unexpected(applied.error());
-    if (*applied) continue;
-    const auto found =
-        std::visit([&](const auto& change) { return find_version(change.type, change.key); }, batch.operations[i]);
-    if (!found) return std::unexpected(found.error());
-    return std::unexpected(conflict(batch, i, *found, where()));
+        EPIC_TRY(std::visit([&](const auto& change) { return apply(change, saved_at_ns); }, batch.operations[i]));
+    if (applied) continue;
+    const auto found = EPIC_TRY(
+        std::visit([&](const auto& change) { return find_version(change.type, change.key); }, batch.operations[i]));
+    return std::unexpected(conflict(batch, i, found, where()));
   }
   return {};
 }
@@ -230,10 +226,9 @@ std::expected<bool, StoreError> SqliteStore::apply(const PutSnapshot& put, std::
   // another number since it was remembered.
   for (const bool is_remembered : {true, false}) {
     if (!is_remembered && rows_.erase(name_of(put)) == 0) break;
-    const auto row = find_row(put);
-    if (!row) return std::unexpected(row.error());
-    if (!*row) return false;
-    statements_.update.set(9, **row).set(10, to_signed(put.replaces->value));
+    const auto row = EPIC_TRY(find_row(put));
+    if (!row) return false;
+    statements_.update.set(9, *row).set(10, to_signed(put.replaces->value));
     if (const auto updated = run(statements_.update); !updated || *updated) return updated;
   }
   return false;
@@ -242,18 +237,17 @@ std::expected<bool, StoreError> SqliteStore::apply(const PutSnapshot& put, std::
 std::expected<bool, StoreError> SqliteStore::apply(const EraseSnapshot& erase, std::int64_t) {
   const std::string doing = fmt::format("erase {}/{}", erase.type, erase.key);
   if (erase.replaces == kernel::Version{0}) {
-    const auto found = find_version(erase.type, erase.key);
-    if (!found) return std::unexpected(found.error());
-    if (*found != kernel::Version{0}) return false;
+    const auto found = EPIC_TRY(find_version(erase.type, erase.key));
+    if (found != kernel::Version{0}) return false;
   } else {
     Statement& statement = erase.replaces ? statements_.remove : statements_.remove_any;
     statement.set(1, std::string_view(erase.type)).set(2, std::string_view(erase.key));
     if (erase.replaces) statement.set(3, to_signed(erase.replaces->value));
-    if (auto removed = execute(statement, doing); !removed) return std::unexpected(removed.error());
+    EPIC_TRY(execute(statement, doing));
     if (erase.replaces && connection_.changed_count() != 1) return false;
   }
   statements_.raise_floor.set(1, std::int64_t{erase.shard.value}).set(2, to_signed(erase.version.value));
-  if (auto raised = execute(statements_.raise_floor, doing); !raised) return std::unexpected(raised.error());
+  EPIC_TRY(execute(statements_.raise_floor, doing));
   return true;
 }
 

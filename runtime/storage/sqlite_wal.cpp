@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernel/assert.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::storage {
 
@@ -50,7 +51,7 @@ std::expected<void, StoreError> WalKeeper::sync() {
   return done;
 }
 
-std::expected<void, StoreError> WalKeeper::mend_after_failed_sync() {
+std::expected<void, StoreError> WalKeeper::recover_after_failed_sync() {
   if (!checkpointers_.is_marked()) return {};
   constexpr const char* kDoing = "rewrite the write-ahead log after a failed sync";
   sqlite3_int64 size_bytes = 0;
@@ -67,7 +68,7 @@ std::expected<void, StoreError> WalKeeper::mend_after_failed_sync() {
     if (result == SQLITE_OK) result = log_->pMethods->xWrite(log_, piece.data(), bytes, at);
     if (result != SQLITE_OK) return std::unexpected(connection_.error(kDoing, result));
   }
-  if (auto synced = sync(); !synced) return synced;
+  EPIC_TRY(sync());
   checkpointers_.unmark();
   return {};
 }
@@ -81,27 +82,23 @@ std::expected<void, StoreError> WalKeeper::sync_file(sqlite3_file* file, const c
 }
 
 std::expected<void, StoreError> WalKeeper::checkpoint() {
-  auto turn = checkpointers_.try_lock();
-  if (!turn) return std::unexpected(turn.error());
-  if (!*turn) return {};
+  auto turn = EPIC_TRY(checkpointers_.try_lock());
+  if (!turn) return {};
 
-  if (auto marked = append_marker(); !marked) return marked;
+  EPIC_TRY(append_marker());
   // The bulk, beside the writers. It goes to the disk before any writer has to wait for the rest.
-  if (auto bulk = copy(); !bulk) return std::unexpected(bulk.error());
-  if (auto synced = sync_file(database_, "sync the database"); !synced) return synced;
+  static_cast<void>(EPIC_TRY(copy()));
+  EPIC_TRY(sync_file(database_, "sync the database"));
 
-  auto hold = writers_.lock();
-  if (!hold) return std::unexpected(hold.error());
-  const auto is_complete = copy();
-  if (!is_complete) return std::unexpected(is_complete.error());
-  if (*is_complete) frames_ = 0;
+  EPIC_TRY(writers_.lock());
+  const auto is_complete = EPIC_TRY(copy());
+  if (is_complete) frames_ = 0;
   checkpoint_at_ = frames_ + limits_.checkpoint_frames;
   return {};
 }
 
 std::expected<void, StoreError> WalKeeper::append_marker() {
-  auto hold = writers_.lock();
-  if (!hold) return std::unexpected(hold.error());
+  EPIC_TRY(writers_.lock());
   return connection_.run("UPDATE meta SET value = value + 1 WHERE name = 'checkpoints'", "mark a checkpoint");
 }
 

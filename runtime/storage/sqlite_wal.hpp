@@ -55,7 +55,7 @@ class WalKeeper {
   /// the next process to open the store rewrites the log, as it can still be read, byte for byte in place, and syncs
   /// it. Others see no difference, and a power cut meanwhile finds the log as it was, or better. Processes that have
   /// the log open learn of the failure from their own next sync.
-  [[nodiscard]] std::expected<void, StoreError> mend_after_failed_sync();
+  [[nodiscard]] std::expected<void, StoreError> recover_after_failed_sync();
 
   /// There is something to copy, however little.
   [[nodiscard]] bool has_frames() const { return frames_ > 0; }

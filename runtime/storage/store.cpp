@@ -1,4 +1,5 @@
 #include "storage/store.hpp"
+#include "reflect/try.hpp"
 
 #include <map>
 
@@ -7,14 +8,13 @@ namespace epic::storage {
 /// For stores that have no faster way.
 std::expected<std::vector<SchemaCount>, StoreError> Store::count_by_schema() {
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> counts;
-  const auto listed = list(
+  EPIC_TRY(list(
       {},
       [&](const Snapshot& snapshot) {
         ++counts[{snapshot.type, snapshot.schema.value}];
         return Visit::go_on;
       },
-      [](const StoreError&) {});
-  if (!listed) return std::unexpected(listed.error());
+      [](const StoreError&) {}));
   std::vector<SchemaCount> rows;
   for (const auto& [name, entities] : counts)
     rows.push_back({.type = name.first, .schema = kernel::SchemaId{name.second}, .entities = entities});

@@ -90,7 +90,7 @@ struct StoreIdentity {
   std::uint32_t format_version;  // of what was opened; a store that is written is migrated first
   std::uint32_t shard_count;
   std::optional<std::uint32_t> migrated_from = {};  // this opening has migrated it, from this format
-  bool is_old_format = false;                       // it is read as it is; whoever writes it first migrates it
+  bool is_old_format = false;                       // it is read as it is; the first writer migrates it
 };
 
 struct ListFilter {

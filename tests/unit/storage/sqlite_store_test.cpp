@@ -179,8 +179,8 @@ TEST_CASE("sqlite store: damage to any column of a row concerns that entity only
   REQUIRE(damaged.size() == 1);
   CHECK_THAT(damaged[0], Catch::Contains("T/b"));
 
-  must(store->commit(batch_of({take(*store)}, {put("T", "b", "mended")})));
-  CHECK(text_of(must(store->load("T", "b")).value().bytes) == "mended");
+  must(store->commit(batch_of({take(*store)}, {put("T", "b", "repaired")})));
+  CHECK(text_of(must(store->load("T", "b")).value().bytes) == "repaired");
 }
 
 TEST_CASE("sqlite store: a damaged page hides the rows that lie on it, and no others", "[storage]") {
