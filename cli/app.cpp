@@ -26,7 +26,7 @@ ConsoleOptions console_options(const Arguments& arguments) {
           .verbosity = arguments.has("quiet") ? -1 : arguments.count("verbose")};
 }
 
-// `epic foo` runs `epic-foo` if such a program is on PATH. Returns only if there is none.
+// `epic NAME` runs `epic-NAME` if such a program is on PATH. Returns only if there is none.
 void try_exec_plugin(const Verb& verb) {
   if (verb.unknown.empty() || !verb.noun.empty() || verb.unknown.find('/') != std::string::npos) return;
   std::string program = "epic-" + verb.unknown;

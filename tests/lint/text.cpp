@@ -31,6 +31,17 @@ bool names(std::string_view readme, const std::string& file) {
   return std::regex_search(readme.begin(), readme.end(), brief);
 }
 
+Findings find_matches(const Tree& tree, const std::regex& pattern) {
+  Findings findings;
+  for (const auto& [path, content] : tree)
+    for (const auto& line : lines_of(content)) {
+      std::cmatch match;
+      if (std::regex_search(line.text.begin(), line.text.end(), match, pattern))
+        findings.push_back(fmt::format("{}:{}: says '{}'", path, line.number, match.str()));
+    }
+  return findings;
+}
+
 }  // namespace
 
 Findings find_long_files(const Tree& tree) {
@@ -129,13 +140,54 @@ Findings find_forbidden_words(const Tree& tree) {
       "CK)\\b|/wo"
       "rk/|/ro"
       "ot/");
-  Findings findings;
-  for (const auto& [path, content] : tree)
-    for (const auto& line : lines_of(content)) {
-      std::cmatch match;
-      if (std::regex_search(line.text.begin(), line.text.end(), match, pattern))
-        findings.push_back(fmt::format("{}:{}: says '{}'", path, line.number, match.str()));
+  return find_matches(tree, pattern);
+}
+
+Findings find_stilted_phrases(const Tree& tree) {
+  static const std::regex pattern(
+      "\\b(me"
+      "nd(s|ed|ing)?|how-"
+      "manieth|be"
+      "fell|be"
+      "falls|who"
+      "ever|at most so "
+      "many|comes to its "
+      "end|passed "
+      "over|done away "
+      "with)\\b|(^|[^a-z])(?!there )[a-z']+ is no "
+      "(entity|module|project|store|number|shared|JSON|TOML|UTF-8)\\b",
+      std::regex::icase);
+  return find_matches(tree, pattern);
+}
+
+Findings find_unknown_commands(const Tree& tree) {
+  static const std::regex row("\\.path = \"([a-z_ -]+)\"");
+  std::set<std::string, std::less<>> known;  // whole paths, and their first words
+  for (const auto& [path, content] : tree) {
+    if (!path.starts_with("cli/commands/")) continue;
+    for (std::sregex_iterator match(content.begin(), content.end(), row), end; match != end; ++match) {
+      const std::string command = (*match)[1];
+      known.insert(command);
+      known.insert(command.substr(0, command.find(' ')));
     }
+  }
+  // As a line of shell, in backquotes, or in quotes.
+  static const std::regex named("(^|\\$ |[`'])epic ([a-z]+)( [a-z]+)?");
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    if (!path.ends_with(".md") && !starts_with_any(path, {"cli/", "cluster/", "runtime/"})) continue;
+    for (const auto& line : lines_of(content)) {
+      const std::string text(line.text);
+      for (std::sregex_iterator match(text.begin(), text.end(), named), end; match != end; ++match) {
+        const std::string first = (*match)[2];
+        const std::string both = first + (*match)[3].str();
+        const auto below = known.lower_bound(first + " ");
+        const bool is_noun = below != known.end() && below->starts_with(first + " ");
+        if (!known.contains(first) || (is_noun && both != first && !known.contains(both)))
+          findings.push_back(fmt::format("{}:{}: there is no command 'epic {}'", path, line.number, both));
+      }
+    }
+  }
   return findings;
 }
 

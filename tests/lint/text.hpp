@@ -24,4 +24,10 @@ Findings find_dead_paths(const Tree& tree);
 /// Marks of unfinished work, and paths that exist on one machine only.
 Findings find_forbidden_words(const Tree& tree);
 
+/// Wordings that plain English has a usual verb for, such as "fix". They are listed because they have been used before.
+Findings find_stilted_phrases(const Tree& tree);
+
+/// Commands of epic that a README, a text or a comment names, and that are not in the CLI's table.
+Findings find_unknown_commands(const Tree& tree);
+
 }  // namespace epic::lint

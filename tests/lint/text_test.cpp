@@ -51,3 +51,26 @@ TEST_CASE("words: a mark of unfinished work is found", "[lint]") {
 TEST_CASE("words: a path of one machine is found", "[lint]") {
   CHECK(find_forbidden_words({{"README.md", std::string("cd /ro") + "ot/epic\n"}}).size() == 1);
 }
+
+TEST_CASE("words: a stilted phrase is found, in any case, but not inside another word", "[lint]") {
+  const std::string verb = std::string("me") + "nd";
+
+  CHECK(find_stilted_phrases({{"cli/main.cpp", "// M" + verb.substr(1) + "ed by a restart.\n"}}).size() == 1);
+  CHECK(find_stilted_phrases({{"README.md", "We recom" + verb + " a restart.\n"}}).empty());
+  CHECK(find_stilted_phrases({{"README.md", std::string("The file is no") + " JSON.\n"}}).size() == 1);
+  CHECK(find_stilted_phrases({{"README.md", std::string("There is no") + " entity of this name.\n"}}).empty());
+}
+
+TEST_CASE("commands: one that does not exist is found where it is named", "[lint]") {
+  const std::string table =
+      R"(constexpr Command kShow{.path = "snapshot show"}; constexpr Command kRun{.path = "run"};)";
+  const auto find = [&](const std::string& text) {
+    return find_unknown_commands({{"cli/commands/all.cpp", table}, {"README.md", text}});
+  };
+
+  CHECK(find("`epic run`, `epic snapshot show`, 'epic snapshot'\n").empty());
+  CHECK(find("epic run --nodes 4\n").empty());
+  CHECK(find("Use `epic` to run; an epic walk.\n").empty());
+  CHECK(find("`epic walk`\n") == Findings{"README.md:1: there is no command 'epic walk'"});
+  CHECK(find("epic snapshot drop\n") == Findings{"README.md:1: there is no command 'epic snapshot drop'"});
+}

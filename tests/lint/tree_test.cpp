@@ -46,6 +46,12 @@ TEST_CASE("tree: every folder's README names what is in it", "[lint]") { require
 
 TEST_CASE("tree: every path that a README names exists", "[lint]") { require_none(find_dead_paths(project())); }
 
+TEST_CASE("tree: comments and texts are plain English", "[lint]") { require_none(find_stilted_phrases(project())); }
+
+TEST_CASE("tree: every command of epic that is named somewhere exists", "[lint]") {
+  require_none(find_unknown_commands(project()));
+}
+
 TEST_CASE("tree: no left-over marks and no paths of one machine", "[lint]") {
   require_none(find_forbidden_words(project()));
 }

@@ -101,7 +101,7 @@ inline std::vector<protocol::FromNode> every_message_from_node() {
 inline std::vector<protocol::ControlMessage> every_control_message() {
   using namespace protocol;
   return {ControlRequest{7, "call", R"({"entity":"Player/Bob","method":"get_score"})"},
-          ControlAnswer{7, ControlStatus::not_found, R"({"message":"no","detail":null})", false}};
+          ControlAnswer{7, AnswerStatus::not_found, R"({"message":"no","detail":null})", false}};
 }
 
 }  // namespace epic::test

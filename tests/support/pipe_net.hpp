@@ -105,7 +105,7 @@ class PipeNet {
   /// What one process sees of the network.
   [[nodiscard]] std::unique_ptr<transport::Medium> make_medium();
 
-  /// A stream to whoever listens there. To nobody: it breaks when it is first looked at.
+  /// A stream to the listener there. Without one, it breaks when it is first looked at.
   [[nodiscard]] End dial(const std::string& address) {
     const auto mine = std::make_shared<PipeEnd>();
     ends_.push_back(mine);

@@ -83,7 +83,7 @@ inline Operation replacing(kernel::Version version, Operation operation) {
 
 inline kernel::Incarnation incarnation_of(kernel::NodeId node) { return kernel::Incarnation{node.value * 1000ULL}; }
 
-/// From whoever has it.
+/// From its present owner.
 inline void grant(Store& store, kernel::ShardId shard, kernel::NodeId node, kernel::Term term = kernel::Term{1}) {
   kernel::Incarnation former{0};
   for (const Store::ShardRow& row : must(store.shards()))

@@ -112,7 +112,7 @@ TEST_CASE("node: --describe prints a module's classes, methods, state and schema
   CHECK(module.at("types").at(1).at("mode") == "transient");
 }
 
-TEST_CASE("node: --describe refuses what is no module", "[node]") {
+TEST_CASE("node: --describe refuses what is not a module", "[node]") {
   CHECK(run_node("--describe " + module_path("foreign_abi")).exit_code == 1);
   CHECK_THAT(run_node("--describe /dev/null").text, Catch::Contains("not a shared library"));
   CHECK_THAT(run_node("--describe /no/such/file").text, Catch::Contains("No such file"));

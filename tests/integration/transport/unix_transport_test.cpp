@@ -141,7 +141,7 @@ TEST_CASE("unix transport: two that dial each other at once lose nothing and kee
   CHECK(two.lost.empty());
 }
 
-TEST_CASE("unix transport: whoever is of another fabric, or counts other shards, is refused with a reason",
+TEST_CASE("unix transport: a peer of another fabric, or with another number of shards, is refused with a reason",
           "[transport]") {
   Fixture f;
   const bool is_fabric = GENERATE(true, false);

@@ -8,7 +8,7 @@
 
 using namespace epic;
 
-TEST_CASE("abi: whoever changes the tables or records raises EPIC_ABI_TAG, and these numbers", "[reflect]") {
+TEST_CASE("abi: a change of the tables or records raises EPIC_ABI_TAG, and these numbers", "[reflect]") {
   CHECK(fmt::format(
             "{}: TypeInfo {}, FieldInfo {}, MethodInfo {}, EntityInfo {}, ModuleInfo {}, CallRecord {}, Waiter {}, "
             "EntityName {}, Entity {}",

@@ -53,7 +53,8 @@ struct Fixture : Routing::Listener {
 
 }  // namespace
 
-TEST_CASE("routing: calls wait until their shard is taken, and start here in order, whoever made them", "[kernel]") {
+TEST_CASE("routing: calls wait until their shard is taken, and start here in order, whichever node made them",
+          "[kernel]") {
   Fixture f;
   CHECK(f.publish(1, NodeId{1}).given.size() == 8);
   f.make();

@@ -1,0 +1,292 @@
+// What peers do about strangers, slow readers and the end of a peer.
+#include <catch2/catch.hpp>
+
+#include "unit/transport/peers_fixture.hpp"
+
+using namespace epic::kernel;
+using namespace epic::test;
+using epic::ErrorCode;
+namespace transport = epic::transport;
+
+TEST_CASE("peers: what is no peer's is cut off with a note, and costs that connection only", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+
+  auto medium = n.net.make_medium();
+  Stranger stranger(medium->dial("node-1").value());
+  const auto strike = [&](std::string_view why) {
+    n.settle();
+    CHECK(stranger.has_ended);
+    CHECK_THAT(one.notes, Catch::Contains(std::string(why)));
+  };
+  constexpr PeerAddress kThree{NodeId{3}, 33};
+  SECTION("bytes of another protocol") {
+    const std::string_view get = "GET / HTTP/1.1\r\n\r\n";
+    stranger.say_bytes(std::as_bytes(std::span(get)));
+    strike("not an epic frame");
+  }
+  SECTION("a frame that is too large") {
+    const std::uint32_t header[2] = {limits::kFrameBytesMax + 8, epic::protocol::kFrameMagic};
+    stranger.say_bytes(std::as_bytes(std::span(header)));
+    strike("the limit is");
+  }
+  SECTION("a message before the hello") {
+    std::vector<std::byte> frame;
+    epic::codec::FrameWriter<epic::protocol::PeerMessage>().append(call_of(kThree, 1), frame);
+    stranger.say_bytes(frame);
+    strike("a message before it introduced itself");
+  }
+  SECTION("a map to a node") {
+    stranger.say(hello_of(kThree));
+    stranger.say(map_of(9, {}));
+    strike("only clients get");
+  }
+  SECTION("a second hello by another name") {
+    stranger.say(hello_of(kThree));
+    stranger.say(hello_of({NodeId{4}, 44}));
+    strike("introduced itself twice");
+  }
+  SECTION("a call in another's name") {
+    stranger.say(hello_of(kThree));
+    stranger.say(call_of(kTwo, 1));
+    strike("in another peer's name");
+  }
+  SECTION("a result of call 0") {
+    stranger.say(hello_of(kThree));
+    stranger.say(ReplyMessage{0, ResultPart{}});
+    strike("a call that was never made");
+  }
+  SECTION("silence") {
+    n.settle();
+    n.pass(10 * kSecond);
+    strike("did not introduce itself in time");
+  }
+  CHECK(std::ranges::count(one.lost, kTwo) == 0);
+  two.peers.send(kOne, ReplyMessage{1, ResultPart{}});
+  n.settle();
+  CHECK(reply_of(one).sequence == 1);
+}
+
+TEST_CASE("peers: who is of another fabric, or counts other shards, gets the reason and no time to stay",
+          "[transport]") {
+  const bool is_fabric = GENERATE(true, false);
+  Net n;
+  PeerProcess one(n.net, kOne, is_fabric ? "f/2" : "f/1", is_fabric ? 8 : 16), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  CHECK(is_refusal(reply_of(one)));
+  CHECK(one.lost == std::vector{kTwo});
+  CHECK(two.messages.empty());
+  CHECK(one.peers.is_alone());
+  CHECK(two.peers.is_alone());
+  CHECK_THAT(one.notes, Catch::Contains(is_fabric ? "fabric 'f/1'" : "8 shards"));
+  CHECK_THAT(two.notes, Catch::Contains(is_fabric ? "fabric 'f/2'" : "16 shards"));
+}
+
+TEST_CASE("peers: a call to nobody comes back as refused, then the peer is lost", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne);
+  n.listen(one);
+  const bool is_member = GENERATE(true, false);
+  if (is_member) n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 5));
+  CHECK(one.messages.empty());  // send() does not call back
+  n.settle();
+  CHECK(one.messages.size() == 1);
+  CHECK(reply_of(one).sequence == 5);
+  CHECK(is_refusal(reply_of(one)));
+  CHECK(one.lost == std::vector{kTwo});
+}
+
+TEST_CASE("peers: a reply to one that is gone is dropped", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, ReplyMessage{1, ResultPart{}});
+  n.settle();
+  CHECK(one.peers.is_alone());
+  CHECK(one.lost.empty());
+  CHECK(two.hellos.empty());
+}
+
+TEST_CASE("peers: a peer that reads nothing gets calls answered Overloaded, then is cut off", "[transport]") {
+  Net n;
+  n.net.capacity = 4096;
+  PeerProcess one(n.net, kOne, "f/1", 8, kSmall);
+  n.listen(one);
+  auto medium = n.net.make_medium();
+  Stranger deaf(medium->dial("node-1").value());
+  deaf.say(hello_of(kTwo));
+  n.settle();
+  std::uint64_t sequence = 0;
+  while (one.peers.unsent_bytes() <= kSmall.unsent_bytes_full) one.peers.send(kTwo, call_of(kOne, ++sequence, 8000));
+  one.peers.send(kTwo, call_of(kOne, ++sequence));
+  one.peers.send(kTwo, ReplyMessage{9, ResultPart{}});  // is not refused
+  CHECK(one.messages.empty());
+  one.peers.on_time(n.now_ns);
+  CHECK(reply_of(one).sequence == sequence);
+  CHECK(std::get<ErrorPart>(reply_of(one).outcome).code == ErrorCode::overloaded);
+
+  while (one.peers.unsent_bytes() <= kSmall.unsent_bytes_max)
+    one.peers.send(kTwo, ReplyMessage{9, ResultPart{std::vector<std::byte>(16000)}});
+  one.peers.send(kTwo, ReplyMessage{9, ResultPart{}});
+  one.peers.send(kTwo, call_of(kOne, ++sequence));
+  CHECK(one.lost.empty());
+  one.peers.on_time(n.now_ns);
+  CHECK(one.lost == std::vector{kTwo});
+  REQUIRE(one.messages.size() == 2);
+  CHECK(is_refusal(reply_of(one, 1)));  // the last call never left
+}
+
+TEST_CASE("peers: an Overloaded call is answered before its peer is lost", "[transport]") {
+  Net n;
+  n.net.capacity = 4096;
+  PeerProcess one(n.net, kOne, "f/1", 8, kSmall);
+  n.listen(one);
+  auto medium = n.net.make_medium();
+  Stranger deaf(medium->dial("node-1").value());
+  deaf.say(hello_of(kTwo));
+  n.settle();
+  while (one.peers.unsent_bytes() <= kSmall.unsent_bytes_full) one.peers.send(kTwo, call_of(kOne, 1, 8000));
+  one.peers.send(kTwo, call_of(kOne, 2));
+  for (const auto& end : n.net.ends()) end->cut();
+  while (one.lost.empty()) n.net.steps().front()(SIZE_MAX);
+  REQUIRE(one.messages.size() == 1);
+  CHECK(reply_of(one).sequence == 2);
+  n.settle();
+  CHECK(one.messages.size() == 1);
+}
+
+TEST_CASE("peers: one that parts says so behind its last answer, hears nothing more, and is left", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  two.peers.send(kOne, call_of(kTwo, 1));
+  n.settle();
+  two.peers.send(kOne, ReplyMessage{1, ResultPart{}});
+  two.peers.part();
+  one.peers.send(kTwo, call_of(kOne, 2));
+  n.settle();
+  CHECK(one.lost == std::vector{kTwo});
+  CHECK(two.peers.is_alone());
+  CHECK(calls_of(two) == std::vector<std::uint64_t>{1});
+  REQUIRE(one.messages.size() == 3);
+  CHECK(reply_of(one, 1).sequence == 1);
+  CHECK(reply_of(one, 2).sequence == 0);
+  CHECK(is_refusal(reply_of(one, 2)));
+
+  one.peers.send(kTwo, call_of(kOne, 3));  // nobody listens there any more
+  n.settle();
+  CHECK(is_refusal(reply_of(one, 3)));
+}
+
+TEST_CASE("peers: two that part at once leave each other", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  one.peers.part();
+  two.peers.part();
+  n.settle();
+  CHECK(one.peers.is_alone());
+  CHECK(two.peers.is_alone());
+}
+
+TEST_CASE("peers: who has dialled before hide() is answered, later ones find nobody", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo), three(n.net, {NodeId{3}, 33});
+  for (PeerProcess* process : {&one, &two, &three}) n.listen(*process);
+  n.publish({kOne, kTwo, three.address});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  two.peers.hide();
+  three.peers.send(kTwo, call_of(three.address, 1));
+  n.settle();
+  CHECK(two.hellos == std::vector{kOne});
+  CHECK(is_refusal(reply_of(three)));
+  two.peers.part();
+  n.settle();
+  CHECK(is_refusal(reply_of(one)));
+}
+
+TEST_CASE("peers: a client needs no fabric, and gets each shard map", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), client(n.net, kClient, "", 0);
+  n.listen(one);
+  n.processes.push_back(&client);
+  client.peers.meet("node-1");
+  client.peers.meet("node-1");  // is under way
+  n.settle();
+  CHECK(client.hellos == std::vector{kOne});
+  CHECK(one.hellos == std::vector{kClient});
+  one.peers.set_map(map_of(4, {kOne}));
+  n.settle();
+  REQUIRE(client.maps.size() == 1);
+  CHECK(client.maps[0].version == MapVersion{4});
+  one.peers.send(kClient, ReplyMessage{3, ErrorPart{ErrorCode::timeout, {}, "late"}});
+  n.settle();
+  CHECK(reply_of(client).sequence == 3);
+
+  client.peers.meet("node-9");
+  client.peers.meet("");  // the medium refuses it on the spot
+  CHECK(client.unmet.empty());
+  n.settle();
+  CHECK(client.unmet == std::vector<std::string>{"", "node-9"});
+}
+
+TEST_CASE("peers: a longer method table reaches those who know us before the next call", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  one.peers.introduce(hello_of(kOne));
+  one.peers.send(kTwo, call_of(kOne, 2));
+  n.settle();
+  CHECK(two.hellos == std::vector{kOne, kOne});
+}
+
+TEST_CASE("peers: there is a limit on connections", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne, "f/1", 8, kSmall);
+  n.listen(one);
+  auto medium = n.net.make_medium();
+  std::vector<std::unique_ptr<Stranger>> strangers;
+  for (std::size_t i = 0; i <= kSmall.connections_max; ++i)
+    strangers.push_back(std::make_unique<Stranger>(medium->dial("node-1").value()));
+  n.settle();
+  CHECK(strangers.back()->has_ended);
+  CHECK_FALSE(strangers.front()->has_ended);
+  CHECK_THAT(one.notes, Catch::Contains("there are already 8 connections"));
+}
+
+TEST_CASE("peers: close() ends everything without a word", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  one.peers.close();
+  n.settle();
+  CHECK(one.messages.empty());
+  CHECK(one.lost.empty());
+  CHECK(one.peers.is_alone());
+}
