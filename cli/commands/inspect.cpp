@@ -27,7 +27,7 @@ constexpr ExitNote kExitCodes[] = {
 void join_calls(LiveFabric& fabric, const EntityName& name, boost::json::object& entity) {
   const auto* own = entity.if_contains("calls");
   if (own == nullptr || !own->is_array() || own->get_array().empty()) return;
-  const auto joined = fabric.ask<control::Calls>({.entity = name.text(), .type = {}, .older_than_ms = {}});
+  const auto joined = fabric.ask<control::Calls>({.entity = name.text()});
   if (joined && !joined->calls.empty()) entity["calls"] = codec::describe_json(joined->calls);
 }
 
@@ -79,7 +79,6 @@ constexpr Command kInspectCommand{
     .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
     .positionals = kPositionals,
     .exit_codes = kExitCodes,
-    .run = run,
-};
+    .run = run};
 
 }  // namespace epic::cli

@@ -63,7 +63,7 @@ std::uint64_t count_for_progress(const Console& console, const ProjectPaths& pat
 
 Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& paths, const Wanted& wanted) {
   control::Ls::Request request{
-      .type = wanted.name.type, .prefix = wanted.name.key, .limit = {}, .source = wanted.only_live ? "live" : "all"};
+      .type = wanted.name.type, .prefix = wanted.name.key, .source = wanted.only_live ? "live" : "all"};
   if (wanted.limit < INT64_MAX) request.limit = static_cast<std::uint64_t>(wanted.limit);
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));

@@ -50,7 +50,7 @@ bool make_repository(const Context& context, const fs::path& directory) {
 Result<fs::path> find_template(const Context& context, const std::string& name) {
   auto directory = EPIC_TRY(context.install().templates());
   const auto known = template_names(directory);
-  if (std::ranges::find(known, name) != known.end()) return *directory / name;
+  if (std::ranges::find(known, name) != known.end()) return directory / name;
   Failure failure{.code = ExitCode::usage,
                   .what = fmt::format("there is no template \"{}\"", printable(name)),
                   .why = fmt::format("the templates are {}", listing(known))};

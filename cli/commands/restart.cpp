@@ -38,7 +38,7 @@ bool has_same_content(const std::filesystem::path& left, const std::filesystem::
 Outcome run(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(project.paths));
-  const auto built = EPIC_TRY(build_project(context, project, {.type = {}, .only_if_stale = true}));
+  const auto built = EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
   Console& console = context.console();
   if (!built.was_fresh)
     console.note(fmt::format("Built {} in {}", built.module.filename().string(), human_duration(built.took)));

@@ -166,7 +166,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::int64_t nodes = arguments.number("nodes").value_or(project.manifest.nodes);
   EPIC_TRY(refuse_second_run(project));
   const auto node_program = EPIC_TRY(context.install().node());
-  const auto built = EPIC_TRY(build_project(context, project, {.type = {}, .only_if_stale = true}));
+  const auto built = EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
   if (!built.was_fresh)
     context.console().note(fmt::format("Built {} in {}", project.manifest.module, human_duration(built.took)));
 

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
-
 #include "cli/commands/table.hpp"
 #include "cli/output/table.hpp"
 #include "cli/project/context.hpp"
@@ -39,7 +37,7 @@ Outcome run(Context& context, const Arguments& arguments) {
                  .what = fmt::format("nothing has been saved in {}", project.paths.root.string()),
                  .why = fmt::format("{} does not exist", project.paths.store.string())});
   Table table(context.console(), kColumns);
-  for (const auto& row : check->rows) table.add(row.as_object());
+  for (const auto& row : check->rows) table.add(row);
   table.finish();
   for (const std::string& problem : check->problems()) context.console().warn(problem);
   if (const auto damage = check->damage()) context.console().warn(*damage);

@@ -29,7 +29,7 @@ Result<std::set<std::string>> find_unclaimed(Context& context, const Project& pr
                  .help = {"stop it with 'epic stop', then prune"}});
   auto store = EPIC_TRY(StoredFabric::open(project.paths));
   const auto types = EPIC_TRY(store.types());
-  const auto module = EPIC_TRY(ImportTarget::open(context, project));
+  const auto module = EPIC_TRY(ImportTarget::open(context, project));  // it knows the names of the module's classes
   std::set<std::string> unclaimed;
   for (const std::string& type : types)
     if (!module->has_type(type)) unclaimed.insert(type);

@@ -56,12 +56,10 @@ class LiveImport final : public ImportTarget {
   [[nodiscard]] bool goes_on() const override { return true; }
   Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) override {
     const control::Import::Request request = request_of(mode, part, lines);
-    if (const std::size_t bytes = protocol::print_json(codec::describe_json(request)).size();
-        bytes > protocol::kControlRequestBytesMax)
+    if (const std::size_t bytes = codec::describe_text(request).size(); bytes > protocol::kControlRequestBytesMax)
       return ImportAnswer{
           .outcomes = {lines.size(),
-                       {.what = {},
-                        .error =
+                       {.error =
                             fmt::format("it has {} bytes, with every quote in it escaped, and a running fabric takes "
                                         "{} at most: import it while the fabric is down",
                                         bytes, protocol::kControlRequestBytesMax)}},
@@ -84,7 +82,7 @@ class StoreImport final : public ImportTarget {
                    .what = "nothing of this project outlives a running fabric",
                    .why = fmt::format("epic.toml says store = \"{}\"", project.manifest.store),
                    .help = {"start it with 'epic run', then import"}});
-    const auto built = EPIC_TRY(build_project(context, project, {.type = {}, .only_if_stale = true}));
+    const auto built = EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
     const auto node = EPIC_TRY(context.install().node());
     auto lock = EPIC_TRY(lock_project(project.paths));
     auto talk = EPIC_TRY(Conversation::start(node, {"--import", built.module.string(), project.paths.store.string(),
@@ -99,8 +97,7 @@ class StoreImport final : public ImportTarget {
   [[nodiscard]] std::uint32_t part_of(const EntityName&) const override { return 0; }
   [[nodiscard]] std::size_t group_lines_max() const override { return kStoreGroupLines; }
   Result<ImportAnswer> send(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) override {
-    auto answer = EPIC_TRY(
-        read<ImportAnswer>(talk_.ask(protocol::print_json(codec::describe_json(request_of(mode, part, lines))))));
+    auto answer = EPIC_TRY(read<ImportAnswer>(talk_.ask(codec::describe_text(request_of(mode, part, lines)))));
     return checked(std::move(answer), lines.size());
   }
   [[nodiscard]] std::string_view words() const override { return "the store (no fabric runs)"; }
@@ -156,7 +153,7 @@ Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths) {
 
 std::string removal_line(const std::string& entity, std::optional<std::uint64_t> version) {
   return protocol::print_json(
-      codec::describe_json(control::Import::Line{.entity = entity, .schema = {}, .remove = true, .version = version}));
+      codec::describe_json(control::Import::Line{.entity = entity, .remove = true, .version = version}));
 }
 
 }  // namespace epic::cli

@@ -34,9 +34,8 @@ Failure failure_of(const ControlError& error) {
   while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
   if (error.code == ControlErrorCode::unreachable)
     failure.help = {"see its processes with 'epic ps' and its log with 'epic logs', or stop it with 'epic stop'"};
-  const auto detail = codec::read_described<control::FailureDetail>(error.detail);
-  if (detail && detail->hint) failure.help.push_back(*detail->hint);
-  if (detail && detail->log) failure.log = *detail->log;
+  if (error.detail.hint) failure.help.push_back(*error.detail.hint);
+  if (error.detail.log) failure.log = *error.detail.log;
   return failure;
 }
 

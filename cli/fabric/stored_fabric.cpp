@@ -6,6 +6,8 @@
 
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/humanize.hpp"
+#include "codec/described_json.hpp"
+#include "protocol/control_entities.hpp"
 #include "protocol/log_line.hpp"
 #include "storage/open_store.hpp"
 
@@ -28,14 +30,13 @@ std::string StoredFabric::entity_of(const Snapshot& snapshot) const {
 }
 
 boost::json::object StoredFabric::summary_of(const Snapshot& snapshot) const {
-  return {{"entity", entity_of(snapshot)},
-          {"state", "stored"},
-          {"node", nullptr},
-          {"shard", snapshot.shard.value},
-          {"version", snapshot.version.value},
-          {"bytes", snapshot.bytes.size()},
-          {"age_ms", age_of(snapshot)},
-          {"calls", 0}};
+  return codec::describe_json(protocol::control::Ls::Answer{.entity = entity_of(snapshot),
+                                                            .state = "stored",
+                                                            .shard = snapshot.shard.value,
+                                                            .version = snapshot.version.value,
+                                                            .bytes = snapshot.bytes.size(),
+                                                            .age_ms = age_of(snapshot)})
+      .as_object();
 }
 
 boost::json::object StoredFabric::head_of(const Snapshot& snapshot) const {
@@ -157,24 +158,19 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
     return fail({.what = fmt::format("the saved state of {} cannot be read", name.text()), .why = state.error()});
   EPIC_TRY(read_shards());
   const Snapshot& saved = **snapshot;
-  return boost::json::object{{"entity", entity_of(saved)},
-                             {"type", names_.shown(saved.type)},
-                             {"key", saved.key},
-                             {"live", false},
-                             {"node", nullptr},
-                             {"shard", saved.shard.value},
-                             {"epoch", epochs_[saved.shard.value]},
-                             {"version", saved.version.value},
-                             {"unsaved", false},
-                             {"bytes", saved.bytes.size()},
-                             {"memory_bytes", nullptr},
-                             {"schema", schema_text(saved.schema)},
-                             {"saved_at", protocol::format_time(saved.saved_at)},
-                             {"active_ms", nullptr},
-                             {"idle_ms", nullptr},
-                             {"queue", 0},
-                             {"calls", boost::json::array()},
-                             {"state", std::move(*state)}};
+  boost::json::object row =
+      codec::describe_json(protocol::control::Inspect::Answer{.entity = entity_of(saved),
+                                                              .type = names_.shown(saved.type),
+                                                              .key = saved.key,
+                                                              .shard = saved.shard.value,
+                                                              .epoch = epochs_[saved.shard.value],
+                                                              .version = saved.version.value,
+                                                              .bytes = saved.bytes.size(),
+                                                              .schema = schema_text(saved.schema),
+                                                              .saved_at = protocol::format_time(saved.saved_at)})
+          .as_object();
+  row["state"] = std::move(*state);
+  return row;
 }
 
 Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail,

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <boost/describe/enum_to_string.hpp>
 #include <boost/json/object.hpp>
 #include <cstdlib>
 
@@ -29,29 +30,8 @@ bool wants_color(ColorMode mode, bool terminal) {
   return terminal && term && std::string_view(term) != "dumb";
 }
 
-int code_of(Paint paint) {
-  switch (paint) {
-    case Paint::plain:
-      return 0;
-    case Paint::bold:
-      return 1;
-    case Paint::dim:
-      return 2;
-    case Paint::red:
-      return 31;
-    case Paint::green:
-      return 32;
-    case Paint::yellow:
-      return 33;
-    case Paint::blue:
-      return 34;
-    case Paint::magenta:
-      return 35;
-    case Paint::cyan:
-      return 36;
-  }
-  return 0;
-}
+// By Paint.
+constexpr int kPaintCodes[] = {0, 1, 2, 31, 32, 33, 34, 35, 36};
 
 void write(Stream stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), file_of(stream)); }
 
@@ -67,28 +47,9 @@ std::string hang(std::string_view text, std::size_t indent) {
   return out;
 }
 
-std::string_view name_of(ExitCode code) {
-  switch (code) {
-    case ExitCode::ok:
-      return "ok";
-    case ExitCode::failed:
-      return "failed";
-    case ExitCode::usage:
-      return "usage";
-    case ExitCode::not_found:
-      return "not_found";
-    case ExitCode::unreachable:
-      return "unreachable";
-    case ExitCode::build_failed:
-      return "build_failed";
-    case ExitCode::interrupted:
-      return "interrupted";
-  }
-  return "failed";
-}
-
 boost::json::object error_object(const Failure& failure) {
-  boost::json::object error{{"code", name_of(failure.code)}, {"message", printable(failure.what)}};
+  boost::json::object error{{"code", boost::describe::enum_to_string(failure.code, "failed")},
+                            {"message", printable(failure.what)}};
   const auto add = [&](std::string_view name, const std::string& text) {
     if (!text.empty()) error[name] = text;
   };
@@ -119,7 +80,7 @@ std::size_t Console::width(Stream stream) const {
 
 std::string Console::paint(Stream stream, Paint paint, std::string_view text) const {
   if (!color_[static_cast<int>(stream)] || paint == Paint::plain || text.empty()) return std::string(text);
-  return fmt::format("\x1b[{}m{}\x1b[0m", code_of(paint), text);
+  return fmt::format("\x1b[{}m{}\x1b[0m", kPaintCodes[static_cast<std::size_t>(paint)], text);
 }
 
 void Console::print(std::string_view text) {

@@ -4,6 +4,7 @@
 // A failure says what went wrong, why (if known), and the exact command that fixes it. Commands return it through
 // std::expected, and EPIC_TRY passes on what they call returned; only cli/output/console.cpp turns it into text.
 
+#include <boost/describe/enum.hpp>
 #include <expected>
 #include <filesystem>
 #include <string>
@@ -23,6 +24,8 @@ enum class ExitCode : int {
   build_failed = 5,   // the module did not compile, link or load
   interrupted = 130,  // Ctrl-C
 };
+
+BOOST_DESCRIBE_ENUM(ExitCode, ok, failed, usage, not_found, unreachable, build_failed, interrupted)
 
 struct Failure {
   ExitCode code = ExitCode::failed;

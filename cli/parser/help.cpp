@@ -65,26 +65,10 @@ std::string usage_line(const Command& command) {
   return usage + " [OPTIONS]";
 }
 
-std::string_view title_of(Group group) {
-  switch (group) {
-    case Group::project:
-      return "Project";
-    case Group::fabric:
-      return "Fabric";
-    case Group::state:
-      return "Entities and their state";
-    case Group::tool:
-      return "Tools";
-  }
-  return "";
-}
+// By Group.
+constexpr std::string_view kTitles[] = {"Project", "Fabric", "Entities and their state", "Tools"};
 
-struct ExitCodeText {
-  ExitCode code;
-  std::string_view meaning;
-};
-
-constexpr std::array<ExitCodeText, 7> kExitCodes = {{
+constexpr ExitNote kExitCodes[] = {
     {ExitCode::ok, "success"},
     {ExitCode::failed, "the operation failed"},
     {ExitCode::usage, "the command line or epic.toml is invalid; nothing was done"},
@@ -92,7 +76,7 @@ constexpr std::array<ExitCodeText, 7> kExitCodes = {{
     {ExitCode::unreachable, "the fabric is there but does not answer"},
     {ExitCode::build_failed, "the module did not compile, link or load"},
     {ExitCode::interrupted, "interrupted with Ctrl-C"},
-}};
+};
 
 }  // namespace
 
@@ -113,7 +97,8 @@ std::string overview_page(const Console& console, const CommandTable& table) {
       if (lines.empty() || lines.back().first != word)
         lines.emplace_back(word, noun ? noun->summary : command->summary);
     }
-    if (!lines.empty()) out += "\n" + heading(console, title_of(group)) + two_columns(console, lines);
+    if (!lines.empty())
+      out += "\n" + heading(console, kTitles[static_cast<std::size_t>(group)]) + two_columns(console, lines);
   }
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
   out += "\n'epic help COMMAND' explains one. See also 'epic help config' and 'epic help exit-codes'.\n";

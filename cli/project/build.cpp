@@ -211,16 +211,12 @@ Result<std::string> describe_module(const Context& context, const Project& proje
   auto node = EPIC_TRY(context.install().node());
   auto end = EPIC_TRY(run_subprocess({.program = node, .arguments = {"--describe", module.string()}}));
   if (end.exit_code != 0 || !protocol::parse_json(end.out)) {
-    std::string why = end.err;
-    if (why.starts_with("epic-node: ")) why.erase(0, std::string_view("epic-node: ").size());
-    while (why.ends_with('\n') || why.ends_with('.')) why.pop_back();
+    std::string why = demangled(cause_of(end, node));
     constexpr int kSignalled = 128;
     const bool has_crashed = end.exit_code > kSignalled;
     if (has_crashed)
       why = fmt::format("the process that loaded it {}; only the constructors of its global variables run then",
                         cluster::ProcessEnd{.exit_code = 0, .signal = end.exit_code - kSignalled}.text());
-    why = demangled(std::move(why));
-    if (why.empty()) why = fmt::format("{} ended with exit code {}", node.string(), end.exit_code);
     return fail(
         {.code = ExitCode::build_failed,
          .what =

@@ -21,7 +21,7 @@ enum class BuildType { release, debug };
 
 struct BuildOptions {
   /// Empty: as in the last build; the first is a release build.
-  std::optional<BuildType> type;
+  std::optional<BuildType> type = {};
   /// Return at once if the listing shows no changes.
   bool only_if_stale = false;
   /// Keep a module that cannot read all saved states.

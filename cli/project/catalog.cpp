@@ -41,7 +41,7 @@ std::vector<std::string> Catalog::method_names(std::string_view type) const {
 Catalog catalog_from(const protocol::control::Types::Answer& answer) {
   Catalog catalog;
   for (const auto& type : answer.types) {
-    TypeEntry entry{.name = type.type, .former_names = type.formerly, .stored_as = type.stored_as, .methods = {}};
+    TypeEntry entry{.name = type.type, .former_names = type.formerly, .stored_as = type.stored_as};
     if (entry.stored_as.empty()) entry.stored_as = entry.former_names.empty() ? entry.name : entry.former_names.back();
     for (const auto& method : type.methods) {
       MethodEntry& described = entry.methods.emplace_back(method.name, method.parameters, method.result.value_or(""));

@@ -26,7 +26,7 @@ struct TypeEntry {
   std::string name;
   std::vector<std::string> former_names;
   std::string stored_as;  // one of these names
-  std::vector<MethodEntry> methods;
+  std::vector<MethodEntry> methods = {};
 };
 
 struct Catalog {

@@ -15,7 +15,7 @@ Result<boost::json::value> describe(const Context& context, const std::filesyste
   auto described = protocol::parse_json(end.out);
   if (end.exit_code == 0 && described) return std::move(*described);
   return fail({.what = fmt::format("cannot compare {} with the running module", module.string()),
-               .why = end.err,
+               .why = cause_of(end, node),
                .help = {"restart without comparing: 'epic restart'"}});
 }
 

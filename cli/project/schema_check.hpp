@@ -4,8 +4,6 @@
 // `epic schema check` prints all of it; `epic build` does not activate a module that could not read, or would no longer
 // find, some saved states.
 
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,15 +13,12 @@
 #include "cli/project/install_paths.hpp"
 #include "cli/project/placement.hpp"
 #include "cli/project/project.hpp"
+#include "protocol/control_types.hpp"
 
 namespace epic::cli {
 
-struct SchemaCheck {
-  /// One per type and schema in the store: {"type", "stored_as", "schema", "entities", "verdict", "unreadable",
-  /// "changes", "reasons", "text"}; `verdict` as in runtime/node/check.hpp, or "orphaned" or "unclaimed", with a null
-  /// schema.
-  boost::json::array rows;
-  std::uint64_t damaged = 0;  // no module could read them, so they do not count against this one
+struct SchemaCheck : protocol::control::StoreCheck::Answer {
+  using Row = protocol::control::StoreCheck::Row;
 
   /// Snapshots that the module cannot read, or would not find.
   [[nodiscard]] std::uint64_t unreadable() const;

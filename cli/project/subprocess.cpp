@@ -54,6 +54,15 @@ struct DieWithParent {
 
 }  // namespace
 
+std::string cause_of(const SubprocessEnd& end, const fs::path& program) {
+  std::string_view cause = end.err;
+  const std::string prefix = program.filename().string() + ": ";
+  if (cause.starts_with(prefix)) cause.remove_prefix(prefix.size());
+  while (cause.ends_with('\n') || cause.ends_with('.')) cause.remove_suffix(1);
+  return cause.empty() ? fmt::format("{} ended with exit code {}", program.string(), end.exit_code)
+                       : std::string(cause);
+}
+
 fs::path find_program(std::string_view name) {
   std::error_code ignored;
   const char* variable = std::getenv("PATH");

@@ -30,6 +30,9 @@ struct SubprocessEnd {
 /// Fails only if the program could not be started.
 Result<SubprocessEnd> run_subprocess(const SubprocessOptions& options);
 
+/// Why a program of epic failed, as the `why` of a failure: what it printed to stderr, or else its exit code.
+std::string cause_of(const SubprocessEnd& end, const std::filesystem::path& program);
+
 /// The full path of a program on PATH, empty if there is none.
 std::filesystem::path find_program(std::string_view name);
 

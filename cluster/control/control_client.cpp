@@ -10,10 +10,12 @@
 #include <cstring>
 #include <utility>
 
+#include "codec/described_json.hpp"
 #include "codec/message_frames.hpp"
 #include "protocol/control_frames.hpp"
 #include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
+#include "reflect/try.hpp"
 #include "transport/unix_socket.hpp"
 
 namespace epic::cluster {
@@ -21,17 +23,17 @@ namespace epic::cluster {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using protocol::AnswerStatus;
 using protocol::ControlAnswer;
 using protocol::ControlRequest;
-using protocol::ControlStatus;
 
-ControlError unreachable(std::string message) { return {ControlErrorCode::unreachable, std::move(message), nullptr}; }
+ControlError unreachable(std::string message) { return {ControlErrorCode::unreachable, std::move(message)}; }
 
-ControlErrorCode code_of(ControlStatus status) {
+ControlErrorCode code_of(AnswerStatus status) {
   switch (status) {
-    case ControlStatus::not_found:
+    case AnswerStatus::not_found:
       return ControlErrorCode::not_found;
-    case ControlStatus::bad_request:
+    case AnswerStatus::bad_request:
       return ControlErrorCode::bad_request;
     default:
       return ControlErrorCode::failed;
@@ -39,14 +41,11 @@ ControlErrorCode code_of(ControlStatus status) {
 }
 
 ControlError error_from(const ControlAnswer& answer) {
-  ControlError error{code_of(answer.status), {}, nullptr};
-  const auto body = protocol::parse_json(answer.body);
-  if (const auto* object = body ? body->if_object() : nullptr) {
-    if (const auto* message = object->if_contains("message"); message && message->is_string())
-      error.message = std::string_view(message->get_string());
-    if (const auto* detail = object->if_contains("detail")) error.detail = *detail;
+  ControlError error{code_of(answer.status), "The fabric refused the request without a reason."};
+  if (auto body = codec::read_described_text<protocol::control::FailureBody>(answer.body)) {
+    error.message = std::move(body->message);
+    error.detail = std::move(body->detail).value_or(protocol::control::FailureDetail());
   }
-  if (error.message.empty()) error.message = "The fabric refused the request without a reason.";
   return error;
 }
 
@@ -80,7 +79,7 @@ struct ControlClient::Connection {
       if (count >= 0) {
         sent += static_cast<std::size_t>(count);
       } else if (errno == EAGAIN) {
-        if (auto writable = wait_for(POLLOUT, deadline); !writable) return writable;
+        EPIC_TRY(wait_for(POLLOUT, deadline));
       } else if (errno != EINTR) {
         return std::unexpected(unreachable(fmt::format("Lost the fabric at {}: {}.", path, std::strerror(errno))));
       }
@@ -104,7 +103,7 @@ struct ControlClient::Connection {
           return std::move(*answer);
         continue;
       }
-      if (auto readable = wait_for(POLLIN, deadline); !readable) return std::unexpected(std::move(readable).error());
+      EPIC_TRY(wait_for(POLLIN, deadline));
       const auto room = buffer.prepare();
       const ssize_t count = ::recv(fd, room.data(), room.size(), MSG_DONTWAIT);
       if (count > 0)
@@ -134,7 +133,7 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
   const std::string path = socket.string();
   const auto no_fabric = [&](std::string_view why) {
     return std::unexpected(
-        ControlError{ControlErrorCode::no_fabric, fmt::format("No fabric is running at {}: {}.", path, why), nullptr});
+        ControlError{ControlErrorCode::no_fabric, fmt::format("No fabric is running at {}: {}.", path, why)});
   };
   const auto fd = transport::connect_unix_socket(path);
   if (fd) return ControlClient(std::make_unique<Connection>(*fd, path));
@@ -147,13 +146,11 @@ std::expected<boost::json::value, ControlError> ControlClient::request(std::stri
                                                                        std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
   const std::uint64_t id = ++connection_->last_id;
-  if (auto sent = connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline); !sent)
-    return std::unexpected(std::move(sent).error());
-  auto answer = connection_->receive(id, deadline);
-  if (!answer) return std::unexpected(std::move(answer).error());
-  if (answer->status != ControlStatus::ok) return std::unexpected(error_from(*answer));
-  auto value = protocol::parse_json(answer->body);
-  if (!value || !answer->last)
+  EPIC_TRY(connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline));
+  auto answer = EPIC_TRY(connection_->receive(id, deadline));
+  if (answer.status != AnswerStatus::ok) return std::unexpected(error_from(answer));
+  auto value = protocol::parse_json(answer.body);
+  if (!value || !answer.last)
     return std::unexpected(unreachable(
         fmt::format("{} answered '{}' with something other than one JSON value.", connection_->path, verb)));
   return std::move(*value);
@@ -166,11 +163,10 @@ std::expected<void, ControlError> ControlClient::stream_text(std::string_view ve
   const std::uint64_t id = ++connection_->last_id;
   if (auto sent = connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline); !sent) return sent;
   while (true) {
-    auto answer = connection_->receive(id, deadline);
-    if (!answer) return std::unexpected(std::move(answer).error());
-    if (answer->status != ControlStatus::ok) return std::unexpected(error_from(*answer));
-    if (!answer->body.empty() && !on_part(answer->body)) return {};
-    if (answer->last) return {};
+    auto answer = EPIC_TRY(connection_->receive(id, deadline));
+    if (answer.status != AnswerStatus::ok) return std::unexpected(error_from(answer));
+    if (!answer.body.empty() && !on_part(answer.body)) return {};
+    if (answer.last) return {};
   }
 }
 

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/control_verb.hpp"
+
 namespace epic::cluster {
 
 enum class ControlErrorCode : std::uint8_t {
@@ -27,7 +29,7 @@ enum class ControlErrorCode : std::uint8_t {
 struct ControlError {
   ControlErrorCode code;
   std::string message;
-  boost::json::value detail;  // for scripts: error code of a call, suggestions …; null if there is none
+  protocol::control::FailureDetail detail = {};
 };
 
 class ControlClient {

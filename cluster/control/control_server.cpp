@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "codec/described_json.hpp"
 #include "codec/message_frames.hpp"
 #include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
@@ -147,11 +148,13 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
 
 struct ControlReply::State {
   State(std::weak_ptr<ControlSession> asking, std::uint64_t request) : session(std::move(asking)), id(request) {}
-  ~State() { send(ControlStatus::failed, R"({"message":"The request was dropped.","detail":null})", true); }
+  ~State() {
+    send(AnswerStatus::failed, codec::describe_text(protocol::control::FailureBody{"The request was dropped."}), true);
+  }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  void send(ControlStatus status, std::string_view body, bool last) {
+  void send(AnswerStatus status, std::string_view body, bool last) {
     if (is_ended) return;
     is_ended = last;
     if (const auto open = session.lock()) open->send({id, status, std::string(body), last});
@@ -163,13 +166,14 @@ struct ControlReply::State {
 };
 
 void ControlReply::part(const boost::json::value& body) const { part(protocol::print_json(body)); }
-void ControlReply::part(std::string_view body) const { state_->send(ControlStatus::ok, body, false); }
+void ControlReply::part(std::string_view body) const { state_->send(AnswerStatus::ok, body, false); }
 void ControlReply::finish(const boost::json::value& body) const { finish(protocol::print_json(body)); }
-void ControlReply::finish(std::string_view body) const { state_->send(ControlStatus::ok, body, true); }
-void ControlReply::fail(ControlStatus status, std::string_view message, boost::json::value detail) const {
-  fail_with(status, protocol::print_json(boost::json::object{{"message", message}, {"detail", std::move(detail)}}));
+void ControlReply::finish(std::string_view body) const { state_->send(AnswerStatus::ok, body, true); }
+void ControlReply::fail(AnswerStatus status, std::string_view message,
+                        std::optional<protocol::control::FailureDetail> detail) const {
+  fail_with(status, codec::describe_text(protocol::control::FailureBody{std::string(message), std::move(detail)}));
 }
-void ControlReply::fail_with(ControlStatus status, std::string_view body) const { state_->send(status, body, true); }
+void ControlReply::fail_with(AnswerStatus status, std::string_view body) const { state_->send(status, body, true); }
 bool ControlReply::is_open() const {
   const auto session = state_->session.lock();
   return !state_->is_ended && session && session->is_open();
@@ -227,7 +231,7 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
     if (handler)
       handler(request, std::move(reply));
     else
-      reply.fail(ControlStatus::failed, "The fabric is stopping.");
+      reply.fail(AnswerStatus::failed, "The fabric is stopping.");
   }
   void on_sent() override { check_flushed(); }
   void on_room() override {

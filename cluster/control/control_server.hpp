@@ -1,7 +1,7 @@
 #pragma once
 // ControlServer: listens on the control socket and hands each request to the supervisor.
 //
-// Several requests of a connection may be under way; their answers interleave. Whoever may open the socket file (mode
+// Several requests of a connection may be under way; their answers interleave. Who can open the socket file (mode
 // 0600: the user who runs the fabric) may do everything. A client that does not read its answers, or whose bytes make
 // no sense, is cut off. A connection without a request under way is closed after a while, and sooner when a new one
 // needs its place; one process cannot take all places.
@@ -19,11 +19,12 @@
 
 #include "cluster/control/supervisor_error.hpp"
 #include "protocol/control_frames.hpp"
+#include "protocol/control_verb.hpp"
 
 namespace epic::cluster {
 
+using protocol::AnswerStatus;
 using protocol::ControlRequest;
-using protocol::ControlStatus;
 
 class ControlSession;
 
@@ -37,9 +38,10 @@ class ControlReply {
   /// Sends the answer, or the last part; empty text ends a stream and adds nothing.
   void finish(const boost::json::value& body) const;
   void finish(std::string_view body = {}) const;
-  void fail(ControlStatus status, std::string_view message, boost::json::value detail = nullptr) const;
+  void fail(AnswerStatus status, std::string_view message,
+            std::optional<protocol::control::FailureDetail> detail = {}) const;
   /// A failure whose body is already encoded.
-  void fail_with(ControlStatus status, std::string_view body) const;
+  void fail_with(AnswerStatus status, std::string_view body) const;
   /// False if the client has gone: streams stop.
   [[nodiscard]] bool is_open() const;
   /// False while much is unread: a stream that can wait should.

@@ -53,30 +53,15 @@ std::expected<EntityName, std::string> parse_entity(const std::string& name) {
   return EntityName{name.substr(0, slash), name.substr(slash + 1)};
 }
 
-ControlStatus status_of(protocol::AnswerStatus status) {
-  switch (status) {
-    case protocol::AnswerStatus::ok:
-      return ControlStatus::ok;
-    case protocol::AnswerStatus::not_found:
-      return ControlStatus::not_found;
-    case protocol::AnswerStatus::bad_request:
-      return ControlStatus::bad_request;
-    case protocol::AnswerStatus::failed:
-    case protocol::AnswerStatus::not_owner:
-      return ControlStatus::failed;
-  }
-  return ControlStatus::failed;
-}
-
 void refuse(const SupervisorError& error, const ControlReply& reply) {
-  reply.fail(ControlStatus::failed, error.message,
-             error.hint.empty() ? json::value(nullptr) : json::value(json::object{{"hint", error.hint}}));
+  reply.fail(AnswerStatus::failed, error.message,
+             error.hint.empty() ? std::nullopt : std::optional(control::FailureDetail{.hint = error.hint}));
 }
 
 /// Forwards a node's answer.
 void relay(const protocol::Answer& answer, const ControlReply& reply) {
   if (answer.status != protocol::AnswerStatus::ok)
-    reply.fail_with(status_of(answer.status), answer.body);
+    reply.fail_with(answer.status, answer.body);
   else if (answer.last)
     reply.finish(answer.body);
   else
@@ -128,7 +113,7 @@ template <class Verb>
 void ControlVerbs::receive(const json::object& body, ControlReply reply) {
   auto request = codec::read_described<typename Verb::Request>(body);
   if (!request)
-    return reply.fail(ControlStatus::bad_request,
+    return reply.fail(AnswerStatus::bad_request,
                       fmt::format("The request '{}' is not as it should be: {}.", Verb::kVerb.name, request.error()));
   answer(Asked<Verb>{.request = *std::move(request), .body = body, .reply = std::move(reply)});
 }
@@ -141,12 +126,12 @@ void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
   }(static_cast<control::Verbs*>(nullptr));
   const auto receiver = std::ranges::find(kReceivers, request.verb, &std::pair<std::string_view, Receive>::first);
   if (receiver == kReceivers.end())
-    return reply.fail(ControlStatus::bad_request,
+    return reply.fail(AnswerStatus::bad_request,
                       fmt::format("The fabric runs epic {}, which does not know the request '{}'.",
                                   parts_.options.version, request.verb));
   const auto body = protocol::parse_json(request.body);
   if (!body || !body->is_object())
-    return reply.fail(ControlStatus::bad_request, fmt::format("The body of '{}' must be a JSON object.", request.verb));
+    return reply.fail(AnswerStatus::bad_request, fmt::format("The body of '{}' must be a JSON object.", request.verb));
   (this->*receiver->second)(body->get_object(), std::move(reply));
 }
 
@@ -228,7 +213,7 @@ const NodeSlot* ControlVerbs::find_slot(const std::string& node, const ControlRe
     if (slot.name == node) return &slot;
     last = &slot;
   }
-  reply.fail(ControlStatus::not_found,
+  reply.fail(AnswerStatus::not_found,
              fmt::format("There is no node '{}': the nodes are node-1 to {}.", node, last->name));
   return nullptr;
 }
@@ -237,7 +222,7 @@ void ControlVerbs::signal(const std::string& node, int number, const ControlRepl
   const NodeSlot* slot = find_slot(node, reply);
   if (slot == nullptr) return;
   const auto pid = parts_.fleet.signal(slot->id, number);
-  if (!pid) return reply.fail(ControlStatus::failed, pid.error());
+  if (!pid) return reply.fail(AnswerStatus::failed, pid.error());
   finish_with(reply, control::Signalled{.node = slot->name, .pid = *pid});
 }
 
@@ -266,7 +251,7 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
 void ControlVerbs::answer(const Asked<control::Scale>& asked) {
   const std::uint64_t count = asked.request.nodes;
   if (count == 0 || count > kNodesMax)
-    return asked.reply.fail(ControlStatus::bad_request,
+    return asked.reply.fail(AnswerStatus::bad_request,
                             fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, count));
   if (const auto done = parts_.scale(static_cast<std::uint16_t>(count)); !done)
     return refuse(done.error(), asked.reply);
@@ -295,7 +280,7 @@ void ControlVerbs::on_tick() {
   std::erase_if(waiting_, [](const Waiting& one) {
     if (!one.reply.is_open()) return true;
     if (one.is_overtaken()) {
-      one.reply.fail(ControlStatus::failed, "Another request to drain or scale has overtaken this one.");
+      one.reply.fail(AnswerStatus::failed, "Another request to drain or scale has overtaken this one.");
       return true;
     }
     if (!one.is_done()) return false;
@@ -314,7 +299,7 @@ void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
     finish_with(watcher, control::Stop::Answer{.node = "supervisor", .event = "stopped", .unsaved = unsaved});
   for (const ControlReply& follower : log_followers_) follower.finish();
   trail_verbs_.end_all();
-  for (const Waiting& one : waiting_) one.reply.fail(ControlStatus::failed, "The fabric has stopped.");
+  for (const Waiting& one : waiting_) one.reply.fail(AnswerStatus::failed, "The fabric has stopped.");
   waiting_.clear();
   stop_watchers_.clear();
   log_followers_.clear();
@@ -326,7 +311,7 @@ void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
 template <class Verb>
 void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience, const json::object& beside) {
   auto entity = parse_entity(asked.request.entity);
-  if (!entity) return asked.reply.fail(ControlStatus::bad_request, entity.error());
+  if (!entity) return asked.reply.fail(AnswerStatus::bad_request, entity.error());
   entity->type = parts_.fleet.stored_name(entity->type);  // which nodes of two module versions know
   asked.request.entity = entity->type + "/" + entity->key;
   json::value body = codec::describe_json(asked.request);
@@ -341,19 +326,19 @@ void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience,
 template <class Verb>
 void ControlVerbs::spread(Asked<Verb> asked, NodeRequests::OnAnswer on_answer) {
   if (!asked.request.type.empty()) asked.request.type = parts_.fleet.stored_name(asked.request.type);
-  parts_.requests.to_all(parts_.fleet.list_ready(), std::string(Verb::kVerb.name),
-                         protocol::print_json(codec::describe_json(asked.request)), steady_clock::now() + kListPatience,
-                         std::move(on_answer), [reply = asked.reply] { return room_of(reply); });
+  parts_.requests.to_all(parts_.fleet.list_ready(), std::string(Verb::kVerb.name), codec::describe_text(asked.request),
+                         steady_clock::now() + kListPatience, std::move(on_answer),
+                         [reply = asked.reply] { return room_of(reply); });
 }
 
 void ControlVerbs::answer(const Asked<control::Inspect>& asked) { forward(asked, kQuestionPatience); }
 
 void ControlVerbs::answer(Asked<control::Call> asked) {
   if (asked.request.method.empty())
-    return asked.reply.fail(ControlStatus::bad_request, "Say which method to call, in 'method'.");
+    return asked.reply.fail(AnswerStatus::bad_request, "Say which method to call, in 'method'.");
   const auto* arguments = asked.body.if_contains("args");
   if (arguments != nullptr && !arguments->is_array())
-    return asked.reply.fail(ControlStatus::bad_request, "The arguments, in 'args', are a JSON array.");
+    return asked.reply.fail(AnswerStatus::bad_request, "The arguments, in 'args', are a JSON array.");
   const auto count_max = static_cast<std::uint64_t>(kCallPatienceMax.count());
   const auto deadline_ms = static_cast<std::uint64_t>(count_ms(parts_.options.fabric.call_deadline));
   const std::uint64_t timeout_ms = std::min(asked.request.timeout_ms.value_or(deadline_ms), count_max);
@@ -383,7 +368,7 @@ void ControlVerbs::answer(const Asked<control::Export>& asked) {
 void ControlVerbs::answer(const Asked<control::Import>& asked) {
   const auto& [mode, shard, lines] = asked.request;
   if (shard >= parts_.options.shard_count)
-    return asked.reply.fail(ControlStatus::bad_request,
+    return asked.reply.fail(AnswerStatus::bad_request,
                             fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
   const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
   parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint32_t>(shard)}, std::string(control::Import::kVerb.name),

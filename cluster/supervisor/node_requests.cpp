@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
 #include <utility>
 
-#include "protocol/json.hpp"
+#include "codec/described_json.hpp"
+#include "protocol/control_verb.hpp"
 
 namespace epic::cluster {
 
@@ -14,9 +14,9 @@ using protocol::Answer;
 using protocol::AnswerStatus;
 
 Answer make_failure(AnswerStatus status, std::string_view message, std::string_view error) {
-  boost::json::object body{{"message", message}, {"detail", nullptr}};
-  if (!error.empty()) body["detail"] = boost::json::object{{"error", error}};
-  return {.id = 0, .status = status, .body = protocol::print_json(body), .last = true};
+  protocol::control::FailureBody body{std::string(message)};
+  if (!error.empty()) body.detail = {.error = std::string(error)};
+  return {.id = 0, .status = status, .body = codec::describe_text(body), .last = true};
 }
 
 void NodeRequests::to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat,

@@ -138,13 +138,13 @@ void RestartRunner::finish() {
                                                                                     .took_ms = took.count()}));
   const std::string_view state = run.plan.way() == RestartWay::rolling ? "keep running" : "are running";
   run.reply.fail(
-      ControlStatus::failed,
+      AnswerStatus::failed,
       fmt::format("The new module cannot be used, and the nodes {} the previous one. {}", state, run.error->message),
-      json::object{{"hint", run.error->hint}, {"log", run.error->log.string()}});
+      protocol::control::FailureDetail{.hint = run.error->hint, .log = run.error->log.string()});
 }
 
 void RestartRunner::abandon() {
-  if (run_) run_->reply.fail(ControlStatus::failed, "The fabric has stopped.");
+  if (run_) run_->reply.fail(AnswerStatus::failed, "The fabric has stopped.");
   run_.reset();
 }
 

@@ -54,8 +54,7 @@ void TrailVerbs::gather(const typename Verb::Request& request, std::function<voi
   };
   const auto state = std::make_shared<State>();  // owned by the callback, because a std::function must be copyable
   state->silent = std::move(silent);
-  requests_.to_all(asked, std::string(Verb::kVerb.name), protocol::print_json(codec::describe_json(request)),
-                   steady_clock::now() + kPatience,
+  requests_.to_all(asked, std::string(Verb::kVerb.name), codec::describe_text(request), steady_clock::now() + kPatience,
                    [state, on_gathered = std::move(on_gathered)](const protocol::Answer& answer) {
                      if (answer.status == protocol::AnswerStatus::ok && !answer.body.empty()) {
                        if (auto part = codec::read_described_text<typename Verb::NodeAnswer>(answer.body)) {
@@ -73,12 +72,12 @@ void TrailVerbs::gather(const typename Verb::Request& request, std::function<voi
 
 void TrailVerbs::events(control::Events::Request request, const ControlReply& reply) {
   if (const std::string fault = find_fault(request.entity); !fault.empty())
-    return reply.fail(ControlStatus::bad_request, fault);
+    return reply.fail(AnswerStatus::bad_request, fault);
   request.limit = std::min(request.limit.value_or(kEventsMax), kEventsMax);
   const auto watch = std::make_shared<Watch>(Watch{.request = std::move(request), .reply = reply});
   if (watch->request.follow) {
     if (followers_.size() >= kFollowersMax)
-      return reply.fail(ControlStatus::failed,
+      return reply.fail(AnswerStatus::failed,
                         fmt::format("{} clients already follow the events, which is the limit.", followers_.size()));
     followers_.push_back(watch);
   }
@@ -138,7 +137,7 @@ void TrailVerbs::send_events(Watch& watch, Gathered<control::Events> gathered) c
 
 void TrailVerbs::calls(const control::Calls::Request& request, const ControlReply& reply) {
   if (const std::string fault = find_fault(request.entity); !fault.empty())
-    return reply.fail(ControlStatus::bad_request, fault);
+    return reply.fail(AnswerStatus::bad_request, fault);
   CallFilter filter{
       .entity = fleet_.stored_name(request.entity),
       .type_prefix = request.type.empty() ? "" : fleet_.stored_name(request.type) + "/",

@@ -161,42 +161,6 @@ Conversion examine(const Schema& written, const reflect::TypeInfo& type) {
   return {.changes = std::move(walker.changes), .depends_on_values = walker.depends_on_values};
 }
 
-std::string_view to_string(Change::What what) {
-  switch (what) {
-    case What::added:
-      return "added";
-    case What::dropped:
-      return "dropped";
-    case What::renamed:
-      return "renamed";
-    case What::widened:
-      return "widened";
-    case What::made_optional:
-      return "made_optional";
-    case What::enumerators_moved:
-      return "enumerators_moved";
-    case What::enumerator_dropped:
-      return "enumerator_dropped";
-    case What::alternative_moved:
-      return "alternative_moved";
-    case What::unreadable:
-      return "unreadable";
-  }
-  return "unknown";
-}
-
-std::string_view to_string(Effect effect) {
-  switch (effect) {
-    case Effect::converts:
-      return "converts";
-    case Effect::may_fail:
-      return "may_fail";
-    case Effect::fails:
-      return "fails";
-  }
-  return "unknown";
-}
-
 std::string describe(const Change& change) {
   const std::string field = change.field.empty() ? "the value" : change.field;
   switch (change.what) {

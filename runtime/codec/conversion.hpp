@@ -10,6 +10,7 @@
 // since schemas do not record that size; decoding refuses the value. Not here: how many stored values are affected;
 // node/check.hpp decodes them to find out.
 
+#include <boost/describe/enum.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ enum class Effect : std::uint8_t {
   may_fail,  // some values cannot be
   fails,     // no value can be read
 };
+
+BOOST_DESCRIBE_ENUM(Effect, converts, may_fail, fails)
 
 /// One difference that affects values.
 struct Change {
@@ -46,6 +49,9 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
+BOOST_DESCRIBE_ENUM(Change::What, added, dropped, renamed, widened, made_optional, enumerators_moved,
+                    enumerator_dropped, alternative_moved, unreadable)
+
 struct Conversion {
   /// Empty if everything reads unchanged. A difference in a type that occurs in several places is listed for each, up
   /// to a limit.
@@ -61,8 +67,6 @@ inline constexpr std::size_t kChangesMax = 100;
 
 [[nodiscard]] Conversion examine(const reflect::Schema& written, const reflect::TypeInfo& type);
 
-[[nodiscard]] std::string_view to_string(Change::What what);
-[[nodiscard]] std::string_view to_string(Effect effect);
 /// "score: int32 becomes int64".
 [[nodiscard]] std::string describe(const Change& change);
 

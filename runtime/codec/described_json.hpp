@@ -11,12 +11,18 @@
 #include "epic/entity_info.hpp"
 #include "epic/values.hpp"
 #include "protocol/json.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::codec {
 
 template <class T>
 [[nodiscard]] boost::json::value describe_json(const T& value) {
   return to_json(reflect::type_of<T>(), &value);
+}
+
+template <class T>
+[[nodiscard]] std::string describe_text(const T& value) {
+  return protocol::print_json(describe_json(value));
 }
 
 /// Missing fields keep their defaults, unknown ones are ignored. The error is a phrase: "nodes: expected uint64, got
@@ -33,9 +39,8 @@ template <class T>
 /// The same, from JSON text.
 template <class T>
 [[nodiscard]] std::expected<T, std::string> read_described_text(std::string_view text) {
-  const auto json = protocol::parse_json(text);
-  if (!json) return std::unexpected(json.error());
-  return read_described<T>(*json);
+  const auto json = EPIC_TRY(protocol::parse_json(text));
+  return read_described<T>(json);
 }
 
 }  // namespace epic::codec

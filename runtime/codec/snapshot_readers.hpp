@@ -11,6 +11,7 @@
 #include <string>
 
 #include "codec/snapshot_json.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::codec {
 
@@ -27,10 +28,9 @@ class SnapshotReaders {
   std::expected<SnapshotReader*, std::string> find(reflect::SchemaId id) {
     auto known = readers_.find(id.value);
     if (known != readers_.end()) return known->second.get();
-    const auto text = find_text_(id);
-    if (!text) return std::unexpected(text.error());
-    if (!*text) return std::unexpected(fmt::format("the store does not have its schema {:016x}", id.value));
-    auto schema = reflect::Schema::parse(**text);
+    const auto text = EPIC_TRY(find_text_(id));
+    if (!text) return std::unexpected(fmt::format("the store does not have its schema {:016x}", id.value));
+    auto schema = reflect::Schema::parse(*text);
     if (!schema) return std::unexpected(fmt::format("its schema {:016x} cannot be read: {}", id.value, schema.error()));
     return &get(*schema);
   }

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <boost/json/object.hpp>
 #include <utility>
 
-#include "protocol/json.hpp"
+#include "node/answers.hpp"
 
 namespace epic::node {
 
@@ -14,13 +13,6 @@ namespace {
 // The window: whichever limit is reached first.
 constexpr std::size_t kWindowParts = 1024;
 constexpr std::size_t kWindowBytes = 512 * 1024;
-
-protocol::Answer failure(std::uint64_t id, const std::string& message) {
-  return {.id = id,
-          .status = protocol::AnswerStatus::failed,
-          .body = protocol::print_json(boost::json::object{{"message", message}, {"detail", nullptr}}),
-          .last = true};
-}
 
 }  // namespace
 
@@ -44,7 +36,9 @@ bool AnswerStream::part(std::string body) {
 
 void AnswerStream::finish() { send_({.id = id_, .status = protocol::AnswerStatus::ok, .body = {}, .last = true}); }
 
-void AnswerStream::fail(const std::string& message) { send_(failure(id_, message)); }
+void AnswerStream::fail(const std::string& message) {
+  send_(make_failure(id_, protocol::AnswerStatus::failed, message));
+}
 
 void AnswerStream::go_on(const protocol::GoOn& go_on) {
   {
@@ -63,8 +57,9 @@ void AnswerStreams::start(std::uint64_t id, Work work) {
   reap();
   if (running_.size() >= kStreamsMax)
     return send_(
-        failure(id, fmt::format("this node is already sending {} long answers; try again when they have been read",
-                                running_.size())));
+        make_failure(id, protocol::AnswerStatus::failed,
+                     fmt::format("this node is already sending {} long answers; try again when they have been read",
+                                 running_.size())));
   const auto [entry, is_new] = running_.emplace(id, std::make_unique<Running>(id, send_));
   Running& one = *entry->second;
   one.thread = std::jthread([&one, work = std::move(work)]() mutable {

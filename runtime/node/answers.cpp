@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "codec/described_json.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::node {
@@ -44,18 +45,17 @@ Answer make_answer(std::uint64_t id, const json::value& body) {
   return {.id = id, .status = AnswerStatus::ok, .body = std::move(text), .last = true};
 }
 
-Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message, json::value detail) {
-  return {.id = id,
-          .status = status,
-          .body = protocol::print_json(json::object{
-              {"message", message.substr(0, length_of(message, kMessageBytesMax))}, {"detail", std::move(detail)}}),
-          .last = true};
+Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message,
+                    std::optional<protocol::control::FailureDetail> detail) {
+  const protocol::control::FailureBody body{std::string(message.substr(0, length_of(message, kMessageBytesMax))),
+                                            std::move(detail)};
+  return {.id = id, .status = status, .body = codec::describe_text(body), .last = true};
 }
 
 Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error) {
-  json::object detail{{"error", to_string(error.code)}};
-  if (!error.exception_type.empty()) detail["exception"] = error.exception_type;
+  protocol::control::FailureDetail detail{.error = std::string(to_string(error.code))};
   const bool is_thrown = !error.exception_type.empty();  // by the method: it was found, and its arguments fitted
+  if (is_thrown) detail.exception = error.exception_type;
   return make_failure(id, is_thrown ? AnswerStatus::failed : status_of(error.code), error.message, std::move(detail));
 }
 

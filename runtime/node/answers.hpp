@@ -5,12 +5,14 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "epic/error.hpp"
 #include "kernel/ids.hpp"
 #include "kernel/messages.hpp"
+#include "protocol/control_verb.hpp"
 #include "protocol/supervision.hpp"
 
 namespace epic::node {
@@ -19,7 +21,7 @@ namespace epic::node {
 [[nodiscard]] protocol::Answer make_answer(std::uint64_t id, const boost::json::value& body);
 /// A long message is truncated.
 [[nodiscard]] protocol::Answer make_failure(std::uint64_t id, protocol::AnswerStatus status, std::string_view message,
-                                            boost::json::value detail = nullptr);
+                                            std::optional<protocol::control::FailureDetail> detail = {});
 [[nodiscard]] protocol::Answer make_failure(std::uint64_t id, const kernel::ErrorPart& error);
 
 /// How a schema's id is written everywhere.

@@ -65,7 +65,7 @@ control::Calls::NodeAnswer describe_all_calls(const kernel::Kernel& kernel, std:
   std::ranges::sort(views.begin() + static_cast<std::ptrdiff_t>(first), views.end(), std::ranges::greater(),
                     &CallView::age_ns);
 
-  control::Calls::NodeAnswer answer{.node = std::string(node), .calls = {}, .left_off = 0};
+  control::Calls::NodeAnswer answer{.node = std::string(node), .left_off = 0};
   std::set<kernel::CallId> seen;
   std::size_t bytes = 0;
   for (const CallView& view : views) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json/array.hpp>
+#include <boost/describe/enum_to_string.hpp>
 #include <map>
 #include <memory>
 #include <vector>
@@ -13,35 +13,25 @@
 #include "epic/entity.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/type_table.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::node {
 
-namespace json = boost::json;
+using protocol::control::StoreCheck;
 
 namespace {
 
 constexpr std::size_t kReasonsMax = 20;  // per schema
 
-/// Why snapshots cannot be read.
-struct Reason {
-  std::string field;
-  std::string message;
-  std::uint64_t entities = 0;
-  std::string example;  // an entity's name; empty: none was looked at
-};
-
 /// The snapshots of one type that were written with one schema.
 struct Written {
   kernel::SchemaId id;
-  std::uint64_t entities = 0;
-  std::optional<reflect::Schema> schema;
-  codec::Conversion conversion;
-  std::uint64_t unreadable = 0;
-  std::vector<Reason> reasons = {};
-  bool is_damaged = false;  // the schema itself cannot be read by any module
+  StoreCheck::Row row;
+  std::optional<reflect::Schema> schema = {};
+  codec::Conversion conversion = {};
 
   [[nodiscard]] bool depends() const {
-    if (!schema || unreadable == entities) return false;
+    if (!schema || row.unreadable == row.entities) return false;
     return conversion.depends_on_values ||
            (!conversion.changes.empty() && conversion.effect() == codec::Effect::may_fail);
   }
@@ -59,53 +49,48 @@ std::string without_indexes(std::string_view path) {
   return text;
 }
 
-std::string_view verdict_of(const Written& written) {
-  if (written.is_damaged) return "damaged";
-  if (written.unreadable > 0) return written.unreadable == written.entities ? "fails" : "partly";
-  return written.conversion.changes.empty() ? "reads" : "converts";
+std::string_view verdict_of(const StoreCheck::Row& row) {
+  if (row.unreadable > 0) return row.unreadable == row.entities ? "fails" : "partly";
+  return row.changes.empty() ? "reads" : "converts";
 }
 
 class Checker {
  public:
   Checker(const kernel::TypeTable& types, storage::Store& store) : types_(types), store_(store) {}
 
-  std::expected<json::object, std::string> run() {
+  std::expected<StoreCheck::Answer, std::string> run() {
     const auto counts = store_.count_by_schema();
     if (!counts) return std::unexpected(counts.error().message);
     std::map<std::string, std::vector<storage::SchemaCount>> by_type;
     for (const storage::SchemaCount& count : *counts) by_type[count.type].push_back(count);
-    json::array types;
-    json::array orphans;
-    json::array unclaimed;
+
+    std::vector<StoreCheck::Row> orphaned;
+    std::vector<StoreCheck::Row> unclaimed;
     for (const auto& [name, schemas] : by_type) {
-      if (const kernel::TypeEntry* type = find_stored_as(name)) {
-        auto told = tell_type(*type, schemas);
-        if (!told) return std::unexpected(std::move(told.error()));
-        types.emplace_back(std::move(*told));
-        continue;
-      }
-      json::object row{{"type", name}, {"entities", total(schemas)}};
-      if (const kernel::TypeEntry* owner = find_owner(name, schemas)) {
-        row["class"] = owner->info->type_name;
-        row["stored_as"] = owner->info->stored_name();
-        orphans.emplace_back(std::move(row));
-      } else {
-        unclaimed.emplace_back(std::move(row));
-      }
+      if (const kernel::TypeEntry* type = find_stored_as(name))
+        EPIC_TRY(add_type(*type, schemas));
+      else if (const kernel::TypeEntry* owner = find_owner(name, schemas))
+        orphaned.push_back(
+            without_class(name, schemas, "orphaned",
+                          fmt::format("class {0} stores its entities as {1}; restore formerly(\"{2}\") as "
+                                      "the last name in its named(…)",
+                                      owner->info->type_name, owner->info->stored_name(), name)));
+      else
+        unclaimed.push_back(without_class(name, schemas, "unclaimed", "no class of the module has this name"));
     }
-    return json::object{{"types", std::move(types)},
-                        {"orphans", std::move(orphans)},
-                        {"unclaimed", std::move(unclaimed)},
-                        {"damaged", damaged_}};
+    for (StoreCheck::Row& row : orphaned) row.unreadable = row.entities;
+    std::ranges::move(orphaned, std::back_inserter(answer_.rows));
+    std::ranges::move(unclaimed, std::back_inserter(answer_.rows));
+    return std::move(answer_);
   }
 
  private:
-  static std::uint64_t total(const std::vector<storage::SchemaCount>& schemas) {
-    std::uint64_t entities = 0;
-    for (const storage::SchemaCount& count : schemas) entities += count.entities;
-    return entities;
+  static StoreCheck::Row without_class(const std::string& name, const std::vector<storage::SchemaCount>& schemas,
+                                       std::string_view verdict, std::string text) {
+    StoreCheck::Row row{.type = name, .stored_as = name, .verdict = std::string(verdict), .text = std::move(text)};
+    for (const storage::SchemaCount& count : schemas) row.entities += count.entities;
+    return row;
   }
-
   const kernel::TypeEntry* find_stored_as(std::string_view name) const {
     for (const auto& type : types_.all())
       if (type->info->stored_name() == name) return type.get();
@@ -137,46 +122,54 @@ class Checker {
     return reflect::Schema::parse(**text);
   }
 
-  std::expected<json::object, std::string> tell_type(const kernel::TypeEntry& type,
-                                                     const std::vector<storage::SchemaCount>& counts) {
+  std::expected<void, std::string> add_type(const kernel::TypeEntry& type,
+                                            const std::vector<storage::SchemaCount>& counts) {
     std::vector<Written> schemas;
     for (const storage::SchemaCount& count : counts) schemas.push_back(look(type, count));
-    if (std::ranges::any_of(schemas, &Written::depends))
-      if (auto decoded = decode(type, schemas); !decoded) return std::unexpected(std::move(decoded.error()));
-    json::array rows;
-    std::uint64_t unreadable = 0;
-    for (const Written& written : schemas) {
-      unreadable += written.unreadable;
-      rows.emplace_back(tell_schema(type, written));
+    if (std::ranges::any_of(schemas, &Written::depends)) EPIC_TRY(decode(type, schemas));
+    for (Written& written : schemas) {
+      if (written.row.verdict.empty()) written.row.verdict = verdict_of(written.row);
+      answer_.rows.push_back(std::move(written.row));
     }
-    return json::object{{"type", type.info->type_name},
-                        {"stored_as", type.info->stored_name()},
-                        {"entities", total(counts)},
-                        {"unreadable", unreadable},
-                        {"schemas", std::move(rows)}};
+    return {};
   }
 
   Written look(const kernel::TypeEntry& type, const storage::SchemaCount& count) {
-    Written written{.id = count.schema, .entities = count.entities, .schema = {}, .conversion = {}};
-    if (!type.is_stored) return written;
+    Written written{.id = count.schema,
+                    .row = {.type = std::string(type.info->type_name),
+                            .stored_as = std::string(type.info->stored_name()),
+                            .schema = fmt::format("{:016x}", count.schema),
+                            .entities = count.entities}};
+    StoreCheck::Row& row = written.row;
+    if (!type.is_stored) {
+      row.verdict = "unused";
+      return written;
+    }
     auto schema = read_schema(count.schema);
     if (!schema) {
-      written.is_damaged = true;
-      damaged_ += count.entities;
-      written.reasons.push_back({.field = {}, .message = schema.error(), .entities = count.entities, .example = {}});
+      answer_.damaged += count.entities;
+      row.verdict = "damaged";
+      row.text = schema.error();
+      row.reasons = {{.message = schema.error(), .entities = count.entities}};
       return written;
     }
     written.schema = std::move(*schema);
     written.conversion = codec::examine(*written.schema, type.info->state);
     for (const codec::Change& change : written.conversion.changes) {
+      row.changes.push_back({.what = boost::describe::enum_to_string(change.what, ""),
+                             .effect = boost::describe::enum_to_string(change.effect, ""),
+                             .field = change.field,
+                             .was = change.was,
+                             .is = change.is,
+                             .text = codec::describe(change)});
+      row.text += (row.text.empty() ? "" : "; ") + row.changes.back().text;
       if (change.effect != codec::Effect::fails) continue;
-      written.unreadable = count.entities;
-      if (written.reasons.size() < kReasonsMax)
-        written.reasons.push_back(
+      row.unreadable = count.entities;
+      if (row.reasons.size() < kReasonsMax)
+        row.reasons.push_back(
             {.field = change.field,
              .message = fmt::format("was written as {} and cannot be read as {}", change.was, change.is),
-             .entities = count.entities,
-             .example = {}});
+             .entities = count.entities});
     }
     return written;
   }
@@ -189,7 +182,7 @@ class Checker {
           if (written != schemas.end() && written->depends()) decode(type, *written, snapshot);
           return storage::Visit::go_on;
         },
-        [this](const storage::StoreError&) { ++damaged_; });
+        [this](const storage::StoreError&) { ++answer_.damaged; });
     if (!listed) return std::unexpected(listed.error().message);
     return {};
   }
@@ -206,55 +199,32 @@ class Checker {
     } catch (...) {
       error.what = "the constructor threw: " + kernel::describe_thrown(std::current_exception()).message;
     }
-    ++written.unreadable;
+    ++written.row.unreadable;
     error.path = without_indexes(error.path);
-    const auto known = std::ranges::find_if(written.reasons, [&](const Reason& reason) {
+    auto& reasons = written.row.reasons;
+    const auto known = std::ranges::find_if(reasons, [&](const StoreCheck::Reason& reason) {
       return reason.field == error.path && reason.message == error.what;
     });
-    if (known != written.reasons.end())
+    if (known != reasons.end())
       ++known->entities;
-    else if (written.reasons.size() < kReasonsMax)
-      written.reasons.push_back({.field = error.path,
-                                 .message = error.what,
-                                 .entities = 1,
-                                 .example = fmt::format("{}/{}", info.type_name, snapshot.key)});
-  }
-
-  static json::object tell_schema(const kernel::TypeEntry& type, const Written& written) {
-    json::array changes;
-    for (const codec::Change& change : written.conversion.changes)
-      changes.emplace_back(json::object{{"what", codec::to_string(change.what)},
-                                        {"effect", codec::to_string(change.effect)},
-                                        {"field", change.field},
-                                        {"was", change.was},
-                                        {"is", change.is},
-                                        {"text", codec::describe(change)}});
-    json::array reasons;
-    for (const Reason& reason : written.reasons)
-      reasons.emplace_back(
-          json::object{{"field", reason.field},
-                       {"message", reason.message},
-                       {"entities", reason.entities},
-                       {"example", reason.example.empty() ? json::value(nullptr) : json::value(reason.example)}});
-    return {{"schema", fmt::format("{:016x}", written.id)},
-            {"entities", written.entities},
-            {"verdict", type.is_stored ? verdict_of(written) : "unused"},
-            {"unreadable", written.unreadable},
-            {"changes", std::move(changes)},
-            {"reasons", std::move(reasons)}};
+    else if (reasons.size() < kReasonsMax)
+      reasons.push_back({.field = error.path,
+                         .message = error.what,
+                         .entities = 1,
+                         .example = fmt::format("{}/{}", info.type_name, snapshot.key)});
   }
 
   const kernel::TypeTable& types_;
   storage::Store& store_;
   codec::CapnpCodec codec_;
-  std::uint64_t damaged_ = 0;
+  StoreCheck::Answer answer_;
 };
 
 }  // namespace
 
-std::expected<json::object, std::string> check_store(const ModuleInfo& module, storage::Store& store) {
+std::expected<StoreCheck::Answer, std::string> check_store(const ModuleInfo& module, storage::Store& store) {
   kernel::TypeTable types;
-  if (auto added = types.add(module); !added) return std::unexpected(std::move(added.error()));
+  EPIC_TRY(types.add(module));
   return Checker(types, store).run();
 }
 

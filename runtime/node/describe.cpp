@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <boost/describe/enum.hpp>
+#include <boost/describe/enum_to_string.hpp>
 #include <chrono>
 
 #include "reflect/schema_of.hpp"
 #include "reflect/type_text.hpp"
+
+namespace epic::reflect {
+BOOST_DESCRIBE_ENUM(Durability, gated, interval, transient)
+}
 
 namespace epic::node {
 
@@ -13,23 +19,8 @@ namespace control = protocol::control;
 
 namespace {
 
-std::string_view mode_of(const reflect::EntityInfo& info) {
-  switch (info.durability) {
-    case reflect::Durability::gated:
-      return "gated";
-    case reflect::Durability::interval:
-      return "interval";
-    case reflect::Durability::transient:
-      return "transient";
-  }
-  return "unknown";
-}
-
 control::Types::Method describe_method(const reflect::MethodInfo& method) {
   control::Types::Method described{.name = std::string(method.name),
-                                   .parameters = {},
-                                   .parameter_names = {},
-                                   .result = {},
                                    .read_only = method.access == reflect::Access::read_only,
                                    .exclusive = method.locking == reflect::Locking::exclusive};
   for (const reflect::FieldInfo& parameter : method.arguments().fields) {
@@ -47,11 +38,8 @@ control::Types::Type describe_type(const reflect::EntityInfo& info) {
   control::Types::Type type{.type = std::string(info.type_name),
                             .formerly = {info.former_names.begin(), info.former_names.end()},
                             .stored_as = std::string(info.stored_name()),
-                            .mode = std::string(mode_of(info)),
-                            .interval_ms = {},
+                            .mode = boost::describe::enum_to_string(info.durability, ""),
                             .exclusive = info.class_exclusive,
-                            .methods = {},
-                            .state = {},
                             .schema = schema.text(),
                             .schema_id = fmt::format("{:016x}", schema.id().value)};
   for (const reflect::MethodInfo* method : info.methods) type.methods.push_back(describe_method(*method));

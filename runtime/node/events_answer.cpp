@@ -1,6 +1,8 @@
 #include "node/events_answer.hpp"
 
 #include <algorithm>
+#include <boost/describe/enum.hpp>
+#include <boost/describe/enum_to_string.hpp>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -9,6 +11,11 @@
 #include <vector>
 
 #include "protocol/log_line.hpp"
+
+namespace epic::kernel {
+BOOST_DESCRIBE_ENUM(Happening, activated, failed, erased, collected, moved, stopped, replaced, discarded, deadlocked,
+                    slow_to_stop)
+}
 
 namespace epic::node {
 
@@ -44,30 +51,10 @@ Query read_query(const kernel::Kernel& kernel, const std::string& node, const co
   return query;
 }
 
-std::string_view word_of(Happening what) {
-  switch (what) {
-    case Happening::activated:
-      return "activated";
-    case Happening::failed:
-      return "failed";
-    case Happening::erased:
-      return "erased";
-    case Happening::collected:
-      return "collected";
-    case Happening::moved:
-      return "moved";
-    case Happening::stopped:
-      return "stopped";
-    case Happening::replaced:
-      return "replaced";
-    case Happening::discarded:
-      return "discarded";
-    case Happening::deadlocked:
-      return "deadlocked";
-    case Happening::slow_to_stop:
-      return "slow to stop";
-  }
-  return "";
+std::string word_of(Happening what) {
+  std::string word = boost::describe::enum_to_string(what, "");
+  std::ranges::replace(word, '_', ' ');
+  return word;
 }
 
 std::int64_t to_us(std::int64_t nanoseconds) { return nanoseconds / 1'000; }
@@ -118,7 +105,7 @@ control::Events::NodeAnswer describe_events(const kernel::Kernel& kernel, const 
   control::Events::NodeAnswer answer{
       .node = node,
       .cursor = {.life = life, .lives = kernel.trail().lives.newest(), .saves = kernel.trail().saves.newest()},
-      .events = {}};
+  };
 
   // Starts from the newest, so that a limit costs no more than the entries it lets through.
   std::vector<Event> events;

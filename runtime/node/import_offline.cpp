@@ -18,6 +18,7 @@
 #include "node/module_loader.hpp"
 #include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
+#include "reflect/try.hpp"
 #include "storage/grants.hpp"
 #include "storage/open_store.hpp"
 
@@ -139,14 +140,12 @@ OfflineImport::Change OfflineImport::compare(ImportRow row) {
 }
 
 std::expected<void, StoreError> OfflineImport::take_all() {
-  auto store =
-      storage::open_store({.location = store_path_, .shard_count = shard_count_, .mode = storage::OpenMode::create});
-  if (!store) return std::unexpected(store.error());
-  store_ = std::move(*store);
+  auto store = EPIC_TRY(
+      storage::open_store({.location = store_path_, .shard_count = shard_count_, .mode = storage::OpenMode::create}));
+  store_ = std::move(store);
   writer_ = kernel::Incarnation{io::random_id()};
-  const auto taken = storage::take_all(*store_, writer_);
-  if (!taken) return std::unexpected(taken.error());
-  for (const kernel::ShardEpoch& one : *taken) epochs_.emplace(one.shard, one.epoch);
+  const auto taken = EPIC_TRY(storage::take_all(*store_, writer_));
+  for (const kernel::ShardEpoch& one : taken) epochs_.emplace(one.shard, one.epoch);
   return {};
 }
 
@@ -177,7 +176,7 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
                                                        .replaces = change.replaces});
   }
   if (batch.operations.empty()) return {};
-  if (auto committed = store_->commit(batch); !committed) return committed;
+  EPIC_TRY(store_->commit(batch));
   return store_->wants_maintenance() ? store_->maintain() : std::expected<void, StoreError>();
 }
 
@@ -195,7 +194,7 @@ int import_offline(const std::filesystem::path& module_path, const std::filesyst
   const auto module = load_module(module_path);
   if (!module) return fail(module.error().message, module.error().hint);
   OfflineImport import(store, shard_count);
-  if (auto added = import.add(**module); !added) return fail(added.error(), "mend the module, then run 'epic build'");
+  if (auto added = import.add(**module); !added) return fail(added.error(), "fix the module, then run 'epic build'");
   if (auto opened = import.open(); !opened) return fail(opened.error().message, "");
   json::value hello = codec::describe_json(describe_module(**module));
   hello.as_object()["shards"] = shard_count;

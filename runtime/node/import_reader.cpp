@@ -13,6 +13,7 @@
 #include "node/answers.hpp"
 #include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::node {
 
@@ -53,19 +54,17 @@ std::expected<std::vector<std::byte>, std::string> encode_state(const kernel::Ty
 }  // namespace
 
 std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) {
-  const auto parsed = protocol::parse_json(line, protocol::DuplicateKeys::refuse);
-  if (!parsed) return std::unexpected(parsed.error());
-  const auto* object = parsed->if_object();
+  const auto parsed = EPIC_TRY(protocol::parse_json(line, protocol::DuplicateKeys::refuse));
+  const auto* object = parsed.if_object();
   if (object == nullptr)
     return std::unexpected("it is not a JSON object, such as {\"entity\":\"Player/Bob\",\"state\":{}}");
-  const auto read = codec::read_described<protocol::control::Import::Line>(*parsed);
-  if (!read) return std::unexpected(read.error());
-  const std::string& entity = read->entity;
+  const auto read = EPIC_TRY(codec::read_described<protocol::control::Import::Line>(parsed));
+  const std::string& entity = read.entity;
   const std::size_t slash = entity.find('/');
   if (slash == std::string::npos || slash == 0)
     return std::unexpected("its \"entity\" is not a name: it is written Type/Key");
   const std::string type_name = entity.substr(0, slash);
-  ImportRow row{.type = types_.find(type_name), .key = entity.substr(slash + 1), .state = {}, .only_if = {}};
+  ImportRow row{.type = types_.find(type_name), .key = entity.substr(slash + 1)};
   if (row.type == nullptr) {
     const std::string near = types_.nearest_type(type_name);
     return std::unexpected(fmt::format("no entity class '{}' in this project's module{}", type_name,
@@ -76,17 +75,17 @@ std::expected<ImportRow, std::string> ImportReader::read(std::string_view line) 
   if (!row.type->is_stored)
     return std::unexpected(
         fmt::format("{} is never saved (transient, or without state): remove the line", row.type->info->type_name));
-  if (read->remove) {
-    if (read->version) row.only_if = kernel::Version{*read->version};
+  if (read.remove) {
+    if (read.version) row.only_if = kernel::Version{*read.version};
     return row;
   }
   const auto* state = object->if_contains("state");
   if (state == nullptr) return std::unexpected("it has no \"state\"");
-  const bool is_other = !read->schema.empty() && read->schema != hex(row.type->schema.id());
-  auto bytes = encode_state(*row.type, *state, is_other ? codec::UnknownFields::ignore : codec::UnknownFields::refuse,
-                            codec_, ignored_count_);
-  if (!bytes) return std::unexpected(std::move(bytes.error()));
-  row.state = std::move(*bytes);
+  const bool is_other = !read.schema.empty() && read.schema != hex(row.type->schema.id());
+  auto bytes =
+      EPIC_TRY(encode_state(*row.type, *state, is_other ? codec::UnknownFields::ignore : codec::UnknownFields::refuse,
+                            codec_, ignored_count_));
+  row.state = std::move(bytes);
   return row;
 }
 

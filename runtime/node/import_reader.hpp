@@ -25,8 +25,8 @@ namespace epic::node {
 struct ImportRow {
   const kernel::TypeEntry* type = nullptr;
   std::string key;
-  std::optional<std::vector<std::byte>> state;  // by the class's current schema; empty: it starts afresh
-  std::optional<kernel::Version> only_if;
+  std::optional<std::vector<std::byte>> state = {};  // by the class's current schema; empty: it starts afresh
+  std::optional<kernel::Version> only_if = {};
   /// By the stored name of its class.
   [[nodiscard]] std::string name() const { return std::string(type->info->stored_name()) + "/" + key; }
 };

@@ -56,12 +56,12 @@ int check(const char* path, const char* store_path) {
     fmt::print(stderr, "epic-node: {}\n", store.error().message);
     return kExitFailed;
   }
-  const auto told = epic::node::check_store(**module, **store);
-  if (!told) {
-    fmt::print(stderr, "epic-node: {}\n", told.error());
+  const auto answer = epic::node::check_store(**module, **store);
+  if (!answer) {
+    fmt::print(stderr, "epic-node: {}\n", answer.error());
     return kExitFailed;
   }
-  fmt::print("{}\n", epic::protocol::print_json(*told));
+  fmt::print("{}\n", epic::codec::describe_text(*answer));
   return 0;
 }
 

@@ -208,7 +208,7 @@ bool Node::start(const protocol::Configure& configure) {
       codec_, std::move(*store), log_, *watch_,
       io::DriverEvents{.on_taken =
                            [this](const std::vector<kernel::ShardEpoch>& epochs) {
-                             protocol::Taken taken{.shards = {}, .map_version = taking_for_};
+                             protocol::Taken taken{.map_version = taking_for_};
                              for (const auto& [shard, epoch] : epochs) taken.shards.push_back({shard, epoch});
                              channel_->send(taken);
                            },
@@ -222,7 +222,7 @@ bool Node::start(const protocol::Configure& configure) {
                            },
                        .on_fatal = [this](const std::string& why) { die(why); }});
   if (auto added = driver->kernel().add_module(*module_); !added) {
-    refuse_to_start(added.error(), "Mend the module, then run 'epic build'.");
+    refuse_to_start(added.error(), "Fix the module, then run 'epic build'.");
     return false;
   }
   if (auto opened = driver->open(configure.socket_path); !opened) {
@@ -262,7 +262,7 @@ void Node::handle(kernel::ShardMap map) {
     return;
   }
   taking_for_ = map.version;
-  if (!driver_->on_shard_map(std::move(map))) channel_->send(protocol::Taken{.shards = {}, .map_version = taking_for_});
+  if (!driver_->on_shard_map(std::move(map))) channel_->send(protocol::Taken{.map_version = taking_for_});
 }
 
 void Node::handle(const protocol::Release& release) {

@@ -217,13 +217,9 @@ Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::ui
                                         .version = snapshot.version.value,
                                         .unsaved = false,
                                         .bytes = snapshot.bytes.size(),
-                                        .memory_bytes = {},
                                         .schema = hex(snapshot.schema),
                                         .saved_at = protocol::format_time(snapshot.saved_at),
-                                        .active_ms = {},
-                                        .idle_ms = {},
-                                        .queue = 0,
-                                        .calls = {}};
+                                        .queue = 0};
   return make_answer(id, with(codec::describe_json(answer), "state", std::move(*state)));
 }
 

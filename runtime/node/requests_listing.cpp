@@ -47,7 +47,7 @@ struct Listing {
 bool send_one(Listing& listing, AnswerStream& stream, const control::Ls::Answer& entity) {
   if (listing.left == 0) return false;
   --listing.left;
-  return stream.part(protocol::print_json(codec::describe_json(entity)));
+  return stream.part(codec::describe_text(entity));
 }
 
 void send_listing(Listing& listing, storage::Store& store, AnswerStream& stream) {
@@ -122,7 +122,9 @@ class Exporter {
         next_(what.unsaved.begin()) {}
 
   void run() {
-    if (!tell({.cut = control::ExportCut{.node = what_.node, .commit = what_.cut.value}, .damaged = {}, .end = {}}))
+    if (!tell({
+            .cut = control::ExportCut{.node = what_.node, .commit = what_.cut.value},
+        }))
       return stream_.finish();
     const auto listed = what_.store->list(
         what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
@@ -134,10 +136,10 @@ class Exporter {
     }
     while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
     // This tells the client that nothing is missing.
-    control::ExportEnd end{.node = what_.node, .entities = sent_, .shards = {}};
+    control::ExportEnd end{.node = what_.node, .entities = sent_};
     for (std::uint32_t i = 0; i < what_.ours.size(); ++i)
       if (what_.ours[i]) end.shards.push_back(i);
-    if (is_wanted_) tell({.cut = {}, .damaged = {}, .end = std::move(end)});
+    if (is_wanted_) tell({.end = std::move(end)});
     stream_.finish();
   }
 
@@ -159,14 +161,13 @@ class Exporter {
                  fmt::format("{}/{}: {}: {}", snapshot.type, snapshot.key, state.error().path, state.error().what)),
              more();
     send(name,
-         {.entity = {},
-          .version = snapshot.version.value,
-          .schema = hex(snapshot.schema),
-          .saved_at = protocol::format_time(snapshot.saved_at),
-          .live = live_.contains(name.first + "/" + name.second),
-          .unsaved = false,
-          .node = {},
-          .cut = {}},
+         {
+             .version = snapshot.version.value,
+             .schema = hex(snapshot.schema),
+             .saved_at = protocol::format_time(snapshot.saved_at),
+             .live = live_.contains(name.first + "/" + name.second),
+             .unsaved = false,
+         },
          std::move(*state));
     return more();
   }
@@ -181,14 +182,12 @@ class Exporter {
     if (!state)
       return send_damage(fmt::format("{}/{}: {}: {}", name.first, name.second, state.error().path, state.error().what));
     send(name,
-         {.entity = {},
-          .version = unsaved.version.value,
-          .schema = hex(schema.id()),
-          .saved_at = {},
-          .live = true,
-          .unsaved = true,
-          .node = {},
-          .cut = {}},
+         {
+             .version = unsaved.version.value,
+             .schema = hex(schema.id()),
+             .live = true,
+             .unsaved = true,
+         },
          std::move(*state));
   }
 
@@ -208,11 +207,9 @@ class Exporter {
     is_wanted_ = stream_.part(std::move(text));
   }
 
-  void send_damage(const std::string& what) { is_wanted_ = tell({.cut = {}, .damaged = what, .end = {}}); }
+  void send_damage(const std::string& what) { is_wanted_ = tell({.damaged = what}); }
 
-  bool tell(const control::Export::Answer& what) {
-    return stream_.part(protocol::print_json(codec::describe_json(what)));
-  }
+  bool tell(const control::Export::Answer& what) { return stream_.part(codec::describe_text(what)); }
 
   [[nodiscard]] storage::Visit more() const { return is_wanted_ ? storage::Visit::go_on : storage::Visit::stop; }
 
@@ -229,7 +226,7 @@ class Exporter {
 
 std::expected<storage::ListFilter, protocol::Answer> Requests::filter_of(std::uint64_t id, const std::string& type_name,
                                                                          const std::string& key_prefix) {
-  storage::ListFilter filter{.type = {}, .key_prefix = key_prefix, .limit = UINT64_MAX};
+  storage::ListFilter filter{.key_prefix = key_prefix, .limit = UINT64_MAX};
   if (type_name.empty()) return filter;
   kernel::TypeTable& types = driver_.kernel().types();
   if (const auto* type = types.find(type_name)) {

@@ -39,19 +39,19 @@ struct Inspect {
     std::string type;
     std::string key;
     bool live = false;  // in memory; otherwise this is the stored state
-    std::optional<std::string> node;
+    std::optional<std::string> node = {};
     std::uint32_t shard = 0;
     std::uint64_t epoch = 0;
     std::uint64_t version = 0;
     bool unsaved = false;
     std::uint64_t bytes = 0;  // of the state, encoded
-    std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::uint64_t> memory_bytes = {};
     std::string schema;
-    std::optional<std::string> saved_at;
-    std::optional<std::int64_t> active_ms;
-    std::optional<std::int64_t> idle_ms;
+    std::optional<std::string> saved_at = {};
+    std::optional<std::int64_t> active_ms = {};
+    std::optional<std::int64_t> idle_ms = {};
     std::uint64_t queue = 0;  // calls that wait for it
-    std::vector<CallInFlight> calls;
+    std::vector<CallInFlight> calls = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Inspect::Request, (), (entity))
@@ -64,7 +64,7 @@ struct Call {
   struct Request {
     std::string entity;
     std::string method;
-    std::optional<std::uint64_t> timeout_ms;
+    std::optional<std::uint64_t> timeout_ms = {};
   };
   using Answer = Nothing;
 };
@@ -76,17 +76,17 @@ struct Ls {
   struct Request {
     std::string type;
     std::string prefix;  // of the key
-    std::optional<std::uint64_t> limit;
+    std::optional<std::uint64_t> limit = {};
     std::string source;  // "live", or all
   };
   struct Answer {
     std::string entity;
     std::string state;  // live, stored
-    std::optional<std::string> node;
+    std::optional<std::string> node = {};
     std::uint32_t shard = 0;
     std::uint64_t version = 0;
     std::uint64_t bytes = 0;
-    std::optional<std::int64_t> age_ms;  // since the last call, or the last save
+    std::optional<std::int64_t> age_ms = {};  // since the last call, or the last save
     std::uint64_t calls = 0;
   };
 };
@@ -102,7 +102,7 @@ BOOST_DESCRIBE_STRUCT(ExportCut, (), (node, commit))
 struct ExportEnd {
   std::string node;
   std::uint64_t entities = 0;
-  std::vector<std::uint32_t> shards;
+  std::vector<std::uint32_t> shards = {};
 };
 BOOST_DESCRIBE_STRUCT(ExportEnd, (), (node, entities, shards))
 
@@ -115,21 +115,21 @@ struct Export {
   };
   /// By type and key; its JSON starts with `entity`, which distinguishes it from an Answer.
   struct Row {
-    std::string entity;
+    std::string entity = {};
     std::uint64_t version = 0;
-    std::string schema;
-    std::optional<std::string> saved_at;
+    std::string schema = {};
+    std::optional<std::string> saved_at = {};
     bool live = false;
     bool unsaved = false;
-    std::string node;
+    std::string node = {};
     std::uint64_t cut = 0;  // the node's newest durable commit at that moment
   };
   /// What comes beside the rows: for each node first `cut` and last `end`, and `damaged` for each row that cannot be
   /// read. The export is complete if the ends name every shard once.
   struct Answer {
-    std::optional<ExportCut> cut;
-    std::optional<std::string> damaged;
-    std::optional<ExportEnd> end;
+    std::optional<ExportCut> cut = {};
+    std::optional<std::string> damaged = {};
+    std::optional<ExportEnd> end = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Export::Request, (), (type, key))
@@ -147,22 +147,22 @@ struct Import {
   struct Request {
     Mode mode = Mode::check;
     std::uint32_t shard = 0;
-    std::vector<std::string> lines;  // each a Line as text, so that no number in it changes on the way
+    std::vector<std::string> lines = {};  // each a Line as text, so that no number in it changes on the way
   };
   /// A line, with `state` beside it. Other members, as an export writes them, are ignored.
   struct Line {
     std::string entity;
-    std::string schema;  // empty: the class's current one
+    std::string schema = {};  // empty: the class's current one
     bool remove = false;
-    std::optional<std::uint64_t> version;  // remove only that version
+    std::optional<std::uint64_t> version = {};  // remove only that version
   };
   struct Outcome {
-    std::string
-        what;  // new, changed, equal, removed, passed_over; when applied, "done" instead of new, changed and removed
-    std::string error;
+    std::string what =
+        {};  // new, changed, equal, removed, passed_over; when applied, "done" instead of new, changed and removed
+    std::string error = {};
   };
   struct Answer {
-    std::vector<Outcome> outcomes;  // one per line
+    std::vector<Outcome> outcomes = {};  // one per line
     std::uint64_t ignored_fields = 0;
   };
 };
@@ -189,32 +189,32 @@ struct Events {
     std::map<std::string, Cursor> after = {};  // by node; for the supervisor
   };
   struct Answer {
-    std::string time;
-    std::string node;
-    std::optional<std::string> entity;  // none: about the node itself
+    std::string time = {};
+    std::string node = {};
+    std::optional<std::string> entity = {};  // none: about the node itself
     /// activated, failed, saved, erased, collected, moved, stopped, replaced (by an import), discarded, deadlocked,
     /// slow to stop, quarantined, released; of nodes: ready, died, ended, moved, silent.
-    std::string what;
-    std::optional<std::string> why;
-    std::optional<std::uint64_t> version;
-    std::optional<std::int64_t> took_us;
-    std::optional<std::int64_t> placement_us;  // parts of took_us, of activated and failed
-    std::optional<std::int64_t> load_us;
-    std::optional<std::int64_t> start_us;
-    std::optional<std::uint64_t> bytes;  // of saved
-    std::optional<std::uint64_t> commit;
-    std::optional<std::uint64_t> saves;  // how many there were in the window
-    std::optional<bool> durable;
-    std::optional<std::vector<std::uint32_t>> shards;  // that moved
+    std::string what = {};
+    std::optional<std::string> why = {};
+    std::optional<std::uint64_t> version = {};
+    std::optional<std::int64_t> took_us = {};
+    std::optional<std::int64_t> placement_us = {};  // parts of took_us, of activated and failed
+    std::optional<std::int64_t> load_us = {};
+    std::optional<std::int64_t> start_us = {};
+    std::optional<std::uint64_t> bytes = {};  // of saved
+    std::optional<std::uint64_t> commit = {};
+    std::optional<std::uint64_t> saves = {};  // how many there were in the window
+    std::optional<bool> durable = {};
+    std::optional<std::vector<std::uint32_t>> shards = {};  // that moved
   };
   struct Timed {
     std::int64_t wall_ns = 0;
-    Answer event;
+    Answer event = {};
   };
   struct NodeAnswer {
-    std::string node;
-    Cursor cursor;
-    std::vector<Timed> events;
+    std::string node = {};
+    Cursor cursor = {};
+    std::vector<Timed> events = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Events::Cursor, (), (life, lives, saves))
@@ -229,38 +229,38 @@ BOOST_DESCRIBE_STRUCT(Events::NodeAnswer, (), (node, cursor, events))
 struct Calls {
   static constexpr VerbInfo kVerb{.name = "calls", .answered_by = AnsweredBy::all_nodes};
   struct Request {
-    std::string entity;
-    std::string type;
-    std::optional<std::uint64_t> older_than_ms;
+    std::string entity = {};
+    std::string type = {};
+    std::optional<std::uint64_t> older_than_ms = {};
   };
   struct Row {
     std::string id;
-    std::optional<std::string> parent;
+    std::optional<std::string> parent = {};
     std::uint64_t depth = 0;
-    std::optional<std::string> node;  // none: known by name only
-    std::optional<std::string> entity;
-    std::optional<std::string> method;
+    std::optional<std::string> node = {};  // none: known by name only
+    std::optional<std::string> entity = {};
+    std::optional<std::string> method = {};
     std::string call;  // "Player/Bob.enter_level"
     std::string state;
-    std::optional<std::string> caller;
-    std::optional<std::int64_t> age_ms;
+    std::optional<std::string> caller = {};
+    std::optional<std::int64_t> age_ms = {};
   };
   struct Answer {
-    std::vector<Row> calls;
+    std::vector<Row> calls = {};
     std::uint64_t left_off = 0;
-    std::vector<std::string> silent;  // nodes that did not answer
+    std::vector<std::string> silent = {};  // nodes that did not answer
   };
   struct Link {
     std::string id;
     std::string call;
   };
   struct Known : CallInFlight {
-    std::optional<std::string> sent_to;
-    std::vector<Link> waiting;  // the callers: the outermost first, a part of the chain if it is long
+    std::optional<std::string> sent_to = {};
+    std::vector<Link> waiting = {};  // the callers: the outermost first, a part of the chain if it is long
   };
   struct NodeAnswer {
     std::string node;
-    std::vector<Known> calls;
+    std::vector<Known> calls = {};
     std::uint64_t left_off = 0;
   };
 };

@@ -42,8 +42,8 @@ struct Ps {
   using Request = Nothing;
   struct Slot {
     std::string node;
-    std::optional<std::int32_t> pid;  // of its process, if it has one
-    std::string state;                // stopped, starting, ready, paused, draining, backoff
+    std::optional<std::int32_t> pid = {};  // of its process, if it has one
+    std::string state;                     // stopped, starting, ready, paused, draining, backoff
     std::uint64_t shards = 0;
   };
   struct Node : Slot, NodeCounters {
@@ -51,10 +51,10 @@ struct Ps {
     std::int64_t uptime_ms = 0;
     std::uint64_t generation = 0;  // of the module that it runs, or ran
     std::string built_at;
-    std::optional<std::string> last_exit;  // "was killed by signal 9 (SIGKILL)"
-    std::optional<std::string> store;      // ok, or blocked: it cannot save, and refuses new work
-    std::optional<std::string> store_reason;
-    std::optional<std::int64_t> store_blocked_ms;
+    std::optional<std::string> last_exit = {};  // "was killed by signal 9 (SIGKILL)"
+    std::optional<std::string> store = {};      // ok, or blocked: it cannot save, and refuses new work
+    std::optional<std::string> store_reason = {};
+    std::optional<std::int64_t> store_blocked_ms = {};
   };
   struct Supervisor {
     std::int32_t pid = 0;
@@ -68,8 +68,8 @@ struct Ps {
     std::int64_t next_attempt_s = 0;  // from now
   };
   struct Answer {
-    std::vector<Node> nodes;  // nodes removed by scale are left out
-    Supervisor supervisor;
+    std::vector<Node> nodes = {};  // nodes removed by scale are left out
+    Supervisor supervisor = {};
     std::string setup;  // none, running, done, failed
     std::vector<Quarantined> quarantined = {};
   };
@@ -93,13 +93,13 @@ struct Nodes {
   };
   struct Map {
     std::uint64_t version = 0;
-    std::vector<std::uint16_t> owners;  // by shard; 0: none at the moment
+    std::vector<std::uint16_t> owners = {};  // by shard; 0: none at the moment
   };
   struct Answer {
     std::string fabric;  // what Hello must name
     std::uint32_t shards = 0;
-    std::vector<Node> nodes;
-    Map map;
+    std::vector<Node> nodes = {};
+    Map map = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Nodes::Node, (), (node, socket, pid, incarnation))
@@ -112,13 +112,13 @@ struct Logs {
   struct Request {
     std::string node;  // "node-2" or "supervisor"; empty: all
     bool follow = false;
-    std::optional<std::uint64_t> tail;
+    std::optional<std::uint64_t> tail = {};
   };
   struct Answer {
     std::string time;
     std::string node;
     std::string level;  // of epic::log; "output": not written through it
-    std::optional<std::string> entity;
+    std::optional<std::string> entity = {};
     std::string message;
   };
 };
@@ -129,9 +129,9 @@ struct Stop {
   static constexpr VerbInfo kVerb{.name = "stop", .parts = Parts::many};
   using Request = Nothing;
   struct Answer {
-    std::string node;                                 // "supervisor" first, and last, when all nodes have ended
-    std::string event;                                // stopping, stopped
-    std::optional<std::vector<std::string>> unsaved;  // with the last: nodes that had not saved everything
+    std::string node;                                      // "supervisor" first, and last, when all nodes have ended
+    std::string event;                                     // stopping, stopped
+    std::optional<std::vector<std::string>> unsaved = {};  // with the last: nodes that had not saved everything
   };
 };
 BOOST_DESCRIBE_STRUCT(Stop::Answer, (), (node, event, unsaved))
@@ -206,8 +206,8 @@ struct Restart {
     std::string node;   // "supervisor" with the last
     std::string event;  // starting, ready, draining, stopping, stopped, died; restarted: all run the current module
     std::uint64_t generation = 0;
-    std::optional<std::string> why;       // of "died"; the node is restarted
-    std::optional<std::int64_t> took_ms;  // of "restarted"
+    std::optional<std::string> why = {};       // of "died"; the node is restarted
+    std::optional<std::int64_t> took_ms = {};  // of "restarted"
   };
 };
 BOOST_DESCRIBE_STRUCT(Restart::Request, (), (rolling))

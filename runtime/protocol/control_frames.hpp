@@ -23,12 +23,20 @@ struct ControlRequest {
 };
 BOOST_DESCRIBE_STRUCT(ControlRequest, (), (id, verb, body))
 
-enum class ControlStatus : std::uint8_t { ok = 0, not_found = 1, bad_request = 2, failed = 3 };
-BOOST_DESCRIBE_ENUM(ControlStatus, ok, not_found, bad_request, failed)
+enum class AnswerStatus : std::uint8_t {
+  ok = 0,
+  not_found = 1,    // no such entity, type or method
+  bad_request = 2,  // the arguments do not fit
+  failed = 3,       // the operation failed
+  not_owner = 4,    // between node and supervisor: the shard is not here now; ask again after the next map
+};
+BOOST_DESCRIBE_ENUM(AnswerStatus, ok, not_found, bad_request, failed, not_owner)
 
+/// On success `body` is the answer, or a part of it (with `last`, an empty body adds nothing). Otherwise it is a
+/// control::FailureBody.
 struct ControlAnswer {
   std::uint64_t id = 0;
-  ControlStatus status = ControlStatus::ok;
+  AnswerStatus status = AnswerStatus::ok;
   std::string body;
   bool last = true;
   bool operator==(const ControlAnswer&) const = default;

@@ -1,5 +1,6 @@
 #pragma once
-// Entity classes, as the verb `types` and `epic-node --describe` report them.
+// What a module is, without running it: its entity classes, as the verb `types` and `epic-node --describe` report them,
+// and how it reads a store, as `epic-node --check` does.
 
 #include <boost/describe.hpp>
 #include <cstdint>
@@ -16,9 +17,9 @@ struct Types {
   using Request = Nothing;
   struct Method {
     std::string name;
-    std::vector<std::string> parameters;       // "int32"
-    std::vector<std::string> parameter_names;  // empty if the class does not name them
-    std::optional<std::string> result;
+    std::vector<std::string> parameters = {};       // "int32"
+    std::vector<std::string> parameter_names = {};  // empty if the class does not name them
+    std::optional<std::string> result = {};
     bool read_only = false;
     bool exclusive = false;
   };
@@ -28,18 +29,18 @@ struct Types {
   };
   struct Type {
     std::string type;
-    std::vector<std::string> formerly;
+    std::vector<std::string> formerly = {};
     std::string stored_as;
     std::string mode;  // gated, interval, transient
-    std::optional<std::int64_t> interval_ms;
+    std::optional<std::int64_t> interval_ms = {};
     bool exclusive = false;
-    std::vector<Method> methods;
-    std::vector<Field> state;
+    std::vector<Method> methods = {};
+    std::vector<Field> state = {};
     std::string schema;
     std::string schema_id;
   };
   struct Answer {
-    std::vector<Type> types;
+    std::vector<Type> types = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Types::Method, (), (name, parameters, parameter_names, result, read_only, exclusive))
@@ -47,5 +48,49 @@ BOOST_DESCRIBE_STRUCT(Types::Field, (), (name, type))
 BOOST_DESCRIBE_STRUCT(Types::Type, (),
                       (type, formerly, stored_as, mode, interval_ms, exclusive, methods, state, schema, schema_id))
 BOOST_DESCRIBE_STRUCT(Types::Answer, (), (types))
+
+struct StoreCheck {
+  /// A difference between the schema that was written and the one of the class (codec/conversion.hpp).
+  struct Change {
+    std::string what = {};
+    std::string effect = {};  // converts, may_fail, fails
+    std::string field = {};
+    std::string was = {};
+    std::string is = {};
+    std::string text = {};
+  };
+  /// Why snapshots cannot be read.
+  struct Reason {
+    std::string field = {};
+    std::string message = {};
+    std::uint64_t entities = 0;
+    std::optional<std::string> example = {};  // one of them; none: none had to be decoded
+  };
+  /// The snapshots of one type that were written with one schema.
+  struct Row {
+    std::string type = {};
+    std::string stored_as = {};
+    std::optional<std::string> schema = {};
+    std::uint64_t entities = 0;
+    /// reads, converts, partly, fails; unused: the class has no state, or is transient; damaged: the schema is missing
+    /// or malformed; orphaned: they belong to a class that is stored under another name; unclaimed: to no class. The
+    /// last two have no schema.
+    std::string verdict = {};
+    std::uint64_t unreadable = 0;  // or not found any more
+    std::vector<Change> changes = {};
+    std::vector<Reason> reasons = {};
+    std::string text = {};  // all that in a line
+  };
+  struct Answer {
+    std::vector<Row> rows = {};
+    /// Snapshots that no module could read. Those with the verdict `damaged` are not `unreadable`.
+    std::uint64_t damaged = 0;
+  };
+};
+BOOST_DESCRIBE_STRUCT(StoreCheck::Change, (), (what, effect, field, was, is, text))
+BOOST_DESCRIBE_STRUCT(StoreCheck::Reason, (), (field, message, entities, example))
+BOOST_DESCRIBE_STRUCT(StoreCheck::Row, (),
+                      (type, stored_as, schema, entities, verdict, unreadable, changes, reasons, text))
+BOOST_DESCRIBE_STRUCT(StoreCheck::Answer, (), (rows, damaged))
 
 }  // namespace epic::protocol::control

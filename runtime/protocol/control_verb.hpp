@@ -29,12 +29,19 @@ struct VerbInfo {
 
 /// What a failure may report besides its message.
 struct FailureDetail {
-  std::optional<std::string> error;      // a name of epic::to_string(ErrorCode)
-  std::optional<std::string> exception;  // type of a method's exception
-  std::optional<std::string> hint;       // what to do
-  std::optional<std::string> log;        // the file with details
+  std::optional<std::string> error = {};      // a name of epic::to_string(ErrorCode)
+  std::optional<std::string> exception = {};  // type of a method's exception
+  std::optional<std::string> hint = {};       // what to do
+  std::optional<std::string> log = {};        // the file with details
 };
 BOOST_DESCRIBE_STRUCT(FailureDetail, (), (error, exception, hint, log))
+
+/// The body of a failure.
+struct FailureBody {
+  std::string message;
+  std::optional<FailureDetail> detail = {};
+};
+BOOST_DESCRIBE_STRUCT(FailureBody, (), (message, detail))
 
 /// A request without fields.
 struct Nothing {};

@@ -29,6 +29,7 @@
 #include "kernel/ids.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
+#include "protocol/control_frames.hpp"
 #include "protocol/node_counters.hpp"
 
 namespace epic::protocol {
@@ -68,7 +69,7 @@ struct Configure {
   std::uint32_t shard_count = 0;
   std::string socket_path;   // where to listen for peers and clients
   std::string crash_memory;  // path of the memory that a CrashReport goes to
-  FabricOptions options;
+  FabricOptions options = {};
   bool operator==(const Configure&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Configure, (),
@@ -78,7 +79,7 @@ BOOST_DESCRIBE_STRUCT(Configure, (),
 /// A planned move away from this node, under the map that it has. Until it has answered, maps name no owner for the
 /// shard; one that names this node afterwards means that it is to take the shard again.
 struct Release {
-  std::vector<kernel::ShardId> shards;
+  std::vector<kernel::ShardId> shards = {};
   kernel::MapVersion map_version;
   bool operator==(const Release&) const = default;
 };
@@ -155,7 +156,7 @@ struct Ready {
   std::int32_t pid = 0;
   std::string version;  // of epic
   std::string abi_tag;
-  std::vector<RenamedType> renamed_types;
+  std::vector<RenamedType> renamed_types = {};
   bool operator==(const Ready&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types))
@@ -195,7 +196,7 @@ BOOST_DESCRIBE_STRUCT(TakenShard, (), (shard, epoch))
 
 /// The shards granted by a map are this node's in the store; sent for every map, even if it granted none.
 struct Taken {
-  std::vector<TakenShard> shards;
+  std::vector<TakenShard> shards = {};
   kernel::MapVersion map_version;
   bool operator==(const Taken&) const = default;
 };
@@ -207,18 +208,7 @@ struct SetupDone {
 };
 BOOST_DESCRIBE_STRUCT(SetupDone, (), (error))
 
-enum class AnswerStatus : std::uint8_t {
-  ok = 0,
-  not_found = 1,    // no such entity, type or method
-  bad_request = 2,  // the arguments do not fit
-  failed = 3,       // the operation failed
-  not_owner = 4,    // the shard is not here (any longer, or yet): ask again after the next map
-};
-BOOST_DESCRIBE_ENUM(AnswerStatus, ok, not_found, bad_request, failed, not_owner)
-
-/// On success `body` is the answer (a part of it, if streamed: with `last`, an empty body adds nothing). Otherwise it
-/// is
-/// {"message": …, "detail": …}. With `wants_room` the node sends no further part before a GoOn.
+/// As a ControlAnswer. With `wants_room` the node sends no further part before a GoOn.
 struct Answer {
   std::uint64_t id = 0;
   AnswerStatus status = AnswerStatus::ok;

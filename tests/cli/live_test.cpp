@@ -8,7 +8,7 @@
 
 using epic::cli_test::StandIn;
 using epic::cli_test::Transcript;
-using epic::cluster::ControlStatus;
+using epic::cluster::AnswerStatus;
 
 namespace {
 
@@ -16,7 +16,7 @@ constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
 
 StandIn::Answer answer(std::string_view json) { return {.parts = {boost::json::parse(json)}, .message = {}}; }
 StandIn::Answer stream(std::string_view json) { return {.parts = boost::json::parse(json).as_array(), .message = {}}; }
-StandIn::Answer refusal(ControlStatus status, std::string message) {
+StandIn::Answer refusal(AnswerStatus status, std::string message) {
   return {.status = status, .parts = {}, .message = std::move(message)};
 }
 
@@ -60,8 +60,8 @@ TEST_CASE("live: while nodes run different modules, ps says when each was built"
 TEST_CASE("live: a refusal is shown with its hint and the log that tells more", "[cli]") {
   Transcript transcript("live_refusal");
   transcript.write("epic.toml", kManifest);
-  StandIn::Answer refused = refusal(ControlStatus::failed, "A restart is under way.");
-  refused.detail = boost::json::object{{"hint", "Wait until 'epic restart' has returned."}, {"log", "/x/node-3.log"}};
+  StandIn::Answer refused = refusal(AnswerStatus::failed, "A restart is under way.");
+  refused.detail = {.hint = "Wait until 'epic restart' has returned.", .log = "/x/node-3.log"};
   StandIn fabric(transcript.directory(), {{"scale", refused}});
   CHECK(transcript.run({"scale", "5"}).exit_code == 1);
   transcript.check();
@@ -120,7 +120,7 @@ TEST_CASE("live: inspect shows an entity, and what to do about one that is not t
     CHECK(page.ends_with("\nstate\n  {\n    \"score\": 30\n  }\n"));
   }
   StandIn fabric(transcript.directory(),
-                 {{"inspect", refusal(ControlStatus::not_found, "no such entity")}, {"types", kTypes}});
+                 {{"inspect", refusal(AnswerStatus::not_found, "no such entity")}, {"types", kTypes}});
   CHECK(transcript.run({"inspect", "Player/Nobody"}).exit_code == 3);
   CHECK(transcript.run({"inspect", "Plyer/Bob"}).exit_code == 3);
   CHECK(transcript.run({"inspect", "Player"}).exit_code == 2);
@@ -155,15 +155,15 @@ TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli
 TEST_CASE("live: a call that is refused says why, with the method that was nearly meant", "[cli]") {
   Transcript transcript("live_call_refused");
   transcript.write("epic.toml", kManifest);
-  const auto with = [&](ControlStatus status, std::string message, std::vector<std::string> words) {
+  const auto with = [&](AnswerStatus status, std::string message, std::vector<std::string> words) {
     StandIn fabric(transcript.directory(), {{"call", refusal(status, std::move(message))}, {"types", kTypes}});
     return transcript.run(std::move(words)).exit_code;
   };
-  CHECK(with(ControlStatus::not_found, "Player has no method get_scroe", {"call", "Player/Bob", "get_scroe"}) == 3);
-  CHECK(with(ControlStatus::not_found, "no such type", {"call", "Plaier/Bob", "get_score"}) == 3);
-  CHECK(with(ControlStatus::bad_request, "Player.enter_level takes 1 argument (list<ref>), got 0",
+  CHECK(with(AnswerStatus::not_found, "Player has no method get_scroe", {"call", "Player/Bob", "get_scroe"}) == 3);
+  CHECK(with(AnswerStatus::not_found, "no such type", {"call", "Plaier/Bob", "get_score"}) == 3);
+  CHECK(with(AnswerStatus::bad_request, "Player.enter_level takes 1 argument (list<ref>), got 0",
              {"call", "Player/Bob", "enter_level"}) == 2);
-  CHECK(with(ControlStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
+  CHECK(with(AnswerStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
              {"call", "Player/Bob", "get_score"}) == 1);
   CHECK(transcript.run({"call", "Player/Bob"}).exit_code == 2);
   CHECK(transcript.run({"call", "Player/Bob", "get_score", "--timeout", "soon"}).exit_code == 2);

@@ -36,9 +36,9 @@ void StandIn::answer(const cluster::ControlRequest& request, const cluster::Cont
     requests_.push_back(request.verb + " " + request.body);
   }
   const auto known = answers_.find(request.verb);
-  if (known == answers_.end()) return reply.fail(cluster::ControlStatus::bad_request, "no such verb");
+  if (known == answers_.end()) return reply.fail(cluster::AnswerStatus::bad_request, "no such verb");
   const Answer& answer = known->second;
-  if (answer.status != cluster::ControlStatus::ok) return reply.fail(answer.status, answer.message, answer.detail);
+  if (answer.status != cluster::AnswerStatus::ok) return reply.fail(answer.status, answer.message, answer.detail);
   if (answer.parts.size() == 1) return reply.finish(answer.parts.front());
   for (const auto& part : answer.parts) reply.part(part);
   reply.finish();

@@ -21,10 +21,10 @@ namespace epic::cli_test {
 class StandIn {
  public:
   struct Answer {
-    cluster::ControlStatus status = cluster::ControlStatus::ok;
+    cluster::AnswerStatus status = cluster::AnswerStatus::ok;
     boost::json::array parts;  // one, or several for a stream
     std::string message;       // of a refusal
-    boost::json::value detail = nullptr;
+    std::optional<protocol::control::FailureDetail> detail = {};
   };
 
   /// Starts listening on `<project>/.epic/control.sock`.

@@ -78,7 +78,7 @@ TEST_CASE("control: a wrong request gets an error that says what is wrong", "[cl
   CHECK(error("inspect", {{"entity", "Bob"}}).message == "'Bob' is not a valid entity name: it is written Type/Key.");
   CHECK(error("inspect", {{"entity", "Fake/" + std::string(5000, 'x')}}).code == ControlErrorCode::bad_request);
   CHECK(error("inspect", {{"entity", "Nothing/1"}}).code == ControlErrorCode::not_found);
-  CHECK(error("inspect", {{"entity", "Nothing/1"}}).detail.at("error") == "no_such_type");
+  CHECK(error("inspect", {{"entity", "Nothing/1"}}).detail.error == "no_such_type");
   CHECK(error("call", {{"entity", "Fake/1"}}).code == ControlErrorCode::bad_request);
   CHECK(error("call", {{"entity", "Fake/1"}, {"method", "m"}, {"args", 7}}).code == ControlErrorCode::bad_request);
   CHECK(error("call", {{"entity", "Fake/1"}, {"method", "m"}, {"timeout_ms", -1}}).code ==

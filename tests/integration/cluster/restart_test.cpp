@@ -107,7 +107,7 @@ TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[clus
     REQUIRE(outcome.error);
     CHECK(outcome.error->code == ControlErrorCode::failed);
     CHECK_THAT(outcome.error->message, Catch::Contains("the nodes keep running the previous one. node-3"));
-    CHECK_THAT(outcome.error->detail.at("log").as_string().c_str(), Catch::EndsWith("node-3.log"));
+    CHECK_THAT(outcome.error->detail.log.value_or(""), Catch::EndsWith("node-3.log"));
     wait_for_generation(fabric, 1);
     CHECK(fabric.list_node_pids() == before);
   }
@@ -229,7 +229,7 @@ TEST_CASE("restart: at once, if the new module cannot start, all nodes return to
   const Outcome outcome = restart(fabric, false);
   REQUIRE(outcome.error);
   CHECK_THAT(outcome.error->message, Catch::Contains("the nodes are running the previous one"));
-  CHECK(outcome.error->detail.at("hint") == "Run 'epic build'.");
+  CHECK(outcome.error->detail.hint == "Run 'epic build'.");
   wait_for_generation(fabric, 1);
   fabric.call("Fake/1", "echo");
   fabric.ask("kill", {{"node", "node-1"}});

@@ -73,7 +73,7 @@ TEST_CASE("supervisor: a crashed node's shards move to the others at once, and r
   fabric.wait_for("event setup_done");
   const auto owner_before = fabric.ask("inspect", {{"entity", "Fake/1"}});
 
-  CHECK(fabric.ask_in_vain("call", {{"entity", "Fake/1"}, {"method", "crash"}}).detail.at("error") == "node_lost");
+  CHECK(fabric.ask_in_vain("call", {{"entity", "Fake/1"}, {"method", "crash"}}).detail.error == "node_lost");
   const auto owner_after = fabric.ask("inspect", {{"entity", "Fake/1"}});
   CHECK(owner_after.at("node") != owner_before.at("node"));
 

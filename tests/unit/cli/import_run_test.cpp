@@ -88,7 +88,7 @@ TEST_CASE("import run: outcomes are counted by type, a former name under the pre
   CHECK(f.run.ignored_fields() == f.target.sent.size());
 }
 
-TEST_CASE("import run: what is wrong is told by line, whoever found it", "[cli]") {
+TEST_CASE("import run: problems are reported by line, whichever side found them", "[cli]") {
   Fixture f;
   f.add("1", "bad", 7);
   f.run.add_problem(5, {}, "not JSON");

@@ -38,10 +38,8 @@ TEST_CASE("placement: removing or adding a former name places entities elsewhere
 
 TEST_CASE("placement: rows under a name that only the previous module used count as unreachable", "[cli]") {
   SchemaCheck check;
-  check.rows.push_back(json::parse(R"({"type": "Hero", "stored_as": "Hero", "schema": null, "entities": 7,
-      "verdict": "unclaimed", "unreadable": 0, "changes": [], "reasons": [], "text": ""})"));
-  check.rows.push_back(json::parse(R"({"type": "Item", "stored_as": "Item", "schema": "1", "entities": 2,
-      "verdict": "reads", "unreadable": 0, "changes": [], "reasons": [], "text": ""})"));
+  check.rows = {{.type = "Hero", .stored_as = "Hero", .entities = 7, .verdict = "unclaimed"},
+                {.type = "Item", .stored_as = "Item", .schema = "1", .entities = 2, .verdict = "reads"}};
   CHECK(check.problems().empty());
   check.add_disagreements({{.type = "Player", .was = "Hero", .is = "Player"}});
   CHECK(check.unreadable() == 7);

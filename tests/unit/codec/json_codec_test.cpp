@@ -86,7 +86,7 @@ TEST_CASE("json: numbers come back exactly", "[codec]") {
   CHECK(round_trip(std::numeric_limits<float>::max()) == std::numeric_limits<float>::max());
 }
 
-TEST_CASE("json: text that is no UTF-8 is kept", "[codec]") {
+TEST_CASE("json: text that is not UTF-8 is kept", "[codec]") {
   const std::string raw("\xff\x00\xfe", 3);
   CHECK(written(raw) == R"({"base64":"/wD+"})");
   CHECK(round_trip(raw) == raw);

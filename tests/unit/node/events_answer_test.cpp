@@ -47,7 +47,7 @@ TEST_CASE("events answer: lives and saves come in one list, the oldest first", "
   CHECK(save.durable == true);
 }
 
-TEST_CASE("events answer: by entity, by type, and at most so many of the newest", "[node]") {
+TEST_CASE("events answer: by entity, by type, and at most N of the newest", "[node]") {
   Fixture f;
   f.fabric.call(1, Ref<Blob>("x")->size());
   CHECK(f.list(f.ask({.entity = "Counter/b"})) == std::vector<std::string>{"activated Counter/b", "saved Counter/b"});

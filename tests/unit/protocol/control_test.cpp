@@ -57,7 +57,7 @@ TEST_CASE("control: the counters of a node stand beside the other fields of its 
   CHECK(row.at("pid").is_null());
 }
 
-TEST_CASE("control: unknown fields of a newer version are passed over, a wrong one is named", "[protocol]") {
+TEST_CASE("control: unknown fields of a newer version are ignored, a wrong one is named", "[protocol]") {
   const auto read = epic::codec::read_described_text<Logs::Request>(R"({"node":"node-2","colour":"red"})");
   REQUIRE(read.has_value());
   CHECK(read->node == "node-2");
