@@ -232,9 +232,9 @@ void ControlVerbs::answer(const Asked<control::Resume>& asked) { signal(asked.re
 
 void ControlVerbs::answer(const Asked<control::ReleaseEntity>& asked) {
   const auto entity = parse_entity(asked.request.entity);
-  if (!entity) return asked.reply.fail(ControlStatus::bad_request, entity.error());
+  if (!entity) return asked.reply.fail(AnswerStatus::bad_request, entity.error());
   if (!parts_.release(parts_.fleet.stored_name(asked.request.entity)))
-    return asked.reply.fail(ControlStatus::not_found, fmt::format("{} is not in quarantine.", asked.request.entity));
+    return asked.reply.fail(AnswerStatus::not_found, fmt::format("{} is not in quarantine.", asked.request.entity));
   finish_with(asked.reply, asked.request);
 }
 

@@ -5,7 +5,7 @@
 //                   └▶ leave (the listener): activate the entity, or hold, park, send or refuse the call
 //
 // A call that is begun gets its number, its deadline and a place in the table (open). It enters an entity that is in
-// memory, where it starts at once, or waits until the entity is active and its lock is free. Whoever awaits it gets its
+// memory, where it starts at once, or waits until the entity is active and its lock is free. Its caller gets its
 // outcome when it is concluded: by the method's end, or by a failure, whichever comes first. A method whose caller has
 // stopped waiting runs on; when it ends, the call is closed.
 //

@@ -1,7 +1,7 @@
 #pragma once
 // Events: records what happens to entities, in words that `epic events` shows.
 //
-// Whoever brings an activation's life forward adds an event here, in one line; what follows from it (times, texts, the
+// Each step of an activation's life adds an event here, in one line; what follows from it (times, texts, the
 // joining of saves) is decided here. An event is a plain value about a name: nothing here knows what an activation is.
 //
 // Invariant: memory is bounded, whatever happens (trail.hpp).

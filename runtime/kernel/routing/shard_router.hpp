@@ -14,7 +14,7 @@
 // wait for the calls made here, which may be waiting for them.
 //
 // Cost:     only shards with parked or unanswered calls take memory; a lost peer costs its own unanswered calls.
-// Not here: what a call is. Whoever owns calls derives them from RoutedCall, and encodes, sends and ends them.
+// Not here: what a call is. The owner of calls derives them from RoutedCall, and encodes, sends and ends them.
 
 #include <cstdint>
 #include <map>
