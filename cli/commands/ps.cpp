@@ -60,6 +60,10 @@ Outcome run(Context& context, const Arguments& arguments) {
       console.warn(fmt::format("{} has refused new work for {}, because it cannot save: {}", printable(node.node),
                                human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                printable(*node.store_reason)));
+  for (const control::Ps::Quarantined& entity : answer.quarantined)
+    console.warn(fmt::format("{} is in quarantine, because {} nodes died while they ran its {}; next attempt in {}",
+                             printable(entity.entity), entity.deaths, printable(entity.method),
+                             human_duration(std::chrono::seconds(entity.next_attempt_s))));
   if (console.is_terminal(Stream::out))
     console.note(fmt::format("supervisor {}, up {}; setup {}", answer.supervisor.pid,
                              human_duration(std::chrono::milliseconds(answer.supervisor.uptime_ms)),
@@ -76,7 +80,8 @@ constexpr Command kPsCommand{
     .description =
         "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
-        "different modules (epic restart), also when each module was built.",
+        "different modules (epic restart), also when each module was built. Entities in quarantine (epic release)\n"
+        "are listed as warnings.",
     .example = "epic ps\nepic ps -o json",
     .exit_codes = kExitCodes,
     .run = run,

@@ -31,6 +31,7 @@ const CommandTable& command_table() {
       &kCallsCommand,
       &kEventsCommand,
       &kCallCommand,
+      &kReleaseCommand,
       &kSnapshotListCommand,
       &kSnapshotShowCommand,
       &kSnapshotExportCommand,

@@ -19,6 +19,7 @@ extern const Command kDrainCommand;
 extern const Command kKillCommand;
 extern const Command kPauseCommand;
 extern const Command kResumeCommand;
+extern const Command kReleaseCommand;
 extern const Command kLogsCommand;
 extern const Command kLsCommand;
 extern const Command kInspectCommand;

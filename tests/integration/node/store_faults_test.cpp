@@ -80,10 +80,10 @@ TEST_CASE("store faults: the call that meets a full disk is told so, and later o
   const auto first =
       fabric.ask_in_vain("call", {{"entity", "Hoard/a"}, {"method", "put"}, {"args", {kLarge}}, {"timeout_ms", 500}});
   CHECK_THAT(first.message, Catch::Contains("disk is full") && Catch::Contains("has run"));
-  CHECK(first.detail.at("error") == "timeout");
+  CHECK(first.detail.error == "timeout");
   const auto second = fabric.ask_in_vain("call", {{"entity", "Counter/b"}, {"method", "add"}, {"args", {1}}});
   CHECK_THAT(second.message, Catch::Contains("disk is full"));
-  CHECK(second.detail.at("error") == "unavailable");
+  CHECK(second.detail.error == "unavailable");
   const json::object ps = fabric.wait_for_ps("the node says that it is blocked",
                                              [](const json::object& now) { return is_blocked(now.at("nodes").at(0)); });
   CHECK_THAT(ps.at("nodes").at(0).at("store_reason").as_string().c_str(), Catch::Contains("disk is full"));
@@ -198,7 +198,7 @@ TEST_CASE("store faults: a damaged row concerns its entity only, and events say 
   fabric.wait_for("ready 2 nodes");
   const auto failed = fabric.ask_in_vain("call", {{"entity", "Counter/3"}, {"method", "add"}, {"args", {1}}});
   CHECK_THAT(failed.message, Catch::Contains("Counter/3") && Catch::Contains("checksum"));
-  CHECK(failed.detail.at("error") == "activation_failed");
+  CHECK(failed.detail.error == "activation_failed");
   for (int i = 0; i < 10; ++i)
     if (i != 3) CHECK(fabric.call("Counter/" + std::to_string(i), "get").at("result") == i);
   const auto events = fabric.stream("events", {{"entity", "Counter/3"}});
