@@ -41,8 +41,11 @@ constexpr ExitNote kExitCodes[] = {
 };
 
 std::string signature(const MethodEntry& method) {
-  return fmt::format("{}({}){}", method.name, fmt::join(method.parameters, ", "),
-                     method.result.empty() ? "" : " -> " + method.result);
+  std::vector<std::string> parameters = method.parameters;
+  for (std::size_t i = 0; i < std::min(parameters.size(), method.parameter_names.size()); ++i)
+    parameters[i].insert(0, method.parameter_names[i] + ": ");
+  return fmt::format("{}({}){}", method.name, fmt::join(parameters, ", "),
+                     method.result ? " -> " + *method.result : "");
 }
 
 // The fabric refused the call; known names help to suggest what was meant.
@@ -53,14 +56,14 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
   if (type == nullptr) return unknown_type(name.type, catalog.type_names());
   const auto entry = std::ranges::find(type->methods, method, &MethodEntry::name);
   if (entry != type->methods.end()) {
-    const bool is_about_arguments = failure.what.starts_with(fmt::format("{}.{}", type->name, method));
+    const bool is_about_arguments = failure.what.starts_with(fmt::format("{}.{}", type->type, method));
     if (failure.code == ExitCode::usage && is_about_arguments)
       failure.help.push_back(fmt::format("the signature is {}", signature(*entry)));
     return failure;
   }
   const auto methods = catalog.method_names(name.type);
   Failure unknown{.code = ExitCode::not_found,
-                  .what = fmt::format("{} has no method \"{}\"", type->name, printable(method)),
+                  .what = fmt::format("{} has no method \"{}\"", type->type, printable(method)),
                   .why = methods.empty() ? "" : fmt::format("its methods are {}", listing(methods))};
   if (const std::string near = find_near(method, methods); !near.empty())
     unknown.help.push_back(fmt::format("did you mean {}?", near));

@@ -7,9 +7,10 @@
 #include "codec/described_json.hpp"
 
 namespace epic::cli {
+
 const TypeEntry* Catalog::find(std::string_view type) const {
   const auto found = std::ranges::find_if(types, [&](const TypeEntry& entry) {
-    return entry.name == type || std::ranges::find(entry.former_names, type) != entry.former_names.end();
+    return entry.type == type || std::ranges::find(entry.formerly, type) != entry.formerly.end();
   });
   return found == types.end() ? nullptr : &*found;
 }
@@ -22,12 +23,12 @@ std::string Catalog::stored_name(std::string_view type) const {
 std::string Catalog::shown(std::string_view type_or_entity) const {
   const std::string_view type = type_or_entity.substr(0, type_or_entity.find('/'));
   const TypeEntry* entry = find(type);
-  return std::string(entry == nullptr ? type : entry->name).append(type_or_entity.substr(type.size()));
+  return std::string(entry == nullptr ? type : entry->type).append(type_or_entity.substr(type.size()));
 }
 
 std::vector<std::string> Catalog::type_names() const {
   std::vector<std::string> names;
-  for (const TypeEntry& type : types) names.push_back(type.name);
+  for (const TypeEntry& type : types) names.push_back(type.type);
   return names;
 }
 
@@ -38,18 +39,11 @@ std::vector<std::string> Catalog::method_names(std::string_view type) const {
   return names;
 }
 
-Catalog catalog_from(const protocol::control::Types::Answer& answer) {
-  Catalog catalog;
-  for (const auto& type : answer.types) {
-    TypeEntry entry{.name = type.type, .former_names = type.formerly, .stored_as = type.stored_as};
-    if (entry.stored_as.empty()) entry.stored_as = entry.former_names.empty() ? entry.name : entry.former_names.back();
-    for (const auto& method : type.methods) {
-      MethodEntry& described = entry.methods.emplace_back(method.name, method.parameters, method.result.value_or(""));
-      for (std::size_t i = 0; i < std::min(method.parameter_names.size(), method.parameters.size()); ++i)
-        described.parameters[i] = method.parameter_names[i] + ": " + method.parameters[i];
-    }
-    if (!entry.name.empty()) catalog.types.push_back(std::move(entry));
-  }
+Catalog catalog_from(protocol::control::Types::Answer answer) {
+  Catalog catalog{std::move(answer)};
+  std::erase_if(catalog.types, [](const TypeEntry& type) { return type.type.empty(); });
+  for (TypeEntry& type : catalog.types)
+    if (type.stored_as.empty()) type.stored_as = type.formerly.empty() ? type.type : type.formerly.back();
   return catalog;
 }
 

@@ -16,22 +16,11 @@
 
 namespace epic::cli {
 
-struct MethodEntry {
-  std::string name;
-  std::vector<std::string> parameters;  // "int32", or "x: int32" where the class names them
-  std::string result;
-};
+using MethodEntry = protocol::control::Types::Method;
+using TypeEntry = protocol::control::Types::Type;
 
-struct TypeEntry {
-  std::string name;
-  std::vector<std::string> former_names;
-  std::string stored_as;  // one of these names
-  std::vector<MethodEntry> methods = {};
-};
-
-struct Catalog {
-  std::vector<TypeEntry> types;
-
+/// Each type has the name that its entities are stored under.
+struct Catalog : protocol::control::Types::Answer {
   /// By current or former name.
   [[nodiscard]] const TypeEntry* find(std::string_view type) const;
   /// The stored name for any name of a type; unknown names unchanged.
@@ -42,7 +31,7 @@ struct Catalog {
   [[nodiscard]] std::vector<std::string> method_names(std::string_view type) const;
 };
 
-Catalog catalog_from(const protocol::control::Types::Answer& answer);
+Catalog catalog_from(protocol::control::Types::Answer answer);
 /// The same from JSON; empty if it is malformed.
 Catalog catalog_from(const boost::json::value& answer);
 /// From the file that a build leaves behind; empty if there is none.

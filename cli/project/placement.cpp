@@ -12,8 +12,8 @@ namespace {
 std::map<std::string, std::string> stored_names(const boost::json::value& description) {
   std::map<std::string, std::string> names;
   for (const TypeEntry& type : catalog_from(description).types) {
-    names.emplace(type.name, type.stored_as);
-    for (const std::string& former : type.former_names) names.emplace(former, type.stored_as);
+    names.emplace(type.type, type.stored_as);
+    for (const std::string& former : type.formerly) names.emplace(former, type.stored_as);
   }
   return names;
 }

@@ -14,10 +14,7 @@ class ValuePath {
  public:
   void push_field(std::string_view name) { steps_.push_back({.name = name, .index = 0}); }
   void push_index(std::size_t index) { steps_.push_back({.name = {}, .index = index}); }
-  /// Replaces the index on top; cheaper than a pop and a push per element.
-  void set_index(std::size_t index) { steps_.back().index = index; }
   void pop() { steps_.pop_back(); }
-  void clear() { steps_.clear(); }
   /// For a path that was put together from its end.
   void reverse() { std::ranges::reverse(steps_); }
 

@@ -70,9 +70,4 @@ struct StructLayout {
 /// optional or a 16-bit index for a variant. For a map, those of an entry.
 [[nodiscard]] StructLayout make_layout(reflect::Kind kind, std::span<const SlotSize> parts);
 
-/// The index of part `index` in such a struct's slots.
-[[nodiscard]] constexpr std::size_t slot_of_part(reflect::Kind kind, std::size_t index) {
-  return kind == reflect::Kind::optional || kind == reflect::Kind::variant ? index + 1 : index;
-}
-
 }  // namespace epic::codec

@@ -25,8 +25,6 @@ void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
 std::span<const std::string_view> store_kinds() { return kKinds; }
 
-bool keeps_state(std::string_view kind) { return kind != kMemory; }
-
 std::filesystem::path locate_store(std::string_view kind, const std::filesystem::path& directory) {
   return kind == kSqlite ? directory / "state.sqlite" : std::filesystem::path();
 }

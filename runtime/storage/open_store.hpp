@@ -27,8 +27,6 @@ struct StoreConfig {
 
 /// What `store` may be in epic.toml.
 [[nodiscard]] std::span<const std::string_view> store_kinds();
-/// False for a store that ends with its process.
-[[nodiscard]] bool keeps_state(std::string_view kind);
 /// The file of a project's store, given its `.epic`. Empty if it has none.
 [[nodiscard]] std::filesystem::path locate_store(std::string_view kind, const std::filesystem::path& directory);
 
