@@ -73,8 +73,10 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
     return true;
   });
   progress.finish();
-  if (!done && (done.error().code != ExitCode::not_found || wanted.name.type.empty()))
+  if (!done && (done.error().code != ExitCode::not_found || wanted.name.type.empty())) {
+    if (table.count() > 0) table.finish();  // what the other nodes have answered
     return std::unexpected(std::move(done.error()));
+  }
   table.finish();
   if (table.count() > 0 || wanted.name.type.empty()) return ExitCode::ok;
   const Catalog catalog = fabric.catalog();

@@ -64,6 +64,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     console.warn(fmt::format("{} is in quarantine, because {} nodes died while they ran its {}; next attempt in {}",
                              printable(entity.entity), entity.deaths, printable(entity.method),
                              human_duration(std::chrono::seconds(entity.next_attempt_s))));
+  if (answer.setup == "failed") console.warn("the module's setup failed; 'epic logs supervisor' says why");
   if (console.is_terminal(Stream::out))
     console.note(fmt::format("supervisor {}, up {}; setup {}", answer.supervisor.pid,
                              human_duration(std::chrono::milliseconds(answer.supervisor.uptime_ms)),

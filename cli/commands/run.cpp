@@ -188,6 +188,12 @@ Outcome run(Context& context, const Arguments& arguments) {
       narrator.on_ready(ready);
       console.note("It goes on without this terminal; 'epic stop' stops it.");
     };
+    options.on_event = [&](const auto& event) {
+      if (event.kind == cluster::SupervisorEventKind::setup_failed)
+        console.error({.what = "the module's setup failed",
+                       .why = event.text,
+                       .help = {"the fabric runs all the same; fix the setup, then 'epic stop' and 'epic run'"}});
+    };
     return static_cast<ExitCode>(cluster::run_supervisor_detached(options));
   }
   options.on_log = [&](const auto& line) { narrator.on_log(line); };

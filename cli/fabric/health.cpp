@@ -49,7 +49,8 @@ Finding check_snapshots(StoredFabric& store) {
         if (damaged++ == 0) first_damage = damage;
       });
   if (!listed)
-    return {State::broken, "store", listed.error().what, first_help(listed.error(), "restore it from a copy")};
+    return {State::broken, "store", listed.error().what,
+            first_help(listed.error(), "see what is readable with 'epic snapshot verify'")};
   if (damaged > 0)
     return {
         State::broken, "store",
@@ -57,9 +58,11 @@ Finding check_snapshots(StoredFabric& store) {
         "list them with 'epic snapshot verify', and restore them from a copy; other entities are not affected"};
   const auto totals = store.totals("");
   if (!totals)
-    return {State::broken, "store", totals.error().what, first_help(totals.error(), "restore it from a copy")};
+    return {State::broken, "store", totals.error().what,
+            first_help(totals.error(), "see what is readable with 'epic snapshot verify'")};
   if (const auto shards = store.read_shards(); !shards)
-    return {State::broken, "store", shards.error().what, first_help(shards.error(), "restore it from a copy")};
+    return {State::broken, "store", shards.error().what,
+            first_help(shards.error(), "see what is readable with 'epic snapshot verify'")};
   const std::string size = human_bytes(static_cast<std::int64_t>(totals->bytes));
   return {State::ok, "store",
           is_all ? fmt::format("{} snapshots, {}, all readable", totals->entities, size)
@@ -81,7 +84,7 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
                           fmt::format("has saved nothing for {} and refuses new work: {}",
                                       human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                       printable(*node.store_reason)),
-                          "free space on the store's disk; the node continues within a second"});
+                          "that is what to do; the node goes on within a second after it"});
   }
 }
 
@@ -93,7 +96,7 @@ std::vector<Finding> check_store(const Project& project) {
   if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet"}};
   if (!store)
     return {{State::broken, "store", store.error().what,
-             first_help(store.error(), fmt::format("restore {} from a copy, or move it away to start afresh",
+             first_help(store.error(), fmt::format("put a copy of {} there, or move it away to start afresh",
                                                    project.paths.store.string()))}};
   std::vector<Finding> findings;
   const auto shards = store->identity().shard_count;

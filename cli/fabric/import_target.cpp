@@ -140,9 +140,7 @@ Result<std::unique_ptr<ImportTarget>> ImportTarget::open_for_removal(const Proje
 }
 
 Result<cluster::ProjectLock> lock_project(const ProjectPaths& paths) {
-  std::error_code error;
-  std::filesystem::create_directories(paths.state(), error);
-  if (error) return fail({.what = fmt::format("{} cannot be made", paths.state().string()), .why = error.message()});
+  if (const auto made = files::make_directory(paths.state()); !made) return fail(failure_of(made.error()));
   auto lock = cluster::ProjectLock::try_take(cluster::RunPaths(paths.root).lock);
   if (lock) return std::move(*lock);
   Failure failure{.what = lock.error().message};

@@ -12,10 +12,12 @@ class Bookkeeper {
  public:
   explicit Bookkeeper(std::uint64_t shard_count) : counts_(shard_count) {}
 
-  void on_cut(control::ExportCut cut) { cuts_.push_back(std::move(cut)); }
+  void on_cut(control::ExportCut cut) { cuts_.push_back({std::move(cut.node), cut.commit}); }
   void on_end(const control::ExportEnd& end) {
     for (const std::uint32_t shard : end.shards)
       if (shard < counts_.size()) ++counts_[shard];
+    for (NodeCut& cut : cuts_)
+      if (cut.node == end.node) cut.moments = end.moments;
   }
   [[nodiscard]] Result<std::vector<NodeCut>> close() {
     const auto missing = std::ranges::count(counts_, 0U);
@@ -70,7 +72,8 @@ Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& o
 std::string cut_text(const std::vector<NodeCut>& cuts) {
   std::string text = "commit ";
   for (const NodeCut& cut : cuts)
-    text += fmt::format("{}{} of {}", &cut == &cuts.front() ? "" : ", ", cut.commit, cut.node);
+    text += fmt::format("{}{} of {}{}", &cut == &cuts.front() ? "" : ", ", cut.commit, cut.node,
+                        cut.moments == 1 ? "" : ", and later ones, as it took too long");
   return text;
 }
 

@@ -17,7 +17,11 @@
 
 namespace epic::cli {
 
-using NodeCut = control::ExportCut;
+struct NodeCut {
+  std::string node;
+  std::uint64_t commit;
+  std::uint64_t moments = 1;  // it had to move on to later ones, this often less one
+};
 
 /// Rows by node; those of one node by type, then key.
 Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& only,

@@ -4,7 +4,6 @@
 
 #include <boost/json/object.hpp>
 #include <filesystem>
-#include <fstream>
 
 #include "cluster/supervisor/run_paths.hpp"
 
@@ -43,9 +42,9 @@ Failure failure_of(const ControlError& error) {
 std::optional<pid_t> find_deaf_supervisor(const ProjectPaths& paths) {
   std::error_code error;
   if (std::filesystem::exists(paths.control_socket(), error)) return std::nullopt;
-  std::ifstream lock(cluster::RunPaths(paths.root).lock);
-  pid_t pid = 0;
-  if (!(lock >> pid) || pid <= 0) return std::nullopt;
+  const auto lock = files::read_file(cluster::RunPaths(paths.root).lock);
+  const pid_t pid = lock ? std::atoi(lock->c_str()) : 0;
+  if (pid <= 0) return std::nullopt;
   const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);
   return !error && program.filename() == "epic" ? std::optional(pid) : std::nullopt;
 }
@@ -78,6 +77,7 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
 }
 
 Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
+  if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
   auto client = cluster::ControlClient::connect(paths.control_socket());
   if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client)));
   if (client.error().code == ControlErrorCode::no_fabric) {

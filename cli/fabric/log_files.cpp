@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "cli/output/suggest.hpp"
 #include "protocol/log_line.hpp"
@@ -25,7 +25,8 @@ std::string source_of(const fs::path& file) {
 Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const ProjectPaths& paths, std::string_view node,
                                                                     std::size_t count) {
   std::error_code ignored;
-  const fs::path latest = paths.logs() / "latest";
+  // The link is read, not followed: it names a directory beside it.
+  const fs::path latest = paths.logs() / fs::read_symlink(paths.logs() / "latest", ignored).filename();
   std::vector<fs::path> files;
   std::set<std::string> sources;
   for (const auto& entry : fs::directory_iterator(latest, ignored)) {
@@ -50,7 +51,9 @@ Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const Projec
   std::vector<protocol::LogLine> lines;
   std::vector<std::pair<std::chrono::system_clock::time_point, std::size_t>> order;  // equal times keep their order
   for (const fs::path& file : files) {
-    std::ifstream stream(file, std::ios::binary);
+    auto read = files::read_file(file);
+    if (!read) return fail(failure_of(read.error()));
+    std::istringstream stream(*std::move(read));
     std::chrono::system_clock::time_point time{};
     for (std::string text; std::getline(stream, text);) {
       lines.push_back(protocol::parse_log_line(source_of(file), text, time));

@@ -79,6 +79,7 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
                  .what = "nothing of this project is saved",
                  .why = "the store in epic.toml keeps nothing",
                  .help = {"choose another one there; 'epic help config' lists them"}});
+  if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
   auto store = storage::open_store({.location = paths.store, .mode = storage::OpenMode::read_only});
   if (store) return StoredFabric(std::move(*store), names_of_build(paths));
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "storage/open_store.hpp"
 
 namespace epic::cli {
@@ -11,6 +13,18 @@ fs::path ProjectPaths::module(std::string_view name) const { return build() / "m
 
 fs::path ProjectPaths::module_types(std::string_view name) const {
   return build() / "modules" / fmt::format("{}.types.json", name);
+}
+
+Failure failure_of(const files::Refusal& refusal) {
+  Failure failure{.what = refusal.message, .help = {refusal.hint}};
+  while (failure.what.ends_with('.')) failure.what.pop_back();
+  return failure;
+}
+
+Result<void> check_state_directory(const ProjectPaths& paths) {
+  const auto checked = files::check_directory(paths.state());
+  if (checked || checked.error().system_error == ENOENT) return {};
+  return fail(failure_of(checked.error()));
 }
 
 Result<ProjectPaths> find_project(const fs::path& start) {

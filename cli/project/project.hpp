@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/project/manifest.hpp"
+#include "files/private_files.hpp"
 
 namespace epic::cli {
 
@@ -29,6 +30,10 @@ struct Project {
   ProjectPaths paths;
   Manifest manifest;
 };
+
+Failure failure_of(const files::Refusal& refusal);
+/// Refuses a `.epic` that others than this user may use. One that does not exist is fine.
+Result<void> check_state_directory(const ProjectPaths& paths);
 
 /// The directory of the nearest epic.toml, in `start` or above it.
 Result<ProjectPaths> find_project(const std::filesystem::path& start);

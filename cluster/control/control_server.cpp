@@ -15,6 +15,7 @@
 
 #include "codec/described_json.hpp"
 #include "codec/message_frames.hpp"
+#include "files/private_files.hpp"
 #include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
 #include "transport/unix_socket.hpp"
@@ -189,6 +190,7 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
       : acceptor(context),
         pause(context),
         path(std::move(socket_path)),
+        socket(files::identify(path).value_or(files::Identity{})),
         handler(std::move(on_request)),
         limits(its_limits) {}
 
@@ -255,15 +257,15 @@ struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<
     error_code ignored;
     acceptor.close(ignored);
     pause.cancel();
-    std::error_code ignored_too;
-    std::filesystem::remove(path, ignored_too);
+    files::remove_if_same(path, socket);
     handler = {};
   }
 
   Protocol::acceptor acceptor;
   asio::steady_timer pause;
   std::filesystem::path path;
-  Handler handler;  // empty once the server has stopped listening
+  files::Identity socket;  // what is there
+  Handler handler;         // empty once the server has stopped listening
   ControlLimits limits;
   std::set<std::shared_ptr<ControlSession>> sessions;
   std::function<void()> on_flushed;

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "files/private_files.hpp"
+
 namespace epic::cluster {
 
 struct SupervisorError {
@@ -11,5 +13,7 @@ struct SupervisorError {
   std::string hint;           // how to fix it; may be empty
   std::filesystem::path log;  // where to find more; may be empty
 };
+
+inline SupervisorError error_of(const files::Refusal& refusal) { return {refusal.message, refusal.hint, {}}; }
 
 }  // namespace epic::cluster

@@ -24,13 +24,14 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::seconds kQuestionPatience{10};
+/// A person waits, and wants to know which node is blocked.
+constexpr milliseconds kQuestionPatience{NodeRequests::kSilenceMax};
 /// A reader may be slow (`epic ls | less`); a hanging node is detected by its silence.
 constexpr std::chrono::hours kListPatience{24};
 /// Covers running calls, the disk, and a moving shard.
 constexpr std::chrono::seconds kImportPatience{60};
 /// The node ends a call at its deadline, with a better message; this applies if it does not.
-constexpr std::chrono::seconds kCallMargin{2};
+constexpr milliseconds kCallMargin{250};
 constexpr std::uint64_t kNodesMax = 64;
 constexpr milliseconds kCallPatienceMax{std::chrono::hours(24)};
 
@@ -387,9 +388,10 @@ void ControlVerbs::answer(const Asked<control::Types>& asked) {
   };
   const auto merged = std::make_shared<Merged>();  // owned by the callback, because a std::function must be copyable
   parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
-                         steady_clock::now() + kQuestionPatience,
+                         steady_clock::now() + 2 * kQuestionPatience,
                          [reply = asked.reply, merged](const protocol::Answer& answer) {
-                           if (answer.status != protocol::AnswerStatus::ok) return relay(answer, reply);
+                           const bool is_known = !merged->answer.types.empty();  // all nodes know nearly the same
+                           if (answer.status != protocol::AnswerStatus::ok && !is_known) return relay(answer, reply);
                            if (auto part = codec::read_described_text<control::Types::Answer>(answer.body))
                              for (control::Types::Type& type : part->types)
                                if (merged->names.insert(type.type).second)

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cluster/supervisor/line_splitter.hpp"
 #include "cluster/supervisor/supervisor.hpp"
@@ -27,6 +28,8 @@ namespace {
 
 /// From the last node's Ready to the fabric's: shards are taken in between, which a full disk can delay.
 constexpr std::chrono::seconds kReadyPatience{30};
+/// Then for the module's setup, whose failure is reported; one that takes longer goes on.
+constexpr std::chrono::seconds kSetupPatience{10};
 
 json::object to_json(const FabricReady& ready) {
   json::array nodes;
@@ -73,7 +76,10 @@ bool tell(int fd, const json::object& what) {
     if (!is_ready && line.level >= protocol::LogLevel::warn && line.level <= protocol::LogLevel::error)
       tell(starter, {{"log", protocol::format_log_line(line)}, {"source", line.source}});
   };
-  own.on_event = {};
+  own.on_event = [starter](const SupervisorEvent& event) {
+    if (event.kind == SupervisorEventKind::setup_done) tell(starter, {{"setup", nullptr}});
+    if (event.kind == SupervisorEventKind::setup_failed) tell(starter, {{"setup", event.text}});
+  };
   own.on_ready = [starter, &is_ready](const FabricReady& ready) {
     is_ready = true;
     // The starter has given up (Ctrl-C) before the fabric was ready. Nobody would know that it runs, so it stops.
@@ -91,6 +97,8 @@ bool tell(int fd, const json::object& what) {
 /// In the starter: what the new process has reported so far.
 struct Heard {
   bool is_ready = false;
+  bool is_set_up = false;  // or has failed to be
+  bool has_setup_failed = false;
   std::optional<int> exit_code;
 };
 
@@ -107,6 +115,11 @@ void hear(std::string_view line, const SupervisorOptions& options, Heard& heard)
     while (text.ends_with('\n')) text.pop_back();
     if (options.on_log)
       options.on_log(protocol::parse_log_line(text_of(message.at("source")), text, std::chrono::system_clock::now()));
+  } else if (const auto* setup = message.if_contains("setup")) {
+    heard.is_set_up = true;
+    heard.has_setup_failed = setup->is_string();
+    if (heard.has_setup_failed && options.on_event)
+      options.on_event({SupervisorEventKind::setup_failed, text_of(*setup)});
   } else if (const auto* code = message.if_contains("exit")) {
     heard.exit_code = code->to_number<int>();
   }
@@ -148,11 +161,15 @@ int run_supervisor_detached(const SupervisorOptions& options) {
   LineSplitter lines{[&](std::string_view line) { hear(line, options, heard); }};
   bool is_given_up = false;
   const auto is_answered = [&] {
-    return heard.exit_code || (heard.is_ready && !is_given_up && options.after_setup == AfterSetup::keep_running);
+    return heard.exit_code || (heard.is_set_up && !is_given_up && options.after_setup == AfterSetup::keep_running);
   };
-  const auto give_up_at = std::chrono::steady_clock::now() + options.start_patience + kReadyPatience;
+  auto give_up_at = std::chrono::steady_clock::now() + options.start_patience + kReadyPatience;
+  bool was_ready = false;
   while (!is_answered()) {
+    if (heard.is_ready && !std::exchange(was_ready, true))
+      give_up_at = std::chrono::steady_clock::now() + kSetupPatience;
     if (!is_given_up && options.after_setup == AfterSetup::keep_running && !wait_for_bytes(pipe[0], give_up_at)) {
+      if (was_ready) break;
       is_given_up = true;
       ::kill(child, SIGTERM);
     }
@@ -170,7 +187,7 @@ int run_supervisor_detached(const SupervisorOptions& options) {
       return fail(options, "The fabric was not ready in time and was stopped: no node could take the shards.");
     return is_cut_short ? fail(options, "The fabric was stopped before it was ready.") : *heard.exit_code;
   }
-  if (heard.is_ready && !is_given_up) return kExitOk;
+  if (heard.is_ready && !is_given_up) return heard.has_setup_failed ? kExitFailed : kExitOk;
   ::waitpid(child, nullptr, 0);
   return fail(options, "The supervisor ended before the fabric was ready, and reported no reason.");
 }

@@ -24,6 +24,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kStateNames = {"stopped", "starting", "ready", "draining", "backoff"};
 
+constexpr std::chrono::seconds kSilentAfter{1};  // then a node is shown as silent; heartbeats are five a second
+
 std::string member_key(NodeId node) { return fmt::format("{}{}", kMemberPrefix, node); }
 
 milliseconds round_ms(std::chrono::nanoseconds duration) { return std::chrono::duration_cast<milliseconds>(duration); }
@@ -52,6 +54,7 @@ std::string_view to_string(NodeState state) { return kStateNames[static_cast<std
 
 std::string_view describe_state(const NodeSlot& slot) {
   if (slot.is_paused) return "paused";
+  if (slot.is_silent && slot.state == NodeState::ready) return "silent";
   if (slot.state == NodeState::ready && !slot.is_wanted) return to_string(NodeState::draining);
   return to_string(slot.state);
 }
@@ -65,10 +68,12 @@ NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPoli
       timer(context) {}
 
 Fleet::Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths,
-             std::uint64_t run, ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events)
+             const files::Directory& directory, std::uint64_t run, ModuleCopy module, LocalCoordination& coordination,
+             LogHub& logs, Events events)
     : context_(context),
       options_(options),
       paths_(paths),
+      directory_(directory),
       run_(run),
       module_(std::move(module)),
       coordination_(coordination),
@@ -101,21 +106,19 @@ void Fleet::start(NodeSlot& slot) {
     slot.crash_memory.emplace(*std::move(memory));
   else
     say(LogLevel::warn, fmt::format("A crash of {} will not name its entity: {}.", slot.name, memory.error()));
-  std::error_code ignored;
-  std::filesystem::remove(slot.socket, ignored);
-
   auto process = NodeProcess::spawn(
       context_,
       {.path = options_.node_program,
        .arguments = {slot.name, options_.project_name},
        .directory = options_.project_directory},
       {.on_message = [this, &slot](const protocol::FromNode& message) { on_message(slot, message); },
-       .on_line =
+       .on_log =
            [this, &slot](std::string_view text) {
-             protocol::LogLine line = protocol::parse_log_line(slot.name, text, std::chrono::system_clock::now());
-             slot.last_lines.push_back(protocol::strip_controls(line.message));
-             if (slot.last_lines.size() > kLastLinesMax) slot.last_lines.pop_front();
-             logs_.add(std::move(line));
+             add_line(slot, protocol::parse_log_line(slot.name, text, std::chrono::system_clock::now()));
+           },
+       .on_output =
+           [this, &slot](std::string_view text) {
+             add_line(slot, {std::chrono::system_clock::now(), slot.name, LogLevel::output, "", std::string(text)});
            },
        .on_garbage = [this,
                       &slot](const std::string& what) { kill(slot, {.reason = Kill::bad_message, .detail = what}); },
@@ -142,6 +145,12 @@ void Fleet::start(NodeSlot& slot) {
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
+void Fleet::add_line(NodeSlot& slot, protocol::LogLine line) {
+  slot.last_lines.push_back(protocol::strip_controls(line.message));
+  if (slot.last_lines.size() > kLastLinesMax) slot.last_lines.pop_front();
+  logs_.add(std::move(line));
+}
+
 std::string Fleet::stored_name(const std::string& type_or_entity) const {
   const std::string_view type = std::string_view(type_or_entity).substr(0, type_or_entity.find('/'));
   for (const NodeSlot& slot : slots_)
@@ -153,6 +162,7 @@ std::string Fleet::stored_name(const std::string& type_or_entity) const {
 std::string Fleet::fabric_id() const { return fmt::format("{}/{}", options_.project_directory.string(), run_); }
 
 void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
+  slot.heard_at = steady_clock::now();
   if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(slot, *ready);
   if (const auto* heartbeat = std::get_if<protocol::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
   if (const auto* refusal = std::get_if<protocol::StartFailed>(&message)) {
@@ -244,6 +254,7 @@ void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
 void Fleet::on_tick(TimePoint now) {
   const auto overdue = coordination_.list_overdue();
   for (NodeSlot& slot : slots_) {
+    slot.is_silent = slot.lease && now - slot.heard_at > kSilentAfter;
     if (slot.lease && std::ranges::find(overdue, *slot.lease) != overdue.end())
       kill(slot, {.reason = Kill::silent, .limit = round_ms(options_.silence_max)});
     else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_patience)
@@ -265,8 +276,8 @@ void Fleet::kill(NodeSlot& slot, KillCause cause) {
 void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   const std::unique_ptr<NodeProcess> ended = std::move(slot.process);
   const NodeState before = std::exchange(slot.state, NodeState::stopped);
-  std::error_code ignored;
-  std::filesystem::remove(slot.socket, ignored);
+  if (const auto run = directory_.open_below(slot.socket.parent_path().filename().string()))
+    run->remove(slot.socket.filename().string());
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};

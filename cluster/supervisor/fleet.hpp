@@ -55,6 +55,7 @@ struct NodeSlot {
   kernel::Incarnation incarnation;
   ModuleCopy module{};  // loaded by its current or last process
   std::chrono::steady_clock::time_point started_at{};
+  std::chrono::steady_clock::time_point heard_at{};  // any message of it
   protocol::Heartbeat heartbeat;
   std::uint32_t restarts = 0;
   std::optional<NodeExit> last_exit;  // empty: it never ended
@@ -74,6 +75,7 @@ struct NodeSlot {
   bool is_wanted = true;            // false: it is not restarted when its process has ended
   bool is_listed = true;            // false: it is not listed once its process has ended
   bool is_paused = false;           // by SIGSTOP
+  bool is_silent = false;           // for over a second
   int failed_starts = 0;            // in a row
   Backoff backoff;
   boost::asio::steady_timer timer;  // until it is restarted
@@ -111,8 +113,9 @@ class Fleet {
   /// For a node whose turn does not end, to report what it is doing before it is killed.
   static constexpr std::chrono::milliseconds kReportPatience{500};
 
-  Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run,
-        ModuleCopy module, LocalCoordination& coordination, LogHub& logs, Events events);
+  Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths,
+        const files::Directory& directory, std::uint64_t run, ModuleCopy module, LocalCoordination& coordination,
+        LogHub& logs, Events events);
 
   void start_all();
   /// The fabric has been ready once: from here on, whatever fails is restarted, without a limit.
@@ -166,11 +169,13 @@ class Fleet {
   void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
   void kill(NodeSlot& slot, KillCause cause);
+  void add_line(NodeSlot& slot, protocol::LogLine line);
   void say(protocol::LogLevel level, std::string message);
 
   boost::asio::io_context& context_;
   const SupervisorOptions& options_;
   const RunPaths& paths_;
+  const files::Directory& directory_;  // .epic
   std::uint64_t run_;
   ModuleCopy module_;
   LocalCoordination& coordination_;

@@ -91,7 +91,9 @@ std::optional<storage::StoreError> GrantWriter::try_write(const kernel::ShardMap
     if (auto error = try_open()) return error;
   auto written = granter_.write(*store_, map);
   if (written) return std::nullopt;
-  const bool may_go_on = written.error().code == StoreErrorCode::full || written.error().code == StoreErrorCode::busy;
+  const StoreErrorCode code = written.error().code;
+  const bool may_go_on =
+      code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
   if (!may_go_on) store_.reset();  // it refuses every later write; what it has written is looked up anew
   return written.error();
 }

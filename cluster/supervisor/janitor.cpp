@@ -44,7 +44,7 @@ void withdraw(int& pipe) {
 
   for (int attempt = 0; attempt < kLockAttemptsMax; ++attempt) {
     if (const auto lock = ProjectLock::try_take_to_tidy(paths.lock)) {
-      remove_run_files(paths);
+      remove_run_files(lock->directory());
       break;  // the lock file is removed with the lock
     }
     ::poll(nullptr, 0, kLockPauseMs);

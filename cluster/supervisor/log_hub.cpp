@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 #include <spdlog/sinks/rotating_file_sink.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <system_error>
 
 namespace epic::cluster {
@@ -20,28 +20,21 @@ std::string run_name(std::uint64_t run, std::chrono::system_clock::time_point no
   return fmt::format("{}-run-{}", time, run);
 }
 
-void remove_old_runs(const fs::path& logs, std::size_t kept) {
+void remove_old_runs(const files::Directory& logs, std::size_t kept) {
   std::error_code ignored;
-  std::vector<fs::path> runs;
-  for (const auto& entry : fs::directory_iterator(logs, ignored))
-    if (entry.is_directory(ignored) && !entry.is_symlink(ignored) &&
-        entry.path().filename().string().find("-run-") != std::string::npos)
-      runs.push_back(entry.path());
-  std::ranges::sort(runs);
-  while (runs.size() > kept) {
-    fs::remove_all(runs.front(), ignored);
-    runs.erase(runs.begin());
+  std::vector<std::string> runs;
+  for (const auto& entry : fs::directory_iterator(logs.path(), ignored)) {
+    std::string name = entry.path().filename().string();
+    if (!entry.is_symlink(ignored) && name.contains("-run-")) runs.push_back(std::move(name));
   }
+  std::ranges::sort(runs);
+  for (std::size_t i = 0; i + kept < runs.size(); ++i) logs.remove_tree(runs[i]);
 }
 
-/// Replaces `latest` atomically, so that it always points somewhere.
-std::error_code link_latest(const fs::path& logs, const fs::path& directory) {
-  const fs::path fresh = logs / fmt::format("latest.{}", ::getpid());
-  std::error_code error;
-  fs::remove(fresh, error);
-  fs::create_directory_symlink(directory.filename(), fresh, error);
-  if (!error) fs::rename(fresh, logs / "latest", error);
-  return error;
+/// spdlog opens its file by name after this. It throws if that must not be.
+void make_file(const std::string& path) {
+  if (const auto made = files::secure_file(path, files::Missing::created); !made)
+    throw std::runtime_error(made.error().message);
 }
 
 }  // namespace
@@ -52,16 +45,13 @@ struct LogHub::Files {
 
 std::expected<std::unique_ptr<LogHub>, SupervisorError> LogHub::open(const fs::path& logs, std::uint64_t run,
                                                                      std::chrono::system_clock::time_point now) {
-  remove_old_runs(logs, kRunsMax - 1);
+  const auto own = files::Directory::open(logs);
+  if (!own) return std::unexpected(error_of(own.error()));
+  remove_old_runs(*own, kRunsMax - 1);
   const fs::path directory = logs / run_name(run, now);
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (!error) error = link_latest(logs, directory);
-  if (error)
-    return std::unexpected(
-        SupervisorError{.message = fmt::format("Cannot write logs to {}: {}.", directory.string(), error.message()),
-                        .hint = "Check the permissions of the directory and the free space on its disk.",
-                        .log = {}});
+  if (const auto made = files::make_directory(directory); !made) return std::unexpected(error_of(made.error()));
+  if (const auto linked = own->replace_link("latest", directory.filename().string()); !linked)
+    return std::unexpected(error_of(linked.error()));
   return std::unique_ptr<LogHub>(new LogHub(directory));
 }
 
@@ -88,8 +78,10 @@ void LogHub::keep(protocol::LogLine line) {
   try {
     auto& file = files_->by_source[line.source];
     if (!file) {
+      spdlog::file_event_handlers handlers;
+      handlers.before_open = &make_file;
       file = std::make_unique<spdlog::sinks::rotating_file_sink_st>(file_of(line.source).string(), kFileBytesMax,
-                                                                    kFilesMax);
+                                                                    kFilesMax, /*rotate_on_open=*/false, handlers);
       file->set_pattern("%v");
     }
     std::string text = protocol::format_log_line(line);

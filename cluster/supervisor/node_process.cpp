@@ -48,27 +48,28 @@ class Fd {
   int fd_;
 };
 
-/// Keeps kSupervisionFd occupied while a process is spawned. Otherwise the launcher's own pipe may get that number and
-/// be overwritten in the child; or the channel gets it, and stays close-on-exec.
+/// Keeps a number that the child will use occupied while it is spawned. Otherwise the launcher's own pipe may get it
+/// and be overwritten in the child; or one of our ends gets it, and stays close-on-exec.
 class ReservedFd {
  public:
-  ReservedFd() {
-    if (::fcntl(protocol::kSupervisionFd, F_GETFD) >= 0) return;
+  explicit ReservedFd(int wanted) : wanted_(wanted) {
+    if (::fcntl(wanted, F_GETFD) >= 0) return;
     const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd == protocol::kSupervisionFd) {
+    if (fd == wanted) {
       is_ours_ = true;
     } else if (fd >= 0) {
-      is_ours_ = ::dup3(fd, protocol::kSupervisionFd, O_CLOEXEC) >= 0;
+      is_ours_ = ::dup3(fd, wanted, O_CLOEXEC) >= 0;
       ::close(fd);
     }
   }
   ReservedFd(const ReservedFd&) = delete;
   ReservedFd& operator=(const ReservedFd&) = delete;
   ~ReservedFd() {
-    if (is_ours_) ::close(protocol::kSupervisionFd);
+    if (is_ours_) ::close(wanted_);
   }
 
  private:
+  int wanted_;
   bool is_ours_ = false;
 };
 
@@ -91,12 +92,14 @@ std::vector<const char*> make_environment() {
 struct ChildSetup {
   pid_t supervisor;
   int channel;
+  int log;
   const char* directory;
   const char* const* environment;
 
   error_code on_setup(process::posix::default_launcher& launcher, const process::filesystem::path&,
                       const char* const*) const {
     launcher.fd_whitelist.push_back(protocol::kSupervisionFd);
+    launcher.fd_whitelist.push_back(protocol::kLogFd);
     launcher.env = environment;
     return {};
   }
@@ -110,7 +113,7 @@ struct ChildSetup {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::dup2(channel, protocol::kSupervisionFd) < 0 || ::chdir(directory) != 0)
+    if (::dup2(channel, protocol::kSupervisionFd) < 0 || ::dup2(log, protocol::kLogFd) < 0 || ::chdir(directory) != 0)
       return {errno, boost::system::system_category()};
     return {};
   }
@@ -129,7 +132,14 @@ SupervisorError spawn_error(const std::filesystem::path& program, int error) {
 struct NodeProcess::State : std::enable_shared_from_this<State> {
   State(asio::io_context& context, Events on_events)
       : channel(context),
-        output(context),
+        output(context,
+               [this](std::string_view line) {
+                 if (!is_ended) events.on_output(line);
+               }),
+        log(context,
+            [this](std::string_view line) {
+              if (!is_ended) events.on_log(line);
+            }),
         child(context.get_executor()),
         end_watch(context),
         events(std::move(on_events)) {}
@@ -162,13 +172,22 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
     return false;
   }
 
-  void read_output() {
-    output.async_read_some(asio::buffer(output_bytes),
-                           [self = shared_from_this()](error_code error, std::size_t bytes) {
-                             if (error || self->is_ended) return;
-                             self->lines.add({self->output_bytes.data(), bytes});
-                             if (!self->is_ended) self->read_output();
-                           });
+  /// A pipe of lines that the process writes.
+  struct Pipe {
+    Pipe(asio::io_context& context, std::function<void(std::string_view)> on_line)
+        : end(context), lines(std::move(on_line)) {}
+    asio::posix::stream_descriptor end;
+    std::array<char, 16 * 1024> bytes;
+    LineSplitter lines;
+  };
+
+  void read(Pipe& pipe) {
+    pipe.end.async_read_some(asio::buffer(pipe.bytes),
+                             [this, self = shared_from_this(), &pipe](error_code error, std::size_t bytes) {
+                               if (error || is_ended) return;
+                               pipe.lines.add({pipe.bytes.data(), bytes});
+                               if (!is_ended) read(pipe);
+                             });
   }
 
   /// Not child.async_wait(), which takes readiness for the end and then blocks in waitpid(): Asio may report the
@@ -190,13 +209,15 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
     const auto self = shared_from_this();
     ::kill(-pid, SIGKILL);  // children of its own left in its group
     drain_channel();
-    drain_output();
+    drain(log);
+    drain(output);
     if (is_ended) return;  // an event has released the process
     is_ended = true;
     const int status = child.native_exit_code();
     error_code ignored;
     channel.close(ignored);
-    output.close(ignored);
+    output.end.close(ignored);
+    log.end.close(ignored);
     end_watch.close(ignored);
     const ProcessEnd end = WIFSIGNALED(status) ? ProcessEnd{.exit_code = 0, .signal = WTERMSIG(status)}
                                                : ProcessEnd{.exit_code = WEXITSTATUS(status), .signal = 0};
@@ -213,13 +234,13 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
     }
   }
 
-  void drain_output() {
+  void drain(Pipe& pipe) {
     while (!is_ended) {
-      const ssize_t bytes = ::read(output.native_handle(), output_bytes.data(), output_bytes.size());
+      const ssize_t bytes = ::read(pipe.end.native_handle(), pipe.bytes.data(), pipe.bytes.size());
       if (bytes <= 0) break;
-      lines.add({output_bytes.data(), static_cast<std::size_t>(bytes)});
+      pipe.lines.add({pipe.bytes.data(), static_cast<std::size_t>(bytes)});
     }
-    lines.end();
+    pipe.lines.end();
   }
 
   void write() {
@@ -231,17 +252,14 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
   }
 
   asio::local::stream_protocol::socket channel;
-  asio::posix::stream_descriptor output;
+  Pipe output;  // what its code prints
+  Pipe log;
   process::basic_process<asio::io_context::executor_type> child;
   asio::posix::stream_descriptor end_watch;  // a pidfd: readable when the process is dead
   pid_t pid = -1;
   Events events;
   bool is_ended = false;
   protocol::FrameBuffer buffer{protocol::kSupervisionFrameBytesMax};
-  std::array<char, 16 * 1024> output_bytes;
-  LineSplitter lines{[this](std::string_view line) {
-    if (!is_ended) events.on_line(line);
-  }};
   std::vector<std::byte> sending;  // Invariant: non-empty exactly while a write is in progress
   codec::FrameReader<protocol::FromNode> reader;
   codec::FrameWriter<protocol::ToNode> writer;
@@ -251,9 +269,11 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
 std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(asio::io_context& context,
                                                                                 const Program& program, Events events) {
   if (::access(program.path.c_str(), X_OK) != 0) return std::unexpected(spawn_error(program.path, errno));
-  const ReservedFd reserved;
+  const ReservedFd reserved(protocol::kSupervisionFd);
+  const ReservedFd reserved_too(protocol::kLogFd);
   int sockets[2];
   int pipe[2];
+  int log_pipe[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
     return std::unexpected(spawn_error(program.path, errno));
   Fd our_end{sockets[0]};
@@ -261,6 +281,9 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   if (::pipe2(pipe, O_CLOEXEC) != 0) return std::unexpected(spawn_error(program.path, errno));
   Fd output_end{pipe[0]};
   const Fd input_end{pipe[1]};
+  if (::pipe2(log_pipe, O_CLOEXEC) != 0) return std::unexpected(spawn_error(program.path, errno));
+  Fd log_output_end{log_pipe[0]};
+  const Fd log_input_end{log_pipe[1]};
   const Fd nothing{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
   if (nothing.get() < 0) return std::unexpected(spawn_error(program.path, errno));
 
@@ -272,7 +295,7 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   state->child =
       launcher(context.get_executor(), error, process::filesystem::path(program.path.string()), program.arguments,
                process::process_stdio{.in = nothing.get(), .out = input_end.get(), .err = input_end.get()},
-               ChildSetup{::getpid(), node_end.get(), directory.c_str(), environment.data()});
+               ChildSetup{::getpid(), node_end.get(), log_input_end.get(), directory.c_str(), environment.data()});
   if (error) return std::unexpected(spawn_error(program.path, error.value()));
 
   state->pid = state->child.id();
@@ -281,10 +304,13 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   state->end_watch.assign(end_watch);
   ::setpgid(state->pid, state->pid);  // also in the parent, so that it holds whichever comes first
   state->channel.assign(asio::local::stream_protocol(), our_end.release());
-  state->output.assign(output_end.release());
-  state->output.native_non_blocking(true);
+  state->output.end.assign(output_end.release());
+  state->output.end.native_non_blocking(true);
+  state->log.end.assign(log_output_end.release());
+  state->log.end.native_non_blocking(true);
   state->read_channel();
-  state->read_output();
+  state->read(state->output);
+  state->read(state->log);
   state->wait();
   return std::unique_ptr<NodeProcess>(new NodeProcess(std::move(state)));
 }
@@ -297,7 +323,8 @@ NodeProcess::~NodeProcess() {
   state_->child.terminate(ignored);
   state_->child.wait(ignored);
   state_->channel.close(ignored);
-  state_->output.close(ignored);
+  state_->output.end.close(ignored);
+  state_->log.end.close(ignored);
   state_->end_watch.close(ignored);
 }
 

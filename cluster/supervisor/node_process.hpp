@@ -30,9 +30,10 @@ class NodeProcess {
  public:
   struct Events {
     std::function<void(const protocol::FromNode&)> on_message;
-    std::function<void(std::string_view)> on_line;  // of its output, without the line break
-    std::function<void(std::string)> on_garbage;    // its messages are malformed; none follows
-    std::function<void(ProcessEnd)> on_end;         // the last event
+    std::function<void(std::string_view)> on_log;     // a line of its log, without the line break
+    std::function<void(std::string_view)> on_output;  // the same of what its code prints, which may be anything
+    std::function<void(std::string)> on_garbage;      // its messages are malformed; none follows
+    std::function<void(ProcessEnd)> on_end;           // the last event
   };
 
   struct Program {

@@ -19,6 +19,22 @@ Answer make_failure(AnswerStatus status, std::string_view message, std::string_v
   return {.id = 0, .status = status, .body = codec::describe_text(body), .last = true};
 }
 
+namespace {
+
+/// "node-2 did not answer …".
+Answer describe_silence(const std::vector<NodeId>& nodes) {
+  std::string names;
+  for (const NodeId node : nodes) names += fmt::format("{}node-{}", names.empty() ? "" : ", ", node);
+  return make_failure(
+      AnswerStatus::failed,
+      fmt::format("{} did not answer within {:.1f} s: is a turn taking long, or the process stopped? Its "
+                  "part is missing.",
+                  names, std::chrono::duration<double>(NodeRequests::kSilenceMax).count()),
+      "timeout");
+}
+
+}  // namespace
+
 void NodeRequests::to_owner(kernel::ShardId shard, std::string verb, std::string body, Repeat repeat,
                             TimePoint deadline, OnAnswer on_answer) {
   if (pending_.size() >= kPendingMax) {
@@ -50,7 +66,9 @@ void NodeRequests::to_all(const std::vector<NodeId>& nodes, const std::string& v
                                std::set(nodes.begin(), nodes.end()),
                                false,
                                {},
-                               std::move(has_room)});
+                               std::move(has_room),
+                               {},
+                               std::set(nodes.begin(), nodes.end())});
   for (const NodeId node : nodes) send_(node, protocol::Request{id, verb, body});
 }
 
@@ -68,6 +86,7 @@ void NodeRequests::on_answer(NodeId node, const Answer& answer) {
     return;
   }
   Pending& pending = entry->second;
+  pending.unheard.erase(node);
   if (answer.wants_room) {
     pending.held.insert(node);
     pending.on_answer(answer);
@@ -115,7 +134,17 @@ void NodeRequests::end_share(Entry entry, NodeId node, const Answer& answer) {
   pending.asked.erase(node);
   pending.held.erase(node);
   if (!pending.asked.empty()) return;
+  if (!pending.silent.empty()) return end(entry, describe_silence(pending.silent));
   end(entry, pending.is_answered || !pending.failure ? Answer{} : *pending.failure);
+}
+
+void NodeRequests::give_up_silent(Entry entry, TimePoint now) {
+  Pending& pending = entry->second;
+  if (!pending.asked_at) pending.asked_at = now;
+  if (pending.unheard.empty() || now < *pending.asked_at + kSilenceMax) return;
+  const std::set<NodeId> silent = std::exchange(pending.unheard, {});
+  pending.silent.assign(silent.begin(), silent.end());
+  for (const NodeId node : silent) end_share(entry, node, describe_silence({node}));  // the last may end it all
 }
 
 void NodeRequests::end(Entry entry, Answer last) {
@@ -152,11 +181,17 @@ void NodeRequests::on_tick(TimePoint now) {
   for (auto entry = pending_.begin(); entry != pending_.end();) {
     const auto current = entry++;
     const Pending& pending = current->second;
-    if (pending.deadline > now) continue;
+    if (pending.deadline > now) {
+      give_up_silent(current, now);
+      continue;
+    }
     end(current, pending.asked.empty()
                      ? make_failure(AnswerStatus::failed, "No node took the entity's shard in time.", "unavailable")
                      : make_failure(AnswerStatus::failed,
-                                    fmt::format("node-{} did not answer in time.", *pending.asked.begin()), "timeout"));
+                                    fmt::format("node-{} did not answer in time: is a turn taking long, or the process "
+                                                "stopped?",
+                                                *pending.asked.begin()),
+                                    "timeout"));
   }
 }
 

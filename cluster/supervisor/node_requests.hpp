@@ -40,6 +40,8 @@ class NodeRequests {
   enum class Room : std::uint8_t { yes, not_yet, nobody_reads };
   using HasRoom = std::function<Room()>;
 
+  /// A node that has not begun to answer by then, of those that are all asked, is not waited for: it is blocked.
+  static constexpr std::chrono::milliseconds kSilenceMax{1500};
   /// With this many requests in progress, further ones fail at once.
   static constexpr std::size_t kPendingMax = 4096;
 
@@ -50,8 +52,8 @@ class NodeRequests {
                 OnAnswer on_answer);
 
   /// To each of `nodes`; parts arrive in any order, with one `last` at the end. A node that dies or fails ends its
-  /// share of the answer, and its failure is passed on only if no node answered. Without `has_room` there is always
-  /// room.
+  /// share of the answer, and its failure is passed on only if no node answered. If a node is silent, the end is a
+  /// failure that names it. Without `has_room` there is always room.
   void to_all(const std::vector<kernel::NodeId>& nodes, const std::string& verb, const std::string& body,
               TimePoint deadline, OnAnswer on_answer, HasRoom has_room = {});
 
@@ -79,7 +81,10 @@ class NodeRequests {
     bool is_answered = false;        // a part has been passed on
     std::optional<protocol::Answer> failure;
     HasRoom has_room = {};
-    std::set<kernel::NodeId> held = {};  // wait for room before they continue
+    std::set<kernel::NodeId> held = {};       // wait for room before they continue
+    std::set<kernel::NodeId> unheard = {};    // of all that were asked, those that have not begun to answer
+    std::vector<kernel::NodeId> silent = {};  // that were given up
+    std::optional<TimePoint> asked_at = {};   // as of the first tick after it
   };
   using Entry = std::map<std::uint64_t, Pending>::iterator;
 
@@ -87,6 +92,7 @@ class NodeRequests {
   void let_go_on(std::uint64_t id, Pending& pending);
   void end(Entry entry, protocol::Answer last);
   void end_share(Entry entry, kernel::NodeId node, const protocol::Answer& answer);
+  void give_up_silent(Entry entry, TimePoint now);
 
   Send send_;
   FindOwner find_owner_;

@@ -1,15 +1,12 @@
 #include "cluster/supervisor/project_lock.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <charconv>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -20,12 +17,6 @@ namespace {
 constexpr int kTidyAttemptsMax = 200;
 constexpr int kTidyPauseMs = 5;
 
-SupervisorError file_error(std::string_view what, const std::filesystem::path& path, int error) {
-  return {.message = fmt::format("Cannot {} {}: {}.", what, path.string(), std::strerror(error)),
-          .hint = "Check the permissions of the project's directory and the free space on its disk.",
-          .log = {}};
-}
-
 SupervisorError already_running(std::optional<pid_t> holder) {
   return {.message = holder ? fmt::format("The fabric of this project is already running (pid {}).", *holder)
                             : std::string("The fabric of this project is already running."),
@@ -33,19 +24,11 @@ SupervisorError already_running(std::optional<pid_t> holder) {
           .log = {}};
 }
 
-/// The file may be removed or replaced between open and flock; a lock on such a file excludes nobody.
-bool is_same_file(int fd, const std::filesystem::path& path) {
-  struct stat held{};
-  struct stat named{};
-  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
-         held.st_dev == named.st_dev;
-}
-
-std::optional<pid_t> read_pid(int fd) {
-  char text[32];
-  const ssize_t size = ::pread(fd, text, sizeof text, 0);
+std::optional<pid_t> read_pid(const std::filesystem::path& path) {
+  const auto text = files::read_file(path);
   pid_t pid = 0;
-  if (size <= 0 || std::from_chars(text, text + size, pid).ec != std::errc{} || pid <= 0) return std::nullopt;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), pid).ec != std::errc{} || pid <= 0)
+    return std::nullopt;
   return pid;
 }
 
@@ -59,34 +42,22 @@ bool is_alive(pid_t pid) {
   return !is_ended;
 }
 
-enum class Held : std::uint8_t { no, by_other, file_was_replaced };
-
-Held try_hold(int fd, const std::filesystem::path& path) {
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return Held::by_other;
-  return is_same_file(fd, path) ? Held::no : Held::file_was_replaced;
-}
-
-bool write_pid(int fd) {
-  const std::string pid = fmt::format("{}\n", ::getpid());
-  return ::ftruncate(fd, 0) == 0 && ::pwrite(fd, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
-}
+bool try_hold(const files::Directory& directory) { return ::flock(directory.descriptor(), LOCK_EX | LOCK_NB) == 0; }
 
 }  // namespace
 
 std::expected<ProjectLock, SupervisorError> ProjectLock::try_take(const std::filesystem::path& path) {
-  std::optional<pid_t> holder;
   for (int attempt = 0; attempt < kTidyAttemptsMax; ++attempt) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) return std::unexpected(file_error("open", path, errno));
-    const Held held = try_hold(fd, path);
-    if (held == Held::no) {
-      ProjectLock lock{path, fd};
-      if (!write_pid(fd)) return std::unexpected(file_error("write", path, errno));
+    auto directory = files::Directory::open(path.parent_path());
+    if (!directory) return std::unexpected(error_of(directory.error()));
+    if (try_hold(*directory)) {
+      if (!directory->is_in_place()) continue;  // moved away meanwhile
+      ProjectLock lock{*std::move(directory), path.filename().string()};
+      if (const auto written = files::write_file(path, fmt::format("{}\n", ::getpid())); !written)
+        return std::unexpected(error_of(written.error()));
       return lock;
     }
-    holder = read_pid(fd);
-    ::close(fd);
-    if (held == Held::file_was_replaced) continue;
+    const auto holder = read_pid(path);
     if (holder && is_alive(*holder)) return std::unexpected(already_running(holder));
     ::poll(nullptr, 0, kTidyPauseMs);  // held, but not by the process named in it: a process is starting or cleaning up
   }
@@ -94,20 +65,15 @@ std::expected<ProjectLock, SupervisorError> ProjectLock::try_take(const std::fil
 }
 
 std::expected<ProjectLock, SupervisorError> ProjectLock::try_take_to_tidy(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return std::unexpected(file_error("open", path, errno));
-  if (try_hold(fd, path) == Held::no) return ProjectLock{path, fd};
-  ::close(fd);
-  return std::unexpected(already_running(std::nullopt));
+  auto directory = files::Directory::open(path.parent_path());
+  if (!directory) return std::unexpected(error_of(directory.error()));
+  if (!try_hold(*directory)) return std::unexpected(already_running(std::nullopt));
+  ProjectLock lock{*std::move(directory), path.filename().string()};
+  if (!files::identify(path))
+    return std::unexpected(SupervisorError{fmt::format("There is no {}.", path.string()), {}, {}});
+  return lock;
 }
 
-ProjectLock::ProjectLock(ProjectLock&& other) noexcept
-    : path_(std::exchange(other.path_, {})), fd_(std::exchange(other.fd_, -1)) {}
-
-ProjectLock::~ProjectLock() {
-  if (fd_ < 0) return;
-  ::unlink(path_.c_str());
-  ::close(fd_);
-}
+ProjectLock::~ProjectLock() { directory_.remove(name_); }
 
 }  // namespace epic::cluster

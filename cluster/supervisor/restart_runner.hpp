@@ -23,7 +23,6 @@ namespace epic::cluster {
 /// What a restart acts on; all of it outlives the runner.
 struct RestartParts {
   const SupervisorOptions& options;
-  const RunPaths& paths;
   Fleet& fleet;
   ShardTable& shards;
   ModuleCopies& modules;

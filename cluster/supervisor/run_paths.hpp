@@ -22,11 +22,11 @@ struct RunPaths {
   [[nodiscard]] std::filesystem::path node_socket(kernel::NodeId node) const;
 };
 
-/// Makes the directories, and checks that they can be written.
+/// Makes the directories, and checks that they can be written, and by this user alone.
 [[nodiscard]] std::expected<void, SupervisorError> prepare_directories(const RunPaths& paths);
 
-/// Removes unused sockets and copies of the module. Only for the holder of the lock.
-void remove_run_files(const RunPaths& paths);
+/// Removes the sockets and the copies of the module from this `.epic`. Only for the holder of its lock.
+void remove_run_files(const files::Directory& directory);
 
 /// Counts this start of the fabric: larger than all before it, even after a crash. Only for the holder of the lock.
 [[nodiscard]] std::expected<std::uint64_t, SupervisorError> count_run(const RunPaths& paths);

@@ -68,8 +68,8 @@ bool is_ignored(int signal) {
 /// Wires the parts, and decides when the fabric is ready, when it stops and how it ends.
 class Supervisor {
  public:
-  Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs,
-             ModuleCopies& modules, ModuleCopy module);
+  Supervisor(const SupervisorOptions& options, const RunPaths& paths, const files::Directory& directory,
+             std::uint64_t run, LogHub& logs, ModuleCopies& modules, ModuleCopy module);
   [[nodiscard]] int run();
 
  private:
@@ -86,6 +86,7 @@ class Supervisor {
   void open_shards();
   void advance();
   void carry_out();
+  void on_directory_gone();
   void on_granted();
   void on_grants_delayed(const std::string& why);
   void on_deposed(const std::string& why);
@@ -106,6 +107,7 @@ class Supervisor {
 
   const SupervisorOptions& options_;
   const RunPaths& paths_;
+  const files::Directory& directory_;  // .epic
   LogHub& logs_;
   asio::io_context context_{1};
   steady_clock::time_point begun_at_ = steady_clock::now();
@@ -137,10 +139,11 @@ class Supervisor {
   int exit_code_ = kExitOk;
 };
 
-Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, LogHub& logs,
-                       ModuleCopies& modules, ModuleCopy module)
+Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, const files::Directory& directory,
+                       std::uint64_t run, LogHub& logs, ModuleCopies& modules, ModuleCopy module)
     : options_(options),
       paths_(paths),
+      directory_(directory),
       logs_(logs),
       shards_(options.shard_count, options.quiet),
       grants_(context_,
@@ -157,7 +160,7 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
                    },
                .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
                .on_deposed = [this](const std::string& why) { on_deposed(why); }}),
-      fleet_(context_, options, paths, run, std::move(module), coordination_, logs,
+      fleet_(context_, options, paths, directory, run, std::move(module), coordination_, logs,
              {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
               .on_ready = [this](NodeId node) { on_node_ready(node); },
               .on_exit = [this](NodeId node, const std::optional<Crash>& crash) { on_node_exit(node, crash); },
@@ -169,7 +172,6 @@ Supervisor::Supervisor(const SupervisorOptions& options, const RunPaths& paths, 
       requests_([this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); },
                 [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
       restart_({.options = options,
-                .paths = paths,
                 .fleet = fleet_,
                 .shards = shards_,
                 .modules = modules,
@@ -236,6 +238,7 @@ void Supervisor::tick() {
   last_tick_ = now;
   fleet_.on_tick(now);
   requests_.on_tick(now);
+  if (!is_stopping_ && !directory_.is_in_place()) on_directory_gone();
   if (!is_stopping_) {
     // Do not wait for a node that keeps failing.
     if (!fleet_.list_ready().empty()) open_shards();
@@ -394,6 +397,16 @@ void Supervisor::on_deposed(const std::string& why) {
   error_ = SupervisorError{why, "Stop the other fabric, or use a store of its own.", logs_.directory()};
   exit_code_ = kExitFailed;
   stop("another supervisor has the store");
+}
+
+/// Nobody can reach this fabric any longer, and another may have begun in a directory of the same name.
+void Supervisor::on_directory_gone() {
+  error_ =
+      SupervisorError{fmt::format("{} was moved away or deleted while the fabric ran.", directory_.path().string()),
+                      "Put it back if it was moved, and start again with 'epic run'.",
+                      {}};
+  exit_code_ = kExitFailed;
+  stop("its directory is gone");
 }
 
 void Supervisor::on_granted() {
@@ -580,7 +593,7 @@ int run_supervisor(const SupervisorOptions& options) {
   if (auto prepared = prepare_directories(paths); !prepared) return report(options, prepared.error());
   const auto lock = ProjectLock::try_take(paths.lock);
   if (!lock) return report(options, lock.error());
-  remove_run_files(paths);
+  remove_run_files(lock->directory());
   const auto janitor = Janitor::hire(paths);
   if (!janitor) return report(options, janitor.error());
   const auto run = count_run(paths);
@@ -594,10 +607,10 @@ int run_supervisor(const SupervisorOptions& options) {
 
   int exit_code = kExitOk;
   {
-    Supervisor supervisor(options, paths, *run, **logs, modules, *std::move(module));
+    Supervisor supervisor(options, paths, lock->directory(), *run, **logs, modules, *std::move(module));
     exit_code = supervisor.run();
   }
-  remove_run_files(paths);
+  remove_run_files(lock->directory());
   return exit_code;
 }
 

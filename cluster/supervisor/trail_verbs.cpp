@@ -30,8 +30,8 @@ control::Events::Answer describe_silence(const std::string& node) {
   event.time = protocol::format_time(std::chrono::system_clock::now());
   event.node = node;
   event.what = "silent";
-  event.why =
-      fmt::format("{} did not answer within {} s; its events are not shown", node, TrailVerbs::kPatience.count());
+  event.why = fmt::format("{} did not answer within {:.1f} s; its events are not shown", node,
+                          std::chrono::duration<double>(TrailVerbs::kPatience).count());
   return event;
 }
 

@@ -21,7 +21,11 @@ constexpr auto kRetryMax = 500ms;
 constexpr auto kIdle = 500ms;  // of idleness: then maintenance
 constexpr std::size_t kEventsPerWakeUp = 64;
 
-bool may_be_retried(StoreErrorCode code) { return code == StoreErrorCode::full || code == StoreErrorCode::busy; }
+constexpr auto kLookEvery = 500ms;  // at the store's files
+
+bool may_be_retried(StoreErrorCode code) {
+  return code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
+}
 
 }  // namespace
 
@@ -59,11 +63,18 @@ std::uint64_t StorageWorkers::take(std::vector<kernel::ShardId> shards, kernel::
 
 void StorageWorkers::read(Read read) { asked_.emplace_back(std::move(read)); }
 
+void StorageWorkers::read_at_cut(Read read) {
+  is_cut_asked_ = true;
+  this->read(std::move(read));
+}
+
 void StorageWorkers::flush() {
   if (asked_.empty() && asked_batches_.empty()) return;
   bool must_wake = false;
   {
     const std::lock_guard lock(mutex_);
+    if (std::exchange(is_cut_asked_, false) && !cut_) cut_ = handed_over_;
+    if (!asked_batches_.empty()) handed_over_ = asked_batches_.back().number;
     std::ranges::move(asked_, std::back_inserter(jobs_));
     std::ranges::move(asked_batches_, std::back_inserter(batches_));
     must_wake = !is_in_use_;  // otherwise the thread holding the store re-checks before releasing it
@@ -94,6 +105,7 @@ void StorageWorkers::run() {
     }
     is_in_use_ = true;
     std::deque<Job> jobs = std::exchange(jobs_, {});
+    cut_.reset();
     lock.unlock();
     use_store(std::move(jobs));
     const auto written = std::exchange(written_, std::nullopt);
@@ -113,8 +125,8 @@ void StorageWorkers::run() {
 StorageWorkers::TimePoint StorageWorkers::next_due() const {
   if (!jobs_.empty()) return TimePoint::min();
   if (retry_delay_ > 0ms) return retry_at_;
-  if (!batches_.empty() || must_maintain_) return TimePoint::min();
-  return has_new_commits_ ? used_at_ + kIdle : TimePoint::max();
+  if (!batches_.empty() || must_maintain_ || unconfirmed_) return TimePoint::min();
+  return has_new_commits_ ? std::min(look_at_, used_at_ + kIdle) : look_at_;
 }
 
 /// Everything there is to do with the store now. No other thread holds it meanwhile.
@@ -125,7 +137,8 @@ void StorageWorkers::use_store(std::deque<Job> jobs) {
     auto blocked = std::exchange(blocked_, {});
     jobs.insert(jobs.begin(), std::make_move_iterator(blocked.begin()), std::make_move_iterator(blocked.end()));
   }
-  bool is_blocked = false;
+  bool is_blocked = is_time_to_write && !look_at_files(now);
+  if (is_fatal_) return;
   bool has_worked = !jobs.empty();
   for (Job& job : jobs) {
     if (carry_out(job)) continue;
@@ -135,7 +148,7 @@ void StorageWorkers::use_store(std::deque<Job> jobs) {
   }
   publish();  // what follows may wait for other processes
   if (std::exchange(must_maintain_, false)) maintain();
-  if (is_time_to_write && has_batches()) {
+  if (is_time_to_write && !is_blocked && has_batches()) {
     has_worked = true;
     if (!write_batches()) {
       if (is_fatal_) return;
@@ -151,7 +164,30 @@ void StorageWorkers::use_store(std::deque<Job> jobs) {
   if (retry_delay_ == 0ms && std::exchange(is_blocked_told_, false)) tell(Unblocked{});
   publish();
   if (has_worked) used_at_ = now;
-  if (!has_worked && has_new_commits_) maintain();
+  if (!has_worked && has_new_commits_ && now >= used_at_ + kIdle) maintain();
+}
+
+/// False if they are not those that were opened. What was written to them before that was noticed is confirmed if they
+/// come back.
+bool StorageWorkers::look_at_files(TimePoint now) {
+  std::optional<kernel::CommitNumber> unconfirmed;
+  {
+    const std::lock_guard lock(mutex_);
+    unconfirmed = unconfirmed_;
+  }
+  if (now < look_at_ && retry_delay_ == 0ms && !unconfirmed) return true;
+  look_at_ = now + kLookEvery;
+  if (!carry_out_write(store_->check_files())) return false;
+  if (!unconfirmed) return true;
+  if (!carry_out_write(store_->sync())) return false;
+  bool must_wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (unconfirmed_ == unconfirmed) unconfirmed_.reset();
+    must_wake = confirm(*unconfirmed);
+  }
+  if (must_wake) wake_();
+  return true;
 }
 
 bool StorageWorkers::carry_out(Job& job) {
@@ -169,7 +205,7 @@ bool StorageWorkers::carry_out(Job& job) {
 
 bool StorageWorkers::has_batches() {
   const std::lock_guard lock(mutex_);
-  return batch_ || !batches_.empty();
+  return batch_ || (!batches_.empty() && (!cut_ || batches_.front().number <= *cut_));
 }
 
 bool StorageWorkers::write_batches() {
@@ -186,18 +222,26 @@ bool StorageWorkers::write_batches() {
 void StorageWorkers::make_durable(kernel::CommitNumber number) {
   const auto done = store_->sync();
   bool must_wake = false;
+  bool is_displaced = false;
   {
     const std::lock_guard lock(mutex_);
     --syncing_count_;
     note_writing();
-    if (done && !is_fatal_ && number > durable_) {
-      durable_ = number;
-      must_wake = events_.empty();
-      events_.emplace_back(Committed{number});
-    }
+    if (done) must_wake = confirm(number);
+    is_displaced = !done && done.error().code == StoreErrorCode::displaced;
+    if (is_displaced) unconfirmed_ = std::max(unconfirmed_.value_or(number), number);
   }
+  if (is_displaced) return changed_.notify_one();
   if (!done) return end_with(done.error());
   if (must_wake) wake_();
+}
+
+/// With the mutex held. True if the execution thread must be woken.
+bool StorageWorkers::confirm(kernel::CommitNumber number) {
+  if (is_fatal_ || number <= durable_) return false;
+  durable_ = number;
+  events_.emplace_back(Committed{number});
+  return events_.size() == 1;
 }
 
 /// The batches gathered so far, merged. One that cannot be merged is left for the next time.
@@ -205,7 +249,7 @@ const kernel::Batch& StorageWorkers::next_batch() {
   const std::lock_guard lock(mutex_);
   has_taken_batch_ = true;
   note_writing();
-  while (!batches_.empty()) {
+  while (!batches_.empty() && (!cut_ || batches_.front().number <= *cut_)) {
     if (!batch_)
       batch_ = std::move(batches_.front());
     else if (!kernel::try_append(*batch_, batches_.front()))

@@ -4,7 +4,8 @@
 // The requests of a tick are handed over at once (flush: one wake-up), and answers come back in a list for the next
 // tick, again with one wake-up for all of them. Loads that queue up are read together. Batches that arrive while the
 // store waits for its turn to write, among the processes, go into one transaction. A commit or take that meets a full
-// disk is retried, 50 ms to 500 ms apart, until it succeeds; loads continue meanwhile.
+// disk is retried, 50 ms to 500 ms apart, until it succeeds; loads continue meanwhile. So is everything while the
+// store's files are not those that were opened, which is looked at twice a second.
 //
 // One thread at a time holds the store. After writing a transaction it releases the store, waits for the disk, and
 // confirms; meanwhile the other reads, or writes the next transaction:
@@ -81,6 +82,8 @@ class StorageWorkers {
   std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
   /// Runs `read` on one of the threads, and what it returns on the execution thread.
   void read(Read read);
+  /// The same, and before anything is written that is handed over with it or later.
+  void read_at_cut(Read read);
   void flush();
   /// The store has taken all batches so far, and neither thread could write another one now: flushed batches wait.
   [[nodiscard]] bool is_writing() const { return is_writing_.load(std::memory_order_relaxed); }
@@ -111,6 +114,8 @@ class StorageWorkers {
   bool carry_out(Job& job);
   [[nodiscard]] bool has_batches();
   bool write_batches();
+  bool look_at_files(TimePoint now);
+  bool confirm(kernel::CommitNumber number);
   void make_durable(kernel::CommitNumber number);
   [[nodiscard]] const kernel::Batch& next_batch();
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
@@ -125,18 +130,22 @@ class StorageWorkers {
   std::function<void()> wake_;
   std::vector<Job> asked_;  // execution thread: of this tick
   std::vector<kernel::Batch> asked_batches_;
-  std::uint64_t last_take_ = 0;  // execution thread
+  kernel::CommitNumber handed_over_{0};  // execution thread: the newest batch
+  bool is_cut_asked_ = false;            // execution thread: of this tick
+  std::uint64_t last_take_ = 0;          // execution thread
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   std::deque<kernel::Batch> batches_;
+  std::optional<kernel::CommitNumber> cut_;  // later batches wait for jobs_
   std::vector<Event> events_;
   bool is_ending_ = false;
   std::atomic<bool> is_fatal_{false};  // nothing more is tried or confirmed; set with the mutex
   bool is_in_use_ = false;             // the store, held by one of the threads
   bool has_taken_batch_ = false;
-  int syncing_count_ = 0;  // threads
+  int syncing_count_ = 0;                            // threads
+  std::optional<kernel::CommitNumber> unconfirmed_;  // written to files that were not those that were opened
   kernel::CommitNumber durable_{0};
   std::atomic<bool> is_writing_{false};
 
@@ -151,6 +160,7 @@ class StorageWorkers {
   std::map<kernel::SchemaId, std::string> schemas_;
   bool has_new_commits_ = false;  // since the last maintain()
   bool must_maintain_ = false;
+  TimePoint look_at_ = std::chrono::steady_clock::now();
   TimePoint used_at_;  // by the last job or batch
 
   std::array<std::thread, 2> threads_;

@@ -72,14 +72,14 @@ int work() {
                "Manually: epic-node --describe MODULE.so, epic-node --check MODULE.so STORE, epic-node --version\n");
     return kExitUsage;
   }
-  ::fcntl(epic::protocol::kSupervisionFd, F_SETFD, FD_CLOEXEC);
+  for (const int fd : {epic::protocol::kSupervisionFd, epic::protocol::kLogFd}) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   // Dies with the supervisor. If that ended before this line, the channel is closed, which is noticed as well.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of the store, reported in words
   ::signal(SIGINT, SIG_IGN);   // the supervisor stops its nodes in order
   epic::storage::stop_counting_memory();
-  epic::node::Node node(epic::protocol::kSupervisionFd, STDOUT_FILENO);
+  epic::node::Node node(epic::protocol::kSupervisionFd, epic::protocol::kLogFd);
   return node.run();
 }
 

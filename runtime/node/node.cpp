@@ -16,7 +16,6 @@
 #include "kernel/errors.hpp"
 #include "node/crash_handler.hpp"
 #include "node/module_loader.hpp"
-#include "storage/memory_store.hpp"
 #include "storage/open_store.hpp"
 
 namespace epic::node {
@@ -133,8 +132,8 @@ int Node::run() {
   }
   driver_->run([this] { return is_done(); });
   const int code = finish();
-  requests_.reset();  // its threads read the store
-  driver_->storage().close();
+  driver_->storage().close();  // first: it may be at work for a request
+  requests_.reset();
   std::_Exit(code);  // entities are saved and need not be destroyed one by one: there may be millions
 }
 
@@ -194,8 +193,7 @@ bool Node::start(const protocol::Configure& configure) {
   if (const auto from = (*store)->identity().migrated_from)
     log_.write(protocol::LogLevel::info, {},
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
-  std::shared_ptr<const storage::MemoryStore> in_memory;  // shared with the function that opens readers
-  if (const auto* memory = dynamic_cast<const storage::MemoryStore*>(store->get())) in_memory = memory->share();
+  storage::Store::OpenReader open_reader = (*store)->reader_opener();
   auto driver = std::make_unique<io::Driver>(
       kernel::KernelOptions{
           .self = {configure.node, configure.incarnation.value},
@@ -230,11 +228,7 @@ bool Node::start(const protocol::Configure& configure) {
     return false;
   }
   requests_ = std::make_unique<Requests>(
-      *driver, [this](const protocol::Answer& answer) { channel_->send(answer); },
-      [configure, in_memory]() -> std::expected<std::unique_ptr<storage::Store>, storage::StoreError> {
-        if (in_memory) return in_memory->share();
-        return storage::open_store(store_config(configure, storage::OpenMode::read_only));
-      });
+      *driver, [this](const protocol::Answer& answer) { channel_->send(answer); }, std::move(open_reader));
   channel_->send(protocol::Ready{.pid = ::getpid(),
                                  .version = EPIC_VERSION_TEXT,
                                  .abi_tag = EPIC_ABI_TAG,

@@ -85,15 +85,20 @@ void Requests::answer(const Asked<control::Calls>& asked) {
 
 // ---- the reading thread ----
 
+/// The first request opens the reader where the store's other work is done; if it cannot be opened, that one answers.
 void Requests::read(io::StorageWorkers::Read read) {
-  if (!reader_ && !has_no_reader_) {
-    if (auto store = open_reader_())
-      reader_ = std::make_unique<io::StorageWorkers>(std::move(*store), [this] { driver_.post([] {}); });
-    else
-      has_no_reader_ = true;
+  if (reader_) {
+    reader_->read(std::move(read));
+    return reader_->flush();
   }
-  (reader_ ? *reader_ : driver_.storage()).read(std::move(read));
-  if (reader_) reader_->flush();
+  driver_.storage().read([this, read = std::move(read)](storage::Store& store) -> io::StorageWorkers::Continuation {
+    auto opened = open_reader_();
+    if (!opened) return read(store);
+    return [this, read, reader = std::make_shared<std::unique_ptr<storage::Store>>(*std::move(opened))] {
+      if (!reader_) reader_ = std::make_unique<io::StorageWorkers>(std::move(*reader), [this] { driver_.post([] {}); });
+      this->read(read);
+    };
+  });
 }
 
 void Requests::on_tick() {

@@ -29,12 +29,9 @@ namespace epic::node {
 /// Where answers go. Any thread.
 using SendAnswer = std::function<void(const protocol::Answer&)>;
 
-/// Opens the store again, for reading. Any thread.
-using OpenReader = std::function<std::expected<std::unique_ptr<storage::Store>, storage::StoreError>()>;
-
 class Requests {
  public:
-  Requests(io::Driver& driver, const SendAnswer& send, OpenReader open_reader)
+  Requests(io::Driver& driver, const SendAnswer& send, storage::Store::OpenReader open_reader)
       : driver_(driver),
         send_(send),
         open_reader_(std::move(open_reader)),
@@ -98,10 +95,9 @@ class Requests {
 
   io::Driver& driver_;  // post() from any thread
   SendAnswer send_;
-  OpenReader open_reader_;
+  storage::Store::OpenReader open_reader_;      // not on the execution thread: it may wait for the disk
   codec::ShowName show_name_;                   // any thread
   std::unique_ptr<io::StorageWorkers> reader_;  // created with the first request about the store
-  bool has_no_reader_ = false;                  // the store cannot be opened twice: the writing one answers
   AnswerStreams streams_;                       // last: they use the other members
 };
 

@@ -1,7 +1,9 @@
 // ls and export: what a node owns, in memory and stored, as streamed answers.
 //
 // A listing reads current state as it goes. An export is a cut: between two turns the node copies all unsaved state,
-// and starts to read the store at that moment; the answer is of that moment, whatever happens later.
+// and before it writes anything more, a reader begins at that moment of the store; the answer is of that moment,
+// whatever happens later. Only if the reader stays so long that writers would have to wait for it, it moves on to a
+// later one.
 
 #include <fmt/format.h>
 
@@ -100,7 +102,7 @@ struct Export {
   std::map<Name, Unsaved> unsaved = {};
   std::vector<std::string> live = {};                   // whole names; equal to what is stored
   std::map<std::string, reflect::Schema> schemas = {};  // of types with unsaved changes
-  std::unique_ptr<storage::Store> store = {};           // at one moment
+  std::unique_ptr<storage::Store> store = {};           // at one moment, or at later ones if it takes too long
   codec::ShowName show_name = {};
 };
 
@@ -136,7 +138,7 @@ class Exporter {
     }
     while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
     // This tells the client that nothing is missing.
-    control::ExportEnd end{.node = what_.node, .entities = sent_};
+    control::ExportEnd end{.node = what_.node, .entities = sent_, .moments = moments_};
     for (std::uint32_t i = 0; i < what_.ours.size(); ++i)
       if (what_.ours[i]) end.shards.push_back(i);
     if (is_wanted_) tell({.end = std::move(end)});
@@ -152,6 +154,13 @@ class Exporter {
     if (next_ != what_.unsaved.end() && next_->first == name) {
       send_unsaved();
       return more();
+    }
+    if (auto moved_on = what_.store->try_move_on(); !moved_on) {
+      send_damage(moved_on.error().message);
+      is_wanted_ = false;
+      return more();
+    } else if (*moved_on) {
+      ++moments_;
     }
     const auto reader = readers_.find(snapshot.schema);
     if (!reader) return send_damage(fmt::format("{}/{}: {}", snapshot.type, snapshot.key, reader.error())), more();
@@ -219,6 +228,7 @@ class Exporter {
   std::unordered_set<std::string_view> live_;
   std::map<Export::Name, Export::Unsaved>::const_iterator next_;
   std::uint64_t sent_ = 0;
+  std::uint64_t moments_ = 1;
   bool is_wanted_ = true;
 };
 
@@ -288,12 +298,7 @@ void Requests::answer(const Asked<control::Export>& asked) {
   kernel::Kernel& kernel = driver_.kernel();
   auto filter = filter_of(asked.id, asked.request.type, asked.request.key);
   if (!filter) return send_(filter.error());
-  auto store = open_reader_();
-  if (store)
-    if (auto begun = (*store)->begin_moment(); !begun) store = std::unexpected(begun.error());
-  if (!store) return send_(make_failure(asked.id, protocol::AnswerStatus::failed, store.error().message));
-
-  auto what = std::make_unique<Export>(
+  auto what = std::make_shared<Export>(
       Export{.filter = std::move(*filter), .key = asked.request.key, .node = node_name(), .cut = kernel.durable()});
   what->ours = list_ours();
   what->show_name = show_name_;
@@ -322,8 +327,17 @@ void Requests::answer(const Asked<control::Export>& asked) {
     what->schemas.try_emplace(name.first, activation->type->schema);
     what->unsaved.emplace(std::move(name), std::move(unsaved));
   }
-  what->store = std::move(*store);
-  streams_.start(asked.id, [what = std::move(what)](AnswerStream& stream) { Exporter(*what, stream).run(); });
+  driver_.storage().read_at_cut([this, id = asked.id, what](storage::Store&) -> io::StorageWorkers::Continuation {
+    auto store = open_reader_();
+    if (store)
+      if (auto begun = (*store)->begin_moment(); !begun) store = std::unexpected(begun.error());
+    if (!store) {
+      send_(make_failure(id, protocol::AnswerStatus::failed, store.error().message));
+      return {};
+    }
+    what->store = *std::move(store);
+    return [this, id, what] { streams_.start(id, [what](AnswerStream& stream) { Exporter(*what, stream).run(); }); };
+  });
 }
 
 }  // namespace epic::node

@@ -103,10 +103,12 @@ struct ExportEnd {
   std::string node;
   std::uint64_t entities = 0;
   std::vector<std::uint32_t> shards = {};
+  std::uint64_t moments = 1;  // of the store; more if it took so long that writers would have had to wait for it
 };
-BOOST_DESCRIBE_STRUCT(ExportEnd, (), (node, entities, shards))
+BOOST_DESCRIBE_STRUCT(ExportEnd, (), (node, entities, shards, moments))
 
 /// For each node one moment between two of its turns, including unsaved state; there is no common moment across nodes.
+/// A node moves on to a later moment of its store when the log of the changes since the first has grown too long.
 struct Export {
   static constexpr VerbInfo kVerb{.name = "export", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
   struct Request {

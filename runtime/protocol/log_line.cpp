@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -80,6 +81,16 @@ std::string_view take_word(std::string_view& text) {
   const std::string_view word = text.substr(0, blank);
   text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
   return word;
+}
+
+/// Length of a C1 control or a mark that changes the direction of text at the front of `text`, as UTF-8; 0: none.
+std::size_t hidden_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  if (byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) <= 0x9f) return 2;
+  if (byte(0) != 0xe2) return 0;
+  const bool is_embedding = byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae;
+  const bool is_isolate = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+  return is_embedding || is_isolate ? 3 : 0;
 }
 
 /// Length of the escape sequence at the front of `text`, which starts with ESC.
@@ -162,8 +173,9 @@ std::string strip_controls(std::string_view text) {
     if (text[i] == '\x1b') {
       i += escape_length(text.substr(i));
     } else {
-      if (text[i] == '\t' || !is_control(text[i])) out += text[i];
-      ++i;
+      const std::size_t hidden = hidden_length(text.substr(i));
+      if (hidden == 0 && (text[i] == '\t' || !is_control(text[i]))) out += text[i];
+      i += std::max<std::size_t>(hidden, 1);
     }
   }
   return out;

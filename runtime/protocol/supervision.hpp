@@ -36,6 +36,8 @@ namespace epic::protocol {
 
 /// Where a node finds its end of the channel.
 inline constexpr int kSupervisionFd = 3;
+/// … and where it writes its log. What entities print goes elsewhere, so that it cannot pass for a line of the log.
+inline constexpr int kLogFd = 4;
 /// The largest message of the channel: a control request of the largest size, with its envelope.
 inline constexpr std::size_t kSupervisionFrameBytesMax = 65u << 20;
 /// The largest body of an Answer; with its envelope it also fits into a frame of the control socket. A state of 8 MiB

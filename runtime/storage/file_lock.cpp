@@ -27,20 +27,27 @@ StoreError lock_failed(const std::filesystem::path& path) {
 
 }  // namespace
 
+StoreError store_error(const files::Refusal& refusal) {
+  const bool is_full = refusal.system_error == ENOSPC || refusal.system_error == EDQUOT;
+  return {is_full ? StoreErrorCode::full : StoreErrorCode::io, fmt::format("{} {}", refusal.message, refusal.hint)};
+}
+
 std::expected<FileLock, StoreError> FileLock::open(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (descriptor >= 0) return FileLock(path, descriptor);
-  if (errno == ENOENT) {
+  auto file = files::open_file(path, files::Use::create);
+  if (file) return FileLock(path, file->release());
+  if (file.error().system_error == ENOENT) {
     return std::unexpected(StoreError{
         StoreErrorCode::not_found,
         fmt::format("the directory '{}' for the store does not exist. Run this in a project, or create the directory.",
                     path.parent_path().string())});
   }
-  const StoreErrorCode code = errno == ENOSPC || errno == EDQUOT ? StoreErrorCode::full : StoreErrorCode::io;
-  return std::unexpected(StoreError{
-      code, fmt::format("cannot open '{}' for writing: {}. The store's directory must be writable by the user who runs "
-                        "the fabric (see `ls -ld {}`).",
-                        path.string(), std::strerror(errno), path.parent_path().string())});
+  return std::unexpected(store_error(file.error()));
+}
+
+std::optional<FileLock> FileLock::open_existing(const std::filesystem::path& path) {
+  auto file = files::open_file(path, files::Use::read);
+  if (!file) return std::nullopt;
+  return FileLock(path, file->release());
 }
 
 FileLock::~FileLock() {
@@ -56,6 +63,27 @@ std::expected<std::optional<FileLock::Hold>, StoreError> FileLock::try_lock() {
   if (flock_retrying(descriptor_, LOCK_EX | LOCK_NB) == 0) return Hold(descriptor_);
   if (errno == EWOULDBLOCK) return std::nullopt;
   return std::unexpected(lock_failed(path_));
+}
+
+bool FileLock::is_shared_by_others() const {
+  struct flock wanted{.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1, .l_pid = 0};
+  return ::fcntl(descriptor_, F_OFD_GETLK, &wanted) == 0 && wanted.l_type != F_UNLCK;
+}
+
+void FileLock::share() const {
+  struct flock wanted{.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1, .l_pid = 0};
+  ::fcntl(descriptor_, F_OFD_SETLK, &wanted);
+}
+
+void FileLock::write_note(const std::string& text) const {
+  if (::ftruncate(descriptor_, 0) == 0) [[maybe_unused]]
+    const ssize_t written = ::pwrite(descriptor_, text.data(), text.size(), 0);
+}
+
+std::string FileLock::read_note() const {
+  char text[256];
+  const ssize_t bytes = ::pread(descriptor_, text, sizeof text, 0);
+  return bytes > 0 ? std::string(text, static_cast<std::size_t>(bytes)) : std::string();
 }
 
 void FileLock::mark() { [[maybe_unused]] const int result = ::ftruncate(descriptor_, 1); }

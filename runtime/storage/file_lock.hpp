@@ -9,11 +9,16 @@
 #include <expected>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "files/private_files.hpp"
 #include "storage/store.hpp"
 
 namespace epic::storage {
+
+/// Of a file that may not be used as it is.
+[[nodiscard]] StoreError store_error(const files::Refusal& refusal);
 
 class FileLock {
  public:
@@ -32,6 +37,8 @@ class FileLock {
 
   /// Creates the file if it is missing. `io` if that is not allowed, `not_found` if there is no such directory.
   static std::expected<FileLock, StoreError> open(const std::filesystem::path& path);
+  /// For reading. Empty if it cannot be opened.
+  static std::optional<FileLock> open_existing(const std::filesystem::path& path);
   FileLock(FileLock&& other) noexcept
       : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
   FileLock& operator=(FileLock&&) = delete;
@@ -41,6 +48,13 @@ class FileLock {
   [[nodiscard]] std::expected<Hold, StoreError> lock();
   /// Empty if another holds it.
   [[nodiscard]] std::expected<std::optional<Hold>, StoreError> try_lock();
+
+  /// Of those who have called share() on the same file and live, there are others. Not one of the turns above.
+  [[nodiscard]] bool is_shared_by_others() const;
+  void share() const;
+  /// A line for processes that open the file later.
+  void write_note(const std::string& text) const;
+  [[nodiscard]] std::string read_note() const;
 
   /// One bit that stays with the file, visible to all who open it: its size, which needs no space on a full disk.
   /// Neither synced nor certain: a disk that accepts no change at all does not accept this one.

@@ -20,9 +20,8 @@ class MemoryStore final : public Store {
     implied,  // who takes a shard is granted it: for a store that one node has to itself
   };
   MemoryStore(std::uint32_t shard_count, WallClock wall_clock, Granting granting = Granting::required);
-  /// Another store of the same rows, for another thread.
-  [[nodiscard]] std::unique_ptr<MemoryStore> share() const {
-    return std::unique_ptr<MemoryStore>(new MemoryStore(shared_));
+  [[nodiscard]] OpenReader reader_opener() const override {
+    return [shared = shared_] { return std::unique_ptr<Store>(new MemoryStore(shared)); };
   }
 
   [[nodiscard]] std::expected<void, StoreError> grant(const Grants& grants) override;

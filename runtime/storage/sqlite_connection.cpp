@@ -41,7 +41,7 @@ std::string_view way_out(StoreErrorCode code) {
     case StoreErrorCode::busy:
       return "Nothing was written. Another program keeps the database locked; `fuser -v` on the file shows which.";
     case StoreErrorCode::corrupt:
-      return "Restore the file from a copy, or move it away and start anew.";
+      return "If the fabric runs, restart it; if that does not help, put a copy of the file there, or move it away.";
     case StoreErrorCode::not_found:
       return "Check the path; `epic run` makes the store.";
     default:

@@ -1,6 +1,8 @@
 // Reads many rows of a SqliteStore, a page at a time. No read transaction is open while a visitor runs, because a long
 // one would prevent the log from being reused; except for readers that ask for one moment.
 
+#include <sqlite3.h>
+
 #include "kernel/assert.hpp"
 #include "reflect/try.hpp"
 #include "storage/sqlite_store.hpp"
@@ -12,6 +14,8 @@ namespace {
 // Whichever comes first. A state has at most 8 MiB, so a page holds 9 MiB at most.
 constexpr std::size_t kPageRowsMax = 256;
 constexpr std::size_t kPageBytesMax = 1 << 20;
+constexpr int kAwayMs = 5;  // between two looks at whether the log has started anew …
+constexpr int kAwayMaxMs = 1000;
 
 }  // namespace
 
@@ -124,6 +128,12 @@ std::expected<std::optional<std::string>, StoreError> SqliteStore::find_next_typ
   return std::unexpected(connection_.error("read the types of snapshots"));
 }
 
+Store::OpenReader SqliteStore::reader_opener() const {
+  return [path = connection_.path(), options = options_]() -> std::expected<std::unique_ptr<Store>, StoreError> {
+    return open(path, {.mode = OpenMode::read_only, .wal = options.wal, .vfs = options.vfs});
+  };
+}
+
 std::expected<void, StoreError> SqliteStore::begin_moment() {
   EPIC_ASSERT(writer_ == nullptr, "a store that writes cannot stay at one moment");
   EPIC_TRY(connection_.run("BEGIN", "begin to read"));
@@ -132,7 +142,24 @@ std::expected<void, StoreError> SqliteStore::begin_moment() {
     end_moment();
     return std::unexpected(read.error());
   }
+  moment_frames_ = WalIndex(connection_).read().value_or(WalIndex::Header()).frames;
   return {};
+}
+
+/// From half the limit on, so that a reader that is slow to come by leaves the writers some room. The log can start
+/// anew only while nobody reads it, so the reader stays away for a moment.
+std::expected<bool, StoreError> SqliteStore::try_move_on() {
+  const WalIndex index(connection_);
+  const auto is_long = [&](const std::optional<WalIndex::Header>& log) {
+    return log && log->frames >= options_.wal.frames_max / 2;
+  };
+  const auto log = index.read();
+  const std::uint32_t since = !log || log->frames < moment_frames_ ? 0 : moment_frames_;
+  if (!is_long(log) || log->frames - since < options_.wal.frames_max / 8) return false;
+  end_moment();
+  for (int waited_ms = 0; waited_ms < kAwayMaxMs && is_long(index.read()); waited_ms += kAwayMs) sqlite3_sleep(kAwayMs);
+  if (auto begun = begin_moment(); !begun) return std::unexpected(begun.error());
+  return true;
 }
 
 void SqliteStore::end_moment() {

@@ -34,10 +34,13 @@ struct LogFile {
   int sync_result = SQLITE_OK;
 
   [[nodiscard]] sqlite3_file* below() { return reinterpret_cast<sqlite3_file*>(this + 1); }
+  /// A log has no holes: one that ends before `kept_at` was cut off by somebody else.
   int write_kept() {
-    const int result = kept.empty()
-                           ? SQLITE_OK
-                           : below()->pMethods->xWrite(below(), kept.data(), static_cast<int>(kept.size()), kept_at);
+    sqlite3_int64 end = 0;
+    int result = kept.empty() ? SQLITE_OK : below()->pMethods->xFileSize(below(), &end);
+    if (result == SQLITE_OK && end < kept_at) result = SQLITE_IOERR_TRUNCATE;
+    if (result == SQLITE_OK && !kept.empty())
+      result = below()->pMethods->xWrite(below(), kept.data(), static_cast<int>(kept.size()), kept_at);
     kept_at += static_cast<sqlite3_int64>(kept.size());
     kept.clear();
     ends_commit = false;

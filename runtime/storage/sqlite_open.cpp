@@ -1,10 +1,10 @@
 // How a SqliteStore is opened: locks, the file, the format, the settings, in an order that changes nothing if the store
 // is refused.
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <system_error>
 
 #include "kernel/assert.hpp"
@@ -41,12 +41,9 @@ StoreError no_store(const fs::path& path) {
 std::expected<void, StoreError> sync_directories(const fs::path& file) {
   const fs::path directory = fs::absolute(file).parent_path();
   for (const fs::path& path : {directory, directory.parent_path()}) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool is_synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-    const int system_error = errno;
-    if (descriptor >= 0) ::close(descriptor);
+    const int system_error = files::sync_directory(path);
     // A directory above ours may be inaccessible; but then we did not create ours just now.
-    if (is_synced || (path != directory && system_error == EACCES)) continue;
+    if (system_error == 0 || (path != directory && system_error == EACCES)) continue;
     return std::unexpected(StoreError{
         StoreErrorCode::io,
         fmt::format("cannot sync the directory '{}' after making the store '{}': {}. Check the disk (`dmesg`).",
@@ -71,6 +68,18 @@ bool has_log(const fs::path& path) {
   std::error_code ignored;
   const fs::path log = beside(path, "-wal");
   return fs::exists(log, ignored) && fs::file_size(log, ignored) > 0;
+}
+
+constexpr std::array kSuffixes{"", "-wal", "-shm"};
+
+/// SQLite opens its files by name, and makes those beside the database with the mode of that.
+std::expected<void, StoreError> secure_files(const fs::path& path, files::Missing database) {
+  for (const char* suffix : kSuffixes) {
+    const files::Missing missing = *suffix == '\0' ? database : files::Missing::ignored;
+    if (auto secured = files::secure_file(beside(path, suffix), missing); !secured)
+      return std::unexpected(store_error(secured.error()));
+  }
+  return {};
 }
 
 /// Opens and reads: only then does it show whether the database is readable.
@@ -99,6 +108,8 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   auto checkpointers = EPIC_TRY(FileLock::open(beside(path, ".checkpoint")));
   auto hold = EPIC_TRY(writers.lock());  // nodes that start together create the store once
 
+  EPIC_TRY(StoreFiles::check_before_opening(path, writers));
+  EPIC_TRY(secure_files(path, may_create ? files::Missing::created : files::Missing::ignored));
   auto connection = EPIC_TRY(
       Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.patience));
   const auto blank = EPIC_TRY(is_blank(connection));
@@ -136,6 +147,10 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
 
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_reading(const fs::path& path,
                                                                                       OpenOptions options) {
+  for (const char* suffix : kSuffixes)
+    if (auto refused = files::refuse_link(beside(path, suffix)); !refused)
+      return std::unexpected(store_error(refused.error()));
+  if (auto same = StoreFiles::check_before_reading(path); !same) return std::unexpected(same.error());
   auto connection = open_readable(path, Access::read, options);
   // Reading a database with a log needs a `-shm` file next to it. If none can be created and there is no log either, no
   // fabric is running, and the file can be read as it is.

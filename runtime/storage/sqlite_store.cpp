@@ -14,6 +14,7 @@ namespace epic::storage {
 namespace {
 
 constexpr std::size_t kRowsRememberedMax = 65'536;
+constexpr std::uint64_t kPageBytes = 2048;
 
 std::string name_of(const PutSnapshot& put) { return put.type + '/' + put.key; }
 
@@ -46,19 +47,66 @@ std::optional<StoreError> SqliteStore::failure() const {
 std::expected<void, StoreError> SqliteStore::transact(const std::function<std::expected<void, StoreError>()>& body) {
   EPIC_ASSERT(writer_ != nullptr, "a store that was opened for reading is written");
   if (const auto failed = failure()) return std::unexpected(*failed);
+  if (writer_->is_displaced) {
+    if (auto back = check_files(); !back) return back;
+  }
+  if (auto limit = check_log_limit(); !limit) return limit;
   if (writer_->wal.must_checkpoint()) {
     EPIC_TRY(maintain());
   }
   auto hold = writer_->writers.lock();
   if (!hold) return std::unexpected(note(hold.error()));
-  if (auto done = transact_locked(body); !done) return std::unexpected(note(done.error()));
+  if (auto done = transact_locked(body); !done) return std::unexpected(explain(done.error()));
   return {};
+}
+
+/// What fails with files that were exchanged or cut off is not the disk's fault. The failed transaction is visible to
+/// nobody, and may be repeated.
+StoreError SqliteStore::explain(StoreError error) {
+  if (error.code == StoreErrorCode::io)
+    if (auto compared = compare_files(); !compared) return compared.error();
+  return note(std::move(error));
 }
 
 std::expected<void, StoreError> SqliteStore::sync() {
   if (const auto failed = failure()) return std::unexpected(*failed);
   if (auto synced = writer_->wal.sync(); !synced) return std::unexpected(note(synced.error()));
-  return {};
+  return compare_files();
+}
+
+std::expected<void, StoreError> SqliteStore::compare_files() {
+  auto compared = writer_->files.check();
+  writer_->is_displaced = !compared;
+  return compared;
+}
+
+std::expected<void, StoreError> SqliteStore::check_files() {
+  if (!writer_) return {};
+  auto compared = compare_files();
+  if (compared || !writer_->files.is_only_log_gone()) return compared;
+  const auto copied = writer_->wal.copy_all();
+  if (!copied) return std::unexpected(note(copied.error()));
+  if (*copied)
+    compared.error().message = fmt::format(
+        "'{0}-wal' was deleted or moved away while the fabric ran, so nothing more can be saved. Everything "
+        "acknowledged "
+        "has been copied into '{0}'. Restart the fabric: `epic stop`, then `epic run`.",
+        connection_.path().string());
+  return compared;
+}
+
+std::expected<void, StoreError> SqliteStore::check_log_limit() {
+  const auto is_full = writer_->wal.is_full();
+  if (!is_full) return std::unexpected(note(is_full.error()));
+  if (!*is_full) return {};
+  const std::vector<std::string> readers = find_readers(connection_.path());
+  return std::unexpected(StoreError{
+      StoreErrorCode::full,
+      fmt::format("the write-ahead log '{0}-wal' has reached its limit of {1} MiB, because {2} keeps reading the store "
+                  "as it was when it began. Nothing was written. End that program{3}.",
+                  connection_.path().string(), std::uint64_t{options_.wal.frames_max} * kPageBytes >> 20,
+                  readers.empty() ? "another program" : fmt::format("{}", fmt::join(readers, " or ")),
+                  readers.empty() ? fmt::format("; `fuser -v '{}'` shows which", connection_.path().string()) : "")});
 }
 
 std::expected<void, StoreError> SqliteStore::transact_locked(
@@ -366,7 +414,8 @@ std::expected<std::optional<std::string>, StoreError> SqliteStore::schema(kernel
 std::expected<void, StoreError> SqliteStore::maintain() {
   if (const auto failed = failure()) return std::unexpected(*failed);
   if (!writer_ || !writer_->wal.has_frames()) return {};
-  if (auto done = writer_->wal.checkpoint(); !done) return std::unexpected(note(done.error()));
+  if (auto whole = compare_files(); !whole) return whole;
+  if (auto done = writer_->wal.checkpoint(); !done) return std::unexpected(explain(done.error()));
   return {};
 }
 

@@ -12,6 +12,7 @@
 // Invariant: after an error of code io, every later write is refused. The content of the disk is then unknown.
 // Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,7 @@
 
 #include "storage/file_lock.hpp"
 #include "storage/sqlite_connection.hpp"
+#include "storage/sqlite_files.hpp"
 #include "storage/sqlite_wal.hpp"
 #include "storage/store.hpp"
 
@@ -54,12 +56,15 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
                                                      const std::function<void(const StoreError&)>& on_corrupt) override;
+  [[nodiscard]] OpenReader reader_opener() const override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
+  [[nodiscard]] std::expected<bool, StoreError> try_move_on() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
   [[nodiscard]] std::expected<std::vector<SchemaCount>, StoreError> count_by_schema() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
   [[nodiscard]] StoreIdentity identity() const override { return identity_; }
+  [[nodiscard]] std::expected<void, StoreError> check_files() override;
   [[nodiscard]] bool wants_maintenance() const override { return writer_ && writer_->wal.wants_checkpoint(); }
   [[nodiscard]] std::expected<void, StoreError> maintain() override;
 
@@ -69,10 +74,13 @@ class SqliteStore final : public Store {
     Writer(Connection& connection, FileLock writers_lock, FileLock checkpointers_lock, WalLimits limits)
         : writers(std::move(writers_lock)),
           checkpointers(std::move(checkpointers_lock)),
-          wal(connection, writers, checkpointers, limits) {}
+          wal(connection, writers, checkpointers, limits),
+          files(connection, writers) {}
     FileLock writers;
     FileLock checkpointers;
     WalKeeper wal;
+    StoreFiles files;
+    std::atomic<bool> is_displaced{false};  // when files were compared last
   };
   struct Statements {
     Statement load, schema, page, keys, next_type, floor;  // read
@@ -91,6 +99,10 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> prepare_reading();
   std::expected<void, StoreError> prepare_writing();
 
+  /// `full` if the log has reached its limit.
+  std::expected<void, StoreError> check_log_limit();
+  std::expected<void, StoreError> compare_files();
+  StoreError explain(StoreError error);
   /// Runs `body` as one transaction under the writers' lock. It is not durable yet.
   std::expected<void, StoreError> transact(const std::function<std::expected<void, StoreError>()>& body);
   std::expected<void, StoreError> transact_locked(const std::function<std::expected<void, StoreError>()>& body);
@@ -141,6 +153,7 @@ class SqliteStore final : public Store {
   mutable std::mutex failure_mutex_;
   std::optional<StoreError> failure_;
   Connection connection_;
+  std::uint32_t moment_frames_ = 0;  // in the log when the moment began
   std::unique_ptr<Writer> writer_;
   std::unordered_map<std::uint32_t, ShardRow> owners_;  // by shard, those that were looked at, as of …
   std::optional<std::int64_t> owner_changes_;           // … this many grants and takes; empty: never read

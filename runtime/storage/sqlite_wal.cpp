@@ -97,6 +97,23 @@ std::expected<void, StoreError> WalKeeper::checkpoint() {
   return {};
 }
 
+std::expected<bool, StoreError> WalKeeper::is_full() {
+  if (frames_ < limits_.frames_max) return false;
+  const auto is_complete = copy_all();
+  if (!is_complete) return is_complete;
+  return !*is_complete;
+}
+
+std::expected<bool, StoreError> WalKeeper::copy_all() {
+  auto turn = checkpointers_.lock();
+  if (!turn) return std::unexpected(turn.error());
+  auto hold = writers_.lock();
+  if (!hold) return std::unexpected(hold.error());
+  const auto is_complete = copy();
+  if (is_complete && *is_complete) frames_ = 0;
+  return is_complete;
+}
+
 std::expected<void, StoreError> WalKeeper::append_marker() {
   EPIC_TRY(writers_.lock());
   return connection_.run("UPDATE meta SET value = value + 1 WHERE name = 'checkpoints'", "mark a checkpoint");

@@ -21,6 +21,9 @@
 // connection restarts the log can lose frames (SQLite 3.7.0 to 3.51.2, "WAL-reset bug"). Neither part can: the first
 // starts after a commit of ours that no checkpoint has copied, so nobody may restart the log; the second holds the
 // writers' lock.
+//
+// A reader that stays at one moment keeps later frames from being copied, so the log grows. At frames_max, commits are
+// refused like on a full disk until a checkpoint has copied everything; the error names who reads.
 
 #include <cstdint>
 #include <expected>
@@ -34,7 +37,8 @@ namespace epic::storage {
 
 struct WalLimits {
   std::uint32_t checkpoint_frames = 8192;  // pages of 2 KiB: wants_checkpoint() from here on
-  std::uint32_t frames_max = 131072;       // must_checkpoint() from here on
+  std::uint32_t frames_wait = 131072;      // must_checkpoint() from here on
+  std::uint32_t frames_max = 524288;       // is_full() from here on: 1 GiB
 };
 
 /// Lives beside its connection, on the same thread.
@@ -61,7 +65,12 @@ class WalKeeper {
   [[nodiscard]] bool has_frames() const { return frames_ > 0; }
   [[nodiscard]] bool wants_checkpoint() const { return frames_ >= checkpoint_at_; }
   /// The log exceeds its limit: the next commit must wait for a checkpoint.
-  [[nodiscard]] bool must_checkpoint() const { return frames_ >= limits_.frames_max && wants_checkpoint(); }
+  [[nodiscard]] bool must_checkpoint() const { return frames_ >= limits_.frames_wait && wants_checkpoint(); }
+
+  /// The log has reached its limit, and could not be copied even with the writers waiting.
+  [[nodiscard]] std::expected<bool, StoreError> is_full();
+  /// Copies the whole log with the writers waiting. False if a reader prevents it.
+  [[nodiscard]] std::expected<bool, StoreError> copy_all();
 
   /// Copies the log into the database. Does nothing if a neighbour is doing it. Leaves some behind if a reader needs
   /// it; the next try comes after another `checkpoint_frames`.

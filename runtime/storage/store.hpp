@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,7 @@ enum class StoreErrorCode : std::uint8_t {
   conflict,        // an operation would affect another number of rows than it states: nothing was written
   not_granted,     // take(): no grant names the caller; grant(): a later term rules, or another holds the shard
   full,            // no space: nothing was written, may be retried
+  displaced,       // a file of the store is not the one that was opened: what was written since is not acknowledged
   busy,            // another program keeps the store locked: nothing was written, may be retried
   io,              // unknown whether it was written: the caller must end the process
   corrupt,         // the row or file is not what was written
@@ -136,7 +138,8 @@ class Store {
   /// All or nothing. Visible to others on return, but a power cut may undo it until sync() has returned.
   [[nodiscard]] virtual std::expected<void, StoreError> write_next(const NextBatch& next) = 0;
   /// Makes everything written by write_next() before durable. Any thread, even while another holds the store. After an
-  /// error it is unknown what is durable: this and every later change is refused.
+  /// error it is unknown what is durable, and this and every later change is refused; but `displaced` may end, so this
+  /// may be called again.
   [[nodiscard]] virtual std::expected<void, StoreError> sync() = 0;
   /// All or nothing, durable on return.
   [[nodiscard]] std::expected<void, StoreError> commit(const Batch& batch) {
@@ -160,11 +163,18 @@ class Store {
       const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
       const std::function<void(const StoreError&)>& on_corrupt) = 0;
 
+  /// Opens another store of the same content, for reading beside this one. Any thread, also after this one is closed.
+  using OpenReader = std::function<std::expected<std::unique_ptr<Store>, StoreError>()>;
+  [[nodiscard]] virtual OpenReader reader_opener() const = 0;
+
   /// Everything read until end_moment() is of this one moment, however long that takes and whatever others write. A
   /// store on disk keeps their writes in its log meanwhile, which grows accordingly; one in memory copies itself. Not
   /// allowed for a store opened for writing.
   [[nodiscard]] virtual std::expected<void, StoreError> begin_moment() = 0;
   virtual void end_moment() = 0;
+  /// Ends the moment and begins another, if this one has kept so much from leaving the log that writers may have to
+  /// wait for it. True if so: what is read from here on is of the later moment.
+  [[nodiscard]] virtual std::expected<bool, StoreError> try_move_on() { return false; }
 
   /// Without bytes if a corrupt page prevents counting them.
   [[nodiscard]] virtual std::expected<std::vector<TypeCount>, StoreError> count_by_type() = 0;
@@ -185,6 +195,10 @@ class Store {
   [[nodiscard]] virtual std::expected<std::vector<ShardRow>, StoreError> shards() = 0;
 
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
+
+  /// `displaced` if a file of the store is not the one that was opened; until that ends, writing is refused. If only
+  /// what can be copied from memory is gone, it is copied. Called twice a second.
+  [[nodiscard]] virtual std::expected<void, StoreError> check_files() { return {}; }
 
   /// Maintenance that must not delay a commit, such as moving a log into the main file. A storage worker calls it when
   /// idle, and between two commits as soon as wants_maintenance() returns true. An error is as serious as one of a

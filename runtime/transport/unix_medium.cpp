@@ -1,7 +1,6 @@
 #include "transport/unix_medium.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -97,6 +96,7 @@ std::expected<void, std::string> UnixMedium::listen(const std::string& address, 
   if (!socket) return std::unexpected(socket.error().message());
   acceptor_.assign(Protocol(), *socket);
   listening_at_ = address;
+  listening_as_ = files::identify(address).value_or(files::Identity{});
   on_accept_ = std::move(on_accept);
   accept_more();
   return {};
@@ -118,9 +118,7 @@ void UnixMedium::accept_more() {
   });
 }
 
-void UnixMedium::hide() {
-  if (!listening_at_.empty()) ::unlink(std::exchange(listening_at_, {}).c_str());
-}
+void UnixMedium::hide() { files::remove_if_same(std::exchange(listening_at_, {}), listening_as_); }
 
 void UnixMedium::stop_listening() {
   hide();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "files/private_files.hpp"
 #include "transport/stream.hpp"
 
 namespace epic::transport {
@@ -29,7 +30,8 @@ class UnixMedium final : public Medium {
   boost::asio::local::stream_protocol::acceptor acceptor_;
   boost::asio::steady_timer accept_later_;
   OnAccept on_accept_;
-  std::string listening_at_;
+  std::string listening_at_;  // and what is there
+  files::Identity listening_as_{};
   // Lets a queued handler find out that the medium has been destroyed.
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };

@@ -57,8 +57,8 @@ std::expected<int, std::error_code> connect_unix_socket(const std::string& path)
 std::expected<int, std::error_code> listen_unix_socket(const std::string& path) {
   return with_address(path, [](int socket, const sockaddr_un& address) {
     ::unlink(address.sun_path);
+    if (::fchmod(socket, 0600) != 0) return -1;  // of the file that bind() makes, whatever the umask
     if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -1;
-    if (::chmod(address.sun_path, 0600) != 0) return -1;  // nobody can connect before listen()
     return ::listen(socket, SOMAXCONN);
   });
 }

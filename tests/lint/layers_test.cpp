@@ -101,3 +101,14 @@ TEST_CASE("purity: JSON that is parsed or printed beside the door is found", "[l
 TEST_CASE("purity: a sleep in a test is found", "[lint]") {
   CHECK(find_impure_calls({{"tests/unit/x_test.cpp", "std::this_thread::sleep_for(1s);\n"}}).size() == 1);
 }
+
+TEST_CASE("purity: files that are opened, made or removed past the door are found", "[lint]") {
+  for (const std::string code : {"int fd = ::open(path.c_str(), O_RDWR);", "std::ofstream(path) << text;",
+                                 "fs::remove_all(path);", "std::filesystem::create_directories(path);",
+                                 "::unlink(path.c_str());", "FILE* file = std::fopen(name, mode);"}) {
+    INFO(code);
+    CHECK(find_impure_calls({{"cluster/supervisor/x.cpp", code + "\n"}}).size() == 1);
+    CHECK(find_impure_calls({{"runtime/files/x.cpp", code + "\n"}}).empty());
+  }
+  CHECK(find_impure_calls({{"cluster/x.cpp", "auto log = LogHub::open(path); shards_.open(now);\n"}}).empty());
+}

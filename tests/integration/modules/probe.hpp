@@ -42,6 +42,12 @@ class Relay : public epic::Entity {
     co_return sum;
   }
   epic::Task<std::string> echo(std::string text) const { co_return text; }
+  /// As it is, past the log.
+  epic::Task<void> print(std::string text) const {
+    std::puts(text.c_str());
+    std::fflush(stdout);
+    co_return;
+  }
   epic::Task<void> refuse(std::string why) const {
     throw Refused(why);
     co_return;
@@ -66,7 +72,8 @@ class Relay : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Relay,
-              methods(add_to, echo, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file, spin_for_ms, die),
+              methods(add_to, echo, print, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file,
+                      spin_for_ms, die),
               transient)
 };
 

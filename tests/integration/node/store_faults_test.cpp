@@ -257,3 +257,60 @@ TEST_CASE("store faults: a store that cannot be written is refused with its path
                                           Catch::Contains("must be writable"));
   CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
 }
+
+TEST_CASE(
+    "store faults: after a file of the store is deleted nothing is acknowledged, and nothing acknowledged is lost",
+    "[node]") {
+  for (const char* deleted : {"state.sqlite-wal", "state.sqlite-shm", "state.sqlite.lock"}) {
+    CAPTURE(deleted);
+    const ProjectDirectory project;
+    {
+      Supervised fabric{project, "unused", real_nodes("probe", 2)};
+      fabric.wait_for("ready 2 nodes");
+      for (int i = 0; i < 10; ++i) fabric.call(fmt::format("Counter/{}", i), "add", {1});
+      fs::remove(project.path() / ".epic" / deleted);
+      fabric.wait_for_ps("both nodes say that they cannot save", [](const json::object& ps) {
+        return is_blocked(ps.at("nodes").at(0)) && is_blocked(ps.at("nodes").at(1));
+      });
+      for (int i = 0; i < 10; ++i)
+        CHECK_THAT(
+            fabric.ask_in_vain("call", {{"entity", fmt::format("Counter/{}", i)}, {"method", "add"}, {"args", {1}}})
+                .message,
+            Catch::Contains(deleted) && Catch::Contains("epic stop"));
+      fabric.signal(SIGKILL);
+    }
+    project.wait_until_nothing_is_left();
+    Supervised fabric{project, "unused", real_nodes("probe", 2)};
+    fabric.wait_for("ready 2 nodes");
+    for (int i = 0; i < 10; ++i) CHECK(fabric.call(fmt::format("Counter/{}", i), "get").at("result") == 1);
+  }
+}
+
+TEST_CASE("store faults: a store that is moved away and back is used again", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  fabric.call("Counter/a", "add", {1});
+  const fs::path store = project.path() / ".epic" / "state.sqlite";
+  fs::rename(store, project.path() / "away");
+  CHECK_THAT(fabric.wait_for("nothing can be saved"), Catch::Contains("move the former file back"));
+  fs::rename(project.path() / "away", store);
+  fabric.wait_for("saving works again");
+  CHECK(fabric.call("Counter/a", "add", {1}).at("result") == 2);
+}
+
+TEST_CASE("store faults: a fabric whose directory is moved away stops, and leaves what took its place alone",
+          "[node]") {
+  const ProjectDirectory project;
+  Supervised first{project, "unused", real_nodes("probe", 1)};
+  first.wait_for("ready 1 nodes");
+  first.call("Counter/a", "add", {1});
+  fs::rename(project.path() / ".epic", project.path() / "moved");
+  Supervised second{project, "unused", real_nodes("probe", 1)};
+  second.wait_for("ready 1 nodes");
+  CHECK_THAT(first.wait_for_error(), Catch::Contains("was moved away or deleted"));
+  CHECK(first.wait_for_end() == epic::cluster::kExitFailed);
+  CHECK(second.call("Counter/a", "add", {5}).at("result") == 5);
+  CHECK(fs::exists(project.path() / ".epic" / "control.sock"));
+  CHECK(fs::exists(project.path() / ".epic" / "run" / "node-1.sock"));
+}

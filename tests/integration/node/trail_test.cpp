@@ -1,5 +1,9 @@
 // Events and calls in flight, gathered from all nodes of a fabric.
 
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <array>
 #include <catch2/catch.hpp>
 #include <set>
 
@@ -158,4 +162,54 @@ TEST_CASE("calls, events: an invalid request is refused with the reason", "[node
   CHECK_THAT(entity.message, Catch::Contains("Type/Key"));
   CHECK(fabric.ask_in_vain("calls", {{"older_than_ms", "soon"}}).code == ControlErrorCode::bad_request);
   CHECK(fabric.ask_in_vain("events", {{"limit", -1}}).code == ControlErrorCode::bad_request);
+}
+
+TEST_CASE("trail: within 2 s every question is answered, and names the node that does not", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.silence_max = 60s; })};
+  fabric.wait_for("ready 2 nodes");
+  std::array<std::string, 2> of_node;  // an entity of each
+  for (int i = 0; of_node[0].empty() || of_node[1].empty(); ++i) {
+    const std::string name = fmt::format("Counter/{}", i);
+    fabric.call(name, "add", {1});
+    of_node[fabric.ask("inspect", {{"entity", name}}).at("node") == "node-1" ? 0 : 1] = name;
+  }
+  const pid_t stopped = fabric.list_node_pids().at(1);
+  ::kill(stopped, SIGSTOP);
+  const auto within = [](std::chrono::milliseconds limit, const auto& ask) {
+    const auto begun_at = std::chrono::steady_clock::now();
+    std::string message = ask();
+    CHECK(std::chrono::steady_clock::now() - begun_at < limit + 1s);  // slack for a busy machine
+    return message;
+  };
+  CHECK_THAT(within(2s, [&] { return fabric.ask_in_vain("inspect", {{"entity", of_node[1]}}).message; }),
+             Catch::Contains("node-2"));
+  CHECK_THAT(within(2s,
+                    [&] {
+                      const auto listed =
+                          fabric.connect().stream("ls", json::object(), [](const auto&) { return true; });
+                      return listed ? std::string("no error") : listed.error().message;
+                    }),
+             Catch::Contains("node-2"));
+  CHECK_THAT(within(500ms,
+                    [&] {
+                      return fabric
+                          .ask_in_vain("call",
+                                       {{"entity", of_node[1]}, {"method", "add"}, {"args", {1}}, {"timeout_ms", 500}})
+                          .message;
+                    }),
+             Catch::Contains("node-2"));
+  CHECK_THAT(within(2s,
+                    [&] {
+                      std::string silent;
+                      for (const auto& event : fabric.stream("events"))
+                        if (event.at("what") == "silent") silent += event.at("node").as_string().c_str();
+                      return silent;
+                    }),
+             Catch::Contains("node-2"));
+  CHECK(fabric.ask("ps").at("nodes").at(1).at("state") == "silent");
+  CHECK(fabric.ask("inspect", {{"entity", of_node[0]}}).at("node") == "node-1");
+  CHECK(fabric.ask("types").at("types").as_array().size() > 2);
+  ::kill(stopped, SIGCONT);
+  CHECK(fabric.ask("inspect", {{"entity", of_node[1]}}).at("node") == "node-2");
 }

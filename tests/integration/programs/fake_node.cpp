@@ -83,10 +83,9 @@ class FakeNode {
   }
 
   void say(const std::string& message) const {
-    std::fputs(protocol::format_log_line({std::chrono::system_clock::now(), "", protocol::LogLevel::info, "", message})
-                   .c_str(),
-               stdout);
-    std::fflush(stdout);
+    const std::string line =
+        protocol::format_log_line({std::chrono::system_clock::now(), "", protocol::LogLevel::info, "", message});
+    (void)!::write(protocol::kLogFd, line.data(), line.size());
   }
 
   bool receive() {

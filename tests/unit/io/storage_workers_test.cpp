@@ -46,6 +46,8 @@ class FaultyStore : public epic::storage::Store {
                                        const std::function<void(const StoreError&)>& on_corrupt) override {
     return inner_.list(filter, visit, on_corrupt);
   }
+  OpenReader reader_opener() const override { return inner_.reader_opener(); }
+  std::expected<void, StoreError> check_files() override { return on_look ? on_look() : inner_.check_files(); }
   std::expected<void, StoreError> begin_moment() override { return inner_.begin_moment(); }
   void end_moment() override { inner_.end_moment(); }
   std::expected<std::vector<epic::storage::TypeCount>, StoreError> count_by_type() override {
@@ -58,6 +60,7 @@ class FaultyStore : public epic::storage::Store {
 
   std::atomic<int> tries{0};
   std::function<std::expected<void, StoreError>()> on_sync;
+  std::function<std::expected<void, StoreError>()> on_look;
   std::function<void()> before_turn;
 
  private:
@@ -285,4 +288,67 @@ TEST_CASE("storage workers: a read runs beside, and what it returns is left to t
   CHECK_FALSE(is_continued);
   then();
   CHECK(is_continued);
+}
+
+TEST_CASE("storage workers: what was written to files that were exchanged is confirmed only when they are back",
+          "[io]") {
+  Fixture f;
+  std::atomic<bool> is_displaced{false};
+  const auto compare = [&]() -> std::expected<void, StoreError> {
+    if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
+    return {};
+  };
+  f.store->on_sync = compare;
+  f.store->on_look = compare;
+  f.take_all();
+  is_displaced = true;
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "it was moved");
+  const int tries = f.store->tries;
+  f.thread->commit(f.make_batch(2));
+  f.thread->flush();
+  f.wait_for<StorageWorkers::Blocked>();
+  CHECK(f.store->tries == tries);  // nothing more is written meanwhile
+
+  is_displaced = false;
+  f.wait_for<StorageWorkers::Unblocked>();
+  while (f.wait_for<StorageWorkers::Committed>().number < CommitNumber{2}) {
+  }
+}
+
+TEST_CASE("storage workers: files that were exchanged are noticed without any work", "[io]") {
+  Fixture f;
+  std::atomic<bool> is_displaced{false};
+  f.store->on_look = [&]() -> std::expected<void, StoreError> {
+    if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
+    return {};
+  };
+  is_displaced = true;
+  CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "it was moved");
+}
+
+TEST_CASE("storage workers: a read at a cut sees nothing that was handed over with it or later", "[io]") {
+  Fixture f;
+  f.take_all();
+  std::binary_semaphore is_at_turn{0}, may_go_on{0};
+  f.store->before_turn = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    is_at_turn.release();
+    may_go_on.acquire();
+  };
+  f.thread->commit(f.make_batch(1));
+  f.thread->flush();
+  is_at_turn.acquire();  // it waits for its turn, and would take along what comes now
+  std::uint64_t seen = 0;
+  f.thread->read_at_cut([&](epic::storage::Store& store) -> StorageWorkers::Continuation {
+    seen = store.load("Counter", "a").value()->version.value;
+    return {};
+  });
+  f.thread->commit(f.make_batch(2));
+  f.thread->flush();
+  may_go_on.release();
+  while (f.wait_for<StorageWorkers::Committed>().number < CommitNumber{2}) {
+  }
+  CHECK(seen == 1);
 }

@@ -39,6 +39,8 @@ TEST_CASE("log line: anything else is output of the user's, as it came", "[proto
 
 TEST_CASE("log line: colour codes and control characters do not reach a file", "[protocol]") {
   CHECK(strip_controls("\x1b[1;31mred\x1b[0m \x1b]0;title\aplain\r\x01 tab\t.") == "red plain tab\t.");
+  CHECK(strip_controls("c1 \xc2\x9b"
+                       "31m, bidi \xe2\x80\xae\xe2\x81\xa6x, \xc3\xa9") == "c1 31m, bidi x, \xc3\xa9");
   CHECK(strip_controls("cut \x1b[3") == "cut ");
   CHECK(strip_controls("cut \x1b") == "cut ");
 }

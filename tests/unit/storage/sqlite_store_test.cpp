@@ -316,7 +316,7 @@ TEST_CASE("sqlite store: the log is copied away and used again from its start", 
 TEST_CASE("sqlite store: a reader that stays delays the copying, and no commit", "[storage]") {
   const TempDir directory;
   OpenOptions options = creating();
-  options.wal = {.checkpoint_frames = 10, .frames_max = 40};
+  options.wal = {.checkpoint_frames = 10, .frames_wait = 40};
   const auto store = open_sqlite(directory.file(), options);
   const ShardEpoch held = take(*store);
 

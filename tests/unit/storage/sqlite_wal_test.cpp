@@ -51,7 +51,7 @@ class PowerCutRun {
 
   void run() {
     OpenOptions options = creating_on(disk_);
-    options.wal = {.checkpoint_frames = 12, .frames_max = 60};
+    options.wal = {.checkpoint_frames = 12, .frames_wait = 60};
     const std::array stores{open_sqlite(before_.file(), options), open_sqlite(before_.file(), options)};
     const ShardEpoch held = take(*stores[0]);
     for (int number = 1; syncs_ < cut_at_; ++number) {

@@ -22,7 +22,7 @@ namespace {
 struct Memory {
   MemoryStore held{kShardCount, [] { return kNow; }};
   Store& store = held;
-  [[nodiscard]] std::unique_ptr<Store> open_reader() const { return held.share(); }
+  [[nodiscard]] std::unique_ptr<Store> open_reader() const { return *held.reader_opener()(); }
 };
 
 struct Sqlite {

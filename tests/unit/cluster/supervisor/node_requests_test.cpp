@@ -170,3 +170,27 @@ TEST_CASE("node requests: when nobody reads, or the request has ended, the node 
   CHECK(f.went_on.size() == 3);
   CHECK_FALSE(f.went_on.back().second);
 }
+
+TEST_CASE("node requests: a node that does not begin to answer is named, and what the others know is passed on",
+          "[cluster]") {
+  Fixture f;
+  f.requests.to_all({NodeId{1}, NodeId{2}}, "ls", "{}", f.start + 10h, f.collect());
+  f.requests.on_tick(f.start);
+  f.requests.on_answer(NodeId{1}, {.id = 1, .status = AnswerStatus::ok, .body = "one", .last = true});
+  f.requests.on_tick(f.start + 1400ms);
+  CHECK(f.answers.size() == 1);
+  f.requests.on_tick(f.start + 1500ms);
+  REQUIRE(f.answers.size() == 2);
+  CHECK(f.answers.back().last);
+  CHECK(f.answers.back().body.find("node-2 did not answer within 1.5 s") != std::string::npos);
+  CHECK(f.requests.count() == 0);
+}
+
+TEST_CASE("node requests: a node that has begun to answer may take its time", "[cluster]") {
+  Fixture f;
+  f.requests.to_all({NodeId{1}}, "ls", "{}", f.start + 10h, f.collect());
+  f.requests.on_tick(f.start);
+  f.requests.on_answer(NodeId{1}, {.id = 1, .status = AnswerStatus::ok, .body = "one", .last = false});
+  f.requests.on_tick(f.start + 1h);
+  CHECK(f.requests.count() == 1);
+}

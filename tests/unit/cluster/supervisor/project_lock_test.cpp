@@ -41,5 +41,33 @@ TEST_CASE("project lock: a file left behind by a dead holder does not block", "[
 TEST_CASE("project lock: a missing directory is named in the error", "[cluster]") {
   const auto lock = ProjectLock::try_take("/nowhere/at/all/lock");
   REQUIRE_FALSE(lock.has_value());
-  CHECK(lock.error().message == "Cannot open /nowhere/at/all/lock: No such file or directory.");
+  CHECK(lock.error().message == "Cannot open '/nowhere/at/all': No such file or directory.");
+}
+
+TEST_CASE("project lock: deleting the lock file does not let a second supervisor in", "[cluster]") {
+  const epic::storage::test::TempDir directory;
+  const auto path = directory.path() / "lock";
+  const auto first = ProjectLock::try_take(path);
+  REQUIRE(first.has_value());
+  std::filesystem::remove(path);
+  CHECK_FALSE(ProjectLock::try_take(path).has_value());
+}
+
+TEST_CASE("project lock: a holder whose directory was replaced removes nothing of the new one", "[cluster]") {
+  const epic::storage::test::TempDir root;
+  const auto directory = root.path() / ".epic";
+  std::filesystem::create_directory(directory);
+  std::optional<ProjectLock> first;
+  {
+    auto taken = ProjectLock::try_take(directory / "lock");
+    REQUIRE(taken.has_value());
+    first.emplace(std::move(*taken));
+  }
+  std::filesystem::rename(directory, root.path() / "moved");
+  std::filesystem::create_directory(directory);
+  const auto second = ProjectLock::try_take(directory / "lock");
+  REQUIRE(second.has_value());
+  first.reset();
+  CHECK(std::filesystem::exists(directory / "lock"));
+  CHECK_FALSE(std::filesystem::exists(root.path() / "moved" / "lock"));
 }
