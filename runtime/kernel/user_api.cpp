@@ -17,6 +17,7 @@ namespace detail {
 void delete_site(CallSite* site) noexcept { delete site; }
 
 void begin_detached(CallRecord& record) { calls_here("spawn or gather").begin_detached(record); }
+bool has_ended(CallRecord& record) noexcept { return calls_here("co_await").has_ended(record); }
 bool wait_for(CallRecord& record, Waiter& waiter) noexcept { return calls_here("co_await").wait_for(record, waiter); }
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept {
   if (kernel::Calls* calls = kernel::Calls::current()) calls->stop_waiting(record, waiter);

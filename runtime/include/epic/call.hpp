@@ -174,7 +174,9 @@ class ResultRecord : public CallRecord {
 std::coroutine_handle<> begin_call(CallRecord& record, Waiter& waiter) noexcept;
 /// Queues a call that has no waiter yet (gather, spawn).
 void begin_detached(CallRecord& record);
-/// True if the call has ended; otherwise `waiter` is resumed when it ends.
+/// True if the call has ended; the current execution has observed that then.
+bool has_ended(CallRecord& record) noexcept;
+/// The same; otherwise `waiter` is resumed when it ends.
 bool wait_for(CallRecord& record, Waiter& waiter) noexcept;
 /// Suspends the current execution until `waiter` is resumed. Returns the coroutine to run next: the frame itself if
 /// there is nothing to wait for.

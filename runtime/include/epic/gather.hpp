@@ -153,7 +153,7 @@ class Spawned {
   Spawned(Spawned&&) noexcept = default;
   Spawned& operator=(Spawned&&) noexcept = default;
 
-  [[nodiscard]] bool is_ended() const { return record_->state == detail::CallRecord::State::ended; }
+  [[nodiscard]] bool is_ended() const { return detail::has_ended(*record_); }
 
   class Awaiter {
    public:
@@ -161,7 +161,7 @@ class Spawned {
     Awaiter(const Awaiter&) = delete;
     Awaiter& operator=(const Awaiter&) = delete;
     ~Awaiter() { detail::stop_waiting(*record_, waiter_); }
-    bool await_ready() const noexcept { return record_->state == detail::CallRecord::State::ended; }
+    bool await_ready() const noexcept { return detail::has_ended(*record_); }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
       waiter_.handle = awaiting;
       static_cast<void>(detail::wait_for(*record_, waiter_));

@@ -264,9 +264,16 @@ std::coroutine_handle<> Calls::suspend_on(detail::Waiter& waiter) {
   return std::noop_coroutine();
 }
 
+/// What an ended call has observed, the one that learns of its end has observed, too.
+bool Calls::has_ended(const Record& record) const {
+  if (record.state != Record::State::ended) return false;
+  Observations::observe(execution_.current, CommitNumber{record.observed});
+  return true;
+}
+
 bool Calls::wait_for(Record& record, detail::Waiter& waiter) {
   waiter.execution = execution_.current;
-  if (record.state == Record::State::ended) return true;
+  if (has_ended(record)) return true;
   ++waiter.remaining;
   record.waiter = &waiter;
   record.caller = execution_.current;
@@ -328,6 +335,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
 detail::Waiter* Calls::conclude(Record& record) {
   record.state = Record::State::ended;
   const CommitNumber seen = observations_.observed_by(&record);
+  record.observed = seen.value;  // for those that await it later
   detail::Waiter* waiter = std::exchange(record.waiter, nullptr);
   record.caller = nullptr;
   if (detail::CallSite* site = record.site) {

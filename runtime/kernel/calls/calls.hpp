@@ -76,6 +76,7 @@ class Calls final : private DeadlockProbes::Listener {
   void begin_detached(Record& record);
   std::coroutine_handle<> finish(Record& record);
   /// True if it has ended; otherwise `waiter` is resumed when it does.
+  [[nodiscard]] bool has_ended(const Record& record) const;
   bool wait_for(Record& record, detail::Waiter& waiter);
   void stop_waiting(Record& record, detail::Waiter& waiter);
   std::coroutine_handle<> suspend_on(detail::Waiter& waiter);

@@ -49,6 +49,19 @@ TEST_CASE("durability: a reader of another's unsaved change waits as well, throu
   CHECK(f.fabric.run_until([&] { return *changed && *told; }));
 }
 
+TEST_CASE("durability: who learns that a spawned call has ended waits for what that has seen", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  f.fabric.run_for(100ms);
+  f.fabric.hold_commits(true);
+  const auto added = f.fabric.start_call<std::int64_t>(1, Ref<Relay>("r")->add_beside(Ref<Counter>("a"), 1), {});
+  const auto seen = f.fabric.start_call<bool>(1, Ref<Relay>("s")->see_end_of_add(Ref<Counter>("b"), 1), {});
+  f.fabric.run_for(1s);
+  CHECK_FALSE(*added);
+  CHECK_FALSE(*seen);
+  f.fabric.hold_commits(false);
+  CHECK(f.fabric.run_until([&] { return *added && *seen; }));
+}
+
 TEST_CASE("durability: bytes that did not change are not written", "[kernel]") {
   Fixture f;
   const Ref<Counter> counter("a");

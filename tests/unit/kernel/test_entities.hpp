@@ -178,8 +178,18 @@ class Blob : public Entity {
 class Relay : public Entity {
  public:
   Task<std::int64_t> tell(Ref<Counter> counter) { co_return co_await counter->get(); }
+  Task<std::int64_t> add_beside(Ref<Counter> counter, std::int64_t amount) const {
+    auto added = spawn(counter->add(amount));
+    co_await sleep(std::chrono::milliseconds(10));
+    co_return co_await added;
+  }
+  Task<bool> see_end_of_add(Ref<Counter> counter, std::int64_t amount) const {
+    const auto added = spawn(counter->add(amount));
+    co_await sleep(std::chrono::milliseconds(10));
+    co_return added.is_ended();
+  }
   Task<std::uint64_t> feed(Ref<Blob> blob, std::uint64_t size) { co_return co_await blob->grow(size); }
-  EPIC_ENTITY(Relay, methods(tell, feed), transient)
+  EPIC_ENTITY(Relay, methods(tell, feed, add_beside, see_end_of_add), transient)
 };
 
 /// Records the order in which calls start.
