@@ -25,8 +25,9 @@ std::string source_of(const fs::path& file) {
 Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const ProjectPaths& paths, std::string_view node,
                                                                     std::size_t count) {
   std::error_code ignored;
+  fs::path latest = paths.logs() / "latest";
   // The link is read, not followed: it names a directory beside it.
-  const fs::path latest = paths.logs() / fs::read_symlink(paths.logs() / "latest", ignored).filename();
+  if (const fs::path run = fs::read_symlink(latest, ignored).filename(); !run.empty()) latest = paths.logs() / run;
   std::vector<fs::path> files;
   std::set<std::string> sources;
   for (const auto& entry : fs::directory_iterator(latest, ignored)) {
