@@ -6,9 +6,8 @@
 #include <numeric>
 
 #include "cli/output/humanize.hpp"
-#include "codec/json_scalars.hpp"
 #include "protocol/json.hpp"
-#include "protocol/log_line.hpp"
+#include "protocol/time_text.hpp"
 
 namespace epic::cli {
 namespace {
@@ -47,9 +46,10 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
   }
   if (const auto* text = value->if_string()) {
     if (show == Show::time && person) {
-      if (const auto time = codec::parse_time(std::string_view(*text)))
+      if (const auto time = protocol::parse_time(std::string_view(*text)))
         return human_age(std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(*time)));
+            std::chrono::system_clock::now().time_since_epoch() -
+            std::chrono::seconds(static_cast<std::int64_t>(time->seconds))));
     }
     return printable(std::string_view(*text));
   }

@@ -9,10 +9,13 @@
 #include <string_view>
 #include <utility>
 
+#include "codec/json_scalars.hpp"
 #include "codec/limits.hpp"
 #include "codec/scalars.hpp"
+#include "codec/time_units.hpp"
 #include "codec/value_path.hpp"
 #include "codec/wire_reader.hpp"
+#include "protocol/json.hpp"
 #include "reflect/type_text.hpp"
 
 namespace epic::codec {
@@ -102,9 +105,10 @@ class Reader {
       case Action::enumeration:
         return enumeration(plan, static_cast<std::int64_t>(bits), object);
       case Action::plain:
-        if (type.time.set_ns(object, static_cast<std::int64_t>(bits))) return true;
-        return fail(fmt::format("{} ns cannot be held by this {}: its unit is too coarse, or it is too small",
-                                static_cast<std::int64_t>(bits), type.name));
+        if (set_time(type.time, object, plan.unit, bits)) return true;
+        return fail(fmt::format("{} cannot hold {}: its unit is too coarse, or its counter too small",
+                                reflect::type_text(type),
+                                protocol::print_json(time_to_json(type.kind, plan.unit, bits))));
       case Action::wrap:
         return scalar(*plan.parts[0], bits, type.optional.emplace(object));
       default:
@@ -198,7 +202,7 @@ class Reader {
       return true;
     }
     if (type.ref.set(object, value)) return true;
-    return fail(fmt::format("'{}' is not the name of an entity, as Type/Key is", value));
+    return fail(reflect::ref_problem(reflect::ref_class(type), value));
   }
 
   bool fail_too_deep() { return fail(fmt::format("values are nested more than {} deep", kValueDepthMax)); }

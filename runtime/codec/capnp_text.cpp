@@ -120,7 +120,8 @@ class CapnpText {
 
   std::string label(Index index) const {
     const Schema::Node& node = schema_.node(index);
-    if (!node.name.empty()) return camel_case(node.name);
+    if (has_own_unit(node)) return camel_case(schema_.type_text(index));
+    if (!node.name.empty() && node.kind != Kind::ref) return camel_case(node.name);
     if (const auto word = builtin_type(node.kind); !word.empty()) return std::string(word);
     std::string text = node.kind == Kind::sequence ? "List" : std::string(word_of(node.kind));
     for (const auto& part : node.parts) {
@@ -134,12 +135,18 @@ class CapnpText {
     const Schema::Node& node = schema_.node(index);
     if (node.kind == Kind::sequence) return fmt::format("List({})", type(node.parts[0].type));
     if (node.kind == Kind::map) return fmt::format("List({})", struct_name(index));
+    if (has_own_unit(node)) return struct_name(index);
     if (const auto word = builtin_type(node.kind); !word.empty()) return std::string(word);
     return struct_name(index);
   }
 
+  static bool has_own_unit(const Schema::Node& node) { return node.unit != reflect::TimeUnit{}; }
+
   std::string definition(Index index) {
     const Schema::Node& node = schema_.node(index);
+    if (has_own_unit(node))
+      return fmt::format("\nusing {} = {};  # {}\n", struct_name(index), builtin_type(node.unit.count),
+                         schema_.type_text(index));
     if (node.kind == Kind::enumeration) {
       std::string text = fmt::format("\nusing {} = Int64;", struct_name(index));
       const char* separator = "  # ";

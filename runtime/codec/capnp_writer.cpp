@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <stdexcept>
@@ -112,6 +113,12 @@ class Segment {
   throw std::length_error(
       fmt::format("a {} of {} elements is too large to be saved or sent", reflect::type_text(*plan.type), count));
 }
+[[noreturn]] void throw_too_many(const WritePlan& plan) {
+  throw std::length_error(fmt::format(
+      "with the elements of a {} there are more than {}, or they take more than {} bytes of memory, which is "
+      "too much to be saved or sent",
+      reflect::type_text(*plan.type), kElementsMax, kDecodedBytesMax));
+}
 [[noreturn]] void throw_valueless(const WritePlan& plan) {
   throw std::length_error(fmt::format("a {} that holds nothing (valueless by exception) cannot be saved or sent",
                                       reflect::type_text(*plan.type)));
@@ -150,6 +157,14 @@ class Writer {
   static std::size_t checked_count(const WritePlan& plan, std::size_t count) {
     if (count > kListCountMax) throw_too_large(plan, count);
     return count;
+  }
+
+  /// Counts elements as readers do.
+  std::size_t counted(const WritePlan& plan, std::size_t count, std::size_t size_bytes) {
+    if (count > elements_left_ || count > bytes_left_ / std::max<std::size_t>(size_bytes, 1)) throw_too_many(plan);
+    elements_left_ -= count;
+    bytes_left_ -= count * size_bytes;
+    return checked_count(plan, count);
   }
 
   /// A value in its slot of the struct around it.
@@ -247,9 +262,9 @@ class Writer {
   }
 
   void sequence(const WritePlan& plan, std::size_t at, const void* object) {
-    const std::size_t count = checked_count(plan, plan.type->sequence.size(object));
-    enter(plan);
     const WritePlan& element = *plan.parts[0];
+    const std::size_t count = counted(plan, plan.type->sequence.size(object), element.type->size_bytes);
+    enter(plan);
     if (is_struct(element.type->kind)) {
       structs(plan, element.body, at, count, [&](auto write) {
         each(plan, object, [&](std::size_t i, const void* value) { body(element, write(i), value); });
@@ -297,7 +312,8 @@ class Writer {
 
   void map(const WritePlan& plan, std::size_t at, const void* object) {
     const reflect::MapOps& ops = plan.type->map;
-    const std::size_t count = checked_count(plan, ops.size(object));
+    const std::size_t count =
+        counted(plan, ops.size(object), plan.parts[0]->type->size_bytes + plan.parts[1]->type->size_bytes);
     enter(plan);
     structs(plan, plan.body, at, count, [&](auto place) {
       std::size_t index = 0;
@@ -318,6 +334,8 @@ class Writer {
   Segment segment_;
   EmptyTail tail_;
   int depth_ = 0;
+  std::size_t elements_left_ = kElementsMax;
+  std::size_t bytes_left_ = kDecodedBytesMax;
 };
 
 std::vector<const TypeInfo*> parts_of(const TypeInfo& type) {

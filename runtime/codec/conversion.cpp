@@ -46,7 +46,9 @@ class Walker {
   void look(const ReadPlan& plan, const std::string& path, Reach reach) {
     switch (plan.action) {
       case Action::plain:
-        depends_on_values = depends_on_values || (plan.type->time.set_ns != nullptr && !plan.type->time.is_exact);
+        depends_on_values = depends_on_values || plan.unit != plan.type->time.unit;
+        if (plan.written == Kind::ref && written_.node(plan.index).name.empty() && plan.type->ref.target() != nullptr)
+          depends_on_values = true;
         return;
       case Action::number:
         if (plan.written != plan.type->kind) add(What::widened, Effect::converts, path, was(plan), is(plan));

@@ -20,7 +20,8 @@ Labels make_labels(const reflect::Schema& schema, reflect::Schema::Index variant
   Labels labels;
   for (const auto& part : schema.node(variant).parts) {
     const auto& node = schema.node(part.type);
-    std::string label = node.name.empty() ? schema.type_text(part.type) : node.name;
+    const bool is_named = node.kind == reflect::Kind::record || node.kind == reflect::Kind::enumeration;
+    std::string label = is_named ? node.name : schema.type_text(part.type, reflect::TypeDetail::kinds);
     if (std::ranges::find(labels, label) != labels.end()) label += fmt::format("#{}", labels.size());
     labels.push_back(std::move(label));
   }

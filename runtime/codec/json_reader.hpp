@@ -22,6 +22,7 @@
 #include "codec/value_path.hpp"
 #include "kernel/codec.hpp"
 #include "reflect/nearest_name.hpp"
+#include "reflect/type_text.hpp"
 
 namespace epic::codec {
 
@@ -86,11 +87,10 @@ class JsonReader {
       case Kind::record:
         return record(json, sink);
       default: {
-        const auto bits = scalar_from_json(sink.kind(), json);
+        const auto bits = scalar_from_json(sink.kind(), sink.unit(), json);
         if (!bits) return fail(bits.error());
         if (sink.try_set_bits(*bits)) return true;
-        return fail(fmt::format("{} cannot be held by this {}: its unit is too coarse, or it is too small",
-                                describe(json), sink.type_text()));
+        return fail(fmt::format("{} cannot hold {}: its counter is too small", sink.type_text(), describe(json)));
       }
     }
   }
@@ -107,7 +107,7 @@ class JsonReader {
   bool enumeration(const Json& json, Sink& sink) {
     const auto* name = json.if_string();
     if (name != nullptr) return enumerator(*name, sink);
-    const auto number = scalar_from_json(reflect::Kind::int64, json);
+    const auto number = scalar_from_json(reflect::Kind::int64, {}, json);
     if (!number) return fail_got(fmt::format("{} by name", sink.type_text()), json);
     return enumeration_number(static_cast<std::int64_t>(*number), sink);
   }
@@ -138,8 +138,7 @@ class JsonReader {
   }
 
   bool set_text(std::string_view text, Sink& sink) {
-    if (sink.try_set_text(text)) return true;
-    return fail(fmt::format("expected the name of an entity, as \"Type/Key\" is, got \"{}\"", text));
+    return sink.try_set_text(text) || fail(reflect::ref_problem(sink.ref_class(), text));
   }
 
   bool bytes(const Json& json, Sink& sink) {
@@ -258,6 +257,7 @@ class JsonReader {
     const auto* object = json.if_object();
     if (object == nullptr) return fail_got(fmt::format("an object for {}", sink.type_text()), json);
     sink.begin_fields();
+    std::vector<bool> is_given(sink.field_count());
     for (const auto& member : *object) {
       const std::string_view name = member.key();
       const auto index = sink.find_field(name);
@@ -268,6 +268,8 @@ class JsonReader {
       if (!index)
         return fail(
             with_suggestion(fmt::format("{} has no field '{}'", sink.type_text(), name), name, sink.field_names()));
+      if (is_given[*index]) return fail(fmt::format("'{}' is the same field as another one given", name));
+      is_given[*index] = true;
       path_.push_field(name);
       Sink part = sink.field(*index);
       if (!inner(member.value(), part)) return false;

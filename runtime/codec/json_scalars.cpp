@@ -1,16 +1,21 @@
 #include "codec/json_scalars.hpp"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
 #include <array>
 #include <bit>
 #include <charconv>
+#include <climits>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include "codec/scalars.hpp"
+#include "codec/time_units.hpp"
 #include "protocol/json.hpp"
+#include "protocol/time_text.hpp"
 #include "reflect/type_text.hpp"
 
 namespace epic::codec {
@@ -19,7 +24,6 @@ namespace {
 using boost::json::value;
 using reflect::Kind;
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kShownBytesMax = 60;
 
 std::string expected_got(std::string_view wanted, const value& json) {
@@ -92,63 +96,54 @@ value real_to_json(double real) {
   return real;
 }
 
-std::expected<std::uint64_t, std::string> duration_bits(const value& json) {
-  std::optional<std::int64_t> ns;
-  if (const auto* text = json.if_string()) {
-    ns = parse_duration(*text);
-  } else if (const auto seconds = real_from(json)) {
-    const double exact = *seconds * 1e9;
-    if (const auto whole = integer_from<std::int64_t>(json); whole && std::abs(*seconds) < 9.2e9) {
-      ns = *whole * 1'000'000'000;
-    } else if (std::abs(exact) < 9.2e18) {
-      ns = std::llround(exact);
-    }
-  }
-  if (!ns) return std::unexpected(expected_got("a duration such as \"1.5s\", \"250ms\" or a number of seconds", json));
-  return static_cast<std::uint64_t>(*ns);
+/// A number counts seconds; a fraction is read to the nanosecond.
+std::optional<std::uint64_t> seconds_from(const reflect::TimeUnit& unit, const value& json) {
+  if (const auto whole = integer_from<std::int64_t>(json))
+    return convert_count({.num = 1, .den = 1}, static_cast<std::uint64_t>(*whole), unit);
+  const auto seconds = real_from(json);
+  if (!seconds) return std::nullopt;
+  if (unit.count == Kind::float64)
+    return convert_count({.num = 1, .den = 1, .count = Kind::float64}, std::bit_cast<std::uint64_t>(*seconds), unit);
+  if (!(std::abs(*seconds) < 9.2e9)) return std::nullopt;
+  return convert_count({}, static_cast<std::uint64_t>(std::llround(*seconds * 1e9)), unit);
 }
 
-std::expected<std::uint64_t, std::string> time_bits(const value& json) {
+std::expected<std::uint64_t, std::string> time_bits(Kind kind, const reflect::TimeUnit& unit, const value& json) {
   const auto* text = json.if_string();
-  const auto ns = text != nullptr ? parse_time(*text) : std::nullopt;
-  if (!ns) return std::unexpected(expected_got("a time such as \"2023-11-14T22:13:20Z\"", json));
-  return static_cast<std::uint64_t>(*ns);
+  std::optional<std::uint64_t> count;
+  if (text != nullptr) count = time_from_text(kind, unit, *text);
+  const bool may_be_number = text == nullptr ? kind == Kind::duration : unit.count == Kind::float64;  // "NaN"
+  if (!count && may_be_number) count = seconds_from(unit, json);
+  if (count) return *count;
+  const std::string_view example = kind == Kind::duration
+                                       ? "a duration such as \"1.5s\", \"250ms\" or a number of seconds"
+                                       : "a time such as \"2023-11-14T22:13:20Z\"";
+  std::string error = expected_got(example, json);
+  if (text != nullptr && (kind == Kind::duration ? protocol::parse_duration(*text) : protocol::parse_time(*text)))
+    error += fmt::format(", which is too far away, or not a whole number of its unit, {}",
+                         unit == reflect::TimeUnit{} ? "ns" : reflect::unit_text(unit));
+  return std::unexpected(std::move(error));
 }
 
 }  // namespace
 
 std::string format_base64(std::span<const std::byte> bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t j = 0; j < 3; ++j)
-      group = group << 8 | (j < count ? std::to_integer<std::uint32_t>(bytes[i + j]) : 0);
-    for (std::size_t j = 0; j < 4; ++j) text += j <= count ? kBase64[group >> (18 - 6 * j) & 63] : '=';
-  }
+  if (bytes.size() > INT_MAX / 4 * 3) throw std::length_error("bytes that are too many for base64");
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it with a zero
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
+  text.pop_back();
   return text;
 }
 
 std::optional<Bytes> parse_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  const std::string_view digits = text.substr(0, text.size() - padding);
-  Bytes bytes;
-  bytes.reserve(digits.size() * 3 / 4);
-  std::uint32_t group = 0;
-  int bits = 0;
-  for (const char digit : digits) {
-    const std::size_t sextet = kBase64.find(digit);
-    if (sextet == std::string_view::npos) return std::nullopt;
-    group = group << 6 | static_cast<std::uint32_t>(sextet);
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes.push_back(static_cast<std::byte>(group >> bits));
-    group &= (1U << bits) - 1;
-  }
-  if (group != 0) return std::nullopt;  // the remaining bits must be zero
+  if (text.size() % 4 != 0 || text.size() > INT_MAX) return std::nullopt;
+  Bytes bytes(text.size() / 4 * 3);
+  if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size())) < 0)
+    return std::nullopt;
+  bytes.resize(bytes.size() - (text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0));
+  if (format_base64(bytes) != text) return std::nullopt;  // blanks around it, padding inside it, or bits left over
   return bytes;
 }
 
@@ -196,7 +191,8 @@ value number_to_json(Kind kind, std::uint64_t bits) {
   }
 }
 
-std::expected<std::uint64_t, std::string> scalar_from_json(Kind kind, const value& json) {
+std::expected<std::uint64_t, std::string> scalar_from_json(Kind kind, const reflect::TimeUnit& unit,
+                                                           const value& json) {
   switch (kind) {
     case Kind::boolean:
       if (const auto* flag = json.if_bool()) return *flag ? 1 : 0;
@@ -205,9 +201,8 @@ std::expected<std::uint64_t, std::string> scalar_from_json(Kind kind, const valu
     case Kind::float64:
       return real_bits(kind, json);
     case Kind::duration:
-      return duration_bits(json);
     case Kind::time_point:
-      return time_bits(json);
+      return time_bits(kind, unit, json);
     default:
       return with_number(kind, [&]<class T>(T) -> std::expected<std::uint64_t, std::string> {
         if constexpr (std::is_integral_v<T>) return integer_bits<T>(kind, json);

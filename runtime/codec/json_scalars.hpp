@@ -2,7 +2,8 @@
 // How values are written that JSON has no syntax for: times, bytes, NaN and infinities.
 //
 //     duration   "1.5s"; read also as 250ms, 5us, 1h30m, 2d, or a number of seconds
-//     time       RFC 3339, "2023-11-14T22:13:20.5Z"; read also with an offset, or as a day alone
+//     time       RFC 3339, "2023-11-14T22:13:20.5Z" (protocol/time_text.hpp)
+//     both       "0.1ms", "5[1/60]s": a floating count, and one that is no decimal fraction of a second
 //     bytes      base64 with padding
 //     floats     "NaN", "Infinity", "-Infinity" beside numbers
 
@@ -18,11 +19,11 @@
 
 namespace epic::codec {
 
-[[nodiscard]] std::string format_duration(std::int64_t nanoseconds);
-[[nodiscard]] std::optional<std::int64_t> parse_duration(std::string_view text);
-
-[[nodiscard]] std::string format_time(std::int64_t nanoseconds);
-[[nodiscard]] std::optional<std::int64_t> parse_time(std::string_view text);
+/// JSON for a duration or time, from its count.
+[[nodiscard]] boost::json::value time_to_json(reflect::Kind kind, const reflect::TimeUnit& unit, std::uint64_t count);
+/// The count in `unit`; empty if the text has another form, or the unit cannot hold it.
+[[nodiscard]] std::optional<std::uint64_t> time_from_text(reflect::Kind kind, const reflect::TimeUnit& unit,
+                                                          std::string_view text);
 
 [[nodiscard]] std::string format_base64(std::span<const std::byte> bytes);
 [[nodiscard]] std::optional<Bytes> parse_base64(std::string_view text);
@@ -33,8 +34,9 @@ namespace epic::codec {
 /// JSON for a bool or number, from its raw bits.
 [[nodiscard]] boost::json::value number_to_json(reflect::Kind kind, std::uint64_t bits);
 
-/// The raw bits of a bool, number or time of `kind`; the error is "expected …, got …".
+/// The raw bits of a bool, number or time of `kind`, a time in `unit`; the error is "expected …, got …".
 [[nodiscard]] std::expected<std::uint64_t, std::string> scalar_from_json(reflect::Kind kind,
+                                                                         const reflect::TimeUnit& unit,
                                                                          const boost::json::value& value);
 
 }  // namespace epic::codec

@@ -42,9 +42,8 @@ class JsonWriter {
       case Kind::enumeration:
         return enumeration(view);
       case Kind::duration:
-        return boost::json::string(format_duration(static_cast<std::int64_t>(view.bits())));
       case Kind::time_point:
-        return boost::json::string(format_time(static_cast<std::int64_t>(view.bits())));
+        return time_to_json(view.kind(), view.unit(), view.bits());
       case Kind::text:
         return text_to_json(view.text());
       case Kind::ref:

@@ -4,6 +4,7 @@
 
 #include "codec/scalars.hpp"
 #include "codec/sort_key.hpp"
+#include "codec/time_units.hpp"
 #include "reflect/schema_of.hpp"
 
 namespace epic::codec {
@@ -67,7 +68,7 @@ void ObjectView::each_entry(reflect::FunctionRef<void(const ObjectView&, const O
 
 bool ObjectSink::try_set_bits(std::uint64_t bits) {
   if (kind() == Kind::duration || kind() == Kind::time_point) {
-    return type_->time.set_ns(object_, static_cast<std::int64_t>(bits));
+    return set_time(type_->time, object_, type_->time.unit, bits);
   } else if (kind() == Kind::boolean) {
     store_as(object_, bits != 0);
   } else {

@@ -24,6 +24,7 @@ class ObjectView {
       : type_(&type), object_(object), labels_(&labels) {}
 
   [[nodiscard]] reflect::Kind kind() const { return type_->kind; }
+  [[nodiscard]] const reflect::TimeUnit& unit() const { return type_->time.unit; }
   [[nodiscard]] std::uint64_t bits() const;
   [[nodiscard]] std::string_view text() const;
   [[nodiscard]] std::span<const std::byte> bytes() const { return *static_cast<const Bytes*>(object_); }
@@ -52,6 +53,8 @@ class ObjectSink {
       : type_(&type), object_(object), labels_(&labels) {}
 
   [[nodiscard]] reflect::Kind kind() const { return type_->kind; }
+  [[nodiscard]] const reflect::TimeUnit& unit() const { return type_->time.unit; }
+  [[nodiscard]] std::string_view ref_class() const { return reflect::ref_class(*type_); }
   [[nodiscard]] std::string type_text() const { return reflect::type_text(*type_); }
 
   /// False if the type cannot hold the time.

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "codec/scalars.hpp"
+#include "epic/entity_info.hpp"
 #include "reflect/schema_of.hpp"
 #include "reflect/type_text.hpp"
 
@@ -65,6 +66,7 @@ class PlanMaker {
     plan.type = &type;
     plan.index = index;
     plan.written = node.kind;
+    plan.unit = node.unit;
     plan.slot = slot_size(node.kind);
     if (is_struct(node.kind) || node.kind == Kind::map) plan.body = make_layout(node.kind, part_sizes(node));
     pending_.push_back({.plan = &plan, .index = index});
@@ -103,6 +105,10 @@ class PlanMaker {
       return fill_tuple(plan, node);  // arguments with names on one side only
     if (node.kind != type.kind) return refuse(plan, index);
     switch (type.kind) {
+      case Kind::ref:
+        if (!names_class(node.name, type)) return refuse(plan, index);
+        plan.action = Action::plain;
+        return;
       case Kind::enumeration:
         return fill_enumeration(plan, node);
       case Kind::optional:
@@ -132,6 +138,13 @@ class PlanMaker {
     plan.action = Action::mismatch;
     plan.problem = fmt::format("was written as {} and cannot be read as {}", written_.type_text(index),
                                reflect::type_text(*plan.type));
+  }
+
+  /// Refs of an older epic state no class, and neither do those to a class that no module has.
+  static bool names_class(std::string_view written, const TypeInfo& type) {
+    const reflect::EntityInfo* const target = type.ref.target();
+    return written.empty() || target == nullptr || target->stored_name() == written || target->type_name == written ||
+           std::ranges::find(target->former_names, written) != target->former_names.end();
   }
 
   static void fill_enumeration(ReadPlan& plan, const Schema::Node& node) {

@@ -59,6 +59,7 @@ struct ReadPlan {
   reflect::Kind written = reflect::Kind::boolean;
   SlotSize slot = SlotSize::pointer;  // the slot of the written value in the enclosing struct
   std::uint8_t plain_bytes = 0;       // if not 0: the size of a number that is copied unchanged
+  reflect::TimeUnit unit;             // of a written time
   const reflect::TypeInfo* type = nullptr;
   StructLayout body;  // as written
   std::vector<Field> fields;

@@ -94,7 +94,7 @@ inline void copy_plain(void* to, const void* from, std::uint8_t size_bytes) {
       return static_cast<std::uint64_t>(type.enumeration.get(object));
     case Kind::duration:
     case Kind::time_point:
-      return static_cast<std::uint64_t>(type.time.get_ns(object));
+      return type.time.get(object);
     default:
       break;
   }

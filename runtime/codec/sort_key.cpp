@@ -41,9 +41,12 @@ std::uint64_t ordered_number(const TypeInfo& type, const void* object) {
     case Kind::int32:
     case Kind::int64:
       return sign_extended(type.kind, bits) ^ kSignBit;
-    case Kind::enumeration:
     case Kind::duration:
     case Kind::time_point:
+      return type.time.unit.count == Kind::float64  ? ordered_float(load_as<double>(&bits))
+             : type.time.unit.count == Kind::uint64 ? bits
+                                                    : bits ^ kSignBit;
+    case Kind::enumeration:
       return bits ^ kSignBit;
     case Kind::float32:
       return ordered_float(load_as<float>(object));

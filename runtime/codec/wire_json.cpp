@@ -26,7 +26,7 @@ const Labels& WireTypes::labels(Index variant) {
 
 void WireTypes::begin(WireReader& message) {
   message_ = &message;
-  elements_left_ = kDecodedBytesMax / sizeof(boost::json::value);
+  elements_left_ = kElementsMax;
 }
 
 void WireTypes::afford(std::size_t count) {
@@ -153,6 +153,7 @@ bool WireSink::try_set_text(std::string_view text) {
   if (kind() == Kind::ref) {
     const std::size_t slash = text.find('/');
     if (slash == 0 || slash >= text.size() - 1) return false;
+    if (!node().name.empty() && text.substr(0, slash) != node().name) return false;
   }
   auto out = pointer_.initAs<capnp::Text>(static_cast<unsigned>(text.size()));
   std::memcpy(out.begin(), text.data(), text.size());

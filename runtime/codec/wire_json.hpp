@@ -62,6 +62,7 @@ class WireView {
   static WireView of_root(WireTypes& types, WireReader::Place root);
 
   [[nodiscard]] reflect::Kind kind() const { return node().kind; }
+  [[nodiscard]] const reflect::TimeUnit& unit() const { return node().unit; }
   [[nodiscard]] std::uint64_t bits() const { return bits_; }
   [[nodiscard]] std::string_view text() const;
   [[nodiscard]] std::span<const std::byte> bytes() const;
@@ -103,6 +104,8 @@ class WireSink {
   static WireSink of_root(WireTypes& types, capnp::AnyPointer::Builder root);
 
   [[nodiscard]] reflect::Kind kind() const { return node().kind; }
+  [[nodiscard]] const reflect::TimeUnit& unit() const { return node().unit; }
+  [[nodiscard]] std::string_view ref_class() const { return node().name; }
   [[nodiscard]] std::string type_text() const { return types_->schema().type_text(index_); }
 
   bool try_set_bits(std::uint64_t bits) { return set_bits_(bits), true; }

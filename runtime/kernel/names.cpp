@@ -60,6 +60,15 @@ NamePtr parse_name(std::string_view text) {
   return why_no_name(type, key).empty() ? build(type, key) : NamePtr();
 }
 
+NamePtr parse_name(std::string_view text, const reflect::EntityInfo* expected) {
+  NamePtr name = parse_name(text);
+  if (!name || expected == nullptr || name->type() == expected->stored_name()) return name;
+  kernel::Kernel* const here = kernel::Kernel::current_kernel();
+  if (here == nullptr) return name;  // a client: it does not know every class, and the node that is called checks
+  const kernel::TypeEntry* const named = here->types().find(name->type());
+  return named != nullptr && named->info->is_a(*expected) ? name : NamePtr();
+}
+
 void throw_empty_ref(std::string_view method) {
   throw std::logic_error(fmt::format("epic: '{}' was called on a Ref that names no entity", method));
 }

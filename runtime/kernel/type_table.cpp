@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernel/assert.hpp"
 #include "reflect/schema_of.hpp"
 
 namespace epic::kernel {
@@ -82,10 +83,10 @@ std::string TypeTable::stored(std::string_view entity) const {
   return std::string(stored_name(type)).append(entity.substr(type.size()));
 }
 
-std::uint32_t TypeTable::number_of(const TypeEntry& type, std::string_view method) const {
-  for (std::size_t i = 0; i < type.info->methods.size(); ++i)
-    if (type.info->methods[i]->name == method) return type.method_base + static_cast<std::uint32_t>(i);
-  return UINT32_MAX;
+std::uint32_t TypeTable::number_of(const TypeEntry& type, const reflect::MethodInfo& method) const {
+  const auto found = std::ranges::find(type.info->methods, method.name, &reflect::MethodInfo::name);
+  EPIC_ASSERT(found != type.info->methods.end(), "{} has no method '{}'", type.info->type_name, method.name);
+  return type.method_base + static_cast<std::uint32_t>(found - type.info->methods.begin());
 }
 
 PeerTable TypeTable::resolve(const std::vector<MethodEntry>& methods) {

@@ -53,7 +53,8 @@ class TypeTable {
 
   /// By current or former name; null if there is none.
   [[nodiscard]] TypeEntry* find(std::string_view type_name);
-  [[nodiscard]] std::uint32_t number_of(const TypeEntry& type, std::string_view method) const;
+  /// Of a method that the class has (EntityInfo::has).
+  [[nodiscard]] std::uint32_t number_of(const TypeEntry& type, const reflect::MethodInfo& method) const;
   [[nodiscard]] const std::vector<MethodEntry>& hello_methods() const { return methods_; }
   /// Matches a peer's methods with ours, by name.
   [[nodiscard]] PeerTable resolve(const std::vector<MethodEntry>& methods);

@@ -12,7 +12,8 @@
 #include "codec/conversion.hpp"
 #include "epic/entity.hpp"
 #include "kernel/errors.hpp"
-#include "kernel/type_table.hpp"
+#include "kernel/kernel.hpp"
+#include "node/no_world.hpp"
 #include "reflect/try.hpp"
 
 namespace epic::node {
@@ -223,9 +224,13 @@ class Checker {
 }  // namespace
 
 std::expected<StoreCheck::Answer, std::string> check_store(const ModuleInfo& module, storage::Store& store) {
-  kernel::TypeTable types;
-  EPIC_TRY(types.add(module));
-  return Checker(types, store).run();
+  const codec::CapnpCodec codec;
+  NoWorld world;
+  kernel::Kernel kernel({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .shard_count = 1}, codec, world);
+  EPIC_TRY(kernel.add_module(module));
+  std::expected<StoreCheck::Answer, std::string> answer;
+  kernel.enter([&] { answer = Checker(kernel.types(), store).run(); });  // which knows the class of each name
+  return answer;
 }
 
 }  // namespace epic::node

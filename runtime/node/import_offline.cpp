@@ -16,6 +16,7 @@
 #include "node/describe.hpp"
 #include "node/import_reader.hpp"
 #include "node/module_loader.hpp"
+#include "node/no_world.hpp"
 #include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
 #include "reflect/try.hpp"
@@ -32,18 +33,6 @@ using storage::StoreError;
 namespace {
 
 constexpr int kExitFailed = 1;
-
-/// Runs no calls; logs what constructors log.
-class NoWorld final : public kernel::Syscalls {
-  void send(const kernel::PeerAddress&, kernel::Message) override {}
-  void load(kernel::ActivationId, std::string_view, std::string_view) override {}
-  void commit(kernel::Batch) override {}
-  void take(std::vector<kernel::ShardId>) override {}
-  void released(kernel::ShardId) override {}
-  void log(kernel::LogLevel, std::string_view, std::string_view message) override {
-    fmt::print(stderr, "{}\n", message);
-  }
-};
 
 class OfflineImport {
  public:

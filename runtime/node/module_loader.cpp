@@ -28,7 +28,9 @@ std::expected<const ModuleInfo*, ModuleError> load_module(const std::filesystem:
   if (module == nullptr)
     return std::unexpected(
         ModuleError{fmt::format("{} is not an epic module: it has no EPIC_MODULE(…)", path.string()), kBuildHint});
-  return module();
+  const ModuleInfo* const info = module();
+  for (const EntityInfoFn make_tables : info->entities) (void)make_tables();  // refs find their class from here on
+  return info;
 }
 
 }  // namespace epic::node

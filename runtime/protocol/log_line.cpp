@@ -17,6 +17,7 @@ using std::chrono::system_clock;
 constexpr std::array<std::string_view, 5> kLevelNames = {"debug", "info", "warn", "error", "output"};
 constexpr std::array<std::string_view, 5> kLevelWords = {"DEBUG", "INFO", "WARN", "ERROR", "OUTPUT"};
 constexpr std::string_view kTimeShape = "0000-00-00T00:00:00.000Z";
+constexpr std::int64_t kSecondsMax = 9'000'000'000;  // that a system_clock of nanoseconds can count
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
@@ -48,25 +49,12 @@ std::string unescape_entity(std::string_view text) {
   return out;
 }
 
-std::optional<int> number_at(std::string_view text, std::size_t at, std::size_t digits) {
-  int value = 0;
-  const auto* end = text.data() + at + digits;
-  if (std::from_chars(text.data() + at, end, value).ptr != end || value < 0) return std::nullopt;
-  return value;
-}
-
-std::optional<system_clock::time_point> parse_time(std::string_view text) {
-  if (text.size() != kTimeShape.size()) return std::nullopt;
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if (kTimeShape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != kTimeShape[i]) return std::nullopt;
-
-  namespace chrono = std::chrono;
-  const chrono::year_month_day day{chrono::year{*number_at(text, 0, 4)},
-                                   chrono::month{static_cast<unsigned>(*number_at(text, 5, 2))},
-                                   chrono::day{static_cast<unsigned>(*number_at(text, 8, 2))}};
-  if (!day.ok()) return std::nullopt;
-  return chrono::sys_days{day} + chrono::hours{*number_at(text, 11, 2)} + chrono::minutes{*number_at(text, 14, 2)} +
-         chrono::seconds{*number_at(text, 17, 2)} + milliseconds{*number_at(text, 20, 3)};
+/// As format_time() writes it.
+std::optional<system_clock::time_point> parse_log_time(std::string_view text) {
+  const auto span = text.size() == kTimeShape.size() ? parse_time(text) : std::nullopt;
+  if (!span || span->seconds > kSecondsMax || span->seconds < -kSecondsMax) return std::nullopt;
+  return system_clock::time_point(std::chrono::seconds(static_cast<std::int64_t>(span->seconds))) +
+         milliseconds(static_cast<std::int64_t>(span->attoseconds / (kAttosecondsPerSecond / 1'000)));
 }
 
 std::optional<LogLevel> parse_level(std::string_view word) {
@@ -115,17 +103,6 @@ std::size_t escape_length(std::string_view text) {
 
 std::string_view to_string(LogLevel level) { return kLevelNames[static_cast<std::size_t>(level)]; }
 
-std::string format_time(system_clock::time_point time) {
-  namespace chrono = std::chrono;
-  const auto at = chrono::floor<milliseconds>(time);
-  const auto days = chrono::floor<chrono::days>(at);
-  const chrono::year_month_day day{days};
-  const chrono::hh_mm_ss clock{at - days};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(day.year()),
-                     static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
-}
-
 std::string format_log_line(const LogLine& line) {
   const std::string front = fmt::format("{} {} {} ", format_time(line.time),
                                         kLevelWords[static_cast<std::size_t>(line.level)], escape_entity(line.entity));
@@ -144,7 +121,7 @@ LogLine parse_log_line(std::string_view source, std::string_view text, system_cl
   if (text.ends_with('\r')) text.remove_suffix(1);
   LogLine line{.time = now, .source = std::string(source), .level = LogLevel::output, .entity = {}, .message = {}};
   std::string_view rest = text;
-  const auto time = parse_time(take_word(rest));
+  const auto time = parse_log_time(take_word(rest));
   const auto level = parse_level(take_word(rest));
   const std::string_view entity = take_word(rest);
   if (!time || !level || entity.empty()) {

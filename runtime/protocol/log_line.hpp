@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "protocol/control_fabric.hpp"
+#include "protocol/time_text.hpp"
 
 namespace epic::protocol {
 
@@ -35,9 +36,6 @@ struct LogLine {
 /// Parses one line; a line in another format becomes an `output` line with time `now`.
 [[nodiscard]] LogLine parse_log_line(std::string_view source, std::string_view text,
                                      std::chrono::system_clock::time_point now);
-
-/// `2024-11-22T11:10:03.123Z`, for log lines and JSON.
-[[nodiscard]] std::string format_time(std::chrono::system_clock::time_point time);
 
 /// In the form of the control verb `logs`.
 [[nodiscard]] protocol::control::Logs::Answer row_of(const LogLine& line);

@@ -15,6 +15,6 @@ std::expected<Schema, std::string> Schema::parse(std::string_view text) {
   return Schema(std::move(nodes));
 }
 
-std::string Schema::type_text(Index index) const { return render_type(nodes_, index); }
+std::string Schema::type_text(Index index, TypeDetail detail) const { return render_type(nodes_, index, detail); }
 
 }  // namespace epic::reflect

@@ -9,6 +9,8 @@
 //     enum Team { red = 0, blue = 1 }
 //     record Item { count: int32, parts: list<Item> }
 //
+// A ref has the stored name of its class, ref<Player>; a duration or time the unit that it counts, time<d>,
+// duration<1/60>, time<s, float64>, unless that is nanoseconds.
 // The first line is the described type. Named types follow in the order of their first mention, so a type can contain
 // itself. A name that is not a plain identifier, or is one of the grammar's words, is put in double quotes.
 //
@@ -27,6 +29,9 @@
 
 namespace epic::reflect {
 
+/// Whether a type's text has the classes of its refs and the units of its times.
+enum class TypeDetail : std::uint8_t { full, kinds };
+
 /// A value: copies are equal and independent.
 class Schema {
  public:
@@ -43,7 +48,8 @@ class Schema {
   };
   struct Node {
     Kind kind = Kind::boolean;
-    std::string name;         // records and enumerations: unique in this schema
+    std::string name;         // records and enumerations: unique in this schema; refs: the class they name, if known
+    TimeUnit unit = {};       // durations and times
     std::vector<Part> parts;  // record, tuple: fields; optional, sequence: one; map: key, value; variant: each
     std::vector<Enumerator> enumerators;  // enumeration
   };
@@ -60,7 +66,7 @@ class Schema {
   [[nodiscard]] SchemaId id() const { return id_; }
 
   /// One node as text() writes it, for people: "map<text, Item>".
-  [[nodiscard]] std::string type_text(Index index) const;
+  [[nodiscard]] std::string type_text(Index index, TypeDetail detail = TypeDetail::full) const;
 
   bool operator==(const Schema& other) const { return text_ == other.text_; }
 

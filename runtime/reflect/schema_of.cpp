@@ -4,6 +4,8 @@
 
 #include <unordered_set>
 
+#include "reflect/type_text.hpp"
+
 namespace epic::reflect {
 namespace {
 
@@ -16,6 +18,8 @@ class Describer {
     const Schema::Index index = known->second;
     nodes_.push_back({.kind = type.kind, .name = {}, .parts = {}, .enumerators = {}});
     if (type.kind == Kind::record || type.kind == Kind::enumeration) nodes_[index].name = unique_name(type.name);
+    if (type.kind == Kind::ref) nodes_[index].name = stored_class(type);
+    nodes_[index].unit = type.time.unit;
     for (const auto& [name, value] : type.enumeration.enumerators)
       nodes_[index].enumerators.push_back({std::string(name), value});
 

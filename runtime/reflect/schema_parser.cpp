@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <map>
 #include <unordered_map>
 
 #include "reflect/schema_text.hpp"
@@ -136,11 +137,7 @@ class Parser {
     if (depth > kSchemaNestingMax) throw SyntaxError{token_.at, "types are nested too deep"};
     const Token name = take_name();
     if (name.type == Token::Type::quoted) return mention(name).index;
-    if (const auto kind = find_plain_kind(name.text)) {
-      const auto [known, is_new] = plain_nodes_.try_emplace(*kind);
-      if (is_new) known->second = add_node(*kind, {});
-      return known->second;
-    }
+    if (const auto kind = find_plain_kind(name.text)) return plain(*kind);
     const auto kind = find_composed_kind(name.text);
     if (!kind) return mention(name).index;
 
@@ -156,6 +153,66 @@ class Parser {
     const Schema::Index index = add_node(*kind, {});
     nodes_[index].parts = std::move(parts);
     return index;
+  }
+
+  /// A ref may have a class, a duration or time a unit.
+  Schema::Index plain(Kind kind) {
+    std::string target;
+    TimeUnit unit;
+    const bool is_time = kind == Kind::duration || kind == Kind::time_point;
+    if ((is_time || kind == Kind::ref) && is_sign('<')) {
+      take();
+      if (is_time)
+        unit = time_unit();
+      else
+        target = take_name().text;
+      take_sign('>');
+    }
+    const auto [known, is_new] = plain_nodes_.try_emplace({kind, target + '<' + unit_text(unit)});
+    if (is_new) {
+      known->second = add_node(kind, target);
+      nodes_[known->second].unit = unit;
+    }
+    return known->second;
+  }
+
+  TimeUnit time_unit() {
+    TimeUnit unit;
+    if (token_.type == Token::Type::number) {
+      unit.num = positive_number();
+      unit.den = 1;
+      if (is_sign('/')) {
+        take();
+        unit.den = positive_number();
+      }
+    } else {
+      const auto named = find_unit(token_.text);
+      if (!named) fail("a unit of time");
+      unit = *named;
+      take();
+    }
+    if (!is_sign(',')) return unit;
+    take();
+    const auto count = find_plain_kind(token_.text);
+    if (count != Kind::uint64 && count != Kind::float64) fail("'uint64' or 'float64'");
+    unit.count = *count;
+    take();
+    return unit;
+  }
+
+  std::int64_t positive_number() {
+    const std::int64_t value = number();
+    if (value <= 0) fail("a positive number before it");
+    return value;
+  }
+
+  std::int64_t number() {
+    std::int64_t value = 0;
+    const char* const end = token_.text.data() + token_.text.size();
+    const auto [stop, error] = std::from_chars(token_.text.data(), end, value);
+    if (token_.type != Token::Type::number || error != std::errc{} || stop != end) fail("a number of 64 bits");
+    take();
+    return value;
   }
 
   void check_room(const std::vector<Schema::Part>& parts) const {
@@ -203,12 +260,7 @@ class Parser {
   void enumerator(Schema::Index enumeration) {
     std::string name = take_name().text;
     take_sign('=');
-    std::int64_t value = 0;
-    const char* const end = token_.text.data() + token_.text.size();
-    const auto [stop, error] = std::from_chars(token_.text.data(), end, value);
-    if (token_.type != Token::Type::number || error != std::errc{} || stop != end) fail("a number of 64 bits");
-    take();
-    nodes_[enumeration].enumerators.push_back({.name = std::move(name), .value = value});
+    nodes_[enumeration].enumerators.push_back({.name = std::move(name), .value = number()});
   }
 
   /// Moves the root to index 0, which is reserved for it.
@@ -232,7 +284,7 @@ class Parser {
   Token token_;
   std::vector<Schema::Node> nodes_;
   std::unordered_map<std::string, Mention> mentions_;
-  std::unordered_map<Kind, Schema::Index> plain_nodes_;
+  std::map<std::pair<Kind, std::string>, Schema::Index> plain_nodes_;
 };
 
 std::string located(std::string_view text, const SyntaxError& error) {

@@ -41,7 +41,8 @@ std::string spelt(std::string_view name) { return is_plain_name(name) ? std::str
 /// Writes types, and collects the named ones it meets in order.
 class Renderer {
  public:
-  explicit Renderer(std::span<const Schema::Node> nodes) : nodes_(nodes) {}
+  explicit Renderer(std::span<const Schema::Node> nodes, TypeDetail detail = TypeDetail::full)
+      : nodes_(nodes), detail_(detail) {}
 
   void type(Schema::Index index) {
     const Schema::Node& node = nodes_[index];
@@ -51,6 +52,12 @@ class Renderer {
       return;
     }
     text += to_string(node.kind);
+    if (detail_ == TypeDetail::full) {
+      const std::string argument = node.kind != Kind::ref ? unit_text(node.unit)
+                                   : node.name.empty()    ? ""
+                                                          : spelt(node.name);
+      if (!argument.empty()) text += '<' + argument + '>';
+    }
     if (!find_composed_kind(to_string(node.kind))) return;
     text += '<';
     for (std::size_t i = 0; i < node.parts.size(); ++i) {
@@ -85,6 +92,7 @@ class Renderer {
 
  private:
   std::span<const Schema::Node> nodes_;
+  TypeDetail detail_;
   std::unordered_set<Schema::Index> mentioned_;
   std::vector<Schema::Index> named_;
 };
@@ -98,8 +106,8 @@ std::string render_schema(std::span<const Schema::Node> nodes) {
   return std::move(renderer.text);
 }
 
-std::string render_type(std::span<const Schema::Node> nodes, Schema::Index index) {
-  Renderer renderer(nodes);
+std::string render_type(std::span<const Schema::Node> nodes, Schema::Index index, TypeDetail detail) {
+  Renderer renderer(nodes, detail);
   renderer.type(index);
   return std::move(renderer.text);
 }

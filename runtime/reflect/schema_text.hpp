@@ -22,7 +22,8 @@ inline constexpr std::size_t kSchemaPartsMax = 1 << 15;
 inline constexpr int kSchemaNestingMax = 64;
 
 [[nodiscard]] std::string render_schema(std::span<const Schema::Node> nodes);
-[[nodiscard]] std::string render_type(std::span<const Schema::Node> nodes, Schema::Index index);
+[[nodiscard]] std::string render_type(std::span<const Schema::Node> nodes, Schema::Index index,
+                                      TypeDetail detail = TypeDetail::full);
 [[nodiscard]] std::expected<std::vector<Schema::Node>, std::string> parse_schema_nodes(std::string_view text);
 
 }  // namespace epic::reflect

@@ -5,6 +5,9 @@
 #include <array>
 #include <utility>
 
+#include "epic/entity_info.hpp"
+#include "reflect/utf8.hpp"
+
 namespace epic::reflect {
 namespace {
 
@@ -60,8 +63,65 @@ std::optional<Kind> find_plain_kind(std::string_view word) { return find_word(kP
 
 std::optional<Kind> find_composed_kind(std::string_view word) { return find_word(kComposedKinds, word); }
 
+namespace {
+
+struct UnitName {
+  std::string_view name;
+  std::int64_t num;
+  std::int64_t den;
+};
+constexpr std::array kUnitNames = {
+    UnitName{"ns", 1, 1'000'000'000}, UnitName{"us", 1, 1'000'000}, UnitName{"ms", 1, 1'000}, UnitName{"s", 1, 1},
+    UnitName{"min", 60, 1},           UnitName{"h", 3'600, 1},      UnitName{"d", 86'400, 1},
+};
+
+}  // namespace
+
+std::string_view unit_name(const TimeUnit& unit) {
+  for (const auto& [name, num, den] : kUnitNames)
+    if (unit.num == num && unit.den == den) return name;
+  return {};
+}
+
+std::optional<TimeUnit> find_unit(std::string_view wanted) {
+  for (const auto& [name, num, den] : kUnitNames)
+    if (name == wanted) return TimeUnit{.num = num, .den = den};
+  return std::nullopt;
+}
+
+std::string unit_text(const TimeUnit& unit) {
+  if (unit == TimeUnit{}) return {};
+  std::string text(unit_name(unit));
+  if (text.empty()) text = unit.den == 1 ? fmt::format("{}", unit.num) : fmt::format("{}/{}", unit.num, unit.den);
+  return unit.count == Kind::int64 ? text : fmt::format("{}, {}", text, to_string(unit.count));
+}
+
+std::string_view ref_class(const TypeInfo& ref) {
+  const EntityInfo* const target = ref.kind == Kind::ref ? ref.ref.target() : nullptr;
+  return target == nullptr ? std::string_view() : target->type_name;
+}
+
+std::string_view stored_class(const TypeInfo& ref) {
+  const EntityInfo* const target = ref.ref.target();
+  return target == nullptr ? std::string_view() : target->stored_name();
+}
+
+std::string ref_problem(std::string_view ref_class, std::string_view text) {
+  const std::string given = is_utf8(text) ? std::string(text) : to_utf8(text);
+  if (ref_class.empty()) return fmt::format("expected the name of an entity, such as \"Type/Key\", got \"{}\"", given);
+  return fmt::format("expected an entity of class {0}, such as \"{0}/Key\", got \"{1}\"", ref_class, given);
+}
+
 std::string type_text(const TypeInfo& type) {
+  const auto with = [&](std::string_view argument) {
+    return argument.empty() ? std::string(to_string(type.kind)) : fmt::format("{}<{}>", to_string(type.kind), argument);
+  };
   switch (type.kind) {
+    case Kind::ref:
+      return with(ref_class(type));
+    case Kind::duration:
+    case Kind::time_point:
+      return with(unit_text(type.time.unit));
     case Kind::record:
     case Kind::enumeration:
       return std::string(type.name);

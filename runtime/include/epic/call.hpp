@@ -337,7 +337,8 @@ const reflect::MethodInfo& method_info() {
           }(),
       .access = Traits::kReadOnly ? reflect::Access::read_only : reflect::Access::read_write,
       .locking = locking,
-      .make_record = []() -> CallRecord* { return new MethodRecord<Pointer, locking>(); }};
+      .make_record = []() -> CallRecord* { return new MethodRecord<Pointer, locking>(); },
+      .owner = &reflect::entity_info_of<typename Traits::Class>};
   return info;
 }
 

@@ -28,8 +28,8 @@ class Entity {
   Entity& operator=(const Entity&) = delete;
   virtual ~Entity() = default;
 
-  /// Runs after the state is loaded and before the first call. If it throws, the waiting calls fail with
-  /// ActivationFailed, and the next call tries again.
+  /// Runs after the state is loaded and before the first call. What it changes is saved when it has returned; if it
+  /// throws, the changes are dropped, the waiting calls fail with ActivationFailed, and the next call tries again.
   virtual Task<void> on_activate() { co_return; }
   /// Runs before the state is saved for the last time and the instance is destroyed. It does not run after a crash, so
   /// do nothing here that must happen.

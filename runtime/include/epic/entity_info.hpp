@@ -6,6 +6,7 @@
 //
 // Not here: TypeInfo (type_info.hpp), how the macro fills the tables (entity_macro.hpp).
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -35,6 +36,7 @@ struct MethodInfo {
   Access access;     // read_only: a const method, which never dirties the state
   Locking locking;
   ::epic::detail::CallRecord* (*make_record)();  // default arguments, to decode into; the caller owns it
+  const void* owner;                             // stands for the C++ class that declares it: &entity_info_of<Class>
 };
 
 /// When a class's state is saved, and what waits for it.
@@ -46,6 +48,8 @@ enum class Durability : std::uint8_t {
 
 struct EntityInfo {
   std::string_view type_name;                                     // as in "Type/Key"
+  const void* self = nullptr;                                     // stands for the C++ class: &entity_info_of<T>
+  std::vector<const EntityInfo*> bases;                           // base(…), direct and indirect
   std::vector<std::string_view> former_names;                     // named("Player", formerly("Hero")), newest first
   TypeInfo state;                                                 // a record; its object is what `object` returns
   std::vector<FieldInfo> state_fields;                            // storage of state.fields
@@ -64,6 +68,17 @@ struct EntityInfo {
 
   /// The oldest name. It places and stores the class's entities, so that nodes of two versions agree.
   [[nodiscard]] std::string_view stored_name() const { return former_names.empty() ? type_name : former_names.back(); }
+
+  /// Whether this class is `other`, or derived from it by base(…).
+  [[nodiscard]] bool is_a(const EntityInfo& other) const {
+    if (stored_name() == other.stored_name()) return true;
+    return std::ranges::any_of(bases, [&](const EntityInfo* base) { return base->is_a(other); });
+  }
+
+  /// Whether `method` can run on an object of this class.
+  [[nodiscard]] bool has(const MethodInfo& method) const {
+    return method.owner == self || std::ranges::find(methods, &method) != methods.end();
+  }
 
   /// Null if there is none.
   [[nodiscard]] const MethodInfo* find_method(std::string_view name) const {

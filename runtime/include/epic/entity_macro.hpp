@@ -42,6 +42,7 @@ class EntityBuilder {
     static_assert(std::derived_from<T, Entity>, "epic: an entity class must derive from epic::Entity");
     static_assert(std::default_initializable<T>, "epic: an entity class needs a default constructor; its key is key()");
     info_.type_name = name;
+    info_.self = &reflect::entity_info_of<T>;
     info_.has_on_activate = !std::same_as<decltype(&T::on_activate), Task<void> (Entity::*)()>;
     info_.has_on_deactivate = !std::same_as<decltype(&T::on_deactivate), Task<void> (Entity::*)()>;
     info_.create = []() -> Entity* { return new T(); };
@@ -56,6 +57,7 @@ class EntityBuilder {
     const std::string_view name = info_.type_name;
     const auto former = info_.former_names;
     Base::template epic_describe<T>(std::move(*this));
+    info_.bases.push_back(&Base::epic_info());
     info_.type_name = name;  // named(…) of the base does not apply
     info_.former_names = former;
     return std::move(*this);
@@ -135,6 +137,7 @@ const reflect::EntityInfo& entity_info() {
       for (std::size_t i = 0; i < info.state_fields.size(); ++i)
         info.state_fields[i].former_names = info.former_field_names[i];
       info.state.fields = info.state_fields;
+      reflect::entity_info_of<T> = &info;
     }
   };
   static const Holder holder;

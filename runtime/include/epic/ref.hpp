@@ -17,6 +17,8 @@
 #include <string_view>
 #include <utility>
 
+#include "epic/type_info.hpp"
+
 namespace epic {
 namespace detail {
 
@@ -80,6 +82,8 @@ class NamePtr {
 NamePtr make_name(std::string_view type, std::string_view key);
 /// Splits "Type/Key"; null if the text has another form.
 NamePtr parse_name(std::string_view text);
+/// The same; on a node also null if the text names an entity that is not of class `expected` (null: of any).
+NamePtr parse_name(std::string_view text, const reflect::EntityInfo* expected);
 
 /// What a proxy calls: the entity, and how long the caller waits (zero: the fabric's default).
 struct Target {
@@ -144,10 +148,11 @@ class Ref {
   [[nodiscard]] std::string_view key() const { return name_ ? name_->key() : std::string_view(); }
   explicit operator bool() const { return static_cast<bool>(name_); }
 
-  /// Names another entity. Returns false, without a change, if the text is not "Type/Key". Empty text names no entity.
+  /// Names another entity. Returns false, without a change, if the text is not "Type/Key" with class T, or one derived
+  /// from it by base(T). Empty text names no entity.
   bool try_assign_name(std::string_view text) {
     detail::NamePtr parsed;
-    if (!text.empty() && !(parsed = detail::parse_name(text))) return false;
+    if (!text.empty() && !(parsed = detail::parse_name(text, reflect::entity_info_of<T>))) return false;
     name_ = std::move(parsed);
     return true;
   }

@@ -9,7 +9,7 @@
 // Invariant: a table is immutable and lives as long as the module that made it; modules are never unloaded.
 // Not here:  how a C++ type becomes a table (values.hpp), bytes on the wire (the codecs).
 
-#include <chrono>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -59,8 +59,8 @@ enum class Kind : std::uint8_t {
   enumeration,  // `enumeration`: names and numbers
   text,         // the object is a std::string (normally UTF-8, but may hold any bytes)
   bytes,        // the object is an epic::Bytes
-  duration,     // `time`: signed nanoseconds
-  time_point,   // `time`: signed nanoseconds since the UNIX epoch (system_clock)
+  duration,     // `time`: a count of its unit
+  time_point,   // `time`: the same, since the UNIX epoch (system_clock)
   ref,          // `ref`: the name of an entity, "Type/Key"
   optional,     // `optional`
   variant,      // `variant`
@@ -95,17 +95,34 @@ struct EnumerationOps {
   bool (*set)(void* object, std::int64_t value);  // false: the C++ type cannot hold it
 };
 
-/// Times beyond 64 bits of nanoseconds (292 years) are read as the largest or smallest number, and those are written
-/// back as the type's own max() or min(), so that the usual `max()` for "never" survives.
-struct TimeOps {
-  std::int64_t (*get_ns)(const void* object);
-  bool (*set_ns)(void* object, std::int64_t nanoseconds);  // false: the type is too coarse or too small
-  bool is_exact = true;                                    // holds every number of nanoseconds, within its precision
+/// What a duration or time counts: units of num/den seconds. Its count travels unchanged, so every time that the C++
+/// type can hold keeps its value.
+struct TimeUnit {
+  std::int64_t num = 1;
+  std::int64_t den = 1'000'000'000;
+  Kind count = Kind::int64;  // or uint64, float64
+  bool operator==(const TimeUnit&) const = default;
 };
+
+/// Counts are passed as 64 raw bits of the unit's `count`.
+struct TimeOps {
+  TimeUnit unit;
+  std::uint64_t min = 0;  // the type's own limits
+  std::uint64_t max = 0;
+  std::uint64_t (*get)(const void* object) = nullptr;
+  void (*set)(void* object, std::uint64_t count) = nullptr;  // min <= count <= max
+};
+
+struct EntityInfo;
+/// The tables of the entity class T once they are made, which a module does when it is loaded. Not a function of T: a
+/// Ref<T> needs no complete T. Its address stands for the class.
+template <class T>
+inline std::atomic<const EntityInfo*> entity_info_of{nullptr};
 
 struct RefOps {
   std::string_view (*get)(const void* object);       // "Type/Key"; empty for a Ref that names no entity
-  bool (*set)(void* object, std::string_view name);  // false: not a name
+  bool (*set)(void* object, std::string_view name);  // false: not the name of an entity of this class
+  const EntityInfo* (*target)();                     // the class; null if no module has it
 };
 
 struct OptionalOps {

@@ -8,6 +8,7 @@
 // Not here: what a table means (type_info.hpp).
 
 #include <array>
+#include <bit>
 #include <boost/describe/bases.hpp>
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
@@ -16,6 +17,7 @@
 #include <boost/describe/modifiers.hpp>
 #include <boost/mp11/algorithm.hpp>
 #include <boost/mp11/list.hpp>
+#include <chrono>
 #include <concepts>
 #include <deque>
 #include <limits>
@@ -162,62 +164,54 @@ TypeInfo make_enumeration() {
   return info;
 }
 
-template <class Duration>
-std::int64_t saturated_nanoseconds(Duration duration) {
-  using std::chrono::nanoseconds;
-  constexpr long double kBeyond = 9223372036854775808.0L;
-  const auto exact = std::chrono::duration<long double, std::nano>(duration).count();
-  if (exact >= kBeyond) return std::numeric_limits<std::int64_t>::max();
-  if (exact <= -kBeyond) return std::numeric_limits<std::int64_t>::min();
-  if constexpr (std::is_floating_point_v<typename Duration::rep>)
-    return exact == exact ? static_cast<std::int64_t>(exact) : 0;  // NaN is not a time
+/// The kind in which codecs carry a counter: the widest of its family.
+template <class Rep>
+constexpr Kind count_kind() {
+  static_assert(std::is_arithmetic_v<Rep> && sizeof(Rep) <= 8,
+                "epic: a duration or time must count with an integer or floating type of at most 64 bits");
+  if constexpr (std::is_floating_point_v<Rep>)
+    return Kind::float64;
   else
-    return std::chrono::duration_cast<nanoseconds>(duration).count();
+    return std::is_unsigned_v<Rep> && sizeof(Rep) == 8 ? Kind::uint64 : Kind::int64;
 }
 
-template <class Duration>
-Duration from_saturated_nanoseconds(std::int64_t ns) {
-  if (ns == std::numeric_limits<std::int64_t>::max()) return Duration::max();
-  if (ns == std::numeric_limits<std::int64_t>::min()) return Duration::min();
-  return std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(ns));
+template <class Rep>
+constexpr std::uint64_t count_bits(Rep count) {
+  if constexpr (std::is_floating_point_v<Rep>)
+    return std::bit_cast<std::uint64_t>(static_cast<double>(count));
+  else
+    return static_cast<std::uint64_t>(count);
 }
 
-/// False if a whole number of nanoseconds can lose precision in this unit.
-template <class Duration>
-constexpr bool kHoldsNanoseconds =
-    std::is_floating_point_v<typename Duration::rep> || (sizeof(typename Duration::rep) >= sizeof(std::int64_t) &&
-                                                         std::ratio_less_equal_v<typename Duration::period, std::nano>);
-
-template <class Duration>
-bool set_nanoseconds(Duration& duration, std::int64_t ns) {
-  duration = from_saturated_nanoseconds<Duration>(ns);
-  const bool is_never =
-      ns == std::numeric_limits<std::int64_t>::max() || ns == std::numeric_limits<std::int64_t>::min();
-  return kHoldsNanoseconds<Duration> || is_never || saturated_nanoseconds(duration) == ns;
+template <class Rep>
+constexpr Rep count_from_bits(std::uint64_t bits) {
+  if constexpr (std::is_floating_point_v<Rep>)
+    return static_cast<Rep>(std::bit_cast<double>(bits));
+  else
+    return static_cast<Rep>(bits);
 }
 
 template <class T>
-TypeInfo make_duration() {
-  TypeInfo info = basic<T>(Kind::duration, "duration");
-  info.time = {.get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o)); },
-               .set_ns = [](void* o, std::int64_t ns) { return set_nanoseconds(as<T>(o), ns); },
-               .is_exact = kHoldsNanoseconds<T>};
-  return info;
-}
-
-template <class T>
-TypeInfo make_time_point() {
-  TypeInfo info = basic<T>(Kind::time_point, "time");
-  info.time = {
-      .get_ns = [](const void* o) -> std::int64_t { return saturated_nanoseconds(as<T>(o).time_since_epoch()); },
-      .set_ns =
-          [](void* o, std::int64_t ns) {
-            typename T::duration since{};
-            const bool is_held = set_nanoseconds(since, ns);
-            as<T>(o) = T(since);
-            return is_held;
-          },
-      .is_exact = kHoldsNanoseconds<typename T::duration>};
+TypeInfo make_time(Kind kind, std::string_view name) {
+  using Duration = decltype([] {
+    if constexpr (is_duration<T>)
+      return T{};
+    else
+      return typename T::duration{};
+  }());
+  using Rep = typename Duration::rep;
+  TypeInfo info = basic<T>(kind, name);
+  info.time = {.unit = {Duration::period::num, Duration::period::den, count_kind<Rep>()},
+               .min = count_bits(Duration::min().count()),
+               .max = count_bits(Duration::max().count()),
+               .get =
+                   [](const void* o) {
+                     if constexpr (is_duration<T>)
+                       return count_bits(as<T>(o).count());
+                     else
+                       return count_bits(as<T>(o).time_since_epoch().count());
+                   },
+               .set = [](void* o, std::uint64_t bits) { as<T>(o) = T(Duration(count_from_bits<Rep>(bits))); }};
   return info;
 }
 
@@ -225,7 +219,8 @@ template <class T>
 TypeInfo make_ref() {
   TypeInfo info = basic<T>(Kind::ref, "ref");
   info.ref = {.get = [](const void* o) { return as<T>(o).name(); },
-              .set = [](void* o, std::string_view name) { return as<T>(o).try_assign_name(name); }};
+              .set = [](void* o, std::string_view name) { return as<T>(o).try_assign_name(name); },
+              .target = []() -> const EntityInfo* { return entity_info_of<typename T::EpicRefTag>; }};
   return info;
 }
 
@@ -425,9 +420,9 @@ TypeInfo make() {
   else if constexpr (Bytelike<T>)
     return basic<T>(Kind::bytes, "bytes");
   else if constexpr (is_duration<T>)
-    return make_duration<T>();
+    return make_time<T>(Kind::duration, "duration");
   else if constexpr (is_system_time<T>)
-    return make_time_point<T>();
+    return make_time<T>(Kind::time_point, "time");
   else if constexpr (RefLike<T>)
     return make_ref<T>();
   else if constexpr (is_instance<T, std::optional>)

@@ -82,7 +82,7 @@ void Calls::end_all() {
 [[gnu::always_inline]] bool Calls::may_start_now(const Record& record, const Activation& activation) const {
   return activation.state == Activation::State::active && activation.queued == 0 && !activation.has_waiting() &&
          !activation.must_stop && !record.is_exclusive && !activation.type->info->class_exclusive &&
-         execution_.direct_calls_left > 0;
+         execution_.direct_calls_left > 0 && activation.type->info->has(*record.method);
 }
 
 void Calls::begin_detached(Record& record) {
@@ -152,11 +152,21 @@ std::coroutine_handle<> Calls::route(RecordRef record, bool may_run_now, const R
     record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
     return route(std::move(record), may_run_now, maker);
   }
-  listener_.leave(std::move(record), *type, maker);
+  if (has_method(*record, *type)) listener_.leave(std::move(record), *type, maker);
   return {};
 }
 
+/// False: the Ref names an entity of another class, on whose object the method must not run.
+bool Calls::has_method(Record& record, const TypeEntry& type) {
+  if (record.method == nullptr || type.info->has(*record.method)) return true;
+  fail(record, ErrorCode::no_such_method,
+       fmt::format("{} was not started: the call was made through a Ref of another class, and {} has no such method",
+                   words_.describe(record), type.info->type_name));
+  return false;
+}
+
 std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, bool may_run_now) {
+  if (!has_method(*record, *activation.type)) return {};
   if (activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(*record)) {
     listener_.leave(std::move(record), *activation.type, nullptr);  // or a busy entity would never get to move
     return {};

@@ -145,6 +145,7 @@ class Calls final : private DeadlockProbes::Listener {
     if (activation.must_stop || activation.replacement() != nullptr) [[unlikely]]
       listener_.check_stop(activation);
   }
+  [[nodiscard]] bool has_method(Record& record, const TypeEntry& type);
   void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) override;
 
   CallOptions options_;

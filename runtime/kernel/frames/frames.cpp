@@ -65,7 +65,7 @@ void Frames::refuse(Record& record) {
 void Frames::send(RecordRef record, const TypeEntry& type, const PeerAddress& to) {
   CallMessage call{.id = uses_.words.id_of(*record),
                    .target = std::string(record->callee->text),
-                   .method = uses_.types.number_of(type, record->method->name),
+                   .method = uses_.types.number_of(type, *record->method),
                    .map_version = uses_.routing.version(),
                    .patience_ns = record->deadline_ns - uses_.execution.now_ns,
                    .chain = uses_.words.chain_of(record->caller),
@@ -118,7 +118,8 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
   const auto peer = peers_.find(from);
   if (peer == peers_.end() || call.method >= peer->second.methods.size())
     return reply_error(from, sequence, ErrorCode::no_such_method,
-                       fmt::format("method number {} was never introduced", call.method));
+                       fmt::format("a method of '{}' was called that the caller's process has not announced to node-{}",
+                                   call.target, uses_.self.node));
   const PeerMethod& method = peer->second.methods[call.method];
   if (method.type == nullptr)
     return reply_error(
@@ -286,8 +287,9 @@ void Frames::read_result(Record& record, const ResultPart& result) {
     const auto number = peer.numbers.find(record.method);
     const PeerMethod* theirs = number == peer.numbers.end() ? nullptr : &peer.methods[number->second];
     if (theirs == nullptr || !theirs->result)
-      return fail(record, ErrorCode::internal,
-                  fmt::format("{} was answered by a node that has not introduced it", uses_.words.describe(record)));
+      return fail(record, ErrorCode::no_such_method,
+                  fmt::format("{} was answered by node-{}, which has not announced this method",
+                              uses_.words.describe(record), record.site->sent_to.node));
     if (auto read =
             uses_.codec.decode_sent(result.bytes, *theirs->result, record.method->result(), record.emplace_result());
         !read)

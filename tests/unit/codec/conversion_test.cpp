@@ -119,7 +119,7 @@ class Filler {
         return;
       case Kind::duration:
       case Kind::time_point:
-        type.time.set_ns(object, static_cast<std::int64_t>(pick(5)) * 1'000'000'000);
+        type.time.set(object, pick(5));
         return;
       case Kind::ref:
         type.ref.set(object, pick(2) == 0 ? "" : "Hero/x");

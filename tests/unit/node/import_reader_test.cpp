@@ -57,6 +57,13 @@ struct Fixture {
 
 }  // namespace
 
+TEST_CASE("import reader: a field that is given twice is refused, by its former name too", "[node]") {
+  Fixture f;
+  CHECK_THAT(f.error_of(R"({"entity":"Chest/a","state":{"gold_":1,"gold_":2}})"), Catch::Contains("twice"));
+  CHECK_THAT(f.error_of(R"({"entity":"Chest/a","state":{"coins":1,"gold_":2}})"),
+             Catch::Contains("'gold_' is the same field as another one given"));
+}
+
 TEST_CASE("import reader: a line becomes the stored bytes; missing fields take their defaults", "[node]") {
   Fixture f;
   const auto row = f.reader.read(R"({"entity":"Chest/a/b","state":{"gems_":["x","y"]},"version":7,"live":true})");

@@ -32,6 +32,21 @@ TEST_CASE("schema: a plain type is its word", "[reflect]") {
   CHECK(text_of<std::tuple<>>() == "tuple<>");
 }
 
+TEST_CASE("schema: a time has its unit, a ref the class that it names", "[reflect]") {
+  CHECK(text_of<std::chrono::nanoseconds>() == "duration");
+  CHECK(text_of<std::chrono::sys_days>() == "time<d>");
+  CHECK(text_of<std::chrono::duration<float, std::ratio<1, 60>>>() == "duration<1/60, float64>");
+  CHECK(text_of<std::chrono::duration<std::uint64_t, std::ratio<7>>>() == "duration<7, uint64>");
+  CHECK(text_of<std::chrono::duration<std::uint32_t>>() == "duration<s>");
+  CHECK(text_of<sample::Name>() == "ref");
+  for (const char* text : {"list<duration<1/60, float64>>", "map<ref<Player>, ref>", "tuple<time, time<ms>, time<7>>",
+                           "ref<\"odd name\">"})
+    CHECK(Schema::parse(text)->text() == text);
+  for (const char* bad : {"duration<", "duration<0>", "duration<1/0>", "duration<-1>", "duration<s, int8>", "time<x>",
+                          "ref<>", "ref<a, b>", "text<ms>", "duration<99999999999999999999>"})
+    CHECK_FALSE(Schema::parse(bad).has_value());
+}
+
 TEST_CASE("schema: named types are defined once, in order of mention, and may contain themselves", "[reflect]") {
   CHECK(text_of<std::vector<sample::Node>>() ==
         "list<sample::Node>\n"

@@ -11,7 +11,7 @@ TEST_CASE("type text: reads as people write types", "[reflect]") {
   CHECK(type_text(type_of<std::map<std::string, int>>()) == "map<text, int32>");
   CHECK(type_text(type_of<std::array<float, 3>>()) == "array<float32, 3>");
   CHECK(type_text(type_of<std::set<sample::Color>>()) == "list<sample::Color>");
-  CHECK(type_text(type_of<std::tuple<bool, sample::Name, std::chrono::seconds>>()) == "tuple<bool, ref, duration>");
+  CHECK(type_text(type_of<std::tuple<bool, sample::Name, std::chrono::seconds>>()) == "tuple<bool, ref, duration<s>>");
   CHECK(type_text(type_of<std::variant<std::string, std::optional<double>>>()) == "variant<text, optional<float64>>");
 }
 
