@@ -62,7 +62,7 @@ struct Fixture final : testing_entities::KernelParts {
     const TypeEntry& type = *types.find("Counter");
     CallMessage call{.id = {kOther.node, kOther.life, 7},
                      .target = target,
-                     .method = types.number_of(type, method),
+                     .method = types.number_of(type, *type.info->find_method(method)),
                      .map_version = routing.version(),
                      .patience_ns = 1'000'000'000,
                      .chain = {},
