@@ -51,8 +51,8 @@ bool is_a(Kind kind, mode_t mode) {
   return kind == Kind::file ? S_ISREG(mode) : S_ISDIR(mode);
 }
 
-/// Accepts what `fd` (O_PATH suffices) refers to, or tightens or refuses it.
-std::expected<void, Refusal> accept(const fs::path& path, int fd, Kind kind) {
+/// Accepts what `fd` (O_PATH suffices) refers to, perhaps after tightening it, or refuses it.
+std::expected<void, Refusal> examine(const fs::path& path, int fd, Kind kind) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) return refuse(path, "examine", errno);
   if (S_ISLNK(status.st_mode)) return is_link(path);
@@ -74,10 +74,10 @@ std::expected<void, Refusal> accept(const fs::path& path, int fd, Kind kind) {
       "Move the project to a local file system."});
 }
 
-std::expected<void, Refusal> accept_by_name(const fs::path& path, Kind kind) {
+std::expected<void, Refusal> examine_by_name(const fs::path& path, Kind kind) {
   const Descriptor found(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (found.get() < 0) return refuse(path, "open", errno);
-  return accept(path, found.get(), kind);
+  return examine(path, found.get(), kind);
 }
 
 bool write_all(int fd, std::string_view text) {
@@ -117,7 +117,7 @@ std::expected<void, Refusal> secure_below(int directory, const fs::path& path, c
     const Descriptor found(::openat(directory, entry.d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (found.get() < 0 && errno == ENOENT) continue;  // a process that is ending has removed it
     if (found.get() < 0) return refuse(named, "open", errno);
-    if (auto accepted = accept(named, found.get(), Kind::any); !accepted) return accepted;
+    if (auto accepted = examine(named, found.get(), Kind::any); !accepted) return accepted;
     const Descriptor below(::openat(directory, entry.d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (below.get() < 0) continue;
     if (auto secured = secure_below(below.get(), named, own_link); !secured) return secured;
@@ -150,7 +150,7 @@ std::expected<void, Refusal> make_directory(const fs::path& path) {
   return check_directory(path);
 }
 
-std::expected<void, Refusal> check_directory(const fs::path& path) { return accept_by_name(path, Kind::directory); }
+std::expected<void, Refusal> check_directory(const fs::path& path) { return examine_by_name(path, Kind::directory); }
 
 std::expected<void, Refusal> secure_tree(const fs::path& path, const fs::path& own_link) {
   const auto directory = Directory::open(path);
@@ -178,18 +178,18 @@ std::expected<Descriptor, Refusal> open_file(const fs::path& path, Use use) {
   Descriptor file(::open(path.c_str(), flags, kFileMode));
   if (file.get() < 0 && errno == ELOOP) return is_link(path);
   if (file.get() < 0) return refuse(path, "open", errno);
-  if (auto accepted = accept(path, file.get(), Kind::file); !accepted) return std::unexpected(accepted.error());
+  if (auto accepted = examine(path, file.get(), Kind::file); !accepted) return std::unexpected(accepted.error());
   if (use == Use::replace && ::ftruncate(file.get(), 0) != 0) return refuse(path, "write", errno);
   return file;
 }
 
 std::expected<void, Refusal> secure_file(const fs::path& path, Missing missing) {
-  auto accepted = accept_by_name(path, Kind::file);
+  auto accepted = examine_by_name(path, Kind::file);
   if (accepted || accepted.error().system_error != ENOENT) return accepted;
   if (missing == Missing::ignored) return {};
   const Descriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
   if (made.get() < 0 && errno != EEXIST) return refuse(path, "create", errno);
-  return accept_by_name(path, Kind::file);
+  return examine_by_name(path, Kind::file);
 }
 
 std::expected<void, Refusal> refuse_link(const fs::path& path) {
@@ -266,10 +266,10 @@ std::expected<Directory, Refusal> Directory::open_at(int parent, const fs::path&
   Descriptor directory(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (directory.get() < 0) {
     const int error = errno;
-    if (auto accepted = accept_by_name(path, Kind::directory); !accepted) return std::unexpected(accepted.error());
+    if (auto accepted = examine_by_name(path, Kind::directory); !accepted) return std::unexpected(accepted.error());
     return refuse(path, "open", error);
   }
-  if (auto accepted = accept(path, directory.get(), Kind::directory); !accepted)
+  if (auto accepted = examine(path, directory.get(), Kind::directory); !accepted)
     return std::unexpected(accepted.error());
   return Directory(std::move(path), std::move(directory));
 }
