@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 #include <fmt/format.h>
+#include <boost/describe/enum_to_string.hpp>
 
 #include <algorithm>
 #include <any>
@@ -21,35 +22,7 @@
 
 namespace epic {
 
-std::string_view to_string(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::call_failed:
-      return "call_failed";
-    case ErrorCode::unavailable:
-      return "unavailable";
-    case ErrorCode::overloaded:
-      return "overloaded";
-    case ErrorCode::deadlock:
-      return "deadlock";
-    case ErrorCode::timeout:
-      return "timeout";
-    case ErrorCode::node_lost:
-      return "node_lost";
-    case ErrorCode::no_such_type:
-      return "no_such_type";
-    case ErrorCode::no_such_method:
-      return "no_such_method";
-    case ErrorCode::bad_arguments:
-      return "bad_arguments";
-    case ErrorCode::activation_failed:
-      return "activation_failed";
-    case ErrorCode::state_too_large:
-      return "state_too_large";
-    case ErrorCode::internal:
-      return "internal";
-  }
-  return "unknown";
-}
+std::string_view to_string(ErrorCode code) { return boost::describe::enum_to_string(code, "unknown"); }
 
 }  // namespace epic
 

@@ -1,5 +1,8 @@
 #include "kernel/kernel.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "kernel/assert.hpp"
 #include "kernel/kernel_scope.hpp"
 

@@ -274,7 +274,7 @@ void Node::handle(const protocol::Release& release) {
 }
 
 void Node::handle(const protocol::RunSetup&) {
-  driver_->kernel().submit_task(module_->setup(Pool{}), "setup", [this](kernel::Record& ended) {
+  driver_->kernel().submit_task(kernel::run_setup(module_->setup), "setup", [this](kernel::Record& ended) {
     std::string error;
     if (ended.failure)
       error = kernel::describe_failure(ended.failure).message;

@@ -59,6 +59,18 @@ TEST_CASE("layers: the kernel's routing knows no other part of the kernel", "[li
             "runtime/kernel/routing/routing.hpp:2: runtime/kernel/routing/ may not include runtime/kernel/gate.hpp"});
 }
 
+TEST_CASE("libraries: a part of the kernel that includes one above it is found", "[lint]") {
+  const auto faults = [](const char* folder, const char* file) {
+    const std::string path = std::string("runtime/kernel/") + folder + "/x.cpp";
+    return find_library_faults({{path, std::string("#include \"kernel/") + file + "\"\n"}}).size();
+  };
+  CHECK(faults("saving", "calls/calls.hpp") == 1);
+  CHECK(faults("saving", "calls/call_words.hpp") == 0);
+  CHECK(faults("calls", "activations/activations.hpp") == 1);
+  CHECK(faults("activations", "calls/calls.hpp") == 0);
+  CHECK(faults("frames", "kernel_scope.hpp") == 1);
+}
+
 TEST_CASE("libraries: Asio, SQLite and Cap'n Proto in the kernel are found", "[lint]") {
   for (const std::string include : {"<boost/asio/io_context.hpp>", "<sqlite3.h>", "<capnp/message.h>", "<thread>"}) {
     const Tree tree = {{"runtime/kernel/kernel.cpp", "#include " + include + "\n"}};

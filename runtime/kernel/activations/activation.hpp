@@ -66,6 +66,7 @@ struct alignas(64) Activation {
     std::int64_t save_due_ns = 0;        // interval(…): changes until then are saved then
     std::int64_t stop_asked_ns = 0;      // 0: it was not
     Birth birth;                         // until it is active
+    const Record* hook = nullptr;        // on_activate or on_deactivate, while it runs
   };
 
   ActivationId id;  // generation 0: a free slot
@@ -112,6 +113,7 @@ struct alignas(64) Activation {
   [[nodiscard]] bool has_waiting() const { return rare != nullptr && !rare->waiting.empty(); }
   [[nodiscard]] std::size_t waiting_count() const { return rare == nullptr ? 0 : rare->waiting.size(); }
   [[nodiscard]] Replacement* replacement() const { return rare == nullptr ? nullptr : rare->replacement.get(); }
+  [[nodiscard]] const Record* hook() const { return rare == nullptr ? nullptr : rare->hook; }
   [[nodiscard]] std::int64_t stop_asked_ns() const { return rare == nullptr ? 0 : rare->stop_asked_ns; }
   [[nodiscard]] const Hash128* erased_hash() const {
     return rare != nullptr && rare->erased_hash ? &*rare->erased_hash : nullptr;
@@ -119,7 +121,7 @@ struct alignas(64) Activation {
   /// Frees the rare part if nothing of it is in use.
   void trim() {
     if (rare != nullptr && rare->waiting.empty() && rare->replacement == nullptr && !rare->erased_hash &&
-        !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0)
+        !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0 && rare->hook == nullptr)
       rare.reset();
   }
   Rare& get_rare() {

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <utility>
 
-#include "epic/gather.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 
@@ -27,6 +26,22 @@ std::vector<RecordRef> take_waiting(Activation& activation) {
 Birth take_birth(Activation& activation) {
   return activation.rare == nullptr ? Birth() : std::exchange(activation.rare->birth, {});
 }
+
+/// An execution of an entity's hook. The hook is called when it starts, so that one that throws at once, without being
+/// a coroutine, ends like a method that throws.
+class HookRecord final : public detail::ResultRecord<void> {
+ public:
+  explicit HookRecord(Task<void> (Entity::*hook)()) : hook_(hook) {}
+  std::coroutine_handle<> start(Entity* entity) override {
+    Task<void> task = (entity->*hook_)();
+    if (!task.handle()) throw std::logic_error("it returned an empty Task");
+    return adopt(std::move(task));
+  }
+  void* arguments() noexcept override { return nullptr; }
+
+ private:
+  Task<void> (Entity::*hook_)();
+};
 
 bool is_in_use(const Activation& activation) { return activation.running > 0 || activation.queued > 0; }
 
@@ -63,7 +78,7 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
               .asked_ns = uses_.words.begun_ns_of(*call),
               .placed_ns = uses_.execution.now_ns,
               .loaded_ns = 0};
-  const bool must_leave = uses_.admission.is_draining || uses_.routing.is_closed(shard);
+  const bool must_leave = uses_.routing.is_closed(shard);
   // With nothing to load and no hook it is active at once: this is how millions come about.
   std::expected<void, std::string> created;
   if (!type.is_stored && !type.info->has_on_activate && !must_leave && (created = create(activation))) {
@@ -80,7 +95,7 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));  // so it is not deactivated before the call has reached it
   if (!created) return fail(activation, created.error());
-  if (must_leave) ask_to_stop(activation, uses_.admission.is_draining ? StopCause::stopped : StopCause::moved);
+  if (must_leave) ask_to_stop(activation, StopCause::moved);
   if (type.is_stored)
     uses_.syscalls.load(activation.id, type.info->stored_name(), activation.name->key());
   else
@@ -111,22 +126,21 @@ void Activations::construct(Activation& activation, const LoadedState& loaded) {
   if (const auto read = read_state(activation, loaded); !read) return fail(activation, read.error());
   collector_.measure(activation);
   if (!info.has_on_activate) return become_active(activation);
+  if (!activation.has_saved && activation.type->is_stored) activation.saved_hash = uses_.saving.hash_of(activation);
   activation.state = Activation::State::starting;
-  run_hook(activation, activation.entity->on_activate(), "on_activate", [this, id = activation.id](Record& hook) {
-    Activation* started = table_.find(id);
-    if (started == nullptr || started->state != Activation::State::starting) return;
-    const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
-    if (!error) return become_active(*started);
-    fail(*started, "on_activate failed: " + describe_thrown(error).message);
-  });
+  run_hook(activation, &Entity::on_activate, "on_activate");
 }
 
 std::expected<void, std::string> Activations::create(Activation& activation) {
+  Record* const before = std::exchange(uses_.execution.current, nullptr);  // not its caller's turn
+  std::exception_ptr thrown;
   try {
     activation.entity = activation.type->info->create();
   } catch (...) {
-    return std::unexpected("its constructor threw: " + describe_thrown(std::current_exception()).message);
+    thrown = std::current_exception();
   }
+  uses_.execution.current = before;
+  if (thrown) return std::unexpected("its constructor threw: " + describe_thrown(thrown).message);
   detail::EntityAccess::set_name(*activation.entity, activation.name);
   return {};
 }
@@ -148,22 +162,42 @@ std::expected<void, std::string> Activations::read_state(Activation& activation,
   return {};
 }
 
-/// Runs a hook as an execution of the entity, through the run queue.
-void Activations::run_hook(Activation& activation, Task<void> task, const char* label,
-                           std::function<void(Record&)> on_end) {
-  RecordRef record(new detail::TaskRecord<void>(std::move(task)));
+/// As an execution of the entity, through the run queue. Calls that wait for its end may be what it waits for itself.
+void Activations::run_hook(Activation& activation, Hook hook, const char* label) {
+  RecordRef record(new HookRecord(hook));
   record->callee = activation.name;
   record->activation = &activation;
   record->site = new detail::CallSite(*record);
   record->site->label = label;
-  record->site->on_hook_end = std::move(on_end);
+  record->site->on_hook_end = [this, id = activation.id](Record& ended) { end_hook(id, ended); };
+  activation.get_rare().hook = record.get();
   Record* const before = std::exchange(uses_.execution.current, nullptr);
   const bool is_open = uses_.calls.open(*record);
   uses_.execution.current = before;
-  if (is_open)
-    uses_.calls.start_soon(std::move(record));
-  else
-    record->site->on_hook_end(*record);
+  if (!is_open) return end_hook(activation.id, *record);
+  uses_.calls.suspect(record);
+  uses_.calls.start_soon(std::move(record));
+}
+
+/// What on_activate has changed is saved only now, and only if it differs from what was loaded or constructed.
+void Activations::end_hook(ActivationId id, const Record& hook) {
+  Activation* activation = table_.find(id);
+  if (activation == nullptr || activation->hook() != &hook) return;
+  activation->rare->hook = nullptr;
+  const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
+  if (activation->state == Activation::State::starting) {
+    if (error) return fail(*activation, "on_activate failed: " + describe_thrown(error).message);
+    activation->state = Activation::State::active;
+    if (activation->type->is_stored &&
+        (activation->is_erased || uses_.saving.hash_of(*activation) != activation->saved_hash))
+      uses_.saving.mark_dirty(*activation);
+    return become_active(*activation);
+  }
+  if (activation->state != Activation::State::stopping) return;  // discarded meanwhile
+  if (error)
+    uses_.syscalls.log(LogLevel::warn, uses_.words.shown(activation->name),
+                       "on_deactivate failed: " + describe_thrown(error).message);
+  leave_memory(*activation);
 }
 
 void Activations::become_active(Activation& activation) {
@@ -188,7 +222,6 @@ void Activations::fail(Activation& activation, const std::string& why) {
     record->observed = std::max(record->observed, activation.observed.value);  // the reason may mention it
     uses_.calls.fail(*record, ErrorCode::activation_failed, message);
   }
-  activation.is_dirty = false;
   if (activation.replacement() != nullptr) return leave_memory(activation);  // which may fix it
   drop_when_saved(activation);
 }
@@ -243,14 +276,9 @@ void Activations::stop(Activation& activation, StopCause cause) {
   activation.state = Activation::State::stopping;
   slow_stops_.watch(activation, cause);
   if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
-  run_hook(activation, activation.entity->on_deactivate(), "on_deactivate", [this, id = activation.id](Record& hook) {
-    Activation* stopped = table_.find(id);
-    if (stopped == nullptr || stopped->state != Activation::State::stopping) return;
-    if (const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown())
-      uses_.syscalls.log(LogLevel::warn, uses_.words.shown(stopped->name),
-                         "on_deactivate failed: " + describe_thrown(error).message);
-    leave_memory(*stopped);
-  });
+  if (activation.type->is_stored && !activation.has_saved && !activation.is_dirty)
+    uses_.saving.note_erased(activation);  // a state that was never saved is saved only if the hook changes it
+  run_hook(activation, &Entity::on_deactivate, "on_deactivate");
 }
 
 /// The last change must be durable before another activation may read it.

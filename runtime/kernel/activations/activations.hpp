@@ -94,7 +94,9 @@ class Activations final : private Collector::Listener {
   [[nodiscard]] std::expected<void, std::string> create(Activation& activation);
   /// The error is a sentence: its saved state cannot be used.
   [[nodiscard]] std::expected<void, std::string> read_state(Activation& activation, const LoadedState& loaded);
-  void run_hook(Activation& activation, Task<void> task, const char* label, std::function<void(Record&)> on_end);
+  using Hook = Task<void> (Entity::*)();
+  void run_hook(Activation& activation, Hook hook, const char* label);
+  void end_hook(ActivationId id, const Record& hook);
   void become_active(Activation& activation);
   void fail(Activation& activation, const std::string& why);
 

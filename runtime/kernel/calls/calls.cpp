@@ -11,12 +11,6 @@
 
 namespace epic::kernel {
 
-namespace {
-
-constexpr const char* kSpawnedTask = "a spawned task";
-
-}  // namespace
-
 Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
              const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
              CallsListener& listener)
@@ -31,7 +25,7 @@ Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activat
       syscalls_(syscalls),
       listener_(listener),
       chains_(options.shard_count, types, words, routing),
-      probes_(table_, words, execution, syscalls, *this) {}
+      probes_(table_, activations, words, execution, syscalls, *this) {}
 
 void Calls::end_all() {
   execution_.queue.clear();
@@ -98,7 +92,7 @@ void Calls::begin_detached(Record& record) {
     }
     if (!record.is_joined) {  // nothing need wait for it: it has no deadline
       record.site = new detail::CallSite(record);
-      record.site->label = kSpawnedTask;
+      record.site->label = "a spawned task";
       record.site->begun_ns = execution_.now_ns;
       record.patience_ns = INT64_MAX;
     }

@@ -114,6 +114,8 @@ class Calls final : private DeadlockProbes::Listener {
   bool run(std::size_t items);
   void on_time();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+  /// A hook that starts: what waits for its end may be what it waits for.
+  void suspect(RecordRef hook) { probes_.suspect(std::move(hook)); }
   void on_probe(ProbeMessage probe) { probes_.on_probe(std::move(probe)); }
 
   [[nodiscard]] std::size_t size() const { return table_.size(); }

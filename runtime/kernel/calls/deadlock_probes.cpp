@@ -17,6 +17,19 @@ std::string text_of(const WaitLink& link) {
   return link.method.empty() ? link.entity : link.entity + "." + link.method;
 }
 
+bool is_hook(const WaitLink& link) { return link.method == "on_activate" || link.method == "on_deactivate"; }
+
+/// It may be made to fail: it has not started, and waits for a lock or a hook.
+bool is_waiting(const Record& record) {
+  return record.state == Record::State::locked_out || record.state == Record::State::loading;
+}
+
+/// Worth following: the first that waits for a lock, or a hook that runs.
+bool is_suspect(const Record& record) {
+  return record.state == Record::State::locked_out ||
+         (record.site != nullptr && record.site->on_hook_end && record.state != Record::State::ended);
+}
+
 const WaitLink& victim_of(const std::vector<WaitLink>& ring) {
   return *std::ranges::max_element(ring, {},
                                    [](const WaitLink& link) { return std::pair(link.locked_out_since_ns, link.id); });
@@ -31,7 +44,7 @@ std::string describe_ring(const std::vector<WaitLink>& ring) {
     const WaitLink& link = ring[i];
     const WaitLink& next = ring[(i + 1) % ring.size()];
     if (i == 0) text = fmt::format("{} on node-{}", text_of(link), link.node);
-    if (link.locked_out_since_ns == 0)
+    if (link.locked_out_since_ns == 0 || is_hook(next))
       text += ", which waits for ";
     else if (next.entity == link.entity)
       text += fmt::format("{} waits for the lock of {}, which goes to ", i == 0 ? "" : ", which", link.entity);
@@ -104,24 +117,23 @@ std::optional<std::int64_t> DeadlockProbes::next_timer_ns() const {
 
 void DeadlockProbes::on_time() {
   const std::int64_t now_ns = execution_.now_ns;
-  while (!suspects_.empty() && suspects_.front().second->state != Record::State::locked_out) suspects_.pop_front();
+  while (!suspects_.empty() && !is_suspect(*suspects_.front().second)) suspects_.pop_front();
   if (now_ns < paused_until_ns_) return;
   const bool has_due = !suspects_.empty() && suspects_.front().first <= now_ns;
   const bool has_probes = !probes_.empty() && probes_due_ns_ <= now_ns;
   if (!has_due && !has_probes) return;
   std::vector<RecordRef> due;
   for (; !suspects_.empty() && suspects_.front().first <= now_ns; suspects_.pop_front())
-    if (suspects_.front().second->state == Record::State::locked_out)
-      due.push_back(std::move(suspects_.front().second));
+    if (is_suspect(*suspects_.front().second)) due.push_back(std::move(suspects_.front().second));
   const std::vector<ProbeMessage> probes = std::exchange(probes_, {});
 
   WaitGraph graph(calls_);
   std::size_t sends_left = limits::kProbesMax;
   for (const RecordRef& record : due) {
-    if (record->state != Record::State::locked_out) continue;  // the victim of a ring that was just found
+    if (!is_suspect(*record)) continue;  // the victim of a ring that was just found
     Probing probing{graph, sends_left, {}, {}};
     follow(probing, *record);
-    if (record->state == Record::State::locked_out) suspect(record);
+    if (is_suspect(*record)) suspect(record);
   }
   for (const ProbeMessage& message : probes) {
     const Record* const target = graph.find_arrived(message.target);
@@ -147,7 +159,9 @@ void DeadlockProbes::follow(Probing& probing, const Record& record) {
                 .entity = record.callee            ? words_.shown(record.callee)
                           : record.site != nullptr ? record.site->label
                                                    : std::string("task"),
-                .method = record.method != nullptr ? std::string(record.method->name) : std::string(),
+                .method = record.method != nullptr                             ? std::string(record.method->name)
+                          : record.site != nullptr && record.site->on_hook_end ? record.site->label
+                                                                               : std::string(),
                 .node = words_.self().node};
   if (record.state == Record::State::locked_out) {
     const EntityLock& lock = activation_of(&record)->lock;
@@ -157,6 +171,13 @@ void DeadlockProbes::follow(Probing& probing, const Record& record) {
     for (Record* holder : lock.holders()) holders.push_back(RecordRef::share(*holder));
     for (const RecordRef& holder : holders)
       if (record.state == Record::State::locked_out) follow(probing, *holder);
+    probing.path.pop_back();
+  } else if (record.state == Record::State::loading) {
+    const Activation* activation = activations_.find(record.callee->text);
+    if (activation == nullptr || activation->hook() == nullptr) return;  // it waits for the store
+    link.locked_out_since_ns = execution_.wall_ns - (execution_.now_ns - words_.begun_ns_of(record));
+    probing.path.push_back(std::move(link));
+    follow(probing, *activation->hook());
     probing.path.pop_back();
   } else if (record.state == Record::State::running || record.is_abandoned) {
     probing.path.push_back(std::move(link));
@@ -172,7 +193,7 @@ void DeadlockProbes::resolve(WaitGraph& graph, const std::vector<WaitLink>& ring
   if (victim.node != words_.self().node || victim.locked_out_since_ns == 0) return;
   Record* record = nullptr;
   calls_.for_each([&](Record& one) {
-    if (one.state == Record::State::locked_out && words_.id_of(one) == victim.id) record = &one;
+    if (is_waiting(one) && words_.id_of(one) == victim.id) record = &one;
   });
   if (record == nullptr) return;
   graph.keep(*record);

@@ -1,11 +1,15 @@
 #pragma once
-// DeadlockProbes: finds calls that wait for each other in a ring, through locks of entities here and on other nodes.
+// DeadlockProbes: finds calls that wait for each other in a ring, through locks and hooks of entities here and on other
+// nodes.
 //
 // When the first call in a lock's queue has stood there for kDeadlockSuspicion, it is followed to whatever it waits
 // for: to the calls that hold the lock, from each to the calls that it has made itself, and from these to the locks
 // that they wait for. Where a call was sent to another node, the path so far goes there as a probe and is continued. A
 // path that comes back to one of its own calls has found a ring, and as every step waits for its next one, nothing in
 // it can ever move. (Edge chasing as in Chandy, Misra and Haas, "Distributed deadlock detection", 1983.)
+//
+// A call also waits for the on_activate or on_deactivate of its entity. That is followed like a lock's holder, and
+// looked into itself when it has run for kDeadlockSuspicion.
 //
 // Each lock in a ring has a first waiter, so each node in the ring finds it, and all pick the same victim: the call
 // that came last. Only the victim's node fails it, and then reports the ring to the others. A lock that is handed on in
@@ -25,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/activations/activation_table.hpp"
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
 #include "kernel/execution.hpp"
@@ -36,18 +41,23 @@ class DeadlockProbes {
  public:
   class Listener {
    public:
-    /// `victim` waits for a lock in a ring of calls that all wait.
+    /// `victim` waits for a lock, or for a hook, in a ring of calls that all wait.
     virtual void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) = 0;
 
    protected:
     ~Listener() = default;
   };
 
-  DeadlockProbes(const CallTable& calls, const CallWords& words, Execution& execution, Syscalls& syscalls,
-                 Listener& listener)
-      : calls_(calls), words_(words), execution_(execution), syscalls_(syscalls), listener_(listener) {}
+  DeadlockProbes(const CallTable& calls, const ActivationTable& activations, const CallWords& words,
+                 Execution& execution, Syscalls& syscalls, Listener& listener)
+      : calls_(calls),
+        activations_(activations),
+        words_(words),
+        execution_(execution),
+        syscalls_(syscalls),
+        listener_(listener) {}
 
-  /// It has become the first that waits for its lock.
+  /// It has become the first that waits for its lock, or is a hook that starts.
   void suspect(RecordRef record);
   void on_probe(ProbeMessage probe);
   void on_time();
@@ -61,6 +71,7 @@ class DeadlockProbes {
   void resolve(WaitGraph& graph, const std::vector<WaitLink>& ring);
 
   const CallTable& calls_;
+  const ActivationTable& activations_;
   const CallWords& words_;
   Execution& execution_;
   Syscalls& syscalls_;

@@ -2,12 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "epic/gather.hpp"
 
 namespace epic::kernel {
+
+Task<void> run_setup(SetupFn setup) {
+  const Task<void> task = setup(Pool{});
+  if (!task.handle()) throw std::logic_error("setup returned an empty Task");
+  co_await task;
+}
 
 std::expected<RecordRef, Error> OutsideCalls::make(std::string_view type, std::string_view key,
                                                    std::string_view method) {

@@ -9,10 +9,14 @@
 #include <string_view>
 
 #include "epic/error.hpp"
+#include "epic/module.hpp"
 #include "kernel/admission.hpp"
 #include "kernel/calls/calls.hpp"
 
 namespace epic::kernel {
+
+/// A module's setup as a task. What it throws without being a coroutine is the task's failure, too.
+[[nodiscard]] Task<void> run_setup(SetupFn setup);
 
 class OutsideCalls {
  public:

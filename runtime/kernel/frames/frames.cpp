@@ -41,6 +41,8 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
   switch (decision.way) {
     case Routing::Way::here:
+      if (uses_.admission.is_draining)
+        return fail(*record, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
       return uses_.activations.activate(std::move(record), type, call.shard);
     case Routing::Way::park:
       return uses_.routing.park(site_of(*record));

@@ -18,6 +18,10 @@ constexpr std::int64_t kLeadMaxNs = 500'000'000;
 // ---- changes ----
 
 void Saving::mark_dirty(Activation& activation) {
+  if (activation.state == Activation::State::starting) {
+    if (activation.is_erased) note_erased(activation);
+    return;
+  }
   const reflect::EntityInfo& info = *activation.type->info;
   const bool may_wait = info.durability == reflect::Durability::interval &&
                         activation.state == Activation::State::active && !uses_.admission.is_draining;
@@ -40,19 +44,22 @@ void Saving::erase() {
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
   if (activation->rare != nullptr) activation->rare->erased_hash.reset();
-  if (!activation->is_dirty) mark_dirty(*activation);
+  if (!activation->is_dirty && activation->state != Activation::State::starting) mark_dirty(*activation);
   if (uses_.execution.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer
 }
 
 void Saving::note_erased(Activation& activation) {
-  if (activation.erased_hash() != nullptr) return;
+  if (activation.erased_hash() == nullptr) activation.get_rare().erased_hash = hash_of(activation);
+}
+
+Hash128 Saving::hash_of(const Activation& activation) const {
   std::vector<std::byte> bytes;
   try {
     uses_.codec.encode(activation.type->info->state, activation.type->info->object(activation.entity), bytes);
   } catch (const std::length_error&) {  // refused when it is saved, unless it is erased by then
     bytes.clear();
   }
-  activation.get_rare().erased_hash = hash128(bytes);
+  return hash128(bytes);
 }
 
 // ---- batches ----

@@ -85,7 +85,8 @@ class Saving {
   Saving(const Uses& uses, Listener& listener) : uses_(uses), listener_(listener) {}
 
   // ---- changes ----
-  /// A turn has changed the entity for the first time since its last save.
+  /// A turn has changed the entity for the first time since its last save. What on_activate changes is provisional: it
+  /// does not count until that has returned.
   void mark_dirty(Activation& activation);
   /// Its state goes into the forming batch, also if its class would wait longer.
   void save_now(Activation& activation);
@@ -93,6 +94,8 @@ class Saving {
   void erase();
   /// The turn that called erase() is over: later changes are saved again.
   void note_erased(Activation& activation);
+  /// Of the encoded state; a state that cannot be encoded counts as empty.
+  [[nodiscard]] Hash128 hash_of(const Activation& activation) const;
   /// Closes the forming batch if it is not empty, unless the store is writing.
   void seal();
 

@@ -13,8 +13,49 @@ using forks::Fork;
 
 namespace {
 
+/// Its hooks call the entity named in its key: "activate:Type key" and so on.
+class Hooked : public Entity {
+ public:
+  static inline std::string last_error;
+  Task<void> on_activate() override { co_await call_for("activate:"); }
+  Task<void> on_deactivate() override { co_await call_for("deactivate:"); }
+  Task<std::int64_t> get() const { co_return 1; }
+  EPIC_ENTITY(Hooked, methods(get), transient)
+
+ private:
+  /// "activate:2:x" and "activate:1:x" call each other, "activate:self:x" itself.
+  Task<void> call_for(std::string start) {
+    if (!key().starts_with(start)) co_return;
+    std::string other(key());
+    char& number = other[start.size()];
+    number = number == '1' ? '2' : number == '2' ? '1' : number;
+    try {
+      co_await Ref<Hooked>(other)->get();
+    } catch (const Deadlock& error) {
+      last_error = error.what();
+    }
+  }
+};
+
+/// Holds its lock while it calls a Guest of the same key, whose on_activate wants that lock.
+class Guest;
+class Host : public Entity {
+ public:
+  Task<std::int64_t> invite();
+  Task<std::int64_t> get() { co_return 1; }
+  EPIC_ENTITY(Host, exclusive(invite, get), transient)
+};
+class Guest : public Entity {
+ public:
+  Task<void> on_activate() override { co_await Ref<Host>(key())->get(); }
+  Task<std::int64_t> get() const { co_return 1; }
+  EPIC_ENTITY(Guest, methods(get), transient)
+};
+Task<std::int64_t> Host::invite() { co_return co_await Ref<Guest>(key())->get(); }
+
 const ModuleInfo& forks_module() {
-  static const EntityInfoFn entities[] = {&forks::Fork::epic_info};
+  static const EntityInfoFn entities[] = {&forks::Fork::epic_info, &Hooked::epic_info, &Host::epic_info,
+                                          &Guest::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
@@ -139,4 +180,62 @@ TEST_CASE("deadlock: a timeout follows the chain as far as its node knows it", "
   REQUIRE(f.fabric.run_until([&] { return !message.empty(); }, 5s));
   CHECK_THAT(message, Catch::Contains(std::string(here[1].name()) + ".take, which waits for " +
                                       std::string(f.forks_on[2].name()) + ".take on node-3"));
+}
+
+TEST_CASE("deadlock: a hook that calls its own entity gets Deadlock", "[kernel]") {
+  Fixture f;
+  Hooked::last_error.clear();
+  SECTION("on_activate") {
+    CHECK(f.fabric.call(1, Ref<Hooked>("activate:self").with(1s)->get()) == 1);
+    CHECK_THAT(Hooked::last_error, Catch::Contains("Hooked/activate:self.on_activate on node-"));
+  }
+  SECTION("on_deactivate") {
+    f.fabric.call(1, Ref<Hooked>("deactivate:self")->get());
+    for (std::uint16_t node = 1; node <= 3; ++node) f.fabric.kernel(node).on_drain();
+    CHECK(f.fabric.run_until([&] { return !Hooked::last_error.empty(); }, 1s));
+    CHECK_THAT(Hooked::last_error, Catch::Contains("Hooked/deactivate:self.on_deactivate on node-"));
+  }
+}
+
+TEST_CASE("deadlock: entities that activate or deactivate each other get Deadlock, wherever they are", "[kernel]") {
+  Fixture f;
+  std::size_t same_node = 0;
+  for (int i = 0; i < 12; ++i) {
+    const std::string one = fmt::format("activate:1:{}", i);
+    const std::string two = fmt::format("activate:2:{}", i);
+    if (f.fabric.owner_of("Hooked/" + one) == f.fabric.owner_of("Hooked/" + two)) ++same_node;
+    Hooked::last_error.clear();
+    CHECK(f.fabric.call(1, Ref<Hooked>(one).with(1s)->get()) == 1);
+    CHECK_THAT(Hooked::last_error, Catch::Contains("on_activate"));
+  }
+  CHECK(same_node > 0);
+  CHECK(same_node < 12);
+  for (int i = 0; i < 12; ++i) {
+    f.fabric.call(1, Ref<Hooked>(fmt::format("deactivate:1:{}", i))->get());
+    f.fabric.call(1, Ref<Hooked>(fmt::format("deactivate:2:{}", i))->get());
+  }
+  Hooked::last_error.clear();
+  for (std::uint16_t node = 1; node <= 3; ++node) f.fabric.kernel(node).on_drain();
+  CHECK(f.fabric.run_until(
+      [&] {
+        return f.fabric.kernel(1).is_drained() && f.fabric.kernel(2).is_drained() && f.fabric.kernel(3).is_drained();
+      },
+      2s));
+  CHECK_THAT(Hooked::last_error, Catch::Contains("on_deactivate"));
+}
+
+TEST_CASE("deadlock: a ring through a lock and an activation is found", "[kernel]") {
+  Fixture f;
+  for (int i = 0; i < 12; ++i) {
+    std::string error;
+    f.fabric.start_call<std::int64_t>(1, Ref<Host>(i).with(10s)->invite(), [&](auto& record) {
+      try {
+        record.take();
+      } catch (const epic::Error& failed) {
+        error = failed.what();
+      }
+    });
+    REQUIRE(f.fabric.run_until([&] { return !error.empty(); }, 1s));
+    CHECK_THAT(error, Catch::Contains("wait for each other"));
+  }
 }

@@ -49,6 +49,16 @@ class Moody : public Entity {
       co_await sleep(1ms);
       throw std::runtime_error("in no mood");
     }
+    if (key() == "counts") ++count_;
+    if (key() == "erases and counts") {
+      erase();
+      co_await sleep(1ms);
+      count_ = 7;
+    }
+    if (key() == "counts slowly") {
+      ++count_;
+      co_await sleep(500ms);
+    }
     if (key() == "tells") throw std::runtime_error(fmt::format("{}", co_await Ref<Moody>("told")->get()));
   }
   Task<void> on_deactivate() override {
@@ -83,8 +93,43 @@ class Fickle : public Entity {
   EPIC_ENTITY(Fickle, methods(touch), transient)
 };
 
+/// Its hooks are plain functions, which the key makes throw.
+class Curt : public Entity {
+ public:
+  Curt() {
+    if (refuses) throw std::runtime_error("not today");
+  }
+  static inline bool refuses = false;
+  [[clang::coro_wrapper]] Task<void> on_activate() override {
+    if (key() == "throws") throw std::runtime_error("thrown at once");
+    return key() == "empty" ? Task<void>() : coroutine();
+  }
+  [[clang::coro_wrapper]] Task<void> on_deactivate() override {
+    if (key() == "throws late") throw std::runtime_error("thrown at once");
+    return coroutine();
+  }
+  Task<std::int64_t> get() const { co_return 1; }
+  EPIC_ENTITY(Curt, methods(get), transient)
+
+ private:
+  static Task<void> coroutine() { co_return; }
+};
+
+/// Its on_deactivate calls another one, which it thereby activates.
+class Waker : public Entity {
+ public:
+  static inline int activations = 0;
+  Task<void> on_activate() override {
+    ++activations;
+    co_return;
+  }
+  Task<void> on_deactivate() override { co_await Ref<Waker>(key() == "a" ? "b" : "a")->poke(); }
+  Task<void> poke() { co_return; }
+  EPIC_ENTITY(Waker, methods(poke), transient)
+};
+
 const ModuleInfo& moody_module() {
-  static const EntityInfoFn entities[] = {&Moody::epic_info, &Fickle::epic_info};
+  static const EntityInfoFn entities[] = {&Moody::epic_info, &Fickle::epic_info, &Curt::epic_info, &Waker::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
@@ -112,16 +157,43 @@ TEST_CASE("hooks: an on_activate that takes too long ends before its instance do
   CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
 }
 
-TEST_CASE("hooks: if on_activate fails while its changes are being written, they are undone", "[kernel]") {
+TEST_CASE("hooks: what an on_activate has changed is not written if it fails", "[kernel]") {
   Fixture f;
-  f.fabric.hold_commits(true);
-  const auto asked = f.fabric.start_call<std::int64_t>(
-      1, Ref<Moody>("fails late")->get(), [](auto& record) { CHECK_THROWS_AS(record.take(), ActivationFailed); });
+  for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(f.fabric.call(1, Ref<Moody>("fails late")->get()), ActivationFailed);
   f.fabric.run_for(100ms);
-  CHECK_FALSE(*asked);  // it has observed the change being written
-  f.fabric.hold_commits(false);
-  CHECK(f.fabric.run_until([&] { return *asked && f.in_memory() == 0; }));
-  CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
+  CHECK_FALSE(f.is_stored("fails late"));
+  CHECK(f.fabric.kernel(1).stats().rows == 0);
+  CHECK(f.in_memory() == 0);
+}
+
+TEST_CASE("hooks: what an on_activate has changed is written when it has returned", "[kernel]") {
+  Fixture f;
+  const auto asked = f.fabric.start_call<std::int64_t>(1, Ref<Moody>("counts slowly")->get(), {});
+  f.fabric.run_for(400ms);
+  CHECK(f.fabric.kernel(1).stats().rows == 0);
+  REQUIRE(f.fabric.run_until([&] { return *asked; }));
+  CHECK(f.is_stored("counts slowly"));
+  CHECK(f.fabric.call(1, Ref<Moody>("counts")->get()) == 1);
+  CHECK(f.is_stored("counts"));
+}
+
+TEST_CASE("hooks: an on_activate that changes nothing saves nothing", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Moody>("never used")->get());
+  CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
+  CHECK_FALSE(f.is_stored("never used"));
+  CHECK(f.fabric.kernel(1).stats().rows == 0);
+
+  f.fabric.call(1, Ref<Moody>("used")->add(1));
+  CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
+  f.fabric.call(1, Ref<Moody>("used")->get());
+  CHECK(f.fabric.kernel(1).stats().rows == 1);
+}
+
+TEST_CASE("hooks: what an on_activate changes after it has erased the state is saved", "[kernel]") {
+  Fixture f;
+  CHECK(f.fabric.call(1, Ref<Moody>("erases and counts")->get()) == 7);
+  CHECK(f.is_stored("erases and counts"));
 }
 
 TEST_CASE("hooks: the error of an on_activate that has observed another entity's unsaved change waits for it",
@@ -183,4 +255,26 @@ TEST_CASE("hooks: an on_deactivate that changes nothing does not restore erased 
   CHECK_FALSE(f.is_stored("looks back"));
   CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
   CHECK_FALSE(f.is_stored("looks back"));
+}
+
+TEST_CASE("hooks: one that throws without being a coroutine fails like a method", "[kernel]") {
+  Fixture f;
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Curt>("throws")->get()), ActivationFailed);
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Curt>("empty")->get()), ActivationFailed);
+  Curt::refuses = true;
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Curt>("x")->get()), ActivationFailed);
+  Curt::refuses = false;
+  CHECK(f.fabric.call(1, Ref<Curt>("throws late")->get()) == 1);
+  CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
+  CHECK_THAT(f.fabric.log().back().message, Catch::Contains("on_deactivate failed: thrown at once"));
+}
+
+TEST_CASE("hooks: a node that stops activates nothing anew", "[kernel]") {
+  Fixture f;
+  f.fabric.call(1, Ref<Waker>("a")->poke());
+  f.fabric.call(1, Ref<Waker>("b")->poke());
+  Waker::activations = 0;
+  f.fabric.kernel(1).on_drain();
+  CHECK(f.fabric.run_until([&] { return f.fabric.kernel(1).is_drained(); }, 5s));
+  CHECK(Waker::activations == 0);
 }

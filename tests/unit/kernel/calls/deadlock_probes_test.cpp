@@ -32,7 +32,8 @@ struct Fixture : DeadlockProbes::Listener {
   CallTable table;
   Messages messages;
   CallWords words{{NodeId{1}, 11}, 1'000'000'000, types, execution};
-  DeadlockProbes probes{table, words, execution, messages, *this};
+  ActivationTable activations{1, 1};
+  DeadlockProbes probes{table, activations, words, execution, messages, *this};
   std::unique_ptr<Activation> left = std::make_unique<Activation>();
   std::unique_ptr<Activation> right = std::make_unique<Activation>();
   std::vector<RecordRef> records;
