@@ -92,7 +92,8 @@ TEST_CASE("snapshot json: mistakes are told as for live values", "[codec]") {
   CHECK(error(R"({"places":{"home":{"x":"far"}}})") == "places.home.x: expected float64, got the string \"far\"");
   CHECK(error(R"({"place":{}})") == ": sample::Everything has no field 'place'; did you mean 'places'?");
   CHECK(error(R"({"color":"gren"})") == "color: sample::Color has no 'gren'; did you mean 'green'?");
-  CHECK(error(R"({"owner":"nobody"})") == "owner: expected the name of an entity, as \"Type/Key\" is, got \"nobody\"");
+  CHECK(error(R"({"owner":"nobody"})") ==
+        "owner: expected the name of an entity, such as \"Type/Key\", got \"nobody\"");
 }
 
 TEST_CASE("snapshot json: damaged bytes give an error or a value, and nothing else", "[codec]") {
