@@ -45,7 +45,7 @@ std::string signature(const MethodEntry& method) {
   for (std::size_t i = 0; i < std::min(parameters.size(), method.parameter_names.size()); ++i)
     parameters[i].insert(0, method.parameter_names[i] + ": ");
   return fmt::format("{}({}){}", method.name, fmt::join(parameters, ", "),
-                     method.result ? " -> " + *method.result : "");
+                     method.result && !method.result->empty() ? " -> " + *method.result : "");
 }
 
 // The fabric refused the call; known names help to suggest what was meant.

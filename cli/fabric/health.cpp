@@ -84,7 +84,7 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
                           fmt::format("has saved nothing for {} and refuses new work: {}",
                                       human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                       printable(*node.store_reason)),
-                          "that is what to do; the node goes on within a second after it"});
+                          "do as it says; the node goes on within a second"});
   }
 }
 

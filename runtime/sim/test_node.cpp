@@ -36,7 +36,9 @@ void Node::run_to_end(detail::RecordPtr<detail::CallRecord> record) {
     throw std::logic_error("the call of " + name + " never ends");
 }
 
-void Node::run_setup() { simulation_->fabric.run_task(kNode, kernel::run_setup(simulation_->module.setup), "setup", kWaitMax); }
+void Node::run_setup() {
+  simulation_->fabric.run_task(kNode, kernel::run_setup(simulation_->module.setup), "setup", kWaitMax);
+}
 
 void Node::pass(std::chrono::nanoseconds duration) { simulation_->fabric.run_for(duration); }
 

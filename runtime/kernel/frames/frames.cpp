@@ -17,6 +17,18 @@ namespace {
 
 bool is_from_peer(const Record& record) { return record.site != nullptr && record.site->has_arrived(); }
 
+/// It was made by a hook, or in the background, and nothing outside of the fabric waits for it, as far as this node
+/// can see: two entities could keep each other alive that way for ever.
+bool is_unawaited(const Record& record) {
+  const Record* root = &record;
+  while (root->caller != nullptr) root = root->caller;
+  const detail::CallSite* site = root->site;
+  if (site == nullptr || !site->has_arrived()) return site == nullptr || !site->on_end;
+  if (site->chain.empty()) return !site->from.is_client();
+  const ChainLink& first = site->chain.front();
+  return first.method.empty() && first.entity.contains('/');  // a hook or a task of an entity
+}
+
 }  // namespace
 
 // ---- out ----
@@ -41,7 +53,7 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
   switch (decision.way) {
     case Routing::Way::here:
-      if (uses_.admission.is_draining)
+      if (uses_.admission.is_draining && is_unawaited(*record))
         return fail(*record, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
       return uses_.activations.activate(std::move(record), type, call.shard);
     case Routing::Way::park:

@@ -304,18 +304,22 @@ TEST_CASE("shard moves: to a node that has taken its leave nothing is sent, thou
   CHECK(f.sent.size() == 1);
 }
 
-TEST_CASE("shard moves: a node that ends answers what other nodes still call, and activates nothing for it",
+TEST_CASE("shard moves: a node that ends answers calls that are waited for, and activates nothing for others",
           "[kernel]") {
   Fixture f;
   f.publish(1, kSelf.node);
   f.arrive(1, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
   f.kernel.on_drain();
   f.arrive(2, Ref<Ping>("a")->get().epic_take_record(), 1, {});
-  f.arrive(3, Ref<Ping>("b")->get().epic_take_record(), 1, {});
-  f.arrive(4, Ref<Bell>("b")->ring().epic_take_record(), 1, {});
-  REQUIRE(f.sent.size() == 4);
+  const ChainLink waits{{kNode1.node, kNode1.life, 90}, "Caller/c", "sum"};
+  const ChainLink hook{{kNode1.node, kNode1.life, 91}, "Caller/d", ""};
+  f.arrive(3, Ref<Bell>("b")->ring().epic_take_record(), 1, {waits});
+  f.arrive(4, Ref<Ping>("b")->get().epic_take_record(), 1, {});
+  f.arrive(5, Ref<Bell>("c")->ring().epic_take_record(), 1, {hook});
+  REQUIRE(f.sent.size() == 5);
   CHECK(f.result_of(f.sent[1].second) == 1);
-  for (std::size_t i = 2; i < 4; ++i)
+  CHECK(f.result_of(f.sent[2].second) == 3);
+  for (std::size_t i = 3; i < 5; ++i)
     CHECK(std::get<ErrorPart>(std::get<ReplyMessage>(f.sent[i].second).outcome).code == ErrorCode::unavailable);
   CHECK(f.kernel.is_drained());
 }
