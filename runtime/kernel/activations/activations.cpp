@@ -186,7 +186,11 @@ void Activations::end_hook(ActivationId id, const Record& hook) {
   activation->rare->hook = nullptr;
   const std::exception_ptr error = hook.failure ? hook.failure : hook.thrown();
   if (activation->state == Activation::State::starting) {
-    if (error) return fail(*activation, "on_activate failed: " + describe_thrown(error).message);
+    if (error) {
+      const ErrorPart part = describe_thrown(error);
+      const std::string kind = part.code == ErrorCode::call_failed ? std::string() : part.exception_type + ": ";
+      return fail(*activation, fmt::format("on_activate failed: {}{}", kind, part.message));
+    }
     activation->state = Activation::State::active;
     if (activation->type->is_stored &&
         (activation->is_erased || uses_.saving.hash_of(*activation) != activation->saved_hash))

@@ -166,10 +166,10 @@ TEST_CASE("storage workers: however long a disk was full, it is tried again twic
 }
 
 TEST_CASE("storage workers: batches that come before the store's turn are one transaction, answered once", "[io]") {
-  Fixture f;
-  f.take_all();
   std::binary_semaphore at_the_lock{0};
   std::binary_semaphore turn{0};
+  Fixture f;  // its threads use what is above
+  f.take_all();
   f.store->before_turn = [&] {
     at_the_lock.release();
     turn.acquire();
@@ -189,11 +189,11 @@ TEST_CASE("storage workers: batches that come before the store's turn are one tr
 }
 
 TEST_CASE("storage workers: a batch is written while the one before it becomes durable, and told after it", "[io]") {
-  Fixture f;
-  f.take_all();
   std::binary_semaphore at_the_disk{0};
   std::binary_semaphore is_durable{0};
   std::atomic<int> syncs = 0;
+  Fixture f;  // its threads use what is above
+  f.take_all();
   f.store->on_sync = [&]() -> std::expected<void, StoreError> {
     if (++syncs == 1) {
       at_the_disk.release();
@@ -216,11 +216,11 @@ TEST_CASE("storage workers: a batch is written while the one before it becomes d
 }
 
 TEST_CASE("storage workers: after a sync that failed nothing is told to be durable", "[io]") {
-  Fixture f;
-  f.take_all();
   std::binary_semaphore at_the_disk{0};
   std::binary_semaphore has_failed{0};
   std::atomic<int> syncs = 0;
+  Fixture f;  // its threads use what is above
+  f.take_all();
   f.store->on_sync = [&]() -> std::expected<void, StoreError> {
     if (++syncs == 1) {
       at_the_disk.release();
@@ -292,8 +292,8 @@ TEST_CASE("storage workers: a read runs beside, and what it returns is left to t
 
 TEST_CASE("storage workers: what was written to files that were exchanged is confirmed only when they are back",
           "[io]") {
-  Fixture f;
   std::atomic<bool> is_displaced{false};
+  Fixture f;  // its threads use what is above
   const auto compare = [&]() -> std::expected<void, StoreError> {
     if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
     return {};
@@ -318,8 +318,8 @@ TEST_CASE("storage workers: what was written to files that were exchanged is con
 }
 
 TEST_CASE("storage workers: files that were exchanged are noticed without any work", "[io]") {
-  Fixture f;
   std::atomic<bool> is_displaced{false};
+  Fixture f;  // its threads use what is above
   f.store->on_look = [&]() -> std::expected<void, StoreError> {
     if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
     return {};
@@ -329,9 +329,9 @@ TEST_CASE("storage workers: files that were exchanged are noticed without any wo
 }
 
 TEST_CASE("storage workers: a read at a cut sees nothing that was handed over with it or later", "[io]") {
-  Fixture f;
-  f.take_all();
   std::binary_semaphore is_at_turn{0}, may_go_on{0};
+  Fixture f;  // its threads use what is above
+  f.take_all();
   f.store->before_turn = [&, first = true]() mutable {
     if (!std::exchange(first, false)) return;
     is_at_turn.release();
