@@ -47,7 +47,10 @@ class FaultyStore : public epic::storage::Store {
     return inner_.list(filter, visit, on_corrupt);
   }
   OpenReader reader_opener() const override { return inner_.reader_opener(); }
-  std::expected<void, StoreError> check_files() override { return on_look ? on_look() : inner_.check_files(); }
+  std::expected<void, StoreError> check_files() override {
+    if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
+    return inner_.check_files();
+  }
   std::expected<void, StoreError> begin_moment() override { return inner_.begin_moment(); }
   void end_moment() override { inner_.end_moment(); }
   std::expected<std::vector<epic::storage::TypeCount>, StoreError> count_by_type() override {
@@ -56,11 +59,14 @@ class FaultyStore : public epic::storage::Store {
   std::expected<std::vector<ShardRow>, StoreError> shards() override { return inner_.shards(); }
   epic::storage::StoreIdentity identity() const override { return inner_.identity(); }
 
-  std::expected<void, StoreError> sync() override { return on_sync ? on_sync() : inner_.sync(); }
+  std::expected<void, StoreError> sync() override {
+    if (is_displaced) return check_files();
+    return on_sync ? on_sync() : inner_.sync();
+  }
 
   std::atomic<int> tries{0};
+  std::atomic<bool> is_displaced{false};  // may be set at any time; the functions below only while nothing runs
   std::function<std::expected<void, StoreError>()> on_sync;
-  std::function<std::expected<void, StoreError>()> on_look;
   std::function<void()> before_turn;
 
  private:
@@ -292,16 +298,9 @@ TEST_CASE("storage workers: a read runs beside, and what it returns is left to t
 
 TEST_CASE("storage workers: what was written to files that were exchanged is confirmed only when they are back",
           "[io]") {
-  std::atomic<bool> is_displaced{false};
-  Fixture f;  // its threads use what is above
-  const auto compare = [&]() -> std::expected<void, StoreError> {
-    if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
-    return {};
-  };
-  f.store->on_sync = compare;
-  f.store->on_look = compare;
+  Fixture f;
   f.take_all();
-  is_displaced = true;
+  f.store->is_displaced = true;
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
   CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "it was moved");
@@ -311,20 +310,15 @@ TEST_CASE("storage workers: what was written to files that were exchanged is con
   f.wait_for<StorageWorkers::Blocked>();
   CHECK(f.store->tries == tries);  // nothing more is written meanwhile
 
-  is_displaced = false;
+  f.store->is_displaced = false;
   f.wait_for<StorageWorkers::Unblocked>();
   while (f.wait_for<StorageWorkers::Committed>().number < CommitNumber{2}) {
   }
 }
 
 TEST_CASE("storage workers: files that were exchanged are noticed without any work", "[io]") {
-  std::atomic<bool> is_displaced{false};
-  Fixture f;  // its threads use what is above
-  f.store->on_look = [&]() -> std::expected<void, StoreError> {
-    if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});
-    return {};
-  };
-  is_displaced = true;
+  Fixture f;
+  f.store->is_displaced = true;
   CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "it was moved");
 }
 
