@@ -28,7 +28,7 @@ ExitCode exit_code_of(ControlErrorCode code) {
   return ExitCode::failed;
 }
 
-Failure failure_of(const ControlError& error) {
+Failure control_failure(const ControlError& error) {
   Failure failure{.code = exit_code_of(error.code), .what = error.message};
   while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
   if (error.code == ControlErrorCode::unreachable)
@@ -84,7 +84,7 @@ Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
     if (const auto pid = find_deaf_supervisor(paths)) return fail(deaf_supervisor(paths, *pid));
     return std::optional<LiveFabric>();
   }
-  return fail(failure_of(client.error()));
+  return fail(control_failure(client.error()));
 }
 
 Result<LiveFabric> LiveFabric::get(const ProjectPaths& paths) {
@@ -102,14 +102,14 @@ Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::s
 Result<boost::json::value> LiveFabric::ask_json(const control::VerbInfo& verb, boost::json::value body,
                                                 std::chrono::milliseconds patience) {
   auto answer = client_.request(verb.name, std::move(body), patience);
-  if (!answer) return fail(failure_of(answer.error()));
+  if (!answer) return fail(control_failure(answer.error()));
   return std::move(*answer);
 }
 
 Result<void> LiveFabric::stream_text(const control::VerbInfo& verb, boost::json::value body,
                                      const std::function<bool(std::string_view)>& on_part) {
   auto done = client_.stream_text(verb.name, std::move(body), on_part);
-  if (!done) return fail(failure_of(done.error()));
+  if (!done) return fail(control_failure(done.error()));
   return {};
 }
 

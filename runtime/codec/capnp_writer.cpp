@@ -21,7 +21,6 @@ static_assert(std::endian::native == std::endian::little, "words are written as 
 using reflect::Kind;
 using reflect::TypeInfo;
 
-constexpr std::size_t kWordBytes = 8;
 /// A list holds fewer than 2^29 elements, a text fewer than 2^29 bytes, a list of structs fewer than 2^29 words.
 constexpr std::size_t kListCountMax = (std::size_t{1} << 29) - 2;
 /// Offsets between words of a segment have 30 bits with their sign.

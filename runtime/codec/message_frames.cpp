@@ -18,7 +18,6 @@ namespace {
 using protocol::WireError;
 using Bytes = std::span<const std::byte>;
 
-constexpr std::size_t kWordBytes = 8;
 constexpr std::uint8_t kFormat = 1;
 constexpr std::size_t kSchemaBytesMax = 64 << 10;
 /// What a message may take in memory for each byte of its frame: elements of a few empty texts are the worst.

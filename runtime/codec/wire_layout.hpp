@@ -7,6 +7,7 @@
 //
 // codec/README.md describes how kinds map to Cap'n Proto.
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "epic/type_info.hpp"
 
 namespace epic::codec {
+
+inline constexpr std::size_t kWordBytes = 8;
 
 /// log2 of the bits that a value occupies in a data section, or `pointer`.
 enum class SlotSize : std::uint8_t {

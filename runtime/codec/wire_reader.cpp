@@ -12,7 +12,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "words are read as they lie in memory");
 
-constexpr std::size_t kWordBytes = 8;
 constexpr std::size_t kSegmentsMax = 512;
 /// Far pointers and small messages add a little.
 constexpr std::size_t kVisitsMin = 1024;

@@ -28,8 +28,6 @@ using protocol::AnswerStatus;
 
 namespace {
 
-std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
-
 std::optional<std::string> time_or_none(std::int64_t wall_ns) {
   if (wall_ns == 0) return std::nullopt;
   return protocol::format_time(std::chrono::system_clock::time_point(std::chrono::nanoseconds(wall_ns)));

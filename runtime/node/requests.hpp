@@ -10,6 +10,7 @@
 // On the driver's thread; answers may be sent from others.
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -28,6 +29,8 @@ namespace epic::node {
 
 /// Where answers go. Any thread.
 using SendAnswer = std::function<void(const protocol::Answer&)>;
+
+[[nodiscard]] constexpr std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
 
 class Requests {
  public:

@@ -30,8 +30,6 @@ using kernel::Activation;
 
 namespace {
 
-std::int64_t to_ms(std::int64_t nanoseconds) { return nanoseconds / 1'000'000; }
-
 /// What the driver's thread hands to the listing thread.
 struct Listing {
   storage::ListFilter filter;

@@ -16,6 +16,7 @@
 #include "storage/grants.hpp"
 #include "storage/sqlite_store.hpp"
 
+using epic::cli_test::read_text;
 using epic::cli_test::Transcript;
 namespace fs = std::filesystem;
 
@@ -90,12 +91,6 @@ fs::path module_of(const std::string& version) { return fs::path(EPIC_TEST_MODUL
 
 void choose_module(const Transcript& transcript, const fs::path& module) {
   fs::copy_file(module, transcript.directory() / "next.so", fs::copy_options::overwrite_existing);
-}
-
-std::string read_text(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  return text.str();
 }
 
 }  // namespace

@@ -6,16 +6,15 @@
 #include "cli/stand_in.hpp"
 #include "cli/transcript.hpp"
 
+using epic::cli_test::answer;
+using epic::cli_test::kManifest;
 using epic::cli_test::StandIn;
+using epic::cli_test::stream;
 using epic::cli_test::Transcript;
 using epic::cluster::AnswerStatus;
 
 namespace {
 
-constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
-
-StandIn::Answer answer(std::string_view json) { return {.parts = {boost::json::parse(json)}, .message = {}}; }
-StandIn::Answer stream(std::string_view json) { return {.parts = boost::json::parse(json).as_array(), .message = {}}; }
 StandIn::Answer refusal(AnswerStatus status, std::string message) {
   return {.status = status, .parts = {}, .message = std::move(message)};
 }

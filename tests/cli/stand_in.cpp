@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 
 namespace epic::cli_test {
@@ -43,5 +44,9 @@ void StandIn::answer(const cluster::ControlRequest& request, const cluster::Cont
   for (const auto& part : answer.parts) reply.part(part);
   reply.finish();
 }
+
+StandIn::Answer answer(std::string_view json) { return {.parts = {boost::json::parse(json)}, .message = {}}; }
+
+StandIn::Answer stream(std::string_view json) { return {.parts = boost::json::parse(json).as_array(), .message = {}}; }
 
 }  // namespace epic::cli_test

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -45,5 +46,9 @@ class StandIn {
   std::unique_ptr<cluster::ControlServer> server_;
   std::thread thread_;
 };
+
+[[nodiscard]] StandIn::Answer answer(std::string_view json);
+/// The parts are the elements of an array.
+[[nodiscard]] StandIn::Answer stream(std::string_view json);
 
 }  // namespace epic::cli_test

@@ -15,6 +15,8 @@
 #include "storage/sqlite_store.hpp"
 #include "support/small_file_system.hpp"
 
+using epic::cli_test::kManifest;
+using epic::cli_test::read_text;
 using epic::cli_test::Transcript;
 namespace fs = std::filesystem;
 
@@ -27,8 +29,6 @@ BOOST_DESCRIBE_STRUCT(Player, (), (score, team))
 }  // namespace stored
 
 namespace {
-
-constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
 
 epic::storage::PutSnapshot put_of(const std::string& key, const stored::Player& player) {
   const auto& type = epic::reflect::type_of<stored::Player>();
@@ -44,7 +44,7 @@ epic::storage::PutSnapshot put_of(const std::string& key, const stored::Player& 
 }
 
 // A project whose fabric is down, with three snapshots that were saved at a known time.
-void make_project(Transcript& transcript) {
+void make_project_with_store(Transcript& transcript) {
   transcript.write("epic.toml", kManifest);
   fs::create_directories(transcript.directory() / ".epic");
   const auto clock = [] { return std::chrono::system_clock::time_point(std::chrono::milliseconds(1'700'000'000'123)); };
@@ -65,17 +65,11 @@ void make_project(Transcript& transcript) {
   REQUIRE(committed);
 }
 
-std::string read_text(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
-
 }  // namespace
 
 TEST_CASE("stored: with the fabric down, ls and inspect read the store and say so", "[cli]") {
   Transcript transcript("stored");
-  make_project(transcript);
+  make_project_with_store(transcript);
   const auto inspected = transcript.run({"inspect", "Player/Bob", "-o", "json"});
   CHECK(boost::json::parse(inspected.out).at("live") == false);
   CHECK(boost::json::parse(inspected.out).at("state").at("score") == 30);
@@ -93,7 +87,7 @@ TEST_CASE("stored: with the fabric down, ls and inspect read the store and say s
 
 TEST_CASE("stored: ls shows the fields that it shows of a running fabric", "[cli]") {
   Transcript transcript("unused");
-  make_project(transcript);
+  make_project_with_store(transcript);
   const auto rows = boost::json::parse(transcript.run_quietly({"ls", "-o", "json"}).out).as_array();
   REQUIRE(rows.size() == 3);
   for (const char* field : {"entity", "state", "node", "shard", "version", "bytes", "age_ms", "calls"})
@@ -103,7 +97,7 @@ TEST_CASE("stored: ls shows the fields that it shows of a running fabric", "[cli
 
 TEST_CASE("stored: an export is JSON lines, a document, or a file that appears whole", "[cli]") {
   Transcript transcript("stored_export");
-  make_project(transcript);
+  make_project_with_store(transcript);
   transcript.run({"snapshot", "export"});
   transcript.run({"snapshot", "export", "Player/Bob"});
   const auto document = boost::json::parse(transcript.run_quietly({"snapshot", "export", "-o", "json"}).out);
@@ -162,7 +156,7 @@ TEST_CASE("stored: a store that cannot be written is found by doctor, with its f
     WARN("skipped: this user may not mount a small file system");
     return;
   }
-  make_project(transcript);
+  make_project_with_store(transcript);
   const auto find_store = [&] {
     const auto findings = boost::json::parse(transcript.run_quietly({"doctor", "-o", "json"}).out).as_array();
     const auto found =
@@ -191,7 +185,7 @@ TEST_CASE("stored: logs of the last run are read from its files, in the order of
 
 TEST_CASE("stored: verify finds the one snapshot whose bytes are not what was saved", "[cli]") {
   Transcript transcript("stored_verify");
-  make_project(transcript);
+  make_project_with_store(transcript);
   CHECK(transcript.run({"snapshot", "verify"}).exit_code == 0);
   CHECK(transcript.run({"snapshot", "verify", "Plaier"}).exit_code == 3);
   sqlite3* database = nullptr;
@@ -206,7 +200,7 @@ TEST_CASE("stored: verify finds the one snapshot whose bytes are not what was sa
 
 TEST_CASE("stored: schemas are shown, and one is exported for other tools", "[cli]") {
   Transcript transcript("stored_schema");
-  make_project(transcript);
+  make_project_with_store(transcript);
   CHECK(transcript.run({"schema", "show"}).exit_code == 0);
   CHECK(transcript.run({"schema", "show", "Player", "-o", "json"}).exit_code == 0);
   CHECK(transcript.run({"schema", "export", "Player"}).exit_code == 0);
@@ -217,7 +211,7 @@ TEST_CASE("stored: schemas are shown, and one is exported for other tools", "[cl
 
 TEST_CASE("stored: diff shows what was added, removed and changed, and tells by its exit code", "[cli]") {
   Transcript transcript("stored_diff");
-  make_project(transcript);
+  make_project_with_store(transcript);
   transcript.write("then.jsonl",
                    "{\"entity\":\"Player/Bea\",\"state\":{\"score\":-4,\"team\":\"red\"}}\n"
                    "{\"entity\":\"Player/Bob\",\"state\":{\"score\":12,\"team\":\"two words\"}}\n"
@@ -237,7 +231,7 @@ TEST_CASE("stored: diff shows what was added, removed and changed, and tells by 
 
 TEST_CASE("stored: rm removes under the project's lock, and asks before", "[cli]") {
   Transcript transcript("stored_rm");
-  make_project(transcript);
+  make_project_with_store(transcript);
   CHECK(transcript.run({"snapshot", "rm", "Player/Bob"}).exit_code == 2);
   CHECK(transcript.run({"snapshot", "rm", "Player/Bob", "Player/Nobody", "--dry-run"}).exit_code == 0);
   CHECK(transcript.run({"snapshot", "rm", "Player/Bob", "Player/Bob", "--yes"}).exit_code == 0);
@@ -250,7 +244,7 @@ TEST_CASE("stored: rm removes under the project's lock, and asks before", "[cli]
 
 TEST_CASE("stored: prune removes what is old, and shows before what that is", "[cli]") {
   Transcript transcript("stored_prune");
-  make_project(transcript);
+  make_project_with_store(transcript);
   CHECK(transcript.run({"snapshot", "prune"}).exit_code == 2);
   CHECK(transcript.run({"snapshot", "prune", "--older-than", "soon"}).exit_code == 2);
   CHECK(transcript.run({"snapshot", "prune", "--older-than", "30000d"}).exit_code == 0);
@@ -264,7 +258,7 @@ TEST_CASE("stored: prune removes what is old, and shows before what that is", "[
 
 TEST_CASE("stored: on a terminal, what changes something asks, and takes anything but yes for no", "[cli]") {
   Transcript transcript("unused");
-  make_project(transcript);
+  make_project_with_store(transcript);
   const std::string said = transcript.run_on_terminal({"snapshot", "rm", "Player/Bob"}, "n\n");
   CHECK(said.find("Remove 1 saved state from the store (no fabric runs)? [y/N]") != std::string::npos);
   CHECK(said.find("nothing was changed") != std::string::npos);

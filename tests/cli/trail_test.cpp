@@ -6,17 +6,15 @@
 #include "cli/stand_in.hpp"
 #include "cli/transcript.hpp"
 
+using epic::cli_test::answer;
+using epic::cli_test::kManifest;
 using epic::cli_test::StandIn;
+using epic::cli_test::stream;
 using epic::cli_test::Transcript;
 
 namespace {
 
-constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
-
-StandIn::Answer answer(std::string_view json) { return {.parts = {boost::json::parse(json)}, .message = {}}; }
-StandIn::Answer stream(std::string_view json) { return {.parts = boost::json::parse(json).as_array(), .message = {}}; }
-
-const auto kTypes = answer(R"({"types":[{"type":"Player","methods":[]},{"type":"Account","methods":[]}]})");
+const auto kTwoTypes = answer(R"({"types":[{"type":"Player","methods":[]},{"type":"Account","methods":[]}]})");
 
 const auto kEvents = stream(R"([
   {"time":"2031-05-04T09:08:07.100Z","node":"node-1","entity":null,"what":"ready","why":null,"version":null,
@@ -42,7 +40,7 @@ const auto kCalls = answer(R"({"calls":[
 TEST_CASE("trail: events are a table, and objects when asked", "[cli]") {
   Transcript transcript("trail_events");
   transcript.write("epic.toml", kManifest);
-  StandIn fabric(transcript.directory(), {{"events", kEvents}, {"types", kTypes}});
+  StandIn fabric(transcript.directory(), {{"events", kEvents}, {"types", kTwoTypes}});
   transcript.run({"events"});
   transcript.run({"events", "Player/Bob", "--tail", "2", "-o", "jsonl"});
   CHECK(fabric.requests().back() == R"(events {"entity":"Player/Bob","type":"","limit":2,"follow":false,"after":{}})");
@@ -71,7 +69,7 @@ TEST_CASE("trail: with the fabric down the events are gone, and the logs are nam
 TEST_CASE("trail: calls stand below their callers, and what is missing is said", "[cli]") {
   Transcript transcript("trail_calls");
   transcript.write("epic.toml", kManifest);
-  StandIn fabric(transcript.directory(), {{"calls", kCalls}, {"types", kTypes}});
+  StandIn fabric(transcript.directory(), {{"calls", kCalls}, {"types", kTwoTypes}});
   transcript.run({"calls"});
   transcript.run({"calls", "Account/3", "--older-than", "1s", "-o", "jsonl"});
   CHECK(fabric.requests().back() == R"(calls {"entity":"Account/3","type":"","older_than_ms":1000})");
@@ -88,7 +86,7 @@ TEST_CASE("trail: inspect shows an entity's calls with who waits for them, over 
   const auto entity = answer(
       R"({"entity":"Account/3","live":true,"node":"node-2","unsaved":false,"calls":[{"id":"1.5.8","node":"node-2",
           "entity":"Account/3","method":"pay","caller":"Match/7.play","state":"running","age_ms":3200}],"state":{}})");
-  StandIn fabric(transcript.directory(), {{"inspect", entity}, {"calls", kCalls}, {"types", kTypes}});
+  StandIn fabric(transcript.directory(), {{"inspect", entity}, {"calls", kCalls}, {"types", kTwoTypes}});
   const std::string page = transcript.run_on_terminal({"inspect", "Account/3", "--color", "never"});
   CHECK(page.find("calls\n  Match/7.play  waiting for 1 call  3.2 s  node-1\n"
                   "    Account/3.pay  waiting for the lock of Account/3, held by audit 2.6.1  3.2 s  node-2\n") !=

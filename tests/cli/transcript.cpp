@@ -31,13 +31,6 @@ fs::path golden_file(const std::string& name) {
   return fs::path(EPIC_SOURCE_DIR) / "tests/cli/golden" / (name + ".txt");
 }
 
-std::string read_text(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
 void neutralise_environment() {
   for (const char* name : {"EPIC_FORMAT", "EPIC_COLOR", "EPIC_PROJECT", "EPIC_NODES", "EPIC_TEMPLATE", "EPIC_NODE",
                            "EPIC_TEMPLATES", "CLICOLOR_FORCE", "NO_COLOR"})
@@ -46,6 +39,13 @@ void neutralise_environment() {
 }
 
 }  // namespace
+
+std::string read_text(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
 
 Transcript::Transcript(std::string name) : name_(std::move(name)) {
   neutralise_environment();

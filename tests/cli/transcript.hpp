@@ -10,6 +10,11 @@
 
 namespace epic::cli_test {
 
+/// The epic.toml of a project without an entity class of its own.
+inline constexpr const char* kManifest = "[project]\nname = \"arena\"\n";
+
+[[nodiscard]] std::string read_text(const std::filesystem::path& file);
+
 struct Answer {
   int exit_code = 0;
   std::string out;

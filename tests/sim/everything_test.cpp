@@ -16,8 +16,8 @@ using town::Citizen;
 
 namespace {
 
-struct Fixture {
-  Fixture() : fabric({.seed = 9, .nodes = 4, .shard_count = 64}, everything_module(), codec) {}
+struct EverythingFixture {
+  EverythingFixture() : fabric({.seed = 9, .nodes = 4, .shard_count = 64}, everything_module(), codec) {}
   codec::CapnpCodec codec;
   sim::SimFabric fabric;
   Ref<Stall> stall{"square"};
@@ -32,7 +32,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("everything: classes of two namespaces call each other across nodes", "[sim]") {
-  Fixture f;
+  EverythingFixture f;
   f.stock(20);
   for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->shop(f.stall, "apple")) == "bought apple");
   for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(2, Ref<Citizen>(i)->purse()) == 7);
@@ -45,7 +45,7 @@ TEST_CASE("everything: classes of two namespaces call each other across nodes", 
 TEST_CASE(
     "everything: an exception of the module's own arrives as CallFailed with type and text, from this node and others",
     "[sim]") {
-  Fixture f;
+  EverythingFixture f;
   for (int i = 0; i < 12; ++i) {
     const std::string caught = f.fabric.call(1, Ref<Citizen>(i)->shop(f.stall, "pear"));
     CHECK(caught == "market::SoldOut: no pear left at square");
@@ -53,7 +53,7 @@ TEST_CASE(
 }
 
 TEST_CASE("everything: an exclusive method that waits for others keeps its lock", "[sim]") {
-  Fixture f;
+  EverythingFixture f;
   f.stock(1);
   int bought = 0, ended = 0;
   for (int i = 0; i < 10; ++i)
@@ -66,7 +66,7 @@ TEST_CASE("everything: an exclusive method that waits for others keeps its lock"
 }
 
 TEST_CASE("everything: a base class's state and methods are inherited, and survive a crash of the node", "[sim]") {
-  Fixture f;
+  EverythingFixture f;
   const Ref<Citizen> ann("Ann");
   CHECK(f.fabric.call(1, ann->grow_older(30)) == 30);
   const std::uint16_t owner = f.fabric.owner_of("Citizen/Ann");
@@ -77,7 +77,7 @@ TEST_CASE("everything: a base class's state and methods are inherited, and survi
 }
 
 TEST_CASE("everything: 1 MiB of arguments is accepted, 9 MiB of state is refused", "[sim]") {
-  Fixture f;
+  EverythingFixture f;
   const std::string text(1u << 20, 'x');
   for (int i = 0; i < 4; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->echo(text)) == text);
   const Ref<Citizen> ann("Ann");

@@ -9,6 +9,7 @@
 
 using namespace epic::cluster;
 using namespace std::chrono_literals;
+using epic::test::holds;
 using epic::test::ProjectDirectory;
 using epic::test::Supervised;
 
@@ -25,8 +26,6 @@ std::string failure_of(const ProjectDirectory& project, const std::string& modul
   if (std::filesystem::exists(project.path() / ".epic")) CHECK(project.list_left_behind().empty());
   return error;
 }
-
-bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 }  // namespace
 

@@ -35,6 +35,8 @@ class ProjectDirectory {
   std::filesystem::path path_;
 };
 
+[[nodiscard]] inline bool holds(std::string_view text, std::string_view part) { return text.contains(part); }
+
 class Supervised {
  public:
   /// `module`: what the nodes do (see programs/fake_node.cpp).

@@ -12,6 +12,7 @@
 
 using namespace epic::cluster;
 using namespace std::chrono_literals;
+using epic::test::holds;
 using epic::test::ProjectDirectory;
 using epic::test::Supervised;
 using epic::test::wait_for_death;
@@ -25,8 +26,6 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 json::object node_of(const json::object& ps, std::size_t index) { return ps.at("nodes").at(index).as_object(); }
-
-bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 }  // namespace
 

@@ -62,12 +62,12 @@ std::vector<std::string> keys_on(Supervised& fabric, std::string_view type, int 
 }
 
 /// Clients of every kind that call all the time, and check that every answer is the expected one.
-class Callers {
+class SteadyCallers {
  public:
   static constexpr int kCounters = 60;
   static constexpr int kWitnesses = 8;
 
-  explicit Callers(const std::string& project) : project_(project) {
+  explicit SteadyCallers(const std::string& project) : project_(project) {
     for (int thread = 0; thread < 4; ++thread)
       threads_.emplace_back([this, thread](const std::stop_token& stop) { run([&] { add(thread, stop); }); });
     threads_.emplace_back([this](const std::stop_token& stop) { run([&] { relay(stop); }); });
@@ -189,7 +189,7 @@ TEST_CASE("rolling restart: under load every node gets the new module, and no ca
     fabric.wait_for("event setup_done");
     const Client client = Client::connect(project.path().string());
     CHECK(versions(client) == std::set<std::int64_t>{1});
-    Callers callers(project.path().string());
+    SteadyCallers callers(project.path().string());
     for (const std::string module : {"probe_v2", "probe", "probe_v2"}) {
       build(project, module);
       const std::uint64_t before = callers.answered();

@@ -48,7 +48,7 @@ struct End {
   epic::transport::Transport& transport;
 };
 
-struct Fixture {
+struct UnixTransportFixture {
   epic::test::ProjectDirectory directory;
   asio::io_context context;
   asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
@@ -105,7 +105,7 @@ CallMessage make_call(std::uint64_t sequence, std::size_t argument_bytes = 8, Pe
 }  // namespace
 
 TEST_CASE("unix transport: messages arrive in order, after a hello, whatever their size", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1), two(f.context, kNode2);
   f.listen(one);
   f.listen(two);
@@ -124,7 +124,7 @@ TEST_CASE("unix transport: messages arrive in order, after a hello, whatever the
 }
 
 TEST_CASE("unix transport: two that dial each other at once lose nothing and keep the order", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1), two(f.context, kNode2);
   f.listen(one);
   f.listen(two);
@@ -143,7 +143,7 @@ TEST_CASE("unix transport: two that dial each other at once lose nothing and kee
 
 TEST_CASE("unix transport: a peer of another fabric, or with another number of shards, is refused with a reason",
           "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   const bool is_fabric = GENERATE(true, false);
   End one(f.context, kNode1, is_fabric ? "f/2" : "f/1", is_fabric ? 8 : 16), two(f.context, kNode2);
   f.listen(one);
@@ -159,7 +159,7 @@ TEST_CASE("unix transport: a peer of another fabric, or with another number of s
 
 TEST_CASE("unix transport: a call to a peer that cannot be reached comes back as refused, then it is lost",
           "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1);
   f.listen(one);
   f.publish({kNode1, kNode2});
@@ -172,7 +172,7 @@ TEST_CASE("unix transport: a call to a peer that cannot be reached comes back as
 }
 
 TEST_CASE("unix transport: another life at a peer's address is not that peer", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1), two(f.context, {NodeId{2}, 23});
   f.listen(one);
   f.listen(two);
@@ -186,7 +186,7 @@ TEST_CASE("unix transport: another life at a peer's address is not that peer", "
 }
 
 TEST_CASE("unix transport: a peer that ends is lost, once, and can be reached again in its next life", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1);
   f.listen(one);
   {
@@ -208,7 +208,7 @@ TEST_CASE("unix transport: a peer that ends is lost, once, and can be reached ag
 }
 
 TEST_CASE("unix transport: one that parts says so behind its last answer, reads no more, and is left", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1), two(f.context, kNode2);
   f.listen(one);
   f.listen(two);
@@ -231,7 +231,7 @@ TEST_CASE("unix transport: one that parts says so behind its last answer, reads 
 }
 
 TEST_CASE("unix transport: two that part at once leave each other", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1), two(f.context, kNode2);
   f.listen(one);
   f.listen(two);
@@ -243,7 +243,7 @@ TEST_CASE("unix transport: two that part at once leave each other", "[transport]
 }
 
 TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1), two(f.context, kNode2);
   f.listen(one);
   f.listen(two);
@@ -289,7 +289,7 @@ TEST_CASE("unix transport: damaged bytes end that connection, and no other", "[t
 }
 
 TEST_CASE("unix transport: a client needs no fabric, and is told each shard map", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End node(f.context, kNode1), client(f.context, {NodeId{0}, 77}, "", 0);
   f.listen(node);
   f.ends.push_back(&client);
@@ -305,7 +305,7 @@ TEST_CASE("unix transport: a client needs no fabric, and is told each shard map"
 }
 
 TEST_CASE("unix transport: nobody at an address is said, not thrown", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End client(f.context, {NodeId{0}, 77}, "", 0);
   f.ends.push_back(&client);
   client.transport.meet(f.path(NodeId{9}));
@@ -314,7 +314,7 @@ TEST_CASE("unix transport: nobody at an address is said, not thrown", "[transpor
 }
 
 TEST_CASE("unix transport: only the user may open the socket, and errors name the address", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1);
   f.listen(one);
   struct stat status{};
@@ -329,7 +329,7 @@ TEST_CASE("unix transport: only the user may open the socket, and errors name th
 }
 
 TEST_CASE("unix transport: a socket may lie deeper in the file system than an address has room for", "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   f.folder = std::string(100, 'a') + "/" + std::string(100, 'b');
   std::filesystem::create_directories(f.directory.path() / f.folder);
   End one(f.context, kNode1), two(f.context, kNode2);
@@ -344,7 +344,7 @@ TEST_CASE("unix transport: a socket may lie deeper in the file system than an ad
 
 TEST_CASE("unix transport: a peer that reads nothing gets calls answered Overloaded, not a growing heap",
           "[transport]") {
-  Fixture f;
+  UnixTransportFixture f;
   End one(f.context, kNode1);
   f.listen(one);
   asio::local::stream_protocol::acceptor deaf(f.context, asio::local::stream_protocol::endpoint(f.path(NodeId{2})));

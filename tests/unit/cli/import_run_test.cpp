@@ -39,8 +39,8 @@ class FakeTarget final : public ImportTarget {
   bool is_of_many = true;
 };
 
-struct Fixture {
-  explicit Fixture(ImportMode mode = ImportMode::check) : run(target, mode, progress) {}
+struct ImportRunFixture {
+  explicit ImportRunFixture(ImportMode mode = ImportMode::check) : run(target, mode, progress) {}
 
   Console console;
   Progress progress{console, 100};
@@ -58,7 +58,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("import run: lines go in full groups of one part, and the rest at the end", "[cli]") {
-  Fixture f;
+  ImportRunFixture f;
   for (int i = 0; i < 24; ++i) f.add(fmt::format("{:02}", i), "new", static_cast<std::uint64_t>(i));
   const std::size_t before = f.target.sent.size();
   CHECK(before >= 3);
@@ -73,7 +73,7 @@ TEST_CASE("import run: lines go in full groups of one part, and the rest at the 
 }
 
 TEST_CASE("import run: outcomes are counted by type, a former name under the present one", "[cli]") {
-  Fixture f;
+  ImportRunFixture f;
   f.add("1", "new", 1);
   f.add("2", "changed", 2);
   f.add("3", "equal", 3, "Hero");
@@ -89,7 +89,7 @@ TEST_CASE("import run: outcomes are counted by type, a former name under the pre
 }
 
 TEST_CASE("import run: problems are reported by line, whichever side found them", "[cli]") {
-  Fixture f;
+  ImportRunFixture f;
   f.add("1", "bad", 7);
   f.run.add_problem(5, {}, "not JSON");
   f.add("2", "new", 9);
@@ -104,7 +104,7 @@ TEST_CASE("import run: problems are reported by line, whichever side found them"
 }
 
 TEST_CASE("import run: a group whose node died is told line by line, and the others go on", "[cli]") {
-  Fixture f(ImportMode::apply);
+  ImportRunFixture f(ImportMode::apply);
   f.add("0", "lost", 1);
   f.add("3", "done", 2);
   f.add("1", "done", 3);
@@ -116,7 +116,7 @@ TEST_CASE("import run: a group whose node died is told line by line, and the oth
 }
 
 TEST_CASE("import run: when there is but one to take the groups, its failure is the end", "[cli]") {
-  Fixture f(ImportMode::apply);
+  ImportRunFixture f(ImportMode::apply);
   f.target.is_of_many = false;
   f.add("0", "lost", 1);
   const auto ended = f.run.finish([](std::uint64_t) { return std::string(); });

@@ -20,13 +20,13 @@ constexpr PeerAddress kNode1{NodeId{1}, 11};
 constexpr PeerAddress kNode2{NodeId{2}, 22};
 
 /// A router between a test that makes calls and a test that plays the nodes.
-struct Fixture {
+struct RouterFixture {
   struct Sent {
     PeerAddress to;
     CallMessage call;
   };
 
-  Fixture() { router.on_time(now); }
+  RouterFixture() { router.on_time(now); }
 
   std::int64_t now = 1;
   codec::CapnpCodec codec;
@@ -78,7 +78,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("router: a call goes to the owner of its shard, and its result comes back", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{2});
   const auto outcome = f.call("a");
@@ -93,7 +93,7 @@ TEST_CASE("router: a call goes to the owner of its shard, and its result comes b
 }
 
 TEST_CASE("router: a method is introduced before its first call, once", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   f.call("a");
@@ -105,7 +105,7 @@ TEST_CASE("router: a method is introduced before its first call, once", "[client
 }
 
 TEST_CASE("router: calls made before a map is there wait for it, in order", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.call("a");
   f.call("a");
   f.join(kNode1);
@@ -116,7 +116,7 @@ TEST_CASE("router: calls made before a map is there wait for it, in order", "[cl
 }
 
 TEST_CASE("router: a refused call is sent again by the next map, before those made after it", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.join(kNode2);
   f.publish(1, NodeId{1});
@@ -136,7 +136,7 @@ TEST_CASE("router: a refused call is sent again by the next map, before those ma
 }
 
 TEST_CASE("router: without a newer map a refused call is tried again after a while", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   f.call("a");
@@ -147,7 +147,7 @@ TEST_CASE("router: without a newer map a refused call is tried again after a whi
 }
 
 TEST_CASE("router: nothing goes to a new owner while the former one has calls unanswered", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.join(kNode2);
   f.publish(1, NodeId{1});
@@ -162,7 +162,7 @@ TEST_CASE("router: nothing goes to a new owner while the former one has calls un
 }
 
 TEST_CASE("router: calls that were sent to a lost node end with NodeLost, waiting ones wait on", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.join(kNode2);
   f.publish(1, NodeId{1});
@@ -177,7 +177,7 @@ TEST_CASE("router: calls that were sent to a lost node end with NodeLost, waitin
 }
 
 TEST_CASE("router: what a node that ends has not answered goes to the next owner, in order", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.join(kNode2);
   f.publish(1, NodeId{1});
@@ -195,7 +195,7 @@ TEST_CASE("router: what a node that ends has not answered goes to the next owner
 }
 
 TEST_CASE("router: to a node that has taken its leave nothing is sent, though the map still names it", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   f.call("a");
@@ -206,7 +206,7 @@ TEST_CASE("router: to a node that has taken its leave nothing is sent, though th
 
 TEST_CASE("router: to an owner that has had the shard before nothing is sent ahead of what was sent to it then",
           "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   const auto first = f.call("a");
@@ -223,7 +223,7 @@ TEST_CASE("router: to an owner that has had the shard before nothing is sent ahe
 }
 
 TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left is Unavailable", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   const auto sent = f.call("a", 2s);
@@ -243,7 +243,7 @@ TEST_CASE("router: at its deadline a sent call is a Timeout, one that never left
 }
 
 TEST_CASE("router: while no node can be reached calls fail at once, until one says hello", "[client]") {
-  Fixture f;
+  RouterFixture f;
   const auto before = f.call("a");
   f.router.on_unreachable("nobody is there");
   CHECK(*before == "unavailable");
@@ -255,7 +255,7 @@ TEST_CASE("router: while no node can be reached calls fail at once, until one sa
 }
 
 TEST_CASE("router: another fabric's first map counts, whatever its version", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(9, NodeId{1});
   const auto former = f.call("a");
@@ -268,7 +268,7 @@ TEST_CASE("router: another fabric's first map counts, whatever its version", "[c
 }
 
 TEST_CASE("router: an answer to a call that nobody waits for is ignored", "[client]") {
-  Fixture f;
+  RouterFixture f;
   f.join(kNode1);
   f.publish(1, NodeId{1});
   const auto outcome = f.call("a", 1s);

@@ -215,7 +215,7 @@ TEST_CASE("capnp codec: a renamed field is found by its former name", "[codec]")
                   return &static_cast<sample::Position*>(o)->y;
                 }}};
   static const TypeInfo renamed{
-      .kind = Kind::record, .name = "Renamed", .size_bytes = sizeof(sample::Position), .fields = fields};
+      .kind = epic::reflect::Kind::record, .name = "Renamed", .size_bytes = sizeof(sample::Position), .fields = fields};
   sample::Position read;
   const auto bytes = encoded(sample::Position{.x = 3, .y = 4});
   REQUIRE(CapnpCodec().decode(bytes, schema_of(type_of<sample::Position>()), renamed, &read));

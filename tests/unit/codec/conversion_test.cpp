@@ -16,7 +16,6 @@
 using namespace epic;
 using codec::Change;
 using codec::Effect;
-using reflect::Kind;
 using reflect::schema_of;
 using reflect::type_of;
 using reflect::TypeInfo;
@@ -99,53 +98,53 @@ class Filler {
 
   void fill(const TypeInfo& type, void* object, int depth = 0) {
     switch (type.kind) {
-      case Kind::boolean:
+      case reflect::Kind::boolean:
         *static_cast<bool*>(object) = random_() % 2 == 0;
         return;
-      case Kind::float32:
+      case reflect::Kind::float32:
         *static_cast<float*>(object) = static_cast<float>(pick(100));
         return;
-      case Kind::float64:
+      case reflect::Kind::float64:
         *static_cast<double*>(object) = static_cast<double>(pick(100)) / 2;
         return;
-      case Kind::enumeration:
+      case reflect::Kind::enumeration:
         type.enumeration.set(object, type.enumeration.enumerators[pick(type.enumeration.enumerators.size())].value);
         return;
-      case Kind::text:
+      case reflect::Kind::text:
         *static_cast<std::string*>(object) = std::string(pick(4), 'x');
         return;
-      case Kind::bytes:
+      case reflect::Kind::bytes:
         static_cast<Bytes*>(object)->resize(pick(4));
         return;
-      case Kind::duration:
-      case Kind::time_point:
+      case reflect::Kind::duration:
+      case reflect::Kind::time_point:
         type.time.set(object, pick(5));
         return;
-      case Kind::ref:
+      case reflect::Kind::ref:
         type.ref.set(object, pick(2) == 0 ? "" : "Hero/x");
         return;
-      case Kind::optional:
+      case reflect::Kind::optional:
         if (pick(2) == 0) return type.optional.reset(object);
         return fill(type.optional.element(), type.optional.emplace(object), depth + 1);
-      case Kind::variant: {
+      case reflect::Kind::variant: {
         const std::size_t index = pick(type.variant.alternatives.size());
         return fill(type.variant.alternatives[index](), type.variant.emplace(object, index), depth + 1);
       }
-      case Kind::sequence:
+      case reflect::Kind::sequence:
         type.sequence.assign(object, depth > 4 ? 0 : pick(3), [&](void* element) {
           fill(type.sequence.element(), element, depth + 1);
           return true;
         });
         return;
-      case Kind::map:
+      case reflect::Kind::map:
         type.map.assign(object, depth > 4 ? 0 : pick(3), [&](void* key, void* value) {
           fill(type.map.key(), key, depth + 1);
           fill(type.map.value(), value, depth + 1);
           return true;
         });
         return;
-      case Kind::tuple:
-      case Kind::record:
+      case reflect::Kind::tuple:
+      case reflect::Kind::record:
         for (const auto& field : type.fields) fill(field.type(), field.get(object), depth + 1);
         return;
       default: {

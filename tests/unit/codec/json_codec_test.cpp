@@ -33,15 +33,15 @@ T read(std::string_view text) {
 }
 
 template <class T>
-T round_trip(const T& value) {
+T through_json(const T& value) {
   return read<T>(written(value));
 }
 
 }  // namespace
 
 TEST_CASE("json: every kind comes back as it was", "[codec]") {
-  CHECK(round_trip(sample::everything()) == sample::everything());
-  CHECK(round_trip(sample::Everything{}) == sample::Everything{});
+  CHECK(through_json(sample::everything()) == sample::everything());
+  CHECK(through_json(sample::Everything{}) == sample::Everything{});
 }
 
 TEST_CASE("json: values read as people expect", "[codec]") {
@@ -69,30 +69,30 @@ TEST_CASE("json: an optional that holds nothing differs from one that is empty",
   using Twice = std::optional<std::optional<int>>;
   CHECK(written(Twice{}) == "null");
   CHECK(written(Twice{std::optional<int>{}}) == R"({"value":null})");
-  CHECK(round_trip(Twice{std::optional<int>{}}) == Twice{std::optional<int>{}});
-  CHECK(round_trip(Twice{4}) == Twice{4});
-  CHECK(round_trip(std::optional<sample::Name>{sample::Name()}).has_value());
+  CHECK(through_json(Twice{std::optional<int>{}}) == Twice{std::optional<int>{}});
+  CHECK(through_json(Twice{4}) == Twice{4});
+  CHECK(through_json(std::optional<sample::Name>{sample::Name()}).has_value());
 }
 
 TEST_CASE("json: numbers come back exactly", "[codec]") {
   for (const double number : {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -2.2250738585072014e-308,
                               9007199254740993.0, 123456789.123456789, 1e23, 8.41e21})
-    CHECK(round_trip(number) == number);
-  CHECK(std::isnan(round_trip(std::numeric_limits<double>::quiet_NaN())));
-  CHECK(round_trip(-std::numeric_limits<float>::infinity()) == -std::numeric_limits<float>::infinity());
-  CHECK(std::signbit(round_trip(-0.0)));
+    CHECK(through_json(number) == number);
+  CHECK(std::isnan(through_json(std::numeric_limits<double>::quiet_NaN())));
+  CHECK(through_json(-std::numeric_limits<float>::infinity()) == -std::numeric_limits<float>::infinity());
+  CHECK(std::signbit(through_json(-0.0)));
   CHECK(read<int>("1e3") == 1000);
   CHECK(read<double>("7") == 7);
-  CHECK(round_trip(std::numeric_limits<float>::max()) == std::numeric_limits<float>::max());
+  CHECK(through_json(std::numeric_limits<float>::max()) == std::numeric_limits<float>::max());
 }
 
 TEST_CASE("json: text that is not UTF-8 is kept", "[codec]") {
   const std::string raw("\xff\x00\xfe", 3);
   CHECK(written(raw) == R"({"base64":"/wD+"})");
-  CHECK(round_trip(raw) == raw);
+  CHECK(through_json(raw) == raw);
   const std::map<std::string, int> by_raw{{"a", 1}, {raw, 2}};
   CHECK(written(by_raw) == R"([["a",1],[{"base64":"/wD+"},2]])");
-  CHECK(round_trip(by_raw) == by_raw);
+  CHECK(through_json(by_raw) == by_raw);
 }
 
 TEST_CASE("json: other spellings are taken", "[codec]") {
@@ -162,7 +162,7 @@ TEST_CASE("json: what is nested too deep is refused", "[codec]") {
   sample::Node root;
   sample::Node* deepest = &root;
   for (int i = 0; i < epic::codec::kValueDepthMax / 2 - 1; ++i) deepest = &deepest->children.emplace_back();
-  CHECK(round_trip(root) == root);
+  CHECK(through_json(root) == root);
   deepest->children.emplace_back();
   CHECK_THROWS_WITH(written(root), Catch::Contains("nested more than 512 deep"));
 }

@@ -74,8 +74,8 @@ class FaultyStore : public epic::storage::Store {
   std::vector<StoreErrorCode> faults_;
 };
 
-struct Fixture {
-  explicit Fixture(std::vector<StoreErrorCode> faults = {}) {
+struct StorageWorkersFixture {
+  explicit StorageWorkersFixture(std::vector<StoreErrorCode> faults = {}) {
     auto owned = std::make_unique<FaultyStore>(std::move(faults));
     store = owned.get();
     thread.emplace(std::move(owned), [this] { woken.release(); });
@@ -122,7 +122,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("storage workers: what was committed is loaded, with its schema's text", "[io]") {
-  Fixture f;
+  StorageWorkersFixture f;
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
@@ -138,7 +138,7 @@ TEST_CASE("storage workers: what was committed is loaded, with its schema's text
 }
 
 TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[io]") {
-  Fixture f;
+  StorageWorkersFixture f;
   f.thread->load({1, 1}, "Counter", "nobody");
   f.thread->flush();
   const auto loaded = f.wait_for<StorageWorkers::Loaded>();
@@ -147,7 +147,7 @@ TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[
 }
 
 TEST_CASE("storage workers: a full disk is told, and the same batch is tried again until it goes", "[io]") {
-  Fixture f({StoreErrorCode::full, StoreErrorCode::full});
+  StorageWorkersFixture f({StoreErrorCode::full, StoreErrorCode::full});
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
@@ -161,7 +161,7 @@ TEST_CASE("storage workers: a full disk is told, and the same batch is tried aga
 }
 
 TEST_CASE("storage workers: however long a disk was full, it is tried again twice a second", "[io]") {
-  Fixture f(std::vector(8, StoreErrorCode::full));
+  StorageWorkersFixture f(std::vector(8, StoreErrorCode::full));
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
@@ -174,7 +174,7 @@ TEST_CASE("storage workers: however long a disk was full, it is tried again twic
 TEST_CASE("storage workers: batches that come before the store's turn are one transaction, answered once", "[io]") {
   std::binary_semaphore at_the_lock{0};
   std::binary_semaphore turn{0};
-  Fixture f;  // its threads use what is above
+  StorageWorkersFixture f;  // its threads use what is above
   f.take_all();
   f.store->before_turn = [&] {
     at_the_lock.release();
@@ -198,7 +198,7 @@ TEST_CASE("storage workers: a batch is written while the one before it becomes d
   std::binary_semaphore at_the_disk{0};
   std::binary_semaphore is_durable{0};
   std::atomic<int> syncs = 0;
-  Fixture f;  // its threads use what is above
+  StorageWorkersFixture f;  // its threads use what is above
   f.take_all();
   f.store->on_sync = [&]() -> std::expected<void, StoreError> {
     if (++syncs == 1) {
@@ -225,7 +225,7 @@ TEST_CASE("storage workers: after a sync that failed nothing is told to be durab
   std::binary_semaphore at_the_disk{0};
   std::binary_semaphore has_failed{0};
   std::atomic<int> syncs = 0;
-  Fixture f;  // its threads use what is above
+  StorageWorkersFixture f;  // its threads use what is above
   f.take_all();
   f.store->on_sync = [&]() -> std::expected<void, StoreError> {
     if (++syncs == 1) {
@@ -247,7 +247,7 @@ TEST_CASE("storage workers: after a sync that failed nothing is told to be durab
 }
 
 TEST_CASE("storage workers: what waits behind a full disk is committed in order", "[io]") {
-  Fixture f({StoreErrorCode::full});
+  StorageWorkersFixture f({StoreErrorCode::full});
   f.take_all();
   f.thread->commit(f.make_batch(1));
   f.thread->flush();
@@ -265,7 +265,7 @@ TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io]") 
   const StoreErrorCode code = GENERATE(StoreErrorCode::io, StoreErrorCode::lost_ownership);
   std::atomic<bool> was_read{false};
   {
-    Fixture f({code});
+    StorageWorkersFixture f({code});
     f.take_all();
     f.thread->commit(f.make_batch(1));
     f.thread->flush();
@@ -281,7 +281,7 @@ TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io]") 
 }
 
 TEST_CASE("storage workers: a read runs beside, and what it returns is left to the caller's thread", "[io]") {
-  Fixture f;
+  StorageWorkersFixture f;
   std::thread::id reader;
   bool is_continued = false;
   f.thread->read([&](epic::storage::Store&) -> StorageWorkers::Continuation {
@@ -298,7 +298,7 @@ TEST_CASE("storage workers: a read runs beside, and what it returns is left to t
 
 TEST_CASE("storage workers: what was written to files that were exchanged is confirmed only when they are back",
           "[io]") {
-  Fixture f;
+  StorageWorkersFixture f;
   f.take_all();
   f.store->is_displaced = true;
   f.thread->commit(f.make_batch(1));
@@ -317,14 +317,14 @@ TEST_CASE("storage workers: what was written to files that were exchanged is con
 }
 
 TEST_CASE("storage workers: files that were exchanged are noticed without any work", "[io]") {
-  Fixture f;
+  StorageWorkersFixture f;
   f.store->is_displaced = true;
   CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "it was moved");
 }
 
 TEST_CASE("storage workers: a read at a cut sees nothing that was handed over with it or later", "[io]") {
   std::binary_semaphore is_at_turn{0}, may_go_on{0};
-  Fixture f;  // its threads use what is above
+  StorageWorkersFixture f;  // its threads use what is above
   f.take_all();
   f.store->before_turn = [&, first = true]() mutable {
     if (!std::exchange(first, false)) return;

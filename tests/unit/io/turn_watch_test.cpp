@@ -6,7 +6,7 @@ using epic::io::TurnWatch;
 
 namespace {
 
-struct Fixture {
+struct TurnWatchFixture {
   int reports = 0;
   std::int64_t reported_ns = 0;
   TurnWatch watch{1000, [this](const std::string&, const std::string&, std::int64_t turn_ns) {
@@ -18,7 +18,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("turn watch: between turns nothing is in progress", "[io]") {
-  Fixture f;
+  TurnWatchFixture f;
   CHECK(f.watch.look(10) == 0);
   f.watch.begin();
   f.watch.end();
@@ -27,7 +27,7 @@ TEST_CASE("turn watch: between turns nothing is in progress", "[io]") {
 }
 
 TEST_CASE("turn watch: a turn's age counts from the check that first saw it", "[io]") {
-  Fixture f;
+  TurnWatchFixture f;
   f.watch.begin();
   CHECK(f.watch.look(100) == 0);
   CHECK(f.watch.look(600) == 500);
@@ -38,7 +38,7 @@ TEST_CASE("turn watch: a turn's age counts from the check that first saw it", "[
 }
 
 TEST_CASE("turn watch: a long turn is reported once", "[io]") {
-  Fixture f;
+  TurnWatchFixture f;
   f.watch.begin();
   f.watch.look(100);
   f.watch.look(1200);  // asks the thread whose turn it is

@@ -17,8 +17,8 @@ namespace {
 constexpr const char* kReason = "the disk of the store is full";
 
 /// A counter on node 1, whose store can no longer write; calls time out after 2 s.
-struct Fixture {
-  Fixture() : fabric(SimOptions{.seed = 7, .call_patience = 2s}, module(), codec) {
+struct BlockedStoreFixture {
+  BlockedStoreFixture() : fabric(SimOptions{.seed = 7, .call_patience = 2s}, module(), codec) {
     while (fabric.owner_of("Counter/" + key) != 1) key += "a";
     fabric.call(1, Ref<Counter>(key)->get());
     fabric.hold_commits(true);
@@ -45,7 +45,7 @@ struct Fixture {
 
 TEST_CASE("blocked store: a call whose change cannot be saved gets the reason at its deadline", "[kernel]") {
   const std::uint16_t client_node = GENERATE(1, 2);
-  Fixture f;
+  BlockedStoreFixture f;
   const auto end = f.start_add(client_node);
   f.fabric.kernel(1).on_store_blocked(kReason);
   f.fabric.run_for(1s);
@@ -55,7 +55,7 @@ TEST_CASE("blocked store: a call whose change cannot be saved gets the reason at
 }
 
 TEST_CASE("blocked store: a call held back by the disk says so at its deadline", "[kernel]") {
-  Fixture f;
+  BlockedStoreFixture f;
   std::string caller = "c";
   while (f.fabric.owner_of("Caller/" + caller) != 1) caller += "c";
   std::string there = "d";
@@ -75,7 +75,7 @@ TEST_CASE("blocked store: a call held back by the disk says so at its deadline",
 }
 
 TEST_CASE("blocked store: the result is sent if there is room again before the deadline", "[kernel]") {
-  Fixture f;
+  BlockedStoreFixture f;
   const auto end = f.start_add(2);
   f.fabric.kernel(1).on_store_blocked(kReason);
   f.fabric.run_for(1s);
@@ -85,7 +85,7 @@ TEST_CASE("blocked store: the result is sent if there is room again before the d
 }
 
 TEST_CASE("blocked store: new work is refused with the reason until the store can write again", "[kernel]") {
-  Fixture f;
+  BlockedStoreFixture f;
   f.fabric.kernel(1).on_store_blocked(kReason);
   CHECK_THROWS_WITH(f.fabric.call(1, Ref<Counter>(f.key)->get()), Catch::Contains(kReason));
   f.fabric.kernel(1).on_store_unblocked();
@@ -93,7 +93,7 @@ TEST_CASE("blocked store: new work is refused with the reason until the store ca
 }
 
 TEST_CASE("blocked store: a change whose call timed out is not lost: it is saved later", "[kernel]") {
-  Fixture f;
+  BlockedStoreFixture f;
   const auto end = f.start_add(1);
   f.fabric.kernel(1).on_store_blocked(kReason);
   f.fabric.run_for(3s);

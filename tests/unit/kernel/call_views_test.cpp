@@ -15,8 +15,8 @@ using epic::sim::SimOptions;
 
 namespace {
 
-struct Fixture {
-  Fixture() : fabric(SimOptions{.seed = 7}, module(), codec) {}
+struct CallViewsFixture {
+  CallViewsFixture() : fabric(SimOptions{.seed = 7}, module(), codec) {}
   std::string key_on(std::uint16_t node, const std::string& type) {
     for (int i = 0;; ++i)
       if (fabric.owner_of(type + "/" + std::to_string(i)) == node) return std::to_string(i);
@@ -28,7 +28,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("calls: a call that waits for a lock names the holder", "[kernel]") {
-  Fixture f;
+  CallViewsFixture f;
   const std::uint16_t owner = f.fabric.owner_of("Account/a");
   f.fabric.call(owner, Ref<Account>("a")->balance());
   f.fabric.start_call<std::int64_t>(owner, Ref<Account>("a")->deposit(1), {});
@@ -44,7 +44,7 @@ TEST_CASE("calls: a call that waits for a lock names the holder", "[kernel]") {
 }
 
 TEST_CASE("calls: a call between nodes has one id on both, and the callee knows its caller", "[kernel]") {
-  Fixture f;
+  CallViewsFixture f;
   const std::string caller = f.key_on(1, "Caller");
   const std::string counter = f.key_on(2, "Counter");
   f.fabric.call(1, Ref<Counter>(counter)->get());

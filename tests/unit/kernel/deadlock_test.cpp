@@ -61,8 +61,8 @@ const ModuleInfo& forks_module() {
 }
 
 /// Three nodes with a fork on each.
-struct Fixture {
-  Fixture() : fabric({.seed = 9}, forks_module(), codec) {
+struct DeadlockFixture {
+  DeadlockFixture() : fabric({.seed = 9}, forks_module(), codec) {
     fabric.run_for(100ms);
     for (std::uint16_t node = 1; node <= 3; ++node)
       for (int key = 0;; ++key)
@@ -94,7 +94,7 @@ struct Fixture {
 TEST_CASE(
     "deadlock: of three calls that wait in a ring over three nodes one fails within 200 ms, and all learn the ring",
     "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   for (std::size_t i = 0; i < 3; ++i)
     f.start(static_cast<std::uint16_t>(i + 1), f.forks_on[i]->take({f.forks_on[(i + 1) % 3]}, 10ms));
   REQUIRE(f.fabric.run_until([&] { return f.outcomes.size() == 3; }, 210ms));
@@ -106,7 +106,7 @@ TEST_CASE(
 }
 
 TEST_CASE("deadlock: a ring through an entity without a lock is found, too", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   const Ref<Fork> messenger("messenger");
   f.start(1, f.forks_on[0]->take_by(messenger, {f.forks_on[1]}, 10ms));
   f.start(2, f.forks_on[1]->take({f.forks_on[0]}, 10ms));
@@ -115,7 +115,7 @@ TEST_CASE("deadlock: a ring through an entity without a lock is found, too", "[k
 }
 
 TEST_CASE("deadlock: a ring on one node is found by the same probes", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   std::vector<Ref<Fork>> neighbours;
   for (int key = 0; neighbours.size() < 3; ++key)
     if (f.fabric.owner_of("Fork/" + std::to_string(key)) == 2) neighbours.emplace_back(key);
@@ -125,7 +125,7 @@ TEST_CASE("deadlock: a ring on one node is found by the same probes", "[kernel]"
 }
 
 TEST_CASE("deadlock: two rings at once lose one call each", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   std::vector<Ref<Fork>> others;
   for (int key = 100; others.size() < 3; ++key) others.emplace_back(key);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -137,7 +137,7 @@ TEST_CASE("deadlock: two rings at once lose one call each", "[kernel]") {
 }
 
 TEST_CASE("deadlock: a long queue behind a slow call is not a deadlock", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   for (int i = 0; i < 5; ++i) f.start(1, f.forks_on[1]->take({f.forks_on[2]}, 400ms));
   f.start(1, f.forks_on[2]->take({}, 1s));
   REQUIRE(f.fabric.run_until([&] { return f.outcomes.size() == 6; }, 20s));
@@ -146,7 +146,7 @@ TEST_CASE("deadlock: a long queue behind a slow call is not a deadlock", "[kerne
 }
 
 TEST_CASE("deadlock: a timeout lists the chain of waiting calls, across nodes", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   f.start(1, f.forks_on[2]->take({}, 20s));  // holds it
   f.fabric.run_for(50ms);
   std::string message;
@@ -163,7 +163,7 @@ TEST_CASE("deadlock: a timeout lists the chain of waiting calls, across nodes", 
 }
 
 TEST_CASE("deadlock: a timeout follows the chain as far as its node knows it", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   std::vector<Ref<Fork>> here;
   for (int key = 0; here.size() < 2; ++key)
     if (f.fabric.owner_of("Fork/" + std::to_string(key)) == 2) here.emplace_back(key);
@@ -183,7 +183,7 @@ TEST_CASE("deadlock: a timeout follows the chain as far as its node knows it", "
 }
 
 TEST_CASE("deadlock: a hook that calls its own entity gets Deadlock", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   Hooked::last_error.clear();
   SECTION("on_activate") {
     CHECK(f.fabric.call(1, Ref<Hooked>("activate:self").with(1s)->get()) == 1);
@@ -198,7 +198,7 @@ TEST_CASE("deadlock: a hook that calls its own entity gets Deadlock", "[kernel]"
 }
 
 TEST_CASE("deadlock: entities that activate or deactivate each other get Deadlock, wherever they are", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   std::size_t same_node = 0;
   for (int i = 0; i < 12; ++i) {
     const std::string one = fmt::format("activate:1:{}", i);
@@ -225,7 +225,7 @@ TEST_CASE("deadlock: entities that activate or deactivate each other get Deadloc
 }
 
 TEST_CASE("deadlock: a ring through a lock and an activation is found", "[kernel]") {
-  Fixture f;
+  DeadlockFixture f;
   for (int i = 0; i < 12; ++i) {
     std::string error;
     f.fabric.start_call<std::int64_t>(1, Ref<Host>(i).with(10s)->invite(), [&](auto& record) {

@@ -13,8 +13,8 @@ using epic::sim::SimOptions;
 
 namespace {
 
-struct Fixture {
-  explicit Fixture(SimOptions options = {.seed = 5}) : fabric(options, module(), codec) {}
+struct DurabilityFixture {
+  explicit DurabilityFixture(SimOptions options = {.seed = 5}) : fabric(options, module(), codec) {}
   codec::CapnpCodec codec;
   SimFabric fabric;
 };
@@ -22,7 +22,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("durability: no result leaves before the state that it has seen is durable", "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   f.fabric.run_for(100ms);
   f.fabric.hold_commits(true);
   const auto ended = f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), {});
@@ -34,7 +34,7 @@ TEST_CASE("durability: no result leaves before the state that it has seen is dur
 
 TEST_CASE("durability: a reader of another's unsaved change waits as well, through any number of entities",
           "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   f.fabric.run_for(100ms);
   f.fabric.hold_commits(true);
   const auto changed = f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), {});
@@ -50,7 +50,7 @@ TEST_CASE("durability: a reader of another's unsaved change waits as well, throu
 }
 
 TEST_CASE("durability: who learns that a spawned call has ended waits for what that has seen", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   f.fabric.run_for(100ms);
   f.fabric.hold_commits(true);
   const auto added = f.fabric.start_call<std::int64_t>(1, Ref<Relay>("r")->add_beside(Ref<Counter>("a"), 1), {});
@@ -63,7 +63,7 @@ TEST_CASE("durability: who learns that a spawned call has ended waits for what t
 }
 
 TEST_CASE("durability: bytes that did not change are not written", "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   const Ref<Counter> counter("a");
   f.fabric.call(1, counter->add(1));
   const auto version = (*f.fabric.store().load("Counter", "a"))->version;
@@ -73,7 +73,7 @@ TEST_CASE("durability: bytes that did not change are not written", "[kernel]") {
 
 TEST_CASE("durability: a call of a caller that has not changed waits for nobody else, and keeps its place",
           "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   f.fabric.run_for(100ms);
   const std::uint16_t home = f.fabric.owner_of("Relay/r");
   int other = 0;
@@ -98,7 +98,7 @@ TEST_CASE("durability: a call of a caller that has not changed waits for nobody 
 }
 
 TEST_CASE("durability: many changes of one entity make few rows", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   int ended = 0;
   for (int i = 0; i < 1000; ++i)
     f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add(1), [&](auto&) { ++ended; });
@@ -108,7 +108,7 @@ TEST_CASE("durability: many changes of one entity make few rows", "[kernel]") {
 }
 
 TEST_CASE("durability: what was acknowledged is there after its node died", "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   std::map<int, std::int64_t> acknowledged;
   for (int round = 0; round < 4; ++round) {
     for (int i = 0; i < 30; ++i) acknowledged[i] = f.fabric.call(1, Ref<Counter>(i)->add(1));
@@ -124,7 +124,7 @@ TEST_CASE("durability: what was acknowledged is there after its node died", "[ke
 
 TEST_CASE("durability: a call to a node that dies ends in NodeLost, or succeeds elsewhere, and never hangs",
           "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   int ended = 0, lost = 0;
   for (int i = 0; i < 60; ++i)
     f.fabric.start_call<std::int64_t>(1, Ref<Counter>(i)->add_slowly(1), [&](auto& record) {
@@ -143,7 +143,7 @@ TEST_CASE("durability: a call to a node that dies ends in NodeLost, or succeeds 
 }
 
 TEST_CASE("durability: a planned move keeps state and order, and refuses no call", "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   std::vector<std::int64_t> results;
   for (int round = 0; round < 20; ++round) {
@@ -160,21 +160,21 @@ TEST_CASE("durability: a planned move keeps state and order, and refuses no call
 
 TEST_CASE("durability: state above the bound is refused, and the entity goes on from its last saved state",
           "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("b")->grow(9u << 20)), StateTooLarge);
   CHECK(f.fabric.call(2, Ref<Blob>("b")->size()) == 1000);
 }
 
 TEST_CASE("durability: who has seen a change that is refused is not told of it either", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   CHECK(f.fabric.call(1, Ref<Relay>("r")->feed(Ref<Blob>("b"), 1000)) == 1000);
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Relay>("r")->feed(Ref<Blob>("b"), 9u << 20)), StateTooLarge);
   CHECK(f.fabric.call(1, Ref<Blob>("b")->size()) == 1000);
 }
 
 TEST_CASE("durability: a refused state does not undo a change that was on its way to the store before it", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);
   f.fabric.hold_commits(true);
   const auto grown = f.fabric.start_call<std::uint64_t>(1, Ref<Blob>("b")->grow(2000), {});
@@ -192,7 +192,7 @@ TEST_CASE("durability: a refused state does not undo a change that was on its wa
 
 TEST_CASE("durability: what nests too deeply is refused as state, as argument and as result, and the node goes on",
           "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   int refused_arguments = 0;
   int refused_results = 0;
   for (int key = 0; key < 16; ++key) {  // some are on node 1, where calls are not encoded
@@ -215,13 +215,13 @@ TEST_CASE("durability: what nests too deeply is refused as state, as argument an
 }
 
 TEST_CASE("durability: saved() waits until the change is durable", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   f.fabric.call(1, Ref<Caller>("a")->remember(1));
   CHECK((*f.fabric.store().load("Caller", "a")).has_value());
 }
 
 TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   REQUIRE((*f.fabric.store().load("Counter", "a")).has_value());
   f.fabric.call(1, Ref<Counter>("a")->forget());
@@ -229,7 +229,7 @@ TEST_CASE("durability: erase() removes the saved state", "[kernel]") {
 }
 
 TEST_CASE("durability: versions go on after erase(), also when the node has died since", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   const auto stored_version = [&] { return (*f.fabric.store().load("Counter", "a"))->version; };
   for (int i = 1; i <= 3; ++i) f.fabric.call(1, Ref<Counter>("a")->add(i));
   const auto before = stored_version();
@@ -245,7 +245,7 @@ TEST_CASE("durability: versions go on after erase(), also when the node has died
 }
 
 TEST_CASE("durability: turns after erase() that change nothing leave it removed", "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   f.fabric.run_for(100ms);
   for (int i = 0; i < 8; ++i) {  // local and remote entities
     const Ref<Counter> counter(i);
@@ -260,7 +260,7 @@ TEST_CASE("durability: turns after erase() that change nothing leave it removed"
 }
 
 TEST_CASE("durability: a change in a turn after erase() is saved, though both go into one batch", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   f.fabric.call(1, Ref<Counter>("other")->touch());
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   f.fabric.call(1, Ref<Counter>("a")->forget_then_add(Ref<Counter>("other"), 4));
@@ -271,7 +271,7 @@ TEST_CASE("durability: a change in a turn after erase() is saved, though both go
 }
 
 TEST_CASE("durability: a drained node has saved everything and lets its shards go", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   for (int i = 0; i < 50; ++i) f.fabric.call(1, Ref<Counter>(i)->add(i));
   f.fabric.kernel(1).on_drain();
   CHECK(f.fabric.run_until([&] { return f.fabric.kernel(1).is_drained(); }, 5s));

@@ -109,7 +109,7 @@ ModuleInfo module_of() {
   return {.abi_tag = EPIC_ABI_TAG, .entities = kEntities, .setup = nullptr};
 }
 
-struct Fixture {
+struct EvolutionFixture {
   ModuleInfo module = module_of<v2::Player>();
   codec::CapnpCodec codec;
   SimFabric fabric{{.seed = 7}, module, codec};
@@ -145,7 +145,7 @@ boost::json::value carried(const reflect::MethodInfo& from, const reflect::Metho
 }  // namespace
 
 TEST_CASE("names: an entity is one, by whichever of its class's names it is called", "[kernel]") {
-  Fixture f;
+  EvolutionFixture f;
   f.fabric.call(1, Ref<v2::Player>("Bob")->train(false, "", 3));
   CHECK(f.fabric.call(2, f.called("Player/Bob")->get()) == 3);
   CHECK(f.fabric.call(3, f.called("Knight/Bob")->get()) == 3);
@@ -156,7 +156,7 @@ TEST_CASE("names: an entity is one, by whichever of its class's names it is call
 }
 
 TEST_CASE("names: the oldest places and stores an entity, and is what Refs hold", "[kernel]") {
-  Fixture f;
+  EvolutionFixture f;
   CHECK(Ref<v2::Player>("Bob").name() == "Hero/Bob");
   const Ref<v2::Player> bob("Bob");
   f.fabric.call(1, bob->befriend("Player/Ann"));
@@ -167,7 +167,7 @@ TEST_CASE("names: the oldest places and stores an entity, and is what Refs hold"
 }
 
 TEST_CASE("names: people read the present one in logs and errors", "[kernel]") {
-  Fixture f;
+  EvolutionFixture f;
   f.fabric.call(1, Ref<v2::Player>("Bob")->train(false, "", 1));
   REQUIRE_FALSE(f.fabric.log().empty());
   CHECK(f.fabric.log().back().entity == "Player/Bob");

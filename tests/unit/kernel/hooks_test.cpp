@@ -134,8 +134,8 @@ const ModuleInfo& moody_module() {
   return info;
 }
 
-struct Fixture {
-  explicit Fixture(SimOptions options = {.seed = 5, .nodes = 1, .call_patience = 1s, .idle_age = 5s})
+struct HooksFixture {
+  explicit HooksFixture(SimOptions options = {.seed = 5, .nodes = 1, .call_patience = 1s, .idle_age = 5s})
       : fabric(options, moody_module(), codec) {
     fabric.run_for(100ms);
     ended().clear();
@@ -150,7 +150,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("hooks: an on_activate that takes too long ends before its instance does", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Moody>("never starts").with(10s)->get()), ActivationFailed);
   f.fabric.run_for(1s);
   CHECK(f.in_memory() == 0);
@@ -158,7 +158,7 @@ TEST_CASE("hooks: an on_activate that takes too long ends before its instance do
 }
 
 TEST_CASE("hooks: what an on_activate has changed is not written if it fails", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(f.fabric.call(1, Ref<Moody>("fails late")->get()), ActivationFailed);
   f.fabric.run_for(100ms);
   CHECK_FALSE(f.is_stored("fails late"));
@@ -167,7 +167,7 @@ TEST_CASE("hooks: what an on_activate has changed is not written if it fails", "
 }
 
 TEST_CASE("hooks: what an on_activate has changed is written when it has returned", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   const auto asked = f.fabric.start_call<std::int64_t>(1, Ref<Moody>("counts slowly")->get(), {});
   f.fabric.run_for(400ms);
   CHECK(f.fabric.kernel(1).stats().rows == 0);
@@ -178,7 +178,7 @@ TEST_CASE("hooks: what an on_activate has changed is written when it has returne
 }
 
 TEST_CASE("hooks: an on_activate that changes nothing saves nothing", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   f.fabric.call(1, Ref<Moody>("never used")->get());
   CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
   CHECK_FALSE(f.is_stored("never used"));
@@ -191,14 +191,14 @@ TEST_CASE("hooks: an on_activate that changes nothing saves nothing", "[kernel]"
 }
 
 TEST_CASE("hooks: what an on_activate changes after it has erased the state is saved", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   CHECK(f.fabric.call(1, Ref<Moody>("erases and counts")->get()) == 7);
   CHECK(f.is_stored("erases and counts"));
 }
 
 TEST_CASE("hooks: the error of an on_activate that has observed another entity's unsaved change waits for it",
           "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   f.fabric.call(1, Ref<Moody>("told")->add(1));
   f.fabric.hold_commits(true);
   const auto changed = f.fabric.start_call<std::int64_t>(1, Ref<Moody>("told")->add(1), {});
@@ -221,7 +221,7 @@ TEST_CASE("hooks: the error of an on_activate that has observed another entity's
 TEST_CASE("hooks: work that on_deactivate leaves behind ends before the instance does", "[kernel]") {
   const std::string key = GENERATE(std::string("leaves a task"), std::string("never stops"));
   CAPTURE(key);
-  Fixture f;
+  HooksFixture f;
   f.fabric.call(1, Ref<Moody>(key)->add(1));
   ended().clear();
   SECTION("when it is collected") {}
@@ -238,7 +238,7 @@ TEST_CASE("hooks: work that on_deactivate leaves behind ends before the instance
 }
 
 TEST_CASE("hooks: calls spawned by on_deactivate, started or not, do not outlive the instance", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   f.fabric.call(1, Ref<Fickle>("f")->touch());
   ended().clear();
   CHECK(f.fabric.run_until([&] { return f.in_memory() == 0; }, 30s));
@@ -249,7 +249,7 @@ TEST_CASE("hooks: calls spawned by on_deactivate, started or not, do not outlive
 }
 
 TEST_CASE("hooks: an on_deactivate that changes nothing does not restore erased state", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   f.fabric.call(1, Ref<Moody>("looks back")->add(1));
   f.fabric.call(1, Ref<Moody>("looks back")->forget());
   CHECK_FALSE(f.is_stored("looks back"));
@@ -258,7 +258,7 @@ TEST_CASE("hooks: an on_deactivate that changes nothing does not restore erased 
 }
 
 TEST_CASE("hooks: one that throws without being a coroutine fails like a method", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Curt>("throws")->get()), ActivationFailed);
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Curt>("empty")->get()), ActivationFailed);
   Curt::refuses = true;
@@ -270,7 +270,7 @@ TEST_CASE("hooks: one that throws without being a coroutine fails like a method"
 }
 
 TEST_CASE("hooks: a node that stops activates nothing anew", "[kernel]") {
-  Fixture f;
+  HooksFixture f;
   f.fabric.call(1, Ref<Waker>("a")->poke());
   f.fabric.call(1, Ref<Waker>("b")->poke());
   Waker::activations = 0;

@@ -15,8 +15,8 @@ using epic::sim::SimOptions;
 
 namespace {
 
-struct Fixture {
-  explicit Fixture(SimOptions options = {.seed = 7}) : fabric(options, module(), codec) {}
+struct KernelFixture {
+  explicit KernelFixture(SimOptions options = {.seed = 7}) : fabric(options, module(), codec) {}
   codec::CapnpCodec codec;
   SimFabric fabric;
 };
@@ -30,7 +30,7 @@ std::string key_owned(SimFabric& fabric, std::string_view type, std::uint16_t no
 }  // namespace
 
 TEST_CASE("kernel: the first call activates an entity, later ones find it as it was", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const Ref<Counter> counter("a");
   CHECK(f.fabric.call(1, counter->add(2)) == 2);
   CHECK(f.fabric.call(2, counter->add(3)) == 5);
@@ -39,7 +39,7 @@ TEST_CASE("kernel: the first call activates an entity, later ones find it as it 
 }
 
 TEST_CASE("kernel: a call crosses nodes with its arguments and its result", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const std::string here = key_owned(f.fabric, "Caller", 1);
   const std::string there = key_owned(f.fabric, "Counter", 2);
   CHECK(f.fabric.call(3, Ref<Caller>(here)->add_to(Ref<Counter>(there), 41)) == 41);
@@ -49,7 +49,7 @@ TEST_CASE("kernel: a call crosses nodes with its arguments and its result", "[ke
 
 TEST_CASE("kernel: an exception of the standard library arrives the same way from this node and from another",
           "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
   CHECK(f.fabric.call(1, caller->catch_failure(Ref<Counter>(key_owned(f.fabric, "Counter", 1)))) ==
         "here: no barrels left");
@@ -58,13 +58,13 @@ TEST_CASE("kernel: an exception of the standard library arrives the same way fro
 }
 
 TEST_CASE("kernel: an exception without a text names entity, method and type, on every node", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   for (const std::uint16_t node : {1, 2, 3})
     CHECK_THROWS_WITH(f.fabric.call(node, Ref<Counter>("a")->fail("")), "Counter/a.fail threw std::invalid_argument");
 }
 
 TEST_CASE("kernel: a method that throws keeps its earlier changes", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const Ref<Counter> counter("a");
   CHECK_THROWS_AS(f.fabric.call(f.fabric.owner_of("Counter/a"), counter->fail("x")), std::invalid_argument);
   CHECK(f.fabric.call(1, counter->get()) == 1);
@@ -72,7 +72,7 @@ TEST_CASE("kernel: a method that throws keeps its earlier changes", "[kernel]") 
 
 TEST_CASE("kernel: calls between two entities start in the order in which they were made", "[kernel]") {
   const std::uint16_t callee_node = GENERATE(1, 2);
-  Fixture f;
+  KernelFixture f;
   const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
   const auto results =
       f.fabric.call(1, caller->add_in_order(Ref<Counter>(key_owned(f.fabric, "Counter", callee_node)), 100));
@@ -81,14 +81,14 @@ TEST_CASE("kernel: calls between two entities start in the order in which they w
 }
 
 TEST_CASE("kernel: a chain of local calls neither overflows the stack nor starves the run queue", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
   const Ref<Counter> counter(key_owned(f.fabric, "Counter", 1));
   CHECK(f.fabric.call(1, caller->call_many(counter, 200'000)) == 200'000);
 }
 
 TEST_CASE("kernel: gather collects results from all nodes", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   std::vector<Ref<Counter>> counters;
   for (int i = 0; i < 20; ++i) {
     counters.emplace_back(i);
@@ -98,7 +98,7 @@ TEST_CASE("kernel: gather collects results from all nodes", "[kernel]") {
 }
 
 TEST_CASE("kernel: methods interleave at yield points, exclusive ones do not", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   for (int i = 0; i < 3; ++i) f.fabric.start_call<std::int64_t>(1, Ref<Counter>("a")->add_slowly(1), {});
   for (int i = 0; i < 3; ++i) f.fabric.start_call<std::int64_t>(1, Ref<Account>("a")->deposit(1), {});
   f.fabric.run_for(1s);
@@ -107,7 +107,7 @@ TEST_CASE("kernel: methods interleave at yield points, exclusive ones do not", "
 }
 
 TEST_CASE("kernel: a call that would wait for itself gets Deadlock at once, a const one enters", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const Ref<Account> account("a");
   CHECK(f.fabric.call(1, account->deposit(5)) == 5);
   CHECK(f.fabric.call(1, account->read_through_lock()) == 5);
@@ -124,7 +124,7 @@ TEST_CASE("kernel: a call that would wait for itself gets Deadlock at once, a co
 
 TEST_CASE("kernel: a deadline ends the wait, not the method, and says who waited for whom", "[kernel]") {
   const std::uint16_t callee_node = GENERATE(1, 2);
-  Fixture f;
+  KernelFixture f;
   const std::string key = key_owned(f.fabric, "Counter", callee_node);
   const Ref<Caller> caller(key_owned(f.fabric, "Caller", 1));
   f.fabric.call(1, Ref<Counter>(key)->get());
@@ -137,7 +137,7 @@ TEST_CASE("kernel: a deadline ends the wait, not the method, and says who waited
 }
 
 TEST_CASE("kernel: who waits for a lock no longer keeps nobody from sharing it", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const Ref<Gallery> gallery(key_owned(f.fabric, "Gallery", 1));
   f.fabric.start_call<void>(1, gallery->look(), {});
   f.fabric.run_for(1ms);
@@ -149,7 +149,7 @@ TEST_CASE("kernel: who waits for a lock no longer keeps nobody from sharing it",
 }
 
 TEST_CASE("kernel: an unknown class or method is refused with the nearest name", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const auto no_type = f.fabric.kernel(1).make_call("Countr", "a", "get");
   REQUIRE_FALSE(no_type.has_value());
   CHECK(no_type.error().code() == ErrorCode::no_such_type);
@@ -160,7 +160,7 @@ TEST_CASE("kernel: an unknown class or method is refused with the nearest name",
 }
 
 TEST_CASE("kernel: an activation that fails fails its calls, and nothing else", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("broken")->size()), ActivationFailed);
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("broken")->size()), ActivationFailed);
   CHECK(f.fabric.call(1, Ref<Blob>("fine")->is_started()));
@@ -168,7 +168,7 @@ TEST_CASE("kernel: an activation that fails fails its calls, and nothing else", 
 
 TEST_CASE("kernel: call_id names the call the same way on both sides of a retry, and differs between calls",
           "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const std::string first = f.fabric.call(1, Ref<Caller>("a")->id());
   const std::string second = f.fabric.call(1, Ref<Caller>("a")->id());
   CHECK_FALSE(first.empty());
@@ -176,7 +176,7 @@ TEST_CASE("kernel: call_id names the call the same way on both sides of a retry,
 }
 
 TEST_CASE("kernel: idle entities are collected and come back as they were", "[kernel]") {
-  Fixture f({.seed = 3, .idle_age = 5s});
+  KernelFixture f({.seed = 3, .idle_age = 5s});
   const std::uint16_t owner = f.fabric.owner_of("Counter/a");
   CHECK(f.fabric.call(1, Ref<Counter>("a")->add(4)) == 4);
   f.fabric.run_for(20s);
@@ -187,7 +187,7 @@ TEST_CASE("kernel: idle entities are collected and come back as they were", "[ke
 TEST_CASE("kernel: beyond the memory budget those that were used the longest ago go, and come back as they were",
           "[kernel]") {
   constexpr std::uint64_t kBudget = 64'000;
-  Fixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = kBudget});
+  KernelFixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = kBudget});
   for (int i = 0; i < 400; ++i) {
     f.fabric.call(1, Ref<Counter>(i)->add(i));
     if (i % 10 == 0) f.fabric.call(1, Ref<Counter>("favourite")->add(1));
@@ -204,7 +204,7 @@ TEST_CASE("kernel: beyond the memory budget those that were used the longest ago
 }
 
 TEST_CASE("kernel: what runs is never collected, however little memory there is", "[kernel]") {
-  Fixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = 1});
+  KernelFixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = 1});
   int ended = 0;
   for (int i = 0; i < 20; ++i)
     f.fabric.start_call<std::int64_t>(1, Ref<Counter>(i)->add_slowly(1), [&](auto& record) {
@@ -218,7 +218,7 @@ TEST_CASE("kernel: what runs is never collected, however little memory there is"
 }
 
 TEST_CASE("kernel: calls are refused while those in flight take all the memory that they may have", "[kernel]") {
-  Fixture f({.seed = 3, .nodes = 1, .calls_bytes_max = 4u << 20});
+  KernelFixture f({.seed = 3, .nodes = 1, .calls_bytes_max = 4u << 20});
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   int refused = 0;
   int ended = 0;
@@ -239,7 +239,7 @@ TEST_CASE("kernel: calls are refused while those in flight take all the memory t
 }
 
 TEST_CASE("kernel: a drain leaves what is saved and idle in memory, and saves the rest", "[kernel]") {
-  Fixture f({.seed = 3, .nodes = 1});
+  KernelFixture f({.seed = 3, .nodes = 1});
   for (int i = 0; i < 50; ++i) f.fabric.call(1, Ref<Counter>(i)->add(i));
   kernel::Kernel& kernel = f.fabric.kernel(1);
   bool is_ended = false;
@@ -255,7 +255,7 @@ TEST_CASE("kernel: a drain leaves what is saved and idle in memory, and saves th
 
 TEST_CASE("kernel: calls that wait for calls end when a node that stops cuts them short, and nothing of them goes on",
           "[kernel]") {
-  Fixture f({.seed = 3, .nodes = 1});
+  KernelFixture f({.seed = 3, .nodes = 1});
   int ended = 0;
   for (int i = 0; i < 5; ++i)
     f.fabric.start_call<std::int64_t>(1, Ref<Account>(i)->deposit_twice(1), [&](auto&) { ++ended; });
@@ -268,7 +268,7 @@ TEST_CASE("kernel: calls that wait for calls end when a node that stops cuts the
 
 TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][sim]") {
   const auto run = [](std::uint64_t seed) {
-    Fixture f({.seed = seed});
+    KernelFixture f({.seed = seed});
     for (int i = 0; i < 50; ++i) f.fabric.call(static_cast<std::uint16_t>(i % 3 + 1), Ref<Counter>(i % 7)->add(i));
     f.fabric.kill(2);
     f.fabric.run_for(1s);
@@ -280,14 +280,14 @@ TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][s
 }
 
 TEST_CASE("kernel: a const method enters by its chain's lock, also when it is gathered", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const std::chrono::nanoseconds begin = f.fabric.now();
   f.fabric.call(1, Ref<Gallery>("g")->hang_and_look());
   CHECK(f.fabric.now() - begin < 80ms);  // both ran at the same time, for 50 ms
 }
 
 TEST_CASE("kernel: a sleep without end does not end", "[kernel]") {
-  Fixture f;
+  KernelFixture f;
   const auto ended = f.fabric.start_call<void>(1, Ref<Counter>("a").with(1h)->doze(), {});
   f.fabric.run_for(1s);
   CHECK_FALSE(*ended);
@@ -295,7 +295,7 @@ TEST_CASE("kernel: a sleep without end does not end", "[kernel]") {
 }
 
 TEST_CASE("kernel: calls with equal deadlines of their own end in the order in which they were made", "[kernel]") {
-  Fixture f({.seed = 7, .nodes = 1});
+  KernelFixture f({.seed = 7, .nodes = 1});
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   std::vector<int> order;
   for (int round = 0; round < 2; ++round) {  // the second round reuses memory of the first

@@ -78,7 +78,7 @@ class User : public epic::Entity {
   EPIC_ENTITY(User, state(places_), methods(hit, hit_all, give, take_from))
 };
 
-const epic::ModuleInfo& module() {
+const epic::ModuleInfo& refs_module() {
   static const epic::EntityInfoFn entities[] = {&Wallet::epic_info, &Points::epic_info, &Bonus::epic_info,
                                                 &User::epic_info};
   static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
@@ -92,9 +92,9 @@ using namespace refs;
 
 namespace {
 
-struct Fixture {
+struct RefsFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric{sim::SimOptions{.seed = 3}, refs::module(), codec};
+  sim::SimFabric fabric{sim::SimOptions{.seed = 3}, refs_module(), codec};
 };
 
 /// A Ref that no way in would let through.
@@ -117,7 +117,7 @@ constexpr const char* kPaths[] = {"plain", "list[1]", "by_name[0]", "by_ref[0]",
 }  // namespace
 
 TEST_CASE("refs: a method never runs on an object of another class, here or on another node", "[kernel]") {
-  Fixture f;
+  RefsFixture f;
   for (const std::uint16_t node : {1, 2, 3}) {
     CHECK_THROWS_AS(f.fabric.call(node, forged("Wallet")->bump()), NoSuchMethod);
     CHECK_THROWS_WITH(f.fabric.call(node, forged("Wallet")->bump()), Catch::Contains("Wallet/x.bump"));
@@ -132,7 +132,7 @@ TEST_CASE("refs: a method never runs on an object of another class, here or on a
 
 TEST_CASE("refs: an argument, a result or a state that names an entity of another class is refused with its place",
           "[kernel]") {
-  Fixture f;
+  RefsFixture f;
   int remote = 0;
   for (const std::uint16_t node : {1, 2, 3}) {
     for (const Places& places : places_with(forged("Wallet"))) {

@@ -53,8 +53,8 @@ struct Outcome {
   std::expected<Replaced, ErrorPart> result;
 };
 
-struct Fixture {
-  explicit Fixture(SimOptions options = {.seed = 7}) : fabric(options, tally_module(), codec) {}
+struct ReplaceFixture {
+  explicit ReplaceFixture(SimOptions options = {.seed = 7}) : fabric(options, tally_module(), codec) {}
 
   [[nodiscard]] std::vector<std::byte> state_of(std::int64_t total) const {
     const auto& info = Tally::epic_info();
@@ -97,7 +97,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("replace: a state from outside is durable when it is told, with the next version", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.run_for(100ms);
   CHECK(f.must_replace("a", 40) == Replaced::done);
   CHECK(f.stored("a")->version == kernel::Version{1});
@@ -108,7 +108,7 @@ TEST_CASE("replace: a state from outside is durable when it is told, with the ne
 }
 
 TEST_CASE("replace: it is told only when it is durable", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.run_for(100ms);
   f.fabric.hold_commits(true);
   const auto outcome = f.replace("a", 40);
@@ -119,7 +119,7 @@ TEST_CASE("replace: it is told only when it is durable", "[kernel]") {
 }
 
 TEST_CASE("replace: what runs ends first and keeps its result; what comes later finds the new state", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.call(1, Ref<Tally>("a")->add(1, 0));
   std::vector<std::int64_t> seen;
   f.fabric.start_call<std::int64_t>(1, Ref<Tally>("a")->add(1, 500), [&](auto& call) { seen.push_back(call.take()); });
@@ -137,7 +137,7 @@ TEST_CASE("replace: what runs ends first and keeps its result; what comes later 
 }
 
 TEST_CASE("replace: a call from inside its own chain goes on while others wait", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   std::int64_t by_itself = 0;
   f.fabric.start_call<std::int64_t>(1, Ref<Tally>("a")->add_by_itself(5, 200),
                                     [&](auto& call) { by_itself = call.take(); });
@@ -148,7 +148,7 @@ TEST_CASE("replace: a call from inside its own chain goes on while others wait",
 }
 
 TEST_CASE("replace: what runs too long is left alone, and goes on as it was", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   std::int64_t seen = 0;
   f.fabric.start_call<std::int64_t>(1, Ref<Tally>("a")->add(1, 20'000), [&](auto& call) { seen = call.take(); });
   f.fabric.run_for(100ms);
@@ -164,7 +164,7 @@ TEST_CASE("replace: what runs too long is left alone, and goes on as it was", "[
 }
 
 TEST_CASE("replace: an equal state writes nothing", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.call(1, Ref<Tally>("a")->add(7, 0));
   const auto version = f.stored("a")->version;
   CHECK(f.must_replace("a", 7) == Replaced::equal);
@@ -172,7 +172,7 @@ TEST_CASE("replace: an equal state writes nothing", "[kernel]") {
 }
 
 TEST_CASE("replace: without a state the entity starts anew", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.call(1, Ref<Tally>("a")->add(7, 0));
   CHECK(f.must_replace("a", std::nullopt) == Replaced::done);
   CHECK_FALSE(f.stored("a"));
@@ -181,7 +181,7 @@ TEST_CASE("replace: without a state the entity starts anew", "[kernel]") {
 }
 
 TEST_CASE("replace: with a version it happens to that version alone", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.call(1, Ref<Tally>("a")->add(7, 0));
   const auto version = f.stored("a")->version;
   f.fabric.call(1, Ref<Tally>("a")->add(1, 0));
@@ -192,7 +192,7 @@ TEST_CASE("replace: with a version it happens to that version alone", "[kernel]"
 }
 
 TEST_CASE("replace: a class that is not saved is refused", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.run_for(100ms);
   std::optional<ErrorCode> refused;
   f.fabric.kernel(f.fabric.owner_of("Fleeting/x")).replace({"Fleeting", "x", std::nullopt, {}}, [&](auto result) {
@@ -205,7 +205,7 @@ TEST_CASE("replace: every one ends while nodes die and shards move, and one that
           "[kernel]") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
-    Fixture f({.seed = seed});
+    ReplaceFixture f({.seed = seed});
     f.fabric.run_for(100ms);
     constexpr int kCount = 24;
     for (int i = 0; i < kCount; ++i) f.fabric.call(1, Ref<Tally>(i)->add(1, 0));

@@ -95,7 +95,7 @@ constexpr PeerAddress kNode1{NodeId{1}, 11};
 constexpr PeerAddress kNode3{NodeId{3}, 33};
 
 /// A store that does everything at once, and a network that only records.
-struct Fixture : Syscalls {
+struct ShardMovesFixture : Syscalls {
   codec::CapnpCodec codec;
   Kernel kernel{{.self = kSelf, .fabric = "f", .shard_count = kShards}, codec, *this};
   std::deque<std::function<void()>> answers;
@@ -105,7 +105,7 @@ struct Fixture : Syscalls {
   std::vector<NodeId> owners_before;
   std::vector<MapVersion> owned_since;
 
-  Fixture() {
+  ShardMovesFixture() {
     REQUIRE(kernel.add_module(pings()));
     kernel.on_time(1, 1);
     for (const PeerAddress& peer : {kNode1, kNode3}) {
@@ -195,7 +195,7 @@ struct Fixture : Syscalls {
 }  // namespace
 
 TEST_CASE("shard moves: a call that came by a newer map waits for that map, whatever older ones say", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kNode1.node);
   f.arrive(1, 1, 3);
   f.publish(2, NodeId{0});
@@ -208,7 +208,7 @@ TEST_CASE("shard moves: a call that came by a newer map waits for that map, what
 }
 
 TEST_CASE("shard moves: a call that came by an older map is refused, also by a node that is about to end", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(5, kNode3.node);
   f.arrive(1, 1, 4);
   f.kernel.on_drain();
@@ -220,7 +220,7 @@ TEST_CASE("shard moves: a call that came by an older map is refused, also by a n
 
 TEST_CASE("shard moves: a call by the map of an earlier time as the owner is refused, or younger ones overtake it",
           "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kSelf.node);
   f.publish(2, kNode3.node);
   f.publish(3, kSelf.node);
@@ -233,7 +233,7 @@ TEST_CASE("shard moves: a call by the map of an earlier time as the owner is ref
 
 TEST_CASE("shard moves: to an owner that has had the shard before nothing is sent ahead of what was sent to it then",
           "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kNode1.node);
   const auto call = [&] {
     f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [](Record&) {});
@@ -255,7 +255,7 @@ TEST_CASE("shard moves: to an owner that has had the shard before nothing is sen
 
 TEST_CASE("shard moves: a call that waits for its caller's commit keeps its place when the shard comes here",
           "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.has_slow_disk = true;
   Bell::tolls.clear();
   const ShardId coming = shard_of("Bell", "b", kShards);
@@ -272,7 +272,7 @@ TEST_CASE("shard moves: a call that waits for its caller's commit keeps its plac
 }
 
 TEST_CASE("shard moves: what a node that ends has not answered goes to the next owner, in order", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kNode1.node);
   std::vector<std::string> outcomes;
   for (int i = 0; i < 3; ++i)
@@ -294,7 +294,7 @@ TEST_CASE("shard moves: what a node that ends has not answered goes to the next 
 
 TEST_CASE("shard moves: to a node that has taken its leave nothing is sent, though the map still names it",
           "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kNode1.node);
   f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [](Record&) {});
   f.run();
@@ -306,7 +306,7 @@ TEST_CASE("shard moves: to a node that has taken its leave nothing is sent, thou
 
 TEST_CASE("shard moves: a node that ends answers calls that are waited for, and activates nothing for others",
           "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kSelf.node);
   f.arrive(1, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
   f.kernel.on_drain();
@@ -325,7 +325,7 @@ TEST_CASE("shard moves: a node that ends answers calls that are waited for, and 
 }
 
 TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kNode1.node);
   bool is_unavailable = false;
   f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [&](Record& record) {
@@ -340,7 +340,7 @@ TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[
 }
 
 TEST_CASE("shard moves: a node that has given a moving shard back does not take it again", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kSelf.node);
   std::vector<ShardId> all;
   for (std::uint32_t shard = 0; shard < kShards; ++shard) all.push_back(ShardId{shard});
@@ -356,7 +356,7 @@ TEST_CASE("shard moves: a node that has given a moving shard back does not take 
 
 TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refused in order when it leaves",
           "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.publish(1, kSelf.node);
   f.arrive(1, Ref<Ping>("a")->rest().epic_take_record(), 1, {});
   const ShardId shards[] = {shard_of("Ping", "a", kShards)};
@@ -373,7 +373,7 @@ TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refuse
 }
 
 TEST_CASE("kernel: a spawned call leaves when what its caller has changed before is durable", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   std::vector<NodeId> owners(kShards, kNode1.node);
   owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
   REQUIRE(shard_of("Bell", "b", kShards) != shard_of("Ping", "someone", kShards));
@@ -388,7 +388,7 @@ TEST_CASE("kernel: a spawned call leaves when what its caller has changed before
 }
 
 TEST_CASE("kernel: what a method calls belongs to the trace of the call that started it", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   std::vector<NodeId> owners(kShards, kNode1.node);
   owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
   REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
@@ -401,7 +401,7 @@ TEST_CASE("kernel: what a method calls belongs to the trace of the call that sta
 }
 
 TEST_CASE("kernel: a call whose chain is too long fails alone and is not sent", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   std::vector<NodeId> owners(kShards, kNode1.node);
   owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
   REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
@@ -445,7 +445,7 @@ AroundTheBell around_the_bell() {
 }  // namespace
 
 TEST_CASE("shard moves: a call that has waited here and waits for a commit now is not overtaken", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   auto [moving, beside, caller, away, owners] = around_the_bell();
   f.publish(1, owners);
   f.arrive(1, caller->touch().epic_take_record(), 1, {});
@@ -473,7 +473,7 @@ TEST_CASE("shard moves: a call that has waited here and waits for a commit now i
 }
 
 TEST_CASE("shard moves: calls between two entities keep their order when a shard is opened again", "[kernel]") {
-  Fixture f;
+  ShardMovesFixture f;
   f.has_slow_disk = true;
   Bell::tolls.clear();
   auto [moving, beside, caller, away, owners] = around_the_bell();

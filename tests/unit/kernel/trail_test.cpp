@@ -17,8 +17,8 @@ using kernel::LifeEntry;
 
 namespace {
 
-struct Fixture {
-  explicit Fixture(SimOptions options = {.seed = 7}) : fabric(options, module(), codec) {}
+struct TrailFixture {
+  explicit TrailFixture(SimOptions options = {.seed = 7}) : fabric(options, module(), codec) {}
   const kernel::Trail& trail(std::uint16_t node) { return fabric.kernel(node).trail(); }
   const kernel::Trail& trail_of(std::string_view entity) { return trail(fabric.owner_of(entity)); }
   codec::CapnpCodec codec;
@@ -67,7 +67,7 @@ TEST_CASE("trail: a ring is bounded by bytes, too", "[kernel]") {
 }
 
 TEST_CASE("trail: an activation is told with the call that caused it and the time of its parts", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   f.fabric.call(1, Ref<Counter>("a")->add(2));
   const LifeEntry* entry = find_newest(f.trail_of("Counter/a"), "Counter/a", Happening::activated);
   REQUIRE(entry != nullptr);
@@ -82,7 +82,7 @@ TEST_CASE("trail: an activation is told with the call that caused it and the tim
 }
 
 TEST_CASE("trail: saves of one entity within a while are one entry with a count", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   const std::uint16_t owner = f.fabric.owner_of("Counter/a");
   for (int i = 0; i < 20; ++i) f.fabric.call(owner, Ref<Counter>("a")->add(1));
   const auto& saves = f.trail(owner).saves.entries();
@@ -98,7 +98,7 @@ TEST_CASE("trail: saves of one entity within a while are one entry with a count"
 }
 
 TEST_CASE("trail: saves do not push out why an entity was activated", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   const std::uint16_t owner = f.fabric.owner_of("Counter/a");
   f.fabric.call(owner, Ref<Counter>("a")->add(1));
   for (int i = 0; i < 200; ++i) {
@@ -110,7 +110,7 @@ TEST_CASE("trail: saves do not push out why an entity was activated", "[kernel]"
 }
 
 TEST_CASE("trail: an entity that is collected is told with how long it was idle", "[kernel]") {
-  Fixture f(SimOptions{.seed = 7, .idle_age = 5s});
+  TrailFixture f(SimOptions{.seed = 7, .idle_age = 5s});
   f.fabric.call(1, Ref<Counter>("a")->add(2));
   f.fabric.run_for(20s);
   const LifeEntry* entry = find_newest(f.trail_of("Counter/a"), "Counter/a", Happening::collected);
@@ -119,7 +119,7 @@ TEST_CASE("trail: an entity that is collected is told with how long it was idle"
 }
 
 TEST_CASE("trail: of a move the former owner tells its end, and the next one its beginning", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   const std::uint16_t from = f.fabric.owner_of("Counter/a");
   const auto to = static_cast<std::uint16_t>(from % 3 + 1);
   f.fabric.call(1, Ref<Counter>("a")->add(2));
@@ -131,7 +131,7 @@ TEST_CASE("trail: of a move the former owner tells its end, and the next one its
 }
 
 TEST_CASE("trail: an activation that fails is told with the reason", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("broken")->size()), ActivationFailed);
   const LifeEntry* entry = find_newest(f.trail_of("Blob/broken"), "Blob/broken", Happening::failed);
   REQUIRE(entry != nullptr);
@@ -140,7 +140,7 @@ TEST_CASE("trail: an activation that fails is told with the reason", "[kernel]")
 }
 
 TEST_CASE("trail: a state that is too large, and one that is erased, are told", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("b")->grow(9u << 20)), StateTooLarge);
   const LifeEntry* discarded = find_newest(f.trail_of("Blob/b"), "Blob/b", Happening::discarded);
   REQUIRE(discarded != nullptr);
@@ -152,7 +152,7 @@ TEST_CASE("trail: a state that is too large, and one that is erased, are told", 
 }
 
 TEST_CASE("trail: what keeps an entity from leaving is told once it is late", "[kernel]") {
-  Fixture f;
+  TrailFixture f;
   const std::uint16_t from = f.fabric.owner_of("Counter/a");
   f.fabric.hold_commits(true);
   f.fabric.start_call<std::int64_t>(from, Ref<Counter>("a")->add(1), {});

@@ -15,8 +15,8 @@ using epic::protocol::control::Events;
 namespace {
 
 /// One node on which three counters were called.
-struct Fixture {
-  Fixture() : fabric(sim::SimOptions{.seed = 7, .nodes = 1}, module(), codec) {
+struct EventsAnswerFixture {
+  EventsAnswerFixture() : fabric(sim::SimOptions{.seed = 7, .nodes = 1}, module(), codec) {
     for (const char* key : {"a", "b", "c"}) fabric.call(1, Ref<Counter>(key)->add(1));
   }
   Events::NodeAnswer ask(const Events::Request& request) {
@@ -34,7 +34,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("events answer: lives and saves come in one list, the oldest first", "[node]") {
-  Fixture f;
+  EventsAnswerFixture f;
   const auto answer = f.ask({});
   CHECK(f.list(answer) == std::vector<std::string>{"activated Counter/a", "saved Counter/a", "activated Counter/b",
                                                    "saved Counter/b", "activated Counter/c", "saved Counter/c"});
@@ -48,7 +48,7 @@ TEST_CASE("events answer: lives and saves come in one list, the oldest first", "
 }
 
 TEST_CASE("events answer: by entity, by type, and at most N of the newest", "[node]") {
-  Fixture f;
+  EventsAnswerFixture f;
   f.fabric.call(1, Ref<Blob>("x")->size());
   CHECK(f.list(f.ask({.entity = "Counter/b"})) == std::vector<std::string>{"activated Counter/b", "saved Counter/b"});
   CHECK(f.list(f.ask({.type = "Blob"})) == std::vector<std::string>{"activated Blob/x"});
@@ -59,7 +59,7 @@ TEST_CASE("events answer: by entity, by type, and at most N of the newest", "[no
 }
 
 TEST_CASE("events answer: who follows gets each event once, and saves when they are complete", "[node]") {
-  Fixture f;
+  EventsAnswerFixture f;
   Events::Request request{.follow = true};
   const auto ask_on = [&] {
     const auto answer = f.ask(request);
@@ -77,6 +77,6 @@ TEST_CASE("events answer: who follows gets each event once, and saves when they 
 }
 
 TEST_CASE("events answer: the cursor of another process counts for nothing", "[node]") {
-  Fixture f;
+  EventsAnswerFixture f;
   CHECK(f.list(f.ask({.after = {{"node-1", {999, 100, 100}}}})).size() == 6);
 }

@@ -31,8 +31,8 @@ class Ghost : public Entity {
   EPIC_ENTITY(Ghost, state(seen_), methods(touch), transient)
 };
 
-struct Fixture {
-  Fixture() {
+struct ImportReaderFixture {
+  ImportReaderFixture() {
     static const EntityInfoFn entities[] = {&Chest::epic_info, &Ghost::epic_info};
     static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
     REQUIRE(types.add(info));
@@ -58,14 +58,14 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("import reader: a field that is given twice is refused, by its former name too", "[node]") {
-  Fixture f;
+  ImportReaderFixture f;
   CHECK_THAT(f.error_of(R"({"entity":"Chest/a","state":{"gold_":1,"gold_":2}})"), Catch::Contains("twice"));
   CHECK_THAT(f.error_of(R"({"entity":"Chest/a","state":{"coins":1,"gold_":2}})"),
              Catch::Contains("'gold_' is the same field as another one given"));
 }
 
 TEST_CASE("import reader: a line becomes the stored bytes; missing fields take their defaults", "[node]") {
-  Fixture f;
+  ImportReaderFixture f;
   const auto row = f.reader.read(R"({"entity":"Chest/a/b","state":{"gems_":["x","y"]},"version":7,"live":true})");
   REQUIRE(row);
   CHECK(row->name() == "Box/a/b");  // as it is stored
@@ -74,7 +74,7 @@ TEST_CASE("import reader: a line becomes the stored bytes; missing fields take t
 }
 
 TEST_CASE("import reader: with the same schema, or none, an unknown field is an error", "[node]") {
-  Fixture f;
+  ImportReaderFixture f;
   CHECK(f.error_of(R"({"entity":"Chest/a","state":{"gold":1}})").find("did you mean 'gold_'") != std::string::npos);
   const std::string schema = fmt::format("{:016x}", f.types.find("Chest")->schema.id().value);
   CHECK(f.error_of(fmt::format(R"({{"entity":"Chest/a","schema":"{}","state":{{"silver":1}}}})", schema))
@@ -83,7 +83,7 @@ TEST_CASE("import reader: with the same schema, or none, an unknown field is an 
 }
 
 TEST_CASE("import reader: with another schema, former names are read and unknown fields are counted", "[node]") {
-  Fixture f;
+  ImportReaderFixture f;
   const auto row = f.reader.read(R"({"entity":"Box/a","schema":"00000000000000aa","state":{"coins":9,"silver":1}})");
   REQUIRE(row);
   CHECK(row->name() == "Box/a");
@@ -92,7 +92,7 @@ TEST_CASE("import reader: with another schema, former names are read and unknown
 }
 
 TEST_CASE("import reader: a line that makes an entity start afresh has no state", "[node]") {
-  Fixture f;
+  ImportReaderFixture f;
   const auto row = f.reader.read(R"({"entity":"Chest/a","remove":true,"version":3})");
   REQUIRE(row);
   CHECK_FALSE(row->state);
@@ -101,7 +101,7 @@ TEST_CASE("import reader: a line that makes an entity start afresh has no state"
 }
 
 TEST_CASE("import reader: each error is a sentence", "[node]") {
-  Fixture f;
+  ImportReaderFixture f;
   CHECK(f.error_of("{").starts_with("not JSON"));
   CHECK(f.error_of("[]").starts_with("it is not a JSON object"));
   CHECK(f.error_of("{}").starts_with("its \"entity\" is not a name"));

@@ -23,7 +23,7 @@ struct Local {
 };
 
 template <class Keeper>
-struct Fixture {
+struct CoordinationConformanceFixture {
   Keeper keeper;
   Coordination& coordination = keeper.coordination;
   std::vector<std::string> heard;
@@ -62,7 +62,7 @@ struct Fixture {
 }  // namespace
 
 TEMPLATE_TEST_CASE("coordination: of two who put the same key the first wins", "[cluster]", Local) {
-  Fixture<TestType> f;
+  CoordinationConformanceFixture<TestType> f;
   f.listen("setup");
   CHECK(f.put("setup", "node-1", f.open_lease()));
   CHECK_FALSE(f.put("setup", "node-2", f.open_lease()));
@@ -71,7 +71,7 @@ TEMPLATE_TEST_CASE("coordination: of two who put the same key the first wins", "
 
 TEMPLATE_TEST_CASE("coordination: the end of a lease takes its keys along, and watchers hear of it", "[cluster]",
                    Local) {
-  Fixture<TestType> f;
+  CoordinationConformanceFixture<TestType> f;
   f.listen("members/");
   const LeaseId lease = f.open_lease();
   REQUIRE(f.put("members/2", "17", lease));
@@ -87,7 +87,7 @@ TEMPLATE_TEST_CASE("coordination: the end of a lease takes its keys along, and w
 }
 
 TEMPLATE_TEST_CASE("coordination: nothing is answered before the call that began it returns", "[cluster]", Local) {
-  Fixture<TestType> f;
+  CoordinationConformanceFixture<TestType> f;
   bool has_returned = false;
   int answers = 0;
   const auto check = [&](const auto&) {
@@ -107,7 +107,7 @@ TEMPLATE_TEST_CASE("coordination: nothing is answered before the call that began
 
 TEMPLATE_TEST_CASE("coordination: answers and changes come in the order in which operations were begun", "[cluster]",
                    Local) {
-  Fixture<TestType> f;
+  CoordinationConformanceFixture<TestType> f;
   f.listen("");
   const LeaseId lease = f.open_lease();
   std::vector<std::string> answers;
@@ -124,7 +124,7 @@ TEMPLATE_TEST_CASE("coordination: answers and changes come in the order in which
 }
 
 TEMPLATE_TEST_CASE("coordination: a watcher that comes late hears first of what is there, by key", "[cluster]", Local) {
-  Fixture<TestType> f;
+  CoordinationConformanceFixture<TestType> f;
   const LeaseId lease = f.open_lease();
   for (const char* key : {"b/2", "a/1", "b/1", "c"}) REQUIRE(f.put(key, key, lease));
   f.listen("b/");
@@ -133,7 +133,7 @@ TEMPLATE_TEST_CASE("coordination: a watcher that comes late hears first of what 
 }
 
 TEMPLATE_TEST_CASE("coordination: what is called back may begin the next operation", "[cluster]", Local) {
-  Fixture<TestType> f;
+  CoordinationConformanceFixture<TestType> f;
   const LeaseId lease = f.open_lease();
   bool is_second_put = false;
   f.coordination.watch("first", [&](const CoordinationChange&) {

@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// What it calls back runs at the end of each of these.
-struct Fixture {
+struct LocalCoordinationFixture {
   std::chrono::steady_clock::time_point now{};
   std::vector<std::move_only_function<void()>> posted;
   LocalCoordination coordination{[this] { return now; },
@@ -30,7 +30,7 @@ struct Fixture {
 
 TEST_CASE("local coordination: a lease that is not renewed is overdue, but keeps its keys until it is revoked",
           "[cluster]") {
-  Fixture f;
+  LocalCoordinationFixture f;
   const LeaseId quiet = f.open_lease();
   const LeaseId lively = f.open_lease();
   int changes = 0;
@@ -54,7 +54,7 @@ TEST_CASE("local coordination: a lease that is not renewed is overdue, but keeps
 }
 
 TEST_CASE("local coordination: after the keeper was away, nobody is overdue", "[cluster]") {
-  Fixture f;
+  LocalCoordinationFixture f;
   const LeaseId lease = f.open_lease();
   f.now += 1h;
   REQUIRE(f.coordination.list_overdue() == std::vector{lease});

@@ -27,7 +27,7 @@ epic::kernel::ShardMap map_of(std::uint64_t version, NodeId owner) {
           .owned_since = std::vector<MapVersion>(kShardCount, MapVersion{version})};
 }
 
-struct Fixture {
+struct GrantWriterFixture {
   TempDir directory;
   boost::asio::io_context context;
   int written = 0;
@@ -54,7 +54,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("grant writer: a map's owners are in the store when it says so", "[cluster]") {
-  Fixture f;
+  GrantWriterFixture f;
   auto writer = f.make(f.directory.file());
   writer.write(map_of(1, NodeId{3}));
   f.wait_for_one();
@@ -65,7 +65,7 @@ TEST_CASE("grant writer: a map's owners are in the store when it says so", "[clu
 }
 
 TEST_CASE("grant writer: the next one goes on from what its predecessor has written and not published", "[cluster]") {
-  Fixture f;
+  GrantWriterFixture f;
   {
     auto dies = f.make(f.directory.file(), Term{9});
     dies.write(map_of(41, NodeId{3}));
@@ -83,7 +83,7 @@ TEST_CASE("grant writer: the next one goes on from what its predecessor has writ
 }
 
 TEST_CASE("grant writer: a supervisor that no longer leads is told, and writes nothing more", "[cluster]") {
-  Fixture f;
+  GrantWriterFixture f;
   auto former = f.make(f.directory.file());
   former.write(map_of(1, NodeId{1}));
   f.wait_for_one();
@@ -99,7 +99,7 @@ TEST_CASE("grant writer: a supervisor that no longer leads is told, and writes n
 }
 
 TEST_CASE("grant writer: a store that cannot be opened is tried again, and reported once", "[cluster]") {
-  Fixture f;
+  GrantWriterFixture f;
   const std::filesystem::path directory = f.directory.path() / "later";
   auto writer = f.make(directory / "state.sqlite");
   writer.write(map_of(1, NodeId{1}));
@@ -113,7 +113,7 @@ TEST_CASE("grant writer: a store that cannot be opened is tried again, and repor
 }
 
 TEST_CASE("grant writer: without a store that is shared there is nothing to write", "[cluster]") {
-  Fixture f;
+  GrantWriterFixture f;
   auto writer = f.make({});
   writer.write(map_of(1, NodeId{1}));
   f.wait_for_one();

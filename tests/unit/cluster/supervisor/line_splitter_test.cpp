@@ -6,14 +6,14 @@
 using namespace epic::cluster;
 
 namespace {
-struct Fixture {
+struct LineSplitterFixture {
   std::vector<std::string> lines;
   LineSplitter splitter{[this](std::string_view line) { lines.emplace_back(line); }};
 };
 }  // namespace
 
 TEST_CASE("line splitter: lines come out whole, however the pipe splits them", "[cluster]") {
-  Fixture f;
+  LineSplitterFixture f;
   for (const char* piece : {"one\ntw", "o", "\n\nthr"}) f.splitter.add(piece);
   CHECK(f.lines == std::vector<std::string>{"one", "two", ""});
   f.splitter.end();
@@ -23,7 +23,7 @@ TEST_CASE("line splitter: lines come out whole, however the pipe splits them", "
 }
 
 TEST_CASE("line splitter: an endless line comes out in pieces", "[cluster]") {
-  Fixture f;
+  LineSplitterFixture f;
   const std::string endless(3 * LineSplitter::kLineBytesMax, 'x');
   f.splitter.add(endless + "y\nz\n");
   REQUIRE(f.lines.size() == 5);

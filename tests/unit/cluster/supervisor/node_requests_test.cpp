@@ -11,7 +11,7 @@ using epic::protocol::AnswerStatus;
 
 namespace {
 
-struct Fixture {
+struct NodeRequestsFixture {
   std::optional<NodeId> owner = NodeId{1};
   std::vector<std::pair<NodeId, std::uint64_t>> sent;
   std::vector<Answer> answers;
@@ -35,7 +35,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("node requests: the owner's answer ends the request", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.ask(Repeat::safe);
   REQUIRE(f.sent.size() == 1);
   f.requests.on_answer(NodeId{2}, {f.sent[0].second, AnswerStatus::ok, "\"stranger\"", true});
@@ -48,7 +48,7 @@ TEST_CASE("node requests: the owner's answer ends the request", "[cluster]") {
 }
 
 TEST_CASE("node requests: one that meets a moving shard goes to the next owner", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.ask(Repeat::unsafe);
   f.requests.on_answer(NodeId{1}, {f.sent[0].second, AnswerStatus::not_owner, "", true});
   f.owner = NodeId{2};
@@ -60,7 +60,7 @@ TEST_CASE("node requests: one that meets a moving shard goes to the next owner",
 }
 
 TEST_CASE("node requests: one whose refusal comes after the shard has gone on is sent on at once", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.ask(Repeat::unsafe);
   f.owner = NodeId{2};
   f.requests.on_owners_changed();
@@ -73,7 +73,7 @@ TEST_CASE("node requests: one whose refusal comes after the shard has gone on is
 }
 
 TEST_CASE("node requests: without an owner a request waits, until its deadline", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.owner.reset();
   f.ask(Repeat::safe);
   CHECK(f.sent.empty());
@@ -85,7 +85,7 @@ TEST_CASE("node requests: without an owner a request waits, until its deadline",
 }
 
 TEST_CASE("node requests: a death repeats the harmless and fails the rest", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.ask(Repeat::safe);
   f.ask(Repeat::unsafe);
   f.owner.reset();
@@ -100,7 +100,7 @@ TEST_CASE("node requests: a death repeats the harmless and fails the rest", "[cl
 }
 
 TEST_CASE("node requests: answers of all nodes become one, without those that died", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.requests.to_all({NodeId{1}, NodeId{2}, NodeId{3}}, "ls", "{}", f.start + 10s, f.collect());
   const auto id = f.sent.at(0).second;
   f.requests.on_answer(NodeId{1}, {id, AnswerStatus::ok, "1", false});
@@ -114,7 +114,7 @@ TEST_CASE("node requests: answers of all nodes become one, without those that di
 }
 
 TEST_CASE("node requests: when every node fails, so does the request", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.requests.to_all({NodeId{1}, NodeId{2}}, "types", "{}", f.start + 10s, f.collect());
   f.requests.on_left(NodeId{1});
   f.requests.on_answer(NodeId{2}, {f.sent[0].second, AnswerStatus::bad_request, "{}", true});
@@ -123,7 +123,7 @@ TEST_CASE("node requests: when every node fails, so does the request", "[cluster
 }
 
 TEST_CASE("node requests: at the bound, and when the fabric stops, everybody gets an answer", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.owner.reset();
   for (std::size_t i = 0; i <= NodeRequests::kPendingMax; ++i) f.ask(Repeat::safe);
   REQUIRE(f.answers.size() == 1);
@@ -135,7 +135,7 @@ TEST_CASE("node requests: at the bound, and when the fabric stops, everybody get
 }
 
 TEST_CASE("node requests: a node that wants room goes on when the reader has caught up", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   auto room = NodeRequests::Room::not_yet;
   f.requests.to_all({NodeId{1}, NodeId{2}}, "ls", "{}", f.start + 10s, f.collect(), [&] { return room; });
   const std::uint64_t id = f.sent[0].second;
@@ -153,7 +153,7 @@ TEST_CASE("node requests: a node that wants room goes on when the reader has cau
 }
 
 TEST_CASE("node requests: when nobody reads, or the request has ended, the node is told to stop", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   auto room = NodeRequests::Room::not_yet;
   f.requests.to_all({NodeId{1}}, "ls", "{}", f.start + 10s, f.collect(), [&] { return room; });
   const std::uint64_t id = f.sent[0].second;
@@ -173,7 +173,7 @@ TEST_CASE("node requests: when nobody reads, or the request has ended, the node 
 
 TEST_CASE("node requests: a node that does not begin to answer is named, and what the others know is passed on",
           "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.requests.to_all({NodeId{1}, NodeId{2}}, "ls", "{}", f.start + 10h, f.collect());
   f.requests.on_tick(f.start);
   f.requests.on_answer(NodeId{1}, {.id = 1, .status = AnswerStatus::ok, .body = "one", .last = true});
@@ -187,7 +187,7 @@ TEST_CASE("node requests: a node that does not begin to answer is named, and wha
 }
 
 TEST_CASE("node requests: a node that has begun to answer may take its time", "[cluster]") {
-  Fixture f;
+  NodeRequestsFixture f;
   f.requests.to_all({NodeId{1}}, "ls", "{}", f.start + 10h, f.collect());
   f.requests.on_tick(f.start);
   f.requests.on_answer(NodeId{1}, {.id = 1, .status = AnswerStatus::ok, .body = "one", .last = false});

@@ -15,11 +15,11 @@ constexpr Generation kOld{1};
 constexpr Generation kNew{2};
 
 /// Nodes that carry out their orders when step() is called.
-struct Fixture {
+struct RestartFixture {
   Restart restart;
   std::vector<Restart::Node> nodes;
 
-  Fixture(RestartWay way, std::uint16_t count) : restart(way, kNew, members(count), NodeId(count + 1)) {
+  RestartFixture(RestartWay way, std::uint16_t count) : restart(way, kNew, members(count), NodeId(count + 1)) {
     for (const NodeId id : members(count)) nodes.push_back({id, kOld, true, true, true});
   }
   static std::vector<NodeId> members(std::uint16_t count) {
@@ -58,7 +58,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("restart: rolling, an extra node tries the new module, then nodes are restarted one by one", "[cluster]") {
-  Fixture f(RestartWay::rolling, 2);
+  RestartFixture f(RestartWay::rolling, 2);
   CHECK(f.step() == "try 3");
   CHECK(f.step() == "");  // nothing happens to the others before it is ready
   f.become_ready(3, kNew);
@@ -83,7 +83,7 @@ TEST_CASE("restart: rolling, an extra node tries the new module, then nodes are 
 }
 
 TEST_CASE("restart: rolling, a crashed node returns with the new module and counts as done", "[cluster]") {
-  Fixture f(RestartWay::rolling, 2);
+  RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
   f.become_ready(3, kNew);
   CHECK(f.step() == "ready 3, drain 1");
@@ -95,7 +95,7 @@ TEST_CASE("restart: rolling, a crashed node returns with the new module and coun
 }
 
 TEST_CASE("restart: rolling, a crashed node that is waiting for its start is waited for", "[cluster]") {
-  Fixture f(RestartWay::rolling, 1);
+  RestartFixture f(RestartWay::rolling, 1);
   static_cast<void>(f.step());
   f.end(1);
   f.become_ready(2, kNew);
@@ -106,7 +106,7 @@ TEST_CASE("restart: rolling, a crashed node that is waiting for its start is wai
 }
 
 TEST_CASE("restart: rolling, no node is drained while none of the new generation is ready", "[cluster]") {
-  Fixture f(RestartWay::rolling, 2);
+  RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
   f.become_ready(3, kNew);
   CHECK(f.step() == "ready 3, drain 1");
@@ -115,7 +115,7 @@ TEST_CASE("restart: rolling, no node is drained while none of the new generation
   f.become_ready(1, kNew);
   f.end(3);
   CHECK(f.step() == "ready 1, drain 2");  // node-1 takes its shards
-  Fixture g(RestartWay::rolling, 1);
+  RestartFixture g(RestartWay::rolling, 1);
   static_cast<void>(g.step());
   g.become_ready(2, kNew);
   g.at(1).is_ready = false;  // it crashes, and returns before the module was adopted
@@ -128,7 +128,7 @@ TEST_CASE("restart: rolling, no node is drained while none of the new generation
 }
 
 TEST_CASE("restart: rolling, a module that cannot start is given up, and the other nodes are left alone", "[cluster]") {
-  Fixture f(RestartWay::rolling, 2);
+  RestartFixture f(RestartWay::rolling, 2);
   CHECK(f.step() == "try 3");
   CHECK(f.restart.try_give_up());
   CHECK(f.step() == "");  // until the extra node has ended
@@ -140,7 +140,7 @@ TEST_CASE("restart: rolling, a module that cannot start is given up, and the oth
 }
 
 TEST_CASE("restart: rolling, there is no way back once the new module has been ready", "[cluster]") {
-  Fixture f(RestartWay::rolling, 2);
+  RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
   f.become_ready(3, kNew);
   static_cast<void>(f.step());
@@ -148,7 +148,7 @@ TEST_CASE("restart: rolling, there is no way back once the new module has been r
 }
 
 TEST_CASE("restart: at once, all nodes stop before the first is started", "[cluster]") {
-  Fixture f(RestartWay::at_once, 2);
+  RestartFixture f(RestartWay::at_once, 2);
   CHECK(f.step() == "stop 1, stop 2");
   CHECK(f.restart.is_stopping());
   f.end(2);
@@ -164,7 +164,7 @@ TEST_CASE("restart: at once, all nodes stop before the first is started", "[clus
 }
 
 TEST_CASE("restart: at once, if the new module cannot start, the previous one is used", "[cluster]") {
-  Fixture f(RestartWay::at_once, 2);
+  RestartFixture f(RestartWay::at_once, 2);
   static_cast<void>(f.step());
   f.end(1);
   f.end(2);

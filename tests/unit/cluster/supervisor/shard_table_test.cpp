@@ -16,7 +16,7 @@ namespace protocol = epic::protocol;
 namespace {
 
 /// Nodes that carry out every request at once.
-struct Fixture {
+struct ShardTableFixture {
   ShardTable table{8, 3s};
   ShardTable::TimePoint now{};
   std::uint64_t incarnation = 0;
@@ -71,7 +71,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("shard table: nothing is given away before it opens, and all in one map then", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.join(1);
   f.join(2);
   CHECK(f.table.take_actions().empty());
@@ -83,7 +83,7 @@ TEST_CASE("shard table: nothing is given away before it opens, and all in one ma
 }
 
 TEST_CASE("shard table: it is settled only when every owner has taken its shards", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.join(1);
   f.table.open(f.now);
   CHECK_FALSE(f.table.is_settled());
@@ -94,7 +94,7 @@ TEST_CASE("shard table: it is settled only when every owner has taken its shards
 }
 
 TEST_CASE("shard table: a dead node's shards go to the survivors in one map, with no move of others", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(4);
   const auto owners = f.table.map().owners;
   f.table.on_left(NodeId{2}, f.now);
@@ -107,7 +107,7 @@ TEST_CASE("shard table: a dead node's shards go to the survivors in one map, wit
 }
 
 TEST_CASE("shard table: a node that comes back waits for quiet, then gets its share one shard at a time", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(2);
   f.table.on_left(NodeId{2}, f.now);
   f.settle();
@@ -137,7 +137,7 @@ TEST_CASE("shard table: a node that comes back waits for quiet, then gets its sh
 }
 
 TEST_CASE("shard table: with nobody left shards have no owner, and the first to come gets all at once", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(1);
   f.table.on_left(NodeId{1}, f.now);
   f.settle();
@@ -150,7 +150,7 @@ TEST_CASE("shard table: with nobody left shards have no owner, and the first to 
 }
 
 TEST_CASE("shard table: a releasing node that dies gives way to the next owner without an answer", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(2);
   f.join(3);
   f.settle();
@@ -166,7 +166,7 @@ TEST_CASE("shard table: a releasing node that dies gives way to the next owner w
 }
 
 TEST_CASE("shard table: a shard whose next owner dies meanwhile goes to somebody who lives", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(1);
   f.join(2);
   f.settle();
@@ -185,7 +185,7 @@ TEST_CASE("shard table: a shard whose next owner dies meanwhile goes to somebody
 }
 
 TEST_CASE("shard table: what a former owner says it took counts for nothing", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.join(1);
   f.join(2);
   f.table.open(f.now);
@@ -194,7 +194,7 @@ TEST_CASE("shard table: what a former owner says it took counts for nothing", "[
 }
 
 TEST_CASE("shard table: a drained member loses its shards without waiting", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.join(1);
   f.join(2);
   f.table.open(f.now);
@@ -211,7 +211,7 @@ TEST_CASE("shard table: a drained member loses its shards without waiting", "[cl
 }
 
 TEST_CASE("shard table: what a drained member holds is its own until it has released it", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   for (const std::uint16_t node : {1, 2, 3}) f.join(node);
   f.table.open(f.now);
   f.settle();
@@ -223,7 +223,7 @@ TEST_CASE("shard table: what a drained member holds is its own until it has rele
 }
 
 TEST_CASE("shard table: an old node's shards go to the new generation, and no shard goes back", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(2);
   f.join(3, 2);
   f.settle();
@@ -250,7 +250,7 @@ TEST_CASE("shard table: an old node's shards go to the new generation, and no sh
 }
 
 TEST_CASE("shard table: what a crash leaves goes to the newest generation that is there", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(3);
   f.join(4, 2);
   f.settle();
@@ -261,7 +261,7 @@ TEST_CASE("shard table: what a crash leaves goes to the newest generation that i
 }
 
 TEST_CASE("shard table: shards that wait for a newer generation are no reason to move others", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(2);
   f.join(3, 2);
   f.settle();
@@ -278,7 +278,7 @@ TEST_CASE("shard table: shards that wait for a newer generation are no reason to
 }
 
 TEST_CASE("shard table: a drained member gives a bounded number of shards away at once", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.table = ShardTable{64, 3s};
   f.start(2);
   f.table.drain(NodeId{1});
@@ -306,7 +306,7 @@ TEST_CASE("shard table: a drained member gives a bounded number of shards away a
 }
 
 TEST_CASE("shard table: when all members are drained, nothing moves", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(2);
   f.table.drain(NodeId{1});
   f.table.drain(NodeId{2});
@@ -315,7 +315,7 @@ TEST_CASE("shard table: when all members are drained, nothing moves", "[cluster]
 }
 
 TEST_CASE("shard table: closed, it gives nothing away; opened again, it deals everything out anew", "[cluster]") {
-  Fixture f;
+  ShardTableFixture f;
   f.start(2);
   const auto version = f.table.map().version;
   f.table.close();

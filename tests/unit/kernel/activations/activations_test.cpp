@@ -10,12 +10,12 @@ using testing_entities::Counter;
 
 namespace {
 
-using Fixture = testing_entities::KernelParts;
+using ActivationsFixture = testing_entities::KernelParts;
 
 }  // namespace
 
 TEST_CASE("activations: a call waits until its entity is loaded", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   const auto call = f.begin(Ref<Counter>("a")->add(5));
   f.begin(Ref<Counter>("a")->get());
   CHECK(f.world.loads.size() == 1);
@@ -26,7 +26,7 @@ TEST_CASE("activations: a call waits until its entity is loaded", "[kernel]") {
 }
 
 TEST_CASE("activations: calls fail if the entity cannot be activated, and the next one tries again", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   const auto call = f.begin(Ref<Blob>("broken")->size());
   f.settle();
   CHECK_THROWS_AS(call->take(), ActivationFailed);
@@ -36,7 +36,7 @@ TEST_CASE("activations: calls fail if the entity cannot be activated, and the ne
 }
 
 TEST_CASE("activations: an entity in quarantine is not activated until its time has come", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   f.admission.quarantined["Counter/a"] = {.deaths = 3, .until_ns = f.execution.now_ns + 9'500'000'000};
   const auto refused = f.begin(Ref<Counter>("a")->add(5));
   const auto other = f.begin(Ref<Counter>("b")->add(5));
@@ -51,7 +51,7 @@ TEST_CASE("activations: an entity in quarantine is not activated until its time 
 }
 
 TEST_CASE("activations: one that is idle for long leaves memory", "[kernel]") {
-  Fixture f({.idle_age_ns = 10'000'000'000});
+  ActivationsFixture f({.idle_age_ns = 10'000'000'000});
   f.begin(Ref<Counter>("a")->add(5));
   f.settle();
   const std::uint64_t memory_bytes = f.activations.memory_bytes();
@@ -67,7 +67,7 @@ TEST_CASE("activations: one that is idle for long leaves memory", "[kernel]") {
 }
 
 TEST_CASE("activations: one with an unsaved change leaves memory when that is durable", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   f.begin(Ref<Counter>("a")->add(5));
   f.activations.on_loaded(f.world.loads.back(), LoadedState{});
   f.world.loads.clear();
@@ -83,7 +83,7 @@ TEST_CASE("activations: one with an unsaved change leaves memory when that is du
 }
 
 TEST_CASE("activations: a drain leaves what is saved and idle in memory, and waits for what runs", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   f.begin(Ref<Counter>("idle")->add(5));
   f.settle();
   f.keep_busy();
@@ -99,7 +99,7 @@ TEST_CASE("activations: a drain leaves what is saved and idle in memory, and wai
 }
 
 TEST_CASE("activations: one that is discarded takes its running calls with it; those that wait go on", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   const auto running = f.keep_busy();
   const auto waiting = f.begin(Ref<Caller>("b")->sum({}));
   f.activations.discard(*f.find("Caller/b"), ErrorCode::node_lost, "for a test");
@@ -110,7 +110,7 @@ TEST_CASE("activations: one that is discarded takes its running calls with it; t
 }
 
 TEST_CASE("activations: a state from outside waits for running calls, and is called off if they run on", "[kernel]") {
-  Fixture f;
+  ActivationsFixture f;
   f.keep_busy();
   std::optional<std::expected<Replaced, ErrorPart>> outcome;
   f.activations.replace({"Caller", "b", std::nullopt, std::nullopt}, [&](auto result) { outcome = std::move(result); });

@@ -9,17 +9,17 @@ using namespace epic::kernel;
 
 namespace {
 
-struct Fixture final : Collector::Listener {
+struct CollectorFixture final : Collector::Listener {
   Clock clock;
   TypeTable types;
   ActivationTable table{1, 1};
   Collector collector;
   std::vector<std::pair<std::string, StopCause>> stopped;
 
-  explicit Fixture(Collector::Limits limits) : collector(limits, clock, table, *this) {
+  explicit CollectorFixture(Collector::Limits limits) : collector(limits, clock, table, *this) {
     REQUIRE(types.add(testing_entities::module()));
   }
-  ~Fixture() {
+  ~CollectorFixture() {
     for (std::size_t slot = 0; slot < table.slot_count(); ++slot)
       if (Activation* activation = table.at(slot)) activation->type->info->destroy(activation->entity);
   }
@@ -48,7 +48,7 @@ struct Fixture final : Collector::Listener {
 }  // namespace
 
 TEST_CASE("collector: stops what is idle, not what is used or runs", "[kernel]") {
-  Fixture f({.idle_age_ns = 8'000'000'000});
+  CollectorFixture f({.idle_age_ns = 8'000'000'000});
   f.put("Counter/idle");
   f.put("Counter/busy").running = 1;
   Activation& used = f.put("Counter/used");
@@ -60,7 +60,7 @@ TEST_CASE("collector: stops what is idle, not what is used or runs", "[kernel]")
 }
 
 TEST_CASE("collector: over its memory budget it stops the least recently used", "[kernel]") {
-  Fixture f({.idle_age_ns = 1'000'000'000'000, .memory_bytes = 1});
+  CollectorFixture f({.idle_age_ns = 1'000'000'000'000, .memory_bytes = 1});
   f.put("Counter/a");
   Activation& b = f.put("Counter/b");
   f.clock.now_ns = 500'000'000;

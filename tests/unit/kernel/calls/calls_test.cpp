@@ -22,7 +22,7 @@ struct Silence final : Syscalls {
 };
 
 /// Calls with nothing around them: entities are put into memory by the test, what leaves is counted.
-struct Fixture final : CallsListener, Routing::Listener {
+struct CallsFixture final : CallsListener, Routing::Listener {
   Execution execution;
   TypeTable types;
   ActivationTable activations{1, 8};
@@ -45,12 +45,12 @@ struct Fixture final : CallsListener, Routing::Listener {
   std::vector<RecordRef> left;
   std::vector<Activation*> dirty;
 
-  Fixture() {
+  CallsFixture() {
     static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info};
     static const ModuleInfo module{EPIC_ABI_TAG, entities, &no_setup};
     REQUIRE(types.add(module));
   }
-  ~Fixture() {
+  ~CallsFixture() {
     calls.end_all();
     for (std::size_t slot = 0; slot < activations.slot_count(); ++slot)
       if (Activation* activation = activations.at(slot)) activation->type->info->destroy(activation->entity);
@@ -98,7 +98,7 @@ struct Fixture final : CallsListener, Routing::Listener {
 }  // namespace
 
 TEST_CASE("calls: one to an entity in memory runs, marks it dirty, and is closed", "[kernel]") {
-  Fixture f;
+  CallsFixture f;
   Activation& activation = f.put(Ref<Counter>("a"));
   const auto record = f.begin(Ref<Counter>("a")->add(5));
   CHECK(f.calls.size() == 1);
@@ -110,14 +110,14 @@ TEST_CASE("calls: one to an entity in memory runs, marks it dirty, and is closed
 }
 
 TEST_CASE("calls: one to an entity that is not in memory leaves", "[kernel]") {
-  Fixture f;
+  CallsFixture f;
   f.begin(Ref<Counter>("a")->add(5));
   REQUIRE(f.left.size() == 1);
   CHECK(f.calls.size() == 1);
 }
 
 TEST_CASE("calls: one that waits for an entity to become active starts when it enters again", "[kernel]") {
-  Fixture f;
+  CallsFixture f;
   Activation& activation = f.put(Ref<Counter>("a"));
   activation.state = Activation::State::loading;
   const auto record = f.begin(Ref<Counter>("a")->add(5));
@@ -131,7 +131,7 @@ TEST_CASE("calls: one that waits for an entity to become active starts when it e
 }
 
 TEST_CASE("calls: one that is not answered in time ends with Timeout, and its method runs on", "[kernel]") {
-  Fixture f;
+  CallsFixture f;
   f.put(Ref<Counter>("a"));
   const auto record = f.begin(Ref<Counter>("a")->get());
   f.execution.now_ns = 1000;
@@ -140,7 +140,7 @@ TEST_CASE("calls: one that is not answered in time ends with Timeout, and its me
 }
 
 TEST_CASE("calls: a call to an unknown class fails", "[kernel]") {
-  Fixture f;
+  CallsFixture f;
   auto record = Ref<Counter>("a")->get().epic_take_record();
   record->callee = epic::detail::parse_name("Nobody/a");
   REQUIRE(f.calls.open(*record));

@@ -26,7 +26,7 @@ struct Messages final : Syscalls {
 };
 
 /// Two entities with locks, and calls put into the states that a test needs.
-struct Fixture : DeadlockProbes::Listener {
+struct DeadlockProbesFixture : DeadlockProbes::Listener {
   Execution execution;
   TypeTable types;
   CallTable table;
@@ -39,7 +39,7 @@ struct Fixture : DeadlockProbes::Listener {
   std::vector<RecordRef> records;
   std::vector<Record*> victims;
 
-  ~Fixture() {
+  ~DeadlockProbesFixture() {
     for (const RecordRef& record : records) {
       table.remove(*record);
       record->release();
@@ -80,7 +80,7 @@ struct Fixture : DeadlockProbes::Listener {
 }  // namespace
 
 TEST_CASE("deadlock probes: of two calls that wait for each other's lock, the one that came last fails", "[kernel]") {
-  Fixture f;
+  DeadlockProbesFixture f;
   Record& holds_left = f.hold(*f.left);
   Record& holds_right = f.hold(*f.right);
   f.wait(*f.right, &holds_left, 1);
@@ -91,7 +91,7 @@ TEST_CASE("deadlock probes: of two calls that wait for each other's lock, the on
 }
 
 TEST_CASE("deadlock probes: a ring is found also through calls that are not the first to wait", "[kernel]") {
-  Fixture f;
+  DeadlockProbesFixture f;
   Record& holds_left = f.hold(*f.left);
   Record& holds_right = f.hold(*f.right);
   f.wait(*f.left, nullptr, 1);
@@ -104,7 +104,7 @@ TEST_CASE("deadlock probes: a ring is found also through calls that are not the 
 }
 
 TEST_CASE("deadlock probes: a queue before a slow call is no ring", "[kernel]") {
-  Fixture f;
+  DeadlockProbesFixture f;
   f.hold(*f.left);
   for (int i = 1; i < 10; ++i) f.wait(*f.left, nullptr, i);
   f.look();
@@ -114,7 +114,7 @@ TEST_CASE("deadlock probes: a queue before a slow call is no ring", "[kernel]") 
 }
 
 TEST_CASE("deadlock probes: where a call was sent to another node, a probe goes there with the path", "[kernel]") {
-  Fixture f;
+  DeadlockProbesFixture f;
   Record& holder = f.hold(*f.left);
   Record& waits = f.wait(*f.left, nullptr, 1);
   Record& sent = f.make(*f.right, &holder);

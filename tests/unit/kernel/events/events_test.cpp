@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-struct Fixture {
+struct EventsFixture {
   Clock clock{.now_ns = 100 * kSecond, .wall_ns = 5};
   TypeTable types;
   Events events{clock, types};
@@ -22,7 +22,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("events: an activation reports the call that caused it, and how long each part took", "[kernel]") {
-  Fixture f;
+  EventsFixture f;
   Cause cause{.method = "get", .caller = detail::make_name("Match", "7"), .caller_method = "play", .from = {}};
   f.events.add_activated(
       f.subject,
@@ -36,7 +36,7 @@ TEST_CASE("events: an activation reports the call that caused it, and how long e
 }
 
 TEST_CASE("events: an activation that fails reports why, and what it was for", "[kernel]") {
-  Fixture f;
+  EventsFixture f;
   Cause cause{.method = "get", .caller = {}, .caller_method = {}, .from = "client"};
   f.events.add_failed(f.subject, {.cause = std::move(cause), .asked_ns = 1, .placed_ns = 1}, "no such level");
   CHECK(f.newest().what == Happening::failed);
@@ -44,13 +44,13 @@ TEST_CASE("events: an activation that fails reports why, and what it was for", "
 }
 
 TEST_CASE("events: what no call has asked for is not reported as activated", "[kernel]") {
-  Fixture f;
+  EventsFixture f;
   f.events.add_activated(f.subject, {});
   CHECK(f.events.trail().lives.entries().empty());
 }
 
 TEST_CASE("events: leaving memory is reported with its cause", "[kernel]") {
-  Fixture f;
+  EventsFixture f;
   f.events.add_left(
       f.subject,
       {.cause = StopCause::idle, .asked_ns = 99 * kSecond, .last_used_ns = 39 * kSecond, .shard = ShardId{4}});
@@ -62,7 +62,7 @@ TEST_CASE("events: leaving memory is reported with its cause", "[kernel]") {
 }
 
 TEST_CASE("events: saves within a while are one event, later ones another", "[kernel]") {
-  Fixture f;
+  EventsFixture f;
   std::uint64_t newest = f.events.add_save(f.subject, 0, CommitNumber{7}, 10);
   CHECK(f.events.add_save(f.subject, newest, CommitNumber{8}, 12) == newest);
   const auto& saves = f.events.trail().saves.entries();
@@ -77,7 +77,7 @@ TEST_CASE("events: saves within a while are one event, later ones another", "[ke
 }
 
 TEST_CASE("events: a reason is kept to a bounded length", "[kernel]") {
-  Fixture f;
+  EventsFixture f;
   f.events.add(Happening::discarded, f.subject, std::string(100'000, 'x'), 0);
   CHECK(f.newest().why.size() <= limits::kTrailWhyBytesMax + 8);
 }

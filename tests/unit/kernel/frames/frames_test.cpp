@@ -13,7 +13,7 @@ namespace {
 constexpr PeerAddress kOther{NodeId{2}, 22};
 
 /// Two nodes: this one, and another that the test plays.
-struct Fixture final : testing_entities::KernelParts {
+struct FramesFixture final : testing_entities::KernelParts {
   Frames frames{{.self = kSelf,
                  .shard_count = 1,
                  .codec = codec,
@@ -28,7 +28,7 @@ struct Fixture final : testing_entities::KernelParts {
                  .activations = activations,
                  .syscalls = world}};
 
-  Fixture() {
+  FramesFixture() {
     frames.on_hello(kOther, {.protocol = 1, .from = kOther, .fabric = {}, .methods = types.hello_methods()});
   }
 
@@ -81,7 +81,7 @@ struct Fixture final : testing_entities::KernelParts {
 }  // namespace
 
 TEST_CASE("frames: a call to another node's entity is sent there, and its answer ends it", "[kernel]") {
-  Fixture f;
+  FramesFixture f;
   f.give_shard_to(kOther);
   const auto call = f.begin(Ref<Counter>("a")->get());
   const auto& sent = f.last_sent<CallMessage>();
@@ -95,8 +95,8 @@ TEST_CASE("frames: a call to another node's entity is sent there, and its answer
 }
 
 TEST_CASE("frames: a call from another node is answered when what it has changed is durable", "[kernel]") {
-  Fixture f;
-  f.give_shard_to(Fixture::kSelf);
+  FramesFixture f;
+  f.give_shard_to(FramesFixture::kSelf);
   f.frames.on_message(kOther, f.call_of("Counter/a", "add", 5));
   f.activations.on_loaded(f.world.loads.back(), LoadedState{});
   f.world.loads.clear();
@@ -110,7 +110,7 @@ TEST_CASE("frames: a call from another node is answered when what it has changed
 }
 
 TEST_CASE("frames: a call to a shard that is not ours is refused, and starts nothing", "[kernel]") {
-  Fixture f;
+  FramesFixture f;
   f.give_shard_to(kOther);
   f.frames.on_message(kOther, f.call_of("Counter/a", "add", 5));
   CHECK(std::holds_alternative<RefusedPart>(f.last_sent<ReplyMessage>().outcome));
@@ -118,7 +118,7 @@ TEST_CASE("frames: a call to a shard that is not ours is refused, and starts not
 }
 
 TEST_CASE("frames: a call by a number or a name that this node does not know gets an error", "[kernel]") {
-  Fixture f;
+  FramesFixture f;
   CallMessage call = f.call_of("Counter/a", "get", 0);
   call.method = 10'000;
   f.frames.on_message(kOther, call);
@@ -128,7 +128,7 @@ TEST_CASE("frames: a call by a number or a name that this node does not know get
 }
 
 TEST_CASE("frames: a refused call is parked until a newer map, and then sent again", "[kernel]") {
-  Fixture f;
+  FramesFixture f;
   f.give_shard_to(kOther);
   const auto call = f.begin(Ref<Counter>("a")->get());
   const std::uint64_t sequence = f.last_sent<CallMessage>().id.sequence;
@@ -141,7 +141,7 @@ TEST_CASE("frames: a refused call is parked until a newer map, and then sent aga
 }
 
 TEST_CASE("frames: calls that a lost node has not answered end with NodeLost", "[kernel]") {
-  Fixture f;
+  FramesFixture f;
   f.give_shard_to(kOther);
   const auto call = f.begin(Ref<Counter>("a")->get());
   f.frames.on_peer_lost(kOther);
@@ -149,7 +149,7 @@ TEST_CASE("frames: calls that a lost node has not answered end with NodeLost", "
 }
 
 TEST_CASE("frames: calls that a leaving node has not started are taken back", "[kernel]") {
-  Fixture f;
+  FramesFixture f;
   f.give_shard_to(kOther);
   const auto call = f.begin(Ref<Counter>("a")->get());
   f.frames.on_message(kOther, ReplyMessage{0, RefusedPart{}});

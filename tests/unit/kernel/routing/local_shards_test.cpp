@@ -12,17 +12,17 @@ using State = LocalShards::State;
 
 namespace {
 
-constexpr ShardId kShard{3};
+constexpr ShardId kHeldShard{3};
 
 /// Writes down what it is told, and answers as the test says.
-struct Fixture : LocalShards::Listener {
+struct LocalShardsFixture : LocalShards::Listener {
   LocalShards shards{*this};
   std::string told;
   bool is_waiting = false;
 
-  Fixture() {
-    shards.on_given(kShard);
-    REQUIRE(shards.on_taken(kShard, Epoch{7}));
+  LocalShardsFixture() {
+    shards.on_given(kHeldShard);
+    REQUIRE(shards.on_taken(kHeldShard, Epoch{7}));
   }
   void on_closed(ShardId) override { told += "closed "; }
   void on_reopened(ShardId) override { told += "reopened "; }
@@ -33,41 +33,41 @@ struct Fixture : LocalShards::Listener {
 }  // namespace
 
 TEST_CASE("local shards: one is usable when the store has raised its epoch", "[kernel]") {
-  Fixture f;
-  CHECK(f.shards.state_of(kShard) == State::active);
-  CHECK(f.shards.epoch_of(kShard) == Epoch{7});
+  LocalShardsFixture f;
+  CHECK(f.shards.state_of(kHeldShard) == State::active);
+  CHECK(f.shards.epoch_of(kHeldShard) == Epoch{7});
   CHECK_FALSE(f.shards.on_taken(ShardId{4}, Epoch{1}));
   CHECK(f.shards.state_of(ShardId{4}) == State::none);
 }
 
 TEST_CASE("local shards: one that is asked back is released only when nothing lives in it", "[kernel]") {
-  Fixture f;
-  CHECK_FALSE(f.shards.try_release(kShard, /*is_empty=*/true));
-  f.shards.on_asked_back(kShard, 0);
+  LocalShardsFixture f;
+  CHECK_FALSE(f.shards.try_release(kHeldShard, /*is_empty=*/true));
+  f.shards.on_asked_back(kHeldShard, 0);
   CHECK(f.told == "closed ");
-  CHECK_FALSE(f.shards.try_release(kShard, /*is_empty=*/false));
-  CHECK(f.shards.try_release(kShard, /*is_empty=*/true));
-  CHECK(f.shards.state_of(kShard) == State::none);
+  CHECK_FALSE(f.shards.try_release(kHeldShard, /*is_empty=*/false));
+  CHECK(f.shards.try_release(kHeldShard, /*is_empty=*/true));
+  CHECK(f.shards.state_of(kHeldShard) == State::none);
   CHECK_FALSE(f.shards.next_timer_ns());
 }
 
 TEST_CASE("local shards: what waits for calls gets the shard open for a while, and a longer window then", "[kernel]") {
-  Fixture f;
+  LocalShardsFixture f;
   f.is_waiting = true;
-  f.shards.on_asked_back(kShard, 0);
+  f.shards.on_asked_back(kHeldShard, 0);
   const std::int64_t window_ns = limits::kReleaseWindow.count();
   CHECK(f.shards.next_timer_ns() == window_ns);
   f.shards.on_time(window_ns);
   CHECK(f.told == "closed reopened ");
-  CHECK(f.shards.state_of(kShard) == State::active);
+  CHECK(f.shards.state_of(kHeldShard) == State::active);
   f.shards.on_time(2 * window_ns);
   CHECK(f.told == "closed reopened closed ");
   CHECK(f.shards.next_timer_ns() == 2 * window_ns + limits::kReleaseWindowGrowth * window_ns);
 }
 
 TEST_CASE("local shards: what runs for too long without waiting for calls is ended", "[kernel]") {
-  Fixture f;
-  f.shards.on_asked_back(kShard, 0);
+  LocalShardsFixture f;
+  f.shards.on_asked_back(kHeldShard, 0);
   const std::int64_t patience_ns = std::chrono::nanoseconds(limits::kReleasePatience).count();
   for (std::int64_t now_ns = 0; now_ns < patience_ns; now_ns = *f.shards.next_timer_ns()) f.shards.on_time(now_ns);
   CHECK(f.told == "closed ");
@@ -76,8 +76,8 @@ TEST_CASE("local shards: what runs for too long without waiting for calls is end
 }
 
 TEST_CASE("local shards: a batch names a shard once", "[kernel]") {
-  Fixture f;
-  CHECK(f.shards.note_change(kShard, CommitNumber{1}));
-  CHECK_FALSE(f.shards.note_change(kShard, CommitNumber{1}));
-  CHECK(f.shards.note_change(kShard, CommitNumber{2}));
+  LocalShardsFixture f;
+  CHECK(f.shards.note_change(kHeldShard, CommitNumber{1}));
+  CHECK_FALSE(f.shards.note_change(kHeldShard, CommitNumber{1}));
+  CHECK(f.shards.note_change(kHeldShard, CommitNumber{2}));
 }

@@ -10,12 +10,12 @@ using Way = Routing::Way;
 
 namespace {
 
-constexpr ShardId kShard{3};
+constexpr ShardId kTargetShard{3};
 constexpr PeerAddress kSelf{NodeId{1}, 11};
-constexpr PeerAddress kOther{NodeId{2}, 22};
+constexpr PeerAddress kOtherPeer{NodeId{2}, 22};
 
 /// Calls are "started" here, sent, refused or parked: "1:here 2:refuse ".
-struct Fixture : Routing::Listener {
+struct RoutingFixture : Routing::Listener {
   Routing routing{kSelf, *this};
   std::deque<RoutedCall> calls;
   std::string ways;
@@ -23,7 +23,7 @@ struct Fixture : Routing::Listener {
   RoutedCall& make(PeerAddress from = {}, std::uint64_t by = 0) {
     RoutedCall& call = calls.emplace_back();
     call.sequence = calls.size();
-    call.shard = kShard;
+    call.shard = kTargetShard;
     call.from = from;
     call.sent_version = MapVersion{by};
     route(call);
@@ -55,26 +55,26 @@ struct Fixture : Routing::Listener {
 
 TEST_CASE("routing: calls wait until their shard is taken, and start here in order, whichever node made them",
           "[kernel]") {
-  Fixture f;
+  RoutingFixture f;
   CHECK(f.publish(1, NodeId{1}).given.size() == 8);
   f.make();
-  f.make(kOther, 1);
+  f.make(kOtherPeer, 1);
   f.make();
   CHECK(f.ways.empty());
-  f.routing.on_taken(kShard, Epoch{1});
+  f.routing.on_taken(kTargetShard, Epoch{1});
   CHECK(f.ways == "1:here 2:here 3:here ");
 }
 
 TEST_CASE("routing: a shard that is released refuses others' calls at once, also those behind ours", "[kernel]") {
-  Fixture f;
+  RoutingFixture f;
   f.publish(1, NodeId{1});
-  f.routing.on_taken(kShard, Epoch{1});
-  f.routing.on_asked_back(kShard, 0);
+  f.routing.on_taken(kTargetShard, Epoch{1});
+  f.routing.on_asked_back(kTargetShard, 0);
   f.make();
-  f.make(kOther, 1);
+  f.make(kOtherPeer, 1);
   f.make();
-  REQUIRE(f.routing.try_release(kShard, /*is_empty=*/true));
-  f.routing.retry(kShard);
+  REQUIRE(f.routing.try_release(kTargetShard, /*is_empty=*/true));
+  f.routing.retry(kTargetShard);
   CHECK(f.ways == "2:refuse ");
   f.publish(2, NodeId{2}, 2);
   CHECK(f.ways == "2:refuse 1:send 3:send ");
@@ -82,32 +82,32 @@ TEST_CASE("routing: a shard that is released refuses others' calls at once, also
 
 TEST_CASE("routing: a call by a newer map waits for that map; one by a map before this owner's is refused",
           "[kernel]") {
-  Fixture f;
+  RoutingFixture f;
   f.publish(3, NodeId{2}, 3);
-  f.make(kOther, 4);
+  f.make(kOtherPeer, 4);
   CHECK(f.ways.empty());
   f.publish(4, NodeId{1}, 4);
-  f.routing.on_taken(kShard, Epoch{1});
+  f.routing.on_taken(kTargetShard, Epoch{1});
   CHECK(f.ways == "1:here ");
-  CHECK(f.routing.must_refuse(kShard, MapVersion{3}));
-  CHECK_FALSE(f.routing.must_refuse(kShard, MapVersion{4}));
+  CHECK(f.routing.must_refuse(kTargetShard, MapVersion{3}));
+  CHECK_FALSE(f.routing.must_refuse(kTargetShard, MapVersion{4}));
 }
 
 TEST_CASE("routing: a map that gives a shard to another node takes it from this one", "[kernel]") {
-  Fixture f;
+  RoutingFixture f;
   f.publish(1, NodeId{1});
-  f.routing.on_taken(kShard, Epoch{1});
+  f.routing.on_taken(kTargetShard, Epoch{1});
   CHECK(f.publish(2, NodeId{2}, 2).lost.size() == 8);
-  CHECK_FALSE(f.routing.is_ours(kShard));
+  CHECK_FALSE(f.routing.is_ours(kTargetShard));
   CHECK(f.publish(2, NodeId{1}).given.empty());
 }
 
 TEST_CASE("routing: a call that must wait for a commit has its turn with it", "[kernel]") {
-  Fixture f;
+  RoutingFixture f;
   f.publish(1, NodeId{2});
   RoutedCall call;
   call.sequence = 9;
-  call.shard = kShard;
+  call.shard = kTargetShard;
   f.routing.park_until_commit(call);
   f.routing.on_committed();
   CHECK(f.ways == "9:send ");

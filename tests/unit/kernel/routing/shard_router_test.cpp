@@ -17,7 +17,7 @@ constexpr PeerAddress kNode2{NodeId{2}, 22};
 constexpr std::int64_t kRetryNs = std::chrono::nanoseconds(limits::kRetryParked).count();
 
 /// Sends what may be sent, and writes down what went where: "1>2" is call 1 to node-2.
-struct Fixture : ShardRouter::Listener {
+struct ShardRouterFixture : ShardRouter::Listener {
   ShardRouter router{*this};
   std::deque<RoutedCall> calls;
   std::string sent;
@@ -47,7 +47,7 @@ struct Fixture : ShardRouter::Listener {
 }  // namespace
 
 TEST_CASE("shard router: calls wait for an owner, and go to it in order", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.make();
   f.make();
   CHECK(f.sent.empty());
@@ -58,7 +58,7 @@ TEST_CASE("shard router: calls wait for an owner, and go to it in order", "[kern
 }
 
 TEST_CASE("shard router: nothing goes to a new owner before the former has answered", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   f.make();
   f.publish(2, NodeId{2}, 2);
@@ -70,7 +70,7 @@ TEST_CASE("shard router: nothing goes to a new owner before the former has answe
 }
 
 TEST_CASE("shard router: an owner that gets a shard back counts as a new one", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   f.make();
   f.publish(3, NodeId{1}, 3);
@@ -81,7 +81,7 @@ TEST_CASE("shard router: an owner that gets a shard back counts as a new one", "
 }
 
 TEST_CASE("shard router: a refused call goes before those made after it, by the next map", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   f.make();
   f.make();
@@ -94,7 +94,7 @@ TEST_CASE("shard router: a refused call goes before those made after it, by the 
 }
 
 TEST_CASE("shard router: without a newer map, refused calls are sent again after a while", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   f.make();
   f.router.on_refused(f.calls[0], 5);
@@ -107,7 +107,7 @@ TEST_CASE("shard router: without a newer map, refused calls are sent again after
 }
 
 TEST_CASE("shard router: a refusal by an older map blocks nothing", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   f.make();
   f.publish(2, NodeId{2}, 2);
@@ -116,7 +116,7 @@ TEST_CASE("shard router: a refusal by an older map blocks nothing", "[kernel]") 
 }
 
 TEST_CASE("shard router: to a lost peer nothing is sent, and other peers' calls go on", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   f.make();
   f.make(ShardId{4});
@@ -131,7 +131,7 @@ TEST_CASE("shard router: to a lost peer nothing is sent, and other peers' calls 
 }
 
 TEST_CASE("shard router: a parked call that has ended is not sent", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.make();
   f.make();
   f.router.forget(f.calls[0]);
@@ -140,7 +140,7 @@ TEST_CASE("shard router: a parked call that has ended is not sent", "[kernel]") 
 }
 
 TEST_CASE("shard router: shards without calls take no room", "[kernel]") {
-  Fixture f;
+  ShardRouterFixture f;
   f.publish(1, NodeId{1});
   for (std::uint16_t shard = 0; shard < 8; ++shard) f.make(ShardId{shard});
   CHECK(f.router.shard_count() == 8);

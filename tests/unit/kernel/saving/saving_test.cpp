@@ -22,7 +22,7 @@ struct Disk final : Syscalls {
 };
 
 /// Saving with nothing around it: entities are put into memory and changed by the test.
-struct Fixture final : Saving::Listener, Routing::Listener {
+struct SavingFixture final : Saving::Listener, Routing::Listener {
   codec::CapnpCodec codec;
   Admission admission;
   Execution execution;
@@ -47,8 +47,8 @@ struct Fixture final : Saving::Listener, Routing::Listener {
   std::vector<std::pair<const Record*, ErrorCode>> refused;
   std::vector<Activation*> discarded;
 
-  Fixture() { REQUIRE(types.add(testing_entities::module())); }
-  ~Fixture() {
+  SavingFixture() { REQUIRE(types.add(testing_entities::module())); }
+  ~SavingFixture() {
     for (std::size_t slot = 0; slot < table.slot_count(); ++slot)
       if (Activation* activation = table.at(slot)) activation->type->info->destroy(activation->entity);
   }
@@ -94,7 +94,7 @@ struct Fixture final : Saving::Listener, Routing::Listener {
 }  // namespace
 
 TEST_CASE("saving: what has seen a change is released when its commit is durable", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   Activation& counter = f.put("Counter/a");
   f.change(counter, std::int64_t{5});
   const RecordRef answer = f.answer_from(counter);
@@ -110,7 +110,7 @@ TEST_CASE("saving: what has seen a change is released when its commit is durable
 }
 
 TEST_CASE("saving: what has seen nothing new is released at once", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   f.change(f.put("Counter/a"), std::int64_t{5});
   Activation& other = f.put("Counter/b");
   const RecordRef answer = f.answer_from(other);
@@ -118,7 +118,7 @@ TEST_CASE("saving: what has seen nothing new is released at once", "[kernel]") {
 }
 
 TEST_CASE("saving: bytes that did not change need no commit", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   Activation& counter = f.put("Counter/a");
   f.change(counter, std::int64_t{5});
   f.saving.seal();
@@ -133,7 +133,7 @@ TEST_CASE("saving: bytes that did not change need no commit", "[kernel]") {
 }
 
 TEST_CASE("saving: an entity that changed often is in a batch once", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   Activation& counter = f.put("Counter/a");
   for (std::int64_t i = 1; i < 10; ++i) f.change(counter, i);
   f.saving.seal();
@@ -143,7 +143,7 @@ TEST_CASE("saving: an entity that changed often is in a batch once", "[kernel]")
 }
 
 TEST_CASE("saving: while the store writes, the next batch keeps forming", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   f.change(f.put("Counter/a"), std::int64_t{1});
   f.saving.seal();
   f.saving.on_store_writing(true);
@@ -156,7 +156,7 @@ TEST_CASE("saving: while the store writes, the next batch keeps forming", "[kern
 }
 
 TEST_CASE("saving: a state above the limit is refused with what depends on it, and nothing else", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   Activation& blob = f.put("Blob/a");
   Activation& counter = f.put("Counter/a");
   f.change(blob, std::string(limits::kStateBytesMax + 1, 'x'));
@@ -171,7 +171,7 @@ TEST_CASE("saving: a state above the limit is refused with what depends on it, a
 }
 
 TEST_CASE("saving: behind a store that cannot write, a reply gets the reason before its deadline", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   Activation& counter = f.put("Counter/a");
   f.change(counter, std::int64_t{5});
   const RecordRef answer = f.answer_from(counter);
@@ -188,7 +188,7 @@ TEST_CASE("saving: behind a store that cannot write, a reply gets the reason bef
 }
 
 TEST_CASE("saving: held calls can be taken back, and are not released later", "[kernel]") {
-  Fixture f;
+  SavingFixture f;
   Activation& counter = f.put("Counter/a");
   f.change(counter, std::int64_t{5});
   const RecordRef answer = f.answer_from(counter);
