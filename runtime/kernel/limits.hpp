@@ -1,6 +1,6 @@
 #pragma once
 // Limits: every limit of a node in one place. At a limit the caller gets Overloaded (or the error named here), never a
-// growing heap. Configurable ones are defaults of KernelOptions.
+// growing heap. Configurable ones are defaults of KernelOptions. How deep and large values may be: codec/limits.hpp.
 
 #include <chrono>
 #include <cstddef>
@@ -28,7 +28,7 @@ inline constexpr std::size_t kProbesMax = 1'024;                       // waitin
 inline constexpr std::chrono::nanoseconds kProbePausePerCall = 2us;    // after each look through the table of calls
 inline constexpr std::chrono::nanoseconds kTimeoutLead =
     100ms;  // a callee's node reports a timeout earlier than the caller's
-inline constexpr std::chrono::nanoseconds kIdleAge = 10min;         // then an activation is deactivated
+inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated
 inline constexpr std::chrono::nanoseconds kReleasePatience = 10s;   // with running calls, before a shard leaves
 inline constexpr std::chrono::nanoseconds kReleaseWindow = 25ms;    // how long a leaving shard is closed the first time
 inline constexpr int kReleaseWindowGrowth = 4;                      // … and the factor for each further time
