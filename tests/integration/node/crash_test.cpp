@@ -1,5 +1,5 @@
 // Clients of a ledger record what they were acknowledged, while everything below them is killed, paused, drained,
-// scaled and restarted.
+// scaled and restarted, and while another client makes calls that go wrong in every way.
 //
 // EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
 
@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "epic/client.hpp"
+#include "integration/modules/trouble.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "support/witness.hpp"
 
@@ -76,10 +77,10 @@ class Callers {
               account, client.call(client.get<Teller>(static_cast<std::int64_t>(random() % kCallers))->look_at(ref)),
               known);
       } catch (const epic::Unavailable&) {  // did not start
-      } catch (const epic::Overloaded&) {
-      } catch (
-          const epic::Error&) {  // NodeLost, Timeout, or a transfer whose delivery ended like that: it may have run
+      } catch (const epic::NodeLost&) {     // the node of the call, or of a transfer's delivery: it may have run
         if (what < 3) witness_.on_unknown(account);
+      } catch (const std::exception& error) {  // a call fails only where a node dies
+        witness_.on_violation(fmt::format("a call of Account/{} failed: {}", account, error.what()));
       }
       note_wait(std::chrono::steady_clock::now() - begun);
     }
@@ -95,6 +96,86 @@ class Callers {
   Witness witness_{kAccounts};
   std::atomic<std::int64_t> longest_wait_ms_{0};
   std::vector<std::jthread> threads_;
+};
+
+/// A client whose calls go wrong, each in its turn: that must remain their own affair.
+class Troublemaker {
+ public:
+  Troublemaker(const Client& client, std::uint64_t seed)
+      : thread_([this, client, seed](const std::stop_token& stop) { run(client, seed, stop); }) {}
+  void finish() { thread_ = {}; }
+
+  [[nodiscard]] std::string counts() const {
+    return fmt::format("{} poisonings, {} chains, {} huge exceptions, {} huge results, {} crowds", counts_[0],
+                       counts_[1], counts_[2], counts_[3], counts_[4]);
+  }
+  /// Calls that ended as they cannot end.
+  [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  static constexpr std::int64_t kChain = 300;  // longer than allowed
+  static constexpr std::uint64_t kHugeBytes = 30u << 20;
+  static constexpr int kCrowd = 20'000;
+  static constexpr auto kPause = 100ms;
+
+  void run(const Client& client, std::uint64_t seed, const std::stop_token& stop) {
+    std::mt19937_64 random(seed);
+    while (!stop.stop_requested()) {
+      const std::uint64_t what = random() % counts_.size();
+      const std::uint64_t key = random() % 20;
+      switch (what) {
+        case 0:
+          fails("a call that kills its node", [&] { client.call(client.get<trouble::Poison>(key)->drink()); });
+          break;
+        case 1:
+          pull_chain(client);
+          break;
+        case 2:
+          fails("a huge exception", [&] { client.call(client.get<trouble::Bulk>(key)->fail(kHugeBytes)); });
+          break;
+        case 3:
+          fails("a huge result", [&] { client.call(client.get<trouble::Bulk>(key)->give(kHugeBytes)); });
+          break;
+        default:
+          crowd(client, key);
+      }
+      ++counts_.at(what);
+      ::poll(nullptr, 0, static_cast<int>(std::chrono::milliseconds(kPause).count()));
+    }
+  }
+
+  /// Too long for a message between nodes; but a node that is the last of its fabric needs none.
+  void pull_chain(const Client& client) {
+    fails("a chain that was pulled by halves", [&] {
+      if (client.call(client.get<trouble::Link>(kChain)->pull(kChain)) == kChain)
+        throw std::length_error("no limit met");
+    });
+  }
+
+  void fails(std::string_view what, const std::function<void()>& call) {
+    try {
+      call();
+      violations_.push_back(fmt::format("{} succeeded", what));
+    } catch (const epic::Timeout& error) {
+      violations_.push_back(fmt::format("{} came to its deadline: {}", what, error.what()));
+    } catch (const std::exception&) {
+    }
+  }
+
+  /// Thousands wait at once for one entity; all get an answer.
+  static void crowd(const Client& client, std::uint64_t key) {
+    std::atomic<int> left = kCrowd;
+    const auto turnstile = client.get<trouble::Turnstile>(key);
+    for (int i = 0; i < kCrowd; ++i)
+      client.async_call<std::int64_t>(turnstile->pass(), [&left](const epic::CallResult<std::int64_t>&) {
+        if (--left == 0) left.notify_one();
+      });
+    for (int now = left; now > 0; now = left) left.wait(now);
+  }
+
+  std::array<std::uint64_t, 5> counts_{};
+  std::vector<std::string> violations_;
+  std::jthread thread_;
 };
 
 /// A fabric under faults.
@@ -191,7 +272,9 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
   const ProjectDirectory project;
   Victim victim(project, seed);
   const Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
+  const Client other = Client::connect(project.path().string(), {.call_deadline = 20s});
   Callers callers(client, seed);
+  Troublemaker troublemaker(other, seed);
   for (std::uint64_t fault = 0; fault < faults; ++fault) {
     const std::string what = victim.suffer();
     const std::uint64_t before = callers.witness().acknowledged();
@@ -201,9 +284,12 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
       ::poll(nullptr, 0, 1);
     }
   }
+  troublemaker.finish();
   callers.finish();
   std::cout << fmt::format("{} faults, {} acknowledged, {} unknown, longest wait {} ms\n", faults,
                            callers.witness().acknowledged(), callers.witness().unknown(),
                            callers.longest_wait().count());
+  std::cout << troublemaker.counts() << "\n";
+  for (const std::string& violation : troublemaker.violations()) FAIL_CHECK(violation);
   for (const std::string& violation : callers.witness().judge(settle(client))) FAIL_CHECK(violation);
 }
