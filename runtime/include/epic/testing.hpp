@@ -11,7 +11,7 @@
 // the clock stands still while code runs, then jumps to the next due event when all code waits. So an hour's sleep
 // takes no time, and every run is the same.
 //
-// Not here: several nodes, faults.
+// Not here: several nodes, faults; one entity whose calls the test answers (epic/script.hpp).
 
 #include <chrono>
 #include <concepts>

@@ -1,10 +1,16 @@
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <epic/script.hpp>
 #include <epic/testing.hpp>
 
 #include "leaderboard.hpp"
 #include "match.hpp"
 
+using namespace std::chrono_literals;
+using epic::testing::calls;
 using epic::testing::Node;
+using epic::testing::Script;
+using epic::testing::sleeps;
 
 TEST_CASE("barrel: explodes when its armour is used up, and remembers the shooter") {
   Node node;
@@ -27,6 +33,24 @@ TEST_CASE("player: a barrel counts once, however often its level is entered") {
   CHECK(node.call(bob->enter_level("yard", barrels)) == 2);
   CHECK(node.call(bob->enter_level("yard", barrels)) == 3);
   CHECK(node.call(bob->get_score()) == 3);
+}
+
+TEST_CASE("player: shoots at all barrels at once, reloads, and shoots again") {
+  Script<Player> bob("Bob");  // alone: the test plays the barrels
+  const std::vector barrels{epic::Ref<Barrel>(1), epic::Ref<Barrel>(2)};
+  auto level = bob.call<&Player::enter_level>("yard", barrels);
+
+  const auto first = bob.expect(calls<&Barrel::on_hit>("Barrel/1"));
+  const auto second = bob.expect(calls<&Barrel::on_hit>("Barrel/2"));
+  CHECK(first.argument<0>() == bob.self());
+  first.answer(false);
+  second.answer(false);
+  bob.expect(sleeps(10ms));
+  bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
+  bob.expect(calls<&Barrel::on_hit>("Barrel/2")).answer(false);
+
+  CHECK(level.result() == 1);
+  CHECK(bob.state() == R"({"title":"Slayer of armoured cylinders","scores":{"yard":1}})");
 }
 
 TEST_CASE("match: is played once, even across a crash") {

@@ -1,0 +1,205 @@
+#pragma once
+// Script: one entity as a pure function, in a test program. Whatever it asks of the world comes out as a token, in the
+// order in which it asks; the test answers each, and looks at the result, the state and the log.
+//
+//   epic::testing::Script<Player> bob("Bob");
+//   auto level = bob.call<&Player::enter_level>("yard", std::vector{Ref<Barrel>(1)});
+//   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(false);
+//   bob.expect(sleeps(10ms));                                       // its clock moves on to the end
+//   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
+//   CHECK(level.result() == 1);
+//
+// The class needs no change and no mock: a real kernel runs it, with its locks, deadlines and encoded messages. Other
+// entities exist only as the answers that the test gives. Names, arguments and results are checked by the compiler. An
+// expectation that does not hold throws ScriptError, whose text lists the tokens so far.
+//
+// Not here: several entities together, saving and crashes (epic/testing.hpp).
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "epic/epic.hpp"
+
+/// What EPIC_MODULE defines.
+extern "C" const epic::ModuleInfo* epic_module();
+
+namespace epic::detail {
+
+/// The part of Script that does not depend on the class. On the thread that made it.
+class ScriptRun {
+ public:
+  ScriptRun(const ModuleInfo& module, std::string_view entity);
+  ScriptRun(const ScriptRun&) = delete;
+  ScriptRun& operator=(const ScriptRun&) = delete;
+  ~ScriptRun();
+
+  /// Runs the call until it has ended or waits. It may outlive the script.
+  void start(RecordPtr<CallRecord> record, std::shared_ptr<bool> has_ended);
+  /// Takes the next token, a call of this method; fills the tuple `arguments`. Returns the call's number.
+  std::uint64_t take_call(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,
+                          void* arguments);
+  void take_sleep(std::chrono::nanoseconds duration);
+  /// `type` is null for void. A call is answered once.
+  void answer(std::uint64_t call, const reflect::TypeInfo* type, const void* result);
+  void fail(std::uint64_t call, const std::exception_ptr& exception);
+  void pass(std::chrono::nanoseconds duration);
+
+  [[nodiscard]] std::string state();
+  [[nodiscard]] const std::vector<std::string>& log() const;
+  [[noreturn]] void refuse(std::string_view what) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace epic::detail
+
+namespace epic::testing {
+
+/// The entity did something other than the test expects, or the test asks for what is not there yet.
+class ScriptError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+/// The token of a call: see calls().
+template <auto Method>
+struct CallToken {
+  std::string entity;
+};
+/// The token of a sleep: see sleeps().
+struct SleepToken {
+  std::chrono::nanoseconds duration;
+};
+
+/// The entity calls `Method` of `entity`, "Type/Key".
+template <auto Method>
+[[nodiscard]] CallToken<Method> calls(std::string_view entity) {
+  return {std::string(entity)};
+}
+/// The entity sleeps for `duration`. If several of its calls sleep, the one that ends first counts.
+[[nodiscard]] inline SleepToken sleeps(std::chrono::nanoseconds duration) { return {duration}; }
+
+/// A call that the entity has made, with its arguments, to be answered by the test. Must not outlive its script.
+template <auto Method>
+class AskedCall {
+  using Traits = epic::detail::MethodTraits<decltype(Method)>;
+  using Result = epic::detail::ResultOf<Method>;
+
+ public:
+  using Arguments = typename Traits::Arguments;
+
+  AskedCall(epic::detail::ScriptRun& run, const CallToken<Method>& token) : run_(run) {
+    call_ = run_.take_call(token.entity, epic::detail::method_name_of<Method>(), epic::detail::arguments_info<Method>(),
+                           &arguments_);
+  }
+
+  [[nodiscard]] const Arguments& arguments() const { return arguments_; }
+  template <std::size_t index>
+  [[nodiscard]] const auto& argument() const {
+    return std::get<index>(arguments_);
+  }
+
+  /// The call returns, and the entity goes on until it waits again.
+  void answer() const
+    requires std::is_void_v<Result>
+  {
+    run_.answer(call_, nullptr, nullptr);
+  }
+  template <std::convertible_to<Result> Value>
+    requires(!std::is_void_v<Result>)
+  void answer(Value&& value) const {
+    const Result result = std::forward<Value>(value);
+    run_.answer(call_, &reflect::type_of<Result>(), &result);
+  }
+  /// The call throws: what the method threw, or an epic::Error such as epic::NodeLost.
+  template <std::derived_from<std::exception> Exception>
+  void fail(Exception exception) const {
+    run_.fail(call_, std::make_exception_ptr(std::move(exception)));
+  }
+
+ private:
+  epic::detail::ScriptRun& run_;
+  Arguments arguments_{};
+  std::uint64_t call_ = 0;
+};
+
+/// A call that the test has started.
+template <class R>
+class StartedCall {
+ public:
+  StartedCall(epic::detail::ScriptRun& run, epic::detail::RecordPtr<epic::detail::ResultRecord<R>> record,
+              std::shared_ptr<const bool> has_ended)
+      : run_(run), record_(std::move(record)), has_ended_(std::move(has_ended)) {}
+
+  [[nodiscard]] bool has_ended() const { return *has_ended_; }
+  /// What the method returned; throws what it threw. Once.
+  R result() {
+    if (!has_ended()) run_.refuse("the call has not ended");
+    return record_->take();
+  }
+
+ private:
+  epic::detail::ScriptRun& run_;
+  epic::detail::RecordPtr<epic::detail::ResultRecord<R>> record_;
+  std::shared_ptr<const bool> has_ended_;
+};
+
+template <class T>
+class Script {
+ public:
+  explicit Script(std::string_view key, const ModuleInfo& module = *epic_module())
+      : ref_(key), run_(module, ref_.name()) {}
+  explicit Script(std::integral auto key, const ModuleInfo& module = *epic_module())
+      : ref_(key), run_(module, ref_.name()) {}
+
+  /// Calls the entity, and runs it until the call has ended or all of its calls wait.
+  template <auto Method, class... Values>
+  StartedCall<epic::detail::ResultOf<Method>> call(Values&&... values) {
+    using R = epic::detail::ResultOf<Method>;
+    static_assert(std::constructible_from<typename epic::detail::MethodTraits<decltype(Method)>::Arguments, Values...>,
+                  "epic: these are not the method's parameters");
+    const reflect::MethodInfo* const method = T::epic_info().find_method(epic::detail::method_name_of<Method>());
+    if (method == nullptr) run_.refuse("the method is not listed in EPIC_ENTITY");
+    epic::detail::RecordPtr<epic::detail::ResultRecord<R>> record(
+        static_cast<epic::detail::ResultRecord<R>*>(method->make_record()));
+    using Arguments = typename epic::detail::MethodTraits<decltype(Method)>::Arguments;
+    *static_cast<Arguments*>(record->arguments()) = Arguments(std::forward<Values>(values)...);
+    auto has_ended = std::make_shared<bool>(false);
+    run_.start(epic::detail::RecordPtr<epic::detail::CallRecord>::share(*record), has_ended);
+    return {run_, std::move(record), std::move(has_ended)};
+  }
+
+  /// The next token must be this call. Answer it, now or later.
+  template <auto Method>
+  AskedCall<Method> expect(const CallToken<Method>& token) {
+    return AskedCall<Method>(run_, token);
+  }
+  /// The next token must be this sleep; the clock moves on to its end.
+  void expect(const SleepToken& token) { run_.take_sleep(token.duration); }
+
+  /// The clock moves on, and whatever becomes due runs.
+  void pass(std::chrono::nanoseconds duration) { run_.pass(duration); }
+
+  [[nodiscard]] Ref<T> self() const { return ref_; }
+  /// The members listed in state(…), as JSON: {"score":3}.
+  [[nodiscard]] std::string state() { return run_.state(); }
+  /// What the entity has logged.
+  [[nodiscard]] const std::vector<std::string>& log() const { return run_.log(); }
+
+ private:
+  Ref<T> ref_;
+  epic::detail::ScriptRun run_;
+};
+
+}  // namespace epic::testing

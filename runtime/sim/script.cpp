@@ -1,0 +1,212 @@
+// epic::testing::Script: a kernel that owns one shard, that of the script's entity. Every other shard belongs to a
+// peer, which is the test: what the kernel sends it are the tokens. The store has nothing and accepts everything at
+// once. The public header is epic/script.hpp.
+
+#include "epic/script.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <deque>
+#include <optional>
+
+#include "codec/capnp_codec.hpp"
+#include "codec/json_codec.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/kernel.hpp"
+#include "kernel/placement_hash.hpp"
+#include "protocol/json.hpp"
+#include "reflect/schema_of.hpp"
+
+namespace epic::detail {
+namespace {
+
+using namespace std::chrono_literals;
+using kernel::NodeId;
+using kernel::PeerAddress;
+using testing::ScriptError;
+
+/// So many that another entity shares the shard only if both keys have the same {tag}.
+constexpr std::uint32_t kShardCount = 1u << 16;
+constexpr PeerAddress kSelf{NodeId{1}, 1};
+constexpr PeerAddress kTest{NodeId{2}, 1};
+constexpr auto kCallTimeout = 24h;                                // of the test's own calls, on the script's clock
+constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;  // an arbitrary fixed time
+
+std::string duration_text(std::chrono::nanoseconds duration) {
+  if (duration % 1s == 0ns) return fmt::format("{}s", duration / 1s);
+  if (duration % 1ms == 0ns) return fmt::format("{}ms", duration / 1ms);
+  return fmt::format("{}ns", duration.count());
+}
+
+}  // namespace
+
+struct ScriptRun::Impl final : kernel::Syscalls {
+  Impl(const ModuleInfo& module, std::string_view entity)
+      : name(entity), kernel({.self = kSelf, .fabric = "script", .shard_count = kShardCount}, codec, *this) {
+    if (const auto added = kernel.add_module(module); !added) throw ScriptError(added.error());
+    kernel::HelloMessage hello = kernel.hello();
+    hello.from = kTest;
+    kernel.on_time(now_ns, kWallStartNs + now_ns);
+    kernel.on_hello(kTest, hello);
+    kernel::ShardMap map{.version = kernel::MapVersion{1},
+                         .owners = std::vector(kShardCount, kTest.node),
+                         .members = {{kSelf.node, kernel::Incarnation{kSelf.life}, ""},
+                                     {kTest.node, kernel::Incarnation{kTest.life}, ""}},
+                         .moving = {},
+                         .owned_since = {}};
+    map.owners[kernel::shard_of(name, kShardCount).value] = kSelf.node;
+    kernel.on_shard_map(std::move(map));
+    drive();
+  }
+
+  // ---- what the kernel asks ----
+  void send(const PeerAddress&, kernel::Message message) override {
+    if (auto* const call = std::get_if<kernel::CallMessage>(&message)) {
+      note(fmt::format("calls {}.{}", kernel.types().shown(call->target), entry_of(*call).method));
+      waiting.push_back(std::move(*call));
+    }
+  }
+  void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
+    if (fmt::format("{}/{}", type, key) != name)
+      events.emplace_back([this, activation, other = fmt::format("{}/{}", type, key)] {
+        kernel.on_loaded(activation, std::unexpected("not part of this script"));
+        fault = fmt::format("{} has the same {{tag}}, so it would run here, too: test them together with Node", other);
+      });
+    else
+      events.emplace_back([this, activation] { kernel.on_loaded(activation, kernel::LoadedState{}); });
+  }
+  void commit(kernel::Batch batch) override {
+    events.emplace_back([this, number = batch.number] { kernel.on_committed(number); });
+  }
+  void take(std::vector<kernel::ShardId> shards) override {
+    events.emplace_back([this, shards = std::move(shards)] {
+      std::vector<kernel::ShardEpoch> taken;
+      for (const kernel::ShardId shard : shards) taken.push_back({shard, kernel::Epoch{1}});
+      kernel.on_taken(taken);
+    });
+  }
+  void released(kernel::ShardId) override {}
+  void log(kernel::LogLevel, std::string_view, std::string_view message) override { lines.emplace_back(message); }
+
+  // ---- running ----
+  /// Until everything waits for the test or for the clock.
+  void drive() {
+    kernel.on_time(now_ns, kWallStartNs + now_ns);
+    while (true) {
+      while (kernel.run(64)) {
+      }
+      kernel.seal();
+      if (events.empty()) {
+        if (kernel.run(0)) continue;
+        break;
+      }
+      for (const auto& event : std::exchange(events, {})) event();
+    }
+    if (!fault.empty()) throw ScriptError(std::exchange(fault, {}));
+  }
+  void pass(std::chrono::nanoseconds duration) {
+    const std::int64_t end = now_ns + duration.count();
+    while (true) {
+      const auto next = kernel.next_timer_ns();
+      if (!next || *next > end) break;
+      now_ns = std::max(now_ns + 1, *next);
+      drive();
+    }
+    now_ns = end;
+    drive();
+  }
+
+  // ---- tokens ----
+  [[nodiscard]] const kernel::MethodEntry& entry_of(const kernel::CallMessage& call) const {
+    return kernel.types().hello_methods().at(call.method);
+  }
+  /// How long until the first sleep ends.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> sleep() {
+    const auto due = kernel.timers().next_timer_ns();
+    return due ? std::optional(std::chrono::nanoseconds(*due - now_ns)) : std::nullopt;
+  }
+  void note(std::string token) { history.push_back(std::move(token)); }
+  [[noreturn]] void refuse(std::string_view what) {
+    std::string text = fmt::format("the script of {}: {}", kernel.types().shown(name), what);
+    if (const auto left = sleep()) text += fmt::format("; it sleeps for {}", duration_text(*left));
+    text += history.empty() ? "; it has asked for nothing yet" : "\nso far it";
+    for (std::size_t i = 0; i < history.size(); ++i) {
+      const bool is_next = history.size() - i <= waiting.size();
+      text += fmt::format("\n  {}. {}{}", i + 1, history[i], is_next ? "   (not expected yet)" : "");
+    }
+    throw ScriptError(text);
+  }
+
+  codec::CapnpCodec codec;
+  std::string name;
+  std::int64_t now_ns = 1;
+  std::vector<std::function<void()>> events;  // answers of the store and of coordination
+  std::deque<kernel::CallMessage> waiting;    // tokens that the test has not taken yet
+  std::vector<std::string> history;           // of all tokens
+  std::vector<std::string> lines;
+  std::string fault;
+  kernel::Kernel kernel;
+};
+
+ScriptRun::ScriptRun(const ModuleInfo& module, std::string_view entity)
+    : impl_(std::make_unique<Impl>(module, entity)) {}
+ScriptRun::~ScriptRun() = default;
+
+void ScriptRun::start(RecordPtr<CallRecord> record, std::shared_ptr<bool> has_ended) {
+  record->callee = parse_name(impl_->name);
+  impl_->kernel.submit(std::move(record), kCallTimeout,
+                       [has_ended = std::move(has_ended)](kernel::Record&) { *has_ended = true; });
+  impl_->drive();
+}
+
+std::uint64_t ScriptRun::take_call(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,
+                                   void* arguments) {
+  const std::string wanted = fmt::format("{}.{}", entity, method);
+  if (impl_->waiting.empty()) impl_->refuse(fmt::format("it does not call {}", wanted));
+  const kernel::CallMessage& call = impl_->waiting.front();
+  const kernel::TypeTable& types = impl_->kernel.types();
+  if (impl_->entry_of(call).method != method || types.stored(call.target) != types.stored(entity))
+    impl_->refuse(fmt::format("it does not call {} next", wanted));
+  const auto schema = reflect::Schema::parse(impl_->entry_of(call).arguments_schema);
+  if (!schema) impl_->refuse(schema.error());
+  if (const auto read = impl_->codec.decode(call.arguments, *schema, type, arguments); !read)
+    impl_->refuse(fmt::format("the arguments of {} cannot be read: {}", wanted, read.error().what));
+  const std::uint64_t number = call.id.sequence;
+  impl_->waiting.pop_front();
+  return number;
+}
+
+void ScriptRun::take_sleep(std::chrono::nanoseconds duration) {
+  if (!impl_->waiting.empty()) impl_->refuse(fmt::format("it does not sleep for {} next", duration_text(duration)));
+  if (impl_->sleep() != duration) impl_->refuse(fmt::format("it does not sleep for {}", duration_text(duration)));
+  impl_->note(fmt::format("sleeps for {}", duration_text(duration)));
+  pass(duration);
+}
+
+void ScriptRun::answer(std::uint64_t call, const reflect::TypeInfo* type, const void* result) {
+  kernel::ResultPart part;
+  if (type != nullptr) impl_->codec.encode(*type, result, part.bytes);
+  impl_->kernel.on_message(kTest, kernel::ReplyMessage{call, std::move(part)});
+  impl_->drive();
+}
+
+void ScriptRun::fail(std::uint64_t call, const std::exception_ptr& exception) {
+  impl_->kernel.on_message(kTest, kernel::ReplyMessage{call, kernel::describe_thrown(exception)});
+  impl_->drive();
+}
+
+void ScriptRun::pass(std::chrono::nanoseconds duration) { impl_->pass(duration); }
+
+std::string ScriptRun::state() {
+  const kernel::Activation* const activation = impl_->kernel.activations().find(impl_->name);
+  if (activation == nullptr || activation->entity == nullptr) impl_->refuse("it has no state before its first call");
+  const reflect::EntityInfo& info = *activation->type->info;
+  return protocol::print_json(codec::to_json(info.state, info.object(activation->entity)));
+}
+
+const std::vector<std::string>& ScriptRun::log() const { return impl_->lines; }
+
+void ScriptRun::refuse(std::string_view what) const { impl_->refuse(what); }
+
+}  // namespace epic::detail

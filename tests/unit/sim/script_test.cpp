@@ -1,0 +1,170 @@
+#include "epic/script.hpp"
+
+#include <catch2/catch.hpp>
+
+namespace scripted {
+
+using epic::Ref;
+using epic::Task;
+
+class Barrel : public epic::Entity {
+ public:
+  Task<bool> on_hit(std::string by, std::int64_t force) { co_return !by.empty() && force > 0; }
+  Task<void> roll() { co_return; }
+  EPIC_ENTITY(Barrel, methods(on_hit, roll))
+};
+
+class Player : public epic::Entity {
+  std::int64_t score = 0;
+  std::string last;
+
+ public:
+  Task<std::int64_t> shoot(Ref<Barrel> barrel) {
+    if (co_await barrel->on_hit(std::string(key()), 3)) ++score;
+    epic::log::info("score {}", score);
+    co_return score;
+  }
+  Task<std::int64_t> shoot_all(std::vector<Ref<Barrel>> barrels) {
+    std::vector<epic::Call<bool>> shots;
+    for (const auto& barrel : barrels) shots.push_back(barrel->on_hit(std::string(key()), 1));
+    for (const bool has_fallen : co_await epic::gather(std::move(shots))) score += has_fallen ? 1 : 0;
+    co_return score;
+  }
+  Task<void> kick(Ref<Barrel> barrel) {
+    try {
+      co_await barrel->roll();
+      last = "rolled";
+    } catch (const std::out_of_range& error) {
+      last = error.what();
+    } catch (const epic::NodeLost&) {
+      last = "lost";
+    }
+  }
+  Task<void> cheer(Ref<Player> friend_of_mine) { co_await friend_of_mine->nap(); }
+  Task<void> nap() {
+    co_await epic::sleep(std::chrono::seconds(1));
+    co_await epic::sleep(std::chrono::milliseconds(20));
+  }
+  Task<void> fall() const {
+    throw std::range_error("down");
+    co_return;
+  }
+  EPIC_ENTITY(Player, state(score, last), methods(shoot, shoot_all, cheer, nap, fall), exclusive(kick))
+};
+
+const epic::ModuleInfo& the_module() {
+  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info};
+  static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
+  return info;
+}
+
+}  // namespace scripted
+
+using namespace std::chrono_literals;
+using Catch::Contains;
+using epic::testing::calls;
+using epic::testing::Script;
+using epic::testing::ScriptError;
+using epic::testing::sleeps;
+using scripted::Barrel;
+using scripted::Player;
+
+namespace {
+
+template <class T>
+Script<T> script_of(std::string_view key) {
+  return Script<T>(key, scripted::the_module());
+}
+
+}  // namespace
+
+TEST_CASE("script: what the entity calls is answered by the test, and decides its result, state and log", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto shot = bob.call<&Player::shoot>(epic::Ref<Barrel>(7));
+  CHECK_FALSE(shot.has_ended());
+  const auto hit = bob.expect(calls<&Barrel::on_hit>("Barrel/7"));
+  CHECK(hit.argument<0>() == "Bob");
+  CHECK(hit.argument<1>() == 3);
+  hit.answer(true);
+  CHECK(shot.result() == 1);
+  CHECK(bob.state() == R"({"score":1,"last":""})");
+  CHECK(bob.log() == std::vector<std::string>{"score 1"});
+}
+
+TEST_CASE("script: calls made together are answered in any order", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto shots = bob.call<&Player::shoot_all>(std::vector{epic::Ref<Barrel>(1), epic::Ref<Barrel>(2)});
+  const auto first = bob.expect(calls<&Barrel::on_hit>("Barrel/1"));
+  const auto second = bob.expect(calls<&Barrel::on_hit>("Barrel/2"));
+  second.answer(true);
+  CHECK_FALSE(shots.has_ended());
+  first.answer(true);
+  CHECK(shots.result() == 2);
+}
+
+TEST_CASE("script: a call can fail like a method that throws, and like a node that dies", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto kicked = bob.call<&Player::kick>(epic::Ref<Barrel>(1));
+  bob.expect(calls<&Barrel::roll>("Barrel/1")).fail(std::out_of_range("too far"));
+  kicked.result();
+  CHECK(bob.state() == R"({"score":0,"last":"too far"})");
+
+  auto again = bob.call<&Player::kick>(epic::Ref<Barrel>(1));
+  bob.expect(calls<&Barrel::roll>("Barrel/1")).fail(epic::NodeLost("its node has died"));
+  again.result();
+  CHECK(bob.state() == R"({"score":0,"last":"lost"})");
+
+  auto fallen = bob.call<&Player::fall>();
+  CHECK_THROWS_WITH(fallen.result(), "down");
+}
+
+TEST_CASE("script: a sleep takes as long as the test says", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto nap = bob.call<&Player::nap>();
+  CHECK_THROWS_WITH(bob.expect(sleeps(2s)), Contains("it does not sleep for 2s; it sleeps for 1s"));
+  bob.expect(sleeps(1s));
+  bob.pass(19ms);
+  CHECK_FALSE(nap.has_ended());
+  bob.expect(sleeps(1ms));
+  nap.result();
+}
+
+TEST_CASE("script: an exclusive method keeps the next call waiting", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto first = bob.call<&Player::kick>(epic::Ref<Barrel>(1));
+  auto second = bob.call<&Player::kick>(epic::Ref<Barrel>(2));
+  const auto roll = bob.expect(calls<&Barrel::roll>("Barrel/1"));
+  CHECK_THROWS_WITH(bob.expect(calls<&Barrel::roll>("Barrel/2")), Contains("it does not call Barrel/2.roll"));
+  roll.answer();
+  CHECK(first.has_ended());
+  bob.expect(calls<&Barrel::roll>("Barrel/2")).answer();
+  CHECK(second.has_ended());
+}
+
+TEST_CASE("script: without an answer the deadline of the entity's own call ends it", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto shot = bob.call<&Player::shoot>(epic::Ref<Barrel>(7));
+  const auto hit = bob.expect(calls<&Barrel::on_hit>("Barrel/7"));
+  bob.pass(31s);
+  CHECK_THROWS_AS(shot.result(), epic::Timeout);
+  hit.answer(true);  // too late, and ignored
+  CHECK(bob.state() == R"({"score":0,"last":""})");
+}
+
+TEST_CASE("script: an expectation that does not hold lists the tokens so far", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto shots = bob.call<&Player::shoot_all>(std::vector{epic::Ref<Barrel>(1), epic::Ref<Barrel>(2)});
+  bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
+  CHECK_THROWS_WITH(bob.expect(calls<&Barrel::roll>("Barrel/2")),
+                    "the script of Player/Bob: it does not call Barrel/2.roll next\n"
+                    "so far it\n"
+                    "  1. calls Barrel/1.on_hit\n"
+                    "  2. calls Barrel/2.on_hit   (not expected yet)");
+  CHECK_THROWS_AS(shots.result(), ScriptError);
+}
+
+TEST_CASE("script: an entity that lives on the same node, by its {tag}, is not run silently", "[sim]") {
+  auto player = script_of<Player>("{yard}1");
+  CHECK_THROWS_WITH(player.call<&Player::cheer>(epic::Ref<Player>("{yard}2")),
+                    Contains("Player/{yard}2 has the same {tag}"));
+}
