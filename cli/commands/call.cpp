@@ -113,8 +113,9 @@ constexpr Command kCallCommand{
     .group = Group::state,
     .summary = "Call a method of an entity",
     .description =
-        "Prints the result: a string as plain text, anything else as JSON. If the entity is gated, the result is\n"
-        "durable when it is printed. Where the method takes a Ref, give the entity's name as a string.",
+        "Prints the result: a string as plain text, anything else as JSON. Unless the class is interval or\n"
+        "transient, it is durable when it is printed. Where the method takes a Ref, give the entity's name as a "
+        "string.",
     .example =
         "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
         "Barrel/7",

@@ -39,9 +39,8 @@ constexpr Command kCompletionsCommand{
     .group = Group::tool,
     .summary = "Print a shell's completion script",
     .description =
-        "An installed epic has its scripts where the shells look. Otherwise load the script from the shell's\n"
-        "start file as below. Types, keys, methods and nodes are completed from the running fabric, or from the\n"
-        "store.",
+        "An installed epic has its scripts where the shells look. Otherwise set them up as in the example. Types,\n"
+        "keys, methods and nodes are completed from the running fabric, or from the store.",
     .example =
         "source <(epic completions bash)                                  # in ~/.bashrc\n"
         "source <(epic completions zsh)                                   # in ~/.zshrc, after compinit\n"

@@ -78,7 +78,7 @@ Outcome run(Context& context, const Arguments& arguments) {
 constexpr Command kEventsCommand{
     .path = "events",
     .group = Group::state,
-    .summary = "Show what has happened to entities: activated, saved, moved, collected, failed",
+    .summary = "Show what has happened to entities: activated, saved, moved, deactivated, failed",
     .description =
         "One line per event, with its time, node and reason: which call activated an entity, and how long that\n"
         "took (waiting for the shard, loading, on_activate); saves, where those within two seconds share a line;\n"

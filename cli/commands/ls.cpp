@@ -32,6 +32,7 @@ constexpr OptionSpec kOptions[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "some saved states cannot be read"},
     {ExitCode::not_found, "there is no such type; or there is neither a fabric nor a store"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };

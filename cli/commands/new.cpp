@@ -104,9 +104,9 @@ constexpr Command kNewCommand{
     .group = Group::project,
     .summary = "Create a project",
     .description =
-        "Creates a directory with everything a project needs: epic.toml, CMakeLists.txt, entity classes, tests, a\n"
-        "README for people and one for coding agents, and a git repository unless it is inside one already. Never\n"
-        "touches an existing directory.",
+        "Creates a directory with everything a project needs: epic.toml, CMakeLists.txt, entity classes, tests\n"
+        "(--bare: neither), a README for people and one for coding agents, and a git repository unless it is inside\n"
+        "one already. Never touches an existing directory.",
     .example = "epic new arena --template game\nepic new scratch --bare",
     .positionals = kPositionals,
     .options = kOptions,

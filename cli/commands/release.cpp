@@ -33,12 +33,12 @@ Outcome run(Context& context, const Arguments& arguments) {
 constexpr Command kReleaseCommand{
     .path = "release",
     .group = Group::state,
-    .summary = "Let an entity run again that was put into quarantine",
+    .summary = "Release an entity from quarantine",
     .description =
         "Three nodes that die within a minute while they run one entity's method, or are killed because a turn of\n"
         "it does not end, put the entity into quarantine: calls to it are refused, for ten seconds at first, then\n"
         "for twice as long after each further death, up to an hour. All other entities go on. epic ps lists those\n"
-        "in quarantine, and epic logs shows where each node died. Release an entity when its class is repaired.",
+        "in quarantine, and epic logs shows where each node died. Release an entity once its class is fixed.",
     .example = "epic release Player/Bob",
     .positionals = kPositionals,
     .exit_codes = kExitCodes,

@@ -19,6 +19,7 @@ constexpr PositionalSpec kPositionals[] = {
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "the schema cannot be read"},
+    {ExitCode::usage, "there are several schemas, so one must be named"},
     {ExitCode::not_found, "nothing of this type has been saved, or nothing with this schema"},
 };
 

@@ -40,8 +40,8 @@ constexpr Command kSnapshotShowCommand{
     .group = Group::state,
     .summary = "Show the saved state of an entity",
     .description =
-        "Reads the store, whether or not the fabric is running; 'epic inspect' shows the state in memory. Same "
-        "fields.",
+        "Reads the store, whether or not the fabric is running; 'epic inspect' shows the state in memory,\n"
+        "with the same fields.",
     .example = "epic snapshot show Player/Bob\nepic snapshot show Player/Bob -o json",
     .positionals = kPositionals,
     .exit_codes = kExitCodes,

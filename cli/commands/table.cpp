@@ -6,7 +6,7 @@ namespace epic::cli {
 namespace {
 
 constexpr Noun kNouns[] = {
-    {"snapshot", "List, show, export and check the saved states of entities"},
+    {"snapshot", "Show, check, export, restore and remove saved states of entities"},
     {"schema", "Show, check and export the schemas that states were saved with"},
 };
 

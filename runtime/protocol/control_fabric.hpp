@@ -43,7 +43,7 @@ struct Ps {
   struct Slot {
     std::string node;
     std::optional<std::int32_t> pid = {};  // of its process, if it has one
-    std::string state;                     // stopped, starting, ready, paused, draining, backoff
+    std::string state;                     // stopped, starting, ready, silent, paused, draining, backoff
     std::uint64_t shards = 0;
   };
   struct Node : Slot, NodeCounters {
@@ -81,7 +81,7 @@ BOOST_DESCRIBE_STRUCT(Ps::Supervisor, (), (pid, uptime_ms))
 BOOST_DESCRIBE_STRUCT(Ps::Quarantined, (), (entity, method, deaths, next_attempt_s))
 BOOST_DESCRIBE_STRUCT(Ps::Answer, (), (nodes, supervisor, setup, quarantined))
 
-/// What epic::Client starts from: the ready nodes, and the owner of each shard.
+/// The ready nodes and the owner of each shard.
 struct Nodes {
   static constexpr VerbInfo kVerb{.name = "nodes"};
   using Request = Nothing;

@@ -42,7 +42,8 @@ class CallResult {
  public:
   explicit CallResult(detail::RecordPtr<detail::CallRecord> ended) : ended_(std::move(ended)) {}
 
-  /// Returns the result, once, or throws what the call ended with: an epic::Error (CallFailed if the method threw).
+  /// Returns the result, once, or throws what the call ended with: an epic::Error, or the method's
+  /// exception as a remote caller gets it (epic::CallFailed for a class of your own).
   R get() { return static_cast<detail::ResultRecord<R>&>(*ended_).take(); }
   /// What get() would throw; null if it would return.
   [[nodiscard]] std::exception_ptr error() const { return ended_->failure; }
