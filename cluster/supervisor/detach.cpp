@@ -8,58 +8,94 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/describe/class.hpp>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "cluster/supervisor/line_splitter.hpp"
 #include "cluster/supervisor/supervisor.hpp"
-#include "protocol/json.hpp"
+#include "codec/described_json.hpp"
+#include "protocol/log_line.hpp"
 
 namespace epic::cluster {
 
-namespace json = boost::json;
+/// What the new process reports to the one that started it, a line of JSON each.
+namespace detached {
+struct Node {
+  std::string name;
+  std::int32_t pid = 0;
+  std::string socket;
+};
+BOOST_DESCRIBE_STRUCT(Node, (), (name, pid, socket))
+struct Ready {
+  std::int32_t pid = 0;
+  std::vector<Node> nodes;
+  std::string control_socket, store, log_directory;
+  std::chrono::milliseconds took{0};
+};
+BOOST_DESCRIBE_STRUCT(Ready, (), (pid, nodes, control_socket, store, log_directory, took))
+struct Failed {
+  std::string message, hint, log;
+};
+BOOST_DESCRIBE_STRUCT(Failed, (), (message, hint, log))
+struct Logged {
+  std::string source, line;
+};
+BOOST_DESCRIBE_STRUCT(Logged, (), (source, line))
+struct SetUp {
+  std::optional<std::string> failure;
+};
+BOOST_DESCRIBE_STRUCT(SetUp, (), (failure))
+struct Ended {
+  std::int32_t exit_code = 0;
+};
+BOOST_DESCRIBE_STRUCT(Ended, (), (exit_code))
+
+using Report = std::variant<Ready, Failed, Logged, SetUp, Ended>;
+}  // namespace detached
 
 namespace {
+
+using detached::Report;
 
 /// From the last node's Ready to the fabric's: shards are taken in between, which a full disk can delay.
 constexpr std::chrono::seconds kReadyPatience{30};
 /// Then for the module's setup, whose failure is reported; one that takes longer goes on.
 constexpr std::chrono::seconds kSetupPatience{10};
 
-json::object to_json(const FabricReady& ready) {
-  json::array nodes;
-  for (const auto& node : ready.nodes)
-    nodes.push_back(json::object{{"name", node.name}, {"pid", node.pid}, {"socket", node.socket.string()}});
-  return {{"pid", ready.pid},
-          {"nodes", std::move(nodes)},
-          {"control_socket", ready.control_socket.string()},
-          {"store", ready.store.string()},
-          {"log_directory", ready.log_directory.string()},
-          {"took_ms", ready.took.count()}};
+Report report_of(const FabricReady& ready) {
+  detached::Ready report{.pid = ready.pid,
+                         .nodes = {},
+                         .control_socket = ready.control_socket.string(),
+                         .store = ready.store.string(),
+                         .log_directory = ready.log_directory.string(),
+                         .took = ready.took};
+  for (const auto& node : ready.nodes) report.nodes.push_back({node.name, node.pid, node.socket.string()});
+  return report;
 }
 
-std::string text_of(const json::value& value) { return std::string(std::string_view(value.as_string())); }
-
-FabricReady ready_from(const json::object& object) {
-  FabricReady ready{.pid = object.at("pid").to_number<pid_t>(),
+FabricReady ready_from(const detached::Ready& report) {
+  FabricReady ready{.pid = report.pid,
                     .nodes = {},
-                    .control_socket = text_of(object.at("control_socket")),
-                    .store = text_of(object.at("store")),
-                    .log_directory = text_of(object.at("log_directory")),
-                    .took = std::chrono::milliseconds(object.at("took_ms").to_number<std::int64_t>())};
-  for (const auto& node : object.at("nodes").as_array())
-    ready.nodes.push_back({text_of(node.at("name")), node.at("pid").to_number<pid_t>(), text_of(node.at("socket"))});
+                    .control_socket = report.control_socket,
+                    .store = report.store,
+                    .log_directory = report.log_directory,
+                    .took = report.took};
+  for (const auto& node : report.nodes) ready.nodes.push_back({node.name, node.pid, node.socket});
   return ready;
 }
 
-/// In the new process: sends one message to the starter. False if the starter has gone.
-bool tell(int fd, const json::object& what) {
-  const std::string line = protocol::print_json(what) + "\n";
+/// In the new process. False if the starter has gone.
+bool send(int fd, const Report& report) {
+  const std::string line = codec::describe_text(report) + "\n";
   return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
 }
 
@@ -74,56 +110,52 @@ bool tell(int fd, const json::object& what) {
   bool is_ready = false;
   own.on_log = [starter, &is_ready](const protocol::LogLine& line) {
     if (!is_ready && line.level >= protocol::LogLevel::warn && line.level <= protocol::LogLevel::error)
-      tell(starter, {{"log", protocol::format_log_line(line)}, {"source", line.source}});
+      send(starter, detached::Logged{line.source, protocol::format_log_line(line)});
   };
   own.on_event = [starter](const SupervisorEvent& event) {
-    if (event.kind == SupervisorEventKind::setup_done) tell(starter, {{"setup", nullptr}});
-    if (event.kind == SupervisorEventKind::setup_failed) tell(starter, {{"setup", event.text}});
+    if (event.kind == SupervisorEventKind::setup_done) send(starter, detached::SetUp{});
+    if (event.kind == SupervisorEventKind::setup_failed) send(starter, detached::SetUp{event.text});
   };
   own.on_ready = [starter, &is_ready](const FabricReady& ready) {
     is_ready = true;
     // The starter has given up (Ctrl-C) before the fabric was ready. Nobody would know that it runs, so it stops.
-    if (!tell(starter, {{"ready", to_json(ready)}})) ::raise(SIGTERM);
+    if (!send(starter, report_of(ready))) ::raise(SIGTERM);
   };
   own.on_error = [starter](const SupervisorError& error) {
-    tell(starter,
-         {{"error", json::object{{"message", error.message}, {"hint", error.hint}, {"log", error.log.string()}}}});
+    send(starter, detached::Failed{error.message, error.hint, error.log.string()});
   };
   const int exit_code = run_supervisor(own);
-  tell(starter, {{"exit", exit_code}});
+  send(starter, detached::Ended{exit_code});
   ::_exit(exit_code);
 }
 
-/// In the starter: what the new process has reported so far.
+/// In the starter: takes in what the new process reports.
 struct Heard {
+  const SupervisorOptions& options;
   bool is_ready = false;
   bool is_set_up = false;  // or has failed to be
   bool has_setup_failed = false;
-  std::optional<int> exit_code;
-};
+  std::optional<int> exit_code = {};
 
-void hear(std::string_view line, const SupervisorOptions& options, Heard& heard) {
-  const auto message = protocol::parse_json(line).value().as_object();
-  if (const auto* ready = message.if_contains("ready")) {
-    heard.is_ready = true;
-    if (options.on_ready) options.on_ready(ready_from(ready->as_object()));
-  } else if (const auto* error = message.if_contains("error")) {
-    if (options.on_error)
-      options.on_error({text_of(error->at("message")), text_of(error->at("hint")), text_of(error->at("log"))});
-  } else if (const auto* line = message.if_contains("log")) {
-    std::string text = text_of(*line);
-    while (text.ends_with('\n')) text.pop_back();
-    if (options.on_log)
-      options.on_log(protocol::parse_log_line(text_of(message.at("source")), text, std::chrono::system_clock::now()));
-  } else if (const auto* setup = message.if_contains("setup")) {
-    heard.is_set_up = true;
-    heard.has_setup_failed = setup->is_string();
-    if (heard.has_setup_failed && options.on_event)
-      options.on_event({SupervisorEventKind::setup_failed, text_of(*setup)});
-  } else if (const auto* code = message.if_contains("exit")) {
-    heard.exit_code = code->to_number<int>();
+  void operator()(const detached::Ready& ready) {
+    is_ready = true;
+    if (options.on_ready) options.on_ready(ready_from(ready));
   }
-}
+  void operator()(const detached::Failed& failed) const {
+    if (options.on_error) options.on_error({failed.message, failed.hint, failed.log});
+  }
+  void operator()(const detached::Logged& logged) const {
+    std::string_view text = logged.line;
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    if (options.on_log) options.on_log(protocol::parse_log_line(logged.source, text, std::chrono::system_clock::now()));
+  }
+  void operator()(const detached::SetUp& set_up) {
+    is_set_up = true;
+    has_setup_failed = set_up.failure.has_value();
+    if (has_setup_failed && options.on_event) options.on_event({SupervisorEventKind::setup_failed, *set_up.failure});
+  }
+  void operator()(const detached::Ended& ended) { exit_code = ended.exit_code; }
+};
 
 /// False if there was none until then.
 bool wait_for_bytes(int fd, std::chrono::steady_clock::time_point until) {
@@ -157,8 +189,9 @@ int run_supervisor_detached(const SupervisorOptions& options) {
   }
   ::close(pipe[1]);
 
-  Heard heard;
-  LineSplitter lines{[&](std::string_view line) { hear(line, options, heard); }};
+  Heard heard{.options = options};
+  LineSplitter lines{
+      [&](std::string_view line) { std::visit(heard, codec::read_described_text<Report>(line).value()); }};
   bool is_given_up = false;
   const auto is_answered = [&] {
     return heard.exit_code || (heard.is_set_up && !is_given_up && options.after_setup == AfterSetup::keep_running);

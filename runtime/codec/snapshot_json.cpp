@@ -41,34 +41,4 @@ std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Sch
   return SnapshotReader(schema, show_name).to_json(bytes);
 }
 
-namespace {
-
-/// As CapnpCodec writes it, in one segment, so that equal values have equal bytes.
-std::vector<std::byte> to_bytes(capnp::MallocMessageBuilder& message) {
-  capnp::MallocMessageBuilder joined(static_cast<unsigned>(message.sizeInWords()) + 1);
-  joined.setRoot(message.getRoot<capnp::AnyPointer>().asReader());
-  const kj::Array<capnp::word> words = capnp::messageToFlatArray(joined);
-  const auto bytes = std::as_bytes(std::span(words.begin(), words.size()));
-  return {bytes.begin(), bytes.end()};
-}
-
-}  // namespace
-
-std::expected<std::vector<std::byte>, kernel::CodecError> from_json(const reflect::Schema& schema,
-                                                                    const boost::json::value& json,
-                                                                    UnknownFields unknown_fields) {
-  JsonReader<WireSink> reader(unknown_fields);
-  try {
-    WireTypes types(schema);
-    capnp::MallocMessageBuilder message;
-    EPIC_TRY(reader.read(json, WireSink::of_root(types, message.getRoot<capnp::AnyPointer>())));
-    return to_bytes(message);
-  } catch (const kj::Exception& error) {
-    return std::unexpected(kernel::CodecError{.path = reader.error().path,
-                                              .what = fmt::format("too large: {}", error.getDescription().cStr())});
-  } catch (const std::exception& error) {
-    return std::unexpected(kernel::CodecError{.path = reader.error().path, .what = error.what()});
-  }
-}
-
 }  // namespace epic::codec

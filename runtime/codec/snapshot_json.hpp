@@ -1,6 +1,6 @@
 #pragma once
-// Converts stored bytes to JSON and back using only the schema that they were written with: no module is loaded and no
-// type is known.
+// Converts stored bytes to JSON using only the schema that they were written with: no module is loaded and no type is
+// known.
 //
 // With this, `inspect` and `snapshot` read the store of a fabric that is down. The JSON is the same as that of a live
 // entity.
@@ -10,9 +10,7 @@
 #include <expected>
 #include <memory>
 #include <span>
-#include <vector>
 
-#include "codec/json_reader.hpp"
 #include "codec/show_name.hpp"
 #include "kernel/codec.hpp"
 #include "reflect/schema.hpp"
@@ -43,11 +41,5 @@ class SnapshotReader {
 [[nodiscard]] std::expected<boost::json::value, kernel::CodecError> to_json(const reflect::Schema& schema,
                                                                             std::span<const std::byte> bytes,
                                                                             const ShowName& show_name = {});
-
-/// The bytes that CapnpCodec would write for `schema`. Missing fields are zero, empty or the first alternative. Never
-/// throws.
-[[nodiscard]] std::expected<std::vector<std::byte>, kernel::CodecError> from_json(
-    const reflect::Schema& schema, const boost::json::value& json,
-    UnknownFields unknown_fields = UnknownFields::refuse);
 
 }  // namespace epic::codec

@@ -6,9 +6,6 @@
 
 namespace epic::codec {
 
-using capnp::AnyPointer;
-using capnp::AnyStruct;
-using capnp::List;
 using reflect::Kind;
 
 WireTypes::WireTypes(const reflect::Schema& schema) : schema_(schema) {
@@ -35,8 +32,6 @@ void WireTypes::afford(std::size_t count) {
 }
 
 namespace {
-
-std::byte* data_of(AnyStruct::Builder body) { return reinterpret_cast<std::byte*>(body.getDataSection().begin()); }
 
 void require(bool is_whole, const WireReader& message) {
   if (!is_whole) throw std::runtime_error(message.problem());
@@ -132,122 +127,6 @@ void WireView::each_entry(reflect::FunctionRef<void(const WireView&, const WireV
     visit(member(types_->part(index_, 0), layout.slots[0], entry),
           member(types_->part(index_, 1), layout.slots[1], entry));
   }
-}
-
-WireSink WireSink::of_root(WireTypes& types, AnyPointer::Builder root) {
-  if (is_struct(types.schema().root().kind))
-    return {types, 0, root.initAsAnyStruct(types.layout(0).data_words, types.layout(0).pointer_count)};
-  const Slot slot{.size = types.slot(0), .offset = 0};
-  const bool is_pointer = slot.size == SlotSize::pointer;
-  return member(types, 0, slot, root.initAsAnyStruct(is_pointer ? 0 : 1, is_pointer ? 1 : 0));
-}
-
-void WireSink::set_bytes(const Bytes& bytes) {
-  if (bytes.empty()) return;
-  auto data = pointer_.initAs<capnp::Data>(static_cast<unsigned>(bytes.size()));
-  std::memcpy(data.begin(), bytes.data(), bytes.size());
-}
-
-bool WireSink::try_set_text(std::string_view text) {
-  if (text.empty()) return true;
-  if (kind() == Kind::ref) {
-    const std::size_t slash = text.find('/');
-    if (slash == 0 || slash >= text.size() - 1) return false;
-    if (!node().name.empty() && text.substr(0, slash) != node().name) return false;
-  }
-  auto out = pointer_.initAs<capnp::Text>(static_cast<unsigned>(text.size()));
-  std::memcpy(out.begin(), text.data(), text.size());
-  return true;
-}
-
-AnyStruct::Builder WireSink::body() {
-  if (!body_) {
-    const StructLayout& layout = types_->layout(index_);
-    body_ = pointer_.initAsAnyStruct(layout.data_words, layout.pointer_count);
-  }
-  return *body_;
-}
-
-WireSink WireSink::member(WireTypes& types, WireTypes::Index index, Slot slot, AnyStruct::Builder around) {
-  if (slot.size == SlotSize::pointer) return {types, index, around.getPointerSection()[slot.offset]};
-  return {types, index, [data = data_of(around), slot](std::uint64_t bits) { write_slot(data, slot, bits); }};
-}
-
-WireSink WireSink::emplace() {
-  const StructLayout& layout = types_->layout(index_);
-  write_slot(data_of(body()), layout.slots[0], 1);
-  return member(*types_, types_->part(index_, 0), layout.slots[1], body());
-}
-
-WireSink WireSink::emplace_alternative(std::size_t index) {
-  const StructLayout& layout = types_->layout(index_);
-  write_slot(data_of(body()), layout.slots[0], index);
-  return member(*types_, types_->part(index_, index), layout.slots[index + 1], body());
-}
-
-std::vector<std::string_view> WireSink::field_names() const {
-  std::vector<std::string_view> names;
-  for (const auto& part : node().parts) names.push_back(part.name);
-  return names;
-}
-
-std::optional<std::size_t> WireSink::find_field(std::string_view name) const {
-  for (std::size_t i = 0; i < node().parts.size(); ++i)
-    if (node().parts[i].name == name) return i;
-  return std::nullopt;
-}
-
-WireSink WireSink::field(std::size_t index) {
-  return member(*types_, types_->part(index_, index), types_->layout(index_).slots[index], body());
-}
-
-bool WireSink::assign(std::size_t total, reflect::FunctionRef<bool(WireSink)> read) {
-  if (total == 0) return true;
-  const auto count = static_cast<unsigned>(total);
-  const WireTypes::Index element = types_->part(index_, 0);
-  const auto numbers = [&](auto list) {
-    for (unsigned i = 0; i < count; ++i) {
-      const auto set = [&list, i](std::uint64_t bits) { list.set(i, static_cast<decltype(list[i])>(bits)); };
-      if (!read(WireSink(*types_, element, set))) return false;
-    }
-    return true;
-  };
-  switch (types_->slot(element)) {
-    case SlotSize::bit:
-      return numbers(pointer_.initAs<List<bool>>(count));
-    case SlotSize::one_byte:
-      return numbers(pointer_.initAs<List<std::uint8_t>>(count));
-    case SlotSize::two_bytes:
-      return numbers(pointer_.initAs<List<std::uint16_t>>(count));
-    case SlotSize::four_bytes:
-      return numbers(pointer_.initAs<List<std::uint32_t>>(count));
-    case SlotSize::eight_bytes:
-      return numbers(pointer_.initAs<List<std::uint64_t>>(count));
-    case SlotSize::pointer:
-      break;
-  }
-  if (is_struct(types_->node(element).kind)) {
-    const StructLayout& layout = types_->layout(element);
-    auto list = pointer_.initAsListOfAnyStruct(layout.data_words, layout.pointer_count, count);
-    for (unsigned i = 0; i < count; ++i)
-      if (!read(WireSink(*types_, element, list[i]))) return false;
-  } else {
-    auto list = pointer_.initAsAnyList(capnp::ElementSize::POINTER, count).as<List<AnyPointer>>();
-    for (unsigned i = 0; i < count; ++i)
-      if (!read(WireSink(*types_, element, list[i]))) return false;
-  }
-  return true;
-}
-
-bool WireSink::assign_entries(std::size_t total, reflect::FunctionRef<bool(WireSink, WireSink)> read) {
-  if (total == 0) return true;
-  const StructLayout& layout = types_->layout(index_);
-  auto list = pointer_.initAsListOfAnyStruct(layout.data_words, layout.pointer_count, static_cast<unsigned>(total));
-  for (unsigned i = 0; i < total; ++i)
-    if (!read(member(*types_, types_->part(index_, 0), layout.slots[0], list[i]),
-              member(*types_, types_->part(index_, 1), layout.slots[1], list[i])))
-      return false;
-  return true;
 }
 
 }  // namespace epic::codec

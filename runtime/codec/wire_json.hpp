@@ -1,7 +1,6 @@
 #pragma once
-// Values in Cap'n Proto messages, as the JSON writer and reader see them. Used by snapshot_json.cpp only.
+// Values in Cap'n Proto messages, as the JSON writer sees them. Used by snapshot_json.cpp only.
 
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "codec/capnp.hpp"
 #include "codec/json_labels.hpp"
 #include "codec/limits.hpp"
 #include "codec/wire_layout.hpp"
@@ -86,62 +84,6 @@ class WireView {
   std::uint64_t bits_ = 0;
   WireReader::Place pointer_;
   std::optional<WireReader::Struct> body_;
-};
-
-/// A place in a message under construction.
-class WireSink {
- public:
-  /// Writes bits into a data slot or an element.
-  using SetBits = std::function<void(std::uint64_t bits)>;
-
-  WireSink(WireTypes& types, WireTypes::Index index, SetBits set_bits)
-      : types_(&types), index_(index), set_bits_(std::move(set_bits)) {}
-  WireSink(WireTypes& types, WireTypes::Index index, capnp::AnyPointer::Builder pointer)
-      : types_(&types), index_(index), pointer_(pointer) {}
-  WireSink(WireTypes& types, WireTypes::Index index, capnp::AnyStruct::Builder body)
-      : types_(&types), index_(index), body_(body) {}
-  /// For the whole of a message.
-  static WireSink of_root(WireTypes& types, capnp::AnyPointer::Builder root);
-
-  [[nodiscard]] reflect::Kind kind() const { return node().kind; }
-  [[nodiscard]] const reflect::TimeUnit& unit() const { return node().unit; }
-  [[nodiscard]] std::string_view ref_class() const { return node().name; }
-  [[nodiscard]] std::string type_text() const { return types_->schema().type_text(index_); }
-
-  bool try_set_bits(std::uint64_t bits) { return set_bits_(bits), true; }
-  void set_bytes(const Bytes& bytes);
-  bool try_set_text(std::string_view text);
-  bool try_set_enumeration(std::int64_t value) { return set_bits_(static_cast<std::uint64_t>(value)), true; }
-  [[nodiscard]] const std::vector<reflect::Schema::Enumerator>& enumerators() const { return node().enumerators; }
-
-  void reset() {}  // a new place is empty
-  WireSink emplace();
-
-  [[nodiscard]] const Labels& labels() const { return types_->labels(index_); }
-  WireSink emplace_alternative(std::size_t index);
-
-  void begin_fields() { (void)body(); }
-  [[nodiscard]] std::size_t field_count() const { return node().parts.size(); }
-  [[nodiscard]] std::vector<std::string_view> field_names() const;
-  [[nodiscard]] std::optional<std::size_t> find_field(std::string_view name) const;
-  WireSink field(std::size_t index);
-
-  [[nodiscard]] std::size_t fixed_count() const { return 0; }
-  bool assign(std::size_t count, reflect::FunctionRef<bool(WireSink)> read);
-  bool assign_entries(std::size_t count, reflect::FunctionRef<bool(WireSink, WireSink)> read);
-  [[nodiscard]] bool has_fewer_than(std::size_t) const { return false; }  // a message keeps every element
-
- private:
-  [[nodiscard]] const reflect::Schema::Node& node() const { return types_->node(index_); }
-  capnp::AnyStruct::Builder body();
-  /// The member in `slot` of `around`, as the place for a value of type `index`.
-  static WireSink member(WireTypes& types, WireTypes::Index index, Slot slot, capnp::AnyStruct::Builder around);
-
-  WireTypes* types_;
-  WireTypes::Index index_;
-  SetBits set_bits_;
-  capnp::AnyPointer::Builder pointer_{nullptr};
-  std::optional<capnp::AnyStruct::Builder> body_;
 };
 
 }  // namespace epic::codec

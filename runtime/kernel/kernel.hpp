@@ -176,8 +176,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void release_with_error(Outgoing item, ErrorCode code, const std::string& message) override {
     frames_.release_with_error(std::move(item), code, message);
   }
-  void discard(Activation& activation, ErrorCode code, const std::string& why) override {
-    activations_.discard(activation, code, why);
+  void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) override {
+    activations_.discard(activation, code, why, reported);
   }
   void measure(Activation& activation) override { activations_.measure(activation); }
   void on_durable() override;

@@ -35,6 +35,7 @@ inline constexpr int kReleaseWindowGrowth = 4;                      // … and t
 inline constexpr std::chrono::nanoseconds kReleaseOpenMax = 100ms;  // between two of them
 inline constexpr std::chrono::nanoseconds kReplacePatience = 10s;   // with running calls, before a state is replaced
 inline constexpr std::size_t kReplacementsMax = 16'384;             // in progress on one node
+inline constexpr std::size_t kUndoneChangesMax = 256;               // remembered for the next caller
 inline constexpr int kLooksInIdleAge = 8;                           // of the collector, at each activation
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;
 inline constexpr std::chrono::nanoseconds kCollectSoon = 10ms;   // if one slice was not enough

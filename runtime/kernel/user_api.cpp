@@ -40,11 +40,11 @@ SleepAwaiter::~SleepAwaiter() {
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   waiter.handle = awaiting;
   calls_here("epic::saved").end_turn();
-  is_waiting = here("epic::saved").saving().wait(waiter);
+  is_waiting = here("epic::saved").saving().wait(*this);
   return is_waiting ? std::coroutine_handle<>(std::noop_coroutine()) : awaiting;
 }
 SavedAwaiter::~SavedAwaiter() {
-  if (is_waiting) here("epic::saved").saving().stop_waiting(waiter);
+  if (is_waiting) here("epic::saved").saving().stop_waiting(*this);
 }
 
 }  // namespace detail

@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const Schema schema = schema_of(type_of<Everything>());
   const std::span bytes(reinterpret_cast<const std::byte*>(data), size);
 
-  if (const auto json = epic::codec::to_json(schema, bytes)) (void)epic::codec::from_json(schema, *json);
+  (void)epic::codec::to_json(schema, bytes);
 
   Everything value;
   if (!codec.decode(bytes, schema, type_of<Everything>(), &value)) return 0;

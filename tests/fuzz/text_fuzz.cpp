@@ -1,5 +1,7 @@
 // Any schema text or JSON text must give an error or a value. The first byte selects which of them to parse.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 
@@ -24,8 +26,8 @@ void schema_text(std::string_view text) {
   const auto again = Schema::parse(schema->text());
   require(again.has_value() && again->text() == schema->text());
   (void)epic::codec::to_capnp_text(*schema);
-  const auto bytes = epic::codec::from_json(*schema, boost::json::object{});
-  if (bytes) require(epic::codec::to_json(*schema, *bytes).has_value());
+  static constexpr std::array<std::byte, 16> kEmptyMessage{{{}, {}, {}, {}, std::byte{1}}};  // one word: a null pointer
+  (void)epic::codec::to_json(*schema, kEmptyMessage);
 }
 
 void json_text(std::string_view text) {

@@ -17,6 +17,7 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include "epic/durations.hpp"
 #include "epic/entity.hpp"
 #include "epic/entity_info.hpp"
 #include "epic/values.hpp"
@@ -101,10 +102,14 @@ class EntityBuilder {
     (info_.former_names.push_back(former.name), ...);
     return std::move(*this);
   }
-  EntityBuilder&& durability(reflect::Durability mode, std::chrono::nanoseconds interval = {}) && {
+  EntityBuilder&& durability(reflect::Durability mode) && {
     info_.durability = mode;
-    info_.save_interval = interval;
     return std::move(*this);
+  }
+  template <class Rep, class Period>
+  EntityBuilder&& durability(reflect::Durability mode, std::chrono::duration<Rep, Period> interval) && {
+    info_.save_interval = saturated_ns(interval);
+    return std::move(*this).durability(mode);
   }
   reflect::EntityInfo build() && {
     info_.former_field_names.resize(info_.state_fields.size());

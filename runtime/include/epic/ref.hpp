@@ -6,6 +6,7 @@
 // to each other. Copying a Ref copies a counted pointer to the name. The name also caches the kernel's shortcut to the
 // activation; an outdated shortcut costs one ordinary lookup.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <compare>
@@ -15,8 +16,10 @@
 #include <new>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
+#include "epic/durations.hpp"
 #include "epic/type_info.hpp"
 
 namespace epic {
@@ -138,8 +141,13 @@ class Ref {
   explicit Ref(detail::NamePtr name) : name_(std::move(name)) {}
 
   auto operator->() const { return detail::ProxyHolder<T>(name_, std::chrono::nanoseconds{0}); }
-  /// The same entity, called with a deadline that counts from the start of the call.
-  [[nodiscard]] RefWith<T> with(std::chrono::nanoseconds patience) const { return RefWith<T>(*this, patience); }
+  /// The same entity, called with a deadline that counts from the start of the call. If nothing is left of `patience`,
+  /// the call ends in Timeout; more than 292 years are no deadline.
+  template <class Rep, class Period>
+    requires std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
+  [[nodiscard]] RefWith<T> with(std::chrono::duration<Rep, Period> patience) const {
+    return RefWith<T>(*this, std::max(detail::saturated_ns(patience), std::chrono::nanoseconds(1)));
+  }
 
   /// "Type/Key"; empty for a Ref that names no entity. The type is the class's stored name (its oldest, if it was
   /// renamed), so that names written down earlier stay valid.

@@ -2,7 +2,9 @@
 // State, from inside an entity: waiting until it is durable, and erasing it. Saving needs no call.
 
 #include <coroutine>
+#include <exception>
 #include <string>
+#include <utility>
 
 #include "epic/call.hpp"
 
@@ -13,9 +15,13 @@ struct SavedAwaiter {
   using EpicAwaitable = void;
   Waiter waiter = {};
   bool is_waiting = false;
+  std::exception_ptr failure = {};
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
-  void await_resume() noexcept { is_waiting = false; }
+  void await_resume() {
+    is_waiting = false;
+    if (failure) std::rethrow_exception(std::exchange(failure, {}));
+  }
   SavedAwaiter() = default;
   SavedAwaiter(const SavedAwaiter&) = delete;
   SavedAwaiter& operator=(const SavedAwaiter&) = delete;
@@ -23,7 +29,8 @@ struct SavedAwaiter {
 };
 }  // namespace detail
 
-/// Waits until everything that this execution has changed or observed so far is durable.
+/// Waits until everything that this execution has changed or observed so far is durable. Throws StateTooLarge if a
+/// change of another entity that it may have observed was refused; if its own is, the execution ends.
 [[nodiscard]] inline detail::SavedAwaiter saved() { return {}; }
 
 /// Erases the entity's saved state at the end of this turn. The members keep their values until the entity is

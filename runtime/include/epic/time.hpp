@@ -4,8 +4,10 @@
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
+#include <type_traits>
 
 #include "epic/call.hpp"
+#include "epic/durations.hpp"
 
 namespace epic {
 
@@ -26,8 +28,11 @@ struct SleepAwaiter {
 }  // namespace detail
 
 /// Ends the turn and resumes after `duration`; other calls of the entity may run meanwhile. Keeps the entity active.
-[[nodiscard]] inline detail::SleepAwaiter sleep(std::chrono::nanoseconds duration) {
-  return detail::SleepAwaiter(duration.count());
+/// A duration of more than 292 years never ends.
+template <class Rep, class Period>
+  requires std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
+[[nodiscard]] detail::SleepAwaiter sleep(std::chrono::duration<Rep, Period> duration) {
+  return detail::SleepAwaiter(detail::saturated_ns(duration).count());
 }
 
 /// The node's wall clock, as of the start of the turn.

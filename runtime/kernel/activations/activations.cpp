@@ -73,6 +73,10 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
   if (const std::string why = uses_.admission.refusal_of(call->callee->text, uses_.execution.now_ns); !why.empty())
     return uses_.calls.fail(*call, ErrorCode::unavailable,
                             fmt::format("{} is {}", uses_.words.shown(call->callee), why));
+  if (const auto undone = undone_.take(call->callee->text))
+    return uses_.calls.fail(*call, ErrorCode::state_too_large,
+                            fmt::format("{} was not started: {}. The entity starts again from its last saved state",
+                                        uses_.words.describe(*call), *undone));
   Activation& activation = add(call->callee, type, shard);
   Birth birth{.cause = uses_.words.cause_of(*call),
               .asked_ns = uses_.words.begun_ns_of(*call),
@@ -226,7 +230,6 @@ void Activations::fail(Activation& activation, const std::string& why) {
     record->observed = std::max(record->observed, activation.observed.value);  // the reason may mention it
     uses_.calls.fail(*record, ErrorCode::activation_failed, message);
   }
-  if (activation.replacement() != nullptr) return leave_memory(activation);  // which may fix it
   drop_when_saved(activation);
 }
 
@@ -317,14 +320,14 @@ void Activations::add_left(const Activation& activation) {
 }
 
 /// Drops it without its newest change. An older change that is being written must be durable before the next instance
-/// is loaded.
+/// is loaded, or before a state from outside takes its place.
 void Activations::drop_when_saved(Activation& activation) {
   activation.is_dirty = false;
-  if (!uses_.saving.is_unsaved(activation) || !uses_.routing.is_ours(activation.shard)) return drop(activation);
-  activation.state = Activation::State::leaving;
+  const bool is_awaited = uses_.saving.is_unsaved(activation) || activation.replacement() != nullptr;
+  if (!is_awaited || !uses_.routing.is_ours(activation.shard)) return drop(activation);
   destroy(activation);
   activation.lock = {};
-  leaving_.push_back(activation.id);
+  leave_memory(activation);
 }
 
 void Activations::drop(Activation& activation) {
@@ -370,11 +373,15 @@ void Activations::end_suspended(Activation& activation) {
   activation.running = activation.queued = 0;
 }
 
-void Activations::discard(Activation& activation, ErrorCode code, const std::string& why) {
+void Activations::discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) {
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
   uses_.events.add(Happening::discarded, activation.subject(), why, uses_.execution.now_ns);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
-  if (!is_in_use(activation) && activation.lock.holders().empty()) return drop_when_saved(activation);
+  const bool is_to_be_told = reported == Reported::to_nobody && activation.replacement() == nullptr;
+  if (!is_in_use(activation) && activation.lock.holders().empty()) {
+    if (is_to_be_told) undone_.note(activation.name->text, activation.shard, why);
+    return drop_when_saved(activation);
+  }
   std::vector<RecordRef> executions;  // have started, and end here
   std::vector<RecordRef> untouched;   // have not, and go to the next activation
   uses_.calls.for_each([&](Record& record) {
@@ -382,6 +389,10 @@ void Activations::discard(Activation& activation, ErrorCode code, const std::str
     (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
   });
   uses_.execution.queue.drop_all_of(activation);
+  const bool has_caller =
+      std::ranges::any_of(executions, [](const RecordRef& record) { return record->method != nullptr; });
+  if (is_to_be_told && !(activation.type->is_gated && has_caller))
+    undone_.note(activation.name->text, activation.shard, why);
   for (const RecordRef& record : executions) uses_.calls.fail(*record, code, why);
   for (const RecordRef& record : executions) {
     record->destroy_frame();
@@ -413,17 +424,20 @@ void Activations::on_reopened(ShardId shard) {
 
 void Activations::check_released(ShardId shard) {
   if (!uses_.routing.try_release(shard, table_.count_of(shard) == 0)) return;
+  undone_.forget(shard);
   uses_.syscalls.released(shard);
   uses_.routing.retry(shard);  // others' calls are refused, and ours wait for the next owner
 }
 
 void Activations::on_lost(ShardId shard) {
+  undone_.forget(shard);
   std::vector<ActivationId> lost;
   table_.for_each_of(shard, [&](const Activation& activation) { lost.push_back(activation.id); });
   for (const ActivationId id : lost)
     if (Activation* activation = table_.find(id))
       discard(*activation, ErrorCode::node_lost,
-              fmt::format("{}: its shard was given to another node", uses_.words.shown(activation->name)));
+              fmt::format("{}: its shard was given to another node", uses_.words.shown(activation->name)),
+              Reported::to_callers);
 }
 
 void Activations::end_running(ShardId shard) {
@@ -466,6 +480,7 @@ void Activations::write_replacement(Activation& activation) {
   destroy(activation);
   activation.state = Activation::State::replacing;
   activation.replacement()->is_written = true;
+  static_cast<void>(undone_.take(activation.name->text));
   uses_.saving.save_now(activation);
   leaving_.push_back(activation.id);
 }

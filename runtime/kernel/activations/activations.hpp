@@ -22,6 +22,7 @@
 #include "kernel/activations/collector.hpp"
 #include "kernel/activations/replacements.hpp"
 #include "kernel/activations/slow_stops.hpp"
+#include "kernel/activations/undone_changes.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -58,7 +59,8 @@ class Activations final : private Collector::Listener {
   /// Stops it, if it must leave and nothing of it runs or waits.
   void check_stop(Activation& activation);
   /// Ends an activation whose memory must not be kept: its executions are destroyed where they are suspended.
-  void discard(Activation& activation, ErrorCode code, const std::string& why);
+  /// If nobody has the error yet, the next call to the entity gets it.
+  void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported);
   /// Drops those whose last change is durable by now.
   void sweep();
   /// The same, if any has come to leave since the last time.
@@ -122,6 +124,7 @@ class Activations final : private Collector::Listener {
   Collector collector_;
   SlowStops slow_stops_;
   Replacements replacements_;
+  UndoneChanges undone_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   bool must_sweep_ = false;            // something left since the last look
   std::size_t must_stop_count_ = 0;

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <utility>
+
+#include "kernel/errors.hpp"
 
 namespace epic::kernel {
 
@@ -181,18 +184,18 @@ void Saving::settle(CommitNumber number, const NotSealed& not_sealed) {
   const auto refused = std::ranges::find(not_sealed, Sealed::too_large, &NotSealed::value_type::second);
   std::vector<Provisional> closed = std::exchange(provisional_, {});
   provisional_.reserve(closed.size());  // probably as many again
+  std::set<ActivationId> reported;      // refused, and a caller gets the error
   for (Provisional& provisional : closed) {
     const auto result = not_sealed.find(provisional.origin);
     const bool is_own = result != not_sealed.end() && result->second == Sealed::too_large;
     const bool may_have_seen_it = refused != not_sealed.end() && provisional.otherwise == number;
     if (is_own || may_have_seen_it) {
-      const Activation* activation = uses_.table.find(is_own ? provisional.origin : refused->first);
+      const ActivationId id = is_own ? provisional.origin : refused->first;
+      const Activation* activation = uses_.table.find(id);
+      if (provisional.item.kind != Outgoing::Kind::call) reported.insert(id);
       listener_.release_with_error(
           std::move(provisional.item), ErrorCode::state_too_large,
-          fmt::format(
-              "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply{}",
-              activation == nullptr ? std::string("the entity") : uses_.words.shown(activation->name),
-              limits::kStateBytesMax, is_own ? "" : "; this call has run, and may have seen that change"));
+          describe_refused(activation) + (is_own ? "" : "; this call has run, and may have seen that change"));
       continue;
     }
     const bool is_unchanged = result != not_sealed.end() && result->second == Sealed::unchanged;
@@ -200,13 +203,33 @@ void Saving::settle(CommitNumber number, const NotSealed& not_sealed) {
     if (is_unchanged && provisional.item.kind == Outgoing::Kind::call) provisional.item.record->observed = needs.value;
     release_if_durable(needs, std::move(provisional.item));
   }
-  for (const auto& [id, sealed] : not_sealed)
-    if (Activation* activation = sealed == Sealed::too_large ? uses_.table.find(id) : nullptr)
-      listener_.discard(
-          *activation, ErrorCode::state_too_large,
-          fmt::format("{}: its encoded state is above {} bytes; the instance is dropped and starts again from its "
-                      "last saved state",
-                      uses_.words.shown(activation->name), limits::kStateBytesMax));
+  if (refused != not_sealed.end()) fail_waiting(number, uses_.table.find(refused->first));
+  for (const auto& [id, sealed] : not_sealed) {
+    Activation* activation = sealed == Sealed::too_large ? uses_.table.find(id) : nullptr;
+    if (activation == nullptr) continue;
+    const bool is_reported = activation->type->is_gated && reported.contains(id);
+    listener_.discard(*activation, ErrorCode::state_too_large, describe_refused(activation),
+                      is_reported ? Reported::to_callers : Reported::to_nobody);
+  }
+}
+
+std::string Saving::describe_refused(const Activation* activation) const {
+  return fmt::format(
+      "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply",
+      activation == nullptr ? std::string("the entity") : uses_.words.shown(activation->name), limits::kStateBytesMax);
+}
+
+/// What waits in epic::saved() for another entity's change that is refused now: that never becomes durable.
+void Saving::fail_waiting(CommitNumber number, const Activation* refused) {
+  const auto [begin, end] = waiters_.equal_range(number);
+  for (auto waiting = begin; waiting != end;) {
+    const auto at = waiting++;
+    if (!at->second.has_seen_others) continue;
+    at->second.awaiter->failure = make_exception(
+        ErrorCode::state_too_large, describe_refused(refused) + "; epic::saved() waited for it, or may have");
+    uses_.execution.queue.push_resume(at->second.awaiter->waiter);
+    waiters_.erase(at);
+  }
 }
 
 void Saving::on_committed(CommitNumber number) {
@@ -217,7 +240,8 @@ void Saving::on_committed(CommitNumber number) {
 void Saving::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) listener_.release(std::move(item));
   const auto end = waiters_.upper_bound(number);
-  for (auto waiting = waiters_.begin(); waiting != end; ++waiting) uses_.execution.queue.push_resume(*waiting->second);
+  for (auto waiting = waiters_.begin(); waiting != end; ++waiting)
+    uses_.execution.queue.push_resume(waiting->second.awaiter->waiter);
   waiters_.erase(waiters_.begin(), end);
   listener_.on_durable();
 }
@@ -257,26 +281,28 @@ std::vector<RecordRef> Saving::take_calls(const std::function<bool(const Record&
   return calls;
 }
 
-bool Saving::wait(detail::Waiter& waiter) {
+bool Saving::wait(detail::SavedAwaiter& awaiter) {
   Record* const current = uses_.execution.current;
   CommitNumber needs = observations_.observed_by(current);
-  if (Activation* activation = activation_of(current); activation != nullptr && activation->is_dirty) {
+  Activation* const activation = activation_of(current);
+  const bool has_seen_others = (activation != nullptr ? activation->observed : needs) >= batcher_.forming();
+  if (activation != nullptr && activation->is_dirty) {
     save_now(*activation);
     needs = batcher_.forming();
   } else if (activation != nullptr) {
     needs = std::max(needs, activation->saved_in);
   }
   if (gate_.is_open(needs)) return false;
-  waiter.execution = current;
-  waiter.remaining = 1;
-  waiters_.emplace(needs, &waiter);
+  awaiter.waiter.execution = current;
+  awaiter.waiter.remaining = 1;
+  waiters_.emplace(needs, Waiting{&awaiter, has_seen_others});
   uses_.execution.current = nullptr;
   return true;
 }
 
-void Saving::stop_waiting(detail::Waiter& waiter) {
-  uses_.execution.queue.drop(waiter);
-  std::erase_if(waiters_, [&](const auto& waiting) { return waiting.second == &waiter; });
+void Saving::stop_waiting(detail::SavedAwaiter& awaiter) {
+  uses_.execution.queue.drop(awaiter.waiter);
+  std::erase_if(waiters_, [&](const auto& waiting) { return waiting.second.awaiter == &awaiter; });
 }
 
 // ---- time ----

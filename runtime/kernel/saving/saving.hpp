@@ -18,6 +18,7 @@
 #include <optional>
 #include <vector>
 
+#include "epic/state.hpp"
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/admission.hpp"
 #include "kernel/batch.hpp"
@@ -46,6 +47,12 @@ struct Outgoing {
   ReplyMessage reply = {};  // Kind::reply: already encoded
 };
 
+/// Who gets the error for a change that is undone.
+enum class Reported : std::uint8_t {
+  to_nobody,  // it was acknowledged, or no call made it
+  to_callers,
+};
+
 class Saving {
  public:
   class Listener {
@@ -55,7 +62,7 @@ class Saving {
     /// What it has seen cannot be saved, or not in time: its receiver gets the error instead.
     virtual void release_with_error(Outgoing item, ErrorCode code, const std::string& message) = 0;
     /// Its last change cannot be saved: the instance must not be kept.
-    virtual void discard(Activation& activation, ErrorCode code, const std::string& why) = 0;
+    virtual void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) = 0;
     /// Its state is another than at its last save.
     virtual void measure(Activation& activation) = 0;
     /// A commit is durable, and what waited for it has been released.
@@ -104,9 +111,9 @@ class Saving {
   void hold(const Record& origin, Outgoing item);
   /// Held calls that are meant are no longer held, and are the caller's again, in order.
   [[nodiscard]] std::vector<RecordRef> take_calls(const std::function<bool(const Record&)>& is_meant);
-  /// epic::saved(). False: everything observed is durable already, and `waiter` is not kept.
-  bool wait(detail::Waiter& waiter);
-  void stop_waiting(detail::Waiter& waiter);
+  /// epic::saved(). False: everything observed is durable already, and the awaiter is not kept.
+  bool wait(detail::SavedAwaiter& awaiter);
+  void stop_waiting(detail::SavedAwaiter& awaiter);
   [[nodiscard]] bool is_durable(CommitNumber number) const { return gate_.is_open(number); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const {
     return activation.is_dirty || !is_durable(activation.saved_in);
@@ -129,7 +136,7 @@ class Saving {
   [[nodiscard]] std::size_t held_count() const { return gate_.held_count() + provisional_.size(); }
   template <class Visit>
   void for_each_waiting(Visit&& visit) const {
-    for (const auto& [number, waiter] : waiters_) visit(waiter->execution);
+    for (const auto& [number, waiting] : waiters_) visit(waiting.awaiter->waiter.execution);
   }
 
  private:
@@ -139,12 +146,20 @@ class Saving {
     CommitNumber otherwise;  // what it needs if the origin's bytes turn out unchanged
     Outgoing item;
   };
+  /// epic::saved()
+  struct Waiting {
+    detail::SavedAwaiter* awaiter;
+    bool has_seen_others;  // whose changes are in the batch that it waits for
+  };
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
   using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
 
   Sealed encode_into(Batch& batch, Activation& activation);
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   void settle(CommitNumber number, const NotSealed& not_sealed);
+  /// The change that cannot be saved, as a sentence.
+  [[nodiscard]] std::string describe_refused(const Activation* activation) const;
+  void fail_waiting(CommitNumber number, const Activation* refused);
   void release_if_durable(CommitNumber needs, Outgoing item);
   void become_durable(CommitNumber number);
   void expire_held();
@@ -157,7 +172,7 @@ class Saving {
   Observations observations_{batcher_};
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
-  std::multimap<CommitNumber, detail::Waiter*> waiters_;      // epic::saved()
+  std::multimap<CommitNumber, Waiting> waiters_;
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
   Counts counts_;

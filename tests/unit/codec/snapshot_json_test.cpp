@@ -28,7 +28,7 @@ Schema stored_schema() {
   return Schema::parse(schema_of(type_of<T>()).text()).value();
 }
 
-/// Bytes converted to JSON without the type must equal the type's JSON, and convert back to the same bytes.
+/// Bytes converted to JSON without the type must equal the type's JSON.
 template <class T>
 void check_same(const T& value) {
   const Schema schema = stored_schema<T>();
@@ -36,10 +36,6 @@ void check_same(const T& value) {
   const auto json = to_json(schema, bytes);
   REQUIRE(json.has_value());
   CHECK(epic::protocol::print_json(*json) == epic::protocol::print_json(to_json(type_of<T>(), &value)));
-  const auto again = from_json(schema, *json);
-  INFO((again ? std::string() : again.error().path + ": " + again.error().what));
-  REQUIRE(again.has_value());
-  CHECK(*again == bytes);
 }
 
 struct Hidden {
@@ -49,7 +45,7 @@ BOOST_DESCRIBE_STRUCT(Hidden, (), (any))
 
 }  // namespace
 
-TEST_CASE("snapshot json: bytes read without the type as with it, and go back to the same bytes", "[codec]") {
+TEST_CASE("snapshot json: bytes read without the type as with it", "[codec]") {
   check_same(sample::everything());
   check_same(sample::Everything{});
   check_same(std::int16_t{-3});
@@ -70,30 +66,6 @@ TEST_CASE("snapshot json: long keys are read as often as the form of a map needs
   check_same(named);
   named["\xff"] = 100;  // cannot be the name of a member, so the map becomes a list
   check_same(named);
-}
-
-TEST_CASE("snapshot json: fields that are left out are zero", "[codec]") {
-  const auto bytes =
-      from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(R"({"i32":5,"tree":{"label":"x"}})"));
-  REQUIRE(bytes.has_value());
-  sample::Everything value;
-  REQUIRE(CapnpCodec().decode(*bytes, stored_schema<sample::Everything>(), type_of<sample::Everything>(), &value));
-  sample::Everything expected;
-  expected.i32 = 5;
-  expected.tree.label = "x";
-  CHECK(value == expected);
-}
-
-TEST_CASE("snapshot json: mistakes are told as for live values", "[codec]") {
-  const auto error = [](std::string_view text) {
-    const auto bytes = from_json(stored_schema<sample::Everything>(), *epic::protocol::parse_json(text));
-    return bytes ? std::string("none") : bytes.error().path + ": " + bytes.error().what;
-  };
-  CHECK(error(R"({"places":{"home":{"x":"far"}}})") == "places.home.x: expected float64, got the string \"far\"");
-  CHECK(error(R"({"place":{}})") == ": sample::Everything has no field 'place'; did you mean 'places'?");
-  CHECK(error(R"({"color":"gren"})") == "color: sample::Color has no 'gren'; did you mean 'green'?");
-  CHECK(error(R"({"owner":"nobody"})") ==
-        "owner: expected the name of an entity, such as \"Type/Key\", got \"nobody\"");
 }
 
 TEST_CASE("snapshot json: damaged bytes give an error or a value, and nothing else", "[codec]") {

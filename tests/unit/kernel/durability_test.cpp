@@ -166,6 +166,46 @@ TEST_CASE("durability: state above the bound is refused, and the entity goes on 
   CHECK(f.fabric.call(2, Ref<Blob>("b")->size()) == 1000);
 }
 
+TEST_CASE("durability: a change that was acknowledged before it is refused is reported to the next caller, once",
+          "[kernel]") {
+  Fixture f;
+  const Ref<Draft> draft("d");
+  CHECK(f.fabric.call(1, draft->grow(1000)) == 1000);
+  f.fabric.run_for(2s);
+  for (const std::size_t size : {9u << 20, 12u << 20}) {
+    CHECK(f.fabric.call(1, draft->grow(size)) == size);
+    f.fabric.run_for(2s);
+    CHECK_THROWS_AS(f.fabric.call(1, draft->size()), StateTooLarge);
+    CHECK(f.fabric.call(2, draft->size()) == 1000);
+  }
+}
+
+TEST_CASE("durability: a refused change of a hook is reported to the next caller", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1, .idle_age = 1s});
+  const Ref<Draft> draft("d");
+  f.fabric.call(1, draft->grow_at_the_end(9u << 20));
+  f.fabric.run_for(10s);
+  CHECK_THROWS_AS(f.fabric.call(1, draft->size()), StateTooLarge);
+  CHECK(f.fabric.call(1, draft->size()) == 0);
+}
+
+TEST_CASE("durability: a refused change of a spawned call is reported to the next caller", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  const Ref<Blob> blob("b");
+  f.fabric.call(1, blob->grow_beside(9u << 20));
+  f.fabric.run_for(1s);
+  CHECK_THROWS_AS(f.fabric.call(1, blob->size()), StateTooLarge);
+  CHECK(f.fabric.call(1, blob->size()) == 0);
+}
+
+TEST_CASE("durability: saved() fails for a state that is refused, and for whoever has seen it", "[kernel]") {
+  Fixture f({.seed = 5, .nodes = 1});
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Draft>("d")->grow_and_save(9u << 20)), StateTooLarge);
+  CHECK(f.fabric.call(1, Ref<Relay>("r")->feed_and_save(Ref<Blob>("b"), 1000)) == "saved");
+  CHECK_THAT(f.fabric.call(1, Ref<Relay>("r")->feed_and_save(Ref<Blob>("b"), 9u << 20)),
+             Catch::Contains("Blob/b") && Catch::Contains("too deeply"));
+}
+
 TEST_CASE("durability: who has seen a change that is refused is not told of it either", "[kernel]") {
   DurabilityFixture f({.seed = 5, .nodes = 1});
   CHECK(f.fabric.call(1, Ref<Relay>("r")->feed(Ref<Blob>("b"), 1000)) == 1000);

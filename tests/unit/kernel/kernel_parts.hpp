@@ -94,8 +94,8 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void on_deadlock(const DeadlockMessage&) override {}
   void release(Outgoing) override {}
   void release_with_error(Outgoing, ErrorCode, const std::string&) override {}
-  void discard(Activation& activation, ErrorCode code, const std::string& why) override {
-    activations.discard(activation, code, why);
+  void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) override {
+    activations.discard(activation, code, why, reported);
   }
   void measure(Activation& activation) override { activations.measure(activation); }
   void on_durable() override { activations.sweep(); }

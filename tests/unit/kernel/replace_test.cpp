@@ -18,6 +18,7 @@ namespace {
 /// Its methods take a while, and can be called through another entity.
 class Tally : public Entity {
   std::int64_t total_ = 0;
+  std::string note_;
 
  public:
   Task<std::int64_t> add(std::int64_t amount, std::int64_t pause_ms) {
@@ -30,8 +31,12 @@ class Tally : public Entity {
     co_await sleep(std::chrono::milliseconds(pause_ms));
     co_return co_await self()->add(amount, 0);
   }
+  Task<void> write(std::uint64_t size) {
+    note_.resize(size, 'x');
+    co_await sleep(std::chrono::seconds(1));
+  }
   Task<std::int64_t> total() const { co_return total_; }
-  EPIC_ENTITY(Tally, state(total_), methods(add, add_by_itself, total))
+  EPIC_ENTITY(Tally, state(total_, note_), methods(add, add_by_itself, write, total))
 };
 
 class Fleeting : public Entity {
@@ -105,6 +110,17 @@ TEST_CASE("replace: a state from outside is durable when it is told, with the ne
   CHECK(f.must_replace("a", 41) == Replaced::done);
   CHECK(f.stored("a")->version == kernel::Version{2});
   CHECK(f.total("a") == 41);
+}
+
+TEST_CASE("replace: an entity whose own state is refused meanwhile is replaced", "[kernel]") {
+  Fixture f;
+  f.fabric.run_for(100ms);
+  f.fabric.call(1, Ref<Tally>("a")->add(1, 0));
+  const auto written = f.fabric.start_call<void>(f.fabric.owner_of("Tally/a"), Ref<Tally>("a")->write(9u << 20),
+                                                 [](auto& record) { CHECK_THROWS_AS(record.take(), StateTooLarge); });
+  CHECK(f.must_replace("a", 40) == Replaced::done);
+  CHECK(*written);
+  CHECK(f.total("a") == 40);
 }
 
 TEST_CASE("replace: it is told only when it is durable", "[kernel]") {

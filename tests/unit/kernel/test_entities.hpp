@@ -26,6 +26,7 @@ class Counter : public Entity {
     co_return count_ = before + amount;
   }
   Task<void> doze() const { co_await sleep(std::chrono::nanoseconds::max()); }
+  Task<void> doze_for_years(std::int64_t years) const { co_await sleep(std::chrono::years(years)); }
   Task<std::string> who() const { co_return std::string(key()); }
   Task<void> forget() {
     erase();
@@ -44,7 +45,8 @@ class Counter : public Entity {
     count_ += amount;
   }
   EPIC_ENTITY(Counter, state(count_),
-              methods(add, get, touch, fail, add_slowly, doze, who, forget, forget_then_touch, forget_then_add))
+              methods(add, get, touch, fail, add_slowly, doze, doze_for_years, who, forget, forget_then_touch,
+                      forget_then_add))
 };
 
 /// The same, one call at a time.
@@ -170,8 +172,12 @@ class Blob : public Entity {
     co_return bytes_.size();
   }
   Task<std::uint64_t> size() const { co_return bytes_.size(); }
+  Task<void> grow_beside(std::uint64_t size) const {
+    spawn(self()->grow(size));
+    co_return;
+  }
   Task<bool> is_started() const { co_return is_started_; }
-  EPIC_ENTITY(Blob, state(bytes_), methods(grow, size, is_started))
+  EPIC_ENTITY(Blob, state(bytes_), methods(grow, size, grow_beside, is_started))
 };
 
 /// Reads another entity's change, and passes it on.
@@ -189,7 +195,16 @@ class Relay : public Entity {
     co_return added.is_ended();
   }
   Task<std::uint64_t> feed(Ref<Blob> blob, std::uint64_t size) { co_return co_await blob->grow(size); }
-  EPIC_ENTITY(Relay, methods(tell, feed, add_beside, see_end_of_add), transient)
+  Task<std::string> feed_and_save(Ref<Blob> blob, std::uint64_t size) {
+    co_await blob->grow(size);
+    try {
+      co_await saved();
+    } catch (const StateTooLarge& error) {
+      co_return error.what();
+    }
+    co_return "saved";
+  }
+  EPIC_ENTITY(Relay, methods(tell, feed, feed_and_save, add_beside, see_end_of_add), transient)
 };
 
 /// Records the order in which calls start.
@@ -223,10 +238,36 @@ class Gallery : public Entity {
   EPIC_ENTITY(Gallery, methods(look, hang, hang_and_look), exclusive, transient)
 };
 
+/// Saved at intervals, and changed in ways that have no caller.
+class Draft : public Entity {
+  std::string bytes_;
+  std::string at_the_end_;
+
+ public:
+  Task<void> on_deactivate() override {
+    bytes_ += at_the_end_;
+    co_return;
+  }
+  Task<std::uint64_t> grow(std::uint64_t size) {
+    bytes_.resize(size, 'x');
+    co_return bytes_.size();
+  }
+  Task<std::uint64_t> size() const { co_return bytes_.size(); }
+  Task<void> grow_at_the_end(std::uint64_t size) {
+    at_the_end_.resize(size, 'x');
+    co_return;
+  }
+  Task<void> grow_and_save(std::uint64_t size) {
+    bytes_.resize(size, 'x');
+    co_await saved();
+  }
+  EPIC_ENTITY(Draft, state(bytes_), methods(grow, size, grow_at_the_end, grow_and_save), interval(1s))
+};
+
 inline const ModuleInfo& module() {
-  static const EntityInfoFn entities[] = {&Counter::epic_info, &Account::epic_info, &Caller::epic_info,
-                                          &Blob::epic_info,    &Relay::epic_info,   &Forest::epic_info,
-                                          &Gallery::epic_info, &Journal::epic_info, &Journalist::epic_info};
+  static const EntityInfoFn entities[] = {
+      &Counter::epic_info, &Account::epic_info, &Caller::epic_info,  &Blob::epic_info,       &Relay::epic_info,
+      &Forest::epic_info,  &Gallery::epic_info, &Journal::epic_info, &Journalist::epic_info, &Draft::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }

@@ -102,7 +102,7 @@ TEST_CASE("activations: one that is discarded takes its running calls with it; t
   ActivationsFixture f;
   const auto running = f.keep_busy();
   const auto waiting = f.begin(Ref<Caller>("b")->sum({}));
-  f.activations.discard(*f.find("Caller/b"), ErrorCode::node_lost, "for a test");
+  f.activations.discard(*f.find("Caller/b"), ErrorCode::node_lost, "for a test", Reported::to_callers);
   CHECK_THROWS_AS(running->take(), NodeLost);
   f.holds_loads = false;
   f.settle();

@@ -57,7 +57,9 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void release_with_error(Outgoing item, ErrorCode code, const std::string&) override {
     refused.emplace_back(item.record.get(), code);
   }
-  void discard(Activation& activation, ErrorCode, const std::string&) override { discarded.push_back(&activation); }
+  void discard(Activation& activation, ErrorCode, const std::string&, Reported) override {
+    discarded.push_back(&activation);
+  }
   void measure(Activation&) override {}
   void on_durable() override {}
   void route(RoutedCall&) override {}
