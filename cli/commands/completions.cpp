@@ -42,8 +42,8 @@ constexpr Command kCompletionsCommand{
         "An installed epic has its scripts where the shells look. Otherwise set them up as in the example. Types,\n"
         "keys, methods and nodes are completed from the running fabric, or from the store.",
     .example =
-        "source <(epic completions bash)                                  # in ~/.bashrc\n"
-        "source <(epic completions zsh)                                   # in ~/.zshrc, after compinit\n"
+        "source <(epic completions bash)  # in ~/.bashrc\n"
+        "source <(epic completions zsh)   # in ~/.zshrc, after compinit\n"
         "epic completions fish > ~/.config/fish/completions/epic.fish",
     .positionals = kPositionals,
     .run = run,

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
@@ -50,8 +52,13 @@ Outcome run(Context& context, const Arguments& arguments) {
     return ExitCode::ok;
   }
   std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
-  // In a pipe the columns are always the same.
-  if (console.is_terminal(Stream::out) && differ(answer.nodes)) columns.insert(columns.end() - 1, kGenerationColumn);
+  if (console.is_terminal(Stream::out)) {  // in a pipe the columns are always the same
+    if (std::ranges::none_of(answer.nodes, [](const auto& node) { return node.last_exit.has_value(); }))
+      std::erase_if(columns, [](const Column& column) { return column.field == "last_exit"; });
+    if (std::ranges::all_of(answer.nodes, [](const auto& node) { return node.store == "ok"; }))
+      std::erase_if(columns, [](const Column& column) { return column.field == "store"; });
+    if (differ(answer.nodes)) columns.push_back(kGenerationColumn);
+  }
   Table table(console, columns);
   for (const control::Ps::Node& node : answer.nodes) table.add(node);
   table.finish();

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <string>
+#include <vector>
 
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_export.hpp"
@@ -37,18 +40,32 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::not_found, "nothing has been saved; with --live, no fabric is running"},
 };
 
+/// What of the current state could not be read, a sentence each; they are not compared.
+class Damage {
+ public:
+  void add(std::string sentence) { sentences_.push_back(std::move(sentence)); }
+  [[nodiscard]] bool is_of(const std::string& entity) const {
+    return std::ranges::any_of(sentences_, [&](const std::string& sentence) {
+      return sentence.contains(entity + " ") || sentence.contains(entity + ":");
+    });
+  }
+  [[nodiscard]] std::size_t count() const { return sentences_.size(); }
+
+ private:
+  std::vector<std::string> sentences_;
+};
+
 /// The current state, as an export in a temporary file.
-Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths, bool is_live) {
+Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths, bool is_live, Damage& damage) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(make_temporary_file(), &std::fclose);
   if (!file) return fail({.what = "cannot create a temporary file", .help = {"free space in TMPDIR, or in /tmp"}});
   const auto write = [&](std::string_view row) {
     std::fwrite(row.data(), 1, row.size(), file.get());
     std::fputc('\n', file.get());
   };
-  std::uint64_t damaged = 0;
-  const auto on_damage = [&](const std::string& damage) {
-    ++damaged;
-    context.console().warn(damage);
+  const auto on_damage = [&](const std::string& what) {
+    context.console().warn(what);
+    damage.add(what);
   };
   if (is_live) {
     auto fabric = EPIC_TRY(LiveFabric::get(paths));
@@ -62,9 +79,6 @@ Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths,
     };
     EPIC_TRY(store.list({}, Detail::state, visit, on_damage));
   }
-  if (damaged > 0)
-    return fail({.what = fmt::format("{} snapshots could not be read, so there is nothing to compare with", damaged),
-                 .help = {"list them with 'epic snapshot verify'"}});
   if (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0)
     return fail({.what = "cannot write a temporary file", .help = {"free space in TMPDIR, or in /tmp"}});
   return SnapshotFile::adopt(is_live ? "the running fabric" : "the store", file.release());
@@ -115,7 +129,7 @@ struct Counts {
 };
 
 /// Both are sorted, so one pass finds all differences.
-Result<Counts> compare(SortedRows& a, SortedRows& b, Printer& printer, Progress& progress) {
+Result<Counts> compare(SortedRows& a, SortedRows& b, const Damage& of_b, Printer& printer, Progress& progress) {
   Counts counts;
   auto left = a.next();
   auto right = b.next();
@@ -126,8 +140,10 @@ Result<Counts> compare(SortedRows& a, SortedRows& b, Printer& printer, Progress&
       return std::pair(std::string_view(name).substr(0, slash), std::string_view(name).substr(slash + 1));
     };
     if (!*right || (*left && order((*left)->name) < order((*right)->name))) {
-      ++counts.removed;
-      printer.print("removed", (*left)->name, {});
+      if (!of_b.is_of((*left)->name)) {
+        ++counts.removed;
+        printer.print("removed", (*left)->name, {});
+      }
       left = a.next();
     } else if (!*left || order((*right)->name) < order((*left)->name)) {
       ++counts.added;
@@ -156,10 +172,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (other && *other == "-" && *arguments.word(0) == "-")
     return fail(usage_failure(arguments.command(), "only one of the two can be stdin"));
   auto first = EPIC_TRY(SnapshotFile::open(*arguments.word(0)));
+  Damage damage;
   const auto open_second = [&]() -> Result<SnapshotFile> {
     if (other) return SnapshotFile::open(*other);
     const auto paths = EPIC_TRY(context.paths(arguments));
-    return export_present(context, paths, arguments.has("live"));
+    return export_present(context, paths, arguments.has("live"), damage);
   };
   auto second = EPIC_TRY(open_second());
   const auto project = context.paths(arguments);  // files can be compared outside a project
@@ -170,11 +187,16 @@ Outcome run(Context& context, const Arguments& arguments) {
   Console& console = context.console();
   Printer printer(console);
   Progress progress(console, std::max(a.count(), b.count()));
-  const auto counts = compare(a, b, printer, progress);
+  const auto counts = compare(a, b, damage, printer, progress);
   progress.finish();
   if (!counts) return std::unexpected(counts.error());
   console.note(fmt::format("{} added, {} removed, {} changed, {} equal", counts->added, counts->removed,
                            counts->changed, counts->equal));
+  if (damage.count() > 0)
+    return fail(
+        {.what = fmt::format("{} of what is there now could not be read and {} not compared",
+                             count_of(damage.count(), "snapshot", "snapshots"), damage.count() == 1 ? "was" : "were"),
+         .help = {"list what is damaged with 'epic snapshot verify'"}});
   return printer.count() == 0 ? ExitCode::ok : ExitCode::failed;
 }
 

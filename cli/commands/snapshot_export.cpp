@@ -109,10 +109,13 @@ Result<Exported> export_store(Console& console, StoredFabric& store, const Entit
   Progress progress(console, total);
   Exported result{.damaged = 0, .of = std::string(kStoredCutWords)};
   writer.begin(result.of);
+  Result<void> stays;
   const auto visit = [&](const boost::json::object& row) {
     const std::string_view entity = row.at("entity").as_string();
     const bool is_meant = only.key.empty() || entity.substr(entity.find('/') + 1) == only.key;
     if (!is_meant) return true;  // the filter is by prefix
+    stays = store.stay_at_moment();
+    if (!stays) return false;
     writer.row(protocol::print_json(row));
     progress.step();
     return true;
@@ -123,6 +126,7 @@ Result<Exported> export_store(Console& console, StoredFabric& store, const Entit
         console.warn(damage);
       });
   progress.finish();
+  if (!stays) return std::unexpected(std::move(stays.error()));
   if (!listed) return std::unexpected(std::move(listed.error()));
   writer.end({});
   return result;
@@ -207,7 +211,8 @@ constexpr Command kSnapshotExportCommand{
     .summary = "Write saved states as JSON",
     .description =
         "Reads the store as of one moment, whether or not the fabric is running. During a long export, everything\n"
-        "the fabric writes stays in the store's log, which grows accordingly. With --live, the nodes of the\n"
+        "the fabric writes stays in the store's log, which grows accordingly; at half the log's limit the export\n"
+        "fails, so that the fabric can go on writing. With --live, the nodes of the\n"
         "running fabric export what they hold, each between two turns, including unsaved changes; calls between\n"
         "nodes may be half done.\n"
         "-o jsonl (the default) prints one line per entity; -o json one document. Each entity has its name,\n"

@@ -112,6 +112,15 @@ Result<void> StoredFabric::hold_moment() {
   return {};
 }
 
+Result<void> StoredFabric::stay_at_moment() {
+  const auto has_moved_on = store_->try_move_on();
+  if (!has_moved_on) return fail(failure_of(has_moved_on.error()));
+  if (!*has_moved_on) return {};
+  return fail({.what = "the fabric has written so much meanwhile that the store's log would become full",
+               .why = "what is written during an export stays in the log, and a full log stops the fabric",
+               .help = {"use --live, which moves on with the fabric", "or export while no fabric is running"}});
+}
+
 Result<void> StoredFabric::check_type(const std::string& type) {
   const auto known = EPIC_TRY(types());
   if (std::ranges::find(known, names_.shown(type)) != known.end()) return {};

@@ -58,6 +58,8 @@ class StoredFabric {
                     const std::function<void(std::string)>& on_damage);
   /// From here on, reads the store as of now, whatever a fabric writes meanwhile.
   Result<void> hold_moment();
+  /// Fails if what the fabric has written since must leave the store's log before the log is full.
+  Result<void> stay_at_moment();
   /// The totals of `type`, or of everything if it is empty.
   Result<StoredTotals> totals(std::string_view type);
   Result<std::vector<std::string>> types();

@@ -26,6 +26,12 @@ Paint paint_of(Show show, std::string_view text) {
 
 std::string spaces(std::size_t count) { return std::string(count, ' '); }
 
+bool is_number(const Column& column) { return column.show == Show::number || column.show == Show::bytes; }
+
+std::size_t total(std::span<const std::size_t> widths) {
+  return std::accumulate(widths.begin(), widths.end(), 2 * (widths.size() - 1));
+}
+
 }  // namespace
 
 std::string show_field(const boost::json::value* value, Show show, Reader reader) {
@@ -56,9 +62,30 @@ std::string show_field(const boost::json::value* value, Show show, Reader reader
   return printable(protocol::print_json(*value));
 }
 
+std::vector<std::size_t> fit_widths(std::span<const ColumnNeed> columns, std::size_t room) {
+  constexpr std::size_t kTextMin = 8;
+  constexpr std::size_t kHeaderMin = 4;
+  std::vector<std::size_t> widths, least;
+  for (const ColumnNeed& column : columns) {
+    widths.push_back(std::max(column.header, column.cells));
+    least.push_back(std::min(widths.back(), column.is_number ? std::max(column.cells, kHeaderMin) : kTextMin));
+  }
+  for (const bool of_numbers : {false, true})
+    for (std::size_t sum = total(widths); sum > room; sum = total(widths)) {
+      std::size_t widest = widths.size();
+      for (std::size_t i = 0; i < widths.size(); ++i)
+        if (columns[i].is_number == of_numbers && widths[i] > least[i] &&
+            (widest == widths.size() || widths[i] > widths[widest]))
+          widest = i;
+      if (widest == widths.size()) break;
+      widths[widest] -= std::min(sum - room, widths[widest] - least[widest]);
+    }
+  return widths;
+}
+
 Table::Table(Console& console, std::span<const Column> columns)
     : console_(console), columns_(columns.begin(), columns.end()), terminal_(console.is_terminal(Stream::out)) {
-  for (const Column& column : columns_) widths_.push_back(column.header.size());
+  for (const Column& column : columns_) needs_.push_back({column.header.size(), 0, is_number(column)});
 }
 
 Table::~Table() { finish(); }
@@ -94,37 +121,25 @@ void Table::print_page() {
     auto& line = cells.emplace_back();
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       line.push_back(show_field(row.if_contains(columns_[i].field), columns_[i].show, Reader::person));
-      widths_[i] = std::max(widths_[i], display_width(line.back()));
+      needs_[i].cells = std::max(needs_[i].cells, display_width(line.back()));
     }
   }
-  const auto is_right = [this](std::size_t i) {
-    return columns_[i].show == Show::number || columns_[i].show == Show::bytes;
-  };
-  // Text gives way, the widest first, until the table fits the terminal; numbers do not.
-  constexpr std::size_t kTextMin = 8;
-  const auto total = [this] { return std::accumulate(widths_.begin(), widths_.end(), 2 * (widths_.size() - 1)); };
-  for (std::size_t sum = total(), room = console_.width(Stream::out); sum > room; sum = total()) {
-    std::size_t widest = widths_.size();
-    for (std::size_t i = 0; i < widths_.size(); ++i)
-      if (!is_right(i) && (widest == widths_.size() || widths_[i] > widths_[widest])) widest = i;
-    if (widest == widths_.size() || widths_[widest] <= kTextMin) break;
-    widths_[widest] = std::max(kTextMin, widths_[widest] - (sum - room));
-  }
+  const std::vector<std::size_t> widths = fit_widths(needs_, console_.width(Stream::out));
   const auto pad = [&](std::size_t i, const std::string& text, Paint paint) {
-    const std::string fill = spaces(widths_[i] - display_width(text));
+    const std::string fill = spaces(widths[i] - display_width(text));
     const std::string painted = console_.paint(Stream::out, paint, text);
-    if (is_right(i)) return fill + painted;
+    if (needs_[i].is_number) return fill + painted;
     return i + 1 == columns_.size() ? painted : painted + fill;
   };
   std::string out;
   if (count_ <= kPageRows) {
     for (std::size_t i = 0; i < columns_.size(); ++i)
-      out += (i ? "  " : "") + pad(i, shortened(columns_[i].header, widths_[i]), Paint::bold);
+      out += (i ? "  " : "") + pad(i, shortened(columns_[i].header, widths[i]), Paint::bold);
     out += '\n';
   }
   for (const auto& line : cells) {
     for (std::size_t i = 0; i < line.size(); ++i)
-      out += (i ? "  " : "") + pad(i, shortened(line[i], widths_[i]), paint_of(columns_[i].show, line[i]));
+      out += (i ? "  " : "") + pad(i, shortened(line[i], widths[i]), paint_of(columns_[i].show, line[i]));
     out += '\n';
   }
   page_.clear();

@@ -37,6 +37,16 @@ struct Column {
   Show show = Show::text;
 };
 
+/// What a column of a table holds, in columns of a terminal.
+struct ColumnNeed {
+  std::size_t header;
+  std::size_t cells;  // the widest
+  bool is_number;
+};
+/// Widths with which a table takes at most `room`, two blanks between columns. Text gives way first, the widest first,
+/// then the headers of numbers; the numbers themselves do not, so the table may remain wider.
+[[nodiscard]] std::vector<std::size_t> fit_widths(std::span<const ColumnNeed> columns, std::size_t room);
+
 class Table {
  public:
   Table(Console& console, std::span<const Column> columns);
@@ -62,7 +72,7 @@ class Table {
   bool terminal_;
   bool finished_ = false;
   std::size_t count_ = 0;
-  std::vector<std::size_t> widths_;  // grow from page to page, never shrink
+  std::vector<ColumnNeed> needs_;  // grow from page to page, never shrink
   std::vector<boost::json::object> page_;
 };
 

@@ -101,12 +101,13 @@ std::string overview_page(const Console& console, const CommandTable& table) {
       out += "\n" + heading(console, kTitles[static_cast<std::size_t>(group)]) + two_columns(console, lines);
   }
   out += "\n" + heading(console, "Options of every command") + option_lines(console, global_options());
-  out += "\n'epic help COMMAND' explains one. See also 'epic help config' and 'epic help exit-codes'.\n";
+  out += "\n'epic help COMMAND' explains one. See also 'epic help config' and\n'epic help exit-codes'.\n";
   return out;
 }
 
 std::string command_page(const Console& console, const Command& command) {
-  std::string out = fmt::format("epic {}: {}\n\n", command.path, command.summary);
+  std::string out =
+      wrapped(fmt::format("epic {}: {}", command.path, command.summary), console.width(Stream::out), 2) + "\n\n";
   out += heading(console, "Example") + indented(command.example);
   out += "\n" + heading(console, "Usage") + indented(usage_line(command));
   if (!command.description.empty())

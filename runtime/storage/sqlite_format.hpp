@@ -13,7 +13,8 @@
 // step in one transaction, under the writers' lock; reading leaves it as it is. What readers select has the same names
 // in every format, or is chosen by number (sqlite_list.cpp).
 //
-// Format 1: epic 0.1. Format 2: grants, version floors, the index by shard.
+// Format 1: epic 0.1. Format 2: grants, version floors, the index by shard; schemas name the class of a ref and the
+// unit of a time, which an epic of format 1 could not read.
 
 #include <chrono>
 #include <cstdint>

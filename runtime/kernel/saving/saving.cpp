@@ -215,7 +215,7 @@ void Saving::settle(CommitNumber number, const NotSealed& not_sealed) {
 
 std::string Saving::describe_refused(const Activation* activation) const {
   return fmt::format(
-      "the change to {} was refused and undone: its encoded state is above {} bytes, or nests too deeply",
+      "the change to {} was refused and undone: its state is too large (above {} bytes encoded), or nests too deeply",
       activation == nullptr ? std::string("the entity") : uses_.words.shown(activation->name), limits::kStateBytesMax);
 }
 

@@ -58,6 +58,17 @@ TEST_CASE("output: paragraphs are wrapped, and keep their blank lines", "[cli]")
   CHECK(wrapped("one\n\ntwo", 80, 0) == "one\n\ntwo");
 }
 
+TEST_CASE("output: a table fits the terminal as far as its numbers allow", "[cli]") {
+  const std::vector<ColumnNeed> columns{{4, 30, false}, {3, 20, false}, {10, 2, true}, {3, 9, true}};
+  CHECK(fit_widths(columns, 100) == std::vector<std::size_t>{30, 20, 10, 9});
+  CHECK(fit_widths(columns, 60) == std::vector<std::size_t>{15, 20, 10, 9});
+  CHECK(fit_widths(columns, 45) == std::vector<std::size_t>{8, 12, 10, 9});
+  CHECK(fit_widths(columns, 36) == std::vector<std::size_t>{8, 8, 5, 9});
+  for (const std::size_t room : {0u, 1u, 10u, 34u})
+    CHECK(fit_widths(columns, room) == std::vector<std::size_t>{8, 8, 4, 9});  // no less
+  CHECK(fit_widths(std::vector<ColumnNeed>{{9, 1, false}, {2, 19, false}}, 20) == std::vector<std::size_t>{9, 9});
+}
+
 TEST_CASE("output: a field is shown for people and for programs", "[cli]") {
   const boost::json::value bytes = 2048;
   CHECK(show_field(&bytes, Show::bytes, Reader::person) == "2.0 KiB");

@@ -19,6 +19,10 @@
 namespace nested {
 
 struct Side;
+struct Nothing {
+  bool operator==(const Nothing&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Nothing, (), ())
 
 /// Contains itself through every kind of value that has parts.
 struct Tree {
@@ -27,9 +31,12 @@ struct Tree {
   std::vector<std::optional<std::vector<Tree>>> maybe;
   std::vector<std::variant<std::int32_t, std::vector<Tree>>> either;
   std::vector<Side> sides;
+  std::vector<std::vector<Tree>> rows;
+  std::vector<std::map<std::string, Tree>> maps;
+  std::vector<Nothing> nothing;
   bool operator==(const Tree&) const;
 };
-BOOST_DESCRIBE_STRUCT(Tree, (), (list, map, maybe, either, sides))
+BOOST_DESCRIBE_STRUCT(Tree, (), (list, map, maybe, either, sides, rows, maps, nothing))
 struct Side {
   std::tuple<Tree, std::int32_t> both;
   bool operator==(const Side&) const = default;
@@ -52,8 +59,9 @@ Tree make(int depth, int way) {
   return tree;
 }
 
-/// The innermost part is a list of empty lists, optionals and records: the least that can still be inside.
-Tree with_crumbs(Tree tree, int depth, int way) {
+constexpr int kCrumbs = 5;
+/// The innermost tree has a list of something empty: the least that can still be inside.
+Tree with_crumb(Tree tree, int depth, int way, int crumb) {
   Tree* at = &tree;
   for (int i = 0; i < depth; ++i) {
     if (way == 0) at = &at->list[0];
@@ -62,7 +70,11 @@ Tree with_crumbs(Tree tree, int depth, int way) {
     if (way == 3) at = &std::get<1>(at->either[0])[0];
     if (way == 4) at = &std::get<0>(at->sides[0].both);
   }
-  at->maybe = {std::nullopt, std::vector<Tree>{}};
+  if (crumb == 0) at->maybe = {std::nullopt};
+  if (crumb == 1) at->maybe = {std::vector<Tree>{}};
+  if (crumb == 2) at->rows = {{}};
+  if (crumb == 3) at->maps = {{}};
+  if (crumb == 4) at->nothing = {{}};
   return tree;
 }
 
@@ -125,7 +137,10 @@ TEST_CASE("limits: what is nested to the limit is read by all that could be aske
       const Tree tree = nested::make(depth, way);
       CAPTURE(way, depth);
       is_accepted_everywhere(tree) ? ++accepted : ++refused;
-      is_accepted_everywhere(nested::with_crumbs(tree, depth, way)) ? ++accepted : ++refused;
+      for (int crumb = 0; crumb < nested::kCrumbs; ++crumb) {
+        CAPTURE(crumb);
+        is_accepted_everywhere(nested::with_crumb(tree, depth, way, crumb)) ? ++accepted : ++refused;
+      }
     }
     CHECK(accepted > 0);
     CHECK(refused > 0);
