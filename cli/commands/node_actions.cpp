@@ -39,10 +39,18 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::string node = arguments.word(0).value_or("");
   if constexpr (std::is_same_v<Verb, control::Drain>)
     if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
-  const auto answer = fabric.ask<Verb>({node}, kPatience);
-  if (!answer) return fail(still_going_on(answer.error()));
   Console& console = context.console();
-  if (console.is_json()) console.print_json(codec::describe_json(*answer));
+  const auto answer = fabric.ask<Verb>({node}, kPatience, [&](const typename Verb::Answer& part) {
+    if constexpr (std::is_same_v<Verb, control::Drain>)
+      console.note(describe_leaving(part.node, part.shards.value_or(0)));
+  });
+  if (!answer) return fail(still_going_on(answer.error()));
+  if (console.is_json()) {
+    if constexpr (std::is_same_v<Verb, control::Drain>)
+      console.print_json(codec::describe_json(control::NodeName{answer->node}));
+    else
+      console.print_json(codec::describe_json(*answer));
+  }
   std::string process;
   if constexpr (requires { answer->pid; }) process = fmt::format(" (process {})", answer->pid);
   console.note(fmt::format("{} {}{}{}", kAction.done, node, process, kAction.hint));
@@ -57,9 +65,9 @@ constexpr Command kDrainCommand{
     .summary = "Move a node's shards to the other nodes, and stop it",
     .description =
         "Calls to a moving shard wait until running calls have ended, dirty state is saved, and the next owner\n"
-        "has taken the shard. Calls that still run after ten seconds (up to twenty, if they wait for other calls)\n"
-        "are interrupted, and their callers get NodeLost. The node stays stopped until 'epic scale' starts it.\n"
-        "Returns when its process has ended.",
+        "has taken the shard. Calls that still run after [fabric] grace in epic.toml (default 5s, for all shards\n"
+        "together) are interrupted, and their callers get NodeLost. Tasks that entities have spawned for themselves\n"
+        "are not waited for. The node stays stopped until 'epic scale' starts it. Returns when its process has ended.",
     .example = "epic drain node-2",
     .positionals = kPositionals,
     .exit_codes = kDrainExitCodes,

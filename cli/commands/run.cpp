@@ -56,6 +56,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.fabric.idle_age = manifest.idle_age;
   options.fabric.memory_budget_bytes = manifest.memory_budget_bytes;
   options.fabric.call_deadline = manifest.call_deadline;
+  options.fabric.grace = manifest.grace;
   options.fabric.turn_report = manifest.turn_report;
   options.fabric.log_level = manifest.log_level;
   options.restart = {.delay_first = manifest.restart_delay_first,
@@ -63,7 +64,6 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
                      .forget_after = manifest.restart_forget_after};
   options.silence_max = manifest.silence_max;
   options.turn_max = manifest.turn_max;
-  options.grace = manifest.grace;
   return options;
 }
 

@@ -30,9 +30,13 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
-  const auto answer = fabric.ask<control::Scale>({static_cast<std::uint64_t>(count)}, kPatience);
+  const auto answer = fabric.ask<control::Scale>(
+      {static_cast<std::uint64_t>(count)}, kPatience, [&](const control::Scale::Answer& part) {
+        context.console().note(describe_leaving(part.node.value_or(""), part.shards.value_or(0)));
+      });
   if (!answer) return fail(still_going_on(answer.error()));
-  if (context.console().is_json()) context.console().print_json(codec::describe_json(*answer));
+  if (context.console().is_json())
+    context.console().print_json(codec::describe_json(control::Scale::Request{answer->nodes}));
   context.console().note(
       fmt::format("The fabric has {} now", count_of(static_cast<std::uint64_t>(count), "node", "nodes")));
   return ExitCode::ok;

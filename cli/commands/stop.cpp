@@ -53,7 +53,10 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto done = fabric.stream<control::Stop>({}, [&](const control::Stop::Answer& event) {
     rows.add(codec::describe_json(event));
     if (event.unsaved) unsaved = *event.unsaved;
-    console.detail(fmt::format("{} {}", event.node, event.event));
+    if (event.event == "waiting")
+      console.note(fmt::format("{} has not finished yet: running calls have [fabric] grace to end", event.node));
+    else
+      console.detail(fmt::format("{} {}", event.node, event.event));
     return true;
   });
   // The connection closes when the supervisor ends, so only a refusal is an error here.
@@ -87,8 +90,9 @@ constexpr Command kStopCommand{
     .summary = "Stop the fabric in order",
     .description =
         "Nodes finish their running calls, save dirty state, and end together when none has work left. Calls that\n"
-        "run longer than four fifths of [fabric] grace in epic.toml (default 10s) are interrupted, and their\n"
-        "callers get NodeLost. Returns when every process has ended.",
+        "run longer than four fifths of [fabric] grace in epic.toml (default 5s) are interrupted, and their callers\n"
+        "get NodeLost. Tasks that entities have spawned for themselves are not waited for. Returns when every\n"
+        "process has ended.",
     .example = "epic stop",
     .exit_codes = kExitCodes,
     .run = run,

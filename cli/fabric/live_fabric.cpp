@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <filesystem>
 
+#include "cli/output/humanize.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 
 namespace epic::cli {
@@ -64,6 +65,11 @@ std::string find_move_risk(const ProjectPaths& paths) {
   return "no state is kept (store in epic.toml): entities whose shards move start afresh";
 }
 
+std::string describe_leaving(const std::string& node, std::uint64_t shards) {
+  return fmt::format("{} still has {}: calls run there, and have [fabric] grace to end", node,
+                     count_of(shards, "shard", "shards"));
+}
+
 Failure still_going_on(Failure failure) {
   if (failure.code == ExitCode::unreachable)
     failure.why = "the request may still be in progress: for example, a node that cannot save cannot leave";
@@ -100,8 +106,9 @@ Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::s
 }
 
 Result<boost::json::value> LiveFabric::ask_json(const control::VerbInfo& verb, boost::json::value body,
-                                                std::chrono::milliseconds patience) {
-  auto answer = client_.request(verb.name, std::move(body), patience);
+                                                std::chrono::milliseconds patience,
+                                                const std::function<void(const boost::json::value&)>& on_part) {
+  auto answer = client_.request(verb.name, std::move(body), patience, on_part);
   if (!answer) return fail(control_failure(answer.error()));
   return std::move(*answer);
 }

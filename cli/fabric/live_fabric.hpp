@@ -28,10 +28,15 @@ class LiveFabric {
 
   static constexpr std::chrono::seconds kPatience{10};
 
+  /// `on_part`: gets the parts before the last, if it can be read.
   template <class Verb>
   Result<typename Verb::Answer> ask(const typename Verb::Request& request = {},
-                                    std::chrono::milliseconds patience = kPatience) {
-    const auto answer = EPIC_TRY(ask_json(Verb::kVerb, codec::describe_json(request), patience));
+                                    std::chrono::milliseconds patience = kPatience,
+                                    const std::function<void(const typename Verb::Answer&)>& on_part = {}) {
+    const auto answer =
+        EPIC_TRY(ask_json(Verb::kVerb, codec::describe_json(request), patience, [&](const boost::json::value& part) {
+          if (const auto read = codec::read_described<typename Verb::Answer>(part); read && on_part) on_part(*read);
+        }));
     auto read = codec::read_described<typename Verb::Answer>(answer);
     if (!read) return fail(senseless_answer(Verb::kVerb, read.error()));
     return *std::move(read);
@@ -51,7 +56,8 @@ class LiveFabric {
   }
   /// For verbs with values of users' types beside their fields.
   Result<boost::json::value> ask_json(const control::VerbInfo& verb, boost::json::value body,
-                                      std::chrono::milliseconds patience = kPatience);
+                                      std::chrono::milliseconds patience = kPatience,
+                                      const std::function<void(const boost::json::value&)>& on_part = {});
   /// Passes on the text of each part unchanged.
   Result<void> stream_text(const control::VerbInfo& verb, boost::json::value body,
                            const std::function<bool(std::string_view)>& on_part);
@@ -66,6 +72,8 @@ class LiveFabric {
 
 /// A warning to print before shards move; empty if they take their state along.
 [[nodiscard]] std::string find_move_risk(const ProjectPaths& paths);
+/// Progress of a node that is to stop.
+[[nodiscard]] std::string describe_leaving(const std::string& node, std::uint64_t shards);
 /// For requests that take long: they may go on after the client stops waiting.
 [[nodiscard]] Failure still_going_on(Failure failure);
 /// The failure of `epic stop` and others when no fabric is running.

@@ -34,7 +34,7 @@ struct Manifest {
   std::chrono::milliseconds turn_report = std::chrono::seconds(1);     // a longer turn is reported
   std::chrono::milliseconds turn_max = std::chrono::seconds(30);       // a longer turn ends the node
   std::chrono::milliseconds silence_max = std::chrono::seconds(5);     // without a heartbeat, the node is killed
-  std::chrono::milliseconds grace = std::chrono::seconds(10);          // for an ordered stop
+  std::chrono::milliseconds grace = std::chrono::seconds(5);           // for running calls, when a node stops
 
   // [restart]: the wait before a dead node is started again
   std::chrono::milliseconds restart_delay_first = std::chrono::milliseconds(100);  // doubled with each failure …

@@ -142,18 +142,22 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
   return std::unexpected(unreachable(fmt::format("Cannot reach the fabric at {}: {}.", path, fd.error().message())));
 }
 
-std::expected<boost::json::value, ControlError> ControlClient::request(std::string_view verb, boost::json::value body,
-                                                                       std::chrono::milliseconds patience) {
+std::expected<boost::json::value, ControlError> ControlClient::request(
+    std::string_view verb, boost::json::value body, std::chrono::milliseconds patience,
+    const std::function<void(const boost::json::value&)>& on_part) {
   const auto deadline = Clock::now() + patience;
   const std::uint64_t id = ++connection_->last_id;
   EPIC_TRY(connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline));
-  auto answer = EPIC_TRY(connection_->receive(id, deadline));
-  if (answer.status != AnswerStatus::ok) return std::unexpected(error_from(answer));
-  auto value = protocol::parse_json(answer.body);
-  if (!value || !answer.last)
-    return std::unexpected(unreachable(
-        fmt::format("{} answered '{}' with something other than one JSON value.", connection_->path, verb)));
-  return std::move(*value);
+  while (true) {
+    auto answer = EPIC_TRY(connection_->receive(id, deadline));
+    if (answer.status != AnswerStatus::ok) return std::unexpected(error_from(answer));
+    auto value = protocol::parse_json(answer.body);
+    if (!value)
+      return std::unexpected(
+          unreachable(fmt::format("{} answered '{}' with something that is not JSON.", connection_->path, verb)));
+    if (answer.last) return std::move(*value);
+    if (on_part) on_part(*value);
+  }
 }
 
 std::expected<void, ControlError> ControlClient::stream_text(std::string_view verb, boost::json::value body,

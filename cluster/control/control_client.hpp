@@ -40,9 +40,10 @@ class ControlClient {
   ControlClient& operator=(ControlClient&&) noexcept;
   ~ControlClient();
 
-  /// Sends a request and waits for its one answer.
+  /// Sends a request and waits for its answer, the last part if there are several; `on_part` gets those before it.
   std::expected<boost::json::value, ControlError> request(
-      std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40));
+      std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40),
+      const std::function<void(const boost::json::value&)>& on_part = {});
 
   /// Like stream(), but with the text of each part, unchanged: exact numbers, any nesting.
   std::expected<void, ControlError> stream_text(std::string_view verb, boost::json::value body,

@@ -32,6 +32,7 @@ constexpr std::chrono::hours kListPatience{24};
 constexpr std::chrono::seconds kImportPatience{60};
 /// The node ends a call at its deadline, with a better message; this applies if it does not.
 constexpr milliseconds kCallMargin{250};
+constexpr milliseconds kProgressEvery{1000};
 constexpr std::uint64_t kNodesMax = 64;
 constexpr milliseconds kCallPatienceMax{std::chrono::hours(24)};
 
@@ -246,7 +247,11 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
   waiting_.push_back({.is_done = [slot] { return !slot->is_occupied(); },
                       .is_overtaken = [slot] { return slot->is_wanted; },
                       .answer = codec::describe_json(control::Drain::Answer{slot->name}),
-                      .reply = asked.reply});
+                      .reply = asked.reply,
+                      .describe_leaving =
+                          [](const NodeSlot& leaving, std::uint64_t shards) {
+                            return codec::describe_json(control::Drain::Answer{leaving.name, shards});
+                          }});
 }
 
 void ControlVerbs::answer(const Asked<control::Scale>& asked) {
@@ -267,8 +272,12 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
                             const auto slots = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
                             return static_cast<std::uint64_t>(slots) != count;
                           },
-                      .answer = codec::describe_json(asked.request),
-                      .reply = asked.reply});
+                      .answer = codec::describe_json(control::Scale::Answer{.nodes = count}),
+                      .reply = asked.reply,
+                      .describe_leaving =
+                          [count](const NodeSlot& leaving, std::uint64_t shards) {
+                            return codec::describe_json(control::Scale::Answer{count, leaving.name, shards});
+                          }});
 }
 
 void ControlVerbs::answer(const Asked<control::Restart>& asked) {
@@ -278,16 +287,32 @@ void ControlVerbs::answer(const Asked<control::Restart>& asked) {
 
 void ControlVerbs::on_tick() {
   trail_verbs_.on_tick(steady_clock::now());
-  std::erase_if(waiting_, [](const Waiting& one) {
+  std::erase_if(waiting_, [this](Waiting& one) {
     if (!one.reply.is_open()) return true;
     if (one.is_overtaken()) {
       one.reply.fail(AnswerStatus::failed, "Another request to drain or scale has overtaken this one.");
       return true;
     }
+    tell_progress(one);
     if (!one.is_done()) return false;
     one.reply.finish(one.answer);
     return true;
   });
+}
+
+/// Only of what takes long.
+void ControlVerbs::tell_progress(Waiting& one) {
+  const auto now = steady_clock::now();
+  if (now - one.told_at < kProgressEvery) return;
+  one.told_at = now;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (const std::size_t shards = parts_.shards.count_owned(slot.id); !slot.is_wanted && slot.process && shards > 0)
+      one.reply.part(one.describe_leaving(slot, shards));
+}
+
+void ControlVerbs::on_node_waiting(const std::string& node) {
+  for (const ControlReply& watcher : stop_watchers_)
+    send_part(watcher, control::Stop::Answer{.node = node, .event = "waiting", .unsaved = {}});
 }
 
 void ControlVerbs::on_node_ended(const std::string& node) {

@@ -47,7 +47,8 @@ class ControlVerbs {
   void handle(const ControlRequest& request, ControlReply reply);
   /// Answers requests that wait for a drained or a new node.
   void on_tick();
-  /// Reports to requests that wait for the end of an ordered stop.
+  /// Report to requests that wait for the end of an ordered stop.
+  void on_node_waiting(const std::string& node);
   void on_node_ended(const std::string& node);
   /// All nodes have ended: ends every stream.
   void on_all_ended(const std::vector<std::string>& unsaved);  // nodes that had not saved everything
@@ -100,7 +101,10 @@ class ControlVerbs {
     std::function<bool()> is_overtaken;  // replaced by a later request
     boost::json::value answer;
     ControlReply reply;
+    std::function<boost::json::value(const NodeSlot& slot, std::uint64_t shards)> describe_leaving;
+    std::chrono::steady_clock::time_point told_at = std::chrono::steady_clock::now();
   };
+  void tell_progress(Waiting& one);
 
   std::vector<Waiting> waiting_;
   std::vector<ControlReply> stop_watchers_;

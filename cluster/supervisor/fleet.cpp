@@ -243,8 +243,11 @@ void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
     slot.is_turn_reported = false;
     return;
   }
-  if (options_.turn_max.count() > 0 && turn >= options_.turn_max)
-    return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
+  // A node that is to leave cannot, and does not even hear of it, before its turn ends.
+  const bool is_to_leave = is_stopping_ || !slot.is_wanted;
+  std::chrono::nanoseconds turn_max = options_.turn_max;
+  if (is_to_leave) turn_max = std::min(turn_max, options_.fabric.grace);
+  if (turn_max.count() > 0 && turn >= turn_max) return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
   if (!std::exchange(slot.is_turn_reported, true))
     say(LogLevel::warn,
         fmt::format("{} has been in one turn for {}, which blocks all its other work. Does a method block?", slot.name,

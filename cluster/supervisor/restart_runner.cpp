@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "codec/described_json.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::cluster {
 
@@ -31,13 +32,12 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, Contro
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.is_wanted) members.push_back(slot.id);
   const NodeId extra = members.back().next();
-  auto copied = parts_.modules.take();
-  if (!copied) return std::unexpected(std::move(copied).error());
+  auto copied = EPIC_TRY(parts_.modules.take());
   parts_.say(fmt::format("Restarting {} with generation {} of the module.",
-                         way == RestartWay::rolling ? "one node at a time" : "all nodes at once", copied->generation));
-  run_.emplace(Run{.plan = Restart(way, copied->generation, std::move(members), extra),
+                         way == RestartWay::rolling ? "one node at a time" : "all nodes at once", copied.generation));
+  run_.emplace(Run{.plan = Restart(way, copied.generation, std::move(members), extra),
                    .former = parts_.fleet.module(),
-                   .next = *std::move(copied),
+                   .next = std::move(copied),
                    .reply = std::move(reply),
                    .error = {}});
   advance();
@@ -57,6 +57,8 @@ std::vector<Restart::Node> RestartRunner::list_nodes() const {
 
 void RestartRunner::advance() {
   if (!run_) return;
+  announce();
+  tell_waiting();
   for (const Restart::Order& order : run_->plan.step(list_nodes())) carry_out(order);
   if (run_->plan.is_done()) finish();
 }
@@ -70,12 +72,13 @@ void RestartRunner::carry_out(const Restart::Order& order) {
       return fleet.try_module(order.node, run_->next);
     case Kind::drain:
       tell(order.node, "draining", fleet.find(order.node)->module);
-      return parts_.drain(order.node);
+      return parts_.departures.leave(order.node, Afterwards::listed,
+                                     run_->is_announced ? run_->begun_at : steady_clock::now());
     case Kind::stop:
       if (parts_.shards.is_open()) parts_.shards.close();
       tell(order.node, "stopping", fleet.find(order.node)->module);
       fleet.unwant(order.node, Afterwards::listed);
-      return fleet.stop_unwanted(order.node, parts_.options.grace);
+      return fleet.stop_unwanted(order.node, parts_.options.fabric.grace);
     case Kind::begin_new:
       return fleet.begin_again(run_->next);
     case Kind::begin_old:
@@ -91,6 +94,28 @@ void RestartRunner::carry_out(const Restart::Order& order) {
     case Kind::tell_stopped:
       return tell(order.node, "stopped", fleet.find(order.node)->module);
   }
+}
+
+void RestartRunner::tell_waiting() {
+  const auto now = steady_clock::now();
+  if (now - run_->told_at < kProgressEvery || !parts_.shards.has_move_since(now - kProgressEvery)) return;
+  run_->told_at = now;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (const std::size_t shards = parts_.shards.count_owned(slot.id); !slot.is_wanted && slot.process && shards > 0)
+      say({.node = slot.name,
+           .event = "waiting",
+           .generation = slot.module.generation.value,
+           .why = fmt::format("calls run in {} of its shards", shards),
+           .took_ms = {}});
+}
+
+void RestartRunner::announce() {
+  if (run_->is_announced || run_->plan.way() != RestartWay::rolling) return;
+  if (!parts_.shards.has_move_since(steady_clock::now() - kAnnounceAfter)) return;
+  run_->is_announced = true;
+  for (const NodeSlot& slot : parts_.fleet.slots())
+    if (slot.is_wanted && slot.module.generation != run_->plan.next())
+      parts_.fleet.send(slot.id, protocol::AnnounceStop{});
 }
 
 void RestartRunner::say(const protocol::control::Restart::Answer& event) const {

@@ -3,6 +3,10 @@
 //
 // At most one is in progress. It continues if the client leaves.
 //
+// All nodes of a rolling restart share one grace. When the drain of one takes longer than kAnnounceAfter, calls run
+// there that do not end by themselves, and may run on the other nodes as well. So those are told that their turn will
+// come, and what has run there since the restart began need not be waited for again.
+//
 // Not here: the order of the steps (restart.hpp).
 
 #include <boost/json/object.hpp>
@@ -12,6 +16,7 @@
 #include <optional>
 
 #include "cluster/control/control_server.hpp"
+#include "cluster/supervisor/departures.hpp"
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/module_copies.hpp"
 #include "cluster/supervisor/restart.hpp"
@@ -26,13 +31,16 @@ struct RestartParts {
   Fleet& fleet;
   ShardTable& shards;
   ModuleCopies& modules;
-  std::function<void(kernel::NodeId)> drain;
+  Departures& departures;
   std::function<void(std::string)> say;
 };
 
 /// Single-threaded.
 class RestartRunner {
  public:
+  static constexpr std::chrono::milliseconds kAnnounceAfter{500};
+  static constexpr std::chrono::milliseconds kProgressEvery{1000};
+
   explicit RestartRunner(RestartParts parts) : parts_(std::move(parts)) {}
 
   /// Copies the current module and starts. On an error nothing has changed, and the reply is still unanswered.
@@ -59,10 +67,14 @@ class RestartRunner {
     ControlReply reply;
     std::optional<SupervisorError> error;
     std::chrono::steady_clock::time_point begun_at = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point told_at = begun_at;  // of what it waits for
+    bool is_announced = false;  // to all nodes that are to be drained: their grace began with the restart
   };
 
   [[nodiscard]] std::vector<Restart::Node> list_nodes() const;
   [[nodiscard]] std::optional<std::string> find_obstacle() const;
+  void announce();
+  void tell_waiting();
   void carry_out(const Restart::Order& order);
   void say(const protocol::control::Restart::Answer& event) const;
   void tell(kernel::NodeId node, std::string_view event, const ModuleCopy& module) const;

@@ -77,9 +77,9 @@ void ShardTable::on_released(NodeId node, const protocol::Released& released, Ti
 
 void ShardTable::on_tick(TimePoint now) {
   if (!is_open_) return;
-  const bool is_draining = std::ranges::any_of(draining_, [&](NodeId node) { return count_owned(node) > 0; });
+  const bool is_draining = std::ranges::any_of(draining_, [&](const auto& one) { return count_owned(one.first) > 0; });
   if (!is_draining && now - last_change_ < quiet_) return;
-  const std::size_t at_once = is_draining ? kDrainedAtOnceMax : 1;
+  const std::size_t at_once = is_draining && has_move_since(now - kSlowMove) ? taken_.size() : kAtOnceMax;
   const std::size_t on_their_way = count_on_their_way();
   if (on_their_way >= at_once) return;
   const std::vector<NodeId> wanted = wanted_owners();
@@ -90,12 +90,14 @@ void ShardTable::on_tick(TimePoint now) {
     due[map_.owners[i]].push_back(ShardId{i});
     --room;
   }
-  for (auto& [owner, shards] : due) ask_release(owner, std::move(shards));
+  for (auto& [owner, shards] : due) ask_release(owner, std::move(shards), now);
 }
 
-void ShardTable::ask_release(NodeId owner, std::vector<ShardId> shards) {
-  for (const ShardId shard : shards) moves_[shard] = {owner, map_.version};
-  actions_.push_back(AskRelease{owner, {std::move(shards), map_.version}});
+void ShardTable::ask_release(NodeId owner, std::vector<ShardId> shards, TimePoint now) {
+  for (const ShardId shard : shards) moves_[shard] = {owner, map_.version, now};
+  const auto drain = draining_.find(owner);
+  const std::chrono::nanoseconds announced_ago = drain == draining_.end() ? now - now : now - drain->second;
+  actions_.push_back(AskRelease{owner, {std::move(shards), map_.version, announced_ago}});
 }
 
 std::vector<ShardTable::Action> ShardTable::take_actions() { return std::exchange(actions_, {}); }
@@ -119,6 +121,10 @@ std::size_t ShardTable::count_on_their_way() const {
   return moves_.size() + static_cast<std::size_t>(std::ranges::count(taken_, Epoch{0}));
 }
 
+bool ShardTable::has_move_since(TimePoint time) const {
+  return std::ranges::any_of(moves_, [&](const auto& move) { return move.second.begun <= time; });
+}
+
 /// Members that may get shards: those not drained, unless there are no others; of them the newest generation.
 std::vector<NodeId> ShardTable::list_candidates() const {
   std::vector<NodeId> candidates;
@@ -139,13 +145,13 @@ bool ShardTable::is_of_one_generation() const {
 /// Where shards should be. A drained member's go to the others. Apart from that, shards are spread evenly, but not
 /// while two generations run: a shard would move to the few new nodes, and again when there are more of them.
 std::vector<NodeId> ShardTable::wanted_owners() const {
-  const bool is_draining = std::ranges::any_of(draining_, [&](NodeId node) { return count_owned(node) > 0; });
+  const bool is_draining = std::ranges::any_of(draining_, [&](const auto& one) { return count_owned(one.first) > 0; });
   return is_draining || !is_of_one_generation() ? place_without(draining_) : place(list_candidates(), map_.owners);
 }
 
 /// Owners for shards that have none, or one of `leaving`; all others stay. A shard that only older generations could
 /// take stays with its owner, or without one.
-std::vector<NodeId> ShardTable::place_without(const std::set<NodeId>& leaving) const {
+std::vector<NodeId> ShardTable::place_without(const std::map<NodeId, TimePoint>& leaving) const {
   const std::vector<NodeId> candidates = list_candidates();
   const Generation newest = candidates.empty() ? Generation{0} : generations_.at(candidates.front());
   std::vector<NodeId> staying;

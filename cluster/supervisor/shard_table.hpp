@@ -2,9 +2,10 @@
 // ShardTable: who owns which shard, who will, and the map that everyone follows.
 //
 // Shards without a live owner are granted at once. Shards that should be elsewhere are moved later, one at a time,
-// after a quiet period; those of a drained member move without waiting. A move asks the owner to release the shard, and
-// only its answer makes a map that names the next owner, which then takes the shard in the store. So a move never
-// leaves two owners, and, apart from crashes, at most one shard is without an active one.
+// after a quiet period; those of a drained member move without waiting. When one of those is slow, because calls run in
+// its shard, the others begin as well: the grace of running calls passes once, for all of them. A move asks the owner
+// to release the shard, and only its answer makes a map that names the next owner, which then takes the shard in the
+// store. So a move never leaves two owners.
 //
 // Members may run different generations of the module. Shards go to the newest running generation, and one that a
 // generation has owned never returns to an older one, whose classes would drop fields that they do not know; instead it
@@ -20,7 +21,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <variant>
 #include <vector>
 
@@ -44,9 +44,11 @@ class ShardTable {
   };
   using Action = std::variant<Publish, AskRelease>;
 
-  /// How many shards of drained members may move at once. More would not end a drain sooner (32 shards under load: 150
-  /// ms with 1, 160 ms with 8), and would stall calls longer (4 ms, 26 ms at most): measured with fabric_bench.
-  static constexpr std::size_t kDrainedAtOnceMax = 1;
+  /// How many shards may move at once. More would not end a drain sooner (32 shards under load: 150 ms with 1, 160 ms
+  /// with 8), and would stall calls longer (4 ms, 26 ms at most): measured with fabric_bench.
+  static constexpr std::size_t kAtOnceMax = 1;
+  /// A drain's move that takes longer waits for running calls, and the others need not wait for it: all begin.
+  static constexpr std::chrono::milliseconds kSlowMove{50};
 
   ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet);
 
@@ -61,7 +63,8 @@ class ShardTable {
   void on_taken(kernel::NodeId node, const protocol::Taken& taken, TimePoint now);
   void on_released(kernel::NodeId node, const protocol::Released& released, TimePoint now);
   /// The member is to own nothing: its shards move to the others, without waiting for quiet. Forgotten when it leaves.
-  void drain(kernel::NodeId node) { draining_.insert(node); }
+  /// `announced`: when the grace of its running calls began.
+  void drain(kernel::NodeId node, TimePoint announced) { draining_[node] = announced; }
   void stop_draining(kernel::NodeId node) { draining_.erase(node); }
   /// Starts moves that are due.
   void on_tick(TimePoint now);
@@ -78,19 +81,22 @@ class ShardTable {
   /// The node that has taken the shard; empty while it is moving.
   [[nodiscard]] std::optional<kernel::NodeId> find_active_owner(kernel::ShardId shard) const;
   [[nodiscard]] std::size_t count_owned(kernel::NodeId node) const;
+  /// A shard was asked back at `time` or before, and has not been released.
+  [[nodiscard]] bool has_move_since(TimePoint time) const;
 
  private:
   struct Move {
     kernel::NodeId from;
     kernel::MapVersion asked_at;
+    TimePoint begun;
   };
 
   [[nodiscard]] std::vector<kernel::NodeId> list_candidates() const;
   [[nodiscard]] bool is_of_one_generation() const;
   [[nodiscard]] std::vector<kernel::NodeId> wanted_owners() const;
-  [[nodiscard]] std::vector<kernel::NodeId> place_without(const std::set<kernel::NodeId>& leaving) const;
+  [[nodiscard]] std::vector<kernel::NodeId> place_without(const std::map<kernel::NodeId, TimePoint>& leaving) const;
   [[nodiscard]] std::size_t count_on_their_way() const;
-  void ask_release(kernel::NodeId owner, std::vector<kernel::ShardId> shards);
+  void ask_release(kernel::NodeId owner, std::vector<kernel::ShardId> shards, TimePoint now);
   void set_owners(const std::vector<kernel::NodeId>& owners);
   void publish();
 
@@ -101,7 +107,7 @@ class ShardTable {
   std::vector<Generation> newest_;    // by shard: the newest generation that it was granted to
   std::map<kernel::ShardId, Move> moves_;
   std::map<kernel::NodeId, Generation> generations_;  // of the members
-  std::set<kernel::NodeId> draining_;
+  std::map<kernel::NodeId, TimePoint> draining_;      // since when
   TimePoint last_change_{};
   std::vector<Action> actions_;
 };

@@ -76,7 +76,6 @@ struct SupervisorOptions {
   std::chrono::milliseconds silence_max{std::chrono::seconds(5)};      // without a heartbeat; then it is killed
   std::chrono::milliseconds turn_max{std::chrono::seconds(30)};        // a longer turn ends the node; 0: never
   std::chrono::milliseconds quiet{std::chrono::seconds(3)};            // without a change, before shards are rebalanced
-  std::chrono::milliseconds grace{std::chrono::seconds(10)};           // for an ordered stop; then SIGKILL
 
   /// All are called on the supervisor's thread, and may be empty.
   std::function<void(const protocol::LogLine&)> on_log;

@@ -18,6 +18,7 @@ struct Quarantined {
 
 struct Admission {
   bool is_draining = false;
+  bool is_stop_announced = false;                               // all shards will be asked back
   std::string blocked;                                          // why the store cannot write just now; empty: it can
   std::map<std::string, Quarantined, std::less<>> quarantined;  // by name, as in the store
 

@@ -125,7 +125,7 @@ bool is_exactly_one_of(const std::exception& thrown) {
 
 bool is_of_family(const Error& error) {
   return is_exactly_one_of<Error, Unavailable, Overloaded, Deadlock, Timeout, NodeLost, NoSuchType, NoSuchMethod,
-                           BadArguments, ActivationFailed, StateTooLarge, InternalError>(error);
+                           BadArguments, ActivationFailed, StateTooLarge, InternalError, Cancelled>(error);
 }
 
 }  // namespace
@@ -156,6 +156,8 @@ std::exception_ptr make_exception(ErrorCode code, const std::string& message, co
       return std::make_exception_ptr(ActivationFailed(message));
     case ErrorCode::state_too_large:
       return std::make_exception_ptr(StateTooLarge(message));
+    case ErrorCode::cancelled:
+      return std::make_exception_ptr(Cancelled(message));
     case ErrorCode::internal:
       break;
   }

@@ -34,6 +34,8 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                     .events = events_,
                     .saving = saving_,
                     .calls = calls_,
+                    .ends = ends_,
+                    .grace = options_.grace,
                     .syscalls = syscalls}),
       saving_({.self = Incarnation{options_.self.life},
                .codec = codec,
@@ -52,6 +54,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .direct_calls_max = options_.direct_calls_max},
              execution_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
              *this),
+      ends_(execution_, activations_.table(), words_, calls_, timers_, syscalls),
       frames_({.self = options_.self,
                .shard_count = options_.shard_count,
                .codec = codec,
@@ -97,6 +100,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   execution_.wall_ns = wall_ns;
   calls_.on_time();
   timers_.on_time();
+  ends_.on_time();
   saving_.on_time();
   routing_.on_time(monotonic_ns);
   activations_.on_time();
@@ -104,8 +108,8 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
 
 std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
-  for (const auto due : {calls_.next_timer_ns(), timers_.next_timer_ns(), saving_.next_timer_ns(),
-                         routing_.next_timer_ns(), activations_.next_timer_ns()})
+  for (const auto due : {calls_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
+                         saving_.next_timer_ns(), routing_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }
@@ -151,15 +155,35 @@ void Kernel::on_shard_map(ShardMap map) {
   routing_.retry_all();
 }
 
-void Kernel::on_release(std::span<const ShardId> shards) {
+void Kernel::on_release(std::span<const ShardId> shards, std::chrono::nanoseconds announced_ago) {
   const Scope scope(*this);
-  for (const ShardId shard : shards) routing_.on_asked_back(shard, execution_.now_ns);
+  const std::int64_t now_ns = execution_.now_ns;
+  for (const ShardId shard : shards)
+    routing_.on_asked_back(shard, now_ns, now_ns - announced_ago.count(), options_.grace.count());
+  resume_stopping();
+}
+
+void Kernel::on_stop_announced() {
+  const Scope scope(*this);
+  admission_.is_stop_announced = true;
+  resume_stopping();
 }
 
 void Kernel::on_drain() {
   const Scope scope(*this);
   admission_.is_draining = true;
   activations_.drain();
+  resume_stopping();
+}
+
+bool Kernel::is_stopping(const Record* execution) const {
+  const Activation* activation = activation_of(execution);
+  return activation == nullptr ? admission_.is_draining : activations_.is_stopping(*activation);
+}
+
+/// Frames that wait for epic::stopping().
+void Kernel::resume_stopping() {
+  stop_waits_.resume([this](const Record* execution) { return is_stopping(execution); });
 }
 
 bool Kernel::is_drained() const {
@@ -168,7 +192,7 @@ bool Kernel::is_drained() const {
 
 void Kernel::abort_running(const std::string& reason) {
   const Scope scope(*this);
-  calls_.abort(reason, [](const Record&) { return true; });
+  ends_.abort(reason, [](const Record&) { return true; });
 }
 
 // ---- driving ----
@@ -199,6 +223,7 @@ void Kernel::submit_task(Task<void> task, std::string label, OutsideCalls::OnEnd
 void Kernel::replace(NewState state, OnReplaced on_end) {
   const Scope scope(*this);
   activations_.replace(std::move(state), std::move(on_end));
+  resume_stopping();
 }
 
 void Kernel::enter(const std::function<void()>& work) {
@@ -226,6 +251,10 @@ HelloMessage Kernel::hello() const {
           .fabric = options_.fabric,
           .shard_count = options_.shard_count,
           .methods = types_.hello_methods()};
+}
+
+std::string Kernel::describe_current() const {
+  return execution_.current == nullptr ? "it" : words_.describe(*execution_.current);
 }
 
 void Kernel::log(LogLevel level, std::string_view message) {

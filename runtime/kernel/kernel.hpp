@@ -30,7 +30,9 @@
 #include "kernel/admission.hpp"
 #include "kernel/calls/call_views.hpp"
 #include "kernel/calls/calls.hpp"
+#include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/outside_calls.hpp"
+#include "kernel/calls/stop_waits.hpp"
 #include "kernel/calls/timers.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/frames/frames.hpp"
@@ -50,6 +52,7 @@ struct KernelOptions {
   std::uint32_t shard_count = 64;
   std::chrono::nanoseconds call_patience = limits::kCallPatience;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
+  std::chrono::nanoseconds grace = limits::kGrace;         // for running calls of a shard that is asked back
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
   std::uint64_t memory_budget_bytes =
       0;  // for activations: beyond it the least recently used are deactivated; 0: no limit
@@ -103,8 +106,11 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   }
   void on_taken(std::span<const ShardEpoch> epochs);
   void on_shard_map(ShardMap map);
-  /// Coordination wants these back: drain, save, then Syscalls::released for each.
-  void on_release(std::span<const ShardId> shards);
+  /// Coordination wants these back: drain, save, then Syscalls::released for each. What runs there has the grace to
+  /// end, which began `announced_ago`.
+  void on_release(std::span<const ShardId> shards, std::chrono::nanoseconds announced_ago = {});
+  /// All shards will be asked back before long: entities learn that they are stopping.
+  void on_stop_announced();
   /// Accept no new work from outside; deactivate all. is_drained() reports when it is done.
   void on_drain();
   [[nodiscard]] bool is_drained() const;
@@ -153,9 +159,14 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
 
   // ---- for user_api.cpp: operations on behalf of entities ----
   [[nodiscard]] Timers& timers() { return timers_; }
+  [[nodiscard]] StopWaits& stop_waits() { return stop_waits_; }
+  /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
+  [[nodiscard]] bool is_stopping() const { return is_stopping(execution_.current); }
   [[nodiscard]] Saving& saving() { return saving_; }
   [[nodiscard]] Record* current() const { return execution_.current; }
   [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
+  /// The current execution, in words.
+  [[nodiscard]] std::string describe_current() const;
   void log(LogLevel level, std::string_view message);
   [[nodiscard]] static Kernel* current_kernel() { return t_current_; }
   struct Scope;  // kernel_scope.hpp
@@ -185,7 +196,11 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_closed(ShardId shard) override { activations_.on_closed(shard); }
   void on_reopened(ShardId shard) override { activations_.on_reopened(shard); }
   [[nodiscard]] bool waits_for_calls(ShardId shard) override { return calls_.waits_for_calls(shard); }
-  void end_running(ShardId shard) override { activations_.end_running(shard); }
+  void end_running(ShardId shard, std::int64_t begun_until_ns) override {
+    activations_.end_running(shard, begun_until_ns);
+  }
+  [[nodiscard]] bool is_stopping(const Record* execution) const;
+  void resume_stopping();
 
   KernelOptions options_;
   const Codec& codec_;
@@ -194,12 +209,14 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   TypeTable types_;
   Execution execution_;
   Timers timers_{execution_};
+  StopWaits stop_waits_{execution_};
   Events events_{execution_, types_};
   CallWords words_;
   Routing routing_;
   Activations activations_;
   Saving saving_;
   Calls calls_;
+  EarlyEnds ends_;
   Frames frames_;
   OutsideCalls outside_;
   CallViews views_;

@@ -37,6 +37,22 @@ SleepAwaiter::~SleepAwaiter() {
   if (timer != 0) here("epic::sleep").timers().cancel(timer, waiter);
 }
 
+void throw_cancelled() {
+  const kernel::Kernel& kernel = here("co_await");
+  throw Cancelled(kernel.describe_current() + " was cancelled: its entity is to leave, and no call waits for it");
+}
+
+bool is_stopping() { return here("epic::stopping").is_stopping(); }
+
+std::coroutine_handle<> StoppingAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  waiter.handle = awaiting;
+  place = here("epic::stopping").stop_waits().add(waiter);
+  return calls_here("epic::stopping").suspend_on(waiter);
+}
+StoppingAwaiter::~StoppingAwaiter() {
+  if (place != 0) here("epic::stopping").stop_waits().forget(place, waiter);
+}
+
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   waiter.handle = awaiting;
   calls_here("epic::saved").end_turn();

@@ -201,6 +201,7 @@ bool Node::start(const protocol::Configure& configure) {
           .shard_count = configure.shard_count,
           .call_patience = configure.options.call_deadline,
           .idle_age = configure.options.idle_age,
+          .grace = configure.options.grace,
           .memory_budget_bytes = configure.options.memory_budget_bytes,
           .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level))},
       codec_, std::move(*store), log_, *watch_,
@@ -270,8 +271,10 @@ void Node::handle(const protocol::Release& release) {
       channel_->send(protocol::Released{shard, release.map_version});
     }
   }
-  driver_->kernel().on_release(ours);
+  driver_->kernel().on_release(ours, release.announced_ago);
 }
+
+void Node::handle(const protocol::AnnounceStop&) { driver_->kernel().on_stop_announced(); }
 
 void Node::handle(const protocol::RunSetup&) {
   driver_->kernel().submit_task(kernel::run_setup(module_->setup), "setup", [this](kernel::Record& ended) {
@@ -319,7 +322,7 @@ bool Node::is_done() {
   if (!is_aborted_ && now_ns >= abort_at_ns_) {
     is_aborted_ = true;
     driver_->wake_at(give_up_at_ns_);
-    driver_->kernel().abort_running("the node stops");
+    driver_->kernel().abort_running("its node stops, and its time to end is over");
   }
   return now_ns >= give_up_at_ns_;
 }

@@ -41,6 +41,7 @@ class Node {
   void handle(const protocol::Configure&) {}
   void handle(kernel::ShardMap map);
   void handle(const protocol::Release& release);
+  void handle(const protocol::AnnounceStop&);
   void handle(const protocol::RunSetup&);
   void handle(const protocol::Request& request);
   void handle(const protocol::GoOn& go_on);

@@ -130,7 +130,7 @@ struct Stop {
   using Request = Nothing;
   struct Answer {
     std::string node;                                      // "supervisor" first, and last, when all nodes have ended
-    std::string event;                                     // stopping, stopped
+    std::string event;                                     // stopping, waiting (it takes long), stopped
     std::optional<std::vector<std::string>> unsaved = {};  // with the last: nodes that had not saved everything
   };
 };
@@ -179,21 +179,30 @@ BOOST_DESCRIBE_STRUCT(ReleaseEntity::Request, (), (entity))
 /// Answered when the node's shards have moved and its process has ended; it is not restarted. Fails if a Scale asks for
 /// it meanwhile.
 struct Drain {
-  static constexpr VerbInfo kVerb{.name = "drain"};
+  static constexpr VerbInfo kVerb{.name = "drain", .parts = Parts::many};
   using Request = NodeName;
-  using Answer = NodeName;
+  struct Answer {
+    std::string node;
+    std::optional<std::uint64_t> shards = {};  // not with the last: those that it still owns, since calls run there
+  };
 };
+BOOST_DESCRIBE_STRUCT(Drain::Answer, (), (node, shards))
 
 /// Answered when the nodes up to this count are ready and those above it have been drained and have ended. Fails if a
 /// later request replaces it.
 struct Scale {
-  static constexpr VerbInfo kVerb{.name = "scale"};
+  static constexpr VerbInfo kVerb{.name = "scale", .parts = Parts::many};
   struct Request {
     std::uint64_t nodes = 0;
   };
-  using Answer = Request;
+  struct Answer {
+    std::uint64_t nodes = 0;
+    std::optional<std::string> node = {};  // not with the last: one that is leaving, as for Drain
+    std::optional<std::uint64_t> shards = {};
+  };
 };
 BOOST_DESCRIBE_STRUCT(Scale::Request, (), (nodes))
+BOOST_DESCRIBE_STRUCT(Scale::Answer, (), (nodes, node, shards))
 
 /// Continues if the client leaves. While one is in progress, Drain, Scale and another Restart are refused. Fails if the
 /// module cannot start; then all nodes run the previous one.
@@ -203,10 +212,11 @@ struct Restart {
     bool rolling = false;
   };
   struct Answer {
-    std::string node;   // "supervisor" with the last
-    std::string event;  // starting, ready, draining, stopping, stopped, died; restarted: all run the current module
+    std::string node;  // "supervisor" with the last
+    // starting, ready, draining, waiting (for calls), stopping, stopped, died; restarted: all run the current module
+    std::string event;
     std::uint64_t generation = 0;
-    std::optional<std::string> why = {};       // of "died"; the node is restarted
+    std::optional<std::string> why = {};       // of "waiting", and of "died"; the node is restarted
     std::optional<std::int64_t> took_ms = {};  // of "restarted"
   };
 };

@@ -52,10 +52,11 @@ struct FabricOptions {
   std::chrono::nanoseconds turn_report = std::chrono::seconds(1);          // a longer turn is reported
   std::uint64_t memory_budget_bytes = 0;                                   // for activations; 0: no limit
   std::string log_level = "info";                                          // debug, info, warn, error
+  std::chrono::nanoseconds grace = kernel::limits::kGrace;  // for running calls, when a node stops or shards move
   bool operator==(const FabricOptions&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(FabricOptions, (),
-                      (heartbeat, idle_age, call_deadline, turn_report, memory_budget_bytes, log_level))
+                      (heartbeat, idle_age, call_deadline, turn_report, memory_budget_bytes, log_level, grace))
 
 // ---- supervisor to node
 
@@ -83,9 +84,16 @@ BOOST_DESCRIBE_STRUCT(Configure, (),
 struct Release {
   std::vector<kernel::ShardId> shards = {};
   kernel::MapVersion map_version;
+  std::chrono::nanoseconds announced_ago{0};  // when the grace of what runs there began
   bool operator==(const Release&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Release, (), (shards, map_version))
+BOOST_DESCRIBE_STRUCT(Release, (), (shards, map_version, announced_ago))
+
+/// All shards of the node will be asked back: its entities are stopping.
+struct AnnounceStop {
+  bool operator==(const AnnounceStop&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(AnnounceStop, (), ())
 
 struct RunSetup {
   bool operator==(const RunSetup&) const = default;
@@ -141,7 +149,8 @@ BOOST_DESCRIBE_STRUCT(Leave, (), ())
 /// takes it in the store; one that no longer is refuses calls. Versions older than the newest are ignored.
 using kernel::ShardMap;
 
-using ToNode = std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave, Quarantined>;
+using ToNode =
+    std::variant<Configure, ShardMap, Release, RunSetup, Request, GoOn, Stop, Leave, Quarantined, AnnounceStop>;
 
 // ---- node to supervisor
 

@@ -78,6 +78,7 @@ inline std::vector<protocol::ToNode> every_message_to_node() {
       Leave{},
       Stop{10s},
       Quarantined{{{"Bomb/x", 3, 10s}}},
+      AnnounceStop{},
   };
 }
 

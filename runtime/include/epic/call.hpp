@@ -38,7 +38,8 @@ struct Waiter {
   std::coroutine_handle<> handle;
   CallRecord* execution = nullptr;  // the execution to resume; null: none
   std::uint32_t remaining = 0;
-  bool is_queued = false;  // in the run queue, about to resume
+  bool is_queued = false;     // in the run queue, about to resume
+  bool is_cancelled = false;  // it resumes with epic::Cancelled
 };
 
 struct CallSite;
@@ -62,6 +63,7 @@ class CallRecord {
   bool is_joined = false;                       // given to gather, which reports its error
   bool has_run = false;                         // its method has started
   bool is_abandoned = false;                    // the caller has its answer, the method still runs
+  bool is_cancelled = false;                    // its code has got epic::Cancelled
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
   void* activation = nullptr;    // the kernel's Activation that runs it
@@ -186,6 +188,8 @@ CallRecord* current_execution() noexcept;
 /// The waiting frame is being destroyed: the record must not resume it.
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept;
 [[noreturn]] void throw_empty_ref(std::string_view method);
+/// The current execution was cancelled where it was suspended.
+[[noreturn]] void throw_cancelled();
 
 // ---- one method ----
 

@@ -12,6 +12,7 @@
 #include "epic/pool.hpp"
 #include "epic/ref.hpp"
 #include "epic/state.hpp"
+#include "epic/stopping.hpp"
 #include "epic/task.hpp"
 #include "epic/time.hpp"
 #include "epic/values.hpp"

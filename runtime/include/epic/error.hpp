@@ -28,9 +28,10 @@ enum class ErrorCode : std::uint8_t {
   activation_failed = 10,  // not started: loading the state, the constructor or on_activate failed
   state_too_large = 11,    // the change was undone: the encoded state exceeds its limit
   internal = 12,           // a bug in epic
+  cancelled = 13,          // unknown: nobody needs the outcome any longer
 };
 BOOST_DESCRIBE_ENUM(ErrorCode, call_failed, unavailable, overloaded, deadlock, timeout, node_lost, no_such_type,
-                    no_such_method, bad_arguments, activation_failed, state_too_large, internal)
+                    no_such_method, bad_arguments, activation_failed, state_too_large, internal, cancelled)
 
 /// The spelling used in logs, JSON and on the wire: "unavailable", "timeout", …
 std::string_view to_string(ErrorCode code);
@@ -62,6 +63,9 @@ EPIC_DEFINE_ERROR(BadArguments, ErrorCode::bad_arguments);
 EPIC_DEFINE_ERROR(ActivationFailed, ErrorCode::activation_failed);
 EPIC_DEFINE_ERROR(StateTooLarge, ErrorCode::state_too_large);
 EPIC_DEFINE_ERROR(InternalError, ErrorCode::internal);
+/// Thrown by the co_await at which a running task stands when it is cancelled. Let it pass: what goes on after it is
+/// destroyed soon after, where it is suspended.
+EPIC_DEFINE_ERROR(Cancelled, ErrorCode::cancelled);
 #undef EPIC_DEFINE_ERROR
 
 /// The callee's method threw an exception of a user's class, or something that is not a std::exception.

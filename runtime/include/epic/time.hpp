@@ -19,7 +19,10 @@ struct SleepAwaiter {
   std::uint64_t timer = 0;
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
-  void await_resume() noexcept { timer = 0; }
+  void await_resume() {
+    timer = 0;
+    if (waiter.is_cancelled) throw_cancelled();
+  }
   explicit SleepAwaiter(std::int64_t duration_ns) : nanoseconds(duration_ns) {}
   SleepAwaiter(const SleepAwaiter&) = delete;
   SleepAwaiter& operator=(const SleepAwaiter&) = delete;

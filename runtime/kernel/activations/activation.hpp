@@ -113,6 +113,8 @@ struct alignas(64) Activation {
   [[nodiscard]] bool has_waiting() const { return rare != nullptr && !rare->waiting.empty(); }
   [[nodiscard]] std::size_t waiting_count() const { return rare == nullptr ? 0 : rare->waiting.size(); }
   [[nodiscard]] Replacement* replacement() const { return rare == nullptr ? nullptr : rare->replacement.get(); }
+  /// As soon as nothing of it runs.
+  [[nodiscard]] bool is_to_leave() const { return must_stop || replacement() != nullptr; }
   [[nodiscard]] const Record* hook() const { return rare == nullptr ? nullptr : rare->hook; }
   [[nodiscard]] std::int64_t stop_asked_ns() const { return rare == nullptr ? 0 : rare->stop_asked_ns; }
   [[nodiscard]] const Hash128* erased_hash() const {

@@ -271,7 +271,10 @@ void Activations::take_back_stop(Activation& activation) {
 }
 
 void Activations::check_stop(Activation& activation) {
-  if (!is_idle(activation)) return;
+  if (!is_idle(activation)) {
+    if (activation.is_to_leave() && activation.running > 0) uses_.ends.watch(activation);
+    return;
+  }
   if (activation.replacement() != nullptr)
     stop(activation, StopCause::replaced);
   else if (activation.must_stop)
@@ -440,13 +443,19 @@ void Activations::on_lost(ShardId shard) {
               Reported::to_callers);
 }
 
-void Activations::end_running(ShardId shard) {
-  uses_.calls.abort(fmt::format("its shard moves to another node, and waited for it for {} s",
-                                limits::kReleasePatience / std::chrono::seconds(1)),
-                    [shard](const Record& record) {
-                      const Activation* activation = activation_of(&record);
-                      return activation != nullptr && record.has_run && activation->shard == shard;
-                    });
+void Activations::end_running(ShardId shard, std::int64_t begun_until_ns) {
+  uses_.ends.abort(fmt::format("its shard moves to another node, and calls have {} s to end before that",
+                               std::chrono::duration<double>(uses_.grace).count()),
+                   [&](const Record& record) {
+                     const Activation* activation = activation_of(&record);
+                     return activation != nullptr && record.has_run && activation->shard == shard &&
+                            uses_.words.begun_ns_of(record) <= begun_until_ns;
+                   });
+}
+
+bool Activations::is_stopping(const Activation& activation) const {
+  return activation.is_to_leave() || activation.state >= Activation::State::ending || uses_.admission.is_draining ||
+         uses_.admission.is_stop_announced || uses_.routing.is_asked_back(activation.shard);
 }
 
 // ---- states from outside ----

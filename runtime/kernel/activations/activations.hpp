@@ -23,6 +23,7 @@
 #include "kernel/activations/replacements.hpp"
 #include "kernel/activations/slow_stops.hpp"
 #include "kernel/activations/undone_changes.hpp"
+#include "kernel/calls/early_ends.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -41,6 +42,8 @@ class Activations final : private Collector::Listener {
     Events& events;
     Saving& saving;
     Calls& calls;
+    EarlyEnds& ends;
+    std::chrono::nanoseconds grace;  // for running calls of a shard that is asked back
     Syscalls& syscalls;
   };
 
@@ -75,8 +78,10 @@ class Activations final : private Collector::Listener {
   void on_closed(ShardId shard);
   void on_reopened(ShardId shard);
   void on_lost(ShardId shard);
-  /// What still runs there has kept its callers waiting for long enough.
-  void end_running(ShardId shard);
+  /// Its grace is over for what has begun there until `begun_until_ns`.
+  void end_running(ShardId shard, std::int64_t begun_until_ns);
+  /// It is about to leave its node, or its state is about to be replaced.
+  [[nodiscard]] bool is_stopping(const Activation& activation) const;
 
   // ---- states from outside ----
   void replace(NewState state, OnReplaced on_end);

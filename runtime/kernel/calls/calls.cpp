@@ -350,8 +350,9 @@ detail::Waiter* Calls::conclude(Record& record) {
   const bool is_reported = record.site != nullptr && record.site->reports();
   if (waiter == nullptr && !record.is_joined && !is_reported && (record.failure || record.thrown())) {
     const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
-    syscalls_.log(LogLevel::warn, words_.shown(record.callee),
-                  fmt::format("{} failed, and no caller awaits it: {}", words_.describe(record), error.message));
+    if (error.code != ErrorCode::cancelled)
+      syscalls_.log(LogLevel::warn, words_.shown(record.callee),
+                    fmt::format("{} failed, and no caller awaits it: {}", words_.describe(record), error.message));
   }
   if (waiter == nullptr) return nullptr;
   Observations::observe(waiter->execution, seen);
@@ -434,22 +435,6 @@ bool Calls::waits_for_calls(ShardId id) const {
     waits = waits || (record.method != nullptr && runs_there(record.caller) && !runs_there(&record));
   });
   return waits;
-}
-
-void Calls::abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant) {
-  std::vector<RecordRef> meant;
-  table_.for_each([&](Record& record) {
-    if (is_meant(record)) meant.push_back(RecordRef::share(record));
-  });
-  for (const RecordRef& record : meant)
-    fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable,
-         fmt::format("{} was {}: {}", words_.describe(*record), record->has_run ? "interrupted" : "not started",
-                     reason));
-  for (const RecordRef& record : meant) {
-    if (!record->is_listed) continue;  // had not started
-    record->destroy_frame();
-    end_execution(*record);
-  }
 }
 
 // ---- driving ----

@@ -15,7 +15,6 @@
 // before it is seen (saving/), activation and hooks (activations/).
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -104,8 +103,6 @@ class Calls final : private DeadlockProbes::Listener {
   void close(Record& record);
   /// Destroys all executions; nothing hears of it.
   void end_all();
-  /// Ends executions where they are suspended; their entities stay as they are. What had not begun did not run.
-  void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
   [[nodiscard]] bool holds_up_a_move(const Record& record) const { return chains_.holds_up_a_move(record); }
   /// True when something that runs in the shard waits for a call that does not run there itself.
   [[nodiscard]] bool waits_for_calls(ShardId shard) const;
@@ -144,7 +141,7 @@ class Calls final : private DeadlockProbes::Listener {
   void run_one(RunQueue::Item item);
   void expire(Record& record);
   void check_stop(Activation& activation) {
-    if (activation.must_stop || activation.replacement() != nullptr) [[unlikely]]
+    if (activation.is_to_leave()) [[unlikely]]
       listener_.check_stop(activation);
   }
   [[nodiscard]] bool has_method(Record& record, const TypeEntry& type);

@@ -34,6 +34,18 @@ class Timers {
     by_due_.erase({due->second, timer});
     due_ns_.erase(due);
   }
+  /// Executions for which `is_meant` is true wake now, with epic::Cancelled.
+  template <class Predicate>
+  void cut_short(Predicate&& is_meant) {
+    std::erase_if(by_due_, [&](const auto& sleeping) {
+      detail::Waiter& waiter = *sleeping.second;
+      if (waiter.execution == nullptr || !is_meant(waiter.execution)) return false;
+      due_ns_.erase(sleeping.first.second);
+      waiter.is_cancelled = true;
+      execution_.queue.push_resume(waiter);
+      return true;
+    });
+  }
   void on_time() {
     while (!by_due_.empty() && by_due_.begin()->first.first <= execution_.now_ns) {
       detail::Waiter* waiter = by_due_.begin()->second;

@@ -1,18 +1,12 @@
 #include "kernel/routing/local_shards.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include "kernel/limits.hpp"
 
 namespace epic::kernel {
-
-namespace {
-
-constexpr std::int64_t kPatienceNs = std::chrono::nanoseconds(limits::kReleasePatience).count();
-
-}  // namespace
 
 std::vector<ShardId> LocalShards::list() const {
   std::vector<ShardId> all;
@@ -28,9 +22,13 @@ bool LocalShards::on_taken(ShardId shard, Epoch epoch) {
   return true;
 }
 
-void LocalShards::on_asked_back(ShardId shard, std::int64_t now_ns) {
+void LocalShards::on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t announced_ns, std::int64_t grace_ns) {
   if (state_of(shard) != State::active || releases_.contains(shard)) return;
-  releases_[shard].window_ns = limits::kReleaseWindow.count();
+  releases_[shard] = {.turn_ns = now_ns,
+                      .window_ns = limits::kReleaseWindow.count(),
+                      .grace_ns = grace_ns,
+                      .end_ns = announced_ns + grace_ns,
+                      .all_end_ns = now_ns + grace_ns};
   close(shard, now_ns);
 }
 
@@ -55,15 +53,14 @@ void LocalShards::forget(ShardId shard) {
 void LocalShards::close(ShardId id, std::int64_t now_ns) {
   shards_.at(id).state = State::releasing;
   Release& release = releases_.at(id);
-  release.closed_ns = now_ns;
-  release.turn_ns = now_ns + std::min(release.window_ns, kPatienceNs);
+  release.turn_ns = std::max(now_ns, std::min(now_ns + release.window_ns, release.end_ns));
   listener_.on_closed(id);
 }
 
 void LocalShards::reopen(ShardId id, std::int64_t now_ns) {
   shards_.at(id).state = State::active;
   Release& release = releases_.at(id);
-  release.turn_ns = now_ns + std::min<std::int64_t>(release.window_ns, limits::kReleaseOpenMax.count());
+  release.turn_ns = std::min({now_ns + release.window_ns, now_ns + limits::kReleaseOpenMax.count(), release.end_ns});
   release.window_ns *= limits::kReleaseWindowGrowth;
   listener_.on_reopened(id);
 }
@@ -79,11 +76,13 @@ void LocalShards::on_time(std::int64_t now_ns) {
 void LocalShards::turn(ShardId id, std::int64_t now_ns) {
   if (shards_.at(id).state == State::active) return close(id, now_ns);
   Release& release = releases_.at(id);
-  if (release.window_ns < kPatienceNs && listener_.waits_for_calls(id)) return reopen(id, now_ns);
-  const std::int64_t end_ns = release.closed_ns + kPatienceNs;
-  const bool is_over = end_ns <= now_ns;
-  release.turn_ns = is_over ? now_ns + kPatienceNs : std::min(now_ns + release.window_ns, end_ns);
-  if (is_over) listener_.end_running(id);
+  if (now_ns < release.end_ns) {
+    if (listener_.waits_for_calls(id)) return reopen(id, now_ns);
+    release.turn_ns = std::min(now_ns + release.window_ns, release.end_ns);
+    return;
+  }
+  release.turn_ns = now_ns + limits::kReleaseOpenMax.count();
+  listener_.end_running(id, now_ns < release.all_end_ns ? now_ns - release.grace_ns : INT64_MAX);
 }
 
 std::optional<std::int64_t> LocalShards::next_timer_ns() const {

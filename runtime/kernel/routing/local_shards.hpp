@@ -13,7 +13,9 @@
 //   25, 100, … ms ▼    │ as long, at most 100 ms
 //                 open again
 //
-// The last window is kReleasePatience: what still runs at its end is ended.
+// This goes on until the end of the grace: then the shard stays closed, and what still runs there is ended. The grace
+// may have begun before the shard was asked back, if its node was announced to stop; then only what has run for as
+// long as a grace is ended, until the shard itself has had one.
 //
 // Cost:     shards of other nodes take no memory here, and a turn of the windows visits only shards being released.
 // Not here: what lives in a shard and what waits for it (the listener knows).
@@ -43,8 +45,8 @@ class LocalShards {
     virtual void on_reopened(ShardId shard) = 0;
     /// Something that runs in the shard waits for a call that does not run there.
     [[nodiscard]] virtual bool waits_for_calls(ShardId shard) = 0;
-    /// What still runs in the shard has had its time.
-    virtual void end_running(ShardId shard) = 0;
+    /// What runs in the shard since `begun_until_ns` or longer has had its time.
+    virtual void end_running(ShardId shard, std::int64_t begun_until_ns) = 0;
 
    protected:
     ~Listener() = default;
@@ -68,7 +70,10 @@ class LocalShards {
   bool on_taken(ShardId shard, Epoch epoch);
   /// Given to another node without our release.
   void on_lost(ShardId shard) { forget(shard); }
-  void on_asked_back(ShardId shard, std::int64_t now_ns);
+  /// `announced_ns`: since when the grace counts; not after `now_ns`.
+  void on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t announced_ns, std::int64_t grace_ns);
+  /// Closed, or open for a while.
+  [[nodiscard]] bool is_asked_back(ShardId shard) const { return releases_.contains(shard); }
   /// True if the shard is closed and may be forgotten, as nothing lives in it.
   bool try_release(ShardId shard, bool is_empty);
 
@@ -86,9 +91,11 @@ class LocalShards {
   };
   /// Of a shard that was asked back: closed and open by turns.
   struct Release {
-    std::int64_t closed_ns = 0;  // when it was closed last
     std::int64_t turn_ns = 0;    // when it is looked at again
     std::int64_t window_ns = 0;  // how long it stays closed
+    std::int64_t grace_ns = 0;
+    std::int64_t end_ns = 0;      // of the grace
+    std::int64_t all_end_ns = 0;  // then also what has run for less
   };
   void forget(ShardId shard);
   void close(ShardId shard, std::int64_t now_ns);

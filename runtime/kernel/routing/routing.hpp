@@ -55,7 +55,9 @@ class Routing {
   void on_taken(ShardId shard, Epoch epoch) {
     if (local_.on_taken(shard, epoch)) router_.retry(shard);
   }
-  void on_asked_back(ShardId shard, std::int64_t now_ns) { local_.on_asked_back(shard, now_ns); }
+  void on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t announced_ns, std::int64_t grace_ns) {
+    local_.on_asked_back(shard, now_ns, announced_ns, grace_ns);
+  }
   /// True if the shard has been given up now, as it was closed and is empty. Call retry() when that has been reported.
   bool try_release(ShardId shard, bool is_empty) { return local_.try_release(shard, is_empty); }
   bool note_change(ShardId shard, CommitNumber batch) { return local_.note_change(shard, batch); }
@@ -72,6 +74,7 @@ class Routing {
   [[nodiscard]] LocalShards::State state_of(ShardId shard) const { return local_.state_of(shard); }
   [[nodiscard]] bool is_active(ShardId shard) const { return state_of(shard) == LocalShards::State::active; }
   [[nodiscard]] bool is_closed(ShardId shard) const { return state_of(shard) == LocalShards::State::releasing; }
+  [[nodiscard]] bool is_asked_back(ShardId shard) const { return local_.is_asked_back(shard); }
   [[nodiscard]] bool is_ours(ShardId shard) const { return state_of(shard) != LocalShards::State::none; }
   [[nodiscard]] Epoch epoch_of(ShardId shard) const { return local_.epoch_of(shard); }
   [[nodiscard]] MapVersion version() const { return router_.version(); }

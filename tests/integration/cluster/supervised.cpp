@@ -98,7 +98,7 @@ cluster::SupervisorOptions fake_options(const ProjectDirectory& project, const s
   options.version = "1.2.3";
   options.fabric.heartbeat = 50ms;
   options.quiet = 100ms;
-  options.grace = 20s;
+  options.fabric.grace = 20s;
   options.restart.delay_first = 20ms;
   return options;
 }

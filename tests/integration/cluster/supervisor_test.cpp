@@ -140,7 +140,7 @@ TEST_CASE("supervisor: a node that ignores Stop is killed after the grace period
   const ProjectDirectory project;
   Supervised fabric{project, "slow-stop", [](SupervisorOptions& options) {
                       options.node_count = 2;
-                      options.grace = 100ms;
+                      options.fabric.grace = 100ms;
                     }};
   fabric.wait_for("event setup_done");
   fabric.signal(SIGTERM);

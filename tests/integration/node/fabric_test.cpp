@@ -150,7 +150,7 @@ TEST_CASE("fabric: a stop waits for calls that continue on otherwise idle nodes"
 
 TEST_CASE("fabric: a stop ends calls that run too long, and the nodes still exit in order", "[node]") {
   const ProjectDirectory project;
-  Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) { options.grace = 1s; })};
+  Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) { options.fabric.grace = 1s; })};
   fabric.wait_for("ready 1 nodes");
   const Client client = Client::connect(project.path().string());
   std::promise<void> ended;

@@ -103,7 +103,7 @@ TEST_CASE("store faults: a stop that could not save everything says so, and fail
   if (!cramped.disk->is_mounted()) return;
   Supervised fabric{cramped.project, "unused", [&](auto& options) {
                       cramped.nodes(1)(options);
-                      options.grace = 500ms;
+                      options.fabric.grace = 500ms;
                     }};
   fabric.wait_for("ready 1 nodes");
   fabric.call("Diary/d", "write", {"dear"});  // saved at intervals

@@ -38,7 +38,9 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   World world;
   Activations activations;
   Saving saving;
+  Timers timers{execution};
   Calls calls;
+  EarlyEnds ends{execution, activations.table(), words, calls, timers, world};
   Calls* calls_before = nullptr;
   bool holds_loads = false;
 
@@ -54,6 +56,8 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                      .events = events,
                      .saving = saving,
                      .calls = calls,
+                     .ends = ends,
+                     .grace = limits::kGrace,
                      .syscalls = world}),
         saving({.self = Incarnation{11},
                 .codec = codec,
@@ -103,7 +107,9 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void on_closed(ShardId shard) override { activations.on_closed(shard); }
   void on_reopened(ShardId shard) override { activations.on_reopened(shard); }
   [[nodiscard]] bool waits_for_calls(ShardId shard) override { return calls.waits_for_calls(shard); }
-  void end_running(ShardId shard) override { activations.end_running(shard); }
+  void end_running(ShardId shard, std::int64_t begun_until_ns) override {
+    activations.end_running(shard, begun_until_ns);
+  }
 
   template <class R>
   auto begin(Call<R>&& call) {

@@ -7,9 +7,8 @@
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/placement_hash.hpp"
+#include "moving_entities.hpp"
 #include "reflect/schema_of.hpp"
-#include "sim/sim_fabric.hpp"
-#include "test_entities.hpp"
 
 using namespace epic;
 using namespace epic::kernel;
@@ -17,77 +16,6 @@ using namespace epic::testing_entities;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// Never stored.
-class Bell : public Entity {
- public:
-  static inline std::vector<std::int64_t> tolls;
-
-  Task<std::int64_t> ring() const { co_return 3; }
-  Task<void> toll(std::int64_t number) {
-    tolls.push_back(number);
-    co_return;
-  }
-  EPIC_ENTITY(Bell, methods(ring, toll), transient)
-};
-
-/// Calls that call back.
-class Ping : public Entity {
-  std::int64_t count_ = 0;
-
- public:
-  Task<std::int64_t> touch() { co_return ++count_; }
-  Task<std::int64_t> get() const { co_return count_; }
-  Task<std::int64_t> back(Ref<Ping> first) {
-    co_await sleep(10ms);
-    co_return co_await first->touch();
-  }
-  Task<std::int64_t> volley(Ref<Ping> other) {
-    ++count_;
-    co_return co_await other->back(self());
-  }
-  /// Always two at once, so that the entity is never idle.
-  Task<void> keep_busy(Ref<Ping> other) {
-    while (true) co_await gather(other->rest(), other->rest());
-  }
-  Task<void> rest() const { co_await sleep(3ms); }
-  Task<void> toll_twice(Ref<Bell> bell) {
-    ++count_;
-    spawn(bell->toll(1));
-    co_await sleep(30ms);
-    spawn(bell->toll(2));
-  }
-  /// Not const, but changes nothing.
-  Task<void> toll_once(Ref<Bell> bell, std::int64_t number) {
-    spawn(bell->toll(number));
-    co_return;
-  }
-  Task<void> sleep_long() {
-    ++count_;
-    co_await sleep(1h);
-  }
-  EPIC_ENTITY(Ping, state(count_),
-              methods(touch, get, back, volley, keep_busy, rest, toll_twice, toll_once, sleep_long))
-};
-
-/// One call at a time.
-class Desk : public Entity {
-  std::int64_t count_ = 0;
-
- public:
-  Task<std::int64_t> book() { co_return ++count_; }
-  Task<std::int64_t> settle(Ref<Desk> other) {
-    co_await sleep(10ms);
-    co_return co_await other->book();
-  }
-  EPIC_ENTITY(Desk, state(count_), exclusive(book, settle))
-};
-
-const ModuleInfo& pings() {
-  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info, &Desk::epic_info, &Bell::epic_info};
-  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
-  return info;
-}
 
 constexpr std::uint32_t kShards = 4;
 constexpr PeerAddress kSelf{NodeId{2}, 22};
@@ -487,116 +415,4 @@ TEST_CASE("shard moves: calls between two entities keep their order when a shard
   f.kernel.on_time(32'000'000, 1);
   f.run();
   CHECK(Bell::tolls == std::vector<std::int64_t>{1, 2});
-}
-
-namespace {
-
-struct MovingFixture {
-  codec::CapnpCodec codec;
-  sim::SimFabric fabric{{.seed = 5}, pings(), codec};
-
-  std::string find_key(const std::string& stem, const std::function<bool(const std::string&)>& is_meant) {
-    for (int i = 0;; ++i)
-      if (const std::string key = stem + std::to_string(i); is_meant(key)) return key;
-  }
-  /// A key whose Ping is on this node.
-  std::string key_on(std::uint16_t node, const std::string& stem) {
-    return find_key(stem, [&](const std::string& key) { return fabric.owner_of("Ping/" + key) == node; });
-  }
-  void move(const std::string& key, std::uint16_t to) { fabric.move_shard(shard_of("Ping", key, 16), to); }
-};
-
-}  // namespace
-
-TEST_CASE("shard moves: a chain of calls that comes back to a shard on its way ends, and so does the move",
-          "[kernel]") {
-  MovingFixture f;
-  f.fabric.run_for(100ms);
-  for (const std::uint16_t other : {1, 2}) {
-    CAPTURE(other);
-    const std::string a = f.key_on(1, "a" + std::to_string(other));
-    const std::string b = f.key_on(other, "b");
-    const auto ended = f.fabric.start_call<std::int64_t>(1, Ref<Ping>(a)->volley(Ref<Ping>(b)),
-                                                         [](auto& record) { CHECK(record.take() == 2); });
-    f.fabric.run_for(5ms);
-    f.move(a, 3);
-    f.fabric.run_for(1ms);  // until its node knows
-    const auto later =
-        f.fabric.start_call<std::int64_t>(2, Ref<Ping>(a)->touch(), [](auto& record) { CHECK(record.take() == 3); });
-    CHECK(f.fabric.run_until([&] { return *ended && *later; }, 1s));
-    CHECK(f.fabric.owner_of("Ping/" + a) == 3);
-    f.move(a, 1);
-    CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + a) == 1; }, 1s));
-  }
-}
-
-TEST_CASE("shard moves: an entity that is always busy moves all the same", "[kernel]") {
-  MovingFixture f;
-  f.fabric.run_for(100ms);
-  const std::string a = f.key_on(1, "a");
-  const std::string busy = f.key_on(1, "busy");
-  REQUIRE(shard_of("Ping", a, 16) != shard_of("Ping", busy, 16));
-  f.fabric.start_call<void>(1, Ref<Ping>(busy).with(1h)->keep_busy(Ref<Ping>(a)), {});
-  f.fabric.run_for(50ms);
-  f.move(a, 3);
-  CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + a) == 3; }, 1s));
-  CHECK(f.fabric.call(2, Ref<Ping>(a)->touch()) == 1);
-}
-
-TEST_CASE("shard moves: a move does not wait for a call that waits for the move", "[kernel]") {
-  MovingFixture f;
-  f.fabric.run_for(100ms);
-  // One calls Two, which is busy with a call to an entity in One's shard.
-  const auto lies_on = [&](std::uint16_t node) {
-    return [&f, node](const std::string& key) { return f.fabric.owner_of("Desk/" + key) == node; };
-  };
-  const std::string one = f.find_key("one", lies_on(1));
-  const std::string two = f.find_key("two", lies_on(2));
-  const ShardId shard = shard_of("Desk", one, 16);
-  const std::string beside =
-      f.find_key("beside", [&](const std::string& key) { return shard_of("Desk", key, 16) == shard; });
-  const auto first = f.fabric.start_call<std::int64_t>(3, Ref<Desk>(one)->settle(Ref<Desk>(two)),
-                                                       [](auto& record) { CHECK(record.take() == 1); });
-  const auto second = f.fabric.start_call<std::int64_t>(3, Ref<Desk>(two)->settle(Ref<Desk>(beside)),
-                                                        [](auto& record) { CHECK(record.take() == 1); });
-  f.fabric.run_for(5ms);
-  f.fabric.move_shard(shard, 3);
-  CHECK(f.fabric.run_until([&] { return *first && *second; }, 200ms));
-  CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Desk/" + one) == 3; }, 200ms));
-}
-
-TEST_CASE("shard moves: what always waits for calls is ended as well", "[kernel]") {
-  MovingFixture f;
-  f.fabric.run_for(100ms);
-  const std::string busy = f.key_on(1, "busy");
-  const std::string other = f.key_on(2, "other");
-  ErrorCode code{};
-  f.fabric.start_call<void>(1, Ref<Ping>(busy).with(1h)->keep_busy(Ref<Ping>(other)), [&](Record& record) {
-    if (record.failure) code = describe_failure(record.failure).code;
-  });
-  f.fabric.run_for(50ms);
-  f.move(busy, 3);
-  f.fabric.run_for(limits::kReleasePatience);
-  CHECK(f.fabric.owner_of("Ping/" + busy) == 1);
-  CHECK(f.fabric.run_until([&] { return f.fabric.owner_of("Ping/" + busy) == 3; }, 10s));
-  CHECK(code == ErrorCode::node_lost);
-}
-
-TEST_CASE("shard moves: what runs for too long is ended, and what it had changed is saved", "[kernel]") {
-  MovingFixture f;
-  f.fabric.run_for(100ms);
-  const std::string a = f.key_on(1, "a");
-  ErrorCode code{};
-  const auto ended = f.fabric.start_call<void>(2, Ref<Ping>(a).with(1h)->sleep_long(), [&](Record& record) {
-    if (record.failure) code = describe_failure(record.failure).code;
-  });
-  f.fabric.run_for(50ms);
-  f.move(a, 3);
-  const auto waiting =
-      f.fabric.start_call<std::int64_t>(2, Ref<Ping>(a)->get(), [](auto& record) { CHECK(record.take() == 1); });
-  f.fabric.run_for(limits::kReleasePatience - 1s);
-  CHECK_FALSE(*ended);
-  CHECK(f.fabric.run_until([&] { return *ended && *waiting; }, 2s));
-  CHECK(code == ErrorCode::node_lost);  // it had started
-  CHECK(f.fabric.owner_of("Ping/" + a) == 3);
 }

@@ -200,7 +200,7 @@ TEST_CASE("shard table: a drained member loses its shards without waiting", "[cl
   f.table.open(f.now);
   f.settle();
   REQUIRE(f.table.count_owned(NodeId{2}) == 4);
-  f.table.drain(NodeId{2});
+  f.table.drain(NodeId{2}, f.now);
   f.table.on_tick(f.now);
   f.settle();
   CHECK(f.table.count_owned(NodeId{2}) == 0);
@@ -216,7 +216,7 @@ TEST_CASE("shard table: what a drained member holds is its own until it has rele
   f.table.open(f.now);
   f.settle();
   const std::size_t held = f.table.count_owned(NodeId{3});
-  f.table.drain(NodeId{3});
+  f.table.drain(NodeId{3}, f.now);
   f.table.on_left(NodeId{1}, f.now);
   CHECK(f.table.count_owned(NodeId{3}) == held);
   CHECK(f.table.count_owned(NodeId{2}) == 8 - held);
@@ -230,7 +230,7 @@ TEST_CASE("shard table: an old node's shards go to the new generation, and no sh
   f.now += 10s;
   f.table.on_tick(f.now);
   CHECK(f.table.take_actions().empty());  // no rebalancing while two generations run
-  f.table.drain(NodeId{1});
+  f.table.drain(NodeId{1}, f.now);
   f.table.on_tick(f.now);
   f.settle();
   CHECK(f.table.count_owned(NodeId{1}) == 0);
@@ -265,7 +265,7 @@ TEST_CASE("shard table: shards that wait for a newer generation are no reason to
   f.start(2);
   f.join(3, 2);
   f.settle();
-  f.table.drain(NodeId{1});
+  f.table.drain(NodeId{1}, f.now);
   f.table.on_tick(f.now);
   f.settle();
   f.table.on_left(NodeId{3}, f.now);
@@ -281,12 +281,12 @@ TEST_CASE("shard table: a drained member gives a bounded number of shards away a
   ShardTableFixture f;
   f.table = ShardTable{64, 3s};
   f.start(2);
-  f.table.drain(NodeId{1});
+  f.table.drain(NodeId{1}, f.now);
   f.table.on_tick(f.now);
   const auto actions = f.table.take_actions();
   REQUIRE(actions.size() == 1);
   const auto ask = std::get<ShardTable::AskRelease>(actions[0]);
-  CHECK(ask.release.shards.size() == ShardTable::kDrainedAtOnceMax);
+  CHECK(ask.release.shards.size() == ShardTable::kAtOnceMax);
   f.table.on_tick(f.now);
   CHECK(f.table.take_actions().empty());
 
@@ -305,11 +305,42 @@ TEST_CASE("shard table: a drained member gives a bounded number of shards away a
   CHECK(std::get<ShardTable::AskRelease>(next[0]).release.shards.size() == 1);
 }
 
+TEST_CASE("shard table: in a drain a slow move holds up no other, and all of them share its grace", "[cluster]") {
+  for (const bool is_drain : {true, false}) {
+    CAPTURE(is_drain);
+    ShardTableFixture f;
+    f.start(is_drain ? 2 : 1);
+    if (is_drain)
+      f.table.drain(NodeId{1}, f.now);
+    else
+      f.join(2);
+    f.settle();
+    f.now += 3s;  // of quiet, for shards that need not move
+    const auto count_asked = [&] {
+      std::size_t count = 0;
+      f.table.on_tick(f.now);
+      for (const auto& action : f.table.take_actions()) {
+        const auto& release = std::get<ShardTable::AskRelease>(action).release;
+        count += release.shards.size();
+        CHECK(release.announced_ago == (is_drain ? f.now - ShardTable::TimePoint{} : 0s));
+      }
+      return count;
+    };
+    CHECK(count_asked() == 1);
+    f.now += ShardTable::kSlowMove - 1ms;
+    CHECK(count_asked() == 0);
+    f.now += 1ms;
+    CHECK(count_asked() == (is_drain ? 3 : 0));
+    CHECK(f.table.has_move_since(f.now - ShardTable::kSlowMove));
+    CHECK_FALSE(f.table.has_move_since(f.now - 1s));
+  }
+}
+
 TEST_CASE("shard table: when all members are drained, nothing moves", "[cluster]") {
   ShardTableFixture f;
   f.start(2);
-  f.table.drain(NodeId{1});
-  f.table.drain(NodeId{2});
+  f.table.drain(NodeId{1}, f.now);
+  f.table.drain(NodeId{2}, f.now);
   f.table.on_tick(f.now);
   CHECK(f.table.take_actions().empty());
 }

@@ -72,7 +72,7 @@ TEST_CASE("activations: one with an unsaved change leaves memory when that is du
   f.activations.on_loaded(f.world.loads.back(), LoadedState{});
   f.world.loads.clear();
   f.run();
-  f.routing.on_asked_back(ShardId{0}, f.execution.now_ns);
+  f.routing.on_asked_back(ShardId{0}, f.execution.now_ns, f.execution.now_ns, limits::kGrace.count());
   CHECK(f.find("Counter/a")->state == Activation::State::leaving);
   f.saving.seal();
   f.activations.sweep_new();
@@ -90,7 +90,7 @@ TEST_CASE("activations: a drain leaves what is saved and idle in memory, and wai
   f.admission.is_draining = true;
   f.activations.drain();
   CHECK(f.activations.to_stop_count() == 2);  // the second is being loaded
-  f.calls.abort("the node stops", [](const Record&) { return true; });
+  f.ends.abort("the node stops", [](const Record&) { return true; });
   f.holds_loads = false;
   f.settle();
   CHECK(f.activations.to_stop_count() == 0);

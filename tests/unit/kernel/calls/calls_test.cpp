@@ -69,7 +69,7 @@ struct CallsFixture final : CallsListener, Routing::Listener {
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
   [[nodiscard]] bool waits_for_calls(ShardId) override { return false; }
-  void end_running(ShardId) override {}
+  void end_running(ShardId, std::int64_t) override {}
 
   template <class T>
   Activation& put(const Ref<T>& ref) {

@@ -13,6 +13,7 @@ using State = LocalShards::State;
 namespace {
 
 constexpr ShardId kHeldShard{3};
+constexpr std::int64_t kTestGraceNs = 1'000'000'000;
 
 /// Writes down what it is told, and answers as the test says.
 struct LocalShardsFixture : LocalShards::Listener {
@@ -27,7 +28,12 @@ struct LocalShardsFixture : LocalShards::Listener {
   void on_closed(ShardId) override { told += "closed "; }
   void on_reopened(ShardId) override { told += "reopened "; }
   [[nodiscard]] bool waits_for_calls(ShardId) override { return is_waiting; }
-  void end_running(ShardId) override { told += "end "; }
+  void end_running(ShardId, std::int64_t begun_until_ns) override {
+    told += begun_until_ns == INT64_MAX ? "end-all " : "end-old ";
+  }
+  void ask_back(std::int64_t now_ns, std::int64_t announced_ns = 0) {
+    shards.on_asked_back(kHeldShard, now_ns, announced_ns, kTestGraceNs);
+  }
 };
 
 }  // namespace
@@ -43,7 +49,7 @@ TEST_CASE("local shards: one is usable when the store has raised its epoch", "[k
 TEST_CASE("local shards: one that is asked back is released only when nothing lives in it", "[kernel]") {
   LocalShardsFixture f;
   CHECK_FALSE(f.shards.try_release(kHeldShard, /*is_empty=*/true));
-  f.shards.on_asked_back(kHeldShard, 0);
+  f.ask_back(0);
   CHECK(f.told == "closed ");
   CHECK_FALSE(f.shards.try_release(kHeldShard, /*is_empty=*/false));
   CHECK(f.shards.try_release(kHeldShard, /*is_empty=*/true));
@@ -54,7 +60,7 @@ TEST_CASE("local shards: one that is asked back is released only when nothing li
 TEST_CASE("local shards: what waits for calls gets the shard open for a while, and a longer window then", "[kernel]") {
   LocalShardsFixture f;
   f.is_waiting = true;
-  f.shards.on_asked_back(kHeldShard, 0);
+  f.ask_back(0);
   const std::int64_t window_ns = limits::kReleaseWindow.count();
   CHECK(f.shards.next_timer_ns() == window_ns);
   f.shards.on_time(window_ns);
@@ -65,14 +71,29 @@ TEST_CASE("local shards: what waits for calls gets the shard open for a while, a
   CHECK(f.shards.next_timer_ns() == 2 * window_ns + limits::kReleaseWindowGrowth * window_ns);
 }
 
-TEST_CASE("local shards: what runs for too long without waiting for calls is ended", "[kernel]") {
+TEST_CASE("local shards: what still runs at the end of the grace is ended, whether it waits for calls or not",
+          "[kernel]") {
+  for (const bool is_waiting : {false, true}) {
+    CAPTURE(is_waiting);
+    LocalShardsFixture f;
+    f.is_waiting = is_waiting;
+    f.ask_back(0);
+    for (std::int64_t now_ns = 0; now_ns < kTestGraceNs; now_ns = *f.shards.next_timer_ns()) f.shards.on_time(now_ns);
+    CHECK_THAT(f.told, !Catch::Contains("end"));
+    for (int i = 0; i < 2; ++i) f.shards.on_time(kTestGraceNs);  // it may have to be closed first
+    CHECK_THAT(f.told, Catch::EndsWith("closed end-all "));
+    CHECK(f.shards.state_of(kHeldShard) == State::releasing);
+  }
+}
+
+TEST_CASE("local shards: after an announced grace only what has run for as long is ended, until the shard has had one",
+          "[kernel]") {
   LocalShardsFixture f;
-  f.shards.on_asked_back(kHeldShard, 0);
-  const std::int64_t patience_ns = std::chrono::nanoseconds(limits::kReleasePatience).count();
-  for (std::int64_t now_ns = 0; now_ns < patience_ns; now_ns = *f.shards.next_timer_ns()) f.shards.on_time(now_ns);
-  CHECK(f.told == "closed ");
-  f.shards.on_time(patience_ns);
-  CHECK(f.told == "closed end ");
+  f.ask_back(kTestGraceNs / 2, 0);
+  f.shards.on_time(kTestGraceNs);
+  CHECK(f.told == "closed end-old ");
+  f.shards.on_time(kTestGraceNs / 2 + kTestGraceNs);
+  CHECK(f.told == "closed end-old end-all ");
 }
 
 TEST_CASE("local shards: a batch names a shard once", "[kernel]") {

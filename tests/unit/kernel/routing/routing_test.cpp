@@ -39,7 +39,7 @@ struct RoutingFixture : Routing::Listener {
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
   [[nodiscard]] bool waits_for_calls(ShardId) override { return false; }
-  void end_running(ShardId) override {}
+  void end_running(ShardId, std::int64_t) override {}
 
   Routing::Changes publish(std::uint64_t version, NodeId owner, std::uint64_t owned_since = 1) {
     ShardMap map{MapVersion{version}, std::vector<NodeId>(8, owner), {}, {}, {}};
@@ -69,7 +69,7 @@ TEST_CASE("routing: a shard that is released refuses others' calls at once, also
   RoutingFixture f;
   f.publish(1, NodeId{1});
   f.routing.on_taken(kTargetShard, Epoch{1});
-  f.routing.on_asked_back(kTargetShard, 0);
+  f.routing.on_asked_back(kTargetShard, 0, 0, 1'000'000'000);
   f.make();
   f.make(kOtherPeer, 1);
   f.make();

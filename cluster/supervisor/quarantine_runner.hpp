@@ -1,0 +1,39 @@
+#pragma once
+// QuarantineRunner: carries out quarantines on the fleet: nodes refuse the entities, people are told.
+//
+// Not here: which entities, and for how long (quarantine.hpp).
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "cluster/supervisor/fabric_trail.hpp"
+#include "cluster/supervisor/fleet.hpp"
+#include "cluster/supervisor/quarantine.hpp"
+
+namespace epic::cluster {
+
+/// Single-threaded.
+class QuarantineRunner {
+ public:
+  QuarantineRunner(Fleet& fleet, FabricTrail& trail, std::function<void(std::string)> say)
+      : fleet_(fleet), trail_(trail), say_(std::move(say)) {}
+
+  void on_crash(const NodeSlot& slot, const Crash& crash);
+  /// To be called before the node gets a shard.
+  void inform(kernel::NodeId node) { fleet_.send(node, list()); }
+  /// False: it was not in quarantine.
+  bool release(const std::string& entity);
+  [[nodiscard]] const Quarantine& quarantine() const { return quarantine_; }
+
+ private:
+  [[nodiscard]] protocol::Quarantined list() const;
+  void inform_all();
+
+  Fleet& fleet_;
+  FabricTrail& trail_;
+  std::function<void(std::string)> say_;
+  Quarantine quarantine_;
+};
+
+}  // namespace epic::cluster

@@ -1,0 +1,45 @@
+#include "cluster/supervisor/shard_orders.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace epic::cluster {
+
+ShardOrders::ShardOrders(boost::asio::io_context& context, storage::StoreConfig store, kernel::Term term,
+                         GrantWriter::Events events, ShardTable& shards, FabricTrail& trail, Send send)
+    : shards_(shards), trail_(trail), send_(std::move(send)), grants_(context, std::move(store), term, [&] {
+        events.on_written = [this] { on_granted(); };
+        return std::move(events);
+      }()) {}
+
+void ShardOrders::carry_out() {
+  if (is_ended_) return;
+  std::ranges::move(shards_.take_actions(), std::back_inserter(actions_));
+  if (granted_count_ > 0) return;
+  const auto is_map = [](const auto& action) { return std::holds_alternative<ShardTable::Publish>(action); };
+  const auto newest = std::ranges::find_if(actions_.rbegin(), actions_.rend(), is_map);
+  granted_count_ = actions_.size();
+  if (newest == actions_.rend()) return on_granted();
+  grants_.write(std::get<ShardTable::Publish>(*newest).map);
+}
+
+void ShardOrders::on_granted() {
+  const auto end = actions_.begin() + static_cast<std::ptrdiff_t>(std::exchange(granted_count_, 0));
+  const std::vector<ShardTable::Action> granted(std::make_move_iterator(actions_.begin()),
+                                                std::make_move_iterator(end));
+  actions_.erase(actions_.begin(), end);
+  if (is_ended_) return;
+  for (const ShardTable::Action& action : granted) {
+    if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
+      trail_.on_map(publish->map, std::chrono::system_clock::now());
+      for (const auto& member : publish->map.members) send_(member.node, publish->map);
+    } else {
+      const auto& ask = std::get<ShardTable::AskRelease>(action);
+      send_(ask.owner, ask.release);
+    }
+  }
+  if (!actions_.empty()) carry_out();
+}
+
+}  // namespace epic::cluster

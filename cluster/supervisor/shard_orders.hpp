@@ -1,0 +1,45 @@
+#pragma once
+// ShardOrders: carries out what the shard table decides, in order.
+//
+// A map is published when the store names its owners. What is decided while that is being written waits, and is then
+// written together: so a map on its way never holds up another.
+//
+// Not here: the decisions (shard_table.hpp), the writing (grant_writer.hpp).
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "cluster/supervisor/fabric_trail.hpp"
+#include "cluster/supervisor/grant_writer.hpp"
+#include "cluster/supervisor/shard_table.hpp"
+
+namespace epic::cluster {
+
+/// Single-threaded.
+class ShardOrders {
+ public:
+  using Send = std::function<void(kernel::NodeId, const protocol::ToNode&)>;
+
+  /// `events.on_written` is this class's own.
+  ShardOrders(boost::asio::io_context& context, storage::StoreConfig store, kernel::Term term,
+              GrantWriter::Events events, ShardTable& shards, FabricTrail& trail, Send send);
+
+  /// Takes the table's new actions. Called after each event that may have caused some.
+  void carry_out();
+  /// The fabric stops: shards stay where they are.
+  void end() { is_ended_ = true; }
+
+ private:
+  void on_granted();
+
+  ShardTable& shards_;
+  FabricTrail& trail_;
+  Send send_;
+  std::vector<ShardTable::Action> actions_;  // not carried out yet
+  std::size_t granted_count_ = 0;  // of them, those that may be carried out once that is written; 0: no writing
+  bool is_ended_ = false;
+  GrantWriter grants_;
+};
+
+}  // namespace epic::cluster

@@ -1,0 +1,5 @@
+#include "loops.hpp"
+
+using loops::Looper;
+
+EPIC_MODULE(epic::no_setup, Looper)

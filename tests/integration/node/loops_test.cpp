@@ -1,0 +1,138 @@
+// Entities that loop, in real nodes: what runs for itself holds up nothing, and calls hold up everything together for
+// one grace.
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+#include <future>
+#include <iostream>
+
+#include "epic/client.hpp"
+#include "integration/modules/loops.hpp"
+#include "integration/node/real_fabric.hpp"
+
+using namespace std::chrono_literals;
+using epic::Client;
+using epic::test::ProjectDirectory;
+using epic::test::real_nodes;
+using epic::test::Supervised;
+using loops::Looper;
+namespace json = boost::json;
+
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+Seconds time(std::string_view what, const std::function<void()>& work) {
+  const auto begun = std::chrono::steady_clock::now();
+  work();
+  const Seconds took = std::chrono::steady_clock::now() - begun;
+  std::cout << fmt::format("{}: {:.2f} s\n", what, took.count());
+  return took;
+}
+
+void restart(const Supervised& fabric) {
+  const auto done = fabric.connect().stream("restart", {{"rolling", true}}, [](const json::value&) { return true; });
+  if (!done) FAIL(done.error().message);
+}
+
+Seconds stop(Supervised& fabric) {
+  return time("stop", [&] {
+    fabric.signal(SIGTERM);
+    CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
+  });
+}
+
+/// Calls that should not end by themselves.
+class Running {
+ public:
+  void call(const Client& client, const std::string& key) {
+    const auto ended = std::make_shared<std::promise<void>>();  // shared with the callback, which must be copyable
+    client.async_call<void>(client.get<Looper>(key).with(1h)->run(), [ended](epic::CallResult<void> result) {
+      try {
+        result.get();
+        ended->set_value();
+      } catch (...) {
+        ended->set_exception(std::current_exception());
+      }
+    });
+    calls_.emplace_back(key, ended->get_future());
+  }
+  void check_interrupted() {
+    for (auto& [key, call] : calls_)
+      CHECK_THROWS_WITH(call.get(), Catch::StartsWith(fmt::format("Looper/{}.run was interrupted", key)));
+    calls_.clear();
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::future<void>>> calls_;
+};
+
+}  // namespace
+
+TEST_CASE("loops: twelve entities that loop for themselves hold up neither restart nor drain nor stop", "[node]") {
+  constexpr auto kGrace = 30s;
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("loops", 3, [&](auto& options) { options.fabric.grace = kGrace; })};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::vector<std::int64_t> acknowledged(12);
+  const auto start_all = [&] {
+    for (std::size_t i = 0; i < acknowledged.size(); ++i) {
+      const std::int64_t count = client.call(client.get<Looper>(i)->get());
+      CHECK(count >= acknowledged[i]);
+      client.call(client.get<Looper>(i)->start());
+      acknowledged[i] = client.call(client.get<Looper>(i)->tick());
+    }
+  };
+  start_all();
+  CHECK(time("rolling restart", [&] { restart(fabric); }) < kGrace);
+  start_all();
+  CHECK(time("drain", [&] { fabric.ask("drain", {{"node", "node-2"}}); }) < kGrace);
+  start_all();
+  CHECK(stop(fabric) < kGrace / 5 * 4);
+}
+
+TEST_CASE("loops: calls that do not end hold up a rolling restart for one grace, whatever node they run on", "[node]") {
+  constexpr auto kGrace = 3s;
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("loops", 3, [&](auto& options) { options.fabric.grace = kGrace; })};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  const Seconds usual = time("rolling restart, nothing runs", [&] { restart(fabric); });
+  Running running;
+  for (int i = 0; i < 12; ++i) running.call(client, fmt::format("{}", i));
+  std::promise<std::int64_t> careful;
+  client.async_call<std::int64_t>(client.get<Looper>("careful").with(1h)->run_until_stopping(),
+                                  [&](epic::CallResult<std::int64_t> result) { careful.set_value(result.get()); });
+  client.call(client.get<Looper>("careful")->get());
+  const Seconds took = time("rolling restart, calls run", [&] { restart(fabric); });
+  CHECK(took < usual + 2 * kGrace);
+  running.check_interrupted();
+  CHECK(careful.get_future().get() > 0);  // it has returned by itself
+  for (int i = 0; i < 12; ++i) CHECK(client.call(client.get<Looper>(i)->get()) > 0);
+  for (int i = 0; i < 12; ++i) running.call(client, fmt::format("{}", i));
+  client.call(client.get<Looper>(0)->get());
+  CHECK(time("drain, calls run", [&] { fabric.ask("drain", {{"node", "node-1"}}); }) < usual + 2 * kGrace);
+  CHECK(stop(fabric) < 2 * kGrace);
+  running.check_interrupted();
+}
+
+TEST_CASE("loops: a node whose turn does not end is killed when it has to leave", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("loops", 2, [](auto& options) { options.fabric.grace = 1s; })};
+  fabric.wait_for("ready 2 nodes");
+  const Client client = Client::connect(project.path().string());
+  const auto block = [&] {
+    client.async_call<void>(client.get<Looper>("x").with(1h)->block(), [](const epic::CallResult<void>&) {});
+    fabric.wait_for("has been in one turn for");
+  };
+  block();
+  restart(fabric);
+  fabric.wait_for("while it ran Looper/x.block");
+  block();
+  fabric.signal(SIGTERM);
+  CHECK_THAT(fabric.wait_for_error(), Catch::Contains("ended before everything was saved"));
+  CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+}

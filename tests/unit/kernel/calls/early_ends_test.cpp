@@ -1,0 +1,302 @@
+// What entities run for themselves, and calls that do not end, while the entities are to leave their node.
+
+#include "kernel/calls/early_ends.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "codec/capnp_codec.hpp"
+#include "kernel/errors.hpp"
+#include "kernel/placement_hash.hpp"
+#include "sim/sim_fabric.hpp"
+
+using namespace epic;
+using namespace epic::kernel;
+using namespace std::chrono_literals;
+
+namespace {
+
+class Looper : public Entity {
+  std::int64_t ticks_ = 0;
+  std::int64_t ended_ = 0;  // by destructors of ended frames
+  std::int64_t kept_ = 0;
+
+  struct Ending {
+    Looper& looper;
+    ~Ending() { ++looper.ended_; }
+  };
+  Task<void> loop() {
+    const Ending ending{*this};
+    while (true) {
+      co_await sleep(10ms);
+      ++ticks_;
+    }
+  }
+  Task<void> loop_through_ref() {
+    while (true) {
+      co_await sleep(10ms);
+      co_await self()->tick();
+    }
+  }
+  Task<void> loop_in_a_call() { co_await self()->run(); }
+  Task<void> loop_over_helper() {
+    auto helper = spawn(loop());
+    co_await helper;
+  }
+  Task<void> loop_at(Ref<Looper> other) {
+    while (true) co_await gather(other->tick_slowly(), other->tick_slowly());
+  }
+  Task<void> catch_all() {
+    const Ending ending{*this};
+    while (true) try {
+        ++ticks_;
+        co_await sleep(10ms);
+      } catch (...) {
+      }
+  }
+  Task<void> start_again() {
+    const Ending ending{*this};
+    try {
+      co_await sleep(1h);
+    } catch (const Cancelled&) {
+      spawn(start_again());
+    }
+  }
+  Task<void> clean_up() {
+    try {
+      co_await sleep(1h);
+    } catch (const Cancelled& error) {
+      ++kept_;
+      log::info("{}", error.what());
+    }
+    co_await sleep(20ms);  // what goes on after it may wait for a while
+    ++kept_;
+  }
+
+ public:
+  Task<void> on_activate() override {
+    if (key().starts_with("restless")) spawn(loop());
+    co_return;
+  }
+  Task<void> start(std::string what) {
+    if (what == "loop") spawn(loop());
+    if (what == "loop through a Ref") spawn(loop_through_ref());
+    if (what == "loop in a call") spawn(loop_in_a_call());
+    if (what == "loop over a helper") spawn(loop_over_helper());
+    if (what == "catch all") spawn(catch_all());
+    if (what == "start again") spawn(start_again());
+    if (what == "clean up") spawn(clean_up());
+    co_return;
+  }
+  Task<void> start_at(Ref<Looper> other) {
+    spawn(loop_at(other));
+    co_return;
+  }
+  Task<void> tick() {
+    ++ticks_;
+    co_return;
+  }
+  Task<void> tick_slowly() {
+    co_await sleep(5ms);
+    ++ticks_;
+  }
+  Task<void> run() { co_await loop(); }
+  Task<std::int64_t> wait_for_task() {
+    auto task = spawn(self()->tick_slowly());
+    auto helper = spawn(doze());
+    co_await helper;
+    co_await task;
+    co_return ticks_;
+  }
+  Task<void> doze() { co_await sleep(100ms); }
+  Task<std::int64_t> run_until_stopping() {
+    while (!stopping()) {
+      co_await sleep(10ms);
+      ++ticks_;
+    }
+    co_return ticks_;
+  }
+  Task<bool> await_stopping() {
+    const bool before = stopping();
+    co_await stopping();
+    co_return !before && stopping();
+  }
+  Task<std::int64_t> ticks() const { co_return ticks_; }
+  Task<std::int64_t> ended() const { co_return ended_; }
+  Task<std::int64_t> kept() const { co_return kept_; }
+  EPIC_ENTITY(Looper, state(ticks_, ended_, kept_),
+              methods(start, start_at, tick, tick_slowly, run, wait_for_task, doze, run_until_stopping, await_stopping,
+                      ticks, ended, kept))
+};
+
+const ModuleInfo& loopers() {
+  static const EntityInfoFn entities[] = {&Looper::epic_info};
+  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
+  return info;
+}
+
+constexpr auto kSoon = 60ms;  // a few frames, loads and commits
+
+struct EarlyEndsFixture {
+  codec::CapnpCodec codec;
+  sim::SimFabric fabric{{.seed = 5}, loopers(), codec};
+
+  EarlyEndsFixture() { fabric.run_for(100ms); }
+  /// One that lives on node 1.
+  Ref<Looper> get(const std::string& stem) {
+    for (int i = 0;; ++i)
+      if (const Ref<Looper> ref(stem + std::to_string(i)); owner_of(ref) == 1) return ref;
+  }
+  std::uint16_t owner_of(const Ref<Looper>& looper) { return fabric.owner_of("Looper/" + std::string(looper.key())); }
+  void move(const Ref<Looper>& looper) { fabric.move_shard(shard_of("Looper", looper.key(), 16), 3); }
+  bool moves_within(const Ref<Looper>& looper, std::chrono::nanoseconds limit) {
+    move(looper);
+    return fabric.run_until([&] { return owner_of(looper) == 3; }, limit);
+  }
+  bool has_logged(const std::string& text) {
+    return std::ranges::any_of(fabric.log(), [&](const sim::LogLine& line) { return line.message.contains(text); });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("early ends: an entity's own tasks do not hold up its move, and what they changed is saved", "[kernel]") {
+  for (const std::string what : {"loop", "loop through a Ref", "loop in a call", "loop over a helper"}) {
+    CAPTURE(what);
+    EarlyEndsFixture f;
+    const Ref<Looper> looper = f.get("a");
+    f.fabric.call(2, looper->start(what));
+    f.fabric.run_for(100ms);
+    const std::int64_t before = f.fabric.call(2, looper->ticks());
+    CHECK(f.moves_within(looper, kSoon));
+    CHECK(f.fabric.call(2, looper->ticks()) >= before);
+    CHECK(f.fabric.call(2, looper->ended()) == (what == "loop through a Ref" ? 0 : 1));
+    f.fabric.run_for(100ms);
+    CHECK(f.fabric.call(2, looper->ticks()) <= before + 10);  // nothing goes on
+    CHECK_FALSE(f.has_logged("no caller awaits it"));
+  }
+}
+
+TEST_CASE("early ends: one that on_activate has spawned neither, and it starts again at the new owner", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("restless");
+  f.fabric.call(2, looper->tick());
+  f.fabric.run_for(100ms);
+  CHECK(f.moves_within(looper, kSoon));
+  const std::int64_t before = f.fabric.call(2, looper->ticks());
+  f.fabric.run_for(100ms);
+  CHECK(f.fabric.call(2, looper->ticks()) > before);
+}
+
+TEST_CASE("early ends: a task that waits for calls on another node is cancelled, too", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  Ref<Looper> other("b0");
+  for (int i = 1; f.owner_of(other) != 2; ++i) other = Ref<Looper>("b" + std::to_string(i));
+  f.fabric.call(2, looper->start_at(other));
+  f.fabric.run_for(100ms);
+  CHECK(f.moves_within(looper, kSoon));
+  f.fabric.run_for(20ms);  // what it has called goes on to its end
+  const std::int64_t before = f.fabric.call(2, other->ticks());
+  f.fabric.run_for(100ms);
+  CHECK(f.fabric.call(2, other->ticks()) == before);
+}
+
+TEST_CASE("early ends: a task sees Cancelled, and may finish what it does", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  f.fabric.call(2, looper->start("clean up"));
+  CHECK(f.moves_within(looper, kSoon));
+  CHECK(f.fabric.call(2, looper->kept()) == 2);
+  CHECK(f.has_logged("Looper/" + std::string(looper.key()) + ".a spawned task was cancelled: its entity is to leave"));
+}
+
+TEST_CASE("early ends: tasks that swallow Cancelled are ended soon, and their destructors' changes are saved",
+          "[kernel]") {
+  for (const std::string what : {"catch all", "start again"}) {
+    CAPTURE(what);
+    EarlyEndsFixture f;
+    const Ref<Looper> looper = f.get("a");
+    f.fabric.call(2, looper->start(what));
+    f.fabric.run_for(50ms);
+    CHECK(f.moves_within(looper, limits::kUnwindPatience + kSoon));
+    CHECK(f.fabric.call(2, looper->ended()) >= 1);
+    CHECK(f.has_logged("its tasks went on after epic::Cancelled"));
+  }
+}
+
+TEST_CASE("early ends: a task that a running call waits for is left alone", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  std::int64_t ticks = 0;
+  const auto ended =
+      f.fabric.start_call<std::int64_t>(2, looper->wait_for_task(), [&](auto& record) { ticks = record.take(); });
+  f.fabric.run_for(3ms);
+  CHECK_FALSE(f.moves_within(looper, 80ms));
+  CHECK(f.fabric.run_until([&] { return *ended && f.owner_of(looper) == 3; }, kSoon));
+  CHECK(ticks == 1);
+}
+
+TEST_CASE("early ends: a call that goes on is interrupted when its grace is over, and its caller is told which",
+          "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  ErrorPart error;
+  const auto ended = f.fabric.start_call<void>(2, looper.with(1h)->run(),
+                                               [&](auto& record) { error = describe_failure(record.failure); });
+  f.fabric.run_for(50ms);
+  CHECK_FALSE(f.moves_within(looper, limits::kGrace - 50ms));
+  CHECK_FALSE(*ended);
+  CHECK(f.fabric.run_until([&] { return *ended && f.owner_of(looper) == 3; }, 150ms));
+  CHECK(error.code == ErrorCode::node_lost);
+  const std::string why =
+      "Looper/" + std::string(looper.key()) +
+      ".run was interrupted: its shard moves to another node, and calls have 5 s to end before that";
+  CHECK(error.message == why);
+  CHECK(f.has_logged(why));
+  CHECK(f.fabric.call(2, looper->ended()) == 1);
+  CHECK(f.fabric.call(2, looper->ticks()) > 400);
+}
+
+TEST_CASE("early ends: an entity learns that it is stopping, by flag and by waiting", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  std::int64_t ticks = 0;
+  bool is_told = false;
+  const auto first = f.fabric.start_call<std::int64_t>(2, looper.with(1h)->run_until_stopping(),
+                                                       [&](auto& record) { ticks = record.take(); });
+  const auto second =
+      f.fabric.start_call<bool>(2, looper.with(1h)->await_stopping(), [&](auto& record) { is_told = record.take(); });
+  f.fabric.run_for(1s);
+  CHECK_FALSE(*first);
+  CHECK_FALSE(*second);
+  CHECK(f.moves_within(looper, kSoon));
+  CHECK(f.fabric.run_until([&] { return *first && *second; }, kSoon));
+  CHECK(ticks > 90);
+  CHECK(is_told);
+}
+
+TEST_CASE("early ends: a node that stops waits for no task of a hundred entities", "[kernel]") {
+  EarlyEndsFixture f;
+  for (int i = 0; i < 100; ++i) f.fabric.call(1, Ref<Looper>(i)->start(i % 2 == 0 ? "loop" : "loop through a Ref"));
+  f.fabric.run_for(100ms);
+  CHECK(f.fabric.stop(1, 100ms));
+}
+
+TEST_CASE("early ends: an announced stop is known before the shards are asked back, and its grace counts from there",
+          "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  const auto waits = f.fabric.start_call<bool>(2, looper.with(1h)->await_stopping(), {});
+  const auto loops = f.fabric.start_call<void>(2, looper.with(1h)->run(), {});
+  f.fabric.run_for(50ms);
+  f.fabric.kernel(1).on_stop_announced();
+  CHECK(f.fabric.run_until([&] { return *waits; }, kSoon));
+  f.fabric.run_for(limits::kGrace);
+  const auto young = f.fabric.start_call<void>(2, looper->doze(), [](auto& record) { record.take(); });
+  f.fabric.run_for(5ms);
+  const ShardId shard = shard_of("Looper", looper.key(), 16);
+  f.fabric.kernel(1).on_release(std::span(&shard, 1), limits::kGrace);
+  CHECK(f.fabric.run_until([&] { return *loops; }, 10ms));
+  CHECK_FALSE(*young);
+  CHECK(f.fabric.run_until([&] { return *young; }, 200ms));
+}
