@@ -66,12 +66,19 @@ CrashMemory::~CrashMemory() {
 std::string CrashMemory::path() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_); }
 
 std::optional<Crash> CrashMemory::read() const {
-  if (!report_->is_complete.load()) return std::nullopt;
+  if (!report_->is_complete.load()) return read_turn();
   Crash crash{.entity = text_of(report_->entity), .method = text_of(report_->method), .frames = {}};
   if (crash.entity.empty()) return std::nullopt;
   const std::size_t count = std::min<std::size_t>(report_->frame_count, CrashReport::kFramesMax);
   for (std::size_t i = 0; i < count; ++i) crash.frames.push_back(describe(report_->frames[i]));
   return crash;
+}
+
+std::optional<Crash> CrashMemory::read_turn() const {
+  const std::uint64_t turn = report_->turn.load();
+  if (turn % 2 == 0 || report_->noted_turn.load() != turn) return std::nullopt;
+  Crash crash{.entity = text_of(report_->noted_entity), .method = text_of(report_->noted_method), .frames = {}};
+  return crash.entity.empty() ? std::nullopt : std::optional(std::move(crash));
 }
 
 }  // namespace epic::cluster

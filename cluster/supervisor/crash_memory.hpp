@@ -12,7 +12,7 @@
 
 namespace epic::cluster {
 
-/// What a node was doing when it died by a signal.
+/// What a node was doing when it died by a signal. Without frames: by SIGKILL, in a turn that had gone on for a while.
 struct Crash {
   std::string entity;  // "Type/Key" as in the store
   std::string method;
@@ -35,6 +35,8 @@ class CrashMemory {
   [[nodiscard]] std::optional<Crash> read() const;
 
  private:
+  [[nodiscard]] std::optional<Crash> read_turn() const;
+
   CrashMemory(int file, protocol::CrashReport* report) : file_(file), report_(report) {}
   int file_;
   protocol::CrashReport* report_;

@@ -233,7 +233,7 @@ void FabricRunner::on_node_exit(NodeId node, const std::optional<Crash>& crash) 
 }
 
 void FabricRunner::on_node_ended(NodeId node) {
-  requests_.on_left(node);
+  requests_.on_left(node, fleet_.find(node)->crashed_in);
   if (setup_.on_left(node)) on_setup_ended();
   if (!is_stopping_ && fleet_.find(node)->is_wanted) fleet_.want(node);  // requested while it was stopping
   if (is_stopping_) verbs_.on_node_ended(fleet_.find(node)->name);

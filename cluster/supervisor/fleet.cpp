@@ -284,7 +284,10 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
-  const auto crash = slot.crash_memory && !slot.last_exit->is_orderly() ? slot.crash_memory->read() : std::nullopt;
+  const bool is_of_its_own = !slot.last_exit->is_orderly() && !(slot.kill_cause && slot.kill_cause->is_wish());
+  const auto crash = slot.crash_memory && is_of_its_own ? slot.crash_memory->read() : std::nullopt;
+  slot.crashed_in = crash ? crash->place() : std::string();
+  const bool is_from_outside = slot.last_exit->end.signal == SIGKILL && !slot.kill_cause;
 
   const bool is_in_order = (is_stopping_ || before == NodeState::draining) && slot.last_exit->is_orderly();
   const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);
@@ -300,7 +303,9 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   else if (slot.refusal)
     tell(fmt::format("{} cannot start: {}", slot.name, join(*slot.refusal)));
   else
-    tell(fmt::format("{} {}{}.{}{}", slot.name, slot.last_exit->text(), crash ? " while it ran " + crash->place() : "",
+    tell(fmt::format("{} {}{}.{}{}{}", slot.name, slot.last_exit->text(),
+                     crash ? " while it ran " + slot.crashed_in : "",
+                     is_from_outside ? " epic did not send that; the system does when memory runs out." : "",
                      quote_frames(crash), lines.empty() ? "" : " Its last lines:" + lines));
 
   let_drained_leave();

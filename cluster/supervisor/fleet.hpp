@@ -59,6 +59,7 @@ struct NodeSlot {
   protocol::Heartbeat heartbeat;
   std::uint32_t restarts = 0;
   std::optional<NodeExit> last_exit;  // empty: it never ended
+  std::string crashed_in;             // "Bomb/x.poke", if the last process died there
 
   std::unique_ptr<NodeProcess> process;
   std::vector<protocol::RenamedType> renamed_types;  // of its module

@@ -154,14 +154,16 @@ void NodeRequests::end(Entry entry, Answer last) {
   ended.mapped().on_answer(last);
 }
 
-void NodeRequests::on_left(NodeId node) {
+void NodeRequests::on_left(NodeId node, std::string_view crashed_in) {
   for (auto entry = pending_.begin(); entry != pending_.end();) {
     const auto current = entry++;
     Pending& pending = current->second;
     if (!pending.asked.contains(node)) continue;
     const Answer lost = make_failure(
         AnswerStatus::failed,
-        fmt::format("node-{} ended before it answered; the request may have been carried out.", node), "node_lost");
+        fmt::format("node-{} {} before it answered; the request may have been carried out.", node,
+                    crashed_in.empty() ? std::string("ended") : fmt::format("died while it ran {},", crashed_in)),
+        "node_lost");
     if (!pending.shard) {
       end_share(current, node, lost);
     } else if (pending.repeat == Repeat::safe && !pending.is_answered) {

@@ -58,7 +58,8 @@ class NodeRequests {
               TimePoint deadline, OnAnswer on_answer, HasRoom has_room = {});
 
   void on_answer(kernel::NodeId node, const protocol::Answer& answer);
-  void on_left(kernel::NodeId node);
+  /// `crashed_in`: the entity and method that it died in, if known.
+  void on_left(kernel::NodeId node, std::string_view crashed_in = {});
   /// A shard has found its owner.
   void on_owners_changed();
   /// A reader has caught up.

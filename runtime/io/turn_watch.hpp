@@ -5,6 +5,9 @@
 // and then: a turn that was already there is at least as old as the time in between. To learn whose turn it is without
 // touching the execution thread's data, it sends that thread a signal, whose handler copies the names.
 //
+// The counter, and whose turn it is if that has gone on for more than one look, may lie in memory that the supervisor
+// reads when the process has been killed (protocol/crash_report.hpp).
+//
 // Signal: SIGURG, which is ignored by default and not used by anything else in a node.
 
 #include <pthread.h>
@@ -14,6 +17,8 @@
 #include <functional>
 #include <string>
 
+#include "protocol/crash_report.hpp"
+
 namespace epic::io {
 
 class TurnWatch {
@@ -21,15 +26,15 @@ class TurnWatch {
   /// Called on the watching thread, once for each turn longer than `report_ns`.
   using Report = std::function<void(const std::string& entity, const std::string& method, std::int64_t turn_ns)>;
 
-  /// Created on the execution thread; one per process.
-  TurnWatch(std::int64_t report_ns, Report report);
+  /// Created on the execution thread; one per process. `shared` may be null.
+  TurnWatch(std::int64_t report_ns, Report report, protocol::CrashReport* shared = nullptr);
   ~TurnWatch();
   TurnWatch(const TurnWatch&) = delete;
   TurnWatch& operator=(const TurnWatch&) = delete;
 
   // ---- execution thread
-  void begin() { counter_.store(++turn_ * 2 + 1, std::memory_order_relaxed); }
-  void end() { counter_.store(turn_ * 2, std::memory_order_relaxed); }
+  void begin() { counter_->store(++turn_ * 2 + 1, std::memory_order_relaxed); }
+  void end() { counter_->store(turn_ * 2, std::memory_order_relaxed); }
 
   // ---- watching thread
   /// The minimum duration of the current turn; 0 between turns.
@@ -42,7 +47,8 @@ class TurnWatch {
   Report report_;
   pthread_t execution_thread_;
   std::uint64_t turn_ = 0;
-  std::atomic<std::uint64_t> counter_{0};  // odd: within a turn
+  std::atomic<std::uint64_t> own_counter_{0};
+  std::atomic<std::uint64_t>* counter_;  // odd: within a turn
 
   std::uint64_t seen_ = 0;
   std::int64_t seen_since_ns_ = 0;

@@ -78,7 +78,7 @@ void on_signal(int number, siginfo_t* info, void*) {
 
 }  // namespace
 
-std::expected<void, std::string> install_crash_handler(const std::string& memory) {
+std::expected<CrashReport*, std::string> install_crash_handler(const std::string& memory) {
   const auto failed = [&](std::string_view what) {
     return std::unexpected(fmt::format("cannot {} {}: {}", what, memory, std::strerror(errno)));
   };
@@ -101,7 +101,7 @@ std::expected<void, std::string> install_crash_handler(const std::string& memory
   action.sa_sigaction = &on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &g_former[i]);
-  return {};
+  return g_report;
 }
 
 }  // namespace epic::node

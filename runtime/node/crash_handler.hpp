@@ -9,10 +9,12 @@
 #include <expected>
 #include <string>
 
+#include "protocol/crash_report.hpp"
+
 namespace epic::node {
 
-/// On the execution thread, once per process. `memory` is the path of a file of the size of a CrashReport. The error is
-/// a sentence; the node can do without.
-[[nodiscard]] std::expected<void, std::string> install_crash_handler(const std::string& memory);
+/// On the execution thread, once per process. `memory` is the path of a file of the size of a CrashReport, which stays
+/// mapped. The error is a sentence; the node can do without.
+[[nodiscard]] std::expected<protocol::CrashReport*, std::string> install_crash_handler(const std::string& memory);
 
 }  // namespace epic::node

@@ -157,9 +157,13 @@ void Node::refuse_to_start(const std::string& message, const std::string& hint) 
 
 bool Node::start(const protocol::Configure& configure) {
   kernel::set_assert_context(&describe_current);
-  if (!configure.crash_memory.empty())
-    if (const auto installed = install_crash_handler(configure.crash_memory); !installed)
+  protocol::CrashReport* crash_report = nullptr;
+  if (!configure.crash_memory.empty()) {
+    const auto installed = install_crash_handler(configure.crash_memory);
+    crash_report = installed.value_or(nullptr);
+    if (!installed)
       log_.write(protocol::LogLevel::warn, {}, "A crash of this node will not name its entity: " + installed.error());
+  }
   log_.set_lowest(io::parse_log_level(configure.options.log_level));
   watch_ = std::make_unique<io::TurnWatch>(
       configure.options.turn_report.count(),
@@ -169,7 +173,8 @@ bool Node::start(const protocol::Configure& configure) {
         log_.write(protocol::LogLevel::warn, entity,
                    fmt::format("a turn{} has lasted {} ms and goes on; nothing else runs on this node meanwhile",
                                method.empty() ? "" : " of " + method, turn_ns / 1'000'000));
-      });
+      },
+      crash_report);
   channel_->start_beating(configure.options.heartbeat);
 
   std::error_code error;

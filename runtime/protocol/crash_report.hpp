@@ -2,8 +2,9 @@
 // CrashReport: what a node that dies by a signal leaves behind: which method of which entity it was running, and where.
 //
 // It lies in memory that the node shares with its supervisor. The node's signal handler fills it, when nothing else of
-// the node can be relied on: fixed arrays, no allocation. The supervisor reads it when the process has ended, and
-// believes nothing of it: a damaged node may have written anything.
+// the node can be relied on: fixed arrays, no allocation. SIGKILL, by which a system without memory ends a process, has
+// no handler; but whoever uses up the memory usually runs for a while, and a turn that does is noted here. The
+// supervisor reads it when the process has ended, and believes nothing of it: a damaged node may have written anything.
 
 #include <array>
 #include <atomic>
@@ -24,6 +25,12 @@ struct CrashReport {
   std::array<char, 128> method;
   std::uint32_t frame_count;
   std::array<Frame, kFramesMax> frames;  // innermost first
+
+  std::atomic<std::uint64_t> turn;  // odd: within one
+  // Of a turn that has gone on for a while:
+  std::atomic<std::uint64_t> noted_turn;  // the last thing that is written
+  std::array<char, 1024> noted_entity;
+  std::array<char, 128> noted_method;
 };
 
 }  // namespace epic::protocol

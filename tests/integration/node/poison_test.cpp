@@ -1,6 +1,9 @@
 // Entities that kill or block their nodes: named, put aside, and released.
 
+#include <signal.h>
+
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
@@ -52,4 +55,17 @@ TEST_CASE("poison: a node whose turn does not end says where before it is killed
   const Client client = Client::connect(project.path().string());
   CHECK_THROWS_AS(client.call(client.get<Relay>("stuck")->spin_for_ms(60'000)), epic::NodeLost);
   fabric.wait_for("while it ran Relay/stuck.spin_for_ms.~  at ");
+}
+
+TEST_CASE("poison: a node that the system kills in a long turn has left word of whose it was", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::jthread caller([&] {
+    CHECK_THROWS_AS(client.call(client.get<Relay>("hog")->spin_for_ms(60'000)), epic::NodeLost);
+  });
+  fabric.wait_for("a turn of spin_for_ms has lasted");
+  ::kill(fabric.list_node_pids().at(0), SIGKILL);
+  fabric.wait_for("was killed by signal 9 (SIGKILL) while it ran Relay/hog.spin_for_ms");
 }

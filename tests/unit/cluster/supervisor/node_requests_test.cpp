@@ -89,9 +89,10 @@ TEST_CASE("node requests: a death repeats the harmless and fails the rest", "[cl
   f.ask(Repeat::safe);
   f.ask(Repeat::unsafe);
   f.owner.reset();
-  f.requests.on_left(NodeId{1});
+  f.requests.on_left(NodeId{1}, "Bomb/x.poke");
   REQUIRE(f.answers.size() == 1);
   CHECK(f.answers[0].body.find("node_lost") != std::string::npos);
+  CHECK(f.answers[0].body.find("died while it ran Bomb/x.poke") != std::string::npos);
   f.owner = NodeId{2};
   f.requests.on_owners_changed();
   REQUIRE(f.sent.size() == 3);
