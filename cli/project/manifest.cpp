@@ -147,7 +147,8 @@ const std::vector<Setting>& table() {
              "Where state is saved; \"memory\" keeps nothing"),
       duration("fabric", "idle_age", &M::idle_age, "Entities idle for this long are saved and leave memory"),
       size("fabric", "memory_budget", &M::memory_budget_bytes,
-           "Memory for a node's entities; beyond it the least recently used leave. No limit by default"),
+           "Memory that a node's entities and calls may use; beyond it the least recently used leave, and then new "
+           "calls are refused. No limit by default"),
       duration("fabric", "call_deadline", &M::call_deadline, "How long a call may take that sets no deadline"),
       duration("fabric", "turn_report", &M::turn_report, "A turn that runs longer is reported"),
       duration("fabric", "turn_max", &M::turn_max, "A turn that runs longer ends its node"),

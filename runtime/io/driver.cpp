@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/clock.hpp"
+#include "kernel/frame_pool.hpp"
 #include "transport/make_transport.hpp"
 
 namespace epic::io {
@@ -58,6 +59,7 @@ transport::TransportEvents Driver::transport_events() {
 }
 
 std::expected<void, std::string> Driver::open(const std::string& address) {
+  own_bytes_ = heap_bytes() + kernel::frame_bytes();
   transport_->introduce(kernel_.hello());
   return transport_->listen(address);
 }
@@ -89,6 +91,7 @@ void Driver::run(const std::function<bool()>& is_done) {
     storage_.flush();  // first: others wait for their turn to write, too
     transport_->flush();
     if (has_log_left_) has_log_left_ = log_.flush();
+    measure_memory();
     const kernel::KernelStats stats = kernel_.stats();
     gauges_.publish({.entities = stats.entities,
                      .calls = stats.calls_pending,
@@ -104,12 +107,21 @@ void Driver::run(const std::function<bool()>& is_done) {
 void Driver::sleep() {
   std::int64_t until_ns = std::min(wake_at_ns_, kernel_.next_timer_ns().value_or(INT64_MAX));
   until_ns = std::min(until_ns, transport_->next_timer_ns().value_or(INT64_MAX));
+  until_ns = std::min(until_ns, trimmer_.next_timer_ns().value_or(INT64_MAX));
   if (has_log_left_) until_ns = std::min(until_ns, monotonic_ns() + kLogRetryNs);
   if (until_ns == INT64_MAX) {
     context_.run_one();
   } else {
     context_.run_one_until(std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until_ns)));
   }
+}
+
+void Driver::measure_memory() {
+  const std::uint64_t heap = heap_bytes();
+  if (heap == 0) return;  // this program does not count
+  const std::uint64_t bytes = heap + kernel::frame_bytes();
+  kernel_.on_memory(bytes - std::min(bytes, own_bytes_));
+  trimmer_.on_tick(kernel_.now_ns(), bytes);
 }
 
 void Driver::poll_network() {

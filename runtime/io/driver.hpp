@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "io/heap.hpp"
 #include "io/log_sink.hpp"
 #include "io/storage_workers.hpp"
 #include "io/turn_watch.hpp"
@@ -119,6 +120,7 @@ class Driver final : public kernel::Syscalls {
   void on_blocked(std::string reason);
   void on_unblocked();
   [[nodiscard]] bool run_turns();
+  void measure_memory();
 
   LogSink& log_;
   TurnWatch& watch_;
@@ -134,6 +136,8 @@ class Driver final : public kernel::Syscalls {
   bool is_time_fresh_ = false;
   bool has_log_left_ = false;
   std::int64_t wake_at_ns_ = INT64_MAX;
+  std::uint64_t own_bytes_ = 0;  // in use before the first activation
+  HeapTrimmer trimmer_;
 };
 
 }  // namespace epic::io

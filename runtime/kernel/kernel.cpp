@@ -50,6 +50,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               *this),
       calls_({.shard_count = options_.shard_count,
               .bytes_max = options_.calls_bytes_max,
+              .memory_budget_bytes = options_.memory_budget_bytes,
               .patience_ns = options_.call_patience.count(),
               .direct_calls_max = options_.direct_calls_max},
              execution_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,

@@ -55,7 +55,7 @@ struct KernelOptions {
   std::chrono::nanoseconds grace = limits::kGrace;         // for running calls of a shard that is asked back
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
   std::uint64_t memory_budget_bytes =
-      0;  // for activations: beyond it the least recently used are deactivated; 0: no limit
+      0;  // of the node: beyond it the least recently used are deactivated, and then new work is refused; 0: no limit
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
 };
@@ -96,6 +96,12 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_committed(CommitNumber number);
   /// The store has taken everything sent so far and is writing it: what is sent from here on waits for its next turn.
   void on_store_writing(bool is_writing) { saving_.on_store_writing(is_writing); }
+  /// In use by entities, calls and messages, if the driver measures it. Otherwise only what the kernel counts itself is
+  /// known: the listed state of entities.
+  void on_memory(std::uint64_t bytes) {
+    activations_.on_memory(bytes);
+    calls_.on_memory(bytes);
+  }
   /// The store cannot write at the moment (full disk): refuse new work until on_store_unblocked.
   void on_store_blocked(std::string reason) { admission_.blocked = std::move(reason); }
   /// It can again.

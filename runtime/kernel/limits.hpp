@@ -40,7 +40,10 @@ inline constexpr std::size_t kReplacementsMax = 16'384;             // in progre
 inline constexpr std::size_t kUndoneChangesMax = 256;               // remembered for the next caller
 inline constexpr int kLooksInIdleAge = 8;                           // of the collector, at each activation
 inline constexpr std::chrono::nanoseconds kCollectEvery = 1s;
-inline constexpr std::chrono::nanoseconds kCollectSoon = 10ms;   // if one slice was not enough
+inline constexpr std::chrono::nanoseconds kCollectSoon = 10ms;     // if one slice was not enough
+inline constexpr std::chrono::nanoseconds kCollectSettles = 50ms;  // until what was deactivated is out of memory
+inline constexpr std::uint64_t kMemorySlackMin = 32u << 20;  // above the budget, or a quarter of it if that is more;
+                                                             // from there new work is refused
 inline constexpr std::chrono::nanoseconds kRetryParked = 100ms;  // of refused calls, if no newer map has come
 inline constexpr std::size_t kCollectSlice = 512;                // activations looked at in one go
 inline constexpr std::size_t kTrailLivesMax = 8'192;             // entries of the trail; older ones are dropped …

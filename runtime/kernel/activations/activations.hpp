@@ -92,6 +92,7 @@ class Activations final : private Collector::Listener {
   [[nodiscard]] ActivationTable& table() { return table_; }
   [[nodiscard]] const ActivationTable& table() const { return table_; }
   void measure(Activation& activation) { collector_.measure(activation); }
+  void on_memory(std::uint64_t bytes) { collector_.on_memory(bytes); }
   [[nodiscard]] std::uint64_t memory_bytes() const { return collector_.memory_bytes(); }
 
  private:
@@ -108,6 +109,7 @@ class Activations final : private Collector::Listener {
   void fail(Activation& activation, const std::string& why);
 
   [[nodiscard]] bool is_idle(const Activation& activation) const override;
+  [[nodiscard]] bool is_any_leaving() const override { return !leaving_.empty(); }
   [[nodiscard]] bool may_end_as_it_is(const Activation& activation) const;
   void ask_to_stop(Activation& activation, StopCause cause);
   void take_back_stop(Activation& activation);

@@ -22,9 +22,26 @@ void Collector::measure(Activation& activation) {
   if (is_over_budget()) next_look_ns_ = std::min(next_look_ns_, clock_.now_ns + limits::kCollectSoon.count());
 }
 
+void Collector::on_memory(std::uint64_t bytes) {
+  measured_bytes_ = bytes;
+  if (is_measured_over_budget()) next_look_ns_ = std::min(next_look_ns_, may_plan() ? clock_.now_ns : next_plan_ns_);
+}
+
+void Collector::plan() {
+  if (!is_measured_over_budget()) {
+    to_stop_ = 0;
+  } else if (may_plan()) {
+    const std::uint64_t excess = measured_bytes_ - limits_.memory_bytes;
+    const std::uint64_t average = std::max<std::uint64_t>(1, measured_bytes_ / std::max<std::size_t>(1, table_.size()));
+    to_stop_ = excess / average + 1;
+    next_plan_ns_ = clock_.now_ns + limits::kCollectSettles.count();
+  }
+}
+
 void Collector::on_time() {
   if (clock_.now_ns < next_look_ns_) return;
   next_look_ns_ = clock_.now_ns + limits::kCollectEvery.count();
+  plan();
   const std::int64_t idle_since_ns = clock_.now_ns - limits_.idle_age_ns;
   const std::int64_t look_again_ns = clock_.now_ns - limits_.idle_age_ns / limits::kLooksInIdleAge;
   for (std::size_t looked_at = 0; Activation* const first = queue_.first(); ++looked_at) {
@@ -36,12 +53,14 @@ void Collector::on_time() {
     if (first->queued_ns == clock_.now_ns) return;  // all have been looked at
     const bool is_idle = listener_.is_idle(*first);
     const bool was_used = first->last_used_ns > first->queued_ns || !is_idle;
-    if (is_idle && first->last_used_ns <= idle_since_ns)
+    if (is_idle && first->last_used_ns <= idle_since_ns) {
       listener_.stop(*first, StopCause::idle);
-    else if (was_used || !is_over_budget())
+    } else if (was_used || !is_over_budget()) {
       queue_.add(*first, clock_.now_ns);
-    else
+    } else {
+      to_stop_ -= std::min<std::uint64_t>(to_stop_, 1);
       listener_.stop(*first, StopCause::memory);
+    }
   }
 }
 

@@ -15,6 +15,7 @@ Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activat
              const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
              CallsListener& listener)
     : options_(options),
+      refuse_from_bytes_(options.bytes_max),
       execution_(execution),
       activations_(activations),
       observations_(observations),
@@ -106,23 +107,36 @@ void Calls::begin_detached(Record& record) {
   }
 }
 
-/// False: memory kept for later calls had made it look like too much.
+/// False: memory kept for later calls had made it look like too much, or it is what frees memory.
 bool Calls::refuse_for_load(Record& record) {
-  const std::uint64_t bytes = frame_bytes();
-  if (bytes < options_.bytes_max) return false;
+  std::string why;
+  if (const std::uint64_t bytes = frame_bytes(); bytes >= options_.bytes_max)
+    why = fmt::format("the {} calls in flight on this node take {} MiB of memory, and the limit is {} MiB",
+                      table_.size(), bytes >> 20, options_.bytes_max >> 20);
+  else if (is_memory_short() && record.method != nullptr && record.caller == nullptr)
+    why = fmt::format("this node uses {} MiB of memory, and memory_budget is {} MiB", memory_bytes_ >> 20,
+                      options_.memory_budget_bytes >> 20);
+  if (why.empty()) return false;
   record.state = Record::State::ended;
-  record.failure = make_exception(
-      ErrorCode::overloaded,
-      fmt::format(
-          "{} was not started: the {} calls in flight on this node take {} MiB of memory, and the limit is {} MiB",
-          words_.describe(record), table_.size(), bytes >> 20, options_.bytes_max >> 20));
+  record.failure =
+      make_exception(ErrorCode::overloaded, fmt::format("{} was not started: {}", words_.describe(record), why));
   return true;
+}
+
+bool Calls::is_memory_short() const {
+  const std::uint64_t budget = options_.memory_budget_bytes;
+  return budget > 0 && memory_bytes_ > budget + std::max(budget / 4, limits::kMemorySlackMin);
+}
+
+void Calls::on_memory(std::uint64_t bytes) {
+  memory_bytes_ = bytes;
+  refuse_from_bytes_ = is_memory_short() ? 0 : options_.bytes_max;
 }
 
 [[gnu::always_inline]] bool Calls::open(Record& record) {
   record.sequence = next_sequence_++;
   record.observed = observations_.observed_by(execution_.current).value;
-  if (frame_bytes_at_most() >= options_.bytes_max && refuse_for_load(record)) [[unlikely]]
+  if (frame_bytes_at_most() >= refuse_from_bytes_ && refuse_for_load(record)) [[unlikely]]
     return false;
   record.has_custom_deadline = record.patience_ns != 0;
   record.deadline_ns = execution_.ns_from_now(record.has_custom_deadline ? record.patience_ns : options_.patience_ns);

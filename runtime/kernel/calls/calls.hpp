@@ -37,9 +37,10 @@ namespace epic::kernel {
 
 struct CallOptions {
   std::uint32_t shard_count = 0;
-  std::uint64_t bytes_max = 0;         // of their frames and records; beyond it new ones are refused
-  std::int64_t patience_ns = 0;        // of calls that name none
-  std::uint32_t direct_calls_max = 0;  // that start in place before the run queue has its turn
+  std::uint64_t bytes_max = 0;            // of their frames and records; beyond it new ones are refused
+  std::uint64_t memory_budget_bytes = 0;  // of the node; 0: none
+  std::int64_t patience_ns = 0;           // of calls that name none
+  std::uint32_t direct_calls_max = 0;     // that start in place before the run queue has its turn
 };
 
 /// What Calls asks of the rest of the kernel.
@@ -107,6 +108,9 @@ class Calls final : private DeadlockProbes::Listener {
   /// True when something that runs in the shard waits for a call that does not run there itself.
   [[nodiscard]] bool waits_for_calls(ShardId shard) const;
 
+  /// In use by the whole node just now. Above the limit nothing starts but what running calls wait for, and hooks.
+  void on_memory(std::uint64_t bytes);
+
   // ---- driving ----
   bool run(std::size_t items);
   void on_time();
@@ -135,6 +139,7 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> finish_plain(Record& record);
   detail::Waiter* conclude(Record& record);
   [[nodiscard]] bool refuse_for_load(Record& record);
+  [[nodiscard]] bool is_memory_short() const;
   bool take_lock(RecordRef& record, Activation& activation);
   void pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former);
   void suspect_first(Activation& activation, const Record* former);
@@ -148,6 +153,8 @@ class Calls final : private DeadlockProbes::Listener {
   void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) override;
 
   CallOptions options_;
+  std::uint64_t refuse_from_bytes_;  // of frames and records; then it is looked at more closely
+  std::uint64_t memory_bytes_ = 0;   // of the node
   Execution& execution_;
   ActivationTable& activations_;
   const Observations& observations_;

@@ -77,6 +77,33 @@ class Relay : public epic::Entity {
               transient)
 };
 
+/// Its weight is in no list of members.
+class Ballast : public epic::Entity {
+  std::vector<std::string> weights;
+
+ public:
+  epic::Task<void> load(std::uint64_t count, std::uint64_t bytes) {
+    for (std::uint64_t i = 0; i < count; ++i) weights.emplace_back(bytes, 'w');
+    co_return;
+  }
+  epic::Task<void> unload() {
+    weights = {};
+    co_return;
+  }
+  /// For a while.
+  epic::Task<void> carry(std::uint64_t bytes, std::int64_t ms) const {
+    const std::string weight(bytes, 'w');
+    co_await epic::sleep(std::chrono::milliseconds(ms));
+  }
+  epic::Task<void> sleep_for_ms(std::int64_t ms) const { co_await epic::sleep(std::chrono::milliseconds(ms)); }
+  /// Calls of others here, all under way at once.
+  epic::Task<void> crowd(std::int64_t count, std::int64_t ms) const {
+    for (std::int64_t i = 0; i < count; ++i) epic::spawn(epic::Ref<Ballast>(i % 100)->sleep_for_ms(ms));
+    co_return;
+  }
+  EPIC_ENTITY(Ballast, methods(load, unload, carry, sleep_for_ms, crowd), transient)
+};
+
 /// Its state can become too large, or too large only as JSON.
 class Hoard : public epic::Entity {
   std::string gold;

@@ -1,5 +1,5 @@
 #include "probe.hpp"
 
-using probe::Counter, probe::Diary, probe::Hoard, probe::Relay;
+using probe::Ballast, probe::Counter, probe::Diary, probe::Hoard, probe::Relay;
 
-EPIC_MODULE(epic::no_setup, Counter, Relay, Hoard, Diary)
+EPIC_MODULE(epic::no_setup, Counter, Relay, Hoard, Diary, Ballast)

@@ -62,9 +62,8 @@ TEST_CASE("poison: a node that the system kills in a long turn has left word of 
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
   const Client client = Client::connect(project.path().string());
-  std::jthread caller([&] {
-    CHECK_THROWS_AS(client.call(client.get<Relay>("hog")->spin_for_ms(60'000)), epic::NodeLost);
-  });
+  std::jthread caller(
+      [&] { CHECK_THROWS_AS(client.call(client.get<Relay>("hog")->spin_for_ms(60'000)), epic::NodeLost); });
   fabric.wait_for("a turn of spin_for_ms has lasted");
   ::kill(fabric.list_node_pids().at(0), SIGKILL);
   fabric.wait_for("was killed by signal 9 (SIGKILL) while it ran Relay/hog.spin_for_ms");

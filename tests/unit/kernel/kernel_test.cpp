@@ -217,6 +217,21 @@ TEST_CASE("kernel: what runs is never collected, however little memory there is"
   CHECK(f.fabric.kernel(1).stats().memory_bytes == 0);
 }
 
+TEST_CASE("kernel: far above the memory budget new work is refused, and what runs can make its calls", "[kernel]") {
+  constexpr std::uint64_t kBudget = 64u << 20;
+  KernelFixture f({.seed = 3, .nodes = 1, .memory_budget_bytes = kBudget});
+  const auto running = f.fabric.start_call<std::int64_t>(1, Ref<Account>("a")->deposit_twice(5), {});
+  kernel::Kernel& kernel = f.fabric.kernel(1);
+  f.fabric.run_until([&] { return kernel.activations().find("Account/a") != nullptr; });
+  f.fabric.run_for(1ms);  // it is in its first call
+  REQUIRE_FALSE(*running);
+  kernel.on_memory(kBudget + (40u << 20));
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Counter>("b")->add(1)), Overloaded);
+  CHECK(f.fabric.run_until([&] { return *running; }));
+  kernel.on_memory(kBudget + (10u << 20));  // idle entities go first
+  CHECK(f.fabric.call(1, Ref<Counter>("b")->add(1)) == 1);
+}
+
 TEST_CASE("kernel: calls are refused while those in flight take all the memory that they may have", "[kernel]") {
   KernelFixture f({.seed = 3, .nodes = 1, .calls_bytes_max = 4u << 20});
   f.fabric.call(1, Ref<Counter>("a")->add(1));

@@ -23,7 +23,9 @@ struct CollectorFixture final : Collector::Listener {
     for (std::size_t slot = 0; slot < table.slot_count(); ++slot)
       if (Activation* activation = table.at(slot)) activation->type->info->destroy(activation->entity);
   }
+  bool is_leaving = true;
   [[nodiscard]] bool is_idle(const Activation& activation) const override { return activation.running == 0; }
+  [[nodiscard]] bool is_any_leaving() const override { return is_leaving; }
   void stop(Activation& activation, StopCause cause) override {
     stopped.emplace_back(activation.name->text, cause);
     collector.remove(activation);
@@ -68,4 +70,33 @@ TEST_CASE("collector: over its memory budget it stops the least recently used", 
   f.advance(1);
   REQUIRE_FALSE(f.stopped.empty());
   CHECK(f.stopped.front() == std::pair(std::string("Counter/a"), StopCause::memory));
+}
+
+TEST_CASE("collector: memory that it cannot count itself is measured, and as many go as would be enough", "[kernel]") {
+  constexpr std::uint64_t kBudget = 1'000'000;
+  CollectorFixture f({.idle_age_ns = 1'000'000'000'000, .memory_bytes = kBudget});
+  for (int i = 0; i < 100; ++i) f.put("Counter/" + std::to_string(i));
+  f.clock.now_ns = 500'000'000;
+  f.collector.on_memory(kBudget);
+  f.advance(2);
+  CHECK(f.stopped.empty());
+
+  f.collector.on_memory(kBudget + kBudget / 4);  // a fifth of what is in use is too much
+  f.collector.on_time();
+  CHECK(f.stopped.size() == 21);
+  CHECK(f.stopped.front() == std::pair(std::string("Counter/0"), StopCause::memory));
+  f.collector.on_time();  // nothing is known yet of what that has freed
+  CHECK(f.stopped.size() == 21);
+
+  f.clock.now_ns += limits::kCollectSettles.count();
+  f.collector.on_memory(kBudget + 1);
+  f.collector.on_time();
+  CHECK(f.stopped.size() == 22);
+  f.is_leaving = false;
+  f.collector.on_memory(kBudget + 1);
+  f.collector.on_time();
+  CHECK(f.stopped.size() == 23);
+  f.collector.on_memory(kBudget);
+  f.advance(2);
+  CHECK(f.stopped.size() == 23);
 }
