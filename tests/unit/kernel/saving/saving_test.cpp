@@ -66,7 +66,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
   [[nodiscard]] bool waits_for_calls(ShardId) override { return false; }
-  void end_running(ShardId) override {}
+  void end_running(ShardId, std::int64_t) override {}
 
   Activation& put(const std::string& name) {
     Activation& activation = table.add(epic::detail::parse_name(name), ShardId{0});
