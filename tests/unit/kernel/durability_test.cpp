@@ -168,7 +168,7 @@ TEST_CASE("durability: state above the bound is refused, and the entity goes on 
 
 TEST_CASE("durability: a change that was acknowledged before it is refused is reported to the next caller, once",
           "[kernel]") {
-  Fixture f;
+  DurabilityFixture f;
   const Ref<Draft> draft("d");
   CHECK(f.fabric.call(1, draft->grow(1000)) == 1000);
   f.fabric.run_for(2s);
@@ -181,7 +181,7 @@ TEST_CASE("durability: a change that was acknowledged before it is refused is re
 }
 
 TEST_CASE("durability: a refused change of a hook is reported to the next caller", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1, .idle_age = 1s});
+  DurabilityFixture f({.seed = 5, .nodes = 1, .idle_age = 1s});
   const Ref<Draft> draft("d");
   f.fabric.call(1, draft->grow_at_the_end(9u << 20));
   f.fabric.run_for(10s);
@@ -190,7 +190,7 @@ TEST_CASE("durability: a refused change of a hook is reported to the next caller
 }
 
 TEST_CASE("durability: a refused change of a spawned call is reported to the next caller", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   const Ref<Blob> blob("b");
   f.fabric.call(1, blob->grow_beside(9u << 20));
   f.fabric.run_for(1s);
@@ -199,7 +199,7 @@ TEST_CASE("durability: a refused change of a spawned call is reported to the nex
 }
 
 TEST_CASE("durability: saved() fails for a state that is refused, and for whoever has seen it", "[kernel]") {
-  Fixture f({.seed = 5, .nodes = 1});
+  DurabilityFixture f({.seed = 5, .nodes = 1});
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Draft>("d")->grow_and_save(9u << 20)), StateTooLarge);
   CHECK(f.fabric.call(1, Ref<Relay>("r")->feed_and_save(Ref<Blob>("b"), 1000)) == "saved");
   CHECK_THAT(f.fabric.call(1, Ref<Relay>("r")->feed_and_save(Ref<Blob>("b"), 9u << 20)),

@@ -113,7 +113,7 @@ TEST_CASE("replace: a state from outside is durable when it is told, with the ne
 }
 
 TEST_CASE("replace: an entity whose own state is refused meanwhile is replaced", "[kernel]") {
-  Fixture f;
+  ReplaceFixture f;
   f.fabric.run_for(100ms);
   f.fabric.call(1, Ref<Tally>("a")->add(1, 0));
   const auto written = f.fabric.start_call<void>(f.fabric.owner_of("Tally/a"), Ref<Tally>("a")->write(9u << 20),
