@@ -3,7 +3,8 @@
 //
 // Each line is one write, so that lines of several threads, and the output of user code, do not mix. A line is written
 // before the next statement of the entity runs, so a crash does not lose it. When the reader falls behind and the pipe
-// is full, nothing waits: lines are buffered up to a limit, and beyond it they are counted and dropped.
+// is full, nothing waits: lines are buffered up to a limit, and beyond it they are dropped. Their count stands where
+// they would have stood, as soon as the reader has caught up with half of the buffer.
 
 #include <chrono>
 #include <cstddef>
@@ -32,11 +33,14 @@ class LogSink {
 
  private:
   bool flush_locked(int patience_ms);
+  void report_dropped();
+  [[nodiscard]] std::size_t unwritten_bytes() const { return gathered_.size() - written_; }
 
   int descriptor_;
   std::mutex mutex_;
   protocol::LogLevel lowest_;
   std::string gathered_;
+  std::size_t written_ = 0;  // of it, and not removed yet
   std::uint64_t dropped_count_ = 0;
 };
 

@@ -73,6 +73,23 @@ TEST_CASE("log sink: when nobody reads it does not wait, and counts what it drop
   CHECK(whole < 3000);
 }
 
+TEST_CASE("log sink: a reader that catches up gets new lines again, after the count of those dropped", "[io]") {
+  Pipe pipe;
+  LogSink log(pipe.ends[1]);
+  const std::string kibibyte(1024, 'x');
+  for (int i = 0; i < 3000; ++i) log.write(LogLevel::info, {}, kibibyte);
+  std::string text;
+  while (text.size() < (3u << 18)) {
+    REQUIRE(log.flush());
+    text += pipe.read();
+  }
+  log.write(LogLevel::info, {}, "again");
+  for (bool is_left = true; is_left; is_left = log.flush()) text += pipe.read();
+  text += pipe.read();
+  CHECK_THAT(text, Catch::Contains("lines were dropped") && Catch::Contains("again"));
+  CHECK(text.find("lines were dropped") < text.find("again"));
+}
+
 TEST_CASE("log sink: a reader that is gone is no reason to wait", "[io]") {
   const auto before = ::signal(SIGPIPE, SIG_IGN);
   Pipe pipe;
