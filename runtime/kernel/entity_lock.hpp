@@ -5,17 +5,20 @@
 // share it. Calls that wait are served in order: a shared call does not pass an exclusive one that came before it. A
 // lock that nothing holds has no memory.
 //
+// Cost: nothing here looks through the calls that wait, or through those that share the lock. A call that stops waiting
+// stays in the line, as one that has ended, and is passed over when its turn comes; the line is tidied when half of it
+// has ended.
 // Not here: whether a call needs the lock, and what a call does that would wait for itself (calls.cpp).
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
-#include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
+#include "kernel/assert.hpp"
 #include "kernel/record.hpp"
 
 namespace epic::kernel {
@@ -27,98 +30,118 @@ class EntityLock {
   /// True if `record` holds the lock now; otherwise it must wait.
   [[nodiscard]] bool try_take(Record& record, Mode mode) {
     if (use_ == nullptr) use_ = std::make_unique<Use>();
-    if (!use_->waiting.empty() || !is_free_for(mode)) return false;
+    if (waiting_count() > 0 || !is_free_for(mode)) return false;
     take(record, mode);
     return true;
   }
-  /// After try_take has failed. `since_ns`: now, on whatever clock the caller uses to read it again.
-  void wait(RecordRef record, Mode mode, std::int64_t since_ns) {
-    use_->waiting.push_back({std::move(record), mode, since_ns});
-  }
+  /// After try_take has failed.
+  void wait(RecordRef record, Mode mode) { use_->line.push_back({std::move(record), mode}); }
 
   /// Releases the lock and passes it on. Returns the calls that hold it now and may start, in order.
   [[nodiscard]] std::vector<RecordRef> release(Record& record) {
     record.holds_lock = false;
     if (use_ == nullptr) return {};
     if (use_->first == &record) use_->first = nullptr;
-    std::erase(use_->sharing, &record);
+    use_->sharing.erase(record.sequence);
     return grant();
   }
 
-  /// `record`, which is waiting, stops waiting. Returns the calls that it kept from starting, in order.
+  /// A call that was waiting has ended. Returns the calls that it kept from starting, in order.
   [[nodiscard]] std::vector<RecordRef> leave(const Record& record) {
+    EPIC_ASSERT(has_ended(record), "call {} leaves the line for a lock before it has ended", record.sequence);
     if (use_ == nullptr) return {};
-    const auto place =
-        std::ranges::find_if(use_->waiting, [&](const Waiting& one) { return one.record.get() == &record; });
-    if (place != use_->waiting.end()) use_->waiting.erase(place);
+    ++use_->ended;
     return grant();
   }
 
-  [[nodiscard]] std::span<Record* const> holders() const {
-    if (use_ == nullptr) return {};
-    if (!use_->sharing.empty()) return use_->sharing;
-    return {&use_->first, use_->first == nullptr ? std::size_t{0} : std::size_t{1}};
+  [[nodiscard]] std::size_t holder_count() const {
+    if (use_ == nullptr) return 0;
+    return use_->first != nullptr ? 1 : use_->sharing.size();
   }
-  /// Since when `record` waits; empty: it does not.
-  [[nodiscard]] std::optional<std::int64_t> find_waiting_since(const Record& record) const {
-    if (use_ == nullptr) return std::nullopt;
-    for (const Waiting& one : use_->waiting)
-      if (one.record.get() == &record) return one.since_ns;
-    return std::nullopt;
+  /// Any one of them; null if nothing holds the lock.
+  [[nodiscard]] Record* find_holder() const {
+    if (use_ == nullptr) return nullptr;
+    if (use_->first != nullptr || use_->sharing.empty()) return use_->first;
+    return use_->sharing.begin()->second;
+  }
+  template <class Visit>
+  void for_each_holder(Visit&& visit) const {
+    if (use_ == nullptr) return;
+    if (use_->first != nullptr) visit(*use_->first);
+    for (const auto& [sequence, holder] : use_->sharing) visit(*holder);
   }
   /// Null when none waits. Whatever waits, waits for all holders: the first would have the lock otherwise.
   [[nodiscard]] Record* first_waiting() const {
-    return use_ == nullptr || use_->waiting.empty() ? nullptr : use_->waiting.front().record.get();
+    return waiting_count() == 0 ? nullptr : use_->line[use_->begin].record.get();
   }
-  [[nodiscard]] std::size_t waiting_count() const { return use_ == nullptr ? 0 : use_->waiting.size(); }
+  [[nodiscard]] std::size_t waiting_count() const {
+    return use_ == nullptr ? 0 : use_->line.size() - use_->begin - use_->ended;
+  }
   /// Removes the waiting calls, for an entity that is being destroyed.
-  [[nodiscard]] std::vector<RecordRef> take_waiting() {
-    std::vector<RecordRef> all;
-    if (use_ == nullptr) return all;
-    for (Waiting& one : use_->waiting) all.push_back(std::move(one.record));
-    use_->waiting.clear();
-    return all;
+  void drop_waiting() {
+    if (use_ == nullptr) return;
+    use_->line.clear();
+    use_->begin = use_->ended = 0;
   }
 
  private:
   struct Waiting {
     RecordRef record;
     Mode mode;
-    std::int64_t since_ns;
   };
   struct Use {
     Mode mode = Mode::exclusive;
-    Record* first = nullptr;       // the only holder, if `sharing` is empty
-    std::vector<Record*> sharing;  // the holders, if there was more than one
-    std::list<Waiting> waiting;
+    Record* first = nullptr;                                    // the only holder, if `sharing` is empty
+    boost::unordered_flat_map<std::uint64_t, Record*> sharing;  // the holders, if there was more than one
+    std::vector<Waiting> line;                                  // Invariant: the first, at `begin`, has not ended
+    std::size_t begin = 0;                                      // before it are those that have had their turn
+    std::size_t ended = 0;                                      // after it, of those in the line
 
     static void* operator new(std::size_t size_bytes) { return detail::allocate_frame(size_bytes); }
     static void operator delete(void* use, std::size_t size_bytes) noexcept { detail::free_frame(use, size_bytes); }
   };
+  static constexpr std::size_t kTidyAt = 32;
 
+  static bool has_ended(const Record& record) { return record.state == Record::State::ended; }
   [[nodiscard]] bool is_free_for(Mode mode) const {
-    return holders().empty() || (mode == Mode::shared && use_->mode == Mode::shared);
+    return holder_count() == 0 || (mode == Mode::shared && use_->mode == Mode::shared);
   }
   std::vector<RecordRef> grant() {
     std::vector<RecordRef> granted;
-    while (!use_->waiting.empty() && is_free_for(use_->waiting.front().mode)) {
-      Waiting next = std::move(use_->waiting.front());
-      use_->waiting.pop_front();
+    for (std::vector<Waiting>& line = use_->line; use_->begin < line.size(); ++use_->begin) {
+      Waiting& next = line[use_->begin];
+      if (has_ended(*next.record)) {
+        next.record = {};
+        --use_->ended;
+        continue;
+      }
+      if (!is_free_for(next.mode)) break;
       take(*next.record, next.mode);
       granted.push_back(std::move(next.record));
     }
-    if (holders().empty() && use_->waiting.empty()) use_.reset();
+    tidy();
+    if (holder_count() == 0 && waiting_count() == 0) use_.reset();
     return granted;
+  }
+  /// Each call in the line costs a constant here: it is called again after as many calls as it moves.
+  void tidy() {
+    if (use_->begin + use_->ended < std::max(kTidyAt, use_->line.size() / 2)) return;
+    use_->line.erase(use_->line.begin(), use_->line.begin() + static_cast<std::ptrdiff_t>(use_->begin));
+    std::erase_if(use_->line, [](const Waiting& one) { return has_ended(*one.record); });
+    use_->begin = use_->ended = 0;
   }
   void take(Record& record, Mode mode) {
     use_->mode = mode;
     record.holds_lock = true;
-    if (holders().empty()) {
+    if (holder_count() == 0) {
       use_->first = &record;
       return;
     }
-    if (use_->sharing.empty()) use_->sharing.push_back(std::exchange(use_->first, nullptr));
-    use_->sharing.push_back(&record);
+    if (use_->first != nullptr) {
+      Record* const first = std::exchange(use_->first, nullptr);
+      use_->sharing.emplace(first->sequence, first);
+    }
+    use_->sharing.emplace(record.sequence, &record);
   }
 
   std::unique_ptr<Use> use_;

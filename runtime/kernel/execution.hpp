@@ -4,7 +4,6 @@
 // A turn belongs to a call's record: `current`. The clock stands still during a tick. What may run later stands in the
 // run queue: calls to be started, and frames to be resumed.
 
-#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <utility>
@@ -19,12 +18,14 @@ namespace epic::kernel {
   return record == nullptr ? nullptr : static_cast<Activation*>(record->activation);
 }
 
-/// Calls to start and frames to resume, in order.
+/// Calls to start and frames to resume, in order. A waiting frame knows its place, so that one that is destroyed before
+/// its turn is dropped without a search.
 class RunQueue {
  public:
   struct Item {
-    RecordRef record;        // to start, or whose execution continues
-    detail::Waiter* waiter;  // null: start
+    RecordRef record;                  // to start, or whose execution continues
+    detail::Waiter* waiter = nullptr;  // null: start
+    [[nodiscard]] bool was_dropped() const { return !record && waiter == nullptr; }
   };
 
   void push_start(RecordRef record) {
@@ -33,43 +34,64 @@ class RunQueue {
     items_.push_back({std::move(record), nullptr});
   }
   void push_resume(detail::Waiter& waiter) {
-    waiter.is_queued = true;
+    if (next_place() == 0) items_.emplace_back();  // the number stands for no place
+    waiter.queue_place = next_place();
     waiter.remaining = 0;
     items_.push_back({waiter.execution == nullptr ? RecordRef() : RecordRef::share(*waiter.execution), &waiter});
   }
   [[nodiscard]] Item pop() {
     Item item = std::move(items_.front());
-    items_.pop_front();
+    items_.front() = {};
+    remove_dropped();
     if (item.waiter != nullptr)
-      item.waiter->is_queued = false;
+      item.waiter->queue_place = 0;
     else if (Activation* activation = activation_of(item.record.get()))
       --activation->queued;
     return item;
   }
   /// The waiting frame is destroyed before its turn.
   void drop(detail::Waiter& waiter) {
-    if (!std::exchange(waiter.is_queued, false)) return;
-    std::erase_if(items_, [&](const Item& item) { return item.waiter == &waiter; });
+    if (waiter.queue_place == 0) return;
+    items_[(waiter.queue_place - first_place_) & kPlaceMax] = {};
+    waiter.queue_place = 0;
+    remove_dropped();
   }
   /// Calls of an activation that goes away before they have begun.
   void drop_starts_of(const Activation& activation) {
-    std::erase_if(items_, [&](const Item& item) {
-      return item.waiter == nullptr && activation_of(item.record.get()) == &activation;
-    });
+    drop_if(
+        [&](const Item& item) { return item.waiter == nullptr && activation_of(item.record.get()) == &activation; });
   }
   /// Those, and the frames of what has begun.
   void drop_all_of(const Activation& activation) {
-    std::erase_if(items_, [&](const Item& item) {
-      if (activation_of(item.record.get()) != &activation) return false;
-      if (item.waiter != nullptr) item.waiter->is_queued = false;
-      return true;
-    });
+    drop_if([&](const Item& item) { return activation_of(item.record.get()) == &activation; });
   }
-  void clear() { items_.clear(); }
+  void clear() {
+    drop_if([](const Item&) { return true; });
+  }
   [[nodiscard]] bool empty() const { return items_.empty(); }
 
  private:
-  std::deque<Item> items_;
+  static constexpr std::uint32_t kPlaceMax = INT32_MAX;  // then they begin again
+
+  [[nodiscard]] std::uint32_t next_place() const {
+    return (first_place_ + static_cast<std::uint32_t>(items_.size())) & kPlaceMax;
+  }
+  template <class Predicate>
+  void drop_if(Predicate&& is_meant) {
+    for (Item& item : items_) {
+      if (item.was_dropped() || !is_meant(std::as_const(item))) continue;
+      if (item.waiter != nullptr) item.waiter->queue_place = 0;
+      item = {};
+    }
+    remove_dropped();
+  }
+  void remove_dropped() {
+    for (; !items_.empty() && items_.front().was_dropped(); first_place_ = (first_place_ + 1) & kPlaceMax)
+      items_.pop_front();
+  }
+
+  std::deque<Item> items_;  // Invariant: the first was not dropped
+  std::uint32_t first_place_ = 1;
 };
 
 struct Execution : Clock {

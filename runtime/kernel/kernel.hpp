@@ -10,8 +10,8 @@
 // A driver's tick: on_time, events, run until it returns false or the tick is long enough, seal, carry out what was
 // asked.
 //
-// One thread. Every entry point makes this kernel the thread's current one while it runs, for epic::log, self() and the
-// like. This class only connects the parts, each of which has its own state: calls/ a call from begin to close ·
+// One thread. What may run users' code makes this kernel the thread's current one meanwhile, for epic::log, self() and
+// the like; what only looks does not. This class only connects the parts: calls/ a call from begin to close ·
 // routing/ where it goes · frames/ calls between nodes · saving/ what must be durable first · activations/ what is in
 // memory · events/ what has lately happened.
 
@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>

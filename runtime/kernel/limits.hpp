@@ -25,9 +25,15 @@ inline constexpr std::chrono::nanoseconds kCallPatience = 30s;         // the de
 inline constexpr std::chrono::nanoseconds kDeadlockSuspicion = 100ms;  // of waiting for a lock; then a probe is sent
 inline constexpr std::chrono::nanoseconds kProbesGather = 5ms;         // received probes are followed together
 inline constexpr std::size_t kProbesMax = 1'024;                       // waiting for it, or sent at once
-inline constexpr std::chrono::nanoseconds kProbePausePerCall = 2us;    // after each look through the table of calls
+inline constexpr std::size_t kLookSlice = 1'000;                       // calls that probes look at in one go
+inline constexpr std::chrono::nanoseconds kLookPause = 2ms;            // … and the pause after it
+inline constexpr std::size_t kFollowedMax = 8'192;                     // calls that one probe passes through
 inline constexpr std::chrono::nanoseconds kTimeoutLead =
-    100ms;  // a callee's node reports a timeout earlier than the caller's
+    100ms;                                           // a callee's node reports a timeout earlier than the caller's
+inline constexpr std::size_t kExpiredPerTick = 128;  // calls that end by their deadline; the others in the next tick
+inline constexpr std::size_t kWokenPerTick = 256;    // sleeping frames that go on
+inline constexpr std::chrono::nanoseconds kReplyLead =
+    500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time
 inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated
 inline constexpr std::chrono::nanoseconds kGrace = 5s;              // for running calls, before a shard leaves
 inline constexpr std::chrono::nanoseconds kTasksLook = 5ms;         // between two looks for tasks that hold up a stop
@@ -53,8 +59,13 @@ inline constexpr std::size_t kTrailWhyBytesMax = 1'024;
 inline constexpr std::chrono::nanoseconds kSavesWindow = 2s;  // saves of one activation within it are one entry
 inline constexpr std::chrono::nanoseconds kSlowToStop = 1s;   // then the trail records what delays a deactivation
 inline constexpr std::size_t kStopsWatchedMax = 4'096;        // tracked like that at once
-inline constexpr std::size_t kDescribesMax = 16;              // timeouts of one tick that name what the call waits for
-inline constexpr std::size_t kCallViewsMax = 2'000;           // calls in flight that are described at once; the oldest
+inline constexpr std::size_t kDescribeVisitsMax =
+    4'096;                                           // calls looked at in one tick to name what timed-out ones wait for
+inline constexpr std::size_t kCallViewsMax = 2'000;  // calls in flight that are described at once; the oldest
+inline constexpr std::uint64_t kSentBatchesMax = 64;  // that wait for the store's turn
+inline constexpr std::size_t kSentBatchesBytesMax = 16u
+                                                    << 20;  // in them; a state that changes in every tick is in each
+inline constexpr std::size_t kHeldBytesMax = 256u << 20;    // of results that wait for the store
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 
 }  // namespace epic::kernel::limits

@@ -1,6 +1,7 @@
 #pragma once
-// Record: a call as the kernel sees it. detail::CallRecord (public header epic/call.hpp) is what every call has;
-// CallSite is what only calls from outside, to other nodes and from them have.
+// Record: a call as the kernel sees it. detail::CallRecord (public header epic/call.hpp) is what every call has. What
+// few have is in a CallSite: calls from and to other processes, those that wait for a shard, and what runs without
+// being a method (setup, hooks, spawned tasks).
 
 #include <cstdint>
 #include <functional>

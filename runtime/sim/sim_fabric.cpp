@@ -59,6 +59,12 @@ class SimFabric::Node final : public kernel::Syscalls {
   }
 
   void send(const PeerAddress& to, kernel::Message message) override {
+    std::visit(
+        [](const auto& one) {
+          if constexpr (requires { find_fault(one); })
+            EPIC_ASSERT(find_fault(one).empty(), "sent what its receiver refuses: {}", find_fault(one));
+        },
+        message);
     const std::uint16_t from = self_.node.value;
     auto& last = fabric_.last_arrival_ns_[{from, to.node.value}];
     last = std::max(last, fabric_.now_ns_ + fabric_.draw(fabric_.options_.frame_delay_max).count());

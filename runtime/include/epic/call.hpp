@@ -38,8 +38,8 @@ struct Waiter {
   std::coroutine_handle<> handle;
   CallRecord* execution = nullptr;  // the execution to resume; null: none
   std::uint32_t remaining = 0;
-  bool is_queued = false;     // in the run queue, about to resume
-  bool is_cancelled = false;  // it resumes with epic::Cancelled
+  std::uint32_t queue_place : 31 = 0;  // in the run queue, about to resume; 0: it is not there
+  bool is_cancelled : 1 = false;       // it resumes with epic::Cancelled
 };
 
 struct CallSite;
@@ -48,7 +48,15 @@ void delete_site(CallSite* site) noexcept;
 /// The non-virtual part comes first: the kernel touches it on every call.
 class CallRecord {
  public:
-  enum class State : std::uint8_t { made, queued, loading, locked_out, running, sent, ended };
+  enum class State : std::uint8_t {
+    made,
+    queued,   // about to start, or on its way to its entity: until what it has seen is durable, or its shard is ready
+    loading,  // until its entity is active
+    locked_out,
+    running,
+    sent,
+    ended
+  };
 
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
@@ -365,7 +373,7 @@ class [[nodiscard("epic: a call does not start until it is awaited, or given to 
     Awaiter(const Awaiter&) = delete;
     Awaiter& operator=(const Awaiter&) = delete;
     ~Awaiter() {
-      if (record_->waiter == &waiter_ || waiter_.is_queued) detail::stop_waiting(*record_, waiter_);
+      if (record_->waiter == &waiter_ || waiter_.queue_place != 0) detail::stop_waiting(*record_, waiter_);
     }
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {

@@ -230,6 +230,7 @@ void Activations::fail(Activation& activation, const std::string& why) {
     record->observed = std::max(record->observed, activation.observed.value);  // the reason may mention it
     uses_.calls.fail(*record, ErrorCode::activation_failed, message);
   }
+  uses_.saving.discard_change(activation, ErrorCode::activation_failed, message);
   drop_when_saved(activation);
 }
 
@@ -325,7 +326,6 @@ void Activations::add_left(const Activation& activation) {
 /// Drops it without its newest change. An older change that is being written must be durable before the next instance
 /// is loaded, or before a state from outside takes its place.
 void Activations::drop_when_saved(Activation& activation) {
-  activation.is_dirty = false;
   const bool is_awaited = uses_.saving.is_unsaved(activation) || activation.replacement() != nullptr;
   if (!is_awaited || !uses_.routing.is_ours(activation.shard)) return drop(activation);
   destroy(activation);
@@ -379,9 +379,10 @@ void Activations::end_suspended(Activation& activation) {
 void Activations::discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) {
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
   uses_.events.add(Happening::discarded, activation.subject(), why, uses_.execution.now_ns);
+  uses_.saving.discard_change(activation, code, why);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
   const bool is_to_be_told = reported == Reported::to_nobody && activation.replacement() == nullptr;
-  if (!is_in_use(activation) && activation.lock.holders().empty()) {
+  if (!is_in_use(activation) && activation.lock.holder_count() == 0) {
     if (is_to_be_told) undone_.note(activation.name->text, activation.shard, why);
     return drop_when_saved(activation);
   }
@@ -408,7 +409,7 @@ void Activations::discard(Activation& activation, ErrorCode code, const std::str
     record->activation = nullptr;
   }
   std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
-  static_cast<void>(activation.lock.take_waiting());
+  activation.lock.drop_waiting();
   for (RecordRef& record : untouched) activation.get_rare().waiting.push_back(std::move(record));
   drop_when_saved(activation);
 }

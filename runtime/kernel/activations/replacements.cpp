@@ -27,8 +27,8 @@ std::expected<Replacements::Target, ErrorPart> Replacements::check(const NewStat
   if (!routing_.is_active(shard))
     return refuse(ErrorCode::unavailable, fmt::format("this node does not own {}'s shard, {}", shown, shard));
   if (!admission_.refusal().empty()) return refuse(ErrorCode::unavailable, std::string(admission_.refusal()));
-  if (deadlines_.size() >= limits::kReplacementsMax)
-    return refuse(ErrorCode::overloaded, fmt::format("{} states are being replaced already", deadlines_.size()));
+  if (count_ >= limits::kReplacementsMax)
+    return refuse(ErrorCode::overloaded, fmt::format("{} states are being replaced already", count_));
   if (const Activation* activation = table_.find(text); activation != nullptr && activation->replacement() != nullptr)
     return refuse(ErrorCode::unavailable, fmt::format("the state of {} is being replaced already", shown));
   return Target{std::move(name), type, shard};
@@ -37,6 +37,7 @@ std::expected<Replacements::Target, ErrorPart> Replacements::check(const NewStat
 void Replacements::begin(Activation& activation, NewState asked, OnReplaced on_end) {
   const std::int64_t deadline_ns = clock_.now_ns + std::chrono::nanoseconds(limits::kReplacePatience).count();
   deadlines_.emplace(deadline_ns, activation.id);
+  ++count_;
   activation.get_rare().replacement = std::make_unique<Replacement>(Replacement{.state = std::move(asked.state),
                                                                                 .only_if = asked.only_if,
                                                                                 .on_end = std::move(on_end),
@@ -55,6 +56,7 @@ std::optional<Replaced> Replacements::find_outcome(const Activation& activation)
 void Replacements::end(Activation& activation, std::expected<Replaced, ErrorPart> outcome) {
   const std::unique_ptr<Replacement> ended = std::move(activation.rare->replacement);
   deadlines_.erase({ended->deadline_ns, activation.id});
+  --count_;
   ended->on_end(std::move(outcome));
 }
 

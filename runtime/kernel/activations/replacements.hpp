@@ -69,7 +69,8 @@ class Replacements {
   TypeTable& types_;
   const Routing& routing_;
   const Admission& admission_;
-  std::set<std::pair<std::int64_t, ActivationId>> deadlines_;
+  std::set<std::pair<std::int64_t, ActivationId>> deadlines_;  // of those whose running calls still have time
+  std::size_t count_ = 0;                                      // all that have begun and not ended
 };
 
 }  // namespace epic::kernel

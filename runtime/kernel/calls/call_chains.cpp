@@ -7,14 +7,19 @@
 
 namespace epic::kernel {
 
-const Record* CallChains::find_holder(const Record& record, std::span<Record* const> holders) const {
-  if (holders.empty()) return nullptr;
+const Record* CallChains::find_holder(const Record& record, const Activation& activation) const {
+  if (activation.lock.holder_count() == 0) return nullptr;
   for (const Record* link = &record; link != nullptr; link = link->caller) {
-    if (std::ranges::find(holders, link) != holders.end()) return link;
+    if (link->holds_lock && activation_of(link) == &activation) return link;
     if (link->site == nullptr) continue;
-    for (const ChainLink& remote : link->site->chain)
-      for (const Record* holder : holders)
-        if (words_.id_of(*holder) == remote.id) return holder;
+    for (const ChainLink& remote : link->site->chain) {
+      if (activation.lock.holder_count() > 1 && types_.stored(remote.entity) != activation.name->text) continue;
+      const Record* found = nullptr;
+      activation.lock.for_each_holder([&](const Record& holder) {
+        if (words_.id_of(holder) == remote.id) found = &holder;
+      });
+      if (found != nullptr) return found;
+    }
   }
   return nullptr;
 }

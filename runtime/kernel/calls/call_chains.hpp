@@ -6,7 +6,6 @@
 // waiting for it.
 
 #include <cstdint>
-#include <span>
 
 #include "kernel/calls/call_words.hpp"
 #include "kernel/routing/routing.hpp"
@@ -18,8 +17,8 @@ class CallChains {
   CallChains(std::uint32_t shard_count, const TypeTable& types, const CallWords& words, const Routing& routing)
       : shard_count_(shard_count), types_(types), words_(words), routing_(routing) {}
 
-  /// The one of `holders` that waits for this very call; null if none does.
-  [[nodiscard]] const Record* find_holder(const Record& record, std::span<Record* const> holders) const;
+  /// The one that holds the entity's lock and waits for this very call; null if there is none.
+  [[nodiscard]] const Record* find_holder(const Record& record, const Activation& activation) const;
   /// True when what waits for this call, directly or not, is an entity of a closed shard: that shard cannot leave
   /// before the call has ended.
   [[nodiscard]] bool holds_up_a_move(const Record& record) const;

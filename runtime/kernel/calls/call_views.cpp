@@ -37,9 +37,7 @@ CallView CallViews::view_of(const Record& record, const char* running) const {
   CallView view;
   view.id = uses_.words.id_of(record);
   view.entity = uses_.words.shown(record.callee);
-  view.method = record.method != nullptr ? std::string(record.method->name)
-                : record.site != nullptr ? record.site->label
-                                         : "task";
+  view.method = record.method != nullptr ? std::string(record.method->name) : CallWords::label_of(record);
   view.waiting = uses_.words.chain_of(&record);
   view.waiting.pop_back();
   if (!view.waiting.empty())

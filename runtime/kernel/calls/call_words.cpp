@@ -33,8 +33,7 @@ std::string CallWords::shown(const detail::NamePtr& name) const {
 std::string CallWords::describe(const Record& record) const {
   const std::string entity = shown(record.callee);
   if (record.method != nullptr) return entity + "." + std::string(record.method->name);
-  const std::string label = record.site != nullptr ? record.site->label : std::string("a spawned task");
-  return entity.empty() ? label : entity + "." + label;
+  return entity.empty() ? label_of(record) : entity + "." + label_of(record);
 }
 
 std::string CallWords::describe_caller(const Record& record) const {
@@ -51,9 +50,7 @@ std::vector<ChainLink> CallWords::chain_of(const Record* record) const {
   std::vector<ChainLink> chain;
   for (const Record* link = record; link != nullptr; link = link->caller) {
     const std::string method = link->method != nullptr ? std::string(link->method->name) : std::string();
-    const std::string entity = link->callee            ? shown(link->callee)
-                               : link->site != nullptr ? link->site->label
-                                                       : std::string("task");
+    const std::string entity = link->callee ? shown(link->callee) : label_of(*link);
     chain.push_back({id_of(*link), entity, method});
     if (link->caller == nullptr && link->site != nullptr)
       chain.insert(chain.end(), link->site->chain.rbegin(), link->site->chain.rend());
@@ -73,13 +70,13 @@ std::optional<CallExtensions> CallWords::extensions_from(const Record* caller) {
 std::string CallWords::describe_lock(const Record& record) const {
   std::string text = "waiting for the lock of " + (record.callee ? shown(record.callee) : std::string("its entity"));
   const Activation* activation = activation_of(&record);
-  if (activation == nullptr || activation->lock.holders().empty()) return text;
-  const Record& holder = *activation->lock.holders().front();
-  const CallId id = id_of(holder);
-  text +=
-      fmt::format(", held by {} {}.{}.{}", holder.method != nullptr ? holder.method->name : std::string_view("a task"),
-                  id.node, id.life, id.sequence);
-  if (const std::size_t others = activation->lock.holders().size() - 1; others > 0)
+  const Record* const holder = activation == nullptr ? nullptr : activation->lock.find_holder();
+  if (holder == nullptr) return text;
+  const CallId id = id_of(*holder);
+  text += fmt::format(", held by {} {}.{}.{}",
+                      holder->method != nullptr ? std::string(holder->method->name) : label_of(*holder), id.node,
+                      id.life, id.sequence);
+  if (const std::size_t others = activation->lock.holder_count() - 1; others > 0)
     text += fmt::format(" and {} more", others);
   return text;
 }
@@ -118,7 +115,7 @@ Cause CallWords::cause_of(const Record& record) const {
   return cause;
 }
 
-std::string CallWords::describe_doing(const Record& record, const CallTable& calls) const {
+std::string CallWords::describe_doing(const Record& record, const CallTable& calls, std::size_t& visits_left) const {
   switch (record.state) {
     case Record::State::running:
       break;
@@ -131,29 +128,30 @@ std::string CallWords::describe_doing(const Record& record, const CallTable& cal
     default:
       return "it has not started";
   }
-  const std::string waits_for = describe_waits(record, calls, 0);
-  return waits_for.empty() ? "it is still running, and waits for no call"
-                           : "it is still running, and waits for " + waits_for;
+  const Waits waits = describe_waits(record, calls, visits_left, 0);
+  if (!waits.text.empty()) return "it is still running, and waits for " + waits.text;
+  return waits.has_seen_all ? "it is still running, and waits for no call" : "it is still running";
 }
 
 /// The calls made by a running call, and what keeps those, as far as this node knows.
-std::string CallWords::describe_waits(const Record& record, const CallTable& calls, int depth) const {
+CallWords::Waits CallWords::describe_waits(const Record& record, const CallTable& calls, std::size_t& visits_left,
+                                           int depth) const {
   constexpr std::size_t kNamedMax = 3;
   constexpr int kDepthMax = 4;
+  Waits waits;
   std::vector<const Record*> made;
-  calls.for_each([&](const Record& other) {
+  waits.has_seen_all = calls.visit_some(record, visits_left, [&](const Record& other) {
     if (other.caller == &record && made.size() < kNamedMax) made.push_back(&other);
   });
-  std::string text;
   for (const Record* other : made) {
-    text += (text.empty() ? "" : " and ") + describe(*other);
-    if (other->state == Record::State::sent) text += fmt::format(" on node-{}", other->site->sent_to.node);
-    if (other->state == Record::State::locked_out) text += ", which is " + describe_lock(*other);
+    waits.text += (waits.text.empty() ? "" : " and ") + describe(*other);
+    if (other->state == Record::State::sent) waits.text += fmt::format(" on node-{}", other->site->sent_to.node);
+    if (other->state == Record::State::locked_out) waits.text += ", which is " + describe_lock(*other);
     if (other->state != Record::State::running || depth == kDepthMax) continue;
-    if (const std::string further = describe_waits(*other, calls, depth + 1); !further.empty())
-      text += ", which waits for " + further;
+    if (const Waits further = describe_waits(*other, calls, visits_left, depth + 1); !further.text.empty())
+      waits.text += ", which waits for " + further.text;
   }
-  return text;
+  return waits;
 }
 
 }  // namespace epic::kernel

@@ -23,7 +23,11 @@ class CallWords {
   [[nodiscard]] CallId id_of(const Record& record) const;
   /// An entity's name as users write it; empty for a call of no entity.
   [[nodiscard]] std::string shown(const detail::NamePtr& name) const;
-  /// "Player/Bob.enter_level", "setup", "Player/Bob.on_activate".
+  /// What is not a method: "setup", "on_activate", "task".
+  [[nodiscard]] static std::string label_of(const Record& record) {
+    return record.site != nullptr && !record.site->label.empty() ? record.site->label : "task";
+  }
+  /// "Player/Bob.enter_level", "setup", "Player/Bob.on_activate", "Player/Bob.task".
   [[nodiscard]] std::string describe(const Record& record) const;
   /// What waits for the call, outermost first: "setup > Player/Bob.enter_level".
   [[nodiscard]] std::string describe_caller(const Record& record) const;
@@ -31,8 +35,10 @@ class CallWords {
   [[nodiscard]] std::string describe_lock(const Record& record) const;
   /// "Match/7.play waited 30 s for Player/Bob.join: <doing>".
   [[nodiscard]] std::string describe_timeout(const Record& record, const std::string& doing) const;
-  /// What keeps a call from ending, for a caller whose wait has timed out.
-  [[nodiscard]] std::string describe_doing(const Record& record, const CallTable& calls) const;
+  /// What keeps a call from ending, for a caller whose wait has timed out. To look at a call costs one of
+  /// `visits_left`.
+  [[nodiscard]] std::string describe_doing(const Record& record, const CallTable& calls,
+                                           std::size_t& visits_left) const;
   /// For the event of an activation that `record` asks for.
   [[nodiscard]] Cause cause_of(const Record& record) const;
   /// Outermost first, `record` itself last.
@@ -46,7 +52,12 @@ class CallWords {
   [[nodiscard]] const PeerAddress& self() const { return self_; }
 
  private:
-  [[nodiscard]] std::string describe_waits(const Record& record, const CallTable& calls, int depth) const;
+  struct Waits {
+    std::string text;
+    bool has_seen_all = true;  // otherwise there may be others
+  };
+  [[nodiscard]] Waits describe_waits(const Record& record, const CallTable& calls, std::size_t& visits_left,
+                                     int depth) const;
 
   PeerAddress self_;
   std::int64_t call_patience_ns_;

@@ -93,7 +93,7 @@ void Calls::begin_detached(Record& record) {
     }
     if (!record.is_joined) {  // nothing need wait for it: it has no deadline
       record.site = new detail::CallSite(record);
-      record.site->label = "a spawned task";
+      record.site->label = "task";
       record.site->begun_ns = execution_.now_ns;
       record.patience_ns = INT64_MAX;
     }
@@ -206,7 +206,7 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
 bool Calls::take_lock(RecordRef& record, Activation& activation) {
   const bool shares = record->is_read_only && !record->is_exclusive;
   const auto mode = shares ? EntityLock::Mode::shared : EntityLock::Mode::exclusive;
-  if (const Record* holder = chains_.find_holder(*record, activation.lock.holders())) {
+  if (const Record* holder = chains_.find_holder(*record, activation)) {
     if (record->is_read_only) return true;  // its own chain holds the lock: a const method enters beside it
     record->activation = nullptr;
     fail(*record, ErrorCode::deadlock,
@@ -225,7 +225,7 @@ bool Calls::take_lock(RecordRef& record, Activation& activation) {
   }
   record->state = Record::State::locked_out;
   const Record* const first = activation.lock.first_waiting();
-  activation.lock.wait(std::move(record), mode, execution_.wall_ns);
+  activation.lock.wait(std::move(record), mode);
   suspect_first(activation, first);
   return false;
 }
@@ -426,12 +426,9 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
 }
 
 void Calls::expire(Record& record) {
-  const bool is_looked_into = record.state != Record::State::running || describes_left_ > 0;
-  if (is_looked_into && record.state == Record::State::running) --describes_left_;
   const std::string& blocked = admission_.blocked;
-  const std::string doing =
-      (is_looked_into ? words_.describe_doing(record, table_) : std::string("it is still running")) +
-      (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
+  const std::string doing = words_.describe_doing(record, table_, visits_left_) +
+                            (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
   const bool is_from_peer = record.site != nullptr && record.site->has_arrived();  // its node adds who has waited
   fail(record, ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(record, doing));
 }
@@ -478,8 +475,12 @@ void Calls::run_one(RunQueue::Item item) {
 }
 
 void Calls::on_time() {
-  describes_left_ = limits::kDescribesMax;
-  while (Record* record = table_.find_expired(execution_.now_ns)) expire(*record);
+  visits_left_ = limits::kDescribeVisitsMax;
+  for (std::size_t i = 0; i < limits::kExpiredPerTick; ++i) {
+    Record* const record = table_.find_expired(execution_.now_ns);
+    if (record == nullptr) break;
+    expire(*record);
+  }
   probes_.on_time();
 }
 

@@ -167,7 +167,7 @@ class Calls final : private DeadlockProbes::Listener {
   CallTable table_;
   CallChains chains_;
   DeadlockProbes probes_;
-  std::size_t describes_left_ = 0;  // time-outs of this tick that may still look up what the call waits for
+  std::size_t visits_left_ = 0;  // of calls in this tick, to name what timed-out ones wait for
   std::uint64_t next_sequence_ = 1;
   std::uint64_t started_count_ = 0;
   std::uint64_t turns_count_ = 0;

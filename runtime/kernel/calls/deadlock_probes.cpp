@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
-#include <span>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "kernel/limits.hpp"
 
@@ -18,11 +16,6 @@ std::string text_of(const WaitLink& link) {
 }
 
 bool is_hook(const WaitLink& link) { return link.method == "on_activate" || link.method == "on_deactivate"; }
-
-/// It may be made to fail: it has not started, and waits for a lock or a hook.
-bool is_waiting(const Record& record) {
-  return record.state == Record::State::locked_out || record.state == Record::State::loading;
-}
 
 /// Worth following: the first that waits for a lock, or a hook that runs.
 bool is_suspect(const Record& record) {
@@ -55,46 +48,11 @@ std::string describe_ring(const std::vector<WaitLink>& ring) {
   return text;
 }
 
-/// Who has made which calls that have not ended; and the calls of other nodes, by name. Looked up once for all that is
-/// followed at one time, if anything asks. Nothing in it goes away meanwhile: a victim is kept.
-class DeadlockProbes::WaitGraph {
- public:
-  explicit WaitGraph(const CallTable& calls) : calls_(calls) {}
-
-  [[nodiscard]] std::span<const std::pair<const Record*, const Record*>> made_by(const Record& record) {
-    look();
-    const auto made = std::ranges::equal_range(made_, &record, {}, [](const auto& one) { return one.first; });
-    return {made.begin(), made.end()};
-  }
-  [[nodiscard]] const Record* find_arrived(const CallId& id) {
-    look();
-    const auto found = arrived_.find(id);
-    return found == arrived_.end() ? nullptr : found->second;
-  }
-  [[nodiscard]] bool has_looked() const { return has_looked_; }
-  void keep(Record& victim) { victims_.push_back(RecordRef::share(victim)); }
-
- private:
-  void look() {
-    if (std::exchange(has_looked_, true)) return;
-    calls_.for_each([&](const Record& record) {
-      if (record.caller != nullptr) made_.emplace_back(record.caller, &record);
-      if (record.site != nullptr && record.site->has_arrived()) arrived_.emplace(record.site->id, &record);
-    });
-    std::ranges::sort(made_, {}, [](const auto& one) { return std::pair(one.first, one.second->sequence); });
-  }
-  const CallTable& calls_;
-  bool has_looked_ = false;
-  std::vector<std::pair<const Record*, const Record*>> made_;  // caller and call
-  std::map<CallId, const Record*> arrived_;
-  std::vector<RecordRef> victims_;
-};
-
+/// One suspect or probe that is followed.
 struct DeadlockProbes::Probing {
-  WaitGraph& graph;
-  std::size_t& sends_left;
-  std::vector<WaitLink> path;
-  std::set<CallId> seen;  // each call once, by whichever way it was reached first
+  std::vector<WaitLink> prefix;                   // the path so far, on other nodes
+  std::vector<const Record*> path;                // and here
+  boost::unordered_flat_set<const Record*> seen;  // each call once, by whichever way it was reached first
 };
 
 void DeadlockProbes::suspect(RecordRef record) {
@@ -108,95 +66,126 @@ void DeadlockProbes::on_probe(ProbeMessage probe) {
 }
 
 std::optional<std::int64_t> DeadlockProbes::next_timer_ns() const {
+  if (phase_ != Phase::idle) return resume_ns_;
   std::optional<std::int64_t> next;
   if (!suspects_.empty()) next = suspects_.front().first;
   if (!probes_.empty()) next = std::min(next.value_or(INT64_MAX), probes_due_ns_);
-  if (next) next = std::max(*next, paused_until_ns_);
+  if (next) next = std::max(*next, resume_ns_);
   return next;
 }
 
 void DeadlockProbes::on_time() {
   const std::int64_t now_ns = execution_.now_ns;
   while (!suspects_.empty() && !is_suspect(*suspects_.front().second)) suspects_.pop_front();
-  if (now_ns < paused_until_ns_) return;
-  const bool has_due = !suspects_.empty() && suspects_.front().first <= now_ns;
-  const bool has_probes = !probes_.empty() && probes_due_ns_ <= now_ns;
-  if (!has_due && !has_probes) return;
-  std::vector<RecordRef> due;
-  for (; !suspects_.empty() && suspects_.front().first <= now_ns; suspects_.pop_front())
-    if (is_suspect(*suspects_.front().second)) due.push_back(std::move(suspects_.front().second));
-  const std::vector<ProbeMessage> probes = std::exchange(probes_, {});
+  if (now_ns < resume_ns_) return;
+  resume_ns_ = now_ns + limits::kLookPause.count();
+  if (phase_ == Phase::idle && !begin()) return;
+  if (phase_ == Phase::gathering) {
+    if (!graph_.gather(limits::kLookSlice)) return;
+    phase_ = Phase::following;
+  }
+  if (phase_ == Phase::following) {
+    if (!follow_due()) return;
+    phase_ = Phase::forgetting;
+  }
+  if (graph_.forget(limits::kLookSlice)) phase_ = Phase::idle;
+}
 
-  WaitGraph graph(calls_);
-  std::size_t sends_left = limits::kProbesMax;
-  for (const RecordRef& record : due) {
-    if (!is_suspect(*record)) continue;  // the victim of a ring that was just found
-    Probing probing{graph, sends_left, {}, {}};
+/// False: there is nothing to follow now.
+bool DeadlockProbes::begin() {
+  const std::int64_t now_ns = execution_.now_ns;
+  for (; !suspects_.empty() && suspects_.front().first <= now_ns; suspects_.pop_front())
+    if (is_suspect(*suspects_.front().second)) due_.push_back(std::move(suspects_.front().second));
+  if (!probes_.empty() && probes_due_ns_ <= now_ns) due_probes_.swap(probes_);
+  if (due_.empty() && due_probes_.empty()) {
+    resume_ns_ = now_ns;
+    return false;
+  }
+  sends_left_ = limits::kProbesMax;
+  graph_.begin();
+  phase_ = Phase::gathering;
+  return true;
+}
+
+/// False: there is more to follow.
+bool DeadlockProbes::follow_due() {
+  followed_ = 0;
+  for (; !due_.empty(); due_.pop_front()) {
+    if (followed_ >= limits::kLookSlice) return false;
+    const RecordRef record = due_.front();
+    if (!is_suspect(*record)) continue;  // it has ended, or was the victim of a ring that was just found
+    Probing probing;
     follow(probing, *record);
     if (is_suspect(*record)) suspect(record);
   }
-  for (const ProbeMessage& message : probes) {
-    const Record* const target = graph.find_arrived(message.target);
+  for (; !due_probes_.empty(); due_probes_.pop_front()) {
+    if (followed_ >= limits::kLookSlice) return false;
+    const Record* const target = graph_.find(due_probes_.front().target);
     if (target == nullptr || !target->is_listed) continue;  // it has ended meanwhile
-    Probing probing{graph, sends_left, message.path, {}};
+    Probing probing{.prefix = std::move(due_probes_.front().path), .path = {}, .seen = {}};
     follow(probing, *target);
   }
-  if (graph.has_looked())
-    paused_until_ns_ = now_ns + static_cast<std::int64_t>(calls_.size()) * limits::kProbePausePerCall.count();
+  return true;
 }
 
 void DeadlockProbes::follow(Probing& probing, const Record& record) {
-  const CallId id = words_.id_of(record);
+  if (probing.seen.size() >= limits::kFollowedMax) return;
   if (record.state == Record::State::sent) {  // continues where it waits or runs, which may be where the path started
-    if (probing.sends_left == 0 || !probing.seen.insert(id).second) return;
-    --probing.sends_left;
-    return syscalls_.send(record.site->sent_to, ProbeMessage{id, probing.path});
+    if (sends_left_ == 0 || !probing.seen.insert(&record).second) return;
+    --sends_left_;
+    return syscalls_.send(record.site->sent_to, ProbeMessage{words_.id_of(record), links_of(probing, 0)});
   }
-  if (const auto again = std::ranges::find(probing.path, id, &WaitLink::id); again != probing.path.end())
-    return resolve(probing.graph, {again, probing.path.end()});
-  if (probing.path.size() >= limits::kChainLengthMax || !probing.seen.insert(id).second) return;
-  WaitLink link{.id = id,
-                .entity = record.callee            ? words_.shown(record.callee)
-                          : record.site != nullptr ? record.site->label
-                                                   : std::string("task"),
-                .method = record.method != nullptr                             ? std::string(record.method->name)
-                          : record.site != nullptr && record.site->on_hook_end ? record.site->label
-                                                                               : std::string(),
-                .node = words_.self().node};
+  if (const auto again = std::ranges::find(probing.path, &record); again != probing.path.end())
+    return resolve(links_of(probing, probing.prefix.size() + static_cast<std::size_t>(again - probing.path.begin())));
+  if (const auto again = std::ranges::find(probing.prefix, words_.id_of(record), &WaitLink::id);
+      again != probing.prefix.end())
+    return resolve(links_of(probing, static_cast<std::size_t>(again - probing.prefix.begin())));
+  if (probing.prefix.size() + probing.path.size() >= limits::kChainLengthMax || !probing.seen.insert(&record).second)
+    return;
+  ++followed_;
+  probing.path.push_back(&record);
   if (record.state == Record::State::locked_out) {
-    const EntityLock& lock = activation_of(&record)->lock;
-    link.locked_out_since_ns = lock.find_waiting_since(record).value_or(0);
-    probing.path.push_back(std::move(link));
     std::vector<RecordRef> holders;  // a victim may change the lock
-    for (Record* holder : lock.holders()) holders.push_back(RecordRef::share(*holder));
+    activation_of(&record)->lock.for_each_holder([&](Record& holder) { holders.push_back(RecordRef::share(holder)); });
     for (const RecordRef& holder : holders)
       if (record.state == Record::State::locked_out) follow(probing, *holder);
-    probing.path.pop_back();
   } else if (record.state == Record::State::loading) {
     const Activation* activation = activations_.find(record.callee->text);
-    if (activation == nullptr || activation->hook() == nullptr) return;  // it waits for the store
-    link.locked_out_since_ns = execution_.wall_ns - (execution_.now_ns - words_.begun_ns_of(record));
-    probing.path.push_back(std::move(link));
-    follow(probing, *activation->hook());
-    probing.path.pop_back();
+    if (activation != nullptr && activation->hook() != nullptr) follow(probing, *activation->hook());
   } else if (record.state == Record::State::running || record.is_abandoned) {
-    probing.path.push_back(std::move(link));
-    for (const auto& [caller, made] : probing.graph.made_by(record))
-      if (made->is_listed && made->caller == &record) follow(probing, *made);
-    probing.path.pop_back();
+    graph_.for_each_made_by(record, [&](const Record& made) { follow(probing, made); });
   }
+  probing.path.pop_back();
+}
+
+/// The path from its link number `begin` on.
+std::vector<WaitLink> DeadlockProbes::links_of(const Probing& probing, std::size_t begin) const {
+  std::vector<WaitLink> links;
+  for (std::size_t i = begin; i < probing.prefix.size() + probing.path.size(); ++i)
+    links.push_back(i < probing.prefix.size() ? probing.prefix[i] : link_of(*probing.path[i - probing.prefix.size()]));
+  return links;
+}
+
+WaitLink DeadlockProbes::link_of(const Record& record) const {
+  const bool is_hook = record.site != nullptr && record.site->on_hook_end;
+  WaitLink link{.id = words_.id_of(record),
+                .entity = record.callee ? words_.shown(record.callee) : CallWords::label_of(record),
+                .method = record.method != nullptr ? std::string(record.method->name)
+                          : is_hook                ? record.site->label
+                                                   : std::string(),
+                .node = words_.self().node};
+  if (is_waiting(record))  // by the clock of its node; without a deadline nobody knows, and it counts as the oldest
+    link.locked_out_since_ns =
+        record.deadline_ns == INT64_MAX ? 1 : execution_.wall_ns - (execution_.now_ns - words_.begun_ns_of(record));
+  return link;
 }
 
 /// If the victim lives here, it fails; otherwise its own node finds the same ring.
-void DeadlockProbes::resolve(WaitGraph& graph, const std::vector<WaitLink>& ring) {
+void DeadlockProbes::resolve(const std::vector<WaitLink>& ring) {
   const WaitLink& victim = victim_of(ring);
   if (victim.node != words_.self().node || victim.locked_out_since_ns == 0) return;
-  Record* record = nullptr;
-  calls_.for_each([&](Record& one) {
-    if (is_waiting(one) && words_.id_of(one) == victim.id) record = &one;
-  });
-  if (record == nullptr) return;
-  graph.keep(*record);
+  Record* const record = graph_.find(victim.id);
+  if (record == nullptr || !record->is_listed || !is_waiting(*record)) return;
   listener_.on_ring(*record, {victim.id, ring},
                     fmt::format("{} was not started, because these calls wait for each other: {}", text_of(victim),
                                 describe_ring(ring)));

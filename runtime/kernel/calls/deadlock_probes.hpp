@@ -18,8 +18,8 @@
 // A call that ends by its deadline while a probe is on its way can make a ring of what was none any more; then a call
 // gets Deadlock that might have waited. It has not started, so it can be made again.
 //
-// Cost: following one call looks through the table of calls once. A look-through of n calls is followed by a pause of
-// n times kProbePausePerCall.
+// Cost: following calls takes one look through the table of calls, by slices of kLookSlice with a pause after each, so
+// that many calls delay the answer and not each other.
 
 #include <cstdint>
 #include <deque>
@@ -32,6 +32,7 @@
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
+#include "kernel/calls/wait_graph.hpp"
 #include "kernel/execution.hpp"
 #include "kernel/syscalls.hpp"
 
@@ -48,9 +49,9 @@ class DeadlockProbes {
     ~Listener() = default;
   };
 
-  DeadlockProbes(const CallTable& calls, const ActivationTable& activations, const CallWords& words,
-                 Execution& execution, Syscalls& syscalls, Listener& listener)
-      : calls_(calls),
+  DeadlockProbes(CallTable& calls, const ActivationTable& activations, const CallWords& words, Execution& execution,
+                 Syscalls& syscalls, Listener& listener)
+      : graph_(calls, words),
         activations_(activations),
         words_(words),
         execution_(execution),
@@ -62,24 +63,38 @@ class DeadlockProbes {
   void on_probe(ProbeMessage probe);
   void on_time();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
-  void clear() { suspects_.clear(); }
+  void clear() {
+    suspects_.clear();
+    due_.clear();
+    static_cast<void>(graph_.forget(SIZE_MAX));
+  }
 
  private:
-  class WaitGraph;
+  enum class Phase : std::uint8_t { idle, gathering, following, forgetting };
   struct Probing;
+  bool begin();
+  bool follow_due();
   void follow(Probing& probing, const Record& record);
-  void resolve(WaitGraph& graph, const std::vector<WaitLink>& ring);
+  [[nodiscard]] std::vector<WaitLink> links_of(const Probing& probing, std::size_t begin) const;
+  [[nodiscard]] WaitLink link_of(const Record& record) const;
+  void resolve(const std::vector<WaitLink>& ring);
 
-  const CallTable& calls_;
+  WaitGraph graph_;
   const ActivationTable& activations_;
   const CallWords& words_;
   Execution& execution_;
   Syscalls& syscalls_;
   Listener& listener_;
   std::deque<std::pair<std::int64_t, RecordRef>> suspects_;  // by when to look (again)
-  std::vector<ProbeMessage> probes_;                         // have come, to be followed together
+  std::deque<ProbeMessage> probes_;                          // have come, to be followed together
   std::int64_t probes_due_ns_ = 0;
-  std::int64_t paused_until_ns_ = 0;
+
+  Phase phase_ = Phase::idle;
+  std::int64_t resume_ns_ = 0;
+  std::deque<RecordRef> due_;  // to be followed when the graph is complete
+  std::deque<ProbeMessage> due_probes_;
+  std::size_t followed_ = 0;    // in this slice
+  std::size_t sends_left_ = 0;  // in this look
 };
 
 /// For the log: "A.take on node-1 waits for the lock of A, which goes to …".

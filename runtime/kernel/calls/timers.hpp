@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kernel/execution.hpp"
+#include "kernel/limits.hpp"
 
 namespace epic::kernel {
 
@@ -47,7 +48,8 @@ class Timers {
     });
   }
   void on_time() {
-    while (!by_due_.empty() && by_due_.begin()->first.first <= execution_.now_ns) {
+    for (std::size_t i = 0; i < limits::kWokenPerTick; ++i) {
+      if (by_due_.empty() || by_due_.begin()->first.first > execution_.now_ns) return;
       detail::Waiter* waiter = by_due_.begin()->second;
       due_ns_.erase(by_due_.begin()->first.second);
       by_due_.erase(by_due_.begin());

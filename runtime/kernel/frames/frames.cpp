@@ -18,9 +18,10 @@ namespace {
 bool is_from_peer(const Record& record) { return record.site != nullptr && record.site->has_arrived(); }
 
 /// It was made by a hook, or in the background, and nothing outside of the fabric waits for it, as far as this node
-/// can see: two entities could keep each other alive that way for ever.
-bool is_unawaited(const Record& record) {
-  const Record* root = &record;
+/// can see: two entities could keep each other alive that way for ever. A spawned call may be awaited later, so just
+/// now it counts as its maker does; if it has been under way, by what awaits it by then.
+bool is_unawaited(const Record& record, const Record* maker) {
+  const Record* root = record.caller == nullptr && record.site == nullptr && maker != nullptr ? maker : &record;
   while (root->caller != nullptr) root = root->caller;
   const detail::CallSite* site = root->site;
   if (site == nullptr || !site->has_arrived()) return site == nullptr || !site->on_end;
@@ -33,10 +34,10 @@ bool is_unawaited(const Record& record) {
 
 // ---- out ----
 
-detail::CallSite& Frames::site_of(Record& record) const {
+detail::CallSite& Frames::site_of(Record& record, ShardId shard) {
   if (record.site == nullptr) record.site = new detail::CallSite(record);
   record.site->sequence = record.sequence;
-  record.site->shard = shard_of(record.callee->text, uses_.shard_count);
+  record.site->shard = shard;
   return *record.site;
 }
 
@@ -45,7 +46,7 @@ detail::CallSite& Frames::site_of(Record& record) const {
 void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker) {
   RoutedCall call = record->site != nullptr ? RoutedCall(*record->site) : RoutedCall{};
   call.sequence = record->sequence;
-  call.shard = shard_of(record->callee->text, uses_.shard_count);
+  if (!call.has_arrived()) call.shard = shard_of(record->callee->text, uses_.shard_count);
   record->state = Record::State::queued;
   if (maker != nullptr && !uses_.routing.is_ours(call.shard) && !may_be_seen(*record))
     return uses_.saving.hold(*maker, {.kind = Outgoing::Kind::call, .record = std::move(record)});
@@ -53,16 +54,17 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
   switch (decision.way) {
     case Routing::Way::here:
-      if (uses_.admission.is_draining && is_unawaited(*record))
+      if (uses_.admission.is_draining && is_unawaited(*record, maker))
         return fail(*record, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
       return uses_.activations.activate(std::move(record), type, call.shard);
     case Routing::Way::park:
-      return uses_.routing.park(site_of(*record));
+      return uses_.routing.park(site_of(*record, call.shard));
     case Routing::Way::refuse:
       return refuse(*record);
     case Routing::Way::send:
-      if (may_be_seen(*record)) return send(std::move(record), type, decision.owner);
-      return uses_.routing.park_until_commit(site_of(*record));  // it has waited here, for a shard that was ours
+      if (may_be_seen(*record)) return send(std::move(record), type, call.shard, decision.owner);
+      return uses_.routing.park_until_commit(
+          site_of(*record, call.shard));  // it has waited here, for a shard that was ours
   }
 }
 
@@ -76,7 +78,7 @@ void Frames::refuse(Record& record) {
   fail(record, ErrorCode::unavailable, "this node does not own the entity's shard");
 }
 
-void Frames::send(RecordRef record, const TypeEntry& type, const PeerAddress& to) {
+void Frames::send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to) {
   CallMessage call{.id = uses_.words.id_of(*record),
                    .target = std::string(record->callee->text),
                    .method = uses_.types.number_of(type, *record->method),
@@ -99,7 +101,7 @@ void Frames::send(RecordRef record, const TypeEntry& type, const PeerAddress& to
     return fail(*record, ErrorCode::bad_arguments,
                 fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most",
                             uses_.words.describe(*record), call.arguments.size(), limits::kArgumentsBytesMax));
-  detail::CallSite& site = site_of(*record);
+  detail::CallSite& site = site_of(*record, shard);
   site.id = call.id;
   record->state = Record::State::sent;
   uses_.routing.on_sent(site, to);
@@ -152,7 +154,8 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
                        fmt::format("'{}' is placed and stored as '{}': the caller's class must say so, too, with "
                                    "named(\"{}\", formerly(\"{}\"))",
                                    call.target, name->text, method.type->info->type_name, name->type()));
-  if (uses_.routing.must_refuse(shard_of(name->text, uses_.shard_count), call.map_version))
+  const ShardId shard = shard_of(name->text, uses_.shard_count);
+  if (uses_.routing.must_refuse(shard, call.map_version))
     return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
   if (from.is_client() && !uses_.admission.refusal().empty())
     return reply_error(from, sequence, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
@@ -170,7 +173,7 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
   // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
   record->patience_ns = std::max<std::int64_t>(
       call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
-  detail::CallSite& site = site_of(*record);
+  detail::CallSite& site = site_of(*record, shard);
   site.from = from;
   site.id = call.id;
   site.sent_version = call.map_version;
@@ -224,10 +227,10 @@ void Frames::release_with_error(Outgoing item, ErrorCode code, const std::string
 }
 
 void Frames::park_held() {
-  for (const RecordRef& record : uses_.saving.take_calls([this](const Record& held) {
-         return uses_.routing.is_ours(shard_of(held.callee->text, uses_.shard_count));
-       }))
-    if (!record->failure) uses_.routing.park(site_of(*record));
+  const auto shard_of_callee = [this](const Record& held) { return shard_of(held.callee->text, uses_.shard_count); };
+  for (const RecordRef& record :
+       uses_.saving.take_calls([&](const Record& held) { return uses_.routing.is_ours(shard_of_callee(held)); }))
+    if (!record->failure) uses_.routing.park(site_of(*record, shard_of_callee(*record)));
 }
 
 ReplyMessage Frames::make_reply(Record& record) const {
@@ -295,11 +298,17 @@ std::vector<RecordRef> Frames::list_sent(const PeerAddress& peer) const {
   return records;
 }
 
+/// As the peer has announced it; null: it has not.
+const PeerMethod* Frames::find_method(const PeerAddress& of, const reflect::MethodInfo& method) const {
+  const auto peer = peers_.find(of);
+  if (peer == peers_.end()) return nullptr;
+  const auto number = peer->second.numbers.find(&method);
+  return number == peer->second.numbers.end() ? nullptr : &peer->second.methods[number->second];
+}
+
 void Frames::read_result(Record& record, const ResultPart& result) {
   if (record.method->result != nullptr) {
-    const PeerTable& peer = peers_[record.site->sent_to];
-    const auto number = peer.numbers.find(record.method);
-    const PeerMethod* theirs = number == peer.numbers.end() ? nullptr : &peer.methods[number->second];
+    const PeerMethod* const theirs = find_method(record.site->sent_to, *record.method);
     if (theirs == nullptr || !theirs->result)
       return fail(record, ErrorCode::no_such_method,
                   fmt::format("{} was answered by node-{}, which has not announced this method",

@@ -62,19 +62,20 @@ class Frames {
   void on_deadlock(const DeadlockMessage& deadlock);
 
  private:
-  void send(RecordRef record, const TypeEntry& type, const PeerAddress& to);
+  void send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to);
   void refuse(Record& record);
   void receive(const PeerAddress& from, CallMessage call);
   void receive(const PeerAddress& from, ReplyMessage reply);
   void receive(const DeadlockMessage& deadlock);
   void take_back(const PeerAddress& peer);
   void on_refused(Record& record);
+  [[nodiscard]] const PeerMethod* find_method(const PeerAddress& of, const reflect::MethodInfo& method) const;
   void read_result(Record& record, const ResultPart& result);
   void fail(Record& record, ErrorCode code, const std::string& message) { uses_.calls.fail(record, code, message); }
   void reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, std::string message);
   [[nodiscard]] ReplyMessage make_reply(Record& record) const;
   [[nodiscard]] bool may_be_seen(const Record& record) const;
-  [[nodiscard]] detail::CallSite& site_of(Record& record) const;
+  static detail::CallSite& site_of(Record& record, ShardId shard);
   [[nodiscard]] std::vector<RecordRef> list_sent(const PeerAddress& peer) const;
 
   Uses uses_;

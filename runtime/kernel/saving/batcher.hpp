@@ -14,6 +14,7 @@
 
 #include "kernel/activations/activation.hpp"
 #include "kernel/ids.hpp"
+#include "kernel/limits.hpp"
 
 namespace epic::kernel {
 
@@ -25,7 +26,8 @@ class Batcher {
   [[nodiscard]] bool is_committing() const { return sent_ > durable_; }
   /// A batch closed now can still join those already sent.
   [[nodiscard]] bool may_send() const {
-    return !is_store_writing_ && sent_.value - durable_.value < kSentMax && sent_bytes_ < kSentBytesMax;
+    return !is_store_writing_ && sent_.value - durable_.value < limits::kSentBatchesMax &&
+           sent_bytes_ < limits::kSentBatchesBytesMax;
   }
   [[nodiscard]] bool has_dirty() const { return !dirty_.empty(); }
 
@@ -57,10 +59,6 @@ class Batcher {
   }
 
  private:
-  static constexpr std::uint64_t kSentMax = 64;  // batches that wait for the store's turn
-  static constexpr std::size_t kSentBytesMax =
-      16u << 20;  // in these batches; a state that changes in every tick is in each
-
   CommitNumber forming_{1};
   CommitNumber sent_{0};
   std::deque<std::pair<CommitNumber, std::size_t>> sent_batches_;  // with their bytes; not durable yet

@@ -11,13 +11,6 @@
 
 namespace epic::kernel {
 
-namespace {
-
-/// How long before its deadline a reply to another node is given up, so that the error arrives in time.
-constexpr std::int64_t kLeadMaxNs = 500'000'000;
-
-}  // namespace
-
 // ---- changes ----
 
 void Saving::mark_dirty(Activation& activation) {
@@ -34,6 +27,11 @@ void Saving::mark_dirty(Activation& activation) {
   if (due_ns > uses_.execution.now_ns) return;  // already listed
   due_ns = uses_.execution.ns_from_now(info.save_interval.count());
   interval_saves_.emplace(due_ns, activation.id);
+}
+
+void Saving::discard_change(Activation& activation, ErrorCode code, const std::string& why) {
+  if (std::exchange(activation.is_dirty, false) && activation.type->is_gated)
+    refused_.insert_or_assign(activation.id, Refusal{code, why});
 }
 
 void Saving::save_now(Activation& activation) {
@@ -74,19 +72,38 @@ void Saving::seal() {
   batch.number = number;
   batch.writer = uses_.self;
   batch.operations.reserve(dirty.size());
-  NotSealed not_sealed;
+  std::set<ActivationId> unchanged;
+  std::vector<ActivationId> too_large;
   for (const ActivationId id : dirty) {
     Activation* activation = uses_.table.find(id);
     if (activation == nullptr || !std::exchange(activation->is_dirty, false)) continue;  // listed twice, or discarded
-    const Sealed sealed = encode_into(batch, *activation);
-    if (sealed == Sealed::changed) {
-      activation->saved_in = number;
-      if (activation->type->is_gated) activation->observed = number;
-    } else {
-      not_sealed.emplace(id, sealed);
+    switch (encode_into(batch, *activation)) {
+      case Sealed::changed:
+        activation->saved_in = number;
+        if (activation->type->is_gated) activation->observed = number;
+        break;
+      case Sealed::unchanged:
+        unchanged.insert(id);
+        break;
+      case Sealed::too_large:
+        too_large.push_back(id);
+        refused_.emplace(
+            id, Refusal{ErrorCode::state_too_large,
+                        fmt::format("the change to {} was refused and undone: its state is too large (above {} bytes "
+                                    "encoded), or nests too deeply",
+                                    uses_.words.shown(activation->name), limits::kStateBytesMax)});
     }
   }
-  settle(number, not_sealed);
+  const Refused refused = std::exchange(refused_, {});
+  const std::set<ActivationId> reported = settle(number, unchanged, refused);
+  if (!refused.empty()) fail_waiting(number, refused.begin()->second);
+  for (const ActivationId id : too_large) {
+    Activation* activation = uses_.table.find(id);
+    if (activation == nullptr) continue;
+    const bool is_reported = activation->type->is_gated && reported.contains(id);
+    listener_.discard(*activation, ErrorCode::state_too_large, refused.at(id).why,
+                      is_reported ? Reported::to_callers : Reported::to_nobody);
+  }
   ++counts_.batches;
   counts_.rows += batch.operations.size();
   if (batch.operations.empty()) {  // as durable as what went before it
@@ -121,6 +138,7 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
   const Hash128 hash = hash128(bytes);
   const Hash128* const erased = activation.erased_hash();
   const bool is_removal = activation.is_erased && (erased == nullptr || *erased == hash);
+  if (!is_removal && (bytes.empty() || bytes.size() > limits::kStateBytesMax)) return Sealed::too_large;
   if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
@@ -130,7 +148,6 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
   if (is_removal) {
     activation.get_rare().erased_hash = hash;
   } else {
-    if (bytes.empty() || bytes.size() > limits::kStateBytesMax) return Sealed::too_large;
     if (activation.has_saved ? activation.saved_hash == hash : erased != nullptr && *erased == hash)
       return Sealed::unchanged;
     activation.has_saved = true;
@@ -180,53 +197,41 @@ void Saving::add_operation(Batch& batch, Activation& activation, std::optional<s
 /// The batch is closed: what was provisional now knows what it depends on, or that it must not leave. An item that has
 /// observed another entity's change may have observed one that is refused: it is not known which, so none reports
 /// success.
-void Saving::settle(CommitNumber number, const NotSealed& not_sealed) {
-  const auto refused = std::ranges::find(not_sealed, Sealed::too_large, &NotSealed::value_type::second);
+std::set<ActivationId> Saving::settle(CommitNumber number, const std::set<ActivationId>& unchanged,
+                                      const Refused& refused) {
   std::vector<Provisional> closed = std::exchange(provisional_, {});
   provisional_.reserve(closed.size());  // probably as many again
   std::set<ActivationId> reported;      // refused, and a caller gets the error
   for (Provisional& provisional : closed) {
-    const auto result = not_sealed.find(provisional.origin);
-    const bool is_own = result != not_sealed.end() && result->second == Sealed::too_large;
-    const bool may_have_seen_it = refused != not_sealed.end() && provisional.otherwise == number;
-    if (is_own || may_have_seen_it) {
-      const ActivationId id = is_own ? provisional.origin : refused->first;
-      const Activation* activation = uses_.table.find(id);
-      if (provisional.item.kind != Outgoing::Kind::call) reported.insert(id);
-      listener_.release_with_error(
-          std::move(provisional.item), ErrorCode::state_too_large,
-          describe_refused(activation) + (is_own ? "" : "; this call has run, and may have seen that change"));
+    const auto own = refused.find(provisional.origin);
+    if (own != refused.end()) {
+      if (provisional.item.kind != Outgoing::Kind::call) reported.insert(own->first);
+      listener_.release_with_error(std::move(provisional.item), own->second.code, own->second.why);
       continue;
     }
-    const bool is_unchanged = result != not_sealed.end() && result->second == Sealed::unchanged;
+    if (!refused.empty() && provisional.otherwise == number) {
+      const auto& [id, any] = *refused.begin();
+      if (provisional.item.kind != Outgoing::Kind::call) reported.insert(id);
+      listener_.release_with_error(std::move(provisional.item), any.code,
+                                   any.why + "; this call has run, and may have seen that change");
+      continue;
+    }
+    const bool is_unchanged = unchanged.contains(provisional.origin);
     const CommitNumber needs = is_unchanged ? provisional.otherwise : number;
     if (is_unchanged && provisional.item.kind == Outgoing::Kind::call) provisional.item.record->observed = needs.value;
     release_if_durable(needs, std::move(provisional.item));
   }
-  if (refused != not_sealed.end()) fail_waiting(number, uses_.table.find(refused->first));
-  for (const auto& [id, sealed] : not_sealed) {
-    Activation* activation = sealed == Sealed::too_large ? uses_.table.find(id) : nullptr;
-    if (activation == nullptr) continue;
-    const bool is_reported = activation->type->is_gated && reported.contains(id);
-    listener_.discard(*activation, ErrorCode::state_too_large, describe_refused(activation),
-                      is_reported ? Reported::to_callers : Reported::to_nobody);
-  }
-}
-
-std::string Saving::describe_refused(const Activation* activation) const {
-  return fmt::format(
-      "the change to {} was refused and undone: its state is too large (above {} bytes encoded), or nests too deeply",
-      activation == nullptr ? std::string("the entity") : uses_.words.shown(activation->name), limits::kStateBytesMax);
+  return reported;
 }
 
 /// What waits in epic::saved() for another entity's change that is refused now: that never becomes durable.
-void Saving::fail_waiting(CommitNumber number, const Activation* refused) {
+void Saving::fail_waiting(CommitNumber number, const Refusal& refusal) {
   const auto [begin, end] = waiters_.equal_range(number);
   for (auto waiting = begin; waiting != end;) {
     const auto at = waiting++;
     if (!at->second.has_seen_others) continue;
-    at->second.awaiter->failure = make_exception(
-        ErrorCode::state_too_large, describe_refused(refused) + "; epic::saved() waited for it, or may have");
+    at->second.awaiter->failure =
+        make_exception(refusal.code, refusal.why + "; epic::saved() waited for it, or may have");
     uses_.execution.queue.push_resume(at->second.awaiter->waiter);
     waiters_.erase(at);
   }
@@ -250,11 +255,29 @@ void Saving::become_durable(CommitNumber number) {
 
 void Saving::hold(const Record& origin, Outgoing item) {
   const CommitNumber needs = observations_.observed_by(&origin);
+  if (!gate_.is_open(needs)) bound(item);
   if (gate_.is_open(needs) || needs < batcher_.forming()) return release_if_durable(needs, std::move(item));
   const Activation* activation = activation_of(&origin);
   const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
   provisional_.push_back(
       {is_own ? activation->id : ActivationId{}, is_own ? activation->observed : needs, std::move(item)});
+}
+
+/// A slow store must not fill the memory with results: beyond the limit the caller gets an error instead, when it may
+/// know that the method has run.
+void Saving::bound(Outgoing& item) {
+  const auto* const result = std::get_if<ResultPart>(&item.reply.outcome);
+  if (item.kind != Outgoing::Kind::reply || result == nullptr) return;
+  const std::size_t bytes = result->bytes.size();
+  if (held_bytes_ + bytes <= limits::kHeldBytesMax) {
+    item.held = HeldBytes(held_bytes_, bytes);
+    return;
+  }
+  item.reply.outcome =
+      ErrorPart{ErrorCode::call_failed, "epic::Error",
+                fmt::format("the result of {} was dropped: results of {} MiB already wait for the store; the method "
+                            "has run",
+                            uses_.words.describe(*item.record), held_bytes_ >> 20)};
 }
 
 void Saving::release_if_durable(CommitNumber needs, Outgoing item) {
@@ -337,7 +360,9 @@ void Saving::expire_held() {
     const Record& record = *item.record;
     if (item.kind == Outgoing::Kind::call) return record.failure != nullptr;  // no caller waits
     const bool is_reply = item.kind == Outgoing::Kind::reply;
-    return record.deadline_ns - (is_reply ? std::min(record.patience_ns / 10, kLeadMaxNs) : 0) <= now_ns;
+    return record.deadline_ns -
+               (is_reply ? std::min<std::int64_t>(record.patience_ns / 10, limits::kReplyLead.count()) : 0) <=
+           now_ns;
   };
   const std::string doing =
       "it has run, but what it did cannot be saved just now (it may be later): " + uses_.admission.blocked;

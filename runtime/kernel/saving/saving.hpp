@@ -6,7 +6,8 @@
 //
 // Changes gather in the forming batch. What is to leave the node meanwhile, and depends on that batch, is provisional:
 // when the batch is sealed, an entity whose bytes are the same as before needed no commit, and one whose state is too
-// large is refused, with everything that depends on it. The rest waits at the gate for its commit.
+// large, or whose instance was discarded, is refused, with everything that depends on it. The rest waits at the gate
+// for its commit.
 //
 // Invariant: nothing is released before what it has observed is durable.
 // Not here:  what is released, and how (the listener); the store (Syscalls); whether a turn may change its entity
@@ -16,6 +17,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "epic/state.hpp"
@@ -35,6 +39,26 @@
 
 namespace epic::kernel {
 
+/// Counts bytes in `total` for as long as they are held.
+class HeldBytes {
+ public:
+  HeldBytes() = default;
+  HeldBytes(std::size_t& total, std::size_t bytes) : total_(&total), bytes_(bytes) { total += bytes; }
+  HeldBytes(HeldBytes&& other) noexcept : total_(std::exchange(other.total_, nullptr)), bytes_(other.bytes_) {}
+  HeldBytes& operator=(HeldBytes&& other) noexcept {
+    std::swap(total_, other.total_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~HeldBytes() {
+    if (total_ != nullptr) *total_ -= bytes_;
+  }
+
+ private:
+  std::size_t* total_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
 /// Something that may leave the node once what it has seen is durable.
 struct Outgoing {
   enum class Kind : std::uint8_t {
@@ -45,6 +69,7 @@ struct Outgoing {
   Kind kind;
   RecordRef record;
   ReplyMessage reply = {};  // Kind::reply: already encoded
+  HeldBytes held = {};      // Saving's
 };
 
 /// Who gets the error for a change that is undone.
@@ -97,6 +122,8 @@ class Saving {
   void mark_dirty(Activation& activation);
   /// Its state goes into the forming batch, also if its class would wait longer.
   void save_now(Activation& activation);
+  /// Its unsaved change is gone with its instance: what depends on that fails with this error when the batch is sealed.
+  void discard_change(Activation& activation, ErrorCode code, const std::string& why);
   /// epic::erase(), in the current execution.
   void erase();
   /// The turn that called erase() is over: later changes are saved again.
@@ -152,15 +179,20 @@ class Saving {
     bool has_seen_others;  // whose changes are in the batch that it waits for
   };
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
-  using NotSealed = std::map<ActivationId, Sealed>;  // those that were to be, and are not `changed`
+  /// Why a change is not saved, and never will be.
+  struct Refusal {
+    ErrorCode code;
+    std::string why;
+  };
+  using Refused = std::map<ActivationId, Refusal>;
 
   Sealed encode_into(Batch& batch, Activation& activation);
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
-  void settle(CommitNumber number, const NotSealed& not_sealed);
-  /// The change that cannot be saved, as a sentence.
-  [[nodiscard]] std::string describe_refused(const Activation* activation) const;
-  void fail_waiting(CommitNumber number, const Activation* refused);
+  /// Returns the refused changes of which a caller gets the error.
+  std::set<ActivationId> settle(CommitNumber number, const std::set<ActivationId>& unchanged, const Refused& refused);
+  void fail_waiting(CommitNumber number, const Refusal& refusal);
   void release_if_durable(CommitNumber needs, Outgoing item);
+  void bound(Outgoing& item);
   void become_durable(CommitNumber number);
   void expire_held();
   template <class Predicate>
@@ -170,8 +202,10 @@ class Saving {
   Listener& listener_;
   Batcher batcher_;
   Observations observations_{batcher_};
+  std::size_t held_bytes_ = 0;  // of encoded results, in the two below
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
+  Refused refused_;  // of the forming batch
   std::multimap<CommitNumber, Waiting> waiters_;
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked

@@ -281,6 +281,18 @@ TEST_CASE("kernel: calls that wait for calls end when a node that stops cuts the
   CHECK(f.fabric.run_until([&] { return ended == 5 && kernel.is_drained(); }, 5s));
 }
 
+TEST_CASE("kernel: a node that stops still activates what a call spawns and awaits later", "[kernel]") {
+  KernelFixture f({.seed = 3, .nodes = 1});
+  f.fabric.call(1, Ref<Relay>("r")->tell(Ref<Counter>("a")));
+  kernel::Kernel& kernel = f.fabric.kernel(1);
+  std::int64_t result = 0;
+  f.fabric.start_call<std::int64_t>(1, Ref<Relay>("r")->add_beside(Ref<Counter>("b"), 7),
+                                    [&](auto& record) { result = record.outcome.value.value_or(-1); });
+  kernel.on_drain();
+  CHECK(f.fabric.run_until([&] { return kernel.is_drained(); }, 5s));
+  CHECK(result == 7);
+}
+
 TEST_CASE("kernel: equal seeds give equal runs, other seeds others", "[kernel][sim]") {
   const auto run = [](std::uint64_t seed) {
     KernelFixture f({.seed = seed});

@@ -109,6 +109,31 @@ TEST_CASE("activations: one that is discarded takes its running calls with it; t
   CHECK(waiting->take() == 0);
 }
 
+TEST_CASE("activations: states from outside are bounded, also while the store takes long", "[kernel]") {
+  ActivationsFixture f;
+  std::size_t ended = 0;
+  std::optional<ErrorPart> error;
+  const auto replace = [&](std::size_t number) {
+    const std::string key = std::to_string(number);
+    f.activations.replace({"Counter", key, std::nullopt, std::nullopt}, [&](auto result) {
+      ++ended;
+      if (!result) error = result.error();
+    });
+  };
+  for (std::size_t i = 0; i < limits::kReplacementsMax; ++i) replace(i);
+  CHECK(ended == 0);
+  f.execution.now_ns += std::chrono::nanoseconds(limits::kReplacePatience).count();
+  f.activations.on_time();
+  replace(limits::kReplacementsMax);
+  CHECK(ended == 1);
+  REQUIRE(error);
+  CHECK(error->code == ErrorCode::overloaded);
+  f.settle();
+  replace(limits::kReplacementsMax);
+  f.settle();
+  CHECK(ended == limits::kReplacementsMax + 2);
+}
+
 TEST_CASE("activations: a state from outside waits for running calls, and is called off if they run on", "[kernel]") {
   ActivationsFixture f;
   f.keep_busy();

@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 #include "kernel/calls/timers.hpp"
+#include "kernel/limits.hpp"
 #include "unit/kernel/test_entities.hpp"
 
 using namespace epic;
@@ -146,4 +149,22 @@ TEST_CASE("calls: a call to an unknown class fails", "[kernel]") {
   REQUIRE(f.calls.open(*record));
   f.calls.route(RecordRef::share(*record));
   CHECK_THROWS_AS(record->take(), NoSuchType);
+}
+
+TEST_CASE("calls: of many whose time is up at once, each tick ends a bounded number", "[kernel]") {
+  CallsFixture f;
+  Activation& activation = f.put(Ref<Account>("a"));
+  f.begin(Ref<Account>("a").with(std::chrono::hours(1))->deposit(1));
+  std::vector<decltype(f.begin(Ref<Account>("a")->deposit(1)))> waiting;
+  for (std::size_t i = 0; i < 3 * limits::kExpiredPerTick; ++i)
+    waiting.push_back(f.begin(Ref<Account>("a")->deposit(1)));
+  const auto ended = [&] { return std::ranges::count_if(waiting, [](const auto& one) { return bool(one->failure); }); };
+  f.execution.now_ns = 1000;
+  for (std::size_t tick = 1; tick <= 3; ++tick) {
+    CHECK(f.calls.next_timer_ns() == 1000);
+    f.calls.on_time();
+    CHECK(static_cast<std::size_t>(ended()) == tick * limits::kExpiredPerTick);
+  }
+  CHECK(activation.lock.waiting_count() == 0);
+  CHECK_THROWS_AS(waiting.back()->take(), Timeout);
 }

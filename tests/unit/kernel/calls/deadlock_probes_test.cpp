@@ -39,6 +39,7 @@ struct DeadlockProbesFixture : DeadlockProbes::Listener {
   std::vector<RecordRef> records;
   std::vector<Record*> victims;
 
+  DeadlockProbesFixture() { execution.wall_ns = 1'800'000'000'000'000'000; }
   ~DeadlockProbesFixture() {
     for (const RecordRef& record : records) {
       table.remove(*record);
@@ -67,7 +68,8 @@ struct DeadlockProbesFixture : DeadlockProbes::Listener {
     Record& record = make(at, caller);
     record.state = Record::State::locked_out;
     const bool is_first = at.lock.first_waiting() == nullptr;
-    at.lock.wait(RecordRef::share(record), EntityLock::Mode::exclusive, since_ns);
+    record.deadline_ns = since_ns;
+    at.lock.wait(RecordRef::share(record), EntityLock::Mode::exclusive);
     if (is_first) probes.suspect(RecordRef::share(record));
     return record;
   }
@@ -99,6 +101,26 @@ TEST_CASE("deadlock probes: a ring is found also through calls that are not the 
   f.wait(*f.right, &holds_left, 2);
   Record& last = f.wait(*f.left, &holds_right, 3);
   f.look();
+  REQUIRE_FALSE(f.victims.empty());
+  for (const Record* victim : f.victims) CHECK(victim == &last);
+}
+
+TEST_CASE("deadlock probes: among many calls a ring is found by and by, and no tick looks at all of them", "[kernel]") {
+  DeadlockProbesFixture f;
+  for (std::size_t i = 0; i < 10 * limits::kLookSlice; ++i) f.make(*f.left, nullptr).state = Record::State::running;
+  Record& holds_left = f.hold(*f.left);
+  Record& holds_right = f.hold(*f.right);
+  f.wait(*f.right, &holds_left, 1);
+  Record& last = f.wait(*f.left, &holds_right, 2);
+  f.look();
+  for (int ticks = 0; ticks < 9; ++ticks) {
+    CHECK(f.victims.empty());
+    REQUIRE(f.probes.next_timer_ns() == f.execution.now_ns + limits::kLookPause.count());
+    f.execution.now_ns += limits::kLookPause.count();
+    f.probes.on_time();
+  }
+  f.execution.now_ns += limits::kLookPause.count();
+  f.probes.on_time();
   REQUIRE_FALSE(f.victims.empty());
   for (const Record* victim : f.victims) CHECK(victim == &last);
 }

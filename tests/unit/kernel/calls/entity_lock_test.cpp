@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <vector>
+
 #include "unit/kernel/test_entities.hpp"
 
 using namespace epic;
@@ -11,7 +13,12 @@ using Mode = EntityLock::Mode;
 
 namespace {
 
-RecordRef make_record() { return RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()); }
+RecordRef make_record() {
+  static std::uint64_t next_sequence = 1;
+  RecordRef record(Ref<Counter>("a")->add(1).epic_take_record().detach());
+  record->sequence = next_sequence++;
+  return record;
+}
 
 }  // namespace
 
@@ -23,11 +30,10 @@ TEST_CASE("entity lock: calls that wait are served in order, and shared ones tog
   const RecordRef fourth = make_record();
   REQUIRE(lock.try_take(*first, Mode::exclusive));
   CHECK_FALSE(lock.try_take(*second, Mode::shared));
-  lock.wait(second, Mode::shared, 1);
-  lock.wait(third, Mode::shared, 2);
-  lock.wait(fourth, Mode::exclusive, 3);
+  lock.wait(second, Mode::shared);
+  lock.wait(third, Mode::shared);
+  lock.wait(fourth, Mode::exclusive);
   CHECK(lock.first_waiting() == second.get());
-  CHECK(lock.find_waiting_since(*third) == 2);
 
   CHECK(lock.release(*first).size() == 2);
   CHECK(lock.first_waiting() == fourth.get());
@@ -43,9 +49,55 @@ TEST_CASE("entity lock: a shared call does not pass an exclusive one that waits"
   const RecordRef writer = make_record();
   const RecordRef later = make_record();
   REQUIRE(lock.try_take(*reader, Mode::shared));
-  lock.wait(writer, Mode::exclusive, 1);
+  lock.wait(writer, Mode::exclusive);
   CHECK_FALSE(lock.try_take(*later, Mode::shared));
-  lock.wait(later, Mode::shared, 2);
+  lock.wait(later, Mode::shared);
+  writer->state = Record::State::ended;
   CHECK(lock.leave(*writer).size() == 1);
   CHECK(later->holds_lock);
+}
+
+TEST_CASE("entity lock: calls that stop waiting, in any order, are passed over and do not count", "[kernel]") {
+  EntityLock lock;
+  const RecordRef holder = make_record();
+  REQUIRE(lock.try_take(*holder, Mode::exclusive));
+  std::vector<RecordRef> waiting;
+  for (int i = 0; i < 1000; ++i) {
+    waiting.push_back(make_record());
+    lock.wait(waiting.back(), Mode::exclusive);
+  }
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    const std::size_t k = i * 7 % waiting.size();
+    if (k % 100 == 99) continue;
+    waiting[k]->state = Record::State::ended;
+    CHECK(lock.leave(*waiting[k]).empty());
+    CHECK(waiting[k]->refs <= 2);
+  }
+  CHECK(lock.waiting_count() == 10);
+  Record* holds = holder.get();
+  for (std::size_t k = 99; k < waiting.size(); k += 100) {
+    CHECK(lock.first_waiting() == waiting[k].get());
+    const auto granted = lock.release(*holds);
+    REQUIRE(granted.size() == 1);
+    CHECK(granted.front().get() == waiting[k].get());
+    holds = waiting[k].get();
+  }
+  CHECK(lock.waiting_count() == 0);
+  for (const RecordRef& record : waiting) CHECK(record->refs == 1);
+}
+
+TEST_CASE("entity lock: many share it, and each gives it back", "[kernel]") {
+  EntityLock lock;
+  std::vector<RecordRef> readers;
+  for (int i = 0; i < 100; ++i) {
+    readers.push_back(make_record());
+    REQUIRE(lock.try_take(*readers.back(), Mode::shared));
+  }
+  CHECK(lock.holder_count() == 100);
+  const RecordRef writer = make_record();
+  lock.wait(writer, Mode::exclusive);
+  for (std::size_t i = 0; i + 1 < readers.size(); ++i) CHECK(lock.release(*readers[i]).empty());
+  CHECK(lock.find_holder() == readers.back().get());
+  CHECK(lock.release(*readers.back()).size() == 1);
+  CHECK(lock.find_holder() == writer.get());
 }

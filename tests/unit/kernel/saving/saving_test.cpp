@@ -44,6 +44,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
                  .syscalls = disk},
                 *this};
   std::vector<const Record*> released;
+  std::vector<decltype(ReplyMessage::outcome)> outcomes;  // of `released`
   std::vector<std::pair<const Record*, ErrorCode>> refused;
   std::vector<Activation*> discarded;
 
@@ -53,7 +54,10 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
       if (Activation* activation = table.at(slot)) activation->type->info->destroy(activation->entity);
   }
 
-  void release(Outgoing item) override { released.push_back(item.record.get()); }
+  void release(Outgoing item) override {
+    released.push_back(item.record.get());
+    outcomes.push_back(std::move(item.reply.outcome));
+  }
   void release_with_error(Outgoing item, ErrorCode code, const std::string&) override {
     refused.emplace_back(item.record.get(), code);
   }
@@ -172,6 +176,47 @@ TEST_CASE("saving: a state above the limit is refused with what depends on it, a
   CHECK(f.released == std::vector<const Record*>{of_counter.get()});
 }
 
+TEST_CASE("saving: a change that is discarded before its batch is closed fails what depends on it", "[kernel]") {
+  SavingFixture f;
+  Activation& counter = f.put("Counter/a");
+  Activation& observer = f.put("Counter/b");
+  Activation& other = f.put("Counter/c");
+  f.change(counter, std::int64_t{5});
+  const RecordRef answer = f.answer_from(counter);
+  observer.observed = f.saving.observations().effective(counter);
+  const RecordRef has_seen_it = f.answer_from(observer);
+  f.change(other, std::int64_t{6});
+  const RecordRef of_other = f.answer_from(other);
+  f.saving.discard_change(counter, ErrorCode::node_lost, "its shard was given to another node");
+  CHECK_FALSE(counter.is_dirty);
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.front().number);
+  CHECK(f.released == std::vector<const Record*>{of_other.get()});
+  CHECK(f.refused == std::vector{std::pair<const Record*, ErrorCode>(answer.get(), ErrorCode::node_lost),
+                                 std::pair<const Record*, ErrorCode>(has_seen_it.get(), ErrorCode::node_lost)});
+
+  f.change(other, std::int64_t{7});
+  const RecordRef later = f.answer_from(other);
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.back().number);
+  CHECK(f.released.back() == later.get());
+}
+
+TEST_CASE("saving: an erased entity whose new state is too large was not erased, and no event says so", "[kernel]") {
+  SavingFixture f;
+  Activation& blob = f.put("Blob/a");
+  f.change(blob, std::string("small"));
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.front().number);
+  blob.is_erased = true;
+  f.saving.mark_dirty(blob);
+  f.saving.note_erased(blob);
+  f.change(blob, std::string(limits::kStateBytesMax + 1, 'x'));
+  f.saving.seal();
+  CHECK(f.discarded == std::vector{&blob});
+  for (const LifeEntry& entry : f.events.trail().lives.entries()) CHECK(entry.what != Happening::erased);
+}
+
 TEST_CASE("saving: behind a store that cannot write, a reply gets the reason before its deadline", "[kernel]") {
   SavingFixture f;
   Activation& counter = f.put("Counter/a");
@@ -187,6 +232,33 @@ TEST_CASE("saving: behind a store that cannot write, a reply gets the reason bef
   f.saving.on_time();
   CHECK(f.refused == std::vector{std::pair<const Record*, ErrorCode>(answer.get(), ErrorCode::timeout)});
   CHECK(f.saving.held_count() == 0);
+}
+
+TEST_CASE("saving: results that wait for the store are bounded, and the one beyond the bound says so", "[kernel]") {
+  SavingFixture f;
+  Activation& counter = f.put("Counter/a");
+  const auto answer_with = [&](std::size_t bytes) {
+    RecordRef record(counter.type->info->methods.front()->make_record());
+    record->callee = counter.name;
+    record->activation = &counter;
+    f.saving.hold(*record, {.kind = Outgoing::Kind::reply,
+                            .record = record,
+                            .reply = {.sequence = 1, .outcome = ResultPart{std::vector<std::byte>(bytes)}}});
+  };
+  for (std::int64_t round = 1; round <= 2; ++round) {
+    f.outcomes.clear();
+    f.change(counter, round);
+    answer_with(limits::kHeldBytesMax / 2);
+    answer_with(limits::kHeldBytesMax / 2);
+    answer_with(1);
+    CHECK(f.outcomes.empty());
+    f.saving.seal();
+    f.saving.on_committed(f.disk.batches.back().number);
+    REQUIRE(f.outcomes.size() == 3);
+    CHECK(std::holds_alternative<ResultPart>(f.outcomes[1]));
+    REQUIRE(std::holds_alternative<ErrorPart>(f.outcomes[2]));
+    CHECK_THAT(std::get<ErrorPart>(f.outcomes[2]).message, Catch::Contains("the method has run"));
+  }
 }
 
 TEST_CASE("saving: held calls can be taken back, and are not released later", "[kernel]") {

@@ -1,0 +1,70 @@
+#include <catch2/catch.hpp>
+
+#include <vector>
+
+#include "kernel/execution.hpp"
+#include "unit/kernel/test_entities.hpp"
+
+using namespace epic;
+using namespace epic::kernel;
+using epic::detail::Waiter;
+using testing_entities::Counter;
+
+namespace {
+
+RecordRef make_start() { return RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()); }
+
+}  // namespace
+
+TEST_CASE("run queue: calls and frames have their turn in order", "[kernel]") {
+  RunQueue queue;
+  Waiter waiter;
+  const RecordRef first = make_start();
+  queue.push_start(first);
+  queue.push_resume(waiter);
+  CHECK(waiter.queue_place != 0);
+  CHECK(queue.pop().record.get() == first.get());
+  CHECK(queue.pop().waiter == &waiter);
+  CHECK(waiter.queue_place == 0);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("run queue: frames that are destroyed before their turn, in any order, are passed over", "[kernel]") {
+  RunQueue queue;
+  std::vector<Waiter> waiters(100);
+  const RecordRef last = make_start();
+  for (Waiter& waiter : waiters) queue.push_resume(waiter);
+  queue.push_start(last);
+  for (int i = 0; i < 10; ++i) static_cast<void>(queue.pop());
+  for (std::size_t i = 99; i >= 10; --i)
+    if (i != 50) queue.drop(waiters[i]);
+  queue.drop(waiters[5]);  // has had its turn
+  CHECK(queue.pop().waiter == &waiters[50]);
+  queue.push_resume(waiters[5]);
+  CHECK(queue.pop().record.get() == last.get());
+  CHECK(queue.pop().waiter == &waiters[5]);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("run queue: what an activation has in it goes with it", "[kernel]") {
+  RunQueue queue;
+  Activation activation;
+  const RecordRef starts = make_start();
+  const RecordRef runs = make_start();
+  const RecordRef other = make_start();
+  starts->activation = runs->activation = &activation;
+  Waiter waiter{.handle = {}, .execution = runs.get()};
+  queue.push_start(starts);
+  queue.push_resume(waiter);
+  queue.push_start(other);
+  SECTION("what has not begun") {
+    queue.drop_starts_of(activation);
+    CHECK(queue.pop().waiter == &waiter);
+  }
+  SECTION("everything") {
+    queue.drop_all_of(activation);
+    CHECK(waiter.queue_place == 0);
+  }
+  CHECK(queue.pop().record.get() == other.get());
+  CHECK(queue.empty());
+}
