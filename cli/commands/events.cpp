@@ -67,8 +67,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!done) return std::unexpected(std::move(done.error()));
   if (console.is_terminal(Stream::out))
     console.note(
-        fmt::format("Each node keeps its newest {} events and {} saves in memory, and loses them when\n"
-                    "it ends. See 'epic logs' for what was logged.",
+        fmt::format("Each node keeps its newest {} events and {} saves in memory, and loses them\n"
+                    "when it ends. See 'epic logs' for what was logged.",
                     kernel::limits::kTrailLivesMax, kernel::limits::kTrailSavesMax));
   return ExitCode::ok;
 }

@@ -101,8 +101,7 @@ class Narrator {
       case cluster::SupervisorEventKind::setup_failed:
         console_.error({.what = "the module's setup failed", .why = event.text});
         return;
-      case cluster::SupervisorEventKind::stopping:
-        console_.note(fmt::format("Stopping ({})", event.text));
+      case cluster::SupervisorEventKind::stopping:  // its log line says so
         return;
       case cluster::SupervisorEventKind::killing:
         console_.warn(fmt::format("killing what still runs ({})", event.text));

@@ -195,14 +195,14 @@ bool is_unknown_target(const Project& project) {
 std::string demangled(std::string text) {
   const std::size_t at = text.find("_Z");
   if (at == std::string::npos) return text;
-  const std::string symbol = text.substr(
+  std::string symbol = text.substr(
       at, text.find_first_not_of("_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.$", at) - at);
+  while (symbol.ends_with('.')) symbol.pop_back();  // the sentence's
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status),
                                                     std::free);
   if (status != 0) return text;
-  text.replace(at, symbol.size(), name.get());
-  return text + (text.contains("undefined symbol") ? "; it is declared and used, but not defined" : "");
+  return text.replace(at, symbol.size(), name.get());
 }
 
 // Loads the module as a node does; returns its description as JSON.

@@ -11,7 +11,7 @@
 // that allocates waits. HeapTrimmer does the same in pieces: it takes free chunks of the heap as any code would, tells
 // the system that their pages are not needed, and frees them again. Free space in pieces under 64 KiB stays.
 //
-// Not here: memory of coroutine frames and call records (kernel/frame_regions.hpp).
+// Not here: memory of coroutine frames and call records (memory/frame_regions.hpp).
 
 #include <cstddef>
 #include <cstdint>

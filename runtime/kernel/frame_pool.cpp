@@ -2,7 +2,7 @@
 //
 // A call allocates two objects and frees them within microseconds; the general allocator would be most of its cost.
 // Sizes are rounded up to 64 bytes; above 2 KiB the general allocator is used. A thread keeps what it freed, up to a
-// limit; the rest goes back to the regions, and from there to the system (frame_regions.hpp).
+// limit; the rest goes back to the regions, and from there to the system (memory/frame_regions.hpp).
 //
 // Only memory taken from there and not returned is counted, so a block from a free list costs nothing to count.
 
@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "epic/task.hpp"
-#include "kernel/frame_regions.hpp"
+#include "memory/frame_regions.hpp"
 
 namespace epic::detail {
 
@@ -34,7 +34,7 @@ constexpr bool kPooled = false;  // so that the sanitizer sees every use after f
 constexpr bool kPooled = true;
 #endif
 
-using kernel::frame_regions::Block;
+using memory::Block;
 
 /// No constructor and no destructor, so that access needs no check.
 struct Pool {
@@ -47,7 +47,7 @@ constinit thread_local Pool t_pool{};
 /// Empties the thread's pool when the thread ends. Touched on the first allocation.
 struct Cleaner {
   ~Cleaner() {
-    for (Block*& head : t_pool.free) kernel::frame_regions::give_back(std::exchange(head, nullptr));
+    for (Block*& head : t_pool.free) memory::give_back(std::exchange(head, nullptr));
   }
   void touch() const {}
 };
@@ -86,7 +86,7 @@ void push(std::size_t size_class, void* frame) {
 /// The free list is empty.
 [[gnu::noinline]] void* refill_and_pop(std::size_t size_class) {
   t_cleaner.touch();
-  t_pool.free[size_class] = kernel::frame_regions::take(bytes_of(size_class), kBatch);
+  t_pool.free[size_class] = memory::take(bytes_of(size_class), kBatch);
   t_pool.kept[size_class] = kBatch;
   kernel::t_frame_bytes_taken += static_cast<std::int64_t>(kBatch * bytes_of(size_class));
   return pop(size_class);
@@ -100,7 +100,7 @@ void push(std::size_t size_class, void* frame) {
   t_pool.free[size_class] = std::exchange(last->next, nullptr);
   t_pool.kept[size_class] -= kBatch;
   kernel::t_frame_bytes_taken -= static_cast<std::int64_t>(kBatch * bytes_of(size_class));
-  kernel::frame_regions::give_back(list);
+  memory::give_back(list);
   push(size_class, frame);
 }
 

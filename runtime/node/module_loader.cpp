@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <string>
+
 #include "node/module_abi.hpp"
 
 namespace epic::node {
@@ -21,8 +23,13 @@ std::expected<const ModuleInfo*, ModuleError> load_module(const std::filesystem:
                                                    abi->empty() ? "an unknown version of epic" : *abi, EPIC_ABI_TAG),
                                        "Run 'epic build' to build it against the installed version."});
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr)
-    return std::unexpected(ModuleError{fmt::format("cannot load the module: {}", ::dlerror()), kBuildHint});
+  if (library == nullptr) {
+    const std::string why = ::dlerror();
+    return std::unexpected(ModuleError{"cannot load the module: " + why,
+                                       why.contains("undefined symbol")
+                                           ? "Define it, or link the library that does: it is declared and used."
+                                           : kBuildHint});
+  }
   using ModuleFn = const ModuleInfo* (*)();
   const auto module = reinterpret_cast<ModuleFn>(::dlsym(library, "epic_module"));
   if (module == nullptr)

@@ -3,7 +3,7 @@
 //
 // It lies in memory that the node shares with its supervisor. The node's signal handler fills it, when nothing else of
 // the node can be relied on: fixed arrays, no allocation. SIGKILL, by which a system without memory ends a process, has
-// no handler; but whoever uses up the memory usually runs for a while, and a turn that does is noted here. The
+// no handler; but what uses up the memory usually runs for a while, and a turn that does is noted here. The
 // supervisor reads it when the process has ended, and believes nothing of it: a damaged node may have written anything.
 
 #include <array>

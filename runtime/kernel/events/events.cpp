@@ -72,7 +72,8 @@ void Events::add_failed(const Subject& subject, Birth birth, const std::string& 
 }
 
 void Events::add_left(const Subject& subject, const Departure& departure) {
-  const auto idle_s = (departure.asked_ns - departure.last_used_ns) / 1'000'000'000;
+  // A call may have come between the decision and the stop.
+  const auto idle_s = std::max<std::int64_t>(0, departure.asked_ns - departure.last_used_ns) / 1'000'000'000;
   switch (departure.cause) {
     case StopCause::idle:
       return add(Happening::collected, subject, fmt::format("idle for {} s", idle_s), departure.asked_ns);

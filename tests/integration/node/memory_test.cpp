@@ -38,24 +38,23 @@ struct MemoryFixture {
   std::uint64_t of_node(std::string_view field) {
     return fabric.ask("ps").at("nodes").at(0).at(field).to_number<std::uint64_t>();
   }
-  /// As a caller does that backs off.
+  /// As a caller does that tries again.
   template <class Call>
   bool is_taken(Call&& call) {
-    for (int i = 0; i < 300; ++i) try {
+    const auto until = std::chrono::steady_clock::now() + 20s;
+    while (std::chrono::steady_clock::now() < until) try {
         call();
         return true;
       } catch (const epic::Overloaded&) {
-        std::this_thread::sleep_for(10ms);
       }
     return false;
   }
   /// Until the heartbeats say so.
   template <class Condition>
   bool comes_to(std::string_view field, Condition&& condition) {
-    for (int i = 0; i < 300; ++i) {
+    const auto until = std::chrono::steady_clock::now() + 30s;
+    while (std::chrono::steady_clock::now() < until)
       if (condition(of_node(field))) return true;
-      std::this_thread::sleep_for(100ms);
-    }
     UNSCOPED_INFO(field << " stays at " << of_node(field));
     return false;
   }

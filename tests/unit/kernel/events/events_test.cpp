@@ -57,6 +57,10 @@ TEST_CASE("events: leaving memory is reported with its cause", "[kernel]") {
   CHECK(f.newest().what == Happening::collected);
   CHECK(f.newest().why == "idle for 60 s");
   CHECK(f.newest().took_ns == 1 * kSecond);
+  f.events.add_left(
+      f.subject,
+      {.cause = StopCause::idle, .asked_ns = 39 * kSecond, .last_used_ns = 68 * kSecond, .shard = ShardId{4}});
+  CHECK(f.newest().why == "idle for 0 s");  // a call has come after the decision
   f.events.add_left(f.subject, {.cause = StopCause::moved, .asked_ns = 0, .last_used_ns = 0, .shard = ShardId{4}});
   CHECK(f.newest().why == "shard 4 goes to another node");
 }

@@ -1,5 +1,5 @@
 #pragma once
-// FrameRegions: where the thread's free lists (frame_pool.hpp) get blocks from, and return them to.
+// FrameRegions: where the thread's free lists (kernel/frame_pool.hpp) get blocks from, and return them to.
 //
 // After a burst of a million calls the allocator would keep their memory: a few blocks that are still in use are
 // scattered over all of it. Here blocks of one size come from spans of 64 KiB, and spans from regions of 2 MiB, the
@@ -8,13 +8,12 @@
 //
 // Any thread may return what another has taken. Blocks move in batches, so the lock is taken for one call in many.
 //
-// Not here: which blocks a thread keeps for its next calls (frame_pool.cpp).
+// Not here: which blocks a thread keeps for its next calls (kernel/frame_pool.cpp).
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
-namespace epic::kernel::frame_regions {
+namespace epic::memory {
 
 inline constexpr std::size_t kRegionBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kSpanBytes = std::size_t{64} << 10;
@@ -30,4 +29,4 @@ void give_back(Block* list) noexcept;
 /// Of this process, mapped just now.
 [[nodiscard]] std::size_t region_count();
 
-}  // namespace epic::kernel::frame_regions
+}  // namespace epic::memory

@@ -1,4 +1,4 @@
-#include "kernel/frame_regions.hpp"
+#include "memory/frame_regions.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstring>
@@ -10,7 +10,7 @@
 #include "epic/task.hpp"
 #include "kernel/frame_pool.hpp"
 
-namespace regions = epic::kernel::frame_regions;
+namespace regions = epic::memory;
 
 namespace {
 
@@ -32,7 +32,7 @@ void give_back(const std::vector<regions::Block*>& blocks) {
 
 }  // namespace
 
-TEST_CASE("frame regions: blocks do not overlap, whatever their sizes", "[kernel]") {
+TEST_CASE("frame regions: blocks do not overlap, whatever their sizes", "[memory]") {
   std::vector<std::pair<regions::Block*, std::size_t>> all;
   for (const std::size_t bytes : {64u, 128u, 192u, 1024u, 1984u, 2048u})
     for (regions::Block* block : take(bytes, 2'000)) all.emplace_back(block, bytes);
@@ -47,7 +47,7 @@ TEST_CASE("frame regions: blocks do not overlap, whatever their sizes", "[kernel
   }
 }
 
-TEST_CASE("frame regions: after a burst its memory is the system's again, though some blocks stay in use", "[kernel]") {
+TEST_CASE("frame regions: after a burst its memory is the system's again, though some blocks stay in use", "[memory]") {
   const std::size_t before = regions::region_count();
   std::vector<regions::Block*> blocks = take(512, 100'000);
   const std::size_t most = regions::region_count();
@@ -59,7 +59,7 @@ TEST_CASE("frame regions: after a burst its memory is the system's again, though
   give_back(survivors);
 }
 
-TEST_CASE("frame regions: blocks are used again, in any order and by any thread", "[kernel]") {
+TEST_CASE("frame regions: blocks are used again, in any order and by any thread", "[memory]") {
   const std::size_t before = regions::region_count();
   const auto work = [](unsigned seed) {
     std::mt19937 random(seed);
@@ -87,7 +87,7 @@ TEST_CASE("frame regions: blocks are used again, in any order and by any thread"
   CHECK(regions::region_count() <= before + 3);
 }
 
-TEST_CASE("frame regions: what one thread has taken may be freed by another", "[kernel]") {
+TEST_CASE("frame regions: what one thread has taken may be freed by another", "[memory]") {
   std::vector<void*> frames;
   std::jthread([&] {
     for (int i = 0; i < 10'000; ++i) frames.push_back(epic::detail::allocate_frame(300));

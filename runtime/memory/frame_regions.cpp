@@ -1,4 +1,4 @@
-#include "kernel/frame_regions.hpp"
+#include "memory/frame_regions.hpp"
 
 #include <sys/mman.h>
 
@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-namespace epic::kernel::frame_regions {
+namespace epic::memory {
 
 namespace {
 
@@ -189,4 +189,4 @@ Block* take(std::size_t block_bytes, std::size_t count) { return g_regions.take(
 void give_back(Block* list) noexcept { g_regions.give_back(list); }
 std::size_t region_count() { return g_regions.count(); }
 
-}  // namespace epic::kernel::frame_regions
+}  // namespace epic::memory
