@@ -144,7 +144,7 @@ TEST_CASE("trail: a state that is too large, and one that is erased, are told", 
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Blob>("b")->grow(9u << 20)), StateTooLarge);
   const LifeEntry* discarded = find_newest(f.trail_of("Blob/b"), "Blob/b", Happening::discarded);
   REQUIRE(discarded != nullptr);
-  CHECK_THAT(discarded->why, Catch::Contains("is above"));
+  CHECK_THAT(discarded->why, Catch::Contains("too large"));
 
   f.fabric.call(1, Ref<Counter>("a")->add(1));
   f.fabric.call(1, Ref<Counter>("a")->forget());

@@ -207,7 +207,7 @@ TEST_CASE("early ends: a task sees Cancelled, and may finish what it does", "[ke
   f.fabric.call(2, looper->start("clean up"));
   CHECK(f.moves_within(looper, kSoon));
   CHECK(f.fabric.call(2, looper->kept()) == 2);
-  CHECK(f.has_logged("Looper/" + std::string(looper.key()) + ".a spawned task was cancelled: its entity is to leave"));
+  CHECK(f.has_logged("Looper/" + std::string(looper.key()) + ".task was cancelled: its entity is to leave"));
 }
 
 TEST_CASE("early ends: tasks that swallow Cancelled are ended soon, and their destructors' changes are saved",
