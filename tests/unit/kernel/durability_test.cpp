@@ -198,7 +198,7 @@ TEST_CASE("durability: a refused change of a spawned call is reported to the nex
   CHECK(f.fabric.call(1, blob->size()) == 0);
 }
 
-TEST_CASE("durability: saved() fails for a state that is refused, and for whoever has seen it", "[kernel]") {
+TEST_CASE("durability: saved() fails for a state that is refused, and for those that have seen it", "[kernel]") {
   DurabilityFixture f({.seed = 5, .nodes = 1});
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Draft>("d")->grow_and_save(9u << 20)), StateTooLarge);
   CHECK(f.fabric.call(1, Ref<Relay>("r")->feed_and_save(Ref<Blob>("b"), 1000)) == "saved");
