@@ -339,8 +339,9 @@ void FabricRunner::stop(const std::string& why) {
   end_timer_.expires_after(options_.fabric.grace + kGraceMargin);
   end_timer_.async_wait([this](error_code error) {
     if (error || is_finished_) return;
-    say(LogLevel::error, fmt::format("Some nodes have not stopped within {}: killing them.", options_.fabric.grace));
-    tell(SupervisorEventKind::killing, fmt::format("not stopped within {}", options_.fabric.grace));
+    const auto grace = std::chrono::duration_cast<milliseconds>(options_.fabric.grace);
+    say(LogLevel::error, fmt::format("Some nodes have not stopped within {}: killing them.", grace));
+    tell(SupervisorEventKind::killing, fmt::format("not stopped within {}", grace));
     fleet_.kill_all();
   });
 }

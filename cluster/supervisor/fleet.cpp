@@ -368,6 +368,7 @@ void Fleet::stop_all(std::chrono::nanoseconds grace) {
       slot.state = NodeState::draining;
       if (!slot.process->try_send(protocol::Stop{grace})) slot.process->kill();
     } else if (slot.state == NodeState::starting) {
+      if (!slot.kill_cause) slot.kill_cause = KillCause{.reason = Kill::not_wanted};
       slot.process->kill();  // it owns nothing yet
     } else if (slot.state == NodeState::backoff) {
       slot.state = NodeState::stopped;
@@ -439,10 +440,12 @@ void Fleet::kill_all() {
   is_stopping_ = true;
   for (NodeSlot& slot : slots_) {
     slot.timer.cancel();
-    if (slot.process)
+    if (slot.process) {
+      if (!slot.kill_cause) slot.kill_cause = KillCause{.reason = Kill::not_stopped};
       slot.process->kill();
-    else
+    } else {
       slot.state = NodeState::stopped;
+    }
   }
 }
 

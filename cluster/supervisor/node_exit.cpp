@@ -33,6 +33,8 @@ std::string KillCause::text() const {
       return "requested with 'epic kill'";
     case Reason::not_wanted:
       return "no longer wanted";
+    case Reason::not_stopped:
+      return "had not stopped in time";
   }
   return {};
 }

@@ -31,6 +31,7 @@ struct KillCause {
     no_member,      // coordination did not take it in
     asked_for,      // by `epic kill`
     not_wanted,     // `scale` or `drain` overtook its start
+    not_stopped,    // when all had to
   };
   Reason reason;
   std::chrono::milliseconds limit{0};

@@ -6,7 +6,7 @@
 // lock that nothing holds has no memory.
 //
 // Cost: nothing here looks through the calls that wait, or through those that share the lock. A call that stops waiting
-// stays in the line, as one that has ended, and is passed over when its turn comes; the line is tidied when half of it
+// stays in the line, as one that has ended, and is skipped when its turn comes; the line is tidied when half of it
 // has ended.
 // Not here: whether a call needs the lock, and what a call does that would wait for itself (calls.cpp).
 

@@ -52,7 +52,7 @@ TEST_CASE("trail: events are a table, and objects when asked", "[cli]") {
         std::string::npos);
   CHECK(table.find("1.5 ms (load 1.2, start 0.3)") != std::string::npos);
   CHECK(table.find("version 18, 2.0 KiB, commit 44 (12 saves)") != std::string::npos);
-  CHECK(table.find("in memory, and loses them when it ends") != std::string::npos);
+  CHECK(table.find("in memory, and loses them") != std::string::npos);
   const std::string lines = transcript.run_on_terminal({"events", "-f", "--color", "never"});
   CHECK(lines.find("node-1   collected     Player/Bob                idle for 600 s  12346 ms\n") != std::string::npos);
   transcript.check();

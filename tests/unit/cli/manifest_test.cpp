@@ -9,7 +9,7 @@ TEST_CASE("manifest: what is not said has its default, and the module is called 
   REQUIRE(manifest);
   CHECK(manifest->module == "arena");
   CHECK(manifest->shards == 64);
-  CHECK(manifest->grace == std::chrono::seconds(10));
+  CHECK(manifest->grace == std::chrono::seconds(5));
 }
 
 TEST_CASE("manifest: settings are read with their units", "[cli]") {

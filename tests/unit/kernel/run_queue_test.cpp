@@ -29,7 +29,7 @@ TEST_CASE("run queue: calls and frames have their turn in order", "[kernel]") {
   CHECK(queue.empty());
 }
 
-TEST_CASE("run queue: frames that are destroyed before their turn, in any order, are passed over", "[kernel]") {
+TEST_CASE("run queue: frames that are destroyed before their turn, in any order, are skipped", "[kernel]") {
   RunQueue queue;
   std::vector<Waiter> waiters(100);
   const RecordRef last = make_start();

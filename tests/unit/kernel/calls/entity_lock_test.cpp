@@ -57,7 +57,7 @@ TEST_CASE("entity lock: a shared call does not pass an exclusive one that waits"
   CHECK(later->holds_lock);
 }
 
-TEST_CASE("entity lock: calls that stop waiting, in any order, are passed over and do not count", "[kernel]") {
+TEST_CASE("entity lock: calls that stop waiting, in any order, are skipped and do not count", "[kernel]") {
   EntityLock lock;
   const RecordRef holder = make_record();
   REQUIRE(lock.try_take(*holder, Mode::exclusive));
