@@ -96,6 +96,7 @@ void Fleet::start(NodeSlot& slot) {
   slot.state = NodeState::starting;
   slot.heartbeat = {};
   slot.kill_cause.reset();
+  slot.leaving_since.reset();
   slot.refusal.reset();
   slot.last_lines.clear();
   slot.is_turn_reported = false;
@@ -184,7 +185,7 @@ void Fleet::let_drained_leave() {
   if (std::ranges::any_of(slots_, [&](const NodeSlot& slot) { return is_leaving(slot) && !slot.is_drained; })) return;
   for (NodeSlot& slot : slots_)
     if (is_leaving(slot) && !std::exchange(slot.may_leave, true) && !slot.process->try_send(protocol::Leave{}))
-      slot.process->kill();
+      kill(slot, {.reason = Kill::unread});
 }
 
 void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
@@ -244,10 +245,11 @@ void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
     return;
   }
   // A node that is to leave cannot, and does not even hear of it, before its turn ends.
-  const bool is_to_leave = is_stopping_ || !slot.is_wanted;
-  std::chrono::nanoseconds turn_max = options_.turn_max;
-  if (is_to_leave) turn_max = std::min(turn_max, options_.fabric.grace);
-  if (turn_max.count() > 0 && turn >= turn_max) return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
+  if (options_.turn_max.count() > 0 && turn >= options_.turn_max)
+    return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
+  if (options_.turn_max.count() > 0 && slot.leaving_since && turn >= options_.fabric.grace &&
+      steady_clock::now() - *slot.leaving_since >= options_.fabric.grace)
+    return kill(slot, {.reason = Kill::not_stopped});
   if (!std::exchange(slot.is_turn_reported, true))
     say(LogLevel::warn,
         fmt::format("{} has been in one turn for {}, which blocks all its other work. Does a method block?", slot.name,
@@ -269,14 +271,16 @@ void Fleet::kill(NodeSlot& slot, KillCause cause) {
   if (!slot.process || slot.kill_cause) return;
   slot.kill_cause = std::move(cause);
   say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_cause->text()));
-  if (slot.kill_cause->reason != Kill::turn_max || !slot.process->try_signal(SIGQUIT)) return slot.process->kill();
+  const bool is_in_a_turn = slot.kill_cause->reason == Kill::turn_max || slot.kill_cause->reason == Kill::not_stopped;
+  if (!is_in_a_turn || !slot.process->try_signal(SIGQUIT)) return slot.process->kill();  // with a report if possible
   slot.timer.expires_after(kReportPatience);
-  slot.timer.async_wait([&slot](boost::system::error_code error) {
-    if (!error && slot.process) slot.process->kill();
+  slot.timer.async_wait([&slot, killed = slot.incarnation](boost::system::error_code error) {
+    if (!error && slot.process && slot.incarnation == killed) slot.process->kill();
   });
 }
 
 void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
+  slot.timer.cancel();
   const std::unique_ptr<NodeProcess> ended = std::move(slot.process);
   const NodeState before = std::exchange(slot.state, NodeState::stopped);
   if (const auto run = directory_.open_below(slot.socket.parent_path().filename().string()))
@@ -305,7 +309,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   else
     tell(fmt::format("{} {}{}.{}{}{}", slot.name, slot.last_exit->text(),
                      crash ? " while it ran " + slot.crashed_in : "",
-                     is_from_outside ? " epic did not send that; the system does when memory runs out." : "",
+                     is_from_outside ? " epic did not send it; the kernel does when memory runs out." : "",
                      quote_frames(crash), lines.empty() ? "" : " Its last lines:" + lines));
 
   let_drained_leave();
@@ -364,9 +368,10 @@ void Fleet::stop_all(std::chrono::nanoseconds grace) {
   is_stopping_ = true;
   for (NodeSlot& slot : slots_) {
     slot.timer.cancel();
+    if (!slot.leaving_since) slot.leaving_since = steady_clock::now();
     if (slot.state == NodeState::ready) {
       slot.state = NodeState::draining;
-      if (!slot.process->try_send(protocol::Stop{grace})) slot.process->kill();
+      if (!slot.process->try_send(protocol::Stop{grace})) kill(slot, {.reason = Kill::unread});
     } else if (slot.state == NodeState::starting) {
       if (!slot.kill_cause) slot.kill_cause = KillCause{.reason = Kill::not_wanted};
       slot.process->kill();  // it owns nothing yet
@@ -391,6 +396,7 @@ std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
 void Fleet::unwant(NodeId node, Afterwards afterwards) {
   NodeSlot& slot = at(node);
   slot.is_wanted = false;
+  if (!slot.leaving_since) slot.leaving_since = steady_clock::now();
   slot.is_listed = afterwards == Afterwards::listed;
   slot.trial.reset();
   if (slot.state == NodeState::backoff) {
@@ -406,13 +412,14 @@ void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
   NodeSlot& slot = at(node);
   if (slot.is_wanted || slot.state != NodeState::ready) return;
   slot.state = NodeState::draining;
-  if (!slot.process->try_send(protocol::Stop{grace})) slot.process->kill();
+  if (!slot.process->try_send(protocol::Stop{grace})) kill(slot, {.reason = Kill::unread});
 }
 
 NodeSlot& Fleet::make_wanted(NodeId node) {
   if (node.value > slots_.size()) slots_.emplace_back(node, paths_.node_socket(node), options_.restart, context_);
   NodeSlot& slot = at(node);
   slot.is_wanted = slot.is_listed = true;
+  slot.leaving_since.reset();
   return slot;
 }
 

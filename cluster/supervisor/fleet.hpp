@@ -73,11 +73,12 @@ struct NodeSlot {
   bool is_drained = false;          // by its own report, after it was asked to stop
   bool may_leave = false;           // requested
   std::optional<ModuleCopy> trial;  // to load instead of the current one, until it is ready
-  bool is_wanted = true;            // false: it is not restarted when its process has ended
-  bool is_listed = true;            // false: it is not listed once its process has ended
-  bool is_paused = false;           // by SIGSTOP
-  bool is_silent = false;           // for over a second
-  int failed_starts = 0;            // in a row
+  std::optional<std::chrono::steady_clock::time_point> leaving_since;  // when it was first asked to
+  bool is_wanted = true;   // false: it is not restarted when its process has ended
+  bool is_listed = true;   // false: it is not listed once its process has ended
+  bool is_paused = false;  // by SIGSTOP
+  bool is_silent = false;  // for over a second
+  int failed_starts = 0;   // in a row
   Backoff backoff;
   boost::asio::steady_timer timer;  // until it is restarted
 

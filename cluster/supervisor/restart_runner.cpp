@@ -21,7 +21,7 @@ std::optional<std::string> RestartRunner::find_obstacle() const {
         "with 'epic stop'.",
         run_->plan.renewed(), run_->plan.count());
   for (const NodeSlot& slot : parts_.fleet.slots())
-    if (!slot.is_wanted && slot.process)
+    if (!slot.is_wanted && slot.is_occupied())
       return fmt::format("{} is being removed: restart when 'epic ps' shows that it has stopped.", slot.name);
   return std::nullopt;
 }

@@ -34,7 +34,12 @@ class RunQueue {
     items_.push_back({std::move(record), nullptr});
   }
   void push_resume(detail::Waiter& waiter) {
-    if (next_place() == 0) items_.emplace_back();  // the number stands for no place
+    if (next_place() == 0) {  // the number stands for no place
+      if (items_.empty())
+        first_place_ = 1;
+      else
+        items_.emplace_back();
+    }
     waiter.queue_place = next_place();
     waiter.remaining = 0;
     items_.push_back({waiter.execution == nullptr ? RecordRef() : RecordRef::share(*waiter.execution), &waiter});

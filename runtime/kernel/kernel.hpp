@@ -197,6 +197,10 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) override {
     activations_.discard(activation, code, why, reported);
   }
+  void fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code, const std::string& why,
+                      const std::function<bool(const Record&)>& knows) override {
+    calls_.fail_observers(number, own, code, why, knows);
+  }
   void measure(Activation& activation) override { activations_.measure(activation); }
   void on_durable() override;
   void route(RoutedCall& call) override;

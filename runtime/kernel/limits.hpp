@@ -37,6 +37,7 @@ inline constexpr std::chrono::nanoseconds kReplyLead =
 inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated
 inline constexpr std::chrono::nanoseconds kGrace = 5s;              // for running calls, before a shard leaves
 inline constexpr std::chrono::nanoseconds kTasksLook = 5ms;         // between two looks for tasks that hold up a stop
+inline constexpr std::chrono::nanoseconds kTasksLookPerCall = 1us;  // … at least, for each call that it looks at
 inline constexpr std::chrono::nanoseconds kUnwindPatience = 200ms;  // for a cancelled task to end
 inline constexpr std::chrono::nanoseconds kReleaseWindow = 25ms;    // how long a leaving shard is closed the first time
 inline constexpr int kReleaseWindowGrowth = 4;                      // … and the factor for each further time

@@ -41,9 +41,11 @@ void release(void* memory) noexcept {
 
 // The other forms call these in turn.
 void* operator new(std::size_t bytes) {
+  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
   return allocate([=] { return std::malloc(std::max<std::size_t>(bytes, 1)); });
 }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  if (bytes > PTRDIFF_MAX) throw std::bad_alloc();
   const auto align = static_cast<std::size_t>(alignment);
   return allocate(
       [=] { return std::aligned_alloc(align, (std::max<std::size_t>(bytes, 1) + align - 1) / align * align); });

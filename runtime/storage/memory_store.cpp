@@ -8,7 +8,6 @@
 namespace epic::storage {
 
 namespace {
-constexpr std::size_t kPageRowsMax = 256;
 constexpr const char* kWhere = "the memory store";
 }  // namespace
 

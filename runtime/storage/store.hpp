@@ -29,6 +29,9 @@
 
 namespace epic::storage {
 
+/// Rows that are read at once when a store is listed.
+inline constexpr std::size_t kPageRowsMax = 256;
+
 enum class StoreErrorCode : std::uint8_t {
   lost_ownership,  // a shard of the batch is another's now, or at another epoch: nothing was written
   conflict,        // an operation would affect another number of rows than it states: nothing was written

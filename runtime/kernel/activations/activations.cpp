@@ -393,8 +393,9 @@ void Activations::discard(Activation& activation, ErrorCode code, const std::str
     (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
   });
   uses_.execution.queue.drop_all_of(activation);
-  const bool has_caller =
-      std::ranges::any_of(executions, [](const RecordRef& record) { return record->method != nullptr; });
+  const bool has_caller = std::ranges::any_of(executions, [](const RecordRef& record) {
+    return record->method != nullptr && !record->is_abandoned && !record->is_read_only;
+  });
   if (is_to_be_told && !(activation.type->is_gated && has_caller))
     undone_.note(activation.name->text, activation.shard, why);
   for (const RecordRef& record : executions) uses_.calls.fail(*record, code, why);
@@ -407,6 +408,7 @@ void Activations::discard(Activation& activation, ErrorCode code, const std::str
   for (const RecordRef& record : untouched) {
     record->holds_lock = false;
     record->activation = nullptr;
+    record->state = Record::State::loading;
   }
   std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
   activation.lock.drop_waiting();
@@ -444,13 +446,16 @@ void Activations::on_lost(ShardId shard) {
               Reported::to_callers);
 }
 
+/// A hook begins when the calls have ended, so it has the grace to itself.
 void Activations::end_running(ShardId shard, std::int64_t begun_until_ns) {
-  uses_.ends.abort(fmt::format("its shard moves to another node, and calls have {} s to end before that",
+  const std::int64_t hooks_until_ns = std::min(begun_until_ns, uses_.execution.now_ns - uses_.grace.count());
+  uses_.ends.abort(fmt::format("its shard is moving, and running calls had {} s to end",
                                std::chrono::duration<double>(uses_.grace).count()),
                    [&](const Record& record) {
                      const Activation* activation = activation_of(&record);
                      return activation != nullptr && record.has_run && activation->shard == shard &&
-                            uses_.words.begun_ns_of(record) <= begun_until_ns;
+                            uses_.words.begun_ns_of(record) <=
+                                (&record == activation->hook() ? hooks_until_ns : begun_until_ns);
                    });
 }
 

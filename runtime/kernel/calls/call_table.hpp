@@ -59,11 +59,12 @@ class CallTable {
     link(abandoned_, record);
   }
 
-  /// A call whose deadline is not after `now_ns`; null if there is none.
+  /// The call whose deadline is the first, if it is not after `now_ns`; null otherwise.
   [[nodiscard]] Record* find_expired(std::int64_t now_ns) const {
-    if (common_.first != nullptr && common_.first->deadline_ns <= now_ns) return common_.first;
-    if (!by_deadline_.empty() && by_deadline_.begin()->first.first <= now_ns) return by_deadline_.begin()->second;
-    return nullptr;
+    Record* first = common_.first;
+    if (!by_deadline_.empty() && (first == nullptr || by_deadline_.begin()->first.first < first->deadline_ns))
+      first = by_deadline_.begin()->second;
+    return first != nullptr && first->deadline_ns <= now_ns ? first : nullptr;
   }
   [[nodiscard]] std::optional<std::int64_t> next_deadline_ns() const {
     std::optional<std::int64_t> next;

@@ -98,8 +98,11 @@ void Calls::begin_detached(Record& record) {
       record.patience_ns = INT64_MAX;
     }
   }
-  if (!open(record)) return;
   if (record.is_joined) record.caller = execution_.current;  // gather waits for it, from here on
+  if (!open(record)) {
+    record.caller = nullptr;
+    return;
+  }
   if (record.method != nullptr) {
     static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, execution_.current));
   } else {
@@ -406,6 +409,18 @@ void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
 }
 
 /// Ends the wait for a call. A running method goes on, but its result is dropped; one that has not started never will.
+void Calls::fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code,
+                           const std::string& why, const std::function<bool(const Record&)>& knows) {
+  std::vector<RecordRef> observers;
+  table_.for_each([&](Record& record) {
+    if (!record.has_run || record.failure || observations_.observed_by(&record) != number || knows(record)) return;
+    const Activation* const activation = activation_of(&record);
+    if (activation == nullptr || !std::ranges::binary_search(own, activation->id))
+      observers.push_back(RecordRef::share(record));
+  });
+  for (const RecordRef& record : observers) fail(*record, code, why);
+}
+
 void Calls::fail(Record& record, std::exception_ptr failure) {
   if (record.state == Record::State::ended) return;
   const RecordRef kept = RecordRef::share(record);

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,10 @@ class Calls final : private DeadlockProbes::Listener {
   /// Ends the wait for it. A method that runs goes on; one that has not begun never will.
   void fail(Record& record, ErrorCode code, const std::string& message);
   void fail(Record& record, std::exception_ptr failure);
+  /// Running executions that have observed this batch fail; not those of `own` (sorted), whose change is in it, nor
+  /// those of whom `knows` is true.
+  void fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code, const std::string& why,
+                      const std::function<bool(const Record&)>& knows);
   /// The execution is over, or never began: gives back the lock, the table's place and the entity's pin.
   void end_execution(Record& record);
   /// It leaves the table.

@@ -31,7 +31,9 @@ bool is_for_lone_task(const Record& record, const Activation& activation) {
 void EarlyEnds::watch(const Activation& activation) { watched_.insert(activation.id); }
 
 void EarlyEnds::look() {
-  next_look_ns_ = execution_.now_ns + limits::kTasksLook.count();
+  next_look_ns_ = execution_.now_ns +
+                  std::max<std::int64_t>(limits::kTasksLook.count(),
+                                         static_cast<std::int64_t>(calls_.size()) * limits::kTasksLookPerCall.count());
   struct Seen {
     std::vector<RecordRef> tasks;
     bool has_calls = false;
@@ -58,8 +60,7 @@ void EarlyEnds::look() {
     for (const RecordRef& record : seen.tasks)
       if (!record->has_run && record->method == nullptr)
         calls_.fail(*record, ErrorCode::cancelled, "it had not begun when its entity was to leave");
-  if (running.empty()) return;
-  cancel(running);
+  if (!running.empty()) cancel(running);
   std::vector<ActivationId> unwinding;
   for (const auto& [id, seen] : leaving) {
     if (std::ranges::any_of(seen.tasks, [&](const RecordRef& record) { return record->is_cancelled; }))

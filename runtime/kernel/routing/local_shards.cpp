@@ -76,13 +76,21 @@ void LocalShards::on_time(std::int64_t now_ns) {
 void LocalShards::turn(ShardId id, std::int64_t now_ns) {
   if (shards_.at(id).state == State::active) return close(id, now_ns);
   Release& release = releases_.at(id);
+  if (now_ns >= release.end_ns && now_ns < release.all_end_ns) {  // for the others a grace of their own begins
+    release.end_ns = release.all_end_ns;
+    release.has_ended_old = true;
+  }
+  if (release.has_ended_old && now_ns < release.end_ns) {
+    listener_.end_running(id, now_ns - release.grace_ns);
+    if (!releases_.contains(id)) return;
+  }
   if (now_ns < release.end_ns) {
     if (listener_.waits_for_calls(id)) return reopen(id, now_ns);
     release.turn_ns = std::min(now_ns + release.window_ns, release.end_ns);
     return;
   }
   release.turn_ns = now_ns + limits::kReleaseOpenMax.count();
-  listener_.end_running(id, now_ns < release.all_end_ns ? now_ns - release.grace_ns : INT64_MAX);
+  listener_.end_running(id, INT64_MAX);
 }
 
 std::optional<std::int64_t> LocalShards::next_timer_ns() const {

@@ -96,6 +96,7 @@ class LocalShards {
     std::int64_t grace_ns = 0;
     std::int64_t end_ns = 0;      // of the grace
     std::int64_t all_end_ns = 0;  // then also what has run for less
+    bool has_ended_old = false;   // the grace of what was announced is over
   };
   void forget(ShardId shard);
   void close(ShardId shard, std::int64_t now_ns);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -73,37 +74,42 @@ void Saving::seal() {
   batch.writer = uses_.self;
   batch.operations.reserve(dirty.size());
   std::set<ActivationId> unchanged;
-  std::vector<ActivationId> too_large;
+  std::vector<ActivationId> own;  // have observed nothing of this batch but their own change
+  std::map<ActivationId, std::string> too_large;
   for (const ActivationId id : dirty) {
     Activation* activation = uses_.table.find(id);
     if (activation == nullptr || !std::exchange(activation->is_dirty, false)) continue;  // listed twice, or discarded
     switch (encode_into(batch, *activation)) {
       case Sealed::changed:
         activation->saved_in = number;
-        if (activation->type->is_gated) activation->observed = number;
+        if (!activation->type->is_gated) break;
+        if (activation->observed < number) own.push_back(id);
+        activation->observed = number;
         break;
       case Sealed::unchanged:
         unchanged.insert(id);
         break;
       case Sealed::too_large:
-        too_large.push_back(id);
-        refused_.emplace(
-            id, Refusal{ErrorCode::state_too_large,
-                        fmt::format("the change to {} was refused and undone: its state is too large (above {} bytes "
-                                    "encoded), or nests too deeply",
-                                    uses_.words.shown(activation->name), limits::kStateBytesMax)});
+        too_large[id] = fmt::format(
+            "the change to {} was refused and undone: its state is too large (above {} bytes encoded), or nests too "
+            "deeply",
+            uses_.words.shown(activation->name), limits::kStateBytesMax);
+        if (activation->type->is_gated) refused_.emplace(id, Refusal{ErrorCode::state_too_large, too_large[id]});
     }
   }
   const Refused refused = std::exchange(refused_, {});
   const std::set<ActivationId> reported = settle(number, unchanged, refused);
-  if (!refused.empty()) fail_waiting(number, refused.begin()->second);
-  for (const ActivationId id : too_large) {
-    Activation* activation = uses_.table.find(id);
-    if (activation == nullptr) continue;
-    const bool is_reported = activation->type->is_gated && reported.contains(id);
-    listener_.discard(*activation, ErrorCode::state_too_large, refused.at(id).why,
-                      is_reported ? Reported::to_callers : Reported::to_nobody);
+  if (!refused.empty()) {
+    const auto& [code, why] = refused.begin()->second;
+    std::ranges::sort(own);
+    listener_.fail_observers(number, own, code, why + "; this call has run on, and may have seen that change",
+                             [this, number](const Record& record) { return waits_in_saved(number, record); });
+    fail_waiting(number, refused.begin()->second);
   }
+  for (const auto& [id, why] : too_large)
+    if (Activation* activation = uses_.table.find(id))
+      listener_.discard(*activation, ErrorCode::state_too_large, why,
+                        reported.contains(id) ? Reported::to_callers : Reported::to_nobody);
   ++counts_.batches;
   counts_.rows += batch.operations.size();
   if (batch.operations.empty()) {  // as durable as what went before it
@@ -235,6 +241,14 @@ void Saving::fail_waiting(CommitNumber number, const Refusal& refusal) {
     uses_.execution.queue.push_resume(at->second.awaiter->waiter);
     waiters_.erase(at);
   }
+}
+
+/// It learns of the refusal there.
+bool Saving::waits_in_saved(CommitNumber number, const Record& record) const {
+  const auto [begin, end] = waiters_.equal_range(number);
+  return std::any_of(begin, end, [&](const auto& waiting) {
+    return waiting.second.has_seen_others && waiting.second.awaiter->waiter.execution == &record;
+  });
 }
 
 void Saving::on_committed(CommitNumber number) {

@@ -18,6 +18,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,6 +89,10 @@ class Saving {
     virtual void release_with_error(Outgoing item, ErrorCode code, const std::string& message) = 0;
     /// Its last change cannot be saved: the instance must not be kept.
     virtual void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) = 0;
+    /// Executions that have observed `number` fail: a change in it is refused. Those of the entities `own`, sorted,
+    /// have observed only their own; those of whom `knows` is true learn of it by themselves.
+    virtual void fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code,
+                                const std::string& why, const std::function<bool(const Record&)>& knows) = 0;
     /// Its state is another than at its last save.
     virtual void measure(Activation& activation) = 0;
     /// A commit is durable, and what waited for it has been released.
@@ -190,6 +195,7 @@ class Saving {
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   /// Returns the refused changes of which a caller gets the error.
   std::set<ActivationId> settle(CommitNumber number, const std::set<ActivationId>& unchanged, const Refused& refused);
+  [[nodiscard]] bool waits_in_saved(CommitNumber number, const Record& record) const;
   void fail_waiting(CommitNumber number, const Refusal& refusal);
   void release_if_durable(CommitNumber needs, Outgoing item);
   void bound(Outgoing& item);

@@ -213,6 +213,12 @@ TEST_CASE("durability: who has seen a change that is refused is not told of it e
   CHECK(f.fabric.call(1, Ref<Blob>("b")->size()) == 1000);
 }
 
+TEST_CASE("durability: who has seen a change that is refused, and has run on, does not report success", "[kernel]") {
+  DurabilityFixture f({.seed = 5, .nodes = 1});
+  CHECK(f.fabric.call(1, Ref<Relay>("r")->feed_and_sleep(Ref<Blob>("b"), 1000)) == 1000);
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Relay>("r")->feed_and_sleep(Ref<Blob>("b"), 9u << 20)), StateTooLarge);
+}
+
 TEST_CASE("durability: a refused state does not undo a change that was on its way to the store before it", "[kernel]") {
   DurabilityFixture f({.seed = 5, .nodes = 1});
   CHECK(f.fabric.call(1, Ref<Blob>("b")->grow(1000)) == 1000);

@@ -101,6 +101,10 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) override {
     activations.discard(activation, code, why, reported);
   }
+  void fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code, const std::string& why,
+                      const std::function<bool(const Record&)>& knows) override {
+    calls.fail_observers(number, own, code, why, knows);
+  }
   void measure(Activation& activation) override { activations.measure(activation); }
   void on_durable() override { activations.sweep(); }
   void route(RoutedCall&) override {}

@@ -195,6 +195,11 @@ class Relay : public Entity {
     co_return added.is_ended();
   }
   Task<std::uint64_t> feed(Ref<Blob> blob, std::uint64_t size) { co_return co_await blob->grow(size); }
+  Task<std::uint64_t> feed_and_sleep(Ref<Blob> blob, std::uint64_t size) {
+    const std::uint64_t fed = co_await blob->grow(size);
+    co_await epic::sleep(std::chrono::milliseconds(50));
+    co_return fed;
+  }
   Task<std::string> feed_and_save(Ref<Blob> blob, std::uint64_t size) {
     co_await blob->grow(size);
     try {
@@ -204,7 +209,7 @@ class Relay : public Entity {
     }
     co_return "saved";
   }
-  EPIC_ENTITY(Relay, methods(tell, feed, feed_and_save, add_beside, see_end_of_add), transient)
+  EPIC_ENTITY(Relay, methods(tell, feed, feed_and_sleep, feed_and_save, add_beside, see_end_of_add), transient)
 };
 
 /// Records the order in which calls start.

@@ -248,9 +248,8 @@ TEST_CASE("early ends: a call that goes on is interrupted when its grace is over
   CHECK_FALSE(*ended);
   CHECK(f.fabric.run_until([&] { return *ended && f.owner_of(looper) == 3; }, 150ms));
   CHECK(error.code == ErrorCode::node_lost);
-  const std::string why =
-      "Looper/" + std::string(looper.key()) +
-      ".run was interrupted: its shard moves to another node, and calls have 5 s to end before that";
+  const std::string why = "Looper/" + std::string(looper.key()) +
+                          ".run was interrupted: its shard is moving, and running calls had 5 s to end";
   CHECK(error.message == why);
   CHECK(f.has_logged(why));
   CHECK(f.fabric.call(2, looper->ended()) == 1);

@@ -64,6 +64,8 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void discard(Activation& activation, ErrorCode, const std::string&, Reported) override {
     discarded.push_back(&activation);
   }
+  void fail_observers(CommitNumber, std::span<const ActivationId>, ErrorCode, const std::string&,
+                      const std::function<bool(const Record&)>&) override {}
   void measure(Activation&) override {}
   void on_durable() override {}
   void route(RoutedCall&) override {}
