@@ -157,8 +157,12 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
   const ShardId shard = shard_of(name->text, uses_.shard_count);
   if (uses_.routing.must_refuse(shard, call.map_version))
     return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
-  if (from.is_client() && !uses_.admission.refusal().empty())
+  if (from.is_client() && !uses_.admission.refusal().empty()) {
+    // A node that leaves is told to stop once its shards are released, perhaps before it gets the map that says so.
+    if (uses_.admission.is_draining && !uses_.routing.is_ours(shard))
+      return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
     return reply_error(from, sequence, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
+  }
   if (!method.arguments)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}", method.name, method.arguments_error));
