@@ -130,7 +130,7 @@ TEST_CASE("loops: a node whose turn does not end is killed when it has to leave"
   };
   block();
   restart(fabric);
-  fabric.wait_for("while it ran Looper/x.block");
+  fabric.wait_for("had not stopped in time");
   block();
   fabric.signal(SIGTERM);
   CHECK_THAT(fabric.wait_for_error(), Catch::Contains("ended before everything was saved"));
