@@ -8,7 +8,8 @@
 namespace epic::cli {
 
 Failure unknown_type(const std::string& type, const std::vector<std::string>& known) {
-  Failure failure{.code = ExitCode::not_found, .what = fmt::format("there is no entity class \"{}\"", printable(type))};
+  Failure failure{.code = ExitCode::not_found,
+                  .what = fmt::format("no entity class \"{}\" in this project", printable(type))};
   if (!known.empty()) failure.why = fmt::format("the types are {}", listing(known));
   if (const std::string near = find_near(type, known); !near.empty())
     failure.help.push_back(fmt::format("did you mean {}?", near));

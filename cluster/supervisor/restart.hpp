@@ -64,6 +64,8 @@ class Restart {
 
   [[nodiscard]] bool is_done() const { return phase_ == Phase::done; }
   [[nodiscard]] bool is_given_up() const { return is_given_up_; }
+  /// Rolling, and the old copy's nodes will all end: there is no way back.
+  [[nodiscard]] bool is_renewing() const { return phase_ == Phase::renewing; }
   /// True while shards must not be given to the running nodes.
   [[nodiscard]] bool is_stopping() const { return phase_ == Phase::stopping; }
   [[nodiscard]] RestartWay way() const { return way_; }

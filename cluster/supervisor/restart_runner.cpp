@@ -70,10 +70,13 @@ void RestartRunner::carry_out(const Restart::Order& order) {
     case Kind::try_new:
       tell(order.node, "starting", run_->next);
       return fleet.try_module(order.node, run_->next);
-    case Kind::drain:
-      tell(order.node, "draining", fleet.find(order.node)->module);
+    case Kind::drain: {
+      const ModuleCopy& module = fleet.find(order.node)->module;
+      tell(order.node, "draining", module);
+      const bool is_told = run_->announced_at && module.generation != run_->plan.next();
       return parts_.departures.leave(order.node, Afterwards::listed,
-                                     run_->is_announced ? run_->begun_at : steady_clock::now());
+                                     is_told ? *run_->announced_at : steady_clock::now());
+    }
     case Kind::stop:
       if (parts_.shards.is_open()) parts_.shards.close();
       tell(order.node, "stopping", fleet.find(order.node)->module);
@@ -110,9 +113,9 @@ void RestartRunner::tell_waiting() {
 }
 
 void RestartRunner::announce() {
-  if (run_->is_announced || run_->plan.way() != RestartWay::rolling) return;
+  if (run_->announced_at || !run_->plan.is_renewing()) return;
   if (!parts_.shards.has_move_since(steady_clock::now() - kAnnounceAfter)) return;
-  run_->is_announced = true;
+  run_->announced_at = steady_clock::now();
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.is_wanted && slot.module.generation != run_->plan.next())
       parts_.fleet.send(slot.id, protocol::AnnounceStop{});

@@ -5,7 +5,7 @@
 //
 // All nodes of a rolling restart share one grace. When the drain of one takes longer than kAnnounceAfter, calls run
 // there that do not end by themselves, and may run on the other nodes as well. So those are told that their turn will
-// come, and what has run there since the restart began need not be waited for again.
+// come, and what has run there since then need not be waited for again.
 //
 // Not here: the order of the steps (restart.hpp).
 
@@ -68,7 +68,8 @@ class RestartRunner {
     std::optional<SupervisorError> error;
     std::chrono::steady_clock::time_point begun_at = std::chrono::steady_clock::now();
     std::chrono::steady_clock::time_point told_at = begun_at;  // of what it waits for
-    bool is_announced = false;  // to all nodes that are to be drained: their grace began with the restart
+    /// When the nodes with the old copy were told that they will be drained: their grace began then.
+    std::optional<std::chrono::steady_clock::time_point> announced_at = {};
   };
 
   [[nodiscard]] std::vector<Restart::Node> list_nodes() const;

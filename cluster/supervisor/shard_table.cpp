@@ -45,10 +45,10 @@ void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation ge
 }
 
 void ShardTable::on_left(NodeId node, TimePoint now) {
+  draining_.erase(node);  // it may have been drained before it became a member
   if (std::erase_if(map_.members, [&](const auto& member) { return member.node == node; }) == 0) return;
   generations_.erase(node);
   last_change_ = now;
-  draining_.erase(node);
   std::erase_if(moves_, [&](const auto& move) { return move.second.from == node; });
   if (!is_open_) return;
   set_owners(place_without({}));

@@ -139,6 +139,15 @@ TEST_CASE("restart: rolling, a module that cannot start is given up, and the oth
   CHECK_FALSE(f.restart.try_give_up());
 }
 
+TEST_CASE("restart: rolling, the nodes are to be told that they will end only when there is no way back", "[cluster]") {
+  RestartFixture f(RestartWay::rolling, 2);
+  static_cast<void>(f.step());
+  CHECK_FALSE(f.restart.is_renewing());
+  f.become_ready(3, kNew);
+  static_cast<void>(f.step());
+  CHECK(f.restart.is_renewing());
+}
+
 TEST_CASE("restart: rolling, there is no way back once the new module has been ready", "[cluster]") {
   RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());

@@ -136,6 +136,21 @@ TEST_CASE("shard table: a node that comes back waits for quiet, then gets its sh
   CHECK(f.table.count_owned(NodeId{2}) == 4);
 }
 
+TEST_CASE("shard table: a node that was drained before it joined gets its share when it comes back", "[cluster]") {
+  ShardTableFixture f;
+  f.start(1);
+  f.table.drain(NodeId{2}, f.now);
+  f.table.on_left(NodeId{2}, f.now);
+  f.join(2);
+  f.settle();
+  for (int move = 0; move < 4; ++move) {
+    f.now += 3s;
+    f.table.on_tick(f.now);
+    f.settle();
+  }
+  CHECK(f.table.count_owned(NodeId{2}) == 4);
+}
+
 TEST_CASE("shard table: with nobody left shards have no owner, and the first to come gets all at once", "[cluster]") {
   ShardTableFixture f;
   f.start(1);

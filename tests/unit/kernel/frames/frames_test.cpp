@@ -117,6 +117,24 @@ TEST_CASE("frames: a call to a shard that is not ours is refused, and starts not
   CHECK(f.world.loads.empty());
 }
 
+TEST_CASE(
+    "frames: a node that stops refuses a client's call for a shard that it has released, as it does without a stop",
+    "[kernel]") {
+  constexpr PeerAddress kClient{NodeId{0}, 9};
+  FramesFixture f;
+  f.frames.on_hello(kClient, {.protocol = 1, .from = kClient, .fabric = {}, .methods = f.types.hello_methods()});
+  f.give_shard_to(FramesFixture::kSelf);
+  f.routing.on_taken(ShardId{0}, Epoch{1});
+  f.admission.is_draining = true;
+  f.frames.on_message(kClient, f.call_of("Counter/a", "get", 0));
+  CHECK(std::get<ErrorPart>(f.last_sent<ReplyMessage>().outcome).code == ErrorCode::unavailable);
+
+  f.routing.on_asked_back(ShardId{0}, 0, 0, 1'000'000'000);
+  REQUIRE_FALSE(f.routing.is_ours(ShardId{0}));  // released, and the next map is still on its way
+  f.frames.on_message(kClient, f.call_of("Counter/a", "get", 0));
+  CHECK(std::holds_alternative<RefusedPart>(f.last_sent<ReplyMessage>().outcome));
+}
+
 TEST_CASE("frames: a call by a number or a name that this node does not know gets an error", "[kernel]") {
   FramesFixture f;
   CallMessage call = f.call_of("Counter/a", "get", 0);
