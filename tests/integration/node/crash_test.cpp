@@ -214,7 +214,7 @@ class Victim {
     fabric_.emplace(project_, "unused", real_nodes("ledger", 4, [](auto& options) {
                       options.restart = {.delay_first = 10ms, .delay_max = 100ms, .forget_after = 1s};
                     }));
-    fabric_->wait_for("ready 4 nodes");
+    fabric_->wait_for(" nodes, logs in ");  // "ready 4 nodes", or fewer when one has just died
   }
   /// A request that is impossible at the moment (for example, a node without a process) does not count as a fault.
   void try_ask(std::string_view verb, json::object body) {
