@@ -1,5 +1,5 @@
 #pragma once
-// The two clocks of a real node. Everything inside gets the time from the driver's ticks.
+// The two clocks of a process. Everything inside gets the time from the driver's ticks.
 
 #include <chrono>
 #include <cstdint>
@@ -15,5 +15,21 @@ namespace epic::io {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
+
+/// Where a part that must not read the system's clocks gets the time from. Any thread.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  [[nodiscard]] virtual std::int64_t monotonic_ns() const = 0;
+  [[nodiscard]] virtual std::int64_t wall_ns() const = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] std::int64_t monotonic_ns() const override { return io::monotonic_ns(); }
+  [[nodiscard]] std::int64_t wall_ns() const override { return io::wall_ns(); }
+};
+
+inline constexpr SystemClock kSystemClock;
 
 }  // namespace epic::io

@@ -1,40 +1,13 @@
 #include "io/storage_workers.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <utility>
-
-#include "kernel/placement_hash.hpp"
 
 namespace epic::io {
 
-namespace {
-
-using namespace std::chrono_literals;
-using storage::StoreError;
-using storage::StoreErrorCode;
-
-// A try on a full disk costs one failed write, and the user who made room waits for the next try.
-constexpr auto kRetryFirst = 50ms;
-constexpr auto kRetryMax = 500ms;
-constexpr auto kIdle = 500ms;  // of idleness: then maintenance
-constexpr std::size_t kEventsPerWakeUp = 64;
-
-constexpr auto kLookEvery = 500ms;  // at the store's files
-
-bool may_be_retried(StoreErrorCode code) {
-  return code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
-}
-
-}  // namespace
-
 StorageWorkers::StorageWorkers(std::unique_ptr<storage::Store> store, std::function<void()> wake)
-    : store_(std::move(store)), wake_(std::move(wake)) {
+    : StorageWork(std::move(store), kSystemClock, std::move(wake)) {
   for (std::thread& thread : threads_) thread = std::thread([this] { run(); });
 }
-
-StorageWorkers::~StorageWorkers() { close(); }
 
 void StorageWorkers::close() {
   {
@@ -44,294 +17,28 @@ void StorageWorkers::close() {
   changed_.notify_all();
   for (std::thread& thread : threads_)
     if (thread.joinable()) thread.join();
-  store_.reset();
+  close_store();
 }
-
-// ---- execution thread ----
-
-void StorageWorkers::load(kernel::ActivationId activation, std::string_view type, std::string_view key) {
-  asked_.emplace_back(LoadJob{activation, std::string(type), std::string(key)});
-}
-
-void StorageWorkers::commit(kernel::Batch batch) { asked_batches_.push_back(std::move(batch)); }
-
-std::uint64_t StorageWorkers::take(std::vector<kernel::ShardId> shards, kernel::NodeId node,
-                                   kernel::Incarnation incarnation) {
-  asked_.emplace_back(TakeJob{++last_take_, std::move(shards), node, incarnation});
-  return last_take_;
-}
-
-void StorageWorkers::read(Read read) { asked_.emplace_back(std::move(read)); }
-
-void StorageWorkers::read_at_cut(Read read) {
-  is_cut_asked_ = true;
-  this->read(std::move(read));
-}
-
-void StorageWorkers::flush() {
-  if (asked_.empty() && asked_batches_.empty()) return;
-  bool must_wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(is_cut_asked_, false) && !cut_) cut_ = handed_over_;
-    if (!asked_batches_.empty()) handed_over_ = asked_batches_.back().number;
-    std::ranges::move(asked_, std::back_inserter(jobs_));
-    std::ranges::move(asked_batches_, std::back_inserter(batches_));
-    must_wake = !is_in_use_;  // otherwise the thread holding the store re-checks before releasing it
-  }
-  asked_.clear();
-  asked_batches_.clear();
-  if (must_wake) changed_.notify_one();
-}
-
-std::vector<StorageWorkers::Event> StorageWorkers::events() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(events_, {});
-}
-
-// ---- the threads ----
 
 void StorageWorkers::run() {
   std::unique_lock lock(mutex_);
-  while (!is_ending_ && !is_fatal_) {
-    const TimePoint due = is_in_use_ ? TimePoint::max() : next_due();
+  while (!is_ending_ && !is_over()) {
+    const TimePoint due = next_due_locked();
     if (due == TimePoint::max()) {
       changed_.wait(lock);
       continue;
     }
-    if (due > std::chrono::steady_clock::now()) {
+    if (due > now()) {
       changed_.wait_until(lock, due);
       continue;
     }
-    is_in_use_ = true;
-    std::deque<Job> jobs = std::exchange(jobs_, {});
-    cut_.reset();
-    lock.unlock();
-    use_store(std::move(jobs));
-    const auto written = std::exchange(written_, std::nullopt);
-    lock.lock();
-    is_in_use_ = false;
-    has_taken_batch_ = batch_.has_value();  // one that is to be retried
-    if (written) ++syncing_count_;
-    note_writing();
+    const auto written = work_locked(lock);
     if (!written) continue;
-    if (next_due() <= std::chrono::steady_clock::now()) changed_.notify_one();
+    if (next_due_locked() <= now()) changed_.notify_one();
     lock.unlock();
     make_durable(*written);
     lock.lock();
   }
-}
-
-StorageWorkers::TimePoint StorageWorkers::next_due() const {
-  if (!jobs_.empty()) return TimePoint::min();
-  if (retry_delay_ > 0ms) return retry_at_;
-  if (!batches_.empty() || must_maintain_ || unconfirmed_) return TimePoint::min();
-  return has_new_commits_ ? std::min(look_at_, used_at_ + kIdle) : look_at_;
-}
-
-/// Everything there is to do with the store now. No other thread holds it meanwhile.
-void StorageWorkers::use_store(std::deque<Job> jobs) {
-  const auto now = std::chrono::steady_clock::now();
-  const bool is_time_to_write = retry_delay_ == 0ms || now >= retry_at_;
-  if (is_time_to_write) {  // they were requested before the others
-    auto blocked = std::exchange(blocked_, {});
-    jobs.insert(jobs.begin(), std::make_move_iterator(blocked.begin()), std::make_move_iterator(blocked.end()));
-  }
-  bool is_blocked = is_time_to_write && !look_at_files(now);
-  if (is_fatal_) return;
-  bool has_worked = !jobs.empty();
-  for (Job& job : jobs) {
-    if (carry_out(job)) continue;
-    if (is_fatal_) return;
-    is_blocked = true;
-    blocked_.push_back(std::move(job));
-  }
-  publish();  // what follows may wait for other processes
-  if (std::exchange(must_maintain_, false)) maintain();
-  if (is_time_to_write && !is_blocked && has_batches()) {
-    has_worked = true;
-    if (!write_batches()) {
-      if (is_fatal_) return;
-      is_blocked = true;
-    }
-  }
-  if (is_blocked) {
-    retry_delay_ = std::clamp<std::chrono::milliseconds>(retry_delay_ * 2, kRetryFirst, kRetryMax);
-    retry_at_ = std::chrono::steady_clock::now() + retry_delay_;
-  } else if (is_time_to_write) {
-    retry_delay_ = 0ms;
-  }
-  if (retry_delay_ == 0ms && std::exchange(is_blocked_told_, false)) tell(Unblocked{});
-  publish();
-  if (has_worked) used_at_ = now;
-  if (!has_worked && has_new_commits_ && now >= used_at_ + kIdle) maintain();
-}
-
-/// False if they are not those that were opened. What was written to them before that was noticed is confirmed if they
-/// come back.
-bool StorageWorkers::look_at_files(TimePoint now) {
-  std::optional<kernel::CommitNumber> unconfirmed;
-  {
-    const std::lock_guard lock(mutex_);
-    unconfirmed = unconfirmed_;
-  }
-  if (now < look_at_ && retry_delay_ == 0ms && !unconfirmed) return true;
-  look_at_ = now + kLookEvery;
-  if (!carry_out_write(store_->check_files())) return false;
-  if (!unconfirmed) return true;
-  if (!carry_out_write(store_->sync())) return false;
-  bool must_wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (unconfirmed_ == unconfirmed) unconfirmed_.reset();
-    must_wake = confirm(*unconfirmed);
-  }
-  if (must_wake) wake_();
-  return true;
-}
-
-bool StorageWorkers::carry_out(Job& job) {
-  if (auto* load_job = std::get_if<LoadJob>(&job)) {
-    tell(Loaded{load_job->activation, load(*load_job)});
-  } else if (auto* take = std::get_if<TakeJob>(&job)) {
-    auto taken = store_->take(take->shards, take->node, take->incarnation);
-    if (!taken) return carry_out_write(std::unexpected(taken.error()));
-    tell(Taken{take->number, std::move(*taken)});
-  } else {
-    tell(std::get<Read>(job)(*store_));
-  }
-  return true;
-}
-
-bool StorageWorkers::has_batches() {
-  const std::lock_guard lock(mutex_);
-  return batch_ || (!batches_.empty() && (!cut_ || batches_.front().number <= *cut_));
-}
-
-bool StorageWorkers::write_batches() {
-  if (!carry_out_write(store_->write_next([this]() -> const kernel::Batch& { return next_batch(); }))) return false;
-  has_new_commits_ = true;
-  must_maintain_ = store_->wants_maintenance();
-  written_ = batch_->number;
-  batch_.reset();
-  return true;
-}
-
-/// Runs beside the thread that holds the store. Everything in the log at that time is durable: two confirmations may
-/// come in the wrong order, but both are true.
-void StorageWorkers::make_durable(kernel::CommitNumber number) {
-  const auto done = store_->sync();
-  bool must_wake = false;
-  bool is_displaced = false;
-  {
-    const std::lock_guard lock(mutex_);
-    --syncing_count_;
-    note_writing();
-    if (done) must_wake = confirm(number);
-    is_displaced = !done && done.error().code == StoreErrorCode::displaced;
-    if (is_displaced) unconfirmed_ = std::max(unconfirmed_.value_or(number), number);
-  }
-  if (is_displaced) return changed_.notify_one();
-  if (!done) return end_with(done.error());
-  if (must_wake) wake_();
-}
-
-/// With the mutex held. True if the execution thread must be woken.
-bool StorageWorkers::confirm(kernel::CommitNumber number) {
-  if (is_fatal_ || number <= durable_) return false;
-  durable_ = number;
-  events_.emplace_back(Committed{number});
-  return events_.size() == 1;
-}
-
-/// The batches gathered so far, merged. One that cannot be merged is left for the next time.
-const kernel::Batch& StorageWorkers::next_batch() {
-  const std::lock_guard lock(mutex_);
-  has_taken_batch_ = true;
-  note_writing();
-  while (!batches_.empty() && (!cut_ || batches_.front().number <= *cut_)) {
-    if (!batch_)
-      batch_ = std::move(batches_.front());
-    else if (!kernel::try_append(*batch_, batches_.front()))
-      break;
-    batches_.pop_front();
-  }
-  return *batch_;
-}
-
-bool StorageWorkers::carry_out_write(const std::expected<void, StoreError>& done) {
-  if (done) return true;
-  if (may_be_retried(done.error().code)) {
-    is_blocked_told_ = true;
-    tell(Blocked{done.error().message});
-    return false;
-  }
-  end_with(done.error());
-  return false;
-}
-
-void StorageWorkers::end_with(const StoreError& error) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (is_fatal_.exchange(true)) return;
-    events_.emplace_back(Fatal{error.message});
-  }
-  changed_.notify_all();
-  wake_();
-}
-
-/// With the mutex held.
-void StorageWorkers::note_writing() {
-  const bool is_none_free = syncing_count_ == static_cast<int>(threads_.size());
-  is_writing_.store(has_taken_batch_ || is_none_free, std::memory_order_relaxed);
-}
-
-kernel::LoadResult StorageWorkers::load(const LoadJob& job) {
-  auto found = store_->load(job.type, job.key);
-  if (!found) return std::unexpected(found.error().message);
-  if (!*found) {
-    const auto floor = store_->version_floor(kernel::shard_of(job.type, job.key, store_->identity().shard_count));
-    if (!floor) return std::unexpected(floor.error().message);
-    return kernel::LoadedState{*floor};
-  }
-  storage::Snapshot& snapshot = **found;
-  auto schema = schemas_.find(snapshot.schema);
-  if (schema == schemas_.end()) {
-    auto text = store_->schema(snapshot.schema);
-    if (!text) return std::unexpected(text.error().message);
-    if (!*text)
-      return std::unexpected(
-          fmt::format("its saved state names the schema {:016x}, which the store does not have", snapshot.schema));
-    schema = schemas_.emplace(snapshot.schema, std::move(**text)).first;
-  }
-  return kernel::LoadedState{
-      snapshot.version,
-      kernel::SavedState{
-          snapshot.schema, schema->second, std::move(snapshot.bytes),
-          std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()}};
-}
-
-void StorageWorkers::maintain() {
-  has_new_commits_ = false;
-  const auto done = store_->maintain();
-  if (!done && !may_be_retried(done.error().code)) end_with(done.error());
-}
-
-void StorageWorkers::tell(Event event) {
-  told_.push_back(std::move(event));
-  if (told_.size() >= kEventsPerWakeUp) publish();
-}
-
-void StorageWorkers::publish() {
-  if (told_.empty()) return;
-  bool must_wake = false;
-  {
-    const std::lock_guard lock(mutex_);
-    must_wake = events_.empty();
-    std::ranges::move(told_, std::back_inserter(events_));
-  }
-  told_.clear();
-  if (must_wake) wake_();
 }
 
 }  // namespace epic::io

@@ -1,169 +1,28 @@
 #pragma once
-// StorageWorkers: the store's blocking work, beside the execution thread, on two threads.
-//
-// The requests of a tick are handed over at once (flush: one wake-up), and answers come back in a list for the next
-// tick, again with one wake-up for all of them. Loads that queue up are read together. Batches that arrive while the
-// store waits for its turn to write, among the processes, go into one transaction. A commit or take that meets a full
-// disk is retried, 50 ms to 500 ms apart, until it succeeds; loads continue meanwhile. So is everything while the
-// store's files are not those that were opened, which is looked at twice a second.
-//
-// One thread at a time holds the store. After writing a transaction it releases the store, waits for the disk, and
-// confirms; meanwhile the other reads, or writes the next transaction:
-//
-//   one     │ write 1 │ sync 1            │ write 3 │ sync 3 …
-//   other             │ write 2 │ sync 2            │ write 4 …
-//
-// Invariant: batches are written and confirmed in order, and none is retried after its outcome is unknown: that is
-//            `Fatal`, after which nothing is confirmed.
-// Not here:  what the answers mean (driver.cpp), SQL (storage/).
+// StorageWorkers: StorageWork done by two threads.
 
 #include <array>
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <cstdint>
-#include <deque>
-#include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
 #include <thread>
-#include <variant>
-#include <vector>
 
-#include "kernel/batch.hpp"
-#include "kernel/syscalls.hpp"
-#include "storage/store.hpp"
+#include "io/storage_work.hpp"
 
 namespace epic::io {
 
-class StorageWorkers {
+class StorageWorkers final : public StorageWork {
  public:
-  struct Loaded {
-    kernel::ActivationId activation;
-    kernel::LoadResult result;
-  };
-  struct Committed {
-    kernel::CommitNumber number;
-  };
-  /// The store cannot write at the moment; it is being retried.
-  struct Blocked {
-    std::string reason;
-  };
-  /// What was blocked has succeeded.
-  struct Unblocked {};
-  struct Taken {
-    std::uint64_t job;
-    std::vector<kernel::ShardEpoch> epochs;
-  };
-  /// Another node has our shards, or the content of the disk is unknown: the process must end.
-  struct Fatal {
-    std::string reason;
-  };
-  /// The part of a read that runs on the execution thread.
-  using Continuation = std::function<void()>;
-  using Event = std::variant<Loaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
-  using Read = std::function<Continuation(storage::Store&)>;
-
   /// `wake` is called on one of the threads when events() has something new.
   StorageWorkers(std::unique_ptr<storage::Store> store, std::function<void()> wake);
   /// Finishes what is in progress, and nothing more.
-  ~StorageWorkers();
+  ~StorageWorkers() { close(); }
 
   /// Ends the threads and closes the store; no further calls are allowed.
   void close();
 
-  // ---- execution thread; done after the next flush()
-  void load(kernel::ActivationId activation, std::string_view type, std::string_view key);
-  void commit(kernel::Batch batch);
-  /// Returns the number that its Taken will carry.
-  std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
-  /// Runs `read` on one of the threads, and what it returns on the execution thread.
-  void read(Read read);
-  /// The same, and before anything is written that is handed over with it or later.
-  void read_at_cut(Read read);
-  void flush();
-  /// The store has taken all batches so far, and neither thread could write another one now: flushed batches wait.
-  [[nodiscard]] bool is_writing() const { return is_writing_.load(std::memory_order_relaxed); }
-  /// The events since the last call.
-  [[nodiscard]] std::vector<Event> events();
-
  private:
-  struct LoadJob {
-    kernel::ActivationId activation;
-    std::string type;
-    std::string key;
-  };
-  struct TakeJob {
-    std::uint64_t number;
-    std::vector<kernel::ShardId> shards;
-    kernel::NodeId node;
-    kernel::Incarnation incarnation;
-  };
-  using Job = std::variant<LoadJob, TakeJob, Read>;
-
-  using TimePoint = std::chrono::steady_clock::time_point;
-
   void run();
-  /// True if there is something to do for the thread that holds the store.
-  [[nodiscard]] TimePoint next_due() const;
-  void use_store(std::deque<Job> jobs);
-  /// False: to be retried later.
-  bool carry_out(Job& job);
-  [[nodiscard]] bool has_batches();
-  bool write_batches();
-  bool look_at_files(TimePoint now);
-  bool confirm(kernel::CommitNumber number);
-  void make_durable(kernel::CommitNumber number);
-  [[nodiscard]] const kernel::Batch& next_batch();
-  bool carry_out_write(const std::expected<void, storage::StoreError>& done);
-  [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
-  void maintain();
-  void tell(Event event);
-  void publish();
-  void end_with(const storage::StoreError& error);
-  void note_writing();
 
-  std::unique_ptr<storage::Store> store_;
-  std::function<void()> wake_;
-  std::vector<Job> asked_;  // execution thread: of this tick
-  std::vector<kernel::Batch> asked_batches_;
-  kernel::CommitNumber handed_over_{0};  // execution thread: the newest batch
-  bool is_cut_asked_ = false;            // execution thread: of this tick
-  std::uint64_t last_take_ = 0;          // execution thread
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Job> jobs_;
-  std::deque<kernel::Batch> batches_;
-  std::optional<kernel::CommitNumber> cut_;  // later batches wait for jobs_
-  std::vector<Event> events_;
-  bool is_ending_ = false;
-  std::atomic<bool> is_fatal_{false};  // nothing more is tried or confirmed; set with the mutex
-  bool is_in_use_ = false;             // the store, held by one of the threads
-  bool has_taken_batch_ = false;
-  int syncing_count_ = 0;                            // threads
-  std::optional<kernel::CommitNumber> unconfirmed_;  // written to files that were not those that were opened
-  kernel::CommitNumber durable_{0};
-  std::atomic<bool> is_writing_{false};
-
-  // the thread that holds the store
-  std::vector<Event> told_;
-  std::deque<Job> blocked_;
-  std::optional<kernel::Batch> batch_;           // taken from batches_, not written yet
-  std::optional<kernel::CommitNumber> written_;  // and not durable yet; taken by the thread that syncs it
-  bool is_blocked_told_ = false;
-  std::chrono::milliseconds retry_delay_{0};
-  TimePoint retry_at_;
-  std::map<kernel::SchemaId, std::string> schemas_;
-  bool has_new_commits_ = false;  // since the last maintain()
-  bool must_maintain_ = false;
-  TimePoint look_at_ = std::chrono::steady_clock::now();
-  TimePoint used_at_;  // by the last job or batch
-
-  std::array<std::thread, 2> threads_;
+  bool is_ending_ = false;  // with the mutex
+  std::array<std::thread, kWorkersMax> threads_;
 };
 
 }  // namespace epic::io

@@ -31,7 +31,7 @@ TurnWatch::TurnWatch(std::int64_t report_ns, Report report, protocol::CrashRepor
     : report_ns_(report_ns),
       report_(std::move(report)),
       execution_thread_(::pthread_self()),
-      counter_(shared == nullptr ? &own_counter_ : &shared->turn) {
+      counter_(shared == nullptr ? own_counter_ : shared->turn) {
   g_shared = shared;
   struct sigaction action{};
   action.sa_handler = &TurnWatch::on_signal;
@@ -63,7 +63,7 @@ void TurnWatch::on_signal(int) {
 }
 
 std::int64_t TurnWatch::look(std::int64_t now_ns) {
-  const std::uint64_t counter = counter_->load(std::memory_order_relaxed);
+  const std::uint64_t counter = counter_.count();
   if (counter != seen_) {
     seen_ = counter;
     seen_since_ns_ = now_ns;

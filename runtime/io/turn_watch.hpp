@@ -1,9 +1,9 @@
 #pragma once
 // TurnWatch: detects from another thread that a turn takes long, and reports its entity.
 //
-// The execution thread counts its turns in one atomic, at almost no cost. The watching thread checks the counter now
-// and then: a turn that was already there is at least as old as the time in between. To learn whose turn it is without
-// touching the execution thread's data, it sends that thread a signal, whose handler copies the names.
+// The execution thread counts its turns (turn_counter.hpp), at almost no cost. The watching thread checks the counter
+// now and then: a turn that was already there is at least as old as the time in between. To learn whose turn it is
+// without touching the execution thread's data, it sends that thread a signal, whose handler copies the names.
 //
 // The counter, and whose turn it is if that has gone on for more than one look, may lie in memory that the supervisor
 // reads when the process has been killed (protocol/crash_report.hpp).
@@ -17,6 +17,7 @@
 #include <functional>
 #include <string>
 
+#include "io/turn_counter.hpp"
 #include "protocol/crash_report.hpp"
 
 namespace epic::io {
@@ -32,9 +33,8 @@ class TurnWatch {
   TurnWatch(const TurnWatch&) = delete;
   TurnWatch& operator=(const TurnWatch&) = delete;
 
-  // ---- execution thread
-  void begin() { counter_->store(++turn_ * 2 + 1, std::memory_order_relaxed); }
-  void end() { counter_->store(turn_ * 2, std::memory_order_relaxed); }
+  /// For the execution thread, which counts its turns here.
+  [[nodiscard]] TurnCounter& counter() { return counter_; }
 
   // ---- watching thread
   /// The minimum duration of the current turn; 0 between turns.
@@ -46,9 +46,8 @@ class TurnWatch {
   std::int64_t report_ns_;
   Report report_;
   pthread_t execution_thread_;
-  std::uint64_t turn_ = 0;
   std::atomic<std::uint64_t> own_counter_{0};
-  std::atomic<std::uint64_t>* counter_;  // odd: within a turn
+  TurnCounter counter_;
 
   std::uint64_t seen_ = 0;
   std::int64_t seen_since_ns_ = 0;

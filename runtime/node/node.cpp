@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
 
-#include "epic/version.hpp"
 #include "io/clock.hpp"
 #include "io/resident.hpp"
 #include "kernel/assert.hpp"
-#include "kernel/errors.hpp"
 #include "node/crash_handler.hpp"
 #include "node/module_loader.hpp"
 #include "storage/open_store.hpp"
@@ -46,17 +43,6 @@ storage::StoreConfig store_config(const protocol::Configure& configure, storage:
           .mode = mode};
 }
 
-std::vector<protocol::RenamedType> renamed_types(const kernel::TypeTable& types) {
-  std::vector<protocol::RenamedType> renamed;
-  for (const auto& type : types.all()) {
-    const std::string stored_name(type->info->stored_name());
-    if (type->info->type_name != stored_name) renamed.push_back({std::string(type->info->type_name), stored_name});
-    for (const std::string_view former : type->info->former_names)
-      if (former != stored_name) renamed.push_back({std::string(former), stored_name});
-  }
-  return renamed;
-}
-
 std::string store_hint(storage::StoreErrorCode code) {
   switch (code) {
     case storage::StoreErrorCode::incompatible:
@@ -78,33 +64,31 @@ Node::Node(int channel, int log) : log_(log) {
                    .on_closed = [this](const std::string& why) { on_channel_closed(why); }});
 }
 
-Node::~Node() { requests_.reset(); }  // its threads use the channel
+Node::~Node() { core_.reset(); }  // its threads use the channel
 
 // ---- the channel's thread ----
 
 void Node::on_channel_message(protocol::ToNode message) {
   {
     const std::lock_guard lock(mutex_);
-    if (!driver_) {
+    if (!core_) {
       early_.push_back(std::move(message));
       arrived_.notify_one();
       return;
     }
   }
-  driver_->post([this, message = std::move(message)]() mutable { handle(std::move(message)); });
+  driver_->post([this, message = std::move(message)]() mutable { core_->handle(std::move(message)); });
 }
 
 protocol::Heartbeat Node::beat() {
   protocol::Heartbeat heartbeat;
-  heartbeat.turn_in_progress = std::chrono::nanoseconds(watch_->look(io::monotonic_ns()));
-  const std::lock_guard lock(mutex_);
-  if (driver_) heartbeat.counters = driver_->gauges().counters();
-  heartbeat.counters.resident_bytes = io::resident_bytes();
-  if (!driver_) return heartbeat;
-  if (auto blocked = driver_->gauges().blocked(); !blocked.reason.empty()) {
-    heartbeat.store_blocked = std::move(blocked.reason);
-    heartbeat.store_blocked_for = std::chrono::nanoseconds(io::monotonic_ns() - blocked.since_ns);
+  const std::chrono::nanoseconds turn(watch_->look(io::monotonic_ns()));
+  {
+    const std::lock_guard lock(mutex_);
+    if (core_) heartbeat = core_->beat();
   }
+  heartbeat.turn_in_progress = turn;
+  heartbeat.counters.resident_bytes = io::resident_bytes();
   return heartbeat;
 }
 
@@ -124,16 +108,16 @@ void Node::die(const std::string& why) {
 
 int Node::run() {
   const protocol::Configure configure = wait_for_configure();
-  if (!start(configure)) {
+  if (const auto started = start(configure); !started) {
+    channel_->send(started.error());  // the supervisor also writes it into this node's log
     is_finishing_ = true;
     channel_->flush_within(kFlushPatience);
     log_.flush_within(kFlushPatience);
     return kExitFailed;
   }
-  driver_->run([this] { return is_done(); });
+  driver_->run(core_->engine(), [this] { return core_->is_done(); });
   const int code = finish();
-  driver_->storage().close();  // first: it may be at work for a request
-  requests_.reset();
+  driver_->storage().close();
   std::_Exit(code);  // entities are saved and need not be destroyed one by one: there may be millions
 }
 
@@ -150,12 +134,7 @@ protocol::Configure Node::wait_for_configure() {
   }
 }
 
-/// The supervisor also writes it into this node's log.
-void Node::refuse_to_start(const std::string& message, const std::string& hint) {
-  channel_->send(protocol::StartFailed{message, hint});
-}
-
-bool Node::start(const protocol::Configure& configure) {
+std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure& configure) {
   kernel::set_assert_context(&describe_current);
   protocol::CrashReport* crash_report = nullptr;
   if (!configure.crash_memory.empty()) {
@@ -169,7 +148,7 @@ bool Node::start(const protocol::Configure& configure) {
       configure.options.turn_report.count(),
       [this](const std::string& stored_name, const std::string& method, std::int64_t turn_ns) {
         const std::lock_guard lock(mutex_);
-        const std::string entity = driver_ ? driver_->kernel().types().shown(stored_name) : stored_name;
+        const std::string entity = core_ ? core_->engine().kernel().types().shown(stored_name) : stored_name;
         log_.write(protocol::LogLevel::warn, entity,
                    fmt::format("a turn{} has lasted {} ms and goes on; nothing else runs on this node meanwhile",
                                method.empty() ? "" : " of " + method, turn_ns / 1'000'000));
@@ -179,170 +158,58 @@ bool Node::start(const protocol::Configure& configure) {
 
   std::error_code error;
   std::filesystem::current_path(configure.project_directory, error);
-  if (error) {
-    refuse_to_start(
-        fmt::format("cannot enter the project's directory {}: {}", configure.project_directory, error.message()), {});
-    return false;
-  }
+  if (error)
+    return std::unexpected(protocol::StartFailed{
+        fmt::format("cannot enter the project's directory {}: {}", configure.project_directory, error.message()), {}});
   const auto module = load_module(configure.module_path);
-  if (!module) {
-    refuse_to_start(module.error().message, module.error().hint);
-    return false;
-  }
-  module_ = *module;
+  if (!module) return std::unexpected(protocol::StartFailed{module.error().message, module.error().hint});
   auto store = storage::open_store(store_config(configure, storage::OpenMode::create));
-  if (!store) {
-    refuse_to_start(store.error().message, store_hint(store.error().code));
-    return false;
-  }
+  if (!store) return std::unexpected(protocol::StartFailed{store.error().message, store_hint(store.error().code)});
   if (const auto from = (*store)->identity().migrated_from)
     log_.write(protocol::LogLevel::info, {},
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
   storage::Store::OpenReader open_reader = (*store)->reader_opener();
-  auto driver = std::make_unique<io::Driver>(
-      kernel::KernelOptions{
-          .self = {configure.node, configure.incarnation.value},
-          .fabric = configure.fabric_id,
-          .shard_count = configure.shard_count,
-          .call_patience = configure.options.call_deadline,
-          .idle_age = configure.options.idle_age,
-          .grace = configure.options.grace,
-          .memory_budget_bytes = configure.options.memory_budget_bytes,
-          .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level))},
-      codec_, std::move(*store), log_, *watch_,
-      io::DriverEvents{.on_taken =
-                           [this](const std::vector<kernel::ShardEpoch>& epochs) {
-                             protocol::Taken taken{.map_version = taking_for_};
-                             for (const auto& [shard, epoch] : epochs) taken.shards.push_back({shard, epoch});
-                             channel_->send(taken);
-                           },
-                       .on_released =
-                           [this](kernel::ShardId shard) {
-                             const auto asked = std::ranges::find(
-                                 releasing_, shard, &std::pair<kernel::ShardId, kernel::MapVersion>::first);
-                             if (asked == releasing_.end()) return;
-                             channel_->send(protocol::Released{shard, asked->second});
-                             releasing_.erase(asked);
-                           },
-                       .on_fatal = [this](const std::string& why) { die(why); }});
-  if (auto added = driver->kernel().add_module(*module_); !added) {
-    refuse_to_start(added.error(), "Fix the module, then run 'epic build'.");
-    return false;
-  }
-  if (auto opened = driver->open(configure.socket_path); !opened) {
-    refuse_to_start(opened.error(), "Is the directory there, and may it be written?");
-    return false;
-  }
-  requests_ = std::make_unique<Requests>(
-      *driver, [this](const protocol::Answer& answer) { channel_->send(answer); }, std::move(open_reader));
-  channel_->send(protocol::Ready{.pid = ::getpid(),
-                                 .version = EPIC_VERSION_TEXT,
-                                 .abi_tag = EPIC_ABI_TAG,
-                                 .renamed_types = renamed_types(driver->kernel().types())});
+  driver_ = std::make_unique<io::Driver>(std::move(*store), log_);
+  auto core = std::make_unique<NodeCore>(configure, **module, world(std::move(open_reader)));
+  if (auto opened = core->open(::getpid()); !opened) return opened;
 
   const std::lock_guard lock(mutex_);
-  driver_ = std::move(driver);
+  core_ = std::move(core);
   for (protocol::ToNode& message : std::exchange(early_, {}))
-    driver_->post([this, message = std::move(message)]() mutable { handle(std::move(message)); });
-  return true;
+    driver_->post([this, message = std::move(message)]() mutable { core_->handle(std::move(message)); });
+  return {};
 }
 
-// ---- requests of the supervisor ----
-
-void Node::handle(protocol::ToNode message) {
-  std::visit([this](auto& one) { handle(std::move(one)); }, message);
-}
-
-void Node::handle(kernel::ShardMap map) {
-  if (map.version <= driver_->kernel().routing().version()) return;
-  if (map.owners.size() != driver_->kernel().options().shard_count) {
-    log_.write(protocol::LogLevel::error, {},
-               fmt::format("a map of {} shards was ignored: there are {}", map.owners.size(),
-                           driver_->kernel().options().shard_count));
-    return;
-  }
-  taking_for_ = map.version;
-  if (!driver_->on_shard_map(std::move(map))) channel_->send(protocol::Taken{.map_version = taking_for_});
-}
-
-void Node::handle(const protocol::Release& release) {
-  std::vector<kernel::ShardId> ours;
-  for (const kernel::ShardId shard : release.shards) {
-    if (shard.value >= driver_->kernel().options().shard_count) continue;
-    if (driver_->kernel().routing().is_active(shard)) {
-      releasing_.emplace_back(shard, release.map_version);
-      ours.push_back(shard);
-    } else {
-      channel_->send(protocol::Released{shard, release.map_version});
-    }
-  }
-  driver_->kernel().on_release(ours, release.announced_ago);
-}
-
-void Node::handle(const protocol::AnnounceStop&) { driver_->kernel().on_stop_announced(); }
-
-void Node::handle(const protocol::RunSetup&) {
-  driver_->kernel().submit_task(kernel::run_setup(module_->setup), "setup", [this](kernel::Record& ended) {
-    std::string error;
-    if (ended.failure)
-      error = kernel::describe_failure(ended.failure).message;
-    else if (const auto thrown = ended.thrown()) {
-      const kernel::ErrorPart part = kernel::describe_thrown(thrown);
-      error = fmt::format("{}: {}", part.exception_type, part.message);
-    }
-    channel_->send(protocol::SetupDone{error});
-  });
-}
-
-void Node::handle(const protocol::Request& request) { requests_->handle(request); }
-void Node::handle(const protocol::GoOn& go_on) { requests_->handle(go_on); }
-
-void Node::handle(const protocol::Leave&) { is_leaving_ = true; }
-
-void Node::handle(const protocol::Quarantined& quarantined) {
-  std::map<std::string, kernel::Quarantined, std::less<>> entities;
-  for (const auto& [entity, deaths, left] : quarantined.entities)
-    entities[entity] = {.deaths = deaths, .until_ns = driver_->kernel().now_ns() + left.count()};
-  driver_->kernel().set_quarantined(std::move(entities));
-}
-
-void Node::handle(const protocol::Stop& stop) {
-  if (std::exchange(is_stopping_, true)) return;
-  const std::int64_t now_ns = io::monotonic_ns();
-  abort_at_ns_ = now_ns + stop.grace.count() / 5 * 4;
-  give_up_at_ns_ = now_ns + stop.grace.count();
-  driver_->wake_at(abort_at_ns_);
-  driver_->kernel().on_drain();
-}
-
-/// Once per tick.
-bool Node::is_done() {
-  requests_->on_tick();
-  if (!is_stopping_) return false;
-  const std::int64_t now_ns = driver_->kernel().now_ns();
-  const bool is_drained = driver_->kernel().is_drained();
-  if (is_drained && (is_leaving_ || now_ns >= abort_at_ns_)) return true;
-  if (std::exchange(is_drained_told_, is_drained) != is_drained) channel_->send(protocol::Drained{is_drained});
-  if (is_drained) return false;
-  if (!is_aborted_ && now_ns >= abort_at_ns_) {
-    is_aborted_ = true;
-    driver_->wake_at(give_up_at_ns_);
-    driver_->kernel().abort_running("its node stops, and its time to end is over");
-  }
-  return now_ns >= give_up_at_ns_;
+NodeWorld Node::world(storage::Store::OpenReader open_reader) {
+  return {
+      .engine = {.codec = codec_,
+                 .clock = io::kSystemClock,
+                 .turns = watch_->counter(),
+                 .storage = driver_->storage(),
+                 .make_transport =
+                     [this](transport::TransportEvents events) { return driver_->make_transport(std::move(events)); }},
+      .send = [this](const protocol::FromNode& message) { channel_->send(message); },
+      .log =
+          [this](kernel::LogLevel level, std::string_view entity, std::string_view message) {
+            log_.write(static_cast<protocol::LogLevel>(level), entity, message);
+            driver_->note_log();
+          },
+      .die = [this](const std::string& why) { die(why); },
+      .post = [this](std::function<void()> work) { driver_->post(std::move(work)); },
+      .open_reader = std::move(open_reader),
+      .make_work =
+          [](std::unique_ptr<storage::Store> store, std::function<void()> wake) {
+            return std::make_unique<io::StorageWorkers>(std::move(store), std::move(wake));
+          }};
 }
 
 /// Sends the answers; then nothing of this node is left.
 int Node::finish() {
-  const bool is_drained = driver_->kernel().is_drained();
-  if (!is_drained)
-    log_.write(protocol::LogLevel::error, {},
-               fmt::format("not all was saved within the grace: {} entities were still active",
-                           driver_->kernel().stats().entities_to_stop));
+  const bool is_drained = core_->is_drained();
   if (is_drained)
-    driver_->part_within(kFlushPatience);
+    driver_->part_within(core_->engine(), kFlushPatience);
   else
-    driver_->flush_within(kFlushPatience);
+    driver_->flush_within(core_->engine(), kFlushPatience);
   is_finishing_ = true;
   channel_->flush_within(kFlushPatience);
   log_.flush_within(kFlushPatience);

@@ -45,13 +45,13 @@ json::object with(json::value described, std::string_view name, json::value valu
 void Requests::handle(const protocol::Request& request) {
   const auto parsed = protocol::parse_json(request.body);
   if (!parsed || !parsed->is_object())
-    return send_(make_failure(request.id, AnswerStatus::bad_request,
-                              fmt::format("the body of '{}' must be a JSON object", request.verb)));
+    return parts_.send(make_failure(request.id, AnswerStatus::bad_request,
+                                    fmt::format("the body of '{}' must be a JSON object", request.verb)));
   if (receive<control::Inspect, control::Call, control::Ls, control::Export, control::Import, control::Types,
               control::Events, control::Calls>(request, parsed->get_object()))
     return;
-  send_(make_failure(request.id, AnswerStatus::bad_request,
-                     fmt::format("a node does not know the request '{}'", request.verb)));
+  parts_.send(make_failure(request.id, AnswerStatus::bad_request,
+                           fmt::format("a node does not know the request '{}'", request.verb)));
 }
 
 template <class... Verb>
@@ -63,37 +63,40 @@ template <class Verb>
 void Requests::receive_one(std::uint64_t id, const Body& body) {
   auto request = codec::read_described<typename Verb::Request>(body);
   if (request) return answer(Asked<Verb>{.id = id, .request = *std::move(request), .body = body});
-  send_(make_failure(id, AnswerStatus::bad_request,
-                     fmt::format("the request '{}' is not as it should be: {}", Verb::kVerb.name, request.error())));
+  parts_.send(
+      make_failure(id, AnswerStatus::bad_request,
+                   fmt::format("the request '{}' is not as it should be: {}", Verb::kVerb.name, request.error())));
 }
 
 void Requests::answer(const Asked<control::Types>& asked) {
   control::Types::Answer answer;
-  for (const auto& type : driver_.kernel().types().all()) answer.types.push_back(describe_type(*type->info));
-  send_(make_answer(asked.id, codec::describe_json(answer)));
+  for (const auto& type : engine_.kernel().types().all()) answer.types.push_back(describe_type(*type->info));
+  parts_.send(make_answer(asked.id, codec::describe_json(answer)));
 }
 
 void Requests::answer(const Asked<control::Events>& asked) {
-  send_(make_answer(asked.id, codec::describe_json(describe_events(driver_.kernel(), node_name(), asked.request))));
+  parts_.send(
+      make_answer(asked.id, codec::describe_json(describe_events(engine_.kernel(), node_name(), asked.request))));
 }
 
 void Requests::answer(const Asked<control::Calls>& asked) {
-  send_(make_answer(asked.id, codec::describe_json(describe_all_calls(driver_.kernel(), node_name(), asked.request))));
+  parts_.send(
+      make_answer(asked.id, codec::describe_json(describe_all_calls(engine_.kernel(), node_name(), asked.request))));
 }
 
 // ---- the reading thread ----
 
 /// The first request opens the reader where the store's other work is done; if it cannot be opened, that one answers.
-void Requests::read(io::StorageWorkers::Read read) {
+void Requests::read(io::StorageWork::Read read) {
   if (reader_) {
     reader_->read(std::move(read));
     return reader_->flush();
   }
-  driver_.storage().read([this, read = std::move(read)](storage::Store& store) -> io::StorageWorkers::Continuation {
-    auto opened = open_reader_();
+  engine_.storage().read([this, read = std::move(read)](storage::Store& store) -> io::StorageWork::Continuation {
+    auto opened = parts_.open_reader();
     if (!opened) return read(store);
     return [this, read, reader = std::make_shared<std::unique_ptr<storage::Store>>(*std::move(opened))] {
-      if (!reader_) reader_ = std::make_unique<io::StorageWorkers>(std::move(*reader), [this] { driver_.post([] {}); });
+      if (!reader_) reader_ = parts_.make_work(std::move(*reader), [this] { parts_.post([] {}); });
       this->read(read);
     };
   });
@@ -101,22 +104,22 @@ void Requests::read(io::StorageWorkers::Read read) {
 
 void Requests::on_tick() {
   if (!reader_) return;
-  for (io::StorageWorkers::Event& event : reader_->events())
-    if (const auto* then = std::get_if<io::StorageWorkers::Continuation>(&event); then != nullptr && *then) (*then)();
+  for (io::StorageWork::Event& event : reader_->events())
+    if (const auto* then = std::get_if<io::StorageWork::Continuation>(&event); then != nullptr && *then) (*then)();
 }
 
 // ---- common ----
 
-std::string Requests::node_name() const { return fmt::format("node-{}", driver_.kernel().options().self.node); }
+std::string Requests::node_name() const { return fmt::format("node-{}", engine_.kernel().options().self.node); }
 
-bool Requests::is_ours(kernel::ShardId shard) { return driver_.kernel().routing().is_active(shard); }
+bool Requests::is_ours(kernel::ShardId shard) { return engine_.kernel().routing().is_active(shard); }
 
 std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, const std::string& asked) {
   const std::size_t slash = asked.find('/');
   if (slash == std::string::npos)
     return std::unexpected(make_failure(id, AnswerStatus::bad_request,
                                         fmt::format("'{}' is not a valid entity name: it is written Type/Key", asked)));
-  kernel::TypeTable& types = driver_.kernel().types();
+  kernel::TypeTable& types = engine_.kernel().types();
   const kernel::TypeEntry* type = types.find(std::string_view(asked).substr(0, slash));
   if (type == nullptr) {
     const std::string near = types.nearest_type(asked.substr(0, slash));
@@ -136,7 +139,7 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
         id, AnswerStatus::bad_request,
         fmt::format("'{}' cannot name an entity: its key is empty, too long, no UTF-8, or holds a control character",
                     asked)));
-  entity.shard = kernel::shard_of(entity.name, driver_.kernel().options().shard_count);
+  entity.shard = kernel::shard_of(entity.name, engine_.kernel().options().shard_count);
   return entity;
 }
 
@@ -145,18 +148,18 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
 void Requests::answer(const Asked<control::Inspect>& asked) {
   const std::uint64_t id = asked.id;
   const auto entity = find_entity(id, asked.request.entity);
-  if (!entity) return send_(entity.error());
+  if (!entity) return parts_.send(entity.error());
   if (!is_ours(entity->shard))
-    return send_(
+    return parts_.send(
         make_failure(id, AnswerStatus::not_owner, fmt::format("{} does not own shard {}", node_name(), entity->shard)));
-  Activation* activation = driver_.kernel().activations().find(entity->name);
+  Activation* activation = engine_.kernel().activations().find(entity->name);
   if (activation != nullptr && activation->entity != nullptr)
-    return send_(make_answer(id, describe_live(*entity, *activation)));
+    return parts_.send(make_answer(id, describe_live(*entity, *activation)));
   inspect_stored(id, *entity);
 }
 
 json::value Requests::describe_live(const Entity& entity, Activation& activation) {
-  kernel::Kernel& kernel = driver_.kernel();
+  kernel::Kernel& kernel = engine_.kernel();
   const reflect::EntityInfo& info = *entity.type->info;
   const control::Inspect::Answer answer{
       .entity = entity.shown,
@@ -181,9 +184,9 @@ json::value Requests::describe_live(const Entity& entity, Activation& activation
 }
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
-  const std::uint64_t epoch = driver_.kernel().routing().epoch_of(entity.shard).value;
-  read([this, id, entity, epoch](storage::Store& store) -> io::StorageWorkers::Continuation {
-    send_(describe_stored(id, entity, epoch, store));
+  const std::uint64_t epoch = engine_.kernel().routing().epoch_of(entity.shard).value;
+  read([this, id, entity, epoch](storage::Store& store) -> io::StorageWork::Continuation {
+    parts_.send(describe_stored(id, entity, epoch, store));
     return {};
   });
 }
@@ -231,19 +234,19 @@ Answer Requests::describe_stored(std::uint64_t id, const Entity& entity, std::ui
 void Requests::answer(const Asked<control::Call>& asked) {
   const std::uint64_t id = asked.id;
   const auto entity = find_entity(id, asked.request.entity);
-  if (!entity) return send_(entity.error());
-  kernel::Kernel& kernel = driver_.kernel();
+  if (!entity) return parts_.send(entity.error());
+  kernel::Kernel& kernel = engine_.kernel();
   const std::string& method = asked.request.method;
   auto record = kernel.make_call(entity->type->info->type_name, entity->key, method);
   if (!record)
-    return send_(
+    return parts_.send(
         make_failure(id, {.code = record.error().code(), .exception_type = {}, .message = record.error().what()}));
   const auto* given = asked.body.if_contains("args");
   const json::array arguments = given != nullptr && given->is_array() ? given->get_array() : json::array();
   const kernel::Kernel::Scope scope(kernel);  // names of entities among the arguments are read as this node knows them
   if (const auto read = codec::arguments_from_json(arguments, (*record)->method->arguments(), (*record)->arguments());
       !read)
-    return send_(
+    return parts_.send(
         make_failure(id, {.code = ErrorCode::bad_arguments,
                           .exception_type = {},
                           .message = fmt::format("{}.{}: {}", entity->type->info->type_name, method, read.error())}));
@@ -252,13 +255,13 @@ void Requests::answer(const Asked<control::Call>& asked) {
     timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*asked.request.timeout_ms));
   kernel.submit(std::move(*record), std::max<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)),
                 [this, id](kernel::Record& ended) {
-                  if (ended.failure) return send_(make_failure(id, kernel::describe_failure(ended.failure)));
+                  if (ended.failure) return parts_.send(make_failure(id, kernel::describe_failure(ended.failure)));
                   if (const auto thrown = ended.thrown())
-                    return send_(make_failure(id, kernel::describe_thrown(thrown)));
+                    return parts_.send(make_failure(id, kernel::describe_thrown(thrown)));
                   json::value result;
                   if (ended.method->result != nullptr)
                     result = codec::to_json(ended.method->result(), ended.result(), show_name_);
-                  send_(make_answer(id, json::object{{"result", std::move(result)}}));
+                  parts_.send(make_answer(id, json::object{{"result", std::move(result)}}));
                 });
 }
 

@@ -7,7 +7,7 @@
 //
 // Where: requests.cpp requests about one entity · requests_listing.cpp ls and export · requests_import.cpp import.
 //
-// On the driver's thread; answers may be sent from others.
+// On the execution thread; answers may be sent from others.
 
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "codec/show_name.hpp"
-#include "io/driver.hpp"
+#include "io/engine.hpp"
 #include "node/answer_streams.hpp"
 #include "protocol/control.hpp"
 #include "protocol/supervision.hpp"
@@ -34,12 +34,21 @@ using SendAnswer = std::function<void(const protocol::Answer&)>;
 
 class Requests {
  public:
-  Requests(io::Driver& driver, const SendAnswer& send, storage::Store::OpenReader open_reader)
-      : driver_(driver),
-        send_(send),
-        open_reader_(std::move(open_reader)),
-        show_name_([&types = driver.kernel().types()](std::string_view name) { return types.shown(name); }),
-        streams_(send) {}
+  /// Work on a store beside the execution thread. `wake` is called when it has events.
+  using MakeWork =
+      std::function<std::unique_ptr<io::StorageWork>(std::unique_ptr<storage::Store>, std::function<void()> wake)>;
+  struct Parts {
+    SendAnswer send;
+    std::function<void(std::function<void()>)> post;  // any thread: runs its argument on the execution thread
+    storage::Store::OpenReader open_reader;           // not on the execution thread: it may wait for the disk
+    MakeWork make_work;
+  };
+
+  Requests(io::Engine& engine, Parts parts)
+      : engine_(engine),
+        parts_(std::move(parts)),
+        show_name_([&types = engine.kernel().types()](std::string_view name) { return types.shown(name); }),
+        streams_(parts_.send) {}
 
   void handle(const protocol::Request& request);
   void handle(const protocol::GoOn& go_on) { streams_.go_on(go_on); }
@@ -94,14 +103,13 @@ class Requests {
   [[nodiscard]] protocol::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                                  storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;
-  void read(io::StorageWorkers::Read read);
+  void read(io::StorageWork::Read read);
 
-  io::Driver& driver_;  // post() from any thread
-  SendAnswer send_;
-  storage::Store::OpenReader open_reader_;      // not on the execution thread: it may wait for the disk
-  codec::ShowName show_name_;                   // any thread
-  std::unique_ptr<io::StorageWorkers> reader_;  // created with the first request about the store
-  AnswerStreams streams_;                       // last: they use the other members
+  io::Engine& engine_;
+  Parts parts_;
+  codec::ShowName show_name_;                // any thread
+  std::unique_ptr<io::StorageWork> reader_;  // created with the first request about the store
+  AnswerStreams streams_;                    // last: they use the other members
 };
 
 }  // namespace epic::node

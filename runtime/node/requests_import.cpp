@@ -48,16 +48,17 @@ void Requests::answer(const Asked<control::Import>& asked) {
   const auto& [mode, shard, lines] = asked.request;
   auto importing = std::make_shared<Importing>(
       Importing{.id = asked.id, .shard = kernel::ShardId{static_cast<std::uint32_t>(shard)}});
-  if (shard >= driver_.kernel().options().shard_count)
-    return send_(make_failure(asked.id, AnswerStatus::bad_request,
-                              fmt::format("'shard' is a number below {}", driver_.kernel().options().shard_count)));
+  if (shard >= engine_.kernel().options().shard_count)
+    return parts_.send(
+        make_failure(asked.id, AnswerStatus::bad_request,
+                     fmt::format("'shard' is a number below {}", engine_.kernel().options().shard_count)));
   if (!is_ours(importing->shard)) return end_import(*importing);
-  ImportReader reader(driver_.kernel().types(), driver_.kernel().codec());
+  ImportReader reader(engine_.kernel().types(), engine_.kernel().codec());
   for (const std::string& line : lines) {
     std::expected<ImportRow, std::string> row;
-    driver_.kernel().enter([&] { row = reader.read(line); });
+    engine_.kernel().enter([&] { row = reader.read(line); });
     const bool is_here =
-        row && kernel::shard_of(row->name(), driver_.kernel().options().shard_count) == importing->shard;
+        row && kernel::shard_of(row->name(), engine_.kernel().options().shard_count) == importing->shard;
     importing->rows.emplace_back();
     control::Import::Outcome& outcome = importing->answer.outcomes.emplace_back();
     if (!row)
@@ -74,7 +75,7 @@ void Requests::answer(const Asked<control::Import>& asked) {
 
 /// Live ones are compared here, the others where the store is read.
 void Requests::check_import(const std::shared_ptr<Importing>& importing) {
-  kernel::Kernel& kernel = driver_.kernel();
+  kernel::Kernel& kernel = engine_.kernel();
   for (std::size_t i = 0; i < importing->rows.size(); ++i) {
     std::optional<ImportRow>& row = importing->rows[i];
     if (!row) continue;
@@ -92,7 +93,7 @@ void Requests::check_import(const std::shared_ptr<Importing>& importing) {
       importing->answer.outcomes[i].what = bytes == *row->state ? "equal" : !activation->has_row ? "new" : "changed";
     row.reset();
   }
-  read([this, importing](storage::Store& store) -> io::StorageWorkers::Continuation {
+  read([this, importing](storage::Store& store) -> io::StorageWork::Continuation {
     for (std::size_t i = 0; i < importing->rows.size(); ++i) {
       const std::optional<ImportRow>& row = importing->rows[i];
       if (!row) continue;
@@ -115,7 +116,7 @@ void Requests::carry_out_import(const std::shared_ptr<Importing>& importing) {
     std::optional<ImportRow> row = std::exchange(importing->rows[i], std::nullopt);
     if (!row) continue;
     ++importing->left;
-    driver_.kernel().replace({row->type->info->type_name, row->key, std::move(row->state), row->only_if},
+    engine_.kernel().replace({row->type->info->type_name, row->key, std::move(row->state), row->only_if},
                              [importing, i, end_one](std::expected<kernel::Replaced, kernel::ErrorPart> outcome) {
                                static constexpr std::string_view kWords[] = {"done", "equal", "passed_over"};
                                if (outcome)
@@ -132,9 +133,9 @@ void Requests::end_import(const Importing& importing) {
   const bool has_done_some = std::ranges::find(importing.answer.outcomes, "done", &control::Import::Outcome::what) !=
                              importing.answer.outcomes.end();
   if (!is_ours(importing.shard) && !has_done_some)
-    return send_(make_failure(importing.id, AnswerStatus::not_owner,
-                              fmt::format("{} does not own shard {}", node_name(), importing.shard)));
-  send_(make_answer(importing.id, codec::describe_json(importing.answer)));
+    return parts_.send(make_failure(importing.id, AnswerStatus::not_owner,
+                                    fmt::format("{} does not own shard {}", node_name(), importing.shard)));
+  parts_.send(make_answer(importing.id, codec::describe_json(importing.answer)));
 }
 
 }  // namespace epic::node

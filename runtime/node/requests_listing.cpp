@@ -236,7 +236,7 @@ std::expected<storage::ListFilter, protocol::Answer> Requests::filter_of(std::ui
                                                                          const std::string& key_prefix) {
   storage::ListFilter filter{.key_prefix = key_prefix, .limit = UINT64_MAX};
   if (type_name.empty()) return filter;
-  kernel::TypeTable& types = driver_.kernel().types();
+  kernel::TypeTable& types = engine_.kernel().types();
   if (const auto* type = types.find(type_name)) {
     filter.type = std::string(type->info->stored_name());
     return filter;
@@ -251,15 +251,15 @@ std::expected<storage::ListFilter, protocol::Answer> Requests::filter_of(std::ui
 
 std::vector<bool> Requests::list_ours() {
   std::vector<bool> ours;
-  for (std::uint32_t shard = 0; shard < driver_.kernel().options().shard_count; ++shard)
+  for (std::uint32_t shard = 0; shard < engine_.kernel().options().shard_count; ++shard)
     ours.push_back(is_ours(kernel::ShardId{shard}));
   return ours;
 }
 
 void Requests::answer(const Asked<control::Ls>& asked) {
-  kernel::Kernel& kernel = driver_.kernel();
+  kernel::Kernel& kernel = engine_.kernel();
   auto filter = filter_of(asked.id, asked.request.type, asked.request.prefix);
-  if (!filter) return send_(filter.error());
+  if (!filter) return parts_.send(filter.error());
   auto listing = std::make_unique<Listing>(Listing{.filter = std::move(*filter),
                                                    .left = asked.request.limit.value_or(UINT64_MAX),
                                                    .node = node_name(),
@@ -283,9 +283,9 @@ void Requests::answer(const Asked<control::Ls>& asked) {
   listing->ours = list_ours();
   listing->show_name = show_name_;
   listing->warn = [this](const std::string& message) {
-    driver_.post([this, message] { driver_.log(kernel::LogLevel::warn, {}, message); });
+    parts_.post([this, message] { engine_.log(kernel::LogLevel::warn, {}, message); });
   };
-  streams_.start(asked.id, [listing = std::move(listing), open = open_reader_](AnswerStream& stream) {
+  streams_.start(asked.id, [listing = std::move(listing), open = parts_.open_reader](AnswerStream& stream) {
     const auto store = open();
     if (!store) return stream.fail(store.error().message);
     send_listing(*listing, **store, stream);
@@ -293,9 +293,9 @@ void Requests::answer(const Asked<control::Ls>& asked) {
 }
 
 void Requests::answer(const Asked<control::Export>& asked) {
-  kernel::Kernel& kernel = driver_.kernel();
+  kernel::Kernel& kernel = engine_.kernel();
   auto filter = filter_of(asked.id, asked.request.type, asked.request.key);
-  if (!filter) return send_(filter.error());
+  if (!filter) return parts_.send(filter.error());
   auto what = std::make_shared<Export>(
       Export{.filter = std::move(*filter), .key = asked.request.key, .node = node_name(), .cut = kernel.durable()});
   what->ours = list_ours();
@@ -325,12 +325,12 @@ void Requests::answer(const Asked<control::Export>& asked) {
     what->schemas.try_emplace(name.first, activation->type->schema);
     what->unsaved.emplace(std::move(name), std::move(unsaved));
   }
-  driver_.storage().read_at_cut([this, id = asked.id, what](storage::Store&) -> io::StorageWorkers::Continuation {
-    auto store = open_reader_();
+  engine_.storage().read_at_cut([this, id = asked.id, what](storage::Store&) -> io::StorageWork::Continuation {
+    auto store = parts_.open_reader();
     if (store)
       if (auto begun = (*store)->begin_moment(); !begun) store = std::unexpected(begun.error());
     if (!store) {
-      send_(make_failure(id, protocol::AnswerStatus::failed, store.error().message));
+      parts_.send(make_failure(id, protocol::AnswerStatus::failed, store.error().message));
       return {};
     }
     what->store = *std::move(store);

@@ -1,5 +1,5 @@
 #pragma once
-// NodeCounters: what a node counts, for `epic ps`. To add a counter: a field here, its value in io/driver.cpp, and, if
+// NodeCounters: what a node counts, for `epic ps`. To add a counter: a field here, its value in io/engine.cpp, and, if
 // it is to be in the table, a column in cli/commands/ps.cpp. Heartbeats carry the struct, and `ps` answers with it.
 
 #include <boost/describe/class.hpp>
