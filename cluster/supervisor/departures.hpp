@@ -2,9 +2,9 @@
 // Departures: nodes that leave a running fabric.
 //
 // A drained node keeps running until its shards have moved to the others; then its process is asked to stop. All of
-// that shares one grace: what running calls took of it while the shards moved, the process no longer has for its end.
+// that shares one grace: the process has for its end what running calls have left of it, but at least kStopGraceMin.
 //
-// Not here: how shards move (shard_table.hpp), the stop of the whole fabric (supervisor.cpp).
+// Not here: how shards move (shard_table.hpp), the stop of the whole fabric (fabric_runner.cpp).
 
 #include <chrono>
 #include <cstdint>

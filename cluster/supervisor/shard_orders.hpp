@@ -2,7 +2,7 @@
 // ShardOrders: carries out what the shard table decides, in order.
 //
 // A map is published when the store names its owners. What is decided while that is being written waits, and is then
-// written together: so a map on its way never holds up another.
+// written together: so a map waits for one write at most before its own, however many were decided in between.
 //
 // Not here: the decisions (shard_table.hpp), the writing (grant_writer.hpp).
 

@@ -1,5 +1,5 @@
 #pragma once
-// Loads a module of entity classes into the process, once and for good: tables and code stay until the process ends.
+// Loads a module of entity classes into the process. It is never unloaded: tables and code stay until the process ends.
 
 #include <expected>
 #include <filesystem>
