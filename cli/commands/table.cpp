@@ -16,6 +16,7 @@ const CommandTable& command_table() {
   static const std::array kCommands = {
       &kNewCommand,
       &kBuildCommand,
+      &kTestCommand,
       &kRunCommand,
       &kStopCommand,
       &kPsCommand,

@@ -10,6 +10,7 @@ const CommandTable& command_table();
 /// Each in its own file, or with similar ones.
 extern const Command kNewCommand;
 extern const Command kBuildCommand;
+extern const Command kTestCommand;
 extern const Command kRunCommand;
 extern const Command kStopCommand;
 extern const Command kPsCommand;

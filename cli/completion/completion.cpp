@@ -69,6 +69,8 @@ class Completer {
         return add_all(names_.nodes());
       case Completes::template_name:
         return add_all(names_.templates());
+      case Completes::test:
+        return add_all(names_.tests());
       case Completes::shell:
         for (std::string_view shell : {"bash", "zsh", "fish"}) add(shell);
         return;

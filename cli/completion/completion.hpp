@@ -22,6 +22,7 @@ class NameSource {
   virtual std::vector<std::string> methods(std::string_view type) = 0;
   virtual std::vector<std::string> nodes() = 0;
   virtual std::vector<std::string> templates() = 0;
+  virtual std::vector<std::string> tests() = 0;
 };
 
 struct Candidate {

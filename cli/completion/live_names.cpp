@@ -4,6 +4,7 @@
 
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/project/scaffold.hpp"
+#include "cli/project/test_run.hpp"
 
 namespace epic::cli {
 
@@ -70,6 +71,11 @@ std::vector<std::string> LiveNames::nodes() {
 std::vector<std::string> LiveNames::templates() {
   const auto directory = install_.templates();
   return directory ? template_names(*directory) : std::vector<std::string>();
+}
+
+std::vector<std::string> LiveNames::tests() {
+  const auto paths = find_project(start_);
+  return paths ? known_tests(*paths) : std::vector<std::string>();
 }
 
 }  // namespace epic::cli

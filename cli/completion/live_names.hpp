@@ -28,6 +28,7 @@ class LiveNames final : public NameSource {
   std::vector<std::string> methods(std::string_view type) override;
   std::vector<std::string> nodes() override;
   std::vector<std::string> templates() override;
+  std::vector<std::string> tests() override;
 
  private:
   /// Looks for the project and its fabric, once.

@@ -29,6 +29,7 @@ enum class Completes {
   method,          // of the entity named before it
   node,
   template_name,
+  test,  // of the last build
   shell,
   command,
 };

@@ -8,16 +8,14 @@
 // After a build the module is described by epic-node: that loads it as a node will, so that a missing symbol or another
 // version of epic shows here; what it says of types and methods is kept for suggestions and completions. Then it is
 // compared with what the project's store holds: one that could not read it is taken out of its place again, and the
-// former one is put back. A build directory that was configured elsewhere, as that of a copied project, is made anew.
+// former one is put back.
 
 #include <filesystem>
-#include <string>
+#include <optional>
 
-#include "cli/project/context.hpp"
+#include "cli/project/cmake.hpp"
 
 namespace epic::cli {
-
-enum class BuildType { release, debug };
 
 struct BuildOptions {
   /// Empty: as in the last build; the first is a release build.
@@ -36,10 +34,5 @@ struct Built {
 
 /// Reports progress on the console; a failure has the compiler's errors, shortened, and the log's path.
 Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options);
-
-enum class Severity { error, warning };
-/// The errors or warnings in a build log, each with its place and its first lines, at most `count_max` of them. If no
-/// error is recognised, the end of the log.
-std::string shorten_build_log(std::string_view log, Severity severity, std::size_t count_max = 3);
 
 }  // namespace epic::cli

@@ -29,8 +29,8 @@ endfunction()
 # epic_add_tests(NAME arena_tests MODULE arena SOURCES tests/*.cpp)
 #
 # A Catch2 program of SOURCES, the classes of MODULE and the runtime; the main function comes with the package. It is not
-# part of a plain build, which is what `epic run` waits for: the target `check` builds and runs all such programs.
-# As long as there are no sources there is no program.
+# part of a plain build, which is what `epic run` waits for: `epic test` builds the target `epic-test-programs` and runs
+# the cases, and so does the target `check` for CMake alone. As long as there are no sources there is no program.
 function(epic_add_tests)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;MODULE" "SOURCES")
   epic_check_arguments_(epic_add_tests "${arg_NAME}" "${arg_SOURCES}" "${arg_UNPARSED_ARGUMENTS}")
@@ -38,8 +38,14 @@ function(epic_add_tests)
     message(FATAL_ERROR "epic_add_tests(NAME ${arg_NAME}): MODULE ${arg_MODULE} is not known here. "
       "Call epic_add_module(NAME ${arg_MODULE} ...) first.")
   endif()
+  if(NOT TARGET epic-test-programs)
+    add_custom_target(epic-test-programs)
+    file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/epic-test-programs.txt"
+      CONTENT "$<JOIN:$<GENEX_EVAL:$<TARGET_PROPERTY:epic-test-programs,EPIC_PROGRAMS>>,\n>\n")
+  endif()
   if(NOT TARGET check)
     add_custom_target(check COMMAND ${CMAKE_CTEST_COMMAND} --output-on-failure USES_TERMINAL)
+    add_dependencies(check epic-test-programs)
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${arg_SOURCES})
   if(NOT sources)
@@ -47,7 +53,8 @@ function(epic_add_tests)
   endif()
 
   add_executable(${arg_NAME} EXCLUDE_FROM_ALL ${sources})
-  add_dependencies(check ${arg_NAME})
+  add_dependencies(epic-test-programs ${arg_NAME})
+  set_property(TARGET epic-test-programs APPEND PROPERTY EPIC_PROGRAMS "$<TARGET_FILE:${arg_NAME}>")
   epic_module_defaults_(${arg_NAME})
   target_include_directories(${arg_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/src")
   if(arg_MODULE)

@@ -7,11 +7,43 @@
 using Catch::Matchers::Contains;
 using epic::templates_test::Project;
 
-TEST_CASE("hello: builds, and its tests pass", "[templates]") {
+TEST_CASE("hello: its tests pass, with epic test and with CMake alone", "[templates]") {
   const Project project("hello_tests", {"--template", "hello"});
 
-  project.must_run("epic", {"build"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("3 tests passed"));
   CHECK_THAT(project.must_run("cmake", {"--build", "build", "--target", "check"}).out, Contains("100% tests passed"));
+}
+
+TEST_CASE("hello: epic test reports which test failed and why", "[templates]") {
+  const Project project("hello_failures", {"--template", "hello"});
+  project.write("tests/more_test.cpp", R"(#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <iostream>
+TEST_CASE("more: adds up") { std::cout << "printed\n"; CHECK(1 + 1 == 3); }
+TEST_CASE("more: aborts, [at once]") { std::abort(); }
+TEST_CASE("more: exits") { std::exit(0); }
+TEST_CASE("more: is hidden", "[.]") { std::abort(); }
+)");
+
+  const auto failed = project.run("epic", {"test"});
+  CHECK(failed.exit_code == 1);
+  CHECK_THAT(failed.out, Contains("FAILED more: adds up\nprinted\n"
+                                  "tests/more_test.cpp:4: FAILED\n  CHECK( 1 + 1 == 3 )\nwith\n  2 == 3\n"));
+  CHECK_THAT(failed.out, Contains("FAILED more: aborts, [at once]") && Contains("SIGABRT"));
+  CHECK_THAT(failed.out, Contains("FAILED more: exits (the test program exited with code 0)"));
+  CHECK_THAT(failed.err, Contains("3 of 6 tests failed"));
+  CHECK_THAT(project.must_run("epic", {"test", "COUNTER"}).err, Contains("3 tests passed"));
+  CHECK(project.must_run("epic", {"test", "--list", "more"}).out ==
+        "more: adds up\nmore: aborts, [at once]\nmore: exits\n");
+
+  const auto unknown = project.run("epic", {"test", "barrel"});
+  CHECK(unknown.exit_code == 3);
+  CHECK_THAT(unknown.err, Contains("no test's name contains \"barrel\"") && Contains("counter: survives a crash"));
+
+  project.write("tests/more_test.cpp", "#error more_test is compiled\n");
+  const auto broken = project.run("epic", {"test"});
+  CHECK(broken.exit_code == 5);
+  CHECK_THAT(broken.err, Contains("more_test is compiled"));
 }
 
 TEST_CASE("hello: the counter survives a restart of the fabric", "[templates]") {
@@ -25,11 +57,9 @@ TEST_CASE("hello: the counter survives a restart of the fabric", "[templates]") 
   CHECK(project.must_run("epic", {"call", "Counter/hello", "add", "3"}).out == "5\n");
 }
 
-TEST_CASE("game: builds, and its tests pass", "[templates]") {
+TEST_CASE("game: its tests pass", "[templates]") {
   const Project project("game_tests", {"--template", "game"});
-
-  project.must_run("epic", {"build"});
-  CHECK_THAT(project.must_run("cmake", {"--build", "build", "--target", "check"}).out, Contains("100% tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("6 tests passed"));
 }
 
 TEST_CASE("game: four nodes play the opening match once, and keep the score", "[templates]") {
@@ -51,6 +81,7 @@ TEST_CASE("game: four nodes play the opening match once, and keep the score", "[
 TEST_CASE("bare: builds, runs, and accepts a first entity", "[templates]") {
   const Project project("bare", {"--bare"});
   project.must_run("epic", {"run", "--exit-after-setup"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("bare has no tests"));
 
   project.write("src/barrel.hpp", R"(#pragma once
 #include <epic/epic.hpp>

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "cli/project/build.hpp"
+#include "cli/project/cmake.hpp"
 
 using namespace epic::cli;
 

@@ -17,6 +17,7 @@ class FixedNames final : public NameSource {
   }
   std::vector<std::string> nodes() override { return {"node-1", "node-2"}; }
   std::vector<std::string> templates() override { return {"hello", "game"}; }
+  std::vector<std::string> tests() override { return {"barrel: explodes", "player: shoots"}; }
 };
 
 std::vector<std::string> offered(const std::vector<std::string>& words) {
@@ -39,6 +40,10 @@ TEST_CASE("completion: values of flags, apart and after '='", "[cli]") {
   CHECK(offered({"new", "--template", ""}) == Words{"game", "hello"});
   CHECK(offered({"new", "--template=g"}) == Words{"--template=game"});
   CHECK(offered({"--color", "a"}) == Words{"always", "auto"});
+}
+
+TEST_CASE("completion: the tests of the last build", "[cli]") {
+  CHECK(offered({"test", "b"}) == Words{"barrel: explodes"});
 }
 
 TEST_CASE("completion: paths are left to the shell", "[cli]") {
