@@ -26,8 +26,9 @@ using kernel::NodeId;
 using kernel::PeerAddress;
 using testing::ScriptError;
 
-/// So many that another entity shares the shard only if both keys have the same {tag}.
-constexpr std::uint32_t kShardCount = 1u << 16;
+/// As many as a fabric may have: another entity shares the shard if both keys have the same {tag}, and else once in
+/// 4096. Each costs memory, and a script is to take less than a millisecond.
+constexpr std::uint32_t kShardCount = 1u << 12;
 constexpr PeerAddress kSelf{NodeId{1}, 1};
 constexpr PeerAddress kTest{NodeId{2}, 1};
 constexpr auto kCallTimeout = 24h;                                // of the test's own calls, on the script's clock
@@ -37,6 +38,13 @@ std::string duration_text(std::chrono::nanoseconds duration) {
   if (duration % 1s == 0ns) return fmt::format("{}s", duration / 1s);
   if (duration % 1ms == 0ns) return fmt::format("{}ms", duration / 1ms);
   return fmt::format("{}ns", duration.count());
+}
+
+bool has_same_tag(std::string_view one, std::string_view other) {
+  const auto tag_of = [](std::string_view entity) {
+    return kernel::placement_key(entity.substr(entity.find('/') + 1));
+  };
+  return tag_of(one) == tag_of(other);
 }
 
 }  // namespace
@@ -71,7 +79,10 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     if (fmt::format("{}/{}", type, key) != name)
       events.emplace_back([this, activation, other = fmt::format("{}/{}", type, key)] {
         kernel.on_loaded(activation, std::unexpected("not part of this script"));
-        fault = fmt::format("{} has the same {{tag}}, so it would run here, too: test them together with Node", other);
+        fault =
+            has_same_tag(other, name)
+                ? fmt::format("{} has the same {{tag}}, so it would run here, too: test them together with Node", other)
+                : fmt::format("{} happens to share a shard with {}: give one of them another key", other, name);
       });
     else
       events.emplace_back([this, activation] { kernel.on_loaded(activation, kernel::LoadedState{}); });

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernel/placement_hash.hpp"
+
 namespace scripted {
 
 using epic::Ref;
@@ -167,4 +169,13 @@ TEST_CASE("script: an entity that lives on the same node, by its {tag}, is not r
   auto player = script_of<Player>("{yard}1");
   CHECK_THROWS_WITH(player.call<&Player::cheer>(epic::Ref<Player>("{yard}2")),
                     Contains("Player/{yard}2 has the same {tag}"));
+}
+
+TEST_CASE("script: an entity that shares the shard by chance is not run silently", "[sim]") {
+  const auto shard = epic::kernel::shard_of("Player/Bob", 4096);
+  int twin = 0;
+  while (epic::kernel::shard_of("Player", std::to_string(twin), 4096) != shard) ++twin;
+  auto player = script_of<Player>("Bob");
+  CHECK_THROWS_WITH(player.call<&Player::cheer>(epic::Ref<Player>(twin)),
+                    Contains("happens to share a shard with Player/Bob"));
 }
