@@ -13,11 +13,9 @@
 #include <variant>
 #include <vector>
 
-#include "codec/described_json.hpp"
 #include "codec/message_frames.hpp"
 #include "files/private_files.hpp"
 #include "protocol/frame_buffer.hpp"
-#include "protocol/json.hpp"
 #include "transport/unix_socket.hpp"
 
 namespace epic::cluster {
@@ -25,6 +23,8 @@ namespace epic::cluster {
 namespace asio = boost::asio;
 using Protocol = asio::local::stream_protocol;
 using boost::system::error_code;
+
+class ControlSession;
 
 namespace {
 
@@ -44,13 +44,13 @@ class SessionOwner {
   virtual void on_request(const ControlRequest& request, ControlReply reply) = 0;
   virtual void on_sent() = 0;
   virtual void on_room() = 0;
-  virtual void on_closed(class ControlSession& session) = 0;
+  virtual void on_closed(ControlSession& session) = 0;
 };
 
 }  // namespace
 
 /// One connection. Kept alive by its server while it is open, and by pending Asio handlers.
-class ControlSession : public std::enable_shared_from_this<ControlSession> {
+class ControlSession final : public ControlReply::Sink, public std::enable_shared_from_this<ControlSession> {
  public:
   ControlSession(Protocol::socket socket, std::weak_ptr<SessionOwner> owner,
                  std::chrono::steady_clock::duration idle_max)
@@ -76,7 +76,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
                             });
   }
 
-  void send(const protocol::ControlAnswer& answer) {
+  void send(const protocol::ControlAnswer& answer) override {
     if (!is_open()) return;
     writer_.append(answer, unsent_);
     if (answer.last && --under_way_ == 0) wait_while_idle();
@@ -93,13 +93,13 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
     if (const auto owner = owner_.lock()) owner->on_closed(*this);
   }
 
-  [[nodiscard]] bool is_open() const { return socket_.is_open(); }
+  [[nodiscard]] bool is_open() const override { return socket_.is_open(); }
   [[nodiscard]] pid_t process() const { return process_; }
   /// No request is under way, and all answers have been sent.
   [[nodiscard]] bool is_idle() const { return under_way_ == 0 && sending_.empty(); }
   [[nodiscard]] std::chrono::steady_clock::time_point idle_until() const { return idle_.expiry(); }
   [[nodiscard]] bool is_sent() const { return sending_.empty(); }
-  [[nodiscard]] bool has_room() const { return unsent_.size() + sending_.size() < ControlServer::kRoomBytes; }
+  [[nodiscard]] bool has_room() const override { return unsent_.size() + sending_.size() < ControlServer::kRoomBytes; }
 
  private:
   void handle_frames() {
@@ -112,7 +112,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
       const auto owner = owner_.lock();
       if (request == nullptr || !owner) return close();
       ++under_way_;
-      owner->on_request(*request, ControlReply{std::make_shared<ControlReply::State>(weak_from_this(), request->id)});
+      owner->on_request(*request, ControlReply(weak_from_this(), request->id));
     }
   }
 
@@ -146,44 +146,6 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
   std::vector<std::byte> sending_;  // Invariant: non-empty exactly while a write is in progress
   std::vector<std::byte> unsent_;
 };
-
-struct ControlReply::State {
-  State(std::weak_ptr<ControlSession> asking, std::uint64_t request) : session(std::move(asking)), id(request) {}
-  ~State() {
-    send(AnswerStatus::failed, codec::describe_text(protocol::control::FailureBody{"The request was dropped."}), true);
-  }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-
-  void send(AnswerStatus status, std::string_view body, bool last) {
-    if (is_ended) return;
-    is_ended = last;
-    if (const auto open = session.lock()) open->send({id, status, std::string(body), last});
-  }
-
-  std::weak_ptr<ControlSession> session;
-  std::uint64_t id;
-  bool is_ended = false;
-};
-
-void ControlReply::part(const boost::json::value& body) const { part(protocol::print_json(body)); }
-void ControlReply::part(std::string_view body) const { state_->send(AnswerStatus::ok, body, false); }
-void ControlReply::finish(const boost::json::value& body) const { finish(protocol::print_json(body)); }
-void ControlReply::finish(std::string_view body) const { state_->send(AnswerStatus::ok, body, true); }
-void ControlReply::fail(AnswerStatus status, std::string_view message,
-                        std::optional<protocol::control::FailureDetail> detail) const {
-  fail_with(status, codec::describe_text(protocol::control::FailureBody{std::string(message), std::move(detail)}));
-}
-void ControlReply::fail_with(AnswerStatus status, std::string_view body) const { state_->send(status, body, true); }
-bool ControlReply::is_open() const {
-  const auto session = state_->session.lock();
-  return !state_->is_ended && session && session->is_open();
-}
-
-bool ControlReply::has_room() const {
-  const auto session = state_->session.lock();
-  return session && session->has_room();
-}
 
 struct ControlServer::Shared final : SessionOwner, std::enable_shared_from_this<Shared> {
   Shared(asio::io_context& context, std::filesystem::path socket_path, Handler on_request, ControlLimits its_limits)

@@ -9,50 +9,16 @@
 // Not here: what the verbs do (supervisor/control_verbs.hpp).
 
 #include <boost/asio/io_context.hpp>
-#include <boost/json/value.hpp>
 #include <chrono>
 #include <expected>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <string_view>
 
+#include "cluster/control/control_reply.hpp"
 #include "cluster/control/supervisor_error.hpp"
-#include "protocol/control_frames.hpp"
-#include "protocol/control_verb.hpp"
 
 namespace epic::cluster {
-
-using protocol::AnswerStatus;
-using protocol::ControlRequest;
-
-class ControlSession;
-
-/// Answers one request. A value: copies answer the same request. Outlives its connection; answers to a closed one are
-/// dropped. If all copies are destroyed without an answer, the request ends with a failure.
-class ControlReply {
- public:
-  /// Sends a part of a streamed answer.
-  void part(const boost::json::value& body) const;
-  void part(std::string_view body) const;
-  /// Sends the answer, or the last part; empty text ends a stream and adds nothing.
-  void finish(const boost::json::value& body) const;
-  void finish(std::string_view body = {}) const;
-  void fail(AnswerStatus status, std::string_view message,
-            std::optional<protocol::control::FailureDetail> detail = {}) const;
-  /// A failure whose body is already encoded.
-  void fail_with(AnswerStatus status, std::string_view body) const;
-  /// False if the client has gone: streams stop.
-  [[nodiscard]] bool is_open() const;
-  /// False while much is unread: a stream that can wait should.
-  [[nodiscard]] bool has_room() const;
-
-  struct State;
-  explicit ControlReply(std::shared_ptr<State> state) : state_(std::move(state)) {}
-
- private:
-  std::shared_ptr<State> state_;  // shared by the copies; the last one ends the request
-};
 
 struct ControlLimits {
   std::size_t connections_max = 256;

@@ -25,7 +25,7 @@
 #include "cluster/supervisor/backoff.hpp"
 #include "cluster/supervisor/crash_memory.hpp"
 #include "cluster/supervisor/log_hub.hpp"
-#include "cluster/supervisor/module_copies.hpp"
+#include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/node_process.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "cluster/supervisor/supervisor.hpp"

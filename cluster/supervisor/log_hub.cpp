@@ -56,9 +56,12 @@ std::expected<std::unique_ptr<LogHub>, SupervisorError> LogHub::open(const fs::p
 }
 
 LogHub::LogHub(fs::path directory) : directory_(std::move(directory)), files_(std::make_unique<Files>()) {}
+LogHub::LogHub() = default;
 LogHub::~LogHub() = default;
 
-fs::path LogHub::file_of(std::string_view source) const { return directory_ / fmt::format("{}.log", source); }
+fs::path LogHub::file_of(std::string_view source) const {
+  return files_ ? directory_ / fmt::format("{}.log", source) : fs::path();
+}
 
 void LogHub::add(protocol::LogLine line) {
   keep(std::move(line));
@@ -75,6 +78,12 @@ void LogHub::keep(protocol::LogLine line) {
     line.message.resize(kLineBytesMax);
     line.message += fmt::format(" … ({} bytes more)", dropped);
   }
+  if (files_) write(line);
+  recent_.push_back(std::move(line));
+  if (recent_.size() > kRecentLinesMax) recent_.pop_front();
+}
+
+void LogHub::write(const protocol::LogLine& line) {
   try {
     auto& file = files_->by_source[line.source];
     if (!file) {
@@ -91,8 +100,6 @@ void LogHub::keep(protocol::LogLine line) {
   } catch (const std::exception&) {
     // Full disk: the line is still shown and remembered, and the fabric matters more than its log.
   }
-  recent_.push_back(std::move(line));
-  if (recent_.size() > kRecentLinesMax) recent_.pop_front();
 }
 
 std::uint64_t LogHub::follow(Sink sink) {

@@ -34,6 +34,8 @@ class LogHub {
   /// Creates the directory of this run, and `latest` next to it.
   [[nodiscard]] static std::expected<std::unique_ptr<LogHub>, SupervisorError> open(
       const std::filesystem::path& logs, std::uint64_t run, std::chrono::system_clock::time_point now);
+  /// Without files: only followers and the memory get the lines.
+  LogHub();
   ~LogHub();
 
   void add(protocol::LogLine line);
@@ -46,6 +48,7 @@ class LogHub {
   /// The newest `count` lines still in memory, oldest first. `source`: empty for all.
   [[nodiscard]] std::vector<protocol::LogLine> list_recent(std::string_view source, std::size_t count) const;
 
+  /// Empty without files, as is file_of().
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   [[nodiscard]] std::filesystem::path file_of(std::string_view source) const;
 
@@ -54,8 +57,10 @@ class LogHub {
 
   explicit LogHub(std::filesystem::path directory);
 
+  void write(const protocol::LogLine& line);
+
   std::filesystem::path directory_;
-  std::unique_ptr<Files> files_;
+  std::unique_ptr<Files> files_;  // null: without
   std::deque<protocol::LogLine> recent_;
   std::uint64_t last_follower_ = 0;
   std::map<std::uint64_t, Sink> followers_;

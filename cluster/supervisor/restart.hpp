@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/supervisor/module_copies.hpp"
+#include "cluster/supervisor/modules.hpp"
 #include "kernel/ids.hpp"
 
 namespace epic::cluster {

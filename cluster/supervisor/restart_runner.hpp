@@ -18,7 +18,7 @@
 #include "cluster/control/control_server.hpp"
 #include "cluster/supervisor/departures.hpp"
 #include "cluster/supervisor/fleet.hpp"
-#include "cluster/supervisor/module_copies.hpp"
+#include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/restart.hpp"
 #include "cluster/supervisor/shard_table.hpp"
 #include "protocol/control_fabric.hpp"
@@ -30,7 +30,7 @@ struct RestartParts {
   const SupervisorOptions& options;
   Fleet& fleet;
   ShardTable& shards;
-  ModuleCopies& modules;
+  Modules& modules;
   Departures& departures;
   std::function<void(std::string)> say;
 };

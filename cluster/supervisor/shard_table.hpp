@@ -24,7 +24,7 @@
 #include <variant>
 #include <vector>
 
-#include "cluster/supervisor/module_copies.hpp"
+#include "cluster/supervisor/modules.hpp"
 #include "kernel/messages.hpp"
 #include "protocol/supervision.hpp"
 

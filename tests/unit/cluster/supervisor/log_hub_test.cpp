@@ -96,3 +96,14 @@ TEST_CASE("log hub: a file is cut over at its bound", "[cluster]") {
   CHECK(fs::exists((*hub)->directory() / "node-1.1.log"));
   CHECK(fs::file_size((*hub)->file_of("node-1")) < LogHub::kFileBytesMax);
 }
+
+TEST_CASE("log hub: without files, lines are remembered and followed", "[cluster]") {
+  LogHub hub;
+  std::vector<std::string> heard;
+  hub.follow([&](const LogLine& told) { heard.push_back(told.message); });
+  hub.add(line("node-1", "a"));
+  hub.keep(line("node-1", "b"));
+  CHECK(heard == std::vector<std::string>{"a"});
+  CHECK(hub.list_recent("node-1", 9).size() == 2);
+  CHECK(hub.file_of("node-1").empty());
+}
