@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -20,7 +19,6 @@ namespace epic::cluster {
 namespace json = boost::json;
 namespace control = protocol::control;
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 namespace {
 
@@ -75,7 +73,7 @@ NodeRequests::Room room_of(const ControlReply& reply) {
   return reply.has_room() ? NodeRequests::Room::yes : NodeRequests::Room::not_yet;
 }
 
-control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, steady_clock::time_point now) {
+control::Ps::Node row_of(const NodeSlot& slot, std::size_t shards, std::chrono::steady_clock::time_point now) {
   control::Ps::Node node;
   static_cast<control::NodeCounters&>(node) = slot.heartbeat.counters;
   node.node = slot.name;
@@ -109,7 +107,8 @@ void send_part(const ControlReply& reply, const Value& value) {
 }  // namespace
 
 ControlVerbs::ControlVerbs(ControlVerbsParts parts)
-    : parts_(std::move(parts)), trail_verbs_(parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
+    : parts_(std::move(parts)),
+      trail_verbs_(parts_.host, parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
 
 template <class Verb>
 void ControlVerbs::receive(const json::object& body, ControlReply reply) {
@@ -140,7 +139,7 @@ void ControlVerbs::handle(const ControlRequest& request, ControlReply reply) {
 void ControlVerbs::answer(const Asked<control::Ping>& asked) {
   const auto nodes = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
   finish_with(asked.reply, control::Ping::Answer{.version = parts_.options.version,
-                                                 .pid = ::getpid(),
+                                                 .pid = parts_.host.pid(),
                                                  .project = parts_.options.project_name,
                                                  .directory = parts_.options.project_directory.string(),
                                                  .module = parts_.options.module_path.string(),
@@ -154,9 +153,9 @@ void ControlVerbs::answer(const Asked<control::Ping>& asked) {
 }
 
 void ControlVerbs::answer(const Asked<control::Ps>& asked) {
-  const auto now = steady_clock::now();
+  const auto now = parts_.host.now();
   control::Ps::Answer answer{.nodes = {},
-                             .supervisor = {.pid = ::getpid(), .uptime_ms = count_ms(now - started_at_)},
+                             .supervisor = {.pid = parts_.host.pid(), .uptime_ms = count_ms(now - started_at_)},
                              .setup = std::string(to_string(parts_.setup.state()))};
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.process || slot.is_listed) answer.nodes.push_back(row_of(slot, parts_.shards.count_owned(slot.id), now));
@@ -251,7 +250,8 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
                       .describe_leaving =
                           [](const NodeSlot& leaving, std::uint64_t shards) {
                             return codec::describe_json(control::Drain::Answer{leaving.name, shards});
-                          }});
+                          },
+                      .told_at = parts_.host.now()});
 }
 
 void ControlVerbs::answer(const Asked<control::Scale>& asked) {
@@ -277,7 +277,8 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
                       .describe_leaving =
                           [count](const NodeSlot& leaving, std::uint64_t shards) {
                             return codec::describe_json(control::Scale::Answer{count, leaving.name, shards});
-                          }});
+                          },
+                      .told_at = parts_.host.now()});
 }
 
 void ControlVerbs::answer(const Asked<control::Restart>& asked) {
@@ -286,7 +287,7 @@ void ControlVerbs::answer(const Asked<control::Restart>& asked) {
 }
 
 void ControlVerbs::on_tick() {
-  trail_verbs_.on_tick(steady_clock::now());
+  trail_verbs_.on_tick(parts_.host.now());
   std::erase_if(waiting_, [this](Waiting& one) {
     if (!one.reply.is_open()) return true;
     if (one.is_overtaken()) {
@@ -302,7 +303,7 @@ void ControlVerbs::on_tick() {
 
 /// Only of what takes long.
 void ControlVerbs::tell_progress(Waiting& one) {
-  const auto now = steady_clock::now();
+  const auto now = parts_.host.now();
   if (now - one.told_at < kProgressEvery) return;
   one.told_at = now;
   for (const NodeSlot& slot : parts_.fleet.slots())
@@ -344,7 +345,7 @@ void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience,
   body.as_object().insert(beside.begin(), beside.end());
   parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count),
                            std::string(Verb::kVerb.name), protocol::print_json(body), Verb::kVerb.repeat,
-                           steady_clock::now() + patience,
+                           parts_.host.now() + patience,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
@@ -353,7 +354,7 @@ template <class Verb>
 void ControlVerbs::spread(Asked<Verb> asked, NodeRequests::OnAnswer on_answer) {
   if (!asked.request.type.empty()) asked.request.type = parts_.fleet.stored_name(asked.request.type);
   parts_.requests.to_all(parts_.fleet.list_ready(), std::string(Verb::kVerb.name), codec::describe_text(asked.request),
-                         steady_clock::now() + kListPatience, std::move(on_answer),
+                         parts_.host.now() + kListPatience, std::move(on_answer),
                          [reply = asked.reply] { return room_of(reply); });
 }
 
@@ -398,7 +399,7 @@ void ControlVerbs::answer(const Asked<control::Import>& asked) {
                             fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
   const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
   parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint32_t>(shard)}, std::string(control::Import::kVerb.name),
-                           protocol::print_json(asked.body), repeat, steady_clock::now() + kImportPatience,
+                           protocol::print_json(asked.body), repeat, parts_.host.now() + kImportPatience,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
@@ -413,7 +414,7 @@ void ControlVerbs::answer(const Asked<control::Types>& asked) {
   };
   const auto merged = std::make_shared<Merged>();  // owned by the callback, because a std::function must be copyable
   parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
-                         steady_clock::now() + 2 * kQuestionPatience,
+                         parts_.host.now() + 2 * kQuestionPatience,
                          [reply = asked.reply, merged](const protocol::Answer& answer) {
                            const bool is_known = !merged->answer.types.empty();  // all nodes know nearly the same
                            if (answer.status != protocol::AnswerStatus::ok && !is_known) return relay(answer, reply);

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/control/control_server.hpp"
+#include "cluster/control/control_reply.hpp"
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/node_requests.hpp"
@@ -24,6 +24,7 @@ namespace epic::cluster {
 
 /// What the verbs read and change; all of it outlives ControlVerbs.
 struct ControlVerbsParts {
+  const Host& host;
   const SupervisorOptions& options;
   Fleet& fleet;
   const ShardTable& shards;
@@ -94,15 +95,15 @@ class ControlVerbs {
 
   ControlVerbsParts parts_;
   TrailVerbs trail_verbs_;
-  std::chrono::steady_clock::time_point started_at_ = std::chrono::steady_clock::now();
-  std::chrono::system_clock::time_point started_time_ = std::chrono::system_clock::now();
+  std::chrono::steady_clock::time_point started_at_ = parts_.host.now();
+  std::chrono::system_clock::time_point started_time_ = parts_.host.wall_now();
   struct Waiting {
     std::function<bool()> is_done;
     std::function<bool()> is_overtaken;  // replaced by a later request
     boost::json::value answer;
     ControlReply reply;
     std::function<boost::json::value(const NodeSlot& slot, std::uint64_t shards)> describe_leaving;
-    std::chrono::steady_clock::time_point told_at = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point told_at;
   };
   void tell_progress(Waiting& one);
 

@@ -6,20 +6,11 @@
 #include <expected>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "cluster/supervisor/node_exit.hpp"
 #include "protocol/crash_report.hpp"
 
 namespace epic::cluster {
-
-/// What a node was doing when it died by a signal. Without frames: by SIGKILL, in a turn that had gone on for a while.
-struct Crash {
-  std::string entity;  // "Type/Key" as in the store
-  std::string method;
-  std::vector<std::string> frames;  // "Bomb::poke() [clone .resume]+0x1f (arena-1.so)", innermost first
-  /// "Bomb/x.poke".
-  [[nodiscard]] std::string place() const { return method.empty() ? entity : entity + "." + method; }
-};
 
 class CrashMemory {
  public:

@@ -7,14 +7,13 @@
 namespace epic::cluster {
 
 using kernel::NodeId;
-using std::chrono::steady_clock;
 
 std::expected<void, SupervisorError> Departures::drain(NodeId node) {
   const auto stays = [node](const NodeSlot& slot) { return slot.is_wanted && slot.id != node; };
   if (std::ranges::none_of(fleet_.slots(), stays))
     return std::unexpected(SupervisorError{
         fmt::format("node-{} is the only node, and a fabric needs one.", node), "Stop it with 'epic stop'.", {}});
-  leave(node, Afterwards::listed, steady_clock::now());
+  leave(node, Afterwards::listed, host_.now());
   return {};
 }
 
@@ -24,7 +23,7 @@ void Departures::scale(std::uint16_t node_count) {
     fleet_.want(NodeId{number});
   }
   for (auto number = static_cast<std::uint16_t>(fleet_.slots().size()); number > node_count; --number)
-    leave(NodeId{number}, Afterwards::forgotten, steady_clock::now());
+    leave(NodeId{number}, Afterwards::forgotten, host_.now());
 }
 
 void Departures::leave(NodeId node, Afterwards afterwards, TimePoint announced) {
@@ -41,7 +40,7 @@ void Departures::leave(NodeId node, Afterwards afterwards, TimePoint announced) 
 void Departures::advance() {
   for (const NodeSlot& slot : fleet_.slots()) {
     if (slot.is_wanted || slot.state != NodeState::ready || shards_.count_owned(slot.id) > 0) continue;
-    const auto left = announced_[slot.id] + options_.fabric.grace - steady_clock::now();
+    const auto left = announced_[slot.id] + options_.fabric.grace - host_.now();
     fleet_.stop_unwanted(slot.id, std::max<std::chrono::nanoseconds>(left, kStopGraceMin));
   }
 }

@@ -25,8 +25,9 @@ class Departures {
   /// A process that owns nothing any longer has at least this long to end.
   static constexpr std::chrono::milliseconds kStopGraceMin{500};
 
-  Departures(const SupervisorOptions& options, Fleet& fleet, ShardTable& shards, std::function<void(std::string)> say)
-      : options_(options), fleet_(fleet), shards_(shards), say_(std::move(say)) {}
+  Departures(Host& host, const SupervisorOptions& options, Fleet& fleet, ShardTable& shards,
+             std::function<void(std::string)> say)
+      : host_(host), options_(options), fleet_(fleet), shards_(shards), say_(std::move(say)) {}
 
   /// Its shards move to the others, then its process stops, and is not restarted. Refused for the only node.
   [[nodiscard]] std::expected<void, SupervisorError> drain(kernel::NodeId node);
@@ -38,6 +39,7 @@ class Departures {
   void advance();
 
  private:
+  Host& host_;
   const SupervisorOptions& options_;
   Fleet& fleet_;
   ShardTable& shards_;

@@ -9,7 +9,6 @@
 #include <array>
 #include <utility>
 
-#include "io/random.hpp"
 #include "kernel/assert.hpp"
 
 namespace epic::cluster {
@@ -17,7 +16,6 @@ namespace epic::cluster {
 using kernel::NodeId;
 using protocol::LogLevel;
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 using Kill = KillCause::Reason;
 
 namespace {
@@ -59,28 +57,21 @@ std::string_view describe_state(const NodeSlot& slot) {
   return to_string(slot.state);
 }
 
-NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPolicy restart,
-                   boost::asio::io_context& context)
-    : id(number),
-      name(fmt::format("node-{}", number)),
-      socket(std::move(socket_path)),
-      backoff(restart),
-      timer(context) {}
+NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPolicy restart, Host& host)
+    : id(number), name(fmt::format("node-{}", number)), socket(std::move(socket_path)), backoff(restart), timer(host) {}
 
-Fleet::Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths,
-             const files::Directory& directory, std::uint64_t run, ModuleCopy module, LocalCoordination& coordination,
-             LogHub& logs, Events events)
-    : context_(context),
+Fleet::Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
+             LocalCoordination& coordination, LogHub& logs, Events events)
+    : host_(host),
       options_(options),
       paths_(paths),
-      directory_(directory),
       run_(run),
       module_(std::move(module)),
       coordination_(coordination),
       logs_(logs),
       events_(std::move(events)) {
   for (std::uint16_t number = 1; number <= options.node_count; ++number)
-    slots_.emplace_back(NodeId{number}, paths.node_socket(NodeId{number}), options.restart, context);
+    slots_.emplace_back(NodeId{number}, paths.node_socket(NodeId{number}), options.restart, host);
 }
 
 void Fleet::start_all() {
@@ -90,9 +81,9 @@ void Fleet::start_all() {
 
 void Fleet::start(NodeSlot& slot) {
   EPIC_ASSERT(!slot.is_occupied(), "{} is started twice", slot.name);
-  slot.incarnation = kernel::Incarnation{io::random_id()};
+  slot.incarnation = kernel::Incarnation{host_.random_id()};
   slot.module = slot.trial.value_or(module_);
-  slot.started_at = steady_clock::now();
+  slot.started_at = host_.now();
   slot.state = NodeState::starting;
   slot.heartbeat = {};
   slot.kill_cause.reset();
@@ -102,24 +93,18 @@ void Fleet::start(NodeSlot& slot) {
   slot.is_turn_reported = false;
   slot.is_drained = slot.may_leave = false;
   slot.is_paused = false;
-  slot.crash_memory.reset();
-  if (auto memory = CrashMemory::make())
-    slot.crash_memory.emplace(*std::move(memory));
-  else
-    say(LogLevel::warn, fmt::format("A crash of {} will not name its entity: {}.", slot.name, memory.error()));
-  auto process = NodeProcess::spawn(
-      context_,
+  auto process = host_.spawn(
       {.path = options_.node_program,
        .arguments = {slot.name, options_.project_name},
        .directory = options_.project_directory},
       {.on_message = [this, &slot](const protocol::FromNode& message) { on_message(slot, message); },
        .on_log =
            [this, &slot](std::string_view text) {
-             add_line(slot, protocol::parse_log_line(slot.name, text, std::chrono::system_clock::now()));
+             add_line(slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
            },
        .on_output =
            [this, &slot](std::string_view text) {
-             add_line(slot, {std::chrono::system_clock::now(), slot.name, LogLevel::output, "", std::string(text)});
+             add_line(slot, {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
            },
        .on_garbage = [this,
                       &slot](const std::string& what) { kill(slot, {.reason = Kill::bad_message, .detail = what}); },
@@ -131,18 +116,21 @@ void Fleet::start(NodeSlot& slot) {
     return restart_later(slot);
   }
   slot.process = std::move(*process);
-  const bool is_sent = slot.process->try_send(
-      protocol::Configure{.node = slot.id,
-                          .incarnation = slot.incarnation,
-                          .fabric_id = fabric_id(),
-                          .project_directory = options_.project_directory.string(),
-                          .module_path = slot.module.path.string(),
-                          .store_kind = options_.store_kind,
-                          .store_path = options_.store_path.string(),
-                          .shard_count = options_.shard_count,
-                          .socket_path = slot.socket.string(),
-                          .crash_memory = slot.crash_memory ? slot.crash_memory->path() : std::string(),
-                          .options = options_.fabric});
+  const auto crash_memory = slot.process->crash_memory();
+  if (!crash_memory)
+    say(LogLevel::warn, fmt::format("A crash of {} will not name its entity: {}.", slot.name, crash_memory.error()));
+  const bool is_sent =
+      slot.process->try_send(protocol::Configure{.node = slot.id,
+                                                 .incarnation = slot.incarnation,
+                                                 .fabric_id = fabric_id(),
+                                                 .project_directory = options_.project_directory.string(),
+                                                 .module_path = slot.module.path.string(),
+                                                 .store_kind = options_.store_kind,
+                                                 .store_path = options_.store_path.string(),
+                                                 .shard_count = options_.shard_count,
+                                                 .socket_path = slot.socket.string(),
+                                                 .crash_memory = crash_memory.value_or(""),
+                                                 .options = options_.fabric});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
 }
 
@@ -163,12 +151,12 @@ std::string Fleet::stored_name(const std::string& type_or_entity) const {
 std::string Fleet::fabric_id() const { return fmt::format("{}/{}", options_.project_directory.string(), run_); }
 
 void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
-  slot.heard_at = steady_clock::now();
+  slot.heard_at = host_.now();
   if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(slot, *ready);
   if (const auto* heartbeat = std::get_if<protocol::Heartbeat>(&message)) return on_heartbeat(slot, *heartbeat);
   if (const auto* refusal = std::get_if<protocol::StartFailed>(&message)) {
     slot.refusal = *refusal;
-    logs_.keep({std::chrono::system_clock::now(), slot.name, LogLevel::error, "", join(*refusal)});
+    logs_.keep({host_.wall_now(), slot.name, LogLevel::error, "", join(*refusal)});
     return;
   }
   renew(slot);
@@ -226,7 +214,7 @@ void Fleet::on_member(NodeSlot& slot) {
   slot.state = NodeState::ready;
   if (is_started_) slot.failed_starts = 0;
   if (slot.trial) module_ = *std::exchange(slot.trial, std::nullopt);
-  const auto took = round_ms(steady_clock::now() - slot.started_at);
+  const auto took = round_ms(host_.now() - slot.started_at);
   say(LogLevel::info, fmt::format("{} is ready (pid {}, {}).", slot.name, slot.process->pid(), took));
   events_.on_ready(slot.id);
 }
@@ -248,7 +236,7 @@ void Fleet::on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat) {
   if (options_.turn_max.count() > 0 && turn >= options_.turn_max)
     return kill(slot, {.reason = Kill::turn_max, .limit = round_ms(turn)});
   if (options_.turn_max.count() > 0 && slot.leaving_since && turn >= options_.fabric.grace &&
-      steady_clock::now() - *slot.leaving_since >= options_.fabric.grace)
+      host_.now() - *slot.leaving_since >= options_.fabric.grace)
     return kill(slot, {.reason = Kill::not_stopped});
   if (!std::exchange(slot.is_turn_reported, true))
     say(LogLevel::warn,
@@ -273,9 +261,8 @@ void Fleet::kill(NodeSlot& slot, KillCause cause) {
   say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_cause->text()));
   const bool is_in_a_turn = slot.kill_cause->reason == Kill::turn_max || slot.kill_cause->reason == Kill::not_stopped;
   if (!is_in_a_turn || !slot.process->try_signal(SIGQUIT)) return slot.process->kill();  // with a report if possible
-  slot.timer.expires_after(kReportPatience);
-  slot.timer.async_wait([&slot, killed = slot.incarnation](boost::system::error_code error) {
-    if (!error && slot.process && slot.incarnation == killed) slot.process->kill();
+  slot.timer.expires_after(kReportPatience, [&slot, killed = slot.incarnation] {
+    if (slot.process && slot.incarnation == killed) slot.process->kill();
   });
 }
 
@@ -283,13 +270,12 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.timer.cancel();
   const std::unique_ptr<NodeProcess> ended = std::move(slot.process);
   const NodeState before = std::exchange(slot.state, NodeState::stopped);
-  if (const auto run = directory_.open_below(slot.socket.parent_path().filename().string()))
-    run->remove(slot.socket.filename().string());
+  host_.remove_socket(slot.socket);
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
   const bool is_of_its_own = !slot.last_exit->is_orderly() && !(slot.kill_cause && slot.kill_cause->is_wish());
-  const auto crash = slot.crash_memory && is_of_its_own ? slot.crash_memory->read() : std::nullopt;
+  const auto crash = is_of_its_own ? ended->read_crash() : std::nullopt;
   slot.crashed_in = crash ? crash->place() : std::string();
   const bool is_from_outside = slot.last_exit->end.signal == SIGKILL && !slot.kill_cause;
 
@@ -299,7 +285,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   // What keeps the whole fabric from starting is reported as its end, once, and not again for each node.
   const bool is_told_as_end = !is_started_ && (slot.refusal || is_stopping_);
   const auto tell = [&](std::string message) {
-    protocol::LogLine line{std::chrono::system_clock::now(), "supervisor", LogLevel::error, "", std::move(message)};
+    protocol::LogLine line{host_.wall_now(), "supervisor", LogLevel::error, "", std::move(message)};
     is_told_as_end ? logs_.keep(std::move(line)) : logs_.add(std::move(line));
   };
   if (is_wanted_end)
@@ -354,13 +340,12 @@ void Fleet::on_end_before_started(NodeSlot& slot, NodeState before) {
 }
 
 void Fleet::restart_later(NodeSlot& slot) {
-  const auto delay = slot.backoff.next_delay(slot.started_at, steady_clock::now());
+  const auto delay = slot.backoff.next_delay(slot.started_at, host_.now());
   slot.state = NodeState::backoff;
   ++slot.restarts;
   say(LogLevel::info, fmt::format("Restarting {} in {}.", slot.name, delay));
-  slot.timer.expires_after(delay);
-  slot.timer.async_wait([this, &slot](boost::system::error_code error) {
-    if (!error && slot.state == NodeState::backoff) start(slot);
+  slot.timer.expires_after(delay, [this, &slot] {
+    if (slot.state == NodeState::backoff) start(slot);
   });
 }
 
@@ -368,7 +353,7 @@ void Fleet::stop_all(std::chrono::nanoseconds grace) {
   is_stopping_ = true;
   for (NodeSlot& slot : slots_) {
     slot.timer.cancel();
-    if (!slot.leaving_since) slot.leaving_since = steady_clock::now();
+    if (!slot.leaving_since) slot.leaving_since = host_.now();
     if (slot.state == NodeState::ready) {
       slot.state = NodeState::draining;
       if (!slot.process->try_send(protocol::Stop{grace})) kill(slot, {.reason = Kill::unread});
@@ -396,7 +381,7 @@ std::expected<pid_t, std::string> Fleet::signal(NodeId node, int number) {
 void Fleet::unwant(NodeId node, Afterwards afterwards) {
   NodeSlot& slot = at(node);
   slot.is_wanted = false;
-  if (!slot.leaving_since) slot.leaving_since = steady_clock::now();
+  if (!slot.leaving_since) slot.leaving_since = host_.now();
   slot.is_listed = afterwards == Afterwards::listed;
   slot.trial.reset();
   if (slot.state == NodeState::backoff) {
@@ -416,7 +401,7 @@ void Fleet::stop_unwanted(NodeId node, std::chrono::nanoseconds grace) {
 }
 
 NodeSlot& Fleet::make_wanted(NodeId node) {
-  if (node.value > slots_.size()) slots_.emplace_back(node, paths_.node_socket(node), options_.restart, context_);
+  if (node.value > slots_.size()) slots_.emplace_back(node, paths_.node_socket(node), options_.restart, host_);
   NodeSlot& slot = at(node);
   slot.is_wanted = slot.is_listed = true;
   slot.leaving_since.reset();
@@ -483,7 +468,7 @@ bool Fleet::is_any_starting() const {
 bool Fleet::is_gone() const { return std::ranges::none_of(slots_, &NodeSlot::is_occupied); }
 
 void Fleet::say(LogLevel level, std::string message) {
-  logs_.add({std::chrono::system_clock::now(), "supervisor", level, "", std::move(message)});
+  logs_.add({host_.wall_now(), "supervisor", level, "", std::move(message)});
 }
 
 }  // namespace epic::cluster

@@ -12,8 +12,6 @@
 //
 // Not here: shards (shard_table.hpp), what requests mean (control_verbs.hpp).
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <expected>
 #include <memory>
@@ -23,7 +21,7 @@
 
 #include "cluster/coordination/local_coordination.hpp"
 #include "cluster/supervisor/backoff.hpp"
-#include "cluster/supervisor/crash_memory.hpp"
+#include "cluster/supervisor/host.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/node_process.hpp"
@@ -45,8 +43,7 @@ enum class NodeState : std::uint8_t {
 
 /// What is known about a node, over all its processes.
 struct NodeSlot {
-  NodeSlot(kernel::NodeId number, std::filesystem::path socket_path, RestartPolicy restart,
-           boost::asio::io_context& context);
+  NodeSlot(kernel::NodeId number, std::filesystem::path socket_path, RestartPolicy restart, Host& host);
 
   kernel::NodeId id;
   std::string name;  // "node-2"
@@ -66,7 +63,6 @@ struct NodeSlot {
   std::optional<LeaseId> lease;                      // from soon after Ready to the end
   std::optional<KillCause> kill_cause;               // empty: the fleet has not killed it
   std::optional<protocol::StartFailed> refusal;      // what it reported about not starting
-  std::optional<CrashMemory> crash_memory;           // of its process; empty: the system had none
   std::deque<std::string> last_lines;                // of its output
   bool is_turn_reported = false;
   bool is_leaving = false;          // its process has ended, and coordination does not know yet
@@ -80,7 +76,7 @@ struct NodeSlot {
   bool is_silent = false;  // for over a second
   int failed_starts = 0;   // in a row
   Backoff backoff;
-  boost::asio::steady_timer timer;  // until it is restarted
+  Timer timer;  // until it is restarted
 
   /// No process can be started.
   [[nodiscard]] bool is_occupied() const { return process != nullptr || is_leaving; }
@@ -115,9 +111,8 @@ class Fleet {
   /// For a node whose turn does not end, to report what it is doing before it is killed.
   static constexpr std::chrono::milliseconds kReportPatience{500};
 
-  Fleet(boost::asio::io_context& context, const SupervisorOptions& options, const RunPaths& paths,
-        const files::Directory& directory, std::uint64_t run, ModuleCopy module, LocalCoordination& coordination,
-        LogHub& logs, Events events);
+  Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
+        LocalCoordination& coordination, LogHub& logs, Events events);
 
   void start_all();
   /// The fabric has been ready once: from here on, whatever fails is restarted, without a limit.
@@ -174,10 +169,9 @@ class Fleet {
   void add_line(NodeSlot& slot, protocol::LogLine line);
   void say(protocol::LogLevel level, std::string message);
 
-  boost::asio::io_context& context_;
+  Host& host_;
   const SupervisorOptions& options_;
   const RunPaths& paths_;
-  const files::Directory& directory_;  // .epic
   std::uint64_t run_;
   ModuleCopy module_;
   LocalCoordination& coordination_;

@@ -1,8 +1,6 @@
 #include "cluster/supervisor/grant_writer.hpp"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <chrono>
 #include <utility>
 
 namespace epic::cluster {
@@ -17,85 +15,71 @@ constexpr auto kRetryMax = 500ms;
 
 }  // namespace
 
-GrantWriter::GrantWriter(boost::asio::io_context& context, storage::StoreConfig store, kernel::Term term, Events events)
-    : context_(context), config_(std::move(store)), term_(term), events_(std::move(events)) {
-  if (!config_.location.empty()) thread_ = std::thread([this] { run(); });
-}
-
-GrantWriter::~GrantWriter() {
-  *is_alive_ = false;
-  {
-    const std::lock_guard lock(mutex_);
-    is_ending_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+GrantWriter::GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events)
+    : host_(host), events_(std::move(events)), timer_(host) {
+  if (!open_store) return;
+  beside_ = std::make_shared<Beside>(Beside{.open_store = std::move(open_store), .term = term});
+  const auto outcome = std::make_shared<Outcome>();  // handed from the work to what follows it
+  host_.run_beside([beside = beside_, outcome] { *outcome = beside->try_open(); },
+                   [this, outcome] { report_migration(*outcome); });  // an error shows when the store is needed
 }
 
 void GrantWriter::write(kernel::ShardMap map) {
-  if (config_.location.empty()) return post(events_.on_written);
-  {
-    const std::lock_guard lock(mutex_);
-    map_ = std::move(map);
+  if (!beside_) return timer_.expires_after(0ns, [this] { events_.on_written(); });
+  if (is_deposed_) return;
+  map_ = std::move(map);
+  retry_delay_ = kRetryFirst;
+  attempt();
+}
+
+void GrantWriter::attempt() {
+  const auto outcome = std::make_shared<Outcome>();
+  host_.run_beside([beside = beside_, outcome, map = map_] { *outcome = beside->try_write(map); },
+                   [this, outcome] { on_attempted(*outcome); });
+}
+
+void GrantWriter::on_attempted(const Outcome& outcome) {
+  report_migration(outcome);
+  if (!outcome.error) {
+    is_delay_reported_ = false;
+    return events_.on_written();
   }
-  changed_.notify_all();
-}
-
-void GrantWriter::post(std::function<void()> event) {
-  boost::asio::post(context_, [is_alive = is_alive_, event = std::move(event)] {
-    if (*is_alive) event();
-  });
-}
-
-void GrantWriter::run() {
-  static_cast<void>(try_open());  // before it is needed; what fails is tried again then
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return is_ending_ || map_; });
-    if (is_ending_) return;
-    const kernel::ShardMap map = *std::exchange(map_, std::nullopt);
-    for (std::chrono::milliseconds delay = kRetryFirst; !is_ending_;
-         delay = std::min<decltype(delay)>(delay * 2, kRetryMax)) {
-      lock.unlock();
-      const auto error = try_write(map);
-      lock.lock();
-      if (!error) {
-        is_delay_reported_ = false;
-        post(events_.on_written);
-        break;
-      }
-      if (error->code == StoreErrorCode::not_granted) {
-        post([this, why = error->message] { events_.on_deposed(why); });
-        return;
-      }
-      if (!std::exchange(is_delay_reported_, true)) post([this, why = error->message] { events_.on_delay(why); });
-      changed_.wait_for(lock, delay, [this] { return is_ending_; });
-    }
+  if (outcome.error->code == StoreErrorCode::not_granted) {
+    is_deposed_ = true;
+    return events_.on_deposed(outcome.error->message);
   }
+  timer_.expires_after(retry_delay_, [this] { attempt(); });
+  retry_delay_ = std::min<std::chrono::milliseconds>(retry_delay_ * 2, kRetryMax);
+  if (!std::exchange(is_delay_reported_, true)) events_.on_delay(outcome.error->message);
 }
 
-std::optional<storage::StoreError> GrantWriter::try_open() {
-  auto opened = storage::open_store(config_);
-  if (!opened) return opened.error();
-  auto granter = storage::Granter::lead(**opened, term_);
-  if (!granter) return granter.error();
-  store_ = std::move(*opened);
-  granter_ = std::move(*granter);
-  if (const storage::StoreIdentity identity = store_->identity(); identity.migrated_from)
-    post([this, identity] { events_.on_migrated(identity); });
-  return std::nullopt;
+void GrantWriter::report_migration(const Outcome& outcome) const {
+  if (outcome.migrated) events_.on_migrated(*outcome.migrated);
 }
 
-std::optional<storage::StoreError> GrantWriter::try_write(const kernel::ShardMap& map) {
-  if (!store_)
-    if (auto error = try_open()) return error;
-  auto written = granter_.write(*store_, map);
-  if (written) return std::nullopt;
-  const StoreErrorCode code = written.error().code;
-  const bool may_go_on =
-      code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
-  if (!may_go_on) store_.reset();  // it refuses every later write; what it has written is looked up anew
-  return written.error();
+GrantWriter::Outcome GrantWriter::Beside::try_open() {
+  auto opened = open_store();
+  if (!opened) return {.error = opened.error()};
+  auto leading = storage::Granter::lead(**opened, term);
+  if (!leading) return {.error = leading.error()};
+  store = std::move(*opened);
+  granter = std::move(*leading);
+  const storage::StoreIdentity identity = store->identity();
+  return {.migrated = identity.migrated_from ? std::optional(identity) : std::nullopt};
+}
+
+GrantWriter::Outcome GrantWriter::Beside::try_write(const kernel::ShardMap& map) {
+  Outcome outcome;
+  if (!store) outcome = try_open();
+  if (outcome.error) return outcome;
+  if (const auto written = granter.write(*store, map); !written) {
+    const StoreErrorCode code = written.error().code;
+    const bool may_go_on =
+        code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
+    if (!may_go_on) store.reset();  // it refuses every later write; what it has written is looked up anew
+    outcome.error = written.error();
+  }
+  return outcome;
 }
 
 }  // namespace epic::cluster

@@ -3,29 +3,32 @@
 //
 // A map may be published only when the store names its owners: from then on their predecessors can write nothing, and
 // nobody else can take their shards. So if the supervisor dies between writing and publishing, the next one finds what
-// was written and goes on under a higher term. Writing may wait for nodes that commit, so it has a thread of its own;
+// was written and goes on under a higher term. Writing may wait for nodes that commit, so it runs beside;
 // all the shards of one change are one transaction, which the first node to take its shards makes durable.
 //
 // A store that cannot be written just now is tried again until it can: nodes could not take the shards either.
 
-#include <boost/asio/io_context.hpp>
-#include <condition_variable>
+#include <chrono>
+#include <expected>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
+#include "cluster/supervisor/host.hpp"
 #include "kernel/messages.hpp"
 #include "storage/grants.hpp"
-#include "storage/open_store.hpp"
+#include "storage/store.hpp"
 
 namespace epic::cluster {
 
-/// One thread, that of `context`; all calls come back on it.
+/// Single-threaded. It opens the store before it is needed. The store is closed when this is destroyed, or after what
+/// its host still runs beside.
 class GrantWriter {
  public:
+  /// Called beside.
+  using OpenStore = std::function<std::expected<std::unique_ptr<storage::Store>, storage::StoreError>()>;
+
   struct Events {
     std::function<void()> on_written;  // the map that was given last
     std::function<void(const storage::StoreIdentity&)> on_migrated;
@@ -34,35 +37,40 @@ class GrantWriter {
         on_deposed;  // somebody else leads, or uses this store: nothing more is written
   };
 
-  /// Without a location there is nothing to write: nodes keep their stores to themselves. `term`: at least.
-  GrantWriter(boost::asio::io_context& context, storage::StoreConfig store, kernel::Term term, Events events);
-  ~GrantWriter();
+  /// Without `open_store` there is nothing to write: nodes keep their stores to themselves. `term`: at least.
+  GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Events events);
 
   /// One map at a time.
   void write(kernel::ShardMap map);
 
  private:
-  void run();
-  [[nodiscard]] std::optional<storage::StoreError> try_open();
-  [[nodiscard]] std::optional<storage::StoreError> try_write(const kernel::ShardMap& map);
-  void post(std::function<void()> event);
+  struct Outcome {
+    std::optional<storage::StoreIdentity> migrated = {};  // it was, just now
+    std::optional<storage::StoreError> error = {};
+  };
+  /// Used beside only.
+  struct Beside {
+    OpenStore open_store;
+    kernel::Term term;
+    std::unique_ptr<storage::Store> store = {};
+    storage::Granter granter = {};
 
-  boost::asio::io_context& context_;
-  storage::StoreConfig config_;
-  kernel::Term term_;
+    [[nodiscard]] Outcome try_open();
+    [[nodiscard]] Outcome try_write(const kernel::ShardMap& map);
+  };
+
+  void attempt();
+  void on_attempted(const Outcome& outcome);
+  void report_migration(const Outcome& outcome) const;
+
+  Host& host_;
   Events events_;
-  std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);  // with what is posted: false when this is gone
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<kernel::ShardMap> map_;
-  bool is_ending_ = false;
-
-  // the thread's
-  std::unique_ptr<storage::Store> store_;
-  storage::Granter granter_;
+  std::shared_ptr<Beside> beside_;  // shared with the work that is under way; null: there is nothing to write
+  kernel::ShardMap map_;            // given last
+  std::chrono::milliseconds retry_delay_{0};
   bool is_delay_reported_ = false;
-  std::thread thread_;
+  bool is_deposed_ = false;
+  Timer timer_;
 };
 
 }  // namespace epic::cluster

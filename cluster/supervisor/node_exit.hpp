@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace epic::cluster {
 
@@ -40,6 +41,15 @@ struct KillCause {
   [[nodiscard]] bool is_wish() const { return reason == Reason::asked_for || reason == Reason::not_wanted; }
   /// "has been silent for more than 5000ms".
   [[nodiscard]] std::string text() const;
+};
+
+/// What a node was doing when it died by a signal. Without frames: by SIGKILL, in a turn that had gone on for a while.
+struct Crash {
+  std::string entity;  // "Type/Key" as in the store
+  std::string method;
+  std::vector<std::string> frames;  // "Bomb::poke() [clone .resume]+0x1f (arena-1.so)", innermost first
+  /// "Bomb/x.poke".
+  [[nodiscard]] std::string place() const { return method.empty() ? entity : entity + "." + method; }
 };
 
 struct NodeExit {

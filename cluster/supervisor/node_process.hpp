@@ -1,31 +1,27 @@
 #pragma once
-// NodeProcess: one live process of a node, with its channel and its output.
+// NodeProcess: one live process of a node, as the fleet sees it: messages both ways, its output, its end.
 //
-// It is spawned with descriptor 3 as its end of the channel, standard output and error in one pipe (which keeps their
-// order), its own process group (so that Ctrl-C reaches only the supervisor, which then stops the nodes in order), and
-// SIGKILL as the signal it gets when the supervisor's thread ends. When on_end is called nothing of it is left: neither
-// the process, nor its children, nor an unread byte of its output.
+// When on_end is called nothing of it is left: neither the process, nor its children, nor an unread byte of its output.
 //
-// Not here: when to start and restart (fleet.hpp), what messages mean.
+// Implementations: spawned_process.hpp.
+// Not here:        when to start and restart (fleet.hpp), what messages mean.
 
 #include <sys/types.h>
 
-#include <boost/asio/io_context.hpp>
 #include <expected>
 #include <filesystem>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cluster/control/supervisor_error.hpp"
 #include "cluster/supervisor/node_exit.hpp"
 #include "protocol/supervision.hpp"
 
 namespace epic::cluster {
 
-/// On the io_context's only thread.
+/// On its host's only thread.
 class NodeProcess {
  public:
   struct Events {
@@ -42,25 +38,21 @@ class NodeProcess {
     std::filesystem::path directory;
   };
 
-  static constexpr std::size_t kUnsentBytesMax = 2 * protocol::kSupervisionFrameBytesMax;
-
-  [[nodiscard]] static std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(
-      boost::asio::io_context& context, const Program& program, Events events);
   /// Kills it if it is still alive, and waits for its end; there are no more events.
-  ~NodeProcess();
+  virtual ~NodeProcess() = default;
 
-  [[nodiscard]] pid_t pid() const;
+  [[nodiscard]] virtual pid_t pid() const = 0;
   /// False if it has not read for so long that the limit is reached.
-  [[nodiscard]] bool try_send(const protocol::ToNode& message);
+  [[nodiscard]] virtual bool try_send(const protocol::ToNode& message) = 0;
   /// Sends any signal. False if the process has ended.
-  [[nodiscard]] bool try_signal(int number) const;
+  [[nodiscard]] virtual bool try_signal(int number) = 0;
   /// Sends SIGKILL, which also works on a stopped process. on_end follows.
-  void kill();
+  virtual void kill() = 0;
 
- private:
-  struct State;
-  explicit NodeProcess(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  std::shared_ptr<State> state_;  // shared with Asio handlers that outlive this object
+  /// Path of the memory in which it leaves word of its death; or why there is none.
+  [[nodiscard]] virtual std::expected<std::string, std::string> crash_memory() const = 0;
+  /// What it has left there. Empty: nothing, or no entity's code was running.
+  [[nodiscard]] virtual std::optional<Crash> read_crash() const = 0;
 };
 
 }  // namespace epic::cluster

@@ -5,7 +5,7 @@
 // Then it may try again; when it kills a node once more it is put aside for twice as long, up to an hour. After an hour
 // without a death it counts as well.
 //
-// Not here: how a node refuses the calls (the kernel), who was running (crash_memory.hpp).
+// Not here: how a node refuses the calls (the kernel), what was running (crash_memory.hpp).
 
 #include <chrono>
 #include <cstdint>

@@ -5,23 +5,20 @@
 namespace epic::cluster {
 
 using kernel::NodeId;
-using std::chrono::steady_clock;
-using std::chrono::system_clock;
 
 void QuarantineRunner::on_crash(const NodeSlot& slot, const Crash& crash) {
-  const auto entry = quarantine_.on_death(crash.entity, crash.method, steady_clock::now());
+  const auto entry = quarantine_.on_death(crash.entity, crash.method, host_.now());
   if (!entry) return;
   const std::string why = fmt::format("{} nodes died while they ran {}; next attempt in {} s", entry->deaths,
                                       crash.place(), entry->left.count());
-  trail_.add(
-      {.time = system_clock::now(), .node = slot.name, .what = "quarantined", .why = why, .entity = crash.entity});
+  trail_.add({.time = host_.wall_now(), .node = slot.name, .what = "quarantined", .why = why, .entity = crash.entity});
   say_(fmt::format("{} is quarantined: {}. 'epic release {}' lifts that.", crash.entity, why, crash.entity));
   inform_all();
 }
 
 bool QuarantineRunner::release(const std::string& entity) {
   if (!quarantine_.release(entity)) return false;
-  trail_.add({.time = system_clock::now(),
+  trail_.add({.time = host_.wall_now(),
               .node = "supervisor",
               .what = "released",
               .why = "requested by 'epic release'",
@@ -32,7 +29,7 @@ bool QuarantineRunner::release(const std::string& entity) {
 
 protocol::Quarantined QuarantineRunner::list() const {
   protocol::Quarantined message;
-  for (const Quarantine::Entry& entry : quarantine_.list(steady_clock::now()))
+  for (const Quarantine::Entry& entry : quarantine_.list(host_.now()))
     message.entities.push_back({.entity = entry.entity, .deaths = entry.deaths, .left = entry.left});
   return message;
 }

@@ -16,8 +16,8 @@ namespace epic::cluster {
 /// Single-threaded.
 class QuarantineRunner {
  public:
-  QuarantineRunner(Fleet& fleet, FabricTrail& trail, std::function<void(std::string)> say)
-      : fleet_(fleet), trail_(trail), say_(std::move(say)) {}
+  QuarantineRunner(Host& host, Fleet& fleet, FabricTrail& trail, std::function<void(std::string)> say)
+      : host_(host), fleet_(fleet), trail_(trail), say_(std::move(say)) {}
 
   void on_crash(const NodeSlot& slot, const Crash& crash);
   /// To be called before the node gets a shard.
@@ -30,6 +30,7 @@ class QuarantineRunner {
   [[nodiscard]] protocol::Quarantined list() const;
   void inform_all();
 
+  Host& host_;
   Fleet& fleet_;
   FabricTrail& trail_;
   std::function<void(std::string)> say_;

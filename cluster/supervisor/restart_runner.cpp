@@ -11,7 +11,6 @@
 namespace epic::cluster {
 
 using kernel::NodeId;
-using std::chrono::steady_clock;
 namespace json = boost::json;
 
 std::optional<std::string> RestartRunner::find_obstacle() const {
@@ -39,7 +38,8 @@ std::expected<void, SupervisorError> RestartRunner::begin(RestartWay way, Contro
                    .former = parts_.fleet.module(),
                    .next = std::move(copied),
                    .reply = std::move(reply),
-                   .error = {}});
+                   .error = {},
+                   .begun_at = parts_.host.now()});
   advance();
   return {};
 }
@@ -74,8 +74,7 @@ void RestartRunner::carry_out(const Restart::Order& order) {
       const ModuleCopy& module = fleet.find(order.node)->module;
       tell(order.node, "draining", module);
       const bool is_told = run_->announced_at && module.generation != run_->plan.next();
-      return parts_.departures.leave(order.node, Afterwards::listed,
-                                     is_told ? *run_->announced_at : steady_clock::now());
+      return parts_.departures.leave(order.node, Afterwards::listed, is_told ? *run_->announced_at : parts_.host.now());
     }
     case Kind::stop:
       if (parts_.shards.is_open()) parts_.shards.close();
@@ -100,7 +99,7 @@ void RestartRunner::carry_out(const Restart::Order& order) {
 }
 
 void RestartRunner::tell_waiting() {
-  const auto now = steady_clock::now();
+  const auto now = parts_.host.now();
   if (now - run_->told_at < kProgressEvery || !parts_.shards.has_move_since(now - kProgressEvery)) return;
   run_->told_at = now;
   for (const NodeSlot& slot : parts_.fleet.slots())
@@ -114,8 +113,8 @@ void RestartRunner::tell_waiting() {
 
 void RestartRunner::announce() {
   if (run_->announced_at || !run_->plan.is_renewing()) return;
-  if (!parts_.shards.has_move_since(steady_clock::now() - kAnnounceAfter)) return;
-  run_->announced_at = steady_clock::now();
+  if (!parts_.shards.has_move_since(parts_.host.now() - kAnnounceAfter)) return;
+  run_->announced_at = parts_.host.now();
   for (const NodeSlot& slot : parts_.fleet.slots())
     if (slot.is_wanted && slot.module.generation != run_->plan.next())
       parts_.fleet.send(slot.id, protocol::AnnounceStop{});
@@ -157,7 +156,7 @@ void RestartRunner::finish() {
   const ModuleCopy& kept = run.error ? run.former : run.next;
   parts_.modules.remove_all_but(kept.generation);
   parts_.say(fmt::format("The restart is complete: all nodes run generation {} of the module.", kept.generation));
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - run.begun_at);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(parts_.host.now() - run.begun_at);
   if (!run.error)
     return run.reply.finish(codec::describe_json(protocol::control::Restart::Answer{.node = "supervisor",
                                                                                     .event = "restarted",

@@ -15,7 +15,7 @@
 #include <functional>
 #include <optional>
 
-#include "cluster/control/control_server.hpp"
+#include "cluster/control/control_reply.hpp"
 #include "cluster/supervisor/departures.hpp"
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/modules.hpp"
@@ -27,6 +27,7 @@ namespace epic::cluster {
 
 /// What a restart acts on; all of it outlives the runner.
 struct RestartParts {
+  Host& host;
   const SupervisorOptions& options;
   Fleet& fleet;
   ShardTable& shards;
@@ -66,7 +67,7 @@ class RestartRunner {
     ModuleCopy next;
     ControlReply reply;
     std::optional<SupervisorError> error;
-    std::chrono::steady_clock::time_point begun_at = std::chrono::steady_clock::now();
+    std::chrono::steady_clock::time_point begun_at;
     std::chrono::steady_clock::time_point told_at = begun_at;  // of what it waits for
     /// When the nodes with the old copy were told that they will be drained: their grace began then.
     std::optional<std::chrono::steady_clock::time_point> announced_at = {};

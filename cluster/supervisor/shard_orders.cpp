@@ -6,9 +6,13 @@
 
 namespace epic::cluster {
 
-ShardOrders::ShardOrders(boost::asio::io_context& context, storage::StoreConfig store, kernel::Term term,
-                         GrantWriter::Events events, ShardTable& shards, FabricTrail& trail, Send send)
-    : shards_(shards), trail_(trail), send_(std::move(send)), grants_(context, std::move(store), term, [&] {
+ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
+                         ShardTable& shards, FabricTrail& trail, Send send)
+    : host_(host),
+      shards_(shards),
+      trail_(trail),
+      send_(std::move(send)),
+      grants_(host, std::move(open_store), term, [&] {
         events.on_written = [this] { on_granted(); };
         return std::move(events);
       }()) {}
@@ -32,7 +36,7 @@ void ShardOrders::on_granted() {
   if (is_ended_) return;
   for (const ShardTable::Action& action : granted) {
     if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
-      trail_.on_map(publish->map, std::chrono::system_clock::now());
+      trail_.on_map(publish->map, host_.wall_now());
       for (const auto& member : publish->map.members) send_(member.node, publish->map);
     } else {
       const auto& ask = std::get<ShardTable::AskRelease>(action);

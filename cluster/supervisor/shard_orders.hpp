@@ -22,8 +22,8 @@ class ShardOrders {
   using Send = std::function<void(kernel::NodeId, const protocol::ToNode&)>;
 
   /// `events.on_written` is this class's own.
-  ShardOrders(boost::asio::io_context& context, storage::StoreConfig store, kernel::Term term,
-              GrantWriter::Events events, ShardTable& shards, FabricTrail& trail, Send send);
+  ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
+              ShardTable& shards, FabricTrail& trail, Send send);
 
   /// Takes the table's new actions. Called after each event that may have caused some.
   void carry_out();
@@ -33,6 +33,7 @@ class ShardOrders {
  private:
   void on_granted();
 
+  Host& host_;
   ShardTable& shards_;
   FabricTrail& trail_;
   Send send_;

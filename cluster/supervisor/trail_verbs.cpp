@@ -15,7 +15,6 @@
 namespace epic::cluster {
 
 namespace control = protocol::control;
-using std::chrono::steady_clock;
 
 namespace {
 
@@ -25,9 +24,9 @@ std::string find_fault(const std::string& entity) {
   return fmt::format("'{}' is not a valid entity name: it is written Type/Key.", entity);
 }
 
-control::Events::Answer describe_silence(const std::string& node) {
+control::Events::Answer describe_silence(const std::string& node, FabricTrail::Time now) {
   control::Events::Answer event;
-  event.time = protocol::format_time(std::chrono::system_clock::now());
+  event.time = protocol::format_time(now);
   event.node = node;
   event.what = "silent";
   event.why = fmt::format("{} did not answer within {:.1f} s; its events are not shown", node,
@@ -54,7 +53,7 @@ void TrailVerbs::gather(const typename Verb::Request& request, std::function<voi
   };
   const auto state = std::make_shared<State>();  // owned by the callback, because a std::function must be copyable
   state->silent = std::move(silent);
-  requests_.to_all(asked, std::string(Verb::kVerb.name), codec::describe_text(request), steady_clock::now() + kPatience,
+  requests_.to_all(asked, std::string(Verb::kVerb.name), codec::describe_text(request), host_.now() + kPatience,
                    [state, on_gathered = std::move(on_gathered)](const protocol::Answer& answer) {
                      if (answer.status == protocol::AnswerStatus::ok && !answer.body.empty()) {
                        if (auto part = codec::read_described_text<typename Verb::NodeAnswer>(answer.body)) {
@@ -84,7 +83,7 @@ void TrailVerbs::events(control::Events::Request request, const ControlReply& re
   ask_events(watch);
 }
 
-void TrailVerbs::on_tick(steady_clock::time_point now) {
+void TrailVerbs::on_tick(std::chrono::steady_clock::time_point now) {
   std::erase_if(followers_, [](const auto& watch) { return !watch->reply.is_open(); });
   for (const auto& watch : followers_)
     if (!watch->is_asking && watch->ask_at <= now) ask_events(watch);
@@ -99,7 +98,7 @@ void TrailVerbs::ask_events(const std::shared_ptr<Watch>& watch) {
   watch->is_asking = true;
   gather<control::Events>(watch->request, [this, watch](Gathered<control::Events> gathered) {
     watch->is_asking = false;
-    watch->ask_at = steady_clock::now() + kFollowEvery;
+    watch->ask_at = host_.now() + kFollowEvery;
     send_events(*watch, std::move(gathered));
     if (!watch->request.follow) watch->reply.finish();
   });
@@ -128,7 +127,7 @@ void TrailVerbs::send_events(Watch& watch, Gathered<control::Events> gathered) c
       --surplus;
   for (const std::string& node : gathered.silent)
     if (std::ranges::find(watch.silent, node) == watch.silent.end())
-      watch.reply.part(codec::describe_json(describe_silence(node)));
+      watch.reply.part(codec::describe_json(describe_silence(node, host_.wall_now())));
   watch.silent = std::move(gathered.silent);
   request.limit = kEventsMax;  // from now on, none is left out
 }

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/control/control_server.hpp"
+#include "cluster/control/control_reply.hpp"
 #include "cluster/supervisor/fabric_trail.hpp"
 #include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/node_requests.hpp"
@@ -28,8 +28,9 @@ class TrailVerbs {
   static constexpr std::uint64_t kEventsMax = 100'000;
   static constexpr std::size_t kFollowersMax = 64;
 
-  TrailVerbs(const Fleet& fleet, NodeRequests& requests, const FabricTrail& trail, std::uint16_t shard_count)
-      : fleet_(fleet), requests_(requests), trail_(trail), shard_count_(shard_count) {}
+  TrailVerbs(const Host& host, const Fleet& fleet, NodeRequests& requests, const FabricTrail& trail,
+             std::uint32_t shard_count)
+      : host_(host), fleet_(fleet), requests_(requests), trail_(trail), shard_count_(shard_count) {}
 
   void events(protocol::control::Events::Request request, const ControlReply& reply);
   void calls(const protocol::control::Calls::Request& request, const ControlReply& reply);
@@ -57,6 +58,7 @@ class TrailVerbs {
   void ask_events(const std::shared_ptr<Watch>& watch);
   void send_events(Watch& watch, Gathered<protocol::control::Events> gathered) const;
 
+  const Host& host_;
   const Fleet& fleet_;
   NodeRequests& requests_;
   const FabricTrail& trail_;

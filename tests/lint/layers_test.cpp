@@ -110,6 +110,20 @@ TEST_CASE("purity: JSON that is parsed or printed beside the door is found", "[l
   CHECK(find_impure_calls({{"runtime/protocol/json.cpp", "json::basic_parser<Handler> parser(options);\n"}}).empty());
 }
 
+TEST_CASE("purity: the supervisor's decisions take clocks, threads and sockets from the host", "[lint]") {
+  for (const std::string file : {"cluster/supervisor/fleet.cpp", "cluster/supervisor/new_part.hpp"}) {
+    INFO(file);
+    CHECK(find_impure_calls({{file, "const auto now = std::chrono::steady_clock::now();\n"}}).size() == 1);
+    CHECK(find_impure_calls({{file, "std::thread thread_;\n"}}).size() == 1);
+    CHECK(find_library_faults({{file, "#include <boost/asio/steady_timer.hpp>\n"}}).size() == 1);
+    CHECK(find_library_faults({{file, "#include \"files/private_files.hpp\"\n"}}).size() == 1);
+    CHECK(find_library_faults({{file, "#include \"cluster/supervisor/host.hpp\"\n"}}).empty());
+  }
+  const std::string host = "cluster/supervisor/asio_host.cpp";
+  CHECK(find_impure_calls({{host, "return std::chrono::steady_clock::now();\n"}}).empty());
+  CHECK(find_library_faults({{host, "#include <boost/asio/steady_timer.hpp>\n"}}).empty());
+}
+
 TEST_CASE("purity: a sleep in a test is found", "[lint]") {
   CHECK(find_impure_calls({{"tests/unit/x_test.cpp", "std::this_thread::sleep_for(1s);\n"}}).size() == 1);
 }

@@ -1,9 +1,12 @@
 #include "cluster/supervisor/grant_writer.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <memory>
+#include <utility>
 
+#include "storage/open_store.hpp"
+#include "support/fake_host.hpp"
 #include "support/store_fixtures.hpp"
 
 using namespace epic::cluster;
@@ -29,25 +32,30 @@ epic::kernel::ShardMap map_of(std::uint64_t version, NodeId owner) {
 
 struct GrantWriterFixture {
   TempDir directory;
-  boost::asio::io_context context;
+  epic::cluster::test::FakeHost host;
   int written = 0;
   std::vector<std::string> delays;
   std::vector<std::string> depositions;
 
-  GrantWriter make(std::filesystem::path location, Term term = Term{1}) {
-    return {context,
-            {.kind = "sqlite", .location = std::move(location), .shard_count = kShardCount, .mode = OpenMode::create},
-            term,
-            {.on_written = [this] { ++written; },
-             .on_migrated = [](const StoreIdentity&) {},
-             .on_delay = [this](const std::string& why) { delays.push_back(why); },
-             .on_deposed = [this](const std::string& why) { depositions.push_back(why); }}};
+  std::unique_ptr<GrantWriter> make(GrantWriter::OpenStore open_store, Term term = Term{1}) {
+    return std::make_unique<GrantWriter>(
+        host, std::move(open_store), term,
+        GrantWriter::Events{.on_written = [this] { ++written; },
+                            .on_migrated = [](const StoreIdentity&) {},
+                            .on_delay = [this](const std::string& why) { delays.push_back(why); },
+                            .on_deposed = [this](const std::string& why) { depositions.push_back(why); }});
   }
-  /// Until something is called back.
-  void wait_for_one() {
-    context.restart();
-    const auto guard = boost::asio::make_work_guard(context);
-    REQUIRE(context.run_one_for(30s) == 1);
+  std::unique_ptr<GrantWriter> make(std::filesystem::path location, Term term = Term{1}) {
+    return make(
+        [location = std::move(location)] {
+          return open_store(
+              {.kind = "sqlite", .location = location, .shard_count = kShardCount, .mode = OpenMode::create});
+        },
+        term);
+  }
+  void pass(std::chrono::milliseconds duration) {
+    host.settle();
+    for (const auto end = host.now() + duration; host.run_timer(end);) host.settle();
   }
 };
 
@@ -56,8 +64,8 @@ struct GrantWriterFixture {
 TEST_CASE("grant writer: a map's owners are in the store when it says so", "[cluster]") {
   GrantWriterFixture f;
   auto writer = f.make(f.directory.file());
-  writer.write(map_of(1, NodeId{3}));
-  f.wait_for_one();
+  writer->write(map_of(1, NodeId{3}));
+  f.pass(0ms);
   REQUIRE(f.written == 1);
   const auto store = open_sqlite(f.directory.file());
   const std::vector<ShardId> shards{ShardId{0}, ShardId{7}};
@@ -68,12 +76,12 @@ TEST_CASE("grant writer: the next one goes on from what its predecessor has writ
   GrantWriterFixture f;
   {
     auto dies = f.make(f.directory.file(), Term{9});
-    dies.write(map_of(41, NodeId{3}));
-    f.wait_for_one();
+    dies->write(map_of(41, NodeId{3}));
+    f.pass(0ms);
   }
   auto writer = f.make(f.directory.file(), Term{1});  // its own count was lost
-  writer.write(map_of(1, NodeId{2}));
-  f.wait_for_one();
+  writer->write(map_of(1, NodeId{2}));
+  f.pass(0ms);
   CHECK(f.written == 2);
   const auto store = open_sqlite(f.directory.file());
   for (const auto& row : must(store->shards())) {
@@ -85,37 +93,67 @@ TEST_CASE("grant writer: the next one goes on from what its predecessor has writ
 TEST_CASE("grant writer: a supervisor that no longer leads is told, and writes nothing more", "[cluster]") {
   GrantWriterFixture f;
   auto former = f.make(f.directory.file());
-  former.write(map_of(1, NodeId{1}));
-  f.wait_for_one();
+  former->write(map_of(1, NodeId{1}));
+  f.pass(0ms);
   auto leader = f.make(f.directory.file());
-  leader.write(map_of(1, NodeId{2}));
-  f.wait_for_one();
-  former.write(map_of(2, NodeId{3}));
-  f.wait_for_one();
+  leader->write(map_of(1, NodeId{2}));
+  f.pass(0ms);
+  former->write(map_of(2, NodeId{3}));
+  f.pass(0ms);
   REQUIRE(f.depositions.size() == 1);
   CHECK_THAT(f.depositions[0], Catch::Contains("node-2 has it"));
   CHECK(f.written == 2);
   CHECK(must(open_sqlite(f.directory.file())->shards())[0].node == NodeId{2});
 }
 
-TEST_CASE("grant writer: a store that cannot be opened is tried again, and reported once", "[cluster]") {
+TEST_CASE("grant writer: a store that cannot be opened is tried again, ever more rarely, and reported once",
+          "[cluster]") {
   GrantWriterFixture f;
-  const std::filesystem::path directory = f.directory.path() / "later";
-  auto writer = f.make(directory / "state.sqlite");
-  writer.write(map_of(1, NodeId{1}));
-  f.wait_for_one();
-  REQUIRE(f.delays.size() == 1);
+  int openings = 0;
+  bool is_there = false;
+  auto writer = f.make([&]() -> std::expected<std::unique_ptr<Store>, StoreError> {
+    ++openings;
+    if (!is_there) return std::unexpected(StoreError{StoreErrorCode::not_found, "There is no disk."});
+    return std::make_unique<MemoryStore>(kShardCount, [] { return kNow; });
+  });
+  f.pass(0ms);
+  CHECK(openings == 1);  // before it is needed
+  CHECK(f.delays.empty());
+
+  writer->write(map_of(1, NodeId{1}));
+  f.pass(20ms);
+  CHECK(openings == 3);
+  f.pass(10s);
+  CHECK(openings < 30);
+  CHECK(f.delays == std::vector<std::string>{"There is no disk."});
   CHECK(f.written == 0);
-  std::filesystem::create_directory(directory);
-  f.wait_for_one();
-  CHECK(f.delays.size() == 1);
+
+  is_there = true;
+  f.pass(500ms);
   CHECK(f.written == 1);
+  CHECK(f.delays.size() == 1);
+}
+
+TEST_CASE("grant writer: what was asked for last is neither repeated nor called back when it is gone", "[cluster]") {
+  GrantWriterFixture f;
+  int openings = 0;
+  auto writer = f.make([&]() -> std::expected<std::unique_ptr<Store>, StoreError> {
+    ++openings;
+    return std::unexpected(StoreError{StoreErrorCode::not_found, "There is no disk."});
+  });
+  writer->write(map_of(1, NodeId{1}));
+  f.pass(0ms);
+  writer.reset();
+  const int openings_before = openings;
+  f.pass(10s);
+  CHECK(openings == openings_before);
 }
 
 TEST_CASE("grant writer: without a store that is shared there is nothing to write", "[cluster]") {
   GrantWriterFixture f;
-  auto writer = f.make({});
-  writer.write(map_of(1, NodeId{1}));
-  f.wait_for_one();
+  auto writer = f.make(GrantWriter::OpenStore());
+  writer->write(map_of(1, NodeId{1}));
+  CHECK(f.written == 0);  // never inside the call
+  f.pass(0ms);
   CHECK(f.written == 1);
 }

@@ -1,4 +1,4 @@
-#include "cluster/supervisor/node_process.hpp"
+#include "cluster/supervisor/spawned_process.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "cluster/supervisor/crash_memory.hpp"
 #include "cluster/supervisor/line_splitter.hpp"
 #include "codec/message_frames.hpp"
 
@@ -129,7 +130,7 @@ SupervisorError spawn_error(const std::filesystem::path& program, int error) {
 
 }  // namespace
 
-struct NodeProcess::State : std::enable_shared_from_this<State> {
+struct SpawnedProcess::State : std::enable_shared_from_this<State> {
   State(asio::io_context& context, Events on_events)
       : channel(context),
         output(context,
@@ -258,6 +259,7 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
   asio::posix::stream_descriptor end_watch;  // a pidfd: readable when the process is dead
   pid_t pid = -1;
   Events events;
+  std::expected<CrashMemory, std::string> crash_memory = CrashMemory::make();
   bool is_ended = false;
   protocol::FrameBuffer buffer{protocol::kSupervisionFrameBytesMax};
   std::vector<std::byte> sending;  // Invariant: non-empty exactly while a write is in progress
@@ -266,8 +268,9 @@ struct NodeProcess::State : std::enable_shared_from_this<State> {
   std::vector<std::byte> unsent;
 };
 
-std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(asio::io_context& context,
-                                                                                const Program& program, Events events) {
+std::expected<std::unique_ptr<NodeProcess>, SupervisorError> SpawnedProcess::spawn(asio::io_context& context,
+                                                                                   const Program& program,
+                                                                                   Events events) {
   if (::access(program.path.c_str(), X_OK) != 0) return std::unexpected(spawn_error(program.path, errno));
   const ReservedFd reserved(protocol::kSupervisionFd);
   const ReservedFd reserved_too(protocol::kLogFd);
@@ -312,10 +315,10 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> NodeProcess::spawn(
   state->read(state->output);
   state->read(state->log);
   state->wait();
-  return std::unique_ptr<NodeProcess>(new NodeProcess(std::move(state)));
+  return std::unique_ptr<NodeProcess>(new SpawnedProcess(std::move(state)));
 }
 
-NodeProcess::~NodeProcess() {
+SpawnedProcess::~SpawnedProcess() {
   if (state_->is_ended) return;
   state_->is_ended = true;
   ::kill(-state_->pid, SIGKILL);
@@ -328,9 +331,9 @@ NodeProcess::~NodeProcess() {
   state_->end_watch.close(ignored);
 }
 
-pid_t NodeProcess::pid() const { return state_->pid; }
+pid_t SpawnedProcess::pid() const { return state_->pid; }
 
-bool NodeProcess::try_send(const protocol::ToNode& message) {
+bool SpawnedProcess::try_send(const protocol::ToNode& message) {
   if (state_->is_ended) return true;  // it ends, and on_end reports it
   state_->writer.append(message, state_->unsent);
   if (state_->unsent.size() + state_->sending.size() > kUnsentBytesMax) return false;
@@ -338,11 +341,20 @@ bool NodeProcess::try_send(const protocol::ToNode& message) {
   return true;
 }
 
-bool NodeProcess::try_signal(int number) const { return !state_->is_ended && ::kill(state_->pid, number) == 0; }
+bool SpawnedProcess::try_signal(int number) { return !state_->is_ended && ::kill(state_->pid, number) == 0; }
 
-void NodeProcess::kill() {
+void SpawnedProcess::kill() {
   error_code ignored;
   if (!state_->is_ended) state_->child.terminate(ignored);
+}
+
+std::expected<std::string, std::string> SpawnedProcess::crash_memory() const {
+  if (!state_->crash_memory) return std::unexpected(state_->crash_memory.error());
+  return state_->crash_memory->path();
+}
+
+std::optional<Crash> SpawnedProcess::read_crash() const {
+  return state_->crash_memory ? state_->crash_memory->read() : std::nullopt;
 }
 
 }  // namespace epic::cluster

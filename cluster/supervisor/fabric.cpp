@@ -1,0 +1,354 @@
+#include "cluster/supervisor/fabric.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "reflect/try.hpp"
+
+namespace epic::cluster {
+
+using kernel::NodeId;
+using protocol::LogLevel;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kTick{100};
+/// A tick this late means that this process was stopped or the machine slept, so that silence of nodes means nothing.
+constexpr std::chrono::seconds kAbsence{1};
+constexpr milliseconds kGraceMargin{500};  // so that the nodes' own limit applies first
+constexpr milliseconds kSlowStop{1000};    // then what it waits for is reported
+
+}  // namespace
+
+Fabric::Fabric(FabricParts parts)
+    : host_(parts.host),
+      options_(parts.options),
+      paths_(parts.paths),
+      logs_(parts.logs),
+      on_end_(std::move(parts.on_end)),
+      shards_(options_.shard_count, options_.quiet),
+      orders_(host_, std::move(parts.open_store), kernel::Term{parts.run},
+              {.on_written = {},
+               .on_migrated =
+                   [this](const storage::StoreIdentity& identity) {
+                     say(LogLevel::info, fmt::format("The store was migrated from format {} to {}.",
+                                                     *identity.migrated_from, identity.format_version));
+                   },
+               .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
+               .on_deposed = [this](const std::string& why) { on_deposed(why); }},
+              shards_, trail_, [this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); }),
+      fleet_(host_, options_, paths_, parts.run, std::move(parts.module), coordination_, logs_,
+             {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
+              .on_ready = [this](NodeId node) { on_node_ready(node); },
+              .on_exit = [this](NodeId node, const std::optional<Crash>& crash) { on_node_exit(node, crash); },
+              .on_ended = [this](NodeId node) { on_node_ended(node); },
+              .on_cannot_start =
+                  [this](NodeId, const SupervisorError& error) {
+                    if (!restart_.try_give_up(error)) fail(error);
+                  }}),
+      requests_([this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); },
+                [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
+      quarantine_(host_, fleet_, trail_, [this](std::string message) { say(LogLevel::error, std::move(message)); }),
+      departures_(host_, options_, fleet_, shards_,
+                  [this](std::string message) { say(LogLevel::info, std::move(message)); }),
+      restart_({.host = host_,
+                .options = options_,
+                .fleet = fleet_,
+                .shards = shards_,
+                .modules = parts.modules,
+                .departures = departures_,
+                .say = [this](std::string message) { say(LogLevel::info, std::move(message)); }}),
+      verbs_({.host = host_,
+              .options = options_,
+              .fleet = fleet_,
+              .shards = shards_,
+              .setup = setup_,
+              .logs = logs_,
+              .requests = requests_,
+              .trail = trail_,
+              .quarantine = quarantine_.quarantine(),
+              .release = [this](const std::string& entity) { return quarantine_.release(entity); },
+              .drain = [this](NodeId node) { return drain(node); },
+              .scale = [this](std::uint16_t node_count) { return scale(node_count); },
+              .restart = [this](RestartWay way, ControlReply reply) { return restart(way, std::move(reply)); },
+              .stop = [this](const std::string& why) { stop(why); }}) {
+  coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
+}
+
+void Fabric::start() {
+  say(LogLevel::info,
+      fmt::format("Starting {} node{} of {} with {}.", options_.node_count, options_.node_count == 1 ? "" : "s",
+                  options_.project_name, options_.module_path.string()));
+  host_.post([this] { fleet_.start_all(); });
+  tick();
+}
+
+void Fabric::tick() {
+  const auto now = host_.now();
+  if (now - last_tick_ > kAbsence) coordination_.renew_all();
+  last_tick_ = now;
+  fleet_.on_tick(now);
+  requests_.on_tick(now);
+  if (!is_stopping_ && !host_.is_directory_in_place()) on_directory_gone();
+  if (!is_stopping_) {
+    // Do not wait for a node that keeps failing.
+    if (!fleet_.list_ready().empty()) open_shards();
+    advance();
+    verbs_.on_tick();
+  } else if (now - stopping_since_ >= kSlowStop && !std::exchange(is_slow_told_, true)) {
+    for (const NodeSlot& slot : fleet_.slots())
+      if (slot.process && !slot.is_drained) tell_slow_stop(slot);
+  }
+  if (!is_finished_) tick_.expires_after(kTick, [this] { tick(); });
+}
+
+/// The first map waits for every node, so that shards are granted once.
+void Fabric::open_shards() {
+  if (shards_.is_open() || is_stopping_ || fleet_.is_any_starting() || !restart_.may_open_shards()) return;
+  shards_.open(host_.now());
+  if (is_ready_) fleet_.mark_started();  // it is after a restart: from here on there is no way back
+}
+
+/// Whatever has become possible: stop the nodes that own nothing any longer, continue a restart, start moves.
+void Fabric::advance() {
+  if (is_stopping_) return;
+  departures_.advance();
+  restart_.advance();
+  shards_.on_tick(host_.now());
+  orders_.carry_out();
+}
+
+void Fabric::on_member_change(const CoordinationChange& change) {
+  const std::string_view number = std::string_view(change.key).substr(kMemberPrefix.size());
+  NodeId node{0};
+  std::from_chars(number.data(), number.data() + number.size(), node.value);
+  const auto now = host_.now();
+  if (change.value) {
+    const NodeSlot* slot = fleet_.find(node);
+    trail_.add({.time = host_.wall_now(),
+                .node = slot->name,
+                .what = "ready",
+                .why = slot->restarts == 0 || !slot->last_exit
+                           ? std::string()
+                           : fmt::format("restarted after it {}", slot->last_exit->text()),
+                .took = std::chrono::duration_cast<std::chrono::microseconds>(now - slot->started_at)});
+    shards_.on_joined({node, slot->incarnation, slot->socket.string()}, slot->module.generation, now);
+  } else {
+    const std::size_t lost = shards_.count_owned(node);
+    shards_.on_left(node, now);
+    if (!is_stopping_ && lost > 0 && !shards_.map().members.empty())
+      say(LogLevel::info, fmt::format("The {} shards of node-{} go to the other nodes.", lost, node));
+  }
+  orders_.carry_out();
+}
+
+void Fabric::on_node_ready(NodeId node) {
+  quarantine_.inform(node);  // before it gets a shard
+  open_shards();
+  advance();
+}
+
+void Fabric::on_node_message(NodeId node, const protocol::FromNode& message) {
+  if (const auto* taken = std::get_if<protocol::Taken>(&message)) {
+    shards_.on_taken(node, *taken, host_.now());
+    orders_.carry_out();
+    requests_.on_owners_changed();
+    check_ready();
+  } else if (const auto* released = std::get_if<protocol::Released>(&message)) {
+    shards_.on_released(node, *released, host_.now());
+    orders_.carry_out();
+    advance();
+  } else if (const auto* answer = std::get_if<protocol::Answer>(&message)) {
+    requests_.on_answer(node, *answer);
+  } else if (const auto* done = std::get_if<protocol::SetupDone>(&message)) {
+    // A stopping node interrupts its setup; setup runs again on another, as if the node had died.
+    const bool is_cut_short = !is_stopping_ && !done->error.empty() && !fleet_.find(node)->is_wanted;
+    if (!is_cut_short && setup_.on_done(node, done->error)) on_setup_ended();
+  }
+}
+
+void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
+  const NodeSlot* slot = fleet_.find(node);
+  const bool is_death = !slot->last_exit->is_orderly();
+  trail_.add({.time = host_.wall_now(),
+              .node = slot->name,
+              .what = is_death ? "died" : "ended",
+              .why = slot->last_exit->text() + (crash ? " while it ran " + crash->place() : ""),
+              .entity = crash ? crash->entity : ""});
+  if (is_death) restart_.tell_death(*slot);
+  // A turn that is cut short only because the node has to leave says nothing against its entity.
+  const bool has_had_to_leave = slot->kill_cause && slot->kill_cause->reason == KillCause::Reason::not_stopped;
+  if (crash && !has_had_to_leave) quarantine_.on_crash(*slot, *crash);
+  if (is_stopping_ && is_death && slot->lease) unsaved_.push_back(slot->name);
+}
+
+void Fabric::on_node_ended(NodeId node) {
+  requests_.on_left(node, fleet_.find(node)->crashed_in);
+  if (setup_.on_left(node)) on_setup_ended();
+  if (!is_stopping_ && fleet_.find(node)->is_wanted) fleet_.want(node);  // requested while it was stopping
+  if (is_stopping_) verbs_.on_node_ended(fleet_.find(node)->name);
+  if (is_stopping_ && fleet_.is_gone()) return finish();
+  check_ready();
+  advance();
+}
+
+void Fabric::on_grants_delayed(const std::string& why) {
+  say(LogLevel::error, "Shards cannot be given to nodes just now: " + why);
+}
+
+/// Nodes that have their shards go on; but who is to have them is another's business.
+void Fabric::on_deposed(const std::string& why) {
+  if (is_stopping_) return;
+  end_.error = SupervisorError{why, "Stop the other fabric, or use a store of its own.", logs_.directory()};
+  end_.exit_code = kExitFailed;
+  stop("another supervisor has the store");
+}
+
+/// Nobody can reach this fabric any longer, and another may have begun in a directory of the same name.
+void Fabric::on_directory_gone() {
+  end_.error =
+      SupervisorError{fmt::format("{} was moved away or deleted while the fabric ran.", paths_.directory.string()),
+                      "Put it back if it was moved, and start again with 'epic run'.",
+                      {}};
+  end_.exit_code = kExitFailed;
+  stop("its directory is gone");
+}
+
+void Fabric::check_ready() {
+  if (is_stopping_ || !shards_.is_settled()) return;
+  if (!is_ready_) {
+    is_ready_ = true;
+    fleet_.mark_started();
+    FabricReady ready{.pid = host_.pid(),
+                      .nodes = {},
+                      .control_socket = paths_.control_socket,
+                      .store = options_.store_path,
+                      .log_directory = logs_.directory(),
+                      .took = std::chrono::duration_cast<milliseconds>(host_.now() - begun_at_)};
+    for (const NodeSlot& slot : fleet_.slots())
+      if (slot.process) ready.nodes.push_back({slot.name, slot.process->pid(), slot.socket});
+    say(LogLevel::info, fmt::format("The fabric is ready ({}).", ready.took));
+    if (options_.on_ready) options_.on_ready(ready);
+  }
+  // Not one that is about to be stopped, unless there is no other.
+  const auto candidates = fleet_.list_ready();
+  const auto stays = std::ranges::find_if(candidates, [this](NodeId node) { return fleet_.find(node)->is_wanted; });
+  const auto best = stays != candidates.end() ? std::optional(*stays)
+                    : candidates.empty()      ? std::nullopt
+                                              : std::optional(candidates.front());
+  if (const auto node = setup_.try_begin(best)) fleet_.send(*node, protocol::RunSetup{});
+}
+
+void Fabric::on_setup_ended() {
+  const bool is_done = setup_.state() == SetupState::done;
+  say(is_done ? LogLevel::info : LogLevel::error,
+      is_done ? "The module's setup has returned." : fmt::format("The module's setup failed: {}", setup_.error()));
+  tell(is_done ? SupervisorEventKind::setup_done : SupervisorEventKind::setup_failed, setup_.error());
+  if (options_.after_setup != AfterSetup::exit || is_stopping_) return;
+  if (!is_done) {
+    end_.error = SupervisorError{
+        .message = fmt::format("The module's setup failed: {}", setup_.error()), .hint = {}, .log = logs_.directory()};
+    end_.exit_code = kExitFailed;
+  }
+  stop(is_done ? "setup has returned" : "setup has failed");
+}
+
+/// Whether the number of nodes can be changed at the moment.
+std::expected<void, SupervisorError> Fabric::check_may_change() const {
+  if (is_stopping_) return std::unexpected(SupervisorError{"The fabric is stopping.", {}, {}});
+  if (restart_.is_under_way())
+    return std::unexpected(SupervisorError{"A restart is under way.", "Wait until 'epic restart' has returned.", {}});
+  return {};
+}
+
+std::expected<void, SupervisorError> Fabric::drain(NodeId node) {
+  EPIC_TRY(check_may_change());
+  return departures_.drain(node);
+}
+
+std::expected<void, SupervisorError> Fabric::scale(std::uint16_t node_count) {
+  EPIC_TRY(check_may_change());
+  departures_.scale(node_count);
+  return {};
+}
+
+std::expected<void, SupervisorError> Fabric::restart(RestartWay way, ControlReply reply) {
+  if (is_stopping_) return std::unexpected(SupervisorError{"The fabric is stopping.", {}, {}});
+  if (!is_ready_) return std::unexpected(SupervisorError{"The fabric is still starting.", {}, {}});
+  return restart_.begin(way, std::move(reply));
+}
+
+void Fabric::stop(const std::string& why) {
+  if (std::exchange(is_stopping_, true)) return;
+  orders_.end();
+  say(LogLevel::info, fmt::format("Stopping: {}.", why));
+  stopping_since_ = host_.now();
+  tell(SupervisorEventKind::stopping, why);
+  fleet_.stop_all(options_.fabric.grace);
+  if (fleet_.is_gone()) return finish();
+  end_timer_.expires_after(options_.fabric.grace + kGraceMargin, [this] {
+    const auto grace = std::chrono::duration_cast<milliseconds>(options_.fabric.grace);
+    say(LogLevel::error, fmt::format("Some nodes have not stopped within {}: killing them.", grace));
+    tell(SupervisorEventKind::killing, fmt::format("not stopped within {}", grace));
+    fleet_.kill_all();
+  });
+}
+
+void Fabric::tell_slow_stop(const NodeSlot& slot) {
+  say(LogLevel::info, fmt::format("{} has not finished yet: running calls have {} to end.", slot.name,
+                                  std::chrono::duration_cast<milliseconds>(options_.fabric.grace / 5 * 4)));
+  verbs_.on_node_waiting(slot.name);
+}
+
+void Fabric::kill(const std::string& why) {
+  if (is_finished_) return;
+  end_.exit_code = kExitInterrupted;
+  say(LogLevel::warn, fmt::format("Killing all nodes: {}.", why));
+  tell(SupervisorEventKind::killing, why);
+  fleet_.kill_all();
+}
+
+void Fabric::fail(SupervisorError error) {
+  if (std::exchange(is_stopping_, true)) return;
+  orders_.end();
+  logs_.keep(
+      {host_.wall_now(), "supervisor", LogLevel::error, "", fmt::format("The fabric cannot start. {}", error.message)});
+  end_.error = std::move(error);
+  end_.exit_code = kExitFailed;
+  fleet_.kill_all();
+  if (fleet_.is_gone()) finish();
+}
+
+void Fabric::finish() {
+  if (std::exchange(is_finished_, true)) return;
+  tick_.cancel();
+  end_timer_.cancel();
+  requests_.fail_all("The fabric has stopped.");
+  restart_.abandon();
+  say(LogLevel::info, "All nodes have stopped.");
+  std::ranges::sort(unsaved_);
+  if (!unsaved_.empty() && end_.exit_code == kExitOk) {
+    end_.exit_code = kExitFailed;
+    end_.error = SupervisorError{
+        fmt::format("{} ended before everything was saved; nothing acknowledged by a gated class is lost.",
+                    fmt::join(unsaved_, ", ")),
+        "See the log for the reason.", logs_.directory()};
+  }
+  verbs_.on_all_ended(unsaved_);
+  on_end_(end_);
+}
+
+void Fabric::say(LogLevel level, std::string message) {
+  logs_.add({host_.wall_now(), "supervisor", level, "", std::move(message)});
+}
+
+void Fabric::tell(SupervisorEventKind kind, std::string text) const {
+  if (options_.on_event) options_.on_event({kind, std::move(text)});
+}
+
+}  // namespace epic::cluster
