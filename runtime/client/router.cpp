@@ -164,7 +164,8 @@ void Router::join(const kernel::HelloMessage& hello) {
 }
 
 void Router::on_map(kernel::ShardMap map) {
-  if (map.owners.size() == shard_count_ && shards_.set_map(std::move(map))) shards_.retry_all();
+  if (map.owners.size() == shard_count_ && shards_.set_map(std::move(map)))
+    for (const kernel::ShardId shard : shards_.unblock_all()) shards_.retry(shard, kernel::ShardRouter::Pace::at_once);
 }
 
 /// The node is leaving, and has not started what it has not answered: as if it had refused each call.

@@ -104,13 +104,15 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   ends_.on_time();
   saving_.on_time();
   routing_.on_time(monotonic_ns);
+  frames_.on_time();
   activations_.on_time();
 }
 
 std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
-  for (const auto due : {calls_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
-                         saving_.next_timer_ns(), routing_.next_timer_ns(), activations_.next_timer_ns()})
+  for (const auto due :
+       {calls_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(), saving_.next_timer_ns(),
+        routing_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }

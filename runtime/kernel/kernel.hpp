@@ -190,6 +190,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void mark_dirty(Activation& activation) override { saving_.mark_dirty(activation); }
   void note_erased(Activation& activation) override { saving_.note_erased(activation); }
   void check_stop(Activation& activation) override { activations_.check_stop(activation); }
+  void on_lone_task(Activation& activation) override { activations_.on_lone_task(activation); }
   void release(Outgoing item) override { frames_.release(std::move(item)); }
   void release_with_error(Outgoing item, ErrorCode code, const std::string& message) override {
     frames_.release_with_error(std::move(item), code, message);

@@ -29,9 +29,10 @@ inline constexpr std::size_t kLookSlice = 1'000;                       // calls 
 inline constexpr std::chrono::nanoseconds kLookPause = 2ms;            // … and the pause after it
 inline constexpr std::size_t kFollowedMax = 8'192;                     // calls that one probe passes through
 inline constexpr std::chrono::nanoseconds kTimeoutLead =
-    100ms;                                           // a callee's node reports a timeout earlier than the caller's
-inline constexpr std::size_t kExpiredPerTick = 128;  // calls that end by their deadline; the others in the next tick
-inline constexpr std::size_t kWokenPerTick = 256;    // sleeping frames that go on
+    100ms;                                          // a callee's node reports a timeout earlier than the caller's
+inline constexpr std::size_t kEndedPerTick = 128;   // calls that end by their deadline, or with their node
+inline constexpr std::size_t kRoutedPerTick = 256;  // parked calls that are sent or refused
+inline constexpr std::size_t kWokenPerTick = 256;   // sleeping frames that go on
 inline constexpr std::chrono::nanoseconds kReplyLead =
     500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time
 inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated
@@ -66,7 +67,7 @@ inline constexpr std::size_t kCallViewsMax = 2'000;  // calls in flight that are
 inline constexpr std::uint64_t kSentBatchesMax = 64;  // that wait for the store's turn
 inline constexpr std::size_t kSentBatchesBytesMax = 16u
                                                     << 20;  // in them; a state that changes in every tick is in each
-inline constexpr std::size_t kHeldBytesMax = 256u << 20;    // of results that wait for the store
+inline constexpr std::size_t kHeldBytesMax = 256u << 20;    // of results that wait for the store before they leave
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 
 }  // namespace epic::kernel::limits

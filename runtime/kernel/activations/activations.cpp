@@ -82,7 +82,8 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
               .asked_ns = uses_.words.begun_ns_of(*call),
               .placed_ns = uses_.execution.now_ns,
               .loaded_ns = 0};
-  const bool must_leave = uses_.routing.is_closed(shard);
+  const bool is_closed = uses_.routing.is_closed(shard);
+  const bool must_leave = is_closed || uses_.admission.is_draining;
   // With nothing to load and no hook it is active at once: this is how millions come about.
   std::expected<void, std::string> created;
   if (!type.is_stored && !type.info->has_on_activate && !must_leave && (created = create(activation))) {
@@ -99,7 +100,7 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));  // so it is not deactivated before the call has reached it
   if (!created) return fail(activation, created.error());
-  if (must_leave) ask_to_stop(activation, StopCause::moved);
+  if (must_leave) ask_to_stop(activation, is_closed ? StopCause::moved : StopCause::stopped);
   if (type.is_stored)
     uses_.syscalls.load(activation.id, type.info->stored_name(), activation.name->key());
   else
@@ -252,6 +253,10 @@ void Activations::drain() {
   for (std::size_t slot = 0; slot < table_.slot_count(); ++slot)
     if (Activation* activation = table_.at(slot); activation != nullptr && !may_end_as_it_is(*activation))
       ask_to_stop(*activation, StopCause::stopped);
+}
+
+void Activations::on_lone_task(Activation& activation) {
+  if (uses_.admission.is_draining) ask_to_stop(activation, StopCause::stopped);
 }
 
 /// It is stopped as soon as nothing of it runs or waits.

@@ -61,6 +61,8 @@ class Activations final : private Collector::Listener {
   // ---- out of memory ----
   /// Stops it, if it must leave and nothing of it runs or waits.
   void check_stop(Activation& activation);
+  /// It has spawned a task of its own. One that would have ended with its node as it was must now be stopped.
+  void on_lone_task(Activation& activation);
   /// Ends an activation whose memory must not be kept: its executions are destroyed where they are suspended.
   /// If nobody has the error yet, the next call to the entity gets it.
   void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported);

@@ -6,7 +6,8 @@
 // caller. Then the next call to the entity is refused with that error, once, and the one after it finds the last saved
 // state.
 //
-// Invariant: bounded; the oldest note is dropped first. The log and the trail have every one.
+// Invariant: bounded; the oldest note is dropped first. Notes do not move with a shard and do not outlive the node. The
+// log and the trail have every one.
 // Not here:  undoing the change (activations.cpp).
 
 #include <algorithm>

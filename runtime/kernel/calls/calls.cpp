@@ -96,6 +96,7 @@ void Calls::begin_detached(Record& record) {
       record.site->label = "task";
       record.site->begun_ns = execution_.now_ns;
       record.patience_ns = INT64_MAX;
+      if (Activation* activation = activation_of(&record)) listener_.on_lone_task(*activation);
     }
   }
   if (record.is_joined) record.caller = execution_.current;  // gather waits for it, from here on
@@ -491,7 +492,7 @@ void Calls::run_one(RunQueue::Item item) {
 
 void Calls::on_time() {
   visits_left_ = limits::kDescribeVisitsMax;
-  for (std::size_t i = 0; i < limits::kExpiredPerTick; ++i) {
+  for (std::size_t i = 0; i < limits::kEndedPerTick; ++i) {
     Record* const record = table_.find_expired(execution_.now_ns);
     if (record == nullptr) break;
     expire(*record);

@@ -57,6 +57,8 @@ class CallsListener {
   virtual void note_erased(Activation& activation) = 0;
   /// The entity is to leave memory, and one of its calls has ended.
   virtual void check_stop(Activation& activation) = 0;
+  /// The entity has spawned a task of its own, which no call need wait for.
+  virtual void on_lone_task(Activation& activation) = 0;
   /// Calls waited for each other, and one of them has failed.
   virtual void on_deadlock(const DeadlockMessage& deadlock) = 0;
 

@@ -194,26 +194,29 @@ void Frames::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCod
 
 void Frames::reply(Record& record) {
   if (record.site->on_end)
-    return uses_.saving.hold(record, {.kind = Outgoing::Kind::end, .record = RecordRef::share(record)});
+    return uses_.saving.hold(
+        record, {.kind = Outgoing::Kind::end, .record = RecordRef::share(record), .given_up_ns = record.deadline_ns});
   if (record.site->is_refused) {
     uses_.syscalls.send(record.site->from,
                         ReplyMessage{record.site->id.sequence, RefusedPart{uses_.routing.version()}});
     return;
   }
-  uses_.saving.hold(record,
-                    {.kind = Outgoing::Kind::reply, .record = RecordRef::share(record), .reply = make_reply(record)});
+  const std::int64_t lead_ns = std::min<std::int64_t>(record.patience_ns / 10, limits::kReplyLead.count());
+  uses_.saving.hold(record, {.kind = Outgoing::Kind::reply,
+                             .to = record.site->from,
+                             .reply = make_reply(record),
+                             .given_up_ns = record.deadline_ns - lead_ns});
 }
 
 void Frames::release(Outgoing item) {
-  Record& record = *item.record;
   switch (item.kind) {
     case Outgoing::Kind::call:
       uses_.calls.route(std::move(item.record));
       return;
     case Outgoing::Kind::reply:
-      return uses_.syscalls.send(record.site->from, std::move(item.reply));
+      return uses_.syscalls.send(item.to, std::move(item.reply));
     case Outgoing::Kind::end:
-      if (const auto on_end = std::exchange(record.site->on_end, nullptr)) on_end(record);
+      if (const auto on_end = std::exchange(item.record->site->on_end, nullptr)) on_end(*item.record);
   }
 }
 
@@ -285,21 +288,27 @@ void Frames::on_refused(Record& record) {
 /// The peer is leaving, and has not started what it has not answered: as if it had refused each call.
 void Frames::take_back(const PeerAddress& peer) {
   uses_.routing.block(peer, uses_.execution.now_ns);  // otherwise they would be sent there again
-  for (const RecordRef& record : list_sent(peer)) {
+  uses_.routing.lose(peer, /*has_refused=*/true);
+  end_lost();
+}
+
+/// Of the calls that will not be answered, as many as one tick may end.
+void Frames::end_lost() {
+  std::vector<std::pair<RecordRef, bool>> lost;
+  for (const auto [call, is_refused] : uses_.routing.list_lost(limits::kEndedPerTick))
+    lost.emplace_back(RecordRef::share(static_cast<detail::CallSite*>(call)->record), is_refused);
+  for (const auto& [record, is_refused] : lost) {
     if (record->state != Record::State::sent) continue;
-    if (uses_.admission.is_draining)  // no map will come that says where the shard goes
+    const NodeId node = record->site->sent_to.node;
+    if (!is_refused)
+      fail(*record, ErrorCode::node_lost,
+           fmt::format("node-{} was lost while {} was under way there; it may have run", node,
+                       uses_.words.describe(*record)));
+    else if (uses_.admission.is_draining)  // no map will come that says where the shard goes
       fail(*record, ErrorCode::unavailable, "the node that it was sent to has stopped");
     else
       on_refused(*record);
   }
-}
-
-/// Calls that are unanswered at `peer`, in order.
-std::vector<RecordRef> Frames::list_sent(const PeerAddress& peer) const {
-  std::vector<RecordRef> records;
-  for (RoutedCall* call : uses_.routing.list_sent(peer))
-    records.push_back(RecordRef::share(static_cast<detail::CallSite*>(call)->record));
-  return records;
 }
 
 /// As the peer has announced it; null: it has not.
@@ -329,11 +338,9 @@ void Frames::read_result(Record& record, const ResultPart& result) {
 
 void Frames::on_peer_lost(const PeerAddress& peer) {
   uses_.routing.block(peer, uses_.execution.now_ns);
-  for (const RecordRef& record : list_sent(peer))
-    fail(*record, ErrorCode::node_lost,
-         fmt::format("node-{} was lost while {} was under way there; it may have run", peer.node,
-                     uses_.words.describe(*record)));
+  uses_.routing.lose(peer, /*has_refused=*/false);
   peers_.erase(peer);
+  end_lost();
 }
 
 // ---- deadlocks ----

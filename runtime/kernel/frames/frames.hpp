@@ -14,7 +14,9 @@
 // Invariant: an arrived call is answered once: with its outcome, an error or a refusal.
 // Not here:  where a call goes (routing/), bytes and connections (transport/), the call itself (calls/).
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +60,10 @@ class Frames {
   void on_message(const PeerAddress& from, Message message);
   /// Unanswered messages to it will not be answered.
   void on_peer_lost(const PeerAddress& peer);
+  void on_time() { end_lost(); }
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
+    return uses_.routing.has_lost() ? std::optional(std::int64_t{0}) : std::nullopt;
+  }
   /// Calls here waited for each other, and one has failed: reports it to the nodes that have a part in it.
   void on_deadlock(const DeadlockMessage& deadlock);
 
@@ -68,6 +74,7 @@ class Frames {
   void receive(const PeerAddress& from, ReplyMessage reply);
   void receive(const DeadlockMessage& deadlock);
   void take_back(const PeerAddress& peer);
+  void end_lost();
   void on_refused(Record& record);
   [[nodiscard]] const PeerMethod* find_method(const PeerAddress& of, const reflect::MethodInfo& method) const;
   void read_result(Record& record, const ResultPart& result);
@@ -76,7 +83,6 @@ class Frames {
   [[nodiscard]] ReplyMessage make_reply(Record& record) const;
   [[nodiscard]] bool may_be_seen(const Record& record) const;
   static detail::CallSite& site_of(Record& record, ShardId shard);
-  [[nodiscard]] std::vector<RecordRef> list_sent(const PeerAddress& peer) const;
 
   Uses uses_;
   std::map<PeerAddress, PeerTable> peers_;

@@ -8,6 +8,7 @@
 //
 // Not here: how a call starts, is encoded, or ends (calls/); whether what it has seen is durable (saving/).
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -35,7 +36,7 @@ class Routing {
     std::vector<ShardId> given;
   };
 
-  Routing(PeerAddress self, Listener& listener) : self_(self), local_(listener), router_(listener) {}
+  Routing(PeerAddress self, Listener& listener) : self_(self), local_(listener), router_(listener, self) {}
 
   /// `is_urgent`: a shard that is being released waits for this call, so it enters closed shards and overtakes.
   [[nodiscard]] Decision decide(const RoutedCall& call, bool is_urgent) const;
@@ -53,7 +54,7 @@ class Routing {
   /// Empty for a map that is not newer. When its changes have been carried out: retry_all().
   [[nodiscard]] Changes on_map(ShardMap map);
   void on_taken(ShardId shard, Epoch epoch) {
-    if (local_.on_taken(shard, epoch)) router_.retry(shard);
+    if (local_.on_taken(shard, epoch)) retry(shard);
   }
   void on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t announced_ns, std::int64_t grace_ns) {
     local_.on_asked_back(shard, now_ns, announced_ns, grace_ns);
@@ -61,8 +62,13 @@ class Routing {
   /// True if the shard has been given up now, as it was closed and is empty. Call retry() when that has been reported.
   bool try_release(ShardId shard, bool is_empty) { return local_.try_release(shard, is_empty); }
   bool note_change(ShardId shard, CommitNumber batch) { return local_.note_change(shard, batch); }
-  void retry(ShardId shard) { router_.retry(shard); }
-  void retry_all() { router_.retry_all(); }
+  /// The parked calls of a shard have their turn.
+  void retry(ShardId shard) {
+    router_.retry(shard, is_ours(shard) ? ShardRouter::Pace::at_once : ShardRouter::Pace::sliced);
+  }
+  void retry_all() {
+    for (const ShardId shard : router_.unblock_all()) retry(shard);
+  }
   void block(const PeerAddress& peer, std::int64_t now_ns) { router_.block(peer, now_ns); }
 
   void on_time(std::int64_t now_ns) {
@@ -82,7 +88,10 @@ class Routing {
   [[nodiscard]] RoutedCall* find_sent(const PeerAddress& peer, std::uint64_t sequence) const {
     return router_.find_sent(peer, sequence);
   }
-  [[nodiscard]] std::vector<RoutedCall*> list_sent(const PeerAddress& peer) const { return router_.list_sent(peer); }
+  /// `peer` will answer nothing any more: its calls are listed until each has been ended or refused.
+  void lose(const PeerAddress& peer, bool has_refused) { router_.lose(peer, has_refused); }
+  [[nodiscard]] std::vector<ShardRouter::Lost> list_lost(std::size_t count) const { return router_.list_lost(count); }
+  [[nodiscard]] bool has_lost() const { return router_.has_lost(); }
 
  private:
   PeerAddress self_;

@@ -45,21 +45,21 @@ void ShardRouter::on_sent(RoutedCall& call, const PeerAddress& to) {
   shard.sent_to = to;
   shard.sent_version = map_.version;
   sent_[to].emplace(call.sequence, &call);
+  ++sent_count_;
 }
 
 void ShardRouter::on_refused(RoutedCall& call, std::int64_t now_ns) {
   const bool is_map_current = call.sent_version == map_.version;
-  const PeerAddress former = call.sent_to;
   Shard& shard = shards_.at(call.shard);
   if (is_map_current) {
     shard.is_blocked = true;
     retry_later(now_ns);
   }
-  sent_[former].erase(call.sequence);
+  erase_sent(call);
   const bool is_last = --shard.sent == 0;
   call.place = RoutedCall::Place::free;
   park(call);
-  if (is_last) retry(call.shard);
+  if (is_last) retry_own(call.shard);
 }
 
 void ShardRouter::forget(RoutedCall& call) {
@@ -70,10 +70,40 @@ void ShardRouter::forget(RoutedCall& call) {
   if (was == RoutedCall::Place::parked) {
     line_of(shard, call).erase(call.sequence);
   } else {
-    sent_[call.sent_to].erase(call.sequence);
-    if (--shard.sent == 0 && !shard.parked.empty()) return retry(id);
+    erase_sent(call);
+    if (--shard.sent == 0 && !shard.parked.empty()) return retry_own(id);
   }
   remove_if_unused(id);
+}
+
+void ShardRouter::erase_sent(const RoutedCall& call) {
+  const auto erase_from = [&call](Sent& calls) {
+    const auto found = calls.find(call.sequence);
+    if (found == calls.end()) return false;
+    calls.erase(found);
+    return true;
+  };
+  if (const auto sent = sent_.find(call.sent_to); sent != sent_.end() && erase_from(sent->second)) return;
+  for (auto lost = lost_.begin(); lost != lost_.end(); ++lost) {
+    if (!erase_from(lost->second)) continue;
+    if (lost->second.empty()) lost_.erase(lost);
+    return;
+  }
+}
+
+void ShardRouter::lose(const PeerAddress& peer, bool has_refused) {
+  auto calls = sent_.extract(peer);
+  if (!calls.empty() && !calls.mapped().empty()) lost_.emplace_back(has_refused, std::move(calls.mapped()));
+}
+
+std::vector<ShardRouter::Lost> ShardRouter::list_lost(std::size_t count) const {
+  std::vector<Lost> listed;
+  for (const auto& [has_refused, calls] : lost_)
+    for (const auto& [sequence, call] : calls) {
+      if (listed.size() == count) return listed;
+      listed.push_back({call, has_refused});
+    }
+  return listed;
 }
 
 RoutedCall* ShardRouter::find_sent(const PeerAddress& peer, std::uint64_t sequence) const {
@@ -127,36 +157,59 @@ void ShardRouter::retry_later(std::int64_t now_ns) {
   if (!retry_at_ns_) retry_at_ns_ = now_ns + std::chrono::nanoseconds(limits::kRetryParked).count();
 }
 
-void ShardRouter::retry(ShardId id) {
-  bool must_wait = false;          // those made here
-  std::uint64_t last_arrived = 0;  // the newest that has had its turn
+void ShardRouter::retry(ShardId id, Pace pace) { give_turns(id, {.has_arrived = true}, pace); }
+
+/// What has arrived here does not wait for what is blocked or unanswered elsewhere.
+void ShardRouter::retry_own(ShardId id) {
+  const auto rest = rests_.find(id);
+  give_turns(id, rest == rests_.end() ? Rest{} : rest->second, Pace::sliced);
+}
+
+bool ShardRouter::may_be_sent(const RoutedCall& call) const {
+  const PeerAddress owner = find_way(call);
+  return owner.life != 0 && owner != self_;
+}
+
+void ShardRouter::give_turns(ShardId id, Rest rest, Pace pace) {
+  rests_.erase(id);
+  bool must_wait = false;  // those made here
+  bool is_short = false;   // this tick has no room for them
   for (auto found = shards_.find(id); found != shards_.end(); found = shards_.find(id)) {
     Shard& shard = found->second;
     const auto own = must_wait ? shard.parked.end() : shard.parked.begin();
-    const auto arrived = shard.arrived.upper_bound(last_arrived);
+    const auto arrived = rest.has_arrived ? shard.arrived.upper_bound(rest.after) : shard.arrived.end();
     const bool has_own = own != shard.parked.end();
-    const bool has_arrived = arrived != shard.arrived.end();
-    if (!has_own && !has_arrived) break;
-    const bool is_own = has_own && (!has_arrived || own->first < arrived->first);
+    rest.has_arrived = arrived != shard.arrived.end();
+    if (!has_own && !rest.has_arrived) break;
+    const bool is_own = has_own && (!rest.has_arrived || own->first < arrived->first);
     RoutedCall& call = is_own ? *own->second : *arrived->second;
+    if (turns_left_ == 0 && (is_own ? may_be_sent(call) : pace == Pace::sliced)) {
+      is_short = true;
+      if (!is_own) break;
+      must_wait = true;
+      continue;
+    }
     const std::uint64_t sequence = call.sequence;
+    const std::uint64_t sent_before = sent_count_;
     if (is_own)
       shard.parked.erase(own);
     else
       shard.arrived.erase(arrived);
     call.place = RoutedCall::Place::free;
     listener_.route(call);
+    if (turns_left_ > 0 && (is_own ? sent_count_ != sent_before : pace == Pace::sliced)) --turns_left_;
     if (!is_own) {
-      last_arrived = sequence;
+      rest.after = sequence;
     } else if (const auto after = shards_.find(id); after != shards_.end()) {
       const Line& parked = after->second.parked;
       must_wait = !parked.empty() && parked.begin()->first <= sequence;
     }
   }
+  if (is_short) rests_.insert_or_assign(id, rest);
   remove_if_unused(id);
 }
 
-void ShardRouter::retry_all() {
+std::vector<ShardId> ShardRouter::unblock_all() {
   retry_at_ns_.reset();
   blocked_.clear();
   std::vector<ShardId> waiting;
@@ -164,7 +217,17 @@ void ShardRouter::retry_all() {
     shard.is_blocked = false;
     waiting.push_back(id);
   }
-  for (const ShardId id : waiting) retry(id);
+  return waiting;
+}
+
+void ShardRouter::on_time(std::int64_t now_ns) {
+  turns_left_ = limits::kRoutedPerTick;
+  if (retry_at_ns_ && *retry_at_ns_ <= now_ns)
+    for (const ShardId id : unblock_all()) retry_own(id);
+  std::vector<ShardId> rest;
+  for (const auto& [id, of] : rests_) rest.push_back(id);
+  for (const ShardId id : rest)
+    if (turns_left_ > 0 && rests_.contains(id)) retry_own(id);
 }
 
 void ShardRouter::remove_if_unused(ShardId id) {

@@ -14,16 +14,21 @@
 // wait for the calls made here, which may be waiting for them.
 //
 // Cost:     only shards with parked or unanswered calls take memory; a lost peer costs its own unanswered calls.
-// Not here: what a call is. The owner of calls derives them from RoutedCall, and encodes, sends and ends them.
+// However many calls are parked, or were unanswered at a lost peer, a tick has a bounded number of them in hand. Not
+// here: what a call is. The owner of calls derives them from RoutedCall, and encodes, sends and ends them.
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "kernel/ids.hpp"
+#include "kernel/limits.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/routing/routed_call.hpp"
 
@@ -40,7 +45,8 @@ class ShardRouter {
     ~Listener() = default;
   };
 
-  explicit ShardRouter(Listener& listener) : listener_(listener) {}
+  /// `self`: the node that it works for; life 0: a client.
+  explicit ShardRouter(Listener& listener, PeerAddress self = {}) : listener_(listener), self_(self) {}
 
   [[nodiscard]] const ShardMap& map() const { return map_; }
   [[nodiscard]] MapVersion version() const { return map_.version; }
@@ -71,26 +77,40 @@ class ShardRouter {
 
   /// The call with this number, if it is unanswered at `peer`; otherwise null.
   [[nodiscard]] RoutedCall* find_sent(const PeerAddress& peer, std::uint64_t sequence) const;
+  /// `peer` will answer nothing any more. Its calls still count as sent, until each has been ended or refused.
+  void lose(const PeerAddress& peer, bool has_refused);
+  struct Lost {
+    RoutedCall* call;
+    bool is_refused;  // has not been started there
+  };
+  /// Up to `count` of them.
+  [[nodiscard]] std::vector<Lost> list_lost(std::size_t count) const;
+  [[nodiscard]] bool has_lost() const { return !lost_.empty(); }
   /// Those unanswered at `peer`, by sequence.
   [[nodiscard]] std::vector<RoutedCall*> list_sent(const PeerAddress& peer) const;
   /// Peers with unanswered calls.
   [[nodiscard]] std::vector<PeerAddress> list_asked() const;
 
-  /// Takes `map`, if it is newer. Call retry_all() when everything else that depends on the map has changed, too.
+  /// Takes `map`, if it is newer. Call unblock_all() and retry() when everything else that depends on the map has
+  /// changed, too.
   bool set_map(ShardMap map);
   /// As before the first map: everything is parked from here on.
   void forget_map();
   /// Sends nothing to `peer` for a while.
   void block(const PeerAddress& peer, std::int64_t now_ns);
+  enum class Pace : std::uint8_t {
+    at_once,
+    sliced,  // some of them in later ticks: for a shard where none of them may start
+  };
   /// The parked calls of a shard have their turn, in order. The first of those made here that must wait again ends it
-  /// for them.
-  void retry(ShardId shard);
-  /// Forgets what is blocked; all parked calls have their turn.
-  void retry_all();
-  void on_time(std::int64_t now_ns) {
-    if (retry_at_ns_ && *retry_at_ns_ <= now_ns) retry_all();
+  /// for them; if many may be sent, some are sent in later ticks. `pace`: of those that have arrived.
+  void retry(ShardId shard, Pace pace);
+  /// Forgets what is blocked. Returns the shards whose parked calls may have their turn.
+  [[nodiscard]] std::vector<ShardId> unblock_all();
+  void on_time(std::int64_t now_ns);
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
+    return rests_.empty() ? retry_at_ns_ : std::optional(std::int64_t{0});
   }
-  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const { return retry_at_ns_; }
   [[nodiscard]] std::size_t shard_count() const { return shards_.size(); }
 
  private:
@@ -104,17 +124,32 @@ class ShardRouter {
     MapVersion sent_version;  // of the newest of them
     bool is_blocked = false;
   };
+  /// What has had no turn yet, of a shard with more parked calls than one tick may send or refuse.
+  struct Rest {
+    bool has_arrived = false;  // some that have arrived
+    std::uint64_t after = 0;   // … later than this one
+  };
+  using Sent = std::unordered_map<std::uint64_t, RoutedCall*>;  // by sequence
   static Line& line_of(Shard& shard, const RoutedCall& call) {
     return call.has_arrived() ? shard.arrived : shard.parked;
   }
+  void erase_sent(const RoutedCall& call);
+  [[nodiscard]] bool may_be_sent(const RoutedCall& call) const;
+  void retry_own(ShardId shard);
+  void give_turns(ShardId shard, Rest rest, Pace pace);
   void remove_if_unused(ShardId shard);
   void retry_later(std::int64_t now_ns);
 
   Listener& listener_;
+  PeerAddress self_;
   ShardMap map_;
   std::vector<std::uint64_t> lives_;  // of the members, by node
   std::map<ShardId, Shard> shards_;   // ordered, so that a run can be repeated
-  std::map<PeerAddress, std::unordered_map<std::uint64_t, RoutedCall*>> sent_;
+  std::map<PeerAddress, Sent> sent_;
+  std::deque<std::pair<bool, Sent>> lost_;           // at peers that will not answer; whether they have refused them
+  std::map<ShardId, Rest> rests_;                    // for the next tick
+  std::size_t turns_left_ = limits::kRoutedPerTick;  // in this tick
+  std::uint64_t sent_count_ = 0;
   std::set<PeerAddress> blocked_;
   std::optional<std::int64_t> retry_at_ns_;  // while something is blocked
 };

@@ -9,8 +9,33 @@
 #include <utility>
 
 #include "kernel/errors.hpp"
+#include "reflect/memory_of.hpp"
 
 namespace epic::kernel {
+
+namespace {
+
+/// Of a reply as it is sent, and of a result for a caller in this process as it lies in memory. What entities of this
+/// node wait for is theirs, like their frames: memory_budget counts it.
+std::size_t result_bytes_of(const Outgoing& item) {
+  switch (item.kind) {
+    case Outgoing::Kind::call:
+      return 0;
+    case Outgoing::Kind::reply: {
+      const auto* const result = std::get_if<ResultPart>(&item.reply.outcome);
+      return result != nullptr ? result->bytes.size() : std::get<ErrorPart>(item.reply.outcome).message.size();
+    }
+    case Outgoing::Kind::end: {
+      const void* const result = item.record->result();
+      if (result == nullptr) return 0;
+      const reflect::TypeInfo& type = item.record->method->result();
+      return type.size_bytes + reflect::memory_of(type, result);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
 
 // ---- changes ----
 
@@ -102,8 +127,12 @@ void Saving::seal() {
   if (!refused.empty()) {
     const auto& [code, why] = refused.begin()->second;
     std::ranges::sort(own);
+    std::set<const Record*> waiting;  // in epic::saved(), where they learn of it
+    const auto [begin, end] = waiters_.equal_range(number);
+    for (auto one = begin; one != end; ++one)
+      if (one->second.has_seen_others) waiting.insert(one->second.awaiter->waiter.execution);
     listener_.fail_observers(number, own, code, why + "; this call has run on, and may have seen that change",
-                             [this, number](const Record& record) { return waits_in_saved(number, record); });
+                             [&waiting](const Record& record) { return waiting.contains(&record); });
     fail_waiting(number, refused.begin()->second);
   }
   for (const auto& [id, why] : too_large)
@@ -239,16 +268,13 @@ void Saving::fail_waiting(CommitNumber number, const Refusal& refusal) {
     at->second.awaiter->failure =
         make_exception(refusal.code, refusal.why + "; epic::saved() waited for it, or may have");
     uses_.execution.queue.push_resume(at->second.awaiter->waiter);
-    waiters_.erase(at);
+    end_wait(at);
   }
 }
 
-/// It learns of the refusal there.
-bool Saving::waits_in_saved(CommitNumber number, const Record& record) const {
-  const auto [begin, end] = waiters_.equal_range(number);
-  return std::any_of(begin, end, [&](const auto& waiting) {
-    return waiting.second.has_seen_others && waiting.second.awaiter->waiter.execution == &record;
-  });
+Saving::Waiters::iterator Saving::end_wait(Waiters::iterator waiting) {
+  waits_.erase(waiting->second.awaiter);
+  return waiters_.erase(waiting);
 }
 
 void Saving::on_committed(CommitNumber number) {
@@ -259,9 +285,8 @@ void Saving::on_committed(CommitNumber number) {
 void Saving::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) listener_.release(std::move(item));
   const auto end = waiters_.upper_bound(number);
-  for (auto waiting = waiters_.begin(); waiting != end; ++waiting)
+  for (auto waiting = waiters_.begin(); waiting != end; waiting = end_wait(waiting))
     uses_.execution.queue.push_resume(waiting->second.awaiter->waiter);
-  waiters_.erase(waiters_.begin(), end);
   listener_.on_durable();
 }
 
@@ -269,7 +294,7 @@ void Saving::become_durable(CommitNumber number) {
 
 void Saving::hold(const Record& origin, Outgoing item) {
   const CommitNumber needs = observations_.observed_by(&origin);
-  if (!gate_.is_open(needs)) bound(item);
+  if (!gate_.is_open(needs)) bound(origin, item);
   if (gate_.is_open(needs) || needs < batcher_.forming()) return release_if_durable(needs, std::move(item));
   const Activation* activation = activation_of(&origin);
   const bool is_own = activation != nullptr && activation->is_dirty && activation->observed < needs;
@@ -279,19 +304,26 @@ void Saving::hold(const Record& origin, Outgoing item) {
 
 /// A slow store must not fill the memory with results: beyond the limit the caller gets an error instead, when it may
 /// know that the method has run.
-void Saving::bound(Outgoing& item) {
-  const auto* const result = std::get_if<ResultPart>(&item.reply.outcome);
-  if (item.kind != Outgoing::Kind::reply || result == nullptr) return;
-  const std::size_t bytes = result->bytes.size();
+void Saving::bound(const Record& origin, Outgoing& item) {
+  const std::size_t bytes = result_bytes_of(item);
+  if (bytes == 0) return;
   if (held_bytes_ + bytes <= limits::kHeldBytesMax) {
     item.held = HeldBytes(held_bytes_, bytes);
     return;
   }
-  item.reply.outcome =
-      ErrorPart{ErrorCode::call_failed, "epic::Error",
-                fmt::format("the result of {} was dropped: results of {} MiB already wait for the store; the method "
-                            "has run",
-                            uses_.words.describe(*item.record), held_bytes_ >> 20)};
+  const std::string why = fmt::format("results of {} MiB already wait for the store", held_bytes_ >> 20);
+  if (auto* const error = std::get_if<ErrorPart>(&item.reply.outcome); error != nullptr) {
+    error->message = "the text of the error was dropped: " + why;
+    return;
+  }
+  const std::string dropped =
+      fmt::format("the result of {} was dropped: {}; the method has run", uses_.words.describe(origin), why);
+  if (item.kind == Outgoing::Kind::reply) {
+    item.reply.outcome = ErrorPart{ErrorCode::call_failed, "epic::Error", dropped};
+  } else {
+    item.record->failure = make_exception(ErrorCode::call_failed, dropped, "epic::Error");
+    static_cast<void>(item.record->emplace_result());
+  }
 }
 
 void Saving::release_if_durable(CommitNumber needs, Outgoing item) {
@@ -332,14 +364,14 @@ bool Saving::wait(detail::SavedAwaiter& awaiter) {
   if (gate_.is_open(needs)) return false;
   awaiter.waiter.execution = current;
   awaiter.waiter.remaining = 1;
-  waiters_.emplace(needs, Waiting{&awaiter, has_seen_others});
+  waits_[&awaiter] = waiters_.emplace(needs, Waiting{&awaiter, has_seen_others});
   uses_.execution.current = nullptr;
   return true;
 }
 
 void Saving::stop_waiting(detail::SavedAwaiter& awaiter) {
   uses_.execution.queue.drop(awaiter.waiter);
-  std::erase_if(waiters_, [&](const auto& waiting) { return waiting.second.awaiter == &awaiter; });
+  if (const auto wait = waits_.find(&awaiter); wait != waits_.end()) end_wait(wait->second);
 }
 
 // ---- time ----
@@ -371,12 +403,8 @@ void Saving::expire_held() {
   const std::int64_t now_ns = uses_.execution.now_ns;
   next_held_check_ns_ = now_ns + limits::kHeldCheckEvery.count();
   const auto is_overdue = [now_ns](const Outgoing& item) {
-    const Record& record = *item.record;
-    if (item.kind == Outgoing::Kind::call) return record.failure != nullptr;  // no caller waits
-    const bool is_reply = item.kind == Outgoing::Kind::reply;
-    return record.deadline_ns -
-               (is_reply ? std::min<std::int64_t>(record.patience_ns / 10, limits::kReplyLead.count()) : 0) <=
-           now_ns;
+    if (item.kind == Outgoing::Kind::call) return item.record->failure != nullptr;  // no caller waits
+    return item.given_up_ns <= now_ns;
   };
   const std::string doing =
       "it has run, but what it did cannot be saved just now (it may be later): " + uses_.admission.blocked;

@@ -13,6 +13,7 @@
 // Not here:  what is released, and how (the listener); the store (Syscalls); whether a turn may change its entity
 // (calls/).
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -60,7 +61,7 @@ class HeldBytes {
   std::size_t bytes_ = 0;
 };
 
-/// Something that may leave the node once what it has seen is durable.
+/// Something that may leave the node once what it has seen is durable. Of an answered call nothing else is kept.
 struct Outgoing {
   enum class Kind : std::uint8_t {
     call,   // made by an entity here: to be routed
@@ -68,9 +69,11 @@ struct Outgoing {
     end,    // of a call by an outside caller in this process
   };
   Kind kind;
-  RecordRef record;
-  ReplyMessage reply = {};  // Kind::reply: already encoded
-  HeldBytes held = {};      // Saving's
+  RecordRef record = {};                 // of a call or an end
+  PeerAddress to = {};                   // of a reply
+  ReplyMessage reply = {};               // … already encoded
+  std::int64_t given_up_ns = INT64_MAX;  // a reply or an end that has not left by then leaves as an error
+  HeldBytes held = {};                   // Saving's
 };
 
 /// Who gets the error for a change that is undone.
@@ -195,10 +198,11 @@ class Saving {
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   /// Returns the refused changes of which a caller gets the error.
   std::set<ActivationId> settle(CommitNumber number, const std::set<ActivationId>& unchanged, const Refused& refused);
-  [[nodiscard]] bool waits_in_saved(CommitNumber number, const Record& record) const;
+  using Waiters = std::multimap<CommitNumber, Waiting>;
+  Waiters::iterator end_wait(Waiters::iterator waiting);
   void fail_waiting(CommitNumber number, const Refusal& refusal);
   void release_if_durable(CommitNumber needs, Outgoing item);
-  void bound(Outgoing& item);
+  void bound(const Record& origin, Outgoing& item);
   void become_durable(CommitNumber number);
   void expire_held();
   template <class Predicate>
@@ -208,11 +212,12 @@ class Saving {
   Listener& listener_;
   Batcher batcher_;
   Observations observations_{batcher_};
-  std::size_t held_bytes_ = 0;  // of encoded results, in the two below
+  std::size_t held_bytes_ = 0;  // of results, in the two below
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
   Refused refused_;  // of the forming batch
-  std::multimap<CommitNumber, Waiting> waiters_;
+  Waiters waiters_;
+  boost::unordered_flat_map<const detail::SavedAwaiter*, Waiters::iterator> waits_;  // in `waiters_`
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
   Counts counts_;

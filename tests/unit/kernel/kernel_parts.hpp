@@ -95,6 +95,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void mark_dirty(Activation& activation) override { saving.mark_dirty(activation); }
   void note_erased(Activation& activation) override { saving.note_erased(activation); }
   void check_stop(Activation& activation) override { activations.check_stop(activation); }
+  void on_lone_task(Activation& activation) override { activations.on_lone_task(activation); }
   void on_deadlock(const DeadlockMessage&) override {}
   void release(Outgoing) override {}
   void release_with_error(Outgoing, ErrorCode, const std::string&) override {}

@@ -67,6 +67,7 @@ struct CallsFixture final : CallsListener, Routing::Listener {
   }
   void note_erased(Activation&) override {}
   void check_stop(Activation&) override {}
+  void on_lone_task(Activation&) override {}
   void on_deadlock(const DeadlockMessage&) override {}
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}
@@ -156,14 +157,13 @@ TEST_CASE("calls: of many whose time is up at once, each tick ends a bounded num
   Activation& activation = f.put(Ref<Account>("a"));
   f.begin(Ref<Account>("a").with(std::chrono::hours(1))->deposit(1));
   std::vector<decltype(f.begin(Ref<Account>("a")->deposit(1)))> waiting;
-  for (std::size_t i = 0; i < 3 * limits::kExpiredPerTick; ++i)
-    waiting.push_back(f.begin(Ref<Account>("a")->deposit(1)));
+  for (std::size_t i = 0; i < 3 * limits::kEndedPerTick; ++i) waiting.push_back(f.begin(Ref<Account>("a")->deposit(1)));
   const auto ended = [&] { return std::ranges::count_if(waiting, [](const auto& one) { return bool(one->failure); }); };
   f.execution.now_ns = 1000;
   for (std::size_t tick = 1; tick <= 3; ++tick) {
     CHECK(f.calls.next_timer_ns() == 1000);
     f.calls.on_time();
-    CHECK(static_cast<std::size_t>(ended()) == tick * limits::kExpiredPerTick);
+    CHECK(static_cast<std::size_t>(ended()) == tick * limits::kEndedPerTick);
   }
   CHECK(activation.lock.waiting_count() == 0);
   CHECK_THROWS_AS(waiting.back()->take(), Timeout);

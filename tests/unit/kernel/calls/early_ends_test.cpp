@@ -108,6 +108,10 @@ class Looper : public Entity {
     co_return ticks_;
   }
   Task<void> doze() { co_await sleep(100ms); }
+  Task<void> doze_and_start(Ref<Looper> other, std::string what) {
+    co_await doze();
+    co_await other->start(what);
+  }
   Task<std::int64_t> run_until_stopping() {
     while (!stopping()) {
       co_await sleep(10ms);
@@ -124,8 +128,8 @@ class Looper : public Entity {
   Task<std::int64_t> ended() const { co_return ended_; }
   Task<std::int64_t> kept() const { co_return kept_; }
   EPIC_ENTITY(Looper, state(ticks_, ended_, kept_),
-              methods(start, start_at, tick, tick_slowly, run, wait_for_task, doze, run_until_stopping, await_stopping,
-                      ticks, ended, kept))
+              methods(start, start_at, tick, tick_slowly, run, wait_for_task, doze, doze_and_start, run_until_stopping,
+                      await_stopping, ticks, ended, kept))
 };
 
 const ModuleInfo& loopers() {
@@ -279,6 +283,19 @@ TEST_CASE("early ends: a node that stops waits for no task of a hundred entities
   for (int i = 0; i < 100; ++i) f.fabric.call(1, Ref<Looper>(i)->start(i % 2 == 0 ? "loop" : "loop through a Ref"));
   f.fabric.run_for(100ms);
   CHECK(f.fabric.stop(1, 100ms));
+}
+
+TEST_CASE(
+    "early ends: an entity that is activated, or spawns its first task, while its node stops holds it up no longer",
+    "[kernel]") {
+  const bool was_active = GENERATE(false, true);
+  EarlyEndsFixture f;
+  const Ref<Looper> late = f.get("late");
+  if (was_active) f.fabric.call(2, late->tick());
+  const auto started = f.fabric.start_call<void>(2, f.get("a")->doze_and_start(late, "loop"), {});
+  f.fabric.run_for(50ms);
+  CHECK(f.fabric.stop(1, 200ms));
+  CHECK(f.fabric.run_until([&] { return *started; }, kSoon));
 }
 
 TEST_CASE("early ends: an announced stop is known before the shards are asked back, and its grace counts from there",

@@ -174,3 +174,32 @@ TEST_CASE("frames: calls that a leaving node has not started are taken back", "[
   CHECK(call->state == Record::State::queued);
   CHECK_FALSE(call->failure);
 }
+
+TEST_CASE("frames: of a call whose answer waits for its commit, only the encoded answer is kept", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(FramesFixture::kSelf);
+  f.frames.on_message(kOther, f.call_of("Counter/a", "add", 5));
+  f.activations.on_loaded(f.world.loads.back(), LoadedState{});
+  f.world.loads.clear();
+  RecordRef call;
+  f.calls.for_each([&](Record& record) { call = RecordRef::share(record); });
+  REQUIRE(call->refs > 1);
+  f.run();
+  CHECK(f.saving.held_count() == 1);
+  CHECK(call->refs == 1);
+}
+
+TEST_CASE("frames: calls to a lost node end by slices, over several ticks", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  const auto first = f.begin(Ref<Counter>("a")->get());
+  for (std::size_t i = 1; i < 3 * limits::kEndedPerTick; ++i) f.begin(Ref<Counter>("a")->get());
+  f.frames.on_peer_lost(kOther);
+  CHECK(f.calls.size() == 2 * limits::kEndedPerTick);
+  CHECK(f.frames.next_timer_ns() == 0);
+  f.frames.on_time();
+  f.frames.on_time();
+  CHECK(f.calls.size() == 0);
+  CHECK_FALSE(f.frames.next_timer_ns());
+  CHECK_THROWS_WITH(first->take(), Catch::Contains("node-2 was lost while Counter/a.get was under way there"));
+}

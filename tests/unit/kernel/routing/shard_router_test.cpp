@@ -40,7 +40,7 @@ struct ShardRouterFixture : ShardRouter::Listener {
     map.members = {{NodeId{1}, Incarnation{11}, ""}, {NodeId{2}, Incarnation{22}, ""}};
     map.owned_since.assign(8, MapVersion{owned_since});
     REQUIRE(router.set_map(std::move(map)));
-    router.retry_all();
+    for (const ShardId shard : router.unblock_all()) router.retry(shard, ShardRouter::Pace::at_once);
   }
 };
 
@@ -146,4 +146,47 @@ TEST_CASE("shard router: shards without calls take no room", "[kernel]") {
   CHECK(f.router.shard_count() == 8);
   for (RoutedCall& call : f.calls) f.router.forget(call);
   CHECK(f.router.shard_count() == 0);
+}
+
+TEST_CASE("shard router: of many parked calls a tick sends a bounded number, in order, and new ones wait behind them",
+          "[kernel]") {
+  ShardRouterFixture f;
+  for (std::size_t i = 0; i < 2 * limits::kRoutedPerTick; ++i) f.make();
+  f.publish(1, NodeId{2});
+  const auto sent_count = [&f] { return std::ranges::count(f.sent, '>'); };
+  CHECK(sent_count() == limits::kRoutedPerTick);
+  f.make();
+  CHECK(sent_count() == limits::kRoutedPerTick);
+  CHECK(f.router.next_timer_ns() == 0);
+  f.router.on_time(1);
+  CHECK(sent_count() == 2 * limits::kRoutedPerTick);
+  f.router.on_time(2);
+  CHECK(sent_count() == 2 * limits::kRoutedPerTick + 1);
+  CHECK_FALSE(f.router.next_timer_ns());
+  std::string in_order;
+  for (std::size_t i = 1; i <= 2 * limits::kRoutedPerTick + 1; ++i) in_order += std::to_string(i) + ">2 ";
+  CHECK(f.sent == in_order);
+}
+
+TEST_CASE("shard router: calls to a lost peer end by slices, and nothing overtakes them meanwhile", "[kernel]") {
+  ShardRouterFixture f;
+  f.publish(1, NodeId{1});
+  for (int i = 0; i < 10; ++i) f.make();
+  const bool has_refused = GENERATE(false, true);
+  f.router.lose(kNode1, has_refused);
+  CHECK(f.router.find_sent(kNode1, 1) == nullptr);
+  f.publish(2, NodeId{2}, 2);
+  f.make();
+  for (int left = 10; left > 0; left -= 5) {
+    const std::vector<ShardRouter::Lost> lost = f.router.list_lost(5);
+    REQUIRE(lost.size() == 5);
+    CHECK(f.router.find_way(f.calls.back()).life == 0);
+    for (const auto& [call, is_refused] : lost) {
+      CHECK(is_refused == has_refused);
+      is_refused ? f.router.on_refused(*call, 0) : f.router.forget(*call);
+    }
+  }
+  CHECK_FALSE(f.router.has_lost());
+  CHECK(f.sent.substr(f.sent.find("10>1 ") + 5) ==
+        (has_refused ? "1>2 2>2 3>2 4>2 5>2 6>2 7>2 8>2 9>2 10>2 11>2 " : "11>2 "));
 }

@@ -1,6 +1,7 @@
 #include "kernel/saving/saving.hpp"
 
 #include <catch2/catch.hpp>
+#include <deque>
 
 #include "codec/capnp_codec.hpp"
 #include "unit/kernel/test_entities.hpp"
@@ -90,11 +91,16 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
     if (!activation.is_dirty) saving.mark_dirty(activation);
   }
   /// A call of `activation` whose result is to leave the node.
-  RecordRef answer_from(Activation& activation) {
+  RecordRef answer_from(Activation& activation, std::int64_t given_up_ns = INT64_MAX) {
+    const RecordRef record = call_of(activation);
+    saving.hold(*record, {.kind = Outgoing::Kind::reply, .record = record, .given_up_ns = given_up_ns});
+    return record;
+  }
+  /// That runs there.
+  RecordRef call_of(Activation& activation) {
     RecordRef record(activation.type->info->methods.front()->make_record());
     record->callee = activation.name;
     record->activation = &activation;
-    saving.hold(*record, {.kind = Outgoing::Kind::reply, .record = record});
     return record;
   }
 };
@@ -223,9 +229,7 @@ TEST_CASE("saving: behind a store that cannot write, a reply gets the reason bef
   SavingFixture f;
   Activation& counter = f.put("Counter/a");
   f.change(counter, std::int64_t{5});
-  const RecordRef answer = f.answer_from(counter);
-  answer->deadline_ns = 2'000'000'000;
-  answer->patience_ns = 1'000'000'000;
+  const RecordRef answer = f.answer_from(counter, 1'900'000'000);
   f.admission.blocked = "the disk is full";
   f.execution.now_ns = 1'800'000'000;
   f.saving.on_time();
@@ -240,12 +244,9 @@ TEST_CASE("saving: results that wait for the store are bounded, and the one beyo
   SavingFixture f;
   Activation& counter = f.put("Counter/a");
   const auto answer_with = [&](std::size_t bytes) {
-    RecordRef record(counter.type->info->methods.front()->make_record());
-    record->callee = counter.name;
-    record->activation = &counter;
-    f.saving.hold(*record, {.kind = Outgoing::Kind::reply,
-                            .record = record,
-                            .reply = {.sequence = 1, .outcome = ResultPart{std::vector<std::byte>(bytes)}}});
+    f.saving.hold(*f.call_of(counter),
+                  {.kind = Outgoing::Kind::reply,
+                   .reply = {.sequence = 1, .outcome = ResultPart{std::vector<std::byte>(bytes)}}});
   };
   for (std::int64_t round = 1; round <= 2; ++round) {
     f.outcomes.clear();
@@ -263,6 +264,46 @@ TEST_CASE("saving: results that wait for the store are bounded, and the one beyo
   }
 }
 
+TEST_CASE("saving: a result for a caller in this process counts as it lies in memory, and is dropped beyond the bound",
+          "[kernel]") {
+  SavingFixture f;
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{1});
+  using Held = epic::detail::ResultRecord<std::string>;
+  const auto answer_with = [&](std::size_t bytes) {
+    auto record = Ref<testing_entities::Counter>("a")->who().epic_take_record();
+    record->outcome.value.emplace(bytes, 'x');
+    record->activation = &counter;
+    f.saving.hold(*record, {.kind = Outgoing::Kind::end, .record = RecordRef::share(*record)});
+    return record;
+  };
+  const epic::detail::RecordPtr<Held> first = answer_with(limits::kHeldBytesMax - 1'000);
+  const epic::detail::RecordPtr<Held> second = answer_with(1'000'000);
+  CHECK(second->outcome.value->capacity() < 1'000);
+  CHECK_THROWS_WITH(second->take(), Catch::Contains("Counter/a.who was dropped") && Catch::Contains("has run"));
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.back().number);
+  CHECK(f.released == std::vector<const Record*>{first.get(), second.get()});
+  CHECK(first->take().size() == limits::kHeldBytesMax - 1'000);
+}
+
+TEST_CASE("saving: the texts of errors that wait for the store are bounded, too", "[kernel]") {
+  SavingFixture f;
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{1});
+  for (const std::size_t bytes : {limits::kHeldBytesMax, std::size_t{1'000}})
+    f.saving.hold(
+        *f.call_of(counter),
+        {.kind = Outgoing::Kind::reply,
+         .reply = {.sequence = 1, .outcome = ErrorPart{ErrorCode::call_failed, "Oops", std::string(bytes, 'x')}}});
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.back().number);
+  REQUIRE(f.outcomes.size() == 2);
+  CHECK(std::get<ErrorPart>(f.outcomes[0]).message.size() == limits::kHeldBytesMax);
+  CHECK_THAT(std::get<ErrorPart>(f.outcomes[1]).message, Catch::Contains("the text of the error was dropped"));
+  CHECK(std::get<ErrorPart>(f.outcomes[1]).exception_type == "Oops");
+}
+
 TEST_CASE("saving: held calls can be taken back, and are not released later", "[kernel]") {
   SavingFixture f;
   Activation& counter = f.put("Counter/a");
@@ -276,4 +317,23 @@ TEST_CASE("saving: held calls can be taken back, and are not released later", "[
   f.saving.seal();
   f.saving.on_committed(f.disk.batches.front().number);
   CHECK(f.released == std::vector<const Record*>{answer.get()});
+}
+
+TEST_CASE("saving: a frame that stops waiting in saved() costs no look at the others that wait", "[kernel]") {
+  SavingFixture f;
+  f.change(f.put("Counter/a"), std::int64_t{5});
+  const RecordRef call = f.call_of(*f.table.find("Counter/a"));
+  constexpr std::size_t kWaiting = 200'000;  // each looking at all others takes minutes
+  std::deque<epic::detail::SavedAwaiter> waiting(kWaiting);
+  for (auto& awaiter : waiting) {
+    f.execution.current = call.get();
+    REQUIRE(f.saving.wait(awaiter));
+  }
+  for (std::size_t i = kWaiting; i > 1; --i) f.saving.stop_waiting(waiting[i - 1]);
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.front().number);
+  const RunQueue::Item resumed = f.execution.queue.pop();
+  CHECK(resumed.waiter == &waiting[0].waiter);
+  CHECK(f.execution.queue.empty());
+  f.execution.current = nullptr;
 }
