@@ -9,7 +9,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kPatience(2);  // a drained node finishes its running calls
+constexpr std::chrono::minutes kPatience(2);  // without progress
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "NODE", .summary = "The node, for example node-2", .completes = Completes::node},
@@ -17,7 +17,7 @@ constexpr PositionalSpec kPositionals[] = {
 
 constexpr ExitNote kNoProcess{ExitCode::failed, "the node has no process at the moment"};
 constexpr ExitNote kNoNode{ExitCode::not_found, "no fabric is running for this project, or it has no such node"};
-constexpr ExitNote kNoAnswer{ExitCode::unreachable, "the fabric does not answer, or did not finish within two minutes"};
+constexpr ExitNote kNoAnswer{ExitCode::unreachable, "the fabric does not answer, or made no progress for two minutes"};
 constexpr ExitNote kSignalExitCodes[] = {kNoProcess, kNoNode, kNoAnswer};
 constexpr ExitNote kDrainExitCodes[] = {
     {ExitCode::failed, "it is the only node, a restart is under way, or the fabric is stopping"}, kNoNode, kNoAnswer};

@@ -55,7 +55,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (console.is_terminal(Stream::out)) {  // in a pipe the columns are always the same
     if (std::ranges::none_of(answer.nodes, [](const auto& node) { return node.last_exit.has_value(); }))
       std::erase_if(columns, [](const Column& column) { return column.field == "last_exit"; });
-    if (std::ranges::all_of(answer.nodes, [](const auto& node) { return node.store == "ok"; }))
+    if (std::ranges::none_of(answer.nodes, [](const auto& node) { return node.store == "blocked"; }))
       std::erase_if(columns, [](const Column& column) { return column.field == "store"; });
     if (differ(answer.nodes)) columns.push_back(kGenerationColumn);
   }

@@ -13,7 +13,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kPatience(2);
+constexpr std::chrono::minutes kPatience(2);  // without progress
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "N", .summary = "Number of nodes, from 1 to 64", .check = whole_number(1, kNodesMax)},
@@ -22,7 +22,7 @@ constexpr PositionalSpec kPositionals[] = {
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "the fabric is stopping, a restart is under way, or that many nodes are not possible"},
     {ExitCode::not_found, "no fabric is running for this project"},
-    {ExitCode::unreachable, "the fabric does not answer, or did not finish within two minutes"},
+    {ExitCode::unreachable, "the fabric does not answer, or made no progress for two minutes"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {

@@ -36,7 +36,9 @@ constexpr OptionSpec kOptions[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "some snapshots cannot be read, the file cannot be written, or a node ended meanwhile"},
+    {ExitCode::failed,
+     "some snapshots cannot be read, the file cannot be written, or the export took too long for the store's log; "
+     "with --live, a node ended or shards moved meanwhile"},
     {ExitCode::not_found, "nothing has been saved, or nothing of this type or name; with --live, no fabric is running"},
 };
 
@@ -199,8 +201,10 @@ Outcome run(Context& context, const Arguments& arguments) {
   console.note(fmt::format("Exported {}{}: {}", count_of(writer.written(), "entity", "entities"),
                            file ? fmt::format(" to {}", *arguments.value("output")) : "", result.of));
   if (result.damaged == 0) return ExitCode::ok;
-  return fail({.what = fmt::format("{} snapshots could not be read and are not in the export", result.damaged),
-               .help = {"check the store with 'epic doctor'"}});
+  return fail(
+      {.what = fmt::format("{} could not be read and {} not in the export",
+                           count_of(result.damaged, "snapshot", "snapshots"), result.damaged == 1 ? "is" : "are"),
+       .help = {"list what is damaged with 'epic snapshot verify'"}});
 }
 
 }  // namespace

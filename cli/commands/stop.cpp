@@ -74,7 +74,7 @@ Outcome run(Context& context, const Arguments& arguments) {
                                      listing(unsaved)),
                  .why = "nothing acknowledged by a gated class is lost; changes to interval classes since their "
                         "last save are lost",
-                 .help = {"find the reason with 'epic logs --level error' or 'epic doctor'"}});
+                 .help = {"find the reason with 'epic logs', or check the store with 'epic doctor'"}});
   std::error_code ignored;
   const bool has_store = std::filesystem::exists(paths.store, ignored);
   console.note(fmt::format("Stopped in {}{}", human_duration(took),

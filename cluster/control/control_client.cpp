@@ -145,7 +145,7 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
 std::expected<boost::json::value, ControlError> ControlClient::request(
     std::string_view verb, boost::json::value body, std::chrono::milliseconds patience,
     const std::function<void(const boost::json::value&)>& on_part) {
-  const auto deadline = Clock::now() + patience;
+  auto deadline = Clock::now() + patience;
   const std::uint64_t id = ++connection_->last_id;
   EPIC_TRY(connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline));
   while (true) {
@@ -157,6 +157,7 @@ std::expected<boost::json::value, ControlError> ControlClient::request(
           unreachable(fmt::format("{} answered '{}' with something that is not JSON.", connection_->path, verb)));
     if (answer.last) return std::move(*value);
     if (on_part) on_part(*value);
+    deadline = Clock::now() + patience;
   }
 }
 

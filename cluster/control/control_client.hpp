@@ -40,7 +40,8 @@ class ControlClient {
   ControlClient& operator=(ControlClient&&) noexcept;
   ~ControlClient();
 
-  /// Sends a request and waits for its answer, the last part if there are several; `on_part` gets those before it.
+  /// Sends a request and waits for its answer, the last part if there are several; `on_part` gets those before it, each
+  /// of which renews the patience.
   std::expected<boost::json::value, ControlError> request(
       std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40),
       const std::function<void(const boost::json::value&)>& on_part = {});

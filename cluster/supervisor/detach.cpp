@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "cluster/supervisor/fleet.hpp"
 #include "cluster/supervisor/line_splitter.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 #include "codec/described_json.hpp"
@@ -93,10 +94,18 @@ FabricReady ready_from(const detached::Ready& report) {
   return ready;
 }
 
+/// The longest that is possible: the last lines of a node's output, most of whose bytes JSON writes as six.
+constexpr std::size_t kReportBytesMax = 8 * LineSplitter::kLineBytesMax * Fleet::kLastLinesMax;
+
 /// In the new process. False if the starter has gone.
 bool send(int fd, const Report& report) {
   const std::string line = codec::describe_text(report) + "\n";
-  return ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  for (std::size_t sent = 0; sent < line.size();) {
+    const ssize_t count = ::write(fd, line.data() + sent, line.size() - sent);
+    if (count < 0 && errno != EINTR) return false;
+    sent += static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+  }
+  return true;
 }
 
 /// The new process, from fork to its end.
@@ -191,7 +200,8 @@ int run_supervisor_detached(const SupervisorOptions& options) {
 
   Heard heard{.options = options};
   LineSplitter lines{
-      [&](std::string_view line) { std::visit(heard, codec::read_described_text<Report>(line).value()); }};
+      [&](std::string_view line) { std::visit(heard, codec::read_described_text<Report>(line).value()); },
+      kReportBytesMax};
   bool is_given_up = false;
   const auto is_answered = [&] {
     return heard.exit_code || (heard.is_set_up && !is_given_up && options.after_setup == AfterSetup::keep_running);

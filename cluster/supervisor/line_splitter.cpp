@@ -8,12 +8,12 @@ namespace epic::cluster {
 void LineSplitter::add(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto end = bytes.find('\n');
-    const bool is_whole = end != std::string_view::npos && begun_.size() + end <= kLineBytesMax;
+    const bool is_whole = end != std::string_view::npos && begun_.size() + end <= line_bytes_max_;
     const std::string_view piece =
-        bytes.substr(0, is_whole ? end : std::min(bytes.size(), kLineBytesMax - begun_.size()));
+        bytes.substr(0, is_whole ? end : std::min(bytes.size(), line_bytes_max_ - begun_.size()));
     begun_ += piece;
     bytes.remove_prefix(piece.size() + (is_whole ? 1 : 0));
-    if (is_whole || begun_.size() == kLineBytesMax) on_line_(std::exchange(begun_, {}));
+    if (is_whole || begun_.size() == line_bytes_max_) on_line_(std::exchange(begun_, {}));
   }
 }
 

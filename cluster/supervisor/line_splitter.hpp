@@ -9,10 +9,12 @@ namespace epic::cluster {
 
 class LineSplitter {
  public:
-  /// A longer line is split into pieces of this size.
+  /// Of what is written by anybody.
   static constexpr std::size_t kLineBytesMax = 64u << 10;
 
-  explicit LineSplitter(std::function<void(std::string_view)> on_line) : on_line_(std::move(on_line)) {}
+  /// A longer line is split into pieces of `line_bytes_max`.
+  explicit LineSplitter(std::function<void(std::string_view)> on_line, std::size_t line_bytes_max = kLineBytesMax)
+      : on_line_(std::move(on_line)), line_bytes_max_(line_bytes_max) {}
 
   void add(std::string_view bytes);
   /// The pipe has closed: the rest without a line break counts as a line.
@@ -20,6 +22,7 @@ class LineSplitter {
 
  private:
   std::function<void(std::string_view)> on_line_;
+  std::size_t line_bytes_max_;
   std::string begun_;
 };
 

@@ -1,12 +1,20 @@
 #include "bench/bench_fabric.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <cerrno>
 #include <stdexcept>
+#include <system_error>
+#include <utility>
 
 #include "cluster/control/control_client.hpp"
 #include "cluster/supervisor/supervisor.hpp"
@@ -15,6 +23,8 @@
 namespace epic::bench {
 
 namespace {
+
+constexpr std::string_view kReady = "ready";
 
 cluster::ControlClient control_of(const test::TempDir& directory) {
   auto client = cluster::ControlClient::connect(directory.path() / ".epic" / "control.sock");
@@ -28,6 +38,27 @@ boost::json::array list_processes(const test::TempDir& directory) {
   return ps->at("nodes").as_array();
 }
 
+/// In the new process, until it is stopped. Writes "ready", or why it is not, to `starter`.
+[[noreturn]] void supervise(cluster::SupervisorOptions options, int starter, pid_t parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // a bench that is killed leaves nothing behind
+  if (::getppid() != parent) ::_exit(1);
+  const auto say = [&starter](std::string_view text) {  // once
+    if (starter >= 0) static_cast<void>(::write(starter, text.data(), text.size()));
+    if (starter >= 0) ::close(std::exchange(starter, -1));
+  };
+  options.on_event = [&say](const cluster::SupervisorEvent& event) {
+    if (event.kind == cluster::SupervisorEventKind::setup_done) say(kReady);
+  };
+  options.on_error = [&say](const cluster::SupervisorError& error) { say(error.message); };
+  ::_exit(cluster::run_supervisor(options));
+}
+
+std::string read_word(int fd) {
+  std::array<char, 4096> bytes;
+  const ssize_t count = ::read(fd, bytes.data(), bytes.size());
+  return {bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+}
+
 }  // namespace
 
 BenchFabric::BenchFabric(std::uint16_t node_count) {
@@ -39,16 +70,24 @@ BenchFabric::BenchFabric(std::uint16_t node_count) {
   options.version = EPIC_VERSION_TEXT;
   options.node_count = node_count;
   options.store_path = directory_.path() / ".epic" / "state.sqlite";
-  std::string why = "the fabric did not start";
-  options.on_error = [&why](const cluster::SupervisorError& error) { why = error.message; };
-  if (cluster::run_supervisor_detached(options) != cluster::kExitOk) throw std::runtime_error(why);
+
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  const pid_t parent = ::getpid();
+  supervisor_ = ::fork();
+  if (supervisor_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+  if (supervisor_ == 0) supervise(std::move(options), pipe[1], parent);
+  ::close(pipe[1]);
+  const std::string word = read_word(pipe[0]);
+  ::close(pipe[0]);
+  if (word == kReady) return;
+  ::waitpid(supervisor_, nullptr, 0);
+  throw std::runtime_error(word.empty() ? "the fabric did not start" : word);
 }
 
 BenchFabric::~BenchFabric() {
-  try {
-    [[maybe_unused]] const auto stopped = control_of(directory_).request("stop", boost::json::object{});
-  } catch (const std::exception&) {  // it has already ended
-  }
+  ::kill(supervisor_, SIGTERM);
+  ::waitpid(supervisor_, nullptr, 0);
 }
 
 std::map<std::string, std::string> BenchFabric::list_nodes(std::string_view type) const {

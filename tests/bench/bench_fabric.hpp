@@ -1,5 +1,8 @@
 #pragma once
-// BenchFabric: a supervisor and real nodes with the module of bench/modules, in its own directory.
+// BenchFabric: a supervisor and real nodes with the module of bench/modules, in its own directory. They end with the
+// process that made them, also if that is killed.
+
+#include <sys/types.h>
 
 #include <boost/json/object.hpp>
 #include <cstdint>
@@ -43,6 +46,7 @@ class BenchFabric {
 
  private:
   test::TempDir directory_;
+  pid_t supervisor_ = -1;
 };
 
 }  // namespace epic::bench

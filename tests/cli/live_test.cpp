@@ -40,6 +40,18 @@ TEST_CASE("live: ps prints fields between tabs in a pipe, and JSON when asked", 
   transcript.check();
 }
 
+TEST_CASE("live: ps has a column for the store only if a node cannot save; one without process can neither", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  const std::string nodes = R"({"nodes":[{"node":"node-1","state":"ready","store":"STORE"},
+                                         {"node":"node-2","state":"backoff"}],"supervisor":{},"setup":"done"})";
+  for (const auto& [store, is_shown] : {std::pair("ok", false), std::pair("blocked", true)}) {
+    std::string listed = nodes;
+    StandIn fabric(transcript.directory(), {{"ps", answer(listed.replace(listed.find("STORE"), 5, store))}});
+    CHECK(transcript.run_on_terminal({"ps", "--color", "never"}).contains("  STORE") == is_shown);
+  }
+}
+
 TEST_CASE("live: while nodes run different modules, ps says when each was built", "[cli]") {
   Transcript transcript("unused");
   transcript.write("epic.toml", kManifest);

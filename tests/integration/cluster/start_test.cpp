@@ -160,3 +160,18 @@ TEST_CASE("detach: a fabric that fails to start reports the reason to the proces
   REQUIRE(::waitpid(starter, &status, 0) == starter);
   CHECK(WEXITSTATUS(status) == 0);
 }
+
+TEST_CASE("detach: a reason of any length arrives", "[cluster]") {
+  const ProjectDirectory project;
+  const pid_t starter = ::fork();
+  REQUIRE(starter >= 0);
+  if (starter == 0) {
+    auto options = epic::test::fake_options(project, "exit-loudly");
+    std::string message;
+    options.on_error = [&](const SupervisorError& error) { message = error.message; };
+    ::_exit(run_supervisor_detached(options) == kExitFailed && message.size() > 500'000 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(starter, &status, 0) == starter);
+  CHECK(status == 0);
+}

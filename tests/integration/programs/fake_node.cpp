@@ -3,7 +3,10 @@
 // The content of the module's file selects how it starts:
 //   good              becomes ready
 //   refuse            reports that it cannot start, and exits with 1
+//   refuse-one        as refuse, if it is the first; the others never become ready
 //   exit3             writes two lines, and exits with 3
+//   exit-loudly       the same, with ten lines of 60,000 letters
+//   late              becomes ready when the project's directory contains `go`
 //   crash-once        kills itself, unless the project's directory contains `crashed`
 //   silent-start      never becomes ready
 //   setup-throws      starts, and its setup fails
@@ -108,7 +111,7 @@ class FakeNode {
     configure_ = configure;
     std::getline(std::ifstream(configure.module_path), module_);
     beat();
-    if (module_ == "refuse") {
+    if (module_ == "refuse" || (module_ == "refuse-one" && configure.node.value == 1)) {
       send(protocol::StartFailed{"the module is of epic 0.0.1", "Run 'epic build'."});
       exit_code_ = 1;
       return false;
@@ -119,7 +122,13 @@ class FakeNode {
       return false;
     }
     if (module_ == "crash-once" && is_first()) crash();
-    if (module_ == "silent-start") return true;
+    if (module_ == "exit-loudly") {
+      for (int i = 0; i < 10; ++i) std::fprintf(stderr, "%s\n", std::string(60'000, 'x').c_str());
+      exit_code_ = 3;
+      return false;
+    }
+    while (module_ == "late" && !std::filesystem::exists("go")) ::poll(nullptr, 0, 5);
+    if (module_ == "silent-start" || module_ == "refuse-one") return true;
     listen(configure.socket_path);
     say("hello from " + std::to_string(configure.node.value));
     send(protocol::Ready{::getpid(), module_ == "old" ? "0.0.1" : "1.2.3", "fake", {}});

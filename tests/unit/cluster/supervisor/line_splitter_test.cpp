@@ -31,3 +31,11 @@ TEST_CASE("line splitter: an endless line comes out in pieces", "[cluster]") {
   CHECK(f.lines[3] == "y");
   CHECK(f.lines[4] == "z");
 }
+
+TEST_CASE("line splitter: a pipe of our own may have longer lines", "[cluster]") {
+  std::vector<std::string> lines;
+  const std::string report(3 * LineSplitter::kLineBytesMax, 'x');
+  LineSplitter splitter([&](std::string_view line) { lines.emplace_back(line); }, 2 * report.size());
+  splitter.add(report + "\n");
+  CHECK(lines == std::vector{report});
+}
