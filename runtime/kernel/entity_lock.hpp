@@ -77,12 +77,6 @@ class EntityLock {
   [[nodiscard]] std::size_t waiting_count() const {
     return use_ == nullptr ? 0 : use_->line.size() - use_->begin - use_->ended;
   }
-  /// Removes the waiting calls, for an entity that is being destroyed.
-  void drop_waiting() {
-    if (use_ == nullptr) return;
-    use_->line.clear();
-    use_->begin = use_->ended = 0;
-  }
 
  private:
   struct Waiting {

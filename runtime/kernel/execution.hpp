@@ -66,10 +66,6 @@ class RunQueue {
     drop_if(
         [&](const Item& item) { return item.waiter == nullptr && activation_of(item.record.get()) == &activation; });
   }
-  /// Those, and the frames of what has begun.
-  void drop_all_of(const Activation& activation) {
-    drop_if([&](const Item& item) { return activation_of(item.record.get()) == &activation; });
-  }
   void clear() {
     drop_if([](const Item&) { return true; });
   }
@@ -102,7 +98,16 @@ class RunQueue {
 struct Execution : Clock {
   Record* current = nullptr;            // whose turn it is; null: nobody's
   std::uint32_t direct_calls_left = 0;  // calls that may start in place before the run queue has its turn
+  std::uint32_t reaping_count = 0;      // activations of which nothing may run any more (Activation::State::reaping)
   RunQueue queue;
+
+  /// What is resumed for this execution is dropped.
+  [[nodiscard]] bool is_reaped(const Record* execution) const {
+    if (reaping_count == 0) [[likely]]
+      return false;
+    const Activation* const activation = activation_of(execution);
+    return activation != nullptr && activation->state == Activation::State::reaping;
+  }
 };
 
 }  // namespace epic::kernel

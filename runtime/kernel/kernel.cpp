@@ -35,7 +35,6 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                     .saving = saving_,
                     .calls = calls_,
                     .ends = ends_,
-                    .grace = options_.grace,
                     .syscalls = syscalls}),
       saving_({.self = Incarnation{options_.self.life},
                .codec = codec,
@@ -56,6 +55,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
              execution_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
              *this),
       ends_(execution_, activations_.table(), words_, calls_, timers_, syscalls),
+      looks_(execution_, words_, calls_, ends_, routing_, options_.grace),
       frames_({.self = options_.self,
                .shard_count = options_.shard_count,
                .codec = codec,
@@ -104,6 +104,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   ends_.on_time();
   saving_.on_time();
   routing_.on_time(monotonic_ns);
+  looks_.on_time();
   frames_.on_time();
   activations_.on_time();
 }
@@ -112,7 +113,7 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
   for (const auto due :
        {calls_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(), saving_.next_timer_ns(),
-        routing_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
+        routing_.next_timer_ns(), looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }
@@ -195,7 +196,7 @@ bool Kernel::is_drained() const {
 
 void Kernel::abort_running(const std::string& reason) {
   const Scope scope(*this);
-  ends_.abort(reason, [](const Record&) { return true; });
+  ends_.abort_all(reason);
 }
 
 // ---- driving ----

@@ -33,6 +33,7 @@
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/outside_calls.hpp"
+#include "kernel/calls/shard_looks.hpp"
 #include "kernel/calls/stop_waits.hpp"
 #include "kernel/calls/timers.hpp"
 #include "kernel/codec.hpp"
@@ -207,10 +208,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void route(RoutedCall& call) override;
   void on_closed(ShardId shard) override { activations_.on_closed(shard); }
   void on_reopened(ShardId shard) override { activations_.on_reopened(shard); }
-  [[nodiscard]] bool waits_for_calls(ShardId shard) override { return calls_.waits_for_calls(shard); }
-  void end_running(ShardId shard, std::int64_t begun_until_ns) override {
-    activations_.end_running(shard, begun_until_ns);
-  }
+  void look_for_waits(ShardId shard) override { looks_.look_for_waits(shard); }
+  void end_running(ShardId shard, std::int64_t begun_until_ns) override { looks_.end_running(shard, begun_until_ns); }
   [[nodiscard]] bool is_stopping(const Record* execution) const;
   void resume_stopping();
 
@@ -229,6 +228,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Saving saving_;
   Calls calls_;
   EarlyEnds ends_;
+  ShardLooks looks_;
   Frames frames_;
   OutsideCalls outside_;
   CallViews views_;

@@ -56,6 +56,7 @@ struct alignas(64) Activation {
     stopping,   // on_deactivate is running
     leaving,    // waits for its last save
     replacing,  // the instance is gone; its replacement waits for the commit
+    reaping,    // the instance must not be kept: nothing of it runs any more, and its executions are being ended
   };
 
   /// What few activations need, and none for long.

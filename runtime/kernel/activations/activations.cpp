@@ -52,9 +52,11 @@ Activations::Activations(const Uses& uses)
       table_(next_table_tag(), uses.shard_count),
       collector_(uses.limits, uses.execution, table_, *this),
       slow_stops_(uses.execution, table_, uses.calls, uses.words, uses.admission, uses.events),
-      replacements_(uses.shard_count, uses.execution, table_, uses.types, uses.routing, uses.admission) {}
+      replacements_(uses.shard_count, uses.execution, table_, uses.types, uses.routing, uses.admission),
+      reaper_(uses.execution, table_, uses.calls) {}
 
 void Activations::end_all() {
+  reaper_.clear();
   for (std::size_t slot = 0; slot < table_.slot_count(); ++slot)
     if (Activation* activation = table_.at(slot)) destroy(*activation);
 }
@@ -232,7 +234,7 @@ void Activations::fail(Activation& activation, const std::string& why) {
     uses_.calls.fail(*record, ErrorCode::activation_failed, message);
   }
   uses_.saving.discard_change(activation, ErrorCode::activation_failed, message);
-  drop_when_saved(activation);
+  end_executions(activation, left_memory(activation), [this](Activation& ended, bool) { drop_when_saved(ended); });
 }
 
 // ---- out of memory ----
@@ -312,6 +314,8 @@ void Activations::sweep() {
     if (activation == nullptr) continue;
     if (uses_.saving.is_unsaved(*activation)) {
       leaving_.push_back(id);
+    } else if (is_in_use(*activation)) {
+      end_executions(*activation, left_memory(*activation), [this](Activation& ended, bool) { leave_memory(ended); });
     } else if (activation->replacement() != nullptr) {
       write_replacement(*activation);
     } else {
@@ -356,69 +360,35 @@ void Activations::drop(Activation& activation) {
 
 /// Of the instance nothing remains, and nothing of it runs; its place in the table stays.
 void Activations::destroy(Activation& activation) {
-  end_suspended(activation);
   collector_.remove(activation);
   if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
 }
 
-/// Ends whatever of it is still suspended or queued (a hook that took too long, calls spawned by a hook).
-void Activations::end_suspended(Activation& activation) {
-  if (!is_in_use(activation)) return;
-  uses_.execution.queue.drop_starts_of(activation);
-  std::vector<RecordRef> suspended;
-  uses_.calls.for_each([&](Record& record) {
-    if (record.activation == &activation) suspended.push_back(RecordRef::share(record));
-  });
-  for (const RecordRef& record : suspended)
-    uses_.calls.fail(*record, ErrorCode::node_lost,
-                     fmt::format("{} left memory meanwhile", uses_.words.shown(activation.name)));
-  for (const RecordRef& record : suspended) {
-    record->destroy_frame();
-    record->holds_lock = false;
-    record->activation = nullptr;
-    uses_.calls.close(*record);
-  }
-  activation.running = activation.queued = 0;
+/// `then` has it when nothing of it is left to run: what is suspended ends before, which may take some ticks.
+void Activations::end_executions(Activation& activation, std::exception_ptr failure, Reaper::OnEnd then) {
+  if (is_in_use(activation) || activation.lock.holder_count() > 0)
+    reaper_.reap(activation, std::move(failure), std::move(then));
+  else
+    then(activation, /*has_caller=*/false);
+}
+
+/// For what still runs of an instance that has ended (calls spawned by a hook).
+std::exception_ptr Activations::left_memory(const Activation& activation) const {
+  return make_exception(ErrorCode::node_lost,
+                        fmt::format("{} left memory meanwhile", uses_.words.shown(activation.name)));
 }
 
 void Activations::discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) {
+  if (activation.state == Activation::State::reaping) return;
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
   uses_.events.add(Happening::discarded, activation.subject(), why, uses_.execution.now_ns);
   uses_.saving.discard_change(activation, code, why);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
   const bool is_to_be_told = reported == Reported::to_nobody && activation.replacement() == nullptr;
-  if (!is_in_use(activation) && activation.lock.holder_count() == 0) {
-    if (is_to_be_told) undone_.note(activation.name->text, activation.shard, why);
-    return drop_when_saved(activation);
-  }
-  std::vector<RecordRef> executions;  // have started, and end here
-  std::vector<RecordRef> untouched;   // have not, and go to the next activation
-  uses_.calls.for_each([&](Record& record) {
-    if (record.activation != &activation) return;
-    (record.has_run || record.method == nullptr ? executions : untouched).push_back(RecordRef::share(record));
+  end_executions(activation, make_exception(code, why), [this, why, is_to_be_told](Activation& ended, bool has_caller) {
+    if (is_to_be_told && !(ended.type->is_gated && has_caller)) undone_.note(ended.name->text, ended.shard, why);
+    drop_when_saved(ended);
   });
-  uses_.execution.queue.drop_all_of(activation);
-  const bool has_caller = std::ranges::any_of(executions, [](const RecordRef& record) {
-    return record->method != nullptr && !record->is_abandoned && !record->is_read_only;
-  });
-  if (is_to_be_told && !(activation.type->is_gated && has_caller))
-    undone_.note(activation.name->text, activation.shard, why);
-  for (const RecordRef& record : executions) uses_.calls.fail(*record, code, why);
-  for (const RecordRef& record : executions) {
-    record->destroy_frame();
-    uses_.calls.close(*record);
-    record->holds_lock = false;
-    record->activation = nullptr;
-  }
-  for (const RecordRef& record : untouched) {
-    record->holds_lock = false;
-    record->activation = nullptr;
-    record->state = Record::State::loading;
-  }
-  std::ranges::sort(untouched, {}, [](const RecordRef& record) { return record->sequence; });
-  activation.lock.drop_waiting();
-  for (RecordRef& record : untouched) activation.get_rare().waiting.push_back(std::move(record));
-  drop_when_saved(activation);
 }
 
 // ---- shards ----
@@ -449,19 +419,6 @@ void Activations::on_lost(ShardId shard) {
       discard(*activation, ErrorCode::node_lost,
               fmt::format("{}: its shard was given to another node", uses_.words.shown(activation->name)),
               Reported::to_callers);
-}
-
-/// A hook begins when the calls have ended, so it has the grace to itself.
-void Activations::end_running(ShardId shard, std::int64_t begun_until_ns) {
-  const std::int64_t hooks_until_ns = std::min(begun_until_ns, uses_.execution.now_ns - uses_.grace.count());
-  uses_.ends.abort(fmt::format("its shard is moving, and running calls had {} s to end",
-                               std::chrono::duration<double>(uses_.grace).count()),
-                   [&](const Record& record) {
-                     const Activation* activation = activation_of(&record);
-                     return activation != nullptr && record.has_run && activation->shard == shard &&
-                            uses_.words.begun_ns_of(record) <=
-                                (&record == activation->hook() ? hooks_until_ns : begun_until_ns);
-                   });
 }
 
 bool Activations::is_stopping(const Activation& activation) const {
@@ -526,13 +483,14 @@ void Activations::call_off_replacements() {
 
 void Activations::on_time() {
   slow_stops_.on_time();
+  reaper_.on_time();
   call_off_replacements();
   collector_.on_time();
 }
 
 std::optional<std::int64_t> Activations::next_timer_ns() const {
   std::optional<std::int64_t> next;
-  for (const auto due : {slow_stops_.next_timer_ns(), replacements_.next_timer_ns()})
+  for (const auto due : {slow_stops_.next_timer_ns(), reaper_.next_timer_ns(), replacements_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   if (table_.size() > 0) next = std::min(next.value_or(INT64_MAX), collector_.next_timer_ns());
   return next;

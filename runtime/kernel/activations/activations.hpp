@@ -13,6 +13,7 @@
 // Not here:  which calls may enter (calls/), what is saved when (saving/), who owns a shard (routing/).
 
 #include <cstdint>
+#include <exception>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -24,6 +25,7 @@
 #include "kernel/activations/slow_stops.hpp"
 #include "kernel/activations/undone_changes.hpp"
 #include "kernel/calls/early_ends.hpp"
+#include "kernel/calls/reaper.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -43,7 +45,6 @@ class Activations final : private Collector::Listener {
     Saving& saving;
     Calls& calls;
     EarlyEnds& ends;
-    std::chrono::nanoseconds grace;  // for running calls of a shard that is asked back
     Syscalls& syscalls;
   };
 
@@ -63,8 +64,8 @@ class Activations final : private Collector::Listener {
   void check_stop(Activation& activation);
   /// It has spawned a task of its own. One that would have ended with its node as it was must now be stopped.
   void on_lone_task(Activation& activation);
-  /// Ends an activation whose memory must not be kept: its executions are destroyed where they are suspended.
-  /// If nobody has the error yet, the next call to the entity gets it.
+  /// Ends an activation whose memory must not be kept: nothing of it runs any more, and its executions are destroyed
+  /// where they are suspended. If nobody has the error yet, the next call to the entity gets it.
   void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported);
   /// Drops those whose last change is durable by now.
   void sweep();
@@ -80,8 +81,6 @@ class Activations final : private Collector::Listener {
   void on_closed(ShardId shard);
   void on_reopened(ShardId shard);
   void on_lost(ShardId shard);
-  /// Its grace is over for what has begun there until `begun_until_ns`.
-  void end_running(ShardId shard, std::int64_t begun_until_ns);
   /// It is about to leave its node, or its state is about to be replaced.
   [[nodiscard]] bool is_stopping(const Activation& activation) const;
 
@@ -119,7 +118,8 @@ class Activations final : private Collector::Listener {
   void leave_memory(Activation& activation);
   void drop_when_saved(Activation& activation);
   void drop(Activation& activation);
-  void end_suspended(Activation& activation);
+  void end_executions(Activation& activation, std::exception_ptr failure, Reaper::OnEnd then);
+  [[nodiscard]] std::exception_ptr left_memory(const Activation& activation) const;
   void destroy(Activation& activation);
   void add_left(const Activation& activation);
   void check_released(ShardId shard);
@@ -134,6 +134,7 @@ class Activations final : private Collector::Listener {
   SlowStops slow_stops_;
   Replacements replacements_;
   UndoneChanges undone_;
+  Reaper reaper_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   bool must_sweep_ = false;            // something left since the last look
   std::size_t must_stop_count_ = 0;

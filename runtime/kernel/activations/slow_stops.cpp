@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "kernel/limits.hpp"
 
@@ -25,21 +24,30 @@ void SlowStops::watch(Activation& activation, StopCause cause) {
 }
 
 void SlowStops::on_time() {
-  std::vector<Activation*> slow;
-  for (; !watched_.empty() && watched_.front().first <= clock_.now_ns; watched_.pop_front())
-    if (Activation* activation = table_.find(watched_.front().second);
-        activation != nullptr && activation->stop_asked_ns() != 0 &&
-        clock_.now_ns - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked again
-      slow.push_back(activation);
-  if (slow.empty()) return;
-  std::map<const Activation*, std::vector<std::string>> running;
-  for (const Activation* activation : slow) running[activation];
-  calls_.for_each([&](const Record& record) {
-    const auto found = running.find(activation_of(&record));
-    if (found != running.end() && record.has_run && found->second.size() < kCallsNamedMax)
+  if (!look_.is_on()) {
+    for (; !watched_.empty() && watched_.front().first <= clock_.now_ns; watched_.pop_front())
+      if (const Activation* activation = table_.find(watched_.front().second);
+          activation != nullptr && activation->stop_asked_ns() != 0 &&
+          clock_.now_ns - activation->stop_asked_ns() >= limits::kSlowToStop.count())  // it may have been asked again
+        slow_[activation->id];
+    if (slow_.empty()) return;
+    look_.begin(calls_.table());
+  }
+  std::size_t visits_left = limits::kLookSlice;
+  const bool is_over = look_.go_on(visits_left, [this](const Record& record) {
+    const Activation* const activation = activation_of(&record);
+    if (activation == nullptr || activation->stop_asked_ns() == 0 || !record.has_run) return;
+    const auto found = slow_.find(activation->id);
+    if (found != slow_.end() && found->second.size() < kCallsNamedMax)
       found->second.push_back(record.method != nullptr ? std::string(record.method->name) : words_.describe(record));
   });
-  for (const Activation* activation : slow) {
+  if (is_over) report();
+}
+
+void SlowStops::report() {
+  for (const auto& [id, running] : std::exchange(slow_, {})) {
+    const Activation* const activation = table_.find(id);
+    if (activation == nullptr || activation->stop_asked_ns() == 0) continue;  // it has left, or may stay
     std::string why;
     switch (activation->state) {
       case Activation::State::loading:
@@ -48,10 +56,13 @@ void SlowStops::on_time() {
         break;
       case Activation::State::active:
       case Activation::State::ending:
-        why = fmt::format("{} of its calls run: {}", activation->running, fmt::join(running[activation], ", "));
+        why = fmt::format("{} of its calls run: {}", activation->running, fmt::join(running, ", "));
         break;
       case Activation::State::stopping:
         why = "on_deactivate has not returned";
+        break;
+      case Activation::State::reaping:
+        why = "its executions are being ended";
         break;
       case Activation::State::leaving:
       case Activation::State::replacing:

@@ -7,7 +7,7 @@
 // the record.
 //
 // Looking through the whole table would hold up everything else for as long as there are many calls. So what needs it
-// either visits a bounded number, or takes a look that goes on, call by call, while the table changes.
+// either visits a bounded number, or takes a look that goes on, by slices, while the table changes.
 //
 // Not here: what happens to a call that has expired (calls.cpp).
 
@@ -21,10 +21,16 @@
 #include <vector>
 
 #include "kernel/entity_lock.hpp"
+#include "kernel/limits.hpp"
 
 namespace epic::kernel {
 
 class CallTable {
+  struct List {
+    Record* first = nullptr;
+    Record* last = nullptr;
+  };
+
  public:
   enum class Place : std::uint8_t { common, custom, abandoned };
 
@@ -95,32 +101,75 @@ class CallTable {
     return has_seen_all;
   }
 
-  /// Starts a look at every call that there is now. One look at a time.
-  void begin_look() {
-    look_ = {.list = 0, .next = common_.first, .newest = 0};
-    for (const List* list : {&common_, &custom_})
-      if (list->last != nullptr) look_.newest = std::max(look_.newest, list->last->sequence);
-  }
-  /// The next one of them that is still in the table; null: that was all.
-  [[nodiscard]] Record* next_look() {
-    static constexpr List CallTable::* kLists[] = {&CallTable::common_, &CallTable::custom_, &CallTable::abandoned_};
-    while (look_.list < std::size(kLists)) {
-      Record* const record = look_.next;
-      if (record != nullptr && record->sequence <= look_.newest) {
-        look_.next = record->next;
-        return record;
-      }
-      if (++look_.list < std::size(kLists)) look_.next = (this->*kLists[look_.list]).first;
+  /// A look at every call that there is when it begins. It goes on, a few calls at a time, while the table changes.
+  class Look {
+   public:
+    Look() = default;
+    ~Look() { end(); }
+    Look(const Look&) = delete;
+    Look& operator=(const Look&) = delete;
+
+    void begin(CallTable& calls) {
+      end();
+      calls_ = &calls;
+      others_ = std::exchange(calls.looks_, this);
+      list_ = 0;
+      next_ = calls.common_.first;
+      newest_ = 0;
+      for (const List* list : {&calls.common_, &calls.custom_})
+        if (list->last != nullptr) newest_ = std::max(newest_, list->last->sequence);
     }
-    look_.next = nullptr;
-    return nullptr;
+    /// Visits those that are still there, up to `visits_left`, each of which costs one; `visit` may change the table.
+    /// True: that was all, and the look is over.
+    template <class Visit>
+    bool go_on(std::size_t& visits_left, Visit&& visit) {
+      static constexpr List CallTable::* kLists[] = {&CallTable::common_, &CallTable::custom_, &CallTable::abandoned_};
+      static constexpr std::size_t kAbandoned = 2;  // which are not in the order of their numbers
+      while (calls_ != nullptr) {
+        while (next_ != nullptr && visits_left > 0 && (list_ == kAbandoned || next_->sequence <= newest_)) {
+          --visits_left;
+          visit(*std::exchange(next_, next_->next));
+        }
+        if (next_ != nullptr && visits_left == 0) return false;
+        if (++list_ == std::size(kLists)) break;
+        next_ = (calls_->*kLists[list_]).first;
+      }
+      end();
+      return true;
+    }
+    /// One slice of a look that gathers calls to be ended, and ends them then: `visit` gathers one at most.
+    template <class Visit>
+    bool go_on_gathering(const std::vector<RecordRef>& gathered, Visit&& visit) {
+      for (std::size_t visits_left = limits::kLookSlice; visits_left > 0 && gathered.size() < limits::kEndedPerTick;) {
+        std::size_t few = std::min(visits_left, limits::kEndedPerTick - gathered.size());
+        visits_left -= few;
+        if (go_on(few, visit)) return true;
+      }
+      return false;
+    }
+    [[nodiscard]] bool is_on() const { return calls_ != nullptr; }
+    void end() {
+      if (calls_ == nullptr) return;
+      Look** link = &calls_->looks_;
+      while (*link != this) link = &(*link)->others_;
+      *link = others_;
+      calls_ = nullptr;
+    }
+
+   private:
+    friend CallTable;
+    CallTable* calls_ = nullptr;  // null: it is over
+    Look* others_ = nullptr;      // that are on
+    std::size_t list_ = 0;
+    Record* next_ = nullptr;
+    std::uint64_t newest_ = 0;  // of the calls with a caller when it began: later ones are left out
+  };
+  /// For a table whose calls have all ended.
+  void end_looks() {
+    while (looks_ != nullptr) looks_->end();
   }
 
  private:
-  struct List {
-    Record* first = nullptr;
-    Record* last = nullptr;
-  };
   void link(List& list, Record& record) {
     record.previous = list.last;
     record.next = nullptr;
@@ -129,23 +178,18 @@ class CallTable {
     ++count_;
   }
   void unlink(List& list, Record& record) {
-    if (look_.next == &record) look_.next = record.next;
+    for (Look* look = looks_; look != nullptr; look = look->others_)
+      if (look->next_ == &record) look->next_ = record.next;
     (record.previous != nullptr ? record.previous->next : list.first) = record.next;
     (record.next != nullptr ? record.next->previous : list.last) = record.previous;
     record.previous = record.next = nullptr;
     --count_;
   }
 
-  struct Look {
-    std::size_t list = 0;
-    Record* next = nullptr;
-    std::uint64_t newest = 0;  // of the calls when it began: later ones are left out
-  };
-
   List common_;
   List custom_;
   List abandoned_;
-  Look look_;
+  Look* looks_ = nullptr;                                                  // those that are on
   std::map<std::pair<std::int64_t, std::uint64_t>, Record*> by_deadline_;  // and by sequence
   std::size_t count_ = 0;
 };

@@ -31,6 +31,7 @@ Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activat
 void Calls::end_all() {
   execution_.queue.clear();
   probes_.clear();
+  table_.end_looks();
   std::vector<Record*> all;
   table_.for_each([&](Record& record) { all.push_back(&record); });
   for (Record* record : all) ++record->refs;
@@ -323,7 +324,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   const bool was_abandoned = record.is_abandoned;
   detail::Waiter* waiter = was_abandoned ? nullptr : conclude(record);
   end_execution(record);
-  if (waiter == nullptr || waiter->remaining > 0) {
+  if (waiter == nullptr || waiter->remaining > 0 || execution_.is_reaped(waiter->execution)) {
     execution_.current = nullptr;
     return std::noop_coroutine();
   }
@@ -345,7 +346,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   }
   table_.remove(record);
   record.release();  // the waiter holds another reference
-  if (--waiter->remaining > 0) {
+  if (--waiter->remaining > 0 || execution_.is_reaped(waiter->execution)) {
     execution_.current = nullptr;
     return std::noop_coroutine();
   }
@@ -441,27 +442,22 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
   if (waiter != nullptr && waiter->remaining == 0) execution_.queue.push_resume(*waiter);
 }
 
+void Calls::discard(Record& record, const std::exception_ptr& failure) {
+  const RecordRef kept = RecordRef::share(record);
+  if (record.waiter == nullptr) record.is_joined = true;  // nobody to tell, and the end of its instance is logged
+  fail(record, failure);
+  record.destroy_frame();
+  record.holds_lock = false;
+  record.activation = nullptr;
+  close(record);
+}
+
 void Calls::expire(Record& record) {
   const std::string& blocked = admission_.blocked;
   const std::string doing = words_.describe_doing(record, table_, visits_left_) +
                             (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
   const bool is_from_peer = record.site != nullptr && record.site->has_arrived();  // its node adds who has waited
   fail(record, ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(record, doing));
-}
-
-// ---- shards that move ----
-
-bool Calls::waits_for_calls(ShardId id) const {
-  const auto runs_there = [id](const Record* record) {
-    const Activation* activation = activation_of(record);
-    return activation != nullptr && activation->shard == id &&
-           (record->state == Record::State::running || record->is_abandoned);
-  };
-  bool waits = false;
-  table_.for_each([&](const Record& record) {
-    waits = waits || (record.method != nullptr && runs_there(record.caller) && !runs_there(&record));
-  });
-  return waits;
 }
 
 // ---- driving ----
@@ -475,6 +471,7 @@ void Calls::run_one(RunQueue::Item item) {
   execution_.direct_calls_left = options_.direct_calls_max;
   std::coroutine_handle<> next;
   if (item.waiter != nullptr) {
+    if (execution_.is_reaped(item.waiter->execution)) return;
     execution_.current = item.waiter->execution;
     next = item.waiter->handle;
   } else {

@@ -107,13 +107,13 @@ class Calls final : private DeadlockProbes::Listener {
                       const std::function<bool(const Record&)>& knows);
   /// The execution is over, or never began: gives back the lock, the table's place and the entity's pin.
   void end_execution(Record& record);
+  /// Ends an execution whose instance is not kept: its frame is destroyed, and nothing else that it holds is passed on.
+  void discard(Record& record, const std::exception_ptr& failure);
   /// It leaves the table.
   void close(Record& record);
   /// Destroys all executions; nothing hears of it.
   void end_all();
   [[nodiscard]] bool holds_up_a_move(const Record& record) const { return chains_.holds_up_a_move(record); }
-  /// True when something that runs in the shard waits for a call that does not run there itself.
-  [[nodiscard]] bool waits_for_calls(ShardId shard) const;
 
   /// In use by the whole node just now. Above the limit nothing starts but what running calls wait for, and hooks.
   void on_memory(std::uint64_t bytes);
@@ -127,6 +127,8 @@ class Calls final : private DeadlockProbes::Listener {
   void on_probe(ProbeMessage probe) { probes_.on_probe(std::move(probe)); }
 
   [[nodiscard]] std::size_t size() const { return table_.size(); }
+  /// For looks at all calls, which go on by slices.
+  [[nodiscard]] CallTable& table() { return table_; }
   template <class Visit>
   void for_each(Visit&& visit) const {
     table_.for_each(std::forward<Visit>(visit));

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <chrono>
+#include <unordered_set>
 #include <utility>
 
 #include "kernel/limits.hpp"
@@ -12,7 +13,8 @@ namespace epic::kernel {
 
 namespace {
 
-constexpr std::size_t kAbortsReportedMax = 16;
+constexpr std::size_t kReportedMax = 16;  // of the calls interrupted in …
+constexpr std::chrono::nanoseconds kReportsEvery = std::chrono::seconds(1);
 
 /// One of the entity's own Tasks that it has spawned, and that nothing waits for.
 bool is_lone_task(const Record& record, const Activation& activation) {
@@ -30,102 +32,163 @@ bool is_for_lone_task(const Record& record, const Activation& activation) {
 
 void EarlyEnds::watch(const Activation& activation) { watched_.insert(activation.id); }
 
-void EarlyEnds::look() {
+void EarlyEnds::on_time() {
+  abort_unwinding();
+  if (phase_ == Phase::idle && !begin_look()) return;
+  if (phase_ == Phase::looking) {
+    std::size_t visits_left = limits::kLookSlice;
+    if (!look_.go_on(visits_left, [this](Record& record) { see(record); })) return;
+    end_look();
+  }
+  if (cancel_some()) end_cancelling();
+}
+
+// ---- tasks ----
+
+/// False: there is nothing to look for now.
+bool EarlyEnds::begin_look() {
+  if (watched_.empty() || execution_.now_ns < next_look_ns_) return false;
   next_look_ns_ = execution_.now_ns +
                   std::max<std::int64_t>(limits::kTasksLook.count(),
                                          static_cast<std::int64_t>(calls_.size()) * limits::kTasksLookPerCall.count());
-  struct Seen {
-    std::vector<RecordRef> tasks;
-    bool has_calls = false;
-  };
-  std::map<ActivationId, Seen> leaving;
   for (const ActivationId id : std::exchange(watched_, {}))
-    if (const Activation* activation = table_.find(id); activation != nullptr && activation->is_to_leave()) leaving[id];
-  if (leaving.empty()) return;
-  calls_.for_each([&](Record& record) {
-    const Activation* activation = activation_of(&record);
-    const auto found = activation == nullptr ? leaving.end() : leaving.find(activation->id);
-    if (found == leaving.end()) return;
-    if (is_for_lone_task(record, *activation))
-      found->second.tasks.push_back(RecordRef::share(record));
-    else
-      found->second.has_calls = true;
-  });
-  std::erase_if(leaving, [](const auto& one) { return one.second.has_calls; });  // until one of them has ended
-  Executions running;
-  for (const auto& [id, seen] : leaving)
-    for (const RecordRef& record : seen.tasks)
-      if (record->has_run && !record->is_cancelled) running.insert(record.get());
-  for (const auto& [id, seen] : leaving)
-    for (const RecordRef& record : seen.tasks)
-      if (!record->has_run && record->method == nullptr)
-        calls_.fail(*record, ErrorCode::cancelled, "it had not begun when its entity was to leave");
-  if (!running.empty()) cancel(running);
-  std::vector<ActivationId> unwinding;
-  for (const auto& [id, seen] : leaving) {
-    if (std::ranges::any_of(seen.tasks, [&](const RecordRef& record) { return record->is_cancelled; }))
-      unwinding.push_back(id);
-    // One that is about to resume has its next co_await before it.
-    if (std::ranges::any_of(seen.tasks, [&](const RecordRef& record) { return !record->is_cancelled; }))
-      watched_.insert(id);
-  }
-  if (!unwinding.empty())
-    unwinding_.emplace_back(execution_.now_ns + limits::kUnwindPatience.count(), std::move(unwinding));
+    if (const Activation* activation = table_.find(id); activation != nullptr && activation->is_to_leave())
+      leaving_[id];
+  if (leaving_.empty()) return false;
+  look_.begin(calls_.table());
+  phase_ = Phase::looking;
+  return true;
 }
 
-/// What waits for another of them is left alone: Cancelled reaches it from there.
-void EarlyEnds::cancel(const Executions& tasks) {
-  timers_.cut_short([&](Record* execution) {
-    if (!tasks.contains(execution)) return false;
-    execution->is_cancelled = true;
+EarlyEnds::Seen* EarlyEnds::find_leaving(const Activation* activation) {
+  if (activation == nullptr || !activation->is_to_leave() || activation->state == Activation::State::reaping)
+    return nullptr;
+  const auto found = leaving_.find(activation->id);
+  return found == leaving_.end() ? nullptr : &found->second;
+}
+
+void EarlyEnds::see(Record& record) {
+  const Activation* const activation = activation_of(&record);
+  if (Seen* const seen = find_leaving(activation)) {
+    if (is_for_lone_task(record, *activation))
+      seen->tasks.push_back(RecordRef::share(record));
+    else
+      seen->has_calls = true;
+  }
+  if (record.waiter != nullptr && find_leaving(activation_of(record.caller)) != nullptr)
+    awaited_.push_back(RecordRef::share(record));
+}
+
+/// What waits for another of the tasks is left alone: Cancelled reaches it from there.
+void EarlyEnds::end_look() {
+  std::erase_if(leaving_, [this](const auto& one) {
+    const Activation* const activation = table_.find(one.first);
+    if (activation == nullptr || !activation->is_to_leave() || one.second.has_calls)
+      return true;  // until one has ended
+    const auto begun = std::ranges::count_if(
+        one.second.tasks, [](const RecordRef& record) { return record->is_listed && record->has_run; });
+    if (static_cast<std::uint64_t>(begun) == activation->running) return false;
+    watched_.insert(one.first);  // something has begun meanwhile
     return true;
   });
-  std::vector<RecordRef> awaited;
-  calls_.for_each([&](Record& record) {
-    if (record.waiter != nullptr && tasks.contains(record.caller) && !(record.has_run && tasks.contains(&record)))
-      awaited.push_back(RecordRef::share(record));
+  std::unordered_set<const Record*> running;
+  for (const auto& [id, seen] : leaving_)
+    for (const RecordRef& record : seen.tasks) {
+      if (record->has_run && !record->is_cancelled) running.insert(record.get());
+      if (!record->has_run && record->method == nullptr)
+        calls_.fail(*record, ErrorCode::cancelled, "it had not begun when its entity was to leave");
+    }
+  if (!running.empty())
+    timers_.cut_short([&](Record* execution) {
+      if (!running.contains(execution)) return false;
+      execution->is_cancelled = true;
+      return true;
+    });
+  std::erase_if(awaited_, [&](const RecordRef& record) {
+    return record->waiter == nullptr || !running.contains(record->caller) ||
+           (record->has_run && running.contains(record.get()));
   });
-  for (const RecordRef& record : awaited) {
-    if (record->caller == nullptr) continue;  // the same caller's, which has ended meanwhile
+  phase_ = Phase::cancelling;
+}
+
+/// True: all that tasks wait for has been cut short.
+bool EarlyEnds::cancel_some() {
+  for (std::size_t i = 0; i < limits::kEndedPerTick && !awaited_.empty(); ++i) {
+    const RecordRef record = std::move(awaited_.front());
+    awaited_.pop_front();
+    const Activation* const activation = activation_of(record->caller);
+    if (activation == nullptr || !activation->is_to_leave()) continue;  // it has ended, or may stay
     const RecordRef caller = RecordRef::share(*record->caller);
     caller->is_cancelled = true;
     calls_.fail(
         *record, ErrorCode::cancelled,
         fmt::format("{} was cancelled: its entity is to leave, and no call waits for it", words_.describe(*caller)));
   }
+  return awaited_.empty();
 }
+
+void EarlyEnds::end_cancelling() {
+  for (const auto& [id, seen] : std::exchange(leaving_, {})) {
+    if (std::ranges::any_of(seen.tasks, [](const RecordRef& record) { return record->is_cancelled; }))
+      unwinding_.emplace_back(execution_.now_ns + limits::kUnwindPatience.count(), id);
+    // One that is about to resume has its next co_await before it.
+    if (std::ranges::any_of(seen.tasks, [](const RecordRef& record) { return !record->is_cancelled; }))
+      watched_.insert(id);
+  }
+  phase_ = Phase::idle;
+}
+
+// ---- aborting ----
 
 void EarlyEnds::abort_unwinding() {
-  std::set<ActivationId> late;
-  for (; !unwinding_.empty() && unwinding_.front().first <= execution_.now_ns; unwinding_.pop_front())
-    for (const ActivationId id : unwinding_.front().second)
-      if (const Activation* activation = table_.find(id); activation != nullptr && activation->is_to_leave())
-        late.insert(id);
-  if (late.empty()) return;
-  abort("its entity is to leave, and its tasks went on after epic::Cancelled", [&](const Record& record) {
+  if (!late_look_.is_on()) {
+    late_.clear();
+    for (; !unwinding_.empty() && unwinding_.front().first <= execution_.now_ns; unwinding_.pop_front())
+      if (const Activation* activation = table_.find(unwinding_.front().second);
+          activation != nullptr && activation->is_to_leave())
+        late_.insert(activation->id);
+    if (late_.empty()) return;
+    late_look_.begin(calls_.table());
+  }
+  std::vector<RecordRef> late;
+  late_look_.go_on_gathering(late, [&](Record& record) {
     const Activation* activation = activation_of(&record);
-    return activation != nullptr && late.contains(activation->id) && is_for_lone_task(record, *activation);
+    if (activation != nullptr && activation->state != Activation::State::reaping && late_.contains(activation->id) &&
+        is_for_lone_task(record, *activation))
+      late.push_back(RecordRef::share(record));
   });
+  abort(late, "its entity is to leave, and its tasks went on after epic::Cancelled");
 }
 
-void EarlyEnds::abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant) {
-  std::vector<RecordRef> meant;
+void EarlyEnds::abort_all(const std::string& reason) {
+  std::vector<RecordRef> all;
   calls_.for_each([&](Record& record) {
-    if (is_meant(record)) meant.push_back(RecordRef::share(record));
+    const Activation* activation = activation_of(&record);
+    if (activation == nullptr || activation->state != Activation::State::reaping)
+      all.push_back(RecordRef::share(record));
   });
-  std::size_t reported = 0;
-  for (const RecordRef& record : meant) {
+  abort(all, reason);
+}
+
+void EarlyEnds::abort(std::span<const RecordRef> executions, const std::string& reason) {
+  if (execution_.now_ns - reports_from_ns_ >= kReportsEvery.count()) {
+    reports_from_ns_ = execution_.now_ns;
+    reported_ = 0;
+  }
+  for (const RecordRef& record : executions) {
     const std::string why =
         fmt::format("{} was {}: {}", words_.describe(*record), record->has_run ? "interrupted" : "not started", reason);
     const bool is_awaited = record->waiter != nullptr || (record->site != nullptr && record->site->reports());
-    if (record->has_run && is_awaited && reported++ < kAbortsReportedMax)
+    if (record->has_run && is_awaited && ++reported_ <= kReportedMax)
       syscalls_.log(LogLevel::warn, words_.shown(record->callee), why);
+    if (reported_ == kReportedMax + 1) {
+      syscalls_.log(LogLevel::warn, {}, "more calls are being interrupted");
+      ++reported_;
+    }
     calls_.fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable, why);
   }
-  if (reported > kAbortsReportedMax)
-    syscalls_.log(LogLevel::warn, {}, fmt::format("{} more calls were interrupted", reported - kAbortsReportedMax));
   Record* const before = execution_.current;
-  for (const RecordRef& record : meant) {
+  for (const RecordRef& record : executions) {
     if (!record->is_listed) continue;  // had not started
     execution_.current = record.get();
     record->destroy_frame();
@@ -135,12 +198,8 @@ void EarlyEnds::abort(const std::string& reason, const std::function<bool(const 
   }
 }
 
-void EarlyEnds::on_time() {
-  abort_unwinding();
-  if (!watched_.empty() && next_look_ns_ <= execution_.now_ns) look();
-}
-
 std::optional<std::int64_t> EarlyEnds::next_timer_ns() const {
+  if (phase_ != Phase::idle || late_look_.is_on()) return 0;
   std::optional<std::int64_t> next;
   if (!watched_.empty()) next = next_look_ns_;
   if (!unwinding_.empty()) next = std::min(next.value_or(INT64_MAX), unwinding_.front().first);

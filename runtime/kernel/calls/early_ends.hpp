@@ -10,17 +10,17 @@
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
 //
-// Cost:     one look through the table of calls and the sleepers, at most every kTasksLook, while tasks hold up a stop.
-// Not here: when an entity is to leave (activations/), executions whose changes must not be kept
-// (Activations::discard).
+// Cost:     one look through the table of calls, by slices, and one through the sleepers, at most every kTasksLook,
+// while tasks hold up a stop. Not here: when an entity is to leave (activations/), executions whose changes must not be
+// kept (Activations::discard).
 
 #include <cstdint>
 #include <deque>
-#include <functional>
+#include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -38,16 +38,26 @@ class EarlyEnds {
 
   /// The activation is to leave, but something of it runs. Called whenever one of its calls has ended.
   void watch(const Activation& activation);
-  /// Destroys the frames of the executions that are meant; what had not begun does not run.
-  void abort(const std::string& reason, const std::function<bool(const Record&)>& is_meant);
+  /// Destroys the frames of these executions; what had not begun does not run.
+  void abort(std::span<const RecordRef> executions, const std::string& reason);
+  void abort_all(const std::string& reason);
 
   void on_time();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
 
  private:
-  using Executions = std::unordered_set<const Record*>;
-  void look();
-  void cancel(const Executions& tasks);
+  enum class Phase : std::uint8_t { idle, looking, cancelling };
+  /// What runs, or is to run, in an activation that is to leave.
+  struct Seen {
+    std::vector<RecordRef> tasks;  // for its lone tasks
+    bool has_calls = false;        // something else
+  };
+  [[nodiscard]] bool begin_look();
+  [[nodiscard]] Seen* find_leaving(const Activation* activation);
+  void see(Record& record);
+  void end_look();
+  [[nodiscard]] bool cancel_some();
+  void end_cancelling();
   void abort_unwinding();
 
   Execution& execution_;
@@ -56,9 +66,17 @@ class EarlyEnds {
   Calls& calls_;
   Timers& timers_;
   Syscalls& syscalls_;
-  std::set<ActivationId> watched_;
+  std::set<ActivationId> watched_;  // for the next look
   std::int64_t next_look_ns_ = 0;
-  std::deque<std::pair<std::int64_t, std::vector<ActivationId>>> unwinding_;  // by when their tasks should have ended
+  Phase phase_ = Phase::idle;
+  CallTable::Look look_;
+  std::map<ActivationId, Seen> leaving_;  // in this look
+  std::deque<RecordRef> awaited_;         // calls that executions there wait for, to be cut short
+  std::deque<std::pair<std::int64_t, ActivationId>> unwinding_;  // by when their tasks should have ended
+  std::set<ActivationId> late_;                                  // of those whose time is over, in this look
+  CallTable::Look late_look_;
+  std::int64_t reports_from_ns_ = INT64_MIN / 2;
+  std::size_t reported_ = 0;  // interrupted calls, in the second since then
 };
 
 }  // namespace epic::kernel

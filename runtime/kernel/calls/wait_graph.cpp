@@ -5,28 +5,25 @@
 namespace epic::kernel {
 
 void WaitGraph::begin() {
-  calls_.begin_look();
+  look_.begin(calls_);
   calls_in_it_.reserve(calls_.size());
   made_by_.reserve(calls_.size());
 }
 
 bool WaitGraph::gather(std::size_t count) {
-  for (; count > 0; --count) {
-    Record* const record = calls_.next_look();
-    if (record == nullptr) return true;
-    const bool is_named = is_waiting(*record) || (record->site != nullptr && record->site->has_arrived());
-    if (record->caller == nullptr && !is_named) continue;
+  return look_.go_on(count, [this](Record& record) {
+    const bool is_named = is_waiting(record) || (record.site != nullptr && record.site->has_arrived());
+    if (record.caller == nullptr && !is_named) return;
     const auto at = static_cast<std::uint32_t>(calls_in_it_.size());
-    calls_in_it_.push_back({RecordRef::share(*record)});
-    if (is_named) by_id_.emplace(words_.id_of(*record), at);
-    if (record->caller == nullptr) continue;
-    const auto [made, is_first] = made_by_.try_emplace(record->caller, Made{at, at});
+    calls_in_it_.push_back({RecordRef::share(record)});
+    if (is_named) by_id_.emplace(words_.id_of(record), at);
+    if (record.caller == nullptr) return;
+    const auto [made, is_first] = made_by_.try_emplace(record.caller, Made{at, at});
     if (!is_first) {
       calls_in_it_[made->second.last].next_of_caller = at;
       made->second.last = at;
     }
-  }
-  return false;
+  });
 }
 
 bool WaitGraph::forget(std::size_t count) {

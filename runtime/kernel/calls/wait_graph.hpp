@@ -59,6 +59,7 @@ class WaitGraph {
   };
 
   CallTable& calls_;
+  CallTable::Look look_;
   const CallWords& words_;
   std::vector<Entry> calls_in_it_;
   boost::unordered_flat_map<const Record*, Made> made_by_;

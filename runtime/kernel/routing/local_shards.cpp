@@ -24,7 +24,7 @@ bool LocalShards::on_taken(ShardId shard, Epoch epoch) {
 
 void LocalShards::on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t announced_ns, std::int64_t grace_ns) {
   if (state_of(shard) != State::active || releases_.contains(shard)) return;
-  releases_[shard] = {.turn_ns = now_ns,
+  releases_[shard] = {.turn_ns = INT64_MAX,
                       .window_ns = limits::kReleaseWindow.count(),
                       .grace_ns = grace_ns,
                       .end_ns = announced_ns + grace_ns,
@@ -45,30 +45,38 @@ bool LocalShards::note_change(ShardId shard, CommitNumber batch) {
 
 void LocalShards::forget(ShardId shard) {
   shards_.erase(shard);
-  releases_.erase(shard);
+  const auto release = releases_.find(shard);
+  if (release == releases_.end()) return;
+  turns_.erase({release->second.turn_ns, shard});
+  releases_.erase(release);
 }
 
 // ---- closed and open by turns ----
 
+void LocalShards::set_turn(ShardId id, Release& release, std::int64_t turn_ns) {
+  turns_.erase({std::exchange(release.turn_ns, turn_ns), id});
+  turns_.emplace(turn_ns, id);
+}
+
 void LocalShards::close(ShardId id, std::int64_t now_ns) {
   shards_.at(id).state = State::releasing;
   Release& release = releases_.at(id);
-  release.turn_ns = std::max(now_ns, std::min(now_ns + release.window_ns, release.end_ns));
+  set_turn(id, release, std::max(now_ns, std::min(now_ns + release.window_ns, release.end_ns)));
   listener_.on_closed(id);
 }
 
 void LocalShards::reopen(ShardId id, std::int64_t now_ns) {
   shards_.at(id).state = State::active;
   Release& release = releases_.at(id);
-  release.turn_ns = std::min({now_ns + release.window_ns, now_ns + limits::kReleaseOpenMax.count(), release.end_ns});
+  set_turn(id, release,
+           std::min({now_ns + release.window_ns, now_ns + limits::kReleaseOpenMax.count(), release.end_ns}));
   release.window_ns *= limits::kReleaseWindowGrowth;
   listener_.on_reopened(id);
 }
 
 void LocalShards::on_time(std::int64_t now_ns) {
   std::vector<ShardId> due;
-  for (const auto& [shard, release] : releases_)
-    if (release.turn_ns <= now_ns) due.push_back(shard);
+  for (auto turn = turns_.begin(); turn != turns_.end() && turn->first <= now_ns; ++turn) due.push_back(turn->second);
   for (const ShardId shard : due)
     if (releases_.contains(shard)) turn(shard, now_ns);
 }
@@ -85,18 +93,17 @@ void LocalShards::turn(ShardId id, std::int64_t now_ns) {
     if (!releases_.contains(id)) return;
   }
   if (now_ns < release.end_ns) {
-    if (listener_.waits_for_calls(id)) return reopen(id, now_ns);
-    release.turn_ns = std::min(now_ns + release.window_ns, release.end_ns);
-    return;
+    set_turn(id, release, std::min(now_ns + release.window_ns, release.end_ns));
+    return listener_.look_for_waits(id);
   }
-  release.turn_ns = now_ns + limits::kReleaseOpenMax.count();
+  set_turn(id, release, now_ns + limits::kReleaseOpenMax.count());
   listener_.end_running(id, INT64_MAX);
 }
 
-std::optional<std::int64_t> LocalShards::next_timer_ns() const {
-  std::optional<std::int64_t> next;
-  for (const auto& [shard, release] : releases_) next = std::min(next.value_or(INT64_MAX), release.turn_ns);
-  return next;
+void LocalShards::on_waits_seen(ShardId id, std::int64_t now_ns) {
+  if (state_of(id) != State::releasing) return;
+  if (const auto release = releases_.find(id); release != releases_.end() && now_ns < release->second.end_ns)
+    reopen(id, now_ns);
 }
 
 }  // namespace epic::kernel

@@ -17,12 +17,14 @@
 // may have begun before the shard was asked back, if its node was announced to stop; then only what has run for as
 // long as a grace is ended, until the shard itself has had one.
 //
-// Cost:     shards of other nodes take no memory here, and a turn of the windows visits only shards being released.
+// Cost:     shards of other nodes take no memory here, and a turn of the windows visits only shards whose turn it is.
 // Not here: what lives in a shard and what waits for it (the listener knows).
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "kernel/ids.hpp"
@@ -43,8 +45,8 @@ class LocalShards {
     virtual void on_closed(ShardId shard) = 0;
     /// What has not left may stay for a while.
     virtual void on_reopened(ShardId shard) = 0;
-    /// Something that runs in the shard waits for a call that does not run there.
-    [[nodiscard]] virtual bool waits_for_calls(ShardId shard) = 0;
+    /// Does anything that runs in the shard wait for a call that does not run there? Answered by on_waits_seen.
+    virtual void look_for_waits(ShardId shard) = 0;
     /// What runs in the shard since `begun_until_ns` or longer has had its time.
     virtual void end_running(ShardId shard, std::int64_t begun_until_ns) = 0;
 
@@ -81,7 +83,11 @@ class LocalShards {
   bool note_change(ShardId shard, CommitNumber batch);
 
   void on_time(std::int64_t now_ns);
-  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
+  /// Something that runs in the shard waits for a call that does not run there.
+  void on_waits_seen(ShardId shard, std::int64_t now_ns);
+  [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
+    return turns_.empty() ? std::nullopt : std::optional(turns_.begin()->first);
+  }
 
  private:
   struct Shard {
@@ -99,6 +105,7 @@ class LocalShards {
     bool has_ended_old = false;   // the grace of what was announced is over
   };
   void forget(ShardId shard);
+  void set_turn(ShardId shard, Release& release, std::int64_t turn_ns);
   void close(ShardId shard, std::int64_t now_ns);
   void reopen(ShardId shard, std::int64_t now_ns);
   void turn(ShardId shard, std::int64_t now_ns);
@@ -106,6 +113,7 @@ class LocalShards {
   Listener& listener_;
   std::map<ShardId, Shard> shards_;
   std::map<ShardId, Release> releases_;
+  std::set<std::pair<std::int64_t, ShardId>> turns_;  // of `releases_`, by time
 };
 
 }  // namespace epic::kernel

@@ -59,6 +59,7 @@ class Routing {
   void on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t announced_ns, std::int64_t grace_ns) {
     local_.on_asked_back(shard, now_ns, announced_ns, grace_ns);
   }
+  void on_waits_seen(ShardId shard, std::int64_t now_ns) { local_.on_waits_seen(shard, now_ns); }
   /// True if the shard has been given up now, as it was closed and is empty. Call retry() when that has been reported.
   bool try_release(ShardId shard, bool is_empty) { return local_.try_release(shard, is_empty); }
   bool note_change(ShardId shard, CommitNumber batch) { return local_.note_change(shard, batch); }

@@ -5,6 +5,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/activations/activations.hpp"
+#include "kernel/calls/shard_looks.hpp"
 #include "unit/kernel/test_entities.hpp"
 
 namespace epic::testing_entities {
@@ -41,6 +42,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   Timers timers{execution};
   Calls calls;
   EarlyEnds ends{execution, activations.table(), words, calls, timers, world};
+  ShardLooks looks{execution, words, calls, ends, routing, limits::kGrace};
   Calls* calls_before = nullptr;
   bool holds_loads = false;
 
@@ -57,7 +59,6 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                      .saving = saving,
                      .calls = calls,
                      .ends = ends,
-                     .grace = limits::kGrace,
                      .syscalls = world}),
         saving({.self = Incarnation{11},
                 .codec = codec,
@@ -111,10 +112,8 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void route(RoutedCall&) override {}
   void on_closed(ShardId shard) override { activations.on_closed(shard); }
   void on_reopened(ShardId shard) override { activations.on_reopened(shard); }
-  [[nodiscard]] bool waits_for_calls(ShardId shard) override { return calls.waits_for_calls(shard); }
-  void end_running(ShardId shard, std::int64_t begun_until_ns) override {
-    activations.end_running(shard, begun_until_ns);
-  }
+  void look_for_waits(ShardId shard) override { looks.look_for_waits(shard); }
+  void end_running(ShardId shard, std::int64_t begun_until_ns) override { looks.end_running(shard, begun_until_ns); }
 
   template <class R>
   auto begin(Call<R>&& call) {

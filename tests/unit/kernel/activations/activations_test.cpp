@@ -90,7 +90,7 @@ TEST_CASE("activations: a drain leaves what is saved and idle in memory, and wai
   f.admission.is_draining = true;
   f.activations.drain();
   CHECK(f.activations.to_stop_count() == 2);  // the second is being loaded
-  f.ends.abort("the node stops", [](const Record&) { return true; });
+  f.ends.abort_all("the node stops");
   f.holds_loads = false;
   f.settle();
   CHECK(f.activations.to_stop_count() == 0);

@@ -298,6 +298,18 @@ TEST_CASE(
   CHECK(f.fabric.run_until([&] { return *started; }, kSoon));
 }
 
+TEST_CASE(
+    "early ends: hundreds of tasks of one entity, each waiting for a call, are cancelled by slices, and all of them",
+    "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  Ref<Looper> other("b0");
+  for (int i = 1; f.owner_of(other) != 2; ++i) other = Ref<Looper>("b" + std::to_string(i));
+  for (std::size_t i = 0; i < 3 * limits::kEndedPerTick; ++i) f.fabric.call(2, looper->start_at(other));
+  CHECK(f.moves_within(looper, limits::kUnwindPatience));
+  CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));
+}
+
 TEST_CASE("early ends: an announced stop is known before the shards are asked back, and its grace counts from there",
           "[kernel]") {
   EarlyEndsFixture f;

@@ -20,6 +20,7 @@ struct LocalShardsFixture : LocalShards::Listener {
   LocalShards shards{*this};
   std::string told;
   bool is_waiting = false;
+  std::int64_t at_ns = 0;
 
   LocalShardsFixture() {
     shards.on_given(kHeldShard);
@@ -27,9 +28,15 @@ struct LocalShardsFixture : LocalShards::Listener {
   }
   void on_closed(ShardId) override { told += "closed "; }
   void on_reopened(ShardId) override { told += "reopened "; }
-  [[nodiscard]] bool waits_for_calls(ShardId) override { return is_waiting; }
+  void look_for_waits(ShardId shard) override {
+    if (is_waiting) shards.on_waits_seen(shard, at_ns);
+  }
   void end_running(ShardId, std::int64_t begun_until_ns) override {
     told += begun_until_ns == INT64_MAX ? "end-all " : "end-old ";
+  }
+  void run_at(std::int64_t now_ns) {
+    at_ns = now_ns;
+    shards.on_time(now_ns);
   }
   void ask_back(std::int64_t now_ns, std::int64_t announced_ns = 0) {
     shards.on_asked_back(kHeldShard, now_ns, announced_ns, kTestGraceNs);
@@ -63,10 +70,10 @@ TEST_CASE("local shards: what waits for calls gets the shard open for a while, a
   f.ask_back(0);
   const std::int64_t window_ns = limits::kReleaseWindow.count();
   CHECK(f.shards.next_timer_ns() == window_ns);
-  f.shards.on_time(window_ns);
+  f.run_at(window_ns);
   CHECK(f.told == "closed reopened ");
   CHECK(f.shards.state_of(kHeldShard) == State::active);
-  f.shards.on_time(2 * window_ns);
+  f.run_at(2 * window_ns);
   CHECK(f.told == "closed reopened closed ");
   CHECK(f.shards.next_timer_ns() == 2 * window_ns + limits::kReleaseWindowGrowth * window_ns);
 }
@@ -78,9 +85,9 @@ TEST_CASE("local shards: what still runs at the end of the grace is ended, wheth
     LocalShardsFixture f;
     f.is_waiting = is_waiting;
     f.ask_back(0);
-    for (std::int64_t now_ns = 0; now_ns < kTestGraceNs; now_ns = *f.shards.next_timer_ns()) f.shards.on_time(now_ns);
+    for (std::int64_t now_ns = 0; now_ns < kTestGraceNs; now_ns = *f.shards.next_timer_ns()) f.run_at(now_ns);
     CHECK_THAT(f.told, !Catch::Contains("end"));
-    for (int i = 0; i < 2; ++i) f.shards.on_time(kTestGraceNs);  // it may have to be closed first
+    for (int i = 0; i < 2; ++i) f.run_at(kTestGraceNs);  // it may have to be closed first
     CHECK_THAT(f.told, Catch::EndsWith("closed end-all "));
     CHECK(f.shards.state_of(kHeldShard) == State::releasing);
   }
@@ -90,9 +97,9 @@ TEST_CASE("local shards: after an announced grace only what has run for as long 
           "[kernel]") {
   LocalShardsFixture f;
   f.ask_back(kTestGraceNs / 2, 0);
-  f.shards.on_time(kTestGraceNs);
+  f.run_at(kTestGraceNs);
   CHECK(f.told == "closed end-old ");
-  f.shards.on_time(kTestGraceNs / 2 + kTestGraceNs);
+  f.run_at(kTestGraceNs / 2 + kTestGraceNs);
   CHECK(f.told == "closed end-old end-all ");
 }
 

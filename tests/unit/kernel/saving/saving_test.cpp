@@ -72,7 +72,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
-  [[nodiscard]] bool waits_for_calls(ShardId) override { return false; }
+  void look_for_waits(ShardId) override {}
   void end_running(ShardId, std::int64_t) override {}
 
   Activation& put(const std::string& name) {
