@@ -203,7 +203,7 @@ void ControlVerbs::answer(const Asked<control::Logs>& asked) {
 void ControlVerbs::answer(const Asked<control::Stop>& asked) {
   send_part(asked.reply, control::Stop::Answer{.node = "supervisor", .event = "stopping", .unsaved = {}});
   stop_watchers_.push_back(asked.reply);
-  parts_.stop("asked to by 'epic stop'");
+  parts_.stop("requested by 'epic stop'");
 }
 
 /// Null, after a failed reply, if there is no such node.
@@ -247,11 +247,12 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
                       .is_overtaken = [slot] { return slot->is_wanted; },
                       .answer = codec::describe_json(control::Drain::Answer{slot->name}),
                       .reply = asked.reply,
-                      .describe_leaving =
-                          [](const NodeSlot& leaving, std::uint64_t shards) {
+                      .describe_leaving = [slot](const NodeSlot& leaving, std::uint64_t shards)
+                          -> std::optional<boost::json::value> {
+                            if (&leaving != slot) return std::nullopt;
                             return codec::describe_json(control::Drain::Answer{leaving.name, shards});
                           },
-                      .told_at = parts_.host.now()});
+                      .asked_at = parts_.host.now()});
 }
 
 void ControlVerbs::answer(const Asked<control::Scale>& asked) {
@@ -275,10 +276,11 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
                       .answer = codec::describe_json(control::Scale::Answer{.nodes = count}),
                       .reply = asked.reply,
                       .describe_leaving =
-                          [count](const NodeSlot& leaving, std::uint64_t shards) {
+                          [count](const NodeSlot& leaving, std::uint64_t shards) -> std::optional<boost::json::value> {
+                            if (leaving.id.value <= count) return std::nullopt;
                             return codec::describe_json(control::Scale::Answer{count, leaving.name, shards});
                           },
-                      .told_at = parts_.host.now()});
+                      .asked_at = parts_.host.now()});
 }
 
 void ControlVerbs::answer(const Asked<control::Restart>& asked) {
@@ -290,8 +292,9 @@ void ControlVerbs::on_tick() {
   trail_verbs_.on_tick(parts_.host.now());
   std::erase_if(waiting_, [this](Waiting& one) {
     if (!one.reply.is_open()) return true;
+    if (parts_.is_restarting()) return false;  // it stops and starts nodes as well, and leaves as many as there were
     if (one.is_overtaken()) {
-      one.reply.fail(AnswerStatus::failed, "Another request to drain or scale has overtaken this one.");
+      one.reply.fail(AnswerStatus::failed, "A later request to drain or scale has replaced this one.");
       return true;
     }
     tell_progress(one);
@@ -301,14 +304,16 @@ void ControlVerbs::on_tick() {
   });
 }
 
-/// Only of what takes long.
+/// Only of what takes long, and within the grace: what takes longer is no progress.
 void ControlVerbs::tell_progress(Waiting& one) {
   const auto now = parts_.host.now();
-  if (now - one.told_at < kProgressEvery) return;
+  if (now - one.told_at < kProgressEvery || now - one.asked_at > parts_.options.fabric.grace) return;
   one.told_at = now;
-  for (const NodeSlot& slot : parts_.fleet.slots())
-    if (const std::size_t shards = parts_.shards.count_owned(slot.id); !slot.is_wanted && slot.process && shards > 0)
-      one.reply.part(one.describe_leaving(slot, shards));
+  for (const NodeSlot& slot : parts_.fleet.slots()) {
+    const std::size_t shards = parts_.shards.count_owned(slot.id);
+    if (slot.is_wanted || !slot.process || shards == 0) continue;
+    if (auto part = one.describe_leaving(slot, shards)) one.reply.part(*std::move(part));
+  }
 }
 
 void ControlVerbs::on_node_waiting(const std::string& node) {

@@ -37,6 +37,7 @@ struct ControlVerbsParts {
   std::function<std::expected<void, SupervisorError>(kernel::NodeId)> drain;
   std::function<std::expected<void, SupervisorError>(std::uint16_t node_count)> scale;
   std::function<std::expected<void, SupervisorError>(RestartWay way, ControlReply reply)> restart;
+  std::function<bool()> is_restarting;
   std::function<void(std::string why)> stop;
 };
 
@@ -102,8 +103,10 @@ class ControlVerbs {
     std::function<bool()> is_overtaken;  // replaced by a later request
     boost::json::value answer;
     ControlReply reply;
-    std::function<boost::json::value(const NodeSlot& slot, std::uint64_t shards)> describe_leaving;
-    std::chrono::steady_clock::time_point told_at;
+    /// Empty: the node does not leave because of this request.
+    std::function<std::optional<boost::json::value>(const NodeSlot& slot, std::uint64_t shards)> describe_leaving;
+    std::chrono::steady_clock::time_point asked_at;
+    std::chrono::steady_clock::time_point told_at = asked_at;
   };
   void tell_progress(Waiting& one);
 

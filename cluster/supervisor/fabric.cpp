@@ -76,6 +76,7 @@ Fabric::Fabric(FabricParts parts)
               .drain = [this](NodeId node) { return drain(node); },
               .scale = [this](std::uint16_t node_count) { return scale(node_count); },
               .restart = [this](RestartWay way, ControlReply reply) { return restart(way, std::move(reply)); },
+              .is_restarting = [this] { return restart_.is_under_way(); },
               .stop = [this](const std::string& why) { stop(why); }}) {
   coordination_.watch(kMemberPrefix, [this](const CoordinationChange& change) { on_member_change(change); });
 }
@@ -100,7 +101,8 @@ void Fabric::tick() {
     if (!fleet_.list_ready().empty()) open_shards();
     advance();
     verbs_.on_tick();
-  } else if (now - stopping_since_ >= kSlowStop && !std::exchange(is_slow_told_, true)) {
+  } else if (slow_stop_at_ && now >= *slow_stop_at_) {
+    slow_stop_at_.reset();
     for (const NodeSlot& slot : fleet_.slots())
       if (slot.process && !slot.is_drained) tell_slow_stop(slot);
   }
@@ -287,7 +289,7 @@ void Fabric::stop(const std::string& why) {
   if (std::exchange(is_stopping_, true)) return;
   orders_.end();
   say(LogLevel::info, fmt::format("Stopping: {}.", why));
-  stopping_since_ = host_.now();
+  slow_stop_at_ = host_.now() + kSlowStop;
   tell(SupervisorEventKind::stopping, why);
   fleet_.stop_all(options_.fabric.grace);
   if (fleet_.is_gone()) return finish();
@@ -295,7 +297,8 @@ void Fabric::stop(const std::string& why) {
     const auto grace = std::chrono::duration_cast<milliseconds>(options_.fabric.grace);
     say(LogLevel::error, fmt::format("Some nodes have not stopped within {}: killing them.", grace));
     tell(SupervisorEventKind::killing, fmt::format("not stopped within {}", grace));
-    fleet_.kill_all();
+    slow_stop_at_.reset();
+    fleet_.kill_all(KillCause::Reason::not_stopped);
   });
 }
 
@@ -310,7 +313,8 @@ void Fabric::kill(const std::string& why) {
   end_.exit_code = kExitInterrupted;
   say(LogLevel::warn, fmt::format("Killing all nodes: {}.", why));
   tell(SupervisorEventKind::killing, why);
-  fleet_.kill_all();
+  slow_stop_at_.reset();
+  fleet_.kill_all(KillCause::Reason::cut_short);
 }
 
 void Fabric::fail(SupervisorError error) {
@@ -320,7 +324,7 @@ void Fabric::fail(SupervisorError error) {
       {host_.wall_now(), "supervisor", LogLevel::error, "", fmt::format("The fabric cannot start. {}", error.message)});
   end_.error = std::move(error);
   end_.exit_code = kExitFailed;
-  fleet_.kill_all();
+  fleet_.kill_all(KillCause::Reason::not_started);
   if (fleet_.is_gone()) finish();
 }
 
@@ -329,7 +333,7 @@ void Fabric::finish() {
   tick_.cancel();
   end_timer_.cancel();
   requests_.fail_all("The fabric has stopped.");
-  restart_.abandon();
+  restart_.abandon(end_.error);
   say(LogLevel::info, "All nodes have stopped.");
   std::ranges::sort(unsaved_);
   if (!unsaved_.empty() && end_.exit_code == kExitOk) {

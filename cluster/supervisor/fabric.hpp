@@ -116,8 +116,7 @@ class Fabric {
 
   bool is_ready_ = false;  // the fabric has been ready once
   bool is_stopping_ = false;
-  Host::TimePoint stopping_since_ = {};
-  bool is_slow_told_ = false;
+  std::optional<Host::TimePoint> slow_stop_at_;  // then an orderly stop is reported as slow
   bool is_finished_ = false;
   std::vector<std::string> unsaved_;  // nodes that ended before they had saved everything, when all were to stop
   FabricEnd end_;                     // so far

@@ -274,7 +274,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
-  const bool is_of_its_own = !slot.last_exit->is_orderly() && !(slot.kill_cause && slot.kill_cause->is_wish());
+  const bool is_of_its_own = !slot.last_exit->is_orderly() && !(slot.kill_cause && slot.kill_cause->is_blameless());
   const auto crash = is_of_its_own ? ended->read_crash() : std::nullopt;
   slot.crashed_in = crash ? crash->place() : std::string();
   const bool is_from_outside = slot.last_exit->end.signal == SIGKILL && !slot.kill_cause;
@@ -312,9 +312,9 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
 void Fleet::on_left(NodeSlot& slot, NodeState before, bool is_wanted_end) {
   const bool is_to_come_back = !is_stopping_ && slot.is_wanted && !is_wanted_end;
   // A ready node may still fail with the first shards that it takes.
-  const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
+  const bool is_blameless = slot.kill_cause && slot.kill_cause->is_blameless();
   const bool has_been_starting = before == NodeState::starting || (before == NodeState::ready && !is_started_);
-  if (has_been_starting && is_to_come_back && !is_wish) ++slot.failed_starts;
+  if (has_been_starting && is_to_come_back && !is_blameless) ++slot.failed_starts;
   if (is_to_come_back && (!is_started_ || slot.trial) && has_been_starting)
     on_end_before_started(slot, before);
   else if (is_to_come_back)
@@ -330,8 +330,8 @@ void Fleet::on_end_before_started(NodeSlot& slot, NodeState before) {
   // A process that exits has decided to, and would do so again; one that was killed may have had bad luck, and so may
   // one that was ready and fell silent.
   const bool is_refused = slot.kill_cause && before == NodeState::starting;
-  const bool is_wish = slot.kill_cause && slot.kill_cause->is_wish();
-  const bool is_hopeless = !is_wish && (slot.last_exit->end.signal == 0 || is_refused);
+  const bool is_blameless = slot.kill_cause && slot.kill_cause->is_blameless();
+  const bool is_hopeless = !is_blameless && (slot.last_exit->end.signal == 0 || is_refused);
   if (!is_hopeless && slot.failed_starts < kFirstStartAttemptsMax) return restart_later(slot);
   events_.on_cannot_start(
       slot.id, {fmt::format("{} {} while it was starting.{}", slot.name, slot.last_exit->text(),
@@ -428,12 +428,12 @@ void Fleet::begin_again(ModuleCopy module) {
   for (NodeSlot& slot : slots_) slot.failed_starts = 0;
 }
 
-void Fleet::kill_all() {
+void Fleet::kill_all(KillCause::Reason reason) {
   is_stopping_ = true;
   for (NodeSlot& slot : slots_) {
     slot.timer.cancel();
     if (slot.process) {
-      if (!slot.kill_cause) slot.kill_cause = KillCause{.reason = Kill::not_stopped};
+      if (!slot.kill_cause) slot.kill_cause = KillCause{.reason = reason};
       slot.process->kill();
     } else {
       slot.state = NodeState::stopped;

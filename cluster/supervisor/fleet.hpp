@@ -121,7 +121,7 @@ class Fleet {
   void begin_again(ModuleCopy module);
   /// Asks every node to stop in order, and restarts none.
   void stop_all(std::chrono::nanoseconds grace);
-  void kill_all();
+  void kill_all(KillCause::Reason reason);
 
   /// For an existing slot. The error is a sentence: it has no process now.
   [[nodiscard]] std::expected<pid_t, std::string> signal(kernel::NodeId node, int number);

@@ -35,6 +35,10 @@ std::string KillCause::text() const {
       return "no longer wanted";
     case Reason::not_stopped:
       return "had not stopped in time";
+    case Reason::not_started:
+      return "the fabric could not start";
+    case Reason::cut_short:
+      return "the stop was cut short by a second signal";
   }
   return {};
 }

@@ -32,18 +32,24 @@ struct KillCause {
     no_member,      // coordination did not take it in
     asked_for,      // by `epic kill`
     not_wanted,     // `scale` or `drain` overtook its start
-    not_stopped,    // when all had to
+    not_stopped,    // when it had to
+    not_started,    // the fabric it belongs to
+    cut_short,      // the stop, by a second signal
   };
   Reason reason;
   std::chrono::milliseconds limit{0};
   std::string detail = {};  // of bad_message and no_member
-  /// A person wanted it, so it says nothing about the node.
-  [[nodiscard]] bool is_wish() const { return reason == Reason::asked_for || reason == Reason::not_wanted; }
+  /// It says nothing about the node.
+  [[nodiscard]] bool is_blameless() const {
+    return reason == Reason::asked_for || reason == Reason::not_wanted || reason == Reason::not_started ||
+           reason == Reason::cut_short;
+  }
   /// "has been silent for more than 5000ms".
   [[nodiscard]] std::string text() const;
 };
 
-/// What a node was doing when it died by a signal. Without frames: by SIGKILL, in a turn that had gone on for a while.
+/// What a node was doing when it died by a signal. Without frames: by SIGKILL in a turn that had gone on for a while,
+/// or on a stack so damaged that it could not be read.
 struct Crash {
   std::string entity;  // "Type/Key" as in the store
   std::string method;

@@ -170,8 +170,12 @@ void RestartRunner::finish() {
       protocol::control::FailureDetail{.hint = run.error->hint, .log = run.error->log.string()});
 }
 
-void RestartRunner::abandon() {
-  if (run_) run_->reply.fail(AnswerStatus::failed, "The fabric has stopped.");
+void RestartRunner::abandon(const std::optional<SupervisorError>& error) {
+  if (run_ && error)
+    run_->reply.fail(AnswerStatus::failed, fmt::format("The fabric has stopped. {}", error->message),
+                     protocol::control::FailureDetail{.hint = error->hint, .log = error->log.string()});
+  else if (run_)
+    run_->reply.fail(AnswerStatus::failed, "The fabric has stopped.");
   run_.reset();
 }
 

@@ -54,7 +54,7 @@ class RestartRunner {
   /// A node cannot start. False if that has nothing to do with the new module.
   [[nodiscard]] bool try_give_up(SupervisorError error);
   /// The fabric stops.
-  void abandon();
+  void abandon(const std::optional<SupervisorError>& error);
 
   [[nodiscard]] bool is_under_way() const { return run_.has_value(); }
   /// False while nodes exist only to be stopped.

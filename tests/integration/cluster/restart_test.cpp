@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "integration/cluster/supervised.hpp"
 
@@ -235,4 +236,28 @@ TEST_CASE("restart: at once, if the new module cannot start, all nodes return to
   fabric.ask("kill", {{"node", "node-1"}});
   fabric.wait_for("node-1 is ready");
   wait_for_generation(fabric, 1);
+}
+
+TEST_CASE("restart: a scale that waits for its nodes meanwhile is answered when they are there", "[cluster]") {
+  const ProjectDirectory project;
+  std::ofstream(project.path() / "go").close();
+  Supervised fabric{project, "late", with_nodes(1)};
+  fabric.wait_for("ready 1 nodes");
+  std::filesystem::remove(project.path() / "go");
+
+  std::expected<json::value, ControlError> scaled;
+  ControlClient client = fabric.connect();
+  std::jthread scaler([&] { scaled = client.request("scale", json::object{{"nodes", 2}}); });
+  fabric.wait_for_ps("a second node", [](const json::object& ps) { return ps.at("nodes").as_array().size() == 2; });
+  const Outcome outcome = restart(fabric, true, [&](std::string_view event) {
+    if (event != "node-3 starting") return;  // the extra one: more nodes than were asked for
+    fabric.wait_for_ps("an extra node, for a while", [](const json::object& ps) {
+      const auto& nodes = ps.at("nodes").as_array();
+      return nodes.size() == 3 && nodes.back().at("uptime_ms").to_number<int>() > 500;
+    });
+    std::ofstream(project.path() / "go").close();
+  });
+  CHECK_FALSE(outcome.error);
+  scaler.join();
+  CHECK((scaled ? "" : scaled.error().message) == "");
 }

@@ -36,6 +36,15 @@ TEST_CASE("start: a node that cannot start reports why, and how to fix it", "[cl
   CHECK(holds(error, "/logs/"));
 }
 
+TEST_CASE("start: nodes that are killed because another cannot start are not said to be slow", "[cluster]") {
+  const ProjectDirectory project;
+  CHECK(holds(failure_of(project, "refuse-one"), "node-1 cannot start"));
+  std::ifstream log(project.path() / ".epic" / "logs" / "latest" / "supervisor.log");
+  const std::string text{std::istreambuf_iterator(log), {}};
+  CHECK(holds(text, "node-2 was killed by signal 9 (SIGKILL) (the fabric could not start)."));
+  CHECK_FALSE(holds(text, "has not finished yet"));
+}
+
 TEST_CASE("start: the last lines of a node that exits are shown", "[cluster]") {
   const ProjectDirectory project;
   const auto error = failure_of(project, "exit3", one_node);

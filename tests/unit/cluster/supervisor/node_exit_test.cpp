@@ -10,12 +10,13 @@ TEST_CASE("exit: only an exit with code 0 is orderly", "[cluster]") {
   CHECK_FALSE(NodeExit{.end = {.exit_code = 0, .signal = 11}}.is_orderly());
 }
 
-TEST_CASE("exit: a kill that a person asked for says nothing about the node", "[cluster]") {
+TEST_CASE("exit: a kill for a reason outside of the node says nothing about it", "[cluster]") {
   using Reason = KillCause::Reason;
-  for (const Reason reason : {Reason::asked_for, Reason::not_wanted}) CHECK(KillCause{.reason = reason}.is_wish());
+  for (const Reason reason : {Reason::asked_for, Reason::not_wanted, Reason::not_started, Reason::cut_short})
+    CHECK(KillCause{.reason = reason}.is_blameless());
   for (const Reason reason : {Reason::silent, Reason::turn_max, Reason::not_ready, Reason::bad_message, Reason::unread,
                               Reason::wrong_version})
-    CHECK_FALSE(KillCause{.reason = reason}.is_wish());
+    CHECK_FALSE(KillCause{.reason = reason}.is_blameless());
 }
 
 TEST_CASE("exit: the text names the signal, and why the supervisor sent it", "[cluster]") {
