@@ -66,10 +66,10 @@ CrashMemory::~CrashMemory() {
 std::string CrashMemory::path() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_); }
 
 std::optional<Crash> CrashMemory::read() const {
-  if (!report_->is_complete.load()) return read_turn();
+  if (!report_->has_names.load()) return read_turn();
   Crash crash{.entity = text_of(report_->entity), .method = text_of(report_->method), .frames = {}};
   if (crash.entity.empty()) return std::nullopt;
-  const std::size_t count = std::min<std::size_t>(report_->frame_count, CrashReport::kFramesMax);
+  const std::size_t count = std::min<std::size_t>(report_->frame_count.load(), CrashReport::kFramesMax);
   for (std::size_t i = 0; i < count; ++i) crash.frames.push_back(describe(report_->frames[i]));
   return crash;
 }

@@ -1,7 +1,7 @@
 #pragma once
-// CrashMemory: memory shared with one process of a node, in which it leaves word of its death.
+// CrashMemory: memory shared with one process of a node, in which it records what it was running when it died.
 //
-// Anonymous: nothing of it is in the file system, and it goes with the last process that has it mapped.
+// Anonymous: it is not in the file system, and is freed with the last process that has it mapped.
 
 #include <expected>
 #include <optional>
@@ -24,6 +24,8 @@ class CrashMemory {
   [[nodiscard]] std::string path() const;
   /// Empty: the process wrote nothing, or no entity's code was running. Controls are taken out of its words.
   [[nodiscard]] std::optional<Crash> read() const;
+  /// Lines of its log that it has not written, and has not reported as dropped.
+  [[nodiscard]] std::uint64_t count_lost_lines() const { return report_->unwritten_lines.load(); }
 
  private:
   [[nodiscard]] std::optional<Crash> read_turn() const;

@@ -277,6 +277,9 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   const bool is_of_its_own = !slot.last_exit->is_orderly() && !(slot.kill_cause && slot.kill_cause->is_blameless());
   const auto crash = is_of_its_own ? ended->read_crash() : std::nullopt;
   slot.crashed_in = crash ? crash->place() : std::string();
+  if (const std::uint64_t lost = ended->count_lost_lines(); lost > 0)
+    say(LogLevel::warn, fmt::format("{} ended before it had written its log: {} lost.", slot.name,
+                                    lost == 1 ? "1 line is" : fmt::format("{} lines are", lost)));
   const bool is_from_outside = slot.last_exit->end.signal == SIGKILL && !slot.kill_cause;
 
   const bool is_in_order = (is_stopping_ || before == NodeState::draining) && slot.last_exit->is_orderly();

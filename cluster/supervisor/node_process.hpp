@@ -49,10 +49,12 @@ class NodeProcess {
   /// Sends SIGKILL, which also works on a stopped process. on_end follows.
   virtual void kill() = 0;
 
-  /// Path of the memory in which it leaves word of its death; or why there is none.
+  /// Path of the memory in which it records what it was running when it died; or why there is none.
   [[nodiscard]] virtual std::expected<std::string, std::string> crash_memory() const = 0;
   /// What it has left there. Empty: nothing, or no entity's code was running.
   [[nodiscard]] virtual std::optional<Crash> read_crash() const = 0;
+  /// Lines of its log that it has not written, and has not reported as dropped. Known when it has ended.
+  [[nodiscard]] virtual std::uint64_t count_lost_lines() const { return 0; }
 };
 
 }  // namespace epic::cluster

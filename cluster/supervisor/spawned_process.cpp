@@ -353,6 +353,10 @@ std::expected<std::string, std::string> SpawnedProcess::crash_memory() const {
   return state_->crash_memory->path();
 }
 
+std::uint64_t SpawnedProcess::count_lost_lines() const {
+  return state_->crash_memory ? state_->crash_memory->count_lost_lines() : 0;
+}
+
 std::optional<Crash> SpawnedProcess::read_crash() const {
   return state_->crash_memory ? state_->crash_memory->read() : std::nullopt;
 }

@@ -28,6 +28,7 @@ class SpawnedProcess final : public NodeProcess {
   void kill() override;
   [[nodiscard]] std::expected<std::string, std::string> crash_memory() const override;
   [[nodiscard]] std::optional<Crash> read_crash() const override;
+  [[nodiscard]] std::uint64_t count_lost_lines() const override;
 
  private:
   struct State;

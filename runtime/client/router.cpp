@@ -213,14 +213,14 @@ void Router::read_result(Pending& pending, const PeerAddress& node, const kernel
   end(pending, nullptr);
 }
 
-void Router::on_lost(const PeerAddress& node) {
+void Router::on_lost(const PeerAddress& node, std::string_view running) {
   peers_.erase(node);
   shards_.block(node, now_ns_);
   for (kernel::RoutedCall* call : shards_.list_sent(node)) {
     auto& pending = static_cast<Pending&>(*call);
     end(pending, make_exception(ErrorCode::node_lost,
-                                fmt::format("node-{} was lost while {} was under way there; it may have run", node.node,
-                                            describe(*pending.record))));
+                                fmt::format("node-{} was lost while {} was under way there; it may have run{}",
+                                            node.node, describe(*pending.record), kernel::describe_death(running))));
   }
 }
 

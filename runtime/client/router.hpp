@@ -48,7 +48,8 @@ class Router final : private kernel::ShardRouter::Listener {
   bool on_hello(const kernel::PeerAddress& node, const kernel::HelloMessage& hello);
   void on_map(kernel::ShardMap map);
   void on_reply(const kernel::PeerAddress& node, const kernel::ReplyMessage& reply);
-  void on_lost(const kernel::PeerAddress& node);
+  /// `running`: "Type/Key.method", which it was running when it died; empty: unknown.
+  void on_lost(const kernel::PeerAddress& node, std::string_view running = {});
   /// No node can be reached: waiting calls, and new ones until the next Hello, fail with Unavailable.
   void on_unreachable(const std::string& why);
 

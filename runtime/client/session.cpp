@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/clock.hpp"
+#include "io/last_words.hpp"
 #include "io/random.hpp"
 #include "kernel/errors.hpp"
 #include "transport/make_transport.hpp"
@@ -60,7 +61,7 @@ transport::TransportEvents Session::transport_events() {
           .on_lost =
               [this](const kernel::PeerAddress& node) {
                 touch_time();
-                router_.on_lost(node);
+                router_.on_lost(node, io::read_last_words(project_ / ".epic" / "run", node));
                 if (nodes_.erase(node) > 0 && nodes_.empty()) alone_since_ns_ = seek_at_ns_ = io::monotonic_ns();
               },
           .on_map =

@@ -16,6 +16,7 @@ constexpr int kItemsPerTick = 256;
 Engine::Engine(kernel::KernelOptions options, const EngineParts& parts, EngineEvents events)
     : clock_(parts.clock),
       turns_(parts.turns),
+      read_last_words_(parts.read_last_words),
       events_(std::move(events)),
       kernel_(std::move(options), parts.codec, *this),
       transport_(parts.make_transport(transport_events())),
@@ -41,7 +42,7 @@ transport::TransportEvents Engine::transport_events() {
           .on_lost =
               [this](const kernel::PeerAddress& peer) {
                 touch_time();
-                kernel_.on_peer_lost(peer);
+                kernel_.on_peer_lost(peer, read_last_words_(peer));
               },
           .on_map = {},
           .on_unmet = {},

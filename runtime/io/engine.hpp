@@ -45,6 +45,8 @@ struct EngineParts {
   TurnCounter& turns;
   StorageWork& storage;
   std::function<std::unique_ptr<transport::Transport>(transport::TransportEvents)> make_transport;
+  /// Of a node that was lost: see Kernel::on_peer_lost.
+  std::function<std::string(const kernel::PeerAddress&)> read_last_words = [](const auto&) { return std::string(); };
 };
 
 /// The part of the engine's state that other threads may read at any time.
@@ -128,6 +130,7 @@ class Engine final : public kernel::Syscalls {
 
   const Clock& clock_;
   TurnCounter& turns_;
+  std::function<std::string(const kernel::PeerAddress&)> read_last_words_;
   EngineEvents events_;
   kernel::Kernel kernel_;
   std::unique_ptr<transport::Transport> transport_;

@@ -42,11 +42,23 @@ void LogSink::write(protocol::LogLevel level, std::string_view entity, std::stri
   if (level < lowest_) return;
   const std::string text = format(level, entity, message);
   // After a first one all are dropped until there is room again, so that there is one gap with one count.
-  if (dropped_count_ > 0 || unwritten_bytes() + text.size() > kGatheredBytesMax)
+  if (dropped_count_ > 0 || unwritten_bytes() + text.size() > kGatheredBytesMax) {
     ++dropped_count_;
-  else
-    gathered_ += text;
+    unwritten_->fetch_add(1, std::memory_order_relaxed);
+  } else {
+    gather(text);
+  }
   flush_locked(0);
+}
+
+void LogSink::gather(std::string_view text) {
+  gathered_ += text;
+  unwritten_->fetch_add(static_cast<std::uint64_t>(std::ranges::count(text, '\n')), std::memory_order_relaxed);
+}
+
+void LogSink::count_in(std::atomic<std::uint64_t>& unwritten) {
+  const std::lock_guard lock(mutex_);
+  unwritten_ = &unwritten;
 }
 
 bool LogSink::flush() {
@@ -61,10 +73,18 @@ void LogSink::flush_within(std::chrono::milliseconds patience) {
 
 /// In the place of the dropped lines, as soon as the reader has caught up with half of what is buffered.
 void LogSink::report_dropped() {
-  if (dropped_count_ == 0 || unwritten_bytes() > kGatheredBytesMax / 2) return;
-  gathered_ += format(
-      protocol::LogLevel::warn, {},
-      fmt::format("{} lines were dropped because they were not read fast enough", std::exchange(dropped_count_, 0)));
+  if (dropped_count_ == 0 || reported_count_ > 0 || unwritten_bytes() > kGatheredBytesMax / 2) return;
+  gather(format(protocol::LogLevel::warn, {},
+                fmt::format("{} dropped because the log was not read fast enough",
+                            dropped_count_ == 1 ? "1 line was" : fmt::format("{} lines were", dropped_count_))));
+  reported_count_ = std::exchange(dropped_count_, 0);
+  report_end_ = gathered_.size();
+}
+
+void LogSink::on_line_written() {
+  unwritten_->fetch_sub(1, std::memory_order_relaxed);
+  if (reported_count_ > 0 && written_ >= report_end_)
+    unwritten_->fetch_sub(std::exchange(reported_count_, 0), std::memory_order_relaxed);
 }
 
 /// A pipe that is ready takes PIPE_BUF bytes without blocking, in one piece.
@@ -81,14 +101,19 @@ bool LogSink::flush_locked(int patience_ms) {
     const std::size_t line_end = gathered_.find('\n', written_);
     const std::size_t line = (line_end == std::string::npos ? gathered_.size() : line_end + 1) - written_;
     const ssize_t written = ::write(descriptor_, gathered_.data() + written_, std::min<std::size_t>(line, PIPE_BUF));
-    if (written > 0)
+    if (written > 0) {
       written_ += static_cast<std::size_t>(written);
-    else if (written < 0 && errno != EINTR && errno != EAGAIN)
+      if (gathered_[written_ - 1] == '\n') on_line_written();
+    } else if (written < 0 && errno != EINTR && errno != EAGAIN) {
       written_ = gathered_.size();
-    else if (written < 0 && errno == EAGAIN && patience_ms == 0)
+    } else if (written < 0 && errno == EAGAIN && patience_ms == 0) {
       break;
+    }
   }
-  if (written_ > gathered_.size() / 2) gathered_.erase(0, std::exchange(written_, 0));
+  if (written_ > gathered_.size() / 2) {
+    report_end_ -= std::min(report_end_, written_);
+    gathered_.erase(0, std::exchange(written_, 0));
+  }
   return !gathered_.empty();
 }
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 
 #include "kernel/kernel.hpp"
@@ -11,14 +12,7 @@ namespace epic::io {
 
 namespace {
 
-/// Where the handler stores the names. A signal handler can reach only statics.
-struct Answer {
-  std::atomic<bool> is_there{false};
-  char entity[256];
-  char method[128];
-};
-Answer g_answer;
-protocol::CrashReport* g_shared = nullptr;
+TurnWatch* g_watch = nullptr;  // a signal handler can reach only statics
 
 void copy(std::string_view text, std::span<char> to) {
   const std::size_t bytes = std::min(text.size(), to.size() - 1);
@@ -31,8 +25,9 @@ TurnWatch::TurnWatch(std::int64_t report_ns, Report report, protocol::CrashRepor
     : report_ns_(report_ns),
       report_(std::move(report)),
       execution_thread_(::pthread_self()),
-      counter_(shared == nullptr ? own_counter_ : shared->turn) {
-  g_shared = shared;
+      counter_(shared == nullptr ? own_counter_ : shared->turn),
+      shared_(shared) {
+  g_watch = this;
   struct sigaction action{};
   action.sa_handler = &TurnWatch::on_signal;
   action.sa_flags = SA_RESTART;
@@ -41,43 +36,53 @@ TurnWatch::TurnWatch(std::int64_t report_ns, Report report, protocol::CrashRepor
 
 TurnWatch::~TurnWatch() {
   ::signal(SIGURG, SIG_DFL);
-  g_shared = nullptr;
+  g_watch = nullptr;
 }
 
-/// On the execution thread, inside a turn that is already long.
 void TurnWatch::on_signal(int) {
-  if (g_answer.is_there.load(std::memory_order_acquire)) return;
+  if (g_watch != nullptr) g_watch->note_names();
+}
+
+/// On the execution thread, inside a turn that is already long, unless it has ended since the question.
+void TurnWatch::note_names() {
+  const std::uint64_t counter = counter_.count();
+  if (is_answered_.load(std::memory_order_acquire) || counter != asked_counter_.load(std::memory_order_relaxed)) return;
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  if (kernel != nullptr && kernel->turns_count() != asked_ended_.load(std::memory_order_relaxed)) return;
   const kernel::Record* record = kernel == nullptr ? nullptr : kernel->current();
   const std::string_view entity =
       record != nullptr && record->callee ? std::string_view(record->callee->text) : std::string_view();
   const std::string_view method =
       record != nullptr && record->method != nullptr ? record->method->name : std::string_view();
-  copy(entity, g_answer.entity);
-  copy(method, g_answer.method);
-  g_answer.is_there.store(true, std::memory_order_release);
-  if (g_shared == nullptr) return;
-  copy(entity, g_shared->noted_entity);
-  copy(method, g_shared->noted_method);
-  g_shared->noted_turn.store(g_shared->turn.load(std::memory_order_relaxed), std::memory_order_release);
+  copy(entity, entity_);
+  copy(method, method_);
+  is_answered_.store(true, std::memory_order_release);
+  if (shared_ == nullptr) return;
+  copy(entity, shared_->noted_entity);
+  copy(method, shared_->noted_method);
+  shared_->noted_turn.store(counter, std::memory_order_release);
 }
 
-std::int64_t TurnWatch::look(std::int64_t now_ns) {
-  const std::uint64_t counter = counter_.count();
-  if (counter != seen_) {
-    seen_ = counter;
+std::int64_t TurnWatch::look(std::int64_t now_ns, std::uint64_t ended_turns) {
+  const Turn turn{counter_.count(), ended_turns};
+  if (turn != seen_) {
+    seen_ = turn;
     seen_since_ns_ = now_ns;
+    is_asked_ = is_reported_ = false;
+    if (shared_ != nullptr) shared_->noted_turn.store(0, std::memory_order_relaxed);
   }
-  if (counter % 2 == 0) return 0;
+  if (turn.counter % 2 == 0) return 0;
   const std::int64_t turn_ns = now_ns - seen_since_ns_;
-  if (turn_ns == 0 || reported_ == counter) return turn_ns;
-  if (asked_for_ != counter) {
-    asked_for_ = counter;
-    g_answer.is_there.store(false, std::memory_order_relaxed);
+  if (turn_ns == 0 || is_reported_) return turn_ns;
+  if (!is_asked_) {
+    is_asked_ = true;
+    asked_counter_.store(turn.counter, std::memory_order_relaxed);
+    asked_ended_.store(turn.ended, std::memory_order_relaxed);
+    is_answered_.store(false, std::memory_order_release);
     ::pthread_kill(execution_thread_, SIGURG);
-  } else if (turn_ns >= report_ns_ && g_answer.is_there.load(std::memory_order_acquire)) {
-    reported_ = counter;
-    report_(g_answer.entity, g_answer.method, turn_ns);
+  } else if (turn_ns >= report_ns_ && is_answered_.load(std::memory_order_acquire)) {
+    is_reported_ = true;
+    report_(entity_.data(), method_.data(), turn_ns);
   }
   return turn_ns;
 }

@@ -205,6 +205,10 @@ std::exception_ptr as_received(const std::exception_ptr& thrown, std::string_vie
   return make_exception(part.code, part.message, part.exception_type);
 }
 
+std::string describe_death(std::string_view running) {
+  return running.empty() ? std::string() : fmt::format(". The node died while it ran {}", running);
+}
+
 }  // namespace epic::kernel
 
 namespace epic::detail {

@@ -31,4 +31,7 @@ namespace epic::kernel {
 /// `thrown` as the method's caller gets it; the same object if its type is kept.
 [[nodiscard]] std::exception_ptr as_received(const std::exception_ptr& thrown, std::string_view method = {});
 
+/// For the end of a NodeLost's message; empty if `running` is.
+[[nodiscard]] std::string describe_death(std::string_view running);
+
 }  // namespace epic::kernel

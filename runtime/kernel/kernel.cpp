@@ -125,9 +125,9 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
   frames_.on_message(from, std::move(message));
 }
 
-void Kernel::on_peer_lost(const PeerAddress& peer) {
+void Kernel::on_peer_lost(const PeerAddress& peer, std::string_view running) {
   const Scope scope(*this);
-  frames_.on_peer_lost(peer);
+  frames_.on_peer_lost(peer, running);
 }
 
 void Kernel::on_loaded(ActivationId activation, LoadResult result) {
@@ -246,8 +246,7 @@ KernelStats Kernel::stats() const {
           .calls_started = calls_.started_count(),
           .batches = saving_.counts().batches,
           .commits = saving_.counts().commits,
-          .rows = saving_.counts().rows,
-          .turns = calls_.turns_count()};
+          .rows = saving_.counts().rows};
 }
 
 HelloMessage Kernel::hello() const {

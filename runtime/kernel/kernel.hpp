@@ -73,7 +73,6 @@ struct KernelStats {
   std::uint64_t batches = 0;  // closed; several may go into one commit
   std::uint64_t commits = 0;
   std::uint64_t rows = 0;
-  std::uint64_t turns = 0;
 };
 
 class Kernel : private Routing::Listener, private CallsListener, private Saving::Listener {
@@ -92,7 +91,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_hello(const PeerAddress& from, const HelloMessage& hello);
   void on_message(const PeerAddress& from, Message message);
   /// Unanswered messages to it will not be answered.
-  void on_peer_lost(const PeerAddress& peer);
+  /// `running`: "Type/Key.method", which it was running when it died; empty: unknown.
+  void on_peer_lost(const PeerAddress& peer, std::string_view running = {});
   void on_loaded(ActivationId activation, LoadResult result);
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
@@ -153,6 +153,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] ActivationTable& activations() { return activations_.table(); }
   [[nodiscard]] const Routing& routing() const { return routing_; }
   [[nodiscard]] KernelStats stats() const;
+  /// Turns that have ended. Any thread, and signal handlers.
+  [[nodiscard]] std::uint64_t turns_count() const { return calls_.turns_count(); }
   [[nodiscard]] std::vector<CallView> calls(std::string_view entity) const { return views_.list(entity); }
   [[nodiscard]] const Trail& trail() const { return events_.trail(); }
   /// Why the store cannot write; empty: it can.

@@ -34,25 +34,39 @@ CrashReport* g_report = nullptr;
 pthread_t g_execution_thread;
 std::array<struct sigaction, kSignals.size()> g_former;
 std::atomic_flag g_has_begun;
+std::array<char, 512> g_last_words;  // the path; empty: it is too long for any socket
+std::array<char, 32> g_incarnation;  // and the end of its line
 
 void copy(std::string_view text, std::span<char> to) {
   const std::size_t bytes = std::min(text.size(), to.size() - 1);
   *std::copy_n(text.data(), bytes, to.data()) = '\0';
 }
 
+/// Before the connections end: that is how peers notice.
+void leave_last_words(const CrashReport& report) {
+  const int file = ::open(g_last_words.data(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return;
+  const std::array<const char*, 4> parts{g_incarnation.data(), report.entity.data(), ".", report.method.data()};
+  for (const char* part : parts) static_cast<void>(!::write(file, part, std::strlen(part)));
+  ::close(file);
+}
+
+void write_frame(const void* address, CrashReport::Frame& frame) {
+  Dl_info place{};
+  if (::dladdr(address, &place) == 0) return;
+  const std::string_view path = place.dli_fname == nullptr ? "" : place.dli_fname;
+  copy(path.substr(path.rfind('/') + 1), frame.library);
+  copy(place.dli_sname == nullptr ? "" : place.dli_sname, frame.symbol);
+  const void* base = place.dli_saddr == nullptr ? place.dli_fbase : place.dli_saddr;
+  frame.offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - static_cast<const char*>(base));
+}
+
 void write_frames(CrashReport& report) {
   std::array<void*, CrashReport::kFramesMax + kOwnFrames> addresses;
   const int count = ::backtrace(addresses.data(), static_cast<int>(addresses.size()));
   for (int i = kOwnFrames; i < count; ++i) {
-    CrashReport::Frame& frame = report.frames[report.frame_count++];
-    Dl_info place{};
-    if (::dladdr(addresses[static_cast<std::size_t>(i)], &place) == 0) continue;
-    const std::string_view path = place.dli_fname == nullptr ? "" : place.dli_fname;
-    copy(path.substr(path.rfind('/') + 1), frame.library);
-    copy(place.dli_sname == nullptr ? "" : place.dli_sname, frame.symbol);
-    const void* base = place.dli_saddr == nullptr ? place.dli_fbase : place.dli_saddr;
-    frame.offset = static_cast<std::uint64_t>(static_cast<const char*>(addresses[static_cast<std::size_t>(i)]) -
-                                              static_cast<const char*>(base));
+    write_frame(addresses[static_cast<std::size_t>(i)], report.frames[static_cast<std::size_t>(i - kOwnFrames)]);
+    report.frame_count.store(static_cast<std::uint32_t>(i - kOwnFrames + 1));
   }
 }
 
@@ -67,8 +81,9 @@ void on_signal(int number, siginfo_t* info, void*) {
     const kernel::Record* record = kernel == nullptr ? nullptr : kernel->current();
     if (record != nullptr && record->callee) copy(record->callee->text, g_report->entity);
     if (record != nullptr && record->method != nullptr) copy(record->method->name, g_report->method);
-    write_frames(*g_report);
-    g_report->is_complete.store(true);
+    g_report->has_names.store(true);
+    if (g_report->entity[0] != '\0') leave_last_words(*g_report);
+    write_frames(*g_report);  // last: on a damaged stack it may not return
   }
   for (std::size_t i = 0; i < kSignals.size(); ++i)
     if (kSignals[i] == number) ::sigaction(number, &g_former[i], nullptr);
@@ -78,7 +93,9 @@ void on_signal(int number, siginfo_t* info, void*) {
 
 }  // namespace
 
-std::expected<CrashReport*, std::string> install_crash_handler(const std::string& memory) {
+std::expected<CrashReport*, std::string> install_crash_handler(const std::string& memory,
+                                                               const std::filesystem::path& last_words,
+                                                               kernel::Incarnation incarnation) {
   const auto failed = [&](std::string_view what) {
     return std::unexpected(fmt::format("cannot {} {}: {}", what, memory, std::strerror(errno)));
   };
@@ -89,6 +106,8 @@ std::expected<CrashReport*, std::string> install_crash_handler(const std::string
   if (shared == MAP_FAILED) return failed("map");
   g_report = static_cast<CrashReport*>(shared);
   g_execution_thread = ::pthread_self();
+  copy(fmt::format("{}\n", incarnation), g_incarnation);
+  if (last_words.string().size() < g_last_words.size()) copy(last_words.string(), g_last_words);
 
   // A stack of its own, because the thread's may be what has run out. backtrace() loads a library when first called.
   static std::array<char, kStackBytes> stack;

@@ -27,7 +27,7 @@ std::expected<const ModuleInfo*, ModuleError> load_module(const std::filesystem:
     const std::string why = ::dlerror();
     return std::unexpected(ModuleError{"cannot load the module: " + why,
                                        why.contains("undefined symbol")
-                                           ? "Define it, or link the library that does: it is declared and used."
+                                           ? "It is declared and used, but not defined: define it, or link the library that does."
                                            : kBuildHint});
   }
   using ModuleFn = const ModuleInfo* (*)();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "io/clock.hpp"
+#include "io/last_words.hpp"
 #include "io/resident.hpp"
 #include "kernel/assert.hpp"
 #include "node/crash_handler.hpp"
@@ -30,7 +31,7 @@ constexpr auto kFlushPatience = 500ms;
 std::string describe_current() {
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
   if (kernel == nullptr) return "outside of the kernel";
-  std::string text = fmt::format("node-{}, turn {}", kernel->options().self.node, kernel->stats().turns);
+  std::string text = fmt::format("node-{}, turn {}", kernel->options().self.node, kernel->turns_count());
   if (const kernel::Record* record = kernel->current(); record != nullptr && record->callee)
     text += fmt::format(", entity {}", kernel->types().shown(record->callee->text));
   return text;
@@ -41,6 +42,11 @@ storage::StoreConfig store_config(const protocol::Configure& configure, storage:
           .location = configure.store_path,
           .shard_count = configure.shard_count,
           .mode = mode};
+}
+
+/// Where the nodes' sockets are.
+std::filesystem::path run_directory(const protocol::Configure& configure) {
+  return std::filesystem::path(configure.socket_path).parent_path();
 }
 
 std::string store_hint(storage::StoreErrorCode code) {
@@ -82,11 +88,13 @@ void Node::on_channel_message(protocol::ToNode message) {
 
 protocol::Heartbeat Node::beat() {
   protocol::Heartbeat heartbeat;
-  const std::chrono::nanoseconds turn(watch_->look(io::monotonic_ns()));
+  std::uint64_t ended_turns = 0;
   {
     const std::lock_guard lock(mutex_);
     if (core_) heartbeat = core_->beat();
+    if (core_) ended_turns = core_->engine().kernel().turns_count();
   }
+  const std::chrono::nanoseconds turn(watch_->look(io::monotonic_ns(), ended_turns));
   heartbeat.turn_in_progress = turn;
   heartbeat.counters.resident_bytes = io::resident_bytes();
   return heartbeat;
@@ -138,8 +146,10 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
   kernel::set_assert_context(&describe_current);
   protocol::CrashReport* crash_report = nullptr;
   if (!configure.crash_memory.empty()) {
-    const auto installed = install_crash_handler(configure.crash_memory);
+    const auto installed = install_crash_handler(
+        configure.crash_memory, io::last_words_of(run_directory(configure), configure.node), configure.incarnation);
     crash_report = installed.value_or(nullptr);
+    if (crash_report != nullptr) log_.count_in(crash_report->unwritten_lines);
     if (!installed)
       log_.write(protocol::LogLevel::warn, {}, "A crash of this node will not name its entity: " + installed.error());
   }
@@ -170,7 +180,7 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
   storage::Store::OpenReader open_reader = (*store)->reader_opener();
   driver_ = std::make_unique<io::Driver>(std::move(*store), log_);
-  auto core = std::make_unique<NodeCore>(configure, **module, world(std::move(open_reader)));
+  auto core = std::make_unique<NodeCore>(configure, **module, world(configure, std::move(open_reader)));
   if (auto opened = core->open(::getpid()); !opened) return opened;
 
   const std::lock_guard lock(mutex_);
@@ -180,14 +190,18 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
   return {};
 }
 
-NodeWorld Node::world(storage::Store::OpenReader open_reader) {
+NodeWorld Node::world(const protocol::Configure& configure, storage::Store::OpenReader open_reader) {
   return {
       .engine = {.codec = codec_,
                  .clock = io::kSystemClock,
                  .turns = watch_->counter(),
                  .storage = driver_->storage(),
                  .make_transport =
-                     [this](transport::TransportEvents events) { return driver_->make_transport(std::move(events)); }},
+                     [this](transport::TransportEvents events) { return driver_->make_transport(std::move(events)); },
+                 .read_last_words =
+                     [run = run_directory(configure)](const kernel::PeerAddress& dead) {
+                       return io::read_last_words(run, dead);
+                     }},
       .send = [this](const protocol::FromNode& message) { channel_->send(message); },
       .log =
           [this](kernel::LogLevel level, std::string_view entity, std::string_view message) {

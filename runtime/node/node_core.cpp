@@ -178,7 +178,7 @@ bool NodeCore::is_done() {
   if (!is_aborted_ && now_ns >= abort_at_ns_) {
     is_aborted_ = true;
     engine_.wake_at(give_up_at_ns_);
-    engine_.kernel().abort_running("its node stops, and its time to end is over");
+    engine_.kernel().abort_running("its node is stopping, and the grace for running calls is over");
   }
   return now_ns >= give_up_at_ns_;
 }
@@ -186,7 +186,7 @@ bool NodeCore::is_done() {
 bool NodeCore::is_drained() {
   if (engine_.kernel().is_drained()) return true;
   world_.log(kernel::LogLevel::error, {},
-             fmt::format("not all was saved within the grace: {} entities were still active",
+             fmt::format("not everything ended and was saved within the grace; entities still active: {}",
                          engine_.kernel().stats().entities_to_stop));
   return false;
 }

@@ -32,7 +32,7 @@ const std::vector<Layer>& layers() {
         "runtime/files/"}},
       {"runtime/io/",
        {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/",
-        "runtime/storage/", "runtime/transport/"}},
+        "runtime/files/", "runtime/storage/", "runtime/transport/"}},
       {"runtime/sim/",
        {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/",
         "runtime/storage/", "runtime/transport/"}},

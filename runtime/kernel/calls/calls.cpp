@@ -268,7 +268,7 @@ void Calls::suspect_first(Activation& activation, const Record* former) {
 // ---- turns ----
 
 [[gnu::always_inline]] void Calls::end_turn() {
-  ++turns_count_;
+  turns_count_.store(turns_count() + 1, std::memory_order_relaxed);
   if (execution_.current == nullptr || execution_.current->is_read_only) return;
   Activation* activation = activation_of(execution_.current);
   if (activation == nullptr) return;

@@ -14,6 +14,7 @@
 // Not here: what a call to another node looks like (frames/), where it goes (routing/), what must be durable
 // before it is seen (saving/), activation and hooks (activations/).
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -134,7 +135,8 @@ class Calls final : private DeadlockProbes::Listener {
     table_.for_each(std::forward<Visit>(visit));
   }
   [[nodiscard]] std::uint64_t started_count() const { return started_count_; }
-  [[nodiscard]] std::uint64_t turns_count() const { return turns_count_; }
+  /// Turns that have ended. Any thread, and signal handlers.
+  [[nodiscard]] std::uint64_t turns_count() const { return turns_count_.load(std::memory_order_relaxed); }
 
   /// Those of the thread's current kernel.
   [[nodiscard]] static Calls* current() { return t_current_; }
@@ -179,7 +181,7 @@ class Calls final : private DeadlockProbes::Listener {
   std::size_t visits_left_ = 0;  // of calls in this tick, to name what timed-out ones wait for
   std::uint64_t next_sequence_ = 1;
   std::uint64_t started_count_ = 0;
-  std::uint64_t turns_count_ = 0;
+  std::atomic<std::uint64_t> turns_count_{0};  // only the execution thread changes it
 };
 
 [[noreturn, gnu::cold]] void die_without_kernel(const char* what);

@@ -299,16 +299,18 @@ void Frames::end_lost() {
     lost.emplace_back(RecordRef::share(static_cast<detail::CallSite*>(call)->record), is_refused);
   for (const auto& [record, is_refused] : lost) {
     if (record->state != Record::State::sent) continue;
-    const NodeId node = record->site->sent_to.node;
+    const PeerAddress peer = record->site->sent_to;
+    const auto death = deaths_.find(peer);
     if (!is_refused)
       fail(*record, ErrorCode::node_lost,
-           fmt::format("node-{} was lost while {} was under way there; it may have run", node,
-                       uses_.words.describe(*record)));
+           fmt::format("node-{} was lost while {} was under way there; it may have run{}", peer.node,
+                       uses_.words.describe(*record), death == deaths_.end() ? "" : death->second));
     else if (uses_.admission.is_draining)  // no map will come that says where the shard goes
       fail(*record, ErrorCode::unavailable, "the node that it was sent to has stopped");
     else
       on_refused(*record);
   }
+  if (!uses_.routing.has_lost()) deaths_.clear();
 }
 
 /// As the peer has announced it; null: it has not.
@@ -336,8 +338,9 @@ void Frames::read_result(Record& record, const ResultPart& result) {
   uses_.calls.receive_result(record);
 }
 
-void Frames::on_peer_lost(const PeerAddress& peer) {
+void Frames::on_peer_lost(const PeerAddress& peer, std::string_view running) {
   uses_.routing.block(peer, uses_.execution.now_ns);
+  if (!running.empty()) deaths_[peer] = describe_death(uses_.types.shown(running));
   uses_.routing.lose(peer, /*has_refused=*/false);
   peers_.erase(peer);
   end_lost();

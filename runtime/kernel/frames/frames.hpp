@@ -58,8 +58,8 @@ class Frames {
 
   void on_hello(const PeerAddress& from, const HelloMessage& hello);
   void on_message(const PeerAddress& from, Message message);
-  /// Unanswered messages to it will not be answered.
-  void on_peer_lost(const PeerAddress& peer);
+  /// Unanswered messages to it will not be answered. `running`: see Kernel.
+  void on_peer_lost(const PeerAddress& peer, std::string_view running = {});
   void on_time() { end_lost(); }
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
     return uses_.routing.has_lost() ? std::optional(std::int64_t{0}) : std::nullopt;
@@ -86,6 +86,7 @@ class Frames {
 
   Uses uses_;
   std::map<PeerAddress, PeerTable> peers_;
+  std::map<PeerAddress, std::string> deaths_;  // of lost peers whose calls have not all ended; what is known of them
 };
 
 }  // namespace epic::kernel

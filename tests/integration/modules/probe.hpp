@@ -71,9 +71,24 @@ class Relay : public epic::Entity {
     std::abort();
     co_return;
   }
+  epic::Task<void> die_talking(std::int64_t lines) const {
+    const std::string kibibyte(1024, 'x');
+    for (std::int64_t i = 0; i < lines; ++i) epic::log::info("{}", kibibyte);
+    std::abort();
+    co_return;
+  }
+  /// So that not even its frames can be read.
+  epic::Task<void> die_without_stack() const {
+#if defined(__x86_64__)
+    asm volatile("movq $16, %rbp\n\tmovq $16, %rsp\n\tud2");
+#else
+    std::abort();
+#endif
+    co_return;
+  }
   EPIC_ENTITY(Relay,
               methods(add_to, echo, print, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file,
-                      spin_for_ms, die),
+                      spin_for_ms, die, die_talking, die_without_stack),
               transient)
 };
 

@@ -1,5 +1,6 @@
 // Entities that kill or block their nodes: named, put aside, and released.
 
+#include <poll.h>
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -8,6 +9,7 @@
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
+#include "kernel/placement_hash.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
@@ -25,7 +27,7 @@ TEST_CASE("poison: an entity that kills its nodes is put aside and named; others
   fabric.wait_for("ready 3 nodes");
   const Client client = Client::connect(project.path().string());
   for (int death = 0; death < 3; ++death) {
-    CHECK_THROWS_AS(client.call(client.get<Relay>("bad")->die()), epic::Error);
+    CHECK_THROWS_WITH(client.call(client.get<Relay>("bad")->die()), Catch::Contains("while it ran Relay/bad.die"));
     fabric.wait_for("was killed by signal 6 (SIGABRT) while it ran Relay/bad.die");
   }
   fabric.wait_for("Relay/bad is quarantined: 3 nodes died while they ran Relay/bad.die");
@@ -46,6 +48,68 @@ TEST_CASE("poison: an entity that kills its nodes is put aside and named; others
   CHECK(fabric.ask_in_vain("release", {{"entity", "Relay/good"}}).message == "Relay/good is not in quarantine.");
   fabric.ask("release", {{"entity", "Relay/bad"}});
   CHECK(fabric.call("Relay/bad", "version").at("result").as_int64() == 1);
+}
+
+TEST_CASE("poison: callers of others on the node learn who killed it, from a client and from another node", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  fabric.wait_for("ready 2 nodes");
+  const Client client = Client::connect(project.path().string());
+  const auto nodes = fabric.ask("nodes");
+  const auto& owners = nodes.at("map").at("owners").as_array();
+  const auto find_on = [&](int node, const std::string& prefix) {
+    for (int i = 0;; ++i) {
+      const std::string key = prefix + std::to_string(i);
+      const auto shard = epic::kernel::shard_of("Relay/" + key, static_cast<std::uint32_t>(owners.size()));
+      if (owners.at(shard.value).to_number<int>() == node) return key;
+    }
+  };
+  const std::string bad = find_on(1, "bad");
+  const std::string victim = find_on(1, "victim");
+  const std::string waits = find_on(2, "waits");
+  client.call(client.get<Relay>(victim)->version());
+  std::string outside;
+  std::string inside;
+  std::jthread from_client([&] {
+    try {
+      client.call(client.get<Relay>(victim)->sleep_for_ms(60'000));
+    } catch (const epic::NodeLost& lost) {
+      outside = lost.what();
+    }
+  });
+  std::jthread from_node([&] {
+    try {
+      client.call(client.get<Relay>(waits)->let_sleep(client.get<Relay>(victim), 60'000));
+    } catch (const epic::NodeLost& lost) {
+      inside = lost.what();
+    }
+  });
+  while (fabric.ask("inspect", {{"entity", "Relay/" + victim}}).at("calls").as_array().size() < 2) ::poll(nullptr, 0, 10);
+  CHECK_THROWS_AS(client.call(client.get<Relay>(bad)->die()), epic::NodeLost);
+  from_client.join();
+  from_node.join();
+  CHECK_THAT(outside, Catch::Contains("The node died while it ran Relay/" + bad + ".die"));
+  CHECK_THAT(inside, Catch::Contains("The node died while it ran Relay/" + bad + ".die"));
+}
+
+TEST_CASE("poison: a node that dies on a damaged stack has named the entity before", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  fabric.wait_for("ready 2 nodes");
+  const Client client = Client::connect(project.path().string());
+  CHECK_THROWS_AS(client.call(client.get<Relay>("bad")->die_without_stack()), epic::NodeLost);
+  fabric.wait_for("while it ran Relay/bad.die_without_stack");
+}
+
+TEST_CASE("poison: lines that a node could not write before it died are reported as lost", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  const Client client = Client::connect(project.path().string());
+  fabric.signal(SIGSTOP);  // nobody reads the log
+  CHECK_THROWS_AS(client.call(client.get<Relay>("talker")->die_talking(3000)), epic::NodeLost);
+  fabric.signal(SIGCONT);
+  fabric.wait_for("node-1 ended before it had written its log: ");
 }
 
 TEST_CASE("poison: a node whose turn does not end says where before it is killed", "[node]") {

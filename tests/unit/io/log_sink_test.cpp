@@ -73,6 +73,47 @@ TEST_CASE("log sink: when nobody reads it does not wait, and counts what it drop
   CHECK(whole < 3000);
 }
 
+TEST_CASE("log sink: what the reader does not know of yet is counted", "[io]") {
+  Pipe pipe;
+  LogSink log(pipe.ends[1]);
+  std::atomic<std::uint64_t> unwritten{0};
+  log.count_in(unwritten);
+  const std::string kibibyte(1024, 'x');
+  const auto read_on = [&](std::size_t bytes) {
+    std::string text;
+    while (text.size() < bytes && log.flush()) text += pipe.read();
+    return text + pipe.read();
+  };
+  const auto lines_of = [](const std::string& text) { return static_cast<std::uint64_t>(std::ranges::count(text, '\n')); };
+  log.write(LogLevel::info, {}, "two\nlines");
+  CHECK(unwritten == 0);
+  for (int i = 0; i < 1000; ++i) log.write(LogLevel::info, {}, kibibyte);
+  const std::string begun = read_on(100'000);
+  log.flush();
+  const std::string piped = pipe.read();
+  CHECK(unwritten == 1002 - lines_of(begun) - lines_of(piped));  // buffered
+  for (int i = 0; i < 1000; ++i) log.write(LogLevel::info, {}, kibibyte);
+  const std::string rest = read_on(1u << 30);  // with the report of those that were dropped
+  CHECK_THAT(rest, Catch::Contains("lines were dropped"));
+  CHECK(unwritten == 0);
+}
+
+TEST_CASE("log sink: one line that is dropped is counted as one", "[io]") {
+  Pipe pipe;
+  LogSink log(pipe.ends[1]);
+  std::atomic<std::uint64_t> unwritten{0};
+  log.count_in(unwritten);
+  const std::string half(600u << 10, 'x');
+  log.write(LogLevel::info, {}, half);
+  log.write(LogLevel::info, {}, half);
+  CHECK(unwritten == 2);
+  std::string text;
+  for (bool is_left = true; is_left; is_left = log.flush()) text += pipe.read();
+  text += pipe.read();
+  CHECK_THAT(text, Catch::Contains("1 line was dropped"));
+  CHECK(unwritten == 0);
+}
+
 TEST_CASE("log sink: a reader that catches up gets new lines again, after the count of those dropped", "[io]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);

@@ -166,6 +166,17 @@ TEST_CASE("frames: calls that a lost node has not answered end with NodeLost", "
   CHECK_THROWS_AS(call->take(), NodeLost);
 }
 
+TEST_CASE("frames: every call to a node that died names what that was running, also those that end later", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  std::vector<decltype(f.begin(Ref<Counter>("a")->get()))> calls;
+  for (std::size_t i = 0; i <= limits::kEndedPerTick; ++i) calls.push_back(f.begin(Ref<Counter>("a")->get()));
+  f.frames.on_peer_lost(kOther, "Counter/b.fail");
+  f.frames.on_time();
+  for (const auto& call : {calls.front(), calls.back()})
+    CHECK_THROWS_WITH(call->take(), Catch::Contains("it may have run. The node died while it ran Counter/b.fail"));
+}
+
 TEST_CASE("frames: calls that a leaving node has not started are taken back", "[kernel]") {
   FramesFixture f;
   f.give_shard_to(kOther);
