@@ -99,9 +99,9 @@ Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& w
         progress.step();
         return true;
       },
-      [&](const std::string& damage) {
+      [&](const Damage& damage) {
         is_damaged = true;
-        context.console().warn(damage);
+        context.console().warn(damage.what);
       });
   progress.finish();
   if (!listed) return std::unexpected(std::move(listed.error()));

@@ -71,10 +71,10 @@ constexpr Command kRestartCommand{
         "Builds the module if it is stale. With --rolling, an extra node is started with the new module; when it\n"
         "is ready, the nodes are drained, stopped and started one by one, as with epic drain, and the extra one\n"
         "is removed last; calls that do not end hold up all of it for one [fabric] grace, and then get NodeLost. If\n"
-        "the new module cannot start, the fabric stays as it was. If it starts but then keeps crashing (the crashes "
-        "are shown here),\n"
-        "there is no way back, because it has saved states with its schema: run 'epic stop', fix the module, and\n"
-        "'epic run'. Without --rolling, all nodes stop first, as with epic stop, and then start; calls wait, or\n"
+        "the new module cannot start, the fabric stays as it was. If it starts but then keeps crashing (the crashes\n"
+        "are shown here), there is no way back, because it has saved states with its schema: run 'epic stop', fix the\n"
+        "module, and 'epic run'. Without --rolling, all nodes stop first, as with epic stop, and then start; calls "
+        "wait, or\n"
         "end with Unavailable. Nothing acknowledged is lost, and setup is not run again. Ctrl-C here does not stop\n"
         "the restart.",
     .example = "epic restart --rolling\nepic restart",

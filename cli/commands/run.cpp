@@ -51,8 +51,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.version = EPIC_VERSION;
   options.node_count = static_cast<std::uint16_t>(nodes);
   options.shard_count = static_cast<std::uint32_t>(manifest.shards);
-  options.store_kind = manifest.store;
-  options.store_path = project.paths.store;
+  options.store = project.paths.store;
   options.fabric.idle_age = manifest.idle_age;
   options.fabric.memory_budget_bytes = manifest.memory_budget_bytes;
   options.fabric.call_deadline = manifest.call_deadline;
@@ -107,8 +106,9 @@ class Narrator {
         console_.warn(fmt::format("killing what still runs ({})", event.text));
         return;
       case cluster::SupervisorEventKind::stopped:
-        console_.note(!project_.paths.store.empty() ? "Stopped; state is kept in " + relative(project_.paths.store)
-                                                    : "Stopped");
+        console_.note(project_.paths.store.keeps_state()
+                          ? "Stopped; state is kept in " + relative(project_.paths.store.location)
+                          : "Stopped");
         return;
     }
   }

@@ -35,7 +35,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (!check)
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("nothing has been saved in {}", project.paths.root.string()),
-                 .why = fmt::format("{} does not exist", project.paths.store.string())});
+                 .why = fmt::format("{} does not exist", project.paths.store.location.string())});
   Table table(context.console(), kColumns);
   for (const auto& row : check->rows) table.add(row);
   table.finish();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,32 +41,20 @@ constexpr ExitNote kExitCodes[] = {
     {ExitCode::not_found, "nothing has been saved; with --live, no fabric is running"},
 };
 
-/// What of the current state could not be read, a sentence each; they are not compared.
-class Damage {
- public:
-  void add(std::string sentence) { sentences_.push_back(std::move(sentence)); }
-  [[nodiscard]] bool is_of(const std::string& entity) const {
-    return std::ranges::any_of(sentences_, [&](const std::string& sentence) {
-      return sentence.contains(entity + " ") || sentence.contains(entity + ":");
-    });
-  }
-  [[nodiscard]] std::size_t count() const { return sentences_.size(); }
-
- private:
-  std::vector<std::string> sentences_;
-};
+/// The entities whose current state could not be read; they are not compared.
+using Unreadable = std::set<std::string>;
 
 /// The current state, as an export in a temporary file.
-Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths, bool is_live, Damage& damage) {
+Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths, bool is_live, Unreadable& unreadable) {
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(make_temporary_file(), &std::fclose);
   if (!file) return fail({.what = "cannot create a temporary file", .help = {"free space in TMPDIR, or in /tmp"}});
   const auto write = [&](std::string_view row) {
     std::fwrite(row.data(), 1, row.size(), file.get());
     std::fputc('\n', file.get());
   };
-  const auto on_damage = [&](const std::string& what) {
-    context.console().warn(what);
-    damage.add(what);
+  const auto on_damage = [&](const Damage& damage) {
+    context.console().warn(damage.what);
+    unreadable.insert(damage.entity);
   };
   if (is_live) {
     auto fabric = EPIC_TRY(LiveFabric::get(paths));
@@ -129,7 +118,7 @@ struct Counts {
 };
 
 /// Both are sorted, so one pass finds all differences.
-Result<Counts> compare(SortedRows& a, SortedRows& b, const Damage& of_b, Printer& printer, Progress& progress) {
+Result<Counts> compare(SortedRows& a, SortedRows& b, const Unreadable& of_b, Printer& printer, Progress& progress) {
   Counts counts;
   auto left = a.next();
   auto right = b.next();
@@ -140,7 +129,7 @@ Result<Counts> compare(SortedRows& a, SortedRows& b, const Damage& of_b, Printer
       return std::pair(std::string_view(name).substr(0, slash), std::string_view(name).substr(slash + 1));
     };
     if (!*right || (*left && order((*left)->name) < order((*right)->name))) {
-      if (!of_b.is_of((*left)->name)) {
+      if (!of_b.contains((*left)->name)) {
         ++counts.removed;
         printer.print("removed", (*left)->name, {});
       }
@@ -172,11 +161,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (other && *other == "-" && *arguments.word(0) == "-")
     return fail(usage_failure(arguments.command(), "only one of the two can be stdin"));
   auto first = EPIC_TRY(SnapshotFile::open(*arguments.word(0)));
-  Damage damage;
+  Unreadable unreadable;
   const auto open_second = [&]() -> Result<SnapshotFile> {
     if (other) return SnapshotFile::open(*other);
     const auto paths = EPIC_TRY(context.paths(arguments));
-    return export_present(context, paths, arguments.has("live"), damage);
+    return export_present(context, paths, arguments.has("live"), unreadable);
   };
   auto second = EPIC_TRY(open_second());
   const auto project = context.paths(arguments);  // files can be compared outside a project
@@ -187,16 +176,16 @@ Outcome run(Context& context, const Arguments& arguments) {
   Console& console = context.console();
   Printer printer(console);
   Progress progress(console, std::max(a.count(), b.count()));
-  const auto counts = compare(a, b, damage, printer, progress);
+  const auto counts = compare(a, b, unreadable, printer, progress);
   progress.finish();
   if (!counts) return std::unexpected(counts.error());
   console.note(fmt::format("{} added, {} removed, {} changed, {} equal", counts->added, counts->removed,
                            counts->changed, counts->equal));
-  if (damage.count() > 0)
-    return fail(
-        {.what = fmt::format("{} of what is there now could not be read and {} not compared",
-                             count_of(damage.count(), "snapshot", "snapshots"), damage.count() == 1 ? "was" : "were"),
-         .help = {"list what is damaged with 'epic snapshot verify'"}});
+  if (!unreadable.empty())
+    return fail({.what = fmt::format("{} of what is there now could not be read and {} not compared",
+                                     count_of(unreadable.size(), "snapshot", "snapshots"),
+                                     unreadable.size() == 1 ? "was" : "were"),
+                 .help = {"list what is damaged with 'epic snapshot verify'"}});
   return printer.count() == 0 ? ExitCode::ok : ExitCode::failed;
 }
 

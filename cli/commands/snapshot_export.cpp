@@ -123,9 +123,9 @@ Result<Exported> export_store(Console& console, StoredFabric& store, const Entit
     return true;
   };
   auto listed =
-      store.list({.type = only.type, .key_prefix = only.key}, Detail::state, visit, [&](const std::string& damage) {
+      store.list({.type = only.type, .key_prefix = only.key}, Detail::state, visit, [&](const Damage& damage) {
         ++result.damaged;
-        console.warn(damage);
+        console.warn(damage.what);
       });
   progress.finish();
   if (!stays) return std::unexpected(std::move(stays.error()));
@@ -149,9 +149,9 @@ Result<Exported> export_fabric(Console& console, LiveFabric& fabric, const Proje
         writer.row(row);
         progress.step();
       },
-      [&](const std::string& damage) {
+      [&](const Damage& damage) {
         ++result.damaged;
-        console.warn(damage);
+        console.warn(damage.what);
       });
   progress.finish();
   if (!cuts) return std::unexpected(cuts.error());

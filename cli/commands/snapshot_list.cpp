@@ -53,9 +53,9 @@ Outcome run(Context& context, const Arguments& arguments) {
         table.add(std::move(row));
         return true;
       },
-      [&](const std::string& damage) {
+      [&](const Damage& damage) {
         is_damaged = true;
-        context.console().warn(damage);
+        context.console().warn(damage.what);
       }));
   table.finish();
   return is_damaged ? ExitCode::failed : ExitCode::ok;

@@ -99,7 +99,7 @@ Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
         if (wanted.unclaimed && !wanted.unclaimed->contains(one.name.type)) return true;
         return visit(one);
       },
-      [](const std::string&) {});  // damaged ones are left alone
+      [](const Damage&) {});  // damaged ones are left alone
 }
 
 Result<std::map<std::string, Found>> count_candidates(StoredFabric& store, const Wanted& wanted) {

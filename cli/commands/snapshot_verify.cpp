@@ -34,9 +34,9 @@ Outcome run(Context& context, const Arguments& arguments) {
     progress.step();
     return true;
   };
-  auto listed = store.list({.type = type}, Detail::state, visit, [&](const std::string& damage) {
-    console.warn(damage);
-    damaged.emplace_back(damage);
+  auto listed = store.list({.type = type}, Detail::state, visit, [&](const Damage& damage) {
+    console.warn(damage.what);
+    damaged.emplace_back(damage.what);
   });
   progress.finish();
   if (!listed) return std::unexpected(std::move(listed.error()));

@@ -76,9 +76,9 @@ Outcome run(Context& context, const Arguments& arguments) {
                         "last save are lost",
                  .help = {"find the reason with 'epic logs', or check the store with 'epic doctor'"}});
   std::error_code ignored;
-  const bool has_store = std::filesystem::exists(paths.store, ignored);
+  const bool has_store = std::filesystem::exists(paths.store.location, ignored);
   console.note(fmt::format("Stopped in {}{}", human_duration(took),
-                           has_store ? "; state is kept in " + paths.store.string() : ""));
+                           has_store ? "; state is kept in " + paths.store.location.string() : ""));
   return ExitCode::ok;
 }
 

@@ -53,7 +53,7 @@ std::vector<std::string> LiveNames::entities(std::string_view prefix) {
     static_cast<void>(store->list(
         {.type = type, .key_prefix = key, .limit = kNamesMax}, Detail::summary,
         [&](const boost::json::object& row) { return take(std::string(row.at("entity").as_string())); },
-        [](const std::string&) {}));
+        [](const Damage&) {}));
   return names;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// EntityName: Type/Key as typed. The key is everything after the first '/'.
+// EntityName: Type/Key as typed. The key is everything after the first '/'. And what may be wrong with the entity's
+// state.
 
 #include <string>
 #include <string_view>
@@ -12,6 +13,12 @@ struct EntityName {
   std::string type;
   std::string key;  // empty only where a whole type may be given
   [[nodiscard]] std::string text() const { return key.empty() ? type : type + "/" + key; }
+};
+
+/// A saved state that cannot be read.
+struct Damage {
+  std::string entity;  // empty: it is about more than one
+  std::string what;    // a sentence
 };
 
 /// A full name; anything else is a usage failure of `command`.

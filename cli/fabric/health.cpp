@@ -45,8 +45,8 @@ Finding check_snapshots(StoredFabric& store) {
         is_all = ++whole % 64 != 0 || std::chrono::steady_clock::now() < until;
         return is_all;
       },
-      [&](const std::string& damage) {
-        if (damaged++ == 0) first_damage = damage;
+      [&](const Damage& damage) {
+        if (damaged++ == 0) first_damage = damage.what;
       });
   if (!listed)
     return {State::broken, "store", listed.error().what,
@@ -91,13 +91,13 @@ void add_nodes(const control::Ps::Answer& ps, std::vector<Finding>& findings) {
 }  // namespace
 
 std::vector<Finding> check_store(const Project& project) {
-  if (project.paths.store.empty()) return {{State::ok, "store", "in memory only; nothing survives a restart"}};
+  if (!project.paths.store.keeps_state()) return {{State::ok, "store", "in memory only; nothing survives a restart"}};
   auto store = StoredFabric::open(project.paths);
   if (!store && store.error().code == ExitCode::not_found) return {{State::ok, "store", "nothing saved yet"}};
   if (!store)
     return {{State::broken, "store", store.error().what,
              first_help(store.error(), fmt::format("put a copy of {} there, or move it away to start afresh",
-                                                   project.paths.store.string()))}};
+                                                   project.paths.store.location.string()))}};
   std::vector<Finding> findings;
   const auto shards = store->identity().shard_count;
   if (shards == project.manifest.shards)
@@ -109,8 +109,8 @@ std::vector<Finding> check_store(const Project& project) {
   if (const auto identity = store->identity(); identity.is_old_format)
     findings.push_back({State::ok, "store format",
                         fmt::format("{}, of an older epic; 'epic run' migrates it", identity.format_version)});
-  findings.push_back(check_writable(project.paths.store, "store file"));
-  findings.push_back(check_log(project.paths.store));
+  findings.push_back(check_writable(project.paths.store.location, "store file"));
+  findings.push_back(check_log(project.paths.store.location));
   findings.push_back(check_snapshots(*store));
   return findings;
 }

@@ -77,7 +77,7 @@ class LiveImport final : public ImportTarget {
 class StoreImport final : public ImportTarget {
  public:
   static Result<std::unique_ptr<ImportTarget>> open(Context& context, const Project& project) {
-    if (project.paths.store.empty())
+    if (!project.paths.store.keeps_state())
       return fail({.code = ExitCode::not_found,
                    .what = "nothing of this project outlives a running fabric",
                    .why = fmt::format("epic.toml says store = \"{}\"", project.manifest.store),
@@ -85,7 +85,7 @@ class StoreImport final : public ImportTarget {
     const auto built = EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
     const auto node = EPIC_TRY(context.install().node());
     auto lock = EPIC_TRY(lock_project(project.paths));
-    auto talk = EPIC_TRY(Conversation::start(node, {"--import", built.module.string(), project.paths.store.string(),
+    auto talk = EPIC_TRY(Conversation::start(node, {"--import", built.module.string(), project.paths.store.text(),
                                                     fmt::format("{}", project.manifest.shards)}));
     auto target = std::make_unique<StoreImport>(std::move(lock), std::move(talk));
     const auto hello = EPIC_TRY(read<control::Types::Answer>(target->talk_.listen()));

@@ -44,7 +44,7 @@ class Bookkeeper {
 
 Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& only,
                                          const std::function<void(std::string_view row)>& on_row,
-                                         const std::function<void(const std::string&)>& on_damage) {
+                                         const std::function<void(const Damage&)>& on_damage) {
   const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
   Bookkeeper books(ping.shards);
   bool is_understood = true;
@@ -59,7 +59,7 @@ Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& o
     if (!is_understood) return false;
     if (part->cut) books.on_cut(*std::move(part->cut));
     if (part->end) books.on_end(*part->end);
-    if (part->damaged) on_damage(*part->damaged);
+    if (part->damaged) on_damage({part->damaged_entity.value_or(""), *part->damaged});
     return true;
   }));
   if (!is_understood)

@@ -26,7 +26,7 @@ struct NodeCut {
 /// Rows by node; those of one node by type, then key.
 Result<std::vector<NodeCut>> export_live(LiveFabric& fabric, const EntityName& only,
                                          const std::function<void(std::string_view row)>& on_row,
-                                         const std::function<void(const std::string&)>& on_damage);
+                                         const std::function<void(const Damage&)>& on_damage);
 
 inline constexpr std::string_view kLiveCutWords =
     "each node between two of its turns; calls between nodes may be half done; unsaved changes included";

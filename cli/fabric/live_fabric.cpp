@@ -1,8 +1,10 @@
 #include "cli/fabric/live_fabric.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/json/object.hpp>
+#include <cerrno>
 #include <filesystem>
 
 #include "cli/output/humanize.hpp"
@@ -32,22 +34,37 @@ ExitCode exit_code_of(ControlErrorCode code) {
 Failure control_failure(const ControlError& error) {
   Failure failure{.code = exit_code_of(error.code), .what = error.message};
   while (failure.what.ends_with('.') || failure.what.ends_with('\n')) failure.what.pop_back();
-  if (error.code == ControlErrorCode::unreachable)
-    failure.help = {"see its processes with 'epic ps' and its log with 'epic logs', or stop it with 'epic stop'"};
   if (error.detail.hint) failure.help.push_back(*error.detail.hint);
   if (error.detail.log) failure.log = *error.detail.log;
   return failure;
 }
 
-// A supervisor that lives while there is no socket to reach it by.
-std::optional<pid_t> find_deaf_supervisor(const ProjectPaths& paths) {
+/// The supervisor that holds the project's lock.
+std::optional<pid_t> find_supervisor(const ProjectPaths& paths) {
   std::error_code error;
-  if (std::filesystem::exists(paths.control_socket(), error)) return std::nullopt;
   const auto lock = files::read_file(cluster::RunPaths(paths.root).lock);
   const pid_t pid = lock ? std::atoi(lock->c_str()) : 0;
   if (pid <= 0) return std::nullopt;
   const auto program = std::filesystem::read_symlink(fmt::format("/proc/{}/exe", pid), error);
   return !error && program.filename() == "epic" ? std::optional(pid) : std::nullopt;
+}
+
+/// Nothing that needs an answer of the supervisor is of any use here.
+Failure unreachable_fabric(const ControlError& error, const ProjectPaths& paths) {
+  Failure failure = control_failure(error);
+  const std::string socket = paths.control_socket().string();
+  if (::access(socket.c_str(), W_OK) != 0 && errno == EACCES)
+    failure.help.push_back(fmt::format("make its socket usable again: chmod 600 '{}'", socket));
+  else if (const auto pid = find_supervisor(paths))
+    failure.help.push_back(
+        fmt::format("if it stays like that, end process {0} with 'kill -9 {0}': nothing acknowledged is lost", *pid));
+  return failure;
+}
+
+bool is_answering(const ProjectPaths& paths) {
+  constexpr std::chrono::seconds kPingPatience{2};
+  auto client = cluster::ControlClient::connect(paths.control_socket());
+  return client && client->request(control::Ping::kVerb.name, boost::json::object(), kPingPatience).has_value();
 }
 
 Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {
@@ -61,7 +78,7 @@ Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {
 }  // namespace
 
 std::string find_move_risk(const ProjectPaths& paths) {
-  if (!paths.store.empty()) return {};
+  if (paths.store.keeps_state()) return {};
   return "no state is kept (store in epic.toml): entities whose shards move start afresh";
 }
 
@@ -85,12 +102,15 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
 Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
   if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
   auto client = cluster::ControlClient::connect(paths.control_socket());
-  if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client)));
+  if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client), paths));
   if (client.error().code == ControlErrorCode::no_fabric) {
-    if (const auto pid = find_deaf_supervisor(paths)) return fail(deaf_supervisor(paths, *pid));
+    std::error_code ignored;
+    const bool has_socket = std::filesystem::exists(paths.control_socket(), ignored);
+    const auto pid = has_socket ? std::nullopt : find_supervisor(paths);
+    if (pid) return fail(deaf_supervisor(paths, *pid));
     return std::optional<LiveFabric>();
   }
-  return fail(control_failure(client.error()));
+  return fail(unreachable_fabric(client.error(), paths));
 }
 
 Result<LiveFabric> LiveFabric::get(const ProjectPaths& paths) {
@@ -105,18 +125,26 @@ Failure LiveFabric::senseless_answer(const control::VerbInfo& verb, const std::s
           .help = {"see 'epic logs'"}};
 }
 
+Failure LiveFabric::failure_of(const cluster::ControlError& error) const {
+  if (error.code != ControlErrorCode::unreachable) return control_failure(error);
+  if (!is_answering(paths_)) return unreachable_fabric(error, paths_);
+  Failure failure = control_failure(error);
+  failure.help.push_back("see its processes with 'epic ps' and its log with 'epic logs', or stop it with 'epic stop'");
+  return failure;
+}
+
 Result<boost::json::value> LiveFabric::ask_json(const control::VerbInfo& verb, boost::json::value body,
                                                 std::chrono::milliseconds patience,
                                                 const std::function<void(const boost::json::value&)>& on_part) {
   auto answer = client_.request(verb.name, std::move(body), patience, on_part);
-  if (!answer) return fail(control_failure(answer.error()));
+  if (!answer) return fail(failure_of(answer.error()));
   return std::move(*answer);
 }
 
 Result<void> LiveFabric::stream_text(const control::VerbInfo& verb, boost::json::value body,
                                      const std::function<bool(std::string_view)>& on_part) {
   auto done = client_.stream_text(verb.name, std::move(body), on_part);
-  if (!done) return fail(control_failure(done.error()));
+  if (!done) return fail(failure_of(done.error()));
   return {};
 }
 

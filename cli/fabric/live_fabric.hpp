@@ -66,8 +66,10 @@ class LiveFabric {
 
  private:
   static Failure senseless_answer(const control::VerbInfo& verb, const std::string& why);
-  explicit LiveFabric(cluster::ControlClient client) : client_(std::move(client)) {}
+  LiveFabric(cluster::ControlClient client, const ProjectPaths& paths) : client_(std::move(client)), paths_(paths) {}
+  [[nodiscard]] Failure failure_of(const cluster::ControlError& error) const;
   cluster::ControlClient client_;
+  ProjectPaths paths_;
 };
 
 /// A warning to print before shards move; empty if they take their state along.

@@ -83,7 +83,7 @@ class StoreRemoval final : public ImportTarget {
 Result<std::unique_ptr<ImportTarget>> open_store_removal(const ProjectPaths& paths) {
   EPIC_TRY(StoredFabric::open(paths));
   auto lock = EPIC_TRY(lock_project(paths));
-  auto store = storage::open_store({.location = paths.store, .mode = storage::OpenMode::existing});
+  auto store = storage::open_store({.address = paths.store, .mode = storage::OpenMode::existing});
   if (!store) return fail(failure_of(store.error()));
   return std::make_unique<StoreRemoval>(std::move(lock), std::move(*store), names_of_build(paths));
 }

@@ -74,18 +74,18 @@ Failure failure_of(const StoreError& error) {
 std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
 
 Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
-  if (paths.store.empty())
+  if (!paths.store.keeps_state())
     return fail({.code = ExitCode::not_found,
                  .what = "nothing of this project is saved",
                  .why = "the store in epic.toml keeps nothing",
                  .help = {"choose another one there; 'epic help config' lists them"}});
   if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
-  auto store = storage::open_store({.location = paths.store, .mode = storage::OpenMode::read_only});
+  auto store = storage::open_store({.address = paths.store, .mode = storage::OpenMode::read_only});
   if (store) return StoredFabric(std::move(*store), names_of_build(paths));
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,
                .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
-               .why = fmt::format("there is no {}", paths.store.string()),
+               .why = fmt::format("there is no {}", paths.store.location.string()),
                .help = {"run the project with 'epic run'"}});
 }
 
@@ -185,7 +185,7 @@ Result<std::optional<boost::json::object>> StoredFabric::inspect(const EntityNam
 
 Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail,
                                 const std::function<bool(boost::json::object)>& visit,
-                                const std::function<void(std::string)>& on_damage) {
+                                const std::function<void(const Damage&)>& on_damage) {
   const auto on_snapshot = [&](const Snapshot& snapshot) {
     boost::json::object row = detail == Detail::summary ? summary_of(snapshot) : head_of(snapshot);
     if (detail == Detail::snapshot) {
@@ -195,7 +195,7 @@ Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail
     } else if (detail == Detail::state) {
       auto state = state_of(snapshot);
       if (!state) {
-        on_damage(fmt::format("{}: {}", entity_of(snapshot), state.error()));
+        on_damage({entity_of(snapshot), fmt::format("{}: {}", entity_of(snapshot), state.error())});
         return storage::Visit::go_on;
       }
       row["state"] = std::move(*state);
@@ -204,7 +204,9 @@ Result<void> StoredFabric::list(const storage::ListFilter& filter, Detail detail
   };
   storage::ListFilter stored = filter;
   stored.type = names_.stored_name(filter.type);
-  const auto listed = store_->list(stored, on_snapshot, [&](const StoreError& error) { on_damage(error.message); });
+  const auto listed = store_->list(stored, on_snapshot, [&](const storage::DamagedRow& row) {
+    on_damage({names_.shown(row.type) + "/" + row.key, row.message});
+  });
   if (!listed) return fail(failure_of(listed.error()));
   return {};
 }

@@ -55,7 +55,7 @@ class StoredFabric {
   /// Visits snapshots by type, then key. Damaged ones are skipped and passed to `on_damage`.
   Result<void> list(const storage::ListFilter& filter, Detail detail,
                     const std::function<bool(boost::json::object)>& visit,
-                    const std::function<void(std::string)>& on_damage);
+                    const std::function<void(const Damage&)>& on_damage);
   /// From here on, reads the store as of now, whatever a fabric writes meanwhile.
   Result<void> hold_moment();
   /// Fails if what the fabric has written since must leave the store's log before the log is full.

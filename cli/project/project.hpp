@@ -6,6 +6,7 @@
 
 #include "cli/project/manifest.hpp"
 #include "files/private_files.hpp"
+#include "storage/store_address.hpp"
 
 namespace epic::cli {
 
@@ -13,7 +14,7 @@ struct ProjectPaths {
   explicit ProjectPaths(std::filesystem::path directory) : root(std::move(directory)) {}
 
   std::filesystem::path root;
-  std::filesystem::path store;  // the store's file; empty if no state is kept. Known to load_project() only
+  storage::StoreAddress store;  // known to load_project() only
 
   [[nodiscard]] std::filesystem::path manifest() const { return root / "epic.toml"; }
   [[nodiscard]] std::filesystem::path build() const { return root / "build"; }

@@ -110,11 +110,11 @@ void SchemaCheck::add_disagreements(const std::vector<PlacementDisagreement>& di
 Result<std::optional<SchemaCheck>> check_schemas(const InstallPaths& install, const ProjectPaths& paths,
                                                  const std::filesystem::path& module) {
   std::error_code ignored;
-  if (!std::filesystem::exists(paths.store, ignored)) return std::optional<SchemaCheck>();
+  if (!std::filesystem::exists(paths.store.location, ignored)) return std::optional<SchemaCheck>();
   const auto node = EPIC_TRY(install.node());
   const auto end =
-      EPIC_TRY(run_subprocess({.program = node, .arguments = {"--check", module.string(), paths.store.string()}}));
-  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store.string(), module.string())};
+      EPIC_TRY(run_subprocess({.program = node, .arguments = {"--check", module.string(), paths.store.text()}}));
+  Failure failure{.what = fmt::format("cannot compare {} with {}", paths.store.location.string(), module.string())};
   if (end.exit_code != 0) {
     failure.why = cause_of(end, node);
     return fail(std::move(failure));

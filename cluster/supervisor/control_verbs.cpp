@@ -243,16 +243,16 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
   const NodeSlot* slot = find_slot(asked.request.node, asked.reply);
   if (slot == nullptr) return;
   if (const auto done = parts_.drain(slot->id); !done) return refuse(done.error(), asked.reply);
-  waiting_.push_back({.is_done = [slot] { return !slot->is_occupied(); },
-                      .is_overtaken = [slot] { return slot->is_wanted; },
-                      .answer = codec::describe_json(control::Drain::Answer{slot->name}),
-                      .reply = asked.reply,
-                      .describe_leaving = [slot](const NodeSlot& leaving, std::uint64_t shards)
-                          -> std::optional<boost::json::value> {
-                            if (&leaving != slot) return std::nullopt;
-                            return codec::describe_json(control::Drain::Answer{leaving.name, shards});
-                          },
-                      .asked_at = parts_.host.now()});
+  waiting_.push_back(
+      {.is_done = [slot] { return !slot->is_occupied(); },
+       .is_overtaken = [slot] { return slot->is_wanted; },
+       .answer = codec::describe_json(control::Drain::Answer{slot->name}),
+       .reply = asked.reply,
+       .describe_leaving = [slot](const NodeSlot& leaving, std::uint64_t shards) -> std::optional<boost::json::value> {
+         if (&leaving != slot) return std::nullopt;
+         return codec::describe_json(control::Drain::Answer{leaving.name, shards});
+       },
+       .asked_at = parts_.host.now()});
 }
 
 void ControlVerbs::answer(const Asked<control::Scale>& asked) {
@@ -262,25 +262,25 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
                             fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, count));
   if (const auto done = parts_.scale(static_cast<std::uint16_t>(count)); !done)
     return refuse(done.error(), asked.reply);
-  waiting_.push_back({.is_done =
-                          [this] {
-                            return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
-                              return slot.is_wanted ? slot.state == NodeState::ready : !slot.is_occupied();
-                            });
-                          },
-                      .is_overtaken =
-                          [this, count] {
-                            const auto slots = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
-                            return static_cast<std::uint64_t>(slots) != count;
-                          },
-                      .answer = codec::describe_json(control::Scale::Answer{.nodes = count}),
-                      .reply = asked.reply,
-                      .describe_leaving =
-                          [count](const NodeSlot& leaving, std::uint64_t shards) -> std::optional<boost::json::value> {
-                            if (leaving.id.value <= count) return std::nullopt;
-                            return codec::describe_json(control::Scale::Answer{count, leaving.name, shards});
-                          },
-                      .asked_at = parts_.host.now()});
+  waiting_.push_back(
+      {.is_done =
+           [this] {
+             return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
+               return slot.is_wanted ? slot.state == NodeState::ready : !slot.is_occupied();
+             });
+           },
+       .is_overtaken =
+           [this, count] {
+             const auto slots = std::ranges::count(parts_.fleet.slots(), true, &NodeSlot::is_wanted);
+             return static_cast<std::uint64_t>(slots) != count;
+           },
+       .answer = codec::describe_json(control::Scale::Answer{.nodes = count}),
+       .reply = asked.reply,
+       .describe_leaving = [count](const NodeSlot& leaving, std::uint64_t shards) -> std::optional<boost::json::value> {
+         if (leaving.id.value <= count) return std::nullopt;
+         return codec::describe_json(control::Scale::Answer{count, leaving.name, shards});
+       },
+       .asked_at = parts_.host.now()});
 }
 
 void ControlVerbs::answer(const Asked<control::Restart>& asked) {

@@ -23,11 +23,11 @@ bool is_ignored(int signal) {
 }
 
 GrantWriter::OpenStore opener_of(const SupervisorOptions& options) {
-  if (options.store_path.empty()) return {};
-  return [config = storage::StoreConfig{.kind = options.store_kind,
-                                        .location = options.store_path,
-                                        .shard_count = options.shard_count,
-                                        .mode = storage::OpenMode::create}] { return storage::open_store(config); };
+  if (!options.store.keeps_state()) return {};
+  return [config = storage::StoreConfig{
+              .address = options.store, .shard_count = options.shard_count, .mode = storage::OpenMode::create}] {
+    return storage::open_store(config);
+  };
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 // its main thread (a node dies with the thread that spawned it). It prints nothing itself: it reports through the
 // callbacks.
 //
-// Files, all under <project>/.epic: supervisor.lock (held while it lives), run_count, control.sock, run/node-N.sock,
-// logs/<run>/{supervisor,node-N}.log with logs/latest pointing there.
+// Files, all under <project>/.epic: supervisor.lock (held while it lives), run_count, control.sock, run/node-N.sock and
+// node-N.last (io/last_words.hpp), logs/<run>/{supervisor,node-N}.log with logs/latest pointing there.
 //
 // Not here: building the module, reading epic.toml, colours and prefixes (the CLI).
 
@@ -66,8 +66,7 @@ struct SupervisorOptions {
   std::string version;                      // of epic; nodes must have the same
   std::uint16_t node_count = 4;
   std::uint32_t shard_count = 64;
-  std::string store_kind{storage::store_kinds().front()};
-  std::filesystem::path store_path;  // absolute; empty for a store without a file
+  storage::StoreAddress store{.kind = std::string(storage::store_kinds().front()), .location = {}};  // absolute
   protocol::FabricOptions fabric;
 
   AfterSetup after_setup = AfterSetup::keep_running;

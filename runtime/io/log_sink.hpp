@@ -4,8 +4,8 @@
 // Each line is one write, so that lines of several threads, and the output of user code, do not mix. A line is written
 // before the next statement of the entity runs, so a crash does not lose it. When the reader falls behind and the pipe
 // is full, nothing waits: lines are buffered up to a limit, and beyond it they are dropped. Their count stands where
-// they would have stood, as soon as the reader has caught up with half of the buffer. How many lines the reader does not
-// know of yet is counted where it can be read after the process has died (protocol/crash_report.hpp).
+// they would have stood, as soon as the reader has caught up with half of the buffer. How many lines the reader does
+// not know of yet is counted where it can be read after the process has died (protocol/crash_report.hpp).
 
 #include <atomic>
 #include <chrono>
@@ -46,10 +46,10 @@ class LogSink {
   std::mutex mutex_;
   protocol::LogLevel lowest_;
   std::string gathered_;
-  std::size_t written_ = 0;  // of it, and not removed yet
-  std::uint64_t dropped_count_ = 0;    // not reported yet
-  std::uint64_t reported_count_ = 0;   // by the line that is gathered, and not written yet,
-  std::size_t report_end_ = 0;         // … and ends here
+  std::size_t written_ = 0;           // of it, and not removed yet
+  std::uint64_t dropped_count_ = 0;   // not reported yet
+  std::uint64_t reported_count_ = 0;  // by the line that is gathered, and not written yet,
+  std::size_t report_end_ = 0;        // … and ends here
   std::atomic<std::uint64_t> own_unwritten_{0};
   std::atomic<std::uint64_t>* unwritten_ = &own_unwritten_;
 };

@@ -1,11 +1,11 @@
 #pragma once
 // TurnWatch: detects from another thread that a turn takes long, and reports its entity.
 //
-// The execution thread counts in two atomics, at almost no cost: the engine what it lets the kernel do (turn_counter.hpp),
-// the kernel the turns of entities that end meanwhile, because a call inside the node goes from one entity to the next at
-// once. The watching thread checks both now and then: a turn during which neither has changed is at least as old as the time in
-// between. To learn whose turn it is without touching the execution thread's data, it sends that thread a signal, whose
-// handler copies the names, unless another turn has begun by then.
+// The execution thread counts in two atomics, at almost no cost: the engine what it lets the kernel do
+// (turn_counter.hpp), the kernel the turns of entities that end meanwhile, because a call inside the node goes from one
+// entity to the next at once. The watching thread checks both now and then: a turn during which neither has changed is
+// at least as old as the time in between. To learn whose turn it is without touching the execution thread's data, it
+// sends that thread a signal, whose handler copies the names, unless another turn has begun by then.
 //
 // The engine's count, and whose turn it is if that has gone on for more than one look, may lie in memory that the
 // supervisor reads when the process has been killed (protocol/crash_report.hpp).

@@ -36,8 +36,8 @@ constexpr int kExitFailed = 1;
 
 class OfflineImport {
  public:
-  OfflineImport(std::filesystem::path store_path, std::uint32_t shard_count)
-      : store_path_(std::move(store_path)),
+  OfflineImport(storage::StoreAddress address, std::uint32_t shard_count)
+      : address_(std::move(address)),
         shard_count_(shard_count),
         kernel_({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .shard_count = shard_count}, codec_, world_) {}
 
@@ -59,7 +59,7 @@ class OfflineImport {
   std::expected<void, StoreError> take_all();
   std::expected<void, StoreError> commit(std::vector<Change> changes);
 
-  std::filesystem::path store_path_;
+  storage::StoreAddress address_;
   std::uint32_t shard_count_;
   codec::CapnpCodec codec_;
   NoWorld world_;
@@ -74,7 +74,7 @@ class OfflineImport {
 
 std::expected<void, StoreError> OfflineImport::open() {
   auto store =
-      storage::open_store({.location = store_path_, .shard_count = shard_count_, .mode = storage::OpenMode::read_only});
+      storage::open_store({.address = address_, .shard_count = shard_count_, .mode = storage::OpenMode::read_only});
   if (store)
     store_ = std::move(*store);
   else if (store.error().code != storage::StoreErrorCode::not_found)
@@ -130,7 +130,7 @@ OfflineImport::Change OfflineImport::compare(ImportRow row) {
 
 std::expected<void, StoreError> OfflineImport::take_all() {
   auto store = EPIC_TRY(
-      storage::open_store({.location = store_path_, .shard_count = shard_count_, .mode = storage::OpenMode::create}));
+      storage::open_store({.address = address_, .shard_count = shard_count_, .mode = storage::OpenMode::create}));
   store_ = std::move(store);
   writer_ = kernel::Incarnation{io::random_id()};
   const auto taken = EPIC_TRY(storage::take_all(*store_, writer_));
@@ -178,7 +178,7 @@ int fail(const std::string& error, const std::string& hint) {
 
 }  // namespace
 
-int import_offline(const std::filesystem::path& module_path, const std::filesystem::path& store,
+int import_offline(const std::filesystem::path& module_path, const storage::StoreAddress& store,
                    std::uint32_t shard_count) {
   const auto module = load_module(module_path);
   if (!module) return fail(module.error().message, module.error().hint);

@@ -1,5 +1,6 @@
 #pragma once
 // What `epic snapshot import` runs while no fabric is running: `epic-node --import MODULE STORE SHARDS`.
+// STORE is a StoreAddress.
 //
 // Only a process that has loaded the module can read states by its classes. So the CLI starts one, sends it requests on
 // stdin, and reads the results on stdout, one JSON object per line. The first line of output is {"shards", "types"}, or
@@ -13,10 +14,12 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "storage/store_address.hpp"
+
 namespace epic::node {
 
 /// Runs until stdin ends. Returns the exit code.
-[[nodiscard]] int import_offline(const std::filesystem::path& module, const std::filesystem::path& store,
+[[nodiscard]] int import_offline(const std::filesystem::path& module, const storage::StoreAddress& store,
                                  std::uint32_t shard_count);
 
 }  // namespace epic::node

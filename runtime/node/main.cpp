@@ -45,13 +45,14 @@ int describe(const char* path) {
   return 0;
 }
 
-int check(const char* path, const char* store_path) {
+int check(const char* path, const char* store_address) {
   const auto module = epic::node::load_module(path);
   if (!module) {
     fmt::print(stderr, "epic-node: {}. {}\n", module.error().message, module.error().hint);
     return kExitFailed;
   }
-  auto store = epic::storage::open_store({.location = store_path, .mode = epic::storage::OpenMode::read_only});
+  auto store = epic::storage::open_store(
+      {.address = epic::storage::StoreAddress::parse(store_address), .mode = epic::storage::OpenMode::read_only});
   if (!store) {
     fmt::print(stderr, "epic-node: {}\n", store.error().message);
     return kExitFailed;
@@ -103,7 +104,8 @@ int main(int argc, char** argv) {
   }
   if (verb == "--import" && argc == 5) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // otherwise the project's lock would outlive its holder
-    return epic::node::import_offline(argv[2], argv[3], static_cast<std::uint16_t>(std::strtoul(argv[4], nullptr, 10)));
+    return epic::node::import_offline(argv[2], epic::storage::StoreAddress::parse(argv[3]),
+                                      static_cast<std::uint16_t>(std::strtoul(argv[4], nullptr, 10)));
   }
   return work();  // the rest is for people who read the list of processes
 }

@@ -25,10 +25,11 @@ std::expected<const ModuleInfo*, ModuleError> load_module(const std::filesystem:
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const std::string why = ::dlerror();
-    return std::unexpected(ModuleError{"cannot load the module: " + why,
-                                       why.contains("undefined symbol")
-                                           ? "It is declared and used, but not defined: define it, or link the library that does."
-                                           : kBuildHint});
+    return std::unexpected(
+        ModuleError{"cannot load the module: " + why,
+                    why.contains("undefined symbol")
+                        ? "It is declared and used, but not defined: define it, or link the library that does."
+                        : kBuildHint});
   }
   using ModuleFn = const ModuleInfo* (*)();
   const auto module = reinterpret_cast<ModuleFn>(::dlsym(library, "epic_module"));

@@ -38,8 +38,7 @@ std::string describe_current() {
 }
 
 storage::StoreConfig store_config(const protocol::Configure& configure, storage::OpenMode mode) {
-  return {.kind = configure.store_kind,
-          .location = configure.store_path,
+  return {.address = {.kind = configure.store_kind, .location = configure.store_path},
           .shard_count = configure.shard_count,
           .mode = mode};
 }
@@ -198,10 +197,8 @@ NodeWorld Node::world(const protocol::Configure& configure, storage::Store::Open
                  .storage = driver_->storage(),
                  .make_transport =
                      [this](transport::TransportEvents events) { return driver_->make_transport(std::move(events)); },
-                 .read_last_words =
-                     [run = run_directory(configure)](const kernel::PeerAddress& dead) {
-                       return io::read_last_words(run, dead);
-                     }},
+                 .read_last_words = [run = run_directory(configure)](
+                                        const kernel::PeerAddress& dead) { return io::read_last_words(run, dead); }},
       .send = [this](const protocol::FromNode& message) { channel_->send(message); },
       .log =
           [this](kernel::LogLevel level, std::string_view entity, std::string_view message) {

@@ -128,10 +128,10 @@ class Exporter {
       return stream_.finish();
     const auto listed = what_.store->list(
         what_.filter, [&](const storage::Snapshot& snapshot) { return visit(snapshot); },
-        [&](const storage::StoreError& error) { send_damage(error.message); });
+        [&](const storage::DamagedRow& row) { send_damage({row.type, row.key}, row.message); });
     what_.store->end_moment();
     if (!listed) {  // without its end no client takes the export for complete
-      send_damage(fmt::format("{}: {}", what_.node, listed.error().message));
+      send_failure(fmt::format("{}: {}", what_.node, listed.error().message));
       return stream_.finish();
     }
     while (is_wanted_ && next_ != what_.unsaved.end()) send_unsaved();
@@ -154,19 +154,16 @@ class Exporter {
       return more();
     }
     if (auto moved_on = what_.store->try_move_on(); !moved_on) {
-      send_damage(moved_on.error().message);
+      send_failure(moved_on.error().message);
       is_wanted_ = false;
       return more();
     } else if (*moved_on) {
       ++moments_;
     }
     const auto reader = readers_.find(snapshot.schema);
-    if (!reader) return send_damage(fmt::format("{}/{}: {}", snapshot.type, snapshot.key, reader.error())), more();
+    if (!reader) return send_unreadable(name, reader.error()), more();
     auto state = (*reader)->to_json(snapshot.bytes);
-    if (!state)
-      return send_damage(
-                 fmt::format("{}/{}: {}: {}", snapshot.type, snapshot.key, state.error().path, state.error().what)),
-             more();
+    if (!state) return send_unreadable(name, fmt::format("{}: {}", state.error().path, state.error().what)), more();
     send(name,
          {
              .version = snapshot.version.value,
@@ -183,11 +180,9 @@ class Exporter {
     const auto& [name, unsaved] = *next_++;
     if (unsaved.is_erased) return;
     const auto& schema = what_.schemas.at(name.first);
-    if (!unsaved.problem.empty())
-      return send_damage(fmt::format("{}/{}: {}", name.first, name.second, unsaved.problem));
+    if (!unsaved.problem.empty()) return send_unreadable(name, unsaved.problem);
     auto state = readers_.get(schema).to_json(unsaved.bytes);
-    if (!state)
-      return send_damage(fmt::format("{}/{}: {}: {}", name.first, name.second, state.error().path, state.error().what));
+    if (!state) return send_unreadable(name, fmt::format("{}: {}", state.error().path, state.error().what));
     send(name,
          {
              .version = unsaved.version.value,
@@ -206,15 +201,21 @@ class Exporter {
     json.as_object()["state"] = std::move(state);
     std::string text = protocol::print_json(json);
     if (text.size() > protocol::kAnswerBytesMax)
-      return send_damage(
-          fmt::format("{}/{}: it has {} bytes as JSON, and {} is the most that a running fabric tells; "
-                      "'epic snapshot export' without --live reads it from the store",
-                      name.first, name.second, text.size(), protocol::kAnswerBytesMax));
+      return send_unreadable(name, fmt::format("it has {} bytes as JSON, and a running fabric sends at most {}; "
+                                               "'epic snapshot export' without --live reads it from the store",
+                                               text.size(), protocol::kAnswerBytesMax));
     ++sent_;
     is_wanted_ = stream_.part(std::move(text));
   }
 
-  void send_damage(const std::string& what) { is_wanted_ = tell({.damaged = what}); }
+  void send_unreadable(const Export::Name& name, const std::string& why) {
+    send_damage(name, fmt::format("{}/{}: {}", name.first, name.second, why));
+  }
+  void send_damage(const Export::Name& name, const std::string& what) {
+    is_wanted_ = tell({.damaged = what, .damaged_entity = what_.show_name(name.first + "/" + name.second)});
+  }
+  /// Of more than one row.
+  void send_failure(const std::string& what) { is_wanted_ = tell({.damaged = what}); }
 
   bool tell(const control::Export::Answer& what) { return stream_.part(codec::describe_text(what)); }
 

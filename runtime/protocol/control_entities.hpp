@@ -130,13 +130,14 @@ struct Export {
   /// read. The export is complete if the ends name every shard once.
   struct Answer {
     std::optional<ExportCut> cut = {};
-    std::optional<std::string> damaged = {};
+    std::optional<std::string> damaged = {};         // what is wrong, in words
+    std::optional<std::string> damaged_entity = {};  // its name, unless more than a row is concerned
     std::optional<ExportEnd> end = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Export::Request, (), (type, key))
 BOOST_DESCRIBE_STRUCT(Export::Row, (), (entity, version, schema, saved_at, live, unsaved, node, cut))
-BOOST_DESCRIBE_STRUCT(Export::Answer, (), (cut, damaged, end))
+BOOST_DESCRIBE_STRUCT(Export::Answer, (), (cut, damaged, damaged_entity, end))
 
 /// When it answers, it has replaced the states. What a node did before it died, or before it lost the shard, is not
 /// repeated, because the state may have changed since: those lines end with an error.

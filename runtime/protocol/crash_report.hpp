@@ -3,8 +3,8 @@
 // and how much of its log is lost.
 //
 // It lies in memory that the node shares with its supervisor. The node's signal handler fills it, when nothing else of
-// the node can be relied on: fixed arrays, no allocation, and first what is most sure to succeed: a stack that is damaged
-// may end the handler in the middle of its trace. SIGKILL, by which a system without memory ends a process, has
+// the node can be relied on: fixed arrays, no allocation, and first what is most sure to succeed: a stack that is
+// damaged may end the handler in the middle of its trace. SIGKILL, by which a system without memory ends a process, has
 // no handler; but what uses up the memory usually runs for a while, and a turn that does is noted here. The
 // supervisor reads it when the process has ended, and believes nothing of it: a damaged node may have written anything.
 
@@ -26,7 +26,7 @@ struct CrashReport {
   std::array<char, 1024> entity;  // "Type/Key" as in the store; empty: no entity's code was running
   std::array<char, 128> method;
   std::atomic<std::uint32_t> frame_count;  // each is counted when it has been written
-  std::array<Frame, kFramesMax> frames;  // innermost first
+  std::array<Frame, kFramesMax> frames;    // innermost first
 
   std::atomic<std::uint64_t> unwritten_lines;  // of its log: buffered, or dropped and not reported yet
 

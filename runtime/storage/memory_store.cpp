@@ -124,7 +124,7 @@ std::expected<std::optional<std::string>, StoreError> MemoryStore::schema(kernel
 // Memory does not rot, so `on_corrupt` is never called.
 std::expected<void, StoreError> MemoryStore::list(const ListFilter& filter,
                                                   const std::function<Visit(const Snapshot&)>& visit,
-                                                  const std::function<void(const StoreError&)>&) {
+                                                  const std::function<void(const DamagedRow&)>&) {
   std::uint64_t left = filter.limit;
   Name from{filter.type, filter.type.empty() ? std::string() : filter.key_prefix};
   while (left > 0) {

@@ -36,7 +36,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
-                                                     const std::function<void(const StoreError&)>& on_corrupt) override;
+                                                     const std::function<void(const DamagedRow&)>& on_corrupt) override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 
@@ -25,8 +26,16 @@ void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
 std::span<const std::string_view> store_kinds() { return kKinds; }
 
-std::filesystem::path locate_store(std::string_view kind, const std::filesystem::path& directory) {
-  return kind == kSqlite ? directory / "state.sqlite" : std::filesystem::path();
+StoreAddress locate_store(std::string_view kind, const std::filesystem::path& directory) {
+  return {.kind = std::string(kind),
+          .location = kind == kSqlite ? directory / "state.sqlite" : std::filesystem::path()};
+}
+
+StoreAddress StoreAddress::parse(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || std::ranges::find(kKinds, text.substr(0, colon)) == kKinds.end())
+    return {.kind = std::string(kKinds.front()), .location = text};
+  return {.kind = std::string(text.substr(0, colon)), .location = text.substr(colon + 1)};
 }
 
 std::optional<LogState> find_log(const std::filesystem::path& location) {
@@ -37,10 +46,10 @@ std::optional<LogState> find_log(const std::filesystem::path& location) {
 }
 
 std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config) {
-  if (config.kind == kSqlite) {
-    return SqliteStore::open(config.location, {.mode = config.mode, .shard_count = config.shard_count});
+  if (config.address.kind == kSqlite) {
+    return SqliteStore::open(config.address.location, {.mode = config.mode, .shard_count = config.shard_count});
   }
-  if (config.kind == kMemory) {
+  if (config.address.kind == kMemory) {
     if (config.mode != OpenMode::create) {
       return std::unexpected(StoreError{StoreErrorCode::not_found,
                                         "the project keeps its state in memory (`store = \"memory\"` in epic.toml), so "
@@ -53,7 +62,7 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
   return std::unexpected(
       StoreError{StoreErrorCode::incompatible,
                  fmt::format("unknown kind of store '{}'. Set `store` under [fabric] in epic.toml to \"{}\".",
-                             config.kind, fmt::join(kKinds, "\" or \""))});
+                             config.address.kind, fmt::join(kKinds, "\" or \""))});
 }
 
 }  // namespace epic::storage

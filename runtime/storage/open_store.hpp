@@ -11,12 +11,12 @@
 #include <string_view>
 
 #include "storage/store.hpp"
+#include "storage/store_address.hpp"
 
 namespace epic::storage {
 
 struct StoreConfig {
-  std::string kind = "sqlite";                    // one of store_kinds()
-  std::filesystem::path location = {};            // as locate_store() answers
+  StoreAddress address;                           // as locate_store() answers
   std::optional<std::uint32_t> shard_count = {};  // needed to create a store; optional for a reader
   OpenMode mode = OpenMode::existing;
 };
@@ -27,8 +27,8 @@ struct StoreConfig {
 
 /// What `store` may be in epic.toml.
 [[nodiscard]] std::span<const std::string_view> store_kinds();
-/// The file of a project's store, given its `.epic`. Empty if it has none.
-[[nodiscard]] std::filesystem::path locate_store(std::string_view kind, const std::filesystem::path& directory);
+/// A project's store, given its `.epic`.
+[[nodiscard]] StoreAddress locate_store(std::string_view kind, const std::filesystem::path& directory);
 
 /// What is written and not in the file itself yet. A reader that stays makes it grow.
 struct LogState {

@@ -20,7 +20,7 @@ constexpr int kAwayMaxMs = 1000;
 
 std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
                                                   const std::function<Visit(const Snapshot&)>& visit,
-                                                  const std::function<void(const StoreError&)>& on_corrupt) {
+                                                  const std::function<void(const DamagedRow&)>& on_corrupt) {
   std::uint64_t left = filter.limit;
   std::optional<std::string> type = filter.type;
   if (filter.type.empty()) {
@@ -35,7 +35,7 @@ std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
       if (!page) return std::unexpected(page.error());
       for (const Row& row : page->rows) {
         if (row.damage) {
-          on_corrupt(*row.damage);
+          on_corrupt({*row.damage, *type, row.snapshot.key});
           continue;
         }
         if (left-- == 0 || visit(row.snapshot) == Visit::stop) return {};

@@ -33,8 +33,7 @@ constexpr const char* kWriteSettings =
 fs::path beside(const fs::path& path, const char* suffix) { return fs::path(path.string() + suffix); }
 
 StoreError no_store(const fs::path& path) {
-  return {StoreErrorCode::not_found,
-          fmt::format("there is no store at '{}': no fabric has run here yet. `epic run` makes one.", path.string())};
+  return {StoreErrorCode::not_found, fmt::format("there is no store at '{}'. `epic run` makes one.", path.string())};
 }
 
 /// A new file survives a power cut only once its directory has been synced, and a new directory its parent.
@@ -95,7 +94,10 @@ std::expected<Connection, StoreError> open_readable(const fs::path& path, Access
 
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open(const fs::path& path, OpenOptions options) {
   std::error_code ignored;
-  if (options.mode != OpenMode::create && !fs::exists(path, ignored)) return std::unexpected(no_store(path));
+  if (options.mode != OpenMode::create && !fs::exists(path, ignored)) {
+    EPIC_TRY(StoreFiles::check_before_reading(path));  // a fabric may have it open
+    return std::unexpected(no_store(path));
+  }
   if (options.mode == OpenMode::read_only) return open_for_reading(path, std::move(options));
   return open_for_writing(path, std::move(options));
 }

@@ -55,7 +55,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override;
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
-                                                     const std::function<void(const StoreError&)>& on_corrupt) override;
+                                                     const std::function<void(const DamagedRow&)>& on_corrupt) override;
   [[nodiscard]] OpenReader reader_opener() const override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;

@@ -98,6 +98,12 @@ struct StoreIdentity {
   bool is_old_format = false;                       // it is read as it is; the first writer migrates it
 };
 
+/// A row that cannot be read.
+struct DamagedRow : StoreError {
+  std::string type;
+  std::string key;
+};
+
 struct ListFilter {
   std::string type = {};        // empty: all
   std::string key_prefix = {};  // empty: all
@@ -164,7 +170,7 @@ class Store {
   /// page, is reported through `on_corrupt` and skipped.
   [[nodiscard]] virtual std::expected<void, StoreError> list(
       const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
-      const std::function<void(const StoreError&)>& on_corrupt) = 0;
+      const std::function<void(const DamagedRow&)>& on_corrupt) = 0;
 
   /// Opens another store of the same content, for reading beside this one. Any thread, also after this one is closed.
   using OpenReader = std::function<std::expected<std::unique_ptr<Store>, StoreError>()>;

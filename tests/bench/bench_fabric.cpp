@@ -69,7 +69,7 @@ BenchFabric::BenchFabric(std::uint16_t node_count) {
   options.node_program = EPIC_NODE_PROGRAM;
   options.version = EPIC_VERSION_TEXT;
   options.node_count = node_count;
-  options.store_path = directory_.path() / ".epic" / "state.sqlite";
+  options.store.location = directory_.path() / ".epic" / "state.sqlite";
 
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");

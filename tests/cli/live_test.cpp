@@ -1,8 +1,11 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "cli/project/subprocess.hpp"
 #include "cli/stand_in.hpp"
 #include "cli/transcript.hpp"
 
@@ -247,6 +250,39 @@ TEST_CASE("live: an export of what the nodes hold says what it is a cut of, and 
   }
   CHECK(transcript.run({"snapshot", "export", "--live"}).exit_code == 3);
   transcript.check();
+}
+
+TEST_CASE("live: a diff leaves out what is damaged, and nothing whose name is a part of that", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  transcript.write("then.jsonl",
+                   "{\"entity\":\"MyPlayer/Bob\",\"state\":{}}\n{\"entity\":\"Player/Bob\",\"state\":{}}\n");
+  StandIn fabric(transcript.directory(), {{"ping", answer(R"({"shards":1})")}, {"export", stream(R"([
+      {"cut":{"node":"node-1","commit":9}},
+      {"damaged":"the snapshot of MyPlayer/Bob is damaged.","damaged_entity":"MyPlayer/Bob"},
+      {"end":{"node":"node-1","entities":0,"shards":[0]}}])")}});
+  const auto diff = transcript.run({"snapshot", "diff", "then.jsonl", "--live"});
+  CHECK(diff.exit_code == 1);
+  CHECK(diff.out == "- Player/Bob\n");
+  CHECK(diff.err.contains("1 snapshot of what is there now could not be read and was not compared"));
+}
+
+TEST_CASE("live: a socket that may not be used is no reason to advise what needs it", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(), {});
+  std::filesystem::permissions(transcript.directory() / ".epic/control.sock", std::filesystem::perms::none);
+  std::vector<std::string> words{EPIC_BINARY, "ps"};
+  if (::geteuid() == 0)  // without root's right to use every file
+    words.insert(words.begin(), {"setpriv", "--bounding-set=-dac_override,-dac_read_search"});
+  std::string line;
+  for (const std::string& word : words) line += "'" + word + "' ";
+  const auto denied =
+      epic::cli::run_subprocess({.program = "/bin/sh", .arguments = {"-c", line}, .directory = transcript.directory()});
+  REQUIRE(denied);
+  CHECK(denied->exit_code == 4);
+  CHECK(denied->err.contains("make its socket usable again: chmod 600 "));
+  CHECK_FALSE(denied->err.contains("epic ps"));
 }
 
 TEST_CASE("live: an import checks every line first, and goes to the owners shard by shard", "[cli]") {

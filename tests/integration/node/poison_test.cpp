@@ -84,7 +84,8 @@ TEST_CASE("poison: callers of others on the node learn who killed it, from a cli
       inside = lost.what();
     }
   });
-  while (fabric.ask("inspect", {{"entity", "Relay/" + victim}}).at("calls").as_array().size() < 2) ::poll(nullptr, 0, 10);
+  while (fabric.ask("inspect", {{"entity", "Relay/" + victim}}).at("calls").as_array().size() < 2)
+    ::poll(nullptr, 0, 10);
   CHECK_THROWS_AS(client.call(client.get<Relay>(bad)->die()), epic::NodeLost);
   from_client.join();
   from_node.join();

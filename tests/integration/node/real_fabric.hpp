@@ -18,7 +18,7 @@ namespace epic::test {
     options.module_path = std::filesystem::path(EPIC_TEST_MODULES) / (module + ".so");
     options.version = EPIC_VERSION_TEXT;
     options.node_count = node_count;
-    options.store_path = options.project_directory / ".epic" / "state.sqlite";
+    options.store.location = options.project_directory / ".epic" / "state.sqlite";
     if (change) change(options);
   };
 }

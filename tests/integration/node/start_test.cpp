@@ -61,8 +61,8 @@ TEST_CASE("node: a shared library without EPIC_MODULE is refused", "[node]") {
 
 TEST_CASE("node: a store that is garbage is refused, with its path", "[node]") {
   const std::string error = refusal(real_nodes("probe", 1, [](epic::cluster::SupervisorOptions& options) {
-    std::filesystem::create_directories(options.store_path.parent_path());
-    std::ofstream(options.store_path) << std::string(8192, 'x');
+    std::filesystem::create_directories(options.store.location.parent_path());
+    std::ofstream(options.store.location) << std::string(8192, 'x');
   }));
   CHECK_THAT(error, Catch::Contains("state.sqlite"));
 }

@@ -37,7 +37,7 @@ struct Cramped {
   [[nodiscard]] fs::path directory() const { return project.path() / "disk"; }
   [[nodiscard]] auto nodes(std::uint16_t count) const {
     return real_nodes("probe", count, [path = directory()](auto& options) {
-      options.store_path = path / "state.sqlite";
+      options.store.location = path / "state.sqlite";
       options.fabric.heartbeat = 20ms;
     });
   }

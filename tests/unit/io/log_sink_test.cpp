@@ -84,7 +84,9 @@ TEST_CASE("log sink: what the reader does not know of yet is counted", "[io]") {
     while (text.size() < bytes && log.flush()) text += pipe.read();
     return text + pipe.read();
   };
-  const auto lines_of = [](const std::string& text) { return static_cast<std::uint64_t>(std::ranges::count(text, '\n')); };
+  const auto lines_of = [](const std::string& text) {
+    return static_cast<std::uint64_t>(std::ranges::count(text, '\n'));
+  };
   log.write(LogLevel::info, {}, "two\nlines");
   CHECK(unwritten == 0);
   for (int i = 0; i < 1000; ++i) log.write(LogLevel::info, {}, kibibyte);

@@ -41,9 +41,10 @@ class FaultyStore : public epic::storage::Store {
     return inner_.load(type, key);
   }
   std::expected<std::optional<std::string>, StoreError> schema(SchemaId id) override { return inner_.schema(id); }
-  std::expected<void, StoreError> list(const epic::storage::ListFilter& filter,
-                                       const std::function<epic::storage::Visit(const epic::storage::Snapshot&)>& visit,
-                                       const std::function<void(const StoreError&)>& on_corrupt) override {
+  std::expected<void, StoreError> list(
+      const epic::storage::ListFilter& filter,
+      const std::function<epic::storage::Visit(const epic::storage::Snapshot&)>& visit,
+      const std::function<void(const epic::storage::DamagedRow&)>& on_corrupt) override {
     return inner_.list(filter, visit, on_corrupt);
   }
   OpenReader reader_opener() const override { return inner_.reader_opener(); }

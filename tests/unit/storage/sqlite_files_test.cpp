@@ -60,6 +60,19 @@ TEST_CASE("store files: a log that is deleted stops acknowledgements; what was a
   CHECK(text_of(must(again->load("Counter", "a"))->bytes) != "later");
 }
 
+TEST_CASE("store files: a reader of a deleted database learns that it was there, as long as a fabric has it open",
+          "[storage]") {
+  Open open;
+  must(open.save("before"));
+  fs::remove(open.file);
+  const StoreError gone = error_of(SqliteStore::open(open.file, reading()));
+  CHECK(gone.code == StoreErrorCode::displaced);
+  CHECK(gone.message.find("was deleted") != std::string::npos);
+  CHECK(gone.message.find("epic run") == std::string::npos);  // one is running
+  open.store.reset();
+  CHECK(error_of(SqliteStore::open(open.file, reading())).code == StoreErrorCode::not_found);
+}
+
 TEST_CASE("store files: a file that is moved away and back is used again", "[storage]") {
   Open open;
   must(open.save("one"));

@@ -355,15 +355,24 @@ TEST_CASE("sqlite store: an empty file is a store that is yet to be made", "[sto
 
 TEST_CASE("open_store: makes each kind by its name and refuses others", "[storage]") {
   const TempDir directory;
-  StoreConfig config{
-      .kind = "sqlite", .location = directory.file(), .shard_count = kShardCount, .mode = OpenMode::create};
+  StoreConfig config{.address = {.kind = "sqlite", .location = directory.file()},
+                     .shard_count = kShardCount,
+                     .mode = OpenMode::create};
   CHECK(must(open_store(config))->identity().shard_count == kShardCount);
-  config.kind = "memory";
+  config.address.kind = "memory";
   CHECK(must(open_store(config))->identity().shard_count == kShardCount);
   config.mode = OpenMode::read_only;
   CHECK(error_of(open_store(config)).code == StoreErrorCode::not_found);
-  config.kind = "oracle";
+  config.address.kind = "oracle";
   const StoreError error = error_of(open_store(config));
   CHECK(error.code == StoreErrorCode::incompatible);
   CHECK_THAT(error.message, Catch::Contains("'oracle'") && Catch::Contains("\"sqlite\" or \"memory\""));
+}
+
+TEST_CASE("store address: goes through a command line as text", "[storage]") {
+  const StoreAddress memory{.kind = "memory", .location = {}};
+  const StoreAddress odd{.kind = "sqlite", .location = "/tmp/a:b/state.sqlite"};
+  CHECK(StoreAddress::parse(memory.text()) == memory);
+  CHECK(StoreAddress::parse(odd.text()) == odd);
+  CHECK(StoreAddress::parse("/tmp/a:b/state.sqlite") == odd);  // as a person may write it
 }

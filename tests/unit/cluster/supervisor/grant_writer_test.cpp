@@ -48,8 +48,9 @@ struct GrantWriterFixture {
   std::unique_ptr<GrantWriter> make(std::filesystem::path location, Term term = Term{1}) {
     return make(
         [location = std::move(location)] {
-          return open_store(
-              {.kind = "sqlite", .location = location, .shard_count = kShardCount, .mode = OpenMode::create});
+          return open_store({.address = {.kind = "sqlite", .location = location},
+                             .shard_count = kShardCount,
+                             .mode = OpenMode::create});
         },
         term);
   }
