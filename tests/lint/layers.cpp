@@ -150,7 +150,8 @@ struct CallRule {
 const std::vector<CallRule>& call_rules() {
   static const std::vector<CallRule> rules = {
       {R"(\b(steady_clock|system_clock|high_resolution_clock)::now\s*\()",
-       join(supervisor_world(), {"runtime/io/", "runtime/client/", "cluster/control/", "cli/", "tests/"}),
+       join(supervisor_world(),
+            {"runtime/io/", "runtime/client/", "runtime/testing/catch_main.cpp", "cluster/control/", "cli/", "tests/"}),
        "take the time from the driver, or the host"},
       {R"(\b(clock_gettime|gettimeofday)\s*\()", {"runtime/io/", "tests/bench/"}, "take the time from the driver"},
       {R"(\b(random_device|srand|getrandom|getentropy)\b|\brand\s*\()",
