@@ -31,7 +31,7 @@ class Reaper {
   Reaper(Execution& execution, ActivationTable& table, Calls& calls)
       : execution_(execution), table_(table), calls_(calls) {}
 
-  /// Whoever waits for one of its executions gets the failure. `on_end` may run at once.
+  /// A caller that waits for one of its executions gets the failure. `on_end` may run at once.
   void reap(Activation& activation, std::exception_ptr failure, OnEnd on_end);
   /// The kernel ends; all executions have been destroyed.
   void clear() { doomed_.clear(); }
