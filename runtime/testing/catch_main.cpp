@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -34,7 +33,7 @@ class EpicReporter : public Catch::StreamingReporterBase<EpicReporter> {
     stream << "start\t" << stdout_offset() << '\t' << info.name << std::endl;
     if (const char* seconds = std::getenv("EPIC_TEST_TIMEOUT_S"))
       ::alarm(static_cast<unsigned>(std::strtoul(seconds, nullptr, 10)));
-    begin_ = std::chrono::steady_clock::now();
+    timer_.start();
   }
 
   void assertionStarting(const Catch::AssertionInfo&) override {}
@@ -63,11 +62,9 @@ class EpicReporter : public Catch::StreamingReporterBase<EpicReporter> {
   }
 
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
-    using namespace std::chrono;
-    const auto took = duration_cast<microseconds>(steady_clock::now() - begin_);
     ::alarm(0);
-    stream << "end\t" << (stats.totals.assertions.allOk() ? "passed" : "failed") << '\t' << took.count() << '\t'
-           << stdout_offset() << std::endl;
+    stream << "end\t" << (stats.totals.assertions.allOk() ? "passed" : "failed") << '\t'
+           << timer_.getElapsedMicroseconds() << '\t' << stdout_offset() << std::endl;
     StreamingReporterBase::testCaseEnded(stats);
   }
 
@@ -78,7 +75,7 @@ class EpicReporter : public Catch::StreamingReporterBase<EpicReporter> {
     return static_cast<long>(::lseek(STDOUT_FILENO, 0, SEEK_CUR));
   }
 
-  std::chrono::steady_clock::time_point begin_;
+  Catch::Timer timer_;
 };
 
 }  // namespace
