@@ -65,3 +65,8 @@ if(EPIC_SANITIZE)
   add_compile_options(-fsanitize=${EPIC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${EPIC_SANITIZE})
 endif()
+
+option(EPIC_FUZZ "Compile everything for the fuzzers in tests/fuzz, which learn from the branches that an input takes" OFF)
+if(EPIC_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

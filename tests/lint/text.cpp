@@ -20,8 +20,8 @@ bool is_plumbing(std::string_view name) {
 
 /// Folders that are described by the README of a folder above.
 bool is_described_above(std::string_view folder) {
-  return starts_with_any(folder, {"tests/unit", "tests/golden", "templates/", ".ci"}) || folder == "runtime/include" ||
-         folder.find("/golden") != std::string_view::npos;
+  return starts_with_any(folder, {"tests/unit", "tests/golden", "tests/fuzz/seeds", "templates/", ".ci"}) ||
+         folder == "runtime/include" || folder.find("/golden") != std::string_view::npos;
 }
 
 bool names(std::string_view readme, const std::string& file) {
