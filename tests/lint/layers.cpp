@@ -44,6 +44,8 @@ const std::vector<Layer>& layers() {
       {"cluster/coordination/", {"runtime/"}},
       {"cluster/placement/", {"runtime/"}},
       {"cluster/supervisor/", {"runtime/", "cluster/control/", "cluster/coordination/", "cluster/placement/"}},
+      {"cluster/sim/",
+       {"runtime/", "cluster/control/", "cluster/coordination/", "cluster/placement/", "cluster/supervisor/"}},
       {"cli/output/", {"runtime/"}},
       {"cli/parser/", {"runtime/", "cli/output/"}},
       {"cli/project/", {"runtime/", "cluster/", "cli/output/", "cli/parser/"}},

@@ -41,10 +41,13 @@ struct Books {
 };
 BOOST_DESCRIBE_STRUCT(Books, (), (balance, count, changes, reigns))
 
+/// Of this process; a simulation, where all that happens must follow from the seed, sets its own.
+inline std::int64_t process_number = ::getpid();
+
 /// Unique among all activations in all processes.
 inline std::int64_t make_activation_number() {
   static std::int64_t last = 0;
-  return static_cast<std::int64_t>(::getpid()) << 32 | ++last;
+  return process_number << 32 | ++last;
 }
 
 class Account;

@@ -1,0 +1,160 @@
+#include "cluster/sim/cluster.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "epic/version.hpp"
+#include "kernel/assert.hpp"
+
+namespace epic::cluster::sim {
+
+/// The module, whatever generation; there is only one.
+class Cluster::OneModule final : public Modules {
+ public:
+  std::expected<ModuleCopy, SupervisorError> take() override {
+    newest_ = newest_.next();
+    return ModuleCopy{.generation = newest_, .path = fmt::format("/sim/module-{}", newest_), .built_at = {}};
+  }
+  void remove_all_but(Generation) override {}
+
+ private:
+  Generation newest_{0};
+};
+
+class Cluster::Requester final : public ControlReply::Sink {
+ public:
+  explicit Requester(std::function<void(bool, std::string)> on_end) : on_end_(std::move(on_end)) {}
+
+  void send(const protocol::ControlAnswer& answer) override {
+    if (answer.last && on_end_) std::exchange(on_end_, nullptr)(answer.status == AnswerStatus::ok, answer.body);
+  }
+  bool is_open() const override { return true; }
+  bool has_room() const override { return true; }
+
+ private:
+  std::function<void(bool, std::string)> on_end_;
+};
+
+Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
+    : options_(options),
+      module_(module),
+      world_(options.seed),
+      network_(world_, options.network),
+      disk_(world_, options.shard_count, options.disk) {
+  supervisor_options_.project_name = "simulated";
+  supervisor_options_.project_directory = "/sim";
+  supervisor_options_.module_path = "/sim/module.so";
+  supervisor_options_.node_program = "/sim/epic-node";
+  supervisor_options_.version = EPIC_VERSION_TEXT;
+  supervisor_options_.node_count = options.nodes;
+  supervisor_options_.shard_count = options.shard_count;
+  supervisor_options_.store.location = "/sim/store";
+  supervisor_options_.fabric = options.fabric;
+  supervisor_options_.restart = options.restart;
+  supervisor_options_.on_ready = [this](const FabricReady&) { is_ready_ = true; };
+}
+
+Cluster::~Cluster() {
+  world_.end();
+  clients_.clear();
+  fabric_.reset();
+  host_.reset();
+  world_.end();  // what their ends have caused
+}
+
+void Cluster::start() { begin_run(); }
+
+void Cluster::begin_run() {
+  is_ready_ = false;
+  logs_ = std::make_unique<LogHub>();
+  modules_ = std::make_unique<OneModule>();
+  host_ = std::make_unique<SimHost>(NodeSurroundings{.world = world_,
+                                                     .network = network_,
+                                                     .disk = disk_,
+                                                     .find_module = [this](const std::string&) { return &module_; }},
+                                    options_.drift_ppm_max);
+  fabric_ = std::make_unique<Fabric>(FabricParts{.host = *host_,
+                                                 .options = supervisor_options_,
+                                                 .paths = paths_,
+                                                 .run = ++run_,
+                                                 .logs = *logs_,
+                                                 .modules = *modules_,
+                                                 .module = *modules_->take(),
+                                                 .open_store = [this] { return disk_.open(); },
+                                                 .on_end = [](const FabricEnd&) {}});
+  fabric_->start();
+}
+
+SimClient& Cluster::add_client() {
+  std::vector<std::string> addresses;
+  for (std::uint16_t node = 1; node <= options_.nodes; ++node)
+    addresses.push_back(paths_.node_socket(kernel::NodeId{node}).string());
+  const Place place = kFirstClientPlace + static_cast<Place>(clients_.size());
+  clients_.push_back(
+      std::make_unique<SimClient>(world_, network_, place, std::move(addresses), options_.call_patience));
+  return *clients_.back();
+}
+
+std::string Cluster::name_of(std::uint16_t node) const { return fmt::format("node-{}", node); }
+
+SimNode* Cluster::find_node(std::uint16_t node) {
+  SimHost::Child* const child = host_ == nullptr ? nullptr : host_->find_child(name_of(node));
+  return child == nullptr ? nullptr : child->node();
+}
+
+void Cluster::crash(std::uint16_t node) {
+  if (SimHost::Child* const child = host_ == nullptr ? nullptr : host_->find_child(name_of(node)))
+    child->die({.exit_code = 0, .signal = 9});
+}
+
+void Cluster::pause(std::uint16_t node, nanoseconds duration) {
+  SimNode* const paused = find_node(node);
+  if (paused == nullptr || paused->is_paused()) return;
+  paused->pause();
+  world_.after(duration, 0, fingerprint_of("go on", node), [this, node, process = paused->process_id()] {
+    SimNode* const same = find_node(node);
+    if (same != nullptr && same->process_id() == process) same->go_on();
+  });
+}
+
+void Cluster::jump_clock(std::uint16_t node, nanoseconds by) {
+  if (SimNode* const jumping = find_node(node)) jumping->clock().jump(by);
+}
+
+void Cluster::cut_power(nanoseconds back_after) {
+  if (fabric_ == nullptr) return;
+  crash_supervisor(back_after);
+  disk_.cut_power();
+}
+
+void Cluster::crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive) {
+  if (fabric_ == nullptr) return;
+  host_->let_nodes_survive(nodes_survive);
+  fabric_.reset();
+  host_.reset();
+  requesters_.clear();
+  is_ready_ = false;
+  world_.after(back_after, 0, fingerprint_of("supervisor"), [this] { begin_run(); });
+}
+
+void Cluster::request(std::string_view verb, std::string body, std::function<void(bool, std::string)> on_end) {
+  if (fabric_ == nullptr) return;
+  requesters_.push_back(std::make_shared<Requester>(std::move(on_end)));
+  const std::uint64_t id = ++last_request_;
+  const ControlReply reply(requesters_.back(), id);
+  world_.enter(host_->process_id(),
+               [&] { fabric_->handle({.id = id, .verb = std::string(verb), .body = std::move(body)}, reply); });
+}
+
+std::vector<std::string> Cluster::log() const {
+  std::vector<std::string> lines;
+  if (logs_ == nullptr) return lines;
+  for (const protocol::LogLine& line : logs_->list_recent({}, 10'000))
+    lines.push_back(fmt::format("{} {} {}{}{}", line.source, protocol::to_string(line.level), line.entity,
+                                line.entity.empty() ? "" : ": ", line.message));
+  return lines;
+}
+
+}  // namespace epic::cluster::sim

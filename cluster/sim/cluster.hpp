@@ -1,0 +1,100 @@
+#pragma once
+// Cluster: a whole fabric in a simulated world: the supervisor's fabric, its nodes, clients, network and disk.
+//
+//     Cluster ─▶ SimHost ─▶ Fabric (supervisor/), SimNode ─▶ NodeCore (runtime/node)
+//             ─▶ SimClient ─▶ Router (runtime/client)
+//
+// All of that is the production code; what is simulated is what it stands on. Faults are calls on this class, on the
+// network and on the disk; fault_mix.hpp draws them from the seed.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/control/control_reply.hpp"
+#include "cluster/sim/disk.hpp"
+#include "cluster/sim/network.hpp"
+#include "cluster/sim/sim_client.hpp"
+#include "cluster/sim/sim_host.hpp"
+#include "cluster/sim/world.hpp"
+#include "cluster/supervisor/fabric.hpp"
+#include "cluster/supervisor/log_hub.hpp"
+
+namespace epic::cluster::sim {
+
+/// Nodes have the places below it.
+inline constexpr Place kFirstClientPlace = 100'000;
+
+struct ClusterOptions {
+  std::uint64_t seed = 1;
+  std::uint16_t nodes = 4;
+  std::uint32_t shard_count = 16;
+  protocol::FabricOptions fabric = {};
+  RestartPolicy restart = {};
+  nanoseconds call_patience = std::chrono::seconds(30);  // of clients
+  NetworkOptions network = {};
+  DiskOptions disk = {};
+  std::int64_t drift_ppm_max = 200;  // of a node's clock
+};
+
+class Cluster {
+ public:
+  Cluster(const ClusterOptions& options, const ModuleInfo& module);
+  ~Cluster();
+
+  [[nodiscard]] World& world() { return world_; }
+  [[nodiscard]] Network& network() { return network_; }
+  [[nodiscard]] Disk& disk() { return disk_; }
+
+  void start();
+  [[nodiscard]] bool is_ready() const { return is_ready_; }
+  SimClient& add_client();
+
+  // ---- nodes, by number; null, or no effect, for one without a process
+  [[nodiscard]] SimNode* find_node(std::uint16_t node);
+  void crash(std::uint16_t node);
+  void pause(std::uint16_t node, nanoseconds duration);
+  void jump_clock(std::uint16_t node, nanoseconds by);
+
+  // ---- the supervisor
+  /// It dies, and its nodes with it, or, as on other machines, up to `nodes_survive` later; another is started after a
+  /// while.
+  void crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive = nanoseconds(0));
+  /// Everything dies at once, and the disk keeps only what was synced.
+  void cut_power(nanoseconds back_after);
+  [[nodiscard]] bool has_supervisor() const { return fabric_ != nullptr; }
+  /// A control request, as `epic` makes it. `on_end` gets whether it succeeded, and the body; never, if the supervisor
+  /// dies.
+  void request(std::string_view verb, std::string body, std::function<void(bool, std::string)> on_end = {});
+  /// "1700000000.123 node-2 error Account/3: text"; the newest lines of the current supervisor.
+  [[nodiscard]] std::vector<std::string> log() const;
+
+ private:
+  class OneModule;
+  class Requester;
+
+  void begin_run();
+  [[nodiscard]] std::string name_of(std::uint16_t node) const;
+
+  ClusterOptions options_;
+  const ModuleInfo& module_;
+  World world_;
+  Network network_;
+  Disk disk_;
+  RunPaths paths_{"/sim"};
+  SupervisorOptions supervisor_options_;
+  std::uint64_t run_ = 0;
+  std::uint64_t last_request_ = 0;
+  bool is_ready_ = false;
+  std::unique_ptr<LogHub> logs_;
+  std::unique_ptr<OneModule> modules_;
+  std::unique_ptr<SimHost> host_;
+  std::unique_ptr<Fabric> fabric_;
+  std::vector<std::shared_ptr<Requester>> requesters_;
+  std::vector<std::unique_ptr<SimClient>> clients_;
+};
+
+}  // namespace epic::cluster::sim

@@ -1,0 +1,128 @@
+#include "cluster/sim/disk.hpp"
+
+#include <utility>
+
+#include "kernel/assert.hpp"
+
+namespace epic::cluster::sim {
+
+using storage::StoreError;
+using storage::StoreErrorCode;
+
+/// A process's handle. After an error of the disk it refuses every change, as the store contract has it.
+class DiskStore final : public storage::Store {
+ public:
+  DiskStore(Disk& disk, std::unique_ptr<Store> rows)
+      : disk_(disk), power_cuts_(disk.power_cuts_), rows_(std::move(rows)) {}
+
+  std::expected<void, StoreError> grant(const storage::Grants& grants) override {
+    if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
+    auto granted = rows_->grant(grants);
+    if (granted) disk_.note(grants);
+    return granted;
+  }
+  std::expected<std::vector<storage::ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
+                                                                   kernel::NodeId node,
+                                                                   kernel::Incarnation incarnation) override {
+    if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
+    auto taken = rows_->take(shards, node, incarnation);
+    if (!taken) return taken;
+    disk_.note(Disk::Take{{shards.begin(), shards.end()}, node, incarnation});
+    disk_.sync();
+    return taken;
+  }
+  std::expected<void, StoreError> write_next(const NextBatch& next) override {
+    const storage::Batch& batch = next();
+    if (auto fault = fault_of_change()) return std::unexpected(*std::move(fault));
+    auto written = rows_->write_next([&]() -> const storage::Batch& { return batch; });
+    if (written) disk_.note(batch);
+    return written;
+  }
+  std::expected<void, StoreError> sync() override {
+    if (auto fault = fault_of_change(); fault && fault->code != StoreErrorCode::full)
+      return std::unexpected(*std::move(fault));
+    disk_.sync();
+    return {};
+  }
+
+  std::expected<std::optional<storage::Snapshot>, StoreError> load(std::string_view type,
+                                                                   std::string_view key) override {
+    if (is_off()) return std::unexpected(off());
+    return rows_->load(type, key);
+  }
+  std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) override {
+    if (is_off()) return std::unexpected(off());
+    return rows_->version_floor(shard);
+  }
+  std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override {
+    if (is_off()) return std::unexpected(off());
+    return rows_->schema(id);
+  }
+  std::expected<void, StoreError> list(const storage::ListFilter& filter,
+                                       const std::function<storage::Visit(const storage::Snapshot&)>& visit,
+                                       const std::function<void(const storage::DamagedRow&)>& on_corrupt) override {
+    return rows_->list(filter, visit, on_corrupt);
+  }
+  OpenReader reader_opener() const override { return rows_->reader_opener(); }
+  std::expected<void, StoreError> begin_moment() override { return rows_->begin_moment(); }
+  void end_moment() override { rows_->end_moment(); }
+  std::expected<std::vector<storage::TypeCount>, StoreError> count_by_type() override { return rows_->count_by_type(); }
+  std::expected<std::vector<ShardRow>, StoreError> shards() override { return rows_->shards(); }
+  storage::StoreIdentity identity() const override { return rows_->identity(); }
+
+ private:
+  std::optional<StoreError> fault_of_change() {
+    if (broken_) return broken_;
+    if (is_off()) return off();
+    auto fault = disk_.draw_fault();
+    if (fault && fault->code == StoreErrorCode::io) broken_ = fault;
+    return fault;
+  }
+
+  [[nodiscard]] bool is_off() const { return power_cuts_ != disk_.power_cuts_; }
+  static StoreError off() { return {StoreErrorCode::io, "the simulated machine was switched off"}; }
+
+  Disk& disk_;
+  std::uint64_t power_cuts_;
+  std::unique_ptr<Store> rows_;
+  std::optional<StoreError> broken_;
+};
+
+Disk::Disk(World& world, std::uint32_t shard_count, DiskOptions options)
+    : world_(world), shard_count_(shard_count), options_(options), rows_(make_rows()) {}
+
+std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
+  return std::make_unique<storage::MemoryStore>(shard_count_, [clock = ProcessClock(world_, 0)] {
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(nanoseconds(clock.wall_ns())));
+  });
+}
+
+std::unique_ptr<storage::Store> Disk::open() { return std::make_unique<DiskStore>(*this, *rows_->reader_opener()()); }
+
+std::optional<StoreError> Disk::draw_fault() {
+  if (std::exchange(must_fail_, false)) return StoreError{StoreErrorCode::io, "the simulated disk failed"};
+  if (is_full_) return StoreError{StoreErrorCode::full, "the simulated disk is full"};
+  return std::nullopt;
+}
+
+void Disk::cut_power() {
+  ++power_cuts_;
+  changes_.resize(durable_count_ + world_.draw(changes_.size() - durable_count_ + 1));
+  sync();
+  rows_ = make_rows();
+  for (const Change& change : changes_) apply(*rows_, change);
+}
+
+void Disk::apply(storage::Store& rows, const Change& change) {
+  bool is_done = false;
+  if (const auto* grants = std::get_if<storage::Grants>(&change))
+    is_done = rows.grant(*grants).has_value();
+  else if (const auto* take = std::get_if<Take>(&change))
+    is_done = rows.take(take->shards, take->node, take->incarnation).has_value();
+  else
+    is_done = rows.commit(std::get<storage::Batch>(change)).has_value();
+  EPIC_ASSERT(is_done, "a change that was made once cannot be made again");
+}
+
+}  // namespace epic::cluster::sim

@@ -1,0 +1,69 @@
+#pragma once
+// Disk: the store that the processes of a simulated fabric share, and what can go wrong with it.
+//
+// Rows are those of a MemoryStore, with its fence and conditions. A process opens a handle; what is written stays when
+// the process ends, as in the page cache of a machine. A power cut takes back what nobody has synced, except for as
+// many of the first changes as chance has already written.
+//
+// Not here: SQLite's own code, which tests/unit/storage cuts off at each write and sync.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "cluster/sim/world.hpp"
+#include "storage/memory_store.hpp"
+
+namespace epic::cluster::sim {
+
+struct DiskOptions {
+  nanoseconds write_delay_max = std::chrono::milliseconds(2);  // until a transaction has its turn
+  nanoseconds sync_delay_max = std::chrono::milliseconds(4);
+};
+
+class Disk {
+ public:
+  Disk(World& world, std::uint32_t shard_count, DiskOptions options);
+
+  [[nodiscard]] const DiskOptions& options() const { return options_; }
+  /// For a process. After a power cut it fails whatever it is asked.
+  [[nodiscard]] std::unique_ptr<storage::Store> open();
+
+  // ---- faults
+  /// Nothing can be written until it is not full any more.
+  void set_full(bool is_full) { is_full_ = is_full; }
+  /// The next write or sync of any process fails, and nobody knows what has reached the disk.
+  void set_failing(bool is_failing) { must_fail_ = is_failing; }
+  void cut_power();
+
+ private:
+  friend class DiskStore;
+  struct Take {
+    std::vector<kernel::ShardId> shards;
+    kernel::NodeId node;
+    kernel::Incarnation incarnation;
+  };
+  using Change = std::variant<storage::Grants, Take, storage::Batch>;
+
+  [[nodiscard]] std::unique_ptr<storage::MemoryStore> make_rows() const;
+  static void apply(storage::Store& rows, const Change& change);
+  void note(Change change) { changes_.push_back(std::move(change)); }
+  void sync() { durable_count_ = changes_.size(); }
+  /// What the next change meets.
+  [[nodiscard]] std::optional<storage::StoreError> draw_fault();
+
+  World& world_;
+  std::uint32_t shard_count_;
+  DiskOptions options_;
+  std::unique_ptr<storage::MemoryStore> rows_;  // as every process sees them
+  std::vector<Change> changes_;                 // all that led to them
+  std::size_t durable_count_ = 0;               // of the changes
+  std::uint64_t power_cuts_ = 0;
+  bool is_full_ = false;
+  bool must_fail_ = false;
+};
+
+}  // namespace epic::cluster::sim

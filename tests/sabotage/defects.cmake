@@ -1,0 +1,85 @@
+# The bank: NAME, FILE, the statement that is replaced, and what stands there instead.
+
+# ---- saving
+epic_plant(reply_before_commit runtime/kernel/saving/saving.cpp
+  "if (gate_.is_open(needs)) return listener_.release(std::move(item));"
+  "return listener_.release(std::move(item));")
+epic_plant(nested_field_missed runtime/kernel/saving/saving.cpp
+  "hash128(bytes)"
+  "hash128(std::span<const std::byte>(bytes).first(std::min<std::size_t>(bytes.size(), 32)))" value)
+epic_plant(observed_not_passed_on runtime/kernel/calls/calls.cpp
+  "Observations::observe(waiter->execution, observations_.observed_by(&record));"
+  "")
+epic_plant(second_write_lost runtime/io/storage_work.cpp
+  "if (!batch_)
+      batch_ = std::move(batches_.front());"
+  "if (batch_) { batch_->number = batches_.front().number; batches_.pop_front(); continue; }" kept)
+epic_plant(acknowledged_before_sync runtime/io/storage_work.cpp
+  "const auto done = store_->sync();"
+  "{ bool must_wake = false; { const std::lock_guard lock(mutex_); must_wake = confirm(number); } if (must_wake) wake_(); return; }" kept)
+epic_plant(blocked_batch_dropped runtime/io/storage_work.cpp
+  "is_blocked_told_ = true;"
+  "if (batch_) { written_ = batch_->number; batch_.reset(); return true; }" kept)
+
+# ---- ownership
+epic_plant(no_fence runtime/storage/memory_store.cpp
+  "  check_batch(batch, shared_->shard_count);"
+  "{ const std::scoped_lock unfenced(shared_->mutex);
+    for (const SchemaText& schema : batch.schemas) shared_->schemas.try_emplace(schema.id, schema.text);
+    for (const Operation& operation : batch.operations)
+      std::visit([this](const auto& change) { apply(change); }, operation);
+    return {}; }" kept)
+epic_plant(handover_without_drain runtime/kernel/routing/local_shards.cpp
+  "if (!is_empty || state_of(shard) != State::releasing) return false;"
+  "if (state_of(shard) != State::releasing) return false;")
+epic_plant(released_at_once runtime/node/node_core.cpp
+  "releasing_.emplace_back(shard, release.map_version);"
+  "world_.send(protocol::Released{shard, release.map_version});")
+epic_plant(given_away_before_the_end cluster/supervisor/fleet.cpp
+  "say(LogLevel::error, fmt::format(\"{} {}: killing it.\", slot.name, slot.kill_cause->text()));"
+  "if (slot.lease) return coordination_.revoke(*std::exchange(slot.lease, std::nullopt), [](const auto&) {});" kept)
+epic_plant(published_before_granted cluster/supervisor/shard_orders.cpp
+  "grants_.write(std::get<ShardTable::Publish>(*newest).map);"
+  "return on_granted();")
+epic_plant(failed_grant_published cluster/supervisor/grant_writer.cpp
+  "if (!outcome.error) {"
+  "return events_.on_written();" kept)
+epic_plant(grants_of_a_former_run runtime/storage/grants.cpp
+  "if (holder.incarnation == owner->second && holder.since >= since) continue;"
+  "if (holder.incarnation != Incarnation{}) continue;")
+
+# ---- the supervisor
+epic_plant(dead_node_not_restarted cluster/supervisor/fleet.cpp
+  "if (slot.state == NodeState::backoff) start(slot);"
+  "")
+epic_plant(shards_of_the_dead_kept cluster/supervisor/shard_table.cpp
+  "std::erase_if(moves_, [&](const auto& move) { return move.second.from == node; });"
+  "return;" kept)
+epic_plant(taken_believed cluster/supervisor/shard_table.cpp
+  "actions_.push_back(AskRelease{owner, {std::move(shards), map_.version, announced_ago}});"
+  "for (const ShardId shard : shards) { map_.owners[shard.value] = wanted_owners()[shard.value]; map_.owned_since[shard.value] = map_.version.next(); moves_.erase(shard); } publish();")
+
+# ---- nodes
+epic_plant(leaves_too_early runtime/node/node_core.cpp
+  "if (is_drained && (is_leaving_ || now_ns >= abort_at_ns_)) return true;"
+  "return true;")
+epic_plant(drain_forgotten runtime/node/node_core.cpp
+  "engine_.kernel().on_release(ours, release.announced_ago);"
+  "")
+
+# ---- between processes
+epic_plant(resent_after_bytes_left runtime/client/router.cpp
+  "auto& pending = static_cast<Pending&>(*call);"
+  "shards_.on_refused(*call, now_ns_); continue;" kept)
+epic_plant(deadline_forgotten runtime/client/router.cpp
+  "shards_.on_time(now_ns_);"
+  "")
+epic_plant(loss_not_told runtime/transport/peers.cpp
+  "events_.on_lost(address);"
+  "")
+epic_plant(parked_call_dropped runtime/kernel/routing/shard_router.cpp
+  "if (!retry_at_ns_) retry_at_ns_ = now_ns + std::chrono::nanoseconds(limits::kRetryParked).count();"
+  "")
+epic_plant(stale_map_trusted runtime/kernel/routing/shard_router.cpp
+  "if (map.version <= map_.version) return false;"
+  "if (map_.version.value != 0) return false;")

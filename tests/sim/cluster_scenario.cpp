@@ -1,0 +1,316 @@
+#include "sim/cluster_scenario.hpp"
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/describe/class.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string_view>
+
+#include "codec/described_json.hpp"
+#include "support/witness.hpp"
+
+namespace epic::test {
+
+BOOST_DESCRIBE_STRUCT(ClusterResult, (),
+                      (violations, faults, log, digest, events, calls, acknowledged, unknown, simulated_ms))
+
+namespace {
+
+using namespace std::chrono_literals;
+using cluster::sim::Cluster;
+using cluster::sim::nanoseconds;
+using cluster::sim::SimClient;
+using ledger::Account;
+using ledger::Stamp;
+using ledger::Teller;
+
+constexpr std::uint16_t kNodes = 4;
+constexpr std::uint32_t kClients = 3;
+constexpr std::size_t kAccounts = 24;
+constexpr std::size_t kCallers = 18;
+constexpr auto kDeadline = 5s;
+/// A call ends at its deadline, but the clock of the node or client may be late, and so may its timers.
+constexpr auto kDeadlineMargin = 1s;
+constexpr auto kPauseMax = 300ms;  // of a caller, between two calls
+constexpr auto kHurriedPauseMax = 1ms;
+constexpr auto kHurryFor = 40ms;
+constexpr auto kFaultEvery = 2s;
+constexpr std::size_t kFaultsMin = 10;
+constexpr auto kHealthyWithin = 30s;
+constexpr auto kQuietWithin = 30s;
+
+const ModuleInfo& cluster_ledger() {
+  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info};
+  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
+  return info;
+}
+
+cluster::sim::FaultMix mix_of(ClusterKind kind) {
+  if (kind == ClusterKind::gentle) return cluster::sim::FaultMix::gentle();
+  cluster::sim::FaultMix mix;
+  if (kind == ClusterKind::orphans) mix.orphan_nodes = 8;
+  return mix;
+}
+
+class ClusterScenario {
+ public:
+  explicit ClusterScenario(const ClusterRun& run)
+      : run_(run),
+        kind_(kind_of(run.seed)),
+        cluster_({.seed = run.seed,
+                  .nodes = kNodes,
+                  .fabric = {.call_deadline = kDeadline},
+                  .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
+                  .call_patience = kDeadline},
+                 cluster_ledger()),
+        faults_(cluster_, mix_of(kind_), kNodes, kClients) {}
+
+  ClusterResult run() {
+    ledger::process_number = 1;
+    cluster_.start();
+    for (std::uint32_t i = 0; i < kClients; ++i) clients_.push_back(&cluster_.add_client());
+    if (!world().run_until([this] { return cluster_.is_ready(); }, kHealthyWithin))
+      violate("the fabric was not ready in time");
+    for (std::size_t i = 0; i < kCallers; ++i) call_later(i);
+    const std::int64_t end_ns = world().now_ns() + run_.duration.count();
+    while (world().now_ns() < end_ns || faults_.list().size() < kFaultsMin) {
+      world().run_for(draw(2 * kFaultEvery));
+      hurry();
+      faults_.strike();
+      world().run_for(kHurryFor / 2);
+      is_hurrying_ = false;
+    }
+    faults_.end();
+    is_ending_ = true;
+    check_health();
+    return judge();
+  }
+
+ private:
+  struct Caller {
+    std::size_t account = 0;
+    bool is_add = false;
+    bool is_waiting = false;
+    std::int64_t called_ns = 0;
+  };
+
+  [[nodiscard]] cluster::sim::World& world() { return cluster_.world(); }
+  void violate(std::string what) { witness_.on_violation(std::move(what)); }
+  nanoseconds draw(nanoseconds max) {
+    return nanoseconds(1 + static_cast<std::int64_t>(world().draw(static_cast<std::uint64_t>(max.count()))));
+  }
+  static Ref<Account> account(std::size_t number) { return Ref<Account>(static_cast<std::int64_t>(number)); }
+
+  // ---- callers
+
+  /// Makes callers call without a pause, so that the fault that follows meets much that is under way.
+  void hurry() {
+    is_hurrying_ = true;
+    for (std::size_t i = 0; i < kCallers; ++i) call_later(i);
+    world().run_for(draw(kHurryFor));
+  }
+
+  void call_later(std::size_t number) {
+    const nanoseconds pause = draw(is_hurrying_ ? nanoseconds(kHurriedPauseMax) : nanoseconds(kPauseMax));
+    clients_[number % kClients]->after(pause, cluster::sim::fingerprint_of("caller", number), [this, number] {
+      if (!is_ending_ && !callers_[number].is_waiting) make_call(number);
+    });
+  }
+
+  void make_call(std::size_t number) {
+    Caller& caller = callers_[number];
+    caller = {.account = world().draw(kAccounts), .is_add = false, .is_waiting = true, .called_ns = world().now_ns()};
+    ++calls_;
+    const std::size_t asked = caller.account;
+    const std::int64_t known = kind_ == ClusterKind::orphans ? 0 : witness_.known_changes(asked);
+    switch (world().draw(6)) {
+      case 0:
+      case 1:
+        caller.is_add = true;
+        return start(number, account(asked)->add(), [this, asked](Stamp stamp) { witness_.on_added(asked, stamp); });
+      case 2:
+      case 3:
+        return start(number, account(asked)->transfer(account(world().draw(kAccounts)), 1),
+                     [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
+      case 4:
+        return start(number, account(asked)->look(),
+                     [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); });
+      default:
+        return start(number, Ref<Teller>(static_cast<std::int64_t>(world().draw(kAccounts)))->look_at(account(asked)),
+                     [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); });
+    }
+  }
+
+  void start(std::size_t number, Call<Stamp>&& call, std::function<void(Stamp)> on_told) {
+    clients_[number % kClients]->start<Stamp>(
+        std::move(call), [this, number, on_told = std::move(on_told)](detail::ResultRecord<Stamp>& record) {
+          Caller& caller = callers_[number];
+          caller.is_waiting = false;
+          check_deadline(caller.called_ns);
+          try {
+            on_told(record.take());
+          } catch (const Unavailable& error) {  // did not start
+            on_failure(error.what());
+          } catch (const std::exception& error) {
+            if (caller.is_add) witness_.on_unknown(caller.account);
+            on_failure(error.what());
+          }
+          call_later(number);
+        });
+  }
+
+  void on_failure(const std::string& what) {
+    if (kind_ == ClusterKind::gentle) violate("a call failed although no node died: " + what);
+  }
+
+  void check_deadline(std::int64_t called_ns) {
+    const nanoseconds took(world().now_ns() - called_ns);
+    if (took > kDeadline + kDeadlineMargin)
+      violate(
+          fmt::format("a call ended after {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  }
+
+  // ---- the end
+
+  /// One call, repeated until it succeeds within the time that a cluster may take to become healthy.
+  template <class R>
+  R insist(const std::function<Call<R>()>& call) {
+    const std::int64_t until_ns = world().now_ns() + nanoseconds(kHealthyWithin).count();
+    std::string why = "it never ended";
+    while (world().now_ns() < until_ns) {
+      bool has_ended = false;
+      std::optional<R> result;
+      world().enter(clients_[0]->process_id(), [&] {
+        clients_[0]->start<R>(call(), [&](detail::ResultRecord<R>& record) {
+          has_ended = true;
+          try {
+            result = record.take();
+          } catch (const std::exception& error) {
+            why = error.what();
+          }
+        });
+      });
+      world().run_until([&] { return has_ended; }, 2 * kDeadline);
+      if (!has_ended) throw std::runtime_error("a call never ended");
+      if (result) return *result;
+      world().run_for(10ms);
+    }
+    throw std::runtime_error("not healthy in time: " + why);
+  }
+
+  void check_health() {
+    const bool is_quiet =
+        world().run_until([this] { return std::ranges::none_of(callers_, &Caller::is_waiting); }, kQuietWithin);
+    if (!is_quiet) violate("some call never ended");
+    try {
+      for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
+      for (std::size_t i = 0; i < kAccounts; ++i)
+        books_.push_back(insist<ledger::Books>([&] { return account(i)->get_books(); }));
+    } catch (const std::exception& error) {
+      violate(error.what());
+      return;
+    }
+    check_leaks();
+  }
+
+  /// Nothing is called any more, so nothing may be under way.
+  void check_leaks() {
+    world().run_for(2 * kDeadline);
+    for (std::uint16_t number = 1; number <= kNodes; ++number) {
+      cluster::sim::SimNode* const node = cluster_.find_node(number);
+      if (node == nullptr || node->core() == nullptr) {
+        violate(fmt::format("node-{} is not there in the end", number));
+        continue;
+      }
+      const kernel::KernelStats stats = node->core()->engine().kernel().stats();
+      if (stats.calls_pending > 0) violate(fmt::format("node-{} has {} calls left", number, stats.calls_pending));
+    }
+    for (const SimClient* client : clients_)
+      if (client->count() > 0) violate(fmt::format("a client has {} calls left", client->count()));
+  }
+
+  ClusterResult judge() {
+    ClusterResult result;
+    result.violations = books_.size() == kAccounts ? witness_.judge(books_) : witness_.judge({});
+    result.faults = faults_.list();
+    if (!result.violations.empty()) result.log = cluster_.log();
+    result.digest = world().digest();
+    result.events = world().event_count();
+    result.calls = calls_;
+    result.acknowledged = witness_.acknowledged();
+    result.unknown = witness_.unknown();
+    result.simulated_ms = world().now_ns() / 1'000'000;
+    return result;
+  }
+
+  ClusterRun run_;
+  ClusterKind kind_;
+  Witness witness_{kAccounts};
+  std::array<Caller, kCallers> callers_;
+  std::vector<ledger::Books> books_;
+  std::uint64_t calls_ = 0;
+  bool is_hurrying_ = false;
+  bool is_ending_ = false;
+  Cluster cluster_;
+  std::vector<SimClient*> clients_;
+  cluster::sim::Faults faults_;
+};
+
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(descriptor, text.data(), text.size());
+    if (count <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+std::string read_all(int descriptor) {
+  std::string text;
+  char bytes[65536];
+  for (ssize_t count = 0; (count = ::read(descriptor, bytes, sizeof bytes)) > 0;)
+    text.append(bytes, static_cast<std::size_t>(count));
+  return text;
+}
+
+}  // namespace
+
+ClusterKind kind_of(std::uint64_t seed) {
+  if (seed % 4 == 1) return ClusterKind::gentle;
+  return seed % 4 == 2 ? ClusterKind::orphans : ClusterKind::usual;
+}
+
+ClusterResult run_cluster(const ClusterRun& run) { return ClusterScenario(run).run(); }
+
+ClusterResult run_cluster_apart(const ClusterRun& run) {
+  int pipe[2];
+  if (::pipe(pipe) != 0) throw std::runtime_error("no pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(pipe[0]);
+    write_all(pipe[1], codec::describe_text(run_cluster(run)));
+    ::_exit(0);
+  }
+  ::close(pipe[1]);
+  const std::string text = read_all(pipe[0]);
+  ::close(pipe[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (status != 0 || text.empty()) {
+    ClusterResult result;
+    result.violations = {WIFSIGNALED(status) ? fmt::format("the run was killed by signal {}", WTERMSIG(status))
+                                             : fmt::format("the run exited with {}", WEXITSTATUS(status))};
+    return result;
+  }
+  auto read = codec::read_described_text<ClusterResult>(text);
+  if (!read) throw std::logic_error("the result of a run cannot be read: " + read.error());
+  return *std::move(read);
+}
+
+}  // namespace epic::test
