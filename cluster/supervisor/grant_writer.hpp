@@ -3,8 +3,8 @@
 //
 // A map may be published only when the store names its owners: from then on their predecessors can write nothing, and
 // nobody else can take their shards. So if the supervisor dies between writing and publishing, the next one finds what
-// was written and goes on under a higher term. Writing may wait for nodes that commit, so it runs beside;
-// all the shards of one change are one transaction, which the first node to take its shards makes durable.
+// was written and goes on under a higher term. Writing may wait for nodes that commit, so it runs on the host's second
+// thread; all the shards of one change are one transaction, which the first node to take its shards makes durable.
 //
 // A store that cannot be written just now is tried again until it can: nodes could not take the shards either.
 
@@ -22,11 +22,11 @@
 
 namespace epic::cluster {
 
-/// Single-threaded. It opens the store before it is needed. The store is closed when this is destroyed, or after what
-/// its host still runs beside.
+/// Single-threaded. It opens the store before it is needed. The store is closed when this is destroyed, or when the
+/// work that is under way then has ended.
 class GrantWriter {
  public:
-  /// Called beside.
+  /// Called on the second thread.
   using OpenStore = std::function<std::expected<std::unique_ptr<storage::Store>, storage::StoreError>()>;
 
   struct Events {
@@ -48,7 +48,7 @@ class GrantWriter {
     std::optional<storage::StoreIdentity> migrated = {};  // it was, just now
     std::optional<storage::StoreError> error = {};
   };
-  /// Used beside only.
+  /// Used on the second thread only.
   struct Beside {
     OpenStore open_store;
     kernel::Term term;
