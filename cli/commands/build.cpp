@@ -53,7 +53,8 @@ constexpr Command kBuildCommand{
         "--release or --debug it builds as last time; the first build is a release build.\n\n"
         "It also checks the saved states, and prints one line per type that the module reads with another schema.\n"
         "If some states could not be read, the previous module stays active unless --force is given; 'epic schema\n"
-        "check' shows the details.",
+        "check' shows the details. Writable globals, and clocks and random numbers taken past epic, are reported; a\n"
+        "comment with epic:allow on the line silences that.",
     .example = "epic build\nepic build --debug",
     .options = kOptions,
     .exit_codes = kExitCodes,

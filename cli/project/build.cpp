@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <span>
 
 #include "cli/output/humanize.hpp"
+#include "cli/project/module_habits.hpp"
 #include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
 #include "cluster/supervisor/node_exit.hpp"
@@ -162,6 +164,17 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
                 "use it anyway with 'epic build --force'"}});
 }
 
+void warn_of_habits(const Context& context, const Project& project) {
+  constexpr std::size_t kShownMax = 10;
+  const auto habits = find_habits(project);
+  if (habits.empty()) return;
+  const std::size_t shown = std::min(habits.size(), kShownMax);
+  context.console().warn(fmt::format(
+      "the module depends on more than its entities\n{}\n{}(a comment with epic:allow on the line silences this)",
+      fmt::join(std::span(habits).first(shown), "\n"),
+      habits.size() > shown ? fmt::format("… and {} more\n", habits.size() - shown) : std::string()));
+}
+
 }  // namespace
 
 Result<Built> build_project(const Context& context, const Project& project, const BuildOptions& options) {
@@ -199,6 +212,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
     former.restore();
     return std::unexpected(std::move(checked.error()));
   }
+  warn_of_habits(context, project);
   std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << *description;
   std::ofstream(listing_file(project), std::ios::binary) << listing;
   built.took = took();

@@ -25,10 +25,10 @@ std::optional<ElfFile> ElfFile::from(std::string bytes) {
   return ElfFile(std::move(bytes), header);
 }
 
-std::vector<ElfFile::Symbol> ElfFile::dynamic_symbols() const {
+std::vector<ElfFile::Symbol> ElfFile::symbols_in(Elf64_Word table_type) const {
   std::vector<Symbol> symbols;
   for (const Elf64_Shdr& section : table<Elf64_Shdr>(header_.e_shoff, header_.e_shnum)) {
-    if (section.sh_type != SHT_DYNSYM) continue;
+    if (section.sh_type != table_type) continue;
     const auto names = find<Elf64_Shdr>(header_.e_shoff + section.sh_link * sizeof(Elf64_Shdr));
     if (!names) continue;
     const std::string_view text = bytes_at(names->sh_offset, names->sh_size);
@@ -37,7 +37,8 @@ std::vector<ElfFile::Symbol> ElfFile::dynamic_symbols() const {
       symbols.push_back({.name = name.substr(0, name.find('\0')),
                          .address = symbol.st_value,
                          .size = symbol.st_size,
-                         .is_defined = symbol.st_shndx != SHN_UNDEF});
+                         .is_defined = symbol.st_shndx != SHN_UNDEF,
+                         .section = symbol.st_shndx});
     }
   }
   return symbols;
@@ -47,18 +48,12 @@ std::vector<ElfFile::Section> ElfFile::sections() const {
   const auto headers = table<Elf64_Shdr>(header_.e_shoff, header_.e_shnum);
   const std::uint64_t names = header_.e_shstrndx < headers.size() ? headers[header_.e_shstrndx].sh_offset : UINT64_MAX;
   std::vector<Section> sections;
-  for (const Elf64_Shdr& header : headers)
-    sections.push_back(
-        {.name = text_at(names + header.sh_name),
-         .bytes = header.sh_type == SHT_NOBITS ? std::string_view() : bytes_at(header.sh_offset, header.sh_size),
-         .address = header.sh_addr});
+  for (const Elf64_Shdr& header : headers) {
+    const std::string_view name = text_at(names + header.sh_name);
+    const bool is_writable = (header.sh_flags & SHF_WRITE) != 0;
+    sections.push_back({.name = name, .is_writable = is_writable && !name.starts_with(".data.rel.ro")});
+  }
   return sections;
-}
-
-ElfFile::Section ElfFile::section(std::string_view name) const {
-  for (const Section& section : sections())
-    if (section.name == name) return section;
-  return {};
 }
 
 std::optional<std::string> ElfFile::text_of_address(std::uint64_t address) const {

@@ -24,19 +24,18 @@ class ElfFile {
     std::uint64_t address;
     std::uint64_t size;
     bool is_defined;
+    std::size_t section;  // its place in sections(), if it is defined in one
   };
   /// Those that other libraries may use, and those that this one takes from them.
-  [[nodiscard]] std::vector<Symbol> dynamic_symbols() const;
+  [[nodiscard]] std::vector<Symbol> dynamic_symbols() const { return symbols_in(SHT_DYNSYM); }
+  /// All, if the file has not been stripped.
+  [[nodiscard]] std::vector<Symbol> symbols() const { return symbols_in(SHT_SYMTAB); }
 
   struct Section {
     std::string_view name;
-    std::string_view bytes;  // empty if it has none in the file
-    std::uint64_t address;
+    bool is_writable;  // once the library has been loaded
   };
   [[nodiscard]] std::vector<Section> sections() const;
-  /// The first of this name; empty if there is none.
-  [[nodiscard]] Section section(std::string_view name) const;
-
   /// The text that ends with a zero byte at this address of the loaded library; at most 256 bytes of it.
   [[nodiscard]] std::optional<std::string> text_of_address(std::uint64_t address) const;
 
@@ -61,6 +60,7 @@ class ElfFile {
     }
     return entries;
   }
+  [[nodiscard]] std::vector<Symbol> symbols_in(Elf64_Word table_type) const;
   [[nodiscard]] std::string_view bytes_at(std::uint64_t offset, std::uint64_t size) const;
   [[nodiscard]] std::string_view text_at(std::uint64_t offset) const;
 

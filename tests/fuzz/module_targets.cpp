@@ -16,6 +16,8 @@ void module_files(std::span<const std::byte> input) {
   const auto elf = node::ElfFile::from(std::string(text_of(input)));
   if (!elf) return;
   (void)node::find_module_abi(*elf);
+  (void)elf->symbols();
+  (void)elf->sections();
 }
 
 /// A small shared library for this machine: a header and nothing else.

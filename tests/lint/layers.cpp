@@ -157,7 +157,7 @@ const std::vector<CallRule>& call_rules() {
        "take the time from the driver, or the host"},
       {R"(\b(clock_gettime|gettimeofday)\s*\()", {"runtime/io/", "tests/bench/"}, "take the time from the driver"},
       {R"(\b(random_device|srand|getrandom|getentropy)\b|\brand\s*\()",
-       {"runtime/io/", "tests/"},
+       {"runtime/io/", "cli/project/module_habits.cpp", "tests/"},
        "take randomness from the driver"},
       {R"((^|[^\w.>:])(::)?(socket|accept4?|bind|listen|connect|recvmsg|sendmsg|poll|epoll_wait)\s*\()",
        {"runtime/io/", "runtime/transport/", "runtime/client/", "runtime/include/epic/client.hpp", "cluster/", "cli/",

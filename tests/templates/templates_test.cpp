@@ -98,6 +98,25 @@ EPIC_MODULE(epic::no_setup, Barrel)
   CHECK(project.must_run("epic", {"call", "Barrel/7", "on_hit"}).out == "false\n");
 }
 
+TEST_CASE("bare: epic build reports writable globals and clocks, and nothing in a fresh project", "[templates]") {
+  const Project project("habits", {"--bare"});
+  CHECK_THAT(project.must_run("epic", {"build"}).err, !Contains("warning"));
+
+  project.write("src/habits.cpp", R"(#include <chrono>
+#include <vector>
+static std::vector<long> g_hits;
+static const std::vector<long> kHits = {1, 2};
+long hit() {
+  g_hits.push_back(kHits[0]);
+  return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+)");
+  const auto warned = project.must_run("epic", {"build"}).err;
+  CHECK_THAT(warned, Contains("src/habits.cpp:3: g_hits is a writable global"));
+  CHECK_THAT(warned, Contains("src/habits.cpp:7: calls a clock of std::chrono"));
+  CHECK_THAT(warned, !Contains("kHits"));
+}
+
 TEST_CASE("bare: a class evolves twice over its saved state, and an incompatible change is refused", "[templates]") {
   const Project project("evolved", {"--bare"});
   const auto write_module = [&](std::string_view type, std::string_view body) {
