@@ -2,12 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <stdexcept>
 
 #include "epic/epic.hpp"
+#include "kernel/assert.hpp"
 #include "kernel/kernel_scope.hpp"
 
 namespace epic {
+
+namespace kernel {
+
+void die_without_kernel(const char* what) {
+  EPIC_ASSERT(false, "{} was used on a thread that runs no entities", what);
+  std::abort();
+}
+
+}  // namespace kernel
 
 using kernel::calls_here;
 using kernel::here;

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/assert.hpp"
 #include "kernel/errors.hpp"
-#include "kernel/frame_pool.hpp"
 #include "kernel/limits.hpp"
 
 namespace epic::kernel {
@@ -15,7 +13,7 @@ Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activat
              const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
              CallsListener& listener)
     : options_(options),
-      refuse_from_bytes_(options.bytes_max),
+      budget_(options.bytes_max, options.memory_budget_bytes),
       execution_(execution),
       activations_(activations),
       observations_(observations),
@@ -112,15 +110,10 @@ void Calls::begin_detached(Record& record) {
   }
 }
 
-/// False: memory kept for later calls had made it look like too much, or it is what frees memory.
+/// False: there is room.
 bool Calls::refuse_for_load(Record& record) {
-  std::string why;
-  if (const std::uint64_t bytes = frame_bytes(); bytes >= options_.bytes_max)
-    why = fmt::format("the {} calls in flight on this node take {} MiB of memory, and the limit is {} MiB",
-                      table_.size(), bytes >> 20, options_.bytes_max >> 20);
-  else if (is_memory_short() && record.method != nullptr && record.caller == nullptr)
-    why = fmt::format("this node uses {} MiB of memory, and memory_budget is {} MiB", memory_bytes_ >> 20,
-                      options_.memory_budget_bytes >> 20);
+  const bool is_new_work = record.method != nullptr && record.caller == nullptr;
+  const std::string why = budget_.why_refused(table_.size(), is_new_work);
   if (why.empty()) return false;
   record.state = Record::State::ended;
   record.failure =
@@ -128,20 +121,10 @@ bool Calls::refuse_for_load(Record& record) {
   return true;
 }
 
-bool Calls::is_memory_short() const {
-  const std::uint64_t budget = options_.memory_budget_bytes;
-  return budget > 0 && memory_bytes_ > budget + std::max(budget / 4, limits::kMemorySlackMin);
-}
-
-void Calls::on_memory(std::uint64_t bytes) {
-  memory_bytes_ = bytes;
-  refuse_from_bytes_ = is_memory_short() ? 0 : options_.bytes_max;
-}
-
 [[gnu::always_inline]] bool Calls::open(Record& record) {
   record.sequence = next_sequence_++;
   record.observed = observations_.observed_by(execution_.current).value;
-  if (frame_bytes_at_most() >= refuse_from_bytes_ && refuse_for_load(record)) [[unlikely]]
+  if (budget_.may_be_short() && refuse_for_load(record)) [[unlikely]]
     return false;
   record.has_custom_deadline = record.patience_ns != 0;
   record.deadline_ns = execution_.ns_from_now(record.has_custom_deadline ? record.patience_ns : options_.patience_ns);
@@ -410,7 +393,6 @@ void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
   fail(record, make_exception(code, message));
 }
 
-/// Ends the wait for a call. A running method goes on, but its result is dropped; one that has not started never will.
 void Calls::fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code,
                            const std::string& why, const std::function<bool(const Record&)>& knows) {
   std::vector<RecordRef> observers;
@@ -423,6 +405,7 @@ void Calls::fail_observers(CommitNumber number, std::span<const ActivationId> ow
   for (const RecordRef& record : observers) fail(*record, code, why);
 }
 
+/// Ends the wait for a call. A running method goes on, but its result is dropped; one that has not started never will.
 void Calls::fail(Record& record, std::exception_ptr failure) {
   if (record.state == Record::State::ended) return;
   const RecordRef kept = RecordRef::share(record);
@@ -440,16 +423,6 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
     check_stop(*waits_at);
   }
   if (waiter != nullptr && waiter->remaining == 0) execution_.queue.push_resume(*waiter);
-}
-
-void Calls::discard(Record& record, const std::exception_ptr& failure) {
-  const RecordRef kept = RecordRef::share(record);
-  if (record.waiter == nullptr) record.is_joined = true;  // nobody to tell, and the end of its instance is logged
-  fail(record, failure);
-  record.destroy_frame();
-  record.holds_lock = false;
-  record.activation = nullptr;
-  close(record);
 }
 
 void Calls::expire(Record& record) {
@@ -506,11 +479,6 @@ std::optional<std::int64_t> Calls::next_timer_ns() const {
 void Calls::on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) {
   listener_.on_deadlock(deadlock);
   fail(victim, ErrorCode::deadlock, message);
-}
-
-void die_without_kernel(const char* what) {
-  EPIC_ASSERT(false, "{} was used on a thread that runs no entities", what);
-  std::abort();
 }
 
 }  // namespace epic::kernel

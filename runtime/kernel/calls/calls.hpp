@@ -25,6 +25,7 @@
 #include "epic/error.hpp"
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/admission.hpp"
+#include "kernel/calls/call_budget.hpp"
 #include "kernel/calls/call_chains.hpp"
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
@@ -108,8 +109,6 @@ class Calls final : private DeadlockProbes::Listener {
                       const std::function<bool(const Record&)>& knows);
   /// The execution is over, or never began: gives back the lock, the table's place and the entity's pin.
   void end_execution(Record& record);
-  /// Ends an execution whose instance is not kept: its frame is destroyed, and nothing else that it holds is passed on.
-  void discard(Record& record, const std::exception_ptr& failure);
   /// It leaves the table.
   void close(Record& record);
   /// Destroys all executions; nothing hears of it.
@@ -117,7 +116,7 @@ class Calls final : private DeadlockProbes::Listener {
   [[nodiscard]] bool holds_up_a_move(const Record& record) const { return chains_.holds_up_a_move(record); }
 
   /// In use by the whole node just now. Above the limit nothing starts but what running calls wait for, and hooks.
-  void on_memory(std::uint64_t bytes);
+  void on_memory(std::uint64_t bytes) { budget_.on_memory(bytes); }
 
   // ---- driving ----
   bool run(std::size_t items);
@@ -150,7 +149,6 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> finish_plain(Record& record);
   detail::Waiter* conclude(Record& record);
   [[nodiscard]] bool refuse_for_load(Record& record);
-  [[nodiscard]] bool is_memory_short() const;
   bool take_lock(RecordRef& record, Activation& activation);
   void pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former);
   void suspect_first(Activation& activation, const Record* former);
@@ -164,8 +162,7 @@ class Calls final : private DeadlockProbes::Listener {
   void on_ring(Record& victim, const DeadlockMessage& deadlock, const std::string& message) override;
 
   CallOptions options_;
-  std::uint64_t refuse_from_bytes_;  // of frames and records; then it is looked at more closely
-  std::uint64_t memory_bytes_ = 0;   // of the node
+  CallBudget budget_;
   Execution& execution_;
   ActivationTable& activations_;
   const Observations& observations_;

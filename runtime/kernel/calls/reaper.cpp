@@ -46,12 +46,23 @@ void Reaper::see(Record& record) {
   if (record.has_run || record.method == nullptr) {
     --ends_left_;
     doomed.has_caller = doomed.has_caller || (record.method != nullptr && !record.is_abandoned && !record.is_read_only);
-    return calls_.discard(record, doomed.failure);
+    return end(record, doomed.failure);
   }
   record.holds_lock = false;
   record.activation = nullptr;
   record.state = Record::State::loading;
   doomed.spared.push_back(RecordRef::share(record));
+}
+
+/// Nothing that it holds is passed on.
+void Reaper::end(Record& record, const std::exception_ptr& failure) {
+  const RecordRef kept = RecordRef::share(record);
+  if (record.waiter == nullptr) record.is_joined = true;  // nobody to tell, and the end of its instance is logged
+  calls_.fail(record, failure);
+  record.destroy_frame();
+  record.holds_lock = false;
+  record.activation = nullptr;
+  calls_.close(record);
 }
 
 void Reaper::end_those_seen() {

@@ -52,6 +52,7 @@ class Reaper {
   };
   void go_on();
   void see(Record& record);
+  void end(Record& record, const std::exception_ptr& failure);
   void end_those_seen();
 
   Execution& execution_;
