@@ -35,15 +35,9 @@ epic_plant(handover_without_drain runtime/kernel/routing/local_shards.cpp
 epic_plant(released_at_once runtime/node/node_core.cpp
   "releasing_.emplace_back(shard, release.map_version);"
   "world_.send(protocol::Released{shard, release.map_version});")
-epic_plant(given_away_before_the_end cluster/supervisor/fleet.cpp
-  "say(LogLevel::error, fmt::format(\"{} {}: killing it.\", slot.name, slot.kill_cause->text()));"
-  "if (slot.lease) return coordination_.revoke(*std::exchange(slot.lease, std::nullopt), [](const auto&) {});" kept)
 epic_plant(published_before_granted cluster/supervisor/shard_orders.cpp
   "grants_.write(std::get<ShardTable::Publish>(*newest).map);"
   "return on_granted();")
-epic_plant(failed_grant_published cluster/supervisor/grant_writer.cpp
-  "if (!outcome.error) {"
-  "return events_.on_written();" kept)
 epic_plant(grants_of_a_former_run runtime/storage/grants.cpp
   "if (holder.incarnation == owner->second && holder.since >= since) continue;"
   "if (holder.incarnation != Incarnation{}) continue;")
@@ -59,21 +53,17 @@ epic_plant(taken_believed cluster/supervisor/shard_table.cpp
   "actions_.push_back(AskRelease{owner, {std::move(shards), map_.version, announced_ago}});"
   "for (const ShardId shard : shards) { map_.owners[shard.value] = wanted_owners()[shard.value]; map_.owned_since[shard.value] = map_.version.next(); moves_.erase(shard); } publish();")
 
-# ---- nodes
-epic_plant(leaves_too_early runtime/node/node_core.cpp
-  "if (is_drained && (is_leaving_ || now_ns >= abort_at_ns_)) return true;"
-  "return true;")
-epic_plant(drain_forgotten runtime/node/node_core.cpp
-  "engine_.kernel().on_release(ours, release.announced_ago);"
-  "")
-
 # ---- between processes
 epic_plant(resent_after_bytes_left runtime/client/router.cpp
   "auto& pending = static_cast<Pending&>(*call);"
   "shards_.on_refused(*call, now_ns_); continue;" kept)
-epic_plant(deadline_forgotten runtime/client/router.cpp
-  "shards_.on_time(now_ns_);"
-  "")
+epic_plant(refusal_passed_on runtime/client/router.cpp
+  "if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);"
+  "if (std::holds_alternative<kernel::RefusedPart>(reply.outcome))
+    return end(*pending, make_exception(ErrorCode::unavailable, \"refused\"));" kept)
+epic_plant(farewell_taken_for_a_loss runtime/client/router.cpp
+  "for (kernel::RoutedCall* call : shards_.list_sent(node)) shards_.on_refused(*call, now_ns_);"
+  "on_lost(node);")
 epic_plant(loss_not_told runtime/transport/peers.cpp
   "events_.on_lost(address);"
   "")
