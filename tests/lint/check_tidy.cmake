@@ -23,8 +23,10 @@ endif()
 
 list(JOIN files "\n" lines)
 file(WRITE "${BUILD_DIR}/tidy_files.txt" "${lines}\n")
+# A source that is compiled joined with others has no command of its own: clang-tidy guesses one, without our folders.
 execute_process(
   COMMAND xargs -P 2 -n 1 ${CLANG_TIDY} -p "${BUILD_DIR}" --quiet --warnings-as-errors=*
+    --extra-arg=-I${SOURCE_DIR} --extra-arg=-I${SOURCE_DIR}/runtime --extra-arg=-I${SOURCE_DIR}/runtime/include
   INPUT_FILE "${BUILD_DIR}/tidy_files.txt"
   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
 if(NOT result EQUAL 0)
