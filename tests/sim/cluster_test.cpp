@@ -16,7 +16,7 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 constexpr std::uint64_t kClusterSeeds = 4;  // a run takes twenty times as long
 #else
-constexpr std::uint64_t kClusterSeeds = 25;
+constexpr std::uint64_t kClusterSeeds = 15;
 #endif
 
 std::string describe(const ClusterResult& result) {
