@@ -5,7 +5,7 @@
 //             ─▶ SimClient ─▶ Router (runtime/client)
 //
 // All of that is the production code; what is simulated is what it stands on. Faults are calls on this class, on the
-// network and on the disk; fault_mix.hpp draws them from the seed.
+// network and on the disk; faults.hpp makes them as a schedule says (fault_mix.hpp).
 
 #include <cstdint>
 #include <functional>

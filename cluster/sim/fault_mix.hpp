@@ -1,13 +1,18 @@
 #pragma once
-// FaultMix: what goes wrong in a simulated cluster, drawn from the seed.
+// FaultMix: what goes wrong in a simulated cluster, and when: a schedule drawn from the seed before the run begins.
 //
-// To add a fault: a weight in FaultMix, a case in Faults::strike(), and, if it lasts, its end in Faults::end().
+// A fault carries the number that all of its own chance comes from (which node, how long), and takes nothing from the
+// world's generator. So a run with some faults left out has the same others at the same times, and a schedule that
+// fails can be shrunk.
+//
+// To add a fault: a weight in FaultMix, a kind with the same name, a line in fault_mix.cpp, a case in faults.cpp.
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
-#include "cluster/sim/cluster.hpp"
+#include "cluster/sim/world.hpp"
 
 namespace epic::cluster::sim {
 
@@ -33,38 +38,40 @@ struct FaultMix {
   [[nodiscard]] static FaultMix gentle();
 };
 
-class Faults {
- public:
-  Faults(Cluster& cluster, const FaultMix& mix, std::uint16_t nodes, std::uint32_t clients)
-      : cluster_(cluster), mix_(mix), nodes_(nodes), clients_(clients) {}
-
-  /// One more. Returns what it was: "at 1.204 s: node-2 pauses for 400 ms".
-  const std::string& strike();
-  /// Undoes what lasts, so that the cluster can recover.
-  void end();
-  [[nodiscard]] const std::vector<std::string>& list() const { return struck_; }
-
- private:
-  [[nodiscard]] std::uint16_t draw_node() { return static_cast<std::uint16_t>(1 + world().draw(nodes_)); }
-  [[nodiscard]] nanoseconds draw_between(nanoseconds min, nanoseconds max);
-  [[nodiscard]] World& world() { return cluster_.world(); }
-  void later(nanoseconds delay, std::function<void()> event);
-  std::string crash(std::uint16_t node);
-  std::string pause();
-  std::string cut(Place one, Place other);
-  std::string break_streams();
-  std::string slow_network();
-  std::string fill_disk();
-  std::string cut_power();
-  std::string drain();
-  std::string crash_supervisor(nanoseconds nodes_survive);
-  void move_client();
-
-  Cluster& cluster_;
-  FaultMix mix_;
-  std::uint16_t nodes_;
-  std::uint32_t clients_;
-  std::vector<std::string> struck_;
+/// The members of FaultMix.
+enum class FaultKind : std::uint8_t {
+  crash,
+  crash_two,
+  pause,
+  cut,
+  cut_client,
+  break_streams,
+  slow_network,
+  full_disk,
+  failed_write,
+  clock_jump,
+  crash_supervisor,
+  orphan_nodes,
+  cut_power,
+  drain,
+  restart_rolling,
 };
+
+struct Fault {
+  std::size_t number;  // in its schedule, from 0; it keeps it when others are left out
+  nanoseconds at;      // after the beginning of the schedule
+  FaultKind kind;
+  std::uint64_t chance;
+};
+
+struct ScheduleOptions {
+  nanoseconds duration = std::chrono::seconds(30);
+  nanoseconds every = std::chrono::seconds(2);  // on average
+  std::size_t count_min = 10;                   // even if that takes longer
+};
+
+/// In the order of time; empty if the mix is. Equal seeds and options give equal schedules.
+[[nodiscard]] std::vector<Fault> draw_schedule(std::uint64_t seed, const FaultMix& mix,
+                                               const ScheduleOptions& options = {});
 
 }  // namespace epic::cluster::sim

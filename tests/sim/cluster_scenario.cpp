@@ -41,8 +41,6 @@ constexpr auto kDeadlineMargin = 1s;
 constexpr auto kPauseMax = 300ms;  // of a caller, between two calls
 constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 40ms;
-constexpr auto kFaultEvery = 2s;
-constexpr std::size_t kFaultsMin = 10;
 constexpr auto kHealthyWithin = 30s;
 constexpr auto kQuietWithin = 30s;
 
@@ -70,7 +68,7 @@ class ClusterScenario {
                   .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
                   .call_patience = kDeadline},
                  cluster_ledger()),
-        faults_(cluster_, mix_of(kind_), kNodes, kClients) {}
+        faults_(cluster_, kNodes, kClients) {}
 
   ClusterResult run() {
     ledger::process_number = 1;
@@ -79,14 +77,7 @@ class ClusterScenario {
     if (!world().run_until([this] { return cluster_.is_ready(); }, kHealthyWithin))
       violate("the fabric was not ready in time");
     for (std::size_t i = 0; i < kCallers; ++i) call_later(i);
-    const std::int64_t end_ns = world().now_ns() + run_.duration.count();
-    while (world().now_ns() < end_ns || faults_.list().size() < kFaultsMin) {
-      world().run_for(draw(2 * kFaultEvery));
-      hurry();
-      faults_.strike();
-      world().run_for(kHurryFor / 2);
-      is_hurrying_ = false;
-    }
+    meet_faults();
     faults_.end();
     is_ending_ = true;
     check_health();
@@ -108,13 +99,32 @@ class ClusterScenario {
   }
   static Ref<Account> account(std::size_t number) { return Ref<Account>(static_cast<std::int64_t>(number)); }
 
+  /// Each fault of the schedule, or those chosen, at its time; before it callers hurry, so that it meets much that is
+  /// under way.
+  void meet_faults() {
+    const std::int64_t begin_ns = world().now_ns();
+    const auto go_to = [&](nanoseconds at) {
+      if (begin_ns + at.count() > world().now_ns())
+        world().run_for(nanoseconds(begin_ns + at.count() - world().now_ns()));
+    };
+    for (const cluster::sim::Fault& fault : draw_schedule(run_.seed, mix_of(kind_), {.duration = run_.duration})) {
+      if (!run_.faults.empty() && std::ranges::find(run_.faults, fault.number) == run_.faults.end()) continue;
+      go_to(fault.at - draw(kHurryFor));
+      hurry();
+      go_to(fault.at);
+      faults_.strike(fault);
+      world().run_for(kHurryFor / 2);
+      is_hurrying_ = false;
+    }
+    go_to(run_.duration);
+  }
+
   // ---- callers
 
-  /// Makes callers call without a pause, so that the fault that follows meets much that is under way.
+  /// Makes callers call without a pause.
   void hurry() {
     is_hurrying_ = true;
     for (std::size_t i = 0; i < kCallers; ++i) call_later(i);
-    world().run_for(draw(kHurryFor));
   }
 
   void call_later(std::size_t number) {
@@ -239,7 +249,7 @@ class ClusterScenario {
   ClusterResult judge() {
     ClusterResult result;
     result.violations = books_.size() == kAccounts ? witness_.judge(books_) : witness_.judge({});
-    result.faults = faults_.list();
+    for (const cluster::sim::StruckFault& fault : faults_.list()) result.faults.push_back(to_string(fault));
     if (!result.violations.empty()) result.log = cluster_.log();
     result.digest = world().digest();
     result.events = world().event_count();

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/sim/fault_mix.hpp"
+#include "cluster/sim/faults.hpp"
 
 namespace epic::test {
 
@@ -22,6 +22,7 @@ enum class ClusterKind : std::uint8_t {
 struct ClusterRun {
   std::uint64_t seed = 1;
   std::chrono::nanoseconds duration = std::chrono::seconds(30);  // simulated, under faults
+  std::vector<std::size_t> faults = {};                          // only these of the seed's schedule; empty: all
 };
 
 [[nodiscard]] ClusterKind kind_of(std::uint64_t seed);

@@ -1,5 +1,5 @@
-// epic_cluster_sweep [--seeds N] [--first S] [--jobs J] [--keep-going]: runs the cluster scenario over many seeds, each
-// in a process of its own, and prints what it found.
+// epic_cluster_sweep [--seeds N] [--first S] [--jobs J] [--keep-going] [--faults 1,4,7]: runs the cluster scenario over
+// many seeds, each in a process of its own, and prints what it found. --faults: only these of each schedule.
 //
 // Exit codes: 0 no violation; 1 some; 2 usage.
 
@@ -28,6 +28,7 @@ struct Sweep {
   std::uint64_t seeds = 100;
   unsigned jobs = std::thread::hardware_concurrency();
   bool must_keep_going = false;
+  std::vector<std::size_t> faults;  // empty: all
 };
 
 struct Totals {
@@ -71,7 +72,7 @@ int run(const Sweep& sweep) {
   for (unsigned i = 0; i < sweep.jobs; ++i)
     threads.emplace_back([&] {
       for (std::uint64_t seed = next++; seed < sweep.first + sweep.seeds && !must_end; seed = next++) {
-        const ClusterResult result = epic::test::run_cluster_apart({.seed = seed});
+        const ClusterResult result = epic::test::run_cluster_apart({.seed = seed, .faults = sweep.faults});
         const std::lock_guard lock(mutex);
         add(totals, result);
         if (result.violations.empty()) continue;
@@ -97,6 +98,15 @@ bool read_number(std::string_view text, Number& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+bool read_numbers(std::string_view text, std::vector<std::size_t>& numbers) {
+  while (true) {
+    const std::size_t comma = text.find(',');
+    if (!read_number(text.substr(0, comma), numbers.emplace_back())) return false;
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -104,13 +114,15 @@ int main(int argc, char** argv) {
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   for (std::size_t i = 0; i < words.size(); ++i) {
     const bool has_value = i + 1 < words.size();
-    const bool is_read = words[i] == "--keep-going"           ? (sweep.must_keep_going = true)
-                         : words[i] == "--seeds" && has_value ? read_number(words[++i], sweep.seeds)
-                         : words[i] == "--first" && has_value ? read_number(words[++i], sweep.first)
-                         : words[i] == "--jobs" && has_value  ? read_number(words[++i], sweep.jobs)
-                                                              : false;
+    const bool is_read = words[i] == "--keep-going"            ? (sweep.must_keep_going = true)
+                         : words[i] == "--seeds" && has_value  ? read_number(words[++i], sweep.seeds)
+                         : words[i] == "--first" && has_value  ? read_number(words[++i], sweep.first)
+                         : words[i] == "--faults" && has_value ? read_numbers(words[++i], sweep.faults)
+                         : words[i] == "--jobs" && has_value   ? read_number(words[++i], sweep.jobs)
+                                                               : false;
     if (is_read) continue;
-    fmt::print(stderr, "usage: epic_cluster_sweep [--seeds N] [--first S] [--jobs J] [--keep-going]\n");
+    fmt::print(stderr,
+               "usage: epic_cluster_sweep [--seeds N] [--first S] [--jobs J] [--keep-going] [--faults 1,4,7]\n");
     return 2;
   }
   return run(sweep);

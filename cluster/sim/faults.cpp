@@ -1,0 +1,171 @@
+#include "cluster/sim/faults.hpp"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <utility>
+
+namespace epic::cluster::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr nanoseconds kSurviveMax = 3s;
+constexpr nanoseconds kNewNodesAfter = 300ms;  // most have started by then
+constexpr std::uint32_t kLongPausePercent = 20;
+constexpr std::uint32_t kOneWayPercent = 50;
+
+std::int64_t ms(nanoseconds duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+}  // namespace
+
+std::string to_string(const StruckFault& fault) {
+  return fmt::format("{} at {:.3f} s: {}", fault.number, static_cast<double>(fault.at.count()) / 1e9, fault.what);
+}
+
+const StruckFault& Faults::strike(const Fault& fault) {
+  struck_.push_back({.number = fault.number, .at = world().now(), .what = strike(fault.kind, Dice(fault.chance))});
+  return struck_.back();
+}
+
+std::string Faults::strike(FaultKind kind, Dice dice) {
+  const std::uint16_t node = draw_node(dice);
+  const std::uint16_t other = draw_node(dice);
+  switch (kind) {
+    case FaultKind::crash:
+      return crash(node);
+    case FaultKind::crash_two:
+      return fmt::format("{} and {}", crash(node), crash(other));
+    case FaultKind::pause:
+      return pause(node, dice);
+    case FaultKind::cut:
+      return cut(node, other, dice);
+    case FaultKind::cut_client:
+      return cut(draw_client(dice), node, dice);
+    case FaultKind::break_streams:
+      return break_streams(node, other);
+    case FaultKind::slow_network:
+      return slow_network(dice);
+    case FaultKind::full_disk:
+      return fill_disk(dice);
+    case FaultKind::failed_write:
+      return fail_write();
+    case FaultKind::clock_jump:
+      return jump_clock(node, dice);
+    case FaultKind::crash_supervisor:
+      return crash_supervisor(0s, dice);
+    case FaultKind::orphan_nodes:
+      return crash_supervisor(dice.between(1ms, kSurviveMax), dice);
+    case FaultKind::cut_power:
+      return cut_power(dice);
+    case FaultKind::drain:
+      return drain(node, dice);
+    case FaultKind::restart_rolling:
+      return restart_rolling();
+  }
+  return {};
+}
+
+void Faults::end() {
+  cluster_.network().heal_all();
+  cluster_.network().set_slowness(1);
+  cluster_.disk().set_full(false);
+  cluster_.disk().set_failing(false);
+  for (std::uint16_t node = 1; node <= nodes_; ++node)
+    if (SimNode* const paused = cluster_.find_node(node)) paused->go_on();
+}
+
+void Faults::later(nanoseconds delay, std::function<void()> event) {
+  world().after(delay, 0, fingerprint_of("fault ends"), std::move(event));
+}
+
+std::string Faults::crash(std::uint16_t node) {
+  cluster_.crash(node);
+  return fmt::format("node-{} crashes", node);
+}
+
+std::string Faults::pause(std::uint16_t node, Dice& dice) {
+  const nanoseconds duration = dice.chance(kLongPausePercent) ? dice.between(5s, 8s) : dice.between(20ms, 3s);
+  cluster_.pause(node, duration);
+  return fmt::format("node-{} pauses for {} ms", node, ms(duration));
+}
+
+std::string Faults::cut(Place one, Place other, Dice& dice) {
+  const bool is_one_way = dice.chance(kOneWayPercent);
+  const nanoseconds duration = dice.between(20ms, 4s);
+  Network& network = cluster_.network();
+  network.cut(one, other);
+  if (!is_one_way) network.cut(other, one);
+  later(duration, [&network, one, other] {
+    network.heal(one, other);
+    network.heal(other, one);
+  });
+  return fmt::format("{} {} {} are cut for {} ms", one, is_one_way ? "to" : "and", other, ms(duration));
+}
+
+std::string Faults::break_streams(std::uint16_t one, std::uint16_t other) {
+  cluster_.network().break_streams(one, other);
+  return fmt::format("the streams between node-{} and node-{} break", one, other);
+}
+
+std::string Faults::slow_network(Dice& dice) {
+  const nanoseconds duration = dice.between(50ms, 2s);
+  const auto times = static_cast<std::int64_t>(2 + dice.draw(40));
+  cluster_.network().set_slowness(times);
+  later(duration, [this] { cluster_.network().set_slowness(1); });
+  return fmt::format("the network is {} times as slow for {} ms", times, ms(duration));
+}
+
+std::string Faults::fill_disk(Dice& dice) {
+  const nanoseconds duration = dice.between(20ms, 3s);
+  cluster_.disk().set_full(true);
+  later(duration, [this] { cluster_.disk().set_full(false); });
+  return fmt::format("the disk is full for {} ms", ms(duration));
+}
+
+std::string Faults::fail_write() {
+  cluster_.disk().set_failing(true);
+  return "the next write fails";
+}
+
+std::string Faults::jump_clock(std::uint16_t node, Dice& dice) {
+  const nanoseconds by = dice.between(0s, 7200s) - 3600s;
+  cluster_.jump_clock(node, by);
+  return fmt::format("the wall clock of node-{} jumps by {} ms", node, ms(by));
+}
+
+std::string Faults::crash_supervisor(nanoseconds nodes_survive, Dice& dice) {
+  const nanoseconds delay = dice.between(10ms, 1s);
+  cluster_.crash_supervisor(delay, nodes_survive);
+  if (nodes_survive.count() > 0) later(delay + kNewNodesAfter, [this] { move_client(); });
+  return fmt::format("the supervisor dies and is back after {} ms; its nodes live on for up to {} ms", ms(delay),
+                     ms(nodes_survive));
+}
+
+/// To the new nodes, while others may still talk to those that should be gone.
+void Faults::move_client() {
+  for (std::uint16_t node = 1; node <= nodes_; ++node) cluster_.network().break_streams(kFirstClientPlace, node);
+}
+
+std::string Faults::cut_power(Dice& dice) {
+  const nanoseconds delay = dice.between(10ms, 1s);
+  cluster_.cut_power(delay);
+  return fmt::format("the power is cut for {} ms", ms(delay));
+}
+
+std::string Faults::drain(std::uint16_t node, Dice& dice) {
+  cluster_.request("drain", fmt::format(R"({{"node":"node-{}"}})", node));
+  const nanoseconds duration = dice.between(200ms, 4s);
+  later(duration, [this] { cluster_.request("scale", fmt::format(R"({{"nodes":{}}})", nodes_)); });
+  return fmt::format("node-{} is drained, and wanted again after {} ms", node, ms(duration));
+}
+
+std::string Faults::restart_rolling() {
+  cluster_.request("restart", R"({"rolling":true})");
+  return "a rolling restart begins";
+}
+
+}  // namespace epic::cluster::sim

@@ -1,0 +1,75 @@
+#pragma once
+// Faults: lets the faults of a schedule (fault_mix.hpp) strike a cluster, and undoes what lasts.
+
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cluster/sim/cluster.hpp"
+#include "cluster/sim/fault_mix.hpp"
+
+namespace epic::cluster::sim {
+
+/// What has happened: number 3, at 1.204 s of the world's time, "node-2 pauses for 400 ms".
+struct StruckFault {
+  std::size_t number;
+  nanoseconds at;
+  std::string what;
+};
+/// "3 at 1.204 s: node-2 pauses for 400 ms".
+[[nodiscard]] std::string to_string(const StruckFault& fault);
+
+class Faults {
+ public:
+  Faults(Cluster& cluster, std::uint16_t nodes, std::uint32_t clients)
+      : cluster_(cluster), nodes_(nodes), clients_(clients) {}
+
+  /// Now, whatever its time is.
+  const StruckFault& strike(const Fault& fault);
+  /// Undoes what lasts, so that the cluster can recover.
+  void end();
+  [[nodiscard]] const std::vector<StruckFault>& list() const { return struck_; }
+
+ private:
+  /// All chance of one fault.
+  class Dice {
+   public:
+    explicit Dice(std::uint64_t chance) : random_(chance) {}
+    std::uint64_t draw(std::uint64_t below) { return random_() % below; }
+    bool chance(std::uint32_t percent) { return draw(100) < percent; }
+    nanoseconds between(nanoseconds min, nanoseconds max) {
+      return min + nanoseconds(static_cast<std::int64_t>(draw(static_cast<std::uint64_t>((max - min).count()))));
+    }
+
+   private:
+    std::mt19937_64 random_;
+  };
+
+  [[nodiscard]] std::string strike(FaultKind kind, Dice dice);
+  [[nodiscard]] std::uint16_t draw_node(Dice& dice) { return static_cast<std::uint16_t>(1 + dice.draw(nodes_)); }
+  [[nodiscard]] Place draw_client(Dice& dice) { return kFirstClientPlace + static_cast<Place>(dice.draw(clients_)); }
+  [[nodiscard]] World& world() { return cluster_.world(); }
+  void later(nanoseconds delay, std::function<void()> event);
+  std::string crash(std::uint16_t node);
+  std::string pause(std::uint16_t node, Dice& dice);
+  std::string cut(Place one, Place other, Dice& dice);
+  std::string break_streams(std::uint16_t one, std::uint16_t other);
+  std::string slow_network(Dice& dice);
+  std::string fill_disk(Dice& dice);
+  std::string fail_write();
+  std::string jump_clock(std::uint16_t node, Dice& dice);
+  std::string cut_power(Dice& dice);
+  std::string drain(std::uint16_t node, Dice& dice);
+  std::string restart_rolling();
+  std::string crash_supervisor(nanoseconds nodes_survive, Dice& dice);
+  void move_client();
+
+  Cluster& cluster_;
+  std::uint16_t nodes_;
+  std::uint32_t clients_;
+  std::vector<StruckFault> struck_;
+};
+
+}  // namespace epic::cluster::sim
