@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/json/object.hpp>
 #include <set>
 #include <vector>
 
@@ -43,8 +44,31 @@ constexpr Column kColumns[] = {
     {"STORE", "store", Show::state},
 };
 
+constexpr OptionSpec kOptions[] = {
+    {.name = "types", .summary = "List the entity classes instead, with what all nodes together count for each"},
+};
+
+constexpr Column kTypeColumns[] = {
+    {"TYPE", "type"},
+    {"ENTITIES", "entities", Show::number},
+    {"ACTIVATED", "activated", Show::number},
+};
+
+Outcome list_types(Console& console, LiveFabric& fabric) {
+  const auto answer = EPIC_TRY(fabric.ask<control::Types>());
+  Table table(console, kTypeColumns);
+  for (const control::Types::Type& type : answer.types) {
+    boost::json::object row = codec::describe_json(type.counters.value_or(kernel::ClassCounters())).as_object();
+    row["type"] = type.type;
+    table.add(std::move(row));
+  }
+  table.finish();
+  return ExitCode::ok;
+}
+
 Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
+  if (arguments.has("types")) return list_types(context.console(), fabric);
   const auto answer = EPIC_TRY(fabric.ask<control::Ps>());
   Console& console = context.console();
   if (console.format() == Format::json) {
@@ -89,8 +113,10 @@ constexpr Command kPsCommand{
         "One line per node: its state, the shards it owns, the entities in memory, the calls in flight, how often\n"
         "it was restarted, how its last process ended, and whether it can write to the store. While nodes run\n"
         "different modules (epic restart), also when each module was built. Entities in quarantine (epic release)\n"
-        "are listed as warnings.",
-    .example = "epic ps\nepic ps -o json",
+        "are listed as warnings. With --types, one line per entity class: how many entities are in memory, and how\n"
+        "many activations there were since the nodes started.",
+    .example = "epic ps\nepic ps --types\nepic ps -o json",
+    .options = kOptions,
     .exit_codes = kExitCodes,
     .run = run,
 };

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "codec/described_json.hpp"
@@ -413,22 +412,22 @@ void ControlVerbs::answer(const Asked<control::Events>& asked) { trail_verbs_.ev
 void ControlVerbs::answer(const Asked<control::Calls>& asked) { trail_verbs_.calls(asked.request, asked.reply); }
 
 void ControlVerbs::answer(const Asked<control::Types>& asked) {
-  struct Merged {
-    control::Types::Answer answer;
-    std::set<std::string> names;
-  };
-  const auto merged = std::make_shared<Merged>();  // owned by the callback, because a std::function must be copyable
-  parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
-                         parts_.host.now() + 2 * kQuestionPatience,
-                         [reply = asked.reply, merged](const protocol::Answer& answer) {
-                           const bool is_known = !merged->answer.types.empty();  // all nodes know nearly the same
-                           if (answer.status != protocol::AnswerStatus::ok && !is_known) return relay(answer, reply);
-                           if (auto part = codec::read_described_text<control::Types::Answer>(answer.body))
-                             for (control::Types::Type& type : part->types)
-                               if (merged->names.insert(type.type).second)
-                                 merged->answer.types.push_back(std::move(type));
-                           if (answer.last) finish_with(reply, merged->answer);
-                         });
+  const auto joined = std::make_shared<control::Types::Answer>();  // owned by the callback, which must be copyable
+  parts_.requests.to_all(
+      parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
+      parts_.host.now() + 2 * kQuestionPatience, [reply = asked.reply, joined](const protocol::Answer& answer) {
+        const bool is_known = !joined->types.empty();  // all nodes know nearly the same
+        if (answer.status != protocol::AnswerStatus::ok && !is_known) return relay(answer, reply);
+        if (auto part = codec::read_described_text<control::Types::Answer>(answer.body))
+          for (control::Types::Type& type : part->types) {
+            const auto known = std::ranges::find(joined->types, type.type, &control::Types::Type::type);
+            if (known == joined->types.end())
+              joined->types.push_back(std::move(type));
+            else if (known->counters && type.counters)
+              *known->counters += *type.counters;
+          }
+        if (answer.last) finish_with(reply, *joined);
+      });
 }
 
 }  // namespace epic::cluster

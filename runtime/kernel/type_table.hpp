@@ -16,6 +16,7 @@
 
 #include "epic/entity_info.hpp"
 #include "epic/module.hpp"
+#include "kernel/class_counters.hpp"
 #include "kernel/messages.hpp"
 #include "reflect/schema.hpp"
 
@@ -28,6 +29,7 @@ struct TypeEntry {
   std::uint32_t method_base = 0;
   bool is_stored = false;  // has state, and is not transient
   bool is_gated = false;   // stored, and what leaves waits for it
+  mutable ClassCounters counters = {};  // by those that only know what a class is
 };
 
 /// A method as a peer numbers it: the method here, and how the peer writes its arguments.

@@ -70,7 +70,10 @@ void Requests::receive_one(std::uint64_t id, const Body& body) {
 
 void Requests::answer(const Asked<control::Types>& asked) {
   control::Types::Answer answer;
-  for (const auto& type : engine_.kernel().types().all()) answer.types.push_back(describe_type(*type->info));
+  for (const auto& type : engine_.kernel().types().all()) {
+    answer.types.push_back(describe_type(*type->info));
+    answer.types.back().counters = type->counters;
+  }
   parts_.send(make_answer(asked.id, codec::describe_json(answer)));
 }
 

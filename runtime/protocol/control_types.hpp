@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel/class_counters.hpp"
 #include "protocol/control_verb.hpp"
 
 namespace epic::protocol::control {
@@ -38,6 +39,7 @@ struct Types {
     std::vector<Field> state = {};
     std::string schema;
     std::string schema_id;
+    std::optional<kernel::ClassCounters> counters = {};  // of all nodes; none in a module's description
   };
   struct Answer {
     std::vector<Type> types = {};
@@ -46,7 +48,8 @@ struct Types {
 BOOST_DESCRIBE_STRUCT(Types::Method, (), (name, parameters, parameter_names, result, read_only, exclusive))
 BOOST_DESCRIBE_STRUCT(Types::Field, (), (name, type))
 BOOST_DESCRIBE_STRUCT(Types::Type, (),
-                      (type, formerly, stored_as, mode, interval_ms, exclusive, methods, state, schema, schema_id))
+                      (type, formerly, stored_as, mode, interval_ms, exclusive, methods, state, schema, schema_id,
+                       counters))
 BOOST_DESCRIBE_STRUCT(Types::Answer, (), (types))
 
 struct StoreCheck {

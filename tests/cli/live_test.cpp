@@ -55,6 +55,16 @@ TEST_CASE("live: ps has a column for the store only if a node cannot save; one w
   }
 }
 
+TEST_CASE("live: ps --types lists what is counted for each class", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  StandIn fabric(transcript.directory(), {{"types", answer(R"({"types":[
+      {"type":"Player","counters":{"entities":7,"activated":9}},{"type":"Barrel"}]})")}});
+  CHECK(transcript.run({"ps", "--types"}).out == "Player\t7\t9\nBarrel\t0\t0\n");
+  const auto rows = boost::json::parse(transcript.run({"ps", "--types", "-o", "json"}).out);
+  CHECK(rows.at(0).at("activated") == 9);
+}
+
 TEST_CASE("live: while nodes run different modules, ps says when each was built", "[cli]") {
   Transcript transcript("unused");
   transcript.write("epic.toml", kManifest);

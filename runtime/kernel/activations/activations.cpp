@@ -67,6 +67,8 @@ void Activations::end_all() {
 Activation& Activations::add(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
   Activation& activation = table_.add(name, shard);
   activation.type = &type;
+  ++type.counters.entities;
+  ++type.counters.activated;
   activation.activated_ns = activation.last_used_ns = uses_.execution.now_ns;
   return activation;
 }
@@ -352,6 +354,7 @@ void Activations::drop(Activation& activation) {
                                                             fmt::format("{} went away before its state was replaced",
                                                                         uses_.words.shown(activation.name))}));
   if (activation.must_stop) --must_stop_count_;
+  --activation.type->counters.entities;
   table_.remove(activation);
   for (RecordRef& record : waiting)
     if (!record->failure) uses_.calls.route(std::move(record));

@@ -57,7 +57,10 @@ TEST_CASE("control: listings and types come from all nodes, as one", "[cluster]"
   CHECK(fabric.supervised.stream("ls").size() == 20);
   CHECK(fabric.supervised.stream("ls", {{"limit", 7}}).size() == 7);
   CHECK(fabric.supervised.stream("ls", {{"limit", 0}}).empty());
-  CHECK(fabric.supervised.ask("types").at("types").as_array().size() == 2);
+  const auto types = fabric.supervised.ask("types").at("types").as_array();
+  CHECK(types.size() == 2);
+  CHECK(types.at(0).at("counters").at("entities") == 6);  // two on each of three nodes
+  CHECK(types.at(0).at("counters").at("activated") == 9);
 }
 
 TEST_CASE("control: what clients start from names every node and every owner", "[cluster]") {

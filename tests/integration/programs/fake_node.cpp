@@ -198,7 +198,8 @@ class FakeNode {
       return true;
     }
     if (request.verb == "types") {
-      send(protocol::Answer{request.id, protocol::AnswerStatus::ok, R"({"types":[{"type":"Fake"},{"type":"Other"}]})",
+      send(protocol::Answer{request.id, protocol::AnswerStatus::ok,
+                            R"({"types":[{"type":"Fake","counters":{"entities":2,"activated":3}},{"type":"Other"}]})",
                             true});
       return true;
     }

@@ -334,3 +334,14 @@ TEST_CASE("kernel: calls with equal deadlines of their own end in the order in w
     CHECK(std::ranges::is_sorted(order));
   }
 }
+
+TEST_CASE("kernel: activations are counted by class, in memory and in all", "[kernel]") {
+  KernelFixture f;
+  const std::string key = key_owned(f.fabric, "Counter", 1);
+  f.fabric.call(1, Ref<Counter>(key)->touch());
+  const kernel::TypeEntry* const counter = f.fabric.kernel(1).types().find("Counter");
+  CHECK(counter->counters == kernel::ClassCounters{.entities = 1, .activated = 1});
+  CHECK(f.fabric.kernel(1).types().find("Caller")->counters == kernel::ClassCounters{});
+  f.fabric.run_for(2 * kernel::limits::kIdleAge);
+  CHECK(counter->counters == kernel::ClassCounters{.entities = 0, .activated = 1});
+}
