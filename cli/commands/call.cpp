@@ -79,17 +79,17 @@ boost::json::value argument_from(const std::string& word) {
 Outcome run(Context& context, const Arguments& arguments) {
   const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
   const std::string method = *arguments.word(1);
-  const auto patience = *arguments.duration("timeout");
+  const auto timeout = *arguments.duration("timeout");
   boost::json::array values;
   for (std::size_t i = 2; i < arguments.words().size(); ++i) values.push_back(argument_from(arguments.words()[i]));
 
   auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
   // The fabric ends the call itself; wait a little longer to get its answer.
   const control::Call::Request request{
-      .entity = name.text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(patience.count())};
+      .entity = name.text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(timeout.count())};
   boost::json::value body = codec::describe_json(request);
   body.as_object()["args"] = std::move(values);
-  const auto answer = fabric.ask_json(control::Call::kVerb, std::move(body), patience + std::chrono::seconds(5));
+  const auto answer = fabric.ask_json(control::Call::kVerb, std::move(body), timeout + std::chrono::seconds(5));
   if (!answer) {
     const bool may_be_a_name = answer.error().code == ExitCode::not_found || answer.error().code == ExitCode::usage;
     return fail(explained(answer.error(), may_be_a_name ? fabric.catalog() : Catalog(), name, method));

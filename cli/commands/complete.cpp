@@ -18,9 +18,9 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 // Ends the process silently if a disk or a fabric is slow: a completion must not make the user wait.
-void end_after(std::chrono::microseconds patience) {
+void end_after(std::chrono::microseconds timeout) {
   std::signal(SIGALRM, [](int) { ::_exit(0); });
-  const itimerval timer{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = patience.count()}};
+  const itimerval timer{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = timeout.count()}};
   ::setitimer(ITIMER_REAL, &timer, nullptr);
 }
 

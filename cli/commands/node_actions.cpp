@@ -9,7 +9,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kPatience(2);  // without progress
+constexpr std::chrono::minutes kTimeout(2);  // without progress
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "NODE", .summary = "The node, for example node-2", .completes = Completes::node},
@@ -40,7 +40,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if constexpr (std::is_same_v<Verb, control::Drain>)
     if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
   Console& console = context.console();
-  const auto answer = fabric.ask<Verb>({node}, kPatience, [&](const typename Verb::Answer& part) {
+  const auto answer = fabric.ask<Verb>({node}, kTimeout, [&](const typename Verb::Answer& part) {
     if constexpr (std::is_same_v<Verb, control::Drain>)
       console.note(describe_leaving(part.node, part.shards.value_or(0)));
   });

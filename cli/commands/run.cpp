@@ -174,7 +174,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto options = supervisor_options(project, built.module, node_program, nodes);
   if (arguments.has("exit-after-setup")) options.after_setup = cluster::AfterSetup::exit;
   if (arguments.has("debugger")) {
-    options.silence_max = options.start_patience = kDurationMax;
+    options.silence_max = options.start_timeout = kDurationMax;
     options.turn_max = std::chrono::milliseconds(0);
   }
   options.on_error = [&](const auto& error) { narrator.on_error(error); };

@@ -13,7 +13,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kPatience(2);  // without progress
+constexpr std::chrono::minutes kTimeout(2);  // without progress
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "N", .summary = "Number of nodes, from 1 to 64", .check = whole_number(1, kNodesMax)},
@@ -31,7 +31,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
   const auto answer = fabric.ask<control::Scale>(
-      {static_cast<std::uint64_t>(count)}, kPatience, [&](const control::Scale::Answer& part) {
+      {static_cast<std::uint64_t>(count)}, kTimeout, [&](const control::Scale::Answer& part) {
         context.console().note(describe_leaving(part.node.value_or(""), part.shards.value_or(0)));
       });
   if (!answer) return fail(still_going_on(answer.error()));

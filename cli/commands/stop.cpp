@@ -30,10 +30,10 @@ class ProcessEnd {
   ~ProcessEnd() {
     if (descriptor_ >= 0) ::close(descriptor_);
   }
-  [[nodiscard]] bool wait(std::chrono::milliseconds patience) const {
+  [[nodiscard]] bool wait(std::chrono::milliseconds timeout) const {
     if (descriptor_ < 0) return true;  // it has already ended
     pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
-    return ::poll(&wanted, 1, static_cast<int>(patience.count())) == 1;
+    return ::poll(&wanted, 1, static_cast<int>(timeout.count())) == 1;
   }
 
  private:
@@ -61,11 +61,11 @@ Outcome run(Context& context, const Arguments& arguments) {
   });
   // The connection closes when the supervisor ends, so only a refusal is an error here.
   if (!done && done.error().code != ExitCode::unreachable) return std::unexpected(std::move(done.error()));
-  constexpr std::chrono::minutes kPatience(1);
-  if (!supervisor.wait(kPatience))
+  constexpr std::chrono::minutes kTimeout(1);
+  if (!supervisor.wait(kTimeout))
     return fail(
         {.code = ExitCode::unreachable,
-         .what = fmt::format("the supervisor, process {}, did not end within {}", ping.pid, human_duration(kPatience)),
+         .what = fmt::format("the supervisor, process {}, did not end within {}", ping.pid, human_duration(kTimeout)),
          .help = {"see what it waits for with 'epic logs supervisor'",
                   fmt::format("or kill it with 'kill -9 {}': nothing acknowledged is lost", ping.pid)}});
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);

@@ -13,13 +13,13 @@ void LiveNames::look() {
   if (auto project = load_project(start_)) project_.emplace(std::move(*project));
   if (!project_) return;
   auto fabric = LiveFabric::find(project_->paths);
-  if (fabric && *fabric && (*fabric)->ask<control::Ping>({}, kPingPatience)) fabric_ = std::move(*fabric);
+  if (fabric && *fabric && (*fabric)->ask<control::Ping>({}, kPingTimeout)) fabric_ = std::move(*fabric);
 }
 
 const Catalog& LiveNames::catalog() {
   if (catalog_) return *catalog_;
   look();
-  if (fabric_) catalog_ = fabric_->catalog(kPingPatience);
+  if (fabric_) catalog_ = fabric_->catalog(kPingTimeout);
   if (project_ && (!catalog_ || catalog_->types.empty()))
     catalog_ = catalog_of_build(project_->paths.module_types(project_->manifest.module));
   if (!catalog_) catalog_.emplace();
@@ -63,7 +63,7 @@ std::vector<std::string> LiveNames::nodes() {
   look();
   std::vector<std::string> names;
   if (!fabric_) return names;
-  if (const auto ps = fabric_->ask<control::Ps>({}, kPingPatience))
+  if (const auto ps = fabric_->ask<control::Ps>({}, kPingTimeout))
     for (const control::Ps::Node& node : ps->nodes) names.push_back(node.node);
   return names;
 }

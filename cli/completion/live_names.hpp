@@ -1,7 +1,7 @@
 #pragma once
 // LiveNames: names for completions: from the running fabric, or else from the store and the last build.
 //
-// A fabric that does not answer within kPingPatience counts as down; the command limits the total time.
+// A fabric that does not answer within kPingTimeout counts as down; the command limits the total time.
 
 #include <chrono>
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace epic::cli {
 
 class LiveNames final : public NameSource {
  public:
-  static constexpr std::chrono::milliseconds kPingPatience{60};
+  static constexpr std::chrono::milliseconds kPingTimeout{60};
   static constexpr std::int64_t kNamesMax = 200;
 
   /// Looks at nothing before it is asked.

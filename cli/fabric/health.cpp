@@ -33,8 +33,8 @@ Finding check_log(const fs::path& store) {
 
 /// As many as can be read in a moment; `epic snapshot verify` reads all.
 Finding check_snapshots(StoredFabric& store) {
-  constexpr std::chrono::seconds kPatience{2};
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  constexpr std::chrono::seconds kTimeout{2};
+  const auto until = std::chrono::steady_clock::now() + kTimeout;
   std::uint64_t whole = 0;
   std::uint64_t damaged = 0;
   std::string first_damage;

@@ -17,8 +17,8 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::seconds kPatience{90};  // more than the fabric's own deadline
-constexpr std::size_t kLiveGroupLines = 256;   // each is one turn and one commit of the owner
+constexpr std::chrono::seconds kTimeout{90};  // more than the fabric's own deadline
+constexpr std::size_t kLiveGroupLines = 256;  // each is one turn and one commit of the owner
 constexpr std::size_t kStoreGroupLines = 2048;
 
 control::Import::Request request_of(ImportMode mode, std::uint32_t part, const std::vector<std::string>& lines) {
@@ -64,7 +64,7 @@ class LiveImport final : public ImportTarget {
                                         "{} at most: import it while the fabric is down",
                                         bytes, protocol::kControlRequestBytesMax)}},
           .ignored_fields = 0};
-    auto answer = EPIC_TRY(fabric_.ask<control::Import>(request, kPatience));
+    auto answer = EPIC_TRY(fabric_.ask<control::Import>(request, kTimeout));
     return checked(std::move(answer), lines.size());
   }
   [[nodiscard]] std::string_view words() const override { return "the running fabric"; }

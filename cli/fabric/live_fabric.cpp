@@ -62,9 +62,9 @@ Failure unreachable_fabric(const ControlError& error, const ProjectPaths& paths)
 }
 
 bool is_answering(const ProjectPaths& paths) {
-  constexpr std::chrono::seconds kPingPatience{2};
+  constexpr std::chrono::seconds kPingTimeout{2};
   auto client = cluster::ControlClient::connect(paths.control_socket());
-  return client && client->request(control::Ping::kVerb.name, boost::json::object(), kPingPatience).has_value();
+  return client && client->request(control::Ping::kVerb.name, boost::json::object(), kPingTimeout).has_value();
 }
 
 Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {
@@ -134,9 +134,9 @@ Failure LiveFabric::failure_of(const cluster::ControlError& error) const {
 }
 
 Result<boost::json::value> LiveFabric::ask_json(const control::VerbInfo& verb, boost::json::value body,
-                                                std::chrono::milliseconds patience,
+                                                std::chrono::milliseconds timeout,
                                                 const std::function<void(const boost::json::value&)>& on_part) {
-  auto answer = client_.request(verb.name, std::move(body), patience, on_part);
+  auto answer = client_.request(verb.name, std::move(body), timeout, on_part);
   if (!answer) return fail(failure_of(answer.error()));
   return std::move(*answer);
 }
@@ -148,8 +148,8 @@ Result<void> LiveFabric::stream_text(const control::VerbInfo& verb, boost::json:
   return {};
 }
 
-Catalog LiveFabric::catalog(std::chrono::milliseconds patience) {
-  return catalog_from(ask<control::Types>({}, patience).value_or(control::Types::Answer()));
+Catalog LiveFabric::catalog(std::chrono::milliseconds timeout) {
+  return catalog_from(ask<control::Types>({}, timeout).value_or(control::Types::Answer()));
 }
 
 }  // namespace epic::cli

@@ -26,15 +26,15 @@ class LiveFabric {
   /// A not_found failure if none is running.
   static Result<LiveFabric> get(const ProjectPaths& paths);
 
-  static constexpr std::chrono::seconds kPatience{10};
+  static constexpr std::chrono::seconds kTimeout{10};
 
   /// `on_part`: gets the parts before the last, if it can be read.
   template <class Verb>
   Result<typename Verb::Answer> ask(const typename Verb::Request& request = {},
-                                    std::chrono::milliseconds patience = kPatience,
+                                    std::chrono::milliseconds timeout = kTimeout,
                                     const std::function<void(const typename Verb::Answer&)>& on_part = {}) {
     const auto answer =
-        EPIC_TRY(ask_json(Verb::kVerb, codec::describe_json(request), patience, [&](const boost::json::value& part) {
+        EPIC_TRY(ask_json(Verb::kVerb, codec::describe_json(request), timeout, [&](const boost::json::value& part) {
           if (const auto read = codec::read_described<typename Verb::Answer>(part); read && on_part) on_part(*read);
         }));
     auto read = codec::read_described<typename Verb::Answer>(answer);
@@ -56,13 +56,13 @@ class LiveFabric {
   }
   /// For verbs with values of users' types beside their fields.
   Result<boost::json::value> ask_json(const control::VerbInfo& verb, boost::json::value body,
-                                      std::chrono::milliseconds patience = kPatience,
+                                      std::chrono::milliseconds timeout = kTimeout,
                                       const std::function<void(const boost::json::value&)>& on_part = {});
   /// Passes on the text of each part unchanged.
   Result<void> stream_text(const control::VerbInfo& verb, boost::json::value body,
                            const std::function<bool(std::string_view)>& on_part);
   /// Types and methods; empty if unavailable.
-  Catalog catalog(std::chrono::milliseconds patience = std::chrono::seconds(5));
+  Catalog catalog(std::chrono::milliseconds timeout = std::chrono::seconds(5));
 
  private:
   static Failure senseless_answer(const control::VerbInfo& verb, const std::string& why);

@@ -60,9 +60,9 @@ struct ControlClient::Connection {
   [[nodiscard]] std::expected<void, ControlError> wait_for(short events, Clock::time_point deadline) const {
     while (true) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-      const int patience = static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
+      const int timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
       pollfd poll{fd, events, 0};
-      const int ready = ::poll(&poll, 1, patience);
+      const int ready = ::poll(&poll, 1, timeout);
       if (ready > 0) return {};
       if (ready < 0 && errno != EINTR)
         return std::unexpected(unreachable(fmt::format("Lost the fabric at {}: {}.", path, std::strerror(errno))));
@@ -143,9 +143,9 @@ std::expected<ControlClient, ControlError> ControlClient::connect(const std::fil
 }
 
 std::expected<boost::json::value, ControlError> ControlClient::request(
-    std::string_view verb, boost::json::value body, std::chrono::milliseconds patience,
+    std::string_view verb, boost::json::value body, std::chrono::milliseconds timeout,
     const std::function<void(const boost::json::value&)>& on_part) {
-  auto deadline = Clock::now() + patience;
+  auto deadline = Clock::now() + timeout;
   const std::uint64_t id = ++connection_->last_id;
   EPIC_TRY(connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline));
   while (true) {
@@ -157,7 +157,7 @@ std::expected<boost::json::value, ControlError> ControlClient::request(
           unreachable(fmt::format("{} answered '{}' with something that is not JSON.", connection_->path, verb)));
     if (answer.last) return std::move(*value);
     if (on_part) on_part(*value);
-    deadline = Clock::now() + patience;
+    deadline = Clock::now() + timeout;
   }
 }
 

@@ -41,9 +41,9 @@ class ControlClient {
   ~ControlClient();
 
   /// Sends a request and waits for its answer, the last part if there are several; `on_part` gets those before it, each
-  /// of which renews the patience.
+  /// of which renews the timeout.
   std::expected<boost::json::value, ControlError> request(
-      std::string_view verb, boost::json::value body, std::chrono::milliseconds patience = std::chrono::seconds(40),
+      std::string_view verb, boost::json::value body, std::chrono::milliseconds timeout = std::chrono::seconds(40),
       const std::function<void(const boost::json::value&)>& on_part = {});
 
   /// Like stream(), but with the text of each part, unchanged: exact numbers, any nesting.

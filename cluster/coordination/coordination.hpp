@@ -45,8 +45,8 @@ class Coordination {
 
   virtual ~Coordination() = default;
 
-  /// A lease that ends unless it is renewed within `patience`.
-  virtual void open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) = 0;
+  /// A lease that ends unless it is renewed within `timeout`.
+  virtual void open_lease(std::chrono::nanoseconds timeout, Done<LeaseId> done) = 0;
 
   /// False if the lease has ended: its keys are gone, and the holder must stop relying on them.
   virtual void renew(LeaseId lease, Done<bool> done) = 0;

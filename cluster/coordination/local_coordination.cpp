@@ -7,15 +7,15 @@ void LocalCoordination::answer(Done<Result> done, std::expected<Result, Coordina
   post_([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
 }
 
-void LocalCoordination::open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) {
+void LocalCoordination::open_lease(std::chrono::nanoseconds timeout, Done<LeaseId> done) {
   last_lease_ = last_lease_.next();
-  leases_.emplace(last_lease_, Lease{patience, clock_() + patience, {}});
+  leases_.emplace(last_lease_, Lease{timeout, clock_() + timeout, {}});
   answer<LeaseId>(std::move(done), last_lease_);
 }
 
 void LocalCoordination::renew(LeaseId lease, Done<bool> done) {
   const auto found = leases_.find(lease);
-  if (found != leases_.end()) found->second.deadline = clock_() + found->second.patience;
+  if (found != leases_.end()) found->second.deadline = clock_() + found->second.timeout;
   answer<bool>(std::move(done), found != leases_.end());
 }
 
@@ -56,7 +56,7 @@ std::vector<LeaseId> LocalCoordination::list_overdue() const {
 }
 
 void LocalCoordination::renew_all() {
-  for (auto& [id, lease] : leases_) lease.deadline = clock_() + lease.patience;
+  for (auto& [id, lease] : leases_) lease.deadline = clock_() + lease.timeout;
 }
 
 void LocalCoordination::tell(const CoordinationChange& change) {

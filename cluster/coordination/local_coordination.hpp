@@ -23,13 +23,13 @@ class LocalCoordination final : public Coordination {
   using Post = std::function<void(std::move_only_function<void()>)>;
   LocalCoordination(Clock clock, Post post) : clock_(std::move(clock)), post_(std::move(post)) {}
 
-  void open_lease(std::chrono::nanoseconds patience, Done<LeaseId> done) override;
+  void open_lease(std::chrono::nanoseconds timeout, Done<LeaseId> done) override;
   void renew(LeaseId lease, Done<bool> done) override;
   void revoke(LeaseId lease, Done<void> done) override;
   void put_if_absent(std::string_view key, std::string_view value, LeaseId lease, Done<bool> done) override;
   void watch(std::string_view prefix, Watcher watcher) override;
 
-  /// Leases past their patience; each stays in the list until it is renewed or revoked.
+  /// Leases past their timeout; each stays in the list until it is renewed or revoked.
   [[nodiscard]] std::vector<LeaseId> list_overdue() const;
 
   /// This process itself was suspended (stopped, or the machine slept) and could not receive renewals: all leases start
@@ -38,7 +38,7 @@ class LocalCoordination final : public Coordination {
 
  private:
   struct Lease {
-    std::chrono::nanoseconds patience;
+    std::chrono::nanoseconds timeout;
     std::chrono::steady_clock::time_point deadline;
     std::vector<std::string> keys;
   };

@@ -92,8 +92,7 @@ SimClient& Cluster::add_client() {
   for (std::uint16_t node = 1; node <= options_.nodes; ++node)
     addresses.push_back(paths_.node_socket(kernel::NodeId{node}).string());
   const Place place = kFirstClientPlace + static_cast<Place>(clients_.size());
-  clients_.push_back(
-      std::make_unique<SimClient>(world_, network_, place, std::move(addresses), options_.call_patience));
+  clients_.push_back(std::make_unique<SimClient>(world_, network_, place, std::move(addresses), options_.call_timeout));
   return *clients_.back();
 }
 

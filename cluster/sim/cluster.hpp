@@ -34,7 +34,7 @@ struct ClusterOptions {
   std::uint32_t shard_count = 16;
   protocol::FabricOptions fabric = {};
   RestartPolicy restart = {};
-  nanoseconds call_patience = std::chrono::seconds(30);  // of clients
+  nanoseconds call_timeout = std::chrono::seconds(30);  // of clients
   NetworkOptions network = {};
   DiskOptions disk = {};
   std::int64_t drift_ppm_max = 200;  // of a node's clock

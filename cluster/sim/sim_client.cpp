@@ -14,12 +14,12 @@ constexpr nanoseconds kSeekEvery = std::chrono::milliseconds(50);
 }  // namespace
 
 SimClient::SimClient(World& world, Network& network, Place place, std::vector<std::string> addresses,
-                     nanoseconds call_patience)
+                     nanoseconds call_timeout)
     : Process(world),
       network_(network),
       addresses_(std::move(addresses)),
       transport_(std::make_unique<transport::Peers>(network.make_medium(*this, place), transport_events())),
-      router_(world.random() | 1, call_patience, codec_,
+      router_(world.random() | 1, call_timeout, codec_,
               {.send = [this](const kernel::PeerAddress& to,
                               kernel::Message message) { transport_->send(to, std::move(message)); },
                .introduce = [this](const kernel::HelloMessage& hello) { transport_->introduce(hello); }}) {

@@ -21,7 +21,7 @@ namespace epic::cluster::sim {
 class SimClient final : public Process {
  public:
   /// `addresses`: of the nodes that it looks for; the first that answers says where the others are.
-  SimClient(World& world, Network& network, Place place, std::vector<std::string> addresses, nanoseconds call_patience);
+  SimClient(World& world, Network& network, Place place, std::vector<std::string> addresses, nanoseconds call_timeout);
   ~SimClient() override;
 
   /// Starts a call; `on_end` gets its record when it has ended: take() returns the result or throws.

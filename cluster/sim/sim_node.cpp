@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr nanoseconds kPartPatience = 500ms;
+constexpr nanoseconds kPartTimeout = 500ms;
 constexpr int kExitStopped = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitDied = 74;
@@ -142,7 +142,7 @@ void SimNode::tick() {
     if (core_->is_done()) {
       is_drained_ = core_->is_drained();
       phase_ = Phase::parting;
-      part_until_ns_ = clock().monotonic_ns() + kPartPatience.count();
+      part_until_ns_ = clock().monotonic_ns() + kPartTimeout.count();
       core_->engine().transport().hide();
       if (is_drained_) core_->engine().transport().part();
       return;

@@ -22,16 +22,16 @@ using std::chrono::milliseconds;
 namespace {
 
 /// A person waits, and wants to know which node is blocked.
-constexpr milliseconds kQuestionPatience{NodeRequests::kSilenceMax};
+constexpr milliseconds kQuestionTimeout{NodeRequests::kSilenceMax};
 /// A reader may be slow (`epic ls | less`); a hanging node is detected by its silence.
-constexpr std::chrono::hours kListPatience{24};
+constexpr std::chrono::hours kListTimeout{24};
 /// Covers running calls, the disk, and a moving shard.
-constexpr std::chrono::seconds kImportPatience{60};
+constexpr std::chrono::seconds kImportTimeout{60};
 /// The node ends a call at its deadline, with a better message; this applies if it does not.
 constexpr milliseconds kCallMargin{250};
 constexpr milliseconds kProgressEvery{1000};
 constexpr std::uint64_t kNodesMax = 64;
-constexpr milliseconds kCallPatienceMax{std::chrono::hours(24)};
+constexpr milliseconds kCallTimeoutMax{std::chrono::hours(24)};
 
 std::int64_t count_ms(std::chrono::nanoseconds duration) {
   return std::chrono::duration_cast<milliseconds>(duration).count();
@@ -340,7 +340,7 @@ void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
 
 /// To the owner of the entity that the request names, with `beside`: members of users' types.
 template <class Verb>
-void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience, const json::object& beside) {
+void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds timeout, const json::object& beside) {
   auto entity = parse_entity(asked.request.entity);
   if (!entity) return asked.reply.fail(AnswerStatus::bad_request, entity.error());
   entity->type = parts_.fleet.stored_name(entity->type);  // which nodes of two module versions know
@@ -349,7 +349,7 @@ void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds patience,
   body.as_object().insert(beside.begin(), beside.end());
   parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count),
                            std::string(Verb::kVerb.name), protocol::print_json(body), Verb::kVerb.repeat,
-                           parts_.host.now() + patience,
+                           parts_.host.now() + timeout,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
@@ -358,11 +358,11 @@ template <class Verb>
 void ControlVerbs::spread(Asked<Verb> asked, NodeRequests::OnAnswer on_answer) {
   if (!asked.request.type.empty()) asked.request.type = parts_.fleet.stored_name(asked.request.type);
   parts_.requests.to_all(parts_.fleet.list_ready(), std::string(Verb::kVerb.name), codec::describe_text(asked.request),
-                         parts_.host.now() + kListPatience, std::move(on_answer),
+                         parts_.host.now() + kListTimeout, std::move(on_answer),
                          [reply = asked.reply] { return room_of(reply); });
 }
 
-void ControlVerbs::answer(const Asked<control::Inspect>& asked) { forward(asked, kQuestionPatience); }
+void ControlVerbs::answer(const Asked<control::Inspect>& asked) { forward(asked, kQuestionTimeout); }
 
 void ControlVerbs::answer(Asked<control::Call> asked) {
   if (asked.request.method.empty())
@@ -370,7 +370,7 @@ void ControlVerbs::answer(Asked<control::Call> asked) {
   const auto* arguments = asked.body.if_contains("args");
   if (arguments != nullptr && !arguments->is_array())
     return asked.reply.fail(AnswerStatus::bad_request, "The arguments, in 'args', are a JSON array.");
-  const auto count_max = static_cast<std::uint64_t>(kCallPatienceMax.count());
+  const auto count_max = static_cast<std::uint64_t>(kCallTimeoutMax.count());
   const auto deadline_ms = static_cast<std::uint64_t>(count_ms(parts_.options.fabric.call_deadline));
   const std::uint64_t timeout_ms = std::min(asked.request.timeout_ms.value_or(deadline_ms), count_max);
   asked.request.timeout_ms = timeout_ms;
@@ -403,7 +403,7 @@ void ControlVerbs::answer(const Asked<control::Import>& asked) {
                             fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
   const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
   parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint32_t>(shard)}, std::string(control::Import::kVerb.name),
-                           protocol::print_json(asked.body), repeat, parts_.host.now() + kImportPatience,
+                           protocol::print_json(asked.body), repeat, parts_.host.now() + kImportTimeout,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
@@ -415,7 +415,7 @@ void ControlVerbs::answer(const Asked<control::Types>& asked) {
   const auto joined = std::make_shared<control::Types::Answer>();  // owned by the callback, which must be copyable
   parts_.requests.to_all(
       parts_.fleet.list_ready(), std::string(control::Types::kVerb.name), "{}",
-      parts_.host.now() + 2 * kQuestionPatience, [reply = asked.reply, joined](const protocol::Answer& answer) {
+      parts_.host.now() + 2 * kQuestionTimeout, [reply = asked.reply, joined](const protocol::Answer& answer) {
         const bool is_known = !joined->types.empty();  // all nodes know nearly the same
         if (answer.status != protocol::AnswerStatus::ok && !is_known) return relay(answer, reply);
         if (auto part = codec::read_described_text<control::Types::Answer>(answer.body))

@@ -90,7 +90,7 @@ class ControlVerbs {
   [[nodiscard]] const NodeSlot* find_slot(const std::string& node, const ControlReply& reply) const;
   void signal(const std::string& node, int number, const ControlReply& reply);
   template <class Verb>
-  void forward(Asked<Verb> asked, std::chrono::nanoseconds patience, const boost::json::object& beside = {});
+  void forward(Asked<Verb> asked, std::chrono::nanoseconds timeout, const boost::json::object& beside = {});
   template <class Verb>
   void spread(Asked<Verb> asked, NodeRequests::OnAnswer on_answer);
 

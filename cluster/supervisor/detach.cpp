@@ -68,9 +68,9 @@ namespace {
 using detached::Report;
 
 /// From the last node's Ready to the fabric's: shards are taken in between, which a full disk can delay.
-constexpr std::chrono::seconds kReadyPatience{30};
+constexpr std::chrono::seconds kReadyTimeout{30};
 /// Then for the module's setup, whose failure is reported; one that takes longer goes on.
-constexpr std::chrono::seconds kSetupPatience{10};
+constexpr std::chrono::seconds kSetupTimeout{10};
 
 Report report_of(const FabricReady& ready) {
   detached::Ready report{.pid = ready.pid,
@@ -206,11 +206,11 @@ int run_supervisor_detached(const SupervisorOptions& options) {
   const auto is_answered = [&] {
     return heard.exit_code || (heard.is_set_up && !is_given_up && options.after_setup == AfterSetup::keep_running);
   };
-  auto give_up_at = std::chrono::steady_clock::now() + options.start_patience + kReadyPatience;
+  auto give_up_at = std::chrono::steady_clock::now() + options.start_timeout + kReadyTimeout;
   bool was_ready = false;
   while (!is_answered()) {
     if (heard.is_ready && !std::exchange(was_ready, true))
-      give_up_at = std::chrono::steady_clock::now() + kSetupPatience;
+      give_up_at = std::chrono::steady_clock::now() + kSetupTimeout;
     if (!is_given_up && options.after_setup == AfterSetup::keep_running && !wait_for_bytes(pipe[0], give_up_at)) {
       if (was_ready) break;
       is_given_up = true;

@@ -15,7 +15,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::chrono::milliseconds kFlushPatience{1000};
+constexpr std::chrono::milliseconds kFlushTimeout{1000};
 
 bool is_ignored(int signal) {
   struct sigaction action{};
@@ -87,7 +87,7 @@ void FabricRunner::on_end(const FabricEnd& end) {
   server_->stop_listening();
   if (options_.on_event) options_.on_event({SupervisorEventKind::stopped, {}});
   server_->flush([this] { context_.stop(); });
-  flush_timer_.expires_after(kFlushPatience);
+  flush_timer_.expires_after(kFlushTimeout);
   flush_timer_.async_wait([this](error_code error) {
     if (!error) context_.stop();
   });

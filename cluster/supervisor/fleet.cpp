@@ -250,8 +250,8 @@ void Fleet::on_tick(TimePoint now) {
     slot.is_silent = slot.lease && now - slot.heard_at > kSilentAfter;
     if (slot.lease && std::ranges::find(overdue, *slot.lease) != overdue.end())
       kill(slot, {.reason = Kill::silent, .limit = round_ms(options_.silence_max)});
-    else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_patience)
-      kill(slot, {.reason = Kill::not_ready, .limit = round_ms(options_.start_patience)});
+    else if (slot.state == NodeState::starting && now - slot.started_at > options_.start_timeout)
+      kill(slot, {.reason = Kill::not_ready, .limit = round_ms(options_.start_timeout)});
   }
 }
 
@@ -261,7 +261,7 @@ void Fleet::kill(NodeSlot& slot, KillCause cause) {
   say(LogLevel::error, fmt::format("{} {}: killing it.", slot.name, slot.kill_cause->text()));
   const bool is_in_a_turn = slot.kill_cause->reason == Kill::turn_max || slot.kill_cause->reason == Kill::not_stopped;
   if (!is_in_a_turn || !slot.process->try_signal(SIGQUIT)) return slot.process->kill();  // with a report if possible
-  slot.timer.expires_after(kReportPatience, [&slot, killed = slot.incarnation] {
+  slot.timer.expires_after(kReportTimeout, [&slot, killed = slot.incarnation] {
     if (slot.process && slot.incarnation == killed) slot.process->kill();
   });
 }

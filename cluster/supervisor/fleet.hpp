@@ -109,7 +109,7 @@ class Fleet {
   static constexpr int kFirstStartAttemptsMax = 3;
   static constexpr std::size_t kLastLinesMax = 10;
   /// For a node whose turn does not end, to report what it is doing before it is killed.
-  static constexpr std::chrono::milliseconds kReportPatience{500};
+  static constexpr std::chrono::milliseconds kReportTimeout{500};
 
   Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
         LocalCoordination& coordination, LogHub& logs, Events events);

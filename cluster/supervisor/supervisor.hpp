@@ -71,10 +71,10 @@ struct SupervisorOptions {
 
   AfterSetup after_setup = AfterSetup::keep_running;
   RestartPolicy restart;
-  std::chrono::milliseconds start_patience{std::chrono::seconds(30)};  // from spawn to Ready; then it is killed
-  std::chrono::milliseconds silence_max{std::chrono::seconds(5)};      // without a heartbeat; then it is killed
-  std::chrono::milliseconds turn_max{std::chrono::seconds(30)};        // a longer turn ends the node; 0: never
-  std::chrono::milliseconds quiet{std::chrono::seconds(3)};            // without a change, before shards are rebalanced
+  std::chrono::milliseconds start_timeout{std::chrono::seconds(30)};  // from spawn to Ready; then it is killed
+  std::chrono::milliseconds silence_max{std::chrono::seconds(5)};     // without a heartbeat; then it is killed
+  std::chrono::milliseconds turn_max{std::chrono::seconds(30)};       // a longer turn ends the node; 0: never
+  std::chrono::milliseconds quiet{std::chrono::seconds(3)};           // without a change, before shards are rebalanced
 
   /// All are called on the supervisor's thread, and may be empty.
   std::function<void(const protocol::LogLine&)> on_log;

@@ -30,7 +30,7 @@ control::Events::Answer describe_silence(const std::string& node, FabricTrail::T
   event.node = node;
   event.what = "silent";
   event.why = fmt::format("{} did not answer within {:.1f} s; its events are not shown", node,
-                          std::chrono::duration<double>(TrailVerbs::kPatience).count());
+                          std::chrono::duration<double>(TrailVerbs::kTimeout).count());
   return event;
 }
 
@@ -53,7 +53,7 @@ void TrailVerbs::gather(const typename Verb::Request& request, std::function<voi
   };
   const auto state = std::make_shared<State>();  // owned by the callback, because a std::function must be copyable
   state->silent = std::move(silent);
-  requests_.to_all(asked, std::string(Verb::kVerb.name), codec::describe_text(request), host_.now() + kPatience,
+  requests_.to_all(asked, std::string(Verb::kVerb.name), codec::describe_text(request), host_.now() + kTimeout,
                    [state, on_gathered = std::move(on_gathered)](const protocol::Answer& answer) {
                      if (answer.status == protocol::AnswerStatus::ok && !answer.body.empty()) {
                        if (auto part = codec::read_described_text<typename Verb::NodeAnswer>(answer.body)) {

@@ -23,7 +23,7 @@ namespace epic::cluster {
 /// Single-threaded.
 class TrailVerbs {
  public:
-  static constexpr std::chrono::milliseconds kPatience{1500};
+  static constexpr std::chrono::milliseconds kTimeout{1500};
   static constexpr std::chrono::milliseconds kFollowEvery{250};
   static constexpr std::uint64_t kEventsMax = 100'000;
   static constexpr std::size_t kFollowersMax = 64;

@@ -23,8 +23,8 @@ std::string method_key(std::string_view type, std::string_view method) { return 
 
 }  // namespace
 
-Router::Router(std::uint64_t life, std::chrono::nanoseconds call_patience, const kernel::Codec& codec, Out out)
-    : life_(life), call_patience_(call_patience), codec_(codec), out_(std::move(out)) {}
+Router::Router(std::uint64_t life, std::chrono::nanoseconds call_timeout, const kernel::Codec& codec, Out out)
+    : life_(life), call_timeout_(call_timeout), codec_(codec), out_(std::move(out)) {}
 
 kernel::HelloMessage Router::hello() const {
   // No fabric and no shard count: a client accepts those of the first node it meets.
@@ -42,9 +42,9 @@ void Router::submit(RecordRef call, OnEnd on_end) {
   if (calls_.size() >= limits::kPendingCallsMax)
     return refuse(ErrorCode::overloaded, fmt::format("{} calls are under way already", calls_.size()));
   const std::uint64_t sequence = next_sequence_++;
-  if (call->patience_ns == 0) call->patience_ns = call_patience_.count();
+  if (call->timeout_ns == 0) call->timeout_ns = call_timeout_.count();
   call->sequence = sequence;
-  call->deadline_ns = call->patience_ns > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + call->patience_ns;
+  call->deadline_ns = call->timeout_ns > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + call->timeout_ns;
   deadlines_.emplace(call->deadline_ns, sequence);
   Pending& pending = calls_[sequence];
   pending.record = std::move(call);
@@ -68,7 +68,7 @@ void Router::on_time(std::int64_t now_ns) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now_ns_) {
     Pending& pending = calls_.at(deadlines_.begin()->second);
     const Record& record = *pending.record;
-    const auto waited_ms = record.patience_ns / 1'000'000;
+    const auto waited_ms = record.timeout_ns / 1'000'000;
     if (pending.place == kernel::RoutedCall::Place::sent)
       end(pending, make_exception(ErrorCode::timeout,
                                   fmt::format("the client waited {} ms for {}: no answer has come from its node, where "
@@ -182,7 +182,7 @@ void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply
   if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome)) {
     const Record& record = *pending->record;
     const std::string message = error->code == ErrorCode::timeout && error->exception_type.empty()
-                                    ? fmt::format("the client waited {} ms for {}: {}", record.patience_ns / 1'000'000,
+                                    ? fmt::format("the client waited {} ms for {}: {}", record.timeout_ns / 1'000'000,
                                                   describe(record), error->message)
                                     : error->message;
     return end(*pending, make_exception(error->code, message, error->exception_type));

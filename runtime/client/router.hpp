@@ -40,7 +40,7 @@ class Router final : private kernel::ShardRouter::Listener {
   /// `failure` of the record says how it ended, or is null.
   using OnEnd = std::move_only_function<void(RecordRef)>;
 
-  Router(std::uint64_t life, std::chrono::nanoseconds call_patience, const kernel::Codec& codec, Out out);
+  Router(std::uint64_t life, std::chrono::nanoseconds call_timeout, const kernel::Codec& codec, Out out);
 
   void on_time(std::int64_t now_ns);
   void submit(RecordRef call, OnEnd on_end);
@@ -80,7 +80,7 @@ class Router final : private kernel::ShardRouter::Listener {
   [[nodiscard]] std::uint32_t number_of(const Record& record);
 
   std::uint64_t life_;
-  std::chrono::nanoseconds call_patience_;
+  std::chrono::nanoseconds call_timeout_;
   const kernel::Codec& codec_;
   Out out_;
   std::int64_t now_ns_ = 0;

@@ -76,7 +76,7 @@ transport::TransportEvents Session::transport_events() {
 
 void Session::wait_until_ready() {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, options_.connect_patience, [this] { return is_ready_ || is_hopeless_; });
+  changed_.wait_for(lock, options_.connect_timeout, [this] { return is_ready_ || is_hopeless_; });
   if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence() : absence_);
 }
 

@@ -73,8 +73,8 @@ void Driver::poll_network() {
 }
 
 /// Polls the network and nothing else, until `is_done`, up to a limit.
-void Driver::run_network(Engine& engine, std::chrono::milliseconds patience, const std::function<bool()>& is_done) {
-  const std::int64_t until_ns = monotonic_ns() + std::chrono::nanoseconds(patience).count();
+void Driver::run_network(Engine& engine, std::chrono::milliseconds timeout, const std::function<bool()>& is_done) {
+  const std::int64_t until_ns = monotonic_ns() + std::chrono::nanoseconds(timeout).count();
   while (true) {
     engine.tick_transport();
     if (is_done() || engine.kernel().now_ns() >= until_ns) return;
@@ -82,17 +82,17 @@ void Driver::run_network(Engine& engine, std::chrono::milliseconds patience, con
   }
 }
 
-void Driver::flush_within(Engine& engine, std::chrono::milliseconds patience) {
-  run_network(engine, patience, [&] { return engine.transport().unsent_bytes() == 0; });
+void Driver::flush_within(Engine& engine, std::chrono::milliseconds timeout) {
+  run_network(engine, timeout, [&] { return engine.transport().unsent_bytes() == 0; });
 }
 
-void Driver::part_within(Engine& engine, std::chrono::milliseconds patience) {
+void Driver::part_within(Engine& engine, std::chrono::milliseconds timeout) {
   engine.transport().hide();
   // Peers that have connected before get an answer: that this node refuses them.
   for (int i = 0; i < kHandlersAtEndMax && context_.poll_one() > 0; ++i) {
   }
   engine.transport().part();
-  run_network(engine, patience, [&] { return engine.transport().is_alone(); });
+  run_network(engine, timeout, [&] { return engine.transport().is_alone(); });
 }
 
 void Driver::post(std::function<void()> work) { boost::asio::post(context_, std::move(work)); }

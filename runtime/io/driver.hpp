@@ -31,10 +31,10 @@ class Driver {
   /// Ticks until `is_done`, called once per tick, returns true.
   void run(Engine& engine, const std::function<bool()>& is_done);
   /// Waits until peers have received what was sent to them, up to a limit. Instead of run().
-  void flush_within(Engine& engine, std::chrono::milliseconds patience);
+  void flush_within(Engine& engine, std::chrono::milliseconds timeout);
   /// The kernel is drained: reports to peers that unanswered calls were not started, and waits until they have received
   /// it, up to a limit. Instead of run().
-  void part_within(Engine& engine, std::chrono::milliseconds patience);
+  void part_within(Engine& engine, std::chrono::milliseconds timeout);
   /// Any thread: runs `work` on the driver's thread, between two ticks.
   void post(std::function<void()> work);
   /// A line was logged: it is written again if the reader is slow.
@@ -42,7 +42,7 @@ class Driver {
 
  private:
   void poll_network();
-  void run_network(Engine& engine, std::chrono::milliseconds patience, const std::function<bool()>& is_done);
+  void run_network(Engine& engine, std::chrono::milliseconds timeout, const std::function<bool()>& is_done);
   void sleep(const Engine& engine);
   void measure_memory(kernel::Kernel& kernel);
 

@@ -66,9 +66,9 @@ bool LogSink::flush() {
   return flush_locked(0);
 }
 
-void LogSink::flush_within(std::chrono::milliseconds patience) {
+void LogSink::flush_within(std::chrono::milliseconds timeout) {
   const std::lock_guard lock(mutex_);
-  flush_locked(static_cast<int>(patience.count()));
+  flush_locked(static_cast<int>(timeout.count()));
 }
 
 /// In the place of the dropped lines, as soon as the reader has caught up with half of what is buffered.
@@ -88,10 +88,10 @@ void LogSink::on_line_written() {
 }
 
 /// A pipe that is ready takes PIPE_BUF bytes without blocking, in one piece.
-bool LogSink::flush_locked(int patience_ms) {
+bool LogSink::flush_locked(int timeout_ms) {
   for (report_dropped(); written_ < gathered_.size(); report_dropped()) {
     pollfd ready{.fd = descriptor_, .events = POLLOUT, .revents = 0};
-    const int count = ::poll(&ready, 1, patience_ms);
+    const int count = ::poll(&ready, 1, timeout_ms);
     if (count == 0 || (count < 0 && errno != EINTR)) break;
     if (count < 0) continue;
     if ((ready.revents & POLLOUT) == 0 && (ready.revents & (POLLERR | POLLNVAL)) != 0) {
@@ -106,7 +106,7 @@ bool LogSink::flush_locked(int patience_ms) {
       if (gathered_[written_ - 1] == '\n') on_line_written();
     } else if (written < 0 && errno != EINTR && errno != EAGAIN) {
       written_ = gathered_.size();
-    } else if (written < 0 && errno == EAGAIN && patience_ms == 0) {
+    } else if (written < 0 && errno == EAGAIN && timeout_ms == 0) {
       break;
     }
   }

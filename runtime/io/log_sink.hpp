@@ -33,10 +33,10 @@ class LogSink {
   /// Writes what is buffered, as far as possible without waiting. True if something is left.
   bool flush();
   /// The same, but waits for the reader up to a limit; before the process ends.
-  void flush_within(std::chrono::milliseconds patience);
+  void flush_within(std::chrono::milliseconds timeout);
 
  private:
-  bool flush_locked(int patience_ms);
+  bool flush_locked(int timeout_ms);
   void gather(std::string_view text);
   void report_dropped();
   void on_line_written();

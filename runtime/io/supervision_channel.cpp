@@ -90,9 +90,9 @@ std::size_t SupervisionChannel::unsent_bytes() {
   return gathered_.size() + writing_bytes_;
 }
 
-void SupervisionChannel::flush_within(std::chrono::milliseconds patience) {
+void SupervisionChannel::flush_within(std::chrono::milliseconds timeout) {
   std::unique_lock lock(mutex_);
-  written_.wait_for(lock, patience, [this] { return !is_writing_ || is_closed_; });
+  written_.wait_for(lock, timeout, [this] { return !is_writing_ || is_closed_; });
 }
 
 void SupervisionChannel::start_beating(std::chrono::nanoseconds interval) {

@@ -44,7 +44,7 @@ class SupervisionChannel {
   /// Bytes that the supervisor has not read yet.
   [[nodiscard]] std::size_t unsent_bytes();
   /// Waits until everything is written, up to a limit. Before the process ends.
-  void flush_within(std::chrono::milliseconds patience);
+  void flush_within(std::chrono::milliseconds timeout);
 
  private:
   void read_more();

@@ -21,13 +21,13 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
     : options_(std::move(options)),
       codec_(codec),
       syscalls_(syscalls),
-      words_(options_.self, options_.call_patience.count(), types_, execution_),
+      words_(options_.self, options_.call_timeout.count(), types_, scheduler_),
       routing_(options_.self, *this),
       activations_({.shard_count = options_.shard_count,
                     .limits = {.idle_age_ns = options_.idle_age.count(), .memory_bytes = options_.memory_budget_bytes},
                     .codec = codec,
                     .admission = admission_,
-                    .execution = execution_,
+                    .scheduler = scheduler_,
                     .types = types_,
                     .words = words_,
                     .routing = routing_,
@@ -39,7 +39,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       saving_({.self = Incarnation{options_.self.life},
                .codec = codec,
                .admission = admission_,
-               .execution = execution_,
+               .scheduler = scheduler_,
                .table = activations_.table(),
                .types = types_,
                .words = words_,
@@ -50,17 +50,17 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       calls_({.shard_count = options_.shard_count,
               .bytes_max = options_.calls_bytes_max,
               .memory_budget_bytes = options_.memory_budget_bytes,
-              .patience_ns = options_.call_patience.count(),
+              .timeout_ns = options_.call_timeout.count(),
               .direct_calls_max = options_.direct_calls_max},
-             execution_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
+             scheduler_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
              *this),
-      ends_(execution_, activations_.table(), words_, calls_, timers_, syscalls),
-      looks_(execution_, words_, calls_, ends_, routing_, options_.grace),
+      ends_(scheduler_, activations_.table(), words_, calls_, timers_, syscalls),
+      looks_(scheduler_, words_, calls_, ends_, routing_, options_.grace),
       frames_({.self = options_.self,
                .shard_count = options_.shard_count,
                .codec = codec,
                .admission = admission_,
-               .execution = execution_,
+               .scheduler = scheduler_,
                .types = types_,
                .words = words_,
                .routing = routing_,
@@ -69,9 +69,9 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .calls = calls_,
                .activations = activations_,
                .syscalls = syscalls}),
-      outside_(admission_, execution_, types_, calls_),
+      outside_(admission_, scheduler_, types_, calls_),
       views_({.shard_count = options_.shard_count,
-              .clock = execution_,
+              .clock = scheduler_,
               .words = words_,
               .routing = routing_,
               .saving = saving_,
@@ -96,9 +96,9 @@ void Kernel::on_durable() {
 
 void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   const Scope scope(*this);
-  EPIC_ASSERT(monotonic_ns >= execution_.now_ns, "time went back from {} to {}", execution_.now_ns, monotonic_ns);
-  execution_.now_ns = monotonic_ns;
-  execution_.wall_ns = wall_ns;
+  EPIC_ASSERT(monotonic_ns >= scheduler_.now_ns, "time went back from {} to {}", scheduler_.now_ns, monotonic_ns);
+  scheduler_.now_ns = monotonic_ns;
+  scheduler_.wall_ns = wall_ns;
   calls_.on_time();
   timers_.on_time();
   ends_.on_time();
@@ -161,7 +161,7 @@ void Kernel::on_shard_map(ShardMap map) {
 
 void Kernel::on_release(std::span<const ShardId> shards, std::chrono::nanoseconds announced_ago) {
   const Scope scope(*this);
-  const std::int64_t now_ns = execution_.now_ns;
+  const std::int64_t now_ns = scheduler_.now_ns;
   for (const ShardId shard : shards)
     routing_.on_asked_back(shard, now_ns, now_ns - announced_ago.count(), options_.grace.count());
   resume_stopping();
@@ -214,9 +214,9 @@ void Kernel::seal() {
 
 // ---- from outside ----
 
-void Kernel::submit(RecordRef call, std::chrono::nanoseconds patience, OutsideCalls::OnEnd on_end) {
+void Kernel::submit(RecordRef call, std::chrono::nanoseconds timeout, OutsideCalls::OnEnd on_end) {
   const Scope scope(*this);
-  outside_.submit(std::move(call), patience, std::move(on_end));
+  outside_.submit(std::move(call), timeout, std::move(on_end));
 }
 
 void Kernel::submit_task(Task<void> task, std::string label, OutsideCalls::OnEnd on_end) {
@@ -257,11 +257,11 @@ HelloMessage Kernel::hello() const {
 }
 
 std::string Kernel::describe_current() const {
-  return execution_.current == nullptr ? "it" : words_.describe(*execution_.current);
+  return scheduler_.current == nullptr ? "it" : words_.describe(*scheduler_.current);
 }
 
 void Kernel::log(LogLevel level, std::string_view message) {
-  const Activation* activation = activation_of(execution_.current);
+  const Activation* activation = activation_of(scheduler_.current);
   syscalls_.log(level, activation == nullptr ? std::string() : words_.shown(activation->name), message);
 }
 

@@ -52,7 +52,7 @@ struct KernelOptions {
   PeerAddress self;    // node and incarnation
   std::string fabric;  // names the fabric in Hello
   std::uint32_t shard_count = 64;
-  std::chrono::nanoseconds call_patience = limits::kCallPatience;
+  std::chrono::nanoseconds call_timeout = limits::kCallTimeout;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
   std::chrono::nanoseconds grace = limits::kGrace;         // for running calls of a shard that is asked back
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
@@ -138,7 +138,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
                                                           std::string_view method) {
     return outside_.make(type, key, method);
   }
-  void submit(RecordRef call, std::chrono::nanoseconds patience, OutsideCalls::OnEnd on_end);
+  void submit(RecordRef call, std::chrono::nanoseconds timeout, OutsideCalls::OnEnd on_end);
   void submit_task(Task<void> task, std::string label, OutsideCalls::OnEnd on_end);
   /// Replaces the entity's state. Running calls of a live instance end first; new calls wait, and find a new instance.
   /// `on_end` runs once, when it is durable or has failed.
@@ -162,8 +162,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// The newest durable commit.
   [[nodiscard]] CommitNumber durable() const { return saving_.durable(); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const { return saving_.is_unsaved(activation); }
-  [[nodiscard]] std::int64_t now_ns() const { return execution_.now_ns; }
-  [[nodiscard]] std::int64_t wall_ns() const { return execution_.wall_ns; }
+  [[nodiscard]] std::int64_t now_ns() const { return scheduler_.now_ns; }
+  [[nodiscard]] std::int64_t wall_ns() const { return scheduler_.wall_ns; }
   [[nodiscard]] const KernelOptions& options() const { return options_; }
   [[nodiscard]] const Codec& codec() const { return codec_; }
 
@@ -171,9 +171,9 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] Timers& timers() { return timers_; }
   [[nodiscard]] StopWaits& stop_waits() { return stop_waits_; }
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
-  [[nodiscard]] bool is_stopping() const { return is_stopping(execution_.current); }
+  [[nodiscard]] bool is_stopping() const { return is_stopping(scheduler_.current); }
   [[nodiscard]] Saving& saving() { return saving_; }
-  [[nodiscard]] Record* current() const { return execution_.current; }
+  [[nodiscard]] Record* current() const { return scheduler_.current; }
   [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
   /// The current execution, in words.
   [[nodiscard]] std::string describe_current() const;
@@ -220,10 +220,10 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Syscalls& syscalls_;
   Admission admission_;
   TypeTable types_;
-  Execution execution_;
-  Timers timers_{execution_};
-  StopWaits stop_waits_{execution_};
-  Events events_{execution_, types_};
+  Scheduler scheduler_;
+  Timers timers_{scheduler_};
+  StopWaits stop_waits_{scheduler_};
+  Events events_{scheduler_, types_};
   CallWords words_;
   Routing routing_;
   Activations activations_;

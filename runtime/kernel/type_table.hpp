@@ -27,8 +27,8 @@ struct TypeEntry {
   reflect::Schema schema;        // of the state
   bool is_schema_saved = false;  // a batch of this node has carried it
   std::uint32_t method_base = 0;
-  bool is_stored = false;  // has state, and is not transient
-  bool is_gated = false;   // stored, and what leaves waits for it
+  bool is_stored = false;               // has state, and is not transient
+  bool is_gated = false;                // stored, and what leaves waits for it
   mutable ClassCounters counters = {};  // by those that only know what a class is
 };
 

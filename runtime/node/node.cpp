@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 constexpr int kExitStopped = 0;
 constexpr int kExitFailed = 1;
 constexpr int kExitDied = 74;  // EX_IOERR: the store can no longer be relied on
-constexpr auto kFlushPatience = 500ms;
+constexpr auto kFlushTimeout = 500ms;
 
 /// For a failed assert: which entity this thread was running.
 std::string describe_current() {
@@ -107,7 +107,7 @@ void Node::on_channel_closed(const std::string& why) {
 
 void Node::die(const std::string& why) {
   log_.write(protocol::LogLevel::error, {}, why + ". Nothing unconfirmed has left this node; it ends now");
-  log_.flush_within(kFlushPatience);
+  log_.flush_within(kFlushTimeout);
   std::_Exit(kExitDied);
 }
 
@@ -118,8 +118,8 @@ int Node::run() {
   if (const auto started = start(configure); !started) {
     channel_->send(started.error());  // the supervisor also writes it into this node's log
     is_finishing_ = true;
-    channel_->flush_within(kFlushPatience);
-    log_.flush_within(kFlushPatience);
+    channel_->flush_within(kFlushTimeout);
+    log_.flush_within(kFlushTimeout);
     return kExitFailed;
   }
   driver_->run(core_->engine(), [this] { return core_->is_done(); });
@@ -218,12 +218,12 @@ NodeWorld Node::world(const protocol::Configure& configure, storage::Store::Open
 int Node::finish() {
   const bool is_drained = core_->is_drained();
   if (is_drained)
-    driver_->part_within(core_->engine(), kFlushPatience);
+    driver_->part_within(core_->engine(), kFlushTimeout);
   else
-    driver_->flush_within(core_->engine(), kFlushPatience);
+    driver_->flush_within(core_->engine(), kFlushTimeout);
   is_finishing_ = true;
-  channel_->flush_within(kFlushPatience);
-  log_.flush_within(kFlushPatience);
+  channel_->flush_within(kFlushTimeout);
+  log_.flush_within(kFlushTimeout);
   return is_drained ? kExitStopped : kExitFailed;
 }
 

@@ -19,7 +19,7 @@ kernel::KernelOptions kernel_options(const protocol::Configure& configure) {
   return {.self = {configure.node, configure.incarnation.value},
           .fabric = configure.fabric_id,
           .shard_count = configure.shard_count,
-          .call_patience = configure.options.call_deadline,
+          .call_timeout = configure.options.call_deadline,
           .idle_age = configure.options.idle_age,
           .grace = configure.options.grace,
           .memory_budget_bytes = configure.options.memory_budget_bytes,

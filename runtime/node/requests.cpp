@@ -253,7 +253,7 @@ void Requests::answer(const Asked<control::Call>& asked) {
         make_failure(id, {.code = ErrorCode::bad_arguments,
                           .exception_type = {},
                           .message = fmt::format("{}.{}: {}", entity->type->info->type_name, method, read.error())}));
-  std::chrono::nanoseconds timeout = kernel.options().call_patience;
+  std::chrono::nanoseconds timeout = kernel.options().call_timeout;
   if (asked.request.timeout_ms)
     timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*asked.request.timeout_ms));
   kernel.submit(std::move(*record), std::max<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)),

@@ -49,7 +49,7 @@ class SimFabric::Node final : public kernel::Syscalls {
         kernel_({.self = self,
                  .fabric = "simulated",
                  .shard_count = fabric.options_.shard_count,
-                 .call_patience = fabric.options_.call_patience,
+                 .call_timeout = fabric.options_.call_timeout,
                  .idle_age = fabric.options_.idle_age,
                  .calls_bytes_max = fabric.options_.calls_bytes_max,
                  .memory_budget_bytes = fabric.options_.memory_budget_bytes},
@@ -288,10 +288,9 @@ void SimFabric::run_for(std::chrono::nanoseconds duration) {
 void SimFabric::submit(std::uint16_t node, kernel::RecordRef record, std::function<void(kernel::Record&)> on_end) {
   Node* const gateway = find_node(node);
   EPIC_ASSERT(gateway != nullptr, "node-{} is not alive", node);
-  const std::chrono::nanoseconds patience(record->patience_ns != 0 ? record->patience_ns
-                                                                   : options_.call_patience.count());
+  const std::chrono::nanoseconds timeout(record->timeout_ns != 0 ? record->timeout_ns : options_.call_timeout.count());
   gateway->kernel().on_time(now_ns_, kWallStartNs + now_ns_);
-  gateway->kernel().submit(std::move(record), patience, std::move(on_end));
+  gateway->kernel().submit(std::move(record), timeout, std::move(on_end));
   drive(*gateway);
 }
 

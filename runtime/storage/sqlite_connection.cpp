@@ -128,7 +128,7 @@ std::span<const std::byte> Statement::blob(int column) const {
 void Connection::Close::operator()(sqlite3* raw) const { sqlite3_close_v2(raw); }
 
 std::expected<Connection, StoreError> Connection::open(const std::filesystem::path& path, Access access,
-                                                       const std::string& vfs, std::chrono::milliseconds patience) {
+                                                       const std::string& vfs, std::chrono::milliseconds timeout) {
   const std::string name = access == Access::immutable ? uri_of(path) : path.string();
   sqlite3* raw = nullptr;
   const int result = sqlite3_open_v2(name.c_str(), &raw, flags_of(access), vfs.empty() ? nullptr : vfs.c_str());
@@ -141,7 +141,7 @@ std::expected<Connection, StoreError> Connection::open(const std::filesystem::pa
   // Nobody's but ours runs with a change; what a file has of them when it is opened refuses it (sqlite_format.cpp).
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
-  sqlite3_busy_timeout(raw, static_cast<int>(patience.count()));
+  sqlite3_busy_timeout(raw, static_cast<int>(timeout.count()));
   return connection;
 }
 

@@ -70,7 +70,7 @@ enum class Access : std::uint8_t {
 class Connection {
  public:
   static std::expected<Connection, StoreError> open(const std::filesystem::path& path, Access access,
-                                                    const std::string& vfs, std::chrono::milliseconds patience);
+                                                    const std::string& vfs, std::chrono::milliseconds timeout);
 
   /// Runs statements and ignores their rows; `doing` is for the error's sentence.
   [[nodiscard]] std::expected<void, StoreError> run(const char* sql, std::string_view doing);

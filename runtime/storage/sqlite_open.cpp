@@ -83,7 +83,7 @@ std::expected<void, StoreError> secure_files(const fs::path& path, files::Missin
 
 /// Opens and reads: only then does it show whether the database is readable.
 std::expected<Connection, StoreError> open_readable(const fs::path& path, Access access, const OpenOptions& options) {
-  auto connection = Connection::open(path, access, options.vfs, options.patience);
+  auto connection = Connection::open(path, access, options.vfs, options.timeout);
   if (!connection) return connection;
   const auto blank = EPIC_TRY(is_blank(*connection));
   if (blank) return std::unexpected(no_store(path));
@@ -113,7 +113,7 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   EPIC_TRY(StoreFiles::check_before_opening(path, writers));
   EPIC_TRY(secure_files(path, may_create ? files::Missing::created : files::Missing::ignored));
   auto connection = EPIC_TRY(
-      Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.patience));
+      Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.timeout));
   const auto blank = EPIC_TRY(is_blank(connection));
   if (blank && !may_create) return std::unexpected(no_store(path));
   if (connection.is_read_only()) {  // SQLite does not say why

@@ -32,7 +32,7 @@ struct OpenOptions {
   OpenMode mode = OpenMode::existing;
   std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; required by `create`
   WallClock wall_clock = &std::chrono::system_clock::now;
-  std::chrono::milliseconds patience = std::chrono::seconds(10);  // for a foreign program that locks the database
+  std::chrono::milliseconds timeout = std::chrono::seconds(10);  // for a foreign program that locks the database
   WalLimits wal = {};
   std::uint32_t page_count_max = 0;  // limits the database, in pages of 2 KiB: beyond it a write is `full`. 0: no limit
   std::string vfs = {};              // a registered SQLite VFS; empty: the system's

@@ -209,9 +209,9 @@ void Peers::on_time(std::int64_t now_ns) {
   for (const PeerAddress& peer : std::exchange(unreachable_, {}))
     if (!peers_.contains(peer)) events_.on_lost(peer);
   for (Connection* connection : std::exchange(condemned_, {})) on_end(*connection, connection->fault());
-  // Patience is counted from here, not from when the connection was made: our time may be outdated by then.
+  // The timeout is counted from here, not from when the connection was made: our time may be outdated by then.
   for (auto late = strangers_.rbegin(); late != strangers_.rend() && (*late)->hello_due_ns == 0; ++late)
-    (*late)->hello_due_ns = now_ns + limits_.hello_patience.count();
+    (*late)->hello_due_ns = now_ns + limits_.hello_timeout.count();
   while (!strangers_.empty() && strangers_.front()->hello_due_ns <= now_ns)
     on_end(*strangers_.front(), "it did not introduce itself in time");
 }

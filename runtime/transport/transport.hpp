@@ -36,7 +36,7 @@ struct TransportLimits {
   std::size_t unsent_bytes_max = 256u << 20;
   std::size_t connections_max = 4096;
   /// From the start of a connection to the peer's Hello.
-  std::chrono::nanoseconds hello_patience = std::chrono::seconds(10);
+  std::chrono::nanoseconds hello_timeout = std::chrono::seconds(10);
 };
 
 struct TransportEvents {

@@ -55,10 +55,10 @@ class Caller : public Entity {
     for (const auto patient = gate.with(1h); true;)
       is_slow ? co_await patient->pass_slowly() : co_await patient->pass();
   }
-  Task<void> try_once(std::chrono::nanoseconds patience) {
+  Task<void> try_once(std::chrono::nanoseconds timeout) {
     const Ref<Gate> gate("gate");
     try {
-      patience.count() == 0 ? co_await gate->pass() : co_await gate.with(patience)->pass();
+      timeout.count() == 0 ? co_await gate->pass() : co_await gate.with(timeout)->pass();
     } catch (const Timeout&) {
       ++gave_up;
     }
@@ -83,8 +83,8 @@ class Loop final : public kernel::Syscalls {
   static constexpr kernel::PeerAddress kSelf{kernel::NodeId{1}, 11};
   static constexpr std::int64_t kEveryNs = 1'000'000;  // one call to another entity
 
-  Loop(const ModuleInfo& module, std::chrono::nanoseconds call_patience)
-      : kernel_({.self = kSelf, .fabric = "bench", .shard_count = kShards, .call_patience = call_patience}, codec_,
+  Loop(const ModuleInfo& module, std::chrono::nanoseconds call_timeout)
+      : kernel_({.self = kSelf, .fabric = "bench", .shard_count = kShards, .call_timeout = call_timeout}, codec_,
                 *this) {
     if (const auto added = kernel_.add_module(module); !added) fmt::print(stderr, "{}\n", added.error());
     tick();

@@ -66,7 +66,7 @@ class ClusterScenario {
                   .nodes = kNodes,
                   .fabric = {.call_deadline = kDeadline},
                   .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
-                  .call_patience = kDeadline},
+                  .call_timeout = kDeadline},
                  cluster_ledger()),
         faults_(cluster_, kNodes, kClients) {}
 

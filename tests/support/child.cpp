@@ -14,7 +14,7 @@
 namespace epic::test {
 
 namespace {
-constexpr int kPatienceMs = 60'000;
+constexpr int kTimeoutMs = 60'000;
 }
 
 void Reporter::line(std::string_view text) const {
@@ -75,7 +75,7 @@ std::optional<std::string> Child::read_line() {
       return line;
     }
     pollfd ready{.fd = reports_, .events = POLLIN, .revents = 0};
-    const int count = ::poll(&ready, 1, kPatienceMs);
+    const int count = ::poll(&ready, 1, kTimeoutMs);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) throw std::runtime_error("a child process said nothing for 60 s; before that: '" + pending_ + "'");
     char buffer[4096];

@@ -80,7 +80,7 @@ class CallRecord {
   CallRecord* previous = nullptr;  // the kernel's list of pending calls
   CallRecord* next = nullptr;
   std::int64_t deadline_ns = 0;  // on the kernel's clock
-  std::int64_t patience_ns = 0;  // 0: the default
+  std::int64_t timeout_ns = 0;   // 0: the default
   std::uint64_t sequence = 0;    // sequence number in the calling kernel
   std::uint64_t observed = 0;    // newest commit observed, if there is no activation
   std::exception_ptr failure;    // set by the kernel: timeout, node lost, refused …
@@ -415,7 +415,7 @@ struct Method {
       if (!*target->name) throw_empty_ref(method_name_of<Pointer>());                \
       auto* record = new Record(std::move(args)...);                                 \
       record->callee = *target->name;                                                \
-      record->patience_ns = target->patience.count();                                \
+      record->timeout_ns = target->timeout.count();                                  \
       return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                  \
     }                                                                                \
   }

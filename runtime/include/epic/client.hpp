@@ -33,7 +33,7 @@ struct ClientOptions {
   /// For calls without their own deadline (`ref.with(2s)->…`).
   std::chrono::nanoseconds call_deadline = std::chrono::seconds(30);
   /// How long connect() waits for a fabric that is starting.
-  std::chrono::nanoseconds connect_patience = std::chrono::seconds(5);
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
 };
 
 /// How a call ended.

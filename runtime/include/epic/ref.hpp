@@ -91,7 +91,7 @@ NamePtr parse_name(std::string_view text, const reflect::EntityInfo* expected);
 /// What a proxy calls: the entity, and how long the caller waits (zero: the fabric's default).
 struct Target {
   const NamePtr* name;
-  std::chrono::nanoseconds patience{0};
+  std::chrono::nanoseconds timeout{0};
 };
 
 /// First member of a proxy's union; every method member starts with the same layout.
@@ -104,7 +104,7 @@ template <class T>
 struct ProxyHolder {
   Target target;
   typename T::EpicProxy proxy{target};
-  ProxyHolder(const NamePtr& name, std::chrono::nanoseconds patience) : target{&name, patience} {}
+  ProxyHolder(const NamePtr& name, std::chrono::nanoseconds timeout) : target{&name, timeout} {}
   ProxyHolder(const ProxyHolder&) = delete;
   ProxyHolder& operator=(const ProxyHolder&) = delete;
   const typename T::EpicProxy* operator->() const { return &proxy; }
@@ -119,12 +119,12 @@ class Ref;
 template <class T>
 class RefWith {
  public:
-  RefWith(const Ref<T>& ref, std::chrono::nanoseconds patience) : name_(ref.epic_name()), patience_(patience) {}
-  auto operator->() const { return detail::ProxyHolder<T>(name_, patience_); }
+  RefWith(const Ref<T>& ref, std::chrono::nanoseconds timeout) : name_(ref.epic_name()), timeout_(timeout) {}
+  auto operator->() const { return detail::ProxyHolder<T>(name_, timeout_); }
 
  private:
   detail::NamePtr name_;
-  std::chrono::nanoseconds patience_;
+  std::chrono::nanoseconds timeout_;
 };
 
 template <class T>
@@ -141,12 +141,12 @@ class Ref {
   explicit Ref(detail::NamePtr name) : name_(std::move(name)) {}
 
   auto operator->() const { return detail::ProxyHolder<T>(name_, std::chrono::nanoseconds{0}); }
-  /// The same entity, called with a deadline that counts from the start of the call. If nothing is left of `patience`,
+  /// The same entity, called with a deadline that counts from the start of the call. If nothing is left of `timeout`,
   /// the call ends in Timeout; more than 292 years are no deadline.
   template <class Rep, class Period>
     requires std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
-  [[nodiscard]] RefWith<T> with(std::chrono::duration<Rep, Period> patience) const {
-    return RefWith<T>(*this, std::max(detail::saturated_ns(patience), std::chrono::nanoseconds(1)));
+  [[nodiscard]] RefWith<T> with(std::chrono::duration<Rep, Period> timeout) const {
+    return RefWith<T>(*this, std::max(detail::saturated_ns(timeout), std::chrono::nanoseconds(1)));
   }
 
   /// "Type/Key"; empty for a Ref that names no entity. The type is the class's stored name (its oldest, if it was

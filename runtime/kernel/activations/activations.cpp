@@ -50,10 +50,10 @@ bool is_in_use(const Activation& activation) { return activation.running > 0 || 
 Activations::Activations(const Uses& uses)
     : uses_(uses),
       table_(next_table_tag(), uses.shard_count),
-      collector_(uses.limits, uses.execution, table_, *this),
-      slow_stops_(uses.execution, table_, uses.calls, uses.words, uses.admission, uses.events),
-      replacements_(uses.shard_count, uses.execution, table_, uses.types, uses.routing, uses.admission),
-      reaper_(uses.execution, table_, uses.calls) {}
+      collector_(uses.limits, uses.scheduler, table_, *this),
+      slow_stops_(uses.scheduler, table_, uses.calls, uses.words, uses.admission, uses.events),
+      replacements_(uses.shard_count, uses.scheduler, table_, uses.types, uses.routing, uses.admission),
+      reaper_(uses.scheduler, table_, uses.calls) {}
 
 void Activations::end_all() {
   reaper_.clear();
@@ -69,12 +69,12 @@ Activation& Activations::add(const detail::NamePtr& name, const TypeEntry& type,
   activation.type = &type;
   ++type.counters.entities;
   ++type.counters.activated;
-  activation.activated_ns = activation.last_used_ns = uses_.execution.now_ns;
+  activation.activated_ns = activation.last_used_ns = uses_.scheduler.now_ns;
   return activation;
 }
 
 void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard) {
-  if (const std::string why = uses_.admission.refusal_of(call->callee->text, uses_.execution.now_ns); !why.empty())
+  if (const std::string why = uses_.admission.refusal_of(call->callee->text, uses_.scheduler.now_ns); !why.empty())
     return uses_.calls.fail(*call, ErrorCode::unavailable,
                             fmt::format("{} is {}", uses_.words.shown(call->callee), why));
   if (const auto undone = undone_.take(call->callee->text))
@@ -84,14 +84,14 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
   Activation& activation = add(call->callee, type, shard);
   Birth birth{.cause = uses_.words.cause_of(*call),
               .asked_ns = uses_.words.begun_ns_of(*call),
-              .placed_ns = uses_.execution.now_ns,
+              .placed_ns = uses_.scheduler.now_ns,
               .loaded_ns = 0};
   const bool is_closed = uses_.routing.is_closed(shard);
   const bool must_leave = is_closed || uses_.admission.is_draining;
   // With nothing to load and no hook it is active at once: this is how millions come about.
   std::expected<void, std::string> created;
   if (!type.is_stored && !type.info->has_on_activate && !must_leave && (created = create(activation))) {
-    birth.loaded_ns = uses_.execution.now_ns;
+    birth.loaded_ns = uses_.scheduler.now_ns;
     collector_.measure(activation);
     activation.state = Activation::State::active;
     collector_.add(activation);
@@ -130,7 +130,7 @@ void Activations::on_loaded(ActivationId id, LoadResult result) {
 
 void Activations::construct(Activation& activation, const LoadedState& loaded) {
   const reflect::EntityInfo& info = *activation.type->info;
-  activation.get_rare().birth.loaded_ns = uses_.execution.now_ns;
+  activation.get_rare().birth.loaded_ns = uses_.scheduler.now_ns;
   if (const auto created = create(activation); !created) return fail(activation, created.error());
   if (const auto read = read_state(activation, loaded); !read) return fail(activation, read.error());
   collector_.measure(activation);
@@ -141,14 +141,14 @@ void Activations::construct(Activation& activation, const LoadedState& loaded) {
 }
 
 std::expected<void, std::string> Activations::create(Activation& activation) {
-  Record* const before = std::exchange(uses_.execution.current, nullptr);  // not its caller's turn
+  Record* const before = std::exchange(uses_.scheduler.current, nullptr);  // not its caller's turn
   std::exception_ptr thrown;
   try {
     activation.entity = activation.type->info->create();
   } catch (...) {
     thrown = std::current_exception();
   }
-  uses_.execution.current = before;
+  uses_.scheduler.current = before;
   if (thrown) return std::unexpected("its constructor threw: " + describe_thrown(thrown).message);
   detail::EntityAccess::set_name(*activation.entity, activation.name);
   return {};
@@ -180,9 +180,9 @@ void Activations::run_hook(Activation& activation, Hook hook, const char* label)
   record->site->label = label;
   record->site->on_hook_end = [this, id = activation.id](Record& ended) { end_hook(id, ended); };
   activation.get_rare().hook = record.get();
-  Record* const before = std::exchange(uses_.execution.current, nullptr);
+  Record* const before = std::exchange(uses_.scheduler.current, nullptr);
   const bool is_open = uses_.calls.open(*record);
-  uses_.execution.current = before;
+  uses_.scheduler.current = before;
   if (!is_open) return end_hook(activation.id, *record);
   uses_.calls.suspect(record);
   uses_.calls.start_soon(std::move(record));
@@ -384,7 +384,7 @@ std::exception_ptr Activations::left_memory(const Activation& activation) const 
 void Activations::discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) {
   if (activation.state == Activation::State::reaping) return;
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
-  uses_.events.add(Happening::discarded, activation.subject(), why, uses_.execution.now_ns);
+  uses_.events.add(Happening::discarded, activation.subject(), why, uses_.scheduler.now_ns);
   uses_.saving.discard_change(activation, code, why);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
   const bool is_to_be_told = reported == Reported::to_nobody && activation.replacement() == nullptr;
@@ -477,7 +477,7 @@ void Activations::call_off_replacements() {
                                        {},
                                        fmt::format("{} calls of {} still ran after {} s; its state was left as it is",
                                                    activation->running, uses_.words.shown(activation->name),
-                                                   limits::kReplacePatience / std::chrono::seconds(1))}));
+                                                   limits::kReplaceTimeout / std::chrono::seconds(1))}));
     if (is_ending) become_active(*activation);
   }
 }

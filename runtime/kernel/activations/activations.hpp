@@ -37,7 +37,7 @@ class Activations final : private Collector::Listener {
     Collector::Limits limits;
     const Codec& codec;
     const Admission& admission;
-    Execution& execution;
+    Scheduler& scheduler;
     TypeTable& types;
     const CallWords& words;
     Routing& routing;

@@ -35,7 +35,7 @@ std::expected<Replacements::Target, ErrorPart> Replacements::check(const NewStat
 }
 
 void Replacements::begin(Activation& activation, NewState asked, OnReplaced on_end) {
-  const std::int64_t deadline_ns = clock_.now_ns + std::chrono::nanoseconds(limits::kReplacePatience).count();
+  const std::int64_t deadline_ns = clock_.now_ns + std::chrono::nanoseconds(limits::kReplaceTimeout).count();
   deadlines_.emplace(deadline_ns, activation.id);
   ++count_;
   activation.get_rare().replacement = std::make_unique<Replacement>(Replacement{.state = std::move(asked.state),

@@ -82,22 +82,22 @@ std::string CallWords::describe_lock(const Record& record) const {
 }
 
 std::string CallWords::describe_timeout(const Record& record, const std::string& doing) const {
-  const std::int64_t patience = patience_ns_of(record);
-  return fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(patience), describe(record),
+  const std::int64_t timeout = timeout_ns_of(record);
+  return fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(timeout), describe(record),
                      doing);
 }
 
 std::int64_t CallWords::begun_ns_of(const Record& record) const {
-  const std::int64_t patience = patience_ns_of(record);
-  if (record.deadline_ns != INT64_MAX) return record.deadline_ns - patience;
-  return record.site != nullptr && record.site->begun_ns != 0 ? record.site->begun_ns : execution_.now_ns;
+  const std::int64_t timeout = timeout_ns_of(record);
+  if (record.deadline_ns != INT64_MAX) return record.deadline_ns - timeout;
+  return record.site != nullptr && record.site->begun_ns != 0 ? record.site->begun_ns : scheduler_.now_ns;
 }
 
 Cause CallWords::cause_of(const Record& record) const {
   Cause cause;
   if (record.method != nullptr) cause.method = record.method->name;
   const Record* caller = record.caller;
-  if (caller == nullptr && record.site == nullptr) caller = execution_.current;
+  if (caller == nullptr && record.site == nullptr) caller = scheduler_.current;
   if (caller != nullptr && caller->callee && caller->method != nullptr) {
     cause.caller = caller->callee;
     cause.caller_method = caller->method->name;
@@ -110,7 +110,7 @@ Cause CallWords::cause_of(const Record& record) const {
   } else if (record.site != nullptr && record.site->from.life != 0) {
     cause.from = fmt::format("a task on node-{}", record.site->from.node);
   } else {
-    cause.from = execution_.current != nullptr ? describe(*execution_.current) : "a task";
+    cause.from = scheduler_.current != nullptr ? describe(*scheduler_.current) : "a task";
   }
   return cause;
 }

@@ -8,16 +8,16 @@
 
 #include "kernel/calls/call_table.hpp"
 #include "kernel/events/trail.hpp"
-#include "kernel/execution.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/scheduler.hpp"
 #include "kernel/type_table.hpp"
 
 namespace epic::kernel {
 
 class CallWords {
  public:
-  CallWords(PeerAddress self, std::int64_t call_patience_ns, const TypeTable& types, const Execution& execution)
-      : self_(self), call_patience_ns_(call_patience_ns), types_(types), execution_(execution) {}
+  CallWords(PeerAddress self, std::int64_t call_timeout_ns, const TypeTable& types, const Scheduler& scheduler)
+      : self_(self), call_timeout_ns_(call_timeout_ns), types_(types), scheduler_(scheduler) {}
 
   /// As the call's maker named it.
   [[nodiscard]] CallId id_of(const Record& record) const;
@@ -46,8 +46,8 @@ class CallWords {
   /// What a call made by `caller` carries on: the trace that the caller itself belongs to.
   [[nodiscard]] static std::optional<CallExtensions> extensions_from(const Record* caller);
   [[nodiscard]] std::int64_t begun_ns_of(const Record& record) const;
-  [[nodiscard]] std::int64_t patience_ns_of(const Record& record) const {
-    return record.patience_ns != 0 ? record.patience_ns : call_patience_ns_;
+  [[nodiscard]] std::int64_t timeout_ns_of(const Record& record) const {
+    return record.timeout_ns != 0 ? record.timeout_ns : call_timeout_ns_;
   }
   [[nodiscard]] const PeerAddress& self() const { return self_; }
 
@@ -60,9 +60,9 @@ class CallWords {
                                      int depth) const;
 
   PeerAddress self_;
-  std::int64_t call_patience_ns_;
+  std::int64_t call_timeout_ns_;
   const TypeTable& types_;
-  const Execution& execution_;
+  const Scheduler& scheduler_;
 };
 
 }  // namespace epic::kernel

@@ -9,12 +9,12 @@
 
 namespace epic::kernel {
 
-Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
+Calls::Calls(CallOptions options, Scheduler& scheduler, ActivationTable& activations, const Observations& observations,
              const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
              CallsListener& listener)
     : options_(options),
       budget_(options.bytes_max, options.memory_budget_bytes),
-      execution_(execution),
+      scheduler_(scheduler),
       activations_(activations),
       observations_(observations),
       admission_(admission),
@@ -24,10 +24,10 @@ Calls::Calls(CallOptions options, Execution& execution, ActivationTable& activat
       syscalls_(syscalls),
       listener_(listener),
       chains_(options.shard_count, types, words, routing),
-      probes_(table_, activations, words, execution, syscalls, *this) {}
+      probes_(table_, activations, words, scheduler, syscalls, *this) {}
 
 void Calls::end_all() {
-  execution_.queue.clear();
+  scheduler_.queue.clear();
   probes_.clear();
   table_.end_looks();
   std::vector<Record*> all;
@@ -49,10 +49,10 @@ void Calls::end_all() {
 
 [[gnu::always_inline]] std::coroutine_handle<> Calls::begin(Record& record, detail::Waiter& waiter) {
   end_turn();
-  waiter.execution = execution_.current;
+  waiter.execution = scheduler_.current;
   waiter.remaining = 1;
   record.waiter = &waiter;
-  record.caller = execution_.current;
+  record.caller = scheduler_.current;
   if (!open(record)) {  // the caller resumes at once, and throws
     waiter.remaining = 0;
     record.waiter = nullptr;
@@ -61,14 +61,14 @@ void Calls::end_all() {
   }
   if (Activation* activation = activations_.find(*record.callee);
       activation != nullptr && may_start_now(record, *activation)) {
-    --execution_.direct_calls_left;
+    --scheduler_.direct_calls_left;
     record.activation = activation;
     return start(record, activation);
   }
   if (const std::coroutine_handle<> next =
-          route(RecordRef::share(record), /*may_run_now=*/execution_.direct_calls_left > 0, execution_.current))
+          route(RecordRef::share(record), /*may_run_now=*/scheduler_.direct_calls_left > 0, scheduler_.current))
     return next;
-  execution_.current = nullptr;
+  scheduler_.current = nullptr;
   return std::noop_coroutine();
 }
 
@@ -76,35 +76,35 @@ void Calls::end_all() {
 [[gnu::always_inline]] bool Calls::may_start_now(const Record& record, const Activation& activation) const {
   return activation.state == Activation::State::active && activation.queued == 0 && !activation.has_waiting() &&
          !activation.must_stop && !record.is_exclusive && !activation.type->info->class_exclusive &&
-         execution_.direct_calls_left > 0 && activation.type->info->has(*record.method);
+         scheduler_.direct_calls_left > 0 && activation.type->info->has(*record.method);
 }
 
 void Calls::begin_detached(Record& record) {
   // Its caller's turn continues, but its changes so far go with the call.
-  if (Activation* caller = activation_of(execution_.current);
-      caller != nullptr && !execution_.current->is_read_only && !caller->is_dirty && caller->type->is_stored)
+  if (Activation* caller = activation_of(scheduler_.current);
+      caller != nullptr && !scheduler_.current->is_read_only && !caller->is_dirty && caller->type->is_stored)
     listener_.mark_dirty(*caller);
   if (record.method == nullptr) {  // one of the entity's own Tasks, beside its caller
-    record.activation = activation_of(execution_.current);
-    if (execution_.current != nullptr) {
-      record.callee = execution_.current->callee;
-      record.is_read_only = execution_.current->is_read_only;
+    record.activation = activation_of(scheduler_.current);
+    if (scheduler_.current != nullptr) {
+      record.callee = scheduler_.current->callee;
+      record.is_read_only = scheduler_.current->is_read_only;
     }
     if (!record.is_joined) {  // nothing need wait for it: it has no deadline
       record.site = new detail::CallSite(record);
       record.site->label = "task";
-      record.site->begun_ns = execution_.now_ns;
-      record.patience_ns = INT64_MAX;
+      record.site->begun_ns = scheduler_.now_ns;
+      record.timeout_ns = INT64_MAX;
       if (Activation* activation = activation_of(&record)) listener_.on_lone_task(*activation);
     }
   }
-  if (record.is_joined) record.caller = execution_.current;  // gather waits for it, from here on
+  if (record.is_joined) record.caller = scheduler_.current;  // gather waits for it, from here on
   if (!open(record)) {
     record.caller = nullptr;
     return;
   }
   if (record.method != nullptr) {
-    static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, execution_.current));
+    static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, scheduler_.current));
   } else {
     start_soon(RecordRef::share(record));
   }
@@ -123,11 +123,11 @@ bool Calls::refuse_for_load(Record& record) {
 
 [[gnu::always_inline]] bool Calls::open(Record& record) {
   record.sequence = next_sequence_++;
-  record.observed = observations_.observed_by(execution_.current).value;
+  record.observed = observations_.observed_by(scheduler_.current).value;
   if (budget_.may_be_short() && refuse_for_load(record)) [[unlikely]]
     return false;
-  record.has_custom_deadline = record.patience_ns != 0;
-  record.deadline_ns = execution_.ns_from_now(record.has_custom_deadline ? record.patience_ns : options_.patience_ns);
+  record.has_custom_deadline = record.timeout_ns != 0;
+  record.deadline_ns = scheduler_.ns_from_now(record.has_custom_deadline ? record.timeout_ns : options_.timeout_ns);
   table_.add(record);
   return true;
 }
@@ -183,7 +183,7 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
   record->activation = &activation;
   if ((record->is_exclusive || activation.type->info->class_exclusive) && !take_lock(record, activation)) return {};
   if (may_run_now && activation.queued == 0) {
-    --execution_.direct_calls_left;
+    --scheduler_.direct_calls_left;
     return start(*record, &activation);
   }
   start_soon(std::move(record));
@@ -239,7 +239,7 @@ void Calls::suspect_first(Activation& activation, const Record* former) {
   }
   record.has_run = true;
   ++started_count_;
-  execution_.current = &record;
+  scheduler_.current = &record;
   try {
     return record.start(activation == nullptr ? nullptr : activation->entity);
   } catch (...) {  // no memory for the frame, or moving an argument threw
@@ -252,8 +252,8 @@ void Calls::suspect_first(Activation& activation, const Record* former) {
 
 [[gnu::always_inline]] void Calls::end_turn() {
   turns_count_.store(turns_count() + 1, std::memory_order_relaxed);
-  if (execution_.current == nullptr || execution_.current->is_read_only) return;
-  Activation* activation = activation_of(execution_.current);
+  if (scheduler_.current == nullptr || scheduler_.current->is_read_only) return;
+  Activation* activation = activation_of(scheduler_.current);
   if (activation == nullptr) return;
   if (activation->is_dirty) {
     if (activation->is_erased) [[unlikely]]
@@ -266,23 +266,23 @@ void Calls::suspect_first(Activation& activation, const Record* former) {
 std::coroutine_handle<> Calls::suspend_on(detail::Waiter& waiter) {
   if (waiter.remaining == 0) return waiter.handle;
   end_turn();
-  execution_.current = nullptr;
+  scheduler_.current = nullptr;
   return std::noop_coroutine();
 }
 
 /// What an ended call has observed, the one that learns of its end has observed, too.
 bool Calls::has_ended(const Record& record) const {
   if (record.state != Record::State::ended) return false;
-  Observations::observe(execution_.current, CommitNumber{record.observed});
+  Observations::observe(scheduler_.current, CommitNumber{record.observed});
   return true;
 }
 
 bool Calls::wait_for(Record& record, detail::Waiter& waiter) {
-  waiter.execution = execution_.current;
+  waiter.execution = scheduler_.current;
   if (has_ended(record)) return true;
   ++waiter.remaining;
   record.waiter = &waiter;
-  record.caller = execution_.current;
+  record.caller = scheduler_.current;
   return false;
 }
 
@@ -291,7 +291,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
     record.waiter = nullptr;
     record.caller = nullptr;
   }
-  execution_.queue.drop(waiter);
+  scheduler_.queue.drop(waiter);
 }
 
 // ---- ending ----
@@ -307,11 +307,11 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   const bool was_abandoned = record.is_abandoned;
   detail::Waiter* waiter = was_abandoned ? nullptr : conclude(record);
   end_execution(record);
-  if (waiter == nullptr || waiter->remaining > 0 || execution_.is_reaped(waiter->execution)) {
-    execution_.current = nullptr;
+  if (waiter == nullptr || waiter->remaining > 0 || scheduler_.is_reaped(waiter->execution)) {
+    scheduler_.current = nullptr;
     return std::noop_coroutine();
   }
-  execution_.current = waiter->execution;
+  scheduler_.current = waiter->execution;
   return waiter->handle;
 }
 
@@ -324,16 +324,16 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   Observations::observe(waiter->execution, observations_.observed_by(&record));
   if (activation != nullptr) {
     --activation->running;
-    activation->last_used_ns = execution_.now_ns;
+    activation->last_used_ns = scheduler_.now_ns;
     check_stop(*activation);
   }
   table_.remove(record);
   record.release();  // the waiter holds another reference
-  if (--waiter->remaining > 0 || execution_.is_reaped(waiter->execution)) {
-    execution_.current = nullptr;
+  if (--waiter->remaining > 0 || scheduler_.is_reaped(waiter->execution)) {
+    scheduler_.current = nullptr;
     return std::noop_coroutine();
   }
-  execution_.current = waiter->execution;
+  scheduler_.current = waiter->execution;
   return waiter->handle;
 }
 
@@ -370,7 +370,7 @@ void Calls::end_execution(Record& record) {
   }
   if (activation != nullptr && record.has_run) {
     --activation->running;
-    activation->last_used_ns = execution_.now_ns;
+    activation->last_used_ns = scheduler_.now_ns;
     check_stop(*activation);
   }
   close(record);
@@ -386,7 +386,7 @@ void Calls::receive_result(Record& record) {
   const RecordRef kept = RecordRef::share(record);
   detail::Waiter* waiter = conclude(record);
   close(record);
-  if (waiter != nullptr && waiter->remaining == 0) execution_.queue.push_resume(*waiter);
+  if (waiter != nullptr && waiter->remaining == 0) scheduler_.queue.push_resume(*waiter);
 }
 
 void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
@@ -422,7 +422,7 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
     pass_lock(*waits_at, waits_at->lock.leave(record), first);
     check_stop(*waits_at);
   }
-  if (waiter != nullptr && waiter->remaining == 0) execution_.queue.push_resume(*waiter);
+  if (waiter != nullptr && waiter->remaining == 0) scheduler_.queue.push_resume(*waiter);
 }
 
 void Calls::expire(Record& record) {
@@ -436,16 +436,16 @@ void Calls::expire(Record& record) {
 // ---- driving ----
 
 bool Calls::run(std::size_t items) {
-  for (; items > 0 && !execution_.queue.empty(); --items) run_one(execution_.queue.pop());
-  return !execution_.queue.empty();
+  for (; items > 0 && !scheduler_.queue.empty(); --items) run_one(scheduler_.queue.pop());
+  return !scheduler_.queue.empty();
 }
 
 void Calls::run_one(RunQueue::Item item) {
-  execution_.direct_calls_left = options_.direct_calls_max;
+  scheduler_.direct_calls_left = options_.direct_calls_max;
   std::coroutine_handle<> next;
   if (item.waiter != nullptr) {
-    if (execution_.is_reaped(item.waiter->execution)) return;
-    execution_.current = item.waiter->execution;
+    if (scheduler_.is_reaped(item.waiter->execution)) return;
+    scheduler_.current = item.waiter->execution;
     next = item.waiter->handle;
   } else {
     Activation* activation = activation_of(item.record.get());
@@ -457,13 +457,13 @@ void Calls::run_one(RunQueue::Item item) {
     next = start(*item.record, activation);
   }
   if (next) next.resume();
-  execution_.current = nullptr;
+  scheduler_.current = nullptr;
 }
 
 void Calls::on_time() {
   visits_left_ = limits::kDescribeVisitsMax;
   for (std::size_t i = 0; i < limits::kEndedPerTick; ++i) {
-    Record* const record = table_.find_expired(execution_.now_ns);
+    Record* const record = table_.find_expired(scheduler_.now_ns);
     if (record == nullptr) break;
     expire(*record);
   }

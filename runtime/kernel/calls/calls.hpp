@@ -30,9 +30,9 @@
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
 #include "kernel/calls/deadlock_probes.hpp"
-#include "kernel/execution.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/observations.hpp"
+#include "kernel/scheduler.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
 
@@ -42,7 +42,7 @@ struct CallOptions {
   std::uint32_t shard_count = 0;
   std::uint64_t bytes_max = 0;            // of their frames and records; beyond it new ones are refused
   std::uint64_t memory_budget_bytes = 0;  // of the node; 0: none
-  std::int64_t patience_ns = 0;           // of calls that name none
+  std::int64_t timeout_ns = 0;            // of calls that name none
   std::uint32_t direct_calls_max = 0;     // that start in place before the run queue has its turn
 };
 
@@ -70,7 +70,7 @@ class CallsListener {
 
 class Calls final : private DeadlockProbes::Listener {
  public:
-  Calls(CallOptions options, Execution& execution, ActivationTable& activations, const Observations& observations,
+  Calls(CallOptions options, Scheduler& scheduler, ActivationTable& activations, const Observations& observations,
         const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
         CallsListener& listener);
   Calls(const Calls&) = delete;
@@ -97,7 +97,7 @@ class Calls final : private DeadlockProbes::Listener {
   /// The entity is in memory.
   std::coroutine_handle<> enter(RecordRef record, Activation& activation, bool may_run_now = false);
   /// Runs it, by the run queue.
-  void start_soon(RecordRef record) { execution_.queue.push_start(std::move(record)); }
+  void start_soon(RecordRef record) { scheduler_.queue.push_start(std::move(record)); }
   /// Its result has come from another node.
   void receive_result(Record& record);
   /// Ends the wait for it. A method that runs goes on; one that has not begun never will.
@@ -163,7 +163,7 @@ class Calls final : private DeadlockProbes::Listener {
 
   CallOptions options_;
   CallBudget budget_;
-  Execution& execution_;
+  Scheduler& scheduler_;
   ActivationTable& activations_;
   const Observations& observations_;
   const Admission& admission_;

@@ -56,12 +56,12 @@ struct DeadlockProbes::Probing {
 };
 
 void DeadlockProbes::suspect(RecordRef record) {
-  suspects_.emplace_back(execution_.now_ns + limits::kDeadlockSuspicion.count(), std::move(record));
+  suspects_.emplace_back(scheduler_.now_ns + limits::kDeadlockSuspicion.count(), std::move(record));
 }
 
 void DeadlockProbes::on_probe(ProbeMessage probe) {
   if (probes_.size() >= limits::kProbesMax) return;
-  if (probes_.empty()) probes_due_ns_ = execution_.now_ns + limits::kProbesGather.count();
+  if (probes_.empty()) probes_due_ns_ = scheduler_.now_ns + limits::kProbesGather.count();
   probes_.push_back(std::move(probe));
 }
 
@@ -75,7 +75,7 @@ std::optional<std::int64_t> DeadlockProbes::next_timer_ns() const {
 }
 
 void DeadlockProbes::on_time() {
-  const std::int64_t now_ns = execution_.now_ns;
+  const std::int64_t now_ns = scheduler_.now_ns;
   while (!suspects_.empty() && !is_suspect(*suspects_.front().second)) suspects_.pop_front();
   if (now_ns < resume_ns_) return;
   resume_ns_ = now_ns + limits::kLookPause.count();
@@ -93,7 +93,7 @@ void DeadlockProbes::on_time() {
 
 /// False: there is nothing to follow now.
 bool DeadlockProbes::begin() {
-  const std::int64_t now_ns = execution_.now_ns;
+  const std::int64_t now_ns = scheduler_.now_ns;
   for (; !suspects_.empty() && suspects_.front().first <= now_ns; suspects_.pop_front())
     if (is_suspect(*suspects_.front().second)) due_.push_back(std::move(suspects_.front().second));
   if (!probes_.empty() && probes_due_ns_ <= now_ns) due_probes_.swap(probes_);
@@ -176,7 +176,7 @@ WaitLink DeadlockProbes::link_of(const Record& record) const {
                 .node = words_.self().node};
   if (is_waiting(record))  // by the clock of its node; without a deadline nobody knows, and it counts as the oldest
     link.locked_out_since_ns =
-        record.deadline_ns == INT64_MAX ? 1 : execution_.wall_ns - (execution_.now_ns - words_.begun_ns_of(record));
+        record.deadline_ns == INT64_MAX ? 1 : scheduler_.wall_ns - (scheduler_.now_ns - words_.begun_ns_of(record));
   return link;
 }
 

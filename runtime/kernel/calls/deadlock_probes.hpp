@@ -33,7 +33,7 @@
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
 #include "kernel/calls/wait_graph.hpp"
-#include "kernel/execution.hpp"
+#include "kernel/scheduler.hpp"
 #include "kernel/syscalls.hpp"
 
 namespace epic::kernel {
@@ -49,12 +49,12 @@ class DeadlockProbes {
     ~Listener() = default;
   };
 
-  DeadlockProbes(CallTable& calls, const ActivationTable& activations, const CallWords& words, Execution& execution,
+  DeadlockProbes(CallTable& calls, const ActivationTable& activations, const CallWords& words, Scheduler& scheduler,
                  Syscalls& syscalls, Listener& listener)
       : graph_(calls, words),
         activations_(activations),
         words_(words),
-        execution_(execution),
+        scheduler_(scheduler),
         syscalls_(syscalls),
         listener_(listener) {}
 
@@ -82,7 +82,7 @@ class DeadlockProbes {
   WaitGraph graph_;
   const ActivationTable& activations_;
   const CallWords& words_;
-  Execution& execution_;
+  Scheduler& scheduler_;
   Syscalls& syscalls_;
   Listener& listener_;
   std::deque<std::pair<std::int64_t, RecordRef>> suspects_;  // by when to look (again)

@@ -47,8 +47,8 @@ void EarlyEnds::on_time() {
 
 /// False: there is nothing to look for now.
 bool EarlyEnds::begin_look() {
-  if (watched_.empty() || execution_.now_ns < next_look_ns_) return false;
-  next_look_ns_ = execution_.now_ns +
+  if (watched_.empty() || scheduler_.now_ns < next_look_ns_) return false;
+  next_look_ns_ = scheduler_.now_ns +
                   std::max<std::int64_t>(limits::kTasksLook.count(),
                                          static_cast<std::int64_t>(calls_.size()) * limits::kTasksLookPerCall.count());
   for (const ActivationId id : std::exchange(watched_, {}))
@@ -130,7 +130,7 @@ bool EarlyEnds::cancel_some() {
 void EarlyEnds::end_cancelling() {
   for (const auto& [id, seen] : std::exchange(leaving_, {})) {
     if (std::ranges::any_of(seen.tasks, [](const RecordRef& record) { return record->is_cancelled; }))
-      unwinding_.emplace_back(execution_.now_ns + limits::kUnwindPatience.count(), id);
+      unwinding_.emplace_back(scheduler_.now_ns + limits::kUnwindTimeout.count(), id);
     // One that is about to resume has its next co_await before it.
     if (std::ranges::any_of(seen.tasks, [](const RecordRef& record) { return !record->is_cancelled; }))
       watched_.insert(id);
@@ -143,7 +143,7 @@ void EarlyEnds::end_cancelling() {
 void EarlyEnds::abort_unwinding() {
   if (!late_look_.is_on()) {
     late_.clear();
-    for (; !unwinding_.empty() && unwinding_.front().first <= execution_.now_ns; unwinding_.pop_front())
+    for (; !unwinding_.empty() && unwinding_.front().first <= scheduler_.now_ns; unwinding_.pop_front())
       if (const Activation* activation = table_.find(unwinding_.front().second);
           activation != nullptr && activation->is_to_leave())
         late_.insert(activation->id);
@@ -171,8 +171,8 @@ void EarlyEnds::abort_all(const std::string& reason) {
 }
 
 void EarlyEnds::abort(std::span<const RecordRef> executions, const std::string& reason) {
-  if (execution_.now_ns - reports_from_ns_ >= kReportsEvery.count()) {
-    reports_from_ns_ = execution_.now_ns;
+  if (scheduler_.now_ns - reports_from_ns_ >= kReportsEvery.count()) {
+    reports_from_ns_ = scheduler_.now_ns;
     reported_ = 0;
   }
   for (const RecordRef& record : executions) {
@@ -187,13 +187,13 @@ void EarlyEnds::abort(std::span<const RecordRef> executions, const std::string& 
     }
     calls_.fail(*record, record->has_run ? ErrorCode::node_lost : ErrorCode::unavailable, why);
   }
-  Record* const before = execution_.current;
+  Record* const before = scheduler_.current;
   for (const RecordRef& record : executions) {
     if (!record->is_listed) continue;  // had not started
-    execution_.current = record.get();
+    scheduler_.current = record.get();
     record->destroy_frame();
     calls_.end_turn();
-    execution_.current = before;
+    scheduler_.current = before;
     calls_.end_execution(*record);
   }
 }

@@ -5,7 +5,7 @@
 // spawned and that no call waits for may loop for ever. So when only such tasks are left (and the calls that they make
 // to their own entity), they are cancelled: the co_await at which one stands throws epic::Cancelled, and the task
 // unwinds as by any exception, turn by turn, with its changes saved. A task that has not begun never does. What still
-// runs kUnwindPatience later, one of them or what it has spawned, is aborted.
+// runs kUnwindTimeout later, one of them or what it has spawned, is aborted.
 //
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
@@ -32,9 +32,9 @@ namespace epic::kernel {
 
 class EarlyEnds {
  public:
-  EarlyEnds(Execution& execution, ActivationTable& table, const CallWords& words, Calls& calls, Timers& timers,
+  EarlyEnds(Scheduler& scheduler, ActivationTable& table, const CallWords& words, Calls& calls, Timers& timers,
             Syscalls& syscalls)
-      : execution_(execution), table_(table), words_(words), calls_(calls), timers_(timers), syscalls_(syscalls) {}
+      : scheduler_(scheduler), table_(table), words_(words), calls_(calls), timers_(timers), syscalls_(syscalls) {}
 
   /// The activation is to leave, but something of it runs. Called whenever one of its calls has ended.
   void watch(const Activation& activation);
@@ -60,7 +60,7 @@ class EarlyEnds {
   void end_cancelling();
   void abort_unwinding();
 
-  Execution& execution_;
+  Scheduler& scheduler_;
   ActivationTable& table_;
   const CallWords& words_;
   Calls& calls_;

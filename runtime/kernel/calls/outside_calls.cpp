@@ -43,12 +43,12 @@ std::expected<RecordRef, Error> OutsideCalls::make(std::string_view type, std::s
   return record;
 }
 
-void OutsideCalls::submit(RecordRef call, std::chrono::nanoseconds patience, OnEnd on_end) {
+void OutsideCalls::submit(RecordRef call, std::chrono::nanoseconds timeout, OnEnd on_end) {
   call->site = new detail::CallSite(*call);
   call->site->label = "client";
   call->site->on_end = std::move(on_end);
-  call->patience_ns = patience.count();
-  execution_.current = nullptr;
+  call->timeout_ns = timeout.count();
+  scheduler_.current = nullptr;
   if (const std::string_view refusal = admission_.refusal(); !refusal.empty())
     return calls_.fail(*call, ErrorCode::unavailable, std::string(refusal));
   if (open(*call)) calls_.route(std::move(call));
@@ -59,9 +59,9 @@ void OutsideCalls::submit_task(Task<void> task, std::string label, OnEnd on_end)
   record->site = new detail::CallSite(*record);
   record->site->label = std::move(label);
   record->site->on_end = std::move(on_end);
-  record->site->begun_ns = execution_.now_ns;
-  record->patience_ns = INT64_MAX;
-  execution_.current = nullptr;
+  record->site->begun_ns = scheduler_.now_ns;
+  record->timeout_ns = INT64_MAX;
+  scheduler_.current = nullptr;
   if (open(*record)) calls_.start_soon(std::move(record));
 }
 

@@ -22,14 +22,14 @@ class OutsideCalls {
  public:
   using OnEnd = std::function<void(Record&)>;
 
-  OutsideCalls(const Admission& admission, Execution& execution, TypeTable& types, Calls& calls)
-      : admission_(admission), execution_(execution), types_(types), calls_(calls) {}
+  OutsideCalls(const Admission& admission, Scheduler& scheduler, TypeTable& types, Calls& calls)
+      : admission_(admission), scheduler_(scheduler), types_(types), calls_(calls) {}
 
   /// An empty record for a method by name, whose arguments the caller fills in; the error is one of the family.
   [[nodiscard]] std::expected<RecordRef, Error> make(std::string_view type, std::string_view key,
                                                      std::string_view method);
   /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be observed.
-  void submit(RecordRef call, std::chrono::nanoseconds patience, OnEnd on_end);
+  void submit(RecordRef call, std::chrono::nanoseconds timeout, OnEnd on_end);
   /// Runs a Task that belongs to no entity. No deadline.
   void submit_task(Task<void> task, std::string label, OnEnd on_end);
 
@@ -38,7 +38,7 @@ class OutsideCalls {
   [[nodiscard]] bool open(Record& record);
 
   const Admission& admission_;
-  Execution& execution_;
+  Scheduler& scheduler_;
   TypeTable& types_;
   Calls& calls_;
 };

@@ -8,8 +8,8 @@ namespace epic::kernel {
 
 void Reaper::reap(Activation& activation, std::exception_ptr failure, OnEnd on_end) {
   activation.state = Activation::State::reaping;
-  ++execution_.reaping_count;
-  if (activation.queued > 0) execution_.queue.drop_starts_of(activation);
+  ++scheduler_.reaping_count;
+  if (activation.queued > 0) scheduler_.queue.drop_starts_of(activation);
   doomed_.emplace(activation.id, Doomed{.failure = std::move(failure),
                                         .on_end = std::move(on_end),
                                         .lock = std::exchange(activation.lock, {}),
@@ -72,7 +72,7 @@ void Reaper::end_those_seen() {
   std::erase_if(doomed_, [](const auto& one) { return one.second.is_in_look; });
   for (auto& [id, doomed] : ended) {
     Activation& activation = *table_.find(id);
-    --execution_.reaping_count;
+    --scheduler_.reaping_count;
     activation.running = activation.queued = 0;
     if (!doomed.spared.empty()) {
       std::ranges::sort(doomed.spared, {}, [](const RecordRef& record) { return record->sequence; });

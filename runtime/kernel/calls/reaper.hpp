@@ -28,8 +28,8 @@ class Reaper {
   /// `has_caller`: somebody who waited for a change of the instance has got the failure.
   using OnEnd = std::function<void(Activation& activation, bool has_caller)>;
 
-  Reaper(Execution& execution, ActivationTable& table, Calls& calls)
-      : execution_(execution), table_(table), calls_(calls) {}
+  Reaper(Scheduler& scheduler, ActivationTable& table, Calls& calls)
+      : scheduler_(scheduler), table_(table), calls_(calls) {}
 
   /// A caller that waits for one of its executions gets the failure. `on_end` may run at once.
   void reap(Activation& activation, std::exception_ptr failure, OnEnd on_end);
@@ -55,7 +55,7 @@ class Reaper {
   void end(Record& record, const std::exception_ptr& failure);
   void end_those_seen();
 
-  Execution& execution_;
+  Scheduler& scheduler_;
   ActivationTable& table_;
   Calls& calls_;
   std::map<ActivationId, Doomed> doomed_;

@@ -5,24 +5,24 @@
 #include <map>
 #include <vector>
 
-#include "kernel/execution.hpp"
+#include "kernel/scheduler.hpp"
 
 namespace epic::kernel {
 
 class StopWaits {
  public:
-  explicit StopWaits(Execution& execution) : execution_(execution) {}
+  explicit StopWaits(Scheduler& scheduler) : scheduler_(scheduler) {}
 
   /// Returns its place, for forget().
   std::uint64_t add(detail::Waiter& waiter) {
-    waiter.execution = execution_.current;
+    waiter.execution = scheduler_.current;
     waiter.remaining = 1;
     waiting_.emplace(next_place_, &waiter);
     return next_place_++;
   }
   /// The waiting frame goes away.
   void forget(std::uint64_t place, detail::Waiter& waiter) {
-    execution_.queue.drop(waiter);
+    scheduler_.queue.drop(waiter);
     waiting_.erase(place);
   }
   /// Resumes those whose entity is stopping.
@@ -30,13 +30,13 @@ class StopWaits {
   void resume(Predicate&& is_stopping) {
     std::erase_if(waiting_, [&](const auto& one) {
       if (!is_stopping(one.second->execution)) return false;
-      execution_.queue.push_resume(*one.second);
+      scheduler_.queue.push_resume(*one.second);
       return true;
     });
   }
 
  private:
-  Execution& execution_;
+  Scheduler& scheduler_;
   std::map<std::uint64_t, detail::Waiter*> waiting_;
   std::uint64_t next_place_ = 1;
 };

@@ -8,28 +8,28 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernel/execution.hpp"
 #include "kernel/limits.hpp"
+#include "kernel/scheduler.hpp"
 
 namespace epic::kernel {
 
 class Timers {
  public:
-  explicit Timers(Execution& execution) : execution_(execution) {}
+  explicit Timers(Scheduler& scheduler) : scheduler_(scheduler) {}
 
   /// Returns the timer's number, for cancel().
   std::uint64_t start(std::int64_t duration_ns, detail::Waiter& waiter) {
-    waiter.execution = execution_.current;
+    waiter.execution = scheduler_.current;
     waiter.remaining = 1;
     const std::uint64_t timer = next_timer_++;
-    const std::int64_t due_ns = execution_.ns_from_now(std::max<std::int64_t>(duration_ns, 0));
+    const std::int64_t due_ns = scheduler_.ns_from_now(std::max<std::int64_t>(duration_ns, 0));
     by_due_.emplace(std::pair{due_ns, timer}, &waiter);
     due_ns_.emplace(timer, due_ns);
     return timer;
   }
   /// The sleeping frame goes away.
   void cancel(std::uint64_t timer, detail::Waiter& waiter) {
-    execution_.queue.drop(waiter);
+    scheduler_.queue.drop(waiter);
     const auto due = due_ns_.find(timer);
     if (due == due_ns_.end()) return;
     by_due_.erase({due->second, timer});
@@ -43,17 +43,17 @@ class Timers {
       if (waiter.execution == nullptr || !is_meant(waiter.execution)) return false;
       due_ns_.erase(sleeping.first.second);
       waiter.is_cancelled = true;
-      execution_.queue.push_resume(waiter);
+      scheduler_.queue.push_resume(waiter);
       return true;
     });
   }
   void on_time() {
     for (std::size_t i = 0; i < limits::kWokenPerTick; ++i) {
-      if (by_due_.empty() || by_due_.begin()->first.first > execution_.now_ns) return;
+      if (by_due_.empty() || by_due_.begin()->first.first > scheduler_.now_ns) return;
       detail::Waiter* waiter = by_due_.begin()->second;
       due_ns_.erase(by_due_.begin()->first.second);
       by_due_.erase(by_due_.begin());
-      execution_.queue.push_resume(*waiter);
+      scheduler_.queue.push_resume(*waiter);
     }
   }
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
@@ -65,7 +65,7 @@ class Timers {
   }
 
  private:
-  Execution& execution_;
+  Scheduler& scheduler_;
   std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> by_due_;
   std::unordered_map<std::uint64_t, std::int64_t> due_ns_;
   std::uint64_t next_timer_ = 1;

@@ -83,7 +83,7 @@ void Frames::send(RecordRef record, const TypeEntry& type, ShardId shard, const 
                    .target = std::string(record->callee->text),
                    .method = uses_.types.number_of(type, *record->method),
                    .map_version = uses_.routing.version(),
-                   .patience_ns = record->deadline_ns - uses_.execution.now_ns,
+                   .patience_ns = record->deadline_ns - uses_.scheduler.now_ns,
                    .chain = uses_.words.chain_of(record->caller),
                    .arguments = {},
                    .extensions = uses_.words.extensions_from(record->caller)};
@@ -175,7 +175,7 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
                        fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
   record->callee = std::move(name);
   // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
-  record->patience_ns = std::max<std::int64_t>(
+  record->timeout_ns = std::max<std::int64_t>(
       call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
   detail::CallSite& site = site_of(*record, shard);
   site.from = from;
@@ -183,7 +183,7 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
   site.sent_version = call.map_version;
   site.chain = std::move(call.chain);
   if (call.extensions) site.extensions = std::make_unique<CallExtensions>(std::move(*call.extensions));
-  uses_.execution.current = nullptr;
+  uses_.scheduler.current = nullptr;
   if (!uses_.calls.open(*record)) return reply(*record);
   uses_.calls.route(std::move(record));
 }
@@ -201,7 +201,7 @@ void Frames::reply(Record& record) {
                         ReplyMessage{record.site->id.sequence, RefusedPart{uses_.routing.version()}});
     return;
   }
-  const std::int64_t lead_ns = std::min<std::int64_t>(record.patience_ns / 10, limits::kReplyLead.count());
+  const std::int64_t lead_ns = std::min<std::int64_t>(record.timeout_ns / 10, limits::kReplyLead.count());
   uses_.saving.hold(record, {.kind = Outgoing::Kind::reply,
                              .to = record.site->from,
                              .reply = make_reply(record),
@@ -282,12 +282,12 @@ void Frames::receive(const PeerAddress& from, ReplyMessage reply) {
 
 void Frames::on_refused(Record& record) {
   record.state = Record::State::queued;
-  uses_.routing.on_refused(*record.site, uses_.execution.now_ns);
+  uses_.routing.on_refused(*record.site, uses_.scheduler.now_ns);
 }
 
 /// The peer is leaving, and has not started what it has not answered: as if it had refused each call.
 void Frames::take_back(const PeerAddress& peer) {
-  uses_.routing.block(peer, uses_.execution.now_ns);  // otherwise they would be sent there again
+  uses_.routing.block(peer, uses_.scheduler.now_ns);  // otherwise they would be sent there again
   uses_.routing.lose(peer, /*has_refused=*/true);
   end_lost();
 }
@@ -339,7 +339,7 @@ void Frames::read_result(Record& record, const ResultPart& result) {
 }
 
 void Frames::on_peer_lost(const PeerAddress& peer, std::string_view running) {
-  uses_.routing.block(peer, uses_.execution.now_ns);
+  uses_.routing.block(peer, uses_.scheduler.now_ns);
   if (!running.empty()) deaths_[peer] = describe_death(uses_.types.shown(running));
   uses_.routing.lose(peer, /*has_refused=*/false);
   peers_.erase(peer);
@@ -365,7 +365,7 @@ void Frames::receive(const DeadlockMessage& deadlock) {
     if (link.node != uses_.self.node || !seen.insert(link.entity).second) continue;
     uses_.syscalls.log(LogLevel::warn, link.entity, text);
     if (const Activation* activation = uses_.activations.table().find(uses_.types.stored(link.entity)))
-      uses_.events.add(Happening::deadlocked, activation->subject(), text, uses_.execution.now_ns);
+      uses_.events.add(Happening::deadlocked, activation->subject(), text, uses_.scheduler.now_ns);
   }
 }
 

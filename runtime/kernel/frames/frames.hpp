@@ -31,7 +31,7 @@ class Frames {
     std::uint32_t shard_count;
     const Codec& codec;
     const Admission& admission;
-    Execution& execution;
+    Scheduler& scheduler;
     TypeTable& types;
     const CallWords& words;
     Routing& routing;

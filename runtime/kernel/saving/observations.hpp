@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "kernel/execution.hpp"
 #include "kernel/saving/batcher.hpp"
+#include "kernel/scheduler.hpp"
 #include "kernel/type_table.hpp"
 
 namespace epic::kernel {

@@ -50,8 +50,8 @@ void Saving::mark_dirty(Activation& activation) {
   if (!may_wait) return batcher_.add(activation);
   activation.is_dirty = true;
   std::int64_t& due_ns = activation.get_rare().save_due_ns;
-  if (due_ns > uses_.execution.now_ns) return;  // already listed
-  due_ns = uses_.execution.ns_from_now(info.save_interval.count());
+  if (due_ns > uses_.scheduler.now_ns) return;  // already listed
+  due_ns = uses_.scheduler.ns_from_now(info.save_interval.count());
   interval_saves_.emplace(due_ns, activation.id);
 }
 
@@ -66,13 +66,13 @@ void Saving::save_now(Activation& activation) {
 }
 
 void Saving::erase() {
-  Activation* activation = activation_of(uses_.execution.current);
+  Activation* activation = activation_of(uses_.scheduler.current);
   if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
   if (activation->rare != nullptr) activation->rare->erased_hash.reset();
   if (!activation->is_dirty && activation->state != Activation::State::starting) mark_dirty(*activation);
-  if (uses_.execution.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer
+  if (uses_.scheduler.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer
 }
 
 void Saving::note_erased(Activation& activation) {
@@ -177,7 +177,7 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
   if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
-    uses_.events.add(Happening::erased, activation.subject(), "by epic::erase()", uses_.execution.now_ns);
+    uses_.events.add(Happening::erased, activation.subject(), "by epic::erase()", uses_.scheduler.now_ns);
   }
   std::optional<std::vector<std::byte>> state;
   if (is_removal) {
@@ -191,7 +191,7 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
     if (activation.state == Activation::State::active) listener_.measure(activation);
     state = std::move(bytes);
   }
-  activation.saved_at_ns = state ? uses_.execution.wall_ns : 0;
+  activation.saved_at_ns = state ? uses_.scheduler.wall_ns : 0;
   const bool is_put = state.has_value();
   add_operation(batch, activation, std::move(state));
   if (is_put)
@@ -267,7 +267,7 @@ void Saving::fail_waiting(CommitNumber number, const Refusal& refusal) {
     if (!at->second.has_seen_others) continue;
     at->second.awaiter->failure =
         make_exception(refusal.code, refusal.why + "; epic::saved() waited for it, or may have");
-    uses_.execution.queue.push_resume(at->second.awaiter->waiter);
+    uses_.scheduler.queue.push_resume(at->second.awaiter->waiter);
     end_wait(at);
   }
 }
@@ -286,7 +286,7 @@ void Saving::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) listener_.release(std::move(item));
   const auto end = waiters_.upper_bound(number);
   for (auto waiting = waiters_.begin(); waiting != end; waiting = end_wait(waiting))
-    uses_.execution.queue.push_resume(waiting->second.awaiter->waiter);
+    uses_.scheduler.queue.push_resume(waiting->second.awaiter->waiter);
   listener_.on_durable();
 }
 
@@ -351,7 +351,7 @@ std::vector<RecordRef> Saving::take_calls(const std::function<bool(const Record&
 }
 
 bool Saving::wait(detail::SavedAwaiter& awaiter) {
-  Record* const current = uses_.execution.current;
+  Record* const current = uses_.scheduler.current;
   CommitNumber needs = observations_.observed_by(current);
   Activation* const activation = activation_of(current);
   const bool has_seen_others = (activation != nullptr ? activation->observed : needs) >= batcher_.forming();
@@ -365,19 +365,19 @@ bool Saving::wait(detail::SavedAwaiter& awaiter) {
   awaiter.waiter.execution = current;
   awaiter.waiter.remaining = 1;
   waits_[&awaiter] = waiters_.emplace(needs, Waiting{&awaiter, has_seen_others});
-  uses_.execution.current = nullptr;
+  uses_.scheduler.current = nullptr;
   return true;
 }
 
 void Saving::stop_waiting(detail::SavedAwaiter& awaiter) {
-  uses_.execution.queue.drop(awaiter.waiter);
+  uses_.scheduler.queue.drop(awaiter.waiter);
   if (const auto wait = waits_.find(&awaiter); wait != waits_.end()) end_wait(wait->second);
 }
 
 // ---- time ----
 
 void Saving::on_time() {
-  const std::int64_t now_ns = uses_.execution.now_ns;
+  const std::int64_t now_ns = uses_.scheduler.now_ns;
   while (!interval_saves_.empty() && interval_saves_.begin()->first <= now_ns) {
     Activation* activation = uses_.table.find(interval_saves_.begin()->second);
     interval_saves_.erase(interval_saves_.begin());
@@ -400,7 +400,7 @@ std::optional<std::int64_t> Saving::next_timer_ns() const {
 /// only knows that no answer has come. A reply to another node is given up a little earlier, so that it arrives in
 /// time. Held calls are in the table of calls and expire like others; here they only make room.
 void Saving::expire_held() {
-  const std::int64_t now_ns = uses_.execution.now_ns;
+  const std::int64_t now_ns = uses_.scheduler.now_ns;
   next_held_check_ns_ = now_ns + limits::kHeldCheckEvery.count();
   const auto is_overdue = [now_ns](const Outgoing& item) {
     if (item.kind == Outgoing::Kind::call) return item.record->failure != nullptr;  // no caller waits

@@ -31,11 +31,11 @@
 #include "kernel/calls/call_words.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/events/events.hpp"
-#include "kernel/execution.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/batcher.hpp"
 #include "kernel/saving/gate.hpp"
 #include "kernel/saving/observations.hpp"
+#include "kernel/scheduler.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
 
@@ -108,7 +108,7 @@ class Saving {
     Incarnation self;
     const Codec& codec;
     const Admission& admission;
-    Execution& execution;
+    Scheduler& scheduler;
     const ActivationTable& table;
     TypeTable& types;
     const CallWords& words;

@@ -96,7 +96,7 @@ TEST_CASE("restart: rolling, a module that cannot start changes nothing", "[clus
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) {
                       options.node_count = 2;
-                      options.start_patience = 2s;
+                      options.start_timeout = 2s;
                     }};
   fabric.wait_for("event setup_done");
   const auto before = fabric.list_node_pids();

@@ -60,7 +60,7 @@ TEST_CASE("start: a node that never becomes ready is not waited for forever", "[
   const ProjectDirectory project;
   const auto error = failure_of(project, "silent-start", [](SupervisorOptions& options) {
     options.node_count = 1;
-    options.start_patience = 200ms;
+    options.start_timeout = 200ms;
   });
   CHECK(holds(error, "was not ready within 200ms"));
 }

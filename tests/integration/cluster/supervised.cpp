@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto kPatience = 30s;
+constexpr auto kTimeout = 30s;
 
 int left_ms(Clock::time_point deadline) {
   return static_cast<int>(
@@ -82,7 +82,7 @@ std::vector<std::string> ProjectDirectory::list_left_behind() const {
 }
 
 void ProjectDirectory::wait_until_nothing_is_left() const {
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Clock::now() + kTimeout;
   auto left = list_left_behind();
   for (; !left.empty() && Clock::now() < deadline; left = list_left_behind()) ::poll(nullptr, 0, 10);
   if (!left.empty()) FAIL("still there: " << left.front());
@@ -139,7 +139,7 @@ std::string Supervised::wait_for_error() {
 }
 
 std::string Supervised::wait_for_line(std::string_view what, const std::function<bool(std::string_view)>& is_meant) {
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Clock::now() + kTimeout;
   while (true) {
     for (auto end = unread_.find('\n'); end != std::string::npos; end = unread_.find('\n')) {
       std::string line = unread_.substr(0, end);
@@ -160,7 +160,7 @@ std::string Supervised::wait_for_line(std::string_view what, const std::function
 
 int Supervised::wait_for_end() {
   // The pipe closes with the process; its last lines stay readable.
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Clock::now() + kTimeout;
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   REQUIRE(process >= 0);
   pollfd ended{process, POLLIN, 0};
@@ -216,7 +216,7 @@ json::object Supervised::call(std::string_view entity, std::string_view method, 
 }
 
 json::object Supervised::wait_for_ps(std::string_view what, const std::function<bool(const json::object&)>& is_met) {
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Clock::now() + kTimeout;
   while (true) {
     json::object ps = ask("ps");
     if (is_met(ps)) return ps;
@@ -254,7 +254,7 @@ void wait_for_death(pid_t pid) {
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (process < 0) return;  // already gone
   pollfd ended{process, POLLIN, 0};
-  const int ready = ::poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+  const int ready = ::poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(kTimeout).count()));
   ::close(process);
   if (ready != 1) FAIL("process " << pid << " still lives");
 }

@@ -36,7 +36,7 @@ namespace {
 constexpr std::size_t kAccounts = 1'000;
 constexpr std::size_t kCallers = 8;
 constexpr std::uint64_t kCallsBetweenFaults = 100;
-constexpr auto kPatience = 60s;
+constexpr auto kTimeout = 60s;
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   const char* text = std::getenv(variable);
@@ -245,7 +245,7 @@ class Victim {
 /// Empties the outboxes, then reads all books. The last fault may not be over yet, so calls may have to be repeated.
 std::vector<ledger::Books> settle(const Client& client) {
   const auto insist = [&](auto make_call) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kTimeout;
     while (true) {
       try {
         return client.call(make_call());
@@ -278,7 +278,7 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
   for (std::uint64_t fault = 0; fault < faults; ++fault) {
     const std::string what = victim.suffer();
     const std::uint64_t before = callers.witness().acknowledged();
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kTimeout;
     while (callers.witness().acknowledged() < before + kCallsBetweenFaults) {
       if (std::chrono::steady_clock::now() > deadline) FAIL("after '" << what << "' no calls are answered");
       ::poll(nullptr, 0, 1);

@@ -40,10 +40,10 @@ struct RouterFixture {
                  .introduce = [this](const HelloMessage& hello) { hellos.push_back(hello); }}};
 
   /// How a call ended: a number, or the name of the error.
-  std::shared_ptr<std::string> call(std::string_view key, std::chrono::nanoseconds patience = 0ns) {
+  std::shared_ptr<std::string> call(std::string_view key, std::chrono::nanoseconds timeout = 0ns) {
     auto outcome = std::make_shared<std::string>("open");
     const Ref<Counter> counter(key);
-    auto record = (patience == 0ns ? counter->add(1) : counter.with(patience)->add(1)).epic_take_record();
+    auto record = (timeout == 0ns ? counter->add(1) : counter.with(timeout)->add(1)).epic_take_record();
     router.submit(RecordRef(record.detach()), [outcome](RecordRef ended) {
       try {
         *outcome = std::to_string(static_cast<epic::detail::ResultRecord<std::int64_t>&>(*ended).take());

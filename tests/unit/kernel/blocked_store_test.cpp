@@ -18,7 +18,7 @@ constexpr const char* kReason = "the disk of the store is full";
 
 /// A counter on node 1, whose store can no longer write; calls time out after 2 s.
 struct BlockedStoreFixture {
-  BlockedStoreFixture() : fabric(SimOptions{.seed = 7, .call_patience = 2s}, module(), codec) {
+  BlockedStoreFixture() : fabric(SimOptions{.seed = 7, .call_timeout = 2s}, module(), codec) {
     while (fabric.owner_of("Counter/" + key) != 1) key += "a";
     fabric.call(1, Ref<Counter>(key)->get());
     fabric.hold_commits(true);

@@ -135,7 +135,7 @@ const ModuleInfo& moody_module() {
 }
 
 struct HooksFixture {
-  explicit HooksFixture(SimOptions options = {.seed = 5, .nodes = 1, .call_patience = 1s, .idle_age = 5s})
+  explicit HooksFixture(SimOptions options = {.seed = 5, .nodes = 1, .call_timeout = 1s, .idle_age = 5s})
       : fabric(options, moody_module(), codec) {
     fabric.run_for(100ms);
     ended().clear();

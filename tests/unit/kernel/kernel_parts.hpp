@@ -31,18 +31,18 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   static constexpr PeerAddress kSelf{NodeId{1}, 11};
   codec::CapnpCodec codec;
   Admission admission;
-  Execution execution;
+  Scheduler scheduler;
   TypeTable types;
-  CallWords words{kSelf, 1'000'000'000, types, execution};
+  CallWords words{kSelf, 1'000'000'000, types, scheduler};
   Routing routing{kSelf, *this};
-  Events events{execution, types};
+  Events events{scheduler, types};
   World world;
   Activations activations;
   Saving saving;
-  Timers timers{execution};
+  Timers timers{scheduler};
   Calls calls;
-  EarlyEnds ends{execution, activations.table(), words, calls, timers, world};
-  ShardLooks looks{execution, words, calls, ends, routing, limits::kGrace};
+  EarlyEnds ends{scheduler, activations.table(), words, calls, timers, world};
+  ShardLooks looks{scheduler, words, calls, ends, routing, limits::kGrace};
   Calls* calls_before = nullptr;
   bool holds_loads = false;
 
@@ -51,7 +51,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                      .limits = limits,
                      .codec = codec,
                      .admission = admission,
-                     .execution = execution,
+                     .scheduler = scheduler,
                      .types = types,
                      .words = words,
                      .routing = routing,
@@ -63,7 +63,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
         saving({.self = Incarnation{11},
                 .codec = codec,
                 .admission = admission,
-                .execution = execution,
+                .scheduler = scheduler,
                 .table = activations.table(),
                 .types = types,
                 .words = words,
@@ -71,10 +71,10 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                 .events = events,
                 .syscalls = world},
                *this),
-        calls({.shard_count = 1, .bytes_max = 1u << 30, .patience_ns = 1'000'000'000, .direct_calls_max = 8}, execution,
+        calls({.shard_count = 1, .bytes_max = 1u << 30, .timeout_ns = 1'000'000'000, .direct_calls_max = 8}, scheduler,
               activations.table(), saving.observations(), admission, types, words, routing, world, *this) {
     REQUIRE(types.add(testing_entities::module()));
-    execution.now_ns = 1'000'000;
+    scheduler.now_ns = 1'000'000;
     static_cast<void>(routing.on_map({.version = MapVersion{1},
                                       .owners = {kSelf.node},
                                       .members = {{kSelf.node, Incarnation{kSelf.life}, ""}},

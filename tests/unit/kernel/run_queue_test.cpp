@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "kernel/execution.hpp"
+#include "kernel/scheduler.hpp"
 #include "unit/kernel/test_entities.hpp"
 
 using namespace epic;

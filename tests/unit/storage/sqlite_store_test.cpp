@@ -276,7 +276,7 @@ TEST_CASE("sqlite store: beyond its bound a write is refused as full, and nothin
 TEST_CASE("sqlite store: a foreign program that holds the database makes a commit busy, not lost", "[storage]") {
   const TempDir directory;
   OpenOptions options = creating();
-  options.patience = std::chrono::milliseconds(1);
+  options.timeout = std::chrono::milliseconds(1);
   const auto store = open_sqlite(directory.file(), options);
   const ShardEpoch held = take(*store);
 

@@ -73,10 +73,10 @@ class FabricFixture {
     settle();
   }
 
-  /// Lets time pass until `is_true`; fails the test if that takes longer than `patience`.
+  /// Lets time pass until `is_true`; fails the test if that takes longer than `timeout`.
   template <class Condition>
-  void wait_until(Condition is_true, std::chrono::nanoseconds patience = 20s) {
-    const auto give_up_at = host.now() + patience;
+  void wait_until(Condition is_true, std::chrono::nanoseconds timeout = 20s) {
+    const auto give_up_at = host.now() + timeout;
     while (!is_true()) {
       if (!host.run_timer(give_up_at)) FAIL("waited in vain; the log:\n" << log);
       settle();

@@ -37,14 +37,14 @@ TEST_CASE("activations: calls fail if the entity cannot be activated, and the ne
 
 TEST_CASE("activations: an entity in quarantine is not activated until its time has come", "[kernel]") {
   ActivationsFixture f;
-  f.admission.quarantined["Counter/a"] = {.deaths = 3, .until_ns = f.execution.now_ns + 9'500'000'000};
+  f.admission.quarantined["Counter/a"] = {.deaths = 3, .until_ns = f.scheduler.now_ns + 9'500'000'000};
   const auto refused = f.begin(Ref<Counter>("a")->add(5));
   const auto other = f.begin(Ref<Counter>("b")->add(5));
   f.settle();
   CHECK(other->take() == 5);
   CHECK_THROWS_WITH(refused->take(), Catch::Contains("Counter/a is quarantined after 3 crashes; next attempt in 10 s"));
   CHECK(f.find("Counter/a") == nullptr);
-  f.execution.now_ns += 9'500'000'000;
+  f.scheduler.now_ns += 9'500'000'000;
   const auto call = f.begin(Ref<Counter>("a")->add(5));
   f.settle();
   CHECK(call->take() == 5);
@@ -57,7 +57,7 @@ TEST_CASE("activations: one that is idle for long leaves memory", "[kernel]") {
   const std::uint64_t memory_bytes = f.activations.memory_bytes();
   CHECK(memory_bytes > 0);
   for (int i = 0; i < 15; ++i) {
-    f.execution.now_ns += 1'000'000'000;
+    f.scheduler.now_ns += 1'000'000'000;
     f.activations.on_time();
     f.settle();
     if (i < 8) CHECK(f.find("Counter/a") != nullptr);
@@ -72,7 +72,7 @@ TEST_CASE("activations: one with an unsaved change leaves memory when that is du
   f.activations.on_loaded(f.world.loads.back(), LoadedState{});
   f.world.loads.clear();
   f.run();
-  f.routing.on_asked_back(ShardId{0}, f.execution.now_ns, f.execution.now_ns, limits::kGrace.count());
+  f.routing.on_asked_back(ShardId{0}, f.scheduler.now_ns, f.scheduler.now_ns, limits::kGrace.count());
   CHECK(f.find("Counter/a")->state == Activation::State::leaving);
   f.saving.seal();
   f.activations.sweep_new();
@@ -122,7 +122,7 @@ TEST_CASE("activations: states from outside are bounded, also while the store ta
   };
   for (std::size_t i = 0; i < limits::kReplacementsMax; ++i) replace(i);
   CHECK(ended == 0);
-  f.execution.now_ns += std::chrono::nanoseconds(limits::kReplacePatience).count();
+  f.scheduler.now_ns += std::chrono::nanoseconds(limits::kReplaceTimeout).count();
   f.activations.on_time();
   replace(limits::kReplacementsMax);
   CHECK(ended == 1);
@@ -143,7 +143,7 @@ TEST_CASE("activations: a state from outside waits for running calls, and is cal
   f.settle();
   CHECK_FALSE(outcome);
   CHECK(call->state == Record::State::loading);
-  f.execution.now_ns += std::chrono::nanoseconds(limits::kReplacePatience).count();
+  f.scheduler.now_ns += std::chrono::nanoseconds(limits::kReplaceTimeout).count();
   f.activations.on_time();
   REQUIRE(outcome);
   CHECK(outcome->error().code == ErrorCode::timeout);

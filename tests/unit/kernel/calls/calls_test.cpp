@@ -26,17 +26,17 @@ struct Silence final : Syscalls {
 
 /// Calls with nothing around them: entities are put into memory by the test, what leaves is counted.
 struct CallsFixture final : CallsListener, Routing::Listener {
-  Execution execution;
+  Scheduler scheduler;
   TypeTable types;
   ActivationTable activations{1, 8};
   Admission admission;
   Batcher batcher;
   Observations observations{batcher};
-  CallWords words{{NodeId{1}, 11}, 1000, types, execution};
+  CallWords words{{NodeId{1}, 11}, 1000, types, scheduler};
   Routing routing{{NodeId{1}, 11}, *this};
   Silence syscalls;
-  Calls calls{{.shard_count = 8, .bytes_max = 1u << 30, .patience_ns = 1000, .direct_calls_max = 8},
-              execution,
+  Calls calls{{.shard_count = 8, .bytes_max = 1u << 30, .timeout_ns = 1000, .direct_calls_max = 8},
+              scheduler,
               activations,
               observations,
               admission,
@@ -138,7 +138,7 @@ TEST_CASE("calls: one that is not answered in time ends with Timeout, and its me
   CallsFixture f;
   f.put(Ref<Counter>("a"));
   const auto record = f.begin(Ref<Counter>("a")->get());
-  f.execution.now_ns = 1000;
+  f.scheduler.now_ns = 1000;
   f.calls.on_time();
   CHECK_THROWS_AS(record->take(), Timeout);
 }
@@ -159,7 +159,7 @@ TEST_CASE("calls: of many whose time is up at once, each tick ends a bounded num
   std::vector<decltype(f.begin(Ref<Account>("a")->deposit(1)))> waiting;
   for (std::size_t i = 0; i < 3 * limits::kEndedPerTick; ++i) waiting.push_back(f.begin(Ref<Account>("a")->deposit(1)));
   const auto ended = [&] { return std::ranges::count_if(waiting, [](const auto& one) { return bool(one->failure); }); };
-  f.execution.now_ns = 1000;
+  f.scheduler.now_ns = 1000;
   for (std::size_t tick = 1; tick <= 3; ++tick) {
     CHECK(f.calls.next_timer_ns() == 1000);
     f.calls.on_time();

@@ -27,19 +27,19 @@ struct Messages final : Syscalls {
 
 /// Two entities with locks, and calls put into the states that a test needs.
 struct DeadlockProbesFixture : DeadlockProbes::Listener {
-  Execution execution;
+  Scheduler scheduler;
   TypeTable types;
   CallTable table;
   Messages messages;
-  CallWords words{{NodeId{1}, 11}, 1'000'000'000, types, execution};
+  CallWords words{{NodeId{1}, 11}, 1'000'000'000, types, scheduler};
   ActivationTable activations{1, 1};
-  DeadlockProbes probes{table, activations, words, execution, messages, *this};
+  DeadlockProbes probes{table, activations, words, scheduler, messages, *this};
   std::unique_ptr<Activation> left = std::make_unique<Activation>();
   std::unique_ptr<Activation> right = std::make_unique<Activation>();
   std::vector<RecordRef> records;
   std::vector<Record*> victims;
 
-  DeadlockProbesFixture() { execution.wall_ns = 1'800'000'000'000'000'000; }
+  DeadlockProbesFixture() { scheduler.wall_ns = 1'800'000'000'000'000'000; }
   ~DeadlockProbesFixture() {
     for (const RecordRef& record : records) {
       table.remove(*record);
@@ -74,7 +74,7 @@ struct DeadlockProbesFixture : DeadlockProbes::Listener {
     return record;
   }
   void look() {
-    execution.now_ns += limits::kDeadlockSuspicion.count();
+    scheduler.now_ns += limits::kDeadlockSuspicion.count();
     probes.on_time();
   }
 };
@@ -115,11 +115,11 @@ TEST_CASE("deadlock probes: among many calls a ring is found by and by, and no t
   f.look();
   for (int ticks = 0; ticks < 9; ++ticks) {
     CHECK(f.victims.empty());
-    REQUIRE(f.probes.next_timer_ns() == f.execution.now_ns + limits::kLookPause.count());
-    f.execution.now_ns += limits::kLookPause.count();
+    REQUIRE(f.probes.next_timer_ns() == f.scheduler.now_ns + limits::kLookPause.count());
+    f.scheduler.now_ns += limits::kLookPause.count();
     f.probes.on_time();
   }
-  f.execution.now_ns += limits::kLookPause.count();
+  f.scheduler.now_ns += limits::kLookPause.count();
   f.probes.on_time();
   REQUIRE_FALSE(f.victims.empty());
   for (const Record* victim : f.victims) CHECK(victim == &last);
@@ -132,7 +132,7 @@ TEST_CASE("deadlock probes: a queue before a slow call is no ring", "[kernel]") 
   f.look();
   CHECK(f.victims.empty());
   CHECK(f.messages.sent.empty());
-  CHECK(f.probes.next_timer_ns() == f.execution.now_ns + limits::kDeadlockSuspicion.count());
+  CHECK(f.probes.next_timer_ns() == f.scheduler.now_ns + limits::kDeadlockSuspicion.count());
 }
 
 TEST_CASE("deadlock probes: where a call was sent to another node, a probe goes there with the path", "[kernel]") {

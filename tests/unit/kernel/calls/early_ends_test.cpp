@@ -222,7 +222,7 @@ TEST_CASE("early ends: tasks that swallow Cancelled are ended soon, and their de
     const Ref<Looper> looper = f.get("a");
     f.fabric.call(2, looper->start(what));
     f.fabric.run_for(50ms);
-    CHECK(f.moves_within(looper, limits::kUnwindPatience + kSoon));
+    CHECK(f.moves_within(looper, limits::kUnwindTimeout + kSoon));
     CHECK(f.fabric.call(2, looper->ended()) >= 1);
     CHECK(f.has_logged("its tasks went on after epic::Cancelled"));
   }
@@ -306,7 +306,7 @@ TEST_CASE(
   Ref<Looper> other("b0");
   for (int i = 1; f.owner_of(other) != 2; ++i) other = Ref<Looper>("b" + std::to_string(i));
   for (std::size_t i = 0; i < 3 * limits::kEndedPerTick; ++i) f.fabric.call(2, looper->start_at(other));
-  CHECK(f.moves_within(looper, limits::kUnwindPatience));
+  CHECK(f.moves_within(looper, limits::kUnwindTimeout));
   CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));
 }
 

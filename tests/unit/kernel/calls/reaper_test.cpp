@@ -90,5 +90,5 @@ TEST_CASE("reaper: several instances end in one look, and nothing is left of the
   for (int i = 0; i < 6; ++i) f.activations.on_time();
   CHECK(f.find("Caller/b") == nullptr);
   CHECK(f.find("Caller/c") == nullptr);
-  CHECK_FALSE(f.execution.reaping_count > 0);
+  CHECK_FALSE(f.scheduler.reaping_count > 0);
 }

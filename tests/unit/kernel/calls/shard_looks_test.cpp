@@ -22,12 +22,12 @@ struct ShardLooksFixture : testing_entities::KernelParts {
     holds_loads = true;
     for (std::size_t i = 0; i < (kTicks - 1) * limits::kLookSlice; ++i)
       begin(Ref<Counter>(is_busy ? "never" : "other")->add(1));
-    routing.on_asked_back(kOnly, execution.now_ns, execution.now_ns, limits::kGrace.count());
+    routing.on_asked_back(kOnly, scheduler.now_ns, scheduler.now_ns, limits::kGrace.count());
   }
   /// How often the shard was looked at before it was opened again; 0: it was not.
   std::size_t ticks_until_open() {
-    execution.now_ns += limits::kReleaseWindow.count();
-    routing.on_time(execution.now_ns);
+    scheduler.now_ns += limits::kReleaseWindow.count();
+    routing.on_time(scheduler.now_ns);
     for (std::size_t tick = 1; looks.next_timer_ns(); ++tick) {
       looks.on_time();
       if (!routing.is_closed(kOnly)) return tick;
@@ -57,8 +57,8 @@ TEST_CASE("shard looks: what runs too long is ended by slices, and what began la
     old.push_back(f.begin(Ref<Caller>("b")->add_to(Ref<Counter>("never"), 1)));
   f.settle();
   f.holds_loads = true;
-  const std::int64_t until_ns = f.execution.now_ns;
-  f.execution.now_ns += 1'000'000;
+  const std::int64_t until_ns = f.scheduler.now_ns;
+  f.scheduler.now_ns += 1'000'000;
   const auto young = f.begin(Ref<Caller>("b")->add_to(Ref<Counter>("never"), 1));
   f.settle();
   f.looks.end_running(kOnly, until_ns);

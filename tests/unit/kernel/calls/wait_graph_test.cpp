@@ -14,10 +14,10 @@ namespace {
 
 /// A caller, and calls that it has made.
 struct WaitGraphFixture {
-  Execution execution;
+  Scheduler scheduler;
   TypeTable types;
   CallTable table;
-  CallWords words{{NodeId{1}, 11}, 1'000'000'000, types, execution};
+  CallWords words{{NodeId{1}, 11}, 1'000'000'000, types, scheduler};
   WaitGraph graph{table, words};
   std::vector<RecordRef> records;
   std::uint64_t next_sequence = 1;

@@ -18,7 +18,7 @@ struct FramesFixture final : testing_entities::KernelParts {
                  .shard_count = 1,
                  .codec = codec,
                  .admission = admission,
-                 .execution = execution,
+                 .scheduler = scheduler,
                  .types = types,
                  .words = words,
                  .routing = routing,

@@ -26,17 +26,17 @@ struct Disk final : Syscalls {
 struct SavingFixture final : Saving::Listener, Routing::Listener {
   codec::CapnpCodec codec;
   Admission admission;
-  Execution execution;
+  Scheduler scheduler;
   TypeTable types;
   ActivationTable table{1, 8};
-  CallWords words{{NodeId{1}, 11}, 1000, types, execution};
+  CallWords words{{NodeId{1}, 11}, 1000, types, scheduler};
   Routing routing{{NodeId{1}, 11}, *this};
-  Events events{execution, types};
+  Events events{scheduler, types};
   Disk disk;
   Saving saving{{.self = Incarnation{11},
                  .codec = codec,
                  .admission = admission,
-                 .execution = execution,
+                 .scheduler = scheduler,
                  .table = table,
                  .types = types,
                  .words = words,
@@ -231,10 +231,10 @@ TEST_CASE("saving: behind a store that cannot write, a reply gets the reason bef
   f.change(counter, std::int64_t{5});
   const RecordRef answer = f.answer_from(counter, 1'900'000'000);
   f.admission.blocked = "the disk is full";
-  f.execution.now_ns = 1'800'000'000;
+  f.scheduler.now_ns = 1'800'000'000;
   f.saving.on_time();
   CHECK(f.refused.empty());
-  f.execution.now_ns = 1'900'000'000;
+  f.scheduler.now_ns = 1'900'000'000;
   f.saving.on_time();
   CHECK(f.refused == std::vector{std::pair<const Record*, ErrorCode>(answer.get(), ErrorCode::timeout)});
   CHECK(f.saving.held_count() == 0);
@@ -326,14 +326,14 @@ TEST_CASE("saving: a frame that stops waiting in saved() costs no look at the ot
   constexpr std::size_t kWaiting = 200'000;  // each looking at all others takes minutes
   std::deque<epic::detail::SavedAwaiter> waiting(kWaiting);
   for (auto& awaiter : waiting) {
-    f.execution.current = call.get();
+    f.scheduler.current = call.get();
     REQUIRE(f.saving.wait(awaiter));
   }
   for (std::size_t i = kWaiting; i > 1; --i) f.saving.stop_waiting(waiting[i - 1]);
   f.saving.seal();
   f.saving.on_committed(f.disk.batches.front().number);
-  const RunQueue::Item resumed = f.execution.queue.pop();
+  const RunQueue::Item resumed = f.scheduler.queue.pop();
   CHECK(resumed.waiter == &waiting[0].waiter);
-  CHECK(f.execution.queue.empty());
-  f.execution.current = nullptr;
+  CHECK(f.scheduler.queue.empty());
+  f.scheduler.current = nullptr;
 }

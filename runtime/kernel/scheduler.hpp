@@ -1,5 +1,5 @@
 #pragma once
-// Execution: what runs just now, by which clock, and what runs next. The kernel's parts share one.
+// Scheduler: what runs just now, by which clock, and what runs next. The kernel's parts share one.
 //
 // A turn belongs to a call's record: `current`. The clock stands still during a tick. What may run later stands in the
 // run queue: calls to be started, and frames to be resumed.
@@ -95,7 +95,7 @@ class RunQueue {
   std::uint32_t first_place_ = 1;
 };
 
-struct Execution : Clock {
+struct Scheduler : Clock {
   Record* current = nullptr;            // whose turn it is; null: nobody's
   std::uint32_t direct_calls_left = 0;  // calls that may start in place before the run queue has its turn
   std::uint32_t reaping_count = 0;      // activations of which nothing may run any more (Activation::State::reaping)
