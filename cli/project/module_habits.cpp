@@ -24,8 +24,7 @@ struct Habit {
 };
 
 constexpr std::string_view kNow = "epic::now() gives the node's time, which tests and simulations control";
-constexpr std::string_view kRandom =
-    "a generator whose seed is saved or passed in gives numbers that tests and simulations can repeat";
+constexpr std::string_view kRandom = "epic::random() gives numbers that tests and simulations can repeat";
 constexpr std::string_view kClockWords[] = {"clock::now(", "Clock::now(", "system_clock", "steady_clock",
                                             "high_resolution_clock"};
 constexpr std::string_view kDeviceWords[] = {"random_device"};

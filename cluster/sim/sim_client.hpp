@@ -32,6 +32,8 @@ class SimClient final : public Process {
              on_end(static_cast<epic::detail::ResultRecord<R>&>(*done));
            });
   }
+  /// The same for a call whose result type is unknown here.
+  void submit(kernel::RecordRef call, client::Router::OnEnd on_end);
   [[nodiscard]] std::size_t count() const { return router_.count(); }
 
  protected:
@@ -39,7 +41,6 @@ class SimClient final : public Process {
   [[nodiscard]] std::int64_t sleep() override;
 
  private:
-  void submit(kernel::RecordRef call, client::Router::OnEnd on_end);
   [[nodiscard]] transport::TransportEvents transport_events();
   void touch_time();
   void seek();

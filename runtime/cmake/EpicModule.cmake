@@ -28,9 +28,10 @@ endfunction()
 
 # epic_add_tests(NAME arena_tests MODULE arena SOURCES tests/*.cpp)
 #
-# A Catch2 program of SOURCES, the classes of MODULE and the runtime; the main function comes with the package. It is not
-# part of a plain build, which is what `epic run` waits for: `epic test` builds the target `epic-test-programs` and runs
-# the cases, and so does the target `check` for CMake alone. As long as there are no sources there is no program.
+# A Catch2 program of SOURCES, the classes of MODULE, the runtime and the simulator; the main function comes with the
+# package. It is not part of a plain build, which is what `epic run` waits for: `epic test` builds the target
+# `epic-test-programs` and runs the cases, and so does the target `check` for CMake alone. As long as there are no sources
+# there is no program.
 function(epic_add_tests)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;MODULE" "SOURCES")
   epic_check_arguments_(epic_add_tests "${arg_NAME}" "${arg_SOURCES}" "${arg_UNPARSED_ARGUMENTS}")
@@ -60,7 +61,7 @@ function(epic_add_tests)
   if(arg_MODULE)
     target_link_libraries(${arg_NAME} PRIVATE ${arg_MODULE}_objects)
   endif()
-  target_link_libraries(${arg_NAME} PRIVATE epic::test_main epic::runtime)
+  target_link_libraries(${arg_NAME} PRIVATE epic::test_main epic::cluster epic::runtime)
   include(Catch)  # Catch2's own: each case is a test of CTest's
   catch_discover_tests(${arg_NAME} DISCOVERY_MODE PRE_TEST EXTRA_ARGS --use-colour no)
 endfunction()

@@ -19,6 +19,7 @@ Kernel::Scope::~Scope() {
 
 Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
     : options_(std::move(options)),
+      random_(options_.self.life),
       codec_(codec),
       syscalls_(syscalls),
       words_(options_.self, options_.call_timeout.count(), types_, scheduler_),

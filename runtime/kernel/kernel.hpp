@@ -1,9 +1,9 @@
 #pragma once
 // Kernel: a node without I/O. Events go in, syscalls come out.
 //
-// It runs the entities' code, one turn at a time. It reads no clock, draws no random number, starts no thread and opens
-// no file: the driver reports the time and carries out its syscalls. The same events in the same order give the same
-// syscalls.
+// It runs the entities' code, one turn at a time. It reads no clock, has no source of chance, starts no thread and
+// opens no file: the driver reports the time and carries out its syscalls. The same events in the same order give the
+// same syscalls.
 //
 //     on_time, on_message, on_loaded, on_committed …  ─▶  run(), seal()  ─▶  Syscalls: send, load, commit, take …
 //
@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -169,6 +170,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
 
   // ---- for user_api.cpp: operations on behalf of entities ----
   [[nodiscard]] Timers& timers() { return timers_; }
+  [[nodiscard]] std::uint64_t random() { return random_(); }
   [[nodiscard]] StopWaits& stop_waits() { return stop_waits_; }
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
   [[nodiscard]] bool is_stopping() const { return is_stopping(scheduler_.current); }
@@ -216,6 +218,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void resume_stopping();
 
   KernelOptions options_;
+  std::mt19937_64 random_;  // by the incarnation
   const Codec& codec_;
   Syscalls& syscalls_;
   Admission admission_;

@@ -91,6 +91,8 @@ std::chrono::system_clock::time_point now() {
       std::chrono::duration_cast<system_clock::duration>(std::chrono::nanoseconds(here("epic::now").wall_ns())));
 }
 
+std::uint64_t random() { return here("epic::random").random(); }
+
 namespace log {
 
 void write(Level level, std::string_view message) {

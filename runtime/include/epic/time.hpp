@@ -41,4 +41,8 @@ template <class Rep, class Period>
 /// The node's wall clock, as of the start of the turn.
 std::chrono::system_clock::time_point now();
 
+/// 64 bits of the node's generator: for dice, samples and delays, not for secrets. Another sequence each time a node
+/// starts; in tests and simulations always the same.
+std::uint64_t random();
+
 }  // namespace epic

@@ -35,9 +35,11 @@ class Till : public epic::Entity {
   epic::Task<std::int64_t> get_visits() const { co_return visits; }
   epic::Task<std::int64_t> get_money_of(epic::Ref<Till> other) const { co_return co_await other->get_money(); }
   epic::Task<std::int64_t> get_money() const { co_return money; }
+  epic::Task<std::uint64_t> roll() const { co_return epic::random(); }
 
   EPIC_ENTITY(Till, state(money),
-              methods(pay_in, pay_in_later, announce_later, start_announcing, get_visits, get_money_of, get_money))
+              methods(pay_in, pay_in_later, announce_later, start_announcing, get_visits, get_money_of, get_money,
+                      roll))
 };
 
 epic::Task<void> fill_first(epic::Pool pool) { co_await pool.get<Till>("first")->pay_in(7); }
@@ -120,4 +122,16 @@ TEST_CASE("test node: setup runs, and its exception reaches the test", "[sim]") 
 
   epic::testing::Node failing(kFailingModule);
   CHECK_THROWS_WITH(failing.run_setup(), Contains("no luck"));
+}
+
+TEST_CASE("test node: chance is the same in every run, and goes on after a restart", "[sim]") {
+  epic::testing::Node one(kModule);
+  epic::testing::Node other(kModule);
+  const std::uint64_t first = one.call(one.get<Till>("a")->roll());
+  const std::uint64_t second = one.call(one.get<Till>("b")->roll());
+  CHECK(first != second);
+  CHECK(other.call(other.get<Till>("a")->roll()) == first);
+  CHECK(other.call(other.get<Till>("b")->roll()) == second);
+  other.restart();
+  CHECK(other.call(other.get<Till>("a")->roll()) != first);
 }
