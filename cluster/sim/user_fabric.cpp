@@ -161,7 +161,7 @@ struct Fabric::Run {
                  .restart = {.delay_first = std::chrono::milliseconds(10),
                              .delay_max = std::chrono::milliseconds(500),
                              .forget_after = std::chrono::seconds(2)},
-                 .call_patience = scenario.options.call_deadline},
+                 .call_timeout = scenario.options.call_deadline},
                 *scenario.module),
         faults(cluster, scenario.options.nodes, scenario.options.clients),
         fabric(*this) {}
@@ -311,7 +311,7 @@ void Fabric::Run::on_call_end(kernel::Record& record, std::string text, std::int
   note(fmt::format("{} {} after {} ms", text, simulated::outcome_text(record), took / std::chrono::milliseconds(1)),
        entity);
   const std::chrono::nanoseconds deadline =
-      record.patience_ns > 0 ? std::chrono::nanoseconds(record.patience_ns) : scenario.options.call_deadline;
+      record.timeout_ns > 0 ? std::chrono::nanoseconds(record.timeout_ns) : scenario.options.call_deadline;
   if (took > deadline + simulated::kDeadlineMargin)
     fail(fmt::format("{} ended after {} ms, though its deadline is {} ms", text, took / std::chrono::milliseconds(1),
                      deadline / std::chrono::milliseconds(1)),
@@ -382,7 +382,7 @@ void Fabric::fail(const std::source_location& place, std::string_view entity, co
   throw Violation(what, where, std::string(entity));
 }
 
-void Fabric::check_patience(std::chrono::nanoseconds begun, const std::exception& why) {
+void Fabric::check_time_left(std::chrono::nanoseconds begun, const std::exception& why) {
   const std::int64_t ended_ns = std::max(run_.begun_ns + begun.count(), run_.faults_ended_ns);
   if (run_.are_faults_over &&
       run_.cluster.world().now_ns() - ended_ns > std::chrono::nanoseconds(simulated::kBackWithin).count())

@@ -207,7 +207,7 @@ class Fabric {
   void wake_after(std::chrono::nanoseconds duration, std::shared_ptr<detail::Sleeper> sleeper);
   [[noreturn]] void fail(const std::source_location& place, std::string_view entity, const std::string& what);
   /// Throws a Violation if it is too late to try again.
-  void check_patience(std::chrono::nanoseconds begun, const std::exception& why);
+  void check_time_left(std::chrono::nanoseconds begun, const std::exception& why);
 
   Run& run_;
 };
@@ -232,7 +232,7 @@ auto Fabric::insist(Make make) -> Task<typename std::invoke_result_t<Make&>::val
     try {
       co_return co_await call(make());
     } catch (const Error& error) {
-      check_patience(begun, error);
+      check_time_left(begun, error);
     }
     co_await sleep(std::chrono::milliseconds(20));
   }
