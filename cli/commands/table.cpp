@@ -17,6 +17,7 @@ const CommandTable& command_table() {
       &kNewCommand,
       &kBuildCommand,
       &kTestCommand,
+      &kSimulateCommand,
       &kRunCommand,
       &kStopCommand,
       &kPsCommand,

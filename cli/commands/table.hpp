@@ -11,6 +11,7 @@ const CommandTable& command_table();
 extern const Command kNewCommand;
 extern const Command kBuildCommand;
 extern const Command kTestCommand;
+extern const Command kSimulateCommand;
 extern const Command kRunCommand;
 extern const Command kStopCommand;
 extern const Command kPsCommand;

@@ -6,7 +6,6 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/output/humanize.hpp"
-#include "cli/output/suggest.hpp"
 #include "cli/output/table.hpp"
 #include "cli/project/context.hpp"
 #include "cli/project/test_run.hpp"
@@ -39,23 +38,6 @@ constexpr Column kResultColumns[] = {
 constexpr Column kListColumns[] = {
     {"TEST", "test"},
 };
-
-Failure no_such_test(const std::string& filter, const std::vector<TestCase>& tests) {
-  constexpr std::size_t kNamesMax = 20;
-  std::vector<std::string> names;
-  for (const TestCase& test : tests) names.push_back(test.name);
-  std::string shown;
-  for (std::size_t i = 0; i < names.size() && i < kNamesMax; ++i) shown += names[i] + '\n';
-  if (names.size() > kNamesMax) shown += fmt::format("… and {} more\n", names.size() - kNamesMax);
-  Failure failure{.code = ExitCode::not_found,
-                  .what = fmt::format("no test's name contains \"{}\"", printable(filter)),
-                  .excerpt = std::move(shown),
-                  .why = names.empty() ? "the project has no tests" : "these are all tests of the project"};
-  if (names.size() > kNamesMax) failure.help.emplace_back("list all tests with 'epic test --list'");
-  if (const std::string near = find_near(filter, names); !near.empty())
-    failure.help.push_back(fmt::format("did you mean {}?", near));
-  return failure;
-}
 
 void print_failed(Console& console, const Project& project, const TestResult& result) {
   std::string text = result.output;
@@ -104,7 +86,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::string filter = arguments.word(0).value_or("");
   const auto all = EPIC_TRY(build_tests(context, project));
   const auto tests = select_tests(all, filter);
-  if (tests.empty() && !filter.empty()) return fail(no_such_test(filter, all));
+  if (tests.empty() && !filter.empty()) return fail(no_such_test(filter, all, "test", "epic test --list"));
   if (arguments.has("list")) {
     Table table(context.console(), kListColumns);
     for (const TestCase& test : tests) table.add(boost::json::object{{"test", test.name}});
@@ -133,7 +115,8 @@ constexpr Command kTestCommand{
         "Builds the programs of epic_add_tests() in CMakeLists.txt the way the module was built last (release or\n"
         "debug), and runs their Catch2 cases. Needs no fabric, and leaves a running one alone. Prints the failed\n"
         "checks and the output of each failed test; -v adds a line for every other test, and -o json prints all\n"
-        "results. A test that crashes, or runs longer than five minutes, fails; the others still run.",
+        "results. A test that crashes, or runs longer than five minutes, fails; the others still run. Scenarios run a\n"
+        "few seeds; 'epic simulate' runs many.",
     .example = "epic test\nepic test barrel\nepic test --list",
     .positionals = kPositionals,
     .options = kOptions,

@@ -71,6 +71,8 @@ class Completer {
         return add_all(names_.templates());
       case Completes::test:
         return add_all(names_.tests());
+      case Completes::scenario:
+        return add_all(names_.scenarios());
       case Completes::shell:
         for (std::string_view shell : {"bash", "zsh", "fish"}) add(shell);
         return;

@@ -23,6 +23,7 @@ class NameSource {
   virtual std::vector<std::string> nodes() = 0;
   virtual std::vector<std::string> templates() = 0;
   virtual std::vector<std::string> tests() = 0;
+  virtual std::vector<std::string> scenarios() = 0;
 };
 
 struct Candidate {

@@ -78,4 +78,9 @@ std::vector<std::string> LiveNames::tests() {
   return paths ? known_tests(*paths) : std::vector<std::string>();
 }
 
+std::vector<std::string> LiveNames::scenarios() {
+  const auto paths = find_project(start_);
+  return paths ? known_scenarios(*paths) : std::vector<std::string>();
+}
+
 }  // namespace epic::cli

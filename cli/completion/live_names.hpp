@@ -29,6 +29,7 @@ class LiveNames final : public NameSource {
   std::vector<std::string> nodes() override;
   std::vector<std::string> templates() override;
   std::vector<std::string> tests() override;
+  std::vector<std::string> scenarios() override;
 
  private:
   /// Looks for the project and its fabric, once.

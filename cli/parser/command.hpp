@@ -32,6 +32,7 @@ enum class Completes {
   test,  // of the last build
   shell,
   command,
+  scenario,  // of the last build
 };
 
 /// Which values are accepted; the parser checks them before the command runs.

@@ -23,6 +23,7 @@ struct ProjectPaths {
   [[nodiscard]] std::filesystem::path module_types(
       std::string_view name) const;  // its description by epic-node --describe
   [[nodiscard]] std::filesystem::path test_names() const { return build() / "epic-tests.txt"; }
+  [[nodiscard]] std::filesystem::path scenario_names() const { return build() / "epic-scenarios.txt"; }
   [[nodiscard]] std::filesystem::path test_programs() const { return build() / "epic-test-programs.txt"; }
   [[nodiscard]] std::filesystem::path state() const { return root / ".epic"; }
   [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }

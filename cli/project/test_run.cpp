@@ -10,8 +10,9 @@
 #include <sstream>
 
 #include "cli/output/humanize.hpp"
+#include "cli/output/suggest.hpp"
+#include "cli/output/text.hpp"
 #include "cli/project/cmake.hpp"
-#include "cli/project/subprocess.hpp"
 #include "cluster/supervisor/node_exit.hpp"
 
 namespace epic::cli {
@@ -42,30 +43,26 @@ std::int64_t number_of(std::string_view text) {
   return number;
 }
 
-// A name as Catch2's command line takes it.
-std::string escaped(std::string_view name) {
-  std::string text;
-  for (const char c : name) {
-    if (std::string_view("\\,[]\"*").contains(c)) text += '\\';
-    text += c;
-  }
-  return text;
-}
-
 std::string why_ended(const SubprocessEnd& end) {
   if (end.exit_code == kSignalled + SIGALRM) return fmt::format("ran for more than {}", human_duration(kTestTimeout));
-  const int signal = end.exit_code > kSignalled ? end.exit_code - kSignalled : 0;
-  return "the test program " + cluster::ProcessEnd{.exit_code = end.exit_code, .signal = signal}.text();
+  return how_ended(end);
+}
+
+Result<SubprocessEnd> list_names(const fs::path& program, std::string_view tags) {
+  return run_subprocess({.program = program, .arguments = {"--list-test-names-only", std::string(tags)}});
 }
 
 Result<std::vector<TestCase>> list_cases(const fs::path& program) {
-  auto end = EPIC_TRY(run_subprocess({.program = program, .arguments = {"--list-test-names-only", "~[.]"}}));
+  const auto end = EPIC_TRY(list_names(program, "~[.]"));
   std::vector<TestCase> cases;
   for (std::string& name : lines_of(end.out)) cases.push_back({program, std::move(name)});
   if (cases.empty() && end.exit_code != 0)
     return fail({.what = fmt::format("the tests in {} could not be listed", program.string()),
                  .excerpt = end.err,
                  .why = why_ended(end)});
+  for (const std::string& scenario : lines_of(EPIC_TRY(list_names(program, "[scenario]~[.]")).out))
+    for (TestCase& test : cases)
+      if (test.name == scenario) test.kind = TestCase::Kind::scenario;
   return cases;
 }
 
@@ -86,7 +83,7 @@ class ProgramRun {
     fs::remove(report_, ignored);
     fs::remove(printed_, ignored);
     std::ofstream list(names_);
-    for (const std::string& name : names) list << '"' << escaped(name) << "\"\n";
+    for (const std::string& name : names) list << exact_name(name) << '\n';
     list.close();
     const auto end = EPIC_TRY(
         run_subprocess({.program = program_,
@@ -130,16 +127,41 @@ Result<std::vector<TestCase>> build_tests(const Context& context, const Project&
   for (const std::string& program : lines_of(read_text(project.paths.test_programs())))
     std::ranges::move(EPIC_TRY(list_cases(program)), std::back_inserter(tests));
   std::ofstream names(project.paths.test_names(), std::ios::binary);
-  for (const TestCase& test : tests) names << test.name << '\n';
+  std::ofstream scenarios(project.paths.scenario_names(), std::ios::binary);
+  for (const TestCase& test : tests) {
+    names << test.name << '\n';
+    if (test.kind == TestCase::Kind::scenario) scenarios << test.name << '\n';
+  }
   return tests;
 }
 
 std::vector<TestCase> select_tests(const std::vector<TestCase>& tests, std::string_view filter) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   std::vector<TestCase> selected;
+  std::ranges::copy_if(tests, std::back_inserter(selected), [&](const TestCase& test) { return test.name == filter; });
+  if (!selected.empty()) return selected;
   for (const TestCase& test : tests)
     if (filter.empty() || !std::ranges::search(test.name, filter, {}, lower, lower).empty()) selected.push_back(test);
   return selected;
+}
+
+Failure no_such_test(std::string_view filter, const std::vector<TestCase>& tests, std::string_view noun,
+                     std::string_view list_command) {
+  constexpr std::size_t kNamesMax = 20;
+  std::vector<std::string> names;
+  for (const TestCase& test : tests) names.push_back(test.name);
+  std::string shown;
+  for (std::size_t i = 0; i < names.size() && i < kNamesMax; ++i) shown += names[i] + '\n';
+  if (names.size() > kNamesMax) shown += fmt::format("… and {} more\n", names.size() - kNamesMax);
+  Failure failure{.code = ExitCode::not_found,
+                  .what = fmt::format("no {}'s name contains \"{}\"", noun, printable(filter)),
+                  .excerpt = std::move(shown),
+                  .why = names.empty() ? fmt::format("the project has no {}s", noun)
+                                       : fmt::format("these are all {}s of the project", noun)};
+  if (names.size() > kNamesMax) failure.help.push_back(fmt::format("list all {}s with '{}'", noun, list_command));
+  if (const std::string near = find_near(filter, names); !near.empty())
+    failure.help.push_back(fmt::format("did you mean {}?", near));
+  return failure;
 }
 
 Result<std::vector<TestResult>> run_tests(const Context& context, const std::vector<TestCase>& tests,
@@ -210,5 +232,23 @@ TestReport parse_test_report(std::string_view report, std::string_view printed) 
 }
 
 std::vector<std::string> known_tests(const ProjectPaths& paths) { return lines_of(read_text(paths.test_names())); }
+
+std::vector<std::string> known_scenarios(const ProjectPaths& paths) {
+  return lines_of(read_text(paths.scenario_names()));
+}
+
+std::string how_ended(const SubprocessEnd& end) {
+  const int signal = end.exit_code > kSignalled ? end.exit_code - kSignalled : 0;
+  return "the test program " + cluster::ProcessEnd{.exit_code = end.exit_code, .signal = signal}.text();
+}
+
+std::string exact_name(std::string_view name) {
+  std::string text = "\"";
+  for (const char c : name) {
+    if (std::string_view("\\,[]\"*").contains(c)) text += '\\';
+    text += c;
+  }
+  return text + '"';
+}
 
 }  // namespace epic::cli

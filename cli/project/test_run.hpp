@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cli/project/context.hpp"
+#include "cli/project/subprocess.hpp"
 
 namespace epic::cli {
 
@@ -24,13 +25,19 @@ inline constexpr std::chrono::minutes kTestTimeout{5};
 struct TestCase {
   std::filesystem::path program;
   std::string name;
+  enum class Kind { plain, scenario } kind = Kind::plain;  // scenario: it has the tag [scenario]; see simulation.hpp
 };
 
 /// Builds the tests, and lists every case that is not hidden. None if the project has no tests.
 Result<std::vector<TestCase>> build_tests(const Context& context, const Project& project);
 
-/// Those whose name contains `filter`, in upper or lower case; an empty filter selects all.
+/// Those whose name contains `filter`, in upper or lower case; the one that it names exactly, if there is one. An empty
+/// filter selects all.
 std::vector<TestCase> select_tests(const std::vector<TestCase>& tests, std::string_view filter);
+
+/// `select_tests(tests, filter)` is empty. `noun` is what the user calls them: "test".
+Failure no_such_test(std::string_view filter, const std::vector<TestCase>& tests, std::string_view noun,
+                     std::string_view list_command);
 
 struct TestResult {
   enum class State { passed, failed };
@@ -56,5 +63,11 @@ TestReport parse_test_report(std::string_view report, std::string_view printed);
 
 /// The names that the last build_tests() found, for completions.
 std::vector<std::string> known_tests(const ProjectPaths& paths);
+std::vector<std::string> known_scenarios(const ProjectPaths& paths);
+
+/// How a test program ended: "the test program was killed by signal 11 (SIGSEGV)".
+std::string how_ended(const SubprocessEnd& end);
+/// The argument by which Catch2 selects this case and no other.
+std::string exact_name(std::string_view name);
 
 }  // namespace epic::cli

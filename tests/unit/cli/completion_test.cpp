@@ -18,6 +18,7 @@ class FixedNames final : public NameSource {
   std::vector<std::string> nodes() override { return {"node-1", "node-2"}; }
   std::vector<std::string> templates() override { return {"hello", "game"}; }
   std::vector<std::string> tests() override { return {"barrel: explodes", "player: shoots"}; }
+  std::vector<std::string> scenarios() override { return {"match: is played once"}; }
 };
 
 std::vector<std::string> offered(const std::vector<std::string>& words) {
@@ -44,6 +45,7 @@ TEST_CASE("completion: values of flags, apart and after '='", "[cli]") {
 
 TEST_CASE("completion: the tests of the last build", "[cli]") {
   CHECK(offered({"test", "b"}) == Words{"barrel: explodes"});
+  CHECK(offered({"simulate", ""}) == Words{"match: is played once"});
 }
 
 TEST_CASE("completion: paths are left to the shell", "[cli]") {

@@ -18,6 +18,13 @@ TEST_CASE("test run: a filter selects by a part of the name, in upper or lower c
   CHECK(selected("leaderboard").empty());
 }
 
+TEST_CASE("test run: a whole name selects that test alone", "[cli]") {
+  const std::vector<TestCase> tests{{"a", "bank: opens"}, {"a", "bank: opens late"}};
+  REQUIRE(select_tests(tests, "bank: opens").size() == 1);
+  CHECK(select_tests(tests, "bank: opens").front().name == "bank: opens");
+  CHECK(select_tests(tests, "Bank: opens").size() == 2);
+}
+
 TEST_CASE("test run: each test has its time, its own output and its failed checks", "[cli]") {
   const auto report = parse_test_report(
       "start\t0\ta: adds, [up]\nend\tpassed\t153\t6\n"

@@ -1,0 +1,102 @@
+#pragma once
+// Simulation: runs seeds of one scenario of the project's tests, and reads what each seed reports.
+//
+// A scenario is a Catch2 case with the tag [scenario] (epic/sim.hpp). With EPIC_SIMULATE in its environment, the case
+// runs the seeds named there, each in a forked process, and appends a line of JSON to a file as each one ends. So a
+// seed that crashes costs only itself, and this process knows how far the run is.
+//
+// Invariant: when run() returns, each of its seeds has a report, or a lower one has failed.
+//
+// Not here: how many seeds, and what is printed about them (../commands/simulate.cpp); smaller fault schedules
+// (fault_shrinker.hpp).
+
+#include <boost/describe/class.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/project/fault_shrinker.hpp"
+#include "cli/project/test_run.hpp"
+
+namespace epic::cli {
+
+/// A fault that struck.
+struct SeedFault {
+  std::int64_t number = 0;  // in the seed's schedule
+  std::int64_t at_ms = 0;
+  std::string what = {};  // "node-2 pauses for 400 ms"
+};
+BOOST_DESCRIBE_STRUCT(SeedFault, (), (number, at_ms, what))
+
+/// How one seed ended, as its process reported it.
+struct SeedReport {
+  std::int64_t seed = 0;
+  std::string digest = {};  // of the whole run: equal digests, equal runs; empty if the process died
+  std::int64_t events = 0;
+  std::int64_t calls = 0;
+  std::int64_t simulated_ms = 0;
+  std::vector<SeedFault> faults = {};
+  std::string failure = {};  // empty: the seed passed
+  std::string where = {};    // "scenarios.cpp:41"
+  std::string entity = {};   // the one concerned, if it is known
+  std::vector<std::string> history = {};
+
+  [[nodiscard]] bool has_failed() const { return !failure.empty(); }
+  [[nodiscard]] FaultNumbers fault_numbers() const;
+};
+BOOST_DESCRIBE_STRUCT(SeedReport, (),
+                      (seed, digest, events, calls, simulated_ms, faults, failure, where, entity, history))
+
+/// What the seeds that have ended amount to.
+struct SeedTally {
+  std::int64_t seeds = 0;
+  std::int64_t calls = 0;
+  std::int64_t simulated_ms = 0;
+  std::optional<SeedReport> failed = {};  // the lowest seed that failed
+  std::optional<SeedReport> last = {};    // the one that ended last
+
+  void add(SeedReport report);
+};
+
+struct SeedRange {
+  std::int64_t first = 1;
+  std::int64_t count = 1;
+  std::int64_t jobs = 1;                    // processes at the same time
+  std::optional<FaultNumbers> faults = {};  // only these of each seed's schedule; empty: all
+};
+
+class Simulation {
+ public:
+  Simulation(TestCase scenario, const ProjectPaths& paths);
+  ~Simulation();
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
+
+  /// Runs the seeds in ascending order until one fails, and adds their reports to `tally`. `on_tick` is called about
+  /// ten times a second.
+  Result<void> run(const SeedRange& seeds, SeedTally& tally, const std::function<void()>& on_tick);
+
+  /// The last lines that the program printed during the last run().
+  [[nodiscard]] std::string printed() const;
+
+  /// Runs one seed under gdb, in place of this program, up to its failure. Returns only if gdb cannot be started.
+  Failure debug(std::int64_t seed, const std::optional<FaultNumbers>& faults);
+
+ private:
+  Result<void> find_dead_seed(const SeedRange& seeds, const std::vector<std::int64_t>& missing, SeedTally& tally,
+                              const std::function<void()>& on_tick);
+
+  TestCase scenario_;
+  std::filesystem::path report_;
+  std::filesystem::path printed_;
+};
+
+/// What `--gdb` answers without a gdb.
+Failure no_debugger();
+
+/// Complete lines of a report file; a cut off last line is left out of `offset` and read the next time.
+Result<std::vector<SeedReport>> read_seed_reports(const std::filesystem::path& file, std::size_t& offset);
+
+}  // namespace epic::cli
