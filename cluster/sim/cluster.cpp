@@ -10,16 +10,26 @@
 
 namespace epic::cluster::sim {
 
-/// The module, whatever generation; there is only one.
+namespace {
+
+constexpr std::string_view kBadModule = "/sim/module-that-cannot-be-loaded";
+
+}  // namespace
+
+/// The module in each generation: always the same, except for copies that cannot be loaded.
 class Cluster::OneModule final : public Modules {
  public:
+  explicit OneModule(bool& is_next_bad) : is_next_bad_(is_next_bad) {}
   std::expected<ModuleCopy, SupervisorError> take() override {
     newest_ = newest_.next();
-    return ModuleCopy{.generation = newest_, .path = fmt::format("/sim/module-{}", newest_), .built_at = {}};
+    const std::string path =
+        std::exchange(is_next_bad_, false) ? std::string(kBadModule) : fmt::format("/sim/module-{}", newest_);
+    return ModuleCopy{.generation = newest_, .path = path, .built_at = {}};
   }
   void remove_all_but(Generation) override {}
 
  private:
+  bool& is_next_bad_;
   Generation newest_{0};
 };
 
@@ -69,12 +79,15 @@ void Cluster::start() { begin_run(); }
 void Cluster::begin_run() {
   is_ready_ = false;
   logs_ = std::make_unique<LogHub>();
-  modules_ = std::make_unique<OneModule>();
-  host_ = std::make_unique<SimHost>(NodeSurroundings{.world = world_,
-                                                     .network = network_,
-                                                     .disk = disk_,
-                                                     .find_module = [this](const std::string&) { return &module_; }},
-                                    options_.drift_ppm_max);
+  is_next_module_bad_ = false;
+  modules_ = std::make_unique<OneModule>(is_next_module_bad_);
+  host_ = std::make_unique<SimHost>(
+      NodeSurroundings{
+          .world = world_,
+          .network = network_,
+          .disk = disk_,
+          .find_module = [this](const std::string& path) { return path == kBadModule ? nullptr : &module_; }},
+      options_.drift_ppm_max);
   fabric_ = std::make_unique<Fabric>(FabricParts{.host = *host_,
                                                  .options = supervisor_options_,
                                                  .paths = paths_,
@@ -108,14 +121,26 @@ void Cluster::crash(std::uint16_t node) {
     child->die({.exit_code = 0, .signal = 9});
 }
 
+void Cluster::after_in(std::uint16_t node, nanoseconds delay, std::function<void(SimNode&)> event) {
+  world_.after(delay, 0, fingerprint_of("go on", node),
+               [this, node, process = find_node(node)->process_id(), event = std::move(event)] {
+                 SimNode* const same = find_node(node);
+                 if (same != nullptr && same->process_id() == process) event(*same);
+               });
+}
+
 void Cluster::pause(std::uint16_t node, nanoseconds duration) {
   SimNode* const paused = find_node(node);
   if (paused == nullptr || paused->is_paused()) return;
   paused->pause();
-  world_.after(duration, 0, fingerprint_of("go on", node), [this, node, process = paused->process_id()] {
-    SimNode* const same = find_node(node);
-    if (same != nullptr && same->process_id() == process) same->go_on();
-  });
+  after_in(node, duration, [](SimNode& same) { same.go_on(); });
+}
+
+void Cluster::occupy(std::uint16_t node, nanoseconds duration) {
+  SimNode* const busy = find_node(node);
+  if (busy == nullptr || busy->is_busy()) return;
+  busy->occupy();
+  after_in(node, duration, [](SimNode& same) { same.free(); });
 }
 
 void Cluster::jump_clock(std::uint16_t node, nanoseconds by) {

@@ -57,6 +57,8 @@ class Cluster {
   [[nodiscard]] SimNode* find_node(std::uint16_t node);
   void crash(std::uint16_t node);
   void pause(std::uint16_t node, nanoseconds duration);
+  /// A turn lasts that long, and nothing else runs meanwhile.
+  void occupy(std::uint16_t node, nanoseconds duration);
   void jump_clock(std::uint16_t node, nanoseconds by);
 
   // ---- the supervisor
@@ -65,9 +67,11 @@ class Cluster {
   void crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive = nanoseconds(0));
   /// Everything dies at once, and the disk keeps only what was synced.
   void cut_power(nanoseconds back_after);
+  /// The next copy of the module cannot be loaded, those after it can.
+  void spoil_next_module() { is_next_module_bad_ = true; }
   [[nodiscard]] bool has_supervisor() const { return fabric_ != nullptr; }
   /// A control request, as `epic` makes it. `on_end` gets whether it succeeded, and the body; never, if the supervisor
-  /// dies.
+  /// dies first.
   void request(std::string_view verb, std::string body, std::function<void(bool, std::string)> on_end = {});
   /// "1700000000.123 node-2 error Account/3: text"; the newest lines of the current supervisor.
   [[nodiscard]] std::vector<std::string> log() const;
@@ -77,6 +81,8 @@ class Cluster {
   class Requester;
 
   void begin_run();
+  /// Not if its process is another by then.
+  void after_in(std::uint16_t node, nanoseconds delay, std::function<void(SimNode&)> event);
   [[nodiscard]] std::string name_of(std::uint16_t node) const;
 
   ClusterOptions options_;
@@ -89,6 +95,7 @@ class Cluster {
   std::uint64_t run_ = 0;
   std::uint64_t last_request_ = 0;
   bool is_ready_ = false;
+  bool is_next_module_bad_ = false;
   std::unique_ptr<LogHub> logs_;
   std::unique_ptr<OneModule> modules_;
   std::unique_ptr<SimHost> host_;

@@ -28,7 +28,8 @@ class Disk {
  public:
   Disk(World& world, std::uint32_t shard_count, DiskOptions options);
 
-  [[nodiscard]] const DiskOptions& options() const { return options_; }
+  [[nodiscard]] nanoseconds draw_write_delay() { return world_.draw_delay(options_.write_delay_max) * slowness_; }
+  [[nodiscard]] nanoseconds draw_sync_delay() { return world_.draw_delay(options_.sync_delay_max) * slowness_; }
   /// For a process. After a power cut it fails whatever it is asked.
   [[nodiscard]] std::unique_ptr<storage::Store> open();
 
@@ -38,6 +39,8 @@ class Disk {
   /// The next write or sync of any process fails, and nobody knows what has reached the disk.
   void set_failing(bool is_failing) { must_fail_ = is_failing; }
   void cut_power();
+  /// Everything takes this many times as long; 1: as usual.
+  void set_slowness(std::int64_t times) { slowness_ = times; }
 
  private:
   friend class DiskStore;
@@ -62,6 +65,7 @@ class Disk {
   std::vector<Change> changes_;                 // all that led to them
   std::size_t durable_count_ = 0;               // of the changes
   std::uint64_t power_cuts_ = 0;
+  std::int64_t slowness_ = 1;
   bool is_full_ = false;
   bool must_fail_ = false;
 };

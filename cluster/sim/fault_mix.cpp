@@ -26,6 +26,14 @@ constexpr std::array kKinds = {
     std::pair(FaultKind::cut_power, &FaultMix::cut_power),
     std::pair(FaultKind::drain, &FaultMix::drain),
     std::pair(FaultKind::restart_rolling, &FaultMix::restart_rolling),
+    std::pair(FaultKind::slow_pair, &FaultMix::slow_pair),
+    std::pair(FaultKind::half_open, &FaultMix::half_open),
+    std::pair(FaultKind::reconnect_storm, &FaultMix::reconnect_storm),
+    std::pair(FaultKind::slow_disk, &FaultMix::slow_disk),
+    std::pair(FaultKind::long_turn, &FaultMix::long_turn),
+    std::pair(FaultKind::scale, &FaultMix::scale),
+    std::pair(FaultKind::restart_at_once, &FaultMix::restart_at_once),
+    std::pair(FaultKind::rejected_module, &FaultMix::rejected_module),
 };
 static_assert(kKinds.size() * sizeof(std::uint32_t) == sizeof(FaultMix), "a weight without a kind is never drawn");
 
@@ -52,7 +60,15 @@ FaultMix FaultMix::gentle() {
           .orphan_nodes = 0,
           .cut_power = 0,
           .drain = 4,
-          .restart_rolling = 2};
+          .restart_rolling = 2,
+          .slow_pair = 2,
+          .half_open = 0,
+          .reconnect_storm = 0,
+          .slow_disk = 1,
+          .long_turn = 1,
+          .scale = 2,
+          .restart_at_once = 0,
+          .rejected_module = 1};
 }
 
 std::vector<Fault> draw_schedule(std::uint64_t seed, const FaultMix& mix, const ScheduleOptions& options) {

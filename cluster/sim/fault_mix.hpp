@@ -32,7 +32,16 @@ struct FaultMix {
   std::uint32_t orphan_nodes = 0;      // it ends, and its nodes notice later: they may still answer what is stale
   std::uint32_t cut_power = 2;         // of all machines: what was not synced is gone
   std::uint32_t drain = 2;             // a node leaves, and comes back
-  std::uint32_t restart_rolling = 1;
+  std::uint32_t restart_rolling = 1;   // with a new copy of the module
+  std::uint32_t slow_pair = 2;         // everything between two nodes takes longer
+  std::uint32_t half_open = 2;         // streams between two places end for one side only
+  std::uint32_t reconnect_storm = 2;   // all streams break again and again
+  std::uint32_t slow_disk = 2;
+  std::uint32_t long_turn = 3;  // a node's main thread does nothing else for a while
+  std::uint32_t scale = 2;      // nodes leave or join, and come back or leave
+  std::uint32_t restart_at_once =
+      1;  // all nodes stop, then start with a new copy of the module, or with the old one if that is bad
+  std::uint32_t rejected_module = 1;  // a rolling restart with a copy that cannot be loaded
 
   /// Only what no call may fail of: planned moves, and a network and disk that are slow.
   [[nodiscard]] static FaultMix gentle();
@@ -55,6 +64,14 @@ enum class FaultKind : std::uint8_t {
   cut_power,
   drain,
   restart_rolling,
+  slow_pair,
+  half_open,
+  reconnect_storm,
+  slow_disk,
+  long_turn,
+  scale,
+  restart_at_once,
+  rejected_module,
 };
 
 struct Fault {

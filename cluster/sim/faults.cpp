@@ -15,6 +15,10 @@ constexpr nanoseconds kSurviveMax = 3s;
 constexpr nanoseconds kNewNodesAfter = 300ms;  // most have started by then
 constexpr std::uint32_t kLongPausePercent = 20;
 constexpr std::uint32_t kOneWayPercent = 50;
+constexpr std::uint32_t kLongTurnPercent = 20;
+constexpr std::uint32_t kBadModulePercent = 30;
+constexpr std::uint16_t kMoreNodes = 2;
+constexpr nanoseconds kAskAgainAfter = 200ms;
 
 std::int64_t ms(nanoseconds duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -65,21 +69,63 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return drain(node, dice);
     case FaultKind::restart_rolling:
       return restart_rolling();
+    case FaultKind::slow_pair:
+      return slow_pair(node, other, dice);
+    case FaultKind::half_open:
+      return vanish(node, dice);
+    case FaultKind::reconnect_storm:
+      return storm(dice);
+    case FaultKind::slow_disk:
+      return slow_disk(dice);
+    case FaultKind::long_turn:
+      return take_long(node, dice);
+    case FaultKind::scale:
+      return scale(dice);
+    case FaultKind::restart_at_once:
+      return restart_at_once(dice);
+    case FaultKind::rejected_module:
+      return reject_module();
   }
   return {};
 }
 
 void Faults::end() {
+  is_over_ = true;
   cluster_.network().heal_all();
   cluster_.network().set_slowness(1);
+  for (std::uint16_t one = 1; one <= nodes_; ++one)
+    for (std::uint16_t other = one; other <= nodes_; ++other) cluster_.network().set_slowness(one, other, 1);
   cluster_.disk().set_full(false);
   cluster_.disk().set_failing(false);
-  for (std::uint16_t node = 1; node <= nodes_; ++node)
-    if (SimNode* const paused = cluster_.find_node(node)) paused->go_on();
+  cluster_.disk().set_slowness(1);
+  for (std::uint16_t node = 1; node <= nodes_ + kMoreNodes; ++node)
+    if (SimNode* const held = cluster_.find_node(node)) {
+      held->go_on();
+      held->free();
+    }
+  want_all_nodes();
+}
+
+std::vector<std::string> Faults::list_unanswered() const {
+  std::vector<std::string> requests;
+  for (const auto& [number, request] : unanswered_)
+    requests.push_back(
+        fmt::format("{}, made at {:.3f} s", request.verb, static_cast<double>(request.at.count()) / 1e9));
+  return requests;
 }
 
 void Faults::later(nanoseconds delay, std::function<void()> event) {
   world().after(delay, 0, fingerprint_of("fault ends"), std::move(event));
+}
+
+void Faults::ask(std::string verb, std::string body, std::function<void(bool)> on_end) {
+  if (!cluster_.has_supervisor()) return;
+  const std::uint64_t number = ++last_request_;
+  unanswered_[number] = {verb, world().now()};
+  cluster_.request(verb, std::move(body), [this, number, on_end = std::move(on_end)](bool is_done, const std::string&) {
+    unanswered_.erase(number);
+    if (on_end) on_end(is_done);
+  });
 }
 
 std::string Faults::crash(std::uint16_t node) {
@@ -91,6 +137,12 @@ std::string Faults::pause(std::uint16_t node, Dice& dice) {
   const nanoseconds duration = dice.chance(kLongPausePercent) ? dice.between(5s, 8s) : dice.between(20ms, 3s);
   cluster_.pause(node, duration);
   return fmt::format("node-{} pauses for {} ms", node, ms(duration));
+}
+
+std::string Faults::take_long(std::uint16_t node, Dice& dice) {
+  const nanoseconds duration = dice.chance(kLongTurnPercent) ? dice.between(300ms, 1500ms) : dice.between(5ms, 300ms);
+  cluster_.occupy(node, duration);
+  return fmt::format("a turn of node-{} takes {} ms", node, ms(duration));
 }
 
 std::string Faults::cut(Place one, Place other, Dice& dice) {
@@ -119,6 +171,40 @@ std::string Faults::slow_network(Dice& dice) {
   return fmt::format("the network is {} times as slow for {} ms", times, ms(duration));
 }
 
+std::string Faults::slow_pair(std::uint16_t one, std::uint16_t other, Dice& dice) {
+  const nanoseconds duration = dice.between(50ms, 5s);
+  const auto times = static_cast<std::int64_t>(10 + dice.draw(200));
+  cluster_.network().set_slowness(one, other, times);
+  later(duration, [this, one, other] { cluster_.network().set_slowness(one, other, 1); });
+  return fmt::format("the network between node-{} and node-{} is {} times as slow for {} ms", one, other, times,
+                     ms(duration));
+}
+
+std::string Faults::vanish(std::uint16_t one, Dice& dice) {
+  const Place other = dice.chance(50) ? draw_client(dice) : Place{draw_node(dice)};
+  const bool is_reverse = dice.chance(50);
+  cluster_.network().vanish(is_reverse ? other : one, is_reverse ? one : other);
+  return fmt::format("the streams between {} and {} end for {} only", one, other, is_reverse ? other : one);
+}
+
+std::string Faults::storm(Dice& dice) {
+  const std::uint64_t times = 3 + dice.draw(12);
+  nanoseconds at{0};
+  for (std::uint64_t i = 0; i < times; ++i) {
+    later(at, [this] { cluster_.network().break_all(); });
+    at += dice.between(1ms, 150ms);
+  }
+  return fmt::format("all streams break {} times within {} ms", times, ms(at));
+}
+
+std::string Faults::slow_disk(Dice& dice) {
+  const nanoseconds duration = dice.between(50ms, 3s);
+  const auto times = static_cast<std::int64_t>(2 + dice.draw(60));
+  cluster_.disk().set_slowness(times);
+  later(duration, [this] { cluster_.disk().set_slowness(1); });
+  return fmt::format("the disk is {} times as slow for {} ms", times, ms(duration));
+}
+
 std::string Faults::fill_disk(Dice& dice) {
   const nanoseconds duration = dice.between(20ms, 3s);
   cluster_.disk().set_full(true);
@@ -140,6 +226,7 @@ std::string Faults::jump_clock(std::uint16_t node, Dice& dice) {
 std::string Faults::crash_supervisor(nanoseconds nodes_survive, Dice& dice) {
   const nanoseconds delay = dice.between(10ms, 1s);
   cluster_.crash_supervisor(delay, nodes_survive);
+  unanswered_.clear();
   if (nodes_survive.count() > 0) later(delay + kNewNodesAfter, [this] { move_client(); });
   return fmt::format("the supervisor dies and is back after {} ms; its nodes live on for up to {} ms", ms(delay),
                      ms(nodes_survive));
@@ -153,19 +240,52 @@ void Faults::move_client() {
 std::string Faults::cut_power(Dice& dice) {
   const nanoseconds delay = dice.between(10ms, 1s);
   cluster_.cut_power(delay);
+  unanswered_.clear();
   return fmt::format("the power is cut for {} ms", ms(delay));
 }
 
 std::string Faults::drain(std::uint16_t node, Dice& dice) {
-  cluster_.request("drain", fmt::format(R"({{"node":"node-{}"}})", node));
+  ask("drain", fmt::format(R"({{"node":"node-{}"}})", node));
   const nanoseconds duration = dice.between(200ms, 4s);
-  later(duration, [this] { cluster_.request("scale", fmt::format(R"({{"nodes":{}}})", nodes_)); });
+  later(duration, [this] { want_all_nodes(); });
   return fmt::format("node-{} is drained, and wanted again after {} ms", node, ms(duration));
 }
 
+std::string Faults::scale(Dice& dice) {
+  const auto count = static_cast<std::uint16_t>(1 + dice.draw(nodes_ + kMoreNodes));
+  ask("scale", fmt::format(R"({{"nodes":{}}})", count));
+  const nanoseconds duration = dice.between(200ms, 4s);
+  later(duration, [this] { want_all_nodes(); });
+  return fmt::format("{} nodes are wanted for {} ms", count, ms(duration));
+}
+
+/// In the end, until it is so: a restart under way refuses it, a dead supervisor does not hear it.
+void Faults::want_all_nodes() {
+  const auto again = [this] {
+    if (is_over_) later(kAskAgainAfter, [this] { want_all_nodes(); });
+  };
+  if (!cluster_.has_supervisor()) return again();
+  ask("scale", fmt::format(R"({{"nodes":{}}})", nodes_), [again](bool is_done) {
+    if (!is_done) again();
+  });
+}
+
 std::string Faults::restart_rolling() {
-  cluster_.request("restart", R"({"rolling":true})");
+  ask("restart", R"({"rolling":true})");
   return "a rolling restart begins";
+}
+
+std::string Faults::restart_at_once(Dice& dice) {
+  const bool is_bad = dice.chance(kBadModulePercent);
+  if (is_bad) cluster_.spoil_next_module();
+  ask("restart", R"({"rolling":false})");
+  return fmt::format("all nodes restart at once, with a module that {} be loaded", is_bad ? "cannot" : "can");
+}
+
+std::string Faults::reject_module() {
+  cluster_.spoil_next_module();
+  ask("restart", R"({"rolling":true})");
+  return "a rolling restart begins with a module that cannot be loaded";
 }
 
 }  // namespace epic::cluster::sim

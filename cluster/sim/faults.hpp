@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class Faults {
   /// Undoes what lasts, so that the cluster can recover.
   void end();
   [[nodiscard]] const std::vector<StruckFault>& list() const { return struck_; }
+  /// Requests to the supervisor that it has not answered, though it lives: "scale, made at 1.204 s".
+  [[nodiscard]] std::vector<std::string> list_unanswered() const;
 
  private:
   /// All chance of one fault.
@@ -52,24 +55,46 @@ class Faults {
   [[nodiscard]] Place draw_client(Dice& dice) { return kFirstClientPlace + static_cast<Place>(dice.draw(clients_)); }
   [[nodiscard]] World& world() { return cluster_.world(); }
   void later(nanoseconds delay, std::function<void()> event);
+  void ask(std::string verb, std::string body, std::function<void(bool)> on_end = {});
+
   std::string crash(std::uint16_t node);
   std::string pause(std::uint16_t node, Dice& dice);
-  std::string cut(Place one, Place other, Dice& dice);
-  std::string break_streams(std::uint16_t one, std::uint16_t other);
-  std::string slow_network(Dice& dice);
-  std::string fill_disk(Dice& dice);
-  std::string fail_write();
+  std::string take_long(std::uint16_t node, Dice& dice);
   std::string jump_clock(std::uint16_t node, Dice& dice);
-  std::string cut_power(Dice& dice);
-  std::string drain(std::uint16_t node, Dice& dice);
-  std::string restart_rolling();
   std::string crash_supervisor(nanoseconds nodes_survive, Dice& dice);
   void move_client();
+
+  std::string cut(Place one, Place other, Dice& dice);
+  std::string break_streams(std::uint16_t one, std::uint16_t other);
+  std::string vanish(std::uint16_t one, Dice& dice);
+  std::string storm(Dice& dice);
+  std::string slow_network(Dice& dice);
+  std::string slow_pair(std::uint16_t one, std::uint16_t other, Dice& dice);
+
+  std::string slow_disk(Dice& dice);
+  std::string fill_disk(Dice& dice);
+  std::string fail_write();
+  std::string cut_power(Dice& dice);
+
+  std::string drain(std::uint16_t node, Dice& dice);
+  std::string scale(Dice& dice);
+  void want_all_nodes();
+  std::string restart_rolling();
+  std::string restart_at_once(Dice& dice);
+  std::string reject_module();
+
+  struct Request {
+    std::string verb;
+    nanoseconds at;
+  };
 
   Cluster& cluster_;
   std::uint16_t nodes_;
   std::uint32_t clients_;
+  bool is_over_ = false;
   std::vector<StruckFault> struck_;
+  std::map<std::uint64_t, Request> unanswered_;
+  std::uint64_t last_request_ = 0;
 };
 
 }  // namespace epic::cluster::sim

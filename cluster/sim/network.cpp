@@ -31,6 +31,8 @@ struct Network::Line : std::enable_shared_from_this<Network::Line> {
     bool is_open = false;     // on_open() has been called
     bool is_closed = false;   // by its user, or after on_end()
     bool is_blocked = false;  // a write has not been taken whole
+    bool is_alone = false;    // the other end is gone, and nothing says so
+    bool is_giving_up = false;
     // What is on its way to this end.
     std::deque<std::vector<std::byte>> pieces;
     std::size_t bytes = 0;
@@ -49,6 +51,8 @@ struct Network::Line : std::enable_shared_from_this<Network::Line> {
   void close(End& end);
   void finish(End& to, std::string why);
   void break_now();
+  void leave_alone(End& left);
+  void give_up_later(End& left);
 
   void expect(End& to);
   void arrive(End& to);
@@ -71,16 +75,18 @@ void Network::Line::start(End& end, StreamUser& user) {
                   });
     return;
   }
-  world().after(network.draw_delay(), end.process, fingerprint_of("open", number), [self = shared_from_this(), &end] {
-    if (end.is_closed) return;
-    end.is_open = true;
-    end.user->on_open();
-    self->read(end);
-  });
+  world().after(network.draw_delay(end.place, other(end).place), end.process, fingerprint_of("open", number),
+                [self = shared_from_this(), &end] {
+                  if (end.is_closed) return;
+                  end.is_open = true;
+                  end.user->on_open();
+                  self->read(end);
+                });
 }
 
 std::size_t Network::Line::write(End& from, std::span<const std::byte> bytes) {
   End& to = other(from);
+  if (from.is_alone) give_up_later(from);
   if (to.is_closed || to.end) return bytes.size();  // reading will end with it
   const std::size_t taken = std::min(bytes.size(), network.options_.window_bytes - to.bytes);
   from.is_blocked = taken < bytes.size();
@@ -93,7 +99,8 @@ std::size_t Network::Line::write(End& from, std::span<const std::byte> bytes) {
 
 /// Something is on its way to this end, behind what is on its way already.
 void Network::Line::expect(End& to) {
-  to.last_arrival_ns = std::max(to.last_arrival_ns, world().now_ns() + network.draw_delay().count());
+  to.last_arrival_ns =
+      std::max(to.last_arrival_ns, world().now_ns() + network.draw_delay(other(to).place, to.place).count());
   const std::uint64_t content = to.pieces.empty() ? 0 : XXH64(to.pieces.back().data(), to.pieces.back().size(), 0);
   world().after(nanoseconds(to.last_arrival_ns - world().now_ns()), to.process,
                 fingerprint_of("bytes", number, content), [self = shared_from_this(), &to] { self->arrive(to); });
@@ -146,7 +153,7 @@ void Network::Line::read(End& to) {
 
 void Network::Line::make_room(End& from) {
   if (!std::exchange(from.is_blocked, false)) return;
-  world().after(network.draw_delay(), from.process, fingerprint_of("writable", number),
+  world().after(network.draw_delay(from.place, other(from).place), from.process, fingerprint_of("writable", number),
                 [self = shared_from_this(), &from] {
                   if (!from.is_closed) from.user->on_writable();
                 });
@@ -155,9 +162,9 @@ void Network::Line::make_room(End& from) {
 void Network::Line::close(End& end) {
   if (std::exchange(end.is_closed, true)) return;
   end.pieces.clear();
-  if (!other(end).is_closed && !other(end).end) {
-    other(end).end = std::string();
-    expect(other(end));
+  if (End& left = other(end); !left.is_closed && !left.end && !left.is_alone) {
+    left.end = std::string();
+    expect(left);
   }
 }
 
@@ -179,6 +186,24 @@ void Network::Line::break_now() {
     end.pieces.resize(kept);
     finish(end, std::string(kReset));
   }
+}
+
+void Network::Line::leave_alone(End& left) {
+  End& gone = other(left);
+  if (left.is_closed || left.end || gone.is_closed) return;
+  left.is_alone = true;
+  left.pieces.clear();
+  left.bytes = 0;
+  if (left.is_blocked) give_up_later(left);
+  gone.pieces.clear();
+  finish(gone, std::string(kReset));
+}
+
+/// What it sends is not confirmed.
+void Network::Line::give_up_later(End& left) {
+  if (std::exchange(left.is_giving_up, true)) return;
+  world().after(network.options_.give_up_after, left.process, fingerprint_of("alone", number),
+                [self = shared_from_this(), &left] { self->finish(left, "Connection timed out"); });
 }
 
 // ---- the interfaces ----
@@ -246,7 +271,7 @@ std::shared_ptr<Network::Line> Network::connect(Process& dialler, Place place, c
   line->ends[1].place = listener.place;
   lines_.push_back(line);
   if (is_cut(place, listener.place) || is_cut(listener.place, place)) return line;  // nobody hears of it
-  world_.after(draw_delay(), listener.process, fingerprint_of("accept", line->number),
+  world_.after(draw_delay(place, listener.place), listener.process, fingerprint_of("accept", line->number),
                [line, on_accept = listener.on_accept] {
                  if (const auto accept = on_accept.lock())
                    (*accept)(std::make_shared<SimStream>(line, 1));
@@ -270,11 +295,23 @@ void Network::on_process_gone(ProcessId process) {
       end.is_closed = true;
       end.pieces.clear();
       Line::End& other = line->other(end);
-      if (other.is_closed || other.end) continue;
+      if (other.is_closed || other.end || other.is_alone) continue;
       other.end = std::string(world_.chance(50) ? kReset : std::string_view());
       line->expect(other);
     }
   }
+}
+
+nanoseconds Network::draw_delay(Place one, Place other) {
+  const auto pair = slow_pairs_.find(std::minmax({one, other}));
+  return world_.draw_delay(options_.delay_max) * slowness_ * (pair == slow_pairs_.end() ? 1 : pair->second);
+}
+
+void Network::set_slowness(Place one, Place other, std::int64_t times) {
+  if (times == 1)
+    slow_pairs_.erase(std::minmax({one, other}));
+  else
+    slow_pairs_[std::minmax({one, other})] = times;
 }
 
 void Network::cut(Place from, Place to) { cuts_.insert({from, to}); }
@@ -295,14 +332,27 @@ void Network::heal_all() {
 }
 
 void Network::break_streams(Place one, Place other) {
-  forget_ended();
-  const auto lines = lines_;
-  for (const std::weak_ptr<Line>& weak : lines) {
-    const auto line = weak.lock();
-    if (line == nullptr) continue;
+  for (const std::shared_ptr<Line>& line : list_lines()) {
     const auto [a, b] = std::pair(line->ends[0].place, line->ends[1].place);
     if ((a == one && b == other) || (a == other && b == one)) line->break_now();
   }
+}
+
+void Network::break_all() {
+  for (const std::shared_ptr<Line>& line : list_lines()) line->break_now();
+}
+
+void Network::vanish(Place one, Place other) {
+  for (const std::shared_ptr<Line>& line : list_lines())
+    for (Line::End& end : line->ends)
+      if (end.place == other && line->other(end).place == one) line->leave_alone(end);
+}
+
+std::vector<std::shared_ptr<Network::Line>> Network::list_lines() {
+  forget_ended();
+  std::vector<std::shared_ptr<Line>> lines;
+  for (const std::weak_ptr<Line>& line : lines_) lines.push_back(line.lock());
+  return lines;
 }
 
 }  // namespace epic::cluster::sim

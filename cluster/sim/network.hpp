@@ -6,7 +6,8 @@
 //
 // A process has a *place*, and faults are between places: a cut holds up all bytes in one direction or both until it is
 // healed, or until the stream is given up; a break ends the streams at once, with the loss of a tail of what was on its
-// way. When a process ends, its streams do: the other side reads what had arrived, then the end.
+// way; a stream that is half open has ended for one side only. When a process ends, its streams do: the other side
+// reads what had arrived, then the end.
 
 #include <cstdint>
 #include <deque>
@@ -46,8 +47,14 @@ class Network {
   void heal_all();
   /// Ends the streams between the two.
   void break_streams(Place one, Place other);
+  void break_all();
+  /// The streams between the two become half open: they end for `one`, but the other hears nothing of it. What it sends
+  /// is lost, until it gives up.
+  void vanish(Place one, Place other);
   /// Everything takes this many times as long; 1: as usual.
   void set_slowness(std::int64_t times) { slowness_ = times; }
+  /// Between the two, in both directions, in addition.
+  void set_slowness(Place one, Place other, std::int64_t times);
 
  private:
   friend class SimMedium;
@@ -59,15 +66,17 @@ class Network {
     std::weak_ptr<transport::Medium::OnAccept> on_accept;
   };
 
-  [[nodiscard]] nanoseconds draw_delay() { return world_.draw_delay(options_.delay_max) * slowness_; }
+  [[nodiscard]] nanoseconds draw_delay(Place one, Place other);
   [[nodiscard]] bool is_cut(Place from, Place to) const { return cuts_.contains({from, to}); }
   [[nodiscard]] std::shared_ptr<Line> connect(Process& dialler, Place place, const Listener& listener);
   void forget_ended();
+  [[nodiscard]] std::vector<std::shared_ptr<Line>> list_lines();
 
   World& world_;
   NetworkOptions options_;
   std::int64_t slowness_ = 1;
-  std::map<std::string, Listener> listeners_;  // by address
+  std::map<std::string, Listener> listeners_;                   // by address
+  std::map<std::pair<Place, Place>, std::int64_t> slow_pairs_;  // the smaller place first
   std::set<std::pair<Place, Place>> cuts_;
   std::vector<std::weak_ptr<Line>> lines_;  // oldest first
   std::uint64_t lines_made_ = 0;

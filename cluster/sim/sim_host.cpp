@@ -59,7 +59,7 @@ void SimHost::run_beside(Task work, Task then) {
 }
 
 void SimHost::run_job() {
-  after(world().draw_delay(surroundings_.disk.options().write_delay_max), fingerprint_of("beside"), [this] {
+  after(surroundings_.disk.draw_write_delay(), fingerprint_of("beside"), [this] {
     jobs_.front().work();
     Task then = std::move(jobs_.front().then);
     jobs_.pop_front();

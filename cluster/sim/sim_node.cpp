@@ -69,7 +69,7 @@ void SimNode::say(const protocol::FromNode& message) {
 void SimNode::beat(nanoseconds interval) {
   if (phase_ == Phase::ended) return;
   say(core_ == nullptr ? protocol::Heartbeat{} : core_->beat());
-  after(interval, fingerprint_of("beat"), [this, interval] { beat(interval); });
+  beside(interval, fingerprint_of("beat"), [this, interval] { beat(interval); });
 }
 
 // ---- its life ----
@@ -164,16 +164,17 @@ void SimNode::work_on_storage() {
   if (is_writing_ || syncing_count_ == io::StorageWork::kWorkersMax) return;
   if (std::chrono::nanoseconds(storage_->next_due().time_since_epoch()).count() > clock().monotonic_ns()) return;
   is_writing_ = true;
-  const DiskOptions& disk = surroundings_.disk.options();
-  after(world().draw_delay(disk.write_delay_max), fingerprint_of("write"), [this, &disk] {
+  beside(surroundings_.disk.draw_write_delay(), fingerprint_of("write"), [this] {
     is_writing_ = false;
-    const auto written = storage_->work();
-    if (!written) return;
-    ++syncing_count_;
-    after(world().draw_delay(disk.sync_delay_max), fingerprint_of("sync", written->value), [this, number = *written] {
-      --syncing_count_;
-      storage_->make_durable(number);
-    });
+    if (const auto written = storage_->work()) {
+      ++syncing_count_;
+      beside(surroundings_.disk.draw_sync_delay(), fingerprint_of("sync", written->value), [this, number = *written] {
+        --syncing_count_;
+        storage_->make_durable(number);
+        if (is_busy()) work_on_storage();
+      });
+    }
+    if (is_busy()) work_on_storage();
   });
 }
 

@@ -34,20 +34,30 @@ constexpr std::size_t kValueShown = 200;  // bytes of a call's arguments or resu
 FaultMix mix_of(const Faults& faults) {
   FaultMix mix{.crash = faults.crashes * 3 / 4,
                .crash_two = faults.crashes - faults.crashes * 3 / 4,
-               .pause = faults.pauses,
-               .cut = faults.network * 2 / 5,
+               .pause = faults.pauses - faults.pauses / 2,
+               .cut = faults.network * 3 / 10,
                .cut_client = faults.network / 5,
-               .break_streams = faults.network / 5,
+               .break_streams = faults.network / 10,
                .slow_network = 0,
-               .full_disk = faults.disk / 2,
-               .failed_write = faults.disk - faults.disk / 2,
+               .full_disk = faults.disk / 4,
+               .failed_write = faults.disk / 2,
                .clock_jump = faults.clocks,
                .crash_supervisor = faults.supervisor,
                .orphan_nodes = 0,
                .cut_power = faults.power,
-               .drain = faults.moves - faults.moves / 3,
-               .restart_rolling = faults.moves / 3};
-  mix.slow_network = faults.network - mix.cut - mix.cut_client - mix.break_streams;
+               .drain = faults.moves - faults.moves / 3 * 2,
+               .restart_rolling = faults.moves / 3,
+               .slow_pair = faults.network / 10,
+               .half_open = faults.network / 10,
+               .reconnect_storm = faults.network / 10,
+               .slow_disk = 0,
+               .long_turn = faults.pauses / 2,
+               .scale = faults.moves / 3,
+               .restart_at_once = 0,
+               .rejected_module = 0};
+  mix.slow_network = faults.network - mix.cut - mix.cut_client - mix.break_streams - mix.slow_pair - mix.half_open -
+                     mix.reconnect_storm;
+  mix.slow_disk = faults.disk - mix.full_disk - mix.failed_write;
   return mix;
 }
 

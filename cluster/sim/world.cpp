@@ -52,8 +52,19 @@ void Process::after(nanoseconds delay, std::uint64_t fingerprint, std::move_only
   world_.after(delay, id_, fingerprint, std::move(event));
 }
 
+void Process::beside(nanoseconds delay, std::uint64_t fingerprint, std::move_only_function<void()> event) {
+  world_.add(delay, id_, fingerprint, /*is_beside=*/true, std::move(event));
+}
+
 void Process::go_on() {
-  if (!std::exchange(is_paused_, false)) return;
+  if (std::exchange(is_paused_, false)) resume();
+}
+
+void Process::free() {
+  if (std::exchange(is_busy_, false)) resume();
+}
+
+void Process::resume() {
   for (auto& event : std::exchange(waiting_, {})) after(nanoseconds(1), fingerprint_of("late"), std::move(event));
 }
 
@@ -67,8 +78,13 @@ nanoseconds World::draw_delay(nanoseconds max) {
 
 void World::after(nanoseconds delay, ProcessId owner, std::uint64_t fingerprint,
                   std::move_only_function<void()> event) {
+  add(delay, owner, fingerprint, /*is_beside=*/false, std::move(event));
+}
+
+void World::add(nanoseconds delay, ProcessId owner, std::uint64_t fingerprint, bool is_beside,
+                std::move_only_function<void()> event) {
   EPIC_ASSERT(delay.count() >= 0, "an event lies {} ns in the past", -delay.count());
-  events_.push({now_ns_ + delay.count(), next_order_++, owner, fingerprint, std::move(event)});
+  events_.push({now_ns_ + delay.count(), next_order_++, owner, fingerprint, is_beside, std::move(event)});
 }
 
 void World::bury(std::unique_ptr<Process> what) {
@@ -95,7 +111,7 @@ bool World::step() {
   is_in_event_ = true;
   if (event.owner == 0)
     event.run();
-  else if (Process& process = *owner->second; process.is_paused_)
+  else if (Process& process = *owner->second; process.is_paused_ || (process.is_busy_ && !event.is_beside))
     process.waiting_.push_back(std::move(event.run));
   else
     run_in(process, event.run);
@@ -105,6 +121,7 @@ bool World::step() {
 }
 
 void World::run_in(Process& process, std::move_only_function<void()>& event) {
+  if (process.is_busy_) return event();
   const ProcessId id = process.id_;
   process.wake();
   event();

@@ -64,11 +64,17 @@ class Process {
 
   /// Runs `event` in this process after `delay`.
   void after(nanoseconds delay, std::uint64_t fingerprint, std::move_only_function<void()> event);
+  /// The same in another of its threads, which goes on while the process is busy.
+  void beside(nanoseconds delay, std::uint64_t fingerprint, std::move_only_function<void()> event);
 
   /// As by SIGSTOP and SIGCONT.
   void pause() { is_paused_ = true; }
   void go_on();
   [[nodiscard]] bool is_paused() const { return is_paused_; }
+  /// Its main thread is in something long: only what happens beside it goes on.
+  void occupy() { is_busy_ = true; }
+  void free();
+  [[nodiscard]] bool is_busy() const { return is_busy_; }
 
  protected:
   /// Before each event of the process …
@@ -79,11 +85,14 @@ class Process {
 
  private:
   friend class World;
+  void resume();
+
   World& world_;
   ProcessId id_;
   ProcessClock clock_;
   bool is_paused_ = false;
-  std::vector<std::move_only_function<void()>> waiting_;  // while it is paused
+  bool is_busy_ = false;
+  std::vector<std::move_only_function<void()>> waiting_;  // while it is paused or busy
   std::int64_t wake_at_ns_ = INT64_MAX;                   // world time of the scheduled wake-up
 };
 
@@ -132,12 +141,15 @@ class World {
     std::uint64_t order;
     ProcessId owner;
     std::uint64_t fingerprint;
+    bool is_beside;
     std::move_only_function<void()> run;
     bool operator>(const Event& other) const {
       return time_ns != other.time_ns ? time_ns > other.time_ns : order > other.order;
     }
   };
 
+  void add(nanoseconds delay, ProcessId owner, std::uint64_t fingerprint, bool is_beside,
+           std::move_only_function<void()> event);
   void run_in(Process& process, std::move_only_function<void()>& event);
   void settle(Process& process);
 

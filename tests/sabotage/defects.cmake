@@ -42,6 +42,10 @@ epic_plant(grants_of_a_former_run runtime/storage/grants.cpp
   "if (holder.incarnation == owner->second && holder.since >= since) continue;"
   "if (holder.incarnation != Incarnation{}) continue;")
 
+epic_plant(drain_forgotten runtime/node/node_core.cpp
+  "engine_.kernel().on_release(ours, release.announced_ago);"
+  "")
+
 # ---- the supervisor
 epic_plant(dead_node_not_restarted cluster/supervisor/fleet.cpp
   "if (slot.state == NodeState::backoff) start(slot);"
@@ -64,6 +68,9 @@ epic_plant(refusal_passed_on runtime/client/router.cpp
 epic_plant(farewell_taken_for_a_loss runtime/client/router.cpp
   "for (kernel::RoutedCall* call : shards_.list_sent(node)) shards_.on_refused(*call, now_ns_);"
   "on_lost(node);")
+epic_plant(deadline_forgotten runtime/client/router.cpp
+  "shards_.on_time(now_ns_);"
+  "")
 epic_plant(loss_not_told runtime/transport/peers.cpp
   "events_.on_lost(address);"
   "")

@@ -14,6 +14,8 @@
 #include <string_view>
 
 #include "codec/described_json.hpp"
+#include "sim/cell.hpp"
+#include "sim/linearizability.hpp"
 #include "support/witness.hpp"
 
 namespace epic::test {
@@ -34,6 +36,7 @@ using ledger::Teller;
 constexpr std::uint16_t kNodes = 4;
 constexpr std::uint32_t kClients = 3;
 constexpr std::size_t kAccounts = 24;
+constexpr std::size_t kCells = 4;
 constexpr std::size_t kCallers = 18;
 constexpr auto kDeadline = 5s;
 /// A call ends at its deadline, but the clock of the node or client may be late, and so may its timers.
@@ -43,11 +46,25 @@ constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 40ms;
 constexpr auto kHealthyWithin = 30s;
 constexpr auto kQuietWithin = 30s;
+constexpr auto kAnsweredWithin = 40s;  // for a rolling restart: the grace of each node
+constexpr auto kIdleAge = 3s;
+constexpr std::uint64_t kTightSeeds = 5;  // every n-th has too little memory
+constexpr std::uint64_t kTightestBytes = 1024;
+
+/// Runs at each start of the fabric, and fails at every fourth.
+Task<void> set_up(Pool pool) {
+  for (int i = 0; i < 3; ++i) co_await pool.get<Account>("set up")->look();
+  if (co_await pool.get<Cell>("set up")->add(1) % 4 == 0) throw std::runtime_error("the setup has had enough");
+}
 
 const ModuleInfo& cluster_ledger() {
-  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info};
-  static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
+  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info, &Cell::epic_info};
+  static const ModuleInfo info{EPIC_ABI_TAG, entities, &set_up};
   return info;
+}
+
+std::uint64_t memory_budget_of(std::uint64_t seed) {
+  return seed % kTightSeeds == 0 ? kTightestBytes << seed / kTightSeeds % 6 : 0;
 }
 
 cluster::sim::FaultMix mix_of(ClusterKind kind) {
@@ -64,7 +81,9 @@ class ClusterScenario {
         kind_(kind_of(run.seed)),
         cluster_({.seed = run.seed,
                   .nodes = kNodes,
-                  .fabric = {.call_deadline = kDeadline},
+                  .fabric = {.idle_age = kIdleAge,
+                             .call_deadline = kDeadline,
+                             .memory_budget_bytes = memory_budget_of(run.seed)},
                   .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
                   .call_timeout = kDeadline},
                  cluster_ledger()),
@@ -86,8 +105,6 @@ class ClusterScenario {
 
  private:
   struct Caller {
-    std::size_t account = 0;
-    bool is_add = false;
     bool is_waiting = false;
     std::int64_t called_ns = 0;
   };
@@ -97,6 +114,7 @@ class ClusterScenario {
   nanoseconds draw(nanoseconds max) {
     return nanoseconds(1 + static_cast<std::int64_t>(world().draw(static_cast<std::uint64_t>(max.count()))));
   }
+  static Ref<Cell> cell(std::size_t number) { return Ref<Cell>(static_cast<std::int64_t>(number)); }
   static Ref<Account> account(std::size_t number) { return Ref<Account>(static_cast<std::int64_t>(number)); }
 
   /// Each fault of the schedule, or those chosen, at its time; before it callers hurry, so that it meets much that is
@@ -135,41 +153,73 @@ class ClusterScenario {
   }
 
   void make_call(std::size_t number) {
-    Caller& caller = callers_[number];
-    caller = {.account = world().draw(kAccounts), .is_add = false, .is_waiting = true, .called_ns = world().now_ns()};
+    callers_[number] = {.is_waiting = true, .called_ns = world().now_ns()};
     ++calls_;
-    const std::size_t asked = caller.account;
+    const std::size_t asked = world().draw(kAccounts);
     const std::int64_t known = kind_ == ClusterKind::orphans ? 0 : witness_.known_changes(asked);
-    switch (world().draw(6)) {
+    const auto on_shown = [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); };
+    switch (world().draw(8)) {
       case 0:
       case 1:
-        caller.is_add = true;
-        return start(number, account(asked)->add(), [this, asked](Stamp stamp) { witness_.on_added(asked, stamp); });
+        return start<Stamp>(
+            number, account(asked)->add(), [this, asked](Stamp stamp) { witness_.on_added(asked, stamp); }, nullptr,
+            [this, asked] { witness_.on_unknown(asked); });
       case 2:
       case 3:
-        return start(number, account(asked)->transfer(account(world().draw(kAccounts)), 1),
-                     [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
+        return start<Stamp>(number, account(asked)->transfer(account(world().draw(kAccounts)), 1),
+                            [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
       case 4:
-        return start(number, account(asked)->look(),
-                     [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); });
+        return start<Stamp>(number, account(asked)->look(), on_shown);
+      case 5:
+        return start<Stamp>(
+            number, Ref<Teller>(static_cast<std::int64_t>(world().draw(kAccounts)))->look_at(account(asked)), on_shown);
       default:
-        return start(number, Ref<Teller>(static_cast<std::int64_t>(world().draw(kAccounts)))->look_at(account(asked)),
-                     [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); });
+        return call_cell(number, asked % kCells);
     }
   }
 
-  void start(std::size_t number, Call<Stamp>&& call, std::function<void(Stamp)> on_told) {
-    clients_[number % kClients]->start<Stamp>(
-        std::move(call), [this, number, on_told = std::move(on_told)](detail::ResultRecord<Stamp>& record) {
+  void call_cell(std::size_t number, std::size_t asked) {
+    std::vector<CellOperation>& history = histories_[asked];
+    const std::size_t place = history.size();
+    history.push_back({.kind = static_cast<CellOperation::Kind>(world().draw(3)),
+                       .argument = static_cast<std::int64_t>(1 + world().draw(1'000'000)),
+                       .called_ns = world().now_ns()});
+    const CellOperation& operation = history.back();
+    const auto call = [&] {
+      switch (operation.kind) {
+        case CellOperation::Kind::add:
+          return cell(asked)->add(operation.argument);
+        case CellOperation::Kind::swap:
+          return cell(asked)->swap(operation.argument);
+        default:
+          return cell(asked)->read();
+      }
+    };
+    start<std::int64_t>(
+        number, call(),
+        [this, &history, place](std::int64_t result) {
+          history[place].result = result;
+          history[place].returned_ns = world().now_ns();
+        },
+        [&history, place] { history[place].kind = CellOperation::Kind::read; });
+  }
+
+  template <class R>
+  void start(std::size_t number, Call<R>&& call, std::function<void(R)> on_told,
+             std::function<void()> on_not_started = {}, std::function<void()> on_unknown = {}) {
+    clients_[number % kClients]->start<R>(
+        std::move(call), [this, number, on_told = std::move(on_told), on_not_started = std::move(on_not_started),
+                          on_unknown = std::move(on_unknown)](detail::ResultRecord<R>& record) {
           Caller& caller = callers_[number];
           caller.is_waiting = false;
           check_deadline(caller.called_ns);
           try {
             on_told(record.take());
-          } catch (const Unavailable& error) {  // did not start
+          } catch (const Unavailable& error) {
+            if (on_not_started) on_not_started();
             on_failure(error.what());
           } catch (const std::exception& error) {
-            if (caller.is_add) witness_.on_unknown(caller.account);
+            if (on_unknown) on_unknown();
             on_failure(error.what());
           }
           call_later(number);
@@ -230,23 +280,43 @@ class ClusterScenario {
     check_leaks();
   }
 
-  /// Nothing is called any more, so nothing may be under way.
+  /// Nothing is called any more, so nothing may be under way, and nothing remembered.
   void check_leaks() {
+    world().run_until([this] { return faults_.list_unanswered().empty(); }, kAnsweredWithin);
+    for (const std::string& request : faults_.list_unanswered()) violate("the supervisor has not answered " + request);
     world().run_for(2 * kDeadline);
+    world().run_until([this] { return list_left().empty(); }, kQuietWithin);
+    for (std::string& left : list_left()) violate(std::move(left));
+  }
+
+  std::vector<std::string> list_left() {
+    std::vector<std::string> left;
     for (std::uint16_t number = 1; number <= kNodes; ++number) {
       cluster::sim::SimNode* const node = cluster_.find_node(number);
       if (node == nullptr || node->core() == nullptr) {
-        violate(fmt::format("node-{} is not there in the end", number));
+        left.push_back(fmt::format("node-{} is not there in the end", number));
         continue;
       }
       const kernel::KernelStats stats = node->core()->engine().kernel().stats();
-      if (stats.calls_pending > 0) violate(fmt::format("node-{} has {} calls left", number, stats.calls_pending));
+      if (stats.calls_pending + stats.messages_held + stats.entities + stats.memory_bytes > 0)
+        left.push_back(fmt::format("node-{} has {} calls, {} messages held, {} entities and {} bytes left", number,
+                                   stats.calls_pending, stats.messages_held, stats.entities, stats.memory_bytes));
     }
     for (const SimClient* client : clients_)
-      if (client->count() > 0) violate(fmt::format("a client has {} calls left", client->count()));
+      if (client->count() > 0) left.push_back(fmt::format("a client has {} calls left", client->count()));
+    return left;
+  }
+
+  void check_cells() {
+    for (std::size_t i = 0; i < kCells; ++i) {
+      if (kind_ == ClusterKind::orphans)
+        std::erase_if(histories_[i], [](const auto& one) { return one.kind == CellOperation::Kind::read; });
+      if (const auto why = find_contradiction(histories_[i])) violate(fmt::format("Cell/{}: {}", i, *why));
+    }
   }
 
   ClusterResult judge() {
+    check_cells();
     ClusterResult result;
     result.violations = books_.size() == kAccounts ? witness_.judge(books_) : witness_.judge({});
     for (const cluster::sim::StruckFault& fault : faults_.list()) result.faults.push_back(to_string(fault));
@@ -265,6 +335,7 @@ class ClusterScenario {
   Witness witness_{kAccounts};
   std::array<Caller, kCallers> callers_;
   std::vector<ledger::Books> books_;
+  std::array<std::vector<CellOperation>, kCells> histories_;
   std::uint64_t calls_ = 0;
   bool is_hurrying_ = false;
   bool is_ending_ = false;
