@@ -51,7 +51,7 @@ std::filesystem::path run_directory(const protocol::Configure& configure) {
 std::string store_hint(storage::StoreErrorCode code) {
   switch (code) {
     case storage::StoreErrorCode::incompatible:
-      return "Start the fabric as the store was made.";
+      return "";  // the message says what to do
     case storage::StoreErrorCode::full:
       return "Make room on the disk.";
     default:

@@ -44,9 +44,10 @@ DELETE FROM meta WHERE name = 'takes';
 };
 static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);
 
-std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::string_view name) {
-  auto statement = EPIC_TRY(connection.prepare("SELECT value FROM meta WHERE name = ?1"));
-  switch (statement.set(1, name).step()) {
+std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::string_view name, std::int64_t min) {
+  auto statement = EPIC_TRY(
+      connection.prepare("SELECT value FROM meta WHERE name = ?1 AND typeof(value) = 'integer' AND value >= ?2"));
+  switch (statement.set(1, name).set(2, min).step()) {
     case Step::row:
       return statement.integer(0);
     case Step::failed:
@@ -80,7 +81,7 @@ StoreError unknown_format(Connection& connection, std::int64_t version) {
   if (statement && statement->step() == Step::row) needs = fmt::format("epic {} or newer", statement->text(0));
   return {
       StoreErrorCode::incompatible,
-      fmt::format("the store '{}' has format {}, and this epic reads formats up to {}. It was left as it is. Use {}.",
+      fmt::format("the store '{}' has format {}, and this epic reads formats up to {}. It was left as it is; {} reads it.",
                   connection.path().string(), version, kStoreFormatVersion, needs)};
 }
 
@@ -131,8 +132,8 @@ std::expected<void, StoreError> create_format(Connection& connection, std::uint3
 
 std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
                                                       std::optional<std::uint32_t> expected_shard_count) {
-  const auto version = EPIC_TRY(get_meta(connection, "format_version"));
-  if (version < 1 || version > kStoreFormatVersion) return std::unexpected(unknown_format(connection, version));
+  const auto version = EPIC_TRY(get_meta(connection, "format_version", 1));
+  if (version > kStoreFormatVersion) return std::unexpected(unknown_format(connection, version));
   // They would run with every change, under our name.
   const auto foreign =
       EPIC_TRY(connection.integer("SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')"));
@@ -146,7 +147,7 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
   }
   const auto usual_hash = EPIC_TRY(
       connection.integer(fmt::format("SELECT count(*) FROM meta WHERE name = 'hash' AND value = '{}'", kHashName)));
-  const auto seed = EPIC_TRY(get_meta(connection, "hash_seed"));
+  const auto seed = EPIC_TRY(get_meta(connection, "hash_seed", INT64_MIN));
   if (usual_hash != 1 || seed != kHashSeed) {
     return std::unexpected(StoreError{
         StoreErrorCode::incompatible,
@@ -155,7 +156,7 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
             "and import with this one.",
             connection.path().string(), kHashName, kHashSeed)});
   }
-  const auto shard_count = EPIC_TRY(get_meta(connection, "shard_count"));
+  const auto shard_count = EPIC_TRY(get_meta(connection, "shard_count", 1));
   if (expected_shard_count && *expected_shard_count != shard_count) {
     return std::unexpected(other_shard_count(connection, shard_count, *expected_shard_count));
   }

@@ -119,6 +119,6 @@ TEST_CASE("sqlite format: another format than any is refused before anything is 
   restore_store("format_1.sql", directory.file());
   run_sql(directory.file(), "UPDATE meta SET value = 0 WHERE name = 'format_version'");
   const auto layout = layout_of(directory.file());
-  CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::incompatible);
+  CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::corrupt);
   CHECK(layout_of(directory.file()) == layout);
 }

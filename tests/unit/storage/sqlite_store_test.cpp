@@ -114,21 +114,24 @@ TEST_CASE("sqlite store: a newer format and another hash are refused", "[storage
       const StoreError error = error_of(SqliteStore::open(directory.file(), options));
       CHECK(error.code == StoreErrorCode::incompatible);
       CHECK_THAT(error.message, Catch::Contains("has format 3, and this epic reads formats up to 2") &&
-                                    Catch::Contains("Use epic 9.5 or newer"));
+                                    Catch::Contains("epic 9.5 or newer reads it"));
     }
   }
   SECTION("format of an epic that did not say which") {
     run_sql(directory.file(), "UPDATE meta SET value = 3 WHERE name = 'format_version'");
     run_sql(directory.file(), "DELETE FROM meta WHERE name = 'needs_epic'");
     CHECK_THAT(error_of(SqliteStore::open(directory.file(), reading())).message,
-               Catch::Contains("Use the epic that wrote it"));
+               Catch::Contains("the epic that wrote it reads it"));
   }
   SECTION("hash") {
     run_sql(directory.file(), "UPDATE meta SET value = 'md5' WHERE name = 'hash'");
     CHECK(error_of(SqliteStore::open(directory.file(), reading())).code == StoreErrorCode::incompatible);
   }
-  SECTION("a description with a hole") {
-    run_sql(directory.file(), "DELETE FROM meta WHERE name = 'shard_count'");
+  SECTION("a description with a hole, or with what cannot be") {
+    run_sql(directory.file(), GENERATE("DELETE FROM meta WHERE name = 'shard_count'",
+                                       "UPDATE meta SET value = 0 WHERE name = 'shard_count'",
+                                       "UPDATE meta SET value = 'two' WHERE name = 'format_version'",
+                                       "UPDATE meta SET value = -1 WHERE name = 'format_version'"));
     CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::corrupt);
   }
 }
