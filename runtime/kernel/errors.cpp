@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <fmt/format.h>
 #include <boost/describe/enum_to_string.hpp>
+#include <boost/mp11/list.hpp>
 
 #include <algorithm>
 #include <any>
@@ -98,70 +99,58 @@ bool is_visible(std::string_view text) {
   return false;
 }
 
-/// Truncated between two characters if it is too long.
-std::string bounded_text(std::string_view text) {
-  if (text.size() <= limits::kErrorTextBytesMax) return std::string(text);
-  constexpr std::size_t kNoteBytesMax = 64;  // so that a truncated text is not truncated again
-  std::size_t length = limits::kErrorTextBytesMax - kNoteBytesMax;
-  while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0U) == 0x80U) --length;
-  return fmt::format("{}… ({} bytes in all)", text.substr(0, length), text.size());
+/// At most `bytes` of it, up to the end of a character.
+std::string_view front_of(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U) --bytes;
+  return text.substr(0, bytes);
 }
 
-/// What `method` threw, if its text alone does not say enough: there is nothing to see, or it was not UTF-8.
+/// What `method` threw: the text, and what the text alone does not say if there is nothing to see or it was not UTF-8.
+/// A text that is too long is truncated before anything looks at all of it.
 std::string shown_text(std::string_view text, std::string_view type, std::string_view method) {
-  const bool is_text = reflect::is_utf8(text);
-  if (is_text && is_visible(text)) return bounded_text(text);
-  if (!is_visible(text))
+  constexpr std::size_t kNoteBytesMax = 64;  // so that a truncated text is not truncated again
+  const bool is_long = text.size() > limits::kErrorTextBytesMax;
+  const std::string_view front = is_long ? front_of(text, limits::kErrorTextBytesMax - kNoteBytesMax) : text;
+  if (!is_visible(front))
     return method.empty() ? fmt::format("{}, without a message", type) : fmt::format("{} threw {}", method, type);
-  const std::string readable = bounded_text(reflect::to_utf8(text));
-  return method.empty() ? readable : fmt::format("{} threw {}: {}", method, type, readable);
+  const bool is_text = reflect::is_utf8(front);
+  if (is_text && !is_long) return std::string(text);
+  const std::string readable = is_text ? std::string(front) : reflect::to_utf8(front);  // up to three times as long
+  const std::string prefix = is_text || method.empty() ? std::string() : fmt::format("{} threw {}: ", method, type);
+  const std::size_t room =
+      limits::kErrorTextBytesMax - kNoteBytesMax - std::min(prefix.size(), limits::kErrorTextBytesMax / 2);
+  if (!is_long && readable.size() <= room) return prefix + readable;
+  return fmt::format("{}{}… ({} bytes in all)", prefix, front_of(readable, room), text.size());
 }
 
-/// The class's own name, for an object of exactly that class; user classes derived from it do not belong to the family.
-template <class... Family>
-bool is_exactly_one_of(const std::exception& thrown) {
-  return ((typeid(thrown) == typeid(Family)) || ...);
+/// The documented family, in the order of how often they are made.
+using Family = boost::mp11::mp_list<Unavailable, Overloaded, Timeout, NodeLost, Deadlock, Cancelled, NoSuchType,
+                                    NoSuchMethod, BadArguments, ActivationFailed, StateTooLarge, InternalError>;
+
+template <class... E>
+std::exception_ptr make_of(boost::mp11::mp_list<E...>, ErrorCode code, const std::string& message) {
+  std::exception_ptr made;
+  const auto try_make = [&](const auto& error) {
+    if (error.code() == code) made = std::make_exception_ptr(error);
+    return made != nullptr;
+  };
+  return (try_make(E(message)) || ...) ? made : std::make_exception_ptr(InternalError(message));
 }
 
-bool is_of_family(const Error& error) {
-  return is_exactly_one_of<Error, Unavailable, Overloaded, Deadlock, Timeout, NodeLost, NoSuchType, NoSuchMethod,
-                           BadArguments, ActivationFailed, StateTooLarge, InternalError, Cancelled>(error);
+/// Of exactly one of these classes; user classes derived from one do not belong to the family.
+template <class... E>
+bool is_one_of(boost::mp11::mp_list<E...>, const Error& error) {
+  return ((typeid(error) == typeid(E)) || ...);
 }
 
 }  // namespace
 
 std::exception_ptr make_exception(ErrorCode code, const std::string& message, const std::string& exception_type) {
-  switch (code) {
-    case ErrorCode::call_failed:
-      for (const StandardType& type : kStandardTypes)
-        if (type.name == exception_type) return type.make(message);
-      return std::make_exception_ptr(CallFailed(exception_type, message));
-    case ErrorCode::unavailable:
-      return std::make_exception_ptr(Unavailable(message));
-    case ErrorCode::overloaded:
-      return std::make_exception_ptr(Overloaded(message));
-    case ErrorCode::deadlock:
-      return std::make_exception_ptr(Deadlock(message));
-    case ErrorCode::timeout:
-      return std::make_exception_ptr(Timeout(message));
-    case ErrorCode::node_lost:
-      return std::make_exception_ptr(NodeLost(message));
-    case ErrorCode::no_such_type:
-      return std::make_exception_ptr(NoSuchType(message));
-    case ErrorCode::no_such_method:
-      return std::make_exception_ptr(NoSuchMethod(message));
-    case ErrorCode::bad_arguments:
-      return std::make_exception_ptr(BadArguments(message));
-    case ErrorCode::activation_failed:
-      return std::make_exception_ptr(ActivationFailed(message));
-    case ErrorCode::state_too_large:
-      return std::make_exception_ptr(StateTooLarge(message));
-    case ErrorCode::cancelled:
-      return std::make_exception_ptr(Cancelled(message));
-    case ErrorCode::internal:
-      break;
-  }
-  return std::make_exception_ptr(InternalError(message));
+  if (code != ErrorCode::call_failed) return make_of(Family(), code, message);
+  for (const StandardType& type : kStandardTypes)
+    if (type.name == exception_type) return type.make(message);
+  return std::make_exception_ptr(CallFailed(exception_type, message));
 }
 
 ErrorPart describe_thrown(const std::exception_ptr& thrown, std::string_view method) {
@@ -172,13 +161,18 @@ ErrorPart describe_thrown(const std::exception_ptr& thrown, std::string_view met
   } catch (const std::exception& error) {
     std::string type = readable_type(typeid(error));
     std::string text = shown_text(error.what(), type, method);
-    if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && is_of_family(*ours))
+    if (const auto* ours = dynamic_cast<const Error*>(&error);
+        ours != nullptr && is_one_of(boost::mp11::mp_push_front<Family, Error>(), *ours))
       return {ours->code(), std::move(type), std::move(text)};
     if (type.starts_with("std::"))
       type = std::ranges::find_if(kStandardTypes, [&](const StandardType& known) {
                return known.is_base_of(error);
              })->name;
     return {ErrorCode::call_failed, std::move(type), std::move(text)};
+  } catch (const char* text) {
+    return {ErrorCode::call_failed, "const char*", shown_text(text == nullptr ? "" : text, "const char*", method)};
+  } catch (const std::string& text) {
+    return {ErrorCode::call_failed, "std::string", shown_text(text, "std::string", method)};
   } catch (...) {
     const std::type_info* info = abi::__cxa_current_exception_type();
     const std::string type = info == nullptr ? "an unknown type" : readable_type(*info);

@@ -79,10 +79,10 @@ StoreError unknown_format(Connection& connection, std::int64_t version) {
   std::string needs = "the epic that wrote it";
   auto statement = connection.prepare("SELECT value FROM meta WHERE name = 'needs_epic'");
   if (statement && statement->step() == Step::row) needs = fmt::format("epic {} or newer", statement->text(0));
-  return {
-      StoreErrorCode::incompatible,
-      fmt::format("the store '{}' has format {}, and this epic reads formats up to {}. It was left as it is; {} reads it.",
-                  connection.path().string(), version, kStoreFormatVersion, needs)};
+  return {StoreErrorCode::incompatible,
+          fmt::format(
+              "the store '{}' has format {}, and this epic reads formats up to {}. It was left as it is; {} reads it.",
+              connection.path().string(), version, kStoreFormatVersion, needs)};
 }
 
 StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint32_t expected) {

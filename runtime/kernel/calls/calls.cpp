@@ -344,12 +344,12 @@ detail::Waiter* Calls::conclude(Record& record) {
   record.observed = seen.value;  // for those that await it later
   detail::Waiter* waiter = std::exchange(record.waiter, nullptr);
   record.caller = nullptr;
+  const bool is_reported = record.site != nullptr && record.site->reports();
   if (detail::CallSite* site = record.site) {
     routing_.forget(*site);
     if (site->has_arrived() || site->on_end) listener_.reply(record);
     if (site->on_hook_end) site->on_hook_end(record);
   }
-  const bool is_reported = record.site != nullptr && record.site->reports();
   if (waiter == nullptr && !record.is_joined && !is_reported && (record.failure || record.thrown())) {
     const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
     if (error.code != ErrorCode::cancelled)

@@ -119,6 +119,10 @@ TEST_CASE("errors: every other exception arrives as CallFailed with type and tex
   check(std::make_exception_ptr(OutOfStock("no pears")), {"CallFailed (anonymous namespace)::OutOfStock", "no pears"});
   check(std::make_exception_ptr(StoreClosed("closed")), {"CallFailed (anonymous namespace)::StoreClosed", "closed"});
   check(std::make_exception_ptr(42), {"CallFailed int", "int, without a message"});
+  check(std::make_exception_ptr("as C does"), {"CallFailed const char*", "as C does"});
+  check(std::make_exception_ptr(static_cast<const char*>(nullptr)),
+        {"CallFailed const char*", "const char*, without a message"});
+  check(std::make_exception_ptr(std::string("as scripts do")), {"CallFailed std::string", "as scripts do"});
 }
 
 TEST_CASE("errors: a huge text is cut between two characters, and says how long it was", "[kernel]") {
@@ -128,6 +132,17 @@ TEST_CASE("errors: a huge text is cut between two characters, and says how long 
     const std::string text = look_at(received).text;
     CHECK(text.size() <= limits::kErrorTextBytesMax);
     CHECK_THAT(text, Catch::EndsWith("x… (65573 bytes in all)"));
+  }
+}
+
+TEST_CASE("errors: a huge text that is not UTF-8 is truncated once, and says how long it was", "[kernel]") {
+  const auto thrown = std::make_exception_ptr(std::runtime_error(std::string(30u << 20, '\xc3')));
+  for (const std::exception_ptr& received :
+       {as_received(thrown, "Cart/a.pay"), send(as_received(thrown, "Cart/a.pay"))}) {
+    const std::string text = look_at(received).text;
+    CHECK(text.size() <= limits::kErrorTextBytesMax);
+    CHECK_THAT(text, Catch::StartsWith("Cart/a.pay threw std::runtime_error: ") &&
+                         Catch::EndsWith("… (31457280 bytes in all)"));
   }
 }
 

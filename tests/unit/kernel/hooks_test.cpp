@@ -1,6 +1,7 @@
 // on_activate and on_deactivate that fail, take too long, or leave work behind: an instance is destroyed only after
 // everything it runs.
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
@@ -155,6 +156,14 @@ TEST_CASE("hooks: an on_activate that takes too long ends before its instance do
   f.fabric.run_for(1s);
   CHECK(f.in_memory() == 0);
   CHECK(ended() == std::vector<std::string>{"on_activate", "instance"});
+}
+
+TEST_CASE("hooks: a call that is answered with the failure of an on_activate is not logged as one that nobody awaits",
+          "[kernel]") {
+  HooksFixture f;
+  CHECK_THROWS_AS(f.fabric.call(1, Ref<Moody>("fails late")->get()), ActivationFailed);
+  CHECK(std::ranges::none_of(f.fabric.log(),
+                             [](const sim::LogLine& line) { return line.message.contains("no caller"); }));
 }
 
 TEST_CASE("hooks: what an on_activate has changed is not written if it fails", "[kernel]") {
