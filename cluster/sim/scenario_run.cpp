@@ -6,6 +6,7 @@
 //
 // A child sends each fault as it strikes, then its report. From one that dies, the parent makes a report of the faults.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -16,10 +17,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <list>
 #include <stdexcept>
-#include <thread>
 
 #include "cluster/sim/user_fabric.hpp"
 #include "codec/described_json.hpp"
@@ -42,6 +41,17 @@ using epic::sim::detail::Scenario;
 
 constexpr std::uint64_t kSeedsInTests = 10;
 constexpr unsigned kSeedSecondsMax = 60;  // of a child's real time: a turn that never ends
+
+/// Returns whether all of it was written.
+bool write_line(int descriptor, std::string text) {
+  text += '\n';
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t count = ::write(descriptor, rest.data(), rest.size());
+    if (count <= 0) return false;
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return true;
+}
 
 /// One seed in a process of its own.
 class Child {
@@ -93,19 +103,9 @@ class Child {
     ::alarm(kSeedSecondsMax);
     const SeedReport report =
         run_seed(scenario, {.seed = seed, .faults = order.faults, .on_fault = [out](const ReportedFault& fault) {
-                              write_line(out, codec::describe_text(fault));
+                              if (!write_line(out, codec::describe_text(fault))) ::_exit(1);
                             }});
-    write_line(out, codec::describe_text(report));
-    ::_exit(0);
-  }
-
-  static void write_line(int descriptor, std::string text) {
-    text += '\n';
-    for (std::string_view rest = text; !rest.empty();) {
-      const ssize_t count = ::write(descriptor, rest.data(), rest.size());
-      if (count <= 0) ::_exit(1);
-      rest.remove_prefix(static_cast<std::size_t>(count));
-    }
+    ::_exit(write_line(out, codec::describe_text(report)) ? 0 : 1);
   }
 
   [[nodiscard]] SeedReport report_of(int status) const {
@@ -179,24 +179,27 @@ std::string run_scenario(const Scenario& scenario) {
   namespace simulated = cluster::sim;
   const char* const wanted = std::getenv("EPIC_SIMULATE");
   const char* const file = std::getenv("EPIC_SIMULATE_REPORT");
-  simulated::SimulateOrder order{.seeds = simulated::kSeedsInTests, .jobs = std::thread::hardware_concurrency()};
-  std::ofstream reports;
+  simulated::SimulateOrder order{.seeds = simulated::kSeedsInTests,
+                                 .jobs = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)))};
+  int reports = -1;
   if (wanted != nullptr && file != nullptr) {
     auto read = codec::read_described_text<simulated::SimulateOrder>(wanted);
     if (!read) return fmt::format("EPIC_SIMULATE cannot be read: {}", read.error());
     order = *std::move(read);
-    reports.open(file, std::ios::app);
-    if (!reports) return fmt::format("{} cannot be opened", file);
+    reports = ::open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (reports < 0) return fmt::format("{}: {}", file, std::strerror(errno));
   }
   std::string failure;
   const auto on_report = [&](const simulated::SeedReport& report) {
-    if (reports.is_open()) reports << codec::describe_text(report) << std::endl;
+    if (reports >= 0 && !simulated::write_line(reports, codec::describe_text(report)))
+      throw std::runtime_error(fmt::format("{}: {}", file, std::strerror(errno)));
     if (failure.empty() && !report.failure.empty()) failure = simulated::text_of(scenario, report);
   };
   if (order.in_process)
     on_report(simulated::run_seed(scenario, {.seed = order.first, .faults = order.faults, .on_fault = {}}));
   else
     simulated::run_apart(scenario, order, on_report);
+  if (reports >= 0) ::close(reports);
   return failure;
 }
 

@@ -19,7 +19,7 @@ Kernel::Scope::~Scope() {
 
 Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
     : options_(std::move(options)),
-      random_(options_.self.life),
+      random_state_(options_.self.life),
       codec_(codec),
       syscalls_(syscalls),
       words_(options_.self, options_.call_timeout.count(), types_, scheduler_),
@@ -189,6 +189,14 @@ bool Kernel::is_stopping(const Record* execution) const {
 /// Frames that wait for epic::stopping().
 void Kernel::resume_stopping() {
   stop_waits_.resume([this](const Record* execution) { return is_stopping(execution); });
+}
+
+/// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
+std::uint64_t Kernel::random() {
+  std::uint64_t mixed = random_state_ += 0x9e3779b97f4a7c15;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+  return mixed ^ (mixed >> 31);
 }
 
 bool Kernel::is_drained() const {

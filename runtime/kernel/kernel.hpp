@@ -21,7 +21,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -170,7 +169,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
 
   // ---- for user_api.cpp: operations on behalf of entities ----
   [[nodiscard]] Timers& timers() { return timers_; }
-  [[nodiscard]] std::uint64_t random() { return random_(); }
+  [[nodiscard]] std::uint64_t random();
   [[nodiscard]] StopWaits& stop_waits() { return stop_waits_; }
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
   [[nodiscard]] bool is_stopping() const { return is_stopping(scheduler_.current); }
@@ -218,7 +217,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void resume_stopping();
 
   KernelOptions options_;
-  std::mt19937_64 random_;  // by the incarnation
+  std::uint64_t random_state_;  // begins with the incarnation
   const Codec& codec_;
   Syscalls& syscalls_;
   Admission admission_;

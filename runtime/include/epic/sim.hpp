@@ -20,7 +20,7 @@
 //
 // Not here: one entity alone (epic/script.hpp), one node without faults (epic/testing.hpp).
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <chrono>
 #include <concepts>
