@@ -68,6 +68,7 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
 
 Cluster::~Cluster() {
   world_.end();
+  requesters_.clear();  // nobody is told of what ends here
   clients_.clear();
   fabric_.reset();
   host_.reset();
@@ -156,9 +157,9 @@ void Cluster::cut_power(nanoseconds back_after) {
 void Cluster::crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive) {
   if (fabric_ == nullptr) return;
   host_->let_nodes_survive(nodes_survive);
+  requesters_.clear();
   fabric_.reset();
   host_.reset();
-  requesters_.clear();
   is_ready_ = false;
   world_.after(back_after, 0, fingerprint_of("supervisor"), [this] { begin_run(); });
 }

@@ -115,6 +115,8 @@ Task<> count_calls(Fabric& fabric) {
   while (true) co_await fabric.insist([] { return wallet(0)->put(1); });
 }
 
+Task<> rest(Fabric& fabric) { co_await fabric.sleep(300ms); }
+
 Task<> throw_something(Fabric& fabric) {
   co_await fabric.sleep(1s);
   throw std::invalid_argument("no such wallet");
@@ -193,6 +195,14 @@ TEST_CASE("user fabric: a process that dies is a failure with the faults so far"
   CHECK(reports[0].failure == "the process was killed by SIGABRT (Aborted)");
   CHECK(reports[0].faults.size() > 2);
   CHECK(reports[0].digest.empty());
+}
+
+TEST_CASE("user fabric: a run may end while nodes are being moved") {
+  epic::sim::Faults moves = epic::sim::Faults::none();
+  moves.moves = 1;
+  const auto reports = simulate(scenario_of(&rest, {.fault_every = 20ms, .faults = moves}), R"({"first":1,"seeds":5})");
+  CHECK(reports.size() == 5);
+  for (const SeedReport& report : reports) CHECK(report.failure.empty());
 }
 
 TEST_CASE("user fabric: what never ends, an invariant and an exception are failures") {
