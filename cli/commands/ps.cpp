@@ -92,8 +92,9 @@ Outcome run(Context& context, const Arguments& arguments) {
                                human_duration(std::chrono::milliseconds(node.store_blocked_ms.value_or(0))),
                                printable(*node.store_reason)));
   for (const control::Ps::Quarantined& entity : answer.quarantined)
-    console.warn(fmt::format("{} is in quarantine, because {} nodes died while they ran its {}; next attempt in {}",
-                             printable(entity.entity), entity.deaths, printable(entity.method),
+    console.warn(fmt::format("{} is in quarantine, because {} nodes died while they ran {}; next attempt in {}",
+                             printable(entity.entity), entity.deaths,
+                             entity.method.empty() ? "it" : "its " + printable(entity.method),
                              human_duration(std::chrono::seconds(entity.next_attempt_s))));
   if (answer.setup == "failed") console.warn("the module's setup failed; 'epic logs supervisor' says why");
   if (console.is_terminal(Stream::out))

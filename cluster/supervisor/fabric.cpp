@@ -176,7 +176,7 @@ void Fabric::on_node_message(NodeId node, const protocol::FromNode& message) {
 
 void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
   const NodeSlot* slot = fleet_.find(node);
-  const bool is_death = !slot->last_exit->is_orderly();
+  const bool is_death = crash || !slot->last_exit->is_orderly();
   trail_.add({.time = host_.wall_now(),
               .node = slot->name,
               .what = is_death ? "died" : "ended",

@@ -274,7 +274,7 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
-  const bool is_of_its_own = !slot.last_exit->is_orderly() && !(slot.kill_cause && slot.kill_cause->is_blameless());
+  const bool is_of_its_own = !(slot.kill_cause && slot.kill_cause->is_blameless());
   const auto crash = is_of_its_own ? ended->read_crash() : std::nullopt;
   slot.crashed_in = crash ? crash->place() : std::string();
   if (const std::uint64_t lost = ended->count_lost_lines(); lost > 0)

@@ -48,8 +48,8 @@ struct KillCause {
   [[nodiscard]] std::string text() const;
 };
 
-/// What a node was doing when it died by a signal. Without frames: by SIGKILL in a turn that had gone on for a while,
-/// or on a stack so damaged that it could not be read.
+/// What a node was doing when it died, by a signal or because an entity called exit(). Without frames: by SIGKILL in a
+/// turn that had gone on for a while, or on a stack so damaged that it could not be read.
 struct Crash {
   std::string entity;  // "Type/Key" as in the store
   std::string method;

@@ -20,14 +20,16 @@ void Quarantine::forget_old(Time now) {
   suspects_.erase(std::ranges::min_element(suspects_, {}, [](const auto& entry) { return entry.second.last; }));
 }
 
-std::optional<Quarantine::Entry> Quarantine::on_death(const std::string& entity, const std::string& method, Time now) {
-  forget_old(now);
+std::optional<Quarantine::Entry> Quarantine::on_death(const std::string& entity, const std::string& method, Time now,
+                                                      std::chrono::milliseconds blocked) {
+  forget_old(now - blocked);
   Suspect& suspect = suspects_[entity];
   suspect.method = method;
   suspect.last = now;
   ++suspect.deaths;
-  suspect.recent.push_back(now);
-  while (now - suspect.recent.front() > kDeathsWithin) suspect.recent.pop_front();
+  suspect.blocked += blocked;
+  suspect.recent.push_back(now - suspect.blocked);
+  while (suspect.recent.back() - suspect.recent.front() > kDeathsWithin) suspect.recent.pop_front();
   if (suspect.wait.count() == 0 && suspect.recent.size() < kDeathsMax) return std::nullopt;
   suspect.wait = suspect.wait.count() == 0 ? kFirst : std::min(suspect.wait * 2, kLongest);
   suspect.until = now + suspect.wait;

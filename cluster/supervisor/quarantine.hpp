@@ -3,7 +3,8 @@
 //
 // Three deaths of nodes within a minute while one entity's code was running, and calls to it are refused for a while.
 // Then it may try again; when it kills a node once more it is put aside for twice as long, up to an hour. After an hour
-// without a death it counts as well.
+// without a death it counts as well. A turn that the supervisor has ended takes most of a minute by itself, so its time
+// does not count.
 //
 // Not here: how a node refuses the calls (the kernel), what was running (crash_memory.hpp).
 
@@ -34,8 +35,10 @@ class Quarantine {
     std::chrono::seconds left;  // until the next attempt, rounded up
   };
 
-  /// A node has died while `entity` was running. Its entry, if it is put aside by that.
-  std::optional<Entry> on_death(const std::string& entity, const std::string& method, Time now);
+  /// A node has died while `entity` was running, for `blocked` if it had to be killed for that. Its entry, if it is put
+  /// aside by that.
+  std::optional<Entry> on_death(const std::string& entity, const std::string& method, Time now,
+                                std::chrono::milliseconds blocked = {});
   /// False: it was not put aside. Its deaths so far are forgotten.
   bool release(const std::string& entity);
   /// Those that are refused now.
@@ -44,7 +47,8 @@ class Quarantine {
  private:
   struct Suspect {
     std::string method;
-    std::deque<Time> recent;  // deaths within the last minute
+    std::deque<Time> recent;  // deaths within the last minute, on a clock that stands still in blocked turns
+    std::chrono::milliseconds blocked{0};
     std::uint32_t deaths = 0;
     Time last{};
     Time until{};

@@ -7,7 +7,9 @@ namespace epic::cluster {
 using kernel::NodeId;
 
 void QuarantineRunner::on_crash(const NodeSlot& slot, const Crash& crash) {
-  const auto entry = quarantine_.on_death(crash.entity, crash.method, host_.now());
+  const bool was_blocked = slot.kill_cause && slot.kill_cause->reason == KillCause::Reason::turn_max;
+  const auto entry = quarantine_.on_death(crash.entity, crash.method, host_.now(),
+                                          was_blocked ? slot.kill_cause->limit : std::chrono::milliseconds(0));
   if (!entry) return;
   const std::string why = fmt::format("{} nodes died while they ran {}; next attempt in {} s", entry->deaths,
                                       crash.place(), entry->left.count());

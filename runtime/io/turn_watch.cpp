@@ -49,11 +49,7 @@ void TurnWatch::note_names() {
   if (is_answered_.load(std::memory_order_acquire) || counter != asked_counter_.load(std::memory_order_relaxed)) return;
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
   if (kernel != nullptr && kernel->turns_count() != asked_ended_.load(std::memory_order_relaxed)) return;
-  const kernel::Record* record = kernel == nullptr ? nullptr : kernel->current();
-  const std::string_view entity =
-      record != nullptr && record->callee ? std::string_view(record->callee->text) : std::string_view();
-  const std::string_view method =
-      record != nullptr && record->method != nullptr ? record->method->name : std::string_view();
+  const auto [entity, method] = kernel == nullptr ? kernel::Kernel::Running() : kernel->running();
   copy(entity, entity_);
   copy(method, method_);
   is_answered_.store(true, std::memory_order_release);

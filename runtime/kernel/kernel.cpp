@@ -269,9 +269,17 @@ std::string Kernel::describe_current() const {
   return scheduler_.current == nullptr ? "it" : words_.describe(*scheduler_.current);
 }
 
+Kernel::Running Kernel::running() const {
+  if (scheduler_.step.entity != nullptr) return {scheduler_.step.entity->text, scheduler_.step.name};
+  const Record* const record = scheduler_.current;
+  if (record == nullptr || !record->callee) return {};
+  if (record->method != nullptr) return {record->callee->text, record->method->name};
+  return {record->callee->text, record->site == nullptr ? std::string_view() : std::string_view(record->site->label)};
+}
+
 void Kernel::log(LogLevel level, std::string_view message) {
-  const Activation* activation = activation_of(scheduler_.current);
-  syscalls_.log(level, activation == nullptr ? std::string() : words_.shown(activation->name), message);
+  const std::string_view entity = running().entity;
+  syscalls_.log(level, entity.empty() ? std::string() : types_.shown(entity), message);
 }
 
 }  // namespace epic::kernel

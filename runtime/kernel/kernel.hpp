@@ -176,6 +176,12 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] Saving& saving() { return saving_; }
   [[nodiscard]] Record* current() const { return scheduler_.current; }
   [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
+  /// The code of an entity that runs just now; empty: none. Signal handlers, too.
+  struct Running {
+    std::string_view entity;  // "Type/Key" as in the store
+    std::string_view method;  // or hook, or "constructor"
+  };
+  [[nodiscard]] Running running() const;
   /// The current execution, in words.
   [[nodiscard]] std::string describe_current() const;
   void log(LogLevel level, std::string_view message);

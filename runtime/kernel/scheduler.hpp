@@ -95,8 +95,15 @@ class RunQueue {
   std::uint32_t first_place_ = 1;
 };
 
+/// Code of an entity that runs outside of its calls: its constructor or destructor.
+struct InstanceStep {
+  const detail::EntityName* entity = nullptr;  // null: none
+  const char* name = nullptr;
+};
+
 struct Scheduler : Clock {
   Record* current = nullptr;            // whose turn it is; null: nobody's
+  InstanceStep step;                    // comes before `current`
   std::uint32_t direct_calls_left = 0;  // calls that may start in place before the run queue has its turn
   std::uint32_t reaping_count = 0;      // activations of which nothing may run any more (Activation::State::reaping)
   RunQueue queue;

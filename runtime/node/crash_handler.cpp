@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -70,6 +71,21 @@ void write_frames(CrashReport& report) {
   }
 }
 
+void write_names(CrashReport& report) {
+  if (const kernel::Kernel* kernel = kernel::Kernel::current_kernel()) {
+    const kernel::Kernel::Running running = kernel->running();
+    copy(running.entity, report.entity);
+    copy(running.method, report.method);
+  }
+  report.has_names.store(true);
+  if (report.entity[0] != '\0') leave_last_words(report);
+}
+
+/// Code of an entity may call exit(). When the node ends by itself, no entity runs.
+void on_exit() {
+  if (::pthread_equal(::pthread_self(), g_execution_thread) != 0 && !g_has_begun.test_and_set()) write_names(*g_report);
+}
+
 void on_signal(int number, siginfo_t* info, void*) {
   // The supervisor asks what the execution thread is doing, whichever thread the signal came to.
   if (number == SIGQUIT && ::pthread_equal(::pthread_self(), g_execution_thread) == 0) {
@@ -77,12 +93,7 @@ void on_signal(int number, siginfo_t* info, void*) {
     return;
   }
   if (!g_has_begun.test_and_set()) {
-    const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
-    const kernel::Record* record = kernel == nullptr ? nullptr : kernel->current();
-    if (record != nullptr && record->callee) copy(record->callee->text, g_report->entity);
-    if (record != nullptr && record->method != nullptr) copy(record->method->name, g_report->method);
-    g_report->has_names.store(true);
-    if (g_report->entity[0] != '\0') leave_last_words(*g_report);
+    write_names(*g_report);
     write_frames(*g_report);  // last: on a damaged stack it may not return
   }
   for (std::size_t i = 0; i < kSignals.size(); ++i)
@@ -115,6 +126,8 @@ std::expected<CrashReport*, std::string> install_crash_handler(const std::string
   if (::sigaltstack(&own, nullptr) != 0) return failed("make a stack for the handler that uses");
   void* first = nullptr;
   static_cast<void>(::backtrace(&first, 1));
+
+  static_cast<void>(std::atexit(&on_exit) + std::at_quick_exit(&on_exit));
 
   struct sigaction action{};
   action.sa_sigaction = &on_signal;

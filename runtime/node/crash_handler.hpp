@@ -1,7 +1,7 @@
 #pragma once
-// The crash handler: when a node dies by a signal, writes which entity it was running, and where, into memory that the
-// supervisor reads afterwards (protocol/crash_report.hpp), and which entity into a file for its peers
-// (io/last_words.hpp).
+// The crash handler: when a node dies by a signal, or because an entity calls exit(), writes which entity it was
+// running, and where, into memory that the supervisor reads afterwards (protocol/crash_report.hpp), and which entity
+// into a file for its peers (io/last_words.hpp).
 //
 // Signals: those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP), and SIGQUIT, by which the supervisor
 // ends a node whose turn does not end. Afterwards the signal does what it would have done without us, so that core

@@ -1,6 +1,6 @@
 #pragma once
-// CrashReport: what a node that dies by a signal leaves behind: which method of which entity it was running, and where,
-// and how much of its log is lost.
+// CrashReport: what a node that dies in an entity's code leaves behind: which method of which entity it was running,
+// and where, and how much of its log is lost.
 //
 // It lies in memory that the node shares with its supervisor. The node's signal handler fills it, when nothing else of
 // the node can be relied on: fixed arrays, no allocation, and first what is most sure to succeed: a stack that is

@@ -142,12 +142,14 @@ void Activations::construct(Activation& activation, const LoadedState& loaded) {
 
 std::expected<void, std::string> Activations::create(Activation& activation) {
   Record* const before = std::exchange(uses_.scheduler.current, nullptr);  // not its caller's turn
+  uses_.scheduler.step = {activation.name.get(), "constructor"};
   std::exception_ptr thrown;
   try {
     activation.entity = activation.type->info->create();
   } catch (...) {
     thrown = std::current_exception();
   }
+  uses_.scheduler.step = {};
   uses_.scheduler.current = before;
   if (thrown) return std::unexpected("its constructor threw: " + describe_thrown(thrown).message);
   detail::EntityAccess::set_name(*activation.entity, activation.name);
@@ -364,7 +366,10 @@ void Activations::drop(Activation& activation) {
 /// Of the instance nothing remains, and nothing of it runs; its place in the table stays.
 void Activations::destroy(Activation& activation) {
   collector_.remove(activation);
-  if (activation.entity != nullptr) activation.type->info->destroy(std::exchange(activation.entity, nullptr));
+  if (activation.entity == nullptr) return;
+  uses_.scheduler.step = {activation.name.get(), "destructor"};
+  activation.type->info->destroy(std::exchange(activation.entity, nullptr));
+  uses_.scheduler.step = {};
 }
 
 /// `then` has it when nothing of it is left to run: what is suspended ends before, which may take some ticks.

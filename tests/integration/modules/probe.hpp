@@ -34,6 +34,27 @@ class Counter : public epic::Entity {
 };
 
 /// Calls other entities, wherever they are.
+/// Ends its node in ways that are no call of a method, or no signal.
+class Fatal : public epic::Entity {
+ public:
+  epic::Task<void> on_activate() override {
+    if (key() == "when it wakes") std::abort();
+    co_return;
+  }
+  epic::Task<void> leave() {
+    std::exit(0);
+    co_return;
+  }
+  EPIC_ENTITY(Fatal, methods(leave), transient)
+};
+
+class Stillborn : public epic::Entity {
+ public:
+  Stillborn() { std::abort(); }
+  epic::Task<void> touch() { co_return; }
+  EPIC_ENTITY(Stillborn, methods(touch), transient)
+};
+
 class Relay : public epic::Entity {
  public:
   epic::Task<std::int64_t> add_to(std::vector<epic::Ref<Counter>> counters, std::int64_t amount) {

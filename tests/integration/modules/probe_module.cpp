@@ -1,5 +1,5 @@
 #include "probe.hpp"
 
-using probe::Ballast, probe::Counter, probe::Diary, probe::Hoard, probe::Relay;
+using probe::Ballast, probe::Counter, probe::Diary, probe::Fatal, probe::Hoard, probe::Relay, probe::Stillborn;
 
-EPIC_MODULE(epic::no_setup, Counter, Relay, Hoard, Diary, Ballast)
+EPIC_MODULE(epic::no_setup, Counter, Relay, Hoard, Diary, Ballast, Fatal, Stillborn)

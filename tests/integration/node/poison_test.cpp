@@ -50,6 +50,21 @@ TEST_CASE("poison: an entity that kills its nodes is put aside and named; others
   CHECK(fabric.call("Relay/bad", "version").at("result").as_int64() == 1);
 }
 
+TEST_CASE("poison: what runs beside methods is named too, and so is an entity that ends the process", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 3)};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  const auto dies_in = [&](auto call, const std::string& place) {
+    CHECK_THROWS_WITH(client.call(std::move(call)), Catch::Contains("while it ran " + place));
+    fabric.wait_for(" while it ran " + place);
+  };
+  dies_in(client.get<probe::Fatal>("when it wakes")->leave(), "Fatal/when it wakes.on_activate");
+  dies_in(client.get<probe::Stillborn>("x")->touch(), "Stillborn/x.constructor");
+  for (int death = 0; death < 3; ++death) dies_in(client.get<probe::Fatal>("y")->leave(), "Fatal/y.leave");
+  fabric.wait_for("Fatal/y is quarantined: 3 nodes died while they ran Fatal/y.leave");
+}
+
 TEST_CASE("poison: callers of others on the node learn who killed it, from a client and from another node", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};

@@ -22,6 +22,20 @@ TEST_CASE("quarantine: an entity is put aside after three deaths within a minute
   CHECK(quarantine.list(start + 80s).empty());
 }
 
+TEST_CASE("quarantine: the time that a turn has blocked a node does not count", "[cluster]") {
+  Quarantine quarantine;
+  const Quarantine::Time start{1h};
+  CHECK_FALSE(quarantine.on_death("Bomb/x", "loop", start + 30s, 30s));
+  CHECK_FALSE(quarantine.on_death("Bomb/x", "loop", start + 65s, 30s));
+  CHECK(quarantine.on_death("Bomb/x", "loop", start + 100s, 30s));
+  CHECK_FALSE(quarantine.on_death("Bomb/y", "loop", start + 230s, 120s));
+  CHECK_FALSE(quarantine.on_death("Bomb/y", "loop", start + 360s, 120s));
+  CHECK(quarantine.on_death("Bomb/y", "loop", start + 490s, 120s));
+  CHECK_FALSE(quarantine.on_death("Bomb/z", "loop", start + 600s, 10s));
+  CHECK_FALSE(quarantine.on_death("Bomb/z", "loop", start + 645s, 10s));
+  CHECK_FALSE(quarantine.on_death("Bomb/z", "loop", start + 690s, 10s));
+}
+
 TEST_CASE("quarantine: each further death doubles the time, up to an hour", "[cluster]") {
   Quarantine quarantine;
   Quarantine::Time now{1h};
