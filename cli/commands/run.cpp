@@ -152,9 +152,8 @@ void print_ready_json(Console& console, const cluster::FabricReady& ready) {
 Result<void> refuse_second_run(const Project& project) {
   auto fabric = EPIC_TRY(LiveFabric::find(project.paths));
   if (!fabric) return {};
-  const auto ping = fabric->ask<control::Ping>();
-  return fail({.what = fmt::format("{} is running already{}", project.manifest.name,
-                                   ping ? fmt::format(", as process {}", ping->pid) : ""),
+  const auto ping = EPIC_TRY(fabric->ask<control::Ping>());
+  return fail({.what = fmt::format("{} is running already, as process {}", project.manifest.name, ping.pid),
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 

@@ -101,6 +101,7 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
 
 Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
   if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
+  if (auto own = files::refuse_link(paths.control_socket()); !own) return fail(cli::failure_of(own.error()));
   auto client = cluster::ControlClient::connect(paths.control_socket());
   if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client), paths));
   if (client.error().code == ControlErrorCode::no_fabric) {

@@ -28,6 +28,8 @@ Result<std::vector<protocol::control::Logs::Answer>> read_log_files(const Projec
   fs::path latest = paths.logs() / "latest";
   // The link is read, not followed: it names a directory beside it.
   if (const fs::path run = fs::read_symlink(latest, ignored).filename(); !run.empty()) latest = paths.logs() / run;
+  for (const fs::path& directory : {paths.logs(), latest})
+    if (const auto own = files::refuse_link(directory); !own) return fail(failure_of(own.error()));
   std::vector<fs::path> files;
   std::set<std::string> sources;
   for (const auto& entry : fs::directory_iterator(latest, ignored)) {

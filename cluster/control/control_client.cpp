@@ -12,6 +12,7 @@
 
 #include "codec/described_json.hpp"
 #include "codec/message_frames.hpp"
+#include "protocol/control_fabric.hpp"
 #include "protocol/control_frames.hpp"
 #include "protocol/frame_buffer.hpp"
 #include "protocol/json.hpp"
@@ -162,16 +163,22 @@ std::expected<boost::json::value, ControlError> ControlClient::request(
 }
 
 std::expected<void, ControlError> ControlClient::stream_text(std::string_view verb, boost::json::value body,
-                                                             const std::function<bool(std::string_view)>& on_part) {
-  constexpr auto kForever = std::chrono::hours(24 * 365);
-  const auto deadline = Clock::now() + kForever;
+                                                             const std::function<bool(std::string_view)>& on_part,
+                                                             std::chrono::milliseconds silence_max) {
   const std::uint64_t id = ++connection_->last_id;
-  if (auto sent = connection_->send({id, std::string(verb), protocol::print_json(body)}, deadline); !sent) return sent;
+  EPIC_TRY(connection_->send({id, std::string(verb), protocol::print_json(body)}, Clock::now() + silence_max));
+  const auto is_there = [&] {
+    auto other = connect(connection_->path);
+    return other && other->request(protocol::control::Ping::kVerb.name, boost::json::object(), silence_max);
+  };
   while (true) {
-    auto answer = EPIC_TRY(connection_->receive(id, deadline));
-    if (answer.status != AnswerStatus::ok) return std::unexpected(error_from(answer));
-    if (!answer.body.empty() && !on_part(answer.body)) return {};
-    if (answer.last) return {};
+    const auto silent_at = Clock::now() + silence_max;
+    auto answer = connection_->receive(id, silent_at);
+    if (!answer && Clock::now() >= silent_at && is_there()) continue;  // it has nothing to say
+    if (!answer) return std::unexpected(answer.error());
+    if (answer->status != AnswerStatus::ok) return std::unexpected(error_from(*answer));
+    if (!answer->body.empty() && !on_part(answer->body)) return {};
+    if (answer->last) return {};
   }
 }
 

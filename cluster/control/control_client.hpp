@@ -46,9 +46,11 @@ class ControlClient {
       std::string_view verb, boost::json::value body, std::chrono::milliseconds timeout = std::chrono::seconds(40),
       const std::function<void(const boost::json::value&)>& on_part = {});
 
-  /// Like stream(), but with the text of each part, unchanged: exact numbers, any nesting.
+  /// Like stream(), but with the text of each part, unchanged: exact numbers, any nesting. There may be any time
+  /// between two parts, as long as the supervisor answers others: that is checked after each `silence_max`.
   std::expected<void, ControlError> stream_text(std::string_view verb, boost::json::value body,
-                                                const std::function<bool(std::string_view)>& on_part);
+                                                const std::function<bool(std::string_view)>& on_part,
+                                                std::chrono::milliseconds silence_max = std::chrono::seconds(5));
   /// Sends a request and passes each part to `on_part`, until the end, an error, or `on_part` returns false.
   std::expected<void, ControlError> stream(std::string_view verb, boost::json::value body,
                                            const std::function<bool(const boost::json::value&)>& on_part);

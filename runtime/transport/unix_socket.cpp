@@ -50,6 +50,11 @@ std::expected<int, std::error_code> with_address(const std::string& path, int (*
 std::expected<int, std::error_code> connect_unix_socket(const std::string& path) {
   // Connects at once or not at all: EAGAIN means that too many connections wait to be accepted there.
   return with_address(path, [](int socket, const sockaddr_un& address) {
+    struct stat status{};
+    if (::lstat(address.sun_path, &status) == 0 && S_ISLNK(status.st_mode)) {
+      errno = ELOOP;
+      return -1;
+    }
     return ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   });
 }

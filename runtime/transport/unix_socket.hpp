@@ -8,7 +8,8 @@
 
 namespace epic::transport {
 
-/// A descriptor, non-blocking and close-on-exec, connected to the process that listens at `path`.
+/// A descriptor, non-blocking and close-on-exec, connected to the process that listens at `path`. A link there is not
+/// followed.
 [[nodiscard]] std::expected<int, std::error_code> connect_unix_socket(const std::string& path);
 
 /// A descriptor, non-blocking and close-on-exec, that listens at `path` with mode 0600. Replaces what was there.

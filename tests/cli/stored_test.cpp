@@ -181,6 +181,10 @@ TEST_CASE("stored: logs of the last run are read from its files, in the order of
   transcript.run({"logs", "--tail", "1", "-o", "jsonl"});
   CHECK(transcript.run({"logs", "node-9"}).exit_code == 3);
   transcript.check();
+
+  fs::rename(transcript.directory() / ".epic/logs", transcript.directory() / "elsewhere");
+  fs::create_directory_symlink("../elsewhere", transcript.directory() / ".epic/logs");
+  CHECK_THAT(transcript.run_quietly({"logs"}).err, Catch::Contains("is a symbolic link"));
 }
 
 TEST_CASE("stored: verify finds the one snapshot whose bytes are not what was saved", "[cli]") {
