@@ -1,19 +1,55 @@
 #include "cli/project/cmake.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <boost/algorithm/string/replace.hpp>
 #include <fstream>
 #include <sstream>
 
 #include "cli/output/humanize.hpp"
 #include "cli/project/subprocess.hpp"
+#include "reflect/hash.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
 std::string_view cmake_type(BuildType type) { return type == BuildType::debug ? "Debug" : "RelWithDebInfo"; }
+
+// CMake takes these characters of a path for a list, a pattern or a variable of its own.
+bool is_safe_for_cmake(std::string_view path) {
+  return std::ranges::none_of(path, [](char letter) {
+    return (letter >= 0 && letter < ' ') || std::string_view("\"$*;?[\\]`|").contains(letter);
+  });
+}
+
+// The project's directory by a name that CMake can use: its own, or a link to it.
+fs::path link_for_cmake(const Project& project) {
+  const fs::path& root = project.paths.root;
+  if (is_safe_for_cmake(root.string())) return root;
+  return fmt::format("/tmp/epic-build-{}/{:016x}", ::getuid(), reflect::hash64(root.string()));
+}
+
+Result<fs::path> make_link_for_cmake(const Project& project) {
+  const fs::path link = link_for_cmake(project);
+  if (link == project.paths.root) return link;
+  if (const auto made = files::make_directory(link.parent_path()); !made) return fail(failure_of(made.error()));
+  const auto links = files::Directory::open(link.parent_path());
+  if (!links) return fail(failure_of(links.error()));
+  if (const auto made = links->replace_link(link.filename().string(), project.paths.root.string()); !made)
+    return fail(failure_of(made.error()));
+  return link;
+}
+
+// What CMake and the compiler say, with the project's own path.
+std::string read_log(const Project& project) {
+  std::string log = read_text(project.paths.build_log());
+  if (const fs::path link = link_for_cmake(project); link != project.paths.root)
+    boost::algorithm::replace_all(log, link.string(), project.paths.root.string());
+  return log;
+}
 
 // A value that the build directory was configured with; empty if it was not configured.
 std::string cached(const Project& project, std::string_view entry) {
@@ -41,9 +77,9 @@ bool is_configured(const Project& project, const InstallPaths& install, std::str
          (package.empty() || cached(project, "epic_DIR") == package.string());
 }
 
-std::vector<std::string> configure_arguments(const Project& project, const InstallPaths& install,
+std::vector<std::string> configure_arguments(const Project& project, const fs::path& root, const InstallPaths& install,
                                              std::string_view type) {
-  std::vector<std::string> arguments = {"-S", project.paths.root.string(), "-B", project.paths.build().string(),
+  std::vector<std::string> arguments = {"-S", root.string(), "-B", ProjectPaths(root).build().string(),
                                         fmt::format("-DCMAKE_BUILD_TYPE={}", type)};
   const bool first = !fs::exists(project.paths.build() / "CMakeCache.txt");
   if (first && !find_program("ninja").empty()) arguments.insert(arguments.end(), {"-G", "Ninja"});
@@ -89,7 +125,7 @@ Result<void> run_cmake(const Context& context, const Project& project, std::vect
   if (end->exit_code != 0)
     return fail({.code = ExitCode::build_failed,
                  .what = fmt::format("{} could not be {}", subject, step),
-                 .excerpt = shorten_build_log(read_text(log), Severity::error),
+                 .excerpt = shorten_build_log(read_log(project), Severity::error),
                  .log = log});
   return {};
 }
@@ -104,6 +140,7 @@ std::string read_text(const fs::path& file) {
 }
 
 std::string choose_build_type(const Project& project, std::optional<BuildType> wanted) {
+  static_cast<void>(make_link_for_cmake(project));  // a failure is reported by what configures the build
   remove_foreign_build(project);
   const std::string before = cached(project, "CMAKE_BUILD_TYPE");
   if (!wanted && !before.empty()) return before;
@@ -128,16 +165,17 @@ Result<void> configure_build(const Context& context, const Project& project, std
                  .help = {fmt::format("check that you may write to {}", project.paths.root.string())}});
   fs::remove(project.paths.build_log(), error);
   if (is_configured(project, context.install(), type)) return {};
-  return run_cmake(context, project, configure_arguments(project, context.install(), type), project.manifest.name,
+  const fs::path root = EPIC_TRY(make_link_for_cmake(project));
+  return run_cmake(context, project, configure_arguments(project, root, context.install(), type), project.manifest.name,
                    "configured");
 }
 
 Result<void> build_target(const Context& context, const Project& project, std::string_view target,
                           std::string_view subject) {
-  EPIC_TRY(run_cmake(context, project, {"--build", project.paths.build().string(), "--target", std::string(target)},
-                     subject, "built"));
-  if (const std::string warnings = shorten_build_log(read_text(project.paths.build_log()), Severity::warning);
-      !warnings.empty())
+  const ProjectPaths paths(EPIC_TRY(make_link_for_cmake(project)));
+  EPIC_TRY(run_cmake(context, project, {"--build", paths.build().string(), "--target", std::string(target)}, subject,
+                     "built"));
+  if (const std::string warnings = shorten_build_log(read_log(project), Severity::warning); !warnings.empty())
     context.console().warn("from the compiler\n" + warnings);
   return {};
 }

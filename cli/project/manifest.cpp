@@ -222,31 +222,12 @@ std::vector<SettingText> list_settings() {
 
 std::string why_no_project_name(std::string_view name) {
   // CMake reads some of these as "no", and has targets or folders of the other names.
-  constexpr std::array<std::string_view, 22> kReserved = {"off",
-                                                          "on",
-                                                          "no",
-                                                          "yes",
-                                                          "true",
-                                                          "false",
-                                                          "ignore",
-                                                          "notfound",
-                                                          "n",
-                                                          "y",
-                                                          "all",
-                                                          "clean",
-                                                          "install",
-                                                          "test",
-                                                          "help",
-                                                          "check",
-                                                          "package",
-                                                          "edit_cache",
-                                                          "depend",
-                                                          "rebuild_cache",
-                                                          "package_source",
-                                                          "list_install_components"};
+  constexpr std::string_view kReserved =
+      " off on no yes true false ignore notfound n y all all_build clean install test run_tests help check package "
+      "edit_cache depend rebuild_cache package_source list_install_components preinstall zero_check ";
   std::string lower(name);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (std::ranges::find(kReserved, lower) != kReserved.end() || lower.ends_with("-notfound"))
+  if (kReserved.contains(fmt::format(" {} ", lower)) || lower.ends_with("-notfound"))
     return "the name means something else to CMake";
   if (name.empty()) return "it is empty";
   if (name.size() > 64) return "it is longer than 64 characters";

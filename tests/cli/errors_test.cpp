@@ -34,6 +34,8 @@ TEST_CASE("errors: epic new checks the name, the template and the directory befo
   CHECK(transcript.run({"new", "9lives"}).exit_code == 2);
   CHECK(transcript.run({"new", "a b"}).exit_code == 2);
   CHECK(transcript.run({"new", "below/arena"}).exit_code == 2);
+  for (const char* target : {"off", "all", "ALL_BUILD", "preinstall", "RUN_TESTS", "zero_check", "x-notfound"})
+    CHECK(transcript.run_quietly({"new", target}).exit_code == 2);
   CHECK(transcript.run({"new", "arena", "--template", "gmae"}).exit_code == 2);
   CHECK(transcript.run({"new", "arena", "--template", "nothing-like-it"}).exit_code == 2);
   CHECK(transcript.run({"new", "taken"}).exit_code == 1);

@@ -22,6 +22,20 @@ TEST_CASE("package: a project builds with CMake alone", "[templates]") {
   CHECK(fs::exists(project.directory() / "plain/modules/package_plain.so"));
 }
 
+TEST_CASE("package: a project builds and runs in a directory of any name", "[templates]") {
+  const Project project("package_any_name", {"--bare"});
+  const fs::path odd = project.directory() / "a;[b]\\ \"${X}|?*`\nc";
+  fs::create_directories(odd);
+  for (const char* part : {"src", "CMakeLists.txt", "epic.toml"})
+    fs::copy(project.directory() / part, odd / part, fs::copy_options::recursive);
+  project.must_run("epic", {"-C", odd.string(), "run", "--exit-after-setup"});
+
+  project.write(odd / "src/broken.cpp", "int x = nonsense;\n");
+  const auto answer = project.run("epic", {"-C", odd.string(), "build"});
+  CHECK(answer.exit_code == 5);
+  CHECK_THAT(answer.err, Contains("nonsense") && Contains("src/broken.cpp") && !Contains("/tmp/epic-build-"));
+}
+
 TEST_CASE("package: a new source is picked up by the next build", "[templates]") {
   const Project project("package_glob", {"--bare"});
   project.must_run("cmake", {"-S", ".", "-B", "plain", "-G", "Ninja", "-DCMAKE_CXX_COMPILER=clang++-19", kPackage});
