@@ -1,6 +1,7 @@
 // epic call: calls a method of an entity and prints its result.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -10,6 +11,7 @@
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/output/text.hpp"
 #include "cli/project/context.hpp"
 #include "protocol/json.hpp"
 
@@ -70,10 +72,13 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
   return unknown;
 }
 
-boost::json::value argument_from(const std::string& word) {
+/// A word that is not JSON is text. Of one that looks like JSON, `notes` gets why it is not.
+boost::json::value argument_from(const std::string& word, std::vector<std::string>& notes) {
   auto value = protocol::parse_json(word, protocol::DuplicateKeys::refuse);
-  if (!value) return boost::json::string(word);
-  return std::move(*value);
+  if (value) return std::move(*value);
+  if (word.starts_with('{') || word.starts_with('[') || word.starts_with('"'))
+    notes.push_back(fmt::format("{} was passed as text: {}", shortened(printable(word), 40), value.error()));
+  return boost::json::string(word);
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -81,7 +86,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::string method = *arguments.word(1);
   const auto timeout = *arguments.duration("timeout");
   boost::json::array values;
-  for (std::size_t i = 2; i < arguments.words().size(); ++i) values.push_back(argument_from(arguments.words()[i]));
+  std::vector<std::string> notes;
+  for (std::size_t i = 2; i < arguments.words().size(); ++i)
+    values.push_back(argument_from(arguments.words()[i], notes));
 
   auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
   // The fabric ends the call itself; wait a little longer to get its answer.
@@ -92,7 +99,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto answer = fabric.ask_json(control::Call::kVerb, std::move(body), timeout + std::chrono::seconds(5));
   if (!answer) {
     const bool may_be_a_name = answer.error().code == ExitCode::not_found || answer.error().code == ExitCode::usage;
-    return fail(explained(answer.error(), may_be_a_name ? fabric.catalog() : Catalog(), name, method));
+    Failure failure = explained(answer.error(), may_be_a_name ? fabric.catalog() : Catalog(), name, method);
+    if (failure.code == ExitCode::usage && failure.why.empty()) failure.why = fmt::to_string(fmt::join(notes, "; "));
+    return fail(std::move(failure));
   }
   if (context.console().is_json()) {
     context.console().print_json(*answer);

@@ -21,27 +21,38 @@ constexpr PositionalSpec kPositionals[] = {
      .completes = Completes::command},
 };
 
-// The command table, for programs.
-boost::json::value table_as_json() {
+// ---- the pages for programs ----
+
+boost::json::value as_json(const Command& command) {
+  boost::json::array options;
+  for (const OptionSpec& option : command.options)
+    options.push_back(boost::json::object{{"name", option.name},
+                                          {"value", option.value},
+                                          {"summary", option.summary},
+                                          {"environment", option.environment},
+                                          {"default", option.fallback}});
+  boost::json::array words;
+  for (const PositionalSpec& positional : command.positionals)
+    words.push_back(boost::json::object{{"name", positional.name}, {"summary", positional.summary}});
+  return boost::json::object{{"command", command.path},
+                             {"summary", command.summary},
+                             {"arguments", words},
+                             {"options", options},
+                             {"example", command.example}};
+}
+
+// `noun`: empty for all.
+boost::json::value table_as_json(std::string_view noun) {
   boost::json::array all;
-  for (const Command* command : command_table().commands) {
-    if (command->is_hidden) continue;
-    boost::json::array options;
-    for (const OptionSpec& option : command->options)
-      options.push_back(boost::json::object{{"name", option.name},
-                                            {"value", option.value},
-                                            {"summary", option.summary},
-                                            {"environment", option.environment},
-                                            {"default", option.fallback}});
-    boost::json::array words;
-    for (const PositionalSpec& positional : command->positionals)
-      words.push_back(boost::json::object{{"name", positional.name}, {"summary", positional.summary}});
-    all.push_back(boost::json::object{{"command", command->path},
-                                      {"summary", command->summary},
-                                      {"arguments", words},
-                                      {"options", options},
-                                      {"example", command->example}});
-  }
+  for (const Command* command : command_table().commands)
+    if (!command->is_hidden && (noun.empty() || !command->verb_after(noun).empty())) all.push_back(as_json(*command));
+  return all;
+}
+
+boost::json::value exit_codes_as_json() {
+  boost::json::array all;
+  for (const auto& [code, meaning] : list_exit_codes())
+    all.push_back(boost::json::object{{"code", static_cast<int>(code)}, {"meaning", meaning}});
   return all;
 }
 
@@ -73,25 +84,20 @@ boost::json::value settings_as_json() {
 Outcome run(Context& context, const Arguments& arguments) {
   Console& console = context.console();
   const CommandTable& table = command_table();
-  if (arguments.words().empty()) {
-    if (console.is_json())
-      console.print_json(table_as_json());
-    else
-      console.print(overview_page(console, table));
-    return ExitCode::ok;
-  }
+  const auto print = [&](const std::string& page, const boost::json::value& for_programs) {
+    console.is_json() ? console.print_json(for_programs) : console.print(page);
+  };
   const std::string path = fmt::format("{}", fmt::join(arguments.words(), " "));
-  if (path == "config") {
-    if (console.is_json())
-      console.print_json(settings_as_json());
-    else
-      console.print(settings_page(console));
+  if (path.empty()) {
+    print(overview_page(console, table), table_as_json(""));
+  } else if (path == "config") {
+    print(settings_page(console), settings_as_json());
   } else if (path == "exit-codes") {
-    console.print(exit_codes_page(console));
+    print(exit_codes_page(console), exit_codes_as_json());
   } else if (const Command* command = table.find(path); command && !command->is_hidden) {
-    console.print(command_page(console, *command));
+    print(command_page(console, *command), as_json(*command));
   } else if (const Noun* noun = table.find_noun(path)) {
-    console.print(noun_page(console, table, *noun));
+    print(noun_page(console, table, *noun), table_as_json(noun->name));
   } else {
     const Verb verb = find_verb(table, arguments.words());
     return fail(unknown_command(table, {.noun = verb.noun, .unknown = verb.unknown.empty() ? path : verb.unknown}));
@@ -105,7 +111,7 @@ constexpr Command kHelpCommand{
     .path = "help",
     .group = Group::tool,
     .summary = "Explain a command, the settings or the exit codes",
-    .description = "Without arguments, lists all commands; with -o json, prints the command table for programs.",
+    .description = "Without arguments, lists all commands. With -o json, prints the same for programs.",
     .example = "epic help run\nepic help snapshot export\nepic help exit-codes",
     .positionals = kPositionals,
     .run = run,

@@ -143,6 +143,8 @@ std::string noun_page(const Console& console, const CommandTable& table, const N
   return out + fmt::format("\n'epic help {} COMMAND' explains one.\n", noun.name);
 }
 
+std::span<const ExitNote> list_exit_codes() { return kExitCodes; }
+
 std::string exit_codes_page(const Console& console) {
   Lines lines;
   for (const auto& [code, meaning] : kExitCodes) lines.emplace_back(std::to_string(static_cast<int>(code)), meaning);

@@ -1,6 +1,7 @@
 #pragma once
 // Help: the pages, generated from the command table. Every page starts with an example.
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@ std::string command_page(const Console& console, const Command& command);
 /// The commands of a noun.
 std::string noun_page(const Console& console, const CommandTable& table, const Noun& noun);
 std::string exit_codes_page(const Console& console);
+std::span<const ExitNote> list_exit_codes();
 
 using Lines = std::vector<std::pair<std::string, std::string>>;  // a name, and what it is
 /// A page that is not about a command: sections of names and texts, and a last paragraph.

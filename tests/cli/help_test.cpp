@@ -57,6 +57,18 @@ TEST_CASE("help: the command table is there for programs", "[cli]") {
   CHECK(table.as_array().front().at("command") == "new");
 }
 
+TEST_CASE("help: every page is there for programs", "[cli]") {
+  Transcript transcript("unused");
+  const auto page = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"-o", "json"});
+    return boost::json::parse(transcript.run_quietly(std::move(words)).out);
+  };
+  CHECK(page({"help", "snapshot", "export"}).at("command") == "snapshot export");
+  CHECK(page({"help", "schema"}).as_array().size() == 3);
+  CHECK(page({"help", "config"}).as_array().front().at("section") == "project");
+  CHECK(page({"help", "exit-codes"}).as_array().back().at("code") == 130);
+}
+
 TEST_CASE("help: colour comes when it is asked for, and never by itself in a pipe", "[cli]") {
   Transcript transcript("unused");
   CHECK(transcript.run_quietly({"help"}).out.find('\x1b') == std::string::npos);

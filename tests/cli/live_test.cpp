@@ -187,6 +187,8 @@ TEST_CASE("live: a call that is refused says why, with the method that was nearl
   CHECK(with(AnswerStatus::not_found, "no such type", {"call", "Plaier/Bob", "get_score"}) == 3);
   CHECK(with(AnswerStatus::bad_request, "Player.enter_level takes 1 argument (list<ref>), got 0",
              {"call", "Player/Bob", "enter_level"}) == 2);
+  CHECK(with(AnswerStatus::bad_request, "Player.enter_level: argument 1: expected a list, got the string",
+             {"call", "Player/Bob", "enter_level", R"({"x":1,"x":2})"}) == 2);
   CHECK(with(AnswerStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
              {"call", "Player/Bob", "get_score"}) == 1);
   CHECK(transcript.run({"call", "Player/Bob"}).exit_code == 2);
