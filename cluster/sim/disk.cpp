@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernel/assert.hpp"
+#include "sim/sqlite_disk.hpp"
 
 namespace epic::cluster::sim {
 
@@ -89,16 +90,44 @@ class DiskStore final : public storage::Store {
 };
 
 Disk::Disk(World& world, std::uint32_t shard_count, DiskOptions options)
-    : world_(world), shard_count_(shard_count), options_(options), rows_(make_rows()) {}
-
-std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
-  return std::make_unique<storage::MemoryStore>(shard_count_, [clock = ProcessClock(world_, 0)] {
-    return std::chrono::system_clock::time_point(
-        std::chrono::duration_cast<std::chrono::system_clock::duration>(nanoseconds(clock.wall_ns())));
-  });
+    : world_(world), shard_count_(shard_count), options_(options), rows_(make_rows()) {
+  if (options.on_files) files_ = std::make_unique<epic::sim::SqliteDisk>(world.random(), shard_count, make_clock());
 }
 
-std::unique_ptr<storage::Store> Disk::open() { return std::make_unique<DiskStore>(*this, *rows_->reader_opener()()); }
+Disk::~Disk() = default;
+
+storage::WallClock Disk::make_clock() const {
+  return [clock = ProcessClock(world_, 0)] {
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(nanoseconds(clock.wall_ns())));
+  };
+}
+
+std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
+  return std::make_unique<storage::MemoryStore>(shard_count_, make_clock());
+}
+
+std::unique_ptr<storage::Store> Disk::open() {
+  if (files_ != nullptr) return files_->open();
+  return std::make_unique<DiskStore>(*this, *rows_->reader_opener()());
+}
+
+void Disk::set_full(bool is_full) {
+  is_full_ = is_full;
+  if (files_ != nullptr) files_->set_full(is_full);
+}
+
+void Disk::set_failing(bool is_failing) {
+  must_fail_ = is_failing;
+  if (files_ != nullptr) files_->set_failing(is_failing);
+}
+
+void Disk::set_death(std::uint64_t calls) {
+  if (files_ != nullptr)
+    files_->set_death(calls);
+  else
+    must_fail_ = calls > 0;
+}
 
 std::optional<StoreError> Disk::draw_fault() {
   if (std::exchange(must_fail_, false)) return StoreError{StoreErrorCode::io, "the simulated disk failed"};
@@ -108,6 +137,7 @@ std::optional<StoreError> Disk::draw_fault() {
 
 void Disk::cut_power() {
   ++power_cuts_;
+  if (files_ != nullptr) return files_->cut_power();
   changes_.resize(durable_count_ + world_.draw(changes_.size() - durable_count_ + 1));
   sync();
   rows_ = make_rows();

@@ -1,11 +1,12 @@
 #pragma once
 // Disk: the store that the processes of a simulated fabric share, and what can go wrong with it.
 //
-// Rows are those of a MemoryStore, with its fence and conditions. A process opens a handle; what is written stays when
-// the process ends, as in the page cache of a machine. A power cut takes back what nobody has synced, except for as
-// many of the first changes as chance has already written.
+// Usually rows are those of a MemoryStore, with its fence and conditions. A process opens a handle; what is written
+// stays when the process ends, as in the page cache of a machine. A power cut takes back what nobody has synced, except
+// for as many of the first changes as chance has already written.
 //
-// Not here: SQLite's own code, which tests/unit/storage cuts off at each write and sync.
+// With `on_files` the rows are in a SQLite database on files, and the faults are those of its file calls
+// (sim/sqlite_disk.hpp).
 
 #include <cstddef>
 #include <memory>
@@ -17,16 +18,22 @@
 #include "cluster/sim/world.hpp"
 #include "storage/memory_store.hpp"
 
+namespace epic::sim {
+class SqliteDisk;
+}
+
 namespace epic::cluster::sim {
 
 struct DiskOptions {
   nanoseconds write_delay_max = std::chrono::milliseconds(2);  // until a transaction has its turn
   nanoseconds sync_delay_max = std::chrono::milliseconds(4);
+  bool on_files = false;
 };
 
 class Disk {
  public:
   Disk(World& world, std::uint32_t shard_count, DiskOptions options);
+  ~Disk();
 
   [[nodiscard]] nanoseconds draw_write_delay() { return world_.draw_delay(options_.write_delay_max) * slowness_; }
   [[nodiscard]] nanoseconds draw_sync_delay() { return world_.draw_delay(options_.sync_delay_max) * slowness_; }
@@ -35,9 +42,11 @@ class Disk {
 
   // ---- faults
   /// Nothing can be written until it is not full any more.
-  void set_full(bool is_full) { is_full_ = is_full; }
+  void set_full(bool is_full);
   /// The next write or sync of any process fails, and nobody knows what has reached the disk.
-  void set_failing(bool is_failing) { must_fail_ = is_failing; }
+  void set_failing(bool is_failing);
+  /// A process dies within one of its next transactions, at the n-th change to a file from now on.
+  void set_death(std::uint64_t calls);
   void cut_power();
   /// Everything takes this many times as long; 1: as usual.
   void set_slowness(std::int64_t times) { slowness_ = times; }
@@ -51,6 +60,7 @@ class Disk {
   };
   using Change = std::variant<storage::Grants, Take, storage::Batch>;
 
+  [[nodiscard]] storage::WallClock make_clock() const;
   [[nodiscard]] std::unique_ptr<storage::MemoryStore> make_rows() const;
   static void apply(storage::Store& rows, const Change& change);
   void note(Change change) { changes_.push_back(std::move(change)); }
@@ -61,9 +71,10 @@ class Disk {
   World& world_;
   std::uint32_t shard_count_;
   DiskOptions options_;
-  std::unique_ptr<storage::MemoryStore> rows_;  // as every process sees them
-  std::vector<Change> changes_;                 // all that led to them
-  std::size_t durable_count_ = 0;               // of the changes
+  std::unique_ptr<epic::sim::SqliteDisk> files_;  // null: not on files
+  std::unique_ptr<storage::MemoryStore> rows_;    // as every process sees them
+  std::vector<Change> changes_;                   // all that led to them
+  std::size_t durable_count_ = 0;                 // of the changes
   std::uint64_t power_cuts_ = 0;
   std::int64_t slowness_ = 1;
   bool is_full_ = false;

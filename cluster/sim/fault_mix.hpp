@@ -37,8 +37,9 @@ struct FaultMix {
   std::uint32_t half_open = 2;         // streams between two places end for one side only
   std::uint32_t reconnect_storm = 2;   // all streams break again and again
   std::uint32_t slow_disk = 2;
-  std::uint32_t long_turn = 3;  // a node's main thread does nothing else for a while
-  std::uint32_t scale = 2;      // nodes leave or join, and come back or leave
+  std::uint32_t death_in_write = 3;  // a process ends within a transaction
+  std::uint32_t long_turn = 3;       // a node's main thread does nothing else for a while
+  std::uint32_t scale = 2;           // nodes leave or join, and come back or leave
   std::uint32_t restart_at_once =
       1;  // all nodes stop, then start with a new copy of the module, or with the old one if that is bad
   std::uint32_t rejected_module = 1;  // a rolling restart with a copy that cannot be loaded
@@ -68,6 +69,7 @@ enum class FaultKind : std::uint8_t {
   half_open,
   reconnect_storm,
   slow_disk,
+  death_in_write,
   long_turn,
   scale,
   restart_at_once,

@@ -18,6 +18,7 @@ constexpr std::uint32_t kOneWayPercent = 50;
 constexpr std::uint32_t kLongTurnPercent = 20;
 constexpr std::uint32_t kBadModulePercent = 30;
 constexpr std::uint16_t kMoreNodes = 2;
+constexpr std::uint64_t kCallsUntilDeathMax = 40;
 constexpr nanoseconds kAskAgainAfter = 200ms;
 
 std::int64_t ms(nanoseconds duration) {
@@ -77,6 +78,8 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return storm(dice);
     case FaultKind::slow_disk:
       return slow_disk(dice);
+    case FaultKind::death_in_write:
+      return die_in_write(dice);
     case FaultKind::long_turn:
       return take_long(node, dice);
     case FaultKind::scale:
@@ -97,6 +100,7 @@ void Faults::end() {
     for (std::uint16_t other = one; other <= nodes_; ++other) cluster_.network().set_slowness(one, other, 1);
   cluster_.disk().set_full(false);
   cluster_.disk().set_failing(false);
+  cluster_.disk().set_death(0);
   cluster_.disk().set_slowness(1);
   for (std::uint16_t node = 1; node <= nodes_ + kMoreNodes; ++node)
     if (SimNode* const held = cluster_.find_node(node)) {
@@ -215,6 +219,12 @@ std::string Faults::fill_disk(Dice& dice) {
 std::string Faults::fail_write() {
   cluster_.disk().set_failing(true);
   return "the next write fails";
+}
+
+std::string Faults::die_in_write(Dice& dice) {
+  const std::uint64_t calls = 1 + dice.draw(kCallsUntilDeathMax);
+  cluster_.disk().set_death(calls);
+  return fmt::format("a process dies at file call {} from now on", calls);
 }
 
 std::string Faults::jump_clock(std::uint16_t node, Dice& dice) {

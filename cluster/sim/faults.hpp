@@ -74,6 +74,7 @@ class Faults {
   std::string slow_disk(Dice& dice);
   std::string fill_disk(Dice& dice);
   std::string fail_write();
+  std::string die_in_write(Dice& dice);
   std::string cut_power(Dice& dice);
 
   std::string drain(std::uint16_t node, Dice& dice);

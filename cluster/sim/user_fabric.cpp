@@ -51,6 +51,7 @@ FaultMix mix_of(const Faults& faults) {
                .half_open = faults.network / 10,
                .reconnect_storm = faults.network / 10,
                .slow_disk = 0,
+               .death_in_write = 0,
                .long_turn = faults.pauses / 2,
                .scale = faults.moves / 3,
                .restart_at_once = 0,

@@ -172,9 +172,10 @@ const std::vector<CallRule>& call_rules() {
        R"(|\b(fopen|freopen|[io]?fstream)\b)"
        R"(|\b(fs|filesystem)::(create_\w+|copy\w*|rename|remove\w*|resize_file|permissions)\s*\()",
        {"runtime/files/", "runtime/io/resident.cpp", "runtime/node/crash_handler.cpp", "runtime/node/module_abi.cpp",
-        "runtime/testing/", "runtime/transport/unix_socket.cpp", "cli/main.cpp", "cli/commands/restart.cpp",
-        "cli/fabric/snapshot_file.cpp", "runtime/storage/sqlite_files.cpp", "cluster/supervisor/detach.cpp",
-        "cluster/supervisor/spawned_process.cpp", "cli/output/", "cli/project/", "tests/"},
+        "runtime/testing/", "runtime/sim/forgetful_disk.cpp", "runtime/sim/sqlite_disk.cpp",
+        "runtime/transport/unix_socket.cpp", "cli/main.cpp", "cli/commands/restart.cpp", "cli/fabric/snapshot_file.cpp",
+        "runtime/storage/sqlite_files.cpp", "cluster/supervisor/detach.cpp", "cluster/supervisor/spawned_process.cpp",
+        "cli/output/", "cli/project/", "tests/"},
        "files in .epic are opened, made and removed through files/private_files.hpp"},
       {R"(\bjson::(parse|parse_into|serialize|(basic_|stream_)?parser|serializer)\b)",
        {"runtime/protocol/json.cpp", "tests/"},

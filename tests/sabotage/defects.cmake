@@ -21,7 +21,17 @@ epic_plant(blocked_batch_dropped runtime/io/storage_work.cpp
   "is_blocked_told_ = true;"
   "if (batch_) { written_ = batch_->number; batch_.reset(); return true; }" kept)
 
+epic_plant(log_not_synced runtime/storage/sqlite_wal.cpp
+  "auto done = sync_file(log_, \"sync the write-ahead log\");"
+  "return {};" kept)
+epic_plant(failed_sync_forgotten runtime/storage/sqlite_wal.cpp
+  "if (!done) checkpointers_.mark();"
+  "")
+
 # ---- ownership
+epic_plant(no_fence_in_sqlite runtime/storage/sqlite_store.cpp
+  "EPIC_TRY(check_owners(batch));"
+  "")
 epic_plant(no_fence runtime/storage/memory_store.cpp
   "  check_batch(batch, shared_->shard_count);"
   "{ const std::scoped_lock unfenced(shared_->mutex);

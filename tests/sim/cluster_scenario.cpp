@@ -50,6 +50,7 @@ constexpr auto kAnsweredWithin = 40s;  // for a rolling restart: the grace of ea
 constexpr auto kIdleAge = 3s;
 constexpr std::uint64_t kTightSeeds = 5;  // every n-th has too little memory
 constexpr std::uint64_t kTightestBytes = 1024;
+constexpr std::uint64_t kFileSeeds = 3;  // every n-th has SQLite on files
 
 /// Runs at each start of the fabric, and fails at every fourth.
 Task<void> set_up(Pool pool) {
@@ -85,7 +86,8 @@ class ClusterScenario {
                              .call_deadline = kDeadline,
                              .memory_budget_bytes = memory_budget_of(run.seed)},
                   .restart = {.delay_first = 10ms, .delay_max = 500ms, .forget_after = 2s},
-                  .call_timeout = kDeadline},
+                  .call_timeout = kDeadline,
+                  .disk = {.on_files = run.seed % kFileSeeds == 0}},
                  cluster_ledger()),
         faults_(cluster_, kNodes, kClients) {}
 

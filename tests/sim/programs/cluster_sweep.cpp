@@ -38,6 +38,7 @@ struct Totals {
   std::uint64_t calls = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t faults = 0;
+  std::uint64_t digest = 0;  // over all, in any order
   std::int64_t simulated_ms = 0;
   std::uint64_t calls_min = UINT64_MAX;
   std::uint64_t faults_min = UINT64_MAX;
@@ -57,6 +58,7 @@ void add(Totals& totals, const ClusterResult& result) {
   totals.calls += result.calls;
   totals.acknowledged += result.acknowledged;
   totals.faults += result.faults.size();
+  totals.digest ^= result.digest;
   totals.simulated_ms += result.simulated_ms;
   totals.calls_min = std::min(totals.calls_min, result.calls);
   totals.faults_min = std::min<std::uint64_t>(totals.faults_min, result.faults.size());
@@ -86,9 +88,9 @@ int run(const Sweep& sweep) {
   fmt::print(
       "{} seeds, {} with violations; {:.1f} hours simulated in {:.0f} s ({:.0f} times as fast); {} events, {} calls "
       "(at least "
-      "{} a seed), {} acknowledged, {} faults (at least {} a seed)\n",
+      "{} a seed), {} acknowledged, {} faults (at least {} a seed); digest {:016x}\n",
       totals.seeds, totals.failed, simulated_s / 3600, wall_s, simulated_s / wall_s, totals.events, totals.calls,
-      totals.calls_min, totals.acknowledged, totals.faults, totals.faults_min);
+      totals.calls_min, totals.acknowledged, totals.faults, totals.faults_min, totals.digest);
   return totals.failed == 0 ? 0 : 1;
 }
 

@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <fstream>
 
+#include "sim/forgetful_disk.hpp"
 #include "support/store_fixtures.hpp"
-#include "unit/storage/forgetful_disk.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
+using epic::sim::ForgetfulDisk;
 
 namespace {
 

@@ -4,10 +4,13 @@
 // Files are real, so SQLite's locks and shared memory work as usual; in addition the disk tracks what would be there
 // after a power cut. A write is certain only after a sync of its file. At the cut each uncertain write is, at random,
 // complete, missing or partial, so later ones may survive earlier ones, as on a disk that reorders. Syncs and writes
-// can also be made to fail, and a test can act just before a sync.
+// can also be made to fail, in part as well, and whoever drives it can act just before a sync.
+//
+// One thread.
 
 #include <sqlite3.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -16,7 +19,7 @@
 #include <string>
 #include <vector>
 
-namespace epic::storage::test {
+namespace epic::sim {
 
 class ForgetfulDisk {
  public:
@@ -28,15 +31,20 @@ class ForgetfulDisk {
   /// The name to open databases with.
   [[nodiscard]] const std::string& vfs() const { return name_; }
 
-  /// Called before each sync and write with the file's path; a result other than SQLITE_OK becomes that call's result.
+  /// Called before each sync and each change with the file's path; a result other than SQLITE_OK becomes that call's
+  /// result.
   std::function<int(const std::string& path)> before_sync;
   std::function<int(const std::string& path)> before_write;
+  /// How many bytes of a write that fails are written after all; absent: none.
+  std::function<std::size_t(std::size_t bytes)> draw_torn;
 
   /// Behaves like the system after a failed write-back: uncertain writes count as written, but never will be.
   void give_up_writing(const std::string& path) { contents_.at(path).uncertain.clear(); }
 
   /// Writes to `directory` what the disk would hold if the power failed now. The files in use are not affected.
   void cut_power(const std::filesystem::path& directory, std::mt19937_64& coin) const;
+  /// From now on the files in use are not part of the disk: those in another directory are.
+  void forget_files();
 
  private:
   struct Change {
@@ -52,6 +60,9 @@ class ForgetfulDisk {
   struct File;
   struct Methods;
 
+  [[nodiscard]] int ask_to_write(const std::string* path) const {
+    return before_write && path != nullptr ? before_write(*path) : SQLITE_OK;
+  }
   static int open(sqlite3_vfs* self, const char* path, sqlite3_file* file, int flags, int* flags_out);
   static int remove(sqlite3_vfs* self, const char* path, int sync_directory);
 
@@ -59,6 +70,7 @@ class ForgetfulDisk {
   sqlite3_vfs* system_;
   sqlite3_vfs vfs_;
   std::map<std::string, Contents> contents_;  // by path
+  std::vector<std::map<std::string, Contents>> forgotten_;
 };
 
-}  // namespace epic::storage::test
+}  // namespace epic::sim

@@ -1,10 +1,21 @@
-#include "unit/storage/forgetful_disk.hpp"
+#include "sim/forgetful_disk.hpp"
 
 #include <fmt/format.h>
 
 #include <fstream>
+#include <iterator>
+#include <utility>
 
-namespace epic::storage::test {
+namespace epic::sim {
+
+namespace {
+
+std::string read_file(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
 
 /// SQLite's view of an open file. The system's own file object follows it in the same memory.
 struct ForgetfulDisk::File {
@@ -28,9 +39,16 @@ struct ForgetfulDisk::Methods {
 
   static int write(sqlite3_file* raw, const void* from, int size, sqlite3_int64 offset) {
     File& target = file(raw);
-    if (target.disk->before_write && target.contents != nullptr) {
-      if (const int result = target.disk->before_write(*target.path); result != SQLITE_OK) return result;
+    if (const int refused = target.disk->ask_to_write(target.path); refused != SQLITE_OK) {
+      const std::size_t torn = target.disk->draw_torn ? target.disk->draw_torn(static_cast<std::size_t>(size)) : 0;
+      if (torn > 0) do_write(raw, from, static_cast<int>(torn), offset);
+      return refused;
     }
+    return do_write(raw, from, size, offset);
+  }
+
+  static int do_write(sqlite3_file* raw, const void* from, int size, sqlite3_int64 offset) {
+    File& target = file(raw);
     const int result = system(raw).xWrite(target.system(), from, size, offset);
     if (result == SQLITE_OK && target.contents != nullptr) {
       target.contents->uncertain.push_back(
@@ -42,6 +60,7 @@ struct ForgetfulDisk::Methods {
 
   static int truncate(sqlite3_file* raw, sqlite3_int64 size) {
     File& target = file(raw);
+    if (const int refused = target.disk->ask_to_write(target.path); refused != SQLITE_OK) return refused;
     const int result = system(raw).xTruncate(target.system(), size);
     if (result == SQLITE_OK && target.contents != nullptr) {
       target.contents->uncertain.push_back({Change::Kind::truncate, static_cast<std::uint64_t>(size), {}});
@@ -123,6 +142,7 @@ ForgetfulDisk::ForgetfulDisk()
   vfs_.szOsFile = static_cast<int>(sizeof(File)) + system_->szOsFile;
   vfs_.xOpen = &open;
   vfs_.xDelete = &remove;
+  vfs_.xSleep = [](sqlite3_vfs*, int microseconds) { return microseconds; };  // nobody else could go on meanwhile
   sqlite3_vfs_register(&vfs_, /*makeDflt=*/0);
 }
 
@@ -139,7 +159,8 @@ int ForgetfulDisk::open(sqlite3_vfs* self, const char* path, sqlite3_file* raw, 
   file.path = nullptr;
   file.contents = nullptr;
   if (path != nullptr && (flags & SQLITE_OPEN_DELETEONCLOSE) == 0) {
-    const auto entry = disk->contents_.try_emplace(path).first;
+    const auto [entry, is_new] = disk->contents_.try_emplace(path);
+    if (is_new) entry->second.durable = read_file(path);
     file.path = &entry->first;
     file.contents = &entry->second;
   }
@@ -148,6 +169,8 @@ int ForgetfulDisk::open(sqlite3_vfs* self, const char* path, sqlite3_file* raw, 
 
 int ForgetfulDisk::remove(sqlite3_vfs* self, const char* path, int sync_directory) {
   auto* disk = static_cast<ForgetfulDisk*>(self->pAppData);
+  const std::string name(path);
+  if (const int refused = disk->ask_to_write(&name); refused != SQLITE_OK) return refused;
   const int result = disk->system_->xDelete(disk->system_, path, sync_directory);
   if (result == SQLITE_OK) disk->contents_[path] = {};
   return result;
@@ -167,4 +190,6 @@ void ForgetfulDisk::cut_power(const std::filesystem::path& directory, std::mt199
   }
 }
 
-}  // namespace epic::storage::test
+void ForgetfulDisk::forget_files() { forgotten_.push_back(std::exchange(contents_, {})); }
+
+}  // namespace epic::sim

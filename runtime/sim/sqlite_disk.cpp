@@ -1,0 +1,200 @@
+#include "sim/sqlite_disk.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include "kernel/assert.hpp"
+#include "storage/sqlite_store.hpp"
+
+namespace epic::sim {
+
+namespace fs = std::filesystem;
+using storage::Store;
+using storage::StoreError;
+using storage::StoreErrorCode;
+
+namespace {
+
+// Small, so that a run has many checkpoints.
+constexpr storage::WalLimits kLimits = {.checkpoint_frames = 60, .frames_wait = 300};
+
+fs::path make_root() {
+  std::string name = fs::is_directory("/dev/shm") ? "/dev/shm/epic-sim-XXXXXX" : "/tmp/epic-sim-XXXXXX";
+  EPIC_ASSERT(::mkdtemp(name.data()) != nullptr, "cannot make a directory like {}", name);
+  return name;
+}
+
+}  // namespace
+
+/// A process's store. Every call of it says whose file calls follow.
+class ProcessStore final : public Store {
+ public:
+  ProcessStore(SqliteDisk& disk, std::unique_ptr<Store> rows)
+      : disk_(disk),
+        handle_{.power_cuts = disk.power_cuts_, .failed_syncs = disk.failed_syncs_},
+        directory_(disk.directory().string()),
+        rows_(std::move(rows)) {}
+  ~ProcessStore() override { die(); }
+
+  std::expected<void, StoreError> grant(const storage::Grants& grants) override {
+    return run([&] { return rows_->grant(grants); });
+  }
+  std::expected<std::vector<storage::ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
+                                                                   kernel::NodeId node,
+                                                                   kernel::Incarnation incarnation) override {
+    return run([&] { return rows_->take(shards, node, incarnation); });
+  }
+  std::expected<void, StoreError> write_next(const NextBatch& next) override {
+    return run([&] { return rows_->write_next(next); });
+  }
+  std::expected<void, StoreError> sync() override {
+    return run([&] { return rows_->sync(); });
+  }
+  std::expected<std::optional<storage::Snapshot>, StoreError> load(std::string_view type,
+                                                                   std::string_view key) override {
+    return run([&] { return rows_->load(type, key); });
+  }
+  std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) override {
+    return run([&] { return rows_->version_floor(shard); });
+  }
+  std::expected<std::optional<std::string>, StoreError> schema(kernel::SchemaId id) override {
+    return run([&] { return rows_->schema(id); });
+  }
+  std::expected<void, StoreError> list(const storage::ListFilter& filter,
+                                       const std::function<storage::Visit(const storage::Snapshot&)>& visit,
+                                       const std::function<void(const storage::DamagedRow&)>& on_corrupt) override {
+    return run([&] { return rows_->list(filter, visit, on_corrupt); });
+  }
+  OpenReader reader_opener() const override { return rows_->reader_opener(); }
+  std::expected<void, StoreError> begin_moment() override {
+    return run([&] { return rows_->begin_moment(); });
+  }
+  void end_moment() override {
+    if (rows_ != nullptr) rows_->end_moment();
+  }
+  std::expected<std::vector<storage::TypeCount>, StoreError> count_by_type() override {
+    return run([&] { return rows_->count_by_type(); });
+  }
+  std::expected<std::vector<ShardRow>, StoreError> shards() override {
+    return run([&] { return rows_->shards(); });
+  }
+  storage::StoreIdentity identity() const override { return rows_->identity(); }
+  std::expected<void, StoreError> check_files() override {
+    return run([&] { return rows_->check_files(); });
+  }
+  bool wants_maintenance() const override { return rows_ != nullptr && rows_->wants_maintenance(); }
+  std::expected<void, StoreError> maintain() override {
+    return run([&] { return rows_->maintain(); });
+  }
+
+ private:
+  template <class Call>
+  std::invoke_result_t<Call> run(const Call& call) {
+    if (handle_.power_cuts != disk_.power_cuts_) die();
+    if (rows_ == nullptr) return std::unexpected(StoreError{StoreErrorCode::io, "the simulated process has died"});
+    SqliteDisk::Handle* const former = std::exchange(disk_.user_, &handle_);
+    auto result = call();
+    disk_.user_ = former;
+    if (handle_.is_dead) die();  // before others need the locks that it holds
+    if (!result) hide_directory(result.error().message);
+    return result;
+  }
+
+  /// As a process does: the system closes its files.
+  void die() {
+    handle_.is_dead = true;
+    SqliteDisk::Handle* const former = std::exchange(disk_.user_, &handle_);
+    rows_.reset();
+    disk_.user_ = former;
+  }
+
+  void hide_directory(std::string& text) const {
+    for (std::size_t at = 0; (at = text.find(directory_, at)) != std::string::npos;)
+      text.replace(at, directory_.size(), "/sim/store");
+  }
+
+  SqliteDisk& disk_;
+  SqliteDisk::Handle handle_;
+  std::string directory_;
+  std::unique_ptr<Store> rows_;  // null: it is dead
+};
+
+SqliteDisk::SqliteDisk(std::uint64_t seed, std::uint32_t shard_count, storage::WallClock wall_clock)
+    : random_(seed), shard_count_(shard_count), wall_clock_(std::move(wall_clock)), root_(make_root()) {
+  fs::create_directory(directory());
+  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(1 + seed % 1'000'000'000), nullptr);
+  files_.before_write = [this](const std::string&) { return before_write(); };
+  files_.before_sync = [this](const std::string& path) { return before_sync(path); };
+  files_.draw_torn = [this](std::size_t bytes) {
+    const bool is_its_first = user_ != nullptr && !std::exchange(is_torn_, true);
+    return is_its_first ? static_cast<std::size_t>(random_() % (bytes + 1)) : 0;
+  };
+}
+
+SqliteDisk::~SqliteDisk() {
+  std::error_code ignored;
+  fs::remove_all(root_, ignored);
+}
+
+fs::path SqliteDisk::directory() const { return root_ / fmt::format("{}", power_cuts_); }
+
+std::unique_ptr<Store> SqliteDisk::open() {
+  auto opened = storage::SqliteStore::open(directory() / "state.sqlite", {.mode = storage::OpenMode::create,
+                                                                          .shard_count = shard_count_,
+                                                                          .wall_clock = wall_clock_,
+                                                                          .wal = kLimits,
+                                                                          .vfs = files_.vfs()});
+  EPIC_ASSERT(opened.has_value(), "the store cannot be opened: {}", opened.error().message);
+  return std::make_unique<ProcessStore>(*this, std::move(*opened));
+}
+
+void SqliteDisk::set_failing(bool is_failing) {
+  failure_ = !is_failing ? Failure::none : random_() % 2 == 0 ? Failure::write : Failure::sync;
+}
+
+void SqliteDisk::cut_power() {
+  ++power_cuts_;
+  fs::create_directory(directory());
+  files_.cut_power(directory(), random_);
+  files_.forget_files();
+}
+
+bool SqliteDisk::is_dying() {
+  if (user_->is_dead || user_->power_cuts != power_cuts_) return true;
+  if (calls_until_death_ == 0 || --calls_until_death_ > 0) return false;
+  return user_->is_dead = true;
+}
+
+int SqliteDisk::before_write() {
+  if (user_ == nullptr) return SQLITE_OK;
+  const bool was_dead = user_->is_dead;
+  if (is_dying()) {
+    is_torn_ = was_dead;
+    return SQLITE_IOERR_WRITE;
+  }
+  if (is_full_) return SQLITE_FULL;
+  if (failure_ != Failure::write) return SQLITE_OK;
+  failure_ = Failure::none;
+  is_torn_ = false;
+  return SQLITE_IOERR_WRITE;
+}
+
+/// What a failed sync has not written never will be, and the system reports that to everyone who has the file open.
+int SqliteDisk::before_sync(const std::string& path) {
+  if (user_ == nullptr) return SQLITE_OK;
+  if (is_dying()) return SQLITE_IOERR_FSYNC;
+  if (failure_ == Failure::sync) {
+    failure_ = Failure::none;
+    files_.give_up_writing(path);
+    ++failed_syncs_;
+  }
+  if (std::exchange(user_->failed_syncs, failed_syncs_) != failed_syncs_) return SQLITE_IOERR_FSYNC;
+  return SQLITE_OK;
+}
+
+}  // namespace epic::sim

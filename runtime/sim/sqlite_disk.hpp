@@ -1,0 +1,71 @@
+#pragma once
+// SqliteDisk: SQLite's own code on the disk of a simulated machine: the store that all its processes share.
+//
+// A store belongs to one process and has its own connection. What a process has written stays when it dies, as in the
+// page cache of a machine; destroying its store is such a death, so nothing is tidied up. After a power cut only what
+// was synced is sure to be there (forgetful_disk.hpp).
+//
+// A process can die within a transaction: at a file call, of which a part may be done, after which all its calls fail.
+//
+// Invariant: equal seeds and equal calls give equal results, and no result names the directory. Opening does not meet
+// faults, since a fabric that cannot open its store does not start.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "sim/forgetful_disk.hpp"
+#include "storage/store.hpp"
+
+namespace epic::sim {
+
+/// One thread.
+class SqliteDisk {
+ public:
+  SqliteDisk(std::uint64_t seed, std::uint32_t shard_count, storage::WallClock wall_clock);
+  SqliteDisk(const SqliteDisk&) = delete;
+  SqliteDisk& operator=(const SqliteDisk&) = delete;
+  ~SqliteDisk();
+
+  /// For a process. A store that cannot be opened, whatever has happened to the disk, is a failed assert.
+  [[nodiscard]] std::unique_ptr<storage::Store> open();
+
+  void set_full(bool is_full) { is_full_ = is_full; }
+  /// The next write fails, or the next sync of every process.
+  void set_failing(bool is_failing);
+  /// The process that makes the n-th change to a file from now on dies there. 0: none does.
+  void set_death(std::uint64_t calls) { calls_until_death_ = calls; }
+  void cut_power();
+
+ private:
+  friend class ProcessStore;
+  /// Of a process.
+  struct Handle {
+    std::uint64_t power_cuts;
+    std::uint64_t failed_syncs;  // of which it knows
+    bool is_dead = false;
+  };
+  enum class Failure : std::uint8_t { none, write, sync };
+
+  [[nodiscard]] std::filesystem::path directory() const;
+  [[nodiscard]] int before_write();
+  [[nodiscard]] int before_sync(const std::string& path);
+  [[nodiscard]] bool is_dying();
+
+  std::mt19937_64 random_;
+  std::uint32_t shard_count_;
+  storage::WallClock wall_clock_;
+  std::filesystem::path root_;
+  ForgetfulDisk files_;
+  Handle* user_ = nullptr;  // whose call it is; null: a store is being opened
+  std::uint64_t power_cuts_ = 0;
+  std::uint64_t failed_syncs_ = 0;
+  std::uint64_t calls_until_death_ = 0;
+  bool is_full_ = false;
+  bool is_torn_ = true;  // no write is to be done in part
+  Failure failure_ = Failure::none;
+};
+
+}  // namespace epic::sim

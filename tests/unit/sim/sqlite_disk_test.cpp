@@ -1,0 +1,106 @@
+#include "sim/sqlite_disk.hpp"
+
+#include <string>
+
+#include "support/store_fixtures.hpp"
+
+using namespace epic::storage;
+using namespace epic::storage::test;
+using epic::sim::SqliteDisk;
+
+namespace {
+
+std::unique_ptr<SqliteDisk> make_disk(std::uint64_t seed = 1) {
+  return std::make_unique<SqliteDisk>(seed, kShardCount, [] { return kNow; });
+}
+
+Batch both(const ShardEpoch& held, const std::string& text) {
+  return batch_of({held}, {put("left", "1", text), put("right", "1", text)});
+}
+
+std::string value(Store& store, const char* type) {
+  const auto row = must(store.load(type, "1"));
+  return row ? text_of(row->bytes) : "";
+}
+
+}  // namespace
+
+TEST_CASE("sqlite disk: what a process has written survives its death, and what was synced a power cut", "[sim]") {
+  const auto disk = make_disk();
+  auto store = disk->open();
+  const ShardEpoch held = take(*store);
+  must(store->commit(both(held, "synced")));
+  must(store->sync());
+  store.reset();
+  CHECK(value(*disk->open(), "left") == "synced");
+
+  disk->cut_power();
+  CHECK(value(*disk->open(), "left") == "synced");
+}
+
+TEST_CASE("sqlite disk: a store from before a power cut fails whatever it is asked", "[sim]") {
+  const auto disk = make_disk();
+  const auto store = disk->open();
+  const ShardEpoch held = take(*store);
+  disk->cut_power();
+  CHECK(error_of(store->load("left", "1")).code == StoreErrorCode::io);
+  CHECK(error_of(store->commit(both(held, "late"))).code == StoreErrorCode::io);
+}
+
+TEST_CASE("sqlite disk: a process that dies within a transaction leaves all of it or nothing, and no lock", "[sim]") {
+  int died = 0;
+  for (std::uint64_t call = 1; call <= 40; ++call) {
+    const auto disk = make_disk(call);
+    auto store = disk->open();
+    const auto neighbour = disk->open();
+    const ShardEpoch held = take(*store);
+    must(store->commit(both(held, "old")));
+    disk->set_death(call);
+    const bool is_done =
+        store->commit(both(held, std::string(9'000, 'n'))).has_value() && store->maintain().has_value();
+    disk->set_death(0);
+    if (!is_done) {
+      ++died;
+      CHECK(error_of(store->load("left", "1")).message == "the simulated process has died");
+    }
+    INFO("dies at call " << call);
+    CHECK(value(*neighbour, "left") == value(*neighbour, "right"));
+    must(neighbour->commit(both(held, "next")));
+    CHECK(value(*disk->open(), "left") == "next");
+  }
+  CHECK(died > 5);
+}
+
+TEST_CASE("sqlite disk: a full disk refuses a write for as long as it is full", "[sim]") {
+  const auto disk = make_disk();
+  const auto store = disk->open();
+  const ShardEpoch held = take(*store);
+  disk->set_full(true);
+  const StoreError error = error_of(store->commit(both(held, "text")));
+  CHECK(error.code == StoreErrorCode::full);
+  CHECK(error.message.find("epic-sim-") == std::string::npos);
+  disk->set_full(false);
+  must(store->commit(both(held, "text")));
+}
+
+TEST_CASE("sqlite disk: a failed sync or write breaks a store, and what others have synced stays", "[sim]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    const auto disk = make_disk(seed);
+    auto store = disk->open();
+    const ShardEpoch held = take(*store);
+    must(store->commit(both(held, "synced")));
+    disk->set_failing(true);
+    const bool is_written = store->commit(both(held, "lost")).has_value() && store->sync().has_value();
+    CHECK_FALSE(is_written);
+    disk->set_failing(false);
+
+    const auto next = disk->open();
+    must(next->commit(both(held, "next")));
+    must(next->sync());
+    disk->cut_power();
+    const auto left = disk->open();
+    CHECK(value(*left, "left") == "next");
+    CHECK(value(*left, "right") == "next");
+  }
+}
