@@ -35,16 +35,18 @@ class Cluster::OneModule final : public Modules {
 
 class Cluster::Requester final : public ControlReply::Sink {
  public:
-  explicit Requester(std::function<void(bool, std::string)> on_end) : on_end_(std::move(on_end)) {}
+  explicit Requester(OnAnswered on_end) : on_end_(std::move(on_end)) {}
 
   void send(const protocol::ControlAnswer& answer) override {
-    if (answer.last && on_end_) std::exchange(on_end_, nullptr)(answer.status == AnswerStatus::ok, answer.body);
+    bodies_.push_back(answer.body);
+    if (answer.last && on_end_) std::exchange(on_end_, nullptr)(answer.status == AnswerStatus::ok, std::move(bodies_));
   }
   bool is_open() const override { return true; }
   bool has_room() const override { return true; }
 
  private:
-  std::function<void(bool, std::string)> on_end_;
+  OnAnswered on_end_;
+  std::vector<std::string> bodies_;
 };
 
 Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
@@ -164,7 +166,7 @@ void Cluster::crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive
   world_.after(back_after, 0, fingerprint_of("supervisor"), [this] { begin_run(); });
 }
 
-void Cluster::request(std::string_view verb, std::string body, std::function<void(bool, std::string)> on_end) {
+void Cluster::request(std::string_view verb, std::string body, OnAnswered on_end) {
   if (fabric_ == nullptr) return;
   requesters_.push_back(std::make_shared<Requester>(std::move(on_end)));
   const std::uint64_t id = ++last_request_;

@@ -70,9 +70,10 @@ class Cluster {
   /// The next copy of the module cannot be loaded, those after it can.
   void spoil_next_module() { is_next_module_bad_ = true; }
   [[nodiscard]] bool has_supervisor() const { return fabric_ != nullptr; }
-  /// A control request, as `epic` makes it. `on_end` gets whether it succeeded, and the body; never, if the supervisor
-  /// dies first.
-  void request(std::string_view verb, std::string body, std::function<void(bool, std::string)> on_end = {});
+  /// Gets whether the request succeeded, and the body of each part of the answer.
+  using OnAnswered = std::function<void(bool, std::vector<std::string>)>;
+  /// A control request, as `epic` makes it. `on_end` is not called if the supervisor dies.
+  void request(std::string_view verb, std::string body, OnAnswered on_end = {});
   /// "1700000000.123 node-2 error Account/3: text"; the newest lines of the current supervisor.
   [[nodiscard]] std::vector<std::string> log() const;
 

@@ -126,10 +126,11 @@ void Faults::ask(std::string verb, std::string body, std::function<void(bool)> o
   if (!cluster_.has_supervisor()) return;
   const std::uint64_t number = ++last_request_;
   unanswered_[number] = {verb, world().now()};
-  cluster_.request(verb, std::move(body), [this, number, on_end = std::move(on_end)](bool is_done, const std::string&) {
-    unanswered_.erase(number);
-    if (on_end) on_end(is_done);
-  });
+  cluster_.request(verb, std::move(body),
+                   [this, number, on_end = std::move(on_end)](bool is_done, const std::vector<std::string>&) {
+                     unanswered_.erase(number);
+                     if (on_end) on_end(is_done);
+                   });
 }
 
 std::string Faults::crash(std::uint16_t node) {

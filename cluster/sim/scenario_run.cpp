@@ -191,9 +191,12 @@ std::string run_scenario(const Scenario& scenario) {
   }
   std::string failure;
   const auto on_report = [&](const simulated::SeedReport& report) {
-    if (reports >= 0 && !simulated::write_line(reports, codec::describe_text(report)))
-      throw std::runtime_error(fmt::format("{}: {}", file, std::strerror(errno)));
-    if (failure.empty() && !report.failure.empty()) failure = simulated::text_of(scenario, report);
+    if (reports >= 0) {
+      if (!simulated::write_line(reports, codec::describe_text(report)))
+        throw std::runtime_error(fmt::format("{}: {}", file, std::strerror(errno)));
+    } else if (failure.empty() && !report.failure.empty()) {
+      failure = simulated::text_of(scenario, report);
+    }
   };
   if (order.in_process)
     on_report(simulated::run_seed(scenario, {.seed = order.first, .faults = order.faults, .on_fault = {}}));

@@ -9,7 +9,9 @@
 #include "cluster/sim/cluster.hpp"
 #include "cluster/sim/fault_mix.hpp"
 #include "cluster/sim/faults.hpp"
+#include "codec/described_json.hpp"
 #include "codec/json_codec.hpp"
+#include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
 
 extern "C" {
@@ -26,6 +28,7 @@ using epic::sim::ScenarioOptions;
 constexpr auto kBackWithin = 60s;
 /// A call ends at its deadline, but timers may be late.
 constexpr auto kDeadlineMargin = 1s;
+constexpr auto kEventsWithin = 5s;
 constexpr std::size_t kHistoryMax = 100'000;  // entries in memory
 constexpr std::size_t kHistoryShown = 200;
 constexpr std::size_t kLogShown = 20;
@@ -187,6 +190,7 @@ struct Fabric::Run {
   void wake(const std::shared_ptr<detail::Sleeper>& sleeper, std::chrono::nanoseconds delay);
   [[nodiscard]] bool are_all_nodes_back();
   void show_history();
+  void show_events();
   [[nodiscard]] std::int64_t elapsed_ns() { return cluster.world().now_ns() - begun_ns; }
 
   struct Entry {
@@ -382,9 +386,28 @@ void Fabric::Run::show_history() {
   for (auto entry = history.rbegin(); entry != history.rend() && shown.size() < simulated::kHistoryShown; ++entry)
     if (report.entity.empty() || entry->entity.empty() || entry->entity == report.entity) shown.push_back(entry->text);
   std::ranges::reverse(shown);
+  if (!report.entity.empty()) show_events();
   const std::vector<std::string> log = cluster.log();
   for (std::size_t i = log.size() - std::min(log.size(), simulated::kLogShown); i < log.size(); ++i)
     if (report.entity.empty() || log[i].contains(report.entity)) shown.push_back("log: " + log[i]);
+}
+
+/// What the nodes that are still there know of the entity, as `epic events` shows it.
+void Fabric::Run::show_events() {
+  using protocol::control::Events;
+  const auto has_ended = std::make_shared<bool>(false);
+  cluster.request("events",
+                  codec::describe_text(Events::Request{.entity = report.entity, .limit = simulated::kLogShown}),
+                  [this, has_ended](bool, const std::vector<std::string>& bodies) {
+                    *has_ended = true;
+                    for (const std::string& body : bodies) {
+                      const auto event = codec::read_described_text<Events::Answer>(body);
+                      if (!event || event->what.empty()) continue;
+                      report.history.push_back(fmt::format("event: {} {}{}{}", event->node, event->what,
+                                                           event->why ? ": " : "", event->why.value_or("")));
+                    }
+                  });
+  cluster.world().run_until([&] { return *has_ended; }, simulated::kEventsWithin);
 }
 
 void Fabric::fail(const std::source_location& place, std::string_view entity, const std::string& what) {

@@ -248,8 +248,8 @@ struct Scenario {
   const ModuleInfo* module;
 };
 
-/// Runs it over a few seeds, or as the environment says (cluster/sim/scenario_run.hpp). Returns what went wrong, for
-/// people; empty: nothing.
+/// Runs it over a few seeds, and returns what went wrong, for people; empty: nothing. Under `epic simulate` it runs as
+/// the environment says (cluster/sim/scenario_run.cpp), and reports there.
 std::string run_scenario(const Scenario& scenario);
 
 }  // namespace detail
