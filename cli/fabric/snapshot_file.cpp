@@ -1,6 +1,8 @@
 #include "cli/fabric/snapshot_file.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <boost/json/object.hpp>
@@ -53,19 +55,28 @@ bool is_space(int c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 std::FILE* make_temporary_file() { return std::tmpfile(); }
 
 Result<SnapshotFile> SnapshotFile::open(const std::string& path) {
-  if (path != "-") {
-    std::FILE* file = std::fopen(path.c_str(), "re");
-    if (file == nullptr) return fail(cannot_read(path, errno));
-    SnapshotFile opened(path, file);
-    EPIC_TRY(opened.look());
-    return opened;
-  }
-  std::FILE* spool = make_temporary_file();
-  if (spool == nullptr) return fail(cannot_read("a temporary file", errno));
-  SnapshotFile spooled("stdin", spool);
+  if (path == "-") return spool("stdin", *stdin);
+  std::FILE* file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return fail(cannot_read(path, errno));
+  SnapshotFile opened(path, file);
+  struct stat status{};
+  if (::fstat(::fileno(file), &status) != 0) return fail(cannot_read(path, errno));
+  if (S_ISFIFO(status.st_mode)) return spool(path, *file);
+  const bool is_null_device = S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+  if (S_ISBLK(status.st_mode) || (S_ISCHR(status.st_mode) && !is_null_device))
+    return fail({.what = fmt::format("cannot read {}", path), .why = "it is a device"});
+  EPIC_TRY(opened.look());
+  return opened;
+}
+
+/// What can be read only once is copied first.
+Result<SnapshotFile> SnapshotFile::spool(const std::string& name, std::FILE& from) {
+  SnapshotFile spooled(name, make_temporary_file());
+  if (!spooled.file_) return fail(cannot_read("a temporary file", errno));
   char buffer[65536];
-  for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;)
-    if (std::fwrite(buffer, 1, got, spool) != got) return fail(cannot_read("a temporary file for stdin", errno));
+  for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, &from)) > 0;)
+    if (std::fwrite(buffer, 1, got, spooled.file_.get()) != got)
+      return fail(cannot_read(fmt::format("a temporary file for {}", name), errno));
   EPIC_TRY(spooled.look());
   return spooled;
 }

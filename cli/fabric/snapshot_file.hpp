@@ -29,7 +29,7 @@ class SnapshotFile {
     std::string_view text;   // valid until the next row is read
   };
 
-  /// "-" is stdin.
+  /// "-" is stdin. A pipe is read to its end first; a device is refused.
   static Result<SnapshotFile> open(const std::string& path);
   /// Over the content of `file`, a temporary one.
   static Result<SnapshotFile> adopt(std::string name, std::FILE* file);
@@ -50,6 +50,7 @@ class SnapshotFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
   SnapshotFile(std::string name, std::FILE* file) : name_(std::move(name)), file_(file) {}
+  static Result<SnapshotFile> spool(const std::string& name, std::FILE& from);
   Result<void> look();
   [[nodiscard]] bool find_snapshots();
   Result<std::optional<Row>> next_line();

@@ -1,5 +1,7 @@
 #include "cli/fabric/snapshot_file.hpp"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 using namespace epic::cli;
@@ -34,6 +36,24 @@ TEST_CASE("snapshot file: JSON lines are rows, with line numbers", "[cli]") {
   CHECK(rows_of(*file) == expected);
   file->rewind();
   CHECK(rows_of(*file) == expected);
+}
+
+TEST_CASE("snapshot file: a pipe is read to its end, an endless device is refused, and an empty one is empty",
+          "[cli]") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const std::string text = "{\"entity\":\"A/1\"}\n";
+  REQUIRE(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  ::close(ends[1]);
+  auto file = SnapshotFile::open("/dev/fd/" + std::to_string(ends[0]));
+  ::close(ends[0]);
+  REQUIRE(file);
+  CHECK(rows_of(*file) == Rows{{1, R"({"entity":"A/1"})"}});
+
+  CHECK(SnapshotFile::open("/dev/zero").error().why == "it is a device");
+  auto empty = SnapshotFile::open("/dev/null");
+  REQUIRE(empty);
+  CHECK(rows_of(*empty).empty());
 }
 
 TEST_CASE("snapshot file: one document gives its snapshots, however it is laid out", "[cli]") {
