@@ -304,7 +304,7 @@ void Network::on_process_gone(ProcessId process) {
 
 nanoseconds Network::draw_delay(Place one, Place other) {
   const auto pair = slow_pairs_.find(std::minmax({one, other}));
-  return world_.draw_delay(options_.delay_max) * slowness_ * (pair == slow_pairs_.end() ? 1 : pair->second);
+  return world_.draw_delay(options_.delay_max) * std::max(slowness_, pair == slow_pairs_.end() ? 1 : pair->second);
 }
 
 void Network::set_slowness(Place one, Place other, std::int64_t times) {

@@ -53,7 +53,7 @@ class Network {
   void vanish(Place one, Place other);
   /// Everything takes this many times as long; 1: as usual.
   void set_slowness(std::int64_t times) { slowness_ = times; }
-  /// Between the two, in both directions, in addition.
+  /// Between the two, in both directions, if that is more.
   void set_slowness(Place one, Place other, std::int64_t times);
 
  private:
