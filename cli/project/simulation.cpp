@@ -70,6 +70,7 @@ Result<std::vector<SeedReport>> read_seed_reports(const fs::path& file, std::siz
 
 Simulation::Simulation(TestCase scenario, const ProjectPaths& paths)
     : scenario_(std::move(scenario)),
+      root_(paths.root.string() + '/'),
       report_(paths.build() / fmt::format("epic-simulate.{}.report", ::getpid())),
       printed_(paths.build() / fmt::format("epic-simulate.{}.log", ::getpid())) {}
 
@@ -92,11 +93,14 @@ Result<void> Simulation::run(const SeedRange& seeds, SeedTally& tally, const std
     auto reports = read_seed_reports(report_, offset);
     if (!reports) unreadable = std::move(reports.error());
     if (unreadable) return;
-    for (SeedReport& report : *reports)
+    for (SeedReport& report : *reports) {
+      if (report.where.starts_with(root_)) report.where.erase(0, root_.size());
       if (reported.insert(report.seed).second) tally.add(std::move(report));
+    }
   };
   const auto end = EPIC_TRY(run_subprocess({.program = scenario_.program,
-                                            .arguments = {exact_name(scenario_.name)},
+                                            .arguments = {exact_name(scenario_.name), "--reporter", "epic", "--out",
+                                                          "/dev/null"},  // what failed is in the report
                                             .directory = scenario_.program.parent_path(),
                                             .log = printed_,
                                             .on_tick = [&] {

@@ -39,7 +39,7 @@ struct SeedReport {
   std::int64_t simulated_ms = 0;
   std::vector<SeedFault> faults = {};
   std::string failure = {};  // empty: the seed passed
-  std::string where = {};    // "scenarios.cpp:41"
+  std::string where = {};    // "tests/bank_test.cpp:41"
   std::string entity = {};   // the one concerned, if it is known
   std::vector<std::string> history = {};
 
@@ -89,6 +89,7 @@ class Simulation {
                               const std::function<void()>& on_tick);
 
   TestCase scenario_;
+  std::string root_;  // of the project, with a '/'
   std::filesystem::path report_;
   std::filesystem::path printed_;
 };

@@ -10,7 +10,7 @@ using epic::templates_test::Project;
 TEST_CASE("hello: its tests pass, with epic test and with CMake alone", "[templates]") {
   const Project project("hello_tests", {"--template", "hello"});
 
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("3 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("4 tests passed"));
   CHECK_THAT(project.must_run("cmake", {"--build", "build", "--target", "check"}).out, Contains("100% tests passed"));
 }
 
@@ -31,8 +31,8 @@ TEST_CASE("more: is hidden", "[.]") { std::abort(); }
                                   "tests/more_test.cpp:4: FAILED\n  CHECK( 1 + 1 == 3 )\nwith\n  2 == 3\n"));
   CHECK_THAT(failed.out, Contains("FAILED more: aborts, [at once]") && Contains("SIGABRT"));
   CHECK_THAT(failed.out, Contains("FAILED more: exits (the test program exited with code 0)"));
-  CHECK_THAT(failed.err, Contains("3 of 6 tests failed"));
-  CHECK_THAT(project.must_run("epic", {"test", "COUNTER"}).err, Contains("3 tests passed"));
+  CHECK_THAT(failed.err, Contains("3 of 7 tests failed"));
+  CHECK_THAT(project.must_run("epic", {"test", "COUNTER"}).err, Contains("4 tests passed"));
   CHECK(project.must_run("epic", {"test", "--list", "more"}).out ==
         "more: adds up\nmore: aborts, [at once]\nmore: exits\n");
 
@@ -59,7 +59,7 @@ TEST_CASE("hello: the counter survives a restart of the fabric", "[templates]") 
 
 TEST_CASE("game: its tests pass", "[templates]") {
   const Project project("game_tests", {"--template", "game"});
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("6 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("7 tests passed"));
 }
 
 TEST_CASE("game: four nodes play the opening match once, and keep the score", "[templates]") {

@@ -15,7 +15,8 @@ class Player : public epic::Entity {
 
  public:
   /// Shoots at every barrel and returns how many have exploded. Sets the level's score instead of adding to it, so a
-  /// barrel counts once, however often its level is entered.
+  /// barrel counts once, however often its level is entered. Exclusive, so that one which is entered again after a
+  /// crash of the caller waits for the first time to end.
   epic::Task<std::int64_t> enter_level(std::string level, std::vector<epic::Ref<Barrel>> barrels);
 
   /// The sum over all levels.
@@ -24,5 +25,5 @@ class Player : public epic::Entity {
   /// "Bob: Slayer of armoured cylinders"
   epic::Task<std::string> get_name() const;
 
-  EPIC_ENTITY(Player, state(title, scores), methods(enter_level, get_score, get_name))
+  EPIC_ENTITY(Player, state(title, scores), exclusive(enter_level), methods(get_score, get_name))
 };
