@@ -57,6 +57,7 @@ struct alignas(64) Activation {
     leaving,    // waits for its last save
     replacing,  // the instance is gone; its replacement waits for the commit
     reaping,    // the instance must not be kept: nothing of it runs any more, and its executions are being ended
+    gone,       // out of memory, but calls that have waited for it are still to be routed anew (WaitEnds)
   };
 
   /// What few activations need, and none for long.

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <utility>
 
+#include "kernel/activations/hook_record.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 
@@ -19,29 +20,9 @@ std::uint32_t next_table_tag() {
   return ++tag;
 }
 
-std::vector<RecordRef> take_waiting(Activation& activation) {
-  return activation.rare == nullptr ? std::vector<RecordRef>() : std::exchange(activation.rare->waiting, {});
-}
-
 Birth take_birth(Activation& activation) {
   return activation.rare == nullptr ? Birth() : std::exchange(activation.rare->birth, {});
 }
-
-/// An execution of an entity's hook. The hook is called when it starts, so that one that throws at once, without being
-/// a coroutine, ends like a method that throws.
-class HookRecord final : public detail::ResultRecord<void> {
- public:
-  explicit HookRecord(Task<void> (Entity::*hook)()) : hook_(hook) {}
-  std::coroutine_handle<> start(Entity* entity) override {
-    Task<void> task = (entity->*hook_)();
-    if (!task.handle()) throw std::logic_error("it returned an empty Task");
-    return adopt(std::move(task));
-  }
-  void* arguments() noexcept override { return nullptr; }
-
- private:
-  Task<void> (Entity::*hook_)();
-};
 
 bool is_in_use(const Activation& activation) { return activation.running > 0 || activation.queued > 0; }
 
@@ -53,10 +34,12 @@ Activations::Activations(const Uses& uses)
       collector_(uses.limits, uses.scheduler, table_, *this),
       slow_stops_(uses.scheduler, table_, uses.calls, uses.words, uses.admission, uses.events),
       replacements_(uses.shard_count, uses.scheduler, table_, uses.types, uses.routing, uses.admission),
-      reaper_(uses.scheduler, table_, uses.calls) {}
+      reaper_(uses.scheduler, table_, uses.calls),
+      wait_ends_(table_, uses.calls, *this) {}
 
 void Activations::end_all() {
   reaper_.clear();
+  wait_ends_.clear();
   for (std::size_t slot = 0; slot < table_.slot_count(); ++slot)
     if (Activation* activation = table_.at(slot)) destroy(*activation);
 }
@@ -81,6 +64,11 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
     return uses_.calls.fail(*call, ErrorCode::state_too_large,
                             fmt::format("{} was not started: {}. The entity starts again from its last saved state",
                                         uses_.words.describe(*call), *undone));
+  std::vector<RecordRef> others;  // that came later, and have been in line where it was
+  if (Activation* const gone = gone_count_ > 0 ? table_.find(call->callee->text) : nullptr; gone != nullptr) {
+    others = wait_ends_.take_line(*gone);
+    remove(*gone);
+  }
   Activation& activation = add(call->callee, type, shard);
   Birth birth{.cause = uses_.words.cause_of(*call),
               .asked_ns = uses_.words.begun_ns_of(*call),
@@ -97,12 +85,15 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
     collector_.add(activation);
     uses_.events.add_activated(activation.subject(), std::move(birth));
     uses_.calls.enter(std::move(call), activation);
-    return;
+    if (others.empty()) return;
+    activation.get_rare().waiting = std::move(others);
+    return wait_ends_.let_go(activation);
   }
   Activation::Rare& rare = activation.get_rare();
   rare.birth = std::move(birth);
   call->state = Record::State::loading;
   rare.waiting.push_back(std::move(call));  // so it is not deactivated before the call has reached it
+  std::ranges::move(others, std::back_inserter(rare.waiting));
   if (!created) return fail(activation, created.error());
   if (must_leave) ask_to_stop(activation, is_closed ? StopCause::moved : StopCause::stopped);
   if (type.is_stored)
@@ -113,7 +104,7 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
 
 void Activations::on_loaded(ActivationId id, LoadResult result) {
   Activation* activation = table_.find(id);
-  if (activation == nullptr) return;
+  if (activation == nullptr || activation->state == Activation::State::gone) return;
   if (Replacement* const replacement = activation->replacement()) {
     replacement->is_damaged = !result;  // there is a state, of a version that nobody knows
     activation->has_row = !result || result->saved;
@@ -220,11 +211,14 @@ void Activations::become_active(Activation& activation) {
   collector_.add(activation);
   uses_.events.add_activated(activation.subject(), take_birth(activation));
   if (activation.replacement() != nullptr) return begin_replacing(activation);
-  std::vector<RecordRef> waiting = take_waiting(activation);
-  activation.trim();
-  for (RecordRef& record : waiting)
-    if (!record->failure) uses_.calls.enter(std::move(record), activation);
-  check_stop(activation);
+  wait_ends_.let_go(activation);
+}
+
+void Activations::on_line_empty(Activation& activation) {
+  if (activation.state != Activation::State::gone) return check_stop(activation);
+  const ShardId shard = activation.shard;
+  remove(activation);
+  check_released(shard);
 }
 
 /// The waiting calls fail; the next one tries again.
@@ -233,10 +227,8 @@ void Activations::fail(Activation& activation, const std::string& why) {
   const std::string message = fmt::format("{} cannot be activated: {}", name, why);
   uses_.syscalls.log(LogLevel::error, name, message);
   uses_.events.add_failed(activation.subject(), take_birth(activation), why);
-  for (RecordRef& record : take_waiting(activation)) {
-    record->observed = std::max(record->observed, activation.observed.value);  // the reason may mention it
-    uses_.calls.fail(*record, ErrorCode::activation_failed, message);
-  }
+  wait_ends_.fail(wait_ends_.take_line(activation), activation.observed,
+                  make_exception(ErrorCode::activation_failed, message));
   uses_.saving.discard_change(activation, ErrorCode::activation_failed, message);
   end_executions(activation, left_memory(activation), [this](Activation& ended, bool) { drop_when_saved(ended); });
 }
@@ -315,7 +307,7 @@ void Activations::sweep() {
   must_sweep_ = false;
   for (const ActivationId id : std::exchange(leaving_, {})) {
     Activation* activation = table_.find(id);
-    if (activation == nullptr) continue;
+    if (activation == nullptr || activation->state == Activation::State::gone) continue;
     if (uses_.saving.is_unsaved(*activation)) {
       leaving_.push_back(id);
     } else if (is_in_use(*activation)) {
@@ -347,9 +339,15 @@ void Activations::drop_when_saved(Activation& activation) {
 }
 
 void Activations::drop(Activation& activation) {
-  const ShardId shard = activation.shard;
   destroy(activation);
-  std::vector<RecordRef> waiting = take_waiting(activation);
+  activation.lock = {};
+  activation.state = Activation::State::gone;
+  ++gone_count_;
+  wait_ends_.let_go(activation);
+}
+
+/// Nothing waits in it any longer.
+void Activations::remove(Activation& activation) {
   if (activation.replacement() != nullptr)
     replacements_.end(activation, std::unexpected(ErrorPart{ErrorCode::unavailable,
                                                             {},
@@ -357,10 +355,8 @@ void Activations::drop(Activation& activation) {
                                                                         uses_.words.shown(activation.name))}));
   if (activation.must_stop) --must_stop_count_;
   --activation.type->counters.entities;
+  --gone_count_;
   table_.remove(activation);
-  for (RecordRef& record : waiting)
-    if (!record->failure) uses_.calls.route(std::move(record));
-  check_released(shard);
 }
 
 /// Of the instance nothing remains, and nothing of it runs; its place in the table stays.
@@ -387,7 +383,7 @@ std::exception_ptr Activations::left_memory(const Activation& activation) const 
 }
 
 void Activations::discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) {
-  if (activation.state == Activation::State::reaping) return;
+  if (activation.state == Activation::State::reaping || activation.state == Activation::State::gone) return;
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
   uses_.events.add(Happening::discarded, activation.subject(), why, uses_.scheduler.now_ns);
   uses_.saving.discard_change(activation, code, why);
@@ -492,13 +488,15 @@ void Activations::call_off_replacements() {
 void Activations::on_time() {
   slow_stops_.on_time();
   reaper_.on_time();
+  wait_ends_.on_time();
   call_off_replacements();
   collector_.on_time();
 }
 
 std::optional<std::int64_t> Activations::next_timer_ns() const {
   std::optional<std::int64_t> next;
-  for (const auto due : {slow_stops_.next_timer_ns(), reaper_.next_timer_ns(), replacements_.next_timer_ns()})
+  for (const auto due : {slow_stops_.next_timer_ns(), reaper_.next_timer_ns(), wait_ends_.next_timer_ns(),
+                         replacements_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   if (table_.size() > 0) next = std::min(next.value_or(INT64_MAX), collector_.next_timer_ns());
   return next;

@@ -24,13 +24,14 @@
 #include "kernel/activations/replacements.hpp"
 #include "kernel/activations/slow_stops.hpp"
 #include "kernel/activations/undone_changes.hpp"
+#include "kernel/activations/wait_ends.hpp"
 #include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/reaper.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
 
-class Activations final : private Collector::Listener {
+class Activations final : private Collector::Listener, private WaitEnds::Listener {
  public:
   struct Uses {
     std::uint32_t shard_count;
@@ -107,6 +108,7 @@ class Activations final : private Collector::Listener {
   void run_hook(Activation& activation, Hook hook, const char* label);
   void end_hook(ActivationId id, const Record& hook);
   void become_active(Activation& activation);
+  void on_line_empty(Activation& activation) override;
   void fail(Activation& activation, const std::string& why);
 
   [[nodiscard]] bool is_idle(const Activation& activation) const override;
@@ -118,6 +120,7 @@ class Activations final : private Collector::Listener {
   void leave_memory(Activation& activation);
   void drop_when_saved(Activation& activation);
   void drop(Activation& activation);
+  void remove(Activation& activation);
   void end_executions(Activation& activation, std::exception_ptr failure, Reaper::OnEnd then);
   [[nodiscard]] std::exception_ptr left_memory(const Activation& activation) const;
   void destroy(Activation& activation);
@@ -135,9 +138,11 @@ class Activations final : private Collector::Listener {
   Replacements replacements_;
   UndoneChanges undone_;
   Reaper reaper_;
+  WaitEnds wait_ends_;
   std::vector<ActivationId> leaving_;  // wait for their last save
   bool must_sweep_ = false;            // something left since the last look
   std::size_t must_stop_count_ = 0;
+  std::size_t gone_count_ = 0;  // with calls that are still to be routed
 };
 
 }  // namespace epic::kernel

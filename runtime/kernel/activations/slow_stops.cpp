@@ -61,6 +61,9 @@ void SlowStops::report() {
       case Activation::State::stopping:
         why = "on_deactivate has not returned";
         break;
+      case Activation::State::gone:
+        why = fmt::format("{} calls that waited for it are being routed", activation->waiting_count());
+        break;
       case Activation::State::reaping:
         why = "its executions are being ended";
         break;

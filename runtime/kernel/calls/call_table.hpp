@@ -87,6 +87,14 @@ class CallTable {
     for (const List* list : {&common_, &custom_, &abandoned_})
       for (Record* record = list->first; record != nullptr; record = record->next) visit(*record);
   }
+  /// Visits `count` of each kind at most: the oldest, and of the abandoned ones the first.
+  template <class Visit>
+  void visit_oldest(std::size_t count, Visit&& visit) const {
+    for (const List* list : {&common_, &custom_, &abandoned_}) {
+      const Record* record = list->first;
+      for (std::size_t i = 0; i < count && record != nullptr; ++i, record = record->next) visit(*record);
+    }
+  }
   /// Visits calls, first those that were begun after `from`: each costs one of `visits_left`. False: none was left.
   template <class Visit>
   bool visit_some(const Record& from, std::size_t& visits_left, Visit&& visit) const {

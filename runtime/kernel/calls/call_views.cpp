@@ -12,24 +12,28 @@ namespace epic::kernel {
 
 std::vector<CallView> CallViews::list(std::string_view entity) const {
   std::vector<const Record*> meant;
-  uses_.calls.for_each([&](const Record& record) {
-    const bool is_callee = record.callee && record.callee->text == entity;
-    const bool is_caller = record.caller != nullptr && record.caller->callee && record.caller->callee->text == entity;
-    if (entity.empty() || is_callee || is_caller) meant.push_back(&record);
-  });
+  if (entity.empty())
+    uses_.calls.table().visit_oldest(limits::kCallViewsMax, [&](const Record& record) { meant.push_back(&record); });
+  else
+    uses_.calls.for_each([&](const Record& record) {
+      const bool is_callee = record.callee && record.callee->text == entity;
+      const bool is_caller = record.caller != nullptr && record.caller->callee && record.caller->callee->text == entity;
+      if (is_callee || is_caller) meant.push_back(&record);
+    });
   if (meant.size() > limits::kCallViewsMax) {
     std::ranges::nth_element(meant, meant.begin() + limits::kCallViewsMax, {},
                              [this](const Record* record) { return uses_.words.begun_ns_of(*record); });
     meant.resize(limits::kCallViewsMax);
   }
-  std::unordered_map<const Record*, const char*> waits;  // what an execution waits for that is not a call
-  uses_.timers.for_each_execution([&](const Record* execution) { waits.emplace(execution, "sleeping"); });
-  uses_.saving.for_each_waiting([&](const Record* execution) { waits.emplace(execution, "waiting to be saved"); });
+  std::unordered_map<const Record*, const char*> doing;
+  for (const Record* record : meant) doing.emplace(record, "running");
+  const auto note = [&doing](const Record* execution, const char* what) {  // what it waits for is not a call
+    if (const auto found = doing.find(execution); found != doing.end()) found->second = what;
+  };
+  uses_.timers.for_each_execution([&](const Record* execution) { note(execution, "sleeping"); });
+  uses_.saving.for_each_waiting([&](const Record* execution) { note(execution, "waiting to be saved"); });
   std::vector<CallView> views;
-  for (const Record* record : meant) {
-    const auto wait = waits.find(record);
-    views.push_back(view_of(*record, wait == waits.end() ? "running" : wait->second));
-  }
+  for (const Record* record : meant) views.push_back(view_of(*record, doing.at(record)));
   return views;
 }
 

@@ -163,8 +163,8 @@ bool Calls::has_method(Record& record, const TypeEntry& type) {
 
 std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, bool may_run_now) {
   if (!has_method(*record, *activation.type)) return {};
-  if (activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(*record)) {
-    listener_.leave(std::move(record), *activation.type, nullptr);  // or a busy entity would never get to move
+  if (must_pass_by(*record, activation)) {
+    listener_.leave(std::move(record), *activation.type, nullptr);
     return {};
   }
   if ((activation.state != Activation::State::active || activation.has_waiting()) &&
@@ -180,6 +180,17 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
     waiting.push_back(std::move(record));
     return {};
   }
+  return let_in(std::move(record), activation, may_run_now);
+}
+
+void Calls::admit(RecordRef record, Activation& activation) {
+  if (activation.state == Activation::State::gone || must_pass_by(*record, activation))
+    return listener_.leave(std::move(record), *activation.type, nullptr);
+  static_cast<void>(let_in(std::move(record), activation, /*may_run_now=*/false));
+}
+
+[[gnu::always_inline]] std::coroutine_handle<> Calls::let_in(RecordRef record, Activation& activation,
+                                                             bool may_run_now) {
   record->activation = &activation;
   if ((record->is_exclusive || activation.type->info->class_exclusive) && !take_lock(record, activation)) return {};
   if (may_run_now && activation.queued == 0) {
@@ -222,11 +233,6 @@ bool Calls::take_lock(RecordRef& record, Activation& activation) {
 void Calls::pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former) {
   for (RecordRef& record : granted) start_soon(std::move(record));
   suspect_first(activation, former);
-}
-
-void Calls::suspect_first(Activation& activation, const Record* former) {
-  if (Record* const first = activation.lock.first_waiting(); first != nullptr && first != former)
-    probes_.suspect(RecordRef::share(*first));
 }
 
 /// The method's first turn starts. What the caller has observed, the callee has observed from here on.
@@ -374,12 +380,6 @@ void Calls::end_execution(Record& record) {
     check_stop(*activation);
   }
   close(record);
-}
-
-void Calls::close(Record& record) {
-  if (!record.is_listed) return;
-  table_.remove(record);
-  record.release();
 }
 
 void Calls::receive_result(Record& record) {

@@ -96,6 +96,8 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> route(RecordRef record, bool may_run_now = false, const Record* maker = nullptr);
   /// The entity is in memory.
   std::coroutine_handle<> enter(RecordRef record, Activation& activation, bool may_run_now = false);
+  /// It has waited for the entity, and enters now; if the entity has gone, or is to go, it is routed anew.
+  void admit(RecordRef record, Activation& activation);
   /// Runs it, by the run queue.
   void start_soon(RecordRef record) { scheduler_.queue.push_start(std::move(record)); }
   /// Its result has come from another node.
@@ -110,7 +112,11 @@ class Calls final : private DeadlockProbes::Listener {
   /// The execution is over, or never began: gives back the lock, the table's place and the entity's pin.
   void end_execution(Record& record);
   /// It leaves the table.
-  void close(Record& record);
+  void close(Record& record) {
+    if (!record.is_listed) return;
+    table_.remove(record);
+    record.release();
+  }
   /// Destroys all executions; nothing hears of it.
   void end_all();
   [[nodiscard]] bool holds_up_a_move(const Record& record) const { return chains_.holds_up_a_move(record); }
@@ -129,6 +135,7 @@ class Calls final : private DeadlockProbes::Listener {
   [[nodiscard]] std::size_t size() const { return table_.size(); }
   /// For looks at all calls, which go on by slices.
   [[nodiscard]] CallTable& table() { return table_; }
+  [[nodiscard]] const CallTable& table() const { return table_; }
   template <class Visit>
   void for_each(Visit&& visit) const {
     table_.for_each(std::forward<Visit>(visit));
@@ -149,9 +156,17 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> finish_plain(Record& record);
   detail::Waiter* conclude(Record& record);
   [[nodiscard]] bool refuse_for_load(Record& record);
+  /// Its entity is to move: if calls went on entering, a busy one would never get to.
+  [[nodiscard]] bool must_pass_by(const Record& record, const Activation& activation) const {
+    return activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(record);
+  }
+  std::coroutine_handle<> let_in(RecordRef record, Activation& activation, bool may_run_now);
   bool take_lock(RecordRef& record, Activation& activation);
   void pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former);
-  void suspect_first(Activation& activation, const Record* former);
+  void suspect_first(Activation& activation, const Record* former) {
+    if (Record* const first = activation.lock.first_waiting(); first != nullptr && first != former)
+      probes_.suspect(RecordRef::share(*first));
+  }
   void run_one(RunQueue::Item item);
   void expire(Record& record);
   void check_stop(Activation& activation) {

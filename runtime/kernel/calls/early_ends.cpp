@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <unordered_set>
+#include <iterator>
 #include <utility>
 
 #include "kernel/limits.hpp"
@@ -38,7 +38,16 @@ void EarlyEnds::on_time() {
   if (phase_ == Phase::looking) {
     std::size_t visits_left = limits::kLookSlice;
     if (!look_.go_on(visits_left, [this](Record& record) { see(record); })) return;
-    end_look();
+    phase_ = Phase::counting;
+  }
+  if (phase_ == Phase::counting) {
+    if (!count_some()) return;
+    phase_ = Phase::waking;
+    woken_ = {INT64_MIN, 0};
+  }
+  if (phase_ == Phase::waking) {
+    if (!wake_some()) return;
+    phase_ = Phase::cancelling;
   }
   if (cancel_some()) end_cancelling();
 }
@@ -75,65 +84,91 @@ void EarlyEnds::see(Record& record) {
     else
       seen->has_calls = true;
   }
-  if (record.waiter != nullptr && find_leaving(activation_of(record.caller)) != nullptr)
-    awaited_.push_back(RecordRef::share(record));
+  if (record.waiter != nullptr && find_leaving(activation_of(record.caller)) != nullptr && !record.caller->is_cancelled)
+    awaited_.push_back({RecordRef::share(record), record.is_cancelled});
 }
 
-/// What waits for another of the tasks is left alone: Cancelled reaches it from there.
-void EarlyEnds::end_look() {
-  std::erase_if(leaving_, [this](const auto& one) {
-    const Activation* const activation = table_.find(one.first);
-    if (activation == nullptr || !activation->is_to_leave() || one.second.has_calls)
-      return true;  // until one has ended
-    const auto begun = std::ranges::count_if(
-        one.second.tasks, [](const RecordRef& record) { return record->is_listed && record->has_run; });
-    if (static_cast<std::uint64_t>(begun) == activation->running) return false;
-    watched_.insert(one.first);  // something has begun meanwhile
-    return true;
-  });
-  std::unordered_set<const Record*> running;
-  for (const auto& [id, seen] : leaving_)
-    for (const RecordRef& record : seen.tasks) {
-      if (record->has_run && !record->is_cancelled) running.insert(record.get());
-      if (!record->has_run && record->method == nullptr)
-        calls_.fail(*record, ErrorCode::cancelled, "it had not begun when its entity was to leave");
+/// True: it is known of which entities only tasks are left.
+bool EarlyEnds::count_some() {
+  std::size_t visits_left = limits::kLookSlice;
+  for (auto& [id, seen] : leaving_) {
+    for (; seen.counted < seen.tasks.size() && visits_left > 0; ++seen.counted, --visits_left) {
+      RecordRef task = std::exchange(seen.tasks[seen.counted], {});
+      if (task->is_cancelled) ++seen.cancelled;
+      if (task->has_run && task->is_listed) ++seen.begun;
+      if (!task->has_run && task->method == nullptr) seen.unbegun.push_back(std::move(task));
     }
-  if (!running.empty())
-    timers_.cut_short([&](Record* execution) {
-      if (!running.contains(execution)) return false;
-      execution->is_cancelled = true;
-      return true;
-    });
-  std::erase_if(awaited_, [&](const RecordRef& record) {
-    return record->waiter == nullptr || !running.contains(record->caller) ||
-           (record->has_run && running.contains(record.get()));
+    if (seen.counted < seen.tasks.size()) return false;
+  }
+  for (auto one = leaving_.begin(); one != leaving_.end();) {
+    const bool is_to_end = has_only_tasks(one->first, one->second);
+    if (is_to_end) std::ranges::move(std::exchange(one->second.unbegun, {}), std::back_inserter(unbegun_));
+    one = is_to_end ? std::next(one) : leaving_.erase(one);
+  }
+  return true;
+}
+
+bool EarlyEnds::has_only_tasks(ActivationId id, const Seen& seen) {
+  const Activation* const activation = table_.find(id);
+  if (activation == nullptr || !activation->is_to_leave() || seen.has_calls) return false;  // until one has ended
+  if (seen.begun == activation->running) return true;
+  watched_.insert(id);  // something has begun meanwhile
+  return false;
+}
+
+/// Null: the execution is not of an entity of which only tasks are left, or has not begun.
+EarlyEnds::Seen* EarlyEnds::find_task_to_end(const Record& record) {
+  const Activation* const activation = activation_of(&record);
+  return record.has_run && activation != nullptr && is_for_lone_task(record, *activation) ? find_leaving(activation)
+                                                                                          : nullptr;
+}
+
+/// True: all that sleep have been woken.
+bool EarlyEnds::wake_some() {
+  return leaving_.empty() || timers_.cut_short(woken_, limits::kLookSlice, [this](Record& execution) {
+    Seen* const seen = execution.is_cancelled ? nullptr : find_task_to_end(execution);
+    if (seen == nullptr) return false;
+    ++seen->cancelled;
+    return execution.is_cancelled = true;
   });
-  phase_ = Phase::cancelling;
 }
 
 /// True: all that tasks wait for has been cut short.
 bool EarlyEnds::cancel_some() {
-  for (std::size_t i = 0; i < limits::kEndedPerTick && !awaited_.empty(); ++i) {
-    const RecordRef record = std::move(awaited_.front());
+  std::size_t ends_left = limits::kEndedPerTick;
+  for (std::size_t visits_left = limits::kLookSlice; !awaited_.empty(); --visits_left) {
+    if (ends_left == 0 || visits_left == 0) return false;
+    Awaited awaited = std::move(awaited_.front());
     awaited_.pop_front();
-    const Activation* const activation = activation_of(record->caller);
-    if (activation == nullptr || !activation->is_to_leave()) continue;  // it has ended, or may stay
-    const RecordRef caller = RecordRef::share(*record->caller);
-    caller->is_cancelled = true;
-    calls_.fail(
-        *record, ErrorCode::cancelled,
-        fmt::format("{} was cancelled: its entity is to leave, and no call waits for it", words_.describe(*caller)));
+    if (cancel(std::move(awaited))) --ends_left;
   }
-  return awaited_.empty();
+  for (; !unbegun_.empty(); unbegun_.pop_front()) {
+    if (ends_left-- == 0) return false;
+    if (!unbegun_.front()->has_run)
+      calls_.fail(*unbegun_.front(), ErrorCode::cancelled, "it had not begun when its entity was to leave");
+  }
+  return true;
+}
+
+/// What waits for another of the tasks is left alone: Cancelled reaches it from there.
+bool EarlyEnds::cancel(Awaited awaited) {
+  Record& call = *awaited.call;
+  if (call.waiter == nullptr || call.caller == nullptr) return false;
+  const RecordRef caller = RecordRef::share(*call.caller);
+  Seen* const seen = find_task_to_end(*caller);
+  if (seen == nullptr || (!awaited.was_cancelled && find_task_to_end(call) != nullptr)) return false;
+  if (!std::exchange(caller->is_cancelled, true)) ++seen->cancelled;
+  calls_.fail(
+      call, ErrorCode::cancelled,
+      fmt::format("{} was cancelled: its entity is to leave, and no call waits for it", words_.describe(*caller)));
+  return true;
 }
 
 void EarlyEnds::end_cancelling() {
   for (const auto& [id, seen] : std::exchange(leaving_, {})) {
-    if (std::ranges::any_of(seen.tasks, [](const RecordRef& record) { return record->is_cancelled; }))
-      unwinding_.emplace_back(scheduler_.now_ns + limits::kUnwindTimeout.count(), id);
+    if (seen.cancelled > 0) unwinding_.emplace_back(scheduler_.now_ns + limits::kUnwindTimeout.count(), id);
     // One that is about to resume has its next co_await before it.
-    if (std::ranges::any_of(seen.tasks, [](const RecordRef& record) { return !record->is_cancelled; }))
-      watched_.insert(id);
+    if (seen.cancelled < seen.counted) watched_.insert(id);
   }
   phase_ = Phase::idle;
 }

@@ -10,9 +10,10 @@
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
 //
-// Cost:     one look through the table of calls, by slices, and one through the sleepers, at most every kTasksLook,
-// while tasks hold up a stop. Not here: when an entity is to leave (activations/), executions whose changes must not be
-// kept (Activations::discard).
+// Cost:     one look through the table of calls, and one through the sleepers, at most every kTasksLook, while tasks hold
+// up a stop; by slices, whatever is done about what they find, too.
+// Not here: when an entity is to leave (activations/), executions whose changes must not be kept
+// (Activations::discard).
 
 #include <cstdint>
 #include <deque>
@@ -46,17 +47,30 @@ class EarlyEnds {
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
 
  private:
-  enum class Phase : std::uint8_t { idle, looking, cancelling };
+  enum class Phase : std::uint8_t { idle, looking, counting, waking, cancelling };
   /// What runs, or is to run, in an activation that is to leave.
   struct Seen {
-    std::vector<RecordRef> tasks;  // for its lone tasks
-    bool has_calls = false;        // something else
+    std::vector<RecordRef> tasks;    // for its lone tasks; empty once they are counted
+    std::vector<RecordRef> unbegun;  // of them
+    std::size_t counted = 0;
+    std::uint64_t begun = 0;
+    std::size_t cancelled = 0;
+    bool has_calls = false;  // something else
+  };
+  /// A call that an execution there waits for.
+  struct Awaited {
+    RecordRef call;
+    bool was_cancelled;  // in an earlier look; it may be of one of the tasks itself
   };
   [[nodiscard]] bool begin_look();
   [[nodiscard]] Seen* find_leaving(const Activation* activation);
   void see(Record& record);
-  void end_look();
+  [[nodiscard]] bool count_some();
+  [[nodiscard]] bool has_only_tasks(ActivationId id, const Seen& seen);
+  [[nodiscard]] Seen* find_task_to_end(const Record& record);
+  [[nodiscard]] bool wake_some();
   [[nodiscard]] bool cancel_some();
+  [[nodiscard]] bool cancel(Awaited awaited);
   void end_cancelling();
   void abort_unwinding();
 
@@ -71,7 +85,9 @@ class EarlyEnds {
   Phase phase_ = Phase::idle;
   CallTable::Look look_;
   std::map<ActivationId, Seen> leaving_;  // in this look
-  std::deque<RecordRef> awaited_;         // calls that executions there wait for, to be cut short
+  std::deque<RecordRef> unbegun_;         // tasks that never do
+  std::deque<Awaited> awaited_;           // to be cut short, if their callers are tasks to end
+  Timers::Place woken_;                   // up to which sleepers have been looked at
   std::deque<std::pair<std::int64_t, ActivationId>> unwinding_;  // by when their tasks should have ended
   std::set<ActivationId> late_;                                  // of those whose time is over, in this look
   CallTable::Look late_look_;

@@ -1,11 +1,13 @@
 #pragma once
 // Timers: frames that sleep, by the time at which they go on.
+//
+// Cost: nothing here moves or looks through all of them at once; there may be a million.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "kernel/limits.hpp"
@@ -35,17 +37,26 @@ class Timers {
     by_due_.erase({due->second, timer});
     due_ns_.erase(due);
   }
-  /// Executions for which `is_meant` is true wake now, with epic::Cancelled.
+  /// By when a frame sleeps, and its timer's number.
+  using Place = std::pair<std::int64_t, std::uint64_t>;
+  /// Looks at up to `count` sleepers, those after `place`, which moves on. Executions for which `is_meant` is true wake
+  /// now, with epic::Cancelled. True: those were the last.
   template <class Predicate>
-  void cut_short(Predicate&& is_meant) {
-    std::erase_if(by_due_, [&](const auto& sleeping) {
-      detail::Waiter& waiter = *sleeping.second;
-      if (waiter.execution == nullptr || !is_meant(waiter.execution)) return false;
-      due_ns_.erase(sleeping.first.second);
+  [[nodiscard]] bool cut_short(Place& place, std::size_t count, Predicate&& is_meant) {
+    auto sleeping = by_due_.upper_bound(place);
+    for (; sleeping != by_due_.end() && count > 0; --count) {
+      place = sleeping->first;
+      detail::Waiter& waiter = *sleeping->second;
+      if (waiter.execution == nullptr || !is_meant(*waiter.execution)) {
+        ++sleeping;
+        continue;
+      }
+      sleeping = by_due_.erase(sleeping);
+      due_ns_.erase(place.second);
       waiter.is_cancelled = true;
       scheduler_.queue.push_resume(waiter);
-      return true;
-    });
+    }
+    return sleeping == by_due_.end();
   }
   void on_time() {
     for (std::size_t i = 0; i < limits::kWokenPerTick; ++i) {
@@ -66,8 +77,8 @@ class Timers {
 
  private:
   Scheduler& scheduler_;
-  std::map<std::pair<std::int64_t, std::uint64_t>, detail::Waiter*> by_due_;
-  std::unordered_map<std::uint64_t, std::int64_t> due_ns_;
+  std::map<Place, detail::Waiter*> by_due_;
+  std::map<std::uint64_t, std::int64_t> due_ns_;  // not a hash table, which would hold up the node each time it grows
   std::uint64_t next_timer_ = 1;
 };
 

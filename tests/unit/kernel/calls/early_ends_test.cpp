@@ -87,6 +87,11 @@ class Looper : public Entity {
     if (what == "clean up") spawn(clean_up());
     co_return;
   }
+  Task<void> start_many(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) spawn(doze_long());
+    co_return;
+  }
+  Task<void> doze_long() { co_await sleep(1h); }
   Task<void> start_at(Ref<Looper> other) {
     spawn(loop_at(other));
     co_return;
@@ -128,7 +133,7 @@ class Looper : public Entity {
   Task<std::int64_t> ended() const { co_return ended_; }
   Task<std::int64_t> kept() const { co_return kept_; }
   EPIC_ENTITY(Looper, state(ticks_, ended_, kept_),
-              methods(start, start_at, tick, tick_slowly, run, wait_for_task, doze, doze_and_start, run_until_stopping,
+              methods(start, start_many, start_at, tick, tick_slowly, run, wait_for_task, doze, doze_and_start, run_until_stopping,
                       await_stopping, ticks, ended, kept))
 };
 
@@ -306,6 +311,15 @@ TEST_CASE(
   Ref<Looper> other("b0");
   for (int i = 1; f.owner_of(other) != 2; ++i) other = Ref<Looper>("b" + std::to_string(i));
   for (std::size_t i = 0; i < 3 * limits::kEndedPerTick; ++i) f.fabric.call(2, looper->start_at(other));
+  CHECK(f.moves_within(looper, limits::kUnwindTimeout));
+  CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));
+}
+
+TEST_CASE("early ends: thousands of sleeping tasks of one entity are cancelled by slices, and all of them", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  f.fabric.call(2, looper->start_many(3 * limits::kLookSlice));
+  f.fabric.run_for(10ms);
   CHECK(f.moves_within(looper, limits::kUnwindTimeout));
   CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));
 }
