@@ -1,15 +1,14 @@
 #pragma once
-// SimClient: a program outside the fabric that makes calls, in a simulated world. The routing of its calls is the
-// production code (client/router.hpp), and so is its protocol.
+// SimClient: a program outside the fabric that makes calls, in a simulated world. How it finds the fabric and where its
+// calls go is the production code (client/contact.hpp, client/router.hpp), and so is its protocol.
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "client/router.hpp"
+#include "client/contact.hpp"
 #include "cluster/sim/network.hpp"
 #include "cluster/sim/world.hpp"
 #include "codec/capnp_codec.hpp"
@@ -34,25 +33,17 @@ class SimClient final : public Process {
   }
   /// The same for a call whose result type is unknown here.
   void submit(kernel::RecordRef call, client::Router::OnEnd on_end);
-  [[nodiscard]] std::size_t count() const { return router_.count(); }
+  [[nodiscard]] std::size_t count() const { return contact_.count(); }
 
  protected:
-  void wake() override { is_time_fresh_ = false; }
+  void wake() override {}
   [[nodiscard]] std::int64_t sleep() override;
 
  private:
-  [[nodiscard]] transport::TransportEvents transport_events();
-  void touch_time();
-  void seek();
-
   Network& network_;
-  std::vector<std::string> addresses_;
   codec::CapnpCodec codec_;
+  client::Contact contact_;
   std::unique_ptr<transport::Transport> transport_;
-  client::Router router_;
-  std::set<kernel::PeerAddress> nodes_;  // connected
-  std::int64_t seek_at_ns_ = 0;
-  bool is_time_fresh_ = false;
 };
 
 }  // namespace epic::cluster::sim

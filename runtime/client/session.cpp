@@ -1,7 +1,5 @@
 #include "client/session.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -15,25 +13,24 @@
 
 namespace epic::client {
 
-using namespace std::chrono_literals;
-
 namespace {
 
 constexpr int kHandlersPerTick = 128;
-constexpr std::chrono::nanoseconds kSeekEvery = 50ms;
-constexpr std::chrono::nanoseconds kSeekSeldom = 500ms;
-constexpr std::chrono::nanoseconds kAbsenceMax = 3s;
 
 }  // namespace
 
 Session::Session(std::filesystem::path project, ClientOptions options)
     : project_(std::move(project)),
       options_(options),
-      transport_(transport::make_transport(context_, transport_events())),
-      router_(io::random_id(), options.call_deadline, codec_,
-              {.send = [this](const kernel::PeerAddress& to,
-                              kernel::Message message) { transport_->send(to, std::move(message)); },
-               .introduce = [this](const kernel::HelloMessage& hello) { transport_->introduce(hello); }}),
+      contact_(io::random_id(), options.call_deadline, codec_, project_.string(),
+               {.now_ns = io::monotonic_ns,
+                .list_addresses = [this] { return list_sockets(); },
+                .read_last_words =
+                    [this](const kernel::PeerAddress& node) {
+                      return io::read_last_words(project_ / ".epic" / "run", node);
+                    },
+                .on_change = [this] { on_change(); }}),
+      transport_(transport::make_transport(context_, contact_.events())),
       thread_([this] { run(); }) {}
 
 Session::~Session() {
@@ -45,39 +42,12 @@ Session::~Session() {
   thread_.join();
 }
 
-transport::TransportEvents Session::transport_events() {
-  return {.on_hello =
-              [this](const kernel::PeerAddress& node, const kernel::HelloMessage& hello) {
-                touch_time();
-                seeking_.clear();
-                if (router_.on_hello(node, hello)) nodes_.clear();
-                nodes_.insert(node);
-              },
-          .on_message =
-              [this](const kernel::PeerAddress& node, const kernel::Message& message) {
-                touch_time();
-                if (const auto* reply = std::get_if<kernel::ReplyMessage>(&message)) router_.on_reply(node, *reply);
-              },
-          .on_lost =
-              [this](const kernel::PeerAddress& node) {
-                touch_time();
-                router_.on_lost(node, io::read_last_words(project_ / ".epic" / "run", node));
-                if (nodes_.erase(node) > 0 && nodes_.empty()) alone_since_ns_ = seek_at_ns_ = io::monotonic_ns();
-              },
-          .on_map =
-              [this](const kernel::PeerAddress& node, kernel::ShardMap map) {
-                if (nodes_.contains(node)) on_map(std::move(map));
-              },
-          .on_unmet = [this](const std::string& address, const std::string& why) { on_unmet(address, why); },
-          .on_note = {}};
-}
-
 // ---- any thread ----
 
 void Session::wait_until_ready() {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, options_.connect_timeout, [this] { return is_ready_ || is_hopeless_; });
-  if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence() : absence_);
+  changed_.wait_for(lock, options_.connect_timeout, [this] { return is_ready_ || !absence_.empty(); });
+  if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence(project_.string(), {}) : absence_);
 }
 
 void Session::submit(RecordRef call, OnEnd on_end) {
@@ -89,30 +59,17 @@ void Session::submit(RecordRef call, OnEnd on_end) {
 
 // ---- the session's thread ----
 
-void Session::touch_time() {
-  if (std::exchange(is_time_fresh_, true)) return;
-  router_.on_time(io::monotonic_ns());
-}
-
 void Session::run() {
-  alone_since_ns_ = io::monotonic_ns();
-  transport_->introduce(router_.hello());
+  contact_.start(*transport_);
   while (true) {
-    is_time_fresh_ = false;
-    touch_time();
-    transport_->on_time(io::monotonic_ns());
+    contact_.begin_tick();
     take_submissions();
-    if (nodes_.empty()) seek(io::monotonic_ns());
-    transport_->flush();
+    const std::int64_t until_ns = contact_.end_tick();
     {
       const std::lock_guard lock(mutex_);
       if (is_ending_) break;
       if (!submitted_.empty()) continue;
     }
-    is_time_fresh_ = false;
-    std::int64_t until_ns = router_.next_timer_ns().value_or(INT64_MAX);
-    until_ns = std::min(until_ns, transport_->next_timer_ns().value_or(INT64_MAX));
-    if (nodes_.empty()) until_ns = std::min(until_ns, seek_at_ns_);
     if (until_ns == INT64_MAX)
       context_.run_one();
     else
@@ -122,7 +79,7 @@ void Session::run() {
   }
   transport_->close();
   take_submissions();  // what arrived last ends with the rest
-  router_.on_closed();
+  contact_.close();
 }
 
 void Session::take_submissions() {
@@ -132,46 +89,14 @@ void Session::take_submissions() {
     submitted.swap(submitted_);
     is_wake_pending_ = false;
   }
-  for (Submission& one : submitted) router_.submit(std::move(one.call), std::move(one.on_end));
+  for (Submission& one : submitted) contact_.submit(std::move(one.call), std::move(one.on_end));
 }
 
-/// Looks for a node to start from; after a while without any, calls no longer wait for one.
-void Session::seek(std::int64_t now_ns) {
-  if (now_ns < seek_at_ns_) return;
-  const bool is_long_alone = now_ns - alone_since_ns_ > kAbsenceMax.count();
-  seek_at_ns_ = now_ns + (is_long_alone ? kSeekSeldom : kSeekEvery).count();
-  if (is_long_alone) router_.on_unreachable(describe_absence());
-  if (!seeking_.empty()) return;
-  const std::vector<std::string> sockets = list_sockets();
-  for (const std::string& address : sockets) {
-    seeking_.insert(address);
-    transport_->meet(address);
-  }
+void Session::on_change() {
   const std::lock_guard lock(mutex_);
-  is_hopeless_ = sockets.empty();
-  if (is_hopeless_) {
-    absence_ = describe_absence();
-    changed_.notify_all();
-  }
-}
-
-void Session::on_unmet(const std::string& address, const std::string& why) {
-  seeking_.erase(address);
-  last_unmet_ = why;
-  if (!seeking_.empty() || !nodes_.empty()) return;
-  const std::lock_guard lock(mutex_);
-  is_hopeless_ = true;
-  absence_ = describe_absence();
+  is_ready_ = is_ready_ || contact_.is_ready();
+  absence_ = contact_.absence();
   changed_.notify_all();
-}
-
-void Session::on_map(kernel::ShardMap map) {
-  touch_time();
-  if (map.version <= router_.map().version) return;  // another node's, and older
-  transport_->set_map(map);
-  router_.on_map(std::move(map));
-  const std::lock_guard lock(mutex_);
-  if (!std::exchange(is_ready_, true)) changed_.notify_all();
 }
 
 std::vector<std::string> Session::list_sockets() const {
@@ -181,11 +106,6 @@ std::vector<std::string> Session::list_sockets() const {
     if (entry.path().extension() == ".sock") sockets.push_back(entry.path().string());
   std::ranges::sort(sockets);
   return sockets;
-}
-
-std::string Session::describe_absence() const {
-  return fmt::format("no fabric answers in {}{}: start it with 'epic run'", project_.string(),
-                     last_unmet_.empty() ? std::string() : " (" + last_unmet_ + ")");
 }
 
 }  // namespace epic::client

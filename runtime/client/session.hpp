@@ -1,9 +1,8 @@
 #pragma once
-// Session: the thread of a client, with its connections. The router decides, the transport carries.
+// Session: the thread of a client, with its connections, and the way into it from all others.
 //
-// Nodes are found by their sockets in <project>/.epic/run; the first one that answers sends the shard map, which says
-// where the others are. While no node is connected, the folder is read repeatedly: after kAbsenceMax without any, calls
-// fail with Unavailable instead of waiting.
+// Nodes are found by their sockets in <project>/.epic/run.
+// Not here: what is done about nodes that come and go (contact.hpp), where a call goes (router.hpp).
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -12,12 +11,11 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "client/router.hpp"
+#include "client/contact.hpp"
 #include "codec/capnp_codec.hpp"
 #include "epic/client.hpp"
 #include "transport/transport.hpp"
@@ -43,15 +41,10 @@ class Session {
     OnEnd on_end;
   };
 
-  [[nodiscard]] transport::TransportEvents transport_events();
   void run();
   void take_submissions();
-  void seek(std::int64_t now_ns);
-  void on_unmet(const std::string& address, const std::string& why);
-  void on_map(kernel::ShardMap map);
+  void on_change();
   [[nodiscard]] std::vector<std::string> list_sockets() const;
-  [[nodiscard]] std::string describe_absence() const;
-  void touch_time();
 
   std::filesystem::path project_;
   ClientOptions options_;
@@ -60,22 +53,15 @@ class Session {
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
   codec::CapnpCodec codec_;
+  Contact contact_;
   std::unique_ptr<transport::Transport> transport_;
-  Router router_;
-  std::set<kernel::PeerAddress> nodes_;  // connected, and of the fabric joined last
-  std::set<std::string> seeking_;        // addresses being tried
-  std::int64_t seek_at_ns_ = 0;
-  std::int64_t alone_since_ns_ = 0;  // no node is connected
-  std::string last_unmet_;
-  bool is_time_fresh_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Submission> submitted_;
   bool is_wake_pending_ = false;
-  bool is_ready_ = false;
-  bool is_hopeless_ = false;  // no node can be reached, and none is being tried
-  std::string absence_;
+  bool is_ready_ = false;  // there has been a shard map
+  std::string absence_;    // why waiting for one is hopeless
   bool is_ending_ = false;
 
   std::thread thread_;
