@@ -27,17 +27,17 @@ Contact::Contact(std::uint64_t life, std::chrono::nanoseconds call_timeout, cons
                .introduce = [this](const kernel::HelloMessage& hello) { transport_->introduce(hello); }}) {}
 
 transport::TransportEvents Contact::events() {
-  return {.on_hello = [this](const kernel::PeerAddress& node,
-                             const kernel::HelloMessage& hello) { on_hello(node, hello); },
-          .on_message =
-              [this](const kernel::PeerAddress& node, const kernel::Message& message) {
-                touch_time();
-                if (const auto* reply = std::get_if<kernel::ReplyMessage>(&message)) router_.on_reply(node, *reply);
-              },
-          .on_lost = [this](const kernel::PeerAddress& node) { on_lost(node); },
-          .on_map = [this](const kernel::PeerAddress& node, kernel::ShardMap map) { on_map(node, std::move(map)); },
-          .on_unmet = [this](const std::string& address, const std::string& why) { on_unmet(address, why); },
-          .on_note = {}};
+  return {
+      .on_hello = [this](const kernel::PeerAddress& node, const kernel::HelloMessage& hello) { on_hello(node, hello); },
+      .on_message =
+          [this](const kernel::PeerAddress& node, const kernel::Message& message) {
+            touch_time();
+            if (const auto* reply = std::get_if<kernel::ReplyMessage>(&message)) router_.on_reply(node, *reply);
+          },
+      .on_lost = [this](const kernel::PeerAddress& node) { on_lost(node); },
+      .on_map = [this](const kernel::PeerAddress& node, kernel::ShardMap map) { on_map(node, std::move(map)); },
+      .on_unmet = [this](const std::string& address, const std::string& why) { on_unmet(address, why); },
+      .on_note = {}};
 }
 
 void Contact::start(transport::Transport& transport) {

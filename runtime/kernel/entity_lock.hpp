@@ -6,8 +6,8 @@
 // lock that nothing holds has no memory.
 //
 // Cost: nothing here looks through the calls that wait, or through those that share the lock. A call that stops waiting
-// stays in the line, as one that has ended, and is skipped when its turn comes; the line is tidied when half of it
-// has ended.
+// stays in the line, as one that has ended, and is skipped when its turn comes. When half of the line has ended, it is
+// tidied, a few places each time that a further one stops waiting: tens of thousands of records are not freed at once.
 // Not here: whether a call needs the lock, and what a call does that would wait for itself (calls.cpp).
 
 #include <algorithm>
@@ -51,7 +51,9 @@ class EntityLock {
     EPIC_ASSERT(has_ended(record), "call {} leaves the line for a lock before it has ended", record.sequence);
     if (use_ == nullptr) return {};
     ++use_->ended;
-    return grant();
+    std::vector<RecordRef> granted = grant();
+    if (use_ != nullptr) tidy_some();
+    return granted;
   }
 
   [[nodiscard]] std::size_t holder_count() const {
@@ -75,7 +77,7 @@ class EntityLock {
     return waiting_count() == 0 ? nullptr : use_->line[use_->begin].record.get();
   }
   [[nodiscard]] std::size_t waiting_count() const {
-    return use_ == nullptr ? 0 : use_->line.size() - use_->begin - use_->ended;
+    return use_ == nullptr ? 0 : use_->line.size() - use_->begin - (use_->tidied - use_->kept) - use_->ended;
   }
 
  private:
@@ -90,11 +92,14 @@ class EntityLock {
     std::vector<Waiting> line;                                  // Invariant: the first, at `begin`, has not ended
     std::size_t begin = 0;                                      // before it are those that have had their turn
     std::size_t ended = 0;                                      // after it, of those in the line
+    std::size_t kept = 0;                                       // while it is tidied: from here …
+    std::size_t tidied = 0;                                     // … to here there is nothing; 0: it is not tidied
 
     static void* operator new(std::size_t size_bytes) { return detail::allocate_frame(size_bytes); }
     static void operator delete(void* use, std::size_t size_bytes) noexcept { detail::free_frame(use, size_bytes); }
   };
   static constexpr std::size_t kTidyAt = 32;
+  static constexpr std::size_t kTidiedAtOnce = 8;
 
   static bool has_ended(const Record& record) { return record.state == Record::State::ended; }
   [[nodiscard]] bool is_free_for(Mode mode) const {
@@ -103,6 +108,10 @@ class EntityLock {
   std::vector<RecordRef> grant() {
     std::vector<RecordRef> granted;
     for (std::vector<Waiting>& line = use_->line; use_->begin < line.size(); ++use_->begin) {
+      if (use_->tidied != 0 && use_->begin == use_->kept) {  // nothing of what was kept is left
+        use_->begin = use_->tidied;
+        use_->kept = use_->tidied = 0;
+      }
       Waiting& next = line[use_->begin];
       if (has_ended(*next.record)) {
         next.record = {};
@@ -113,16 +122,36 @@ class EntityLock {
       take(*next.record, next.mode);
       granted.push_back(std::move(next.record));
     }
-    tidy();
-    if (holder_count() == 0 && waiting_count() == 0) use_.reset();
+    if (holder_count() == 0 && waiting_count() == 0)
+      use_.reset();
+    else
+      drop_former();
     return granted;
   }
-  /// Each call in the line costs a constant here: it is called again after as many calls as it moves.
-  void tidy() {
-    if (use_->begin + use_->ended < std::max(kTidyAt, use_->line.size() / 2)) return;
+  /// Those that have had their turn left nothing but their places.
+  void drop_former() {
+    if (use_->tidied != 0 || use_->begin < std::max(kTidyAt, use_->line.size() / 2)) return;
     use_->line.erase(use_->line.begin(), use_->line.begin() + static_cast<std::ptrdiff_t>(use_->begin));
-    std::erase_if(use_->line, [](const Waiting& one) { return has_ended(*one.record); });
-    use_->begin = use_->ended = 0;
+    use_->begin = 0;
+  }
+  /// Moves those that still wait to the front, and frees the others.
+  void tidy_some() {
+    std::vector<Waiting>& line = use_->line;
+    if (use_->tidied == 0) {
+      if (use_->ended < std::max(kTidyAt, (line.size() - use_->begin) / 2)) return;
+      use_->kept = use_->tidied = use_->begin;
+    }
+    for (std::size_t i = 0; i < kTidiedAtOnce && use_->tidied < line.size(); ++i) {
+      Waiting one = std::move(line[use_->tidied++]);
+      if (has_ended(*one.record))
+        --use_->ended;
+      else
+        line[use_->kept++] = std::move(one);
+    }
+    if (use_->tidied < line.size()) return;
+    line.erase(line.begin() + static_cast<std::ptrdiff_t>(use_->kept), line.end());
+    use_->kept = use_->tidied = 0;
+    drop_former();
   }
   void take(Record& record, Mode mode) {
     use_->mode = mode;

@@ -29,11 +29,11 @@ inline constexpr std::size_t kLookSlice = 1'000;                       // calls 
 inline constexpr std::chrono::nanoseconds kLookPause = 2ms;            // … and the pause after it
 inline constexpr std::size_t kFollowedMax = 8'192;                     // calls that one probe passes through
 inline constexpr std::chrono::nanoseconds kTimeoutLead =
-    100ms;                                          // a callee's node reports a timeout earlier than the caller's
-inline constexpr std::size_t kEndedPerTick = 128;   // calls that end by their deadline, or with their node
-inline constexpr std::size_t kRoutedPerTick = 256;  // parked calls that are sent or refused
+    100ms;                                             // a callee's node reports a timeout earlier than the caller's
+inline constexpr std::size_t kEndedPerTick = 128;      // calls that end by their deadline, or with their node
+inline constexpr std::size_t kRoutedPerTick = 256;     // parked calls that are sent or refused
 inline constexpr std::size_t kEnteredPerTick = 1'024;  // calls that have waited for an activation, and enter it now
-inline constexpr std::size_t kWokenPerTick = 256;   // sleeping frames that go on
+inline constexpr std::size_t kWokenPerTick = 256;      // sleeping frames that go on
 inline constexpr std::chrono::nanoseconds kReplyLead =
     500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time
 inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated

@@ -40,7 +40,8 @@ std::vector<RecordRef> WaitEnds::take_line(Activation& activation) {
     line.assign(std::move_iterator(in_hand_.begin()), std::move_iterator(in_hand_.end()));
     in_hand_.clear();
   }
-  if (activation.rare != nullptr) std::ranges::move(std::exchange(activation.rare->waiting, {}), std::back_inserter(line));
+  if (activation.rare != nullptr)
+    std::ranges::move(std::exchange(activation.rare->waiting, {}), std::back_inserter(line));
   return line;
 }
 

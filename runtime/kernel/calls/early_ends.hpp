@@ -10,10 +10,9 @@
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
 //
-// Cost:     one look through the table of calls, and one through the sleepers, at most every kTasksLook, while tasks hold
-// up a stop; by slices, whatever is done about what they find, too.
-// Not here: when an entity is to leave (activations/), executions whose changes must not be kept
-// (Activations::discard).
+// Cost:     one look through the table of calls, and one through the sleepers, at most every kTasksLook, while tasks
+// hold up a stop; by slices, whatever is done about what they find, too. Not here: when an entity is to leave
+// (activations/), executions whose changes must not be kept (Activations::discard).
 
 #include <cstdint>
 #include <deque>
@@ -84,10 +83,10 @@ class EarlyEnds {
   std::int64_t next_look_ns_ = 0;
   Phase phase_ = Phase::idle;
   CallTable::Look look_;
-  std::map<ActivationId, Seen> leaving_;  // in this look
-  std::deque<RecordRef> unbegun_;         // tasks that never do
-  std::deque<Awaited> awaited_;           // to be cut short, if their callers are tasks to end
-  Timers::Place woken_;                   // up to which sleepers have been looked at
+  std::map<ActivationId, Seen> leaving_;                         // in this look
+  std::deque<RecordRef> unbegun_;                                // tasks that never do
+  std::deque<Awaited> awaited_;                                  // to be cut short, if their callers are tasks to end
+  Timers::Place woken_;                                          // up to which sleepers have been looked at
   std::deque<std::pair<std::int64_t, ActivationId>> unwinding_;  // by when their tasks should have ended
   std::set<ActivationId> late_;                                  // of those whose time is over, in this look
   CallTable::Look late_look_;

@@ -133,8 +133,8 @@ class Looper : public Entity {
   Task<std::int64_t> ended() const { co_return ended_; }
   Task<std::int64_t> kept() const { co_return kept_; }
   EPIC_ENTITY(Looper, state(ticks_, ended_, kept_),
-              methods(start, start_many, start_at, tick, tick_slowly, run, wait_for_task, doze, doze_and_start, run_until_stopping,
-                      await_stopping, ticks, ended, kept))
+              methods(start, start_many, start_at, tick, tick_slowly, run, wait_for_task, doze, doze_and_start,
+                      run_until_stopping, await_stopping, ticks, ended, kept))
 };
 
 const ModuleInfo& loopers() {
@@ -315,7 +315,8 @@ TEST_CASE(
   CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));
 }
 
-TEST_CASE("early ends: thousands of sleeping tasks of one entity are cancelled by slices, and all of them", "[kernel]") {
+TEST_CASE("early ends: thousands of sleeping tasks of one entity are cancelled by slices, and all of them",
+          "[kernel]") {
   EarlyEndsFixture f;
   const Ref<Looper> looper = f.get("a");
   f.fabric.call(2, looper->start_many(3 * limits::kLookSlice));

@@ -2,6 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <random>
 #include <vector>
 
 #include "unit/kernel/test_entities.hpp"
@@ -84,6 +88,69 @@ TEST_CASE("entity lock: calls that stop waiting, in any order, are skipped and d
   }
   CHECK(lock.waiting_count() == 0);
   for (const RecordRef& record : waiting) CHECK(record->refs == 1);
+}
+
+TEST_CASE("entity lock: whatever calls do, the next is the first that still waits", "[kernel]") {
+  std::mt19937 random(5);
+  EntityLock lock;
+  RecordRef holder;
+  std::deque<RecordRef> waiting;
+  for (int step = 0; step < 20'000; ++step) {
+    const bool is_growing = step / 2'000 % 2 == 0;
+    const unsigned what = static_cast<unsigned>(random() % 8);
+    if (what < (is_growing ? 5u : 2u)) {
+      RecordRef record = make_record();
+      if (lock.try_take(*record, Mode::exclusive)) {
+        holder = record;
+      } else {
+        lock.wait(record, Mode::exclusive);
+        waiting.push_back(record);
+      }
+    } else if (what < 7 && !waiting.empty()) {
+      const auto at = waiting.begin() + static_cast<std::ptrdiff_t>(random() % waiting.size());
+      (*at)->state = Record::State::ended;
+      REQUIRE(lock.leave(**at).empty());
+      waiting.erase(at);
+    } else if (holder) {
+      const std::vector<RecordRef> granted = lock.release(*holder);
+      REQUIRE(granted.size() == (waiting.empty() ? 0 : 1));
+      holder = {};
+      if (granted.empty()) continue;
+      REQUIRE(granted.front().get() == waiting.front().get());
+      holder = granted.front();
+      waiting.pop_front();
+    }
+    REQUIRE(lock.waiting_count() == waiting.size());
+    REQUIRE(lock.first_waiting() == (waiting.empty() ? nullptr : waiting.front().get()));
+  }
+}
+
+TEST_CASE("entity lock: a call that stops waiting frees a bounded number of those that have stopped before it",
+          "[kernel]") {
+  EntityLock lock;
+  const RecordRef holder = make_record();
+  REQUIRE(lock.try_take(*holder, Mode::exclusive));
+  std::vector<RecordRef> waiting;
+  for (int i = 0; i < 4'000; ++i) {
+    waiting.push_back(make_record());
+    lock.wait(waiting.back(), Mode::exclusive);
+  }
+  const auto freed_count = [&] {
+    return std::ranges::count_if(waiting, [](const RecordRef& record) { return record->refs == 1; });
+  };
+  std::ptrdiff_t before = 0;
+  std::ptrdiff_t most = 0;
+  for (std::size_t i = 1; i < waiting.size(); ++i) {
+    waiting[i]->state = Record::State::ended;
+    REQUIRE(lock.leave(*waiting[i]).empty());
+    const std::ptrdiff_t now = freed_count();
+    most = std::max(most, now - before);
+    before = now;
+  }
+  CHECK(most <= 8);
+  CHECK(before > 3'000);
+  CHECK(lock.waiting_count() == 1);
+  CHECK(lock.release(*holder).size() == 1);
 }
 
 TEST_CASE("entity lock: many share it, and each gives it back", "[kernel]") {

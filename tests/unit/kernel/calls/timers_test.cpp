@@ -30,7 +30,8 @@ struct TimersFixture {
     return timers.start(seconds * 1'000'000'000, waiter);
   }
   [[nodiscard]] std::size_t woken_count() const {
-    return static_cast<std::size_t>(std::ranges::count_if(waiters, [](const auto& one) { return one.queue_place != 0; }));
+    return static_cast<std::size_t>(
+        std::ranges::count_if(waiters, [](const auto& one) { return one.queue_place != 0; }));
   }
   [[nodiscard]] std::size_t cancelled_count() const {
     return static_cast<std::size_t>(std::ranges::count_if(waiters, [](const auto& one) { return one.is_cancelled; }));
@@ -58,7 +59,8 @@ TEST_CASE("timers: a cancelled timer wakes nothing", "[kernel]") {
   CHECK(f.timers.next_timer_ns() == 1'000'000'000);
 }
 
-TEST_CASE("timers: a bounded number of sleepers is looked at, and those that are meant wake with Cancelled", "[kernel]") {
+TEST_CASE("timers: a bounded number of sleepers is looked at, and those that are meant wake with Cancelled",
+          "[kernel]") {
   TimersFixture f;
   Timers::Place place{INT64_MIN, 0};
   int looks = 0;
