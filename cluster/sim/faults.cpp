@@ -25,6 +25,11 @@ std::int64_t ms(nanoseconds duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
 
+std::string name_of(Place place) {
+  return place >= kFirstClientPlace ? fmt::format("client {}", place - kFirstClientPlace)
+                                    : fmt::format("node-{}", place);
+}
+
 }  // namespace
 
 std::string to_string(const StruckFault& fault) {
@@ -38,7 +43,7 @@ const StruckFault& Faults::strike(const Fault& fault) {
 
 std::string Faults::strike(FaultKind kind, Dice dice) {
   const std::uint16_t node = draw_node(dice);
-  const std::uint16_t other = draw_node(dice);
+  const std::uint16_t other = draw_other(node, dice);
   switch (kind) {
     case FaultKind::crash:
       return crash(node);
@@ -160,7 +165,8 @@ std::string Faults::cut(Place one, Place other, Dice& dice) {
     network.heal(one, other);
     network.heal(other, one);
   });
-  return fmt::format("{} {} {} are cut for {} ms", one, is_one_way ? "to" : "and", other, ms(duration));
+  return fmt::format("{} to {} is cut{} for {} ms", name_of(one), name_of(other), is_one_way ? "" : ", and back,",
+                     ms(duration));
 }
 
 std::string Faults::break_streams(std::uint16_t one, std::uint16_t other) {
@@ -186,10 +192,11 @@ std::string Faults::slow_pair(std::uint16_t one, std::uint16_t other, Dice& dice
 }
 
 std::string Faults::vanish(std::uint16_t one, Dice& dice) {
-  const Place other = dice.chance(50) ? draw_client(dice) : Place{draw_node(dice)};
+  const Place other = dice.chance(50) ? draw_client(dice) : Place{draw_other(one, dice)};
   const bool is_reverse = dice.chance(50);
   cluster_.network().vanish(is_reverse ? other : one, is_reverse ? one : other);
-  return fmt::format("the streams between {} and {} end for {} only", one, other, is_reverse ? other : one);
+  return fmt::format("the streams between {} and {} end for {} only", name_of(one), name_of(other),
+                     name_of(is_reverse ? other : one));
 }
 
 std::string Faults::storm(Dice& dice) {

@@ -52,6 +52,10 @@ class Faults {
 
   [[nodiscard]] std::string strike(FaultKind kind, Dice dice);
   [[nodiscard]] std::uint16_t draw_node(Dice& dice) { return static_cast<std::uint16_t>(1 + dice.draw(nodes_)); }
+  /// Another one, if there is one.
+  [[nodiscard]] std::uint16_t draw_other(std::uint16_t node, Dice& dice) {
+    return nodes_ == 1 ? node : static_cast<std::uint16_t>(1 + (node + dice.draw(nodes_ - 1u)) % nodes_);
+  }
   [[nodiscard]] Place draw_client(Dice& dice) { return kFirstClientPlace + static_cast<Place>(dice.draw(clients_)); }
   [[nodiscard]] World& world() { return cluster_.world(); }
   void later(nanoseconds delay, std::function<void()> event);

@@ -6,7 +6,6 @@
 //
 // A child sends each fault as it strikes, then its report. From one that dies, the parent makes a report of the faults.
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -22,6 +21,7 @@
 
 #include "cluster/sim/user_fabric.hpp"
 #include "codec/described_json.hpp"
+#include "files/private_files.hpp"
 
 namespace epic::cluster::sim {
 
@@ -181,18 +181,20 @@ std::string run_scenario(const Scenario& scenario) {
   const char* const file = std::getenv("EPIC_SIMULATE_REPORT");
   simulated::SimulateOrder order{.seeds = simulated::kSeedsInTests,
                                  .jobs = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)))};
-  int reports = -1;
+  files::Descriptor reports;
   if (wanted != nullptr && file != nullptr) {
     auto read = codec::read_described_text<simulated::SimulateOrder>(wanted);
     if (!read) return fmt::format("EPIC_SIMULATE cannot be read: {}", read.error());
     order = *std::move(read);
-    reports = ::open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (reports < 0) return fmt::format("{}: {}", file, std::strerror(errno));
+    auto opened = files::open_file(file, files::Use::create);
+    if (!opened) return opened.error().message;
+    reports = *std::move(opened);
+    ::lseek(reports.get(), 0, SEEK_END);
   }
   std::string failure;
   const auto on_report = [&](const simulated::SeedReport& report) {
-    if (reports >= 0) {
-      if (!simulated::write_line(reports, codec::describe_text(report)))
+    if (reports.get() >= 0) {
+      if (!simulated::write_line(reports.get(), codec::describe_text(report)))
         throw std::runtime_error(fmt::format("{}: {}", file, std::strerror(errno)));
     } else if (failure.empty() && !report.failure.empty()) {
       failure = simulated::text_of(scenario, report);
@@ -202,7 +204,6 @@ std::string run_scenario(const Scenario& scenario) {
     on_report(simulated::run_seed(scenario, {.seed = order.first, .faults = order.faults, .on_fault = {}}));
   else
     simulated::run_apart(scenario, order, on_report);
-  if (reports >= 0) ::close(reports);
   return failure;
 }
 
