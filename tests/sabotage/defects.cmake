@@ -24,14 +24,8 @@ epic_plant(blocked_batch_dropped runtime/io/storage_work.cpp
 epic_plant(log_not_synced runtime/storage/sqlite_wal.cpp
   "auto done = sync_file(log_, \"sync the write-ahead log\");"
   "return {};" kept)
-epic_plant(failed_sync_forgotten runtime/storage/sqlite_wal.cpp
-  "if (!done) checkpointers_.mark();"
-  "")
 
 # ---- ownership
-epic_plant(no_fence_in_sqlite runtime/storage/sqlite_store.cpp
-  "EPIC_TRY(check_owners(batch));"
-  "")
 epic_plant(no_fence runtime/storage/memory_store.cpp
   "  check_batch(batch, shared_->shard_count);"
   "{ const std::scoped_lock unfenced(shared_->mutex);
@@ -78,9 +72,6 @@ epic_plant(refusal_passed_on runtime/client/router.cpp
 epic_plant(farewell_taken_for_a_loss runtime/client/router.cpp
   "for (kernel::RoutedCall* call : shards_.list_sent(node)) shards_.on_refused(*call, now_ns_);"
   "on_lost(node);")
-epic_plant(deadline_forgotten runtime/client/router.cpp
-  "shards_.on_time(now_ns_);"
-  "")
 epic_plant(loss_not_told runtime/transport/peers.cpp
   "events_.on_lost(address);"
   "")
