@@ -4,7 +4,7 @@
 // Files are real, so SQLite's locks and shared memory work as usual; in addition the disk tracks what would be there
 // after a power cut. A write is certain only after a sync of its file. At the cut each uncertain write is, at random,
 // complete, missing or partial, so later ones may survive earlier ones, as on a disk that reorders. Syncs and writes
-// can also be made to fail, in part as well, and whoever drives it can act just before a sync.
+// can also be made to fail, in part as well, and a hook runs just before a sync.
 //
 // One thread.
 

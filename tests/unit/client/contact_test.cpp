@@ -13,9 +13,9 @@ using testing_entities::Counter;
 
 namespace {
 
-constexpr std::uint32_t kShards = 8;
-constexpr PeerAddress kNode1{NodeId{1}, 11};
-constexpr PeerAddress kNode2{NodeId{2}, 22};
+constexpr std::uint32_t kShardCount = 8;
+constexpr PeerAddress kFirst{NodeId{1}, 11};
+constexpr PeerAddress kSecond{NodeId{2}, 22};
 
 /// Keeps what it is asked for; the test plays the nodes.
 struct FakeTransport final : transport::Transport {
@@ -66,14 +66,14 @@ struct ContactFixture {
     for (const std::string& address : std::exchange(transport.met, {})) events.on_unmet(address, "connection refused");
   }
   void greet(const PeerAddress& node, const std::string& fabric = "f/1") {
-    events.on_hello(node, {.from = node, .fabric = fabric, .shard_count = kShards, .methods = {}});
+    events.on_hello(node, {.from = node, .fabric = fabric, .shard_count = kShardCount, .methods = {}});
   }
   void publish(const PeerAddress& from, std::uint64_t version) {
     events.on_map(from, {MapVersion{version},
-                         std::vector<NodeId>(kShards, kNode1.node),
-                         {{kNode1.node, Incarnation{kNode1.life}, "1.sock"}},
+                         std::vector<NodeId>(kShardCount, kFirst.node),
+                         {{kFirst.node, Incarnation{kFirst.life}, "1.sock"}},
                          {},
-                         std::vector<MapVersion>(kShards, MapVersion{1})});
+                         std::vector<MapVersion>(kShardCount, MapVersion{1})});
   }
   /// How a call ends.
   std::shared_ptr<std::string> call() {
@@ -118,12 +118,12 @@ TEST_CASE("contact: while a node is connected none is sought, and when the last 
   ContactFixture f;
   f.tick();
   f.transport.met.clear();
-  f.greet(kNode1);
-  f.greet(kNode2);
-  f.events.on_lost(kNode1);
+  f.greet(kFirst);
+  f.greet(kSecond);
+  f.events.on_lost(kFirst);
   CHECK(f.tick(1s) > f.now_ns + 1'000'000'000);
   CHECK(f.transport.met.empty());
-  f.events.on_lost(kNode2);
+  f.events.on_lost(kSecond);
   f.tick();
   CHECK(f.transport.met == f.addresses);
 }
@@ -141,42 +141,42 @@ TEST_CASE("contact: calls wait for a node for a while, and then fail until one a
   CHECK_THAT(*waiting, Catch::Contains("no fabric answers in /projects/bank"));
   CHECK_THAT(*f.call(), Catch::Contains("no fabric answers in /projects/bank"));
   f.tick(600ms);
-  f.greet(kNode1);
+  f.greet(kFirst);
   const auto later = f.call();
   CHECK(*later == "open");
-  f.publish(kNode1, 1);
-  CHECK(f.transport.sent == std::vector{kNode1});
+  f.publish(kFirst, 1);
+  CHECK(f.transport.sent == std::vector{kFirst});
 }
 
 TEST_CASE("contact: a map counts if it is newer, and from a connected node", "[client]") {
   ContactFixture f;
-  f.publish(kNode1, 3);
+  f.publish(kFirst, 3);
   CHECK_FALSE(f.contact.is_ready());
-  f.greet(kNode1);
-  f.publish(kNode1, 3);
+  f.greet(kFirst);
+  f.publish(kFirst, 3);
   CHECK(f.contact.is_ready());
   CHECK(f.changes == 1);
-  f.publish(kNode1, 2);
-  f.publish(kNode2, 4);
+  f.publish(kFirst, 2);
+  f.publish(kSecond, 4);
   CHECK(f.transport.maps == std::vector{MapVersion{3}});
 }
 
 TEST_CASE("contact: nodes of a former fabric no longer count", "[client]") {
   ContactFixture f;
-  f.greet(kNode1);
-  f.publish(kNode1, 3);
-  f.greet(kNode2, "f/2");
-  f.publish(kNode1, 4);
+  f.greet(kFirst);
+  f.publish(kFirst, 3);
+  f.greet(kSecond, "f/2");
+  f.publish(kFirst, 4);
   CHECK_FALSE(f.contact.is_ready());
-  f.publish(kNode2, 1);
+  f.publish(kSecond, 1);
   CHECK(f.contact.is_ready());
 }
 
 TEST_CASE("contact: calls under way at a lost node name what killed it", "[client]") {
   ContactFixture f;
-  f.greet(kNode1);
-  f.publish(kNode1, 1);
+  f.greet(kFirst);
+  f.publish(kFirst, 1);
   const auto call = f.call();
-  f.events.on_lost(kNode1);
+  f.events.on_lost(kFirst);
   CHECK_THAT(*call, Catch::Contains("node-1 was lost") && Catch::Contains("Bomb/x.poke"));
 }
