@@ -12,6 +12,12 @@ namespace epic::cluster::sim {
 
 namespace {
 
+constexpr nanoseconds kStartedAgainAfter = std::chrono::milliseconds(500);
+
+}  // namespace
+
+namespace {
+
 constexpr std::string_view kBadModule = "/sim/module-that-cannot-be-loaded";
 
 }  // namespace
@@ -99,8 +105,18 @@ void Cluster::begin_run() {
                                                  .modules = *modules_,
                                                  .module = *modules_->take(),
                                                  .open_store = [this] { return disk_.open(); },
-                                                 .on_end = [](const FabricEnd&) {}});
+                                                 .on_end = [this](const FabricEnd&) { start_again(); }});
   fabric_->start();
+}
+
+/// The fabric has ended by itself, as it does when it cannot start. Someone starts another, as on a server.
+void Cluster::start_again() {
+  world_.after(kStartedAgainAfter, 0, fingerprint_of("started again"), [this, run = run_] {
+    if (run != run_ || fabric_ == nullptr) return;
+    fabric_.reset();
+    host_.reset();
+    begin_run();
+  });
 }
 
 SimClient& Cluster::add_client() {

@@ -82,6 +82,7 @@ class Cluster {
   class Requester;
 
   void begin_run();
+  void start_again();
   /// Not if its process is another by then.
   void after_in(std::uint16_t node, nanoseconds delay, std::function<void(SimNode&)> event);
   [[nodiscard]] std::string name_of(std::uint16_t node) const;

@@ -48,6 +48,8 @@ void print_failure(std::uint64_t seed, const ClusterResult& result) {
   fmt::print("seed {}:\n", seed);
   for (const std::string& violation : result.violations) fmt::print("  {}\n", violation);
   for (const std::string& fault : result.faults) fmt::print("    {}\n", fault);
+  fmt::print("  log of the last supervisor:\n");
+  for (const std::string& line : result.log) fmt::print("    {}\n", line);
   std::fflush(stdout);
 }
 
