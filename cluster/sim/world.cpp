@@ -27,7 +27,7 @@ std::uint64_t fingerprint_of(std::string_view kind, std::uint64_t a, std::uint64
 
 std::int64_t ProcessClock::monotonic_ns() const {
   const std::int64_t now_ns = world_.now_ns();
-  return now_ns + now_ns / kMillion * drift_ppm_;
+  return now_ns + now_ns / kMillion * drift_ppm_ + now_ns % kMillion * drift_ppm_ / kMillion;  // never goes back
 }
 
 std::int64_t ProcessClock::wall_ns() const { return kWallStartNs + monotonic_ns() + wall_offset_ns_; }
