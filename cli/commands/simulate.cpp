@@ -153,7 +153,7 @@ class ScenarioRun {
   Result<void> shrink() {
     const auto begin = Clock::now();
     const SeedReport whole = *tally_.failed;
-    const FaultNumbers struck = whole.fault_numbers();
+    const FaultNumbers struck = fault_numbers(whole);
     if (struck.empty()) {
       console_.note(fmt::format("{} reported no faults, so there are none to leave out", seed_name(whole.seed)));
       return {};

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json/object.hpp>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -21,21 +20,20 @@ namespace {
 enum class Where { forked, in_process };
 
 void set_environment(const SeedRange& seeds, Where where, const fs::path& report) {
-  boost::json::object wish{{"first", seeds.first},
-                           {"seeds", seeds.count},
-                           {"jobs", seeds.jobs},
-                           {"in_process", where == Where::in_process},
-                           {"stop_at_failure", true}};
-  if (seeds.faults) wish["faults"] = boost::json::array(seeds.faults->begin(), seeds.faults->end());
-  ::setenv("EPIC_SIMULATE", protocol::print_json(wish).c_str(), 1);
+  const cluster::sim::SimulateOrder order{.first = seeds.first,
+                                          .seeds = seeds.count,
+                                          .jobs = seeds.jobs,
+                                          .faults = seeds.faults,
+                                          .in_process = where == Where::in_process};
+  ::setenv("EPIC_SIMULATE", codec::describe_text(order).c_str(), 1);
   ::setenv("EPIC_SIMULATE_REPORT", report.c_str(), 1);
 }
 
 }  // namespace
 
-FaultNumbers SeedReport::fault_numbers() const {
+FaultNumbers fault_numbers(const SeedReport& report) {
   FaultNumbers numbers;
-  for (const SeedFault& fault : faults) numbers.push_back(fault.number);
+  for (const SeedFault& fault : report.faults) numbers.push_back(fault.number);
   std::ranges::sort(numbers);
   const auto twice = std::ranges::unique(numbers);
   numbers.erase(twice.begin(), twice.end());

@@ -1,16 +1,15 @@
 #pragma once
 // Simulation: runs seeds of one scenario of the project's tests, and reads what each seed reports.
 //
-// A scenario is a Catch2 case with the tag [scenario] (epic/sim.hpp). With EPIC_SIMULATE in its environment, the case
-// runs the seeds named there, each in a forked process, and appends a line of JSON to a file as each one ends. So a
-// seed that crashes costs only itself, and this process knows how far the run is.
+// A scenario is a Catch2 case with the tag [scenario] (epic/sim.hpp). It runs each seed in a forked process and reports
+// it as it ends (cluster/sim/seed_report.hpp). So a seed that crashes costs only itself, and this process knows how far
+// the run is.
 //
 // Invariant: when run() returns, each of its seeds has a report, or a lower one has failed.
 //
 // Not here: how many seeds, and what is printed about them (../commands/simulate.cpp); smaller fault schedules
 // (fault_shrinker.hpp).
 
-#include <boost/describe/class.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -19,35 +18,15 @@
 
 #include "cli/project/fault_shrinker.hpp"
 #include "cli/project/test_run.hpp"
+#include "cluster/sim/seed_report.hpp"
 
 namespace epic::cli {
 
-/// A fault that struck.
-struct SeedFault {
-  std::int64_t number = 0;  // in the seed's schedule
-  std::int64_t at_ms = 0;
-  std::string what = {};  // "node-2 pauses for 400 ms"
-};
-BOOST_DESCRIBE_STRUCT(SeedFault, (), (number, at_ms, what))
+using cluster::sim::SeedFault;
+using cluster::sim::SeedReport;
 
-/// How one seed ended, as its process reported it.
-struct SeedReport {
-  std::int64_t seed = 0;
-  std::string digest = {};  // of the whole run: equal digests, equal runs; empty if the process died
-  std::int64_t events = 0;
-  std::int64_t calls = 0;
-  std::int64_t simulated_ms = 0;
-  std::vector<SeedFault> faults = {};
-  std::string failure = {};  // empty: the seed passed
-  std::string where = {};    // "tests/bank_test.cpp:41"
-  std::string entity = {};   // the one concerned, if it is known
-  std::vector<std::string> history = {};
-
-  [[nodiscard]] bool has_failed() const { return !failure.empty(); }
-  [[nodiscard]] FaultNumbers fault_numbers() const;
-};
-BOOST_DESCRIBE_STRUCT(SeedReport, (),
-                      (seed, digest, events, calls, simulated_ms, faults, failure, where, entity, history))
+/// Of the faults that struck, in ascending order.
+FaultNumbers fault_numbers(const SeedReport& report);
 
 /// What the seeds that have ended amount to.
 struct SeedTally {

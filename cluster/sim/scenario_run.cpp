@@ -1,8 +1,7 @@
 // epic::sim::detail::run_scenario (epic/sim.hpp): a scenario over seeds, each in a forked process.
 //
-// `epic simulate` starts the test program with two environment variables: EPIC_SIMULATE holds a SimulateOrder as JSON,
-// EPIC_SIMULATE_REPORT names the file that gets a SeedReport as one line of JSON for each seed that has ended. Without
-// them, a few seeds run and the first failure is returned.
+// What it is told by `epic simulate`, and reports, is in seed_report.hpp. Otherwise a few seeds run and the first
+// failure is returned.
 //
 // A child sends each fault as it strikes, then its report. From one that dies, the parent makes a report of the faults.
 
@@ -25,21 +24,11 @@
 
 namespace epic::cluster::sim {
 
-struct SimulateOrder {
-  std::uint64_t first = 1;
-  std::uint64_t seeds = 1;
-  std::uint64_t jobs = 1;
-  std::optional<std::vector<std::uint64_t>> faults = {};
-  bool in_process = false;
-  bool stop_at_failure = true;
-};
-BOOST_DESCRIBE_STRUCT(SimulateOrder, (), (first, seeds, jobs, faults, in_process, stop_at_failure))
-
 namespace {
 
 using epic::sim::detail::Scenario;
 
-constexpr std::uint64_t kSeedsInTests = 10;
+constexpr std::int64_t kSeedsInTests = 10;
 constexpr unsigned kSeedSecondsMax = 60;  // of a child's real time: a turn that never ends
 
 /// Returns whether all of it was written.
@@ -56,7 +45,7 @@ bool write_line(int descriptor, std::string text) {
 /// One seed in a process of its own.
 class Child {
  public:
-  Child(const Scenario& scenario, std::uint64_t seed, const SimulateOrder& order) : seed_(seed) {
+  Child(const Scenario& scenario, std::int64_t seed, const SimulateOrder& order) : seed_(seed) {
     int pipe[2];
     if (::pipe(pipe) != 0) throw std::runtime_error(fmt::format("no pipe: {}", std::strerror(errno)));
     const pid_t parent = ::getpid();
@@ -95,14 +84,14 @@ class Child {
   }
 
  private:
-  [[noreturn]] static void run_here(const Scenario& scenario, std::uint64_t seed, const SimulateOrder& order, int out,
+  [[noreturn]] static void run_here(const Scenario& scenario, std::int64_t seed, const SimulateOrder& order, int out,
                                     pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
     for (const int signal : {SIGINT, SIGILL, SIGFPE, SIGSEGV, SIGTERM, SIGABRT}) ::signal(signal, SIG_DFL);
     ::alarm(kSeedSecondsMax);
     const SeedReport report =
-        run_seed(scenario, {.seed = seed, .faults = order.faults, .on_fault = [out](const ReportedFault& fault) {
+        run_seed(scenario, {.seed = seed, .faults = order.faults, .on_fault = [out](const SeedFault& fault) {
                               if (!write_line(out, codec::describe_text(fault))) ::_exit(1);
                             }});
     ::_exit(write_line(out, codec::describe_text(report)) ? 0 : 1);
@@ -116,7 +105,7 @@ class Child {
       rest.remove_prefix(std::min(rest.size(), line.size() + 1));
       if (auto whole = codec::read_described_text<SeedReport>(line); whole && !whole->digest.empty())
         return *std::move(whole);
-      if (auto fault = codec::read_described_text<ReportedFault>(line)) report.faults.push_back(*std::move(fault));
+      if (auto fault = codec::read_described_text<SeedFault>(line)) report.faults.push_back(*std::move(fault));
     }
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
       report.failure = fmt::format("the process ran for more than {} s: a turn that never ends?", kSeedSecondsMax);
@@ -128,21 +117,21 @@ class Child {
     return report;
   }
 
-  std::uint64_t seed_;
+  std::int64_t seed_;
   pid_t pid_ = -1;
   int pipe_ = -1;
   bool has_ended_ = false;
   std::string text_;
 };
 
-/// Runs the seeds in ascending order, `jobs` at a time. After a failure no other begins, if that is what is asked for.
+/// Runs the seeds in ascending order, `jobs` at a time. After a failure no other begins.
 void run_apart(const Scenario& scenario, const SimulateOrder& order,
                const std::function<void(const SeedReport&)>& on_report) {
   std::list<Child> running;
-  std::uint64_t next = 0;
+  std::int64_t next = 0;
   bool must_stop = false;
   while (true) {
-    while (!must_stop && next < order.seeds && running.size() < std::max<std::uint64_t>(1, order.jobs))
+    while (!must_stop && next < order.seeds && std::ssize(running) < std::max<std::int64_t>(1, order.jobs))
       running.emplace_back(scenario, order.first + next++, order);
     if (running.empty()) return;
     std::vector<pollfd> polled;
@@ -156,7 +145,7 @@ void run_apart(const Scenario& scenario, const SimulateOrder& order,
       if (!report) continue;
       running.erase(current);
       on_report(*report);
-      if (!report->failure.empty() && order.stop_at_failure) must_stop = true;
+      must_stop = must_stop || report->has_failed();
     }
   }
 }
@@ -164,7 +153,7 @@ void run_apart(const Scenario& scenario, const SimulateOrder& order,
 std::string text_of(const Scenario& scenario, const SeedReport& report) {
   std::string text = fmt::format("{} (seed {})", report.failure, report.seed);
   if (!report.where.empty()) text += fmt::format("\n  at {}", report.where);
-  for (const ReportedFault& fault : report.faults)
+  for (const SeedFault& fault : report.faults)
     text +=
         fmt::format("\n  fault {} at {:.3f} s: {}", fault.number, static_cast<double>(fault.at_ms) / 1e3, fault.what);
   return text + fmt::format("\nmore with: epic simulate \"{}\" --seed {}", scenario.name, report.seed);
@@ -180,7 +169,7 @@ std::string run_scenario(const Scenario& scenario) {
   const char* const wanted = std::getenv("EPIC_SIMULATE");
   const char* const file = std::getenv("EPIC_SIMULATE_REPORT");
   simulated::SimulateOrder order{.seeds = simulated::kSeedsInTests,
-                                 .jobs = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)))};
+                                 .jobs = std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))};
   files::Descriptor reports;
   if (wanted != nullptr && file != nullptr) {
     auto read = codec::read_described_text<simulated::SimulateOrder>(wanted);
@@ -196,7 +185,7 @@ std::string run_scenario(const Scenario& scenario) {
     if (reports.get() >= 0) {
       if (!simulated::write_line(reports.get(), codec::describe_text(report)))
         throw std::runtime_error(fmt::format("{}: {}", file, std::strerror(errno)));
-    } else if (failure.empty() && !report.failure.empty()) {
+    } else if (failure.empty() && report.has_failed()) {
       failure = simulated::text_of(scenario, report);
     }
   };

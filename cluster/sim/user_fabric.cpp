@@ -169,7 +169,7 @@ struct Fabric::Run {
   Run(const detail::Scenario& the_scenario, const simulated::SeedOrder& the_order)
       : scenario(the_scenario),
         order(the_order),
-        cluster({.seed = order.seed,
+        cluster({.seed = seed(),
                  .nodes = scenario.options.nodes,
                  .fabric = {.call_deadline = scenario.options.call_deadline},
                  .restart = {.delay_first = std::chrono::milliseconds(10),
@@ -191,6 +191,7 @@ struct Fabric::Run {
   [[nodiscard]] bool are_all_nodes_back();
   void show_history();
   void show_events();
+  [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(order.seed); }
   [[nodiscard]] std::int64_t elapsed_ns() { return cluster.world().now_ns() - begun_ns; }
 
   struct Entry {
@@ -245,7 +246,7 @@ simulated::SeedReport Fabric::Run::run() {
   }
   if (has_failed) show_history();
   report.digest = fmt::format("{:016x}", world.digest());
-  report.events = world.event_count();
+  report.events = static_cast<std::int64_t>(world.event_count());
   report.simulated_ms = elapsed_ns() / 1'000'000;
   return std::move(report);
 }
@@ -255,10 +256,10 @@ simulated::SeedReport Fabric::Run::run() {
 void Fabric::Run::strike_later(std::size_t number) {
   if (schedule.empty())
     schedule = simulated::draw_schedule(
-        order.seed, simulated::mix_of(scenario.options.faults),
+        seed(), simulated::mix_of(scenario.options.faults),
         {.duration = scenario.options.time_limit, .every = scenario.options.fault_every, .count_min = 0});
   const auto is_chosen = [this](std::size_t i) {
-    return !order.faults || std::ranges::find(*order.faults, i) != order.faults->end();
+    return !order.faults || std::ranges::find(*order.faults, static_cast<std::int64_t>(i)) != order.faults->end();
   };
   while (number < schedule.size() && !is_chosen(number)) ++number;
   if (number == schedule.size()) return;
@@ -266,8 +267,9 @@ void Fabric::Run::strike_later(std::size_t number) {
   const std::chrono::nanoseconds delay(std::max<std::int64_t>(1, at_ns - cluster.world().now_ns()));
   cluster.world().after(delay, 0, simulated::fingerprint_of("fault", number), [this, number] {
     if (are_faults_over) return;
-    report.faults.push_back(
-        {.number = number, .at_ms = elapsed_ns() / 1'000'000, .what = faults.strike(schedule[number]).what});
+    report.faults.push_back({.number = static_cast<std::int64_t>(number),
+                             .at_ms = elapsed_ns() / 1'000'000,
+                             .what = faults.strike(schedule[number]).what});
     note(fmt::format("fault {}: {}", number, report.faults.back().what), {});
     if (order.on_fault) order.on_fault(report.faults.back());
     strike_later(number + 1);
@@ -433,7 +435,7 @@ void Fabric::wake_after(std::chrono::nanoseconds duration, std::shared_ptr<detai
 }
 std::chrono::nanoseconds Fabric::now() const { return std::chrono::nanoseconds(run_.elapsed_ns()); }
 std::uint64_t Fabric::draw(std::uint64_t below) { return run_.cluster.world().draw(below); }
-std::uint64_t Fabric::seed() const { return run_.order.seed; }
+std::uint64_t Fabric::seed() const { return run_.seed(); }
 void Fabric::invariant(std::function<void()> check) { run_.invariant = std::move(check); }
 
 }  // namespace epic::sim

@@ -18,7 +18,7 @@ field() { echo "$EPIC_SIMULATE" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 first=$(field first)
 end=$((first + $(field seeds)))
 faults=,0,1,2,3,4,5,6,7,
-case $EPIC_SIMULATE in *'"faults"'*) faults=",$(echo "$EPIC_SIMULATE" | sed 's/.*"faults":\[\([0-9,]*\).*/\1/')," ;; esac
+case $EPIC_SIMULATE in *'"faults":['*) faults=",$(echo "$EPIC_SIMULATE" | sed 's/.*"faults":\[\([0-9,]*\).*/\1/')," ;; esac
 
 listed=  # as the reports have them, once for all seeds
 for number in $(echo "$faults" | tr , ' '); do

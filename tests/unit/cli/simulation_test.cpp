@@ -37,7 +37,7 @@ TEST_CASE("simulation: a report is read line by line as it grows, and unknown fi
   REQUIRE(reports);
   REQUIRE(reports->size() == 1);
   CHECK(reports->front().seed == 7);
-  CHECK(reports->front().fault_numbers() == FaultNumbers{3});
+  CHECK(fault_numbers(reports->front()) == FaultNumbers{3});
   CHECK_FALSE(reports->front().has_failed());
 
   file.append("8,\"failure\":\"too much\"}\n");
