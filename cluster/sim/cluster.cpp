@@ -142,9 +142,9 @@ void Cluster::crash(std::uint16_t node) {
 
 void Cluster::after_in(std::uint16_t node, nanoseconds delay, std::function<void(SimNode&)> event) {
   world_.after(delay, 0, fingerprint_of("go on", node),
-               [this, node, process = find_node(node)->process_id(), event = std::move(event)] {
-                 SimNode* const same = find_node(node);
-                 if (same != nullptr && same->process_id() == process) event(*same);
+               [child = host_->find_child(name_of(node))->weak_from_this(), event = std::move(event)] {
+                 const std::shared_ptr<SimHost::Child> same = child.lock();
+                 if (same != nullptr && same->node() != nullptr) event(*same->node());
                });
 }
 
@@ -153,6 +153,11 @@ void Cluster::pause(std::uint16_t node, nanoseconds duration) {
   if (paused == nullptr || paused->is_paused()) return;
   paused->pause();
   after_in(node, duration, [](SimNode& same) { same.go_on(); });
+}
+
+void Cluster::stop_machine(std::uint16_t node, nanoseconds duration) {
+  if (SimNode* const stopped = find_node(node); stopped != nullptr && !stopped->is_paused()) stopped->clock().stop();
+  pause(node, duration);
 }
 
 void Cluster::occupy(std::uint16_t node, nanoseconds duration) {
@@ -172,9 +177,9 @@ void Cluster::cut_power(nanoseconds back_after) {
   disk_.cut_power();
 }
 
-void Cluster::crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive) {
+void Cluster::crash_supervisor(nanoseconds back_after, Survival nodes) {
   if (fabric_ == nullptr) return;
-  host_->let_nodes_survive(nodes_survive);
+  host_->let_nodes_survive(nodes);
   requesters_.clear();
   fabric_.reset();
   host_.reset();

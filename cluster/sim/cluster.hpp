@@ -57,14 +57,15 @@ class Cluster {
   [[nodiscard]] SimNode* find_node(std::uint16_t node);
   void crash(std::uint16_t node);
   void pause(std::uint16_t node, nanoseconds duration);
+  /// The same with its clock, and though its supervisor may end meanwhile.
+  void stop_machine(std::uint16_t node, nanoseconds duration);
   /// A turn lasts that long, and nothing else runs meanwhile.
   void occupy(std::uint16_t node, nanoseconds duration);
   void jump_clock(std::uint16_t node, nanoseconds by);
 
   // ---- the supervisor
-  /// It dies, and its nodes with it, or, as on other machines, up to `nodes_survive` later; another is started after a
-  /// while.
-  void crash_supervisor(nanoseconds back_after, nanoseconds nodes_survive = nanoseconds(0));
+  /// It dies, and its nodes with it, or, as on other machines, later; another is started after a while.
+  void crash_supervisor(nanoseconds back_after, Survival nodes = {});
   /// Everything dies at once, and the disk keeps only what was synced.
   void cut_power(nanoseconds back_after);
   /// The next copy of the module cannot be loaded, those after it can.

@@ -107,7 +107,7 @@ std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
   return std::make_unique<storage::MemoryStore>(shard_count_, make_clock());
 }
 
-std::unique_ptr<storage::Store> Disk::open() {
+std::expected<std::unique_ptr<storage::Store>, StoreError> Disk::open() {
   if (files_ != nullptr) return files_->open();
   return std::make_unique<DiskStore>(*this, *rows_->reader_opener()());
 }

@@ -9,6 +9,7 @@
 // (sim/sqlite_disk.hpp).
 
 #include <cstddef>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,7 +39,7 @@ class Disk {
   [[nodiscard]] nanoseconds draw_write_delay() { return world_.draw_delay(options_.write_delay_max) * slowness_; }
   [[nodiscard]] nanoseconds draw_sync_delay() { return world_.draw_delay(options_.sync_delay_max) * slowness_; }
   /// For a process. After a power cut it fails whatever it is asked.
-  [[nodiscard]] std::unique_ptr<storage::Store> open();
+  [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();
 
   // ---- faults
   /// Nothing can be written until it is not full any more.

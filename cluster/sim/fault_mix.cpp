@@ -35,6 +35,9 @@ constexpr std::array kKinds = {
     std::pair(FaultKind::scale, &FaultMix::scale),
     std::pair(FaultKind::restart_at_once, &FaultMix::restart_at_once),
     std::pair(FaultKind::rejected_module, &FaultMix::rejected_module),
+    std::pair(FaultKind::crash_leaving, &FaultMix::crash_leaving),
+    std::pair(FaultKind::failed_open, &FaultMix::failed_open),
+    std::pair(FaultKind::standstill, &FaultMix::standstill),
 };
 static_assert(kKinds.size() * sizeof(std::uint32_t) == sizeof(FaultMix), "a weight without a kind is never drawn");
 
@@ -70,7 +73,10 @@ FaultMix FaultMix::gentle() {
           .long_turn = 1,
           .scale = 2,
           .restart_at_once = 0,
-          .rejected_module = 1};
+          .rejected_module = 1,
+          .crash_leaving = 0,
+          .failed_open = 0,
+          .standstill = 0};
 }
 
 std::vector<Fault> draw_schedule(std::uint64_t seed, const FaultMix& mix, const ScheduleOptions& options) {

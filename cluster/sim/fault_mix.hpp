@@ -43,6 +43,9 @@ struct FaultMix {
   std::uint32_t restart_at_once =
       1;  // all nodes stop, then start with a new copy of the module, or with the old one if that is bad
   std::uint32_t rejected_module = 1;  // a rolling restart with a copy that cannot be loaded
+  std::uint32_t crash_leaving = 2;    // a node is drained, and its process ends before its shards have left
+  std::uint32_t failed_open = 2;      // the supervisor or all machines end, and the disk fails as they open the store
+  std::uint32_t standstill = 0;       // machines of nodes stop with their clocks, are replaced, and go on
 
   /// Only what no call may fail of: planned moves, and a network and disk that are slow.
   [[nodiscard]] static FaultMix gentle();
@@ -74,6 +77,9 @@ enum class FaultKind : std::uint8_t {
   scale,
   restart_at_once,
   rejected_module,
+  crash_leaving,
+  failed_open,
+  standstill,
 };
 
 struct Fault {

@@ -12,6 +12,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr nanoseconds kSurviveMax = 3s;
+constexpr nanoseconds kCutMax = 4s;
+constexpr nanoseconds kCutClientMax = 8s;  // longer than the deadlines of its calls
+constexpr std::uint32_t kStandstillPercent = 50;
 constexpr nanoseconds kNewNodesAfter = 300ms;  // most have started by then
 constexpr std::uint32_t kLongPausePercent = 20;
 constexpr std::uint32_t kOneWayPercent = 50;
@@ -20,6 +23,7 @@ constexpr std::uint32_t kBadModulePercent = 30;
 constexpr std::uint16_t kMoreNodes = 2;
 constexpr std::uint64_t kCallsUntilDeathMax = 40;
 constexpr nanoseconds kAskAgainAfter = 200ms;
+constexpr nanoseconds kLeavingMax = 60ms;
 
 std::int64_t ms(nanoseconds duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -52,9 +56,9 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
     case FaultKind::pause:
       return pause(node, dice);
     case FaultKind::cut:
-      return cut(node, other, dice);
+      return cut(node, other, kCutMax, dice);
     case FaultKind::cut_client:
-      return cut(draw_client(dice), node, dice);
+      return cut(draw_client(dice), node, kCutClientMax, dice);
     case FaultKind::break_streams:
       return break_streams(node, other);
     case FaultKind::slow_network:
@@ -66,9 +70,9 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
     case FaultKind::clock_jump:
       return jump_clock(node, dice);
     case FaultKind::crash_supervisor:
-      return crash_supervisor(0s, dice);
+      return crash_supervisor({}, dice);
     case FaultKind::orphan_nodes:
-      return crash_supervisor(dice.between(1ms, kSurviveMax), dice);
+      return crash_supervisor({.min = 0s, .max = dice.between(1ms, kSurviveMax)}, dice);
     case FaultKind::cut_power:
       return cut_power(dice);
     case FaultKind::drain:
@@ -93,6 +97,12 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return restart_at_once(dice);
     case FaultKind::rejected_module:
       return reject_module();
+    case FaultKind::crash_leaving:
+      return crash_leaving(node, dice);
+    case FaultKind::failed_open:
+      return fail_opening(dice);
+    case FaultKind::standstill:
+      return stand_still(node, dice);
   }
   return {};
 }
@@ -155,9 +165,9 @@ std::string Faults::take_long(std::uint16_t node, Dice& dice) {
   return fmt::format("a turn of node-{} takes {} ms", node, ms(duration));
 }
 
-std::string Faults::cut(Place one, Place other, Dice& dice) {
+std::string Faults::cut(Place one, Place other, nanoseconds max, Dice& dice) {
   const bool is_one_way = dice.chance(kOneWayPercent);
-  const nanoseconds duration = dice.between(20ms, 4s);
+  const nanoseconds duration = dice.between(20ms, max);
   Network& network = cluster_.network();
   network.cut(one, other);
   if (!is_one_way) network.cut(other, one);
@@ -235,19 +245,40 @@ std::string Faults::die_in_write(Dice& dice) {
   return fmt::format("a process dies at file call {} from now on", calls);
 }
 
+/// The first to write after the end of all processes is one that opens the store.
+std::string Faults::fail_opening(Dice& dice) {
+  const std::string what = dice.chance(50) ? cut_power(dice) : crash_supervisor({}, dice);
+  if (dice.chance(50)) return fmt::format("{}; then {}", what, die_in_write(dice));
+  cluster_.disk().set_failing(true);
+  return what + "; then a write or sync fails";
+}
+
 std::string Faults::jump_clock(std::uint16_t node, Dice& dice) {
   const nanoseconds by = dice.between(0s, 7200s) - 3600s;
   cluster_.jump_clock(node, by);
   return fmt::format("the wall clock of node-{} jumps by {} ms", node, ms(by));
 }
 
-std::string Faults::crash_supervisor(nanoseconds nodes_survive, Dice& dice) {
+std::string Faults::crash_supervisor(Survival nodes, Dice& dice) {
   const nanoseconds delay = dice.between(10ms, 1s);
-  cluster_.crash_supervisor(delay, nodes_survive);
+  cluster_.crash_supervisor(delay, nodes);
   unanswered_.clear();
-  if (nodes_survive.count() > 0) later(delay + kNewNodesAfter, [this] { move_client(); });
+  if (nodes.max.count() > 0) later(delay + kNewNodesAfter, [this] { move_client(); });
   return fmt::format("the supervisor dies and is back after {} ms; its nodes live on for up to {} ms", ms(delay),
-                     ms(nodes_survive));
+                     ms(nodes.max));
+}
+
+/// What they were about to write when they stopped, they write when others have long had their shards.
+std::string Faults::stand_still(std::uint16_t node, Dice& dice) {
+  const nanoseconds duration = dice.between(2s, 7s);
+  std::string names;
+  for (std::uint16_t one = 1; one <= nodes_; ++one) {
+    if (one != node && !dice.chance(kStandstillPercent)) continue;
+    cluster_.stop_machine(one, duration);
+    names += (names.empty() ? "" : " and ") + name_of(one);
+  }
+  return fmt::format("{} with {} clocks stop for {} ms; {}", names, names.contains(" and ") ? "their" : "its",
+                     ms(duration), crash_supervisor({.min = duration, .max = duration + 1s}, dice));
 }
 
 /// To the new nodes, while others may still talk to those that should be gone.
@@ -267,6 +298,12 @@ std::string Faults::drain(std::uint16_t node, Dice& dice) {
   const nanoseconds duration = dice.between(200ms, 4s);
   later(duration, [this] { want_all_nodes(); });
   return fmt::format("node-{} is drained, and wanted again after {} ms", node, ms(duration));
+}
+
+std::string Faults::crash_leaving(std::uint16_t node, Dice& dice) {
+  const nanoseconds delay = dice.between(1ms, kLeavingMax);
+  later(delay, [this, node] { cluster_.crash(node); });
+  return fmt::format("{}; it crashes after {} ms", drain(node, dice), ms(delay));
 }
 
 std::string Faults::scale(Dice& dice) {

@@ -65,10 +65,11 @@ class Faults {
   std::string pause(std::uint16_t node, Dice& dice);
   std::string take_long(std::uint16_t node, Dice& dice);
   std::string jump_clock(std::uint16_t node, Dice& dice);
-  std::string crash_supervisor(nanoseconds nodes_survive, Dice& dice);
+  std::string crash_supervisor(Survival nodes, Dice& dice);
+  std::string stand_still(std::uint16_t node, Dice& dice);
   void move_client();
 
-  std::string cut(Place one, Place other, Dice& dice);
+  std::string cut(Place one, Place other, nanoseconds max, Dice& dice);
   std::string break_streams(std::uint16_t one, std::uint16_t other);
   std::string vanish(std::uint16_t one, Dice& dice);
   std::string storm(Dice& dice);
@@ -79,9 +80,11 @@ class Faults {
   std::string fill_disk(Dice& dice);
   std::string fail_write();
   std::string die_in_write(Dice& dice);
+  std::string fail_opening(Dice& dice);
   std::string cut_power(Dice& dice);
 
   std::string drain(std::uint16_t node, Dice& dice);
+  std::string crash_leaving(std::uint16_t node, Dice& dice);
   std::string scale(Dice& dice);
   void want_all_nodes();
   std::string restart_rolling();

@@ -145,8 +145,10 @@ void SimHost::Child::abandon() {
   is_abandoned_ = true;
   if (node_ == nullptr) return;
   World& world = host_.world();
-  if (host_.survive_max_.count() == 0) return world.bury(std::move(node_));
-  world.after(world.draw_delay(host_.survive_max_), 0, fingerprint_of("orphan"), [child = shared_from_this(), &world] {
+  const auto [min, max] = host_.survival_;
+  if (max.count() == 0) return world.bury(std::move(node_));
+  const nanoseconds left(static_cast<std::int64_t>(world.draw(static_cast<std::uint64_t>((max - min).count()) + 1)));
+  world.after(min + left, 0, fingerprint_of("orphan"), [child = shared_from_this(), &world] {
     if (child->node_ != nullptr) world.bury(std::move(child->node_));
   });
 }

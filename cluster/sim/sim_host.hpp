@@ -15,6 +15,12 @@
 
 namespace epic::cluster::sim {
 
+/// How long nodes live on without their supervisor.
+struct Survival {
+  nanoseconds min{0};
+  nanoseconds max{0};
+};
+
 class SimHost final : public Process, public Host {
  public:
   /// A node's process, as the supervisor and the scenario see it.
@@ -23,9 +29,8 @@ class SimHost final : public Process, public Host {
   SimHost(const NodeSurroundings& surroundings, std::int64_t drift_ppm_max);
   ~SimHost() override;
 
-  /// When the supervisor ends, its nodes notice that only after up to this long, as on other machines. 0: they end with
-  /// it.
-  void let_nodes_survive(nanoseconds max) { survive_max_ = max; }
+  /// When the supervisor ends, its nodes notice that only later, as on other machines. 0: they end with it.
+  void let_nodes_survive(Survival survival) { survival_ = survival; }
 
   // ---- Host
   [[nodiscard]] TimePoint now() const override { return TimePoint(nanoseconds(clock().monotonic_ns())); }
@@ -59,7 +64,7 @@ class SimHost final : public Process, public Host {
 
   NodeSurroundings surroundings_;
   std::int64_t drift_ppm_max_;
-  nanoseconds survive_max_{0};
+  Survival survival_;
   std::uint64_t last_timer_ = 0;
   std::map<TimerId, Task> timers_;
   std::deque<Job> jobs_;  // the first is under way

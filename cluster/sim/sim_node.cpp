@@ -81,8 +81,12 @@ void SimNode::start(const protocol::Configure& configure) {
     return end(kExitFailed);
   }
   auto store = surroundings_.disk.open();
-  auto open_reader = store->reader_opener();
-  storage_ = std::make_unique<io::StorageWork>(std::move(store), clock(), [] {});
+  if (!store) {
+    say(protocol::StartFailed{store.error().message, {}});
+    return end(kExitFailed);
+  }
+  auto open_reader = (*store)->reader_opener();
+  storage_ = std::make_unique<io::StorageWork>(std::move(*store), clock(), [] {});
   core_ = std::make_unique<node::NodeCore>(
       configure, *module,
       node::NodeWorld{

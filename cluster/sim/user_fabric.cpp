@@ -58,7 +58,10 @@ FaultMix mix_of(const Faults& faults) {
                .long_turn = faults.pauses / 2,
                .scale = faults.moves / 3,
                .restart_at_once = 0,
-               .rejected_module = 0};
+               .rejected_module = 0,
+               .crash_leaving = 0,
+               .failed_open = 0,
+               .standstill = 0};
   mix.slow_network = faults.network - mix.cut - mix.cut_client - mix.break_streams - mix.slow_pair - mix.half_open -
                      mix.reconnect_storm;
   mix.slow_disk = faults.disk - mix.full_disk - mix.failed_write;

@@ -25,8 +25,19 @@ std::uint64_t fingerprint_of(std::string_view kind, std::uint64_t a, std::uint64
 
 // ---- ProcessClock ----
 
+void ProcessClock::stop() {
+  if (!stopped_at_ns_) stopped_at_ns_ = world_.now_ns();
+}
+
+void ProcessClock::go_on() {
+  if (stopped_at_ns_) lag_ns_ += world_.now_ns() - *stopped_at_ns_;
+  stopped_at_ns_.reset();
+}
+
+std::int64_t ProcessClock::running_ns() const { return stopped_at_ns_.value_or(world_.now_ns()) - lag_ns_; }
+
 std::int64_t ProcessClock::monotonic_ns() const {
-  const std::int64_t now_ns = world_.now_ns();
+  const std::int64_t now_ns = running_ns();
   return now_ns + now_ns / kMillion * drift_ppm_ + now_ns % kMillion * drift_ppm_ / kMillion;  // never goes back
 }
 
@@ -57,6 +68,7 @@ void Process::beside(nanoseconds delay, std::uint64_t fingerprint, std::move_onl
 }
 
 void Process::go_on() {
+  clock_.go_on();
   if (std::exchange(is_paused_, false)) resume();
 }
 

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <random>
 #include <string_view>
@@ -42,11 +43,18 @@ class ProcessClock final : public io::Clock {
   void jump(nanoseconds by) { wall_offset_ns_ += by.count(); }
   /// How long the world has to go on until monotonic_ns() is `local_ns`.
   [[nodiscard]] nanoseconds until(std::int64_t local_ns) const;
+  /// As in a virtual machine that is not scheduled.
+  void stop();
+  void go_on();
 
  private:
+  [[nodiscard]] std::int64_t running_ns() const;
+
   const World& world_;
   std::int64_t drift_ppm_;
   std::int64_t wall_offset_ns_ = 0;
+  std::int64_t lag_ns_ = 0;  // for how long it has been stopped
+  std::optional<std::int64_t> stopped_at_ns_;
 };
 
 /// Something that lives and dies by itself. Its events are dropped when it is gone, and wait while it is paused.

@@ -23,6 +23,8 @@ namespace {
 // Small, so that a run has many checkpoints.
 constexpr storage::WalLimits kLimits = {.checkpoint_frames = 60, .frames_wait = 300};
 
+constexpr std::string_view kDied = "the simulated process has died";
+
 fs::path make_root() {
   std::string name = fs::is_directory("/dev/shm") ? "/dev/shm/epic-sim-XXXXXX" : "/tmp/epic-sim-XXXXXX";
   EPIC_ASSERT(::mkdtemp(name.data()) != nullptr, "cannot make a directory like {}", name);
@@ -34,11 +36,8 @@ fs::path make_root() {
 /// A process's store. Every call of it says whose file calls follow.
 class ProcessStore final : public Store {
  public:
-  ProcessStore(SqliteDisk& disk, std::unique_ptr<Store> rows)
-      : disk_(disk),
-        handle_{.power_cuts = disk.power_cuts_, .failed_syncs = disk.failed_syncs_},
-        directory_(disk.directory().string()),
-        rows_(std::move(rows)) {}
+  ProcessStore(SqliteDisk& disk, SqliteDisk::Handle handle, std::unique_ptr<Store> rows)
+      : disk_(disk), handle_(handle), rows_(std::move(rows)) {}
   ~ProcessStore() override { die(); }
 
   std::expected<void, StoreError> grant(const storage::Grants& grants) override {
@@ -96,12 +95,12 @@ class ProcessStore final : public Store {
   template <class Call>
   std::invoke_result_t<Call> run(const Call& call) {
     if (handle_.power_cuts != disk_.power_cuts_) die();
-    if (rows_ == nullptr) return std::unexpected(StoreError{StoreErrorCode::io, "the simulated process has died"});
+    if (rows_ == nullptr) return std::unexpected(StoreError{StoreErrorCode::io, std::string(kDied)});
     SqliteDisk::Handle* const former = std::exchange(disk_.user_, &handle_);
     auto result = call();
     disk_.user_ = former;
     if (handle_.is_dead) die();  // before others need the locks that it holds
-    if (!result) hide_directory(result.error().message);
+    if (!result) disk_.hide_directory(result.error().message);
     return result;
   }
 
@@ -113,14 +112,8 @@ class ProcessStore final : public Store {
     disk_.user_ = former;
   }
 
-  void hide_directory(std::string& text) const {
-    for (std::size_t at = 0; (at = text.find(directory_, at)) != std::string::npos;)
-      text.replace(at, directory_.size(), "/sim/store");
-  }
-
   SqliteDisk& disk_;
   SqliteDisk::Handle handle_;
-  std::string directory_;
   std::unique_ptr<Store> rows_;  // null: it is dead
 };
 
@@ -143,14 +136,28 @@ SqliteDisk::~SqliteDisk() {
 
 fs::path SqliteDisk::directory() const { return root_ / fmt::format("{}", power_cuts_); }
 
-std::unique_ptr<Store> SqliteDisk::open() {
+std::expected<std::unique_ptr<Store>, StoreError> SqliteDisk::open() {
+  Handle handle{.power_cuts = power_cuts_, .failed_syncs = failed_syncs_};
+  const std::uint64_t faults_before = faults_met_;
+  Handle* const former = std::exchange(user_, &handle);
   auto opened = storage::SqliteStore::open(directory() / "state.sqlite", {.mode = storage::OpenMode::create,
                                                                           .shard_count = shard_count_,
                                                                           .wall_clock = wall_clock_,
                                                                           .wal = kLimits,
                                                                           .vfs = files_.vfs()});
-  EPIC_ASSERT(opened.has_value(), "the store cannot be opened: {}", opened.error().message);
-  return std::make_unique<ProcessStore>(*this, std::move(*opened));
+  if (opened && handle.is_dead) opened = std::unexpected(StoreError{StoreErrorCode::io, std::string(kDied)});
+  user_ = former;
+  if (opened) return std::make_unique<ProcessStore>(*this, handle, std::move(*opened));
+  EPIC_ASSERT(faults_met_ > faults_before, "the store cannot be opened: {}", opened.error().message);
+  hide_directory(opened.error().message);
+  return std::unexpected(std::move(opened.error()));
+}
+
+/// Which is another each time.
+void SqliteDisk::hide_directory(std::string& text) const {
+  const std::string root = root_.string();
+  for (std::size_t at = 0; (at = text.find(root, at)) != std::string::npos;)
+    text.replace(at, root.size(), "/sim/store");
 }
 
 void SqliteDisk::set_failing(bool is_failing) {
@@ -171,6 +178,12 @@ bool SqliteDisk::is_dying() {
 }
 
 int SqliteDisk::before_write() {
+  const int result = draw_write_fault();
+  if (result != SQLITE_OK) ++faults_met_;
+  return result;
+}
+
+int SqliteDisk::draw_write_fault() {
   if (user_ == nullptr) return SQLITE_OK;
   const bool was_dead = user_->is_dead;
   if (is_dying()) {
@@ -184,8 +197,14 @@ int SqliteDisk::before_write() {
   return SQLITE_IOERR_WRITE;
 }
 
-/// What a failed sync has not written never will be, and the system reports that to everyone who has the file open.
 int SqliteDisk::before_sync(const std::string& path) {
+  const int result = draw_sync_fault(path);
+  if (result != SQLITE_OK) ++faults_met_;
+  return result;
+}
+
+/// What a failed sync has not written never will be, and the system reports that to everyone who has the file open.
+int SqliteDisk::draw_sync_fault(const std::string& path) {
   if (user_ == nullptr) return SQLITE_OK;
   if (is_dying()) return SQLITE_IOERR_FSYNC;
   if (failure_ == Failure::sync) {

@@ -7,10 +7,10 @@
 //
 // A process can die within a transaction: at a file call, of which a part may be done, after which all its calls fail.
 //
-// Invariant: equal seeds and equal calls give equal results, and no result names the directory. Opening does not meet
-// faults, since a fabric that cannot open its store does not start.
+// Invariant: equal seeds and equal calls give equal results, and no result names the directory.
 
 #include <cstdint>
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -29,8 +29,8 @@ class SqliteDisk {
   SqliteDisk& operator=(const SqliteDisk&) = delete;
   ~SqliteDisk();
 
-  /// For a process. A store that cannot be opened, whatever has happened to the disk, is a failed assert.
-  [[nodiscard]] std::unique_ptr<storage::Store> open();
+  /// For a process. Opening meets faults as well; a store that cannot be opened though none strikes is a failed assert.
+  [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();
 
   void set_full(bool is_full) { is_full_ = is_full; }
   /// The next write fails, or the next sync of every process.
@@ -50,8 +50,11 @@ class SqliteDisk {
   enum class Failure : std::uint8_t { none, write, sync };
 
   [[nodiscard]] std::filesystem::path directory() const;
+  void hide_directory(std::string& text) const;
   [[nodiscard]] int before_write();
   [[nodiscard]] int before_sync(const std::string& path);
+  [[nodiscard]] int draw_write_fault();
+  [[nodiscard]] int draw_sync_fault(const std::string& path);
   [[nodiscard]] bool is_dying();
 
   std::mt19937_64 random_;
@@ -59,7 +62,8 @@ class SqliteDisk {
   storage::WallClock wall_clock_;
   std::filesystem::path root_;
   ForgetfulDisk files_;
-  Handle* user_ = nullptr;  // whose call it is; null: a store is being opened
+  Handle* user_ = nullptr;        // whose call it is
+  std::uint64_t faults_met_ = 0;  // by file calls
   std::uint64_t power_cuts_ = 0;
   std::uint64_t failed_syncs_ = 0;
   std::uint64_t calls_until_death_ = 0;

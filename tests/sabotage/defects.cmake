@@ -4,6 +4,15 @@
 epic_plant(reply_before_commit runtime/kernel/saving/saving.cpp
   "if (gate_.is_open(needs)) return listener_.release(std::move(item));"
   "return listener_.release(std::move(item));")
+epic_plant(lock_ignored runtime/kernel/calls/calls.cpp
+  "if (activation.lock.try_take(*record, mode)) return true;"
+  "return true;" kept)
+epic_plant(lock_leaked_by_exception runtime/kernel/calls/calls.cpp
+  "pass_lock(*activation, activation->lock.release(record), first);"
+  "if (record.thrown())
+      new RecordRef(RecordRef::share(record));
+    else
+      pass_lock(*activation, activation->lock.release(record), first);")
 epic_plant(nested_field_missed runtime/kernel/saving/saving.cpp
   "hash128(bytes)"
   "hash128(std::span<const std::byte>(bytes).first(std::min<std::size_t>(bytes.size(), 32)))" value)
@@ -65,6 +74,9 @@ epic_plant(taken_believed cluster/supervisor/shard_table.cpp
 epic_plant(resent_after_bytes_left runtime/client/router.cpp
   "auto& pending = static_cast<Pending&>(*call);"
   "shards_.on_refused(*call, now_ns_); continue;" kept)
+epic_plant(deadline_forgotten runtime/client/router.cpp
+  "deadlines_.emplace(call->deadline_ns, sequence);"
+  "")
 epic_plant(refusal_passed_on runtime/client/router.cpp
   "if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);"
   "if (std::holds_alternative<kernel::RefusedPart>(reply.outcome))

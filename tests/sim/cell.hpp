@@ -1,9 +1,13 @@
 #pragma once
-// Cell: holds one number. Each answer says what the number was, so a history of calls can be checked for an order that
-// explains it (linearizability.hpp).
+// Cell and Vault: each holds one number. Each answer says what the number was, so a history of calls can be checked for
+// an order that explains it (linearizability.hpp).
+//
+// A vault's methods wait for a cell between reading and writing. If two of them ran at a time, one change would be
+// lost. Some end with an exception, and change nothing.
 
 #include <cstdint>
 #include <epic/epic.hpp>
+#include <stdexcept>
 
 namespace epic::test {
 
@@ -15,6 +19,32 @@ class Cell : public epic::Entity {
   epic::Task<std::int64_t> add(std::int64_t amount) { co_return value += amount; }
   epic::Task<std::int64_t> swap(std::int64_t next) { co_return std::exchange(value, next); }
   EPIC_ENTITY(Cell, state(value), methods(read, add, swap))
+};
+
+inline constexpr const char* kVaultRefuses = "the vault takes no multiple of 5";
+
+class Vault : public epic::Entity {
+  std::int64_t value = 0;
+
+  static epic::Task<void> check(std::int64_t number) {
+    co_await epic::Ref<Cell>(number % 8)->read();
+    if (number % 5 == 0) throw std::invalid_argument(kVaultRefuses);
+  }
+
+ public:
+  epic::Task<std::int64_t> read() const { co_return value; }
+  epic::Task<std::int64_t> add(std::int64_t amount) {
+    const std::int64_t former = value;
+    co_await check(amount);
+    co_return value = former + amount;
+  }
+  epic::Task<std::int64_t> swap(std::int64_t next) {
+    const std::int64_t former = value;
+    co_await check(next);
+    value = next;
+    co_return former;
+  }
+  EPIC_ENTITY(Vault, state(value), methods(read), exclusive(add, swap))
 };
 
 }  // namespace epic::test

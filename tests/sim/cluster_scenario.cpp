@@ -37,6 +37,7 @@ constexpr std::uint16_t kNodes = 4;
 constexpr std::uint32_t kClients = 3;
 constexpr std::size_t kAccounts = 24;
 constexpr std::size_t kCells = 4;
+constexpr std::size_t kVaults = 2;
 constexpr std::size_t kCallers = 18;
 constexpr auto kDeadline = 5s;
 /// A call ends at its deadline, but the clock of the node or client may be late, and so may its timers.
@@ -46,6 +47,7 @@ constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 40ms;
 constexpr auto kHealthyWithin = 30s;
 constexpr auto kQuietWithin = 30s;
+constexpr auto kOrphansGoneWithin = 9s;
 constexpr auto kAnsweredWithin = 40s;  // for a rolling restart: the grace of each node
 constexpr auto kIdleAge = 3s;
 constexpr std::uint64_t kTightSeeds = 5;  // every n-th has too little memory
@@ -59,7 +61,7 @@ Task<void> set_up(Pool pool) {
 }
 
 const ModuleInfo& cluster_ledger() {
-  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info, &Cell::epic_info};
+  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info, &Cell::epic_info, &Vault::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &set_up};
   return info;
 }
@@ -71,7 +73,10 @@ std::uint64_t memory_budget_of(std::uint64_t seed) {
 cluster::sim::FaultMix mix_of(ClusterKind kind) {
   if (kind == ClusterKind::gentle) return cluster::sim::FaultMix::gentle();
   cluster::sim::FaultMix mix;
-  if (kind == ClusterKind::orphans) mix.orphan_nodes = 8;
+  if (kind == ClusterKind::orphans) {
+    mix.orphan_nodes = 8;
+    mix.standstill = 6;
+  }
   return mix;
 }
 
@@ -116,7 +121,7 @@ class ClusterScenario {
   nanoseconds draw(nanoseconds max) {
     return nanoseconds(1 + static_cast<std::int64_t>(world().draw(static_cast<std::uint64_t>(max.count()))));
   }
-  static Ref<Cell> cell(std::size_t number) { return Ref<Cell>(static_cast<std::int64_t>(number)); }
+  static Ref<Vault> vault(std::size_t number) { return Ref<Vault>(static_cast<std::int64_t>(number)); }
   static Ref<Account> account(std::size_t number) { return Ref<Account>(static_cast<std::int64_t>(number)); }
 
   /// Each fault of the schedule, or those chosen, at its time; before it callers hurry, so that it meets much that is
@@ -160,7 +165,7 @@ class ClusterScenario {
     const std::size_t asked = world().draw(kAccounts);
     const std::int64_t known = kind_ == ClusterKind::orphans ? 0 : witness_.known_changes(asked);
     const auto on_shown = [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); };
-    switch (world().draw(8)) {
+    switch (world().draw(9)) {
       case 0:
       case 1:
         return start<Stamp>(
@@ -175,13 +180,15 @@ class ClusterScenario {
       case 5:
         return start<Stamp>(
             number, Ref<Teller>(static_cast<std::int64_t>(world().draw(kAccounts)))->look_at(account(asked)), on_shown);
+      case 6:
+        return operate(number, vault(asked % kVaults), vault_histories_[asked % kVaults]);
       default:
-        return call_cell(number, asked % kCells);
+        return operate(number, Ref<Cell>(static_cast<std::int64_t>(asked % kCells)), histories_[asked % kCells]);
     }
   }
 
-  void call_cell(std::size_t number, std::size_t asked) {
-    std::vector<CellOperation>& history = histories_[asked];
+  template <class Holder>
+  void operate(std::size_t number, Ref<Holder> asked, std::vector<CellOperation>& history) {
     const std::size_t place = history.size();
     history.push_back({.kind = static_cast<CellOperation::Kind>(world().draw(3)),
                        .argument = static_cast<std::int64_t>(1 + world().draw(1'000'000)),
@@ -190,11 +197,11 @@ class ClusterScenario {
     const auto call = [&] {
       switch (operation.kind) {
         case CellOperation::Kind::add:
-          return cell(asked)->add(operation.argument);
+          return asked->add(operation.argument);
         case CellOperation::Kind::swap:
-          return cell(asked)->swap(operation.argument);
+          return asked->swap(operation.argument);
         default:
-          return cell(asked)->read();
+          return asked->read();
       }
     };
     start<std::int64_t>(
@@ -221,6 +228,8 @@ class ClusterScenario {
             if (on_not_started) on_not_started();
             on_failure(error.what());
           } catch (const std::exception& error) {
+            const bool is_refused = std::string_view(error.what()).find(kVaultRefuses) != std::string_view::npos;
+            if (is_refused) return on_not_started(), call_later(number);
             if (on_unknown) on_unknown();
             on_failure(error.what());
           }
@@ -267,12 +276,30 @@ class ClusterScenario {
     throw std::runtime_error("not healthy in time: " + why);
   }
 
+  /// Each shard can still move, and each node be replaced.
+  void insist_on_restart() {
+    const std::int64_t until_ns = world().now_ns() + nanoseconds(kAnsweredWithin).count();
+    while (world().now_ns() < until_ns) {
+      const auto is_done = std::make_shared<std::optional<bool>>();
+      if (cluster_.has_supervisor() && faults_.list_unanswered().empty()) {
+        cluster_.request("restart", R"({"rolling":true})", [is_done](bool is_ok, const auto&) { *is_done = is_ok; });
+        world().run_until([&] { return is_done->has_value(); }, nanoseconds(until_ns - world().now_ns()));
+        if (is_done->value_or(false)) return;
+      }
+      world().run_for(100ms);
+    }
+    throw std::runtime_error("the fabric could not be restarted in time");
+  }
+
   void check_health() {
     const bool is_quiet =
         world().run_until([this] { return std::ranges::none_of(callers_, &Caller::is_waiting); }, kQuietWithin);
     if (!is_quiet) violate("some call never ended");
+    if (kind_ == ClusterKind::orphans) world().run_for(kOrphansGoneWithin);  // which may answer what is stale
     try {
+      for (std::size_t i = 0; i < kVaults; ++i) insist<std::int64_t>([&] { return vault(i)->add(1); });
       for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
+      insist_on_restart();
       for (std::size_t i = 0; i < kAccounts; ++i)
         books_.push_back(insist<ledger::Books>([&] { return account(i)->get_books(); }));
     } catch (const std::exception& error) {
@@ -309,16 +336,17 @@ class ClusterScenario {
     return left;
   }
 
-  void check_cells() {
-    for (std::size_t i = 0; i < kCells; ++i) {
+  void check_histories(std::string_view type, std::span<std::vector<CellOperation>> histories) {
+    for (std::size_t i = 0; i < histories.size(); ++i) {
       if (kind_ == ClusterKind::orphans)
-        std::erase_if(histories_[i], [](const auto& one) { return one.kind == CellOperation::Kind::read; });
-      if (const auto why = find_contradiction(histories_[i])) violate(fmt::format("Cell/{}: {}", i, *why));
+        std::erase_if(histories[i], [](const auto& one) { return one.kind == CellOperation::Kind::read; });
+      if (const auto why = find_contradiction(histories[i])) violate(fmt::format("{}/{}: {}", type, i, *why));
     }
   }
 
   ClusterResult judge() {
-    check_cells();
+    check_histories("Cell", histories_);
+    check_histories("Vault", vault_histories_);
     ClusterResult result;
     result.violations = books_.size() == kAccounts ? witness_.judge(books_) : witness_.judge({});
     for (const cluster::sim::StruckFault& fault : faults_.list()) result.faults.push_back(to_string(fault));
@@ -338,6 +366,7 @@ class ClusterScenario {
   std::array<Caller, kCallers> callers_;
   std::vector<ledger::Books> books_;
   std::array<std::vector<CellOperation>, kCells> histories_;
+  std::array<std::vector<CellOperation>, kVaults> vault_histories_;
   std::uint64_t calls_ = 0;
   bool is_hurrying_ = false;
   bool is_ending_ = false;

@@ -27,20 +27,20 @@ std::string value(Store& store, const char* type) {
 
 TEST_CASE("sqlite disk: what a process has written survives its death, and what was synced a power cut", "[sim]") {
   const auto disk = make_disk();
-  auto store = disk->open();
+  auto store = must(disk->open());
   const ShardEpoch held = take(*store);
   must(store->commit(both(held, "synced")));
   must(store->sync());
   store.reset();
-  CHECK(value(*disk->open(), "left") == "synced");
+  CHECK(value(*must(disk->open()), "left") == "synced");
 
   disk->cut_power();
-  CHECK(value(*disk->open(), "left") == "synced");
+  CHECK(value(*must(disk->open()), "left") == "synced");
 }
 
 TEST_CASE("sqlite disk: a store from before a power cut fails whatever it is asked", "[sim]") {
   const auto disk = make_disk();
-  const auto store = disk->open();
+  const auto store = must(disk->open());
   const ShardEpoch held = take(*store);
   disk->cut_power();
   CHECK(error_of(store->load("left", "1")).code == StoreErrorCode::io);
@@ -51,8 +51,8 @@ TEST_CASE("sqlite disk: a process that dies within a transaction leaves all of i
   int died = 0;
   for (std::uint64_t call = 1; call <= 40; ++call) {
     const auto disk = make_disk(call);
-    auto store = disk->open();
-    const auto neighbour = disk->open();
+    auto store = must(disk->open());
+    const auto neighbour = must(disk->open());
     const ShardEpoch held = take(*store);
     must(store->commit(both(held, "old")));
     disk->set_death(call);
@@ -66,14 +66,14 @@ TEST_CASE("sqlite disk: a process that dies within a transaction leaves all of i
     INFO("dies at call " << call);
     CHECK(value(*neighbour, "left") == value(*neighbour, "right"));
     must(neighbour->commit(both(held, "next")));
-    CHECK(value(*disk->open(), "left") == "next");
+    CHECK(value(*must(disk->open()), "left") == "next");
   }
   CHECK(died > 5);
 }
 
 TEST_CASE("sqlite disk: a full disk refuses a write for as long as it is full", "[sim]") {
   const auto disk = make_disk();
-  const auto store = disk->open();
+  const auto store = must(disk->open());
   const ShardEpoch held = take(*store);
   disk->set_full(true);
   const StoreError error = error_of(store->commit(both(held, "text")));
@@ -87,7 +87,7 @@ TEST_CASE("sqlite disk: a failed sync or write breaks a store, and what others h
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     INFO("seed " << seed);
     const auto disk = make_disk(seed);
-    auto store = disk->open();
+    auto store = must(disk->open());
     const ShardEpoch held = take(*store);
     must(store->commit(both(held, "synced")));
     disk->set_failing(true);
@@ -95,12 +95,40 @@ TEST_CASE("sqlite disk: a failed sync or write breaks a store, and what others h
     CHECK_FALSE(is_written);
     disk->set_failing(false);
 
-    const auto next = disk->open();
+    const auto next = must(disk->open());
     must(next->commit(both(held, "next")));
     must(next->sync());
     disk->cut_power();
-    const auto left = disk->open();
+    const auto left = must(disk->open());
     CHECK(value(*left, "left") == "next");
     CHECK(value(*left, "right") == "next");
   }
+}
+
+TEST_CASE("sqlite disk: a process that dies or fails while it opens its store leaves all that was synced", "[sim]") {
+  int refused = 0;
+  for (std::uint64_t call = 0; call <= 60; ++call) {
+    INFO("dies at call " << call << "; 0: a write or sync fails");
+    const auto disk = make_disk(call);
+    const bool is_new = call % 3 == 0;
+    if (!is_new) {
+      const auto store = must(disk->open());
+      must(store->commit(both(take(*store), "synced")));
+      must(store->sync());
+      if (call % 3 == 1) disk->cut_power();
+    }
+    call == 0 ? disk->set_failing(true) : disk->set_death(1 + call / 3);
+    const auto opened = disk->open();
+    disk->set_failing(false);
+    disk->set_death(0);
+    if (!opened) {
+      ++refused;
+      CHECK(opened.error().message.find("epic-sim-") == std::string::npos);
+    }
+    const auto next = must(disk->open());
+    CHECK(value(*next, "left") == (is_new ? "" : "synced"));
+    const ShardEpoch held = take(*next);
+    must(next->commit(both(held, "next")));
+  }
+  CHECK(refused > 5);
 }
