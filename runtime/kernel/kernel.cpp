@@ -35,6 +35,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                     .events = events_,
                     .saving = saving_,
                     .calls = calls_,
+                    .timers = timers_,
                     .ends = ends_,
                     .syscalls = syscalls}),
       saving_({.self = Incarnation{options_.self.life},
@@ -55,7 +56,15 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .direct_calls_max = options_.direct_calls_max},
              scheduler_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
              *this),
-      ends_(scheduler_, activations_.table(), words_, calls_, timers_, syscalls),
+      timers_(scheduler_, activations_.table(), admission_, calls_),
+      ends_(scheduler_, activations_.table(), words_, calls_, sleepers_, event_waits_, syscalls),
+      cancellations_({.scheduler = scheduler_,
+                      .words = words_,
+                      .calls = calls_,
+                      .sleepers = sleepers_,
+                      .event_waits = event_waits_,
+                      .stop_waits = stop_waits_,
+                      .syscalls = syscalls}),
       looks_(scheduler_, words_, calls_, ends_, routing_, options_.grace),
       frames_({.self = options_.self,
                .shard_count = options_.shard_count,
@@ -68,6 +77,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .events = events_,
                .saving = saving_,
                .calls = calls_,
+               .cancellations = cancellations_,
                .activations = activations_,
                .syscalls = syscalls}),
       outside_(admission_, scheduler_, types_, calls_),
@@ -77,7 +87,8 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .routing = routing_,
               .saving = saving_,
               .calls = calls_,
-              .timers = timers_}) {}
+              .sleepers = sleepers_,
+              .event_waits = event_waits_}) {}
 
 Kernel::~Kernel() {
   const Scope scope(*this);
@@ -101,8 +112,10 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   scheduler_.now_ns = monotonic_ns;
   scheduler_.wall_ns = wall_ns;
   calls_.on_time();
+  sleepers_.on_time();
   timers_.on_time();
   ends_.on_time();
+  cancellations_.on_time();
   saving_.on_time();
   routing_.on_time(monotonic_ns);
   looks_.on_time();
@@ -113,8 +126,9 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
 std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
   for (const auto due :
-       {calls_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(), saving_.next_timer_ns(),
-        routing_.next_timer_ns(), looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
+       {calls_.next_timer_ns(), sleepers_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
+        cancellations_.next_timer_ns(), saving_.next_timer_ns(), routing_.next_timer_ns(), looks_.next_timer_ns(),
+        frames_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }
@@ -188,7 +202,7 @@ bool Kernel::is_stopping(const Record* execution) const {
 
 /// Frames that wait for epic::stopping().
 void Kernel::resume_stopping() {
-  stop_waits_.resume([this](const Record* execution) { return is_stopping(execution); });
+  stop_waits_.resume_if([this](const Record* execution) { return is_stopping(execution); });
 }
 
 /// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.

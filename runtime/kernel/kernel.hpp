@@ -28,14 +28,16 @@
 
 #include "epic/error.hpp"
 #include "kernel/activations/activations.hpp"
+#include "kernel/activations/entity_timers.hpp"
 #include "kernel/admission.hpp"
 #include "kernel/calls/call_views.hpp"
 #include "kernel/calls/calls.hpp"
+#include "kernel/calls/cancellations.hpp"
 #include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/outside_calls.hpp"
+#include "kernel/calls/parked_frames.hpp"
 #include "kernel/calls/shard_looks.hpp"
-#include "kernel/calls/stop_waits.hpp"
-#include "kernel/calls/timers.hpp"
+#include "kernel/calls/sleepers.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/frames/frames.hpp"
 #include "kernel/limits.hpp"
@@ -168,9 +170,14 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] const Codec& codec() const { return codec_; }
 
   // ---- for user_api.cpp: operations on behalf of entities ----
-  [[nodiscard]] Timers& timers() { return timers_; }
+  [[nodiscard]] Sleepers& sleepers() { return sleepers_; }
   [[nodiscard]] std::uint64_t random();
-  [[nodiscard]] StopWaits& stop_waits() { return stop_waits_; }
+  /// Frames that wait for epic::stopping().
+  [[nodiscard]] ParkedFrames& stop_waits() { return stop_waits_; }
+  /// Those that wait for an epic::Event.
+  [[nodiscard]] ParkedFrames& event_waits() { return event_waits_; }
+  [[nodiscard]] EntityTimers& timers() { return timers_; }
+  [[nodiscard]] Cancellations& cancellations() { return cancellations_; }
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
   [[nodiscard]] bool is_stopping() const { return is_stopping(scheduler_.current); }
   [[nodiscard]] Saving& saving() { return saving_; }
@@ -229,15 +236,18 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Admission admission_;
   TypeTable types_;
   Scheduler scheduler_;
-  Timers timers_{scheduler_};
-  StopWaits stop_waits_{scheduler_};
+  Sleepers sleepers_{scheduler_};
+  ParkedFrames stop_waits_{scheduler_};
+  ParkedFrames event_waits_{scheduler_};
   Events events_{scheduler_, types_};
   CallWords words_;
   Routing routing_;
   Activations activations_;
   Saving saving_;
   Calls calls_;
+  EntityTimers timers_;
   EarlyEnds ends_;
+  Cancellations cancellations_;
   ShardLooks looks_;
   Frames frames_;
   OutsideCalls outside_;

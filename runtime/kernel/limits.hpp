@@ -34,12 +34,14 @@ inline constexpr std::size_t kEndedPerTick = 128;      // calls that end by thei
 inline constexpr std::size_t kRoutedPerTick = 256;     // parked calls that are sent or refused
 inline constexpr std::size_t kEnteredPerTick = 1'024;  // calls that have waited for an activation, and enter it now
 inline constexpr std::size_t kWokenPerTick = 256;      // sleeping frames that go on
+inline constexpr std::size_t kTicksPerTick = 1'024;    // of entities' timers, that become due
 inline constexpr std::chrono::nanoseconds kReplyLead =
     500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time
 inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated
 inline constexpr std::chrono::nanoseconds kGrace = 5s;              // for running calls, before a shard leaves
 inline constexpr std::chrono::nanoseconds kTasksLook = 5ms;         // between two looks for tasks that hold up a stop
 inline constexpr std::chrono::nanoseconds kTasksLookPerCall = 1us;  // … at least, for each call that it looks at
+inline constexpr std::chrono::nanoseconds kTimerAgain = 10ms;       // for a timer's only tick that must not start yet
 inline constexpr std::chrono::nanoseconds kUnwindTimeout = 200ms;   // for a cancelled task to end
 inline constexpr std::chrono::nanoseconds kReleaseWindow = 25ms;    // how long a leaving shard is closed the first time
 inline constexpr int kReleaseWindowGrowth = 4;                      // … and the factor for each further time

@@ -98,7 +98,7 @@ struct CallMessage {
 };
 BOOST_DESCRIBE_STRUCT(CallMessage, (), (id, target, method, map_version, patience_ns, chain, arguments, extensions))
 
-/// The caller no longer waits for the call. Advice, which a receiver may ignore.
+/// The caller has cancelled the call. Advice: a receiver that does not know the message lets the call run.
 struct CancelMessage {
   CallId id;
   bool operator==(const CancelMessage&) const = default;
@@ -161,7 +161,7 @@ struct DeadlockMessage {
 };
 BOOST_DESCRIBE_STRUCT(DeadlockMessage, (), (victim, ring))
 
-using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage>;
+using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage, CancelMessage>;
 
 /// Which node owns which shard, as published by coordination.
 struct ShardMap {

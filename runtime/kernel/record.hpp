@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,12 @@ using RecordRef = detail::RecordPtr<Record>;
 
 namespace epic::detail {
 
+/// Of a record that is a timer's tick.
+struct Tick {
+  std::uint64_t skipped = 0;  // ticks since the one before
+  bool is_use = true;         // of the entity, which keeps it in memory
+};
+
 /// Owned by its record.
 struct CallSite : kernel::RoutedCall {
   explicit CallSite(CallRecord& of) : record(of) {}
@@ -33,8 +40,9 @@ struct CallSite : kernel::RoutedCall {
   std::function<void(CallRecord&)> on_end;             // outside callers of this process: after the gate
   std::function<void(CallRecord&)> on_hook_end;        // hooks of the kernel itself: at once
   bool is_refused = false;                             // its sender went by an old map, or the shard has left
-  std::string label;                                   // of a record without a method: "setup", "on_activate"
-  std::int64_t begun_ns = 0;                           // of a record without a deadline
+  std::string label;          // of a record without a method: "setup", "on_activate"; of a tick, its method
+  std::int64_t begun_ns = 0;  // of a record without a deadline
+  std::optional<Tick> tick;
   /// Somebody outside this kernel gets the outcome.
   [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end; }
 };

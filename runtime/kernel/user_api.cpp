@@ -7,6 +7,7 @@
 
 #include "epic/epic.hpp"
 #include "kernel/assert.hpp"
+#include "kernel/errors.hpp"
 #include "kernel/kernel_scope.hpp"
 
 namespace epic {
@@ -41,15 +42,20 @@ CallRecord* current_execution() noexcept {
 
 std::coroutine_handle<> SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   waiter.handle = awaiting;
-  timer = here("epic::sleep").timers().start(nanoseconds, waiter);
+  number = here("epic::sleep").sleepers().add(nanoseconds, waiter);
   return calls_here("epic::sleep").suspend_on(waiter);
 }
 SleepAwaiter::~SleepAwaiter() {
-  if (timer != 0) here("epic::sleep").timers().cancel(timer, waiter);
+  if (number != 0) here("epic::sleep").sleepers().forget(number, waiter);
 }
+
+void cancel(CallRecord& record) { here("epic::Spawned::cancel").cancellations().cancel(record); }
 
 void throw_cancelled() {
   const kernel::Kernel& kernel = here("co_await");
+  const std::exception_ptr& failure = kernel.current()->failure;
+  if (failure && kernel::describe_failure(failure).code == ErrorCode::cancelled)
+    std::rethrow_exception(failure);  // its caller has cancelled it
   throw Cancelled(kernel.describe_current() + " was cancelled: its entity is to leave, and no call waits for it");
 }
 
@@ -64,6 +70,38 @@ StoppingAwaiter::~StoppingAwaiter() {
   if (place != 0) here("epic::stopping").stop_waits().forget(place, waiter);
 }
 
+TimerId start_timer(std::unique_ptr<TickSource> source, std::int64_t delay_ns, std::int64_t interval_ns) {
+  kernel::Kernel& kernel = here("epic::every or epic::after");
+  kernel::Activation* const activation = kernel::activation_of(kernel.current());
+  if (activation == nullptr || activation->entity == nullptr)
+    throw std::logic_error(
+        "epic::every and epic::after start timers of an entity: use them in its methods or on_activate");
+  if (!source->can_run_on(*activation->entity))
+    throw std::logic_error("epic::every and epic::after: the method is of another class than the entity that runs");
+  return kernel.timers().start(*activation, std::move(source), delay_ns, interval_ns);
+}
+void stop_timer(const TimerId& timer) { here("epic::Timer").timers().stop(timer); }
+void unpin_timer(const TimerId& timer) { here("epic::Timer").timers().unpin(timer); }
+bool has_timer(const TimerId& timer) { return here("epic::Timer").timers().has(timer); }
+
+std::coroutine_handle<> EventAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  previous_ = event_->last_;
+  (previous_ == nullptr ? event_->first_ : previous_->next_) = this;
+  event_->last_ = this;
+  waiter_.handle = awaiting;
+  place_ = here("epic::Event").event_waits().add(waiter_);
+  return calls_here("epic::Event").suspend_on(waiter_);
+}
+void EventAwaiter::await_resume() {
+  if (waiter_.is_cancelled) throw_cancelled();
+  if (event_ == nullptr) throw std::logic_error("the epic::Event or epic::Promise that it waited for has gone");
+}
+EventAwaiter::~EventAwaiter() {
+  if (place_ == 0) return;
+  if (event_ != nullptr) event_->unlink(*this);
+  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) kernel->event_waits().forget(place_, waiter_);
+}
+
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   waiter.handle = awaiting;
   calls_here("epic::saved").end_turn();
@@ -75,6 +113,43 @@ SavedAwaiter::~SavedAwaiter() {
 }
 
 }  // namespace detail
+
+Event::~Event() {
+  if (first_ != nullptr) release_all(/*is_gone=*/true);
+}
+
+void Event::set() {
+  is_set_ = true;
+  if (first_ != nullptr) release_all(/*is_gone=*/false);
+}
+
+/// What the current execution has observed, those that it wakes have observed, too.
+void Event::release_all(bool is_gone) {
+  kernel::Kernel* const kernel = kernel::Kernel::current_kernel();
+  while (detail::EventAwaiter* const awaiter = first_) {
+    unlink(*awaiter);
+    if (is_gone) awaiter->event_ = nullptr;
+    if (kernel == nullptr) continue;  // the kernel goes, and its frames with it
+    kernel::Record* const woken = awaiter->waiter_.execution;
+    if (kernel::activation_of(woken) != kernel::activation_of(kernel->current()))
+      calls_here("epic::Event").end_turn();  // another entity sees what this turn has changed so far
+    kernel::Observations::observe(woken, kernel->saving().observations().observed_by(kernel->current()));
+    kernel->event_waits().resume(awaiter->place_);
+  }
+}
+
+void Event::unlink(detail::EventAwaiter& awaiter) {
+  if (first_ != &awaiter && awaiter.previous_ == nullptr) return;  // it was released
+  (awaiter.previous_ == nullptr ? first_ : awaiter.previous_->next_) = awaiter.next_;
+  (awaiter.next_ == nullptr ? last_ : awaiter.next_->previous_) = awaiter.previous_;
+  awaiter.previous_ = awaiter.next_ = nullptr;
+}
+
+std::uint64_t skipped_ticks() {
+  const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  const kernel::Record* const current = kernel == nullptr ? nullptr : kernel->current();
+  return current != nullptr && current->site != nullptr && current->site->tick ? current->site->tick->skipped : 0;
+}
 
 void erase() { here("epic::erase").saving().erase(); }
 

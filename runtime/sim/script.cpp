@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 
 #include "codec/capnp_codec.hpp"
 #include "codec/json_codec.hpp"
@@ -73,6 +74,9 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     if (auto* const call = std::get_if<kernel::CallMessage>(&message)) {
       note(fmt::format("calls {}.{}", kernel.types().shown(call->target), entry_of(*call).method));
       waiting.push_back(std::move(*call));
+    } else if (const auto* cancel = std::get_if<kernel::CancelMessage>(&message)) {
+      note(fmt::format("cancels call {}", cancel->id.sequence));
+      cancelled.insert(cancel->id.sequence);
     }
   }
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
@@ -134,13 +138,16 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   }
   /// How long until the first sleep ends.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> sleep() {
-    const auto due = kernel.timers().next_timer_ns();
+    const auto due = kernel.sleepers().next_timer_ns();
     return due ? std::optional(std::chrono::nanoseconds(*due - now_ns)) : std::nullopt;
   }
   void note(std::string token) { history.push_back(std::move(token)); }
   [[noreturn]] void refuse(std::string_view what) {
     std::string text = fmt::format("the script of {}: {}", kernel.types().shown(name), what);
     if (const auto left = sleep()) text += fmt::format("; it sleeps for {}", duration_text(*left));
+    if (const kernel::EntityTimer* timer = kernel.timers().first())
+      text += fmt::format("; its next timer calls {} in {}", timer->method,
+                          duration_text(std::chrono::nanoseconds(timer->due_ns - now_ns)));
     text += history.empty() ? "; it has asked for nothing yet" : "\nso far it";
     for (std::size_t i = 0; i < history.size(); ++i) {
       const bool is_next = history.size() - i <= waiting.size();
@@ -154,6 +161,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   std::int64_t now_ns = 1;
   std::vector<std::function<void()>> events;  // answers of the store and of coordination
   std::deque<kernel::CallMessage> waiting;    // tokens that the test has not taken yet
+  std::set<std::uint64_t> cancelled;          // by the entity
   std::vector<std::string> history;           // of all tokens
   std::vector<std::string> lines;
   std::string fault;
@@ -195,6 +203,15 @@ void ScriptRun::take_sleep(std::chrono::nanoseconds duration) {
   pass(duration);
 }
 
+void ScriptRun::take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name,
+                          std::chrono::nanoseconds delay) {
+  const kernel::EntityTimer* const timer = impl_->kernel.timers().first();
+  if (timer == nullptr || !is_meant(timer->source->method()) || timer->due_ns - impl_->now_ns != delay.count())
+    impl_->refuse(fmt::format("no timer calls {} next in {}", name, duration_text(delay)));
+  pass(delay);
+  impl_->note(fmt::format("had a tick of {} after {}", name, duration_text(delay)));
+}
+
 void ScriptRun::answer(std::uint64_t call, const reflect::TypeInfo* type, const void* result) {
   kernel::ResultPart part;
   if (type != nullptr) impl_->codec.encode(*type, result, part.bytes);
@@ -206,6 +223,8 @@ void ScriptRun::fail(std::uint64_t call, const std::exception_ptr& exception) {
   impl_->kernel.on_message(kTest, kernel::ReplyMessage{call, kernel::describe_thrown(exception)});
   impl_->drive();
 }
+
+bool ScriptRun::is_cancelled(std::uint64_t call) const { return impl_->cancelled.contains(call); }
 
 void ScriptRun::pass(std::chrono::nanoseconds duration) { impl_->pass(duration); }
 

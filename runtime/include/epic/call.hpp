@@ -196,6 +196,8 @@ CallRecord* current_execution() noexcept;
 /// The waiting frame is being destroyed: the record must not resume it.
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept;
 [[noreturn]] void throw_empty_ref(std::string_view method);
+/// Ends the wait for a call, and the call if it can be (Spawned::cancel).
+void cancel(CallRecord& record);
 /// The current execution was cancelled where it was suspended.
 [[noreturn]] void throw_cancelled();
 
@@ -350,6 +352,11 @@ const reflect::MethodInfo& method_info() {
       .access = Traits::kReadOnly ? reflect::Access::read_only : reflect::Access::read_write,
       .locking = locking,
       .make_record = []() -> CallRecord* { return new MethodRecord<Pointer, locking>(); },
+      .is_method =
+          [](const std::type_info& type, const void* pointer) {
+            using Type = decltype(Pointer);
+            return type == typeid(Type) && *static_cast<const std::remove_const_t<Type>*>(pointer) == Pointer;
+          },
       .owner = &reflect::entity_info_of<typename Traits::Class>};
   return info;
 }

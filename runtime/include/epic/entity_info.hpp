@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -36,7 +37,9 @@ struct MethodInfo {
   Access access;     // read_only: a const method, which never dirties the state
   Locking locking;
   ::epic::detail::CallRecord* (*make_record)();  // default arguments, to decode into; the caller owns it
-  const void* owner;                             // stands for the C++ class that declares it: &entity_info_of<Class>
+  bool (*is_method)(const std::type_info& type, const void* pointer);  // whether it is the method that `pointer` (of
+                                                                       // that type) points to
+  const void* owner;  // stands for the C++ class that declares it: &entity_info_of<Class>
 };
 
 /// When a class's state is saved, and what waits for it.

@@ -6,6 +6,7 @@
 #include "epic/entity.hpp"
 #include "epic/entity_macro.hpp"
 #include "epic/error.hpp"
+#include "epic/event.hpp"
 #include "epic/gather.hpp"
 #include "epic/log.hpp"
 #include "epic/module.hpp"
@@ -15,4 +16,5 @@
 #include "epic/stopping.hpp"
 #include "epic/task.hpp"
 #include "epic/time.hpp"
+#include "epic/timer.hpp"
 #include "epic/values.hpp"

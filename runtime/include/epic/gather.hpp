@@ -3,7 +3,7 @@
 //
 //   auto [a, b] = co_await epic::gather(left->get(), right->get());
 //   std::vector<bool> hits = co_await epic::gather(std::move(calls));   // vector of calls of one type
-//   auto pending = epic::spawn(other->work());  …  co_await pending;
+//   auto pending = epic::spawn(other->work());  …  co_await pending;   // or pending.cancel()
 //
 // gather waits for all calls to end, then throws the first error in the order of its arguments, if there is one.
 
@@ -142,8 +142,8 @@ template <class Work>
   return detail::GatherVectorAwaiter<R>(std::move(records));
 }
 
-/// A call that was started in the background. May be awaited once, by the entity that spawned it. Dropping it does not
-/// stop the call.
+/// A call or task that was started in the background. May be awaited once, by the entity that spawned it. Dropping it
+/// does not stop the call.
 template <class R>
 class Spawned {
  public:
@@ -154,6 +154,12 @@ class Spawned {
   Spawned& operator=(Spawned&&) noexcept = default;
 
   [[nodiscard]] bool is_ended() const { return detail::has_ended(*record_); }
+
+  /// Awaiting it throws epic::Cancelled from now on, and at once. A call that has not begun never does, on whatever
+  /// node it is. Code that runs gets epic::Cancelled at the co_await where it stands, or at its next one, and what it
+  /// waits for there is cancelled, too; it keeps its lock until it has unwound, and what it has done so far stays. So
+  /// the outcome of a call that had begun is unknown. One that has ended is left as it is.
+  void cancel() { detail::cancel(*record_); }
 
   class Awaiter {
    public:

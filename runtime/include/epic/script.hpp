@@ -6,6 +6,7 @@
 //   auto level = bob.call<&Player::enter_level>("yard", std::vector{Ref<Barrel>(1)});
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(false);
 //   bob.expect(sleeps(10ms));                                       // its clock moves on to the end
+//   bob.expect(ticks<&Player::regain_strength>(1s));                // a timer of its own; the clock moves on to it
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
 //   CHECK(level.result() == 1);
 //
@@ -48,9 +49,12 @@ class ScriptRun {
   std::uint64_t take_call(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,
                           void* arguments);
   void take_sleep(std::chrono::nanoseconds duration);
+  /// Takes the next tick of a timer. `name`: of the method, for errors.
+  void take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name, std::chrono::nanoseconds delay);
   /// `type` is null for void. A call is answered once.
   void answer(std::uint64_t call, const reflect::TypeInfo* type, const void* result);
   void fail(std::uint64_t call, const std::exception_ptr& exception);
+  [[nodiscard]] bool is_cancelled(std::uint64_t call) const;
   void pass(std::chrono::nanoseconds duration);
 
   [[nodiscard]] std::string state();
@@ -82,6 +86,12 @@ struct SleepToken {
   std::chrono::nanoseconds duration;
 };
 
+/// The token of a timer's tick: see ticks().
+template <auto Method>
+struct TickToken {
+  std::chrono::nanoseconds delay;
+};
+
 /// The entity calls `Method` of `entity`, "Type/Key".
 template <auto Method>
 [[nodiscard]] CallToken<Method> calls(std::string_view entity) {
@@ -89,6 +99,11 @@ template <auto Method>
 }
 /// The entity sleeps for `duration`. If several of its calls sleep, the one that ends first counts.
 [[nodiscard]] inline SleepToken sleeps(std::chrono::nanoseconds duration) { return {duration}; }
+/// A timer of the entity calls `Method` in `delay` from now, and no other timer is due before.
+template <auto Method>
+[[nodiscard]] TickToken<Method> ticks(std::chrono::nanoseconds delay) {
+  return {delay};
+}
 
 /// A call that the entity has made, with its arguments, to be answered by the test. Must not outlive its script.
 template <auto Method>
@@ -109,6 +124,9 @@ class AskedCall {
   [[nodiscard]] const auto& argument() const {
     return std::get<index>(arguments_);
   }
+
+  /// The entity has cancelled it (Spawned::cancel). An answer no longer reaches it.
+  [[nodiscard]] bool is_cancelled() const { return run_.is_cancelled(call_); }
 
   /// The call returns, and the entity goes on until it waits again.
   void answer() const
@@ -187,6 +205,12 @@ class Script {
   }
   /// The next token must be this sleep; the clock moves on to its end.
   void expect(const SleepToken& token) { run_.take_sleep(token.duration); }
+  /// The next tick must be this one; the clock moves on to it, and it runs until it has ended or waits.
+  template <auto Method>
+  void expect(const TickToken<Method>& token) {
+    run_.take_tick([](const epic::detail::MethodPointer& method) { return method.is(Method); },
+                   epic::detail::method_name_of<Method>(), token.delay);
+  }
 
   /// The clock moves on, and whatever becomes due runs.
   void pass(std::chrono::nanoseconds duration) { run_.pass(duration); }

@@ -29,7 +29,10 @@ struct StoppingAwaiter {
   ~StoppingAwaiter();
   bool await_ready() const { return is_stopping(); }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
-  void await_resume() noexcept { place = 0; }
+  void await_resume() {
+    place = 0;
+    if (waiter.is_cancelled) throw_cancelled();
+  }
 };
 
 /// Converts to bool at the moment of the question.

@@ -57,7 +57,7 @@ template <class A>
 concept Awaitable = requires { typename std::remove_cvref_t<A>::EpicAwaitable; };
 
 template <class T>
-struct PromiseBase {
+struct TaskPromiseBase {
   std::coroutine_handle<> continuation;  // a helper: the coroutine that awaits it
   CallRecord* record = nullptr;          // a method: its call
   Outcome<T>* outcome = nullptr;         // set before the first resume
@@ -86,14 +86,15 @@ struct PromiseBase {
   A&& await_transform(A&& awaitable) const noexcept {
     static_assert(
         Awaitable<A>,
-        "epic: this cannot be awaited in an entity. Await a call on a Ref, a Task of your own, or epic::sleep, gather, "
-        "spawn, saved; anything else would resume outside the entity's turn");
+        "epic: this cannot be awaited in an entity. Await a call on a Ref, a Task of your own, an epic::Promise, or "
+        "epic::sleep, gather, spawn, saved, stopping; for an epic::Event, await its wait(). Anything else would resume "
+        "outside the entity's turn");
     return std::forward<A>(awaitable);
   }
 };
 
 template <class T>
-struct Promise : PromiseBase<T> {
+struct TaskPromise : TaskPromiseBase<T> {
   Task<T> get_return_object() noexcept;
   template <class U>
     requires std::is_convertible_v<U&&, T>
@@ -102,7 +103,7 @@ struct Promise : PromiseBase<T> {
   }
 };
 template <>
-struct Promise<void> : PromiseBase<void> {
+struct TaskPromise<void> : TaskPromiseBase<void> {
   Task<void> get_return_object() noexcept;
   void return_void() const noexcept {}
 };
@@ -117,7 +118,7 @@ template <class T>
 class [[nodiscard("epic: a Task does nothing until it is awaited"), clang::coro_return_type,
         clang::coro_lifetimebound]] Task {
  public:
-  using promise_type = detail::Promise<T>;
+  using promise_type = detail::TaskPromise<T>;
   using value_type = T;
   using EpicAwaitable = void;
   using Handle = std::coroutine_handle<promise_type>;
@@ -159,11 +160,11 @@ class [[nodiscard("epic: a Task does nothing until it is awaited"), clang::coro_
 
 namespace detail {
 template <class T>
-Task<T> Promise<T>::get_return_object() noexcept {
-  return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
+Task<T> TaskPromise<T>::get_return_object() noexcept {
+  return Task<T>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
-inline Task<void> Promise<void>::get_return_object() noexcept {
-  return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
+inline Task<void> TaskPromise<void>::get_return_object() noexcept {
+  return Task<void>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
 }  // namespace detail
 

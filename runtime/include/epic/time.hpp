@@ -16,11 +16,11 @@ struct SleepAwaiter {
   using EpicAwaitable = void;
   std::int64_t nanoseconds;
   Waiter waiter = {};
-  std::uint64_t timer = 0;
+  std::uint64_t number = 0;  // 0: it does not sleep
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
   void await_resume() {
-    timer = 0;
+    number = 0;
     if (waiter.is_cancelled) throw_cancelled();
   }
   explicit SleepAwaiter(std::int64_t duration_ns) : nanoseconds(duration_ns) {}

@@ -27,6 +27,11 @@
 namespace epic::kernel {
 
 struct TypeEntry;
+struct TimersOf;
+/// TimersOf is complete only where timers are.
+struct DeleteTimers {
+  void operator()(TimersOf* timers) const noexcept;
+};
 
 /// How replacing an entity's state from outside ended.
 enum class Replaced : std::uint8_t {
@@ -69,6 +74,7 @@ struct alignas(64) Activation {
     std::int64_t stop_asked_ns = 0;      // 0: it was not
     Birth birth;                         // until it is active
     const Record* hook = nullptr;        // on_activate or on_deactivate, while it runs
+    std::unique_ptr<TimersOf, DeleteTimers> timers;  // null: none
   };
 
   ActivationId id;  // generation 0: a free slot
@@ -117,6 +123,7 @@ struct alignas(64) Activation {
   [[nodiscard]] Replacement* replacement() const { return rare == nullptr ? nullptr : rare->replacement.get(); }
   /// As soon as nothing of it runs.
   [[nodiscard]] bool is_to_leave() const { return must_stop || replacement() != nullptr; }
+  [[nodiscard]] TimersOf* timers() const { return rare == nullptr ? nullptr : rare->timers.get(); }
   [[nodiscard]] const Record* hook() const { return rare == nullptr ? nullptr : rare->hook; }
   [[nodiscard]] std::int64_t stop_asked_ns() const { return rare == nullptr ? 0 : rare->stop_asked_ns; }
   [[nodiscard]] const Hash128* erased_hash() const {
@@ -125,7 +132,8 @@ struct alignas(64) Activation {
   /// Frees the rare part if nothing of it is in use.
   void trim() {
     if (rare != nullptr && rare->waiting.empty() && rare->replacement == nullptr && !rare->erased_hash &&
-        !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0 && rare->hook == nullptr)
+        !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0 && rare->hook == nullptr &&
+        rare->timers == nullptr)
       rare.reset();
   }
   Rare& get_rare() {

@@ -241,6 +241,10 @@ bool Activations::is_idle(const Activation& activation) const {
   return is_up && !is_in_use(activation) && activation.lock.waiting_count() == 0;
 }
 
+bool Activations::may_collect(const Activation& activation) const {
+  return is_idle(activation) && (activation.timers() == nullptr || activation.timers()->pinning_count == 0);
+}
+
 /// Everything is saved and nothing is left to run: the process can end with it in memory.
 bool Activations::may_end_as_it_is(const Activation& activation) const {
   return activation.state == Activation::State::active && is_idle(activation) && !uses_.saving.is_unsaved(activation) &&
@@ -287,6 +291,7 @@ void Activations::check_stop(Activation& activation) {
 
 void Activations::stop(Activation& activation, StopCause cause) {
   collector_.remove(activation);
+  uses_.timers.stop_all(activation);
   activation.state = Activation::State::stopping;
   slow_stops_.watch(activation, cause);
   if (!activation.type->info->has_on_deactivate) return leave_memory(activation);
@@ -362,6 +367,7 @@ void Activations::remove(Activation& activation) {
 /// Of the instance nothing remains, and nothing of it runs; its place in the table stays.
 void Activations::destroy(Activation& activation) {
   collector_.remove(activation);
+  uses_.timers.stop_all(activation);
   if (activation.entity == nullptr) return;
   uses_.scheduler.step = {activation.name.get(), "destructor"};
   activation.type->info->destroy(std::exchange(activation.entity, nullptr));

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "kernel/activations/collector.hpp"
+#include "kernel/activations/entity_timers.hpp"
 #include "kernel/activations/replacements.hpp"
 #include "kernel/activations/slow_stops.hpp"
 #include "kernel/activations/undone_changes.hpp"
@@ -45,6 +46,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
     Events& events;
     Saving& saving;
     Calls& calls;
+    EntityTimers& timers;
     EarlyEnds& ends;
     Syscalls& syscalls;
   };
@@ -111,7 +113,8 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   void on_line_empty(Activation& activation) override;
   void fail(Activation& activation, const std::string& why);
 
-  [[nodiscard]] bool is_idle(const Activation& activation) const override;
+  [[nodiscard]] bool is_idle(const Activation& activation) const;
+  [[nodiscard]] bool may_collect(const Activation& activation) const override;
   [[nodiscard]] bool is_any_leaving() const override { return !leaving_.empty(); }
   [[nodiscard]] bool may_end_as_it_is(const Activation& activation) const;
   void ask_to_stop(Activation& activation, StopCause cause);

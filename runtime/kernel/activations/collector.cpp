@@ -51,9 +51,9 @@ void Collector::on_time() {
       return;
     }
     if (first->queued_ns == clock_.now_ns) return;  // all have been looked at
-    const bool is_idle = listener_.is_idle(*first);
-    const bool was_used = first->last_used_ns > first->queued_ns || !is_idle;
-    if (is_idle && first->last_used_ns <= idle_since_ns) {
+    const bool may_collect = listener_.may_collect(*first);
+    const bool was_used = first->last_used_ns > first->queued_ns || !may_collect;
+    if (may_collect && first->last_used_ns <= idle_since_ns) {
       listener_.stop(*first, StopCause::idle);
     } else if (was_used || !is_over_budget()) {
       queue_.add(*first, clock_.now_ns);

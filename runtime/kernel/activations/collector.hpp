@@ -20,7 +20,8 @@ class Collector {
  public:
   class Listener {
    public:
-    [[nodiscard]] virtual bool is_idle(const Activation& activation) const = 0;
+    /// It is idle, and need not stay in memory.
+    [[nodiscard]] virtual bool may_collect(const Activation& activation) const = 0;
     /// Something that was stopped is still in memory.
     [[nodiscard]] virtual bool is_any_leaving() const = 0;
     virtual void stop(Activation& activation, StopCause cause) = 0;

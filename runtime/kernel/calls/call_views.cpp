@@ -30,7 +30,8 @@ std::vector<CallView> CallViews::list(std::string_view entity) const {
   const auto note = [&doing](const Record* execution, const char* what) {  // what it waits for is not a call
     if (const auto found = doing.find(execution); found != doing.end()) found->second = what;
   };
-  uses_.timers.for_each_execution([&](const Record* execution) { note(execution, "sleeping"); });
+  uses_.sleepers.for_each_execution([&](const Record* execution) { note(execution, "sleeping"); });
+  uses_.event_waits.for_each_execution([&](const Record* execution) { note(execution, "waiting for an event"); });
   uses_.saving.for_each_waiting([&](const Record* execution) { note(execution, "waiting to be saved"); });
   std::vector<CallView> views;
   for (const Record* record : meant) views.push_back(view_of(*record, doing.at(record)));

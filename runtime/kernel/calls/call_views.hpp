@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "kernel/calls/calls.hpp"
-#include "kernel/calls/timers.hpp"
+#include "kernel/calls/parked_frames.hpp"
+#include "kernel/calls/sleepers.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -32,7 +33,8 @@ class CallViews {
     const Routing& routing;
     const Saving& saving;
     const Calls& calls;
-    const Timers& timers;
+    const Sleepers& sleepers;
+    const ParkedFrames& event_waits;
   };
 
   explicit CallViews(const Uses& uses) : uses_(uses) {}

@@ -49,9 +49,8 @@ std::string CallWords::describe_caller(const Record& record) const {
 std::vector<ChainLink> CallWords::chain_of(const Record* record) const {
   std::vector<ChainLink> chain;
   for (const Record* link = record; link != nullptr; link = link->caller) {
-    const std::string method = link->method != nullptr ? std::string(link->method->name) : std::string();
     const std::string entity = link->callee ? shown(link->callee) : label_of(*link);
-    chain.push_back({id_of(*link), entity, method});
+    chain.push_back({id_of(*link), entity, method_of(*link)});
     if (link->caller == nullptr && link->site != nullptr)
       chain.insert(chain.end(), link->site->chain.rbegin(), link->site->chain.rend());
     if (chain.size() > limits::kChainLengthMax) break;

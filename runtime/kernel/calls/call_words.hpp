@@ -24,6 +24,11 @@ class CallWords {
   /// An entity's name as users write it; empty for a call of no entity.
   [[nodiscard]] std::string shown(const detail::NamePtr& name) const;
   /// What is not a method: "setup", "on_activate", "task".
+  /// What runs, in its entity: a method's name, that of a tick's method, or empty.
+  [[nodiscard]] static std::string method_of(const Record& record) {
+    if (record.method != nullptr) return std::string(record.method->name);
+    return record.site != nullptr && record.site->tick ? record.site->label : std::string();
+  }
   [[nodiscard]] static std::string label_of(const Record& record) {
     return record.site != nullptr && !record.site->label.empty() ? record.site->label : "task";
   }

@@ -184,8 +184,10 @@ std::coroutine_handle<> Calls::enter(RecordRef record, Activation& activation, b
 }
 
 void Calls::admit(RecordRef record, Activation& activation) {
-  if (activation.state == Activation::State::gone || must_pass_by(*record, activation))
-    return listener_.leave(std::move(record), *activation.type, nullptr);
+  const bool must_not_enter = activation.state == Activation::State::gone || must_pass_by(*record, activation);
+  if (must_not_enter && record->method == nullptr)  // a tick is of this instance, and of no other
+    return fail(*record, ErrorCode::cancelled, "its entity is to leave");
+  if (must_not_enter) return listener_.leave(std::move(record), *activation.type, nullptr);
   static_cast<void>(let_in(std::move(record), activation, /*may_run_now=*/false));
 }
 
@@ -376,7 +378,8 @@ void Calls::end_execution(Record& record) {
   }
   if (activation != nullptr && record.has_run) {
     --activation->running;
-    activation->last_used_ns = scheduler_.now_ns;
+    if (record.site == nullptr || !record.site->tick || record.site->tick->is_use)
+      activation->last_used_ns = scheduler_.now_ns;
     check_stop(*activation);
   }
   close(record);

@@ -44,6 +44,7 @@ void EarlyEnds::on_time() {
     if (!count_some()) return;
     phase_ = Phase::waking;
     woken_ = {INT64_MIN, 0};
+    unparked_ = 0;
   }
   if (phase_ == Phase::waking) {
     if (!wake_some()) return;
@@ -123,14 +124,18 @@ EarlyEnds::Seen* EarlyEnds::find_task_to_end(const Record& record) {
                                                                                           : nullptr;
 }
 
-/// True: all that sleep have been woken.
+/// True: all that sleep or wait for an event have been woken.
 bool EarlyEnds::wake_some() {
-  return leaving_.empty() || timers_.cut_short(woken_, limits::kLookSlice, [this](Record& execution) {
+  if (leaving_.empty()) return true;
+  const auto is_to_wake = [this](Record& execution) {
     Seen* const seen = execution.is_cancelled ? nullptr : find_task_to_end(execution);
     if (seen == nullptr) return false;
     ++seen->cancelled;
     return execution.is_cancelled = true;
-  });
+  };
+  std::size_t visits_left = limits::kLookSlice;
+  return sleepers_.cut_short(woken_, visits_left, is_to_wake) &&
+         event_waits_.cut_short(unparked_, visits_left, is_to_wake);
 }
 
 /// True: all that tasks wait for has been cut short.

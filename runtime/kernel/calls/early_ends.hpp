@@ -10,9 +10,9 @@
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
 //
-// Cost:     one look through the table of calls, and one through the sleepers, at most every kTasksLook, while tasks
-// hold up a stop; by slices, whatever is done about what they find, too. Not here: when an entity is to leave
-// (activations/), executions whose changes must not be kept (Activations::discard).
+// Cost:     one look through the table of calls, and one through the frames that sleep or wait for events, at most
+// every kTasksLook, while tasks hold up a stop; by slices, whatever is done about what they find, too. Not here: when
+// an entity is to leave (activations/), executions whose changes must not be kept (Activations::discard).
 
 #include <cstdint>
 #include <deque>
@@ -26,15 +26,22 @@
 
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/calls/calls.hpp"
-#include "kernel/calls/timers.hpp"
+#include "kernel/calls/parked_frames.hpp"
+#include "kernel/calls/sleepers.hpp"
 
 namespace epic::kernel {
 
 class EarlyEnds {
  public:
-  EarlyEnds(Scheduler& scheduler, ActivationTable& table, const CallWords& words, Calls& calls, Timers& timers,
-            Syscalls& syscalls)
-      : scheduler_(scheduler), table_(table), words_(words), calls_(calls), timers_(timers), syscalls_(syscalls) {}
+  EarlyEnds(Scheduler& scheduler, ActivationTable& table, const CallWords& words, Calls& calls, Sleepers& sleepers,
+            ParkedFrames& event_waits, Syscalls& syscalls)
+      : scheduler_(scheduler),
+        table_(table),
+        words_(words),
+        calls_(calls),
+        sleepers_(sleepers),
+        event_waits_(event_waits),
+        syscalls_(syscalls) {}
 
   /// The activation is to leave, but something of it runs. Called whenever one of its calls has ended.
   void watch(const Activation& activation);
@@ -77,7 +84,8 @@ class EarlyEnds {
   ActivationTable& table_;
   const CallWords& words_;
   Calls& calls_;
-  Timers& timers_;
+  Sleepers& sleepers_;
+  ParkedFrames& event_waits_;
   Syscalls& syscalls_;
   std::set<ActivationId> watched_;  // for the next look
   std::int64_t next_look_ns_ = 0;
@@ -86,7 +94,8 @@ class EarlyEnds {
   std::map<ActivationId, Seen> leaving_;                         // in this look
   std::deque<RecordRef> unbegun_;                                // tasks that never do
   std::deque<Awaited> awaited_;                                  // to be cut short, if their callers are tasks to end
-  Timers::Place woken_;                                          // up to which sleepers have been looked at
+  Sleepers::Place woken_;                                        // up to which sleepers have been looked at
+  ParkedFrames::Place unparked_ = 0;                             // … and frames that wait for events
   std::deque<std::pair<std::int64_t, ActivationId>> unwinding_;  // by when their tasks should have ended
   std::set<ActivationId> late_;                                  // of those whose time is over, in this look
   CallTable::Look late_look_;

@@ -121,6 +121,8 @@ void Frames::on_message(const PeerAddress& from, Message message) {
     reply->sequence == 0 ? take_back(from) : receive(from, std::move(*reply));
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
+  else if (const auto* cancel = std::get_if<CancelMessage>(&message))
+    uses_.cancellations.on_cancel(from, cancel->id);
   else if (from.is_client())
     return;  // the rest is between nodes
   else if (const auto* deadlock = std::get_if<DeadlockMessage>(&message))

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "kernel/activations/activations.hpp"
+#include "kernel/calls/cancellations.hpp"
 
 namespace epic::kernel {
 
@@ -38,6 +39,7 @@ class Frames {
     Events& events;
     Saving& saving;
     Calls& calls;
+    Cancellations& cancellations;
     Activations& activations;
     Syscalls& syscalls;
   };

@@ -38,9 +38,58 @@ class Looper : public epic::Entity {
     }
     co_return;
   }
+  /// Another's call that does not end, for a while. Returns whether that has noticed.
+  epic::Task<bool> run_for_a_while(epic::Ref<Looper> other) {
+    auto running = epic::spawn(other->run());
+    co_await epic::sleep(std::chrono::milliseconds(100));
+    running.cancel();
+    try {
+      co_await running;
+    } catch (const epic::Cancelled&) {
+      co_return true;
+    }
+    co_return false;
+  }
+  /// Returns when nothing has counted for a while.
+  epic::Task<std::int64_t> wait_until_still() const {
+    for (std::int64_t before = -1; before != count;) {
+      before = count;
+      co_await epic::sleep(std::chrono::milliseconds(200));
+    }
+    co_return count;
+  }
   epic::Task<std::int64_t> tick() { co_return ++count; }
   epic::Task<std::int64_t> get() const { co_return count; }
-  EPIC_ENTITY(Looper, state(count), methods(start, run, run_until_stopping, block, tick, get))
+  EPIC_ENTITY(Looper, state(count),
+              methods(start, run, run_until_stopping, run_for_a_while, wait_until_still, block, tick, get))
+};
+
+/// Ticks, and has a tick that does not end.
+class Ticker : public epic::Entity {
+  std::int64_t ticks = 0;
+  std::int64_t activations = 0;
+  epic::Event tenth;
+
+  epic::Task<> loop() { co_await epic::sleep(std::chrono::hours(1)); }
+
+ public:
+  epic::Task<> on_activate() override {
+    ++activations;
+    epic::every(std::chrono::milliseconds(20), &Ticker::tick);
+    epic::after(std::chrono::milliseconds(1), &Ticker::loop);
+    co_return;
+  }
+  epic::Task<> tick() {
+    if (++ticks >= 10) tenth.set();
+    co_return;
+  }
+  epic::Task<std::int64_t> wait_for_tenth() {
+    co_await tenth.wait();
+    co_return ticks;
+  }
+  epic::Task<std::int64_t> get() const { co_return ticks; }
+  epic::Task<std::int64_t> get_activations() const { co_return activations; }
+  EPIC_ENTITY(Ticker, state(ticks, activations), methods(tick, wait_for_tenth, get, get_activations))
 };
 
 }  // namespace loops

@@ -2,4 +2,4 @@
 
 using loops::Looper;
 
-EPIC_MODULE(epic::no_setup, Looper)
+EPIC_MODULE(epic::no_setup, Looper, loops::Ticker)

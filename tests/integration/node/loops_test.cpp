@@ -14,10 +14,12 @@
 
 using namespace std::chrono_literals;
 using epic::Client;
+using epic::Ref;
 using epic::test::ProjectDirectory;
 using epic::test::real_nodes;
 using epic::test::Supervised;
 using loops::Looper;
+using loops::Ticker;
 namespace json = boost::json;
 
 namespace {
@@ -117,6 +119,47 @@ TEST_CASE("loops: calls that do not end hold up a rolling restart for one grace,
   CHECK(time("drain, calls run", [&] { fabric.ask("drain", {{"node", "node-1"}}); }) < usual + 2 * kGrace);
   CHECK(stop(fabric) < 2 * kGrace);
   running.check_interrupted();
+}
+
+TEST_CASE("loops: timers tick on every node, hold up nothing, and begin again after a crash", "[node]") {
+  constexpr auto kGrace = 30s;
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("loops", 3, [&](auto& options) { options.fabric.grace = kGrace; })};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::vector<std::int64_t> seen(12);
+  const auto check_ticking = [&](std::int64_t activations_min) {
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      const Ref<Ticker> ticker(i);
+      std::int64_t ticks = 0;
+      while (ticks == 0) try {
+          ticks = client.call(ticker->wait_for_tenth());
+        } catch (const epic::NodeLost&) {  // the one that was killed just now
+        }
+      CHECK(ticks >= std::max<std::int64_t>(seen[i], 10));
+      CHECK(client.call(ticker->get_activations()) >= activations_min);
+      seen[i] = client.call(ticker->get());
+    }
+  };
+  check_ticking(1);
+  CHECK(time("rolling restart", [&] { restart(fabric); }) < kGrace);
+  check_ticking(2);
+  fabric.ask("kill", {{"node", "node-2"}});
+  check_ticking(2);
+  CHECK(stop(fabric) < kGrace);
+}
+
+TEST_CASE("loops: a call is cancelled on another node", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("loops", 3)};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  for (int i = 0; i < 6; ++i) {  // on the same node, and on others
+    const Ref<Looper> other(100 + i);
+    CHECK(client.call(Ref<Looper>(i)->run_for_a_while(other)));
+    CHECK(client.call(other->wait_until_still()) > 0);
+  }
+  CHECK(stop(fabric) < 5s);  // less than the grace: nothing runs any more
 }
 
 TEST_CASE("loops: a node whose turn does not end is killed when it has to leave", "[node]") {

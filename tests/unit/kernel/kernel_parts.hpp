@@ -5,6 +5,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/activations/activations.hpp"
+#include "kernel/calls/cancellations.hpp"
 #include "kernel/calls/shard_looks.hpp"
 #include "unit/kernel/test_entities.hpp"
 
@@ -39,9 +40,19 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   World world;
   Activations activations;
   Saving saving;
-  Timers timers{scheduler};
+  Sleepers sleepers{scheduler};
   Calls calls;
-  EarlyEnds ends{scheduler, activations.table(), words, calls, timers, world};
+  ParkedFrames event_waits{scheduler};
+  EntityTimers timers{scheduler, activations.table(), admission, calls};
+  EarlyEnds ends{scheduler, activations.table(), words, calls, sleepers, event_waits, world};
+  ParkedFrames stop_waits{scheduler};
+  Cancellations cancellations{{.scheduler = scheduler,
+                               .words = words,
+                               .calls = calls,
+                               .sleepers = sleepers,
+                               .event_waits = event_waits,
+                               .stop_waits = stop_waits,
+                               .syscalls = world}};
   ShardLooks looks{scheduler, words, calls, ends, routing, limits::kGrace};
   Calls* calls_before = nullptr;
   bool holds_loads = false;
@@ -58,6 +69,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                      .events = events,
                      .saving = saving,
                      .calls = calls,
+                     .timers = timers,
                      .ends = ends,
                      .syscalls = world}),
         saving({.self = Incarnation{11},

@@ -54,8 +54,46 @@ class Player : public epic::Entity {
   EPIC_ENTITY(Player, state(score, last), methods(shoot, shoot_all, cheer, nap, fall), exclusive(kick))
 };
 
+/// Ticks, waits for its own calls, and cancels.
+class Referee : public epic::Entity {
+  std::int64_t seconds = 0;
+  std::int64_t warnings = 0;
+  epic::Event whistle;
+
+ public:
+  Task<> on_activate() override {
+    epic::every(std::chrono::seconds(1), &Referee::count);
+    epic::after(std::chrono::milliseconds(2500), &Referee::warn, 2);
+    co_return;
+  }
+  Task<> count() {
+    if (++seconds == 5) whistle.set();
+    co_return;
+  }
+  Task<> warn(std::int64_t times) {
+    warnings += times;
+    co_return;
+  }
+  Task<std::int64_t> watch() {
+    co_await whistle.wait();
+    co_return seconds;
+  }
+  Task<std::string> roll_at_most(std::chrono::milliseconds limit, Ref<Barrel> barrel) {
+    auto rolled = epic::spawn(barrel->roll());
+    co_await epic::sleep(limit);
+    rolled.cancel();
+    try {
+      co_await rolled;
+    } catch (const epic::Cancelled&) {
+      co_return "too slow";
+    }
+    co_return "in time";
+  }
+  EPIC_ENTITY(Referee, state(seconds, warnings), methods(count, warn, watch, roll_at_most))
+};
+
 const epic::ModuleInfo& the_module() {
-  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info};
+  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info, &Referee::epic_info};
   static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
   return info;
 }
@@ -68,8 +106,10 @@ using epic::testing::calls;
 using epic::testing::Script;
 using epic::testing::ScriptError;
 using epic::testing::sleeps;
+using epic::testing::ticks;
 using scripted::Barrel;
 using scripted::Player;
+using scripted::Referee;
 
 namespace {
 
@@ -178,4 +218,36 @@ TEST_CASE("script: an entity that shares the shard by chance is not run silently
   auto player = script_of<Player>("Bob");
   CHECK_THROWS_WITH(player.call<&Player::cheer>(epic::Ref<Player>(twin)),
                     Contains("happens to share a shard with Player/Bob"));
+}
+
+TEST_CASE("script: ticks of the entity's timers come when they are due", "[sim]") {
+  auto referee = script_of<Referee>("Howard");
+  auto watch = referee.call<&Referee::watch>();
+  CHECK_THROWS_WITH(referee.expect(ticks<&Referee::warn>(1s)),
+                    Contains("no timer calls warn next in 1s; its next timer calls count in 1s"));
+  CHECK_THROWS_WITH(referee.expect(ticks<&Referee::count>(2s)), Contains("no timer calls count next in 2s"));
+  referee.expect(ticks<&Referee::count>(1s));
+  referee.expect(ticks<&Referee::count>(1s));
+  referee.expect(ticks<&Referee::warn>(500ms));
+  CHECK(referee.state() == R"({"seconds":2,"warnings":2})");
+  referee.pass(2s);
+  CHECK_FALSE(watch.has_ended());
+  referee.expect(ticks<&Referee::count>(500ms));
+  CHECK(watch.result() == 5);
+}
+
+TEST_CASE("script: a call that the entity cancels", "[sim]") {
+  auto referee = script_of<Referee>("Howard");
+  auto late = referee.call<&Referee::roll_at_most>(200ms, epic::Ref<Barrel>(1));
+  const auto roll = referee.expect(calls<&Barrel::roll>("Barrel/1"));
+  CHECK_FALSE(roll.is_cancelled());
+  referee.expect(sleeps(200ms));
+  CHECK(roll.is_cancelled());
+  roll.answer();  // too late
+  CHECK(late.result() == "too slow");
+
+  auto early = referee.call<&Referee::roll_at_most>(200ms, epic::Ref<Barrel>(2));
+  referee.expect(calls<&Barrel::roll>("Barrel/2")).answer();
+  referee.expect(sleeps(200ms));
+  CHECK(early.result() == "in time");
 }

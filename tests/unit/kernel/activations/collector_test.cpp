@@ -24,7 +24,7 @@ struct CollectorFixture final : Collector::Listener {
       if (Activation* activation = table.at(slot)) activation->type->info->destroy(activation->entity);
   }
   bool is_leaving = true;
-  [[nodiscard]] bool is_idle(const Activation& activation) const override { return activation.running == 0; }
+  [[nodiscard]] bool may_collect(const Activation& activation) const override { return activation.running == 0; }
   [[nodiscard]] bool is_any_leaving() const override { return is_leaving; }
   void stop(Activation& activation, StopCause cause) override {
     stopped.emplace_back(activation.name->text, cause);

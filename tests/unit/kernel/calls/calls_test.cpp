@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/calls/timers.hpp"
+#include "kernel/calls/sleepers.hpp"
 #include "kernel/limits.hpp"
 #include "unit/kernel/test_entities.hpp"
 

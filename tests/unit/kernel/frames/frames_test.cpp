@@ -25,6 +25,7 @@ struct FramesFixture final : testing_entities::KernelParts {
                  .events = events,
                  .saving = saving,
                  .calls = calls,
+                 .cancellations = cancellations,
                  .activations = activations,
                  .syscalls = world}};
 

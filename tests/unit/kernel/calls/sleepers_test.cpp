@@ -1,4 +1,4 @@
-#include "kernel/calls/timers.hpp"
+#include "kernel/calls/sleepers.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -15,19 +15,19 @@ namespace {
 constexpr std::size_t kSleepers = 10;
 
 /// Sleepers of one execution, each for a second longer than the one before.
-struct TimersFixture {
+struct SleepersFixture {
   RecordRef execution_of_all{Ref<Counter>("a")->touch().epic_take_record().detach()};
   Scheduler scheduler;
-  Timers timers{scheduler};
+  Sleepers sleepers{scheduler};
   std::deque<epic::detail::Waiter> waiters{kSleepers};
 
-  TimersFixture() {
+  SleepersFixture() {
     scheduler.current = execution_of_all.get();
     for (std::size_t i = 0; i < kSleepers; ++i) sleep(static_cast<std::int64_t>(i + 1), waiters[i]);
   }
-  ~TimersFixture() { scheduler.queue.clear(); }
+  ~SleepersFixture() { scheduler.queue.clear(); }
   std::uint64_t sleep(std::int64_t seconds, epic::detail::Waiter& waiter) {
-    return timers.start(seconds * 1'000'000'000, waiter);
+    return sleepers.add(seconds * 1'000'000'000, waiter);
   }
   [[nodiscard]] std::size_t woken_count() const {
     return static_cast<std::size_t>(
@@ -40,41 +40,45 @@ struct TimersFixture {
 
 }  // namespace
 
-TEST_CASE("timers: frames go on in the order of their times, a bounded number in each tick", "[kernel]") {
-  TimersFixture f;
-  CHECK(f.timers.next_timer_ns() == 1'000'000'000);
+TEST_CASE("sleepers: frames go on in the order of their times, a bounded number in each tick", "[kernel]") {
+  SleepersFixture f;
+  CHECK(f.sleepers.next_timer_ns() == 1'000'000'000);
   f.scheduler.now_ns = 3'000'000'000;
-  f.timers.on_time();
+  f.sleepers.on_time();
   CHECK(f.woken_count() == 3);
   for (std::size_t i = 0; i < 2 * limits::kWokenPerTick; ++i) f.sleep(0, f.waiters.emplace_back());
-  f.timers.on_time();
+  f.sleepers.on_time();
   CHECK(f.woken_count() == 3 + limits::kWokenPerTick);
 }
 
-TEST_CASE("timers: a cancelled timer wakes nothing", "[kernel]") {
-  TimersFixture f;
+TEST_CASE("sleepers: one that is forgotten does not wake", "[kernel]") {
+  SleepersFixture f;
   epic::detail::Waiter waiter;
-  const std::uint64_t timer = f.sleep(0, waiter);
-  f.timers.cancel(timer, waiter);
-  CHECK(f.timers.next_timer_ns() == 1'000'000'000);
+  const std::uint64_t number = f.sleep(0, waiter);
+  f.sleepers.forget(number, waiter);
+  CHECK(f.sleepers.next_timer_ns() == 1'000'000'000);
 }
 
-TEST_CASE("timers: a bounded number of sleepers is looked at, and those that are meant wake with Cancelled",
+TEST_CASE("sleepers: a bounded number of sleepers is looked at, and those that are meant wake with Cancelled",
           "[kernel]") {
-  TimersFixture f;
-  Timers::Place place{INT64_MIN, 0};
+  SleepersFixture f;
+  Sleepers::Place place{INT64_MIN, 0};
   int looks = 0;
   const auto every_second = [&looks](const Record&) { return ++looks % 2 == 0; };
-  CHECK_FALSE(f.timers.cut_short(place, 4, every_second));
+  std::size_t count = 4;
+  CHECK_FALSE(f.sleepers.cut_short(place, count, every_second));
   CHECK(looks == 4);
   CHECK(f.cancelled_count() == 2);
-  CHECK_FALSE(f.timers.cut_short(place, 4, every_second));
+  count = 4;
+  CHECK_FALSE(f.sleepers.cut_short(place, count, every_second));
   CHECK(f.cancelled_count() == 4);
-  CHECK(f.timers.cut_short(place, 4, every_second));
+  count = 4;
+  CHECK(f.sleepers.cut_short(place, count, every_second));
+  CHECK(count == 2);
   CHECK(looks == kSleepers);
   CHECK(f.cancelled_count() == 5);
   f.scheduler.now_ns = 60'000'000'000;
-  f.timers.on_time();
+  f.sleepers.on_time();
   CHECK(f.woken_count() == kSleepers);
   CHECK(f.cancelled_count() == 5);
 }

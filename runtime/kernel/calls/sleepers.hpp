@@ -1,5 +1,5 @@
 #pragma once
-// Timers: frames that sleep, by the time at which they go on.
+// Sleepers: frames that sleep, by the time at which they go on.
 //
 // Cost: nothing here moves or looks through all of them at once; there may be a million.
 
@@ -15,34 +15,34 @@
 
 namespace epic::kernel {
 
-class Timers {
+class Sleepers {
  public:
-  explicit Timers(Scheduler& scheduler) : scheduler_(scheduler) {}
+  explicit Sleepers(Scheduler& scheduler) : scheduler_(scheduler) {}
 
-  /// Returns the timer's number, for cancel().
-  std::uint64_t start(std::int64_t duration_ns, detail::Waiter& waiter) {
+  /// Returns its number, for forget().
+  std::uint64_t add(std::int64_t duration_ns, detail::Waiter& waiter) {
     waiter.execution = scheduler_.current;
     waiter.remaining = 1;
-    const std::uint64_t timer = next_timer_++;
+    const std::uint64_t number = next_number_++;
     const std::int64_t due_ns = scheduler_.ns_from_now(std::max<std::int64_t>(duration_ns, 0));
-    by_due_.emplace(std::pair{due_ns, timer}, &waiter);
-    due_ns_.emplace(timer, due_ns);
-    return timer;
+    by_due_.emplace(std::pair{due_ns, number}, &waiter);
+    due_ns_.emplace(number, due_ns);
+    return number;
   }
   /// The sleeping frame goes away.
-  void cancel(std::uint64_t timer, detail::Waiter& waiter) {
+  void forget(std::uint64_t number, detail::Waiter& waiter) {
     scheduler_.queue.drop(waiter);
-    const auto due = due_ns_.find(timer);
+    const auto due = due_ns_.find(number);
     if (due == due_ns_.end()) return;
-    by_due_.erase({due->second, timer});
+    by_due_.erase({due->second, number});
     due_ns_.erase(due);
   }
-  /// By when a frame sleeps, and its timer's number.
+  /// By when a frame sleeps, and its number.
   using Place = std::pair<std::int64_t, std::uint64_t>;
   /// Looks at up to `count` sleepers, those after `place`, which moves on. Executions for which `is_meant` is true wake
   /// now, with epic::Cancelled. True: those were the last.
   template <class Predicate>
-  [[nodiscard]] bool cut_short(Place& place, std::size_t count, Predicate&& is_meant) {
+  [[nodiscard]] bool cut_short(Place& place, std::size_t& count, Predicate&& is_meant) {
     auto sleeping = by_due_.upper_bound(place);
     for (; sleeping != by_due_.end() && count > 0; --count) {
       place = sleeping->first;
@@ -79,7 +79,7 @@ class Timers {
   Scheduler& scheduler_;
   std::map<Place, detail::Waiter*> by_due_;
   std::map<std::uint64_t, std::int64_t> due_ns_;  // not a hash table, which would hold up the node each time it grows
-  std::uint64_t next_timer_ = 1;
+  std::uint64_t next_number_ = 1;
 };
 
 }  // namespace epic::kernel
