@@ -183,6 +183,7 @@ void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
               .why = slot->last_exit->text() + (crash ? " while it ran " + crash->place() : ""),
               .entity = crash ? crash->entity : ""});
   if (is_death) restart_.tell_death(*slot);
+  if (is_death) shards_.on_death(node);
   // A turn that is cut short only because the node has to leave says nothing against its entity.
   const bool has_had_to_leave = slot->kill_cause && slot->kill_cause->reason == KillCause::Reason::not_stopped;
   if (crash && !has_had_to_leave) quarantine_.on_crash(*slot, *crash);
@@ -344,7 +345,9 @@ void Fabric::finish() {
         "See the log for the reason.", logs_.directory()};
   }
   verbs_.on_all_ended(unsaved_);
-  on_end_(end_);
+  // Otherwise what was lost must show in the next run.
+  if (!unsaved_.empty() || end_.exit_code == kExitInterrupted) return on_end_(end_);
+  orders_.give_back_all([this] { on_end_(end_); });
 }
 
 void Fabric::say(LogLevel level, std::string message) {

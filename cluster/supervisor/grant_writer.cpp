@@ -25,11 +25,21 @@ GrantWriter::GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Ev
 }
 
 void GrantWriter::write(kernel::ShardMap map) {
-  if (!beside_) return timer_.expires_after(0ns, [this] { events_.on_written(); });
+  if (!beside_) return timer_.expires_after(0ns, [this] { events_.on_written({}); });
   if (is_deposed_) return;
   map_ = std::move(map);
   retry_delay_ = kRetryFirst;
   attempt();
+}
+
+void GrantWriter::give_back(std::vector<kernel::ShardId> orphans, std::function<void()> then) {
+  if (!beside_ || is_deposed_) return then();
+  timer_.cancel();
+  host_.run_beside(
+      [beside = beside_, orphans = std::move(orphans)] {
+        if (beside->store) static_cast<void>(beside->granter.give_back(*beside->store, orphans));
+      },
+      std::move(then));
 }
 
 void GrantWriter::attempt() {
@@ -42,7 +52,7 @@ void GrantWriter::on_attempted(const Outcome& outcome) {
   report_migration(outcome);
   if (!outcome.error) {
     is_delay_reported_ = false;
-    return events_.on_written();
+    return events_.on_written(outcome.orphans);
   }
   if (outcome.error->code == StoreErrorCode::not_granted) {
     is_deposed_ = true;
@@ -64,6 +74,7 @@ GrantWriter::Outcome GrantWriter::Beside::try_open() {
   if (!leading) return {.error = leading.error()};
   store = std::move(*opened);
   granter = std::move(*leading);
+  if (std::exchange(has_led, true)) static_cast<void>(granter.take_orphans());
   const storage::StoreIdentity identity = store->identity();
   return {.migrated = identity.migrated_from ? std::optional(identity) : std::nullopt};
 }
@@ -78,6 +89,8 @@ GrantWriter::Outcome GrantWriter::Beside::try_write(const kernel::ShardMap& map)
         code == StoreErrorCode::full || code == StoreErrorCode::busy || code == StoreErrorCode::displaced;
     if (!may_go_on) store.reset();  // it refuses every later write; what it has written is looked up anew
     outcome.error = written.error();
+  } else {
+    outcome.orphans = granter.take_orphans();
   }
   return outcome;
 }

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cluster/supervisor/host.hpp"
 #include "kernel/messages.hpp"
@@ -30,7 +31,8 @@ class GrantWriter {
   using OpenStore = std::function<std::expected<std::unique_ptr<storage::Store>, storage::StoreError>()>;
 
   struct Events {
-    std::function<void()> on_written;  // the map that was given last
+    /// The map that was given last is. `orphans`: shards whose owners in an earlier run have died; the first time only.
+    std::function<void(const std::vector<kernel::ShardId>& orphans)> on_written;
     std::function<void(const storage::StoreIdentity&)> on_migrated;
     std::function<void(const std::string&)> on_delay;  // why; said once until it goes again
     std::function<void(const std::string&)>
@@ -42,11 +44,15 @@ class GrantWriter {
 
   /// One map at a time.
   void write(kernel::ShardMap map);
+  /// All nodes have ended in order: the store names no owners any more, but of `orphans`. `then` runs in any case;
+  /// nothing is written afterwards.
+  void give_back(std::vector<kernel::ShardId> orphans, std::function<void()> then);
 
  private:
   struct Outcome {
     std::optional<storage::StoreIdentity> migrated = {};  // it was, just now
     std::optional<storage::StoreError> error = {};
+    std::vector<kernel::ShardId> orphans = {};
   };
   /// Used on the second thread only.
   struct Beside {
@@ -54,6 +60,7 @@ class GrantWriter {
     kernel::Term term;
     std::unique_ptr<storage::Store> store = {};
     storage::Granter granter = {};
+    bool has_led = false;  // before: what a row names since then is not of an earlier run
 
     [[nodiscard]] Outcome try_open();
     [[nodiscard]] Outcome try_write(const kernel::ShardMap& map);

@@ -13,7 +13,7 @@ ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::
       trail_(trail),
       send_(std::move(send)),
       grants_(host, std::move(open_store), term, [&] {
-        events.on_written = [this] { on_granted(); };
+        events.on_written = [this](const auto& orphans) { on_granted(orphans); };
         return std::move(events);
       }()) {}
 
@@ -24,18 +24,19 @@ void ShardOrders::carry_out() {
   const auto is_map = [](const auto& action) { return std::holds_alternative<ShardTable::Publish>(action); };
   const auto newest = std::ranges::find_if(actions_.rbegin(), actions_.rend(), is_map);
   granted_count_ = actions_.size();
-  if (newest == actions_.rend()) return on_granted();
+  if (newest == actions_.rend()) return on_granted({});
   grants_.write(std::get<ShardTable::Publish>(*newest).map);
 }
 
-void ShardOrders::on_granted() {
+void ShardOrders::on_granted(const std::vector<kernel::ShardId>& orphans) {
+  shards_.note_orphans(orphans);
   const auto end = actions_.begin() + static_cast<std::ptrdiff_t>(std::exchange(granted_count_, 0));
-  const std::vector<ShardTable::Action> granted(std::make_move_iterator(actions_.begin()),
-                                                std::make_move_iterator(end));
+  std::vector<ShardTable::Action> granted(std::make_move_iterator(actions_.begin()), std::make_move_iterator(end));
   actions_.erase(actions_.begin(), end);
   if (is_ended_) return;
-  for (const ShardTable::Action& action : granted) {
-    if (const auto* publish = std::get_if<ShardTable::Publish>(&action)) {
+  for (ShardTable::Action& action : granted) {
+    if (auto* const publish = std::get_if<ShardTable::Publish>(&action)) {
+      std::ranges::copy(orphans, std::back_inserter(publish->map.orphaned));
       trail_.on_map(publish->map, host_.wall_now());
       for (const auto& member : publish->map.members) send_(member.node, publish->map);
     } else {

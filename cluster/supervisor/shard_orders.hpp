@@ -28,10 +28,15 @@ class ShardOrders {
   /// Takes the table's new actions. Called after each event that may have caused some.
   void carry_out();
   /// The fabric stops: shards stay where they are.
-  void end() { is_ended_ = true; }
+  void end() {
+    is_ended_ = true;
+    orphans_ = shards_.list_orphans();
+  }
+  /// After end(), when all nodes have ended in order. `then` runs in any case.
+  void give_back_all(std::function<void()> then) { grants_.give_back(orphans_, std::move(then)); }
 
  private:
-  void on_granted();
+  void on_granted(const std::vector<kernel::ShardId>& orphans);
 
   Host& host_;
   ShardTable& shards_;
@@ -40,6 +45,7 @@ class ShardOrders {
   std::vector<ShardTable::Action> actions_;  // not carried out yet
   std::size_t granted_count_ = 0;  // of them, those that may be carried out once that is written; 0: no writing
   bool is_ended_ = false;
+  std::vector<kernel::ShardId> orphans_;  // when it ended: no node had them again
   GrantWriter grants_;
 };
 

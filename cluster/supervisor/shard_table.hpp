@@ -58,6 +58,12 @@ class ShardTable {
   void close();
 
   void on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now);
+  /// It has ended without giving back what it had. Before on_left().
+  void on_death(kernel::NodeId node);
+  /// The last owners of these, before the table was made, have died.
+  void note_orphans(const std::vector<kernel::ShardId>& shards);
+  /// Those of them that nobody has taken since.
+  [[nodiscard]] std::vector<kernel::ShardId> list_orphans() const;
   /// The process has ended: it can no longer act.
   void on_left(kernel::NodeId node, TimePoint now);
   void on_taken(kernel::NodeId node, const protocol::Taken& taken, TimePoint now);
@@ -102,9 +108,11 @@ class ShardTable {
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
-  kernel::ShardMap map_;              // a moving shard still with the owner that was asked to release it
-  std::vector<kernel::Epoch> taken_;  // by shard; epoch 0: the owner has not taken it (yet)
-  std::vector<Generation> newest_;    // by shard: the newest generation that it was granted to
+  kernel::ShardMap map_;                // a moving shard still with the owner that was asked to release it
+  std::vector<kernel::Epoch> taken_;    // by shard; epoch 0: the owner has not taken it (yet)
+  std::vector<Generation> newest_;      // by shard: the newest generation that it was granted to
+  std::vector<kernel::NodeId> former_;  // by shard: owners when the table was closed
+  std::vector<bool> is_orphaned_;       // by shard: its last owner but the present one has died
   std::map<kernel::ShardId, Move> moves_;
   std::map<kernel::NodeId, Generation> generations_;  // of the members
   std::map<kernel::NodeId, TimePoint> draining_;      // since when

@@ -34,6 +34,7 @@ inline constexpr std::size_t kEndedPerTick = 128;      // calls that end by thei
 inline constexpr std::size_t kRoutedPerTick = 256;     // parked calls that are sent or refused
 inline constexpr std::size_t kEnteredPerTick = 1'024;  // calls that have waited for an activation, and enter it now
 inline constexpr std::size_t kWokenPerTick = 256;      // sleeping frames that go on
+inline constexpr std::size_t kDepartedMax = 65'536;    // entities known to have left memory in order
 inline constexpr std::size_t kTicksPerTick = 1'024;    // of entities' timers, that become due
 inline constexpr std::chrono::nanoseconds kReplyLead =
     500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time

@@ -176,10 +176,11 @@ struct ShardMap {
   std::vector<Member> members;
   std::vector<ShardId> moving;          // asked back from their owners, which may already have released them
   std::vector<MapVersion> owned_since;  // by shard: the map that granted it to its owner; empty: they all did
+  std::vector<ShardId> orphaned = {};   // those whose owner before this one has died, and did not give them back
   bool operator==(const ShardMap&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(ShardMap::Member, (), (node, incarnation, address))
-BOOST_DESCRIBE_STRUCT(ShardMap, (), (version, owners, members, moving, owned_since))
+BOOST_DESCRIBE_STRUCT(ShardMap, (), (version, owners, members, moving, owned_since, orphaned))
 
 /// The bound of limits.hpp that a message is beyond, as a sentence; empty if it keeps them all. A sender checks what it
 /// is about to send, a receiver what has come.

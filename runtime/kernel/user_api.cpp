@@ -145,6 +145,13 @@ void Event::unlink(detail::EventAwaiter& awaiter) {
   awaiter.previous_ = awaiter.next_ = nullptr;
 }
 
+ActivationCause activation_cause() {
+  const kernel::Activation* const activation = kernel::activation_of(here("epic::activation_cause").current());
+  if (activation == nullptr || activation->entity == nullptr)
+    throw std::logic_error("epic::activation_cause was asked outside of an entity's methods and hooks");
+  return activation->cause;
+}
+
 std::uint64_t skipped_ticks() {
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
   const kernel::Record* const current = kernel == nullptr ? nullptr : kernel->current();

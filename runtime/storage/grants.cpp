@@ -18,6 +18,7 @@ std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term
   for (const Store::ShardRow& row : rows) {
     granter.term_ = std::max(granter.term_, row.term.next());
     if (row.shard.value < granter.holders_.size()) granter.holders_[row.shard.value].incarnation = row.incarnation;
+    if (row.node != NodeId{0}) granter.orphans_.push_back(row.shard);
   }
   return granter;
 }
@@ -37,6 +38,18 @@ std::expected<void, StoreError> Granter::write(Store& store, const kernel::Shard
   if (grants.list.empty()) return {};
   EPIC_TRY(store.grant(grants));
   for (const Grant& grant : grants.list) holders_[grant.shard.value] = {grant.incarnation, map.version};
+  return {};
+}
+
+std::expected<void, StoreError> Granter::give_back(Store& store, const std::vector<ShardId>& orphans) {
+  Grants grants{.term = term_, .map_version = {}, .list = {}};
+  for (std::uint32_t shard = 0; shard < holders_.size(); ++shard)
+    if (const Incarnation holder = holders_[shard].incarnation;
+        holder != Incarnation{0} && std::ranges::find(orphans, ShardId{shard}) == orphans.end())
+      grants.list.push_back({ShardId{shard}, NodeId{0}, Incarnation{0}, holder});
+  if (grants.list.empty()) return {};
+  EPIC_TRY(store.grant(grants));
+  for (const Grant& grant : grants.list) holders_[grant.shard.value] = {};
   return {};
 }
 

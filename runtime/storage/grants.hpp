@@ -9,6 +9,7 @@
 // (cluster/supervisor/shard_table.hpp).
 
 #include <expected>
+#include <utility>
 #include <vector>
 
 #include "kernel/messages.hpp"
@@ -22,6 +23,11 @@ class Granter {
   /// Begins a term, at least `term`. Every earlier owner of a shard is dead by now, or has released it.
   static std::expected<Granter, StoreError> lead(Store& store, kernel::Term term);
 
+  /// Shards that their last owners, of an earlier term, have not given back: those have died. Once.
+  [[nodiscard]] std::vector<kernel::ShardId> take_orphans() { return std::exchange(orphans_, {}); }
+  /// All owners have ended in order, but for those of `orphans`: the store names nobody any more.
+  [[nodiscard]] std::expected<void, StoreError> give_back(Store& store, const std::vector<kernel::ShardId>& orphans);
+
   /// Returns when the store names the owners of `map`; shards without one keep their rows. May be repeated.
   [[nodiscard]] std::expected<void, StoreError> write(Store& store, const kernel::ShardMap& map);
 
@@ -32,6 +38,7 @@ class Granter {
   };
   kernel::Term term_;
   std::vector<Holder> holders_;  // by shard
+  std::vector<kernel::ShardId> orphans_;
 };
 
 /// Takes every shard for a program that has the store to itself: no fabric runs, and none can start. `incarnation` is

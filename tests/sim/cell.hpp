@@ -3,7 +3,8 @@
 // an order that explains it (linearizability.hpp).
 //
 // A vault's methods wait for a cell between reading and writing. If two of them ran at a time, one change would be
-// lost. Some end with an exception, and change nothing.
+// lost. Some end with an exception, and change nothing. They also cancel a call, wherever that has got to, and cells
+// have timers: neither may leave anything behind.
 
 #include <cstdint>
 #include <epic/epic.hpp>
@@ -14,11 +15,18 @@ namespace epic::test {
 class Cell : public epic::Entity {
   std::int64_t value = 0;
 
+  epic::Task<void> glance() const { co_await epic::sleep(std::chrono::milliseconds(30)); }
+
  public:
+  epic::Task<void> on_activate() override {
+    epic::every(std::chrono::milliseconds(100), &Cell::glance).unpin();
+    co_return;
+  }
+  epic::Task<void> linger() const { co_await epic::sleep(std::chrono::milliseconds(20)); }
   epic::Task<std::int64_t> read() const { co_return value; }
   epic::Task<std::int64_t> add(std::int64_t amount) { co_return value += amount; }
   epic::Task<std::int64_t> swap(std::int64_t next) { co_return std::exchange(value, next); }
-  EPIC_ENTITY(Cell, state(value), methods(read, add, swap))
+  EPIC_ENTITY(Cell, state(value), methods(linger, read, add, swap))
 };
 
 inline constexpr const char* kVaultRefuses = "the vault takes no multiple of 5";
@@ -27,7 +35,9 @@ class Vault : public epic::Entity {
   std::int64_t value = 0;
 
   static epic::Task<void> check(std::int64_t number) {
+    auto unwanted = epic::spawn(epic::Ref<Cell>((number + 1) % 8)->linger());
     co_await epic::Ref<Cell>(number % 8)->read();
+    unwanted.cancel();
     if (number % 5 == 0) throw std::invalid_argument(kVaultRefuses);
   }
 

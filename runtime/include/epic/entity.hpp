@@ -5,6 +5,8 @@
 // is default-constructed and then filled with the saved state. It is deactivated when idle, and activated again by the
 // next call. Members not listed in state(…) start afresh with each activation.
 
+#include <boost/describe/enum.hpp>
+#include <cstdint>
 #include <string_view>
 
 #include "epic/call.hpp"
@@ -20,6 +22,17 @@ struct NoBaseProxy {
 };
 struct EntityAccess;
 }  // namespace detail
+
+/// Why an entity has come into memory: what has become of the members that are not saved, the last time.
+enum class ActivationCause : std::uint8_t {
+  first,      // nothing of it is saved, and its node has not had it in memory
+  collected,  // it has left this node's memory in order: it was idle, memory was short, or an import replaced its state
+  moved,      // its node before has given it away in order, or the fabric was stopped in order
+  crashed,  // its node before has died, or its instance could not be kept: on_deactivate has not run, and what was not
+            // saved is lost. Also for an entity that was not in memory then, as nobody knows
+};
+
+BOOST_DESCRIBE_ENUM(ActivationCause, first, collected, moved, crashed)
 
 class Entity {
  public:
@@ -50,6 +63,9 @@ struct EntityAccess {
   static const NamePtr& name(const Entity& entity) { return entity.epic_name_; }
 };
 }  // namespace detail
+
+/// Of the entity whose code runs; not in its constructor. The same until it leaves memory.
+[[nodiscard]] ActivationCause activation_cause();
 
 /// A Ref to the entity itself, to pass to others: `co_await room->join(self())`, inside a class with EPIC_ENTITY.
 template <class T>

@@ -85,12 +85,13 @@ struct alignas(64) Activation {
   std::uint32_t running = 0;   // executions that have started and not ended
   std::uint32_t queued = 0;    // of its calls, those in the run queue
   State state = State::loading;
-  bool is_dirty = false;     // a turn has changed it since it was last encoded
-  bool has_row = false;      // the store has a state of it, at `version`, or will have
-  bool has_saved = false;    // saved_hash is what the store has, or will have, with the current schema
-  bool is_erased = false;    // erase() was called since the last save
-  bool must_stop = false;    // deactivated as soon as nothing runs
-  StopCause stop_cause{};    // with Rare::stop_asked_ns
+  bool is_dirty = false;   // a turn has changed it since it was last encoded
+  bool has_row = false;    // the store has a state of it, at `version`, or will have
+  bool has_saved = false;  // saved_hash is what the store has, or will have, with the current schema
+  bool is_erased = false;  // erase() was called since the last save
+  bool must_stop = false;  // deactivated as soon as nothing runs
+  StopCause stop_cause{};  // with Rare::stop_asked_ns
+  ActivationCause cause{};
   bool is_in_queue = false;  // the collector's
   std::int64_t last_used_ns = 0;
 

@@ -80,6 +80,7 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
   std::expected<void, std::string> created;
   if (!type.is_stored && !type.info->has_on_activate && !must_leave && (created = create(activation))) {
     birth.loaded_ns = uses_.scheduler.now_ns;
+    activation.cause = cause_of(activation);
     collector_.measure(activation);
     activation.state = Activation::State::active;
     collector_.add(activation);
@@ -124,6 +125,7 @@ void Activations::construct(Activation& activation, const LoadedState& loaded) {
   activation.get_rare().birth.loaded_ns = uses_.scheduler.now_ns;
   if (const auto created = create(activation); !created) return fail(activation, created.error());
   if (const auto read = read_state(activation, loaded); !read) return fail(activation, read.error());
+  activation.cause = cause_of(activation);
   collector_.measure(activation);
   if (!info.has_on_activate) return become_active(activation);
   if (!activation.has_saved && activation.type->is_stored) activation.saved_hash = uses_.saving.hash_of(activation);
@@ -326,7 +328,22 @@ void Activations::sweep() {
   }
 }
 
+ActivationCause Activations::cause_of(const Activation& activation) const {
+  switch (departures_.find(activation.name->text, uses_.routing.epoch_of(activation.shard))) {
+    case Departures::How::in_order:
+      return ActivationCause::collected;
+    case Departures::How::discarded:
+      return ActivationCause::crashed;
+    case Departures::How::unknown:
+      break;
+  }
+  if (activation.type->is_stored && !activation.has_row) return ActivationCause::first;
+  if (uses_.routing.is_orphaned(activation.shard)) return ActivationCause::crashed;
+  return activation.type->is_stored ? ActivationCause::moved : ActivationCause::first;
+}
+
 void Activations::add_left(const Activation& activation) {
+  departures_.note(activation.name->text, uses_.routing.epoch_of(activation.shard), Departures::How::in_order);
   uses_.events.add_left(activation.subject(), {.cause = activation.stop_cause,
                                                .asked_ns = activation.stop_asked_ns(),
                                                .last_used_ns = activation.last_used_ns,
@@ -392,6 +409,7 @@ void Activations::discard(Activation& activation, ErrorCode code, const std::str
   if (activation.state == Activation::State::reaping || activation.state == Activation::State::gone) return;
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
   uses_.events.add(Happening::discarded, activation.subject(), why, uses_.scheduler.now_ns);
+  departures_.note(activation.name->text, uses_.routing.epoch_of(activation.shard), Departures::How::discarded);
   uses_.saving.discard_change(activation, code, why);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
   const bool is_to_be_told = reported == Reported::to_nobody && activation.replacement() == nullptr;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "kernel/activations/collector.hpp"
+#include "kernel/activations/departures.hpp"
 #include "kernel/activations/entity_timers.hpp"
 #include "kernel/activations/replacements.hpp"
 #include "kernel/activations/slow_stops.hpp"
@@ -128,6 +129,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   [[nodiscard]] std::exception_ptr left_memory(const Activation& activation) const;
   void destroy(Activation& activation);
   void add_left(const Activation& activation);
+  [[nodiscard]] ActivationCause cause_of(const Activation& activation) const;
   void check_released(ShardId shard);
 
   void begin_replacing(Activation& activation);
@@ -140,6 +142,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   SlowStops slow_stops_;
   Replacements replacements_;
   UndoneChanges undone_;
+  Departures departures_;
   Reaper reaper_;
   WaitEnds wait_ends_;
   std::vector<ActivationId> leaving_;  // wait for their last save

@@ -67,7 +67,15 @@ class LocalShards {
   }
   [[nodiscard]] std::vector<ShardId> list() const;
 
-  void on_given(ShardId shard) { shards_[shard].state = State::taking; }
+  /// `is_orphaned`: its owner before this node has died.
+  void on_given(ShardId shard, bool is_orphaned) {
+    shards_[shard].state = State::taking;
+    shards_[shard].is_orphaned = is_orphaned;
+  }
+  [[nodiscard]] bool is_orphaned(ShardId shard) const {
+    const auto found = shards_.find(shard);
+    return found != shards_.end() && found->second.is_orphaned;
+  }
   /// False: it is not being taken.
   bool on_taken(ShardId shard, Epoch epoch);
   /// Given to another node without our release.
@@ -92,6 +100,7 @@ class LocalShards {
  private:
   struct Shard {
     State state = State::none;
+    bool is_orphaned = false;
     Epoch epoch;
     CommitNumber changed_in{0};  // the newest batch with a change in it
   };

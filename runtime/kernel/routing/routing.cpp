@@ -40,10 +40,11 @@ Routing::Changes Routing::on_map(ShardMap map) {
   for (const ShardId shard : changes.lost) local_.on_lost(shard);
   if (!is_member) return changes;
   const std::set<ShardId> moving(newest.moving.begin(), newest.moving.end());
+  const std::set<ShardId> orphaned(newest.orphaned.begin(), newest.orphaned.end());
   for (std::size_t i = 0; i < newest.owners.size(); ++i) {
     const ShardId shard{static_cast<decltype(ShardId::value)>(i)};
     if (newest.owners[i] != self_.node || is_ours(shard) || moving.contains(shard)) continue;
-    local_.on_given(shard);
+    local_.on_given(shard, orphaned.contains(shard));
     changes.given.push_back(shard);
   }
   return changes;

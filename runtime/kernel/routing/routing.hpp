@@ -83,6 +83,8 @@ class Routing {
   [[nodiscard]] bool is_closed(ShardId shard) const { return state_of(shard) == LocalShards::State::releasing; }
   [[nodiscard]] bool is_asked_back(ShardId shard) const { return local_.is_asked_back(shard); }
   [[nodiscard]] bool is_ours(ShardId shard) const { return state_of(shard) != LocalShards::State::none; }
+  /// Its owner before this node has died.
+  [[nodiscard]] bool is_orphaned(ShardId shard) const { return local_.is_orphaned(shard); }
   [[nodiscard]] Epoch epoch_of(ShardId shard) const { return local_.epoch_of(shard); }
   [[nodiscard]] MapVersion version() const { return router_.version(); }
   [[nodiscard]] PeerAddress address_of(NodeId node) const { return router_.address_of(node); }

@@ -54,4 +54,74 @@ class Adder : public epic::Entity {
   EPIC_ENTITY(Adder, methods(add_many), transient)
 };
 
+/// A match that ticks at 20 Hz, by a timer or by a loop of its own, and notes when.
+class Match : public epic::Entity {
+  static constexpr auto kInterval = std::chrono::milliseconds(50);
+  std::vector<std::int64_t> times_ns_;
+  std::int64_t skipped_ = 0;
+  std::int64_t inputs_ = 0;
+  epic::Timer timer_;
+
+  static std::int64_t now_ns() {  // to the nanosecond, not as of the turn's start
+    return std::chrono::steady_clock::now().time_since_epoch().count();  // epic:allow
+  }
+  epic::Task<> loop(std::int64_t ticks) {
+    const std::int64_t begin_ns = now_ns();
+    for (std::int64_t i = 1; i <= ticks; ++i) {
+      co_await epic::sleep(std::chrono::nanoseconds(begin_ns - now_ns()) + i * kInterval);
+      times_ns_.push_back(now_ns());
+    }
+  }
+
+ public:
+  epic::Task<> start(std::int64_t ticks, bool has_timer) {
+    times_ns_.clear();
+    times_ns_.reserve(static_cast<std::size_t>(ticks) + 100);
+    skipped_ = inputs_ = 0;
+    if (has_timer)
+      timer_ = epic::every(kInterval, &Match::tick);
+    else
+      epic::spawn(loop(ticks));
+    co_return;
+  }
+  epic::Task<> tick() {
+    times_ns_.push_back(now_ns());
+    skipped_ += static_cast<std::int64_t>(epic::skipped_ticks());
+    co_return;
+  }
+  epic::Task<> input() {
+    ++inputs_;
+    co_return;
+  }
+  /// Ends it. How late each tick was: beyond a grid of which the most punctual tick is a point.
+  epic::Task<std::vector<std::int64_t>> stop() {
+    timer_.stop();
+    std::int64_t earliest_ns = INT64_MAX;
+    constexpr std::int64_t kIntervalNs = std::chrono::nanoseconds(kInterval).count();
+    for (std::size_t i = 0; i < times_ns_.size(); ++i)
+      earliest_ns = std::min(earliest_ns, times_ns_[i] - static_cast<std::int64_t>(i) * kIntervalNs);
+    std::vector<std::int64_t> late_ns;
+    for (std::size_t i = 0; i < times_ns_.size(); ++i)
+      late_ns.push_back(times_ns_[i] - static_cast<std::int64_t>(i) * kIntervalNs - earliest_ns);
+    co_return late_ns;
+  }
+  epic::Task<std::int64_t> skipped() const { co_return skipped_; }
+  epic::Task<std::int64_t> inputs() const { co_return inputs_; }
+  EPIC_ENTITY(Match, methods(start, tick, input, stop, skipped, inputs), transient)
+};
+
+/// Ten players of a match, on whatever node, who send it inputs.
+class Team : public epic::Entity {
+ public:
+  epic::Task<> play(epic::Ref<Match> match, std::int64_t inputs, std::chrono::milliseconds pause) const {
+    for (std::int64_t i = 0; i < inputs; i += 10) {
+      std::vector<epic::Call<void>> calls;
+      for (int player = 0; player < 10; ++player) calls.push_back(match->input());
+      co_await epic::gather(std::move(calls));
+      co_await epic::sleep(pause);
+    }
+  }
+  EPIC_ENTITY(Team, methods(play), transient)
+};
+
 }  // namespace bench_module

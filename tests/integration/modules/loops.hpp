@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <epic/epic.hpp>
+#include <vector>
 
 namespace loops {
 
@@ -68,6 +69,7 @@ class Looper : public epic::Entity {
 class Ticker : public epic::Entity {
   std::int64_t ticks = 0;
   std::int64_t activations = 0;
+  std::vector<int> causes;  // of each activation
   epic::Event tenth;
 
   epic::Task<> loop() { co_await epic::sleep(std::chrono::hours(1)); }
@@ -75,6 +77,7 @@ class Ticker : public epic::Entity {
  public:
   epic::Task<> on_activate() override {
     ++activations;
+    causes.push_back(static_cast<int>(epic::activation_cause()));
     epic::every(std::chrono::milliseconds(20), &Ticker::tick);
     epic::after(std::chrono::milliseconds(1), &Ticker::loop);
     co_return;
@@ -89,7 +92,8 @@ class Ticker : public epic::Entity {
   }
   epic::Task<std::int64_t> get() const { co_return ticks; }
   epic::Task<std::int64_t> get_activations() const { co_return activations; }
-  EPIC_ENTITY(Ticker, state(ticks, activations), methods(tick, wait_for_tenth, get, get_activations))
+  epic::Task<epic::ActivationCause> get_cause() const { co_return epic::activation_cause(); }
+  EPIC_ENTITY(Ticker, state(ticks, activations, causes), methods(tick, wait_for_tenth, get, get_activations, get_cause))
 };
 
 }  // namespace loops

@@ -46,6 +46,15 @@ Seconds stop(Supervised& fabric) {
   });
 }
 
+/// Makes a call, and makes it again if its node has died meanwhile.
+template <class Make>
+auto insist(const Client& client, Make make) {
+  while (true) try {
+      return client.call(make());
+    } catch (const epic::NodeLost&) {
+    }
+}
+
 /// Calls that should not end by themselves.
 class Running {
  public:
@@ -131,12 +140,7 @@ TEST_CASE("loops: timers tick on every node, hold up nothing, and begin again af
   const auto check_ticking = [&](std::int64_t activations_min) {
     for (std::size_t i = 0; i < seen.size(); ++i) {
       const Ref<Ticker> ticker(i);
-      std::int64_t ticks = 0;
-      while (ticks == 0) try {
-          ticks = client.call(ticker->wait_for_tenth());
-        } catch (const epic::NodeLost&) {  // the one that was killed just now
-        }
-      CHECK(ticks >= std::max<std::int64_t>(seen[i], 10));
+      CHECK(insist(client, [&] { return ticker->wait_for_tenth(); }) >= std::max<std::int64_t>(seen[i], 10));
       CHECK(client.call(ticker->get_activations()) >= activations_min);
       seen[i] = client.call(ticker->get());
     }
@@ -147,6 +151,37 @@ TEST_CASE("loops: timers tick on every node, hold up nothing, and begin again af
   fabric.ask("kill", {{"node", "node-2"}});
   check_ticking(2);
   CHECK(stop(fabric) < kGrace);
+}
+
+TEST_CASE("loops: an entity knows whether the node before has died", "[node]") {
+  using epic::ActivationCause;
+  const ProjectDirectory project;
+  constexpr int kTickers = 12;
+  const auto run = [&](const std::function<void(Supervised&, const Client&)>& work) {
+    Supervised fabric{project, "unused", real_nodes("loops", 3)};
+    fabric.wait_for("ready 3 nodes");
+    work(fabric, Client::connect(project.path().string()));
+  };
+  const auto check_causes = [&](const Client& client, ActivationCause cause) {
+    for (int i = 0; i < kTickers; ++i) CHECK(insist(client, [&] { return Ref<Ticker>(i)->get_cause(); }) == cause);
+  };
+  run([&](Supervised& fabric, const Client& client) {
+    check_causes(client, ActivationCause::first);
+    restart(fabric);
+    check_causes(client, ActivationCause::moved);
+    for (const char* node : {"node-1", "node-2", "node-3"}) fabric.ask("kill", {{"node", node}});
+    check_causes(client, ActivationCause::crashed);
+    stop(fabric);
+  });
+  run([&](Supervised& fabric, const Client& client) {
+    check_causes(client, ActivationCause::moved);
+    fabric.signal(SIGKILL);
+    fabric.wait_for_end();
+  });
+  run([&](Supervised& fabric, const Client& client) {
+    check_causes(client, ActivationCause::crashed);
+    stop(fabric);
+  });
 }
 
 TEST_CASE("loops: a call is cancelled on another node", "[node]") {

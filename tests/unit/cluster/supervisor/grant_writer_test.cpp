@@ -34,13 +34,18 @@ struct GrantWriterFixture {
   TempDir directory;
   epic::cluster::test::FakeHost host;
   int written = 0;
+  std::vector<std::vector<ShardId>> orphans;  // of each map that was written
   std::vector<std::string> delays;
   std::vector<std::string> depositions;
 
   std::unique_ptr<GrantWriter> make(GrantWriter::OpenStore open_store, Term term = Term{1}) {
     return std::make_unique<GrantWriter>(
         host, std::move(open_store), term,
-        GrantWriter::Events{.on_written = [this] { ++written; },
+        GrantWriter::Events{.on_written =
+                                [this](const auto& shards) {
+                                  ++written;
+                                  orphans.push_back(shards);
+                                },
                             .on_migrated = [](const StoreIdentity&) {},
                             .on_delay = [this](const std::string& why) { delays.push_back(why); },
                             .on_deposed = [this](const std::string& why) { depositions.push_back(why); }});
@@ -89,6 +94,30 @@ TEST_CASE("grant writer: the next one goes on from what its predecessor has writ
     CHECK(row.term == Term{10});
     CHECK(row.incarnation == incarnation_of(NodeId{2}));
   }
+}
+
+TEST_CASE("grant writer: shards that were not given back are orphans of the next run, once", "[cluster]") {
+  GrantWriterFixture f;
+  const auto run = [&](std::uint16_t node, const std::vector<ShardId>* given_back_but) {
+    auto writer = f.make(f.directory.file());
+    for (const std::uint64_t version : {1, 2}) {
+      writer->write(map_of(version, NodeId{node}));
+      f.pass(0ms);
+    }
+    bool has_ended = given_back_but == nullptr;
+    if (given_back_but != nullptr) writer->give_back(*given_back_but, [&] { has_ended = true; });
+    f.pass(0ms);
+    CHECK(has_ended);
+    return std::exchange(f.orphans, {});
+  };
+  const std::vector<ShardId> none;
+  const std::vector<ShardId> one{ShardId{3}};
+  CHECK(run(1, nullptr).front().empty());  // nobody has had them before
+  const auto after_death = run(2, &none);
+  CHECK(after_death.front().size() == kShardCount);
+  CHECK(after_death.back().empty());
+  CHECK(run(3, &one).front().empty());
+  CHECK(run(4, &none).front() == one);
 }
 
 TEST_CASE("grant writer: a supervisor that no longer leads is told, and writes nothing more", "[cluster]") {

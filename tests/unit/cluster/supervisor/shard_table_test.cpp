@@ -380,3 +380,49 @@ TEST_CASE("shard table: closed, it gives nothing away; opened again, it deals ev
   CHECK(f.table.map().version > version);
   CHECK(f.table.count_owned(NodeId{1}) == 4);
 }
+
+TEST_CASE("shard table: a map says which shards a dead member has left, until they move in order", "[cluster]") {
+  ShardTableFixture f;
+  f.start(2);
+  CHECK(f.table.map().orphaned.empty());
+  std::vector<ShardId> left;
+  for (std::uint32_t shard = 0; shard < 8; ++shard)
+    if (f.table.map().owners[shard] == NodeId{2}) left.push_back(ShardId{shard});
+  f.table.on_death(NodeId{2});
+  f.table.on_left(NodeId{2}, f.now);
+  CHECK(f.table.list_orphans() == left);
+  f.settle();
+  CHECK(f.table.map().orphaned == left);
+  CHECK(f.table.list_orphans().empty());  // taken
+
+  f.join(2);
+  f.settle();
+  for (int i = 0; i < 20; ++i) {
+    f.now += 3s;
+    f.table.on_tick(f.now);
+    f.settle();
+  }
+  REQUIRE(f.table.is_level());
+  for (const ShardId shard : f.table.map().orphaned) CHECK(f.table.map().owners[shard.value] == NodeId{1});
+  CHECK(f.table.count_owned(NodeId{2}) == 4);
+}
+
+TEST_CASE("shard table: of members that stop together only those that die leave orphans", "[cluster]") {
+  ShardTableFixture f;
+  f.start(2);
+  const auto owners = f.table.map().owners;
+  f.table.note_orphans({ShardId{0}});
+  f.table.close();
+  f.table.on_left(NodeId{1}, f.now);
+  f.table.on_death(NodeId{2});
+  f.table.on_left(NodeId{2}, f.now);
+  f.join(1);
+  f.join(2);
+  f.before.clear();
+  f.table.open(f.now);
+  f.settle();
+  for (std::uint32_t shard = 0; shard < 8; ++shard) {
+    const bool is_orphaned = std::ranges::find(f.table.map().orphaned, ShardId{shard}) != f.table.map().orphaned.end();
+    CHECK(is_orphaned == (owners[shard] == NodeId{2}));
+  }
+}

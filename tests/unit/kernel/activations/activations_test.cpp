@@ -150,3 +150,67 @@ TEST_CASE("activations: a state from outside waits for running calls, and is cal
   f.settle();
   CHECK(call->take() == 0);
 }
+
+TEST_CASE("activations: each knows why it is one", "[kernel]") {
+  ActivationsFixture f;
+  std::uint64_t version = 1;
+  const auto publish = [&](NodeId owner, std::vector<ShardId> orphaned) {
+    const auto changes = f.routing.on_map({.version = MapVersion{++version},
+                                           .owners = {owner},
+                                           .members = {{f.kSelf.node, Incarnation{f.kSelf.life}, ""}},
+                                           .moving = {},
+                                           .owned_since = {},
+                                           .orphaned = std::move(orphaned)});
+    for (const ShardId shard : changes.lost) f.activations.on_lost(shard);
+    f.settle();
+    if (owner == f.kSelf.node) f.routing.on_taken(ShardId{0}, Epoch{version});
+  };
+  bool is_saved = false;
+  const auto cause_of = [&](const auto& ref) {
+    f.begin(ref->get());
+    for (const ActivationId id : std::exchange(f.world.loads, {})) {
+      LoadedState loaded{.version = Version{7}};
+      const Activation& activation = *f.activations.table().find(id);
+      if (is_saved) {
+        const TypeEntry& type = *activation.type;
+        Counter empty;
+        std::vector<std::byte> bytes;
+        f.codec.encode(type.info->state, type.info->object(&empty), bytes);
+        loaded.saved = SavedState{.schema = type.schema.id(), .schema_text = type.schema.text(), .bytes = bytes};
+      }
+      f.activations.on_loaded(id, std::move(loaded));
+    }
+    f.settle();
+    return f.find(ref.name())->cause;
+  };
+  const auto collect = [&](std::string_view name) {
+    f.scheduler.now_ns += 7'200'000'000'000;
+    f.activations.on_time();
+    f.settle();
+    f.scheduler.now_ns += 7'200'000'000'000;
+    f.activations.on_time();
+    f.settle();
+    CHECK(f.find(name) == nullptr);
+  };
+  const Ref<Counter> counter("a");
+  CHECK(cause_of(counter) == ActivationCause::first);
+  collect("Counter/a");
+  CHECK(cause_of(counter) == ActivationCause::collected);
+
+  is_saved = true;
+  publish(NodeId{2}, {});
+  publish(f.kSelf.node, {});
+  CHECK(cause_of(counter) == ActivationCause::moved);
+
+  publish(NodeId{2}, {});
+  publish(f.kSelf.node, {ShardId{0}});
+  CHECK(cause_of(counter) == ActivationCause::crashed);
+  collect("Counter/a");
+  CHECK(cause_of(counter) == ActivationCause::collected);
+  is_saved = false;
+  CHECK(cause_of(Ref<Counter>("new")) == ActivationCause::first);
+
+  f.activations.discard(*f.find("Counter/a"), ErrorCode::state_too_large, "too large", Reported::to_callers);
+  f.settle();
+  CHECK(cause_of(counter) == ActivationCause::crashed);
+}

@@ -23,8 +23,9 @@ struct LocalShardsFixture : LocalShards::Listener {
   std::int64_t at_ns = 0;
 
   LocalShardsFixture() {
-    shards.on_given(kHeldShard);
+    shards.on_given(kHeldShard, /*is_orphaned=*/true);
     REQUIRE(shards.on_taken(kHeldShard, Epoch{7}));
+    CHECK(shards.is_orphaned(kHeldShard));
   }
   void on_closed(ShardId) override { told += "closed "; }
   void on_reopened(ShardId) override { told += "reopened "; }
