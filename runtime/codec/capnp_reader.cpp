@@ -36,8 +36,7 @@ template <class Number>
 bool store_if_it_fits(Kind kind, Number number, void* object) {
   return with_number(kind, [&]<class T>(T) {
     if constexpr (std::is_floating_point_v<T>) {  // float32: no other kind is a narrower one
-      if (std::isfinite(static_cast<double>(number)) && std::abs(static_cast<double>(number)) >= kBeyondFloat)
-        return false;
+      if (!fits_float(static_cast<double>(number))) return false;
     } else if constexpr (std::is_integral_v<Number>) {
       if (!std::in_range<T>(number)) return false;
     } else {  // a double holds both limits: wider integers are never widened to double

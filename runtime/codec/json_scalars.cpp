@@ -76,8 +76,7 @@ std::expected<std::uint64_t, std::string> real_bits(Kind kind, const value& json
   const auto real = real_from(json);
   if (!real) return std::unexpected(expected_got(reflect::to_string(kind), json));
   if (kind == Kind::float64) return std::bit_cast<std::uint64_t>(*real);
-  if (std::isfinite(*real) && std::abs(*real) >= kBeyondFloat)
-    return std::unexpected(expected_got("float32", json) + ", which is out of range");
+  if (!fits_float(*real)) return std::unexpected(expected_got("float32", json) + ", which is out of range");
   return std::bit_cast<std::uint32_t>(static_cast<float>(*real));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Numbers, bools, enumerations and times as 64 raw bits, as stored in a Cap'n Proto data section.
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,9 +11,12 @@
 
 namespace epic::codec {
 
-/// A double that rounds to a float beyond the largest is out of range; the bound is half a step above the largest
-/// float.
-inline constexpr double kBeyondFloat = 3.4028235677973366e38;
+/// False for a double that would become infinite or zero as a float, and is neither. Others are rounded.
+[[nodiscard]] inline bool fits_float(double number) {
+  constexpr double kBeyondFloat = 3.4028235677973366e38;  // half a step above the largest float
+  if (number == 0 || !std::isfinite(number)) return true;
+  return std::abs(number) < kBeyondFloat && static_cast<float>(number) != 0;
+}
 
 template <class T>
 [[nodiscard]] T load_as(const void* object) {

@@ -137,8 +137,9 @@ struct Handler {
     double exact = nearly;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), exact);
     if (failure == std::errc::result_out_of_range) {
-      if (!decimal_of(text).digits.empty() && std::abs(nearly) > 1)
-        return fail(fmt::format("{} is too large for a number", text), error);
+      if (!decimal_of(text).digits.empty())
+        return fail(fmt::format("{} is too {} for a number", text, std::abs(nearly) > 1 ? "large" : "close to zero"),
+                    error);
       exact = std::copysign(0.0, text.starts_with('-') ? -1.0 : 1.0);
     }
     return stack.push_double(exact), true;

@@ -34,7 +34,11 @@ struct ForgetfulDisk::Methods {
   static int close(sqlite3_file* raw) { return system(raw).xClose(file(raw).system()); }
 
   static int read(sqlite3_file* raw, void* to, int size, sqlite3_int64 offset) {
-    return system(raw).xRead(file(raw).system(), to, size, offset);
+    const int result = system(raw).xRead(file(raw).system(), to, size, offset);
+    const File& source = file(raw);
+    if (result == SQLITE_OK && source.disk->after_read && source.path != nullptr)
+      source.disk->after_read(*source.path, std::span(static_cast<char*>(to), static_cast<std::size_t>(size)));
+    return result;
   }
 
   static int write(sqlite3_file* raw, const void* from, int size, sqlite3_int64 offset) {

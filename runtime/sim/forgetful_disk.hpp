@@ -4,7 +4,8 @@
 // Files are real, so SQLite's locks and shared memory work as usual; in addition the disk tracks what would be there
 // after a power cut. A write is certain only after a sync of its file. At the cut each uncertain write is, at random,
 // complete, missing or partial, so later ones may survive earlier ones, as on a disk that reorders. Syncs and writes
-// can also be made to fail, in part as well, and a hook runs just before a sync.
+// can also be made to fail, in part as well, reads can be made to return what was never written, and a hook runs just
+// before a sync.
 //
 // One thread.
 
@@ -16,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ class ForgetfulDisk {
   /// result.
   std::function<int(const std::string& path)> before_sync;
   std::function<int(const std::string& path)> before_write;
+  /// Called after each read with what it is to return, and may alter it.
+  std::function<void(const std::string& path, std::span<char> bytes)> after_read;
   /// How many bytes of a write that fails are written after all; absent: none.
   std::function<std::size_t(std::size_t bytes)> draw_torn;
 

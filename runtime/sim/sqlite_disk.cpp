@@ -23,6 +23,8 @@ namespace {
 // Small, so that a run has many checkpoints.
 constexpr storage::WalLimits kLimits = {.checkpoint_frames = 60, .frames_wait = 300};
 
+constexpr std::size_t kPageBytesMin = 512;
+
 constexpr std::string_view kDied = "the simulated process has died";
 
 fs::path make_root() {
@@ -123,6 +125,7 @@ SqliteDisk::SqliteDisk(std::uint64_t seed, std::uint32_t shard_count, storage::W
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(1 + seed % 1'000'000'000), nullptr);
   files_.before_write = [this](const std::string&) { return before_write(); };
   files_.before_sync = [this](const std::string& path) { return before_sync(path); };
+  files_.after_read = [this](const std::string& path, std::span<char> bytes) { after_read(path, bytes); };
   files_.draw_torn = [this](std::size_t bytes) {
     const bool is_its_first = user_ != nullptr && !std::exchange(is_torn_, true);
     return is_its_first ? static_cast<std::size_t>(random_() % (bytes + 1)) : 0;
@@ -195,6 +198,14 @@ int SqliteDisk::draw_write_fault() {
   failure_ = Failure::none;
   is_torn_ = false;
   return SQLITE_IOERR_WRITE;
+}
+
+void SqliteDisk::after_read(const std::string& path, std::span<char> bytes) {
+  if (!path.ends_with(".sqlite") || bytes.size() < kPageBytesMin) return;
+  if (reads_until_rot_ == 0 || --reads_until_rot_ > 0) return;
+  ++faults_met_;
+  const std::uint64_t bit = random_() % (bytes.size() * 8);
+  bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
 }
 
 int SqliteDisk::before_sync(const std::string& path) {

@@ -38,6 +38,9 @@ class SqliteDisk {
   /// The process that makes the n-th change to a file from now on dies there. 0: none does.
   void set_death(std::uint64_t calls) { calls_until_death_ = calls; }
   void cut_power();
+  /// The n-th page of the database that is read from now on comes back with one bit that is not as it was written. Not
+  /// of the log: SQLite takes a damaged frame for the end of what a crash has left. 0: none does.
+  void set_rot(std::uint64_t reads) { reads_until_rot_ = reads; }
 
  private:
   friend class ProcessStore;
@@ -53,6 +56,7 @@ class SqliteDisk {
   void hide_directory(std::string& text) const;
   [[nodiscard]] int before_write();
   [[nodiscard]] int before_sync(const std::string& path);
+  void after_read(const std::string& path, std::span<char> bytes);
   [[nodiscard]] int draw_write_fault();
   [[nodiscard]] int draw_sync_fault(const std::string& path);
   [[nodiscard]] bool is_dying();
@@ -67,6 +71,7 @@ class SqliteDisk {
   std::uint64_t power_cuts_ = 0;
   std::uint64_t failed_syncs_ = 0;
   std::uint64_t calls_until_death_ = 0;
+  std::uint64_t reads_until_rot_ = 0;
   bool is_full_ = false;
   bool is_torn_ = true;  // no write is to be done in part
   Failure failure_ = Failure::none;

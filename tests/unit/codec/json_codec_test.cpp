@@ -117,6 +117,9 @@ TEST_CASE("json: a mistake is told in the user's terms, with the path", "[codec]
   CHECK_THROWS_WITH(read<std::uint8_t>("1.5"),
                     Catch::Contains("got the number 1.5, which is not a whole number from 0 to 255"));
   CHECK_THROWS_WITH(read<float>("1e39"), Catch::Contains("out of range"));
+  CHECK_THROWS_WITH(read<float>("-1e-46"), Catch::Contains("out of range"));
+  CHECK(read<float>("1e-45") == std::numeric_limits<float>::denorm_min());
+  CHECK(read<float>("0e-46") == 0);
   CHECK_THROWS_WITH(read<std::string>("5"), ": expected text, got the number 5");
   CHECK_THROWS_WITH(read<bool>("null"), ": expected true or false, got null");
   CHECK_THROWS_WITH(read<sample::Color>("\"gren\""), ": sample::Color has no 'gren'; did you mean 'green'?");

@@ -125,10 +125,13 @@ TEST_CASE("json: a number with an exponent is an integer when it is whole and fi
   CHECK(parsed("1.0") == json::value(1.0));
 }
 
-TEST_CASE("json: a number beyond every double is refused, one below every double is zero", "[protocol]") {
+TEST_CASE("json: a number beyond every double is refused, and one that only zero is near to", "[protocol]") {
   CHECK(parse_json("[1e400]").error().contains("1e400 is too large for a number"));
   CHECK_FALSE(parse_json("-1e99999999999").has_value());
-  CHECK(parsed("1e-400") == json::value(0.0));
+  CHECK(parse_json("[1e-400]").error().contains("1e-400 is too close to zero for a number"));
+  CHECK_FALSE(parse_json("-1e-99999999999").has_value());
+  CHECK(parsed("5e-324") == json::value(5e-324));
+  CHECK(parsed("0e-400") == json::value(0.0));
 }
 
 TEST_CASE("json: what is printed is UTF-8 whatever bytes it holds", "[protocol]") {
