@@ -20,6 +20,7 @@ constexpr Column kFields[] = {
     {"memory", "memory_bytes", Show::bytes},
     {"schema", "schema"},
     {"active for", "active_ms", Show::duration},
+    {"activation", "activation"},
     {"idle for", "idle_ms", Show::duration},
     {"queue", "queue", Show::number},
 };
@@ -58,6 +59,19 @@ std::string call_line(const boost::json::value& call) {
   return line;
 }
 
+// "tick  every 50 ms  due in 12 ms"
+std::string timer_line(const boost::json::value& timer) {
+  const auto* fields = timer.if_object();
+  if (fields == nullptr) return printable(protocol::print_json(timer));
+  const auto duration = [&](std::string_view field) {
+    return show_field(fields->if_contains(field), Show::duration, Reader::person);
+  };
+  const auto* every = fields->if_contains("every_ms");
+  const bool is_once = every == nullptr || !every->is_number() || every->to_number<std::int64_t>() == 0;
+  return text_of(*fields, "method") + "  " + (is_once ? "once" : "every " + duration("every_ms")) + "  due in " +
+         duration("due_ms");
+}
+
 }  // namespace
 
 void print_entity(Console& console, const boost::json::object& entity) {
@@ -71,15 +85,21 @@ void print_entity(Console& console, const boost::json::object& entity) {
   print_record(console, shown, kFields);
 
   const auto* calls = entity.if_contains("calls");
+  const auto* timers = entity.if_contains("timers");
   const auto* state = entity.if_contains("state");
   if (!console.is_terminal(Stream::out)) {
     if (calls) console.print("calls\t" + protocol::print_json(*calls));
+    if (timers) console.print("timers\t" + protocol::print_json(*timers));
     if (state) console.print("state\t" + protocol::print_json(*state));
     return;
   }
   if (calls && calls->is_array() && !calls->get_array().empty()) {
     console.print(console.paint(Stream::out, Paint::bold, "calls"));
     for (const auto& call : calls->get_array()) console.print("  " + call_line(call));
+  }
+  if (timers && timers->is_array() && !timers->get_array().empty()) {
+    console.print(console.paint(Stream::out, Paint::bold, "timers"));
+    for (const auto& timer : timers->get_array()) console.print("  " + timer_line(timer));
   }
   if (state) {
     console.print(console.paint(Stream::out, Paint::bold, "state"));

@@ -161,6 +161,22 @@ void Requests::answer(const Asked<control::Inspect>& asked) {
   inspect_stored(id, *entity);
 }
 
+namespace {
+
+std::vector<control::TimerInFlight> describe_timers(const kernel::Kernel& kernel, const Activation& activation) {
+  std::vector<control::TimerInFlight> timers;
+  if (activation.timers() == nullptr) return timers;
+  for (const auto& [number, timer] : activation.timers()->list)
+    timers.push_back({.method = timer.method,
+                      .every_ms = to_ms(timer.interval_ns),
+                      .due_ms = to_ms(timer.due_ns - kernel.now_ns()),
+                      .skipped = timer.skipped,
+                      .pins = timer.is_pinning});
+  return timers;
+}
+
+}  // namespace
+
 json::value Requests::describe_live(const Entity& entity, Activation& activation) {
   kernel::Kernel& kernel = engine_.kernel();
   const reflect::EntityInfo& info = *entity.type->info;
@@ -179,9 +195,11 @@ json::value Requests::describe_live(const Entity& entity, Activation& activation
       .schema = hex(entity.type->schema.id()),
       .saved_at = time_or_none(activation.saved_at_ns),
       .active_ms = to_ms(kernel.now_ns() - activation.activated_ns),
+      .activation = boost::describe::enum_to_string(activation.cause, ""),
       .idle_ms = activation.running > 0 ? 0 : to_ms(kernel.now_ns() - activation.last_used_ns),
       .queue = activation.waiting_count() + activation.queued + activation.lock.waiting_count(),
-      .calls = describe_calls(kernel, node_name(), entity.name)};
+      .calls = describe_calls(kernel, node_name(), entity.name),
+      .timers = describe_timers(kernel, activation)};
   return with(codec::describe_json(answer), "state",
               codec::to_json(info.state, info.object(activation.entity), show_name_));
 }

@@ -29,6 +29,16 @@ struct CallInFlight {
 };
 BOOST_DESCRIBE_STRUCT(CallInFlight, (), (id, node, entity, method, caller, state, age_ms))
 
+/// A timer that an entity has started.
+struct TimerInFlight {
+  std::string method;
+  std::int64_t every_ms = 0;  // 0: once
+  std::int64_t due_ms = 0;    // from now
+  std::uint64_t skipped = 0;  // ticks since the last one that ran
+  bool pins = false;          // it keeps the entity in memory
+};
+BOOST_DESCRIBE_STRUCT(TimerInFlight, (), (method, every_ms, due_ms, skipped, pins))
+
 struct Inspect {
   static constexpr VerbInfo kVerb{.name = "inspect", .answered_by = AnsweredBy::owner};
   struct Request {
@@ -49,15 +59,17 @@ struct Inspect {
     std::string schema;
     std::optional<std::string> saved_at = {};
     std::optional<std::int64_t> active_ms = {};
+    std::optional<std::string> activation = {};  // why: first, collected, moved, crashed
     std::optional<std::int64_t> idle_ms = {};
     std::uint64_t queue = 0;  // calls that wait for it
     std::vector<CallInFlight> calls = {};
+    std::vector<TimerInFlight> timers = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(Inspect::Request, (), (entity))
 BOOST_DESCRIBE_STRUCT(Inspect::Answer, (),
                       (entity, type, key, live, node, shard, epoch, version, unsaved, bytes, memory_bytes, schema,
-                       saved_at, active_ms, idle_ms, queue, calls))
+                       saved_at, active_ms, activation, idle_ms, queue, calls, timers))
 
 struct Call {
   static constexpr VerbInfo kVerb{.name = "call", .answered_by = AnsweredBy::owner, .repeat = Repeat::unsafe};

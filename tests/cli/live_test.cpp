@@ -132,8 +132,9 @@ TEST_CASE("live: inspect shows an entity, and what to do about one that is not t
   transcript.write("epic.toml", kManifest);
   const auto entity = answer(
       R"({"entity":"Player/Bob","type":"Player","key":"Bob","live":true,"node":"node-2","shard":17,"epoch":4,"version":3,
-          "unsaved":true,"bytes":12,"schema":"00000000000000aa","saved_at":"2031-05-04T09:08:07.123Z","active_ms":1000,
-          "idle_ms":20,"queue":0,"calls":[{"id":"2.1.9","entity":"Player/Bob","method":"enter_level","caller":"Match/7","state":"running","age_ms":3250}],"state":{"score":30}})");
+          "unsaved":true,"bytes":12,"schema":"00000000000000aa","saved_at":"2031-05-04T09:08:07.123Z","active_ms":1000,"activation":"crashed",
+          "idle_ms":20,"queue":0,"calls":[{"id":"2.1.9","entity":"Player/Bob","method":"enter_level","caller":"Match/7","state":"running","age_ms":3250}],
+          "timers":[{"method":"tick","every_ms":50,"due_ms":12,"skipped":0,"pins":true},{"method":"timer","every_ms":0,"due_ms":4000,"skipped":0,"pins":true}],"state":{"score":30}})");
   {
     StandIn fabric(transcript.directory(), {{"inspect", entity}, {"types", kTypes}});
     transcript.run({"inspect", "Player/Bob"});
@@ -141,6 +142,7 @@ TEST_CASE("live: inspect shows an entity, and what to do about one that is not t
     const std::string page = transcript.run_on_terminal({"inspect", "Player/Bob", "--color", "never"});
     CHECK(page.find("\nepoch       4\n") != std::string::npos);
     CHECK(page.find("\ncalls\n  enter_level  running  3.2 s  called by Match/7\n") != std::string::npos);
+    CHECK(page.find("\ntimers\n  tick  every 50 ms  due in 12 ms\n  timer  once  due in 4.0 s\n") != std::string::npos);
     CHECK(page.ends_with("\nstate\n  {\n    \"score\": 30\n  }\n"));
   }
   StandIn fabric(transcript.directory(),

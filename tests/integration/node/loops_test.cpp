@@ -146,6 +146,11 @@ TEST_CASE("loops: timers tick on every node, hold up nothing, and begin again af
     }
   };
   check_ticking(1);
+  const json::object shown = fabric.ask("inspect", {{"entity", "Ticker/0"}});
+  CHECK(shown.at("activation") == "first");
+  REQUIRE(shown.at("timers").as_array().size() == 1);  // the other was due once
+  CHECK(shown.at("timers").at(0).at("method") == "tick");
+  CHECK(shown.at("timers").at(0).at("every_ms") == 20);
   CHECK(time("rolling restart", [&] { restart(fabric); }) < kGrace);
   check_ticking(2);
   fabric.ask("kill", {{"node", "node-2"}});
