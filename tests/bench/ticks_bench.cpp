@@ -1,5 +1,5 @@
 // Matches that tick at 20 Hz on four nodes while their players send them inputs: a timer against the best loop that an
-// entity can write by hand, which sleeps until the next point of its grid.
+// entity can write by hand, which sleeps until the next point of its grid, each match on a grid of its own.
 
 #include <fmt/format.h>
 

@@ -66,7 +66,9 @@ class Match : public epic::Entity {
     return std::chrono::steady_clock::now().time_since_epoch().count();  // epic:allow
   }
   epic::Task<> loop(std::int64_t ticks) {
-    const std::int64_t begin_ns = now_ns();
+    // Those that start together would tick together.
+    const std::int64_t begin_ns =
+        now_ns() + static_cast<std::int64_t>(std::hash<std::string_view>{}(key()) % std::uint64_t{50'000'000});
     for (std::int64_t i = 1; i <= ticks; ++i) {
       co_await epic::sleep(std::chrono::nanoseconds(begin_ns - now_ns()) + i * kInterval);
       times_ns_.push_back(now_ns());
