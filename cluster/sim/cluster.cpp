@@ -58,7 +58,7 @@ class Cluster::Requester final : public ControlReply::Sink {
 Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
     : options_(options),
       module_(module),
-      world_(options.seed),
+      world_(options.seed, options.timer_lateness),
       network_(world_, options.network),
       disk_(world_, options.shard_count, options.disk) {
   supervisor_options_.project_name = "simulated";
@@ -71,6 +71,7 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
   supervisor_options_.store.location = "/sim/store";
   supervisor_options_.fabric = options.fabric;
   supervisor_options_.restart = options.restart;
+  supervisor_options_.silence_max = options.silence_max;
   supervisor_options_.on_ready = [this](const FabricReady&) { is_ready_ = true; };
 }
 
@@ -95,7 +96,8 @@ void Cluster::begin_run() {
           .world = world_,
           .network = network_,
           .disk = disk_,
-          .find_module = [this](const std::string& path) { return path == kBadModule ? nullptr : &module_; }},
+          .find_module = [this](const std::string& path) { return path == kBadModule ? nullptr : &module_; },
+          .on_log = options_.on_node_log},
       options_.drift_ppm_max);
   fabric_ = std::make_unique<Fabric>(FabricParts{.host = *host_,
                                                  .options = supervisor_options_,

@@ -38,6 +38,9 @@ struct ClusterOptions {
   NetworkOptions network = {};
   DiskOptions disk = {};
   std::int64_t drift_ppm_max = 200;  // of a node's clock
+  nanoseconds timer_lateness = std::chrono::milliseconds(1);
+  std::chrono::milliseconds silence_max{std::chrono::seconds(5)};
+  decltype(NodeSurroundings::on_log) on_node_log = {};
 };
 
 class Cluster {
@@ -70,7 +73,8 @@ class Cluster {
   void cut_power(nanoseconds back_after);
   /// The next copy of the module cannot be loaded, those after it can.
   void spoil_next_module() { is_next_module_bad_ = true; }
-  [[nodiscard]] bool has_supervisor() const { return fabric_ != nullptr; }
+  /// Null: it is dead.
+  [[nodiscard]] Process* find_supervisor() { return host_.get(); }
   /// Gets whether the request succeeded, and the body of each part of the answer.
   using OnAnswered = std::function<void(bool, std::vector<std::string>)>;
   /// A control request, as `epic` makes it. `on_end` is not called if the supervisor dies.

@@ -108,6 +108,7 @@ std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
 }
 
 std::expected<std::unique_ptr<storage::Store>, StoreError> Disk::open() {
+  if (options_.is_faultless) return rows_->reader_opener()();
   if (files_ != nullptr) return files_->open();
   return std::make_unique<DiskStore>(*this, *rows_->reader_opener()());
 }

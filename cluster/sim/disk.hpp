@@ -29,6 +29,7 @@ struct DiskOptions {
   nanoseconds write_delay_max = std::chrono::milliseconds(2);  // until a transaction has its turn
   nanoseconds sync_delay_max = std::chrono::milliseconds(4);
   bool on_files = false;
+  bool is_faultless = false;  // none of the faults below will be made: nothing is kept for them, nor looked after
 };
 
 class Disk {

@@ -138,7 +138,7 @@ void Faults::later(nanoseconds delay, std::function<void()> event) {
 }
 
 void Faults::ask(std::string verb, std::string body, std::function<void(bool)> on_end) {
-  if (!cluster_.has_supervisor()) return;
+  if (cluster_.find_supervisor() == nullptr) return;
   const std::uint64_t number = ++last_request_;
   unanswered_[number] = {verb, world().now()};
   cluster_.request(verb, std::move(body),
@@ -319,7 +319,7 @@ void Faults::want_all_nodes() {
   const auto again = [this] {
     if (is_over_) later(kAskAgainAfter, [this] { want_all_nodes(); });
   };
-  if (!cluster_.has_supervisor()) return again();
+  if (cluster_.find_supervisor() == nullptr) return again();
   ask("scale", fmt::format(R"({{"nodes":{}}})", nodes_), [again](bool is_done) {
     if (!is_done) again();
   });

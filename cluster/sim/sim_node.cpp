@@ -66,6 +66,11 @@ void SimNode::say(const protocol::FromNode& message) {
   events_.on_said(std::move(bytes));
 }
 
+void SimNode::log(kernel::LogLevel level, std::string_view entity, std::string_view message) {
+  if (surroundings_.on_log) surroundings_.on_log(level, entity, message);
+  events_.on_log(level, entity, message);
+}
+
 void SimNode::beat(nanoseconds interval) {
   if (phase_ == Phase::ended) return;
   say(core_ == nullptr ? protocol::Heartbeat{} : core_->beat());
@@ -101,10 +106,10 @@ void SimNode::start(const protocol::Configure& configure) {
                          }},
           .send = [this](const protocol::FromNode& message) { say(message); },
           .log = [this](kernel::LogLevel level, std::string_view entity,
-                        std::string_view message) { events_.on_log(level, entity, message); },
+                        std::string_view message) { log(level, entity, message); },
           .die =
               [this](const std::string& why) {
-                events_.on_log(kernel::LogLevel::error, {}, why);
+                log(kernel::LogLevel::error, {}, why);
                 end(kExitDied);
               },
           .post =

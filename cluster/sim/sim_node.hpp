@@ -26,6 +26,8 @@ struct NodeSurroundings {
   Disk& disk;
   /// By the path that the supervisor names. Null: cannot be loaded.
   std::function<const ModuleInfo*(const std::string& path)> find_module;
+  /// As nodes and their entities log, before the supervisor reads it. May be empty.
+  std::function<void(kernel::LogLevel, std::string_view entity, std::string_view message)> on_log = {};
   nanoseconds start_delay_max = std::chrono::milliseconds(80);  // from the spawn to Ready
 };
 
@@ -56,6 +58,7 @@ class SimNode final : public Process {
   void start(const protocol::Configure& configure);
   void obey(protocol::ToNode message);
   void say(const protocol::FromNode& message);
+  void log(kernel::LogLevel level, std::string_view entity, std::string_view message);
   void beat(nanoseconds interval);
   void tick();
   void part();

@@ -46,8 +46,7 @@ std::int64_t ProcessClock::wall_ns() const { return kWallStartNs + monotonic_ns(
 nanoseconds ProcessClock::until(std::int64_t local_ns) const {
   const std::int64_t left_ns = local_ns - monotonic_ns();
   if (left_ns <= 0) return nanoseconds(1);
-  // Rounded up: waking a little late is what real timers do as well.
-  return nanoseconds(left_ns - left_ns / (kMillion + drift_ppm_) * drift_ppm_ + kMillion);
+  return nanoseconds(left_ns - left_ns / (kMillion + drift_ppm_) * drift_ppm_) + world_.timer_lateness();
 }
 
 // ---- Process ----

@@ -41,7 +41,7 @@ class ProcessClock final : public io::Clock {
   [[nodiscard]] std::int64_t monotonic_ns() const override;
   [[nodiscard]] std::int64_t wall_ns() const override;
   void jump(nanoseconds by) { wall_offset_ns_ += by.count(); }
-  /// How long the world has to go on until monotonic_ns() is `local_ns`.
+  /// How long the world has to go on until monotonic_ns() is `local_ns`. Without lateness exact only without drift.
   [[nodiscard]] nanoseconds until(std::int64_t local_ns) const;
   /// As in a virtual machine that is not scheduled.
   void stop();
@@ -106,13 +106,15 @@ class Process {
 
 class World {
  public:
-  explicit World(std::uint64_t seed) : random_(seed) {}
+  /// Timers fire up to `timer_lateness` late, as real ones do.
+  World(std::uint64_t seed, nanoseconds timer_lateness) : timer_lateness_(timer_lateness), random_(seed) {}
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
   // ---- time
   [[nodiscard]] std::int64_t now_ns() const { return now_ns_; }
   [[nodiscard]] nanoseconds now() const { return nanoseconds(now_ns_); }
+  [[nodiscard]] nanoseconds timer_lateness() const { return timer_lateness_; }
   /// Runs the next event. Returns false if none is left.
   bool step();
   void run_for(nanoseconds duration);
@@ -161,6 +163,7 @@ class World {
   void run_in(Process& process, std::move_only_function<void()>& event);
   void settle(Process& process);
 
+  nanoseconds timer_lateness_;
   std::mt19937_64 random_;
   std::int64_t now_ns_ = 1;
   std::uint64_t next_order_ = 1;

@@ -156,7 +156,7 @@ bool StorageWork::look_at_files(TimePoint now) {
     unconfirmed = unconfirmed_;
   }
   if (now < look_at_ && retry_delay_ == 0ms && !unconfirmed) return true;
-  look_at_ = now + kLookEvery;
+  if (store_->has_files()) look_at_ = now + kLookEvery;
   if (!carry_out_write(store_->check_files())) return false;
   if (!unconfirmed) return true;
   if (!carry_out_write(store_->sync())) return false;

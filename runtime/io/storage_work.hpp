@@ -177,7 +177,7 @@ class StorageWork {
   std::map<kernel::SchemaId, std::string> schemas_;
   bool has_new_commits_ = false;  // since the last maintain()
   bool must_maintain_ = false;
-  TimePoint look_at_ = now();
+  TimePoint look_at_ = store_->has_files() ? now() : TimePoint::max();  // at its files
   TimePoint used_at_;  // by the last job or batch
 };
 

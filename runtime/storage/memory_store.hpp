@@ -30,6 +30,7 @@ class MemoryStore final : public Store {
                                                                         kernel::Incarnation incarnation) override;
   [[nodiscard]] std::expected<void, StoreError> write_next(const NextBatch& next) override;
   [[nodiscard]] std::expected<void, StoreError> sync() override { return {}; }
+  [[nodiscard]] bool has_files() const override { return false; }
   [[nodiscard]] std::expected<std::optional<Snapshot>, StoreError> load(std::string_view type,
                                                                         std::string_view key) override;
   [[nodiscard]] std::expected<kernel::Version, StoreError> version_floor(kernel::ShardId shard) override;

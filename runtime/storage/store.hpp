@@ -206,8 +206,9 @@ class Store {
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
 
   /// `displaced` if a file of the store is not the one that was opened; until that ends, writing is refused. If only
-  /// what can be copied from memory is gone, it is copied. Called twice a second.
+  /// what can be copied from memory is gone, it is copied. Called twice a second, unless there are no files.
   [[nodiscard]] virtual std::expected<void, StoreError> check_files() { return {}; }
+  [[nodiscard]] virtual bool has_files() const { return true; }
 
   /// Maintenance that must not delay a commit, such as moving a log into the main file. A storage worker calls it when
   /// idle, and between two commits as soon as wants_maintenance() returns true. An error is as serious as one of a

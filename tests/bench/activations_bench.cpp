@@ -13,7 +13,7 @@
 
 #include "bench/bench_support.hpp"
 #include "codec/capnp_codec.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 
@@ -109,7 +109,7 @@ int main(int, char** arguments) {
   static const EntityInfoFn entities[] = {&Cell::epic_info, &Branch::epic_info, &Driver::epic_info};
   const ModuleInfo module{EPIC_ABI_TAG, entities, &no_setup};
   const codec::CapnpCodec codec;
-  sim::SimFabric fabric({.nodes = 1}, module, codec);
+  test::SimFabric fabric({.nodes = 1}, module, codec);
   fabric.call(1, Ref<Driver>("d")->create(0));
   constexpr std::int64_t kCells = 1'000'000;
   constexpr std::int64_t kTree = 1'111'111;

@@ -5,7 +5,7 @@
 #include "bench/bare_coroutine.hpp"
 #include "bench/bench_support.hpp"
 #include "codec/capnp_codec.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 
@@ -49,7 +49,7 @@ int main() {
   static const EntityInfoFn entities[] = {&Gated::epic_info, &Transient::epic_info, &Caller::epic_info};
   const ModuleInfo module{EPIC_ABI_TAG, entities, &no_setup};
   const codec::CapnpCodec codec;
-  sim::SimFabric fabric({.nodes = 1}, module, codec);
+  test::SimFabric fabric({.nodes = 1}, module, codec);
   const Ref<Caller> caller("c");
   const auto patient = caller.with(std::chrono::hours(1));
   const bench::Side gated{"call of a gated entity", [&](std::uint64_t count) {

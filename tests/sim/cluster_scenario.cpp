@@ -281,7 +281,7 @@ class ClusterScenario {
     const std::int64_t until_ns = world().now_ns() + nanoseconds(kAnsweredWithin).count();
     while (world().now_ns() < until_ns) {
       const auto is_done = std::make_shared<std::optional<bool>>();
-      if (cluster_.has_supervisor() && faults_.list_unanswered().empty()) {
+      if (cluster_.find_supervisor() != nullptr && faults_.list_unanswered().empty()) {
         cluster_.request("restart", R"({"rolling":true})", [is_done](bool is_ok, const auto&) { *is_done = is_ok; });
         world().run_until([&] { return is_done->has_value(); }, nanoseconds(until_ns - world().now_ns()));
         if (is_done->value_or(false)) return;

@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
@@ -19,7 +19,7 @@ namespace {
 struct EverythingFixture {
   EverythingFixture() : fabric({.seed = 9, .nodes = 4, .shard_count = 64}, everything_module(), codec) {}
   codec::CapnpCodec codec;
-  sim::SimFabric fabric;
+  test::SimFabric fabric;
   Ref<Stall> stall{"square"};
 
   void stock(std::int32_t count) {

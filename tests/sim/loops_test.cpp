@@ -12,7 +12,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/limits.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
@@ -143,7 +143,7 @@ class Run {
   std::mt19937_64 random_;
   bool with_crashes_;
   codec::CapnpCodec codec_;
-  sim::SimFabric fabric_;
+  test::SimFabric fabric_;
   std::map<int, std::int64_t> newest_;  // that was acknowledged
 };
 

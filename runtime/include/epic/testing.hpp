@@ -7,11 +7,11 @@
 //   node.crash();                              // like kill -9: only what was saved comes back
 //   CHECK(node.call(counter->get()) == 2);
 //
-// The node is the real one, with its saving and locks; only its surroundings are simulated: the store is in memory, and
-// the clock stands still while code runs, then jumps to the next due event when all code waits. So an hour's sleep
-// takes no time, and every run is the same.
+// The node and its supervisor are the real ones, with their saving, locks and restarts; only their surroundings are
+// simulated (as in epic/sim.hpp, without delays): the store is in memory, and the clock stands still while code runs,
+// then jumps to the next due event when all code waits. So an hour's sleep takes no time, and every run is the same.
 //
-// Not here: several nodes, faults; one entity whose calls the test answers (epic/script.hpp).
+// Not here: several nodes, clients, faults (epic/sim.hpp); one entity whose calls the test answers (epic/script.hpp).
 
 #include <chrono>
 #include <concepts>
@@ -66,7 +66,7 @@ class Node {
   /// Advances the clock; everything that becomes due meanwhile runs.
   void pass(std::chrono::nanoseconds duration);
 
-  /// Saves everything and restarts the node on the same store.
+  /// Restarts the node on the same store, as `epic restart` does: running calls have 5 s to end, everything is saved.
   void restart();
   /// Ends the node at once, even in the middle of a call, and restarts it on the same store.
   void crash();

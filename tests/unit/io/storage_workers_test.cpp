@@ -347,3 +347,14 @@ TEST_CASE("storage workers: a read at a cut sees nothing that was handed over wi
   }
   CHECK(seen == 1);
 }
+
+TEST_CASE("storage workers: nothing wakes for a store without files", "[io]") {
+  const epic::io::SystemClock clock;
+  epic::io::StorageWork work(std::make_unique<MemoryStore>(4, &std::chrono::system_clock::now), clock, [] {});
+  CHECK(work.next_due() == epic::io::StorageWork::TimePoint::max());
+  work.load({1, 1}, "Counter", "a");
+  work.flush();
+  CHECK(work.next_due() == epic::io::StorageWork::TimePoint::min());
+  CHECK_FALSE(work.work().has_value());
+  CHECK(work.next_due() == epic::io::StorageWork::TimePoint::max());
+}

@@ -5,11 +5,11 @@
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
-using epic::sim::SimFabric;
+using epic::test::SimFabric;
 
 namespace {
 

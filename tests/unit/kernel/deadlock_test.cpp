@@ -4,11 +4,11 @@
 #include "codec/capnp_codec.hpp"
 #include "integration/modules/forks.hpp"
 #include "kernel/kernel.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
-using epic::sim::SimFabric;
+using epic::test::SimFabric;
 using forks::Fork;
 
 namespace {
@@ -78,7 +78,7 @@ struct DeadlockFixture {
     return outcomes.size() - static_cast<std::size_t>(std::ranges::count(outcomes, "ok"));
   }
   [[nodiscard]] std::size_t lines_about_deadlocks(std::uint16_t node) const {
-    return static_cast<std::size_t>(std::ranges::count_if(fabric.log(), [&](const sim::LogLine& line) {
+    return static_cast<std::size_t>(std::ranges::count_if(fabric.log(), [&](const test::LogLine& line) {
       return line.node.value == node && line.message.find("waited for each other") != std::string::npos;
     }));
   }

@@ -2,14 +2,14 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/kernel.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 #include "test_entities.hpp"
 
 using namespace epic;
 using namespace epic::testing_entities;
 using namespace std::chrono_literals;
-using epic::sim::SimFabric;
-using epic::sim::SimOptions;
+using epic::test::SimFabric;
+using epic::test::SimOptions;
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/kernel.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 #include "test_entities.hpp"
 
 using namespace epic;
@@ -27,7 +27,7 @@ TEST_CASE("durations: what is out of range becomes the nearest in range, the res
 
 TEST_CASE("durations: a call with a deadline in 300 years is answered, one with no time left times out", "[kernel]") {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric({.seed = 5}, module(), codec);
+  test::SimFabric fabric({.seed = 5}, module(), codec);
   for (int key = 0; key < 6; ++key) {  // on this node and on others
     const Ref<Counter> counter(key);
     CHECK(fabric.call(1, counter.with(std::chrono::years(300))->add_slowly(1)) == 1);
@@ -38,7 +38,7 @@ TEST_CASE("durations: a call with a deadline in 300 years is answered, one with 
 
 TEST_CASE("durations: sleeping for 300 years does not end at once", "[kernel]") {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric({.seed = 5, .nodes = 1}, module(), codec);
+  test::SimFabric fabric({.seed = 5, .nodes = 1}, module(), codec);
   const auto ended = fabric.start_call<void>(1, Ref<Counter>("a").with(1h)->doze_for_years(300), [](auto&) {});
   fabric.run_for(1min);
   CHECK_FALSE(*ended);

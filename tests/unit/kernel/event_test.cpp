@@ -7,7 +7,7 @@
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/placement_hash.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace epic::kernel;
@@ -89,7 +89,7 @@ const ModuleInfo& lobbies() {
 
 struct EventFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric{{.seed = 3, .call_timeout = 5s}, lobbies(), codec};
+  test::SimFabric fabric{{.seed = 3, .call_timeout = 5s}, lobbies(), codec};
   Ref<Lobby> lobby{"0"};
 
   EventFixture() {

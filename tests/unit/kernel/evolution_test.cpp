@@ -10,12 +10,12 @@
 #include "kernel/placement_hash.hpp"
 #include "kernel/type_table.hpp"
 #include "reflect/schema_of.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using Catch::Matchers::Contains;
 using epic::kernel::TypeTable;
-using epic::sim::SimFabric;
+using epic::test::SimFabric;
 
 namespace {
 

@@ -6,12 +6,12 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/kernel.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
-using epic::sim::SimFabric;
-using epic::sim::SimOptions;
+using epic::test::SimFabric;
+using epic::test::SimOptions;
 
 namespace {
 
@@ -163,7 +163,7 @@ TEST_CASE("hooks: a call that is answered with the failure of an on_activate is 
   HooksFixture f;
   CHECK_THROWS_AS(f.fabric.call(1, Ref<Moody>("fails late")->get()), ActivationFailed);
   CHECK(std::ranges::none_of(f.fabric.log(),
-                             [](const sim::LogLine& line) { return line.message.contains("no caller"); }));
+                             [](const test::LogLine& line) { return line.message.contains("no caller"); }));
 }
 
 TEST_CASE("hooks: what an on_activate has changed is not written if it fails", "[kernel]") {

@@ -6,7 +6,7 @@
 #include "kernel/errors.hpp"
 #include "kernel/placement_hash.hpp"
 #include "moving_entities.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace epic::kernel;
@@ -16,7 +16,7 @@ namespace {
 
 struct MovingFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric{{.seed = 5}, pings(), codec};
+  test::SimFabric fabric{{.seed = 5}, pings(), codec};
 
   std::string find_key(const std::string& stem, const std::function<bool(const std::string&)>& is_meant) {
     for (int i = 0;; ++i)

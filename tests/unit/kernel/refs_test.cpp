@@ -13,7 +13,7 @@
 #include "kernel/kernel_scope.hpp"
 #include "protocol/json.hpp"
 #include "reflect/schema_of.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 namespace refs {
 
@@ -94,7 +94,7 @@ namespace {
 
 struct RefsFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric{sim::SimOptions{.seed = 3}, refs_module(), codec};
+  test::SimFabric fabric{test::SimOptions{.seed = 3}, refs_module(), codec};
 };
 
 /// A Ref that no way in would let through.

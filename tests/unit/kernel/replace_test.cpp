@@ -4,14 +4,14 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/kernel.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace std::chrono_literals;
 using epic::kernel::ErrorPart;
 using epic::kernel::Replaced;
-using epic::sim::SimFabric;
-using epic::sim::SimOptions;
+using epic::test::SimFabric;
+using epic::test::SimOptions;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 #include "unit/kernel/test_entities.hpp"
 
 using namespace epic;
@@ -16,7 +16,7 @@ namespace {
 
 /// One node on which three counters were called.
 struct EventsAnswerFixture {
-  EventsAnswerFixture() : fabric(sim::SimOptions{.seed = 7, .nodes = 1}, module(), codec) {
+  EventsAnswerFixture() : fabric(test::SimOptions{.seed = 7, .nodes = 1}, module(), codec) {
     for (const char* key : {"a", "b", "c"}) fabric.call(1, Ref<Counter>(key)->add(1));
   }
   Events::NodeAnswer ask(const Events::Request& request) {
@@ -28,7 +28,7 @@ struct EventsAnswerFixture {
     return list;
   }
   codec::CapnpCodec codec;
-  sim::SimFabric fabric;
+  test::SimFabric fabric;
 };
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/placement_hash.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace epic::kernel;
@@ -158,14 +158,14 @@ const ModuleInfo& clocks() {
 
 struct TimersFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric;
+  test::SimFabric fabric;
 
   explicit TimersFixture(std::chrono::nanoseconds idle_age = limits::kIdleAge)
       : fabric({.seed = 7, .idle_age = idle_age}, clocks(), codec) {
     fabric.run_for(100ms);
   }
   /// One that lives on node 1.
-  static Ref<Metronome> get(sim::SimFabric& fabric, const std::string& kind) {
+  static Ref<Metronome> get(test::SimFabric& fabric, const std::string& kind) {
     for (int i = 0;; ++i)
       if (const Ref<Metronome> ref(kind + "#" + std::to_string(i));
           fabric.owner_of("Metronome/" + std::string(ref.key())) == 1)
@@ -178,7 +178,7 @@ struct TimersFixture {
   }
   [[nodiscard]] std::size_t logged(std::string_view text) const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        fabric.log(), [&](const sim::LogLine& line) { return line.message.find(text) != std::string::npos; }));
+        fabric.log(), [&](const test::LogLine& line) { return line.message.find(text) != std::string::npos; }));
   }
 };
 

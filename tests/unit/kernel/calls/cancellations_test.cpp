@@ -7,7 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "codec/capnp_codec.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace epic::kernel;
@@ -128,7 +128,7 @@ constexpr auto kFound = 50ms;  // by a look on each of two nodes
 
 struct CancellationsFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric{{.seed = 11}, company(), codec};
+  test::SimFabric fabric{{.seed = 11}, company(), codec};
   Ref<Boss> boss = find<Boss>("Boss", 1);
 
   CancellationsFixture() { fabric.run_for(100ms); }

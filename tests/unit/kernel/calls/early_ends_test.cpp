@@ -7,7 +7,7 @@
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/placement_hash.hpp"
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 using namespace epic;
 using namespace epic::kernel;
@@ -147,7 +147,7 @@ constexpr auto kSoon = 60ms;  // a few frames, loads and commits
 
 struct EarlyEndsFixture {
   codec::CapnpCodec codec;
-  sim::SimFabric fabric{{.seed = 5}, loopers(), codec};
+  test::SimFabric fabric{{.seed = 5}, loopers(), codec};
 
   EarlyEndsFixture() { fabric.run_for(100ms); }
   /// One that lives on node 1.
@@ -162,7 +162,7 @@ struct EarlyEndsFixture {
     return fabric.run_until([&] { return owner_of(looper) == 3; }, limit);
   }
   bool has_logged(const std::string& text) {
-    return std::ranges::any_of(fabric.log(), [&](const sim::LogLine& line) { return line.message.contains(text); });
+    return std::ranges::any_of(fabric.log(), [&](const test::LogLine& line) { return line.message.contains(text); });
   }
 };
 

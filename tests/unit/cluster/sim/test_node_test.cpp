@@ -32,14 +32,35 @@ class Till : public epic::Entity {
     epic::spawn(self()->announce_later());
     co_return;
   }
+  epic::Task<void> count_seconds() {
+    while (true) {
+      co_await epic::sleep(1s);
+      ++money;
+    }
+  }
+  epic::Task<void> start_counting() {
+    epic::spawn(self()->count_seconds());
+    co_return;
+  }
+  epic::Task<void> linger() {
+    try {
+      co_await epic::sleep(30s);
+    } catch (const epic::Error&) {
+    }
+    co_await epic::sleep(30s);
+  }
+  epic::Task<void> start_lingering() {
+    epic::spawn(self()->linger());
+    co_return;
+  }
   epic::Task<std::int64_t> get_visits() const { co_return visits; }
   epic::Task<std::int64_t> get_money_of(epic::Ref<Till> other) const { co_return co_await other->get_money(); }
   epic::Task<std::int64_t> get_money() const { co_return money; }
   epic::Task<std::uint64_t> roll() const { co_return epic::random(); }
 
   EPIC_ENTITY(Till, state(money),
-              methods(pay_in, pay_in_later, announce_later, start_announcing, get_visits, get_money_of, get_money,
-                      roll))
+              methods(pay_in, pay_in_later, announce_later, start_announcing, count_seconds, start_counting, linger,
+                      start_lingering, get_visits, get_money_of, get_money, roll))
 };
 
 epic::Task<void> fill_first(epic::Pool pool) { co_await pool.get<Till>("first")->pay_in(7); }
@@ -49,8 +70,10 @@ epic::Task<void> fail_always(epic::Pool) {
 }
 
 constexpr epic::EntityInfoFn kEntities[] = {&Till::epic_info};
+constexpr epic::EntityInfoFn kTwins[] = {&Till::epic_info, &Till::epic_info};
 const epic::ModuleInfo kModule{EPIC_ABI_TAG, kEntities, &fill_first};
 const epic::ModuleInfo kFailingModule{EPIC_ABI_TAG, kEntities, &fail_always};
+const epic::ModuleInfo kTwinModule{EPIC_ABI_TAG, kTwins, &fill_first};
 
 }  // namespace
 
@@ -104,6 +127,49 @@ TEST_CASE("test node: passing time runs what is due, and nothing that is due lat
   node.pass(1s);
   REQUIRE(node.log().size() == 1);
   CHECK(node.log()[0].message == "ten seconds later");
+}
+
+TEST_CASE("test node: timers are not late", "[sim]") {
+  epic::testing::Node node(kModule);
+  auto till = node.get<Till>("a");
+  node.call(till->start_counting());
+
+  node.pass(10s);
+  CHECK(node.call(till->get_money()) == 10);
+  node.pass(20s);
+  CHECK(node.call(till->get_money()) == 30);
+}
+
+TEST_CASE("test node: years pass in no time", "[sim]") {
+  epic::testing::Node node(kModule);
+  auto till = node.get<Till>("a");
+  const auto begun = std::chrono::steady_clock::now();
+  for (int year = 0; year < 10; ++year) {
+    node.call(till->pay_in(1));
+    node.pass(365 * 24h);
+  }
+  CHECK(std::chrono::steady_clock::now() - begun < 10s);  // takes some milliseconds
+  CHECK(node.call(till->get_money()) == 10);
+  node.crash();
+  CHECK(node.call(till->get_money()) == 10);
+}
+
+TEST_CASE("test node: a restart ends what still runs after its grace, and works again and again", "[sim]") {
+  epic::testing::Node node(kModule);
+  auto till = node.get<Till>("a");
+  for (int i = 1; i <= 3; ++i) {
+    node.call(till->pay_in(1));
+    node.call(till->start_announcing());
+    node.call(till->start_lingering());
+    node.restart();
+    CHECK(node.call(till->get_money()) == i);
+  }
+  node.pass(1h);
+  for (const auto& line : node.log()) CHECK(line.message != "ten seconds later");  // nor is it waited for
+}
+
+TEST_CASE("test node: a module that cannot be loaded is an error that says why", "[sim]") {
+  CHECK_THROWS_WITH(epic::testing::Node(kTwinModule), Contains("Till"));
 }
 
 TEST_CASE("test node: log lines name the entity that wrote them", "[sim]") {

@@ -1,4 +1,4 @@
-#include "sim/sim_fabric.hpp"
+#include "support/sim_fabric.hpp"
 
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -8,7 +8,7 @@
 #include "kernel/assert.hpp"
 #include "kernel/placement_hash.hpp"
 
-namespace epic::sim {
+namespace epic::test {
 
 using kernel::Incarnation;
 using kernel::MapVersion;
@@ -408,4 +408,4 @@ std::uint16_t SimFabric::owner_of(std::string_view entity) const {
   return owners_[kernel::shard_of(entity, options_.shard_count).value];
 }
 
-}  // namespace epic::sim
+}  // namespace epic::test

@@ -1,9 +1,10 @@
 #pragma once
-// SimFabric: several kernels in one thread under a virtual clock, network and store, all driven by one seed.
+// SimFabric: several kernels in one thread under a virtual clock, network and store, all driven by one seed. For tests
+// that hand a kernel its events one by one; the rest of a fabric is simulated in cluster/sim.
 //
 // Everything that a driver would do is a timed event: a frame arrives, a load or commit completes, a node dies. The
 // next event runs, then the kernels it touched; what they ask for becomes further events after delays drawn from the
-// seed. Frames between two nodes keep their order, as on a socket. Every event goes into a digest.
+// seed. Messages between two nodes keep their order, as on a socket. Every event goes into a digest.
 //
 // Invariant: equal seeds and equal calls from the test give equal digests, to the byte.
 
@@ -23,7 +24,7 @@
 #include "storage/grants.hpp"
 #include "storage/memory_store.hpp"
 
-namespace epic::sim {
+namespace epic::test {
 
 struct SimOptions {
   std::uint64_t seed = 1;
@@ -165,4 +166,4 @@ class SimFabric {
   std::vector<LogLine> log_;
 };
 
-}  // namespace epic::sim
+}  // namespace epic::test
