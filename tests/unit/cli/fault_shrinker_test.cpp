@@ -49,6 +49,35 @@ TEST_CASE("fault shrinker: no single fault of the result can be spared, even whe
   }
 }
 
+TEST_CASE("fault shrinker: two or three faults are found where leaving out more of the others spares none", "[cli]") {
+  const auto [count, many, few] = GENERATE(table<std::int64_t, FaultNumbers, FaultNumbers>({
+      {28, {1, 5, 9, 13, 17, 21, 25}, {4, 20}},
+      {10, {0, 2, 3, 5, 6, 8, 9}, {1, 4, 7}},
+      {60, {7, 20, 21, 40}, {33}},
+      {28, {1, 5, 9, 13, 17, 21, 25}, {5, 13, 21}},
+  }));
+  const auto shrunk = shrink_faults(numbers_below(count), [&](const FaultNumbers& faults) -> Result<bool> {
+    return std::ranges::includes(faults, many) || faults == few;
+  });
+  REQUIRE(shrunk);
+  CHECK(*shrunk == few);
+}
+
+TEST_CASE("fault shrinker: the search for few faults ends when its runs are used up", "[cli]") {
+  const FaultNumbers needed = {3, 29, 31, 64, 77};
+  std::size_t runs = 0;
+  std::size_t runs_of_fewer = 0;  // than are needed
+  const auto shrunk = shrink_faults(numbers_below(100), [&](const FaultNumbers& faults) -> Result<bool> {
+    ++runs;
+    if (faults.size() <= 3) ++runs_of_fewer;
+    return std::ranges::includes(faults, needed);
+  });
+  REQUIRE(shrunk);
+  CHECK(*shrunk == needed);
+  CHECK(runs_of_fewer >= kFewFaultsRunsMax);
+  CHECK(runs < kFewFaultsRunsMax + 300);
+}
+
 TEST_CASE("fault shrinker: a failure without any fault is found at once", "[cli]") {
   int runs = 0;
   const auto shrunk = shrink_faults(numbers_below(100), [&](const FaultNumbers&) -> Result<bool> {
