@@ -36,8 +36,8 @@ class Search {
 
   void limit_runs(std::size_t more) { runs_max_ = runs_ + more; }
 
-  /// The smallest set of at most kFewMax faults of `faults`, and of fewer than `below`, that fails; empty: none does, or
-  /// the runs are used up.
+  /// The smallest set of at most kFewMax faults of `faults`, and of fewer than `below`, that fails; empty: none does,
+  /// or the runs are used up.
   Result<FaultNumbers> few_of(const FaultNumbers& faults, std::size_t below) {
     for (std::size_t size = 1; size < below && size <= std::min(kFewMax, faults.size()); ++size) {
       std::vector<char> is_chosen(faults.size(), 0);

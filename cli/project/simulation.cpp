@@ -1,5 +1,6 @@
 #include "cli/project/simulation.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -28,6 +29,16 @@ void set_environment(const SeedRange& seeds, Where where, const fs::path& report
   ::setenv("EPIC_SIMULATE", codec::describe_text(order).c_str(), 1);
   ::setenv("EPIC_SIMULATE_REPORT", report.c_str(), 1);
 }
+
+files::Descriptor make_nameless(const fs::path& directory) {
+  std::string name = (directory / "epic-simulate.XXXXXX").string();
+  files::Descriptor file(::mkostemp(name.data(), O_APPEND | O_CLOEXEC));
+  if (file.get() >= 0) ::unlink(name.c_str());
+  return file;
+}
+
+/// For other processes, too, as long as this one lives.
+fs::path path_of(const files::Descriptor& file) { return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get()); }
 
 }  // namespace
 
@@ -69,26 +80,19 @@ Result<std::vector<SeedReport>> read_seed_reports(const fs::path& file, std::siz
 Simulation::Simulation(TestCase scenario, const ProjectPaths& paths)
     : scenario_(std::move(scenario)),
       root_(paths.root.string() + '/'),
-      report_(paths.build() / fmt::format("epic-simulate.{}.report", ::getpid())),
-      printed_(paths.build() / fmt::format("epic-simulate.{}.log", ::getpid())) {}
-
-Simulation::~Simulation() {
-  std::error_code ignored;
-  fs::remove(report_, ignored);
-  fs::remove(printed_, ignored);
-}
+      report_(make_nameless(paths.build())),
+      printed_(make_nameless(paths.build())) {}
 
 Result<void> Simulation::run(const SeedRange& seeds, SeedTally& tally, const std::function<void()>& on_tick) {
-  std::error_code ignored;
-  fs::remove(report_, ignored);
-  fs::remove(printed_, ignored);
-  set_environment(seeds, Where::forked, report_);
+  if (::ftruncate(report_.get(), 0) != 0 || ::ftruncate(printed_.get(), 0) != 0)
+    return fail({.what = fmt::format("cannot write to {}build", root_), .why = std::generic_category().message(errno)});
+  set_environment(seeds, Where::forked, path_of(report_));
 
   std::size_t offset = 0;
   std::set<std::int64_t> reported;
   std::optional<Failure> unreadable;
   const auto read = [&] {
-    auto reports = read_seed_reports(report_, offset);
+    auto reports = read_seed_reports(path_of(report_), offset);
     if (!reports) unreadable = std::move(reports.error());
     if (unreadable) return;
     for (SeedReport& report : *reports) {
@@ -100,7 +104,7 @@ Result<void> Simulation::run(const SeedRange& seeds, SeedTally& tally, const std
                                             .arguments = {exact_name(scenario_.name), "--reporter", "epic", "--out",
                                                           "/dev/null"},  // what failed is in the report
                                             .directory = scenario_.program.parent_path(),
-                                            .log = printed_,
+                                            .log = path_of(printed_),
                                             .on_tick = [&] {
                                               read();
                                               on_tick();
@@ -138,7 +142,7 @@ Result<void> Simulation::find_dead_seed(const SeedRange& seeds, const std::vecto
 std::string Simulation::printed() const {
   constexpr std::size_t kLinesMax = 20;
   std::vector<std::string> lines;
-  std::istringstream stream{read_text(printed_)};
+  std::istringstream stream{read_text(path_of(printed_))};
   for (std::string line; std::getline(stream, line);) lines.push_back(std::move(line));
   std::string text;
   for (std::size_t i = lines.size() > kLinesMax ? lines.size() - kLinesMax : 0; i < lines.size(); ++i)

@@ -19,6 +19,7 @@
 #include "cli/project/fault_shrinker.hpp"
 #include "cli/project/test_run.hpp"
 #include "cluster/sim/seed_report.hpp"
+#include "files/private_files.hpp"
 
 namespace epic::cli {
 
@@ -49,7 +50,6 @@ struct SeedRange {
 class Simulation {
  public:
   Simulation(TestCase scenario, const ProjectPaths& paths);
-  ~Simulation();
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
@@ -69,8 +69,9 @@ class Simulation {
 
   TestCase scenario_;
   std::string root_;  // of the project, with a '/'
-  std::filesystem::path report_;
-  std::filesystem::path printed_;
+  // Files without a name: nothing is left of them, however this process ends.
+  files::Descriptor report_;
+  files::Descriptor printed_;
 };
 
 /// What `--gdb` answers without a gdb.

@@ -5,6 +5,7 @@
 //
 // A child sends each fault as it strikes, then its report. From one that dies, the parent makes a report of the faults.
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -175,10 +176,8 @@ std::string run_scenario(const Scenario& scenario) {
     auto read = codec::read_described_text<simulated::SimulateOrder>(wanted);
     if (!read) return fmt::format("EPIC_SIMULATE cannot be read: {}", read.error());
     order = *std::move(read);
-    auto opened = files::open_file(file, files::Use::create);
-    if (!opened) return opened.error().message;
-    reports = *std::move(opened);
-    ::lseek(reports.get(), 0, SEEK_END);
+    reports = files::Descriptor(::open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (reports.get() < 0) return fmt::format("{}: {}", file, std::strerror(errno));
   }
   std::string failure;
   const auto on_report = [&](const simulated::SeedReport& report) {

@@ -2,7 +2,7 @@
 // What `epic simulate` and a program of scenarios say to each other, as JSON: which seeds to run, and how each went.
 //
 // The order is in the environment variable EPIC_SIMULATE; EPIC_SIMULATE_REPORT names the file that gets a line for each
-// seed as it ends.
+// seed as it ends, at its end.
 
 #include <boost/describe/class.hpp>
 #include <cstdint>

@@ -24,9 +24,9 @@ using namespace std::chrono_literals;
 
 constexpr std::uint16_t kNode = 1;
 constexpr std::uint32_t kShards = 8;
-constexpr auto kWaitMax = 24h;    // on the node's clock; anything longer counts as never ending
-constexpr auto kStartMax = 60s;   // … and for a start
-constexpr auto kCatchUp = 10ms;   // the supervisor has then heard all that the node has said
+constexpr auto kWaitMax = 24h;   // on the node's clock; anything longer counts as never ending
+constexpr auto kStartMax = 60s;  // … and for a start
+constexpr auto kCatchUp = 10ms;  // the supervisor has then heard all that the node has said
 constexpr auto kNever = 365 * 24h;
 constexpr auto kNoDelay = 1ns;
 

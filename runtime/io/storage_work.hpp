@@ -178,7 +178,7 @@ class StorageWork {
   bool has_new_commits_ = false;  // since the last maintain()
   bool must_maintain_ = false;
   TimePoint look_at_ = store_->has_files() ? now() : TimePoint::max();  // at its files
-  TimePoint used_at_;  // by the last job or batch
+  TimePoint used_at_;                                                   // by the last job or batch
 };
 
 }  // namespace epic::io

@@ -1,9 +1,13 @@
 #include "sim/sqlite_disk.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <charconv>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -26,9 +30,26 @@ constexpr storage::WalLimits kLimits = {.checkpoint_frames = 60, .frames_wait = 
 constexpr std::size_t kPageBytesMin = 512;
 
 constexpr std::string_view kDied = "the simulated process has died";
+constexpr std::string_view kPrefix = "epic-sim-";  // epic-sim-PID-XXXXXX
+
+/// What processes have left that were killed.
+void remove_left_behind(const fs::path& parent) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(parent, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    pid_t owner = 0;
+    const char* const end = name.data() + name.size();
+    const char* const behind = std::from_chars(name.data() + kPrefix.size(), end, owner).ptr;
+    const bool names_owner = owner > 0 && behind != end && *behind == '-';
+    if (names_owner && ::kill(owner, 0) != 0 && errno == ESRCH) fs::remove_all(entry.path(), ignored);
+  }
+}
 
 fs::path make_root() {
-  std::string name = fs::is_directory("/dev/shm") ? "/dev/shm/epic-sim-XXXXXX" : "/tmp/epic-sim-XXXXXX";
+  const fs::path parent = fs::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
+  remove_left_behind(parent);
+  std::string name = (parent / fmt::format("{}{}-XXXXXX", kPrefix, ::getpid())).string();
   EPIC_ASSERT(::mkdtemp(name.data()) != nullptr, "cannot make a directory like {}", name);
   return name;
 }

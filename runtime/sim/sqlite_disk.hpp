@@ -7,6 +7,8 @@
 //
 // A process can die within a transaction: at a file call, of which a part may be done, after which all its calls fail.
 //
+// A process that is killed leaves its directory; the next one that makes a disk removes it.
+//
 // Invariant: equal seeds and equal calls give equal results, and no result names the directory.
 
 #include <cstdint>

@@ -6,7 +6,8 @@ scenarios='bank: money is moved, not made
 bank: opens
 chat: crashes
 dice: differs each time
-slow: takes its time'
+slow: takes its time
+kills: epic'
 
 if [ "$1" = --list-test-names-only ]; then
   echo "$scenarios"
@@ -47,6 +48,7 @@ while [ $seed -lt $end ]; do
     *moved*) case $seed$faults in 7*,2,*5,*) failure='the sum is 990, not 1000' ;; esac ;;
     *crashes*) if [ $seed = 3 ]; then echo 'Assertion failed: room'; kill -SEGV $$; fi ;;
     *differs*) digest=$$; failure='the die shows a six' ;;
+    *kills*) kill -KILL $PPID ;;
     *takes*) if [ $seed -gt 1 ]; then sleep 1.3; fi ;;
   esac
   report $seed "$digest" "$failure"

@@ -2,6 +2,7 @@
 
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -111,6 +112,16 @@ TEST_CASE("simulate: a terminal shows how far the seeds are", "[cli]") {
   write_project(transcript);
   const std::string shown = transcript.run_on_terminal({"simulate", "slow", "--seeds", "2"});
   CHECK_THAT(shown, Contains("Simulating slow: takes its time: 1 of 2 seeds, 30.0 s simulated, "));
+}
+
+TEST_CASE("simulate: however it ends, it leaves no files", "[cli]") {
+  Transcript transcript("unused");
+  write_project(transcript);
+  // Its parent is epic, which is killed in the middle of a seed.
+  const auto answer = transcript.run_quietly({"simulate", "kills"});
+  CHECK(answer.exit_code == 128 + SIGKILL);
+  for (const auto& entry : fs::directory_iterator(transcript.directory() / "build"))
+    CHECK_FALSE(entry.path().filename().string().starts_with("epic-simulate"));
 }
 
 TEST_CASE("simulate: --gdb runs the seed that fails under gdb", "[cli]") {

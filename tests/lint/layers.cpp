@@ -175,7 +175,7 @@ const std::vector<CallRule>& call_rules() {
         "runtime/testing/", "runtime/sim/forgetful_disk.cpp", "runtime/sim/sqlite_disk.cpp",
         "runtime/transport/unix_socket.cpp", "cli/main.cpp", "cli/commands/restart.cpp", "cli/fabric/snapshot_file.cpp",
         "runtime/storage/sqlite_files.cpp", "cluster/supervisor/detach.cpp", "cluster/supervisor/spawned_process.cpp",
-        "cli/output/", "cli/project/", "tests/"},
+        "cluster/sim/scenario_run.cpp", "cli/output/", "cli/project/", "tests/"},
        "files in .epic are opened, made and removed through files/private_files.hpp"},
       {R"(\bjson::(parse|parse_into|serialize|(basic_|stream_)?parser|serializer)\b)",
        {"runtime/protocol/json.cpp", "tests/"},

@@ -1,5 +1,8 @@
 #include "sim/sqlite_disk.hpp"
 
+#include <unistd.h>
+
+#include <filesystem>
 #include <string>
 
 #include "support/store_fixtures.hpp"
@@ -168,4 +171,18 @@ TEST_CASE("sqlite disk: a bit of the database that rots is noticed: no row reads
     }
   }
   CHECK(refused > 50);
+}
+
+TEST_CASE("sqlite disk: what a killed process has left is removed by the next, and nothing else is", "[sim]") {
+  const std::filesystem::path parent = std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
+  const auto left = parent / "epic-sim-2000000000-Kw3xYz";  // no process has this number
+  const auto mine = parent / ("epic-sim-" + std::to_string(::getpid()) + "-Kw3xYz");
+  const auto another = parent / ("epic-sim-2000000000" + std::to_string(::getpid()));
+  for (const auto& directory : {left, mine, another}) std::filesystem::create_directories(directory / "0");
+  const auto disk = make_disk();
+  CHECK_FALSE(std::filesystem::exists(left));
+  for (const auto& directory : {mine, another}) {
+    CHECK(std::filesystem::exists(directory / "0"));
+    std::filesystem::remove_all(directory);
+  }
 }

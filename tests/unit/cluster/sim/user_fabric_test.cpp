@@ -190,6 +190,14 @@ TEST_CASE("user fabric: a bug of the user's is found, with the history of the en
   }));
 }
 
+TEST_CASE("user fabric: a seed runs in this process for a debugger, and its report may go nowhere") {
+  ::setenv("EPIC_SIMULATE", R"({"first":1,"seeds":1,"in_process":true})", 1);
+  ::setenv("EPIC_SIMULATE_REPORT", "/dev/null", 1);
+  CHECK(epic::sim::detail::run_scenario(scenario_of(&rest)) == "");
+  ::unsetenv("EPIC_SIMULATE");
+  ::unsetenv("EPIC_SIMULATE_REPORT");
+}
+
 TEST_CASE("user fabric: a process that dies is a failure with the faults so far") {
   const auto reports = simulate(scenario_of(&explode, {.fault_every = 500ms}), R"({"first":1,"seeds":1})");
   REQUIRE(reports.size() == 1);
