@@ -57,10 +57,11 @@ class Till : public epic::Entity {
   epic::Task<std::int64_t> get_money_of(epic::Ref<Till> other) const { co_return co_await other->get_money(); }
   epic::Task<std::int64_t> get_money() const { co_return money; }
   epic::Task<std::uint64_t> roll() const { co_return epic::random(); }
+  epic::Task<epic::ActivationCause> get_cause() const { co_return epic::activation_cause(); }
 
   EPIC_ENTITY(Till, state(money),
-              methods(pay_in, pay_in_later, announce_later, start_announcing, count_seconds, start_counting, linger,
-                      start_lingering, get_visits, get_money_of, get_money, roll))
+              methods(get_cause, pay_in, pay_in_later, announce_later, start_announcing, count_seconds, start_counting,
+                      linger, start_lingering, get_visits, get_money_of, get_money, roll))
 };
 
 epic::Task<void> fill_first(epic::Pool pool) { co_await pool.get<Till>("first")->pay_in(7); }
@@ -116,6 +117,22 @@ TEST_CASE("test node: saved state survives a restart and a crash, the rest does 
   node.call(till->pay_in(6));
   node.crash();
   CHECK(node.call(till->get_money()) == 11);
+}
+
+TEST_CASE("test node: an entity knows why it is in memory anew", "[sim]") {
+  using epic::ActivationCause;
+  epic::testing::Node node(kModule);
+  const auto till = node.get<Till>("a");
+  CHECK(node.call(till->get_cause()) == ActivationCause::first);
+  node.call(till->pay_in(1));
+  node.restart();
+  CHECK(node.call(till->get_cause()) == ActivationCause::moved);
+  node.crash();
+  CHECK(node.call(till->get_cause()) == ActivationCause::crashed);
+  node.restart();
+  CHECK(node.call(till->get_cause()) == ActivationCause::moved);
+  node.pass(1h);  // idle
+  CHECK(node.call(till->get_cause()) == ActivationCause::collected);
 }
 
 TEST_CASE("test node: passing time runs what is due, and nothing that is due later", "[sim]") {
