@@ -50,7 +50,7 @@ epic_plant(released_at_once runtime/node/node_core.cpp
   "world_.send(protocol::Released{shard, release.map_version});")
 epic_plant(published_before_granted cluster/supervisor/shard_orders.cpp
   "grants_.write(std::get<ShardTable::Publish>(*newest).map);"
-  "return on_granted();")
+  "return on_granted({});")
 epic_plant(grants_of_a_former_run runtime/storage/grants.cpp
   "if (holder.incarnation == owner->second && holder.since >= since) continue;"
   "if (holder.incarnation != Incarnation{}) continue;")
