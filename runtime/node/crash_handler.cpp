@@ -81,10 +81,7 @@ void write_names(CrashReport& report) {
   if (report.entity[0] != '\0') leave_last_words(report);
 }
 
-/// Code of an entity may call exit(). When the node ends by itself, no entity runs.
-void on_exit() {
-  if (::pthread_equal(::pthread_self(), g_execution_thread) != 0 && !g_has_begun.test_and_set()) write_names(*g_report);
-}
+void on_quick_exit() { static_cast<void>(note_exit()); }
 
 void on_signal(int number, siginfo_t* info, void*) {
   // The supervisor asks what the execution thread is doing, whichever thread the signal came to.
@@ -103,6 +100,12 @@ void on_signal(int number, siginfo_t* info, void*) {
 }
 
 }  // namespace
+
+bool note_exit() {
+  if (g_report == nullptr || ::pthread_equal(::pthread_self(), g_execution_thread) == 0) return false;
+  if (!g_has_begun.test_and_set()) write_names(*g_report);
+  return g_report->entity[0] != '\0';
+}
 
 std::expected<CrashReport*, std::string> install_crash_handler(const std::string& memory,
                                                                const std::filesystem::path& last_words,
@@ -127,7 +130,7 @@ std::expected<CrashReport*, std::string> install_crash_handler(const std::string
   void* first = nullptr;
   static_cast<void>(::backtrace(&first, 1));
 
-  static_cast<void>(std::atexit(&on_exit) + std::at_quick_exit(&on_exit));
+  static_cast<void>(std::at_quick_exit(&on_quick_exit));
 
   struct sigaction action{};
   action.sa_sigaction = &on_signal;

@@ -21,4 +21,7 @@ namespace epic::node {
 [[nodiscard]] std::expected<protocol::CrashReport*, std::string> install_crash_handler(
     const std::string& memory, const std::filesystem::path& last_words, kernel::Incarnation incarnation);
 
+/// The process ends by a call of the thread that this runs on. True if that is code of an entity, which is then named.
+[[nodiscard]] bool note_exit();
+
 }  // namespace epic::node

@@ -55,7 +55,9 @@ TEST_CASE("poison: what runs beside methods is named too, and so is an entity th
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
   const Client client = Client::connect(project.path().string());
+  bool has_died = false;
   const auto dies_in = [&](auto call, const std::string& place) {
+    if (std::exchange(has_died, true)) fabric.wait_for(" is ready (pid ");  // otherwise there may be no node in the end
     CHECK_THROWS_WITH(client.call(std::move(call)), Catch::Contains("while it ran " + place));
     fabric.wait_for(" while it ran " + place);
   };
