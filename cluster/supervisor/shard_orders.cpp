@@ -29,7 +29,7 @@ void ShardOrders::carry_out() {
 }
 
 void ShardOrders::on_granted(const std::vector<kernel::ShardId>& orphans) {
-  shards_.note_orphans(orphans);
+  shards_.note_orphans(orphans, host_.now());
   const auto end = actions_.begin() + static_cast<std::ptrdiff_t>(std::exchange(granted_count_, 0));
   std::vector<ShardTable::Action> granted(std::make_move_iterator(actions_.begin()), std::make_move_iterator(end));
   actions_.erase(actions_.begin(), end);

@@ -13,7 +13,7 @@ using kernel::NodeId;
 using kernel::ShardId;
 
 ShardTable::ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet)
-    : quiet_(quiet), taken_(shard_count), newest_(shard_count), former_(shard_count), is_orphaned_(shard_count) {
+    : quiet_(quiet), taken_(shard_count), newest_(shard_count), former_(shard_count), orphaned_(shard_count) {
   map_.owners.resize(shard_count);
   map_.owned_since.resize(shard_count);
 }
@@ -30,7 +30,7 @@ void ShardTable::close() {
   is_open_ = false;
   moves_.clear();
   former_ = map_.owners;
-  is_orphaned_.assign(is_orphaned_.size(), false);
+  std::ranges::fill(orphaned_, std::nullopt);
   std::ranges::fill(map_.owners, NodeId{0});
   std::ranges::fill(taken_, Epoch{0});
 }
@@ -46,20 +46,20 @@ void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation ge
   publish();
 }
 
-void ShardTable::on_death(NodeId node) {
-  for (std::size_t shard = 0; shard < is_orphaned_.size(); ++shard)
-    if (map_.owners[shard] == node || (!is_open_ && former_[shard] == node)) is_orphaned_[shard] = true;
+void ShardTable::on_death(NodeId node, TimePoint now) {
+  for (std::size_t shard = 0; shard < orphaned_.size(); ++shard)
+    if (map_.owners[shard] == node || (!is_open_ && former_[shard] == node)) orphaned_[shard] = now;
 }
 
-void ShardTable::note_orphans(const std::vector<ShardId>& shards) {
+void ShardTable::note_orphans(const std::vector<ShardId>& shards, TimePoint now) {
   for (const ShardId shard : shards)
-    if (shard.value < is_orphaned_.size()) is_orphaned_[shard.value] = true;
+    if (shard.value < orphaned_.size()) orphaned_[shard.value] = now;
 }
 
 std::vector<ShardId> ShardTable::list_orphans() const {
   std::vector<ShardId> orphans;
   for (std::uint32_t shard = 0; shard < taken_.size(); ++shard)
-    if (is_orphaned_[shard] && taken_[shard] == Epoch{0}) orphans.push_back(ShardId{shard});
+    if (orphaned_[shard] && taken_[shard] == Epoch{0}) orphans.push_back(ShardId{shard});
   return orphans;
 }
 
@@ -87,7 +87,7 @@ void ShardTable::on_released(NodeId node, const protocol::Released& released, Ti
   std::vector<NodeId> owners = map_.owners;
   owners[released.shard.value] = wanted_owners()[released.shard.value];
   taken_[released.shard.value] = Epoch{0};
-  is_orphaned_[released.shard.value] = false;
+  if (auto& orphaned = orphaned_[released.shard.value]; orphaned && now - *orphaned > kDeathKnownFor) orphaned.reset();
   moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
   set_owners(owners);
@@ -209,8 +209,8 @@ void ShardTable::publish() {
   map_.moving.clear();
   for (const auto& [shard, move] : moves_) map_.moving.push_back(shard);
   map_.orphaned.clear();
-  for (std::uint32_t shard = 0; shard < is_orphaned_.size(); ++shard)
-    if (is_orphaned_[shard]) map_.orphaned.push_back(ShardId{shard});
+  for (std::uint32_t shard = 0; shard < orphaned_.size(); ++shard)
+    if (orphaned_[shard]) map_.orphaned.push_back(ShardId{shard});
   actions_.push_back(Publish{map_});
 }
 

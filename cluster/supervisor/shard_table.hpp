@@ -49,6 +49,10 @@ class ShardTable {
   static constexpr std::size_t kAtOnceMax = 1;
   /// A drain's move that takes longer waits for running calls, and the others need not wait for it: all begin.
   static constexpr std::chrono::milliseconds kSlowMove{50};
+  /// A shard whose owner has died stays an orphan when it moves in order within this time: entities that the owners
+  /// since have not had in memory are still to hear of it. Long, because most entities are called at least hourly;
+  /// bounded, because those that are in memory hear of it again at each move.
+  static constexpr std::chrono::hours kDeathKnownFor{1};
 
   ShardTable(std::uint32_t shard_count, std::chrono::nanoseconds quiet);
 
@@ -59,9 +63,9 @@ class ShardTable {
 
   void on_joined(const kernel::ShardMap::Member& member, Generation generation, TimePoint now);
   /// It has ended without giving back what it had. Before on_left().
-  void on_death(kernel::NodeId node);
+  void on_death(kernel::NodeId node, TimePoint now);
   /// The last owners of these, before the table was made, have died.
-  void note_orphans(const std::vector<kernel::ShardId>& shards);
+  void note_orphans(const std::vector<kernel::ShardId>& shards, TimePoint now);
   /// Those of them that nobody has taken since.
   [[nodiscard]] std::vector<kernel::ShardId> list_orphans() const;
   /// The process has ended: it can no longer act.
@@ -108,11 +112,11 @@ class ShardTable {
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
-  kernel::ShardMap map_;                // a moving shard still with the owner that was asked to release it
-  std::vector<kernel::Epoch> taken_;    // by shard; epoch 0: the owner has not taken it (yet)
-  std::vector<Generation> newest_;      // by shard: the newest generation that it was granted to
-  std::vector<kernel::NodeId> former_;  // by shard: owners when the table was closed
-  std::vector<bool> is_orphaned_;       // by shard: its last owner but the present one has died
+  kernel::ShardMap map_;                            // a moving shard still with the owner that was asked to release it
+  std::vector<kernel::Epoch> taken_;                // by shard; epoch 0: the owner has not taken it (yet)
+  std::vector<Generation> newest_;                  // by shard: the newest generation that it was granted to
+  std::vector<kernel::NodeId> former_;              // by shard: owners when the table was closed
+  std::vector<std::optional<TimePoint>> orphaned_;  // by shard: when an owner of it died
   std::map<kernel::ShardId, Move> moves_;
   std::map<kernel::NodeId, Generation> generations_;  // of the members
   std::map<kernel::NodeId, TimePoint> draining_;      // since when

@@ -7,17 +7,14 @@
 #include <cstdlib>
 
 #include "sim/cluster_scenario.hpp"
+#include "support/sanitizers.hpp"
 
 using epic::test::ClusterResult;
 using epic::test::run_cluster_apart;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-constexpr std::uint64_t kClusterSeeds = 4;  // a run takes twenty times as long
-#else
-constexpr std::uint64_t kClusterSeeds = 15;
-#endif
+constexpr std::uint64_t kClusterSeeds = epic::test::kIsSanitized ? 4 : 15;
 
 std::string describe(const ClusterResult& result) {
   std::string text;

@@ -12,6 +12,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/limits.hpp"
+#include "support/sanitizers.hpp"
 #include "support/sim_fabric.hpp"
 
 using namespace epic;
@@ -21,11 +22,7 @@ namespace {
 
 constexpr std::uint32_t kLoopShards = 16;
 constexpr int kLoopers = 24;
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-constexpr std::uint64_t kLoopSeeds = 3;  // a run takes ten times as long
-#else
-constexpr std::uint64_t kLoopSeeds = 25;
-#endif
+constexpr std::uint64_t kLoopSeeds = test::kIsSanitized ? 3 : 25;
 
 /// Its count only grows, whatever runs it; a count seen twice comes from two activations, or from a lost save.
 class Roundabout : public Entity {

@@ -28,8 +28,9 @@ enum class ActivationCause : std::uint8_t {
   first,      // nothing of it is saved, and its node has not had it in memory
   collected,  // it has left this node's memory in order: it was idle, memory was short, or an import replaced its state
   moved,      // its node before has given it away in order, or the fabric was stopped in order
-  crashed,  // its node before has died, or its instance could not be kept: on_deactivate has not run, and what was not
-            // saved is lost. Also for an entity that was not in memory then, as nobody knows
+  crashed,    // a node that had it has died, or its instance could not be kept: on_deactivate has not run, and what was
+              // not saved is lost. Also for an entity that was not in memory then, and again after each move within an
+              // hour, as nobody knows; in doubt it is `crashed`, never `moved`
 };
 
 BOOST_DESCRIBE_ENUM(ActivationCause, first, collected, moved, crashed)

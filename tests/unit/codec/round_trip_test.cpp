@@ -26,6 +26,7 @@
 #include "reflect/type_text.hpp"
 #include "support/frames.hpp"
 #include "support/sample_types.hpp"
+#include "support/sanitizers.hpp"
 
 namespace round_trips {
 
@@ -391,14 +392,16 @@ class Holder : public Entity {
 }  // namespace
 
 TEST_CASE("round trip: values of every kind, at their limits and at random", "[codec]") {
-  run<sample::Everything>(test::make_seed(), 400, "every kind");
+  run<sample::Everything>(test::make_seed(), test::kIsSanitized ? 40 : 400, "every kind");
 }
 
 TEST_CASE("round trip: times of every unit and counter", "[codec]") {
-  run<round_trips::Times>(test::make_seed(), 3'000, "times");
+  run<round_trips::Times>(test::make_seed(), test::kIsSanitized ? 300 : 3'000, "times");
 }
 
-TEST_CASE("round trip: values inside values", "[codec]") { run<round_trips::Mixed>(test::make_seed(), 60, "mixed"); }
+TEST_CASE("round trip: values inside values", "[codec]") {
+  run<round_trips::Mixed>(test::make_seed(), test::kIsSanitized ? 20 : 60, "mixed");
+}
 
 TEST_CASE("round trip: an exported row is imported to the same bytes", "[codec]") {
   static const EntityInfoFn entities[] = {&Holder::epic_info};
@@ -411,7 +414,7 @@ TEST_CASE("round trip: an exported row is imported to the same bytes", "[codec]"
   CAPTURE(seed);
   Maker maker(seed);
   const reflect::EntityInfo& info = Holder::epic_info();
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < (test::kIsSanitized ? 20 : 60); ++round) {
     const std::unique_ptr<Entity, void (*)(Entity*) noexcept> holder(info.create(), info.destroy);
     maker.fill(info.state, info.object(holder.get()));
     const auto bytes = encoded(info.state, info.object(holder.get()));

@@ -381,40 +381,48 @@ TEST_CASE("shard table: closed, it gives nothing away; opened again, it deals ev
   CHECK(f.table.count_owned(NodeId{1}) == 4);
 }
 
-TEST_CASE("shard table: a map says which shards a dead member has left, until they move in order", "[cluster]") {
+TEST_CASE("shard table: a map says which shards a dead member has left, for an hour however they move", "[cluster]") {
   ShardTableFixture f;
   f.start(2);
   CHECK(f.table.map().orphaned.empty());
   std::vector<ShardId> left;
   for (std::uint32_t shard = 0; shard < 8; ++shard)
     if (f.table.map().owners[shard] == NodeId{2}) left.push_back(ShardId{shard});
-  f.table.on_death(NodeId{2});
+  f.table.on_death(NodeId{2}, f.now);
   f.table.on_left(NodeId{2}, f.now);
   CHECK(f.table.list_orphans() == left);
   f.settle();
   CHECK(f.table.map().orphaned == left);
   CHECK(f.table.list_orphans().empty());  // taken
 
+  const auto level = [&] {
+    for (int i = 0; i < 20; ++i) {
+      f.now += 3s;
+      f.table.on_tick(f.now);
+      f.settle();
+    }
+    REQUIRE(f.table.is_level());
+  };
   f.join(2);
-  f.settle();
-  for (int i = 0; i < 20; ++i) {
-    f.now += 3s;
-    f.table.on_tick(f.now);
-    f.settle();
-  }
-  REQUIRE(f.table.is_level());
-  for (const ShardId shard : f.table.map().orphaned) CHECK(f.table.map().owners[shard.value] == NodeId{1});
+  level();
   CHECK(f.table.count_owned(NodeId{2}) == 4);
+  CHECK(f.table.map().orphaned == left);
+
+  f.now += ShardTable::kDeathKnownFor;
+  f.join(3);
+  level();
+  CHECK(f.table.map().orphaned.size() < left.size());
+  for (const ShardId shard : f.table.map().orphaned) CHECK(f.table.map().owners[shard.value] != NodeId{3});
 }
 
 TEST_CASE("shard table: of members that stop together only those that die leave orphans", "[cluster]") {
   ShardTableFixture f;
   f.start(2);
   const auto owners = f.table.map().owners;
-  f.table.note_orphans({ShardId{0}});
+  f.table.note_orphans({ShardId{0}}, f.now);
   f.table.close();
   f.table.on_left(NodeId{1}, f.now);
-  f.table.on_death(NodeId{2});
+  f.table.on_death(NodeId{2}, f.now);
   f.table.on_left(NodeId{2}, f.now);
   f.join(1);
   f.join(2);
