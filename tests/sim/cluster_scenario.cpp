@@ -42,9 +42,9 @@ constexpr std::size_t kCallers = 18;
 constexpr auto kDeadline = 5s;
 /// A call ends at its deadline, but the clock of the node or client may be late, and so may its timers.
 constexpr auto kDeadlineMargin = 1s;
-constexpr auto kPauseMax = 600ms;  // of a caller, between two calls
+constexpr auto kPauseMax = 500ms;  // of a caller, between two calls
 constexpr auto kHurriedPauseMax = 1ms;
-constexpr auto kHurryFor = 15ms;
+constexpr auto kHurryFor = 25ms;
 constexpr auto kHealthyWithin = 30s;
 constexpr auto kQuietWithin = 30s;
 constexpr auto kOrphansGoneWithin = 9s;
