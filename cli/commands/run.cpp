@@ -54,7 +54,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.store = project.paths.store;
   options.fabric.idle_age = manifest.idle_age;
   options.fabric.memory_budget_bytes = manifest.memory_budget_bytes;
-  options.fabric.call_deadline = manifest.call_deadline;
+  options.fabric.call_deadline = manifest.call_timeout;
   options.fabric.grace = manifest.grace;
   options.fabric.turn_report = manifest.turn_report;
   options.fabric.log_level = manifest.log_level;

@@ -149,7 +149,7 @@ const std::vector<Setting>& table() {
       size("fabric", "memory_budget", &M::memory_budget_bytes,
            "Memory that a node's entities and calls may use; beyond it the least recently used leave, and then new "
            "calls are refused. No limit by default"),
-      duration("fabric", "call_deadline", &M::call_deadline, "How long a call may take that sets no deadline"),
+      duration("fabric", "call_deadline", &M::call_timeout, "How long a call may take that sets no deadline"),
       duration("fabric", "turn_report", &M::turn_report, "A turn that runs longer is reported"),
       duration("fabric", "turn_max", &M::turn_max, "A turn that runs longer ends its node"),
       duration("fabric", "silence_max", &M::silence_max, "A node without a heartbeat for this long is killed",

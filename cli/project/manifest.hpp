@@ -30,11 +30,11 @@ struct Manifest {
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =
       0;  // for a node's entities; beyond it the least recently used are deactivated; 0: no limit
-  std::chrono::milliseconds call_deadline = std::chrono::seconds(30);  // for calls without their own deadline
-  std::chrono::milliseconds turn_report = std::chrono::seconds(1);     // a longer turn is reported
-  std::chrono::milliseconds turn_max = std::chrono::seconds(30);       // a longer turn ends the node
-  std::chrono::milliseconds silence_max = std::chrono::seconds(5);     // without a heartbeat, the node is killed
-  std::chrono::milliseconds grace = std::chrono::seconds(5);           // for running calls, when a node stops
+  std::chrono::milliseconds call_timeout = std::chrono::seconds(30);  // for calls without their own deadline
+  std::chrono::milliseconds turn_report = std::chrono::seconds(1);    // a longer turn is reported
+  std::chrono::milliseconds turn_max = std::chrono::seconds(30);      // a longer turn ends the node
+  std::chrono::milliseconds silence_max = std::chrono::seconds(5);    // without a heartbeat, the node is killed
+  std::chrono::milliseconds grace = std::chrono::seconds(5);          // for running calls, when a node stops
 
   // [restart]: the wait before a dead node is started again
   std::chrono::milliseconds restart_delay_first = std::chrono::milliseconds(100);  // doubled with each failure …

@@ -54,8 +54,8 @@ std::vector<NodeId> place(std::span<const NodeId> members, std::span<const NodeI
   return target;
 }
 
-std::vector<NodeId> place_orphans(std::span<const NodeId> takers, std::span<const NodeId> stayers,
-                                  std::span<const NodeId> current) {
+std::vector<NodeId> place_ownerless(std::span<const NodeId> takers, std::span<const NodeId> stayers,
+                                    std::span<const NodeId> current) {
   auto owned = count_owned(takers, current);
   std::vector<NodeId> target(current.begin(), current.end());
   for (NodeId& owner : target) {

@@ -21,8 +21,8 @@ namespace epic::cluster {
 
 /// Gives shards without an owner among `stayers` to `takers`, the least loaded first, and moves no others: what is
 /// needed at once after a crash. Without takers such shards get node 0.
-[[nodiscard]] std::vector<kernel::NodeId> place_orphans(std::span<const kernel::NodeId> takers,
-                                                        std::span<const kernel::NodeId> stayers,
-                                                        std::span<const kernel::NodeId> current);
+[[nodiscard]] std::vector<kernel::NodeId> place_ownerless(std::span<const kernel::NodeId> takers,
+                                                          std::span<const kernel::NodeId> stayers,
+                                                          std::span<const kernel::NodeId> current);
 
 }  // namespace epic::cluster

@@ -22,6 +22,7 @@
 #include "cluster/sim/world.hpp"
 #include "cluster/supervisor/fabric.hpp"
 #include "cluster/supervisor/log_hub.hpp"
+#include "kernel/limits.hpp"
 
 namespace epic::cluster::sim {
 
@@ -34,7 +35,7 @@ struct ClusterOptions {
   std::uint32_t shard_count = 16;
   protocol::FabricOptions fabric = {};
   RestartPolicy restart = {};
-  nanoseconds call_timeout = std::chrono::seconds(30);  // of clients
+  nanoseconds call_timeout = kernel::limits::kCallTimeout;  // of clients
   NetworkOptions network = {};
   DiskOptions disk = {};
   std::int64_t drift_ppm_max = 200;  // of a node's clock

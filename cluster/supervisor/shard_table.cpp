@@ -177,7 +177,7 @@ std::vector<NodeId> ShardTable::place_without(const std::map<NodeId, TimePoint>&
   std::vector<NodeId> staying;
   for (const auto& [node, generation] : generations_)
     if (!leaving.contains(node) || std::ranges::find(candidates, node) != candidates.end()) staying.push_back(node);
-  const std::vector<NodeId> placed = place_orphans(candidates, staying, map_.owners);
+  const std::vector<NodeId> placed = place_ownerless(candidates, staying, map_.owners);
   std::vector<NodeId> owners = map_.owners;
   for (std::size_t shard = 0; shard < owners.size(); ++shard) {
     const bool may_go = newest_[shard] <= newest;

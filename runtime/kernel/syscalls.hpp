@@ -1,9 +1,9 @@
 #pragma once
 // Syscalls: everything that the kernel asks of the world. A driver carries them out and answers with events.
 //
-// The kernel has no other way out: no clock, no thread, no file, no socket. runtime/io carries these out for real,
-// runtime/sim under a virtual clock and one seed. A syscall never calls back into the kernel; its answer comes later as
-// an on_… event, on the same thread.
+// The kernel has no other way out: no clock, no thread, no file, no socket. runtime/io carries these out, for real or
+// in the world of cluster/sim, with a virtual clock and one seed. A syscall never calls back into the kernel; its
+// answer comes later as an on_… event, on the same thread.
 
 #include <cstdint>
 #include <string>

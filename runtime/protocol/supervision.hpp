@@ -47,11 +47,12 @@ inline constexpr std::size_t kAnswerBytesMax = 60u << 20;
 /// What `epic.toml` says about running, the same for all nodes.
 struct FabricOptions {
   std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(200);
-  std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;           // idle activations are deactivated after this
-  std::chrono::nanoseconds call_deadline = kernel::limits::kCallTimeout;  // for calls without their own deadline
-  std::chrono::nanoseconds turn_report = std::chrono::seconds(1);         // a longer turn is reported
-  std::uint64_t memory_budget_bytes = 0;                                  // for activations; 0: no limit
-  std::string log_level = "info";                                         // debug, info, warn, error
+  std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;  // idle activations are deactivated after this
+  /// For calls without their own deadline. It is a timeout; recorded frames have it under this name.
+  std::chrono::nanoseconds call_deadline = kernel::limits::kCallTimeout;
+  std::chrono::nanoseconds turn_report = std::chrono::seconds(1);  // a longer turn is reported
+  std::uint64_t memory_budget_bytes = 0;                           // for activations; 0: no limit
+  std::string log_level = "info";                                  // debug, info, warn, error
   std::chrono::nanoseconds grace = kernel::limits::kGrace;  // for running calls, when a node stops or shards move
   bool operator==(const FabricOptions&) const = default;
 };

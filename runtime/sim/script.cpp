@@ -32,7 +32,7 @@ using testing::ScriptError;
 constexpr std::uint32_t kShardCount = 1u << 12;
 constexpr PeerAddress kSelf{NodeId{1}, 1};
 constexpr PeerAddress kTest{NodeId{2}, 1};
-constexpr auto kCallTimeout = 24h;                                // of the test's own calls, on the script's clock
+constexpr auto kTestCallTimeout = 24h;                            // of the test's own calls, on the script's clock
 constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;  // an arbitrary fixed time
 
 std::string duration_text(std::chrono::nanoseconds duration) {
@@ -174,7 +174,7 @@ ScriptRun::~ScriptRun() = default;
 
 void ScriptRun::start(RecordPtr<CallRecord> record, std::shared_ptr<bool> has_ended) {
   record->callee = parse_name(impl_->name);
-  impl_->kernel.submit(std::move(record), kCallTimeout,
+  impl_->kernel.submit(std::move(record), kTestCallTimeout,
                        [has_ended = std::move(has_ended)](kernel::Record&) { *has_ended = true; });
   impl_->drive();
 }

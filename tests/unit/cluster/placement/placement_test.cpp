@@ -53,7 +53,7 @@ TEST_CASE("placement: a fresh fabric of four nodes has sixteen shards on each", 
 TEST_CASE("placement: a crash moves the dead node's shards, and nothing else", "[cluster]") {
   const auto before = place(nodes({1, 2, 3, 4}), std::vector<NodeId>(64));
   for (const auto& after :
-       {place(nodes({1, 2, 4}), before), place_orphans(nodes({1, 2, 4}), nodes({1, 2, 4}), before)}) {
+       {place(nodes({1, 2, 4}), before), place_ownerless(nodes({1, 2, 4}), nodes({1, 2, 4}), before)}) {
     CHECK(count_moves(before, after) == 16);
     for (const auto& [node, shards] : count(after)) CHECK(shards <= 22);
   }
@@ -66,14 +66,14 @@ TEST_CASE("placement: a node that returns gets its share, taken from all others"
   CHECK(count(after)[NodeId{3}] == 16);
 }
 
-TEST_CASE("placement: orphaned shards do not move shards that have an owner", "[cluster]") {
+TEST_CASE("placement: shards without an owner do not move those that have one", "[cluster]") {
   const auto current = nodes({1, 1, 1, 1, 0, 9});
-  CHECK(place_orphans(nodes({1, 2}), nodes({1, 2}), current) == nodes({1, 1, 1, 1, 2, 2}));
+  CHECK(place_ownerless(nodes({1, 2}), nodes({1, 2}), current) == nodes({1, 1, 1, 1, 2, 2}));
 }
 
 TEST_CASE("placement: without members, no shard has an owner", "[cluster]") {
   CHECK(place({}, nodes({1, 2})) == nodes({0, 0}));
-  CHECK(place_orphans({}, {}, nodes({1, 2})) == nodes({0, 0}));
+  CHECK(place_ownerless({}, {}, nodes({1, 2})) == nodes({0, 0}));
   CHECK(place(nodes({1}), {}).empty());
 }
 
