@@ -64,7 +64,10 @@ void Contact::submit(RecordRef call, Router::OnEnd on_end) {
 }
 
 std::int64_t Contact::end_tick() {
-  if (nodes_.empty()) seek(uses_.now_ns());
+  if (nodes_.empty())
+    seek(uses_.now_ns());
+  else
+    meet_doubtful();
   transport_->flush();
   is_time_fresh_ = false;
   std::int64_t until_ns = router_.next_timer_ns().value_or(INT64_MAX);
@@ -88,8 +91,20 @@ void Contact::seek(std::int64_t now_ns) {
   set_absence(seeking_.empty() ? describe_absence(place_, last_unmet_) : std::string());
 }
 
+/// Addresses of nodes that are connected are left alone: a second connection would end the first.
+void Contact::meet_doubtful() {
+  for (const std::string& address : std::exchange(doubtful_, {})) {
+    const bool is_connected = std::ranges::any_of(router_.map().members, [&](const kernel::ShardMap::Member& member) {
+      return member.address == address && nodes_.contains({member.node, member.incarnation.value});
+    });
+    if (is_connected) continue;
+    seeking_.insert(address);
+    transport_->meet(address);
+  }
+}
+
 void Contact::on_unmet(const std::string& address, const std::string& why) {
-  seeking_.erase(address);
+  if (seeking_.erase(address) == 0) doubtful_.insert(address);
   last_unmet_ = why;
   if (seeking_.empty() && nodes_.empty()) set_absence(describe_absence(place_, last_unmet_));
 }

@@ -131,8 +131,11 @@ void Peers::close() {
 // ---- out ----
 
 void Peers::send(const PeerAddress& to, kernel::Message message) {
-  if (losing_ == to) return;
   const auto* call = std::get_if<CallMessage>(&message);
+  if (losing_ == to) {
+    if (call != nullptr) refusals_.push_back({call->id.sequence, RefusedPart{}});
+    return;
+  }
   const bool is_reply = std::holds_alternative<ReplyMessage>(message);
   const auto found = peers_.find(to);
   // A peer that is not there cannot be waiting for a reply: it lost us when we lost it.
@@ -355,7 +358,8 @@ void Peers::lose(PeerAddress address) {
     remove(*connection);
   }
   losing_ = address;
-  for (ReplyMessage& answer : answers) events_.on_message(address, std::move(answer));
+  for (refusals_ = std::move(answers); !refusals_.empty();)  // a refusal may make its receiver try once more
+    for (ReplyMessage& answer : std::exchange(refusals_, {})) events_.on_message(address, std::move(answer));
   losing_.reset();
   events_.on_lost(address);
 }

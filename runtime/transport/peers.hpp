@@ -105,7 +105,8 @@ class Peers final : public Transport, private Connection::Owner {
   std::uint64_t connections_made_ = 0;
   std::map<kernel::PeerAddress, std::vector<kernel::ReplyMessage>> answers_;  // to what was not sent
   std::set<kernel::PeerAddress> unreachable_;                                 // to be reported as lost
-  std::optional<kernel::PeerAddress> losing_;                                 // what is sent to it now is lost with it
+  std::optional<kernel::PeerAddress> losing_;                                 // its refusals are being reported
+  std::vector<kernel::ReplyMessage> refusals_;      // … and answer what is sent to it meanwhile: that has not left
   std::vector<std::unique_ptr<Connection>> ended_;  // until on_time(): they may be in the middle of a call
 };
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,8 +24,11 @@ struct PeerProcess {
   [[nodiscard]] transport::TransportEvents events() {
     return {
         .on_hello = [this](const kernel::PeerAddress& from, const kernel::HelloMessage&) { hellos.push_back(from); },
-        .on_message = [this](const kernel::PeerAddress& from,
-                             kernel::Message message) { messages.emplace_back(from, std::move(message)); },
+        .on_message =
+            [this](const kernel::PeerAddress& from, kernel::Message message) {
+              messages.emplace_back(from, std::move(message));
+              if (const auto then = std::exchange(then_send, std::nullopt)) peers.send(from, *then);
+            },
         .on_lost = [this](const kernel::PeerAddress& peer) { lost.push_back(peer); },
         .on_map = address.is_client()
                       ? [this](const kernel::PeerAddress&, kernel::ShardMap map) { maps.push_back(std::move(map)); }
@@ -40,6 +44,7 @@ struct PeerProcess {
   std::vector<kernel::ShardMap> maps;
   std::vector<std::string> unmet;
   std::string notes;
+  std::optional<kernel::Message> then_send;  // with the next message, to its sender
   transport::Peers peers;
 };
 

@@ -128,6 +128,24 @@ TEST_CASE("contact: while a node is connected none is sought, and when the last 
   CHECK(f.transport.met == f.addresses);
 }
 
+TEST_CASE("contact: where the map's node does not answer, the process that does is met, once, unless it is connected",
+          "[client]") {
+  ContactFixture f;
+  f.tick();
+  f.fail_all();
+  f.greet(kFirst);
+  f.publish(kFirst, 1);
+  f.events.on_unmet("2.sock", "it refused: incarnation 22 of node-2 was expected there");
+  f.tick();
+  CHECK(f.transport.met == std::vector<std::string>{"2.sock"});
+  f.fail_all();
+  f.tick();
+  CHECK(f.transport.met.empty());
+  f.events.on_unmet("1.sock", "it ended");
+  f.tick();
+  CHECK(f.transport.met.empty());
+}
+
 TEST_CASE("contact: calls wait for a node for a while, and then fail until one answers", "[client]") {
   ContactFixture f;
   const auto waiting = f.call();

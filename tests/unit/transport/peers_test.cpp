@@ -81,6 +81,27 @@ TEST_CASE("peers: nothing but a hello leaves before the expected peer has said i
   }
 }
 
+TEST_CASE("peers: a call that is sent while another comes back comes back, too: it has not left", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne);
+  n.listen(one);
+  auto medium = n.net.make_medium();
+  std::optional<Stranger> other;
+  REQUIRE(medium->listen("node-2", [&](auto stream) { other.emplace(std::move(*stream)); }).has_value());
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  REQUIRE(other);
+  one.then_send = call_of(kOne, 2);
+  other->stream->close();
+  n.settle();
+  REQUIRE(one.messages.size() == 2);
+  CHECK(is_refusal(reply_of(one)));
+  CHECK(is_refusal(reply_of(one, 1)));
+  CHECK(reply_of(one, 1).sequence == 2);
+  CHECK(one.lost == std::vector{kTwo});
+}
+
 TEST_CASE("peers: two that dial each other at once lose nothing and keep the order", "[transport]") {
   // Every interleaving of the steps of both connections that a seed draws.
   const std::uint64_t seed = epic::test::make_seed();
