@@ -10,26 +10,73 @@ namespace epic::kernel {
 
 namespace {
 
-using RowName = std::pair<std::string_view, std::string_view>;
+/// Visits an operation: a lambda for each kind.
+template <class... Lambdas>
+struct Cases : Lambdas... {
+  using Lambdas::operator()...;
+};
 
-struct NameHash {
+using EntityText = std::pair<std::string_view, std::string_view>;
+using RowName = std::variant<EntityText, MailId>;
+
+struct RowHash {
   std::size_t operator()(const RowName& name) const {
-    return std::hash<std::string_view>{}(name.second) * 31 + std::hash<std::string_view>{}(name.first);
+    return std::visit(
+        Cases{[](const EntityText& entity) {
+                return std::hash<std::string_view>{}(entity.second) * 31 + std::hash<std::string_view>{}(entity.first);
+              },
+              [](const MailId& id) { return (std::size_t{id.epoch.value} * 31 + id.shard.value) * 31 + id.number; }},
+        name);
   }
 };
 
-RowName name_of(const Operation& operation) {
-  return std::visit([](const auto& change) { return RowName{change.type, change.key}; }, operation);
+RowName row_of(const Operation& operation) {
+  return std::visit(Cases{[](const OfSnapshot auto& change) { return RowName{EntityText{change.type, change.key}}; },
+                          [](const PutMail& put) { return RowName{put.mail.id}; },
+                          [](const auto& change) { return RowName{change.id}; }},
+                    operation);
 }
 
-/// The later change, on the row that the older one was to find.
-void replace_by(Operation& older, Operation&& later) {
-  const auto replaces = std::visit([](const auto& change) { return change.replaces; }, older);
-  std::visit([&](auto& change) { change.replaces = replaces; }, later);
+/// What two changes of one row become.
+enum class Joined : std::uint8_t {
+  one,   // in the place of the older one
+  none,  // the row need not be written at all
+  both,  // they cannot both be right, which the store is to find
+};
+
+/// `later`, on the row that `older` was to find. Changes nothing unless they become one.
+Joined join(Operation& older, Operation& later) {
+  if (auto* const put = std::get_if<PutMail>(&older)) {
+    if (std::holds_alternative<EndMail>(later)) return Joined::none;
+    auto* const mark = std::get_if<MarkMail>(&later);
+    if (mark == nullptr) return Joined::both;
+    put->mail.status = mark->status;
+    put->mail.why = std::move(mark->why);
+    return Joined::one;
+  }
+  if (std::holds_alternative<EndMail>(older) || std::holds_alternative<PutMail>(later)) return Joined::both;
+  const auto replaces = std::visit(Cases{[](const OfSnapshot auto& change) { return change.replaces; },
+                                         [](const auto&) { return std::optional<Version>(); }},
+                                   older);
+  std::visit(Cases{[&](OfSnapshot auto& change) { change.replaces = replaces; }, [](auto&) {}}, later);
   older = std::move(later);
+  return Joined::one;
 }
 
 }  // namespace
+
+ShardId shard_of(const Operation& operation) {
+  return std::visit(
+      Cases{[](const OfSnapshot auto& change) { return change.shard; },
+            [](const PutMail& put) { return put.mail.id.shard; }, [](const auto& change) { return change.to_shard; }},
+      operation);
+}
+
+std::size_t bytes_of(const Operation& operation) {
+  if (const auto* const put = std::get_if<PutSnapshot>(&operation)) return put->bytes.size();
+  if (const auto* const put = std::get_if<PutMail>(&operation)) return put->mail.arguments.size();
+  return 0;
+}
 
 bool try_append(Batch& batch, Batch& next) {
   std::vector<ShardEpoch> more_epochs;
@@ -43,20 +90,35 @@ bool try_append(Batch& batch, Batch& next) {
   batch.number = next.number;
   std::ranges::copy(more_epochs, std::back_inserter(batch.epochs));
   std::ranges::move(next.schemas, std::back_inserter(batch.schemas));
-  std::unordered_map<RowName, std::size_t, NameHash> places;
-  batch.operations.reserve(batch.operations.size() + next.operations.size());  // names are views into its elements
-  for (std::size_t i = 0; i < batch.operations.size(); ++i) places.emplace(name_of(batch.operations[i]), i);
+
+  std::vector<Operation>& operations = batch.operations;
+  operations.reserve(operations.size() + next.operations.size());  // names are views into its elements
+  constexpr std::size_t kApart = SIZE_MAX;                         // not to be joined any more
+  std::unordered_map<RowName, std::size_t, RowHash> places;
+  std::vector<bool> is_needless(operations.size() + next.operations.size());
+  const auto join_earlier = [&](std::size_t place) {
+    const auto [earlier, is_first] = places.try_emplace(row_of(operations[place]), place);
+    const std::size_t older = earlier->second;
+    if (is_first || older == kApart) return;
+    places.erase(earlier);  // its name goes with the older change
+    const Joined joined = join(operations[older], operations[place]);
+    is_needless[place] = joined != Joined::both;
+    is_needless[older] = joined == Joined::none;
+    if (joined != Joined::none) places.emplace(row_of(operations[older]), joined == Joined::one ? older : kApart);
+  };
+  for (std::size_t i = 0; i < operations.size(); ++i) join_earlier(i);
   for (Operation& operation : next.operations) {
-    const auto older = places.find(name_of(operation));
-    if (older == places.end()) {
-      batch.operations.push_back(std::move(operation));
-      continue;
-    }
-    const std::size_t place = older->second;
-    places.erase(older);  // its name goes with the older change
-    replace_by(batch.operations[place], std::move(operation));
-    places.emplace(name_of(batch.operations[place]), place);
+    operations.push_back(std::move(operation));
+    join_earlier(operations.size() - 1);
   }
+
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (is_needless[i]) continue;
+    if (kept != i) operations[kept] = std::move(operations[i]);
+    ++kept;
+  }
+  operations.erase(operations.begin() + static_cast<std::ptrdiff_t>(kept), operations.end());
   return true;
 }
 

@@ -5,6 +5,7 @@
 // it would affect another number, the store refuses the whole batch. To add a kind of row: a struct here, joined to
 // Operation; what two of them on the same row become (batch.cpp); an apply() in each store; conformance tests.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -43,16 +44,63 @@ struct EraseSnapshot {
   std::optional<Version> replaces;  // as above
 };
 
-using Operation = std::variant<PutSnapshot, EraseSnapshot>;
+/// Identifies a message for ever: the tenure of its sender's shard, and a number that the sender's node counts.
+struct MailId {
+  ShardId shard;
+  Epoch epoch;
+  std::uint64_t number = 0;
+  auto operator<=>(const MailId&) const = default;
+};
 
-[[nodiscard]] inline ShardId shard_of(const Operation& operation) {
-  return std::visit([](const auto& change) { return change.shard; }, operation);
-}
+enum class MailStatus : std::uint8_t {
+  waiting,  // its method has not begun
+  begun,    // the first turn of its method is saved, and the method goes on
+  dead,     // it will not run, or not to its end: a dead letter
+};
+
+/// A message from an entity to another: a call that is stored until it has taken effect.
+struct Mail {
+  MailId id;
+  ShardId to_shard;
+  std::string from;  // "Type/Key", the type by its stored name
+  std::string to;    // so, too
+  std::string method;
+  SchemaId schema;  // of the arguments
+  std::vector<std::byte> arguments;
+  std::int64_t sent_at_ns = 0;  // wall clock
+  MailStatus status = MailStatus::waiting;
+  std::string why = {};  // it is dead
+};
+
+/// Adds a message: one row, where none was.
+struct PutMail {
+  Mail mail;
+};
+
+/// The first turn of its method is saved in this batch, or it is a dead letter from here on: one row.
+struct MarkMail {
+  MailId id;
+  ShardId to_shard;
+  MailStatus status;
+  std::string why = {};
+};
+
+/// It has taken effect, or is dropped: removes one row.
+struct EndMail {
+  MailId id;
+  ShardId to_shard;
+};
+
+using Operation = std::variant<PutSnapshot, EraseSnapshot, PutMail, MarkMail, EndMail>;
+
+/// The changes of an entity's state; the others are of mail.
+template <class Change>
+concept OfSnapshot = std::same_as<Change, PutSnapshot> || std::same_as<Change, EraseSnapshot>;
+
+/// The shard whose owner alone may make this change.
+[[nodiscard]] ShardId shard_of(const Operation& operation);
 /// Of what it carries; for limits.
-[[nodiscard]] inline std::size_t bytes_of(const Operation& operation) {
-  const auto* put = std::get_if<PutSnapshot>(&operation);
-  return put == nullptr ? 0 : put->bytes.size();
-}
+[[nodiscard]] std::size_t bytes_of(const Operation& operation);
 
 struct SchemaText {
   SchemaId id;
@@ -68,8 +116,10 @@ struct Batch {
   std::vector<Operation> operations;
 };
 
-/// Merges two batches into one transaction: `next` was made later, so its state of an entity replaces the older one.
-/// False, without a change, if they were made under different epochs of a shard.
+/// Merges two batches into one transaction: `next` was made later, so its state of an entity replaces the older one,
+/// and a message that it ends need not be written at all. Changes of a message that cannot follow each other, such as
+/// two ends, all stay, for the store to refuse. False, without a change, if they were made under different epochs of a
+/// shard.
 [[nodiscard]] bool try_append(Batch& batch, Batch& next);
 
 /// The saved state of an entity, with the schema that it was written with.
@@ -87,5 +137,20 @@ struct LoadedState {
 
 /// An error is a sentence, and concerns this entity only.
 using LoadResult = std::expected<LoadedState, std::string>;
+
+/// A message as it is stored.
+struct LoadedMail {
+  std::uint64_t place = 0;  // grows in the order in which messages become visible
+  std::string schema_text = {};
+  Mail mail = {};
+};
+
+/// Messages to one shard that are not dead, in order.
+struct MailPage {
+  std::vector<LoadedMail> rows = {};
+  std::vector<std::string> damaged = {};  // a sentence for each row that cannot be read
+  std::uint64_t last_place = 0;           // of the last row, damaged ones included; of an empty page, as asked
+  bool is_last = true;                    // there were no more when it was read
+};
 
 }  // namespace epic::kernel

@@ -92,6 +92,17 @@ class ProcessStore final : public Store {
                                        const std::function<void(const storage::DamagedRow&)>& on_corrupt) override {
     return run([&] { return rows_->list(filter, visit, on_corrupt); });
   }
+  std::expected<storage::MailPage, StoreError> mail_of(kernel::ShardId shard, std::uint64_t after) override {
+    return run([&] { return rows_->mail_of(shard, after); });
+  }
+  std::expected<void, StoreError> list_mail(
+      const storage::MailFilter& filter, const std::function<storage::Visit(const storage::Mail&)>& visit,
+      const std::function<void(const storage::DamagedMail&)>& on_corrupt) override {
+    return run([&] { return rows_->list_mail(filter, visit, on_corrupt); });
+  }
+  std::expected<storage::MailCounts, StoreError> count_mail() override {
+    return run([&] { return rows_->count_mail(); });
+  }
   OpenReader reader_opener() const override { return rows_->reader_opener(); }
   std::expected<void, StoreError> begin_moment() override {
     return run([&] { return rows_->begin_moment(); });

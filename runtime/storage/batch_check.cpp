@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/assert.hpp"
+#include "storage/mail.hpp"
 
 namespace epic::storage {
 
@@ -19,6 +20,11 @@ void check_batch(const Batch& batch, std::uint32_t shard_count) {
   for (const Operation& operation : batch.operations) {
     EPIC_ASSERT(std::ranges::binary_search(covered, kernel::shard_of(operation)),
                 "commit {} writes to shard {} without its epoch", batch.number, kernel::shard_of(operation));
+    const auto* const put = std::get_if<PutMail>(&operation);
+    if (put == nullptr) continue;
+    EPIC_ASSERT(put->mail.to_shard.value < shard_count && put->mail.to.contains('/'),
+                "commit {} has mail to '{}' on shard {} of {}", batch.number, put->mail.to, put->mail.to_shard,
+                shard_count);
   }
 }
 
@@ -31,20 +37,39 @@ StoreError lost_ownership(const Batch& batch, const ShardEpoch& held, const Stor
                   held.shard, row.epoch, where, row.node, row.incarnation, held.epoch, batch.writer)};
 }
 
-StoreError conflict(const Batch& batch, std::size_t operation, kernel::Version found, const std::string& where) {
+namespace {
+
+/// What it was to do, and what it found instead.
+std::string describe_failed(const kernel::OfSnapshot auto& change, kernel::Version found, const std::string& where) {
   const auto describe = [](kernel::Version version) {
     return version == kernel::Version{0} ? std::string("no saved state") : fmt::format("version {}", version);
   };
+  return fmt::format("version {} of {}/{}, is to replace {}, and {} has {}", change.version, change.type, change.key,
+                     describe(change.replaces.value_or(found)), where, describe(found));
+}
+
+std::string describe_failed(const PutMail& put, kernel::Version, const std::string& where) {
+  return fmt::format("which adds message {} to {}, finds it already in {}", mail_id_text(put.mail.id), put.mail.to,
+                     where);
+}
+
+std::string describe_failed(const MarkMail& mark, kernel::Version, const std::string& where) {
+  return fmt::format("which marks message {} to an entity of shard {}, does not find it in {}", mail_id_text(mark.id),
+                     mark.to_shard, where);
+}
+
+std::string describe_failed(const EndMail& end, kernel::Version, const std::string& where) {
+  return fmt::format("which removes message {} to an entity of shard {}, does not find it in {}", mail_id_text(end.id),
+                     end.to_shard, where);
+}
+
+}  // namespace
+
+StoreError conflict(const Batch& batch, std::size_t operation, kernel::Version found, const std::string& where) {
+  const std::string what = std::visit([&](const auto& change) { return describe_failed(change, found, where); },
+                                      batch.operations[operation]);
   return {StoreErrorCode::conflict,
-          std::visit(
-              [&](const auto& change) {
-                return fmt::format(
-                    "operation {} of commit {}, version {} of {}/{}, is to replace {}, and {} has {}. Nothing was "
-                    "written.",
-                    operation + 1, batch.number, change.version, change.type, change.key,
-                    describe(change.replaces.value_or(found)), where, describe(found));
-              },
-              batch.operations[operation]),
+          fmt::format("operation {} of commit {}, {}. Nothing was written.", operation + 1, batch.number, what),
           operation};
 }
 

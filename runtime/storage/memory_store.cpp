@@ -68,43 +68,96 @@ std::expected<void, StoreError> MemoryStore::write_next(const NextBatch& next) {
   for (const ShardEpoch& held : batch.epochs)
     if (const ShardRow& row = row_of(held.shard); row.epoch != held.epoch || row.incarnation != batch.writer)
       return std::unexpected(lost_ownership(batch, held, row, kWhere));
-  for (std::size_t i = 0; i < batch.operations.size(); ++i) {
-    const kernel::Version found = version_of(batch.operations[i]);
-    const auto replaces = std::visit([](const auto& change) { return change.replaces; }, batch.operations[i]);
-    if (replaces && *replaces != found) return std::unexpected(conflict(batch, i, found, kWhere));
-  }
+  MailChanges changes;
+  for (std::size_t i = 0; i < batch.operations.size(); ++i)
+    if (!fits(batch.operations[i], changes))
+      return std::unexpected(conflict(batch, i, version_of(batch.operations[i]), kWhere));
   for (const SchemaText& schema : batch.schemas) shared_->schemas.try_emplace(schema.id, schema.text);
   for (const Operation& operation : batch.operations)
     std::visit([this](const auto& change) { apply(change); }, operation);
   return {};
 }
 
+/// Of the entity that it changes; 0 if it changes none.
 kernel::Version MemoryStore::version_of(const Operation& operation) const {
-  const auto name = std::visit([](const auto& change) { return Name{change.type, change.key}; }, operation);
-  const auto found = shared_->snapshots.find(name);
-  return found == shared_->snapshots.end() ? kernel::Version{0} : found->second.version;
+  const auto find = [this](const std::string& type, const std::string& key) {
+    const auto found = shared_->rows.snapshots.find(Name{type, key});
+    return found == shared_->rows.snapshots.end() ? kernel::Version{0} : found->second.version;
+  };
+  if (const auto* const put = std::get_if<PutSnapshot>(&operation)) return find(put->type, put->key);
+  if (const auto* const erase = std::get_if<EraseSnapshot>(&operation)) return find(erase->type, erase->key);
+  return kernel::Version{0};
+}
+
+std::optional<kernel::ShardId> MemoryStore::receiver_of(const kernel::MailId& id, const MailChanges& earlier) const {
+  if (const auto changed = earlier.find(id); changed != earlier.end()) return changed->second;
+  const auto found = shared_->places.find(id);
+  if (found == shared_->places.end()) return std::nullopt;
+  return shared_->rows.mail.at(found->second).to_shard;
+}
+
+bool MemoryStore::fits(const Operation& operation, MailChanges& earlier) const {
+  if (const auto* const put = std::get_if<PutMail>(&operation)) {
+    if (receiver_of(put->mail.id, earlier)) return false;
+    earlier[put->mail.id] = put->mail.to_shard;
+    return true;
+  }
+  if (const auto* const mark = std::get_if<MarkMail>(&operation))
+    return receiver_of(mark->id, earlier) == mark->to_shard;
+  if (const auto* const end = std::get_if<EndMail>(&operation)) {
+    if (receiver_of(end->id, earlier) != end->to_shard) return false;
+    earlier[end->id] = std::nullopt;
+    return true;
+  }
+  const auto* const put = std::get_if<PutSnapshot>(&operation);
+  const auto replaces = put == nullptr ? std::get<EraseSnapshot>(operation).replaces : put->replaces;
+  return !replaces || *replaces == version_of(operation);
 }
 
 void MemoryStore::apply(const PutSnapshot& put) {
-  shared_->snapshots.insert_or_assign(Name{put.type, put.key}, Snapshot{.type = put.type,
-                                                                        .key = put.key,
-                                                                        .shard = put.shard,
-                                                                        .version = put.version,
-                                                                        .schema = put.schema,
-                                                                        .saved_at = shared_->wall_clock(),
-                                                                        .bytes = put.bytes});
+  shared_->rows.snapshots.insert_or_assign(Name{put.type, put.key}, Snapshot{.type = put.type,
+                                                                             .key = put.key,
+                                                                             .shard = put.shard,
+                                                                             .version = put.version,
+                                                                             .schema = put.schema,
+                                                                             .saved_at = shared_->wall_clock(),
+                                                                             .bytes = put.bytes});
 }
 
 void MemoryStore::apply(const EraseSnapshot& erase) {
-  shared_->snapshots.erase(Name{erase.type, erase.key});
+  shared_->rows.snapshots.erase(Name{erase.type, erase.key});
   kernel::Version& floor = shared_->version_floors[erase.shard];
   floor = std::max(floor, erase.version);
 }
 
+void MemoryStore::apply(const PutMail& put) {
+  const std::uint64_t place = ++shared_->last_place;
+  shared_->places.emplace(put.mail.id, place);
+  if (put.mail.status != MailStatus::dead) shared_->rows.alive.emplace(put.mail.to_shard, place);
+  shared_->rows.mail.emplace(place, put.mail);
+}
+
+void MemoryStore::apply(const MarkMail& mark) {
+  const std::uint64_t place = shared_->places.at(mark.id);
+  Mail& mail = shared_->rows.mail.at(place);
+  mail.status = mark.status;
+  mail.why = mark.why;
+  if (mark.status == MailStatus::dead)
+    shared_->rows.alive.erase({mark.to_shard, place});
+  else
+    shared_->rows.alive.emplace(mark.to_shard, place);
+}
+
+void MemoryStore::apply(const EndMail& end) {
+  const auto place = shared_->places.extract(end.id).mapped();
+  shared_->rows.alive.erase({end.to_shard, place});
+  shared_->rows.mail.erase(place);
+}
+
 std::expected<std::optional<Snapshot>, StoreError> MemoryStore::load(std::string_view type, std::string_view key) {
   const std::scoped_lock lock(shared_->mutex);
-  const auto found = snapshots().find(Name{type, key});
-  if (found == snapshots().end()) return std::nullopt;
+  const auto found = rows().snapshots.find(Name{type, key});
+  if (found == rows().snapshots.end()) return std::nullopt;
   return found->second;
 }
 
@@ -141,7 +194,7 @@ std::expected<void, StoreError> MemoryStore::list(const ListFilter& filter,
 std::vector<Snapshot> MemoryStore::copy_page(const Name& from, const ListFilter& filter) {
   const std::scoped_lock lock(shared_->mutex);
   std::vector<Snapshot> page;
-  for (auto at = snapshots().lower_bound(from); at != snapshots().end() && page.size() < kPageRowsMax; ++at) {
+  for (auto at = rows().snapshots.lower_bound(from); at != rows().snapshots.end() && page.size() < kPageRowsMax; ++at) {
     const Snapshot& snapshot = at->second;
     if (!filter.type.empty() && snapshot.type != filter.type) break;
     if (snapshot.key.starts_with(filter.key_prefix)) page.push_back(snapshot);
@@ -149,9 +202,66 @@ std::vector<Snapshot> MemoryStore::copy_page(const Name& from, const ListFilter&
   return page;
 }
 
+std::expected<MailPage, StoreError> MemoryStore::mail_of(kernel::ShardId shard, std::uint64_t after) {
+  const std::scoped_lock lock(shared_->mutex);
+  MailPage page{.last_place = after};
+  std::size_t bytes = 0;
+  for (auto at = rows().alive.upper_bound({shard, after}); at != rows().alive.end() && at->first == shard; ++at) {
+    page.is_last = page.rows.size() < kPageRowsMax && bytes < kPageBytesMax;
+    if (!page.is_last) break;
+    page.last_place = at->second;
+    page.rows.push_back({.place = at->second, .mail = rows().mail.at(at->second)});
+    bytes += page.rows.back().mail.arguments.size();
+  }
+  return page;
+}
+
+std::expected<void, StoreError> MemoryStore::list_mail(const MailFilter& filter,
+                                                       const std::function<Visit(const Mail&)>& visit,
+                                                       const std::function<void(const DamagedMail&)>&) {
+  std::uint64_t left = filter.limit;
+  std::uint64_t place = 0;
+  while (left > 0) {
+    const std::vector<Mail> page = copy_mail(place, filter);
+    if (page.empty()) return {};
+    for (const Mail& mail : page) {
+      if (left-- == 0 || visit(mail) == Visit::stop) return {};
+    }
+  }
+  return {};
+}
+
+std::vector<Mail> MemoryStore::copy_mail(std::uint64_t& after, const MailFilter& filter) {
+  const std::scoped_lock lock(shared_->mutex);
+  std::vector<Mail> page;
+  std::size_t bytes = 0;
+  for (auto at = rows().mail.upper_bound(after); at != rows().mail.end(); ++at) {
+    if (page.size() == kPageRowsMax || bytes >= kPageBytesMax) break;
+    after = at->first;
+    const Mail& mail = at->second;
+    const std::string_view to = mail.to;
+    if (filter.status && mail.status != *filter.status) continue;
+    if (!filter.type.empty() && to.substr(0, to.find('/')) != filter.type) continue;
+    if (!filter.key.empty() && to.substr(to.find('/') + 1) != filter.key) continue;
+    bytes += mail.arguments.size();
+    page.push_back(mail);
+  }
+  return page;
+}
+
+std::expected<MailCounts, StoreError> MemoryStore::count_mail() {
+  const std::scoped_lock lock(shared_->mutex);
+  MailCounts counts;
+  for (const auto& [place, mail] : rows().mail)
+    ++(mail.status == MailStatus::waiting ? counts.waiting
+       : mail.status == MailStatus::begun ? counts.begun
+                                          : counts.dead);
+  return counts;
+}
+
 std::expected<void, StoreError> MemoryStore::begin_moment() {
   const std::scoped_lock lock(shared_->mutex);
-  moment_ = std::make_unique<Snapshots>(shared_->snapshots);
+  moment_ = std::make_unique<Rows>(shared_->rows);
   return {};
 }
 
@@ -160,7 +270,7 @@ void MemoryStore::end_moment() { moment_.reset(); }
 std::expected<std::vector<TypeCount>, StoreError> MemoryStore::count_by_type() {
   const std::scoped_lock lock(shared_->mutex);
   std::vector<TypeCount> counts;
-  for (const auto& [name, snapshot] : snapshots()) {
+  for (const auto& [name, snapshot] : rows().snapshots) {
     if (counts.empty() || counts.back().type != name.first)
       counts.push_back({.type = name.first, .entities = 0, .bytes = 0});
     ++counts.back().entities;

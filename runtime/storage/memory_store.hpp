@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "storage/store.hpp"
@@ -38,6 +40,11 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
                                                      const std::function<void(const DamagedRow&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<MailPage, StoreError> mail_of(kernel::ShardId shard, std::uint64_t after) override;
+  [[nodiscard]] std::expected<void, StoreError> list_mail(
+      const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
+      const std::function<void(const DamagedMail&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
@@ -47,7 +54,12 @@ class MemoryStore final : public Store {
  private:
   using Name = std::pair<std::string, std::string>;  // type, key
 
-  using Snapshots = std::map<Name, Snapshot>;
+  /// What a moment is of.
+  struct Rows {
+    std::map<Name, Snapshot> snapshots = {};
+    std::map<std::uint64_t, Mail> mail = {};                         // by place
+    std::set<std::pair<kernel::ShardId, std::uint64_t>> alive = {};  // receiver's shard and place, unless it is dead
+  };
   struct Shared {
     std::uint32_t shard_count;
     WallClock wall_clock;
@@ -56,22 +68,34 @@ class MemoryStore final : public Store {
     std::map<kernel::ShardId, ShardRow> shards = {};
     std::map<kernel::ShardId, kernel::Version> version_floors = {};
     std::map<kernel::SchemaId, std::string> schemas = {};
-    Snapshots snapshots = {};
+    std::map<kernel::MailId, std::uint64_t> places = {};  // of mail
+    std::uint64_t last_place = 0;
+    Rows rows = {};
   };
+  /// What the operations before one leave of the messages that they change: the receiver's shard; empty: no message.
+  using MailChanges = std::map<kernel::MailId, std::optional<kernel::ShardId>>;
 
   explicit MemoryStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   // With the mutex.
   [[nodiscard]] ShardRow& row_of(kernel::ShardId shard);
   [[nodiscard]] kernel::Version version_of(const Operation& operation) const;
+  [[nodiscard]] std::optional<kernel::ShardId> receiver_of(const kernel::MailId& id, const MailChanges& earlier) const;
+  /// Whether it finds the row that it states.
+  [[nodiscard]] bool fits(const Operation& operation, MailChanges& earlier) const;
   void apply(const PutSnapshot& put);
   void apply(const EraseSnapshot& erase);
+  void apply(const PutMail& put);
+  void apply(const MarkMail& mark);
+  void apply(const EndMail& end);
   /// What is read, under the mutex.
-  [[nodiscard]] const Snapshots& snapshots() const { return moment_ ? *moment_ : shared_->snapshots; }
+  [[nodiscard]] const Rows& rows() const { return moment_ ? *moment_ : shared_->rows; }
   /// The next snapshots at or after `from`; the visitor runs without the mutex.
   std::vector<Snapshot> copy_page(const Name& from, const ListFilter& filter);
+  /// The next messages after the place `after`, likewise; `after` becomes that of the last.
+  std::vector<Mail> copy_mail(std::uint64_t& after, const MailFilter& filter);
 
-  std::shared_ptr<Shared> shared_;     // by the stores of the same rows
-  std::unique_ptr<Snapshots> moment_;  // a copy of that time; null: reads see the current state
+  std::shared_ptr<Shared> shared_;  // by the stores of the same rows
+  std::unique_ptr<Rows> moment_;    // a copy of that time; null: reads see the current state
 };
 
 }  // namespace epic::storage

@@ -11,18 +11,40 @@ namespace epic::storage {
 static_assert(std::endian::native == std::endian::little,
               "the numbers below are hashed in their memory representation");
 
-std::uint64_t row_checksum(std::string_view type, std::string_view key, kernel::ShardId shard, kernel::Version version,
-                           kernel::SchemaId schema, std::int64_t saved_at_ns, std::span<const std::byte> bytes) {
-  // Lengths first, so that no part can lend bytes to the next.
-  const std::array<std::uint64_t, 6> header{type.size(),   key.size(),   shard.value,
-                                            version.value, schema.value, static_cast<std::uint64_t>(saved_at_ns)};
+namespace {
+
+/// Of numbers and texts. The lengths of the texts are to be among the numbers, so that no text can lend bytes to the
+/// next.
+template <class... Texts>
+std::uint64_t checksum_of(std::span<const std::uint64_t> numbers, const Texts&... texts) {
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
-  XXH3_64bits_update(&state, header.data(), sizeof(header));
-  XXH3_64bits_update(&state, type.data(), type.size());
-  XXH3_64bits_update(&state, key.data(), key.size());
-  XXH3_64bits_update(&state, bytes.data(), bytes.size());
+  XXH3_64bits_update(&state, numbers.data(), numbers.size_bytes());
+  (XXH3_64bits_update(&state, texts.data(), texts.size()), ...);
   return XXH3_64bits_digest(&state);
+}
+
+}  // namespace
+
+std::uint64_t row_checksum(std::string_view type, std::string_view key, kernel::ShardId shard, kernel::Version version,
+                           kernel::SchemaId schema, std::int64_t saved_at_ns, std::span<const std::byte> bytes) {
+  const std::array<std::uint64_t, 6> numbers{type.size(),   key.size(),   shard.value,
+                                             version.value, schema.value, static_cast<std::uint64_t>(saved_at_ns)};
+  return checksum_of(numbers, type, key, bytes);
+}
+
+std::uint64_t mail_checksum(const Mail& mail) {
+  const std::array<std::uint64_t, 9> numbers{
+      mail.from.size(),    mail.to.size(),      mail.method.size(),
+      mail.id.shard.value, mail.id.epoch.value, mail.id.number,
+      mail.to_shard.value, mail.schema.value,   static_cast<std::uint64_t>(mail.sent_at_ns)};
+  return checksum_of(numbers, mail.from, mail.to, mail.method, mail.arguments);
+}
+
+std::uint64_t mail_status_checksum(const kernel::MailId& id, MailStatus status, std::string_view why) {
+  const std::array<std::uint64_t, 4> numbers{id.shard.value, id.epoch.value, id.number,
+                                             static_cast<std::uint64_t>(status)};
+  return checksum_of(numbers, why);
 }
 
 }  // namespace epic::storage

@@ -1,6 +1,8 @@
 #pragma once
-// Checksum of a snapshot's row: xxh3-64 over every column, so that damage to the version is found as well as damage to
-// the bytes.
+// Checksums of rows: xxh3-64 over every column, so that damage to the version is found as well as damage to the bytes.
+//
+// A message has two, because its status changes and the rest does not: marking it need not read it first. Its place is
+// in neither; the store gives it.
 
 #include <cstdint>
 
@@ -12,5 +14,10 @@ namespace epic::storage {
 [[nodiscard]] std::uint64_t row_checksum(std::string_view type, std::string_view key, kernel::ShardId shard,
                                          kernel::Version version, kernel::SchemaId schema, std::int64_t saved_at_ns,
                                          std::span<const std::byte> bytes);
+
+/// Of what never changes in a message. This and the next are part of the format, too.
+[[nodiscard]] std::uint64_t mail_checksum(const Mail& mail);
+/// Of what does. The id keeps it from passing for another message's.
+[[nodiscard]] std::uint64_t mail_status_checksum(const kernel::MailId& id, MailStatus status, std::string_view why);
 
 }  // namespace epic::storage

@@ -29,6 +29,13 @@ CREATE TABLE snapshots(
   type TEXT NOT NULL, key TEXT NOT NULL, shard INTEGER NOT NULL, version INTEGER NOT NULL, schema INTEGER NOT NULL,
   saved_at INTEGER NOT NULL, checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(type, key));
 CREATE INDEX snapshots_by_shard ON snapshots(shard);
+CREATE TABLE mail(
+  place INTEGER PRIMARY KEY AUTOINCREMENT, from_shard INTEGER NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,
+  to_shard INTEGER NOT NULL, status INTEGER NOT NULL, schema INTEGER NOT NULL, sent_at INTEGER NOT NULL,
+  checksum INTEGER NOT NULL, status_checksum INTEGER NOT NULL, sender TEXT NOT NULL, receiver_type TEXT NOT NULL,
+  receiver_key TEXT NOT NULL, method TEXT NOT NULL, why TEXT NOT NULL, arguments BLOB NOT NULL,
+  UNIQUE(from_shard, epoch, number));
+CREATE INDEX mail_by_receiver ON mail(to_shard) WHERE status <> 2;
 )";
 
 // From format i + 1 to the next. A step never changes once it was released.
@@ -40,6 +47,15 @@ ALTER TABLE shards ADD COLUMN version_floor INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX snapshots_by_shard ON snapshots(shard);
 INSERT INTO meta(name, value) SELECT 'owner_changes', coalesce((SELECT value FROM meta WHERE name = 'takes'), 0);
 DELETE FROM meta WHERE name = 'takes';
+)",
+    R"(
+CREATE TABLE mail(
+  place INTEGER PRIMARY KEY AUTOINCREMENT, from_shard INTEGER NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,
+  to_shard INTEGER NOT NULL, status INTEGER NOT NULL, schema INTEGER NOT NULL, sent_at INTEGER NOT NULL,
+  checksum INTEGER NOT NULL, status_checksum INTEGER NOT NULL, sender TEXT NOT NULL, receiver_type TEXT NOT NULL,
+  receiver_key TEXT NOT NULL, method TEXT NOT NULL, why TEXT NOT NULL, arguments BLOB NOT NULL,
+  UNIQUE(from_shard, epoch, number));
+CREATE INDEX mail_by_receiver ON mail(to_shard) WHERE status <> 2;
 )",
 };
 static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);

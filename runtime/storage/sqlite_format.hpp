@@ -9,12 +9,17 @@
 // insert, in batches of 64 over 64 shards, and nothing on an update; the shard as a prefix of the primary key costs as
 // much, and would have no order by type.
 //
+// mail holds a row a message. place, the row's number, grows in the order of commits, since SQLite has one writer at a
+// time, and is never used twice: a reader that has read up to a place finds whatever is new behind it. It is part of
+// every entry of the index by receiver's shard, which therefore is in order; dead letters are not in that index, so any
+// number of them costs the owners of shards nothing.
+//
 // A format has a number, and the file names the epic that it needs. Opening for writing migrates an older one, step by
 // step in one transaction, under the writers' lock; reading leaves it as it is. What readers select has the same names
 // in every format, or is chosen by number (sqlite_list.cpp).
 //
 // Format 1: epic 0.1. Format 2: grants, version floors, the index by shard; schemas name the class of a ref and the
-// unit of a time, which an epic of format 1 could not read.
+// unit of a time, which an epic of format 1 could not read. Format 3: mail.
 
 #include <chrono>
 #include <cstdint>
@@ -26,7 +31,7 @@
 namespace epic::storage {
 
 /// Raised when the tables change in a way that another version of epic must know of; a step joins `migrate`.
-inline constexpr std::uint32_t kStoreFormatVersion = 2;
+inline constexpr std::uint32_t kStoreFormatVersion = 3;
 
 /// True for a database without tables. `corrupt` if it is not a database, or another program's.
 [[nodiscard]] std::expected<bool, StoreError> is_blank(Connection& connection);

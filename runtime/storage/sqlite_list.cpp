@@ -11,8 +11,6 @@ namespace epic::storage {
 
 namespace {
 
-// Whichever comes first. A state has at most 8 MiB, so a page holds 9 MiB at most.
-constexpr std::size_t kPageBytesMax = 1 << 20;
 constexpr int kAwayMs = 5;  // between two looks at whether the log has started anew …
 constexpr int kAwayMaxMs = 1000;
 

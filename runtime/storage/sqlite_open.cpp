@@ -181,6 +181,9 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
     auto prepared = prepare({{&statements_.floor, "SELECT version_floor FROM shards WHERE shard = ?1"}});
     if (!prepared) return prepared;
   }
+  if (has_mail()) {
+    EPIC_TRY(prepare_mail_reading());
+  }
   return prepare({
       {&statements_.load,
        "SELECT type, key, shard, version, schema, saved_at, checksum, bytes FROM snapshots WHERE type = ?1 AND key = "
@@ -196,6 +199,7 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
 }
 
 std::expected<void, StoreError> SqliteStore::prepare_writing() {
+  EPIC_TRY(prepare_mail_writing());
   if (options_.page_count_max > 0) {
     const std::string bound = fmt::format("PRAGMA max_page_count = {}", options_.page_count_max);
     EPIC_TRY(connection_.run(bound.c_str(), "bound its size"));

@@ -27,10 +27,6 @@ std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds)
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
 }
 
-// SQLite's integers are signed; the bits are preserved.
-std::int64_t to_signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
-std::uint64_t to_unsigned(std::int64_t value) { return static_cast<std::uint64_t>(value); }
-
 }  // namespace
 
 StoreError SqliteStore::note(StoreError error) {
@@ -244,8 +240,7 @@ std::expected<void, StoreError> SqliteStore::apply_operations(const Batch& batch
     const auto applied =
         EPIC_TRY(std::visit([&](const auto& change) { return apply(change, saved_at_ns); }, batch.operations[i]));
     if (applied) continue;
-    const auto found = EPIC_TRY(
-        std::visit([&](const auto& change) { return find_version(change.type, change.key); }, batch.operations[i]));
+    const auto found = EPIC_TRY(find_version(batch.operations[i]));
     return std::unexpected(conflict(batch, i, found, where()));
   }
   return {};
@@ -314,6 +309,13 @@ std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::find_row(con
   }
   if (rows_.size() >= kRowsRememberedMax) rows_.clear();
   return rows_.emplace(std::move(name), statements_.row.integer(0)).first->second;
+}
+
+/// Of the entity that it changes; 0 if it changes none.
+std::expected<kernel::Version, StoreError> SqliteStore::find_version(const Operation& operation) {
+  if (const auto* const put = std::get_if<PutSnapshot>(&operation)) return find_version(put->type, put->key);
+  if (const auto* const erase = std::get_if<EraseSnapshot>(&operation)) return find_version(erase->type, erase->key);
+  return kernel::Version{0};
 }
 
 /// 0: there is no row.

@@ -56,6 +56,11 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list(const ListFilter& filter,
                                                      const std::function<Visit(const Snapshot&)>& visit,
                                                      const std::function<void(const DamagedRow&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<MailPage, StoreError> mail_of(kernel::ShardId shard, std::uint64_t after) override;
+  [[nodiscard]] std::expected<void, StoreError> list_mail(
+      const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
+      const std::function<void(const DamagedMail&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
   [[nodiscard]] OpenReader reader_opener() const override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
@@ -69,6 +74,9 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> maintain() override;
 
  private:
+  /// Older formats are read as they are.
+  [[nodiscard]] bool has_mail() const { return identity_.format_version >= 3; }
+
   /// What only a store that writes has.
   struct Writer {
     Writer(Connection& connection, FileLock writers_lock, FileLock checkpointers_lock, WalLimits limits)
@@ -83,10 +91,11 @@ class SqliteStore final : public Store {
     std::atomic<bool> is_displaced{false};  // when files were compared last
   };
   struct Statements {
-    Statement load, schema, page, keys, next_type, floor;  // read
-    Statement begin, end, abandon;                         // write
+    Statement load, schema, page, keys, next_type, floor, mail_of, list_mail;  // read
+    Statement begin, end, abandon;                                             // write
     Statement count_changes, add_change, owner, grant, take, raise_floor, put_schema;
     Statement row, version, insert, update, overwrite, remove, remove_any;
+    Statement put_mail, mark_mail, end_mail;
   };
 
   SqliteStore(Connection connection, OpenOptions options)
@@ -98,6 +107,8 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> prepare(std::initializer_list<std::pair<Statement*, const char*>> texts);
   std::expected<void, StoreError> prepare_reading();
   std::expected<void, StoreError> prepare_writing();
+  std::expected<void, StoreError> prepare_mail_reading();
+  std::expected<void, StoreError> prepare_mail_writing();
 
   /// `full` if the log has reached its limit.
   std::expected<void, StoreError> check_log_limit();
@@ -117,7 +128,12 @@ class SqliteStore final : public Store {
   /// Whether the row was as the operation states. Nothing has changed if it was not.
   std::expected<bool, StoreError> apply(const PutSnapshot& put, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> apply(const EraseSnapshot& erase, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const PutMail& put, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const MarkMail& mark, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const EndMail& end, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> change_mail(Statement& statement, std::string_view verb, const kernel::MailId& id);
   std::expected<std::optional<std::int64_t>, StoreError> find_row(const PutSnapshot& put);
+  std::expected<kernel::Version, StoreError> find_version(const Operation& operation);
   std::expected<kernel::Version, StoreError> find_version(std::string_view type, std::string_view key);
   std::expected<void, StoreError> execute(Statement& statement, std::string_view doing);
   /// Remembers an error after which nothing may be written. Any thread, like failure().

@@ -1,5 +1,5 @@
 #pragma once
-// Store: where snapshots are kept, and the fence that keeps a former owner from writing.
+// Store: where snapshots and mail are kept, and the fence that keeps a former owner from writing.
 //
 // A shard's row names the node that the supervisor has granted it to, by its incarnation, and holds the epoch, which
 // rises each time a granted node takes the shard. A batch is one transaction that first checks both, for every shard
@@ -29,8 +29,10 @@
 
 namespace epic::storage {
 
-/// Rows that are read at once when a store is listed.
+// What is read at once when a store is listed: whichever comes first. A state has at most 8 MiB, so a page holds 9 MiB
+// at most.
 inline constexpr std::size_t kPageRowsMax = 256;
+inline constexpr std::size_t kPageBytesMax = 1 << 20;
 
 enum class StoreErrorCode : std::uint8_t {
   lost_ownership,  // a shard of the batch is another's now, or at another epoch: nothing was written
@@ -59,8 +61,14 @@ enum class OpenMode : std::uint8_t {
 
 // The kernel's types, under the store's own names.
 using kernel::Batch;
+using kernel::EndMail;
 using kernel::EraseSnapshot;
+using kernel::Mail;
+using kernel::MailPage;
+using kernel::MailStatus;
+using kernel::MarkMail;
 using kernel::Operation;
+using kernel::PutMail;
 using kernel::PutSnapshot;
 using kernel::SchemaText;
 using kernel::ShardEpoch;
@@ -122,6 +130,25 @@ struct SchemaCount {
   std::uint64_t entities;
 };
 
+/// Which messages to list.
+struct MailFilter {
+  std::optional<MailStatus> status = {};  // empty: all
+  std::string type = {};                  // of the receiver; empty: all
+  std::string key = {};                   // with `type`; empty: all
+  std::uint64_t limit = UINT64_MAX;
+};
+
+struct MailCounts {
+  std::uint64_t waiting = 0;
+  std::uint64_t begun = 0;
+  std::uint64_t dead = 0;
+};
+
+/// A message that cannot be read.
+struct DamagedMail : StoreError {
+  std::uint64_t place = 0;
+};
+
 enum class Visit : std::uint8_t { go_on, stop };
 
 /// The source of `saved_at`; the simulator passes in its own.
@@ -171,6 +198,15 @@ class Store {
   [[nodiscard]] virtual std::expected<void, StoreError> list(
       const ListFilter& filter, const std::function<Visit(const Snapshot&)>& visit,
       const std::function<void(const DamagedRow&)>& on_corrupt) = 0;
+
+  /// The messages to a shard that are not dead and come after the place `after`, in order: as many as a page holds, at
+  /// least one. Without their schemas' texts. A row that cannot be read is named there and skipped.
+  [[nodiscard]] virtual std::expected<MailPage, StoreError> mail_of(kernel::ShardId shard, std::uint64_t after) = 0;
+  /// Visits messages in the order in which they became visible, with bounded memory.
+  [[nodiscard]] virtual std::expected<void, StoreError> list_mail(
+      const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
+      const std::function<void(const DamagedMail&)>& on_corrupt) = 0;
+  [[nodiscard]] virtual std::expected<MailCounts, StoreError> count_mail() = 0;
 
   /// Opens another store of the same content, for reading beside this one. Any thread, also after this one is closed.
   using OpenReader = std::function<std::expected<std::unique_ptr<Store>, StoreError>()>;

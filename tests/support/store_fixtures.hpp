@@ -52,6 +52,25 @@ inline std::string text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// ---- a store of each kind, for tests that are run against both
+
+struct Memory {
+  MemoryStore held{kShardCount, [] { return kNow; }};
+  Store& store = held;
+  [[nodiscard]] std::unique_ptr<Store> open_reader() const { return *held.reader_opener()(); }
+};
+
+struct Sqlite {
+  TempDir directory;
+  std::unique_ptr<SqliteStore> held = open_sqlite(directory.file());
+  Store& store = *held;
+  [[nodiscard]] std::unique_ptr<Store> open_reader() const {
+    return must(SqliteStore::open(directory.file(), {.mode = OpenMode::read_only}));
+  }
+};
+
+// ---- operations
+
 /// Whatever is there; see `replacing`.
 inline Operation put(std::string type, std::string key, std::string_view text,
                      kernel::ShardId shard = kernel::ShardId{0}, kernel::Version version = kernel::Version{1}) {
@@ -73,9 +92,13 @@ inline Operation erasure(std::string type, std::string key, kernel::ShardId shar
 /// The same change, of an entity whose stored version is `version`; 0: of one without a state.
 inline Operation replacing(kernel::Version version, Operation operation) {
   std::visit(
-      [&](auto& change) {
-        change.replaces = version;
-        change.version = version.next();
+      [&]<class Change>(Change& change) {
+        if constexpr (kernel::OfSnapshot<Change>) {
+          change.replaces = version;
+          change.version = version.next();
+        } else {
+          FAIL("mail has no version");
+        }
       },
       operation);
   return operation;

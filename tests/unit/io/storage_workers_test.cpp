@@ -47,6 +47,16 @@ class FaultyStore : public epic::storage::Store {
       const std::function<void(const epic::storage::DamagedRow&)>& on_corrupt) override {
     return inner_.list(filter, visit, on_corrupt);
   }
+  std::expected<MailPage, StoreError> mail_of(ShardId shard, std::uint64_t after) override {
+    return inner_.mail_of(shard, after);
+  }
+  std::expected<void, StoreError> list_mail(
+      const epic::storage::MailFilter& filter,
+      const std::function<epic::storage::Visit(const epic::storage::Mail&)>& visit,
+      const std::function<void(const epic::storage::DamagedMail&)>& on_corrupt) override {
+    return inner_.list_mail(filter, visit, on_corrupt);
+  }
+  std::expected<epic::storage::MailCounts, StoreError> count_mail() override { return inner_.count_mail(); }
   OpenReader reader_opener() const override { return inner_.reader_opener(); }
   std::expected<void, StoreError> check_files() override {
     if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});

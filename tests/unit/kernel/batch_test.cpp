@@ -24,6 +24,46 @@ Operation erasure_of(const std::string& key, std::uint64_t version) {
                        .replaces = Version{version - 1}};
 }
 
+Operation letter(std::uint64_t number) {
+  return PutMail{{.id = {.shard = ShardId{1}, .epoch = Epoch{4}, .number = number},
+                  .to_shard = ShardId{2},
+                  .from = "Counter/a",
+                  .to = "Counter/b",
+                  .method = "add",
+                  .schema = SchemaId{7},
+                  .arguments = std::vector<std::byte>(3)}};
+}
+
+Operation mark_of(std::uint64_t number, MailStatus status, std::string why = {}) {
+  return MarkMail{
+      .id = {ShardId{1}, Epoch{4}, number}, .to_shard = ShardId{2}, .status = status, .why = std::move(why)};
+}
+
+Operation end_of(std::uint64_t number) { return EndMail{.id = {ShardId{1}, Epoch{4}, number}, .to_shard = ShardId{2}}; }
+
+/// "put 7 dead", "mark 7 begun", "end 7", "state a", "erase a".
+std::vector<std::string> words_of(const Batch& batch) {
+  const auto word_of = [](MailStatus status) {
+    return status == MailStatus::waiting ? " waiting" : status == MailStatus::begun ? " begun" : " dead";
+  };
+  std::vector<std::string> words;
+  for (const Operation& operation : batch.operations) {
+    if (const auto* put = std::get_if<PutMail>(&operation))
+      words.push_back("put " + std::to_string(put->mail.id.number) + word_of(put->mail.status) + put->mail.why);
+    else if (const auto* mark = std::get_if<MarkMail>(&operation))
+      words.push_back("mark " + std::to_string(mark->id.number) + word_of(mark->status) + mark->why);
+    else if (const auto* end = std::get_if<EndMail>(&operation))
+      words.push_back("end " + std::to_string(end->id.number));
+    else if (const auto* state = std::get_if<PutSnapshot>(&operation))
+      words.push_back("state " + state->key);
+    else
+      words.push_back("erase " + std::get<EraseSnapshot>(operation).key);
+  }
+  return words;
+}
+
+using Words = std::vector<std::string>;
+
 Batch batch_of(std::uint64_t number, std::uint64_t epoch, std::vector<Operation> operations) {
   return {.number = CommitNumber{number},
           .writer = Incarnation{9},
@@ -81,4 +121,75 @@ TEST_CASE("batch: what was made under another epoch of a shard does not join", "
   CHECK(batch.number == CommitNumber{1});
   CHECK(bytes_of(batch.operations[0]) == 10);
   CHECK(bytes_of(next.operations[0]) == 20);
+}
+
+TEST_CASE("batch: a message is written with the status that it has in the end", "[kernel]") {
+  Batch batch = batch_of(1, 4, {letter(7), letter(8)});
+  Batch next = batch_of(2, 4, {mark_of(7, MailStatus::begun), mark_of(8, MailStatus::begun)});
+  Batch last = batch_of(3, 4, {mark_of(8, MailStatus::dead, " it threw")});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"put 7 begun", "put 8 begun"});
+  REQUIRE(try_append(batch, last));
+  CHECK(words_of(batch) == Words{"put 7 begun", "put 8 dead it threw"});
+  CHECK(bytes_of(batch.operations[0]) == 3);
+  CHECK(shard_of(batch.operations[0]) == ShardId{1});
+}
+
+TEST_CASE("batch: a message that ends in the batch that adds it is not written, and all else stays in order",
+          "[kernel]") {
+  Batch batch = batch_of(1, 4, {letter(1), put_of("a", 1, 10), letter(2), letter(3), erasure_of("b", 2), letter(4)});
+  Batch next = batch_of(2, 4, {end_of(3), put_of("c", 1, 10), end_of(1), letter(5), end_of(4), put_of("a", 2, 20)});
+  next.epochs.push_back({ShardId{2}, Epoch{6}});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"state a", "put 2 waiting", "erase b", "state c", "put 5 waiting"});
+  CHECK(bytes_of(batch.operations[0]) == 20);
+  CHECK(batch.epochs.size() == 2);  // the shards whose turns these were are checked all the same
+}
+
+TEST_CASE("batch: a message that begins and ends in one batch is only removed", "[kernel]") {
+  Batch batch =
+      batch_of(1, 4, {mark_of(7, MailStatus::begun), mark_of(8, MailStatus::begun), mark_of(9, MailStatus::begun)});
+  Batch next = batch_of(2, 4, {end_of(8), mark_of(7, MailStatus::dead)});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"mark 7 dead", "end 8", "mark 9 begun"});
+  CHECK(shard_of(batch.operations[1]) == ShardId{2});
+}
+
+TEST_CASE("batch: changes of one message within a batch are merged like those of two batches", "[kernel]") {
+  Batch batch = batch_of(1, 4, {letter(7), mark_of(7, MailStatus::begun), letter(8), end_of(8)});
+  Batch next = batch_of(2, 4, {letter(9), mark_of(9, MailStatus::begun), end_of(7), letter(10), end_of(10)});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"put 9 begun"});
+}
+
+TEST_CASE("batch: changes of one message that cannot follow each other stay, for the store to refuse", "[kernel]") {
+  Batch ended_twice = batch_of(1, 4, {end_of(7)});
+  Batch next = batch_of(2, 4, {end_of(7), put_of("a", 1, 10)});
+  REQUIRE(try_append(ended_twice, next));
+  CHECK(words_of(ended_twice) == Words{"end 7", "end 7", "state a"});
+
+  Batch put_twice = batch_of(1, 4, {letter(7), letter(7)});
+  next = batch_of(2, 4, {end_of(7)});
+  REQUIRE(try_append(put_twice, next));
+  CHECK(words_of(put_twice) == Words{"put 7 waiting", "put 7 waiting", "end 7"});
+
+  Batch begun_after_its_end = batch_of(1, 4, {end_of(7)});
+  next = batch_of(2, 4, {mark_of(7, MailStatus::begun)});
+  REQUIRE(try_append(begun_after_its_end, next));
+  CHECK(words_of(begun_after_its_end) == Words{"end 7", "mark 7 begun"});
+}
+
+TEST_CASE("batch: of a long batch in which most mail has ended, the rest stays", "[kernel]") {
+  constexpr std::uint64_t kCount = 100'000;
+  std::vector<Operation> letters;
+  std::vector<Operation> ends;
+  for (std::uint64_t number = 0; number < kCount; ++number) {
+    letters.push_back(letter(number));
+    if (number % 1'000 != 0) ends.push_back(end_of(number));
+  }
+  Batch batch = batch_of(1, 4, std::move(letters));
+  Batch next = batch_of(2, 4, std::move(ends));
+  REQUIRE(try_append(batch, next));
+  REQUIRE(batch.operations.size() == kCount / 1'000);
+  CHECK(std::get<PutMail>(batch.operations[3]).mail.id.number == 3'000);
 }

@@ -2,11 +2,12 @@
 
 #include "storage/sqlite_format.hpp"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "storage/grants.hpp"
+#include "support/mail_fixtures.hpp"
 #include "support/recorded_store.hpp"
-#include "support/store_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
@@ -38,8 +39,8 @@ std::vector<std::string> layout_of(const fs::path& file) {
                        "SELECT m.type, m.name, c.name, c.type, c.\"notnull\", c.pk FROM sqlite_schema m "
                        "JOIN pragma_table_info(m.name) c ORDER BY m.name, c.cid",
                        add, &columns, nullptr) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(database, "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index' ORDER BY name", add,
-                       &columns, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(database, "SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY name",
+                       add, &columns, nullptr) == SQLITE_OK);
   REQUIRE(sqlite3_exec(database, "SELECT name FROM meta ORDER BY name", add, &columns, nullptr) == SQLITE_OK);
   sqlite3_close(database);
   return columns;
@@ -47,14 +48,14 @@ std::vector<std::string> layout_of(const fs::path& file) {
 
 }  // namespace
 
-TEST_CASE("sqlite format: a store of format 1 is migrated by the first who writes, and nothing of it is lost",
-          "[storage]") {
+TEST_CASE("sqlite format: an older store is migrated by the first who writes, and nothing of it is lost", "[storage]") {
   const TempDir directory;
-  restore_store("format_1.sql", directory.file());
+  const auto format = GENERATE(1U, 2U);
+  restore_store(fmt::format("format_{}.sql", format), directory.file());
   {
     const auto store = open_sqlite(directory.file());
     CHECK(store->identity().format_version == kStoreFormatVersion);
-    CHECK(store->identity().migrated_from == 1U);
+    CHECK(store->identity().migrated_from == format);
     CHECK_FALSE(store->identity().is_old_format);
     CHECK(contents(*store) == kContents);
     const Snapshot bob = must(store->load("Player", "Bob: Slayer")).value();
@@ -65,24 +66,27 @@ TEST_CASE("sqlite format: a store of format 1 is migrated by the first who write
     REQUIRE(rows.size() == 3);
     CHECK(rows[1].shard == ShardId{3});
     CHECK(rows[1].epoch == Epoch{2});
-    CHECK(rows[1].incarnation == Incarnation{1000002});
+    CHECK(rows[1].incarnation == Incarnation{format == 1 ? 1000002U : 2000U});
+    CHECK(must(store->version_floor(ShardId{3})) == Version{format == 1 ? 0U : 6U});
 
     // The first supervisor grants over owners that it never knew.
     const auto epochs = must(take_all(*store, Incarnation{77}));
     CHECK(epochs[3] == ShardEpoch{ShardId{3}, Epoch{3}});
     Batch batch = batch_of(epochs, {replacing(Version{12}, put("Player", "Bob: Slayer", "score 8", ShardId{3}))});
     batch.writer = Incarnation{77};
+    batch.operations.push_back(sent(message(1)));
     must(store->commit(batch));
   }
   const auto again = open_sqlite(directory.file());
   CHECK_FALSE(again->identity().migrated_from);
+  CHECK(mail_numbers(*again) == std::vector<std::uint64_t>{1});
   CHECK(must(again->load("Player", "Bob: Slayer"))->version == Version{13});
 }
 
 TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]") {
   const TempDir migrated;
   const TempDir made;
-  restore_store("format_1.sql", migrated.file());
+  restore_store(GENERATE("format_1.sql", "format_2.sql"), migrated.file());
   open_sqlite(migrated.file()).reset();
   open_sqlite(made.file()).reset();
   CHECK(layout_of(migrated.file()) == layout_of(made.file()));
@@ -90,27 +94,34 @@ TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]
 
 TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]") {
   const TempDir directory;
-  restore_store("format_1.sql", directory.file());
+  const auto format = GENERATE(1U, 2U);
+  restore_store(fmt::format("format_{}.sql", format), directory.file());
   const auto layout = layout_of(directory.file());
   const auto store = open_sqlite(directory.file(), reading());
-  CHECK(store->identity().format_version == 1);
+  CHECK(store->identity().format_version == format);
   CHECK(store->identity().is_old_format);
   CHECK(contents(*store) == kContents);
   CHECK(must(store->shards()).size() == 3);
   CHECK(must(store->count_by_type()).size() == 2);
   CHECK(must(store->count_by_schema()).size() == 2);
-  CHECK(must(store->version_floor(ShardId{3})) == Version{0});
+  CHECK(must(store->version_floor(ShardId{3})) == Version{format == 1 ? 0U : 6U});
+  const MailPage page = must(store->mail_of(ShardId{3}, 5));
+  CHECK(page.rows.empty());
+  CHECK(page.last_place == 5);
+  CHECK(page.is_last);
+  CHECK(mail_numbers(*store).empty());
+  CHECK(must(store->count_mail()).waiting == 0);
   CHECK(layout_of(directory.file()) == layout);
 }
 
 TEST_CASE("sqlite format: a migration that fails leaves the store as it was", "[storage]") {
   const TempDir directory;
-  restore_store("format_1.sql", directory.file());
-  run_sql(directory.file(), "CREATE TABLE snapshots_by_shard(x)");  // the migration's last steps cannot be taken
+  restore_store(GENERATE("format_1.sql", "format_2.sql"), directory.file());
+  run_sql(directory.file(), "CREATE TABLE mail_by_receiver(x)");  // the migration's last step cannot be taken
   const auto layout = layout_of(directory.file());
   CHECK_FALSE(SqliteStore::open(directory.file(), creating()).has_value());
   CHECK(layout_of(directory.file()) == layout);
-  run_sql(directory.file(), "DROP TABLE snapshots_by_shard");
+  run_sql(directory.file(), "DROP TABLE mail_by_receiver");
   CHECK(contents(*open_sqlite(directory.file())) == kContents);
 }
 

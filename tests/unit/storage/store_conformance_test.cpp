@@ -17,25 +17,6 @@ using epic::kernel::ShardId;
 using epic::kernel::Term;
 using epic::kernel::Version;
 
-namespace {
-
-struct Memory {
-  MemoryStore held{kShardCount, [] { return kNow; }};
-  Store& store = held;
-  [[nodiscard]] std::unique_ptr<Store> open_reader() const { return *held.reader_opener()(); }
-};
-
-struct Sqlite {
-  TempDir directory;
-  std::unique_ptr<SqliteStore> held = open_sqlite(directory.file());
-  Store& store = *held;
-  [[nodiscard]] std::unique_ptr<Store> open_reader() const {
-    return must(SqliteStore::open(directory.file(), {.mode = OpenMode::read_only}));
-  }
-};
-
-}  // namespace
-
 TEMPLATE_TEST_CASE("store: an entity that was never saved is not an error", "[storage]", Memory, Sqlite) {
   TestType under_test;
   CHECK_FALSE(must(under_test.store.load("Player", "Bob")).has_value());
