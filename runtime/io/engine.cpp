@@ -121,6 +121,8 @@ void Engine::on_storage_events() {
     turns_.begin();
     if (auto* loaded = std::get_if<StorageWork::Loaded>(&event))
       kernel_.on_loaded(loaded->activation, std::move(loaded->result));
+    else if (auto* mail = std::get_if<StorageWork::MailLoaded>(&event))
+      kernel_.on_mail_loaded(mail->tenure, std::move(mail->page));
     else if (const auto* committed = std::get_if<StorageWork::Committed>(&event))
       kernel_.on_committed(committed->number);
     else if (auto* taken = std::get_if<StorageWork::Taken>(&event))
@@ -169,6 +171,8 @@ void Engine::send(const kernel::PeerAddress& to, kernel::Message message) { tran
 void Engine::load(kernel::ActivationId activation, std::string_view type, std::string_view key) {
   storage_.load(activation, type, key);
 }
+
+void Engine::load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) { storage_.load_mail(tenure, after); }
 
 void Engine::commit(kernel::Batch batch) { storage_.commit(std::move(batch)); }
 

@@ -114,6 +114,7 @@ class Engine final : public kernel::Syscalls {
   // ---- kernel::Syscalls
   void send(const kernel::PeerAddress& to, kernel::Message message) override;
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override;
+  void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) override;
   void commit(kernel::Batch batch) override;
   void take(std::vector<kernel::ShardId> shards) override;
   void released(kernel::ShardId shard) override;

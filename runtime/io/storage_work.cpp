@@ -38,6 +38,10 @@ void StorageWork::load(kernel::ActivationId activation, std::string_view type, s
   asked_.emplace_back(LoadJob{activation, std::string(type), std::string(key)});
 }
 
+void StorageWork::load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) {
+  asked_.emplace_back(MailJob{tenure, after});
+}
+
 void StorageWork::commit(kernel::Batch batch) { asked_batches_.push_back(std::move(batch)); }
 
 std::uint64_t StorageWork::take(std::vector<kernel::ShardId> shards, kernel::NodeId node,
@@ -173,6 +177,8 @@ bool StorageWork::look_at_files(TimePoint now) {
 bool StorageWork::carry_out(Job& job) {
   if (auto* load_job = std::get_if<LoadJob>(&job)) {
     tell(Loaded{load_job->activation, load(*load_job)});
+  } else if (const auto* mail = std::get_if<MailJob>(&job)) {
+    tell(MailLoaded{mail->tenure, load(*mail)});
   } else if (auto* take = std::get_if<TakeJob>(&job)) {
     auto taken = store_->take(take->shards, take->node, take->incarnation);
     if (!taken) return carry_out_write(std::unexpected(taken.error()));
@@ -273,20 +279,32 @@ kernel::LoadResult StorageWork::load(const LoadJob& job) {
     return kernel::LoadedState{*floor};
   }
   storage::Snapshot& snapshot = **found;
-  auto schema = schemas_.find(snapshot.schema);
-  if (schema == schemas_.end()) {
-    auto text = store_->schema(snapshot.schema);
-    if (!text) return std::unexpected(text.error().message);
-    if (!*text)
-      return std::unexpected(
-          fmt::format("its saved state names the schema {:016x}, which the store does not have", snapshot.schema));
-    schema = schemas_.emplace(snapshot.schema, std::move(**text)).first;
-  }
+  auto schema = schema_text(snapshot.schema);
+  if (!schema) return std::unexpected("its saved state cannot be read: " + schema.error());
   return kernel::LoadedState{
       snapshot.version,
       kernel::SavedState{
-          snapshot.schema, schema->second, std::move(snapshot.bytes),
+          snapshot.schema, *std::move(schema), std::move(snapshot.bytes),
           std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()}};
+}
+
+std::expected<kernel::MailPage, std::string> StorageWork::load(const MailJob& job) {
+  auto page = store_->mail_of(job.tenure.shard, job.after);
+  if (!page) return std::unexpected(page.error().message);
+  for (kernel::LoadedMail& row : page->rows) {
+    // Without its schema the receiver cannot read it, and says so.
+    if (auto schema = schema_text(row.mail.schema)) row.schema_text = *std::move(schema);
+  }
+  return *std::move(page);
+}
+
+std::expected<std::string, std::string> StorageWork::schema_text(kernel::SchemaId id) {
+  const auto known = schemas_.find(id);
+  if (known != schemas_.end()) return known->second;
+  auto text = store_->schema(id);
+  if (!text) return std::unexpected(text.error().message);
+  if (!*text) return std::unexpected(fmt::format("the store does not have the schema {:016x}", id));
+  return schemas_.emplace(id, std::move(**text)).first->second;
 }
 
 void StorageWork::maintain() {

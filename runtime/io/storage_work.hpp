@@ -23,6 +23,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,6 +46,10 @@ class StorageWork {
     kernel::ActivationId activation;
     kernel::LoadResult result;
   };
+  struct MailLoaded {
+    kernel::ShardEpoch tenure;
+    std::expected<kernel::MailPage, std::string> page;
+  };
   struct Committed {
     kernel::CommitNumber number;
   };
@@ -64,7 +69,7 @@ class StorageWork {
   };
   /// The part of a read that runs on the execution thread.
   using Continuation = std::function<void()>;
-  using Event = std::variant<Loaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
+  using Event = std::variant<Loaded, MailLoaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
   using Read = std::function<Continuation(storage::Store&)>;
 
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -79,6 +84,7 @@ class StorageWork {
 
   // ---- execution thread; done after the next flush()
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key);
+  void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after);
   void commit(kernel::Batch batch);
   /// Returns the number that its Taken will carry.
   std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
@@ -120,13 +126,17 @@ class StorageWork {
     std::string type;
     std::string key;
   };
+  struct MailJob {
+    kernel::ShardEpoch tenure;
+    std::uint64_t after;
+  };
   struct TakeJob {
     std::uint64_t number;
     std::vector<kernel::ShardId> shards;
     kernel::NodeId node;
     kernel::Incarnation incarnation;
   };
-  using Job = std::variant<LoadJob, TakeJob, Read>;
+  using Job = std::variant<LoadJob, MailJob, TakeJob, Read>;
 
   void use_store(std::deque<Job> jobs);
   /// False: to be retried later.
@@ -138,6 +148,8 @@ class StorageWork {
   [[nodiscard]] const kernel::Batch& next_batch();
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
   [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
+  [[nodiscard]] std::expected<kernel::MailPage, std::string> load(const MailJob& job);
+  [[nodiscard]] std::expected<std::string, std::string> schema_text(kernel::SchemaId id);
   void maintain();
   void tell(Event event);
   void publish();

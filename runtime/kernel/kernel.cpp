@@ -65,6 +65,24 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                       .event_waits = event_waits_,
                       .stop_waits = stop_waits_,
                       .syscalls = syscalls}),
+      outbox_({.shard_count = options_.shard_count,
+               .has_shared_store = options_.has_shared_store,
+               .codec = codec,
+               .scheduler = scheduler_,
+               .types = types_,
+               .words = words_,
+               .routing = routing_,
+               .saving = saving_}),
+      inbox_({.self = options_.self,
+              .codec = codec,
+              .admission = admission_,
+              .scheduler = scheduler_,
+              .types = types_,
+              .routing = routing_,
+              .saving = saving_,
+              .outbox = outbox_,
+              .calls = calls_,
+              .syscalls = syscalls}),
       looks_(scheduler_, words_, calls_, ends_, routing_, options_.grace),
       frames_({.self = options_.self,
                .shard_count = options_.shard_count,
@@ -79,6 +97,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .calls = calls_,
                .cancellations = cancellations_,
                .activations = activations_,
+               .inbox = inbox_,
                .syscalls = syscalls}),
       outside_(admission_, scheduler_, types_, calls_),
       views_({.shard_count = options_.shard_count,
@@ -102,6 +121,7 @@ void Kernel::route(RoutedCall& call) { calls_.route(RecordRef::share(static_cast
 void Kernel::on_durable() {
   routing_.on_committed();
   activations_.sweep();
+  inbox_.on_durable(saving_.durable());
 }
 
 // ---- events ----
@@ -116,6 +136,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   timers_.on_time();
   ends_.on_time();
   cancellations_.on_time();
+  inbox_.on_time();
   saving_.on_time();
   routing_.on_time(monotonic_ns);
   looks_.on_time();
@@ -127,8 +148,8 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
   for (const auto due :
        {calls_.next_timer_ns(), sleepers_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
-        cancellations_.next_timer_ns(), saving_.next_timer_ns(), routing_.next_timer_ns(), looks_.next_timer_ns(),
-        frames_.next_timer_ns(), activations_.next_timer_ns()})
+        cancellations_.next_timer_ns(), inbox_.next_timer_ns(), saving_.next_timer_ns(), routing_.next_timer_ns(),
+        looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }
@@ -143,11 +164,17 @@ void Kernel::on_message(const PeerAddress& from, Message message) {
 void Kernel::on_peer_lost(const PeerAddress& peer, std::string_view running) {
   const Scope scope(*this);
   frames_.on_peer_lost(peer, running);
+  inbox_.on_peer_lost();
 }
 
 void Kernel::on_loaded(ActivationId activation, LoadResult result) {
   const Scope scope(*this);
   activations_.on_loaded(activation, std::move(result));
+}
+
+void Kernel::on_mail_loaded(const ShardEpoch& tenure, std::expected<MailPage, std::string> page) {
+  const Scope scope(*this);
+  inbox_.on_loaded(tenure, std::move(page));
 }
 
 void Kernel::on_committed(CommitNumber number) {
@@ -157,7 +184,10 @@ void Kernel::on_committed(CommitNumber number) {
 
 void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
   const Scope scope(*this);
-  for (const ShardEpoch& taken : epochs) routing_.on_taken(taken.shard, taken.epoch);
+  for (const ShardEpoch& taken : epochs) {
+    routing_.on_taken(taken.shard, taken.epoch);
+    if (routing_.epoch_of(taken.shard) == taken.epoch) inbox_.on_shard(taken.shard);
+  }
 }
 
 void Kernel::on_shard_map(ShardMap map) {
@@ -167,6 +197,7 @@ void Kernel::on_shard_map(ShardMap map) {
               options_.shard_count);
   Routing::Changes changes = routing_.on_map(std::move(map));
   for (const ShardId shard : changes.lost) activations_.on_lost(shard);
+  inbox_.on_map();
   if (!changes.given.empty()) {
     frames_.park_held();
     syscalls_.take(std::move(changes.given));
@@ -251,6 +282,11 @@ void Kernel::replace(NewState state, OnReplaced on_end) {
   const Scope scope(*this);
   activations_.replace(std::move(state), std::move(on_end));
   resume_stopping();
+}
+
+void Kernel::settle_mail(const std::vector<Mail>& dead, Inbox::Settle how, std::function<void(std::size_t)> on_end) {
+  const Scope scope(*this);
+  inbox_.settle(dead, how, std::move(on_end));
 }
 
 void Kernel::enter(const std::function<void()>& work) {

@@ -13,7 +13,7 @@
 // One thread. What may run users' code makes this kernel the thread's current one meanwhile, for epic::log, self() and
 // the like; what only looks does not. This class only connects the parts: calls/ a call from begin to close ·
 // routing/ where it goes · frames/ calls between nodes · saving/ what must be durable first · activations/ what is in
-// memory · events/ what has lately happened.
+// memory · mail/ messages that arrive · events/ what has lately happened.
 
 #include <chrono>
 #include <cstdint>
@@ -41,6 +41,8 @@
 #include "kernel/codec.hpp"
 #include "kernel/frames/frames.hpp"
 #include "kernel/limits.hpp"
+#include "kernel/mail/inbox.hpp"
+#include "kernel/mail/outbox.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
@@ -60,6 +62,7 @@ struct KernelOptions {
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
   std::uint64_t memory_budget_bytes =
       0;  // of the node: beyond it the least recently used are deactivated, and then new work is refused; 0: no limit
+  bool has_shared_store = true;  // with all nodes of the fabric; otherwise there is no mail
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
 };
@@ -96,6 +99,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// `running`: "Type/Key.method", which it was running when it died; empty: unknown.
   void on_peer_lost(const PeerAddress& peer, std::string_view running = {});
   void on_loaded(ActivationId activation, LoadResult result);
+  /// Answers Syscalls::load_mail.
+  void on_mail_loaded(const ShardEpoch& tenure, std::expected<MailPage, std::string> page);
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
   /// The store has taken everything sent so far and is writing it: what is sent from here on waits for its next turn.
@@ -145,6 +150,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// Replaces the entity's state. Running calls of a live instance end first; new calls wait, and find a new instance.
   /// `on_end` runs once, when it is durable or has failed.
   void replace(NewState state, OnReplaced on_end);
+  /// Dead letters: see Inbox.
+  void settle_mail(const std::vector<Mail>& dead, Inbox::Settle how, std::function<void(std::size_t)> on_end);
   /// Runs `work` with this kernel as the thread's current one: for code that runs users' constructors.
   void enter(const std::function<void()>& work);
 
@@ -154,6 +161,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] const TypeTable& types() const { return types_; }
   [[nodiscard]] ActivationTable& activations() { return activations_.table(); }
   [[nodiscard]] const Routing& routing() const { return routing_; }
+  [[nodiscard]] const Inbox::Counts& mail_counts() const { return inbox_.counts(); }
   [[nodiscard]] KernelStats stats() const;
   /// Turns that have ended. Any thread, and signal handlers.
   [[nodiscard]] std::uint64_t turns_count() const { return calls_.turns_count(); }
@@ -181,6 +189,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
   [[nodiscard]] bool is_stopping() const { return is_stopping(scheduler_.current); }
   [[nodiscard]] Saving& saving() { return saving_; }
+  [[nodiscard]] Outbox& outbox() { return outbox_; }
   [[nodiscard]] Record* current() const { return scheduler_.current; }
   [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
   /// The code of an entity that runs just now; empty: none. Signal handlers, too.
@@ -203,6 +212,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
     frames_.leave(std::move(call), type, maker);
   }
   void reply(Record& call) override { frames_.reply(call); }
+  void on_mail_begin(Record& call) override { inbox_.on_begin(call); }
+  void on_mail_end(Record& call) override { inbox_.on_end(call); }
   void on_deadlock(const DeadlockMessage& deadlock) override { frames_.on_deadlock(deadlock); }
   void mark_dirty(Activation& activation) override { saving_.mark_dirty(activation); }
   void note_erased(Activation& activation) override { saving_.note_erased(activation); }
@@ -220,6 +231,11 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
     calls_.fail_observers(number, own, code, why, knows);
   }
   void measure(Activation& activation) override { activations_.measure(activation); }
+  void on_mail_sealed(CommitNumber number, std::vector<Mail> sent) override {
+    inbox_.on_sealed(number, std::move(sent));
+  }
+  void on_mail_refused(const MailId& id, const std::string& why) override { inbox_.on_refused(id, why); }
+  void on_mail_undone(const std::vector<MailId>& ids) override { inbox_.on_undone(ids); }
   void on_durable() override;
   void route(RoutedCall& call) override;
   void on_closed(ShardId shard) override { activations_.on_closed(shard); }
@@ -248,6 +264,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   EntityTimers timers_;
   EarlyEnds ends_;
   Cancellations cancellations_;
+  Outbox outbox_;
+  Inbox inbox_;
   ShardLooks looks_;
   Frames frames_;
   OutsideCalls outside_;

@@ -70,8 +70,17 @@ inline constexpr std::size_t kDescribeVisitsMax =
 inline constexpr std::size_t kCallViewsMax = 2'000;  // calls in flight that are described at once; the oldest
 inline constexpr std::uint64_t kSentBatchesMax = 64;  // that wait for the store's turn
 inline constexpr std::size_t kSentBatchesBytesMax = 16u
-                                                    << 20;  // in them; a state that changes in every tick is in each
-inline constexpr std::size_t kHeldBytesMax = 256u << 20;    // of results that wait for the store before they leave
+                                                    << 20;    // in them; a state that changes in every tick is in each
+inline constexpr std::size_t kMailKnownMax = 65'536;          // messages that a node has read, and that have not ended
+inline constexpr std::size_t kMailKnownBytesMax = 64u << 20;  // … and the bytes of their arguments
+inline constexpr std::size_t kMailSettledMax = 65'536;  // dead letters that are known to have been retried or dropped
+inline constexpr std::size_t kMailPerTick = 1'024;      // messages that begin
+inline constexpr std::chrono::nanoseconds kMailDelay = 100ms;  // before a message that could not begin is tried again …
+inline constexpr std::chrono::nanoseconds kMailDelayMax = 30s;  // … and at most, doubled each time
+inline constexpr std::chrono::nanoseconds kMailMethodFor =
+    1min;  // a method that the module does not have is waited for
+inline constexpr std::chrono::nanoseconds kMailLookEvery = 1min;  // for messages whose hint was lost
+inline constexpr std::size_t kHeldBytesMax = 256u << 20;  // of results that wait for the store before they leave
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 
 }  // namespace epic::kernel::limits

@@ -161,7 +161,15 @@ struct DeadlockMessage {
 };
 BOOST_DESCRIBE_STRUCT(DeadlockMessage, (), (victim, ring))
 
-using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage, CancelMessage>;
+/// Messages of entities to entities of these shards have become durable. Advice: their owner finds them anyway.
+struct MailHintMessage {
+  std::vector<ShardId> shards;
+  bool operator==(const MailHintMessage&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(MailHintMessage, (), (shards))
+
+using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage, CancelMessage,
+                             MailHintMessage>;
 
 /// Which node owns which shard, as published by coordination.
 struct ShardMap {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "epic/call.hpp"
+#include "kernel/batch.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/routing/routed_call.hpp"
 #include "reflect/schema.hpp"
@@ -43,8 +44,9 @@ struct CallSite : kernel::RoutedCall {
   std::string label;          // of a record without a method: "setup", "on_activate"; of a tick, its method
   std::int64_t begun_ns = 0;  // of a record without a deadline
   std::optional<Tick> tick;
-  /// Somebody outside this kernel gets the outcome.
-  [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end; }
+  std::optional<kernel::MailId> mail;  // of a call that a message makes
+  /// Something other than a caller in this kernel gets the outcome.
+  [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end || mail; }
 };
 
 }  // namespace epic::detail

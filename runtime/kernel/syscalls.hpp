@@ -32,6 +32,8 @@ class Syscalls {
   virtual void send(const PeerAddress& to, Message message) = 0;
   /// Read an entity's snapshot; answered by on_loaded.
   virtual void load(ActivationId activation, std::string_view type, std::string_view key) = 0;
+  /// Read the messages to a shard that come after the place `after`; answered by on_mail_loaded, with the same tenure.
+  virtual void load_mail(const ShardEpoch& tenure, std::uint64_t after) = 0;
   /// Make a batch durable; answered by on_committed. Several may wait for the store's turn; they are committed in
   /// order, as one transaction if possible (try_append), with on_store_writing when it starts and one answer for all.
   virtual void commit(Batch batch) = 0;

@@ -102,6 +102,8 @@ EventAwaiter::~EventAwaiter() {
   if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) kernel->event_waits().forget(place_, waiter_);
 }
 
+void deliver(CallRecord& call) { here("epic::deliver").outbox().deliver(call); }
+
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   waiter.handle = awaiting;
   calls_here("epic::saved").end_turn();

@@ -13,6 +13,7 @@ namespace epic::node {
 class NoWorld final : public kernel::Syscalls {
   void send(const kernel::PeerAddress&, kernel::Message) override {}
   void load(kernel::ActivationId, std::string_view, std::string_view) override {}
+  void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {}
   void commit(kernel::Batch) override {}
   void take(std::vector<kernel::ShardId>) override {}
   void released(kernel::ShardId) override {}

@@ -23,6 +23,7 @@ kernel::KernelOptions kernel_options(const protocol::Configure& configure) {
           .idle_age = configure.options.idle_age,
           .grace = configure.options.grace,
           .memory_budget_bytes = configure.options.memory_budget_bytes,
+          .has_shared_store = !configure.store_path.empty(),
           .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level))};
 }
 

@@ -91,7 +91,15 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     else
       events.emplace_back([this, activation] { kernel.on_loaded(activation, kernel::LoadedState{}); });
   }
+  void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {
+  }  // nothing arrives here, not even what it sends itself
   void commit(kernel::Batch batch) override {
+    for (kernel::Operation& operation : batch.operations) {
+      auto* const put = std::get_if<kernel::PutMail>(&operation);
+      if (put == nullptr) continue;
+      note(fmt::format("delivers {}.{}", kernel.types().shown(put->mail.to), put->mail.method));
+      mail.push_back(std::move(put->mail));
+    }
     events.emplace_back([this, number = batch.number] { kernel.on_committed(number); });
   }
   void take(std::vector<kernel::ShardId> shards) override {
@@ -161,6 +169,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   std::int64_t now_ns = 1;
   std::vector<std::function<void()>> events;  // answers of the store and of coordination
   std::deque<kernel::CallMessage> waiting;    // tokens that the test has not taken yet
+  std::deque<kernel::Mail> mail;              // so, too
   std::set<std::uint64_t> cancelled;          // by the entity
   std::vector<std::string> history;           // of all tokens
   std::vector<std::string> lines;
@@ -194,6 +203,18 @@ std::uint64_t ScriptRun::take_call(std::string_view entity, std::string_view met
   const std::uint64_t number = call.id.sequence;
   impl_->waiting.pop_front();
   return number;
+}
+
+void ScriptRun::take_mail(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,
+                          void* arguments) {
+  const std::string wanted = fmt::format("{}.{}", entity, method);
+  if (impl_->mail.empty()) impl_->refuse(fmt::format("it does not deliver {}", wanted));
+  const kernel::Mail& mail = impl_->mail.front();
+  if (mail.method != method || mail.to != impl_->kernel.types().stored(entity))
+    impl_->refuse(fmt::format("it does not deliver {} next", wanted));
+  if (const auto read = impl_->codec.decode(mail.arguments, reflect::schema_of(type), type, arguments); !read)
+    impl_->refuse(fmt::format("the arguments of {} cannot be read: {}", wanted, read.error().what));
+  impl_->mail.pop_front();
 }
 
 void ScriptRun::take_sleep(std::chrono::nanoseconds duration) {

@@ -172,8 +172,10 @@ class ClusterScenario {
             number, account(asked)->add(), [this, asked](Stamp stamp) { witness_.on_added(asked, stamp); }, nullptr,
             [this, asked] { witness_.on_unknown(asked); });
       case 2:
-      case 3:
         return start<Stamp>(number, account(asked)->transfer(account(world().draw(kAccounts)), 1),
+                            [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
+      case 3:
+        return start<Stamp>(number, account(asked)->send(account(world().draw(kAccounts)), 1),
                             [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
       case 4:
         return start<Stamp>(number, account(asked)->look(), on_shown);
@@ -300,8 +302,13 @@ class ClusterScenario {
       for (std::size_t i = 0; i < kVaults; ++i) insist<std::int64_t>([&] { return vault(i)->add(1); });
       for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
       insist_on_restart();
-      for (std::size_t i = 0; i < kAccounts; ++i)
-        books_.push_back(insist<ledger::Books>([&] { return account(i)->get_books(); }));
+      const std::int64_t until_ns = world().now_ns() + nanoseconds(kHealthyWithin).count();
+      do {
+        books_.clear();
+        for (std::size_t i = 0; i < kAccounts; ++i)
+          books_.push_back(insist<ledger::Books>([&] { return account(i)->get_books(); }));
+        world().run_for(100ms);
+      } while (!Witness::is_settled(books_) && world().now_ns() < until_ns);
     } catch (const std::exception& error) {
       violate(error.what());
       return;

@@ -73,6 +73,7 @@ class SimFabric::Node final : public kernel::Syscalls {
         0, last, fingerprint, [this, &fabric = fabric_, from = self_, to, message = std::move(message)]() mutable {
           Node* const receiver = fabric.find_node(to.node.value);
           if (receiver != nullptr && receiver->self_ == to) {
+            receiver->kernel_.on_time(fabric.now_ns_, kWallStartNs + fabric.now_ns_);
             receiver->kernel_.on_message(from, std::move(message));
             fabric.drive(*receiver);
           } else if (Node* const sender = fabric.find_node(from.node.value); sender == this && sender->self_ == from) {
@@ -100,6 +101,16 @@ class SimFabric::Node final : public kernel::Syscalls {
                   result = kernel::LoadedState{*fabric_.store_.version_floor(shard)};
                 }
                 kernel_.on_loaded(activation, std::move(result));
+              });
+  }
+
+  void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) override {
+    own_event(fabric_.options_.load_delay_max, fingerprint_of("mail", tenure.shard.value, after),
+              [this, tenure, after] {
+                auto page = fabric_.store_.mail_of(tenure.shard, after);
+                if (!page) return kernel_.on_mail_loaded(tenure, std::unexpected(page.error().message));
+                for (kernel::LoadedMail& row : page->rows) row.schema_text = **fabric_.store_.schema(row.mail.schema);
+                kernel_.on_mail_loaded(tenure, *std::move(page));
               });
   }
 

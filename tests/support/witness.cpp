@@ -60,14 +60,25 @@ std::uint64_t Witness::unknown() const {
   return sum;
 }
 
+bool Witness::is_settled(const std::vector<Books>& books) {
+  std::int64_t under_way = 0;
+  for (const Books& one : books) under_way += one.sent - one.received;
+  return under_way <= 0;
+}
+
 std::vector<std::string> Witness::judge(const std::vector<Books>& books) const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> violations = violations_;
   std::int64_t sum = 0;
+  std::int64_t sent = 0;
+  std::int64_t received = 0;
   for (std::size_t number = 0; number < books.size(); ++number) {
     sum += books[number].balance;
+    sent += books[number].sent;
+    received += books[number].received;
     judge(number, books[number], violations);
   }
+  if (sent != received) violations.push_back(fmt::format("{} messages were sent, and {} received", sent, received));
   const std::int64_t expected = static_cast<std::int64_t>(books.size()) * ledger::kOpeningBalance;
   if (sum != expected) violations.push_back(fmt::format("the balances add up to {} instead of {}", sum, expected));
   return violations;
@@ -78,6 +89,9 @@ void Witness::judge(std::size_t number, const Books& books, std::vector<std::str
   if (books.count < account.added || books.count > account.added + account.unknown)
     violations.push_back(fmt::format("Account/{} has counted {}; {} were acknowledged, {} are unknown", number,
                                      books.count, account.added, account.unknown));
+  if (books.misdelivered > 0)
+    violations.push_back(fmt::format("Account/{} has received {} messages that were not the next of their sender",
+                                     number, books.misdelivered));
   if (account.shown > books.changes)
     violations.push_back(
         fmt::format("Account/{} was shown with {} changes but has {}", number, account.shown, books.changes));

@@ -33,7 +33,10 @@ class Witness {
   [[nodiscard]] std::uint64_t acknowledged() const;
   [[nodiscard]] std::uint64_t unknown() const;
 
-  /// After every outbox is empty. `books`: of each account. Sentences; empty: all is well.
+  /// True if no message is on its way any more.
+  [[nodiscard]] static bool is_settled(const std::vector<ledger::Books>& books);
+  /// After every outbox is empty, and every message has arrived. `books`: of each account. Sentences; empty: all is
+  /// well.
   [[nodiscard]] std::vector<std::string> judge(const std::vector<ledger::Books>& books) const;
 
  private:

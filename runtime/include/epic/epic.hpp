@@ -9,6 +9,7 @@
 #include "epic/event.hpp"
 #include "epic/gather.hpp"
 #include "epic/log.hpp"
+#include "epic/mail.hpp"
 #include "epic/module.hpp"
 #include "epic/pool.hpp"
 #include "epic/ref.hpp"

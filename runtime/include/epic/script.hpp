@@ -8,6 +8,7 @@
 //   bob.expect(sleeps(10ms));                                       // its clock moves on to the end
 //   bob.expect(ticks<&Player::regain_strength>(1s));                // a timer of its own; the clock moves on to it
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
+//   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
 //   CHECK(level.result() == 1);
 //
 // The class needs no change and no mock: a real kernel runs it, with its locks, deadlines and encoded messages. Other
@@ -48,6 +49,8 @@ class ScriptRun {
   /// Takes the next token, a call of this method; fills the tuple `arguments`. Returns the call's number.
   std::uint64_t take_call(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,
                           void* arguments);
+  /// Takes the next message, a call of this method; fills the tuple `arguments`.
+  void take_mail(std::string_view entity, std::string_view method, const reflect::TypeInfo& type, void* arguments);
   void take_sleep(std::chrono::nanoseconds duration);
   /// Takes the next tick of a timer. `name`: of the method, for errors.
   void take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name, std::chrono::nanoseconds delay);
@@ -86,6 +89,12 @@ struct SleepToken {
   std::chrono::nanoseconds duration;
 };
 
+/// The token of a message: see delivers().
+template <auto Method>
+struct MailToken {
+  std::string entity;
+};
+
 /// The token of a timer's tick: see ticks().
 template <auto Method>
 struct TickToken {
@@ -95,6 +104,12 @@ struct TickToken {
 /// The entity calls `Method` of `entity`, "Type/Key".
 template <auto Method>
 [[nodiscard]] CallToken<Method> calls(std::string_view entity) {
+  return {std::string(entity)};
+}
+/// The entity sends a message that calls `Method` of `entity`, "Type/Key". Sent once its turn has ended; whether it
+/// arrives is not part of a script.
+template <auto Method>
+[[nodiscard]] MailToken<Method> delivers(std::string_view entity) {
   return {std::string(entity)};
 }
 /// The entity sleeps for `duration`. If several of its calls sleep, the one that ends first counts.
@@ -152,6 +167,26 @@ class AskedCall {
   std::uint64_t call_ = 0;
 };
 
+/// A message that the entity has sent.
+template <auto Method>
+class SentMail {
+ public:
+  using Arguments = typename epic::detail::MethodTraits<decltype(Method)>::Arguments;
+
+  SentMail(epic::detail::ScriptRun& run, const MailToken<Method>& token) {
+    run.take_mail(token.entity, epic::detail::method_name_of<Method>(), epic::detail::arguments_info<Method>(),
+                  &arguments_);
+  }
+  [[nodiscard]] const Arguments& arguments() const { return arguments_; }
+  template <std::size_t index>
+  [[nodiscard]] const auto& argument() const {
+    return std::get<index>(arguments_);
+  }
+
+ private:
+  Arguments arguments_{};
+};
+
 /// A call that the test has started.
 template <class R>
 class StartedCall {
@@ -202,6 +237,11 @@ class Script {
   template <auto Method>
   AskedCall<Method> expect(const CallToken<Method>& token) {
     return AskedCall<Method>(run_, token);
+  }
+  /// The next message that the entity sends must be this one.
+  template <auto Method>
+  SentMail<Method> expect(const MailToken<Method>& token) {
+    return SentMail<Method>(run_, token);
   }
   /// The next token must be this sleep; the clock moves on to its end.
   void expect(const SleepToken& token) { run_.take_sleep(token.duration); }

@@ -75,6 +75,7 @@ struct alignas(64) Activation {
     Birth birth;                         // until it is active
     const Record* hook = nullptr;        // on_activate or on_deactivate, while it runs
     std::unique_ptr<TimersOf, DeleteTimers> timers;  // null: none
+    std::vector<Operation> mail;  // that go with its next save: what it sends, and what becomes of what it has received
   };
 
   ActivationId id;  // generation 0: a free slot
@@ -134,7 +135,7 @@ struct alignas(64) Activation {
   void trim() {
     if (rare != nullptr && rare->waiting.empty() && rare->replacement == nullptr && !rare->erased_hash &&
         !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0 && rare->hook == nullptr &&
-        rare->timers == nullptr)
+        rare->timers == nullptr && rare->mail.empty())
       rare.reset();
   }
   Rare& get_rare() {

@@ -196,8 +196,10 @@ void Activations::end_hook(ActivationId id, const Record& hook) {
       return fail(*activation, fmt::format("on_activate failed: {}{}", kind, part.message));
     }
     activation->state = Activation::State::active;
-    if (activation->type->is_stored &&
-        (activation->is_erased || uses_.saving.hash_of(*activation) != activation->saved_hash))
+    if (uses_.saving.has_mail(*activation))
+      uses_.saving.save_now(*activation);
+    else if (activation->type->is_stored &&
+             (activation->is_erased || uses_.saving.hash_of(*activation) != activation->saved_hash))
       uses_.saving.mark_dirty(*activation);
     return become_active(*activation);
   }

@@ -357,6 +357,7 @@ detail::Waiter* Calls::conclude(Record& record) {
     routing_.forget(*site);
     if (site->has_arrived() || site->on_end) listener_.reply(record);
     if (site->on_hook_end) site->on_hook_end(record);
+    if (site->mail) listener_.on_mail_end(record);
   }
   if (waiter == nullptr && !record.is_joined && !is_reported && (record.failure || record.thrown())) {
     const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
@@ -457,6 +458,7 @@ void Calls::run_one(RunQueue::Item item) {
       if (activation != nullptr) check_stop(*activation);
       return;
     }
+    if (item.record->site != nullptr && item.record->site->mail) listener_.on_mail_begin(*item.record);
     next = start(*item.record, activation);
   }
   if (next) next.resume();

@@ -52,6 +52,8 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
     return uses_.saving.hold(*maker, {.kind = Outgoing::Kind::call, .record = std::move(record)});
   const bool is_urgent = uses_.routing.is_closed(call.shard) && uses_.calls.holds_up_a_move(*record);
   const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
+  if (record->site != nullptr && record->site->mail && decision.way != Routing::Way::here)
+    return fail(*record, ErrorCode::unavailable, "the shard is about to leave");  // its next owner has the message, too
   switch (decision.way) {
     case Routing::Way::here:
       if (uses_.admission.is_draining && is_unawaited(*record, maker))
@@ -121,7 +123,9 @@ void Frames::on_message(const PeerAddress& from, Message message) {
     reply->sequence == 0 ? take_back(from) : receive(from, std::move(*reply));
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
-  else if (const auto* cancel = std::get_if<CancelMessage>(&message))
+  else if (auto* hint = std::get_if<MailHintMessage>(&message)) {
+    if (!from.is_client()) uses_.inbox.on_hint(hint->shards);
+  } else if (const auto* cancel = std::get_if<CancelMessage>(&message))
     uses_.cancellations.on_cancel(from, cancel->id);
   else if (from.is_client())
     return;  // the rest is between nodes

@@ -22,6 +22,7 @@
 
 #include "kernel/activations/activations.hpp"
 #include "kernel/calls/cancellations.hpp"
+#include "kernel/mail/inbox.hpp"
 
 namespace epic::kernel {
 
@@ -41,6 +42,7 @@ class Frames {
     Calls& calls;
     Cancellations& cancellations;
     Activations& activations;
+    Inbox& inbox;
     Syscalls& syscalls;
   };
 

@@ -86,7 +86,11 @@ class Routing {
   /// Its owner before this node has died.
   [[nodiscard]] bool is_orphaned(ShardId shard) const { return local_.is_orphaned(shard); }
   [[nodiscard]] Epoch epoch_of(ShardId shard) const { return local_.epoch_of(shard); }
+  /// Nodes of the fabric, this one included.
+  [[nodiscard]] std::size_t member_count() const { return router_.map().members.size(); }
   [[nodiscard]] MapVersion version() const { return router_.version(); }
+  /// By the newest map; life 0: none, or not known here.
+  [[nodiscard]] PeerAddress owner_of(ShardId shard) const { return router_.address_of(router_.owner_of(shard)); }
   [[nodiscard]] PeerAddress address_of(NodeId node) const { return router_.address_of(node); }
   [[nodiscard]] RoutedCall* find_sent(const PeerAddress& peer, std::uint64_t sequence) const {
     return router_.find_sent(peer, sequence);

@@ -56,6 +56,14 @@ void Saving::mark_dirty(Activation& activation) {
 }
 
 void Saving::discard_change(Activation& activation, ErrorCode code, const std::string& why) {
+  if (has_mail(activation)) {
+    std::vector<MailId> undone;
+    for (const Operation& operation : std::exchange(activation.rare->mail, {})) {
+      if (const auto* const mark = std::get_if<MarkMail>(&operation)) undone.push_back(mark->id);
+      if (const auto* const end = std::get_if<EndMail>(&operation)) undone.push_back(end->id);
+    }
+    if (!undone.empty()) listener_.on_mail_undone(undone);
+  }
   if (std::exchange(activation.is_dirty, false) && activation.type->is_gated)
     refused_.insert_or_assign(activation.id, Refusal{code, why});
 }
@@ -89,10 +97,64 @@ Hash128 Saving::hash_of(const Activation& activation) const {
   return hash128(bytes);
 }
 
+// ---- mail ----
+
+void Saving::add(Activation& activation, Operation operation) {
+  activation.get_rare().mail.push_back(std::move(operation));
+  if (activation.state == Activation::State::starting) return;
+  if (!activation.type->is_gated) activation.observed = std::max(activation.observed, batcher_.forming());
+  save_now(activation);
+}
+
+bool Saving::replace(Activation& activation, const MailId& id, Operation& operation) {
+  if (!has_mail(activation)) return false;
+  const auto is_its = [&](const Operation& one) {
+    const auto* const mark = std::get_if<MarkMail>(&one);
+    return mark != nullptr && mark->id == id;
+  };
+  const auto found = std::ranges::find_if(activation.rare->mail, is_its);
+  if (found == activation.rare->mail.end()) return false;
+  *found = std::move(operation);
+  return true;
+}
+
+/// Of a change that is refused nothing is sent, and what it received is dead.
+bool Saving::add_mail(Batch& batch, Activation& activation, const std::string& refused) {
+  if (!has_mail(activation)) return false;
+  bool has_any = false;
+  for (Operation& operation : std::exchange(activation.rare->mail, {})) {
+    const auto* const put = std::get_if<PutMail>(&operation);
+    if (put != nullptr && !refused.empty()) continue;
+    if (put != nullptr) sent_.push_back(put->mail);
+    const auto* const end = std::get_if<EndMail>(&operation);
+    const auto* const mark = std::get_if<MarkMail>(&operation);
+    if (!refused.empty() && (end != nullptr || mark != nullptr)) {
+      const auto [id, to_shard] =
+          end != nullptr ? std::pair(end->id, end->to_shard) : std::pair(mark->id, mark->to_shard);
+      if (end != nullptr) listener_.on_mail_refused(id, refused);
+      operation = MarkMail{.id = id, .to_shard = to_shard, .status = MailStatus::dead, .why = refused};
+    }
+    batch.operations.push_back(std::move(operation));
+    has_any = true;
+  }
+  activation.trim();
+  return has_any;
+}
+
+void Saving::add_loose(Batch& batch) {
+  for (Operation& operation : std::exchange(loose_, {}))
+    if (uses_.routing.is_ours(shard_of(operation))) {
+      if (const auto* const put = std::get_if<PutMail>(&operation)) sent_.push_back(put->mail);
+      batch.operations.push_back(std::move(operation));
+    }
+  if (!batch.operations.empty())
+    std::ranges::move(std::exchange(loose_schemas_, {}), std::back_inserter(batch.schemas));
+}
+
 // ---- batches ----
 
 void Saving::seal() {
-  if (!batcher_.has_dirty() || !batcher_.may_send()) return;
+  if ((!batcher_.has_dirty() && loose_.empty()) || !batcher_.may_send()) return;
   const auto [number, dirty] = batcher_.seal();
   Batch batch;
   batch.number = number;
@@ -104,7 +166,15 @@ void Saving::seal() {
   for (const ActivationId id : dirty) {
     Activation* activation = uses_.table.find(id);
     if (activation == nullptr || !std::exchange(activation->is_dirty, false)) continue;  // listed twice, or discarded
-    switch (encode_into(batch, *activation)) {
+    Sealed sealed = encode_into(batch, *activation);
+    if (sealed == Sealed::too_large)
+      too_large[id] = fmt::format(
+          "the change to {} was refused and undone: its state is too large (above {} bytes encoded), or nests too "
+          "deeply",
+          uses_.words.shown(activation->name), limits::kStateBytesMax);
+    const bool has_mail_in = add_mail(batch, *activation, sealed == Sealed::too_large ? too_large[id] : std::string());
+    if (has_mail_in && sealed == Sealed::unchanged) sealed = Sealed::changed;
+    switch (sealed) {
       case Sealed::changed:
         activation->saved_in = number;
         if (!activation->type->is_gated) break;
@@ -115,13 +185,10 @@ void Saving::seal() {
         unchanged.insert(id);
         break;
       case Sealed::too_large:
-        too_large[id] = fmt::format(
-            "the change to {} was refused and undone: its state is too large (above {} bytes encoded), or nests too "
-            "deeply",
-            uses_.words.shown(activation->name), limits::kStateBytesMax);
         if (activation->type->is_gated) refused_.emplace(id, Refusal{ErrorCode::state_too_large, too_large[id]});
     }
   }
+  add_loose(batch);
   const Refused refused = std::exchange(refused_, {});
   const std::set<ActivationId> reported = settle(number, unchanged, refused);
   if (!refused.empty()) {
@@ -153,6 +220,7 @@ void Saving::seal() {
   }
   batcher_.on_sent(number, bytes);
   uses_.syscalls.commit(std::move(batch));
+  if (!sent_.empty()) listener_.on_mail_sealed(number, std::exchange(sent_, {}));
 }
 
 Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
@@ -162,6 +230,7 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
     add_operation(batch, activation, std::move(replacement->state));
     return Sealed::changed;
   }
+  if (!activation.type->is_stored) return Sealed::unchanged;  // it has only sent mail
   const reflect::EntityInfo& info = *activation.type->info;
   std::vector<std::byte> bytes;
   try {

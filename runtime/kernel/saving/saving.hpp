@@ -98,6 +98,12 @@ class Saving {
                                 const std::string& why, const std::function<bool(const Record&)>& knows) = 0;
     /// Its state is another than at its last save.
     virtual void measure(Activation& activation) = 0;
+    /// These messages are in the batch that was just sealed.
+    virtual void on_mail_sealed(CommitNumber number, std::vector<Mail> sent) = 0;
+    /// What its method has changed cannot be saved, ever: it becomes a dead letter in this batch.
+    virtual void on_mail_refused(const MailId& id, const std::string& why) = 0;
+    /// The turns that received these messages are undone.
+    virtual void on_mail_undone(const std::vector<MailId>& ids) = 0;
     /// A commit is durable, and what waited for it has been released.
     virtual void on_durable() = 0;
 
@@ -141,6 +147,22 @@ class Saving {
   /// Closes the forming batch if it is not empty, unless the store is writing.
   void seal();
 
+  // ---- mail ----
+  /// Goes into the forming batch together with the entity's state: written if that is, also if it has not changed.
+  /// Until on_activate has returned it is provisional, as what that changes is.
+  void add(Activation& activation, Operation operation);
+  /// Goes into the forming batch by itself, unless its shard has left this node by then.
+  void add(Operation operation) { loose_.push_back(std::move(operation)); }
+  /// Written with the next operations.
+  void add_schema(SchemaText schema) { loose_schemas_.push_back(std::move(schema)); }
+  /// What has been added for a message, and is in no batch yet, becomes this instead. False: there is nothing.
+  [[nodiscard]] static bool replace(Activation& activation, const MailId& id, Operation& operation);
+  [[nodiscard]] static bool has_mail(const Activation& activation) {
+    return activation.rare != nullptr && !activation.rare->mail.empty();
+  }
+  /// The number that the forming batch will have.
+  [[nodiscard]] CommitNumber forming() const { return batcher_.forming(); }
+
   // ---- waiting ----
   /// Releases something that `origin` has brought about, once what `origin` has observed is durable.
   void hold(const Record& origin, Outgoing item);
@@ -166,7 +188,7 @@ class Saving {
   /// The newest durable commit.
   [[nodiscard]] CommitNumber durable() const { return gate_.durable(); }
   /// Nothing is dirty or being written.
-  [[nodiscard]] bool is_done() const { return !batcher_.has_dirty() && !batcher_.is_committing(); }
+  [[nodiscard]] bool is_done() const { return !batcher_.has_dirty() && loose_.empty() && !batcher_.is_committing(); }
   [[nodiscard]] const Counts& counts() const { return counts_; }
   [[nodiscard]] std::size_t held_count() const { return gate_.held_count() + provisional_.size(); }
   template <class Visit>
@@ -195,6 +217,8 @@ class Saving {
   using Refused = std::map<ActivationId, Refusal>;
 
   Sealed encode_into(Batch& batch, Activation& activation);
+  [[nodiscard]] bool add_mail(Batch& batch, Activation& activation, const std::string& refused);
+  void add_loose(Batch& batch);
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   /// Returns the refused changes of which a caller gets the error.
   std::set<ActivationId> settle(CommitNumber number, const std::set<ActivationId>& unchanged, const Refused& refused);
@@ -215,7 +239,10 @@ class Saving {
   std::size_t held_bytes_ = 0;  // of results, in the two below
   Gate<Outgoing> gate_;
   std::vector<Provisional> provisional_;
-  Refused refused_;  // of the forming batch
+  Refused refused_;               // of the forming batch
+  std::vector<Operation> loose_;  // so, too
+  std::vector<SchemaText> loose_schemas_;
+  std::vector<Mail> sent_;  // in the batch that is being sealed
   Waiters waiters_;
   boost::unordered_flat_map<const detail::SavedAwaiter*, Waiters::iterator> waits_;  // in `waiters_`
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time

@@ -2,9 +2,10 @@
 // Accounts whose answers carry the activation that gave them and the sequence number of the change. So a client that
 // collects the answers can check whether one was lost, and whether two activations ever coexisted.
 //
-// Money moves through an outbox, keyed by call_id(): a transfer is booked together with its pending delivery, and the
-// receiver remembers what it has booked. However often a transfer is interrupted and repeated, no money is lost or
-// created.
+// Money moves in two ways. transfer() keeps an outbox of its own, keyed by call_id(): a transfer is booked together
+// with its pending delivery, and the receiver remembers what it has booked, so it may be interrupted and repeated.
+// send() sends a message; the receiver counts those of each sender, so that one that is lost, doubled or overtaken
+// shows.
 
 #include <unistd.h>
 
@@ -38,8 +39,11 @@ struct Books {
   std::int64_t count = 0;
   std::int64_t changes = 0;
   std::vector<Reign> reigns;
+  std::int64_t sent = 0;  // messages
+  std::int64_t received = 0;
+  std::int64_t misdelivered = 0;  // not the next one of its sender
 };
-BOOST_DESCRIBE_STRUCT(Books, (), (balance, count, changes, reigns))
+BOOST_DESCRIBE_STRUCT(Books, (), (balance, count, changes, reigns, sent, received, misdelivered))
 
 /// Of this process; a simulation, where all that happens must follow from the seed, sets its own.
 inline std::int64_t process_number = ::getpid();
@@ -59,8 +63,10 @@ BOOST_DESCRIBE_STRUCT(Transfer, (), (to, amount))
 
 class Account : public epic::Entity {
   Books books;
-  std::map<std::string, Transfer> outbox;  // by the call that requested it
-  std::set<std::string> booked;            // ids of received transfers
+  std::map<std::string, Transfer> outbox;             // by the call that requested it
+  std::set<std::string> booked;                       // ids of received transfers
+  std::map<std::string, std::int64_t> sent_to;        // messages, by receiver
+  std::map<std::string, std::int64_t> received_from;  // … and by sender
   std::int64_t activation_ = make_activation_number();
 
   Stamp change() {
@@ -94,6 +100,19 @@ class Account : public epic::Entity {
     books.balance += amount;
     change();
   }
+  epic::Task<Stamp> send(epic::Ref<Account> to, std::int64_t amount) {
+    books.balance -= amount;
+    ++books.sent;
+    epic::deliver(to->receive(std::string(key()), ++sent_to[std::string(to.key())], amount));
+    co_return change();
+  }
+  epic::Task<void> receive(std::string from, std::int64_t number, std::int64_t amount) {
+    if (number != ++received_from[from]) ++books.misdelivered;
+    ++books.received;
+    books.balance += amount;
+    change();
+    co_return;
+  }
   /// Delivers what an interruption has left behind; returns the number of deliveries.
   epic::Task<std::uint64_t> settle() {
     const std::map<std::string, Transfer> left = outbox;
@@ -106,7 +125,8 @@ class Account : public epic::Entity {
     co_return Stamp{books.reigns.empty() ? 0 : books.reigns.back().activation, books.changes};
   }
   epic::Task<Books> get_books() const { co_return books; }
-  EPIC_ENTITY(Account, state(books, outbox, booked), methods(add, transfer, book, settle, look, get_books))
+  EPIC_ENTITY(Account, state(books, outbox, booked, sent_to, received_from),
+              methods(add, transfer, book, send, receive, settle, look, get_books))
 };
 
 /// Reports to others what it has seen.

@@ -69,9 +69,8 @@ class Callers {
         if (what < 3)
           witness_.on_added(account, client.call(ref->add()));
         else if (what < 5)
-          witness_.on_transferred(
-              account,
-              client.call(ref->transfer(client.get<Account>(static_cast<std::int64_t>(random() % kAccounts)), 1)));
+          witness_.on_transferred(account,
+                                  client.call(move_money(ref, client.get<Account>(any_account(random)), random)));
         else
           witness_.on_shown(
               account, client.call(client.get<Teller>(static_cast<std::int64_t>(random() % kCallers))->look_at(ref)),
@@ -86,6 +85,11 @@ class Callers {
     }
   }
 
+  static std::int64_t any_account(std::mt19937_64& random) { return static_cast<std::int64_t>(random() % kAccounts); }
+  static epic::Call<ledger::Stamp> move_money(const epic::Ref<Account>& from, const epic::Ref<Account>& to,
+                                              std::mt19937_64& random) {
+    return random() % 2 == 0 ? from->transfer(to, 1) : from->send(to, 1);
+  }
   void note_wait(std::chrono::nanoseconds wait) {
     const std::int64_t wait_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wait).count();
     std::int64_t longest = longest_wait_ms_;
@@ -242,7 +246,8 @@ class Victim {
   std::optional<Supervised> fabric_;
 };
 
-/// Empties the outboxes, then reads all books. The last fault may not be over yet, so calls may have to be repeated.
+/// Empties the outboxes, waits until every message has arrived, then reads all books. The last fault may not be over
+/// yet, so calls may have to be repeated.
 std::vector<ledger::Books> settle(const Client& client) {
   const auto insist = [&](auto make_call) {
     const auto deadline = std::chrono::steady_clock::now() + kTimeout;
@@ -257,8 +262,12 @@ std::vector<ledger::Books> settle(const Client& client) {
   std::vector<ledger::Books> books;
   for (std::size_t i = 0; i < kAccounts; ++i)
     insist([&] { return client.get<Account>(static_cast<std::int64_t>(i))->settle(); });
-  for (std::size_t i = 0; i < kAccounts; ++i)
-    books.push_back(insist([&] { return client.get<Account>(static_cast<std::int64_t>(i))->get_books(); }));
+  const auto deadline = std::chrono::steady_clock::now() + kTimeout;
+  do {
+    books.clear();
+    for (std::size_t i = 0; i < kAccounts; ++i)
+      books.push_back(insist([&] { return client.get<Account>(static_cast<std::int64_t>(i))->get_books(); }));
+  } while (!Witness::is_settled(books) && std::chrono::steady_clock::now() < deadline);
   return books;
 }
 

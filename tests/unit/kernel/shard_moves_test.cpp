@@ -47,6 +47,7 @@ struct ShardMovesFixture : Syscalls {
   void load(ActivationId activation, std::string_view, std::string_view) override {
     answers.emplace_back([this, activation] { kernel.on_loaded(activation, LoadedState{}); });
   }
+  void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void commit(Batch batch) override {
     if (has_slow_disk) return;
     answers.emplace_back([this, number = batch.number] { kernel.on_committed(number); });

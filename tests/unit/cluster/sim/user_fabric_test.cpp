@@ -78,7 +78,7 @@ Task<> fill_wallets(Fabric& fabric) {
 }
 
 Task<> pay(Fabric& fabric, std::uint16_t client) {
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 3; ++i) {
     try {
       co_await fabric.call(wallet(0)->pay(wallet(1), 5), client);
     } catch (const Error&) {
@@ -87,10 +87,12 @@ Task<> pay(Fabric& fabric, std::uint16_t client) {
 }
 
 Task<> overdraw(Fabric& fabric) {
-  co_await fabric.insist([] { return wallet(0)->put(10); });
-  std::vector<Task<>> tasks;
-  for (std::uint16_t client = 0; client < 2; ++client) tasks.push_back(pay(fabric, client));
-  co_await fabric.all(std::move(tasks));
+  for (int round = 0; round < 8; ++round) {
+    co_await fabric.insist([] { return wallet(0)->put(5); });
+    std::vector<Task<>> tasks;
+    for (std::uint16_t client = 0; client < 2; ++client) tasks.push_back(pay(fabric, client));
+    co_await fabric.all(std::move(tasks));
+  }
   const std::int64_t balance = co_await fabric.insist([] { return wallet(0)->get_balance(); });
   fabric.require(wallet(0), balance >= 0, "the balance is {}", balance);
 }

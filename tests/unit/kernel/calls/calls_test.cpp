@@ -18,6 +18,7 @@ namespace {
 struct Silence final : Syscalls {
   void send(const PeerAddress&, Message) override {}
   void load(ActivationId, std::string_view, std::string_view) override {}
+  void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void commit(Batch) override {}
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
@@ -68,6 +69,8 @@ struct CallsFixture final : CallsListener, Routing::Listener {
   void note_erased(Activation&) override {}
   void check_stop(Activation&) override {}
   void on_lone_task(Activation&) override {}
+  void on_mail_begin(Record&) override {}
+  void on_mail_end(Record&) override {}
   void on_deadlock(const DeadlockMessage&) override {}
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}

@@ -19,6 +19,7 @@ struct Messages final : Syscalls {
   std::vector<std::pair<PeerAddress, Message>> sent;
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
   void load(ActivationId, std::string_view, std::string_view) override {}
+  void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void commit(Batch) override {}
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}

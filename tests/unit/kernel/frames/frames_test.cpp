@@ -14,6 +14,24 @@ constexpr PeerAddress kOther{NodeId{2}, 22};
 
 /// Two nodes: this one, and another that the test plays.
 struct FramesFixture final : testing_entities::KernelParts {
+  Outbox outbox{{.shard_count = 1,
+                 .has_shared_store = true,
+                 .codec = codec,
+                 .scheduler = scheduler,
+                 .types = types,
+                 .words = words,
+                 .routing = routing,
+                 .saving = saving}};
+  Inbox inbox{{.self = kSelf,
+               .codec = codec,
+               .admission = admission,
+               .scheduler = scheduler,
+               .types = types,
+               .routing = routing,
+               .saving = saving,
+               .outbox = outbox,
+               .calls = calls,
+               .syscalls = world}};
   Frames frames{{.self = kSelf,
                  .shard_count = 1,
                  .codec = codec,
@@ -27,6 +45,7 @@ struct FramesFixture final : testing_entities::KernelParts {
                  .calls = calls,
                  .cancellations = cancellations,
                  .activations = activations,
+                 .inbox = inbox,
                  .syscalls = world}};
 
   FramesFixture() {

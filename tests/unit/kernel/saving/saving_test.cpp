@@ -15,6 +15,7 @@ namespace {
 struct Disk final : Syscalls {
   void send(const PeerAddress&, Message) override {}
   void load(ActivationId, std::string_view, std::string_view) override {}
+  void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
@@ -68,6 +69,9 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void fail_observers(CommitNumber, std::span<const ActivationId>, ErrorCode, const std::string&,
                       const std::function<bool(const Record&)>&) override {}
   void measure(Activation&) override {}
+  void on_mail_sealed(CommitNumber, std::vector<Mail>) override {}
+  void on_mail_refused(const MailId&, const std::string&) override {}
+  void on_mail_undone(const std::vector<MailId>&) override {}
   void on_durable() override {}
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}
