@@ -8,6 +8,7 @@
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_export.hpp"
 #include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/stored_mail.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/atomic_file.hpp"
 #include "cli/output/humanize.hpp"
@@ -160,6 +161,17 @@ Result<Exported> export_fabric(Console& console, LiveFabric& fabric, const Proje
   return result;
 }
 
+// Messages to what is exported are not part of an export.
+void mention_mail(Console& console, const ProjectPaths& paths, const EntityName& only) {
+  auto mail = StoredMail::open(paths);
+  if (!mail) return;
+  const auto counts = mail->count(only);
+  if (!counts) return;
+  if (const std::uint64_t count = counts->waiting + counts->begun + counts->dead; count > 0)
+    console.note(fmt::format("{} behind: entity exports have no mail; see 'epic outbox list'",
+                             count_of(count, "message stays", "messages stay")));
+}
+
 // The current state, for as long as the export takes. Fails if nothing matches.
 Result<StoredFabric> open_store(const ProjectPaths& paths, const EntityName& only) {
   auto store = StoredFabric::open_with(paths, only.type);
@@ -200,6 +212,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (file) EPIC_TRY(file->keep());
   console.note(fmt::format("Exported {}{}: {}", count_of(writer.written(), "entity", "entities"),
                            file ? fmt::format(" to {}", *arguments.value("output")) : "", result.of));
+  mention_mail(console, project.paths, only);
   if (result.damaged == 0) return ExitCode::ok;
   return fail(
       {.what = fmt::format("{} could not be read and {} not in the export",

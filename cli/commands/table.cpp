@@ -6,6 +6,7 @@ namespace epic::cli {
 namespace {
 
 constexpr Noun kNouns[] = {
+    {"outbox", "Show, retry and drop messages that have not taken effect: dead letters above all"},
     {"snapshot", "Show, check, export, restore and remove saved states of entities"},
     {"schema", "Show, check and export the schemas that states were saved with"},
 };
@@ -34,6 +35,10 @@ const CommandTable& command_table() {
       &kEventsCommand,
       &kCallCommand,
       &kReleaseCommand,
+      &kOutboxListCommand,
+      &kOutboxShowCommand,
+      &kOutboxRetryCommand,
+      &kOutboxDropCommand,
       &kSnapshotListCommand,
       &kSnapshotShowCommand,
       &kSnapshotExportCommand,

@@ -73,7 +73,7 @@ Failure failure_of(const StoreError& error) {
 
 std::string schema_text(reflect::SchemaId id) { return fmt::format("{:016x}", id.value); }
 
-Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
+Result<std::unique_ptr<storage::Store>> open_to_read(const ProjectPaths& paths) {
   if (!paths.store.keeps_state())
     return fail({.code = ExitCode::not_found,
                  .what = "nothing of this project is saved",
@@ -81,12 +81,26 @@ Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
                  .help = {"choose another one there; 'epic help config' lists them"}});
   if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
   auto store = storage::open_store({.address = paths.store, .mode = storage::OpenMode::read_only});
-  if (store) return StoredFabric(std::move(*store), names_of_build(paths));
+  if (store) return std::move(*store);
   if (store.error().code != StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,
                .what = fmt::format("nothing has been saved yet in {}", paths.root.string()),
                .why = fmt::format("there is no {}", paths.store.location.string()),
                .help = {"run the project with 'epic run'"}});
+}
+
+codec::SnapshotReaders readers_of(storage::Store& store, const Catalog& names) {
+  return codec::SnapshotReaders(
+      [from = &store](reflect::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {
+        auto text = from->schema(id);
+        if (!text) return std::unexpected(text.error().message);
+        return std::move(*text);
+      },
+      [names](std::string_view name) { return names.shown(name); });
+}
+
+Result<StoredFabric> StoredFabric::open(const ProjectPaths& paths) {
+  return StoredFabric(EPIC_TRY(open_to_read(paths)), names_of_build(paths));
 }
 
 Result<StoredFabric> StoredFabric::open_with(const ProjectPaths& paths, const std::string& type) {
@@ -97,15 +111,7 @@ Result<StoredFabric> StoredFabric::open_with(const ProjectPaths& paths, const st
 }
 
 StoredFabric::StoredFabric(std::unique_ptr<storage::Store> store, const Catalog& names)
-    : store_(std::move(store)),
-      names_(names),
-      readers_(
-          [from = store_.get()](reflect::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {
-            auto text = from->schema(id);
-            if (!text) return std::unexpected(text.error().message);
-            return std::move(*text);
-          },
-          [names](std::string_view name) { return names.shown(name); }) {}
+    : store_(std::move(store)), names_(names), readers_(readers_of(*store_, names)) {}
 
 Result<void> StoredFabric::hold_moment() {
   if (auto begun = store_->begin_moment(); !begun) return fail(failure_of(begun.error()));

@@ -85,6 +85,11 @@ class StoredFabric {
   bool has_epochs_ = false;
 };
 
+/// The project's store, for reading, whether or not a fabric is running. A not_found failure if nothing has been saved.
+Result<std::unique_ptr<storage::Store>> open_to_read(const ProjectPaths& paths);
+/// For what `store`, which outlives them, holds; Refs are shown by current names.
+codec::SnapshotReaders readers_of(storage::Store& store, const Catalog& names);
+
 /// The types and names known from the last build; empty if there was none.
 Catalog names_of_build(const ProjectPaths& paths);
 

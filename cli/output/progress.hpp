@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "cli/output/console.hpp"
 #include "cli/output/humanize.hpp"
@@ -15,7 +16,8 @@ namespace epic::cli {
 /// Shown after a second, and never after finish().
 class Progress {
  public:
-  Progress(Console& console, std::uint64_t total) : console_(console), total_(total) {}
+  Progress(Console& console, std::uint64_t total, std::string_view things = "entities")
+      : console_(console), total_(total), things_(things) {}
 
   void step() {
     if (++done_ % 256 != 0) return;
@@ -26,8 +28,8 @@ class Progress {
         std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(total_ - done_) / rate * 1000));
     constexpr std::size_t kBar = 24;
     const std::size_t full = static_cast<std::size_t>(done_ * kBar / total_);
-    console_.progress(fmt::format("[{}{}] {} of {} entities, {:.0f}/s, {} left", std::string(full, '#'),
-                                  std::string(kBar - full, ' '), done_, total_, rate, human_duration(rest)));
+    console_.progress(fmt::format("[{}{}] {} of {} {}, {:.0f}/s, {} left", std::string(full, '#'),
+                                  std::string(kBar - full, ' '), done_, total_, things_, rate, human_duration(rest)));
   }
   void finish() { console_.progress(""); }
   [[nodiscard]] std::uint64_t done() const { return done_; }
@@ -35,6 +37,7 @@ class Progress {
  private:
   Console& console_;
   std::uint64_t total_;
+  std::string_view things_;
   std::uint64_t done_ = 0;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };

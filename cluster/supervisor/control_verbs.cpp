@@ -26,7 +26,7 @@ constexpr milliseconds kQuestionTimeout{NodeRequests::kSilenceMax};
 /// A reader may be slow (`epic ls | less`); a hanging node is detected by its silence.
 constexpr std::chrono::hours kListTimeout{24};
 /// Covers running calls, the disk, and a moving shard.
-constexpr std::chrono::seconds kImportTimeout{60};
+constexpr std::chrono::seconds kChangeTimeout{60};
 /// The node ends a call at its deadline, with a better message; this applies if it does not.
 constexpr milliseconds kCallMargin{250};
 constexpr milliseconds kProgressEvery{1000};
@@ -403,13 +403,25 @@ void ControlVerbs::answer(const Asked<control::Import>& asked) {
                             fmt::format("'shard' is a number below {}.", parts_.options.shard_count));
   const auto repeat = mode == control::Import::Mode::check ? control::Repeat::safe : control::Import::kVerb.repeat;
   parts_.requests.to_owner(kernel::ShardId{static_cast<std::uint32_t>(shard)}, std::string(control::Import::kVerb.name),
-                           protocol::print_json(asked.body), repeat, parts_.host.now() + kImportTimeout,
+                           protocol::print_json(asked.body), repeat, parts_.host.now() + kChangeTimeout,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 
 void ControlVerbs::answer(const Asked<control::Events>& asked) { trail_verbs_.events(asked.request, asked.reply); }
 
 void ControlVerbs::answer(const Asked<control::Calls>& asked) { trail_verbs_.calls(asked.request, asked.reply); }
+
+void ControlVerbs::answer(const Asked<control::Outbox>& asked) {
+  const auto sum = std::make_shared<control::Outbox::Answer>();  // owned by the callback, which must be copyable
+  parts_.requests.to_all(parts_.fleet.list_ready(), std::string(control::Outbox::kVerb.name),
+                         codec::describe_text(asked.request), parts_.host.now() + kChangeTimeout,
+                         [reply = asked.reply, sum](const protocol::Answer& answer) {
+                           if (answer.status != protocol::AnswerStatus::ok) return relay(answer, reply);
+                           if (const auto part = codec::read_described_text<control::Outbox::Answer>(answer.body))
+                             sum->count += part->count;
+                           if (answer.last) finish_with(reply, *sum);
+                         });
+}
 
 void ControlVerbs::answer(const Asked<control::Types>& asked) {
   const auto joined = std::make_shared<control::Types::Answer>();  // owned by the callback, which must be copyable

@@ -86,6 +86,7 @@ class ControlVerbs {
   void answer(const Asked<protocol::control::Types>& asked);
   void answer(const Asked<protocol::control::Events>& asked);
   void answer(const Asked<protocol::control::Calls>& asked);
+  void answer(const Asked<protocol::control::Outbox>& asked);
 
   [[nodiscard]] const NodeSlot* find_slot(const std::string& node, const ControlReply& reply) const;
   void signal(const std::string& node, int number, const ControlReply& reply);

@@ -48,7 +48,7 @@ void Requests::handle(const protocol::Request& request) {
     return parts_.send(make_failure(request.id, AnswerStatus::bad_request,
                                     fmt::format("the body of '{}' must be a JSON object", request.verb)));
   if (receive<control::Inspect, control::Call, control::Ls, control::Export, control::Import, control::Types,
-              control::Events, control::Calls>(request, parsed->get_object()))
+              control::Events, control::Calls, control::Outbox>(request, parsed->get_object()))
     return;
   parts_.send(make_failure(request.id, AnswerStatus::bad_request,
                            fmt::format("a node does not know the request '{}'", request.verb)));

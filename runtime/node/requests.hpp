@@ -1,11 +1,12 @@
 #pragma once
-// Requests: a node's answers to inspect, call, types, ls, export, import, events and calls. The table of verbs is
-// protocol/control.hpp.
+// Requests: a node's answers to inspect, call, types, ls, export, import, events, calls and outbox. The table of verbs
+// is protocol/control.hpp.
 //
 // Only `call` activates an entity: what is in memory is read there, the rest is read from the store, by separate
 // threads with separate stores, so that listing a million snapshots delays no commit.
 //
-// Where: requests.cpp requests about one entity · requests_listing.cpp ls and export · requests_import.cpp import.
+// Where: requests.cpp requests about one entity · requests_listing.cpp ls and export · requests_import.cpp import ·
+// requests_outbox.cpp outbox.
 //
 // On the execution thread; answers may be sent from others.
 
@@ -14,6 +15,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,18 +87,23 @@ class Requests {
   void answer(const Asked<protocol::control::Types>& asked);
   void answer(const Asked<protocol::control::Events>& asked);
   void answer(const Asked<protocol::control::Calls>& asked);
+  void answer(const Asked<protocol::control::Outbox>& asked);
 
   void inspect_stored(std::uint64_t id, const Entity& entity);
   struct Importing;  // one request of these
   void check_import(const std::shared_ptr<Importing>& importing);
   void carry_out_import(const std::shared_ptr<Importing>& importing);
   void end_import(const Importing& importing);
+  struct Settling;  // one request of the outbox
+  void settle_next(const std::shared_ptr<Settling>& settling);
 
   [[nodiscard]] std::expected<storage::ListFilter, protocol::Answer> filter_of(std::uint64_t id,
                                                                                const std::string& type,
                                                                                const std::string& key_prefix);
   /// By shard.
   [[nodiscard]] std::vector<bool> list_ours();
+  /// By shard; empty: not ours.
+  [[nodiscard]] std::vector<std::optional<kernel::Epoch>> list_tenures();
   [[nodiscard]] std::expected<Entity, protocol::Answer> find_entity(std::uint64_t id, const std::string& asked);
   [[nodiscard]] bool is_ours(kernel::ShardId shard);
   [[nodiscard]] boost::json::value describe_live(const Entity& entity, kernel::Activation& activation);

@@ -21,7 +21,7 @@
 namespace epic::protocol::control {
 
 using Verbs = std::tuple<Ping, Ps, Nodes, Logs, Stop, Kill, Pause, Resume, Drain, Scale, Restart, Inspect, Call, Ls,
-                         Export, Import, Types, Events, Calls, ReleaseEntity>;
+                         Export, Import, Types, Events, Calls, Outbox, ReleaseEntity>;
 
 /// The properties of all verbs.
 inline constexpr auto kVerbs = []<class... Verb>(std::tuple<Verb...>*) {

@@ -1,5 +1,5 @@
 #pragma once
-// Control verbs that nodes answer: one entity, lists of entities, calls in flight, events.
+// Control verbs that nodes answer: one entity, lists of entities, calls in flight, events, dead letters.
 //
 // Values of users' types are not described here. They are beside the fields: `args` in the request of Call, `result` in
 // its answer, `state` in those of Inspect and in rows of Export.
@@ -285,5 +285,25 @@ BOOST_DESCRIBE_STRUCT(Calls::Answer, (), (calls, left_off, silent))
 BOOST_DESCRIBE_STRUCT(Calls::Link, (), (id, call))
 BOOST_DESCRIBE_STRUCT(Calls::Known, (CallInFlight), (sent_to, waiting))
 BOOST_DESCRIBE_STRUCT(Calls::NodeAnswer, (), (node, calls, left_off))
+
+/// Retries or drops dead letters. When it answers, that is durable. Ids of other messages count as nothing.
+struct Outbox {
+  static constexpr VerbInfo kVerb{.name = "outbox", .answered_by = AnsweredBy::all_nodes, .repeat = Repeat::unsafe};
+  static constexpr std::size_t kIdsMax = 1024;
+  enum class Action : std::uint8_t {
+    retry,  // each becomes a new message
+    drop,
+  };
+  struct Request {
+    Action action = Action::retry;
+    std::vector<std::string> ids = {};  // "3.1.7"
+  };
+  struct Answer {
+    std::uint64_t count = 0;  // retried or dropped; less than `ids` if some were settled before, or on the move
+  };
+};
+BOOST_DESCRIBE_ENUM(Outbox::Action, retry, drop)
+BOOST_DESCRIBE_STRUCT(Outbox::Request, (), (action, ids))
+BOOST_DESCRIBE_STRUCT(Outbox::Answer, (), (count))
 
 }  // namespace epic::protocol::control

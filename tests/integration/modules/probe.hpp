@@ -172,4 +172,28 @@ class Diary : public epic::Entity {
   EPIC_ENTITY(Diary, state(pages), methods(write), interval(std::chrono::minutes(10)))
 };
 
+/// Sends messages, and refuses those that it gets until it is open.
+class Till : public epic::Entity {
+  bool is_open = false;
+  std::int64_t sum = 0;
+
+ public:
+  epic::Task<void> send(epic::Ref<Till> to, std::int64_t amount) {
+    sum -= amount;
+    epic::deliver(to->put(amount));
+    co_return;
+  }
+  epic::Task<void> put(std::int64_t amount) {
+    if (!is_open) throw Refused("the till is closed");
+    sum += amount;
+    co_return;
+  }
+  epic::Task<void> open() {
+    is_open = true;
+    co_return;
+  }
+  epic::Task<std::int64_t> count() const { co_return sum; }
+  EPIC_ENTITY(Till, state(is_open, sum), methods(send, put, open, count))
+};
+
 }  // namespace probe
