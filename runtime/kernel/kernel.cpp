@@ -121,6 +121,7 @@ void Kernel::route(RoutedCall& call) { calls_.route(RecordRef::share(static_cast
 void Kernel::on_durable() {
   routing_.on_committed();
   activations_.sweep();
+  for (const ShardId shard : saving_.take_settled()) activations_.check_released(shard);
   inbox_.on_durable(saving_.durable());
 }
 

@@ -434,7 +434,8 @@ void Activations::on_reopened(ShardId shard) {
 }
 
 void Activations::check_released(ShardId shard) {
-  if (!uses_.routing.try_release(shard, table_.count_of(shard) == 0)) return;
+  const bool is_empty = table_.count_of(shard) == 0 && !uses_.saving.has_loose(shard);
+  if (!uses_.routing.try_release(shard, is_empty)) return;
   undone_.forget(shard);
   uses_.syscalls.released(shard);
   uses_.routing.retry(shard);  // others' calls are refused, and ours wait for the next owner

@@ -85,6 +85,8 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   void on_closed(ShardId shard);
   void on_reopened(ShardId shard);
   void on_lost(ShardId shard);
+  /// Gives the shard back if it is closed, and nothing of it is left in memory or to be saved.
+  void check_released(ShardId shard);
   /// It is about to leave its node, or its state is about to be replaced.
   [[nodiscard]] bool is_stopping(const Activation& activation) const;
 
@@ -130,7 +132,6 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   void destroy(Activation& activation);
   void add_left(const Activation& activation);
   [[nodiscard]] ActivationCause cause_of(const Activation& activation) const;
-  void check_released(ShardId shard);
 
   void begin_replacing(Activation& activation);
   void write_replacement(Activation& activation);

@@ -141,9 +141,15 @@ bool Saving::add_mail(Batch& batch, Activation& activation, const std::string& r
   return has_any;
 }
 
+bool Saving::has_loose(ShardId shard) const {
+  return std::ranges::any_of(loose_, [shard](const Operation& one) { return shard_of(one) == shard; }) ||
+         std::ranges::any_of(loose_sent_, [shard](const auto& one) { return one.second == shard; });
+}
+
 void Saving::add_loose(Batch& batch) {
   for (Operation& operation : std::exchange(loose_, {}))
     if (uses_.routing.is_ours(shard_of(operation))) {
+      loose_sent_.emplace(batch.number, shard_of(operation));
       if (const auto* const put = std::get_if<PutMail>(&operation)) sent_.push_back(put->mail);
       batch.operations.push_back(std::move(operation));
     }
@@ -356,6 +362,9 @@ void Saving::become_durable(CommitNumber number) {
   const auto end = waiters_.upper_bound(number);
   for (auto waiting = waiters_.begin(); waiting != end; waiting = end_wait(waiting))
     uses_.scheduler.queue.push_resume(waiting->second.awaiter->waiter);
+  const auto sent_end = loose_sent_.upper_bound(number);
+  for (auto sent = loose_sent_.begin(); sent != sent_end; sent = loose_sent_.erase(sent))
+    settled_.push_back(sent->second);
   listener_.on_durable();
 }
 

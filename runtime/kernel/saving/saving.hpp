@@ -153,6 +153,10 @@ class Saving {
   void add(Activation& activation, Operation operation);
   /// Goes into the forming batch by itself, unless its shard has left this node by then.
   void add(Operation operation) { loose_.push_back(std::move(operation)); }
+  /// Something that was added by itself to the shard is not durable yet: the shard must stay.
+  [[nodiscard]] bool has_loose(ShardId shard) const;
+  /// Shards of which that was true, and what was written to them is durable now.
+  [[nodiscard]] std::vector<ShardId> take_settled() { return std::exchange(settled_, {}); }
   /// Written with the next operations.
   void add_schema(SchemaText schema) { loose_schemas_.push_back(std::move(schema)); }
   /// What has been added for a message, and is in no batch yet, becomes this instead. False: there is nothing.
@@ -242,6 +246,8 @@ class Saving {
   Refused refused_;               // of the forming batch
   std::vector<Operation> loose_;  // so, too
   std::vector<SchemaText> loose_schemas_;
+  std::multimap<CommitNumber, ShardId> loose_sent_;  // with shards' operations of that kind
+  std::vector<ShardId> settled_;
   std::vector<Mail> sent_;  // in the batch that is being sealed
   Waiters waiters_;
   boost::unordered_flat_map<const detail::SavedAwaiter*, Waiters::iterator> waits_;  // in `waiters_`

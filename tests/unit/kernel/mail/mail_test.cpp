@@ -5,6 +5,7 @@
 #include "codec/capnp_codec.hpp"
 #include "epic/epic.hpp"
 #include "kernel/limits.hpp"
+#include "kernel/placement_hash.hpp"
 #include "support/sim_fabric.hpp"
 
 using namespace epic;
@@ -247,6 +248,26 @@ TEST_CASE("mail: a method that is cut short after its first turn is a dead lette
   f.fabric.call(1, Ref<Box>("a")->post_twice(Ref<Box>(other), "y"));
   REQUIRE(f.fabric.run_until([&] { return f.counts().waiting + f.counts().begun == 0; }));
   CHECK(f.notes(other) == Notes{"y", "y"});
+}
+
+TEST_CASE("mail: a shard stays with its node until what was written for its messages is durable", "[kernel]") {
+  MailFixture f;
+  f.fabric.run_for(100ms);
+  const std::string to = f.key_on(2);
+  f.fabric.call(1, Ref<Box>("a")->post_twice(Ref<Box>(to), "x"));
+  REQUIRE(f.fabric.run_until([&] { return f.counts().begun == 1; }));
+  f.fabric.kill(2);
+  f.fabric.hold_commits(true);
+  f.fabric.run_for(1s);  // the next owner has found it, and cannot save that it is dead
+  const std::uint16_t owner = f.fabric.owner_of("Box/" + to);
+  const std::uint16_t next = owner == 1 ? 3 : 1;
+  f.fabric.move_shard(kernel::shard_of("Box/" + to, 16), next);
+  f.fabric.run_for(1s);
+  CHECK(f.fabric.owner_of("Box/" + to) == owner);
+  f.fabric.hold_commits(false);
+  REQUIRE(f.fabric.run_until([&] { return f.fabric.owner_of("Box/" + to) == next; }));
+  CHECK(f.fabric.is_alive(owner));
+  CHECK(f.counts().dead == 1);
 }
 
 TEST_CASE("mail: dead letters are retried as new messages, or dropped, each once", "[kernel]") {
