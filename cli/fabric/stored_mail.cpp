@@ -73,6 +73,8 @@ Result<void> StoredMail::check_type(const std::string& type) {
   const auto saved = store_->count_by_type();
   if (!saved) return fail(failure_of(saved.error()));
   for (const storage::TypeCount& one : *saved) known.push_back(names_.shown(one.type));
+  std::ranges::sort(known);
+  known.erase(std::ranges::unique(known).begin(), known.end());
   if (std::ranges::find(known, type) != known.end()) return {};
   return fail(unknown_type(type, known));
 }
