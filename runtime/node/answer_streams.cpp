@@ -36,6 +36,8 @@ bool AnswerStream::part(std::string body) {
 
 void AnswerStream::finish() { send_({.id = id_, .status = protocol::AnswerStatus::ok, .body = {}, .last = true}); }
 
+void AnswerStream::finish(const protocol::Answer& last) { send_(last); }
+
 void AnswerStream::fail(const std::string& message) {
   send_(make_failure(id_, protocol::AnswerStatus::failed, message));
 }

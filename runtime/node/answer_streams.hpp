@@ -31,6 +31,8 @@ class AnswerStream {
   bool part(std::string body);
   /// Ends the answer; the last call on a stream.
   void finish();
+  /// Ends it with this one.
+  void finish(const protocol::Answer& last);
   void fail(const std::string& message);
 
   void go_on(const protocol::GoOn& go_on);

@@ -38,11 +38,14 @@ AnswerStatus status_of(ErrorCode code) {
 
 Answer make_answer(std::uint64_t id, const json::value& body) {
   std::string text = protocol::print_json(body);
-  if (text.size() > protocol::kAnswerBytesMax)
-    return make_failure(id, AnswerStatus::failed,
-                        fmt::format("the answer has {} bytes as JSON, and the limit of a running fabric is {}",
-                                    text.size(), protocol::kAnswerBytesMax));
+  if (text.size() > protocol::kAnswerBytesMax) return make_too_large(id, text.size());
   return {.id = id, .status = AnswerStatus::ok, .body = std::move(text), .last = true};
+}
+
+Answer make_too_large(std::uint64_t id, std::size_t bytes, std::string_view about) {
+  return make_failure(id, AnswerStatus::failed,
+                      fmt::format("the answer has {}{} bytes as JSON, and the limit of a running fabric is {}", about,
+                                  bytes, protocol::kAnswerBytesMax));
 }
 
 Answer make_failure(std::uint64_t id, AnswerStatus status, std::string_view message,

@@ -19,6 +19,8 @@ namespace epic::node {
 
 /// Replaced by a failure if it would be too large.
 [[nodiscard]] protocol::Answer make_answer(std::uint64_t id, const boost::json::value& body);
+/// The failure for an answer of this size; `about` stands before it: "at least ".
+[[nodiscard]] protocol::Answer make_too_large(std::uint64_t id, std::size_t bytes, std::string_view about = {});
 /// A long message is truncated.
 [[nodiscard]] protocol::Answer make_failure(std::uint64_t id, protocol::AnswerStatus status, std::string_view message,
                                             std::optional<protocol::control::FailureDetail> detail = {});

@@ -4,9 +4,12 @@
 
 #include <boost/json/array.hpp>
 #include <memory>
+#include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "codec/described_json.hpp"
+#include "codec/json_size.hpp"
 #include "codec/snapshot_json.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel_scope.hpp"
@@ -17,6 +20,7 @@
 #include "node/events_answer.hpp"
 #include "protocol/json.hpp"
 #include "protocol/log_line.hpp"
+#include "reflect/schema_of.hpp"
 
 namespace epic::node {
 
@@ -27,6 +31,9 @@ using protocol::Answer;
 using protocol::AnswerStatus;
 
 namespace {
+
+/// Of a value that is written on the execution thread, which takes a few milliseconds at most.
+constexpr std::size_t kJsonAtOnceBytesMax = 64 * 1024;
 
 std::optional<std::string> time_or_none(std::int64_t wall_ns) {
   if (wall_ns == 0) return std::nullopt;
@@ -146,6 +153,32 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
   return entity;
 }
 
+/// A value can change with the next turn, and everything else waits until it is read. So only a small one becomes JSON
+/// here. A larger one is encoded as if it were saved, which takes a fraction of the time, and becomes JSON on a thread
+/// of its own; one that no answer could carry is refused by its size.
+void Requests::send_with(std::uint64_t id, json::object answer, std::string_view name, const reflect::TypeInfo& type,
+                         const void* value) {
+  const std::size_t bytes_min = codec::json_bytes_min(type, value, protocol::kAnswerBytesMax);
+  if (bytes_min > protocol::kAnswerBytesMax) return parts_.send(make_too_large(id, bytes_min, "at least "));
+  std::vector<std::byte> bytes;
+  try {
+    if (bytes_min <= kJsonAtOnceBytesMax) {
+      answer[name] = codec::to_json(type, value, show_name_);
+      return parts_.send(make_answer(id, answer));
+    }
+    engine_.kernel().codec().encode(type, value, bytes);
+  } catch (const std::length_error& error) {
+    return parts_.send(make_failure(id, AnswerStatus::failed, error.what()));
+  }
+  streams_.start(id, [id, answer = std::move(answer), name = std::string(name), schema = reflect::schema_of(type),
+                      bytes = std::move(bytes), show_name = show_name_](AnswerStream& stream) mutable {
+    auto json = codec::to_json(schema, bytes, show_name);
+    if (!json) return stream.fail(fmt::format("the {} cannot be sent as JSON: {}", name, json.error().what));
+    answer[name] = std::move(*json);
+    stream.finish(make_answer(id, answer));
+  });
+}
+
 // ---- inspect ----
 
 void Requests::answer(const Asked<control::Inspect>& asked) {
@@ -156,8 +189,7 @@ void Requests::answer(const Asked<control::Inspect>& asked) {
     return parts_.send(
         make_failure(id, AnswerStatus::not_owner, fmt::format("{} does not own shard {}", node_name(), entity->shard)));
   Activation* activation = engine_.kernel().activations().find(entity->name);
-  if (activation != nullptr && activation->entity != nullptr)
-    return parts_.send(make_answer(id, describe_live(*entity, *activation)));
+  if (activation != nullptr && activation->entity != nullptr) return send_live(id, *entity, *activation);
   inspect_stored(id, *entity);
 }
 
@@ -177,7 +209,7 @@ std::vector<control::TimerInFlight> describe_timers(const kernel::Kernel& kernel
 
 }  // namespace
 
-json::value Requests::describe_live(const Entity& entity, Activation& activation) {
+void Requests::send_live(std::uint64_t id, const Entity& entity, Activation& activation) {
   kernel::Kernel& kernel = engine_.kernel();
   const reflect::EntityInfo& info = *entity.type->info;
   const control::Inspect::Answer answer{
@@ -200,8 +232,8 @@ json::value Requests::describe_live(const Entity& entity, Activation& activation
       .queue = activation.waiting_count() + activation.queued + activation.lock.waiting_count(),
       .calls = describe_calls(kernel, node_name(), entity.name),
       .timers = describe_timers(kernel, activation)};
-  return with(codec::describe_json(answer), "state",
-              codec::to_json(info.state, info.object(activation.entity), show_name_));
+  send_with(id, std::move(codec::describe_json(answer).as_object()), "state", info.state,
+            info.object(activation.entity));
 }
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {
@@ -279,10 +311,9 @@ void Requests::answer(const Asked<control::Call>& asked) {
                   if (ended.failure) return parts_.send(make_failure(id, kernel::describe_failure(ended.failure)));
                   if (const auto thrown = ended.thrown())
                     return parts_.send(make_failure(id, kernel::describe_thrown(thrown)));
-                  json::value result;
-                  if (ended.method->result != nullptr)
-                    result = codec::to_json(ended.method->result(), ended.result(), show_name_);
-                  parts_.send(make_answer(id, json::object{{"result", std::move(result)}}));
+                  if (ended.method->result == nullptr)
+                    return parts_.send(make_answer(id, json::object{{"result", nullptr}}));
+                  send_with(id, {}, "result", ended.method->result(), ended.result());
                 });
 }
 

@@ -106,7 +106,10 @@ class Requests {
   [[nodiscard]] std::vector<std::optional<kernel::Epoch>> list_tenures();
   [[nodiscard]] std::expected<Entity, protocol::Answer> find_entity(std::uint64_t id, const std::string& asked);
   [[nodiscard]] bool is_ours(kernel::ShardId shard);
-  [[nodiscard]] boost::json::value describe_live(const Entity& entity, kernel::Activation& activation);
+  /// Answers with a value of a user's type as the member `name` beside the others.
+  void send_with(std::uint64_t id, boost::json::object answer, std::string_view name, const reflect::TypeInfo& type,
+                 const void* value);
+  void send_live(std::uint64_t id, const Entity& entity, kernel::Activation& activation);
   [[nodiscard]] protocol::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                                  storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;

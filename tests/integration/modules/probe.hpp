@@ -63,6 +63,12 @@ class Relay : public epic::Entity {
     co_return sum;
   }
   epic::Task<std::string> echo(std::string text) const { co_return text; }
+  epic::Task<std::string> fill(std::uint64_t bytes) const { co_return std::string(bytes, 'x'); }
+  epic::Task<std::vector<std::int64_t>> count_to(std::int64_t last) const {
+    std::vector<std::int64_t> numbers;
+    for (std::int64_t i = 1; i <= last; ++i) numbers.push_back(i);
+    co_return numbers;
+  }
   /// As it is, past the log.
   epic::Task<void> print(std::string text) const {
     std::puts(text.c_str());
@@ -108,8 +114,8 @@ class Relay : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Relay,
-              methods(add_to, echo, print, refuse, negated, version, sleep_for_ms, let_sleep, wait_for_file,
-                      spin_for_ms, die, die_talking, die_without_stack),
+              methods(add_to, echo, fill, count_to, print, refuse, negated, version, sleep_for_ms, let_sleep,
+                      wait_for_file, spin_for_ms, die, die_talking, die_without_stack),
               transient)
 };
 

@@ -319,6 +319,32 @@ TEST_CASE("fabric: large arguments are accepted; state that is too large is refu
   CHECK_THROWS_AS(client.call(client.get<Relay>("r")->echo(std::string(17u << 20, 'x'))), epic::BadArguments);
 }
 
+TEST_CASE("fabric: large results and states are answered as JSON, and those that no answer holds by their size",
+          "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  const auto nodes = fabric.list_node_pids();
+  CHECK(fabric.call("Relay/r", "fill", {1'000'000}).at("result").as_string() == std::string(1'000'000, 'x'));
+  const json::array numbers = fabric.call("Relay/r", "count_to", {200'000}).at("result").as_array();
+  REQUIRE(numbers.size() == 200'000);
+  CHECK(numbers.back() == 200'000);
+  CHECK(fabric.call("Hoard/h", "put", {1'000'000}).at("result") == 1'000'000);
+  const json::object live = fabric.ask("inspect", {{"entity", "Hoard/h"}});
+  CHECK(live.at("live") == true);
+  CHECK(live.at("state").at("gold").as_string().size() == 1'000'000);
+
+  const auto text = fabric.ask_in_vain("call", {{"entity", "Relay/r"}, {"method", "fill"}, {"args", {64'000'000}}});
+  CHECK_THAT(text.message, Catch::Contains("at least 64000002 bytes as JSON, and the limit of a running fabric is "
+                                           "62914560"));
+  const auto list = fabric.ask_in_vain("call", {{"entity", "Relay/r"}, {"method", "count_to"}, {"args", {8'100'000}}});
+  CHECK_THAT(list.message, Catch::Contains("the answer has 63688908 bytes as JSON"));
+  fabric.call("Hoard/h", "swell");
+  CHECK_THAT(fabric.ask_in_vain("inspect", {{"entity", "Hoard/h"}}).message, Catch::Contains("the answer has 64"));
+  CHECK(fabric.call("Counter/c", "add", {1}).at("result") == 1);
+  CHECK(fabric.list_node_pids() == nodes);
+}
+
 TEST_CASE("fabric: an idle node is small", "[node]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 4)};

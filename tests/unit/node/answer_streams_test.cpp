@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <thread>
 #include <vector>
 
 using namespace epic::node;
@@ -73,6 +74,20 @@ TEST_CASE("answer streams: large parts fill a window sooner", "[node]") {
   CHECK(asker.answers()[1].wants_room);
   CHECK_FALSE(asker.answers()[0].wants_room);
   streams.go_on({.id = 7, .is_wanted = false});
+}
+
+TEST_CASE("answer streams: one answer made on a thread of its own is the last", "[node]") {
+  Asker asker;
+  AnswerStreams streams(asker.send());
+  std::thread::id maker;
+  streams.start(7, [&](AnswerStream& stream) {
+    maker = std::this_thread::get_id();
+    stream.finish({.id = 7, .status = AnswerStatus::ok, .body = "{}", .last = true});
+  });
+  REQUIRE(asker.wait_for(1));
+  CHECK(asker.answers()[0].last);
+  CHECK(asker.answers()[0].body == "{}");
+  CHECK(maker != std::this_thread::get_id());
 }
 
 TEST_CASE("answer streams: when nobody reads any more, the work is told", "[node]") {
