@@ -107,7 +107,9 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .saving = saving_,
               .calls = calls_,
               .sleepers = sleepers_,
-              .event_waits = event_waits_}) {}
+              .event_waits = event_waits_}) {
+  scheduler_.shown.open(options_.running);
+}
 
 Kernel::~Kernel() {
   const Scope scope(*this);

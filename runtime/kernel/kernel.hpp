@@ -65,6 +65,7 @@ struct KernelOptions {
   bool has_shared_store = true;  // with all nodes of the fabric; otherwise there is no mail
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
+  RunningPage* running = nullptr;  // to show there what runs just now; null: nobody looks
 };
 
 /// Counts for heartbeats and `epic ps`.

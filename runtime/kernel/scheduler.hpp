@@ -11,6 +11,7 @@
 #include "kernel/activations/activation.hpp"
 #include "kernel/clock.hpp"
 #include "kernel/record.hpp"
+#include "kernel/running_page.hpp"
 
 namespace epic::kernel {
 
@@ -101,12 +102,46 @@ struct InstanceStep {
   const char* name = nullptr;
 };
 
+/// Whose turn it is, as a pointer that is also shown to those who will want to know when the process has ended.
+class CurrentExecution {
+ public:
+  explicit CurrentExecution(RunningWriter& shown) : shown_(shown) {}
+  CurrentExecution(const CurrentExecution&) = delete;
+  [[gnu::always_inline]] CurrentExecution& operator=(Record* execution) {
+    execution_ = execution;
+    shown_.show(execution);
+    return *this;
+  }
+  [[gnu::always_inline]] operator Record*() const { return execution_; }
+  [[gnu::always_inline]] Record* operator->() const { return execution_; }
+
+ private:
+  Record* execution_ = nullptr;
+  RunningWriter& shown_;
+};
+
 struct Scheduler : Clock {
-  Record* current = nullptr;            // whose turn it is; null: nobody's
+  RunningWriter shown;
+  CurrentExecution current{shown};      // whose turn it is; null: nobody's
   InstanceStep step;                    // comes before `current`
   std::uint32_t direct_calls_left = 0;  // calls that may start in place before the run queue has its turn
   std::uint32_t reaping_count = 0;      // activations of which nothing may run any more (Activation::State::reaping)
   RunQueue queue;
+
+  void begin_step(const InstanceStep& next) {
+    step = next;
+    shown.show(step.entity->text, step.name);
+  }
+  void end_step() {
+    step = {};
+    shown.show(current);
+  }
+  /// Nobody's turn, until it is that of the one which this returns again.
+  [[nodiscard]] Record* interrupt() {
+    Record* const before = current;
+    current = nullptr;
+    return before;
+  }
 
   /// What is resumed for this execution is dropped.
   [[nodiscard]] bool is_reaped(const Record* execution) const {

@@ -26,14 +26,20 @@ namespace {
 
 using protocol::CrashReport;
 
-constexpr std::array kSignals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGQUIT};
+/// Their default is not the end of the process, or they cannot be handled.
+constexpr std::array kHarmless{SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGTSTP, SIGTTIN, SIGTTOU, SIGKILL, SIGSTOP};
+/// Happen again when their handler returns, if they are the processor's.
+constexpr std::array kFaults{SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 constexpr std::size_t kStackBytes = 64 * 1024;
-constexpr int kOwnFrames = 2;  // the handler's, and the one that the kernel calls it by
+constexpr int kHandlerFrames = 2;  // the handler's, and the one that the kernel calls it by
+constexpr int kNoteFrames = 1;     // NotedEnd's
 
 // A signal handler can reach only statics.
 CrashReport* g_report = nullptr;
 pthread_t g_execution_thread;
-std::array<struct sigaction, kSignals.size()> g_former;
+pid_t g_process = 0;  // what has been forked from it shares the report
+thread_local const Culprit* t_owner = nullptr;
+std::array<struct sigaction, NSIG> g_former;
 std::atomic_flag g_has_begun;
 std::array<char, 512> g_last_words;  // the path; empty: it is too long for any socket
 std::array<char, 32> g_incarnation;  // and the end of its line
@@ -62,50 +68,92 @@ void write_frame(const void* address, CrashReport::Frame& frame) {
   frame.offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - static_cast<const char*>(base));
 }
 
-void write_frames(CrashReport& report) {
-  std::array<void*, CrashReport::kFramesMax + kOwnFrames> addresses;
+/// `skipped`: of the innermost ones, which are ours.
+[[gnu::always_inline]] inline void write_frames(CrashReport& report, int skipped) {
+  std::array<void*, CrashReport::kFramesMax + kHandlerFrames> addresses;
   const int count = ::backtrace(addresses.data(), static_cast<int>(addresses.size()));
-  for (int i = kOwnFrames; i < count; ++i) {
-    write_frame(addresses[static_cast<std::size_t>(i)], report.frames[static_cast<std::size_t>(i - kOwnFrames)]);
-    report.frame_count.store(static_cast<std::uint32_t>(i - kOwnFrames + 1));
+  for (int i = skipped; i < std::min<int>(count, CrashReport::kFramesMax + skipped); ++i) {
+    write_frame(addresses[static_cast<std::size_t>(i)], report.frames[static_cast<std::size_t>(i - skipped)]);
+    report.frame_count.store(static_cast<std::uint32_t>(i - skipped + 1));
   }
 }
 
-void write_names(CrashReport& report) {
-  if (const kernel::Kernel* kernel = kernel::Kernel::current_kernel()) {
-    const kernel::Kernel::Running running = kernel->running();
-    copy(running.entity, report.entity);
-    copy(running.method, report.method);
-  }
+bool is_execution_thread() { return ::pthread_equal(::pthread_self(), g_execution_thread) != 0; }
+
+/// The entity's name is empty: code of the runtime.
+kernel::Kernel::Running find_running() {
+  if (t_owner != nullptr) return {t_owner->entity.data(), t_owner->method.data()};
+  const kernel::Kernel* const kernel = is_execution_thread() ? kernel::Kernel::current_kernel() : nullptr;
+  return kernel == nullptr ? kernel::Kernel::Running() : kernel->running();
+}
+
+void write_names(CrashReport& report, const kernel::Kernel::Running& running) {
+  copy(running.entity, report.entity);
+  copy(running.method, report.method);
   report.has_names.store(true);
   if (report.entity[0] != '\0') leave_last_words(report);
 }
 
-void on_quick_exit() { static_cast<void>(note_exit()); }
+/// By a process that is neither this one nor its supervisor.
+bool is_sent_from_outside(const siginfo_t& info) {
+  const bool is_sent = info.si_code == SI_USER || info.si_code == SI_QUEUE || info.si_code == SI_TKILL;
+  return is_sent && info.si_pid != g_process && info.si_pid != ::getppid();
+}
 
 void on_signal(int number, siginfo_t* info, void*) {
   // The supervisor asks what the execution thread is doing, whichever thread the signal came to.
-  if (number == SIGQUIT && ::pthread_equal(::pthread_self(), g_execution_thread) == 0) {
+  if (number == SIGQUIT && !is_execution_thread()) {
     ::pthread_kill(g_execution_thread, SIGQUIT);
     return;
   }
-  if (!g_has_begun.test_and_set()) {
-    write_names(*g_report);
-    write_frames(*g_report);  // last: on a damaged stack it may not return
+  if (::getpid() == g_process && !g_has_begun.test_and_set()) {
+    write_names(*g_report, is_sent_from_outside(*info) ? kernel::Kernel::Running() : find_running());
+    write_frames(*g_report, kHandlerFrames);  // last: on a damaged stack it may not return
   }
-  for (std::size_t i = 0; i < kSignals.size(); ++i)
-    if (kSignals[i] == number) ::sigaction(number, &g_former[i], nullptr);
-  // A fault happens again when this returns; a signal that was sent does not come back by itself.
-  if (info->si_code <= 0) ::raise(number);
+  ::sigaction(number, &g_former[static_cast<std::size_t>(number)], nullptr);
+  const bool is_fault = info->si_code > 0 && std::ranges::find(kFaults, number) != kFaults.end();
+  if (!is_fault) ::raise(number);
+}
+
+/// Whether nothing but its default would happen. Sanitizers handle faults before us.
+bool is_fatal(int number, const struct sigaction& action) {
+  if (std::ranges::find(kHarmless, number) != kHarmless.end()) return false;
+  return action.sa_handler != SIG_IGN;
 }
 
 }  // namespace
 
-bool note_exit() {
-  if (g_report == nullptr || ::pthread_equal(::pthread_self(), g_execution_thread) == 0) return false;
-  if (!g_has_begun.test_and_set()) write_names(*g_report);
-  return g_report->entity[0] != '\0';
+NotedEnd::NotedEnd() {
+  if (g_report == nullptr || ::getpid() != g_process) return;
+  const kernel::Kernel::Running running = find_running();
+  if (running.entity.empty()) return;
+  is_by_entity_ = true;
+  is_first_ = !g_has_begun.test_and_set();
+  if (!is_first_) return;
+  write_names(*g_report, running);
+  write_frames(*g_report, kNoteFrames);
 }
+
+/// It has not ended: the program to execute does not exist, for example.
+NotedEnd::~NotedEnd() {
+  if (!is_first_) return;
+  ::unlink(g_last_words.data());
+  g_report->has_names.store(false);
+  g_report->frame_count.store(0);
+  g_has_begun.clear();
+}
+
+std::unique_ptr<Culprit> find_culprit() {
+  if (g_report == nullptr || ::getpid() != g_process) return nullptr;
+  const kernel::Kernel::Running running = find_running();
+  if (running.entity.empty()) return nullptr;
+  auto culprit = std::make_unique<Culprit>();
+  copy(running.entity, culprit->entity);
+  copy(running.method, culprit->method);
+  return culprit;
+}
+
+void own_thread(const Culprit* culprit) { t_owner = culprit; }
 
 std::expected<CrashReport*, std::string> install_crash_handler(const std::string& memory,
                                                                const std::filesystem::path& last_words,
@@ -120,6 +168,7 @@ std::expected<CrashReport*, std::string> install_crash_handler(const std::string
   if (shared == MAP_FAILED) return failed("map");
   g_report = static_cast<CrashReport*>(shared);
   g_execution_thread = ::pthread_self();
+  g_process = ::getpid();
   copy(fmt::format("{}\n", incarnation), g_incarnation);
   if (last_words.string().size() < g_last_words.size()) copy(last_words.string(), g_last_words);
 
@@ -130,12 +179,13 @@ std::expected<CrashReport*, std::string> install_crash_handler(const std::string
   void* first = nullptr;
   static_cast<void>(::backtrace(&first, 1));
 
-  static_cast<void>(std::at_quick_exit(&on_quick_exit));
-
   struct sigaction action{};
   action.sa_sigaction = &on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &g_former[i]);
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction& former = g_former[static_cast<std::size_t>(number)];
+    if (::sigaction(number, nullptr, &former) == 0 && is_fatal(number, former)) ::sigaction(number, &action, nullptr);
+  }
   return g_report;
 }
 

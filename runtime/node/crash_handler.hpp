@@ -1,14 +1,22 @@
 #pragma once
-// The crash handler: when a node dies by a signal, or because an entity calls exit(), writes which entity it was
-// running, and where, into memory that the supervisor reads afterwards (protocol/crash_report.hpp), and which entity
-// into a file for its peers (io/last_words.hpp).
+// The crash handler: when a node dies by a signal, or because an entity ends it, writes which entity it was running,
+// and where, into memory that the supervisor reads afterwards (protocol/crash_report.hpp), and which entity into a file
+// for its peers (io/last_words.hpp).
 //
-// Signals: those of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP), and SIGQUIT, by which the supervisor
-// ends a node whose turn does not end. Afterwards the signal does what it would have done without us, so that core
-// dumps and sanitizers' reports stay.
+// Signals: all whose default is the end of the process and that a process can handle, unless they are ignored; SIGQUIT
+// is by what the supervisor ends a node whose turn does not end. Afterwards the signal does what it would have done
+// without us, so that core dumps and sanitizers' reports stay. What another process has sent is not an entity's deed,
+// and nobody is named.
+//
+// Functions of the C library that end a process past all handlers: fatal_calls.cpp notes who calls them.
+//
+// A thread that an entity's code has started is the entity's, for as long as it runs.
+
+#include <pthread.h>
 
 #include <expected>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "kernel/ids.hpp"
@@ -21,7 +29,29 @@ namespace epic::node {
 [[nodiscard]] std::expected<protocol::CrashReport*, std::string> install_crash_handler(
     const std::string& memory, const std::filesystem::path& last_words, kernel::Incarnation incarnation);
 
-/// The process ends by a call of the thread that this runs on. True if that is code of an entity, which is then named.
-[[nodiscard]] bool note_exit();
+/// As long as it exists, an end of the process is the deed of the entity whose code has made it. Code of the runtime,
+/// and of processes that have been forked from this one, notes nothing.
+class NotedEnd {
+ public:
+  NotedEnd();
+  ~NotedEnd();
+  NotedEnd(const NotedEnd&) = delete;
+  NotedEnd& operator=(const NotedEnd&) = delete;
+  [[nodiscard]] bool is_by_entity() const { return is_by_entity_; }
+
+ private:
+  bool is_by_entity_ = false;
+  bool is_first_ = false;
+};
+
+/// The entity whose code runs on this thread.
+struct Culprit {
+  kernel::EntityText entity;
+  kernel::MethodText method;
+};
+/// Null: code of the runtime.
+[[nodiscard]] std::unique_ptr<Culprit> find_culprit();
+/// This thread belongs to it; null: to the runtime. It outlives the thread.
+void own_thread(const Culprit* culprit);
 
 }  // namespace epic::node

@@ -179,7 +179,9 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
   storage::Store::OpenReader open_reader = (*store)->reader_opener();
   driver_ = std::make_unique<io::Driver>(std::move(*store), log_);
-  auto core = std::make_unique<NodeCore>(configure, **module, world(configure, std::move(open_reader)));
+  auto core = std::make_unique<NodeCore>(
+      configure, **module,
+      world(configure, std::move(open_reader), crash_report == nullptr ? nullptr : &crash_report->running));
   if (auto opened = core->open(::getpid()); !opened) return opened;
 
   const std::lock_guard lock(mutex_);
@@ -189,7 +191,8 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
   return {};
 }
 
-NodeWorld Node::world(const protocol::Configure& configure, storage::Store::OpenReader open_reader) {
+NodeWorld Node::world(const protocol::Configure& configure, storage::Store::OpenReader open_reader,
+                      kernel::RunningPage* running) {
   return {
       .engine = {.codec = codec_,
                  .clock = io::kSystemClock,
@@ -211,7 +214,8 @@ NodeWorld Node::world(const protocol::Configure& configure, storage::Store::Open
       .make_work =
           [](std::unique_ptr<storage::Store> store, std::function<void()> wake) {
             return std::make_unique<io::StorageWorkers>(std::move(store), std::move(wake));
-          }};
+          },
+      .running = running};
 }
 
 /// Sends the answers; then nothing of this node is left.

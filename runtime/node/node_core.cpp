@@ -15,7 +15,7 @@ namespace epic::node {
 
 namespace {
 
-kernel::KernelOptions kernel_options(const protocol::Configure& configure) {
+kernel::KernelOptions kernel_options(const protocol::Configure& configure, kernel::RunningPage* running) {
   return {.self = {configure.node, configure.incarnation.value},
           .fabric = configure.fabric_id,
           .shard_count = configure.shard_count,
@@ -24,7 +24,8 @@ kernel::KernelOptions kernel_options(const protocol::Configure& configure) {
           .grace = configure.options.grace,
           .memory_budget_bytes = configure.options.memory_budget_bytes,
           .has_shared_store = !configure.store_path.empty(),
-          .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level))};
+          .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level)),
+          .running = running};
 }
 
 std::vector<protocol::RenamedType> renamed_types(const kernel::TypeTable& types) {
@@ -44,7 +45,7 @@ NodeCore::NodeCore(const protocol::Configure& configure, const ModuleInfo& modul
     : module_(module),
       world_(std::move(world)),
       address_(configure.socket_path),
-      engine_(kernel_options(configure), world_.engine, engine_events()),
+      engine_(kernel_options(configure, world_.running), world_.engine, engine_events()),
       requests_(engine_, {.send = [this](const protocol::Answer& answer) { world_.send(answer); },
                           .post =
                               [this](std::function<void()> work) {

@@ -29,6 +29,7 @@ struct NodeWorld {
   std::function<void(std::function<void()>)> post;
   storage::Store::OpenReader open_reader;
   Requests::MakeWork make_work;
+  kernel::RunningPage* running = nullptr;  // memory in which the process leaves what it was running when it ended
 };
 
 /// Execution thread.

@@ -134,15 +134,15 @@ void Activations::construct(Activation& activation, const LoadedState& loaded) {
 }
 
 std::expected<void, std::string> Activations::create(Activation& activation) {
-  Record* const before = std::exchange(uses_.scheduler.current, nullptr);  // not its caller's turn
-  uses_.scheduler.step = {activation.name.get(), "constructor"};
+  Record* const before = uses_.scheduler.interrupt();  // not its caller's turn
+  uses_.scheduler.begin_step({activation.name.get(), "constructor"});
   std::exception_ptr thrown;
   try {
     activation.entity = activation.type->info->create();
   } catch (...) {
     thrown = std::current_exception();
   }
-  uses_.scheduler.step = {};
+  uses_.scheduler.end_step();
   uses_.scheduler.current = before;
   if (thrown) return std::unexpected("its constructor threw: " + describe_thrown(thrown).message);
   detail::EntityAccess::set_name(*activation.entity, activation.name);
@@ -175,7 +175,7 @@ void Activations::run_hook(Activation& activation, Hook hook, const char* label)
   record->site->label = label;
   record->site->on_hook_end = [this, id = activation.id](Record& ended) { end_hook(id, ended); };
   activation.get_rare().hook = record.get();
-  Record* const before = std::exchange(uses_.scheduler.current, nullptr);
+  Record* const before = uses_.scheduler.interrupt();
   const bool is_open = uses_.calls.open(*record);
   uses_.scheduler.current = before;
   if (!is_open) return end_hook(activation.id, *record);
@@ -388,9 +388,9 @@ void Activations::destroy(Activation& activation) {
   collector_.remove(activation);
   uses_.timers.stop_all(activation);
   if (activation.entity == nullptr) return;
-  uses_.scheduler.step = {activation.name.get(), "destructor"};
+  uses_.scheduler.begin_step({activation.name.get(), "destructor"});
   activation.type->info->destroy(std::exchange(activation.entity, nullptr));
-  uses_.scheduler.step = {};
+  uses_.scheduler.end_step();
 }
 
 /// `then` has it when nothing of it is left to run: what is suspended ends before, which may take some ticks.

@@ -187,7 +187,7 @@ void Inbox::begin(Entry& entry, Line& line) {
   line.is_under_way = true;
   entry.state = State::under_way;
   entry.call = call.get();
-  Record* const before = std::exchange(uses_.scheduler.current, nullptr);
+  Record* const before = uses_.scheduler.interrupt();
   if (uses_.calls.open(*call)) {
     call->observed = entry.needs.value;
     uses_.calls.route(std::move(call));
