@@ -72,11 +72,17 @@ Failure explained(Failure failure, const Catalog& catalog, const EntityName& nam
   return unknown;
 }
 
+bool looks_like_number(std::string_view word) {
+  const std::size_t digit = word.starts_with('-') ? 1 : 0;
+  return word.size() > digit && word[digit] >= '0' && word[digit] <= '9' &&
+         word.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+}
+
 /// A word that is not JSON is text. Of one that looks like JSON, `notes` gets why it is not.
 boost::json::value argument_from(const std::string& word, std::vector<std::string>& notes) {
   auto value = protocol::parse_json(word, protocol::DuplicateKeys::refuse);
   if (value) return std::move(*value);
-  if (word.starts_with('{') || word.starts_with('[') || word.starts_with('"'))
+  if (word.starts_with('{') || word.starts_with('[') || word.starts_with('"') || looks_like_number(word))
     notes.push_back(fmt::format("{} was passed as text: {}", shortened(printable(word), 40), value.error()));
   return boost::json::string(word);
 }

@@ -38,10 +38,10 @@ std::optional<Integer> integer_from(const value& json) {
   } else if (const auto* large = json.if_uint64()) {
     if (std::in_range<Integer>(*large)) return static_cast<Integer>(*large);
   } else if (const auto* real = json.if_double()) {
-    constexpr double kExactMax = 9007199254740992.0;  // 2^53: above it not every integer is a double
-    if (std::trunc(*real) != *real || std::abs(*real) > kExactMax) return std::nullopt;
-    const auto whole = static_cast<std::int64_t>(*real);
-    if (std::in_range<Integer>(whole)) return static_cast<Integer>(whole);
+    // The parser makes a double of a whole number only if that changes nothing.
+    if (std::trunc(*real) != *real || *real < -0x1p63 || *real >= 0x1p64) return std::nullopt;
+    if (*real >= 0x1p63) return integer_from<Integer>(value(static_cast<std::uint64_t>(*real)));
+    return integer_from<Integer>(value(static_cast<std::int64_t>(*real)));
   }
   return std::nullopt;
 }

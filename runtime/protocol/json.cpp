@@ -52,15 +52,12 @@ Decimal decimal_of(std::string_view number) {
   return decimal;
 }
 
-/// The integer value of a number with an exponent ("1e18", "1.5e3"). Empty: it is not whole, or does not fit into 64
-/// bits.
-std::optional<json::value> find_integer(std::string_view number) {
-  if (number.find_first_of("eE") == std::string_view::npos) return std::nullopt;
-  Decimal decimal = decimal_of(number);
-  if (decimal.digits.empty()) return std::nullopt;  // zero: -0e0 has a sign, which only a double can hold
+/// The integer that a number is, by its digits. Empty: it is not whole, or does not fit into 64 bits.
+std::optional<json::value> find_integer(Decimal decimal, bool is_negative) {
+  if (decimal.digits.empty()) return std::nullopt;  // zero: -0.0 has a sign, which only a double can hold
   if (decimal.exponent < 0 || decimal.exponent > 19) return std::nullopt;
   decimal.digits.append(static_cast<std::size_t>(decimal.exponent), '0');
-  if (number.starts_with('-')) decimal.digits.insert(decimal.digits.begin(), '-');
+  if (is_negative) decimal.digits.insert(decimal.digits.begin(), '-');
   const auto read = [&](auto whole) -> std::optional<json::value> {
     const char* const end = decimal.digits.data() + decimal.digits.size();
     const auto [stop, error] = std::from_chars(decimal.digits.data(), end, whole);
@@ -69,6 +66,22 @@ std::optional<json::value> find_integer(std::string_view number) {
   };
   if (auto number_64 = read(std::int64_t{})) return number_64;
   return read(std::uint64_t{});
+}
+
+/// Whether a double holds the integer exactly.
+bool is_double(const json::value& integer) {
+  const auto fits = [](auto whole, double limit) {
+    const auto real = static_cast<double>(whole);
+    return real < limit && static_cast<decltype(whole)>(real) == whole;
+  };
+  if (const auto* number = integer.if_int64()) return fits(*number, 0x1p63);
+  return fits(integer.get_uint64(), 0x1p64);
+}
+
+/// For an error: a number may have any number of digits.
+std::string shown(const std::string& number) {
+  constexpr std::size_t kShownMax = 60;
+  return number.size() <= kShownMax ? number : number.substr(0, kShownMax) + "…";
 }
 
 /// Called by basic_parser. Boost's own handler takes the doubles that basic_parser makes, which may have a wrong last
@@ -130,17 +143,30 @@ struct Handler {
   bool on_double(double nearly, string_view part, error_code& error) {
     digits.append(part.data(), part.size());
     const std::string text = std::exchange(digits, {});
-    if (const auto whole = find_integer(text)) {
-      if (const auto* number = whole->if_int64()) return stack.push_int64(*number), true;
-      return stack.push_uint64(whole->get_uint64()), true;
-    }
+    const bool is_negative = text.starts_with('-');
     double exact = nearly;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), exact);
     if (failure == std::errc::result_out_of_range) {
       if (!decimal_of(text).digits.empty())
-        return fail(fmt::format("{} is too {} for a number", text, std::abs(nearly) > 1 ? "large" : "close to zero"),
+        return fail(fmt::format("{} is out of range: it is too {} for a double", shown(text),
+                                std::abs(nearly) > 1 ? "large" : "close to zero"),
                     error);
-      exact = std::copysign(0.0, text.starts_with('-') ? -1.0 : 1.0);
+      exact = std::copysign(0.0, is_negative ? -1.0 : 1.0);
+    }
+    return std::trunc(exact) == exact ? push_whole(exact, text, error) : (stack.push_double(exact), true);
+  }
+  /// A number that is whole as a double. The digits decide whether it is: an integer must not lose any of them.
+  bool push_whole(double exact, const std::string& text, error_code& error) {
+    const Decimal decimal = decimal_of(text);
+    const auto whole = find_integer(decimal, text.starts_with('-'));
+    if (!whole && !decimal.digits.empty() && exact >= -0x1p63 && exact < 0x1p64)
+      return fail(
+          fmt::format("{} has more digits than a double can hold, and would become {}", shown(text), print_json(exact)),
+          error);
+    const bool has_exponent = text.find_first_of("eE") != std::string::npos;
+    if (whole && (has_exponent || !is_double(*whole))) {
+      if (const auto* number = whole->if_int64()) return stack.push_int64(*number), true;
+      return stack.push_uint64(whole->get_uint64()), true;
     }
     return stack.push_double(exact), true;
   }
@@ -238,7 +264,7 @@ class Printer {
   std::string take() { return std::move(out_); }
 
  private:
-  /// The shortest digits that read back as the same double, with a point or an exponent.
+  /// The shortest digits that read back as the same double, with a point or an exponent; of a whole number all.
   void real(double real) {
     if (!std::isfinite(real)) {
       out_ += "null";
@@ -263,7 +289,11 @@ class Printer {
     } else if (whole <= 0) {
       out_.append("0.").append(static_cast<std::size_t>(-whole), '0').append(digits);
     } else if (decimal.exponent >= 0) {
-      out_.append(digits).append(static_cast<std::size_t>(decimal.exponent), '0').append(".0");
+      // Every digit, as it may be read as an integer: 2^60 is 1152921504606846976.0.
+      out_.append(
+              buffer.data(),
+              std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(real), std::chars_format::fixed).ptr)
+          .append(".0");
     } else {
       const auto count = static_cast<std::size_t>(whole);
       out_.append(digits, 0, count).append(".").append(digits, count);

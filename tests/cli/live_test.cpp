@@ -191,6 +191,8 @@ TEST_CASE("live: a call that is refused says why, with the method that was nearl
              {"call", "Player/Bob", "enter_level"}) == 2);
   CHECK(with(AnswerStatus::bad_request, "Player.enter_level: argument 1: expected a list, got the string",
              {"call", "Player/Bob", "enter_level", R"({"x":1,"x":2})"}) == 2);
+  CHECK(with(AnswerStatus::bad_request, "Player.enter_level: argument 1: expected float64, got the string \"1e309\"",
+             {"call", "Player/Bob", "enter_level", "1e309"}) == 2);
   CHECK(with(AnswerStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
              {"call", "Player/Bob", "get_score"}) == 1);
   CHECK(transcript.run({"call", "Player/Bob"}).exit_code == 2);

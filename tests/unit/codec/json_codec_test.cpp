@@ -2,12 +2,16 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <optional>
+#include <random>
 
 #include "codec/capnp_codec.hpp"
 #include "codec/limits.hpp"
 #include "protocol/json.hpp"
 #include "reflect/schema_of.hpp"
+#include "support/frames.hpp"
 #include "support/sample_types.hpp"
 
 using namespace epic::reflect;
@@ -30,6 +34,30 @@ T read(std::string_view text) {
   const auto result = epic::codec::from_json(*json, type_of<T>(), &value);
   if (!result) throw std::runtime_error(result.error().path + ": " + result.error().what);
   return value;
+}
+
+/// 10^exponent; negative exponents divide, and what is left over makes it no value.
+std::optional<__int128> shifted(std::int64_t number, int exponent) {
+  __int128 value = number;
+  for (; exponent > 0; --exponent) value *= 10;
+  for (; exponent < 0; ++exponent) {
+    if (value % 10 != 0) return std::nullopt;
+    value /= 10;
+  }
+  return value;
+}
+
+template <class Integer>
+void check_integer(const std::string& text, std::optional<__int128> expected) {
+  std::optional<Integer> got;
+  try {
+    got = read<Integer>(text);
+  } catch (const std::runtime_error&) {
+  }
+  const bool fits =
+      expected && *expected >= std::numeric_limits<Integer>::min() && *expected <= std::numeric_limits<Integer>::max();
+  REQUIRE(got.has_value() == fits);
+  if (fits) REQUIRE(*got == static_cast<Integer>(*expected));
 }
 
 template <class T>
@@ -107,6 +135,42 @@ TEST_CASE("json: other spellings are taken", "[codec]") {
   CHECK(read<sample::Color>("5") == sample::Color::green);
   CHECK(read<std::variant<int, sample::Position>>(R"({"Position":{"x":1}})").index() == 1);
   CHECK(read<std::variant<int, std::string>>(R"({"1":"x"})").index() == 1);
+}
+
+TEST_CASE("json: an integer in any spelling is read to the last digit, or refused", "[codec]") {
+  CHECK(read<std::int64_t>("9007199254740993.0") == 9007199254740993);
+  CHECK(read<std::int64_t>("-9223372036854775808.0") == std::numeric_limits<std::int64_t>::min());
+  CHECK(read<std::uint64_t>("18446744073709551615.00") == std::numeric_limits<std::uint64_t>::max());
+  CHECK(read<std::int64_t>("1152921504606846976.0") == 1152921504606846976);  // 2^60, also a double
+  CHECK(read<double>("1234567890123456789.0") == 1234567890123456789.0);
+  CHECK_THROWS_WITH(read<std::int64_t>("9007199254740993.5"), Catch::Contains("more digits than a double can hold"));
+  CHECK_THROWS_WITH(read<std::uint64_t>("18446744073709551616.0"), Catch::Contains("which is not a whole number from"));
+  CHECK_THROWS_WITH(read<double>("1e309"), Catch::Contains("1e309 is out of range: it is too large for a double"));
+
+  const std::uint64_t seed = epic::test::make_seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 20'000; ++round) {
+    auto number = static_cast<std::int64_t>(random() >> (random() % 64));
+    for (std::uint64_t zeros = random() % 5; zeros > 0 && std::abs(number) < 1'000'000'000'000'000; --zeros)
+      number *= 10;
+    const int places = static_cast<int>(random() % 8);
+    const int exponent = static_cast<int>(random() % 9) - 4;
+    std::string digits = std::to_string(std::abs(number));
+    if (number == std::numeric_limits<std::int64_t>::min() || number == 0) continue;
+    if (places > 0) {
+      digits.insert(0, std::max<int>(0, places + 1 - static_cast<int>(digits.size())), '0');
+      digits.insert(digits.size() - static_cast<std::size_t>(places), ".");
+    }
+    const std::string text = (number < 0 ? "-" : "") + digits + (exponent == 0 ? "" : "e" + std::to_string(exponent));
+    CAPTURE(text);
+    const auto expected = shifted(number, exponent - places);
+    check_integer<std::int64_t>(text, expected);
+    check_integer<std::uint64_t>(text, expected);
+    check_integer<std::int16_t>(text, expected);
+    const double nearest = std::strtod(text.c_str(), nullptr);
+    if (expected || std::trunc(nearest) != nearest) REQUIRE(read<double>(text) == nearest);
+  }
 }
 
 TEST_CASE("json: a mistake is told in the user's terms, with the path", "[codec]") {

@@ -109,6 +109,9 @@ TEST_CASE("json: numbers are printed as people write them", "[protocol]") {
   CHECK(printed(-2.5) == "-2.5");
   CHECK(printed(0) == "0.0");
   CHECK(printed(1e18) == "1000000000000000000.0");
+  CHECK(printed(0x1p60) == "1152921504606846976.0");
+  CHECK(printed(-0x1p63) == "-9223372036854775808.0");
+  CHECK(printed(999999999999999868928.0) == "999999999999999868928.0");
   CHECK(printed(0.000001) == "0.000001");
   CHECK(printed(1e-7) == "1e-7");
   CHECK(printed(1.5e300) == "1.5e300");
@@ -125,10 +128,39 @@ TEST_CASE("json: a number with an exponent is an integer when it is whole and fi
   CHECK(parsed("1.0") == json::value(1.0));
 }
 
+TEST_CASE("json: a whole number with a fraction keeps every digit", "[protocol]") {
+  CHECK(parsed("9007199254740993.0") == json::value(9007199254740993));
+  CHECK(parsed("-9007199254740993.000") == json::value(-9007199254740993));
+  CHECK(parsed("9007199254740992.0") == json::value(9007199254740992.0));  // the same as a double
+  CHECK(parsed("1234567890123456789.0") == json::value(1234567890123456789));
+  CHECK(parsed("9223372036854775807.0") == json::value(std::numeric_limits<std::int64_t>::max()));
+  CHECK(parsed("-9223372036854775808.0") == json::value(-0x1p63));
+  CHECK(parsed("18446744073709551615.0") == json::value(std::numeric_limits<std::uint64_t>::max()));
+  CHECK(parsed("18446744073709551616.0") == json::value(0x1p64));
+  CHECK(parsed("18446744073709551617.0") == json::value(0x1p64));  // no integer of 64 bits in any case
+  for (int exponent = 50; exponent < 70; ++exponent) CHECK(parsed(printed(std::ldexp(1.0, exponent))).is_double());
+  CHECK(parsed("0.000") == json::value(0.0));
+  CHECK(std::signbit(parsed("-0.0").as_double()));
+}
+
+TEST_CASE("json: a number that is whole only when rounded is refused", "[protocol]") {
+  CHECK(
+      parse_json("[9007199254740993.5]")
+          .error()
+          .contains("9007199254740993.5 has more digits than a double can hold, and would become 9007199254740994.0"));
+  CHECK_FALSE(parse_json("4503599627370497.25").has_value());
+  CHECK_FALSE(parse_json("-0.99999999999999999999").has_value());
+  CHECK_FALSE(parse_json("-9223372036854775809.0").has_value());  // as a double the smallest integer
+  CHECK(parsed("1234567890123456789012345e-1") == json::value(123456789012345678901234.5));  // no integer either way
+  CHECK(parse_json("1." + std::string(5000, '0') + "1").error().size() < 300);
+  CHECK(parsed("4503599627370495.5") == json::value(4503599627370495.5));
+  CHECK(parsed("0.1000000000000000000000000001") == json::value(0.1));
+}
+
 TEST_CASE("json: a number beyond every double is refused, and one that only zero is near to", "[protocol]") {
-  CHECK(parse_json("[1e400]").error().contains("1e400 is too large for a number"));
+  CHECK(parse_json("[1e400]").error().contains("1e400 is out of range: it is too large for a double"));
   CHECK_FALSE(parse_json("-1e99999999999").has_value());
-  CHECK(parse_json("[1e-400]").error().contains("1e-400 is too close to zero for a number"));
+  CHECK(parse_json("[1e-400]").error().contains("1e-400 is out of range: it is too close to zero for a double"));
   CHECK_FALSE(parse_json("-1e-99999999999").has_value());
   CHECK(parsed("5e-324") == json::value(5e-324));
   CHECK(parsed("0e-400") == json::value(0.0));
