@@ -8,6 +8,7 @@
 
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
+#include "reflect/utf8.hpp"
 
 namespace epic::cli {
 namespace {
@@ -98,6 +99,8 @@ class CommandApp {
     for (const auto& [spec, option] : options_)
       if (option->count() > 0) parsed.arguments.set(spec->name, option->results());
     for (const CLI::Option* word : words_) parsed.arguments.add_words(word->results());
+    const bool is_checked = !command_.is_hidden && !parsed.arguments.has("help") && !parsed.arguments.has("version");
+    if (!parsed.failure && is_checked) parsed.failure = no_text();
     return parsed;
   }
 
@@ -127,6 +130,29 @@ class CommandApp {
     if (const std::string near = find_near(fault_.value, known); !near.empty())
       failure.help = {fmt::format("did you mean {} {}?", fault_.option->get_name(), near)};
     return failure;
+  }
+
+  /// A path can have any bytes. Everything else is text, and would have to be changed to be sent or shown.
+  std::optional<Failure> no_text() const {
+    const auto find = [&](const CLI::Option* option, std::string_view name, Completes completes) {
+      std::optional<Failure> failure;
+      if (completes == Completes::file || completes == Completes::directory) return failure;
+      for (const std::string& value : option->results()) {
+        if (reflect::is_utf8(value)) continue;
+        failure = usage_failure(command_, fmt::format("{} takes text in UTF-8, not \"{}\"", name, value));
+        const auto given = app_.parse_order();
+        if (!option->get_envname().empty() && std::ranges::find(given, option) == given.end())
+          failure->why = fmt::format("the value comes from the environment variable {}", option->get_envname());
+        break;
+      }
+      return failure;
+    };
+    for (std::size_t i = 0; i < words_.size(); ++i)
+      if (auto failure = find(words_[i], command_.positionals[i].name, command_.positionals[i].completes))
+        return failure;
+    for (const auto& [spec, option] : options_)
+      if (auto failure = find(option, "--" + std::string(spec->name), spec->completes)) return failure;
+    return std::nullopt;
   }
 
   /// A flag without its value, which can only be the last word; or a value that a switch does not take.

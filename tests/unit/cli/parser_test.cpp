@@ -65,6 +65,36 @@ TEST_CASE("parser: words that look like JSON or negative numbers stay as they we
   CHECK(call.arguments.words() == Words{"Deadline/a", "set", "[[1],[2]]", "-1e3"});
 }
 
+TEST_CASE("parser: whatever is not a path is text, and bytes that are not UTF-8 are refused in every command",
+          "[cli]") {
+  const std::string bad = "a\xff";
+  for (const Command* command : command_table().commands) {
+    INFO(command->path);
+    Words words;
+    std::string about;  // the first word of the command that is text
+    for (const PositionalSpec& spec : command->positionals) {
+      words.push_back(bad);
+      const bool is_path = spec.completes == Completes::file || spec.completes == Completes::directory;
+      if (about.empty() && !is_path && spec.check.kind == Check::Kind::any) about = spec.name;
+    }
+    if (about.empty()) continue;
+    const auto [arguments, failure] = parse(*command, words);
+    REQUIRE(failure.has_value() != command->is_hidden);
+    if (failure && failure->what.find("UTF-8") != std::string::npos)
+      CHECK(failure->what == about + " takes text in UTF-8, not \"" + bad + "\"");
+    else if (failure)
+      CHECK(failure->what.find(bad) != std::string::npos);  // a word with a check of its own
+    if (failure) CHECK(failure->code == ExitCode::usage);
+  }
+  CHECK(parse_line({"call", "Player/Bob", "move", bad}).failure->what ==
+        "ARGUMENTS takes text in UTF-8, not \"" + bad + "\"");
+  CHECK(parse_line({"call", "Player/Bob", "move", "1", "--timeout", bad}).failure.has_value());
+  CHECK(parse_line({"ls", "Player/" + bad}).failure.has_value());
+  CHECK_FALSE(parse_line({"ls", "Player/\u20ac"}).failure);
+  CHECK_FALSE(parse_line({"ps", "-C", bad}).failure);
+  CHECK_FALSE(parse_line({"call", bad, "--help"}).failure);
+}
+
 TEST_CASE("parser: a value is taken from the environment, and the command line comes first", "[cli]") {
   ::setenv("EPIC_NODES", "7", 1);
   CHECK(parse_line({"run"}).arguments.number("nodes") == 7);
