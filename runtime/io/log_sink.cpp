@@ -23,6 +23,34 @@ std::string format(protocol::LogLevel level, std::string_view entity, std::strin
                                     .message = std::string(text)});
 }
 
+/// How much of the message takes at most `bytes_max` with what stands before each of its lines. Ends between two
+/// characters.
+std::size_t length_within(std::string_view message, std::size_t front_bytes, std::size_t bytes_max) {
+  std::size_t bytes = 0;
+  for (std::size_t begin = 0; begin < message.size();) {
+    const std::size_t end = std::min(message.find('\n', begin), message.size());
+    bytes += front_bytes + (end - begin);
+    if (bytes > bytes_max) {
+      std::size_t cut = std::max(begin, end - std::min(end, bytes - bytes_max));
+      while (cut > begin && (static_cast<unsigned char>(message[cut]) & 0xC0U) == 0x80U) --cut;
+      return cut;
+    }
+    begin = end + 1;
+  }
+  return message.size();
+}
+
+/// The text of a message, which fits into an empty buffer: what does not is cut off, and counted.
+std::string format_bounded(protocol::LogLevel level, std::string_view entity, std::string_view message) {
+  constexpr std::size_t kMarkBytesMax = 128;
+  const std::size_t front_bytes = format(level, entity, {}).size();
+  const std::size_t kept = length_within(message, front_bytes, kGatheredBytesMax - kMarkBytesMax - front_bytes);
+  if (kept == message.size()) return format(level, entity, message);
+  return format(
+      level, entity,
+      fmt::format("{} [cut: {} bytes of {} follow]", message.substr(0, kept), message.size() - kept, message.size()));
+}
+
 }  // namespace
 
 protocol::LogLevel parse_log_level(std::string_view text) {
@@ -40,7 +68,7 @@ void LogSink::set_lowest(protocol::LogLevel lowest) {
 void LogSink::write(protocol::LogLevel level, std::string_view entity, std::string_view message) {
   const std::lock_guard lock(mutex_);
   if (level < lowest_) return;
-  const std::string text = format(level, entity, message);
+  const std::string text = format_bounded(level, entity, message);
   // After a first one all are dropped until there is room again, so that there is one gap with one count.
   if (dropped_count_ > 0 || unwritten_bytes() + text.size() > kGatheredBytesMax) {
     ++dropped_count_;

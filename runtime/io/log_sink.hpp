@@ -5,7 +5,8 @@
 // before the next statement of the entity runs, so a crash does not lose it. When the reader falls behind and the pipe
 // is full, nothing waits: lines are buffered up to a limit, and beyond it they are dropped. Their count stands where
 // they would have stood, as soon as the reader has caught up with half of the buffer. How many lines the reader does
-// not know of yet is counted where it can be read after the process has died (protocol/crash_report.hpp).
+// not know of yet is counted where it can be read after the process has died (protocol/crash_report.hpp). A message
+// that would not even fit into the empty buffer is cut, and says how much of it is missing.
 
 #include <atomic>
 #include <chrono>

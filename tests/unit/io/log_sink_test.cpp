@@ -116,6 +116,42 @@ TEST_CASE("log sink: one line that is dropped is counted as one", "[io]") {
   CHECK(unwritten == 0);
 }
 
+TEST_CASE("log sink: a message larger than the buffer is cut, and says by how much", "[io]") {
+  const auto written = [](const std::string& message) {
+    Pipe pipe;
+    LogSink log(pipe.ends[1]);
+    log.write(LogLevel::info, "Player/Bob", message);
+    std::string text;
+    for (bool is_left = true; is_left; is_left = log.flush()) text += pipe.read();
+    return text + pipe.read();
+  };
+  const auto kept_of = [](const std::string& text) {
+    const auto line = epic::protocol::parse_log_line("node-1", text, {});
+    CHECK(line.entity == "Player/Bob");
+    return line.message.find(" [cut: ");
+  };
+  const std::string fits(1'000'000, 'x');
+  CHECK(epic::protocol::parse_log_line("node-1", written(fits), {}).message == fits);
+
+  const std::string text = written(std::string(5'000'000, 'x'));
+  const std::size_t kept = kept_of(text);
+  REQUIRE(kept != std::string::npos);
+  CHECK(kept > 1'000'000);
+  CHECK_THAT(text, Catch::EndsWith(" [cut: " + std::to_string(5'000'000 - kept) + " bytes of 5000000 follow]\n"));
+  CHECK(text.size() <= 1u << 20);
+
+  std::string euros;
+  while (euros.size() < 2'000'000) euros += "\u20ac";
+  CHECK(kept_of(written(euros)) % 3 == 0);
+  CHECK(kept_of(written("x" + euros)) % 3 == 1);
+
+  const std::string lines = written(std::string(500'000, '\n'));  // each gets time, level and entity
+  CHECK(lines.size() <= 1u << 20);
+  CHECK(lines.size() > 1'000'000);
+  CHECK_THAT(lines, Catch::EndsWith(" bytes of 500000 follow]\n"));
+  CHECK(lines.find("dropped") == std::string::npos);
+}
+
 TEST_CASE("log sink: a reader that catches up gets new lines again, after the count of those dropped", "[io]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);
