@@ -66,7 +66,7 @@ CrashMemory::~CrashMemory() {
 std::string CrashMemory::path() const { return fmt::format("/proc/{}/fd/{}", ::getpid(), file_); }
 
 std::optional<Crash> CrashMemory::read() const {
-  if (!report_->has_names.load()) return read_turn();
+  if (!report_->has_names.load()) return read_running();
   Crash crash{.entity = text_of(report_->entity), .method = text_of(report_->method), .frames = {}};
   if (crash.entity.empty()) return std::nullopt;
   const std::size_t count = std::min<std::size_t>(report_->frame_count.load(), CrashReport::kFramesMax);
@@ -74,11 +74,16 @@ std::optional<Crash> CrashMemory::read() const {
   return crash;
 }
 
-std::optional<Crash> CrashMemory::read_turn() const {
-  const std::uint64_t turn = report_->turn.load();
-  if (turn % 2 == 0 || report_->noted_turn.load() != turn) return std::nullopt;
-  Crash crash{.entity = text_of(report_->noted_entity), .method = text_of(report_->noted_method), .frames = {}};
-  return crash.entity.empty() ? std::nullopt : std::optional(std::move(crash));
+std::optional<Crash> CrashMemory::read_running() const {
+  const std::uint32_t number = report_->running.place.load();
+  if (number == 0 || number > kernel::RunningPage::kPlacesCount) return std::nullopt;
+  const kernel::RunningPage::Place& place = report_->running.places[number - 1];
+  Crash crash{.entity = text_of(place.entity_name), .method = text_of(place.method_name), .frames = {}};
+  if (crash.entity.empty()) return std::nullopt;
+  const bool is_noted = report_->noted_turn.load() == report_->turn.load();
+  const bool is_long = is_noted && text_of(report_->noted_entity) == crash.entity;
+  crash.source = is_long ? Crash::Source::long_turn : Crash::Source::turn;
+  return crash;
 }
 
 }  // namespace epic::cluster

@@ -22,13 +22,14 @@ class CrashMemory {
 
   /// By which a child process of ours can open it.
   [[nodiscard]] std::string path() const;
-  /// Empty: the process wrote nothing, or no entity's code was running. Controls are taken out of its words.
+  /// Empty: no entity's code was running, or the process has noted that its end is nobody's deed. Controls are taken
+  /// out of its words.
   [[nodiscard]] std::optional<Crash> read() const;
   /// Lines of its log that it has not written, and has not reported as dropped.
   [[nodiscard]] std::uint64_t count_lost_lines() const { return report_->unwritten_lines.load(); }
 
  private:
-  [[nodiscard]] std::optional<Crash> read_turn() const;
+  [[nodiscard]] std::optional<Crash> read_running() const;
 
   CrashMemory(int file, protocol::CrashReport* report) : file_(file), report_(report) {}
   int file_;

@@ -184,9 +184,7 @@ void Fabric::on_node_exit(NodeId node, const std::optional<Crash>& crash) {
               .entity = crash ? crash->entity : ""});
   if (is_death) restart_.tell_death(*slot);
   if (is_death) shards_.on_death(node, host_.now());
-  // A turn that is cut short only because the node has to leave says nothing against its entity.
-  const bool has_had_to_leave = slot->kill_cause && slot->kill_cause->reason == KillCause::Reason::not_stopped;
-  if (crash && !has_had_to_leave) quarantine_.on_crash(*slot, *crash);
+  if (crash && slot->last_exit->counts_against(*crash)) quarantine_.on_crash(*slot, *crash);
   if (is_stopping_ && is_death && slot->lease) unsaved_.push_back(slot->name);
 }
 

@@ -108,6 +108,7 @@ void Fleet::start(NodeSlot& slot) {
            },
        .on_garbage = [this,
                       &slot](const std::string& what) { kill(slot, {.reason = Kill::bad_message, .detail = what}); },
+       .on_cut_off = [this, &slot] { on_cut_off(slot); },
        .on_end = [this, &slot](ProcessEnd end) { on_end(slot, end); }});
   if (!process) {
     slot.state = NodeState::stopped;
@@ -266,6 +267,14 @@ void Fleet::kill(NodeSlot& slot, KillCause cause) {
   });
 }
 
+/// Mostly it is about to end, which takes a while. Otherwise it runs another program by now, or is deaf.
+void Fleet::on_cut_off(NodeSlot& slot) {
+  if (slot.kill_cause) return;
+  slot.timer.expires_after(kReportTimeout, [this, &slot, cut_off = slot.incarnation] {
+    if (slot.process && slot.incarnation == cut_off) kill(slot, {.reason = Kill::cut_off});
+  });
+}
+
 void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.timer.cancel();
   const std::unique_ptr<NodeProcess> ended = std::move(slot.process);
@@ -274,13 +283,14 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   slot.heartbeat = {};
   slot.is_paused = false;
   slot.last_exit = NodeExit{end, slot.kill_cause};
-  const bool is_of_its_own = !(slot.kill_cause && slot.kill_cause->is_blameless());
-  const auto crash = is_of_its_own ? ended->read_crash() : std::nullopt;
+  auto crash = ended->read_crash();
+  if (crash && !slot.last_exit->concerns(*crash)) crash.reset();
   slot.crashed_in = crash ? crash->place() : std::string();
   if (const std::uint64_t lost = ended->count_lost_lines(); lost > 0)
     say(LogLevel::warn, fmt::format("{} ended before it had written its log: {} lost.", slot.name,
                                     lost == 1 ? "1 line is" : fmt::format("{} lines are", lost)));
-  const bool is_from_outside = slot.last_exit->end.signal == SIGKILL && !slot.kill_cause;
+  const bool is_its_own_deed = crash && crash->source == Crash::Source::last_act;
+  const bool is_from_outside = slot.last_exit->end.signal == SIGKILL && !slot.kill_cause && !is_its_own_deed;
 
   const bool is_in_order = (is_stopping_ || before == NodeState::draining) && slot.last_exit->is_orderly();
   const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);

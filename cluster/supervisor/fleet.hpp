@@ -108,7 +108,8 @@ class Fleet {
 
   static constexpr int kFirstStartAttemptsMax = 3;
   static constexpr std::size_t kLastLinesMax = 10;
-  /// For a node whose turn does not end, to report what it is doing before it is killed.
+  /// For a node to end by itself before it is killed: its turn does not end, and it is to report what it is doing; or
+  /// it has closed its connection.
   static constexpr std::chrono::milliseconds kReportTimeout{500};
 
   Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
@@ -161,6 +162,7 @@ class Fleet {
   void renew(NodeSlot& slot);
   void let_drained_leave();
   void on_heartbeat(NodeSlot& slot, const protocol::Heartbeat& heartbeat);
+  void on_cut_off(NodeSlot& slot);
   void on_end(NodeSlot& slot, ProcessEnd end);
   void on_left(NodeSlot& slot, NodeState before, bool is_wanted_end);
   void on_end_before_started(NodeSlot& slot, NodeState before);

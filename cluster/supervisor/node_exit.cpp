@@ -2,7 +2,11 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <string.h>
+
+#include <algorithm>
+#include <array>
 
 namespace epic::cluster {
 
@@ -12,6 +16,13 @@ std::string ProcessEnd::text() const {
   return name ? fmt::format("was killed by signal {} (SIG{})", signal, name)
               : fmt::format("was killed by signal {}", signal);
 }
+
+namespace {
+
+/// They come from the code that runs. Others may be sent by anybody.
+constexpr std::array kFaultSignals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+}  // namespace
 
 std::string KillCause::text() const {
   switch (reason) {
@@ -25,6 +36,8 @@ std::string KillCause::text() const {
       return fmt::format("sent {}", detail);
     case Reason::unread:
       return "does not read its messages";
+    case Reason::cut_off:
+      return "has closed its connection to the supervisor, or runs another program";
     case Reason::wrong_version:
       return "has another version";
     case Reason::no_member:
@@ -41,6 +54,22 @@ std::string KillCause::text() const {
       return "the stop was cut short by a second signal";
   }
   return {};
+}
+
+bool NodeExit::concerns(const Crash& crash) const {
+  if (!killed_for) return true;
+  if (killed_for->is_blameless()) return false;
+  const bool is_for_its_turn = killed_for->reason == KillCause::Reason::turn_max ||
+                               killed_for->reason == KillCause::Reason::not_stopped ||
+                               killed_for->reason == KillCause::Reason::cut_off;
+  return is_for_its_turn || crash.source != Crash::Source::turn;
+}
+
+bool NodeExit::counts_against(const Crash& crash) const {
+  // A turn that is cut short only because the node has to leave says nothing against its entity.
+  if (!concerns(crash) || (killed_for && killed_for->reason == KillCause::Reason::not_stopped)) return false;
+  if (crash.source != Crash::Source::turn || killed_for || end.signal == 0) return true;
+  return std::ranges::find(kFaultSignals, end.signal) != kFaultSignals.end();
 }
 
 std::string NodeExit::text() const {

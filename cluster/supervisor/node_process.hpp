@@ -29,7 +29,8 @@ class NodeProcess {
     std::function<void(std::string_view)> on_log;     // a line of its log, without the line break
     std::function<void(std::string_view)> on_output;  // the same of what its code prints, which may be anything
     std::function<void(std::string)> on_garbage;      // its messages are malformed; none follows
-    std::function<void(ProcessEnd)> on_end;           // the last event
+    std::function<void()> on_cut_off;  // it sends no messages any longer: it ends, or has lost its end of the channel
+    std::function<void(ProcessEnd)> on_end;  // the last event
   };
 
   struct Program {

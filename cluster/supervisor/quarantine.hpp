@@ -6,7 +6,8 @@
 // without a death it counts as well. A turn that the supervisor has ended takes most of a minute by itself, so its time
 // does not count.
 //
-// Not here: how a node refuses the calls (the kernel), what was running (crash_memory.hpp).
+// Not here: how a node refuses the calls (the kernel), what was running (crash_memory.hpp), which deaths count
+// (NodeExit::counts_against).
 
 #include <chrono>
 #include <cstdint>

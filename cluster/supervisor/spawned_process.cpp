@@ -149,7 +149,8 @@ struct SpawnedProcess::State : std::enable_shared_from_this<State> {
     const auto room = buffer.prepare();
     channel.async_read_some(asio::buffer(room.data(), room.size()),
                             [self = shared_from_this()](error_code error, std::size_t bytes) {
-                              if (error || self->is_ended) return;
+                              if (self->is_ended) return;
+                              if (error) return self->events.on_cut_off();
                               self->buffer.commit(bytes);
                               if (self->handle_messages()) self->read_channel();
                             });

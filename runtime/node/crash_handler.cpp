@@ -124,11 +124,11 @@ bool is_fatal(int number, const struct sigaction& action) {
 }  // namespace
 
 NotedEnd::NotedEnd() {
-  if (g_report == nullptr || ::getpid() != g_process) return;
+  if (g_report == nullptr) return;
   const kernel::Kernel::Running running = find_running();
-  if (running.entity.empty()) return;
-  is_by_entity_ = true;
-  is_first_ = !g_has_begun.test_and_set();
+  is_by_entity_ = !running.entity.empty();
+  is_noted_ = is_by_entity_ && ::getpid() == g_process;
+  is_first_ = is_noted_ && !g_has_begun.test_and_set();
   if (!is_first_) return;
   write_names(*g_report, running);
   write_frames(*g_report, kNoteFrames);

@@ -29,18 +29,21 @@ namespace epic::node {
 [[nodiscard]] std::expected<protocol::CrashReport*, std::string> install_crash_handler(
     const std::string& memory, const std::filesystem::path& last_words, kernel::Incarnation incarnation);
 
-/// As long as it exists, an end of the process is the deed of the entity whose code has made it. Code of the runtime,
-/// and of processes that have been forked from this one, notes nothing.
+/// As long as it exists, an end of the process is the deed of the entity whose code has made it. Code of the runtime
+/// notes nothing, and neither do processes that have been forked from this one.
 class NotedEnd {
  public:
   NotedEnd();
   ~NotedEnd();
   NotedEnd(const NotedEnd&) = delete;
   NotedEnd& operator=(const NotedEnd&) = delete;
+  /// Also in a forked process.
   [[nodiscard]] bool is_by_entity() const { return is_by_entity_; }
+  [[nodiscard]] bool is_noted() const { return is_noted_; }
 
  private:
   bool is_by_entity_ = false;
+  bool is_noted_ = false;
   bool is_first_ = false;
 };
 

@@ -68,7 +68,7 @@ void check_may_close(unsigned first, unsigned last) {
   };
   if (!is_within(epic::protocol::kSupervisionFd) && !is_within(epic::protocol::kLogFd)) return;
   const int before = errno;
-  if (const NotedEnd end; end.is_by_entity()) {
+  if (const NotedEnd end; end.is_noted()) {
     static constexpr std::string_view kWhy = "epic: an entity closes descriptors of its node, which cannot go on\n";
     static_cast<void>(!::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
     std::abort();

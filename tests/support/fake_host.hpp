@@ -23,7 +23,8 @@ struct FakeNode {
   NodeProcess::Program program = {};
   NodeProcess::Events events = {};
   std::deque<protocol::ToNode> inbox = {};
-  std::optional<int> signal = {};  // the last that it was sent
+  std::optional<int> signal = {};   // the last that it was sent
+  std::optional<Crash> crash = {};  // what it will have left
   bool is_alive = true;
 };
 
@@ -43,7 +44,7 @@ class FakeProcess final : public NodeProcess {
   }
   void kill() override { static_cast<void>(try_signal(9)); }
   [[nodiscard]] std::expected<std::string, std::string> crash_memory() const override { return "/crash"; }
-  [[nodiscard]] std::optional<Crash> read_crash() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<Crash> read_crash() const override { return node_->crash; }
 
  private:
   std::shared_ptr<FakeNode> node_;  // shared with the test

@@ -1,6 +1,12 @@
 #pragma once
 // Entities for the tests of nodes and clients.
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -8,6 +14,8 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace probe {
@@ -45,7 +53,50 @@ class Fatal : public epic::Entity {
     std::exit(0);
     co_return;
   }
-  EPIC_ENTITY(Fatal, methods(leave), transient)
+  epic::Task<void> end_by(std::string way) {
+    const pid_t own = ::getpid();
+    if (way == "_exit") ::_exit(3);
+    if (way == "quick_exit") std::quick_exit(3);
+    if (way == "exit_group") ::syscall(SYS_exit_group, 3);
+    if (way == "kill") ::kill(own, SIGKILL);
+    if (way == "raise") ::raise(SIGKILL);
+    if (way == "thread") std::thread([] { throw Refused("in a thread"); }).join();
+    if (way == "later")
+      std::thread([] {
+        ::poll(nullptr, 0, 1000);
+        std::abort();
+      }).detach();
+    if (way == "exec") ::execl("/bin/sleep", "sleep", "60", nullptr);
+    if (way == "exec_call") {
+      char* const arguments[] = {const_cast<char*>("sleep"), const_cast<char*>("60"), nullptr};
+      ::syscall(SYS_execve, "/bin/sleep", arguments, ::environ);
+    }
+    if (way == "close")
+      for (int fd = 1023; fd >= 0; --fd) ::close(fd);
+    if (way == "SIGALRM") {
+      ::alarm(1);
+      while (true) ::pause();
+    }
+    for (const auto& [name, signal] : kSignals)
+      if (way == name) ::kill(own, signal);
+    co_return;
+  }
+  /// What a child of its node does is not its node's end, and neither is what fails.
+  epic::Task<void> end_others() {
+    const pid_t child = ::fork();
+    if (child == 0) ::kill(::getpid(), SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    const pid_t second = ::fork();
+    if (second == 0) std::exit(3);
+    ::waitpid(second, nullptr, 0);
+    ::execl("/no/such/program", "program", nullptr);
+    co_return;
+  }
+  EPIC_ENTITY(Fatal, methods(leave, end_by, end_others), transient)
+
+ private:
+  static constexpr std::pair<const char*, int> kSignals[] = {
+      {"SIGTERM", SIGTERM}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGHUP", SIGHUP}, {"SIGPROF", SIGPROF}};
 };
 
 class Stillborn : public epic::Entity {

@@ -3,13 +3,18 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "kernel/placement_hash.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
@@ -149,4 +154,131 @@ TEST_CASE("poison: a node that the system kills in a long turn has left word of 
   fabric.wait_for("a turn of spin_for_ms has lasted");
   ::kill(fabric.list_node_pids().at(0), SIGKILL);
   fabric.wait_for("was killed by signal 9 (SIGKILL) while it ran Relay/hog.spin_for_ms");
+}
+
+namespace {
+
+/// One node, whose deaths are all by Fatal/x.
+struct Dying {
+  ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  std::optional<Client> client;
+
+  Dying() {
+    fabric.wait_for("ready 1 nodes");
+    client.emplace(Client::connect(project.path().string()));
+  }
+  /// What its caller learns.
+  std::string end_by(const std::string& way) {
+    try {
+      client->call(client->get<probe::Fatal>("x")->end_by(way));
+    } catch (const epic::NodeLost& lost) {
+      return lost.what();
+    }
+    return "it lives";
+  }
+  void wait_for_node() { fabric.wait_for("node-1 is ready (pid "); }
+  std::size_t count_quarantined() { return fabric.ask("ps").at("quarantined").as_array().size(); }
+};
+
+}  // namespace
+
+TEST_CASE("poison: an entity that ends its node past all signals is named and counted", "[node]") {
+  // A sanitizer has functions of its own; what is left then is what the kernel shows.
+  const bool is_noted = !epic::test::kIsSanitized;
+  for (const std::string way : {"_exit", "quick_exit", "exec", "kill", "raise", "thread", "close"}) {
+    if (!is_noted && way != "_exit" && way != "quick_exit" && way != "exec") continue;
+    CAPTURE(way);
+    Dying f;
+    for (int death = 0; death < 3; ++death) {
+      if (death > 0) f.wait_for_node();
+      const std::string told = f.end_by(way);
+      // The loop closes the connection to the caller before the node can leave word.
+      if (is_noted && way != "close") CHECK_THAT(told, Catch::Contains("while it ran Fatal/x.end_by"));
+      f.fabric.wait_for(" while it ran Fatal/x.end_by");
+    }
+    f.fabric.wait_for("Fatal/x is quarantined: 3 nodes died while they ran Fatal/x.end_by");
+    CHECK(f.count_quarantined() == 1);
+  }
+}
+
+TEST_CASE("poison: system calls past the C library are named and counted", "[node]") {
+  for (const std::string way : {"exit_group", "exec_call"}) {
+    CAPTURE(way);
+    Dying f;
+    for (int death = 0; death < 3; ++death) {
+      if (death > 0) f.wait_for_node();
+      CHECK(f.end_by(way) != "it lives");
+      f.fabric.wait_for(" while it ran Fatal/x.end_by");
+    }
+    f.fabric.wait_for("Fatal/x is quarantined");
+  }
+}
+
+TEST_CASE("poison: signals that end a process leave a stack trace, if an entity raises them", "[node]") {
+  if (epic::test::kIsSanitized) return;  // they delay signals
+  Dying f;
+  const std::vector<std::string> ways{"SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGPROF", "SIGALRM"};
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    if (i > 0) f.wait_for_node();
+    CHECK_THAT(f.end_by(ways[i]), Catch::Contains("while it ran Fatal/x.end_by"));
+    f.fabric.wait_for("(" + ways[i] + ") while it ran Fatal/x.end_by.~  at ");
+    if (f.count_quarantined() > 0) f.fabric.ask("release", {{"entity", "Fatal/x"}});
+  }
+}
+
+TEST_CASE("poison: a thread that an entity has started is the entity's, also when it dies in another's turn",
+          "[node]") {
+  if (epic::test::kIsSanitized) return;
+  Dying f;
+  REQUIRE(f.end_by("later") == "it lives");
+  CHECK_THROWS_WITH(f.client->call(f.client->get<Relay>("other")->spin_for_ms(60'000)),
+                    Catch::Contains("while it ran Fatal/x.end_by"));
+  f.fabric.wait_for("was killed by signal 6 (SIGABRT) while it ran Fatal/x.end_by");
+}
+
+TEST_CASE("poison: a signal from outside blames nobody", "[node]") {
+  Dying f;
+  for (int death = 0; death < 4; ++death) {
+    if (death > 0) f.wait_for_node();
+    std::jthread caller(
+        [&] { CHECK_THROWS_AS(f.client->call(f.client->get<Relay>("busy")->spin_for_ms(60'000)), epic::NodeLost); });
+    f.fabric.wait_for("a turn of spin_for_ms has lasted");
+    ::kill(f.fabric.list_node_pids().at(0), SIGTERM);
+    f.fabric.wait_for("was killed by signal 15 (SIGTERM).");
+  }
+  CHECK(f.count_quarantined() == 0);
+}
+
+TEST_CASE("poison: SIGKILL in short turns of a busy entity does not put it aside", "[node]") {
+  Dying f;
+  std::atomic<bool> is_done = false;
+  std::jthread caller([&] {
+    while (!is_done) {
+      try {
+        f.client->call(f.client->get<Relay>("busy")->spin_for_ms(20));
+      } catch (const epic::Error& error) {
+        CHECK_THAT(error.what(), !Catch::Contains("quarantined"));
+      }
+    }
+  });
+  for (int death = 0; death < 5; ++death) {
+    if (death > 0) f.wait_for_node();
+    while (f.fabric.call("Relay/busy", "version").at("result").as_int64() != 1) ::poll(nullptr, 0, 10);
+    ::kill(f.fabric.list_node_pids().at(0), SIGKILL);
+    f.fabric.wait_for("was killed by signal 9 (SIGKILL)");
+  }
+  CHECK(f.count_quarantined() == 0);
+  is_done = true;
+}
+
+TEST_CASE("poison: the end of a child process, and a program that cannot be executed, are no end of the node",
+          "[node]") {
+  if (epic::test::kIsSanitized) return;
+  Dying f;
+  const pid_t pid = f.fabric.list_node_pids().at(0);
+  f.client->call(f.client->get<probe::Fatal>("x")->end_others());
+  CHECK(f.fabric.list_node_pids().at(0) == pid);
+  ::kill(pid, SIGTERM);
+  f.fabric.wait_for("was killed by signal 15 (SIGTERM).");
 }

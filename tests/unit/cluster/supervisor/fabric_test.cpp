@@ -115,6 +115,19 @@ class FabricFixture {
     settle();
   }
 
+  void exit(FakeNode& node, int code) {
+    end_process(node, {.exit_code = code, .signal = 0});
+    settle();
+  }
+  /// node-1, of a fabric of one, has died while it ran Bomb/x.poke, and is started again.
+  template <class Die>
+  void die_in_turn(Crash::Source source, Die how) {
+    node(1).crash = Crash{.entity = "Bomb/x", .method = "poke", .frames = {}, .source = source};
+    how();
+    CHECK(ps().nodes.at(0).state == "backoff");
+    wait_until([this] { return ps().nodes.at(0).state == "ready"; });
+  }
+
   SupervisorOptions options;
   RunPaths paths;
   FakeHost host;
@@ -320,4 +333,59 @@ TEST_CASE("fabric: one that is destroyed in the middle of its life leaves no pro
   f.start_and_wait();
   f.fabric.reset();
   for (const auto& node : f.host.spawned) CHECK_FALSE(node->is_alive);
+}
+
+TEST_CASE("fabric: an entity in whose turn nodes exit by themselves is quarantined", "[cluster]") {
+  FabricFixture f(1);
+  f.start_and_wait();
+  for (int death = 0; death < 3; ++death) {
+    CHECK(f.ps().quarantined.empty());
+    f.die_in_turn(Crash::Source::turn, [&] { f.exit(f.node(1), 3); });
+  }
+  CHECK_THAT(f.log, Catch::Contains("node-1 exited with code 3 while it ran Bomb/x.poke."));
+  CHECK_THAT(f.log, Catch::Contains("Bomb/x is quarantined: 3 nodes died while they ran Bomb/x.poke"));
+  REQUIRE(f.ps().quarantined.size() == 1);
+  CHECK(f.ps().quarantined.front().entity == "Bomb/x");
+}
+
+TEST_CASE("fabric: an entity whose short turns are hit by SIGKILL is named and not quarantined", "[cluster]") {
+  FabricFixture f(1);
+  f.start_and_wait();
+  for (int death = 0; death < 10; ++death) f.die_in_turn(Crash::Source::turn, [&] { f.die(f.node(1), SIGKILL); });
+  CHECK_THAT(f.log, Catch::Contains("node-1 was killed by signal 9 (SIGKILL) while it ran Bomb/x.poke. epic did not"));
+  CHECK(f.ps().quarantined.empty());
+  // Unlike one that has used up the memory, which takes a while.
+  for (int death = 0; death < 3; ++death) f.die_in_turn(Crash::Source::long_turn, [&] { f.die(f.node(1), SIGKILL); });
+  CHECK(f.ps().quarantined.size() == 1);
+}
+
+TEST_CASE("fabric: what a node runs when a person or epic kills it for something else is not named", "[cluster]") {
+  FabricFixture f(1);
+  f.start_and_wait();
+  for (int death = 0; death < 4; ++death)
+    f.die_in_turn(Crash::Source::long_turn, [&] { f.request("kill", R"({"node":"node-1"})"); });
+  f.die_in_turn(Crash::Source::turn, [&] {
+    f.paused.insert(f.node(1).pid);
+    f.wait_until([&] { return f.log.find("has been silent") != std::string::npos; });
+    f.pass(1ms);
+  });
+  CHECK(f.log.find("Bomb/x") == std::string::npos);
+}
+
+TEST_CASE("fabric: a node that runs another program is killed before it counts as silent, and its entity is named",
+          "[cluster]") {
+  FabricFixture f(1);
+  f.start_and_wait();
+  for (int death = 0; death < 3; ++death)
+    f.die_in_turn(Crash::Source::turn, [&] {
+      const pid_t pid = f.node(1).pid;
+      f.paused.insert(pid);
+      f.node(1).events.on_cut_off();
+      f.pass(Fleet::kReportTimeout - 1ms);
+      CHECK(f.ps().nodes.at(0).pid == pid);  // it might have been about to end
+      f.pass(1ms);
+    });
+  CHECK_THAT(f.log, Catch::Contains("was killed by signal 9 (SIGKILL) (has closed its connection to the supervisor, or "
+                                    "runs another program) while it ran Bomb/x.poke."));
+  CHECK(f.ps().quarantined.size() == 1);
 }
