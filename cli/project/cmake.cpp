@@ -11,6 +11,7 @@
 #include "cli/output/humanize.hpp"
 #include "cli/project/subprocess.hpp"
 #include "reflect/hash.hpp"
+#include "reflect/utf8.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -18,14 +19,19 @@ namespace {
 
 std::string_view cmake_type(BuildType type) { return type == BuildType::debug ? "Debug" : "RelWithDebInfo"; }
 
-// CMake takes these characters of a path for a list, a pattern or a variable of its own.
+// CMake, its modules, Ninja, the shell and the compiler each take some characters of a path for something of their own
+// (';' '$' '[' '#' '%' …), and have limits for its length. These they all take as they are.
 bool is_safe_for_cmake(std::string_view path) {
-  return std::ranges::none_of(path, [](char letter) {
-    return (letter >= 0 && letter < ' ') || std::string_view("\"$*;?[\\]`|").contains(letter);
-  });
+  constexpr std::size_t kPathBytesMax = 160;  // CMake wants object files below 250
+  return path.size() <= kPathBytesMax && reflect::is_utf8(path) && std::ranges::all_of(path, [](char letter) {
+           const bool is_letter = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
+           const bool is_ascii = static_cast<unsigned char>(letter) < 0x80;
+           return !is_ascii || is_letter || (letter >= '0' && letter <= '9') ||
+                  std::string_view("/._-+,=@~ ").contains(letter);
+         });
 }
 
-// The project's directory by a name that CMake can use: its own, or a link to it.
+// The project's directory by a name that all of them can use: its own, or a link to it.
 fs::path link_for_cmake(const Project& project) {
   const fs::path& root = project.paths.root;
   if (is_safe_for_cmake(root.string())) return root;
@@ -61,11 +67,13 @@ std::string cached(const Project& project, std::string_view entry) {
 }
 
 // A build directory that was copied or moved with its project belongs to the place where it was configured: it would
-// build the sources there.
+// build the sources there. One that was configured by another name than the link would mix the two.
 void remove_foreign_build(const Project& project) {
   const std::string home = cached(project, "CMAKE_HOME_DIRECTORY");
   std::error_code ignored;
-  if (home.empty() || fs::equivalent(home, project.paths.root, ignored)) return;
+  const fs::path root = link_for_cmake(project);
+  const bool is_linked = root != project.paths.root;
+  if (home.empty() || (is_linked ? root == home : fs::equivalent(home, root, ignored))) return;
   fs::remove_all(project.paths.build(), ignored);
 }
 

@@ -23,17 +23,21 @@ TEST_CASE("package: a project builds with CMake alone", "[templates]") {
 }
 
 TEST_CASE("package: a project builds and runs in a directory of any name", "[templates]") {
-  const Project project("package_any_name", {"--bare"});
-  const fs::path odd = project.directory() / "a;[b]\\ \"${X}|?*`\nc";
-  fs::create_directories(odd);
-  for (const char* part : {"src", "CMakeLists.txt", "epic.toml"})
-    fs::copy(project.directory() / part, odd / part, fs::copy_options::recursive);
-  project.must_run("epic", {"-C", odd.string(), "run", "--exit-after-setup"});
+  const Project project("package_any_name", {"--template", "hello"});
+  for (const std::string name : {"a;[b]\\ \"${X}|?*`\nc", "-C#(1)%20'&!<>{}^:\t\xff\u20ac"}) {
+    INFO(name);
+    const fs::path odd = project.directory() / name;
+    fs::create_directories(odd);
+    for (const char* part : {"src", "tests", "CMakeLists.txt", "epic.toml"})
+      fs::copy(project.directory() / part, odd / part, fs::copy_options::recursive);
+    project.must_run("epic", {"-C", odd.string(), "run", "--exit-after-setup"});
+    project.must_run("epic", {"-C", odd.string(), "test"});
 
-  project.write(odd / "src/broken.cpp", "int x = nonsense;\n");
-  const auto answer = project.run("epic", {"-C", odd.string(), "build"});
-  CHECK(answer.exit_code == 5);
-  CHECK_THAT(answer.err, Contains("nonsense") && Contains("src/broken.cpp") && !Contains("/tmp/epic-build-"));
+    project.write(odd / "src/broken.cpp", "int x = nonsense;\n");
+    const auto answer = project.run("epic", {"-C", odd.string(), "build"});
+    CHECK(answer.exit_code == 5);
+    CHECK_THAT(answer.err, Contains("nonsense") && Contains("src/broken.cpp") && !Contains("/tmp/epic-build-"));
+  }
 }
 
 TEST_CASE("package: a new source is picked up by the next build", "[templates]") {
