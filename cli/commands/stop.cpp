@@ -54,7 +54,8 @@ Outcome run(Context& context, const Arguments& arguments) {
     rows.add(codec::describe_json(event));
     if (event.unsaved) unsaved = *event.unsaved;
     if (event.event == "waiting")
-      console.note(fmt::format("{} has not finished yet: running calls have [fabric] grace to end", event.node));
+      console.note(fmt::format(
+          "{} has not finished yet: calls or on_deactivate run there, and have [fabric] grace to end", event.node));
     else
       console.detail(fmt::format("{} {}", event.node, event.event));
     return true;

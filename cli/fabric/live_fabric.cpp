@@ -83,7 +83,7 @@ std::string find_move_risk(const ProjectPaths& paths) {
 }
 
 std::string describe_leaving(const std::string& node, std::uint64_t shards) {
-  return fmt::format("{} still has {}: calls run there, and have [fabric] grace to end", node,
+  return fmt::format("{} still has {}: calls or on_deactivate run there, and have [fabric] grace to end", node,
                      count_of(shards, "shard", "shards"));
 }
 

@@ -302,8 +302,8 @@ void Fabric::stop(const std::string& why) {
 }
 
 void Fabric::tell_slow_stop(const NodeSlot& slot) {
-  say(LogLevel::info, fmt::format("{} has not finished yet: running calls have {} to end.", slot.name,
-                                  std::chrono::duration_cast<milliseconds>(options_.fabric.grace / 5 * 4)));
+  say(LogLevel::info, fmt::format("{} has not finished yet: calls or on_deactivate run there, and have {} to end.",
+                                  slot.name, std::chrono::duration_cast<milliseconds>(options_.fabric.grace / 5 * 4)));
   verbs_.on_node_waiting(slot.name);
 }
 

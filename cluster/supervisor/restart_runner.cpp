@@ -71,10 +71,8 @@ void RestartRunner::carry_out(const Restart::Order& order) {
       tell(order.node, "starting", run_->next);
       return fleet.try_module(order.node, run_->next);
     case Kind::drain: {
-      const ModuleCopy& module = fleet.find(order.node)->module;
-      tell(order.node, "draining", module);
-      const bool is_told = run_->announced_at && module.generation != run_->plan.next();
-      return parts_.departures.leave(order.node, Afterwards::listed, is_told ? *run_->announced_at : parts_.host.now());
+      tell(order.node, "draining", fleet.find(order.node)->module);
+      return parts_.departures.leave(order.node, Afterwards::listed, run_->announced_at.value_or(parts_.host.now()));
     }
     case Kind::stop:
       if (parts_.shards.is_open()) parts_.shards.close();
@@ -107,7 +105,7 @@ void RestartRunner::tell_waiting() {
       say({.node = slot.name,
            .event = "waiting",
            .generation = slot.module.generation.value,
-           .why = fmt::format("calls run in {} of its shards", shards),
+           .why = fmt::format("calls or on_deactivate run in {} of its shards", shards),
            .took_ms = {}});
 }
 

@@ -4,8 +4,9 @@
 // At most one is in progress. It continues if the client leaves.
 //
 // All nodes of a rolling restart share one grace. When the drain of one takes longer than kAnnounceAfter, calls run
-// there that do not end by themselves, and may run on the other nodes as well. So those are told that their turn will
-// come, and what has run there since then need not be waited for again.
+// there that do not end by themselves, or an on_deactivate that takes long, and so may others on the other nodes. So
+// those are told that their turn will come, and what has run there since then need not be waited for again. The extra
+// node is not told, since it is to work meanwhile; but the same grace counts for it.
 //
 // Not here: the order of the steps (restart.hpp).
 

@@ -242,7 +242,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_closed(ShardId shard) override { activations_.on_closed(shard); }
   void on_reopened(ShardId shard) override { activations_.on_reopened(shard); }
   void look_for_waits(ShardId shard) override { looks_.look_for_waits(shard); }
-  void end_running(ShardId shard, std::int64_t begun_until_ns) override { looks_.end_running(shard, begun_until_ns); }
+  void end_running(ShardId shard, const Overdue& overdue) override { looks_.end_running(shard, overdue); }
   [[nodiscard]] bool is_stopping(const Record* execution) const;
   void resume_stopping();
 

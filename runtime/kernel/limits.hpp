@@ -38,9 +38,10 @@ inline constexpr std::size_t kDepartedMax = 65'536;    // entities known to have
 inline constexpr std::size_t kTicksPerTick = 1'024;    // of entities' timers, that become due
 inline constexpr std::chrono::nanoseconds kReplyLead =
     500ms;  // before its deadline a reply to another node is given up, so that the error arrives in time
-inline constexpr std::chrono::nanoseconds kIdleAge = 15min;         // then an activation is deactivated
-inline constexpr std::chrono::nanoseconds kGrace = 5s;              // for running calls, before a shard leaves
-inline constexpr std::chrono::nanoseconds kTasksLook = 5ms;         // between two looks for tasks that hold up a stop
+inline constexpr std::chrono::nanoseconds kIdleAge = 15min;       // then an activation is deactivated
+inline constexpr std::chrono::nanoseconds kGrace = 5s;            // for running calls, before a shard leaves
+inline constexpr std::chrono::nanoseconds kHookGraceMin = 250ms;  // for on_deactivate, when an announced grace is over
+inline constexpr std::chrono::nanoseconds kTasksLook = 5ms;       // between two looks for tasks that hold up a stop
 inline constexpr std::chrono::nanoseconds kTasksLookPerCall = 1us;  // … at least, for each call that it looks at
 inline constexpr std::chrono::nanoseconds kTimerAgain = 10ms;       // for a timer's only tick that must not start yet
 inline constexpr std::chrono::nanoseconds kUnwindTimeout = 200ms;   // for a cancelled task to end

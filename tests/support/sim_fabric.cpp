@@ -368,14 +368,14 @@ void SimFabric::restart(std::uint16_t node) {
   publish_map();
 }
 
-void SimFabric::move_shard(ShardId shard, std::uint16_t to) {
+void SimFabric::move_shard(ShardId shard, std::uint16_t to, std::chrono::nanoseconds announced_ago) {
   const std::uint16_t from = owners_[shard.value];
   if (from == to || find_node(from) == nullptr || moves_.contains(shard.value)) return;
   if (!nodes_.at(from)->kernel().routing().is_active(shard)) return;
   moves_[shard.value] = to;
-  tell(from, fingerprint_of("release", shard.value), [this, from, shard] {
+  tell(from, fingerprint_of("release", shard.value), [this, from, shard, announced_ago] {
     const ShardId shards[] = {shard};
-    nodes_.at(from)->kernel().on_release(shards);
+    nodes_.at(from)->kernel().on_release(shards, announced_ago);
   });
 }
 

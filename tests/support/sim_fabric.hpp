@@ -100,7 +100,8 @@ class SimFabric {
   /// Starts a new incarnation in the slot; it gets shards back from the others by planned moves.
   void restart(std::uint16_t node);
   /// Asks the owner to hand the shard over to `to`, as a planned move. Does nothing if the shard is already moving.
-  void move_shard(kernel::ShardId shard, std::uint16_t to);
+  /// `announced_ago`: since when the grace counts.
+  void move_shard(kernel::ShardId shard, std::uint16_t to, std::chrono::nanoseconds announced_ago = {});
   /// Confirms no commit until released, like a full disk.
   void hold_commits(bool is_held);
 

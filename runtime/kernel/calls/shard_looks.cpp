@@ -29,7 +29,7 @@ void ShardLooks::on_time() {
   std::vector<RecordRef> late;
   const bool is_over = look_.go_on_gathering(late, [&](Record& record) { see(record, late); });
   if (!late.empty())
-    ends_.abort(late, fmt::format("its shard is moving, and running calls had {} s to end",
+    ends_.abort(late, fmt::format("its shard is moving, and what runs there had {} s to end",
                                   std::chrono::duration<double>(grace_).count()));
   if (is_over) answer();
 }
@@ -38,7 +38,7 @@ void ShardLooks::see(Record& record, std::vector<RecordRef>& late) {
   const Activation* const activation = activation_of(&record);
   if (activation != nullptr && activation->state != Activation::State::reaping && record.has_run)
     if (const auto asked = seen_.find(activation->shard.value);
-        asked != seen_.end() && is_late(record, asked->second.begun_until_ns))
+        asked != seen_.end() && is_late(record, asked->second.overdue))
       late.push_back(RecordRef::share(record));
   const Activation* const caller = runs_in(record.caller);
   if (caller == nullptr || record.method == nullptr) return;
@@ -46,9 +46,14 @@ void ShardLooks::see(Record& record, std::vector<RecordRef>& late) {
   if (const auto asked = seen_.find(caller->shard.value); asked != seen_.end()) asked->second.waits = true;
 }
 
-bool ShardLooks::is_late(const Record& record, std::int64_t begun_until_ns) const {
-  const bool is_hook = &record == activation_of(&record)->hook();
-  const std::int64_t until_ns = is_hook ? std::min(begun_until_ns, clock_.now_ns - grace_.count()) : begun_until_ns;
+/// A hook begins when the calls have ended, so their time is not its own.
+bool ShardLooks::is_late(const Record& record, const Overdue& overdue) const {
+  const Activation& activation = *activation_of(&record);
+  std::int64_t until_ns = overdue.calls_ns;
+  if (&record == activation.hook())
+    until_ns = activation.state == Activation::State::starting
+                   ? std::min(overdue.calls_ns, clock_.now_ns - grace_.count())
+                   : overdue.deactivations_ns;
   return until_ns != INT64_MIN && words_.begun_ns_of(record) <= until_ns;
 }
 

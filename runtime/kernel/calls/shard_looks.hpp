@@ -27,9 +27,7 @@ class ShardLooks {
 
   /// Routing::on_waits_seen is the answer, if it is yes.
   void look_for_waits(ShardId shard) { asked_[shard.value].is_about_waits = true; }
-  /// Its grace is over for what has begun there until `begun_until_ns`. A hook begins when the calls have ended, so it
-  /// has the grace to itself.
-  void end_running(ShardId shard, std::int64_t begun_until_ns) { asked_[shard.value].begun_until_ns = begun_until_ns; }
+  void end_running(ShardId shard, const Overdue& overdue) { asked_[shard.value].overdue = overdue; }
 
   void on_time();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const {
@@ -40,12 +38,12 @@ class ShardLooks {
   struct Asked {
     bool is_about_waits = false;
     bool waits = false;
-    std::int64_t begun_until_ns = INT64_MIN;
+    Overdue overdue;  // nothing is
   };
   using AskedShards = boost::unordered_flat_map<decltype(ShardId::value), Asked>;
 
   void see(Record& record, std::vector<RecordRef>& late);
-  [[nodiscard]] bool is_late(const Record& record, std::int64_t begun_until_ns) const;
+  [[nodiscard]] bool is_late(const Record& record, const Overdue& overdue) const;
   void answer();
 
   const Clock& clock_;

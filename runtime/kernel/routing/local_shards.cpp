@@ -28,7 +28,8 @@ void LocalShards::on_asked_back(ShardId shard, std::int64_t now_ns, std::int64_t
                       .window_ns = limits::kReleaseWindow.count(),
                       .grace_ns = grace_ns,
                       .end_ns = announced_ns + grace_ns,
-                      .all_end_ns = now_ns + grace_ns};
+                      .all_end_ns = now_ns + grace_ns,
+                      .was_announced = announced_ns < now_ns};
   close(shard, now_ns);
 }
 
@@ -53,6 +54,11 @@ void LocalShards::forget(ShardId shard) {
 
 // ---- closed and open by turns ----
 
+/// Once something has had its time, it is not left until a long window is over.
+std::int64_t LocalShards::Release::closed_ns() const {
+  return has_ended_old ? std::min(window_ns, limits::kReleaseOpenMax.count()) : window_ns;
+}
+
 void LocalShards::set_turn(ShardId id, Release& release, std::int64_t turn_ns) {
   turns_.erase({std::exchange(release.turn_ns, turn_ns), id});
   turns_.emplace(turn_ns, id);
@@ -61,7 +67,7 @@ void LocalShards::set_turn(ShardId id, Release& release, std::int64_t turn_ns) {
 void LocalShards::close(ShardId id, std::int64_t now_ns) {
   shards_.at(id).state = State::releasing;
   Release& release = releases_.at(id);
-  set_turn(id, release, std::max(now_ns, std::min(now_ns + release.window_ns, release.end_ns)));
+  set_turn(id, release, std::max(now_ns, std::min(now_ns + release.closed_ns(), release.end_ns)));
   listener_.on_closed(id);
 }
 
@@ -88,16 +94,20 @@ void LocalShards::turn(ShardId id, std::int64_t now_ns) {
     release.end_ns = release.all_end_ns;
     release.has_ended_old = true;
   }
+  const std::int64_t hook_grace_ns =
+      release.was_announced ? std::min(limits::kHookGraceMin.count(), release.grace_ns) : release.grace_ns;
+  Overdue overdue{.calls_ns = now_ns - release.grace_ns, .deactivations_ns = now_ns - hook_grace_ns};
   if (release.has_ended_old && now_ns < release.end_ns) {
-    listener_.end_running(id, now_ns - release.grace_ns);
+    listener_.end_running(id, overdue);
     if (!releases_.contains(id)) return;
   }
   if (now_ns < release.end_ns) {
-    set_turn(id, release, std::min(now_ns + release.window_ns, release.end_ns));
+    set_turn(id, release, std::min(now_ns + release.closed_ns(), release.end_ns));
     return listener_.look_for_waits(id);
   }
   set_turn(id, release, now_ns + limits::kReleaseOpenMax.count());
-  listener_.end_running(id, INT64_MAX);
+  overdue.calls_ns = INT64_MAX;
+  listener_.end_running(id, overdue);
 }
 
 void LocalShards::on_waits_seen(ShardId id, std::int64_t now_ns) {

@@ -15,7 +15,9 @@
 //
 // This goes on until the end of the grace: then the shard stays closed, and what still runs there is ended. The grace
 // may have begun before the shard was asked back, if its node was announced to stop; then only what has run for as
-// long as a grace is ended, until the shard itself has had one.
+// long as a grace is ended, until the shard itself has had one. An on_deactivate begins only when its shard is asked
+// back, and has a grace of its own; but after an announced grace just kHookGraceMin, as nodes that stop one after the
+// other have one grace in total.
 //
 // Cost:     shards of other nodes take no memory here, and a turn of the windows visits only shards whose turn it is.
 // Not here: what lives in a shard and what waits for it (the listener knows).
@@ -30,6 +32,12 @@
 #include "kernel/ids.hpp"
 
 namespace epic::kernel {
+
+/// What has begun by then, on the kernel's clock, has had its time.
+struct Overdue {
+  std::int64_t calls_ns = INT64_MIN;          // and on_activate, if that has had a whole grace
+  std::int64_t deactivations_ns = INT64_MIN;  // on_deactivate
+};
 
 class LocalShards {
  public:
@@ -47,8 +55,8 @@ class LocalShards {
     virtual void on_reopened(ShardId shard) = 0;
     /// Does anything that runs in the shard wait for a call that does not run there? Answered by on_waits_seen.
     virtual void look_for_waits(ShardId shard) = 0;
-    /// What runs in the shard since `begun_until_ns` or longer has had its time.
-    virtual void end_running(ShardId shard, std::int64_t begun_until_ns) = 0;
+    /// What runs in the shard and is overdue is to end.
+    virtual void end_running(ShardId shard, const Overdue& overdue) = 0;
 
    protected:
     ~Listener() = default;
@@ -111,7 +119,9 @@ class LocalShards {
     std::int64_t grace_ns = 0;
     std::int64_t end_ns = 0;      // of the grace
     std::int64_t all_end_ns = 0;  // then also what has run for less
+    bool was_announced = false;   // before it was asked back
     bool has_ended_old = false;   // the grace of what was announced is over
+    [[nodiscard]] std::int64_t closed_ns() const;
   };
   void forget(ShardId shard);
   void set_turn(ShardId shard, Release& release, std::int64_t turn_ns);

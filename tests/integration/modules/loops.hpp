@@ -65,6 +65,14 @@ class Looper : public epic::Entity {
               methods(start, run, run_until_stopping, run_for_a_while, wait_until_still, block, tick, get))
 };
 
+/// Never gets done with leaving.
+class Lingerer : public epic::Entity {
+ public:
+  epic::Task<> on_deactivate() override { co_await epic::sleep(std::chrono::hours(1)); }
+  epic::Task<> touch() { co_return; }
+  EPIC_ENTITY(Lingerer, methods(touch), transient)
+};
+
 /// Ticks, and has a tick that does not end.
 class Ticker : public epic::Entity {
   std::int64_t ticks = 0;

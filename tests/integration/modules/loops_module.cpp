@@ -2,4 +2,4 @@
 
 using loops::Looper;
 
-EPIC_MODULE(epic::no_setup, Looper, loops::Ticker)
+EPIC_MODULE(epic::no_setup, Looper, loops::Lingerer, loops::Ticker)

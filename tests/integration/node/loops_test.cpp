@@ -130,6 +130,24 @@ TEST_CASE("loops: calls that do not end hold up a rolling restart for one grace,
   running.check_interrupted();
 }
 
+TEST_CASE("loops: on_deactivate that does not end holds up a rolling restart, and a drain, for one grace", "[node]") {
+  constexpr auto kGrace = 4s;
+  constexpr int kLingerers = 64;
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("loops", 4, [&](auto& options) { options.fabric.grace = kGrace; })};
+  fabric.wait_for("ready 4 nodes");
+  const Client client = Client::connect(project.path().string());
+  const Seconds usual = time("rolling restart, nothing lingers", [&] { restart(fabric); });
+  const auto wake_all = [&] {
+    for (int i = 0; i < kLingerers; ++i) client.call(client.get<loops::Lingerer>(i)->touch());
+  };
+  wake_all();
+  CHECK(time("rolling restart", [&] { restart(fabric); }) < usual + 3 * kGrace);  // not one for each of five nodes
+  fabric.wait_for(".on_deactivate was interrupted: its shard is moving, and what runs there had 4 s to end");
+  wake_all();
+  CHECK(time("drain", [&] { fabric.ask("drain", {{"node", "node-2"}}); }) < usual + 2 * kGrace);
+}
+
 TEST_CASE("loops: timers tick on every node, hold up nothing, and begin again after a crash", "[node]") {
   constexpr auto kGrace = 30s;
   const ProjectDirectory project;

@@ -131,7 +131,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void on_closed(ShardId shard) override { activations.on_closed(shard); }
   void on_reopened(ShardId shard) override { activations.on_reopened(shard); }
   void look_for_waits(ShardId shard) override { looks.look_for_waits(shard); }
-  void end_running(ShardId shard, std::int64_t begun_until_ns) override { looks.end_running(shard, begun_until_ns); }
+  void end_running(ShardId shard, const Overdue& overdue) override { looks.end_running(shard, overdue); }
 
   template <class R>
   auto begin(Call<R>&& call) {

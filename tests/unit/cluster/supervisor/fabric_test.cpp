@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -137,8 +138,9 @@ class FabricFixture {
   std::optional<FabricReady> ready;
   std::optional<FabricEnd> end;
   std::string log;
-  std::set<pid_t> paused;      // they read nothing and say nothing
-  std::set<pid_t> never_done;  // with what runs there
+  std::set<pid_t> paused;                                         // they read nothing and say nothing
+  std::set<pid_t> never_done;                                     // with what runs there
+  std::map<std::string, std::chrono::nanoseconds> announced_ago;  // by node: of the last release that it was asked for
   int setups = 0;
   std::unique_ptr<Fabric> fabric;
 
@@ -190,6 +192,7 @@ class FabricFixture {
     node.events.on_message(taken);
   }
   void serve(FakeNode& node, const protocol::Release& release) {
+    announced_ago[node.program.arguments.front()] = release.announced_ago;
     if (never_done.contains(node.pid)) return;
     for (const ShardId shard : release.shards) node.events.on_message(protocol::Released{shard, release.map_version});
   }
@@ -290,6 +293,24 @@ TEST_CASE("fabric: a rolling restart gives every node the new module, and all sh
   for (const auto& node : nodes) {
     CHECK(node.generation == 2);
     CHECK(node.shards == 4);
+  }
+}
+
+TEST_CASE("fabric: the grace of a slow rolling restart counts for all nodes, and for the extra one", "[cluster]") {
+  FabricFixture f(3);
+  f.start_and_wait();
+  f.pass(10s);
+  const pid_t slow = f.node(1).pid;
+  f.never_done.insert(slow);
+  const auto restart = f.request("restart", R"({"rolling":true})");
+  f.wait_until([&] { return f.announced_ago.contains("node-1"); });
+  f.pass(4s);
+  CHECK(f.announced_ago.at("node-1") < 1s);
+  f.die(f.node(1), SIGKILL);  // as if it had ended what ran there
+  f.wait_until([&] { return restart->is_ended(); }, 1min);
+  for (const char* node : {"node-2", "node-3", "node-4"}) {
+    CAPTURE(node);
+    CHECK(f.announced_ago.at(node) >= 3s);
   }
 }
 

@@ -76,7 +76,7 @@ struct CallsFixture final : CallsListener, Routing::Listener {
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
   void look_for_waits(ShardId) override {}
-  void end_running(ShardId, std::int64_t) override {}
+  void end_running(ShardId, const Overdue&) override {}
 
   template <class T>
   Activation& put(const Ref<T>& ref) {

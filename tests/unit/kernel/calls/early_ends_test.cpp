@@ -137,8 +137,16 @@ class Looper : public Entity {
                       run_until_stopping, await_stopping, ticks, ended, kept))
 };
 
+/// Takes its time to go.
+class Lingerer : public Entity {
+ public:
+  Task<void> on_deactivate() override { co_await sleep(key() == "long" ? std::chrono::nanoseconds(1h) : 100ms); }
+  Task<void> touch() { co_return; }
+  EPIC_ENTITY(Lingerer, methods(touch), transient)
+};
+
 const ModuleInfo& loopers() {
-  static const EntityInfoFn entities[] = {&Looper::epic_info};
+  static const EntityInfoFn entities[] = {&Looper::epic_info, &Lingerer::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
@@ -258,11 +266,32 @@ TEST_CASE("early ends: a call that goes on is interrupted when its grace is over
   CHECK(f.fabric.run_until([&] { return *ended && f.owner_of(looper) == 3; }, 150ms));
   CHECK(error.code == ErrorCode::node_lost);
   const std::string why = "Looper/" + std::string(looper.key()) +
-                          ".run was interrupted: its shard is moving, and running calls had 5 s to end";
+                          ".run was interrupted: its shard is moving, and what runs there had 5 s to end";
   CHECK(error.message == why);
   CHECK(f.has_logged(why));
   CHECK(f.fabric.call(2, looper->ended()) == 1);
   CHECK(f.fabric.call(2, looper->ticks()) > 400);
+}
+
+TEST_CASE("early ends: an on_deactivate has a grace of its own, but little of it where an announced one is over",
+          "[kernel]") {
+  const auto go = [](const std::string& key, std::chrono::nanoseconds announced_ago, std::chrono::nanoseconds limit) {
+    EarlyEndsFixture f;
+    const ShardId shard = shard_of("Lingerer", key, 16);
+    const auto owner = f.fabric.owner_of("Lingerer/" + key);
+    const auto next = static_cast<std::uint16_t>(owner % 3 + 1);
+    f.fabric.call(owner, Ref<Lingerer>(key)->touch());
+    f.fabric.move_shard(shard, next, announced_ago);
+    const bool has_moved = f.fabric.run_until([&] { return f.fabric.owner_of("Lingerer/" + key) == next; }, limit);
+    return std::pair(has_moved, f.has_logged("Lingerer/" + key + ".on_deactivate was interrupted"));
+  };
+  CHECK(go("long", {}, limits::kGrace - 50ms) == std::pair(false, false));
+  CHECK(go("long", {}, limits::kGrace + 250ms) == std::pair(true, true));
+  CHECK(go("long", limits::kGrace, limits::kHookGraceMin - 50ms) == std::pair(false, false));
+  CHECK(go("long", limits::kGrace, limits::kHookGraceMin + 250ms) == std::pair(true, true));
+  CHECK(go("long", limits::kGrace - 1s, 900ms) == std::pair(false, false));  // what is left of it
+  CHECK(go("long", limits::kGrace - 1s, 1500ms) == std::pair(true, true));
+  CHECK(go("short", limits::kGrace, limits::kHookGraceMin) == std::pair(true, false));
 }
 
 TEST_CASE("early ends: an entity learns that it is stopping, by flag and by waiting", "[kernel]") {

@@ -61,7 +61,7 @@ TEST_CASE("shard looks: what runs too long is ended by slices, and what began la
   f.scheduler.now_ns += 1'000'000;
   const auto young = f.begin(Ref<Caller>("b")->add_to(Ref<Counter>("never"), 1));
   f.settle();
-  f.looks.end_running(kOnly, until_ns);
+  f.looks.end_running(kOnly, {.calls_ns = until_ns});
   f.looks.on_time();
   const auto ended_count = [&] {
     return std::ranges::count_if(old, [](const auto& call) { return call->failure != nullptr; });

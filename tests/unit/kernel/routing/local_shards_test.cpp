@@ -21,6 +21,7 @@ struct LocalShardsFixture : LocalShards::Listener {
   std::string told;
   bool is_waiting = false;
   std::int64_t at_ns = 0;
+  std::int64_t hook_grace_ns = 0;  // as told with the last end
 
   LocalShardsFixture() {
     shards.on_given(kHeldShard, /*is_orphaned=*/true);
@@ -32,8 +33,9 @@ struct LocalShardsFixture : LocalShards::Listener {
   void look_for_waits(ShardId shard) override {
     if (is_waiting) shards.on_waits_seen(shard, at_ns);
   }
-  void end_running(ShardId, std::int64_t begun_until_ns) override {
-    told += begun_until_ns == INT64_MAX ? "end-all " : "end-old ";
+  void end_running(ShardId, const Overdue& overdue) override {
+    told += overdue.calls_ns == INT64_MAX ? "end-all " : "end-old ";
+    hook_grace_ns = at_ns - overdue.deactivations_ns;
   }
   void run_at(std::int64_t now_ns) {
     at_ns = now_ns;
@@ -102,6 +104,28 @@ TEST_CASE("local shards: after an announced grace only what has run for as long 
   CHECK(f.told == "closed end-old ");
   f.run_at(kTestGraceNs / 2 + kTestGraceNs);
   CHECK(f.told == "closed end-old end-all ");
+}
+
+TEST_CASE("local shards: on_deactivate has a grace of its own, but after an announced one only the least", "[kernel]") {
+  LocalShardsFixture first;
+  first.ask_back(0);
+  for (std::int64_t now_ns = 0; now_ns <= kTestGraceNs; now_ns = *first.shards.next_timer_ns()) first.run_at(now_ns);
+  CHECK(first.hook_grace_ns == kTestGraceNs);
+
+  LocalShardsFixture next;
+  next.is_waiting = true;  // its windows would grow
+  next.ask_back(kTestGraceNs, 0);
+  std::int64_t ends = 0;
+  for (std::int64_t now_ns = kTestGraceNs; now_ns < 2 * kTestGraceNs; now_ns = *next.shards.next_timer_ns()) {
+    next.told.clear();
+    next.run_at(now_ns);
+    ends += next.told.contains("end-old") ? 1 : 0;
+    CHECK(next.hook_grace_ns == limits::kHookGraceMin.count());
+    CHECK(*next.shards.next_timer_ns() <= now_ns + limits::kReleaseOpenMax.count());
+  }
+  CHECK(ends >= 4);  // so nothing overdue stays for long
+  next.run_at(2 * kTestGraceNs);
+  CHECK(next.hook_grace_ns == limits::kHookGraceMin.count());
 }
 
 TEST_CASE("local shards: a batch names a shard once", "[kernel]") {

@@ -39,7 +39,7 @@ struct RoutingFixture : Routing::Listener {
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
   void look_for_waits(ShardId) override {}
-  void end_running(ShardId, std::int64_t) override {}
+  void end_running(ShardId, const Overdue&) override {}
 
   Routing::Changes publish(std::uint64_t version, NodeId owner, std::uint64_t owned_since = 1) {
     ShardMap map{MapVersion{version}, std::vector<NodeId>(8, owner), {}, {}, {}};

@@ -77,7 +77,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void on_closed(ShardId) override {}
   void on_reopened(ShardId) override {}
   void look_for_waits(ShardId) override {}
-  void end_running(ShardId, std::int64_t) override {}
+  void end_running(ShardId, const Overdue&) override {}
 
   Activation& put(const std::string& name) {
     Activation& activation = table.add(epic::detail::parse_name(name), ShardId{0});
