@@ -5,9 +5,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
 
+#include "files/private_files.hpp"
 #include "kernel/assert.hpp"
 #include "reflect/try.hpp"
+#include "storage/sqlite_log_vfs.hpp"
 
 namespace epic::storage {
 
@@ -59,6 +64,25 @@ std::string uri_of(const std::filesystem::path& path) {
       uri += c;
   }
   return uri + "?immutable=1";
+}
+
+/// SQLite refuses paths of more than 504 bytes, whatever the system takes. Then this is a shorter one, through the
+/// descriptor of the directory, which stays open for the rest of the process: SQLite uses the name until its last
+/// statement has gone, and another directory must not get the number before. Otherwise it is the path.
+std::filesystem::path opened_name(const std::filesystem::path& path) {
+  constexpr std::size_t kPathBytesMax = 480;
+  const std::filesystem::path full = std::filesystem::absolute(path);
+  if (full.string().size() <= kPathBytesMax) return path;
+  static std::mutex mutex;
+  static std::map<std::string, std::vector<files::Directory>> opened;
+  const std::lock_guard lock(mutex);
+  std::vector<files::Directory>& directories = opened[full.parent_path().string()];
+  if (directories.empty() || !directories.back().is_in_place()) {
+    auto directory = files::Directory::open(full.parent_path());
+    if (!directory) return path;  // then SQLite says what is wrong with it
+    directories.push_back(std::move(*directory));
+  }
+  return fmt::format("{}{}/{}", kOpenDirectories, directories.back().descriptor(), full.filename().string());
 }
 
 int flags_of(Access access) {
@@ -129,9 +153,12 @@ void Connection::Close::operator()(sqlite3* raw) const { sqlite3_close_v2(raw); 
 
 std::expected<Connection, StoreError> Connection::open(const std::filesystem::path& path, Access access,
                                                        const std::string& vfs, std::chrono::milliseconds timeout) {
-  const std::string name = access == Access::immutable ? uri_of(path) : path.string();
+  const std::filesystem::path opened = opened_name(path);
+  const std::string name = access == Access::immutable ? uri_of(opened) : opened.string();
+  const std::string used_vfs = opened == path ? vfs : log_vfs_over(vfs);
   sqlite3* raw = nullptr;
-  const int result = sqlite3_open_v2(name.c_str(), &raw, flags_of(access), vfs.empty() ? nullptr : vfs.c_str());
+  const int result =
+      sqlite3_open_v2(name.c_str(), &raw, flags_of(access), used_vfs.empty() ? nullptr : used_vfs.c_str());
   if (raw == nullptr) {
     return std::unexpected(
         StoreError{StoreErrorCode::io, fmt::format("no memory to open the store '{}'", path.string())});

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include "kernel/assert.hpp"
@@ -23,6 +24,8 @@ constexpr int kPagesInDatabaseAt = 4;  // in a frame's header, big-endian: non-z
 // Then the buffer is written. With one more page it is below 128 KiB, the most that SQLite's own VFS for UNIX writes in
 // one call (seekAndWriteFd in os_unix.c).
 constexpr std::size_t kKeptBytesMax = 60u << 10;
+
+constexpr std::string_view kPrefix = "epic-log-";  // of a VFS's name
 
 /// A log, in the memory that SQLite reserves for our files. The file of the VFS below follows it.
 struct LogFile {
@@ -157,6 +160,15 @@ struct Forward<Function> {
   }
 };
 
+/// Followed, a name below an open directory would be the directory's own again, and too long.
+int full_path_name(sqlite3_vfs* vfs, const char* name, int out_bytes, char* out) {
+  const std::string_view text = name;
+  if (!text.starts_with(kOpenDirectories)) return Forward<&sqlite3_vfs::xFullPathname>::call(vfs, name, out_bytes, out);
+  if (text.size() >= static_cast<std::size_t>(out_bytes)) return SQLITE_CANTOPEN;
+  std::memcpy(out, name, text.size() + 1);
+  return SQLITE_OK;
+}
+
 std::unique_ptr<LogVfs> make_vfs(const std::string& name, sqlite3_vfs* below) {
   auto made = std::make_unique<LogVfs>();
   made->name = name;
@@ -171,7 +183,7 @@ std::unique_ptr<LogVfs> make_vfs(const std::string& name, sqlite3_vfs* below) {
   vfs.xOpen = &open;
   vfs.xDelete = &Forward<&sqlite3_vfs::xDelete>::call;
   vfs.xAccess = &Forward<&sqlite3_vfs::xAccess>::call;
-  vfs.xFullPathname = &Forward<&sqlite3_vfs::xFullPathname>::call;
+  vfs.xFullPathname = &full_path_name;
   vfs.xDlOpen = &Forward<&sqlite3_vfs::xDlOpen>::call;
   vfs.xDlError = &Forward<&sqlite3_vfs::xDlError>::call;
   vfs.xDlClose = &Forward<&sqlite3_vfs::xDlClose>::call;
@@ -189,11 +201,12 @@ std::string log_vfs_over(const std::string& base) {
   static std::mutex mutex;
   static std::map<std::string, std::unique_ptr<LogVfs>> registered;
   const std::lock_guard lock(mutex);
+  if (base.starts_with(kPrefix)) return base;
   sqlite3_vfs* const below = sqlite3_vfs_find(base.empty() ? nullptr : base.c_str());
   EPIC_ASSERT(below != nullptr, "there is no VFS '{}'", base);
   std::unique_ptr<LogVfs>& vfs = registered[below->zName];
   if (vfs == nullptr || vfs->below != below) {
-    vfs = make_vfs(std::string("epic-log-") + below->zName, below);
+    vfs = make_vfs(std::string(kPrefix) + below->zName, below);
     const int result = sqlite3_vfs_register(&vfs->vfs, /*makeDflt=*/0);
     EPIC_ASSERT(result == SQLITE_OK, "registering the VFS '{}' gives {}", vfs->name, result);
   }

@@ -15,14 +15,20 @@
 // A log may be synced while the connection's thread writes to it. One sync at a time: the system reports a failed
 // write-back only once, so after a failure every sync of that log fails.
 //
+// It also opens a database by a name below an open directory, for paths that are too long for SQLite.
+//
 // The format of a frame is in https://www.sqlite.org/fileformat2.html#walformat.
 
 #include <string>
+#include <string_view>
 
 namespace epic::storage {
 
+/// Where a process finds its open directories. What follows is a descriptor's number and the name of a file.
+inline constexpr std::string_view kOpenDirectories = "/proc/self/fd/";
+
 /// The name for sqlite3_open_v2 of such a VFS on top of `base` (empty: the default one). Registers it on the first
-/// call, for the rest of the process. Any thread.
+/// call, for the rest of the process. One that is such a VFS already is returned as it is. Any thread.
 [[nodiscard]] std::string log_vfs_over(const std::string& base);
 
 }  // namespace epic::storage

@@ -54,6 +54,32 @@ TEST_CASE("sqlite store: keeps its state and epochs over a restart", "[storage]"
   CHECK(take(*store, ShardId{2}).epoch.value == 2);
 }
 
+TEST_CASE("sqlite store: a path longer than SQLite takes is opened all the same, and again after a move", "[storage]") {
+  const TempDir directory;
+  fs::path deep = directory.path();
+  for (int i = 0; i < 5; ++i) deep /= std::string(200, 'd');
+  const fs::path file = deep / "state.sqlite";
+  for (std::uint64_t version = 1; version <= 2; ++version) {
+    fs::create_directories(deep);
+    {
+      const auto store = open_sqlite(file);
+      must(store->commit(
+          batch_of({take(*store, ShardId{2})}, {put("Player", "Bob", "7", ShardId{2}, Version{version})})));
+      CHECK(fs::exists(deep / "state.sqlite-wal"));
+      const auto reader = must(SqliteStore::open(file, {.mode = OpenMode::read_only}));
+      CHECK(must(reader->load("Player", "Bob")).value().version == Version{version});
+      CHECK(must(must(store->reader_opener()())->load("Player", "Bob")).value().version == Version{version});
+    }
+    CHECK(fs::exists(file));
+    CHECK_FALSE(fs::exists(deep / "state.sqlite-wal"));                    // SQLite removes it by the same name
+    const fs::path aside = deep.string() + "-" + std::to_string(version);  // too long to be opened by its own name
+    fs::rename(deep, aside);
+    CHECK(error_of(SqliteStore::open(file, {.mode = OpenMode::read_only})).code == StoreErrorCode::not_found);
+    const auto moved = must(SqliteStore::open(aside / "state.sqlite", {.mode = OpenMode::read_only}));
+    CHECK(must(moved->load("Player", "Bob")).value().version == Version{version});
+  }
+}
+
 TEST_CASE("sqlite store: a missing store is not found, and not made", "[storage]") {
   const TempDir directory;
   for (const OpenMode mode : {OpenMode::existing, OpenMode::read_only}) {
