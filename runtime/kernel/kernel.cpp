@@ -47,6 +47,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .words = words_,
                .routing = routing_,
                .events = events_,
+               .parked = parked_,
                .syscalls = syscalls},
               *this),
       calls_({.shard_count = options_.shard_count,
@@ -57,14 +58,9 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
              scheduler_, activations_.table(), saving_.observations(), admission_, types_, words_, routing_, syscalls,
              *this),
       timers_(scheduler_, activations_.table(), admission_, calls_),
-      ends_(scheduler_, activations_.table(), words_, calls_, sleepers_, event_waits_, syscalls),
-      cancellations_({.scheduler = scheduler_,
-                      .words = words_,
-                      .calls = calls_,
-                      .sleepers = sleepers_,
-                      .event_waits = event_waits_,
-                      .stop_waits = stop_waits_,
-                      .syscalls = syscalls}),
+      ends_(scheduler_, activations_.table(), words_, calls_, parked_, syscalls),
+      cancellations_(
+          {.scheduler = scheduler_, .words = words_, .calls = calls_, .parked = parked_, .syscalls = syscalls}),
       outbox_({.shard_count = options_.shard_count,
                .has_shared_store = options_.has_shared_store,
                .codec = codec,
@@ -106,8 +102,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .routing = routing_,
               .saving = saving_,
               .calls = calls_,
-              .sleepers = sleepers_,
-              .event_waits = event_waits_}) {
+              .parked = parked_}) {
   scheduler_.shown.open(options_.running);
 }
 
@@ -135,7 +130,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   scheduler_.now_ns = monotonic_ns;
   scheduler_.wall_ns = wall_ns;
   calls_.on_time();
-  sleepers_.on_time();
+  parked_.on_time();
   timers_.on_time();
   ends_.on_time();
   cancellations_.on_time();
@@ -150,7 +145,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
 std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
   for (const auto due :
-       {calls_.next_timer_ns(), sleepers_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
+       {calls_.next_timer_ns(), parked_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
         cancellations_.next_timer_ns(), inbox_.next_timer_ns(), saving_.next_timer_ns(), routing_.next_timer_ns(),
         looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
@@ -236,7 +231,7 @@ bool Kernel::is_stopping(const Record* execution) const {
 
 /// Frames that wait for epic::stopping().
 void Kernel::resume_stopping() {
-  stop_waits_.resume_if([this](const Record* execution) { return is_stopping(execution); });
+  parked_.resume_if(detail::WaitsFor::stopping, [this](const Record* execution) { return is_stopping(execution); });
 }
 
 /// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.

@@ -37,7 +37,6 @@
 #include "kernel/calls/outside_calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
 #include "kernel/calls/shard_looks.hpp"
-#include "kernel/calls/sleepers.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/frames/frames.hpp"
 #include "kernel/limits.hpp"
@@ -175,16 +174,14 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] bool is_unsaved(const Activation& activation) const { return saving_.is_unsaved(activation); }
   [[nodiscard]] std::int64_t now_ns() const { return scheduler_.now_ns; }
   [[nodiscard]] std::int64_t wall_ns() const { return scheduler_.wall_ns; }
+  [[nodiscard]] std::int64_t ns_from_now(std::int64_t duration_ns) const { return scheduler_.ns_from_now(duration_ns); }
   [[nodiscard]] const KernelOptions& options() const { return options_; }
   [[nodiscard]] const Codec& codec() const { return codec_; }
 
   // ---- for user_api.cpp: operations on behalf of entities ----
-  [[nodiscard]] Sleepers& sleepers() { return sleepers_; }
+  /// Frames that wait for something other than calls.
+  [[nodiscard]] ParkedFrames& parked() { return parked_; }
   [[nodiscard]] std::uint64_t random();
-  /// Frames that wait for epic::stopping().
-  [[nodiscard]] ParkedFrames& stop_waits() { return stop_waits_; }
-  /// Those that wait for an epic::Event.
-  [[nodiscard]] ParkedFrames& event_waits() { return event_waits_; }
   [[nodiscard]] EntityTimers& timers() { return timers_; }
   [[nodiscard]] Cancellations& cancellations() { return cancellations_; }
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
@@ -253,9 +250,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Admission admission_;
   TypeTable types_;
   Scheduler scheduler_;
-  Sleepers sleepers_{scheduler_};
-  ParkedFrames stop_waits_{scheduler_};
-  ParkedFrames event_waits_{scheduler_};
+  ParkedFrames parked_{scheduler_};
   Events events_{scheduler_, types_};
   CallWords words_;
   Routing routing_;

@@ -126,6 +126,8 @@ struct Scheduler : Clock {
   InstanceStep step;                    // comes before `current`
   std::uint32_t direct_calls_left = 0;  // calls that may start in place before the run queue has its turn
   std::uint32_t reaping_count = 0;      // activations of which nothing may run any more (Activation::State::reaping)
+  bool has_cancelled_tasks = false;     // some executions are to get epic::Cancelled at their next co_await (EarlyEnds)
+  bool has_cancelled_calls = false;     // … by Cancellations
   RunQueue queue;
 
   void begin_step(const InstanceStep& next) {

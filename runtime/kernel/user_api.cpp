@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include "epic/epic.hpp"
 #include "kernel/assert.hpp"
@@ -40,13 +42,28 @@ CallRecord* current_execution() noexcept {
   return kernel == nullptr ? nullptr : kernel->current();
 }
 
-std::coroutine_handle<> SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+std::coroutine_handle<> ParkedWait::park(std::coroutine_handle<> awaiting, WaitsFor what, std::int64_t until) noexcept {
+  kernel::Kernel& kernel = here("co_await");
+  if (const kernel::Record* const current = kernel.current();
+      current != nullptr && current->cancel == kernel::Record::Cancel::asked)
+    return awaiting;
   waiter.handle = awaiting;
-  number = here("epic::sleep").sleepers().add(nanoseconds, waiter);
-  return calls_here("epic::sleep").suspend_on(waiter);
+  kernel.parked().add(*this, what, until);
+  return calls_here("co_await").suspend_on(waiter);
 }
-SleepAwaiter::~SleepAwaiter() {
-  if (number != 0) here("epic::sleep").sleepers().forget(number, waiter);
+void ParkedWait::forget() noexcept {
+  if (kernel::Kernel* const kernel = kernel::Kernel::current_kernel()) kernel->parked().forget(*this);
+}
+void ParkedWait::check_cancelled() {
+  kernel::Record* const current = current_execution();
+  if (current == nullptr || current->cancel != kernel::Record::Cancel::asked) return;
+  current->cancel = kernel::Record::Cancel::thrown;
+  throw_cancelled();
+}
+
+std::coroutine_handle<> SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  const std::int64_t until_ns = here("epic::sleep").ns_from_now(std::max<std::int64_t>(duration_ns_, 0));
+  return park(awaiting, WaitsFor::time, until_ns);
 }
 
 void cancel(CallRecord& record) { here("epic::Spawned::cancel").cancellations().cancel(record); }
@@ -62,12 +79,7 @@ void throw_cancelled() {
 bool is_stopping() { return here("epic::stopping").is_stopping(); }
 
 std::coroutine_handle<> StoppingAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
-  waiter.handle = awaiting;
-  place = here("epic::stopping").stop_waits().add(waiter);
-  return calls_here("epic::stopping").suspend_on(waiter);
-}
-StoppingAwaiter::~StoppingAwaiter() {
-  if (place != 0) here("epic::stopping").stop_waits().forget(place, waiter);
+  return park(awaiting, WaitsFor::stopping, 0);
 }
 
 TimerId start_timer(std::unique_ptr<TickSource> source, std::int64_t delay_ns, std::int64_t interval_ns) {
@@ -88,30 +100,26 @@ std::coroutine_handle<> EventAwaiter::await_suspend(std::coroutine_handle<> awai
   previous_ = event_->last_;
   (previous_ == nullptr ? event_->first_ : previous_->next_) = this;
   event_->last_ = this;
-  waiter_.handle = awaiting;
-  place_ = here("epic::Event").event_waits().add(waiter_);
-  return calls_here("epic::Event").suspend_on(waiter_);
+  return park(awaiting, WaitsFor::event, 0);
 }
 void EventAwaiter::await_resume() {
-  if (waiter_.is_cancelled) throw_cancelled();
-  if (event_ == nullptr) throw std::logic_error("the epic::Event or epic::Promise that it waited for has gone");
+  if (event_ != nullptr) std::exchange(event_, nullptr)->unlink(*this);
+  check_cancelled();
+  if (is_event_gone_) throw std::logic_error("the epic::Event or epic::Promise that it waited for has gone");
 }
 EventAwaiter::~EventAwaiter() {
-  if (place_ == 0) return;
   if (event_ != nullptr) event_->unlink(*this);
-  if (kernel::Kernel* kernel = kernel::Kernel::current_kernel()) kernel->event_waits().forget(place_, waiter_);
 }
 
 void deliver(CallRecord& call) { here("epic::deliver").outbox().deliver(call); }
 
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
-  waiter.handle = awaiting;
   calls_here("epic::saved").end_turn();
-  is_waiting = here("epic::saved").saving().wait(*this);
-  return is_waiting ? std::coroutine_handle<>(std::noop_coroutine()) : awaiting;
-}
-SavedAwaiter::~SavedAwaiter() {
-  if (is_waiting) here("epic::saved").saving().stop_waiting(*this);
+  kernel::Saving& saving = here("epic::saved").saving();
+  const kernel::Saving::Awaited awaited = saving.await_saved();
+  if (saving.is_durable(awaited.commit)) return awaiting;
+  has_seen_others = awaited.has_seen_others;
+  return park(awaiting, WaitsFor::commit, static_cast<std::int64_t>(awaited.commit.value));
 }
 
 }  // namespace detail
@@ -130,13 +138,14 @@ void Event::release_all(bool is_gone) {
   kernel::Kernel* const kernel = kernel::Kernel::current_kernel();
   while (detail::EventAwaiter* const awaiter = first_) {
     unlink(*awaiter);
-    if (is_gone) awaiter->event_ = nullptr;
+    awaiter->event_ = nullptr;
+    awaiter->is_event_gone_ = is_gone;
     if (kernel == nullptr) continue;  // the kernel goes, and its frames with it
-    kernel::Record* const woken = awaiter->waiter_.execution;
+    kernel::Record* const woken = awaiter->waiter.execution;
     if (kernel::activation_of(woken) != kernel::activation_of(kernel->current()))
       calls_here("epic::Event").end_turn();  // another entity sees what this turn has changed so far
     kernel::Observations::observe(woken, kernel->saving().observations().observed_by(kernel->current()));
-    kernel->event_waits().resume(awaiter->place_);
+    kernel->parked().resume(*awaiter);
   }
 }
 

@@ -146,7 +146,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   }
   /// How long until the first sleep ends.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> sleep() {
-    const auto due = kernel.sleepers().next_timer_ns();
+    const auto due = kernel.parked().next_timer_ns();
     return due ? std::optional(std::chrono::nanoseconds(*due - now_ns)) : std::nullopt;
   }
   void note(std::string token) { history.push_back(std::move(token)); }

@@ -73,6 +73,20 @@ Findings find_silent_headers(const Tree& tree) {
   return findings;
 }
 
+Findings find_unlisted_awaitables(const Tree& tree) {
+  static const std::set<std::string, std::less<>> kMayHaveOne = {"task.hpp", "call.hpp", "gather.hpp",
+                                                                 "parked_wait.hpp", "sim.hpp"};
+  constexpr std::string_view kFolder = "runtime/include/epic/";
+  Findings findings;
+  for (const auto& [path, content] : tree) {
+    if (!path.starts_with(kFolder) || kMayHaveOne.contains(path.substr(kFolder.size()))) continue;
+    for (const Line& line : lines_of(content))
+      if (line.text.contains("EpicAwaitable = void"))
+        findings.push_back(fmt::format("{}:{}: has an awaitable that is not a detail::ParkedWait", path, line.number));
+  }
+  return findings;
+}
+
 Findings find_unnamed_files(const Tree& tree) {
   std::map<std::string, std::set<std::string>> folders;  // folder to the names in it
   for (const auto& [path, content] : tree) {

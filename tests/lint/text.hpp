@@ -21,6 +21,10 @@ Findings find_unnamed_files(const Tree& tree);
 /// of the tree, and from where includes are.
 Findings find_dead_paths(const Tree& tree);
 
+/// Public headers with an awaitable of their own: what entities await derives from ParkedWait, or waits for calls, so
+/// that whoever cancels executions finds it.
+Findings find_unlisted_awaitables(const Tree& tree);
+
 /// Marks of unfinished work, and paths that exist on one machine only.
 Findings find_forbidden_words(const Tree& tree);
 

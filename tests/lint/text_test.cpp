@@ -15,6 +15,14 @@ TEST_CASE("openings: a header without pragma or comment is found", "[lint]") {
   CHECK(find_silent_headers({{"a.hpp", "#pragma once\n// A: the idea.\n\n#include <map>\n"}}).empty());
 }
 
+TEST_CASE("awaitables: one that the kernel does not list is found", "[lint]") {
+  const std::string alone = "struct Tick {\n  using EpicAwaitable = void;\n};\n";
+  CHECK(find_unlisted_awaitables({{"runtime/include/epic/tick.hpp", alone}}) ==
+        Findings{"runtime/include/epic/tick.hpp:2: has an awaitable that is not a detail::ParkedWait"});
+  CHECK(find_unlisted_awaitables({{"runtime/include/epic/call.hpp", alone}}).empty());
+  CHECK(find_unlisted_awaitables({{"runtime/include/epic/tick.hpp", "using EpicAwaitable = ParkedWait;\n"}}).empty());
+}
+
 TEST_CASE("READMEs: a folder without one, and a file that it does not name, are found", "[lint]") {
   CHECK(find_unnamed_files({{"cli/main.cpp", ""}}) == Findings{"cli/README.md: is missing"});
   CHECK(find_unnamed_files({{"cli/main.cpp", ""}, {"cli/README.md", "# cli\n"}}) ==

@@ -38,8 +38,7 @@ struct Waiter {
   std::coroutine_handle<> handle;
   CallRecord* execution = nullptr;  // the execution to resume; null: none
   std::uint32_t remaining = 0;
-  std::uint32_t queue_place : 31 = 0;  // in the run queue, about to resume; 0: it is not there
-  bool is_cancelled : 1 = false;       // it resumes with epic::Cancelled
+  std::uint32_t queue_place = 0;  // in the run queue, about to resume; 0: it is not there
 };
 
 struct CallSite;
@@ -58,6 +57,13 @@ class CallRecord {
     ended
   };
 
+  /// What its code gets where it next waits for something other than calls, or is waiting.
+  enum class Cancel : std::uint8_t {
+    no,
+    asked,   // epic::Cancelled
+    thrown,  // nothing any more: it has got that
+  };
+
   CallRecord(const CallRecord&) = delete;
   CallRecord& operator=(const CallRecord&) = delete;
 
@@ -67,11 +73,11 @@ class CallRecord {
   bool is_exclusive = false;
   bool holds_lock = false;
   bool has_custom_deadline = false;
-  bool is_listed = false;                       // in the kernel's table of pending calls
-  bool is_joined = false;                       // given to gather, which reports its error
-  bool has_run = false;                         // its method has started
-  bool is_abandoned = false;                    // the caller has its answer, the method still runs
-  bool is_cancelled = false;                    // its code has got epic::Cancelled
+  bool is_listed = false;     // in the kernel's table of pending calls
+  bool is_joined = false;     // given to gather, which reports its error
+  bool has_run = false;       // its method has started
+  bool is_abandoned = false;  // the caller has its answer, the method still runs
+  Cancel cancel = Cancel::no;
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
   void* activation = nullptr;    // the kernel's Activation that runs it

@@ -13,14 +13,13 @@
 // Execution thread only. Not here: waiting for another entity (call it), or for a time (epic::sleep).
 
 #include <coroutine>
-#include <cstdint>
 #include <exception>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
 
-#include "epic/call.hpp"
+#include "epic/parked_wait.hpp"
 
 namespace epic {
 
@@ -29,13 +28,9 @@ class Event;
 namespace detail {
 
 /// A frame that waits for an event. Lives in that frame; the event lists it.
-class EventAwaiter {
+class EventAwaiter : public ParkedWait {
  public:
-  using EpicAwaitable = void;
-
   explicit EventAwaiter(Event& event) : event_(&event) {}
-  EventAwaiter(const EventAwaiter&) = delete;
-  EventAwaiter& operator=(const EventAwaiter&) = delete;
   ~EventAwaiter();
   [[nodiscard]] bool await_ready() const noexcept;
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
@@ -44,11 +39,10 @@ class EventAwaiter {
  private:
   friend class epic::Event;
 
-  Event* event_;  // null: it is gone
+  Event* event_;  // that lists it; null: it is to go on
+  bool is_event_gone_ = false;
   EventAwaiter* previous_ = nullptr;
   EventAwaiter* next_ = nullptr;
-  Waiter waiter_;
-  std::uint64_t place_ = 0;  // in the kernel; 0: it does not wait
 };
 
 }  // namespace detail
@@ -114,7 +108,7 @@ class Promise {
 
   class Awaiter {
    public:
-    using EpicAwaitable = void;
+    using EpicAwaitable = detail::ParkedWait;
     explicit Awaiter(Promise& promise) : promise_(promise), wait_(promise.event_) {}
     [[nodiscard]] bool await_ready() const noexcept { return wait_.await_ready(); }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
@@ -130,7 +124,7 @@ class Promise {
     Promise& promise_;
     detail::EventAwaiter wait_;
   };
-  using EpicAwaitable = void;
+  using EpicAwaitable = detail::ParkedWait;
   Awaiter operator co_await() { return Awaiter(*this); }
 
  private:

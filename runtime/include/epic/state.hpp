@@ -6,26 +6,23 @@
 #include <string>
 #include <utility>
 
-#include "epic/call.hpp"
+#include "epic/parked_wait.hpp"
 
 namespace epic {
 
 namespace detail {
-struct SavedAwaiter {
-  using EpicAwaitable = void;
-  Waiter waiter = {};
-  bool is_waiting = false;
-  std::exception_ptr failure = {};
+class SavedAwaiter : public ParkedWait {
+ public:
+  SavedAwaiter() = default;
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
   void await_resume() {
-    is_waiting = false;
+    check_cancelled();
     if (failure) std::rethrow_exception(std::exchange(failure, {}));
   }
-  SavedAwaiter() = default;
-  SavedAwaiter(const SavedAwaiter&) = delete;
-  SavedAwaiter& operator=(const SavedAwaiter&) = delete;
-  ~SavedAwaiter();
+
+  std::exception_ptr failure;
+  bool has_seen_others = false;  // whose changes are in the batch that it waits for
 };
 }  // namespace detail
 

@@ -9,9 +9,8 @@
 // get epic::Cancelled at the co_await where they stand. What must be done at the end belongs in on_deactivate().
 
 #include <coroutine>
-#include <cstdint>
 
-#include "epic/call.hpp"
+#include "epic/parked_wait.hpp"
 
 namespace epic {
 
@@ -19,25 +18,17 @@ namespace detail {
 
 [[nodiscard]] bool is_stopping();
 
-struct StoppingAwaiter {
-  using EpicAwaitable = void;
-  Waiter waiter = {};
-  std::uint64_t place = 0;  // 0: it does not wait
+class StoppingAwaiter : public ParkedWait {
+ public:
   StoppingAwaiter() = default;
-  StoppingAwaiter(const StoppingAwaiter&) = delete;
-  StoppingAwaiter& operator=(const StoppingAwaiter&) = delete;
-  ~StoppingAwaiter();
   bool await_ready() const { return is_stopping(); }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
-  void await_resume() {
-    place = 0;
-    if (waiter.is_cancelled) throw_cancelled();
-  }
+  void await_resume() { check_cancelled(); }
 };
 
 /// Converts to bool at the moment of the question.
 struct Stopping {
-  using EpicAwaitable = void;
+  using EpicAwaitable = ParkedWait;
   operator bool() const { return is_stopping(); }  // NOLINT(google-explicit-constructor): it stands for the flag
   StoppingAwaiter operator co_await() const noexcept { return {}; }
 };

@@ -6,27 +6,21 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "epic/call.hpp"
 #include "epic/durations.hpp"
+#include "epic/parked_wait.hpp"
 
 namespace epic {
 
 namespace detail {
-struct SleepAwaiter {
-  using EpicAwaitable = void;
-  std::int64_t nanoseconds;
-  Waiter waiter = {};
-  std::uint64_t number = 0;  // 0: it does not sleep
+class SleepAwaiter : public ParkedWait {
+ public:
+  explicit SleepAwaiter(std::int64_t duration_ns) : duration_ns_(duration_ns) {}
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
-  void await_resume() {
-    number = 0;
-    if (waiter.is_cancelled) throw_cancelled();
-  }
-  explicit SleepAwaiter(std::int64_t duration_ns) : nanoseconds(duration_ns) {}
-  SleepAwaiter(const SleepAwaiter&) = delete;
-  SleepAwaiter& operator=(const SleepAwaiter&) = delete;
-  ~SleepAwaiter();
+  void await_resume() { check_cancelled(); }
+
+ private:
+  std::int64_t duration_ns_;
 };
 }  // namespace detail
 

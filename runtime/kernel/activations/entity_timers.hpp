@@ -9,7 +9,7 @@
 // Firsts are spread over the interval, by multiples of the golden ratio: any number of them are nearly even (Knuth, The
 // Art of Computer Programming, 6.4, theorem S).
 //
-// Not here: frames that sleep (calls/sleepers.hpp), how users start a timer (epic/timer.hpp).
+// Not here: frames that sleep (calls/parked_frames.hpp), how users start a timer (epic/timer.hpp).
 
 #include <cstdint>
 #include <map>

@@ -10,6 +10,24 @@
 
 namespace epic::kernel {
 
+namespace {
+
+const char* text_of(detail::WaitsFor what) {
+  switch (what) {
+    case detail::WaitsFor::time:
+      return "sleeping";
+    case detail::WaitsFor::event:
+      return "waiting for an event";
+    case detail::WaitsFor::stopping:
+      return "waiting until it is to stop";
+    case detail::WaitsFor::commit:
+      return "waiting to be saved";
+  }
+  return "";
+}
+
+}  // namespace
+
 std::vector<CallView> CallViews::list(std::string_view entity) const {
   std::vector<const Record*> meant;
   if (entity.empty())
@@ -27,12 +45,9 @@ std::vector<CallView> CallViews::list(std::string_view entity) const {
   }
   std::unordered_map<const Record*, const char*> doing;
   for (const Record* record : meant) doing.emplace(record, "running");
-  const auto note = [&doing](const Record* execution, const char* what) {  // what it waits for is not a call
-    if (const auto found = doing.find(execution); found != doing.end()) found->second = what;
-  };
-  uses_.sleepers.for_each_execution([&](const Record* execution) { note(execution, "sleeping"); });
-  uses_.event_waits.for_each_execution([&](const Record* execution) { note(execution, "waiting for an event"); });
-  uses_.saving.for_each_waiting([&](const Record* execution) { note(execution, "waiting to be saved"); });
+  uses_.parked.for_each([&doing](const Record* execution, detail::WaitsFor what) {
+    if (const auto found = doing.find(execution); found != doing.end()) found->second = text_of(what);
+  });
   std::vector<CallView> views;
   for (const Record* record : meant) views.push_back(view_of(*record, doing.at(record)));
   return views;

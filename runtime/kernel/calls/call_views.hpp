@@ -8,7 +8,6 @@
 
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
-#include "kernel/calls/sleepers.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -33,8 +32,7 @@ class CallViews {
     const Routing& routing;
     const Saving& saving;
     const Calls& calls;
-    const Sleepers& sleepers;
-    const ParkedFrames& event_waits;
+    const ParkedFrames& parked;
   };
 
   explicit CallViews(const Uses& uses) : uses_(uses) {}

@@ -65,6 +65,11 @@ void Calls::end_all() {
     record.activation = activation;
     return start(record, activation);
   }
+  if (fail_if_cancelled(record)) {
+    scheduler_.current->cancel = Record::Cancel::thrown;
+    scheduler_.current = nullptr;
+    return std::noop_coroutine();
+  }
   if (const std::coroutine_handle<> next =
           route(RecordRef::share(record), /*may_run_now=*/scheduler_.direct_calls_left > 0, scheduler_.current))
     return next;
@@ -103,11 +108,22 @@ void Calls::begin_detached(Record& record) {
     record.caller = nullptr;
     return;
   }
+  if (record.is_joined && fail_if_cancelled(record)) return;
   if (record.method != nullptr) {
     static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, scheduler_.current));
   } else {
     start_soon(RecordRef::share(record));
   }
+}
+
+/// True: the execution that is to wait for it gets epic::Cancelled instead.
+bool Calls::fail_if_cancelled(Record& record) {
+  if (!is_cancelled()) [[likely]]
+    return false;
+  fail(record, ErrorCode::cancelled,
+       fmt::format("{} was cancelled before it could wait for {}", words_.describe(*scheduler_.current),
+                   words_.describe(record)));
+  return true;
 }
 
 /// False: there is room.
@@ -272,7 +288,10 @@ void Calls::pass_lock(Activation& activation, std::vector<RecordRef> granted, co
 }
 
 std::coroutine_handle<> Calls::suspend_on(detail::Waiter& waiter) {
-  if (waiter.remaining == 0) return waiter.handle;
+  if (waiter.remaining == 0) {
+    if (is_cancelled()) scheduler_.current->cancel = Record::Cancel::thrown;  // what it would wait for has failed
+    return waiter.handle;
+  }
   end_turn();
   scheduler_.current = nullptr;
   return std::noop_coroutine();
@@ -287,7 +306,8 @@ bool Calls::has_ended(const Record& record) const {
 
 bool Calls::wait_for(Record& record, detail::Waiter& waiter) {
   waiter.execution = scheduler_.current;
-  if (has_ended(record)) return true;
+  const bool is_own_task = record.method == nullptr;  // then Cancelled comes from there
+  if (has_ended(record) || (!is_own_task && fail_if_cancelled(record))) return true;
   ++waiter.remaining;
   record.waiter = &waiter;
   record.caller = scheduler_.current;
@@ -445,7 +465,8 @@ bool Calls::run(std::size_t items) {
 }
 
 void Calls::run_one(RunQueue::Item item) {
-  scheduler_.direct_calls_left = options_.direct_calls_max;
+  const bool is_any_cancelled = scheduler_.has_cancelled_tasks || scheduler_.has_cancelled_calls;
+  scheduler_.direct_calls_left = is_any_cancelled ? 0 : options_.direct_calls_max;  // begin() looks at the others only
   std::coroutine_handle<> next;
   if (item.waiter != nullptr) {
     if (scheduler_.is_reaped(item.waiter->execution)) return;

@@ -160,6 +160,11 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> finish_plain(Record& record);
   detail::Waiter* conclude(Record& record);
   [[nodiscard]] bool refuse_for_load(Record& record);
+  /// The current execution is to get epic::Cancelled at its next co_await.
+  [[nodiscard]] bool is_cancelled() const {
+    return scheduler_.current != nullptr && scheduler_.current->cancel == Record::Cancel::asked;
+  }
+  bool fail_if_cancelled(Record& record);
   /// Its entity is to move: if calls went on entering, a busy one would never get to.
   [[nodiscard]] bool must_pass_by(const Record& record, const Activation& activation) const {
     return activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(record);

@@ -21,10 +21,18 @@ void Cancellations::cancel(Record& call, const std::string& by) {
   uses_.calls.fail(call, ErrorCode::cancelled,
                    fmt::format("{} was cancelled by {}{}", uses_.words.describe(call), by,
                                is_elsewhere || call.has_run ? "; it may have taken effect" : " before it began"));
-  if (call.has_run && call.is_listed && !call.is_cancelled) running_.push_back(kept);
+  if (!call.has_run || !call.is_listed || call.cancel != Record::Cancel::no) return;
+  call.cancel = Record::Cancel::asked;
+  running_.push_back(kept);
+  uses_.scheduler.has_cancelled_calls = true;
 }
 
 void Cancellations::on_time() {
+  look();
+  uses_.scheduler.has_cancelled_calls = !running_.empty() || !sought_.empty();
+}
+
+void Cancellations::look() {
   if (phase_ == Phase::idle && !begin_look()) return;
   if (phase_ == Phase::looking) {
     std::size_t visits_left = limits::kLookSlice;
@@ -45,11 +53,10 @@ bool Cancellations::begin_look() {
                   std::max<std::int64_t>(limits::kTasksLook.count(), static_cast<std::int64_t>(uses_.calls.size()) *
                                                                          limits::kTasksLookPerCall.count());
   for (RecordRef& one : std::exchange(running_, {}))
-    if (one->is_listed && !one->is_cancelled) sought_.emplace(one.get(), std::move(one));
+    if (one->is_listed && one->cancel == Record::Cancel::asked) sought_.emplace(one.get(), std::move(one));
   asked_now_ = std::exchange(asked_, {});
   if (sought_.empty() && asked_now_.empty()) return false;
-  asleep_ = {INT64_MIN, 0};
-  at_events_ = at_stops_ = 0;
+  woken_ = {.until = INT64_MIN};
   look_.begin(uses_.calls.table());
   phase_ = Phase::looking;
   return true;
@@ -62,15 +69,13 @@ void Cancellations::see(Record& record) {
     to_cancel_.emplace_back(RecordRef::share(record), std::string());
 }
 
-/// True: all frames that sleep or wait have been looked at.
+/// True: all frames that wait for something other than calls have been looked at.
 bool Cancellations::wake_some() {
   const auto is_sought = [this](Record& execution) {
-    return sought_.erase(&execution) > 0 && (execution.is_cancelled = true);
+    return sought_.erase(&execution) > 0 && execution.cancel == Record::Cancel::asked;
   };
   std::size_t visits_left = limits::kLookSlice;
-  return sought_.empty() || (uses_.sleepers.cut_short(asleep_, visits_left, is_sought) &&
-                             uses_.event_waits.cut_short(at_events_, visits_left, is_sought) &&
-                             uses_.stop_waits.cut_short(at_stops_, visits_left, is_sought));
+  return sought_.empty() || uses_.parked.cut_short(woken_, visits_left, is_sought);
 }
 
 /// True: all that was found has been cancelled.
@@ -83,7 +88,7 @@ bool Cancellations::cancel_some() {
       cancel(*call, by);
     } else if (Record* const caller = call->caller; call->waiter != nullptr && sought_.contains(caller)) {
       const RecordRef kept = RecordRef::share(*caller);
-      kept->is_cancelled = true;
+      kept->cancel = Record::Cancel::thrown;
       cancel(*call, uses_.words.describe(*kept));  // of several that it waits for, each
     }
   }
@@ -92,7 +97,7 @@ bool Cancellations::cancel_some() {
 
 void Cancellations::end_look() {
   for (auto& [execution, kept] : std::exchange(sought_, {}))
-    if (kept->is_listed && !kept->is_cancelled) running_.push_back(std::move(kept));
+    if (kept->is_listed && kept->cancel == Record::Cancel::asked) running_.push_back(std::move(kept));
   asked_now_.clear();
   phase_ = Phase::idle;
 }

@@ -7,8 +7,8 @@
 // catch the exception to clean up first.
 //
 // Where an execution stands is not known without looking: so what has been cancelled is gathered, and found together in
-// a look through the calls and the frames that sleep or wait, by slices. One that is not found in one look (it is about
-// to resume, or waits for its commit) is found in the next.
+// a look through the calls and the frames that wait for something else, by slices. One that is not found there is about
+// to resume, and its next wait fails at once (Calls, ParkedWait).
 //
 // Not here: an entity's own tasks, when it is to leave (early_ends.hpp).
 
@@ -22,7 +22,6 @@
 
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
-#include "kernel/calls/sleepers.hpp"
 
 namespace epic::kernel {
 
@@ -32,9 +31,7 @@ class Cancellations {
     Scheduler& scheduler;
     const CallWords& words;
     Calls& calls;
-    Sleepers& sleepers;
-    ParkedFrames& event_waits;
-    ParkedFrames& stop_waits;
+    ParkedFrames& parked;
     Syscalls& syscalls;
   };
 
@@ -55,6 +52,7 @@ class Cancellations {
   enum class Phase : std::uint8_t { idle, looking, waking, cancelling };
 
   void cancel(Record& call, const std::string& by);
+  void look();
   [[nodiscard]] bool begin_look();
   void see(Record& record);
   [[nodiscard]] bool wake_some();
@@ -72,9 +70,7 @@ class Cancellations {
   std::map<const Record*, RecordRef> sought_;                 // executions that have not got epic::Cancelled yet
   std::set<std::pair<PeerAddress, CallId>> asked_now_;        // by other nodes
   std::vector<std::pair<RecordRef, std::string>> to_cancel_;  // found, and on whose behalf
-  Sleepers::Place asleep_;                                    // up to which frames have been looked at
-  ParkedFrames::Place at_events_ = 0;
-  ParkedFrames::Place at_stops_ = 0;
+  ParkedFrames::Place woken_;                                 // up to which frames have been looked at
 };
 
 }  // namespace epic::kernel

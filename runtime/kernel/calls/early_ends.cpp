@@ -34,6 +34,11 @@ void EarlyEnds::watch(const Activation& activation) { watched_.insert(activation
 
 void EarlyEnds::on_time() {
   abort_unwinding();
+  look();
+  scheduler_.has_cancelled_tasks = phase_ != Phase::idle || !known_.empty();
+}
+
+void EarlyEnds::look() {
   if (phase_ == Phase::idle && !begin_look()) return;
   if (phase_ == Phase::looking) {
     std::size_t visits_left = limits::kLookSlice;
@@ -43,8 +48,7 @@ void EarlyEnds::on_time() {
   if (phase_ == Phase::counting) {
     if (!count_some()) return;
     phase_ = Phase::waking;
-    woken_ = {INT64_MIN, 0};
-    unparked_ = 0;
+    woken_ = {.until = INT64_MIN};
   }
   if (phase_ == Phase::waking) {
     if (!wake_some()) return;
@@ -63,7 +67,8 @@ bool EarlyEnds::begin_look() {
                                          static_cast<std::int64_t>(calls_.size()) * limits::kTasksLookPerCall.count());
   for (const ActivationId id : std::exchange(watched_, {}))
     if (const Activation* activation = table_.find(id); activation != nullptr && activation->is_to_leave())
-      leaving_[id];
+      leaving_[id].is_known = known_.contains(id);
+  known_.clear();
   if (leaving_.empty()) return false;
   look_.begin(calls_.table());
   phase_ = Phase::looking;
@@ -80,13 +85,17 @@ EarlyEnds::Seen* EarlyEnds::find_leaving(const Activation* activation) {
 void EarlyEnds::see(Record& record) {
   const Activation* const activation = activation_of(&record);
   if (Seen* const seen = find_leaving(activation)) {
-    if (is_for_lone_task(record, *activation))
+    if (is_for_lone_task(record, *activation)) {
+      if (seen->is_known && record.has_run && record.cancel == Record::Cancel::no)
+        record.cancel = Record::Cancel::asked;
       seen->tasks.push_back(RecordRef::share(record));
-    else
+    } else {
       seen->has_calls = true;
+    }
   }
-  if (record.waiter != nullptr && find_leaving(activation_of(record.caller)) != nullptr && !record.caller->is_cancelled)
-    awaited_.push_back({RecordRef::share(record), record.is_cancelled});
+  if (record.waiter != nullptr && find_leaving(activation_of(record.caller)) != nullptr &&
+      record.caller->cancel != Record::Cancel::thrown)
+    awaited_.push_back({RecordRef::share(record), record.cancel == Record::Cancel::thrown});
 }
 
 /// True: it is known of which entities only tasks are left.
@@ -95,7 +104,7 @@ bool EarlyEnds::count_some() {
   for (auto& [id, seen] : leaving_) {
     for (; seen.counted < seen.tasks.size() && visits_left > 0; ++seen.counted, --visits_left) {
       RecordRef task = std::exchange(seen.tasks[seen.counted], {});
-      if (task->is_cancelled) ++seen.cancelled;
+      if (task->cancel == Record::Cancel::thrown) ++seen.cancelled;
       if (task->has_run && task->is_listed) ++seen.begun;
       if (!task->has_run && task->method == nullptr) seen.unbegun.push_back(std::move(task));
     }
@@ -124,18 +133,16 @@ EarlyEnds::Seen* EarlyEnds::find_task_to_end(const Record& record) {
                                                                                           : nullptr;
 }
 
-/// True: all that sleep or wait for an event have been woken.
+/// True: all that wait for something other than calls have been woken.
 bool EarlyEnds::wake_some() {
   if (leaving_.empty()) return true;
   const auto is_to_wake = [this](Record& execution) {
-    Seen* const seen = execution.is_cancelled ? nullptr : find_task_to_end(execution);
-    if (seen == nullptr) return false;
-    ++seen->cancelled;
-    return execution.is_cancelled = true;
+    Seen* const seen = execution.cancel == Record::Cancel::thrown ? nullptr : find_task_to_end(execution);
+    if (seen != nullptr) ++seen->cancelled;
+    return seen != nullptr;
   };
   std::size_t visits_left = limits::kLookSlice;
-  return sleepers_.cut_short(woken_, visits_left, is_to_wake) &&
-         event_waits_.cut_short(unparked_, visits_left, is_to_wake);
+  return parked_.cut_short(woken_, visits_left, is_to_wake);
 }
 
 /// True: all that tasks wait for has been cut short.
@@ -162,7 +169,7 @@ bool EarlyEnds::cancel(Awaited awaited) {
   const RecordRef caller = RecordRef::share(*call.caller);
   Seen* const seen = find_task_to_end(*caller);
   if (seen == nullptr || (!awaited.was_cancelled && find_task_to_end(call) != nullptr)) return false;
-  if (!std::exchange(caller->is_cancelled, true)) ++seen->cancelled;
+  if (std::exchange(caller->cancel, Record::Cancel::thrown) != Record::Cancel::thrown) ++seen->cancelled;
   calls_.fail(
       call, ErrorCode::cancelled,
       fmt::format("{} was cancelled: its entity is to leave, and no call waits for it", words_.describe(*caller)));
@@ -172,8 +179,9 @@ bool EarlyEnds::cancel(Awaited awaited) {
 void EarlyEnds::end_cancelling() {
   for (const auto& [id, seen] : std::exchange(leaving_, {})) {
     if (seen.cancelled > 0) unwinding_.emplace_back(scheduler_.now_ns + limits::kUnwindTimeout.count(), id);
-    // One that is about to resume has its next co_await before it.
-    if (seen.cancelled < seen.counted) watched_.insert(id);
+    if (seen.cancelled == seen.counted) continue;
+    watched_.insert(id);  // some were about to resume: from the next look on, their next waits fail at once
+    known_.insert(id);
   }
   phase_ = Phase::idle;
 }

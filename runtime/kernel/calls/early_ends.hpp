@@ -4,14 +4,15 @@
 // An entity that is to leave memory waits for its calls, but not for what it runs for itself: a task that it has
 // spawned and that no call waits for may loop for ever. So when only such tasks are left (and the calls that they make
 // to their own entity), they are cancelled: the co_await at which one stands throws epic::Cancelled, and the task
-// unwinds as by any exception, turn by turn, with its changes saved. A task that has not begun never does. What still
-// runs kUnwindTimeout later, one of them or what it has spawned, is aborted.
+// unwinds as by any exception, turn by turn, with its changes saved. One that is about to resume gets it at its next
+// co_await. A task that has not begun never does. What still runs kUnwindTimeout later, one of them or what it has
+// spawned, is aborted.
 //
 // To abort an execution is to destroy its frame where it is suspended. Its destructors run, in a last turn, so what
 // they change is saved, too. Its caller gets an error that names it.
 //
-// Cost:     one look through the table of calls, and one through the frames that sleep or wait for events, at most
-// every kTasksLook, while tasks hold up a stop; by slices, whatever is done about what they find, too. Not here: when
+// Cost:     one look through the table of calls, and one through the frames that wait for something else, at most every
+// kTasksLook, while tasks hold up a stop; by slices, whatever is done about what they find, too. Not here: when
 // an entity is to leave (activations/), executions whose changes must not be kept (Activations::discard).
 
 #include <cstdint>
@@ -27,21 +28,14 @@
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
-#include "kernel/calls/sleepers.hpp"
 
 namespace epic::kernel {
 
 class EarlyEnds {
  public:
-  EarlyEnds(Scheduler& scheduler, ActivationTable& table, const CallWords& words, Calls& calls, Sleepers& sleepers,
-            ParkedFrames& event_waits, Syscalls& syscalls)
-      : scheduler_(scheduler),
-        table_(table),
-        words_(words),
-        calls_(calls),
-        sleepers_(sleepers),
-        event_waits_(event_waits),
-        syscalls_(syscalls) {}
+  EarlyEnds(Scheduler& scheduler, ActivationTable& table, const CallWords& words, Calls& calls, ParkedFrames& parked,
+            Syscalls& syscalls)
+      : scheduler_(scheduler), table_(table), words_(words), calls_(calls), parked_(parked), syscalls_(syscalls) {}
 
   /// The activation is to leave, but something of it runs. Called whenever one of its calls has ended.
   void watch(const Activation& activation);
@@ -62,12 +56,14 @@ class EarlyEnds {
     std::uint64_t begun = 0;
     std::size_t cancelled = 0;
     bool has_calls = false;  // something else
+    bool is_known = false;   // by an earlier look, to have only tasks
   };
   /// A call that an execution there waits for.
   struct Awaited {
     RecordRef call;
-    bool was_cancelled;  // in an earlier look; it may be of one of the tasks itself
+    bool was_cancelled;  // it may be of one of the tasks itself
   };
+  void look();
   [[nodiscard]] bool begin_look();
   [[nodiscard]] Seen* find_leaving(const Activation* activation);
   void see(Record& record);
@@ -84,18 +80,17 @@ class EarlyEnds {
   ActivationTable& table_;
   const CallWords& words_;
   Calls& calls_;
-  Sleepers& sleepers_;
-  ParkedFrames& event_waits_;
+  ParkedFrames& parked_;
   Syscalls& syscalls_;
   std::set<ActivationId> watched_;  // for the next look
+  std::set<ActivationId> known_;    // of those, the ones that have only tasks
   std::int64_t next_look_ns_ = 0;
   Phase phase_ = Phase::idle;
   CallTable::Look look_;
   std::map<ActivationId, Seen> leaving_;                         // in this look
   std::deque<RecordRef> unbegun_;                                // tasks that never do
   std::deque<Awaited> awaited_;                                  // to be cut short, if their callers are tasks to end
-  Sleepers::Place woken_;                                        // up to which sleepers have been looked at
-  ParkedFrames::Place unparked_ = 0;                             // … and frames that wait for events
+  ParkedFrames::Place woken_;                                    // up to which frames have been looked at
   std::deque<std::pair<std::int64_t, ActivationId>> unwinding_;  // by when their tasks should have ended
   std::set<ActivationId> late_;                                  // of those whose time is over, in this look
   CallTable::Look late_look_;

@@ -201,9 +201,7 @@ void Saving::seal() {
     const auto& [code, why] = refused.begin()->second;
     std::ranges::sort(own);
     std::set<const Record*> waiting;  // in epic::saved(), where they learn of it
-    const auto [begin, end] = waiters_.equal_range(number);
-    for (auto one = begin; one != end; ++one)
-      if (one->second.has_seen_others) waiting.insert(one->second.awaiter->waiter.execution);
+    for (const detail::SavedAwaiter* const one : list_waiting(number)) waiting.insert(one->waiter.execution);
     listener_.fail_observers(number, own, code, why + "; this call has run on, and may have seen that change",
                              [&waiting](const Record& record) { return waiting.contains(&record); });
     fail_waiting(number, refused.begin()->second);
@@ -336,20 +334,20 @@ std::set<ActivationId> Saving::settle(CommitNumber number, const std::set<Activa
 
 /// What waits in epic::saved() for another entity's change that is refused now: that never becomes durable.
 void Saving::fail_waiting(CommitNumber number, const Refusal& refusal) {
-  const auto [begin, end] = waiters_.equal_range(number);
-  for (auto waiting = begin; waiting != end;) {
-    const auto at = waiting++;
-    if (!at->second.has_seen_others) continue;
-    at->second.awaiter->failure =
-        make_exception(refusal.code, refusal.why + "; epic::saved() waited for it, or may have");
-    uses_.scheduler.queue.push_resume(at->second.awaiter->waiter);
-    end_wait(at);
+  for (detail::SavedAwaiter* const waiting : list_waiting(number)) {
+    waiting->failure = make_exception(refusal.code, refusal.why + "; epic::saved() waited for it, or may have");
+    uses_.parked.resume(*waiting);
   }
 }
 
-Saving::Waiters::iterator Saving::end_wait(Waiters::iterator waiting) {
-  waits_.erase(waiting->second.awaiter);
-  return waiters_.erase(waiting);
+/// In epic::saved(), for this batch and others' changes in it.
+std::vector<detail::SavedAwaiter*> Saving::list_waiting(CommitNumber number) const {
+  std::vector<detail::SavedAwaiter*> waiting;
+  for (detail::ParkedWait* const one :
+       uses_.parked.list(detail::WaitsFor::commit, static_cast<std::int64_t>(number.value)))
+    if (auto* const awaiter = static_cast<detail::SavedAwaiter*>(one); awaiter->has_seen_others)
+      waiting.push_back(awaiter);
+  return waiting;
 }
 
 void Saving::on_committed(CommitNumber number) {
@@ -359,9 +357,7 @@ void Saving::on_committed(CommitNumber number) {
 
 void Saving::become_durable(CommitNumber number) {
   for (Outgoing& item : gate_.on_durable(number)) listener_.release(std::move(item));
-  const auto end = waiters_.upper_bound(number);
-  for (auto waiting = waiters_.begin(); waiting != end; waiting = end_wait(waiting))
-    uses_.scheduler.queue.push_resume(waiting->second.awaiter->waiter);
+  uses_.parked.resume_until(detail::WaitsFor::commit, static_cast<std::int64_t>(number.value), SIZE_MAX);
   const auto sent_end = loose_sent_.upper_bound(number);
   for (auto sent = loose_sent_.begin(); sent != sent_end; sent = loose_sent_.erase(sent))
     settled_.push_back(sent->second);
@@ -428,8 +424,8 @@ std::vector<RecordRef> Saving::take_calls(const std::function<bool(const Record&
   return calls;
 }
 
-bool Saving::wait(detail::SavedAwaiter& awaiter) {
-  Record* const current = uses_.scheduler.current;
+Saving::Awaited Saving::await_saved() {
+  const Record* const current = uses_.scheduler.current;
   CommitNumber needs = observations_.observed_by(current);
   Activation* const activation = activation_of(current);
   const bool has_seen_others = (activation != nullptr ? activation->observed : needs) >= batcher_.forming();
@@ -439,17 +435,7 @@ bool Saving::wait(detail::SavedAwaiter& awaiter) {
   } else if (activation != nullptr) {
     needs = std::max(needs, activation->saved_in);
   }
-  if (gate_.is_open(needs)) return false;
-  awaiter.waiter.execution = current;
-  awaiter.waiter.remaining = 1;
-  waits_[&awaiter] = waiters_.emplace(needs, Waiting{&awaiter, has_seen_others});
-  uses_.scheduler.current = nullptr;
-  return true;
-}
-
-void Saving::stop_waiting(detail::SavedAwaiter& awaiter) {
-  uses_.scheduler.queue.drop(awaiter.waiter);
-  if (const auto wait = waits_.find(&awaiter); wait != waits_.end()) end_wait(wait->second);
+  return {needs, has_seen_others};
 }
 
 // ---- time ----

@@ -13,7 +13,6 @@
 // Not here:  what is released, and how (the listener); the store (Syscalls); whether a turn may change its entity
 // (calls/).
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -29,6 +28,7 @@
 #include "kernel/admission.hpp"
 #include "kernel/batch.hpp"
 #include "kernel/calls/call_words.hpp"
+#include "kernel/calls/parked_frames.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/events/events.hpp"
 #include "kernel/routing/routing.hpp"
@@ -120,6 +120,7 @@ class Saving {
     const CallWords& words;
     Routing& routing;
     Events& events;
+    ParkedFrames& parked;
     Syscalls& syscalls;
   };
   struct Counts {
@@ -172,9 +173,12 @@ class Saving {
   void hold(const Record& origin, Outgoing item);
   /// Held calls that are meant are no longer held, and are the caller's again, in order.
   [[nodiscard]] std::vector<RecordRef> take_calls(const std::function<bool(const Record&)>& is_meant);
-  /// epic::saved(). False: everything observed is durable already, and the awaiter is not kept.
-  bool wait(detail::SavedAwaiter& awaiter);
-  void stop_waiting(detail::SavedAwaiter& awaiter);
+  /// What the current execution waits for in epic::saved(): its changes, and all that it has observed.
+  struct Awaited {
+    CommitNumber commit;
+    bool has_seen_others;  // whose changes are in that batch
+  };
+  [[nodiscard]] Awaited await_saved();
   [[nodiscard]] bool is_durable(CommitNumber number) const { return gate_.is_open(number); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const {
     return activation.is_dirty || !is_durable(activation.saved_in);
@@ -195,10 +199,6 @@ class Saving {
   [[nodiscard]] bool is_done() const { return !batcher_.has_dirty() && loose_.empty() && !batcher_.is_committing(); }
   [[nodiscard]] const Counts& counts() const { return counts_; }
   [[nodiscard]] std::size_t held_count() const { return gate_.held_count() + provisional_.size(); }
-  template <class Visit>
-  void for_each_waiting(Visit&& visit) const {
-    for (const auto& [number, waiting] : waiters_) visit(waiting.awaiter->waiter.execution);
-  }
 
  private:
   /// Depends on the forming batch; settled when that is sealed.
@@ -206,11 +206,6 @@ class Saving {
     ActivationId origin;     // whose own unsaved change it depends on; generation 0: others' changes
     CommitNumber otherwise;  // what it needs if the origin's bytes turn out unchanged
     Outgoing item;
-  };
-  /// epic::saved()
-  struct Waiting {
-    detail::SavedAwaiter* awaiter;
-    bool has_seen_others;  // whose changes are in the batch that it waits for
   };
   enum class Sealed : std::uint8_t { changed, unchanged, too_large };
   /// Why a change is not saved, and never will be.
@@ -226,8 +221,7 @@ class Saving {
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   /// Returns the refused changes of which a caller gets the error.
   std::set<ActivationId> settle(CommitNumber number, const std::set<ActivationId>& unchanged, const Refused& refused);
-  using Waiters = std::multimap<CommitNumber, Waiting>;
-  Waiters::iterator end_wait(Waiters::iterator waiting);
+  [[nodiscard]] std::vector<detail::SavedAwaiter*> list_waiting(CommitNumber number) const;
   void fail_waiting(CommitNumber number, const Refusal& refusal);
   void release_if_durable(CommitNumber needs, Outgoing item);
   void bound(const Record& origin, Outgoing& item);
@@ -248,9 +242,7 @@ class Saving {
   std::vector<SchemaText> loose_schemas_;
   std::multimap<CommitNumber, ShardId> loose_sent_;  // with shards' operations of that kind
   std::vector<ShardId> settled_;
-  std::vector<Mail> sent_;  // in the batch that is being sealed
-  Waiters waiters_;
-  boost::unordered_flat_map<const detail::SavedAwaiter*, Waiters::iterator> waits_;  // in `waiters_`
+  std::vector<Mail> sent_;                                    // in the batch that is being sealed
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
   Counts counts_;

@@ -40,20 +40,13 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   Events events{scheduler, types};
   World world;
   Activations activations;
+  ParkedFrames parked{scheduler};
   Saving saving;
-  Sleepers sleepers{scheduler};
   Calls calls;
-  ParkedFrames event_waits{scheduler};
   EntityTimers timers{scheduler, activations.table(), admission, calls};
-  EarlyEnds ends{scheduler, activations.table(), words, calls, sleepers, event_waits, world};
-  ParkedFrames stop_waits{scheduler};
-  Cancellations cancellations{{.scheduler = scheduler,
-                               .words = words,
-                               .calls = calls,
-                               .sleepers = sleepers,
-                               .event_waits = event_waits,
-                               .stop_waits = stop_waits,
-                               .syscalls = world}};
+  EarlyEnds ends{scheduler, activations.table(), words, calls, parked, world};
+  Cancellations cancellations{
+      {.scheduler = scheduler, .words = words, .calls = calls, .parked = parked, .syscalls = world}};
   ShardLooks looks{scheduler, words, calls, ends, routing, limits::kGrace};
   Calls* calls_before = nullptr;
   bool holds_loads = false;
@@ -82,6 +75,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                 .words = words,
                 .routing = routing,
                 .events = events,
+                .parked = parked,
                 .syscalls = world},
                *this),
         calls({.shard_count = 1, .bytes_max = 1u << 30, .timeout_ns = 1'000'000'000, .direct_calls_max = 8}, scheduler,

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/calls/sleepers.hpp"
+#include "kernel/calls/parked_frames.hpp"
 #include "kernel/limits.hpp"
 #include "unit/kernel/test_entities.hpp"
 

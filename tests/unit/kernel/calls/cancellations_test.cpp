@@ -15,11 +15,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr int kLaps = 10'000;
+
 class Worker : public Entity {
   std::int64_t begun_ = 0;
   std::int64_t cancelled_ = 0;
   std::int64_t ended_ = 0;
   std::string why_;
+  std::int64_t laps_ = 0;
   Event never_;
 
   struct Note {
@@ -43,7 +46,19 @@ class Worker : public Entity {
         co_await task;
       }
       if (how == "busy") {
-        for (int i = 0; i < 10'000; ++i) co_await epic::sleep(100us);
+        for (int i = 0; i < kLaps; ++i) co_await epic::sleep(100us);
+      }
+      if (how == "saved") {
+        for (laps_ = 0; laps_ < kLaps; ++laps_) co_await saved();
+      }
+      if (how == "short calls") {
+        for (int i = 0; i < kLaps; ++i) co_await other->begun();
+      }
+      if (how == "spawned calls") {
+        for (int i = 0; i < kLaps; ++i) {
+          auto call = spawn(other->begun());
+          co_await call;
+        }
       }
     } catch (const Cancelled& error) {
       ++cancelled_;
@@ -57,7 +72,7 @@ class Worker : public Entity {
   Task<std::int64_t> cancelled() const { co_return cancelled_; }
   Task<std::int64_t> ended() const { co_return ended_; }
   Task<std::string> why() const { co_return why_; }
-  EPIC_ENTITY(Worker, state(begun_, cancelled_, ended_, why_), methods(work, doze, begun, cancelled, ended, why),
+  EPIC_ENTITY(Worker, state(begun_, cancelled_, ended_, why_, laps_), methods(work, doze, begun, cancelled, ended, why),
               exclusive(work_alone))
 };
 
@@ -149,7 +164,8 @@ struct CancellationsFixture {
 
 TEST_CASE("cancellations: running code gets Cancelled where it waits, on its own node and on another", "[kernel]") {
   for (const std::uint16_t node : {1, 2})
-    for (const std::string how : {"sleep", "event", "stopping", "call", "gather", "task", "busy"}) {
+    for (const std::string how :
+         {"sleep", "event", "stopping", "call", "gather", "task", "busy", "saved", "short calls", "spawned calls"}) {
       CAPTURE(node, how);
       CancellationsFixture f;
       const Ref<Worker> worker = f.worker_on(node);

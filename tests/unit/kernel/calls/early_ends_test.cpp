@@ -19,6 +19,8 @@ class Looper : public Entity {
   std::int64_t ticks_ = 0;
   std::int64_t ended_ = 0;  // by destructors of ended frames
   std::int64_t kept_ = 0;
+  Event bell_;
+  Promise<> prize_;
 
   struct Ending {
     Looper& looper;
@@ -44,6 +46,44 @@ class Looper : public Entity {
   }
   Task<void> loop_at(Ref<Looper> other) {
     while (true) co_await gather(other->tick_slowly(), other->tick_slowly());
+  }
+  /// Waits in each way that there is, again and again.
+  Task<void> loop_over(std::string what, Ref<Looper> other) {
+    const Ending ending{*this};
+    while (true) {
+      ++ticks_;
+      if (what == "sleep") co_await sleep(1ms);
+      if (what == "short sleep") co_await sleep(20us);
+      if (what == "saved") co_await saved();
+      if (what == "event") co_await bell_.wait();
+      if (what == "promise") co_await prize_;
+      if (what == "stopping" && !stopping()) co_await stopping();
+      if (what == "stopping") co_await sleep(1h);
+      if (what == "event of a timer") {
+        co_await bell_.wait();
+        bell_.reset();
+      }
+      if (what == "call") co_await other->tick();
+      if (what == "slow call") co_await other->tick_slowly();
+      if (what == "gather") co_await gather(other->tick(), other->tick());
+      if (what == "gather of many") {
+        std::vector<Call<void>> calls;
+        for (int i = 0; i < 3; ++i) calls.push_back(other->tick());
+        co_await gather(std::move(calls));
+      }
+      if (what == "spawned call") {
+        auto call = spawn(other->tick());
+        co_await call;
+      }
+      if (what == "spawned task") {
+        auto task = spawn(doze_long());
+        co_await task;
+      }
+    }
+  }
+  Task<void> ring() {
+    bell_.set();
+    co_return;
   }
   Task<void> catch_all() {
     const Ending ending{*this};
@@ -96,6 +136,14 @@ class Looper : public Entity {
     spawn(loop_at(other));
     co_return;
   }
+  Task<void> start_over(std::string what, Ref<Looper> other) {
+    if (what == "event of a timer") every(1ms, &Looper::ring);
+    if (what == "tick of a timer")
+      after(1ms, &Looper::loop_over, "sleep", other);
+    else
+      spawn(loop_over(what, other));
+    co_return;
+  }
   Task<void> tick() {
     ++ticks_;
     co_return;
@@ -133,8 +181,8 @@ class Looper : public Entity {
   Task<std::int64_t> ended() const { co_return ended_; }
   Task<std::int64_t> kept() const { co_return kept_; }
   EPIC_ENTITY(Looper, state(ticks_, ended_, kept_),
-              methods(start, start_many, start_at, tick, tick_slowly, run, wait_for_task, doze, doze_and_start,
-                      run_until_stopping, await_stopping, ticks, ended, kept))
+              methods(start, start_many, start_at, start_over, tick, tick_slowly, run, wait_for_task, doze,
+                      doze_and_start, run_until_stopping, await_stopping, ticks, ended, kept))
 };
 
 /// Takes its time to go.
@@ -158,10 +206,10 @@ struct EarlyEndsFixture {
   test::SimFabric fabric{{.seed = 5}, loopers(), codec};
 
   EarlyEndsFixture() { fabric.run_for(100ms); }
-  /// One that lives on node 1.
-  Ref<Looper> get(const std::string& stem) {
+  /// One that lives on this node.
+  Ref<Looper> get(const std::string& stem, std::uint16_t node = 1) {
     for (int i = 0;; ++i)
-      if (const Ref<Looper> ref(stem + std::to_string(i)); owner_of(ref) == 1) return ref;
+      if (const Ref<Looper> ref(stem + std::to_string(i)); owner_of(ref) == node) return ref;
   }
   std::uint16_t owner_of(const Ref<Looper>& looper) { return fabric.owner_of("Looper/" + std::string(looper.key())); }
   void move(const Ref<Looper>& looper) { fabric.move_shard(shard_of("Looper", looper.key(), 16), 3); }
@@ -207,8 +255,7 @@ TEST_CASE("early ends: one that on_activate has spawned neither, and it starts a
 TEST_CASE("early ends: a task that waits for calls on another node is cancelled, too", "[kernel]") {
   EarlyEndsFixture f;
   const Ref<Looper> looper = f.get("a");
-  Ref<Looper> other("b0");
-  for (int i = 1; f.owner_of(other) != 2; ++i) other = Ref<Looper>("b" + std::to_string(i));
+  const Ref<Looper> other = f.get("b", 2);
   f.fabric.call(2, looper->start_at(other));
   f.fabric.run_for(100ms);
   CHECK(f.moves_within(looper, kSoon));
@@ -216,6 +263,55 @@ TEST_CASE("early ends: a task that waits for calls on another node is cancelled,
   const std::int64_t before = f.fabric.call(2, other->ticks());
   f.fabric.run_for(100ms);
   CHECK(f.fabric.call(2, other->ticks()) == before);
+}
+
+TEST_CASE("early ends: whatever a task waits for, it is cancelled there, also on a node with thousands of calls",
+          "[kernel]") {
+  const bool is_crowded = GENERATE(false, true);  // then a short call has ended before all calls have been looked at
+  for (const std::string what :
+       {"sleep", "short sleep", "saved", "event", "promise", "stopping", "event of a timer", "tick of a timer", "call",
+        "slow call", "gather", "gather of many", "spawned call", "spawned task"}) {
+    CAPTURE(what, is_crowded);
+    EarlyEndsFixture f;
+    const Ref<Looper> looper = f.get("a");
+    const Ref<Looper> other = f.get("b", 2);
+    if (is_crowded) {
+      Ref<Looper> crowd = f.get("c");
+      for (int i = 0; shard_of("Looper", crowd.key(), 16) == shard_of("Looper", looper.key(), 16); ++i)
+        crowd = f.get("c" + std::to_string(i) + "-");
+      f.fabric.call(2, crowd->start_many(3 * limits::kLookSlice));
+    }
+    f.fabric.call(2, looper->start_over(what, other));
+    f.fabric.run_for(100ms);
+    CHECK(f.moves_within(looper, kSoon));
+    f.fabric.run_for(20ms);  // what it has called goes on to its end
+    CHECK(f.fabric.call(2, looper->ended()) == 1);
+    const std::int64_t before = f.fabric.call(2, looper->ticks()) + f.fabric.call(2, other->ticks());
+    CHECK(before >= 1);
+    f.fabric.run_for(100ms);
+    CHECK(f.fabric.call(2, looper->ticks()) + f.fabric.call(2, other->ticks()) == before);
+    CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));
+    CHECK_FALSE(f.has_logged("was interrupted"));
+  }
+}
+
+TEST_CASE("early ends: a task that is about to resume at each look is cancelled where it waits next", "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  f.fabric.call(2, looper->start_over("short sleep", looper));
+  Kernel& kernel = f.fabric.kernel(1);
+  const std::string name = "Looper/" + std::string(looper.key());
+  REQUIRE(kernel.calls(name).size() == 1);
+  const ShardId shard = shard_of("Looper", looper.key(), 16);
+  kernel.on_release(std::span(&shard, 1));
+  for (std::int64_t now_ns = f.fabric.now().count(), i = 0; i < 4; ++i) {
+    now_ns += 2 * limits::kTasksLook.count();  // the sleep is over each time
+    kernel.on_time(now_ns, now_ns);
+    while (kernel.run(64)) {
+    }
+    kernel.seal();
+  }
+  CHECK(kernel.calls(name).empty());
 }
 
 TEST_CASE("early ends: a task sees Cancelled, and may finish what it does", "[kernel]") {
@@ -337,8 +433,7 @@ TEST_CASE(
     "[kernel]") {
   EarlyEndsFixture f;
   const Ref<Looper> looper = f.get("a");
-  Ref<Looper> other("b0");
-  for (int i = 1; f.owner_of(other) != 2; ++i) other = Ref<Looper>("b" + std::to_string(i));
+  const Ref<Looper> other = f.get("b", 2);
   for (std::size_t i = 0; i < 3 * limits::kEndedPerTick; ++i) f.fabric.call(2, looper->start_at(other));
   CHECK(f.moves_within(looper, limits::kUnwindTimeout));
   CHECK_FALSE(f.has_logged("its tasks went on after epic::Cancelled"));

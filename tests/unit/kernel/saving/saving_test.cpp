@@ -33,6 +33,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   CallWords words{{NodeId{1}, 11}, 1000, types, scheduler};
   Routing routing{{NodeId{1}, 11}, *this};
   Events events{scheduler, types};
+  ParkedFrames parked{scheduler};
   Disk disk;
   Saving saving{{.self = Incarnation{11},
                  .codec = codec,
@@ -43,6 +44,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
                  .words = words,
                  .routing = routing,
                  .events = events,
+                 .parked = parked,
                  .syscalls = disk},
                 *this};
   std::vector<const Record*> released;
@@ -331,13 +333,16 @@ TEST_CASE("saving: a frame that stops waiting in saved() costs no look at the ot
   std::deque<epic::detail::SavedAwaiter> waiting(kWaiting);
   for (auto& awaiter : waiting) {
     f.scheduler.current = call.get();
-    REQUIRE(f.saving.wait(awaiter));
+    const Saving::Awaited awaited = f.saving.await_saved();
+    REQUIRE_FALSE(f.saving.is_durable(awaited.commit));
+    f.parked.add(awaiter, epic::detail::WaitsFor::commit, static_cast<std::int64_t>(awaited.commit.value));
   }
-  for (std::size_t i = kWaiting; i > 1; --i) f.saving.stop_waiting(waiting[i - 1]);
+  for (std::size_t i = kWaiting; i > 1; --i) f.parked.forget(waiting[i - 1]);
   f.saving.seal();
   f.saving.on_committed(f.disk.batches.front().number);
   const RunQueue::Item resumed = f.scheduler.queue.pop();
   CHECK(resumed.waiter == &waiting[0].waiter);
   CHECK(f.scheduler.queue.empty());
   f.scheduler.current = nullptr;
+  for (auto& awaiter : waiting) awaiter.place = {};  // gone before the list is
 }
