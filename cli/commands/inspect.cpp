@@ -54,6 +54,7 @@ Outcome inspect_stored(Context& context, const ProjectPaths& paths, const Entity
     return fail(unknown_entity(name));
   }
   context.console().note("The fabric is down; this is the stored state.");
+  warn_of_mark(context.console(), paths);
   print_entity(context.console(), *found);
   return ExitCode::ok;
 }

@@ -88,6 +88,7 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
 Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& wanted) {
   auto store = EPIC_TRY(StoredFabric::open_with(paths, wanted.name.type));
   context.console().note("The fabric is down; this is the stored state.");
+  warn_of_mark(context.console(), paths);
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   bool is_damaged = false;

@@ -61,6 +61,7 @@ Result<SnapshotFile> export_present(Context& context, const ProjectPaths& paths,
     EPIC_TRY(export_live(fabric, {}, write, on_damage));
   } else {
     auto store = EPIC_TRY(StoredFabric::open(paths));
+    warn_of_mark(context.console(), paths);
     EPIC_TRY(store.hold_moment());
     const auto visit = [&](const json::object& row) {
       write(protocol::print_json(row));

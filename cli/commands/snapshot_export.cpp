@@ -198,6 +198,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   } else {
     auto opened = EPIC_TRY(open_store(project.paths, only));
     store.emplace(std::move(opened));
+    warn_of_mark(console, project.paths);
   }
 
   std::optional<AtomicFile> file;

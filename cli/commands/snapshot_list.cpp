@@ -43,7 +43,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
   EntityName wanted;
   if (const auto word = arguments.word(0)) wanted = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
-  auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), wanted.type));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto store = EPIC_TRY(StoredFabric::open_with(paths, wanted.type));
+  warn_of_mark(context.console(), paths);
 
   Table table(context.console(), kColumns);
   bool is_damaged = false;

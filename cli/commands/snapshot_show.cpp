@@ -22,7 +22,9 @@ constexpr ExitNote kExitCodes[] = {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
-  auto store = EPIC_TRY(StoredFabric::open(EPIC_TRY(context.paths(arguments))));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  auto store = EPIC_TRY(StoredFabric::open(paths));
+  warn_of_mark(context.console(), paths);
   auto found = EPIC_TRY(store.inspect(name));
   if (found) {
     print_entity(context.console(), *found);

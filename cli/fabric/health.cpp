@@ -109,6 +109,10 @@ std::vector<Finding> check_store(const Project& project) {
   if (const auto identity = store->identity(); identity.is_old_format)
     findings.push_back({State::ok, "store format",
                         fmt::format("{}, of an older epic; 'epic run' migrates it", identity.format_version)});
+  if (auto what = storage::find_mark(project.paths.store))
+    findings.push_back(
+        {State::broken, "store files", *std::move(what),
+         "see what is left with 'epic snapshot verify'; its --accept goes on with that, or with a copy"});
   findings.push_back(check_writable(project.paths.store.location, "store file"));
   findings.push_back(check_log(project.paths.store.location));
   findings.push_back(check_snapshots(*store));

@@ -89,6 +89,11 @@ Result<std::unique_ptr<storage::Store>> open_to_read(const ProjectPaths& paths) 
                .help = {"run the project with 'epic run'"}});
 }
 
+void warn_of_mark(Console& console, const ProjectPaths& paths) {
+  if (const auto what = storage::find_mark(paths.store))
+    console.warn(fmt::format("{}, so acknowledged values may be missing here; see 'epic help snapshot verify'", *what));
+}
+
 codec::SnapshotReaders readers_of(storage::Store& store, const Catalog& names) {
   return codec::SnapshotReaders(
       [from = &store](reflect::SchemaId id) -> std::expected<std::optional<std::string>, std::string> {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cli/fabric/entity_name.hpp"
+#include "cli/output/console.hpp"
 #include "cli/project/catalog.hpp"
 #include "cli/project/project.hpp"
 #include "codec/snapshot_readers.hpp"
@@ -87,6 +88,8 @@ class StoredFabric {
 
 /// The project's store, for reading, whether or not a fabric is running. A not_found failure if nothing has been saved.
 Result<std::unique_ptr<storage::Store>> open_to_read(const ProjectPaths& paths);
+/// If something acknowledged may be missing from what is about to be shown, and nobody has accepted that.
+void warn_of_mark(Console& console, const ProjectPaths& paths);
 /// For what `store`, which outlives them, holds; Refs are shown by current names.
 codec::SnapshotReaders readers_of(storage::Store& store, const Catalog& names);
 

@@ -87,7 +87,8 @@ void SimNode::start(const protocol::Configure& configure) {
   }
   auto store = surroundings_.disk.open();
   if (!store) {
-    say(protocol::StartFailed{store.error().message, {}});
+    say(protocol::StartFailed{
+        .message = store.error().message, .hint = {}, .ends_fabric = storage::ends_fabric(store.error().code)});
     return end(kExitFailed);
   }
   auto open_reader = (*store)->reader_opener();

@@ -23,6 +23,15 @@ constexpr std::chrono::seconds kAbsence{1};
 constexpr milliseconds kGraceMargin{500};  // so that the nodes' own limit applies first
 constexpr milliseconds kSlowStop{1000};    // then what it waits for is reported
 
+/// What the store advises begins with the first sentence that has a command.
+SupervisorError split_advice(SupervisorError error) {
+  const std::size_t sentence = error.message.rfind(". ", error.message.find('`'));
+  if (!error.hint.empty() || !error.message.contains('`') || sentence == std::string::npos) return error;
+  error.hint = error.message.substr(sentence + 2);
+  error.message.resize(sentence + 1);
+  return error;
+}
+
 }  // namespace
 
 Fabric::Fabric(FabricParts parts)
@@ -40,7 +49,8 @@ Fabric::Fabric(FabricParts parts)
                                                      *identity.migrated_from, identity.format_version));
                    },
                .on_delay = [this](const std::string& why) { on_grants_delayed(why); },
-               .on_deposed = [this](const std::string& why) { on_deposed(why); }},
+               .on_deposed = [this](const std::string& why) { on_deposed(why); },
+               .on_damage = [this](const std::string& why) { on_store_damaged({why, {}, logs_.directory()}); }},
               shards_, trail_, [this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); }),
       fleet_(host_, options_, paths_, parts.run, std::move(parts.module), coordination_, logs_,
              {.on_message = [this](NodeId node, const protocol::FromNode& message) { on_node_message(node, message); },
@@ -49,8 +59,9 @@ Fabric::Fabric(FabricParts parts)
               .on_ended = [this](NodeId node) { on_node_ended(node); },
               .on_cannot_start =
                   [this](NodeId, const SupervisorError& error) {
-                    if (!restart_.try_give_up(error)) fail(error);
-                  }}),
+                    if (!restart_.try_give_up(error)) fail(error, KillCause::Reason::not_started);
+                  },
+              .on_cannot_go_on = [this](SupervisorError error) { on_store_damaged(std::move(error)); }}),
       requests_([this](NodeId node, const protocol::ToNode& message) { fleet_.send(node, message); },
                 [this](kernel::ShardId shard) { return shards_.find_active_owner(shard); }),
       quarantine_(host_, fleet_, trail_, [this](std::string message) { say(LogLevel::error, std::move(message)); }),
@@ -210,6 +221,16 @@ void Fabric::on_deposed(const std::string& why) {
   stop("another supervisor has the store");
 }
 
+/// Nothing can be saved, and what is there may be wrong: so nothing is served either.
+void Fabric::on_store_damaged(SupervisorError error) {
+  if (std::exchange(is_store_damaged_, true)) return;
+  error = split_advice(std::move(error));
+  if (!is_stopping_) return fail(std::move(error), KillCause::Reason::store_damaged);
+  if (end_.error) return;
+  end_.error = std::move(error);
+  end_.exit_code = kExitFailed;
+}
+
 /// Nobody can reach this fabric any longer, and another may have begun in a directory of the same name.
 void Fabric::on_directory_gone() {
   end_.error =
@@ -316,14 +337,14 @@ void Fabric::kill(const std::string& why) {
   fleet_.kill_all(KillCause::Reason::cut_short);
 }
 
-void Fabric::fail(SupervisorError error) {
+void Fabric::fail(SupervisorError error, KillCause::Reason reason) {
   if (std::exchange(is_stopping_, true)) return;
   orders_.end();
-  logs_.keep(
-      {host_.wall_now(), "supervisor", LogLevel::error, "", fmt::format("The fabric cannot start. {}", error.message)});
+  logs_.keep({host_.wall_now(), "supervisor", LogLevel::error, "",
+              fmt::format("The fabric cannot {}. {}", is_ready_ ? "go on" : "start", error.message)});
   end_.error = std::move(error);
   end_.exit_code = kExitFailed;
-  fleet_.kill_all(KillCause::Reason::not_started);
+  fleet_.kill_all(reason);
   if (fleet_.is_gone()) finish();
 }
 
@@ -344,7 +365,7 @@ void Fabric::finish() {
   }
   verbs_.on_all_ended(unsaved_);
   // Otherwise what was lost must show in the next run.
-  if (!unsaved_.empty() || end_.exit_code == kExitInterrupted) return on_end_(end_);
+  if (!unsaved_.empty() || is_store_damaged_ || end_.exit_code == kExitInterrupted) return on_end_(end_);
   orders_.give_back_all([this] { on_end_(end_); });
 }
 

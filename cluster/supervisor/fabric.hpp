@@ -79,6 +79,7 @@ class Fabric {
   void on_directory_gone();
   void on_grants_delayed(const std::string& why);
   void on_deposed(const std::string& why);
+  void on_store_damaged(SupervisorError error);
   void check_ready();
   void on_setup_ended();
   [[nodiscard]] std::expected<void, SupervisorError> check_may_change() const;
@@ -86,7 +87,7 @@ class Fabric {
   [[nodiscard]] std::expected<void, SupervisorError> scale(std::uint16_t node_count);
   [[nodiscard]] std::expected<void, SupervisorError> restart(RestartWay way, ControlReply reply);
   void tell_slow_stop(const NodeSlot& slot);
-  void fail(SupervisorError error);
+  void fail(SupervisorError error, KillCause::Reason reason);
   void finish();
 
   void say(protocol::LogLevel level, std::string message);
@@ -119,7 +120,8 @@ class Fabric {
   std::optional<Host::TimePoint> slow_stop_at_;  // then an orderly stop is reported as slow
   bool is_finished_ = false;
   std::vector<std::string> unsaved_;  // nodes that ended before they had saved everything, when all were to stop
-  FabricEnd end_;                     // so far
+  bool is_store_damaged_ = false;
+  FabricEnd end_;  // so far
 };
 
 }  // namespace epic::cluster

@@ -158,6 +158,7 @@ void Fleet::on_message(NodeSlot& slot, const protocol::FromNode& message) {
   if (const auto* refusal = std::get_if<protocol::StartFailed>(&message)) {
     slot.refusal = *refusal;
     logs_.keep({host_.wall_now(), slot.name, LogLevel::error, "", join(*refusal)});
+    if (refusal->ends_fabric) events_.on_cannot_go_on({refusal->message, refusal->hint, logs_.file_of(slot.name)});
     return;
   }
   renew(slot);
@@ -296,7 +297,8 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   const bool is_wanted_end = is_in_order || (before == NodeState::starting && !slot.is_wanted);
   const std::string lines = is_wanted_end || slot.refusal ? std::string() : quote_lines(slot.last_lines);
   // What keeps the whole fabric from starting is reported as its end, once, and not again for each node.
-  const bool is_told_as_end = !is_started_ && (slot.refusal || is_stopping_);
+  const bool is_told_as_end =
+      (slot.refusal && slot.refusal->ends_fabric) || (!is_started_ && (slot.refusal || is_stopping_));
   const auto tell = [&](std::string message) {
     protocol::LogLine line{host_.wall_now(), "supervisor", LogLevel::error, "", std::move(message)};
     is_told_as_end ? logs_.keep(std::move(line)) : logs_.add(std::move(line));
@@ -304,7 +306,8 @@ void Fleet::on_end(NodeSlot& slot, ProcessEnd end) {
   if (is_wanted_end)
     say(LogLevel::info, fmt::format("{} has stopped.", slot.name));
   else if (slot.refusal)
-    tell(fmt::format("{} cannot start: {}", slot.name, join(*slot.refusal)));
+    tell(fmt::format("{} cannot {}: {}", slot.name, before == NodeState::starting ? "start" : "go on",
+                     join(*slot.refusal)));
   else
     tell(fmt::format("{} {}{}.{}{}{}", slot.name, slot.last_exit->text(),
                      crash ? " while it ran " + slot.crashed_in : "",

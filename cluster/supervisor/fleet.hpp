@@ -104,6 +104,8 @@ class Fleet {
     std::function<void(kernel::NodeId)> on_ended;                              // … and it is a member no more
     /// Before `mark_started`, or with a module on trial, if retrying would not help.
     std::function<void(kernel::NodeId, SupervisorError)> on_cannot_start;
+    /// No node can go on, says one.
+    std::function<void(SupervisorError)> on_cannot_go_on;
   };
 
   static constexpr int kFirstStartAttemptsMax = 3;

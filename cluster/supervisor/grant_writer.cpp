@@ -21,19 +21,19 @@ GrantWriter::GrantWriter(Host& host, OpenStore open_store, kernel::Term term, Ev
   beside_ = std::make_shared<Beside>(Beside{.open_store = std::move(open_store), .term = term});
   const auto outcome = std::make_shared<Outcome>();  // handed from the work to what follows it
   host_.run_beside([beside = beside_, outcome] { *outcome = beside->try_open(); },
-                   [this, outcome] { report_migration(*outcome); });  // an error shows when the store is needed
+                   [this, outcome] { on_opened(*outcome); });
 }
 
 void GrantWriter::write(kernel::ShardMap map) {
   if (!beside_) return timer_.expires_after(0ns, [this] { events_.on_written({}); });
-  if (is_deposed_) return;
+  if (has_given_up_) return;
   map_ = std::move(map);
   retry_delay_ = kRetryFirst;
   attempt();
 }
 
 void GrantWriter::give_back(std::vector<kernel::ShardId> orphans, std::function<void()> then) {
-  if (!beside_ || is_deposed_) return then();
+  if (!beside_ || has_given_up_) return then();
   timer_.cancel();
   host_.run_beside(
       [beside = beside_, orphans = std::move(orphans)] {
@@ -54,13 +54,24 @@ void GrantWriter::on_attempted(const Outcome& outcome) {
     is_delay_reported_ = false;
     return events_.on_written(outcome.orphans);
   }
-  if (outcome.error->code == StoreErrorCode::not_granted) {
-    is_deposed_ = true;
-    return events_.on_deposed(outcome.error->message);
-  }
+  if (try_give_up(*outcome.error)) return;
   timer_.expires_after(retry_delay_, [this] { attempt(); });
   retry_delay_ = std::min<std::chrono::milliseconds>(retry_delay_ * 2, kRetryMax);
   if (!std::exchange(is_delay_reported_, true)) events_.on_delay(outcome.error->message);
+}
+
+/// An error that may pass shows when the store is needed.
+void GrantWriter::on_opened(const Outcome& outcome) {
+  report_migration(outcome);
+  if (outcome.error && storage::ends_fabric(outcome.error->code)) try_give_up(*outcome.error);
+}
+
+bool GrantWriter::try_give_up(const storage::StoreError& error) {
+  const bool is_deposed = error.code == StoreErrorCode::not_granted;
+  if (!is_deposed && !storage::ends_fabric(error.code)) return false;
+  if (std::exchange(has_given_up_, true)) return true;
+  is_deposed ? events_.on_deposed(error.message) : events_.on_damage(error.message);
+  return true;
 }
 
 void GrantWriter::report_migration(const Outcome& outcome) const {

@@ -6,7 +6,8 @@
 // was written and goes on under a higher term. Writing may wait for nodes that commit, so it runs on the host's second
 // thread; all the shards of one change are one transaction, which the first node to take its shards makes durable.
 //
-// A store that cannot be written just now is tried again until it can: nodes could not take the shards either.
+// A store that cannot be written just now is tried again until it can: nodes could not take the shards either. One that
+// is damaged is given up at once.
 
 #include <chrono>
 #include <expected>
@@ -37,6 +38,7 @@ class GrantWriter {
     std::function<void(const std::string&)> on_delay;  // why; said once until it goes again
     std::function<void(const std::string&)>
         on_deposed;  // somebody else leads, or uses this store: nothing more is written
+    std::function<void(const std::string&)> on_damage;  // nobody can go on with the store: nothing more is written
   };
 
   /// Without `open_store` there is nothing to write: nodes keep their stores to themselves. `term`: at least.
@@ -67,7 +69,10 @@ class GrantWriter {
   };
 
   void attempt();
+  void on_opened(const Outcome& outcome);
   void on_attempted(const Outcome& outcome);
+  /// True if nothing more can be written.
+  bool try_give_up(const storage::StoreError& error);
   void report_migration(const Outcome& outcome) const;
 
   Host& host_;
@@ -76,7 +81,7 @@ class GrantWriter {
   kernel::ShardMap map_;            // given last
   std::chrono::milliseconds retry_delay_{0};
   bool is_delay_reported_ = false;
-  bool is_deposed_ = false;
+  bool has_given_up_ = false;
   Timer timer_;
 };
 

@@ -50,6 +50,8 @@ std::string KillCause::text() const {
       return "had not stopped in time";
     case Reason::not_started:
       return "the fabric could not start";
+    case Reason::store_damaged:
+      return "no node can go on with the store as it is";
     case Reason::cut_short:
       return "the stop was cut short by a second signal";
   }

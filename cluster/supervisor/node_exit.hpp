@@ -35,6 +35,7 @@ struct KillCause {
     not_wanted,     // `scale` or `drain` overtook its start
     not_stopped,    // when it had to
     not_started,    // the fabric it belongs to
+    store_damaged,  // so that no node can go on
     cut_short,      // the stop, by a second signal
   };
   Reason reason;
@@ -43,7 +44,7 @@ struct KillCause {
   /// It says nothing about the node.
   [[nodiscard]] bool is_blameless() const {
     return reason == Reason::asked_for || reason == Reason::not_wanted || reason == Reason::not_started ||
-           reason == Reason::cut_short;
+           reason == Reason::store_damaged || reason == Reason::cut_short;
   }
   /// "has been silent for more than 5000ms".
   [[nodiscard]] std::string text() const;

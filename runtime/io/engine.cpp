@@ -128,7 +128,7 @@ void Engine::on_storage_events() {
     else if (auto* taken = std::get_if<StorageWork::Taken>(&event))
       on_taken(std::move(*taken));
     else if (auto* fatal = std::get_if<StorageWork::Fatal>(&event))
-      events_.on_fatal(fatal->reason);
+      events_.on_fatal({fatal->code, fatal->reason});
     else if (auto* blocked = std::get_if<StorageWork::Blocked>(&event))
       on_blocked(std::move(blocked->reason));
     else if (std::holds_alternative<StorageWork::Unblocked>(event))

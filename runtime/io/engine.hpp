@@ -33,7 +33,7 @@ struct EngineEvents {
   /// A shard that was asked back is drained and saved.
   std::function<void(kernel::ShardId)> on_released;
   /// Another node owns what we write, or the disk failed: the process must end now, without sending anything more.
-  std::function<void(const std::string& reason)> on_fatal;
+  std::function<void(const storage::StoreError&)> on_fatal;
   /// A line for the log.
   std::function<void(kernel::LogLevel, std::string_view entity, std::string_view message)> on_log;
 };

@@ -258,7 +258,7 @@ void StorageWork::end_with(const StoreError& error) {
   {
     const std::lock_guard lock(mutex_);
     if (is_fatal_.exchange(true)) return;
-    events_.emplace_back(Fatal{error.message});
+    events_.emplace_back(Fatal{error.message, error.code});
   }
   changed_.notify_all();
   wake_();

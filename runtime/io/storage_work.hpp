@@ -66,6 +66,7 @@ class StorageWork {
   /// Another node has our shards, or the content of the disk is unknown: the process must end.
   struct Fatal {
     std::string reason;
+    storage::StoreErrorCode code;
   };
   /// The part of a read that runs on the execution thread.
   using Continuation = std::function<void()>;

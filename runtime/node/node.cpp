@@ -51,6 +51,7 @@ std::filesystem::path run_directory(const protocol::Configure& configure) {
 std::string store_hint(storage::StoreErrorCode code) {
   switch (code) {
     case storage::StoreErrorCode::incompatible:
+    case storage::StoreErrorCode::marked:
       return "";  // the message says what to do
     case storage::StoreErrorCode::full:
       return "Make room on the disk.";
@@ -108,6 +109,7 @@ void Node::on_channel_closed(const std::string& why) {
 void Node::die(const std::string& why) {
   log_.write(protocol::LogLevel::error, {}, why + ". Nothing unconfirmed has left this node; it ends now");
   log_.flush_within(kFlushTimeout);
+  channel_->flush_within(kFlushTimeout);  // why, if it concerns the fabric
   std::_Exit(kExitDied);
 }
 
@@ -173,7 +175,10 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
   const auto module = load_module(configure.module_path);
   if (!module) return std::unexpected(protocol::StartFailed{module.error().message, module.error().hint});
   auto store = storage::open_store(store_config(configure, storage::OpenMode::create));
-  if (!store) return std::unexpected(protocol::StartFailed{store.error().message, store_hint(store.error().code)});
+  if (!store)
+    return std::unexpected(protocol::StartFailed{.message = store.error().message,
+                                                 .hint = store_hint(store.error().code),
+                                                 .ends_fabric = storage::ends_fabric(store.error().code)});
   if (const auto from = (*store)->identity().migrated_from)
     log_.write(protocol::LogLevel::info, {},
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));

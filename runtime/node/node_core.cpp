@@ -65,7 +65,12 @@ io::EngineEvents NodeCore::engine_events() {
                 world_.send(taken);
               },
           .on_released = [this](kernel::ShardId shard) { on_released(shard); },
-          .on_fatal = [this](const std::string& why) { world_.die(why); },
+          .on_fatal =
+              [this](const storage::StoreError& error) {
+                if (storage::ends_fabric(error.code))
+                  world_.send(protocol::StartFailed{.message = error.message, .hint = {}, .ends_fabric = true});
+                world_.die(error.message);
+              },
           .on_log = [this](kernel::LogLevel level, std::string_view entity,
                            std::string_view message) { world_.log(level, entity, message); }};
 }

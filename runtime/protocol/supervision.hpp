@@ -174,13 +174,15 @@ struct Ready {
 BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types))
 
 /// The node cannot start and exits; restarting it would not help (a module of another version, a store with another
-/// shard count …). If restarting may help, the node simply exits.
+/// shard count …). If restarting may help, the node simply exits. With `ends_fabric` no node can go on (the store is
+/// damaged): then also from a node that runs.
 struct StartFailed {
   std::string message;  // what and why
   std::string hint;     // how to fix it; may be empty
+  bool ends_fabric = false;
   bool operator==(const StartFailed&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(StartFailed, (), (message, hint))
+BOOST_DESCRIBE_STRUCT(StartFailed, (), (message, hint, ends_fabric))
 
 struct Heartbeat {
   protocol::control::NodeCounters counters;

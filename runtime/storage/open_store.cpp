@@ -10,6 +10,7 @@
 #include "kernel/assert.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/sqlite_store.hpp"
+#include "storage/store_mark.hpp"
 
 namespace epic::storage {
 
@@ -43,6 +44,17 @@ std::optional<LogState> find_log(const std::filesystem::path& location) {
   const std::uintmax_t bytes = std::filesystem::file_size(location.string() + "-wal", none);
   if (none) return std::nullopt;
   return LogState{.bytes = bytes, .bytes_usual_max = kLogBytesUsualMax};
+}
+
+std::optional<std::string> find_mark(const StoreAddress& address) {
+  if (address.kind != kSqlite) return std::nullopt;
+  auto mark = read_mark(address.location);
+  if (!mark) return std::nullopt;
+  return std::move(mark->what);
+}
+
+std::expected<void, StoreError> lift_mark(const StoreAddress& address) {
+  return address.kind == kSqlite ? remove_mark(address.location) : std::expected<void, StoreError>();
 }
 
 std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config) {

@@ -37,6 +37,11 @@ struct LogState {
 };
 [[nodiscard]] std::optional<LogState> find_log(const std::filesystem::path& location);
 
+/// What has happened to the store, if something acknowledged may be missing from it: nothing writes to it then.
+[[nodiscard]] std::optional<std::string> find_mark(const StoreAddress& address);
+/// A person has decided to go on with what is there.
+[[nodiscard]] std::expected<void, StoreError> lift_mark(const StoreAddress& address);
+
 /// For a process whose only business is a store: SQLite no longer counts its allocated bytes, which takes a mutex each
 /// time (so its heap limits and sqlite3_status() have no effect). Call it before SQLite's first use and before there
 /// are threads; later it does nothing.

@@ -217,6 +217,10 @@ StoreError Connection::error(std::string_view doing, int result_code) const {
 }
 
 std::int64_t Connection::changed_count() const { return sqlite3_changes64(raw()); }
+void Connection::set_at_close(AtClose what) {
+  sqlite3_db_config(raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, what == AtClose::keep_log ? 1 : 0, nullptr);
+}
+
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(raw()) == 0; }
 
 bool Connection::is_read_only() const { return sqlite3_db_readonly(raw(), "main") == 1; }

@@ -70,6 +70,9 @@ enum class Access : std::uint8_t {
   immutable,  // reads a file that nobody writes, in a directory where no file can be created
 };
 
+/// What the last connection to be closed does with the log.
+enum class AtClose : std::uint8_t { copy_log, keep_log };
+
 /// One thread at a time.
 class Connection {
  public:
@@ -87,6 +90,7 @@ class Connection {
   /// The same for a result code that did not come from the connection.
   [[nodiscard]] StoreError error(std::string_view doing, int result_code) const;
 
+  void set_at_close(AtClose what);
   [[nodiscard]] bool in_transaction() const;
   /// Rows changed by the last statement.
   [[nodiscard]] std::int64_t changed_count() const;

@@ -13,6 +13,8 @@
 #include <sstream>
 
 #include "kernel/assert.hpp"
+#include "reflect/try.hpp"
+#include "storage/store_mark.hpp"
 
 namespace epic::storage {
 
@@ -20,12 +22,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kIndexBytes = 32768;               // a region of the shared memory; the header is in the first
-constexpr std::size_t kHeaderWords = 12;         // of the header, which is there twice
-constexpr std::uint64_t kLogHeaderBytes = 32;    // of the log, then frames:
-constexpr std::uint64_t kFrameHeaderBytes = 24;  // … and a page
-constexpr int kReadLockFirst = 123;              // bytes of the shared memory that readers lock, one a read mark
+constexpr int kIndexBytes = 32768;                 // a region of the shared memory; the header is in the first
+constexpr std::size_t kHeaderWords = 12;           // of the header, which is there twice
+constexpr std::size_t kCopied = 2 * kHeaderWords;  // how many frames are copied; the word behind
+constexpr std::uint64_t kLogHeaderBytes = 32;      // of the log, then frames:
+constexpr std::uint64_t kFrameHeaderBytes = 24;    // … and a page
+constexpr std::uint64_t kLogSaltAt = 16;           // in the log's header
+constexpr int kReadLockFirst = 123;                // bytes of the shared memory that readers lock, one a read mark
 constexpr int kReadLockLast = 127;
+constexpr int kAnyLockFirst = 120;  // who has it open locks one of these
+constexpr int kAnyLockLast = 128;
 constexpr int kReadingAttemptsMax = 8;
 
 /// Empty if there is none.
@@ -37,6 +43,48 @@ std::optional<std::uint64_t> size_of(const fs::path& path) {
 
 std::string text_of(const std::optional<files::Identity>& identity) {
   return identity ? fmt::format("{}:{}", identity->device, identity->inode) : "-";
+}
+
+/// What shared memory says was written by a process of this boot: a power cut keeps files as they were at various
+/// times.
+std::string boot_id() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id.empty() ? "-" : id;
+}
+
+using IndexWords = std::array<std::uint32_t, kCopied + 1>;
+
+std::optional<WalIndex::Header> header_of(const IndexWords& words) {
+  if (!std::equal(words.begin(), words.begin() + kHeaderWords, words.begin() + kHeaderWords)) return std::nullopt;
+  constexpr std::size_t kChanges = 2, kInitialised = 3, kFrames = 4, kPages = 5, kSalt = 8;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&words[kInitialised]);
+  if (bytes[0] == 0) return std::nullopt;
+  std::uint16_t page_bytes = 0;
+  std::memcpy(&page_bytes, bytes + 2, sizeof page_bytes);
+  return WalIndex::Header{.frames = words[kFrames],
+                          .pages = words[kPages],
+                          .page_bytes = (page_bytes & 0xfe00u) + ((page_bytes & 1u) << 16),
+                          .changes = words[kChanges],
+                          .copied = words[kCopied],
+                          .salt = {words[kSalt], words[kSalt + 1]}};
+}
+
+/// Who holds a lock of one of the bytes. Empty if that cannot be found out.
+std::optional<std::set<pid_t>> find_lockers(ino_t inode, int first_byte, int last_byte, std::string_view wanted) {
+  std::ifstream locks("/proc/locks");
+  if (!locks) return std::nullopt;
+  std::set<pid_t> pids;
+  for (std::string line; std::getline(locks, line);) {  // 7: POSIX ADVISORY READ 4711 08:01:131085 123 123
+    std::istringstream words(line);
+    std::string number, kind, mode, access, file;
+    pid_t pid = 0;
+    int first = 0, last = 0;
+    if (!(words >> number >> kind >> mode >> access >> pid >> file >> first >> last)) continue;
+    if (first > last_byte || last < first_byte || !access.starts_with(wanted) || pid <= 0) continue;
+    if (file.substr(file.rfind(':') + 1) == fmt::format("{}", inode)) pids.insert(pid);
+  }
+  return pids;
 }
 
 }  // namespace
@@ -54,19 +102,26 @@ WalIndex::WalIndex(Connection& connection) {
 
 std::optional<WalIndex::Header> WalIndex::read() const {
   if (words_ == nullptr) return std::nullopt;
-  std::array<std::uint32_t, 2 * kHeaderWords> words;
+  IndexWords words;
   for (std::size_t i = 0; i < words.size(); ++i) words[i] = words_[i];
   std::atomic_thread_fence(std::memory_order_acquire);
-  if (!std::equal(words.begin(), words.begin() + kHeaderWords, words.begin() + kHeaderWords)) return std::nullopt;
-  constexpr std::size_t kChanges = 2, kInitialised = 3, kFrames = 4, kPages = 5;
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&words[kInitialised]);
-  if (bytes[0] == 0) return std::nullopt;
-  std::uint16_t page_bytes = 0;
-  std::memcpy(&page_bytes, bytes + 2, sizeof page_bytes);
-  return Header{.frames = words[kFrames],
-                .pages = words[kPages],
-                .page_bytes = (page_bytes & 0xfe00u) + ((page_bytes & 1u) << 16),
-                .changes = words[kChanges]};
+  return header_of(words);
+}
+
+/// To close a descriptor of it would drop the locks that SQLite has on it for this process.
+std::optional<WalIndex::Header> WalIndex::read_left_behind(const fs::path& index) {
+  const auto identity = files::identify(index);
+  if (!identity) return std::nullopt;
+  const auto users = find_lockers(identity->inode, kAnyLockFirst, kAnyLockLast, "");
+  if (!users || !users->empty()) return std::nullopt;
+  const auto file = files::open_file(index, files::Use::read);
+  IndexWords words;
+  if (!file || ::pread(file->get(), words.data(), sizeof words, 0) != sizeof words) return std::nullopt;
+  return header_of(words);
+}
+
+std::uint64_t WalIndex::Header::log_bytes() const {
+  return kLogHeaderBytes + frames * (kFrameHeaderBytes + page_bytes);
 }
 
 // ---- which files they are ----
@@ -86,7 +141,7 @@ StoreFiles::Identities StoreFiles::identify(const fs::path& database) {
 std::string StoreFiles::record_of(const Identities& identities) {
   std::vector<std::string> texts;
   for (const auto& identity : identities) texts.push_back(text_of(identity));
-  return fmt::format("{}\n", fmt::join(texts, " "));
+  return fmt::format("{} {}\n", fmt::join(texts, " "), boot_id());
 }
 
 std::expected<void, StoreError> StoreFiles::compare(const fs::path& database, const std::string& record) {
@@ -99,31 +154,120 @@ std::expected<void, StoreError> StoreFiles::compare(const fs::path& database, co
   return {};
 }
 
-std::expected<void, StoreError> StoreFiles::check_before_opening(const fs::path& database, const FileLock& writers) {
-  return writers.is_shared_by_others() ? compare(database, writers.read_note()) : std::expected<void, StoreError>();
+/// The store is where it was recorded. After an end in order it has no log.
+bool StoreFiles::is_back(const fs::path& database, const std::string& record) {
+  const Identities found = identify(database);
+  std::istringstream words(record);
+  std::string recorded_database, recorded_log;
+  if (!(words >> recorded_database >> recorded_log) || recorded_database != text_of(found[0])) return false;
+  const auto& log = found[static_cast<std::size_t>(Part::log)];
+  return !log || recorded_log == text_of(log);
 }
 
-std::expected<void, StoreError> StoreFiles::check_before_reading(const fs::path& database) {
+/// SQLite would make a new database of it, and delete the log.
+std::expected<void, StoreError> StoreFiles::check_not_emptied(const fs::path& database, const std::string& record) {
+  const auto bytes = size_of(database);
+  if (bytes.value_or(0) > 0) return {};
+  const fs::path log = path_of(database, Part::log);
+  const bool has_log = size_of(log).value_or(0) > 0;
+  if (!has_log && (!bytes || record.empty())) return {};  // new, or removed on purpose
+  return std::unexpected(StoreError{
+      StoreErrorCode::corrupt,
+      fmt::format(
+          "'{0}' is {1}, but '{2}' shows that a store was there. Put a copy of the store there. To start with an "
+          "empty one, remove what is left of it: `rm '{0}'*`.",
+          database.string(), bytes ? "empty" : "missing", (has_log ? log : path_of(database, Part::lock)).string())});
+}
+
+/// After a crash the shared memory lies there as the last process has left it, until the next one opens the database.
+std::optional<std::string> StoreFiles::find_lost_log(const fs::path& database, const std::string& record) {
+  std::istringstream words(record);
+  std::array<std::string, kPartCount> recorded;
+  for (std::string& word : recorded) words >> word;
+  std::string boot;
+  if (!(words >> boot) || boot == "-" || boot != boot_id()) return std::nullopt;
+  constexpr auto kIndex = static_cast<std::size_t>(Part::index);
+  if (recorded[kIndex] != text_of(identify(database)[kIndex])) return std::nullopt;  // it came from elsewhere
+  const auto left_behind = WalIndex::read_left_behind(path_of(database, Part::index));
+  if (!left_behind || !left_behind->has_uncopied()) return std::nullopt;
+  const fs::path log = path_of(database, Part::log);
+  const std::uint64_t bytes = size_of(log).value_or(0);
+  if (bytes >= left_behind->log_bytes()) return std::nullopt;
+  std::array<std::uint32_t, 2> salt{};
+  if (bytes >= kLogHeaderBytes) {
+    const auto file = files::open_file(log, files::Use::read);
+    if (!file || ::pread(file->get(), salt.data(), sizeof salt, kLogSaltAt) != sizeof salt) return std::nullopt;
+    if (salt != left_behind->salt) return std::nullopt;  // another log, put there with its database
+  }
+  return fmt::format("'{}' has {} bytes, and had {} when the fabric died", log.string(), bytes,
+                     left_behind->log_bytes());
+}
+
+std::expected<void, StoreError> StoreFiles::check_before_opening(const fs::path& database, const FileLock& writers,
+                                                                 const WallClock& wall_clock) {
+  const std::string record = writers.read_note();
+  const bool is_open = writers.is_shared_by_others();
+  if (is_open) {
+    EPIC_TRY(compare(database, record));
+  } else if (auto lost = find_lost_log(database, record)) {
+    write_mark(database, {.kind = StoreMark::Kind::lost, .what = *std::move(lost)}, wall_clock());
+  }
+  if (const auto mark = read_mark(database)) {
+    if (mark->kind == StoreMark::Kind::lost || !is_back(database, record))
+      return std::unexpected(marked(database, *mark));
+    EPIC_TRY(remove_mark(database));
+  }
+  return is_open ? std::expected<void, StoreError>() : check_not_emptied(database, record);
+}
+
+std::expected<void, StoreError> StoreFiles::check_before_reading(const fs::path& database,
+                                                                 const WallClock& wall_clock) {
   const auto writers = FileLock::open_existing(path_of(database, Part::lock));
-  return writers ? check_before_opening(database, *writers) : std::expected<void, StoreError>();
+  const std::string record = writers ? writers->read_note() : std::string();
+  if (writers && writers->is_shared_by_others()) return compare(database, record);
+  EPIC_TRY(check_not_emptied(database, record));
+  if (auto lost = find_lost_log(database, record))  // reading would wipe out the traces
+    write_mark(database, {.kind = StoreMark::Kind::lost, .what = *std::move(lost)}, wall_clock());
+  return {};
 }
 
-StoreFiles::StoreFiles(Connection& connection, const FileLock& writers)
-    : database_(connection.path()), index_(connection), opened_(identify(database_)) {
+/// Each page that the database should have and does not must still be in the log.
+std::expected<void, StoreError> StoreFiles::check_length(Connection& connection) {
+  const WalIndex index(connection);
+  const auto header = index.read();
+  const auto bytes = size_of(connection.path());
+  if (!header || header->frames == 0 || header != index.read() || !bytes) return {};
+  const std::uint64_t pages = *bytes / header->page_bytes;
+  if (pages + header->frames >= header->pages) return {};
+  return std::unexpected(
+      StoreError{StoreErrorCode::corrupt,
+                 fmt::format("'{}' was cut off: it has {} pages of {}. Put a copy of the store there; `epic snapshot "
+                             "export --output rest.jsonl` saves what can still be read.",
+                             connection.path().string(), pages, header->pages)});
+}
+
+StoreFiles::StoreFiles(Connection& connection, const FileLock& writers, WallClock wall_clock)
+    : database_(connection.path()),
+      index_(connection),
+      wall_clock_(std::move(wall_clock)),
+      opened_(identify(database_)) {
   if (!writers.is_shared_by_others()) writers.write_note(record_of(opened_));
   writers.share();
 }
 
-StoreError StoreFiles::displaced(const fs::path& database, Part part) {
+std::string StoreFiles::happened_to(const fs::path& database, Part part) {
   const std::string path = path_of(database, part).string();
-  const std::string happened = fmt::format("'{}' was {} while the fabric ran, so nothing more can be saved", path,
-                                           size_of(path) ? "replaced" : "deleted or moved away");
+  return fmt::format("'{}' was {} while the fabric ran", path, size_of(path) ? "replaced" : "deleted or moved away");
+}
+
+StoreError StoreFiles::displaced(const fs::path& database, Part part) {
+  const std::string happened = happened_to(database, part) + ", so nothing more can be saved";
   const std::string restart = "Restart the fabric: `epic stop`, then `epic run`.";
   switch (part) {
     case Part::database:
       return {StoreErrorCode::displaced,
               fmt::format("{}. If it was moved, move the former file back, and the fabric goes on. Otherwise stop the "
-                          "fabric with `epic stop` and put a copy of the store there.",
+                          "fabric with `epic stop`; the next `epic run` says how to go on with a copy.",
                           happened)};
     case Part::log:
       return {StoreErrorCode::displaced,
@@ -138,18 +282,38 @@ StoreError StoreFiles::displaced(const fs::path& database, Part part) {
 }
 
 std::expected<void, StoreError> StoreFiles::check() {
+  const auto mark = read_mark(database_);
+  if (mark && mark->kind == StoreMark::Kind::lost) return std::unexpected(marked(database_, *mark));
   const Identities found = identify(database_);
-  for (std::size_t i = 0; i < kPartCount; ++i)
-    if (opened_[i] && found[i] != opened_[i]) return std::unexpected(displaced(database_, static_cast<Part>(i)));
-  return check_sizes();
+  for (std::size_t i = 0; i < kPartCount; ++i) {
+    if (!opened_[i] || found[i] == opened_[i]) continue;
+    const auto part = static_cast<Part>(i);
+    // What is in a log that is gone can be copied, and the rest holds nothing.
+    const bool may_lose =
+        part == Part::database || (part == Part::log && size_of(path_of(database_, part)).value_or(0) > 0);
+    constexpr auto kLock = static_cast<std::size_t>(Part::lock);
+    // With another lock it is another directory, whose store has lost nothing.
+    if (may_lose && found[kLock] == opened_[kLock]) mark_away(part);
+    return std::unexpected(displaced(database_, part));
+  }
+  EPIC_TRY(check_sizes());
+  if (mark && has_marked_away_.exchange(false)) return remove_mark(database_);
+  return {};
 }
 
 bool StoreFiles::is_only_log_gone() const {
   const Identities found = identify(database_);
   constexpr auto kLog = static_cast<std::size_t>(Part::log);
   for (std::size_t i = 0; i < kPartCount; ++i)
-    if (i != kLog && found[i] != opened_[i]) return false;
+    if ((i == kLog) == (found[i] == opened_[i])) return false;
   return size_of(path_of(database_, Part::log)).value_or(0) == 0;  // a reader may have made an empty one
+}
+
+void StoreFiles::mark_log_gone() { mark_away(Part::log); }
+
+void StoreFiles::mark_away(Part part) {
+  write_mark(database_, {.kind = StoreMark::Kind::away, .what = happened_to(database_, part)}, wall_clock_());
+  has_marked_away_ = true;
 }
 
 /// A size and the shared memory belong together only if the latter was the same before and after.
@@ -159,23 +323,20 @@ std::expected<void, StoreError> StoreFiles::check_sizes() {
     const auto log_bytes = size_of(path_of(database_, Part::log));
     const auto database_bytes = size_of(database_);
     if (!before || before != index_.read() || !log_bytes || !database_bytes) continue;
-    const auto cut_off = [](const fs::path& path, std::uint64_t bytes, const std::string& way_out) {
-      return std::unexpected(
-          StoreError{StoreErrorCode::displaced,
-                     fmt::format("'{}' was cut off at {} bytes while the fabric ran, so nothing more can be saved. {}",
-                                 path.string(), bytes, way_out)});
+    const auto cut_off = [this](const fs::path& path, std::uint64_t bytes) {
+      const StoreMark mark{
+          .kind = StoreMark::Kind::lost,
+          .what = fmt::format("'{}' was cut off at {} bytes while the fabric ran", path.string(), bytes)};
+      write_mark(database_, mark, wall_clock_());
+      return std::unexpected(marked(database_, mark));
     };
-    const std::string copy =
-        "What it held beyond that is no longer on disk. Stop the fabric with `epic stop`, look at what is left with "
-        "`epic snapshot verify`, and put a copy of the store there if something is missing.";
-    const std::uint64_t frames_bytes = before->frames * (kFrameHeaderBytes + before->page_bytes);
-    if (before->frames > 0 && *log_bytes < kLogHeaderBytes + frames_bytes)
-      return cut_off(path_of(database_, Part::log), *log_bytes, copy);
+    if (before->has_uncopied() && *log_bytes < before->log_bytes())
+      return cut_off(path_of(database_, Part::log), *log_bytes);
     // It never shrinks, but for another program's VACUUM; then it has exactly as many pages as it should have.
     const std::uint64_t should_bytes = std::uint64_t{before->pages} * before->page_bytes;
     const std::uint64_t most_bytes = database_bytes_;
     if (*database_bytes < most_bytes && (before->pages == 0 || *database_bytes < should_bytes))
-      return cut_off(database_, *database_bytes, copy);
+      return cut_off(database_, *database_bytes);
     database_bytes_ = *database_bytes;
     return {};
   }
@@ -187,19 +348,10 @@ std::expected<void, StoreError> StoreFiles::check_sizes() {
 std::vector<std::string> find_readers(const fs::path& path) {
   const auto index = files::identify(path.string() + "-shm");
   if (!index) return {};
-  std::set<pid_t> pids;
-  std::ifstream locks("/proc/locks");
-  for (std::string line; std::getline(locks, line);) {  // 7: POSIX ADVISORY READ 4711 08:01:131085 123 123
-    std::istringstream words(line);
-    std::string number, kind, mode, access, file;
-    pid_t pid = 0;
-    int first = 0, last = 0;
-    if (!(words >> number >> kind >> mode >> access >> pid >> file >> first >> last)) continue;
-    if (first > kReadLockLast || last < kReadLockFirst || access != "READ" || pid <= 0) continue;
-    if (file.substr(file.rfind(':') + 1) == fmt::format("{}", index->inode)) pids.insert(pid);
-  }
+  const auto pids = find_lockers(index->inode, kReadLockFirst, kReadLockLast, "READ");
+  if (!pids) return {};
   std::vector<std::string> readers;
-  for (const pid_t pid : pids) {
+  for (const pid_t pid : *pids) {
     std::ifstream names(fmt::format("/proc/{}/comm", pid));
     std::string name;
     std::getline(names, name);

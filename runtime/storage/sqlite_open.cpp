@@ -95,7 +95,7 @@ std::expected<Connection, StoreError> open_readable(const fs::path& path, Access
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open(const fs::path& path, OpenOptions options) {
   std::error_code ignored;
   if (options.mode != OpenMode::create && !fs::exists(path, ignored)) {
-    EPIC_TRY(StoreFiles::check_before_reading(path));  // a fabric may have it open
+    EPIC_TRY(StoreFiles::check_before_reading(path, options.wall_clock));  // a fabric may have it open
     return std::unexpected(no_store(path));
   }
   if (options.mode == OpenMode::read_only) return open_for_reading(path, std::move(options));
@@ -110,10 +110,13 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   auto checkpointers = EPIC_TRY(FileLock::open(beside(path, ".checkpoint")));
   auto hold = EPIC_TRY(writers.lock());  // nodes that start together create the store once
 
-  EPIC_TRY(StoreFiles::check_before_opening(path, writers));
+  EPIC_TRY(StoreFiles::check_before_opening(path, writers, options.wall_clock));
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) writers.write_note({});  // what it says is of a store that was removed
   EPIC_TRY(secure_files(path, may_create ? files::Missing::created : files::Missing::ignored));
   auto connection = EPIC_TRY(
       Connection::open(path, may_create ? Access::create : Access::write, log_vfs_over(options.vfs), options.timeout));
+  connection.set_at_close(AtClose::keep_log);  // as long as it may be refused
   const auto blank = EPIC_TRY(is_blank(connection));
   if (blank && !may_create) return std::unexpected(no_store(path));
   if (connection.is_read_only()) {  // SQLite does not say why
@@ -129,15 +132,17 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
     EPIC_TRY(use_log(connection));
     EPIC_TRY(create_format(connection, *options.shard_count, options.wall_clock()));
   }
+  EPIC_TRY(StoreFiles::check_length(connection));
   auto identity = EPIC_TRY(check_format(connection, options.shard_count));
   EPIC_TRY(use_log(connection));
   EPIC_TRY(connection.run(kWriteSettings, "set up writing"));
   EPIC_TRY(migrate(connection, identity));
 
+  connection.set_at_close(AtClose::copy_log);
   auto store = std::unique_ptr<SqliteStore>(new SqliteStore(std::move(connection), std::move(options)));
   store->identity_ = identity;
   store->writer_ =
-      std::make_unique<Writer>(store->connection_, std::move(writers), std::move(checkpointers), store->options_.wal);
+      std::make_unique<Writer>(store->connection_, std::move(writers), std::move(checkpointers), store->options_);
   EPIC_TRY(store->writer_->wal.recover_after_failed_sync());
   hold.release();
   EPIC_TRY(store->prepare_reading());
@@ -152,7 +157,8 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_re
   for (const char* suffix : kSuffixes)
     if (auto refused = files::refuse_link(beside(path, suffix)); !refused)
       return std::unexpected(store_error(refused.error()));
-  if (auto same = StoreFiles::check_before_reading(path); !same) return std::unexpected(same.error());
+  if (auto same = StoreFiles::check_before_reading(path, options.wall_clock); !same)
+    return std::unexpected(same.error());
   auto connection = open_readable(path, Access::read, options);
   // Reading a database with a log needs a `-shm` file next to it. If none can be created and there is no log either, no
   // fabric is running, and the file can be read as it is.

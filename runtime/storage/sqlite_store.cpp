@@ -8,6 +8,7 @@
 #include "reflect/try.hpp"
 #include "storage/batch_check.hpp"
 #include "storage/row_checksum.hpp"
+#include "storage/store_mark.hpp"
 
 namespace epic::storage {
 
@@ -29,9 +30,16 @@ std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds)
 
 }  // namespace
 
+/// The last to close a database copies the log into it. Of a log that was cut off that would be pages of various times.
+SqliteStore::~SqliteStore() {
+  if (!writer_) return;
+  const auto mark = read_mark(connection_.path());
+  if (mark && mark->kind == StoreMark::Kind::lost) connection_.set_at_close(AtClose::keep_log);
+}
+
 StoreError SqliteStore::note(StoreError error) {
   const std::lock_guard lock(failure_mutex_);
-  if (error.code == StoreErrorCode::io && !failure_) failure_ = error;
+  if ((error.code == StoreErrorCode::io || error.code == StoreErrorCode::marked) && !failure_) failure_ = error;
   return error;
 }
 
@@ -59,7 +67,7 @@ std::expected<void, StoreError> SqliteStore::transact(const std::function<std::e
 /// What fails with files that were exchanged or cut off is not the disk's fault. The failed transaction is visible to
 /// nobody, and may be repeated.
 StoreError SqliteStore::explain(StoreError error) {
-  if (error.code == StoreErrorCode::io)
+  if (error.code == StoreErrorCode::io || error.code == StoreErrorCode::corrupt)
     if (auto compared = compare_files(); !compared) return compared.error();
   return note(std::move(error));
 }
@@ -73,13 +81,15 @@ std::expected<void, StoreError> SqliteStore::sync() {
 std::expected<void, StoreError> SqliteStore::compare_files() {
   auto compared = writer_->files.check();
   writer_->is_displaced = !compared;
+  if (!compared) note(compared.error());
   return compared;
 }
 
 std::expected<void, StoreError> SqliteStore::check_files() {
   if (!writer_) return {};
   auto compared = compare_files();
-  if (compared || !writer_->files.is_only_log_gone()) return compared;
+  if (compared || compared.error().code != StoreErrorCode::displaced || !writer_->files.is_only_log_gone())
+    return compared;
   const auto copied = writer_->wal.copy_all();
   if (!copied) return std::unexpected(note(copied.error()));
   if (*copied)
@@ -88,6 +98,8 @@ std::expected<void, StoreError> SqliteStore::check_files() {
         "acknowledged "
         "has been copied into '{0}'. Restart the fabric: `epic stop`, then `epic run`.",
         connection_.path().string());
+  else
+    writer_->files.mark_log_gone();
   return compared;
 }
 
@@ -130,6 +142,7 @@ std::string SqliteStore::where() const { return fmt::format("the store '{}'", co
 // ---- whose shards they are ----
 
 std::expected<void, StoreError> SqliteStore::grant(const Grants& grants) {
+  EPIC_TRY(compare_files());  // no sync follows, which would
   return transact([&]() -> std::expected<void, StoreError> {
     EPIC_TRY(note_owner_change());
     for (const Grant& grant : grants.list) {

@@ -6,11 +6,12 @@
 // that is durable). So the check and the write are one transaction, and neighbours never wait for each other's disk
 // syncs.
 //
-// Next to `state.sqlite` are `-wal` and `-shm` (SQLite's own), `.lock` (whose turn it is to write) and `.checkpoint`
-// (who copies the log). Only this class opens the files for writing; any reader may read them.
+// Next to `state.sqlite` are `-wal` and `-shm` (SQLite's own), `.lock` (whose turn it is to write), `.checkpoint` (who
+// copies the log), and perhaps `.mark` (store_mark.hpp). Only this class opens the files for writing; any reader may
+// read them.
 //
-// Invariant: after an error of code io, every later write is refused. The content of the disk is then unknown.
-// Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
+// Invariant: after an error of code io or marked, every later write is refused. The content of the disk is then
+// unknown. Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).
 
 #include <atomic>
 #include <filesystem>
@@ -42,6 +43,7 @@ class SqliteStore final : public Store {
  public:
   static std::expected<std::unique_ptr<SqliteStore>, StoreError> open(const std::filesystem::path& path,
                                                                       OpenOptions options);
+  ~SqliteStore() override;
 
   [[nodiscard]] std::expected<void, StoreError> grant(const Grants& grants) override;
   [[nodiscard]] std::expected<std::vector<ShardEpoch>, StoreError> take(std::span<const kernel::ShardId> shards,
@@ -79,11 +81,11 @@ class SqliteStore final : public Store {
 
   /// What only a store that writes has.
   struct Writer {
-    Writer(Connection& connection, FileLock writers_lock, FileLock checkpointers_lock, WalLimits limits)
+    Writer(Connection& connection, FileLock writers_lock, FileLock checkpointers_lock, const OpenOptions& options)
         : writers(std::move(writers_lock)),
           checkpointers(std::move(checkpointers_lock)),
-          wal(connection, writers, checkpointers, limits),
-          files(connection, writers) {}
+          wal(connection, writers, checkpointers, options.wal),
+          files(connection, writers, options.wall_clock) {}
     FileLock writers;
     FileLock checkpointers;
     WalKeeper wal;

@@ -40,12 +40,18 @@ enum class StoreErrorCode : std::uint8_t {
   not_granted,     // take(): no grant names the caller; grant(): a later term rules, or another holds the shard
   full,            // no space: nothing was written, may be retried
   displaced,       // a file of the store is not the one that was opened: what was written since is not acknowledged
+  marked,          // something acknowledged may be missing: refused until a person accepts it (store_mark.hpp)
   busy,            // another program keeps the store locked: nothing was written, may be retried
   io,              // unknown whether it was written: the caller must end the process
   corrupt,         // the row or file is not what was written
   incompatible,    // another format version, hash or shard count
   not_found,       // the file or directory does not exist
 };
+
+/// No process can go on with the store before a person has done something about it.
+[[nodiscard]] constexpr bool ends_fabric(StoreErrorCode code) {
+  return code == StoreErrorCode::marked || code == StoreErrorCode::corrupt;
+}
 
 struct StoreError {
   StoreErrorCode code;
@@ -242,7 +248,8 @@ class Store {
   [[nodiscard]] virtual StoreIdentity identity() const = 0;
 
   /// `displaced` if a file of the store is not the one that was opened; until that ends, writing is refused. If only
-  /// what can be copied from memory is gone, it is copied. Called twice a second, unless there are no files.
+  /// what can be copied from memory is gone, it is copied. `marked` if something acknowledged may be gone for good;
+  /// that does not end. Called twice a second, unless there are no files.
   [[nodiscard]] virtual std::expected<void, StoreError> check_files() { return {}; }
   [[nodiscard]] virtual bool has_files() const { return true; }
 

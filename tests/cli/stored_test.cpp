@@ -13,6 +13,7 @@
 #include "reflect/schema_of.hpp"
 #include "storage/grants.hpp"
 #include "storage/sqlite_store.hpp"
+#include "storage/store_mark.hpp"
 #include "support/small_file_system.hpp"
 
 using epic::cli_test::kManifest;
@@ -185,6 +186,39 @@ TEST_CASE("stored: logs of the last run are read from its files, in the order of
   fs::rename(transcript.directory() / ".epic/logs", transcript.directory() / "elsewhere");
   fs::create_directory_symlink("../elsewhere", transcript.directory() / ".epic/logs");
   CHECK_THAT(transcript.run_quietly({"logs"}).err, Catch::Contains("is a symbolic link"));
+}
+
+TEST_CASE("stored: what may lack acknowledged values is read with a warning, and written to once that is accepted",
+          "[cli]") {
+  using Catch::Contains;
+  Transcript transcript("unused");
+  make_project_with_store(transcript);
+  const fs::path store = transcript.directory() / ".epic/state.sqlite";
+  epic::storage::write_mark(store, {.kind = epic::storage::StoreMark::Kind::lost, .what = "its log was cut off"},
+                            std::chrono::system_clock::time_point(std::chrono::seconds(1'700'000'000)));
+  for (const auto& words : std::vector<std::vector<std::string>>{{"ls"},
+                                                                 {"inspect", "Player/Bob"},
+                                                                 {"snapshot", "list"},
+                                                                 {"snapshot", "show", "Player/Bob"},
+                                                                 {"snapshot", "export"},
+                                                                 {"snapshot", "verify"}}) {
+    const auto answer = transcript.run_quietly(words);
+    CAPTURE(words, answer.out, answer.err);
+    CHECK(answer.exit_code == 0);
+    CHECK_THAT(answer.err, Contains("warning: its log was cut off (noticed at 2023-11-14T22:13:20Z)"));
+  }
+  const auto refused = transcript.run_quietly({"snapshot", "rm", "Player/Bob", "--yes"});
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.err, Contains("error: its log was cut off") && Contains("snapshot verify --accept"));
+  CHECK_THAT(transcript.run_quietly({"doctor"}).out, Contains("its log was cut off"));
+
+  CHECK(transcript.run_quietly({"snapshot", "verify", "Player", "--accept"}).exit_code == 2);
+  const auto accepted = transcript.run_quietly({"snapshot", "verify", "--accept"});
+  CHECK(accepted.exit_code == 0);
+  CHECK_THAT(accepted.err, Contains("Accepted"));
+  CHECK_THAT(transcript.run_quietly({"ls"}).err, !Contains("cut off"));
+  CHECK(transcript.run_quietly({"snapshot", "rm", "Player/Bob", "--yes"}).exit_code == 0);
+  CHECK_THAT(transcript.run_quietly({"snapshot", "verify", "--accept"}).err, Contains("nothing to accept"));
 }
 
 TEST_CASE("stored: verify finds the one snapshot whose bytes are not what was saved", "[cli]") {

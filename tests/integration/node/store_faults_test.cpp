@@ -13,6 +13,7 @@
 #include "epic/client.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
+#include "storage/open_store.hpp"
 #include "support/small_file_system.hpp"
 
 using namespace std::chrono_literals;
@@ -60,6 +61,70 @@ void run_sql(const fs::path& path, const std::string& sql) {
   sqlite3_free(error);
   sqlite3_close(database);
   REQUIRE(text == "");
+}
+
+/// Another program that reads the store at one moment. What is written later stays in the log, and in the log alone.
+class Reading {
+ public:
+  explicit Reading(const fs::path& store) {
+    REQUIRE(sqlite3_open_v2(store.c_str(), &database_, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(database_, "BEGIN; SELECT count(*) FROM meta", nullptr, nullptr, nullptr) == SQLITE_OK);
+  }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  ~Reading() { sqlite3_close(database_); }
+
+ private:
+  sqlite3* database_ = nullptr;
+};
+
+/// What run_supervisor_detached() returns, and the errors that it reports.
+struct Started {
+  int exit_code = -1;
+  std::string errors;
+  std::chrono::steady_clock::duration took{};
+};
+
+Started start_detached(const ProjectDirectory& project,
+                       const std::function<void(epic::cluster::SupervisorOptions&)>& change) {
+  const auto begun_at = std::chrono::steady_clock::now();
+  const fs::path errors = project.path() / "errors";
+  const pid_t starter = ::fork();
+  REQUIRE(starter >= 0);
+  if (starter == 0) {
+    epic::cluster::SupervisorOptions options = epic::test::fake_options(project, "unused");
+    change(options);
+    options.on_error = [&](const epic::cluster::SupervisorError& error) {
+      std::ofstream(errors) << error.message << error.hint;
+    };
+    ::_exit(epic::cluster::run_supervisor_detached(options));
+  }
+  int status = 0;
+  REQUIRE(::waitpid(starter, &status, 0) == starter);
+  std::ifstream file(errors);
+  return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+          .errors = std::string(std::istreambuf_iterator<char>(file), {}),
+          .took = std::chrono::steady_clock::now() - begun_at};
+}
+
+/// Damages a page that neither a node nor a supervisor reads before it has opened the store.
+void damage_owners(const fs::path& store) {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(store.c_str(), &database) == SQLITE_OK);
+  sqlite3_exec(database, "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr);
+  int root = 0;
+  sqlite3_exec(
+      database, "SELECT rootpage FROM sqlite_schema WHERE name = 'shards'",
+      [](void* result, int, char** columns, char**) {
+        *static_cast<int*>(result) = std::stoi(columns[0]);
+        return 0;
+      },
+      &root, nullptr);
+  sqlite3_close(database);
+  REQUIRE(root > 1);
+  std::fstream file(store, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp((root - 1) * 2048);
+  file << std::string(16, '\xff');
 }
 
 void stop(Supervised& fabric) {
@@ -284,6 +349,88 @@ TEST_CASE(
     fabric.wait_for("ready 2 nodes");
     for (int i = 0; i < 10; ++i) CHECK(fabric.call(fmt::format("Counter/{}", i), "get").at("result") == 1);
   }
+}
+
+TEST_CASE("store faults: a log that is cut off ends the fabric, and no other runs before a person accepts the loss",
+          "[node]") {
+  const ProjectDirectory project;
+  const fs::path store = project.path() / ".epic" / "state.sqlite";
+  const auto check_reason = [](const std::string& text) {
+    CHECK_THAT(text, Catch::Contains("state.sqlite-wal' was cut off at 0 bytes") &&
+                         Catch::Contains("epic snapshot verify --accept"));
+  };
+  {
+    Supervised fabric{project, "unused", real_nodes("probe", 2)};
+    fabric.wait_for("ready 2 nodes");
+    const Reading reading(store);
+    for (int i = 0; i < 10; ++i) fabric.call(fmt::format("Counter/{}", i), "add", {1});
+    fs::resize_file(store.string() + "-wal", 0);
+    check_reason(fabric.wait_for_error());
+    CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+  }
+  project.wait_until_nothing_is_left();
+  for (const auto after : {epic::cluster::AfterSetup::keep_running, epic::cluster::AfterSetup::exit}) {
+    Supervised fabric{project, "unused",
+                      real_nodes("probe", 2, [after](auto& options) { options.after_setup = after; })};
+    check_reason(fabric.wait_for_error());
+    CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+    CHECK_FALSE(epic::test::holds(fabric.heard(), "ready 2 nodes"));
+  }
+  const Started started = start_detached(project, real_nodes("probe", 2));
+  CHECK(started.exit_code == epic::cluster::kExitFailed);
+  check_reason(started.errors);
+  CHECK(started.took < 20s);
+
+  REQUIRE(epic::storage::lift_mark({.kind = "sqlite", .location = store}).has_value());
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  fabric.wait_for("ready 2 nodes");
+  fabric.call("Counter/new", "add", {1});
+}
+
+TEST_CASE("store faults: a log that is cut off after everything has died is noticed as well", "[node]") {
+  const ProjectDirectory project;
+  const fs::path store = project.path() / ".epic" / "state.sqlite";
+  {
+    Supervised fabric{project, "unused", real_nodes("probe", 2)};
+    fabric.wait_for("ready 2 nodes");
+    const Reading reading(store);
+    for (int i = 0; i < 10; ++i) fabric.call(fmt::format("Counter/{}", i), "add", {1});
+    const auto nodes = fabric.list_node_pids();
+    fabric.signal(SIGKILL);
+    CHECK(fabric.wait_for_end() == 128 + SIGKILL);
+    for (const pid_t pid : nodes) epic::test::wait_for_death(pid);
+  }
+  project.wait_until_nothing_is_left();
+  fs::resize_file(store.string() + "-wal", 0);
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  CHECK_THAT(fabric.wait_for_error(),
+             Catch::Contains("state.sqlite-wal' has 0 bytes") && Catch::Contains("when the fabric died"));
+  CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+}
+
+TEST_CASE("store faults: a store with damage that shows only when shards are given ends every kind of start at once",
+          "[node]") {
+  const ProjectDirectory project;
+  const fs::path store = project.path() / ".epic" / "state.sqlite";
+  {
+    Supervised fabric{project, "unused", real_nodes("probe", 1)};
+    fabric.wait_for("ready 1 nodes");
+    stop(fabric);
+  }
+  damage_owners(store);
+  const auto check_reason = [&](const std::string& text) {
+    CHECK_THAT(text, Catch::Contains("malformed") && Catch::Contains(store.string()));
+  };
+  for (const auto after : {epic::cluster::AfterSetup::keep_running, epic::cluster::AfterSetup::exit}) {
+    Supervised fabric{project, "unused",
+                      real_nodes("probe", 1, [after](auto& options) { options.after_setup = after; })};
+    check_reason(fabric.wait_for_error());
+    CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+  }
+  const Started started = start_detached(project, real_nodes("probe", 1));
+  CHECK(started.exit_code == epic::cluster::kExitFailed);
+  check_reason(started.errors);
+  CHECK(started.took < 20s);
 }
 
 TEST_CASE("store faults: a store that is moved away and back is used again", "[node]") {

@@ -2,6 +2,7 @@
 
 #include "storage/sqlite_files.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "storage/store_mark.hpp"
 #include "support/child.hpp"
 #include "support/store_fixtures.hpp"
 
@@ -31,6 +33,40 @@ struct Open {
 
   [[nodiscard]] std::expected<void, StoreError> save(std::string_view text) {
     return store->commit(batch_of({epoch}, {put("Counter", "a", text)}));
+  }
+};
+
+std::string value_of(SqliteStore& store) {
+  const auto found = must(store.load("Counter", "a"));
+  return found ? text_of(found->bytes) : "nothing";
+}
+
+/// A store whose only process was killed.
+struct Crashed {
+  bool must_copy = false;    // the log, into the database
+  bool saves_again = false;  // afterwards
+  TempDir directory = {};
+  fs::path file = die();
+
+  [[nodiscard]] fs::path die() const {
+    Child user([&](const Reporter& report) {
+      const auto store = open_sqlite(directory.file());
+      const ShardEpoch epoch = take(*store);
+      const auto save = [&](const std::string& key, std::string_view text) {
+        must(store->commit(batch_of({epoch}, {put("Counter", key, text)})));
+      };
+      save("a", "one");
+      must(store->maintain());
+      for (int i = 0; i < 50; ++i) save(std::to_string(i), std::string(5000, 'x'));
+      save("a", "two");
+      if (must_copy) must(store->maintain());
+      if (saves_again) save("a", "three");
+      report.line("saved");
+      ::pause();
+    });
+    REQUIRE(user.read_line() == "saved");
+    user.kill();
+    return directory.file();
   }
 };
 
@@ -111,8 +147,11 @@ TEST_CASE("store files: a log or a database that is cut off is noticed", "[stora
     must(open.store->check_files());
     const fs::path path = open.file.string() + suffix;
     fs::resize_file(path, fs::file_size(path) / 4);
-    CHECK(error_of(open.store->check_files()).message.find("was cut off at") != std::string::npos);
-    CHECK(error_of(open.save("z")).code == StoreErrorCode::displaced);
+    const StoreError noticed = error_of(open.store->check_files());
+    CHECK(noticed.code == StoreErrorCode::marked);
+    CHECK_THAT(noticed.message, Catch::Contains(path.string() + "' was cut off at") && Catch::Contains("2023-11-14") &&
+                                    Catch::Contains("epic snapshot verify --accept"));
+    CHECK(error_of(open.save("z")).code == StoreErrorCode::marked);
     open.store.reset();
   }
 }
@@ -121,7 +160,230 @@ TEST_CASE("store files: a commit into a log that was cut off just now is refused
   Open open;
   must(open.save("one"));
   fs::resize_file(log_of(open.file), 64);
-  CHECK(error_of(open.save("two")).code == StoreErrorCode::displaced);
+  CHECK(error_of(open.save("two")).code == StoreErrorCode::marked);
+}
+
+TEST_CASE("store files: a log that is cut off after everything in it was copied has lost nothing", "[storage]") {
+  Open open;
+  must(open.save("one"));
+  must(open.store->maintain());
+  fs::resize_file(log_of(open.file), 0);
+  must(open.store->check_files());
+  must(open.save("two"));
+  open.store.reset();
+  CHECK(value_of(*open_sqlite(open.file)) == "two");
+}
+
+TEST_CASE("store files: once a cut was noticed nobody writes to the store, until a person accepts what is left",
+          "[storage]") {
+  Open open;
+  must(open.save("one"));
+  must(open.store->maintain());
+  must(open.save("two"));
+  const auto neighbour = open_sqlite(open.file);
+  fs::resize_file(log_of(open.file), 0);
+  CHECK(error_of(open.store->check_files()).code == StoreErrorCode::marked);
+  CHECK(error_of(neighbour->check_files()).code == StoreErrorCode::marked);
+  CHECK(error_of(SqliteStore::open(open.file, creating())).code == StoreErrorCode::marked);
+  open.store.reset();
+
+  OpenOptions existing = creating();
+  existing.mode = OpenMode::existing;
+  for (const OpenOptions& options : {creating(), existing}) {
+    const StoreError refused = error_of(SqliteStore::open(open.file, options));
+    CHECK(refused.code == StoreErrorCode::marked);
+    CHECK_THAT(refused.message, Catch::Contains("state.sqlite-wal' was cut off at 0 bytes"));
+  }
+  struct stat status{};
+  REQUIRE(::stat((open.file.string() + ".mark").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+}
+
+TEST_CASE("store files: what is left of a store that was cut off can be read, and accepted", "[storage]") {
+  Open open;
+  must(open.save("one"));
+  must(open.store->maintain());
+  must(open.save("two"));
+  fs::resize_file(log_of(open.file), 0);
+  CHECK(error_of(open.store->check_files()).code == StoreErrorCode::marked);
+  open.store.reset();  // copies nothing from what is left of the log
+
+  CHECK(value_of(*open_sqlite(open.file, reading())) == "one");
+  CHECK(error_of(SqliteStore::open(open.file, creating())).code == StoreErrorCode::marked);
+  must(remove_mark(open.file));
+  CHECK(value_of(*open_sqlite(open.file)) == "one");
+}
+
+TEST_CASE("store files: a mark ends all that have the store open, and its first reason stays", "[storage]") {
+  Open open;
+  must(open.save("one"));
+  write_mark(open.file, {.kind = StoreMark::Kind::away, .what = "it went"}, kNow);
+  must(open.store->check_files());  // it has not
+  write_mark(open.file, {.kind = StoreMark::Kind::lost, .what = "it was cut"}, kNow);
+  write_mark(open.file, {.kind = StoreMark::Kind::lost, .what = "it was cut again"}, kNow);
+  write_mark(open.file, {.kind = StoreMark::Kind::away, .what = "it went"}, kNow);
+  CHECK(read_mark(open.file).value().what == "it was cut (noticed at 2023-11-14T22:13:20Z)");
+  CHECK(error_of(open.save("two")).code == StoreErrorCode::marked);
+  must(remove_mark(open.file));
+  CHECK(error_of(open.save("two")).code == StoreErrorCode::marked);  // its caches are of before
+  open.store.reset();
+  must(remove_mark(open.file));
+  CHECK_FALSE(read_mark(open.file).has_value());
+  must(open_sqlite(open.file)->check_files());
+}
+
+TEST_CASE("store files: a mark that cannot be read is one", "[storage]") {
+  const TempDir directory;
+  open_sqlite(directory.file()).reset();
+  std::ofstream(directory.file().string() + ".mark").close();
+  CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::marked);
+}
+
+TEST_CASE("store files: a database that is gone when the last process ends is refused until it is back", "[storage]") {
+  Open open;
+  must(open.save("one"));
+  const fs::path away = open.directory.path() / "away";
+  fs::rename(open.file, away);
+  CHECK(error_of(open.store->check_files()).code == StoreErrorCode::displaced);
+  open.store.reset();
+  CHECK(error_of(SqliteStore::open(open.file, creating())).code == StoreErrorCode::marked);
+  CHECK_FALSE(fs::exists(open.file));  // no empty one took its place
+  fs::copy_file(away, open.file);
+  CHECK(error_of(SqliteStore::open(open.file, creating())).code == StoreErrorCode::marked);
+  fs::rename(away, open.file);
+  CHECK(value_of(*open_sqlite(open.file)) == "one");
+  CHECK_FALSE(read_mark(open.file).has_value());
+}
+
+TEST_CASE("store files: a log that was replaced is copied by the last to end, or refused if that is killed",
+          "[storage]") {
+  const TempDir directory;
+  const fs::path file = directory.file();
+  Child user([&](const Reporter& report) {
+    const auto store = open_sqlite(file);
+    must(store->commit(batch_of({take(*store)}, {put("Counter", "a", "one")})));
+    report.line("saved");
+    while (store->check_files().has_value()) {
+    }
+    report.line("noticed");
+    ::pause();
+  });
+  REQUIRE(user.read_line() == "saved");
+  fs::rename(log_of(file), directory.path() / "away");
+  std::ofstream(log_of(file)) << std::string(100, 'x');
+  REQUIRE(user.read_line() == "noticed");
+  user.kill();
+  CHECK(error_of(SqliteStore::open(file, creating())).code == StoreErrorCode::marked);
+  fs::rename(directory.path() / "away", log_of(file));
+  CHECK(value_of(*open_sqlite(file)) == "one");
+
+  Open open;
+  must(open.save("one"));
+  fs::rename(log_of(open.file), open.directory.path() / "away");
+  std::ofstream(log_of(open.file)) << std::string(100, 'x');
+  CHECK(error_of(open.store->check_files()).code == StoreErrorCode::displaced);
+  open.store.reset();
+  CHECK(value_of(*open_sqlite(open.file)) == "one");
+}
+
+TEST_CASE("store files: a log that was cut off after a crash is noticed, also if a reader comes first", "[storage]") {
+  const bool has_reader = GENERATE(false, true);
+  const std::string how = GENERATE(as<std::string>{}, "emptied", "a header", "half", "removed");
+  CAPTURE(has_reader, how);
+  const Crashed crashed;
+  const fs::path log = log_of(crashed.file);
+  if (how == "emptied") fs::resize_file(log, 0);
+  if (how == "a header") fs::resize_file(log, 40);
+  if (how == "half") fs::resize_file(log, fs::file_size(log) / 2);
+  if (how == "removed") fs::remove(log);
+  if (has_reader) CHECK(value_of(*open_sqlite(crashed.file, reading())) != "two");
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const StoreError refused = error_of(SqliteStore::open(crashed.file, creating()));
+    CHECK(refused.code == StoreErrorCode::marked);
+    CHECK_THAT(refused.message, Catch::Contains(log.string()) && Catch::Contains("when the fabric died"));
+  }
+  CHECK(value_of(*open_sqlite(crashed.file, reading())) != "two");  // what is left, which a person may accept
+  must(remove_mark(crashed.file));
+  CHECK(value_of(*open_sqlite(crashed.file)) != "two");
+}
+
+TEST_CASE("store files: what shared memory says of a log counts only where it can be trusted", "[storage]") {
+  SECTION("the log is whole") {
+    const Crashed crashed;
+    CHECK(value_of(*open_sqlite(crashed.file)) == "two");
+  }
+  SECTION("everything in the log was copied before the crash") {
+    const Crashed crashed{.must_copy = true};
+    fs::remove(log_of(crashed.file));
+    CHECK(value_of(*open_sqlite(crashed.file)) == "two");
+  }
+  SECTION("the machine was started anew since, so the files may be of various times") {
+    const Crashed crashed;
+    const fs::path lock = crashed.file.string() + ".lock";
+    std::string record((std::istreambuf_iterator<char>(std::ifstream(lock).rdbuf())), {});
+    record.resize(record.rfind(' ') + 1);
+    std::ofstream(lock) << record << "another-boot\n";
+    fs::remove(log_of(crashed.file));
+    CHECK(value_of(*open_sqlite(crashed.file)) != "two");
+  }
+  SECTION("a copy of the database was put there with its own log") {
+    const TempDir other;
+    const auto held = open_sqlite(other.file());
+    must(held->commit(batch_of({take(*held)}, {put("Counter", "a", "restored")})));
+    const Crashed crashed;
+    REQUIRE(fs::file_size(log_of(other.file())) < fs::file_size(log_of(crashed.file)));
+    for (const char* suffix : {"", "-wal"})
+      fs::copy_file(other.file().string() + suffix, crashed.file.string() + suffix,
+                    fs::copy_options::overwrite_existing);
+    CHECK(value_of(*open_sqlite(crashed.file)) == "restored");
+  }
+}
+
+TEST_CASE("store files: an empty database is not taken for a new one where a store was", "[storage]") {
+  const auto refused = [](const fs::path& file) {
+    OpenOptions existing = creating();
+    existing.mode = OpenMode::existing;
+    for (const OpenOptions& options : {creating(), existing, reading()}) {
+      const StoreError error = error_of(SqliteStore::open(file, options));
+      CHECK(error.code == StoreErrorCode::corrupt);
+      CHECK_THAT(error.message,
+                 Catch::Contains("a store was there") && Catch::Contains("`rm '" + file.string() + "'*`"));
+    }
+  };
+  SECTION("emptied after an end in order") {
+    const TempDir directory;
+    open_sqlite(directory.file()).reset();
+    fs::resize_file(directory.file(), 0);
+    refused(directory.file());
+    for (const char* suffix : {"", ".lock", ".checkpoint"}) fs::remove(directory.file().string() + suffix);
+    open_sqlite(directory.file()).reset();
+  }
+  SECTION("emptied or removed after a crash: the log is left alone") {
+    const bool is_removed = GENERATE(false, true);
+    CAPTURE(is_removed);
+    const Crashed crashed;
+    const auto log_bytes = fs::file_size(log_of(crashed.file));
+    is_removed ? static_cast<void>(fs::remove(crashed.file)) : fs::resize_file(crashed.file, 0);
+    refused(crashed.file);
+    CHECK(fs::file_size(log_of(crashed.file)) == log_bytes);
+  }
+  SECTION("removed after an end in order: that is how to start anew") {
+    const TempDir directory;
+    open_sqlite(directory.file()).reset();
+    fs::remove(directory.file());
+    CHECK(error_of(SqliteStore::open(directory.file(), reading())).code == StoreErrorCode::not_found);
+    open_sqlite(directory.file()).reset();
+  }
+}
+
+TEST_CASE("store files: a database that was cut off after a crash is refused, though its log is whole", "[storage]") {
+  const Crashed crashed{.must_copy = true, .saves_again = true};
+  fs::resize_file(crashed.file, fs::file_size(crashed.file) / 2);
+  for (int attempt = 0; attempt < 2; ++attempt) {  // the first must not make it look whole
+    const StoreError refused = error_of(SqliteStore::open(crashed.file, creating()));
+    CHECK(refused.code == StoreErrorCode::corrupt);
+    CHECK_THAT(refused.message, Catch::Contains(crashed.file.string() + "' was cut off: it has"));
+  }
 }
 
 TEST_CASE("store files: another program's checkpoint and VACUUM do no harm", "[storage]") {

@@ -60,16 +60,18 @@ class FabricFixture {
   }
 
   void start() {
-    fabric =
-        std::make_unique<Fabric>(FabricParts{.host = host,
-                                             .options = options,
-                                             .paths = paths,
-                                             .run = 1,
-                                             .logs = logs,
-                                             .modules = modules,
-                                             .module = modules.take().value(),
-                                             .open_store = [this]() -> OpenedStore { return store.reader_opener()(); },
-                                             .on_end = [this](const FabricEnd& its_end) { end = its_end; }});
+    fabric = std::make_unique<Fabric>(FabricParts{.host = host,
+                                                  .options = options,
+                                                  .paths = paths,
+                                                  .run = 1,
+                                                  .logs = logs,
+                                                  .modules = modules,
+                                                  .module = modules.take().value(),
+                                                  .open_store = [this]() -> OpenedStore {
+                                                    if (store_error) return std::unexpected(*store_error);
+                                                    return store.reader_opener()();
+                                                  },
+                                                  .on_end = [this](const FabricEnd& its_end) { end = its_end; }});
     fabric->start();
     settle();
   }
@@ -135,6 +137,7 @@ class FabricFixture {
   LogHub logs;
   FakeModules modules;
   storage::MemoryStore store{8, [] { return std::chrono::system_clock::time_point{}; }};
+  std::optional<storage::StoreError> store_error;  // when the supervisor opens it
   std::optional<FabricReady> ready;
   std::optional<FabricEnd> end;
   std::string log;
@@ -249,6 +252,39 @@ TEST_CASE("fabric: a node that dies loses its shards at once, and is started aga
   CHECK(f.ps().nodes.at(1).state == "ready");
   CHECK(f.ps().nodes.at(1).shards == 4);
   CHECK(f.setups == 1);
+}
+
+TEST_CASE("fabric: when a node says that none can go on with the store, the fabric ends at once and says why",
+          "[cluster]") {
+  FabricFixture f;
+  f.start_and_wait();
+  f.pass(1min);
+  f.node(2).events.on_message(
+      protocol::StartFailed{.message = "The log was cut off.", .hint = {}, .ends_fabric = true});
+  f.wait_until([&] { return f.end.has_value(); }, 1s);
+  CHECK(f.end->exit_code == kExitFailed);
+  REQUIRE(f.end->error.has_value());
+  CHECK(f.end->error->message == "The log was cut off.");
+  CHECK_FALSE(f.node(1).is_alive);
+  f.pass(1min);
+  CHECK(f.host.spawned.size() == 2);
+  const auto rows = f.store.shards();
+  REQUIRE(rows);
+  for (const auto& row : *rows) CHECK(row.node != NodeId{0});  // nothing more was written
+}
+
+TEST_CASE("fabric: a damaged store ends it before it is ready, however it was started", "[cluster]") {
+  FabricFixture f;
+  f.options.after_setup = GENERATE(AfterSetup::keep_running, AfterSetup::exit);
+  f.store_error = {.code = storage::StoreErrorCode::corrupt,
+                   .message = "The database is malformed. Nothing was done. Remove it: `rm x`. Run again."};
+  f.start();
+  f.wait_until([&] { return f.end.has_value(); }, 1s);
+  CHECK(f.end->exit_code == kExitFailed);
+  REQUIRE(f.end->error.has_value());
+  CHECK(f.end->error->message == "The database is malformed. Nothing was done.");
+  CHECK(f.end->error->hint == "Remove it: `rm x`. Run again.");
+  CHECK_FALSE(f.ready.has_value());
 }
 
 TEST_CASE("fabric: a silent node keeps its shards until it has been killed", "[cluster]") {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "storage/open_store.hpp"
+#include "storage/store_mark.hpp"
 #include "support/fake_host.hpp"
 #include "support/store_fixtures.hpp"
 
@@ -37,6 +38,7 @@ struct GrantWriterFixture {
   std::vector<std::vector<ShardId>> orphans;  // of each map that was written
   std::vector<std::string> delays;
   std::vector<std::string> depositions;
+  std::vector<std::string> damages;
 
   std::unique_ptr<GrantWriter> make(GrantWriter::OpenStore open_store, Term term = Term{1}) {
     return std::make_unique<GrantWriter>(
@@ -48,7 +50,8 @@ struct GrantWriterFixture {
                                 },
                             .on_migrated = [](const StoreIdentity&) {},
                             .on_delay = [this](const std::string& why) { delays.push_back(why); },
-                            .on_deposed = [this](const std::string& why) { depositions.push_back(why); }});
+                            .on_deposed = [this](const std::string& why) { depositions.push_back(why); },
+                            .on_damage = [this](const std::string& why) { damages.push_back(why); }});
   }
   std::unique_ptr<GrantWriter> make(std::filesystem::path location, Term term = Term{1}) {
     return make(
@@ -162,6 +165,43 @@ TEST_CASE("grant writer: a store that cannot be opened is tried again, ever more
   f.pass(500ms);
   CHECK(f.written == 1);
   CHECK(f.delays.size() == 1);
+}
+
+TEST_CASE("grant writer: a store that nobody can go on with is reported at once, and left alone", "[cluster]") {
+  GrantWriterFixture f;
+  const StoreErrorCode code = GENERATE(StoreErrorCode::marked, StoreErrorCode::corrupt);
+  int openings = 0;
+  auto writer = f.make([&]() -> std::expected<std::unique_ptr<Store>, StoreError> {
+    ++openings;
+    return std::unexpected(StoreError{code, "The log was cut off."});
+  });
+  f.pass(0ms);
+  CHECK(f.damages == std::vector<std::string>{"The log was cut off."});  // before a map is there
+  writer->write(map_of(1, NodeId{1}));
+  f.pass(10s);
+  bool has_ended = false;
+  writer->give_back({}, [&] { has_ended = true; });
+  f.pass(0ms);
+  CHECK(has_ended);
+  CHECK(openings == 1);
+  CHECK(f.damages.size() == 1);
+  CHECK(f.delays.empty());
+  CHECK(f.written == 0);
+}
+
+TEST_CASE("grant writer: a mark that a node leaves while the store is open ends the writing", "[cluster]") {
+  GrantWriterFixture f;
+  auto writer = f.make(f.directory.file());
+  writer->write(map_of(1, NodeId{1}));
+  f.pass(0ms);
+  REQUIRE(f.written == 1);
+  write_mark(f.directory.file(), {.kind = StoreMark::Kind::lost, .what = "the log was cut off"}, kNow);
+  writer->write(map_of(2, NodeId{2}));
+  f.pass(10s);
+  REQUIRE(f.damages.size() == 1);
+  CHECK_THAT(f.damages[0], Catch::Contains("the log was cut off"));
+  CHECK(f.written == 1);
+  CHECK(must(open_sqlite(f.directory.file(), reading())->shards())[0].node == NodeId{1});
 }
 
 TEST_CASE("grant writer: what was asked for last is neither repeated nor called back when it is gone", "[cluster]") {
