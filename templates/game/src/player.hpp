@@ -9,15 +9,18 @@
 
 #include "barrel.hpp"
 
+class Match;
+
 class Player : public epic::Entity {
   std::string title = "Slayer of armoured cylinders";
   std::map<std::string, std::int64_t> scores;  // by level
 
  public:
-  /// Shoots at every barrel and returns how many have exploded. Sets the level's score instead of adding to it, so a
-  /// barrel counts once, however often its level is entered. Exclusive, so that one which is entered again after a
-  /// crash of the caller waits for the first time to end.
-  epic::Task<std::int64_t> enter_level(std::string level, std::vector<epic::Ref<Barrel>> barrels);
+  /// Shoots at every barrel, in the match's next ticks, and returns how many have exploded. Sets the score of the
+  /// level, which has the match's name, instead of adding to it, so a barrel counts once, however often its level is
+  /// entered. Exclusive, so that one which is entered again after a crash of the caller waits for the first time to
+  /// end.
+  epic::Task<std::int64_t> enter_level(epic::Ref<Match> match, std::vector<epic::Ref<Barrel>> barrels);
 
   /// The sum over all levels.
   epic::Task<std::int64_t> get_score() const;

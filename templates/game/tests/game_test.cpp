@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using epic::testing::calls;
 using epic::testing::Node;
 using epic::testing::Script;
-using epic::testing::sleeps;
+using epic::testing::ticks;
 
 TEST_CASE("barrel: explodes when its armour is used up, and remembers the shooter") {
   Node node;
@@ -25,32 +25,80 @@ TEST_CASE("barrel: explodes when its armour is used up, and remembers the shoote
   CHECK_FALSE(node.call(barrel->on_hit(ada)));
 }
 
-TEST_CASE("player: a barrel counts once, however often its level is entered") {
-  Node node;
-  auto bob = node.get<Player>("Bob");
-  const std::vector barrels{node.get<Barrel>(0), node.get<Barrel>(1), node.get<Barrel>(2)};  // 1, 2 and 3 hits
+TEST_CASE("player: shoots twice, and a barrel counts once, however often its level is entered") {
+  Script<Player> bob("Bob");  // alone: the test plays the match
+  const std::vector barrels{epic::Ref<Barrel>(1), epic::Ref<Barrel>(2)};
 
-  CHECK(node.call(bob->enter_level("yard", barrels)) == 2);
-  CHECK(node.call(bob->enter_level("yard", barrels)) == 3);
-  CHECK(node.call(bob->get_score()) == 3);
+  for (const std::int64_t fallen : {1, 2}) {
+    auto level = bob.call<&Player::enter_level>(epic::Ref<Match>("yard"), barrels);
+    const auto first = bob.expect(calls<&Match::shoot>("Match/yard"));
+    CHECK(first.argument<0>() == bob.self());
+    CHECK(first.argument<1>() == barrels);
+    first.answer(0);
+    bob.expect(calls<&Match::shoot>("Match/yard")).answer(fallen);
+    CHECK(level.result() == fallen);
+  }
+  CHECK(bob.state() == R"({"title":"Slayer of armoured cylinders","scores":{"yard":2}})");
 }
 
-TEST_CASE("player: shoots at all barrels at once, reloads, and shoots again") {
-  Script<Player> bob("Bob");  // alone: the test plays the barrels
+TEST_CASE("match: shots take effect at the next tick, all at once") {
+  Script<Match> match("yard");
+  const epic::Ref<Player> bob("Bob");
   const std::vector barrels{epic::Ref<Barrel>(1), epic::Ref<Barrel>(2)};
-  auto level = bob.call<&Player::enter_level>("yard", barrels);
+  CHECK_THROWS_WITH(match.call<&Match::shoot>(bob, barrels).result(), "no round is on");
 
-  const auto first = bob.expect(calls<&Barrel::on_hit>("Barrel/1"));
-  const auto second = bob.expect(calls<&Barrel::on_hit>("Barrel/2"));
-  CHECK(first.argument<0>() == bob.self());
-  first.answer(false);
-  second.answer(false);
-  bob.expect(sleeps(10ms));
-  bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
-  bob.expect(calls<&Barrel::on_hit>("Barrel/2")).answer(false);
+  auto play = match.call<&Match::play>(bob, barrels);
+  const auto level = match.expect(calls<&Player::enter_level>("Player/Bob"));
+  auto shot = match.call<&Match::shoot>(bob, barrels);
+  match.pass(49ms);
+  CHECK_FALSE(shot.has_ended());
 
-  CHECK(level.result() == 1);
-  CHECK(bob.state() == R"({"title":"Slayer of armoured cylinders","scores":{"yard":1}})");
+  match.expect(ticks<&Match::tick>(1ms));
+  const auto first = match.expect(calls<&Barrel::on_hit>("Barrel/1"));
+  match.expect(calls<&Barrel::on_hit>("Barrel/2")).answer(false);
+  first.answer(true);
+  CHECK(shot.result() == 1);
+  match.expect(ticks<&Match::tick>(50ms));  // nobody has shot
+
+  level.answer(1);
+  CHECK(play.result() == 1);
+  match.pass(1s);  // no more ticks
+  CHECK(match.state() == R"({"result":1,"is_on":false,"rounds_lost":0})");
+}
+
+TEST_CASE("match: a player who shoots twice before a tick has changed the aim") {
+  Script<Match> match("yard");
+  const epic::Ref<Player> bob("Bob");
+  const epic::Ref<Player> ada("Ada");
+  auto play = match.call<&Match::play>(bob, std::vector<epic::Ref<Barrel>>{});
+  const auto level = match.expect(calls<&Player::enter_level>("Player/Bob"));
+
+  auto wide = match.call<&Match::shoot>(bob, std::vector{epic::Ref<Barrel>(1)});
+  auto hers = match.call<&Match::shoot>(ada, std::vector{epic::Ref<Barrel>(2)});
+  auto his = match.call<&Match::shoot>(bob, std::vector{epic::Ref<Barrel>(3)});
+  match.expect(ticks<&Match::tick>(50ms));
+  match.expect(calls<&Barrel::on_hit>("Barrel/2")).fail(epic::NodeLost("its node has died"));
+  match.expect(calls<&Barrel::on_hit>("Barrel/3")).answer(true);
+
+  CHECK(wide.result() == 1);
+  CHECK(his.result() == 1);
+  CHECK_THROWS_AS(hers.result(), epic::NodeLost);
+  level.fail(epic::NodeLost("its node has died"));
+  CHECK_THROWS_AS(play.result(), epic::NodeLost);
+  CHECK(match.state() == R"({"result":null,"is_on":false,"rounds_lost":0})");
+}
+
+TEST_CASE("match: notices that a crash has cut its round short, and is played anew") {
+  Node node;
+  auto match = node.get<Match>("opening");
+  const std::vector barrels{node.get<Barrel>(0), node.get<Barrel>(1)};
+  CHECK_THROWS_AS(node.call(match.with(10ms)->play(node.get<Player>("Bob"), barrels)), epic::Timeout);
+
+  node.crash();
+  CHECK(node.call(match->get_rounds_lost()) == 1);
+  CHECK(node.call(match->play(node.get<Player>("Bob"), barrels)) == 2);
+  node.crash();
+  CHECK(node.call(match->get_rounds_lost()) == 1);
 }
 
 TEST_CASE("match: is played once, even across a crash") {
