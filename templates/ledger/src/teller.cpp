@@ -45,7 +45,9 @@ epic::Task<void> Teller::pay() {
   }
 }
 
-epic::Task<void> Teller::look_after_next() const { co_await next->get_tally(); }
+epic::Task<void> Teller::look_after_next() const {
+  if (next) co_await next->get_tally();
+}
 
 void Teller::start_timers() {
   if (tally.left > 0 && !payments_.is_running()) payments_ = epic::every(100ms, &Teller::pay);
