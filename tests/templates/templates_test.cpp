@@ -1,10 +1,14 @@
 // Every template: scaffolded, built, tested and run as its README says.
+#include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "templates/project.hpp"
 
 using Catch::Matchers::Contains;
+using epic::templates_test::Answer;
 using epic::templates_test::Project;
 
 TEST_CASE("hello: its tests pass, with epic test and with CMake alone", "[templates]") {
@@ -59,7 +63,8 @@ TEST_CASE("hello: the counter survives a restart of the fabric", "[templates]") 
 
 TEST_CASE("game: its tests pass", "[templates]") {
   const Project project("game_tests", {"--template", "game"});
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("7 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).out, Contains("passed 20 seeds"));
 }
 
 TEST_CASE("game: four nodes play the opening match once, and keep the score", "[templates]") {
@@ -76,6 +81,68 @@ TEST_CASE("game: four nodes play the opening match once, and keep the score", "[
   CHECK(
       project.must_run("epic", {"call", "Match/rematch", "play", "Player/Ada", R"(["Barrel/30", "Barrel/31"])"}).out ==
       "2\n");
+}
+
+TEST_CASE("ledger: its tests pass", "[templates]") {
+  const Project project("ledger_tests", {"--template", "ledger"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("12 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).out, Contains("passed 20 seeds"));
+}
+
+TEST_CASE("ledger: each audit is right, whatever node is killed, until money is made out of nothing", "[templates]") {
+  const Project project("ledger_run", {"--template", "ledger"});
+  project.must_run("epic", {"run", "--nodes", "4", "--detach"});
+  // Every tenth of a second, for at most half a minute.
+  const auto until = [&](const std::vector<std::string>& words, std::string_view wanted) {
+    Answer answer;
+    for (int attempt = 0; attempt < 300; ++attempt) {
+      answer = project.run("epic", words);
+      if (answer.out.contains(wanted)) return answer.out;
+      static_cast<void>(project.run("sleep", {"0.1"}));
+    }
+    FAIL("no " << wanted << " in " << answer.out << answer.err);
+    return std::string();
+  };
+  const auto audit = [&](std::string_view wanted) {
+    return boost::json::parse(until({"call", "Bank/main", "audit", "-o", "jsonl"}, wanted)).at("result").as_object();
+  };
+
+  // Another teller brings it back; epic inspect does not.
+  const std::string teller = until({"inspect", "Teller/1", "-o", "jsonl"}, "\"live\":true");
+  project.must_run("epic", {"kill", boost::json::parse(teller).at("node").as_string().c_str()});
+  until({"inspect", "Teller/1", "-o", "jsonl"}, "\"activation\":\"crashed\"");
+  for (const char* node : {"node-1", "node-2", "node-3", "node-4"}) {
+    static_cast<void>(project.run("epic", {"kill", node}));  // unless it is still being restarted
+    CHECK(audit("\"issued\":5000000,").at("is_right").as_bool());
+  }
+  for (const char* name : {"Teller/1", "Teller/2", "Teller/3", "Teller/4"})
+    project.must_run("epic", {"call", name, "work", "0", "null"});
+  CHECK(audit("\"under_way\":0,").at("is_right").as_bool());
+  CHECK(project.must_run("epic", {"outbox", "list"}).out.empty());
+
+  CHECK(project.must_run("epic", {"call", "Bank/main", "open", "Account/alice", "10000"}).out == "true\n");
+  until({"call", "Account/alice", "get_balance"}, "10000");
+  CHECK_THAT(project.run("epic", {"call", "Account/alice", "transfer", "Account/1", "10001"}).err,
+             Contains("Account/alice has 10000 cents, too few to send 10001"));
+  CHECK(project.must_run("epic", {"call", "Account/alice", "transfer", "Account/nobody", "500"}).out == "9500\n");
+  const std::string dead = until({"outbox", "list"}, "Account/nobody was never opened");
+  CHECK(audit("\"under_way\":500,").at("is_right").as_bool());
+  const std::string id = dead.substr(0, dead.find('\t'));
+  project.must_run("epic", {"outbox", "drop", id, "--yes"});
+  CHECK(project.must_run("epic", {"call", "Account/alice", "refund", id, "500"}).out == "true\n");
+  CHECK(project.must_run("epic", {"call", "Account/alice", "refund", id, "500"}).out == "false\n");
+  CHECK(audit("\"under_way\":0,").at("is_right").as_bool());
+
+  project.must_run("epic", {"call", "Account/alice", "transfer", "Account/nobody", "700"});
+  until({"outbox", "list"}, "Account/nobody was never opened");
+  CHECK(project.must_run("epic", {"call", "Bank/main", "open", "Account/nobody", "0"}).out == "true\n");
+  until({"inspect", "Account/nobody", "-o", "jsonl"}, "\"status\":\"open\"");
+  project.must_run("epic", {"outbox", "retry", "Account/nobody"});
+  until({"call", "Account/nobody", "get_balance"}, "700");
+  CHECK(audit("\"under_way\":0,").at("is_right").as_bool());
+
+  project.must_run("epic", {"call", "Account/1", "deposit", "100", "1"});
+  CHECK_FALSE(audit("\"under_way\":-100,").at("is_right").as_bool());
 }
 
 TEST_CASE("bare: builds, runs, and accepts a first entity", "[templates]") {
