@@ -175,8 +175,9 @@ std::expected<void, StoreError> StoreFiles::check_not_emptied(const fs::path& da
       StoreErrorCode::corrupt,
       fmt::format(
           "'{0}' is {1}, but '{2}' shows that a store was there. Put a copy of the store there. To start with an "
-          "empty one, remove what is left of it: `rm '{0}'*`.",
-          database.string(), bytes ? "empty" : "missing", (has_log ? log : path_of(database, Part::lock)).string())});
+          "empty one, move away what is left of it: `mkdir '{3}' && mv '{0}'* '{3}'`.",
+          database.string(), bytes ? "empty" : "missing", (has_log ? log : path_of(database, Part::lock)).string(),
+          (database.parent_path() / "damaged").string())});
 }
 
 /// After a crash the shared memory lies there as the last process has left it, until the next one opens the database.

@@ -62,12 +62,13 @@ std::expected<void, StoreError> remove_mark(const fs::path& database) {
 
 StoreError marked(const fs::path& database, const StoreMark& mark) {
   return {StoreErrorCode::marked,
-          fmt::format("{0}, so acknowledged values may be missing from the store '{1}'. Nothing writes to it until you "
-                      "have decided what to go on with. Stop the fabric if it runs, and see what is left: `epic "
-                      "snapshot verify`. To go on with a copy, remove what belongs to the former one (`rm '{1}'-*`) "
-                      "and put the copy in its place. Then, or to keep what is left, allow writing again: `epic "
-                      "snapshot verify --accept`.",
-                      mark.what, database.string())};
+          fmt::format(
+              "{0}, so acknowledged values may be missing from the store '{1}'. Nothing writes to it until you "
+              "have decided what to go on with. Stop the fabric if it runs, and see what is left: `epic "
+              "snapshot verify`. To go on with a copy, remove what belongs to the former one (`rm -f '{1}-wal' "
+              "'{1}-shm'`) and put the copy in its place. Then, or to keep what is left, allow writing again: `epic "
+              "snapshot verify --accept`.",
+              mark.what, database.string())};
 }
 
 }  // namespace epic::storage
