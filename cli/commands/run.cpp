@@ -35,8 +35,7 @@ constexpr OptionSpec kOptions[] = {
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed,
      "it did not start; it is running already; setup failed, with --exit-after-setup; its store is damaged; or it "
-     "could "
-     "not save all at its end"},
+     "could not save all at its end"},
     {ExitCode::build_failed, "the module did not compile or link, or a node cannot load it"},
     {ExitCode::interrupted, "a second Ctrl-C ended it at once"},
 };

@@ -16,13 +16,13 @@ struct Cases : Lambdas... {
   using Lambdas::operator()...;
 };
 
-using EntityText = std::pair<std::string_view, std::string_view>;
-using RowName = std::variant<EntityText, MailId>;
+using RowOfEntity = std::pair<std::string_view, std::string_view>;
+using RowName = std::variant<RowOfEntity, MailId>;
 
 struct RowHash {
   std::size_t operator()(const RowName& name) const {
     return std::visit(
-        Cases{[](const EntityText& entity) {
+        Cases{[](const RowOfEntity& entity) {
                 return std::hash<std::string_view>{}(entity.second) * 31 + std::hash<std::string_view>{}(entity.first);
               },
               [](const MailId& id) { return (std::size_t{id.epoch.value} * 31 + id.shard.value) * 31 + id.number; }},
@@ -31,7 +31,7 @@ struct RowHash {
 };
 
 RowName row_of(const Operation& operation) {
-  return std::visit(Cases{[](const OfSnapshot auto& change) { return RowName{EntityText{change.type, change.key}}; },
+  return std::visit(Cases{[](const OfSnapshot auto& change) { return RowName{RowOfEntity{change.type, change.key}}; },
                           [](const PutMail& put) { return RowName{put.mail.id}; },
                           [](const auto& change) { return RowName{change.id}; }},
                     operation);

@@ -21,14 +21,14 @@ std::size_t least(const T& value, std::size_t enough = SIZE_MAX) {
 }
 
 template <class T>
-std::size_t written(const T& value) {
+std::size_t written_bytes(const T& value) {
   return epic::protocol::print_json(to_json(type_of<T>(), &value)).size();
 }
 
 }  // namespace
 
 TEST_CASE("json size: never above what is written", "[codec]") {
-  const auto check = [](const auto& value) { CHECK(least(value) <= written(value)); };
+  const auto check = [](const auto& value) { CHECK(least(value) <= written_bytes(value)); };
   check(sample::everything());
   check(sample::Everything{});
   check(std::string());
@@ -54,11 +54,11 @@ TEST_CASE("json size: near to it for what makes a value large", "[codec]") {
   CHECK(least(epic::Bytes(3000)) == 4002);
   CHECK(least(std::vector<int>(1000, 7)) == 2001);
   const std::vector<std::string> texts(100, std::string(100, 'x'));
-  CHECK(least(texts) == written(texts));
+  CHECK(least(texts) == written_bytes(texts));
   const std::map<std::string, std::string> named{{"a", std::string(500, 'x')}, {"b", std::string(500, 'y')}};
-  CHECK(least(named) == written(named));
+  CHECK(least(named) == written_bytes(named));
   const std::vector<sample::Node> nodes(10, {.label = std::string(50, 'x'), .children = {}, .named = {}});
-  CHECK(least(nodes) + 20 >= written(nodes));
+  CHECK(least(nodes) + 20 >= written_bytes(nodes));
 }
 
 TEST_CASE("json size: stops counting when it is enough, and at the depth that is never written", "[codec]") {
