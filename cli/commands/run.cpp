@@ -101,6 +101,7 @@ class Narrator {
         console_.error({.what = "the module's setup failed", .why = event.text});
         return;
       case cluster::SupervisorEventKind::stopping:  // its log line says so
+      case cluster::SupervisorEventKind::setting_up:
         return;
       case cluster::SupervisorEventKind::killing:
         console_.warn(fmt::format("killing what still runs ({})", event.text));
@@ -191,6 +192,10 @@ Outcome run(Context& context, const Arguments& arguments) {
         console.error({.what = "the module's setup failed",
                        .why = event.text,
                        .help = {"the fabric runs all the same; fix the setup, then 'epic stop' and 'epic run'"}});
+      if (event.kind == cluster::SupervisorEventKind::setting_up)
+        console.warn(
+            fmt::format("the module's setup is still running after {}, and goes on; 'epic ps' shows how it ends",
+                        human_duration(options.setup_wait)));
     };
     return static_cast<ExitCode>(cluster::run_supervisor_detached(options));
   }

@@ -1,6 +1,7 @@
 #include "cli/project/checkup.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -104,6 +105,16 @@ Finding check_space(const fs::path& wanted) {
   return {State::ok, "disk space", found};
 }
 
+/// A fabric keeps its state from other users, so it refuses a directory that another one owns.
+Finding check_state_directory_of(const fs::path& state) {
+  struct stat status{};
+  if (::lstat(state.c_str(), &status) == 0 && status.st_uid != ::geteuid())
+    return {State::broken, "state directory",
+            fmt::format("{} belongs to user {}, and this is user {}", state.string(), status.st_uid, ::geteuid()),
+            fmt::format("sudo chown -R {} {}", ::geteuid(), state.string())};
+  return check_writable(state, "state directory");
+}
+
 void check_project(const fs::path& start, std::vector<Finding>& findings) {
   const auto paths = find_project(start);
   if (!paths) {
@@ -117,7 +128,7 @@ void check_project(const fs::path& start, std::vector<Finding>& findings) {
   else
     findings.push_back(
         {State::broken, "epic.toml", manifest.error().what, fmt::format("edit {}", paths->manifest().string())});
-  findings.push_back(check_writable(paths->state(), "state directory"));
+  findings.push_back(check_state_directory_of(paths->state()));
   findings.push_back(check_writable(paths->build(), "build directory"));
   findings.push_back(check_space(paths->state()));
 }

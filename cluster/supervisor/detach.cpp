@@ -69,8 +69,6 @@ using detached::Report;
 
 /// From the last node's Ready to the fabric's: shards are taken in between, which a full disk can delay.
 constexpr std::chrono::seconds kReadyTimeout{30};
-/// Then for the module's setup, whose failure is reported; one that takes longer goes on.
-constexpr std::chrono::seconds kSetupTimeout{10};
 
 Report report_of(const FabricReady& ready) {
   detached::Ready report{.pid = ready.pid,
@@ -210,7 +208,7 @@ int run_supervisor_detached(const SupervisorOptions& options) {
   bool was_ready = false;
   while (!is_answered()) {
     if (heard.is_ready && !std::exchange(was_ready, true))
-      give_up_at = std::chrono::steady_clock::now() + kSetupTimeout;
+      give_up_at = std::chrono::steady_clock::now() + options.setup_wait;
     if (!is_given_up && options.after_setup == AfterSetup::keep_running && !wait_for_bytes(pipe[0], give_up_at)) {
       if (was_ready) break;
       is_given_up = true;
@@ -230,6 +228,8 @@ int run_supervisor_detached(const SupervisorOptions& options) {
       return fail(options, "The fabric was not ready in time and was stopped: no node could take the shards.");
     return is_cut_short ? fail(options, "The fabric was stopped before it was ready.") : *heard.exit_code;
   }
+  if (heard.is_ready && !heard.is_set_up && !is_given_up && options.on_event)
+    options.on_event({SupervisorEventKind::setting_up, {}});
   if (heard.is_ready && !is_given_up) return heard.has_setup_failed ? kExitFailed : kExitOk;
   ::waitpid(child, nullptr, 0);
   return fail(options, "The supervisor ended before the fabric was ready, and reported no reason.");

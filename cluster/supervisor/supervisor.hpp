@@ -49,6 +49,7 @@ enum class SupervisorEventKind : std::uint8_t {
   stopping,      // when an ordered stop starts; `text` is the reason
   killing,       // after the second request to stop, or the grace period
   stopped,       // all nodes have ended, nothing is left behind
+  setting_up,    // to the starter of a detached fabric: it no longer waits for the setup, which goes on
 };
 
 struct SupervisorEvent {
@@ -72,9 +73,11 @@ struct SupervisorOptions {
   AfterSetup after_setup = AfterSetup::keep_running;
   RestartPolicy restart;
   std::chrono::milliseconds start_timeout{std::chrono::seconds(30)};  // from spawn to Ready; then it is killed
-  std::chrono::milliseconds silence_max{std::chrono::seconds(5)};     // without a heartbeat; then it is killed
-  std::chrono::milliseconds turn_max{std::chrono::seconds(30)};       // a longer turn ends the node; 0: never
-  std::chrono::milliseconds quiet{std::chrono::seconds(3)};           // without a change, before shards are rebalanced
+  /// How long the starter of a detached fabric waits for the module's setup, whose failure it reports.
+  std::chrono::milliseconds setup_wait{std::chrono::seconds(10)};
+  std::chrono::milliseconds silence_max{std::chrono::seconds(5)};  // without a heartbeat; then it is killed
+  std::chrono::milliseconds turn_max{std::chrono::seconds(30)};    // a longer turn ends the node; 0: never
+  std::chrono::milliseconds quiet{std::chrono::seconds(3)};        // without a change, before shards are rebalanced
 
   /// All are called on the supervisor's thread, and may be empty.
   std::function<void(const protocol::LogLine&)> on_log;

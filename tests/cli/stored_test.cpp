@@ -1,4 +1,5 @@
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <boost/describe/class.hpp>
 #include <boost/json/parse.hpp>
@@ -169,6 +170,28 @@ TEST_CASE("stored: a store that cannot be written is found by doctor, with its f
   REQUIRE(disk.make_read_only());
   CHECK(find_store().at("state") == "broken");
   CHECK(find_store().at("fix").as_string().find("remount,rw") != std::string::npos);
+}
+
+TEST_CASE("stored: a state directory of another user is found by doctor, with its fix", "[cli]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files away");
+    return;
+  }
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  const fs::path state = transcript.directory() / ".epic";
+  fs::create_directories(state);
+  const auto find_directory = [&] {
+    const auto findings = boost::json::parse(transcript.run_quietly({"doctor", "-o", "json"}).out).as_array();
+    const auto found =
+        std::ranges::find_if(findings, [](const auto& finding) { return finding.at("what") == "state directory"; });
+    REQUIRE(found != findings.end());
+    return found->as_object();
+  };
+  CHECK(find_directory().at("state") == "ok");
+  REQUIRE(::chown(state.c_str(), 65534, 65534) == 0);
+  CHECK(find_directory().at("state") == "broken");
+  CHECK(find_directory().at("fix").as_string().find("chown -R 0 ") != std::string::npos);
 }
 
 TEST_CASE("stored: logs of the last run are read from its files, in the order of their times", "[cli]") {

@@ -155,6 +155,29 @@ TEST_CASE("detach: the fabric outlives the process that started it, and stops on
   CHECK(project.list_left_behind().empty());
 }
 
+TEST_CASE("detach: a setup that takes long is reported as still running, and goes on", "[cluster]") {
+  const ProjectDirectory project;
+  const pid_t starter = ::fork();
+  REQUIRE(starter >= 0);
+  if (starter == 0) {
+    auto options = epic::test::fake_options(project, "setup-hangs");
+    options.setup_wait = std::chrono::milliseconds(200);
+    int reports = 0;
+    options.on_event = [&](const SupervisorEvent& event) { reports += event.kind == SupervisorEventKind::setting_up; };
+    ::_exit(run_supervisor_detached(options) == kExitOk && reports == 1 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(starter, &status, 0) == starter);
+  CHECK(WEXITSTATUS(status) == 0);
+
+  auto client = ControlClient::connect(project.path() / ".epic" / "control.sock");
+  REQUIRE(client);
+  CHECK(client->request("ps", boost::json::object{})->at("setup") == "running");
+  const auto pid = client->request("ping", boost::json::object{})->at("pid").to_number<pid_t>();
+  REQUIRE(client->stream("stop", boost::json::object{}, [](const auto&) { return true; }));
+  epic::test::wait_for_death(pid);
+}
+
 TEST_CASE("detach: a fabric that fails to start reports the reason to the process that started it", "[cluster]") {
   const ProjectDirectory project;
   const pid_t starter = ::fork();

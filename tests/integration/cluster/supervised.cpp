@@ -44,8 +44,8 @@ void write_line(int fd, std::string line) {
     write_line(events, fmt::format("ready {} nodes, logs in {}", ready.nodes.size(), ready.log_directory.string()));
   };
   options.on_event = [events](const cluster::SupervisorEvent& event) {
-    static constexpr std::array<std::string_view, 5> kNames = {"setup_done", "setup_failed", "stopping", "killing",
-                                                               "stopped"};
+    static constexpr std::array<std::string_view, 6> kNames = {"setup_done", "setup_failed", "stopping",
+                                                               "killing",    "stopped",      "setting_up"};
     write_line(events, fmt::format("event {} {}", kNames[static_cast<std::size_t>(event.kind)], event.text));
   };
   options.on_error = [events](const cluster::SupervisorError& error) {

@@ -10,6 +10,7 @@
 //   crash-once        kills itself, unless the project's directory contains `crashed`
 //   silent-start      never becomes ready
 //   setup-throws      starts, and its setup fails
+//   setup-hangs       starts, and its setup does not end
 //   setup-crash-once  starts, and dies in setup, unless the project's directory contains `crashed`
 //   slow-stop         starts, and ignores Stop
 //   old               starts, with another version
@@ -177,6 +178,7 @@ class FakeNode {
   bool on(const protocol::RunSetup&) {
     if (module_ == "setup-crash-once" && is_first()) ::raise(SIGKILL);
     say("setup");
+    if (module_ == "setup-hangs") return true;
     send(protocol::SetupDone{module_ == "setup-throws" ? "std::runtime_error: no barrels" : ""});
     return true;
   }
