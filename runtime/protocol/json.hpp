@@ -7,9 +7,8 @@
 // Invariant: parse_json(print_json(v)) == v for every v without NaN or infinity whose strings are UTF-8.
 //   numbers   64-bit integers and doubles are exact. A whole number that fits into 64 bits is an integer if it has an
 //             exponent or no fraction (1e18), or if no double holds it (9007199254740993.0); every other is a double,
-//             which is printed so that it stays one (1.0, 0.1, 1e21). What only rounding makes a whole number
-//             (9007199254740993.5) is refused, so a double that is a 64-bit integer was written so. NaN and infinity have no JSON
-//             form and are printed as null.
+//             which is printed so that it stays one (1.0, 0.1, 1e21). What only rounding makes a 64-bit integer
+//             (9007199254740993.5) is refused. NaN and infinity have no JSON form and are printed as null.
 //   text      printed text is valid UTF-8, with U+FFFD for each byte that is not; parsed text must be valid.
 //   depth     up to kJsonDepthMax in both directions.
 //
