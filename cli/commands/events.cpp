@@ -29,6 +29,9 @@ constexpr OptionSpec kOptions[] = {
      .check = whole_number(0, 100'000)},
 };
 
+/// A silent node delays the answer once more than the events themselves; then a type is not checked.
+constexpr std::chrono::milliseconds kCatalogTimeout(300);
+
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project, or there is no such type"},
     {ExitCode::unreachable, "the fabric does not answer"},
@@ -49,7 +52,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   auto fabric = EPIC_TRY(LiveFabric::find(paths));
   if (!fabric) return fail(no_trail(paths));
   if (!name.type.empty()) {
-    const Catalog catalog = fabric->catalog();
+    const Catalog catalog = fabric->catalog(kCatalogTimeout);
     if (!catalog.types.empty() && !catalog.find(name.type)) return fail(unknown_type(name.type, catalog.type_names()));
   }
 

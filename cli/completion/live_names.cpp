@@ -12,8 +12,8 @@ void LiveNames::look() {
   if (std::exchange(has_looked_, true)) return;
   if (auto project = load_project(start_)) project_.emplace(std::move(*project));
   if (!project_) return;
-  auto fabric = LiveFabric::find(project_->paths);
-  if (fabric && *fabric && (*fabric)->ask<control::Ping>({}, kPingTimeout)) fabric_ = std::move(*fabric);
+  auto fabric = LiveFabric::find(project_->paths, kPingTimeout);
+  if (fabric && *fabric) fabric_ = std::move(*fabric);
 }
 
 const Catalog& LiveNames::catalog() {

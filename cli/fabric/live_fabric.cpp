@@ -61,6 +61,15 @@ Failure unreachable_fabric(const ControlError& error, const ProjectPaths& paths)
   return failure;
 }
 
+Failure silent_supervisor(const ControlError& error, const ProjectPaths& paths) {
+  Failure failure = unreachable_fabric(error, paths);
+  if (const auto pid = find_supervisor(paths)) {
+    failure.what = fmt::format("the supervisor of {} (process {}) does not answer", paths.root.string(), *pid);
+    failure.why = "it is stopped, or blocked";
+  }
+  return failure;
+}
+
 bool is_answering(const ProjectPaths& paths) {
   constexpr std::chrono::seconds kPingTimeout{2};
   auto client = cluster::ControlClient::connect(paths.control_socket());
@@ -99,11 +108,16 @@ Failure no_fabric_failure(const ProjectPaths& paths) {
           .help = {"start one with 'epic run'"}};
 }
 
-Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths) {
+Result<std::optional<LiveFabric>> LiveFabric::find(const ProjectPaths& paths, std::chrono::milliseconds silence_max) {
   if (auto ours = check_state_directory(paths); !ours) return std::unexpected(std::move(ours.error()));
   if (auto own = files::refuse_link(paths.control_socket()); !own) return fail(cli::failure_of(own.error()));
   auto client = cluster::ControlClient::connect(paths.control_socket());
-  if (client) return std::optional<LiveFabric>(LiveFabric(std::move(*client), paths));
+  if (client) {
+    const auto pong = client->request(control::Ping::kVerb.name, boost::json::object(), silence_max);
+    if (!pong && pong.error().code == ControlErrorCode::unreachable)  // any other answer is one
+      return fail(silent_supervisor(pong.error(), paths));
+    return std::optional<LiveFabric>(LiveFabric(std::move(*client), paths));
+  }
   if (client.error().code == ControlErrorCode::no_fabric) {
     std::error_code ignored;
     const bool has_socket = std::filesystem::exists(paths.control_socket(), ignored);

@@ -21,12 +21,15 @@ namespace control = protocol::control;
 
 class LiveFabric {
  public:
-  /// Empty if none is running; a failure if one is there but does not answer.
-  static Result<std::optional<LiveFabric>> find(const ProjectPaths& paths);
+  /// Empty if none is running; a failure if its supervisor does not answer within `silence_max`. Its system accepts
+  /// connections even for one that is stopped, so it is asked.
+  static Result<std::optional<LiveFabric>> find(const ProjectPaths& paths,
+                                                std::chrono::milliseconds silence_max = kSilenceMax);
   /// A not_found failure if none is running.
   static Result<LiveFabric> get(const ProjectPaths& paths);
 
   static constexpr std::chrono::seconds kTimeout{10};
+  static constexpr std::chrono::milliseconds kSilenceMax{1500};
 
   /// `on_part`: gets the parts before the last, if it can be read.
   template <class Verb>

@@ -3,7 +3,7 @@
 //
 // Nodes and clients notice a death by the end of a connection, at once and without the supervisor, so they cannot wait
 // for what that knows. A node that dies by a signal therefore leaves a file beside its socket (node/crash_handler.hpp)
-// before its connections end. One that is killed by SIGKILL leaves none, and nobody is named.
+// before its connections end. One that another process kills by SIGKILL leaves none, and nobody is named.
 //
 // The file is of one incarnation; the next process of the node overwrites it if it dies as well, and the supervisor
 // removes it with the sockets.

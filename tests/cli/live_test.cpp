@@ -1,8 +1,11 @@
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 
 #include "cli/project/subprocess.hpp"
@@ -228,6 +231,27 @@ TEST_CASE("live: completions know types, keys, methods and nodes", "[cli]") {
   transcript.run({"__complete", "--", "call", "Player/Bob", "g"});
   transcript.run({"__complete", "--", "logs", ""});
   transcript.check();
+}
+
+TEST_CASE("live: a supervisor that is stopped is reported long before any request would time out", "[cli]") {
+  Transcript transcript("live_stopped");
+  transcript.write("epic.toml", kManifest);
+  std::filesystem::create_directories(transcript.directory() / ".epic");
+  const std::string path = (transcript.directory() / ".epic" / "control.sock").string();
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  REQUIRE(path.size() < sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  const int listening = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);  // its system accepts, and it never answers
+  REQUIRE(::bind(listening, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(listening, 16) == 0);
+  for (const std::string command : {"ps", "ls", "events"}) {
+    CAPTURE(command);
+    const auto begun = std::chrono::steady_clock::now();
+    const auto result = transcript.run_quietly({command});
+    CHECK(result.exit_code == 4);
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(6));
+  }
+  ::close(listening);
 }
 
 TEST_CASE("live: a second run of a project is refused, with the process that has it", "[cli]") {

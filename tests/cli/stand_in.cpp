@@ -34,7 +34,7 @@ std::vector<std::string> StandIn::requests() {
 void StandIn::answer(const cluster::ControlRequest& request, const cluster::ControlReply& reply) {
   {
     const std::lock_guard lock(mutex_);
-    requests_.push_back(request.verb + " " + request.body);
+    if (request.verb != "ping") requests_.push_back(request.verb + " " + request.body);  // every command sends it first
   }
   const auto known = answers_.find(request.verb);
   if (known == answers_.end()) return reply.fail(cluster::AnswerStatus::bad_request, "no such verb");
