@@ -329,7 +329,7 @@ std::expected<void, StoreError> StoreFiles::check_sizes() {
           .kind = StoreMark::Kind::lost,
           .what = fmt::format("'{}' was cut off at {} bytes while the fabric ran", path.string(), bytes)};
       write_mark(database_, mark, wall_clock_());
-      return std::unexpected(marked(database_, mark));
+      return std::unexpected(marked(database_, read_mark(database_).value_or(mark)));  // with the time
     };
     if (before->has_uncopied() && *log_bytes < before->log_bytes())
       return cut_off(path_of(database_, Part::log), *log_bytes);

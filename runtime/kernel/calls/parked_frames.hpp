@@ -2,7 +2,7 @@
 // ParkedFrames: every frame that waits for something other than calls: a time (epic::sleep), an epic::Event or Promise,
 // that its entity is to leave (epic::stopping), a commit (epic::saved).
 //
-// They are in one list, by what they wait for, until when, and then in their order. So whoever cancels executions has
+// They are in one list, by what they wait for, until when, and then in their order. So what cancels executions has
 // one place to look at, whatever entities may await.
 //
 // Cost: nothing here looks through all of them at once; there may be a million.

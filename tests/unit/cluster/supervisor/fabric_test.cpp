@@ -411,7 +411,12 @@ TEST_CASE("fabric: an entity whose short turns are hit by SIGKILL is named and n
   for (int death = 0; death < 10; ++death) f.die_in_turn(Crash::Source::turn, [&] { f.die(f.node(1), SIGKILL); });
   CHECK_THAT(f.log, Catch::Contains("node-1 was killed by signal 9 (SIGKILL) while it ran Bomb/x.poke. epic did not"));
   CHECK(f.ps().quarantined.empty());
-  // Unlike one that has used up the memory, which takes a while.
+}
+
+TEST_CASE("fabric: an entity whose long turns end by SIGKILL, as those that use up the memory do, is quarantined",
+          "[cluster]") {
+  FabricFixture f(1);
+  f.start_and_wait();
   for (int death = 0; death < 3; ++death) f.die_in_turn(Crash::Source::long_turn, [&] { f.die(f.node(1), SIGKILL); });
   CHECK(f.ps().quarantined.size() == 1);
 }
