@@ -50,6 +50,8 @@ const CommandTable& command_table() {
       &kSchemaShowCommand,
       &kSchemaCheckCommand,
       &kSchemaExportCommand,
+      &kBackupCommand,
+      &kRestoreCommand,
       &kDoctorCommand,
       &kCompletionsCommand,
       &kHelpCommand,

@@ -43,6 +43,8 @@ extern const Command kSnapshotPruneCommand;
 extern const Command kSchemaShowCommand;
 extern const Command kSchemaCheckCommand;
 extern const Command kSchemaExportCommand;
+extern const Command kBackupCommand;
+extern const Command kRestoreCommand;
 extern const Command kDoctorCommand;
 extern const Command kCompletionsCommand;
 extern const Command kCompleteCommand;

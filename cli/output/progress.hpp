@@ -1,5 +1,5 @@
 #pragma once
-// Progress: how far a command with a known number of entities is, on the console's bottom line.
+// Progress: how far a command with a known number of things to do is, on the console's bottom line.
 
 #include <fmt/format.h>
 
@@ -20,9 +20,21 @@ class Progress {
       : console_(console), total_(total), things_(things) {}
 
   void step() {
-    if (++done_ % 256 != 0) return;
+    if (++done_ % 256 == 0) show();
+  }
+  /// For work in larger steps, which may learn the total late.
+  void reach(std::uint64_t done, std::uint64_t total) {
+    done_ = done;
+    total_ = total;
+    show();
+  }
+  void finish() { console_.progress(""); }
+  [[nodiscard]] std::uint64_t done() const { return done_; }
+
+ private:
+  void show() {
     const std::chrono::duration<double> so_far = std::chrono::steady_clock::now() - begin_;
-    if (so_far.count() < 1.0 || total_ < done_) return;
+    if (so_far.count() < 1.0 || total_ < done_ || total_ == 0) return;
     const double rate = static_cast<double>(done_) / so_far.count();
     const auto rest =
         std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(total_ - done_) / rate * 1000));
@@ -31,10 +43,7 @@ class Progress {
     console_.progress(fmt::format("[{}{}] {} of {} {}, {:.0f}/s, {} left", std::string(full, '#'),
                                   std::string(kBar - full, ' '), done_, total_, things_, rate, human_duration(rest)));
   }
-  void finish() { console_.progress(""); }
-  [[nodiscard]] std::uint64_t done() const { return done_; }
 
- private:
   Console& console_;
   std::uint64_t total_;
   std::string_view things_;

@@ -241,6 +241,23 @@ std::expected<void, Refusal> copy_into(const fs::path& from, const fs::path& to)
   }
 }
 
+std::expected<void, Refusal> rename_file(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return refuse(to, "write", errno);
+  return {};
+}
+
+std::expected<void, Refusal> link_file(const fs::path& path, const fs::path& second) {
+  if (::link(path.c_str(), second.c_str()) != 0) return refuse(second, "create", errno);
+  return {};
+}
+
+std::expected<void, Refusal> sync_file(const fs::path& path) {
+  const auto file = open_file(path, Use::write);
+  if (!file) return std::unexpected(file.error());
+  if (::fsync(file->get()) != 0) return refuse(path, "write", errno);
+  return {};
+}
+
 int sync_directory(const fs::path& path) {
   const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return directory.get() >= 0 && ::fsync(directory.get()) == 0 ? 0 : errno;

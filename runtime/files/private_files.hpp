@@ -87,6 +87,14 @@ enum class Missing : std::uint8_t { ignored, created };
 [[nodiscard]] std::expected<void, Refusal> copy_into(const std::filesystem::path& from,
                                                      const std::filesystem::path& to);
 
+/// Replaces what `to` names, at once. Durable with sync_directory().
+[[nodiscard]] std::expected<void, Refusal> rename_file(const std::filesystem::path& from,
+                                                       const std::filesystem::path& to);
+/// A second name, where there is nothing yet: the file stays when the first one leads to another.
+[[nodiscard]] std::expected<void, Refusal> link_file(const std::filesystem::path& path,
+                                                     const std::filesystem::path& second);
+/// Makes durable what any process has written to it.
+[[nodiscard]] std::expected<void, Refusal> sync_file(const std::filesystem::path& path);
 /// Makes the names in a directory durable, ours or not. Returns 0, or the system's error.
 [[nodiscard]] int sync_directory(const std::filesystem::path& path);
 

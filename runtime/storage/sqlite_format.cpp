@@ -107,7 +107,8 @@ StoreError other_shard_count(const Connection& connection, std::int64_t stored, 
           fmt::format(
               "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
               "or carry its state over: `epic snapshot export --output all.jsonl`, then {}, then "
-              "`epic snapshot import all.jsonl`.",
+              "`epic snapshot import all.jsonl`. An export has no messages, so let the fabric deliver those that "
+              "wait before (`epic outbox list --status waiting`).",
               path, stored, expected, stored, move_away(connection.path(), fmt::format("{}-shards", stored)))};
 }
 

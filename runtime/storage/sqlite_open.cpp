@@ -54,7 +54,11 @@ std::expected<void, StoreError> sync_directories(const fs::path& file) {
 std::expected<void, StoreError> use_log(Connection& connection) {
   auto statement = EPIC_TRY(connection.prepare("PRAGMA journal_mode = WAL"));
   if (statement.step() != Step::row) return std::unexpected(connection.error("switch to a write-ahead log"));
-  if (statement.text(0) == "wal") return {};
+  if (statement.text(0) == "wal") {
+    statement.reset();
+    auto read = connection.integer("SELECT count(*) FROM sqlite_schema");  // SQLite opens the log with the first read
+    return read ? std::expected<void, StoreError>() : std::unexpected(read.error());
+  }
   return std::unexpected(StoreError{
       StoreErrorCode::io,
       fmt::format(

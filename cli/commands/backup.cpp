@@ -1,0 +1,82 @@
+// epic backup: the whole store, as of one moment, as one file that appears only when complete and checked.
+
+#include "storage/backup.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands/backup_talk.hpp"
+#include "cli/commands/table.hpp"
+#include "cli/fabric/stored_fabric.hpp"
+#include "cli/output/atomic_file.hpp"
+#include "cli/output/humanize.hpp"
+#include "cli/project/context.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "FILE", .summary = "The file to write; it appears only when complete", .completes = Completes::file},
+};
+
+constexpr OptionSpec kOptions[] = {{.name = "force", .summary = "Replace FILE if it exists"}};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed,
+     "FILE exists or cannot be written, the store is damaged, or the backup took too long for the store's log; if only "
+     "single entities or messages are damaged, FILE is written and has them as they are"},
+    {ExitCode::not_found, "nothing has been saved"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  const std::string path = *arguments.word(0);
+  if (path == "-") return fail(usage_failure(arguments.command(), "a backup is a file: it cannot go to stdout"));
+  const auto paths = EPIC_TRY(context.paths(arguments));
+  EPIC_TRY(open_to_read(paths));
+  auto file =
+      EPIC_TRY(AtomicFile::open(path, {.existing = arguments.has("force") ? AtomicFileOptions::Existing::replaced
+                                                                          : AtomicFileOptions::Existing::refused,
+                                       .mode = 0600,
+                                       .help = "name another file"}));
+
+  Console& console = context.console();
+  BackupTalk talk(console);
+  const auto content = storage::write_backup(paths.store, file.unfinished(), talk.watcher());
+  talk.finish();
+  if (!content) return fail(failure_of(content.error()));
+  EPIC_TRY(file.keep());
+  if (console.is_json()) {
+    boost::json::object described = describe_content(*content);
+    described["file"] = path;
+    console.print_json(described);
+  }
+  console.note(fmt::format("Backed up {} to {}", content_text(content->entities, content->messages()), path));
+  if (content->damaged == 0) return ExitCode::ok;
+  return fail({.what = fmt::format("{} damaged, in the backup as in the store",
+                                   count_of(content->damaged, "entity or message is", "entities or messages are")),
+               .why = "calls to these entities fail; others are not affected",
+               .help = {"list the entities with 'epic snapshot verify'"}});
+}
+
+}  // namespace
+
+constexpr Command kBackupCommand{
+    .path = "backup",
+    .group = Group::state,
+    .summary = "Copy the whole store into a file",
+    .description =
+        "Everything that is stored, as of one moment: saved states, messages, dead letters. Works whether or not\n"
+        "the fabric is running; unsaved changes are not in it. Every entity and message in the file is read\n"
+        "before the file appears. It is an SQLite database that only this user can read. 'epic restore' puts it\n"
+        "in the place of a store; 'epic snapshot export' writes states as JSON, without messages.\n"
+        "During a long backup, everything the fabric writes stays in the store's log; at half the log's limit\n"
+        "the backup fails, so that the fabric can go on writing.",
+    .example = "epic backup monday.epic\nepic backup latest.epic --force -q",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
+
+}  // namespace epic::cli

@@ -1,0 +1,299 @@
+// A backup takes the place of a store: in one step, whatever the store is like, and whenever it is interrupted.
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "storage/backup.hpp"
+#include "storage/restoration.hpp"
+#include "support/child.hpp"
+#include "support/mail_fixtures.hpp"
+#include "support/recorded_store.hpp"
+
+using namespace epic::storage;
+using namespace epic::storage::test;
+using namespace epic::kernel;
+using epic::test::Child;
+using epic::test::Reporter;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Rows = std::vector<std::string>;
+const Rows kBackupRows{"T/a=backup", "T/b=backup"};
+const Rows kPresentRows{"T/a=present"};
+
+OpenOptions writing() { return {.mode = OpenMode::existing}; }
+
+/// A project's directory with a backup of one store, and another store in its place.
+struct Place {
+  TempDir directory;
+  fs::path backup = directory.path() / "monday.epic";
+  fs::path state = directory.path() / ".epic";
+  StoreAddress store{.kind = "sqlite", .location = state / "state.sqlite"};
+
+  Place() {
+    fs::create_directory(state);
+    const fs::path other = directory.file();
+    {
+      const auto made = open_sqlite(other);
+      const auto tenure = take(*made);
+      const auto receiver = take(*made, ShardId{1});
+      must(made->commit(
+          batch_of({tenure, receiver}, {put("T", "a", "backup"), put("T", "b", "backup"), sent(message(1))})));
+    }
+    must(write_backup({.kind = "sqlite", .location = other}, backup, {}));
+  }
+  void make_present() const {
+    const auto made = open_sqlite(store.location);
+    const auto tenure = take(*made);
+    must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
+  }
+  [[nodiscard]] std::expected<fs::path, StoreError> restore(BackupWatcher watcher = {}) const {
+    auto restoration = Restoration::prepare(backup, store, kShardCount, std::move(watcher));
+    if (!restoration) return std::unexpected(restoration.error());
+    return restoration->finish();
+  }
+  /// As the next fabric finds it: opened for writing, read, and written.
+  [[nodiscard]] Rows rows_of_next_fabric() const {
+    const auto opened = open_sqlite(store.location, writing());
+    Rows found = contents(*opened);
+    const auto tenure = take(*opened, ShardId{0}, NodeId{2});
+    must(opened->commit(batch_of({tenure}, {put("T", "z", "later")}, NodeId{2})));
+    must(opened->commit(batch_of({tenure}, {erasure("T", "z")}, NodeId{2})));
+    return found;
+  }
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(state))
+      if (entry.is_directory() || entry.path().extension() == ".sqlite") found.push_back(entry.path().filename());
+    std::ranges::sort(found);
+    return found;
+  }
+};
+
+void write_text(const fs::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+std::string text_in(const fs::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+TEST_CASE("restoration: the backup is the store, and the former one can be brought back", "[storage]") {
+  const Place place;
+  place.make_present();
+  {
+    auto restoration = must(Restoration::prepare(place.backup, place.store, kShardCount, {}));
+    CHECK(restoration.content().entities == 2);
+    CHECK(restoration.content().messages() == 1);
+    CHECK(contents(*open_sqlite(place.store.location, reading())) == kPresentRows);  // not yet
+    CHECK(must(restoration.finish()) == place.state / "replaced-1");
+  }
+  CHECK(place.names() == std::vector<std::string>{"replaced-1", "state.sqlite"});
+  CHECK(fs::status(place.store.location).permissions() == fs::perms(0600));
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(mail_numbers(*open_sqlite(place.store.location, reading())) == std::vector<std::uint64_t>{1});
+
+  auto back = must(Restoration::prepare(place.state / "replaced-1/state.sqlite", place.store, kShardCount, {}));
+  CHECK(must(back.finish()) == place.state / "replaced-2");
+  CHECK(place.rows_of_next_fabric() == kPresentRows);
+}
+
+TEST_CASE("restoration: into a place without a store, nothing is kept", "[storage]") {
+  const Place place;
+  CHECK_FALSE(look_at_store(place.store).exists);
+  CHECK(must(place.restore()).empty());
+  CHECK(place.names() == std::vector<std::string>{"state.sqlite"});
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+}
+
+TEST_CASE("restoration: whether a store has anything to lose", "[storage]") {
+  const Place place;
+  open_sqlite(place.store.location);
+  CHECK(look_at_store(place.store).exists);
+  CHECK_FALSE(look_at_store(place.store).has_content);
+  run_sql(place.store.location, "CREATE TABLE later(id INTEGER); INSERT INTO later VALUES(1);");  // by a later format
+  CHECK(look_at_store(place.store).has_content);
+  write_text(place.store.location, std::string(8192, 'x'));
+  CHECK(look_at_store(place.store).has_content);
+  CHECK_FALSE(look_at_store(place.store).is_readable);
+}
+
+TEST_CASE("restoration: an older format is migrated, and the backup stays as it is", "[storage]") {
+  const Place place;
+  fs::remove(place.backup);
+  restore_store("format_1.sql", place.backup);
+  const Rows rows = contents(*open_sqlite(place.backup, reading()));
+  const std::uint32_t shard_count = open_sqlite(place.backup, reading())->identity().shard_count;
+  auto restoration = must(Restoration::prepare(place.backup, place.store, shard_count, {}));
+  CHECK(restoration.content().identity.migrated_from == 1);
+  must(restoration.finish());
+  CHECK(place.rows_of_next_fabric() == rows);
+  CHECK(open_sqlite(place.backup, reading())->identity().format_version == 1);
+}
+
+TEST_CASE("restoration: what does not fit is refused, and nothing has changed", "[storage]") {
+  const Place place;
+  place.make_present();
+  const auto refused = [&](std::uint32_t shard_count = kShardCount) {
+    const auto error = error_of(Restoration::prepare(place.backup, place.store, shard_count, {}));
+    CHECK(place.names() == std::vector<std::string>{"state.sqlite"});
+    CHECK(contents(*open_sqlite(place.store.location, reading())) == kPresentRows);
+    return error;
+  };
+  SECTION("another number of shards") {
+    const auto error = refused(kShardCount * 2);
+    CHECK(error.code == StoreErrorCode::incompatible);
+    CHECK_THAT(error.message, Catch::Contains("set `shards = 8` in epic.toml"));
+  }
+  SECTION("a newer format") {
+    run_sql(place.backup,
+            "UPDATE meta SET value = 99 WHERE name = 'format_version'; UPDATE meta SET value = '7.1' WHERE "
+            "name = 'needs_epic';");
+    CHECK_THAT(refused().message, Catch::Contains("has format 99") && Catch::Contains("epic 7.1 or newer"));
+  }
+  SECTION("another program's database") {
+    run_sql(place.backup, "PRAGMA application_id = 1;");
+    CHECK_THAT(refused().message, Catch::Contains("another program's database") && !Catch::Contains("mkdir"));
+  }
+  SECTION("no database") {
+    write_text(place.backup, std::string(8192, 'x'));
+    CHECK(refused().code == StoreErrorCode::corrupt);
+  }
+  SECTION("an empty file") {
+    write_text(place.backup, "");
+    CHECK_THAT(refused().message, Catch::Contains("is empty"));
+  }
+  SECTION("a file that was cut off") {
+    fs::resize_file(place.backup, fs::file_size(place.backup) / 2);
+    CHECK(refused().code == StoreErrorCode::corrupt);
+  }
+}
+
+TEST_CASE("restoration: a damaged row is named, and the caller decides", "[storage]") {
+  const Place place;
+  run_sql(place.backup, "UPDATE snapshots SET bytes = x'00' WHERE key = 'b'");
+  std::vector<std::string> damage;
+  const auto restoration = must(Restoration::prepare(
+      place.backup, place.store, kShardCount, {.on_damage = [&](const std::string& what) { damage.push_back(what); }}));
+  CHECK(restoration.content().damaged == 1);
+  CHECK(restoration.content().entities == 1);
+  REQUIRE(damage.size() == 1);
+  CHECK_THAT(damage[0], Catch::Contains("T/b"));
+}
+
+TEST_CASE("restoration: what a crash has left in the log of the former store is kept with it", "[storage]") {
+  const Place place;
+  Child fabric([&](const Reporter& reporter) {
+    const auto made = open_sqlite(place.store.location);
+    const auto tenure = take(*made);
+    must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
+    reporter.line("committed");
+    ::pause();
+  });
+  REQUIRE(fabric.read_line() == "committed");
+  fabric.kill();
+  REQUIRE(fs::file_size(place.store.location.string() + "-wal") > 0);
+
+  const fs::path former = must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(contents(*open_sqlite(former / "state.sqlite", writing())) == kPresentRows);
+}
+
+TEST_CASE("restoration: a former store that is no database is kept as it is", "[storage]") {
+  const Place place;
+  write_text(place.store.location, std::string(8192, 'x'));
+  const fs::path former = must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(text_in(former / "state.sqlite") == std::string(8192, 'x'));
+}
+
+TEST_CASE("restoration: a log without its database is put away, not written into the restored one", "[storage]") {
+  const Place place;
+  place.make_present();
+  {
+    const auto open = open_sqlite(place.store.location, writing());
+    const auto tenure = take(*open, ShardId{0}, NodeId{2});
+    must(open->commit(batch_of({tenure}, {put("T", "a", "in the log")}, NodeId{2})));
+    fs::copy_file(place.store.location.string() + "-wal", place.directory.path() / "log");
+  }
+  fs::remove(place.store.location);
+  fs::rename(place.directory.path() / "log", place.store.location.string() + "-wal");
+  const fs::path former = must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(fs::file_size(former / "state.sqlite-wal") > 0);
+}
+
+TEST_CASE("restoration: a store that others have open is left alone", "[storage]") {
+  const Place place;
+  place.make_present();
+  SECTION("for writing") {
+    const auto fabric = open_sqlite(place.store.location, writing());
+    const auto error = error_of(place.restore());
+    CHECK(error.code == StoreErrorCode::busy);
+    CHECK_THAT(error.message, Catch::Contains("open for writing"));
+  }
+  SECTION("for reading, at one moment") {
+    Child reader([&](const Reporter& reporter) {
+      const auto open = open_sqlite(place.store.location, reading());
+      must(open->begin_moment());
+      reporter.line("reads");
+      ::pause();
+    });
+    REQUIRE(reader.read_line() == "reads");
+    const auto error = error_of(place.restore());
+    CHECK(error.code == StoreErrorCode::busy);
+    CHECK_THAT(error.message, Catch::Contains("is being read by process"));
+    CHECK(place.rows_of_next_fabric() == kPresentRows);
+    reader.kill();
+    must(place.restore());
+    CHECK(place.rows_of_next_fabric() == kBackupRows);
+    return;
+  }
+  CHECK(place.rows_of_next_fabric() == kPresentRows);
+}
+
+TEST_CASE("restoration: killed anywhere, the store is the former one or the restored one", "[storage]") {
+  const bool has_log = GENERATE(false, true);
+  int of_former = 0;
+  int of_restored = 0;
+  for (int last = 1;; ++last) {
+    const Place place;
+    if (has_log) {
+      Child fabric([&](const Reporter& reporter) {
+        const auto made = open_sqlite(place.store.location);
+        const auto tenure = take(*made);
+        must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
+        reporter.line("committed");
+        ::pause();
+      });
+      REQUIRE(fabric.read_line() == "committed");
+      fabric.kill();
+    } else {
+      place.make_present();
+    }
+    Child child([&](const Reporter& reporter) {
+      int reports = 0;
+      const auto done = place.restore({.on_progress = [&](BackupStep, std::uint64_t, std::uint64_t) {
+        if (++reports == last) ::kill(::getpid(), SIGKILL);
+      }});
+      reporter.line(done ? "done" : done.error().message);
+    });
+    const auto end = child.read_line();
+    if (end) CHECK(end == "done");
+    const Rows rows = place.rows_of_next_fabric();
+    INFO("killed at report " << last);
+    CHECK((rows == kPresentRows || rows == kBackupRows));
+    ++(rows == kPresentRows ? of_former : of_restored);
+    const fs::path former = must(place.restore());  // it can be done again
+    CHECK(place.rows_of_next_fabric() == kBackupRows);
+    CHECK(contents(*open_sqlite(former / "state.sqlite", reading())) == rows);
+    CHECK_FALSE(fs::exists(place.state / "restoring"));
+    if (end) break;
+  }
+  CHECK(of_former >= 3);    // copying, checking, putting the former one away
+  CHECK(of_restored >= 2);  // renamed, done
+}
