@@ -11,7 +11,8 @@ namespace epic::cli {
 namespace {
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "the module cannot read some snapshots, or would not find them"},
+    {ExitCode::failed,
+     "the module cannot read some snapshots, or would not find them; or it lacks methods that messages are stored for"},
     {ExitCode::not_found, "nothing has been saved, or no module has been built"},
 };
 
@@ -41,7 +42,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   table.finish();
   for (const std::string& problem : check->problems()) context.console().warn(problem);
   if (const auto damage = check->damage()) context.console().warn(*damage);
-  return check->unreadable() > 0 || check->damaged > 0 ? ExitCode::failed : ExitCode::ok;
+  for (const std::string& mail : check->undeliverable_mail()) context.console().warn(mail);
+  return check->unreadable() > 0 || check->damaged > 0 || !check->undeliverable.empty() ? ExitCode::failed
+                                                                                        : ExitCode::ok;
 }
 
 }  // namespace
@@ -57,7 +60,8 @@ constexpr Command kSchemaCheckCommand{
         "the same check, and refuses a module that cannot read all of them.\n\n"
         "Verdicts: reads, converts, partly (some values cannot be read), fails (none can), unused (the class\n"
         "keeps no state), damaged (the schema itself cannot be read by any module), unclaimed (no class has this\n"
-        "name), orphaned (a class has or had this name, but stores under another).",
+        "name), orphaned (a class has or had this name, but stores under another).\n\n"
+        "Messages whose method no class has, by its name or by renamed(old, new), are reported with their number.",
     .example = "epic schema check\nepic schema check -o json",
     .exit_codes = kExitCodes,
     .run = run,

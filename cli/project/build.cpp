@@ -145,6 +145,7 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
   if (former && present) (*check)->add_disagreements(find_placement_disagreements(*former, *present));
   for (const std::string& line : (*check)->conversions()) context.console().note(line);
   for (const std::string& line : (*check)->leftovers()) context.console().warn(line);
+  for (const std::string& line : (*check)->undeliverable_mail()) context.console().warn(line);
   if (const auto damage = (*check)->damage()) context.console().warn(*damage);
   const auto problems = (*check)->problems();
   if (problems.empty()) return {};

@@ -69,6 +69,20 @@ std::vector<std::string> SchemaCheck::leftovers() const {
   return lines;
 }
 
+std::vector<std::string> SchemaCheck::undeliverable_mail() const {
+  std::vector<std::string> lines;
+  for (const Undeliverable& mail : undeliverable) {
+    const std::string way_out =
+        mail.has_class ? fmt::format("if it was renamed, add renamed({}, NEW) to its EPIC_ENTITY", mail.method)
+                       : fmt::format("if its class was renamed, add formerly(\"{}\") to its named(…)", mail.type);
+    lines.push_back(
+        fmt::format("{}: {} for its method {}, which the module does not have (such as {}): {}; otherwise "
+                    "they become dead letters, for 'epic outbox drop {}'",
+                    mail.type, plural(mail.messages, "message"), mail.method, mail.example, way_out, mail.type));
+  }
+  return lines;
+}
+
 std::vector<std::string> SchemaCheck::problems() const {
   std::map<std::string, protocol::control::StoreCheck::Reason> by_text;
   std::vector<std::string> order;

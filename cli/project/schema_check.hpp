@@ -19,6 +19,7 @@ namespace epic::cli {
 
 struct SchemaCheck : protocol::control::StoreCheck::Answer {
   using Row = protocol::control::StoreCheck::Row;
+  using Undeliverable = protocol::control::StoreCheck::Undeliverable;
 
   /// Snapshots that the module cannot read, or would not find.
   [[nodiscard]] std::uint64_t unreadable() const;
@@ -29,6 +30,8 @@ struct SchemaCheck : protocol::control::StoreCheck::Answer {
   [[nodiscard]] std::vector<std::string> conversions() const;
   /// One line per saved type that no class of the module claims.
   [[nodiscard]] std::vector<std::string> leftovers() const;
+  /// One line per method that messages are stored for and the module lacks.
+  [[nodiscard]] std::vector<std::string> undeliverable_mail() const;
   /// One line per type and reason.
   [[nodiscard]] std::vector<std::string> problems() const;
   /// Counts unclaimed rows as lost if the previous module found them under that name.

@@ -9,6 +9,28 @@
 
 namespace epic::kernel {
 
+namespace {
+
+std::expected<void, std::string> check_renames(const reflect::EntityInfo& info) {
+  if (!info.unlisted_renames.empty())
+    return std::unexpected(
+        fmt::format("{} has renamed(…) with the new name '{}', but lists neither a member nor a method of that name in "
+                    "its EPIC_ENTITY",
+                    info.type_name, info.unlisted_renames.front()));
+  for (auto former = info.former_methods.begin(); former != info.former_methods.end(); ++former) {
+    if (std::ranges::find(info.methods, former->name, &reflect::MethodInfo::name) != info.methods.end())
+      return std::unexpected(fmt::format("{} lists the method '{}', which renamed(…) says is called '{}' now",
+                                         info.type_name, former->name, former->now->name));
+    if (std::ranges::find(std::next(former), info.former_methods.end(), former->name, &reflect::FormerMethod::name) !=
+        info.former_methods.end())
+      return std::unexpected(
+          fmt::format("{} has two methods that renamed(…) says were called '{}'", info.type_name, former->name));
+  }
+  return {};
+}
+
+}  // namespace
+
 std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
   std::vector<std::string_view> taken;
   for (const EntityInfoFn info_of : module.entities) {
@@ -32,6 +54,7 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
           fmt::format("{} names parameters of '{}' with params(…), but does not list that method in methods(…) "
                       "or exclusive(…) in its EPIC_ENTITY",
                       info.type_name, info.unlisted_params.front()));
+    if (auto renames = check_renames(info); !renames) return renames;
     for (std::size_t i = 0; i < info.methods.size(); ++i)
       for (std::size_t j = i + 1; j < info.methods.size(); ++j)
         if (info.methods[i]->name == info.methods[j]->name)
@@ -45,12 +68,15 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
                                                        .method_base = static_cast<std::uint32_t>(methods_.size())});
     entry->is_stored = info.durability != reflect::Durability::transient && !info.state.fields.empty();
     entry->is_gated = entry->is_stored && info.durability == reflect::Durability::gated;
-    for (const reflect::MethodInfo* method : info.methods)
-      methods_.push_back(
-          {.type = std::string(info.stored_name()),
-           .method = std::string(method->name),
-           .arguments_schema = reflect::schema_of(method->arguments()).text(),
-           .result_schema = method->result == nullptr ? "" : reflect::schema_of(method->result()).text()});
+    const auto announce = [&](const reflect::MethodInfo& method, std::string_view name) {
+      methods_.push_back({.type = std::string(info.stored_name()),
+                          .method = std::string(name),
+                          .arguments_schema = reflect::schema_of(method.arguments()).text(),
+                          .result_schema = method.result == nullptr ? "" : reflect::schema_of(method.result()).text()});
+    };
+    for (const reflect::MethodInfo* method : info.methods) announce(*method, method->name);
+    // By which older peers read what it returns. Calls go by the numbers of the names above.
+    for (const reflect::FormerMethod& former : info.former_methods) announce(*former.now, former.name);
     by_name_.emplace(info.type_name, entry.get());
     for (const std::string_view former : info.former_names) by_name_.emplace(former, entry.get());
     has_former_names_ = has_former_names_ || !info.former_names.empty();

@@ -15,6 +15,7 @@
 #include "kernel/kernel.hpp"
 #include "node/no_world.hpp"
 #include "reflect/try.hpp"
+#include "storage/mail.hpp"
 
 namespace epic::node {
 
@@ -82,6 +83,7 @@ class Checker {
     for (StoreCheck::Row& row : orphaned) row.unreadable = row.entities;
     std::ranges::move(orphaned, std::back_inserter(answer_.rows));
     std::ranges::move(unclaimed, std::back_inserter(answer_.rows));
+    EPIC_TRY(check_mail());
     return std::move(answer_);
   }
 
@@ -91,6 +93,29 @@ class Checker {
     StoreCheck::Row row{.type = name, .stored_as = name, .verdict = std::string(verdict), .text = std::move(text)};
     for (const storage::SchemaCount& count : schemas) row.entities += count.entities;
     return row;
+  }
+  /// Messages stay stored under the names of their time.
+  std::expected<void, std::string> check_mail() {
+    std::map<std::pair<std::string, std::string>, StoreCheck::Undeliverable> found;
+    const auto listed = store_.list_mail(
+        {},
+        [&](const storage::Mail& mail) {
+          const std::string stored_type = mail.to.substr(0, mail.to.find('/'));
+          const kernel::TypeEntry* const type = find_named(stored_type);
+          if (type != nullptr && type->info->find_method(mail.method) != nullptr) return storage::Visit::go_on;
+          auto& row = found[{stored_type, mail.method}];
+          if (row.messages++ == 0)
+            row = {.type = type == nullptr ? stored_type : std::string(type->info->type_name),
+                   .method = mail.method,
+                   .has_class = type != nullptr,
+                   .messages = 1,
+                   .example = storage::mail_id_text(mail.id)};
+          return storage::Visit::go_on;
+        },
+        [](const storage::StoreError&) {});
+    if (!listed) return std::unexpected(listed.error().message);
+    for (auto& [name, row] : found) answer_.undeliverable.push_back(std::move(row));
+    return {};
   }
   const kernel::TypeEntry* find_stored_as(std::string_view name) const {
     for (const auto& type : types_.all())

@@ -3,6 +3,7 @@
 //
 // One query counts the snapshots by type and schema; codec::examine() determines how each schema reads. Only if that
 // depends on the values are they decoded, each into an entity made for it, as in an activation but without hooks.
+// Messages are counted whose method, by its name or a former one, no class has.
 
 #include <expected>
 #include <string>

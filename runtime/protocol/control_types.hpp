@@ -84,16 +84,26 @@ struct StoreCheck {
     std::vector<Reason> reasons = {};
     std::string text = {};  // all that in a line
   };
+  /// Messages whose receiver's class or method the module does not have.
+  struct Undeliverable {
+    std::string type = {};
+    std::string method = {};
+    bool has_class = false;
+    std::uint64_t messages = 0;  // dead letters included
+    std::string example = {};    // the id of one of them
+  };
   struct Answer {
     std::vector<Row> rows = {};
     /// Snapshots that no module could read. Those with the verdict `damaged` are not `unreadable`.
     std::uint64_t damaged = 0;
+    std::vector<Undeliverable> undeliverable = {};
   };
 };
 BOOST_DESCRIBE_STRUCT(StoreCheck::Change, (), (what, effect, field, was, is, text))
 BOOST_DESCRIBE_STRUCT(StoreCheck::Reason, (), (field, message, entities, example))
 BOOST_DESCRIBE_STRUCT(StoreCheck::Row, (),
                       (type, stored_as, schema, entities, verdict, unreadable, changes, reasons, text))
-BOOST_DESCRIBE_STRUCT(StoreCheck::Answer, (), (rows, damaged))
+BOOST_DESCRIBE_STRUCT(StoreCheck::Undeliverable, (), (type, method, has_class, messages, example))
+BOOST_DESCRIBE_STRUCT(StoreCheck::Answer, (), (rows, damaged, undeliverable))
 
 }  // namespace epic::protocol::control

@@ -70,6 +70,20 @@ class Rows {
     batch_.schemas.push_back({schema.id(), schema.text()});
   }
 
+  /// A message without arguments.
+  void send(std::uint64_t number, const std::string& to, const std::string& method) {
+    const epic::kernel::ShardId shard{3};
+    batch_.operations.emplace_back(
+        epic::storage::PutMail{{.id = {.shard = shard, .epoch = epic::kernel::Epoch{1}, .number = number},
+                                .to_shard = shard,
+                                .from = "Hero/Bob",
+                                .to = to,
+                                .method = method,
+                                .schema = {},
+                                .arguments = {},
+                                .sent_at_ns = 0}});
+  }
+
   /// Deletes the schemas, as if their rows had been lost.
   void lose_schemas() { batch_.schemas.clear(); }
 
@@ -104,6 +118,28 @@ TEST_CASE("evolution: a module that no node can load does not take the place of 
   CHECK(transcript.run({"build"}).exit_code == 5);
   CHECK(read_text(transcript.directory() / "build/modules/arena.so") == read_text(module_of("v1")));
   transcript.check();
+}
+
+TEST_CASE("evolution: stored messages for methods that the module lacks are reported, with the way out", "[cli]") {
+  Transcript transcript("unused");
+  make_project(transcript);
+  choose_module(transcript, module_of("v2"));
+  REQUIRE(transcript.run_quietly({"build"}).exit_code == 0);
+  {
+    Rows rows(transcript.directory());
+    rows.send(1, "Hero/Bob", "train");  // by the former name of its class
+    rows.send(2, "Hero/Bob", "begin");
+    rows.send(3, "Hero/Ann", "begin");
+    rows.send(4, "Ghost/1", "haunt");
+  }
+  const auto checked = transcript.run_quietly({"schema", "check"});
+  CHECK(checked.exit_code == 1);
+  CHECK_THAT(checked.err,
+             Catch::Contains("Knight: 2 messages for its method begin, which the module does not have (such "
+                             "as 3.1.2): if it was renamed, add renamed(begin, NEW) to its EPIC_ENTITY"));
+  CHECK_THAT(checked.err, Catch::Contains("Ghost: 1 message for its method haunt") &&
+                              Catch::Contains("add formerly(\"Ghost\") to its named(…)"));
+  CHECK_FALSE(checked.err.contains("train"));
 }
 
 TEST_CASE("evolution: snapshots that no module could read keep no module out of its place", "[cli]") {

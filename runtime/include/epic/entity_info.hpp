@@ -42,6 +42,12 @@ struct MethodInfo {
   const void* owner;  // stands for the C++ class that declares it: &entity_info_of<Class>
 };
 
+/// A name that a method had before: renamed(old, new).
+struct FormerMethod {
+  std::string_view name;
+  const MethodInfo* now;
+};
+
 /// When a class's state is saved, and what waits for it.
 enum class Durability : std::uint8_t {
   gated,      // output waits until the states it has observed are durable
@@ -58,7 +64,9 @@ struct EntityInfo {
   std::vector<FieldInfo> state_fields;                            // storage of state.fields
   std::vector<std::vector<std::string_view>> former_field_names;  // per field, from renamed(old, new)
   std::vector<const MethodInfo*> methods;
-  std::vector<std::string_view> unlisted_params;  // methods with params(…) that are not listed: refused at load
+  std::vector<FormerMethod> former_methods;
+  std::vector<std::string_view> unlisted_params;   // methods with params(…) that are not listed: refused at load
+  std::vector<std::string_view> unlisted_renames;  // new names in renamed(…) that are not listed: likewise
   bool class_exclusive = false;
   Durability durability = Durability::gated;
   std::chrono::nanoseconds save_interval{0};
@@ -83,10 +91,12 @@ struct EntityInfo {
     return method.owner == self || std::ranges::find(methods, &method) != methods.end();
   }
 
-  /// Null if there is none.
+  /// By its name, or a former one. Null if there is none.
   [[nodiscard]] const MethodInfo* find_method(std::string_view name) const {
     for (const MethodInfo* method : methods)
       if (method->name == name) return method;
+    for (const FormerMethod& former : former_methods)
+      if (former.name == name) return former.now;
     return nullptr;
   }
 };

@@ -5,8 +5,8 @@
 //
 // Each section is a word with arguments, in any order: base(GameEntity), state(…), methods(…), exclusive(…) or bare
 // exclusive, params(method, x, y), renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s),
-// transient. The macro goes last in the class and needs no semicolon. EPIC_RENAMED does the same for members of a
-// described struct as renamed(…) for state.
+// transient. The macro goes last in the class and needs no semicolon. renamed(…) is for members of state and for
+// methods; EPIC_RENAMED does the same for members of a described struct.
 //
 // How: every section is expanded several times: into members of the proxy (EPIC_P_…), parameter names (EPIC_N_…), and
 // calls on the builder of the tables (EPIC_D_…). The section's word is pasted to the prefix and followed by `()`. A
@@ -113,16 +113,29 @@ class EntityBuilder {
   }
   reflect::EntityInfo build() && {
     info_.former_field_names.resize(info_.state_fields.size());
-    for (const auto& [old_name, new_name] : renames_)
-      for (std::size_t i = 0; i < info_.state_fields.size(); ++i)
-        if (info_.state_fields[i].name == new_name) info_.former_field_names[i].push_back(old_name);
     for (const std::string_view method : named_methods_)
       if (info_.find_method(method) == nullptr) info_.unlisted_params.push_back(method);
+    for (const auto& [old_name, new_name] : renames_) apply_rename(old_name, new_name);
     info_.state = {.kind = reflect::Kind::record, .name = info_.type_name, .size_bytes = sizeof(T)};
     return std::move(info_);
   }
 
  private:
+  void apply_rename(std::string_view old_name, std::string_view new_name) {
+    bool is_listed = false;
+    for (std::size_t i = 0; i < info_.state_fields.size(); ++i) {
+      if (info_.state_fields[i].name != new_name) continue;
+      info_.former_field_names[i].push_back(old_name);
+      is_listed = true;
+    }
+    for (const reflect::MethodInfo* method : info_.methods) {
+      if (method->name != new_name) continue;
+      info_.former_methods.push_back({old_name, method});
+      is_listed = true;
+    }
+    if (!is_listed) info_.unlisted_renames.push_back(new_name);
+  }
+
   reflect::EntityInfo info_;
   std::vector<std::pair<std::string_view, std::string_view>> renames_;  // old, new
   std::vector<std::string_view> named_methods_;                         // methods with params(…)

@@ -96,6 +96,39 @@ class Member : public Entity {
   EPIC_ENTITY(Member, state(is_suspended), methods(suspend, get))
 };
 
+/// Its method `rest` has another name.
+class Sleeper : public Entity {
+  std::int32_t score = 0;
+
+ public:
+  Task<void> sleep(std::int32_t hours) {
+    score += hours;
+    co_return;
+  }
+  Task<void> train(std::int32_t, std::string) { co_return; }
+  EPIC_ENTITY(Sleeper, named("Sleeper", formerly("Hero")), state(score), methods(sleep, train), renamed(rest, sleep))
+};
+
+class Forgetful : public Entity {
+ public:
+  Task<void> walk() { co_return; }
+  EPIC_ENTITY(Forgetful, methods(walk), renamed(run, jog))
+};
+
+class Undecided : public Entity {
+ public:
+  Task<void> walk() { co_return; }
+  Task<void> run() { co_return; }
+  EPIC_ENTITY(Undecided, methods(walk, run), renamed(run, walk))
+};
+
+class Merged : public Entity {
+ public:
+  Task<void> walk() { co_return; }
+  Task<void> run() { co_return; }
+  EPIC_ENTITY(Merged, methods(walk, run), renamed(move, walk), renamed(move, run))
+};
+
 class Careless : public Entity {
  public:
   Task<void> move(int) { co_return; }
@@ -190,6 +223,39 @@ TEST_CASE("names: two classes may not share one, present or former", "[kernel]")
   const auto added = types.add(module_of<v2::Player, v1::Hero>());
   REQUIRE_FALSE(added);
   CHECK_THAT(added.error(), Contains("two entity classes are called 'Hero'"));
+}
+
+TEST_CASE("methods: a former name leads to the method that has another one now, among versions, too", "[kernel]") {
+  const reflect::EntityInfo& info = v2::Sleeper::epic_info();
+  CHECK(info.find_method("rest") == &method_of(info, "sleep"));
+  CHECK(info.find_method("doze") == nullptr);
+
+  TypeTable old_types;
+  TypeTable new_types;
+  REQUIRE(old_types.add(module_of<v1::Hero>()));
+  REQUIRE(new_types.add(module_of<v2::Sleeper>()));
+  const auto of_old = new_types.resolve(old_types.hello_methods());  // as the newer node reads calls of the older one
+  const auto called = std::ranges::find(of_old.methods, "Sleeper.rest", &kernel::PeerMethod::name);
+  REQUIRE(called != of_old.methods.end());
+  CHECK(called->method == &method_of(info, "sleep"));
+
+  const auto of_new = old_types.resolve(new_types.hello_methods());  // as the older one reads what it gets back
+  CHECK(of_new.numbers.contains(&method_of(v1::Hero::epic_info(), "rest")));
+  CHECK(new_types.hello_methods().at(new_types.number_of(*new_types.find("Hero"), method_of(info, "train"))).method ==
+        "train");
+}
+
+TEST_CASE("methods: renamed(…) that leads nowhere, or to two, is refused", "[kernel]") {
+  const auto refusal = [](const ModuleInfo& module) {
+    TypeTable types;
+    const auto added = types.add(module);
+    return added ? std::string("accepted") : added.error();
+  };
+  CHECK_THAT(refusal(module_of<v2::Forgetful>()),
+             Contains("Forgetful has renamed(…) with the new name 'jog', but lists neither a member nor a method"));
+  CHECK_THAT(refusal(module_of<v2::Undecided>()),
+             Contains("Undecided lists the method 'run', which renamed(…) says is called 'walk' now"));
+  CHECK_THAT(refusal(module_of<v2::Merged>()), Contains("two methods that renamed(…) says were called 'move'"));
 }
 
 TEST_CASE("parameters: those with names are matched by them, whatever their order and number", "[kernel]") {
