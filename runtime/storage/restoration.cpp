@@ -14,6 +14,7 @@
 #include "storage/sqlite_copy.hpp"
 #include "storage/sqlite_files.hpp"
 #include "storage/sqlite_store.hpp"
+#include "storage/store_mark.hpp"
 
 namespace epic::storage {
 
@@ -195,6 +196,7 @@ std::expected<fs::path, StoreError> Restoration::finish() {
   EPIC_TRY(with_store_error(files::rename_file(copy(), location_)));
   watcher_.on_progress(BackupStep::replacing, 3, kReplacingSteps);
   EPIC_TRY(sync_names(location_.parent_path()));
+  EPIC_TRY(remove_mark(location_));  // it was about the former one
   watcher_.on_progress(BackupStep::replacing, kReplacingSteps, kReplacingSteps);
   return former;
 }

@@ -339,8 +339,6 @@ TEST_CASE("fabric: large results and states are answered as JSON, and those that
                                            "62914560"));
   const auto list = fabric.ask_in_vain("call", {{"entity", "Relay/r"}, {"method", "count_to"}, {"args", {8'100'000}}});
   CHECK_THAT(list.message, Catch::Contains("the answer has 63688908 bytes as JSON"));
-  fabric.call("Hoard/h", "swell");
-  CHECK_THAT(fabric.ask_in_vain("inspect", {{"entity", "Hoard/h"}}).message, Catch::Contains("the answer has 64"));
   CHECK(fabric.call("Counter/c", "add", {1}).at("result") == 1);
   CHECK(fabric.list_node_pids() == nodes);
 }

@@ -7,6 +7,7 @@
 
 #include "storage/backup.hpp"
 #include "storage/restoration.hpp"
+#include "storage/store_mark.hpp"
 #include "support/child.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/recorded_store.hpp"
@@ -100,6 +101,15 @@ TEST_CASE("restoration: the backup is the store, and the former one can be broug
   auto back = must(Restoration::prepare(place.state / "replaced-1/state.sqlite", place.store, kShardCount, {}));
   CHECK(must(back.finish()) == place.state / "replaced-2");
   CHECK(place.rows_of_next_fabric() == kPresentRows);
+}
+
+TEST_CASE("restoration: a mark was about the former store", "[storage]") {
+  const Place place;
+  place.make_present();
+  write_mark(place.store.location, {.what = "'state.sqlite-wal' was cut off"}, {});
+  CHECK(error_of(SqliteStore::open(place.store.location, writing())).code == StoreErrorCode::marked);
+  must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
 }
 
 TEST_CASE("restoration: into a place without a store, nothing is kept", "[storage]") {
