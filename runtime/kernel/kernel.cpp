@@ -1,5 +1,7 @@
 #include "kernel/kernel.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -328,6 +330,13 @@ Kernel::Running Kernel::running() const {
 void Kernel::log(LogLevel level, std::string_view message) {
   const std::string_view entity = running().entity;
   syscalls_.log(level, entity.empty() ? std::string() : types_.shown(entity), message);
+}
+
+void Kernel::note_dropped(const Record& call) {
+  if (!dropped_.insert(call.method).second) return;
+  log(LogLevel::warn, fmt::format("{} was made by {} and never awaited, so it has not happened (each such method is "
+                                  "logged once): co_await it, or give it to epic::gather or epic::spawn",
+                                  words_.describe(call), describe_current()));
 }
 
 }  // namespace epic::kernel

@@ -21,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -199,6 +200,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// The current execution, in words.
   [[nodiscard]] std::string describe_current() const;
   void log(LogLevel level, std::string_view message);
+  /// The current execution has made this call and not awaited it: logged once for each method.
+  void note_dropped(const Record& call);
   [[nodiscard]] static Kernel* current_kernel() { return t_current_; }
   struct Scope;  // kernel_scope.hpp
 
@@ -244,7 +247,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void resume_stopping();
 
   KernelOptions options_;
-  std::uint64_t random_state_;  // begins with the incarnation
+  std::set<const reflect::MethodInfo*> dropped_;  // of which a call was never awaited
+  std::uint64_t random_state_;                    // begins with the incarnation
   const Codec& codec_;
   Syscalls& syscalls_;
   Admission admission_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <utility>
 
@@ -64,6 +65,19 @@ void ParkedWait::check_cancelled() {
 std::coroutine_handle<> SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   const std::int64_t until_ns = here("epic::sleep").ns_from_now(std::max<std::int64_t>(duration_ns_, 0));
   return park(awaiting, WaitsFor::time, until_ns);
+}
+
+void throw_borrowing_task() {
+  throw std::logic_error(
+      "epic::spawn: this Task may refer to something that ends before it: it was made by calling a lambda with "
+      "captures, "
+      "or a coroutine with a parameter of type const T& or T&&. Pass the lambda itself, as in "
+      "epic::spawn([this]() -> epic::Task<> { ... }), and take parameters by value");
+}
+
+void note_dropped(const CallRecord& call) noexcept {
+  kernel::Kernel* const kernel = kernel::Kernel::current_kernel();
+  if (kernel != nullptr && kernel->current() != nullptr && std::uncaught_exceptions() == 0) kernel->note_dropped(call);
 }
 
 void cancel(CallRecord& record) { here("epic::Spawned::cancel").cancellations().cancel(record); }

@@ -1,7 +1,7 @@
 # Compiles SOURCE and expects the words of its first line, among few errors.
 file(STRINGS "${SOURCE}" first LIMIT_COUNT 1)
 string(REPLACE "// says: " "" expected "${first}")
-execute_process(COMMAND ${COMPILER} -std=c++23 -fsyntax-only -I${INCLUDE} ${SOURCE}
+execute_process(COMMAND ${COMPILER} -std=c++23 -Werror=dangling -fsyntax-only -I${INCLUDE} ${SOURCE}
   RESULT_VARIABLE result ERROR_VARIABLE output)
 if(result EQUAL 0)
   message(FATAL_ERROR "${SOURCE} compiles, and must not")

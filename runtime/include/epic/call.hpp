@@ -201,6 +201,8 @@ std::coroutine_handle<> suspend_on(Waiter& waiter) noexcept;
 CallRecord* current_execution() noexcept;
 /// The waiting frame is being destroyed: the record must not resume it.
 void stop_waiting(CallRecord& record, Waiter& waiter) noexcept;
+/// A call is gone that was never awaited.
+void note_dropped(const CallRecord& call) noexcept;
 [[noreturn]] void throw_empty_ref(std::string_view method);
 /// Ends the wait for a call, and the call if it can be (Spawned::cancel).
 void cancel(CallRecord& record);
@@ -369,7 +371,8 @@ const reflect::MethodInfo& method_info() {
 
 }  // namespace detail
 
-/// A call that has not started. Await it, or give it to gather() or spawn(). Execution thread only.
+/// A call that has not started. Await it, or give it to gather() or spawn(). One that is dropped instead never happens,
+/// and the node logs a warning, once for each method. Execution thread only.
 template <class R>
 class [[nodiscard("epic: a call does not start until it is awaited, or given to gather or spawn")]] Call {
  public:
@@ -379,6 +382,10 @@ class [[nodiscard("epic: a call does not start until it is awaited, or given to 
   explicit Call(detail::RecordPtr<detail::ResultRecord<R>> record) : record_(std::move(record)) {}
   Call(Call&&) noexcept = default;
   Call& operator=(Call&&) noexcept = default;
+  ~Call() {
+    if (record_) [[unlikely]]
+      detail::note_dropped(*record_);
+  }
 
   class Awaiter {
    public:

@@ -4,6 +4,7 @@
 //   auto [a, b] = co_await epic::gather(left->get(), right->get());
 //   std::vector<bool> hits = co_await epic::gather(std::move(calls));   // vector of calls of one type
 //   auto pending = epic::spawn(other->work());  …  co_await pending;   // or pending.cancel()
+//   epic::spawn([this]() -> epic::Task<> { … co_return; });            // the lambda itself, which is kept
 //
 // gather waits for all calls to end, then throws the first error in the order of its arguments, if there is one.
 
@@ -32,6 +33,23 @@ class TaskRecord final : public ResultRecord<R> {
  private:
   Task<R> body_;
 };
+
+/// The same, of what makes the Task: it lives as long as its frame.
+template <class R, class Make>
+class CallableRecord final : public ResultRecord<R> {
+ public:
+  explicit CallableRecord(Make make) : make_(std::move(make)) {}
+  std::coroutine_handle<> start(Entity*) override { return this->adopt(make_()); }
+  void* arguments() noexcept override { return nullptr; }
+
+ private:
+  Make make_;
+};
+
+template <class Make>
+concept MakesTask = requires(Make& make) { requires is_task<std::remove_cvref_t<decltype(make())>>; };
+
+[[noreturn]] void throw_borrowing_task();
 
 template <class R>
 RecordPtr<ResultRecord<R>> to_record(Call<R>&& call) {
@@ -186,12 +204,26 @@ class Spawned {
 };
 
 /// Starts a call, or one of the entity's own Tasks, in the background. An error that is never awaited is logged.
+///
+/// A Task outlives the statement that spawns it. So it must not be made by calling a lambda with captures, or refer to
+/// temporaries: throws std::logic_error for such a lambda, and for a parameter of type const T& or T&&.
 template <class Work>
   requires requires { typename Work::value_type; }
 Spawned<typename Work::value_type> spawn(Work work) {
+  if constexpr (requires { work.epic_borrows(); })
+    if (work.epic_borrows()) detail::throw_borrowing_task();
   auto record = detail::to_record(std::move(work));
   detail::begin_detached(*record);
   return Spawned<typename Work::value_type>(std::move(record));
+}
+
+/// The same for a function object, most often a lambda, which is kept until the Task that it returns has ended.
+template <detail::MakesTask Make>
+auto spawn(Make make) {
+  using R = typename decltype(make())::value_type;
+  detail::RecordPtr<detail::ResultRecord<R>> record(new detail::CallableRecord<R, Make>(std::move(make)));
+  detail::begin_detached(*record);
+  return Spawned<R>(std::move(record));
 }
 
 }  // namespace epic

@@ -10,17 +10,47 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 namespace epic {
 
+class Entity;
 template <class T = void>
 class Task;
 
 namespace detail {
+
+/// What a coroutine's parameter refers to.
+enum class Borrows : std::uint8_t {
+  nothing,
+  captures,  // of a lambda, whose body the coroutine is
+  anything,  // perhaps a temporary
+};
+template <class T>
+constexpr bool is_lambda() {
+  return std::string_view(__PRETTY_FUNCTION__).contains("(lambda at ");
+}
+template <class Parameter>
+constexpr Borrows borrows() {
+  using Referred = std::remove_reference_t<Parameter>;
+  if constexpr (!std::is_reference_v<Parameter>)
+    return Borrows::nothing;
+  else if constexpr (is_lambda<std::remove_cv_t<Referred>>())
+    return Borrows::captures;
+  else if constexpr (std::is_rvalue_reference_v<Parameter>)
+    return Borrows::anything;
+  else
+    return std::is_const_v<Referred> && !std::is_convertible_v<Referred*, const Entity*> ? Borrows::anything
+                                                                                         : Borrows::nothing;
+}
+
+/// Stands in the place of a promise's outcome, until the coroutine starts, if the coroutine borrows.
+inline char borrowed_mark = 0;
 
 class CallRecord;
 
@@ -108,6 +138,25 @@ struct TaskPromise<void> : TaskPromiseBase<void> {
   void return_void() const noexcept {}
 };
 
+/// Of a coroutine that may refer to temporaries: it can be awaited where it is made, and not be spawned.
+template <class T, class... Parameters>
+struct BorrowingPromise : TaskPromise<T> {
+  BorrowingPromise() {
+    if constexpr (((borrows<Parameters>() == Borrows::anything || has_captures<Parameters>()) || ...))
+      this->outcome = reinterpret_cast<Outcome<T>*>(&borrowed_mark);
+  }
+
+ private:
+  /// A lambda is a complete type only behind its body.
+  template <class Parameter>
+  static constexpr bool has_captures() {
+    if constexpr (borrows<Parameter>() == Borrows::captures)
+      return !std::is_empty_v<std::remove_cvref_t<Parameter>>;
+    else
+      return false;
+  }
+};
+
 }  // namespace detail
 
 /// A coroutine that returns T. Move-only; owns the frame. Execution thread only.
@@ -154,6 +203,11 @@ class [[nodiscard("epic: a Task does nothing until it is awaited"), clang::coro_
   };
   Awaiter operator co_await() const& noexcept { return Awaiter{handle_}; }
 
+  /// It has not started, and may refer to temporaries of the statement that has made it.
+  [[nodiscard]] bool epic_borrows() const noexcept {
+    return handle_ && static_cast<void*>(handle_.promise().outcome) == &detail::borrowed_mark;
+  }
+
  private:
   Handle handle_;
 };
@@ -169,3 +223,10 @@ inline Task<void> TaskPromise<void>::get_return_object() noexcept {
 }  // namespace detail
 
 }  // namespace epic
+
+template <class T, class... Parameters>
+struct std::coroutine_traits<epic::Task<T>, Parameters...> {
+  using promise_type =
+      std::conditional_t<((epic::detail::borrows<Parameters>() != epic::detail::Borrows::nothing) || ...),
+                         epic::detail::BorrowingPromise<T, Parameters...>, epic::detail::TaskPromise<T>>;
+};
