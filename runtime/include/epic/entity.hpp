@@ -71,7 +71,7 @@ struct EntityAccess {
 /// A Ref to the entity itself, to pass to others: `co_await room->join(self())`, inside a class with EPIC_ENTITY.
 template <class T>
 [[nodiscard]] Ref<T> self_of(const T& entity) {
-  return Ref<T>(detail::EntityAccess::name(entity));
+  return detail::RefAccess::make<T>(detail::EntityAccess::name(entity));
 }
 
 }  // namespace epic

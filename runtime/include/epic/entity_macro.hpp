@@ -285,7 +285,7 @@ const reflect::EntityInfo& entity_info() {
   }                                                                                                                   \
                                                                                                                       \
  protected:                                                                                                           \
-  ::epic::Ref<Type> self() const { return ::epic::Ref<Type>(epic_name_); }
+  ::epic::Ref<Type> self() const { return ::epic::detail::RefAccess::make<Type>(epic_name_); }
 
 #define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~__VA_ARGS__, ::epic::detail::NoBaseProxy, ~)
 

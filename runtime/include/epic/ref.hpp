@@ -110,6 +110,8 @@ struct ProxyHolder {
   const typename T::EpicProxy* operator->() const { return &proxy; }
 };
 
+struct RefAccess;
+
 }  // namespace detail
 
 template <class T>
@@ -138,7 +140,6 @@ class Ref {
   explicit Ref(std::string_view key) : name_(detail::make_name(T::epic_type_name(), key)) {}
   explicit Ref(const char* key) : Ref(std::string_view(key)) {}
   explicit Ref(std::integral auto key) : Ref(std::string_view(std::to_string(key))) {}
-  explicit Ref(detail::NamePtr name) : name_(std::move(name)) {}
 
   auto operator->() const { return detail::ProxyHolder<T>(name_, std::chrono::nanoseconds{0}); }
   /// The same entity, called with a deadline that counts from the start of the call. If nothing is left of `timeout`,
@@ -170,8 +171,22 @@ class Ref {
   friend auto operator<=>(const Ref& left, const Ref& right) { return left.name() <=> right.name(); }
 
  private:
+  friend struct detail::RefAccess;
+  explicit Ref(detail::NamePtr name) : name_(std::move(name)) {}
+
   detail::NamePtr name_;
 };
+
+namespace detail {
+/// How the macro makes a Ref of an entity's own name. Of any other name a Ref is made only with its class: by key, or
+/// checked by try_assign_name. So none names an entity of another class, and none can be saved.
+struct RefAccess {
+  template <class T>
+  static Ref<T> make(NamePtr name) {
+    return Ref<T>(std::move(name));
+  }
+};
+}  // namespace detail
 
 }  // namespace epic
 

@@ -69,7 +69,7 @@ class User : public epic::Entity {
     co_return co_await places_.plain->bump();
   }
   Task<Ref<Points>> give(std::string type) const {
-    co_return Ref<Points>(epic::detail::make_name(type, "x"));  // as no user can
+    co_return epic::detail::RefAccess::make<Points>(epic::detail::make_name(type, "x"));  // as no user can
   }
   Task<std::string> take_from(Ref<User> other, std::string type) const {
     const Ref<Points> given = co_await other->give(type);
@@ -98,7 +98,7 @@ struct RefsFixture {
 };
 
 /// A Ref that no way in would let through.
-Ref<Points> forged(std::string_view type) { return Ref<Points>(detail::make_name(type, "x")); }
+Ref<Points> forged(std::string_view type) { return detail::RefAccess::make<Points>(detail::make_name(type, "x")); }
 
 std::vector<Places> places_with(const Ref<Points>& ref) {
   std::vector<Places> all(7);
