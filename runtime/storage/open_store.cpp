@@ -54,7 +54,7 @@ std::optional<std::string> find_mark(const StoreAddress& address) {
 }
 
 std::expected<void, StoreError> lift_mark(const StoreAddress& address) {
-  return address.kind == kSqlite ? remove_mark(address.location) : std::expected<void, StoreError>();
+  return address.kind == kSqlite ? StoreFiles::accept_loss(address.location) : std::expected<void, StoreError>();
 }
 
 std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config) {

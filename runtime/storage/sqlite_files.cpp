@@ -232,6 +232,17 @@ std::expected<void, StoreError> StoreFiles::check_before_reading(const fs::path&
   return {};
 }
 
+std::expected<void, StoreError> StoreFiles::accept_loss(const fs::path& database) {
+  auto writers = EPIC_TRY(FileLock::open(path_of(database, Part::lock)));
+  const auto hold = EPIC_TRY(writers.lock());
+  if (writers.is_shared_by_others())
+    return std::unexpected(StoreError{
+        StoreErrorCode::busy,
+        fmt::format("another process has the store '{}' open for writing. Stop it first.", database.string())});
+  writers.write_note({});  // shared memory that a crash has left there may still say that the log was longer
+  return remove_mark(database);
+}
+
 /// Each page that the database should have and does not must still be in the log.
 std::expected<void, StoreError> StoreFiles::check_length(Connection& connection) {
   const WalIndex index(connection);

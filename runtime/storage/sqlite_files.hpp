@@ -69,6 +69,8 @@ class StoreFiles {
   /// The same for one that only reads, also what is marked.
   [[nodiscard]] static std::expected<void, StoreError> check_before_reading(const std::filesystem::path& database,
                                                                             const WallClock& wall_clock);
+  /// Lifts the mark, and forgets what the files were when the store was last open: what is there now is the store.
+  [[nodiscard]] static std::expected<void, StoreError> accept_loss(const std::filesystem::path& database);
   /// `corrupt` if the database is too short for what its log says. After SQLite has read it.
   [[nodiscard]] static std::expected<void, StoreError> check_length(Connection& connection);
 
