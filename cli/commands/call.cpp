@@ -33,11 +33,12 @@ constexpr OptionSpec kOptions[] = {
      .environment = "EPIC_TIMEOUT",
      .fallback = "30s",
      .check = duration()},
+    {.name = "idempotency-key", .value = "KEY", .summary = "Makes the call safe to repeat: with this key it runs once"},
 };
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "the method threw, or the call ended in a timeout or another epic error"},
-    {ExitCode::usage, "the arguments do not fit the method"},
+    {ExitCode::usage, "the arguments do not fit the method, or the key was used for another call"},
     {ExitCode::not_found, "no fabric is running, or there is no such type or method"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
@@ -98,8 +99,10 @@ Outcome run(Context& context, const Arguments& arguments) {
 
   auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
   // The fabric ends the call itself; wait a little longer to get its answer.
-  const control::Call::Request request{
-      .entity = name.text(), .method = method, .timeout_ms = static_cast<std::uint64_t>(timeout.count())};
+  const control::Call::Request request{.entity = name.text(),
+                                       .method = method,
+                                       .timeout_ms = static_cast<std::uint64_t>(timeout.count()),
+                                       .idempotency_key = arguments.value("idempotency-key")};
   boost::json::value body = codec::describe_json(request);
   body.as_object()["args"] = std::move(values);
   const auto answer = fabric.ask_json(control::Call::kVerb, std::move(body), timeout + std::chrono::seconds(5));
@@ -130,10 +133,13 @@ constexpr Command kCallCommand{
     .description =
         "Prints the result: a string as plain text, anything else as JSON. Unless the class is interval or\n"
         "transient, it is durable when it is printed. Where the method takes a Ref, give the entity's name as a "
-        "string.",
+        "string.\n\n"
+        "With --idempotency-key the same call may be made again for 24 hours, for instance after a timeout or a\n"
+        "crash: the method runs once, and each repeat prints what the first one did. If a crash has cut it short,\n"
+        "repeats fail and it does not run again. Another call under the same key is refused.",
     .example =
         "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
-        "Barrel/7",
+        "Barrel/7\nepic call Account/Bob withdraw 50 --idempotency-key order-17",
     .positionals = kPositionals,
     .options = kOptions,
     .exit_codes = kExitCodes,

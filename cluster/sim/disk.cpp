@@ -74,6 +74,14 @@ class DiskStore final : public storage::Store {
     return rows_->list_mail(filter, visit, on_corrupt);
   }
   std::expected<storage::MailCounts, StoreError> count_mail() override { return rows_->count_mail(); }
+  std::expected<std::optional<storage::Answer>, StoreError> answer(const storage::AnswerId& id) override {
+    if (is_off()) return std::unexpected(off());
+    return rows_->answer(id);
+  }
+  std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override {
+    if (is_off()) return std::unexpected(off());
+    return rows_->oldest_answer(shard);
+  }
   OpenReader reader_opener() const override { return rows_->reader_opener(); }
   std::expected<void, StoreError> begin_moment() override { return rows_->begin_moment(); }
   void end_moment() override { rows_->end_moment(); }

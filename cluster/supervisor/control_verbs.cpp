@@ -338,6 +338,17 @@ void ControlVerbs::on_all_ended(const std::vector<std::string>& unsaved) {
 
 // ---- what nodes answer ----
 
+namespace {
+
+template <class Verb>
+control::Repeat repeat_of(const typename Verb::Request& request) {
+  if constexpr (requires { request.idempotency_key; })
+    if (request.idempotency_key) return control::Repeat::safe;
+  return Verb::kVerb.repeat;
+}
+
+}  // namespace
+
 /// To the owner of the entity that the request names, with `beside`: members of users' types.
 template <class Verb>
 void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds timeout, const json::object& beside) {
@@ -348,7 +359,7 @@ void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds timeout, 
   json::value body = codec::describe_json(asked.request);
   body.as_object().insert(beside.begin(), beside.end());
   parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count),
-                           std::string(Verb::kVerb.name), protocol::print_json(body), Verb::kVerb.repeat,
+                           std::string(Verb::kVerb.name), protocol::print_json(body), repeat_of<Verb>(asked.request),
                            parts_.host.now() + timeout,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }

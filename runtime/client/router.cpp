@@ -7,6 +7,7 @@
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/placement_hash.hpp"
+#include "kernel/record.hpp"
 #include "reflect/schema_of.hpp"
 
 namespace epic::client {
@@ -69,7 +70,7 @@ void Router::on_time(std::int64_t now_ns) {
     Pending& pending = calls_.at(deadlines_.begin()->second);
     const Record& record = *pending.record;
     const auto waited_ms = record.timeout_ns / 1'000'000;
-    if (pending.place == kernel::RoutedCall::Place::sent)
+    if (pending.place == kernel::RoutedCall::Place::sent || pending.may_have_run)
       end(pending, make_exception(ErrorCode::timeout,
                                   fmt::format("the client waited {} ms for {}: no answer has come from its node, where "
                                               "it may still run",
@@ -106,6 +107,7 @@ void Router::send(Pending& pending, const PeerAddress& to) {
                            .chain = {},
                            .arguments = {}};
   call.chain.push_back({{kernel::NodeId{0}, life_, 0}, "client", {}});
+  if (kernel::has_key(record)) call.extensions = *record.site->extensions;
   try {
     codec_.encode(record.method->arguments(), record.arguments(), call.arguments);
   } catch (const std::exception& error) {
@@ -218,6 +220,11 @@ void Router::on_lost(const PeerAddress& node, std::string_view running) {
   shards_.block(node, now_ns_);
   for (kernel::RoutedCall* call : shards_.list_sent(node)) {
     auto& pending = static_cast<Pending&>(*call);
+    if (kernel::has_key(*pending.record)) {
+      pending.may_have_run = true;
+      shards_.on_refused(pending, now_ns_);
+      continue;
+    }
     end(pending, make_exception(ErrorCode::node_lost,
                                 fmt::format("node-{} was lost while {} was under way there; it may have run{}",
                                             node.node, describe(*pending.record), kernel::describe_death(running))));
@@ -236,7 +243,7 @@ void Router::on_unreachable(const std::string& why) {
   unreachable_ = why;
   std::vector<std::uint64_t> waiting;
   for (const auto& [sequence, pending] : calls_)
-    if (pending.place != kernel::RoutedCall::Place::sent) waiting.push_back(sequence);
+    if (pending.place != kernel::RoutedCall::Place::sent && !pending.may_have_run) waiting.push_back(sequence);
   for (const std::uint64_t sequence : waiting)
     if (const auto found = calls_.find(sequence); found != calls_.end())
       end(found->second, make_exception(ErrorCode::unavailable,

@@ -2,9 +2,9 @@
 // Router: a client's calls on their way to the nodes that own their entities. No I/O: events in, messages out.
 //
 // It follows the shard map that nodes push; kernel/routing decides which calls may be sent and which must wait. A call
-// that was sent is never sent again unless it was refused. A call ends with a result, with the error that the node
-// returned, with NodeLost if its node was lost, or at its deadline: Timeout if it was sent, Unavailable if it never
-// was.
+// that was sent is never sent again unless it was refused, or has an idempotency key. A call ends with a result, with
+// the error that the node returned, with NodeLost if its node was lost and it has no key, or at its deadline: Timeout
+// if it was sent, Unavailable if it never was.
 //
 // Single-threaded. A record belongs to the router from submit() to on_end.
 
@@ -65,6 +65,7 @@ class Router final : private kernel::ShardRouter::Listener {
   struct Pending : kernel::RoutedCall {
     RecordRef record;
     OnEnd on_end;
+    bool may_have_run = false;  // it is sent again, by its key, after its node was lost
   };
   struct PeerMethods {
     std::unordered_map<std::string, std::string> result_schemas;  // text, by "Type.method"

@@ -1,5 +1,7 @@
 #include "client/session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -9,6 +11,7 @@
 #include "io/last_words.hpp"
 #include "io/random.hpp"
 #include "kernel/errors.hpp"
+#include "kernel/record.hpp"
 #include "transport/make_transport.hpp"
 
 namespace epic::client {
@@ -120,7 +123,20 @@ Client Client::connect(std::string_view project_directory, ClientOptions options
   return Client(std::move(session));
 }
 
-Client::Record Client::run(Record record) const {
+namespace {
+
+void use_options(detail::CallRecord& call, const ClientCallOptions& options) {
+  if (!options.idempotency_key) return;
+  if (const std::string fault = kernel::find_key_fault(*options.idempotency_key); !fault.empty())
+    throw BadArguments(fmt::format("{}.{} was not sent: its idempotency key cannot be used: {}", call.callee->text,
+                                   call.method->name, fault));
+  kernel::set_key(call, *options.idempotency_key);
+}
+
+}  // namespace
+
+Client::Record Client::run(Record record, const ClientCallOptions& options) const {
+  use_options(*record, options);
   std::mutex mutex;
   std::condition_variable ended;
   Record result;
@@ -134,7 +150,8 @@ Client::Record Client::run(Record record) const {
   return result;
 }
 
-void Client::start(Record record, std::function<void(Record)> on_end) const {
+void Client::start(Record record, std::function<void(Record)> on_end, const ClientCallOptions& options) const {
+  use_options(*record, options);
   session_->submit(std::move(record), [on_end = std::move(on_end)](Record done) { on_end(std::move(done)); });
 }
 

@@ -123,6 +123,10 @@ void Engine::on_storage_events() {
       kernel_.on_loaded(loaded->activation, std::move(loaded->result));
     else if (auto* mail = std::get_if<StorageWork::MailLoaded>(&event))
       kernel_.on_mail_loaded(mail->tenure, std::move(mail->page));
+    else if (auto* answer = std::get_if<StorageWork::AnswerLoaded>(&event))
+      kernel_.on_answer_loaded(answer->tenure, answer->id, std::move(answer->found));
+    else if (auto* oldest = std::get_if<StorageWork::OldestAnswer>(&event))
+      kernel_.on_oldest_answer(oldest->tenure, std::move(oldest->begun_at_ns));
     else if (const auto* committed = std::get_if<StorageWork::Committed>(&event))
       kernel_.on_committed(committed->number);
     else if (auto* taken = std::get_if<StorageWork::Taken>(&event))
@@ -173,6 +177,12 @@ void Engine::load(kernel::ActivationId activation, std::string_view type, std::s
 }
 
 void Engine::load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) { storage_.load_mail(tenure, after); }
+
+void Engine::load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) {
+  storage_.load_answer(tenure, id);
+}
+
+void Engine::load_oldest_answer(const kernel::ShardEpoch& tenure) { storage_.load_oldest_answer(tenure); }
 
 void Engine::commit(kernel::Batch batch) { storage_.commit(std::move(batch)); }
 

@@ -115,6 +115,8 @@ class Engine final : public kernel::Syscalls {
   void send(const kernel::PeerAddress& to, kernel::Message message) override;
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override;
   void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) override;
+  void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) override;
+  void load_oldest_answer(const kernel::ShardEpoch& tenure) override;
   void commit(kernel::Batch batch) override;
   void take(std::vector<kernel::ShardId> shards) override;
   void released(kernel::ShardId shard) override;

@@ -42,6 +42,12 @@ void StorageWork::load_mail(const kernel::ShardEpoch& tenure, std::uint64_t afte
   asked_.emplace_back(MailJob{tenure, after});
 }
 
+void StorageWork::load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) {
+  asked_.emplace_back(AnswerJob{tenure, id});
+}
+
+void StorageWork::load_oldest_answer(const kernel::ShardEpoch& tenure) { asked_.emplace_back(OldestAnswerJob{tenure}); }
+
 void StorageWork::commit(kernel::Batch batch) { asked_batches_.push_back(std::move(batch)); }
 
 std::uint64_t StorageWork::take(std::vector<kernel::ShardId> shards, kernel::NodeId node,
@@ -179,6 +185,15 @@ bool StorageWork::carry_out(Job& job) {
     tell(Loaded{load_job->activation, load(*load_job)});
   } else if (const auto* mail = std::get_if<MailJob>(&job)) {
     tell(MailLoaded{mail->tenure, load(*mail)});
+  } else if (auto* answer = std::get_if<AnswerJob>(&job)) {
+    auto found = load(*answer);
+    tell(AnswerLoaded{answer->tenure, std::move(answer->id), std::move(found)});
+  } else if (const auto* oldest = std::get_if<OldestAnswerJob>(&job)) {
+    auto begun_at_ns = store_->oldest_answer(oldest->tenure.shard);
+    if (begun_at_ns)
+      tell(OldestAnswer{oldest->tenure, *begun_at_ns});
+    else
+      tell(OldestAnswer{oldest->tenure, std::unexpected(begun_at_ns.error().message)});
   } else if (auto* take = std::get_if<TakeJob>(&job)) {
     auto taken = store_->take(take->shards, take->node, take->incarnation);
     if (!taken) return carry_out_write(std::unexpected(taken.error()));
@@ -296,6 +311,17 @@ std::expected<kernel::MailPage, std::string> StorageWork::load(const MailJob& jo
     if (auto schema = schema_text(row.mail.schema)) row.schema_text = *std::move(schema);
   }
   return *std::move(page);
+}
+
+kernel::AnswerLoad StorageWork::load(const AnswerJob& job) {
+  auto answer = store_->answer(job.id);
+  if (!answer) return std::unexpected(answer.error().message);
+  kernel::FoundAnswer found{.answer = *std::move(answer)};
+  if (!found.answer || found.answer->end.schema == kernel::SchemaId{}) return found;
+  auto schema = schema_text(found.answer->end.schema);
+  if (!schema) return std::unexpected(schema.error());
+  found.schema_text = *std::move(schema);
+  return found;
 }
 
 std::expected<std::string, std::string> StorageWork::schema_text(kernel::SchemaId id) {

@@ -50,6 +50,15 @@ class StorageWork {
     kernel::ShardEpoch tenure;
     std::expected<kernel::MailPage, std::string> page;
   };
+  struct AnswerLoaded {
+    kernel::ShardEpoch tenure;
+    kernel::AnswerId id;
+    kernel::AnswerLoad found;
+  };
+  struct OldestAnswer {
+    kernel::ShardEpoch tenure;
+    std::expected<std::optional<std::int64_t>, std::string> begun_at_ns;
+  };
   struct Committed {
     kernel::CommitNumber number;
   };
@@ -70,7 +79,8 @@ class StorageWork {
   };
   /// The part of a read that runs on the execution thread.
   using Continuation = std::function<void()>;
-  using Event = std::variant<Loaded, MailLoaded, Committed, Blocked, Unblocked, Taken, Fatal, Continuation>;
+  using Event = std::variant<Loaded, MailLoaded, AnswerLoaded, OldestAnswer, Committed, Blocked, Unblocked, Taken,
+                             Fatal, Continuation>;
   using Read = std::function<Continuation(storage::Store&)>;
 
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -86,6 +96,8 @@ class StorageWork {
   // ---- execution thread; done after the next flush()
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key);
   void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after);
+  void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id);
+  void load_oldest_answer(const kernel::ShardEpoch& tenure);
   void commit(kernel::Batch batch);
   /// Returns the number that its Taken will carry.
   std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
@@ -131,13 +143,20 @@ class StorageWork {
     kernel::ShardEpoch tenure;
     std::uint64_t after;
   };
+  struct AnswerJob {
+    kernel::ShardEpoch tenure;
+    kernel::AnswerId id;
+  };
+  struct OldestAnswerJob {
+    kernel::ShardEpoch tenure;
+  };
   struct TakeJob {
     std::uint64_t number;
     std::vector<kernel::ShardId> shards;
     kernel::NodeId node;
     kernel::Incarnation incarnation;
   };
-  using Job = std::variant<LoadJob, MailJob, TakeJob, Read>;
+  using Job = std::variant<LoadJob, MailJob, AnswerJob, OldestAnswerJob, TakeJob, Read>;
 
   void use_store(std::deque<Job> jobs);
   /// False: to be retried later.
@@ -150,6 +169,7 @@ class StorageWork {
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
   [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
   [[nodiscard]] std::expected<kernel::MailPage, std::string> load(const MailJob& job);
+  [[nodiscard]] kernel::AnswerLoad load(const AnswerJob& job);
   [[nodiscard]] std::expected<std::string, std::string> schema_text(kernel::SchemaId id);
   void maintain();
   void tell(Event event);

@@ -17,7 +17,16 @@ struct Cases : Lambdas... {
 };
 
 using RowOfEntity = std::pair<std::string_view, std::string_view>;
-using RowName = std::variant<RowOfEntity, MailId>;
+struct RowOfAnswer {
+  std::string_view entity;
+  std::string_view subject;
+  std::string_view key;
+  bool operator==(const RowOfAnswer&) const = default;
+};
+/// A shard stands for rows without a name.
+using RowName = std::variant<RowOfEntity, MailId, RowOfAnswer, ShardId>;
+
+RowOfAnswer text_of(const AnswerId& id) { return {id.entity, id.subject, id.key}; }
 
 struct RowHash {
   std::size_t operator()(const RowName& name) const {
@@ -25,7 +34,11 @@ struct RowHash {
         Cases{[](const RowOfEntity& entity) {
                 return std::hash<std::string_view>{}(entity.second) * 31 + std::hash<std::string_view>{}(entity.first);
               },
-              [](const MailId& id) { return (std::size_t{id.epoch.value} * 31 + id.shard.value) * 31 + id.number; }},
+              [](const MailId& id) { return (std::size_t{id.epoch.value} * 31 + id.shard.value) * 31 + id.number; },
+              [](const RowOfAnswer& answer) {
+                return std::hash<std::string_view>{}(answer.key) * 31 + std::hash<std::string_view>{}(answer.entity);
+              },
+              [](ShardId shard) { return std::size_t{shard.value}; }},
         name);
   }
 };
@@ -33,6 +46,9 @@ struct RowHash {
 RowName row_of(const Operation& operation) {
   return std::visit(Cases{[](const OfSnapshot auto& change) { return RowName{RowOfEntity{change.type, change.key}}; },
                           [](const PutMail& put) { return RowName{put.mail.id}; },
+                          [](const PutAnswer& put) { return RowName{text_of(put.answer.id)}; },
+                          [](const EndAnswer& end) { return RowName{text_of(end.id)}; },
+                          [](const SweepAnswers& sweep) { return RowName{sweep.shard}; },
                           [](const auto& change) { return RowName{change.id}; }},
                     operation);
 }
@@ -54,6 +70,13 @@ Joined join(Operation& older, Operation& later) {
     put->mail.why = std::move(mark->why);
     return Joined::one;
   }
+  if (auto* const put = std::get_if<PutAnswer>(&older)) {
+    auto* const end = std::get_if<EndAnswer>(&later);
+    if (end == nullptr) return Joined::both;
+    put->answer.end = std::move(end->end);
+    return Joined::one;
+  }
+  if (std::holds_alternative<EndAnswer>(older) || std::holds_alternative<SweepAnswers>(older)) return Joined::both;
   if (std::holds_alternative<EndMail>(older) || std::holds_alternative<PutMail>(later)) return Joined::both;
   const auto replaces = std::visit(Cases{[](const OfSnapshot auto& change) { return change.replaces; },
                                          [](const auto&) { return std::optional<Version>(); }},
@@ -68,13 +91,17 @@ Joined join(Operation& older, Operation& later) {
 ShardId shard_of(const Operation& operation) {
   return std::visit(
       Cases{[](const OfSnapshot auto& change) { return change.shard; },
-            [](const PutMail& put) { return put.mail.id.shard; }, [](const auto& change) { return change.to_shard; }},
+            [](const PutMail& put) { return put.mail.id.shard; },
+            [](const PutAnswer& put) { return put.answer.id.shard; }, [](const EndAnswer& end) { return end.id.shard; },
+            [](const SweepAnswers& sweep) { return sweep.shard; }, [](const auto& change) { return change.to_shard; }},
       operation);
 }
 
 std::size_t bytes_of(const Operation& operation) {
   if (const auto* const put = std::get_if<PutSnapshot>(&operation)) return put->bytes.size();
   if (const auto* const put = std::get_if<PutMail>(&operation)) return put->mail.arguments.size();
+  if (const auto* const put = std::get_if<PutAnswer>(&operation)) return put->answer.end.bytes.size();
+  if (const auto* const end = std::get_if<EndAnswer>(&operation)) return end->end.bytes.size();
   return 0;
 }
 

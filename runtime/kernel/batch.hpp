@@ -91,9 +91,64 @@ struct EndMail {
   ShardId to_shard;
 };
 
-using Operation = std::variant<PutSnapshot, EraseSnapshot, PutMail, MarkMail, EndMail>;
+/// Names the answer to a call of an outside caller, who has given the call an idempotency key.
+struct AnswerId {
+  ShardId shard;        // of the entity
+  std::string entity;   // "Type/Key", the type by its stored name
+  std::string subject;  // on whose behalf the call was made; empty: nobody in particular
+  std::string key;
+  auto operator<=>(const AnswerId&) const = default;
+};
 
-/// The changes of an entity's state; the others are of mail.
+enum class AnswerStatus : std::uint8_t {
+  begun,     // the first turn of the method is saved; how it ended is not known
+  returned,  // with a result, or void
+  threw,
+};
+
+/// How a call has ended, as every repeat of it gets it.
+struct AnswerEnd {
+  AnswerStatus status = AnswerStatus::begun;
+  SchemaId schema = {};               // of the result; 0: void
+  std::uint8_t error_code = 0;        // it threw: the ErrorCode …
+  std::string error_type = {};        // … and the C++ name of the exception's class
+  std::vector<std::byte> bytes = {};  // the result, or the exception's text
+  bool operator==(const AnswerEnd&) const = default;
+};
+
+/// The call that a key was used for first, and its answer.
+struct Answer {
+  AnswerId id;
+  std::string method;
+  SchemaId arguments_schema;
+  std::uint64_t arguments_hash = 0;  // of the encoded arguments
+  std::int64_t begun_at_ns = 0;      // wall clock
+  AnswerEnd end = {};
+  bool operator==(const Answer&) const = default;
+};
+
+/// The first turn of the call is saved in this batch: one row, where none was.
+struct PutAnswer {
+  Answer answer;
+};
+
+/// The call's last turn is saved in this batch: one row, which is `begun`.
+struct EndAnswer {
+  AnswerId id;
+  AnswerEnd end;
+};
+
+/// Removes the oldest answers of a shard, at most `rows_max` of them. The one change that any number of rows fits.
+struct SweepAnswers {
+  ShardId shard;
+  std::int64_t begun_before_ns = 0;
+  std::uint32_t rows_max = 0;
+};
+
+using Operation =
+    std::variant<PutSnapshot, EraseSnapshot, PutMail, MarkMail, EndMail, PutAnswer, EndAnswer, SweepAnswers>;
+
+/// The changes of an entity's state; the others are of mail and of answers.
 template <class Change>
 concept OfSnapshot = std::same_as<Change, PutSnapshot> || std::same_as<Change, EraseSnapshot>;
 
@@ -117,9 +172,9 @@ struct Batch {
 };
 
 /// Merges two batches into one transaction: `next` was made later, so its state of an entity replaces the older one,
-/// and a message that it ends need not be written at all. Changes of a message that cannot follow each other, such as
-/// two ends, all stay, for the store to refuse. False, without a change, if they were made under different epochs of a
-/// shard.
+/// a message that it ends need not be written at all, and an answer that it ends is written once. Changes of a message
+/// or an answer that cannot follow each other, such as two ends, all stay, for the store to refuse. False, without a
+/// change, if they were made under different epochs of a shard.
 [[nodiscard]] bool try_append(Batch& batch, Batch& next);
 
 /// The saved state of an entity, with the schema that it was written with.
@@ -152,5 +207,14 @@ struct MailPage {
   std::uint64_t last_place = 0;           // of the last row, damaged ones included; of an empty page, as asked
   bool is_last = true;                    // there were no more when it was read
 };
+
+/// An answer as it is stored, if there is one.
+struct FoundAnswer {
+  std::optional<Answer> answer = {};
+  std::string schema_text = {};  // of its result
+};
+
+/// An error is a sentence, and concerns this answer only.
+using AnswerLoad = std::expected<FoundAnswer, std::string>;
 
 }  // namespace epic::kernel

@@ -125,8 +125,9 @@ std::string shown_text(std::string_view text, std::string_view type, std::string
 }
 
 /// The documented family, in the order of how often they are made.
-using Family = boost::mp11::mp_list<Unavailable, Overloaded, Timeout, NodeLost, Deadlock, Cancelled, NoSuchType,
-                                    NoSuchMethod, BadArguments, ActivationFailed, StateTooLarge, InternalError>;
+using Family =
+    boost::mp11::mp_list<Unavailable, Overloaded, Timeout, NodeLost, Deadlock, Cancelled, NoSuchType, NoSuchMethod,
+                         BadArguments, ActivationFailed, StateTooLarge, InternalError, Interrupted>;
 
 template <class... E>
 std::exception_ptr make_of(boost::mp11::mp_list<E...>, ErrorCode code, const std::string& message) {

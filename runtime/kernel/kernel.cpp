@@ -81,6 +81,15 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .outbox = outbox_,
               .calls = calls_,
               .syscalls = syscalls}),
+      answers_({.has_shared_store = options_.has_shared_store,
+                .codec = codec,
+                .scheduler = scheduler_,
+                .words = words_,
+                .routing = routing_,
+                .saving = saving_,
+                .calls = calls_,
+                .syscalls = syscalls},
+               *this),
       looks_(scheduler_, words_, calls_, ends_, routing_, options_.grace),
       frames_({.self = options_.self,
                .shard_count = options_.shard_count,
@@ -96,8 +105,9 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .cancellations = cancellations_,
                .activations = activations_,
                .inbox = inbox_,
+               .answers = answers_,
                .syscalls = syscalls}),
-      outside_(admission_, scheduler_, types_, calls_),
+      outside_(admission_, scheduler_, types_, calls_, [this](RecordRef call) { frames_.route(std::move(call)); }),
       views_({.shard_count = options_.shard_count,
               .clock = scheduler_,
               .words = words_,
@@ -115,13 +125,14 @@ Kernel::~Kernel() {
 }
 
 /// A parked call has its turn.
-void Kernel::route(RoutedCall& call) { calls_.route(RecordRef::share(static_cast<detail::CallSite&>(call).record)); }
+void Kernel::route(RoutedCall& call) { frames_.route(RecordRef::share(static_cast<detail::CallSite&>(call).record)); }
 
 void Kernel::on_durable() {
   routing_.on_committed();
   activations_.sweep();
   for (const ShardId shard : saving_.take_settled()) activations_.check_released(shard);
   inbox_.on_durable(saving_.durable());
+  answers_.on_durable(saving_.durable());
 }
 
 // ---- events ----
@@ -137,6 +148,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   ends_.on_time();
   cancellations_.on_time();
   inbox_.on_time();
+  answers_.on_time();
   saving_.on_time();
   routing_.on_time(monotonic_ns);
   looks_.on_time();
@@ -148,8 +160,8 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
   for (const auto due :
        {calls_.next_timer_ns(), parked_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
-        cancellations_.next_timer_ns(), inbox_.next_timer_ns(), saving_.next_timer_ns(), routing_.next_timer_ns(),
-        looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
+        cancellations_.next_timer_ns(), inbox_.next_timer_ns(), answers_.next_timer_ns(), saving_.next_timer_ns(),
+        routing_.next_timer_ns(), looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }
@@ -182,6 +194,17 @@ void Kernel::on_committed(CommitNumber number) {
   saving_.on_committed(number);
 }
 
+void Kernel::on_answer_loaded(const ShardEpoch& tenure, const AnswerId& id, AnswerLoad load) {
+  const Scope scope(*this);
+  answers_.on_loaded(tenure, id, std::move(load));
+}
+
+void Kernel::on_oldest_answer(const ShardEpoch& tenure,
+                              std::expected<std::optional<std::int64_t>, std::string> begun_at_ns) {
+  const Scope scope(*this);
+  answers_.on_oldest(tenure, std::move(begun_at_ns));
+}
+
 void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
   const Scope scope(*this);
   for (const ShardEpoch& taken : epochs) {
@@ -198,6 +221,7 @@ void Kernel::on_shard_map(ShardMap map) {
   Routing::Changes changes = routing_.on_map(std::move(map));
   for (const ShardId shard : changes.lost) activations_.on_lost(shard);
   inbox_.on_map();
+  answers_.on_map();
   if (!changes.given.empty()) {
     frames_.park_held();
     syscalls_.take(std::move(changes.given));

@@ -13,7 +13,7 @@
 // One thread. What may run users' code makes this kernel the thread's current one meanwhile, for epic::log, self() and
 // the like; what only looks does not. This class only connects the parts: calls/ a call from begin to close ·
 // routing/ where it goes · frames/ calls between nodes · saving/ what must be durable first · activations/ what is in
-// memory · mail/ messages that arrive · events/ what has lately happened.
+// memory · mail/ messages that arrive · answers/ calls with idempotency keys · events/ what has lately happened.
 
 #include <chrono>
 #include <cstdint>
@@ -31,6 +31,7 @@
 #include "kernel/activations/activations.hpp"
 #include "kernel/activations/entity_timers.hpp"
 #include "kernel/admission.hpp"
+#include "kernel/answers/answers.hpp"
 #include "kernel/calls/call_views.hpp"
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/cancellations.hpp"
@@ -81,7 +82,7 @@ struct KernelStats {
   std::uint64_t rows = 0;
 };
 
-class Kernel : private Routing::Listener, private CallsListener, private Saving::Listener {
+class Kernel : private Routing::Listener, private CallsListener, private Saving::Listener, private Answers::Listener {
  public:
   Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls);
   ~Kernel();
@@ -104,6 +105,9 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_mail_loaded(const ShardEpoch& tenure, std::expected<MailPage, std::string> page);
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
+  /// Answers Syscalls::load_answer and load_oldest_answer.
+  void on_answer_loaded(const ShardEpoch& tenure, const AnswerId& id, AnswerLoad load);
+  void on_oldest_answer(const ShardEpoch& tenure, std::expected<std::optional<std::int64_t>, std::string> begun_at_ns);
   /// The store has taken everything sent so far and is writing it: what is sent from here on waits for its next turn.
   void on_store_writing(bool is_writing) { saving_.on_store_writing(is_writing); }
   /// In use by entities, calls and messages, if the driver measures it. Otherwise only what the kernel counts itself is
@@ -163,6 +167,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] ActivationTable& activations() { return activations_.table(); }
   [[nodiscard]] const Routing& routing() const { return routing_; }
   [[nodiscard]] const Inbox::Counts& mail_counts() const { return inbox_.counts(); }
+  [[nodiscard]] const Answers& answers() const { return answers_; }
   [[nodiscard]] KernelStats stats() const;
   /// Turns that have ended. Any thread, and signal handlers.
   [[nodiscard]] std::uint64_t turns_count() const { return calls_.turns_count(); }
@@ -215,6 +220,10 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void reply(Record& call) override { frames_.reply(call); }
   void on_mail_begin(Record& call) override { inbox_.on_begin(call); }
   void on_mail_end(Record& call) override { inbox_.on_end(call); }
+  void on_answer_begin(Record& call) override { answers_.on_begin(call); }
+  void on_answer_end(Record& call) override { answers_.on_end(call); }
+  void on_answer_undone(const AnswerId& id, UndoneAnswer what) override { answers_.on_undone(id, what); }
+  void route_again(RecordRef call) override { frames_.route(std::move(call)); }
   void on_deadlock(const DeadlockMessage& deadlock) override { frames_.on_deadlock(deadlock); }
   void mark_dirty(Activation& activation) override { saving_.mark_dirty(activation); }
   void note_erased(Activation& activation) override { saving_.note_erased(activation); }
@@ -266,6 +275,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Cancellations cancellations_;
   Outbox outbox_;
   Inbox inbox_;
+  Answers answers_;
   ShardLooks looks_;
   Frames frames_;
   OutsideCalls outside_;

@@ -81,6 +81,13 @@ inline constexpr std::chrono::nanoseconds kMailDelayMax = 30s;  // … and at mo
 inline constexpr std::chrono::nanoseconds kMailMethodFor =
     1min;  // a method that the module does not have is waited for
 inline constexpr std::chrono::nanoseconds kMailLookEvery = 1min;  // for messages whose hint was lost
+inline constexpr std::size_t kIdempotencyKeyBytesMax = 256;
+inline constexpr std::size_t kSubjectBytesMax = 1'024;      // on whose behalf a call is made
+inline constexpr std::size_t kAnswerBytesMax = 1u << 20;    // of a result that is kept for repeats
+inline constexpr std::size_t kAnswersKnownMax = 65'536;     // keys whose calls a node looks up or runs, or is saving
+inline constexpr std::chrono::hours kAnswersKeptFor = 24h;  // … afterwards, at least
+inline constexpr std::uint32_t kAnswersSweptAtOnce = 256;
+inline constexpr std::chrono::nanoseconds kAnswersLookAgain = 1min;  // if the oldest answer could not be removed
 inline constexpr std::size_t kHeldBytesMax = 256u << 20;  // of results that wait for the store before they leave
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 

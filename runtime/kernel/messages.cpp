@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/limits.hpp"
+#include "reflect/utf8.hpp"
 
 namespace epic::kernel {
 namespace {
@@ -24,6 +27,22 @@ std::string find_fault(const CallMessage& call) {
   if (call.target.size() > kTargetBytesMax)
     return fmt::format("a call to an entity with a name of {} bytes, and {} are allowed", call.target.size(),
                        kTargetBytesMax);
+  if (!call.extensions) return {};
+  if (call.extensions->idempotency_key.size() > limits::kIdempotencyKeyBytesMax)
+    return fmt::format("a call with an idempotency key of {} bytes, and {} are allowed",
+                       call.extensions->idempotency_key.size(), limits::kIdempotencyKeyBytesMax);
+  if (call.extensions->caller.size() > limits::kSubjectBytesMax)
+    return fmt::format("a call on behalf of a caller with a name of {} bytes, and {} are allowed",
+                       call.extensions->caller.size(), limits::kSubjectBytesMax);
+  return {};
+}
+
+std::string find_key_fault(std::string_view key) {
+  if (key.empty()) return "it is empty";
+  if (key.size() > limits::kIdempotencyKeyBytesMax)
+    return fmt::format("it has {} bytes, and {} is the most", key.size(), limits::kIdempotencyKeyBytesMax);
+  const auto is_control = [](char one) { return static_cast<unsigned char>(one) < 0x20 || one == 0x7f; };
+  if (!reflect::is_utf8(key) || std::ranges::any_of(key, is_control)) return "it is not plain UTF-8 text";
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -196,5 +197,7 @@ BOOST_DESCRIBE_STRUCT(ShardMap, (), (version, owners, members, moving, owned_sin
 [[nodiscard]] std::string find_fault(const ReplyMessage& reply);
 [[nodiscard]] std::string find_fault(const ProbeMessage& probe);
 [[nodiscard]] std::string find_fault(const DeadlockMessage& deadlock);
+/// Why it cannot be an idempotency key, as the end of a sentence; empty: it can.
+[[nodiscard]] std::string find_key_fault(std::string_view key);
 
 }  // namespace epic::kernel

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "epic/call.hpp"
@@ -44,9 +45,28 @@ struct CallSite : kernel::RoutedCall {
   std::string label;          // of a record without a method: "setup", "on_activate"; of a tick, its method
   std::int64_t begun_ns = 0;  // of a record without a deadline
   std::optional<Tick> tick;
-  std::optional<kernel::MailId> mail;  // of a call that a message makes
+  std::optional<kernel::MailId> mail;               // of a call that a message makes
+  std::unique_ptr<kernel::AnswerId> answer;         // of the one call that runs for a key, whoever waits for it
+  std::optional<kernel::ErrorPart> answered_error;  // of a call that gets that one's exception, as it was stored
+  const CallRecord* answered_by = nullptr;          // … while that one ends: what it has observed counts
   /// Something other than a caller in this kernel gets the outcome.
-  [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end || mail; }
+  [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end || mail || answer; }
 };
 
 }  // namespace epic::detail
+
+namespace epic::kernel {
+
+/// An outside caller may repeat it: it is answered by the one call that runs for its key.
+[[nodiscard]] inline bool has_key(const Record& record) {
+  return record.site != nullptr && record.site->extensions && !record.site->extensions->idempotency_key.empty();
+}
+
+/// Before the call is submitted.
+inline void set_key(Record& record, std::string key) {
+  if (record.site == nullptr) record.site = new detail::CallSite(record);
+  record.site->extensions =
+      std::make_unique<CallExtensions>(CallExtensions{.trace = {}, .caller = {}, .idempotency_key = std::move(key)});
+}
+
+}  // namespace epic::kernel

@@ -34,6 +34,10 @@ class Syscalls {
   virtual void load(ActivationId activation, std::string_view type, std::string_view key) = 0;
   /// Read the messages to a shard that come after the place `after`; answered by on_mail_loaded, with the same tenure.
   virtual void load_mail(const ShardEpoch& tenure, std::uint64_t after) = 0;
+  /// Read the answer to a key; answered by on_answer_loaded, with the same tenure.
+  virtual void load_answer(const ShardEpoch& tenure, const AnswerId& id) = 0;
+  /// How old is the oldest answer of the shard? Answered by on_oldest_answer, with the same tenure.
+  virtual void load_oldest_answer(const ShardEpoch& tenure) = 0;
   /// Make a batch durable; answered by on_committed. Several may wait for the store's turn; they are committed in
   /// order, as one transaction if possible (try_append), with on_store_writing when it starts and one answer for all.
   virtual void commit(Batch batch) = 0;

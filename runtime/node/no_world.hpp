@@ -14,6 +14,8 @@ class NoWorld final : public kernel::Syscalls {
   void send(const kernel::PeerAddress&, kernel::Message) override {}
   void load(kernel::ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {}
+  void load_answer(const kernel::ShardEpoch&, const kernel::AnswerId&) override {}
+  void load_oldest_answer(const kernel::ShardEpoch&) override {}
   void commit(kernel::Batch) override {}
   void take(std::vector<kernel::ShardId>) override {}
   void released(kernel::ShardId) override {}

@@ -303,6 +303,12 @@ void Requests::answer(const Asked<control::Call>& asked) {
         make_failure(id, {.code = ErrorCode::bad_arguments,
                           .exception_type = {},
                           .message = fmt::format("{}.{}: {}", entity->type->info->type_name, method, read.error())}));
+  if (const auto& key = asked.request.idempotency_key) {
+    if (const std::string fault = kernel::find_key_fault(*key); !fault.empty())
+      return parts_.send(
+          make_failure(id, AnswerStatus::bad_request, fmt::format("the idempotency key cannot be used: {}", fault)));
+    kernel::set_key(**record, *key);
+  }
   std::chrono::nanoseconds timeout = kernel.options().call_timeout;
   if (asked.request.timeout_ms)
     timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*asked.request.timeout_ms));

@@ -77,10 +77,11 @@ struct Call {
     std::string entity;
     std::string method;
     std::optional<std::uint64_t> timeout_ms = {};
+    std::optional<std::string> idempotency_key = {};  // then it may be repeated
   };
   using Answer = Nothing;
 };
-BOOST_DESCRIBE_STRUCT(Call::Request, (), (entity, method, timeout_ms))
+BOOST_DESCRIBE_STRUCT(Call::Request, (), (entity, method, timeout_ms, idempotency_key))
 
 /// In no order across nodes. Stored entities are listed by the node that owns them, so there are no duplicates.
 struct Ls {

@@ -93,6 +93,10 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   }
   void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {
   }  // nothing arrives here, not even what it sends itself
+  void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) override {
+    events.emplace_back([this, tenure, id] { kernel.on_answer_loaded(tenure, id, kernel::FoundAnswer{}); });
+  }
+  void load_oldest_answer(const kernel::ShardEpoch&) override {}  // none grows old here
   void commit(kernel::Batch batch) override {
     for (kernel::Operation& operation : batch.operations) {
       auto* const put = std::get_if<kernel::PutMail>(&operation);

@@ -103,6 +103,12 @@ class ProcessStore final : public Store {
   std::expected<storage::MailCounts, StoreError> count_mail() override {
     return run([&] { return rows_->count_mail(); });
   }
+  std::expected<std::optional<storage::Answer>, StoreError> answer(const storage::AnswerId& id) override {
+    return run([&] { return rows_->answer(id); });
+  }
+  std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override {
+    return run([&] { return rows_->oldest_answer(shard); });
+  }
   OpenReader reader_opener() const override { return rows_->reader_opener(); }
   std::expected<void, StoreError> begin_moment() override {
     return run([&] { return rows_->begin_moment(); });

@@ -63,6 +63,20 @@ std::string describe_failed(const EndMail& end, kernel::Version, const std::stri
                      end.to_shard, where);
 }
 
+std::string describe_failed(const PutAnswer& put, kernel::Version, const std::string& where) {
+  return fmt::format("which adds the answer to key '{}' of {}, finds one already in {}", put.answer.id.key,
+                     put.answer.id.entity, where);
+}
+
+std::string describe_failed(const EndAnswer& end, kernel::Version, const std::string& where) {
+  return fmt::format("which ends the answer to key '{}' of {}, does not find it begun in {}", end.id.key, end.id.entity,
+                     where);
+}
+
+std::string describe_failed(const SweepAnswers& sweep, kernel::Version, const std::string& where) {
+  return fmt::format("which removes old answers of shard {}, does not fit {}", sweep.shard, where);
+}
+
 }  // namespace
 
 StoreError conflict(const Batch& batch, std::size_t operation, kernel::Version found, const std::string& where) {

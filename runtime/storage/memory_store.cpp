@@ -68,7 +68,7 @@ std::expected<void, StoreError> MemoryStore::write_next(const NextBatch& next) {
   for (const ShardEpoch& held : batch.epochs)
     if (const ShardRow& row = row_of(held.shard); row.epoch != held.epoch || row.incarnation != batch.writer)
       return std::unexpected(lost_ownership(batch, held, row, kWhere));
-  MailChanges changes;
+  Changes changes;
   for (std::size_t i = 0; i < batch.operations.size(); ++i)
     if (!fits(batch.operations[i], changes))
       return std::unexpected(conflict(batch, i, version_of(batch.operations[i]), kWhere));
@@ -89,24 +89,41 @@ kernel::Version MemoryStore::version_of(const Operation& operation) const {
   return kernel::Version{0};
 }
 
-std::optional<kernel::ShardId> MemoryStore::receiver_of(const kernel::MailId& id, const MailChanges& earlier) const {
-  if (const auto changed = earlier.find(id); changed != earlier.end()) return changed->second;
+std::optional<kernel::ShardId> MemoryStore::receiver_of(const kernel::MailId& id, const Changes& earlier) const {
+  if (const auto changed = earlier.mail.find(id); changed != earlier.mail.end()) return changed->second;
   const auto found = shared_->places.find(id);
   if (found == shared_->places.end()) return std::nullopt;
   return shared_->rows.mail.at(found->second).to_shard;
 }
 
-bool MemoryStore::fits(const Operation& operation, MailChanges& earlier) const {
+std::optional<AnswerStatus> MemoryStore::status_of(const AnswerId& id, const Changes& earlier) const {
+  if (const auto changed = earlier.answers.find(id); changed != earlier.answers.end()) return changed->second;
+  const auto found = shared_->rows.answers.find(id);
+  return found == shared_->rows.answers.end() ? std::nullopt : std::optional(found->second.end.status);
+}
+
+bool MemoryStore::fits(const Operation& operation, Changes& earlier) const {
+  if (const auto* const put = std::get_if<PutAnswer>(&operation)) {
+    if (status_of(put->answer.id, earlier)) return false;
+    earlier.answers[put->answer.id] = put->answer.end.status;
+    return true;
+  }
+  if (const auto* const end = std::get_if<EndAnswer>(&operation)) {
+    if (status_of(end->id, earlier) != AnswerStatus::begun) return false;
+    earlier.answers[end->id] = end->end.status;
+    return true;
+  }
+  if (std::holds_alternative<SweepAnswers>(operation)) return true;
   if (const auto* const put = std::get_if<PutMail>(&operation)) {
     if (receiver_of(put->mail.id, earlier)) return false;
-    earlier[put->mail.id] = put->mail.to_shard;
+    earlier.mail[put->mail.id] = put->mail.to_shard;
     return true;
   }
   if (const auto* const mark = std::get_if<MarkMail>(&operation))
     return receiver_of(mark->id, earlier) == mark->to_shard;
   if (const auto* const end = std::get_if<EndMail>(&operation)) {
     if (receiver_of(end->id, earlier) != end->to_shard) return false;
-    earlier[end->id] = std::nullopt;
+    earlier.mail[end->id] = std::nullopt;
     return true;
   }
   const auto* const put = std::get_if<PutSnapshot>(&operation);
@@ -152,6 +169,36 @@ void MemoryStore::apply(const EndMail& end) {
   const auto place = shared_->places.extract(end.id).mapped();
   shared_->rows.alive.erase({end.to_shard, place});
   shared_->rows.mail.erase(place);
+}
+
+void MemoryStore::apply(const PutAnswer& put) { shared_->rows.answers.emplace(put.answer.id, put.answer); }
+
+void MemoryStore::apply(const EndAnswer& end) { shared_->rows.answers.at(end.id).end = end.end; }
+
+void MemoryStore::apply(const SweepAnswers& sweep) {
+  std::map<std::int64_t, std::vector<AnswerId>> old;  // by age
+  for (const auto& [id, answer] : shared_->rows.answers)
+    if (id.shard == sweep.shard && answer.begun_at_ns < sweep.begun_before_ns) old[answer.begun_at_ns].push_back(id);
+  std::size_t left = sweep.rows_max;
+  for (const auto& [begun_at_ns, ids] : old)
+    for (const AnswerId& id : ids)
+      if (left > 0) left -= shared_->rows.answers.erase(id);
+}
+
+std::expected<std::optional<Answer>, StoreError> MemoryStore::answer(const AnswerId& id) {
+  const std::scoped_lock lock(shared_->mutex);
+  const auto found = rows().answers.find(id);
+  if (found == rows().answers.end()) return std::nullopt;
+  return found->second;
+}
+
+std::expected<std::optional<std::int64_t>, StoreError> MemoryStore::oldest_answer(kernel::ShardId shard) {
+  const std::scoped_lock lock(shared_->mutex);
+  std::optional<std::int64_t> oldest;  // ids are ordered by shard
+  for (auto at = rows().answers.lower_bound(AnswerId{.shard = shard, .entity = {}, .subject = {}, .key = {}});
+       at != rows().answers.end() && at->first.shard == shard; ++at)
+    oldest = std::min(oldest.value_or(INT64_MAX), at->second.begun_at_ns);
+  return oldest;
 }
 
 std::expected<std::optional<Snapshot>, StoreError> MemoryStore::load(std::string_view type, std::string_view key) {

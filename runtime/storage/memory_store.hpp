@@ -45,6 +45,8 @@ class MemoryStore final : public Store {
       const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
       const std::function<void(const DamagedMail&)>& on_corrupt) override;
   [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
+  [[nodiscard]] std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) override;
+  [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
@@ -59,6 +61,7 @@ class MemoryStore final : public Store {
     std::map<Name, Snapshot> snapshots = {};
     std::map<std::uint64_t, Mail> mail = {};                         // by place
     std::set<std::pair<kernel::ShardId, std::uint64_t>> alive = {};  // receiver's shard and place, unless it is dead
+    std::map<AnswerId, Answer> answers = {};
   };
   struct Shared {
     std::uint32_t shard_count;
@@ -72,21 +75,28 @@ class MemoryStore final : public Store {
     std::uint64_t last_place = 0;
     Rows rows = {};
   };
-  /// What the operations before one leave of the messages that they change: the receiver's shard; empty: no message.
-  using MailChanges = std::map<kernel::MailId, std::optional<kernel::ShardId>>;
+  /// What the operations before one leave of what they change.
+  struct Changes {
+    std::map<kernel::MailId, std::optional<kernel::ShardId>> mail = {};  // the receiver's shard; empty: no message
+    std::map<AnswerId, AnswerStatus> answers = {};
+  };
 
   explicit MemoryStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   // With the mutex.
   [[nodiscard]] ShardRow& row_of(kernel::ShardId shard);
   [[nodiscard]] kernel::Version version_of(const Operation& operation) const;
-  [[nodiscard]] std::optional<kernel::ShardId> receiver_of(const kernel::MailId& id, const MailChanges& earlier) const;
+  [[nodiscard]] std::optional<kernel::ShardId> receiver_of(const kernel::MailId& id, const Changes& earlier) const;
+  [[nodiscard]] std::optional<AnswerStatus> status_of(const AnswerId& id, const Changes& earlier) const;
   /// Whether it finds the row that it states.
-  [[nodiscard]] bool fits(const Operation& operation, MailChanges& earlier) const;
+  [[nodiscard]] bool fits(const Operation& operation, Changes& earlier) const;
   void apply(const PutSnapshot& put);
   void apply(const EraseSnapshot& erase);
   void apply(const PutMail& put);
   void apply(const MarkMail& mark);
   void apply(const EndMail& end);
+  void apply(const PutAnswer& put);
+  void apply(const EndAnswer& end);
+  void apply(const SweepAnswers& sweep);
   /// What is read, under the mutex.
   [[nodiscard]] const Rows& rows() const { return moment_ ? *moment_ : shared_->rows; }
   /// The next snapshots at or after `from`; the visitor runs without the mutex.

@@ -47,4 +47,23 @@ std::uint64_t mail_status_checksum(const kernel::MailId& id, MailStatus status, 
   return checksum_of(numbers, why);
 }
 
+std::uint64_t answer_checksum(const Answer& answer) {
+  const std::array<std::uint64_t, 8> numbers{answer.id.entity.size(), answer.id.subject.size(),
+                                             answer.id.key.size(),    answer.method.size(),
+                                             answer.id.shard.value,   answer.arguments_schema.value,
+                                             answer.arguments_hash,   static_cast<std::uint64_t>(answer.begun_at_ns)};
+  return checksum_of(numbers, answer.id.entity, answer.id.subject, answer.id.key, answer.method);
+}
+
+std::uint64_t answer_end_checksum(const AnswerId& id, const AnswerEnd& end) {
+  const std::array<std::uint64_t, 7> numbers{id.entity.size(),
+                                             id.subject.size(),
+                                             id.key.size(),
+                                             end.schema.value,
+                                             end.error_type.size(),
+                                             end.error_code,
+                                             static_cast<std::uint64_t>(end.status)};
+  return checksum_of(numbers, id.entity, id.subject, id.key, end.error_type, end.bytes);
+}
+
 }  // namespace epic::storage

@@ -2,7 +2,7 @@
 // Checksums of rows: xxh3-64 over every column, so that damage to the version is found as well as damage to the bytes.
 //
 // A message has two, because its status changes and the rest does not: marking it need not read it first. Its place is
-// in neither; the store gives it.
+// in neither; the store gives it. So has an answer.
 
 #include <cstdint>
 
@@ -19,5 +19,9 @@ namespace epic::storage {
 [[nodiscard]] std::uint64_t mail_checksum(const Mail& mail);
 /// Of what does. The id keeps it from passing for another message's.
 [[nodiscard]] std::uint64_t mail_status_checksum(const kernel::MailId& id, MailStatus status, std::string_view why);
+
+/// Of what never changes in an answer, and of how the call ended; likewise.
+[[nodiscard]] std::uint64_t answer_checksum(const Answer& answer);
+[[nodiscard]] std::uint64_t answer_end_checksum(const AnswerId& id, const AnswerEnd& end);
 
 }  // namespace epic::storage

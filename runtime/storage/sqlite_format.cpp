@@ -36,6 +36,12 @@ CREATE TABLE mail(
   receiver_key TEXT NOT NULL, method TEXT NOT NULL, why TEXT NOT NULL, arguments BLOB NOT NULL,
   UNIQUE(from_shard, epoch, number));
 CREATE INDEX mail_by_receiver ON mail(to_shard) WHERE status <> 2;
+CREATE TABLE answers(
+  shard INTEGER NOT NULL, entity TEXT NOT NULL, subject TEXT NOT NULL, key TEXT NOT NULL, method TEXT NOT NULL,
+  arguments_schema INTEGER NOT NULL, arguments_hash INTEGER NOT NULL, begun_at INTEGER NOT NULL,
+  status INTEGER NOT NULL, schema INTEGER NOT NULL, error_code INTEGER NOT NULL, error_type TEXT NOT NULL,
+  checksum INTEGER NOT NULL, end_checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(entity, subject, key));
+CREATE INDEX answers_by_age ON answers(shard, begun_at);
 )";
 
 // From format i + 1 to the next. A step never changes once it was released.
@@ -56,6 +62,14 @@ CREATE TABLE mail(
   receiver_key TEXT NOT NULL, method TEXT NOT NULL, why TEXT NOT NULL, arguments BLOB NOT NULL,
   UNIQUE(from_shard, epoch, number));
 CREATE INDEX mail_by_receiver ON mail(to_shard) WHERE status <> 2;
+)",
+    R"(
+CREATE TABLE answers(
+  shard INTEGER NOT NULL, entity TEXT NOT NULL, subject TEXT NOT NULL, key TEXT NOT NULL, method TEXT NOT NULL,
+  arguments_schema INTEGER NOT NULL, arguments_hash INTEGER NOT NULL, begun_at INTEGER NOT NULL,
+  status INTEGER NOT NULL, schema INTEGER NOT NULL, error_code INTEGER NOT NULL, error_type TEXT NOT NULL,
+  checksum INTEGER NOT NULL, end_checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(entity, subject, key));
+CREATE INDEX answers_by_age ON answers(shard, begun_at);
 )",
 };
 static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);

@@ -14,12 +14,15 @@
 // every entry of the index by receiver's shard, which therefore is in order; dead letters are not in that index, so any
 // number of them costs the owners of shards nothing.
 //
+// answers holds a row for each call with an idempotency key, for a day. It is found by its key, and swept by age: the
+// index by shard and time holds the oldest first.
+//
 // A format has a number, and the file names the epic that it needs. Opening for writing migrates an older one, step by
 // step in one transaction, under the writers' lock; reading leaves it as it is. What readers select has the same names
 // in every format, or is chosen by number (sqlite_list.cpp).
 //
 // Format 1: epic 0.1. Format 2: grants, version floors, the index by shard; schemas name the class of a ref and the
-// unit of a time, which an epic of format 1 could not read. Format 3: mail.
+// unit of a time, which an epic of format 1 could not read. Format 3: mail. Format 4: answers.
 
 #include <chrono>
 #include <cstdint>
@@ -31,7 +34,7 @@
 namespace epic::storage {
 
 /// Raised when the tables change in a way that another version of epic must know of; a step joins `migrate`.
-inline constexpr std::uint32_t kStoreFormatVersion = 3;
+inline constexpr std::uint32_t kStoreFormatVersion = 4;
 
 /// True for a database without tables. `corrupt` if it is not a database, or another program's.
 [[nodiscard]] std::expected<bool, StoreError> is_blank(Connection& connection);

@@ -63,6 +63,8 @@ class SqliteStore final : public Store {
       const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
       const std::function<void(const DamagedMail&)>& on_corrupt) override;
   [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
+  [[nodiscard]] std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) override;
+  [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;
   [[nodiscard]] OpenReader reader_opener() const override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
@@ -78,6 +80,7 @@ class SqliteStore final : public Store {
  private:
   /// Older formats are read as they are.
   [[nodiscard]] bool has_mail() const { return identity_.format_version >= 3; }
+  [[nodiscard]] bool has_answers() const { return identity_.format_version >= 4; }
 
   /// What only a store that writes has.
   struct Writer {
@@ -98,6 +101,8 @@ class SqliteStore final : public Store {
     Statement count_changes, add_change, owner, grant, take, raise_floor, put_schema;
     Statement row, version, insert, update, overwrite, remove, remove_any;
     Statement put_mail, mark_mail, end_mail;
+    Statement answer, oldest_answer;                  // read
+    Statement put_answer, end_answer, sweep_answers;  // write
   };
 
   SqliteStore(Connection connection, OpenOptions options)
@@ -111,6 +116,8 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> prepare_writing();
   std::expected<void, StoreError> prepare_mail_reading();
   std::expected<void, StoreError> prepare_mail_writing();
+  std::expected<void, StoreError> prepare_answers_reading();
+  std::expected<void, StoreError> prepare_answers_writing();
 
   /// `full` if the log has reached its limit.
   std::expected<void, StoreError> check_log_limit();
@@ -133,6 +140,9 @@ class SqliteStore final : public Store {
   std::expected<bool, StoreError> apply(const PutMail& put, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> apply(const MarkMail& mark, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> apply(const EndMail& end, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const PutAnswer& put, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const EndAnswer& end, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const SweepAnswers& sweep, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> change_mail(Statement& statement, std::string_view verb, const kernel::MailId& id);
   std::expected<std::optional<std::int64_t>, StoreError> find_row(const PutSnapshot& put);
   std::expected<kernel::Version, StoreError> find_version(const Operation& operation);

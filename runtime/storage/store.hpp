@@ -1,5 +1,5 @@
 #pragma once
-// Store: where snapshots and mail are kept, and the fence that keeps a former owner from writing.
+// Store: where snapshots, mail and answers are kept, and the fence that keeps a former owner from writing.
 //
 // A shard's row names the node that the supervisor has granted it to, by its incarnation, and holds the epoch, which
 // rises each time a granted node takes the shard. A batch is one transaction that first checks both, for every shard
@@ -66,7 +66,12 @@ enum class OpenMode : std::uint8_t {
 };
 
 // The kernel's types, under the store's own names.
+using kernel::Answer;
+using kernel::AnswerEnd;
+using kernel::AnswerId;
+using kernel::AnswerStatus;
 using kernel::Batch;
+using kernel::EndAnswer;
 using kernel::EndMail;
 using kernel::EraseSnapshot;
 using kernel::Mail;
@@ -74,10 +79,12 @@ using kernel::MailPage;
 using kernel::MailStatus;
 using kernel::MarkMail;
 using kernel::Operation;
+using kernel::PutAnswer;
 using kernel::PutMail;
 using kernel::PutSnapshot;
 using kernel::SchemaText;
 using kernel::ShardEpoch;
+using kernel::SweepAnswers;
 
 /// Gives a shard to a node.
 struct Grant {
@@ -213,6 +220,11 @@ class Store {
       const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
       const std::function<void(const DamagedMail&)>& on_corrupt) = 0;
   [[nodiscard]] virtual std::expected<MailCounts, StoreError> count_mail() = 0;
+
+  /// Empty: the key was not used, or its answer has been swept. `corrupt` concerns this answer only.
+  [[nodiscard]] virtual std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) = 0;
+  /// When the oldest answer of the shard was begun, by the wall clock in nanoseconds; empty: there is none.
+  [[nodiscard]] virtual std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) = 0;
 
   /// Opens another store of the same content, for reading beside this one. Any thread, also after this one is closed.
   using OpenReader = std::function<std::expected<std::unique_ptr<Store>, StoreError>()>;

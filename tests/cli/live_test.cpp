@@ -164,11 +164,15 @@ TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli
     transcript.run(
         {"call", "Player/Bob", "move", "-3", R"({"x": 1})", "[1,2]", "Barrel/7", "two words", "-o", "jsonl"});
     transcript.run({"call", "Player/a/b", "m", "--timeout", "250ms"});
+    transcript.run({"call", "Player/Bob", "pay", "5", "--idempotency-key", "order-17", "-o", "jsonl"});
+    transcript.run({"call", "Player/Bob", "pay", "--idempotency-key=", "-o", "jsonl"});  // the node refuses it
     CHECK(
         fabric.requests() ==
         std::vector<std::string>{
             R"(call {"entity":"Player/Bob","method":"move","timeout_ms":30000,"args":[-3,{"x":1},[1,2],"Barrel/7","two words"]})",
-            R"(call {"entity":"Player/a/b","method":"m","timeout_ms":250,"args":[]})"});
+            R"(call {"entity":"Player/a/b","method":"m","timeout_ms":250,"args":[]})",
+            R"(call {"entity":"Player/Bob","method":"pay","timeout_ms":30000,"idempotency_key":"order-17","args":[5]})",
+            R"(call {"entity":"Player/Bob","method":"pay","timeout_ms":30000,"idempotency_key":"","args":[]})"});
   }
   {
     StandIn fabric(transcript.directory(), {{"call", answer(R"({"result":"text as it is"})")}});
@@ -198,6 +202,12 @@ TEST_CASE("live: a call that is refused says why, with the method that was nearl
              {"call", "Player/Bob", "enter_level", "1e309"}) == 2);
   CHECK(with(AnswerStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
              {"call", "Player/Bob", "get_score"}) == 1);
+  CHECK(
+      with(AnswerStatus::bad_request,
+           "Player/Bob.enter_level was not started: its idempotency key 'k' was used before for this method with other "
+           "arguments. A key stands for one call: use another for this one",
+           {"call", "Player/Bob", "enter_level", "[]", "--idempotency-key", "k"}) == 2);
+  CHECK(transcript.run({"call", "Player/Bob", "enter_level", "[]", "--idempotency-key"}).exit_code == 2);
   CHECK(transcript.run({"call", "Player/Bob"}).exit_code == 2);
   CHECK(transcript.run({"call", "Player/Bob", "get_score", "--timeout", "soon"}).exit_code == 2);
   transcript.check();

@@ -114,6 +114,20 @@ class SimFabric::Node final : public kernel::Syscalls {
               });
   }
 
+  void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) override {
+    own_event(fabric_.options_.load_delay_max, fingerprint_of("answer", tenure.shard.value), [this, tenure, id] {
+      kernel::FoundAnswer found{.answer = *fabric_.store_.answer(id)};
+      if (found.answer && found.answer->end.schema != kernel::SchemaId{})
+        found.schema_text = **fabric_.store_.schema(found.answer->end.schema);
+      kernel_.on_answer_loaded(tenure, id, std::move(found));
+    });
+  }
+
+  void load_oldest_answer(const kernel::ShardEpoch& tenure) override {
+    own_event(fabric_.options_.load_delay_max, fingerprint_of("oldest answer", tenure.shard.value),
+              [this, tenure] { kernel_.on_oldest_answer(tenure, *fabric_.store_.oldest_answer(tenure.shard)); });
+  }
+
   /// Written at one time together with what has arrived by then, and confirmed later; the node may die in between.
   void commit(kernel::Batch batch) override {
     batches_.push_back(std::move(batch));

@@ -6,7 +6,10 @@
 //
 // The program is compiled and linked with the entity classes; their code runs on the nodes, never here. A call goes
 // straight to the node that owns the entity. The client follows shards as they move, and reconnects when the fabric is
-// restarted. Results are gated: a result that the client has received survives any crash.
+// restarted. Results are gated: a result that the client has received survives any crash. A call that must not be made
+// twice gets an idempotency key, and may then be repeated:
+//
+//     client.call(client.get<Account>("Bob")->withdraw(50), {.idempotency_key = "order-17"});
 //
 // Link epic::runtime. Not for use inside an entity, where calls are awaited (ref.hpp).
 
@@ -15,6 +18,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +38,18 @@ struct ClientOptions {
   std::chrono::nanoseconds call_deadline = std::chrono::seconds(30);
   /// How long connect() waits for a fabric that is starting.
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
+};
+
+/// Of one call.
+struct ClientCallOptions {
+  /// Makes the call safe to repeat: however often calls of this method, with these arguments, are made to this entity
+  /// with this key within 24 hours, by whatever client, the method runs once and all of them end alike. A repeat joins
+  /// the call that runs, or gets its result or exception; if that was cut short by a crash after its first turn was
+  /// saved: Interrupted. A call with a key never ends with NodeLost; until its deadline it is sent again. At most 256
+  /// bytes of UTF-8, and not empty: BadArguments. Other arguments under a key that was used: BadArguments, too. For
+  /// entities with saved state, in a store that all nodes share (sqlite). A result of more than 1 MiB is not kept:
+  /// repeats get an error that says so.
+  std::optional<std::string> idempotency_key = {};
 };
 
 /// How a call ended.
@@ -69,18 +85,23 @@ class Client {
 
   /// Makes the call and waits for it to end. Throws what CallResult::get() throws.
   template <class R>
-  R call(Call<R> call) const {
-    return CallResult<R>(run(take_record(std::move(call)))).get();
+  R call(Call<R> call, const ClientCallOptions& options = {}) const {
+    return CallResult<R>(run(take_record(std::move(call)), options)).get();
   }
 
   /// Makes the call and returns at once. `on_end` runs once, on the client's own thread. It must not block (in
   /// particular not on another call) and must not hold the last copy of the Client. Calls to one entity start in the
-  /// order in which they were made. Destroying the last Client ends pending calls with Unavailable.
+  /// order in which they were made; those with idempotency keys have an order of their own. Destroying the last Client
+  /// ends pending calls with Unavailable.
   template <class R>
-  void async_call(Call<R> call, std::function<void(CallResult<R>)> on_end) const {
-    start(take_record(std::move(call)), [on_end = std::move(on_end)](detail::RecordPtr<detail::CallRecord> ended) {
-      on_end(CallResult<R>(std::move(ended)));
-    });
+  void async_call(Call<R> call, std::function<void(CallResult<R>)> on_end,
+                  const ClientCallOptions& options = {}) const {
+    start(
+        take_record(std::move(call)),
+        [on_end = std::move(on_end)](detail::RecordPtr<detail::CallRecord> ended) {
+          on_end(CallResult<R>(std::move(ended)));
+        },
+        options);
   }
 
  private:
@@ -92,8 +113,8 @@ class Client {
   static Record take_record(Call<R> call) {
     return Record(std::move(call).epic_take_record().detach());
   }
-  [[nodiscard]] Record run(Record record) const;
-  void start(Record record, std::function<void(Record)> on_end) const;
+  [[nodiscard]] Record run(Record record, const ClientCallOptions& options) const;
+  void start(Record record, std::function<void(Record)> on_end, const ClientCallOptions& options) const;
 
   std::shared_ptr<client::Session> session_;  // shared by the copies of a Client
 };

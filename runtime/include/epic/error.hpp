@@ -29,9 +29,10 @@ enum class ErrorCode : std::uint8_t {
   state_too_large = 11,    // the change was undone: the encoded state exceeds its limit
   internal = 12,           // a bug in epic
   cancelled = 13,          // unknown: nobody needs the outcome any longer
+  interrupted = 14,        // unknown: its first turn took effect, and it was cut short; its key never runs again
 };
 BOOST_DESCRIBE_ENUM(ErrorCode, call_failed, unavailable, overloaded, deadlock, timeout, node_lost, no_such_type,
-                    no_such_method, bad_arguments, activation_failed, state_too_large, internal, cancelled)
+                    no_such_method, bad_arguments, activation_failed, state_too_large, internal, cancelled, interrupted)
 
 /// The spelling used in logs, JSON and on the wire: "unavailable", "timeout", …
 std::string_view to_string(ErrorCode code);
@@ -66,6 +67,9 @@ EPIC_DEFINE_ERROR(InternalError, ErrorCode::internal);
 /// Thrown by the co_await at which a running task stands when it is cancelled. Let it pass: what goes on after it is
 /// destroyed soon after, where it is suspended.
 EPIC_DEFINE_ERROR(Cancelled, ErrorCode::cancelled);
+/// A call with an idempotency key: its first turn took effect, and then the call was cut short by a crash, or by a move
+/// that did not wait for it. How far it came is not known, and every repeat with this key gets this error.
+EPIC_DEFINE_ERROR(Interrupted, ErrorCode::interrupted);
 #undef EPIC_DEFINE_ERROR
 
 /// The callee's method threw an exception of a user's class, or something that is not a std::exception.

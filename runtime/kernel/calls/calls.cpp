@@ -378,6 +378,7 @@ detail::Waiter* Calls::conclude(Record& record) {
     if (site->has_arrived() || site->on_end) listener_.reply(record);
     if (site->on_hook_end) site->on_hook_end(record);
     if (site->mail) listener_.on_mail_end(record);
+    if (site->answer) listener_.on_answer_end(record);
   }
   if (waiter == nullptr && !record.is_joined && !is_reported && (record.failure || record.thrown())) {
     const ErrorPart error = record.failure ? describe_failure(record.failure) : describe_thrown(record.thrown());
@@ -474,12 +475,15 @@ void Calls::run_one(RunQueue::Item item) {
     next = item.waiter->handle;
   } else {
     Activation* activation = activation_of(item.record.get());
+    if (item.record->site != nullptr && !item.record->failure) {
+      if (item.record->site->mail) listener_.on_mail_begin(*item.record);
+      if (item.record->site->answer) listener_.on_answer_begin(*item.record);  // which may end it
+    }
     if (item.record->failure) {  // it stopped waiting before it started
       if (item.record->holds_lock) end_execution(*item.record);
       if (activation != nullptr) check_stop(*activation);
       return;
     }
-    if (item.record->site != nullptr && item.record->site->mail) listener_.on_mail_begin(*item.record);
     next = start(*item.record, activation);
   }
   if (next) next.resume();

@@ -65,6 +65,9 @@ class CallsListener {
   virtual void on_mail_begin(Record& call) = 0;
   /// A message's method has ended, or never began.
   virtual void on_mail_end(Record& call) = 0;
+  /// The same for the call that runs for an idempotency key.
+  virtual void on_answer_begin(Record& call) = 0;
+  virtual void on_answer_end(Record& call) = 0;
   /// Calls waited for each other, and one of them has failed.
   virtual void on_deadlock(const DeadlockMessage& deadlock) = 0;
 

@@ -44,14 +44,16 @@ std::expected<RecordRef, Error> OutsideCalls::make(std::string_view type, std::s
 }
 
 void OutsideCalls::submit(RecordRef call, std::chrono::nanoseconds timeout, OnEnd on_end) {
-  call->site = new detail::CallSite(*call);
+  if (call->site == nullptr) call->site = new detail::CallSite(*call);
   call->site->label = "client";
   call->site->on_end = std::move(on_end);
   call->timeout_ns = timeout.count();
   scheduler_.current = nullptr;
   if (const std::string_view refusal = admission_.refusal(); !refusal.empty())
     return calls_.fail(*call, ErrorCode::unavailable, std::string(refusal));
-  if (open(*call)) calls_.route(std::move(call));
+  if (!open(*call)) return;
+  if (has_key(*call)) return send_keyed_(std::move(call));
+  calls_.route(std::move(call));
 }
 
 void OutsideCalls::submit_task(Task<void> task, std::string label, OnEnd on_end) {

@@ -22,13 +22,20 @@ class OutsideCalls {
  public:
   using OnEnd = std::function<void(Record&)>;
 
-  OutsideCalls(const Admission& admission, Scheduler& scheduler, TypeTable& types, Calls& calls)
-      : admission_(admission), scheduler_(scheduler), types_(types), calls_(calls) {}
+  /// `send_keyed`: where an open call with an idempotency key goes.
+  OutsideCalls(const Admission& admission, Scheduler& scheduler, TypeTable& types, Calls& calls,
+               std::function<void(RecordRef)> send_keyed)
+      : admission_(admission),
+        scheduler_(scheduler),
+        types_(types),
+        calls_(calls),
+        send_keyed_(std::move(send_keyed)) {}
 
   /// An empty record for a method by name, whose arguments the caller fills in; the error is one of the family.
   [[nodiscard]] std::expected<RecordRef, Error> make(std::string_view type, std::string_view key,
                                                      std::string_view method);
-  /// Starts it, on whichever node owns the entity. `on_end` runs once, when the result may be observed.
+  /// Starts it, on whichever node owns the entity; with an idempotency key if it was given one (set_key). `on_end` runs
+  /// once, when the result may be observed.
   void submit(RecordRef call, std::chrono::nanoseconds timeout, OnEnd on_end);
   /// Runs a Task that belongs to no entity. No deadline.
   void submit_task(Task<void> task, std::string label, OnEnd on_end);
@@ -41,6 +48,7 @@ class OutsideCalls {
   Scheduler& scheduler_;
   TypeTable& types_;
   Calls& calls_;
+  std::function<void(RecordRef)> send_keyed_;
 };
 
 }  // namespace epic::kernel

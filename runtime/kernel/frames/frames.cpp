@@ -24,7 +24,7 @@ bool is_unawaited(const Record& record, const Record* maker) {
   const Record* root = record.caller == nullptr && record.site == nullptr && maker != nullptr ? maker : &record;
   while (root->caller != nullptr) root = root->caller;
   const detail::CallSite* site = root->site;
-  if (site == nullptr || !site->has_arrived()) return site == nullptr || !site->on_end;
+  if (site == nullptr || !site->has_arrived()) return site == nullptr || (!site->on_end && !site->answer);
   if (site->chain.empty()) return !site->from.is_client();
   const ChainLink& first = site->chain.front();
   return first.method.empty() && first.entity.contains('/');  // a hook or a task of an entity
@@ -41,6 +41,22 @@ detail::CallSite& Frames::site_of(Record& record, ShardId shard) {
   return *record.site;
 }
 
+void Frames::route(RecordRef record) {
+  if (!has_key(*record)) {
+    uses_.calls.route(std::move(record));
+    return;
+  }
+  if (record->failure) return;
+  const TypeEntry* const type = uses_.types.find(record->callee->type());
+  if (type == nullptr || !type->info->has(*record->method)) {  // it fails there
+    uses_.calls.route(std::move(record));
+    return;
+  }
+  if (type->info->stored_name() != record->callee->type())
+    record->callee = detail::make_name(type->info->stored_name(), record->callee->key());
+  leave(std::move(record), *type, nullptr);
+}
+
 /// As long as the shard is not ours, what the maker of the call has observed must be durable first: the change that it
 /// has seen may yet be refused.
 void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker) {
@@ -52,10 +68,11 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
     return uses_.saving.hold(*maker, {.kind = Outgoing::Kind::call, .record = std::move(record)});
   const bool is_urgent = uses_.routing.is_closed(call.shard) && uses_.calls.holds_up_a_move(*record);
   const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
-  if (record->site != nullptr && record->site->mail && decision.way != Routing::Way::here)
+  if (record->site != nullptr && (record->site->mail || record->site->answer) && decision.way != Routing::Way::here)
     return fail(*record, ErrorCode::unavailable, "the shard is about to leave");  // its next owner has the message, too
   switch (decision.way) {
     case Routing::Way::here:
+      if (has_key(*record)) return uses_.answers.enter(std::move(record), type, call.shard);
       if (uses_.admission.is_draining && is_unawaited(*record, maker))
         return fail(*record, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
       return uses_.activations.activate(std::move(record), type, call.shard);
@@ -88,7 +105,8 @@ void Frames::send(RecordRef record, const TypeEntry& type, ShardId shard, const 
                    .patience_ns = record->deadline_ns - uses_.scheduler.now_ns,
                    .chain = uses_.words.chain_of(record->caller),
                    .arguments = {},
-                   .extensions = uses_.words.extensions_from(record->caller)};
+                   .extensions = has_key(*record) ? std::optional(*record->site->extensions)
+                                                  : uses_.words.extensions_from(record->caller)};
   if (call.chain.size() > limits::kChainLengthMax)
     return fail(*record, ErrorCode::overloaded,
                 fmt::format("{} was not sent: more than {} calls wait for it, each for the next",
@@ -191,7 +209,7 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
   if (call.extensions) site.extensions = std::make_unique<CallExtensions>(std::move(*call.extensions));
   uses_.scheduler.current = nullptr;
   if (!uses_.calls.open(*record)) return reply(*record);
-  uses_.calls.route(std::move(record));
+  route(std::move(record));
 }
 
 void Frames::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCode code, std::string message) {
@@ -199,16 +217,17 @@ void Frames::reply_error(const PeerAddress& to, std::uint64_t sequence, ErrorCod
 }
 
 void Frames::reply(Record& record) {
+  const Record& origin = record.site->answered_by != nullptr ? *record.site->answered_by : record;
   if (record.site->on_end)
     return uses_.saving.hold(
-        record, {.kind = Outgoing::Kind::end, .record = RecordRef::share(record), .given_up_ns = record.deadline_ns});
+        origin, {.kind = Outgoing::Kind::end, .record = RecordRef::share(record), .given_up_ns = record.deadline_ns});
   if (record.site->is_refused) {
     uses_.syscalls.send(record.site->from,
                         ReplyMessage{record.site->id.sequence, RefusedPart{uses_.routing.version()}});
     return;
   }
   const std::int64_t lead_ns = std::min<std::int64_t>(record.timeout_ns / 10, limits::kReplyLead.count());
-  uses_.saving.hold(record, {.kind = Outgoing::Kind::reply,
+  uses_.saving.hold(origin, {.kind = Outgoing::Kind::reply,
                              .to = record.site->from,
                              .reply = make_reply(record),
                              .given_up_ns = record.deadline_ns - lead_ns});
@@ -248,7 +267,9 @@ void Frames::park_held() {
 
 ReplyMessage Frames::make_reply(Record& record) const {
   ReplyMessage reply{.sequence = record.site->id.sequence, .outcome = ResultPart{}};
-  if (record.failure) {
+  if (record.site->answered_error) {
+    reply.outcome = *record.site->answered_error;
+  } else if (record.failure) {
     reply.outcome = describe_failure(record.failure);
   } else if (const std::exception_ptr thrown = record.thrown()) {
     reply.outcome = describe_thrown(thrown);
@@ -307,7 +328,8 @@ void Frames::end_lost() {
     if (record->state != Record::State::sent) continue;
     const PeerAddress peer = record->site->sent_to;
     const auto death = deaths_.find(peer);
-    if (!is_refused)
+    const bool may_be_sent_again = is_refused || (has_key(*record) && !uses_.admission.is_draining);
+    if (!may_be_sent_again)
       fail(*record, ErrorCode::node_lost,
            fmt::format("node-{} was lost while {} was under way there; it may have run{}", peer.node,
                        uses_.words.describe(*record), death == deaths_.end() ? "" : death->second));

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "kernel/activations/activations.hpp"
+#include "kernel/answers/answers.hpp"
 #include "kernel/calls/cancellations.hpp"
 #include "kernel/mail/inbox.hpp"
 
@@ -43,6 +44,7 @@ class Frames {
     Cancellations& cancellations;
     Activations& activations;
     Inbox& inbox;
+    Answers& answers;
     Syscalls& syscalls;
   };
 
@@ -51,6 +53,9 @@ class Frames {
   /// The call's entity is not in memory here. `maker`: the execution that makes the call just now; null: it has been
   /// under way, or comes from outside.
   void leave(RecordRef call, const TypeEntry& type, const Record* maker);
+  /// An open call that came from outside, or has waited for its shard, goes on. One with an idempotency key never
+  /// enters its entity: on the node that owns that, Answers has it.
+  void route(RecordRef call);
   /// The outcome of a call from another node or an outside caller, held until what it has observed is durable.
   void reply(Record& call);
   /// What it has seen is durable.

@@ -59,6 +59,7 @@ void Saving::discard_change(Activation& activation, ErrorCode code, const std::s
   if (has_mail(activation)) {
     std::vector<MailId> undone;
     for (const Operation& operation : std::exchange(activation.rare->mail, {})) {
+      if (undo_answer(operation)) continue;
       if (const auto* const mark = std::get_if<MarkMail>(&operation)) undone.push_back(mark->id);
       if (const auto* const end = std::get_if<EndMail>(&operation)) undone.push_back(end->id);
     }
@@ -97,7 +98,7 @@ Hash128 Saving::hash_of(const Activation& activation) const {
   return hash128(bytes);
 }
 
-// ---- mail ----
+// ---- mail and answers ----
 
 void Saving::add(Activation& activation, Operation operation) {
   activation.get_rare().mail.push_back(std::move(operation));
@@ -118,13 +119,32 @@ bool Saving::replace(Activation& activation, const MailId& id, Operation& operat
   return true;
 }
 
-/// Of a change that is refused nothing is sent, and what it received is dead.
+Answer* Saving::find_answer(Activation& activation, const AnswerId& id) {
+  if (!has_mail(activation)) return nullptr;
+  for (Operation& operation : activation.rare->mail)
+    if (auto* const put = std::get_if<PutAnswer>(&operation); put != nullptr && put->answer.id == id)
+      return &put->answer;
+  return nullptr;
+}
+
+/// False: it is about no answer.
+bool Saving::undo_answer(const Operation& operation) {
+  if (const auto* const put = std::get_if<PutAnswer>(&operation))
+    listener_.on_answer_undone(put->answer.id, UndoneAnswer::all);
+  else if (const auto* const end = std::get_if<EndAnswer>(&operation))
+    listener_.on_answer_undone(end->id, UndoneAnswer::end);
+  else
+    return false;
+  return true;
+}
+
+/// Of a change that is refused nothing is sent or answered, and what it received is dead.
 bool Saving::add_mail(Batch& batch, Activation& activation, const std::string& refused) {
   if (!has_mail(activation)) return false;
   bool has_any = false;
   for (Operation& operation : std::exchange(activation.rare->mail, {})) {
     const auto* const put = std::get_if<PutMail>(&operation);
-    if (put != nullptr && !refused.empty()) continue;
+    if (!refused.empty() && (put != nullptr || undo_answer(operation))) continue;
     if (put != nullptr) sent_.push_back(put->mail);
     const auto* const end = std::get_if<EndMail>(&operation);
     const auto* const mark = std::get_if<MarkMail>(&operation);

@@ -82,6 +82,12 @@ enum class Reported : std::uint8_t {
   to_callers,
 };
 
+/// What of an answer is not stored.
+enum class UndoneAnswer : std::uint8_t {
+  all,  // no row was written
+  end,  // it stays `begun`
+};
+
 class Saving {
  public:
   class Listener {
@@ -104,6 +110,8 @@ class Saving {
     virtual void on_mail_refused(const MailId& id, const std::string& why) = 0;
     /// The turns that received these messages are undone.
     virtual void on_mail_undone(const std::vector<MailId>& ids) = 0;
+    /// What was to be stored of this answer is not, as the turns that it is about are undone or refused.
+    virtual void on_answer_undone(const AnswerId& id, UndoneAnswer what) = 0;
     /// A commit is durable, and what waited for it has been released.
     virtual void on_durable() = 0;
 
@@ -148,7 +156,7 @@ class Saving {
   /// Closes the forming batch if it is not empty, unless the store is writing.
   void seal();
 
-  // ---- mail ----
+  // ---- mail and answers ----
   /// Goes into the forming batch together with the entity's state: written if that is, also if it has not changed.
   /// Until on_activate has returned it is provisional, as what that changes is.
   void add(Activation& activation, Operation operation);
@@ -162,6 +170,8 @@ class Saving {
   void add_schema(SchemaText schema) { loose_schemas_.push_back(std::move(schema)); }
   /// What has been added for a message, and is in no batch yet, becomes this instead. False: there is nothing.
   [[nodiscard]] static bool replace(Activation& activation, const MailId& id, Operation& operation);
+  /// The answer that goes with the entity's next save, and is in no batch yet; null: there is none.
+  [[nodiscard]] static Answer* find_answer(Activation& activation, const AnswerId& id);
   [[nodiscard]] static bool has_mail(const Activation& activation) {
     return activation.rare != nullptr && !activation.rare->mail.empty();
   }
@@ -217,6 +227,7 @@ class Saving {
 
   Sealed encode_into(Batch& batch, Activation& activation);
   [[nodiscard]] bool add_mail(Batch& batch, Activation& activation, const std::string& refused);
+  bool undo_answer(const Operation& operation);
   void add_loose(Batch& batch);
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   /// Returns the refused changes of which a caller gets the error.

@@ -57,6 +57,12 @@ class FaultyStore : public epic::storage::Store {
     return inner_.list_mail(filter, visit, on_corrupt);
   }
   std::expected<epic::storage::MailCounts, StoreError> count_mail() override { return inner_.count_mail(); }
+  std::expected<std::optional<epic::storage::Answer>, StoreError> answer(const epic::storage::AnswerId& id) override {
+    return inner_.answer(id);
+  }
+  std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(ShardId shard) override {
+    return inner_.oldest_answer(shard);
+  }
   OpenReader reader_opener() const override { return inner_.reader_opener(); }
   std::expected<void, StoreError> check_files() override {
     if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});

@@ -18,6 +18,8 @@ struct World final : Syscalls {
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
   void load(ActivationId activation, std::string_view, std::string_view) override { loads.push_back(activation); }
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
+  void load_answer(const ShardEpoch&, const AnswerId&) override {}
+  void load_oldest_answer(const ShardEpoch&) override {}
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId shard) override { freed.push_back(shard); }
@@ -106,6 +108,8 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void on_lone_task(Activation& activation) override { activations.on_lone_task(activation); }
   void on_mail_begin(Record&) override {}
   void on_mail_end(Record&) override {}
+  void on_answer_begin(Record&) override {}
+  void on_answer_end(Record&) override {}
   void on_deadlock(const DeadlockMessage&) override {}
   void release(Outgoing) override {}
   void release_with_error(Outgoing, ErrorCode, const std::string&) override {}
@@ -120,6 +124,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void on_mail_sealed(CommitNumber, std::vector<Mail>) override {}
   void on_mail_refused(const MailId&, const std::string&) override {}
   void on_mail_undone(const std::vector<MailId>&) override {}
+  void on_answer_undone(const AnswerId&, UndoneAnswer) override {}
   void on_durable() override { activations.sweep(); }
   void route(RoutedCall&) override {}
   void on_closed(ShardId shard) override { activations.on_closed(shard); }

@@ -48,6 +48,8 @@ struct ShardMovesFixture : Syscalls {
     answers.emplace_back([this, activation] { kernel.on_loaded(activation, LoadedState{}); });
   }
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
+  void load_answer(const ShardEpoch&, const AnswerId&) override {}
+  void load_oldest_answer(const ShardEpoch&) override {}
   void commit(Batch batch) override {
     if (has_slow_disk) return;
     answers.emplace_back([this, number = batch.number] { kernel.on_committed(number); });

@@ -19,6 +19,8 @@ struct Silence final : Syscalls {
   void send(const PeerAddress&, Message) override {}
   void load(ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
+  void load_answer(const ShardEpoch&, const AnswerId&) override {}
+  void load_oldest_answer(const ShardEpoch&) override {}
   void commit(Batch) override {}
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
@@ -71,6 +73,8 @@ struct CallsFixture final : CallsListener, Routing::Listener {
   void on_lone_task(Activation&) override {}
   void on_mail_begin(Record&) override {}
   void on_mail_end(Record&) override {}
+  void on_answer_begin(Record&) override {}
+  void on_answer_end(Record&) override {}
   void on_deadlock(const DeadlockMessage&) override {}
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}

@@ -20,6 +20,8 @@ struct Messages final : Syscalls {
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
   void load(ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
+  void load_answer(const ShardEpoch&, const AnswerId&) override {}
+  void load_oldest_answer(const ShardEpoch&) override {}
   void commit(Batch) override {}
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}

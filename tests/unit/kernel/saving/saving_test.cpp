@@ -16,6 +16,8 @@ struct Disk final : Syscalls {
   void send(const PeerAddress&, Message) override {}
   void load(ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
+  void load_answer(const ShardEpoch&, const AnswerId&) override {}
+  void load_oldest_answer(const ShardEpoch&) override {}
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
@@ -74,6 +76,7 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void on_mail_sealed(CommitNumber, std::vector<Mail>) override {}
   void on_mail_refused(const MailId&, const std::string&) override {}
   void on_mail_undone(const std::vector<MailId>&) override {}
+  void on_answer_undone(const AnswerId&, UndoneAnswer) override {}
   void on_durable() override {}
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}
