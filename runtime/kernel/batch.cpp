@@ -72,7 +72,7 @@ Joined join(Operation& older, Operation& later) {
   }
   if (auto* const put = std::get_if<PutAnswer>(&older)) {
     auto* const end = std::get_if<EndAnswer>(&later);
-    if (end == nullptr) return Joined::both;
+    if (end == nullptr || put->answer.end.status != AnswerStatus::begun) return Joined::both;
     put->answer.end = std::move(end->end);
     return Joined::one;
   }

@@ -31,10 +31,7 @@ AnswerEnd thrown_end(const ErrorPart& error) {
 
 // ---- calls with keys ----
 
-std::string Answers::refusal_of(const Record& call, const TypeEntry& type) const {
-  const CallExtensions& extensions = *call.site->extensions;
-  if (const std::string fault = find_key_fault(extensions.idempotency_key); !fault.empty())
-    return "its idempotency key cannot be used: " + fault;
+std::string Answers::refusal_of(const TypeEntry& type) const {
   if (!type.is_stored)
     return fmt::format(
         "{} has no saved state, so that a call has taken effect could not be saved with it: call it "
@@ -77,7 +74,7 @@ bool Answers::fits(Record& call, const Request& request, const Answer& answer) {
 }
 
 void Answers::enter(RecordRef call, const TypeEntry& type, ShardId shard) {
-  if (const std::string why = refusal_of(*call, type); !why.empty())
+  if (const std::string why = refusal_of(type); !why.empty())
     return uses_.calls.fail(*call, ErrorCode::bad_arguments,
                             fmt::format("{} was not started: {}", uses_.words.describe(*call), why));
   Request request;
@@ -117,7 +114,7 @@ void Answers::join(RecordRef call, Request request, Entry& entry) {
       std::erase_if(entry.waiting, [](const Waiting& one) { return one.call->failure != nullptr; });
       break;
     case State::interrupted:
-      if (fits(*call, request, entry.answer)) interrupt(*call, "a call with this key was cut short");
+      if (fits(*call, request, entry.answer)) interrupt(*call, entry.put_in, "the call with this key was cut short");
       return;
     case State::ended: {
       if (!fits(*call, request, entry.answer)) return;
@@ -152,7 +149,7 @@ void Answers::on_loaded(const ShardEpoch& tenure, const AnswerId& id, AnswerLoad
     if (one.call->failure || !fits(*one.call, one.request, answer)) continue;
     ++counts_.repeated;
     if (answer.end.status == AnswerStatus::begun)
-      interrupt(*one.call,
+      interrupt(*one.call, CommitNumber{0},
                 "the call with this key was cut short, by a crash or a move, after its first turn was saved");
     else
       give(*one.call, answer.end, schema ? &*schema : nullptr);
@@ -252,10 +249,10 @@ void Answers::on_end(Record& call) {
     entries_.erase(at);
     return fail_all(std::move(waiting), failure);
   }
-  keep_until(at, State::interrupted, entry.put_in);
   const std::string why = describe_failure(failure).message;
   for (const Waiting& one : waiting)
-    if (!one.call->failure) interrupt(*one.call, why);
+    if (!one.call->failure) interrupt(*one.call, entry.put_in, why);
+  keep_until(at, State::interrupted, entry.put_in);
 }
 
 /// Its end is stored with its last turn, and everyone who waits gets it, once that is durable.
@@ -331,7 +328,9 @@ void Answers::give(Record& call, const AnswerEnd& end, const reflect::Schema* sc
   uses_.calls.receive_result(call);
 }
 
-void Answers::interrupt(Record& call, const std::string& why) {
+/// Once `begun` is durable: until then it may yet be undone, and the call run again.
+void Answers::interrupt(Record& call, CommitNumber put_in, const std::string& why) {
+  call.observed = put_in.value;
   uses_.calls.fail(call, ErrorCode::interrupted,
                    fmt::format("{} was interrupted, and does not run again under the idempotency key '{}': {}",
                                uses_.words.describe(call), call.site->extensions->idempotency_key, why));

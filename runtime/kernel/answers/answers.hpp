@@ -121,7 +121,7 @@ class Answers {
     bool is_result_saved = false;
   };
 
-  [[nodiscard]] std::string refusal_of(const Record& call, const TypeEntry& type) const;
+  [[nodiscard]] std::string refusal_of(const TypeEntry& type) const;
   [[nodiscard]] Schemas& schemas_of(const reflect::MethodInfo& method);
   [[nodiscard]] Request request_of(Record& call);
   /// False: the key stands for another call, and this one has got the error.
@@ -134,7 +134,7 @@ class Answers {
   [[nodiscard]] AnswerEnd end_of(Record& call);
   [[nodiscard]] AnswerEnd kept_of(const AnswerEnd& end, const Record& call) const;
   void keep_until(Entries::iterator at, State state, CommitNumber number);
-  void interrupt(Record& call, const std::string& why);
+  void interrupt(Record& call, CommitNumber put_in, const std::string& why);
   void fail_all(std::vector<Waiting> waiting, const std::exception_ptr& failure);
   void route_all(std::vector<Waiting> waiting);
   [[nodiscard]] bool is_current(ShardId shard, Epoch epoch) const { return uses_.routing.epoch_of(shard) == epoch; }

@@ -47,6 +47,10 @@ void Frames::route(RecordRef record) {
     return;
   }
   if (record->failure) return;
+  if (const std::string fault = find_key_fault(record->site->extensions->idempotency_key); !fault.empty())
+    return fail(*record, ErrorCode::bad_arguments,
+                fmt::format("{} was not started: its idempotency key cannot be used: {}", uses_.words.describe(*record),
+                            fault));
   const TypeEntry* const type = uses_.types.find(record->callee->type());
   if (type == nullptr || !type->info->has(*record->method)) {  // it fails there
     uses_.calls.route(std::move(record));

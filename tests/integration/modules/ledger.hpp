@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <boost/describe/class.hpp>
+#include <chrono>
 #include <cstdint>
 #include <epic/epic.hpp>
 #include <map>
@@ -61,8 +62,16 @@ struct Transfer {
 };
 BOOST_DESCRIBE_STRUCT(Transfer, (), (to, amount))
 
+/// What the calls with one idempotency key have done; each is to have one effect.
+struct Payment {
+  std::int64_t begun = 0;
+  std::int64_t finished = 0;
+};
+BOOST_DESCRIBE_STRUCT(Payment, (), (begun, finished))
+
 class Account : public epic::Entity {
   Books books;
+  std::map<std::string, Payment> payments;            // by key
   std::map<std::string, Transfer> outbox;             // by the call that requested it
   std::set<std::string> booked;                       // ids of received transfers
   std::map<std::string, std::int64_t> sent_to;        // messages, by receiver
@@ -113,6 +122,18 @@ class Account : public epic::Entity {
     change();
     co_return;
   }
+  /// To be called with `id` as its idempotency key. Waits between two turns, if at all.
+  epic::Task<Stamp> pay(std::string id, std::int64_t wait_ms) {
+    ++payments[id].begun;
+    Stamp stamp = change();
+    if (wait_ms > 0) {
+      co_await epic::sleep(std::chrono::milliseconds(wait_ms));
+      stamp = change();
+    }
+    ++payments[id].finished;
+    co_return stamp;
+  }
+  epic::Task<std::map<std::string, Payment>> get_payments() const { co_return payments; }
   /// Delivers what an interruption has left behind; returns the number of deliveries.
   epic::Task<std::uint64_t> settle() {
     const std::map<std::string, Transfer> left = outbox;
@@ -125,8 +146,8 @@ class Account : public epic::Entity {
     co_return Stamp{books.reigns.empty() ? 0 : books.reigns.back().activation, books.changes};
   }
   epic::Task<Books> get_books() const { co_return books; }
-  EPIC_ENTITY(Account, state(books, outbox, booked, sent_to, received_from),
-              methods(add, transfer, book, send, receive, settle, look, get_books))
+  EPIC_ENTITY(Account, state(books, payments, outbox, booked, sent_to, received_from),
+              methods(add, transfer, book, send, receive, pay, get_payments, settle, look, get_books))
 };
 
 /// Reports to others what it has seen.

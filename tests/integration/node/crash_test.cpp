@@ -1,5 +1,6 @@
 // Clients of a ledger record what they were acknowledged, while everything below them is killed, paused, drained,
-// scaled and restarted, and while another client makes calls that go wrong in every way.
+// scaled and restarted, and while another client makes calls that go wrong in every way. Others repeat calls with
+// idempotency keys.
 //
 // EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
 
@@ -12,6 +13,8 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <iostream>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <thread>
@@ -99,6 +102,111 @@ class Callers {
 
   Witness witness_{kAccounts};
   std::atomic<std::int64_t> longest_wait_ms_{0};
+  std::vector<std::jthread> threads_;
+};
+
+/// Threads that make calls with idempotency keys, and make them again: their effects and answers are to be those of one
+/// call.
+class KeyedCallers {
+ public:
+  KeyedCallers(const Client& client, std::uint64_t seed) : client_(client) {
+    for (std::uint64_t i = 0; i < kKeyedCallers; ++i)
+      threads_.emplace_back([this, seed, i](const std::stop_token& stop) { run(seed + i, i, stop); });
+  }
+  void finish() { threads_.clear(); }
+
+  [[nodiscard]] std::string counts() const {
+    return fmt::format("{} keys, {} calls with them, {} interrupted", keys_.size(), calls_.load(), interrupted_.load());
+  }
+  /// Repeats every call once more, in peace, and looks at what they have done. What is wrong.
+  [[nodiscard]] std::vector<std::string> judge() {
+    std::map<std::size_t, std::map<std::string, ledger::Payment>> payments;
+    for (Key& key : keys_) {
+      const auto deadline = std::chrono::steady_clock::now() + kTimeout;
+      while (!call(key) && std::chrono::steady_clock::now() < deadline) {
+      }
+      auto& of_account = payments[key.account];
+      if (of_account.empty()) of_account = look(key.account);
+      const ledger::Payment done = of_account[key.name];
+      const bool is_right = done.begun == 1 && (key.is_interrupted ? done.finished <= 1 : done.finished == 1);
+      if (!is_right || (!key.answer && !key.is_interrupted))
+        note(fmt::format("{} on Account/{} began {} times and ended {} times{}", key.name, key.account, done.begun,
+                         done.finished, key.is_interrupted ? ", and was interrupted" : ""));
+    }
+    return violations_;
+  }
+
+ private:
+  static constexpr std::uint64_t kKeyedCallers = 4;
+  static constexpr std::int64_t kWaitMs = 5;  // of every fourth, between its turns
+  struct Key {
+    std::string name;
+    std::size_t account = 0;
+    std::int64_t wait_ms = 0;
+    std::optional<ledger::Stamp> answer = {};
+    bool is_interrupted = false;
+  };
+
+  void run(std::uint64_t seed, std::uint64_t number, const std::stop_token& stop) {
+    std::mt19937_64 random(seed);
+    std::vector<Key> mine;
+    while (!stop.stop_requested()) {
+      const bool is_repeat = !mine.empty() && random() % 2 == 0;
+      if (!is_repeat)
+        mine.push_back({.name = fmt::format("pay-{}-{}", number, mine.size()),
+                        .account = random() % kAccounts,
+                        .wait_ms = random() % 4 == 0 ? kWaitMs : 0});
+      static_cast<void>(call(is_repeat ? mine[random() % mine.size()] : mine.back()));
+    }
+    const std::lock_guard lock(mutex_);
+    keys_.insert(keys_.end(), mine.begin(), mine.end());
+  }
+
+  /// False: the outcome is still unknown.
+  bool call(Key& key) {
+    ++calls_;
+    try {
+      const auto account = client_.get<Account>(static_cast<std::int64_t>(key.account));
+      const ledger::Stamp answer = client_.call(account->pay(key.name, key.wait_ms), {.idempotency_key = key.name});
+      if (key.is_interrupted) note(key.name + " was interrupted, and answered later");
+      if (key.answer && (key.answer->activation != answer.activation || key.answer->change != answer.change))
+        note(fmt::format("{} was answered with change {}, and then with {}", key.name, key.answer->change,
+                         answer.change));
+      key.answer = answer;
+      return true;
+    } catch (const epic::Interrupted&) {
+      if (key.answer) note(key.name + " was answered, and interrupted later");
+      if (!std::exchange(key.is_interrupted, true)) ++interrupted_;
+      return true;
+    } catch (const epic::Unavailable&) {  // did not start
+    } catch (const epic::Timeout&) {      // its node was lost, and no other answered in time
+    } catch (const std::exception& error) {
+      note(fmt::format("{} failed: {}", key.name, error.what()));
+    }
+    return false;
+  }
+
+  std::map<std::string, ledger::Payment> look(std::size_t account) {
+    const auto deadline = std::chrono::steady_clock::now() + kTimeout;
+    while (true) {
+      try {
+        return client_.call(client_.get<Account>(static_cast<std::int64_t>(account))->get_payments());
+      } catch (const epic::Error&) {
+        if (std::chrono::steady_clock::now() > deadline) throw;
+      }
+    }
+  }
+  void note(std::string violation) {
+    const std::lock_guard lock(mutex_);
+    violations_.push_back(std::move(violation));
+  }
+
+  Client client_;
+  std::mutex mutex_;
+  std::vector<Key> keys_;
+  std::vector<std::string> violations_;
+  std::atomic<std::uint64_t> calls_ = 0;
+  std::atomic<std::uint64_t> interrupted_ = 0;
   std::vector<std::jthread> threads_;
 };
 
@@ -283,6 +391,7 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
   const Client client = Client::connect(project.path().string(), {.call_deadline = 20s});
   const Client other = Client::connect(project.path().string(), {.call_deadline = 20s});
   Callers callers(client, seed);
+  KeyedCallers keyed(client, seed);
   Troublemaker troublemaker(other, seed);
   for (std::uint64_t fault = 0; fault < faults; ++fault) {
     const std::string what = victim.suffer();
@@ -295,10 +404,12 @@ TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and 
   }
   troublemaker.finish();
   callers.finish();
+  keyed.finish();
   std::cout << fmt::format("{} faults, {} acknowledged, {} unknown, longest wait {} ms\n", faults,
                            callers.witness().acknowledged(), callers.witness().unknown(),
                            callers.longest_wait().count());
-  std::cout << troublemaker.counts() << "\n";
+  std::cout << troublemaker.counts() << "\n" << keyed.counts() << "\n";
   for (const std::string& violation : troublemaker.violations()) FAIL_CHECK(violation);
   for (const std::string& violation : callers.witness().judge(settle(client))) FAIL_CHECK(violation);
+  for (const std::string& violation : keyed.judge()) FAIL_CHECK(violation);
 }

@@ -4,6 +4,7 @@
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/limits.hpp"
+#include "kernel/record.hpp"
 #include "reflect/schema_of.hpp"
 #include "unit/kernel/test_entities.hpp"
 
@@ -40,10 +41,12 @@ struct RouterFixture {
                  .introduce = [this](const HelloMessage& hello) { hellos.push_back(hello); }}};
 
   /// How a call ended: a number, or the name of the error.
-  std::shared_ptr<std::string> call(std::string_view key, std::chrono::nanoseconds timeout = 0ns) {
+  std::shared_ptr<std::string> call(std::string_view key, std::chrono::nanoseconds timeout = 0ns,
+                                    std::string idempotency_key = {}) {
     auto outcome = std::make_shared<std::string>("open");
     const Ref<Counter> counter(key);
     auto record = (timeout == 0ns ? counter->add(1) : counter.with(timeout)->add(1)).epic_take_record();
+    if (!idempotency_key.empty()) set_key(*record, std::move(idempotency_key));
     router.submit(RecordRef(record.detach()), [outcome](RecordRef ended) {
       try {
         *outcome = std::to_string(static_cast<epic::detail::ResultRecord<std::int64_t>&>(*ended).take());
@@ -160,6 +163,46 @@ TEST_CASE("router: nothing goes to a new owner while the former one has calls un
   REQUIRE(f.sent.size() == 2);
   CHECK(f.sent[1].to == kNode2);
   CHECK(*first == "1");
+}
+
+TEST_CASE("router: a call with an idempotency key is sent again when its node is lost", "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto outcome = f.call("a", 0ns, "order-17");
+  const auto plain = f.call("b");
+  REQUIRE(f.sent.size() == 2);
+  REQUIRE(f.sent[0].call.extensions.has_value());
+  CHECK(f.sent[0].call.extensions->idempotency_key == "order-17");
+  CHECK_FALSE(f.sent[1].call.extensions.has_value());
+  f.wait(1s);
+  f.router.on_lost(kNode1);
+  CHECK(*outcome == "open");
+  CHECK(*plain == "node_lost");
+  f.publish(2, NodeId{2}, 2);
+  REQUIRE(f.sent.size() == 3);
+  CHECK(f.sent[2].to == kNode2);
+  CHECK(f.sent[2].call.extensions == f.sent[0].call.extensions);
+  CHECK(f.sent[2].call.patience_ns == std::chrono::nanoseconds(9s).count());  // of the first 10
+  f.answer(2, 41);
+  CHECK(*outcome == "41");
+}
+
+TEST_CASE("router: a call with an idempotency key whose node was lost ends with Timeout, at its deadline", "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  const auto outcome = f.call("a", 5s, "order-17");
+  f.router.on_lost(kNode1);
+  f.router.on_unreachable("no fabric is running");
+  f.wait(4s);
+  CHECK(*outcome == "open");
+  const auto never_sent = f.call("b", 5s, "order-18");
+  CHECK(*never_sent == "unavailable");
+  f.wait(1s);
+  CHECK(*outcome == "timeout");  // it may have run
+  CHECK(f.router.count() == 0);
 }
 
 TEST_CASE("router: calls that were sent to a lost node end with NodeLost, waiting ones wait on", "[client]") {

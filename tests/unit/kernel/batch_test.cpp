@@ -41,6 +41,18 @@ Operation mark_of(std::uint64_t number, MailStatus status, std::string why = {})
 
 Operation end_of(std::uint64_t number) { return EndMail{.id = {ShardId{1}, Epoch{4}, number}, .to_shard = ShardId{2}}; }
 
+AnswerId answer_of(std::string key) {
+  return {.shard = ShardId{1}, .entity = "Counter/a", .subject = {}, .key = std::move(key)};
+}
+Operation answer_begun(std::string key) {
+  return PutAnswer{{.id = answer_of(std::move(key)), .method = "add", .arguments_schema = {}}};
+}
+Operation answer_end(std::string key) {
+  return EndAnswer{.id = answer_of(std::move(key)),
+                   .end = {.status = AnswerStatus::returned, .schema = {}, .bytes = std::vector<std::byte>(5)}};
+}
+Operation sweep() { return SweepAnswers{.shard = ShardId{1}, .begun_before_ns = 9, .rows_max = 2}; }
+
 /// "put 7 dead", "mark 7 begun", "end 7", "state a", "erase a".
 std::vector<std::string> words_of(const Batch& batch) {
   const auto word_of = [](MailStatus status) {
@@ -54,6 +66,13 @@ std::vector<std::string> words_of(const Batch& batch) {
       words.push_back("mark " + std::to_string(mark->id.number) + word_of(mark->status) + mark->why);
     else if (const auto* end = std::get_if<EndMail>(&operation))
       words.push_back("end " + std::to_string(end->id.number));
+    else if (const auto* answer = std::get_if<PutAnswer>(&operation))
+      words.push_back(answer->answer.id.key +
+                      (answer->answer.end.status == AnswerStatus::begun ? " begun" : " returned"));
+    else if (const auto* answered = std::get_if<EndAnswer>(&operation))
+      words.push_back("end " + answered->id.key);
+    else if (std::holds_alternative<SweepAnswers>(operation))
+      words.emplace_back("sweep");
     else if (const auto* state = std::get_if<PutSnapshot>(&operation))
       words.push_back("state " + state->key);
     else
@@ -177,6 +196,23 @@ TEST_CASE("batch: changes of one message that cannot follow each other stay, for
   next = batch_of(2, 4, {mark_of(7, MailStatus::begun)});
   REQUIRE(try_append(begun_after_its_end, next));
   CHECK(words_of(begun_after_its_end) == Words{"end 7", "mark 7 begun"});
+}
+
+TEST_CASE("batch: an answer that begins and ends in one batch is written once, with its end", "[kernel]") {
+  Batch batch = batch_of(1, 4, {answer_begun("k"), put_of("a", 1, 10), answer_begun("l"), answer_end("m")});
+  Batch next = batch_of(2, 4, {answer_end("k"), put_of("a", 2, 10)});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"k returned", "state a", "l begun", "end m"});
+  CHECK(bytes_of(batch.operations[0]) == 5);
+  CHECK(bytes_of(batch.operations[3]) == 5);
+  for (const Operation& operation : batch.operations) CHECK(shard_of(operation) == ShardId{1});
+}
+
+TEST_CASE("batch: changes of one answer that cannot follow each other stay, and so do sweeps", "[kernel]") {
+  Batch batch = batch_of(1, 4, {answer_begun("k"), answer_end("l"), sweep(), answer_begun("m"), answer_end("m")});
+  Batch next = batch_of(2, 4, {answer_begun("k"), answer_end("l"), sweep(), answer_end("m")});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"k begun", "end l", "sweep", "m returned", "k begun", "end l", "sweep", "end m"});
 }
 
 TEST_CASE("batch: of a long batch in which most mail has ended, the rest stays", "[kernel]") {

@@ -102,6 +102,7 @@ TEST_CASE("errors: the family arrives as itself", "[kernel]") {
   check_arrives_as_itself(Deadlock("c"));
   check_arrives_as_itself(Timeout("d"));
   check_arrives_as_itself(NodeLost("e"));
+  check_arrives_as_itself(Interrupted("e"));
   check_arrives_as_itself(NoSuchType("f"));
   check_arrives_as_itself(NoSuchMethod("g"));
   check_arrives_as_itself(BadArguments("h"));

@@ -24,6 +24,8 @@ namespace {
 const std::vector<std::string> kContents{"Barrel/0=", "Player/Bob: Slayer=score 7",
                                          std::string("Player/Zo\xc3\xab 'x'=\0\1\2", 19)};
 
+const AnswerId kAnswerId{.shard = ShardId{3}, .entity = "Player/Bob: Slayer", .subject = {}, .key = "order-17"};
+
 /// Every table and index, as SQLite keeps them.
 std::vector<std::string> layout_of(const fs::path& file) {
   sqlite3* database = nullptr;
@@ -50,8 +52,9 @@ std::vector<std::string> layout_of(const fs::path& file) {
 
 TEST_CASE("sqlite format: an older store is migrated by the first who writes, and nothing of it is lost", "[storage]") {
   const TempDir directory;
-  const auto format = GENERATE(1U, 2U);
+  const auto format = GENERATE(1U, 2U, 3U);
   restore_store(fmt::format("format_{}.sql", format), directory.file());
+  const Answer answer{.id = kAnswerId, .method = "pay", .arguments_schema = kSchema};
   {
     const auto store = open_sqlite(directory.file());
     CHECK(store->identity().format_version == kStoreFormatVersion);
@@ -69,24 +72,28 @@ TEST_CASE("sqlite format: an older store is migrated by the first who writes, an
     CHECK(rows[1].incarnation == Incarnation{format == 1 ? 1000002U : 2000U});
     CHECK(must(store->version_floor(ShardId{3})) == Version{format == 1 ? 0U : 6U});
 
+    CHECK_FALSE(must(store->answer(kAnswerId)).has_value());
+
     // The first supervisor grants over owners that it never knew.
     const auto epochs = must(take_all(*store, Incarnation{77}));
     CHECK(epochs[3] == ShardEpoch{ShardId{3}, Epoch{3}});
     Batch batch = batch_of(epochs, {replacing(Version{12}, put("Player", "Bob: Slayer", "score 8", ShardId{3}))});
     batch.writer = Incarnation{77};
     batch.operations.push_back(sent(message(1)));
+    batch.operations.push_back(PutAnswer{answer});
     must(store->commit(batch));
   }
   const auto again = open_sqlite(directory.file());
   CHECK_FALSE(again->identity().migrated_from);
-  CHECK(mail_numbers(*again) == std::vector<std::uint64_t>{1});
+  CHECK(mail_numbers(*again) == (format < 3 ? std::vector<std::uint64_t>{1} : std::vector<std::uint64_t>{7, 1}));
+  CHECK(must(again->answer(kAnswerId)) == answer);
   CHECK(must(again->load("Player", "Bob: Slayer"))->version == Version{13});
 }
 
 TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]") {
   const TempDir migrated;
   const TempDir made;
-  restore_store(GENERATE("format_1.sql", "format_2.sql"), migrated.file());
+  restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql"), migrated.file());
   open_sqlite(migrated.file()).reset();
   open_sqlite(made.file()).reset();
   CHECK(layout_of(migrated.file()) == layout_of(made.file()));
@@ -94,7 +101,7 @@ TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]
 
 TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]") {
   const TempDir directory;
-  const auto format = GENERATE(1U, 2U);
+  const auto format = GENERATE(1U, 2U, 3U);
   restore_store(fmt::format("format_{}.sql", format), directory.file());
   const auto layout = layout_of(directory.file());
   const auto store = open_sqlite(directory.file(), reading());
@@ -109,19 +116,21 @@ TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]
   CHECK(page.rows.empty());
   CHECK(page.last_place == 5);
   CHECK(page.is_last);
-  CHECK(mail_numbers(*store).empty());
-  CHECK(must(store->count_mail()).waiting == 0);
+  CHECK(mail_numbers(*store).size() == (format < 3 ? 0 : 1));
+  CHECK(must(store->count_mail()).waiting == (format < 3 ? 0 : 1));
+  CHECK_FALSE(must(store->answer(kAnswerId)).has_value());
+  CHECK_FALSE(must(store->oldest_answer(ShardId{3})).has_value());
   CHECK(layout_of(directory.file()) == layout);
 }
 
 TEST_CASE("sqlite format: a migration that fails leaves the store as it was", "[storage]") {
   const TempDir directory;
-  restore_store(GENERATE("format_1.sql", "format_2.sql"), directory.file());
-  run_sql(directory.file(), "CREATE TABLE mail_by_receiver(x)");  // the migration's last step cannot be taken
+  restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql"), directory.file());
+  run_sql(directory.file(), "CREATE TABLE answers_by_age(x)");  // the migration's last step cannot be taken
   const auto layout = layout_of(directory.file());
   CHECK_FALSE(SqliteStore::open(directory.file(), creating()).has_value());
   CHECK(layout_of(directory.file()) == layout);
-  run_sql(directory.file(), "DROP TABLE mail_by_receiver");
+  run_sql(directory.file(), "DROP TABLE answers_by_age");
   CHECK(contents(*open_sqlite(directory.file())) == kContents);
 }
 

@@ -13,7 +13,7 @@ namespace {
 constexpr PeerAddress kOther{NodeId{2}, 22};
 
 /// Two nodes: this one, and another that the test plays.
-struct FramesFixture final : testing_entities::KernelParts {
+struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
   Outbox outbox{{.shard_count = 1,
                  .has_shared_store = true,
                  .codec = codec,
@@ -32,6 +32,15 @@ struct FramesFixture final : testing_entities::KernelParts {
                .outbox = outbox,
                .calls = calls,
                .syscalls = world}};
+  Answers answers{{.has_shared_store = true,
+                   .codec = codec,
+                   .scheduler = scheduler,
+                   .words = words,
+                   .routing = routing,
+                   .saving = saving,
+                   .calls = calls,
+                   .syscalls = world},
+                  *this};
   Frames frames{{.self = kSelf,
                  .shard_count = 1,
                  .codec = codec,
@@ -46,6 +55,7 @@ struct FramesFixture final : testing_entities::KernelParts {
                  .cancellations = cancellations,
                  .activations = activations,
                  .inbox = inbox,
+                 .answers = answers,
                  .syscalls = world}};
 
   FramesFixture() {
@@ -56,6 +66,7 @@ struct FramesFixture final : testing_entities::KernelParts {
     frames.leave(std::move(call), type, maker);
   }
   void reply(Record& call) override { frames.reply(call); }
+  void route_again(RecordRef call) override { frames.route(std::move(call)); }
   void release(Outgoing item) override { frames.release(std::move(item)); }
   void route(RoutedCall& call) override {
     calls.route(RecordRef::share(static_cast<epic::detail::CallSite&>(call).record));
