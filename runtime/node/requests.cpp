@@ -314,6 +314,7 @@ void Requests::answer(const Asked<control::Call>& asked) {
     timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*asked.request.timeout_ms));
   kernel.submit(std::move(*record), std::max<std::chrono::nanoseconds>(timeout, std::chrono::milliseconds(1)),
                 [this, id](kernel::Record& ended) {
+                  if (const auto& error = ended.site->answered_error) return parts_.send(make_failure(id, *error));
                   if (ended.failure) return parts_.send(make_failure(id, kernel::describe_failure(ended.failure)));
                   if (const auto thrown = ended.thrown())
                     return parts_.send(make_failure(id, kernel::describe_thrown(thrown)));

@@ -111,6 +111,7 @@ void Answers::join(RecordRef call, Request request, Entry& entry) {
     case State::begun:
       if (!fits(*call, request, entry.answer)) return;
       ++counts_.repeated;
+      request.arguments = {};
       std::erase_if(entry.waiting, [](const Waiting& one) { return one.call->failure != nullptr; });
       break;
     case State::interrupted:
@@ -241,7 +242,11 @@ void Answers::on_end(Record& call) {
   const ShardId shard = at->first.shard;
   const std::exception_ptr failure =
       call.failure ? call.failure : make_exception(ErrorCode::node_lost, "its entity left memory meanwhile");
-  if (!is_current(shard, entry.epoch) || (entry.state == State::under_way && !uses_.routing.is_active(shard))) {
+  const ErrorPart error = describe_failure(failure);
+  const bool has_moved =
+      !is_current(shard, entry.epoch) || (entry.state == State::under_way && !uses_.routing.is_active(shard));
+  const bool is_undone = entry.state == State::begun && !entry.is_stored && error.code == ErrorCode::node_lost;
+  if (has_moved || is_undone) {
     entries_.erase(at);
     return route_all(std::move(waiting));
   }
@@ -249,10 +254,10 @@ void Answers::on_end(Record& call) {
     entries_.erase(at);
     return fail_all(std::move(waiting), failure);
   }
-  const std::string why = describe_failure(failure).message;
+  const CommitNumber put_in = entry.put_in;
+  keep_until(at, State::interrupted, put_in);
   for (const Waiting& one : waiting)
-    if (!one.call->failure) interrupt(*one.call, entry.put_in, why);
-  keep_until(at, State::interrupted, entry.put_in);
+    if (!one.call->failure) interrupt(*one.call, put_in, error.message);
 }
 
 /// Its end is stored with its last turn, and everyone who waits gets it, once that is durable.
