@@ -11,6 +11,7 @@
 #include "cluster/sim/faults.hpp"
 #include "codec/described_json.hpp"
 #include "codec/json_codec.hpp"
+#include "kernel/record.hpp"
 #include "protocol/control_entities.hpp"
 #include "protocol/json.hpp"
 
@@ -430,7 +431,9 @@ void Fabric::check_time_left(std::chrono::nanoseconds begun, const std::exceptio
 
 // ---- what scenarios see ----
 
-void Fabric::start(std::uint16_t client, Record record, std::shared_ptr<detail::Sleeper> sleeper) {
+void Fabric::start(std::uint16_t client, Record record, const ClientCallOptions& options,
+                   std::shared_ptr<detail::Sleeper> sleeper) {
+  kernel::use_options(*record, options);
   run_.start(client, std::move(record), std::move(sleeper));
 }
 void Fabric::wake_after(std::chrono::nanoseconds duration, std::shared_ptr<detail::Sleeper> sleeper) {

@@ -1,7 +1,5 @@
 #include "client/session.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -123,20 +121,8 @@ Client Client::connect(std::string_view project_directory, ClientOptions options
   return Client(std::move(session));
 }
 
-namespace {
-
-void use_options(detail::CallRecord& call, const ClientCallOptions& options) {
-  if (!options.idempotency_key) return;
-  if (const std::string fault = kernel::find_key_fault(*options.idempotency_key); !fault.empty())
-    throw BadArguments(fmt::format("{}.{} was not sent: its idempotency key cannot be used: {}", call.callee->text,
-                                   call.method->name, fault));
-  kernel::set_key(call, *options.idempotency_key);
-}
-
-}  // namespace
-
 Client::Record Client::run(Record record, const ClientCallOptions& options) const {
-  use_options(*record, options);
+  kernel::use_options(*record, options);
   std::mutex mutex;
   std::condition_variable ended;
   Record result;
@@ -151,7 +137,7 @@ Client::Record Client::run(Record record, const ClientCallOptions& options) cons
 }
 
 void Client::start(Record record, std::function<void(Record)> on_end, const ClientCallOptions& options) const {
-  use_options(*record, options);
+  kernel::use_options(*record, options);
   session_->submit(std::move(record), [on_end = std::move(on_end)](Record done) { on_end(std::move(done)); });
 }
 

@@ -8,10 +8,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "epic/call.hpp"
+#include "epic/call_options.hpp"
 #include "kernel/batch.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/routing/routed_call.hpp"
@@ -63,10 +63,8 @@ namespace epic::kernel {
 }
 
 /// Before the call is submitted.
-inline void set_key(Record& record, std::string key) {
-  if (record.site == nullptr) record.site = new detail::CallSite(record);
-  record.site->extensions =
-      std::make_unique<CallExtensions>(CallExtensions{.trace = {}, .caller = {}, .idempotency_key = std::move(key)});
-}
+void set_key(Record& record, std::string key);
+/// Likewise. Throws BadArguments for a key that cannot be one.
+void use_options(Record& record, const ClientCallOptions& options);
 
 }  // namespace epic::kernel

@@ -36,6 +36,7 @@
 #include <utility>
 #include <vector>
 
+#include "epic/call_options.hpp"
 #include "epic/epic.hpp"
 
 /// What EPIC_MODULE defines.
@@ -107,8 +108,8 @@ class CallAwaiter {
  public:
   using EpicAwaitable = void;
 
-  CallAwaiter(Fabric& fabric, std::uint16_t client, Call<R>&& call)
-      : fabric_(fabric), client_(client), record_(std::move(call).epic_take_record()) {}
+  CallAwaiter(Fabric& fabric, std::uint16_t client, Call<R>&& call, ClientCallOptions options)
+      : fabric_(fabric), client_(client), options_(std::move(options)), record_(std::move(call).epic_take_record()) {}
   CallAwaiter(const CallAwaiter&) = delete;
   CallAwaiter& operator=(const CallAwaiter&) = delete;
   ~CallAwaiter() { sleeper_->handle = {}; }
@@ -119,6 +120,7 @@ class CallAwaiter {
  private:
   Fabric& fabric_;
   std::uint16_t client_;
+  ClientCallOptions options_;
   epic::detail::RecordPtr<epic::detail::ResultRecord<R>> record_;
   std::shared_ptr<Sleeper> sleeper_ = std::make_shared<Sleeper>();
 };
@@ -162,14 +164,17 @@ class Fabric {
 
   /// To be awaited: makes the call as a client outside the fabric. Returns the result, or throws what the call ends
   /// with. `client`: 0 … clients - 1; each is a program of its own, and its calls to one entity start in order.
+  /// `options`: as of epic::Client.
   template <class R>
-  [[nodiscard]] detail::CallAwaiter<R> call(Call<R> call, std::uint16_t client = 0) {
-    return {*this, client, std::move(call)};
+  [[nodiscard]] detail::CallAwaiter<R> call(Call<R> call, std::uint16_t client = 0, ClientCallOptions options = {}) {
+    return {*this, client, std::move(call), std::move(options)};
   }
   /// Repeats a call until it succeeds: `co_await fabric.insist([&] { return account->get_balance(); })`. For calls that
-  /// may be made twice. One that still fails 60 s (simulated) after the faults have ended is a violation.
+  /// may be made twice, or with an idempotency key. One that still fails 60 s (simulated) after the faults have ended
+  /// is a violation.
   template <class Make>
-  [[nodiscard]] auto insist(Make make) -> Task<typename std::invoke_result_t<Make&>::value_type>;
+  [[nodiscard]] auto insist(Make make, ClientCallOptions options = {})
+      -> Task<typename std::invoke_result_t<Make&>::value_type>;
 
   /// To be awaited.
   [[nodiscard]] detail::SleepAwaiter sleep(std::chrono::nanoseconds duration) { return {*this, duration}; }
@@ -203,7 +208,8 @@ class Fabric {
   friend class detail::SleepAwaiter;
 
   using Record = epic::detail::RecordPtr<epic::detail::CallRecord>;
-  void start(std::uint16_t client, Record record, std::shared_ptr<detail::Sleeper> sleeper);
+  void start(std::uint16_t client, Record record, const ClientCallOptions& options,
+             std::shared_ptr<detail::Sleeper> sleeper);
   void wake_after(std::chrono::nanoseconds duration, std::shared_ptr<detail::Sleeper> sleeper);
   [[noreturn]] void fail(const std::source_location& place, std::string_view entity, const std::string& what);
   /// Throws a Violation if it is too late to try again.
@@ -217,7 +223,7 @@ class Fabric {
 template <class R>
 void detail::CallAwaiter<R>::await_suspend(std::coroutine_handle<> awaiting) {
   sleeper_->handle = awaiting;
-  fabric_.start(client_, epic::detail::RecordPtr<epic::detail::CallRecord>::share(*record_), sleeper_);
+  fabric_.start(client_, epic::detail::RecordPtr<epic::detail::CallRecord>::share(*record_), options_, sleeper_);
 }
 
 inline void detail::SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting) {
@@ -226,11 +232,11 @@ inline void detail::SleepAwaiter::await_suspend(std::coroutine_handle<> awaiting
 }
 
 template <class Make>
-auto Fabric::insist(Make make) -> Task<typename std::invoke_result_t<Make&>::value_type> {
+auto Fabric::insist(Make make, ClientCallOptions options) -> Task<typename std::invoke_result_t<Make&>::value_type> {
   const std::chrono::nanoseconds begun = now();
   while (true) {
     try {
-      co_return co_await call(make());
+      co_return co_await call(make(), 0, options);
     } catch (const Error& error) {
       check_time_left(begun, error);
     }

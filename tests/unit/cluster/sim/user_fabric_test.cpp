@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 
 #include "codec/described_json.hpp"
 #include "support/temp_dir.hpp"
@@ -77,6 +78,44 @@ Task<> fill_wallets(Fabric& fabric) {
   fabric.require(sum > 30 && sum <= 60, "the sum is {}", sum);
 }
 
+constexpr std::int64_t kPuts = 40;  // of each client
+
+epic::ClientCallOptions key_of(std::uint16_t client, std::int64_t put) {
+  return {.idempotency_key = fmt::format("{}-{}", client, put)};
+}
+
+/// Each call until it is answered, and now and then once more.
+Task<> put_with_keys(Fabric& fabric, std::uint16_t client) {
+  for (std::int64_t i = 0; i < kPuts; ++i) {
+    std::optional<std::int64_t> first;
+    for (std::uint64_t left = 1 + fabric.draw(3); left > 0;) {
+      try {
+        const std::int64_t balance = co_await fabric.call(wallet(i % 4)->put(1), client, key_of(client, i));
+        fabric.require(wallet(i % 4), !first || *first == balance, "put {} was answered with {}, and then with {}", i,
+                       first.value_or(0), balance);
+        first = balance;
+        --left;
+      } catch (const Unavailable&) {
+      } catch (const Timeout&) {
+      }
+    }
+    co_await fabric.sleep(std::chrono::milliseconds(fabric.draw(300)));
+  }
+}
+
+Task<> put_everything_once(Fabric& fabric) {
+  std::vector<Task<>> tasks;
+  for (std::uint16_t client = 0; client < 2; ++client) tasks.push_back(put_with_keys(fabric, client));
+  co_await fabric.all(std::move(tasks));
+  co_await fabric.settle();
+  for (std::int64_t i = 0; i < kPuts; ++i) co_await fabric.insist([&] { return wallet(i % 4)->put(1); }, key_of(1, i));
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < 4; ++i) sum += co_await fabric.insist([&] { return wallet(i)->get_balance(); });
+  fabric.require(sum == 2 * kPuts, "the sum is {}", sum);
+}
+
+Task<> use_no_key(Fabric& fabric) { co_await fabric.call(wallet(0)->put(1), 0, {.idempotency_key = ""}); }
+
 Task<> pay(Fabric& fabric, std::uint16_t client) {
   for (int i = 0; i < 3; ++i) {
     try {
@@ -138,6 +177,20 @@ std::vector<SeedReport> simulate(const Scenario& scenario, const std::string& or
   for (std::string line; std::getline(in, line);)
     reports.push_back(codec::read_described_text<SeedReport>(line).value());
   return reports;
+}
+
+TEST_CASE("user fabric: calls with idempotency keys take effect once, whatever fails and however often they are made") {
+  const auto reports = simulate(scenario_of(&put_everything_once, {.fault_every = 500ms}), R"({"first":1,"seeds":4})");
+  REQUIRE(reports.size() == 4);
+  for (const SeedReport& report : reports) {
+    INFO(report.seed << ": " << report.failure);
+    CHECK(report.failure.empty());
+    CHECK(report.faults.size() > 5);
+    CHECK(report.calls > 3 * kPuts);
+  }
+  const auto refused = simulate(scenario_of(&use_no_key), R"({"first":1,"seeds":1})");
+  REQUIRE(refused.size() == 1);
+  CHECK_THAT(refused[0].failure, Catch::Contains("its idempotency key cannot be used: it is empty"));
 }
 
 TEST_CASE("user fabric: a scenario survives faults, and a seed decides everything") {
