@@ -22,6 +22,11 @@ std::string describe(const Record& record) { return fmt::format("{}.{}", record.
 
 std::string method_key(std::string_view type, std::string_view method) { return fmt::format("{}.{}", type, method); }
 
+/// This time; of a call that was sent before, that says nothing.
+bool says_not_started(const kernel::ErrorPart& error) {
+  return error.exception_type.empty() && (error.code == ErrorCode::unavailable || error.code == ErrorCode::overloaded);
+}
+
 }  // namespace
 
 Router::Router(std::uint64_t life, std::chrono::nanoseconds call_timeout, const kernel::Codec& codec, Out out)
@@ -183,6 +188,7 @@ void Router::on_reply(const PeerAddress& node, const kernel::ReplyMessage& reply
   if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);
   if (const auto* error = std::get_if<kernel::ErrorPart>(&reply.outcome)) {
     const Record& record = *pending->record;
+    if (pending->may_have_run && says_not_started(*error)) return shards_.on_refused(*pending, now_ns_);
     const std::string message = error->code == ErrorCode::timeout && error->exception_type.empty()
                                     ? fmt::format("the client waited {} ms for {}: {}", record.timeout_ns / 1'000'000,
                                                   describe(record), error->message)

@@ -90,6 +90,8 @@ CallView CallViews::view_of(const Record& record, const char* running) const {
 
 std::string_view CallViews::describe_queue(const Record& record) const {
   if (record.activation != nullptr || record.method == nullptr) return "queued";
+  if (has_key(record) && record.site->place == RoutedCall::Place::free)
+    return "waiting for the call that runs for its idempotency key";
   if (!uses_.saving.is_durable(CommitNumber{record.observed}))
     return "waiting for the store before it leaves this node";
   const bool is_closed = uses_.routing.is_closed(shard_of(record.callee->text, uses_.shard_count));

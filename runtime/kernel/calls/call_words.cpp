@@ -125,7 +125,9 @@ std::string CallWords::describe_doing(const Record& record, const CallTable& cal
     case Record::State::sent:
       return fmt::format("no answer has come from node-{}", record.site->sent_to.node);
     default:
-      return has_key(record) ? "the call that runs for its idempotency key has not ended" : "it has not started";
+      return has_key(record) && record.site->place == RoutedCall::Place::free
+                 ? "the call that runs for its idempotency key has not ended"
+                 : "it has not started";
   }
   const Waits waits = describe_waits(record, calls, visits_left, 0);
   if (!waits.text.empty()) return "it is still running, and waits for " + waits.text;

@@ -61,7 +61,7 @@ class CallsListener {
   virtual void check_stop(Activation& activation) = 0;
   /// The entity has spawned a task of its own, which no call need wait for.
   virtual void on_lone_task(Activation& activation) = 0;
-  /// The first turn of a message's method begins now.
+  /// The first turn of a message's method begins now, unless the call is failed.
   virtual void on_mail_begin(Record& call) = 0;
   /// A message's method has ended, or never began.
   virtual void on_mail_end(Record& call) = 0;

@@ -224,7 +224,8 @@ void Inbox::postpone(const Entry& entry) {
 
 void Inbox::on_begin(Record& call) {
   const auto found = entries_.find(*call.site->mail);
-  if (found == entries_.end() || found->second.call != &call) return;
+  if (found == entries_.end() || found->second.call != &call)  // of a tenure that has ended: the row is read again
+    return uses_.calls.fail(call, ErrorCode::unavailable, "its shard has moved");
   Entry& entry = found->second;
   entry.state = State::begun;
   ++counts_.begun;

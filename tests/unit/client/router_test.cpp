@@ -189,6 +189,24 @@ TEST_CASE("router: a call with an idempotency key is sent again when its node is
   CHECK(*outcome == "41");
 }
 
+TEST_CASE("router: a call that may have run before it was sent again does not end as if it had not started",
+          "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto outcome = f.call("a", 0ns, "order-17");
+  f.router.on_lost(kNode1);
+  f.publish(2, NodeId{2}, 2);
+  REQUIRE(f.sent.size() == 2);
+  f.router.on_reply(kNode2, {f.sent[1].call.id.sequence, ErrorPart{ErrorCode::unavailable, {}, "the disk is full"}});
+  CHECK(*outcome == "open");
+  f.wait(limits::kRetryParked);
+  REQUIRE(f.sent.size() == 3);
+  f.router.on_reply(kNode2, {f.sent[2].call.id.sequence, ErrorPart{ErrorCode::unavailable, "epic::Unavailable", "x"}});
+  CHECK(*outcome == "unavailable");  // the method has thrown it
+}
+
 TEST_CASE("router: a call with an idempotency key whose node was lost ends with Timeout, at its deadline", "[client]") {
   RouterFixture f;
   f.join(kNode1);
