@@ -1,5 +1,6 @@
 // What every Store must do with answers, run against each implementation.
 
+#include "storage/row_checksum.hpp"
 #include "support/answer_fixtures.hpp"
 #include "support/recorded_store.hpp"
 
@@ -133,4 +134,10 @@ TEST_CASE("sqlite answers: stay over a restart, and damage to any column of one 
   CHECK(damage.code == StoreErrorCode::corrupt);
   CHECK_THAT(damage.message, Catch::Contains("key 'k' of Account/a") && Catch::Contains("damaged"));
   CHECK(must(store->answer(other.id)) == other);
+}
+
+TEST_CASE("sqlite answers: checksums are part of the format", "[storage]") {
+  const Answer answer = with_end(begun("k"), threw("no money"));
+  CHECK(answer_checksum(answer) == 0x653b'b2b9'4933'ca00);
+  CHECK(answer_end_checksum(answer.id, answer.end) == 0xa15a'642c'b774'beac);
 }
