@@ -22,13 +22,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kIndexBytes = 32768;                 // a region of the shared memory; the header is in the first
-constexpr std::size_t kHeaderWords = 12;           // of the header, which is there twice
-constexpr std::size_t kCopied = 2 * kHeaderWords;  // how many frames are copied; the word behind
-constexpr std::uint64_t kLogHeaderBytes = 32;      // of the log, then frames:
-constexpr std::uint64_t kFrameHeaderBytes = 24;    // … and a page
-constexpr std::uint64_t kLogSaltAt = 16;           // in the log's header
-constexpr int kReadLockFirst = 123;                // bytes of the shared memory that readers lock, one a read mark
+constexpr int kIndexBytes = 32768;                  // a region of the shared memory; the header is in the first
+constexpr std::size_t kHeaderWords = 12;            // of the header, which is there twice
+constexpr std::size_t kCopied = 2 * kHeaderWords;   // how many frames are copied; the word behind
+constexpr std::uint64_t kLogHeaderBytes = 32;       // of the log, then frames:
+constexpr std::uint64_t kLogFrameHeaderBytes = 24;  // … and a page
+constexpr std::uint64_t kLogSaltAt = 16;            // in the log's header
+constexpr int kReadLockFirst = 123;                 // bytes of the shared memory that readers lock, one a read mark
 constexpr int kReadLockLast = 127;
 constexpr int kAnyLockFirst = 120;  // who has it open locks one of these
 constexpr int kAnyLockLast = 128;
@@ -121,7 +121,7 @@ std::optional<WalIndex::Header> WalIndex::read_left_behind(const fs::path& index
 }
 
 std::uint64_t WalIndex::Header::log_bytes() const {
-  return kLogHeaderBytes + frames * (kFrameHeaderBytes + page_bytes);
+  return kLogHeaderBytes + frames * (kLogFrameHeaderBytes + page_bytes);
 }
 
 // ---- which files they are ----

@@ -196,7 +196,7 @@ void Answers::begin(Entries::iterator at) {
     one.request.arguments = {};
     if (fits(*one.call, one.request, entry.answer)) entry.waiting.push_back(std::move(one));
   }
-  Record* const before = std::exchange(uses_.scheduler.current, nullptr);
+  Record* const before = uses_.scheduler.interrupt();
   if (uses_.calls.open(*call))
     uses_.calls.route(std::move(call));
   else
