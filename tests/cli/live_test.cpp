@@ -17,11 +17,10 @@ using epic::cli_test::kManifest;
 using epic::cli_test::StandIn;
 using epic::cli_test::stream;
 using epic::cli_test::Transcript;
-using epic::cluster::AnswerStatus;
 
 namespace {
 
-StandIn::Answer refusal(AnswerStatus status, std::string message) {
+StandIn::Answer refusal(epic::protocol::AnswerStatus status, std::string message) {
   return {.status = status, .parts = {}, .message = std::move(message)};
 }
 
@@ -87,7 +86,7 @@ TEST_CASE("live: while nodes run different modules, ps says when each was built"
 TEST_CASE("live: a refusal is shown with its hint and the log that tells more", "[cli]") {
   Transcript transcript("live_refusal");
   transcript.write("epic.toml", kManifest);
-  StandIn::Answer refused = refusal(AnswerStatus::failed, "A restart is under way.");
+  StandIn::Answer refused = refusal(epic::protocol::AnswerStatus::failed, "A restart is under way.");
   refused.detail = {.hint = "Wait until 'epic restart' has returned.", .log = "/x/node-3.log"};
   StandIn fabric(transcript.directory(), {{"scale", refused}});
   CHECK(transcript.run({"scale", "5"}).exit_code == 1);
@@ -149,7 +148,7 @@ TEST_CASE("live: inspect shows an entity, and what to do about one that is not t
     CHECK(page.ends_with("\nstate\n  {\n    \"score\": 30\n  }\n"));
   }
   StandIn fabric(transcript.directory(),
-                 {{"inspect", refusal(AnswerStatus::not_found, "no such entity")}, {"types", kTypes}});
+                 {{"inspect", refusal(epic::protocol::AnswerStatus::not_found, "no such entity")}, {"types", kTypes}});
   CHECK(transcript.run({"inspect", "Player/Nobody"}).exit_code == 3);
   CHECK(transcript.run({"inspect", "Plyer/Bob"}).exit_code == 3);
   CHECK(transcript.run({"inspect", "Player"}).exit_code == 2);
@@ -188,22 +187,25 @@ TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli
 TEST_CASE("live: a call that is refused says why, with the method that was nearly meant", "[cli]") {
   Transcript transcript("live_call_refused");
   transcript.write("epic.toml", kManifest);
-  const auto with = [&](AnswerStatus status, std::string message, std::vector<std::string> words) {
+  const auto with = [&](epic::protocol::AnswerStatus status, std::string message, std::vector<std::string> words) {
     StandIn fabric(transcript.directory(), {{"call", refusal(status, std::move(message))}, {"types", kTypes}});
     return transcript.run(std::move(words)).exit_code;
   };
-  CHECK(with(AnswerStatus::not_found, "Player has no method get_scroe", {"call", "Player/Bob", "get_scroe"}) == 3);
-  CHECK(with(AnswerStatus::not_found, "no such type", {"call", "Plaier/Bob", "get_score"}) == 3);
-  CHECK(with(AnswerStatus::bad_request, "Player.enter_level takes 1 argument (list<ref>), got 0",
+  CHECK(with(epic::protocol::AnswerStatus::not_found, "Player has no method get_scroe",
+             {"call", "Player/Bob", "get_scroe"}) == 3);
+  CHECK(with(epic::protocol::AnswerStatus::not_found, "no such type", {"call", "Plaier/Bob", "get_score"}) == 3);
+  CHECK(with(epic::protocol::AnswerStatus::bad_request, "Player.enter_level takes 1 argument (list<ref>), got 0",
              {"call", "Player/Bob", "enter_level"}) == 2);
-  CHECK(with(AnswerStatus::bad_request, "Player.enter_level: argument 1: expected a list, got the string",
+  CHECK(with(epic::protocol::AnswerStatus::bad_request,
+             "Player.enter_level: argument 1: expected a list, got the string",
              {"call", "Player/Bob", "enter_level", R"({"x":1,"x":2})"}) == 2);
-  CHECK(with(AnswerStatus::bad_request, "Player.enter_level: argument 1: expected float64, got the string \"1e309\"",
+  CHECK(with(epic::protocol::AnswerStatus::bad_request,
+             "Player.enter_level: argument 1: expected float64, got the string \"1e309\"",
              {"call", "Player/Bob", "enter_level", "1e309"}) == 2);
-  CHECK(with(AnswerStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
+  CHECK(with(epic::protocol::AnswerStatus::failed, "Player/Bob.get_score threw std::runtime_error: no score today.",
              {"call", "Player/Bob", "get_score"}) == 1);
   CHECK(
-      with(AnswerStatus::bad_request,
+      with(epic::protocol::AnswerStatus::bad_request,
            "Player/Bob.enter_level was not started: its idempotency key 'k' was used before for this method with other "
            "arguments. A key stands for one call: use another for this one",
            {"call", "Player/Bob", "enter_level", "[]", "--idempotency-key", "k"}) == 2);

@@ -26,7 +26,7 @@ namespace storage = epic::storage;
 
 namespace {
 
-constexpr std::int64_t kAccounts = 40;
+constexpr std::int64_t kAccountsBackedUp = 40;
 constexpr int kSenders = 4;
 
 /// Threads that send money to and fro until they are destroyed.
@@ -37,8 +37,8 @@ class Senders {
       threads_.emplace_back([this, client, i](const std::stop_token& stop) {
         std::mt19937_64 random(static_cast<std::uint64_t>(i));
         while (!stop.stop_requested()) {
-          const auto from = static_cast<std::int64_t>(random() % kAccounts);
-          const auto to = static_cast<std::int64_t>(random() % kAccounts);
+          const auto from = static_cast<std::int64_t>(random() % kAccountsBackedUp);
+          const auto to = static_cast<std::int64_t>(random() % kAccountsBackedUp);
           client.call(client.get<Account>(from)->send(client.get<Account>(to), 1 + to % 7));
           ++acknowledged_;
         }
@@ -53,7 +53,7 @@ class Senders {
 
 ledger::Books sum_of(const Client& client) {
   ledger::Books sum{.balance = 0, .count = 0, .changes = 0, .reigns = {}, .sent = 0, .received = 0, .misdelivered = 0};
-  for (std::int64_t i = 0; i < kAccounts; ++i) {
+  for (std::int64_t i = 0; i < kAccountsBackedUp; ++i) {
     const ledger::Books books = client.call(client.get<Account>(i)->get_books());
     sum.balance += books.balance;
     sum.sent += books.sent;
@@ -85,7 +85,7 @@ TEST_CASE("backup: of a fabric under load it is one moment, and a fabric goes on
       std::mt19937_64 random(1);
       for (int i = 0; i < kBackups; ++i) {
         for (int calls = 0; calls < 100; ++calls)
-          client.call(client.get<Account>(static_cast<std::int64_t>(random() % kAccounts))->add());
+          client.call(client.get<Account>(static_cast<std::int64_t>(random() % kAccountsBackedUp))->add());
         const std::int64_t before = senders.acknowledged();
         const auto content = storage::write_backup(store, file_of(i), {});
         REQUIRE(content);
@@ -114,7 +114,7 @@ TEST_CASE("backup: of a fabric under load it is one moment, and a fabric goes on
     for (const auto until = std::chrono::steady_clock::now() + 30s;
          sum.received < sum.sent && std::chrono::steady_clock::now() < until;)
       sum = sum_of(client);
-    CHECK(sum.balance == kAccounts * ledger::kOpeningBalance);
+    CHECK(sum.balance == kAccountsBackedUp * ledger::kOpeningBalance);
     CHECK(sum.received == sum.sent);
     CHECK(sum.misdelivered == 0);
     CHECK(sum.sent >= backup.acknowledged_before);
