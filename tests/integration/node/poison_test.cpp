@@ -177,7 +177,11 @@ struct Dying {
     }
     return "it lives";
   }
-  void wait_for_node() { fabric.wait_for("node-1 is ready (pid "); }
+  /// With a client that knows nothing of the one before, whose end it may not have noticed yet.
+  void wait_for_node() {
+    fabric.wait_for("node-1 is ready (pid ");
+    client.emplace(Client::connect(project.path().string()));
+  }
   std::size_t count_quarantined() { return fabric.ask("ps").at("quarantined").as_array().size(); }
 };
 
