@@ -296,6 +296,13 @@ StoreError StoreFiles::displaced(const fs::path& database, Part part) {
 std::expected<void, StoreError> StoreFiles::check() {
   const auto mark = read_mark(database_);
   if (mark && mark->kind == StoreMark::Kind::lost) return std::unexpected(marked(database_, *mark));
+  EPIC_TRY(check_places());
+  EPIC_TRY(check_sizes());
+  if (mark && has_marked_away_.exchange(false)) return remove_mark(database_);
+  return {};
+}
+
+std::expected<void, StoreError> StoreFiles::check_places() {
   const Identities found = identify(database_);
   for (std::size_t i = 0; i < kPartCount; ++i) {
     if (!opened_[i] || found[i] == opened_[i]) continue;
@@ -308,8 +315,6 @@ std::expected<void, StoreError> StoreFiles::check() {
     if (may_lose && found[kLock] == opened_[kLock]) mark_away(part);
     return std::unexpected(displaced(database_, part));
   }
-  EPIC_TRY(check_sizes());
-  if (mark && has_marked_away_.exchange(false)) return remove_mark(database_);
   return {};
 }
 
@@ -335,7 +340,8 @@ std::expected<void, StoreError> StoreFiles::check_sizes() {
     const auto log_bytes = size_of(path_of(database_, Part::log));
     const auto database_bytes = size_of(database_);
     if (!before || before != index_.read() || !log_bytes || !database_bytes) continue;
-    const auto cut_off = [this](const fs::path& path, std::uint64_t bytes) {
+    const auto cut_off = [this](const fs::path& path, std::uint64_t bytes) -> std::expected<void, StoreError> {
+      EPIC_TRY(check_places());  // the size may be that of a file which has come in its place meanwhile
       const StoreMark mark{
           .kind = StoreMark::Kind::lost,
           .what = fmt::format("'{}' was cut off at {} bytes while the fabric ran", path.string(), bytes)};

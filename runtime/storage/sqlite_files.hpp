@@ -100,6 +100,7 @@ class StoreFiles {
   static std::expected<void, StoreError> check_not_emptied(const std::filesystem::path& database,
                                                            const std::string& record);
   static std::optional<std::string> find_lost_log(const std::filesystem::path& database, const std::string& record);
+  [[nodiscard]] std::expected<void, StoreError> check_places();
   [[nodiscard]] std::expected<void, StoreError> check_sizes();
   void mark_away(Part part);
 

@@ -164,12 +164,12 @@ TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli
         {"call", "Player/Bob", "move", "-3", R"({"x": 1})", "[1,2]", "Barrel/7", "two words", "-o", "jsonl"});
     transcript.run({"call", "Player/a/b", "m", "--timeout", "250ms"});
     transcript.run({"call", "Player/Bob", "pay", "5", "--idempotency-key", "order-17", "-o", "jsonl"});
-    transcript.run({"call", "Player/Bob", "pay", "--idempotency-key=", "-o", "jsonl"});  // the node refuses it
+    transcript.run({"call", "Player/Bob", "pay", "--idempotency-key", "", "-o", "jsonl"});  // the node refuses it
     CHECK(
         fabric.requests() ==
         std::vector<std::string>{
-            R"(call {"entity":"Player/Bob","method":"move","timeout_ms":30000,"args":[-3,{"x":1},[1,2],"Barrel/7","two words"]})",
-            R"(call {"entity":"Player/a/b","method":"m","timeout_ms":250,"args":[]})",
+            R"(call {"entity":"Player/Bob","method":"move","timeout_ms":30000,"idempotency_key":null,"args":[-3,{"x":1},[1,2],"Barrel/7","two words"]})",
+            R"(call {"entity":"Player/a/b","method":"m","timeout_ms":250,"idempotency_key":null,"args":[]})",
             R"(call {"entity":"Player/Bob","method":"pay","timeout_ms":30000,"idempotency_key":"order-17","args":[5]})",
             R"(call {"entity":"Player/Bob","method":"pay","timeout_ms":30000,"idempotency_key":"","args":[]})"});
   }

@@ -22,7 +22,7 @@ Findings find_unnamed_files(const Tree& tree);
 Findings find_dead_paths(const Tree& tree);
 
 /// Public headers with an awaitable of their own: what entities await derives from ParkedWait, or waits for calls, so
-/// that whoever cancels executions finds it.
+/// that what cancels executions finds it.
 Findings find_unlisted_awaitables(const Tree& tree);
 
 /// Marks of unfinished work, and paths that exist on one machine only.
