@@ -25,7 +25,7 @@ constexpr OptionSpec kOptions[] = {{.name = "force", .summary = "Replace FILE if
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed,
      "FILE exists or cannot be written, the store is damaged, or the backup took too long for the store's log; if only "
-     "single entities or messages are damaged, FILE is written and has them as they are"},
+     "single rows are damaged, FILE is written and has them as they are"},
     {ExitCode::not_found, "nothing has been saved"},
 };
 
@@ -51,10 +51,9 @@ Outcome run(Context& context, const Arguments& arguments) {
     described["file"] = path;
     console.print_json(described);
   }
-  console.note(fmt::format("Backed up {} to {}", content_text(content->entities, content->messages()), path));
+  console.note(fmt::format("Backed up {} to {}", content_text(*content), path));
   if (content->damaged == 0) return ExitCode::ok;
-  return fail({.what = fmt::format("{} damaged, in the backup as in the store",
-                                   count_of(content->damaged, "entity or message is", "entities or messages are")),
+  return fail({.what = damage_text(*content) + ", in the backup as in the store",
                .why = "calls to these entities fail; others are not affected",
                .help = {"list the entities with 'epic snapshot verify'"}});
 }
@@ -66,10 +65,11 @@ constexpr Command kBackupCommand{
     .group = Group::state,
     .summary = "Copy the whole store into a file",
     .description =
-        "Everything that is stored, as of one moment: saved states, messages, dead letters. Works whether or not\n"
-        "the fabric is running; unsaved changes are not in it. Every entity and message in the file is read\n"
-        "before the file appears. It is an SQLite database that only this user can read. 'epic restore' puts it\n"
-        "in the place of a store; 'epic snapshot export' writes states as JSON, without messages.\n"
+        "Everything that is stored, as of one moment: saved states, messages, dead letters, reminders, and\n"
+        "answers to calls with idempotency keys. Works whether or not the fabric is running; unsaved changes are\n"
+        "not in it. Every row in the file is read before the file appears. It is an SQLite database that only\n"
+        "this user can read. 'epic restore' puts it in the place of a store; 'epic snapshot export' writes\n"
+        "states as JSON, without the rest.\n"
         "During a long backup, everything the fabric writes stays in the store's log; at half the log's limit\n"
         "the backup fails, so that the fabric can go on writing.",
     .example = "epic backup monday.epic\nepic backup latest.epic --force -q",

@@ -11,8 +11,11 @@
 
 namespace epic::cli {
 
-/// "3 entities and 2 messages".
-[[nodiscard]] std::string content_text(std::uint64_t entities, std::uint64_t messages);
+/// "3 entities and 2 messages", "3 entities, 2 messages and 1 reminder".
+[[nodiscard]] std::string content_text(std::uint64_t entities, std::uint64_t messages, std::uint64_t reminders);
+[[nodiscard]] std::string content_text(const storage::StoreContent& content);
+/// "2 rows are damaged".
+[[nodiscard]] std::string damage_text(const storage::StoreContent& content);
 [[nodiscard]] boost::json::object describe_content(const storage::StoreContent& content);
 
 /// A bar for each step, and a warning for each damaged row.

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
+#include "cli/fabric/stored_reminders.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/entity_page.hpp"
 #include "cli/project/context.hpp"
@@ -31,7 +33,18 @@ void join_calls(LiveFabric& fabric, const EntityName& name, boost::json::object&
   if (joined && !joined->calls.empty()) entity["calls"] = codec::describe_json(joined->calls);
 }
 
-Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& name) {
+/// They are in the store, also of an entity that is in memory.
+void add_reminders(const ProjectPaths& paths, const EntityName& name, boost::json::object& entity) {
+  auto reminders = StoredReminders::open(paths);
+  if (!reminders) return;
+  boost::json::array found;
+  static_cast<void>(reminders->list(
+      name, UINT64_MAX, [&](const storage::Reminder& one) { found.push_back(reminders->describe(one)); },
+      [](const std::string&) {}));
+  if (!found.empty()) entity["reminders"] = std::move(found);
+}
+
+Outcome inspect_live(Context& context, const ProjectPaths& paths, LiveFabric& fabric, const EntityName& name) {
   const auto answer = fabric.ask_json(control::Inspect::kVerb, boost::json::object{{"entity", name.text()}});
   if (!answer && answer.error().code == ExitCode::not_found) {
     const Catalog catalog = fabric.catalog();
@@ -42,6 +55,7 @@ Outcome inspect_live(Context& context, LiveFabric& fabric, const EntityName& nam
   if (object == nullptr) return fail({.what = "the fabric's answer is malformed", .help = {"see 'epic logs'"}});
   boost::json::object entity = *object;
   join_calls(fabric, name, entity);
+  add_reminders(paths, name, entity);
   print_entity(context.console(), entity);
   return ExitCode::ok;
 }
@@ -55,6 +69,7 @@ Outcome inspect_stored(Context& context, const ProjectPaths& paths, const Entity
   }
   context.console().note("The fabric is down; this is the stored state.");
   warn_of_mark(context.console(), paths);
+  add_reminders(paths, name, *found);
   print_entity(context.console(), *found);
   return ExitCode::ok;
 }
@@ -63,7 +78,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::find(paths));
-  if (fabric) return inspect_live(context, *fabric, name);
+  if (fabric) return inspect_live(context, paths, *fabric, name);
   return inspect_stored(context, paths, name);
 }
 

@@ -27,7 +27,7 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "accept-damage", .summary = "Restore it although single entities or messages in it are damaged"},
+    {.name = "accept-damage", .summary = "Restore it although single rows in it are damaged"},
     kDryRunOption,
     kYesOption,
 };
@@ -63,7 +63,7 @@ Result<void> check_project(const Project& project) {
 
 std::string present_text(const storage::PresentStore& present) {
   if (!present.is_readable) return "the present store, which cannot be read,";
-  return fmt::format("what is saved ({})", content_text(present.entities, present.messages));
+  return fmt::format("what is saved ({})", content_text(present.entities, present.messages, present.reminders));
 }
 
 void print_result(Console& console, const std::string& name, const storage::StoreContent& content,
@@ -87,11 +87,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   talk.finish();
   if (!restoration) return fail(failure_of(restoration.error()));
   const storage::StoreContent& content = restoration->content();
-  const std::string found = content_text(content.entities, content.messages());
+  const std::string found = content_text(content);
   if (content.damaged > 0 && !arguments.has("accept-damage"))
-    return fail({.what = fmt::format("{} damaged in {}; nothing was changed",
-                                     count_of(content.damaged, "entity or message is", "entities or messages are"),
-                                     printable(name)),
+    return fail({.what = fmt::format("{} in {}; nothing was changed", damage_text(content), printable(name)),
                  .help = {"restore another backup", "restore the rest of this one with --accept-damage"}});
   if (arguments.has("dry-run")) {
     if (console.is_json()) print_result(console, name, content, {});

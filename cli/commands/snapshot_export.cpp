@@ -9,6 +9,7 @@
 #include "cli/fabric/live_export.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/fabric/stored_mail.hpp"
+#include "cli/fabric/stored_reminders.hpp"
 #include "cli/fabric/unknown.hpp"
 #include "cli/output/atomic_file.hpp"
 #include "cli/output/humanize.hpp"
@@ -161,7 +162,7 @@ Result<Exported> export_fabric(Console& console, LiveFabric& fabric, const Proje
   return result;
 }
 
-// Messages to what is exported are not part of an export.
+// Messages to what is exported are not part of an export, nor are its reminders.
 void mention_mail(Console& console, const ProjectPaths& paths, const EntityName& only) {
   auto mail = StoredMail::open(paths);
   if (!mail) return;
@@ -170,6 +171,11 @@ void mention_mail(Console& console, const ProjectPaths& paths, const EntityName&
   if (const std::uint64_t count = counts->waiting + counts->begun + counts->dead; count > 0)
     console.note(fmt::format("{} behind: entity exports have no mail; see 'epic outbox list'",
                              count_of(count, "message stays", "messages stay")));
+  auto reminders = StoredReminders::open(paths);
+  if (!reminders) return;
+  if (const auto count = reminders->count(only); count && *count > 0)
+    console.note(fmt::format("{} behind: entity exports have none; see 'epic reminders'",
+                             count_of(*count, "reminder stays", "reminders stay")));
 }
 
 // The current state, for as long as the export takes. Fails if nothing matches.

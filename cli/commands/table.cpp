@@ -35,6 +35,7 @@ const CommandTable& command_table() {
       &kEventsCommand,
       &kCallCommand,
       &kReleaseCommand,
+      &kRemindersCommand,
       &kOutboxListCommand,
       &kOutboxShowCommand,
       &kOutboxRetryCommand,

@@ -28,6 +28,7 @@ extern const Command kInspectCommand;
 extern const Command kCallsCommand;
 extern const Command kEventsCommand;
 extern const Command kCallCommand;
+extern const Command kRemindersCommand;
 extern const Command kOutboxListCommand;
 extern const Command kOutboxShowCommand;
 extern const Command kOutboxRetryCommand;

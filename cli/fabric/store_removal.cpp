@@ -46,6 +46,7 @@ class StoreRemoval final : public ImportTarget {
       // A damaged row does not record its shard; any shard will do for its removal, because all of them are ours.
       const kernel::ShardId shard = stored ? (*stored)->shard : kernel::ShardId{0};
       if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
+      batch.operations.push_back(kernel::ForgetReminder{{.type = type, .key = name->key, .name = {}}, shard});
       kernel::EraseSnapshot erase{.type = type, .key = name->key, .shard = shard, .version = {}, .replaces = {}};
       if (stored) {
         erase.version = (*stored)->version.next();

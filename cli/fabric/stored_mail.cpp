@@ -65,18 +65,10 @@ Result<storage::MailCounts> StoredMail::count(const EntityName& to) {
 }
 
 Result<void> StoredMail::check_type(const std::string& type) {
-  if (names_.find(type) != nullptr) return {};
   bool has_mail = false;  // its receivers may never have been saved
   EPIC_TRY(list({.to = {type, ""}, .limit = 1}, [&](const Mail&) { return !(has_mail = true); }));
   if (has_mail) return {};
-  std::vector<std::string> known = names_.type_names();
-  const auto saved = store_->count_by_type();
-  if (!saved) return fail(failure_of(saved.error()));
-  for (const storage::TypeCount& one : *saved) known.push_back(names_.shown(one.type));
-  std::ranges::sort(known);
-  known.erase(std::ranges::unique(known).begin(), known.end());
-  if (std::ranges::find(known, type) != known.end()) return {};
-  return fail(unknown_type(type, known));
+  return check_known_type(*store_, names_, type);
 }
 
 boost::json::object StoredMail::describe(const Mail& mail) const {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/console.hpp"
 #include "cli/output/suggest.hpp"
 
@@ -16,6 +19,18 @@ Failure unknown_type(const std::string& type, const std::vector<std::string>& kn
   else
     failure.help.emplace_back("list the existing entities with 'epic ls'");
   return failure;
+}
+
+Result<void> check_known_type(storage::Store& store, const Catalog& names, const std::string& type) {
+  if (names.find(type) != nullptr) return {};
+  std::vector<std::string> known = names.type_names();
+  const auto saved = store.count_by_type();
+  if (!saved) return fail(failure_of(saved.error()));
+  for (const storage::TypeCount& one : *saved) known.push_back(names.shown(one.type));
+  std::ranges::sort(known);
+  known.erase(std::ranges::unique(known).begin(), known.end());
+  if (std::ranges::find(known, type) != known.end()) return {};
+  return fail(unknown_type(type, known));
 }
 
 Failure unsaved_type(const std::string& type) {

@@ -6,11 +6,15 @@
 
 #include "cli/fabric/entity_name.hpp"
 #include "cli/output/failure.hpp"
+#include "cli/project/catalog.hpp"
+#include "storage/store.hpp"
 
 namespace epic::cli {
 
 /// `known`: the existing types.
 Failure unknown_type(const std::string& type, const std::vector<std::string>& known);
+/// That failure, if neither the module nor the store's snapshots have the type.
+Result<void> check_known_type(storage::Store& store, const Catalog& names, const std::string& type);
 /// The module has the class, but the store has no entity of it.
 Failure unsaved_type(const std::string& type);
 /// The type is known, but the entity has never been saved (and is not in memory, if the fabric is running).

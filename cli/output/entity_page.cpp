@@ -72,6 +72,17 @@ std::string timer_line(const boost::json::value& timer) {
          duration("due_ms");
 }
 
+// "digest  post_digest  every 24 h  due at 2026-11-27T08:00:00.000Z"
+std::string reminder_line(const boost::json::value& reminder) {
+  const auto* fields = reminder.if_object();
+  if (fields == nullptr) return printable(protocol::print_json(reminder));
+  const auto* every = fields->if_contains("every_ms");
+  const bool is_once = every == nullptr || !every->is_number();
+  return text_of(*fields, "name") + "  " + text_of(*fields, "method") + "  " +
+         (is_once ? "once" : "every " + show_field(every, Show::duration, Reader::person)) + "  due at " +
+         text_of(*fields, "due_at");
+}
+
 }  // namespace
 
 void print_entity(Console& console, const boost::json::object& entity) {
@@ -86,10 +97,12 @@ void print_entity(Console& console, const boost::json::object& entity) {
 
   const auto* calls = entity.if_contains("calls");
   const auto* timers = entity.if_contains("timers");
+  const auto* reminders = entity.if_contains("reminders");
   const auto* state = entity.if_contains("state");
   if (!console.is_terminal(Stream::out)) {
     if (calls) console.print("calls\t" + protocol::print_json(*calls));
     if (timers) console.print("timers\t" + protocol::print_json(*timers));
+    if (reminders) console.print("reminders\t" + protocol::print_json(*reminders));
     if (state) console.print("state\t" + protocol::print_json(*state));
     return;
   }
@@ -100,6 +113,10 @@ void print_entity(Console& console, const boost::json::object& entity) {
   if (timers && timers->is_array() && !timers->get_array().empty()) {
     console.print(console.paint(Stream::out, Paint::bold, "timers"));
     for (const auto& timer : timers->get_array()) console.print("  " + timer_line(timer));
+  }
+  if (reminders && reminders->is_array() && !reminders->get_array().empty()) {
+    console.print(console.paint(Stream::out, Paint::bold, "reminders"));
+    for (const auto& reminder : reminders->get_array()) console.print("  " + reminder_line(reminder));
   }
   if (state) {
     console.print(console.paint(Stream::out, Paint::bold, "state"));

@@ -127,6 +127,8 @@ void Engine::on_storage_events() {
       kernel_.on_answer_loaded(answer->tenure, answer->id, std::move(answer->found));
     else if (auto* oldest = std::get_if<StorageWork::OldestAnswer>(&event))
       kernel_.on_oldest_answer(oldest->tenure, std::move(oldest->begun_at_ns));
+    else if (auto* reminders = std::get_if<StorageWork::RemindersLoaded>(&event))
+      kernel_.on_reminders_loaded(reminders->tenure, std::move(reminders->page));
     else if (const auto* committed = std::get_if<StorageWork::Committed>(&event))
       kernel_.on_committed(committed->number);
     else if (auto* taken = std::get_if<StorageWork::Taken>(&event))
@@ -183,6 +185,9 @@ void Engine::load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerI
 }
 
 void Engine::load_oldest_answer(const kernel::ShardEpoch& tenure) { storage_.load_oldest_answer(tenure); }
+void Engine::load_reminders(const kernel::ShardEpoch& tenure, const kernel::ReminderPlace& after, std::size_t limit) {
+  storage_.load_reminders(tenure, after, limit);
+}
 
 void Engine::commit(kernel::Batch batch) { storage_.commit(std::move(batch)); }
 

@@ -117,6 +117,7 @@ class Engine final : public kernel::Syscalls {
   void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) override;
   void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) override;
   void load_oldest_answer(const kernel::ShardEpoch& tenure) override;
+  void load_reminders(const kernel::ShardEpoch& tenure, const kernel::ReminderPlace& after, std::size_t limit) override;
   void commit(kernel::Batch batch) override;
   void take(std::vector<kernel::ShardId> shards) override;
   void released(kernel::ShardId shard) override;

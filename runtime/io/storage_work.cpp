@@ -47,6 +47,10 @@ void StorageWork::load_answer(const kernel::ShardEpoch& tenure, const kernel::An
 }
 
 void StorageWork::load_oldest_answer(const kernel::ShardEpoch& tenure) { asked_.emplace_back(OldestAnswerJob{tenure}); }
+void StorageWork::load_reminders(const kernel::ShardEpoch& tenure, const kernel::ReminderPlace& after,
+                                 std::size_t limit) {
+  asked_.emplace_back(RemindersJob{tenure, after, limit});
+}
 
 void StorageWork::commit(kernel::Batch batch) { asked_batches_.push_back(std::move(batch)); }
 
@@ -194,6 +198,8 @@ bool StorageWork::carry_out(Job& job) {
       tell(OldestAnswer{oldest->tenure, *begun_at_ns});
     else
       tell(OldestAnswer{oldest->tenure, std::unexpected(begun_at_ns.error().message)});
+  } else if (const auto* reminders = std::get_if<RemindersJob>(&job)) {
+    tell(RemindersLoaded{reminders->tenure, load(*reminders)});
   } else if (auto* take = std::get_if<TakeJob>(&job)) {
     auto taken = store_->take(take->shards, take->node, take->incarnation);
     if (!taken) return carry_out_write(std::unexpected(taken.error()));
@@ -322,6 +328,18 @@ kernel::AnswerLoad StorageWork::load(const AnswerJob& job) {
   if (!schema) return std::unexpected(schema.error());
   found.schema_text = *std::move(schema);
   return found;
+}
+
+std::expected<kernel::ReminderPage, std::string> StorageWork::load(const RemindersJob& job) {
+  auto page = store_->reminders_of(job.tenure.shard, job.after, job.limit);
+  if (!page) return std::unexpected(page.error().message);
+  for (const kernel::Reminder& row : page->rows) {
+    if (std::ranges::find(page->schemas, row.schema, &kernel::SchemaText::id) != page->schemas.end()) continue;
+    // Without its schema its call cannot be read, and says so.
+    auto schema = schema_text(row.schema);
+    page->schemas.push_back({row.schema, schema ? *std::move(schema) : std::string()});
+  }
+  return *std::move(page);
 }
 
 std::expected<std::string, std::string> StorageWork::schema_text(kernel::SchemaId id) {

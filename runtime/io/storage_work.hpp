@@ -59,6 +59,10 @@ class StorageWork {
     kernel::ShardEpoch tenure;
     std::expected<std::optional<std::int64_t>, std::string> begun_at_ns;
   };
+  struct RemindersLoaded {
+    kernel::ShardEpoch tenure;
+    std::expected<kernel::ReminderPage, std::string> page;
+  };
   struct Committed {
     kernel::CommitNumber number;
   };
@@ -79,8 +83,8 @@ class StorageWork {
   };
   /// The part of a read that runs on the execution thread.
   using Continuation = std::function<void()>;
-  using Event = std::variant<Loaded, MailLoaded, AnswerLoaded, OldestAnswer, Committed, Blocked, Unblocked, Taken,
-                             Fatal, Continuation>;
+  using Event = std::variant<Loaded, MailLoaded, AnswerLoaded, OldestAnswer, RemindersLoaded, Committed, Blocked,
+                             Unblocked, Taken, Fatal, Continuation>;
   using Read = std::function<Continuation(storage::Store&)>;
 
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -98,6 +102,7 @@ class StorageWork {
   void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after);
   void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id);
   void load_oldest_answer(const kernel::ShardEpoch& tenure);
+  void load_reminders(const kernel::ShardEpoch& tenure, const kernel::ReminderPlace& after, std::size_t limit);
   void commit(kernel::Batch batch);
   /// Returns the number that its Taken will carry.
   std::uint64_t take(std::vector<kernel::ShardId> shards, kernel::NodeId node, kernel::Incarnation incarnation);
@@ -150,13 +155,18 @@ class StorageWork {
   struct OldestAnswerJob {
     kernel::ShardEpoch tenure;
   };
+  struct RemindersJob {
+    kernel::ShardEpoch tenure;
+    kernel::ReminderPlace after;
+    std::size_t limit;
+  };
   struct TakeJob {
     std::uint64_t number;
     std::vector<kernel::ShardId> shards;
     kernel::NodeId node;
     kernel::Incarnation incarnation;
   };
-  using Job = std::variant<LoadJob, MailJob, AnswerJob, OldestAnswerJob, TakeJob, Read>;
+  using Job = std::variant<LoadJob, MailJob, AnswerJob, OldestAnswerJob, RemindersJob, TakeJob, Read>;
 
   void use_store(std::deque<Job> jobs);
   /// False: to be retried later.
@@ -170,6 +180,7 @@ class StorageWork {
   [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
   [[nodiscard]] std::expected<kernel::MailPage, std::string> load(const MailJob& job);
   [[nodiscard]] kernel::AnswerLoad load(const AnswerJob& job);
+  [[nodiscard]] std::expected<kernel::ReminderPage, std::string> load(const RemindersJob& job);
   [[nodiscard]] std::expected<std::string, std::string> schema_text(kernel::SchemaId id);
   void maintain();
   void tell(Event event);

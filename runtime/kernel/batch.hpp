@@ -145,12 +145,74 @@ struct SweepAnswers {
   std::uint32_t rows_max = 0;
 };
 
-using Operation =
-    std::variant<PutSnapshot, EraseSnapshot, PutMail, MarkMail, EndMail, PutAnswer, EndAnswer, SweepAnswers>;
+/// Names a reminder: whose it is, and a name that is unique among that entity's.
+struct ReminderName {
+  std::string type;  // stored name
+  std::string key;
+  std::string name;
+  auto operator<=>(const ReminderName&) const = default;
+};
 
-/// The changes of an entity's state; the others are of mail and of answers.
+/// A call that an entity makes to itself at a time, once or again and again.
+struct Reminder {
+  ReminderName name;
+  ShardId shard;
+  std::int64_t due_ns = 0;    // wall clock, like the next
+  std::int64_t first_ns = 0;  // the due time that it was set with
+  std::int64_t every_ns = 0;  // 0: once
+  std::string method;
+  SchemaId schema;  // of the arguments
+  std::vector<std::byte> arguments;
+  bool operator==(const Reminder&) const = default;
+};
+
+/// Reminders of a shard are read in this order.
+struct ReminderPlace {
+  std::int64_t due_ns = INT64_MIN;
+  ReminderName name = {};
+  auto operator<=>(const ReminderPlace&) const = default;
+};
+[[nodiscard]] inline ReminderPlace place_of(const Reminder& reminder) { return {reminder.due_ns, reminder.name}; }
+
+enum class ReminderStart : std::uint8_t {
+  at_time,
+  from_now,  // an equal one that recurs keeps its first time
+};
+
+/// Sets a reminder, in the place of one with that name: one row, or none if an equal one is there. That goes on as it
+/// is, whenever it is due next.
+struct SetReminder {
+  Reminder reminder;
+  ReminderStart start = ReminderStart::at_time;
+};
+/// Whether it finds an equal one.
+[[nodiscard]] bool is_equal(const SetReminder& set, const Reminder& present);
+
+/// Removes a reminder: one row or none. With an empty name: all reminders of the entity.
+struct ForgetReminder {
+  ReminderName name;
+  ShardId shard;
+};
+
+/// The reminder has been due, and its call is in this batch: one row, which is due at `due_ns`.
+struct AdvanceReminder {
+  ReminderName name;
+  ShardId shard;
+  std::int64_t due_ns = 0;
+  std::optional<std::int64_t> next_ns;  // empty: it has ended
+};
+
+using Operation = std::variant<PutSnapshot, EraseSnapshot, PutMail, MarkMail, EndMail, PutAnswer, EndAnswer,
+                               SweepAnswers, SetReminder, ForgetReminder, AdvanceReminder>;
+
+/// The changes of an entity's state.
 template <class Change>
 concept OfSnapshot = std::same_as<Change, PutSnapshot> || std::same_as<Change, EraseSnapshot>;
+/// … of reminders; the others are of mail and of answers.
+template <class Change>
+concept OfReminder =
+    std::same_as<Change, SetReminder> || std::same_as<Change, ForgetReminder> || std::same_as<Change, AdvanceReminder>;
+[[nodiscard]] bool is_of_reminder(const Operation& operation);
 
 /// The shard whose owner alone may make this change.
 [[nodiscard]] ShardId shard_of(const Operation& operation);
@@ -171,10 +233,13 @@ struct Batch {
   std::vector<Operation> operations;
 };
 
-/// Merges two batches into one transaction: `next` was made later, so its state of an entity replaces the older one,
-/// a message that it ends need not be written at all, and an answer that it ends is written once. Changes of a message
-/// or an answer that cannot follow each other, such as two ends, all stay, for the store to refuse. False, without a
-/// change, if they were made under different epochs of a shard.
+/// Joins changes of the same row: a later state of an entity replaces the earlier one, a message that is ended, too,
+/// need not be written at all, and an answer that is ended, too, is written once. Changes of a message or an answer
+/// that cannot follow each other, such as two ends, all stay, for the store to refuse; those of reminders stay, too.
+void join(std::vector<Operation>& operations);
+
+/// Merges two batches into one transaction: `next` was made later. What they change is joined. False, without a change,
+/// if they were made under different epochs of a shard.
 [[nodiscard]] bool try_append(Batch& batch, Batch& next);
 
 /// The saved state of an entity, with the schema that it was written with.
@@ -216,5 +281,13 @@ struct FoundAnswer {
 
 /// An error is a sentence, and concerns this answer only.
 using AnswerLoad = std::expected<FoundAnswer, std::string>;
+/// Reminders of one shard, from a place on, in order.
+struct ReminderPage {
+  std::vector<Reminder> rows = {};
+  std::vector<SchemaText> schemas = {};   // of their arguments, each once
+  std::vector<std::string> damaged = {};  // a sentence for each row that cannot be read
+  ReminderPlace next = {};                // where the page after this one begins
+  bool is_last = true;                    // there were no more when it was read
+};
 
 }  // namespace epic::kernel

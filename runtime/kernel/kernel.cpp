@@ -71,6 +71,15 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .words = words_,
                .routing = routing_,
                .saving = saving_}),
+      reminders_({.shard_count = options_.shard_count,
+                  .has_shared_store = options_.has_shared_store,
+                  .codec = codec,
+                  .admission = admission_,
+                  .scheduler = scheduler_,
+                  .routing = routing_,
+                  .saving = saving_,
+                  .outbox = outbox_,
+                  .syscalls = syscalls}),
       inbox_({.self = options_.self,
               .codec = codec,
               .admission = admission_,
@@ -79,6 +88,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .routing = routing_,
               .saving = saving_,
               .outbox = outbox_,
+              .reminders = reminders_,
               .calls = calls_,
               .syscalls = syscalls}),
       answers_({.has_shared_store = options_.has_shared_store,
@@ -133,6 +143,7 @@ void Kernel::on_durable() {
   for (const ShardId shard : saving_.take_settled()) activations_.check_released(shard);
   inbox_.on_durable(saving_.durable());
   answers_.on_durable(saving_.durable());
+  reminders_.on_durable(saving_.durable());
 }
 
 // ---- events ----
@@ -147,6 +158,7 @@ void Kernel::on_time(std::int64_t monotonic_ns, std::int64_t wall_ns) {
   timers_.on_time();
   ends_.on_time();
   cancellations_.on_time();
+  reminders_.on_time();
   inbox_.on_time();
   answers_.on_time();
   saving_.on_time();
@@ -160,8 +172,9 @@ std::optional<std::int64_t> Kernel::next_timer_ns() const {
   std::optional<std::int64_t> next;
   for (const auto due :
        {calls_.next_timer_ns(), parked_.next_timer_ns(), timers_.next_timer_ns(), ends_.next_timer_ns(),
-        cancellations_.next_timer_ns(), inbox_.next_timer_ns(), answers_.next_timer_ns(), saving_.next_timer_ns(),
-        routing_.next_timer_ns(), looks_.next_timer_ns(), frames_.next_timer_ns(), activations_.next_timer_ns()})
+        cancellations_.next_timer_ns(), reminders_.next_timer_ns(), inbox_.next_timer_ns(), answers_.next_timer_ns(),
+        saving_.next_timer_ns(), routing_.next_timer_ns(), looks_.next_timer_ns(), frames_.next_timer_ns(),
+        activations_.next_timer_ns()})
     if (due) next = std::min(next.value_or(INT64_MAX), *due);
   return next;
 }
@@ -189,6 +202,11 @@ void Kernel::on_mail_loaded(const ShardEpoch& tenure, std::expected<MailPage, st
   inbox_.on_loaded(tenure, std::move(page));
 }
 
+void Kernel::on_reminders_loaded(const ShardEpoch& tenure, std::expected<ReminderPage, std::string> page) {
+  const Scope scope(*this);
+  reminders_.on_loaded(tenure, std::move(page));
+}
+
 void Kernel::on_committed(CommitNumber number) {
   const Scope scope(*this);
   saving_.on_committed(number);
@@ -209,7 +227,9 @@ void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
   const Scope scope(*this);
   for (const ShardEpoch& taken : epochs) {
     routing_.on_taken(taken.shard, taken.epoch);
-    if (routing_.epoch_of(taken.shard) == taken.epoch) inbox_.on_shard(taken.shard);
+    if (routing_.epoch_of(taken.shard) != taken.epoch) continue;
+    inbox_.on_shard(taken.shard);
+    reminders_.on_shard(taken.shard);
   }
 }
 
@@ -222,6 +242,7 @@ void Kernel::on_shard_map(ShardMap map) {
   for (const ShardId shard : changes.lost) activations_.on_lost(shard);
   inbox_.on_map();
   answers_.on_map();
+  reminders_.on_map();
   if (!changes.given.empty()) {
     frames_.park_held();
     syscalls_.take(std::move(changes.given));

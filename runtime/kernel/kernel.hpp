@@ -44,6 +44,7 @@
 #include "kernel/limits.hpp"
 #include "kernel/mail/inbox.hpp"
 #include "kernel/mail/outbox.hpp"
+#include "kernel/mail/reminders.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
@@ -93,7 +94,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] std::expected<void, std::string> add_module(const ModuleInfo& module) { return types_.add(module); }
 
   // ---- events ----
-  /// Monotonic and wall clock, both in nanoseconds. Never goes back. Expires deadlines and timers.
+  /// Monotonic and wall clock, both in nanoseconds; the former never goes back. Expires deadlines and timers.
   void on_time(std::int64_t monotonic_ns, std::int64_t wall_ns);
   void on_hello(const PeerAddress& from, const HelloMessage& hello);
   void on_message(const PeerAddress& from, Message message);
@@ -103,6 +104,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_loaded(ActivationId activation, LoadResult result);
   /// Answers Syscalls::load_mail.
   void on_mail_loaded(const ShardEpoch& tenure, std::expected<MailPage, std::string> page);
+  /// Answers Syscalls::load_reminders.
+  void on_reminders_loaded(const ShardEpoch& tenure, std::expected<ReminderPage, std::string> page);
   /// Every batch up to this one is durable.
   void on_committed(CommitNumber number);
   /// Answers Syscalls::load_answer and load_oldest_answer.
@@ -194,6 +197,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   [[nodiscard]] bool is_stopping() const { return is_stopping(scheduler_.current); }
   [[nodiscard]] Saving& saving() { return saving_; }
   [[nodiscard]] Outbox& outbox() { return outbox_; }
+  [[nodiscard]] Reminders& reminders() { return reminders_; }
   [[nodiscard]] Record* current() const { return scheduler_.current; }
   [[nodiscard]] CallId id_of(const Record& record) const { return words_.id_of(record); }
   /// The code of an entity that runs just now; empty: none. Signal handlers, too.
@@ -246,6 +250,10 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   }
   void on_mail_refused(const MailId& id, const std::string& why) override { inbox_.on_refused(id, why); }
   void on_mail_undone(const std::vector<MailId>& ids) override { inbox_.on_undone(ids); }
+  void on_reminders_sealed(CommitNumber number, const std::vector<Operation>& changes) override {
+    reminders_.on_sealed(number, changes);
+  }
+  bool may_have_reminders(const Activation& activation) override { return reminders_.may_have(activation); }
   void on_durable() override;
   void route(RoutedCall& call) override;
   void on_closed(ShardId shard) override { activations_.on_closed(shard); }
@@ -274,6 +282,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   EarlyEnds ends_;
   Cancellations cancellations_;
   Outbox outbox_;
+  Reminders reminders_;
   Inbox inbox_;
   Answers answers_;
   ShardLooks looks_;

@@ -88,6 +88,13 @@ inline constexpr std::size_t kAnswersKnownMax = 65'536;     // keys whose calls 
 inline constexpr std::chrono::hours kAnswersKeptFor = 24h;  // … afterwards, at least
 inline constexpr std::uint32_t kAnswersSweptAtOnce = 256;
 inline constexpr std::chrono::nanoseconds kAnswersLookAgain = 1min;  // if the oldest answer could not be removed
+inline constexpr std::size_t kRemindersKnownMax = 64;                // of each shard, the next ones …
+inline constexpr std::size_t kRemindersKnownMin = 8;                 // … or fewer, if it has many neighbours, so that
+inline constexpr std::size_t kRemindersKnownInAll = 4'096;           // the nodes of a fabric have about so many
+inline constexpr std::size_t kReminderNameBytesMax = 256;
+inline constexpr std::size_t kReminderArgumentsBytesMax = 64u << 10;
+inline constexpr std::chrono::nanoseconds kRemindersReadAgain = 30s;   // after they could not be read
+inline constexpr std::chrono::nanoseconds kWallClockLookEvery = 1min;  // it may be set while a reminder waits
 inline constexpr std::size_t kHeldBytesMax = 256u << 20;  // of results that wait for the store before they leave
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 

@@ -46,6 +46,7 @@ struct CallSite : kernel::RoutedCall {
   std::int64_t begun_ns = 0;  // of a record without a deadline
   std::optional<Tick> tick;
   std::optional<kernel::MailId> mail;               // of a call that a message makes
+  std::uint64_t missed = 0;                         // of a reminder's call: the other due times that it stands for
   std::unique_ptr<kernel::AnswerId> answer;         // of the one call that runs for a key, for all that wait for it
   std::optional<kernel::ErrorPart> answered_error;  // of a call that gets that one's exception, as it was stored
   const CallRecord* answered_by = nullptr;          // … while that one ends: what it has observed counts

@@ -38,6 +38,9 @@ class Syscalls {
   virtual void load_answer(const ShardEpoch& tenure, const AnswerId& id) = 0;
   /// How old is the oldest answer of the shard? Answered by on_oldest_answer, with the same tenure.
   virtual void load_oldest_answer(const ShardEpoch& tenure) = 0;
+  /// Read at most `limit` reminders of a shard that come after the place `after`; answered by on_reminders_loaded, with
+  /// the same tenure. What is written when this is called is read.
+  virtual void load_reminders(const ShardEpoch& tenure, const ReminderPlace& after, std::size_t limit) = 0;
   /// Make a batch durable; answered by on_committed. Several may wait for the store's turn; they are committed in
   /// order, as one transaction if possible (try_append), with on_store_writing when it starts and one answer for all.
   virtual void commit(Batch batch) = 0;

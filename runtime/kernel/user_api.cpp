@@ -127,6 +127,11 @@ EventAwaiter::~EventAwaiter() {
 
 void deliver(CallRecord& call) { here("epic::deliver").outbox().deliver(call); }
 
+void remind(std::string_view name, const ReminderTime& first, std::int64_t every_ns, const MethodPointer& method,
+            const void* arguments) {
+  here("epic::remind").reminders().remind(name, first, every_ns, method, arguments);
+}
+
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   calls_here("epic::saved").end_turn();
   kernel::Saving& saving = here("epic::saved").saving();
@@ -181,6 +186,14 @@ std::uint64_t skipped_ticks() {
   const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
   const kernel::Record* const current = kernel == nullptr ? nullptr : kernel->current();
   return current != nullptr && current->site != nullptr && current->site->tick ? current->site->tick->skipped : 0;
+}
+
+void forget(std::string_view name) { here("epic::forget").reminders().forget(name); }
+
+std::uint64_t missed() {
+  const kernel::Kernel* kernel = kernel::Kernel::current_kernel();
+  const kernel::Record* const current = kernel == nullptr ? nullptr : kernel->current();
+  return current != nullptr && current->site != nullptr ? current->site->missed : 0;
 }
 
 void erase() { here("epic::erase").saving().erase(); }

@@ -149,7 +149,7 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
     if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
     if (saved_schemas_.insert(schema.id()).second) batch.schemas.push_back({schema.id(), schema.text()});
     std::string type(change.row.type->info->stored_name());
-    if (change.row.state)
+    if (change.row.state) {
       batch.operations.push_back(kernel::PutSnapshot{.type = std::move(type),
                                                      .key = change.row.key,
                                                      .shard = shard,
@@ -157,12 +157,14 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
                                                      .replaces = change.replaces,
                                                      .schema = schema.id(),
                                                      .bytes = std::move(*change.row.state)});
-    else
+    } else {
+      batch.operations.push_back(kernel::ForgetReminder{{.type = type, .key = change.row.key, .name = {}}, shard});
       batch.operations.push_back(kernel::EraseSnapshot{.type = std::move(type),
                                                        .key = change.row.key,
                                                        .shard = shard,
                                                        .version = change.version.next(),
                                                        .replaces = change.replaces});
+    }
   }
   if (batch.operations.empty()) return {};
   EPIC_TRY(store_->commit(batch));

@@ -16,6 +16,7 @@ class NoWorld final : public kernel::Syscalls {
   void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {}
   void load_answer(const kernel::ShardEpoch&, const kernel::AnswerId&) override {}
   void load_oldest_answer(const kernel::ShardEpoch&) override {}
+  void load_reminders(const kernel::ShardEpoch&, const kernel::ReminderPlace&, std::size_t) override {}
   void commit(kernel::Batch) override {}
   void take(std::vector<kernel::ShardId>) override {}
   void released(kernel::ShardId) override {}

@@ -33,6 +33,7 @@ constexpr std::uint32_t kShardCount = 1u << 12;
 constexpr PeerAddress kSelf{NodeId{1}, 1};
 constexpr PeerAddress kTest{NodeId{2}, 1};
 constexpr auto kTestCallTimeout = 24h;                            // of the test's own calls, on the script's clock
+constexpr auto kIdleAge = 24h * 36'500;                           // the entity stays: its state is saved nowhere
 constexpr std::int64_t kWallStartNs = 1'700'000'000'000'000'000;  // an arbitrary fixed time
 
 std::string duration_text(std::chrono::nanoseconds duration) {
@@ -52,7 +53,8 @@ bool has_same_tag(std::string_view one, std::string_view other) {
 
 struct ScriptRun::Impl final : kernel::Syscalls {
   Impl(const ModuleInfo& module, std::string_view entity)
-      : name(entity), kernel({.self = kSelf, .fabric = "script", .shard_count = kShardCount}, codec, *this) {
+      : name(entity),
+        kernel({.self = kSelf, .fabric = "script", .shard_count = kShardCount, .idle_age = kIdleAge}, codec, *this) {
     if (const auto added = kernel.add_module(module); !added) throw ScriptError(added.error());
     kernel::HelloMessage hello = kernel.hello();
     hello.from = kTest;
@@ -97,12 +99,26 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     events.emplace_back([this, tenure, id] { kernel.on_answer_loaded(tenure, id, kernel::FoundAnswer{}); });
   }
   void load_oldest_answer(const kernel::ShardEpoch&) override {}  // none grows old here
+  void load_reminders(const kernel::ShardEpoch& tenure, const kernel::ReminderPlace& after, std::size_t) override {
+    events.emplace_back(
+        [this, tenure, after] { kernel.on_reminders_loaded(tenure, kernel::ReminderPage{.next = after}); });
+  }
   void commit(kernel::Batch batch) override {
     for (kernel::Operation& operation : batch.operations) {
-      auto* const put = std::get_if<kernel::PutMail>(&operation);
-      if (put == nullptr) continue;
-      note(fmt::format("delivers {}.{}", kernel.types().shown(put->mail.to), put->mail.method));
-      mail.push_back(std::move(put->mail));
+      if (auto* const put = std::get_if<kernel::PutMail>(&operation)) {
+        if (put->mail.status != kernel::MailStatus::waiting) continue;  // what a reminder has become
+        note(fmt::format("delivers {}.{}", kernel.types().shown(put->mail.to), put->mail.method));
+        mail.push_back(std::move(put->mail));
+      } else if (auto* const set = std::get_if<kernel::SetReminder>(&operation)) {
+        note(fmt::format("sets the reminder '{}', which calls {}", set->reminder.name.name, set->reminder.method));
+        reminders.push_back({std::move(set->reminder), kernel.wall_ns()});
+      } else if (const auto* const forget = std::get_if<kernel::ForgetReminder>(&operation);
+                 forget != nullptr && !forget->name.name.empty()) {
+        note(fmt::format("forgets the reminder '{}'", forget->name.name));
+        kernel::Reminder removed;
+        removed.name = forget->name;
+        reminders.push_back({std::move(removed), kernel.wall_ns()});
+      }
     }
     events.emplace_back([this, number = batch.number] { kernel.on_committed(number); });
   }
@@ -174,8 +190,13 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   std::vector<std::function<void()>> events;  // answers of the store and of coordination
   std::deque<kernel::CallMessage> waiting;    // tokens that the test has not taken yet
   std::deque<kernel::Mail> mail;              // so, too
-  std::set<std::uint64_t> cancelled;          // by the entity
-  std::vector<std::string> history;           // of all tokens
+  struct ReminderChange {
+    kernel::Reminder reminder;  // without a method: it is removed
+    std::int64_t at_ns;         // wall clock
+  };
+  std::deque<ReminderChange> reminders;  // so, too
+  std::set<std::uint64_t> cancelled;     // by the entity
+  std::vector<std::string> history;      // of all tokens
   std::vector<std::string> lines;
   std::string fault;
   kernel::Kernel kernel;
@@ -219,6 +240,28 @@ void ScriptRun::take_mail(std::string_view entity, std::string_view method, cons
   if (const auto read = impl_->codec.decode(mail.arguments, reflect::schema_of(type), type, arguments); !read)
     impl_->refuse(fmt::format("the arguments of {} cannot be read: {}", wanted, read.error().what));
   impl_->mail.pop_front();
+}
+
+void ScriptRun::take_reminder(std::string_view name, std::chrono::nanoseconds due_in, std::chrono::nanoseconds every,
+                              std::string_view method, const reflect::TypeInfo& type, void* arguments) {
+  const std::string wanted =
+      fmt::format("set the reminder '{}', which calls {} in {}{}", name, method, duration_text(due_in),
+                  every.count() == 0 ? std::string() : " and every " + duration_text(every));
+  if (impl_->reminders.empty()) impl_->refuse(fmt::format("it does not {}", wanted));
+  const auto& [reminder, at_ns] = impl_->reminders.front();
+  if (reminder.name.name != name || reminder.method != method || reminder.every_ns != every.count() ||
+      reminder.due_ns - at_ns != due_in.count())
+    impl_->refuse(fmt::format("it does not {} next", wanted));
+  if (const auto read = impl_->codec.decode(reminder.arguments, reflect::schema_of(type), type, arguments); !read)
+    impl_->refuse(fmt::format("the arguments of the reminder '{}' cannot be read: {}", name, read.error().what));
+  impl_->reminders.pop_front();
+}
+
+void ScriptRun::take_forgotten(std::string_view name) {
+  const bool is_next = !impl_->reminders.empty() && impl_->reminders.front().reminder.method.empty() &&
+                       impl_->reminders.front().reminder.name.name == name;
+  if (!is_next) impl_->refuse(fmt::format("it does not forget the reminder '{}' next", name));
+  impl_->reminders.pop_front();
 }
 
 void ScriptRun::take_sleep(std::chrono::nanoseconds duration) {

@@ -109,6 +109,19 @@ class ProcessStore final : public Store {
   std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override {
     return run([&] { return rows_->oldest_answer(shard); });
   }
+  std::expected<storage::ReminderPage, StoreError> reminders_of(kernel::ShardId shard,
+                                                                const storage::ReminderPlace& after,
+                                                                std::size_t limit) override {
+    return run([&] { return rows_->reminders_of(shard, after, limit); });
+  }
+  std::expected<void, StoreError> list_reminders(
+      const storage::ReminderFilter& filter, const std::function<storage::Visit(const storage::Reminder&)>& visit,
+      const std::function<void(const storage::DamagedReminder&)>& on_corrupt) override {
+    return run([&] { return rows_->list_reminders(filter, visit, on_corrupt); });
+  }
+  std::expected<std::uint64_t, StoreError> count_reminders() override {
+    return run([&] { return rows_->count_reminders(); });
+  }
   OpenReader reader_opener() const override { return rows_->reader_opener(); }
   std::expected<void, StoreError> begin_moment() override {
     return run([&] { return rows_->begin_moment(); });

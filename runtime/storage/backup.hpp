@@ -25,7 +25,7 @@ namespace epic::storage {
 /// What takes time, in this order.
 enum class BackupStep : std::uint8_t {
   copying,    // pages
-  checking,   // entities and messages
+  checking,   // rows
   replacing,  // of a restoration: changes to the names of files
 };
 
@@ -43,6 +43,8 @@ struct StoreContent {
   std::uint64_t entities = 0;  // with a saved state
   std::uint64_t bytes = 0;     // of their states
   MailCounts mail = {};
+  std::uint64_t reminders = 0;
+  std::uint64_t answers = 0;  // to calls with idempotency keys
   std::uint64_t damaged = 0;  // rows that cannot be read; in none of the counts above
   StoreIdentity identity = {};
 

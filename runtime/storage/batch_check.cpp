@@ -20,6 +20,10 @@ void check_batch(const Batch& batch, std::uint32_t shard_count) {
   for (const Operation& operation : batch.operations) {
     EPIC_ASSERT(std::ranges::binary_search(covered, kernel::shard_of(operation)),
                 "commit {} writes to shard {} without its epoch", batch.number, kernel::shard_of(operation));
+    if (const auto* const set = std::get_if<SetReminder>(&operation))
+      EPIC_ASSERT(!set->reminder.name.name.empty() && set->reminder.every_ns >= 0,
+                  "commit {} sets a reminder '{}' every {} ns", batch.number, set->reminder.name.name,
+                  set->reminder.every_ns);
     const auto* const put = std::get_if<PutMail>(&operation);
     if (put == nullptr) continue;
     EPIC_ASSERT(put->mail.to_shard.value < shard_count && put->mail.to.contains('/'),
@@ -75,6 +79,16 @@ std::string describe_failed(const EndAnswer& end, kernel::Version, const std::st
 
 std::string describe_failed(const SweepAnswers& sweep, kernel::Version, const std::string& where) {
   return fmt::format("which removes old answers of shard {}, does not fit {}", sweep.shard, where);
+}
+
+std::string describe_failed(const AdvanceReminder& advance, kernel::Version, const std::string& where) {
+  return fmt::format("which advances the reminder '{}' of {}/{}, does not find it due as it was in {}",
+                     advance.name.name, advance.name.type, advance.name.key, where);
+}
+
+/// It takes whatever it finds.
+std::string describe_failed(const kernel::OfReminder auto&, kernel::Version, const std::string& where) {
+  return fmt::format("which is about a reminder, failed in {}", where);
 }
 
 }  // namespace

@@ -68,9 +68,9 @@ std::expected<void, StoreError> MemoryStore::write_next(const NextBatch& next) {
   for (const ShardEpoch& held : batch.epochs)
     if (const ShardRow& row = row_of(held.shard); row.epoch != held.epoch || row.incarnation != batch.writer)
       return std::unexpected(lost_ownership(batch, held, row, kWhere));
-  Changes changes;
+  Trial trial;
   for (std::size_t i = 0; i < batch.operations.size(); ++i)
-    if (!fits(batch.operations[i], changes))
+    if (!fits(batch.operations[i], trial))
       return std::unexpected(conflict(batch, i, version_of(batch.operations[i]), kWhere));
   for (const SchemaText& schema : batch.schemas) shared_->schemas.try_emplace(schema.id, schema.text);
   for (const Operation& operation : batch.operations)
@@ -89,20 +89,24 @@ kernel::Version MemoryStore::version_of(const Operation& operation) const {
   return kernel::Version{0};
 }
 
-std::optional<kernel::ShardId> MemoryStore::receiver_of(const kernel::MailId& id, const Changes& earlier) const {
+std::optional<kernel::ShardId> MemoryStore::receiver_of(const kernel::MailId& id, const Trial& earlier) const {
   if (const auto changed = earlier.mail.find(id); changed != earlier.mail.end()) return changed->second;
   const auto found = shared_->places.find(id);
   if (found == shared_->places.end()) return std::nullopt;
   return shared_->rows.mail.at(found->second).to_shard;
 }
 
-std::optional<AnswerStatus> MemoryStore::status_of(const AnswerId& id, const Changes& earlier) const {
+std::optional<AnswerStatus> MemoryStore::status_of(const AnswerId& id, const Trial& earlier) const {
   if (const auto changed = earlier.answers.find(id); changed != earlier.answers.end()) return changed->second;
   const auto found = shared_->rows.answers.find(id);
   return found == shared_->rows.answers.end() ? std::nullopt : std::optional(found->second.end.status);
 }
 
-bool MemoryStore::fits(const Operation& operation, Changes& earlier) const {
+bool MemoryStore::fits(const Operation& operation, Trial& earlier) const {
+  shared_->rows.reminders.lend(operation, earlier.reminders);
+  if (const auto* const set = std::get_if<SetReminder>(&operation)) return earlier.reminders.change(*set);
+  if (const auto* const forget = std::get_if<ForgetReminder>(&operation)) return earlier.reminders.change(*forget);
+  if (const auto* const advance = std::get_if<AdvanceReminder>(&operation)) return earlier.reminders.change(*advance);
   if (const auto* const put = std::get_if<PutAnswer>(&operation)) {
     if (status_of(put->answer.id, earlier)) return false;
     earlier.answers[put->answer.id] = put->answer.end.status;
@@ -304,6 +308,36 @@ std::expected<MailCounts, StoreError> MemoryStore::count_mail() {
        : mail.status == MailStatus::begun ? counts.begun
                                           : counts.dead);
   return counts;
+}
+
+std::expected<ReminderPage, StoreError> MemoryStore::reminders_of(kernel::ShardId shard, const ReminderPlace& after,
+                                                                  std::size_t limit) {
+  const std::scoped_lock lock(shared_->mutex);
+  return rows().reminders.page_of(shard, after, limit);
+}
+
+std::expected<void, StoreError> MemoryStore::list_reminders(const ReminderFilter& filter,
+                                                            const std::function<Visit(const Reminder&)>& visit,
+                                                            const std::function<void(const DamagedReminder&)>&) {
+  const auto copy_page = [&](ReminderName& after) {  // the visitor runs without the mutex
+    const std::scoped_lock lock(shared_->mutex);
+    return rows().reminders.copy_page(after, filter);
+  };
+  std::uint64_t left = filter.limit;
+  ReminderName after{.type = filter.type, .key = filter.key, .name = {}};
+  while (left > 0) {
+    const std::vector<Reminder> page = copy_page(after);
+    if (page.empty()) return {};
+    for (const Reminder& reminder : page) {
+      if (left-- == 0 || visit(reminder) == Visit::stop) return {};
+    }
+  }
+  return {};
+}
+
+std::expected<std::uint64_t, StoreError> MemoryStore::count_reminders() {
+  const std::scoped_lock lock(shared_->mutex);
+  return rows().reminders.count();
 }
 
 std::expected<void, StoreError> MemoryStore::begin_moment() {

@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "storage/memory_reminders.hpp"
 #include "storage/store.hpp"
 
 namespace epic::storage {
@@ -47,6 +48,12 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
   [[nodiscard]] std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) override;
   [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;
+  [[nodiscard]] std::expected<ReminderPage, StoreError> reminders_of(kernel::ShardId shard, const ReminderPlace& after,
+                                                                     std::size_t limit) override;
+  [[nodiscard]] std::expected<void, StoreError> list_reminders(
+      const ReminderFilter& filter, const std::function<Visit(const Reminder&)>& visit,
+      const std::function<void(const DamagedReminder&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<std::uint64_t, StoreError> count_reminders() override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
@@ -62,6 +69,7 @@ class MemoryStore final : public Store {
     std::map<std::uint64_t, Mail> mail = {};                         // by place
     std::set<std::pair<kernel::ShardId, std::uint64_t>> alive = {};  // receiver's shard and place, unless it is dead
     std::map<AnswerId, Answer> answers = {};
+    MemoryReminders reminders = {};
   };
   struct Shared {
     std::uint32_t shard_count;
@@ -76,19 +84,20 @@ class MemoryStore final : public Store {
     Rows rows = {};
   };
   /// What the operations before one leave of what they change.
-  struct Changes {
+  struct Trial {
     std::map<kernel::MailId, std::optional<kernel::ShardId>> mail = {};  // the receiver's shard; empty: no message
     std::map<AnswerId, AnswerStatus> answers = {};
+    MemoryReminders reminders = {};  // of the entities whose were changed
   };
 
   explicit MemoryStore(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
   // With the mutex.
   [[nodiscard]] ShardRow& row_of(kernel::ShardId shard);
   [[nodiscard]] kernel::Version version_of(const Operation& operation) const;
-  [[nodiscard]] std::optional<kernel::ShardId> receiver_of(const kernel::MailId& id, const Changes& earlier) const;
-  [[nodiscard]] std::optional<AnswerStatus> status_of(const AnswerId& id, const Changes& earlier) const;
+  [[nodiscard]] std::optional<kernel::ShardId> receiver_of(const kernel::MailId& id, const Trial& earlier) const;
+  [[nodiscard]] std::optional<AnswerStatus> status_of(const AnswerId& id, const Trial& earlier) const;
   /// Whether it finds the row that it states.
-  [[nodiscard]] bool fits(const Operation& operation, Changes& earlier) const;
+  [[nodiscard]] bool fits(const Operation& operation, Trial& earlier) const;
   void apply(const PutSnapshot& put);
   void apply(const EraseSnapshot& erase);
   void apply(const PutMail& put);
@@ -97,6 +106,7 @@ class MemoryStore final : public Store {
   void apply(const PutAnswer& put);
   void apply(const EndAnswer& end);
   void apply(const SweepAnswers& sweep);
+  void apply(const kernel::OfReminder auto& change) { shared_->rows.reminders.change(change); }
   /// What is read, under the mutex.
   [[nodiscard]] const Rows& rows() const { return moment_ ? *moment_ : shared_->rows; }
   /// The next snapshots at or after `from`; the visitor runs without the mutex.

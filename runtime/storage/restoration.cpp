@@ -119,13 +119,15 @@ PresentStore look_at_store(const StoreAddress& address) {
   present.exists = true;
   const auto types = (*store)->count_by_type();
   const auto mail = (*store)->count_mail();
+  const auto reminders = (*store)->count_reminders();
   auto connection = Connection::open(address.location, Access::read, "", kReaderTimeout);
   const auto rows = connection ? has_rows(*connection) : std::unexpected(connection.error());
-  present.is_readable = types && mail && rows;
+  present.is_readable = types && mail && reminders && rows;
   present.has_content = !present.is_readable || *rows;
   if (!present.is_readable) return present;
   for (const TypeCount& type : *types) present.entities += type.entities;
   present.messages = mail->waiting + mail->begun + mail->dead;
+  present.reminders = *reminders;
   return present;
 }
 

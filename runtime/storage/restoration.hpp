@@ -29,6 +29,7 @@ struct PresentStore {
   bool is_readable = false;
   std::uint64_t entities = 0;
   std::uint64_t messages = 0;
+  std::uint64_t reminders = 0;
 };
 [[nodiscard]] PresentStore look_at_store(const StoreAddress& address);
 

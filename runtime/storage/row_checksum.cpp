@@ -66,4 +66,23 @@ std::uint64_t answer_end_checksum(const AnswerId& id, const AnswerEnd& end) {
   return checksum_of(numbers, id.entity, id.subject, id.key, end.error_type, end.bytes);
 }
 
+std::uint64_t reminder_checksum(const Reminder& reminder) {
+  const ReminderName& name = reminder.name;
+  const std::array<std::uint64_t, 8> numbers{name.type.size(),
+                                             name.key.size(),
+                                             name.name.size(),
+                                             reminder.method.size(),
+                                             reminder.shard.value,
+                                             reminder.schema.value,
+                                             static_cast<std::uint64_t>(reminder.first_ns),
+                                             static_cast<std::uint64_t>(reminder.every_ns)};
+  return checksum_of(numbers, name.type, name.key, name.name, reminder.method, reminder.arguments);
+}
+
+std::uint64_t reminder_due_checksum(const ReminderName& name, std::int64_t due_ns) {
+  const std::array<std::uint64_t, 4> numbers{name.type.size(), name.key.size(), name.name.size(),
+                                             static_cast<std::uint64_t>(due_ns)};
+  return checksum_of(numbers, name.type, name.key, name.name);
+}
+
 }  // namespace epic::storage

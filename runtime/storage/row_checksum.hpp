@@ -2,7 +2,7 @@
 // Checksums of rows: xxh3-64 over every column, so that damage to the version is found as well as damage to the bytes.
 //
 // A message has two, because its status changes and the rest does not: marking it need not read it first. Its place is
-// in neither; the store gives it. So has an answer.
+// in neither; the store gives it. So has an answer. A reminder has a second one for its due time.
 
 #include <cstdint>
 
@@ -23,5 +23,9 @@ namespace epic::storage {
 /// Of what never changes in an answer, and of how the call ended; likewise.
 [[nodiscard]] std::uint64_t answer_checksum(const Answer& answer);
 [[nodiscard]] std::uint64_t answer_end_checksum(const AnswerId& id, const AnswerEnd& end);
+
+/// Of what stays when a reminder is advanced. This and the next are part of the format, too.
+[[nodiscard]] std::uint64_t reminder_checksum(const Reminder& reminder);
+[[nodiscard]] std::uint64_t reminder_due_checksum(const ReminderName& name, std::int64_t due_ns);
 
 }  // namespace epic::storage

@@ -1,4 +1,4 @@
-// Answers in a SqliteStore: written with a batch, read one at a time.
+// Answers in a SqliteStore: written with a batch, read one at a time; all of them for a backup.
 
 #include <fmt/format.h>
 
@@ -100,6 +100,11 @@ std::expected<std::optional<Answer>, StoreError> SqliteStore::answer(const Answe
     case Step::row:
       break;
   }
+  return read_answer(statement, id);
+}
+
+/// From its columns, as both statements that read have them.
+std::expected<Answer, StoreError> SqliteStore::read_answer(const Statement& statement, const AnswerId& id) const {
   const std::span<const std::byte> bytes = statement.blob(11);
   Answer answer{.id = id,
                 .method = std::string(statement.text(1)),
@@ -119,6 +124,32 @@ std::expected<std::optional<Answer>, StoreError> SqliteStore::answer(const Answe
       StoreErrorCode::corrupt, fmt::format("{} in {} is damaged: its checksum is not what it should be. It was left as "
                                            "it is.",
                                            describe(id), where())});
+}
+
+std::expected<std::uint64_t, StoreError> SqliteStore::count_answers() {
+  if (!has_answers()) return std::uint64_t{0};
+  const auto count = EPIC_TRY(connection_.integer("SELECT count(*) FROM answers"));
+  return to_unsigned(count);
+}
+
+std::expected<void, StoreError> SqliteStore::list_answers(const std::function<void(const Answer&)>& visit,
+                                                          const std::function<void(const StoreError&)>& on_corrupt) {
+  if (!has_answers()) return {};
+  auto statement = EPIC_TRY(connection_.prepare(
+      "SELECT shard, method, arguments_schema, arguments_hash, begun_at, status, schema, error_code, error_type, "
+      "checksum, end_checksum, bytes, entity, subject, key FROM answers"));
+  for (Step step = statement.step(); step != Step::done; step = statement.step()) {
+    if (step == Step::failed) return std::unexpected(connection_.error("read answers"));
+    const auto answer = read_answer(statement, {.shard = {},
+                                                .entity = std::string(statement.text(12)),
+                                                .subject = std::string(statement.text(13)),
+                                                .key = std::string(statement.text(14))});
+    if (answer)
+      visit(*answer);
+    else
+      on_corrupt(answer.error());
+  }
+  return {};
 }
 
 std::expected<std::optional<std::int64_t>, StoreError> SqliteStore::oldest_answer(kernel::ShardId shard) {

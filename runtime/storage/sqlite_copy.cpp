@@ -118,6 +118,8 @@ std::expected<StoreContent, StoreError> check_database(const fs::path& file, con
   StoreContent content{.identity = store->identity()};
   const auto mail = EPIC_TRY(store->count_mail());
   std::uint64_t total = mail.waiting + mail.begun + mail.dead;
+  total += EPIC_TRY(store->count_reminders());
+  total += EPIC_TRY(store->count_answers());
   for (const TypeCount& type : EPIC_TRY(store->count_by_type())) total += type.entities;
 
   std::uint64_t done = 0;
@@ -145,6 +147,19 @@ std::expected<StoreContent, StoreError> check_database(const fs::path& file, con
            : one.status == MailStatus::begun ? content.mail.begun
                                              : content.mail.dead);
         return count_row();
+      },
+      count_damage));
+  EPIC_TRY(store->list_reminders(
+      {},
+      [&](const Reminder&) {
+        ++content.reminders;
+        return count_row();
+      },
+      count_damage));
+  EPIC_TRY(store->list_answers(
+      [&](const Answer&) {
+        ++content.answers;
+        count_row();
       },
       count_damage));
   return content;

@@ -42,6 +42,11 @@ CREATE TABLE answers(
   status INTEGER NOT NULL, schema INTEGER NOT NULL, error_code INTEGER NOT NULL, error_type TEXT NOT NULL,
   checksum INTEGER NOT NULL, end_checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(entity, subject, key));
 CREATE INDEX answers_by_age ON answers(shard, begun_at);
+CREATE TABLE reminders(
+  type TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, shard INTEGER NOT NULL, due_at INTEGER NOT NULL,
+  starts_at INTEGER NOT NULL, every INTEGER NOT NULL, schema INTEGER NOT NULL, checksum INTEGER NOT NULL,
+  due_checksum INTEGER NOT NULL, method TEXT NOT NULL, arguments BLOB NOT NULL, PRIMARY KEY(type, key, name));
+CREATE INDEX reminders_by_due ON reminders(shard, due_at, type, key, name);
 )";
 
 // From format i + 1 to the next. A step never changes once it was released.
@@ -70,6 +75,11 @@ CREATE TABLE answers(
   status INTEGER NOT NULL, schema INTEGER NOT NULL, error_code INTEGER NOT NULL, error_type TEXT NOT NULL,
   checksum INTEGER NOT NULL, end_checksum INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(entity, subject, key));
 CREATE INDEX answers_by_age ON answers(shard, begun_at);
+CREATE TABLE reminders(
+  type TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL, shard INTEGER NOT NULL, due_at INTEGER NOT NULL,
+  starts_at INTEGER NOT NULL, every INTEGER NOT NULL, schema INTEGER NOT NULL, checksum INTEGER NOT NULL,
+  due_checksum INTEGER NOT NULL, method TEXT NOT NULL, arguments BLOB NOT NULL, PRIMARY KEY(type, key, name));
+CREATE INDEX reminders_by_due ON reminders(shard, due_at, type, key, name);
 )",
 };
 static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);

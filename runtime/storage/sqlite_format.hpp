@@ -5,24 +5,23 @@
 // that every owner is, too); shards holds the fence and the version floor; schemas keeps each schema once; snapshots
 // holds one row an entity. snapshots is an ordinary rowid table with (type, key) as its primary key: WITHOUT ROWID was
 // measured 1.5 times slower to update at 400 bytes a state and 4 times at 3,000, because rows then lie in the inner
-// pages of the tree. Its index by shard costs 11 bytes a row and 10 µs on an
-// insert, in batches of 64 over 64 shards, and nothing on an update; the shard as a prefix of the primary key costs as
-// much, and would have no order by type.
+// pages of the tree. Its index by shard costs 11 bytes a row and 10 µs on an insert, in batches of 64 over 64 shards,
+// and nothing on an update; as a prefix of the primary key the shard costs as much, without an order by type.
 //
 // mail holds a row a message. place, the row's number, grows in the order of commits, since SQLite has one writer at a
 // time, and is never used twice: a reader that has read up to a place finds whatever is new behind it. It is part of
-// every entry of the index by receiver's shard, which therefore is in order; dead letters are not in that index, so any
-// number of them costs the owners of shards nothing.
-//
+// every entry of the index by receiver's shard, which therefore is in order, and has no dead letters.
 // answers holds a row for each call with an idempotency key, for a day. It is found by its key, and swept by age: the
 // index by shard and time holds the oldest first.
+// reminders holds a row a reminder. Its index by shard is in the order in which they are due, so the owner of a shard
+// reads the next few, however many there are. Only the due time changes, so it has a checksum of its own.
 //
 // A format has a number, and the file names the epic that it needs. Opening for writing migrates an older one, step by
 // step in one transaction, under the writers' lock; reading leaves it as it is. What readers select has the same names
 // in every format, or is chosen by number (sqlite_list.cpp).
 //
 // Format 1: epic 0.1. Format 2: grants, version floors, the index by shard; schemas name the class of a ref and the
-// unit of a time, which an epic of format 1 could not read. Format 3: mail. Format 4: answers.
+// unit of a time, which an epic of format 1 could not read. Format 3: mail. Format 4: answers and reminders.
 
 #include <chrono>
 #include <cstdint>

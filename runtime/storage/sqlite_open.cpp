@@ -197,6 +197,9 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
   if (has_answers()) {
     EPIC_TRY(prepare_answers_reading());
   }
+  if (has_reminders()) {
+    EPIC_TRY(prepare_reminder_reading());
+  }
   return prepare({
       {&statements_.load,
        "SELECT type, key, shard, version, schema, saved_at, checksum, bytes FROM snapshots WHERE type = ?1 AND key = "
@@ -214,6 +217,7 @@ std::expected<void, StoreError> SqliteStore::prepare_reading() {
 std::expected<void, StoreError> SqliteStore::prepare_writing() {
   EPIC_TRY(prepare_mail_writing());
   EPIC_TRY(prepare_answers_writing());
+  EPIC_TRY(prepare_reminder_writing());
   if (options_.page_count_max > 0) {
     const std::string bound = fmt::format("PRAGMA max_page_count = {}", options_.page_count_max);
     EPIC_TRY(connection_.run(bound.c_str(), "bound its size"));

@@ -65,6 +65,16 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
   [[nodiscard]] std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) override;
   [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;
+  [[nodiscard]] std::expected<std::uint64_t, StoreError> count_answers();
+  /// In one reading, so of a store that nobody writes.
+  [[nodiscard]] std::expected<void, StoreError> list_answers(const std::function<void(const Answer&)>& visit,
+                                                             const std::function<void(const StoreError&)>& on_corrupt);
+  [[nodiscard]] std::expected<ReminderPage, StoreError> reminders_of(kernel::ShardId shard, const ReminderPlace& after,
+                                                                     std::size_t limit) override;
+  [[nodiscard]] std::expected<void, StoreError> list_reminders(
+      const ReminderFilter& filter, const std::function<Visit(const Reminder&)>& visit,
+      const std::function<void(const DamagedReminder&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<std::uint64_t, StoreError> count_reminders() override;
   [[nodiscard]] OpenReader reader_opener() const override;
   [[nodiscard]] std::expected<void, StoreError> begin_moment() override;
   void end_moment() override;
@@ -81,6 +91,7 @@ class SqliteStore final : public Store {
   /// Older formats are read as they are.
   [[nodiscard]] bool has_mail() const { return identity_.format_version >= 3; }
   [[nodiscard]] bool has_answers() const { return identity_.format_version >= 4; }
+  [[nodiscard]] bool has_reminders() const { return identity_.format_version >= 4; }
 
   /// What only a store that writes has.
   struct Writer {
@@ -97,10 +108,12 @@ class SqliteStore final : public Store {
   };
   struct Statements {
     Statement load, schema, page, keys, next_type, floor, mail_of, list_mail;  // read
-    Statement begin, end, abandon;                                             // write
+    Statement reminders_of, list_reminders;
+    Statement begin, end, abandon;  // write
     Statement count_changes, add_change, owner, grant, take, raise_floor, put_schema;
     Statement row, version, insert, update, overwrite, remove, remove_any;
     Statement put_mail, mark_mail, end_mail;
+    Statement set_reminder, forget_reminder, forget_reminders, end_reminder, advance_reminder;
     Statement answer, oldest_answer;                  // read
     Statement put_answer, end_answer, sweep_answers;  // write
   };
@@ -118,6 +131,9 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> prepare_mail_writing();
   std::expected<void, StoreError> prepare_answers_reading();
   std::expected<void, StoreError> prepare_answers_writing();
+  std::expected<Answer, StoreError> read_answer(const Statement& statement, const AnswerId& id) const;
+  std::expected<void, StoreError> prepare_reminder_reading();
+  std::expected<void, StoreError> prepare_reminder_writing();
 
   /// `full` if the log has reached its limit.
   std::expected<void, StoreError> check_log_limit();
@@ -143,6 +159,9 @@ class SqliteStore final : public Store {
   std::expected<bool, StoreError> apply(const PutAnswer& put, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> apply(const EndAnswer& end, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> apply(const SweepAnswers& sweep, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const SetReminder& set, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const ForgetReminder& forget, std::int64_t saved_at_ns);
+  std::expected<bool, StoreError> apply(const AdvanceReminder& advance, std::int64_t saved_at_ns);
   std::expected<bool, StoreError> change_mail(Statement& statement, std::string_view verb, const kernel::MailId& id);
   std::expected<std::optional<std::int64_t>, StoreError> find_row(const PutSnapshot& put);
   std::expected<kernel::Version, StoreError> find_version(const Operation& operation);

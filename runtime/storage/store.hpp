@@ -1,5 +1,5 @@
 #pragma once
-// Store: where snapshots, mail and answers are kept, and the fence that keeps a former owner from writing.
+// Store: where snapshots, mail, reminders and answers are kept, and the fence that keeps a former owner from writing.
 //
 // A shard's row names the node that the supervisor has granted it to, by its incarnation, and holds the epoch, which
 // rises each time a granted node takes the shard. A batch is one transaction that first checks both, for every shard
@@ -66,6 +66,7 @@ enum class OpenMode : std::uint8_t {
 };
 
 // The kernel's types, under the store's own names.
+using kernel::AdvanceReminder;
 using kernel::Answer;
 using kernel::AnswerEnd;
 using kernel::AnswerId;
@@ -74,6 +75,7 @@ using kernel::Batch;
 using kernel::EndAnswer;
 using kernel::EndMail;
 using kernel::EraseSnapshot;
+using kernel::ForgetReminder;
 using kernel::Mail;
 using kernel::MailPage;
 using kernel::MailStatus;
@@ -82,7 +84,12 @@ using kernel::Operation;
 using kernel::PutAnswer;
 using kernel::PutMail;
 using kernel::PutSnapshot;
+using kernel::Reminder;
+using kernel::ReminderName;
+using kernel::ReminderPage;
+using kernel::ReminderPlace;
 using kernel::SchemaText;
+using kernel::SetReminder;
 using kernel::ShardEpoch;
 using kernel::SweepAnswers;
 
@@ -162,6 +169,18 @@ struct DamagedMail : StoreError {
   std::uint64_t place = 0;
 };
 
+/// Which reminders to list.
+struct ReminderFilter {
+  std::string type = {};  // stored name; empty: all
+  std::string key = {};   // with `type`; empty: all
+  std::uint64_t limit = UINT64_MAX;
+};
+
+/// A reminder that cannot be read.
+struct DamagedReminder : StoreError {
+  ReminderName name;
+};
+
 enum class Visit : std::uint8_t { go_on, stop };
 
 /// The source of `saved_at`; the simulator passes in its own.
@@ -225,6 +244,17 @@ class Store {
   [[nodiscard]] virtual std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) = 0;
   /// When the oldest answer of the shard was begun, by the wall clock in nanoseconds; empty: there is none.
   [[nodiscard]] virtual std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) = 0;
+
+  /// The reminders of a shard that come after the place `after`, in order: at most `limit`, and as many as a page
+  /// holds, at least one. Without their schemas' texts. A row that cannot be read is named there and skipped.
+  [[nodiscard]] virtual std::expected<ReminderPage, StoreError> reminders_of(kernel::ShardId shard,
+                                                                             const ReminderPlace& after,
+                                                                             std::size_t limit) = 0;
+  /// Visits reminders by type, key and name, with bounded memory.
+  [[nodiscard]] virtual std::expected<void, StoreError> list_reminders(
+      const ReminderFilter& filter, const std::function<Visit(const Reminder&)>& visit,
+      const std::function<void(const DamagedReminder&)>& on_corrupt) = 0;
+  [[nodiscard]] virtual std::expected<std::uint64_t, StoreError> count_reminders() = 0;
 
   /// Opens another store of the same content, for reading beside this one. Any thread, also after this one is closed.
   using OpenReader = std::function<std::expected<std::unique_ptr<Store>, StoreError>()>;

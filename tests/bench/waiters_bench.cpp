@@ -96,6 +96,7 @@ class Loop final : public kernel::Syscalls {
   void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {}
   void load_answer(const kernel::ShardEpoch&, const kernel::AnswerId&) override {}
   void load_oldest_answer(const kernel::ShardEpoch&) override {}
+  void load_reminders(const kernel::ShardEpoch&, const kernel::ReminderPlace&, std::size_t) override {}
   void commit(kernel::Batch) override {}
   void take(std::vector<kernel::ShardId> shards) override {
     for (const kernel::ShardId shard : shards) taken_.push_back({shard, kernel::Epoch{1}});

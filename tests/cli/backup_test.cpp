@@ -122,6 +122,8 @@ TEST_CASE("backup: both tell programs what they have found", "[cli]") {
   CHECK(made.at("entities") == 2);
   CHECK(made.at("bytes") == 8);
   CHECK(made.at("messages") == boost::json::value{{"waiting", 1}, {"begun", 0}, {"dead", 1}});
+  CHECK(made.at("reminders") == 0);
+  CHECK(made.at("answers") == 0);
   CHECK(made.at("damaged") == 0);
   CHECK(made.at("shards") == 64);
   CHECK(made.at("file") == "a.epic");
@@ -178,7 +180,7 @@ TEST_CASE("restore: what is damaged, newer or of other shards is refused", "[cli
   run_sql(backup, "UPDATE snapshots SET version = 99 WHERE key = 'b'");
   const auto damaged = transcript.run_quietly({"restore", "a.epic", "--yes"});
   CHECK(damaged.exit_code == 1);
-  CHECK_THAT(damaged.err, Catch::Contains("1 entity or message is damaged in a.epic; nothing was changed") &&
+  CHECK_THAT(damaged.err, Catch::Contains("1 row is damaged in a.epic; nothing was changed") &&
                               Catch::Contains("--accept-damage") && Catch::Contains("T/b"));
   run_sql(backup,
           "UPDATE snapshots SET version = 1 WHERE key = 'b'; UPDATE meta SET value = 99 WHERE name = "

@@ -73,7 +73,7 @@ class SimFabric::Node final : public kernel::Syscalls {
         0, last, fingerprint, [this, &fabric = fabric_, from = self_, to, message = std::move(message)]() mutable {
           Node* const receiver = fabric.find_node(to.node.value);
           if (receiver != nullptr && receiver->self_ == to) {
-            receiver->kernel_.on_time(fabric.now_ns_, kWallStartNs + fabric.now_ns_);
+            receiver->kernel_.on_time(fabric.now_ns_, fabric.wall_ns());
             receiver->kernel_.on_message(from, std::move(message));
             fabric.drive(*receiver);
           } else if (Node* const sender = fabric.find_node(from.node.value); sender == this && sender->self_ == from) {
@@ -126,6 +126,19 @@ class SimFabric::Node final : public kernel::Syscalls {
   void load_oldest_answer(const kernel::ShardEpoch& tenure) override {
     own_event(fabric_.options_.load_delay_max, fingerprint_of("oldest answer", tenure.shard.value),
               [this, tenure] { kernel_.on_oldest_answer(tenure, *fabric_.store_.oldest_answer(tenure.shard)); });
+  }
+
+  void load_reminders(const kernel::ShardEpoch& tenure, const kernel::ReminderPlace& after,
+                      std::size_t limit) override {
+    own_event(fabric_.options_.load_delay_max,
+              fingerprint_of("reminders", tenure.shard.value, static_cast<std::uint64_t>(after.due_ns)),
+              [this, tenure, after, limit] {
+                auto page = fabric_.store_.reminders_of(tenure.shard, after, limit);
+                if (!page) return kernel_.on_reminders_loaded(tenure, std::unexpected(page.error().message));
+                for (const kernel::Reminder& row : page->rows)
+                  page->schemas.push_back({row.schema, **fabric_.store_.schema(row.schema)});
+                kernel_.on_reminders_loaded(tenure, *std::move(page));
+              });
   }
 
   /// Written at one time together with what has arrived by then, and confirmed later; the node may die in between.
@@ -216,12 +229,7 @@ SimFabric::SimFabric(SimOptions options, const ModuleInfo& module, const kernel:
       module_(module),
       codec_(codec),
       random_(options.seed),
-      store_(options.shard_count,
-             [this] {
-               return std::chrono::system_clock::time_point(
-                   std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                       std::chrono::nanoseconds(kWallStartNs + now_ns_)));
-             }),
+      store_(options.shard_count, [this] { return wall_now(); }),
       grants_(*storage::Granter::lead(store_, kernel::Term{1})),
       owners_(options.shard_count, 0) {
   for (std::uint16_t node = 1; node <= options_.nodes; ++node) boot(node);
@@ -231,6 +239,8 @@ SimFabric::SimFabric(SimOptions options, const ModuleInfo& module, const kernel:
 }
 
 SimFabric::~SimFabric() = default;
+
+std::int64_t SimFabric::wall_ns() const { return kWallStartNs + now_ns_ + wall_offset_ns_; }
 
 void SimFabric::boot(std::uint16_t node) {
   nodes_[node] = std::make_unique<Node>(*this, PeerAddress{NodeId{node}, next_life_++});
@@ -283,7 +293,7 @@ bool SimFabric::step() {
 /// Runs a kernel until it has nothing to do, and schedules its next wake-up.
 void SimFabric::drive(Node& node) {
   kernel::Kernel& kernel = node.kernel();
-  kernel.on_time(now_ns_, kWallStartNs + now_ns_);
+  kernel.on_time(now_ns_, wall_ns());
   do {
     while (kernel.run(64)) {
     }
@@ -314,7 +324,7 @@ void SimFabric::submit(std::uint16_t node, kernel::RecordRef record, std::functi
   Node* const gateway = find_node(node);
   EPIC_ASSERT(gateway != nullptr, "node-{} is not alive", node);
   const std::chrono::nanoseconds timeout(record->timeout_ns != 0 ? record->timeout_ns : options_.call_timeout.count());
-  gateway->kernel().on_time(now_ns_, kWallStartNs + now_ns_);
+  gateway->kernel().on_time(now_ns_, wall_ns());
   gateway->kernel().submit(std::move(record), timeout, std::move(on_end));
   drive(*gateway);
 }

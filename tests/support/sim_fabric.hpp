@@ -102,6 +102,8 @@ class SimFabric {
   /// Asks the owner to hand the shard over to `to`, as a planned move. Does nothing if the shard is already moving.
   /// `announced_ago`: since when the grace counts.
   void move_shard(kernel::ShardId shard, std::uint16_t to, std::chrono::nanoseconds announced_ago = {});
+  /// Sets the wall clock of all nodes forward or back.
+  void move_wall_clock(std::chrono::nanoseconds by) { wall_offset_ns_ += by.count(); }
   /// Confirms no commit until released, like a full disk.
   void hold_commits(bool is_held);
 
@@ -109,6 +111,10 @@ class SimFabric {
   [[nodiscard]] bool is_alive(std::uint16_t node) const { return nodes_.contains(node); }
   [[nodiscard]] storage::MemoryStore& store() { return store_; }
   [[nodiscard]] std::uint16_t owner_of(std::string_view entity) const;
+  [[nodiscard]] std::chrono::system_clock::time_point wall_now() const {
+    return std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(wall_ns())));
+  }
   [[nodiscard]] std::chrono::nanoseconds now() const { return std::chrono::nanoseconds(now_ns_); }
   /// The digest of all events so far.
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
@@ -135,6 +141,7 @@ class SimFabric {
   void tell(std::uint16_t node, std::uint64_t fingerprint, std::function<void()> run);
   void schedule_at(std::uint16_t node, std::int64_t time_ns, std::uint64_t fingerprint, std::function<void()> run);
   [[nodiscard]] std::chrono::nanoseconds draw(std::chrono::nanoseconds max);
+  [[nodiscard]] std::int64_t wall_ns() const;
   void boot(std::uint16_t node);
   void publish_map();
   void share_shards_of(std::uint16_t node);
@@ -161,6 +168,7 @@ class SimFabric {
   std::uint64_t next_order_ = 1;
   std::uint64_t event_count_ = 0;
   std::int64_t now_ns_ = 1;
+  std::int64_t wall_offset_ns_ = 0;
   std::uint64_t digest_ = 0;
   bool are_commits_held_ = false;
   std::vector<std::function<void()>> held_commits_;

@@ -13,6 +13,7 @@
 #include "epic/module.hpp"
 #include "epic/pool.hpp"
 #include "epic/ref.hpp"
+#include "epic/reminders.hpp"
 #include "epic/state.hpp"
 #include "epic/stopping.hpp"
 #include "epic/task.hpp"

@@ -9,6 +9,7 @@
 //   bob.expect(ticks<&Player::regain_strength>(1s));                // a timer of its own; the clock moves on to it
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
 //   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
+//   bob.expect(reminds<&Player::say_goodnight>("bedtime", 12h));    // a reminder; pass(12h) lets it call its method
 //   CHECK(level.result() == 1);
 //
 // The class needs no change and no mock: a real kernel runs it, with its locks, deadlines and encoded messages. Other
@@ -51,6 +52,11 @@ class ScriptRun {
                           void* arguments);
   /// Takes the next message, a call of this method; fills the tuple `arguments`.
   void take_mail(std::string_view entity, std::string_view method, const reflect::TypeInfo& type, void* arguments);
+  /// Takes the next change of a reminder, which sets it so; fills the tuple `arguments`. `every`: 0: once.
+  void take_reminder(std::string_view name, std::chrono::nanoseconds due_in, std::chrono::nanoseconds every,
+                     std::string_view method, const reflect::TypeInfo& type, void* arguments);
+  /// … which removes it.
+  void take_forgotten(std::string_view name);
   void take_sleep(std::chrono::nanoseconds duration);
   /// Takes the next tick of a timer. `name`: of the method, for errors.
   void take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name, std::chrono::nanoseconds delay);
@@ -95,6 +101,19 @@ struct MailToken {
   std::string entity;
 };
 
+/// The token of a reminder: see reminds().
+template <auto Method>
+struct ReminderToken {
+  std::string name;
+  std::chrono::nanoseconds due_in;
+  std::chrono::nanoseconds every;
+};
+
+/// The token of a reminder that is removed: see forgets().
+struct ForgottenToken {
+  std::string name;
+};
+
 /// The token of a timer's tick: see ticks().
 template <auto Method>
 struct TickToken {
@@ -112,6 +131,15 @@ template <auto Method>
 [[nodiscard]] MailToken<Method> delivers(std::string_view entity) {
   return {std::string(entity)};
 }
+/// The entity sets a reminder that calls `Method` in `due_in` from now, and then each `every`; 0: once. Setting an
+/// equal one again is no token. When it is due, it calls the method: pass() moves the clock on.
+template <auto Method>
+[[nodiscard]] ReminderToken<Method> reminds(std::string_view name, std::chrono::nanoseconds due_in,
+                                            std::chrono::nanoseconds every = std::chrono::nanoseconds(0)) {
+  return {std::string(name), due_in, every};
+}
+/// The entity removes a reminder.
+[[nodiscard]] inline ForgottenToken forgets(std::string_view name) { return {std::string(name)}; }
 /// The entity sleeps for `duration`. If several of its calls sleep, the one that ends first counts.
 [[nodiscard]] inline SleepToken sleeps(std::chrono::nanoseconds duration) { return {duration}; }
 /// A timer of the entity calls `Method` in `delay` from now, and no other timer is due before.
@@ -187,6 +215,26 @@ class SentMail {
   Arguments arguments_{};
 };
 
+/// A reminder that the entity has set.
+template <auto Method>
+class SetReminder {
+ public:
+  using Arguments = typename epic::detail::MethodTraits<decltype(Method)>::Arguments;
+
+  SetReminder(epic::detail::ScriptRun& run, const ReminderToken<Method>& token) {
+    run.take_reminder(token.name, token.due_in, token.every, epic::detail::method_name_of<Method>(),
+                      epic::detail::arguments_info<Method>(), &arguments_);
+  }
+  [[nodiscard]] const Arguments& arguments() const { return arguments_; }
+  template <std::size_t index>
+  [[nodiscard]] const auto& argument() const {
+    return std::get<index>(arguments_);
+  }
+
+ private:
+  Arguments arguments_{};
+};
+
 /// A call that the test has started.
 template <class R>
 class StartedCall {
@@ -243,6 +291,12 @@ class Script {
   SentMail<Method> expect(const MailToken<Method>& token) {
     return SentMail<Method>(run_, token);
   }
+  /// The next change of a reminder must be this one.
+  template <auto Method>
+  SetReminder<Method> expect(const ReminderToken<Method>& token) {
+    return SetReminder<Method>(run_, token);
+  }
+  void expect(const ForgottenToken& token) { run_.take_forgotten(token.name); }
   /// The next token must be this sleep; the clock moves on to its end.
   void expect(const SleepToken& token) { run_.take_sleep(token.duration); }
   /// The next tick must be this one; the clock moves on to it, and it runs until it has ended or waits.

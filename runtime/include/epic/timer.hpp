@@ -17,7 +17,7 @@
 // starts any more, and one that still runs is cancelled like any task of the entity's own (epic/stopping.hpp). So start
 // them in on_activate.
 //
-// Not here: what must happen even if the node dies meanwhile.
+// Not here: what must happen even if the node dies meanwhile (epic/reminders.hpp).
 
 #include <algorithm>
 #include <chrono>

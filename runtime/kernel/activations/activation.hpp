@@ -75,7 +75,8 @@ struct alignas(64) Activation {
     Birth birth;                         // until it is active
     const Record* hook = nullptr;        // on_activate or on_deactivate, while it runs
     std::unique_ptr<TimersOf, DeleteTimers> timers;  // null: none
-    std::vector<Operation> mail;  // that go with its next save: what it sends, and what becomes of what it has received
+    std::vector<Operation> mail;  // that go with its next save: what it sends, what becomes of what it has received,
+                                  // and what it does to its reminders
   };
 
   ActivationId id;  // generation 0: a free slot

@@ -134,12 +134,36 @@ void Inbox::add(LoadedMail loaded, CommitNumber needs, bool is_handed_over) {
   pump_at(line, uses_.scheduler.now_ns);
 }
 
+/// What a reminder has become due for.
+void Inbox::add(Reminders::Due due) {
+  Reminder& reminder = due.reminder;
+  const std::string name = reminder.name.type + '/' + reminder.name.key;
+  const MailId id = uses_.outbox.next_id(reminder.shard);
+  Entry& entry = entries_[id];
+  entry.mail = {.id = id,
+                .to_shard = reminder.shard,
+                .from = name,
+                .to = name,
+                .method = std::move(reminder.method),
+                .schema = reminder.schema,
+                .arguments = std::move(reminder.arguments),
+                .sent_at_ns = reminder.due_ns};
+  entry.schema_text = std::move(due.schema_text);
+  entry.order = next_order_++;
+  entry.is_handed_over = true;
+  entry.occurrence = std::move(due.occurrence);
+  bytes_ += entry.mail.arguments.size();
+  const LineName line = line_of(entry);
+  lines_[line].waiting.emplace(entry.order, id);
+  pump_at(line, uses_.scheduler.now_ns);
+}
+
 void Inbox::erase(MailId id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return;
   const Entry& entry = found->second;
   bytes_ -= entry.mail.arguments.size();
-  if (const auto line = lines_.find(line_of(entry.mail)); line != lines_.end()) {
+  if (const auto line = lines_.find(line_of(entry)); line != lines_.end()) {
     if (entry.state == State::under_way) line->second.is_under_way = false;
     line->second.waiting.erase(entry.order);
     if (line->second.waiting.empty()) lines_.erase(line);
@@ -158,6 +182,10 @@ void Inbox::pump(const LineName& name) {
   Line& line = found->second;
   if (line.is_under_way || line.due_ns > uses_.scheduler.now_ns) return;
   Entry& first = entries_.at(line.waiting.begin()->second);
+  if (first.occurrence && !uses_.reminders.is_current(*first.occurrence)) {
+    erase(first.mail.id);
+    return pump_at(name, uses_.scheduler.now_ns);
+  }
   if (!uses_.routing.is_active(first.mail.to_shard) || uses_.admission.is_draining) return postpone(first);
   begin(first, line);
 }
@@ -170,15 +198,14 @@ void Inbox::begin(Entry& entry, Line& line) {
   if (method == nullptr) {  // a newer module may have it, or bring it back
     if (entry.unknown_since_ns == 0) entry.unknown_since_ns = uses_.scheduler.now_ns;
     if (uses_.scheduler.now_ns - entry.unknown_since_ns < limits::kMailMethodFor.count()) return postpone(entry);
-    return bury(entry, nullptr, fmt::format("the module has no method '{}' of this class", mail.method));
+    return give_up(entry, fmt::format("the module has no method '{}' of this class", mail.method));
   }
   RecordRef call(method->make_record());
   const auto schema = find_schema(entry, *method);
-  if (!schema) return bury(entry, nullptr, "the schema of its arguments cannot be read: " + schema.error());
+  if (!schema) return give_up(entry, "the schema of its arguments cannot be read: " + schema.error());
   if (const auto read = uses_.codec.decode_sent(mail.arguments, **schema, method->arguments(), call->arguments());
       !read)
-    return bury(entry, nullptr,
-                fmt::format("its arguments cannot be read: {}: {}", read.error().path, read.error().what));
+    return give_up(entry, fmt::format("its arguments cannot be read: {}: {}", read.error().path, read.error().what));
   call->callee = name;
   call->timeout_ns = INT64_MAX;
   call->site = new detail::CallSite(*call);
@@ -201,7 +228,7 @@ std::expected<const reflect::Schema*, std::string> Inbox::find_schema(const Entr
                                                                       const reflect::MethodInfo& method) {
   const auto known = schemas_.find(entry.mail.schema);
   if (known != schemas_.end()) return &known->second;
-  auto schema = entry.is_handed_over
+  auto schema = entry.is_handed_over && entry.schema_text.empty()
                     ? std::expected<reflect::Schema, std::string>(reflect::schema_of(method.arguments()))
                     : reflect::Schema::parse(entry.schema_text);
   if (!schema) return std::unexpected(schema.error());
@@ -210,7 +237,7 @@ std::expected<const reflect::Schema*, std::string> Inbox::find_schema(const Entr
 
 /// It has not begun, and is tried again: soon, if only its shard is on the move; otherwise later and later.
 void Inbox::postpone(const Entry& entry) {
-  const LineName name = line_of(entry.mail);
+  const LineName name = line_of(entry);
   Line& line = lines_.at(name);
   const bool is_moving = !uses_.routing.is_active(entry.mail.to_shard);
   if (!is_moving)
@@ -220,6 +247,16 @@ void Inbox::postpone(const Entry& entry) {
   pump_at(name, line.due_ns);
 }
 
+/// It will not run with this module. A message is a dead letter; a reminder stays due, and is seen to be.
+void Inbox::give_up(Entry& entry, const std::string& why) {
+  if (!entry.occurrence) return bury(entry, nullptr, why);
+  if (!std::exchange(entry.is_logged, true))
+    uses_.syscalls.log(LogLevel::error, uses_.types.shown(entry.mail.to),
+                       fmt::format("the reminder '{}' of {} stays due: {}", entry.occurrence->name.name,
+                                   uses_.types.shown(entry.mail.to), why));
+  postpone(entry);
+}
+
 // ---- what becomes of it ----
 
 void Inbox::on_begin(Record& call) {
@@ -227,11 +264,24 @@ void Inbox::on_begin(Record& call) {
   if (found == entries_.end() || found->second.call != &call)  // of a tenure that has ended: the row is read again
     return uses_.calls.fail(call, ErrorCode::unavailable, "its shard has moved");
   Entry& entry = found->second;
+  Activation& activation = *activation_of(&call);
+  const LineName name = line_of(entry);
+  if (entry.occurrence) {
+    const auto begun = uses_.reminders.begin(*entry.occurrence, activation);
+    if (!begun) {
+      erase(entry.mail.id);
+      pump_at(name, uses_.scheduler.now_ns);
+      return uses_.calls.fail(call, ErrorCode::cancelled, "its reminder was changed meanwhile");
+    }
+    call.site->missed = begun->missed;
+    uses_.saving.add(activation, begun->advance);
+    uses_.saving.add(activation, PutMail{entry.mail});
+  }
   entry.state = State::begun;
+  entry.begun_in = uses_.saving.forming();
   ++counts_.begun;
-  uses_.saving.add(*activation_of(&call),
+  uses_.saving.add(activation,
                    MarkMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard, .status = MailStatus::begun});
-  const LineName name = line_of(entry.mail);
   const auto at = lines_.find(name);
   at->second.is_under_way = false;
   at->second.delay_ns = at->second.due_ns = 0;
@@ -249,7 +299,7 @@ void Inbox::on_end(Record& call) {
   entry.call = nullptr;
   if (entry.state == State::under_way) {
     entry.state = State::waiting;
-    lines_.at(line_of(entry.mail)).is_under_way = false;
+    lines_.at(line_of(entry)).is_under_way = false;
     return postpone(entry);
   }
   Activation* const activation = activation_of(&call);
@@ -272,7 +322,7 @@ void Inbox::log_death(const Entry& entry, const std::string& why) {
 
 void Inbox::bury(Entry& entry, Activation* activation, const std::string& why) {
   log_death(entry, why);
-  const LineName name = line_of(entry.mail);
+  const LineName name = line_of(entry);
   if (const auto line = lines_.find(name); line != lines_.end() && line->second.waiting.erase(entry.order) > 0) {
     if (line->second.waiting.empty())
       lines_.erase(line);
@@ -301,15 +351,19 @@ void Inbox::end(Entry& entry, Activation* activation, Operation operation) {
 void Inbox::on_undone(const std::vector<MailId>& ids) {
   for (const MailId& id : ids) {
     const auto found = entries_.find(id);
-    if (found == entries_.end()) continue;
+    if (found == entries_.end() || find_box(found->second.mail.to_shard) == nullptr) continue;
     Entry& entry = found->second;
     if (entry.state == State::ended) {
       const auto [begin, end] = ended_.equal_range(entry.ended_in);
       ended_.erase(std::find_if(begin, end, [&](const auto& one) { return one.second == id; }));
     }
+    if (entry.begun_in < uses_.saving.forming()) {
+      bury(entry, nullptr, "what it did after its first turn is undone");
+      continue;
+    }
     entry.state = State::waiting;
     entry.call = nullptr;
-    const LineName name = line_of(entry.mail);
+    const LineName name = line_of(entry);
     lines_[name].waiting.emplace(entry.order, id);
     pump_at(name, uses_.scheduler.now_ns);
   }
@@ -364,6 +418,7 @@ void Inbox::settle(const std::vector<Mail>& dead, Settle how, std::function<void
 
 void Inbox::on_time() {
   const std::int64_t now_ns = uses_.scheduler.now_ns;
+  for (Reminders::Due& due : uses_.reminders.take_due(limits::kMailPerTick)) add(std::move(due));
   for (std::size_t i = 0; i < limits::kMailPerTick && !pumps_.empty() && pumps_.begin()->first <= now_ns; ++i) {
     const LineName name = pumps_.extract(pumps_.begin()).value().second;
     pump(name);

@@ -17,6 +17,8 @@
 // Order:      messages of one sender to one receiver stand in a line; the next begins after the first turn of the one
 //             before. A message is handed over only if the receiver's shard has been read since the sender's came to
 //             this node, and no earlier one of its line is still to be read: otherwise it could overtake that.
+// Reminders:  what is due of one is a message that is in no row yet (reminders.hpp). It is written in the batch of its
+//             first turn, unless that is its last, and then like any other.
 // Not here:   sending (outbox.hpp), the rows (storage/), what a method does (calls/).
 
 #include <cstdint>
@@ -32,6 +34,7 @@
 #include "kernel/calls/calls.hpp"
 #include "kernel/codec.hpp"
 #include "kernel/mail/outbox.hpp"
+#include "kernel/mail/reminders.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"
 #include "kernel/scheduler.hpp"
@@ -51,6 +54,7 @@ class Inbox {
     Routing& routing;
     Saving& saving;
     Outbox& outbox;
+    Reminders& reminders;
     Calls& calls;
     Syscalls& syscalls;
   };
@@ -77,7 +81,7 @@ class Inbox {
   void on_peer_lost() { read_all(); }
 
   // ---- what becomes of it ----
-  /// The method's first turn begins now.
+  /// The method's first turn begins now, unless the call is failed.
   void on_begin(Record& call);
   /// It has ended, or never began.
   void on_end(Record& call);
@@ -114,9 +118,12 @@ class Inbox {
     Mail mail;
     std::string schema_text;
     std::uint64_t order = 0;
-    bool is_handed_over = false;  // a reading may still return it
+    bool is_handed_over = false;                           // a reading may still return it
+    std::optional<Reminders::Occurrence> occurrence = {};  // of a reminder: in no row before it begins
+    bool is_logged = false;                                // that this one cannot begin
     State state = State::waiting;
     CommitNumber needs{0};              // what it depends on, if that is of this node
+    CommitNumber begun_in{0};           // the commit of its first turn
     CommitNumber ended_in{0};           // `ended`: the commit that removes its row
     Record* call = nullptr;             // under way or begun
     std::int64_t unknown_since_ns = 0;  // that this module has no such method
@@ -145,6 +152,7 @@ class Inbox {
   [[nodiscard]] bool must_look() const { return !boxes_.empty() && uses_.routing.member_count() > 1; }
   [[nodiscard]] bool may_hand_over(const Box& box, const Mail& mail) const;
   void add(LoadedMail loaded, CommitNumber needs, bool is_handed_over);
+  void add(Reminders::Due due);
   void erase(MailId id);
   void pump(const LineName& name);
   void pump_at(const LineName& name, std::int64_t due_ns);
@@ -152,11 +160,16 @@ class Inbox {
   [[nodiscard]] std::expected<const reflect::Schema*, std::string> find_schema(const Entry& entry,
                                                                                const reflect::MethodInfo& method);
   void postpone(const Entry& entry);
+  void give_up(Entry& entry, const std::string& why);
   void end(Entry& entry, Activation* activation, Operation operation);
   void log_death(const Entry& entry, const std::string& why);
   void bury(Entry& entry, Activation* activation, const std::string& why);
   void send_hints(const std::vector<ShardId>& shards);
   [[nodiscard]] static LineName line_of(const Mail& mail) { return {mail.to, mail.from}; }
+  /// The occurrences of each reminder have a line to themselves.
+  [[nodiscard]] static LineName line_of(const Entry& entry) {
+    return entry.occurrence ? LineName{entry.mail.to, ' ' + entry.occurrence->name.name} : line_of(entry.mail);
+  }
 
   Uses uses_;
   Counts counts_;

@@ -36,10 +36,10 @@ class Outbox {
   [[nodiscard]] MailId next_id(ShardId shard) {
     return {.shard = shard, .epoch = uses_.routing.epoch_of(shard), .number = next_number_++};
   }
-
- private:
+  /// Of what is stored with the next operations; carried there if need be.
   [[nodiscard]] SchemaId schema_of_arguments(const reflect::MethodInfo& method);
 
+ private:
   Uses uses_;
   std::uint64_t next_number_ = 1;
   std::unordered_map<const reflect::MethodInfo*, SchemaId> schemas_;  // that a batch has carried, or will

@@ -80,6 +80,7 @@ void Saving::erase() {
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
   if (activation->rare != nullptr) activation->rare->erased_hash.reset();
+  drop_settings(*activation);
   if (!activation->is_dirty && activation->state != Activation::State::starting) mark_dirty(*activation);
   if (uses_.scheduler.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer
 }
@@ -96,85 +97,6 @@ Hash128 Saving::hash_of(const Activation& activation) const {
     bytes.clear();
   }
   return hash128(bytes);
-}
-
-// ---- mail and answers ----
-
-void Saving::add(Activation& activation, Operation operation) {
-  activation.get_rare().mail.push_back(std::move(operation));
-  if (activation.state == Activation::State::starting) return;
-  if (!activation.type->is_gated) activation.observed = std::max(activation.observed, batcher_.forming());
-  save_now(activation);
-}
-
-bool Saving::replace(Activation& activation, const MailId& id, Operation& operation) {
-  if (!has_mail(activation)) return false;
-  const auto is_its = [&](const Operation& one) {
-    const auto* const mark = std::get_if<MarkMail>(&one);
-    return mark != nullptr && mark->id == id;
-  };
-  const auto found = std::ranges::find_if(activation.rare->mail, is_its);
-  if (found == activation.rare->mail.end()) return false;
-  *found = std::move(operation);
-  return true;
-}
-
-Answer* Saving::find_answer(Activation& activation, const AnswerId& id) {
-  if (!has_mail(activation)) return nullptr;
-  for (Operation& operation : activation.rare->mail)
-    if (auto* const put = std::get_if<PutAnswer>(&operation); put != nullptr && put->answer.id == id)
-      return &put->answer;
-  return nullptr;
-}
-
-/// False: it is about no answer.
-bool Saving::undo_answer(const Operation& operation) {
-  if (const auto* const put = std::get_if<PutAnswer>(&operation))
-    listener_.on_answer_undone(put->answer.id, UndoneAnswer::all);
-  else if (const auto* const end = std::get_if<EndAnswer>(&operation))
-    listener_.on_answer_undone(end->id, UndoneAnswer::end);
-  else
-    return false;
-  return true;
-}
-
-/// Of a change that is refused nothing is sent or answered, and what it received is dead.
-bool Saving::add_mail(Batch& batch, Activation& activation, const std::string& refused) {
-  if (!has_mail(activation)) return false;
-  bool has_any = false;
-  for (Operation& operation : std::exchange(activation.rare->mail, {})) {
-    const auto* const put = std::get_if<PutMail>(&operation);
-    if (!refused.empty() && (put != nullptr || undo_answer(operation))) continue;
-    if (put != nullptr) sent_.push_back(put->mail);
-    const auto* const end = std::get_if<EndMail>(&operation);
-    const auto* const mark = std::get_if<MarkMail>(&operation);
-    if (!refused.empty() && (end != nullptr || mark != nullptr)) {
-      const auto [id, to_shard] =
-          end != nullptr ? std::pair(end->id, end->to_shard) : std::pair(mark->id, mark->to_shard);
-      if (end != nullptr) listener_.on_mail_refused(id, refused);
-      operation = MarkMail{.id = id, .to_shard = to_shard, .status = MailStatus::dead, .why = refused};
-    }
-    batch.operations.push_back(std::move(operation));
-    has_any = true;
-  }
-  activation.trim();
-  return has_any;
-}
-
-bool Saving::has_loose(ShardId shard) const {
-  return std::ranges::any_of(loose_, [shard](const Operation& one) { return shard_of(one) == shard; }) ||
-         std::ranges::any_of(loose_sent_, [shard](const auto& one) { return one.second == shard; });
-}
-
-void Saving::add_loose(Batch& batch) {
-  for (Operation& operation : std::exchange(loose_, {}))
-    if (uses_.routing.is_ours(shard_of(operation))) {
-      loose_sent_.emplace(batch.number, shard_of(operation));
-      if (const auto* const put = std::get_if<PutMail>(&operation)) sent_.push_back(put->mail);
-      batch.operations.push_back(std::move(operation));
-    }
-  if (!batch.operations.empty())
-    std::ranges::move(std::exchange(loose_schemas_, {}), std::back_inserter(batch.schemas));
 }
 
 // ---- batches ----
@@ -244,6 +166,7 @@ void Saving::seal() {
   }
   batcher_.on_sent(number, bytes);
   uses_.syscalls.commit(std::move(batch));
+  if (!reminded_.empty()) listener_.on_reminders_sealed(number, std::exchange(reminded_, {}));
   if (!sent_.empty()) listener_.on_mail_sealed(number, std::exchange(sent_, {}));
 }
 
@@ -251,6 +174,7 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
   Replacement* const replacement = activation.replacement();
   if (replacement != nullptr && replacement->is_written) {
     if (std::exchange(replacement->is_encoded, true)) return Sealed::unchanged;
+    if (!replacement->state) forget_reminders(batch, activation);
     add_operation(batch, activation, std::move(replacement->state));
     return Sealed::changed;
   }
@@ -270,6 +194,7 @@ Saving::Sealed Saving::encode_into(Batch& batch, Activation& activation) {
   if (std::exchange(activation.is_erased, false)) {
     activation.has_saved = false;
     activation.state_bytes = 0;
+    forget_reminders(batch, activation);
     uses_.events.add(Happening::erased, activation.subject(), "by epic::erase()", uses_.scheduler.now_ns);
   }
   std::optional<std::vector<std::byte>> state;

@@ -112,6 +112,10 @@ class Saving {
     virtual void on_mail_undone(const std::vector<MailId>& ids) = 0;
     /// What was to be stored of this answer is not, as the turns that it is about are undone or refused.
     virtual void on_answer_undone(const AnswerId& id, UndoneAnswer what) = 0;
+    /// These changes of reminders are in the batch that was just sealed.
+    virtual void on_reminders_sealed(CommitNumber number, const std::vector<Operation>& changes) = 0;
+    /// False: the entity has no reminders in the store.
+    [[nodiscard]] virtual bool may_have_reminders(const Activation& activation) = 0;
     /// A commit is durable, and what waited for it has been released.
     virtual void on_durable() = 0;
 
@@ -156,7 +160,7 @@ class Saving {
   /// Closes the forming batch if it is not empty, unless the store is writing.
   void seal();
 
-  // ---- mail and answers ----
+  // ---- mail, reminders and answers ----
   /// Goes into the forming batch together with the entity's state: written if that is, also if it has not changed.
   /// Until on_activate has returned it is provisional, as what that changes is.
   void add(Activation& activation, Operation operation);
@@ -229,6 +233,8 @@ class Saving {
   [[nodiscard]] bool add_mail(Batch& batch, Activation& activation, const std::string& refused);
   bool undo_answer(const Operation& operation);
   void add_loose(Batch& batch);
+  void forget_reminders(Batch& batch, Activation& activation);
+  static void drop_settings(Activation& activation);
   void add_operation(Batch& batch, Activation& activation, std::optional<std::vector<std::byte>> state);
   /// Returns the refused changes of which a caller gets the error.
   std::set<ActivationId> settle(CommitNumber number, const std::set<ActivationId>& unchanged, const Refused& refused);
@@ -254,6 +260,7 @@ class Saving {
   std::multimap<CommitNumber, ShardId> loose_sent_;  // with shards' operations of that kind
   std::vector<ShardId> settled_;
   std::vector<Mail> sent_;                                    // in the batch that is being sealed
+  std::vector<Operation> reminded_;                           // so, too: changes of reminders
   std::multimap<std::int64_t, ActivationId> interval_saves_;  // dirty ones of interval classes, by due time
   std::int64_t next_held_check_ns_ = 0;                       // while the store is blocked
   Counts counts_;

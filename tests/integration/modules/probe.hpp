@@ -234,6 +234,8 @@ class Till : public epic::Entity {
   bool is_open = false;
   std::int64_t sum = 0;
 
+  std::int64_t missed = 0;
+
  public:
   epic::Task<void> send(epic::Ref<Till> to, std::int64_t amount) {
     sum -= amount;
@@ -250,7 +252,26 @@ class Till : public epic::Entity {
     co_return;
   }
   epic::Task<std::int64_t> count() const { co_return sum; }
-  EPIC_ENTITY(Till, state(is_open, sum), methods(send, put, open, count))
+  /// `count` reminders, each of which adds 1, a while from now.
+  epic::Task<void> put_later(std::int64_t count, std::int64_t first_ms, std::int64_t apart_ms) {
+    is_open = true;
+    for (std::int64_t i = 0; i < count; ++i)
+      epic::remind("put " + std::to_string(i), std::chrono::milliseconds(first_ms + i * apart_ms), &Till::put,
+                   std::int64_t{1});
+    co_return;
+  }
+  epic::Task<void> put_again_and_again(std::int64_t every_ms) {
+    epic::remind("tick", std::chrono::milliseconds(every_ms), std::chrono::milliseconds(every_ms), &Till::tick);
+    co_return;
+  }
+  epic::Task<void> tick() {
+    sum += 1 + static_cast<std::int64_t>(epic::missed());
+    missed += static_cast<std::int64_t>(epic::missed());
+    co_return;
+  }
+  epic::Task<std::int64_t> missed_count() const { co_return missed; }
+  EPIC_ENTITY(Till, state(is_open, sum, missed),
+              methods(send, put, open, count, put_later, put_again_and_again, tick, missed_count))
 };
 
 }  // namespace probe

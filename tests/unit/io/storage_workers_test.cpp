@@ -63,6 +63,18 @@ class FaultyStore : public epic::storage::Store {
   std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(ShardId shard) override {
     return inner_.oldest_answer(shard);
   }
+  std::expected<epic::storage::ReminderPage, StoreError> reminders_of(ShardId shard,
+                                                                      const epic::storage::ReminderPlace& after,
+                                                                      std::size_t limit) override {
+    return inner_.reminders_of(shard, after, limit);
+  }
+  std::expected<void, StoreError> list_reminders(
+      const epic::storage::ReminderFilter& filter,
+      const std::function<epic::storage::Visit(const epic::storage::Reminder&)>& visit,
+      const std::function<void(const epic::storage::DamagedReminder&)>& on_corrupt) override {
+    return inner_.list_reminders(filter, visit, on_corrupt);
+  }
+  std::expected<std::uint64_t, StoreError> count_reminders() override { return inner_.count_reminders(); }
   OpenReader reader_opener() const override { return inner_.reader_opener(); }
   std::expected<void, StoreError> check_files() override {
     if (is_displaced) return std::unexpected(StoreError{StoreErrorCode::displaced, "it was moved"});

@@ -53,7 +53,25 @@ Operation answer_end(std::string key) {
 }
 Operation sweep() { return SweepAnswers{.shard = ShardId{1}, .begun_before_ns = 9, .rows_max = 2}; }
 
-/// "put 7 dead", "mark 7 begun", "end 7", "state a", "erase a".
+const ReminderName kReminder{.type = "Counter", .key = "a", .name = "tick"};
+
+Operation reminder_of(std::int64_t due_ns) {
+  return SetReminder{{.name = kReminder,
+                      .shard = ShardId{1},
+                      .due_ns = due_ns,
+                      .first_ns = due_ns,
+                      .every_ns = 10,
+                      .method = "add",
+                      .schema = SchemaId{7},
+                      .arguments = std::vector<std::byte>(3)}};
+}
+
+Operation advance_of(std::int64_t due_ns) {
+  return AdvanceReminder{.name = kReminder, .shard = ShardId{1}, .due_ns = due_ns, .next_ns = due_ns + 10};
+}
+
+/// "put 7 dead", "mark 7 begun", "end 7", "set 20", "advance 20", "forget tick", "state a", "erase a"; of answers
+/// "order begun", "end order", "sweep".
 std::vector<std::string> words_of(const Batch& batch) {
   const auto word_of = [](MailStatus status) {
     return status == MailStatus::waiting ? " waiting" : status == MailStatus::begun ? " begun" : " dead";
@@ -73,6 +91,12 @@ std::vector<std::string> words_of(const Batch& batch) {
       words.push_back("end " + answered->id.key);
     else if (std::holds_alternative<SweepAnswers>(operation))
       words.emplace_back("sweep");
+    else if (const auto* set = std::get_if<SetReminder>(&operation))
+      words.push_back("set " + std::to_string(set->reminder.due_ns));
+    else if (const auto* advance = std::get_if<AdvanceReminder>(&operation))
+      words.push_back("advance " + std::to_string(advance->due_ns));
+    else if (const auto* forget = std::get_if<ForgetReminder>(&operation))
+      words.push_back("forget " + forget->name.name);
     else if (const auto* state = std::get_if<PutSnapshot>(&operation))
       words.push_back("state " + state->key);
     else
@@ -228,4 +252,37 @@ TEST_CASE("batch: of a long batch in which most mail has ended, the rest stays",
   REQUIRE(try_append(batch, next));
   REQUIRE(batch.operations.size() == kCount / 1'000);
   CHECK(std::get<PutMail>(batch.operations[3]).mail.id.number == 3'000);
+}
+
+TEST_CASE("batch: changes of a reminder all stay in their order, and what it has become is written only if it goes on",
+          "[kernel]") {
+  Batch batch = batch_of(1, 4, {reminder_of(20), advance_of(20), letter(7), mark_of(7, MailStatus::begun)});
+  Batch next = batch_of(
+      2, 4, {advance_of(30), letter(8), end_of(8), ForgetReminder{kReminder, ShardId{1}}, reminder_of(90), end_of(7)});
+  join(batch.operations);
+  CHECK(words_of(batch) == Words{"set 20", "advance 20", "put 7 begun"});
+  REQUIRE(try_append(batch, next));
+  CHECK(words_of(batch) == Words{"set 20", "advance 20", "advance 30", "forget tick", "set 90"});
+  for (const Operation& operation : batch.operations) {
+    CHECK(shard_of(operation) == ShardId{1});
+    CHECK(is_of_reminder(operation));
+  }
+  CHECK(bytes_of(batch.operations[0]) == 3);
+  CHECK_FALSE(is_of_reminder(letter(1)));
+}
+
+TEST_CASE("batch: a reminder is equal if all but its next due time is, and its first one if that is a point in time",
+          "[kernel]") {
+  const SetReminder set = std::get<SetReminder>(reminder_of(20));
+  Reminder present = set.reminder;
+  present.due_ns = 500;
+  CHECK(is_equal(set, present));
+  present.first_ns = 30;
+  CHECK_FALSE(is_equal(set, present));
+  CHECK(is_equal({set.reminder, ReminderStart::from_now}, present));
+  present.every_ns = 11;
+  CHECK_FALSE(is_equal({set.reminder, ReminderStart::from_now}, present));
+  SetReminder once{set.reminder, ReminderStart::from_now};
+  once.reminder.every_ns = present.every_ns = 0;
+  CHECK_FALSE(is_equal(once, present));
 }

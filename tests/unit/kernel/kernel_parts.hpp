@@ -20,6 +20,7 @@ struct World final : Syscalls {
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}
   void load_oldest_answer(const ShardEpoch&) override {}
+  void load_reminders(const ShardEpoch&, const ReminderPlace&, std::size_t) override {}
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId shard) override { freed.push_back(shard); }
@@ -125,6 +126,8 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   void on_mail_refused(const MailId&, const std::string&) override {}
   void on_mail_undone(const std::vector<MailId>&) override {}
   void on_answer_undone(const AnswerId&, UndoneAnswer) override {}
+  void on_reminders_sealed(CommitNumber, const std::vector<Operation>&) override {}
+  bool may_have_reminders(const Activation&) override { return false; }
   void on_durable() override { activations.sweep(); }
   void route(RoutedCall&) override {}
   void on_closed(ShardId shard) override { activations.on_closed(shard); }

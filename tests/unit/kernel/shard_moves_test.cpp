@@ -50,6 +50,7 @@ struct ShardMovesFixture : Syscalls {
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}
   void load_oldest_answer(const ShardEpoch&) override {}
+  void load_reminders(const ShardEpoch&, const ReminderPlace&, std::size_t) override {}
   void commit(Batch batch) override {
     if (has_slow_disk) return;
     answers.emplace_back([this, number = batch.number] { kernel.on_committed(number); });

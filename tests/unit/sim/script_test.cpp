@@ -92,8 +92,39 @@ class Referee : public epic::Entity {
   EPIC_ENTITY(Referee, state(seconds, warnings), methods(count, warn, watch, roll_at_most))
 };
 
+/// Has reminders.
+class Innkeeper : public epic::Entity {
+  std::int64_t closed = 0;
+  std::int64_t missed = 0;
+
+ public:
+  Task<> on_activate() override {
+    epic::remind("dust", std::chrono::hours(24), std::chrono::hours(24), &Innkeeper::dust, Ref<Barrel>(3));
+    co_return;
+  }
+  Task<> open(std::string song) {
+    epic::remind("last orders", std::chrono::hours(2), &Innkeeper::close, std::move(song));
+    co_return;
+  }
+  Task<> stay_open() {
+    epic::forget("last orders");
+    co_return;
+  }
+  Task<> close(std::string song) {
+    ++closed;
+    epic::log::info("singing {}", song);
+    co_return;
+  }
+  Task<> dust(Ref<Barrel> barrel) {
+    missed += static_cast<std::int64_t>(epic::missed());
+    co_await barrel->roll();
+  }
+  EPIC_ENTITY(Innkeeper, state(closed, missed), methods(open, stay_open, close, dust))
+};
+
 const epic::ModuleInfo& the_module() {
-  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info, &Referee::epic_info};
+  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info, &Referee::epic_info,
+                                                &Innkeeper::epic_info};
   static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
   return info;
 }
@@ -103,11 +134,14 @@ const epic::ModuleInfo& the_module() {
 using namespace std::chrono_literals;
 using Catch::Contains;
 using epic::testing::calls;
+using epic::testing::forgets;
+using epic::testing::reminds;
 using epic::testing::Script;
 using epic::testing::ScriptError;
 using epic::testing::sleeps;
 using epic::testing::ticks;
 using scripted::Barrel;
+using scripted::Innkeeper;
 using scripted::Player;
 using scripted::Referee;
 
@@ -250,4 +284,32 @@ TEST_CASE("script: a call that the entity cancels", "[sim]") {
   referee.expect(calls<&Barrel::roll>("Barrel/2")).answer();
   referee.expect(sleeps(200ms));
   CHECK(early.result() == "in time");
+}
+
+TEST_CASE("script: reminders that the entity sets and forgets, and their calls when they are due", "[sim]") {
+  auto keeper = script_of<Innkeeper>("Otto");
+  keeper.call<&Innkeeper::open>("the last rose").result();
+  CHECK_THROWS_WITH(keeper.expect(reminds<&Innkeeper::dust>("dust", 1h)),
+                    Contains("it does not set the reminder 'dust', which calls dust in 3600s next"));
+  CHECK(keeper.expect(reminds<&Innkeeper::dust>("dust", 24h, 24h)).argument<0>() == epic::Ref<Barrel>(3));
+  CHECK(keeper.expect(reminds<&Innkeeper::close>("last orders", 2h)).argument<0>() == "the last rose");
+  CHECK_THROWS_WITH(keeper.expect(reminds<&Innkeeper::dust>("dust", 24h, 24h)),
+                    Contains("it does not set the reminder 'dust', which calls dust in 86400s and every 86400s"));
+  keeper.pass(2h - 1s);
+  CHECK(keeper.state() == R"({"closed":0,"missed":0})");
+  keeper.pass(1s);
+  CHECK(keeper.log() == std::vector<std::string>{"singing the last rose"});
+  keeper.pass(22h);
+  keeper.expect(calls<&Barrel::roll>("Barrel/3")).answer();
+  keeper.pass(24h);
+  keeper.expect(calls<&Barrel::roll>("Barrel/3")).answer();
+
+  keeper.call<&Innkeeper::open>("again").result();
+  keeper.expect(reminds<&Innkeeper::close>("last orders", 2h));
+  CHECK_THROWS_WITH(keeper.expect(forgets("last orders")),
+                    Contains("it does not forget the reminder 'last orders' next"));
+  keeper.call<&Innkeeper::stay_open>().result();
+  keeper.expect(forgets("last orders"));
+  keeper.pass(3h);
+  CHECK(keeper.state() == R"({"closed":1,"missed":0})");
 }

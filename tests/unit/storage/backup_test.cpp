@@ -4,6 +4,7 @@
 #include "storage/sqlite_copy.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/recorded_store.hpp"
+#include "support/reminder_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
@@ -109,6 +110,37 @@ TEST_CASE("backup: a damaged row is copied as it is, and named", "[storage]") {
   REQUIRE(damage.size() == 2);
   CHECK_THAT(damage[0], Catch::Contains("T/b"));
   CHECK_THAT(damage[1], Catch::Contains("message 0.1.2"));
+}
+
+TEST_CASE("backup: reminders and answers are counted, and damaged ones named", "[storage]") {
+  const TempDir directory;
+  const auto answer = [](const char* key) {
+    return PutAnswer{{.id = {.shard = ShardId{0}, .entity = "T/a", .subject = {}, .key = key},
+                      .method = "pay",
+                      .arguments_schema = kSchema}};
+  };
+  {
+    const auto store = open_sqlite(directory.file());
+    must(store->commit(batch_of(
+        {take(*store)}, {set(reminder("tick", 5)), set(reminder("tock", 6)), answer("order-1"), answer("order-2")})));
+  }
+  const auto whole = must(write_backup(address_of(directory.file()), directory.path() / "whole.epic", {}));
+  CHECK(whole.reminders == 2);
+  CHECK(whole.answers == 2);
+  CHECK(whole.damaged == 0);
+
+  run_sql(
+      directory.file(),
+      "UPDATE reminders SET due_at = 7 WHERE name = 'tock'; UPDATE answers SET bytes = x'00' WHERE key = 'order-2';");
+  std::vector<std::string> damage;
+  const auto content = must(write_backup(address_of(directory.file()), directory.path() / "copy.epic",
+                                         {.on_damage = [&](const std::string& what) { damage.push_back(what); }}));
+  CHECK(content.reminders == 1);
+  CHECK(content.answers == 1);
+  CHECK(content.damaged == 2);
+  REQUIRE(damage.size() == 2);
+  CHECK_THAT(damage[0], Catch::Contains("'tock' of T/a"));
+  CHECK_THAT(damage[1], Catch::Contains("'order-2' of T/a"));
 }
 
 TEST_CASE("backup: there is none of a store whose structure is damaged", "[storage]") {

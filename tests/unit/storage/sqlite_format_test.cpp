@@ -8,6 +8,7 @@
 #include "storage/grants.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/recorded_store.hpp"
+#include "support/reminder_fixtures.hpp"
 
 using namespace epic::storage;
 using namespace epic::storage::test;
@@ -81,12 +82,14 @@ TEST_CASE("sqlite format: an older store is migrated by the first who writes, an
     batch.writer = Incarnation{77};
     batch.operations.push_back(sent(message(1)));
     batch.operations.push_back(PutAnswer{answer});
+    batch.operations.push_back(set(reminder("tick", 5)));
     must(store->commit(batch));
   }
   const auto again = open_sqlite(directory.file());
   CHECK_FALSE(again->identity().migrated_from);
   CHECK(mail_numbers(*again) == (format < 3 ? std::vector<std::uint64_t>{1} : std::vector<std::uint64_t>{7, 1}));
   CHECK(must(again->answer(kAnswerId)) == answer);
+  CHECK(must(again->count_reminders()) == 1);
   CHECK(must(again->load("Player", "Bob: Slayer"))->version == Version{13});
 }
 
@@ -120,17 +123,19 @@ TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]
   CHECK(must(store->count_mail()).waiting == (format < 3 ? 0 : 1));
   CHECK_FALSE(must(store->answer(kAnswerId)).has_value());
   CHECK_FALSE(must(store->oldest_answer(ShardId{3})).has_value());
+  CHECK(must(store->reminders_of(ShardId{3}, {}, 10)).is_last);
+  CHECK(must(store->count_reminders()) == 0);
   CHECK(layout_of(directory.file()) == layout);
 }
 
 TEST_CASE("sqlite format: a migration that fails leaves the store as it was", "[storage]") {
   const TempDir directory;
   restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql"), directory.file());
-  run_sql(directory.file(), "CREATE TABLE answers_by_age(x)");  // the migration's last step cannot be taken
+  run_sql(directory.file(), "CREATE TABLE reminders_by_due(x)");  // the migration's last step cannot be taken
   const auto layout = layout_of(directory.file());
   CHECK_FALSE(SqliteStore::open(directory.file(), creating()).has_value());
   CHECK(layout_of(directory.file()) == layout);
-  run_sql(directory.file(), "DROP TABLE answers_by_age");
+  run_sql(directory.file(), "DROP TABLE reminders_by_due");
   CHECK(contents(*open_sqlite(directory.file())) == kContents);
 }
 

@@ -21,6 +21,7 @@ struct Silence final : Syscalls {
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}
   void load_oldest_answer(const ShardEpoch&) override {}
+  void load_reminders(const ShardEpoch&, const ReminderPlace&, std::size_t) override {}
   void commit(Batch) override {}
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}

@@ -18,6 +18,7 @@ struct Disk final : Syscalls {
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}
   void load_oldest_answer(const ShardEpoch&) override {}
+  void load_reminders(const ShardEpoch&, const ReminderPlace&, std::size_t) override {}
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
@@ -53,6 +54,8 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   std::vector<decltype(ReplyMessage::outcome)> outcomes;  // of `released`
   std::vector<std::pair<const Record*, ErrorCode>> refused;
   std::vector<Activation*> discarded;
+  bool has_reminders = false;
+  std::size_t reminded = 0;  // changes of reminders that were sealed
 
   SavingFixture() { REQUIRE(types.add(testing_entities::module())); }
   ~SavingFixture() {
@@ -77,6 +80,8 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
   void on_mail_refused(const MailId&, const std::string&) override {}
   void on_mail_undone(const std::vector<MailId>&) override {}
   void on_answer_undone(const AnswerId&, UndoneAnswer) override {}
+  void on_reminders_sealed(CommitNumber, const std::vector<Operation>& changes) override { reminded += changes.size(); }
+  bool may_have_reminders(const Activation&) override { return has_reminders; }
   void on_durable() override {}
   void route(RoutedCall&) override {}
   void on_closed(ShardId) override {}
@@ -99,6 +104,26 @@ struct SavingFixture final : Saving::Listener, Routing::Listener {
     *static_cast<State*>(field) = state;
     if (!activation.is_dirty) saving.mark_dirty(activation);
   }
+  /// The first turn of the call that a reminder makes.
+  void begin_occurrence(Activation& activation) {
+    const ReminderName name{.type = "Counter", .key = "a", .name = "tick"};
+    saving.add(activation, AdvanceReminder{.name = name, .shard = ShardId{0}, .due_ns = 5, .next_ns = 15});
+    saving.add(activation, PutMail{{.id = kOccurrence,
+                                    .to_shard = ShardId{0},
+                                    .from = "Counter/a",
+                                    .to = "Counter/a",
+                                    .method = "add",
+                                    .schema = SchemaId{7},
+                                    .arguments = {}}});
+    saving.add(activation, MarkMail{.id = kOccurrence, .to_shard = ShardId{0}, .status = MailStatus::begun});
+  }
+  /// It ends before its batch is sealed.
+  void end_occurrence(Activation& activation) {
+    Operation end = EndMail{.id = kOccurrence, .to_shard = ShardId{0}};
+    REQUIRE(Saving::replace(activation, kOccurrence, end));
+  }
+  static Operation forget_tick() { return ForgetReminder{{.type = "Counter", .key = "a", .name = "tick"}, ShardId{0}}; }
+  static constexpr MailId kOccurrence{.shard = ShardId{0}, .epoch = Epoch{1}, .number = 9};
   /// A call of `activation` whose result is to leave the node.
   RecordRef answer_from(Activation& activation, std::int64_t given_up_ns = INT64_MAX) {
     const RecordRef record = call_of(activation);
@@ -232,6 +257,74 @@ TEST_CASE("saving: an erased entity whose new state is too large was not erased,
   f.saving.seal();
   CHECK(f.discarded == std::vector{&blob});
   for (const LifeEntry& entry : f.events.trail().lives.entries()) CHECK(entry.what != Happening::erased);
+}
+
+TEST_CASE("saving: a reminder is advanced with the turn that it calls, and its message is written only if that goes on",
+          "[kernel]") {
+  SavingFixture f;
+  Activation& counter = f.put("Counter/a");
+  f.begin_occurrence(counter);
+  f.change(counter, std::int64_t{5});
+  const bool goes_on = GENERATE(false, true);
+  if (!goes_on) f.end_occurrence(counter);
+  f.saving.seal();
+  const std::vector<Operation>& operations = f.disk.batches.at(0).operations;
+  REQUIRE(operations.size() == (goes_on ? 3U : 2U));
+  CHECK(std::holds_alternative<PutSnapshot>(operations[0]));
+  CHECK(std::get<AdvanceReminder>(operations[1]).next_ns == 15);
+  if (goes_on) CHECK(std::get<PutMail>(operations[2]).mail.status == MailStatus::begun);
+  CHECK(f.reminded == 1);
+}
+
+TEST_CASE("saving: a reminder whose call cannot be saved is advanced, its message is dead, and what it sets is dropped",
+          "[kernel]") {
+  SavingFixture f;
+  Activation& blob = f.put("Blob/a");
+  f.begin_occurrence(blob);
+  f.saving.add(blob, SavingFixture::forget_tick());
+  f.change(blob, std::string(limits::kStateBytesMax + 1, 'x'));
+  f.end_occurrence(blob);
+  f.saving.seal();
+  CHECK(f.discarded == std::vector{&blob});
+  const std::vector<Operation>& operations = f.disk.batches.at(0).operations;
+  REQUIRE(operations.size() == 2);
+  CHECK(std::holds_alternative<AdvanceReminder>(operations[0]));
+  CHECK(std::get<PutMail>(operations[1]).mail.status == MailStatus::dead);
+  CHECK_THAT(std::get<PutMail>(operations[1]).mail.why, Catch::Contains("too large"));
+  CHECK(f.reminded == 1);
+}
+
+TEST_CASE("saving: an entity that is erased loses its reminders after the one that is due, and before those it sets",
+          "[kernel]") {
+  SavingFixture f;
+  f.has_reminders = GENERATE(false, true);
+  Activation& counter = f.put("Counter/a");
+  f.change(counter, std::int64_t{5});
+  f.saving.seal();
+  f.saving.on_committed(f.disk.batches.front().number);
+  if (f.has_reminders) f.begin_occurrence(counter);
+  f.saving.add(counter, SavingFixture::forget_tick());  // goes, too
+  const RecordRef call = f.call_of(counter);
+  f.scheduler.current = call.get();
+  f.saving.erase();
+  f.scheduler.current = nullptr;
+  f.saving.note_erased(counter);
+  if (f.has_reminders) f.end_occurrence(counter);
+  f.saving.add(counter, SavingFixture::forget_tick());
+  f.saving.seal();
+  const std::vector<Operation>& operations = f.disk.batches.at(1).operations;
+  if (!f.has_reminders) {
+    REQUIRE(operations.size() == 2);
+    CHECK(std::holds_alternative<EraseSnapshot>(operations[0]));
+    CHECK(std::get<ForgetReminder>(operations[1]).name.name == "tick");
+    return;
+  }
+  REQUIRE(operations.size() == 4);
+  CHECK(std::holds_alternative<AdvanceReminder>(operations[0]));
+  CHECK(std::get<ForgetReminder>(operations[1]).name.name.empty());
+  CHECK(std::holds_alternative<EraseSnapshot>(operations[2]));
+  CHECK(std::get<ForgetReminder>(operations[3]).name.name == "tick");
+  CHECK(f.reminded == 3);
 }
 
 TEST_CASE("saving: behind a store that cannot write, a reply gets the reason before its deadline", "[kernel]") {

@@ -1,0 +1,79 @@
+// epic reminders: when entities call themselves next.
+
+#include <fmt/format.h>
+
+#include "cli/commands/table.hpp"
+#include "cli/fabric/stored_reminders.hpp"
+#include "cli/output/table.hpp"
+#include "cli/project/context.hpp"
+
+namespace epic::cli {
+namespace {
+
+constexpr PositionalSpec kPositionals[] = {
+    {.name = "TYPE[/KEY]",
+     .summary = "Only reminders of entities of this type, or of this entity",
+     .arity = Arity::optional,
+     .completes = Completes::type_or_entity},
+};
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "limit",
+     .value = "N",
+     .summary = "Show at most N",
+     .fallback = "all",
+     .check = whole_number(1, INT64_MAX)},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed, "some reminders cannot be read"},
+    {ExitCode::not_found, "nothing has been saved, or there is no such type"},
+};
+
+constexpr Column kColumns[] = {
+    {"ENTITY", "entity"}, {"NAME", "name"}, {"DUE", "due_at"}, {"EVERY", "every_ms", Show::duration},
+    {"METHOD", "method"},
+};
+
+Outcome run(Context& context, const Arguments& arguments) {
+  EntityName of;
+  if (const auto word = arguments.word(0)) of = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  auto reminders = EPIC_TRY(StoredReminders::open(EPIC_TRY(context.paths(arguments))));
+
+  Console& console = context.console();
+  Table table(console, kColumns);
+  bool is_damaged = false;
+  EPIC_TRY(reminders.list(
+      of, static_cast<std::uint64_t>(arguments.number("limit").value_or(INT64_MAX)),
+      [&](const storage::Reminder& one) { table.add(reminders.describe(one)); },
+      [&](const std::string& what) {
+        is_damaged = true;
+        console.warn(what);
+      }));
+  table.finish();
+  if (table.count() == 0) {
+    if (!of.type.empty()) EPIC_TRY(reminders.check_type(of.type));
+    console.note("No reminders");
+  }
+  return is_damaged ? ExitCode::failed : ExitCode::ok;
+}
+
+}  // namespace
+
+constexpr Command kRemindersCommand{
+    .path = "reminders",
+    .group = Group::state,
+    .summary = "List the entities' reminders, and when they are due",
+    .description =
+        "A reminder is what epic::remind() sets. It calls METHOD of its entity when it is DUE, once or EVERY so\n"
+        "often. One that is due and stays listed waits for its fabric to run, for its entity, or for a module that\n"
+        "has the method. A call that threw is a dead letter, see 'epic outbox list'. Reads the store, whether or\n"
+        "not the fabric is running.",
+    .example = "epic reminders\nepic reminders Room/lobby\nepic reminders -o jsonl",
+    .positionals = kPositionals,
+    .options = kOptions,
+    .exit_codes = kExitCodes,
+    .run = run,
+};
+
+}  // namespace epic::cli
