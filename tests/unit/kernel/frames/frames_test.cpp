@@ -22,6 +22,15 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
                  .words = words,
                  .routing = routing,
                  .saving = saving}};
+  Reminders reminders{{.shard_count = 1,
+                       .has_shared_store = true,
+                       .codec = codec,
+                       .admission = admission,
+                       .scheduler = scheduler,
+                       .routing = routing,
+                       .saving = saving,
+                       .outbox = outbox,
+                       .syscalls = world}};
   Inbox inbox{{.self = kSelf,
                .codec = codec,
                .admission = admission,
@@ -30,6 +39,7 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
                .routing = routing,
                .saving = saving,
                .outbox = outbox,
+               .reminders = reminders,
                .calls = calls,
                .syscalls = world}};
   Answers answers{{.has_shared_store = true,
