@@ -11,8 +11,8 @@
 
 namespace epic::storage {
 
-/// Copies the database of a store or a backup, also while others write it, into `file`, which is missing or empty. `busy` if
-/// meanwhile the log grows to half of what its writers let it have.
+/// Copies the database of a store or a backup, also while others write it, into `file`, which is missing or empty.
+/// `busy` if meanwhile the log grows to half of what its writers let it have.
 [[nodiscard]] std::expected<void, StoreError> copy_database(const std::filesystem::path& from,
                                                             const std::filesystem::path& file,
                                                             const OnBackupProgress& on_progress,

@@ -49,7 +49,7 @@ class Book : public Entity {
     const std::int64_t number = ++entries_;
     ++effects_[key].begun;
     if (manner == Manner::refuses) throw std::runtime_error("no ink for entry " + std::to_string(number));
-    if (manner != Manner::plain) co_await epic::sleep(4ms);
+    if (manner != Manner::plain) co_await epic::sleep(30ms);
     if (manner == Manner::goes_on_and_fails) throw std::runtime_error("no more ink for " + std::to_string(number));
     ++effects_[key].finished;
     co_return number;

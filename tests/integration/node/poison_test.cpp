@@ -177,9 +177,10 @@ struct Dying {
     }
     return "it lives";
   }
+  void wait_for_node() { fabric.wait_for("node-1 is ready (pid "); }
   /// With a client that knows nothing of the one before, whose end it may not have noticed yet.
-  void wait_for_node() {
-    fabric.wait_for("node-1 is ready (pid ");
+  void meet_new_node() {
+    wait_for_node();
     client.emplace(Client::connect(project.path().string()));
   }
   std::size_t count_quarantined() { return fabric.ask("ps").at("quarantined").as_array().size(); }
@@ -195,7 +196,7 @@ TEST_CASE("poison: an entity that ends its node past all signals is named and co
     CAPTURE(way);
     Dying f;
     for (int death = 0; death < 3; ++death) {
-      if (death > 0) f.wait_for_node();
+      if (death > 0) f.meet_new_node();
       const std::string told = f.end_by(way);
       // The loop closes the connection to the caller before the node can leave word.
       if (is_noted && way != "close") CHECK_THAT(told, Catch::Contains("while it ran Fatal/x.end_by"));
@@ -211,7 +212,7 @@ TEST_CASE("poison: system calls past the C library are named and counted", "[nod
     CAPTURE(way);
     Dying f;
     for (int death = 0; death < 3; ++death) {
-      if (death > 0) f.wait_for_node();
+      if (death > 0) f.meet_new_node();
       CHECK(f.end_by(way) != "it lives");
       f.fabric.wait_for(" while it ran Fatal/x.end_by");
     }
@@ -224,7 +225,7 @@ TEST_CASE("poison: signals that end a process leave a stack trace, if an entity 
   Dying f;
   const std::vector<std::string> ways{"SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGPROF", "SIGALRM"};
   for (std::size_t i = 0; i < ways.size(); ++i) {
-    if (i > 0) f.wait_for_node();
+    if (i > 0) f.meet_new_node();
     CHECK_THAT(f.end_by(ways[i]), Catch::Contains("while it ran Fatal/x.end_by"));
     f.fabric.wait_for("(" + ways[i] + ") while it ran Fatal/x.end_by.~  at ");
     if (f.count_quarantined() > 0) f.fabric.ask("release", {{"entity", "Fatal/x"}});

@@ -70,6 +70,13 @@ struct Crashed {
   }
 };
 
+/// In one step, so that nobody sees it missing meanwhile; the former one is in `directory` as "away".
+void replace_log(const fs::path& file, const fs::path& directory) {
+  std::ofstream(directory / "new") << std::string(100, 'x');
+  fs::create_hard_link(log_of(file), directory / "away");
+  fs::rename(directory / "new", log_of(file));
+}
+
 }  // namespace
 
 TEST_CASE("store files: a log that is deleted stops acknowledgements; what was acknowledged is in the database",
@@ -270,8 +277,7 @@ TEST_CASE("store files: a log that was replaced is copied by the last to end, or
     ::pause();
   });
   REQUIRE(user.read_line() == "saved");
-  fs::rename(log_of(file), directory.path() / "away");
-  std::ofstream(log_of(file)) << std::string(100, 'x');
+  replace_log(file, directory.path());
   REQUIRE(user.read_line() == "noticed");
   user.kill();
   CHECK(error_of(SqliteStore::open(file, creating())).code == StoreErrorCode::marked);
@@ -280,8 +286,7 @@ TEST_CASE("store files: a log that was replaced is copied by the last to end, or
 
   Open open;
   must(open.save("one"));
-  fs::rename(log_of(open.file), open.directory.path() / "away");
-  std::ofstream(log_of(open.file)) << std::string(100, 'x');
+  replace_log(open.file, open.directory.path());
   CHECK(error_of(open.store->check_files()).code == StoreErrorCode::displaced);
   open.store.reset();
   CHECK(value_of(*open_sqlite(open.file)) == "one");
