@@ -65,9 +65,8 @@ StoreError marked(const fs::path& database, const StoreMark& mark) {
           fmt::format(
               "{0}, so acknowledged values may be missing from the store '{1}'. Nothing writes to it until you "
               "have decided what to go on with. Stop the fabric if it runs, and see what is left: `epic "
-              "snapshot verify`. To go on with a copy, remove what belongs to the former one (`rm -f '{1}-wal' "
-              "'{1}-shm'`) and put the copy in its place. Then, or to keep what is left, allow writing again: `epic "
-              "snapshot verify --accept`.",
+              "snapshot verify`. To go on with a backup, restore it: `epic restore FILE`. To go on with what is left, "
+              "allow writing again: `epic snapshot verify --accept`.",
               mark.what, database.string())};
 }
 
