@@ -94,6 +94,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       answers_({.has_shared_store = options_.has_shared_store,
                 .codec = codec,
                 .scheduler = scheduler_,
+                .types = types_,
                 .words = words_,
                 .routing = routing_,
                 .saving = saving_,

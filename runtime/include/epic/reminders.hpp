@@ -2,7 +2,7 @@
 // Reminders: an entity's calls to itself at a time, whatever happens until then.
 //
 //   Task<> on_activate() override {
-//     epic::remind("digest", tomorrow_at_eight, 24h, &Room::post_digest);  // set again, an equal one stays as it is
+//     epic::remind("digest", kFirstDay + 8h, 24h, &Room::post_digest);  // set again, an equal one stays as it is
 //     co_return;
 //   }
 //   Task<> open(Duration lasts) {
@@ -101,7 +101,9 @@ void remind(std::string_view name, const Time& time, Pointer method, Values&&...
 
 /// The same, again and again: first at `first`, then each `every`, which must be positive, until it is forgotten. If
 /// `first` has passed, it begins with the next time of that schedule. An equal one, with the same interval, method and
-/// arguments, and the same first time if that is a point in time, keeps its schedule. So this may stand in on_activate.
+/// arguments, and the same first time if that is a point in time, keeps its schedule. So this may stand in on_activate,
+/// but with a constant for such a time: one that is computed anew, such as tomorrow's, replaces the reminder each time,
+/// also when it is due and wakes the entity.
 template <detail::ReminderTimeLike Time, class Rep, class Period, class Pointer, class... Values>
 void remind(std::string_view name, const Time& first, std::chrono::duration<Rep, Period> every, Pointer method,
             Values&&... values) {

@@ -50,6 +50,7 @@ class Answers {
     bool has_shared_store;
     const Codec& codec;
     Scheduler& scheduler;
+    TypeTable& types;
     const CallWords& words;
     Routing& routing;
     Saving& saving;

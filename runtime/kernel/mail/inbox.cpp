@@ -197,7 +197,8 @@ void Inbox::begin(Entry& entry, Line& line) {
   const reflect::MethodInfo* const method = type == nullptr ? nullptr : type->info->find_method(mail.method);
   if (method == nullptr) {  // a newer module may have it, or bring it back
     if (entry.unknown_since_ns == 0) entry.unknown_since_ns = uses_.scheduler.now_ns;
-    if (uses_.scheduler.now_ns - entry.unknown_since_ns < limits::kMailMethodFor.count()) return postpone(entry);
+    const bool may_come = uses_.scheduler.now_ns - entry.unknown_since_ns < limits::kMailMethodFor.count();
+    if (may_come && !entry.occurrence) return postpone(entry);
     return give_up(entry, fmt::format("the module has no method '{}' of this class", mail.method));
   }
   RecordRef call(method->make_record());
@@ -250,11 +251,14 @@ void Inbox::postpone(const Entry& entry) {
 /// It will not run with this module. A message is a dead letter; a reminder stays due, and is seen to be.
 void Inbox::give_up(Entry& entry, const std::string& why) {
   if (!entry.occurrence) return bury(entry, nullptr, why);
-  if (!std::exchange(entry.is_logged, true))
+  if (given_up_.emplace(entry.occurrence->name.type, entry.mail.method).second)
     uses_.syscalls.log(LogLevel::error, uses_.types.shown(entry.mail.to),
-                       fmt::format("the reminder '{}' of {} stays due: {}", entry.occurrence->name.name,
-                                   uses_.types.shown(entry.mail.to), why));
-  postpone(entry);
+                       fmt::format("the reminder '{}' of {} stays due (each such method is logged once): {}",
+                                   entry.occurrence->name.name, uses_.types.shown(entry.mail.to), why));
+  const LineName name = line_of(entry);
+  uses_.reminders.set_aside(*entry.occurrence);
+  erase(entry.mail.id);
+  pump_at(name, uses_.scheduler.now_ns);
 }
 
 // ---- what becomes of it ----

@@ -120,7 +120,6 @@ class Inbox {
     std::uint64_t order = 0;
     bool is_handed_over = false;                           // a reading may still return it
     std::optional<Reminders::Occurrence> occurrence = {};  // of a reminder: in no row before it begins
-    bool is_logged = false;                                // that this one cannot begin
     State state = State::waiting;
     CommitNumber needs{0};              // what it depends on, if that is of this node
     CommitNumber begun_in{0};           // the commit of its first turn
@@ -182,6 +181,7 @@ class Inbox {
   std::multimap<CommitNumber, std::function<void()>> settling_;  // what runs when that is durable
   std::set<MailId> settled_;                                     // lately: a reading may be older
   std::set<ShardId> hungry_;                                     // have more, which is read when there is room
+  std::set<std::pair<std::string, std::string>> given_up_;       // classes and methods of reminders that stay due
   std::map<SchemaId, reflect::Schema> schemas_;                  // of arguments
   std::size_t bytes_ = 0;                                        // of arguments
   std::uint64_t next_order_ = 1;

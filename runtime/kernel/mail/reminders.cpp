@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -174,6 +175,7 @@ void Reminders::drop(ShardId shard) {
   changed_.erase(shard);
   std::erase_if(late_, [shard](const auto& one) { return one.second.first == shard; });
   std::erase_if(failed_, [shard](const auto& one) { return one.second == shard; });
+  std::erase_if(aside_, [shard](const auto& one) { return one.second == shard; });
 }
 
 /// Null: the shard is not ours, or its new tenure has not begun here.
@@ -188,10 +190,13 @@ void Reminders::add_late(Box& box, CommitNumber number, ShardId shard, const Rem
   ++box.late_count;
 }
 
+bool Reminders::is_all_known(const Box& box) {
+  return !box.known_up_to && !box.is_reading && box.late_count == 0 && !box.has_aside && !box.has_damaged;
+}
+
 bool Reminders::may_have(const Activation& activation) const {
   const auto box = boxes_.find(activation.shard);
-  if (box == boxes_.end() || box->second.known_up_to || box->second.is_reading || box->second.late_count > 0)
-    return true;
+  if (box == boxes_.end() || !is_all_known(box->second)) return true;
   const ReminderName first = name_of(activation, {});
   const auto next = entries_.lower_bound(first);
   return next != entries_.end() && next->first.type == first.type && next->first.key == first.key;
@@ -204,9 +209,11 @@ void Reminders::read(ShardId shard, Box& box) {
   uses_.syscalls.load_reminders({shard, box.epoch}, *box.known_up_to, known_max_);
 }
 
-/// Half of them are used up.
+/// Half of them are used up. Those that were advanced past `known_up_to` are of no use: others are due before them.
 void Reminders::refill(ShardId shard, Box& box) {
-  if (box.places.size() < known_max_ / 2) read(shard, box);
+  if (!box.known_up_to) return;
+  const auto next_end = box.places.upper_bound(*box.known_up_to);
+  if (static_cast<std::size_t>(std::distance(box.places.begin(), next_end)) < known_max_ / 2) read(shard, box);
 }
 
 /// What is due at `place` is to be read by a reading that has not begun yet.
@@ -229,6 +236,7 @@ void Reminders::on_loaded(const ShardEpoch& tenure, std::expected<ReminderPage, 
     return;
   }
   for (const std::string& why : page->damaged) uses_.syscalls.log(LogLevel::error, {}, why);
+  box->has_damaged = box->has_damaged || !page->damaged.empty();
   for (SchemaText& schema : page->schemas)
     schema_texts_.try_emplace(schema.id, schema.text.empty() ? "the store does not have it" : std::move(schema.text));
   if (page->is_last)
@@ -281,18 +289,23 @@ void Reminders::look_at(Entries::iterator entry, std::int64_t look_at_ns) {
   due_.emplace(look_at_ns, entry->first);
 }
 
-/// Those that are due last make room. Their rows may not be written yet.
+/// Those that are due last make room.
 void Reminders::trim(ShardId shard, Box& box) {
   while (box.places.size() > known_max_) {
     const ReminderPlace last = *box.places.rbegin();
     const auto entry = entries_.find(last.name);
     if (entry->second.taken_as != 0) return;
     move_back(box, last);
-    const auto changed = box.changed.find(last.name);
-    if (changed != box.changed.end() && !uses_.saving.is_durable(changed->second))
-      add_late(box, changed->second, shard, last);
-    remove(box, entry);
+    unload(shard, box, entry);
   }
+}
+
+/// It is to be read again, once its row is written.
+void Reminders::unload(ShardId shard, Box& box, Entries::iterator entry) {
+  const auto changed = box.changed.find(entry->first);
+  if (changed != box.changed.end() && !uses_.saving.is_durable(changed->second))
+    add_late(box, changed->second, shard, place_of(entry->second.row));
+  remove(box, entry);
 }
 
 // ---- changes ----
@@ -338,7 +351,7 @@ void Reminders::on_sealed(Box& box, CommitNumber number, const SetReminder& set)
     if (is_equal(set, known->second.row)) return;
     remove(box, known);
     put(box, reminder);
-  } else if (!box.known_up_to && !box.is_reading && box.late_count == 0) {
+  } else if (is_all_known(box)) {
     put(box, reminder);
   } else {
     add_late(box, number, reminder.shard, place_of(reminder));
@@ -425,9 +438,26 @@ std::optional<Reminders::Begun> Reminders::begin(const Occurrence& occurrence, c
                .missed = next.missed};
 }
 
+void Reminders::set_aside(const Occurrence& occurrence) {
+  Box* const box = find_box(occurrence.shard);
+  if (box == nullptr || !is_current(occurrence)) return;
+  if (!std::exchange(box->has_aside, true))
+    aside_.emplace(uses_.scheduler.ns_from_now(limits::kRemindersReadAgain.count()), occurrence.shard);
+  unload(occurrence.shard, *box, entries_.find(occurrence.name));
+  refill(occurrence.shard, *box);
+}
+
 // ---- time ----
 
 void Reminders::on_time() {
+  while (!aside_.empty() && aside_.begin()->first <= uses_.scheduler.now_ns) {
+    const ShardId shard = aside_.extract(aside_.begin()).mapped();
+    Box* const box = find_box(shard);
+    if (box == nullptr) continue;
+    box->has_aside = false;
+    move_back(*box, ReminderPlace{});
+    read(shard, *box);
+  }
   while (!failed_.empty() && failed_.begin()->first <= uses_.scheduler.now_ns) {
     const ShardId shard = failed_.extract(failed_.begin()).mapped();
     if (Box* const box = find_box(shard)) read(shard, *box);
@@ -437,6 +467,7 @@ void Reminders::on_time() {
 std::optional<std::int64_t> Reminders::next_timer_ns() const {
   std::optional<std::int64_t> next;
   if (!failed_.empty()) next = failed_.begin()->first;
+  if (!aside_.empty()) next = std::min(next.value_or(INT64_MAX), aside_.begin()->first);
   if (due_.empty() || uses_.admission.is_draining) return next;
   // The wall clock may be set while nothing happens.
   const std::int64_t wait_ns = std::clamp<std::int64_t>(saturated_sum(due_.begin()->first, -uses_.scheduler.wall_ns), 0,

@@ -109,6 +109,9 @@ class Reminders {
   /// Its method's first turn begins now. Empty: it must not run.
   [[nodiscard]] std::optional<Begun> begin(const Occurrence& occurrence, const Activation& activation);
 
+  /// This module cannot call its method. It stays due, and makes room for others until all are read again.
+  void set_aside(const Occurrence& occurrence);
+
   void on_time();
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
   [[nodiscard]] std::size_t known_count() const { return entries_.size(); }
@@ -126,6 +129,8 @@ class Reminders {
     std::optional<ReminderPlace> known_up_to = ReminderPlace{};  // empty: all
     std::set<ReminderPlace> places = {};                         // of those in memory
     std::size_t late_count = 0;                                  // of `late_`
+    bool has_aside = false;                                      // in the store, due, and not in memory
+    bool has_damaged = false;                                    // in the store there are rows that cannot be read
     bool is_reading = false;
     CommitNumber read_at = {};                          // what was durable when the reading began
     std::optional<ReminderPlace> back_to = {};          // and what has come too late for it
@@ -137,12 +142,15 @@ class Reminders {
   void add_late(Box& box, CommitNumber number, ShardId shard, const ReminderPlace& place);
   void read(ShardId shard, Box& box);
   void refill(ShardId shard, Box& box);
+  /// What is not in memory is not in the store either.
+  [[nodiscard]] static bool is_all_known(const Box& box);
   static void move_back(Box& box, const ReminderPlace& place);
   void put(Box& box, const Reminder& row);
   Entries::iterator remove(Box& box, Entries::iterator entry);
   void set_due(Box& box, Entries::iterator entry, std::int64_t due_ns);
   void look_at(Entries::iterator entry, std::int64_t look_at_ns);
   void trim(ShardId shard, Box& box);
+  void unload(ShardId shard, Box& box, Entries::iterator entry);
   void prune(Box& box);
   void drop(ShardId shard);
   void note(Box& box, ShardId shard, const ReminderName& name, CommitNumber number);
@@ -158,6 +166,7 @@ class Reminders {
   std::multimap<CommitNumber, std::pair<ShardId, ReminderPlace>> late_;  // sealed, and not in memory
   std::set<ShardId> changed_;                                            // with `Box::changed`
   std::multimap<std::int64_t, ShardId> failed_;                          // readings that are tried again
+  std::multimap<std::int64_t, ShardId> aside_;                           // with `Box::has_aside`, by when that ends
   std::map<SchemaId, std::string> schema_texts_;
   std::uint64_t next_number_ = 1;
 };
