@@ -60,6 +60,12 @@ class Alarm : public Entity {
       remind("n" + std::to_string(i), std::chrono::milliseconds(in_ms), &Alarm::ring, std::to_string(i));
     co_return;
   }
+  Task<void> set_many_every(std::int64_t count, std::int64_t every_ms) {
+    for (std::int64_t i = 0; i < count; ++i)
+      remind("n" + std::to_string(i), std::chrono::milliseconds(1000 + i), std::chrono::milliseconds(every_ms),
+             &Alarm::ring, std::to_string(i));
+    co_return;
+  }
   Task<void> set_and_overflow() {
     remind("never", 10ms, &Alarm::ring, "never");
     filling_.assign(kernel::limits::kStateBytesMax + 1, 'x');
@@ -91,8 +97,8 @@ class Alarm : public Entity {
   Task<std::vector<std::string>> rung() const { co_return rung_; }
   Task<std::uint64_t> missed_count() const { co_return missed_; }
   EPIC_ENTITY(Alarm, state(rung_, missed_, filling_),
-              methods(set, set_every, set_at, set_many, set_and_overflow, drop, set_in_vain, set_unlisted, wipe, rung,
-                      missed_count),
+              methods(set, set_every, set_at, set_many, set_many_every, set_and_overflow, drop, set_in_vain, set_unlisted,
+                      wipe, rung, missed_count),
               exclusive(ring, keep_busy), renamed(toll, ring))
 };
 
@@ -414,6 +420,17 @@ TEST_CASE("reminders: of many only the next few are in memory, and each rings on
     CHECK(rung.size() == kEach);
     CHECK(std::set<std::string>(rung.begin(), rung.end()).size() == kEach);
   }
+  CHECK(f.letters().empty());
+}
+
+TEST_CASE("reminders: those that recur and are due later do not keep others from being read", "[kernel]") {
+  RemindersFixture f;
+  constexpr std::size_t kCount = 3 * kernel::limits::kRemindersKnownMax;  // of one shard
+  f.fabric.call(1, Ref<Alarm>("many")->set_many_every(kCount, 3'600'000));
+  f.fabric.run_for(5s);
+  const Notes rung = f.rung("many");
+  CHECK(rung.size() == kCount);
+  CHECK(std::set<std::string>(rung.begin(), rung.end()).size() == kCount);
   CHECK(f.letters().empty());
 }
 
