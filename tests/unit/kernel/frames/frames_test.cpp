@@ -45,6 +45,7 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
   Answers answers{{.has_shared_store = true,
                    .codec = codec,
                    .scheduler = scheduler,
+                   .types = types,
                    .words = words,
                    .routing = routing,
                    .saving = saving,
