@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <string_view>
 
 #include "files/private_files.hpp"
@@ -25,6 +26,7 @@ std::optional<StoreMark> read_mark(const fs::path& database) {
   if (!files::identify(path)) return std::nullopt;  // cheap: this is asked with each commit
   StoreMark mark{.kind = StoreMark::Kind::lost, .what = fmt::format("'{}' has a mark", database.string())};
   const auto text = files::read_file(path);
+  if (!text && text.error().system_error == ENOENT) return std::nullopt;  // a neighbour has just removed it
   if (!text) return mark;
   std::string_view line = std::string_view(*text).substr(0, text->find('\n'));
   if (line.starts_with(kAway)) mark.kind = StoreMark::Kind::away;
