@@ -93,6 +93,8 @@ std::optional<std::set<pid_t>> find_lockers(ino_t inode, int first_byte, int las
 
 WalIndex::WalIndex(Connection& connection) {
   sqlite3_file* file = nullptr;
+  sqlite3_file_control(connection.raw(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  if (file == nullptr || file->pMethods == nullptr) return;  // without a log, asking would make a file beside it
   sqlite3_file_control(connection.raw(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
   if (file == nullptr || file->pMethods == nullptr || file->pMethods->iVersion < 2) return;
   volatile void* region = nullptr;
@@ -187,8 +189,11 @@ std::optional<std::string> StoreFiles::find_lost_log(const fs::path& database, c
   for (std::string& word : recorded) words >> word;
   std::string boot;
   if (!(words >> boot) || boot == "-" || boot != boot_id()) return std::nullopt;
-  constexpr auto kIndex = static_cast<std::size_t>(Part::index);
-  if (recorded[kIndex] != text_of(identify(database)[kIndex])) return std::nullopt;  // it came from elsewhere
+  const Identities found = identify(database);
+  for (const Part part : {Part::database, Part::index}) {  // one that came from elsewhere has lost nothing
+    const auto at = static_cast<std::size_t>(part);
+    if (recorded[at] != text_of(found[at])) return std::nullopt;
+  }
   const auto left_behind = WalIndex::read_left_behind(path_of(database, Part::index));
   if (!left_behind || !left_behind->has_uncopied()) return std::nullopt;
   const fs::path log = path_of(database, Part::log);
@@ -350,9 +355,12 @@ std::expected<void, StoreError> StoreFiles::check_sizes() {
     };
     if (before->has_uncopied() && *log_bytes < before->log_bytes())
       return cut_off(path_of(database_, Part::log), *log_bytes);
-    // It never shrinks, but for another program's VACUUM; then it has exactly as many pages as it should have.
-    const std::uint64_t should_bytes = std::uint64_t{before->pages} * before->page_bytes;
+    // It never shrinks, but for another program's VACUUM; then it had at one moment exactly as many pages as it should
+    // have, and those that were added since are in the log.
+    std::uint64_t should_bytes = std::uint64_t{before->pages} * before->page_bytes;
     const std::uint64_t most_bytes = database_bytes_;
+    if (should_bytes < most_bytes)
+      should_bytes -= std::min(should_bytes, std::uint64_t{before->frames} * before->page_bytes);
     if (*database_bytes < most_bytes && (before->pages == 0 || *database_bytes < should_bytes))
       return cut_off(database_, *database_bytes);
     database_bytes_ = *database_bytes;
