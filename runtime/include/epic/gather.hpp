@@ -39,6 +39,9 @@ template <class R, class Make>
 class CallableRecord final : public ResultRecord<R> {
  public:
   explicit CallableRecord(Make make) : make_(std::move(make)) {}
+  CallableRecord(const CallableRecord&) = delete;
+  CallableRecord& operator=(const CallableRecord&) = delete;
+  ~CallableRecord() override { this->task.reset(); }  // before what its frame refers to
   std::coroutine_handle<> start(Entity*) override { return this->adopt(make_()); }
   void* arguments() noexcept override { return nullptr; }
 
