@@ -241,13 +241,13 @@ TEST_CASE("restore: a store that is garbage makes room, and is kept", "[cli]") {
 }
 
 TEST_CASE("restore: killed at any time, one store or the other is there, and it can be repeated", "[cli]") {
-  constexpr std::size_t kStateBytes = 7u << 20;  // so that copying and checking take a while
+  constexpr std::size_t kStateBytes = 1u << 20;  // so that copying and checking take a while
   Transcript transcript("unused");
   make_project_with_state(transcript, kStateBytes);
   REQUIRE(transcript.run_quietly({"backup", "a.epic"}).exit_code == 0);
   const auto backed_up = rows_of(transcript);
   bool has_ended = false;
-  for (int delay_ms = 0; !has_ended; delay_ms += 1 + delay_ms / 4) {
+  for (int delay_ms = 0; !has_ended; delay_ms += 1 + delay_ms / 2) {
     change_state(transcript);
     has_ended = run_and_kill(transcript, {"restore", "a.epic", "--yes", "-q"}, delay_ms);
     const auto rows = rows_of(transcript);
