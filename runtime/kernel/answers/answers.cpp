@@ -62,8 +62,8 @@ Answers::Request Answers::request_of(Record& call) {
 /// After the arguments' types have changed, their hash means nothing, and the key and the method alone count.
 bool Answers::fits(Record& call, const Request& request, const Answer& answer) {
   const TypeEntry* const type = uses_.types.find(call.callee->type());
-  const bool is_same_method = request.method == answer.method ||
-                              (type != nullptr && type->info->find_method(answer.method) == call.method);
+  const bool is_same_method =
+      request.method == answer.method || (type != nullptr && type->info->find_method(answer.method) == call.method);
   if (is_same_method && (request.schema != answer.arguments_schema || request.hash == answer.arguments_hash))
     return true;
   uses_.calls.fail(

@@ -97,8 +97,8 @@ class Alarm : public Entity {
   Task<std::vector<std::string>> rung() const { co_return rung_; }
   Task<std::uint64_t> missed_count() const { co_return missed_; }
   EPIC_ENTITY(Alarm, state(rung_, missed_, filling_),
-              methods(set, set_every, set_at, set_many, set_many_every, set_and_overflow, drop, set_in_vain, set_unlisted,
-                      wipe, rung, missed_count),
+              methods(set, set_every, set_at, set_many, set_many_every, set_and_overflow, drop, set_in_vain,
+                      set_unlisted, wipe, rung, missed_count),
               exclusive(ring, keep_busy), renamed(toll, ring))
 };
 
