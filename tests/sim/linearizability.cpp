@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -167,7 +167,7 @@ class Search {
   std::int64_t value_;
   std::vector<std::uint64_t> done_;  // a bit for each operation in the order
   std::vector<Taken> path_;
-  std::set<std::pair<std::vector<std::uint64_t>, std::int64_t>> tried_;
+  boost::unordered_flat_set<std::pair<std::vector<std::uint64_t>, std::int64_t>> tried_;
   std::size_t known_left_ = 0;
   std::size_t longest_ = 0;
   std::size_t obstacle_ = kNone;

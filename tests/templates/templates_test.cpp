@@ -64,7 +64,7 @@ TEST_CASE("hello: the counter survives a restart of the fabric", "[templates]") 
 TEST_CASE("game: its tests pass", "[templates]") {
   const Project project("game_tests", {"--template", "game"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).out, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
 }
 
 TEST_CASE("game: four nodes play the opening match once, and keep the score", "[templates]") {
@@ -86,7 +86,7 @@ TEST_CASE("game: four nodes play the opening match once, and keep the score", "[
 TEST_CASE("ledger: its tests pass", "[templates]") {
   const Project project("ledger_tests", {"--template", "ledger"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("12 tests passed"));
-  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).out, Contains("passed 20 seeds"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
 }
 
 TEST_CASE("ledger: each audit is right, whatever node is killed, until money is made out of nothing", "[templates]") {

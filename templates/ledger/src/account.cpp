@@ -55,10 +55,11 @@ epic::Task<void> Account::reopen() {
 
 epic::Task<bool> Account::refund(std::string message, std::int64_t cents) {
   check_amount(cents);
+  if (refunded.contains(message)) co_return false;
   if (cents > books.sent)
     throw std::runtime_error(fmt::format("{} has sent {} cents in all", self().name(), books.sent));
-  if (!refunded.insert(std::move(message)).second) co_return false;
 
+  refunded.insert(std::move(message));
   books.balance += cents;  // never more than was received
   books.sent -= cents;
   co_return true;

@@ -79,7 +79,7 @@ TEST_CASE("account: a message is refunded once") {
 
   CHECK_THROWS_WITH(alice.call<&Account::refund>("3.1.7", 301).result(), "Account/alice has sent 300 cents in all");
   CHECK(alice.call<&Account::refund>("3.1.7", 200).result());
-  CHECK_FALSE(alice.call<&Account::refund>("3.1.7", 100).result());
+  CHECK_FALSE(alice.call<&Account::refund>("3.1.7", 200).result());
   CHECK(alice.call<&Account::get_balance>().result() == 900);
 }
 
