@@ -61,6 +61,7 @@ void Contact::begin_tick() {
 void Contact::submit(RecordRef call, Router::OnEnd on_end) {
   touch_time();
   router_.submit(std::move(call), std::move(on_end));
+  if (nodes_.empty()) seek_at_ns_ = std::min(seek_at_ns_, sought_at_ns_ + kSeekEvery.count());
 }
 
 std::int64_t Contact::end_tick() {
@@ -77,18 +78,27 @@ std::int64_t Contact::end_tick() {
 
 // ---- finding a node ----
 
-/// Looks for a node to start from; after a while without any, calls no longer wait for one.
+/// Looks for a node to start from.
 void Contact::seek(std::int64_t now_ns) {
   if (now_ns < seek_at_ns_) return;
-  const bool is_long_alone = now_ns - alone_since_ns_ > kAbsenceMax.count();
-  seek_at_ns_ = now_ns + (is_long_alone ? kSeekSeldom : kSeekEvery).count();
-  if (is_long_alone) router_.on_unreachable(describe_absence(place_, last_unmet_));
-  if (!seeking_.empty()) return;
-  for (const std::string& address : uses_.list_addresses()) {
-    seeking_.insert(address);
-    transport_->meet(address);
+  seek_at_ns_ = now_ns + (is_long_alone() ? kSeekSeldom : kSeekEvery).count();
+  if (!seeking_.empty()) {
+    if (now_ns - sought_at_ns_ >= kSeekSeldom.count()) release_waiting();
+    return;
   }
+  sought_at_ns_ = now_ns;
+  const std::vector<std::string> addresses = uses_.list_addresses();
+  seeking_.insert(addresses.begin(), addresses.end());
   set_absence(seeking_.empty() ? describe_absence(place_, last_unmet_) : std::string());
+  if (seeking_.empty()) release_waiting();
+  for (const std::string& address : addresses) transport_->meet(address);
+}
+
+bool Contact::is_long_alone() const { return uses_.now_ns() - alone_since_ns_ > kAbsenceMax.count(); }
+
+/// No address that is being tried has answered. After a while without a node, calls do not wait for the next attempt.
+void Contact::release_waiting() {
+  if (is_long_alone()) router_.on_unreachable(describe_absence(place_, last_unmet_));
 }
 
 /// Addresses of nodes that are connected are left alone: a second connection would end the first.
@@ -106,7 +116,9 @@ void Contact::meet_doubtful() {
 void Contact::on_unmet(const std::string& address, const std::string& why) {
   if (seeking_.erase(address) == 0) doubtful_.insert(address);
   last_unmet_ = why;
-  if (seeking_.empty() && nodes_.empty()) set_absence(describe_absence(place_, last_unmet_));
+  if (!seeking_.empty() || !nodes_.empty()) return;
+  set_absence(describe_absence(place_, last_unmet_));
+  release_waiting();
 }
 
 void Contact::set_absence(std::string why) {

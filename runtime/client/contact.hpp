@@ -3,9 +3,10 @@
 // own: the same code runs in a program (session.hpp) and in a simulated one.
 //
 // Nodes listen at addresses that can be listed; the first one that answers sends the shard map, which says where the
-// others are. While none is connected, the list is read repeatedly. After kAbsenceMax without any, calls fail with
-// Unavailable instead of waiting. A connection may be dead without a sign (its other end has gone with its machine),
-// and then nobody sends newer maps: so where the map's node does not answer, the process that does is asked for a map.
+// others are. While none is connected, the list is read repeatedly, and at once for a new call. After kAbsenceMax
+// without any, a call waits for one such attempt only, and then fails with Unavailable. A connection may be dead
+// without a sign (its other end has gone with its machine), and then nobody sends newer maps: so where the map's node
+// does not answer, the process that does is asked for a map.
 //
 // A tick: begin_tick, what is to be submitted, end_tick. Between ticks come the transport's events.
 //
@@ -62,6 +63,8 @@ class Contact {
  private:
   void touch_time();
   void seek(std::int64_t now_ns);
+  [[nodiscard]] bool is_long_alone() const;
+  void release_waiting();
   void meet_doubtful();
   void on_hello(const kernel::PeerAddress& node, const kernel::HelloMessage& hello);
   void on_lost(const kernel::PeerAddress& node);
@@ -77,6 +80,7 @@ class Contact {
   std::set<std::string> seeking_;        // addresses being tried
   std::set<std::string> doubtful_;       // where the map's node does not answer
   std::int64_t seek_at_ns_ = 0;
+  std::int64_t sought_at_ns_ = 0;
   std::int64_t alone_since_ns_ = 0;  // no node is connected
   std::string last_unmet_;
   std::string absence_;

@@ -44,7 +44,6 @@ void Router::submit(RecordRef call, OnEnd on_end) {
     call->failure = make_exception(code, fmt::format("{} was not sent: {}", describe(*call), why));
     on_end(std::move(call));
   };
-  if (!unreachable_.empty()) return refuse(ErrorCode::unavailable, unreachable_);
   if (calls_.size() >= limits::kPendingCallsMax)
     return refuse(ErrorCode::overloaded, fmt::format("{} calls are under way already", calls_.size()));
   const std::uint64_t sequence = next_sequence_++;
@@ -147,7 +146,6 @@ std::uint32_t Router::number_of(const Record& record) {
 // ---- messages from nodes ----
 
 bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello) {
-  unreachable_.clear();
   const bool is_elsewhere = hello.fabric != fabric_;
   if (is_elsewhere) join(hello);
   PeerMethods& methods = peers_[node];
@@ -246,7 +244,6 @@ void Router::on_closed() {
 }
 
 void Router::on_unreachable(const std::string& why) {
-  unreachable_ = why;
   std::vector<std::uint64_t> waiting;
   for (const auto& [sequence, pending] : calls_)
     if (pending.place != kernel::RoutedCall::Place::sent && !pending.may_have_run) waiting.push_back(sequence);

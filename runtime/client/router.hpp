@@ -50,7 +50,7 @@ class Router final : private kernel::ShardRouter::Listener {
   void on_reply(const kernel::PeerAddress& node, const kernel::ReplyMessage& reply);
   /// `running`: "Type/Key.method", which it was running when it died; empty: unknown.
   void on_lost(const kernel::PeerAddress& node, std::string_view running = {});
-  /// No node can be reached: waiting calls, and new ones until the next Hello, fail with Unavailable.
+  /// No node can be reached: calls that wait for one fail with Unavailable.
   void on_unreachable(const std::string& why);
 
   /// Ends everything with Unavailable.
@@ -91,7 +91,6 @@ class Router final : private kernel::ShardRouter::Listener {
   kernel::ShardRouter shards_{*this};
   std::map<std::uint64_t, Pending> calls_;  // by sequence
   std::set<std::pair<std::int64_t, std::uint64_t>> deadlines_;
-  std::string unreachable_;  // why new calls fail at once; empty: they do not
   std::vector<kernel::MethodEntry> methods_;
   std::map<std::pair<std::string, const reflect::MethodInfo*>, std::uint32_t> numbers_;
   std::map<kernel::PeerAddress, PeerMethods> peers_;
