@@ -63,7 +63,7 @@ TEST_CASE("hello: the counter survives a restart of the fabric", "[templates]") 
 
 TEST_CASE("game: its tests pass", "[templates]") {
   const Project project("game_tests", {"--template", "game"});
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("11 tests passed"));
   CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
 }
 

@@ -18,20 +18,40 @@ epic::Task<> Match::on_activate() {
 }
 
 epic::Task<std::int64_t> Match::play(epic::Ref<Player> player, std::vector<epic::Ref<Barrel>> barrels) {
-  if (result) co_return *result;
+  if (!result) {
+    const std::int64_t fallen = co_await play_round(player, std::move(barrels));
+    if (!result) result = fallen;
+    epic::forget("end");
+  }
+  co_await (*played_by)->keep_score(self(), *result);  // again, if a crash came between
+  co_return *result;
+}
 
+epic::Task<std::int64_t> Match::play_round(epic::Ref<Player> player, std::vector<epic::Ref<Barrel>> barrels) {
+  epic::remind("end", kLasts, &Match::end);
+  played_by = player;
   is_on = true;
   ticks_ = epic::every(50ms, &Match::tick);
+  std::int64_t fallen = 0;
   std::exception_ptr failure;
   try {
-    result = co_await player->enter_level(self(), std::move(barrels));
+    fallen = co_await player->enter_level(self(), std::move(barrels));
   } catch (...) {
     failure = std::current_exception();
   }
   ticks_.stop();
   is_on = false;
-  if (failure) std::rethrow_exception(failure);
-  co_return *result;
+  if (failure && !result) std::rethrow_exception(failure);
+  co_return fallen;
+}
+
+epic::Task<void> Match::end() {
+  result = 0;
+  is_on = false;
+  ticks_.stop();
+  for (auto& [player, shot] : std::exchange(shots_, {}))
+    shot->fallen.set_exception(std::make_exception_ptr(std::runtime_error("the time is up")));
+  co_return;
 }
 
 epic::Task<std::int64_t> Match::shoot(epic::Ref<Player> player, std::vector<epic::Ref<Barrel>> barrels) {

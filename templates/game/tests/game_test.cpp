@@ -8,7 +8,9 @@
 
 using namespace std::chrono_literals;
 using epic::testing::calls;
+using epic::testing::forgets;
 using epic::testing::Node;
+using epic::testing::reminds;
 using epic::testing::Script;
 using epic::testing::ticks;
 
@@ -37,6 +39,7 @@ TEST_CASE("player: shoots twice, and a barrel counts once, however often its lev
     first.answer(0);
     bob.expect(calls<&Match::shoot>("Match/yard")).answer(fallen);
     CHECK(level.result() == fallen);
+    bob.call<&Player::keep_score>(epic::Ref<Match>("yard"), fallen).result();
   }
   CHECK(bob.state() == R"({"title":"Slayer of armoured cylinders","scores":{"yard":2}})");
 }
@@ -48,6 +51,7 @@ TEST_CASE("match: shots take effect at the next tick, all at once") {
   CHECK_THROWS_WITH(match.call<&Match::shoot>(bob, barrels).result(), "no round is on");
 
   auto play = match.call<&Match::play>(bob, barrels);
+  match.expect(reminds<&Match::end>("end", Match::kLasts));
   const auto level = match.expect(calls<&Player::enter_level>("Player/Bob"));
   auto shot = match.call<&Match::shoot>(bob, barrels);
   match.pass(49ms);
@@ -61,9 +65,13 @@ TEST_CASE("match: shots take effect at the next tick, all at once") {
   match.expect(ticks<&Match::tick>(50ms));  // nobody has shot
 
   level.answer(1);
+  match.expect(forgets("end"));
+  const auto score = match.expect(calls<&Player::keep_score>("Player/Bob"));
+  CHECK(score.argument<1>() == 1);
+  score.answer();
   CHECK(play.result() == 1);
   match.pass(1s);  // no more ticks
-  CHECK(match.state() == R"({"result":1,"is_on":false,"rounds_lost":0})");
+  CHECK(match.state() == R"({"result":1,"played_by":{"value":"Player/Bob"},"is_on":false,"rounds_lost":0})");
 }
 
 TEST_CASE("match: a player who shoots twice before a tick has changed the aim") {
@@ -71,6 +79,7 @@ TEST_CASE("match: a player who shoots twice before a tick has changed the aim") 
   const epic::Ref<Player> bob("Bob");
   const epic::Ref<Player> ada("Ada");
   auto play = match.call<&Match::play>(bob, std::vector<epic::Ref<Barrel>>{});
+  match.expect(reminds<&Match::end>("end", Match::kLasts));
   const auto level = match.expect(calls<&Player::enter_level>("Player/Bob"));
 
   auto wide = match.call<&Match::shoot>(bob, std::vector{epic::Ref<Barrel>(1)});
@@ -85,7 +94,7 @@ TEST_CASE("match: a player who shoots twice before a tick has changed the aim") 
   CHECK_THROWS_AS(hers.result(), epic::NodeLost);
   level.fail(epic::NodeLost("its node has died"));
   CHECK_THROWS_AS(play.result(), epic::NodeLost);
-  CHECK(match.state() == R"({"result":null,"is_on":false,"rounds_lost":0})");
+  CHECK(match.state() == R"({"result":null,"played_by":{"value":"Player/Bob"},"is_on":false,"rounds_lost":0})");
 }
 
 TEST_CASE("match: notices that a crash has cut its round short, and is played anew") {
@@ -99,6 +108,34 @@ TEST_CASE("match: notices that a crash has cut its round short, and is played an
   CHECK(node.call(match->play(node.get<Player>("Bob"), barrels)) == 2);
   node.crash();
   CHECK(node.call(match->get_rounds_lost()) == 1);
+}
+
+TEST_CASE("match: ends when its time is up, in mid-play") {
+  Script<Match> match("yard");
+  const epic::Ref<Player> bob("Bob");
+  const std::vector barrels{epic::Ref<Barrel>(1)};
+  auto play = match.call<&Match::play>(bob, barrels);
+  match.expect(reminds<&Match::end>("end", Match::kLasts));
+  const auto level = match.expect(calls<&Player::enter_level>("Player/Bob"));
+  match.pass(Match::kLasts);
+
+  CHECK_THROWS_WITH(match.call<&Match::shoot>(bob, barrels).result(), "no round is on");
+  level.fail(std::runtime_error("no round is on"));
+  match.expect(calls<&Player::keep_score>("Player/Bob")).answer();
+  CHECK(play.result() == 0);
+}
+
+TEST_CASE("match: ends when its time is up, though a crash has cut it short and nobody plays it anew") {
+  Node node;
+  auto match = node.get<Match>("opening");
+  const std::vector barrels{node.get<Barrel>(0), node.get<Barrel>(1)};
+  CHECK_THROWS_AS(node.call(match.with(10ms)->play(node.get<Player>("Bob"), barrels)), epic::Timeout);
+
+  node.crash();
+  CHECK(node.call(match->get_result()) == std::nullopt);
+  node.pass(Match::kLasts);
+  CHECK(node.call(match->get_result()) == 0);
+  CHECK(node.call(match->play(node.get<Player>("Ada"), barrels)) == 0);
 }
 
 TEST_CASE("match: is played once, even across a crash") {
