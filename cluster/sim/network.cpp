@@ -170,9 +170,10 @@ void Network::Line::close(End& end) {
 
 /// The stream has ended for this end, after what has arrived.
 void Network::Line::finish(End& to, std::string why) {
-  if (to.is_closed || to.user == nullptr) return;
+  if (to.is_closed) return;
   to.end = std::move(why);
   to.held_since_ns.reset();
+  if (to.user == nullptr) return;  // accepted later, it reads what has arrived, and this
   world().after(nanoseconds(1), to.process, fingerprint_of("end", number), [self = shared_from_this(), &to] {
     to.is_open = true;  // or never will be
     self->read(to);
