@@ -1,27 +1,26 @@
 #include "sim/cluster_scenario.hpp"
 
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <boost/describe/class.hpp>
-#include <deque>
+#include <array>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string_view>
 
-#include "codec/described_json.hpp"
+#include "sim/cashier.hpp"
 #include "sim/cell.hpp"
+#include "sim/gong.hpp"
+#include "sim/insist.hpp"
 #include "sim/linearizability.hpp"
+#include "sim/promises.hpp"
 #include "support/witness.hpp"
 
 namespace epic::test {
-
-BOOST_DESCRIBE_STRUCT(ClusterResult, (),
-                      (violations, faults, log, digest, events, calls, acknowledged, unknown, simulated_ms))
 
 namespace {
 
@@ -38,14 +37,13 @@ constexpr std::uint32_t kClients = 3;
 constexpr std::size_t kAccounts = 24;
 constexpr std::size_t kCells = 4;
 constexpr std::size_t kVaults = 2;
+constexpr std::size_t kMailers = 4;  // accounts that send each other messages: few, so that one has several on its way
 constexpr std::size_t kCallers = 18;
-constexpr auto kDeadline = 5s;
 /// A call ends at its deadline, but the clock of the node or client may be late, and so may its timers.
 constexpr auto kDeadlineMargin = 1s;
 constexpr auto kPauseMax = 500ms;  // of a caller, between two calls
 constexpr auto kHurriedPauseMax = 1ms;
 constexpr auto kHurryFor = 25ms;
-constexpr auto kHealthyWithin = 30s;
 constexpr auto kQuietWithin = 30s;
 constexpr auto kOrphansGoneWithin = 9s;
 constexpr auto kAnsweredWithin = 40s;  // for a rolling restart: the grace of each node
@@ -61,7 +59,8 @@ Task<void> set_up(Pool pool) {
 }
 
 const ModuleInfo& cluster_ledger() {
-  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info, &Cell::epic_info, &Vault::epic_info};
+  static const EntityInfoFn entities[] = {&Account::epic_info, &Teller::epic_info, &Cell::epic_info,
+                                          &Vault::epic_info,   &Gong::epic_info,   &Cashier::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &set_up};
   return info;
 }
@@ -102,6 +101,8 @@ class ClusterScenario {
     for (std::uint32_t i = 0; i < kClients; ++i) clients_.push_back(&cluster_.add_client());
     if (!world().run_until([this] { return cluster_.is_ready(); }, kHealthyWithin))
       violate("the fabric was not ready in time");
+    promises_ = std::make_unique<Promises>(cluster_, *clients_[0]);
+    promises_->start();
     for (std::size_t i = 0; i < kCallers; ++i) call_later(i);
     meet_faults();
     faults_.end();
@@ -138,6 +139,7 @@ class ClusterScenario {
       hurry();
       go_to(fault.at);
       faults_.strike(fault);
+      has_jumped_ = has_jumped_ || fault.kind == cluster::sim::FaultKind::clock_jump;
       world().run_for(kHurryFor / 2);
       is_hurrying_ = false;
     }
@@ -165,7 +167,7 @@ class ClusterScenario {
     const std::size_t asked = world().draw(kAccounts);
     const std::int64_t known = kind_ == ClusterKind::orphans ? 0 : witness_.known_changes(asked);
     const auto on_shown = [this, asked, known](Stamp stamp) { witness_.on_shown(asked, stamp, known); };
-    switch (world().draw(9)) {
+    switch (world().draw(11)) {
       case 0:
       case 1:
         return start<Stamp>(
@@ -175,8 +177,8 @@ class ClusterScenario {
         return start<Stamp>(number, account(asked)->transfer(account(world().draw(kAccounts)), 1),
                             [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
       case 3:
-        return start<Stamp>(number, account(asked)->send(account(world().draw(kAccounts)), 1),
-                            [this, asked](Stamp stamp) { witness_.on_transferred(asked, stamp); });
+        return start<Stamp>(number, account(asked % kMailers)->send(account(world().draw(kMailers)), 1),
+                            [this, asked](Stamp stamp) { witness_.on_transferred(asked % kMailers, stamp); });
       case 4:
         return start<Stamp>(number, account(asked)->look(), on_shown);
       case 5:
@@ -184,9 +186,27 @@ class ClusterScenario {
             number, Ref<Teller>(static_cast<std::int64_t>(world().draw(kAccounts)))->look_at(account(asked)), on_shown);
       case 6:
         return operate(number, vault(asked % kVaults), vault_histories_[asked % kVaults]);
+      case 7:
+        return remind(number);
+      case 8:
+        return pay(number);
       default:
         return operate(number, Ref<Cell>(static_cast<std::int64_t>(asked % kCells)), histories_[asked % kCells]);
     }
+  }
+
+  void remind(std::size_t number) {
+    Promises::Order order = promises_->order();
+    start<bool>(number, std::move(order.call), std::move(order.on_told), nullptr, std::move(order.on_unknown));
+  }
+
+  void pay(std::size_t number) {
+    promises_->pay(*clients_[number % kClients], [this, number](const KeyedEnd& end, bool is_final) {
+      callers_[number].is_waiting = false;
+      check_deadline(callers_[number].called_ns);
+      if (!is_final || end.code == ErrorCode::interrupted) on_failure(end.what);
+      call_later(number);
+    });
   }
 
   template <class Holder>
@@ -252,30 +272,9 @@ class ClusterScenario {
 
   // ---- the end
 
-  /// One call, repeated until it succeeds within the time that a cluster may take to become healthy.
   template <class R>
   R insist(const std::function<Call<R>()>& call) {
-    const std::int64_t until_ns = world().now_ns() + nanoseconds(kHealthyWithin).count();
-    std::string why = "it never ended";
-    while (world().now_ns() < until_ns) {
-      bool has_ended = false;
-      std::optional<R> result;
-      world().enter(clients_[0]->process_id(), [&] {
-        clients_[0]->start<R>(call(), [&](detail::ResultRecord<R>& record) {
-          has_ended = true;
-          try {
-            result = record.take();
-          } catch (const std::exception& error) {
-            why = error.what();
-          }
-        });
-      });
-      world().run_until([&] { return has_ended; }, 2 * kDeadline);
-      if (!has_ended) throw std::runtime_error("a call never ended");
-      if (result) return *result;
-      world().run_for(10ms);
-    }
-    throw std::runtime_error("not healthy in time: " + why);
+    return test::insist<R>(cluster_, *clients_[0], call);
   }
 
   /// Each shard can still move, and each node be replaced.
@@ -302,6 +301,7 @@ class ClusterScenario {
       for (std::size_t i = 0; i < kVaults; ++i) insist<std::int64_t>([&] { return vault(i)->add(1); });
       for (std::size_t i = 0; i < kAccounts; ++i) insist<std::uint64_t>([&] { return account(i)->settle(); });
       insist_on_restart();
+      promises_->check();
       const std::int64_t until_ns = world().now_ns() + nanoseconds(kHealthyWithin).count();
       do {
         books_.clear();
@@ -356,6 +356,9 @@ class ClusterScenario {
     check_histories("Vault", vault_histories_);
     ClusterResult result;
     result.violations = books_.size() == kAccounts ? witness_.judge(books_) : witness_.judge({});
+    const auto clocks = has_jumped_ ? WallClocks::jumping : WallClocks::steady;
+    const auto stale = kind_ == ClusterKind::orphans ? KeyWitness::Stale::interruptions : KeyWitness::Stale::nothing;
+    std::ranges::move(promises_->judge(clocks, stale), std::back_inserter(result.violations));
     for (const cluster::sim::StruckFault& fault : faults_.list()) result.faults.push_back(to_string(fault));
     if (!result.violations.empty()) result.log = cluster_.log();
     result.digest = world().digest();
@@ -377,26 +380,12 @@ class ClusterScenario {
   std::uint64_t calls_ = 0;
   bool is_hurrying_ = false;
   bool is_ending_ = false;
+  bool has_jumped_ = false;  // a wall clock
   Cluster cluster_;
   std::vector<SimClient*> clients_;
+  std::unique_ptr<Promises> promises_;
   cluster::sim::Faults faults_;
 };
-
-void write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(descriptor, text.data(), text.size());
-    if (count <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
-
-std::string read_all(int descriptor) {
-  std::string text;
-  char bytes[65536];
-  for (ssize_t count = 0; (count = ::read(descriptor, bytes, sizeof bytes)) > 0;)
-    text.append(bytes, static_cast<std::size_t>(count));
-  return text;
-}
 
 }  // namespace
 
@@ -406,30 +395,5 @@ ClusterKind kind_of(std::uint64_t seed) {
 }
 
 ClusterResult run_cluster(const ClusterRun& run) { return ClusterScenario(run).run(); }
-
-ClusterResult run_cluster_apart(const ClusterRun& run) {
-  int pipe[2];
-  if (::pipe(pipe) != 0) throw std::runtime_error("no pipe");
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::close(pipe[0]);
-    write_all(pipe[1], codec::describe_text(run_cluster(run)));
-    ::_exit(0);
-  }
-  ::close(pipe[1]);
-  const std::string text = read_all(pipe[0]);
-  ::close(pipe[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (status != 0 || text.empty()) {
-    ClusterResult result;
-    result.violations = {WIFSIGNALED(status) ? fmt::format("the run was killed by signal {}", WTERMSIG(status))
-                                             : fmt::format("the run exited with {}", WEXITSTATUS(status))};
-    return result;
-  }
-  auto read = codec::read_described_text<ClusterResult>(text);
-  if (!read) throw std::logic_error("the result of a run cannot be read: " + read.error());
-  return *std::move(read);
-}
 
 }  // namespace epic::test
