@@ -93,3 +93,56 @@ epic_plant(parked_call_dropped runtime/kernel/routing/shard_router.cpp
 epic_plant(stale_map_trusted runtime/kernel/routing/shard_router.cpp
   "if (map.version <= map_.version) return false;"
   "if (map_.version.value != 0) return false;")
+
+# ---- messages
+epic_plant(mail_not_removed runtime/kernel/mail/inbox.cpp
+  "end(entry, activation, EndMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard});"
+  "end(entry, activation,
+      MarkMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard, .status = MailStatus::waiting});")
+epic_plant(mail_read_backwards runtime/kernel/mail/inbox.cpp
+  "entry.order = next_order_++;
+  entry.is_handed_over = is_handed_over;"
+  "entry.order = is_handed_over ? next_order_++ : UINT64_MAX - next_order_++;
+  entry.is_handed_over = is_handed_over;")
+epic_plant(mail_begun_not_marked runtime/kernel/mail/inbox.cpp
+  "uses_.saving.add(activation,
+                   MarkMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard, .status = MailStatus::begun});"
+  "uses_.saving.add(activation,
+                   MarkMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard, .status = MailStatus::waiting});")
+epic_plant(dead_letter_dropped runtime/kernel/mail/inbox.cpp
+  "end(entry, activation,
+      MarkMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard, .status = MailStatus::dead, .why = why});"
+  "end(entry, activation, EndMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard});")
+
+# ---- reminders
+epic_plant(reminder_removed_too_early runtime/kernel/mail/reminders.cpp
+  "entry.taken_as = next_number_++;"
+  "uses_.saving.add(AdvanceReminder{
+      .name = name,
+      .shard = entry.row.shard,
+      .due_ns = entry.row.due_ns,
+      .next_ns = next_due(entry.row.due_ns, entry.row.every_ns, uses_.scheduler.wall_ns).due_ns});" kept)
+epic_plant(reminder_removed_too_early runtime/kernel/mail/inbox.cpp
+  "uses_.saving.add(activation, begun->advance);"
+  "uses_.reminders.on_sealed(uses_.saving.forming(), {begun->advance});")
+epic_plant(reminder_set_from_now runtime/kernel/mail/reminders.cpp
+  "next_due(row.due_ns, row.every_ns, now_ns)"
+  "NextDue{row.every_ns > 0 ? std::optional(now_ns + row.every_ns) : std::nullopt,
+           next_due(row.due_ns, row.every_ns, now_ns).missed}" value)
+epic_plant(reminder_set_anew runtime/kernel/batch.cpp
+  "other == set.reminder"
+  "false" value)
+epic_plant(forgotten_reminder_comes runtime/kernel/mail/reminders.cpp
+  "has_unsealed_change(activation, occurrence.name)"
+  "false" value)
+
+# ---- answers
+epic_plant(answer_stored_at_the_end runtime/kernel/answers/answers.cpp
+  "uses_.saving.add(*activation_of(&call), PutAnswer{entry.answer});"
+  "")
+epic_plant(answer_stored_at_the_end runtime/kernel/answers/answers.cpp
+  "uses_.saving.add(activation, EndAnswer{.id = at->first, .end = entry.answer.end});"
+  "uses_.saving.add(activation, PutAnswer{entry.answer});")
+epic_plant(key_without_its_method runtime/kernel/answers/answers.cpp
+  "if (is_same_method && (request.schema != answer.arguments_schema || request.hash == answer.arguments_hash))"
+  "if (request.hash == answer.arguments_hash) return true;" kept)
