@@ -2,7 +2,9 @@
 
 #include "kernel/answers/answers.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <optional>
 
 #include "codec/capnp_codec.hpp"
 #include "epic/epic.hpp"
@@ -71,8 +73,19 @@ class Stranger : public Entity {
   EPIC_ENTITY(Stranger, transient, methods(greet))
 };
 
+/// It and its method had other names.
+class Safe : public Entity {
+  std::int64_t cents_ = 100;
+
+ public:
+  Task<std::int64_t> pay(std::int64_t cents) { co_return cents_ -= cents; }
+  Task<std::int64_t> refund(std::int64_t cents) { co_return cents_ += cents; }
+  Task<std::int64_t> cents() const { co_return cents_; }
+  EPIC_ENTITY(Safe, named("Safe", formerly("Chest")), state(cents_), methods(pay, refund, cents), renamed(spend, pay))
+};
+
 const ModuleInfo& tills() {
-  static const EntityInfoFn entities[] = {&Till::epic_info, &Stranger::epic_info};
+  static const EntityInfoFn entities[] = {&Till::epic_info, &Stranger::epic_info, &Safe::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }
@@ -87,6 +100,11 @@ struct AnswersFixture {
 
   std::optional<kernel::Answer> stored(std::string key) {
     const std::string entity = "Till/a";
+    return *fabric.store().answer(
+        {.shard = kernel::shard_of(entity, 16), .entity = entity, .subject = {}, .key = std::move(key)});
+  }
+  std::optional<kernel::Answer> stored_of_safe(std::string key) {
+    const std::string entity = "Chest/a";
     return *fabric.store().answer(
         {.shard = kernel::shard_of(entity, 16), .entity = entity, .subject = {}, .key = std::move(key)});
   }
@@ -255,6 +273,48 @@ TEST_CASE("answers: reading has an answer, too, and erasing the entity leaves it
   CHECK(call_keyed(f.fabric, node, f.till->pay(10), "k") == "90");  // it does not run on the new entity
   CHECK(call_keyed(f.fabric, node, f.till->wipe(), "w") == "done");
   CHECK(f.fabric.call(node, f.till->cents()) == 100);
+}
+
+TEST_CASE("answers: one that was kept under a former name of its method is that method's", "[kernel]") {
+  AnswersFixture f;
+  const Ref<Safe> safe("a");
+  CHECK(call_keyed(f.fabric, 1, safe->pay(10), "k") == "90");
+  std::optional<kernel::Answer> former = f.stored_of_safe("k");
+  REQUIRE(former);
+  CHECK(former->method == "pay");
+  former->id.key = "former";
+  former->method = "spend";
+  const auto rows = *f.fabric.store().shards();
+  const auto row = std::ranges::find(rows, former->id.shard, &storage::Store::ShardRow::shard);
+  REQUIRE(row != rows.end());
+  REQUIRE(f.fabric.store().commit({.number = {},
+                                   .writer = row->incarnation,
+                                   .epochs = {{row->shard, row->epoch}},
+                                   .schemas = {},
+                                   .operations = {kernel::PutAnswer{*former}}}));
+  for (std::uint16_t node = 1; node <= 3; ++node) CHECK(call_keyed(f.fabric, node, safe->pay(10), "former") == "90");
+  CHECK_THAT(call_keyed(f.fabric, 1, safe->pay(11), "former"), Catch::Contains("this method with other arguments"));
+  CHECK_THAT(call_keyed(f.fabric, 1, safe->refund(10), "former"), Catch::Contains("for the method spend"));
+  CHECK(f.fabric.call(1, safe->cents()) == 90);
+}
+
+TEST_CASE("answers: an entity has the same ones by each name of its class", "[kernel]") {
+  AnswersFixture f;
+  CHECK(call_keyed(f.fabric, 1, Ref<Safe>("a")->pay(10), "k") == "90");
+  CHECK(f.stored_of_safe("k").has_value());
+  for (const std::string_view type : {"Safe", "Chest"}) {
+    INFO(type);
+    auto record = Ref<Safe>("a")->pay(10).epic_take_record();
+    kernel::set_key(*record, "k");
+    record->callee = epic::detail::make_name(type, "a");
+    std::optional<std::int64_t> result;
+    f.fabric.submit(2, kernel::RecordRef(record.detach()), [&result](kernel::Record& ended) {
+      result = static_cast<epic::detail::ResultRecord<std::int64_t>&>(ended).take();
+    });
+    REQUIRE(f.fabric.run_until([&] { return result.has_value(); }));
+    CHECK(result == 90);
+  }
+  CHECK(f.fabric.call(1, Ref<Safe>("a")->cents()) == 90);
 }
 
 TEST_CASE("answers: the calls that a keyed call makes are their own", "[kernel]") {
