@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,15 +62,21 @@ std::string read_word(int fd) {
 
 }  // namespace
 
-BenchFabric::BenchFabric(std::uint16_t node_count) {
+BenchFabric::BenchFabric(std::uint16_t node_count) : node_count_(node_count) { start(); }
+
+BenchFabric::~BenchFabric() {
+  if (supervisor_ >= 0) stop();
+}
+
+void BenchFabric::start() {
   cluster::SupervisorOptions options;
   options.project_name = "bench";
   options.project_directory = directory_.path();
   options.module_path = EPIC_BENCH_MODULE;
   options.node_program = EPIC_NODE_PROGRAM;
   options.version = EPIC_VERSION_TEXT;
-  options.node_count = node_count;
-  options.store.location = directory_.path() / ".epic" / "state.sqlite";
+  options.node_count = node_count_;
+  options.store = store();
 
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
@@ -81,13 +88,32 @@ BenchFabric::BenchFabric(std::uint16_t node_count) {
   const std::string word = read_word(pipe[0]);
   ::close(pipe[0]);
   if (word == kReady) return;
-  ::waitpid(supervisor_, nullptr, 0);
+  ::waitpid(std::exchange(supervisor_, -1), nullptr, 0);
   throw std::runtime_error(word.empty() ? "the fabric did not start" : word);
 }
 
-BenchFabric::~BenchFabric() {
+void BenchFabric::stop() {
   ::kill(supervisor_, SIGTERM);
-  ::waitpid(supervisor_, nullptr, 0);
+  ::waitpid(std::exchange(supervisor_, -1), nullptr, 0);
+}
+
+void BenchFabric::kill() {
+  std::vector<pollfd> nodes;
+  for (const auto& node : list_processes(directory_)) {
+    if (node.at("pid").is_null()) continue;
+    const long fd = ::syscall(SYS_pidfd_open, node.at("pid").to_number<pid_t>(), 0);
+    if (fd >= 0) nodes.push_back({.fd = static_cast<int>(fd), .events = POLLIN, .revents = 0});
+  }
+  ::kill(supervisor_, SIGKILL);
+  ::waitpid(std::exchange(supervisor_, -1), nullptr, 0);
+  for (pollfd& node : nodes) {
+    ::poll(&node, 1, -1);
+    ::close(node.fd);
+  }
+}
+
+storage::StoreAddress BenchFabric::store() const {
+  return {.kind = cluster::SupervisorOptions().store.kind, .location = directory_.path() / ".epic" / "state.sqlite"};
 }
 
 std::map<std::string, std::string> BenchFabric::list_nodes(std::string_view type) const {
@@ -110,6 +136,12 @@ BenchFabric::Saved BenchFabric::count_saved() const {
   return saved;
 }
 
+std::uint64_t BenchFabric::count_resident_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& node : list_processes(directory_)) bytes += node.at("resident_bytes").to_number<std::uint64_t>();
+  return bytes;
+}
+
 std::vector<std::string> BenchFabric::list_owners() const {
   const auto nodes = control_of(directory_).request("nodes", boost::json::object{});
   if (!nodes) throw std::runtime_error(nodes.error().message);
@@ -128,6 +160,20 @@ void BenchFabric::drain_node(std::string_view name) const {
   const auto drained =
       control_of(directory_).request("drain", boost::json::object{{"node", name}}, std::chrono::minutes(2));
   if (!drained) throw std::runtime_error(drained.error().message);
+}
+
+void BenchFabric::scale(std::uint16_t node_count) const {
+  const auto scaled =
+      control_of(directory_).request("scale", boost::json::object{{"nodes", node_count}}, std::chrono::minutes(2));
+  if (!scaled) throw std::runtime_error(scaled.error().message);
+}
+
+void BenchFabric::restart_rolling() const {
+  const auto restarted =
+      control_of(directory_).stream("restart", boost::json::object{{"rolling", true}}, [](const boost::json::value&) {
+        return true;
+      });
+  if (!restarted) throw std::runtime_error(restarted.error().message);
 }
 
 void BenchFabric::wait_until_level() const {

@@ -1,6 +1,6 @@
 #pragma once
 // BenchFabric: a supervisor and real nodes with the module of bench/modules, in its own directory. They end with the
-// process that made them, also if that is killed.
+// process that made them, also if that is killed. It can be stopped and started again on the same store.
 
 #include <sys/types.h>
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "epic/client.hpp"
+#include "storage/store_address.hpp"
 #include "support/temp_dir.hpp"
 
 namespace epic::bench {
@@ -24,6 +25,14 @@ class BenchFabric {
   BenchFabric& operator=(const BenchFabric&) = delete;
   ~BenchFabric();
 
+  /// As `epic stop` does. Returns when all processes have ended.
+  void stop();
+  /// Sends SIGKILL to the supervisor, with which its nodes die. Returns when all are dead.
+  void kill();
+  /// After stop() or kill(): as the constructor does.
+  void start();
+
+  [[nodiscard]] storage::StoreAddress store() const;
   [[nodiscard]] Client connect() const { return Client::connect(directory_.path().string()); }
   /// The node of each live entity of a type.
   [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;
@@ -34,6 +43,8 @@ class BenchFabric {
     std::uint64_t rows = 0;
   };
   [[nodiscard]] Saved count_saved() const;
+  /// Resident memory of all nodes. Nodes report it every 200 ms.
+  [[nodiscard]] std::uint64_t count_resident_bytes() const;
   /// The number of shards, and the owner of each.
   [[nodiscard]] std::vector<std::string> list_owners() const;
 
@@ -41,11 +52,16 @@ class BenchFabric {
   void kill_node(std::string_view name) const;
   /// Returns when the node's shards have moved to the others and it has stopped.
   void drain_node(std::string_view name) const;
+  /// Returns when there are as many nodes, all ready.
+  void scale(std::uint16_t node_count) const;
+  /// Returns when all nodes have been replaced, one after the other.
+  void restart_rolling() const;
   /// Waits until all nodes are ready and own the same number of shards.
   void wait_until_level() const;
 
  private:
   test::TempDir directory_;
+  std::uint16_t node_count_;
   pid_t supervisor_ = -1;
 };
 

@@ -36,7 +36,15 @@ class Account : public epic::Entity {
     co_return balance;
   }
   epic::Task<std::int64_t> get() const { co_return balance; }
-  EPIC_ENTITY(Account, state(balance, owner), methods(add, add_durably, get))
+  /// Sends 1 to one after the other, each time waiting until that is saved.
+  epic::Task<void> pay_many(std::vector<epic::Ref<Account>> accounts, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      --balance;
+      epic::deliver(accounts[static_cast<std::size_t>(i) % accounts.size()]->add(1));
+      co_await epic::saved();
+    }
+  }
+  EPIC_ENTITY(Account, state(balance, owner), methods(add, add_durably, get, pay_many))
 };
 
 /// A caller inside the fabric.
@@ -51,7 +59,32 @@ class Adder : public epic::Entity {
       co_await epic::Ref<Account>(account)->add_durably(1);
     }
   }
-  EPIC_ENTITY(Adder, methods(add_many), transient)
+  /// The same, to these in turn.
+  epic::Task<void> add_to(std::vector<epic::Ref<Account>> accounts, std::int64_t count) const {
+    for (std::int64_t i = 0; i < count; ++i)
+      co_await accounts[static_cast<std::size_t>(i) % accounts.size()]->add_durably(1);
+  }
+  EPIC_ENTITY(Adder, methods(add_many, add_to), transient)
+};
+
+/// Is woken by a reminder, and notes when.
+class Alarm : public epic::Entity {
+  std::int64_t count = 0;
+  std::int64_t rang_at_ns = 0;  // wall clock
+
+ public:
+  epic::Task<void> set(std::chrono::milliseconds later) {
+    epic::remind("alarm", later, &Alarm::ring);
+    co_return;
+  }
+  epic::Task<void> ring() {
+    ++count;
+    rang_at_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();  // epic:allow
+    co_return;
+  }
+  /// How often it has rung, and when last.
+  epic::Task<std::vector<std::int64_t>> look() const { co_return std::vector{count, rang_at_ns}; }
+  EPIC_ENTITY(Alarm, state(count, rang_at_ns), methods(set, ring, look))
 };
 
 /// A match that ticks at 20 Hz, by a timer or by a loop of its own, and notes when.
