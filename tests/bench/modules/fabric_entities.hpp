@@ -87,74 +87,107 @@ class Alarm : public epic::Entity {
   EPIC_ENTITY(Alarm, state(count, rang_at_ns), methods(set, ring, look))
 };
 
-/// A match that ticks at 20 Hz, by a timer or by a loop of its own, and notes when.
+/// A match that ticks at 20 Hz while it is in memory: by a loop of its own, if its key begins with "loop", or by a
+/// timer.
 class Match : public epic::Entity {
+  struct Tick {
+    std::int64_t number = 0;  // on the grid
+    std::int64_t at_ns = 0;
+  };
   static constexpr auto kInterval = std::chrono::milliseconds(50);
-  std::vector<std::int64_t> times_ns_;
+  bool is_noting_ = false;
+  std::vector<Tick> ticks_;
+  std::int64_t last_number_ = 0;
   std::int64_t skipped_ = 0;
   std::int64_t inputs_ = 0;
-  epic::Timer timer_;
 
   static std::int64_t now_ns() {  // to the nanosecond, not as of the turn's start
     return std::chrono::steady_clock::now().time_since_epoch().count();  // epic:allow
   }
-  epic::Task<> loop(std::int64_t ticks) {
+  void note(std::int64_t skipped) {
+    last_number_ += 1 + skipped;
+    if (!is_noting_) return;
+    skipped_ += skipped;
+    ticks_.push_back({last_number_, now_ns()});
+  }
+  epic::Task<> loop() {
     // Those that start together would tick together.
     const std::int64_t begin_ns =
         now_ns() + static_cast<std::int64_t>(std::hash<std::string_view>{}(key()) % std::uint64_t{50'000'000});
-    for (std::int64_t i = 1; i <= ticks; ++i) {
+    for (std::int64_t i = 1;; ++i) {
       co_await epic::sleep(std::chrono::nanoseconds(begin_ns - now_ns()) + i * kInterval);
-      times_ns_.push_back(now_ns());
+      note(0);
     }
   }
 
  public:
-  epic::Task<> start(std::int64_t ticks, bool has_timer) {
-    times_ns_.clear();
-    times_ns_.reserve(static_cast<std::size_t>(ticks) + 100);
-    skipped_ = inputs_ = 0;
-    if (has_timer)
-      timer_ = epic::every(kInterval, &Match::tick);
+  epic::Task<> on_activate() override {
+    if (key().starts_with("loop"))
+      epic::spawn(loop());
     else
-      epic::spawn(loop(ticks));
+      epic::every(kInterval, &Match::tick);
     co_return;
   }
   epic::Task<> tick() {
-    times_ns_.push_back(now_ns());
-    skipped_ += static_cast<std::int64_t>(epic::skipped_ticks());
+    note(static_cast<std::int64_t>(epic::skipped_ticks()));
     co_return;
   }
   epic::Task<> input() {
     ++inputs_;
     co_return;
   }
-  /// Ends it. How late each tick was: beyond a grid of which the most punctual tick is a point.
+  /// Notes its ticks from now on.
+  epic::Task<> start(std::chrono::seconds lasts) {
+    ticks_.clear();
+    ticks_.reserve(static_cast<std::size_t>(lasts / kInterval) + 100);
+    skipped_ = inputs_ = 0;
+    is_noting_ = true;
+    co_return;
+  }
+  /// How late each tick since start() was: beyond a grid of which the most punctual one is a point.
   epic::Task<std::vector<std::int64_t>> stop() {
-    timer_.stop();
+    is_noting_ = false;
+    const auto shift_of = [](const Tick& tick) {
+      return tick.at_ns - tick.number * std::chrono::nanoseconds(kInterval).count();
+    };
     std::int64_t earliest_ns = INT64_MAX;
-    constexpr std::int64_t kIntervalNs = std::chrono::nanoseconds(kInterval).count();
-    for (std::size_t i = 0; i < times_ns_.size(); ++i)
-      earliest_ns = std::min(earliest_ns, times_ns_[i] - static_cast<std::int64_t>(i) * kIntervalNs);
+    for (const Tick& tick : ticks_) earliest_ns = std::min(earliest_ns, shift_of(tick));
     std::vector<std::int64_t> late_ns;
-    for (std::size_t i = 0; i < times_ns_.size(); ++i)
-      late_ns.push_back(times_ns_[i] - static_cast<std::int64_t>(i) * kIntervalNs - earliest_ns);
+    for (const Tick& tick : ticks_) late_ns.push_back(shift_of(tick) - earliest_ns);
     co_return late_ns;
   }
   epic::Task<std::int64_t> skipped() const { co_return skipped_; }
   epic::Task<std::int64_t> inputs() const { co_return inputs_; }
-  EPIC_ENTITY(Match, methods(start, tick, input, stop, skipped, inputs), transient)
+  EPIC_ENTITY(Match, methods(tick, input, start, stop, skipped, inputs), transient)
 };
 
-/// Ten players of a match, on whatever node, who send it inputs.
+/// Ten players of a match, on whatever node, who send it inputs while the team is in memory.
 class Team : public epic::Entity {
- public:
-  epic::Task<> play(epic::Ref<Match> match, std::int64_t inputs, std::chrono::milliseconds pause) const {
-    for (std::int64_t i = 0; i < inputs; i += 10) {
-      std::vector<epic::Call<void>> calls;
-      for (int player = 0; player < 10; ++player) calls.push_back(match->input());
-      co_await epic::gather(std::move(calls));
-      co_await epic::sleep(pause);
+  bool is_playing_ = false;
+
+  epic::Task<> shoot(epic::Ref<Match> match, std::chrono::nanoseconds pause) {
+    std::int64_t next_ns = std::chrono::steady_clock::now().time_since_epoch().count() +  // epic:allow
+                           static_cast<std::int64_t>(epic::random() % static_cast<std::uint64_t>(pause.count()));
+    while (true) {
+      co_await epic::sleep(std::chrono::nanoseconds(
+          next_ns - std::chrono::steady_clock::now().time_since_epoch().count()));  // epic:allow
+      next_ns += pause.count();
+      std::vector<epic::Call<void>> inputs;
+      for (int player = 0; player < 10; ++player) inputs.push_back(match->input());
+      try {
+        co_await epic::gather(std::move(inputs));
+      } catch (const epic::Cancelled&) {
+        throw;
+      } catch (const epic::Error&) {  // the match's node is gone, or it moves
+      }
     }
+  }
+
+ public:
+  /// Each player sends an input after each pause. Does nothing if they play already.
+  epic::Task<> play(epic::Ref<Match> match, std::chrono::milliseconds pause) {
+    if (!std::exchange(is_playing_, true)) epic::spawn(shoot(match, pause));
+    co_return;
   }
   EPIC_ENTITY(Team, methods(play), transient)
 };
