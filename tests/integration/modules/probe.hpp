@@ -235,6 +235,7 @@ class Till : public epic::Entity {
   std::int64_t sum = 0;
 
   std::int64_t missed = 0;
+  std::int64_t most_missed = 0;  // by one call
 
  public:
   epic::Task<void> send(epic::Ref<Till> to, std::int64_t amount) {
@@ -267,11 +268,13 @@ class Till : public epic::Entity {
   epic::Task<void> tick() {
     sum += 1 + static_cast<std::int64_t>(epic::missed());
     missed += static_cast<std::int64_t>(epic::missed());
+    most_missed = std::max(most_missed, static_cast<std::int64_t>(epic::missed()));
     co_return;
   }
   epic::Task<std::int64_t> missed_count() const { co_return missed; }
-  EPIC_ENTITY(Till, state(is_open, sum, missed),
-              methods(send, put, open, count, put_later, put_again_and_again, tick, missed_count))
+  epic::Task<std::int64_t> most_missed_at_once() const { co_return most_missed; }
+  EPIC_ENTITY(Till, state(is_open, sum, missed, most_missed),
+              methods(send, put, open, count, put_later, put_again_and_again, tick, missed_count, most_missed_at_once))
 };
 
 }  // namespace probe
