@@ -26,6 +26,7 @@ namespace epic::bench {
 namespace {
 
 constexpr std::string_view kReady = "ready";
+constexpr int kReportedMs = 500;  // nodes report their counts every 200 ms
 
 cluster::ControlClient control_of(const test::TempDir& directory) {
   auto client = cluster::ControlClient::connect(directory.path() / ".epic" / "control.sock");
@@ -128,6 +129,7 @@ std::map<std::string, std::string> BenchFabric::list_nodes(std::string_view type
 }
 
 BenchFabric::Saved BenchFabric::count_saved() const {
+  ::poll(nullptr, 0, kReportedMs);
   Saved saved;
   for (const auto& node : list_processes(directory_)) {
     saved.commits += node.at("commits").to_number<std::uint64_t>();
@@ -137,6 +139,7 @@ BenchFabric::Saved BenchFabric::count_saved() const {
 }
 
 std::uint64_t BenchFabric::count_resident_bytes() const {
+  ::poll(nullptr, 0, kReportedMs);
   std::uint64_t bytes = 0;
   for (const auto& node : list_processes(directory_)) bytes += node.at("resident_bytes").to_number<std::uint64_t>();
   return bytes;

@@ -37,13 +37,14 @@ class BenchFabric {
   /// The node of each live entity of a type.
   [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;
 
-  /// Transactions and rows of all nodes since their start. Nodes report them every 200 ms.
+  /// Transactions and rows of all nodes since their start.
   struct Saved {
     std::uint64_t commits = 0;
     std::uint64_t rows = 0;
   };
+  /// Waits until the nodes have reported what they have done so far.
   [[nodiscard]] Saved count_saved() const;
-  /// Resident memory of all nodes. Nodes report it every 200 ms.
+  /// Resident memory of all nodes. Waits likewise.
   [[nodiscard]] std::uint64_t count_resident_bytes() const;
   /// The number of shards, and the owner of each.
   [[nodiscard]] std::vector<std::string> list_owners() const;

@@ -117,12 +117,6 @@ class Increments {
   std::vector<double> latencies_ns_;
 };
 
-/// Waits until the nodes have reported their counts.
-BenchFabric::Saved count_saved(const BenchFabric& fabric) {
-  ::poll(nullptr, 0, 500);
-  return fabric.count_saved();
-}
-
 /// Increments by callers inside the fabric, each waiting until its own is durable; returns rows per second.
 double run_inside(const Client& client) {
   std::latch ended(kCallers);
@@ -176,24 +170,24 @@ void compare_durable_increments() {
   Rates inside;
   std::vector<double> latencies;
   for (int round = 0; round <= kIncrementRounds; ++round) {
-    const BenchFabric::Saved first = count_saved(fabric);
+    const BenchFabric::Saved first = fabric.count_saved();
     Increments::Result result;
     {
       const Client client = fabric.connect();
       result = Increments(client).run();
     }
-    const BenchFabric::Saved second = count_saved(fabric);
+    const BenchFabric::Saved second = fabric.count_saved();
     if (round == 0) continue;  // warm-up: activates the entities
     outside.epic.push_back(result.rows_per_second);
     latencies.insert(latencies.end(), result.latencies_ns.begin(), result.latencies_ns.end());
     outside.bare.push_back(run_yardstick(first, second, outside.batch_rows));
 
-    const BenchFabric::Saved third = count_saved(fabric);
+    const BenchFabric::Saved third = fabric.count_saved();
     {
       const Client client = fabric.connect();
       inside.epic.push_back(run_inside(client));
     }
-    inside.bare.push_back(run_yardstick(third, count_saved(fabric), inside.batch_rows));
+    inside.bare.push_back(run_yardstick(third, fabric.count_saved(), inside.batch_rows));
   }
   print_rates(fmt::format("epic::Client, {} callers at once", kCallers), outside);
   print_table(

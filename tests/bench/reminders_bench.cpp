@@ -159,7 +159,7 @@ struct Starts {
     const std::int64_t begin_ns = epic::io::monotonic_ns();
     fabric.start();
     times_ns.push_back(static_cast<double>(epic::io::monotonic_ns() - begin_ns));
-    ::poll(nullptr, 0, 1'000);  // the nodes have read what they hold in memory, and reported it
+    ::poll(nullptr, 0, 500);  // until the nodes have read what they hold in memory
     resident_mib.push_back(static_cast<double>(fabric.count_resident_bytes()) / (1 << 20));
     fabric.stop();
   }
