@@ -16,6 +16,7 @@
 #include "codec/value_path.hpp"
 #include "codec/wire_reader.hpp"
 #include "protocol/json.hpp"
+#include "reflect/text_of.hpp"
 #include "reflect/type_text.hpp"
 
 namespace epic::codec {
@@ -105,11 +106,13 @@ class Reader {
         return enumeration(plan, static_cast<std::int64_t>(bits), object);
       case Action::plain:
         if (set_time(type.time, object, plan.unit, bits)) return true;
-        return fail(fmt::format("{} cannot hold {}: its unit is too coarse, or its counter too small",
-                                reflect::type_text(type),
-                                protocol::print_json(time_to_json(type.kind, plan.unit, bits))));
+        return fail(fmt::format("{} cannot hold {}: {}", reflect::type_text(type),
+                                protocol::print_json(time_to_json(type.kind, plan.unit, bits)),
+                                plan.unit.is_date && !days_of_date(bits)
+                                    ? "it is not a date"
+                                    : "its unit is too coarse, or its counter too small"));
       case Action::wrap:
-        return scalar(*plan.parts[0], bits, type.optional.emplace(object));
+        return afford_content(type) && scalar(*plan.parts[0], bits, type.optional.emplace(object));
       default:
         return fail(plan.problem);
     }
@@ -172,7 +175,7 @@ class Reader {
       case Action::map:
         return map(plan, in, object);
       case Action::wrap:
-        return pointer(*plan.parts[0], in, type.optional.emplace(object));
+        return afford_content(type) && pointer(*plan.parts[0], in, type.optional.emplace(object));
       case Action::mismatch:
         return fail(plan.problem);
       default: {
@@ -197,7 +200,7 @@ class Reader {
     std::string_view value;
     if (!wire_.read_text(in, value)) return fail_damaged();
     if (type.kind == Kind::text) {
-      static_cast<std::string*>(object)->assign(value);
+      reflect::set_text(type, object, value);
       return true;
     }
     if (type.ref.set(object, value)) return true;
@@ -230,7 +233,7 @@ class Reader {
       case Action::variant:
         return nested([&] { return variant(plan, in, object); });
       case Action::wrap:
-        return body(*plan.parts[0], in, plan.type->optional.emplace(object));
+        return afford_content(*plan.type) && body(*plan.parts[0], in, plan.type->optional.emplace(object));
       default:
         return fail(plan.problem);
     }
@@ -250,7 +253,8 @@ class Reader {
   }
 
   bool optional(const ReadPlan& plan, const Struct& in, void* object) {
-    return member(*plan.parts[0], plan.body.slots[1], in, plan.type->optional.emplace(object));
+    return afford_content(*plan.type) &&
+           member(*plan.parts[0], plan.body.slots[1], in, plan.type->optional.emplace(object));
   }
 
   bool unwrap(const ReadPlan& plan, const Struct& in, void* object) {
@@ -274,6 +278,11 @@ class Reader {
       return fail(fmt::format("the elements would take more than {} bytes of memory", bounds_.decoded_bytes_max));
     bytes_left_ -= count * size_bytes;
     return true;
+  }
+
+  /// What a unique_ptr holds has memory of its own.
+  bool afford_content(const TypeInfo& optional) {
+    return !optional.optional.is_boxed || afford(1, optional.optional.element().size_bytes);
   }
 
   bool sequence(const ReadPlan& plan, Place in, void* object) {

@@ -99,7 +99,7 @@ class CapnpText {
     const auto [known, is_new] = names_.try_emplace(key_of(index));
     if (is_new) {
       std::string wanted = label(index);
-      if (wanted.size() > kNameBytesMax) wanted = std::string(word_of(schema_.node(index).kind));
+      if (wanted.size() > kNameBytesMax) wanted = std::string(word_of(schema_.node(index)));
       known->second = unique(std::move(wanted), taken_);
       pending_.push_back(index);
     }
@@ -111,11 +111,12 @@ class CapnpText {
     return fmt::format("{} {}", static_cast<int>(schema_.node(index).kind), schema_.type_text(index));
   }
 
-  static std::string_view word_of(Kind kind) {
-    return kind == Kind::optional  ? "Optional"
-           : kind == Kind::variant ? "Variant"
-           : kind == Kind::map     ? "Entry"
-                                   : "Tuple";
+  static std::string_view word_of(const Schema::Node& node) {
+    return node.kind == Kind::optional  ? "Optional"
+           : node.is_expected           ? "Expected"
+           : node.kind == Kind::variant ? "Variant"
+           : node.kind == Kind::map     ? "Entry"
+                                        : "Tuple";
   }
 
   std::string label(Index index) const {
@@ -123,7 +124,7 @@ class CapnpText {
     if (has_own_unit(node)) return camel_case(schema_.type_text(index));
     if (!node.name.empty() && node.kind != Kind::ref) return camel_case(node.name);
     if (const auto word = builtin_type(node.kind); !word.empty()) return std::string(word);
-    std::string text = node.kind == Kind::sequence ? "List" : std::string(word_of(node.kind));
+    std::string text = node.kind == Kind::sequence ? "List" : std::string(word_of(node));
     for (const auto& part : node.parts) {
       if (text.size() > kNameBytesMax) break;
       text += label(part.type);
@@ -185,6 +186,7 @@ class CapnpText {
       case Kind::map:
         return i == 0 ? "key" : "value";
       case Kind::variant: {
+        if (node.is_expected) return i == 0 ? "value" : "error";
         const std::string name = label(node.parts[i].type);
         return name.size() > kNameBytesMax ? fmt::format("alternative{}", i) : field_case(name);
       }

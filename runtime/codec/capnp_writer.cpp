@@ -11,6 +11,7 @@
 #include "codec/limits.hpp"
 #include "codec/scalars.hpp"
 #include "codec/sort_key.hpp"
+#include "reflect/text_of.hpp"
 #include "reflect/type_text.hpp"
 
 namespace epic::codec {
@@ -32,7 +33,7 @@ constexpr std::size_t kWordsAhead = 32;
 bool is_empty(const TypeInfo& type, const void* object) {
   switch (type.kind) {
     case Kind::text:
-      return static_cast<const std::string*>(object)->empty();
+      return reflect::text_of(type, object).empty();
     case Kind::bytes:
       return static_cast<const Bytes*>(object)->empty();
     case Kind::ref:
@@ -158,7 +159,7 @@ class Writer {
     return count;
   }
 
-  /// Counts elements as readers do.
+  /// Counts elements, and what is in a box, as readers do.
   std::size_t counted(const WritePlan& plan, std::size_t count, std::size_t size_bytes) {
     if (count > elements_left_ || count > bytes_left_ / std::max<std::size_t>(size_bytes, 1)) throw_too_many(plan);
     elements_left_ -= count;
@@ -207,6 +208,7 @@ class Writer {
     enter(plan);
     const TypeInfo& type = *plan.type;
     if (type.kind == Kind::optional) {
+      if (type.optional.is_boxed) (void)counted(plan, 1, plan.parts[0]->type->size_bytes);
       write_slot(segment_.bytes_at(at.data), plan.body.slots[0], 1);
       member(*plan.parts[0], plan.body.slots[1], at, type.optional.get(object));
     } else if (type.kind == Kind::variant) {
@@ -232,7 +234,7 @@ class Writer {
     if (is_empty(type, object)) return;
     switch (type.kind) {
       case Kind::text: {
-        const auto& text = *static_cast<const std::string*>(object);
+        const std::string_view text = reflect::text_of(type, object);
         return bytes(plan, at, text.data(), text.size(), text.size() + 1);
       }
       case Kind::ref: {

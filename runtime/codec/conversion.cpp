@@ -66,6 +66,7 @@ class Walker {
         depends_on_values = depends_on_values || plan.type->sequence.fixed_count > 0 || plan.type->sequence.is_set;
         return walk(*plan.parts[0], path + "[]", Reach::sometimes);
       case Action::map:
+        depends_on_values = depends_on_values || (written_.node(plan.index).is_multi && !plan.type->map.is_multi);
         walk(*plan.parts[0], path + "[].key", Reach::sometimes);
         return walk(*plan.parts[1], path + "[]", Reach::sometimes);
       case Action::fields:

@@ -5,10 +5,10 @@
 // that `fails` is one that decoding meets in every value; one that `may_fail` depends on the value (the elements of a
 // list that may be empty, an enumerator that was removed); everything else can be read.
 //
-// Reported only as a possibility (depends_on_values): more elements than an array has, duplicates in a set, a time that
-// the unit cannot represent. Not reported: an unnamed value of an enumeration whose C++ type is now too small for it,
-// since schemas do not record that size; decoding refuses the value. Not here: how many stored values are affected;
-// node/check.hpp decodes them to find out.
+// Reported only as a possibility (depends_on_values): more elements than an array or bitset has, duplicates in a set,
+// a key of a multimap twice in a map, a time that the unit cannot represent. Not reported: an unnamed value of an
+// enumeration whose C++ type is now too small for it, since schemas do not record that size; decoding refuses the
+// value. Not here: how many stored values are affected; node/check.hpp decodes them to find out.
 
 #include <boost/describe/enum.hpp>
 #include <cstdint>
@@ -56,8 +56,8 @@ struct Conversion {
   /// Empty if everything reads unchanged. A difference in a type that occurs in several places is listed for each, up
   /// to a limit.
   std::vector<Change> changes;
-  /// Some values may be refused even though the schemas are equal: they do not record the size of an array, whether
-  /// elements are unique, or the unit of a time.
+  /// Some values may be refused although no type has changed into one that cannot be read: schemas do not record the
+  /// size of an array or whether elements are unique; and a time may not fit its new unit.
   bool depends_on_values = false;
   /// The most serious effect; call only if there are changes.
   [[nodiscard]] Effect effect() const;

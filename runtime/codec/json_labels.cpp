@@ -17,6 +17,7 @@ std::string_view last_part(std::string_view label) {
 }  // namespace
 
 Labels make_labels(const reflect::Schema& schema, reflect::Schema::Index variant) {
+  if (schema.node(variant).is_expected) return {"value", "error"};
   Labels labels;
   for (const auto& part : schema.node(variant).parts) {
     const auto& node = schema.node(part.type);

@@ -1,8 +1,9 @@
 #pragma once
 // The names of a variant's alternatives in JSON: {"int32": 5}, {"game::Item": {…}}.
 //
-// A label is the alternative's type as schemas write it; the second of two equal ones is "int32#1", with its index.
-// Readers also accept the last part of a qualified name ("Item") if it is unambiguous, and the index alone ("1").
+// Those of an expected are {"value": 5} and {"error": "too late"}. Otherwise a label is the alternative's type as
+// schemas write it; the second of two equal ones is "int32#1", with its index. Readers also accept the last part of a
+// qualified name ("Item") if it is unambiguous, and the index alone ("1").
 
 #include <optional>
 #include <span>

@@ -108,6 +108,10 @@ std::optional<std::uint64_t> seconds_from(const reflect::TimeUnit& unit, const v
 }
 
 std::expected<std::uint64_t, std::string> time_bits(Kind kind, const reflect::TimeUnit& unit, const value& json) {
+  if (unit.is_date) {
+    if (const auto count = date_from_json(unit, json)) return *count;
+    return std::unexpected(expected_got("a date such as \"2023-11-14\"", json));
+  }
   const auto* text = json.if_string();
   std::optional<std::uint64_t> count;
   if (text != nullptr) count = time_from_text(kind, unit, *text);

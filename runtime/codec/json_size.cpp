@@ -4,6 +4,7 @@
 #include <string>
 
 #include "codec/limits.hpp"
+#include "reflect/text_of.hpp"
 
 namespace epic::codec {
 
@@ -26,7 +27,7 @@ class JsonMeasure {
     ++depth_;
     switch (type.kind) {
       case Kind::text:
-        bytes_ += 2 + static_cast<const std::string*>(object)->size();
+        bytes_ += 2 + reflect::text_of(type, object).size();
         break;
       case Kind::bytes:
         bytes_ += 2 + static_cast<const Bytes*>(object)->size() / 3 * 4;

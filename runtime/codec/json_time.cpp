@@ -1,14 +1,19 @@
-// Durations and times in JSON: text if a calendar or clock can say it exactly, otherwise the bare count with its unit.
+// Durations, times and dates in JSON: text if a calendar or clock can say it exactly, otherwise the bare count with its
+// unit, and for what is not a date its numbers.
 
 #include <fmt/format.h>
 
 #include <bit>
+#include <boost/json/object.hpp>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <system_error>
+#include <utility>
 
 #include "codec/json_scalars.hpp"
 #include "codec/time_units.hpp"
+#include "epic/values/dates.hpp"
 #include "protocol/time_text.hpp"
 #include "reflect/type_text.hpp"
 
@@ -64,9 +69,46 @@ std::optional<std::uint64_t> parse_count(std::string_view text, const TimeUnit& 
   return parse_count<std::int64_t>(text, to);
 }
 
+constexpr std::int64_t kSecondsPerDay = 86'400;
+
+/// An integer that T can hold; empty for everything else.
+template <class T>
+std::optional<T> number_in(const boost::json::object& object, std::string_view name) {
+  const auto* json = object.if_contains(name);
+  const auto* number = json == nullptr ? nullptr : json->if_int64();
+  if (number == nullptr || !std::in_range<T>(*number)) return std::nullopt;
+  return static_cast<T>(*number);
+}
+
+boost::json::value date_to_json(std::uint64_t count) {
+  if (const auto days = days_of_date(count)) {
+    const std::string midnight = protocol::time_text({.seconds = protocol::Int128{*days} * kSecondsPerDay});
+    return boost::json::string(midnight.substr(0, midnight.find('T')));
+  }
+  const std::chrono::year_month_day date = reflect::date_of(count);
+  return boost::json::object{{"year", std::int64_t{static_cast<int>(date.year())}},
+                             {"month", std::int64_t{static_cast<unsigned>(date.month())}},
+                             {"day", std::int64_t{static_cast<unsigned>(date.day())}}};
+}
+
 }  // namespace
 
+std::optional<std::uint64_t> date_from_json(const TimeUnit& date, const boost::json::value& json) {
+  if (const auto* text = json.if_string()) {
+    const auto midnight = protocol::parse_time(*text);
+    return midnight ? from_span(*midnight, date) : std::nullopt;
+  }
+  const auto* const object = json.if_object();
+  if (object == nullptr || object->size() != 3) return std::nullopt;
+  const auto year = number_in<std::int16_t>(*object, "year");
+  const auto month = number_in<std::uint8_t>(*object, "month");
+  const auto day = number_in<std::uint8_t>(*object, "day");
+  if (!year || !month || !day) return std::nullopt;
+  return reflect::date_count({std::chrono::year(*year), std::chrono::month(*month), std::chrono::day(*day)});
+}
+
 boost::json::value time_to_json(Kind kind, const TimeUnit& unit, std::uint64_t count) {
+  if (unit.is_date) return date_to_json(count);
   if (unit.count == Kind::float64 && !std::isfinite(std::bit_cast<double>(count)))
     return number_to_json(Kind::float64, count);
   const auto span = to_span(unit, count);

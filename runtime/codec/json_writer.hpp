@@ -118,8 +118,9 @@ class JsonWriter {
     return object;
   }
 
-  /// An object, or a list of pairs if any key cannot be a JSON string.
+  /// An object, or a list of pairs if a key can be there twice or any key cannot be a JSON string.
   boost::json::value map(const View& view) {
+    if (view.is_multi()) return pairs_of(view);
     boost::json::object object;
     boost::json::array pairs;
     bool is_object = true;

@@ -6,6 +6,7 @@
 #include "codec/sort_key.hpp"
 #include "codec/time_units.hpp"
 #include "reflect/schema_of.hpp"
+#include "reflect/text_of.hpp"
 
 namespace epic::codec {
 
@@ -19,7 +20,7 @@ const Labels& labels_of(const TypeInfo& variant, LabelCache& cache) {
 std::uint64_t ObjectView::bits() const { return load_bits(*type_, object_); }
 
 std::string_view ObjectView::text() const {
-  return kind() == Kind::ref ? type_->ref.get(object_) : std::string_view(*static_cast<const std::string*>(object_));
+  return kind() == Kind::ref ? type_->ref.get(object_) : reflect::text_of(*type_, object_);
 }
 
 std::optional<std::string_view> ObjectView::find_enumerator(std::int64_t value) const {
@@ -79,7 +80,7 @@ bool ObjectSink::try_set_bits(std::uint64_t bits) {
 
 bool ObjectSink::try_set_text(std::string_view text) {
   if (kind() == Kind::ref) return type_->ref.set(object_, text);
-  static_cast<std::string*>(object_)->assign(text);
+  reflect::set_text(*type_, object_, text);
   return true;
 }
 

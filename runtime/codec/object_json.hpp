@@ -31,6 +31,7 @@ class ObjectView {
   [[nodiscard]] std::optional<std::string_view> find_enumerator(std::int64_t value) const;
   [[nodiscard]] std::optional<ObjectView> held() const;
   [[nodiscard]] std::pair<std::string_view, ObjectView> alternative() const;
+  [[nodiscard]] bool is_multi() const { return type_->map.is_multi; }
 
   void each_field(reflect::FunctionRef<void(std::string_view, const ObjectView&)> visit) const;
   void each_element(reflect::FunctionRef<void(const ObjectView&)> visit) const;

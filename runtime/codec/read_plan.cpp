@@ -116,7 +116,8 @@ class PlanMaker {
         plan.parts = {make(node.parts[0].type, type.optional.element())};
         return;
       case Kind::variant:
-        return fill_variant(plan, node);
+        if (node.is_expected != type.variant.is_expected) return refuse(plan, index);
+        return node.is_expected ? fill_expected(plan, node) : fill_variant(plan, node);
       case Kind::sequence:
         plan.action = Action::sequence;
         plan.parts = {make(node.parts[0].type, type.sequence.element())};
@@ -194,6 +195,15 @@ class PlanMaker {
       if (const auto part = find(former); part && !is_taken) return part;
     }
     return std::nullopt;
+  }
+
+  /// A value stays a value, and an error an error, whatever their types.
+  void fill_expected(ReadPlan& plan, const Schema::Node& node) {
+    plan.action = Action::variant;
+    for (std::size_t i = 0; i < node.parts.size(); ++i) {
+      plan.alternatives.push_back(i);
+      plan.parts.push_back(make(node.parts[i].type, plan.type->variant.alternatives[i]()));
+    }
   }
 
   /// An alternative maps to the same type, preferably at its own index; otherwise to the type of that name in another

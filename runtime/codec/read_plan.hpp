@@ -1,12 +1,12 @@
 #pragma once
 // ReadPlan: how data written with one schema is read into the current type, worked out once per pair.
 //
-// Fields are matched by name (then by former names), parts of a tuple by position, alternatives of a variant by type,
-// enumerators by name. Method arguments, which have names only if their class gives them, are matched by position
-// unless both sides have names. Numbers widen; a plain value may become an optional. Sent data may also be narrowed if
-// the value fits, because a newer version of a class may have widened it while both versions run. Stored data may not,
-// so that readability does not depend on values. What cannot be converted becomes a `mismatch`, which is an error only
-// if such a value occurs: an empty list of unreadable elements is an empty list.
+// Fields are matched by name (then by former names), parts of a tuple and of an expected by position, alternatives of a
+// variant by type, enumerators by name. Method arguments, which have names only if their class gives them, are matched
+// by position unless both sides have names. Numbers widen; a plain value may become an optional. Sent data may also be
+// narrowed if the value fits, because a newer version of a class may have widened it while both versions run. Stored
+// data may not, so that readability does not depend on values. What cannot be converted becomes a `mismatch`, which is
+// an error only if such a value occurs: an empty list of unreadable elements is an empty list.
 //
 // Not here: bytes (capnp_reader.hpp).
 

@@ -6,6 +6,7 @@
 
 #include "codec/scalars.hpp"
 #include "codec/wire_layout.hpp"
+#include "reflect/text_of.hpp"
 
 namespace epic::codec {
 namespace {
@@ -57,14 +58,14 @@ std::uint64_t ordered_number(const TypeInfo& type, const void* object) {
   }
 }
 
-/// Sorts `items` by the keys of the values they point to.
-template <class Item, class Address>
-void sort_by_key(const TypeInfo& type, std::vector<Item>& items, Address address) {
+/// Sorts `items` by the keys that `append_key` makes of them.
+template <class Item, class AppendKey>
+void sort_by_key(std::vector<Item>& items, AppendKey append_key) {
   std::vector<std::pair<std::string, Item>> keyed;
   keyed.reserve(items.size());
   for (const Item& item : items) {
     std::string key;
-    append_sort_key(type, address(item), key);
+    append_key(item, key);
     keyed.emplace_back(std::move(key), item);
   }
   std::sort(keyed.begin(), keyed.end(), [](const auto& left, const auto& right) { return left.first < right.first; });
@@ -104,7 +105,7 @@ void append_map(const TypeInfo& type, const void* object, std::string& key) {
 void append_sort_key(const TypeInfo& type, const void* object, std::string& key) {
   switch (type.kind) {
     case Kind::text:
-      append_text(*static_cast<const std::string*>(object), key);
+      append_text(reflect::text_of(type, object), key);
       break;
     case Kind::ref:
       append_text(type.ref.get(object), key);
@@ -146,7 +147,8 @@ std::vector<const void*> sorted_elements(const reflect::SequenceOps& ops, const 
   std::vector<const void*> elements;
   elements.reserve(ops.size(object));
   ops.for_each(object, [&](const void* element) { elements.push_back(element); });
-  sort_by_key(ops.element(), elements, [](const void* element) { return element; });
+  const TypeInfo& type = ops.element();
+  sort_by_key(elements, [&](const void* element, std::string& key) { append_sort_key(type, element, key); });
   return elements;
 }
 
@@ -154,7 +156,11 @@ std::vector<MapEntry> sorted_entries(const reflect::MapOps& ops, const void* obj
   std::vector<MapEntry> entries;
   entries.reserve(ops.size(object));
   ops.for_each(object, [&](const void* key, const void* value) { entries.push_back({key, value}); });
-  sort_by_key(ops.key(), entries, [](const MapEntry& entry) { return entry.key; });
+  const TypeInfo& type = ops.key();
+  sort_by_key(entries, [&](const MapEntry& entry, std::string& key) {
+    append_sort_key(type, entry.key, key);
+    if (ops.is_multi) append_sort_key(ops.value(), entry.value, key);
+  });
   return entries;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // Sort keys: a value as bytes with a fixed order, for containers that have no order of their own.
 //
-// The order of an unordered_set depends on its history. Codecs write its elements sorted by these keys, so that equal
-// values give equal bytes. Numbers sort numerically, text by its bytes.
+// The order of an unordered container depends on its history. Codecs write its elements sorted by these keys, so that
+// equal values give equal bytes. Numbers sort numerically, text by its bytes.
 
 #include <string>
 #include <vector>
@@ -21,7 +21,7 @@ struct MapEntry {
   const void* key;
   const void* value;
 };
-/// The entries of an unordered map, sorted by key.
+/// The entries of an unordered map, sorted by key; those of a multimap by key and value.
 [[nodiscard]] std::vector<MapEntry> sorted_entries(const reflect::MapOps& ops, const void* object);
 
 }  // namespace epic::codec

@@ -1,9 +1,12 @@
 #include "codec/time_units.hpp"
 
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <numeric>
+
+#include "epic/values/dates.hpp"
 
 namespace epic::codec {
 namespace {
@@ -40,10 +43,35 @@ bool is_within(const reflect::TimeOps& ops, std::uint64_t count) {
          (number >= std::bit_cast<double>(ops.min) && number <= std::bit_cast<double>(ops.max));
 }
 
+constexpr TimeUnit kDays{.num = 86'400, .den = 1};
+
+std::optional<std::uint64_t> date_from_days(std::int64_t days) {
+  using std::chrono::sys_days;
+  using std::chrono::year;
+  if (days < sys_days(year::min() / 1 / 1).time_since_epoch().count() ||
+      days > sys_days(year::max() / 12 / 31).time_since_epoch().count())
+    return std::nullopt;
+  return reflect::date_count(sys_days(std::chrono::days(days)));
+}
+
 }  // namespace
+
+std::optional<std::int64_t> days_of_date(std::uint64_t count) {
+  const std::chrono::year_month_day date = reflect::date_of(count);
+  if (!date.ok() || reflect::date_count(date) != count) return std::nullopt;
+  return std::chrono::sys_days(date).time_since_epoch().count();
+}
 
 std::optional<std::uint64_t> convert_count(const TimeUnit& from, std::uint64_t count, const TimeUnit& to) {
   if (from == to) return count;
+  if (from.is_date) {
+    const auto days = days_of_date(count);
+    return days ? convert_count(kDays, static_cast<std::uint64_t>(*days), to) : std::nullopt;
+  }
+  if (to.is_date) {
+    const auto days = convert_count(from, count, kDays);
+    return days ? date_from_days(static_cast<std::int64_t>(*days)) : std::nullopt;
+  }
   if (from.count == Kind::float64 || to.count == Kind::float64) {
     const long double converted = real(from, count) * static_cast<long double>(from.num) *
                                   static_cast<long double>(to.den) /
@@ -61,7 +89,7 @@ std::optional<std::uint64_t> convert_count(const TimeUnit& from, std::uint64_t c
 }
 
 bool set_time(const reflect::TimeOps& ops, void* object, const TimeUnit& from, std::uint64_t count) {
-  if (from.count == Kind::int64 && from != ops.unit) {
+  if (from.count == Kind::int64 && from != ops.unit && !from.is_date && !ops.unit.is_date) {
     const auto number = static_cast<std::int64_t>(count);
     if (number == std::numeric_limits<std::int64_t>::max()) return ops.set(object, ops.max), true;
     if (number == std::numeric_limits<std::int64_t>::min()) return ops.set(object, ops.min), true;
@@ -83,6 +111,10 @@ std::optional<protocol::Span> to_span(const TimeUnit& unit, std::uint64_t count)
 }
 
 std::optional<std::uint64_t> from_span(const protocol::Span& span, const TimeUnit& unit) {
+  if (unit.is_date) {
+    const auto days = from_span(span, kDays);
+    return days ? date_from_days(static_cast<std::int64_t>(*days)) : std::nullopt;
+  }
   if (unit.count == Kind::float64)
     return bits_of((static_cast<long double>(span.seconds) +
                     static_cast<long double>(span.attoseconds) / static_cast<long double>(kAttosecondsPerSecond)) *

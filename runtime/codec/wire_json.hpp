@@ -67,6 +67,7 @@ class WireView {
   [[nodiscard]] std::optional<std::string_view> find_enumerator(std::int64_t value) const;
   [[nodiscard]] std::optional<WireView> held() const;
   [[nodiscard]] std::pair<std::string_view, WireView> alternative() const;
+  [[nodiscard]] bool is_multi() const { return node().is_multi; }
 
   void each_field(reflect::FunctionRef<void(std::string_view, const WireView&)> visit) const;
   void each_element(reflect::FunctionRef<void(const WireView&)> visit) const;

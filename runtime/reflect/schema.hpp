@@ -10,7 +10,8 @@
 //     record Item { count: int32, parts: list<Item> }
 //
 // A ref has the stored name of its class, ref<Player>; a duration or time the unit that it counts, time<d>,
-// duration<1/60>, time<s, float64>, unless that is nanoseconds.
+// duration<1/60>, time<s, float64>, unless that is nanoseconds; a day of the calendar is time<date>. The words multimap
+// and expected have their meaning only before a '<', because types had these names before the grammar had the words.
 // The first line is the described type. Named types follow in the order of their first mention, so a type can contain
 // itself. A name that is not a plain identifier, or is one of the grammar's words, is put in double quotes.
 //
@@ -48,9 +49,11 @@ class Schema {
   };
   struct Node {
     Kind kind = Kind::boolean;
-    std::string name;         // records and enumerations: unique in this schema; refs: the class they name, if known
-    TimeUnit unit = {};       // durations and times
-    std::vector<Part> parts;  // record, tuple: fields; optional, sequence: one; map: key, value; variant: each
+    std::string name;          // records and enumerations: unique in this schema; refs: the class they name, if known
+    TimeUnit unit = {};        // durations and times
+    bool is_multi = false;     // maps: a key may have several values
+    bool is_expected = false;  // variants: the first part is a value, the second an error
+    std::vector<Part> parts;   // record, tuple: fields; optional, sequence: one; map: key, value; variant: each
     std::vector<Enumerator> enumerators;  // enumeration
   };
 

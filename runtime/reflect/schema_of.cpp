@@ -20,6 +20,8 @@ class Describer {
     if (type.kind == Kind::record || type.kind == Kind::enumeration) nodes_[index].name = unique_name(type.name);
     if (type.kind == Kind::ref) nodes_[index].name = stored_class(type);
     nodes_[index].unit = type.time.unit;
+    nodes_[index].is_multi = type.map.is_multi;
+    nodes_[index].is_expected = type.variant.is_expected;
     for (const auto& [name, value] : type.enumeration.enumerators)
       nodes_[index].enumerators.push_back({std::string(name), value});
 

@@ -138,7 +138,9 @@ class Parser {
     const Token name = take_name();
     if (name.type == Token::Type::quoted) return mention(name).index;
     if (const auto kind = find_plain_kind(name.text)) return plain(*kind);
-    const auto kind = find_composed_kind(name.text);
+    const bool is_multi = name.text == "multimap" && is_sign('<');
+    const bool is_expected = name.text == "expected" && is_sign('<');
+    const auto kind = is_multi ? Kind::map : is_expected ? Kind::variant : find_composed_kind(name.text);
     if (!kind) return mention(name).index;
 
     std::vector<Schema::Part> parts;
@@ -149,8 +151,10 @@ class Parser {
       parts.push_back({.name = {}, .type = type(depth + 1)});
     }
     take();
-    check_part_count(*kind, parts.size(), name.at);
+    check_part_count(name, *kind, is_expected, parts.size());
     const Schema::Index index = add_node(*kind, {});
+    nodes_[index].is_multi = is_multi;
+    nodes_[index].is_expected = is_expected;
     nodes_[index].parts = std::move(parts);
     return index;
   }
@@ -163,7 +167,7 @@ class Parser {
     if ((is_time || kind == Kind::ref) && is_sign('<')) {
       take();
       if (is_time)
-        unit = time_unit();
+        unit = time_unit(kind);
       else
         target = take_name().text;
       take_sign('>');
@@ -176,8 +180,12 @@ class Parser {
     return known->second;
   }
 
-  TimeUnit time_unit() {
+  TimeUnit time_unit(Kind kind) {
     TimeUnit unit;
+    if (kind == Kind::time_point && is_word("date")) {
+      take();
+      return {.num = 86'400, .den = 1, .is_date = true};
+    }
     if (token_.type == Token::Type::number) {
       unit.num = positive_number();
       unit.den = 1;
@@ -220,12 +228,12 @@ class Parser {
       throw SyntaxError{token_.at, fmt::format("a type has more than {} parts", kSchemaPartsMax)};
   }
 
-  static void check_part_count(Kind kind, std::size_t count, std::size_t at) {
-    const bool fits = kind == Kind::map                                  ? count == 2
+  static void check_part_count(const Token& word, Kind kind, bool is_expected, std::size_t count) {
+    const bool fits = kind == Kind::map || is_expected                   ? count == 2
                       : kind == Kind::optional || kind == Kind::sequence ? count == 1
                       : kind == Kind::variant                            ? count >= 1
                                                                          : true;
-    if (!fits) throw SyntaxError{at, fmt::format("{} cannot have {} types inside", to_string(kind), count)};
+    if (!fits) throw SyntaxError{word.at, fmt::format("{} cannot have {} types inside", word.text, count)};
   }
 
   void definition() {

@@ -38,6 +38,11 @@ std::string quoted(std::string_view name) {
 
 std::string spelt(std::string_view name) { return is_plain_name(name) ? std::string(name) : quoted(name); }
 
+std::string_view word_of(const Schema::Node& node) {
+  if (node.is_multi) return "multimap";
+  return node.is_expected ? "expected" : to_string(node.kind);
+}
+
 /// Writes types, and collects the named ones it meets in order.
 class Renderer {
  public:
@@ -51,7 +56,7 @@ class Renderer {
       if (mentioned_.insert(index).second) named_.push_back(index);
       return;
     }
-    text += to_string(node.kind);
+    text += word_of(node);
     if (detail_ == TypeDetail::full) {
       const std::string argument = node.kind != Kind::ref ? unit_text(node.unit)
                                    : node.name.empty()    ? ""

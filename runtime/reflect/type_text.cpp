@@ -91,6 +91,7 @@ std::optional<TimeUnit> find_unit(std::string_view wanted) {
 
 std::string unit_text(const TimeUnit& unit) {
   if (unit == TimeUnit{}) return {};
+  if (unit.is_date) return "date";
   std::string text(unit_name(unit));
   if (text.empty()) text = unit.den == 1 ? fmt::format("{}", unit.num) : fmt::format("{}/{}", unit.num, unit.den);
   return unit.count == Kind::int64 ? text : fmt::format("{}, {}", text, to_string(unit.count));
@@ -128,13 +129,13 @@ std::string type_text(const TypeInfo& type) {
     case Kind::optional:
       return joined("optional", {&type.optional.element, 1});
     case Kind::variant:
-      return joined("variant", type.variant.alternatives);
+      return joined(type.variant.is_expected ? "expected" : "variant", type.variant.alternatives);
     case Kind::sequence:
       if (type.sequence.fixed_count > 0)
         return fmt::format("array<{}, {}>", type_text(type.sequence.element()), type.sequence.fixed_count);
       return joined("list", {&type.sequence.element, 1});
     case Kind::map:
-      return joined("map", std::array{type.map.key, type.map.value});
+      return joined(type.map.is_multi ? "multimap" : "map", std::array{type.map.key, type.map.value});
     case Kind::tuple: {
       std::vector<TypeFn> parts;
       for (const auto& field : type.fields) parts.push_back(field.type);

@@ -21,7 +21,7 @@ namespace epic::reflect {
 /// "ms" for milliseconds; empty if the unit has no name.
 [[nodiscard]] std::string_view unit_name(const TimeUnit& unit);
 [[nodiscard]] std::optional<TimeUnit> find_unit(std::string_view name);
-/// What a time counts, as schemas write it: "ms", "1/60", "s, float64"; empty for nanoseconds.
+/// What a time counts, as schemas write it: "ms", "1/60", "s, float64", "date"; empty for nanoseconds.
 [[nodiscard]] std::string unit_text(const TimeUnit& unit);
 
 /// The class that a ref names, for people; empty if no module has it.

@@ -2,10 +2,14 @@
 // Values of every kind, for the tests of reflection and the codecs.
 
 #include <array>
+#include <bitset>
 #include <boost/describe.hpp>
 #include <chrono>
 #include <cstdint>
+#include <expected>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -109,7 +113,43 @@ BOOST_DESCRIBE_STRUCT(Everything, (),
                        seen_at, owner, maybe, maybe_maybe, any, words, bits, matrix, rgb, ordered, unordered, places,
                        by_color, by_number, both, three, tree, empty, colors, names, choices))
 
-/// Every field differs from its default.
+struct Chain {
+  std::int32_t number = 0;
+  std::unique_ptr<Chain> next;
+};
+BOOST_DESCRIBE_STRUCT(Chain, (), (number, next))
+
+/// The types that Everything does not have; not copyable. No field has the name of another sample's.
+struct Wider {
+  std::filesystem::path file;
+  std::array<std::filesystem::path, 2> files;
+  std::monostate nothing;
+  std::variant<std::monostate, std::int32_t, std::string> perhaps;
+  std::expected<std::int32_t, std::string> outcome;
+  std::expected<void, Color> done;
+  std::expected<std::string, std::string> twin;
+  std::bitset<70> switches;
+  std::byte octet{};
+  std::array<std::byte, 3> octets{};
+  std::array<bool, 3> lamps{};
+  std::multimap<std::string, std::int32_t> by_word;
+  std::multimap<std::int32_t, std::vector<std::string>> by_count;
+  std::unordered_multimap<std::string, Position> scattered;
+  std::multiset<std::string> repeated;
+  std::unordered_multiset<std::int64_t> heap;
+  std::chrono::year_month_day born{};
+  std::map<std::chrono::year_month_day, std::string> calendar;
+  std::unique_ptr<Position> box;
+  std::optional<std::unique_ptr<std::int32_t>> maybe_box;
+  std::array<std::unique_ptr<std::string>, 2> boxes;
+  Chain chain;
+  std::vector<std::unique_ptr<Chain>> chains;
+};
+BOOST_DESCRIBE_STRUCT(Wider, (),
+                      (file, files, nothing, perhaps, outcome, done, twin, switches, octet, octets, lamps, by_word,
+                       by_count, scattered, repeated, heap, born, calendar, box, maybe_box, boxes, chain, chains))
+
+/// Every field differs from its default; so do those of wider(), except `nothing`.
 inline Everything everything() {
   using namespace std::chrono_literals;
   Everything value;
@@ -152,6 +192,46 @@ inline Everything everything() {
   value.colors = {Color::blue, Color::red, Color::green};
   value.names = {Name("A/1"), Name(), Name("B/a/b")};
   value.choices = {true, std::vector<std::int64_t>{1, 2}, false};
+  return value;
+}
+
+inline Wider wider() {
+  using namespace std::chrono_literals;
+  Wider value;
+  value.file = "maps//north.txt";
+  value.files = {"\xff", "a"};
+  value.perhaps = "x";
+  value.outcome = std::unexpected("too late");
+  value.done = std::unexpected(Color::green);
+  value.twin = std::unexpected("x");
+  value.switches.set(0).set(69);
+  value.octet = std::byte{200};
+  value.octets = {std::byte{0}, std::byte{255}, std::byte{7}};
+  value.lamps = {true, false, true};
+  value.by_word = {{"b", 1}, {"a", 3}, {"b", 0}};
+  value.by_count = {{1, {"x"}}, {1, {}}};
+  value.scattered = {{"b", {.x = 2, .y = 0}}, {"b", {.x = 1, .y = 0}}, {"a", {}}};
+  value.repeated = {"x", "x", "a"};
+  value.heap = {7, -7, 7};
+  value.born = std::chrono::year_month_day(2024y, std::chrono::February, 29d);
+  value.calendar = {{value.born, "leap"}, {std::chrono::year_month_day{}, "never"}};
+  value.box = std::make_unique<Position>(Position{.x = 1, .y = 2});
+  value.maybe_box.emplace();
+  value.boxes[1] = std::make_unique<std::string>("x");
+  value.chain.next = std::make_unique<Chain>(Chain{.number = 1, .next = nullptr});
+  value.chains.emplace_back();
+  value.chains.push_back(std::make_unique<Chain>());
+  return value;
+}
+
+/// Both in one.
+struct Whole : Everything, Wider {};
+BOOST_DESCRIBE_STRUCT(Whole, (Everything, Wider), ())
+
+inline Whole whole() {
+  Whole value;
+  static_cast<Everything&>(value) = everything();
+  static_cast<Wider&>(value) = wider();
   return value;
 }
 

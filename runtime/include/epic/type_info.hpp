@@ -57,15 +57,15 @@ enum class Kind : std::uint8_t {
   float32,
   float64,
   enumeration,  // `enumeration`: names and numbers
-  text,         // the object is a std::string (normally UTF-8, but may hold any bytes)
+  text,         // `text`: normally UTF-8, but may hold any bytes
   bytes,        // the object is an epic::Bytes
   duration,     // `time`: a count of its unit
   time_point,   // `time`: the same, since the UNIX epoch (system_clock)
   ref,          // `ref`: the name of an entity, "Type/Key"
-  optional,     // `optional`
-  variant,      // `variant`
-  sequence,     // `sequence`: vector, array, set, unordered_set, deque, list
-  map,          // `map`: map, unordered_map
+  optional,     // `optional`: optional, unique_ptr
+  variant,      // `variant`: variant, expected
+  sequence,     // `sequence`: vector, deque, list, array, bitset, and all sets
+  map,          // `map`: all maps
   tuple,        // `fields`, without names: pair, tuple, the arguments of a method
   record,       // `fields`, with names: a described struct, the state of an entity
 };
@@ -95,12 +95,19 @@ struct EnumerationOps {
   bool (*set)(void* object, std::int64_t value);  // false: the C++ type cannot hold it
 };
 
+/// How to get at a text that is not a std::string; null for a std::string.
+struct TextOps {
+  std::string_view (*get)(const void* object) = nullptr;
+  void (*set)(void* object, std::string_view text) = nullptr;
+};
+
 /// What a duration or time counts: units of num/den seconds. Its count travels unchanged, so every time that the C++
 /// type can hold keeps its value.
 struct TimeUnit {
   std::int64_t num = 1;
   std::int64_t den = 1'000'000'000;
   Kind count = Kind::int64;  // or uint64, float64
+  bool is_date = false;      // a year_month_day: the count is that of values/dates.hpp, and the unit is days
   bool operator==(const TimeUnit&) const = default;
 };
 
@@ -130,6 +137,7 @@ struct OptionalOps {
   const void* (*get)(const void* object);  // null when empty
   void* (*emplace)(void* object);          // makes a default value, to be filled in place
   void (*reset)(void* object);
+  bool is_boxed = false;  // unique_ptr: the content is not part of the object, but memory of its own
 };
 
 struct VariantOps {
@@ -137,18 +145,19 @@ struct VariantOps {
   std::size_t (*index)(const void* object);
   const void* (*get)(const void* object);
   void* (*emplace)(void* object, std::size_t index);  // index < alternatives.size()
+  bool is_expected = false;                           // expected: the first is the value, the second the error
 };
 
 struct SequenceOps {
   TypeFn element;
-  std::size_t fixed_count;  // std::array: its size (elements that are not read keep their values); otherwise 0
+  std::size_t fixed_count;  // array, bitset: its size (elements that are not read keep their values); otherwise 0
   std::size_t (*size)(const void* object);
   void (*for_each)(const void* object, FunctionRef<void(const void* element)> visit);
   /// Replaces the content by `count` elements, each filled by `read`; stops and returns false when `read` does.
   /// A fixed sequence ignores elements beyond its size; a set ignores duplicates.
   bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* element)> read);
   bool is_set = false;
-  bool is_unordered = false;  // unordered_set: codecs sort the elements, so that equal values give equal bytes
+  bool is_unordered = false;  // unordered sets: codecs sort the elements, so that equal values give equal bytes
 };
 
 struct MapOps {
@@ -157,7 +166,8 @@ struct MapOps {
   std::size_t (*size)(const void* object);
   void (*for_each)(const void* object, FunctionRef<void(const void* key, const void* value)> visit);
   bool (*assign)(void* object, std::size_t count, FunctionRef<bool(void* key, void* value)> read);
-  bool is_unordered = false;  // unordered_map
+  bool is_unordered = false;  // unordered maps
+  bool is_multi = false;      // multimaps: a key may have several values
 };
 
 struct TypeInfo {
@@ -166,6 +176,7 @@ struct TypeInfo {
   std::size_t size_bytes;  // sizeof
   std::span<const FieldInfo> fields = {};
   EnumerationOps enumeration = {};
+  TextOps text = {};
   TimeOps time = {};
   RefOps ref = {};
   OptionalOps optional = {};

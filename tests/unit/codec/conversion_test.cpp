@@ -11,6 +11,7 @@
 #include "codec/json_codec.hpp"
 #include "epic/epic.hpp"
 #include "reflect/schema_of.hpp"
+#include "reflect/text_of.hpp"
 #include "support/sample_types.hpp"
 
 using namespace epic;
@@ -111,7 +112,7 @@ class Filler {
         type.enumeration.set(object, type.enumeration.enumerators[pick(type.enumeration.enumerators.size())].value);
         return;
       case reflect::Kind::text:
-        *static_cast<std::string*>(object) = std::string(pick(4), 'x');
+        reflect::set_text(type, object, std::string(pick(4), 'x'));
         return;
       case reflect::Kind::bytes:
         static_cast<Bytes*>(object)->resize(pick(4));
@@ -171,18 +172,21 @@ std::vector<Sample> samples() {
 }
 
 std::vector<Sample> all_samples() {
-  return samples<bool, std::int8_t, std::int32_t, std::int64_t, std::uint16_t, std::uint64_t, float, double,
-                 first::Mood, second::Mood, std::string, Bytes, std::chrono::seconds, sample::Name,
-                 std::optional<std::int32_t>, std::optional<std::int64_t>, std::optional<std::string>,
-                 std::variant<std::int32_t, std::string>, std::variant<std::string, std::int64_t>,
-                 std::variant<std::string, std::int32_t, first::Mood>, std::vector<std::int32_t>,
-                 std::vector<std::int64_t>, std::vector<std::string>, std::vector<first::Mood>,
-                 std::vector<second::Mood>, std::map<std::string, std::int32_t>, std::map<std::string, double>,
-                 std::map<std::string, std::string>, std::map<first::Mood, bool>, std::map<second::Mood, bool>,
-                 std::pair<std::int32_t, std::string>, std::tuple<std::int64_t, std::string, bool>,
-                 std::pair<bool, bool>, first::Place, second::Place, first::Hero, second::Hero, second::Trap,
-                 second::Sprung, std::vector<first::Place>, std::vector<second::Place>, std::optional<first::Place>,
-                 std::map<std::string, second::Place>, sample::Node, sample::Everything, sample::Empty>();
+  return samples<
+      bool, std::int8_t, std::int32_t, std::int64_t, std::uint16_t, std::uint64_t, float, double, first::Mood,
+      second::Mood, std::string, Bytes, std::chrono::seconds, sample::Name, std::optional<std::int32_t>,
+      std::optional<std::int64_t>, std::optional<std::string>, std::variant<std::int32_t, std::string>,
+      std::variant<std::string, std::int64_t>, std::variant<std::string, std::int32_t, first::Mood>,
+      std::vector<std::int32_t>, std::vector<std::int64_t>, std::vector<std::string>, std::vector<first::Mood>,
+      std::vector<second::Mood>, std::map<std::string, std::int32_t>, std::map<std::string, double>,
+      std::map<std::string, std::string>, std::map<first::Mood, bool>, std::map<second::Mood, bool>,
+      std::pair<std::int32_t, std::string>, std::tuple<std::int64_t, std::string, bool>, std::pair<bool, bool>,
+      first::Place, second::Place, first::Hero, second::Hero, second::Trap, second::Sprung, std::vector<first::Place>,
+      std::vector<second::Place>, std::optional<first::Place>, std::map<std::string, second::Place>, sample::Node,
+      sample::Everything, sample::Empty, std::filesystem::path, std::byte, std::chrono::year_month_day,
+      std::variant<std::monostate, std::int32_t, std::string>, std::expected<std::int32_t, std::string>,
+      std::expected<std::int64_t, std::string>, std::expected<void, std::string>, std::unique_ptr<std::int32_t>,
+      std::unique_ptr<std::string>, sample::Chain, sample::Wider>();
 }
 
 /// What happened to many values written as one type and read as another.

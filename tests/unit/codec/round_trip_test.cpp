@@ -23,6 +23,7 @@
 #include "node/import_reader.hpp"
 #include "protocol/json.hpp"
 #include "reflect/schema_of.hpp"
+#include "reflect/text_of.hpp"
 #include "reflect/type_text.hpp"
 #include "support/frames.hpp"
 #include "support/sample_types.hpp"
@@ -126,8 +127,7 @@ class Maker {
         return note(type, "enumerator");
       }
       case Kind::text:
-        static_cast<std::string*>(object)->assign(text());
-        return;
+        return reflect::set_text(type, object, text());
       case Kind::bytes: {
         auto& bytes = *static_cast<Bytes*>(object);
         bytes.resize(pick(20));
@@ -393,6 +393,10 @@ class Holder : public Entity {
 
 TEST_CASE("round trip: values of every kind, at their limits and at random", "[codec]") {
   run<sample::Everything>(test::make_seed(), test::kIsSanitized ? 40 : 400, "every kind");
+}
+
+TEST_CASE("round trip: paths, dates, boxes, bitsets, expected values and containers with duplicates", "[codec]") {
+  run<sample::Wider>(test::make_seed(), test::kIsSanitized ? 40 : 400, "wider types");
 }
 
 TEST_CASE("round trip: times of every unit and counter", "[codec]") {
