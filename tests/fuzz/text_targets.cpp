@@ -54,13 +54,13 @@ void schema_texts(std::span<const std::byte> input) {
   (void)codec::to_json(*schema, kEmptyMessage);
 }
 std::vector<Bytes> schema_examples() {
-  return {bytes_of(reflect::schema_of(reflect::type_of<sample::Everything>()).text()),
+  return {bytes_of(reflect::schema_of(reflect::type_of<sample::Whole>()).text()),
           bytes_of(reflect::schema_of(reflect::type_of<sample::Node>()).text())};
 }
 
 /// Arguments of `epic call`, one a line. What fits is shown as JSON that fits again, and means the same.
 void json_arguments(std::span<const std::byte> input) {
-  using Arguments = std::tuple<std::int64_t, sample::Everything, std::string, std::vector<sample::Node>>;
+  using Arguments = std::tuple<std::int64_t, sample::Whole, std::string, std::vector<sample::Node>>;
   static const auto& type = reflect::type_of<Arguments>();
   boost::json::array words;
   std::string_view text = text_of(input);
@@ -80,8 +80,8 @@ void json_arguments(std::span<const std::byte> input) {
   require(protocol::print_json(codec::to_json(type, &again)) == once);
 }
 std::vector<Bytes> argument_examples() {
-  const sample::Everything value = sample::everything();
-  const std::string text = protocol::print_json(codec::to_json(reflect::type_of<sample::Everything>(), &value));
+  const sample::Whole value = sample::whole();
+  const std::string text = protocol::print_json(codec::to_json(reflect::type_of<sample::Whole>(), &value));
   return {bytes_of("7\n" + text + "\nBob\n[]"), bytes_of("-1\n{}\n\"Bob\"\n[{\"label\":\"a\",\"children\":[{}]}]")};
 }
 

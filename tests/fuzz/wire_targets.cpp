@@ -84,7 +84,7 @@ std::vector<Bytes> control_examples() { return as_stream(frames_of(test::every_c
 // read by the class as it is now, and shown as JSON by its own schema.
 void snapshot_rows(std::span<const std::byte> input) {
   static const codec::CapnpCodec codec;
-  static const auto& type = reflect::type_of<sample::Everything>();
+  static const auto& type = reflect::type_of<sample::Whole>();
   static const reflect::Schema current = reflect::schema_of(type);
   std::uint16_t text_bytes = 0;
   if (input.size() < sizeof text_bytes) return;
@@ -98,11 +98,11 @@ void snapshot_rows(std::span<const std::byte> input) {
   const std::span bytes = input.subspan(text.size());
   (void)codec::to_json(*parsed, bytes);
 
-  sample::Everything value;
+  sample::Whole value;
   if (!codec.decode(bytes, *parsed, type, &value)) return;
   Bytes once;
   codec.encode(type, &value, once);
-  sample::Everything again;
+  sample::Whole again;
   require(codec.decode(once, current, type, &again).has_value());
   Bytes twice;
   codec.encode(type, &again, twice);
@@ -110,7 +110,7 @@ void snapshot_rows(std::span<const std::byte> input) {
 }
 
 std::vector<Bytes> row_examples() {
-  const auto& type = reflect::type_of<sample::Everything>();
+  const auto& type = reflect::type_of<sample::Whole>();
   const std::string schema = reflect::schema_of(type).text();
   std::vector<Bytes> examples;
   for (const std::string& text : {std::string(), schema}) {
@@ -119,7 +119,7 @@ std::vector<Bytes> row_examples() {
     std::memcpy(row.data(), &text_bytes, sizeof text_bytes);
     const Bytes schema_bytes = bytes_of(text);
     row.insert(row.end(), schema_bytes.begin(), schema_bytes.end());
-    const sample::Everything value = sample::everything();
+    const sample::Whole value = sample::whole();
     Bytes state;
     codec::CapnpCodec().encode(type, &value, state);
     row.insert(row.end(), state.begin(), state.end());
