@@ -1,6 +1,10 @@
-# Compiles SOURCE and expects the words of its first line, among few errors.
-file(STRINGS "${SOURCE}" first LIMIT_COUNT 1)
-string(REPLACE "// says: " "" expected "${first}")
+# Compiles SOURCE and expects the words of its first comment, among few errors.
+file(READ "${SOURCE}" content)
+string(REGEX MATCH "^// says: ([^\n]*(\n// [^\n]*)*)" first "${content}")
+string(REPLACE "\n// " " " expected "${CMAKE_MATCH_1}")
+if(expected STREQUAL "")
+  message(FATAL_ERROR "${SOURCE} does not begin with '// says: ' and part of the message")
+endif()
 execute_process(COMMAND ${COMPILER} -std=c++23 -Werror=dangling -fsyntax-only -I${INCLUDE} ${SOURCE}
   RESULT_VARIABLE result ERROR_VARIABLE output)
 if(result EQUAL 0)

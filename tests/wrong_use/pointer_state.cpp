@@ -1,4 +1,5 @@
-// says: no pointers and no references
+// says: epic: a pointer cannot be an argument, a result or state, because what it points to stays in its process; use
+// std::unique_ptr or std::optional for a value that may be missing, epic::Ref for an entity, std::string for text
 #include <epic/epic.hpp>
 
 class Player : public epic::Entity {

@@ -129,6 +129,9 @@ std::unique_ptr<TickSource> make_ticks(Pointer method, Values&&... values) {
                 "epic: a timer's method must take its parameters by value: each tick gets a copy of the arguments");
   static_assert(std::constructible_from<typename Traits::Arguments, Values...>,
                 "epic: these are not the parameters of the timer's method");
+  static_assert(
+      std::copy_constructible<typename Traits::Arguments>,
+      "epic: a timer's method must take parameters that can be copied: each tick gets a copy of the arguments");
   return std::make_unique<MethodTicks<Pointer>>(method, std::forward<Values>(values)...);
 }
 
