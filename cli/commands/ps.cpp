@@ -23,6 +23,8 @@ constexpr ExitNote kExitCodes[] = {
 
 constexpr Column kGenerationColumn{"MODULE", "built_at", Show::time};
 
+constexpr Column kBlockingColumn{"BLOCKING", "blocking", Show::number};
+
 /// Nodes run several builds of the module.
 bool differ(const std::vector<control::Ps::Node>& nodes) {
   std::set<std::uint64_t> generations;
@@ -81,6 +83,8 @@ Outcome run(Context& context, const Arguments& arguments) {
       std::erase_if(columns, [](const Column& column) { return column.field == "last_exit"; });
     if (std::ranges::none_of(answer.nodes, [](const auto& node) { return node.store == "blocked"; }))
       std::erase_if(columns, [](const Column& column) { return column.field == "store"; });
+    if (std::ranges::any_of(answer.nodes, [](const auto& node) { return node.blocking > 0; }))
+      columns.push_back(kBlockingColumn);
     if (differ(answer.nodes)) columns.push_back(kGenerationColumn);
   }
   Table table(console, columns);

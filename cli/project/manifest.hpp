@@ -35,6 +35,8 @@ struct Manifest {
   std::chrono::milliseconds turn_max = std::chrono::seconds(30);      // a longer turn ends the node
   std::chrono::milliseconds silence_max = std::chrono::seconds(5);    // without a heartbeat, the node is killed
   std::chrono::milliseconds grace = std::chrono::seconds(5);          // for running calls, when a node stops
+  std::int64_t blocking_threads = 16;                                 // of a node, for epic::blocking
+  std::int64_t blocking_queue = 1024;                                 // functions that wait for one of them
 
   // [restart]: the wait before a dead node is started again
   std::chrono::milliseconds restart_delay_first = std::chrono::milliseconds(100);  // doubled with each failure …
@@ -46,6 +48,8 @@ struct Manifest {
 
 inline constexpr std::int64_t kNodesMax = 64;
 inline constexpr std::int64_t kShardsMax = 4096;
+inline constexpr std::int64_t kBlockingThreadsMax = 1024;
+inline constexpr std::int64_t kBlockingQueueMax = 1'000'000;
 
 /// A setting as `epic help config` lists it.
 struct SettingText {

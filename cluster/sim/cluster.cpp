@@ -97,7 +97,8 @@ void Cluster::begin_run() {
           .network = network_,
           .disk = disk_,
           .find_module = [this](const std::string& path) { return path == kBadModule ? nullptr : &module_; },
-          .on_log = options_.on_node_log},
+          .on_log = options_.on_node_log,
+          .blocking_delay_max = options_.blocking_delay_max},
       options_.drift_ppm_max);
   fabric_ = std::make_unique<Fabric>(FabricParts{.host = *host_,
                                                  .options = supervisor_options_,

@@ -38,6 +38,7 @@ struct ClusterOptions {
   nanoseconds call_timeout = kernel::limits::kCallTimeout;  // of clients
   NetworkOptions network = {};
   DiskOptions disk = {};
+  nanoseconds blocking_delay_max = std::chrono::milliseconds(4);
   std::int64_t drift_ppm_max = 200;  // of a node's clock
   nanoseconds timer_lateness = std::chrono::milliseconds(1);
   std::chrono::milliseconds silence_max{std::chrono::seconds(5)};

@@ -93,6 +93,8 @@ void SimNode::start(const protocol::Configure& configure) {
   }
   auto open_reader = (*store)->reader_opener();
   storage_ = std::make_unique<io::StorageWork>(std::move(*store), clock(), [] {});
+  blocking_ =
+      std::make_unique<SimBlocking>(*this, configure.options.blocking_threads, surroundings_.blocking_delay_max);
   core_ = std::make_unique<node::NodeCore>(
       configure, *module,
       node::NodeWorld{
@@ -100,6 +102,7 @@ void SimNode::start(const protocol::Configure& configure) {
                      .clock = clock(),
                      .turns = turn_counter_,
                      .storage = *storage_,
+                     .blocking = *blocking_,
                      .make_transport =
                          [this, place = Place{configure.node.value}](transport::TransportEvents events) {
                            return std::make_unique<transport::Peers>(surroundings_.network.make_medium(*this, place),

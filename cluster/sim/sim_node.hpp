@@ -10,6 +10,7 @@
 
 #include "cluster/sim/disk.hpp"
 #include "cluster/sim/network.hpp"
+#include "cluster/sim/sim_blocking.hpp"
 #include "cluster/sim/world.hpp"
 #include "cluster/supervisor/node_exit.hpp"
 #include "codec/capnp_codec.hpp"
@@ -28,7 +29,8 @@ struct NodeSurroundings {
   std::function<const ModuleInfo*(const std::string& path)> find_module;
   /// As nodes and their entities log, before the supervisor reads it. May be empty.
   std::function<void(kernel::LogLevel, std::string_view entity, std::string_view message)> on_log = {};
-  nanoseconds start_delay_max = std::chrono::milliseconds(80);  // from the spawn to Ready
+  nanoseconds blocking_delay_max = std::chrono::milliseconds(4);  // before and after a function of epic::blocking
+  nanoseconds start_delay_max = std::chrono::milliseconds(80);    // from the spawn to Ready
 };
 
 class SimNode final : public Process {
@@ -77,6 +79,7 @@ class SimNode final : public Process {
   std::atomic<std::uint64_t> turns_{0};
   io::TurnCounter turn_counter_{turns_};
   std::unique_ptr<io::StorageWork> storage_;
+  std::unique_ptr<SimBlocking> blocking_;
   std::unique_ptr<node::NodeCore> core_;
   bool is_writing_ = false;  // one of the storage's threads is at work
   int syncing_count_ = 0;    // … or waits for the disk

@@ -44,6 +44,7 @@ struct Node::Simulation {
                  .restart = {.delay_first = 1ms, .delay_max = 1ms},
                  .network = {.delay_max = kNoDelay},
                  .disk = {.write_delay_max = kNoDelay, .sync_delay_max = kNoDelay, .is_faultless = true},
+                 .blocking_delay_max = kNoDelay,
                  .drift_ppm_max = 0,
                  .timer_lateness = 0ns,
                  .silence_max = kNever,

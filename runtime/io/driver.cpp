@@ -23,8 +23,10 @@ std::chrono::steady_clock::time_point time_point(std::int64_t monotonic_ns) {
 
 }  // namespace
 
-Driver::Driver(std::unique_ptr<storage::Store> store, LogSink& log)
-    : log_(log), storage_(std::move(store), [this] { boost::asio::post(context_, [] {}); }) {}
+Driver::Driver(std::unique_ptr<storage::Store> store, BlockingOptions blocking, LogSink& log)
+    : log_(log),
+      storage_(std::move(store), [this] { boost::asio::post(context_, [] {}); }),
+      blocking_(std::move(blocking), [this] { boost::asio::post(context_, [] {}); }) {}
 
 Driver::~Driver() = default;
 

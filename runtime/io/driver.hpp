@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 
+#include "io/blocking_threads.hpp"
 #include "io/engine.hpp"
 #include "io/heap.hpp"
 #include "io/log_sink.hpp"
@@ -21,10 +22,11 @@ namespace epic::io {
 
 class Driver {
  public:
-  Driver(std::unique_ptr<storage::Store> store, LogSink& log);
+  Driver(std::unique_ptr<storage::Store> store, BlockingOptions blocking, LogSink& log);
   ~Driver();
 
   [[nodiscard]] StorageWorkers& storage() { return storage_; }
+  [[nodiscard]] BlockingThreads& blocking() { return blocking_; }
   /// Over this machine's network; for the engine.
   [[nodiscard]] std::unique_ptr<transport::Transport> make_transport(transport::TransportEvents events);
 
@@ -50,6 +52,7 @@ class Driver {
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{context_.get_executor()};
   StorageWorkers storage_;
+  BlockingThreads blocking_;
   bool has_log_left_ = false;
   std::uint64_t own_bytes_ = 0;  // in use before the first activation
   HeapTrimmer trimmer_;

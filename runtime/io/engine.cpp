@@ -21,6 +21,7 @@ Engine::Engine(kernel::KernelOptions options, const EngineParts& parts, EngineEv
       kernel_(std::move(options), parts.codec, *this),
       transport_(parts.make_transport(transport_events())),
       storage_(parts.storage),
+      blocking_(parts.blocking),
       newest_take_(kernel_.options().shard_count) {
   touch_time();
   transport_->on_time(kernel_.now_ns());
@@ -75,12 +76,14 @@ void Engine::tick() {
   touch_time();
   transport_->on_time(kernel_.now_ns());
   on_storage_events();
+  on_blocking_ended();
   run_turns();
   turns_.begin();
   kernel_.on_store_writing(storage_.is_writing());
   kernel_.seal();
   turns_.end();
   storage_.flush();  // first: others wait for their turn to write, too
+  blocking_.flush();
   transport_->flush();
   publish_gauges();
 }
@@ -113,7 +116,8 @@ void Engine::publish_gauges() {
                    .resident_bytes = 0,
                    .entity_bytes = stats.memory_bytes,
                    .commits = stats.commits,
-                   .rows = stats.rows});
+                   .rows = stats.rows,
+                   .blocking = stats.blocking});
 }
 
 void Engine::on_storage_events() {
@@ -141,6 +145,14 @@ void Engine::on_storage_events() {
       on_unblocked();
     else if (const auto& then = std::get<StorageWork::Continuation>(event))
       then();
+    turns_.end();
+  }
+}
+
+void Engine::on_blocking_ended() {
+  for (BlockingPool::Work& work : blocking_.take_ended()) {
+    turns_.begin();
+    kernel_.on_blocking_ended(std::move(work));
     turns_.end();
   }
 }
@@ -201,6 +213,8 @@ void Engine::take(std::vector<kernel::ShardId> shards) {
 void Engine::released(kernel::ShardId shard) {
   if (events_.on_released) events_.on_released(shard);
 }
+
+void Engine::start_blocking(std::shared_ptr<detail::BlockingWork> work) { blocking_.start(std::move(work)); }
 
 void Engine::log(kernel::LogLevel level, std::string_view entity, std::string_view message) {
   events_.on_log(level, entity, message);

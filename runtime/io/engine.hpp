@@ -1,7 +1,8 @@
 #pragma once
 // Engine: a node's kernel with its transport and its store's work, tick by tick.
 //
-//     tick: storage answers, posted work ─▶ kernel events ─▶ run ─▶ seal ─▶ write to peers, ask the storage
+//     tick: answers of storage and threads, posted work ─▶ kernel events ─▶ run ─▶ seal ─▶ write to peers, ask the
+//     storage
 //
 // The kernel's syscalls only fill queues. The end of a tick hands over each queue at once, so that a tick costs one
 // write per peer and one wake-up of a storage worker, however much happened in it. The kernel's time is the clock at
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "io/blocking_pool.hpp"
 #include "io/clock.hpp"
 #include "io/storage_work.hpp"
 #include "io/turn_counter.hpp"
@@ -44,6 +46,7 @@ struct EngineParts {
   const Clock& clock;
   TurnCounter& turns;
   StorageWork& storage;
+  BlockingPool& blocking;
   std::function<std::unique_ptr<transport::Transport>(transport::TransportEvents)> make_transport;
   /// Of a node that was lost: see Kernel::on_peer_lost.
   std::function<std::string(const kernel::PeerAddress&)> read_last_words = [](const auto&) { return std::string(); };
@@ -121,11 +124,13 @@ class Engine final : public kernel::Syscalls {
   void commit(kernel::Batch batch) override;
   void take(std::vector<kernel::ShardId> shards) override;
   void released(kernel::ShardId shard) override;
+  void start_blocking(std::shared_ptr<detail::BlockingWork> work) override;
   void log(kernel::LogLevel level, std::string_view entity, std::string_view message) override;
 
  private:
   [[nodiscard]] transport::TransportEvents transport_events();
   void on_storage_events();
+  void on_blocking_ended();
   void on_taken(StorageWork::Taken taken);
   void on_blocked(std::string reason);
   void on_unblocked();
@@ -139,6 +144,7 @@ class Engine final : public kernel::Syscalls {
   kernel::Kernel kernel_;
   std::unique_ptr<transport::Transport> transport_;
   StorageWork& storage_;
+  BlockingPool& blocking_;
   EngineGauges gauges_;
   std::vector<std::uint64_t> newest_take_;  // by shard: only the newest take of a shard counts
   bool is_taking_ = false;                  // the last map has brought shards

@@ -29,14 +29,14 @@ std::string_view to_string(ErrorCode code) { return boost::describe::enum_to_str
 
 namespace epic::kernel {
 
-namespace {
-
 std::string readable_type(const std::type_info& type) {
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status),
                                                          &std::free);
   return status == 0 ? std::string(text.get()) : std::string(type.name());
 }
+
+namespace {
 
 template <class E>
 std::exception_ptr make_standard(const std::string& message) {

@@ -9,6 +9,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 
 #include "epic/error.hpp"
 #include "kernel/messages.hpp"
@@ -30,6 +31,9 @@ namespace epic::kernel {
 
 /// `thrown` as the method's caller gets it; the same object if its type is kept.
 [[nodiscard]] std::exception_ptr as_received(const std::exception_ptr& thrown, std::string_view method = {});
+
+/// As in the source: "std::invalid_argument".
+[[nodiscard]] std::string readable_type(const std::type_info& type);
 
 /// For the end of a NodeLost's message; empty if `running` is.
 [[nodiscard]] std::string describe_death(std::string_view running);

@@ -24,6 +24,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       random_state_(options_.self.life),
       codec_(codec),
       syscalls_(syscalls),
+      blocking_(options_.blocking_max, parked_, syscalls),
       words_(options_.self, options_.call_timeout.count(), types_, scheduler_),
       routing_(options_.self, *this),
       activations_({.shard_count = options_.shard_count,
@@ -213,6 +214,13 @@ void Kernel::on_committed(CommitNumber number) {
   saving_.on_committed(number);
 }
 
+/// What nobody waits for any longer is destroyed here, with all that it has captured.
+void Kernel::on_blocking_ended(std::shared_ptr<detail::BlockingWork> work) {
+  const Scope scope(*this);
+  blocking_.on_ended(*work);
+  work.reset();
+}
+
 void Kernel::on_answer_loaded(const ShardEpoch& tenure, const AnswerId& id, AnswerLoad load) {
   const Scope scope(*this);
   answers_.on_loaded(tenure, id, std::move(load));
@@ -348,6 +356,7 @@ KernelStats Kernel::stats() const {
           .memory_bytes = activations_.memory_bytes(),
           .calls_pending = calls_.size(),
           .messages_held = saving_.held_count(),
+          .blocking = blocking_.count(),
           .calls_started = calls_.started_count(),
           .batches = saving_.counts().batches,
           .commits = saving_.counts().commits,

@@ -20,6 +20,7 @@
 #include <expected>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -32,6 +33,7 @@
 #include "kernel/activations/entity_timers.hpp"
 #include "kernel/admission.hpp"
 #include "kernel/answers/answers.hpp"
+#include "kernel/calls/blocking.hpp"
 #include "kernel/calls/call_views.hpp"
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/cancellations.hpp"
@@ -64,7 +66,9 @@ struct KernelOptions {
   std::uint64_t calls_bytes_max = limits::kCallsBytesMax;  // for the frames and records of calls in flight
   std::uint64_t memory_budget_bytes =
       0;  // of the node: beyond it the least recently used are deactivated, and then new work is refused; 0: no limit
-  bool has_shared_store = true;  // with all nodes of the fabric; otherwise there is no mail
+  std::size_t blocking_max =
+      limits::kBlockingThreads + limits::kBlockingQueueMax;  // functions of epic::blocking that run or wait at once
+  bool has_shared_store = true;                              // with all nodes of the fabric; otherwise there is no mail
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
   RunningPage* running = nullptr;  // to show there what runs just now; null: nobody looks
@@ -77,6 +81,7 @@ struct KernelStats {
   std::uint64_t memory_bytes = 0;    // of their instances, by their tables
   std::size_t calls_pending = 0;
   std::size_t messages_held = 0;
+  std::size_t blocking = 0;  // functions of epic::blocking that run or wait
   std::uint64_t calls_started = 0;
   std::uint64_t batches = 0;  // closed; several may go into one commit
   std::uint64_t commits = 0;
@@ -113,6 +118,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void on_oldest_answer(const ShardEpoch& tenure, std::expected<std::optional<std::int64_t>, std::string> begun_at_ns);
   /// The store has taken everything sent so far and is writing it: what is sent from here on waits for its next turn.
   void on_store_writing(bool is_writing) { saving_.on_store_writing(is_writing); }
+  /// Answers Syscalls::start_blocking.
+  void on_blocking_ended(std::shared_ptr<detail::BlockingWork> work);
   /// In use by entities, calls and messages, if the driver measures it. Otherwise only what the kernel counts itself is
   /// known: the listed state of entities.
   void on_memory(std::uint64_t bytes) {
@@ -191,6 +198,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// Frames that wait for something other than calls.
   [[nodiscard]] ParkedFrames& parked() { return parked_; }
   [[nodiscard]] std::uint64_t random();
+  [[nodiscard]] Blocking& blocking() { return blocking_; }
+  [[nodiscard]] const Blocking& blocking() const { return blocking_; }
   [[nodiscard]] EntityTimers& timers() { return timers_; }
   [[nodiscard]] Cancellations& cancellations() { return cancellations_; }
   /// The current execution's entity is about to leave this node; outside of entities: this node is about to stop.
@@ -272,6 +281,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   TypeTable types_;
   Scheduler scheduler_;
   ParkedFrames parked_{scheduler_};
+  Blocking blocking_;
   Events events_{scheduler_, types_};
   CallWords words_;
   Routing routing_;

@@ -95,6 +95,8 @@ inline constexpr std::size_t kReminderNameBytesMax = 256;
 inline constexpr std::size_t kReminderArgumentsBytesMax = 64u << 10;
 inline constexpr std::chrono::nanoseconds kRemindersReadAgain = 30s;   // after they could not be read
 inline constexpr std::chrono::nanoseconds kWallClockLookEvery = 1min;  // it may be set while a reminder waits
+inline constexpr std::uint32_t kBlockingThreads = 16;                  // of a node, for epic::blocking
+inline constexpr std::uint32_t kBlockingQueueMax = 1'024;              // functions that wait for one of them
 inline constexpr std::size_t kHeldBytesMax = 256u << 20;  // of results that wait for the store before they leave
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 

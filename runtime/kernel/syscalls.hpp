@@ -6,12 +6,17 @@
 // answer comes later as an on_… event, on the same thread.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kernel/batch.hpp"
 #include "kernel/messages.hpp"
+
+namespace epic::detail {
+class BlockingWork;
+}
 
 namespace epic::kernel {
 
@@ -48,6 +53,8 @@ class Syscalls {
   virtual void take(std::vector<ShardId> shards) = 0;
   /// A shard asked back by coordination is drained and saved.
   virtual void released(ShardId shard) = 0;
+  /// Run it on another thread, unless it is abandoned by then; answered by on_blocking_ended, in any case.
+  virtual void start_blocking(std::shared_ptr<detail::BlockingWork> work) = 0;
   /// One log line from an entity, or about one; `entity` may be empty.
   virtual void log(LogLevel level, std::string_view entity, std::string_view message) = 0;
 };

@@ -15,9 +15,16 @@
 
 namespace epic {
 
+namespace {
+thread_local bool t_is_blocking = false;  // it runs what was given to epic::blocking
+}
+
 namespace kernel {
 
 void die_without_kernel(const char* what) {
+  if (t_is_blocking)
+    throw std::logic_error(fmt::format(
+        "{} was used inside of epic::blocking, on a thread that runs no entities: use it before or after that", what));
   EPIC_ASSERT(false, "{} was used on a thread that runs no entities", what);
   std::abort();
 }
@@ -135,10 +142,42 @@ void remind(std::string_view name, const ReminderTime& first, std::int64_t every
 std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
   calls_here("epic::saved").end_turn();
   kernel::Saving& saving = here("epic::saved").saving();
-  const kernel::Saving::Awaited awaited = saving.await_saved();
+  const kernel::Saving::Awaited awaited = what_ == Durable::all ? saving.await_saved() : saving.await_seen();
   if (saving.is_durable(awaited.commit)) return awaiting;
   has_seen_others = awaited.has_seen_others;
   return park(awaiting, WaitsFor::commit, static_cast<std::int64_t>(awaited.commit.value));
+}
+
+void BlockingWork::run() noexcept {
+  const bool before = std::exchange(t_is_blocking, true);
+  try {
+    call();
+  } catch (...) {
+    fail(std::current_exception());
+  }
+  t_is_blocking = before;
+}
+
+std::coroutine_handle<> BlockingAwaiter::await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  kernel::Kernel& kernel = here("epic::blocking");
+  is_refused_ = !kernel.blocking().has_room();
+  if (is_refused_) return awaiting;
+  const kernel::Kernel::Running running = kernel.running();
+  work_->entity = running.entity;
+  work_->method = running.method;
+  const std::coroutine_handle<> next = park(awaiting, WaitsFor::thread, 0);
+  if (place.number != 0) kernel.blocking().start(work_, *this);  // otherwise it is cancelled, and goes on
+  return next;
+}
+void BlockingAwaiter::await_resume() {
+  check_cancelled();
+  if (is_refused_) {
+    const kernel::Kernel& kernel = here("epic::blocking");
+    throw epic::Overloaded(fmt::format(
+        "{} was refused epic::blocking: {} functions run or wait on this node already, which [fabric] blocking_threads "
+        "and blocking_queue allow",
+        kernel.describe_current(), kernel.blocking().count()));
+  }
 }
 
 }  // namespace detail

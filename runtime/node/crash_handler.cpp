@@ -155,6 +155,13 @@ std::unique_ptr<Culprit> find_culprit() {
 
 void own_thread(const Culprit* culprit) { t_owner = culprit; }
 
+void own_thread(std::string_view entity, std::string_view method) {
+  thread_local Culprit culprit;
+  copy(entity, culprit.entity);
+  copy(method, culprit.method);
+  t_owner = entity.empty() ? nullptr : &culprit;
+}
+
 std::expected<CrashReport*, std::string> install_crash_handler(const std::string& memory,
                                                                const std::filesystem::path& last_words,
                                                                kernel::Incarnation incarnation) {

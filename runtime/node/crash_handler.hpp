@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "kernel/ids.hpp"
 #include "protocol/crash_report.hpp"
@@ -56,5 +57,7 @@ struct Culprit {
 [[nodiscard]] std::unique_ptr<Culprit> find_culprit();
 /// This thread belongs to it; null: to the runtime. It outlives the thread.
 void own_thread(const Culprit* culprit);
+/// The same, of an entity with this name, until own_thread(nullptr).
+void own_thread(std::string_view entity, std::string_view method);
 
 }  // namespace epic::node

@@ -20,6 +20,7 @@ class NoWorld final : public kernel::Syscalls {
   void commit(kernel::Batch) override {}
   void take(std::vector<kernel::ShardId>) override {}
   void released(kernel::ShardId) override {}
+  void start_blocking(std::shared_ptr<detail::BlockingWork>) override {}
   void log(kernel::LogLevel, std::string_view, std::string_view message) override {
     fmt::print(stderr, "{}\n", message);
   }

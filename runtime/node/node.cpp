@@ -60,6 +60,14 @@ std::string store_hint(storage::StoreErrorCode code) {
   }
 }
 
+/// A function of epic::blocking runs on this thread, or has ended: for the report of a crash.
+void lend_thread(const detail::BlockingWork* work) {
+  if (work == nullptr)
+    own_thread(nullptr);
+  else
+    own_thread(work->entity, work->method);
+}
+
 }  // namespace
 
 Node::Node(int channel, int log) : log_(log) {
@@ -183,7 +191,9 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
     log_.write(protocol::LogLevel::info, {},
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
   storage::Store::OpenReader open_reader = (*store)->reader_opener();
-  driver_ = std::make_unique<io::Driver>(std::move(*store), log_);
+  driver_ = std::make_unique<io::Driver>(
+      std::move(*store),
+      io::BlockingOptions{.threads_max = configure.options.blocking_threads, .on_owner = &lend_thread}, log_);
   auto core = std::make_unique<NodeCore>(
       configure, **module,
       world(configure, std::move(open_reader), crash_report == nullptr ? nullptr : &crash_report->running));
@@ -203,6 +213,7 @@ NodeWorld Node::world(const protocol::Configure& configure, storage::Store::Open
                  .clock = io::kSystemClock,
                  .turns = watch_->counter(),
                  .storage = driver_->storage(),
+                 .blocking = driver_->blocking(),
                  .make_transport =
                      [this](transport::TransportEvents events) { return driver_->make_transport(std::move(events)); },
                  .read_last_words = [run = run_directory(configure)](

@@ -23,6 +23,7 @@ kernel::KernelOptions kernel_options(const protocol::Configure& configure, kerne
           .idle_age = configure.options.idle_age,
           .grace = configure.options.grace,
           .memory_budget_bytes = configure.options.memory_budget_bytes,
+          .blocking_max = configure.options.blocking_threads + configure.options.blocking_queue,
           .has_shared_store = !configure.store_path.empty(),
           .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level)),
           .running = running};
@@ -178,7 +179,9 @@ bool NodeCore::is_done() {
   requests_.on_tick();
   if (!is_stopping_) return false;
   const std::int64_t now_ns = engine_.kernel().now_ns();
-  const bool is_drained = engine_.kernel().is_drained();
+  // A function that still runs may have effects, so it gets the same time, though nobody waits for it.
+  const bool is_blocking = engine_.kernel().blocking().count() > 0 && now_ns < abort_at_ns_;
+  const bool is_drained = engine_.kernel().is_drained() && !is_blocking;
   if (is_drained && (is_leaving_ || now_ns >= abort_at_ns_)) return true;
   if (std::exchange(is_drained_told_, is_drained) != is_drained) world_.send(protocol::Drained{is_drained});
   if (is_drained) return false;

@@ -14,8 +14,9 @@ struct NodeCounters {
   std::uint64_t entity_bytes = 0;  // memory of the activations
   std::uint64_t commits = 0;       // transactions in the store, since the node's start
   std::uint64_t rows = 0;          // snapshots in them
+  std::uint64_t blocking = 0;      // functions of epic::blocking that run or wait for a thread
   bool operator==(const NodeCounters&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(NodeCounters, (), (entities, calls, resident_bytes, entity_bytes, commits, rows))
+BOOST_DESCRIBE_STRUCT(NodeCounters, (), (entities, calls, resident_bytes, entity_bytes, commits, rows, blocking))
 
 }  // namespace epic::protocol::control

@@ -54,10 +54,13 @@ struct FabricOptions {
   std::uint64_t memory_budget_bytes = 0;                           // for activations; 0: no limit
   std::string log_level = "info";                                  // debug, info, warn, error
   std::chrono::nanoseconds grace = kernel::limits::kGrace;  // for running calls, when a node stops or shards move
+  std::uint32_t blocking_threads = kernel::limits::kBlockingThreads;  // of a node, for epic::blocking
+  std::uint32_t blocking_queue = kernel::limits::kBlockingQueueMax;   // functions that wait for one of them
   bool operator==(const FabricOptions&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(FabricOptions, (),
-                      (heartbeat, idle_age, call_deadline, turn_report, memory_budget_bytes, log_level, grace))
+                      (heartbeat, idle_age, call_deadline, turn_report, memory_budget_bytes, log_level, grace,
+                       blocking_threads, blocking_queue))
 
 // ---- supervisor to node
 

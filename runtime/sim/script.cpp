@@ -42,6 +42,11 @@ std::string duration_text(std::chrono::nanoseconds duration) {
   return fmt::format("{}ns", duration.count());
 }
 
+std::string function_text(const std::type_info& result) {
+  const std::string type = result == typeid(std::string) ? "std::string" : kernel::readable_type(result);
+  return fmt::format("a function on another thread that returns {}", type);
+}
+
 bool has_same_tag(std::string_view one, std::string_view other) {
   const auto tag_of = [](std::string_view entity) {
     return kernel::placement_key(entity.substr(entity.find('/') + 1));
@@ -130,6 +135,10 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     });
   }
   void released(kernel::ShardId) override {}
+  void start_blocking(std::shared_ptr<BlockingWork> work) override {
+    note("runs " + function_text(work->result_type()));
+    blocking.push_back(std::move(work));
+  }
   void log(kernel::LogLevel, std::string_view, std::string_view message) override { lines.emplace_back(message); }
 
   // ---- running ----
@@ -187,9 +196,10 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   codec::CapnpCodec codec;
   std::string name;
   std::int64_t now_ns = 1;
-  std::vector<std::function<void()>> events;  // answers of the store and of coordination
-  std::deque<kernel::CallMessage> waiting;    // tokens that the test has not taken yet
-  std::deque<kernel::Mail> mail;              // so, too
+  std::vector<std::function<void()>> events;           // answers of the store and of coordination
+  std::deque<kernel::CallMessage> waiting;             // tokens that the test has not taken yet
+  std::deque<kernel::Mail> mail;                       // so, too
+  std::deque<std::shared_ptr<BlockingWork>> blocking;  // so, too
   struct ReminderChange {
     kernel::Reminder reminder;  // without a method: it is removed
     std::int64_t at_ns;         // wall clock
@@ -264,8 +274,23 @@ void ScriptRun::take_forgotten(std::string_view name) {
   impl_->reminders.pop_front();
 }
 
+std::shared_ptr<BlockingWork> ScriptRun::take_blocking(const std::type_info& result) {
+  const std::string wanted = "run " + function_text(result);
+  if (impl_->blocking.empty()) impl_->refuse(fmt::format("it does not {}", wanted));
+  if (impl_->blocking.front()->result_type() != result) impl_->refuse(fmt::format("it does not {} next", wanted));
+  std::shared_ptr<BlockingWork> work = std::move(impl_->blocking.front());
+  impl_->blocking.pop_front();
+  return work;
+}
+
+void ScriptRun::end_blocking(const std::shared_ptr<BlockingWork>& work) {
+  impl_->kernel.on_blocking_ended(work);
+  impl_->drive();
+}
+
 void ScriptRun::take_sleep(std::chrono::nanoseconds duration) {
-  if (!impl_->waiting.empty()) impl_->refuse(fmt::format("it does not sleep for {} next", duration_text(duration)));
+  if (!impl_->waiting.empty() || !impl_->blocking.empty())
+    impl_->refuse(fmt::format("it does not sleep for {} next", duration_text(duration)));
   if (impl_->sleep() != duration) impl_->refuse(fmt::format("it does not sleep for {}", duration_text(duration)));
   impl_->note(fmt::format("sleeps for {}", duration_text(duration)));
   pass(duration);

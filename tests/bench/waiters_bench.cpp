@@ -102,6 +102,7 @@ class Loop final : public kernel::Syscalls {
     for (const kernel::ShardId shard : shards) taken_.push_back({shard, kernel::Epoch{1}});
   }
   void released(kernel::ShardId) override {}
+  void start_blocking(std::shared_ptr<epic::detail::BlockingWork>) override {}
   void log(kernel::LogLevel, std::string_view, std::string_view) override {}
 
   template <class R>

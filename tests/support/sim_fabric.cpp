@@ -168,6 +168,15 @@ class SimFabric::Node final : public kernel::Syscalls {
                      });
   }
 
+  void start_blocking(std::shared_ptr<detail::BlockingWork> work) override {
+    own_event(fabric_.draw(fabric_.options_.blocking_delay_max), fingerprint_of("blocking"),
+              [this, work = std::move(work)] {
+                if (!work->is_abandoned()) work->run();
+                own_event(fabric_.draw(fabric_.options_.blocking_delay_max), fingerprint_of("blocking ended"),
+                          [this, work] { kernel_.on_blocking_ended(work); });
+              });
+  }
+
   void log(kernel::LogLevel level, std::string_view entity, std::string_view message) override {
     fabric_.log_.push_back({self_.node, level, std::string(entity), std::string(message)});
   }

@@ -33,7 +33,8 @@ struct SimOptions {
   std::chrono::nanoseconds frame_delay_max = std::chrono::microseconds(500);
   std::chrono::nanoseconds load_delay_max = std::chrono::microseconds(300);
   std::chrono::nanoseconds commit_delay_max = std::chrono::milliseconds(2);
-  std::chrono::nanoseconds detect_delay = std::chrono::milliseconds(50);  // from a death to the next shard map
+  std::chrono::nanoseconds blocking_delay_max = std::chrono::milliseconds(1);  // before and after a function
+  std::chrono::nanoseconds detect_delay = std::chrono::milliseconds(50);       // from a death to the next shard map
   std::chrono::nanoseconds call_timeout = kernel::limits::kCallTimeout;
   std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;
   std::uint64_t memory_budget_bytes = 0;

@@ -2,6 +2,7 @@
 // Everything that a module of entities needs. Deliberately light: it includes no networking, storage or logging
 // library.
 
+#include "epic/blocking.hpp"
 #include "epic/call.hpp"
 #include "epic/entity.hpp"
 #include "epic/entity_macro.hpp"

@@ -8,6 +8,7 @@
 //   bob.expect(sleeps(10ms));                                       // its clock moves on to the end
 //   bob.expect(ticks<&Player::regain_strength>(1s));                // a timer of its own; the clock moves on to it
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
+//   bob.expect(blocks<std::string>()).answer("a page");             // epic::blocking; or run() it
 //   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
 //   bob.expect(reminds<&Player::say_goodnight>("bedtime", 12h));    // a reminder; pass(12h) lets it call its method
 //   CHECK(level.result() == 1);
@@ -27,6 +28,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -58,6 +60,10 @@ class ScriptRun {
   /// … which removes it.
   void take_forgotten(std::string_view name);
   void take_sleep(std::chrono::nanoseconds duration);
+  /// Takes the next function of epic::blocking, which returns this type.
+  std::shared_ptr<BlockingWork> take_blocking(const std::type_info& result);
+  /// It has run, or was failed or given its outcome. Once.
+  void end_blocking(const std::shared_ptr<BlockingWork>& work);
   /// Takes the next tick of a timer. `name`: of the method, for errors.
   void take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name, std::chrono::nanoseconds delay);
   /// `type` is null for void. A call is answered once.
@@ -94,6 +100,10 @@ struct CallToken {
 struct SleepToken {
   std::chrono::nanoseconds duration;
 };
+
+/// The token of a function that runs on another thread: see blocks().
+template <class R>
+struct BlockingToken {};
 
 /// The token of a message: see delivers().
 template <auto Method>
@@ -142,6 +152,11 @@ template <auto Method>
 [[nodiscard]] inline ForgottenToken forgets(std::string_view name) { return {std::string(name)}; }
 /// The entity sleeps for `duration`. If several of its calls sleep, the one that ends first counts.
 [[nodiscard]] inline SleepToken sleeps(std::chrono::nanoseconds duration) { return {duration}; }
+/// The entity gives a function that returns an R to epic::blocking or epic::blocking_pure.
+template <class R = void>
+[[nodiscard]] BlockingToken<R> blocks() {
+  return {};
+}
 /// A timer of the entity calls `Method` in `delay` from now, and no other timer is due before.
 template <auto Method>
 [[nodiscard]] TickToken<Method> ticks(std::chrono::nanoseconds delay) {
@@ -193,6 +208,44 @@ class AskedCall {
   epic::detail::ScriptRun& run_;
   Arguments arguments_{};
   std::uint64_t call_ = 0;
+};
+
+/// A function that the entity has given to epic::blocking. The test runs it, or says what comes of it, once.
+template <class R>
+class AskedBlocking {
+ public:
+  AskedBlocking(epic::detail::ScriptRun& run, const BlockingToken<R>&)
+      : run_(run), work_(run.take_blocking(typeid(R))) {}
+
+  /// Runs it on the test's thread, and then the entity until it waits again.
+  void run() const {
+    work_->run();
+    run_.end_blocking(work_);
+  }
+  /// It returns, without having run.
+  void answer() const
+    requires std::is_void_v<R>
+  {
+    run_.end_blocking(work_);
+  }
+  template <std::convertible_to<R> Value>
+    requires(!std::is_void_v<R>)
+  void answer(Value&& value) const {
+    static_cast<epic::detail::BlockingOutcome<R>&>(*work_).outcome.value.emplace(std::forward<Value>(value));
+    run_.end_blocking(work_);
+  }
+  /// It throws, without having run.
+  template <class Exception>
+  void fail(Exception exception) const {
+    work_->fail(std::make_exception_ptr(std::move(exception)));
+    run_.end_blocking(work_);
+  }
+  /// Nobody waits for it any longer.
+  [[nodiscard]] bool is_cancelled() const { return work_->is_abandoned(); }
+
+ private:
+  epic::detail::ScriptRun& run_;
+  std::shared_ptr<epic::detail::BlockingWork> work_;
 };
 
 /// A message that the entity has sent.
@@ -297,6 +350,11 @@ class Script {
     return SetReminder<Method>(run_, token);
   }
   void expect(const ForgottenToken& token) { run_.take_forgotten(token.name); }
+  /// The next token must be a function for another thread. Run or answer it, now or later.
+  template <class R>
+  AskedBlocking<R> expect(const BlockingToken<R>& token) {
+    return AskedBlocking<R>(run_, token);
+  }
   /// The next token must be this sleep; the clock moves on to its end.
   void expect(const SleepToken& token) { run_.take_sleep(token.duration); }
   /// The next tick must be this one; the clock moves on to it, and it runs until it has ended or waits.

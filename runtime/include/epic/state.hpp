@@ -2,6 +2,7 @@
 // State, from inside an entity: waiting until it is durable, and erasing it. Saving needs no call.
 
 #include <coroutine>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
@@ -11,9 +12,16 @@
 namespace epic {
 
 namespace detail {
+/// What must be durable before an execution goes on.
+enum class Durable : std::uint8_t {
+  all,   // its own changes, also those that its class would save later
+  seen,  // what would hold back a call to another node
+};
+
 class SavedAwaiter : public ParkedWait {
  public:
   SavedAwaiter() = default;
+  explicit SavedAwaiter(Durable what) : what_(what) {}
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
   void await_resume() {
@@ -23,6 +31,9 @@ class SavedAwaiter : public ParkedWait {
 
   std::exception_ptr failure;
   bool has_seen_others = false;  // whose changes are in the batch that it waits for
+
+ private:
+  Durable what_ = Durable::all;
 };
 }  // namespace detail
 

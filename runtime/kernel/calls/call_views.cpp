@@ -22,6 +22,8 @@ const char* text_of(detail::WaitsFor what) {
       return "waiting until it is to stop";
     case detail::WaitsFor::commit:
       return "waiting to be saved";
+    case detail::WaitsFor::thread:
+      return "waiting for epic::blocking";
   }
   return "";
 }

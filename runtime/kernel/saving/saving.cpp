@@ -142,7 +142,7 @@ void Saving::seal() {
   if (!refused.empty()) {
     const auto& [code, why] = refused.begin()->second;
     std::ranges::sort(own);
-    std::set<const Record*> waiting;  // in epic::saved(), where they learn of it
+    std::set<const Record*> waiting;  // for this batch, where they learn of it
     for (const detail::SavedAwaiter* const one : list_waiting(number)) waiting.insert(one->waiter.execution);
     listener_.fail_observers(number, own, code, why + "; this call has run on, and may have seen that change",
                              [&waiting](const Record& record) { return waiting.contains(&record); });
@@ -277,15 +277,17 @@ std::set<ActivationId> Saving::settle(CommitNumber number, const std::set<Activa
   return reported;
 }
 
-/// What waits in epic::saved() for another entity's change that is refused now: that never becomes durable.
+/// What waits in epic::saved() or epic::blocking() for another entity's change that is refused now: that never becomes
+/// durable.
 void Saving::fail_waiting(CommitNumber number, const Refusal& refusal) {
   for (detail::SavedAwaiter* const waiting : list_waiting(number)) {
-    waiting->failure = make_exception(refusal.code, refusal.why + "; epic::saved() waited for it, or may have");
+    waiting->failure =
+        make_exception(refusal.code, refusal.why + "; what waits here had seen that change, or may have");
     uses_.parked.resume(*waiting);
   }
 }
 
-/// In epic::saved(), for this batch and others' changes in it.
+/// For this batch, and for others' changes in it.
 std::vector<detail::SavedAwaiter*> Saving::list_waiting(CommitNumber number) const {
   std::vector<detail::SavedAwaiter*> waiting;
   for (detail::ParkedWait* const one :
@@ -369,11 +371,16 @@ std::vector<RecordRef> Saving::take_calls(const std::function<bool(const Record&
   return calls;
 }
 
-Saving::Awaited Saving::await_saved() {
+Saving::Awaited Saving::await_seen() const {
   const Record* const current = uses_.scheduler.current;
-  CommitNumber needs = observations_.observed_by(current);
-  Activation* const activation = activation_of(current);
-  const bool has_seen_others = (activation != nullptr ? activation->observed : needs) >= batcher_.forming();
+  const CommitNumber needs = observations_.observed_by(current);
+  const Activation* const activation = activation_of(current);
+  return {needs, (activation != nullptr ? activation->observed : needs) >= batcher_.forming()};
+}
+
+Saving::Awaited Saving::await_saved() {
+  auto [needs, has_seen_others] = await_seen();
+  Activation* const activation = activation_of(uses_.scheduler.current);
   if (activation != nullptr && activation->is_dirty) {
     save_now(*activation);
     needs = batcher_.forming();

@@ -187,12 +187,14 @@ class Saving {
   void hold(const Record& origin, Outgoing item);
   /// Held calls that are meant are no longer held, and are the caller's again, in order.
   [[nodiscard]] std::vector<RecordRef> take_calls(const std::function<bool(const Record&)>& is_meant);
-  /// What the current execution waits for in epic::saved(): its changes, and all that it has observed.
   struct Awaited {
     CommitNumber commit;
     bool has_seen_others;  // whose changes are in that batch
   };
+  /// What the current execution waits for in epic::saved(): its changes, and all that it has observed.
   [[nodiscard]] Awaited await_saved();
+  /// What a call of the current execution to another node would wait for.
+  [[nodiscard]] Awaited await_seen() const;
   [[nodiscard]] bool is_durable(CommitNumber number) const { return gate_.is_open(number); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const {
     return activation.is_dirty || !is_durable(activation.saved_in);

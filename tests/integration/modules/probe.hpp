@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <epic/epic.hpp>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -227,6 +228,48 @@ class Diary : public epic::Entity {
     co_return pages.size();
   }
   EPIC_ENTITY(Diary, state(pages), methods(write), interval(std::chrono::minutes(10)))
+};
+
+/// Runs functions on other threads.
+class Kiln : public epic::Entity {
+  std::int64_t fired = 0;
+
+  static void wait_for(const std::string& path) {
+    while (!std::filesystem::exists(path)) ::poll(nullptr, 0, 5);
+  }
+  static void append(const std::string& path, std::int64_t number) {
+    std::ofstream(path, std::ios::app) << number << std::endl;
+  }
+
+ public:
+  /// Until the project's directory contains a file of this name.
+  epic::Task<void> fire_until(std::string path) {
+    co_await epic::blocking([path] { wait_for(path); });
+    ++fired;
+  }
+  /// In the background: once a file of the one name is there, it takes that long, and writes one of the other name.
+  epic::Task<void> start_firing(std::string until, std::int64_t ms, std::string result) {
+    epic::spawn(epic::blocking([=] {
+      append(result + ".begun", 0);
+      wait_for(until);
+      ::poll(nullptr, 0, static_cast<int>(ms));
+      append(result, 1);
+    }));
+    co_return;
+  }
+  /// Writes the number that the state has from now on.
+  epic::Task<void> note(std::string path) {
+    const std::int64_t number = ++fired;
+    co_await epic::blocking([=] { append(path, number); });
+  }
+  epic::Task<std::uint64_t> size_of(std::string path) const {
+    co_return co_await epic::blocking([path] { return std::filesystem::file_size(path); });
+  }
+  epic::Task<void> explode() {
+    co_await epic::blocking([] { std::abort(); });
+  }
+  epic::Task<std::int64_t> count() const { co_return fired; }
+  EPIC_ENTITY(Kiln, state(fired), methods(fire_until, start_firing, note, size_of, explode, count))
 };
 
 /// Sends messages, and refuses those that it gets until it is open.

@@ -15,7 +15,7 @@ TEST_CASE("manifest: what is not said has its default, and the module is called 
 TEST_CASE("manifest: settings are read with their units", "[cli]") {
   const auto manifest = parse_manifest(
       "[project]\nname = \"arena\"\n[modules]\nload = \"other\"\n[fabric]\nnodes = 7\nstore = \"memory\"\nidle_age = "
-      "\"5m\"\n"
+      "\"5m\"\nblocking_threads = 3\nblocking_queue = 0\n"
       "[restart]\ndelay_first = \"250ms\"\n[log]\nlevel = \"debug\"\n",
       "epic.toml");
   REQUIRE(manifest);
@@ -23,6 +23,8 @@ TEST_CASE("manifest: settings are read with their units", "[cli]") {
   CHECK(manifest->nodes == 7);
   CHECK(manifest->store == "memory");
   CHECK(manifest->idle_age == std::chrono::minutes(5));
+  CHECK(manifest->blocking_threads == 3);
+  CHECK(manifest->blocking_queue == 0);
   CHECK(manifest->restart_delay_first == std::chrono::milliseconds(250));
   CHECK(manifest->log_level == "debug");
 }

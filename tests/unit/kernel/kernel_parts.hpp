@@ -24,6 +24,7 @@ struct World final : Syscalls {
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId shard) override { freed.push_back(shard); }
+  void start_blocking(std::shared_ptr<epic::detail::BlockingWork>) override {}
   void log(LogLevel, std::string_view, std::string_view) override {}
   std::vector<std::pair<PeerAddress, Message>> sent;
   std::vector<ActivationId> loads;

@@ -63,6 +63,7 @@ struct ShardMovesFixture : Syscalls {
     });
   }
   void released(ShardId) override {}
+  void start_blocking(std::shared_ptr<epic::detail::BlockingWork>) override {}
   void log(LogLevel, std::string_view, std::string_view) override {}
 
   void run() {

@@ -47,11 +47,26 @@ class Player : public epic::Entity {
     co_await epic::sleep(std::chrono::seconds(1));
     co_await epic::sleep(std::chrono::milliseconds(20));
   }
+  Task<std::string> read(std::string path) {
+    try {
+      last = co_await epic::blocking([path] { return "the text of " + path; });
+    } catch (const std::runtime_error& error) {
+      last = error.what();
+    }
+    co_await epic::blocking_pure([] {});
+    co_return last;
+  }
+  Task<void> read_for_a_while() {
+    auto reading = epic::spawn(epic::blocking([] { return 1; }));
+    co_await epic::sleep(std::chrono::seconds(1));
+    reading.cancel();
+  }
   Task<void> fall() const {
     throw std::range_error("down");
     co_return;
   }
-  EPIC_ENTITY(Player, state(score, last), methods(shoot, shoot_all, cheer, nap, fall), exclusive(kick))
+  EPIC_ENTITY(Player, state(score, last), methods(shoot, shoot_all, cheer, nap, read, read_for_a_while, fall),
+              exclusive(kick))
 };
 
 /// Ticks, waits for its own calls, and cancels.
@@ -133,6 +148,7 @@ const epic::ModuleInfo& the_module() {
 
 using namespace std::chrono_literals;
 using Catch::Contains;
+using epic::testing::blocks;
 using epic::testing::calls;
 using epic::testing::forgets;
 using epic::testing::reminds;
@@ -312,4 +328,40 @@ TEST_CASE("script: reminders that the entity sets and forgets, and their calls w
   keeper.expect(forgets("last orders"));
   keeper.pass(3h);
   CHECK(keeper.state() == R"({"closed":1,"missed":0})");
+}
+
+TEST_CASE("script: functions on other threads are run, answered or failed by the test", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto read = bob.call<&Player::read>("a.txt");
+  CHECK_THROWS_WITH(bob.expect(blocks()),
+                    Contains("it does not run a function on another thread that returns void next") &&
+                        Contains("1. runs a function on another thread that returns std::string"));
+  CHECK_THROWS_WITH(bob.expect(sleeps(1s)), Contains("it does not sleep for 1s next"));
+  bob.expect(blocks<std::string>()).run();
+  CHECK_FALSE(read.has_ended());
+  bob.expect(blocks()).answer();
+  CHECK(read.result() == "the text of a.txt");
+
+  auto answered = bob.call<&Player::read>("b.txt");
+  bob.expect(blocks<std::string>()).answer("something else");
+  bob.expect(blocks()).run();
+  CHECK(answered.result() == "something else");
+
+  auto failed = bob.call<&Player::read>("c.txt");
+  bob.expect(blocks<std::string>()).fail(std::runtime_error("no such file"));
+  bob.expect(blocks()).run();
+  CHECK(failed.result() == "no such file");
+  CHECK_THROWS_WITH(bob.expect(blocks()), Contains("it does not run a function on another thread that returns void"));
+}
+
+TEST_CASE("script: a function that nobody waits for any longer", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto call = bob.call<&Player::read_for_a_while>();
+  const auto reading = bob.expect(blocks<int>());
+  CHECK_FALSE(reading.is_cancelled());
+  bob.expect(sleeps(1s));
+  CHECK(call.has_ended());
+  bob.pass(1s);
+  CHECK(reading.is_cancelled());
+  reading.run();  // too late
 }

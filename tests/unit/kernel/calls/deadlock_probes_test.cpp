@@ -26,6 +26,7 @@ struct Messages final : Syscalls {
   void commit(Batch) override {}
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
+  void start_blocking(std::shared_ptr<epic::detail::BlockingWork>) override {}
   void log(LogLevel, std::string_view, std::string_view) override {}
 };
 

@@ -57,6 +57,8 @@ class Looper : public Entity {
       if (what == "sleep") co_await sleep(1ms);
       if (what == "short sleep") co_await sleep(20us);
       if (what == "saved") co_await saved();
+      if (what == "blocking") co_await blocking([] {});
+      if (what == "blocking_pure") co_await blocking_pure([] { return 1; });
       if (what == "event") co_await bell_.wait();
       if (what == "promise") co_await prize_;
       if (what == "stopping" && !stopping()) co_await stopping();
@@ -270,9 +272,9 @@ TEST_CASE("early ends: a task that waits for calls on another node is cancelled,
 TEST_CASE("early ends: whatever a task waits for, it is cancelled there, also on a node with thousands of calls",
           "[kernel]") {
   const bool is_crowded = GENERATE(false, true);  // then a short call has ended before all calls have been looked at
-  for (const std::string what :
-       {"sleep", "short sleep", "saved", "event", "promise", "stopping", "event of a timer", "tick of a timer", "call",
-        "slow call", "gather", "gather of many", "spawned call", "spawned task"}) {
+  for (const std::string what : {"sleep", "short sleep", "saved", "blocking", "blocking_pure", "event", "promise",
+                                 "stopping", "event of a timer", "tick of a timer", "call", "slow call", "gather",
+                                 "gather of many", "spawned call", "spawned task"}) {
     CAPTURE(what, is_crowded);
     EarlyEndsFixture f;
     const Ref<Looper> looper = f.get("a");

@@ -22,6 +22,7 @@ struct Disk final : Syscalls {
   void commit(Batch batch) override { batches.push_back(std::move(batch)); }
   void take(std::vector<ShardId>) override {}
   void released(ShardId) override {}
+  void start_blocking(std::shared_ptr<epic::detail::BlockingWork>) override {}
   void log(LogLevel, std::string_view, std::string_view) override {}
   std::vector<Batch> batches;
 };

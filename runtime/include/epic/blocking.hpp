@@ -1,0 +1,148 @@
+#pragma once
+// blocking(): a call into a library that takes its time runs on another thread, while everything else goes on.
+//
+//   const std::string page = co_await epic::blocking([url] { return fetch(url); });
+//
+// The function runs once, on one of the node's threads for this ([fabric] blocking_threads); if all are busy it waits
+// for one. What it returns or throws arrives at the co_await. Other calls of the entity may run meanwhile.
+//
+// Values in, values out: let it capture copies, never `this` or a reference. The entity's members belong to its turns,
+// and the frame that waits may be gone before the function returns. A Ref, too, belongs to the node's own thread:
+// capture its key. Of epic:: nothing but log may be used inside.
+//
+// It may have effects outside, so it starts when what the entity has changed and seen so far is durable, like a call to
+// another node; blocking_pure() starts at once. What has effects may have had them although the caller got an error: a
+// crash does not take them back.
+//
+// When the waiting call is cancelled or interrupted, a function that has not begun never does; one that runs goes on,
+// and its outcome is dropped. A node that stops gives it the rest of the grace; a shard that moves does not wait for
+// it.
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+#include "epic/parked_wait.hpp"
+#include "epic/state.hpp"
+#include "epic/task.hpp"
+
+namespace epic {
+
+namespace detail {
+
+/// A function on its way to another thread and back, shared by the frame that waits and those who carry it. It is made
+/// and destroyed on the execution thread, with all that it has captured; only run() is called on the other one.
+class BlockingWork {
+ public:
+  BlockingWork() = default;
+  BlockingWork(const BlockingWork&) = delete;
+  BlockingWork& operator=(const BlockingWork&) = delete;
+  virtual ~BlockingWork() = default;
+
+  /// At most once. The other thread.
+  void run() noexcept;
+  /// Instead of running it.
+  virtual void fail(std::exception_ptr exception) noexcept = 0;
+  [[nodiscard]] virtual const std::type_info& result_type() const noexcept = 0;
+
+  /// Nobody waits for it any longer: it need not begin. Any thread.
+  [[nodiscard]] bool is_abandoned() const { return is_abandoned_.load(std::memory_order_relaxed); }
+  void abandon() {
+    waiter = nullptr;
+    is_abandoned_.store(true, std::memory_order_relaxed);
+  }
+
+  ParkedWait* waiter = nullptr;  // the frame that goes on afterwards; execution thread
+  std::string entity;            // whose code it is, "Type/Key" as in the store; empty: setup's
+  std::string method;
+
+ protected:
+  virtual void call() = 0;
+
+ private:
+  std::atomic<bool> is_abandoned_{false};
+};
+
+template <class R>
+class BlockingOutcome : public BlockingWork {
+ public:
+  void fail(std::exception_ptr exception) noexcept override { outcome.exception = std::move(exception); }
+  [[nodiscard]] const std::type_info& result_type() const noexcept override { return typeid(R); }
+
+  Outcome<R> outcome;
+};
+
+template <class F, class R>
+class BlockingFunction final : public BlockingOutcome<R> {
+ public:
+  explicit BlockingFunction(F function) : function_(std::move(function)) {}
+
+ private:
+  void call() override {
+    if constexpr (std::is_void_v<R>)
+      std::invoke(function_);
+    else
+      this->outcome.value.emplace(std::invoke(function_));
+  }
+
+  F function_;
+};
+
+/// A frame that waits for the function to return. Lives in that frame.
+class BlockingAwaiter : public ParkedWait {
+ public:
+  explicit BlockingAwaiter(std::shared_ptr<BlockingWork> work) : work_(std::move(work)) {}
+  ~BlockingAwaiter() { work_->abandon(); }
+  bool await_ready() const noexcept { return false; }
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept;
+  void await_resume();
+
+ private:
+  std::shared_ptr<BlockingWork> work_;
+  bool is_refused_ = false;
+};
+
+template <class F>
+struct BlockingTraits {
+  static_assert(std::is_invocable_v<F&>,
+                "epic: blocking takes what can be called without arguments, such as a lambda with captures");
+  using Result = std::invoke_result_t<F&>;
+  static_assert(!std::is_reference_v<Result>,
+                "epic: what runs in blocking returns a value: a reference would lead to another thread's memory");
+  static_assert(!Awaitable<Result>,
+                "epic: what runs in blocking cannot await or call entities: it runs on another thread. Return a value, "
+                "and go on with it after the co_await");
+};
+
+}  // namespace detail
+
+/// Runs `function` on another thread, without waiting until the entity's changes are durable: for what only computes.
+/// To be awaited, or spawned. Throws what the function throws; Overloaded if too many run or wait on this node.
+template <class F>
+[[nodiscard]] Task<typename detail::BlockingTraits<F>::Result> blocking_pure(F function) {
+  using Result = typename detail::BlockingTraits<F>::Result;
+  const auto work = std::make_shared<detail::BlockingFunction<F, Result>>(std::move(function));
+  co_await detail::BlockingAwaiter(work);
+  co_return work->outcome.take();
+}
+
+/// Runs `function` on another thread, once everything that this execution has changed or seen is durable. To be
+/// awaited, or spawned. Throws what the function throws; Overloaded if too many run or wait on this node, and then the
+/// function has not run.
+template <class F>
+[[nodiscard]] Task<typename detail::BlockingTraits<F>::Result> blocking(F function) {
+  using Result = typename detail::BlockingTraits<F>::Result;
+  const auto work = std::make_shared<detail::BlockingFunction<F, Result>>(std::move(function));
+  co_await detail::SavedAwaiter(detail::Durable::seen);
+  co_await detail::BlockingAwaiter(work);
+  co_return work->outcome.take();
+}
+
+}  // namespace epic
