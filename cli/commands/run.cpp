@@ -58,6 +58,7 @@ cluster::SupervisorOptions supervisor_options(const Project& project, const fs::
   options.fabric.grace = manifest.grace;
   options.fabric.blocking_threads = static_cast<std::uint32_t>(manifest.blocking_threads);
   options.fabric.blocking_queue = static_cast<std::uint32_t>(manifest.blocking_queue);
+  options.fabric.files_folder = manifest.files_folder;
   options.fabric.turn_report = manifest.turn_report;
   options.fabric.log_level = manifest.log_level;
   options.restart = {.delay_first = manifest.restart_delay_first,

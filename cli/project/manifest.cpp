@@ -134,6 +134,14 @@ Setting size(std::string_view section, std::string_view name, std::uint64_t Mani
 
 bool is_project_name(const std::string& name) { return why_no_project_name(name).empty(); }
 
+/// Entities must reach neither the store nor what is beside the project.
+bool is_files_folder(const std::string& folder) {
+  if (folder.empty() || folder.contains('\0')) return false;
+  const std::filesystem::path path(folder);
+  const auto is_kept = [](const std::filesystem::path& part) { return part != "." && part != ".." && part != ".epic"; };
+  return path.is_relative() && std::ranges::all_of(path, is_kept);
+}
+
 const std::vector<Setting>& table() {
   using M = Manifest;
   static const std::vector<Setting> kTable = {
@@ -160,6 +168,9 @@ const std::vector<Setting>& table() {
             "How many functions of epic::blocking a node runs at once"),
       whole("fabric", "blocking_queue", &M::blocking_queue, 0, kBlockingQueueMax,
             "How many more may wait; beyond it epic::blocking throws Overloaded"),
+      text("files", "folder", &M::files_folder, is_files_folder,
+           "a folder below the project's, such as \"data\", and outside of .epic",
+           "Where epic::read_file and the like find the project's files"),
       duration("restart", "delay_first", &M::restart_delay_first,
                "The wait before a dead node is started again; doubled with each failure"),
       duration("restart", "delay_max", &M::restart_delay_max, "The longest such wait"),

@@ -38,6 +38,8 @@ struct Manifest {
   std::int64_t blocking_threads = 16;                                 // of a node, for epic::blocking
   std::int64_t blocking_queue = 1024;                                 // functions that wait for one of them
 
+  std::string files_folder = "data";  // [files] folder: below the project's directory
+
   // [restart]: the wait before a dead node is started again
   std::chrono::milliseconds restart_delay_first = std::chrono::milliseconds(100);  // doubled with each failure …
   std::chrono::milliseconds restart_delay_max = std::chrono::seconds(10);

@@ -166,6 +166,12 @@ std::optional<StoreError> Disk::draw_fault() {
   return std::nullopt;
 }
 
+std::optional<std::errc> Disk::draw_file_fault(epic::sim::MemoryFiles::Access access) {
+  if (std::exchange(must_fail_, false)) return std::errc::io_error;
+  if (is_full_ && access == epic::sim::MemoryFiles::Access::change) return std::errc::no_space_on_device;
+  return std::nullopt;
+}
+
 void Disk::cut_power() {
   ++power_cuts_;
   if (files_ != nullptr) return files_->cut_power();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cluster/sim/world.hpp"
+#include "sim/memory_files.hpp"
 #include "storage/memory_store.hpp"
 
 namespace epic::sim {
@@ -39,6 +40,8 @@ class Disk {
 
   [[nodiscard]] nanoseconds draw_write_delay() { return world_.draw_delay(options_.write_delay_max) * slowness_; }
   [[nodiscard]] nanoseconds draw_sync_delay() { return world_.draw_delay(options_.sync_delay_max) * slowness_; }
+  /// The project's files. What a call has changed is durable: a power cut does not take it back.
+  [[nodiscard]] epic::sim::MemoryFiles& files() { return project_files_; }
   /// For a process. After a power cut it fails whatever it is asked.
   [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();
 
@@ -69,6 +72,7 @@ class Disk {
   void sync() { durable_count_ = changes_.size(); }
   /// What the next change meets.
   [[nodiscard]] std::optional<storage::StoreError> draw_fault();
+  [[nodiscard]] std::optional<std::errc> draw_file_fault(epic::sim::MemoryFiles::Access access);
 
   World& world_;
   std::uint32_t shard_count_;
@@ -81,6 +85,8 @@ class Disk {
   std::int64_t slowness_ = 1;
   bool is_full_ = false;
   bool must_fail_ = false;
+  epic::sim::MemoryFiles project_files_{
+      [this](epic::sim::MemoryFiles::Access access) { return draw_file_fault(access); }};
 };
 
 }  // namespace epic::cluster::sim

@@ -16,8 +16,8 @@ namespace epic::cluster::sim {
 
 class SimBlocking final : public io::BlockingPool {
  public:
-  SimBlocking(Process& process, std::size_t threads, nanoseconds delay_max)
-      : process_(process), idle_count_(threads), delay_max_(delay_max) {}
+  SimBlocking(Process& process, detail::FileAccess& files, std::size_t threads, nanoseconds delay_max)
+      : process_(process), files_(files), idle_count_(threads), delay_max_(delay_max) {}
 
   void start(Work work) override { waiting_.push_back(std::move(work)); }
   void flush() override {
@@ -31,7 +31,7 @@ class SimBlocking final : public io::BlockingPool {
 
  private:
   void run(Work work) {
-    if (!work->is_abandoned()) work->run();
+    if (!work->is_abandoned()) work->run(&files_);
     process_.after(draw_delay(), fingerprint_of("blocking ended"), [this, work = std::move(work)]() mutable {
       ended_.push_back(std::move(work));
       ++idle_count_;
@@ -40,6 +40,7 @@ class SimBlocking final : public io::BlockingPool {
   [[nodiscard]] nanoseconds draw_delay() { return process_.world().draw_delay(delay_max_); }
 
   Process& process_;
+  detail::FileAccess& files_;
   std::size_t idle_count_;  // threads without a function
   nanoseconds delay_max_;
   std::deque<Work> waiting_;

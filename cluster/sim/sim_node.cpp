@@ -93,8 +93,8 @@ void SimNode::start(const protocol::Configure& configure) {
   }
   auto open_reader = (*store)->reader_opener();
   storage_ = std::make_unique<io::StorageWork>(std::move(*store), clock(), [] {});
-  blocking_ =
-      std::make_unique<SimBlocking>(*this, configure.options.blocking_threads, surroundings_.blocking_delay_max);
+  blocking_ = std::make_unique<SimBlocking>(*this, surroundings_.disk.files(), configure.options.blocking_threads,
+                                            surroundings_.blocking_delay_max);
   core_ = std::make_unique<node::NodeCore>(
       configure, *module,
       node::NodeWorld{

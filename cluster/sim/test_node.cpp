@@ -160,6 +160,13 @@ void Node::crash() {
   simulation_->await_node();
 }
 
+void Node::put_file(const std::string& path, std::string content) {
+  simulation_->cluster.disk().files().put(path, std::move(content));
+}
+std::optional<std::string> Node::find_file(const std::string& path) const {
+  return simulation_->cluster.disk().files().find(path);
+}
+
 std::vector<LogLine> Node::log() const { return simulation_->log; }
 
 }  // namespace epic::testing

@@ -439,6 +439,12 @@ void Fabric::start(std::uint16_t client, Record record, const ClientCallOptions&
 void Fabric::wake_after(std::chrono::nanoseconds duration, std::shared_ptr<detail::Sleeper> sleeper) {
   run_.wake(sleeper, duration);
 }
+void Fabric::put_file(const std::string& path, std::string content) {
+  run_.cluster.disk().files().put(path, std::move(content));
+}
+std::optional<std::string> Fabric::find_file(const std::string& path) const {
+  return run_.cluster.disk().files().find(path);
+}
 std::chrono::nanoseconds Fabric::now() const { return std::chrono::nanoseconds(run_.elapsed_ns()); }
 std::uint64_t Fabric::draw(std::uint64_t below) { return run_.cluster.world().draw(below); }
 std::uint64_t Fabric::seed() const { return run_.seed(); }

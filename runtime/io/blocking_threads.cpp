@@ -77,7 +77,7 @@ void BlockingThreads::run() {
     lock.unlock();
     if (!work->is_abandoned()) {
       if (options_.on_owner) options_.on_owner(work.get());
-      work->run();
+      work->run(options_.files);
       if (options_.on_owner) options_.on_owner(nullptr);
     }
     lock.lock();

@@ -21,6 +21,7 @@ namespace epic::io {
 
 struct BlockingOptions {
   std::size_t threads_max = 0;
+  detail::FileAccess* files = nullptr;  // for requests for files; outlives the threads
   /// The calling thread runs this from now on; null: nothing any more. May be empty.
   std::function<void(const detail::BlockingWork*)> on_owner = {};
 };

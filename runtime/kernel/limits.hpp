@@ -97,6 +97,9 @@ inline constexpr std::chrono::nanoseconds kRemindersReadAgain = 30s;   // after 
 inline constexpr std::chrono::nanoseconds kWallClockLookEvery = 1min;  // it may be set while a reminder waits
 inline constexpr std::uint32_t kBlockingThreads = 16;                  // of a node, for epic::blocking
 inline constexpr std::uint32_t kBlockingQueueMax = 1'024;              // functions that wait for one of them
+inline constexpr std::size_t kFileBytesMax = 64u << 20;                // read or written at once
+inline constexpr std::size_t kFilePathBytesMax = 1'024;
+inline constexpr std::size_t kFileNameBytesMax = 255;     // of each part, as file systems have it
 inline constexpr std::size_t kHeldBytesMax = 256u << 20;  // of results that wait for the store before they leave
 inline constexpr std::chrono::nanoseconds kHeldCheckEvery = 50ms;  // while the store is blocked
 

@@ -148,10 +148,10 @@ std::coroutine_handle<> SavedAwaiter::await_suspend(std::coroutine_handle<> awai
   return park(awaiting, WaitsFor::commit, static_cast<std::int64_t>(awaited.commit.value));
 }
 
-void BlockingWork::run() noexcept {
+void BlockingWork::run(FileAccess* files) noexcept {
   const bool before = std::exchange(t_is_blocking, true);
   try {
-    call();
+    call(files);
   } catch (...) {
     fail(std::current_exception());
   }

@@ -191,9 +191,12 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
     log_.write(protocol::LogLevel::info, {},
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
   storage::Store::OpenReader open_reader = (*store)->reader_opener();
+  files_ = std::make_unique<io::NodeFiles>(configure.options.files_folder);
   driver_ = std::make_unique<io::Driver>(
       std::move(*store),
-      io::BlockingOptions{.threads_max = configure.options.blocking_threads, .on_owner = &lend_thread}, log_);
+      io::BlockingOptions{
+          .threads_max = configure.options.blocking_threads, .files = files_.get(), .on_owner = &lend_thread},
+      log_);
   auto core = std::make_unique<NodeCore>(
       configure, **module,
       world(configure, std::move(open_reader), crash_report == nullptr ? nullptr : &crash_report->running));

@@ -17,6 +17,7 @@
 #include "codec/capnp_codec.hpp"
 #include "io/driver.hpp"
 #include "io/log_sink.hpp"
+#include "io/node_files.hpp"
 #include "io/supervision_channel.hpp"
 #include "io/turn_watch.hpp"
 #include "node/node_core.hpp"
@@ -56,6 +57,7 @@ class Node {
   std::vector<protocol::ToNode> early_;
   std::atomic<bool> is_finishing_{false};
 
+  std::unique_ptr<io::NodeFiles> files_;
   std::unique_ptr<io::Driver> driver_;
   std::unique_ptr<NodeCore> core_;
 

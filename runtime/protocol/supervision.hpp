@@ -56,11 +56,12 @@ struct FabricOptions {
   std::chrono::nanoseconds grace = kernel::limits::kGrace;  // for running calls, when a node stops or shards move
   std::uint32_t blocking_threads = kernel::limits::kBlockingThreads;  // of a node, for epic::blocking
   std::uint32_t blocking_queue = kernel::limits::kBlockingQueueMax;   // functions that wait for one of them
+  std::string files_folder = "data";                                  // relative to the project's directory
   bool operator==(const FabricOptions&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(FabricOptions, (),
                       (heartbeat, idle_age, call_deadline, turn_report, memory_budget_bytes, log_level, grace,
-                       blocking_threads, blocking_queue))
+                       blocking_threads, blocking_queue, files_folder))
 
 // ---- supervisor to node
 

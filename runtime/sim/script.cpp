@@ -42,6 +42,20 @@ std::string duration_text(std::chrono::nanoseconds duration) {
   return fmt::format("{}ns", duration.count());
 }
 
+const char* verb_of(FileAction action) {
+  switch (action) {
+    case FileAction::read:
+      return "read";
+    case FileAction::write:
+      return "write";
+    case FileAction::append:
+      return "append";
+    case FileAction::remove:
+      return "remove";
+  }
+  return "";
+}
+
 std::string function_text(const std::type_info& result) {
   const std::string type = result == typeid(std::string) ? "std::string" : kernel::readable_type(result);
   return fmt::format("a function on another thread that returns {}", type);
@@ -136,7 +150,10 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   }
   void released(kernel::ShardId) override {}
   void start_blocking(std::shared_ptr<BlockingWork> work) override {
-    note("runs " + function_text(work->result_type()));
+    if (const FileWork* const file = work->as_file())
+      note(fmt::format("{}s {}", verb_of(file->action), file->path));
+    else
+      note("runs " + function_text(work->result_type()));
     blocking.push_back(std::move(work));
   }
   void log(kernel::LogLevel, std::string_view, std::string_view message) override { lines.emplace_back(message); }
@@ -277,7 +294,20 @@ void ScriptRun::take_forgotten(std::string_view name) {
 std::shared_ptr<BlockingWork> ScriptRun::take_blocking(const std::type_info& result) {
   const std::string wanted = "run " + function_text(result);
   if (impl_->blocking.empty()) impl_->refuse(fmt::format("it does not {}", wanted));
-  if (impl_->blocking.front()->result_type() != result) impl_->refuse(fmt::format("it does not {} next", wanted));
+  BlockingWork& next = *impl_->blocking.front();
+  if (next.as_file() != nullptr || next.result_type() != result)
+    impl_->refuse(fmt::format("it does not {} next", wanted));
+  std::shared_ptr<BlockingWork> work = std::move(impl_->blocking.front());
+  impl_->blocking.pop_front();
+  return work;
+}
+
+std::shared_ptr<BlockingWork> ScriptRun::take_file(FileAction action, std::string_view path) {
+  const std::string wanted = fmt::format("{} {}", verb_of(action), path);
+  if (impl_->blocking.empty()) impl_->refuse(fmt::format("it does not {}", wanted));
+  const FileWork* const next = impl_->blocking.front()->as_file();
+  if (next == nullptr || next->action != action || next->path != path)
+    impl_->refuse(fmt::format("it does not {} next", wanted));
   std::shared_ptr<BlockingWork> work = std::move(impl_->blocking.front());
   impl_->blocking.pop_front();
   return work;

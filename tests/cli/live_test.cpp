@@ -83,6 +83,24 @@ TEST_CASE("live: while nodes run different modules, ps says when each was built"
   CHECK(transcript.run({"ps"}).out.find("2001-05-04") == std::string::npos);  // a pipe's fields stay the same
 }
 
+TEST_CASE("live: while functions of epic::blocking run, ps says how many", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  const auto ps = [](const std::string& blocking) {
+    return R"({"nodes":[{"node":"node-1","pid":101,"state":"ready","shards":64,"entities":1,"calls":1,"restarts":0,
+                         "resident_bytes":0,"uptime_ms":0,"generation":1,"built_at":"","last_exit":null,"blocking":)" +
+           blocking + R"(}],"supervisor":{"pid":100,"uptime_ms":62000},"setup":"done"})";
+  };
+  {
+    StandIn fabric(transcript.directory(), {{"ps", answer(ps("17"))}});
+    const std::string table = transcript.run_on_terminal({"ps", "--color", "never"});
+    CHECK(table.contains("  BLOCKING"));
+    CHECK(table.contains("17\n"));
+  }
+  StandIn fabric(transcript.directory(), {{"ps", answer(ps("0"))}});
+  CHECK_FALSE(transcript.run_on_terminal({"ps", "--color", "never"}).contains("BLOCKING"));
+}
+
 TEST_CASE("live: a refusal is shown with its hint and the log that tells more", "[cli]") {
   Transcript transcript("live_refusal");
   transcript.write("epic.toml", kManifest);

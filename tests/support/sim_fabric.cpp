@@ -171,7 +171,7 @@ class SimFabric::Node final : public kernel::Syscalls {
   void start_blocking(std::shared_ptr<detail::BlockingWork> work) override {
     own_event(fabric_.draw(fabric_.options_.blocking_delay_max), fingerprint_of("blocking"),
               [this, work = std::move(work)] {
-                if (!work->is_abandoned()) work->run();
+                if (!work->is_abandoned()) work->run(&fabric_.files_);
                 own_event(fabric_.draw(fabric_.options_.blocking_delay_max), fingerprint_of("blocking ended"),
                           [this, work] { kernel_.on_blocking_ended(work); });
               });

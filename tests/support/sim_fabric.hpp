@@ -21,6 +21,7 @@
 
 #include "epic/module.hpp"
 #include "kernel/kernel.hpp"
+#include "sim/memory_files.hpp"
 #include "storage/grants.hpp"
 #include "storage/memory_store.hpp"
 
@@ -111,6 +112,7 @@ class SimFabric {
   [[nodiscard]] kernel::Kernel& kernel(std::uint16_t node);
   [[nodiscard]] bool is_alive(std::uint16_t node) const { return nodes_.contains(node); }
   [[nodiscard]] storage::MemoryStore& store() { return store_; }
+  [[nodiscard]] sim::MemoryFiles& files() { return files_; }
   [[nodiscard]] std::uint16_t owner_of(std::string_view entity) const;
   [[nodiscard]] std::chrono::system_clock::time_point wall_now() const {
     return std::chrono::system_clock::time_point(
@@ -154,6 +156,7 @@ class SimFabric {
   const kernel::Codec& codec_;
   std::mt19937_64 random_;
   storage::MemoryStore store_;
+  sim::MemoryFiles files_;
   storage::Granter grants_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::map<std::uint16_t, std::unique_ptr<Node>> nodes_;

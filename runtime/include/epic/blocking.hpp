@@ -25,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -37,6 +38,19 @@ namespace epic {
 
 namespace detail {
 
+class FileWork;
+
+/// Where the project's files are (files.hpp). Any thread; throws std::filesystem::filesystem_error.
+class FileAccess {
+ public:
+  virtual ~FileAccess() = default;
+  virtual std::string read(const std::string& path) = 0;
+  virtual void write(const std::string& path, std::string_view content) = 0;
+  virtual void append(const std::string& path, std::string_view content) = 0;
+  /// False: there is no such file.
+  virtual bool remove(const std::string& path) = 0;
+};
+
 /// A function on its way to another thread and back, shared by the frame that waits and those who carry it. It is made
 /// and destroyed on the execution thread, with all that it has captured; only run() is called on the other one.
 class BlockingWork {
@@ -46,11 +60,13 @@ class BlockingWork {
   BlockingWork& operator=(const BlockingWork&) = delete;
   virtual ~BlockingWork() = default;
 
-  /// At most once. The other thread.
-  void run() noexcept;
+  /// At most once. The other thread. `files`: null where requests for files are not run.
+  void run(FileAccess* files) noexcept;
   /// Instead of running it.
   virtual void fail(std::exception_ptr exception) noexcept = 0;
   [[nodiscard]] virtual const std::type_info& result_type() const noexcept = 0;
+  /// Null: it is a function of the entity's.
+  [[nodiscard]] virtual FileWork* as_file() noexcept { return nullptr; }
 
   /// Nobody waits for it any longer: it need not begin. Any thread.
   [[nodiscard]] bool is_abandoned() const { return is_abandoned_.load(std::memory_order_relaxed); }
@@ -64,7 +80,7 @@ class BlockingWork {
   std::string method;
 
  protected:
-  virtual void call() = 0;
+  virtual void call(FileAccess* files) = 0;
 
  private:
   std::atomic<bool> is_abandoned_{false};
@@ -85,7 +101,7 @@ class BlockingFunction final : public BlockingOutcome<R> {
   explicit BlockingFunction(F function) : function_(std::move(function)) {}
 
  private:
-  void call() override {
+  void call(FileAccess*) override {
     if constexpr (std::is_void_v<R>)
       std::invoke(function_);
     else

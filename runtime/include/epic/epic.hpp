@@ -8,6 +8,7 @@
 #include "epic/entity_macro.hpp"
 #include "epic/error.hpp"
 #include "epic/event.hpp"
+#include "epic/files.hpp"
 #include "epic/gather.hpp"
 #include "epic/log.hpp"
 #include "epic/mail.hpp"

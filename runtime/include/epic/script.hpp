@@ -9,6 +9,7 @@
 //   bob.expect(ticks<&Player::regain_strength>(1s));                // a timer of its own; the clock moves on to it
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
 //   bob.expect(blocks<std::string>()).answer("a page");             // epic::blocking; or run() it
+//   bob.expect(reads("levels/3.txt")).answer("a level");            // the same for files: writes, appends, removes
 //   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
 //   bob.expect(reminds<&Player::say_goodnight>("bedtime", 12h));    // a reminder; pass(12h) lets it call its method
 //   CHECK(level.result() == 1);
@@ -62,6 +63,8 @@ class ScriptRun {
   void take_sleep(std::chrono::nanoseconds duration);
   /// Takes the next function of epic::blocking, which returns this type.
   std::shared_ptr<BlockingWork> take_blocking(const std::type_info& result);
+  /// Takes the next request for a file.
+  std::shared_ptr<BlockingWork> take_file(FileAction action, std::string_view path);
   /// It has run, or was failed or given its outcome. Once.
   void end_blocking(const std::shared_ptr<BlockingWork>& work);
   /// Takes the next tick of a timer. `name`: of the method, for errors.
@@ -104,6 +107,12 @@ struct SleepToken {
 /// The token of a function that runs on another thread: see blocks().
 template <class R>
 struct BlockingToken {};
+
+/// The token of a request for a file: see reads().
+struct FileToken {
+  epic::detail::FileAction action;
+  std::string path;
+};
 
 /// The token of a message: see delivers().
 template <auto Method>
@@ -156,6 +165,19 @@ template <auto Method>
 template <class R = void>
 [[nodiscard]] BlockingToken<R> blocks() {
   return {};
+}
+/// The entity reads a file of the project's, or writes, appends to or removes one.
+[[nodiscard]] inline FileToken reads(std::string_view path) {
+  return {epic::detail::FileAction::read, std::string(path)};
+}
+[[nodiscard]] inline FileToken writes(std::string_view path) {
+  return {epic::detail::FileAction::write, std::string(path)};
+}
+[[nodiscard]] inline FileToken appends(std::string_view path) {
+  return {epic::detail::FileAction::append, std::string(path)};
+}
+[[nodiscard]] inline FileToken removes(std::string_view path) {
+  return {epic::detail::FileAction::remove, std::string(path)};
 }
 /// A timer of the entity calls `Method` in `delay` from now, and no other timer is due before.
 template <auto Method>
@@ -219,7 +241,7 @@ class AskedBlocking {
 
   /// Runs it on the test's thread, and then the entity until it waits again.
   void run() const {
-    work_->run();
+    work_->run(nullptr);
     run_.end_blocking(work_);
   }
   /// It returns, without having run.
@@ -244,6 +266,37 @@ class AskedBlocking {
   [[nodiscard]] bool is_cancelled() const { return work_->is_abandoned(); }
 
  private:
+  epic::detail::ScriptRun& run_;
+  std::shared_ptr<epic::detail::BlockingWork> work_;
+};
+
+/// A request of the entity's for a file. The test says what comes of it, once.
+class AskedFile {
+ public:
+  AskedFile(epic::detail::ScriptRun& run, const FileToken& token)
+      : run_(run), work_(run.take_file(token.action, token.path)) {}
+
+  /// What the entity writes or appends.
+  [[nodiscard]] const std::string& content() const { return work_->as_file()->content; }
+  /// It is done; a file that was read has this content.
+  void answer(std::string content = {}) const { end({.content = std::move(content), .was_there = true}); }
+  /// There was no such file to be removed. When it was to be read: fail().
+  void answer_missing() const { end({.content = {}, .was_there = false}); }
+  /// It throws: usually a std::filesystem::filesystem_error.
+  template <class Exception>
+  void fail(Exception exception) const {
+    work_->fail(std::make_exception_ptr(std::move(exception)));
+    run_.end_blocking(work_);
+  }
+  /// Nobody waits for it any longer.
+  [[nodiscard]] bool is_cancelled() const { return work_->is_abandoned(); }
+
+ private:
+  void end(epic::detail::FileResult result) const {
+    work_->as_file()->outcome.value.emplace(std::move(result));
+    run_.end_blocking(work_);
+  }
+
   epic::detail::ScriptRun& run_;
   std::shared_ptr<epic::detail::BlockingWork> work_;
 };
@@ -355,6 +408,8 @@ class Script {
   AskedBlocking<R> expect(const BlockingToken<R>& token) {
     return AskedBlocking<R>(run_, token);
   }
+  /// The next token must be this request for a file. Answer it, now or later.
+  AskedFile expect(const FileToken& token) { return AskedFile(run_, token); }
   /// The next token must be this sleep; the clock moves on to its end.
   void expect(const SleepToken& token) { run_.take_sleep(token.duration); }
   /// The next tick must be this one; the clock moves on to it, and it runs until it has ended or waits.

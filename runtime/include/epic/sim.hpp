@@ -183,6 +183,11 @@ class Fabric {
   /// Ends the faults, and waits until every node is back.
   [[nodiscard]] Task<> settle();
 
+  /// A file of the project's (epic/files.hpp), as the entities find it; no fault of the disk concerns these two.
+  void put_file(const std::string& path, std::string content);
+  /// Empty: there is none.
+  [[nodiscard]] std::optional<std::string> find_file(const std::string& path) const;
+
   /// Since the scenario began, simulated.
   [[nodiscard]] std::chrono::nanoseconds now() const;
   /// 0 … below - 1, decided by the seed.

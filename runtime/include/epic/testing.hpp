@@ -16,6 +16,7 @@
 #include <chrono>
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,6 +71,11 @@ class Node {
   void restart();
   /// Ends the node at once, even in the middle of a call, and restarts it on the same store.
   void crash();
+
+  /// A file of the project's (epic/files.hpp), as the entities find it; those of a node in a test are in memory.
+  void put_file(const std::string& path, std::string content);
+  /// Empty: there is none.
+  [[nodiscard]] std::optional<std::string> find_file(const std::string& path) const;
 
   /// All lines logged so far.
   [[nodiscard]] std::vector<LogLine> log() const;

@@ -265,11 +265,20 @@ class Kiln : public epic::Entity {
   epic::Task<std::uint64_t> size_of(std::string path) const {
     co_return co_await epic::blocking([path] { return std::filesystem::file_size(path); });
   }
+  epic::Task<std::string> read(std::string path) const { co_return co_await epic::read_file(path); }
+  epic::Task<void> write(std::string path, std::string content) { co_await epic::write_file(path, content); }
+  /// As note(), into one of the project's files.
+  epic::Task<void> keep(std::string path) {
+    const std::int64_t number = ++fired;
+    co_await epic::append_file(path, std::to_string(number) + "\n");
+  }
+  epic::Task<bool> remove(std::string path) { co_return co_await epic::remove_file(path); }
   epic::Task<void> explode() {
     co_await epic::blocking([] { std::abort(); });
   }
   epic::Task<std::int64_t> count() const { co_return fired; }
-  EPIC_ENTITY(Kiln, state(fired), methods(fire_until, start_firing, note, size_of, explode, count))
+  EPIC_ENTITY(Kiln, state(fired),
+              methods(fire_until, start_firing, note, size_of, read, write, keep, remove, explode, count))
 };
 
 /// Sends messages, and refuses those that it gets until it is open.

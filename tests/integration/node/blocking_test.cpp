@@ -137,23 +137,52 @@ TEST_CASE("blocking: a stop does not wait longer than the grace for a function t
   CHECK(numbers_in(project.path() / "pot").empty());
 }
 
+TEST_CASE("files: what entities of one node write, those of another read, below the project's folder", "[node]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused",
+                    real_nodes("probe", 3, [](auto& options) { options.fabric.files_folder = "var/files"; })};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  client.call(client.get<Kiln>(1)->write("glazes/blue", "cobalt"));
+  for (int i = 0; i < 12; ++i) CHECK(client.call(client.get<Kiln>(i)->read("glazes/blue")) == "cobalt");
+  std::string content;
+  std::ifstream(project.path() / "var/files/glazes/blue") >> content;
+  CHECK(content == "cobalt");
+  const std::string large(8u << 20, 'x');
+  client.call(client.get<Kiln>(2)->write("large", large));
+  CHECK(client.call(client.get<Kiln>(3)->read("large")) == large);
+  CHECK(client.call(client.get<Kiln>(1)->remove("glazes/blue")));
+  CHECK_THROWS_WITH(client.call(client.get<Kiln>(1)->read("glazes/blue")),
+                    Catch::Contains("cannot read file: No such file or directory [glazes/blue]"));
+  CHECK_THROWS_AS(client.call(client.get<Kiln>(1)->read("../.epic/state.sqlite")), std::invalid_argument);
+  std::filesystem::create_symlink(project.path() / ".epic", project.path() / "var/files/link");
+  CHECK_THROWS_AS(client.call(client.get<Kiln>(1)->read("link/state.sqlite")), std::runtime_error);
+  CHECK_THROWS_AS(client.call(client.get<Kiln>(1)->write("link/new", "x")), std::runtime_error);
+  CHECK_FALSE(std::filesystem::exists(project.path() / ".epic/new"));
+}
+
 TEST_CASE("blocking: when all processes die, nothing outside is ahead of the stored state", "[node]") {
   const ProjectDirectory project;
+  const bool with_files = GENERATE(false, true);
+  const std::string folder = with_files ? "data" : "";
   constexpr int kKilns = 4;
   std::vector<pid_t> pids;
   {
     Supervised fabric{project, "unused", real_nodes("probe", 2)};
     fabric.wait_for("ready 2 nodes");
     const Client client = Client::connect(project.path().string());
-    const auto note = [&client](int kiln) {
+    const auto note = [&client, with_files](int kiln) {
+      const auto ref = client.get<Kiln>(kiln);
+      const std::string file = "notes-" + std::to_string(kiln);
       try {
-        while (true) client.call(client.get<Kiln>(kiln).with(10s)->note("notes-" + std::to_string(kiln)));
+        while (true) client.call(with_files ? ref.with(10s)->keep(file) : ref.with(10s)->note(file));
       } catch (const epic::Error&) {  // the fabric has died
       }
     };
     std::vector<std::jthread> threads;
     for (int kiln = 0; kiln < kKilns; ++kiln) threads.emplace_back(note, kiln);
-    for (int kiln = 0; kiln < kKilns; ++kiln) wait_for_lines(project.path() / ("notes-" + std::to_string(kiln)), 50);
+    for (int kiln = 0; kiln < kKilns; ++kiln)
+      wait_for_lines(project.path() / folder / ("notes-" + std::to_string(kiln)), 50);
     pids = fabric.list_node_pids();
     fabric.signal(SIGKILL);
     CHECK(fabric.wait_for_end() == 128 + SIGKILL);
@@ -163,7 +192,7 @@ TEST_CASE("blocking: when all processes die, nothing outside is ahead of the sto
   fabric.wait_for("ready 2 nodes");
   const Client client = Client::connect(project.path().string());
   for (int kiln = 0; kiln < kKilns; ++kiln) {
-    const auto numbers = numbers_in(project.path() / ("notes-" + std::to_string(kiln)));
+    const auto numbers = numbers_in(project.path() / folder / ("notes-" + std::to_string(kiln)));
     REQUIRE(numbers.size() >= 50);
     CHECK(client.call(client.get<Kiln>(kiln)->count()) >= numbers.back());
   }

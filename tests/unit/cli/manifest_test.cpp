@@ -15,7 +15,7 @@ TEST_CASE("manifest: what is not said has its default, and the module is called 
 TEST_CASE("manifest: settings are read with their units", "[cli]") {
   const auto manifest = parse_manifest(
       "[project]\nname = \"arena\"\n[modules]\nload = \"other\"\n[fabric]\nnodes = 7\nstore = \"memory\"\nidle_age = "
-      "\"5m\"\nblocking_threads = 3\nblocking_queue = 0\n"
+      "\"5m\"\nblocking_threads = 3\nblocking_queue = 0\n[files]\nfolder = \"var/files\"\n"
       "[restart]\ndelay_first = \"250ms\"\n[log]\nlevel = \"debug\"\n",
       "epic.toml");
   REQUIRE(manifest);
@@ -25,6 +25,7 @@ TEST_CASE("manifest: settings are read with their units", "[cli]") {
   CHECK(manifest->idle_age == std::chrono::minutes(5));
   CHECK(manifest->blocking_threads == 3);
   CHECK(manifest->blocking_queue == 0);
+  CHECK(manifest->files_folder == "var/files");
   CHECK(manifest->restart_delay_first == std::chrono::milliseconds(250));
   CHECK(manifest->log_level == "debug");
 }
@@ -82,4 +83,14 @@ TEST_CASE("manifest: names of projects are letters, digits, '-' and '_', a lette
   for (const char* name : {"", "2arena", "-arena", "a b", "a/b", "ärena", "a.b"})
     CHECK_FALSE(why_no_project_name(name).empty());
   CHECK_FALSE(why_no_project_name(std::string(65, 'a')).empty());
+}
+
+TEST_CASE("manifest: the folder for files is below the project's, and not where the store is", "[cli]") {
+  for (const std::string folder : {"", ".", "..", "../data", "/tmp", "data/..", ".epic", ".epic/files", "a/.epic/b"}) {
+    CAPTURE(folder);
+    const auto refused =
+        parse_manifest("[project]\nname = \"arena\"\n[files]\nfolder = \"" + folder + "\"\n", "epic.toml");
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().what, Catch::Contains("[files] folder must be a folder below the project's"));
+  }
 }

@@ -1,6 +1,7 @@
 #include "epic/script.hpp"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "kernel/placement_hash.hpp"
 
@@ -56,6 +57,17 @@ class Player : public epic::Entity {
     co_await epic::blocking_pure([] {});
     co_return last;
   }
+  Task<std::string> keep_diary(std::string page) {
+    std::string former;
+    try {
+      former = co_await epic::read_file("diary");
+    } catch (const std::filesystem::filesystem_error& error) {
+      former = error.code().message() + "\n";
+    }
+    co_await epic::write_file("diary", former + page);
+    co_await epic::append_file("log", page);
+    co_return co_await epic::remove_file("draft") ? former : "no draft";
+  }
   Task<void> read_for_a_while() {
     auto reading = epic::spawn(epic::blocking([] { return 1; }));
     co_await epic::sleep(std::chrono::seconds(1));
@@ -65,8 +77,8 @@ class Player : public epic::Entity {
     throw std::range_error("down");
     co_return;
   }
-  EPIC_ENTITY(Player, state(score, last), methods(shoot, shoot_all, cheer, nap, read, read_for_a_while, fall),
-              exclusive(kick))
+  EPIC_ENTITY(Player, state(score, last),
+              methods(shoot, shoot_all, cheer, nap, read, keep_diary, read_for_a_while, fall), exclusive(kick))
 };
 
 /// Ticks, waits for its own calls, and cancels.
@@ -148,14 +160,18 @@ const epic::ModuleInfo& the_module() {
 
 using namespace std::chrono_literals;
 using Catch::Contains;
+using epic::testing::appends;
 using epic::testing::blocks;
 using epic::testing::calls;
 using epic::testing::forgets;
+using epic::testing::reads;
 using epic::testing::reminds;
+using epic::testing::removes;
 using epic::testing::Script;
 using epic::testing::ScriptError;
 using epic::testing::sleeps;
 using epic::testing::ticks;
+using epic::testing::writes;
 using scripted::Barrel;
 using scripted::Innkeeper;
 using scripted::Player;
@@ -364,4 +380,31 @@ TEST_CASE("script: a function that nobody waits for any longer", "[sim]") {
   bob.pass(1s);
   CHECK(reading.is_cancelled());
   reading.run();  // too late
+}
+
+TEST_CASE("script: requests for files are answered or failed by the test", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto kept = bob.call<&Player::keep_diary>("two");
+  CHECK_THROWS_WITH(bob.expect(reads("diary.txt")),
+                    Contains("it does not read diary.txt next") && Contains("1. reads diary"));
+  CHECK_THROWS_WITH(bob.expect(writes("diary")), Contains("it does not write diary next"));
+  CHECK_THROWS_WITH(bob.expect(blocks()), Contains("that returns void next"));
+  bob.expect(reads("diary")).answer("one\n");
+  const auto written = bob.expect(writes("diary"));
+  CHECK(written.content() == "one\ntwo");
+  written.answer();
+  const auto appended = bob.expect(appends("log"));
+  CHECK(appended.content() == "two");
+  appended.answer();
+  bob.expect(removes("draft")).answer();
+  CHECK(kept.result() == "one\n");
+
+  auto first = bob.call<&Player::keep_diary>("one");
+  const auto no_file = std::make_error_code(std::errc::no_such_file_or_directory);
+  bob.expect(reads("diary")).fail(std::filesystem::filesystem_error("cannot read file", "diary", no_file));
+  bob.expect(writes("diary")).answer();
+  bob.expect(appends("log")).answer();
+  bob.expect(removes("draft")).answer_missing();
+  CHECK(first.result() == "no draft");
+  CHECK_THROWS_WITH(bob.expect(reads("diary")), Contains("it does not read diary"));
 }

@@ -1,0 +1,46 @@
+#pragma once
+// DataFolder: the files that entities read and write, all below one folder.
+//
+// A path is walked part by part, and no part may be a link. So whatever lies in the folder, nothing outside of it is
+// reached. Only regular files are touched: to open a device or a pipe can already have effects, or wait.
+//
+// A file is replaced by renaming a complete one, which is on disk by then; the folder is on disk when a function
+// returns. If the process dies in between, a file ".epic-…" may be left.
+//
+// Any thread. All functions throw std::filesystem::filesystem_error.
+// Not here:  .epic, which is private (private_files.hpp); what a path may look like (kernel/file_api.cpp).
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "files/private_files.hpp"
+
+namespace epic::files {
+
+class DataFolder {
+ public:
+  /// It is made when something is written. Files of more than `bytes_max` are not read.
+  DataFolder(std::filesystem::path root, std::size_t bytes_max) : root_(std::move(root)), bytes_max_(bytes_max) {}
+
+  [[nodiscard]] std::string read(const std::string& path) const;
+  void write(const std::string& path, std::string_view content) const;
+  void append(const std::string& path, std::string_view content) const;
+  /// False: there is no such file.
+  [[nodiscard]] bool remove(const std::string& path) const;
+
+ private:
+  enum class Missing { is_error, is_made };
+  /// Where a file is, or would be.
+  struct Place {
+    Descriptor folder;
+    std::string name;
+  };
+  [[nodiscard]] Place find(const std::string& path, Missing folders, std::string_view doing) const;
+
+  std::filesystem::path root_;
+  std::size_t bytes_max_;
+};
+
+}  // namespace epic::files

@@ -1,0 +1,64 @@
+#pragma once
+// Files: whole files of the project's own, read and written on another thread while everything else goes on.
+//
+//   const std::string level = co_await epic::read_file("levels/3.txt");
+//   co_await epic::write_file("reports/today.csv", report);       // replaces it, all or nothing
+//
+// They are below one folder of the project ([files] folder in epic.toml, default "data"), and nothing else is: paths
+// are relative, without "." and "..", and links, devices and the like are refused. Folders are made as they are needed.
+// Nodes of one project share them. A file is read and written as a whole, at most 64 MiB.
+//
+// What changes a file begins when what the entity has changed and seen so far is durable: a file shows nothing that a
+// crash could undo. When it returns, its change is on disk. If the node dies meanwhile it has happened or not, and the
+// caller does not know; what replaces a file can be repeated.
+//
+// Errors: std::filesystem::filesystem_error with the path and the reason (code()), std::invalid_argument for a path
+// that is not allowed, Overloaded as of epic::blocking, whose threads are used. Not here: large files that are read in
+// parts; files elsewhere (epic::blocking).
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "epic/blocking.hpp"
+#include "epic/task.hpp"
+
+namespace epic {
+
+namespace detail {
+
+enum class FileAction : std::uint8_t { read, write, append, remove };
+
+struct FileResult {
+  std::string content;    // of a file that was read
+  bool was_there = true;  // a file that was removed
+};
+
+/// A request for a file, on its way to another thread and back.
+class FileWork final : public BlockingOutcome<FileResult> {
+ public:
+  FileWork(FileAction the_action, std::string the_path, std::string the_content)
+      : action(the_action), path(std::move(the_path)), content(std::move(the_content)) {}
+  [[nodiscard]] FileWork* as_file() noexcept override { return this; }
+
+  const FileAction action;
+  const std::string path;
+  const std::string content;  // to be written
+
+ private:
+  void call(FileAccess* files) override;
+};
+
+}  // namespace detail
+
+/// The bytes of a file.
+[[nodiscard]] Task<std::string> read_file(std::string path);
+/// Replaces a file, or makes it. Readers see the former content or the new one.
+[[nodiscard]] Task<void> write_file(std::string path, std::string content);
+/// Adds to the end of a file, or makes it. After a failure a part may have been added.
+[[nodiscard]] Task<void> append_file(std::string path, std::string content);
+/// False: there was no such file.
+[[nodiscard]] Task<bool> remove_file(std::string path);
+
+}  // namespace epic

@@ -1,0 +1,154 @@
+#include "files/data_folder.hpp"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include "support/temp_dir.hpp"
+
+namespace fs = std::filesystem;
+using epic::files::DataFolder;
+
+namespace {
+
+constexpr std::size_t kBytesMax = 100'000;
+
+struct FolderFixture {
+  epic::test::TempDir place;
+  fs::path root = place.path() / "data";
+  DataFolder folder{root, kBytesMax};
+
+  FolderFixture() { std::ofstream(place.path() / "secret") << "outside"; }
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(root))
+      found.push_back(entry.path().lexically_relative(root).string());
+    std::ranges::sort(found);
+    return found;
+  }
+};
+
+/// What the function throws, or 0.
+template <class Function>
+int folder_error_of(Function&& function) {
+  try {
+    function();
+    return 0;
+  } catch (const fs::filesystem_error& error) {
+    return error.code().value();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("data folder: what is written is read again, and replaced as a whole", "[files]") {
+  FolderFixture f;
+  f.folder.write("a.txt", "one");
+  CHECK(f.folder.read("a.txt") == "one");
+  f.folder.write("a.txt", std::string("t\0wo", 4));
+  CHECK(f.folder.read("a.txt") == std::string("t\0wo", 4));
+  f.folder.write("empty", "");
+  CHECK(f.folder.read("empty").empty());
+  f.folder.write("a/deep/er.txt", "made");
+  CHECK(f.names() == std::vector<std::string>{"a", "a.txt", "a/deep", "a/deep/er.txt", "empty"});
+  const std::string large(kBytesMax, 'x');
+  f.folder.write("large", large);
+  CHECK(f.folder.read("large") == large);
+}
+
+TEST_CASE("data folder: a file that is replaced keeps its mode", "[files]") {
+  FolderFixture f;
+  f.folder.write("tool", "1");
+  REQUIRE(::chmod((f.root / "tool").c_str(), 0750) == 0);
+  f.folder.write("tool", "2");
+  struct stat found{};
+  REQUIRE(::stat((f.root / "tool").c_str(), &found) == 0);
+  CHECK((found.st_mode & 07777) == 0750);
+}
+
+TEST_CASE("data folder: append adds to the end, and makes the file", "[files]") {
+  FolderFixture f;
+  f.folder.append("log/today", "one\n");
+  f.folder.append("log/today", "two\n");
+  CHECK(f.folder.read("log/today") == "one\ntwo\n");
+}
+
+TEST_CASE("data folder: remove says whether there was a file", "[files]") {
+  FolderFixture f;
+  CHECK_FALSE(f.folder.remove("a.txt"));  // not even the folder is there
+  f.folder.write("a.txt", "one");
+  CHECK(f.folder.remove("a.txt"));
+  CHECK_FALSE(f.folder.remove("a.txt"));
+  CHECK_FALSE(f.folder.remove("no/such/folder/a.txt"));
+}
+
+TEST_CASE("data folder: errors name the file and the reason", "[files]") {
+  FolderFixture f;
+  f.folder.write("here", "1");
+  CHECK_THROWS_WITH(f.folder.read("levels/3.txt"), Catch::Contains("cannot read file") &&
+                                                       Catch::Contains("No such file or directory") &&
+                                                       Catch::Contains("levels/3.txt"));
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.read("gone")); }) == ENOENT);
+  CHECK(folder_error_of([&] { f.folder.write("here/below", "x"); }) == ENOTDIR);
+  fs::create_directory(f.root / "folder");
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.read("folder")); }) == EISDIR);
+  CHECK(folder_error_of([&] { f.folder.write("folder", "x"); }) == EISDIR);
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.remove("folder")); }) == EISDIR);
+  std::ofstream(f.root / "large") << std::string(kBytesMax + 1, 'x');
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.read("large")); }) == EFBIG);
+}
+
+TEST_CASE("data folder: nothing outside is reached by links, whatever is done", "[files]") {
+  FolderFixture f;
+  f.folder.write("here", "1");
+  fs::create_symlink(f.place.path() / "secret", f.root / "link");
+  fs::create_symlink(f.place.path(), f.root / "up");
+  fs::create_symlink("/proc/self", f.root / "self");
+  fs::create_symlink(f.place.path() / "new", f.root / "dangling");
+  for (const std::string path : {"link", "up/secret", "self/environ", "dangling"}) {
+    CAPTURE(path);
+    CHECK(folder_error_of([&] { static_cast<void>(f.folder.read(path)); }) != 0);
+    CHECK(folder_error_of([&] { f.folder.write(path, "mine"); }) != 0);
+    CHECK(folder_error_of([&] { f.folder.append(path, "mine"); }) != 0);
+    CHECK(folder_error_of([&] { static_cast<void>(f.folder.remove(path)); }) != 0);
+  }
+  CHECK(std::ifstream(f.place.path() / "secret").get() == 'o');
+  CHECK_FALSE(fs::exists(f.place.path() / "new"));
+  CHECK(f.names() == std::vector<std::string>{"dangling", "here", "link", "self", "up"});
+}
+
+TEST_CASE("data folder: pipes and devices are not opened", "[files]") {
+  FolderFixture f;
+  f.folder.write("here", "1");
+  REQUIRE(::mkfifo((f.root / "pipe").c_str(), 0600) == 0);  // to open it would wait for another side
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.read("pipe")); }) == EPERM);
+  CHECK(folder_error_of([&] { f.folder.write("pipe", "x"); }) == EPERM);
+  CHECK(folder_error_of([&] { f.folder.append("pipe", "x"); }) == EPERM);
+  if (::mknod((f.root / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0)  // root alone may make one
+    CHECK(folder_error_of([&] { f.folder.append("null", "x"); }) == EPERM);
+}
+
+TEST_CASE("data folder: what cannot be written leaves the former file, and nothing else", "[files]") {
+  FolderFixture f;
+  f.folder.write("a.txt", "one");
+  struct rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  struct rlimit small = before;
+  small.rlim_cur = 1000;
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const int error = folder_error_of([&] { f.folder.write("a.txt", std::string(5000, 'x')); });
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, ignored);
+  CHECK(error == EFBIG);
+  CHECK(f.folder.read("a.txt") == "one");
+  CHECK(f.names() == std::vector<std::string>{"a.txt"});
+}
