@@ -1,4 +1,4 @@
-// epic new: creates a project from a template, ready to build, in a git repository.
+// epic new: creates a project from a template, ready to build, in a git repository; or lists the templates.
 
 #include <fmt/format.h>
 
@@ -7,7 +7,9 @@
 
 #include "cli/commands/table.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/output/table.hpp"
 #include "cli/project/context.hpp"
+#include "cli/project/project_template.hpp"
 #include "cli/project/scaffold.hpp"
 #include "cli/project/subprocess.hpp"
 
@@ -17,17 +19,30 @@ namespace {
 
 constexpr PositionalSpec kPositionals[] = {
     {.name = "NAME",
-     .summary = "Name of the project and of its directory: letters, digits, '-' and '_', starting with a letter"},
+     .summary = "Name of the project and of its directory: letters, digits, '-' and '_', starting with a letter",
+     .arity = Arity::optional},
 };
 
 constexpr OptionSpec kOptions[] = {
     {.name = "template",
      .value = "TEMPLATE",
-     .summary = "Template: hello (a counter that survives restarts), game, or ledger",
+     .summary = "A template of epic, as --list shows them, or a directory of your own: ./mine",
      .environment = "EPIC_TEMPLATE",
      .fallback = "hello",
      .completes = Completes::template_name},
     {.name = "bare", .summary = "Only the required files, and one empty source"},
+    {.name = "list", .summary = "List the templates of epic instead of creating a project"},
+};
+
+constexpr ExitNote kExitCodes[] = {
+    {ExitCode::failed,
+     "there is such a file already, the directory cannot be used as a template, or the project "
+     "could not be written; nothing was created"},
+};
+
+constexpr Column kColumns[] = {
+    {"TEMPLATE", "template"},
+    {"PROJECT", "summary"},
 };
 
 bool is_in_git(const fs::path& directory) {
@@ -47,19 +62,48 @@ bool make_repository(const Context& context, const fs::path& directory) {
   return false;
 }
 
-Result<fs::path> find_template(const Context& context, const std::string& name) {
-  auto directory = EPIC_TRY(context.install().templates());
+struct ChosenTemplate {
+  fs::path directory;
+  std::string shown;
+};
+
+/// One of epic's own, or, if there is a '/' in it (or it is "." or ".."), the user's directory.
+Result<ChosenTemplate> find_template(const Context& context, const std::string& name) {
+  std::error_code ignored;
+  if (name.contains('/') || name == "." || name == "..") {
+    if (fs::is_directory(name, ignored)) return ChosenTemplate{fs::path(name).lexically_normal(), name};
+    return fail({.code = ExitCode::usage,
+                 .what = fmt::format("there is no directory \"{}\"", printable(name)),
+                 .why = "--template takes a directory, or the name of one of epic's templates",
+                 .help = {"'epic new --list' lists those"}});
+  }
+  const auto directory = EPIC_TRY(context.install().templates());
   const auto known = template_names(directory);
-  if (std::ranges::find(known, name) != known.end()) return directory / name;
+  if (std::ranges::find(known, name) != known.end()) return ChosenTemplate{directory / name, name};
   Failure failure{.code = ExitCode::usage,
                   .what = fmt::format("there is no template \"{}\"", printable(name)),
                   .why = fmt::format("the templates are {}", listing(known))};
   if (const std::string near = find_near(name, known); !near.empty())
     failure.help.push_back(fmt::format("did you mean --template {}?", near));
+  if (fs::is_directory(name, ignored))
+    failure.help.push_back(fmt::format("for the directory of that name, use --template ./{}", printable(name)));
   return fail(std::move(failure));
 }
 
+Outcome list(Context& context, const Arguments& arguments) {
+  if (arguments.word(0) || arguments.has("bare"))
+    return fail(usage_failure(arguments.command(), "--list creates no project, so it takes no name and no --bare"));
+  Table table(context.console(), kColumns);
+  for (const TemplateEntry& entry : list_templates(EPIC_TRY(context.install().templates())))
+    table.add(boost::json::object{{"template", entry.name}, {"summary", entry.summary}});
+  table.finish();
+  return ExitCode::ok;
+}
+
 Outcome run(Context& context, const Arguments& arguments) {
+  if (arguments.has("list")) return list(context, arguments);
+  if (!arguments.word(0))
+    return fail(usage_failure(arguments.command(), "missing NAME", std::string(kPositionals[0].summary)));
   const std::string name = *arguments.word(0);
   if (const std::string why = why_no_project_name(name); !why.empty())
     return fail(
@@ -67,7 +111,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("bare") && arguments.has("template") && *arguments.value("template") != "bare")
     return fail(
         usage_failure(arguments.command(), "--bare is a template itself, so it cannot be used with --template"));
-  auto template_directory =
+  const auto chosen =
       EPIC_TRY(find_template(context, arguments.has("bare") ? "bare" : arguments.value("template").value_or("hello")));
   const fs::path target = context.start(arguments) / name;
   std::error_code ignored;
@@ -76,7 +120,7 @@ Outcome run(Context& context, const Arguments& arguments) {
                  .why = "epic new never overwrites files",
                  .help = {"choose another name, or remove it first"}});
 
-  auto files = EPIC_TRY(scaffold({.template_directory = template_directory, .target = target, .name = name}));
+  auto files = EPIC_TRY(scaffold({.template_directory = chosen.directory, .target = target, .name = name}));
   const bool has_repository = make_repository(context, target);
 
   if (context.console().is_json()) {
@@ -84,7 +128,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     for (const fs::path& file : files) listed.emplace_back(file.string());
     context.console().print_json(boost::json::object{{"project", name},
                                                      {"directory", fs::canonical(target).string()},
-                                                     {"template", template_directory.filename().string()},
+                                                     {"template", chosen.shown},
                                                      {"git", has_repository},
                                                      {"files", std::move(listed)}});
   }
@@ -93,7 +137,7 @@ Outcome run(Context& context, const Arguments& arguments) {
       fmt::format("Created {} with {} files from template {}. Next:\n\n"
                   "  cd {}\n"
                   "  epic run",
-                  shown, files.size(), template_directory.filename().string(), shown));
+                  shown, files.size(), printable(chosen.shown), shown));
   return ExitCode::ok;
 }
 
@@ -106,10 +150,16 @@ constexpr Command kNewCommand{
     .description =
         "Creates a directory with everything a project needs: epic.toml, CMakeLists.txt, entity classes, tests\n"
         "(--bare: neither), a README for people and one for coding agents, and a git repository unless it is inside\n"
-        "one already. Never touches an existing directory.",
-    .example = "epic new arena --template game\nepic new scratch --bare",
+        "one already. Never touches an existing directory.\n\n"
+        "Any project can be a template of your own: --template copies the plain files of a directory that has a\n"
+        "CMakeLists.txt and an epic.toml, without .git, .epic and build. In their names and contents, @NAME@ becomes\n"
+        "the new project's name, and @IDENTIFIER@ the same with '_' for '-'.",
+    .example =
+        "epic new arena --template game\nepic new scratch --bare\nepic new bank --template ../our-template\n"
+        "epic new --list",
     .positionals = kPositionals,
     .options = kOptions,
+    .exit_codes = kExitCodes,
     .run = run,
 };
 

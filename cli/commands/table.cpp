@@ -6,6 +6,7 @@ namespace epic::cli {
 namespace {
 
 constexpr Noun kNouns[] = {
+    {"add", "Add an entity class to the project"},
     {"outbox", "Show, retry and drop messages that have not taken effect: dead letters above all"},
     {"snapshot", "Show, check, export, restore and remove saved states of entities"},
     {"schema", "Show, check and export the schemas that states were saved with"},
@@ -16,6 +17,7 @@ constexpr Noun kNouns[] = {
 const CommandTable& command_table() {
   static const std::array kCommands = {
       &kNewCommand,
+      &kAddEntityCommand,
       &kBuildCommand,
       &kTestCommand,
       &kSimulateCommand,

@@ -9,6 +9,7 @@ const CommandTable& command_table();
 
 /// Each in its own file, or with similar ones.
 extern const Command kNewCommand;
+extern const Command kAddEntityCommand;
 extern const Command kBuildCommand;
 extern const Command kTestCommand;
 extern const Command kSimulateCommand;

@@ -68,6 +68,7 @@ class Completer {
       case Completes::node:
         return add_all(names_.nodes());
       case Completes::template_name:
+        if (wanted.starts_with('.') || wanted.contains('/')) result_.paths = Completion::Paths::directories;
         return add_all(names_.templates());
       case Completes::test:
         return add_all(names_.tests());

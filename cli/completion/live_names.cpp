@@ -3,7 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "cli/fabric/stored_fabric.hpp"
-#include "cli/project/scaffold.hpp"
+#include "cli/project/project_template.hpp"
 #include "cli/project/test_run.hpp"
 
 namespace epic::cli {

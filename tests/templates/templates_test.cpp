@@ -165,6 +165,37 @@ EPIC_MODULE(epic::no_setup, Barrel)
   CHECK(project.must_run("epic", {"call", "Barrel/7", "on_hit"}).out == "false\n");
 }
 
+TEST_CASE("bare: epic add entity adds classes that build, pass their tests and are called", "[templates]") {
+  const Project project("added", {"--bare"});
+  project.must_run("epic", {"add", "entity", "Barrel"});
+  project.must_run("epic", {"add", "entity", "LeaderBoard", "--transient"});
+  project.must_run("epic", {"add", "entity", "Session", "--interval", "250ms"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("3 tests passed"));
+
+  project.must_run("epic", {"run", "--detach"});
+  CHECK(project.must_run("epic", {"call", "Barrel/7", "add", "2"}).out == "2\n");
+  CHECK(project.must_run("epic", {"call", "LeaderBoard/world", "add", "3"}).out == "3\n");
+}
+
+TEST_CASE("game: epic add entity adds to the list that is there", "[templates]") {
+  const Project project("game_added", {"--template", "game"});
+  project.must_run("epic", {"add", "entity", "Boss"});
+  CHECK_THAT(project.must_run("epic", {"test", "boss"}).err, Contains("1 test passed"));
+}
+
+TEST_CASE("a project can be the template of another", "[templates]") {
+  const Project first("template_first", {"--template", "hello"});
+  first.write("src/@IDENTIFIER@.hpp", "#pragma once\nnamespace @IDENTIFIER@ {}\n");
+  first.write("epic.toml", "[project]\nname = \"@NAME@\"\n");
+  first.write("CMakeLists.txt",
+              "cmake_minimum_required(VERSION 3.25)\nproject(@NAME@ LANGUAGES CXX)\n"
+              "find_package(epic 0.1 CONFIG REQUIRED)\nenable_testing()\n"
+              "epic_add_module(NAME @NAME@ SOURCES src/*.cpp)\n");
+  const Project second("template-second", {"--template", first.directory().string()});
+  CHECK(std::filesystem::exists(second.directory() / "src/template_second.hpp"));
+  second.must_run("epic", {"run", "--exit-after-setup"});
+}
+
 TEST_CASE("bare: epic build reports writable globals and clocks, and nothing in a fresh project", "[templates]") {
   const Project project("habits", {"--bare"});
   CHECK_THAT(project.must_run("epic", {"build"}).err, !Contains("warning"));

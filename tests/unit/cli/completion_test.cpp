@@ -35,6 +35,7 @@ using Words = std::vector<std::string>;
 TEST_CASE("completion: commands, also after flags with values", "[cli]") {
   CHECK(offered({"bu"}) == Words{"build"});
   CHECK(offered({"-o", "json", "bu"}) == Words{"build"});
+  CHECK(offered({"add", ""}) == Words{"entity"});
 }
 
 TEST_CASE("completion: values of flags, apart and after '='", "[cli]") {
@@ -51,6 +52,10 @@ TEST_CASE("completion: the tests of the last build", "[cli]") {
 TEST_CASE("completion: paths are left to the shell", "[cli]") {
   FixedNames names;
   CHECK(complete(command_table(), {"-C", ""}, names).paths == Completion::Paths::directories);
+  CHECK(complete(command_table(), {"new", "--template", "../g"}, names).paths == Completion::Paths::directories);
+  CHECK(complete(command_table(), {"new", "--template", "g"}, names).paths == Completion::Paths::none);
+  CHECK(complete(command_table(), {"add", "entity", "Barrel", "--module", ""}, names).paths ==
+        Completion::Paths::files);
 }
 
 TEST_CASE("completion: a flag is not offered twice", "[cli]") {
