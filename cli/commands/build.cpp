@@ -1,15 +1,18 @@
-// epic build: builds the module.
+// epic build: builds the module and the clients.
 
 #include <fmt/format.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/commands/table.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/output/suggest.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
 
 namespace epic::cli {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr OptionSpec kOptions[] = {
@@ -20,7 +23,8 @@ constexpr OptionSpec kOptions[] = {
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::build_failed,
-     "the module did not compile or link, a node cannot load it, or it cannot read all saved states"},
+     "the module or a client did not compile or link, a node cannot load the module, or it cannot read all saved "
+     "states"},
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
@@ -31,13 +35,19 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.has("release")) options.type = BuildType::release;
   if (arguments.has("debug")) options.type = BuildType::debug;
   options.force = arguments.has("force");
+  options.clients = true;
   const auto built = EPIC_TRY(build_project(context, project, options));
-  if (context.console().is_json())
-    context.console().print_json(
-        boost::json::object{{"module", built.module.string()}, {"took_ms", built.took.count()}});
-  context.console().note(fmt::format("Built {} in {}",
-                                     built.module.lexically_relative(std::filesystem::current_path()).string(),
-                                     human_duration(built.took)));
+  if (context.console().is_json()) {
+    boost::json::array clients;
+    for (const fs::path& client : built.clients) clients.emplace_back(client.string());
+    context.console().print_json(boost::json::object{
+        {"module", built.module.string()}, {"clients", std::move(clients)}, {"took_ms", built.took.count()}});
+  }
+  std::vector<std::string> files;
+  const auto add = [&](const fs::path& file) { files.push_back(file.lexically_relative(fs::current_path()).string()); };
+  add(built.module);
+  for (const fs::path& client : built.clients) add(client);
+  context.console().note(fmt::format("Built {} in {}", listing(files), human_duration(built.took)));
   return ExitCode::ok;
 }
 
@@ -46,11 +56,12 @@ Outcome run(Context& context, const Arguments& arguments) {
 constexpr Command kBuildCommand{
     .path = "build",
     .group = Group::project,
-    .summary = "Build the project's module",
+    .summary = "Build the project's module and its clients",
     .description =
         "Runs CMake in the project's build/ directory, then loads the module once, as a node does. Prints one\n"
         "line if all is well; otherwise the compiler's errors, shortened, and the path of the full log. Without\n"
-        "--release or --debug it builds as last time; the first build is a release build.\n\n"
+        "--release or --debug it builds as last time; the first build is a release build. Programs of\n"
+        "epic_add_client() in CMakeLists.txt are built after the module, which stays if one of them fails.\n\n"
         "It also checks the saved states, and prints one line per type that the module reads with another schema.\n"
         "If some states could not be read, the previous module stays active unless --force is given; 'epic schema\n"
         "check' shows the details. Writable globals, and clocks and random numbers taken past epic, are reported; a\n"

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "cli/output/humanize.hpp"
+#include "cli/output/suggest.hpp"
 #include "cli/project/module_habits.hpp"
 #include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
@@ -83,8 +84,23 @@ std::string listing_of(const Project& project, const InstallPaths& install, std:
 
 fs::path listing_file(const Project& project) { return project.paths.build() / ".epic-listing"; }
 
+std::vector<std::string> read_lines(const fs::path& file) {
+  std::vector<std::string> lines;
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);)
+    if (!line.empty()) lines.push_back(line);
+  return lines;
+}
+
 // The failure if CMakeLists.txt does not make the module that epic.toml names.
 Failure no_such_module(const Project& project, std::string what) {
+  if (const auto built = read_lines(project.paths.module_names()); !built.empty())
+    return {.code = ExitCode::build_failed,
+            .what = std::move(what),
+            .why = fmt::format("nodes are to load the module \"{}\", but CMakeLists.txt builds {}",
+                               project.manifest.module, listing(built)),
+            .help = {fmt::format("name the one to load in epic.toml, for example:\n[modules]\nload = \"{}\"",
+                                 built.front())}};
   return {.code = ExitCode::build_failed,
           .what = std::move(what),
           .why = fmt::format("epic.toml names the module \"{}\", but CMakeLists.txt does not build it",
@@ -165,6 +181,18 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
                 "use it anyway with 'epic build --force'"}});
 }
 
+// The programs of epic_add_client(). CMake has just listed them.
+Result<std::vector<fs::path>> build_clients(const Context& context, const Project& project) {
+  std::vector<fs::path> clients;
+  for (const std::string& client : read_lines(project.paths.client_programs()))
+    clients.push_back(project.paths.build() / "clients" / fs::path(client).filename());
+  if (clients.empty()) return clients;
+  std::error_code ignored;
+  fs::remove(project.paths.build_log(), ignored);  // its warnings have been shown
+  EPIC_TRY(build_target(context, project, "epic-clients", fmt::format("the clients of {}", project.manifest.name)));
+  return clients;
+}
+
 void warn_of_habits(const Context& context, const Project& project) {
   constexpr std::size_t kShownMax = 10;
   const auto habits = find_habits(project);
@@ -216,6 +244,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
   warn_of_habits(context, project);
   std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << *description;
   std::ofstream(listing_file(project), std::ios::binary) << listing;
+  if (options.clients) built.clients = EPIC_TRY(build_clients(context, project));
   built.took = took();
   return built;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Build: makes a project's module with CMake, and knows when there is nothing to make. Its tests are not built here.
+// Build: makes a project's module with CMake, and knows when there is nothing to make. Its clients are built after it,
+// if that is asked for; its tests are not built here.
 //
 // `epic build` always asks CMake. `epic run` first compares a listing of the project's files (path, time, size) with
 // the one that the last good build left behind, which takes well under a millisecond, so that a built project starts at
@@ -12,6 +13,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include "cli/project/cmake.hpp"
 
@@ -24,10 +26,13 @@ struct BuildOptions {
   bool only_if_stale = false;
   /// Keep a module that cannot read all saved states.
   bool force = false;
+  /// Build the programs of epic_add_client(), too. If one fails, the module has been built all the same.
+  bool clients = false;
 };
 
 struct Built {
   std::filesystem::path module;
+  std::vector<std::filesystem::path> clients = {};
   bool was_fresh = false;  // there was nothing to do
   std::chrono::milliseconds took{0};
 };

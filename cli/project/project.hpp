@@ -24,7 +24,10 @@ struct ProjectPaths {
       std::string_view name) const;  // its description by epic-node --describe
   [[nodiscard]] std::filesystem::path test_names() const { return build() / "epic-tests.txt"; }
   [[nodiscard]] std::filesystem::path scenario_names() const { return build() / "epic-scenarios.txt"; }
+  // Lists that CMake writes, one entry a line.
   [[nodiscard]] std::filesystem::path test_programs() const { return build() / "epic-test-programs.txt"; }
+  [[nodiscard]] std::filesystem::path module_names() const { return build() / "epic-modules.txt"; }
+  [[nodiscard]] std::filesystem::path client_programs() const { return build() / "epic-clients.txt"; }
   [[nodiscard]] std::filesystem::path state() const { return root / ".epic"; }
   [[nodiscard]] std::filesystem::path control_socket() const { return state() / "control.sock"; }
   [[nodiscard]] std::filesystem::path logs() const { return state() / "logs"; }

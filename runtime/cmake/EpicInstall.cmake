@@ -1,5 +1,5 @@
-# Install and export: find_package(epic CONFIG) then provides epic::runtime, epic::cluster, epic_add_module() and
-# epic_add_tests(). All paths are relative, so that a prefix can be moved.
+# Install and export: find_package(epic CONFIG) then provides epic::runtime, epic::cluster, epic_add_module(),
+# epic_add_tests() and epic_add_client(). All paths are relative, so that a prefix can be moved.
 
 include(CMakePackageConfigHelpers)
 

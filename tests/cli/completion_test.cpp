@@ -54,7 +54,7 @@ TEST_CASE("completions: fish loads the script and offers a command", "[cli]") {
   if (epic::cli::find_program("fish").empty()) return;  // not among the packages that epic needs
   const std::string script =
       "set -x PATH (dirname " EPIC_BINARY ") $PATH; epic completions fish | source; complete --do-complete 'epic bu'";
-  CHECK(offered_by("fish", script) == "build\tBuild the project's module\n");
+  CHECK(offered_by("fish", script) == "build\tBuild the project's module and its clients\n");
 }
 
 TEST_CASE("completions: zsh loads the script without errors", "[cli]") {
