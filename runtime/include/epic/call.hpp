@@ -243,6 +243,14 @@ constexpr std::string_view method_name_of() {
   return name.substr(name.rfind("::") + 2);
 }
 
+/// False. The compiler's message about a wrong call shows what it is instantiated with.
+template <auto Pointer, class Takes, class Gets>
+inline constexpr bool is_call_of = false;
+template <class... Parameters>
+struct Takes;
+template <class... Arguments>
+struct Gets;
+
 /// Stands for an overloaded method.
 struct Overloaded {
   bool operator==(const Overloaded&) const = default;
@@ -424,20 +432,29 @@ struct Method {
   const Target* target;
 };
 
-#define EPIC_DEFINE_METHOD(qualifiers)                                               \
-  template <auto Pointer, reflect::Locking locking, class T, class R, class... Args> \
-    requires is_valid_method<R (T::*)(Args...) qualifiers>                           \
-  struct Method<Pointer, locking, R (T::*)(Args...) qualifiers> {                    \
-    const Target* target;                                                            \
-    auto operator()(Args... args) const {                                            \
-      using Record = MethodRecord<Pointer, locking>;                                 \
-      using Result = ResultOf<Pointer>;                                              \
-      if (!*target->name) throw_empty_ref(method_name_of<Pointer>());                \
-      auto* record = new Record(std::move(args)...);                                 \
-      record->callee = *target->name;                                                \
-      record->timeout_ns = target->timeout.count();                                  \
-      return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                  \
-    }                                                                                \
+#define EPIC_DEFINE_METHOD(qualifiers)                                                                              \
+  template <auto Pointer, reflect::Locking locking, class T, class R, class... Args>                                \
+    requires is_valid_method<R (T::*)(Args...) qualifiers>                                                          \
+  struct Method<Pointer, locking, R (T::*)(Args...) qualifiers> {                                                   \
+    const Target* target;                                                                                           \
+    auto operator()(Args... args) const {                                                                           \
+      using Record = MethodRecord<Pointer, locking>;                                                                \
+      using Result = ResultOf<Pointer>;                                                                             \
+      if (!*target->name) throw_empty_ref(method_name_of<Pointer>());                                               \
+      auto* record = new Record(std::move(args)...);                                                                \
+      record->callee = *target->name;                                                                               \
+      record->timeout_ns = target->timeout.count();                                                                 \
+      return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                                                 \
+    }                                                                                                               \
+    static void accept(Args...);                                                                                    \
+    template <class... Values>                                                                                      \
+      requires(!requires(Values&&... values) { accept(std::forward<Values>(values)...); })                          \
+    auto operator()(Values&&...) const {                                                                            \
+      static_assert(is_call_of<Pointer, Takes<Args...>, Gets<std::decay_t<Values>...>>,                             \
+                    "epic: these are not the method's parameters: it takes what is behind Takes, and gets what is " \
+                    "behind Gets");                                                                                 \
+      return Call<ResultOf<Pointer>>({});                                                                           \
+    }                                                                                                               \
   }
 EPIC_DEFINE_METHOD();
 EPIC_DEFINE_METHOD(const);

@@ -8,9 +8,10 @@
 // transient. The macro goes last in the class and needs no semicolon. renamed(…) is for members of state and for
 // methods; EPIC_RENAMED does the same for members of a described struct.
 //
-// How: every section is expanded several times: into members of the proxy (EPIC_P_…), parameter names (EPIC_N_…), and
-// calls on the builder of the tables (EPIC_D_…). The section's word is pasted to the prefix and followed by `()`. A
-// section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a bare word takes them as its own.
+// How: every section is expanded several times: into a check of its word (EPIC_K_…), members of the proxy (EPIC_P_…),
+// parameter names (EPIC_N_…), and calls on the builder of the tables (EPIC_D_…). The section's word is pasted to the
+// prefix and followed by `()`. A section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a
+// bare word takes them as its own.
 
 #include <chrono>
 #include <concepts>
@@ -182,7 +183,26 @@ const reflect::EntityInfo& entity_info() {
   macro(first) __VA_OPT__(EPIC_SECTIONS_AGAIN EPIC_PARENS(macro, __VA_ARGS__))
 #define EPIC_SECTIONS_AGAIN() EPIC_SECTIONS_STEP
 
-// ---- pass 0: the base's proxy ----
+// ---- pass 0: is there such a section? ----
+#define EPIC_K(section)                                                                                        \
+  static_assert(                                                                                               \
+      EPIC_BASE_PROXY(EPIC_K_##section(), false, ~),                                                           \
+      "epic: EPIC_ENTITY has no such section: " #section                                                       \
+      ". The sections are base(Class), state(members...), methods(names...), exclusive or "                    \
+      "exclusive(names...), params(method, names...), renamed(old, new), named(\"Name\", formerly(\"Old\")), " \
+      "gated, interval(5s) and transient");
+#define EPIC_K_base(...) ~, true EPIC_EAT
+#define EPIC_K_state(...) ~, true EPIC_EAT
+#define EPIC_K_methods(...) ~, true EPIC_EAT
+#define EPIC_K_exclusive(...) ~, true __VA_OPT__(EPIC_EAT)
+#define EPIC_K_params(...) ~, true EPIC_EAT
+#define EPIC_K_renamed(...) ~, true EPIC_EAT
+#define EPIC_K_named(...) ~, true EPIC_EAT
+#define EPIC_K_interval(...) ~, true EPIC_EAT
+#define EPIC_K_gated() ~, true
+#define EPIC_K_transient() ~, true
+
+// ---- pass 1: the base's proxy ----
 #define EPIC_B(section) EPIC_B_##section()
 #define EPIC_B_base(Base) , Base::EpicProxy EPIC_EAT
 #define EPIC_B_state(...) EPIC_EAT
@@ -195,7 +215,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_B_gated()
 #define EPIC_B_transient()
 
-// ---- pass 1: members of the proxy ----
+// ---- pass 2: members of the proxy ----
 #define EPIC_P(section) EPIC_P_##section()
 #define EPIC_P_base(...) EPIC_EAT
 #define EPIC_P_state(...) EPIC_EAT
@@ -217,7 +237,7 @@ const reflect::EntityInfo& entity_info() {
                                          requires requires { &EpicT::method; } \
                                        { return &EpicT::method; })
 
-// ---- pass 2: the names of parameters ----
+// ---- pass 3: the names of parameters ----
 #define EPIC_N(section) EPIC_N_##section()
 #define EPIC_N_base(...) EPIC_EAT
 #define EPIC_N_state(...) EPIC_EAT
@@ -236,7 +256,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_N_transient()
 #define EPIC_QUOTED(name) #name,
 
-// ---- pass 3: calls on the builder ----
+// ---- pass 4: calls on the builder ----
 #define EPIC_D(section) EPIC_D_##section()
 #define EPIC_D_base(Base) .template base<Base>() EPIC_EAT
 #define EPIC_D_state(...) EPIC_EACH(EPIC_D_STATE, __VA_ARGS__) EPIC_EAT
@@ -262,15 +282,18 @@ const reflect::EntityInfo& entity_info() {
 /// See the top of this file.
 #define EPIC_ENTITY(Type, ...)                                                                                        \
  public:                                                                                                              \
+  EPIC_SECTIONS(EPIC_K, __VA_ARGS__)                                                                                  \
   using EpicSelf = Type;                                                                                              \
-  struct EpicProxy : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__)) {                                           \
-    explicit EpicProxy(const ::epic::detail::Target& target)                                                          \
+  /* Its name is in the compiler's message for a call of a method that is not listed. */                              \
+  struct MethodsListedInEpicEntity : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__)) {                           \
+    explicit MethodsListedInEpicEntity(const ::epic::detail::Target& target)                                          \
         : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))(target), epic_target{&target} {}                       \
     union {                                                                                                           \
       ::epic::detail::ProxyHead epic_target;                                                                          \
       EPIC_SECTIONS(EPIC_P, __VA_ARGS__)                                                                              \
     };                                                                                                                \
   };                                                                                                                  \
+  using EpicProxy = MethodsListedInEpicEntity;                                                                        \
   static constexpr std::string_view epic_declared_name() { return #Type; }                                            \
   static std::string_view epic_type_name() { return epic_info().stored_name(); }                                      \
   static const ::epic::reflect::EntityInfo& epic_info() { return ::epic::detail::entity_info<Type>(); }               \

@@ -67,11 +67,11 @@ std::coroutine_handle<> finish_call(CallRecord& record) noexcept;
 /// Where a coroutine stores how it ended: in the awaiting frame for a helper, in the call record for a method.
 template <class T>
 struct Outcome {
-  std::optional<T> value;
+  std::optional<std::remove_reference_t<T>> value;  // Task refuses references
   std::exception_ptr exception;
   T take() {
     if (exception) std::rethrow_exception(exception);
-    return std::move(*value);
+    return static_cast<T&&>(*value);
   }
 };
 template <>
@@ -166,6 +166,11 @@ struct BorrowingPromise : TaskPromise<T> {
 template <class T>
 class [[nodiscard("epic: a Task does nothing until it is awaited"), clang::coro_return_type,
         clang::coro_lifetimebound]] Task {
+  static_assert(
+      !std::is_reference_v<T>,
+      "epic: a Task returns a value, not a reference: the caller may be in another process, and what it refers "
+      "to may be gone. Write Task<T> instead of Task<T&>");
+
  public:
   using promise_type = detail::TaskPromise<T>;
   using value_type = T;
