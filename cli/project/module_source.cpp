@@ -8,7 +8,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::size_t kNone = std::string_view::npos;
+constexpr std::size_t kNowhere = std::string_view::npos;
 constexpr std::string_view kMacro = "EPIC_MODULE";
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f'; }
@@ -32,7 +32,7 @@ std::string_view word_before(std::string_view text, std::size_t end) {
 
 std::size_t end_of_line_comment(std::string_view text, std::size_t at) {
   std::size_t end = text.find('\n', at);
-  while (end != kNone && (text[end - 1] == '\\' || text.substr(at, end - at).ends_with("\\\r")))
+  while (end != kNowhere && (text[end - 1] == '\\' || text.substr(at, end - at).ends_with("\\\r")))
     end = text.find('\n', end + 1);
   return std::min(end, text.size());
 }
@@ -40,10 +40,10 @@ std::size_t end_of_line_comment(std::string_view text, std::size_t at) {
 /// R"x(…)x", from its quote on.
 std::size_t end_of_raw_string(std::string_view text, std::size_t quote) {
   const std::size_t open = text.find('(', quote);
-  if (open == kNone) return text.size();
+  if (open == kNowhere) return text.size();
   const std::string close = fmt::format("){}\"", text.substr(quote + 1, open - quote - 1));
   const std::size_t end = text.find(close, open);
-  return end == kNone ? text.size() : end + close.size();
+  return end == kNowhere ? text.size() : end + close.size();
 }
 
 /// At a closing quote, or where the line ends without one.
@@ -66,7 +66,7 @@ std::size_t end_of_other(std::string_view text, std::size_t at) {
   if (two == "//") return end_of_line_comment(text, at);
   if (two == "/*") {
     const std::size_t end = text.find("*/", at + 2);
-    return end == kNone ? text.size() : end + 2;
+    return end == kNowhere ? text.size() : end + 2;
   }
   if (text[at] == '"') {
     const std::string_view prefix = word_before(text, at);
@@ -93,12 +93,12 @@ std::size_t line_number(std::string_view text, std::size_t at) {
   return 1 + static_cast<std::size_t>(std::ranges::count(text.substr(0, at), '\n'));
 }
 
-std::size_t find_word(std::string_view code, std::string_view word, std::size_t from) {
-  for (std::size_t at = code.find(word, from); at != kNone; at = code.find(word, at + 1)) {
+std::size_t find_name(std::string_view code, std::string_view word, std::size_t from) {
+  for (std::size_t at = code.find(word, from); at != kNowhere; at = code.find(word, at + 1)) {
     const std::size_t end = at + word.size();
     if ((at == 0 || !is_name_part(code[at - 1])) && (end == code.size() || !is_name_part(code[end]))) return at;
   }
-  return kNone;
+  return kNowhere;
 }
 
 struct SourceLine {
@@ -109,7 +109,7 @@ struct SourceLine {
   std::string_view include = {};  // "match.hpp" or <epic/epic.hpp>, with its quotes
 };
 
-std::vector<SourceLine> lines_of(std::string_view text, std::string_view code) {
+std::vector<SourceLine> source_lines(std::string_view text, std::string_view code) {
   std::vector<SourceLine> lines;
   std::size_t conditions = 0;
   bool goes_on = false;  // a directive, after a backslash
@@ -128,8 +128,8 @@ std::vector<SourceLine> lines_of(std::string_view text, std::string_view code) {
       if (word.starts_with("include")) {
         const std::string_view whole = text.substr(begin, line.end - begin);
         const std::size_t open = whole.find_first_of("\"<");
-        const std::size_t close = open == kNone ? kNone : whole.find_first_of("\">", open + 1);
-        if (close != kNone) line.include = whole.substr(open, close + 1 - open);
+        const std::size_t close = open == kNowhere ? kNowhere : whole.find_first_of("\">", open + 1);
+        if (close != kNowhere) line.include = whole.substr(open, close + 1 - open);
       }
     } else {
       line.conditions = conditions;
@@ -142,15 +142,15 @@ std::vector<SourceLine> lines_of(std::string_view text, std::string_view code) {
 }
 
 /// The line of an offset.
-const SourceLine& line_at(const std::vector<SourceLine>& lines, std::size_t at) {
+const SourceLine& line_holding(const std::vector<SourceLine>& lines, std::size_t at) {
   const auto after = std::ranges::upper_bound(lines, at, {}, &SourceLine::begin);
   return *(after - 1);
 }
 
 std::vector<std::size_t> find_macros(std::string_view code, const std::vector<SourceLine>& lines) {
   std::vector<std::size_t> places;
-  for (std::size_t at = find_word(code, kMacro, 0); at != kNone; at = find_word(code, kMacro, at + 1))
-    if (!line_at(lines, at).is_directive) places.push_back(at);
+  for (std::size_t at = find_name(code, kMacro, 0); at != kNowhere; at = find_name(code, kMacro, at + 1))
+    if (!line_holding(lines, at).is_directive) places.push_back(at);
   return places;
 }
 
@@ -161,14 +161,14 @@ struct ModuleList {
     std::size_t end;
     std::string_view text;
   };
-  std::vector<Item> items;    // setup, then the classes
-  std::size_t close;          // its ')'
-  std::size_t comma = kNone;  // behind the last item
+  std::vector<Item> items;       // setup, then the classes
+  std::size_t close;             // its ')'
+  std::size_t comma = kNowhere;  // behind the last item
 };
 
 std::expected<ModuleList, std::string> read_list(std::string_view code, const std::vector<SourceLine>& lines,
                                                  std::size_t macro) {
-  ModuleList list{.items = {}, .close = kNone};
+  ModuleList list{.items = {}, .close = kNowhere};
   std::size_t at = macro + kMacro.size();
   while (at < code.size() && is_blank(code[at])) ++at;
   if (at == code.size() || code[at] != '(') return std::unexpected("EPIC_MODULE has no list in parentheses");
@@ -179,12 +179,12 @@ std::expected<ModuleList, std::string> read_list(std::string_view code, const st
     if (!text.empty()) {
       const auto from = static_cast<std::size_t>(text.data() - code.data());
       list.items.push_back({from, from + text.size(), text});
-      list.comma = kNone;
+      list.comma = kNowhere;
     }
     if (code[end] == ',') list.comma = end;
     begin = end + 1;
   };
-  for (; at < code.size() && list.close == kNone; ++at) {
+  for (; at < code.size() && list.close == kNowhere; ++at) {
     const char c = code[at];
     if (c == '\\') return std::unexpected("the list of EPIC_MODULE contains a backslash");
     if (c == '(' || c == '{' || c == '[') ++depth;
@@ -192,7 +192,7 @@ std::expected<ModuleList, std::string> read_list(std::string_view code, const st
     if (depth == 0) list.close = at;
     if (depth == 0 || (depth == 1 && c == ',')) add_item(at);
   }
-  if (list.close == kNone) return std::unexpected("the list of EPIC_MODULE does not end");
+  if (list.close == kNowhere) return std::unexpected("the list of EPIC_MODULE does not end");
   for (const SourceLine& line : lines)
     if (line.is_directive && line.begin > macro && line.begin < list.close)
       return std::unexpected("the list of EPIC_MODULE contains a preprocessor directive");
@@ -209,13 +209,13 @@ struct Insertion {
 std::vector<Insertion> insert_name(std::string_view text, const std::vector<SourceLine>& lines, const ModuleList& list,
                                    std::string_view type, std::string_view line_end) {
   const ModuleList::Item& last = list.items.back();
-  const bool has_comma = list.comma != kNone;
+  const bool has_comma = list.comma != kNowhere;
   const std::size_t end = has_comma ? list.comma + 1 : last.end;
   const std::string_view comma = has_comma ? "" : ",";
-  const SourceLine& line = line_at(lines, last.begin);
+  const SourceLine& line = line_holding(lines, last.begin);
   const std::string_view indent = text.substr(line.begin, last.begin - line.begin);
   if (!trimmed(indent).empty() || indent.empty()) return {{end, fmt::format("{} {}", comma, type)}};
-  const SourceLine& last_line = line_at(lines, end);
+  const SourceLine& last_line = line_holding(lines, end);
   if (list.close <= last_line.end) return {{end, fmt::format("{}{}{}{}", comma, line_end, indent, type)}};
   return {{end, std::string(comma)}, {last_line.end, fmt::format("{}{}{}", line_end, indent, type)}};
 }
@@ -225,16 +225,16 @@ std::expected<std::vector<Insertion>, std::string> insert_include(const std::vec
                                                                   std::size_t macro, std::string_view header,
                                                                   std::string_view line_end) {
   const std::string wanted = fmt::format("\"{}\"", header);
-  std::size_t last_own = kNone;
-  std::size_t last_any = kNone;
+  std::size_t last_own = kNowhere;
+  std::size_t last_any = kNowhere;
   for (std::size_t i = 0; i < lines.size() && lines[i].begin < macro; ++i) {
     if (lines[i].include.empty() || lines[i].conditions > 0) continue;
     if (lines[i].include == wanted) return std::vector<Insertion>{};
     last_any = i;
     if (lines[i].include.starts_with('"')) last_own = i;
   }
-  if (last_any == kNone) return std::unexpected("nothing is included before EPIC_MODULE");
-  if (last_own == kNone)
+  if (last_any == kNowhere) return std::unexpected("nothing is included before EPIC_MODULE");
+  if (last_own == kNowhere)
     return std::vector<Insertion>{{lines[last_any].end, fmt::format("{0}{0}#include {1}", line_end, wanted)}};
   std::size_t first = last_own;
   while (first > 0 && lines[first - 1].include.starts_with('"')) --first;
@@ -262,13 +262,13 @@ bool is_in_namespace(std::string_view item, std::string_view type) {
 std::vector<std::size_t> find_module_lines(std::string_view source) {
   const std::string code = only_code(source);
   std::vector<std::size_t> numbers;
-  for (const std::size_t at : find_macros(code, lines_of(source, code))) numbers.push_back(line_number(source, at));
+  for (const std::size_t at : find_macros(code, source_lines(source, code))) numbers.push_back(line_number(source, at));
   return numbers;
 }
 
 std::optional<std::size_t> find_class_line(std::string_view source, std::string_view name) {
   const std::string code = only_code(source);
-  for (std::size_t at = find_word(code, name, 0); at != kNone; at = find_word(code, name, at + 1)) {
+  for (std::size_t at = find_name(code, name, 0); at != kNowhere; at = find_name(code, name, at + 1)) {
     std::size_t before = at;
     while (before > 0 && is_blank(code[before - 1])) --before;
     const std::string_view keyword = word_before(code, before);
@@ -283,12 +283,12 @@ std::optional<std::size_t> find_class_line(std::string_view source, std::string_
 std::expected<std::string, std::string> add_to_module(std::string_view source, std::string_view type,
                                                       std::string_view header) {
   const std::string code = only_code(source);
-  const auto lines = lines_of(source, code);
+  const auto lines = source_lines(source, code);
   const auto places = find_macros(code, lines);
   if (places.size() != 1)
     return std::unexpected(places.empty() ? "there is no EPIC_MODULE" : "there are several EPIC_MODULE");
   const std::size_t macro = places.front();
-  if (line_at(lines, macro).conditions > 0) return std::unexpected("EPIC_MODULE is inside #if");
+  if (line_holding(lines, macro).conditions > 0) return std::unexpected("EPIC_MODULE is inside #if");
   const auto list = read_list(code, lines, macro);
   if (!list) return std::unexpected(list.error());
   auto wanted = names_of(*list);
@@ -308,7 +308,7 @@ std::expected<std::string, std::string> add_to_module(std::string_view source, s
 
   // Read again, in case that something was taken for what it is not.
   const std::string changed_code = only_code(changed);
-  const auto changed_lines = lines_of(changed, changed_code);
+  const auto changed_lines = source_lines(changed, changed_code);
   const auto changed_places = find_macros(changed_code, changed_lines);
   if (changed_places.size() != 1) return std::unexpected("the layout around EPIC_MODULE is too unusual");
   const auto changed_list = read_list(changed_code, changed_lines, changed_places.front());

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void make_project(Transcript& transcript) {
+void make_small_project(Transcript& transcript) {
   transcript.write("epic.toml", kManifest);
   transcript.write("CMakeLists.txt",
                    "epic_add_module(NAME a SOURCES src/*.cpp)\nepic_add_tests(SOURCES tests/*.cpp)\n");
@@ -24,7 +24,7 @@ void make_project(Transcript& transcript) {
 
 TEST_CASE("add: a class, whatever directory of the project it is typed in", "[cli]") {
   Transcript transcript("add_entity");
-  make_project(transcript);
+  make_small_project(transcript);
   CHECK(transcript.run({"add", "entity", "Barrel"}).exit_code == 0);
   CHECK(transcript.run({"add", "entity", "Barrel"}).exit_code == 1);
   CHECK(transcript.run({"add", "entity", "NPC", "--transient", "-o", "jsonl"}, "src").exit_code == 0);
@@ -37,7 +37,7 @@ TEST_CASE("add: a class, whatever directory of the project it is typed in", "[cl
 
 TEST_CASE("add: what is wrong with the words is answered before anything is written", "[cli]") {
   Transcript transcript("add_words");
-  make_project(transcript);
+  make_small_project(transcript);
   for (const std::vector<std::string>& words :
        std::vector<std::vector<std::string>>{{"add", "entity"},
                                              {"add", "entitty", "Barrel"},
@@ -55,7 +55,7 @@ TEST_CASE("add: what is wrong with the words is answered before anything is writ
 
 TEST_CASE("add: a module that is not understood stays as it is, and the way out is named", "[cli]") {
   Transcript transcript("add_refused");
-  make_project(transcript);
+  make_small_project(transcript);
   const std::string source = "#include <epic/epic.hpp>\n#ifdef SMALL\nEPIC_MODULE(epic::no_setup)\n#endif\n";
   transcript.write("src/module.cpp", source);
   CHECK(transcript.run({"add", "entity", "Barrel"}).exit_code == 1);
