@@ -63,9 +63,11 @@ class Routing {
   /// True if the shard has been given up now, as it was closed and is empty. Call retry() when that has been reported.
   bool try_release(ShardId shard, bool is_empty) { return local_.try_release(shard, is_empty); }
   bool note_change(ShardId shard, CommitNumber batch) { return local_.note_change(shard, batch); }
-  /// The parked calls of a shard have their turn.
+  /// The parked calls of a shard have their turn; while the shard is being taken none can start, so they keep waiting
+  /// for on_taken(), however many maps arrive meanwhile.
   void retry(ShardId shard) {
-    router_.retry(shard, is_ours(shard) ? ShardRouter::Pace::at_once : ShardRouter::Pace::sliced);
+    if (state_of(shard) == LocalShards::State::taking) return;
+    router_.retry(shard, is_active(shard) ? ShardRouter::Pace::at_once : ShardRouter::Pace::sliced);
   }
   void retry_all() {
     for (const ShardId shard : router_.unblock_all()) retry(shard);

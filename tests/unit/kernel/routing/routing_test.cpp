@@ -5,6 +5,8 @@
 #include <deque>
 #include <string>
 
+#include "kernel/limits.hpp"
+
 using namespace epic::kernel;
 using Way = Routing::Way;
 
@@ -19,6 +21,7 @@ struct RoutingFixture : Routing::Listener {
   Routing routing{kSelf, *this};
   std::deque<RoutedCall> calls;
   std::string ways;
+  std::size_t turns = 0;
 
   RoutedCall& make(PeerAddress from = {}, std::uint64_t by = 0) {
     RoutedCall& call = calls.emplace_back();
@@ -30,6 +33,7 @@ struct RoutingFixture : Routing::Listener {
     return call;
   }
   void route(RoutedCall& call) override {
+    ++turns;
     const Routing::Decision decision = routing.decide(call, /*is_urgent=*/false);
     if (decision.way == Way::park) return routing.park(call);
     if (decision.way == Way::send) routing.on_sent(call, decision.owner);
@@ -63,6 +67,28 @@ TEST_CASE("routing: calls wait until their shard is taken, and start here in ord
   CHECK(f.ways.empty());
   f.routing.on_taken(kTargetShard, Epoch{1});
   CHECK(f.ways == "1:here 2:here 3:here ");
+}
+
+TEST_CASE("routing: maps that arrive while a shard is taken, or closed, cost little, however many calls wait for it",
+          "[kernel]") {
+  constexpr std::size_t kWaiting = 5'000;
+  constexpr std::uint64_t kMaps = 20;
+  RoutingFixture f;
+  const auto publish_many = [&f](std::uint64_t first) {
+    f.turns = 0;
+    for (std::uint64_t map = first; map < first + kMaps; ++map) f.publish(map, NodeId{1});
+  };
+  f.publish(1, NodeId{1});
+  for (std::size_t i = 0; i < kWaiting; ++i) f.make(kOtherPeer, 1);
+  publish_many(2);
+  CHECK(f.turns == 0);
+  f.routing.on_taken(kTargetShard, Epoch{1});
+  CHECK(f.turns == kWaiting);
+
+  f.routing.on_asked_back(kTargetShard, 0, 0, 1'000'000'000);
+  for (std::size_t i = 0; i < kWaiting; ++i) f.make(kOtherPeer, 1);
+  publish_many(2 + kMaps);
+  CHECK(f.turns <= limits::kRoutedPerTick);
 }
 
 TEST_CASE("routing: a shard that is released refuses others' calls at once, also those behind ours", "[kernel]") {
