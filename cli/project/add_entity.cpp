@@ -44,20 +44,20 @@ epic::Task<std::int64_t> @CLASS@::add(std::int64_t amount) {
 epic::Task<std::int64_t> @CLASS@::get_total() const { co_return total; }
 )";
 
-constexpr std::string_view kTestText = R"cpp(#include "@HEADER@"
+constexpr std::string_view kTestText = R"text(#include "@HEADER@"
 
 #include <catch2/catch.hpp>
 #include <epic/script.hpp>
 
-                                             TEST_CASE("@FILE@: adds up") {
-                                               epic::testing::Script<@CLASS @> first("first");
+TEST_CASE("@FILE@: adds up") {
+  epic::testing::Script<@CLASS@> first("first");
 
-                                               CHECK(first.call<&@CLASS @ ::add>(2).result() == 2);
-                                               CHECK(first.call<&@CLASS @ ::add>(3).result() == 5);
-                                               CHECK(first.call<&@CLASS @ ::get_total>().result() == 5);
-                                               CHECK(first.state() == R"({"total":5})");
-                                             }
-)cpp";
+  CHECK(first.call<&@CLASS@::add>(2).result() == 2);
+  CHECK(first.call<&@CLASS@::add>(3).result() == 5);
+  CHECK(first.call<&@CLASS@::get_total>().result() == 5);
+  CHECK(first.state() == R"({"total":5})");
+}
+)text";
 
 using Words = std::vector<std::pair<std::string_view, std::string>>;
 

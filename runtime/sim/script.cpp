@@ -176,7 +176,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   }
   void pass(std::chrono::nanoseconds duration) {
     const std::int64_t end = now_ns + duration.count();
-    while (true) {
+    while (now_ns < end) {
       const auto next = kernel.next_timer_ns();
       if (!next || *next > end) break;
       now_ns = std::max(now_ns + 1, *next);

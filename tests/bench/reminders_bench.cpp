@@ -43,7 +43,7 @@ epic::storage::Reminder stop_with_pattern(BenchFabric& fabric) {
   return StoppedStore(fabric.store()).get_reminder();
 }
 
-void sleep_until(std::int64_t wall_ns) {
+void wait_until_wall(std::int64_t wall_ns) {
   for (std::int64_t left = wall_ns - epic::io::wall_ns(); left > 0; left = wall_ns - epic::io::wall_ns()) {
     const timespec time{.tv_sec = left / kNsPerSecond, .tv_nsec = left % kNsPerSecond};
     ::ppoll(nullptr, 0, &time, nullptr);
@@ -71,7 +71,7 @@ Firing fire(BenchFabric& fabric, std::int64_t begin_ns) {
       kills.pop_back();
     }
     if (epic::io::wall_ns() >= at_ns) continue;  // it was busy killing
-    sleep_until(at_ns);
+    wait_until_wall(at_ns);
     firing.yardstick_late_ns.push_back(static_cast<double>(epic::io::wall_ns() - at_ns));
   }
   return firing;

@@ -446,9 +446,9 @@ struct Method {
       record->timeout_ns = target->timeout.count();                                                                 \
       return Call<Result>(RecordPtr<ResultRecord<Result>>(record));                                                 \
     }                                                                                                               \
-    static void accept(Args...);                                                                                    \
+    static void take(Args...);                                                                                      \
     template <class... Values>                                                                                      \
-      requires(!requires(Values&&... values) { accept(std::forward<Values>(values)...); })                          \
+      requires(!requires(Values&&... values) { take(std::forward<Values>(values)...); })                            \
     auto operator()(Values&&...) const {                                                                            \
       static_assert(is_call_of<Pointer, Takes<Args...>, Gets<std::decay_t<Values>...>>,                             \
                     "epic: these are not the method's parameters: it takes what is behind Takes, and gets what is " \
