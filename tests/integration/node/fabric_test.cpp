@@ -304,7 +304,7 @@ TEST_CASE("fabric: calls by name take JSON, and report what is wrong with it", "
   CHECK(thrown.detail.exception == "probe::Refused");
   const auto late = fail({{"entity", "Relay/r"}, {"method", "sleep_for_ms"}, {"args", {5000}}, {"timeout_ms", 50}});
   CHECK(late.detail.error == "timeout");
-  CHECK(fabric.ask("types").at("types").as_array().size() == 8);
+  CHECK(fabric.ask("types").at("types").as_array().size() == 9);
 }
 
 TEST_CASE("fabric: large arguments are accepted; state that is too large is refused and undone", "[node]") {

@@ -101,7 +101,7 @@ TEST_CASE("node: --describe prints a module's classes, methods, state and schema
   REQUIRE(output.exit_code == 0);
   const json::object module = json::parse(output.text).as_object();
   CHECK(module.at("abi").as_string() == EPIC_ABI_TAG);
-  REQUIRE(module.at("types").as_array().size() == 8);
+  REQUIRE(module.at("types").as_array().size() == 9);
   const json::object& counter = module.at("types").as_array()[0].as_object();
   CHECK(counter.at("type") == "Counter");
   CHECK(counter.at("mode") == "gated");
