@@ -158,8 +158,7 @@ bool Router::on_hello(const PeerAddress& node, const kernel::HelloMessage& hello
 void Router::join(const kernel::HelloMessage& hello) {
   fabric_ = hello.fabric;
   shards_.forget_map();
-  for (const PeerAddress& former : shards_.list_asked()) on_lost(former);
-  peers_.clear();
+  for (const PeerAddress& former : shards_.list_asked()) lose_calls(former, {});
   shard_count_ = hello.shard_count;
   for (auto& [sequence, pending] : calls_) {
     shards_.forget(pending);
@@ -221,6 +220,10 @@ void Router::read_result(Pending& pending, const PeerAddress& node, const kernel
 
 void Router::on_lost(const PeerAddress& node, std::string_view running) {
   peers_.erase(node);
+  lose_calls(node, running);
+}
+
+void Router::lose_calls(const PeerAddress& node, std::string_view running) {
   shards_.block(node, now_ns_);
   for (kernel::RoutedCall* call : shards_.list_sent(node)) {
     auto& pending = static_cast<Pending&>(*call);

@@ -76,6 +76,7 @@ class Router final : private kernel::ShardRouter::Listener {
   void route(kernel::RoutedCall& call) override;
   void send(Pending& pending, const kernel::PeerAddress& to);
   void take_back(const kernel::PeerAddress& node);
+  void lose_calls(const kernel::PeerAddress& node, std::string_view running);
   void end(Pending& pending, std::exception_ptr failure);
   void read_result(Pending& pending, const kernel::PeerAddress& node, const kernel::ResultPart& result);
   [[nodiscard]] std::uint32_t number_of(const Record& record);

@@ -330,6 +330,21 @@ TEST_CASE("router: another fabric's first map counts, whatever its version", "[c
   CHECK(f.sent.size() == 2);
 }
 
+TEST_CASE("router: the types of a connected node are known, also after a node of another fabric has answered meanwhile",
+          "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.join({NodeId{3}, 33}, "f/0");  // has outlived its fabric
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto outcome = f.call("a");
+  REQUIRE(f.sent.size() == 1);
+  CHECK(f.sent[0].to == kNode1);
+  f.answer(0, 41);
+  CHECK(*outcome == "41");
+}
+
 TEST_CASE("router: an answer to a call that nobody waits for is ignored", "[client]") {
   RouterFixture f;
   f.join(kNode1);
