@@ -198,8 +198,8 @@ std::expected<fs::path, StoreError> Restoration::finish() {
   EPIC_TRY(with_store_error(files::rename_file(copy(), location_)));
   watcher_.on_progress(BackupStep::replacing, 3, kReplacingSteps);
   EPIC_TRY(sync_names(location_.parent_path()));
-  EPIC_TRY(remove_mark(location_));  // it was about the former one
-  writers.write_note({});            // so is shared memory that a crash has left there
+  EPIC_TRY(remove_marks(location_));  // it was about the former one
+  writers.write_note({});             // so is shared memory that a crash has left there
   watcher_.on_progress(BackupStep::replacing, kReplacingSteps, kReplacingSteps);
   return former;
 }

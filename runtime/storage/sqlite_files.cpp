@@ -221,7 +221,7 @@ std::expected<void, StoreError> StoreFiles::check_before_opening(const fs::path&
   if (const auto mark = read_mark(database)) {
     if (mark->kind == StoreMark::Kind::lost || !is_back(database, record))
       return std::unexpected(marked(database, *mark));
-    EPIC_TRY(remove_mark(database));
+    EPIC_TRY(remove_mark(database, StoreMark::Kind::away));
   }
   return is_open ? std::expected<void, StoreError>() : check_not_emptied(database, record);
 }
@@ -245,7 +245,7 @@ std::expected<void, StoreError> StoreFiles::accept_loss(const fs::path& database
         StoreErrorCode::busy,
         fmt::format("another process has the store '{}' open for writing. Stop it first.", database.string())});
   writers.write_note({});  // shared memory that a crash has left there may still say that the log was longer
-  return remove_mark(database);
+  return remove_marks(database);
 }
 
 /// Each page that the database should have and does not must still be in the log.
@@ -303,7 +303,7 @@ std::expected<void, StoreError> StoreFiles::check() {
   if (mark && mark->kind == StoreMark::Kind::lost) return std::unexpected(marked(database_, *mark));
   EPIC_TRY(check_places());
   EPIC_TRY(check_sizes());
-  if (mark && has_marked_away_.exchange(false)) return remove_mark(database_);
+  if (mark && has_marked_away_.exchange(false)) return remove_mark(database_, StoreMark::Kind::away);
   return {};
 }
 

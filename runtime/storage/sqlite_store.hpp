@@ -7,8 +7,8 @@
 // syncs.
 //
 // Next to `state.sqlite` are `-wal` and `-shm` (SQLite's own), `.lock` (whose turn it is to write), `.checkpoint` (who
-// copies the log), and perhaps `.mark` (store_mark.hpp). Only this class opens the files for writing; any reader may
-// read them.
+// copies the log), and perhaps `.mark` or `.away` (store_mark.hpp). Only this class opens the files for writing; any
+// reader may read them.
 //
 // Invariant: after an error of code io or marked, every later write is refused. The content of the disk is then
 // unknown. Not here:  the tables (sqlite_format.hpp), the error sentences of SQLite (sqlite_connection.hpp).

@@ -3,10 +3,12 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <string_view>
 
 #include "files/private_files.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::storage {
 
@@ -14,42 +16,58 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::string_view kAway = "away ";
-constexpr std::string_view kLost = "lost ";
+constexpr std::array kKinds{StoreMark::Kind::lost, StoreMark::Kind::away};  // the first that is there counts
 
-fs::path mark_of(const fs::path& database) { return database.string() + ".mark"; }
+std::string_view name_of(StoreMark::Kind kind) { return kind == StoreMark::Kind::lost ? "lost" : "away"; }
 
-}  // namespace
+fs::path file_of(const fs::path& database, StoreMark::Kind kind) {
+  return database.string() + (kind == StoreMark::Kind::lost ? ".mark" : ".away");
+}
 
-std::optional<StoreMark> read_mark(const fs::path& database) {
-  const fs::path path = mark_of(database);
+std::optional<StoreMark> read_mark_of(const fs::path& database, StoreMark::Kind kind) {
+  const fs::path path = file_of(database, kind);
   if (!files::identify(path)) return std::nullopt;  // cheap: this is asked with each commit
-  StoreMark mark{.kind = StoreMark::Kind::lost, .what = fmt::format("'{}' has a mark", database.string())};
+  StoreMark mark{.kind = kind, .what = fmt::format("'{}' has a mark", database.string())};
   const auto text = files::read_file(path);
   if (!text && text.error().system_error == ENOENT) return std::nullopt;  // a neighbour has just removed it
   if (!text) return mark;
   std::string_view line = std::string_view(*text).substr(0, text->find('\n'));
-  if (line.starts_with(kAway)) mark.kind = StoreMark::Kind::away;
-  if (!line.starts_with(kAway) && !line.starts_with(kLost)) return mark;
-  line.remove_prefix(kLost.size());
-  if (!line.empty()) mark.what = line;
+  const std::string_view name = name_of(kind);
+  if (line.starts_with(name) && line.size() > name.size() + 1) mark.what = line.substr(name.size() + 1);
   return mark;
 }
 
+}  // namespace
+
+std::vector<fs::path> mark_files(const fs::path& database) {
+  std::vector<fs::path> found;
+  for (const StoreMark::Kind kind : kKinds)
+    if (fs::path file = file_of(database, kind); files::identify(file)) found.push_back(std::move(file));
+  return found;
+}
+
+std::optional<StoreMark> read_mark(const fs::path& database) {
+  for (const StoreMark::Kind kind : kKinds)
+    if (auto mark = read_mark_of(database, kind)) return mark;
+  return std::nullopt;
+}
+
 void write_mark(const fs::path& database, const StoreMark& mark, std::chrono::system_clock::time_point noticed_at) {
-  if (const auto former = read_mark(database);
-      former && (former->kind == StoreMark::Kind::lost || mark.kind == former->kind))
-    return;
+  if (read_mark_of(database, mark.kind)) return;
   const auto seconds = std::chrono::system_clock::to_time_t(noticed_at);
   const std::string text =
-      fmt::format("{}{} (noticed at {:%FT%TZ})\n", mark.kind == StoreMark::Kind::away ? kAway : kLost, mark.what,
-                  fmt::gmtime(seconds));
-  if (!files::replace_file(mark_of(database), text)) return;
+      fmt::format("{} {} (noticed at {:%FT%TZ})\n", name_of(mark.kind), mark.what, fmt::gmtime(seconds));
+  if (!files::replace_file(file_of(database, mark.kind), text)) return;
   static_cast<void>(files::sync_directory(fs::absolute(database).parent_path()));
 }
 
-std::expected<void, StoreError> remove_mark(const fs::path& database) {
-  const fs::path path = fs::absolute(mark_of(database));
+std::expected<void, StoreError> remove_marks(const fs::path& database) {
+  for (const StoreMark::Kind kind : kKinds) EPIC_TRY(remove_mark(database, kind));
+  return {};
+}
+
+std::expected<void, StoreError> remove_mark(const fs::path& database, StoreMark::Kind kind) {
+  const fs::path path = fs::absolute(file_of(database, kind));
   if (!files::identify(path)) return {};
   const auto directory = files::Directory::open(path.parent_path());
   if (!directory)

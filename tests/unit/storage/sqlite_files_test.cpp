@@ -218,7 +218,7 @@ TEST_CASE("store files: what is left of a store that was cut off can be read, an
 
   CHECK(value_of(*open_sqlite(open.file, reading())) == "one");
   CHECK(error_of(SqliteStore::open(open.file, creating())).code == StoreErrorCode::marked);
-  must(remove_mark(open.file));
+  must(remove_marks(open.file));
   CHECK(value_of(*open_sqlite(open.file)) == "one");
 }
 
@@ -232,19 +232,12 @@ TEST_CASE("store files: a mark ends all that have the store open, and its first 
   write_mark(open.file, {.kind = StoreMark::Kind::away, .what = "it went"}, kNow);
   CHECK(read_mark(open.file).value().what == "it was cut (noticed at 2023-11-14T22:13:20Z)");
   CHECK(error_of(open.save("two")).code == StoreErrorCode::marked);
-  must(remove_mark(open.file));
+  must(remove_marks(open.file));
   CHECK(error_of(open.save("two")).code == StoreErrorCode::marked);  // its caches are of before
   open.store.reset();
-  must(remove_mark(open.file));
+  must(remove_marks(open.file));
   CHECK_FALSE(read_mark(open.file).has_value());
   must(open_sqlite(open.file)->check_files());
-}
-
-TEST_CASE("store files: a mark that cannot be read is one", "[storage]") {
-  const TempDir directory;
-  open_sqlite(directory.file()).reset();
-  std::ofstream(directory.file().string() + ".mark").close();
-  CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::marked);
 }
 
 TEST_CASE("store files: a database that is gone when the last process ends is refused until it is back", "[storage]") {
@@ -309,7 +302,7 @@ TEST_CASE("store files: a log that was cut off after a crash is noticed, also if
     CHECK_THAT(refused.message, Catch::Contains(log.string()) && Catch::Contains("when the fabric died"));
   }
   CHECK(value_of(*open_sqlite(crashed.file, reading())) != "two");  // what is left, which a person may accept
-  must(remove_mark(crashed.file));
+  must(remove_marks(crashed.file));
   CHECK(value_of(*open_sqlite(crashed.file)) != "two");
 }
 
