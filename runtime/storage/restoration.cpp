@@ -82,6 +82,13 @@ std::expected<void, StoreError> check_backup(const fs::path& backup, std::uint32
           backup.string(), stored_count, shard_count)});
 }
 
+StoreError being_read(const fs::path& database, const std::vector<std::string>& users) {
+  return {
+      StoreErrorCode::busy,
+      fmt::format("the store '{}' is being read by {}. Nothing was changed. End it, and run `epic restore` again.",
+                  database.string(), users.empty() ? "another process" : fmt::format("{}", fmt::join(users, ", ")))};
+}
+
 /// Copies the log into the database and removes it. A database that is none keeps its log. `busy` if another process
 /// has it open.
 std::expected<void, StoreError> fold_log(const fs::path& database) {
@@ -99,12 +106,15 @@ std::expected<void, StoreError> fold_log(const fs::path& database) {
     }
   }  // the last connection to close removes the log
   if (is_corrupt || !files::identify(database.string() + kLogSuffixes[0])) return {};
-  const auto readers = find_readers(database);
-  return std::unexpected(StoreError{
-      StoreErrorCode::busy,
-      fmt::format("the store '{}' is being read by {}. Nothing was changed. End it, and run `epic restore` again.",
-                  database.string(),
-                  readers.empty() ? "another process" : fmt::format("{}", fmt::join(readers, ", ")))});
+  return std::unexpected(being_read(database, find_readers(database)));
+}
+
+/// For a store whose log must stay as it is: of one that was cut off, pages of various times would be copied, and one
+/// that belongs to another database would be written into this one. Who has it open may remove its log by name later.
+std::expected<void, StoreError> check_unused(const fs::path& database) {
+  const auto users = find_users(database);
+  if (users.empty()) return {};
+  return std::unexpected(being_read(database, users));
 }
 
 }  // namespace
@@ -161,12 +171,13 @@ Restoration::~Restoration() {
   if (!location_.empty()) directory_.remove_tree(kWorkName);
 }
 
-/// Gives the former database, which has no log any more, a second name; its first one is the copy's to take.
-std::expected<fs::path, StoreError> Restoration::keep_former() {
+/// Gives the former database a second name; its first one is the copy's to take. With the writers' lock.
+std::expected<fs::path, StoreError> Restoration::keep_former(const FileLock& writers) {
   const bool has_database = files::identify(location_).has_value();
-  if (has_database) EPIC_TRY(fold_log(location_));
+  const bool is_whole = StoreFiles::check_before_opening(location_, writers, OpenOptions{}.wall_clock).has_value();
+  if (has_database) EPIC_TRY(is_whole ? fold_log(location_) : check_unused(location_));
   watcher_.on_progress(BackupStep::replacing, 1, kReplacingSteps);
-  std::vector<std::string> logs;  // of a database that is none, or missing
+  std::vector<std::string> logs;  // those that could not be copied
   for (const char* suffix : kLogSuffixes)
     if (files::identify(location_.string() + suffix)) logs.emplace_back(suffix);
   if (!has_database && logs.empty()) return fs::path();
@@ -179,6 +190,8 @@ std::expected<fs::path, StoreError> Restoration::keep_former() {
   if (has_database) EPIC_TRY(with_store_error(files::link_file(location_, named)));
   for (const std::string& suffix : logs)
     EPIC_TRY(with_store_error(files::rename_file(location_.string() + suffix, named.string() + suffix)));
+  for (const fs::path& mark : mark_files(location_))  // until the end it keeps others from writing to what is left here
+    EPIC_TRY(with_store_error(files::link_file(mark, former / mark.filename())));
   EPIC_TRY(sync_names(former));
   EPIC_TRY(sync_names(location_.parent_path()));
   watcher_.on_progress(BackupStep::replacing, 2, kReplacingSteps);
@@ -194,7 +207,7 @@ std::expected<fs::path, StoreError> Restoration::finish() {
         StoreErrorCode::busy, fmt::format("another process has the store '{0}' open for writing. Nothing was changed. "
                                           "`fuser -v '{0}'` shows which.",
                                           location_.string())});
-  auto former = EPIC_TRY(keep_former());
+  auto former = EPIC_TRY(keep_former(writers));
   EPIC_TRY(with_store_error(files::rename_file(copy(), location_)));
   watcher_.on_progress(BackupStep::replacing, 3, kReplacingSteps);
   EPIC_TRY(sync_names(location_.parent_path()));

@@ -4,11 +4,12 @@
 //   prepare()  copies the backup into a directory beside the store, migrates the copy if it has an older format, and
 //              reads all of it. Nothing has changed yet.
 //   finish()   copies the former store's log into its database, and removes it; gives the database a second name in a
-//              directory of its own ("replaced-1"); renames the copy over it.
+//              directory of its own ("replaced-1"), with its mark if it has one; renames the copy over it.
 //
 // Invariant: whenever it is interrupted, the store is the former one or the restored one. A log never lies beside a
 //            database that it does not belong to: SQLite would write one into the other. A log that cannot be
-//            copied, because its database is missing or damaged, is put away with the former store before.
+//            copied, because it was cut off, or its database is missing or damaged, is put away with the former
+//            store before.
 //
 // Only while no fabric runs: the caller has the project's lock.
 
@@ -18,6 +19,7 @@
 
 #include "files/private_files.hpp"
 #include "storage/backup.hpp"
+#include "storage/file_lock.hpp"
 #include "storage/store_address.hpp"
 
 namespace epic::storage {
@@ -56,7 +58,7 @@ class Restoration {
   Restoration(std::filesystem::path location, files::Directory directory, BackupWatcher watcher)
       : location_(std::move(location)), directory_(std::move(directory)), watcher_(std::move(watcher)) {}
   [[nodiscard]] std::filesystem::path copy() const;
-  std::expected<std::filesystem::path, StoreError> keep_former();
+  std::expected<std::filesystem::path, StoreError> keep_former(const FileLock& writers);
 
   std::filesystem::path location_;  // of the store
   files::Directory directory_;      // it lies in

@@ -371,19 +371,32 @@ std::expected<void, StoreError> StoreFiles::check_sizes() {
 
 // ---- who reads ----
 
-std::vector<std::string> find_readers(const fs::path& path) {
-  const auto index = files::identify(path.string() + "-shm");
+namespace {
+
+std::vector<std::string> name_lockers(const fs::path& database, int first_byte, int last_byte,
+                                      std::string_view wanted) {
+  const auto index = files::identify(database.string() + "-shm");
   if (!index) return {};
-  const auto pids = find_lockers(index->inode, kReadLockFirst, kReadLockLast, "READ");
+  const auto pids = find_lockers(index->inode, first_byte, last_byte, wanted);
   if (!pids) return {};
-  std::vector<std::string> readers;
+  std::vector<std::string> lockers;
   for (const pid_t pid : *pids) {
     std::ifstream names(fmt::format("/proc/{}/comm", pid));
     std::string name;
     std::getline(names, name);
-    readers.push_back(fmt::format("process {} ({})", pid, name));
+    lockers.push_back(fmt::format("process {} ({})", pid, name));
   }
-  return readers;
+  return lockers;
+}
+
+}  // namespace
+
+std::vector<std::string> find_readers(const fs::path& path) {
+  return name_lockers(path, kReadLockFirst, kReadLockLast, "READ");
+}
+
+std::vector<std::string> find_users(const fs::path& path) {
+  return name_lockers(path, kAnyLockFirst, kAnyLockLast, "");
 }
 
 }  // namespace epic::storage

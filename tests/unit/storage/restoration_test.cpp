@@ -51,6 +51,20 @@ struct Place {
     const auto tenure = take(*made);
     must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
   }
+  /// The same by a process that was killed; everything is still in the log.
+  void crash_present(int commits = 1) const {
+    Child fabric([&](const Reporter& reporter) {
+      const auto made = open_sqlite(store.location);
+      const auto tenure = take(*made);
+      for (int i = 1; i < commits; ++i) must(made->commit(batch_of({tenure}, {put("T", "a", std::to_string(i))})));
+      must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
+      reporter.line("committed");
+      ::pause();
+    });
+    REQUIRE(fabric.read_line() == "committed");
+    fabric.kill();
+    REQUIRE(fs::file_size(store.location.string() + "-wal") > 0);
+  }
   [[nodiscard]] std::expected<fs::path, StoreError> restore(BackupWatcher watcher = {}) const {
     auto restoration = Restoration::prepare(backup, store, kShardCount, std::move(watcher));
     if (!restoration) return std::unexpected(restoration.error());
@@ -197,20 +211,56 @@ TEST_CASE("restoration: a damaged row is named, and the caller decides", "[stora
 
 TEST_CASE("restoration: what a crash has left in the log of the former store is kept with it", "[storage]") {
   const Place place;
-  Child fabric([&](const Reporter& reporter) {
-    const auto made = open_sqlite(place.store.location);
-    const auto tenure = take(*made);
-    must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
-    reporter.line("committed");
-    ::pause();
-  });
-  REQUIRE(fabric.read_line() == "committed");
-  fabric.kill();
-  REQUIRE(fs::file_size(place.store.location.string() + "-wal") > 0);
+  place.crash_present();
 
   const fs::path former = must(place.restore());
   CHECK(place.rows_of_next_fabric() == kBackupRows);
   CHECK(contents(*open_sqlite(former / "state.sqlite", writing())) == kPresentRows);
+}
+
+TEST_CASE("restoration: a log that was cut off is not copied into the former database; both are kept as they are",
+          "[storage]") {
+  const bool was_noticed = GENERATE(false, true);
+  CAPTURE(was_noticed);
+  const Place place;
+  place.crash_present(/*commits=*/20);
+  const fs::path log = place.store.location.string() + "-wal";
+  fs::resize_file(log, fs::file_size(log) / 2);
+  if (was_noticed) write_mark(place.store.location, {.what = "'state.sqlite-wal' was cut off"}, kNow);
+  const std::string log_text = text_in(log);
+  const std::string text = text_in(place.store.location);
+
+  const fs::path former = must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(text_in(former / "state.sqlite-wal") == log_text);
+  CHECK(text_in(former / "state.sqlite") == text);
+  CHECK(mark_files(place.store.location).empty());
+  REQUIRE(read_mark(former / "state.sqlite").has_value());
+  CHECK_THAT(read_mark(former / "state.sqlite")->what, Catch::Contains("state.sqlite-wal'"));
+  CHECK(error_of(SqliteStore::open(former / "state.sqlite", writing())).code == StoreErrorCode::marked);
+}
+
+TEST_CASE("restoration: the log of a database that was emptied is kept", "[storage]") {
+  const Place place;
+  place.crash_present();
+  const std::string log_text = text_in(place.store.location.string() + "-wal");
+  fs::resize_file(place.store.location, 0);
+  const fs::path former = must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(text_in(former / "state.sqlite-wal") == log_text);
+}
+
+TEST_CASE("restoration: a log that came in the place of another is not copied into the former database", "[storage]") {
+  const Place place;
+  place.crash_present();
+  const fs::path log = place.store.location.string() + "-wal";
+  fs::rename(log, place.directory.path() / "away");
+  fs::copy_file(place.directory.path() / "away", log);
+  write_mark(place.store.location, {.kind = StoreMark::Kind::away, .what = "'state.sqlite-wal' was replaced"}, kNow);
+  const std::string log_text = text_in(log);
+  const fs::path former = must(place.restore());
+  CHECK(place.rows_of_next_fabric() == kBackupRows);
+  CHECK(text_in(former / "state.sqlite-wal") == log_text);
 }
 
 TEST_CASE("restoration: a former store that is no database is kept as it is", "[storage]") {
@@ -263,6 +313,23 @@ TEST_CASE("restoration: a store that others have open is left alone", "[storage]
     CHECK(place.rows_of_next_fabric() == kBackupRows);
     return;
   }
+  SECTION("for reading, though its log was cut off") {
+    write_mark(place.store.location, {.what = "'state.sqlite-wal' was cut off"}, kNow);
+    Child reader([&](const Reporter& reporter) {
+      const auto open = open_sqlite(place.store.location, reading());
+      reporter.line("open");
+      ::pause();
+    });
+    REQUIRE(reader.read_line() == "open");
+    const auto error = error_of(place.restore());
+    CHECK(error.code == StoreErrorCode::busy);
+    CHECK_THAT(error.message, Catch::Contains("is being read by process"));
+    CHECK(place.names() == std::vector<std::string>{"state.sqlite"});
+    reader.kill();
+    must(place.restore());
+    CHECK(place.rows_of_next_fabric() == kBackupRows);
+    return;
+  }
   CHECK(place.rows_of_next_fabric() == kPresentRows);
 }
 
@@ -272,19 +339,7 @@ TEST_CASE("restoration: killed anywhere, the store is the former one or the rest
   int of_restored = 0;
   for (int last = 1;; ++last) {
     const Place place;
-    if (has_log) {
-      Child fabric([&](const Reporter& reporter) {
-        const auto made = open_sqlite(place.store.location);
-        const auto tenure = take(*made);
-        must(made->commit(batch_of({tenure}, {put("T", "a", "present")})));
-        reporter.line("committed");
-        ::pause();
-      });
-      REQUIRE(fabric.read_line() == "committed");
-      fabric.kill();
-    } else {
-      place.make_present();
-    }
+    has_log ? place.crash_present() : place.make_present();
     Child child([&](const Reporter& reporter) {
       int reports = 0;
       const auto done = place.restore({.on_progress = [&](BackupStep, std::uint64_t, std::uint64_t) {
