@@ -16,6 +16,7 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "kernel/kernel.hpp"
 #include "protocol/crash_report.hpp"
@@ -153,9 +154,9 @@ std::unique_ptr<Culprit> find_culprit() {
   return culprit;
 }
 
-void own_thread(const Culprit* culprit) { t_owner = culprit; }
-
+/// The names are kept in memory that is there as long as the thread is, also while its destructors run.
 void own_thread(std::string_view entity, std::string_view method) {
+  static_assert(std::is_trivially_destructible_v<Culprit>);
   thread_local Culprit culprit;
   copy(entity, culprit.entity);
   copy(method, culprit.method);

@@ -10,7 +10,7 @@
 //
 // Functions of the C library that end a process past all handlers: fatal_calls.cpp notes who calls them.
 //
-// A thread that an entity's code has started is the entity's, for as long as it runs.
+// A thread that an entity's code has started is the entity's, to the last destructor that runs when it ends.
 
 #include <pthread.h>
 
@@ -55,9 +55,7 @@ struct Culprit {
 };
 /// Null: code of the runtime.
 [[nodiscard]] std::unique_ptr<Culprit> find_culprit();
-/// This thread belongs to it; null: to the runtime. It outlives the thread.
-void own_thread(const Culprit* culprit);
-/// The same, of an entity with this name, until own_thread(nullptr).
+/// From here on this thread belongs to an entity; an empty name: to the runtime.
 void own_thread(std::string_view entity, std::string_view method);
 
 }  // namespace epic::node

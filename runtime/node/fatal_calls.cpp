@@ -89,12 +89,15 @@ struct OwnedThread {
   void* argument;
 };
 
+/// The thread stays the entity's to its end, which is not always a return from here: what the entity's code has left to
+/// destroy runs after this.
 void* run_owned(void* raw) {
-  const std::unique_ptr<OwnedThread> thread(static_cast<OwnedThread*>(raw));
-  epic::node::own_thread(thread->owner.get());
-  void* const result = thread->run(thread->argument);
-  epic::node::own_thread(nullptr);
-  return result;
+  std::unique_ptr<OwnedThread> thread(static_cast<OwnedThread*>(raw));
+  epic::node::own_thread(thread->owner->entity.data(), thread->owner->method.data());
+  const auto run = thread->run;
+  void* const argument = thread->argument;
+  thread.reset();
+  return run(argument);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ std::string store_hint(storage::StoreErrorCode code) {
 /// A function of epic::blocking runs on this thread, or has ended: for the report of a crash.
 void lend_thread(const detail::BlockingWork* work) {
   if (work == nullptr)
-    own_thread(nullptr);
+    own_thread({}, {});
   else
     own_thread(work->entity, work->method);
 }

@@ -2,6 +2,7 @@
 // Entities for the tests of nodes and clients.
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -62,10 +63,13 @@ class Fatal : public epic::Entity {
     if (way == "kill") ::kill(own, SIGKILL);
     if (way == "raise") ::raise(SIGKILL);
     if (way == "thread") std::thread([] { throw Refused("in a thread"); }).join();
-    if (way == "later")
-      std::thread([] {
+    if (way.starts_with("later"))
+      std::thread([way] {
         ::poll(nullptr, 0, 1000);
-        std::abort();
+        if (way == "later") std::abort();
+        thread_local AbortsAtEnd at_end;
+        at_end.is_armed = true;
+        if (way == "later, when its thread exits") ::pthread_exit(nullptr);
       }).detach();
     if (way == "exec") ::execl("/bin/sleep", "sleep", "60", nullptr);
     if (way == "exec_call") {
@@ -96,6 +100,12 @@ class Fatal : public epic::Entity {
   EPIC_ENTITY(Fatal, methods(leave, end_by, end_others), transient)
 
  private:
+  struct AbortsAtEnd {
+    bool is_armed = false;
+    ~AbortsAtEnd() {
+      if (is_armed) std::abort();
+    }
+  };
   static constexpr std::pair<const char*, int> kSignals[] = {
       {"SIGTERM", SIGTERM}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGHUP", SIGHUP}, {"SIGPROF", SIGPROF}};
 };

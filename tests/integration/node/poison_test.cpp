@@ -235,8 +235,11 @@ TEST_CASE("poison: signals that end a process leave a stack trace, if an entity 
 TEST_CASE("poison: a thread that an entity has started is the entity's, also when it dies in another's turn",
           "[node]") {
   if (epic::test::kIsSanitized) return;
+  const std::string way =
+      GENERATE(as<std::string>{}, "later", "later, when its thread exits", "later, when its thread returns");
+  CAPTURE(way);
   Dying f;
-  REQUIRE(f.end_by("later") == "it lives");
+  REQUIRE(f.end_by(way) == "it lives");
   CHECK_THROWS_WITH(f.client->call(f.client->get<Relay>("other")->spin_for_ms(60'000)),
                     Catch::Contains("while it ran Fatal/x.end_by"));
   f.fabric.wait_for("was killed by signal 6 (SIGABRT) while it ran Fatal/x.end_by");
