@@ -58,7 +58,8 @@ std::expected<void, Refusal> examine(const fs::path& path, int fd, Kind kind) {
   if (S_ISLNK(status.st_mode)) return is_link(path);
   if (!is_a(kind, status.st_mode))
     return std::unexpected(Refusal{EINVAL, fmt::format("'{}' is not a {}.", path.string(), name_of(kind)),
-                                   fmt::format("Move it away: `mv '{0}' '{0}.old'`", path.string())});
+                                   fmt::format("Move it away: `mv -n '{}' '{}'`", path.string(),
+                                               find_free_name(path.string() + ".old").string())});
   if (status.st_uid != ::geteuid())
     return std::unexpected(Refusal{
         EPERM,
@@ -267,6 +268,12 @@ std::expected<Identity, int> identify(const fs::path& path) {
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) return std::unexpected(errno);
   return Identity{status.st_dev, status.st_ino};
+}
+
+fs::path find_free_name(const fs::path& wanted) {
+  fs::path name = wanted;
+  for (int number = 2; identify(name); ++number) name = fmt::format("{}-{}", wanted.string(), number);
+  return name;
 }
 
 void remove_if_same(const fs::path& path, const Identity& identity) {

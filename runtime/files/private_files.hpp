@@ -101,6 +101,10 @@ enum class Missing : std::uint8_t { ignored, created };
 /// Of what `path` names, a link included.
 [[nodiscard]] std::expected<Identity, int> identify(const std::filesystem::path& path);
 
+/// `wanted`, or if that is the name of something, the first of "wanted-2", "wanted-3", … that is not: where advice may
+/// say to move something, so that nothing there is overwritten.
+[[nodiscard]] std::filesystem::path find_free_name(const std::filesystem::path& wanted);
+
 /// Unless another process has put something of its own there.
 void remove_if_same(const std::filesystem::path& path, const Identity& identity);
 

@@ -14,6 +14,7 @@
 
 #include "kernel/assert.hpp"
 #include "reflect/try.hpp"
+#include "storage/sqlite_format.hpp"
 #include "storage/store_mark.hpp"
 
 namespace epic::storage {
@@ -177,9 +178,9 @@ std::expected<void, StoreError> StoreFiles::check_not_emptied(const fs::path& da
       StoreErrorCode::corrupt,
       fmt::format(
           "'{0}' is {1}, but '{2}' shows that a store was there. Put a copy of the store there. To start with an "
-          "empty one, move away what is left of it: `mkdir '{3}' && mv '{0}'* '{3}'`.",
+          "empty one, move away what is left of it: {3}.",
           database.string(), bytes ? "empty" : "missing", (has_log ? log : path_of(database, Part::lock)).string(),
-          (database.parent_path() / "damaged").string())});
+          move_away(database, "damaged"))});
 }
 
 /// After a crash the shared memory lies there as the last process has left it, until the next one opens the database.

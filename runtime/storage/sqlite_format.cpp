@@ -1,5 +1,4 @@
 #include "storage/sqlite_format.hpp"
-#include "reflect/try.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +6,9 @@
 #include <iterator>
 #include <system_error>
 #include <utility>
+
+#include "files/private_files.hpp"
+#include "reflect/try.hpp"
 
 namespace epic::storage {
 
@@ -100,12 +102,6 @@ std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::st
                                                 connection.path().string(), name)});
 }
 
-/// The commands that move a store away. Its log, next to it, may hold its newest commits.
-std::string move_away(const std::filesystem::path& store, std::string_view to) {
-  const std::filesystem::path folder = store.parent_path() / to;
-  return fmt::format("`mkdir '{0}' && mv '{1}'* '{0}'`", folder.string(), store.string());
-}
-
 StoreError not_ours(const Connection& connection, std::string_view what) {
   const std::string path = connection.path().string();
   return {StoreErrorCode::corrupt,
@@ -137,6 +133,11 @@ StoreError other_shard_count(const Connection& connection, std::int64_t stored, 
 }
 
 }  // namespace
+
+std::string move_away(const std::filesystem::path& store, std::string_view to) {
+  const std::filesystem::path folder = files::find_free_name(store.parent_path() / to);
+  return fmt::format("`mkdir '{0}' && mv '{1}'* '{0}'`", folder.string(), store.string());
+}
 
 std::expected<bool, StoreError> is_blank(Connection& connection) {
   const auto table_count = connection.integer("SELECT count(*) FROM sqlite_schema");

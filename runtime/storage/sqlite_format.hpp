@@ -26,7 +26,10 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <filesystem>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "storage/sqlite_connection.hpp"
 
@@ -49,5 +52,9 @@ inline constexpr std::uint32_t kStoreFormatVersion = 4;
 
 /// Brings an older format to the present one: all or nothing. With the writers' lock.
 [[nodiscard]] std::expected<void, StoreError> migrate(Connection& connection, StoreIdentity& identity);
+
+/// For advice: the commands that move a store into a new folder beside it. Its log, next to it, may hold its newest
+/// commits. `to`: the folder's name, unless something has it already.
+[[nodiscard]] std::string move_away(const std::filesystem::path& store, std::string_view to);
 
 }  // namespace epic::storage

@@ -136,3 +136,15 @@ TEST_CASE("private files: what is removed through a directory is its own, whatev
   CHECK_FALSE(fs::exists(root.path() / "moved" / "lock"));
   CHECK(read_file(directory / "lock") == "another's");
 }
+
+TEST_CASE("private files: the advice to move something away names a place where nothing is", "[files]") {
+  const TempDir root;
+  const fs::path path = root.path() / "state";
+  fs::create_directory(path);
+  const auto hint = [&] { return refusal_of(open_file(path, Use::read)).hint; };
+  CHECK_THAT(hint(), Catch::Contains("'" + path.string() + ".old'"));
+  std::ofstream(path.string() + ".old") << "of last time";
+  CHECK_THAT(hint(), Catch::Contains("'" + path.string() + ".old-2'"));
+  fs::create_symlink("nowhere", path.string() + ".old-2");
+  CHECK_THAT(hint(), Catch::Contains("'" + path.string() + ".old-3'"));
+}

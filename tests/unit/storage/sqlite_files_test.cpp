@@ -353,7 +353,10 @@ TEST_CASE("store files: an empty database is not taken for a new one where a sto
     const TempDir directory;
     open_sqlite(directory.file()).reset();
     fs::resize_file(directory.file(), 0);
+    fs::create_directory(directory.path() / "damaged");  // by someone who took the advice before
     refused(directory.file());
+    CHECK_THAT(error_of(SqliteStore::open(directory.file(), creating())).message,
+               Catch::Contains("mkdir '" + (directory.path() / "damaged-2").string() + "' &&"));
     for (const char* suffix : {"", ".lock", ".checkpoint"}) fs::remove(directory.file().string() + suffix);
     open_sqlite(directory.file()).reset();
   }
