@@ -71,9 +71,9 @@ Failure silent_supervisor(const ControlError& error, const ProjectPaths& paths) 
 }
 
 bool is_answering(const ProjectPaths& paths) {
-  constexpr std::chrono::seconds kPingTimeout{2};
   auto client = cluster::ControlClient::connect(paths.control_socket());
-  return client && client->request(control::Ping::kVerb.name, boost::json::object(), kPingTimeout).has_value();
+  return client &&
+         client->request(control::Ping::kVerb.name, boost::json::object(), LiveFabric::kSilenceMax).has_value();
 }
 
 Failure deaf_supervisor(const ProjectPaths& paths, pid_t pid) {

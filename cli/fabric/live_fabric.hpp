@@ -29,7 +29,9 @@ class LiveFabric {
   static Result<LiveFabric> get(const ProjectPaths& paths);
 
   static constexpr std::chrono::seconds kTimeout{10};
-  static constexpr std::chrono::milliseconds kSilenceMax{1500};
+  /// Longer than a supervisor can be kept from running by a machine that is short of processors or waits for its disk:
+  /// the advice that follows is to kill it.
+  static constexpr std::chrono::seconds kSilenceMax{5};
 
   /// `on_part`: gets the parts before the last, if it can be read.
   template <class Verb>

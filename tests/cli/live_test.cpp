@@ -45,6 +45,18 @@ TEST_CASE("live: ps prints fields between tabs in a pipe, and JSON when asked", 
   transcript.check();
 }
 
+TEST_CASE("live: a supervisor that a busy machine keeps from answering for two seconds is waited for", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  StandIn::Answer late = answer("{}");
+  late.delay = std::chrono::seconds(2);
+  StandIn fabric(transcript.directory(),
+                 {{"ping", late}, {"ps", answer(R"({"nodes":[],"supervisor":{},"setup":"done"})")}});
+  const auto ps = transcript.run_quietly({"ps"});
+  CHECK(ps.err == "");
+  CHECK(ps.exit_code == 0);
+}
+
 TEST_CASE("live: ps has a column for the store only if a node cannot save; one without process can neither", "[cli]") {
   Transcript transcript("unused");
   transcript.write("epic.toml", kManifest);

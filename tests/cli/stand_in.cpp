@@ -1,6 +1,7 @@
 #include "cli/stand_in.hpp"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
@@ -39,6 +40,12 @@ void StandIn::answer(const cluster::ControlRequest& request, const cluster::Cont
   const auto known = answers_.find(request.verb);
   if (known == answers_.end()) return reply.fail(cluster::AnswerStatus::bad_request, "no such verb");
   const Answer& answer = known->second;
+  if (answer.delay == answer.delay.zero()) return send(answer, reply);
+  const auto timer = std::make_shared<boost::asio::steady_timer>(context_, answer.delay);
+  timer->async_wait([timer, &answer, reply](const boost::system::error_code&) { send(answer, reply); });
+}
+
+void StandIn::send(const Answer& answer, const cluster::ControlReply& reply) {
   if (answer.status != cluster::AnswerStatus::ok) return reply.fail(answer.status, answer.message, answer.detail);
   if (answer.parts.size() == 1) return reply.finish(answer.parts.front());
   for (const auto& part : answer.parts) reply.part(part);

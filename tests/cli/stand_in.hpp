@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@ class StandIn {
     boost::json::array parts;  // one, or several for a stream
     std::string message;       // of a refusal
     std::optional<protocol::control::FailureDetail> detail = {};
+    std::chrono::milliseconds delay = {};  // before it
   };
 
   /// Starts listening on `<project>/.epic/control.sock`.
@@ -37,6 +39,7 @@ class StandIn {
 
  private:
   void answer(const cluster::ControlRequest& request, const cluster::ControlReply& reply);
+  static void send(const Answer& answer, const cluster::ControlReply& reply);
 
   std::map<std::string, Answer> answers_;
   boost::asio::io_context context_;
