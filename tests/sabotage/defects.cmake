@@ -7,7 +7,7 @@ epic_plant(reply_before_commit runtime/kernel/saving/saving.cpp
 epic_plant(lock_ignored runtime/kernel/calls/calls.cpp
   "if (activation.lock.try_take(*record, mode)) return true;"
   "return true;" kept)
-epic_plant(lock_leaked_by_exception runtime/kernel/calls/calls.cpp
+epic_plant(lock_leaked_by_exception runtime/kernel/calls/call_ends.cpp
   "pass_lock(*activation, activation->lock.release(record), first);"
   "if (record.thrown())
       new RecordRef(RecordRef::share(record));

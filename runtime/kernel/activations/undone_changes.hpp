@@ -8,7 +8,7 @@
 //
 // Invariant: bounded; the oldest note is dropped first. Notes do not move with a shard and do not outlive the node. The
 // log and the trail have every one.
-// Not here:  undoing the change (activations.cpp).
+// Not here:  undoing the change (leaving.cpp).
 
 #include <algorithm>
 #include <cstddef>

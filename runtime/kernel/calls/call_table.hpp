@@ -9,7 +9,7 @@
 // Looking through the whole table would hold up everything else for as long as there are many calls. So what needs it
 // either visits a bounded number, or takes a look that goes on, by slices, while the table changes.
 //
-// Not here: what happens to a call that has expired (calls.cpp).
+// Not here: what happens to a call that has expired (call_ends.cpp).
 
 #include <algorithm>
 #include <cstddef>
