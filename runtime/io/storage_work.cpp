@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernel/limits.hpp"
 #include "kernel/placement_hash.hpp"
 
 namespace epic::io {
@@ -297,16 +298,25 @@ kernel::LoadResult StorageWork::load(const LoadJob& job) {
   if (!*found) {
     const auto floor = store_->version_floor(kernel::shard_of(job.type, job.key, store_->identity().shard_count));
     if (!floor) return std::unexpected(floor.error().message);
-    return kernel::LoadedState{*floor};
+    return kernel::LoadedState{.version = *floor, .reminders = reminders_of(job)};
   }
   storage::Snapshot& snapshot = **found;
   auto schema = schema_text(snapshot.schema);
   if (!schema) return std::unexpected("its saved state cannot be read: " + schema.error());
   return kernel::LoadedState{
-      snapshot.version,
-      kernel::SavedState{
-          snapshot.schema, *std::move(schema), std::move(snapshot.bytes),
-          std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()}};
+      .version = snapshot.version,
+      .saved =
+          kernel::SavedState{
+              snapshot.schema, *std::move(schema), std::move(snapshot.bytes),
+              std::chrono::duration_cast<std::chrono::nanoseconds>(snapshot.saved_at.time_since_epoch()).count()},
+      .reminders = reminders_of(job)};
+}
+
+/// They are only counted: where they cannot be read, the entity may set more than its bound, and is not kept from its
+/// state.
+std::vector<std::string> StorageWork::reminders_of(const LoadJob& job) {
+  return store_->reminder_names(job.type, job.key, kernel::limits::kRemindersOfEntityMax)
+      .value_or(std::vector<std::string>());
 }
 
 std::expected<kernel::MailPage, std::string> StorageWork::load(const MailJob& job) {

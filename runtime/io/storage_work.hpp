@@ -178,6 +178,7 @@ class StorageWork {
   [[nodiscard]] const kernel::Batch& next_batch();
   bool carry_out_write(const std::expected<void, storage::StoreError>& done);
   [[nodiscard]] kernel::LoadResult load(const LoadJob& job);
+  [[nodiscard]] std::vector<std::string> reminders_of(const LoadJob& job);
   [[nodiscard]] std::expected<kernel::MailPage, std::string> load(const MailJob& job);
   [[nodiscard]] kernel::AnswerLoad load(const AnswerJob& job);
   [[nodiscard]] std::expected<kernel::ReminderPage, std::string> load(const RemindersJob& job);

@@ -251,8 +251,9 @@ struct SavedState {
 };
 
 struct LoadedState {
-  Version version;                       // the stored one; of an entity without a state, the one to go on from
-  std::optional<SavedState> saved = {};  // empty: nothing is saved
+  Version version;                          // the stored one; of an entity without a state, the one to go on from
+  std::optional<SavedState> saved = {};     // empty: nothing is saved
+  std::vector<std::string> reminders = {};  // the names of those that the entity has
 };
 
 /// An error is a sentence, and concerns this entity only.

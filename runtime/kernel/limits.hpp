@@ -91,6 +91,7 @@ inline constexpr std::chrono::nanoseconds kAnswersLookAgain = 1min;  // if the o
 inline constexpr std::size_t kRemindersKnownMax = 64;                // of each shard, the next ones …
 inline constexpr std::size_t kRemindersKnownMin = 8;                 // … or fewer, if it has many neighbours, so that
 inline constexpr std::size_t kRemindersKnownInAll = 4'096;           // the nodes of a fabric have about so many
+inline constexpr std::size_t kRemindersOfEntityMax = 10'000;
 inline constexpr std::size_t kReminderNameBytesMax = 256;
 inline constexpr std::size_t kReminderArgumentsBytesMax = 64u << 10;
 inline constexpr std::chrono::nanoseconds kRemindersReadAgain = 30s;   // after they could not be read

@@ -114,6 +114,10 @@ class ProcessStore final : public Store {
                                                                 std::size_t limit) override {
     return run([&] { return rows_->reminders_of(shard, after, limit); });
   }
+  std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type, std::string_view key,
+                                                                     std::size_t limit) override {
+    return run([&] { return rows_->reminder_names(type, key, limit); });
+  }
   std::expected<void, StoreError> list_reminders(
       const storage::ReminderFilter& filter, const std::function<storage::Visit(const storage::Reminder&)>& visit,
       const std::function<void(const storage::DamagedReminder&)>& on_corrupt) override {

@@ -82,6 +82,15 @@ ReminderPage MemoryReminders::page_of(kernel::ShardId shard, const ReminderPlace
   return page;
 }
 
+std::vector<std::string> MemoryReminders::names_of(std::string_view type, std::string_view key,
+                                                   std::size_t limit) const {
+  const ReminderName entity{.type = std::string(type), .key = std::string(key), .name = {}};
+  std::vector<std::string> names;
+  for (auto at = rows_.lower_bound(entity); at != rows_.end() && is_of(at->first, entity) && names.size() < limit; ++at)
+    names.push_back(at->first.name);
+  return names;
+}
+
 std::vector<Reminder> MemoryReminders::copy_page(ReminderName& after, const ReminderFilter& filter) const {
   std::vector<Reminder> page;
   std::size_t bytes = 0;

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ class MemoryReminders {
   void lend(const Operation& operation, MemoryReminders& trial) const;
 
   [[nodiscard]] ReminderPage page_of(kernel::ShardId shard, const ReminderPlace& after, std::size_t limit) const;
+  [[nodiscard]] std::vector<std::string> names_of(std::string_view type, std::string_view key, std::size_t limit) const;
   /// The next ones after `after`, which becomes the last of them.
   [[nodiscard]] std::vector<Reminder> copy_page(ReminderName& after, const ReminderFilter& filter) const;
   [[nodiscard]] std::uint64_t count() const { return rows_.size(); }

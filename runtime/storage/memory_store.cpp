@@ -316,6 +316,13 @@ std::expected<ReminderPage, StoreError> MemoryStore::reminders_of(kernel::ShardI
   return rows().reminders.page_of(shard, after, limit);
 }
 
+std::expected<std::vector<std::string>, StoreError> MemoryStore::reminder_names(std::string_view type,
+                                                                                std::string_view key,
+                                                                                std::size_t limit) {
+  const std::scoped_lock lock(shared_->mutex);
+  return rows().reminders.names_of(type, key, limit);
+}
+
 std::expected<void, StoreError> MemoryStore::list_reminders(const ReminderFilter& filter,
                                                             const std::function<Visit(const Reminder&)>& visit,
                                                             const std::function<void(const DamagedReminder&)>&) {

@@ -50,6 +50,9 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;
   [[nodiscard]] std::expected<ReminderPage, StoreError> reminders_of(kernel::ShardId shard, const ReminderPlace& after,
                                                                      std::size_t limit) override;
+  [[nodiscard]] std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type,
+                                                                                   std::string_view key,
+                                                                                   std::size_t limit) override;
   [[nodiscard]] std::expected<void, StoreError> list_reminders(
       const ReminderFilter& filter, const std::function<Visit(const Reminder&)>& visit,
       const std::function<void(const DamagedReminder&)>& on_corrupt) override;

@@ -81,6 +81,7 @@ std::expected<void, StoreError> SqliteStore::prepare_reminder_reading() {
        "SELECT type, key, name, shard, due_at, starts_at, every, schema, checksum, due_checksum, method, arguments "
        "FROM reminders WHERE shard = ?1 AND (due_at, type, key, name) > (?2, ?3, ?4, ?5) "
        "ORDER BY due_at, type, key, name"},
+      {&statements_.reminder_names, "SELECT name FROM reminders WHERE type = ?1 AND key = ?2 LIMIT ?3"},
       {&statements_.list_reminders,
        "SELECT type, key, name, shard, due_at, starts_at, every, schema, checksum, due_checksum, method, arguments "
        "FROM reminders WHERE (type, key, name) > (?1, ?2, ?3) ORDER BY type, key, name"},
@@ -166,6 +167,21 @@ std::expected<ReminderPage, StoreError> SqliteStore::reminders_of(kernel::ShardI
       page.rows.push_back(std::move(row.reminder));
   }
   return page;
+}
+
+std::expected<std::vector<std::string>, StoreError> SqliteStore::reminder_names(std::string_view type,
+                                                                                std::string_view key,
+                                                                                std::size_t limit) {
+  std::vector<std::string> names;
+  if (!has_reminders()) return names;
+  Statement& statement = statements_.reminder_names;
+  const ResetGuard guard(statement);
+  statement.set(1, type).set(2, key).set(3, static_cast<std::int64_t>(limit));
+  Step step = statement.step();
+  for (; step == Step::row; step = statement.step()) names.emplace_back(statement.text(0));
+  if (step == Step::failed)
+    return std::unexpected(connection_.error(fmt::format("read the reminders of {}/{}", type, key)));
+  return names;
 }
 
 std::expected<void, StoreError> SqliteStore::list_reminders(

@@ -71,6 +71,9 @@ class SqliteStore final : public Store {
                                                              const std::function<void(const StoreError&)>& on_corrupt);
   [[nodiscard]] std::expected<ReminderPage, StoreError> reminders_of(kernel::ShardId shard, const ReminderPlace& after,
                                                                      std::size_t limit) override;
+  [[nodiscard]] std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type,
+                                                                                   std::string_view key,
+                                                                                   std::size_t limit) override;
   [[nodiscard]] std::expected<void, StoreError> list_reminders(
       const ReminderFilter& filter, const std::function<Visit(const Reminder&)>& visit,
       const std::function<void(const DamagedReminder&)>& on_corrupt) override;
@@ -108,7 +111,7 @@ class SqliteStore final : public Store {
   };
   struct Statements {
     Statement load, schema, page, keys, next_type, floor, mail_of, list_mail;  // read
-    Statement reminders_of, list_reminders;
+    Statement reminders_of, reminder_names, list_reminders;
     Statement begin, end, abandon;  // write
     Statement count_changes, add_change, owner, grant, take, raise_floor, put_schema;
     Statement row, version, insert, update, overwrite, remove, remove_any;

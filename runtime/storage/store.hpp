@@ -250,6 +250,10 @@ class Store {
   [[nodiscard]] virtual std::expected<ReminderPage, StoreError> reminders_of(kernel::ShardId shard,
                                                                              const ReminderPlace& after,
                                                                              std::size_t limit) = 0;
+  /// The names of an entity's reminders, at most `limit`.
+  [[nodiscard]] virtual std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type,
+                                                                                           std::string_view key,
+                                                                                           std::size_t limit) = 0;
   /// Visits reminders by type, key and name, with bounded memory.
   [[nodiscard]] virtual std::expected<void, StoreError> list_reminders(
       const ReminderFilter& filter, const std::function<Visit(const Reminder&)>& visit,

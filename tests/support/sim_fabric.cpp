@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernel/assert.hpp"
+#include "kernel/limits.hpp"
 #include "kernel/placement_hash.hpp"
 
 namespace epic::test {
@@ -84,24 +85,26 @@ class SimFabric::Node final : public kernel::Syscalls {
   }
 
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
-    own_event(fabric_.draw(fabric_.options_.load_delay_max),
-              fingerprint_of(key, activation.slot, activation.generation),
-              [this, activation, type = std::string(type), key = std::string(key)] {
-                const auto loaded = fabric_.store_.load(type, key);
-                kernel::LoadResult result;
-                if (!loaded) {
-                  result = std::unexpected(loaded.error().message);
-                } else if (*loaded) {
-                  const storage::Snapshot& snapshot = **loaded;
-                  result = kernel::LoadedState{
-                      snapshot.version,
-                      kernel::SavedState{snapshot.schema, **fabric_.store_.schema(snapshot.schema), snapshot.bytes}};
-                } else {
-                  const ShardId shard = kernel::shard_of(type, key, fabric_.options_.shard_count);
-                  result = kernel::LoadedState{*fabric_.store_.version_floor(shard)};
-                }
-                kernel_.on_loaded(activation, std::move(result));
-              });
+    own_event(
+        fabric_.draw(fabric_.options_.load_delay_max), fingerprint_of(key, activation.slot, activation.generation),
+        [this, activation, type = std::string(type), key = std::string(key)] {
+          const auto loaded = fabric_.store_.load(type, key);
+          auto reminders = fabric_.store_.reminder_names(type, key, kernel::limits::kRemindersOfEntityMax).value();
+          kernel::LoadResult result;
+          if (!loaded) {
+            result = std::unexpected(loaded.error().message);
+          } else if (*loaded) {
+            const storage::Snapshot& snapshot = **loaded;
+            result = kernel::LoadedState{
+                snapshot.version,
+                kernel::SavedState{snapshot.schema, **fabric_.store_.schema(snapshot.schema), snapshot.bytes},
+                std::move(reminders)};
+          } else {
+            const ShardId shard = kernel::shard_of(type, key, fabric_.options_.shard_count);
+            result = kernel::LoadedState{*fabric_.store_.version_floor(shard), {}, std::move(reminders)};
+          }
+          kernel_.on_loaded(activation, std::move(result));
+        });
   }
 
   void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) override {

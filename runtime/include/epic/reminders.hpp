@@ -92,7 +92,8 @@ void remind_of(std::string_view name, const ReminderTime& first, std::int64_t ev
 ///
 /// Throws std::logic_error outside of an entity's code, in a const method, with store = "memory", and in a class that
 /// is not saved (`transient`, or without state); std::invalid_argument for a name that is empty or has more than 256
-/// bytes; epic::Error, with bad_arguments, if the arguments have more than 64 KiB.
+/// bytes; epic::Error, with bad_arguments, if the arguments have more than 64 KiB; epic::Overloaded if the entity has
+/// 10,000 reminders, and none with this name.
 template <detail::ReminderTimeLike Time, class Pointer, class... Values>
   requires(!detail::is_duration<Pointer>)
 void remind(std::string_view name, const Time& time, Pointer method, Values&&... values) {

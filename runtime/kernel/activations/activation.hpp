@@ -22,6 +22,7 @@
 #include "kernel/hash128.hpp"
 #include "kernel/ids.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/reminder_names.hpp"
 #include "kernel/syscalls.hpp"
 
 namespace epic::kernel {
@@ -65,7 +66,7 @@ struct alignas(64) Activation {
     gone,       // out of memory, but calls that have waited for it are still to be routed anew (WaitEnds)
   };
 
-  /// What few activations need, and none for long.
+  /// What few activations need, and but for timers and reminders none for long.
   struct Rare {
     std::vector<RecordRef> waiting;  // calls, until it is active
     std::unique_ptr<Replacement> replacement;
@@ -77,6 +78,7 @@ struct alignas(64) Activation {
     std::unique_ptr<TimersOf, DeleteTimers> timers;  // null: none
     std::vector<Operation> mail;  // that go with its next save: what it sends, what becomes of what it has received,
                                   // and what it does to its reminders
+    ReminderNames reminders;
   };
 
   ActivationId id;  // generation 0: a free slot
@@ -136,7 +138,7 @@ struct alignas(64) Activation {
   void trim() {
     if (rare != nullptr && rare->waiting.empty() && rare->replacement == nullptr && !rare->erased_hash &&
         !rare->birth.cause && rare->save_due_ns == 0 && rare->stop_asked_ns == 0 && rare->hook == nullptr &&
-        rare->timers == nullptr && rare->mail.empty())
+        rare->timers == nullptr && rare->mail.empty() && rare->reminders.empty())
       rare.reset();
   }
   Rare& get_rare() {

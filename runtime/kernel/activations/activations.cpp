@@ -115,6 +115,7 @@ void Activations::on_loaded(ActivationId id, LoadResult result) {
     return leave_memory(*activation);  // nothing of it is in memory, so there is nothing to save
   }
   if (!result) return fail(*activation, result.error());
+  if (!result->reminders.empty()) activation->get_rare().reminders = ReminderNames(result->reminders);
   construct(*activation, *result);
 }
 

@@ -142,7 +142,18 @@ void Reminders::remind(std::string_view name, const detail::ReminderTime& first,
     reminder.method = known->second.row.method;  // perhaps a former name of it, which makes no other reminder
   if (known != entries_.end() && is_equal(set, known->second.row) && !has_unsealed_change(activation, reminder.name))
     return;
+  check_room(activation, name);
   uses_.saving.add(activation, std::move(set));
+}
+
+/// For one with this name, which replaces the one that has it.
+void Reminders::check_room(const Activation& activation, std::string_view name) {
+  if (activation.rare == nullptr || activation.rare->reminders.size() < limits::kRemindersOfEntityMax) return;
+  if (activation.rare->reminders.contains(name)) return;
+  throw Overloaded(
+      fmt::format("the reminder '{}' was not set: {}/{} has {} reminders, and that is the most. Forget those that it "
+                  "does not need any more (epic::forget), or give them to several entities",
+                  name, activation.type->info->type_name, activation.name->key(), activation.rare->reminders.size()));
 }
 
 void Reminders::forget(std::string_view name) {

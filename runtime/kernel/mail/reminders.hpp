@@ -138,6 +138,7 @@ class Reminders {
   };
 
   [[nodiscard]] Activation& entity_here(std::string_view function) const;
+  static void check_room(const Activation& activation, std::string_view name);
   [[nodiscard]] Box* find_box(ShardId shard);
   void add_late(Box& box, CommitNumber number, ShardId shard, const ReminderPlace& place);
   void read(ShardId shard, Box& box);

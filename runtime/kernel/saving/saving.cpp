@@ -79,7 +79,10 @@ void Saving::erase() {
   if (activation == nullptr) throw std::logic_error("epic::erase() was called outside of an entity's method");
   if (!activation->type->is_stored) return;
   activation->is_erased = true;
-  if (activation->rare != nullptr) activation->rare->erased_hash.reset();
+  if (activation->rare != nullptr) {
+    activation->rare->erased_hash.reset();
+    activation->rare->reminders.clear();
+  }
   drop_settings(*activation);
   if (!activation->is_dirty && activation->state != Activation::State::starting) mark_dirty(*activation);
   if (uses_.scheduler.current->is_read_only) note_erased(*activation);  // its turn changes nothing any longer

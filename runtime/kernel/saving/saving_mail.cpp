@@ -19,6 +19,7 @@ bool is_setting(const Operation& operation) {
 }  // namespace
 
 void Saving::add(Activation& activation, Operation operation) {
+  if (is_of_reminder(operation)) activation.get_rare().reminders.note(operation);
   activation.get_rare().mail.push_back(std::move(operation));
   if (activation.state == Activation::State::starting) return;
   if (!activation.type->is_gated) activation.observed = std::max(activation.observed, batcher_.forming());

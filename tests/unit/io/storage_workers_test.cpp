@@ -68,6 +68,10 @@ class FaultyStore : public epic::storage::Store {
                                                                       std::size_t limit) override {
     return inner_.reminders_of(shard, after, limit);
   }
+  std::expected<std::vector<std::string>, StoreError> reminder_names(std::string_view type, std::string_view key,
+                                                                     std::size_t limit) override {
+    return inner_.reminder_names(type, key, limit);
+  }
   std::expected<void, StoreError> list_reminders(
       const epic::storage::ReminderFilter& filter,
       const std::function<epic::storage::Visit(const epic::storage::Reminder&)>& visit,

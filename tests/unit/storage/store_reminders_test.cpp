@@ -64,6 +64,20 @@ TEMPLATE_TEST_CASE("store: reminders of a shard are read in the order in which t
   CHECK(due_in(store, kShard, 10, place_of(reminder("v", 9))).empty());
 }
 
+TEMPLATE_TEST_CASE("store: the names of an entity's reminders are its own, and no more than are asked for", "[storage]",
+                   Memory, Sqlite) {
+  TestType under_test;
+  Store& store = under_test.store;
+  const ShardEpoch held = take(store, kShard);
+  must(store.commit(
+      batch_of({held}, {set(reminder("one", 3)), set(reminder("two", 1)), set(reminder("other", 2, "ab"))})));
+  Texts names = must(store.reminder_names("T", "a", 10));
+  std::ranges::sort(names);
+  CHECK(names == Texts{"one", "two"});
+  CHECK(must(store.reminder_names("T", "a", 1)).size() == 1);
+  CHECK(must(store.reminder_names("T", "b", 10)).empty());
+}
+
 TEMPLATE_TEST_CASE("store: a page of reminders ends with the rows or the bytes that it may have", "[storage]", Memory,
                    Sqlite) {
   TestType under_test;
