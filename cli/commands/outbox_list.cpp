@@ -68,6 +68,7 @@ Outcome run(Context& context, const Arguments& arguments) {
         console.warn(what);
       }));
   table.finish();
+  if (is_damaged) console.note("Messages that cannot be read can be removed by their ids: 'epic outbox drop ID'");
   if (table.count() == 0) {
     if (!choice.to.type.empty()) EPIC_TRY(mail.check_type(choice.to.type));
     const auto counts = EPIC_TRY(mail.count(choice.to));

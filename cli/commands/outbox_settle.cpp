@@ -64,43 +64,49 @@ Result<Wanted> parse_wanted(const Arguments& arguments) {
 
 using OnFound = std::function<void(const storage::Mail&)>;
 
-/// A failure if one of the ids is not that of a dead letter.
-Result<void> find_by_id(StoredMail& mail, const std::vector<kernel::MailId>& ids, const OnFound& on_found) {
-  std::map<kernel::MailId, std::optional<storage::Mail>> found;
-  for (const kernel::MailId& id : ids) found[id].reset();
-  std::size_t left = found.size();
-  EPIC_TRY(mail.list({}, [&](const storage::Mail& one) {
-    const auto asked = found.find(one.id);
-    if (asked == found.end()) return true;
-    asked->second = one;
-    return --left > 0;
-  }));
-  for (const auto& [id, one] : found)
+/// Ids of dead letters, or of messages that cannot be read, which are as good as dead.
+Result<std::vector<kernel::MailId>> find_by_id(Console& console, StoredMail& mail, MailAction action,
+                                               const std::vector<kernel::MailId>& ids, const OnFound& on_found) {
+  std::map<kernel::MailId, storage::FoundMail> found;
+  for (const kernel::MailId& id : ids) {
+    auto one = EPIC_TRY(mail.find(id));
     if (!one)
       return fail({.code = ExitCode::not_found,
                    .what = fmt::format("no message {} is stored; nothing was changed", storage::mail_id_text(id)),
                    .help = {"list dead letters with 'epic outbox list'"}});
-  for (const auto& [id, one] : found)
-    if (one->status != storage::MailStatus::dead)
-      return fail({.what = fmt::format("message {} is not a dead letter, but {}; nothing was changed",
-                                       storage::mail_id_text(id), storage::mail_status_text(one->status))});
-  for (const auto& [id, one] : found) on_found(*one);
-  return {};
+    found.emplace(id, *std::move(one));
+  }
+  std::vector<kernel::MailId> dead;
+  for (const auto& [id, one] : found) {
+    const std::string text = storage::mail_id_text(id);
+    if (one.damage && action == MailAction::retry)
+      return fail(
+          {.what = fmt::format("message {} cannot be read, so it cannot be sent again; nothing was changed", text),
+           .why = *one.damage,
+           .help = {fmt::format("remove it with 'epic outbox drop {}'", text)}});
+    if (!one.damage && one.mail.status != storage::MailStatus::dead)
+      return fail({.what = fmt::format("message {} is not a dead letter, but {}; nothing was changed", text,
+                                       storage::mail_status_text(one.mail.status))});
+    dead.push_back(id);
+  }
+  for (const auto& [id, one] : found) one.damage ? console.warn(*one.damage) : on_found(one.mail);
+  return dead;
 }
 
-Result<void> find_wanted(Console& console, StoredMail& mail, const Wanted& wanted, const OnFound& on_found) {
-  if (!wanted.ids.empty()) return find_by_id(mail, wanted.ids, on_found);
-  bool has_found = false;
+Result<std::vector<kernel::MailId>> find_wanted(Console& console, StoredMail& mail, MailAction action,
+                                                const Wanted& wanted, const OnFound& on_found) {
+  if (!wanted.ids.empty()) return find_by_id(console, mail, action, wanted.ids, on_found);
+  std::vector<kernel::MailId> dead;
   EPIC_TRY(mail.list(
       {.to = wanted.to, .status = storage::MailStatus::dead},
       [&](const storage::Mail& one) {
-        has_found = true;
+        dead.push_back(one.id);
         on_found(one);
         return true;
       },
       [&](const std::string& what) { console.warn(what); }));
-  if (!has_found && !wanted.to.type.empty()) EPIC_TRY(mail.check_type(wanted.to.type));
-  return {};
+  if (dead.empty() && !wanted.to.type.empty()) EPIC_TRY(mail.check_type(wanted.to.type));
+  return dead;
 }
 
 Result<std::uint64_t> settle(Console& console, MailSettler& settler, MailAction action,
@@ -129,11 +135,9 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto mail = EPIC_TRY(StoredMail::open(paths));
   Console& console = context.console();
-  std::vector<kernel::MailId> dead;
   std::optional<MailTable> table;
   if (arguments.has("dry-run")) table.emplace(console);
-  EPIC_TRY(find_wanted(console, mail, wanted, [&](const storage::Mail& one) {
-    dead.push_back(one.id);
+  const auto dead = EPIC_TRY(find_wanted(console, mail, kAction, wanted, [&](const storage::Mail& one) {
     if (table) table->add(mail.describe(one));
   }));
   if (table) table->finish();
@@ -176,7 +180,9 @@ constexpr Command kOutboxDropCommand{
     .path = "outbox drop",
     .group = Group::state,
     .summary = "Remove dead letters",
-    .description = "They will never be delivered. In a running fabric the receivers' nodes remove them. Asks first.",
+    .description =
+        "They will never be delivered. In a running fabric the receivers' nodes remove them. A message that cannot\n"
+        "be read is delivered to nobody, and can be dropped by its id. Asks first.",
     .example = "epic outbox drop 3.1.7\nepic outbox drop Account/7 --yes\nepic outbox drop --all --dry-run",
     .positionals = kPositionals,
     .options = kDropOptions,

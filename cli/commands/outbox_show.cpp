@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
-
 #include "cli/commands/table.hpp"
 #include "cli/fabric/stored_mail.hpp"
 #include "cli/output/table.hpp"
@@ -19,7 +17,7 @@ constexpr PositionalSpec kPositionals[] = {
 };
 
 constexpr ExitNote kExitCodes[] = {
-    {ExitCode::failed, "its arguments cannot be read"},
+    {ExitCode::failed, "it, or its arguments, cannot be read"},
     {ExitCode::not_found, "no such message is stored"},
 };
 
@@ -44,26 +42,27 @@ Outcome run(Context& context, const Arguments& arguments) {
     return fail(usage_failure(arguments.command(), fmt::format("\"{}\" is not the id of a message", word),
                               "an id is three numbers, for example 3.1.7"));
   auto mail = EPIC_TRY(StoredMail::open(EPIC_TRY(context.paths(arguments))));
-  std::optional<StoredMail::Page> page;
-  EPIC_TRY(mail.list({}, [&](const storage::Mail& one) {
-    if (one.id == *id) page = mail.describe_fully(one);
-    return !page;
-  }));
-  if (!page)
+  const auto found = EPIC_TRY(mail.find(*id));
+  if (!found)
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("no message {} is stored", word),
                  .why = "it has taken effect, was retried or dropped, or never existed",
                  .help = {"list dead letters with 'epic outbox list'"}});
+  if (found->damage)
+    return fail({.what = fmt::format("message {} cannot be read", word),
+                 .why = *found->damage,
+                 .help = {fmt::format("remove it with 'epic outbox drop {}'", word)}});
+  StoredMail::Page page = mail.describe_fully(found->mail);
 
   Console& console = context.console();
   if (console.is_json()) {
-    console.print_json(page->fields);
+    console.print_json(page.fields);
   } else {
-    if (page->problem.empty()) page->fields["arguments_text"] = protocol::print_json(page->fields.at("arguments"));
-    print_record(console, page->fields, kFields);
+    if (page.problem.empty()) page.fields["arguments_text"] = protocol::print_json(page.fields.at("arguments"));
+    print_record(console, page.fields, kFields);
   }
-  if (page->problem.empty()) return ExitCode::ok;
-  return fail({.what = fmt::format("the arguments of message {} cannot be read", word), .why = page->problem});
+  if (page.problem.empty()) return ExitCode::ok;
+  return fail({.what = fmt::format("the arguments of message {} cannot be read", word), .why = page.problem});
 }
 
 }  // namespace

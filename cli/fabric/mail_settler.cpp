@@ -50,8 +50,9 @@ class StoreSettler final : public MailSettler {
       if (auto taken = take_all(); !taken) return fail(failure_of(taken.error()));
     std::set<kernel::MailId> wanted(ids.begin(), ids.end());
     std::uint64_t count = 0;
+    const auto damaged = action == MailAction::drop ? storage::Damaged::included : storage::Damaged::skipped;
     while (true) {
-      const auto dead = storage::read_dead_letters(*store_, wanted);
+      const auto dead = storage::read_dead_letters(*store_, wanted, damaged);
       if (!dead) return fail(failure_of(dead.error()));
       if (dead->empty()) return count;
       if (auto done = store_->commit(batch_of(action, *dead)); !done) return fail(failure_of(done.error()));

@@ -48,6 +48,12 @@ Result<void> StoredMail::list(const MailChoice& choice, const std::function<bool
   return {};
 }
 
+Result<std::optional<storage::FoundMail>> StoredMail::find(const kernel::MailId& id) {
+  auto found = store_->find_mail(id);
+  if (!found) return fail(failure_of(found.error()));
+  return *std::move(found);
+}
+
 Result<storage::MailCounts> StoredMail::count(const EntityName& to) {
   storage::MailCounts counts;
   if (to.type.empty()) {

@@ -36,6 +36,8 @@ class StoredMail {
   /// a sentence for each.
   Result<void> list(const MailChoice& choice, const std::function<bool(const storage::Mail&)>& visit,
                     const std::function<void(const std::string&)>& on_damage = {});
+  /// Empty: none is stored under this id.
+  Result<std::optional<storage::FoundMail>> find(const kernel::MailId& id);
   /// To these receivers.
   Result<storage::MailCounts> count(const EntityName& to);
   /// A not_found failure, with the nearest name, if neither the module nor the store knows the type, nor any

@@ -73,6 +73,9 @@ class DiskStore final : public storage::Store {
       const std::function<void(const storage::DamagedMail&)>& on_corrupt) override {
     return rows_->list_mail(filter, visit, on_corrupt);
   }
+  std::expected<std::optional<storage::FoundMail>, StoreError> find_mail(const kernel::MailId& id) override {
+    return rows_->find_mail(id);
+  }
   std::expected<storage::MailCounts, StoreError> count_mail() override { return rows_->count_mail(); }
   std::expected<std::optional<storage::Answer>, StoreError> answer(const storage::AnswerId& id) override {
     if (is_off()) return std::unexpected(off());

@@ -51,7 +51,8 @@ void Requests::answer(const Asked<control::Outbox>& asked) {
 
 void Requests::settle_next(const std::shared_ptr<Settling>& settling) {
   read([this, settling, tenures = list_tenures()](storage::Store& store) -> io::StorageWork::Continuation {
-    auto found = storage::read_dead_letters(store, settling->left);
+    const auto damaged = settling->how == Inbox::Settle::drop ? storage::Damaged::included : storage::Damaged::skipped;
+    auto found = storage::read_dead_letters(store, settling->left, damaged);
     if (!found) {
       parts_.send(make_failure(settling->id, AnswerStatus::failed, found.error().message));
       return {};

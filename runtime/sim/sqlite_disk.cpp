@@ -100,6 +100,9 @@ class ProcessStore final : public Store {
       const std::function<void(const storage::DamagedMail&)>& on_corrupt) override {
     return run([&] { return rows_->list_mail(filter, visit, on_corrupt); });
   }
+  std::expected<std::optional<storage::FoundMail>, StoreError> find_mail(const kernel::MailId& id) override {
+    return run([&] { return rows_->find_mail(id); });
+  }
   std::expected<storage::MailCounts, StoreError> count_mail() override {
     return run([&] { return rows_->count_mail(); });
   }

@@ -36,21 +36,24 @@ std::string_view mail_status_text(MailStatus status) {
   return "unknown";
 }
 
-std::expected<std::vector<Mail>, StoreError> read_dead_letters(Store& store, std::set<kernel::MailId>& wanted) {
-  std::vector<Mail> found;
+std::expected<std::vector<Mail>, StoreError> read_dead_letters(Store& store, std::set<kernel::MailId>& wanted,
+                                                               Damaged damaged) {
+  std::vector<Mail> read;
   std::size_t bytes = 0;
-  if (wanted.empty()) return found;
-  EPIC_TRY(store.list_mail(
-      {.status = MailStatus::dead},
-      [&](const Mail& mail) {
-        if (wanted.erase(mail.id) == 0) return Visit::go_on;
-        bytes += mail.arguments.size();
-        found.push_back(mail);
-        const bool is_full = found.size() >= kDeadLettersMax || bytes >= kDeadLettersBytesMax;
-        return is_full || wanted.empty() ? Visit::stop : Visit::go_on;
-      },
-      [](const DamagedMail&) {}));
-  return found;
+  while (!wanted.empty() && read.size() < kDeadLettersMax && bytes < kDeadLettersBytesMax) {
+    auto found = EPIC_TRY(store.find_mail(wanted.extract(wanted.begin()).value()));
+    if (!found) continue;
+    Mail& mail = found->mail;
+    if (found->damage) {
+      if (damaged == Damaged::skipped || mail.to_shard.value >= store.identity().shard_count) continue;
+      mail.status = MailStatus::dead;
+      mail.arguments.clear();
+    }
+    if (mail.status != MailStatus::dead) continue;
+    bytes += mail.arguments.size();
+    read.push_back(std::move(mail));
+  }
+  return read;
 }
 
 }  // namespace epic::storage

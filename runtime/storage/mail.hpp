@@ -23,9 +23,15 @@ namespace epic::storage {
 inline constexpr std::size_t kDeadLettersMax = 1024;
 inline constexpr std::size_t kDeadLettersBytesMax = 16u << 20;  // of their arguments; the last one may exceed it
 
-/// The oldest dead letters with these ids, which it removes from `wanted`. As many as are read at once; none: the store
-/// has no more of them. Damaged ones are skipped.
+enum class Damaged : std::uint8_t {
+  skipped,
+  included,  // whatever their status: they run no more. Only the id and the receiver's shard count
+};
+
+/// The dead letters with these ids, which it removes from `wanted`: as many as are read at once, in the order of the
+/// ids; none: the store has no more of them.
 [[nodiscard]] std::expected<std::vector<Mail>, StoreError> read_dead_letters(Store& store,
-                                                                             std::set<kernel::MailId>& wanted);
+                                                                             std::set<kernel::MailId>& wanted,
+                                                                             Damaged damaged);
 
 }  // namespace epic::storage

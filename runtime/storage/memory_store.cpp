@@ -300,6 +300,13 @@ std::vector<Mail> MemoryStore::copy_mail(std::uint64_t& after, const MailFilter&
   return page;
 }
 
+std::expected<std::optional<FoundMail>, StoreError> MemoryStore::find_mail(const kernel::MailId& id) {
+  const std::scoped_lock lock(shared_->mutex);
+  const auto found = std::ranges::find_if(rows().mail, [&](const auto& row) { return row.second.id == id; });
+  if (found == rows().mail.end()) return std::nullopt;
+  return FoundMail{.mail = found->second};
+}
+
 std::expected<MailCounts, StoreError> MemoryStore::count_mail() {
   const std::scoped_lock lock(shared_->mutex);
   MailCounts counts;

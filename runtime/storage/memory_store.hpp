@@ -45,6 +45,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list_mail(
       const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
       const std::function<void(const DamagedMail&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<std::optional<FoundMail>, StoreError> find_mail(const kernel::MailId& id) override;
   [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
   [[nodiscard]] std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) override;
   [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;

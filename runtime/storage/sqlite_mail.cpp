@@ -89,6 +89,10 @@ std::expected<void, StoreError> SqliteStore::prepare_mail_reading() {
        "receiver_type, receiver_key, method, why, arguments FROM mail WHERE place > ?1 "
        "AND (?2 < 0 OR status = ?2) AND (?3 = '' OR receiver_type = ?3) AND (?4 = '' OR receiver_key = ?4) "
        "ORDER BY place"},
+      {&statements_.find_mail,
+       "SELECT place, from_shard, epoch, number, to_shard, status, schema, sent_at, checksum, status_checksum, sender, "
+       "receiver_type, receiver_key, method, why, arguments FROM mail "
+       "WHERE from_shard = ?1 AND epoch = ?2 AND number = ?3"},
   });
 }
 
@@ -194,13 +198,30 @@ std::expected<void, StoreError> SqliteStore::list_mail(const MailFilter& filter,
   return {};
 }
 
+std::expected<std::optional<FoundMail>, StoreError> SqliteStore::find_mail(const kernel::MailId& id) {
+  if (!has_mail()) return std::nullopt;
+  Statement& statement = statements_.find_mail;
+  const ResetGuard guard(statement);
+  const Step step = set_id(statement, id).step();
+  if (step == Step::failed) return std::unexpected(connection_.error(fmt::format("read message {}", mail_id_text(id))));
+  if (step == Step::done) return std::nullopt;
+  MailRow row = read_mail_row(statement, connection_);
+  FoundMail found{.mail = std::move(row.mail)};
+  if (row.damage) found.damage = std::move(row.damage->message);
+  return found;
+}
+
+/// From the indexes: the rows are long.
 std::expected<MailCounts, StoreError> SqliteStore::count_mail() {
   if (!has_mail()) return MailCounts{};
-  auto statement = EPIC_TRY(connection_.prepare("SELECT sum(status = 0), sum(status = 1), sum(status = 2) FROM mail"));
+  auto statement =
+      EPIC_TRY(connection_.prepare("SELECT (SELECT count(*) FROM mail), (SELECT count(*) FROM mail WHERE status <> 2), "
+                                   "(SELECT count(*) FROM mail WHERE status = 1 AND status <> 2)"));
   if (statement.step() != Step::row) return std::unexpected(connection_.error("count mail"));
-  return MailCounts{.waiting = to_unsigned(statement.integer(0)),
-                    .begun = to_unsigned(statement.integer(1)),
-                    .dead = to_unsigned(statement.integer(2))};
+  const std::uint64_t all = to_unsigned(statement.integer(0));
+  const std::uint64_t alive = to_unsigned(statement.integer(1));
+  const std::uint64_t begun = to_unsigned(statement.integer(2));
+  return MailCounts{.waiting = alive - begun, .begun = begun, .dead = all - alive};
 }
 
 }  // namespace epic::storage

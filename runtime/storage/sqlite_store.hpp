@@ -62,6 +62,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<void, StoreError> list_mail(
       const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
       const std::function<void(const DamagedMail&)>& on_corrupt) override;
+  [[nodiscard]] std::expected<std::optional<FoundMail>, StoreError> find_mail(const kernel::MailId& id) override;
   [[nodiscard]] std::expected<MailCounts, StoreError> count_mail() override;
   [[nodiscard]] std::expected<std::optional<Answer>, StoreError> answer(const AnswerId& id) override;
   [[nodiscard]] std::expected<std::optional<std::int64_t>, StoreError> oldest_answer(kernel::ShardId shard) override;
@@ -110,7 +111,7 @@ class SqliteStore final : public Store {
     std::atomic<bool> is_displaced{false};  // when files were compared last
   };
   struct Statements {
-    Statement load, schema, page, keys, next_type, floor, mail_of, list_mail;  // read
+    Statement load, schema, page, keys, next_type, floor, mail_of, list_mail, find_mail;  // read
     Statement reminders_of, reminder_names, list_reminders;
     Statement begin, end, abandon;  // write
     Statement count_changes, add_change, owner, grant, take, raise_floor, put_schema;

@@ -164,6 +164,12 @@ struct MailCounts {
   std::uint64_t dead = 0;
 };
 
+/// A message that is stored under an id.
+struct FoundMail {
+  Mail mail;
+  std::optional<std::string> damage = {};  // a sentence; of `mail` only the id and the receiver's shard count
+};
+
 /// A message that cannot be read.
 struct DamagedMail : StoreError {
   std::uint64_t place = 0;
@@ -238,6 +244,7 @@ class Store {
   [[nodiscard]] virtual std::expected<void, StoreError> list_mail(
       const MailFilter& filter, const std::function<Visit(const Mail&)>& visit,
       const std::function<void(const DamagedMail&)>& on_corrupt) = 0;
+  [[nodiscard]] virtual std::expected<std::optional<FoundMail>, StoreError> find_mail(const kernel::MailId& id) = 0;
   [[nodiscard]] virtual std::expected<MailCounts, StoreError> count_mail() = 0;
 
   /// Empty: the key was not used, or its answer has been swept. `corrupt` concerns this answer only.

@@ -119,6 +119,32 @@ TEST_CASE("outbox: without a fabric, dead letters are retried or dropped in the 
   transcript.check();
 }
 
+TEST_CASE("outbox: a message that cannot be read is dropped by its id, and not sent again", "[cli]") {
+  Transcript transcript("unused");
+  make_project_with_mail(transcript);
+  const fs::path store = transcript.directory() / ".epic/state.sqlite";
+  epic::storage::test::run_sql(store, "UPDATE mail SET method = 'x' WHERE number IN (1, 2)");  // one dead, one waits
+  const auto listed = transcript.run_quietly({"outbox", "list"});
+  CHECK(listed.exit_code == 1);
+  CHECK(listed.err.contains("message 3.1.1 to Account/7"));
+  CHECK(listed.err.contains("'epic outbox drop ID'"));
+  const auto shown = transcript.run_quietly({"outbox", "show", "3.1.2"});
+  CHECK(shown.exit_code == 1);
+  CHECK(shown.err.contains("epic outbox drop 3.1.2"));
+  const auto retried = transcript.run_quietly({"outbox", "retry", "3.1.1"});
+  CHECK(retried.exit_code == 1);
+  CHECK(retried.err.contains("cannot be sent again"));
+  CHECK(transcript.run_quietly({"outbox", "drop", "3.1.1", "3.1.2", "--dry-run"}).exit_code == 0);
+  CHECK(transcript.run_quietly({"outbox", "show", "3.1.2"}).exit_code == 1);  // still there
+
+  const auto dropped = transcript.run_quietly({"outbox", "drop", "3.1.1", "3.1.2", "3.1.4", "--yes"});
+  CHECK(dropped.exit_code == 0);
+  CHECK(dropped.err.contains("Dropped 3 dead letters"));
+  for (const char* id : {"3.1.1", "3.1.2", "3.1.4"})
+    CHECK(transcript.run_quietly({"outbox", "show", id}).exit_code == 3);
+  CHECK(transcript.run_quietly({"outbox", "show", "3.1.6"}).exit_code == 0);
+}
+
 TEST_CASE("outbox: on a terminal, drop asks and names what it would change", "[cli]") {
   Transcript transcript("unused");
   make_project_with_mail(transcript);

@@ -403,6 +403,9 @@ void Inbox::settle(const std::vector<Mail>& dead, Settle how, std::function<void
   std::size_t count = 0;
   for (const Mail& mail : dead) {
     if (mail.status != MailStatus::dead || find_box(mail.to_shard) == nullptr) continue;
+    // One whose row was damaged while its method runs still needs it.
+    if (const auto known = entries_.find(mail.id); known != entries_.end() && known->second.state != State::ended)
+      continue;
     if (!uses_.routing.is_active(mail.to_shard) || !settled_.insert(mail.id).second) continue;
     ++count;
     uses_.saving.add(EndMail{.id = mail.id, .to_shard = mail.to_shard});

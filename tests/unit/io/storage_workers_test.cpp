@@ -56,6 +56,10 @@ class FaultyStore : public epic::storage::Store {
       const std::function<void(const epic::storage::DamagedMail&)>& on_corrupt) override {
     return inner_.list_mail(filter, visit, on_corrupt);
   }
+  std::expected<std::optional<epic::storage::FoundMail>, StoreError> find_mail(
+      const epic::kernel::MailId& id) override {
+    return inner_.find_mail(id);
+  }
   std::expected<epic::storage::MailCounts, StoreError> count_mail() override { return inner_.count_mail(); }
   std::expected<std::optional<epic::storage::Answer>, StoreError> answer(const epic::storage::AnswerId& id) override {
     return inner_.answer(id);

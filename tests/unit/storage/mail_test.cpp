@@ -60,16 +60,15 @@ TEST_CASE("mail: the id of a message is three numbers, and nothing else is one",
 TEST_CASE("mail: dead letters are read by their ids, each once", "[storage]") {
   const auto store = make_store({1, 1, 1});
   std::set<MailId> wanted{id_of(3), id_of(1), id_of(4), id_of(9)};  // 4 waits, 9 does not exist
-  const auto found = read_dead_letters(*store, wanted);
+  const auto found = read_dead_letters(*store, wanted, Damaged::skipped);
   REQUIRE(found);
   CHECK(numbers_of(*found) == std::vector<std::uint64_t>{1, 3});
-  CHECK(wanted == std::set<MailId>{id_of(4), id_of(9)});
-  CHECK(read_dead_letters(*store, wanted)->empty());
+  CHECK(read_dead_letters(*store, wanted, Damaged::skipped)->empty());
 }
 
 TEST_CASE("mail: large dead letters are read a few at a time", "[storage]") {
   const auto store = make_store({kDeadLettersBytesMax - 1, 1, 1});
   std::set<MailId> wanted{id_of(1), id_of(2), id_of(3)};
-  CHECK(numbers_of(*read_dead_letters(*store, wanted)) == std::vector<std::uint64_t>{1, 2});
-  CHECK(numbers_of(*read_dead_letters(*store, wanted)) == std::vector<std::uint64_t>{3});
+  CHECK(numbers_of(*read_dead_letters(*store, wanted, Damaged::included)) == std::vector<std::uint64_t>{1, 2});
+  CHECK(numbers_of(*read_dead_letters(*store, wanted, Damaged::included)) == std::vector<std::uint64_t>{3});
 }

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "storage/mail.hpp"
 #include "storage/row_checksum.hpp"
 #include "support/mail_fixtures.hpp"
 #include "support/recorded_store.hpp"
@@ -79,6 +80,51 @@ TEST_CASE("sqlite mail: damage to any column of a row concerns that message only
   REQUIRE(damaged.size() == 1);
   CHECK(damaged[0].place == page.rows[0].place + 1);
   CHECK(damaged[0].message == page.damaged[0]);
+}
+
+TEST_CASE("sqlite mail: a damaged row can be removed by its id, whatever its status, and by no other way",
+          "[storage]") {
+  const SqliteMailFixture f({sent(message(1)), sent(message(2)), marked(message(2), MailStatus::dead)});
+  const std::string change = GENERATE(as<std::string>{}, "status = 1", "status = 7", "to_shard = 3", "method = 'x'",
+                                      "why = 'x'", "arguments = x''", "receiver_type = x'ff'");
+  INFO(change);
+  run_sql(f.directory.file(), "UPDATE mail SET " + change);
+  const auto store = open_sqlite(f.directory.file());
+  const auto tenures = {take(*store), take(*store, kShardOfReceiver), take(*store, ShardId{3})};
+  const auto found = must(store->find_mail(message(1).id));
+  REQUIRE(found.has_value());
+  CHECK_THAT(found->damage.value(), Catch::Contains("message 0.1.1 "));
+
+  const std::set<epic::kernel::MailId> ids{message(1).id, message(2).id};
+  std::set<epic::kernel::MailId> wanted = ids;
+  CHECK(must(read_dead_letters(*store, wanted, Damaged::skipped)).empty());
+  wanted = ids;
+  const auto damaged = must(read_dead_letters(*store, wanted, Damaged::included));
+  REQUIRE(damaged.size() == 2);
+  for (const Mail& mail : damaged) {
+    CHECK(mail.status == MailStatus::dead);
+    must(store->commit(batch_of(tenures, {ended(mail)})));
+  }
+  CHECK_FALSE(must(store->find_mail(message(1).id)).has_value());
+  CHECK(must(store->count_mail()).waiting + must(store->count_mail()).dead == 0);
+}
+
+TEST_CASE("sqlite mail: a row that damage moves to a shard that there is not is left alone", "[storage]") {
+  const SqliteMailFixture f({sent(message(1))});
+  run_sql(f.directory.file(), "UPDATE mail SET to_shard = 4294967295");
+  const auto store = open_sqlite(f.directory.file());
+  std::set<epic::kernel::MailId> wanted{message(1).id};
+  CHECK(must(read_dead_letters(*store, wanted, Damaged::included)).empty());
+}
+
+TEST_CASE("sqlite mail: messages are counted by their status", "[storage]") {
+  const SqliteMailFixture f({sent(message(1)), sent(message(2)), sent(message(3)), sent(message(4)), sent(message(5)),
+                             sent(message(6)), marked(message(2), MailStatus::begun),
+                             marked(message(3), MailStatus::begun), marked(message(4), MailStatus::dead)});
+  const auto counts = must(open_sqlite(f.directory.file(), reading())->count_mail());
+  CHECK(counts.waiting == 3);
+  CHECK(counts.begun == 2);
+  CHECK(counts.dead == 1);
 }
 
 TEST_CASE("sqlite mail: a message that damage moves to another shard is served to nobody", "[storage]") {

@@ -291,6 +291,21 @@ TEST_CASE("mail: dead letters are retried as new messages, or dropped, each once
   for (const kernel::Mail& again : f.list()) CHECK(again.id != dead[1].id);
 }
 
+TEST_CASE("mail: a message whose method runs is not dropped, though its row cannot be read any more", "[kernel]") {
+  MailFixture f;
+  f.fabric.run_for(100ms);
+  f.fabric.call(1, Ref<Box>("a")->post_twice(Ref<Box>("b"), "x"));
+  REQUIRE(f.fabric.run_until([&] { return f.counts().begun == 1; }));
+  kernel::Mail unreadable = f.list().at(0);
+  unreadable.status = kernel::MailStatus::dead;  // as storage::read_dead_letters returns it
+  std::optional<std::size_t> settled;
+  f.fabric.kernel(f.fabric.owner_of("Box/b"))
+      .settle_mail({unreadable}, kernel::Inbox::Settle::drop, [&](std::size_t count) { settled = count; });
+  CHECK(settled == 0);
+  REQUIRE(f.fabric.run_until([&] { return f.is_empty(); }));
+  CHECK(f.notes("b") == Notes{"x", "x"});
+}
+
 TEST_CASE("mail: erase leaves it alone", "[kernel]") {
   MailFixture f;
   f.fabric.run_for(100ms);
