@@ -110,7 +110,8 @@ std::expected<void, StoreError> fold_log(const fs::path& database) {
 }
 
 /// For a store whose log must stay as it is: of one that was cut off, pages of various times would be copied, and one
-/// that belongs to another database would be written into this one. Who has it open may remove its log by name later.
+/// that belongs to another database would be written into this one. A process that has it open may remove the log by
+/// name when it ends.
 std::expected<void, StoreError> check_unused(const fs::path& database) {
   const auto users = find_users(database);
   if (users.empty()) return {};

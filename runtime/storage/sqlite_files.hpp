@@ -115,7 +115,7 @@ class StoreFiles {
 /// Who reads the database behind `path` at the moment, and so keeps its log from being used again: "process 12 (name)".
 /// Empty if that cannot be found out.
 [[nodiscard]] std::vector<std::string> find_readers(const std::filesystem::path& path);
-/// Likewise, who has it open.
+/// Likewise, the processes that have it open.
 [[nodiscard]] std::vector<std::string> find_users(const std::filesystem::path& path);
 
 }  // namespace epic::storage
