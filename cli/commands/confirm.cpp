@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <string>
 
+#include "cli/output/humanize.hpp"
+
 namespace epic::cli {
 
 Result<void> confirm(Console& console, const Arguments& arguments, std::string_view question) {
@@ -20,6 +22,12 @@ Result<void> confirm(Console& console, const Arguments& arguments, std::string_v
   for (int c = 0; (c = std::getchar()) != EOF && c != '\n';) answer += static_cast<char>(c);
   if (answer == "y" || answer == "Y" || answer == "yes") return {};
   return fail({.what = "nothing was changed"});
+}
+
+Result<void> confirm_removal(Console& console, const Arguments& arguments, std::uint64_t count,
+                             std::string_view place) {
+  return confirm(console, arguments,
+                 fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), place));
 }
 
 }  // namespace epic::cli

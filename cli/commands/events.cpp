@@ -46,8 +46,7 @@ Failure no_trail(const ProjectPaths& paths) {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const bool follows = arguments.has("follow");
-  EntityName name;
-  if (const auto word = arguments.word(0)) name = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const EntityName name = EPIC_TRY(parse_type_or_entity(arguments));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::find(paths));
   if (!fabric) return fail(no_trail(paths));

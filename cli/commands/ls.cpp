@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "cli/commands/listing.hpp"
 #include "cli/commands/table.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
@@ -15,20 +16,11 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
-    {.name = "TYPE[/PREFIX]",
-     .summary = "Only entities of this type, or with keys that start like this",
-     .arity = Arity::optional,
-     .completes = Completes::type_or_entity},
-};
+constexpr PositionalSpec kPositionals[] = {kTypeOrPrefix};
 
 constexpr OptionSpec kOptions[] = {
     {.name = "live", .summary = "Only entities in memory"},
-    {.name = "limit",
-     .value = "N",
-     .summary = "Show at most N",
-     .fallback = "all",
-     .check = whole_number(1, INT64_MAX)},
+    kLimitOption,
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -50,7 +42,7 @@ constexpr Column kColumns[] = {
 
 struct Wanted {
   EntityName name;  // the key is a prefix
-  std::int64_t limit;
+  std::uint64_t limit;
   bool only_live;
 };
 
@@ -65,7 +57,7 @@ std::uint64_t count_for_progress(const Console& console, const ProjectPaths& pat
 Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& paths, const Wanted& wanted) {
   control::Ls::Request request{
       .type = wanted.name.type, .prefix = wanted.name.key, .source = wanted.only_live ? "live" : "all"};
-  if (wanted.limit < INT64_MAX) request.limit = static_cast<std::uint64_t>(wanted.limit);
+  if (wanted.limit < INT64_MAX) request.limit = wanted.limit;
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   auto done = fabric.stream<control::Ls>(request, [&](const control::Ls::Answer& row) {
@@ -91,29 +83,25 @@ Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& w
   warn_of_mark(context.console(), paths);
   Table table(context.console(), kColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
-  bool is_damaged = false;
+  DamagedRows damaged(context.console());
   auto listed = store.list(
-      {.type = wanted.name.type, .key_prefix = wanted.name.key, .limit = static_cast<std::uint64_t>(wanted.limit)},
-      Detail::summary,
+      {.type = wanted.name.type, .key_prefix = wanted.name.key, .limit = wanted.limit}, Detail::summary,
       [&](boost::json::object row) {
         table.add(std::move(row));
         progress.step();
         return true;
       },
-      [&](const Damage& damage) {
-        is_damaged = true;
-        context.console().warn(damage.what);
-      });
+      [&](const Damage& damage) { damaged.add(damage.what); });
   progress.finish();
   if (!listed) return std::unexpected(std::move(listed.error()));
   table.finish();
-  return is_damaged ? ExitCode::failed : ExitCode::ok;
+  return damaged.exit_code();
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
-  Wanted wanted{.name = {}, .limit = limit, .only_live = arguments.has("live")};
-  if (const auto word = arguments.word(0)) wanted.name = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const Wanted wanted{.name = EPIC_TRY(parse_type_or_entity(arguments)),
+                      .limit = limit_of(arguments),
+                      .only_live = arguments.has("live")};
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::find(paths));
   if (fabric) return list_live(context, *fabric, paths, wanted);

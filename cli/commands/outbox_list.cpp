@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "cli/commands/listing.hpp"
 #include "cli/commands/mail_table.hpp"
 #include "cli/commands/table.hpp"
 #include "cli/fabric/stored_mail.hpp"
@@ -28,11 +29,7 @@ constexpr OptionSpec kOptions[] = {
      .summary = "Only these messages: waiting, begun or dead",
      .fallback = "dead",
      .check = one_of(kStatuses)},
-    {.name = "limit",
-     .value = "N",
-     .summary = "Show at most N",
-     .fallback = "all",
-     .check = whole_number(1, INT64_MAX)},
+    kLimitOption,
 };
 
 constexpr ExitNote kExitCodes[] = {
@@ -48,34 +45,32 @@ std::string describe_rest(const storage::MailCounts& counts) {
 
 Outcome run(Context& context, const Arguments& arguments) {
   MailChoice choice;
-  if (const auto word = arguments.word(0)) choice.to = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  choice.to = EPIC_TRY(parse_type_or_entity(arguments));
   const std::string status = arguments.value("status").value_or("dead");
   choice.status = static_cast<storage::MailStatus>(std::ranges::find(kStatuses, status) - kStatuses.begin());
-  choice.limit = static_cast<std::uint64_t>(arguments.number("limit").value_or(INT64_MAX));
+  choice.limit = limit_of(arguments);
   auto mail = EPIC_TRY(StoredMail::open(EPIC_TRY(context.paths(arguments))));
 
   Console& console = context.console();
   MailTable table(console);
-  bool is_damaged = false;
+  DamagedRows damaged(console);
   EPIC_TRY(mail.list(
       choice,
       [&](const storage::Mail& one) {
         table.add(mail.describe(one));
         return true;
       },
-      [&](const std::string& what) {
-        is_damaged = true;
-        console.warn(what);
-      }));
+      [&](const std::string& what) { damaged.add(what); }));
   table.finish();
-  if (is_damaged) console.note("Messages that cannot be read can be removed by their ids: 'epic outbox drop ID'");
+  if (damaged.has_any())
+    console.note("Messages that cannot be read can be removed by their ids: 'epic outbox drop ID'");
   if (table.count() == 0) {
     if (!choice.to.type.empty()) EPIC_TRY(mail.check_type(choice.to.type));
     const auto counts = EPIC_TRY(mail.count(choice.to));
     console.note(choice.status == storage::MailStatus::dead ? describe_rest(counts)
                                                             : fmt::format("No {} messages", status));
   }
-  return is_damaged ? ExitCode::failed : ExitCode::ok;
+  return damaged.exit_code();
 }
 
 }  // namespace

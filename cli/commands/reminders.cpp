@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/commands/listing.hpp"
 #include "cli/commands/table.hpp"
 #include "cli/fabric/stored_reminders.hpp"
 #include "cli/output/table.hpp"
@@ -17,13 +18,7 @@ constexpr PositionalSpec kPositionals[] = {
      .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {
-    {.name = "limit",
-     .value = "N",
-     .summary = "Show at most N",
-     .fallback = "all",
-     .check = whole_number(1, INT64_MAX)},
-};
+constexpr OptionSpec kOptions[] = {kLimitOption};
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "some reminders cannot be read"},
@@ -36,26 +31,21 @@ constexpr Column kColumns[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  EntityName of;
-  if (const auto word = arguments.word(0)) of = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const EntityName of = EPIC_TRY(parse_type_or_entity(arguments));
   auto reminders = EPIC_TRY(StoredReminders::open(EPIC_TRY(context.paths(arguments))));
 
   Console& console = context.console();
   Table table(console, kColumns);
-  bool is_damaged = false;
+  DamagedRows damaged(console);
   EPIC_TRY(reminders.list(
-      of, static_cast<std::uint64_t>(arguments.number("limit").value_or(INT64_MAX)),
-      [&](const storage::Reminder& one) { table.add(reminders.describe(one)); },
-      [&](const std::string& what) {
-        is_damaged = true;
-        console.warn(what);
-      }));
+      of, limit_of(arguments), [&](const storage::Reminder& one) { table.add(reminders.describe(one)); },
+      [&](const std::string& what) { damaged.add(what); }));
   table.finish();
   if (table.count() == 0) {
     if (!of.type.empty()) EPIC_TRY(reminders.check_type(of.type));
     console.note("No reminders");
   }
-  return is_damaged ? ExitCode::failed : ExitCode::ok;
+  return damaged.exit_code();
 }
 
 }  // namespace

@@ -193,8 +193,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (arguments.value("format") == "text")
     return fail(usage_failure(arguments.command(), "an export is JSON: use -o json or -o jsonl"));
   Console& console = context.console();
-  EntityName only;
-  if (const auto word = arguments.word(0)) only = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const EntityName only = EPIC_TRY(parse_type_or_entity(arguments));
   const auto project = EPIC_TRY(context.project(arguments));
   std::optional<LiveFabric> fabric;
   std::optional<StoredFabric> store;

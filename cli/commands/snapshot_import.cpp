@@ -101,8 +101,7 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
 }
 
 Outcome run(Context& context, const Arguments& arguments) {
-  EntityName only;
-  if (const auto word = arguments.word(1)) only = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const EntityName only = EPIC_TRY(parse_type_or_entity(arguments, 1));
   const auto project = EPIC_TRY(context.project(arguments));
   auto file = EPIC_TRY(SnapshotFile::open(*arguments.word(0)));
   auto target = EPIC_TRY(ImportTarget::open(context, project));

@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "cli/commands/listing.hpp"
 #include "cli/commands/table.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/table.hpp"
@@ -10,20 +11,9 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
-    {.name = "TYPE[/PREFIX]",
-     .summary = "Only entities of this type, or with keys that start like this",
-     .arity = Arity::optional,
-     .completes = Completes::type_or_entity},
-};
+constexpr PositionalSpec kPositionals[] = {kTypeOrPrefix};
 
-constexpr OptionSpec kOptions[] = {
-    {.name = "limit",
-     .value = "N",
-     .summary = "Show at most N",
-     .fallback = "all",
-     .check = whole_number(1, INT64_MAX)},
-};
+constexpr OptionSpec kOptions[] = {kLimitOption};
 
 constexpr ExitNote kExitCodes[] = {
     {ExitCode::failed, "some snapshots cannot be read"},
@@ -40,27 +30,22 @@ constexpr Column kColumns[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  const std::int64_t limit = arguments.number("limit").value_or(INT64_MAX);
-  EntityName wanted;
-  if (const auto word = arguments.word(0)) wanted = EPIC_TRY(parse_type_or_entity(arguments.command(), *word));
+  const EntityName wanted = EPIC_TRY(parse_type_or_entity(arguments));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto store = EPIC_TRY(StoredFabric::open_with(paths, wanted.type));
   warn_of_mark(context.console(), paths);
 
   Table table(context.console(), kColumns);
-  bool is_damaged = false;
+  DamagedRows damaged(context.console());
   EPIC_TRY(store.list(
-      {.type = wanted.type, .key_prefix = wanted.key, .limit = static_cast<std::uint64_t>(limit)}, Detail::snapshot,
+      {.type = wanted.type, .key_prefix = wanted.key, .limit = limit_of(arguments)}, Detail::snapshot,
       [&](boost::json::object row) {
         table.add(std::move(row));
         return true;
       },
-      [&](const Damage& damage) {
-        is_damaged = true;
-        context.console().warn(damage.what);
-      }));
+      [&](const Damage& damage) { damaged.add(damage.what); }));
   table.finish();
-  return is_damaged ? ExitCode::failed : ExitCode::ok;
+  return damaged.exit_code();
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 #include "cli/fabric/import_target.hpp"
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/fabric/stored_fabric.hpp"
-#include "cli/output/humanize.hpp"
 #include "cli/output/table.hpp"
 #include "cli/project/context.hpp"
 #include "protocol/log_line.hpp"
@@ -167,8 +166,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   if (count == 0) console.note("Nothing to do: no states match");
   if (count == 0 || arguments.has("dry-run")) return ExitCode::ok;
   auto target = EPIC_TRY(ImportTarget::open_for_removal(project));
-  EPIC_TRY(confirm(console, arguments,
-                   fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), target->words())));
+  EPIC_TRY(confirm_removal(console, arguments, count, target->words()));
   return remove(console, store, wanted, *target, count);
 }
 

@@ -74,8 +74,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     table.finish();
     return ExitCode::ok;
   }
-  EPIC_TRY(confirm(console, arguments,
-                   fmt::format("Remove {} from {}", count_of(count, "saved state", "saved states"), target->words())));
+  EPIC_TRY(confirm_removal(console, arguments, count, target->words()));
   const auto done = EPIC_TRY(pass(*target, ImportMode::apply, names, progress));
   if (done.problem_count() > 0)
     return fail(failure_of(done, fmt::format("{} could not be removed", done.problem_count())));

@@ -37,4 +37,10 @@ inline Result<EntityName> parse_type_or_entity(const Command& command, std::stri
   return parse_entity(command, text);
 }
 
+/// The positional at `index`, which is one; empty if it was not given.
+inline Result<EntityName> parse_type_or_entity(const Arguments& arguments, std::size_t index = 0) {
+  const auto word = arguments.word(index);
+  return word ? parse_type_or_entity(arguments.command(), *word) : EntityName();
+}
+
 }  // namespace epic::cli
