@@ -42,7 +42,6 @@ class RunQueue {
         items_.emplace_back();
     }
     waiter.queue_place = next_place();
-    waiter.remaining = 0;
     items_.push_back({waiter.execution == nullptr ? RecordRef() : RecordRef::share(*waiter.execution), &waiter});
   }
   [[nodiscard]] Item pop() {

@@ -39,6 +39,8 @@ struct Waiter {
   CallRecord* execution = nullptr;  // the execution to resume; null: none
   std::uint32_t remaining = 0;
   std::uint32_t queue_place = 0;  // in the run queue, about to resume; 0: it is not there
+  std::uint32_t resume_at = 0;    // as soon as no more than so many remain
+  [[nodiscard]] bool is_due() const { return remaining <= resume_at && queue_place == 0; }
 };
 
 struct CallSite;

@@ -3,6 +3,7 @@
 //
 //   auto [a, b] = co_await epic::gather(left->get(), right->get());
 //   std::vector<bool> hits = co_await epic::gather(std::move(calls));   // vector of calls of one type
+//   co_await epic::gather(std::move(calls), {.at_once = 16});           // 256 under way at any time, or so many
 //   auto pending = epic::spawn(other->work());  …  co_await pending;   // or pending.cancel()
 //   epic::spawn([this]() -> epic::Task<> { … co_return; });            // the lambda itself, which is kept
 //
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "epic/call.hpp"
+#include "epic/call_window.hpp"
 
 namespace epic {
 
@@ -108,26 +110,19 @@ class GatherAwaiter {
 };
 
 template <class R>
-class GatherVectorAwaiter {
+class GatherVectorAwaiter final : public CallWindow {
  public:
-  using EpicAwaitable = void;
-  explicit GatherVectorAwaiter(std::vector<RecordPtr<ResultRecord<R>>> records) : records_(std::move(records)) {}
-  GatherVectorAwaiter(const GatherVectorAwaiter&) = delete;
-  GatherVectorAwaiter& operator=(const GatherVectorAwaiter&) = delete;
+  GatherVectorAwaiter(std::vector<RecordPtr<ResultRecord<R>>> records, std::size_t at_once)
+      : CallWindow(at_once), records_(std::move(records)) {}
   ~GatherVectorAwaiter() {
-    for (auto& record : records_) stop_waiting(*record, waiter_);
+    for (std::size_t i = 0; i < begun_; ++i) stop_waiting_for(*records_[i]);
   }
-  bool await_ready() const noexcept { return records_.empty(); }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
-    waiter_.handle = awaiting;
-    for (auto& record : records_) {
-      record->is_joined = true;
-      begin_detached(*record);
-    }
-    for (auto& record : records_) static_cast<void>(wait_for(*record, waiter_));
-    return suspend_on(waiter_);
-  }
+  [[nodiscard]] bool await_ready() const noexcept { return records_.empty(); }
   auto await_resume() {
+    if (is_cut_short()) {
+      for (std::size_t i = 0; i < begun_; ++i) static_cast<void>(records_[i]->take());
+      throw_cut_short();
+    }
     if constexpr (std::is_void_v<R>) {
       for (auto& record : records_) record->take();
     } else {
@@ -139,8 +134,11 @@ class GatherVectorAwaiter {
   }
 
  private:
+  CallRecord* next() override { return begun_ == records_.size() ? nullptr : records_[begun_++].get(); }
+  CallRecord* find_begun(std::size_t index) override { return index < begun_ ? records_[index].get() : nullptr; }
+
   std::vector<RecordPtr<ResultRecord<R>>> records_;
-  Waiter waiter_;
+  std::size_t begun_ = 0;
 };
 
 }  // namespace detail
@@ -153,14 +151,15 @@ template <class... Work>
       detail::to_record(std::move(work))...);
 }
 
-/// The same for any number of calls of one type; returns a vector of the results, nothing for void.
+/// The same for any number of calls of one type; returns a vector of the results, nothing for void. They begin in
+/// order, each as soon as fewer than `options.at_once` are under way, whether others have failed or not.
 template <class Work>
-[[nodiscard]] auto gather(std::vector<Work> work) {
+[[nodiscard]] auto gather(std::vector<Work> work, const GatherOptions& options = {}) {
   using R = typename Work::value_type;
   std::vector<detail::RecordPtr<detail::ResultRecord<R>>> records;
   records.reserve(work.size());
   for (Work& one : work) records.push_back(detail::to_record(std::move(one)));
-  return detail::GatherVectorAwaiter<R>(std::move(records));
+  return detail::GatherVectorAwaiter<R>(std::move(records), options.at_once);
 }
 
 /// A call or task that was started in the background. May be awaited once, by the entity that spawned it. Dropping it

@@ -56,7 +56,7 @@ void Calls::receive_result(Record& record) {
   const RecordRef kept = RecordRef::share(record);
   detail::Waiter* waiter = conclude(record);
   close(record);
-  if (waiter != nullptr && waiter->remaining == 0) scheduler_.queue.push_resume(*waiter);
+  if (waiter != nullptr && waiter->is_due()) scheduler_.queue.push_resume(*waiter);
 }
 
 void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
@@ -92,7 +92,7 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
     pass_lock(*waits_at, waits_at->lock.leave(record), first);
     check_stop(*waits_at);
   }
-  if (waiter != nullptr && waiter->remaining == 0) scheduler_.queue.push_resume(*waiter);
+  if (waiter != nullptr && waiter->is_due()) scheduler_.queue.push_resume(*waiter);
 }
 
 void Calls::expire(Record& record) {

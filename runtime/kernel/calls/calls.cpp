@@ -89,6 +89,10 @@ void Calls::begin_detached(Record& record) {
   if (Activation* caller = activation_of(scheduler_.current);
       caller != nullptr && !scheduler_.current->is_read_only && !caller->is_dirty && caller->type->is_stored)
     listener_.mark_dirty(*caller);
+  begin_in_window(record);
+}
+
+void Calls::begin_in_window(Record& record) {
   if (record.method == nullptr) {  // one of the entity's own Tasks, beside its caller
     record.activation = activation_of(scheduler_.current);
     if (scheduler_.current != nullptr) {
@@ -335,7 +339,7 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   const bool was_abandoned = record.is_abandoned;
   detail::Waiter* waiter = was_abandoned ? nullptr : conclude(record);
   end_execution(record);
-  if (waiter == nullptr || waiter->remaining > 0 || scheduler_.is_reaped(waiter->execution)) {
+  if (waiter == nullptr || !waiter->is_due() || scheduler_.is_reaped(waiter->execution)) {
     scheduler_.current = nullptr;
     return std::noop_coroutine();
   }
@@ -357,7 +361,8 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
   }
   table_.remove(record);
   record.release();  // the waiter holds another reference
-  if (--waiter->remaining > 0 || scheduler_.is_reaped(waiter->execution)) {
+  --waiter->remaining;
+  if (!waiter->is_due() || scheduler_.is_reaped(waiter->execution)) {
     scheduler_.current = nullptr;
     return std::noop_coroutine();
   }

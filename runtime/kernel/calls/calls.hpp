@@ -86,12 +86,16 @@ class Calls final : private DeadlockProbes::Listener {
   // ---- what entities' code does ----
   std::coroutine_handle<> begin(Record& record, detail::Waiter& waiter);
   void begin_detached(Record& record);
+  /// The same, when none of the entity's code has run since it has waited (detail::CallWindow).
+  void begin_in_window(Record& record);
   std::coroutine_handle<> finish(Record& record);
   /// True if it has ended; otherwise `waiter` is resumed when it does.
   [[nodiscard]] bool has_ended(const Record& record) const;
   bool wait_for(Record& record, detail::Waiter& waiter);
   void stop_waiting(Record& record, detail::Waiter& waiter);
   std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
+  /// The current execution goes on waiting.
+  void pause() { scheduler_.current = nullptr; }
   /// The code of the current execution has reached a yield point.
   void end_turn();
 

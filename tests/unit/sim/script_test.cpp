@@ -186,6 +186,29 @@ Script<T> script_of(std::string_view key) {
 
 }  // namespace
 
+TEST_CASE("script: of a gather come as many calls as may be under way, and the next with each answer", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  constexpr std::uint32_t kShards = 1u << 12;  // of a script, whose entity has one to itself
+  std::vector<epic::Ref<Barrel>> barrels;
+  for (int i = 0; barrels.size() < 258; ++i)
+    if (const epic::Ref<Barrel> barrel(i);
+        epic::kernel::shard_of(barrel.name(), kShards) != epic::kernel::shard_of("Player/Bob", kShards))
+      barrels.push_back(barrel);
+  auto shots = bob.call<&Player::shoot_all>(barrels);
+  const auto expect = [&](std::size_t i) { return bob.expect(calls<&Barrel::on_hit>(barrels.at(i).name())); };
+  const auto first = expect(0);
+  const auto second = expect(1);
+  for (std::size_t i = 2; i < 256; ++i) expect(i).answer(true);
+  expect(256).answer(true);
+  const auto last = expect(257);
+  CHECK_THROWS_WITH(expect(0), Contains("it does not call " + std::string(barrels[0].name()) + ".on_hit"));
+  last.answer(false);
+  second.answer(false);
+  CHECK_FALSE(shots.has_ended());
+  first.answer(true);
+  CHECK(shots.result() == 256);
+}
+
 TEST_CASE("script: what the entity calls is answered by the test, and decides its result, state and log", "[sim]") {
   auto bob = script_of<Player>("Bob");
   auto shot = bob.call<&Player::shoot>(epic::Ref<Barrel>(7));

@@ -75,6 +75,11 @@ class Looper : public Entity {
         for (int i = 0; i < 3; ++i) calls.push_back(other->tick());
         co_await gather(std::move(calls));
       }
+      if (what == "gather in a window") {
+        std::vector<Call<void>> calls;
+        for (int i = 0; i < 20; ++i) calls.push_back(other->tick());
+        co_await gather(std::move(calls), {.at_once = 2});
+      }
       if (what == "spawned call") {
         auto call = spawn(other->tick());
         co_await call;
@@ -274,7 +279,7 @@ TEST_CASE("early ends: whatever a task waits for, it is cancelled there, also on
   const bool is_crowded = GENERATE(false, true);  // then a short call has ended before all calls have been looked at
   for (const std::string what : {"sleep", "short sleep", "saved", "blocking", "blocking_pure", "event", "promise",
                                  "stopping", "event of a timer", "tick of a timer", "call", "slow call", "gather",
-                                 "gather of many", "spawned call", "spawned task"}) {
+                                 "gather of many", "gather in a window", "spawned call", "spawned task"}) {
     CAPTURE(what, is_crowded);
     EarlyEndsFixture f;
     const Ref<Looper> looper = f.get("a");
