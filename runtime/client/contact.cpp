@@ -24,6 +24,7 @@ Contact::Contact(std::uint64_t life, std::chrono::nanoseconds call_timeout, cons
       router_(life, call_timeout, codec,
               {.send = [this](const kernel::PeerAddress& to,
                               kernel::Message message) { transport_->send(to, std::move(message)); },
+               .has_room = [this](const kernel::PeerAddress& to) { return transport_->has_room(to); },
                .introduce = [this](const kernel::HelloMessage& hello) { transport_->introduce(hello); }}) {}
 
 transport::TransportEvents Contact::events() {
@@ -35,6 +36,11 @@ transport::TransportEvents Contact::events() {
             if (const auto* reply = std::get_if<kernel::ReplyMessage>(&message)) router_.on_reply(node, *reply);
           },
       .on_lost = [this](const kernel::PeerAddress& node) { on_lost(node); },
+      .on_room =
+          [this](const kernel::PeerAddress& node) {
+            touch_time();
+            router_.on_room(node);
+          },
       .on_map = [this](const kernel::PeerAddress& node, kernel::ShardMap map) { on_map(node, std::move(map)); },
       .on_unmet = [this](const std::string& address, const std::string& why) { on_unmet(address, why); },
       .on_note = {}};

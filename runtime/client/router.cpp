@@ -81,10 +81,18 @@ void Router::on_time(std::int64_t now_ns) {
                                               waited_ms, describe(record))));
     else
       end(pending,
-          make_exception(ErrorCode::unavailable, fmt::format("{} was not started within {} ms: no node owned its shard",
-                                                             describe(record), waited_ms)));
+          make_exception(ErrorCode::unavailable, fmt::format("{} was not started within {} ms: {}", describe(record),
+                                                             waited_ms, describe_obstacle(pending.shard))));
   }
   shards_.on_time(now_ns_);
+}
+
+/// Why a call to the shard is not sent.
+std::string Router::describe_obstacle(kernel::ShardId shard) const {
+  const PeerAddress owner = shards_.address_of(shards_.owner_of(shard));
+  return owner.life != 0 && !out_.has_room(owner)
+             ? fmt::format("node-{} has yet to read what was sent to it before", owner.node)
+             : "no node owned its shard";
 }
 
 std::optional<std::int64_t> Router::next_timer_ns() const {
@@ -97,7 +105,7 @@ std::optional<std::int64_t> Router::next_timer_ns() const {
 
 void Router::route(kernel::RoutedCall& call) {
   const PeerAddress owner = shards_.find_way(call);
-  if (owner.life == 0) return shards_.park(call);
+  if (owner.life == 0 || !out_.has_room(owner)) return shards_.park(call);
   send(static_cast<Pending&>(call), owner);
 }
 

@@ -34,6 +34,8 @@ class Router final : private kernel::ShardRouter::Listener {
  public:
   struct Out {
     std::function<void(const kernel::PeerAddress&, kernel::Message)> send;
+    /// May a call be sent there now? If not, on_room follows, or on_lost.
+    std::function<bool(const kernel::PeerAddress&)> has_room;
     /// Our table of methods has grown; nodes must know it before the next call is sent.
     std::function<void(const kernel::HelloMessage&)> introduce;
   };
@@ -50,6 +52,8 @@ class Router final : private kernel::ShardRouter::Listener {
   void on_reply(const kernel::PeerAddress& node, const kernel::ReplyMessage& reply);
   /// `running`: "Type/Key.method", which it was running when it died; empty: unknown.
   void on_lost(const kernel::PeerAddress& node, std::string_view running = {});
+  /// Calls may be sent to it again.
+  void on_room(const kernel::PeerAddress& node) { shards_.on_room(node); }
   /// No node can be reached: calls that wait for one fail with Unavailable.
   void on_unreachable(const std::string& why);
 
@@ -75,6 +79,7 @@ class Router final : private kernel::ShardRouter::Listener {
   void join(const kernel::HelloMessage& hello);
   void route(kernel::RoutedCall& call) override;
   void send(Pending& pending, const kernel::PeerAddress& to);
+  [[nodiscard]] std::string describe_obstacle(kernel::ShardId shard) const;
   void take_back(const kernel::PeerAddress& node);
   void lose_calls(const kernel::PeerAddress& node, std::string_view running);
   void end(Pending& pending, std::exception_ptr failure);

@@ -45,6 +45,11 @@ transport::TransportEvents Engine::transport_events() {
                 touch_time();
                 kernel_.on_peer_lost(peer, read_last_words_(peer));
               },
+          .on_room =
+              [this](const kernel::PeerAddress& peer) {
+                touch_time();
+                kernel_.on_room(peer);
+              },
           .on_map = {},
           .on_unmet = {},
           .on_note = [this](kernel::LogLevel level, const std::string& text) { log(level, {}, text); }};

@@ -116,6 +116,7 @@ class Engine final : public kernel::Syscalls {
 
   // ---- kernel::Syscalls
   void send(const kernel::PeerAddress& to, kernel::Message message) override;
+  [[nodiscard]] bool has_room(const kernel::PeerAddress& to) const override { return transport_->has_room(to); }
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override;
   void load_mail(const kernel::ShardEpoch& tenure, std::uint64_t after) override;
   void load_answer(const kernel::ShardEpoch& tenure, const kernel::AnswerId& id) override;

@@ -126,7 +126,8 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
               .routing = routing_,
               .saving = saving_,
               .calls = calls_,
-              .parked = parked_}) {
+              .parked = parked_,
+              .syscalls = syscalls}) {
   scheduler_.shown.open(options_.running);
 }
 
@@ -192,6 +193,11 @@ void Kernel::on_peer_lost(const PeerAddress& peer, std::string_view running) {
   const Scope scope(*this);
   frames_.on_peer_lost(peer, running);
   inbox_.on_peer_lost();
+}
+
+void Kernel::on_room(const PeerAddress& peer) {
+  const Scope scope(*this);
+  routing_.on_room(peer);
 }
 
 void Kernel::on_loaded(ActivationId activation, LoadResult result) {

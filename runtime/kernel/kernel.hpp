@@ -106,6 +106,8 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   /// Unanswered messages to it will not be answered.
   /// `running`: "Type/Key.method", which it was running when it died; empty: unknown.
   void on_peer_lost(const PeerAddress& peer, std::string_view running = {});
+  /// Calls may be sent to it again, for which there was no room (Syscalls::has_room).
+  void on_room(const PeerAddress& peer);
   void on_loaded(ActivationId activation, LoadResult result);
   /// Answers Syscalls::load_mail.
   void on_mail_loaded(const ShardEpoch& tenure, std::expected<MailPage, std::string> page);

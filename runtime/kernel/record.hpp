@@ -35,6 +35,9 @@ struct Tick {
 /// Owned by its record.
 struct CallSite : kernel::RoutedCall {
   explicit CallSite(CallRecord& of) : record(of) {}
+  /// Counted as the record itself is, so that calls that wait for room elsewhere are bounded as well.
+  static void* operator new(std::size_t size_bytes) { return allocate_frame(size_bytes); }
+  static void operator delete(void* site, std::size_t size_bytes) noexcept { free_frame(site, size_bytes); }
   CallRecord& record;
   kernel::CallId id;                                   // as named by the caller
   std::vector<kernel::ChainLink> chain;                // what waits for it on other nodes, outermost first

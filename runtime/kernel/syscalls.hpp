@@ -35,6 +35,9 @@ class Syscalls {
 
   /// In order for each address. The peer's end, or a failure to reach it, is reported through on_peer_lost.
   virtual void send(const PeerAddress& to, Message message) = 0;
+  /// May a call be sent there now? If not, because the peer has not read what was sent before, on_room follows once it
+  /// may, or on_peer_lost.
+  [[nodiscard]] virtual bool has_room(const PeerAddress& to) const = 0;
   /// Read an entity's snapshot; answered by on_loaded.
   virtual void load(ActivationId activation, std::string_view type, std::string_view key) = 0;
   /// Read the messages to a shard that come after the place `after`; answered by on_mail_loaded, with the same tenure.

@@ -12,6 +12,7 @@ namespace epic::node {
 /// Logs what constructors log; everything else goes nowhere.
 class NoWorld final : public kernel::Syscalls {
   void send(const kernel::PeerAddress&, kernel::Message) override {}
+  [[nodiscard]] bool has_room(const kernel::PeerAddress&) const override { return true; }
   void load(kernel::ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const kernel::ShardEpoch&, std::uint64_t) override {}
   void load_answer(const kernel::ShardEpoch&, const kernel::AnswerId&) override {}

@@ -100,6 +100,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
       cancelled.insert(cancel->id.sequence);
     }
   }
+  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
     if (fmt::format("{}/{}", type, key) != name)
       events.emplace_back([this, activation, other = fmt::format("{}/{}", type, key)] {

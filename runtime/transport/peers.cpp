@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace epic::transport {
 
@@ -121,6 +122,7 @@ void Peers::close() {
   condemned_.clear();
   answers_.clear();
   unreachable_.clear();
+  full_.clear();
   peers_.clear();
   for (auto& connection : std::exchange(connections_, {})) {
     connection->close();
@@ -146,19 +148,12 @@ void Peers::send(const PeerAddress& to, kernel::Message message) {
     return;
   }
   Connection& out = *peer->out;
-  if (call != nullptr) {
-    if (out.has_said_last_word()) return answer_later(to, call->id.sequence, RefusedPart{});
-    if (const std::size_t unsent = out.unsent_bytes(); unsent > limits_.unsent_bytes_full)
-      return answer_later(
-          to, call->id.sequence,
-          kernel::ErrorPart{ErrorCode::overloaded,
-                            {},
-                            fmt::format("the call was not sent: {} has {} unread bytes", describe(to), unsent)});
-  }
+  if (call != nullptr && out.has_said_last_word()) return answer_later(to, call->id.sequence, RefusedPart{});
   if (out.peer)
     push(out, message);
   else if (!is_reply)
     out.hold(std::move(message));
+  if (out.unsent_bytes() > limits_.unsent_bytes_full) full_.insert(to);
 }
 
 template <class Message>
@@ -187,6 +182,11 @@ std::size_t Peers::unsent_bytes() const {
   return bytes;
 }
 
+/// A peer that had no room has sent enough since.
+bool Peers::has_drained(const PeerAddress& peer) const {
+  return peers_.at(peer).out->unsent_bytes() <= limits_.unsent_bytes_full / 2;
+}
+
 void Peers::condemn(Connection& connection, std::string why) {
   if (connection.is_condemned()) return;
   connection.condemn(std::move(why));
@@ -201,6 +201,7 @@ void Peers::answer_later(const PeerAddress& to, std::uint64_t sequence, decltype
 
 std::optional<std::int64_t> Peers::next_timer_ns() const {
   if (!answers_.empty() || !unreachable_.empty() || !condemned_.empty()) return 0;
+  if (std::ranges::any_of(full_, [this](const PeerAddress& peer) { return has_drained(peer); })) return 0;
   if (strangers_.empty()) return std::nullopt;
   return strangers_.back()->hello_due_ns == 0 ? 0 : strangers_.front()->hello_due_ns;
 }
@@ -212,6 +213,13 @@ void Peers::on_time(std::int64_t now_ns) {
   for (const PeerAddress& peer : std::exchange(unreachable_, {}))
     if (!peers_.contains(peer)) events_.on_lost(peer);
   for (Connection* connection : std::exchange(condemned_, {})) on_end(*connection, connection->fault());
+  std::vector<PeerAddress> drained;
+  std::ranges::copy_if(full_, std::back_inserter(drained), [this](const auto& peer) { return has_drained(peer); });
+  for (const PeerAddress& peer : drained) {
+    if (!has_drained(peer)) continue;  // what the one before has brought about
+    full_.erase(peer);
+    if (events_.on_room) events_.on_room(peer);
+  }
   // The timeout is counted from here, not from when the connection was made: our time may be outdated by then.
   for (auto late = strangers_.rbegin(); late != strangers_.rend() && (*late)->hello_due_ns == 0; ++late)
     (*late)->hello_due_ns = now_ns + limits_.hello_timeout.count();
@@ -346,6 +354,7 @@ void Peers::on_end(Connection& connection, const std::string& reported) {
 void Peers::lose(PeerAddress address) {
   const auto entry = peers_.extract(address);
   if (entry.empty()) return;
+  full_.erase(address);
   const std::uint64_t oldest = strangers_.empty() ? connections_made_ : strangers_.front()->number;
   while (!losses_.empty() && losses_.front().connections_made < oldest) losses_.pop_front();
   losses_.push_back({address, connections_made_});

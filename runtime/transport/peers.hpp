@@ -46,6 +46,7 @@ class Peers final : public Transport, private Connection::Owner {
   void set_map(const kernel::ShardMap& map) override;
   void meet(const std::string& address) override;
   void send(const kernel::PeerAddress& to, kernel::Message message) override;
+  [[nodiscard]] bool has_room(const kernel::PeerAddress& to) const override { return !full_.contains(to); }
   void flush() override;
   [[nodiscard]] std::size_t unsent_bytes() const override;
   void on_time(std::int64_t now_ns) override;
@@ -70,6 +71,7 @@ class Peers final : public Transport, private Connection::Owner {
   template <class Message>
   void push(Connection& connection, const Message& message);
   void touch(Connection& connection);
+  [[nodiscard]] bool has_drained(const kernel::PeerAddress& peer) const;
   void condemn(Connection& connection, std::string why);
   void answer_later(const kernel::PeerAddress& to, std::uint64_t sequence, decltype(kernel::ReplyMessage::outcome) how);
 
@@ -105,6 +107,7 @@ class Peers final : public Transport, private Connection::Owner {
   std::uint64_t connections_made_ = 0;
   std::map<kernel::PeerAddress, std::vector<kernel::ReplyMessage>> answers_;  // to what was not sent
   std::set<kernel::PeerAddress> unreachable_;                                 // to be reported as lost
+  std::set<kernel::PeerAddress> full_;                                        // no room for calls
   std::optional<kernel::PeerAddress> losing_;                                 // its refusals are being reported
   std::vector<kernel::ReplyMessage> refusals_;      // … and answer what is sent to it meanwhile: that has not left
   std::vector<std::unique_ptr<Connection>> ended_;  // until on_time(): they may be in the middle of a call

@@ -9,8 +9,8 @@
 // Invariant: messages to one peer arrive in the order of send(), or the peer is lost: nothing sent before on_lost is
 // answered
 //            after it, and the next send() starts afresh.
-// Invariant: a call whose bytes never left is returned as if the peer had refused it, or as Overloaded; always before
-//            on_lost.
+// Invariant: a call whose bytes never left is returned as if the peer had refused it; always before on_lost.
+// Invariant: where there was no room there is on_room later, or on_lost.
 // Invariant: send() and flush() never call back. Callbacks come from the event loop and from on_time().
 // A peer that stops in order refuses call 0 as its last message, which stands for all that it has not answered.
 //
@@ -30,7 +30,7 @@
 namespace epic::transport {
 
 struct TransportLimits {
-  /// With more unsent bytes for a peer than this, further calls to it are answered Overloaded at once.
+  /// With more unsent bytes for a peer than this, there is no room for further calls to it until half of them are sent.
   std::size_t unsent_bytes_full = 64u << 20;
   /// With more than this (replies cannot be refused) the peer is disconnected.
   std::size_t unsent_bytes_max = 256u << 20;
@@ -45,6 +45,8 @@ struct TransportEvents {
   /// Any other message of the kernel.
   std::function<void(const kernel::PeerAddress&, kernel::Message)> on_message;
   std::function<void(const kernel::PeerAddress&)> on_lost;
+  /// There is room for calls to the peer again, of which has_room() was false.
+  std::function<void(const kernel::PeerAddress&)> on_room = {};
   /// Clients only: a node's newest shard map.
   std::function<void(const kernel::PeerAddress&, kernel::ShardMap)> on_map;
   /// meet() did not lead to a Hello.
@@ -65,7 +67,10 @@ class Transport {
   virtual void set_map(const kernel::ShardMap& map) = 0;
   /// Connects to whatever listens there, unless that is in progress; results in its Hello, or on_unmet.
   virtual void meet(const std::string& address) = 0;
+  /// A call, only if there is room for it; other messages, always.
   virtual void send(const kernel::PeerAddress& to, kernel::Message message) = 0;
+  /// For a call to this peer. Where there is none, calls wait with their sender, who knows of their deadlines.
+  [[nodiscard]] virtual bool has_room(const kernel::PeerAddress& to) const = 0;
   /// Writes what has been gathered.
   virtual void flush() = 0;
   /// Bytes that peers have not read yet.

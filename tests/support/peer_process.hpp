@@ -30,6 +30,11 @@ struct PeerProcess {
               if (const auto then = std::exchange(then_send, std::nullopt)) peers.send(from, *then);
             },
         .on_lost = [this](const kernel::PeerAddress& peer) { lost.push_back(peer); },
+        .on_room =
+            [this](const kernel::PeerAddress& peer) {
+              with_room.push_back(peer);
+              if (const auto then = std::exchange(on_room_send, std::nullopt)) peers.send(peer, *then);
+            },
         .on_map = address.is_client()
                       ? [this](const kernel::PeerAddress&, kernel::ShardMap map) { maps.push_back(std::move(map)); }
                       : std::function<void(const kernel::PeerAddress&, kernel::ShardMap)>(),
@@ -41,10 +46,12 @@ struct PeerProcess {
   std::vector<kernel::PeerAddress> hellos;
   std::vector<std::pair<kernel::PeerAddress, kernel::Message>> messages;
   std::vector<kernel::PeerAddress> lost;
+  std::vector<kernel::PeerAddress> with_room;  // again
   std::vector<kernel::ShardMap> maps;
   std::vector<std::string> unmet;
   std::string notes;
-  std::optional<kernel::Message> then_send;  // with the next message, to its sender
+  std::optional<kernel::Message> then_send;     // with the next message, to its sender
+  std::optional<kernel::Message> on_room_send;  // when a peer next has room
   transport::Peers peers;
 };
 

@@ -66,6 +66,7 @@ class SimFabric::Node final : public kernel::Syscalls {
             EPIC_ASSERT(find_fault(one).empty(), "sent what its receiver refuses: {}", find_fault(one));
         },
         message);
+    note_sent(to);
     const std::uint16_t from = self_.node.value;
     auto& last = fabric_.last_arrival_ns_[{from, to.node.value}];
     last = std::max(last, fabric_.now_ns_ + fabric_.draw(fabric_.options_.frame_delay_max).count());
@@ -81,8 +82,10 @@ class SimFabric::Node final : public kernel::Syscalls {
             sender->kernel_.on_peer_lost(to);
             fabric.drive(*sender);
           }
+          if (fabric.find_node(from.node.value) == this) note_read(to);
         });
   }
+  [[nodiscard]] bool has_room(const PeerAddress& to) const override { return !full_.contains(to); }
 
   void load(kernel::ActivationId activation, std::string_view type, std::string_view key) override {
     own_event(
@@ -189,6 +192,17 @@ class SimFabric::Node final : public kernel::Syscalls {
   std::optional<std::int64_t> timer_ns;  // the scheduled wake-up
 
  private:
+  void note_sent(const PeerAddress& to) {
+    if (fabric_.options_.unread_max > 0 && ++unread_[to] >= fabric_.options_.unread_max) full_.insert(to);
+  }
+  /// As a real transport does, it reports room when half of the buffer has been read.
+  void note_read(const PeerAddress& to) {
+    if (fabric_.options_.unread_max == 0 || --unread_[to] > fabric_.options_.unread_max / 2) return;
+    if (full_.erase(to) == 0) return;
+    kernel_.on_time(fabric_.now_ns_, fabric_.wall_ns());
+    kernel_.on_room(to);
+    fabric_.drive(*this);
+  }
   void wait_for_turn() {
     if (is_waiting_for_turn_ || batches_.empty()) return;
     is_waiting_for_turn_ = true;
@@ -230,6 +244,8 @@ class SimFabric::Node final : public kernel::Syscalls {
   SimFabric& fabric_;
   PeerAddress self_;
   kernel::Kernel kernel_;
+  std::map<PeerAddress, std::size_t> unread_;
+  std::set<PeerAddress> full_;         // no room for calls
   std::deque<kernel::Batch> batches_;  // sent by the kernel, not written yet
   bool is_waiting_for_turn_ = false;   // or for the confirmation of what was written
 };

@@ -40,6 +40,7 @@ struct SimOptions {
   std::chrono::nanoseconds idle_age = kernel::limits::kIdleAge;
   std::uint64_t memory_budget_bytes = 0;
   std::uint64_t calls_bytes_max = kernel::limits::kCallsBytesMax;
+  std::size_t unread_max = 0;  // messages from one node to another; then there is no room for calls; 0: always
 };
 
 /// A line logged by an entity through epic::log, or by its node about it.

@@ -95,9 +95,16 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
   if (waiter != nullptr && waiter->is_due()) scheduler_.queue.push_resume(*waiter);
 }
 
+std::string Calls::describe_doing(const Record& record) {
+  if (record.site != nullptr && record.site->place == RoutedCall::Place::parked)
+    if (const PeerAddress owner = routing_.owner_of(record.site->shard); !syscalls_.has_room(owner))
+      return "it was not sent: " + CallWords::describe_no_room(owner.node);
+  return words_.describe_doing(record, table_, visits_left_);
+}
+
 void Calls::expire(Record& record) {
   const std::string& blocked = admission_.blocked;
-  const std::string doing = words_.describe_doing(record, table_, visits_left_) +
+  const std::string doing = describe_doing(record) +
                             (blocked.empty() ? std::string() : "; and nothing can be saved at the moment: " + blocked);
   const bool is_from_peer = record.site != nullptr && record.site->has_arrived();  // its node adds who has waited
   fail(record, ErrorCode::timeout, is_from_peer ? doing : words_.describe_timeout(record, doing));

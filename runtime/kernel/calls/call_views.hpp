@@ -33,6 +33,7 @@ class CallViews {
     const Saving& saving;
     const Calls& calls;
     const ParkedFrames& parked;
+    const Syscalls& syscalls;
   };
 
   explicit CallViews(const Uses& uses) : uses_(uses) {}

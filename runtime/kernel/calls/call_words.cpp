@@ -80,6 +80,10 @@ std::string CallWords::describe_lock(const Record& record) const {
   return text;
 }
 
+std::string CallWords::describe_no_room(NodeId node) {
+  return fmt::format("node-{} has yet to read what was sent to it before", node);
+}
+
 std::string CallWords::describe_timeout(const Record& record, const std::string& doing) const {
   const std::int64_t timeout = timeout_ns_of(record);
   return fmt::format("{} waited {} for {}: {}", describe_caller(record), seconds_text(timeout), describe(record),

@@ -44,6 +44,8 @@ class CallWords {
   /// `visits_left`.
   [[nodiscard]] std::string describe_doing(const Record& record, const CallTable& calls,
                                            std::size_t& visits_left) const;
+  /// Of a call that its peer has no room for.
+  [[nodiscard]] static std::string describe_no_room(NodeId node);
   /// For the event of an activation that `record` asks for.
   [[nodiscard]] Cause cause_of(const Record& record) const;
   /// Outermost first, `record` itself last.

@@ -184,6 +184,7 @@ class Calls final : private DeadlockProbes::Listener {
       probes_.suspect(RecordRef::share(*first));
   }
   void run_one(RunQueue::Item item);
+  [[nodiscard]] std::string describe_doing(const Record& record);
   void expire(Record& record);
   void check_stop(Activation& activation) {
     if (activation.is_to_leave()) [[unlikely]]

@@ -85,9 +85,11 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
     case Routing::Way::refuse:
       return refuse(*record);
     case Routing::Way::send:
-      if (may_be_seen(*record)) return send(std::move(record), type, call.shard, decision.owner);
-      return uses_.routing.park_until_commit(
-          site_of(*record, call.shard));  // it has waited here, for a shard that was ours
+      if (!may_be_seen(*record))
+        return uses_.routing.park_until_commit(
+            site_of(*record, call.shard));  // it has waited here, for a shard that was ours
+      if (!uses_.syscalls.has_room(decision.owner)) return uses_.routing.park(site_of(*record, call.shard));
+      return send(std::move(record), type, call.shard, decision.owner);
   }
 }
 

@@ -50,6 +50,7 @@ class Routing {
   void on_sent(RoutedCall& call, const PeerAddress& to) { router_.on_sent(call, to); }
   void on_refused(RoutedCall& call, std::int64_t now_ns) { router_.on_refused(call, now_ns); }
   void forget(RoutedCall& call) { router_.forget(call); }
+  void on_room(const PeerAddress& at) { router_.on_room(at); }
 
   /// Empty for a map that is not newer. When its changes have been carried out: retry_all().
   [[nodiscard]] Changes on_map(ShardMap map);

@@ -157,6 +157,13 @@ void ShardRouter::retry_later(std::int64_t now_ns) {
   if (!retry_at_ns_) retry_at_ns_ = now_ns + std::chrono::nanoseconds(limits::kRetryParked).count();
 }
 
+void ShardRouter::on_room(const PeerAddress& at) {
+  std::vector<ShardId> waiting;
+  for (const auto& [id, shard] : shards_)
+    if (!shard.parked.empty() && address_of(owner_of(id)) == at) waiting.push_back(id);
+  for (const ShardId id : waiting) retry_own(id);
+}
+
 void ShardRouter::retry(ShardId id, Pace pace) { give_turns(id, {.has_arrived = true}, pace); }
 
 /// What has arrived here does not wait for what is blocked or unanswered elsewhere.

@@ -98,6 +98,8 @@ class ShardRouter {
   void forget_map();
   /// Sends nothing to `peer` for a while.
   void block(const PeerAddress& peer, std::int64_t now_ns);
+  /// Calls that were parked because the peer had no room for them have their turn.
+  void on_room(const PeerAddress& at);
   enum class Pace : std::uint8_t {
     at_once,
     sliced,  // some of them in later ticks: for a shard where none of them may start

@@ -143,6 +143,16 @@ class Relay : public epic::Entity {
   }
   epic::Task<std::int64_t> negated(epic::Ref<Counter> counter) const { co_return co_await counter->negated(); }
   epic::Task<std::int64_t> version() const { co_return 1; }
+  epic::Task<std::uint64_t> weigh(std::string text) const { co_return text.size(); }
+  /// Calls that are all under way at once.
+  epic::Task<std::uint64_t> weigh_at_once(std::uint64_t count, std::uint64_t bytes) const {
+    std::vector<epic::Call<std::uint64_t>> calls;
+    for (std::uint64_t i = 0; i < count; ++i)
+      calls.push_back(epic::Ref<Relay>(i % 100)->weigh(std::string(bytes, 'x')));
+    std::uint64_t sum = 0;
+    for (const std::uint64_t weight : co_await epic::gather(std::move(calls), {.at_once = count})) sum += weight;
+    co_return sum;
+  }
   epic::Task<void> sleep_for_ms(std::int64_t ms) const { co_await epic::sleep(std::chrono::milliseconds(ms)); }
   epic::Task<void> let_sleep(epic::Ref<Relay> other, std::int64_t ms) const { co_await other->sleep_for_ms(ms); }
   /// Waits until the project's directory contains a file of this name.
@@ -176,8 +186,8 @@ class Relay : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Relay,
-              methods(add_to, echo, fill, count_to, print, refuse, negated, version, sleep_for_ms, let_sleep,
-                      wait_for_file, spin_for_ms, die, die_talking, die_without_stack),
+              methods(add_to, echo, fill, count_to, print, refuse, negated, version, weigh, weigh_at_once, sleep_for_ms,
+                      let_sleep, wait_for_file, spin_for_ms, die, die_talking, die_without_stack),
               transient)
 };
 

@@ -30,6 +30,7 @@ struct End {
              .on_message = [this](const PeerAddress& from,
                                   Message message) { messages.emplace_back(from, std::move(message)); },
              .on_lost = [this](const PeerAddress& peer) { lost.push_back(peer); },
+             .on_room = [this](const PeerAddress& peer) { with_room.push_back(peer); },
              .on_map = self.is_client() ? [this](const PeerAddress&, ShardMap map) { maps.push_back(std::move(map)); }
                                         : std::function<void(const PeerAddress&, ShardMap)>(),
              .on_unmet = [this](const std::string& where, const std::string&) { unmet.push_back(where); },
@@ -41,6 +42,7 @@ struct End {
   std::vector<PeerAddress> hellos;
   std::vector<std::pair<PeerAddress, Message>> messages;
   std::vector<PeerAddress> lost;
+  std::vector<PeerAddress> with_room;  // again
   std::vector<ShardMap> maps;
   std::vector<std::string> unmet;
   std::string notes;
@@ -342,7 +344,7 @@ TEST_CASE("unix transport: a socket may lie deeper in the file system than an ad
   CHECK_FALSE(std::filesystem::exists(f.path(NodeId{2})));
 }
 
-TEST_CASE("unix transport: a peer that reads nothing gets calls answered Overloaded, not a growing heap",
+TEST_CASE("unix transport: for a peer that reads nothing there is no room for calls, instead of a growing heap",
           "[transport]") {
   UnixTransportFixture f;
   End one(f.context, kNode1);
@@ -353,11 +355,26 @@ TEST_CASE("unix transport: a peer that reads nothing gets calls answered Overloa
   std::uint64_t sequence = 0;
   one.transport.send(kNode2, make_call(++sequence));
   deaf.accept(ear);
-  while (one.transport.unsent_bytes() <= epic::transport::TransportLimits{}.unsent_bytes_full)
-    one.transport.send(kNode2, make_call(++sequence, 8u << 20));
-  one.transport.send(kNode2, make_call(++sequence));
-  f.run_until("the answer", [&] { return one.messages.size() == 1; });
-  const auto& reply = std::get<ReplyMessage>(one.messages[0].second);
-  CHECK(reply.sequence == sequence);
-  CHECK(std::get<ErrorPart>(reply.outcome).code == ErrorCode::overloaded);
+  CHECK(one.transport.has_room(kNode2));
+  while (one.transport.has_room(kNode2)) one.transport.send(kNode2, make_call(++sequence, 8u << 20));
+  CHECK(one.transport.unsent_bytes() > epic::transport::TransportLimits{}.unsent_bytes_full);
+  CHECK(sequence < 12);
+  CHECK(one.messages.empty());
+}
+
+TEST_CASE("unix transport: when a peer has read what was sent there is room for calls again", "[transport]") {
+  UnixTransportFixture f;
+  End one(f.context, kNode1), two(f.context, kNode2);
+  f.listen(one);
+  f.listen(two);
+  f.publish({kNode1, kNode2});
+  std::uint64_t sequence = 0;
+  for (std::size_t round = 1; round <= 2; ++round) {
+    while (one.transport.has_room(kNode2)) one.transport.send(kNode2, make_call(++sequence, 8u << 20));
+    f.run_until("room", [&] { return one.with_room.size() == round; });
+    CHECK(one.transport.has_room(kNode2));
+  }
+  f.run_until("all calls", [&] { return two.messages.size() == sequence; });
+  CHECK(one.with_room == std::vector{kNode2, kNode2});
+  CHECK(one.lost.empty());
 }

@@ -33,11 +33,13 @@ struct RouterFixture {
   codec::CapnpCodec codec;
   std::vector<Sent> sent;
   std::vector<HelloMessage> hellos;
+  bool has_room = true;
   Router router{7,
                 10s,
                 codec,
                 {.send = [this](const PeerAddress& to,
                                 Message message) { sent.push_back({to, std::get<CallMessage>(std::move(message))}); },
+                 .has_room = [this](const PeerAddress&) { return has_room; },
                  .introduce = [this](const HelloMessage& hello) { hellos.push_back(hello); }}};
 
   /// How a call ended: a number, or the name of the error.
@@ -94,6 +96,33 @@ TEST_CASE("router: a call goes to the owner of its shard, and its result comes b
   f.answer(0, 41);
   CHECK(*outcome == "41");
   CHECK(f.router.count() == 0);
+}
+
+TEST_CASE("router: calls that a node has no room for wait, in order, until it has", "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  f.has_room = false;
+  const auto first = f.call("a");
+  const auto short_one = f.call("a", 1s);
+  f.has_room = true;
+  const auto second = f.call("a");  // not before the first
+  CHECK(f.sent.empty());
+  f.has_room = false;
+  f.router.on_room(kNode1);  // and at once there is none again
+  CHECK(f.sent.empty());
+  f.wait(2s);
+  CHECK(*short_one == "unavailable");
+  f.has_room = true;
+  f.router.on_room(kNode2);
+  CHECK(f.sent.empty());
+  f.router.on_room(kNode1);
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[0].call.id.sequence < f.sent[1].call.id.sequence);
+  f.answer(0, 1);
+  f.answer(1, 2);
+  CHECK(*first == "1");
+  CHECK(*second == "2");
 }
 
 TEST_CASE("router: a method is introduced before its first call, once", "[client]") {

@@ -16,6 +16,7 @@ using namespace epic::kernel;
 /// What is sent, loads, commits and released shards are kept for the test, which answers.
 struct World final : Syscalls {
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
+  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
   void load(ActivationId activation, std::string_view, std::string_view) override { loads.push_back(activation); }
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}

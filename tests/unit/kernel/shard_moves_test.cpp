@@ -44,6 +44,7 @@ struct ShardMovesFixture : Syscalls {
   }
 
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
+  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
   void load(ActivationId activation, std::string_view, std::string_view) override {
     answers.emplace_back([this, activation] { kernel.on_loaded(activation, LoadedState{}); });
   }

@@ -30,12 +30,14 @@ struct App {
   void on_hello(const PeerAddress& from);
   void on_message(const PeerAddress& from, const Message& message);
   void on_lost(const PeerAddress& peer);
+  void note_room(PeerAddress to);
 
   World& world;
   PeerAddress self;
   std::uint64_t next_sequence = 1;
   std::map<PeerAddress, std::set<std::uint64_t>> waiting;  // calls that have not ended, by the peer that they went to
   std::map<PeerAddress, std::uint64_t> loss_count;
+  std::set<PeerAddress> full;  // no room for calls
   /// Peers that have introduced themselves; their newest call, by how often they had lost us when they made it.
   std::map<PeerAddress, std::map<std::uint64_t, std::uint64_t>> newest_of;
   bool is_parting = false;
@@ -84,6 +86,7 @@ struct World {
   std::size_t results = 0;
   std::size_t refusals = 0;
   std::size_t losses = 0;
+  std::size_t times_full = 0;
 };
 
 App::App(World& its_world, PeerAddress its_address) : world(its_world), self(its_address) {
@@ -93,6 +96,11 @@ App::App(World& its_world, PeerAddress its_address) : world(its_world), self(its
           .on_hello = [this](const PeerAddress& from, const HelloMessage&) { on_hello(from); },
           .on_message = [this](const PeerAddress& from, const Message& message) { on_message(from, message); },
           .on_lost = [this](const PeerAddress& peer) { on_lost(peer); },
+          .on_room =
+              [this](const PeerAddress& peer) {
+                REQUIRE(full.erase(peer) == 1);
+                REQUIRE(peers->has_room(peer));
+              },
           .on_map = {},
           .on_unmet = {},
           .on_note = {}},
@@ -103,10 +111,19 @@ App::App(World& its_world, PeerAddress its_address) : world(its_world), self(its
 }
 
 void App::call(PeerAddress to) {
+  REQUIRE(peers->has_room(to) == !full.contains(to));
+  if (full.contains(to)) return;
   const std::uint64_t sequence = next_sequence++;
   waiting[to].insert(sequence);
   world.loss_counts[{self.life, sequence}] = loss_count[to];
   peers->send(to, call_of(self, sequence, world.draw(10) == 0 ? 5'000 : world.draw(200)));
+  note_room(to);
+}
+
+/// After something was sent there. It lasts until on_room or on_lost.
+void App::note_room(PeerAddress to) {
+  if (peers->has_room(to) || !full.insert(to).second) return;
+  ++world.times_full;
 }
 
 void App::on_hello(const PeerAddress& from) { newest_of.try_emplace(from); }
@@ -120,6 +137,7 @@ void App::on_message(const PeerAddress& from, const Message& message) {
     newest = call->id.sequence;
     REQUIRE(world.heard.emplace(call->id.life, call->id.sequence).second);
     peers->send(from, ReplyMessage{call->id.sequence, ResultPart{}});
+    note_room(from);
     return;
   }
   const auto& reply = std::get<ReplyMessage>(message);
@@ -138,6 +156,7 @@ void App::on_message(const PeerAddress& from, const Message& message) {
 }
 
 void App::on_lost(const PeerAddress& peer) {
+  full.erase(peer);
   newest_of.erase(peer);
   ++loss_count[peer];
   world.losses += waiting[peer].size();
@@ -190,7 +209,7 @@ void World::disturb() {
 TEST_CASE("peers: whatever the network does, every call ends once, in order, and nothing is heard of the lost",
           "[transport]") {
   const std::uint64_t base = epic::test::make_seed();
-  std::size_t results = 0, refusals = 0, losses = 0;
+  std::size_t results = 0, refusals = 0, losses = 0, times_full = 0;
   for (std::uint64_t seed = base; seed < base + 60; ++seed) {
     CAPTURE(seed);
     World world(seed);
@@ -206,14 +225,18 @@ TEST_CASE("peers: whatever the network does, every call ends once, in order, and
     world.settle();
     world.now_ns += 11'000'000'000;
     world.settle();
-    for (const auto& [node, app] : world.apps)
+    for (const auto& [node, app] : world.apps) {
       for (const auto& [peer, calls] : app->waiting) REQUIRE(calls.empty());
+      REQUIRE(app->full.empty());
+    }
     results += world.results;
     refusals += world.refusals;
     losses += world.losses;
+    times_full += world.times_full;
   }
-  CAPTURE(base, results, refusals, losses);
+  CAPTURE(base, results, refusals, losses, times_full);
   CHECK(results > 1'000);  // or the test looks at nothing
   CHECK(refusals > 100);
   CHECK(losses > 100);
+  CHECK(times_full > 10);
 }

@@ -17,6 +17,7 @@ namespace {
 
 struct Silence final : Syscalls {
   void send(const PeerAddress&, Message) override {}
+  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
   void load(ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}

@@ -18,6 +18,7 @@ namespace {
 struct Messages final : Syscalls {
   std::vector<std::pair<PeerAddress, Message>> sent;
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
+  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
   void load(ActivationId, std::string_view, std::string_view) override {}
   void load_mail(const ShardEpoch&, std::uint64_t) override {}
   void load_answer(const ShardEpoch&, const AnswerId&) override {}
