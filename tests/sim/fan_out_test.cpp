@@ -12,7 +12,6 @@
 #include <set>
 
 #include "codec/capnp_codec.hpp"
-#include "kernel/limits.hpp"
 #include "support/sanitizers.hpp"
 #include "support/sim_fabric.hpp"
 

@@ -89,8 +89,8 @@ TEST_CASE("fabric: calls that a node's buffers cannot take wait for room", "[nod
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
   const Client client = Client::connect(project.path().string());
-  constexpr std::uint64_t kCount = 40'000;
-  constexpr std::uint64_t kBytes = 5'000;  // 100 MB to the other node, and 64 MiB is what a buffer takes
+  constexpr std::uint64_t kCount = 1'000;
+  constexpr std::uint64_t kBytes = 200'000;  // 100 MB to the other node, and 64 MiB is what a buffer takes
   CHECK(client.call(client.get<Relay>("r").with(100s)->weigh_at_once(kCount, kBytes)) == kCount * kBytes);
 }
 
