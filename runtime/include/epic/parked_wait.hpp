@@ -1,7 +1,7 @@
 #pragma once
 // ParkedWait: a frame that waits for something other than calls: a time, an event, a commit, another thread.
 //
-// Whatever entities can await either waits for calls (call.hpp, gather.hpp), runs within the same execution (task.hpp),
+// Whatever entities can await either waits for calls (call.hpp, gather.hpp, call_window.hpp), runs within the same execution (task.hpp),
 // or derives from this. So the kernel finds all frames that wait in two places, and what is cancelled gets
 // epic::Cancelled wherever it stands. A test allows `EpicAwaitable = void` in those headers only.
 //

@@ -147,7 +147,7 @@ TEST_CASE("peers: for one that reads nothing there is no room for calls, and wit
   CHECK(one.lost == std::vector{kTwo});
   REQUIRE(one.messages.size() == 1);
   CHECK(is_refusal(reply_of(one)));  // the last call never left
-  CHECK(one.peers.has_room(kTwo));   // whoever comes next
+  CHECK(one.peers.has_room(kTwo));   // for the next one to connect
   CHECK(one.with_room.empty());
 }
 
