@@ -1,9 +1,9 @@
 #pragma once
 // ParkedWait: a frame that waits for something other than calls: a time, an event, a commit, another thread.
 //
-// Whatever entities can await either waits for calls (call.hpp, gather.hpp, call_window.hpp), runs within the same execution (task.hpp),
-// or derives from this. So the kernel finds all frames that wait in two places, and what is cancelled gets
-// epic::Cancelled wherever it stands. A test allows `EpicAwaitable = void` in those headers only.
+// Whatever entities can await either waits for calls (call.hpp, gather.hpp, call_window.hpp), runs within the same
+// execution (task.hpp), or derives from this. So the kernel finds all frames that wait in two places, and what is
+// cancelled gets epic::Cancelled wherever it stands. A test allows `EpicAwaitable = void` in those headers only.
 //
 // Invariant: it lives in the frame that waits, and leaves the kernel's list when that frame is destroyed.
 // Not here:  what wakes it (kernel/calls/parked_frames.hpp, and who parks it).
