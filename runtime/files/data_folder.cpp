@@ -47,6 +47,16 @@ Descriptor open_regular(int folder, const std::string& name, int flags, const st
   return file;
 }
 
+void sync(int file, const std::string& path, std::string_view doing) {
+  if (::fsync(file) != 0) throw_error(doing, path, errno);
+}
+
+/// From the file's own folder to the root. All of them, though most were on disk before: another process may have made
+/// one, and have died, or not have come to this yet.
+void sync_folders(const std::vector<Descriptor>& folders, const std::string& path, std::string_view doing) {
+  for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder) sync(folder->get(), path, doing);
+}
+
 /// 0, or the error.
 int try_write(int file, std::string_view content) {
   while (!content.empty()) {
@@ -58,48 +68,63 @@ int try_write(int file, std::string_view content) {
   return ::fsync(file) == 0 ? 0 : errno;
 }
 
-std::string make_temporary_name() {
+/// A file that is to take another one's place. A process that had our id may have left some.
+Descriptor open_temporary(int folder, std::string& name, const std::string& path, std::string_view doing) {
   static std::atomic<std::uint64_t> last{0};
-  return ".epic-" + std::to_string(::getpid()) + "-" + std::to_string(++last);
+  while (true) {
+    name = ".epic-" + std::to_string(::getpid()) + "-" + std::to_string(++last);
+    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, 0666));
+    if (file.get() >= 0) return file;
+    if (errno != EEXIST) throw_error(doing, path, errno);
+  }
 }
 
 }  // namespace
 
-DataFolder::Place DataFolder::find(const std::string& path, Missing folders, std::string_view doing) const {
-  if (folders == Missing::is_made) {
-    std::error_code error;
-    std::filesystem::create_directories(root_, error);
-    if (error) throw_error(doing, path, error.value());
+DataFolder::DataFolder(const std::filesystem::path& root, std::size_t bytes_max)
+    : root_((std::filesystem::absolute(root) / "").parent_path()), bytes_max_(bytes_max) {}
+
+void DataFolder::make_root(const std::string& path, std::string_view doing) const {
+  std::error_code error;
+  const bool is_new = std::filesystem::create_directories(root_, error);
+  if (error) throw_error(doing, path, error.value());
+  if (!is_new && is_root_durable_) return;
+  for (std::filesystem::path above = root_.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    const Descriptor folder(::open(above.c_str(), kFolderFlags));
+    if (folder.get() >= 0) sync(folder.get(), path, doing);  // otherwise nothing could be made there
   }
-  Descriptor folder(::open(root_.c_str(), kFolderFlags));
-  if (folder.get() < 0) throw_error(doing, path, errno);
+  is_root_durable_ = true;
+}
+
+DataFolder::Place DataFolder::find(const std::string& path, Missing folders, std::string_view doing) const {
+  if (folders == Missing::is_made) make_root(path, doing);
+  Place place;
+  place.folders.emplace_back(::open(root_.c_str(), kFolderFlags));
+  if (place.folder() < 0) throw_error(doing, path, errno);
   std::size_t begin = 0;
   for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', begin)) {
     const std::string part = path.substr(begin, end - begin);
-    if (folders == Missing::is_made) {
-      if (::mkdirat(folder.get(), part.c_str(), 0777) == 0)
-        static_cast<void>(::fsync(folder.get()));  // if that fails, so does what follows
-      else if (errno != EEXIST)
-        throw_error(doing, path, errno);
-    }
-    folder = Descriptor(::openat(folder.get(), part.c_str(), kFolderFlags | O_NOFOLLOW));
-    if (folder.get() < 0) throw_error(doing, path, errno);
+    if (folders == Missing::is_made && ::mkdirat(place.folder(), part.c_str(), 0777) != 0 && errno != EEXIST)
+      throw_error(doing, path, errno);
+    place.folders.emplace_back(::openat(place.folder(), part.c_str(), kFolderFlags | O_NOFOLLOW));
+    if (place.folder() < 0) throw_error(doing, path, errno);
     begin = end + 1;
   }
-  return {std::move(folder), path.substr(begin)};
+  place.name = path.substr(begin);
+  return place;
 }
 
 std::string DataFolder::read(const std::string& path) const {
   constexpr std::string_view kDoing = "read file";
   const Place place = find(path, Missing::is_error, kDoing);
-  const auto found = find_regular(place.folder.get(), place.name, path, kDoing);
+  const auto found = find_regular(place.folder(), place.name, path, kDoing);
   if (!found) throw_error(kDoing, path, ENOENT);
-  const Descriptor file = open_regular(place.folder.get(), place.name, O_RDONLY, path, kDoing);
+  auto size = static_cast<std::size_t>(found->st_size);
+  if (size > bytes_max_) throw_error(kDoing, path, EFBIG);
+  const Descriptor file = open_regular(place.folder(), place.name, O_RDONLY, path, kDoing);
   std::string content;
-  std::size_t size = static_cast<std::size_t>(found->st_size);
   for (std::size_t used = 0;;) {
-    if (std::max(size, used) > bytes_max_) throw_error(kDoing, path, EFBIG);
-    content.resize(std::max(size, used) + 1);  // the last byte: to see that there is nothing more
+    content.resize(std::min(size, bytes_max_) + 1);  // the last byte: to see that there is nothing more
     const ssize_t count = ::read(file.get(), content.data() + used, content.size() - used);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw_error(kDoing, path, errno);
@@ -108,6 +133,7 @@ std::string DataFolder::read(const std::string& path) const {
       content.resize(used);
       return content;
     }
+    if (used > bytes_max_) throw_error(kDoing, path, EFBIG);
     if (used == content.size()) size = 2 * used;  // it has grown
   }
 }
@@ -115,27 +141,27 @@ std::string DataFolder::read(const std::string& path) const {
 void DataFolder::write(const std::string& path, std::string_view content) const {
   constexpr std::string_view kDoing = "write file";
   const Place place = find(path, Missing::is_made, kDoing);
-  const auto former = find_regular(place.folder.get(), place.name, path, kDoing);
-  const std::string temporary = make_temporary_name();
-  const Descriptor file = open_regular(place.folder.get(), temporary, O_WRONLY | O_CREAT | O_EXCL, path, kDoing);
+  const auto former = find_regular(place.folder(), place.name, path, kDoing);
+  std::string temporary;
+  const Descriptor file = open_temporary(place.folder(), temporary, path, kDoing);
   int error = former && ::fchmod(file.get(), former->st_mode & 07777) != 0 ? errno : 0;
   if (error == 0) error = try_write(file.get(), content);
-  if (error == 0 && ::renameat(place.folder.get(), temporary.c_str(), place.folder.get(), place.name.c_str()) != 0)
+  if (error == 0 && ::renameat(place.folder(), temporary.c_str(), place.folder(), place.name.c_str()) != 0)
     error = errno;
   if (error != 0) {
-    ::unlinkat(place.folder.get(), temporary.c_str(), 0);
+    ::unlinkat(place.folder(), temporary.c_str(), 0);
     throw_error(kDoing, path, error);
   }
-  if (::fsync(place.folder.get()) != 0) throw_error(kDoing, path, errno);
+  sync_folders(place.folders, path, kDoing);
 }
 
 void DataFolder::append(const std::string& path, std::string_view content) const {
   constexpr std::string_view kDoing = "append to file";
   const Place place = find(path, Missing::is_made, kDoing);
-  const bool is_new = !find_regular(place.folder.get(), place.name, path, kDoing);
-  const Descriptor file = open_regular(place.folder.get(), place.name, O_WRONLY | O_APPEND | O_CREAT, path, kDoing);
+  static_cast<void>(find_regular(place.folder(), place.name, path, kDoing));
+  const Descriptor file = open_regular(place.folder(), place.name, O_WRONLY | O_APPEND | O_CREAT, path, kDoing);
   if (const int error = try_write(file.get(), content); error != 0) throw_error(kDoing, path, error);
-  if (is_new && ::fsync(place.folder.get()) != 0) throw_error(kDoing, path, errno);
+  sync_folders(place.folders, path, kDoing);
 }
 
 bool DataFolder::remove(const std::string& path) const {
@@ -147,12 +173,12 @@ bool DataFolder::remove(const std::string& path) const {
     if (error.code() == std::errc::no_such_file_or_directory) return false;
     throw;
   }
-  if (!find_regular(place->folder.get(), place->name, path, kDoing)) return false;
-  if (::unlinkat(place->folder.get(), place->name.c_str(), 0) != 0) {
+  if (!find_regular(place->folder(), place->name, path, kDoing)) return false;
+  if (::unlinkat(place->folder(), place->name.c_str(), 0) != 0) {
     if (errno == ENOENT) return false;
     throw_error(kDoing, path, errno);
   }
-  if (::fsync(place->folder.get()) != 0) throw_error(kDoing, path, errno);
+  sync(place->folder(), path, kDoing);
   return true;
 }
 

@@ -4,16 +4,18 @@
 // A path is walked part by part, and no part may be a link. So whatever lies in the folder, nothing outside of it is
 // reached. Only regular files are touched: to open a device or a pipe can already have effects, or wait.
 //
-// A file is replaced by renaming a complete one, which is on disk by then; the folder is on disk when a function
-// returns. If the process dies in between, a file ".epic-…" may be left.
+// A file is replaced by renaming a complete one, which is on disk by then. When a function returns, so are all folders
+// that lead to the file, whoever made them. If the process dies in between, a file ".epic-…" may be left.
 //
 // Any thread. All functions throw std::filesystem::filesystem_error.
 // Not here:  .epic, which is private (private_files.hpp); what a path may look like (kernel/file_api.cpp).
 
+#include <atomic>
 #include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "files/private_files.hpp"
 
@@ -21,8 +23,9 @@ namespace epic::files {
 
 class DataFolder {
  public:
-  /// It is made when something is written. Files of more than `bytes_max` are not read.
-  DataFolder(std::filesystem::path root, std::size_t bytes_max) : root_(std::move(root)), bytes_max_(bytes_max) {}
+  /// `root`: relative to the working directory of this moment; made when something is written. Files of more than
+  /// `bytes_max` are not read.
+  DataFolder(const std::filesystem::path& root, std::size_t bytes_max);
 
   [[nodiscard]] std::string read(const std::string& path) const;
   void write(const std::string& path, std::string_view content) const;
@@ -34,13 +37,16 @@ class DataFolder {
   enum class Missing { is_error, is_made };
   /// Where a file is, or would be.
   struct Place {
-    Descriptor folder;
+    std::vector<Descriptor> folders;  // from the root to the one that it is in
     std::string name;
+    [[nodiscard]] int folder() const { return folders.back().get(); }
   };
   [[nodiscard]] Place find(const std::string& path, Missing folders, std::string_view doing) const;
+  void make_root(const std::string& path, std::string_view doing) const;
 
   std::filesystem::path root_;
   std::size_t bytes_max_;
+  mutable std::atomic<bool> is_root_durable_{false};  // this process has seen to it
 };
 
 }  // namespace epic::files

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "epic/blocking.hpp"
 #include "files/data_folder.hpp"
@@ -14,7 +13,7 @@ namespace epic::io {
 
 class NodeFiles final : public detail::FileAccess {
  public:
-  explicit NodeFiles(std::filesystem::path folder) : folder_(std::move(folder), kernel::limits::kFileBytesMax) {}
+  explicit NodeFiles(const std::filesystem::path& folder) : folder_(folder, kernel::limits::kFileBytesMax) {}
 
   std::string read(const std::string& path) override { return folder_.read(path); }
   void write(const std::string& path, std::string_view content) override { folder_.write(path, content); }

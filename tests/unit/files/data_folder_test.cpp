@@ -152,3 +152,34 @@ TEST_CASE("data folder: what cannot be written leaves the former file, and nothi
   CHECK(f.folder.read("a.txt") == "one");
   CHECK(f.names() == std::vector<std::string>{"a.txt"});
 }
+
+TEST_CASE("data folder: a process that had this one's id, and died while it wrote, stands in nobody's way", "[files]") {
+  FolderFixture f;
+  f.folder.write("a.txt", "one");
+  for (int number = 1; number <= 1000; ++number)
+    std::ofstream(f.root / (".epic-" + std::to_string(::getpid()) + "-" + std::to_string(number))) << "half";
+  f.folder.write("a.txt", "two");
+  CHECK(f.folder.read("a.txt") == "two");
+}
+
+TEST_CASE("data folder: a file that grows while it is read may grow up to the limit", "[files]") {
+  std::ifstream file("/proc/self/limits");  // its size is reported as 0
+  const std::string content{std::istreambuf_iterator<char>(file), {}};
+  REQUIRE(content.size() > 500);
+  CHECK(DataFolder("/proc/self", content.size()).read("limits") == content);
+  CHECK(folder_error_of([&] { static_cast<void>(DataFolder("/proc/self", content.size() - 1).read("limits")); }) ==
+        EFBIG);
+}
+
+TEST_CASE("data folder: it stays where it is when the working directory changes", "[files]") {
+  const fs::path before = fs::current_path();
+  const epic::test::TempDir place;
+  const epic::test::TempDir elsewhere;
+  fs::current_path(place.path());
+  const DataFolder folder("var/data/", kBytesMax);
+  fs::current_path(elsewhere.path());
+  folder.write("a/b", "one");
+  const bool is_there = fs::exists(place.path() / "var/data/a/b");
+  fs::current_path(before);
+  CHECK(is_there);
+}
