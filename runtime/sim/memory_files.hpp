@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -16,7 +17,7 @@ namespace epic::sim {
 
 class MemoryFiles final : public epic::detail::FileAccess {
  public:
-  enum class Access { read, change };
+  enum class Access { read, change, remove };  // change: it needs room on the disk
   /// `find_fault` is asked before each access; it may be empty.
   explicit MemoryFiles(std::function<std::optional<std::errc>(Access)> find_fault = {})
       : find_fault_(std::move(find_fault)) {}
@@ -27,14 +28,16 @@ class MemoryFiles final : public epic::detail::FileAccess {
   bool remove(const std::string& path) override;
 
   // ---- for tests, without faults
-  void put(const std::string& path, std::string content) { files_[path] = std::move(content); }
+  void put(const std::string& path, std::string content);
   [[nodiscard]] std::optional<std::string> find(const std::string& path) const;
 
  private:
-  void check(const std::string& doing, const std::string& path, Access access) const;
+  void check(const std::string& doing, const std::string& path, Access access);
+  void make_folders(const std::string& path);
 
   std::function<std::optional<std::errc>(Access)> find_fault_;
   std::map<std::string, std::string> files_;
+  std::set<std::string> folders_;  // they stay when they are empty
 };
 
 }  // namespace epic::sim

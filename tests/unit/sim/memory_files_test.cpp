@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cluster/sim/disk.hpp"
+#include "kernel/limits.hpp"
 
 using namespace std::chrono_literals;
 using epic::sim::MemoryFiles;
@@ -34,6 +35,13 @@ TEST_CASE("memory files: they behave as those on a disk", "[sim]") {
   CHECK(file_error_of([&] { files.write("a/b.txt/c", "x"); }) == std::errc::not_a_directory);
   CHECK(files.remove("a/b.txt"));
   CHECK_FALSE(files.remove("a/b.txt"));
+  CHECK(file_error_of([&] { files.write("a", "x"); }) == std::errc::is_a_directory);  // the folder stays
+  CHECK_FALSE(files.remove("no/such/folder"));
+  files.write("no", "x");  // to look for something makes no folders
+  files.put("large", std::string(epic::kernel::limits::kFileBytesMax, 'x'));
+  CHECK(files.read("large").size() == epic::kernel::limits::kFileBytesMax);
+  files.append("large", "x");
+  CHECK(file_error_of([&] { files.read("large"); }) == std::errc::file_too_large);
 }
 
 TEST_CASE("memory files: those of a simulated disk meet its faults", "[sim]") {
@@ -44,6 +52,8 @@ TEST_CASE("memory files: those of a simulated disk meet its faults", "[sim]") {
   CHECK(file_error_of([&] { disk.files().write("a", "two"); }) == std::errc::no_space_on_device);
   CHECK(file_error_of([&] { disk.files().append("a", "two"); }) == std::errc::no_space_on_device);
   CHECK(disk.files().read("a") == "one");
+  disk.files().put("b", "two");
+  CHECK(disk.files().remove("b"));  // that needs no room
   disk.set_full(false);
   disk.set_failing(true);
   CHECK(file_error_of([&] { disk.files().read("a"); }) == std::errc::io_error);
