@@ -1,9 +1,13 @@
 #include "cli/project/add_entity.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <span>
+#include <system_error>
 
 #include "cli/output/atomic_file.hpp"
 #include "cli/output/suggest.hpp"
@@ -94,26 +98,36 @@ struct SourceFile {
   std::string text;
 };
 
-/// The project's C++ files, without its tests and what was built.
-std::vector<SourceFile> read_sources(const fs::path& root) {
+constexpr std::string_view kHeaderEndings[] = {".hpp", ".h", ".hh", ".hxx"};
+constexpr std::string_view kSourceEndings[] = {".cpp", ".cc", ".cxx"};
+
+bool ends_in(const fs::path& path, std::span<const std::string_view> endings) {
+  return std::ranges::find(endings, path.extension().string()) != endings.end();
+}
+bool is_header(const fs::path& path) { return ends_in(path, kHeaderEndings); }
+
+/// The project's C++ files, without its tests and what was built. Only files: opening a pipe would wait for a writer.
+Result<std::vector<SourceFile>> read_sources(const fs::path& root) {
   std::vector<SourceFile> sources;
   std::error_code ignored;
   auto walk = fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, ignored);
   for (; walk != fs::end(walk); walk.increment(ignored)) {
-    const std::string name = walk->path().filename().string();
-    const std::string extension = walk->path().extension().string();
+    const fs::path& path = walk->path();
+    const std::string name = path.filename().string();
     if (walk->is_directory(ignored)) {
       if (name.starts_with('.') || (walk.depth() == 0 && (name == "build" || name == "tests")))
         walk.disable_recursion_pending();
-    } else if (extension == ".cpp" || extension == ".hpp" || extension == ".cc" || extension == ".h") {
-      sources.push_back({walk->path().lexically_relative(root), read_text(walk->path())});
+    } else if (walk->is_regular_file(ignored) && (is_header(path) || ends_in(path, kSourceEndings))) {
+      if (::access(path.c_str(), R_OK) != 0)
+        return fail({.what = fmt::format("{} cannot be read", path.lexically_relative(root).string()),
+                     .why = std::generic_category().message(errno),
+                     .help = {"check its permissions: it may define the class, or list it"}});
+      sources.push_back({path.lexically_relative(root), read_text(path)});
     }
   }
   std::ranges::sort(sources, {}, &SourceFile::path);
   return sources;
 }
-
-bool is_header(const fs::path& path) { return path.extension() == ".hpp" || path.extension() == ".h"; }
 
 Failure not_listed(const NewEntity& entity, std::string why) {
   return {.what = fmt::format("cannot add {} to EPIC_MODULE", entity.name),
@@ -136,6 +150,7 @@ Result<const SourceFile*> find_module_source(const fs::path& root, const NewEnti
       found.push_back(&source);
       places.push_back(fmt::format("{}:{}", source.path.string(), line));
     }
+    if (!entity.module_source.empty()) break;  // a link to it is the same source again
   }
   if (found.size() == 1) return found.front();
   if (found.empty())
@@ -222,13 +237,22 @@ Result<void> replace_file(const fs::path& path, std::string_view text) {
   return file.keep();
 }
 
+/// Alone or behind "${PROJECT_SOURCE_DIR}/"; "src/*.cpp" does not mention "*.cpp".
+bool mentions(std::string_view text, std::string_view pattern) {
+  for (std::size_t at = text.find(pattern); at != std::string_view::npos; at = text.find(pattern, at + 1)) {
+    const std::string_view before = text.substr(0, at);
+    if (!before.ends_with('/') || before.ends_with("}/")) return true;
+  }
+  return false;
+}
+
 std::vector<std::string> find_left_out(const fs::path& root, const std::vector<SourceFile>& files) {
   const std::string text = read_text(root / "CMakeLists.txt");
   std::vector<std::string> warnings;
   for (const SourceFile& file : files) {
     if (is_header(file.path)) continue;
     const std::string pattern = (file.path.parent_path() / "*.cpp").string();
-    if (!text.contains(pattern))
+    if (!mentions(text, pattern))
       warnings.push_back(
           fmt::format("CMakeLists.txt does not mention {}: add {} to its SOURCES", pattern, file.path.string()));
   }
@@ -273,7 +297,7 @@ std::string file_stem(std::string_view class_name) {
 }
 
 Result<AddedEntity> add_entity(const fs::path& root, const NewEntity& entity) {
-  const auto sources = read_sources(root);
+  const auto sources = EPIC_TRY(read_sources(root));
   const SourceFile* module = nullptr;
   if (entity.listing == NewEntity::Listing::listed) module = EPIC_TRY(find_module_source(root, entity, sources));
   const auto files = make_files(entity, module == nullptr ? "src" : module->path.parent_path());

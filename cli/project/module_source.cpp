@@ -105,6 +105,7 @@ struct SourceLine {
   std::size_t begin;
   std::size_t end;             // before its line end
   std::size_t conditions = 0;  // how many #if are open
+  std::size_t braces = 0;      // and how many { where it begins
   bool is_directive = false;
   std::string_view include = {};  // "match.hpp" or <epic/epic.hpp>, with its quotes
 };
@@ -112,10 +113,11 @@ struct SourceLine {
 std::vector<SourceLine> source_lines(std::string_view text, std::string_view code) {
   std::vector<SourceLine> lines;
   std::size_t conditions = 0;
+  std::size_t braces = 0;
   bool goes_on = false;  // a directive, after a backslash
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t stop = std::min(text.find('\n', begin), text.size());
-    SourceLine line{.begin = begin, .end = stop};
+    SourceLine line{.begin = begin, .end = stop, .braces = braces};
     if (line.end > begin && text[line.end - 1] == '\r') --line.end;
     std::string_view rest = trimmed(code.substr(begin, line.end - begin));
     const bool ends_open = rest.ends_with('\\');
@@ -133,6 +135,10 @@ std::vector<SourceLine> source_lines(std::string_view text, std::string_view cod
       }
     } else {
       line.conditions = conditions;
+    }
+    for (const char c : line.is_directive ? std::string_view() : rest) {
+      if (c == '{') ++braces;
+      if (c == '}' && braces > 0) --braces;
     }
     goes_on = line.is_directive && ends_open;
     lines.push_back(line);
@@ -220,7 +226,8 @@ std::vector<Insertion> insert_name(std::string_view text, const std::vector<Sour
   return {{end, std::string(comma)}, {last_line.end, fmt::format("{}{}{}", line_end, indent, type)}};
 }
 
-/// Among the file's own headers, in their order if they have one; none if it is included.
+/// Among the file's own headers, in their order if they have one; none if it is included. A header that may be left
+/// out, or that is inside extern "C" { }, is no place for it.
 std::expected<std::vector<Insertion>, std::string> insert_include(const std::vector<SourceLine>& lines,
                                                                   std::size_t macro, std::string_view header,
                                                                   std::string_view line_end) {
@@ -228,7 +235,7 @@ std::expected<std::vector<Insertion>, std::string> insert_include(const std::vec
   std::size_t last_own = kNowhere;
   std::size_t last_any = kNowhere;
   for (std::size_t i = 0; i < lines.size() && lines[i].begin < macro; ++i) {
-    if (lines[i].include.empty() || lines[i].conditions > 0) continue;
+    if (lines[i].include.empty() || lines[i].conditions > 0 || lines[i].braces > 0) continue;
     if (lines[i].include == wanted) return std::vector<Insertion>{};
     last_any = i;
     if (lines[i].include.starts_with('"')) last_own = i;
@@ -314,6 +321,8 @@ std::expected<std::string, std::string> add_to_module(std::string_view source, s
   const auto changed_list = read_list(changed_code, changed_lines, changed_places.front());
   if (!changed_list || names_of(*changed_list) != wanted)
     return std::unexpected("the layout around EPIC_MODULE is too unusual");
+  const auto missing = insert_include(changed_lines, changed_places.front(), header, line_end);
+  if (!missing || !missing->empty()) return std::unexpected("the layout of its #include lines is too unusual");
   return changed;
 }
 

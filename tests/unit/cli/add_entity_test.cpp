@@ -1,6 +1,7 @@
 #include "cli/project/add_entity.hpp"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -187,4 +188,47 @@ TEST_CASE("add entity: the changed source keeps its permissions, and a link to i
   CHECK(fs::is_symlink(folder.path() / "src/module.cpp"));
   CHECK(fs::status(folder.path() / "shared").permissions() == fs::perms::owner_all);
   CHECK_THAT(folder.content().at("shared"), Contains("EPIC_MODULE(epic::no_setup, Barrel)"));
+}
+
+TEST_CASE("add entity: what only has the name of a source is not opened", "[cli]") {
+  const Folder folder;
+  REQUIRE(::mkfifo((folder.path() / "src/pipe.cpp").c_str(), 0600) == 0);  // opening it would wait for a writer
+  fs::create_symlink("nowhere", folder.path() / "src/.#module.cpp");
+  fs::create_directory(folder.path() / "src/folder.cpp");
+  REQUIRE(add_entity(folder.path(), {.name = "Barrel"}));
+}
+
+TEST_CASE("add entity: sources and headers have other endings, too", "[cli]") {
+  for (const char* ending : {".cc", ".cxx"}) {
+    const std::string module = std::string("src/module") + ending;
+    const Folder folder({{module, "#include <epic/epic.hpp>\nEPIC_MODULE(a)\n"}, {"src/b.hxx", "struct Crate {};"}});
+    CHECK_THAT(refusal(folder, {.name = "Crate"}), Contains("src/b.hxx:1 defines it"));
+    const auto added = add_entity(folder.path(), {.name = "Barrel"});
+    REQUIRE(added);
+    CHECK(added->module_source == module);
+  }
+}
+
+TEST_CASE("add entity: a source that has two names can be chosen by either", "[cli]") {
+  for (const char* name : {"src/module.cpp", "src/alias.cpp"}) {
+    const Folder folder;
+    fs::create_symlink("module.cpp", folder.path() / "src/alias.cpp");
+    CHECK_THAT(refusal(folder, {.name = "Barrel"}), Contains("it is used 2 times"));
+    REQUIRE(add_entity(folder.path(), {.name = "Barrel", .module_source = folder.path() / name}));
+    CHECK_THAT(folder.content().at("src/module.cpp"), Contains("EPIC_MODULE(epic::no_setup, Barrel)"));
+    CHECK(fs::is_symlink(folder.path() / "src/alias.cpp"));
+  }
+}
+
+TEST_CASE("add entity: the pattern of another folder does not pick up what is in the project's own", "[cli]") {
+  const auto warnings = [](const std::string& patterns) {
+    const Folder folder({{"module.cpp", "#include <epic/epic.hpp>\nEPIC_MODULE(a)\n"},
+                         {"CMakeLists.txt", "epic_add_module(NAME a SOURCES " + patterns + ")\n"}});
+    const auto added = add_entity(folder.path(), {.name = "Barrel"});
+    REQUIRE(added);
+    return added->warnings.size();
+  };
+  CHECK(warnings("src/*.cpp tests/*.cpp") == 1);
+  CHECK(warnings("src/*.cpp *.cpp tests/*.cpp") == 0);
+  CHECK(warnings("${PROJECT_SOURCE_DIR}/*.cpp ${PROJECT_SOURCE_DIR}/tests/*.cpp") == 0);
 }

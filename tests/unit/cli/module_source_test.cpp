@@ -50,6 +50,12 @@ TEST_CASE("module source: the header goes among the file's own, in their order, 
   // Neither a header that may be left out nor one in a comment is a place for it.
   CHECK(with_barrel(kInclude + "#if A\n#include \"a.hpp\"\n#endif\n// #include \"b.hpp\"\n" + end) ==
         kWithBarrel + "#if A\n#include \"a.hpp\"\n#endif\n// #include \"b.hpp\"\n" + changed_end);
+  // Nor is one whose declarations are in a scope.
+  const std::string in_scope =
+      "#ifdef __cplusplus\nextern \"C\" {\n#endif\n#include \"c.h\"\n#ifdef __cplusplus\n}\n#endif\n";
+  CHECK(with_barrel(kInclude + in_scope + end) == kWithBarrel + in_scope + changed_end);
+  CHECK(with_barrel(in_scope + "#include \"z.hpp\"\n" + end) ==
+        in_scope + "#include \"barrel.hpp\"\n#include \"z.hpp\"\n" + changed_end);
 }
 
 TEST_CASE("module source: what only looks like EPIC_MODULE is not it", "[cli]") {
@@ -76,6 +82,8 @@ TEST_CASE("module source: a list that may mean something else is refused", "[cli
   CHECK(with_barrel(kInclude + "EPIC_MODULE;") == "refused: EPIC_MODULE has no list in parentheses");
   CHECK(with_barrel(kInclude + "EPIC_MODULE( /* setup */ )") == "refused: EPIC_MODULE names no setup function");
   CHECK(with_barrel("EPIC_MODULE(setup)") == "refused: nothing is included before EPIC_MODULE");
+  CHECK(with_barrel(kInclude.substr(0, kInclude.size() - 1) + "  /* all of\nit */\nEPIC_MODULE(setup)\n") ==
+        "refused: the layout of its #include lines is too unusual");
   CHECK(with_barrel(kInclude + "EPIC_MODULE(setup, arena::Barrel)") == "refused: EPIC_MODULE lists arena::Barrel");
 }
 
