@@ -126,7 +126,7 @@ struct TaskPromiseBase {
 template <class T>
 struct TaskPromise : TaskPromiseBase<T> {
   Task<T> get_return_object() noexcept;
-  template <class U>
+  template <class U = T>  // of `co_return {…}`
     requires std::is_convertible_v<U&&, T>
   void return_value(U&& value) {
     this->outcome->value.emplace(std::forward<U>(value));

@@ -14,7 +14,12 @@ class Barrel : public epic::Entity {
  public:
   Task<bool> on_hit(std::string by, std::int64_t force) { co_return !by.empty() && force > 0; }
   Task<void> roll() { co_return; }
-  EPIC_ENTITY(Barrel, methods(on_hit, roll))
+  Task<std::expected<void, std::string>> fill(std::int64_t litres) const {
+    if (litres > 40) co_return std::unexpected("too small");
+    co_return {};
+  }
+  Task<std::pair<std::int64_t, std::string>> measure() const { co_return {40, "litres"}; }
+  EPIC_ENTITY(Barrel, methods(on_hit, roll, fill, measure))
 };
 
 class Player : public epic::Entity {
@@ -207,6 +212,13 @@ TEST_CASE("script: of a gather come as many calls as may be under way, and the n
   CHECK_FALSE(shots.has_ended());
   first.answer(true);
   CHECK(shots.result() == 256);
+}
+
+TEST_CASE("script: a result can be written in braces", "[sim]") {
+  auto barrel = script_of<Barrel>("b");
+  CHECK(barrel.call<&Barrel::fill>(40).result().has_value());
+  CHECK(barrel.call<&Barrel::fill>(41).result() == std::unexpected("too small"));
+  CHECK(barrel.call<&Barrel::measure>().result() == std::pair<std::int64_t, std::string>(40, "litres"));
 }
 
 TEST_CASE("script: what the entity calls is answered by the test, and decides its result, state and log", "[sim]") {
