@@ -2,7 +2,8 @@
 // Sort keys: a value as bytes with a fixed order, for containers that have no order of their own.
 //
 // The order of an unordered container depends on its history. Codecs write its elements sorted by these keys, so that
-// equal values give equal bytes. Numbers sort numerically, text by its bytes.
+// equal values give equal bytes. Numbers sort numerically, text by its bytes. Values nested deeper than kValueDepthMax
+// have none: std::length_error, as from the writer.
 
 #include <string>
 #include <vector>

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "codec/capnp_reader.hpp"
 #include "codec/conversion.hpp"
@@ -28,6 +29,10 @@ struct Huge {
   std::array<std::int64_t, epic::codec::kDecodedBytesMax / 8 + 1> numbers;
 };
 BOOST_DESCRIBE_STRUCT(Huge, (), (numbers))
+
+struct ByContent {
+  bool operator()(const auto& left, const auto& right) const { return *left < *right; }
+};
 
 std::unique_ptr<Chain> chain_of(int count) {
   std::unique_ptr<Chain> chain;
@@ -92,6 +97,12 @@ TEST_CASE("boxes: hold their own type, and are parts of every container", "[code
   CHECK(*there_and_back(fixed) == 4);
 }
 
+TEST_CASE("boxes: are keys where what they point to is compared", "[codec]") {
+  std::set<std::unique_ptr<std::int32_t>, boxes::ByContent> set;
+  for (const std::int32_t number : {3, 1, 2}) set.insert(std::make_unique<std::int32_t>(number));
+  CHECK(to_json(there_and_back(set)) == "[1,2,3]");
+}
+
 TEST_CASE("boxes: what is wrong inside one is refused with its place", "[codec]") {
   CHECK_THROWS_WITH(from_json<Chain>(R"({"next":{"next":{"number":"x"}}})"),
                     R"(next.next.number: expected int32, got the string "x")");
@@ -104,6 +115,16 @@ TEST_CASE("boxes: a chain is refused where other nested values are", "[codec]") 
   chain = std::make_unique<Chain>(Chain{.number = 0, .next = std::move(chain)});
   CHECK_THROWS_WITH(to_bytes(*chain), Catch::Contains("nested more than 512 deep"));
   CHECK_THROWS_WITH(to_json(*chain), Catch::Contains("nested more than 512 deep"));
+}
+
+TEST_CASE("boxes: a chain in a container that is sorted is refused, too, however long it is", "[codec]") {
+  std::unordered_multimap<std::int32_t, std::unique_ptr<Chain>> map;
+  map.emplace(1, boxes::chain_of(1'000'000));  // one call a link would need more than any stack
+  CHECK_THROWS_WITH(to_bytes(map), Catch::Contains("nested more than 512 deep"));
+  CHECK_THROWS_WITH(to_json(map), Catch::Contains("nested more than 512 deep"));
+  boxes::unlink(std::move(map.begin()->second));
+  map.begin()->second = boxes::chain_of(200);
+  CHECK(there_and_back(map).begin()->second->number == 1);
 }
 
 TEST_CASE("boxes: their content counts as memory, however long a chain is", "[codec]") {

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "epic/values/optionals.hpp"
 #include "epic/values/table.hpp"
 
 namespace epic::reflect::detail {
@@ -32,6 +33,9 @@ bool assign_map(void* o, std::size_t count, FunctionRef<bool(void*, void*)> read
 
 template <class T>
 TypeInfo make_map() {
+  static_assert(!OrderedByAddress<T>,
+                "epic: the order of std::unique_ptr is that of addresses, which differ on every run; give the set or "
+                "map a comparison of what they point to, or use the values themselves");
   TypeInfo info = basic<T>(Kind::map, "map");
   info.map = {.key = &type_of<typename T::key_type>,
               .value = &type_of<typename T::mapped_type>,

@@ -4,6 +4,7 @@
 // A unique_ptr is a value here: what it points to is saved and sent with it. Two of them never share, and none can lead
 // back to itself, so every such value is a tree.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -18,6 +19,17 @@ inline constexpr bool is_box = false;
 /// Without a deleter of its own.
 template <class T>
 inline constexpr bool is_box<std::unique_ptr<T>> = !std::is_array_v<T> && !std::is_void_v<T>;
+
+/// A unique_ptr, or a container, pair … of some.
+template <class T>
+inline constexpr bool holds_box = false;
+template <template <class...> class Template, class... Args>
+inline constexpr bool holds_box<Template<Args...>> = is_box<Template<Args...>> || (holds_box<Args> || ...);
+
+/// A set or map whose order is that of addresses, and so differs on every run.
+template <class T>
+concept OrderedByAddress = requires { typename T::key_compare; } && is_instance<typename T::key_compare, std::less> &&
+                           holds_box<typename T::key_type>;
 
 template <class T>
 TypeInfo make_optional() {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "epic/values/optionals.hpp"
 #include "epic/values/table.hpp"
 
 namespace epic::reflect::detail {
@@ -54,6 +55,9 @@ bool assign_sequence(void* o, std::size_t count, FunctionRef<bool(void*)> read) 
 
 template <class T>
 TypeInfo make_sequence() {
+  static_assert(!OrderedByAddress<T>,
+                "epic: the order of std::unique_ptr is that of addresses, which differ on every run; give the set or "
+                "map a comparison of what they point to, or use the values themselves");
   TypeInfo info = basic<T>(Kind::sequence, "sequence");
   std::size_t fixed_count = 0;
   if constexpr (is_array<T>) {
