@@ -282,6 +282,10 @@ constexpr bool check_method() {
         !std::is_same_v<Type, Overloaded>,
         "epic: a method listed in EPIC_ENTITY must exist and must not be overloaded: other processes call it by name, "
         "so give each method its own name");
+  } else if constexpr (!requires { typename MethodTraits<Type>::Return; }) {
+    static_assert(std::is_same_v<Type, Overloaded>,
+                  "epic: methods(...) and exclusive(...) must list member functions that are not static; data members "
+                  "belong in state(...)");
   } else {
     static_assert(
         is_task<typename MethodTraits<Type>::Return>,

@@ -66,10 +66,17 @@ class EntityBuilder {
   }
   template <auto Member>
   EntityBuilder&& state(std::string_view name) && {
-    using Value = std::remove_cvref_t<decltype(std::declval<T&>().*Member)>;
-    info_.state_fields.push_back({.name = name, .type = &reflect::type_of<Value>, .get = [](void* object) -> void* {
-                                    return &(static_cast<T*>(object)->*Member);
-                                  }});
+    static_assert(std::is_member_object_pointer_v<decltype(Member)>,
+                  "epic: state(...) must list data members that are not static; methods belong in methods(...)");
+    if constexpr (std::is_member_object_pointer_v<decltype(Member)>) {
+      using Value = std::remove_reference_t<decltype(std::declval<T&>().*Member)>;
+      static_assert(!std::is_const_v<Value>,
+                    "epic: a const member cannot be state, because it changes when the entity is loaded");
+      if constexpr (!std::is_const_v<Value>)
+        info_.state_fields.push_back({.name = name, .type = &reflect::type_of<Value>, .get = [](void* object) -> void* {
+                                        return &(static_cast<T*>(object)->*Member);
+                                      }});
+    }
     return std::move(*this);
   }
   template <auto Pointer, reflect::Locking locking>

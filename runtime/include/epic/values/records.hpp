@@ -83,7 +83,14 @@ std::span<const std::string_view> former_names_of([[maybe_unused]] std::string_v
 }
 
 template <class T>
+inline constexpr bool has_const_member = []<class... D>(boost::mp11::mp_list<D...>) {
+  return (std::is_const_v<std::remove_reference_t<decltype(std::declval<T&>().*D::pointer)>> || ...);
+}(boost::mp11::mp_rename<MembersOf<T>, boost::mp11::mp_list>{});
+
+template <class T>
 TypeInfo make_record() {
+  static_assert(!has_const_member<T>,
+                "epic: a described struct cannot have const members, because they are set when it is decoded");
   static const auto fields = []<class... D>(boost::mp11::mp_list<D...>) {
     return std::array<FieldInfo, sizeof...(D)>{
         FieldInfo{.name = D::name,
