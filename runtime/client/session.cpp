@@ -136,9 +136,10 @@ Client::Record Client::run(Record record, const ClientCallOptions& options) cons
   return result;
 }
 
-void Client::start(Record record, std::function<void(Record)> on_end, const ClientCallOptions& options) const {
+void Client::start(Record record, std::move_only_function<void(Record)> on_end,
+                   const ClientCallOptions& options) const {
   kernel::use_options(*record, options);
-  session_->submit(std::move(record), [on_end = std::move(on_end)](Record done) { on_end(std::move(done)); });
+  session_->submit(std::move(record), std::move(on_end));
 }
 
 }  // namespace epic

@@ -97,16 +97,15 @@ class Increments {
       ++started_;
       account = client_.get<Account>(static_cast<std::int64_t>(random_() % kAccounts));
     }
-    client_.async_call<std::int64_t>(
-        account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
-          keep(result.get());
-          {
-            const std::lock_guard lock(mutex_);
-            latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
-            if (latencies_ns_.size() == kIncrements) ended_.notify_one();
-          }
-          make_next();
-        });
+    client_.async_call(account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
+      keep(result.get());
+      {
+        const std::lock_guard lock(mutex_);
+        latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
+        if (latencies_ns_.size() == kIncrements) ended_.notify_one();
+      }
+      make_next();
+    });
   }
 
   const Client& client_;
@@ -122,7 +121,7 @@ double run_inside(const Client& client) {
   std::latch ended(kCallers);
   const auto start = std::chrono::steady_clock::now();
   for (int caller = 0; caller < kCallers; ++caller)
-    client.async_call<void>(
+    client.async_call(
         client.get<Adder>(caller).with(std::chrono::hours(1))->add_many(kAccounts, kIncrements / kCallers),
         [&ended](epic::CallResult<void> result) {
           result.get();
@@ -212,11 +211,10 @@ double look_at_all(const Client& client, int accounts) {
       }
       account = next++;
     }
-    client.async_call<std::int64_t>(client.get<Account>(account)->get(),
-                                    [&look](epic::CallResult<std::int64_t> result) {
-                                      keep(result.get());
-                                      look();
-                                    });
+    client.async_call(client.get<Account>(account)->get(), [&look](epic::CallResult<std::int64_t> result) {
+      keep(result.get());
+      look();
+    });
   };
   const auto start = std::chrono::steady_clock::now();
   for (int caller = 0; caller < kCallers; ++caller) look();
@@ -286,17 +284,16 @@ class Failover {
   using Clock = std::chrono::steady_clock;
 
   void call(const std::string& key) {
-    client_.async_call<std::int64_t>(
-        client_.get<Account>(key)->add(1), [this, key](epic::CallResult<std::int64_t> result) {
-          try {
-            keep(result.get());
-          } catch (const epic::Error&) {
-            return call(key);
-          }
-          const std::lock_guard lock(mutex_);
-          times_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - killed_).count());
-          ended_.notify_one();
-        });
+    client_.async_call(client_.get<Account>(key)->add(1), [this, key](epic::CallResult<std::int64_t> result) {
+      try {
+        keep(result.get());
+      } catch (const epic::Error&) {
+        return call(key);
+      }
+      const std::lock_guard lock(mutex_);
+      times_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - killed_).count());
+      ended_.notify_one();
+    });
   }
 
   const Client& client_;
@@ -358,15 +355,14 @@ class Load {
     }
     const auto account = client_.get<Account>(keys_[random_() % keys_.size()]);
     lock.unlock();
-    client_.async_call<std::int64_t>(
-        account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
-          keep(result.get());
-          {
-            const std::lock_guard locked(mutex_);
-            latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
-          }
-          make_next();
-        });
+    client_.async_call(account->add(1), [this, from = Clock::now()](epic::CallResult<std::int64_t> result) {
+      keep(result.get());
+      {
+        const std::lock_guard locked(mutex_);
+        latencies_ns_.push_back(std::chrono::duration<double, std::nano>(Clock::now() - from).count());
+      }
+      make_next();
+    });
   }
 
   const Client& client_;

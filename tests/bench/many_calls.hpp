@@ -33,7 +33,7 @@ void call_all(const Client& client, std::int64_t count, std::int64_t at_once,
       }
       number = next++;
     }
-    client.async_call<R>(make(number), [&, number](CallResult<R> result) {
+    client.async_call(make(number), [&, number](CallResult<R> result) {
       try {
         const std::lock_guard lock(mutex);
         on_end(number, std::move(result));

@@ -20,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "epic/call.hpp"
@@ -77,19 +78,18 @@ class Client {
     return CallResult<R>(run(take_record(std::move(call)), options)).get();
   }
 
-  /// Makes the call and returns at once. `on_end` runs once, on the client's own thread. It must not block (in
-  /// particular not on another call) and must not hold the last copy of the Client. Calls to one entity start in the
-  /// order in which they were made; those with idempotency keys have an order of their own. Destroying the last Client
-  /// ends pending calls with Unavailable.
-  template <class R>
-  void async_call(Call<R> call, std::function<void(CallResult<R>)> on_end,
-                  const ClientCallOptions& options = {}) const {
-    start(
-        take_record(std::move(call)),
-        [on_end = std::move(on_end)](detail::RecordPtr<detail::CallRecord> ended) {
-          on_end(CallResult<R>(std::move(ended)));
-        },
-        options);
+  /// Makes the call and returns at once. `on_end` runs once, on the client's own thread, and gets a CallResult<R>. It
+  /// must not block (in particular not on another call), throw, or hold the last copy of the Client. Calls to one
+  /// entity start in the order in which a thread has made them; those with idempotency keys have an order of their own.
+  /// Destroying the last Client ends pending calls with Unavailable.
+  template <class R, class OnEnd>
+  void async_call(Call<R> call, OnEnd on_end, const ClientCallOptions& options = {}) const {
+    static_assert(std::is_invocable_v<OnEnd&, CallResult<R>>,
+                  "epic: on_end of async_call takes the epic::CallResult of what the call returns, or 'auto'");
+    if constexpr (std::is_invocable_v<OnEnd&, CallResult<R>>)
+      start(
+          take_record(std::move(call)),
+          [on_end = std::move(on_end)](Record ended) mutable { on_end(CallResult<R>(std::move(ended))); }, options);
   }
 
  private:
@@ -102,7 +102,7 @@ class Client {
     return Record(std::move(call).epic_take_record().detach());
   }
   [[nodiscard]] Record run(Record record, const ClientCallOptions& options) const;
-  void start(Record record, std::function<void(Record)> on_end, const ClientCallOptions& options) const;
+  void start(Record record, std::move_only_function<void(Record)> on_end, const ClientCallOptions& options) const;
 
   std::shared_ptr<client::Session> session_;  // shared by the copies of a Client
 };

@@ -53,9 +53,8 @@ TEST_CASE("answers: a call is repeated by clients and over the control socket, a
     CHECK(Client::connect(project.path().string()).call(counter->add(5), {.idempotency_key = "order-17"}) == 5);
     CHECK(ask({5}).at("result") == 5);
     std::promise<std::int64_t> ended;
-    client.async_call<std::int64_t>(counter->add(5),
-                                    [&](epic::CallResult<std::int64_t> result) { ended.set_value(result.get()); },
-                                    {.idempotency_key = "order-17"});
+    client.async_call(counter->add(5), [&](epic::CallResult<std::int64_t> result) { ended.set_value(result.get()); },
+                      {.idempotency_key = "order-17"});
     CHECK(ended.get_future().get() == 5);
     CHECK_THROWS_AS(client.call(counter->add(6), {.idempotency_key = "order-17"}), epic::BadArguments);
     CHECK_THROWS_WITH(client.call(counter->add(5), {.idempotency_key = ""}), Catch::Contains("it is empty"));

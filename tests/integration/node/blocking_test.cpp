@@ -53,8 +53,8 @@ TEST_CASE("blocking: functions that wait hold up neither their node nor each oth
   constexpr int kWaiting = 10;
   std::counting_semaphore<> ended{0};
   for (int i = 0; i < kWaiting; ++i)
-    client.async_call<void>(client.get<Kiln>(i % 3)->fire_until("open"),
-                            [&ended](epic::CallResult<void>) { ended.release(); });
+    client.async_call(client.get<Kiln>(i % 3)->fire_until("open"),
+                      [&ended](epic::CallResult<void>) { ended.release(); });
   fabric.wait_for_ps("functions on other threads", [](const json::object& ps) {
     return ps.at("nodes").at(0).at("blocking").to_number<int>() == kWaiting;
   });
@@ -81,7 +81,7 @@ TEST_CASE("blocking: beyond the threads and the queue of epic.toml it is refused
   const Client client = Client::connect(project.path().string());
   std::counting_semaphore<> ended{0};
   for (int i = 0; i < 3; ++i)
-    client.async_call<void>(client.get<Kiln>(i)->fire_until("open"), [&ended](epic::CallResult<void> result) {
+    client.async_call(client.get<Kiln>(i)->fire_until("open"), [&ended](epic::CallResult<void> result) {
       result.get();
       ended.release();
     });

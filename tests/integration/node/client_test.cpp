@@ -52,7 +52,7 @@ TEST_CASE("client: calls to one entity start in the order in which they were mad
   std::vector<std::int64_t> expected;
   for (std::int64_t i = 0; i < 500; ++i) {
     expected.push_back(i);
-    for (int key = 0; key < 4; ++key) client.async_call<void>(client.get<Counter>(key)->see(i), [](auto) {});
+    for (int key = 0; key < 4; ++key) client.async_call(client.get<Counter>(key)->see(i), [](auto) {});
   }
   for (int key = 0; key < 4; ++key) CHECK(client.call(client.get<Counter>(key)->list_seen()) == expected);
 }
@@ -114,7 +114,7 @@ TEST_CASE("client: pending calls end when the last Client is destroyed", "[clien
   std::promise<bool> is_unavailable;
   {
     const Client client = Client::connect(project.path().string());
-    client.async_call<void>(client.get<Relay>("r")->sleep_for_ms(60'000), [&](epic::CallResult<void> result) {
+    client.async_call(client.get<Relay>("r")->sleep_for_ms(60'000), [&](epic::CallResult<void> result) {
       try {
         result.get();
         is_unavailable.set_value(false);

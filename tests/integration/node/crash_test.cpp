@@ -279,7 +279,7 @@ class Troublemaker {
     std::atomic<int> left = kCrowd;
     const auto turnstile = client.get<trouble::Turnstile>(key);
     for (int i = 0; i < kCrowd; ++i)
-      client.async_call<std::int64_t>(turnstile->pass(), [&left](const epic::CallResult<std::int64_t>&) {
+      client.async_call(turnstile->pass(), [&left](const epic::CallResult<std::int64_t>&) {
         if (--left == 0) left.notify_one();
       });
     for (int now = left; now > 0; now = left) left.wait(now);

@@ -56,11 +56,11 @@ TEST_CASE("deadlock: of a ring over three processes one call fails, and each ent
   std::latch ended(kNodes);
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < kNodes; ++i)
-    client.async_call<std::string>(client.get<Fork>(keys[i])->take({client.get<Fork>(keys[(i + 1) % kNodes])}, 20ms),
-                                   [&, i](epic::CallResult<std::string> result) {
-                                     outcomes[i] = result.get();
-                                     ended.count_down();
-                                   });
+    client.async_call(client.get<Fork>(keys[i])->take({client.get<Fork>(keys[(i + 1) % kNodes])}, 20ms),
+                      [&, i](epic::CallResult<std::string> result) {
+                        outcomes[i] = result.get();
+                        ended.count_down();
+                      });
   ended.wait();
   const auto took = std::chrono::steady_clock::now() - start;
   std::cout << fmt::format("a ring over three processes, resolved {} ms after it began\n",

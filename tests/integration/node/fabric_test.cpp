@@ -142,14 +142,13 @@ TEST_CASE("fabric: a stop waits for calls that continue on otherwise idle nodes"
   std::vector<epic::Ref<forks::Fork>> others;
   for (int i = 1; i < 40; ++i) others.emplace_back(i);
   std::promise<std::string> ended;
-  client.async_call<std::string>(client.get<forks::Fork>(0)->take(others, 200ms),
-                                 [&](epic::CallResult<std::string> result) {
-                                   try {
-                                     ended.set_value(result.get());
-                                   } catch (...) {
-                                     ended.set_exception(std::current_exception());
-                                   }
-                                 });
+  client.async_call(client.get<forks::Fork>(0)->take(others, 200ms), [&](epic::CallResult<std::string> result) {
+    try {
+      ended.set_value(result.get());
+    } catch (...) {
+      ended.set_exception(std::current_exception());
+    }
+  });
   fabric.wait_for_ps("the call runs", [](const json::object& ps) {
     return std::ranges::any_of(ps.at("nodes").as_array(),
                                [](const json::value& node) { return node.at("calls") == 1; });
@@ -165,7 +164,7 @@ TEST_CASE("fabric: a stop ends calls that run too long, and the nodes still exit
   fabric.wait_for("ready 1 nodes");
   const Client client = Client::connect(project.path().string());
   std::promise<void> ended;
-  client.async_call<void>(client.get<Relay>("r")->sleep_for_ms(60'000), [&](epic::CallResult<void> result) {
+  client.async_call(client.get<Relay>("r")->sleep_for_ms(60'000), [&](epic::CallResult<void> result) {
     try {
       result.get();
       ended.set_value();
@@ -196,7 +195,7 @@ TEST_CASE("fabric: when a node is killed, every call ends and nothing acknowledg
         const std::lock_guard lock(mutex);
         ++open;
       }
-      client.async_call<std::int64_t>(client.get<Counter>(i)->add(1), [&, i](epic::CallResult<std::int64_t> result) {
+      client.async_call(client.get<Counter>(i)->add(1), [&, i](epic::CallResult<std::int64_t> result) {
         const std::lock_guard lock(mutex);
         try {
           result.get();
@@ -248,7 +247,7 @@ TEST_CASE("fabric: a long turn is reported while it runs, with entity and method
                     real_nodes("probe", 1, [](auto& options) { options.fabric.turn_report = 200ms; })};
   fabric.wait_for("ready 1 nodes");
   const Client client = Client::connect(project.path().string());
-  client.async_call<void>(client.get<Relay>("busy")->spin_for_ms(1500), [](auto) {});
+  client.async_call(client.get<Relay>("busy")->spin_for_ms(1500), [](auto) {});
   CHECK_THAT(fabric.wait_for("a turn of spin_for_ms"), Catch::Contains("Relay/busy"));
 }
 
@@ -276,7 +275,7 @@ TEST_CASE("fabric: inspect shows a live entity's calls", "[node]") {
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
   const Client client = Client::connect(project.path().string());
-  client.async_call<void>(client.get<Relay>("r")->sleep_for_ms(5'000), [](auto) {});
+  client.async_call(client.get<Relay>("r")->sleep_for_ms(5'000), [](auto) {});
   fabric.wait_for_ps("the call runs", [](const json::object& ps) {
     return ps.at("nodes").at(0).at("calls") == 1 || ps.at("nodes").at(1).at("calls") == 1;
   });

@@ -60,7 +60,7 @@ class Running {
  public:
   void call(const Client& client, const std::string& key) {
     const auto ended = std::make_shared<std::promise<void>>();  // shared with the callback, which must be copyable
-    client.async_call<void>(client.get<Looper>(key).with(1h)->run(), [ended](epic::CallResult<void> result) {
+    client.async_call(client.get<Looper>(key).with(1h)->run(), [ended](epic::CallResult<void> result) {
       try {
         result.get();
         ended->set_value();
@@ -115,8 +115,8 @@ TEST_CASE("loops: calls that do not end hold up a rolling restart for one grace,
   Running running;
   for (int i = 0; i < 12; ++i) running.call(client, fmt::format("{}", i));
   std::promise<std::int64_t> careful;
-  client.async_call<std::int64_t>(client.get<Looper>("careful").with(1h)->run_until_stopping(),
-                                  [&](epic::CallResult<std::int64_t> result) { careful.set_value(result.get()); });
+  client.async_call(client.get<Looper>("careful").with(1h)->run_until_stopping(),
+                    [&](epic::CallResult<std::int64_t> result) { careful.set_value(result.get()); });
   client.call(client.get<Looper>("careful")->get());
   const Seconds took = time("rolling restart, calls run", [&] { restart(fabric); });
   CHECK(took < usual + 2 * kGrace);
@@ -233,7 +233,7 @@ TEST_CASE("loops: a node whose turn does not end is killed when it has to leave"
   fabric.wait_for("ready 2 nodes");
   const Client client = Client::connect(project.path().string());
   const auto block = [&] {
-    client.async_call<void>(client.get<Looper>("x").with(1h)->block(), [](const epic::CallResult<void>&) {});
+    client.async_call(client.get<Looper>("x").with(1h)->block(), [](const epic::CallResult<void>&) {});
     fabric.wait_for("has been in one turn for");
   };
   block();

@@ -144,18 +144,18 @@ class SteadyCallers {
           changed.wait(lock, [&] { return open < kAtOnce; });
           ++open;
         }
-        client.async_call<void>(client.get<Counter>(fmt::format("witness-{}", i))->see(shown_),
-                                [&](epic::CallResult<void> result) {
-                                  try {
-                                    result.get();
-                                    ++answered_;
-                                  } catch (const std::exception& error) {
-                                    fail(error.what());
-                                  }
-                                  const std::lock_guard lock(mutex);
-                                  --open;
-                                  changed.notify_one();
-                                });
+        client.async_call(client.get<Counter>(fmt::format("witness-{}", i))->see(shown_),
+                          [&](epic::CallResult<void> result) {
+                            try {
+                              result.get();
+                              ++answered_;
+                            } catch (const std::exception& error) {
+                              fail(error.what());
+                            }
+                            const std::lock_guard lock(mutex);
+                            --open;
+                            changed.notify_one();
+                          });
       }
     }
     std::unique_lock lock(mutex);
@@ -222,7 +222,7 @@ TEST_CASE("rolling restart: two versions side by side call each other, and name 
   // node-1 cannot be drained while this runs, so node-2 stays old and node-3 is new.
   const auto held = client.get<Relay>(keys_on(fabric, "Relay", 1, 1)[0]);
   std::promise<void> hold_ended;
-  client.async_call<void>(held.with(1h)->wait_for_file("go-on"), [&](epic::CallResult<void> result) {
+  client.async_call(held.with(1h)->wait_for_file("go-on"), [&](epic::CallResult<void> result) {
     try {
       result.get();
       hold_ended.set_value();

@@ -131,7 +131,7 @@ TEST_CASE("calls: a trace spans all nodes, root first, each call once", "[node]"
   const Client client = Client::connect(project.path().string());
   const std::string here = relay_on(fabric, "node-1");
   const std::string there = relay_on(fabric, "node-2");
-  client.async_call<void>(client.get<Relay>(here)->let_sleep(client.get<Relay>(there), 20'000), [](auto) {});
+  client.async_call(client.get<Relay>(here)->let_sleep(client.get<Relay>(there), 20'000), [](auto) {});
 
   json::array rows;
   fabric.wait_for_ps("both calls run", [&](const json::object&) {
