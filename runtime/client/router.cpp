@@ -50,8 +50,8 @@ void Router::submit(RecordRef call, OnEnd on_end) {
   if (call->timeout_ns == 0) call->timeout_ns = call_timeout_.count();
   call->sequence = sequence;
   call->deadline_ns = call->timeout_ns > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + call->timeout_ns;
-  deadlines_.emplace(call->deadline_ns, sequence);
-  Pending& pending = calls_[sequence];
+  deadlines_.emplace_hint(deadlines_.end(), call->deadline_ns, sequence);
+  Pending& pending = calls_.try_emplace(calls_.end(), sequence)->second;
   pending.record = std::move(call);
   pending.on_end = std::move(on_end);
   pending.sequence = sequence;
@@ -111,9 +111,10 @@ void Router::route(kernel::RoutedCall& call) {
 
 void Router::send(Pending& pending, const PeerAddress& to) {
   Record& record = *pending.record;
+  pending.method = number_of(record);
   kernel::CallMessage call{.id = {kernel::NodeId{0}, life_, pending.sequence},
                            .target = std::string(record.callee->text),
-                           .method = number_of(record),
+                           .method = pending.method,
                            .map_version = shards_.version(),
                            .patience_ns = record.deadline_ns - now_ns_,
                            .chain = {},
@@ -137,18 +138,18 @@ void Router::send(Pending& pending, const PeerAddress& to) {
 
 /// The number under which nodes know the method, from our table.
 std::uint32_t Router::number_of(const Record& record) {
-  const std::string type(record.callee->type());
-  const auto [known, is_new] = numbers_.try_emplace({type, record.method}, static_cast<std::uint32_t>(methods_.size()));
-  if (is_new) {
-    methods_.push_back({.type = type,
-                        .method = std::string(record.method->name),
-                        .arguments_schema = reflect::schema_of(record.method->arguments()).text(),
-                        .result_schema = record.method->result == nullptr
-                                             ? std::string()
-                                             : reflect::schema_of(record.method->result()).text()});
-    out_.introduce(hello());
-  }
-  return known->second;
+  Numbers& numbers = numbers_[record.method];
+  if (const auto known = numbers.find(record.callee->type()); known != numbers.end()) return known->second;
+  const auto number = static_cast<std::uint32_t>(methods_.size());
+  numbers.emplace(record.callee->type(), number);
+  methods_.push_back({.type = std::string(record.callee->type()),
+                      .method = std::string(record.method->name),
+                      .arguments_schema = reflect::schema_of(record.method->arguments()).text(),
+                      .result_schema = record.method->result == nullptr
+                                           ? std::string()
+                                           : reflect::schema_of(record.method->result()).text()});
+  out_.introduce(hello());
+  return number;
 }
 
 // ---- messages from nodes ----
@@ -207,16 +208,15 @@ void Router::read_result(Pending& pending, const PeerAddress& node, const kernel
   Record& record = *pending.record;
   if (record.method->result == nullptr) return end(pending, nullptr);
   PeerMethods& methods = peers_[node];
-  const std::string key = method_key(record.callee->type(), record.method->name);
-  auto schema = methods.parsed.find(key);
+  auto schema = methods.parsed.find(pending.method);
   if (schema == methods.parsed.end()) {
-    auto parsed = reflect::Schema::parse(methods.result_schemas[key]);
+    const std::string& text = methods.result_schemas[method_key(record.callee->type(), record.method->name)];
+    auto parsed = reflect::Schema::parse(text);
     if (!parsed)
-      return end(pending,
-                 make_exception(ErrorCode::bad_arguments,
-                                fmt::format("the result of {} cannot be read: node-{} calls its type '{}': {}",
-                                            describe(record), node.node, methods.result_schemas[key], parsed.error())));
-    schema = methods.parsed.emplace(key, std::move(*parsed)).first;
+      return end(pending, make_exception(ErrorCode::bad_arguments,
+                                         fmt::format("the result of {} cannot be read: node-{} calls its type '{}': {}",
+                                                     describe(record), node.node, text, parsed.error())));
+    schema = methods.parsed.emplace(pending.method, std::move(*parsed)).first;
   }
   const auto read = codec_.decode_sent(result.bytes, schema->second, record.method->result(), record.emplace_result());
   if (!read)

@@ -69,11 +69,12 @@ class Router final : private kernel::ShardRouter::Listener {
   struct Pending : kernel::RoutedCall {
     RecordRef record;
     OnEnd on_end;
+    std::uint32_t method = 0;   // its place in methods_, once it was sent
     bool may_have_run = false;  // it is sent again, by its key, after its node was lost
   };
   struct PeerMethods {
     std::unordered_map<std::string, std::string> result_schemas;  // text, by "Type.method"
-    std::unordered_map<std::string, reflect::Schema> parsed;
+    std::unordered_map<std::uint32_t, reflect::Schema> parsed;    // by place in methods_
   };
 
   void join(const kernel::HelloMessage& hello);
@@ -98,7 +99,8 @@ class Router final : private kernel::ShardRouter::Listener {
   std::map<std::uint64_t, Pending> calls_;  // by sequence
   std::set<std::pair<std::int64_t, std::uint64_t>> deadlines_;
   std::vector<kernel::MethodEntry> methods_;
-  std::map<std::pair<std::string, const reflect::MethodInfo*>, std::uint32_t> numbers_;
+  using Numbers = std::map<std::string, std::uint32_t, std::less<>>;  // by type
+  std::unordered_map<const reflect::MethodInfo*, Numbers> numbers_;
   std::map<kernel::PeerAddress, PeerMethods> peers_;
 };
 

@@ -52,10 +52,13 @@ void Session::wait_until_ready() {
 }
 
 void Session::submit(RecordRef call, OnEnd on_end) {
-  const std::lock_guard lock(mutex_);
-  submitted_.push_back({std::move(call), std::move(on_end)});
-  if (std::this_thread::get_id() == thread_.get_id()) return;  // from on_end: checked before this thread sleeps
-  if (!std::exchange(is_wake_pending_, true)) boost::asio::post(context_, [] {});
+  {
+    const std::lock_guard lock(mutex_);
+    submitted_.push_back({std::move(call), std::move(on_end)});
+    if (std::this_thread::get_id() == thread_.get_id()) return;  // from on_end: checked before this thread sleeps
+    if (std::exchange(is_wake_pending_, true)) return;
+  }
+  boost::asio::post(context_, [] {});
 }
 
 // ---- the session's thread ----
@@ -84,13 +87,13 @@ void Session::run() {
 }
 
 void Session::take_submissions() {
-  std::vector<Submission> submitted;
   {
     const std::lock_guard lock(mutex_);
-    submitted.swap(submitted_);
+    taken_.swap(submitted_);
     is_wake_pending_ = false;
   }
-  for (Submission& one : submitted) contact_.submit(std::move(one.call), std::move(one.on_end));
+  for (Submission& one : taken_) contact_.submit(std::move(one.call), std::move(one.on_end));
+  taken_.clear();  // and keeps its memory for the next ones
 }
 
 void Session::on_change() {

@@ -32,7 +32,8 @@ class Session {
 
   /// Waits for a shard map. Throws Unavailable.
   void wait_until_ready();
-  /// Any thread.
+  /// Any thread. Its lock is held for a few instructions, and of many calls that come while the session's thread is
+  /// busy only the first wakes it.
   void submit(RecordRef call, OnEnd on_end);
 
  private:
@@ -55,6 +56,7 @@ class Session {
   codec::CapnpCodec codec_;
   Contact contact_;
   std::unique_ptr<transport::Transport> transport_;
+  std::vector<Submission> taken_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

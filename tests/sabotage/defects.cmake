@@ -75,7 +75,7 @@ epic_plant(resent_after_bytes_left runtime/client/router.cpp
   "auto& pending = static_cast<Pending&>(*call);"
   "shards_.on_refused(*call, now_ns_); continue;" kept)
 epic_plant(deadline_forgotten runtime/client/router.cpp
-  "deadlines_.emplace(call->deadline_ns, sequence);"
+  "deadlines_.emplace_hint(deadlines_.end(), call->deadline_ns, sequence);"
   "")
 epic_plant(refusal_passed_on runtime/client/router.cpp
   "if (std::holds_alternative<kernel::RefusedPart>(reply.outcome)) return shards_.on_refused(*pending, now_ns_);"

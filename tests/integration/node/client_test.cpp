@@ -4,9 +4,13 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
+#include <latch>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "integration/modules/probe.hpp"
@@ -69,6 +73,43 @@ TEST_CASE("client: many threads share one connection", "[client]") {
     });
   threads.clear();
   for (int key = 0; key < 4; ++key) CHECK(client.call(client.get<Counter>(key)->get()) == 100);
+}
+
+TEST_CASE("client: of calls that several threads make at once, each ends once, and those of a thread start in order",
+          "[client]") {
+  constexpr std::int64_t kThreads = 4;
+  constexpr std::int64_t kCalls = 500;  // of a thread
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 2)};
+  fabric.wait_for("ready 2 nodes");
+  const Client client = Client::connect(project.path().string());
+  const auto counter = client.get<Counter>("shared");
+  std::vector<std::atomic<int>> ends(kThreads * kCalls);
+  std::atomic<int> failures = 0;
+  std::latch ended(kThreads * kCalls);
+  {
+    std::vector<std::jthread> threads;
+    for (std::int64_t t = 0; t < kThreads; ++t)
+      threads.emplace_back([&, t] {
+        for (std::int64_t i = t * kCalls; i < (t + 1) * kCalls; ++i)
+          client.async_call(counter->see(i), [&, i](const auto& result) {
+            ++ends[static_cast<std::size_t>(i)];
+            if (result.error()) ++failures;
+            ended.count_down();
+          });
+      });
+  }
+  ended.wait();
+  CHECK(failures == 0);
+  CHECK(std::ranges::all_of(ends, [](const std::atomic<int>& count) { return count == 1; }));
+  std::vector<std::vector<std::int64_t>> seen(kThreads);
+  for (const std::int64_t i : client.call(counter->list_seen()))
+    seen.at(static_cast<std::size_t>(i / kCalls)).push_back(i);
+  for (std::int64_t t = 0; t < kThreads; ++t) {
+    std::vector<std::int64_t> made(kCalls);
+    std::iota(made.begin(), made.end(), t * kCalls);
+    CHECK(seen[static_cast<std::size_t>(t)] == made);
+  }
 }
 
 TEST_CASE("client: finds the fabric again after a restart, and throws Unavailable meanwhile", "[client]") {
