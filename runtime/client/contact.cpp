@@ -64,10 +64,16 @@ void Contact::begin_tick() {
   transport_->on_time(uses_.now_ns());
 }
 
-void Contact::submit(RecordRef call, Router::OnEnd on_end) {
+std::uint64_t Contact::submit(RecordRef call, Router::OnEnd on_end) {
   touch_time();
-  router_.submit(std::move(call), std::move(on_end));
+  const std::uint64_t number = router_.submit(std::move(call), std::move(on_end));
   if (nodes_.empty()) seek_at_ns_ = std::min(seek_at_ns_, sought_at_ns_ + kSeekEvery.count());
+  return number;
+}
+
+void Contact::cancel(std::uint64_t number) {
+  touch_time();
+  router_.cancel(number);
 }
 
 std::int64_t Contact::end_tick() {

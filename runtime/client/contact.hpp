@@ -47,7 +47,9 @@ class Contact {
   [[nodiscard]] transport::TransportEvents events();
   void start(transport::Transport& transport);
   void begin_tick();
-  void submit(RecordRef call, Router::OnEnd on_end);
+  /// Returns its number, for cancel().
+  std::uint64_t submit(RecordRef call, Router::OnEnd on_end);
+  void cancel(std::uint64_t number);
   /// Returns when the next tick is due; INT64_MAX: after an event.
   [[nodiscard]] std::int64_t end_tick();
   /// Ends all calls with Unavailable. The transport is closed.

@@ -39,14 +39,14 @@ kernel::HelloMessage Router::hello() const {
 
 // ---- beginning and end of a call ----
 
-void Router::submit(RecordRef call, OnEnd on_end) {
-  const auto refuse = [&](ErrorCode code, const std::string& why) {
-    call->failure = make_exception(code, fmt::format("{} was not sent: {}", describe(*call), why));
-    on_end(std::move(call));
-  };
-  if (calls_.size() >= limits::kPendingCallsMax)
-    return refuse(ErrorCode::overloaded, fmt::format("{} calls are under way already", calls_.size()));
+std::uint64_t Router::submit(RecordRef call, OnEnd on_end) {
   const std::uint64_t sequence = next_sequence_++;
+  if (calls_.size() >= limits::kPendingCallsMax) {
+    call->failure = make_exception(ErrorCode::overloaded, fmt::format("{} was not sent: {} calls are under way already",
+                                                                      describe(*call), calls_.size()));
+    on_end(std::move(call));
+    return sequence;
+  }
   if (call->timeout_ns == 0) call->timeout_ns = call_timeout_.count();
   call->sequence = sequence;
   call->deadline_ns = call->timeout_ns > INT64_MAX - now_ns_ ? INT64_MAX : now_ns_ + call->timeout_ns;
@@ -55,9 +55,22 @@ void Router::submit(RecordRef call, OnEnd on_end) {
   pending.record = std::move(call);
   pending.on_end = std::move(on_end);
   pending.sequence = sequence;
-  if (shard_count_ == 0) return;  // on_hello assigns it
+  if (shard_count_ == 0) return sequence;  // on_hello assigns it
   pending.shard = kernel::shard_of(pending.record->callee->text, shard_count_);
   route(pending);
+  return sequence;
+}
+
+void Router::cancel(std::uint64_t number) {
+  const auto found = calls_.find(number);
+  if (found == calls_.end()) return;
+  Pending& pending = found->second;
+  const bool is_sent = pending.place == kernel::RoutedCall::Place::sent;
+  if (is_sent) out_.send(pending.sent_to, kernel::CancelMessage{{kernel::NodeId{0}, life_, number}});
+  end(pending,
+      make_exception(ErrorCode::cancelled, fmt::format("{} was cancelled by its caller{}", describe(*pending.record),
+                                                       is_sent || pending.may_have_run ? "; it may have taken effect"
+                                                                                       : " before it was sent")));
 }
 
 void Router::end(Pending& pending, std::exception_ptr failure) {

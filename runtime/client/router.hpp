@@ -45,7 +45,10 @@ class Router final : private kernel::ShardRouter::Listener {
   Router(std::uint64_t life, std::chrono::nanoseconds call_timeout, const kernel::Codec& codec, Out out);
 
   void on_time(std::int64_t now_ns);
-  void submit(RecordRef call, OnEnd on_end);
+  /// Returns the call's number, for cancel().
+  std::uint64_t submit(RecordRef call, OnEnd on_end);
+  /// Ends it with Cancelled, and so does its node unless it has ended there. Does nothing if it has ended here.
+  void cancel(std::uint64_t number);
   /// True if it is a node of another fabric than before; everything learned from the others is then forgotten.
   bool on_hello(const kernel::PeerAddress& node, const kernel::HelloMessage& hello);
   void on_map(kernel::ShardMap map);

@@ -51,10 +51,16 @@ void Session::wait_until_ready() {
   if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence(project_.string(), {}) : absence_);
 }
 
-void Session::submit(RecordRef call, OnEnd on_end) {
+void Session::submit(RecordRef call, OnEnd on_end, CallHandle handle) {
+  pass({std::move(call), std::move(on_end), std::move(handle)});
+}
+
+void Session::cancel(CallHandle handle) { pass({{}, {}, std::move(handle)}); }
+
+void Session::pass(Submission submission) {
   {
     const std::lock_guard lock(mutex_);
-    submitted_.push_back({std::move(call), std::move(on_end)});
+    submitted_.push_back(std::move(submission));
     if (std::this_thread::get_id() == thread_.get_id()) return;  // from on_end: checked before this thread sleeps
     if (std::exchange(is_wake_pending_, true)) return;
   }
@@ -92,7 +98,14 @@ void Session::take_submissions() {
     taken_.swap(submitted_);
     is_wake_pending_ = false;
   }
-  for (Submission& one : taken_) contact_.submit(std::move(one.call), std::move(one.on_end));
+  for (Submission& one : taken_) {
+    if (!one.call) {
+      contact_.cancel(*one.handle);
+      continue;
+    }
+    const std::uint64_t number = contact_.submit(std::move(one.call), std::move(one.on_end));
+    if (one.handle) *one.handle = number;
+  }
   taken_.clear();  // and keeps its memory for the next ones
 }
 
@@ -124,25 +137,30 @@ Client Client::connect(std::string_view project_directory, ClientOptions options
   return Client(std::move(session));
 }
 
-Client::Record Client::run(Record record, const ClientCallOptions& options) const {
-  kernel::use_options(*record, options);
+void Client::use(Record& record, const ClientCallOptions& options) { kernel::use_options(*record, options); }
+
+Client::Record Client::run(Record record) const {
   std::mutex mutex;
   std::condition_variable ended;
   Record result;
-  session_->submit(std::move(record), [&](Record done) {
-    const std::lock_guard lock(mutex);
-    result = std::move(done);
-    ended.notify_one();
-  });
+  start(std::move(record),
+        [&](Record done) {
+          const std::lock_guard lock(mutex);
+          result = std::move(done);
+          ended.notify_one();
+        },
+        /*handle=*/{});
   std::unique_lock lock(mutex);
   ended.wait(lock, [&] { return static_cast<bool>(result); });
   return result;
 }
 
-void Client::start(Record record, std::move_only_function<void(Record)> on_end,
-                   const ClientCallOptions& options) const {
-  kernel::use_options(*record, options);
-  session_->submit(std::move(record), std::move(on_end));
+void Client::start(Record record, std::move_only_function<void(Record)> on_end, Handle handle) const {
+  session_->submit(std::move(record), std::move(on_end), std::move(handle));
+}
+
+void Client::cancel(const std::weak_ptr<client::Session>& session, Handle handle) {
+  if (const auto open = session.lock()) open->cancel(std::move(handle));
 }
 
 }  // namespace epic

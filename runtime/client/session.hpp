@@ -34,15 +34,20 @@ class Session {
   void wait_until_ready();
   /// Any thread. Its lock is held for a few instructions, and of many calls that come while the session's thread is
   /// busy only the first wakes it.
-  void submit(RecordRef call, OnEnd on_end);
+  /// `handle`: for cancel(); may be null.
+  void submit(RecordRef call, OnEnd on_end, CallHandle handle);
+  /// Any thread.
+  void cancel(CallHandle handle);
 
  private:
   struct Submission {
-    RecordRef call;
+    RecordRef call;  // null: the one of `handle` is to be cancelled
     OnEnd on_end;
+    CallHandle handle;
   };
 
   void run();
+  void pass(Submission submission);
   void take_submissions();
   void on_change();
   [[nodiscard]] std::vector<std::string> list_sockets() const;

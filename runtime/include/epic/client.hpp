@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -32,6 +33,13 @@ namespace epic {
 
 namespace client {
 class Session;
+/// Stands for a call that may be cancelled. What it refers to belongs to the session's thread.
+using CallHandle = std::shared_ptr<std::uint64_t>;
+}  // namespace client
+
+namespace detail {
+template <class R>
+struct AsioCall;  // client_asio.hpp
 }
 
 struct ClientOptions {
@@ -75,7 +83,18 @@ class Client {
   /// Makes the call and waits for it to end. Throws what CallResult::get() throws.
   template <class R>
   R call(Call<R> call, const ClientCallOptions& options = {}) const {
-    return CallResult<R>(run(take_record(std::move(call)), options)).get();
+    return CallResult<R>(run(take_record(std::move(call), options))).get();
+  }
+  /// As an asynchronous operation of Asio: `co_await client.call(ref->add(1), boost::asio::use_awaitable)`. Include
+  /// <epic/client_asio.hpp>, which says more.
+  template <class R, class Token>
+    requires(!std::is_convertible_v<Token, const ClientCallOptions&>)
+  auto call(Call<R> call, Token&& token, const ClientCallOptions& options = {}) const {
+    constexpr bool has_asio = requires { sizeof(detail::AsioCall<R>); };
+    static_assert(has_asio,
+                  "epic: the second argument of call is epic::ClientCallOptions, or a completion token of Asio's: for "
+                  "that, include <epic/client_asio.hpp>");
+    if constexpr (has_asio) return detail::AsioCall<R>::start(*this, take_record(std::move(call), options), token);
   }
 
   /// Makes the call and returns at once. `on_end` runs once, on the client's own thread, and gets a CallResult<R>. It
@@ -87,22 +106,30 @@ class Client {
     static_assert(std::is_invocable_v<OnEnd&, CallResult<R>>,
                   "epic: on_end of async_call takes the epic::CallResult of what the call returns, or 'auto'");
     if constexpr (std::is_invocable_v<OnEnd&, CallResult<R>>)
-      start(
-          take_record(std::move(call)),
-          [on_end = std::move(on_end)](Record ended) mutable { on_end(CallResult<R>(std::move(ended))); }, options);
+      start(take_record(std::move(call), options),
+            [on_end = std::move(on_end)](Record ended) mutable { on_end(CallResult<R>(std::move(ended))); },
+            /*handle=*/{});
   }
 
  private:
+  template <class R>
+  friend struct detail::AsioCall;
   using Record = detail::RecordPtr<detail::CallRecord>;
+  using Handle = client::CallHandle;
 
   explicit Client(std::shared_ptr<client::Session> session) : session_(std::move(session)) {}
 
   template <class R>
-  static Record take_record(Call<R> call) {
-    return Record(std::move(call).epic_take_record().detach());
+  static Record take_record(Call<R> call, const ClientCallOptions& options) {
+    Record record(std::move(call).epic_take_record().detach());
+    use(record, options);
+    return record;
   }
-  [[nodiscard]] Record run(Record record, const ClientCallOptions& options) const;
-  void start(Record record, std::move_only_function<void(Record)> on_end, const ClientCallOptions& options) const;
+  static void use(Record& record, const ClientCallOptions& options);
+  [[nodiscard]] Record run(Record record) const;
+  /// `handle`: for cancel(); may be null.
+  void start(Record record, std::move_only_function<void(Record)> on_end, Handle handle) const;
+  static void cancel(const std::weak_ptr<client::Session>& session, Handle handle);
 
   std::shared_ptr<client::Session> session_;  // shared by the copies of a Client
 };

@@ -32,13 +32,20 @@ struct RouterFixture {
   std::int64_t now = 1;
   codec::CapnpCodec codec;
   std::vector<Sent> sent;
+  std::vector<std::pair<PeerAddress, CallId>> cancelled;
+  std::uint64_t last_number = 0;  // of a call, for cancel()
   std::vector<HelloMessage> hellos;
   bool has_room = true;
   Router router{7,
                 10s,
                 codec,
-                {.send = [this](const PeerAddress& to,
-                                Message message) { sent.push_back({to, std::get<CallMessage>(std::move(message))}); },
+                {.send =
+                     [this](const PeerAddress& to, Message message) {
+                       if (const auto* cancel = std::get_if<CancelMessage>(&message))
+                         cancelled.emplace_back(to, cancel->id);
+                       else
+                         sent.push_back({to, std::get<CallMessage>(std::move(message))});
+                     },
                  .has_room = [this](const PeerAddress&) { return has_room; },
                  .introduce = [this](const HelloMessage& hello) { hellos.push_back(hello); }}};
 
@@ -49,7 +56,7 @@ struct RouterFixture {
     const Ref<Counter> counter(key);
     auto record = (timeout == 0ns ? counter->add(1) : counter.with(timeout)->add(1)).epic_take_record();
     if (!idempotency_key.empty()) set_key(*record, std::move(idempotency_key));
-    router.submit(RecordRef(record.detach()), [outcome](RecordRef ended) {
+    last_number = router.submit(RecordRef(record.detach()), [outcome](RecordRef ended) {
       try {
         *outcome = std::to_string(static_cast<epic::detail::ResultRecord<std::int64_t>&>(*ended).take());
       } catch (const Error& error) {
@@ -384,4 +391,47 @@ TEST_CASE("router: an answer to a call that nobody waits for is ignored", "[clie
   f.answer(0, 1);
   f.router.on_reply(kNode1, {12345, ResultPart{}});
   CHECK(*outcome == "timeout");
+}
+
+TEST_CASE("router: a cancelled call ends at once, and its node hears of it if it was sent there", "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.publish(1, NodeId{1});
+  const auto sent = f.call("a");
+  f.router.cancel(f.last_number);
+  CHECK(*sent == "cancelled");
+  REQUIRE(f.cancelled.size() == 1);
+  CHECK(f.cancelled[0] == std::pair{kNode1, f.sent[0].call.id});
+  CHECK(f.router.count() == 0);
+  CHECK_FALSE(f.router.next_timer_ns());
+
+  f.router.cancel(f.last_number);  // it has ended
+  f.answer(0, 41);
+  CHECK(*sent == "cancelled");
+  CHECK(f.cancelled.size() == 1);
+
+  f.router.on_map({MapVersion{2}, std::vector<NodeId>(kShards), {}, {}, {}});
+  const auto waiting = f.call("b");
+  f.router.cancel(f.last_number);
+  CHECK(*waiting == "cancelled");
+  CHECK(f.cancelled.size() == 1);
+  f.publish(3, NodeId{1});
+  CHECK(f.sent.size() == 1);
+}
+
+TEST_CASE("router: what waited for the answer of a call that is cancelled goes to the new owner", "[client]") {
+  RouterFixture f;
+  f.join(kNode1);
+  f.join(kNode2);
+  f.publish(1, NodeId{1});
+  const auto first = f.call("a");
+  const std::uint64_t number = f.last_number;
+  f.publish(2, NodeId{2});
+  const auto second = f.call("a");
+  CHECK(f.sent.size() == 1);
+  f.router.cancel(number);
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[1].to == kNode2);
+  f.answer(1, 7);
+  CHECK(*first + *second == "cancelled7");
 }
