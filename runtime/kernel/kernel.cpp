@@ -7,6 +7,7 @@
 
 #include "kernel/assert.hpp"
 #include "kernel/kernel_scope.hpp"
+#include "kernel/lister.hpp"
 
 namespace epic::kernel {
 
@@ -147,6 +148,11 @@ void Kernel::on_durable() {
   inbox_.on_durable(saving_.durable());
   answers_.on_durable(saving_.durable());
   reminders_.on_durable(saving_.durable());
+}
+
+std::expected<void, std::string> Kernel::add_module(const ModuleInfo& module) {
+  if (auto added = types_.add(module); !added) return added;
+  return add_lister(types_);
 }
 
 // ---- events ----

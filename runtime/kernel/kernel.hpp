@@ -51,6 +51,7 @@
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"
+#include "kernel/stored_keys.hpp"
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
 
@@ -71,7 +72,8 @@ struct KernelOptions {
   bool has_shared_store = true;                              // with all nodes of the fabric; otherwise there is no mail
   std::uint32_t direct_calls_max = limits::kDirectCallsMax;
   LogLevel log_level = LogLevel::info;
-  RunningPage* running = nullptr;  // to show there what runs just now; null: nobody looks
+  ListStoredKeys list_stored_keys = {};  // for epic::list; empty: nothing is stored
+  RunningPage* running = nullptr;        // to show there what runs just now; null: nobody looks
 };
 
 /// Counts for heartbeats and `epic ps`.
@@ -96,7 +98,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Kernel& operator=(const Kernel&) = delete;
 
   /// Before the first event. The error is a sentence for the module's author.
-  [[nodiscard]] std::expected<void, std::string> add_module(const ModuleInfo& module) { return types_.add(module); }
+  [[nodiscard]] std::expected<void, std::string> add_module(const ModuleInfo& module);
 
   // ---- events ----
   /// Monotonic and wall clock, both in nanoseconds; the former never goes back. Expires deadlines and timers.

@@ -29,6 +29,7 @@ struct TypeEntry {
   std::uint32_t method_base = 0;
   bool is_stored = false;               // has state, and is not transient
   bool is_gated = false;                // stored, and what leaves waits for it
+  bool is_internal = false;             // the node's own class, which nobody is shown
   mutable ClassCounters counters = {};  // by those that only know what a class is
 };
 

@@ -15,18 +15,39 @@ namespace epic::node {
 
 namespace {
 
-kernel::KernelOptions kernel_options(const protocol::Configure& configure, kernel::RunningPage* running) {
-  return {.self = {configure.node, configure.incarnation.value},
-          .fabric = configure.fabric_id,
-          .shard_count = configure.shard_count,
-          .call_timeout = configure.options.call_deadline,
-          .idle_age = configure.options.idle_age,
-          .grace = configure.options.grace,
-          .memory_budget_bytes = configure.options.memory_budget_bytes,
-          .blocking_max = configure.options.blocking_threads + configure.options.blocking_queue,
-          .has_shared_store = !configure.store_path.empty(),
-          .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level)),
-          .running = running};
+/// Opens a reader for each page, as `epic ls` does for its answer: it may be read by several threads at once.
+kernel::StoredKeys list_stored_keys(const storage::Store::OpenReader& open_reader,
+                                    const kernel::StoredKeysQuery& query) {
+  kernel::StoredKeys found;
+  const auto store = open_reader();
+  if (!store) return {.keys = {}, .error = store.error().message};
+  const auto listed = (*store)->list(
+      {.type = query.type, .key_prefix = query.prefix, .after_key = query.after},
+      [&](const storage::Snapshot& snapshot) {
+        if (snapshot.shard.value < query.shards.size() && query.shards[snapshot.shard.value])
+          found.keys.emplace_back(snapshot.key, snapshot.shard);
+        return found.keys.size() < query.limit ? storage::Visit::go_on : storage::Visit::stop;
+      },
+      [](const storage::DamagedRow&) {});  // `epic ls` reports those
+  if (!listed) found.error = listed.error().message;
+  return found;
+}
+
+kernel::KernelOptions kernel_options(const protocol::Configure& configure, const NodeWorld& world) {
+  return {
+      .self = {configure.node, configure.incarnation.value},
+      .fabric = configure.fabric_id,
+      .shard_count = configure.shard_count,
+      .call_timeout = configure.options.call_deadline,
+      .idle_age = configure.options.idle_age,
+      .grace = configure.options.grace,
+      .memory_budget_bytes = configure.options.memory_budget_bytes,
+      .blocking_max = configure.options.blocking_threads + configure.options.blocking_queue,
+      .has_shared_store = !configure.store_path.empty(),
+      .log_level = static_cast<kernel::LogLevel>(io::parse_log_level(configure.options.log_level)),
+      .list_stored_keys = [open_reader = world.open_reader](
+                              const kernel::StoredKeysQuery& query) { return list_stored_keys(open_reader, query); },
+      .running = world.running};
 }
 
 std::vector<protocol::RenamedType> renamed_types(const kernel::TypeTable& types) {
@@ -46,7 +67,7 @@ NodeCore::NodeCore(const protocol::Configure& configure, const ModuleInfo& modul
     : module_(module),
       world_(std::move(world)),
       address_(configure.socket_path),
-      engine_(kernel_options(configure, world_.running), world_.engine, engine_events()),
+      engine_(kernel_options(configure, world_), world_.engine, engine_events()),
       requests_(engine_, {.send = [this](const protocol::Answer& answer) { world_.send(answer); },
                           .post =
                               [this](std::function<void()> work) {

@@ -78,6 +78,7 @@ void Requests::receive_one(std::uint64_t id, const Body& body) {
 void Requests::answer(const Asked<control::Types>& asked) {
   control::Types::Answer answer;
   for (const auto& type : engine_.kernel().types().all()) {
+    if (type->is_internal) continue;
     answer.types.push_back(describe_type(*type->info));
     answer.types.back().counters = type->counters;
   }

@@ -268,7 +268,7 @@ void Requests::answer(const Asked<control::Ls>& asked) {
                                                    .live_only = asked.request.source == "live"});
   for (std::size_t slot = 0; slot < kernel.activations().slot_count(); ++slot) {
     const Activation* activation = kernel.activations().at(slot);
-    if (activation == nullptr || activation->entity == nullptr) continue;
+    if (activation == nullptr || activation->entity == nullptr || activation->type->is_internal) continue;
     if (!listing->filter.type.empty() && activation->type->info->stored_name() != listing->filter.type) continue;
     if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
     listing->live.emplace_back(std::string(activation->name->text),

@@ -15,6 +15,7 @@
 #include "codec/json_codec.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
+#include "kernel/lister.hpp"
 #include "kernel/placement_hash.hpp"
 #include "protocol/json.hpp"
 #include "reflect/schema_of.hpp"
@@ -256,6 +257,19 @@ std::uint64_t ScriptRun::take_call(std::string_view entity, std::string_view met
   const std::uint64_t number = call.id.sequence;
   impl_->waiting.pop_front();
   return number;
+}
+
+std::uint64_t ScriptRun::take_list(std::string_view type, std::string_view prefix, ListOptions& options) {
+  constexpr auto kMethod = &kernel::Lister::page;
+  MethodTraits<decltype(&kernel::Lister::page)>::Arguments arguments;
+  const std::uint64_t call = take_call(fmt::format("{}/{}", kernel::kListerType, type), method_name_of<kMethod>(),
+                                       arguments_info<kMethod>(), &arguments);
+  const auto& [asked_type, asked_prefix, after, limit] = arguments;
+  if (asked_prefix != prefix)
+    impl_->refuse(
+        fmt::format("it lists entities of {} that begin with '{}', not with '{}'", asked_type, asked_prefix, prefix));
+  options = {.after = after, .limit = limit};
+  return call;
 }
 
 void ScriptRun::take_mail(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,

@@ -231,6 +231,7 @@ std::expected<void, StoreError> MemoryStore::list(const ListFilter& filter,
                                                   const std::function<void(const DamagedRow&)>&) {
   std::uint64_t left = filter.limit;
   Name from{filter.type, filter.type.empty() ? std::string() : filter.key_prefix};
+  if (!filter.after_key.empty()) from.second = std::max(from.second, filter.after_key + '\0');
   while (left > 0) {
     const std::vector<Snapshot> page = copy_page(from, filter);
     if (page.empty()) return {};

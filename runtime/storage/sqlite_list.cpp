@@ -26,6 +26,8 @@ std::expected<void, StoreError> SqliteStore::list(const ListFilter& filter,
   }
   while (type && left > 0) {
     Cursor cursor{.key = filter.key_prefix};
+    if (!filter.after_key.empty() && filter.after_key >= filter.key_prefix)
+      cursor = {.key = filter.after_key, .bound = Cursor::Bound::exclusive};
     for (bool is_last = false; !is_last && left > 0;) {
       auto page = read_page(*type, cursor, filter.key_prefix);
       if (!page && page.error().code == StoreErrorCode::corrupt)

@@ -135,6 +135,7 @@ struct DamagedRow : StoreError {
 struct ListFilter {
   std::string type = {};        // empty: all
   std::string key_prefix = {};  // empty: all
+  std::string after_key = {};   // with `type`: only keys that come after this one
   std::uint64_t limit = UINT64_MAX;
 };
 

@@ -10,6 +10,7 @@
 #include "epic/event.hpp"
 #include "epic/files.hpp"
 #include "epic/gather.hpp"
+#include "epic/list.hpp"
 #include "epic/log.hpp"
 #include "epic/mail.hpp"
 #include "epic/module.hpp"

@@ -10,6 +10,7 @@
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
 //   bob.expect(blocks<std::string>()).answer("a page");             // epic::blocking; or run() it
 //   bob.expect(reads("levels/3.txt")).answer("a level");            // the same for files: writes, appends, removes
+//   bob.expect(lists<Player>("Bo")).answer({.keys = {"Bob"}});      // epic::list
 //   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
 //   bob.expect(reminds<&Player::say_goodnight>("bedtime", 12h));    // a reminder; pass(12h) lets it call its method
 //   CHECK(level.result() == 1);
@@ -61,6 +62,8 @@ class ScriptRun {
   /// … which removes it.
   void take_forgotten(std::string_view name);
   void take_sleep(std::chrono::nanoseconds duration);
+  /// Takes the next call, which is one of epic::list. Returns its number.
+  std::uint64_t take_list(std::string_view type, std::string_view prefix, ListOptions& options);
   /// Takes the next function of epic::blocking, which returns this type.
   std::shared_ptr<BlockingWork> take_blocking(const std::type_info& result);
   /// Takes the next request for a file.
@@ -114,6 +117,12 @@ struct FileToken {
   std::string path;
 };
 
+/// The token of epic::list: see lists().
+struct ListToken {
+  std::string type;
+  std::string prefix;
+};
+
 /// The token of a message: see delivers().
 template <auto Method>
 struct MailToken {
@@ -143,6 +152,11 @@ struct TickToken {
 template <auto Method>
 [[nodiscard]] CallToken<Method> calls(std::string_view entity) {
   return {std::string(entity)};
+}
+/// The entity asks for a page of the keys that begin with `prefix` (epic::list).
+template <class T>
+[[nodiscard]] ListToken lists(std::string_view prefix = {}) {
+  return {std::string(T::epic_type_name()), std::string(prefix)};
 }
 /// The entity sends a message that calls `Method` of `entity`, "Type/Key". Sent once its turn has ended; whether it
 /// arrives is not part of a script.
@@ -230,6 +244,27 @@ class AskedCall {
   epic::detail::ScriptRun& run_;
   Arguments arguments_{};
   std::uint64_t call_ = 0;
+};
+
+/// A page that the entity has asked for.
+class AskedList {
+ public:
+  AskedList(epic::detail::ScriptRun& run, const ListToken& token)
+      : run_(run), call_(run.take_list(token.type, token.prefix, options_)) {}
+
+  /// After which key, and how many at most.
+  [[nodiscard]] const ListOptions& options() const { return options_; }
+  void answer(const ListPage& page) const { run_.answer(call_, &reflect::type_of<ListPage>(), &page); }
+  template <std::derived_from<std::exception> Exception>
+  void fail(Exception exception) const {
+    run_.fail(call_, std::make_exception_ptr(std::move(exception)));
+  }
+  [[nodiscard]] bool is_cancelled() const { return run_.is_cancelled(call_); }
+
+ private:
+  epic::detail::ScriptRun& run_;
+  ListOptions options_;
+  std::uint64_t call_;
 };
 
 /// A function that the entity has given to epic::blocking. The test runs it, or says what comes of it, once.
@@ -392,6 +427,8 @@ class Script {
   AskedCall<Method> expect(const CallToken<Method>& token) {
     return AskedCall<Method>(run_, token);
   }
+  /// The next token must be this page. Answer it, now or later.
+  AskedList expect(const ListToken& token) { return AskedList(run_, token); }
   /// The next message that the entity sends must be this one.
   template <auto Method>
   SentMail<Method> expect(const MailToken<Method>& token) {

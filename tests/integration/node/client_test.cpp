@@ -13,6 +13,7 @@
 #include <numeric>
 #include <thread>
 
+#include "epic/list.hpp"
 #include "integration/modules/probe.hpp"
 #include "integration/node/real_fabric.hpp"
 
@@ -110,6 +111,32 @@ TEST_CASE("client: of calls that several threads make at once, each ends once, a
     std::iota(made.begin(), made.end(), t * kCalls);
     CHECK(seen[static_cast<std::size_t>(t)] == made);
   }
+}
+
+TEST_CASE("client: lists the entities of all nodes, in pages", "[client]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 3)};
+  fabric.wait_for("ready 3 nodes");
+  const Client client = Client::connect(project.path().string());
+  std::vector<std::string> made;
+  for (int i = 100; i < 150; ++i) {
+    made.push_back("k" + std::to_string(i));
+    client.call(client.get<Counter>(made.back())->add(1));
+  }
+  client.call(client.get<Counter>("another")->add(1));
+  made.emplace_back("k150");
+  client.call(client.get<Counter>(made.back())->get());  // in memory only
+
+  std::vector<std::string> listed;
+  epic::ListPage page;
+  int pages = 0;
+  do {
+    page = client.call(epic::list<Counter>("k", {.after = page.next, .limit = 20}));
+    listed.insert(listed.end(), page.keys.begin(), page.keys.end());
+    ++pages;
+  } while (!page.next.empty());
+  CHECK(listed == made);
+  CHECK(pages == 3);
 }
 
 TEST_CASE("client: finds the fabric again after a restart, and throws Unavailable meanwhile", "[client]") {

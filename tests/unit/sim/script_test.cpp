@@ -62,6 +62,15 @@ class Player : public epic::Entity {
     co_await epic::blocking_pure([] {});
     co_return last;
   }
+  Task<std::int64_t> count_players(std::string prefix) const {
+    std::int64_t count = 0;
+    epic::ListPage page;
+    do {
+      page = co_await epic::list<Player>(prefix, {.after = page.next, .limit = 10});
+      count += static_cast<std::int64_t>(page.keys.size());
+    } while (!page.next.empty());
+    co_return count;
+  }
   Task<std::string> keep_diary(std::string page) {
     std::string former;
     try {
@@ -83,7 +92,8 @@ class Player : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Player, state(score, last),
-              methods(shoot, shoot_all, cheer, nap, read, keep_diary, read_for_a_while, fall), exclusive(kick))
+              methods(count_players, shoot, shoot_all, cheer, nap, read, keep_diary, read_for_a_while, fall),
+              exclusive(kick))
 };
 
 /// Ticks, waits for its own calls, and cancels.
@@ -169,6 +179,7 @@ using epic::testing::appends;
 using epic::testing::blocks;
 using epic::testing::calls;
 using epic::testing::forgets;
+using epic::testing::lists;
 using epic::testing::reads;
 using epic::testing::reminds;
 using epic::testing::removes;
@@ -442,4 +453,20 @@ TEST_CASE("script: requests for files are answered or failed by the test", "[sim
   bob.expect(removes("draft")).answer_missing();
   CHECK(first.result() == "no draft");
   CHECK_THROWS_WITH(bob.expect(reads("diary")), Contains("it does not read diary"));
+}
+
+TEST_CASE("script: pages of epic::list are answered by the test", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto counted = bob.call<&Player::count_players>("B");
+  const auto first = bob.expect(lists<Player>("B"));
+  CHECK(first.options().after.empty());
+  CHECK(first.options().limit == 10);
+  first.answer({.keys = {"Barney", "Bert"}, .next = "Bert"});
+  const auto second = bob.expect(lists<Player>("B"));
+  CHECK(second.options().after == "Bert");
+  second.answer({.keys = {"Bob"}, .next = {}});
+  CHECK(counted.result() == 3);
+
+  auto failing = bob.call<&Player::count_players>("C");
+  CHECK_THROWS_WITH(bob.expect(lists<Player>("D")), Contains("that begin with 'C', not with 'D'"));
 }

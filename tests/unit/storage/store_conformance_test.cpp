@@ -315,6 +315,11 @@ TEMPLATE_TEST_CASE("store: listing goes by type and key, and can be narrowed", "
   CHECK(contents(under_test.store, {.key_prefix = "user-"}) ==
         std::vector<std::string>{"A/user-1=1", "A/user-10=2", "B/user-2=4"});
   CHECK(contents(under_test.store, {.type = "A", .key_prefix = "user-10"}) == std::vector<std::string>{"A/user-10=2"});
+  CHECK(contents(under_test.store, {.type = "A", .after_key = "user-1"}) == std::vector<std::string>{"A/user-10=2"});
+  CHECK(contents(under_test.store, {.type = "A", .key_prefix = "user-10", .after_key = "a"}) ==
+        std::vector<std::string>{"A/user-10=2"});
+  CHECK(contents(under_test.store, {.type = "A", .key_prefix = "user", .after_key = "user-10"}).empty());
+  CHECK(contents(under_test.store, {.type = "B", .key_prefix = "guest", .after_key = "user"}).empty());
   CHECK(contents(under_test.store, {.type = "D"}).empty());
   CHECK(contents(under_test.store, {.limit = 3}).size() == 3);
   CHECK(contents(under_test.store, {.limit = 0}).empty());
