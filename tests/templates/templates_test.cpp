@@ -1,5 +1,6 @@
 // Every template: scaffolded, built, tested and run as its README says.
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
@@ -10,6 +11,22 @@
 using Catch::Matchers::Contains;
 using epic::templates_test::Answer;
 using epic::templates_test::Project;
+
+namespace {
+
+/// Repeats a command of epic until its output has `wanted`, every tenth of a second, for at most half a minute.
+std::string until(const Project& project, const std::vector<std::string>& words, std::string_view wanted) {
+  Answer answer;
+  for (int attempt = 0; attempt < 300; ++attempt) {
+    answer = project.run("epic", words);
+    if (answer.exit_code == 0 && answer.out.contains(wanted)) return answer.out;
+    static_cast<void>(project.run("sleep", {"0.1"}));
+  }
+  FAIL("no " << wanted << " in " << answer.out << answer.err);
+  return {};
+}
+
+}  // namespace
 
 TEST_CASE("hello: its tests pass, with epic test and with CMake alone", "[templates]") {
   const Project project("hello_tests", {"--template", "hello"});
@@ -92,25 +109,16 @@ TEST_CASE("ledger: its tests pass", "[templates]") {
 TEST_CASE("ledger: each audit is right, whatever node is killed, until money is made out of nothing", "[templates]") {
   const Project project("ledger_run", {"--template", "ledger"});
   project.must_run("epic", {"run", "--nodes", "4", "--detach"});
-  // Every tenth of a second, for at most half a minute.
-  const auto until = [&](const std::vector<std::string>& words, std::string_view wanted) {
-    Answer answer;
-    for (int attempt = 0; attempt < 300; ++attempt) {
-      answer = project.run("epic", words);
-      if (answer.out.contains(wanted)) return answer.out;
-      static_cast<void>(project.run("sleep", {"0.1"}));
-    }
-    FAIL("no " << wanted << " in " << answer.out << answer.err);
-    return std::string();
-  };
   const auto audit = [&](std::string_view wanted) {
-    return boost::json::parse(until({"call", "Bank/main", "audit", "-o", "jsonl"}, wanted)).at("result").as_object();
+    return boost::json::parse(until(project, {"call", "Bank/main", "audit", "-o", "jsonl"}, wanted))
+        .at("result")
+        .as_object();
   };
 
   // Another teller brings it back; epic inspect does not.
-  const std::string teller = until({"inspect", "Teller/1", "-o", "jsonl"}, "\"live\":true");
+  const std::string teller = until(project, {"inspect", "Teller/1", "-o", "jsonl"}, "\"live\":true");
   project.must_run("epic", {"kill", boost::json::parse(teller).at("node").as_string().c_str()});
-  until({"inspect", "Teller/1", "-o", "jsonl"}, "\"activation\":\"crashed\"");
+  until(project, {"inspect", "Teller/1", "-o", "jsonl"}, "\"activation\":\"crashed\"");
   for (const char* node : {"node-1", "node-2", "node-3", "node-4"}) {
     static_cast<void>(project.run("epic", {"kill", node}));  // unless it is still being restarted
     CHECK(audit("\"issued\":5000000,").at("is_right").as_bool());
@@ -121,11 +129,11 @@ TEST_CASE("ledger: each audit is right, whatever node is killed, until money is 
   CHECK(project.must_run("epic", {"outbox", "list"}).out.empty());
 
   CHECK(project.must_run("epic", {"call", "Bank/main", "open", "Account/alice", "10000"}).out == "true\n");
-  until({"call", "Account/alice", "get_balance"}, "10000");
+  until(project, {"call", "Account/alice", "get_balance"}, "10000");
   CHECK_THAT(project.run("epic", {"call", "Account/alice", "transfer", "Account/1", "10001"}).err,
              Contains("Account/alice has 10000 cents, too few to send 10001"));
   CHECK(project.must_run("epic", {"call", "Account/alice", "transfer", "Account/nobody", "500"}).out == "9500\n");
-  const std::string dead = until({"outbox", "list"}, "Account/nobody was never opened");
+  const std::string dead = until(project, {"outbox", "list"}, "Account/nobody was never opened");
   CHECK(audit("\"under_way\":500,").at("is_right").as_bool());
   const std::string id = dead.substr(0, dead.find('\t'));
   project.must_run("epic", {"outbox", "drop", id, "--yes"});
@@ -134,15 +142,113 @@ TEST_CASE("ledger: each audit is right, whatever node is killed, until money is 
   CHECK(audit("\"under_way\":0,").at("is_right").as_bool());
 
   project.must_run("epic", {"call", "Account/alice", "transfer", "Account/nobody", "700"});
-  until({"outbox", "list"}, "Account/nobody was never opened");
+  until(project, {"outbox", "list"}, "Account/nobody was never opened");
   CHECK(project.must_run("epic", {"call", "Bank/main", "open", "Account/nobody", "0"}).out == "true\n");
-  until({"inspect", "Account/nobody", "-o", "jsonl"}, "\"status\":\"open\"");
+  until(project, {"inspect", "Account/nobody", "-o", "jsonl"}, "\"status\":\"open\"");
   project.must_run("epic", {"outbox", "retry", "Account/nobody"});
-  until({"call", "Account/nobody", "get_balance"}, "700");
+  until(project, {"call", "Account/nobody", "get_balance"}, "700");
   CHECK(audit("\"under_way\":0,").at("is_right").as_bool());
 
   project.must_run("epic", {"call", "Account/1", "deposit", "100", "1"});
   CHECK_FALSE(audit("\"under_way\":-100,").at("is_right").as_bool());
+}
+
+TEST_CASE("chat: its tests pass", "[templates]") {
+  const Project project("chat_tests", {"--template", "chat"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("14 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+}
+
+TEST_CASE("chat: all that is said arrives once, whatever node is killed, and a new start finds it", "[templates]") {
+  const Project project("chat_run", {"--template", "chat"});
+  project.must_run("epic", {"run", "--nodes", "4", "--detach"});
+  const auto count = [&](std::string_view wanted) {
+    const std::string line = until(project, {"call", "Party/demo", "count", "-o", "jsonl"}, wanted);
+    return boost::json::parse(line).at("result").as_object();
+  };
+
+  count("\"is_right\":true");
+  for (const char* node : {"node-1", "node-2", "node-3", "node-4"}) {
+    static_cast<void>(project.run("epic", {"kill", node}));  // unless it is still being restarted
+    CHECK(count("\"left\":").at("is_right").as_bool());
+  }
+  until(project, {"call", "Party/demo", "go_on", "0"}, "");
+  const auto end = count("\"under_way\":0,");
+  CHECK(end.at("is_right").as_bool());
+  CHECK(end.at("posts").as_int64() > 0);
+  CHECK(end.at("received") == end.at("posts").as_int64() * 12);
+  CHECK(project.must_run("epic", {"outbox", "list"}).out.empty());
+
+  CHECK(project.must_run("epic", {"call", "User/ann", "join", "Room/hall"}).out == "true\n");
+  for (int time = 0; time < 2; ++time)
+    project.must_run("epic", {"call", "User/ann", "say", "Room/hall", "\"hello\"", "--idempotency-key", "1"});
+  until(project, {"call", "Feed/ann", "get_received"}, "1");
+  project.must_run("epic", {"call", "Presence/ann", "beat"});
+  CHECK_THAT(project.must_run("epic", {"call", "Presence/ann", "get_status"}).out, Contains("online"));
+  const std::string presence = project.must_run("epic", {"inspect", "Presence/ann", "-o", "jsonl"}).out;
+  project.must_run("epic", {"kill", boost::json::parse(presence).at("node").as_string().c_str()});
+  until(project, {"call", "Presence/ann", "get_status"}, "unknown");
+
+  project.must_run("epic", {"stop"});
+  project.must_run("epic", {"run", "--nodes", "4", "--detach"});
+  const std::string history = until(project, {"call", "Room/hall", "get_history", "9", "-o", "jsonl"}, "\"result\"");
+  const auto posts = boost::json::parse(history).at("result").as_array();
+  REQUIRE(posts.size() == 1);
+  CHECK(posts[0].at("text") == "hello");
+}
+
+TEST_CASE("agents: its tests pass", "[templates]") {
+  const Project project("agents_tests", {"--template", "agents"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+}
+
+TEST_CASE("agents: the world is the same on one node, and on four that are killed", "[templates]") {
+  const Project project("agents_run", {"--template", "agents"});
+  const auto tally_at = [&](const char* step) {
+    return until(project, {"call", "World/main", "run_to", step, "-o", "jsonl"}, "\"result\"");
+  };
+  const auto digest_of = [](const std::string& line) {
+    return boost::json::serialize(boost::json::parse(line).at("result").at("digest"));
+  };
+  project.must_run("epic", {"run", "--nodes", "1", "--detach"});
+  const std::string alone = digest_of(tally_at("400"));
+  project.must_run("epic", {"stop"});
+  std::filesystem::remove_all(project.directory() / ".epic");
+
+  project.must_run("epic", {"run", "--nodes", "4", "--detach"});
+  static_cast<void>(project.run("epic", {"call", "World/main", "run_to", "400", "--timeout", "100ms"}));
+  for (const char* node : {"node-2", "node-3"}) project.must_run("epic", {"kill", node});
+  CHECK(digest_of(tally_at("400")) == alone);
+  until(project, {"call", "World/main", "draw", "world.bmp"}, "");
+  CHECK(std::filesystem::file_size(project.directory() / "data/world.bmp") == 54 + 128 * 128 * 3);
+
+  project.must_run("epic", {"stop"});
+  project.must_run("epic", {"run", "--nodes", "4", "--detach"});
+  CHECK_THAT(tally_at("400"), Contains(alone));
+}
+
+TEST_CASE("graph: its tests pass", "[templates]") {
+  const Project project("graph_tests", {"--template", "graph"});
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("8 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
+}
+
+TEST_CASE("graph: results are the same after a crash, and found after a new start", "[templates]") {
+  const Project project("graph_run", {"--template", "graph"});
+  const auto first = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
+  CHECK_THAT(first.out + first.err, Contains("60 vertices, 116 edges, 3 components. Vertex 0 has the highest rank"));
+
+  project.must_run("epic", {"run", "--nodes", "4", "--detach"});
+  const std::string rank = until(project, {"call", "Graph/web", "get_rank", "0"}, "0.");
+  CHECK(until(project, {"call", "Graph/web", "get_component", "57"}, "5") == "55\n");
+  for (const char* node : {"node-2", "node-3"}) project.must_run("epic", {"kill", node});
+  until(project, {"call", "Graph/web", "rank", "-o", "jsonl"}, "\"result\"");
+  CHECK(until(project, {"call", "Graph/web", "get_rank", "0"}, "0.") == rank);
+
+  project.write("data/mine.txt", "0 1\n1 2\n8 9\n");
+  until(project, {"call", "Graph/mine", "load", "mine.txt", "3"}, "\"edges\"");
+  CHECK(until(project, {"call", "Graph/mine", "find_components"}, "2") == "2\n");
 }
 
 TEST_CASE("bare: builds, runs, and accepts a first entity", "[templates]") {
