@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kPatience = 10min;  // for a batch
+constexpr auto kBatchPatience = 10min;
 
 Place whole(const Plan& plan) { return {.level = plan.levels}; }
 
@@ -32,7 +32,18 @@ epic::Task<void> World::set_plan(Plan new_plan) {
   plan = std::move(new_plan);
 }
 
+epic::Task<void> World::start(std::int64_t wanted) {
+  aim_at(wanted);
+  co_return;
+}
+
 epic::Task<Tally> World::run_to(std::int64_t wanted) {
+  aim_at(wanted);
+  while (step < wanted) co_await progress_.wait();
+  co_return history.back();
+}
+
+void World::aim_at(std::int64_t wanted) {
   if (wanted < 1) throw std::invalid_argument("the first step is 1");
   plan.world = key();
   if (wanted > target) {
@@ -40,8 +51,6 @@ epic::Task<Tally> World::run_to(std::int64_t wanted) {
     epic::remind("go on", 1s, 1s, &World::go_on);
   }
   if (step < target && !is_running_) epic::spawn(run());
-  while (step < wanted) co_await progress_.wait();
-  co_return history.back();
 }
 
 epic::Task<void> World::go_on() {
@@ -55,7 +64,7 @@ epic::Task<void> World::go_on() {
 epic::Task<void> World::run() {
   is_running_ = true;
   try {
-    while (step < target) co_await self().with(kPatience)->advance();
+    while (step < target) co_await self().with(kBatchPatience)->advance();
   } catch (const epic::Cancelled&) {
     throw;
   } catch (const std::exception& error) {
@@ -69,7 +78,7 @@ epic::Task<void> World::advance() {
   const std::int64_t to = std::min(from + kBatch, target);
   if (from == to) co_return;
   const Tally tally =
-      co_await insist([=, this] { return root_of(plan).with(kPatience)->advance(plan, whole(plan), from, to); });
+      co_await insist([=, this] { return root_of(plan).with(kBatchPatience)->advance(plan, whole(plan), from, to); });
   step = to;
   history.push_back(tally);
   if (history.size() > kHistoryMax) history.erase(history.begin());

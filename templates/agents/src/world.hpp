@@ -26,7 +26,9 @@ class World : public epic::Entity {
 
   /// Before its first step; throws afterwards, unless the plan is the same.
   epic::Task<void> set_plan(Plan new_plan);
-  /// Goes on until that step, if it has not been there. Waits for it.
+  /// Goes on until that step, if it has not been there, whatever crashes meanwhile.
+  epic::Task<void> start(std::int64_t wanted);
+  /// The same, and waits for it.
   epic::Task<Tally> run_to(std::int64_t wanted);
   /// Writes a picture into a file, between two batches: "world.bmp".
   epic::Task<void> draw(std::string path);
@@ -40,8 +42,9 @@ class World : public epic::Entity {
   epic::Task<void> advance();
 
   EPIC_ENTITY(World, state(plan, step, target, history), exclusive(advance, draw),
-              methods(set_plan, run_to, get_history, go_on))
+              methods(set_plan, start, run_to, get_history, go_on))
 
  private:
+  void aim_at(std::int64_t wanted);
   epic::Task<void> run();
 };

@@ -90,7 +90,7 @@ TEST_CASE("world: becomes the same as in one piece, in regions of any size") {
 TEST_CASE("world: goes on after a crash by itself, and becomes the same") {
   Node node;
   node.call(node.get<World>("small")->set_plan(kSmall));
-  CHECK_THROWS_AS(node.call(node.get<World>("small").with(1ms)->run_to(1'000)), epic::Timeout);
+  node.call(node.get<World>("small")->start(1'000));
   node.crash();
   node.pass(1min);
 

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
@@ -110,8 +109,7 @@ epic::Task<Result> Graph::try_to_compute(Job job) const {
     result.named_after += part.named_after;
     result.largest.insert(result.largest.end(), part.largest.begin(), part.largest.end());
   }
-  std::ranges::stable_sort(result.largest, std::ranges::greater{}, &Finding::value);
-  if (result.largest.size() > Worker::kLargestMax) result.largest.resize(Worker::kLargestMax);
+  keep_largest(result.largest);
   co_return result;
 }
 

@@ -12,6 +12,13 @@
 
 std::string part_key(const std::string& graph, std::uint32_t part) { return fmt::format("{}-{}", graph, part); }
 
+void keep_largest(std::vector<Finding>& findings) {
+  std::ranges::sort(findings, [](const Finding& left, const Finding& right) {
+    return left.value != right.value ? left.value > right.value : left.vertex < right.vertex;
+  });
+  if (findings.size() > Result::kLargestMax) findings.resize(Result::kLargestMax);
+}
+
 epic::Task<Progress> Worker::begin(Job job, std::uint32_t part) {
   if (job.number < job_.number) throw std::runtime_error(fmt::format("job {} is over", job.number));
   job_ = job;
@@ -87,8 +94,7 @@ epic::Task<Result> Worker::finish(std::int64_t number) {
     result.named_after += values_[vertex] == name ? 1 : 0;
     result.largest.push_back({.vertex = name, .value = values_[vertex]});
   }
-  std::ranges::stable_sort(result.largest, std::ranges::greater{}, &Finding::value);
-  if (result.largest.size() > kLargestMax) result.largest.resize(kLargestMax);
+  keep_largest(result.largest);
   co_await epic::Ref<Partition>(part_key(job_.graph, part_))->keep(job_.algorithm, values_);
   co_return result;
 }

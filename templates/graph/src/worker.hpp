@@ -41,6 +41,8 @@ struct Finding {
 BOOST_DESCRIBE_STRUCT(Finding, (), (vertex, value))
 
 struct Result {
+  static constexpr std::size_t kLargestMax = 10;
+
   std::vector<Finding> largest;  // values, largest first
   std::int64_t named_after = 0;  // vertices whose value is their own number
 };
@@ -56,8 +58,6 @@ class Worker : public epic::Entity {
   std::map<std::int64_t, std::vector<Batch>> inbox_;  // by step, and by the part that has sent
 
  public:
-  static constexpr std::size_t kLargestMax = 10;
-
   /// Forgets everything else, and takes the first values, which are those of step 0.
   epic::Task<Progress> begin(Job job, std::uint32_t part);
   /// Sends its values of the step before to all workers, and returns when they have them.
@@ -75,5 +75,8 @@ class Worker : public epic::Entity {
   void check(std::int64_t number) const;
   [[nodiscard]] Progress progress() const;
 };
+
+/// Sorts them, largest first, and drops all but so many.
+void keep_largest(std::vector<Finding>& findings);
 
 std::string part_key(const std::string& graph, std::uint32_t part);
