@@ -127,7 +127,7 @@ void damage_owners(const fs::path& store) {
   file << std::string(16, '\xff');
 }
 
-void stop(Supervised& fabric) {
+void stop_saved(Supervised& fabric) {
   fabric.signal(SIGTERM);
   REQUIRE(fabric.wait_for_end() == epic::cluster::kExitOk);
 }
@@ -256,7 +256,7 @@ TEST_CASE("store faults: a damaged row concerns its entity only, and events say 
     Supervised fabric{project, "unused", real_nodes("probe", 2)};
     fabric.wait_for("ready 2 nodes");
     for (int i = 0; i < 10; ++i) fabric.call("Counter/" + std::to_string(i), "add", {i});
-    stop(fabric);
+    stop_saved(fabric);
   }
   run_sql(project.path() / ".epic" / "state.sqlite", "UPDATE snapshots SET bytes = zeroblob(24) WHERE key = '3'");
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -278,7 +278,7 @@ TEST_CASE("store faults: a damaged page concerns the entities that lie on it", "
     Supervised fabric{project, "unused", real_nodes("probe", 1)};
     fabric.wait_for("ready 1 nodes");
     for (int i = 0; i < 20; ++i) fabric.call("Hoard/" + std::to_string(i), "put", {900});
-    stop(fabric);
+    stop_saved(fabric);
   }
   run_sql(store, "PRAGMA wal_checkpoint(TRUNCATE)");
   std::fstream file(store, std::ios::in | std::ios::out | std::ios::binary);
@@ -313,7 +313,7 @@ TEST_CASE("store faults: a store that cannot be written is refused with its path
   {
     Supervised fabric{cramped.project, "unused", cramped.nodes(1)};
     fabric.wait_for("ready 1 nodes");
-    stop(fabric);
+    stop_saved(fabric);
   }
   REQUIRE(cramped.disk->make_read_only());
   Supervised fabric{cramped.project, "unused", cramped.nodes(2)};
@@ -415,7 +415,7 @@ TEST_CASE("store faults: a store with damage that shows only when shards are giv
   {
     Supervised fabric{project, "unused", real_nodes("probe", 1)};
     fabric.wait_for("ready 1 nodes");
-    stop(fabric);
+    stop_saved(fabric);
   }
   damage_owners(store);
   const auto check_reason = [&](const std::string& text) {

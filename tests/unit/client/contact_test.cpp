@@ -24,6 +24,7 @@ struct FakeTransport final : transport::Transport {
   void set_map(const ShardMap& map) override { maps.push_back(map.version); }
   void meet(const std::string& address) override { met.push_back(address); }
   void send(const PeerAddress& to, Message) override { sent.push_back(to); }
+  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
   void flush() override {}
   [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
   void on_time(std::int64_t) override {}

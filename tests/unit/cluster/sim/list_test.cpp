@@ -21,7 +21,7 @@ class Shelf : public epic::Entity {
   EPIC_ENTITY(Shelf, state(books_), methods(put, look))
 };
 
-class Librarian : public epic::Entity {
+class Archivist : public epic::Entity {
  public:
   epic::Task<std::vector<std::string>> walk(std::string prefix) const {
     std::vector<std::string> all;
@@ -32,7 +32,7 @@ class Librarian : public epic::Entity {
     } while (!page.next.empty());
     co_return all;
   }
-  EPIC_ENTITY(Librarian, methods(walk), transient)
+  EPIC_ENTITY(Archivist, methods(walk), transient)
 };
 
 /// Not in the module.
@@ -42,7 +42,7 @@ class Unknown : public epic::Entity {
   EPIC_ENTITY(Unknown, methods(stand), transient)
 };
 
-constexpr epic::EntityInfoFn kLibrary[] = {&Shelf::epic_info, &Librarian::epic_info};
+constexpr epic::EntityInfoFn kLibrary[] = {&Shelf::epic_info, &Archivist::epic_info};
 const epic::ModuleInfo kLibraryModule{EPIC_ABI_TAG, kLibrary, &epic::no_setup};
 
 }  // namespace
@@ -63,12 +63,12 @@ TEST_CASE("list: what is saved and what is in memory, each once, in order and in
   CHECK(node.call(epic::list<Shelf>("c")).keys.empty());
   CHECK(node.call(epic::list<Shelf>()).keys.size() == 7);
 
-  CHECK(node.call(epic::Ref<Librarian>("Ann")->walk("a")) == Keys{"a0", "a1", "a2", "a3", "a4", "a5"});
-  CHECK(node.call(epic::list<Librarian>()).keys == Keys{"Ann"});
+  CHECK(node.call(epic::Ref<Archivist>("Ann")->walk("a")) == Keys{"a0", "a1", "a2", "a3", "a4", "a5"});
+  CHECK(node.call(epic::list<Archivist>()).keys == Keys{"Ann"});
 
   node.crash();  // nothing is in memory any more
   CHECK(node.call(epic::list<Shelf>("a")).keys == Keys{"a1", "a2", "a3", "a4", "a5"});
-  CHECK(node.call(epic::list<Librarian>()).keys.empty());
+  CHECK(node.call(epic::list<Archivist>()).keys.empty());
 }
 
 TEST_CASE("list: a page has a bounded size, and the class must exist", "[sim]") {
