@@ -74,7 +74,7 @@ class CallWindow {
   };
   enum class Turn : std::uint8_t { of_entity, of_window };
 
-  static Refill refill(CallWindow& window);
+  static Refill refill(CallWindow* window);
   void begin_some(Turn turn);
   void cut_short();
   [[nodiscard]] bool is_cancelled() const;

@@ -42,7 +42,7 @@ std::coroutine_handle<> CallWindow::await_suspend(std::coroutine_handle<> awaiti
   if (execution_ != nullptr) cancel_before_ = execution_->cancel;
   begin_some(Turn::of_entity);
   if (has_more_) {
-    refill_ = refill(*this).handle;
+    refill_ = refill(this).handle;
     waiter_.handle = refill_;
   }
   return suspend_on(waiter_);
@@ -54,14 +54,14 @@ bool CallWindow::is_cancelled() const {
          (execution_->cancel == CallRecord::Cancel::asked || execution_->cancel != cancel_before_);
 }
 
-CallWindow::Refill CallWindow::refill(CallWindow& window) {
+CallWindow::Refill CallWindow::refill(CallWindow* window) {
   while (true) {
-    window.begin_some(Turn::of_window);
-    if (window.waiter_.remaining == 0) break;
+    window->begin_some(Turn::of_window);
+    if (window->waiter_.remaining == 0) break;
     kernel::calls_here("epic::gather").pause();
     co_await std::suspend_always();
   }
-  co_await GoOnWith{window.awaiting_};
+  co_await GoOnWith{window->awaiting_};
 }
 
 /// First all of them begin, and then they are waited for. What ends meanwhile resumes nothing.

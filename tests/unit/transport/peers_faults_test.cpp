@@ -199,6 +199,8 @@ TEST_CASE("peers: of one that is lost while there is no room nothing more is rep
   n.settle();
   CHECK(one.lost == std::vector{kTwo});
   CHECK(one.peers.has_room(kTwo));
+  one.with_room.clear();  // the medium may have taken the bytes before it broke
+  n.settle();
   CHECK(one.with_room.empty());
 }
 
