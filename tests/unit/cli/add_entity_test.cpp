@@ -1,12 +1,13 @@
 #include "cli/project/add_entity.hpp"
 
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <map>
 #include <sstream>
+
+#include "support/temp_dir.hpp"
 
 using namespace epic::cli;
 namespace fs = std::filesystem;
@@ -19,34 +20,28 @@ class Folder {
  public:
   explicit Folder(const std::map<std::string, std::string>& files = {
                       {"src/module.cpp", "#include <epic/epic.hpp>\n\nEPIC_MODULE(epic::no_setup)\n"}}) {
-    std::string pattern = (fs::temp_directory_path() / "epic-add-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
     for (const auto& [name, text] : files) write(name, text);
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path_); }
 
-  [[nodiscard]] const fs::path& path() const { return path_; }
+  [[nodiscard]] const fs::path& path() const { return directory_.path(); }
 
   void write(const std::string& name, std::string_view text) const {
-    fs::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary) << text;
+    fs::create_directories((path() / name).parent_path());
+    std::ofstream(path() / name, std::ios::binary) << text;
   }
   /// Every file and directory, with its content.
   [[nodiscard]] std::map<std::string, std::string> content() const {
     std::map<std::string, std::string> all;
-    for (const auto& entry : fs::recursive_directory_iterator(path_)) {
+    for (const auto& entry : fs::recursive_directory_iterator(path())) {
       std::ostringstream text;
       if (entry.is_regular_file()) text << std::ifstream(entry.path(), std::ios::binary).rdbuf();
-      all[entry.path().lexically_relative(path_).string()] = text.str();
+      all[entry.path().lexically_relative(path()).string()] = text.str();
     }
     return all;
   }
 
  private:
-  fs::path path_;
+  epic::test::TempDir directory_;
 };
 
 /// Why it was not added, and that nothing was changed.

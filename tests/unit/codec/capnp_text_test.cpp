@@ -1,6 +1,5 @@
 #include "codec/capnp_text.hpp"
 
-#include <stdlib.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -12,24 +11,11 @@
 #include "codec/capnp_codec.hpp"
 #include "reflect/schema_of.hpp"
 #include "support/sample_types.hpp"
+#include "support/temp_dir.hpp"
 
 using namespace epic::reflect;
 
 namespace {
-
-/// A folder that is removed with the test.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "epic-capnp-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder: " + pattern);
-    path = pattern;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::filesystem::path path;
-};
 
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::ofstream(path, std::ios::binary)
@@ -51,10 +37,10 @@ std::string output_of(const std::string& command) {
 
 template <class T>
 struct Messages {
-  Folder folder;
+  const epic::test::TempDir folder;
   Schema schema = schema_of(type_of<T>());
   [[nodiscard]] std::string in_folder(const std::string& command) const {
-    return output_of("cd '" + folder.path.string() + "' && " + command);
+    return output_of("cd '" + folder.path().string() + "' && " + command);
   }
   [[nodiscard]] std::string tool(const std::string& verb) const {
     return "capnp " + verb + " schema.capnp " + epic::codec::capnp_root_name(schema);
@@ -62,16 +48,16 @@ struct Messages {
   explicit Messages(const T& value) {
     std::vector<std::byte> bytes;
     epic::codec::CapnpCodec().encode(type_of<T>(), &value, bytes);
-    write_file(folder.path / "message", bytes);
+    write_file(folder.path() / "message", bytes);
     const std::string text = epic::codec::to_capnp_text(schema);
-    write_file(folder.path / "schema.capnp", std::as_bytes(std::span(text)));
+    write_file(folder.path() / "schema.capnp", std::as_bytes(std::span(text)));
   }
   /// The message as decoded by the capnp tool.
   [[nodiscard]] std::string decoded() const { return in_folder(tool("decode --short") + " < message"); }
   /// The message decoded and encoded again by the capnp tool.
   T recoded() const {
     CHECK(in_folder(tool("decode") + " < message > text && " + tool("encode") + " < text > again").empty());
-    std::ifstream file(folder.path / "again", std::ios::binary);
+    std::ifstream file(folder.path() / "again", std::ios::binary);
     const std::string content(std::istreambuf_iterator<char>(file), {});
     T value{};
     const auto read = epic::codec::CapnpCodec().decode(std::as_bytes(std::span(content)), schema, type_of<T>(), &value);
