@@ -5,7 +5,8 @@
 // reached. Only regular files are touched: to open a device or a pipe can already have effects, or wait.
 //
 // A file is replaced by renaming a complete one, which is on disk by then. When a function returns, so are all folders
-// that lead to the file, whoever made them. If the process dies in between, a file ".epic-…" may be left.
+// that lead to the file, also those that another process made. If the process dies in between, a file ".epic-…" may be
+// left.
 //
 // Any thread. All functions throw std::filesystem::filesystem_error.
 // Not here:  .epic, which is private (private_files.hpp); what a path may look like (kernel/file_api.cpp).
