@@ -366,6 +366,11 @@ bool ScriptRun::is_cancelled(std::uint64_t call) const { return impl_->cancelled
 
 void ScriptRun::pass(std::chrono::nanoseconds duration) { impl_->pass(duration); }
 
+void ScriptRun::announce_stop() {
+  impl_->kernel.on_stop_announced();
+  impl_->drive();
+}
+
 std::string ScriptRun::state() {
   const kernel::Activation* const activation = impl_->kernel.activations().find(impl_->name);
   if (activation == nullptr || activation->entity == nullptr) impl_->refuse("it has no state before its first call");

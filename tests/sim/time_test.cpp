@@ -1,4 +1,4 @@
-// Timers, events and cancelled calls on simulated nodes that crash, pause and lose each other.
+// Timers, events, promises, causes and cancelled calls on simulated nodes that crash, pause and lose each other.
 
 #include <epic/sim.hpp>
 
@@ -17,15 +17,18 @@ constexpr int kClocks = 8;
 class SimClock : public Entity {
   std::int64_t ticks_ = 0;
   std::int64_t overlaps_ = 0;
-  std::int64_t early_ = 0;
+  std::int64_t activations_ = 0;
+  std::int64_t wrong_causes_ = 0;
   bool is_ticking_ = false;
   std::chrono::system_clock::time_point last_;
   Event next_;
+  Promise<std::int64_t> first_;  // the ticks with the first of this activation
 
   /// Has a wait in it, so the next one may be due meanwhile.
   Task<> tick() {
     if (std::exchange(is_ticking_, true)) ++overlaps_;
     ++ticks_;
+    if (!first_.is_set()) first_.set_value(ticks_);
     next_.set();
     next_.reset();
     co_await epic::sleep(std::chrono::milliseconds(epic::random() % 150));
@@ -34,6 +37,8 @@ class SimClock : public Entity {
 
  public:
   Task<> on_activate() override {
+    const bool is_first = activation_cause() == ActivationCause::first;
+    if (is_first != (activations_++ == 0)) ++wrong_causes_;
     every(100ms, &SimClock::tick);
     co_return;
   }
@@ -41,9 +46,16 @@ class SimClock : public Entity {
     co_await next_.wait();
     co_return ticks_;
   }
+  /// How many ticks there have been since the first of this activation, and with it.
+  Task<std::int64_t> count_from_first() {
+    const std::int64_t first = co_await first_;
+    co_return ticks_ - first + 1;
+  }
   Task<std::int64_t> ticks() const { co_return ticks_; }
   Task<std::int64_t> overlaps() const { co_return overlaps_; }
-  EPIC_ENTITY(SimClock, state(ticks_, overlaps_, early_), methods(wait_for_tick, ticks, overlaps))
+  Task<std::int64_t> wrong_causes() const { co_return wrong_causes_; }
+  EPIC_ENTITY(SimClock, state(ticks_, overlaps_, activations_, wrong_causes_),
+              methods(wait_for_tick, count_from_first, ticks, overlaps, wrong_causes))
 };
 
 class SimWorker : public Entity {
@@ -94,6 +106,8 @@ Task<> watch_clocks(Fabric& fabric, std::uint16_t client) {
       const std::int64_t ticks = co_await fabric.call(clock->wait_for_tick(), client);
       fabric.require(clock, ticks > seen[static_cast<std::size_t>(number)], "it went back to {} ticks", ticks);
       seen[static_cast<std::size_t>(number)] = ticks;
+      const std::int64_t counted = co_await fabric.call(clock->count_from_first(), client);
+      fabric.require(clock, counted >= 1, "{} ticks since the first", counted);
     } catch (const Error&) {  // its node has died
     }
     co_await fabric.sleep(std::chrono::milliseconds(fabric.draw(400)));
@@ -127,6 +141,8 @@ Task<> time_scenario(Fabric& fabric) {
     fabric.require(clock, after >= before + 8, "only {} ticks in two seconds", after - before);
     const std::int64_t overlaps = co_await fabric.insist([&] { return clock->overlaps(); });
     fabric.require(clock, overlaps == 0, "{} ticks began before the one before had ended", overlaps);
+    const std::int64_t wrong = co_await fabric.insist([&] { return clock->wrong_causes(); });
+    fabric.require(clock, wrong == 0, "{} activations were told to be the first and were not, or the reverse", wrong);
   }
   // What was cancelled has ended, but for calls whose employer has died with its node.
   for (std::int64_t i = 0; i < 8; ++i) {
@@ -143,7 +159,7 @@ Task<> time_scenario(Fabric& fabric) {
 
 }  // namespace
 
-TEST_CASE("time: timers, events and cancelled calls, under faults", "[sim]") {
+TEST_CASE("time: timers, events, promises and cancelled calls, under faults", "[sim]") {
   const epic::sim::detail::Scenario scenario{"time", {}, &time_scenario, &timed()};
   std::int64_t faults = 0;
   for (std::int64_t seed = 1; seed <= 20; ++seed) {

@@ -81,6 +81,10 @@ inline bool detail::EventAwaiter::await_ready() const noexcept { return event_->
 /// of calls may wait, before and after.
 template <class T = void>
 class Promise {
+  static_assert(
+      std::is_void_v<T> || (std::is_object_v<T> && std::is_copy_constructible_v<T>),
+      "epic: each call that waits for a Promise gets a copy of its result, so that must be a value that can be "
+      "copied: not a reference, and instead of a std::unique_ptr the object itself");
   using Value = std::conditional_t<std::is_void_v<T>, bool, T>;
 
  public:

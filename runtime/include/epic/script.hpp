@@ -77,6 +77,7 @@ class ScriptRun {
   void fail(std::uint64_t call, const std::exception_ptr& exception);
   [[nodiscard]] bool is_cancelled(std::uint64_t call) const;
   void pass(std::chrono::nanoseconds duration);
+  void announce_stop();
 
   [[nodiscard]] std::string state();
   [[nodiscard]] const std::vector<std::string>& log() const;
@@ -456,6 +457,8 @@ class Script {
                    epic::detail::method_name_of<Method>(), token.delay);
   }
 
+  /// The entity learns that its node is to stop: epic::stopping() is true from now on. Its running calls go on.
+  void announce_stop() { run_.announce_stop(); }
   /// The clock moves on, and whatever becomes due runs.
   void pass(std::chrono::nanoseconds duration) { run_.pass(duration); }
 

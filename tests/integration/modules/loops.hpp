@@ -79,6 +79,7 @@ class Ticker : public epic::Entity {
   std::int64_t activations = 0;
   std::vector<int> causes;  // of each activation
   epic::Event tenth;
+  epic::Promise<std::int64_t> ticks_then;
 
   epic::Task<> loop() { co_await epic::sleep(std::chrono::hours(1)); }
 
@@ -92,11 +93,12 @@ class Ticker : public epic::Entity {
   }
   epic::Task<> tick() {
     if (++ticks >= 10) tenth.set();
+    if (tenth.is_set() && !ticks_then.is_set()) ticks_then.set_value(ticks);
     co_return;
   }
   epic::Task<std::int64_t> wait_for_tenth() {
     co_await tenth.wait();
-    co_return ticks;
+    co_return co_await ticks_then;
   }
   epic::Task<std::int64_t> get() const { co_return ticks; }
   epic::Task<std::int64_t> get_activations() const { co_return activations; }

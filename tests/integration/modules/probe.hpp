@@ -337,6 +337,10 @@ class Till : public epic::Entity {
     epic::remind("tick", std::chrono::milliseconds(every_ms), std::chrono::milliseconds(every_ms), &Till::tick);
     co_return;
   }
+  epic::Task<void> forget_ticks() {
+    epic::forget("tick");
+    co_return;
+  }
   epic::Task<void> tick() {
     sum += 1 + static_cast<std::int64_t>(epic::missed());
     missed += static_cast<std::int64_t>(epic::missed());
@@ -346,7 +350,8 @@ class Till : public epic::Entity {
   epic::Task<std::int64_t> missed_count() const { co_return missed; }
   epic::Task<std::int64_t> most_missed_at_once() const { co_return most_missed; }
   EPIC_ENTITY(Till, state(is_open, sum, missed, most_missed),
-              methods(send, put, open, count, put_later, put_again_and_again, tick, missed_count, most_missed_at_once))
+              methods(send, put, open, count, put_later, put_again_and_again, forget_ticks, tick, missed_count,
+                      most_missed_at_once))
 };
 
 }  // namespace probe

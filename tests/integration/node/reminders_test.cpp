@@ -1,5 +1,6 @@
 // Reminders on real nodes: over the death of processes, and while no fabric runs.
 
+#include <poll.h>
 #include <signal.h>
 
 #include <catch2/catch.hpp>
@@ -100,7 +101,8 @@ TEST_CASE("reminders: each calls its entity once, though nodes, the supervisor a
   CHECK(left.mail.waiting + left.mail.begun + left.mail.dead == 0);
 }
 
-TEST_CASE("reminders: what a fabric that is down misses is one call that knows the count", "[node]") {
+TEST_CASE("reminders: what a fabric that is down misses is one call that knows the count, until it is forgotten",
+          "[node]") {
   const ProjectDirectory project;
   {
     Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -123,4 +125,11 @@ TEST_CASE("reminders: what a fabric that is down misses is one call that knows t
   const epic::Ref<Till> till = client.get<Till>("bell");
   wait_for_sum("ticks", [&] { return client.call(till->count()); }, over + 2);
   CHECK(client.call(till->missed_count()) > 0);
+
+  client.call(till->forget_ticks());
+  ::poll(nullptr, 0, 100);  // one may have been due
+  const std::int64_t last = client.call(till->count());
+  ::poll(nullptr, 0, 300);
+  CHECK(client.call(till->count()) == last);
+  CHECK(read_left(project).reminders.empty());
 }

@@ -4,180 +4,14 @@
 #include <filesystem>
 
 #include "kernel/placement_hash.hpp"
-
-namespace scripted {
-
-using epic::Ref;
-using epic::Task;
-
-class Barrel : public epic::Entity {
- public:
-  Task<bool> on_hit(std::string by, std::int64_t force) { co_return !by.empty() && force > 0; }
-  Task<void> roll() { co_return; }
-  Task<std::expected<void, std::string>> fill(std::int64_t litres) const {
-    if (litres > 40) co_return std::unexpected("too small");
-    co_return {};
-  }
-  Task<std::pair<std::int64_t, std::string>> measure() const { co_return {40, "litres"}; }
-  EPIC_ENTITY(Barrel, methods(on_hit, roll, fill, measure))
-};
-
-class Player : public epic::Entity {
-  std::int64_t score = 0;
-  std::string last;
-
- public:
-  Task<std::int64_t> shoot(Ref<Barrel> barrel) {
-    if (co_await barrel->on_hit(std::string(key()), 3)) ++score;
-    epic::log::info("score {}", score);
-    co_return score;
-  }
-  Task<std::int64_t> shoot_all(std::vector<Ref<Barrel>> barrels) {
-    std::vector<epic::Call<bool>> shots;
-    for (const auto& barrel : barrels) shots.push_back(barrel->on_hit(std::string(key()), 1));
-    for (const bool has_fallen : co_await epic::gather(std::move(shots))) score += has_fallen ? 1 : 0;
-    co_return score;
-  }
-  Task<void> kick(Ref<Barrel> barrel) {
-    try {
-      co_await barrel->roll();
-      last = "rolled";
-    } catch (const std::out_of_range& error) {
-      last = error.what();
-    } catch (const epic::NodeLost&) {
-      last = "lost";
-    }
-  }
-  Task<void> cheer(Ref<Player> friend_of_mine) { co_await friend_of_mine->nap(); }
-  Task<void> nap() {
-    co_await epic::sleep(std::chrono::seconds(1));
-    co_await epic::sleep(std::chrono::milliseconds(20));
-  }
-  Task<std::string> read(std::string path) {
-    try {
-      last = co_await epic::blocking([path] { return "the text of " + path; });
-    } catch (const std::runtime_error& error) {
-      last = error.what();
-    }
-    co_await epic::blocking_pure([] {});
-    co_return last;
-  }
-  Task<std::int64_t> count_players(std::string prefix) const {
-    std::int64_t count = 0;
-    epic::ListPage page;
-    do {
-      page = co_await epic::list<Player>(prefix, {.after = page.next, .limit = 10});
-      count += static_cast<std::int64_t>(page.keys.size());
-    } while (!page.next.empty());
-    co_return count;
-  }
-  Task<std::string> keep_diary(std::string page) {
-    std::string former;
-    try {
-      former = co_await epic::read_file("diary");
-    } catch (const std::filesystem::filesystem_error& error) {
-      former = error.code().message() + "\n";
-    }
-    co_await epic::write_file("diary", former + page);
-    co_await epic::append_file("log", page);
-    co_return co_await epic::remove_file("draft") ? former : "no draft";
-  }
-  Task<void> read_for_a_while() {
-    auto reading = epic::spawn(epic::blocking([] { return 1; }));
-    co_await epic::sleep(std::chrono::seconds(1));
-    reading.cancel();
-  }
-  Task<void> fall() const {
-    throw std::range_error("down");
-    co_return;
-  }
-  EPIC_ENTITY(Player, state(score, last),
-              methods(count_players, shoot, shoot_all, cheer, nap, read, keep_diary, read_for_a_while, fall),
-              exclusive(kick))
-};
-
-/// Ticks, waits for its own calls, and cancels.
-class Referee : public epic::Entity {
-  std::int64_t seconds = 0;
-  std::int64_t warnings = 0;
-  epic::Event whistle;
-
- public:
-  Task<> on_activate() override {
-    epic::every(std::chrono::seconds(1), &Referee::count);
-    epic::after(std::chrono::milliseconds(2500), &Referee::warn, 2);
-    co_return;
-  }
-  Task<> count() {
-    if (++seconds == 5) whistle.set();
-    co_return;
-  }
-  Task<> warn(std::int64_t times) {
-    warnings += times;
-    co_return;
-  }
-  Task<std::int64_t> watch() {
-    co_await whistle.wait();
-    co_return seconds;
-  }
-  Task<std::string> roll_at_most(std::chrono::milliseconds limit, Ref<Barrel> barrel) {
-    auto rolled = epic::spawn(barrel->roll());
-    co_await epic::sleep(limit);
-    rolled.cancel();
-    try {
-      co_await rolled;
-    } catch (const epic::Cancelled&) {
-      co_return "too slow";
-    }
-    co_return "in time";
-  }
-  EPIC_ENTITY(Referee, state(seconds, warnings), methods(count, warn, watch, roll_at_most))
-};
-
-/// Has reminders.
-class Innkeeper : public epic::Entity {
-  std::int64_t closed = 0;
-  std::int64_t missed = 0;
-
- public:
-  Task<> on_activate() override {
-    epic::remind("dust", std::chrono::hours(24), std::chrono::hours(24), &Innkeeper::dust, Ref<Barrel>(3));
-    co_return;
-  }
-  Task<> open(std::string song) {
-    epic::remind("last orders", std::chrono::hours(2), &Innkeeper::close, std::move(song));
-    co_return;
-  }
-  Task<> stay_open() {
-    epic::forget("last orders");
-    co_return;
-  }
-  Task<> close(std::string song) {
-    ++closed;
-    epic::log::info("singing {}", song);
-    co_return;
-  }
-  Task<> dust(Ref<Barrel> barrel) {
-    missed += static_cast<std::int64_t>(epic::missed());
-    co_await barrel->roll();
-  }
-  EPIC_ENTITY(Innkeeper, state(closed, missed), methods(open, stay_open, close, dust))
-};
-
-const epic::ModuleInfo& the_module() {
-  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info, &Referee::epic_info,
-                                                &Innkeeper::epic_info};
-  static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
-  return info;
-}
-
-}  // namespace scripted
+#include "unit/sim/scripted.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
 using epic::testing::appends;
 using epic::testing::blocks;
 using epic::testing::calls;
+using epic::testing::delivers;
 using epic::testing::forgets;
 using epic::testing::lists;
 using epic::testing::reads;
@@ -192,6 +26,7 @@ using scripted::Barrel;
 using scripted::Innkeeper;
 using scripted::Player;
 using scripted::Referee;
+using scripted::Waiter;
 
 namespace {
 
@@ -390,6 +225,50 @@ TEST_CASE("script: reminders that the entity sets and forgets, and their calls w
   keeper.expect(forgets("last orders"));
   keeper.pass(3h);
   CHECK(keeper.state() == R"({"closed":1,"missed":0})");
+}
+
+TEST_CASE("script: calls that wait for a promise of the entity's own", "[sim]") {
+  auto jeeves = script_of<Waiter>("Jeeves");
+  auto one = jeeves.call<&Waiter::wait_for_order>();
+  auto other = jeeves.call<&Waiter::wait_for_order>();
+  CHECK_FALSE(one.has_ended());
+  jeeves.call<&Waiter::take_order>("soup").result();
+  CHECK(one.result() == "soup");
+  CHECK(other.result() == "soup");
+  CHECK(jeeves.call<&Waiter::wait_for_order>().result() == "soup");
+  CHECK_THROWS_WITH(jeeves.call<&Waiter::take_order>("pie").result(), Contains("it has a result already"));
+
+  auto bertie = script_of<Waiter>("Bertie");
+  auto hungry = bertie.call<&Waiter::wait_for_order>();
+  bertie.call<&Waiter::take_order>("").result();
+  CHECK_THROWS_WITH(hungry.result(), Contains("the kitchen is closed"));
+}
+
+TEST_CASE("script: messages that the entity sends", "[sim]") {
+  auto jeeves = script_of<Waiter>("Jeeves");
+  jeeves.call<&Waiter::share>(epic::Ref<Waiter>("Bertie"), 5).result();
+  jeeves.call<&Waiter::share>(epic::Ref<Waiter>("Jeeves"), 7).result();
+  CHECK_THROWS_WITH(jeeves.expect(delivers<&Waiter::add_tip>("Waiter/Jeeves")),
+                    Contains("it does not deliver Waiter/Jeeves.add_tip next"));
+  CHECK(jeeves.expect(delivers<&Waiter::add_tip>("Waiter/Bertie")).argument<0>() == 5);
+  CHECK(jeeves.expect(delivers<&Waiter::add_tip>("Waiter/Jeeves")).argument<0>() == 7);
+  CHECK_THROWS_WITH(jeeves.expect(delivers<&Waiter::add_tip>("Waiter/Bertie")),
+                    Contains("it does not deliver Waiter/Bertie.add_tip"));
+  CHECK(jeeves.state() == R"({"tips":-12,"woken":"first"})");
+}
+
+TEST_CASE("script: the entity learns that it is to stop", "[sim]") {
+  auto jeeves = script_of<Waiter>("Jeeves");
+  auto serving = jeeves.call<&Waiter::serve>();
+  auto staying = jeeves.call<&Waiter::stay>();
+  jeeves.expect(sleeps(1min));
+  jeeves.expect(sleeps(1min));
+  CHECK_FALSE(staying.has_ended());
+  jeeves.announce_stop();
+  CHECK(staying.result() == "good night");
+  CHECK_FALSE(serving.has_ended());
+  jeeves.expect(sleeps(1min));
+  CHECK(serving.result() == 3);
 }
 
 TEST_CASE("script: functions on other threads are run, answered or failed by the test", "[sim]") {

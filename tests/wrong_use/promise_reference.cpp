@@ -1,0 +1,12 @@
+// says: epic: each call that waits for a Promise gets a copy of its result
+#include <epic/epic.hpp>
+
+class Match : public epic::Entity {
+  std::string name;
+  epic::Promise<const std::string&> winner;
+
+ public:
+  epic::Task<std::string> watch() { co_return co_await winner; }
+  EPIC_ENTITY(Match, transient, methods(watch))
+};
+EPIC_MODULE(epic::no_setup, Match)
