@@ -94,7 +94,8 @@ class Client {
     static_assert(has_asio,
                   "epic: the second argument of call is epic::ClientCallOptions, or a completion token of Asio's: for "
                   "that, include <epic/client_asio.hpp>");
-    if constexpr (has_asio) return detail::AsioCall<R>::start(*this, take_record(std::move(call), options), token);
+    if constexpr (has_asio)
+      return detail::AsioCall<R>::template start<Token>(*this, take_record(std::move(call), options), token);
   }
 
   /// Makes the call and returns at once. `on_end` runs once, on the client's own thread, and gets a CallResult<R>. It

@@ -45,9 +45,9 @@ struct AsioSignature<void> {
 
 template <class R>
 struct AsioCall {
-  /// Client::call with a completion token.
+  /// Client::call with a completion token. `Token`: as it was deduced there; a handler that has a name is copied.
   template <class Token>
-  static auto start(const Client& client, Client::Record record, Token& token) {
+  static auto start(const Client& client, Client::Record record, std::remove_reference_t<Token>& token) {
     return boost::asio::async_initiate<Token, typename AsioSignature<R>::type>(
         [client](auto handler, Client::Record made) { begin(client, std::move(made), std::move(handler)); }, token,
         std::move(record));

@@ -16,8 +16,11 @@
 #include <boost/asio/use_future.hpp>
 #include <catch2/catch.hpp>
 #include <future>
+#include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "integration/modules/loops.hpp"
 #include "integration/modules/probe.hpp"
@@ -153,6 +156,25 @@ TEST_CASE("client: a callback runs on its executor, and a cancelled call ends wi
   REQUIRE(ends.size() == 1);
   CHECK_THAT(ends[0], Catch::Contains("Relay/r.sleep_for_ms was cancelled by its caller"));
   CHECK(client.call(client.get<Counter>("a")->add(1), asio::use_future).get() == 3);
+}
+
+TEST_CASE("client: a callback that has a name is copied, and may be given to several calls", "[client]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "unused", real_nodes("probe", 1)};
+  fabric.wait_for("ready 1 nodes");
+  const Client client = Client::connect(project.path().string());
+  asio::io_context context;
+  const auto sums = std::make_shared<std::vector<std::int64_t>>();
+  const auto counter = client.get<Counter>("a");
+  auto keep = asio::bind_executor(context, [sums](std::exception_ptr error, std::int64_t value) {
+    CHECK_FALSE(error);
+    sums->push_back(value);
+  });
+  client.call(counter->add(1), keep);
+  client.call(counter->add(1), keep);
+  client.call(counter->add(1), std::move(keep));
+  context.run();
+  CHECK(*sums == std::vector<std::int64_t>{1, 2, 3});
 }
 
 TEST_CASE("client: an awaited call ends with Unavailable when the last Client is destroyed", "[client]") {
