@@ -129,11 +129,17 @@ Task<ListPart> Lister::part(std::string type, std::string prefix, std::string af
   }
 
   ListPart part;
+  bool has_left = false;
   for (const std::uint32_t shard : shards) {
     if (shard >= query.shards.size() || !query.shards[shard]) continue;
-    query.shards[shard] = kernel.routing().is_active(ShardId{shard});  // otherwise it has left meanwhile
-    if (query.shards[shard]) part.shards.push_back(shard);
+    query.shards[shard] = kernel.routing().is_active(ShardId{shard});
+    if (query.shards[shard])
+      part.shards.push_back(shard);
+    else
+      has_left = true;
   }
+  // Keys of what has left may have taken the places of others: those are asked for again, too.
+  if (has_left && found.size() == limit) co_return ListPart();
   for (const auto& [key, shard] : found)
     if (query.shards[shard.value]) part.keys.push_back(key);
   co_return part;

@@ -4,7 +4,8 @@
 //
 // A page is gathered by one of them: it asks one on each node, which is named so that one of the node's shards has it,
 // for the first keys of the shards that the map gives to that node. Each answers for those that it owned from the
-// beginning to the end, and the others are asked for again. So each shard counts once, also while shards move.
+// beginning to the end, and the others are asked for again. So each shard counts once, also while shards move. If more
+// keys were found than a part has, and one of the shards has left, it answers for none.
 //
 // A part is what is in memory, walked in slices, and then what is stored: an entity that is saved and leaves memory
 // in between is found twice and counts once.
