@@ -157,11 +157,18 @@ void ShardRouter::retry_later(std::int64_t now_ns) {
   if (!retry_at_ns_) retry_at_ns_ = now_ns + std::chrono::nanoseconds(limits::kRetryParked).count();
 }
 
+/// Those after the shard that has had the last of the room before come first: otherwise one whose calls keep coming
+/// would leave no room for others.
 void ShardRouter::on_room(const PeerAddress& at) {
   std::vector<ShardId> waiting;
   for (const auto& [id, shard] : shards_)
     if (!shard.parked.empty() && address_of(owner_of(id)) == at) waiting.push_back(id);
-  for (const ShardId id : waiting) retry_own(id);
+  std::ranges::rotate(waiting, std::ranges::upper_bound(waiting, had_room_last_));
+  for (const ShardId id : waiting) {
+    const std::uint64_t sent_before = sent_count_;
+    retry_own(id);
+    if (sent_count_ != sent_before) had_room_last_ = id;
+  }
 }
 
 void ShardRouter::retry(ShardId id, Pace pace) { give_turns(id, {.has_arrived = true}, pace); }

@@ -152,6 +152,7 @@ class ShardRouter {
   std::map<ShardId, Rest> rests_;                    // for the next tick
   std::size_t turns_left_ = limits::kRoutedPerTick;  // in this tick
   std::uint64_t sent_count_ = 0;
+  ShardId had_room_last_;  // of those that have waited for it
   std::set<PeerAddress> blocked_;
   std::optional<std::int64_t> retry_at_ns_;  // while something is blocked
 };

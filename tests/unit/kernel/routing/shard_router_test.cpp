@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <climits>
 #include <deque>
 #include <string>
 
@@ -21,6 +22,7 @@ struct ShardRouterFixture : ShardRouter::Listener {
   ShardRouter router{*this};
   std::deque<RoutedCall> calls;
   std::string sent;
+  int room = INT_MAX;  // for so many calls
 
   RoutedCall& make(ShardId shard = kShard) {
     RoutedCall& call = calls.emplace_back();
@@ -31,7 +33,8 @@ struct ShardRouterFixture : ShardRouter::Listener {
   }
   void route(RoutedCall& call) override {
     const PeerAddress owner = router.find_way(call);
-    if (owner.life == 0) return router.park(call);
+    if (owner.life == 0 || room == 0) return router.park(call);
+    --room;
     router.on_sent(call, owner);
     sent += std::to_string(call.sequence) + ">" + std::to_string(owner.node.value) + " ";
   }
@@ -55,6 +58,29 @@ TEST_CASE("shard router: calls wait for an owner, and go to it in order", "[kern
   CHECK(f.sent == "1>2 2>2 ");
   CHECK(f.router.find_sent(kNode2, 2) == &f.calls[1]);
   CHECK(f.router.find_sent(kNode1, 2) == nullptr);
+}
+
+TEST_CASE("shard router: room goes to one shard after the other, though calls keep coming for each", "[kernel]") {
+  ShardRouterFixture f;
+  f.publish(1, NodeId{1});
+  f.room = 0;
+  for (int i = 0; i < 3; ++i)
+    for (const std::uint32_t shard : {2, 5, 7}) f.make(ShardId{shard});  // calls 1, 2, 3, then 4, 5, 6 …
+  f.router.on_room(kNode2);
+  CHECK(f.sent.empty());
+  const auto give_room = [&f](int calls) {
+    f.sent.clear();
+    f.room = calls;
+    f.router.on_room(kNode1);
+    return f.sent;
+  };
+  CHECK(give_room(2) == "1>1 4>1 ");
+  f.make(ShardId{2});  // call 10
+  CHECK(give_room(2) == "2>1 5>1 ");
+  f.make(ShardId{2});
+  CHECK(give_room(4) == "3>1 6>1 9>1 7>1 ");
+  CHECK(give_room(1) == "8>1 ");
+  CHECK(give_room(9) == "10>1 11>1 ");
 }
 
 TEST_CASE("shard router: nothing goes to a new owner before the former has answered", "[kernel]") {
