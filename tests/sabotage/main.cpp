@@ -1,9 +1,11 @@
 // epic_defects NAME [SEEDS]: runs the cluster scenario with a planted defect until a checker finds it. Fails if none
-// does. epic_defects --table: all of them, a line each: after how many seeds, and what was found.
+// does. epic_defects --table: all of them, a line each: by which seed, and what was found.
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,26 +17,46 @@ namespace {
 constexpr std::uint64_t kSeedsMax = 2'000;
 constexpr std::string_view kDefects[] = {EPIC_DEFECTS};
 
+/// What is found late is found sooner from a seed that has shown it before. The histories change with the code, so that
+/// is where the search begins and no more.
+struct Start {
+  std::string_view defect;
+  std::uint64_t seed;
+};
+constexpr Start kStarts[] = {{"observed_not_passed_on", 78},  {"farewell_taken_for_a_loss", 50},
+                             {"shards_of_the_dead_kept", 28}, {"log_not_synced", 15},
+                             {"deadline_forgotten", 14},      {"no_fence", 10},
+                             {"acknowledged_before_sync", 8}, {"mail_begun_not_marked", 6}};
+
 std::string_view g_defect;  // the one that is at work; forked runs inherit it
 
 struct Found {
-  std::uint64_t seeds;
+  std::uint64_t seed;
   std::string violation;
 };
 
+bool has_finding(Found& found) {
+  auto result = epic::test::run_cluster_apart({.seed = found.seed});
+  if (result.violations.empty()) return false;
+  found.violation = std::move(result.violations.front());
+  return true;
+}
+
 std::optional<Found> find(std::string_view defect, std::uint64_t seeds_max) {
   g_defect = defect;
-  for (std::uint64_t seed = 1; seed <= seeds_max; ++seed) {
-    const auto result = epic::test::run_cluster_apart({.seed = seed});
-    if (!result.violations.empty()) return Found{seed, result.violations.front()};
+  const auto* const start = std::ranges::find(kStarts, defect, &Start::defect);
+  if (start != std::end(kStarts)) {
+    if (Found found{start->seed, {}}; has_finding(found)) return found;
   }
+  for (Found found{1, {}}; found.seed <= seeds_max; ++found.seed)
+    if (has_finding(found)) return found;
   return std::nullopt;
 }
 
 bool report(std::string_view defect, std::uint64_t seeds_max) {
   const auto found = find(defect, seeds_max);
   if (found)
-    fmt::print("{:28} found after {:4} seeds: {}\n", defect, found->seeds, found->violation);
+    fmt::print("{:28} found by seed {:4}: {}\n", defect, found->seed, found->violation);
   else
     fmt::print("{:28} NOT found in {} seeds\n", defect, seeds_max);
   std::fflush(stdout);

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint32_t kLoopShards = 16;
 constexpr int kLoopers = 24;
-constexpr std::uint64_t kLoopSeeds = test::kIsSanitized ? 3 : 25;
+constexpr std::uint64_t kLoopSeeds = test::kIsSanitized ? 2 : 25;
 
 /// Its count only grows, whatever runs it; a count seen twice comes from two activations, or from a lost save.
 class Roundabout : public Entity {

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint32_t kChimeShards = 8;
 constexpr int kChimes = 12;
-constexpr std::uint64_t kReminderSeeds = test::kIsSanitized ? 4 : 25;
+constexpr std::uint64_t kReminderSeeds = test::kIsSanitized ? 2 : 25;
 
 /// What a call does besides.
 enum class Strike : std::uint8_t { plain, refuses, goes_on, goes_on_and_fails };

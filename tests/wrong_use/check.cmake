@@ -1,11 +1,11 @@
-# Compiles SOURCE and expects the words of its first comment, among few errors.
+# Compiles SOURCE, which begins with epic.hpp as compiled into HEADER, and expects the words of its first comment, among few errors.
 file(READ "${SOURCE}" content)
 string(REGEX MATCH "^// says: ([^\n]*(\n// [^\n]*)*)" first "${content}")
 string(REPLACE "\n// " " " expected "${CMAKE_MATCH_1}")
 if(expected STREQUAL "")
   message(FATAL_ERROR "${SOURCE} does not begin with '// says: ' and part of the message")
 endif()
-execute_process(COMMAND ${COMPILER} -std=c++23 -Werror=dangling -fsyntax-only -I${INCLUDE} ${SOURCE}
+execute_process(COMMAND ${COMPILER} -std=c++23 -Werror=dangling -fsyntax-only -I${INCLUDE} -include-pch ${HEADER} ${SOURCE}
   RESULT_VARIABLE result ERROR_VARIABLE output)
 if(result EQUAL 0)
   message(FATAL_ERROR "${SOURCE} compiles, and must not")

@@ -36,7 +36,7 @@ TEST_CASE("control: the socket is for its owner only", "[cluster]") {
   CHECK((status.st_mode & 0777) == 0600);
 }
 
-TEST_CASE("control: calls and questions go to the owner of the entity", "[cluster]") {
+TEST_CASE("control: calls and questions go to the owner of the entity", "[cluster][threads]") {
   Fabric fabric;
   std::set<std::string> nodes;
   for (int i = 0; i < 30; ++i) {
@@ -51,7 +51,7 @@ TEST_CASE("control: calls and questions go to the owner of the entity", "[cluste
   CHECK(result.at("timeout_ms") == 30'000);
 }
 
-TEST_CASE("control: listings and types come from all nodes, as one", "[cluster]") {
+TEST_CASE("control: listings and types come from all nodes, as one", "[cluster][threads]") {
   Fabric fabric;
   for (int i = 0; i < 20; ++i) fabric.supervised.call("Fake/" + std::to_string(i), "echo");
   CHECK(fabric.supervised.stream("ls").size() == 20);
@@ -105,7 +105,7 @@ TEST_CASE("control: a stranger's bytes end its connection and nothing else", "[c
   CHECK(fabric.supervised.ask("ping").at("version") == "1.2.3");
 }
 
-TEST_CASE("control: one connection serves many requests", "[cluster]") {
+TEST_CASE("control: one connection serves many requests", "[cluster][threads][memory]") {
   Fabric fabric;
   auto client = ControlClient::connect(fabric.socket());
   REQUIRE(client);

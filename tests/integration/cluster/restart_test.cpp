@@ -57,7 +57,7 @@ json::object wait_for_generation(Supervised& fabric, int generation) {
 
 }  // namespace
 
-TEST_CASE("restart: rolling, with one extra node, one node at a time", "[cluster]") {
+TEST_CASE("restart: rolling, with one extra node, one node at a time", "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
@@ -182,7 +182,7 @@ TEST_CASE("restart: requests that would disturb it are refused, with the reason"
   CHECK(fabric.ask_in_vain("restart", {{"rolling", "yes"}}).code == ControlErrorCode::bad_request);
 }
 
-TEST_CASE("restart: rolling, it goes on after the client that requested it has left", "[cluster]") {
+TEST_CASE("restart: rolling, it goes on after the client that requested it has left", "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
@@ -194,7 +194,7 @@ TEST_CASE("restart: rolling, it goes on after the client that requested it has l
   wait_for_generation(fabric, 2);
 }
 
-TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster]") {
+TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster][threads]") {
   for (const bool rolling : {true, false}) {
     const ProjectDirectory project;
     Supervised fabric{project, "good", with_nodes(2)};
@@ -222,7 +222,8 @@ TEST_CASE("restart: at once, all nodes stop and start with the new module", "[cl
   fabric.call("Fake/1", "echo");
 }
 
-TEST_CASE("restart: at once, if the new module cannot start, all nodes return to the previous one", "[cluster]") {
+TEST_CASE("restart: at once, if the new module cannot start, all nodes return to the previous one",
+          "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", with_nodes(2)};
   fabric.wait_for("event setup_done");
@@ -238,7 +239,7 @@ TEST_CASE("restart: at once, if the new module cannot start, all nodes return to
   wait_for_generation(fabric, 1);
 }
 
-TEST_CASE("restart: a scale that waits for its nodes meanwhile is answered when they are there", "[cluster]") {
+TEST_CASE("restart: a scale that waits for its nodes meanwhile is answered when they are there", "[cluster][threads]") {
   const ProjectDirectory project;
   std::ofstream(project.path() / "go").close();
   Supervised fabric{project, "late", with_nodes(1)};

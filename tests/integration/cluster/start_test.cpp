@@ -132,7 +132,7 @@ TEST_CASE("setup: a failure fails --exit-after-setup, and is only reported other
   CHECK(fabric.ask("ps").at("setup") == "failed");
 }
 
-TEST_CASE("detach: the fabric outlives the process that started it, and stops on request", "[cluster]") {
+TEST_CASE("detach: the fabric outlives the process that started it, and stops on request", "[cluster][threads]") {
   const ProjectDirectory project;
   const pid_t starter = ::fork();
   REQUIRE(starter >= 0);

@@ -29,7 +29,8 @@ json::object node_of(const json::object& ps, std::size_t index) { return ps.at("
 
 }  // namespace
 
-TEST_CASE("supervisor: four nodes get sixteen shards each, and leave nothing behind when they stop", "[cluster]") {
+TEST_CASE("supervisor: four nodes get sixteen shards each, and leave nothing behind when they stop",
+          "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good"};
   fabric.wait_for("ready 4 nodes, logs in " + project.path().string());
@@ -66,7 +67,8 @@ TEST_CASE("supervisor: a stop over the control socket reports each node, and the
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("supervisor: a crashed node's shards move to the others at once, and return after a while", "[cluster]") {
+TEST_CASE("supervisor: a crashed node's shards move to the others at once, and return after a while",
+          "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 3; }};
   fabric.wait_for("event setup_done");
@@ -187,7 +189,7 @@ TEST_CASE("supervisor: if it is killed, no node outlives it, and the next one si
   CHECK(project.list_left_behind().empty());
 }
 
-TEST_CASE("supervisor: one fabric per project", "[cluster]") {
+TEST_CASE("supervisor: one fabric per project", "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised first{project, "good", [](SupervisorOptions& options) { options.node_count = 1; }};
   first.wait_for("event setup_done");
@@ -222,7 +224,7 @@ TEST_CASE("supervisor: logs are passed on line by line, and kept in files withou
   CHECK(holds(read_file(latest / "supervisor.log"), " INFO - node-1 is ready (pid "));
 }
 
-TEST_CASE("supervisor: following the logs gives each new line until the end", "[cluster]") {
+TEST_CASE("supervisor: following the logs gives each new line until the end", "[cluster][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "good", [](SupervisorOptions& options) { options.node_count = 1; }};
   fabric.wait_for("event setup_done");

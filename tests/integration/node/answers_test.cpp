@@ -36,7 +36,7 @@ std::string node_of(Supervised& fabric, std::string_view entity) {
 
 }  // namespace
 
-TEST_CASE("answers: a call is repeated by clients and over the control socket, and runs once", "[node]") {
+TEST_CASE("answers: a call is repeated by clients and over the control socket, and runs once", "[node][threads]") {
   const ProjectDirectory project;
   std::optional<Supervised> fabric;
   fabric.emplace(project, "unused", real_nodes("probe", 3));

@@ -65,7 +65,7 @@ ledger::Books sum_of(const Client& client) {
 
 }  // namespace
 
-TEST_CASE("backup: of a fabric under load it is one moment, and a fabric goes on from it", "[node]") {
+TEST_CASE("backup: of a fabric under load it is one moment, and a fabric goes on from it", "[node][threads]") {
   constexpr int kBackups = 3;
   const ProjectDirectory project;
   const storage::StoreAddress store = storage::locate_store("sqlite", project.path() / ".epic");

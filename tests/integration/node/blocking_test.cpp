@@ -45,7 +45,7 @@ void wait_for_lines(const std::filesystem::path& file, std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("blocking: functions that wait hold up neither their node nor each other", "[node]") {
+TEST_CASE("blocking: functions that wait hold up neither their node nor each other", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -71,7 +71,7 @@ TEST_CASE("blocking: functions that wait hold up neither their node nor each oth
                      [](const json::object& ps) { return ps.at("nodes").at(0).at("blocking").to_number<int>() == 0; });
 }
 
-TEST_CASE("blocking: beyond the threads and the queue of epic.toml it is refused", "[node]") {
+TEST_CASE("blocking: beyond the threads and the queue of epic.toml it is refused", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) {
                       options.fabric.blocking_threads = 2;
@@ -93,7 +93,7 @@ TEST_CASE("blocking: beyond the threads and the queue of epic.toml it is refused
   client.call(client.get<Kiln>(3)->fire_until("open"));
 }
 
-TEST_CASE("blocking: what a function returns and throws reaches the caller", "[node]") {
+TEST_CASE("blocking: what a function returns and throws reaches the caller", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -112,7 +112,7 @@ TEST_CASE("blocking: a function that kills its node is named as its entity's", "
   fabric.wait_for("while it ran Kiln/old.explode");
 }
 
-TEST_CASE("blocking: a stop lets a function end that nobody waits for, within the grace", "[node]") {
+TEST_CASE("blocking: a stop lets a function end that nobody waits for, within the grace", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -125,7 +125,7 @@ TEST_CASE("blocking: a stop lets a function end that nobody waits for, within th
   CHECK(numbers_in(project.path() / "pot").size() == 1);
 }
 
-TEST_CASE("blocking: a stop does not wait longer than the grace for a function that does not end", "[node]") {
+TEST_CASE("blocking: a stop does not wait longer than the grace for a function that does not end", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) { options.fabric.grace = 1s; })};
   fabric.wait_for("ready 1 nodes");

@@ -123,7 +123,8 @@ TEST_CASE("client: an awaited call that loses against a timer is cancelled, also
   run(give_up(Client::connect(project.path().string())));
 }
 
-TEST_CASE("client: a callback runs on its executor, and a cancelled call ends with Cancelled, once", "[client]") {
+TEST_CASE("client: a callback runs on its executor, and a cancelled call ends with Cancelled, once",
+          "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -158,7 +159,7 @@ TEST_CASE("client: a callback runs on its executor, and a cancelled call ends wi
   CHECK(client.call(client.get<Counter>("a")->add(1), asio::use_future).get() == 3);
 }
 
-TEST_CASE("client: a callback that has a name is copied, and may be given to several calls", "[client]") {
+TEST_CASE("client: a callback that has a name is copied, and may be given to several calls", "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -177,7 +178,7 @@ TEST_CASE("client: a callback that has a name is copied, and may be given to sev
   CHECK(*sums == std::vector<std::int64_t>{1, 2, 3});
 }
 
-TEST_CASE("client: an awaited call ends with Unavailable when the last Client is destroyed", "[client]") {
+TEST_CASE("client: an awaited call ends with Unavailable when the last Client is destroyed", "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");

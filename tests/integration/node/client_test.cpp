@@ -49,7 +49,7 @@ TEST_CASE("client: results, exceptions and timeouts arrive as they occurred on t
   CHECK_THROWS_AS(client.call(client.get<Relay>("r").with(50ms)->sleep_for_ms(60'000)), epic::Timeout);
 }
 
-TEST_CASE("client: calls to one entity start in the order in which they were made", "[client]") {
+TEST_CASE("client: calls to one entity start in the order in which they were made", "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -62,7 +62,7 @@ TEST_CASE("client: calls to one entity start in the order in which they were mad
   for (int key = 0; key < 4; ++key) CHECK(client.call(client.get<Counter>(key)->list_seen()) == expected);
 }
 
-TEST_CASE("client: many threads share one connection", "[client]") {
+TEST_CASE("client: many threads share one connection", "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -77,7 +77,7 @@ TEST_CASE("client: many threads share one connection", "[client]") {
 }
 
 TEST_CASE("client: of calls that several threads make at once, each ends once, and those of a thread start in order",
-          "[client]") {
+          "[client][threads]") {
   constexpr std::int64_t kThreads = 4;
   constexpr std::int64_t kCalls = 500;  // of a thread
   const ProjectDirectory project;
@@ -113,7 +113,7 @@ TEST_CASE("client: of calls that several threads make at once, each ends once, a
   }
 }
 
-TEST_CASE("client: lists the entities of all nodes, in pages", "[client]") {
+TEST_CASE("client: lists the entities of all nodes, in pages", "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -139,7 +139,8 @@ TEST_CASE("client: lists the entities of all nodes, in pages", "[client]") {
   CHECK(pages == 3);
 }
 
-TEST_CASE("client: finds the fabric again after a restart, and throws Unavailable meanwhile", "[client]") {
+TEST_CASE("client: finds the fabric again after a restart, and throws Unavailable meanwhile",
+          "[client][threads][memory]") {
   const ProjectDirectory project;
   std::optional<Supervised> fabric;
   fabric.emplace(project, "unused", real_nodes("probe", 2));
@@ -175,7 +176,7 @@ TEST_CASE("client: finds the fabric again after a restart, and throws Unavailabl
   CHECK(value == 2);
 }
 
-TEST_CASE("client: pending calls end when the last Client is destroyed", "[client]") {
+TEST_CASE("client: pending calls end when the last Client is destroyed", "[client][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");

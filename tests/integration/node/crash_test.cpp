@@ -2,7 +2,8 @@
 // scaled and restarted, and while another client makes calls that go wrong in every way. Others repeat calls with
 // idempotency keys.
 //
-// EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
+// EPIC_FAULTS sets the number of faults (a few by default, fewer with a sanitizer), EPIC_SEED selects them; both are
+// printed.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -22,6 +23,7 @@
 #include "epic/client.hpp"
 #include "integration/modules/trouble.hpp"
 #include "integration/node/real_fabric.hpp"
+#include "support/sanitizers.hpp"
 #include "support/witness.hpp"
 
 using namespace std::chrono_literals;
@@ -227,7 +229,7 @@ class Troublemaker {
  private:
   static constexpr std::int64_t kChain = 300;  // longer than allowed
   static constexpr std::uint64_t kHugeBytes = 30u << 20;
-  static constexpr int kCrowd = 20'000;
+  static constexpr int kCrowd = epic::test::kIsSanitized ? 4'000 : 20'000;
   static constexpr auto kPause = 100ms;
 
   void run(const Client& client, std::uint64_t seed, const std::stop_token& stop) {
@@ -381,9 +383,10 @@ std::vector<ledger::Books> settle(const Client& client) {
 
 }  // namespace
 
-TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and supervisors", "[node]") {
+TEST_CASE("crash: acknowledged changes are there, whatever happens to nodes and supervisors",
+          "[node][threads][memory]") {
   const std::uint64_t seed = number_from("EPIC_SEED", std::random_device()());
-  const std::uint64_t faults = number_from("EPIC_FAULTS", 12);
+  const std::uint64_t faults = number_from("EPIC_FAULTS", epic::test::kIsSanitized ? 5 : 12);
   std::cout << fmt::format("EPIC_SEED={} EPIC_FAULTS={}\n", seed, faults);
   CAPTURE(seed);
   const ProjectDirectory project;

@@ -16,7 +16,8 @@ using market::Item;
 using market::Stall;
 using town::Citizen;
 
-TEST_CASE("everything: a module that uses the whole model works across four nodes, and after a restart", "[node]") {
+TEST_CASE("everything: a module that uses the whole model works across four nodes, and after a restart",
+          "[node][threads][memory]") {
   constexpr int kCitizens = 20;
   const ProjectDirectory project;
   std::vector<market::Receipt> receipts;

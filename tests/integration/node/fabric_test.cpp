@@ -84,7 +84,7 @@ TEST_CASE("fabric: an entity calls others on every node, and a client gets the s
   CHECK(nodes.size() == 4);
 }
 
-TEST_CASE("fabric: calls that a node's buffers cannot take wait for room", "[node]") {
+TEST_CASE("fabric: calls that a node's buffers cannot take wait for room", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -115,7 +115,7 @@ TEST_CASE("fabric: an acknowledged result survives the death of every process", 
   for (int i = 0; i < 20; ++i) CHECK(client.call(client.get<Counter>(i)->get()) == (i == 7 ? 8 : i));
 }
 
-TEST_CASE("fabric: an ordered stop saves everything and leaves nothing behind", "[node]") {
+TEST_CASE("fabric: an ordered stop saves everything and leaves nothing behind", "[node][threads]") {
   const ProjectDirectory project;
   {
     Supervised fabric{project, "unused", real_nodes("probe", 2)};
@@ -158,7 +158,7 @@ TEST_CASE("fabric: a stop waits for calls that continue on otherwise idle nodes"
   CHECK(ended.get_future().get() == "ok");
 }
 
-TEST_CASE("fabric: a stop ends calls that run too long, and the nodes still exit in order", "[node]") {
+TEST_CASE("fabric: a stop ends calls that run too long, and the nodes still exit in order", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1, [](auto& options) { options.fabric.grace = 1s; })};
   fabric.wait_for("ready 1 nodes");
@@ -178,7 +178,8 @@ TEST_CASE("fabric: a stop ends calls that run too long, and the nodes still exit
   CHECK_THROWS_AS(ended.get_future().get(), epic::NodeLost);  // it had started
 }
 
-TEST_CASE("fabric: when a node is killed, every call ends and nothing acknowledged is lost", "[node]") {
+TEST_CASE("fabric: when a node is killed, every call ends and nothing acknowledged is lost",
+          "[node][threads][memory]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -241,7 +242,7 @@ TEST_CASE("fabric: a node closes a connection that sends garbage, and keeps runn
   CHECK(fabric.call("Counter/1", "add", {2}).at("result") == 2);
 }
 
-TEST_CASE("fabric: a long turn is reported while it runs, with entity and method", "[node]") {
+TEST_CASE("fabric: a long turn is reported while it runs, with entity and method", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused",
                     real_nodes("probe", 1, [](auto& options) { options.fabric.turn_report = 200ms; })};
@@ -330,7 +331,7 @@ TEST_CASE("fabric: large arguments are accepted; state that is too large is refu
 }
 
 TEST_CASE("fabric: large results and states are answered as JSON, and those that no answer holds by their size",
-          "[node]") {
+          "[node][large]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -372,7 +373,7 @@ TEST_CASE("fabric: an idle node is small", "[node]") {
   }
 }
 
-TEST_CASE("fabric: a node drained under load hands over its shards, and no call is lost", "[node]") {
+TEST_CASE("fabric: a node drained under load hands over its shards, and no call is lost", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");

@@ -47,7 +47,7 @@ void wait_for(const std::string& what, const std::function<std::string()>& look,
 
 }  // namespace
 
-TEST_CASE("outbox: dead letters of all nodes are dropped, or arrive after all", "[node]") {
+TEST_CASE("outbox: dead letters of all nodes are dropped, or arrive after all", "[node][threads]") {
   constexpr int kTills = 12;
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};

@@ -124,7 +124,7 @@ TEST_CASE("poison: a node that dies on a damaged stack has named the entity befo
   fabric.wait_for("while it ran Relay/bad.die_without_stack");
 }
 
-TEST_CASE("poison: lines that a node could not write before it died are reported as lost", "[node]") {
+TEST_CASE("poison: lines that a node could not write before it died are reported as lost", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -135,7 +135,7 @@ TEST_CASE("poison: lines that a node could not write before it died are reported
   fabric.wait_for("node-1 ended before it had written its log: ");
 }
 
-TEST_CASE("poison: a node whose turn does not end says where before it is killed", "[node]") {
+TEST_CASE("poison: a node whose turn does not end says where before it is killed", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2, [](auto& options) { options.turn_max = 1500ms; })};
   fabric.wait_for("ready 2 nodes");

@@ -72,7 +72,8 @@ void wait_for_sum(const std::string& what, const std::function<std::int64_t()>& 
 
 }  // namespace
 
-TEST_CASE("reminders: each calls its entity once, though nodes, the supervisor and all of them are killed", "[node]") {
+TEST_CASE("reminders: each calls its entity once, though nodes, the supervisor and all of them are killed",
+          "[node][threads]") {
   constexpr std::int64_t kEach = 20;
   const ProjectDirectory project;
   std::vector<pid_t> pids;

@@ -70,7 +70,7 @@ std::vector<json::object> import_offline(const ProjectDirectory& project, std::u
 
 }  // namespace
 
-TEST_CASE("snapshots: a live export is a cut of each node, with what it has not saved", "[node]") {
+TEST_CASE("snapshots: a live export is a cut of each node, with what it has not saved", "[node][threads][memory]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 3)};
   fabric.wait_for("ready 3 nodes");
@@ -103,7 +103,8 @@ TEST_CASE("snapshots: a live export is a cut of each node, with what it has not 
   CHECK(fabric.stream("export", {{"type", "Counter"}, {"key", "7"}}).size() == 2 * 3 + 1);
 }
 
-TEST_CASE("snapshots: a state that is too large as JSON is told with its size, and costs no node its life", "[node]") {
+TEST_CASE("snapshots: a state that is too large as JSON is told with its size, and costs no node its life",
+          "[node][large]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 2)};
   fabric.wait_for("ready 2 nodes");
@@ -144,7 +145,7 @@ TEST_CASE("snapshots: an import says line by line what it would do, and what is 
 }
 
 TEST_CASE("snapshots: an import while clients call and a node dies ends, and every state that it told of is there",
-          "[node]") {
+          "[node][threads]") {
   constexpr int kCount = 400;
   constexpr std::int64_t kBase = 1'000'000;
   const ProjectDirectory project;
@@ -213,7 +214,7 @@ TEST_CASE("snapshots: without a fabric an import makes the store, also with anot
   for (int i = 0; i < 50; ++i) CHECK(client.call(client.get<Counter>(i)->add(1)) == 101 + i);
 }
 
-TEST_CASE("snapshots: a listing that nobody reads on waits, and holds up no other question", "[node]") {
+TEST_CASE("snapshots: a listing that nobody reads on waits, and holds up no other question", "[node][large]") {
   constexpr int kCount = 60'000;  // rows of some 130 bytes: more than sockets and windows hold
   const ProjectDirectory project;
   std::vector<json::object> requests;

@@ -134,7 +134,7 @@ void stop_saved(Supervised& fabric) {
 
 }  // namespace
 
-TEST_CASE("store faults: the call that meets a full disk is told so, and later ones at once", "[node]") {
+TEST_CASE("store faults: the call that meets a full disk is told so, and later ones at once", "[node][threads]") {
   const Cramped cramped;
   if (!cramped.disk->is_mounted()) return;
   Supervised fabric{cramped.project, "unused", cramped.nodes(1)};
@@ -237,7 +237,7 @@ TEST_CASE("store faults: who starts a fabric detached over a full disk hears wha
 }
 
 TEST_CASE("store faults: an error of the disk on commit ends the node, which comes back with what was saved",
-          "[node]") {
+          "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");

@@ -88,7 +88,7 @@ TEST_CASE("events: a node's death is reported with its signal and the new owners
   CHECK(std::next(died)->at("shards").as_array().size() == 32);
 }
 
-TEST_CASE("events: following shows new events, also from new nodes", "[node]") {
+TEST_CASE("events: following shows new events, also from new nodes", "[node][threads]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");

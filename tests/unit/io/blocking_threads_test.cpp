@@ -45,7 +45,7 @@ struct ThreadsFixture {
 
 }  // namespace
 
-TEST_CASE("blocking threads: as many functions run at once as there are threads, and all come back", "[io]") {
+TEST_CASE("blocking threads: as many functions run at once as there are threads, and all come back", "[io][threads]") {
   constexpr std::size_t kThreads = 3;
   constexpr std::size_t kWorks = 20;
   std::counting_semaphore<> begun{0};
@@ -76,7 +76,7 @@ TEST_CASE("blocking threads: as many functions run at once as there are threads,
   CHECK(most == kThreads);
 }
 
-TEST_CASE("blocking threads: a thread that is idle is used again", "[io]") {
+TEST_CASE("blocking threads: a thread that is idle is used again", "[io][threads]") {
   ThreadsFixture f(8);
   std::vector<std::thread::id> ids;
   for (int i = 0; i < 3; ++i) {
@@ -90,7 +90,7 @@ TEST_CASE("blocking threads: a thread that is idle is used again", "[io]") {
   CHECK(ids[0] != std::this_thread::get_id());
 }
 
-TEST_CASE("blocking threads: what is abandoned before it begins comes back without having run", "[io]") {
+TEST_CASE("blocking threads: what is abandoned before it begins comes back without having run", "[io][threads]") {
   std::atomic<bool> has_run{false};
   ThreadsFixture f(1);
   const auto work = make_work<void>([&has_run] { has_run = true; });
@@ -101,7 +101,7 @@ TEST_CASE("blocking threads: what is abandoned before it begins comes back witho
   CHECK_FALSE(has_run);
 }
 
-TEST_CASE("blocking threads: an exception is kept for the one that waits", "[io]") {
+TEST_CASE("blocking threads: an exception is kept for the one that waits", "[io][threads]") {
   ThreadsFixture f(1);
   const auto work = make_work<int>([]() -> int { throw std::out_of_range("too far"); });
   f.start(work);
@@ -109,7 +109,7 @@ TEST_CASE("blocking threads: an exception is kept for the one that waits", "[io]
   CHECK_THROWS_AS(work->outcome.take(), std::out_of_range);
 }
 
-TEST_CASE("blocking threads: their end waits for what runs", "[io]") {
+TEST_CASE("blocking threads: their end waits for what runs", "[io][threads]") {
   std::binary_semaphore begun{0};
   std::binary_semaphore may_end{0};
   std::atomic<bool> has_ended{false};
@@ -127,7 +127,7 @@ TEST_CASE("blocking threads: their end waits for what runs", "[io]") {
   CHECK(has_ended);
 }
 
-TEST_CASE("blocking threads: while a function runs, the thread is known to be its entity's", "[io]") {
+TEST_CASE("blocking threads: while a function runs, the thread is known to be its entity's", "[io][threads]") {
   std::vector<std::string> owners;  // on the one thread
   std::counting_semaphore<> woken{0};
   BlockingThreads threads({.threads_max = 1,

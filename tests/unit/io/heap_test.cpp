@@ -11,7 +11,7 @@
 
 using epic::io::HeapTrimmer;
 
-TEST_CASE("heap: what threads count is summed up", "[io]") {
+TEST_CASE("heap: what threads count is summed up", "[io][threads]") {
   const std::uint64_t before = epic::io::heap_bytes();
   epic::io::count_heap_bytes(1'000);
   std::vector<std::jthread> threads;

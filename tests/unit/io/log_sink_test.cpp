@@ -34,7 +34,7 @@ struct Pipe {
 
 }  // namespace
 
-TEST_CASE("log sink: a line is written at once, in the shape that supervisors read", "[io]") {
+TEST_CASE("log sink: a line is written at once, in the shape that supervisors read", "[io][threads]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);
   log.write(LogLevel::warn, "Player/Bob", "two\nlines");
@@ -46,7 +46,7 @@ TEST_CASE("log sink: a line is written at once, in the shape that supervisors re
   CHECK(std::ranges::count(text, '\n') == 2);
 }
 
-TEST_CASE("log sink: lines below the lowest level are dropped", "[io]") {
+TEST_CASE("log sink: lines below the lowest level are dropped", "[io][threads]") {
   Pipe pipe;
   LogSink log(pipe.ends[1], LogLevel::warn);
   log.write(LogLevel::info, {}, "unheard");
@@ -56,7 +56,7 @@ TEST_CASE("log sink: lines below the lowest level are dropped", "[io]") {
   CHECK_FALSE(pipe.read().empty());
 }
 
-TEST_CASE("log sink: when nobody reads it does not wait, and counts what it drops", "[io]") {
+TEST_CASE("log sink: when nobody reads it does not wait, and counts what it drops", "[io][threads]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);
   const std::string kibibyte(1024, 'x');
@@ -73,7 +73,7 @@ TEST_CASE("log sink: when nobody reads it does not wait, and counts what it drop
   CHECK(whole < 3000);
 }
 
-TEST_CASE("log sink: what the reader does not know of yet is counted", "[io]") {
+TEST_CASE("log sink: what the reader does not know of yet is counted", "[io][threads]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);
   std::atomic<std::uint64_t> unwritten{0};
@@ -100,7 +100,7 @@ TEST_CASE("log sink: what the reader does not know of yet is counted", "[io]") {
   CHECK(unwritten == 0);
 }
 
-TEST_CASE("log sink: one line that is dropped is counted as one", "[io]") {
+TEST_CASE("log sink: one line that is dropped is counted as one", "[io][threads]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);
   std::atomic<std::uint64_t> unwritten{0};
@@ -116,7 +116,7 @@ TEST_CASE("log sink: one line that is dropped is counted as one", "[io]") {
   CHECK(unwritten == 0);
 }
 
-TEST_CASE("log sink: a message larger than the buffer is cut, and says by how much", "[io]") {
+TEST_CASE("log sink: a message larger than the buffer is cut, and says by how much", "[io][threads]") {
   const auto written = [](const std::string& message) {
     Pipe pipe;
     LogSink log(pipe.ends[1]);
@@ -152,7 +152,8 @@ TEST_CASE("log sink: a message larger than the buffer is cut, and says by how mu
   CHECK(lines.find("dropped") == std::string::npos);
 }
 
-TEST_CASE("log sink: a reader that catches up gets new lines again, after the count of those dropped", "[io]") {
+TEST_CASE("log sink: a reader that catches up gets new lines again, after the count of those dropped",
+          "[io][threads]") {
   Pipe pipe;
   LogSink log(pipe.ends[1]);
   const std::string kibibyte(1024, 'x');
@@ -169,7 +170,7 @@ TEST_CASE("log sink: a reader that catches up gets new lines again, after the co
   CHECK(text.find("lines were dropped") < text.find("again"));
 }
 
-TEST_CASE("log sink: a reader that is gone is no reason to wait", "[io]") {
+TEST_CASE("log sink: a reader that is gone is no reason to wait", "[io][threads]") {
   const auto before = ::signal(SIGPIPE, SIG_IGN);
   Pipe pipe;
   LogSink log(pipe.ends[1]);

@@ -158,7 +158,7 @@ struct StorageWorkersFixture {
 
 }  // namespace
 
-TEST_CASE("storage workers: what was committed is loaded, with its schema's text", "[io]") {
+TEST_CASE("storage workers: what was committed is loaded, with its schema's text", "[io][threads]") {
   StorageWorkersFixture f;
   f.take_all();
   f.thread->commit(f.make_batch(1));
@@ -174,7 +174,7 @@ TEST_CASE("storage workers: what was committed is loaded, with its schema's text
   CHECK(loaded.result->saved->schema_text == "Counter\nrecord Counter { }");
 }
 
-TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[io]") {
+TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[io][threads]") {
   StorageWorkersFixture f;
   f.thread->load({1, 1}, "Counter", "nobody");
   f.thread->flush();
@@ -183,7 +183,7 @@ TEST_CASE("storage workers: an entity that was never saved loads as nothing", "[
   CHECK_FALSE(loaded.result->saved.has_value());
 }
 
-TEST_CASE("storage workers: a full disk is told, and the same batch is tried again until it goes", "[io]") {
+TEST_CASE("storage workers: a full disk is told, and the same batch is tried again until it goes", "[io][threads]") {
   StorageWorkersFixture f({StoreErrorCode::full, StoreErrorCode::full});
   f.take_all();
   f.thread->commit(f.make_batch(1));
@@ -197,7 +197,7 @@ TEST_CASE("storage workers: a full disk is told, and the same batch is tried aga
   CHECK(f.store->tries == 3);
 }
 
-TEST_CASE("storage workers: however long a disk was full, it is tried again twice a second", "[io]") {
+TEST_CASE("storage workers: however long a disk was full, it is tried again twice a second", "[io][threads]") {
   StorageWorkersFixture f(std::vector(8, StoreErrorCode::full));
   f.take_all();
   f.thread->commit(f.make_batch(1));
@@ -208,7 +208,8 @@ TEST_CASE("storage workers: however long a disk was full, it is tried again twic
   CHECK(std::chrono::steady_clock::now() - begin < 4s);  // three tries; doubling delays would take eleven seconds
 }
 
-TEST_CASE("storage workers: batches that come before the store's turn are one transaction, answered once", "[io]") {
+TEST_CASE("storage workers: batches that come before the store's turn are one transaction, answered once",
+          "[io][threads]") {
   std::binary_semaphore at_the_lock{0};
   std::binary_semaphore turn{0};
   StorageWorkersFixture f;  // its threads use what is above
@@ -231,7 +232,8 @@ TEST_CASE("storage workers: batches that come before the store's turn are one tr
   CHECK_FALSE(f.thread->is_writing());
 }
 
-TEST_CASE("storage workers: a batch is written while the one before it becomes durable, and told after it", "[io]") {
+TEST_CASE("storage workers: a batch is written while the one before it becomes durable, and told after it",
+          "[io][threads]") {
   std::binary_semaphore at_the_disk{0};
   std::binary_semaphore is_durable{0};
   std::atomic<int> syncs = 0;
@@ -258,7 +260,7 @@ TEST_CASE("storage workers: a batch is written while the one before it becomes d
   CHECK(f.wait_for<StorageWorkers::Committed>().number == CommitNumber{3});
 }
 
-TEST_CASE("storage workers: after a sync that failed nothing is told to be durable", "[io]") {
+TEST_CASE("storage workers: after a sync that failed nothing is told to be durable", "[io][threads]") {
   std::binary_semaphore at_the_disk{0};
   std::binary_semaphore has_failed{0};
   std::atomic<int> syncs = 0;
@@ -283,7 +285,7 @@ TEST_CASE("storage workers: after a sync that failed nothing is told to be durab
   CHECK_FALSE(f.woken.try_acquire());
 }
 
-TEST_CASE("storage workers: what waits behind a full disk is committed in order", "[io]") {
+TEST_CASE("storage workers: what waits behind a full disk is committed in order", "[io][threads]") {
   StorageWorkersFixture f({StoreErrorCode::full});
   f.take_all();
   f.thread->commit(f.make_batch(1));
@@ -298,7 +300,7 @@ TEST_CASE("storage workers: what waits behind a full disk is committed in order"
   CHECK(f.wait_for<StorageWorkers::Loaded>().result->version == Version{2});
 }
 
-TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io]") {
+TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io][threads]") {
   const StoreErrorCode code = GENERATE(StoreErrorCode::io, StoreErrorCode::lost_ownership);
   std::atomic<bool> was_read{false};
   {
@@ -317,7 +319,7 @@ TEST_CASE("storage workers: after an I/O error nothing is tried again", "[io]") 
   CHECK_FALSE(was_read);
 }
 
-TEST_CASE("storage workers: a read runs beside, and what it returns is left to the caller's thread", "[io]") {
+TEST_CASE("storage workers: a read runs beside, and what it returns is left to the caller's thread", "[io][threads]") {
   StorageWorkersFixture f;
   std::thread::id reader;
   bool is_continued = false;
@@ -334,7 +336,7 @@ TEST_CASE("storage workers: a read runs beside, and what it returns is left to t
 }
 
 TEST_CASE("storage workers: what was written to files that were exchanged is confirmed only when they are back",
-          "[io]") {
+          "[io][threads]") {
   StorageWorkersFixture f;
   f.take_all();
   f.store->is_displaced = true;
@@ -353,13 +355,13 @@ TEST_CASE("storage workers: what was written to files that were exchanged is con
   }
 }
 
-TEST_CASE("storage workers: files that were exchanged are noticed without any work", "[io]") {
+TEST_CASE("storage workers: files that were exchanged are noticed without any work", "[io][threads]") {
   StorageWorkersFixture f;
   f.store->is_displaced = true;
   CHECK(f.wait_for<StorageWorkers::Blocked>().reason == "it was moved");
 }
 
-TEST_CASE("storage workers: a read at a cut sees nothing that was handed over with it or later", "[io]") {
+TEST_CASE("storage workers: a read at a cut sees nothing that was handed over with it or later", "[io][threads]") {
   std::binary_semaphore is_at_turn{0}, may_go_on{0};
   StorageWorkersFixture f;  // its threads use what is above
   f.take_all();
@@ -384,7 +386,7 @@ TEST_CASE("storage workers: a read at a cut sees nothing that was handed over wi
   CHECK(seen == 1);
 }
 
-TEST_CASE("storage workers: nothing wakes for a store without files", "[io]") {
+TEST_CASE("storage workers: nothing wakes for a store without files", "[io][threads]") {
   const epic::io::SystemClock clock;
   epic::io::StorageWork work(std::make_unique<MemoryStore>(4, &std::chrono::system_clock::now), clock, [] {});
   CHECK(work.next_due() == epic::io::StorageWork::TimePoint::max());

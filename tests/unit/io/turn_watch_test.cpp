@@ -61,7 +61,7 @@ const epic::ModuleInfo& module() {
 
 }  // namespace
 
-TEST_CASE("turn watch: between turns nothing is in progress", "[io]") {
+TEST_CASE("turn watch: between turns nothing is in progress", "[io][threads]") {
   TurnWatchFixture f;
   CHECK(f.look(10) == 0);
   f.watch.counter().begin();
@@ -70,7 +70,7 @@ TEST_CASE("turn watch: between turns nothing is in progress", "[io]") {
   CHECK(f.reports == 0);
 }
 
-TEST_CASE("turn watch: a turn's age counts from the check that first saw it", "[io]") {
+TEST_CASE("turn watch: a turn's age counts from the check that first saw it", "[io][threads]") {
   TurnWatchFixture f;
   f.watch.counter().begin();
   CHECK(f.look(100) == 0);
@@ -81,7 +81,7 @@ TEST_CASE("turn watch: a turn's age counts from the check that first saw it", "[
   CHECK(f.reports == 0);
 }
 
-TEST_CASE("turn watch: a long turn is reported once", "[io]") {
+TEST_CASE("turn watch: a long turn is reported once", "[io][threads]") {
   TurnWatchFixture f;
   f.watch.counter().begin();
   f.look(100);
@@ -99,7 +99,7 @@ TEST_CASE("turn watch: a long turn is reported once", "[io]") {
 }
 
 TEST_CASE("turn watch: an entity that was called in the middle is not blamed for its caller, nor its caller for it",
-          "[io]") {
+          "[io][threads]") {
   TurnWatchFixture f;
   epic::testing::Node node(module());
   const epic::Ref<Link> caller("caller");

@@ -59,7 +59,7 @@ TEST_CASE("frame regions: after a burst its memory is the system's again, though
   give_back(survivors);
 }
 
-TEST_CASE("frame regions: blocks are used again, in any order and by any thread", "[memory]") {
+TEST_CASE("frame regions: blocks are used again, in any order and by any thread", "[memory][threads]") {
   const std::size_t before = regions::region_count();
   const auto work = [](unsigned seed) {
     std::mt19937 random(seed);
@@ -87,7 +87,7 @@ TEST_CASE("frame regions: blocks are used again, in any order and by any thread"
   CHECK(regions::region_count() <= before + 3);
 }
 
-TEST_CASE("frame regions: what one thread has taken may be freed by another", "[memory]") {
+TEST_CASE("frame regions: what one thread has taken may be freed by another", "[memory][threads]") {
   std::vector<void*> frames;
   std::jthread([&] {
     for (int i = 0; i < 10'000; ++i) frames.push_back(epic::detail::allocate_frame(300));

@@ -41,7 +41,7 @@ class Asker {
 
 }  // namespace
 
-TEST_CASE("answer streams: parts stop at a window until the reader has room", "[node]") {
+TEST_CASE("answer streams: parts stop at a window until the reader has room", "[node][threads]") {
   Asker asker;
   AnswerStreams streams(asker.send());
   streams.start(7, [](AnswerStream& stream) {
@@ -63,7 +63,7 @@ TEST_CASE("answer streams: parts stop at a window until the reader has room", "[
   CHECK(asker.answers().size() == 2001);
 }
 
-TEST_CASE("answer streams: large parts fill a window sooner", "[node]") {
+TEST_CASE("answer streams: large parts fill a window sooner", "[node][threads]") {
   Asker asker;
   AnswerStreams streams(asker.send());
   streams.start(7, [](AnswerStream& stream) {
@@ -76,7 +76,7 @@ TEST_CASE("answer streams: large parts fill a window sooner", "[node]") {
   streams.go_on({.id = 7, .is_wanted = false});
 }
 
-TEST_CASE("answer streams: one answer made on a thread of its own is the last", "[node]") {
+TEST_CASE("answer streams: one answer made on a thread of its own is the last", "[node][threads]") {
   Asker asker;
   AnswerStreams streams(asker.send());
   std::thread::id maker;
@@ -90,7 +90,7 @@ TEST_CASE("answer streams: one answer made on a thread of its own is the last", 
   CHECK(maker != std::this_thread::get_id());
 }
 
-TEST_CASE("answer streams: when nobody reads any more, the work is told", "[node]") {
+TEST_CASE("answer streams: when nobody reads any more, the work is told", "[node][threads]") {
   Asker asker;
   AnswerStreams streams(asker.send());
   streams.start(7, [](AnswerStream& stream) {
@@ -105,7 +105,7 @@ TEST_CASE("answer streams: when nobody reads any more, the work is told", "[node
   CHECK(asker.answers().back().body.find("1024") != std::string::npos);
 }
 
-TEST_CASE("answer streams: one that stands still holds up no other, and too many are refused", "[node]") {
+TEST_CASE("answer streams: one that stands still holds up no other, and too many are refused", "[node][threads]") {
   Asker asker;
   {
     AnswerStreams streams(asker.send());

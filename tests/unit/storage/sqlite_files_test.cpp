@@ -457,7 +457,7 @@ TEST_CASE("store files: at its limit the log takes no more commits, and the erro
   must(save(1));
 }
 
-TEST_CASE("store files: a reader that moves on never keeps commits from being written", "[storage]") {
+TEST_CASE("store files: a reader that moves on never keeps commits from being written", "[storage][threads]") {
   const TempDir directory;
   OpenOptions options = creating();
   options.wal = {.checkpoint_frames = 20, .frames_wait = 40, .frames_max = 400};

@@ -79,7 +79,8 @@ TEST_CASE("asio host: a timer can be started again, and destroyed, by its own ta
   CHECK(f.events == std::vector<std::string>{"first", "second"});
 }
 
-TEST_CASE("asio host: work beside runs on another thread, in order, and what follows it on this one", "[cluster]") {
+TEST_CASE("asio host: work beside runs on another thread, in order, and what follows it on this one",
+          "[cluster][threads]") {
   AsioHostFixture f;
   const auto here = std::this_thread::get_id();
   std::vector<int> worked;  // ordered by the thread beside, and read after its end
@@ -93,7 +94,7 @@ TEST_CASE("asio host: work beside runs on another thread, in order, and what fol
   CHECK(f.events == std::vector<std::string>{"0", "1", "2"});
 }
 
-TEST_CASE("asio host: its end waits for the work under way", "[cluster]") {
+TEST_CASE("asio host: its end waits for the work under way", "[cluster][threads]") {
   AsioHostFixture f;
   std::atomic<bool> is_begun = false;
   std::atomic<bool> may_end = false;
