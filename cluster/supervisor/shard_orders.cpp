@@ -6,6 +6,12 @@
 
 namespace epic::cluster {
 
+namespace {
+
+bool is_map(const ShardTable::Action& action) { return std::holds_alternative<ShardTable::Publish>(action); }
+
+}  // namespace
+
 ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::Term term, GrantWriter::Events events,
                          ShardTable& shards, FabricTrail& trail, Send send)
     : host_(host),
@@ -20,8 +26,13 @@ ShardOrders::ShardOrders(Host& host, GrantWriter::OpenStore open_store, kernel::
 void ShardOrders::carry_out() {
   if (is_ended_) return;
   std::ranges::move(shards_.take_actions(), std::back_inserter(actions_));
-  if (granted_count_ > 0) return;
-  const auto is_map = [](const auto& action) { return std::holds_alternative<ShardTable::Publish>(action); };
+  if (granted_count_ > 0 || actions_.empty() || std::exchange(is_begun_later_, true)) return;
+  host_.post([this] { begin(); });
+}
+
+void ShardOrders::begin() {
+  is_begun_later_ = false;
+  if (is_ended_) return;
   const auto newest = std::ranges::find_if(actions_.rbegin(), actions_.rend(), is_map);
   granted_count_ = actions_.size();
   if (newest == actions_.rend()) return on_granted({});
@@ -34,13 +45,14 @@ void ShardOrders::on_granted(const std::vector<kernel::ShardId>& orphans) {
   std::vector<ShardTable::Action> granted(std::make_move_iterator(actions_.begin()), std::make_move_iterator(end));
   actions_.erase(actions_.begin(), end);
   if (is_ended_) return;
-  for (ShardTable::Action& action : granted) {
-    if (auto* const publish = std::get_if<ShardTable::Publish>(&action)) {
+  for (std::size_t i = 0; i < granted.size(); ++i) {
+    if (i + 1 < granted.size() && is_map(granted[i]) && is_map(granted[i + 1])) continue;
+    if (auto* const publish = std::get_if<ShardTable::Publish>(&granted[i])) {
       std::ranges::copy(orphans, std::back_inserter(publish->map.orphaned));
       trail_.on_map(publish->map, host_.wall_now());
       for (const auto& member : publish->map.members) send_(member.node, publish->map);
     } else {
-      const auto& ask = std::get<ShardTable::AskRelease>(action);
+      const auto& ask = std::get<ShardTable::AskRelease>(granted[i]);
       send_(ask.owner, ask.release);
     }
   }

@@ -2,7 +2,9 @@
 // ShardOrders: carries out what the shard table decides, in order.
 //
 // A map is published when the store names its owners. What is decided while that is being written waits, and is then
-// written together: so a map waits for one write at most before its own, however many were decided in between.
+// written together: so a map waits for one write at most before its own, however many were decided in between. Of maps
+// that follow each other only the newest is sent. Writing begins when the event at hand is over: shards that a node
+// releases together arrive as one read of several messages, and need one write, one map and one take.
 //
 // Not here: the decisions (shard_table.hpp), the writing (grant_writer.hpp).
 
@@ -36,6 +38,7 @@ class ShardOrders {
   void give_back_all(std::function<void()> then) { grants_.give_back(orphans_, std::move(then)); }
 
  private:
+  void begin();
   void on_granted(const std::vector<kernel::ShardId>& orphans);
 
   Host& host_;
@@ -44,6 +47,7 @@ class ShardOrders {
   Send send_;
   std::vector<ShardTable::Action> actions_;  // not carried out yet
   std::size_t granted_count_ = 0;  // of them, those that may be carried out once that is written; 0: no writing
+  bool is_begun_later_ = false;    // posted
   bool is_ended_ = false;
   std::vector<kernel::ShardId> orphans_;  // when it ended: no node had them again
   GrantWriter grants_;

@@ -99,7 +99,8 @@ void ShardTable::on_tick(TimePoint now) {
   if (!is_open_) return;
   const bool is_draining = std::ranges::any_of(draining_, [&](const auto& one) { return count_owned(one.first) > 0; });
   if (!is_draining && now - last_change_ < quiet_) return;
-  const std::size_t at_once = is_draining && has_move_since(now - kSlowMove) ? taken_.size() : kAtOnceMax;
+  std::size_t at_once = is_draining ? kDrainedAtOnceMax : kAtOnceMax;
+  if (is_draining && has_move_since(now - kSlowMove)) at_once = taken_.size();
   const std::size_t on_their_way = count_on_their_way();
   if (on_their_way >= at_once) return;
   const std::vector<NodeId> wanted = wanted_owners();
