@@ -85,15 +85,19 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> SimHost::spawn(cons
   const std::int64_t drift_ppm =
       drift_ppm_max_ == 0 ? 0 : static_cast<std::int64_t>(world().draw(2 * drift_ppm_max_ + 1)) - drift_ppm_max_;
   child->start(drift_ppm);
-  children_[program.arguments.front()] = child;
+  auto& children = children_[program.arguments.front()];
+  std::erase_if(children, [](const auto& one) { return one.expired(); });
+  children.push_back(child);
   return std::make_unique<ChildProcess>(std::move(child));
 }
 
 SimHost::Child* SimHost::find_child(const std::string& name) {
   const auto found = children_.find(name);
   if (found == children_.end()) return nullptr;
-  const std::shared_ptr<Child> child = found->second.lock();
-  return child != nullptr && child->node() != nullptr ? child.get() : nullptr;
+  for (const auto& one : found->second)
+    if (const std::shared_ptr<Child> child = one.lock(); child != nullptr && child->node() != nullptr)
+      return child.get();
+  return nullptr;
 }
 
 // ---- Child ----

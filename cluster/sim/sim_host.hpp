@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cluster/sim/sim_node.hpp"
 #include "cluster/supervisor/host.hpp"
@@ -67,8 +68,8 @@ class SimHost final : public Process, public Host {
   Survival survival_;
   std::uint64_t last_timer_ = 0;
   std::map<TimerId, Task> timers_;
-  std::deque<Job> jobs_;  // the first is under way
-  std::map<std::string, std::weak_ptr<Child>> children_;
+  std::deque<Job> jobs_;                                               // the first is under way
+  std::map<std::string, std::vector<std::weak_ptr<Child>>> children_;  // the node first, then its spare
 };
 
 class SimHost::Child : public std::enable_shared_from_this<SimHost::Child> {

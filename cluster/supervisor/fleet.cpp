@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "kernel/assert.hpp"
@@ -19,8 +18,6 @@ using std::chrono::milliseconds;
 using Kill = KillCause::Reason;
 
 namespace {
-
-constexpr std::array<std::string_view, 5> kStateNames = {"stopped", "starting", "ready", "draining", "backoff"};
 
 constexpr std::chrono::seconds kSilentAfter{1};  // then a node is shown as silent; heartbeats are five a second
 
@@ -47,18 +44,6 @@ std::string quote_lines(const std::deque<std::string>& lines) {
 }
 
 }  // namespace
-
-std::string_view to_string(NodeState state) { return kStateNames[static_cast<std::size_t>(state)]; }
-
-std::string_view describe_state(const NodeSlot& slot) {
-  if (slot.is_paused) return "paused";
-  if (slot.is_silent && slot.state == NodeState::ready) return "silent";
-  if (slot.state == NodeState::ready && !slot.is_wanted) return to_string(NodeState::draining);
-  return to_string(slot.state);
-}
-
-NodeSlot::NodeSlot(NodeId number, std::filesystem::path socket_path, RestartPolicy restart, Host& host)
-    : id(number), name(fmt::format("node-{}", number)), socket(std::move(socket_path)), backoff(restart), timer(host) {}
 
 Fleet::Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths, std::uint64_t run, ModuleCopy module,
              LocalCoordination& coordination, LogHub& logs, Events events)
@@ -93,23 +78,8 @@ void Fleet::start(NodeSlot& slot) {
   slot.is_turn_reported = false;
   slot.is_drained = slot.may_leave = false;
   slot.is_paused = false;
-  auto process = host_.spawn(
-      {.path = options_.node_program,
-       .arguments = {slot.name, options_.project_name},
-       .directory = options_.project_directory},
-      {.on_message = [this, &slot](const protocol::FromNode& message) { on_message(slot, message); },
-       .on_log =
-           [this, &slot](std::string_view text) {
-             add_line(slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
-           },
-       .on_output =
-           [this, &slot](std::string_view text) {
-             add_line(slot, {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
-           },
-       .on_garbage = [this,
-                      &slot](const std::string& what) { kill(slot, {.reason = Kill::bad_message, .detail = what}); },
-       .on_cut_off = [this, &slot] { on_cut_off(slot); },
-       .on_end = [this, &slot](ProcessEnd end) { on_end(slot, end); }});
+  std::expected<std::unique_ptr<NodeProcess>, SupervisorError> process = std::exchange(slot.spare, nullptr);
+  if (*process == nullptr) process = spawn(slot);
   if (!process) {
     slot.state = NodeState::stopped;
     if (!is_started_ || slot.trial) return events_.on_cannot_start(slot.id, process.error());
@@ -133,6 +103,43 @@ void Fleet::start(NodeSlot& slot) {
                                                  .crash_memory = crash_memory.value_or(""),
                                                  .options = options_.fabric});
   EPIC_ASSERT(is_sent, "the first message to {} does not fit an empty channel", slot.name);
+}
+
+/// A process and its spare have the same slot; what happens to the spare is no business of the node's.
+std::expected<std::unique_ptr<NodeProcess>, SupervisorError> Fleet::spawn(NodeSlot& slot) {
+  const auto is_spare = [&slot, number = ++slot.spawned] { return slot.spare && slot.spawned == number; };
+  return host_.spawn(
+      {.path = options_.node_program,
+       .arguments = {slot.name, options_.project_name},
+       .directory = options_.project_directory},
+      {.on_message =
+           [this, &slot, is_spare](const protocol::FromNode& message) {
+             if (!is_spare()) on_message(slot, message);
+           },
+       .on_log =
+           [this, &slot](std::string_view text) {
+             add_line(slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
+           },
+       .on_output =
+           [this, &slot](std::string_view text) {
+             add_line(slot, {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
+           },
+       .on_garbage =
+           [this, &slot, is_spare](const std::string& what) {
+             is_spare() ? slot.spare.reset() : kill(slot, {.reason = Kill::bad_message, .detail = what});
+           },
+       .on_cut_off = [this, &slot, is_spare] { is_spare() ? slot.spare.reset() : on_cut_off(slot); },
+       .on_end = [this, &slot, is_spare](ProcessEnd end) { is_spare() ? slot.spare.reset() : on_end(slot, end); }});
+}
+
+void Fleet::prepare(NodeId node) {
+  NodeSlot& slot = at(node);
+  if (slot.spare || is_stopping_) return;
+  if (auto spare = spawn(slot)) slot.spare = std::move(*spare);  // otherwise start() tries it, and reports
+}
+
+void Fleet::drop_spares() {
+  for (NodeSlot& slot : slots_) slot.spare.reset();
 }
 
 void Fleet::add_line(NodeSlot& slot, protocol::LogLine line) {
@@ -367,6 +374,7 @@ void Fleet::restart_later(NodeSlot& slot) {
 
 void Fleet::stop_all(std::chrono::nanoseconds grace) {
   is_stopping_ = true;
+  drop_spares();
   for (NodeSlot& slot : slots_) {
     slot.timer.cancel();
     if (!slot.leaving_since) slot.leaving_since = host_.now();
@@ -446,6 +454,7 @@ void Fleet::begin_again(ModuleCopy module) {
 
 void Fleet::kill_all(KillCause::Reason reason) {
   is_stopping_ = true;
+  drop_spares();
   for (NodeSlot& slot : slots_) {
     slot.timer.cancel();
     if (slot.process) {

@@ -8,6 +8,9 @@
 // All processes load the same copy of the module. A newer one is first tried on one node; when that is ready, whatever
 // is started from then on loads it, and nothing goes back.
 //
+// A spare process has been spawned ahead and not configured: it knows neither its module nor its store, and waits. The
+// node's next start takes it, which saves half of the time until the node is ready. One that ends is forgotten.
+//
 // A node is a member, in coordination, from Ready until its process has ended; nothing sooner, whatever it looks like.
 //
 // Not here: shards (shard_table.hpp), what requests mean (control_verbs.hpp).
@@ -20,70 +23,15 @@
 #include <vector>
 
 #include "cluster/coordination/local_coordination.hpp"
-#include "cluster/supervisor/backoff.hpp"
 #include "cluster/supervisor/host.hpp"
 #include "cluster/supervisor/log_hub.hpp"
 #include "cluster/supervisor/modules.hpp"
 #include "cluster/supervisor/node_process.hpp"
+#include "cluster/supervisor/node_slot.hpp"
 #include "cluster/supervisor/run_paths.hpp"
 #include "cluster/supervisor/supervisor.hpp"
 
 namespace epic::cluster {
-
-enum class NodeState : std::uint8_t {
-  stopped,   // no process, and none wanted
-  starting,  // spawned, not ready yet
-  ready,
-  draining,  // asked to stop
-  backoff,   // waits to be restarted
-};
-
-/// "stopped", "starting", "ready", "draining", "backoff".
-[[nodiscard]] std::string_view to_string(NodeState state);
-
-/// What is known about a node, over all its processes.
-struct NodeSlot {
-  NodeSlot(kernel::NodeId number, std::filesystem::path socket_path, RestartPolicy restart, Host& host);
-
-  kernel::NodeId id;
-  std::string name;  // "node-2"
-  std::filesystem::path socket;
-  NodeState state = NodeState::stopped;
-  kernel::Incarnation incarnation;
-  ModuleCopy module{};  // loaded by its current or last process
-  std::chrono::steady_clock::time_point started_at{};
-  std::chrono::steady_clock::time_point heard_at{};  // any message of it
-  protocol::Heartbeat heartbeat;
-  std::uint32_t restarts = 0;
-  std::optional<NodeExit> last_exit;  // empty: it never ended
-  std::string crashed_in;             // "Bomb/x.poke", if the last process died there
-
-  std::unique_ptr<NodeProcess> process;
-  std::vector<protocol::RenamedType> renamed_types;  // of its module
-  std::optional<LeaseId> lease;                      // from soon after Ready to the end
-  std::optional<KillCause> kill_cause;               // empty: the fleet has not killed it
-  std::optional<protocol::StartFailed> refusal;      // what it reported about not starting
-  std::deque<std::string> last_lines;                // of its output
-  bool is_turn_reported = false;
-  bool is_leaving = false;          // its process has ended, and coordination does not know yet
-  bool is_drained = false;          // by its own report, after it was asked to stop
-  bool may_leave = false;           // requested
-  std::optional<ModuleCopy> trial;  // to load instead of the current one, until it is ready
-  std::optional<std::chrono::steady_clock::time_point> leaving_since;  // when it was first asked to
-  bool is_wanted = true;   // false: it is not restarted when its process has ended
-  bool is_listed = true;   // false: it is not listed once its process has ended
-  bool is_paused = false;  // by SIGSTOP
-  bool is_silent = false;  // for over a second
-  int failed_starts = 0;   // in a row
-  Backoff backoff;
-  Timer timer;  // until it is restarted
-
-  /// No process can be started.
-  [[nodiscard]] bool is_occupied() const { return process != nullptr || is_leaving; }
-};
-
-/// As shown by `epic ps`: the state, or "paused", or "draining" while its shards still move.
-[[nodiscard]] std::string_view describe_state(const NodeSlot& slot);
 
 /// What happens to a node's line in listings when it has ended.
 enum class Afterwards : std::uint8_t { listed, forgotten };
@@ -134,6 +82,9 @@ class Fleet {
   void stop_unwanted(kernel::NodeId node, std::chrono::nanoseconds grace);
   /// Creates the slot if it is new, and starts a process if it has none. The slots below it must exist.
   void want(kernel::NodeId node);
+  /// Spawns a spare process for the node's next start, unless it has one.
+  void prepare(kernel::NodeId node);
+  void drop_spares();
   /// Like want(), for a slot without a process: it loads `module`, and once it is ready, all others will.
   void try_module(kernel::NodeId node, ModuleCopy module);
 
@@ -157,6 +108,7 @@ class Fleet {
   [[nodiscard]] NodeSlot& at(kernel::NodeId node) { return slots_[node.value - 1u]; }
   NodeSlot& make_wanted(kernel::NodeId node);
   void start(NodeSlot& slot);
+  [[nodiscard]] std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(NodeSlot& slot);
   void on_message(NodeSlot& slot, const protocol::FromNode& message);
   void on_ready(NodeSlot& slot, const protocol::Ready& ready);
   void on_lease(NodeSlot& slot, kernel::Incarnation incarnation, std::expected<LeaseId, CoordinationError> lease);

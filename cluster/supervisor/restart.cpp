@@ -32,6 +32,7 @@ std::vector<Restart::Order> Restart::step(std::span<const Node> nodes) {
       } else {
         phase_ = Phase::trying;
         orders.push_back({Kind::try_new, extra_});
+        orders.push_back({Kind::prepare, nodes_.front()});
       }
       break;
     case Phase::trying:
@@ -73,7 +74,10 @@ void Restart::renew(std::span<const Node> nodes, std::vector<Order>& orders) {
       // Another node must be there to take its shards.
       const bool has_taker =
           std::ranges::any_of(nodes, [&](const Node& one) { return one.is_ready && one.generation == next_; });
-      if (is_to_go && has_taker) orders.push_back({Kind::drain, node.id});
+      if (is_to_go && has_taker) {
+        orders.push_back({Kind::drain, node.id});
+        if (renewed_ + 1 < nodes_.size()) orders.push_back({Kind::prepare, nodes_[renewed_ + 1]});
+      }
       if (is_gone) {
         orders.push_back({Kind::tell_stopped, node.id});
         orders.push_back({Kind::start, node.id});

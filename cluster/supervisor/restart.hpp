@@ -3,9 +3,10 @@
 //
 // Rolling: an extra node is started with the new copy. When it is ready, the nodes are drained, stopped and restarted
 // one by one, and the extra one is drained last. So there are never fewer nodes than usual, and it works for a fabric
-// of one node. Until the extra node is ready, everything can be undone: if it cannot start, it is removed, and the
-// fabric is as it was. After that there is no way back, because shards that the new copy has owned do not return to the
-// old one; a node that crashes restarts with the new copy, and counts as done.
+// of one node. While one is drained, a process for the next one is spawned ahead; it is not a node yet. Until the extra
+// node is ready, everything can be undone: if it cannot start, it is removed, and the fabric is as it was. After that
+// there is no way back, because shards that the new copy has owned do not return to the old one; a node that crashes
+// restarts with the new copy, and counts as done.
 //
 // At once: all nodes stop, then all start with the new copy; if one cannot, all are started with the old one again.
 //
@@ -40,6 +41,7 @@ class Restart {
   struct Order {
     enum class Kind : std::uint8_t {
       try_new,    // start it with the new copy, as the first node
+      prepare,    // spawn the process that it will have, which waits
       drain,      // its shards move to others, then it stops
       stop,       // at once, with whatever it owns
       begin_new,  // all have stopped: processes started now load the new copy

@@ -70,6 +70,8 @@ void RestartRunner::carry_out(const Restart::Order& order) {
     case Kind::try_new:
       tell(order.node, "starting", run_->next);
       return fleet.try_module(order.node, run_->next);
+    case Kind::prepare:
+      return fleet.prepare(order.node);
     case Kind::drain: {
       tell(order.node, "draining", fleet.find(order.node)->module);
       return parts_.departures.leave(order.node, Afterwards::listed, run_->announced_at.value_or(parts_.host.now()));
@@ -151,6 +153,7 @@ bool RestartRunner::try_give_up(SupervisorError error) {
 
 void RestartRunner::finish() {
   const Run run = *std::exchange(run_, std::nullopt);
+  parts_.fleet.drop_spares();  // of a node that was started again for another reason
   const ModuleCopy& kept = run.error ? run.former : run.next;
   parts_.modules.remove_all_but(kept.generation);
   parts_.say(fmt::format("The restart is complete: all nodes run generation {} of the module.", kept.generation));

@@ -38,12 +38,12 @@ struct RestartFixture {
   }
   void end(std::uint16_t number) { at(number).has_process = at(number).is_ready = false; }
 
-  /// One step, as text: "try 3", "drain 1", "start 1" …
+  /// One step, as text: "try 3", "prepare 1", "drain 1", "start 1" …
   std::string step() {
     std::string text;
     for (const auto& [kind, node] : restart.step(nodes)) {
-      static constexpr const char* kNames[] = {"try",   "drain",  "stop",  "begin new", "begin old",
-                                               "start", "forget", "ready", "stopped"};
+      static constexpr const char* kNames[] = {"try",       "prepare", "drain",  "stop",  "begin new",
+                                               "begin old", "start",   "forget", "ready", "stopped"};
       if (!text.empty()) text += ", ";
       text += fmt::format("{} {}", kNames[static_cast<int>(kind)], node);
       Restart::Node& changed = at(node.value);
@@ -59,10 +59,10 @@ struct RestartFixture {
 
 TEST_CASE("restart: rolling, an extra node tries the new module, then nodes are restarted one by one", "[cluster]") {
   RestartFixture f(RestartWay::rolling, 2);
-  CHECK(f.step() == "try 3");
+  CHECK(f.step() == "try 3, prepare 1");
   CHECK(f.step() == "");  // nothing happens to the others before it is ready
   f.become_ready(3, kNew);
-  CHECK(f.step() == "ready 3, drain 1");
+  CHECK(f.step() == "ready 3, drain 1, prepare 2");
   CHECK(f.step() == "");
   f.end(1);
   CHECK(f.step() == "stopped 1, start 1");
@@ -86,7 +86,7 @@ TEST_CASE("restart: rolling, a crashed node returns with the new module and coun
   RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
   f.become_ready(3, kNew);
-  CHECK(f.step() == "ready 3, drain 1");
+  CHECK(f.step() == "ready 3, drain 1, prepare 2");
   f.become_ready(2, kNew);
   f.end(1);
   CHECK(f.step() == "stopped 1, start 1");
@@ -109,7 +109,7 @@ TEST_CASE("restart: rolling, no node is drained while none of the new generation
   RestartFixture f(RestartWay::rolling, 2);
   static_cast<void>(f.step());
   f.become_ready(3, kNew);
-  CHECK(f.step() == "ready 3, drain 1");
+  CHECK(f.step() == "ready 3, drain 1, prepare 2");
   f.end(1);
   static_cast<void>(f.step());
   f.become_ready(1, kNew);
@@ -129,7 +129,7 @@ TEST_CASE("restart: rolling, no node is drained while none of the new generation
 
 TEST_CASE("restart: rolling, a module that cannot start is given up, and the other nodes are left alone", "[cluster]") {
   RestartFixture f(RestartWay::rolling, 2);
-  CHECK(f.step() == "try 3");
+  CHECK(f.step() == "try 3, prepare 1");
   CHECK(f.restart.try_give_up());
   CHECK(f.step() == "");  // until the extra node has ended
   f.end(3);
