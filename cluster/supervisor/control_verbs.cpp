@@ -287,8 +287,9 @@ void ControlVerbs::answer(const Asked<control::Restart>& asked) {
   if (const auto begun = parts_.restart(way, asked.reply); !begun) refuse(begun.error(), asked.reply);
 }
 
-void ControlVerbs::on_tick() {
-  trail_verbs_.on_tick(parts_.host.now());
+void ControlVerbs::on_tick() { trail_verbs_.on_tick(parts_.host.now()); }
+
+void ControlVerbs::advance() {
   std::erase_if(waiting_, [this](Waiting& one) {
     if (!one.reply.is_open()) return true;
     if (parts_.is_restarting()) return false;  // it stops and starts nodes as well, and leaves as many as there were

@@ -49,6 +49,8 @@ class ControlVerbs {
   void handle(const ControlRequest& request, ControlReply reply);
   /// Answers requests that wait for a drained or a new node.
   void on_tick();
+  /// Answers requests to drain and scale that have been carried out.
+  void advance();
   /// Report to requests that wait for the end of an ordered stop.
   void on_node_waiting(const std::string& node);
   void on_node_ended(const std::string& node);

@@ -127,13 +127,14 @@ void Fabric::open_shards() {
   if (is_ready_) fleet_.mark_started();  // it is after a restart: from here on there is no way back
 }
 
-/// Whatever has become possible: stop the nodes that own nothing any longer, continue a restart, start moves.
+/// Whatever has become possible: stop the nodes that own nothing any longer, continue a restart, start moves, answer.
 void Fabric::advance() {
   if (is_stopping_) return;
   departures_.advance();
   restart_.advance();
   shards_.on_tick(host_.now());
   orders_.carry_out();
+  verbs_.advance();
 }
 
 void Fabric::on_member_change(const CoordinationChange& change) {
@@ -290,12 +291,15 @@ std::expected<void, SupervisorError> Fabric::check_may_change() const {
 
 std::expected<void, SupervisorError> Fabric::drain(NodeId node) {
   EPIC_TRY(check_may_change());
-  return departures_.drain(node);
+  EPIC_TRY(departures_.drain(node));
+  advance();
+  return {};
 }
 
 std::expected<void, SupervisorError> Fabric::scale(std::uint16_t node_count) {
   EPIC_TRY(check_may_change());
   departures_.scale(node_count);
+  advance();
   return {};
 }
 
