@@ -47,7 +47,7 @@ class ControlVerbs {
   explicit ControlVerbs(ControlVerbsParts parts);
 
   void handle(const ControlRequest& request, ControlReply reply);
-  /// Answers requests that wait for a drained or a new node.
+  /// Looks for new events, for those who follow them.
   void on_tick();
   /// Answers requests to drain and scale that have been carried out.
   void advance();
