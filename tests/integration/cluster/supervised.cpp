@@ -158,6 +158,16 @@ std::string Supervised::wait_for_line(std::string_view what, const std::function
   }
 }
 
+void Supervised::listen() {
+  pollfd readable{events_, POLLIN, 0};
+  char bytes[4096];
+  while (::poll(&readable, 1, 0) > 0) {
+    const ssize_t count = ::read(events_, bytes, sizeof bytes);
+    if (count <= 0) return;
+    unread_.append(bytes, static_cast<std::size_t>(count));
+  }
+}
+
 int Supervised::wait_for_end() {
   // The pipe closes with the process; its last lines stay readable.
   const auto deadline = Clock::now() + kTimeout;

@@ -55,6 +55,8 @@ class Supervised {
   std::string wait_for(std::string_view text);
   /// The arguments of on_error.
   std::string wait_for_error();
+  /// Reads what it has said so far. A supervisor whose lines nobody reads blocks when the pipe is full.
+  void listen();
   /// Its exit code; 128 + n if a signal killed it.
   int wait_for_end();
 

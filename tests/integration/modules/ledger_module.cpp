@@ -1,5 +1,6 @@
 #include "ledger.hpp"
+#include "transfers.hpp"
 #include "trouble.hpp"
 
-EPIC_MODULE(epic::no_setup, ledger::Account, ledger::Teller, trouble::Bulk, trouble::Link, trouble::Poison,
-            trouble::Turnstile)
+EPIC_MODULE(epic::no_setup, ledger::Account, ledger::Teller, transfers::Courier, transfers::Purse, trouble::Bulk,
+            trouble::Link, trouble::Poison, trouble::Turnstile)

@@ -7,12 +7,10 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <mutex>
@@ -22,19 +20,18 @@
 
 #include "epic/client.hpp"
 #include "integration/modules/trouble.hpp"
-#include "integration/node/real_fabric.hpp"
+#include "integration/node/victim.hpp"
 #include "support/sanitizers.hpp"
 #include "support/witness.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
+using epic::test::number_from;
 using epic::test::ProjectDirectory;
-using epic::test::real_nodes;
-using epic::test::Supervised;
+using epic::test::Victim;
 using epic::test::Witness;
 using ledger::Account;
 using ledger::Teller;
-namespace json = boost::json;
 
 namespace {
 
@@ -42,11 +39,6 @@ constexpr std::size_t kAccounts = 1'000;
 constexpr std::size_t kCallers = 8;
 constexpr std::uint64_t kCallsBetweenFaults = 100;
 constexpr auto kTimeout = 60s;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 /// Threads that keep changing and reading random accounts, and record the acknowledged answers.
 class Callers {
@@ -290,70 +282,6 @@ class Troublemaker {
   std::array<std::uint64_t, 5> counts_{};
   std::vector<std::string> violations_;
   std::jthread thread_;
-};
-
-/// A fabric under faults.
-class Victim {
- public:
-  Victim(const ProjectDirectory& project, std::uint64_t seed) : project_(project), random_(seed) { start(); }
-
-  /// Injects a fault and returns its description.
-  std::string suffer() {
-    const std::string node = fmt::format("node-{}", random_() % 4 + 1);
-    switch (random_() % 6) {
-      case 0:
-      case 1:
-        try_ask("kill", {{"node", node}});
-        return "kill " + node;
-      case 2:
-        try_ask("pause", {{"node", node}});
-        ::poll(nullptr, 0, static_cast<int>(random_() % 100));  // how long it hangs, in ms
-        try_ask("resume", {{"node", node}});
-        return "pause " + node;
-      case 3:
-        if (random_() % 2 == 0) try_ask("drain", {{"node", node}});
-        try_ask("scale", {{"nodes", random_() % 4 + 2}});
-        return "drain and scale";
-      case 4:
-        restart_rolling();
-        return "begin a rolling restart";
-      default:
-        restart_supervisor();
-        return "kill the supervisor";
-    }
-  }
-
- private:
-  void start() {
-    fabric_.emplace(project_, "unused", real_nodes("ledger", 4, [](auto& options) {
-                      options.restart = {.delay_first = 10ms, .delay_max = 100ms, .forget_after = 1s};
-                    }));
-    fabric_->wait_for(" nodes, logs in ");  // "ready 4 nodes", or fewer when one has just died
-  }
-  /// A request that is impossible at the moment (for example, a node without a process) does not count as a fault.
-  void try_ask(std::string_view verb, json::object body) {
-    const auto answer = fabric_->connect().request(verb, std::move(body));
-    if (!answer && answer.error().code != epic::cluster::ControlErrorCode::failed &&
-        answer.error().code != epic::cluster::ControlErrorCode::not_found)
-      FAIL(verb << ": " << answer.error().message);
-  }
-  /// Runs in the background, during the faults that follow.
-  void restart_rolling() {
-    static_cast<void>(fabric_->connect().stream("restart", json::object{{"rolling", true}},
-                                                [](const json::value&) { return false; }));
-  }
-  void restart_supervisor() {
-    const std::vector<pid_t> nodes = fabric_->list_node_pids();
-    fabric_->signal(SIGKILL);
-    CHECK(fabric_->wait_for_end() == 128 + SIGKILL);
-    for (const pid_t node : nodes) epic::test::wait_for_death(node);
-    project_.wait_until_nothing_is_left();
-    start();
-  }
-
-  const ProjectDirectory& project_;
-  std::mt19937_64 random_;
-  std::optional<Supervised> fabric_;
 };
 
 /// Empties the outboxes, waits until every message has arrived, then reads all books. The last fault may not be over
