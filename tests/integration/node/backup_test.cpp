@@ -51,7 +51,7 @@ class Senders {
   std::vector<std::jthread> threads_;
 };
 
-ledger::Books sum_of(const Client& client) {
+ledger::Books sum_of_books(const Client& client) {
   ledger::Books sum{.balance = 0, .count = 0, .changes = 0, .reigns = {}, .sent = 0, .received = 0, .misdelivered = 0};
   for (std::int64_t i = 0; i < kAccountsBackedUp; ++i) {
     const ledger::Books books = client.call(client.get<Account>(i)->get_books());
@@ -110,10 +110,10 @@ TEST_CASE("backup: of a fabric under load it is one moment, and a fabric goes on
     Supervised fabric{project, "unused", real_nodes("ledger", 3)};
     fabric.wait_for("ready 3 nodes");
     const Client client = Client::connect(project.path().string());
-    ledger::Books sum = sum_of(client);
+    ledger::Books sum = sum_of_books(client);
     for (const auto until = std::chrono::steady_clock::now() + 30s;
          sum.received < sum.sent && std::chrono::steady_clock::now() < until;)
-      sum = sum_of(client);
+      sum = sum_of_books(client);
     CHECK(sum.balance == kAccountsBackedUp * ledger::kOpeningBalance);
     CHECK(sum.received == sum.sent);
     CHECK(sum.misdelivered == 0);
