@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 namespace epic::files {
@@ -40,6 +41,12 @@ std::unexpected<Refusal> is_link(const fs::path& path) {
               fmt::format("Remove it (`rm '{0}'`), or put what it leads to in its place.", path.string())});
 }
 
+std::unexpected<Refusal> is_of_other_kind(const fs::path& path, std::string_view kind) {
+  return std::unexpected(Refusal{
+      EINVAL, fmt::format("'{}' is not a {}.", path.string(), kind),
+      fmt::format("Move it away: `mv -n '{}' '{}'`", path.string(), find_free_name(path.string() + ".old").string())});
+}
+
 enum class Kind : std::uint8_t { file, directory, any };
 
 std::string_view name_of(Kind kind) {
@@ -56,10 +63,7 @@ std::expected<void, Refusal> examine(const fs::path& path, int fd, Kind kind) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) return refuse(path, "examine", errno);
   if (S_ISLNK(status.st_mode)) return is_link(path);
-  if (!is_a(kind, status.st_mode))
-    return std::unexpected(Refusal{EINVAL, fmt::format("'{}' is not a {}.", path.string(), name_of(kind)),
-                                   fmt::format("Move it away: `mv -n '{}' '{}'`", path.string(),
-                                               find_free_name(path.string() + ".old").string())});
+  if (!is_a(kind, status.st_mode)) return is_of_other_kind(path, name_of(kind));
   if (status.st_uid != ::geteuid())
     return std::unexpected(Refusal{
         EPERM,
@@ -196,6 +200,27 @@ std::expected<void, Refusal> secure_file(const fs::path& path, Missing missing) 
 std::expected<void, Refusal> refuse_link(const fs::path& path) {
   struct stat status{};
   if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) return is_link(path);
+  return {};
+}
+
+std::expected<void, Refusal> refuse_strangers(const fs::path& path, std::initializer_list<std::string_view> suffixes) {
+  std::optional<uid_t> owner;
+  const auto check = [&](const fs::path& file) -> std::expected<void, Refusal> {
+    struct stat status{};
+    if (::lstat(file.c_str(), &status) != 0) return {};
+    if (S_ISLNK(status.st_mode)) return is_link(file);
+    if (!S_ISREG(status.st_mode)) return is_of_other_kind(file, name_of(Kind::file));
+    if (!owner) owner = status.st_uid;
+    if (status.st_uid == *owner || status.st_uid == ::geteuid() || status.st_uid == 0) return {};
+    return std::unexpected(
+        Refusal{EPERM,
+                fmt::format("'{}' belongs to user {}, and would change what is read from '{}'.", file.string(),
+                            status.st_uid, path.string()),
+                fmt::format("Copy '{}' to a directory where nobody else can make files.", path.string())});
+  };
+  if (auto checked = check(path); !checked) return checked;
+  for (const std::string_view suffix : suffixes)
+    if (auto checked = check(path.string() + std::string(suffix)); !checked) return checked;
   return {};
 }
 

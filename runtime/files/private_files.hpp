@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,6 +78,11 @@ enum class Missing : std::uint8_t { ignored, created };
 
 /// For what is only read, perhaps as another user.
 [[nodiscard]] std::expected<void, Refusal> refuse_link(const std::filesystem::path& path);
+/// For a file that a library only reads, perhaps another user's, with what it opens beside it under the same name with
+/// a suffix and trusts as much: regular files, of the first one's owner or of one who may write to it anyway. What is
+/// missing is accepted.
+[[nodiscard]] std::expected<void, Refusal> refuse_strangers(const std::filesystem::path& path,
+                                                            std::initializer_list<std::string_view> suffixes);
 
 [[nodiscard]] std::expected<std::string, Refusal> read_file(const std::filesystem::path& path);
 /// In place.

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <system_error>
 
 #include "kernel/assert.hpp"
@@ -73,11 +72,9 @@ bool has_log(const fs::path& path) {
   return fs::exists(log, ignored) && fs::file_size(log, ignored) > 0;
 }
 
-constexpr std::array kSuffixes{"", "-wal", "-shm"};
-
 /// SQLite opens its files by name, and makes those beside the database with the mode of that.
 std::expected<void, StoreError> secure_files(const fs::path& path, files::Missing database) {
-  for (const char* suffix : kSuffixes) {
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
     const files::Missing missing = *suffix == '\0' ? database : files::Missing::ignored;
     if (auto secured = files::secure_file(beside(path, suffix), missing); !secured)
       return std::unexpected(store_error(secured.error()));
@@ -158,9 +155,8 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
 
 std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_reading(const fs::path& path,
                                                                                       OpenOptions options) {
-  for (const char* suffix : kSuffixes)
-    if (auto refused = files::refuse_link(beside(path, suffix)); !refused)
-      return std::unexpected(store_error(refused.error()));
+  if (auto own = files::refuse_strangers(path, {"-wal", "-shm", "-journal"}); !own)
+    return std::unexpected(store_error(own.error()));
   if (auto same = StoreFiles::check_before_reading(path, options.wall_clock); !same)
     return std::unexpected(same.error());
   auto connection = open_readable(path, Access::read, options);

@@ -116,6 +116,33 @@ TEST_CASE("private files: what belongs to another user is refused, with the comm
   CHECK_FALSE(secure_tree(root.path(), "none").has_value());
 }
 
+TEST_CASE("private files: what a library would trust beside a file is its owner's, and a file", "[files]") {
+  const TempDir root;
+  const fs::path file = root.path() / "monday";
+  const fs::path log = root.path() / "monday-log";
+  CHECK(refuse_strangers(file, {"-log"}).has_value());
+  std::ofstream(file) << "x";
+  CHECK(refuse_strangers(file, {"-log"}).has_value());
+  REQUIRE(::mkfifo(log.c_str(), 0600) == 0);
+  CHECK(refuse_strangers(file, {}).has_value());
+  CHECK(refusal_of(refuse_strangers(file, {"-log"})).message.find("not a regular file") != std::string::npos);
+  fs::remove(log);
+  fs::create_symlink("elsewhere", log);
+  CHECK(refusal_of(refuse_strangers(file, {"-log"})).message.find("symbolic link") != std::string::npos);
+  fs::remove(log);
+  std::ofstream(log) << "x";
+  CHECK(refuse_strangers(file, {"-log"}).has_value());
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files away");
+    return;
+  }
+  constexpr uid_t kNobody = 65534;
+  REQUIRE(::chown(log.c_str(), kNobody, kNobody) == 0);
+  CHECK(refusal_of(refuse_strangers(file, {"-log"})).message.find("belongs to user 65534") != std::string::npos);
+  REQUIRE(::chown(file.c_str(), kNobody, kNobody) == 0);
+  CHECK(refuse_strangers(file, {"-log"}).has_value());
+}
+
 TEST_CASE("private files: what is removed through a directory is its own, whatever has its name now", "[files]") {
   const TempDir root;
   const fs::path directory = root.path() / "state";

@@ -1,6 +1,7 @@
 // A backup takes the place of a store: in one step, whatever the store is like, and whenever it is interrupted.
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -190,6 +191,20 @@ TEST_CASE("restoration: what does not fit is refused, and nothing has changed", 
   SECTION("an empty file") {
     write_text(place.backup, "");
     CHECK_THAT(refused().message, Catch::Contains("is empty"));
+  }
+  SECTION("a pipe where SQLite would look for a journal") {
+    REQUIRE(::mkfifo((place.backup.string() + "-journal").c_str(), 0600) == 0);
+    CHECK_THAT(refused().message, Catch::Contains("monday.epic-journal' is not a regular file"));
+  }
+  SECTION("with a log that another user has put there") {
+    if (::geteuid() != 0) {
+      WARN("skipped: only root can give files away");
+      return;
+    }
+    const std::string log = place.backup.string() + "-wal";
+    write_text(log, std::string(4096, 'x'));
+    REQUIRE(::chown(log.c_str(), 65534, 65534) == 0);
+    CHECK_THAT(refused().message, Catch::Contains("belongs to user 65534"));
   }
   SECTION("a file that was cut off") {
     fs::resize_file(place.backup, fs::file_size(place.backup) / 2);
