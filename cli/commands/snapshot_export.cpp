@@ -208,7 +208,7 @@ Outcome run(Context& context, const Arguments& arguments) {
 
   std::optional<AtomicFile> file;
   if (const auto path = arguments.value("output")) {
-    auto opened = EPIC_TRY(AtomicFile::open(*path));
+    auto opened = EPIC_TRY(AtomicFile::open(*path, {.mode = 0600}));
     file.emplace(std::move(opened));
   }
   Writer writer(console, project, Sink(console, file ? &*file : nullptr));

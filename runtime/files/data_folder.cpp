@@ -69,11 +69,11 @@ int try_write(int file, std::string_view content) {
 }
 
 /// A file that is to take another one's place. A process that had our id may have left some.
-Descriptor open_temporary(int folder, std::string& name, const std::string& path, std::string_view doing) {
+Descriptor open_temporary(int folder, std::string& name, mode_t mode, const std::string& path, std::string_view doing) {
   static std::atomic<std::uint64_t> last{0};
   while (true) {
     name = ".epic-" + std::to_string(::getpid()) + "-" + std::to_string(++last);
-    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, 0666));
+    Descriptor file(::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | kFileFlags, mode));
     if (file.get() >= 0) return file;
     if (errno != EEXIST) throw_error(doing, path, errno);
   }
@@ -143,7 +143,9 @@ void DataFolder::write(const std::string& path, std::string_view content) const 
   const Place place = find(path, Missing::is_made, kDoing);
   const auto former = find_regular(place.folder(), place.name, path, kDoing);
   std::string temporary;
-  const Descriptor file = open_temporary(place.folder(), temporary, path, kDoing);
+  // Nobody may open it in the meantime who may not open the former one.
+  const mode_t mode = former ? 0600U : 0666U;
+  const Descriptor file = open_temporary(place.folder(), temporary, mode, path, kDoing);
   int error = former && ::fchmod(file.get(), former->st_mode & 07777) != 0 ? errno : 0;
   if (error == 0) error = try_write(file.get(), content);
   if (error == 0 && ::renameat(place.folder(), temporary.c_str(), place.folder(), place.name.c_str()) != 0)
