@@ -23,7 +23,7 @@ constexpr Column kColumns[] = {
 };
 
 Outcome run(Context& context, const Arguments& arguments) {
-  std::vector<Finding> findings = check_up(context.install(), context.start(arguments));
+  std::vector<Finding> findings = check_up(context.install(), context.find(arguments));
   if (const auto project = context.project(arguments)) {
     for (Finding& finding : check_store(*project)) findings.push_back(std::move(finding));
     for (Finding& finding : check_fabric(project->paths)) findings.push_back(std::move(finding));

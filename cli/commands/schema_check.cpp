@@ -27,6 +27,7 @@ constexpr Column kColumns[] = {
 
 Outcome run(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
+  EPIC_TRY(check_state_directory(project.paths));
   const auto module = project.paths.module(project.manifest.module);
   if (!std::filesystem::exists(module))
     return fail({.code = ExitCode::not_found,

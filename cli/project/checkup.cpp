@@ -106,19 +106,18 @@ Finding check_space(const fs::path& wanted) {
 }
 
 /// A fabric keeps its state from other users, so it refuses a directory that another one owns.
-Finding check_state_directory_of(const fs::path& state) {
-  struct stat status{};
-  if (::lstat(state.c_str(), &status) == 0 && status.st_uid != ::geteuid())
-    return {State::broken, "state directory",
-            fmt::format("{} belongs to user {}, and this is user {}", state.string(), status.st_uid, ::geteuid()),
-            fmt::format("sudo chown -R {} {}", ::geteuid(), state.string())};
-  return check_writable(state, "state directory");
+Finding check_state_directory_of(const ProjectPaths& paths) {
+  if (const auto ours = check_state_directory(paths); !ours)
+    return {State::broken, "state directory", ours.error().what, ours.error().help.front()};
+  return check_writable(paths.state(), "state directory");
 }
 
-void check_project(const fs::path& start, std::vector<Finding>& findings) {
-  const auto paths = find_project(start);
+void check_project(const Result<ProjectPaths>& paths, std::vector<Finding>& findings) {
   if (!paths) {
-    findings.push_back({State::ok, "project", "not in a project"});
+    if (paths.error().code == ExitCode::usage)
+      findings.push_back({State::ok, "project", "not in a project"});
+    else
+      findings.push_back({State::broken, "project", paths.error().what, paths.error().help.front()});
     return;
   }
   const auto manifest = read_manifest(paths->manifest());
@@ -128,14 +127,14 @@ void check_project(const fs::path& start, std::vector<Finding>& findings) {
   else
     findings.push_back(
         {State::broken, "epic.toml", manifest.error().what, fmt::format("edit {}", paths->manifest().string())});
-  findings.push_back(check_state_directory_of(paths->state()));
+  findings.push_back(check_state_directory_of(*paths));
   findings.push_back(check_writable(paths->build(), "build directory"));
   findings.push_back(check_space(paths->state()));
 }
 
 }  // namespace
 
-std::vector<Finding> check_up(const InstallPaths& install, const fs::path& start) {
+std::vector<Finding> check_up(const InstallPaths& install, const Result<ProjectPaths>& paths) {
   std::vector<Finding> findings;
   findings.push_back({State::ok, "epic", fmt::format("{}, {}", EPIC_VERSION, install.executable().string())});
   findings.push_back(check_tool("clang++-19", "clang-19", 19, State::broken));
@@ -145,7 +144,7 @@ std::vector<Finding> check_up(const InstallPaths& install, const fs::path& start
   findings.push_back(check_node(install));
   findings.push_back(check_templates(install));
   findings.push_back(check_package(install));
-  check_project(start, findings);
+  check_project(paths, findings);
   return findings;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/project/install_paths.hpp"
+#include "cli/project/project.hpp"
 
 namespace epic::cli {
 
@@ -26,7 +27,7 @@ BOOST_DESCRIBE_STRUCT(Finding, (), (state, what, found, fix))
 /// Whether a file or directory is writable; if it does not exist, the nearest directory above it.
 Finding check_writable(const std::filesystem::path& wanted, std::string what);
 
-/// The toolchain and the installation, then the project at or above `start` if there is one.
-std::vector<Finding> check_up(const InstallPaths& install, const std::filesystem::path& start);
+/// The toolchain and the installation, then the project if there is one.
+std::vector<Finding> check_up(const InstallPaths& install, const Result<ProjectPaths>& paths);
 
 }  // namespace epic::cli

@@ -1,6 +1,8 @@
 #include "cli/project/project.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -8,6 +10,22 @@
 
 namespace epic::cli {
 namespace fs = std::filesystem;
+namespace {
+
+Result<void> check_owner(const ProjectPaths& paths) {
+  for (const fs::path& path : {paths.root, paths.manifest()}) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid() || status.st_uid == 0) continue;
+    return fail(
+        {.what = fmt::format("{} belongs to user {}, and this is user {}", path.string(), status.st_uid, ::geteuid()),
+         .why = "what they put into the project would run as this user",
+         .help = {fmt::format("run epic as that user, or if you trust them, name the project: 'epic -C {} …'",
+                              paths.root.string())}});
+  }
+  return {};
+}
+
+}  // namespace
 
 fs::path ProjectPaths::module(std::string_view name) const { return build() / "modules" / fmt::format("{}.so", name); }
 
@@ -27,13 +45,17 @@ Result<void> check_state_directory(const ProjectPaths& paths) {
   return fail(failure_of(checked.error()));
 }
 
-Result<ProjectPaths> find_project(const fs::path& start) {
+Result<ProjectPaths> find_project(const fs::path& start, Start how) {
   std::error_code error;
   const fs::path from = fs::weakly_canonical(start, error);
   if (error || !fs::is_directory(from, error))
     return fail({.code = ExitCode::usage, .what = fmt::format("the directory {} does not exist", start.string())});
   for (fs::path directory = from;; directory = directory.parent_path()) {
-    if (fs::exists(directory / "epic.toml", error)) return ProjectPaths(directory);
+    if (fs::exists(directory / "epic.toml", error)) {
+      ProjectPaths paths(directory);
+      if (how == Start::chosen || directory != from) EPIC_TRY(check_owner(paths));
+      return paths;
+    }
     if (directory == directory.parent_path()) break;
   }
   return fail({.code = ExitCode::usage,
@@ -43,8 +65,8 @@ Result<ProjectPaths> find_project(const fs::path& start) {
                         "or name its directory with 'epic -C DIR …'"}});
 }
 
-Result<Project> load_project(const fs::path& start) {
-  auto paths = EPIC_TRY(find_project(start));
+Result<Project> load_project(const fs::path& start, Start how) {
+  auto paths = EPIC_TRY(find_project(start, how));
   auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
   paths.store = storage::locate_store(manifest.store, paths.state());
   return Project{std::move(paths), std::move(manifest)};

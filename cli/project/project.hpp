@@ -1,6 +1,7 @@
 #pragma once
 // Project: a directory with an epic.toml, and the paths in it.
 
+#include <cstdint>
 #include <filesystem>
 #include <string_view>
 
@@ -42,9 +43,11 @@ Failure failure_of(const files::Refusal& refusal);
 /// Refuses a `.epic` that others than this user may use. One that does not exist is fine.
 Result<void> check_state_directory(const ProjectPaths& paths);
 
-/// The directory of the nearest epic.toml, in `start` or above it.
-Result<ProjectPaths> find_project(const std::filesystem::path& start);
+enum class Start : std::uint8_t { chosen, given };  // `given`: by whoever runs this command
+/// The directory of the nearest epic.toml, in `start` or above it. Commands run what lies in a project, as whoever runs
+/// them. So one that belongs to another user is refused, but for root's, and for `start` itself if that was given.
+Result<ProjectPaths> find_project(const std::filesystem::path& start, Start how = Start::chosen);
 /// find_project() and its manifest.
-Result<Project> load_project(const std::filesystem::path& start);
+Result<Project> load_project(const std::filesystem::path& start, Start how = Start::chosen);
 
 }  // namespace epic::cli

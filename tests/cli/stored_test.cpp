@@ -109,6 +109,7 @@ TEST_CASE("stored: an export is JSON lines, a document, or a file that appears w
   transcript.write("out.json", "older");
   transcript.run({"snapshot", "export", "Player", "-o", "json", "--output", "out.json"});
   CHECK(boost::json::parse(read_text(transcript.directory() / "out.json")).at("snapshots") == document.at("snapshots"));
+  CHECK(fs::status(transcript.directory() / "out.json").permissions() == fs::perms(0600));  // as it was in the store
   CHECK(transcript.run({"snapshot", "export", "--output", "no/such/place"}).exit_code == 1);
   CHECK(transcript.run({"snapshot", "export", "--output", ".epic"}).exit_code == 1);
   CHECK(transcript.run({"snapshot", "export", "-o", "text"}).exit_code == 2);
@@ -192,6 +193,33 @@ TEST_CASE("stored: a state directory of another user is found by doctor, with it
   REQUIRE(::chown(state.c_str(), 65534, 65534) == 0);
   CHECK(find_directory().at("state") == "broken");
   CHECK(find_directory().at("fix").as_string().find("chown -R 0 ") != std::string::npos);
+}
+
+TEST_CASE("stored: a project of another user is refused unless it is named", "[cli]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files away");
+    return;
+  }
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  transcript.write("below/file", "");
+  const fs::path manifest = transcript.directory() / "epic.toml";
+  constexpr int kNothingSaved = 3;
+  CHECK(transcript.run_quietly({"ls"}, "below").exit_code == kNothingSaved);
+  for (const fs::path& theirs : {manifest, transcript.directory()}) {
+    CAPTURE(theirs);
+    REQUIRE(::chown(theirs.c_str(), 65534, 65534) == 0);
+    for (const char* below : {".", "below"})
+      for (const char* command : {"ls", "build", "ps"}) {
+        const auto answer = transcript.run_quietly({command}, below);
+        CHECK(answer.exit_code == 1);
+        CHECK_THAT(answer.err, Catch::Contains("belongs to user 65534") && Catch::Contains("-C "));
+      }
+    CHECK(transcript.run_quietly({"-C", (transcript.directory() / "below").string(), "ls"}).exit_code == 1);
+    CHECK(transcript.run_quietly({"-C", ".", "ls"}).exit_code == kNothingSaved);
+    CHECK_THAT(transcript.run_quietly({"doctor"}).out, Catch::Contains("belongs to user 65534"));
+    REQUIRE(::chown(theirs.c_str(), 0, 0) == 0);
+  }
 }
 
 TEST_CASE("stored: logs of the last run are read from its files, in the order of their times", "[cli]") {
