@@ -26,17 +26,11 @@ class Context {
     auto found = EPIC_TRY(project(arguments));
     return std::move(found.paths);
   }
-  [[nodiscard]] Result<Project> project(const Arguments& arguments) const {
-    return load_project(start(arguments), how(arguments));
-  }
+  [[nodiscard]] Result<Project> project(const Arguments& arguments) const { return load_project(start(arguments)); }
   /// Without reading epic.toml.
-  [[nodiscard]] Result<ProjectPaths> find(const Arguments& arguments) const {
-    return find_project(start(arguments), how(arguments));
-  }
+  [[nodiscard]] Result<ProjectPaths> find(const Arguments& arguments) const { return find_project(start(arguments)); }
 
  private:
-  static Start how(const Arguments& arguments) { return arguments.value("project") ? Start::given : Start::chosen; }
-
   Console* console_;
   InstallPaths install_;
 };

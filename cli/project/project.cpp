@@ -19,7 +19,7 @@ Result<void> check_owner(const ProjectPaths& paths) {
     return fail(
         {.what = fmt::format("{} belongs to user {}, and this is user {}", path.string(), status.st_uid, ::geteuid()),
          .why = "what they put into the project would run as this user",
-         .help = {fmt::format("run epic as that user, or if you trust them, name the project: 'epic -C {} …'",
+         .help = {fmt::format("run epic as that user, or if you trust them, in that directory, or with 'epic -C {} …'",
                               paths.root.string())}});
   }
   return {};
@@ -45,7 +45,7 @@ Result<void> check_state_directory(const ProjectPaths& paths) {
   return fail(failure_of(checked.error()));
 }
 
-Result<ProjectPaths> find_project(const fs::path& start, Start how) {
+Result<ProjectPaths> find_project(const fs::path& start) {
   std::error_code error;
   const fs::path from = fs::weakly_canonical(start, error);
   if (error || !fs::is_directory(from, error))
@@ -53,7 +53,7 @@ Result<ProjectPaths> find_project(const fs::path& start, Start how) {
   for (fs::path directory = from;; directory = directory.parent_path()) {
     if (fs::exists(directory / "epic.toml", error)) {
       ProjectPaths paths(directory);
-      if (how == Start::chosen || directory != from) EPIC_TRY(check_owner(paths));
+      if (directory != from) EPIC_TRY(check_owner(paths));
       return paths;
     }
     if (directory == directory.parent_path()) break;
@@ -65,8 +65,8 @@ Result<ProjectPaths> find_project(const fs::path& start, Start how) {
                         "or name its directory with 'epic -C DIR …'"}});
 }
 
-Result<Project> load_project(const fs::path& start, Start how) {
-  auto paths = EPIC_TRY(find_project(start, how));
+Result<Project> load_project(const fs::path& start) {
+  auto paths = EPIC_TRY(find_project(start));
   auto manifest = EPIC_TRY(read_manifest(paths.manifest()));
   paths.store = storage::locate_store(manifest.store, paths.state());
   return Project{std::move(paths), std::move(manifest)};

@@ -1,7 +1,6 @@
 #pragma once
 // Project: a directory with an epic.toml, and the paths in it.
 
-#include <cstdint>
 #include <filesystem>
 #include <string_view>
 
@@ -43,11 +42,10 @@ Failure failure_of(const files::Refusal& refusal);
 /// Refuses a `.epic` that others than this user may use. One that does not exist is fine.
 Result<void> check_state_directory(const ProjectPaths& paths);
 
-enum class Start : std::uint8_t { chosen, given };  // `given`: by whoever runs this command
-/// The directory of the nearest epic.toml, in `start` or above it. Commands run what lies in a project, as whoever runs
-/// them. So one that belongs to another user is refused, but for root's, and for `start` itself if that was given.
-Result<ProjectPaths> find_project(const std::filesystem::path& start, Start how = Start::chosen);
+/// The directory of the nearest epic.toml, in `start` or above it. Commands run what lies in a project. So one above
+/// `start`, which the user has not named, is refused if it belongs to another user than that and root.
+Result<ProjectPaths> find_project(const std::filesystem::path& start);
 /// find_project() and its manifest.
-Result<Project> load_project(const std::filesystem::path& start, Start how = Start::chosen);
+Result<Project> load_project(const std::filesystem::path& start);
 
 }  // namespace epic::cli
