@@ -59,7 +59,12 @@ void RestartRunner::advance() {
   if (!run_) return;
   announce();
   tell_waiting();
-  for (const Restart::Order& order : run_->plan.step(list_nodes())) carry_out(order);
+  const bool was_given_up = run_->plan.is_given_up();
+  for (const Restart::Order& order : run_->plan.step(list_nodes())) {
+    carry_out(order);
+    if (!run_) return;  // a node could not be started with either copy, and the fabric has ended
+    if (run_->plan.is_given_up() != was_given_up) break;  // the rest is for the new copy
+  }
   if (run_->plan.is_done()) finish();
 }
 

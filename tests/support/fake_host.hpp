@@ -73,6 +73,10 @@ class FakeHost final : public Host {
 
   [[nodiscard]] std::expected<std::unique_ptr<NodeProcess>, SupervisorError> spawn(
       const NodeProcess::Program& program, NodeProcess::Events events) override {
+    if (failing_spawns > 0) {
+      --failing_spawns;
+      return std::unexpected(SupervisorError{"Cannot start epic-node.", {}, {}});
+    }
     const auto pid = static_cast<pid_t>(1001 + spawned.size());
     spawned.push_back(
         std::make_shared<FakeNode>(FakeNode{.pid = pid, .program = program, .events = std::move(events)}));
@@ -114,6 +118,7 @@ class FakeHost final : public Host {
   std::vector<std::shared_ptr<FakeNode>> spawned;  // shared with their processes; the newest last
   std::vector<std::filesystem::path> removed_sockets;
   bool is_in_place = true;
+  int failing_spawns = 0;  // how many of the next
 
  private:
   TimePoint now_{std::chrono::hours(1)};

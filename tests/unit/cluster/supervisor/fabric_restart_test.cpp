@@ -84,6 +84,42 @@ TEST_CASE("fabric: a stop leaves no process that was spawned ahead", "[cluster]"
   for (const auto& node : f.host.spawned) CHECK_FALSE(node->is_alive);
 }
 
+TEST_CASE("fabric: when no process can be started for a new module, the nodes return to the previous one",
+          "[cluster]") {
+  for (const char* request : {R"({"rolling":true})", R"({"rolling":false})"}) {
+    CAPTURE(request);
+    FabricFixture f(3);
+    f.start_and_wait();
+    f.pass(10s);
+    f.host.failing_spawns = 1;
+    const auto restart = f.request("restart", request);
+    f.wait_until([&] { return restart->is_ended(); }, 1min);
+    CHECK(restart->all.back().status == protocol::AnswerStatus::failed);
+    f.pass(10s);
+    const auto nodes = f.ps().nodes;
+    REQUIRE(nodes.size() == 3);
+    for (const auto& node : nodes) {
+      CHECK(node.state == "ready");
+      CHECK(node.generation == 1);
+    }
+  }
+}
+
+TEST_CASE("fabric: when after a stop no process can be started at all, a restart and the fabric end with the reason",
+          "[cluster]") {
+  FabricFixture f(3);
+  f.start_and_wait();
+  f.pass(10s);
+  f.host.failing_spawns = 100;
+  const auto restart = f.request("restart", R"({"rolling":false})");
+  f.wait_until([&] { return f.end.has_value(); }, 1min);
+  REQUIRE(f.end->error);
+  CHECK(f.end->error->message == "Cannot start epic-node.");
+  REQUIRE(restart->is_ended());
+  CHECK(restart->all.back().status == protocol::AnswerStatus::failed);
+  CHECK(f.host.spawned.size() == 3);
+}
+
 TEST_CASE("fabric: the grace of a slow rolling restart counts for all nodes, and for the extra one", "[cluster]") {
   FabricFixture f(3);
   f.start_and_wait();
