@@ -194,7 +194,7 @@ TEST_CASE("restart: rolling, it goes on after the client that requested it has l
   wait_for_generation(fabric, 2);
 }
 
-TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster][threads]") {
+TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster][threads][memory]") {
   for (const bool rolling : {true, false}) {
     const ProjectDirectory project;
     Supervised fabric{project, "good", with_nodes(2)};

@@ -124,7 +124,7 @@ TEST_CASE("client: an awaited call that loses against a timer is cancelled, also
 }
 
 TEST_CASE("client: a callback runs on its executor, and a cancelled call ends with Cancelled, once",
-          "[client][threads]") {
+          "[client][threads][memory]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
@@ -178,7 +178,8 @@ TEST_CASE("client: a callback that has a name is copied, and may be given to sev
   CHECK(*sums == std::vector<std::int64_t>{1, 2, 3});
 }
 
-TEST_CASE("client: an awaited call ends with Unavailable when the last Client is destroyed", "[client][threads]") {
+TEST_CASE("client: an awaited call ends with Unavailable when the last Client is destroyed",
+          "[client][threads][memory]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");

@@ -176,7 +176,7 @@ TEST_CASE("client: finds the fabric again after a restart, and throws Unavailabl
   CHECK(value == 2);
 }
 
-TEST_CASE("client: pending calls end when the last Client is destroyed", "[client][threads]") {
+TEST_CASE("client: pending calls end when the last Client is destroyed", "[client][threads][memory]") {
   const ProjectDirectory project;
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   fabric.wait_for("ready 1 nodes");
