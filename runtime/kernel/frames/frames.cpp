@@ -71,9 +71,11 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   if (maker != nullptr && !uses_.routing.is_ours(call.shard) && !may_be_seen(*record))
     return uses_.saving.hold(*maker, {.kind = Outgoing::Kind::call, .record = std::move(record)});
   const bool is_urgent = uses_.routing.is_closed(call.shard) && uses_.calls.holds_up_a_move(*record);
-  const Routing::Decision decision = uses_.routing.decide(call, is_urgent);
-  if (record->site != nullptr && (record->site->mail || record->site->answer) && decision.way != Routing::Way::here)
+  const bool is_stored = record->site != nullptr && (record->site->mail || record->site->answer);  // in the shard
+  if (is_stored && !uses_.routing.is_open(call.shard, is_urgent))
     return fail(*record, ErrorCode::unavailable, "the shard is about to leave");  // its next owner has the message, too
+  const Routing::Decision decision =
+      is_stored ? Routing::Decision{Routing::Way::here} : uses_.routing.decide(call, is_urgent);
   switch (decision.way) {
     case Routing::Way::here:
       if (has_key(*record)) return uses_.answers.enter(std::move(record), type, call.shard);

@@ -9,7 +9,8 @@ Routing::Decision Routing::decide(const RoutedCall& call, bool is_urgent) const 
   const LocalShards::State local = state_of(call.shard);
   if (call.has_arrived() && call.sent_version < router_.owned_since(call.shard)) return {Way::refuse};
   if (!is_urgent && router_.is_behind_another(call)) return {Way::park};
-  if (local == LocalShards::State::active || (local == LocalShards::State::releasing && is_urgent)) return {Way::here};
+  if (!is_urgent && !call.has_arrived() && router_.is_former_owner_asked(call.shard)) return {Way::park};
+  if (is_open(call.shard, is_urgent)) return {Way::here};
   if (local != LocalShards::State::none) return {Way::park};
   if (call.has_arrived()) return {call.sent_version > version() ? Way::park : Way::refuse};
   const PeerAddress owner = router_.find_way(call);

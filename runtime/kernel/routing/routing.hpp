@@ -40,6 +40,10 @@ class Routing {
 
   /// `is_urgent`: a shard that is being released waits for this call, so it enters closed shards and overtakes.
   [[nodiscard]] Decision decide(const RoutedCall& call, bool is_urgent) const;
+  /// Calls can start in it.
+  [[nodiscard]] bool is_open(ShardId shard, bool is_urgent) const {
+    return is_active(shard) || (is_urgent && is_closed(shard));
+  }
   /// A call from another node, sent by the map `by`, to a shard for which it comes too late or to the wrong node.
   [[nodiscard]] bool must_refuse(ShardId shard, MapVersion by) const;
 

@@ -13,11 +13,15 @@ PeerAddress ShardRouter::find_way(const RoutedCall& call) const {
   const PeerAddress owner = address_of(owner_of(call.shard));
   if (owner.life == 0 || blocked_.contains(owner) || is_behind_another(call)) return {};
   const auto found = shards_.find(call.shard);
-  if (found == shards_.end()) return owner;
+  return found != shards_.end() && (found->second.is_blocked || is_former_owner_asked(call.shard)) ? PeerAddress{}
+                                                                                                   : owner;
+}
+
+bool ShardRouter::is_former_owner_asked(ShardId id) const {
+  const auto found = shards_.find(id);
+  if (found == shards_.end()) return false;
   const Shard& shard = found->second;
-  const bool is_former_unanswered =
-      shard.sent > 0 && (shard.sent_to != owner || shard.sent_version < owned_since(call.shard));
-  return shard.is_blocked || is_former_unanswered ? PeerAddress{} : owner;
+  return shard.sent > 0 && (shard.sent_to != address_of(owner_of(id)) || shard.sent_version < owned_since(id));
 }
 
 bool ShardRouter::is_behind_another(const RoutedCall& call) const {

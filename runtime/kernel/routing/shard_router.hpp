@@ -4,8 +4,8 @@
 // Coordination publishes maps of who owns which shard, and every node and client goes by the newest one that it has.
 // Calls between two entities must start in the order in which they were made, also while a shard moves. So nothing is
 // sent to a new owner while calls to the former one are unanswered, and calls that cannot be sent are parked by
-// sequence number. A call that an owner refuses goes back to its place in that order. An owner that gets a shard back
-// counts as a new one.
+// sequence number. That holds for the node itself, too, when it becomes the owner. A call that an owner refuses goes
+// back to its place in that order. An owner that gets a shard back counts as a new one.
 //
 // After a refusal nothing more is sent to that shard, and after the loss of a node nothing to that node, until a newer
 // map arrives or kRetryParked has passed.
@@ -65,6 +65,8 @@ class ShardRouter {
 
   /// The owner that `call` may be sent to now; life 0: it must be parked.
   [[nodiscard]] PeerAddress find_way(const RoutedCall& call) const;
+  /// Calls that were sent from here to an owner before this one are unanswered: those made since come after them.
+  [[nodiscard]] bool is_former_owner_asked(ShardId shard) const;
   /// A call of the same line that came earlier is parked.
   [[nodiscard]] bool is_behind_another(const RoutedCall& call) const;
 

@@ -7,7 +7,8 @@
 //
 // Only the test's own thread may open the store: it forks supervisors, and SQLite must not be open then.
 //
-// EPIC_FAULTS sets the number of faults (a few by default), EPIC_SEED selects them; both are printed.
+// EPIC_FAULTS sets the number of faults (a few by default, fewer with a sanitizer), EPIC_SEED selects them; both are
+// printed.
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -35,6 +36,7 @@
 #include "protocol/json.hpp"
 #include "storage/backup.hpp"
 #include "storage/open_store.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace std::chrono_literals;
 using epic::Client;
@@ -368,9 +370,9 @@ struct TransferLedger {
 }  // namespace
 
 TEST_CASE("crash: every transfer by mail is booked once or is a dead letter, whatever happens to nodes and handlers",
-          "[node]") {
+          "[node][threads][memory]") {
   const std::uint64_t seed = number_from("EPIC_SEED", std::random_device()());
-  const std::uint64_t faults = number_from("EPIC_FAULTS", 6);
+  const std::uint64_t faults = number_from("EPIC_FAULTS", epic::test::kIsSanitized ? 2 : 6);
   std::cout << fmt::format("EPIC_SEED={} EPIC_FAULTS={}\n", seed, faults);
   CAPTURE(seed);
   TransferLedger ledger{.seed = seed};

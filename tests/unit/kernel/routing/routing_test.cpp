@@ -119,6 +119,25 @@ TEST_CASE("routing: a call by a newer map waits for that map; one by a map befor
   CHECK_FALSE(f.routing.must_refuse(kTargetShard, MapVersion{4}));
 }
 
+TEST_CASE("routing: when its shard comes here, a call starts after those that its former owner has not answered yet",
+          "[kernel]") {
+  RoutingFixture f;
+  f.publish(1, NodeId{2});
+  RoutedCall& refused = f.make();
+  RoutedCall& answered = f.make();
+  f.publish(2, NodeId{1}, 2);
+  f.routing.on_taken(kTargetShard, Epoch{1});
+  f.make();
+  f.make(kOtherPeer, 2);
+  CHECK(f.ways == "1:send 2:send 4:here ");  // what another node's entities have called waits for none of it
+  f.routing.forget(answered);
+  CHECK(f.ways == "1:send 2:send 4:here ");
+  f.routing.on_refused(refused, 0);
+  CHECK(f.ways == "1:send 2:send 4:here 1:here 3:here ");
+  f.make();
+  CHECK(f.ways.ends_with("3:here 5:here "));
+}
+
 TEST_CASE("routing: a map that gives a shard to another node takes it from this one", "[kernel]") {
   RoutingFixture f;
   f.publish(1, NodeId{1});
