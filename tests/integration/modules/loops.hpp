@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <epic/epic.hpp>
+#include <stdexcept>
 #include <vector>
 
 namespace loops {
@@ -98,7 +99,8 @@ class Ticker : public epic::Entity {
   }
   epic::Task<std::int64_t> wait_for_tenth() {
     co_await tenth.wait();
-    co_return co_await ticks_then;
+    if (co_await ticks_then > ticks) throw std::logic_error("a promise has a result of the future");
+    co_return ticks;
   }
   epic::Task<std::int64_t> get() const { co_return ticks; }
   epic::Task<std::int64_t> get_activations() const { co_return activations; }
