@@ -48,18 +48,18 @@ void ShardTable::on_joined(const kernel::ShardMap::Member& member, Generation ge
 
 void ShardTable::on_death(NodeId node, TimePoint now) {
   for (std::size_t shard = 0; shard < orphaned_.size(); ++shard)
-    if (map_.owners[shard] == node || (!is_open_ && former_[shard] == node)) orphaned_[shard] = now;
+    if (map_.owners[shard] == node || (!is_open_ && former_[shard] == node)) orphaned_[shard] = Orphaned{now};
 }
 
 void ShardTable::note_orphans(const std::vector<ShardId>& shards, TimePoint now) {
   for (const ShardId shard : shards)
-    if (shard.value < orphaned_.size()) orphaned_[shard.value] = now;
+    if (shard.value < orphaned_.size()) orphaned_[shard.value] = Orphaned{now};
 }
 
 std::vector<ShardId> ShardTable::list_orphans() const {
   std::vector<ShardId> orphans;
-  for (std::uint32_t shard = 0; shard < taken_.size(); ++shard)
-    if (orphaned_[shard] && taken_[shard] == Epoch{0}) orphans.push_back(ShardId{shard});
+  for (std::uint32_t shard = 0; shard < orphaned_.size(); ++shard)
+    if (orphaned_[shard] && !orphaned_[shard]->is_taken_since) orphans.push_back(ShardId{shard});
   return orphans;
 }
 
@@ -75,8 +75,11 @@ void ShardTable::on_left(NodeId node, TimePoint now) {
 }
 
 void ShardTable::on_taken(NodeId node, const protocol::Taken& taken, TimePoint now) {
-  for (const auto& [shard, epoch] : taken.shards)
-    if (shard.value < taken_.size() && map_.owners[shard.value] == node) taken_[shard.value] = epoch;
+  for (const auto& [shard, epoch] : taken.shards) {
+    if (shard.value >= taken_.size() || map_.owners[shard.value] != node) continue;
+    taken_[shard.value] = epoch;
+    if (auto& orphaned = orphaned_[shard.value]) orphaned->is_taken_since = true;
+  }
   on_tick(now);
 }
 
@@ -87,7 +90,8 @@ void ShardTable::on_released(NodeId node, const protocol::Released& released, Ti
   std::vector<NodeId> owners = map_.owners;
   owners[released.shard.value] = wanted_owners()[released.shard.value];
   taken_[released.shard.value] = Epoch{0};
-  if (auto& orphaned = orphaned_[released.shard.value]; orphaned && now - *orphaned > kDeathKnownFor) orphaned.reset();
+  if (auto& orphaned = orphaned_[released.shard.value]; orphaned && now - orphaned->at > kDeathKnownFor)
+    orphaned.reset();
   moves_.erase(move);
   last_change_ = now - quiet_;  // the next move need not wait
   set_owners(owners);

@@ -98,6 +98,10 @@ class ShardTable {
   [[nodiscard]] bool has_move_since(TimePoint time) const;
 
  private:
+  struct Orphaned {
+    TimePoint at;                 // an owner died
+    bool is_taken_since = false;  // by another
+  };
   struct Move {
     kernel::NodeId from;
     kernel::MapVersion asked_at;
@@ -115,11 +119,11 @@ class ShardTable {
 
   std::chrono::nanoseconds quiet_;
   bool is_open_ = false;
-  kernel::ShardMap map_;                            // a moving shard still with the owner that was asked to release it
-  std::vector<kernel::Epoch> taken_;                // by shard; epoch 0: the owner has not taken it (yet)
-  std::vector<Generation> newest_;                  // by shard: the newest generation that it was granted to
-  std::vector<kernel::NodeId> former_;              // by shard: owners when the table was closed
-  std::vector<std::optional<TimePoint>> orphaned_;  // by shard: when an owner of it died
+  kernel::ShardMap map_;                           // a moving shard still with the owner that was asked to release it
+  std::vector<kernel::Epoch> taken_;               // by shard; epoch 0: the owner has not taken it (yet)
+  std::vector<Generation> newest_;                 // by shard: the newest generation that it was granted to
+  std::vector<kernel::NodeId> former_;             // by shard: owners when the table was closed
+  std::vector<std::optional<Orphaned>> orphaned_;  // by shard
   std::map<kernel::ShardId, Move> moves_;
   std::map<kernel::NodeId, Generation> generations_;  // of the members
   std::map<kernel::NodeId, TimePoint> draining_;      // since when

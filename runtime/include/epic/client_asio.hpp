@@ -69,6 +69,8 @@ struct AsioCall {
     client.start(
         std::move(record),
         [handler = std::move(handler), work = std::move(work)](Client::Record ended) mutable {
+          const auto until_posted =
+              work;  // the handler may run, and its context have no other work, before post() returns
           const auto executor = work.get_executor();
           const auto allocator = asio::get_associated_allocator(handler);
           asio::post(executor, asio::bind_allocator(allocator, [handler = std::move(handler), work = std::move(work),

@@ -60,7 +60,7 @@ void Activations::take_back_stop(Activation& activation) {
 
 void Activations::check_stop(Activation& activation) {
   if (!is_idle(activation)) {
-    if (activation.is_to_leave() && activation.running > 0) uses_.ends.watch(activation);
+    if (activation.is_to_leave() && is_in_use(activation)) uses_.ends.watch(activation);
     return;
   }
   if (activation.replacement() != nullptr)

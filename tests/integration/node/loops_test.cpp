@@ -39,11 +39,14 @@ void restart(const Supervised& fabric) {
   if (!done) FAIL(done.error().message);
 }
 
+/// Says what the fabric has said if that takes long.
 Seconds stop(Supervised& fabric) {
-  return time("stop", [&] {
+  const Seconds took = time("stop", [&] {
     fabric.signal(SIGTERM);
     CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
   });
+  if (took > 5s) std::cout << fabric.heard() << "\n";
+  return took;
 }
 
 /// Makes a call, and makes it again if its node has died meanwhile.

@@ -24,6 +24,7 @@ struct ShardTableFixture {
   std::vector<NodeId> before;
   std::size_t maps = 0;
   std::size_t releases = 0;
+  std::size_t orphans_on_their_way = 0;  // at any release
 
   void join(std::uint16_t node, std::uint32_t generation = 1) {
     table.on_joined({NodeId{node}, Incarnation{++incarnation}, "socket"}, Generation{generation}, now);
@@ -57,6 +58,7 @@ struct ShardTableFixture {
           releases += ask.release.shards.size();
           for (const ShardId shard : ask.release.shards)
             table.on_released(ask.owner, {shard, ask.release.map_version}, now);
+          orphans_on_their_way += table.list_orphans().size();
         }
       }
   }
@@ -409,6 +411,7 @@ TEST_CASE("shard table: a map says which shards a dead member has left, for an h
   level();
   CHECK(f.table.count_owned(NodeId{2}) == 4);
   CHECK(f.table.map().orphaned == left);
+  CHECK(f.orphans_on_their_way == 0);  // given back in order since
 
   f.now += ShardTable::kDeathKnownFor;
   f.join(3);

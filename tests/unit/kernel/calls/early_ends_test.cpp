@@ -128,6 +128,7 @@ class Looper : public Entity {
   }
   Task<void> start(std::string what) {
     if (what == "loop") spawn(loop());
+    if (what == "timer") after(0ms, &Looper::doze_long);
     if (what == "loop through a Ref") spawn(loop_through_ref());
     if (what == "loop in a call") spawn(loop_in_a_call());
     if (what == "loop over a helper") spawn(loop_over_helper());
@@ -421,6 +422,20 @@ TEST_CASE("early ends: a node that stops waits for no task of a hundred entities
   EarlyEndsFixture f;
   for (int i = 0; i < 100; ++i) f.fabric.call(1, Ref<Looper>(i)->start(i % 2 == 0 ? "loop" : "loop through a Ref"));
   f.fabric.run_for(100ms);
+  CHECK(f.fabric.stop(1, 100ms));
+}
+
+TEST_CASE("early ends: a tick that is about to begin when its entity is asked to leave does not hold it up",
+          "[kernel]") {
+  EarlyEndsFixture f;
+  const Ref<Looper> looper = f.get("a");
+  f.fabric.call(1, looper->tick());
+  f.fabric.run_for(100ms);
+  f.fabric.start_call<void>(1, looper->start("timer"), [](auto&) {});
+  kernel::Kernel& kernel = f.fabric.kernel(1);
+  REQUIRE(kernel.timers().first() != nullptr);
+  kernel.on_time(kernel.now_ns(), kernel.wall_ns());
+  REQUIRE(kernel.timers().first() == nullptr);  // its tick is in the run queue
   CHECK(f.fabric.stop(1, 100ms));
 }
 
