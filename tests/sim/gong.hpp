@@ -31,10 +31,12 @@ struct GongBooks {
   std::int64_t strays = 0;     // came although they had come before, or were forgotten
   std::int64_t early = 0;      // came before their time
   std::int64_t uncounted = 0;  // ticks that did not stand for all due times that were over
-  std::int64_t late_ns = 0;    // how late the newest one of those with a number came
+  std::int64_t newest = 0;     // the highest number of those that have come …
+  std::int64_t late_ns = 0;    // … and how late it was
 };
 BOOST_DESCRIBE_STRUCT(GongBooks, (),
-                      (set, waiting, rung, dropped, begun, finished, refused, ticks, strays, early, uncounted, late_ns))
+                      (set, waiting, rung, dropped, begun, finished, refused, ticks, strays, early, uncounted, newest,
+                       late_ns))
 
 /// When a reminder is to come, and when that was set.
 struct GongCall {
@@ -68,7 +70,10 @@ class Gong : public epic::Entity {
     }
     const auto [due_ns, set_ns] = at->second;
     if (now_ns() < due_ns) ++books_.early;
-    books_.late_ns = now_ns() - std::max(due_ns, set_ns);
+    if (number > books_.newest) {
+      books_.newest = number;
+      books_.late_ns = now_ns() - std::max(due_ns, set_ns);
+    }
     waiting_.erase(at);
     ++books_.rung;
     return true;
