@@ -21,6 +21,7 @@ inline constexpr std::uint64_t kCallsBytesMax = 1u << 30;     // frames and reco
 inline constexpr std::size_t kPendingCallsMax = 1u << 20;     // unfinished calls of one client
 inline constexpr std::size_t kChainLengthMax = 256;           // calls that wait for calls
 inline constexpr std::uint32_t kDirectCallsMax = 256;  // local calls run in place before the run queue gets its turn
+inline constexpr std::size_t kBegunPerTurn = 64;       // of the calls of one gather
 inline constexpr std::chrono::nanoseconds kCallTimeout = 30s;          // of calls that set no deadline
 inline constexpr std::chrono::nanoseconds kDeadlockSuspicion = 100ms;  // of waiting for a lock; then a probe is sent
 inline constexpr std::chrono::nanoseconds kProbesGather = 5ms;         // received probes are followed together

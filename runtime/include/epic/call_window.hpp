@@ -3,6 +3,7 @@
 //
 // The base of what gather() returns for a vector. The frame that awaits it waits for all of the calls. The first ones
 // begin at once, and from then on the next begins as soon as one has ended: a slow call holds up none of the others.
+// One turn begins a bounded number; what else runs on the node has its turn before more of them begin.
 // What the calls of a window need while they are under way (a place in their nodes' queues, in the buffers between
 // nodes, in the table of calls) is bounded that way, whatever their number.
 //
@@ -86,7 +87,7 @@ class CallWindow {
   CallRecord* execution_ = nullptr;     // that awaits it
   std::vector<CallRecord*> beginning_;  // just now
   std::coroutine_handle<> awaiting_;
-  std::coroutine_handle<> refill_;  // null: all calls could begin at once
+  std::coroutine_handle<> refill_;  // null: all calls have begun in the first turn
   Waiter waiter_;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernel/calls/calls.hpp"
+#include "kernel/limits.hpp"
 
 namespace epic::detail {
 
@@ -41,11 +42,13 @@ std::coroutine_handle<> CallWindow::await_suspend(std::coroutine_handle<> awaiti
   execution_ = current_execution();
   if (execution_ != nullptr) cancel_before_ = execution_->cancel;
   begin_some(Turn::of_entity);
-  if (has_more_) {
-    refill_ = refill(this).handle;
-    waiter_.handle = refill_;
-  }
-  return suspend_on(waiter_);
+  if (!has_more_) return suspend_on(waiter_);
+  refill_ = refill(this).handle;
+  waiter_.handle = refill_;
+  kernel::Calls& calls = kernel::calls_here("epic::gather");
+  calls.end_turn();
+  calls.pause();
+  return std::noop_coroutine();
 }
 
 /// It has got epic::Cancelled since, or is to.
@@ -57,21 +60,23 @@ bool CallWindow::is_cancelled() const {
 CallWindow::Refill CallWindow::refill(CallWindow* window) {
   while (true) {
     window->begin_some(Turn::of_window);
-    if (window->waiter_.remaining == 0) break;
+    if (!window->has_more_ && window->waiter_.remaining == 0) break;
     kernel::calls_here("epic::gather").pause();
     co_await std::suspend_always();
   }
   co_await GoOnWith{window->awaiting_};
 }
 
-/// First all of them begin, and then they are waited for. What ends meanwhile resumes nothing.
+/// First all of them begin, and then they are waited for. What ends meanwhile resumes nothing. Calls that fail at once
+/// leave room for the next ones, so what one turn begins has a bound of its own: then the run queue has its turn.
 void CallWindow::begin_some(Turn turn) {
   kernel::Calls& calls = kernel::calls_here("epic::gather");
   waiter_.resume_at = 0;
   ++waiter_.remaining;
   if (turn == Turn::of_window && is_cancelled()) cut_short();
-  while (has_more_ && waiter_.remaining <= at_once_) {
-    for (std::size_t room = at_once_ + 1 - waiter_.remaining; has_more_ && room > 0; --room) {
+  std::size_t left = kernel::limits::kBegunPerTurn;
+  while (has_more_ && left > 0 && waiter_.remaining <= at_once_) {
+    for (std::size_t room = std::min(left, at_once_ + 1 - waiter_.remaining); has_more_ && room > 0; --room, --left) {
       CallRecord* const record = next();
       if (record == nullptr) {
         has_more_ = false;
@@ -89,7 +94,10 @@ void CallWindow::begin_some(Turn turn) {
     if (is_cancelled()) cut_short();
   }
   --waiter_.remaining;
-  waiter_.resume_at = has_more_ ? waiter_.remaining - 1 : 0;
+  if (has_more_ && waiter_.remaining < at_once_)
+    calls.resume_soon(waiter_);
+  else if (has_more_)
+    waiter_.resume_at = waiter_.remaining - 1;
 }
 
 /// What is under way is cancelled by others, if they know of it. They have not seen the calls that began after they had

@@ -94,6 +94,8 @@ class Calls final : private DeadlockProbes::Listener {
   bool wait_for(Record& record, detail::Waiter& waiter);
   void stop_waiting(Record& record, detail::Waiter& waiter);
   std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
+  /// Its frame goes on when the run queue comes to it, whatever ends until then.
+  void resume_soon(detail::Waiter& waiter) { scheduler_.queue.push_resume(waiter); }
   /// The current execution goes on waiting.
   void pause() { scheduler_.current = nullptr; }
   /// The code of the current execution has reached a yield point.

@@ -45,7 +45,8 @@ class Booth : public Entity {
   Task<> pass(std::int64_t number, std::chrono::milliseconds takes) const {
     static_cast<void>(co_await serve(number, takes));
   }
-  EPIC_ENTITY(Booth, methods(serve, close, pass), transient)
+  Task<> look() const { co_return; }
+  EPIC_ENTITY(Booth, methods(serve, close, pass, look), transient)
 
  private:
   struct Leaving {
@@ -53,6 +54,13 @@ class Booth : public Entity {
     Leaving(const Leaving&) = delete;
     ~Leaving() { --running; }
   };
+};
+
+/// The module does not have it: no call of it can begin.
+class Phantom : public Entity {
+ public:
+  Task<> haunt() const { co_return; }
+  EPIC_ENTITY(Phantom, methods(haunt), transient)
 };
 
 /// The first call takes `first`, all others `others`.
@@ -69,6 +77,8 @@ class Fair : public Entity {
   std::int64_t late_ = 0;
   std::string ended_by_;
   std::optional<Spawned<std::vector<std::int64_t>>> spawned_;
+  bool is_over_ = false;
+  std::int64_t turns_ = 0;
 
   static std::vector<Call<std::int64_t>> calls_of(const Round& round) {
     std::vector<Call<std::int64_t>> calls;
@@ -115,6 +125,42 @@ class Fair : public Entity {
     for (std::int64_t i = 0; i < count; ++i) tasks.push_back(serve_alone(i));
     co_return co_await gather(std::move(tasks), {.at_once = 4});
   }
+  /// How many turns a task of it has while it gathers calls that all fail at once.
+  Task<std::int64_t> visit_ghosts(std::int64_t count, std::int64_t at_once) {
+    const Ref<Booth> booth(0);
+    co_await booth->look();  // from now on it is in memory
+    turns_ = 0;
+    is_over_ = false;
+    auto beside = spawn([this, booth]() -> Task<> {
+      for (; !is_over_; ++turns_) co_await spawn(booth->look());
+    });
+    std::vector<Call<void>> calls;
+    for (std::int64_t i = 0; i < count; ++i) calls.push_back(Ref<Phantom>(i)->haunt());
+    bool has_failed = false;
+    try {
+      co_await gather(std::move(calls), {.at_once = static_cast<std::size_t>(at_once)});
+    } catch (const NoSuchType&) {
+      has_failed = true;
+    }
+    is_over_ = true;
+    co_await beside;
+    co_return has_failed ? turns_ : -1;
+  }
+  /// The same of `other`'s task, whose call is cancelled after 20 turns.
+  Task<std::int64_t> cancel_ghosts(Ref<Fair> other, std::int64_t count) {
+    auto visit = spawn(other->visit_ghosts(count, 256));
+    const Ref<Booth> booth(0);
+    for (int i = 0; i < 1000 && co_await other->turns() < 20; ++i) co_await spawn(booth->look());
+    visit.cancel();
+    bool was_cancelled = false;
+    try {
+      static_cast<void>(co_await visit);
+    } catch (const Cancelled&) {
+      was_cancelled = true;
+    }
+    for (int i = 0; i < 1000; ++i) co_await spawn(booth->look());
+    co_return was_cancelled ? co_await other->turns() : -1;
+  }
   Task<std::string> visit_none_at_once() {
     try {
       static_cast<void>(co_await gather(calls_of({.count = 2}), {.at_once = 0}));
@@ -133,9 +179,10 @@ class Fair : public Entity {
   }
   Task<std::string> ended_by() const { co_return ended_by_; }
   Task<std::int64_t> late() const { co_return late_; }
+  Task<std::int64_t> turns() const { co_return turns_; }
   EPIC_ENTITY(Fair, state(rounds_, late_, ended_by_),
-              methods(visit, visit_closed, visit_in_time, visit_by_tasks, visit_none_at_once, start, cancel, ended_by,
-                      late))
+              methods(visit, visit_closed, visit_in_time, visit_by_tasks, visit_ghosts, cancel_ghosts,
+                      visit_none_at_once, start, cancel, ended_by, late, turns))
 };
 
 const ModuleInfo& fairs() {
@@ -250,4 +297,25 @@ TEST_CASE("call window: who is cancelled begins no more calls, and those under w
   }
   for (const std::uint16_t each : {1, 2, 3}) CHECK(f.fabric.kernel(each).stats().calls_pending == 0);
   for (const test::LogLine& line : f.fabric.log()) CHECK_THAT(line.message, !Catch::Contains("never awaited"));
+}
+
+TEST_CASE("call window: calls that all fail at once leave turns to others, and are made until the last", "[kernel]") {
+  const std::int64_t at_once = GENERATE(1, 256, 1'000'000);
+  CAPTURE(at_once);
+  WindowFixture f(1);
+  CHECK(f.call(f.fair_on(1)->visit_ghosts(20'000, at_once)) > 100);
+  CHECK(f.call(f.fair_on(1)->visit_ghosts(1, at_once)) >= 0);
+  CHECK(f.call(f.fair_on(1)->visit_ghosts(64, at_once)) >= 0);
+  CHECK(f.fabric.kernel(1).stats().calls_pending == 0);
+}
+
+TEST_CASE("call window: who is cancelled between calls that all fail at once begins no more of them", "[kernel]") {
+  WindowFixture f(1);
+  const Ref<Fair> boss = f.fair_on(1);
+  const Ref<Fair> visitor = f.fair_on(1, std::stoi(std::string(boss.key())) + 1);
+  const std::int64_t turns = f.call(boss->cancel_ghosts(visitor, 20'000));
+  CHECK(turns >= 20);
+  CHECK(turns < 40);
+  f.fabric.run_for(200ms);
+  CHECK(f.fabric.kernel(1).stats().calls_pending == 0);
 }
