@@ -96,8 +96,9 @@ void Calls::fail(Record& record, std::exception_ptr failure) {
 }
 
 std::string Calls::describe_doing(const Record& record) {
-  if (record.site != nullptr && record.site->place == RoutedCall::Place::parked)
-    if (const PeerAddress owner = routing_.owner_of(record.site->shard); !syscalls_.has_room(owner))
+  const detail::CallSite* const site = record.site;
+  if (site != nullptr && site->place == RoutedCall::Place::parked && !site->has_arrived())  // those are not sent on
+    if (const PeerAddress owner = routing_.owner_of(site->shard); !syscalls_.has_room(owner))
       return "it was not sent: " + CallWords::describe_no_room(owner.node);
   return words_.describe_doing(record, table_, visits_left_);
 }

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <deque>
+#include <optional>
 
 #include "codec/capnp_codec.hpp"
 #include "kernel/errors.hpp"
@@ -29,7 +30,8 @@ struct ShardMovesFixture : Syscalls {
   std::deque<std::function<void()>> answers;
   std::vector<std::pair<PeerAddress, Message>> sent;
   std::uint64_t epoch = 0;
-  bool has_slow_disk = false;  // no commit completes
+  bool has_slow_disk = false;       // no commit completes
+  std::optional<PeerAddress> full;  // has no room
   std::vector<NodeId> owners_before;
   std::vector<MapVersion> owned_since;
 
@@ -44,7 +46,7 @@ struct ShardMovesFixture : Syscalls {
   }
 
   void send(const PeerAddress& to, Message message) override { sent.emplace_back(to, std::move(message)); }
-  [[nodiscard]] bool has_room(const PeerAddress&) const override { return true; }
+  [[nodiscard]] bool has_room(const PeerAddress& to) const override { return to != full; }
   void load(ActivationId activation, std::string_view, std::string_view) override {
     answers.emplace_back([this, activation] { kernel.on_loaded(activation, LoadedState{}); });
   }
@@ -139,6 +141,22 @@ TEST_CASE("shard moves: a call that came by a newer map waits for that map, what
   REQUIRE(f.sent.size() == 2);
   CHECK(f.result_of(f.sent[0].second) == 1);  // in the order in which they were made
   CHECK(f.result_of(f.sent[1].second) == 11);
+}
+
+TEST_CASE("shard moves: a call that came by a newer map waits for that map, and not for room to the former owner",
+          "[kernel]") {
+  ShardMovesFixture f;
+  f.full = kNode3;
+  f.publish(1, kNode3.node);
+  f.arrive(1, 1, 2);
+  const std::vector<CallView> views = f.kernel.calls("Counter/a");
+  REQUIRE(views.size() == 1);
+  CHECK(views[0].state == "waiting for its shard to find an owner");
+  f.kernel.on_time(2'000'000'000, 1);
+  REQUIRE(f.sent.size() == 1);
+  const auto& error = std::get<ErrorPart>(std::get<ReplyMessage>(f.sent[0].second).outcome);
+  CHECK(error.code == ErrorCode::timeout);
+  CHECK_THAT(error.message, Catch::Contains("it has not started"));
 }
 
 TEST_CASE("shard moves: a call that came by an older map is refused, also by a node that is about to end", "[kernel]") {
