@@ -241,8 +241,7 @@ void ControlVerbs::answer(const Asked<control::ReleaseEntity>& asked) {
 void ControlVerbs::answer(const Asked<control::Drain>& asked) {
   const NodeSlot* slot = find_slot(asked.request.node, asked.reply);
   if (slot == nullptr) return;
-  if (const auto done = parts_.drain(slot->id); !done) return refuse(done.error(), asked.reply);
-  waiting_.push_back(
+  wait_for(
       {.is_done = [slot] { return !slot->is_occupied(); },
        .is_overtaken = [slot] { return slot->is_wanted; },
        .answer = codec::describe_json(control::Drain::Answer{slot->name}),
@@ -251,7 +250,8 @@ void ControlVerbs::answer(const Asked<control::Drain>& asked) {
          if (&leaving != slot) return std::nullopt;
          return codec::describe_json(control::Drain::Answer{leaving.name, shards});
        },
-       .asked_at = parts_.host.now()});
+       .asked_at = parts_.host.now()},
+      [this, slot] { return parts_.drain(slot->id); });
 }
 
 void ControlVerbs::answer(const Asked<control::Scale>& asked) {
@@ -259,9 +259,7 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
   if (count == 0 || count > kNodesMax)
     return asked.reply.fail(AnswerStatus::bad_request,
                             fmt::format("A fabric has from 1 to {} nodes, not {}.", kNodesMax, count));
-  if (const auto done = parts_.scale(static_cast<std::uint16_t>(count)); !done)
-    return refuse(done.error(), asked.reply);
-  waiting_.push_back(
+  wait_for(
       {.is_done =
            [this] {
              return std::ranges::all_of(parts_.fleet.slots(), [](const NodeSlot& slot) {
@@ -279,7 +277,18 @@ void ControlVerbs::answer(const Asked<control::Scale>& asked) {
          if (leaving.id.value <= count) return std::nullopt;
          return codec::describe_json(control::Scale::Answer{count, leaving.name, shards});
        },
-       .asked_at = parts_.host.now()});
+       .asked_at = parts_.host.now()},
+      [this, count] { return parts_.scale(static_cast<std::uint16_t>(count)); });
+}
+
+/// It waits before the change is made, which may find nothing to do, or end the fabric: each answers what waits.
+void ControlVerbs::wait_for(Waiting one, const Change& change) {
+  const ControlReply reply = one.reply;
+  waiting_.push_back(std::move(one));
+  const auto changed = change();
+  if (changed) return;
+  waiting_.pop_back();  // nothing has been changed, so it is still the last
+  refuse(changed.error(), reply);
 }
 
 void ControlVerbs::answer(const Asked<control::Restart>& asked) {

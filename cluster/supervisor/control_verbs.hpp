@@ -111,6 +111,8 @@ class ControlVerbs {
     std::chrono::steady_clock::time_point asked_at;
     std::chrono::steady_clock::time_point told_at = asked_at;
   };
+  using Change = std::function<std::expected<void, SupervisorError>()>;
+  void wait_for(Waiting one, const Change& change);
   void tell_progress(Waiting& one);
 
   std::vector<Waiting> waiting_;

@@ -117,12 +117,13 @@ std::expected<std::unique_ptr<NodeProcess>, SupervisorError> Fleet::spawn(NodeSl
              if (!is_spare()) on_message(slot, message);
            },
        .on_log =
-           [this, &slot](std::string_view text) {
-             add_line(slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
+           [this, &slot, is_spare](std::string_view text) {
+             add_line(is_spare() ? nullptr : &slot, protocol::parse_log_line(slot.name, text, host_.wall_now()));
            },
        .on_output =
-           [this, &slot](std::string_view text) {
-             add_line(slot, {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
+           [this, &slot, is_spare](std::string_view text) {
+             add_line(is_spare() ? nullptr : &slot,
+                      {host_.wall_now(), slot.name, LogLevel::output, "", std::string(text)});
            },
        .on_garbage =
            [this, &slot, is_spare](const std::string& what) {
@@ -142,9 +143,9 @@ void Fleet::drop_spares() {
   for (NodeSlot& slot : slots_) slot.spare.reset();
 }
 
-void Fleet::add_line(NodeSlot& slot, protocol::LogLine line) {
-  slot.last_lines.push_back(protocol::strip_controls(line.message));
-  if (slot.last_lines.size() > kLastLinesMax) slot.last_lines.pop_front();
+void Fleet::add_line(NodeSlot* node, protocol::LogLine line) {
+  if (node != nullptr) node->last_lines.push_back(protocol::strip_controls(line.message));
+  if (node != nullptr && node->last_lines.size() > kLastLinesMax) node->last_lines.pop_front();
   logs_.add(std::move(line));
 }
 

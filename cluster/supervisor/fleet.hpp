@@ -122,7 +122,8 @@ class Fleet {
   void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
   void kill(NodeSlot& slot, KillCause cause);
-  void add_line(NodeSlot& slot, protocol::LogLine line);
+  /// `node`: null if the line is a spare's, and tells nothing about why the node ended.
+  void add_line(NodeSlot* node, protocol::LogLine line);
   void say(protocol::LogLevel level, std::string message);
 
   Host& host_;

@@ -70,6 +70,20 @@ TEST_CASE("fabric: a process spawned ahead that ends is forgotten, and the node 
   CHECK(f.host.spawned.size() == 6);
 }
 
+TEST_CASE("fabric: what a process spawned ahead prints is not among the last lines of the one that runs", "[cluster]") {
+  FabricFixture f;
+  f.start_and_wait();
+  f.pass(10s);
+  static_cast<void>(f.begin_slow_restart());
+  REQUIRE(f.host.spawned.size() == 5);
+  f.node(1).events.on_output("from the node");
+  f.host.spawned[3]->events.on_output("from the spare");
+  f.die(f.node(1), SIGKILL);
+  CHECK(f.log.contains("from the spare\n"));
+  CHECK(f.log.contains("\n  | from the node"));
+  CHECK_FALSE(f.log.contains("| from the spare"));
+}
+
 TEST_CASE("fabric: a stop leaves no process that was spawned ahead", "[cluster]") {
   FabricFixture f;
   f.start_and_wait();

@@ -115,6 +115,54 @@ TEST_CASE("fabric: a drained node gives up its shards, then stops, and the reque
   CHECK(f.host.spawned.size() == 2);
 }
 
+TEST_CASE("fabric: a request to drain or scale that finds nothing to do is answered at once", "[cluster]") {
+  FabricFixture f;
+  f.start_and_wait();
+  f.pass(10s);
+  REQUIRE(f.request("drain", R"({"node":"node-1"})")->is_ended());
+  const auto again = f.request("drain", R"({"node":"node-1"})");
+  REQUIRE(again->is_ended());  // no time has passed
+  CHECK(again->all.back().status == protocol::AnswerStatus::ok);
+  f.request("scale", R"({"nodes":2})");
+  f.wait_until([&] { return f.ps().nodes.at(0).state == "ready"; });
+  const auto scale = f.request("scale", R"({"nodes":2})");
+  REQUIRE(scale->is_ended());
+  CHECK(scale->all.back().status == protocol::AnswerStatus::ok);
+}
+
+TEST_CASE("fabric: a request to drain or scale that is refused is answered once, and leaves the one before waiting",
+          "[cluster]") {
+  FabricFixture f;
+  f.start_and_wait();
+  f.never_done.insert(f.node(1).pid);
+  const auto drain = f.request("drain", R"({"node":"node-1"})");
+  CHECK_FALSE(drain->is_ended());
+  const auto refused = f.request("drain", R"({"node":"node-2"})");  // the only one that stays
+  REQUIRE(refused->is_ended());
+  CHECK(refused->all.size() == 1);
+  CHECK(refused->all.back().status == protocol::AnswerStatus::failed);
+  f.pass(200ms);
+  CHECK_FALSE(drain->is_ended());
+  f.die(f.node(1), SIGKILL);
+  f.wait_until([&] { return drain->is_ended(); });
+  CHECK(drain->all.back().status == protocol::AnswerStatus::ok);
+}
+
+TEST_CASE("fabric: a request to scale is answered when a node that it adds cannot be spawned and the fabric ends",
+          "[cluster]") {
+  FabricFixture f(1);
+  f.paused.insert(1001);  // the first process, which never becomes ready
+  f.start();
+  REQUIRE(f.node(1).pid == 1001);
+  f.die(f.node(1), SIGKILL);  // another is to be started later
+  REQUIRE(f.ps().nodes.at(0).state == "backoff");
+  f.host.failing_spawns = 1;
+  const auto scale = f.request("scale", R"({"nodes":2})");
+  f.wait_until([&] { return f.end.has_value(); });
+  REQUIRE(scale->is_ended());
+  CHECK(scale->all.back().status == protocol::AnswerStatus::failed);
+}
+
 TEST_CASE("fabric: shards that a drained node releases together are granted and published together", "[cluster]") {
   FabricFixture f;
   f.start_and_wait();
