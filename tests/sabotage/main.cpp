@@ -28,6 +28,9 @@ constexpr Start kStarts[] = {{"observed_not_passed_on", 78},  {"farewell_taken_f
                              {"deadline_forgotten", 14},      {"no_fence", 10},
                              {"acknowledged_before_sync", 8}, {"mail_begun_not_marked", 6}};
 
+constexpr bool is_planted(std::string_view defect) { return std::ranges::find(kDefects, defect) != std::end(kDefects); }
+static_assert(std::ranges::all_of(kStarts, is_planted, &Start::defect), "kStarts names a defect that is not planted");
+
 std::string_view g_defect;  // the one that is at work; forked runs inherit it
 
 struct Found {
