@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "integration/cluster/supervised.hpp"
 
@@ -53,6 +57,24 @@ json::object wait_for_generation(Supervised& fabric, int generation) {
   json::object ps = fabric.wait_until_level();
   for (const auto& node : ps.at("nodes").as_array()) CHECK(node.at("generation") == generation);
   return ps;
+}
+
+/// The children of a supervisor that run the program of its nodes.
+std::vector<pid_t> list_node_processes(pid_t supervisor) {
+  std::vector<pid_t> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+    const std::string name = entry.path().filename().string();
+    pid_t pid = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), pid).ptr != name.data() + name.size()) continue;
+    std::ifstream status(entry.path() / "status");
+    bool is_child = false;
+    for (std::string line; std::getline(status, line);)
+      is_child = is_child || line == "PPid:\t" + std::to_string(supervisor);
+    const auto program = std::filesystem::read_symlink(entry.path() / "exe", ignored);
+    if (is_child && program.filename() == std::filesystem::path(EPIC_FAKE_NODE).filename()) found.push_back(pid);
+  }
+  return found;
 }
 
 }  // namespace
@@ -207,6 +229,31 @@ TEST_CASE("restart: a stop ends it and leaves nothing behind", "[cluster][thread
     CHECK(fabric.wait_for_end() == kExitOk);
     CHECK(project.list_left_behind().empty());
   }
+}
+
+TEST_CASE("restart: when its supervisor is killed, a process that was spawned ahead ends, like all others",
+          "[cluster]") {
+  const ProjectDirectory project;
+  Supervised fabric{project, "good", with_nodes(2)};
+  fabric.wait_for("event setup_done");
+  build(project, "silent-start");  // so the restart does not go on
+  std::vector<pid_t> all;
+  std::vector<pid_t> nodes;
+  const Outcome outcome = restart(fabric, true, [&](std::string_view event) {
+    if (event != "node-3 starting") return;
+    fabric.wait_for_ps("a process more than there are nodes", [&](const json::object&) {
+      all = list_node_processes(fabric.pid());
+      return all.size() == 4;
+    });
+    nodes = fabric.list_node_pids();
+    fabric.signal(SIGKILL);
+  });
+  CHECK(outcome.error);
+  CHECK(fabric.wait_for_end() == 128 + SIGKILL);
+  CHECK(nodes.size() == 3);
+  for (const pid_t pid : nodes) CHECK(std::ranges::find(all, pid) != all.end());
+  for (const pid_t pid : all) epic::test::wait_for_death(pid);
+  project.wait_until_nothing_is_left();
 }
 
 TEST_CASE("restart: at once, all nodes stop and start with the new module", "[cluster]") {
