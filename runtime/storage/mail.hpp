@@ -25,7 +25,7 @@ inline constexpr std::size_t kDeadLettersBytesMax = 16u << 20;  // of their argu
 
 enum class Damaged : std::uint8_t {
   skipped,
-  included,  // whatever their status: they run no more. Only the id and the receiver's shard count
+  included,  // whatever their status: they run no more. Only the id counts, and the shard whose owner is to remove it
 };
 
 /// The dead letters with these ids, which it removes from `wanted`: as many as are read at once, in the order of the

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <utility>
+
 #include "reflect/try.hpp"
 #include "storage/mail.hpp"
 #include "storage/row_checksum.hpp"
@@ -27,13 +30,19 @@ struct MailRows {
   bool is_last = false;
 };
 
+/// A number that cannot be a shard's is not taken for another's.
+kernel::ShardId read_shard(const Statement& statement, int column) {
+  const std::int64_t number = statement.integer(column);
+  return kernel::ShardId{std::in_range<std::uint32_t>(number) ? static_cast<std::uint32_t>(number) : UINT32_MAX};
+}
+
 MailRow read_mail_row(const Statement& statement, const Connection& connection) {
   const std::span<const std::byte> arguments = statement.blob(15);
   MailRow row{.place = to_unsigned(statement.integer(0)),
-              .mail = {.id = {.shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(1))},
+              .mail = {.id = {.shard = read_shard(statement, 1),
                               .epoch = kernel::Epoch{to_unsigned(statement.integer(2))},
                               .number = to_unsigned(statement.integer(3))},
-                       .to_shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(4))},
+                       .to_shard = read_shard(statement, 4),
                        .from = std::string(statement.text(10)),
                        .to = fmt::format("{}/{}", statement.text(11), statement.text(12)),
                        .method = std::string(statement.text(13)),
@@ -107,7 +116,8 @@ std::expected<void, StoreError> SqliteStore::prepare_mail_writing() {
        "UPDATE mail SET status = ?5, why = ?6, status_checksum = ?7 "
        "WHERE from_shard = ?1 AND epoch = ?2 AND number = ?3 AND to_shard = ?4"},
       {&statements_.end_mail,
-       "DELETE FROM mail WHERE from_shard = ?1 AND epoch = ?2 AND number = ?3 AND to_shard = ?4"},
+       "DELETE FROM mail WHERE from_shard = ?1 AND epoch = ?2 AND number = ?3 "
+       "AND (to_shard = ?4 OR to_shard NOT BETWEEN 0 AND ?5 - 1)"},
   });
 }
 
@@ -141,7 +151,9 @@ std::expected<bool, StoreError> SqliteStore::apply(const MarkMail& mark, std::in
 }
 
 std::expected<bool, StoreError> SqliteStore::apply(const EndMail& end, std::int64_t) {
-  set_id(statements_.end_mail, end.id).set(4, std::int64_t{end.to_shard.value});
+  set_id(statements_.end_mail, end.id)
+      .set(4, std::int64_t{end.to_shard.value})
+      .set(5, std::int64_t{identity_.shard_count});
   return change_mail(statements_.end_mail, "remove", end.id);
 }
 

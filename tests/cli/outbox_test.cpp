@@ -145,6 +145,21 @@ TEST_CASE("outbox: a message that cannot be read is dropped by its id, and not s
   CHECK(transcript.run_quietly({"outbox", "show", "3.1.6"}).exit_code == 0);
 }
 
+TEST_CASE("outbox: a message whose receiver's shard cannot exist is dropped, too", "[cli]") {
+  const char* const shard = GENERATE("64", "-1", "4294967299");
+  CAPTURE(shard);
+  Transcript transcript("unused");
+  make_project_with_mail(transcript);
+  const fs::path store = transcript.directory() / ".epic/state.sqlite";
+  epic::storage::test::run_sql(store, std::string("UPDATE mail SET to_shard = ") + shard + " WHERE number IN (1, 2)");
+  CHECK(transcript.run_quietly({"outbox", "show", "3.1.1"}).err.contains("epic outbox drop 3.1.1"));
+  const auto dropped = transcript.run_quietly({"outbox", "drop", "3.1.1", "3.1.2", "--yes"});
+  CHECK(dropped.exit_code == 0);
+  CHECK(dropped.err.contains("Dropped 2 dead letters"));
+  for (const char* id : {"3.1.1", "3.1.2"}) CHECK(transcript.run_quietly({"outbox", "show", id}).exit_code == 3);
+  CHECK(transcript.run_quietly({"outbox", "show", "3.1.4"}).exit_code == 0);
+}
+
 TEST_CASE("outbox: on a terminal, drop asks and names what it would change", "[cli]") {
   Transcript transcript("unused");
   make_project_with_mail(transcript);
