@@ -39,6 +39,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                     .events = events_,
                     .saving = saving_,
                     .calls = calls_,
+                    .blocking = blocking_,
                     .timers = timers_,
                     .ends = ends_,
                     .syscalls = syscalls}),
@@ -229,8 +230,9 @@ void Kernel::on_committed(CommitNumber number) {
 /// What nobody waits for any longer is destroyed here, with all that it has captured.
 void Kernel::on_blocking_ended(std::shared_ptr<detail::BlockingWork> work) {
   const Scope scope(*this);
-  blocking_.on_ended(*work);
+  const std::optional<ShardId> written = blocking_.on_ended(*work);
   work.reset();
+  if (written) activations_.check_released(*written);
 }
 
 void Kernel::on_answer_loaded(const ShardEpoch& tenure, const AnswerId& id, AnswerLoad load) {

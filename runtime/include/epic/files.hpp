@@ -10,7 +10,8 @@
 //
 // What changes a file begins when what the entity has changed and seen so far is durable: a file shows nothing that a
 // crash could undo. When it returns, its change is on disk. If the node dies meanwhile it has happened or not, and the
-// caller does not know; what replaces a file can be repeated.
+// caller does not know; what replaces a file can be repeated. An entity that moves does so when its changes of files
+// have ended, also those that nobody waits for any longer.
 //
 // Errors: std::filesystem::filesystem_error with the path and the reason (code()), std::invalid_argument for a path
 // that is not allowed, Overloaded as of epic::blocking, whose threads are used. Not here: large files that are read in

@@ -249,7 +249,8 @@ void Activations::on_reopened(ShardId shard) {
 }
 
 void Activations::check_released(ShardId shard) {
-  const bool is_empty = table_.count_of(shard) == 0 && !uses_.saving.has_loose(shard);
+  const bool is_empty =
+      table_.count_of(shard) == 0 && !uses_.saving.has_loose(shard) && !uses_.blocking.is_writing(shard);
   if (!uses_.routing.try_release(shard, is_empty)) return;
   undone_.forget(shard);
   uses_.syscalls.released(shard);

@@ -27,6 +27,7 @@
 #include "kernel/activations/slow_stops.hpp"
 #include "kernel/activations/undone_changes.hpp"
 #include "kernel/activations/wait_ends.hpp"
+#include "kernel/calls/blocking.hpp"
 #include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/reaper.hpp"
 #include "kernel/saving/saving.hpp"
@@ -47,6 +48,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
     Events& events;
     Saving& saving;
     Calls& calls;
+    const Blocking& blocking;
     EntityTimers& timers;
     EarlyEnds& ends;
     Syscalls& syscalls;
@@ -85,7 +87,8 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   void on_closed(ShardId shard);
   void on_reopened(ShardId shard);
   void on_lost(ShardId shard);
-  /// Gives the shard back if it is closed, and nothing of it is left in memory or to be saved.
+  /// Gives the shard back if it is closed, and nothing of it is left in memory, to be saved, or being written to a
+  /// file.
   void check_released(ShardId shard);
   /// It is about to leave its node, or its state is about to be replaced.
   [[nodiscard]] bool is_stopping(const Activation& activation) const;

@@ -5,13 +5,20 @@
 // not run any more because nobody waits for it. Only then is it forgotten, so the number of those that run or wait
 // in the world is bounded, whatever becomes of the frames that have started them.
 //
+// What changes a file counts for its entity's shard until then, too: if the next owner had the shard before, its own
+// change could come first, and be undone by this one.
+//
 // Not here: what must be durable before one starts (Saving::await_seen), threads (io/blocking_threads.hpp).
 
+#include <algorithm>
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "epic/blocking.hpp"
+#include "epic/files.hpp"
 #include "kernel/calls/parked_frames.hpp"
 #include "kernel/syscalls.hpp"
 
@@ -27,11 +34,22 @@ class Blocking {
   void start(std::shared_ptr<detail::BlockingWork> work, detail::ParkedWait& waiter) {
     ++count_;
     work->waiter = &waiter;
+    const detail::FileWork* const file = work->as_file();
+    if (file != nullptr && file->action != detail::FileAction::read)
+      if (const Activation* const writer = activation_of(waiter.waiter.execution))
+        writers_.emplace(work.get(), writer->shard);
     syscalls_.start_blocking(std::move(work));
   }
-  void on_ended(const detail::BlockingWork& work) {
+  /// Returns the shard whose entity has changed a file.
+  std::optional<ShardId> on_ended(const detail::BlockingWork& work) {
     --count_;
     if (work.waiter != nullptr) parked_.resume(*work.waiter);
+    const auto writer = writers_.extract(&work);
+    return writer.empty() ? std::nullopt : std::optional(writer.mapped());
+  }
+  /// A file is being changed for one of its entities.
+  [[nodiscard]] bool is_writing(ShardId shard) const {
+    return std::ranges::any_of(writers_, [shard](const auto& writer) { return writer.second == shard; });
   }
   /// That run or wait for a thread.
   [[nodiscard]] std::size_t count() const { return count_; }
@@ -39,6 +57,7 @@ class Blocking {
  private:
   std::size_t count_max_;
   std::size_t count_ = 0;
+  std::map<const detail::BlockingWork*, ShardId> writers_;
   ParkedFrames& parked_;
   Syscalls& syscalls_;
 };

@@ -46,6 +46,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   World world;
   Activations activations;
   ParkedFrames parked{scheduler};
+  Blocking blocking{16, parked, world};
   Saving saving;
   Calls calls;
   EntityTimers timers{scheduler, activations.table(), admission, calls};
@@ -68,6 +69,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                      .events = events,
                      .saving = saving,
                      .calls = calls,
+                     .blocking = blocking,
                      .timers = timers,
                      .ends = ends,
                      .syscalls = world}),

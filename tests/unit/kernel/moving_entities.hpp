@@ -75,8 +75,26 @@ class Desk : public Entity {
   EPIC_ENTITY(Desk, state(count_), exclusive(book, settle))
 };
 
+/// What it asks of files goes on without it.
+class Filer : public Entity {
+ public:
+  Task<void> note(std::string path) const {
+    spawn(write_file(path, "x"));
+    co_return;
+  }
+  Task<void> look(std::string path) const {
+    spawn(look_up(path));
+    co_return;
+  }
+  EPIC_ENTITY(Filer, methods(note, look), transient)
+
+ private:
+  static Task<void> look_up(std::string path) { static_cast<void>(co_await read_file(path)); }
+};
+
 inline const ModuleInfo& pings() {
-  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info, &Desk::epic_info, &Bell::epic_info};
+  static const EntityInfoFn entities[] = {&Ping::epic_info, &Counter::epic_info, &Desk::epic_info, &Bell::epic_info,
+                                          &Filer::epic_info};
   static const ModuleInfo info{EPIC_ABI_TAG, entities, &no_setup};
   return info;
 }

@@ -29,6 +29,8 @@ struct ShardMovesFixture : Syscalls {
   Kernel kernel{{.self = kSelf, .fabric = "f", .shard_count = kShards}, codec, *this};
   std::deque<std::function<void()>> answers;
   std::vector<std::pair<PeerAddress, Message>> sent;
+  std::vector<ShardId> given_back;
+  std::vector<std::shared_ptr<epic::detail::BlockingWork>> blocking;  // never runs; shared as with a pool of threads
   std::uint64_t epoch = 0;
   bool has_slow_disk = false;       // no commit completes
   std::optional<PeerAddress> full;  // has no room
@@ -65,8 +67,10 @@ struct ShardMovesFixture : Syscalls {
       kernel.on_taken(epochs);
     });
   }
-  void released(ShardId) override {}
-  void start_blocking(std::shared_ptr<epic::detail::BlockingWork>) override {}
+  void released(ShardId shard) override { given_back.push_back(shard); }
+  void start_blocking(std::shared_ptr<epic::detail::BlockingWork> work) override {
+    blocking.push_back(std::move(work));
+  }
   void log(LogLevel, std::string_view, std::string_view) override {}
 
   void run() {
@@ -439,4 +443,27 @@ TEST_CASE("shard moves: calls between two entities keep their order when a shard
   f.kernel.on_time(32'000'000, 1);
   f.run();
   CHECK(Bell::tolls == std::vector<std::int64_t>{1, 2});
+}
+
+TEST_CASE("shard moves: a shard stays until no file is being changed for its entities any more", "[kernel]") {
+  const bool is_write = GENERATE(true, false);
+  CAPTURE(is_write);
+  ShardMovesFixture f;
+  f.publish(1, kSelf.node);
+  const Ref<Filer> filer("c");
+  f.arrive(1, is_write ? filer->note("report").epic_take_record() : filer->look("report").epic_take_record(), 1, {});
+  REQUIRE(f.blocking.size() == 1);
+  const ShardId shard = shard_of("Filer", "c", kShards);
+  f.kernel.on_release(std::span(&shard, 1));
+  f.run();
+  CHECK(f.given_back.empty());  // its task waits for the file
+  for (std::int64_t ms = 10; ms <= 500; ms += 10) {
+    f.kernel.on_time(ms * 1'000'000, 1);
+    f.run();
+  }
+  CHECK(f.blocking.front()->is_abandoned());  // the task was cancelled
+  CHECK(f.kernel.stats().entities == 0);
+  CHECK(f.given_back.empty() == is_write);
+  f.kernel.on_blocking_ended(std::exchange(f.blocking.front(), nullptr));
+  CHECK(f.given_back == std::vector{shard});
 }
