@@ -122,7 +122,7 @@ class Fleet {
   void on_end_before_started(NodeSlot& slot, NodeState before);
   void restart_later(NodeSlot& slot);
   void kill(NodeSlot& slot, KillCause cause);
-  /// `node`: null if the line is a spare's, and tells nothing about why the node ended.
+  /// `node`: null if the line is a spare's, which says nothing about the node.
   void add_line(NodeSlot* node, protocol::LogLine line);
   void say(protocol::LogLevel level, std::string message);
 

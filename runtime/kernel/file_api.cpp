@@ -8,6 +8,7 @@
 
 #include "epic/files.hpp"
 #include "kernel/assert.hpp"
+#include "kernel/kernel_scope.hpp"
 #include "kernel/limits.hpp"
 
 namespace epic {
@@ -61,39 +62,61 @@ std::shared_ptr<FileWork> make_work(FileAction action, std::string path, std::st
   return std::make_shared<FileWork>(action, std::move(path), std::move(content));
 }
 
+/// A request, in its line from when it is made until its frame goes away.
+class FileRequest {
+ public:
+  FileRequest(FileAction action, std::string path, std::string content)
+      : work_(make_work(action, std::move(path), std::move(content))) {
+    kernel::Kernel& kernel = kernel::here("a request for a file");
+    work_->entity = kernel.running().entity;
+    kernel.blocking().join(work_);
+  }
+  FileRequest(const FileRequest&) = delete;
+  FileRequest& operator=(const FileRequest&) = delete;
+  ~FileRequest() {
+    if (kernel::Kernel* const kernel = kernel::Kernel::current_kernel()) kernel->blocking().leave(*work_);
+  }
+  [[nodiscard]] const std::shared_ptr<FileWork>& work() const { return work_; }
+  FileResult take() { return work_->outcome.take(); }
+
+ private:
+  std::shared_ptr<FileWork> work_;  // shared with those who carry it out
+};
+
 }  // namespace
 }  // namespace detail
 
 using detail::BlockingAwaiter;
 using detail::Durable;
 using detail::FileAction;
+using detail::FileRequest;
 using detail::SavedAwaiter;
 
 Task<std::string> read_file(std::string path) {
-  const auto work = detail::make_work(FileAction::read, std::move(path), {});
-  co_await BlockingAwaiter(work);
-  co_return work->outcome.take().content;
+  FileRequest request(FileAction::read, std::move(path), {});
+  co_await BlockingAwaiter(request.work());
+  co_return request.take().content;
 }
 
 Task<void> write_file(std::string path, std::string content) {
-  const auto work = detail::make_work(FileAction::write, std::move(path), std::move(content));
+  FileRequest request(FileAction::write, std::move(path), std::move(content));
   co_await SavedAwaiter(Durable::seen);
-  co_await BlockingAwaiter(work);
-  work->outcome.take();
+  co_await BlockingAwaiter(request.work());
+  request.take();
 }
 
 Task<void> append_file(std::string path, std::string content) {
-  const auto work = detail::make_work(FileAction::append, std::move(path), std::move(content));
+  FileRequest request(FileAction::append, std::move(path), std::move(content));
   co_await SavedAwaiter(Durable::seen);
-  co_await BlockingAwaiter(work);
-  work->outcome.take();
+  co_await BlockingAwaiter(request.work());
+  request.take();
 }
 
 Task<bool> remove_file(std::string path) {
-  const auto work = detail::make_work(FileAction::remove, std::move(path), {});
+  FileRequest request(FileAction::remove, std::move(path), {});
   co_await SavedAwaiter(Durable::seen);
-  co_await BlockingAwaiter(work);
-  co_return work->outcome.take().was_there;
+  co_await BlockingAwaiter(request.work());
+  co_return request.take().was_there;
 }
 
 }  // namespace epic

@@ -135,6 +135,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
 
 Kernel::~Kernel() {
   const Scope scope(*this);
+  blocking_.forget_files();
   calls_.end_all();
   activations_.end_all();
 }

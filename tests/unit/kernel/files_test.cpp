@@ -25,6 +25,15 @@ class Scribe : public Entity {
     co_await append_file(path, std::to_string(page) + "\n");
     co_return page;
   }
+  Task<std::string> append_all(std::string path, std::int64_t count) {
+    std::vector<Spawned<void>> all;
+    for (std::int64_t i = 1; i <= count; ++i) {
+      ++pages_;
+      all.push_back(spawn(append_file(path, std::to_string(i))));
+    }
+    for (const Spawned<void>& one : all) co_await one;
+    co_return co_await read_file(path);
+  }
   Task<bool> remove(std::string path) { co_return co_await remove_file(path); }
   Task<> write_much(std::string path, std::uint64_t bytes) { co_await write_file(path, std::string(bytes, 'x')); }
   Task<std::string> reason(std::string path) const {
@@ -36,7 +45,7 @@ class Scribe : public Entity {
     co_return "none";
   }
   Task<std::int64_t> pages() const { co_return pages_; }
-  EPIC_ENTITY(Scribe, state(pages_), methods(read, write, append, remove, write_much, reason, pages))
+  EPIC_ENTITY(Scribe, state(pages_), methods(read, write, append, append_all, remove, write_much, reason, pages))
 };
 
 const ModuleInfo& scribes() {
@@ -71,6 +80,15 @@ TEST_CASE("files: what one entity writes, another reads, and errors say why", "[
   CHECK_THROWS_WITH(f.fabric.call(2, f.scribe->read("log")), Catch::Contains("cannot read file") &&
                                                                  Catch::Contains("No such file or directory") &&
                                                                  Catch::Contains("log"));
+}
+
+TEST_CASE("files: what an entity asks of one file at once happens in the order in which it was asked", "[kernel]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    FilesFixture f(seed);
+    CHECK(f.fabric.call(1, f.scribe->append_all("log", 9)) == "123456789");
+    CHECK(f.fabric.kernel(1).stats().blocking == 0);
+  }
 }
 
 TEST_CASE("files: a path that leads elsewhere is refused, before anything is done", "[kernel]") {
