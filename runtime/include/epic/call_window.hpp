@@ -1,14 +1,14 @@
 #pragma once
 // CallWindow: many calls, of which a bounded number are under way at any time.
 //
-// The base of what gather() returns for a vector. The frame that awaits it waits for all of the calls. The first ones
-// begin at once, and from then on the next begins as soon as one has ended: a slow call holds up none of the others.
-// One turn begins a bounded number; what else runs on the node has its turn before more of them begin.
-// What the calls of a window need while they are under way (a place in their nodes' queues, in the buffers between
-// nodes, in the table of calls) is bounded that way, whatever their number.
+// The base of what gather() returns for a vector, and reduce(). The frame that awaits it waits for all of the calls.
+// The first ones begin at once, and from then on the next begins as soon as one has ended: a slow call holds up none of
+// the others. One turn begins a bounded number; what else runs on the node has its turn before more of them begin.
+// What the calls of a window need while they are under way (a place in their nodes' queues, in the buffers
+// between nodes, in the table of calls) is bounded that way, whatever their number.
 //
 // The window has a small frame of its own, which is resumed when calls have ended and begins the next ones. That is no
-// turn of the entity: none of its code runs, so there is nothing new to save.
+// turn of the entity, unless it runs code of the entity's: otherwise there is nothing new to save.
 //
 // An execution that is cancelled begins no more calls, and gets epic::Cancelled when those under way have ended, which
 // are cancelled, too.
@@ -26,7 +26,7 @@
 
 namespace epic {
 
-/// For gather().
+/// For gather() and reduce().
 struct GatherOptions {
   /// Calls under way at any time; at least 1. If calls wait for later ones of the same gather (for an epic::Event that
   /// those set, say), it must be as large as their number.
@@ -38,8 +38,12 @@ namespace detail {
 class CallWindow {
  public:
   using EpicAwaitable = void;
+  enum class Runs : std::uint8_t {
+    nothing,
+    user_code,  // in next()
+  };
   /// Throws std::logic_error if `at_once` is 0.
-  explicit CallWindow(std::size_t at_once);
+  explicit CallWindow(std::size_t at_once, Runs runs = Runs::nothing);
   CallWindow(const CallWindow&) = delete;
   CallWindow& operator=(const CallWindow&) = delete;
 
@@ -49,7 +53,9 @@ class CallWindow {
  protected:
   ~CallWindow();
 
-  /// The next call to begin, which stays where it is until stop_waiting_for(); null: that was the last.
+  /// Calls are left to begin.
+  [[nodiscard]] virtual bool has_next() const = 0;
+  /// The next one, which stays where it is until it has ended; null: it must wait until one has.
   virtual CallRecord* next() = 0;
   /// The one that was the `index`th to begin; null: not so many have.
   [[nodiscard]] virtual CallRecord* find_begun(std::size_t index) = 0;
@@ -79,9 +85,10 @@ class CallWindow {
   void begin_some(Turn turn);
   void cut_short();
   [[nodiscard]] bool is_cancelled() const;
+  [[nodiscard]] bool is_going_on() const { return !is_cut_short_ && has_next(); }
 
   std::size_t at_once_;
-  bool has_more_ = true;
+  Runs runs_;
   bool is_cut_short_ = false;
   CallRecord::Cancel cancel_before_ = CallRecord::Cancel::no;
   CallRecord* execution_ = nullptr;     // that awaits it

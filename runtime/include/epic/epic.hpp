@@ -15,6 +15,7 @@
 #include "epic/mail.hpp"
 #include "epic/module.hpp"
 #include "epic/pool.hpp"
+#include "epic/reduce.hpp"
 #include "epic/ref.hpp"
 #include "epic/reminders.hpp"
 #include "epic/state.hpp"

@@ -134,7 +134,8 @@ class GatherVectorAwaiter final : public CallWindow {
   }
 
  private:
-  CallRecord* next() override { return begun_ == records_.size() ? nullptr : records_[begun_++].get(); }
+  [[nodiscard]] bool has_next() const override { return begun_ < records_.size(); }
+  CallRecord* next() override { return records_[begun_++].get(); }
   CallRecord* find_begun(std::size_t index) override { return index < begun_ ? records_[index].get() : nullptr; }
 
   std::vector<RecordPtr<ResultRecord<R>>> records_;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <utility>
 
 #include "kernel/calls/calls.hpp"
 #include "kernel/limits.hpp"
@@ -23,8 +22,10 @@ struct GoOnWith {
 
 }  // namespace
 
-CallWindow::CallWindow(std::size_t at_once) : at_once_(std::min<std::size_t>(at_once, UINT32_MAX - 1)) {
-  if (at_once == 0) throw std::logic_error("epic::gather: at_once is 0, so none of the calls would ever begin");
+CallWindow::CallWindow(std::size_t at_once, Runs runs)
+    : at_once_(std::min<std::size_t>(at_once, UINT32_MAX - 1)), runs_(runs) {
+  if (at_once == 0)
+    throw std::logic_error("epic::gather or epic::reduce: at_once is 0, so none of the calls would ever begin");
 }
 
 CallWindow::~CallWindow() {
@@ -42,7 +43,7 @@ std::coroutine_handle<> CallWindow::await_suspend(std::coroutine_handle<> awaiti
   execution_ = current_execution();
   if (execution_ != nullptr) cancel_before_ = execution_->cancel;
   begin_some(Turn::of_entity);
-  if (!has_more_) return suspend_on(waiter_);
+  if (!is_going_on()) return suspend_on(waiter_);
   refill_ = refill(this).handle;
   waiter_.handle = refill_;
   kernel::Calls& calls = kernel::calls_here("epic::gather");
@@ -60,8 +61,10 @@ bool CallWindow::is_cancelled() const {
 CallWindow::Refill CallWindow::refill(CallWindow* window) {
   while (true) {
     window->begin_some(Turn::of_window);
-    if (!window->has_more_ && window->waiter_.remaining == 0) break;
-    kernel::calls_here("epic::gather").pause();
+    if (!window->is_going_on() && window->waiter_.remaining == 0) break;
+    kernel::Calls& calls = kernel::calls_here("epic::gather");
+    if (window->runs_ == Runs::user_code) calls.end_turn();
+    calls.pause();
     co_await std::suspend_always();
   }
   co_await GoOnWith{window->awaiting_};
@@ -75,15 +78,15 @@ void CallWindow::begin_some(Turn turn) {
   ++waiter_.remaining;
   if (turn == Turn::of_window && is_cancelled()) cut_short();
   std::size_t left = kernel::limits::kBegunPerTurn;
-  while (has_more_ && left > 0 && waiter_.remaining <= at_once_) {
-    for (std::size_t room = std::min(left, at_once_ + 1 - waiter_.remaining); has_more_ && room > 0; --room, --left) {
+  bool must_wait = false;
+  while (!must_wait && is_going_on() && left > 0 && waiter_.remaining <= at_once_) {
+    for (std::size_t room = std::min(left, at_once_ + 1 - waiter_.remaining); room > 0 && is_going_on();
+         --room, --left) {
       CallRecord* const record = next();
-      if (record == nullptr) {
-        has_more_ = false;
-        break;
-      }
+      must_wait = record == nullptr;
+      if (must_wait) break;
       record->is_joined = true;
-      if (turn == Turn::of_entity)
+      if (turn == Turn::of_entity || runs_ == Runs::user_code)
         calls.begin_detached(*record);
       else
         calls.begin_in_window(*record);
@@ -94,16 +97,17 @@ void CallWindow::begin_some(Turn turn) {
     if (is_cancelled()) cut_short();
   }
   --waiter_.remaining;
-  if (has_more_ && waiter_.remaining < at_once_)
-    calls.resume_soon(waiter_);
-  else if (has_more_)
+  if (!is_going_on()) return;
+  if (waiter_.remaining >= at_once_ || (must_wait && waiter_.remaining > 0))
     waiter_.resume_at = waiter_.remaining - 1;
+  else
+    calls.resume_soon(waiter_);
 }
 
 /// What is under way is cancelled by others, if they know of it. They have not seen the calls that began after they had
 /// looked for what a leaving entity's tasks wait for (EarlyEnds).
 void CallWindow::cut_short() {
-  if (!std::exchange(has_more_, false)) return;
+  if (!is_going_on()) return;
   is_cut_short_ = true;
   if (execution_->cancel != CallRecord::Cancel::thrown || execution_->failure) return;
   for (std::size_t i = 0; CallRecord* const record = find_begun(i); ++i)
