@@ -64,8 +64,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
              *this),
       timers_(scheduler_, activations_.table(), admission_, calls_),
       ends_(scheduler_, activations_.table(), words_, calls_, parked_, syscalls),
-      cancellations_(
-          {.scheduler = scheduler_, .words = words_, .calls = calls_, .parked = parked_, .syscalls = syscalls}),
+      cancellations_({.scheduler = scheduler_, .words = words_, .calls = calls_, .parked = parked_, .sends = sends_}),
       outbox_({.shard_count = options_.shard_count,
                .has_shared_store = options_.has_shared_store,
                .codec = codec,
@@ -120,6 +119,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .activations = activations_,
                .inbox = inbox_,
                .answers = answers_,
+               .sends = sends_,
                .syscalls = syscalls}),
       outside_(admission_, scheduler_, types_, calls_, [this](RecordRef call) { frames_.route(std::move(call)); }),
       views_({.shard_count = options_.shard_count,
@@ -314,7 +314,8 @@ std::uint64_t Kernel::random() {
 }
 
 bool Kernel::is_drained() const {
-  return admission_.is_draining && activations_.to_stop_count() == 0 && calls_.size() == 0 && saving_.is_done();
+  return admission_.is_draining && activations_.to_stop_count() == 0 && calls_.size() == 0 && saving_.is_done() &&
+         sends_.is_empty();
 }
 
 void Kernel::abort_running(const std::string& reason) {
@@ -333,6 +334,7 @@ void Kernel::seal() {
   const Scope scope(*this);
   activations_.sweep_new();
   saving_.seal();
+  sends_.flush();
 }
 
 // ---- from outside ----
@@ -382,7 +384,8 @@ HelloMessage Kernel::hello() const {
   return {.from = options_.self,
           .fabric = options_.fabric,
           .shard_count = options_.shard_count,
-          .methods = types_.hello_methods()};
+          .methods = types_.hello_methods(),
+          .takes_broadcasts = true};
 }
 
 std::string Kernel::describe_current() const {

@@ -48,6 +48,7 @@
 #include "kernel/mail/outbox.hpp"
 #include "kernel/mail/reminders.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/peer_sends.hpp"
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"
@@ -154,7 +155,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   // ---- driving ----
   /// Runs up to `items` from the run queue. True if there is more.
   bool run(std::size_t items);
-  /// Closes the forming batch if it is not empty, unless the store is writing.
+  /// Closes the forming batch if it is not empty, unless the store is writing; sends what has gathered for other nodes.
   void seal();
   /// When on_time must be called at the latest; empty: only when something happens.
   [[nodiscard]] std::optional<std::int64_t> next_timer_ns() const;
@@ -292,6 +293,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   Activations activations_;
   Saving saving_;
   Calls calls_;
+  PeerSends sends_{syscalls_};
   EntityTimers timers_;
   EarlyEnds ends_;
   Cancellations cancellations_;

@@ -37,6 +37,22 @@ std::string find_fault(const CallMessage& call) {
   return {};
 }
 
+std::string find_fault(const BroadcastMessage& broadcast) {
+  if (broadcast.keys.size() != broadcast.steps.size() || broadcast.keys.size() >= limits::kBroadcastCallsMax)
+    return fmt::format("a broadcast of {} calls to {} entities, and {} are allowed", broadcast.steps.size() + 1,
+                       broadcast.keys.size() + 1, limits::kBroadcastCallsMax);
+  for (const std::string& key : broadcast.keys)
+    if (key.size() > limits::kKeyBytesMax)
+      return fmt::format("a broadcast to an entity with a key of {} bytes, and {} are allowed", key.size(),
+                         limits::kKeyBytesMax);
+  return find_fault(broadcast.first);
+}
+
+std::string find_fault(const EndedMessage& ended) {
+  if (ended.sequences.size() <= limits::kEndedCallsMax) return {};
+  return fmt::format("{} calls that have ended, and {} are allowed", ended.sequences.size(), limits::kEndedCallsMax);
+}
+
 std::string find_key_fault(std::string_view key) {
   if (key.empty()) return "it is empty";
   if (key.size() > limits::kIdempotencyKeyBytesMax)

@@ -54,9 +54,10 @@ struct HelloMessage {
   std::string fabric;  // both ends must have the same one
   std::uint32_t shard_count = 0;
   std::vector<MethodEntry> methods;
+  bool takes_broadcasts = false;  // BroadcastMessage and EndedMessage
   bool operator==(const HelloMessage&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(HelloMessage, (), (protocol, from, fabric, shard_count, methods))
+BOOST_DESCRIBE_STRUCT(HelloMessage, (), (protocol, from, fabric, shard_count, methods, takes_broadcasts))
 
 struct ChainLink {
   CallId id;
@@ -98,6 +99,24 @@ struct CallMessage {
   bool operator==(const CallMessage&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(CallMessage, (), (id, target, method, map_version, patience_ns, chain, arguments, extensions))
+
+/// Calls that differ in nothing but their number and their entity, which are of one class. Each is a call like any
+/// other, but that its result is not returned: one that ends well is in an EndedMessage, others get a reply of their
+/// own.
+struct BroadcastMessage {
+  CallMessage first;
+  std::vector<std::uint32_t> steps;  // of the others: their number, less that of the first
+  std::vector<std::string> keys;     // … and the key of their entity
+  bool operator==(const BroadcastMessage&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(BroadcastMessage, (), (first, steps, keys))
+
+/// These calls of broadcasts have ended well.
+struct EndedMessage {
+  std::vector<std::uint64_t> sequences;
+  bool operator==(const EndedMessage&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(EndedMessage, (), (sequences))
 
 /// The caller has cancelled the call. Advice: a receiver that does not know the message lets the call run.
 struct CancelMessage {
@@ -170,7 +189,18 @@ struct MailHintMessage {
 BOOST_DESCRIBE_STRUCT(MailHintMessage, (), (shards))
 
 using Message = std::variant<HelloMessage, CallMessage, ReplyMessage, ProbeMessage, DeadlockMessage, CancelMessage,
-                             MailHintMessage>;
+                             MailHintMessage, BroadcastMessage, EndedMessage>;
+
+/// Visits the number of each call that the message makes.
+template <class Visit>
+void for_each_call(const Message& message, Visit&& visit) {
+  if (const auto* const call = std::get_if<CallMessage>(&message)) {
+    visit(call->id.sequence);
+  } else if (const auto* const broadcast = std::get_if<BroadcastMessage>(&message)) {
+    visit(broadcast->first.id.sequence);
+    for (const std::uint32_t step : broadcast->steps) visit(broadcast->first.id.sequence + step);
+  }
+}
 
 /// Which node owns which shard, as published by coordination.
 struct ShardMap {
@@ -194,6 +224,8 @@ BOOST_DESCRIBE_STRUCT(ShardMap, (), (version, owners, members, moving, owned_sin
 /// The bound of limits.hpp that a message is beyond, as a sentence; empty if it keeps them all. A sender checks what it
 /// is about to send, a receiver what has come.
 [[nodiscard]] std::string find_fault(const CallMessage& call);
+[[nodiscard]] std::string find_fault(const BroadcastMessage& broadcast);
+[[nodiscard]] std::string find_fault(const EndedMessage& ended);
 [[nodiscard]] std::string find_fault(const ReplyMessage& reply);
 [[nodiscard]] std::string find_fault(const ProbeMessage& probe);
 [[nodiscard]] std::string find_fault(const DeadlockMessage& deadlock);

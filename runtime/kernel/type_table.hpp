@@ -47,6 +47,7 @@ struct PeerMethod {
 struct PeerTable {
   std::vector<PeerMethod> methods;                                        // by its numbers
   std::unordered_map<const reflect::MethodInfo*, std::uint32_t> numbers;  // of our methods
+  bool takes_broadcasts = false;
 };
 
 class TypeTable {

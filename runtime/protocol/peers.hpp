@@ -9,8 +9,8 @@ namespace epic::protocol {
 
 /// What one process may send another over a transport: the kernel's messages, and a node's newest map for its clients.
 /// The first on a connection is a Hello.
-using PeerMessage =
-    std::variant<kernel::HelloMessage, kernel::CallMessage, kernel::ReplyMessage, kernel::ShardMap,
-                 kernel::ProbeMessage, kernel::DeadlockMessage, kernel::CancelMessage, kernel::MailHintMessage>;
+using PeerMessage = std::variant<kernel::HelloMessage, kernel::CallMessage, kernel::ReplyMessage, kernel::ShardMap,
+                                 kernel::ProbeMessage, kernel::DeadlockMessage, kernel::CancelMessage,
+                                 kernel::MailHintMessage, kernel::BroadcastMessage, kernel::EndedMessage>;
 
 }  // namespace epic::protocol

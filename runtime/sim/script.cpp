@@ -78,6 +78,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     if (const auto added = kernel.add_module(module); !added) throw ScriptError(added.error());
     kernel::HelloMessage hello = kernel.hello();
     hello.from = kTest;
+    hello.takes_broadcasts = false;  // each of its calls is one of the script
     kernel.on_time(now_ns, kWallStartNs + now_ns);
     kernel.on_hello(kTest, hello);
     kernel::ShardMap map{.version = kernel::MapVersion{1},

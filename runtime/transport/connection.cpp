@@ -10,8 +10,11 @@ constexpr std::size_t kKeptBytes = 256 * 1024;  // of a buffer, from one tick to
 /// The approximate size of a message in a frame.
 std::size_t estimate_bytes(const kernel::Message& message) {
   constexpr std::size_t kEnvelope = 256;
-  const auto* call = std::get_if<kernel::CallMessage>(&message);
-  return call == nullptr ? kEnvelope : kEnvelope * (1 + call->chain.size()) + call->arguments.size();
+  constexpr std::size_t kPerKey = 64;
+  const auto* const broadcast = std::get_if<kernel::BroadcastMessage>(&message);
+  const auto* const call = broadcast != nullptr ? &broadcast->first : std::get_if<kernel::CallMessage>(&message);
+  const std::size_t keys = broadcast == nullptr ? 0 : broadcast->keys.size();
+  return call == nullptr ? kEnvelope : kEnvelope * (1 + call->chain.size()) + call->arguments.size() + kPerKey * keys;
 }
 
 }  // namespace

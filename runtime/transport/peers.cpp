@@ -7,7 +7,9 @@
 
 namespace epic::transport {
 
+using kernel::BroadcastMessage;
 using kernel::CallMessage;
+using kernel::EndedMessage;
 using kernel::HelloMessage;
 using kernel::LogLevel;
 using kernel::PeerAddress;
@@ -133,22 +135,22 @@ void Peers::close() {
 // ---- out ----
 
 void Peers::send(const PeerAddress& to, kernel::Message message) {
-  const auto* call = std::get_if<CallMessage>(&message);
-  if (losing_ == to) {
-    if (call != nullptr) refusals_.push_back({call->id.sequence, RefusedPart{}});
-    return;
-  }
-  const bool is_reply = std::holds_alternative<ReplyMessage>(message);
+  const auto refuse = [&](std::uint64_t sequence) { answer_later(to, sequence, RefusedPart{}); };
+  if (losing_ == to)
+    return for_each_call(message, [&](std::uint64_t sequence) { refusals_.push_back({sequence, RefusedPart{}}); });
+  const bool is_reply = std::holds_alternative<ReplyMessage>(message) || std::holds_alternative<EndedMessage>(message);
   const auto found = peers_.find(to);
   // A peer that is not there cannot be waiting for a reply: it lost us when we lost it.
   Peer* peer = found != peers_.end() ? &found->second : is_reply || is_parting_ ? nullptr : dial(to);
   if (peer == nullptr) {
-    if (call != nullptr) answer_later(to, call->id.sequence, RefusedPart{});
+    for_each_call(message, refuse);
     if (!is_reply) unreachable_.insert(to);
     return;
   }
   Connection& out = *peer->out;
-  if (call != nullptr && out.has_said_last_word()) return answer_later(to, call->id.sequence, RefusedPart{});
+  const bool makes_calls =
+      std::holds_alternative<CallMessage>(message) || std::holds_alternative<BroadcastMessage>(message);
+  if (makes_calls && out.has_said_last_word()) return for_each_call(message, refuse);
   if (out.peer)
     push(out, message);
   else if (!is_reply)
@@ -244,7 +246,9 @@ void Peers::on_message(Connection& connection, protocol::PeerMessage message) {
     if (!events_.on_map) return on_end(connection, "it sent a shard map, which only clients get");
     return events_.on_map(peer, std::move(*map));
   }
-  if (const auto* call = std::get_if<CallMessage>(&message); call && PeerAddress{call->id.node, call->id.life} != peer)
+  const auto* const broadcast = std::get_if<BroadcastMessage>(&message);
+  const auto* const call = broadcast != nullptr ? &broadcast->first : std::get_if<CallMessage>(&message);
+  if (call != nullptr && PeerAddress{call->id.node, call->id.life} != peer)
     return on_end(connection, "it sent a call in another peer's name");
   std::visit(
       [&](auto& one) {
@@ -363,7 +367,7 @@ void Peers::lose(PeerAddress address) {
   for (Connection* connection : {entry.mapped().dialled, entry.mapped().accepted}) {
     if (connection == nullptr) continue;
     for (const kernel::Message& held : connection->release_held())
-      if (const auto* call = std::get_if<CallMessage>(&held)) answers.push_back({call->id.sequence, RefusedPart{}});
+      for_each_call(held, [&](std::uint64_t sequence) { answers.push_back({sequence, RefusedPart{}}); });
     remove(*connection);
   }
   losing_ = address;

@@ -35,6 +35,11 @@ std::uint64_t fingerprint_of(const kernel::Message& message) {
     const std::uint64_t kind = fingerprint_of("reply", reply->sequence, reply->outcome.index());
     return result == nullptr ? kind : XXH64(result->bytes.data(), result->bytes.size(), kind);
   }
+  if (const auto* broadcast = std::get_if<kernel::BroadcastMessage>(&message))
+    return XXH64(broadcast->steps.data(), broadcast->steps.size() * sizeof(std::uint32_t),
+                 fingerprint_of(broadcast->first));
+  if (const auto* ended = std::get_if<kernel::EndedMessage>(&message))
+    return XXH64(ended->sequences.data(), ended->sequences.size() * sizeof(std::uint64_t), fingerprint_of("ended"));
   return fingerprint_of("hello");
 }
 

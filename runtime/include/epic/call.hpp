@@ -79,6 +79,7 @@ class CallRecord {
   bool is_joined = false;     // given to gather, which reports its error
   bool has_run = false;       // its method has started
   bool is_abandoned = false;  // the caller has its answer, the method still runs
+  bool is_broadcast = false;  // one of many equal calls, whose results are not wanted
   Cancel cancel = Cancel::no;
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;

@@ -1,10 +1,10 @@
 #pragma once
 // CallWindow: many calls, of which a bounded number are under way at any time.
 //
-// The base of what gather() returns for a vector, and reduce(). The frame that awaits it waits for all of the calls.
-// The first ones begin at once, and from then on the next begins as soon as one has ended: a slow call holds up none of
-// the others. One turn begins a bounded number; what else runs on the node has its turn before more of them begin.
-// What the calls of a window need while they are under way (a place in their nodes' queues, in the buffers
+// The base of what gather() returns for a vector, reduce() and broadcast(). The frame that awaits it waits for all of
+// the calls. The first ones begin at once, and from then on the next begins as soon as one has ended: a slow call holds
+// up none of the others. One turn begins a bounded number; what else runs on the node has its turn before more of them
+// begin. What the calls of a window need while they are under way (a place in their nodes' queues, in the buffers
 // between nodes, in the table of calls) is bounded that way, whatever their number.
 //
 // The window has a small frame of its own, which is resumed when calls have ended and begins the next ones. That is no
@@ -42,8 +42,9 @@ class CallWindow {
     nothing,
     user_code,  // in next()
   };
-  /// Throws std::logic_error if `at_once` is 0.
-  explicit CallWindow(std::size_t at_once, Runs runs = Runs::nothing);
+  /// As soon as so many calls can begin, they do: 1, or more of them together. Throws std::logic_error if `at_once` is
+  /// 0.
+  explicit CallWindow(std::size_t at_once, Runs runs = Runs::nothing, std::size_t together = 1);
   CallWindow(const CallWindow&) = delete;
   CallWindow& operator=(const CallWindow&) = delete;
 
@@ -64,6 +65,8 @@ class CallWindow {
   /// Some calls have not begun, because the execution was cancelled. If none of the others has failed:
   [[nodiscard]] bool is_cut_short() const { return is_cut_short_; }
   [[noreturn]] static void throw_cut_short();
+  /// It has got epic::Cancelled since, or is to.
+  [[nodiscard]] bool is_cancelled() const;
 
  private:
   /// Resumed when calls have ended.
@@ -84,15 +87,15 @@ class CallWindow {
   static Refill refill(CallWindow* window);
   void begin_some(Turn turn);
   void cut_short();
-  [[nodiscard]] bool is_cancelled() const;
   [[nodiscard]] bool is_going_on() const { return !is_cut_short_ && has_next(); }
 
   std::size_t at_once_;
+  std::size_t together_;
   Runs runs_;
   bool is_cut_short_ = false;
   CallRecord::Cancel cancel_before_ = CallRecord::Cancel::no;
-  CallRecord* execution_ = nullptr;     // that awaits it
-  std::vector<CallRecord*> beginning_;  // just now
+  CallRecord* execution_ = nullptr;               // that awaits it
+  std::vector<RecordPtr<CallRecord>> beginning_;  // just now; one that ends at once may be gone after the next()
   std::coroutine_handle<> awaiting_;
   std::coroutine_handle<> refill_;  // null: all calls have begun in the first turn
   Waiter waiter_;

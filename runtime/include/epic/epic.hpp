@@ -3,6 +3,7 @@
 // library.
 
 #include "epic/blocking.hpp"
+#include "epic/broadcast.hpp"
 #include "epic/call.hpp"
 #include "epic/entity.hpp"
 #include "epic/entity_macro.hpp"

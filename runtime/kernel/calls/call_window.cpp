@@ -22,8 +22,8 @@ struct GoOnWith {
 
 }  // namespace
 
-CallWindow::CallWindow(std::size_t at_once, Runs runs)
-    : at_once_(std::min<std::size_t>(at_once, UINT32_MAX - 1)), runs_(runs) {
+CallWindow::CallWindow(std::size_t at_once, Runs runs, std::size_t together)
+    : at_once_(std::min<std::size_t>(at_once, UINT32_MAX - 1)), together_(std::min(together, at_once_)), runs_(runs) {
   if (at_once == 0)
     throw std::logic_error("epic::gather or epic::reduce: at_once is 0, so none of the calls would ever begin");
 }
@@ -52,7 +52,6 @@ std::coroutine_handle<> CallWindow::await_suspend(std::coroutine_handle<> awaiti
   return std::noop_coroutine();
 }
 
-/// It has got epic::Cancelled since, or is to.
 bool CallWindow::is_cancelled() const {
   return execution_ != nullptr &&
          (execution_->cancel == CallRecord::Cancel::asked || execution_->cancel != cancel_before_);
@@ -90,16 +89,16 @@ void CallWindow::begin_some(Turn turn) {
         calls.begin_detached(*record);
       else
         calls.begin_in_window(*record);
-      beginning_.push_back(record);
+      beginning_.push_back(RecordPtr<CallRecord>::share(*record));
     }
-    for (CallRecord* const record : beginning_) static_cast<void>(calls.wait_for(*record, waiter_));
+    for (const auto& record : beginning_) static_cast<void>(calls.wait_for(*record, waiter_));
     beginning_.clear();
     if (is_cancelled()) cut_short();
   }
   --waiter_.remaining;
   if (!is_going_on()) return;
   if (waiter_.remaining >= at_once_ || (must_wait && waiter_.remaining > 0))
-    waiter_.resume_at = waiter_.remaining - 1;
+    waiter_.resume_at = std::min(waiter_.remaining - 1, static_cast<std::uint32_t>(at_once_ - together_));
   else
     calls.resume_soon(waiter_);
 }

@@ -17,7 +17,7 @@ void Cancellations::cancel(Record& call, const std::string& by) {
   if (call.state == Record::State::ended) return;
   const RecordRef kept = RecordRef::share(call);
   const bool is_elsewhere = call.state == Record::State::sent;
-  if (is_elsewhere) uses_.syscalls.send(call.site->sent_to, CancelMessage{call.site->id});
+  if (is_elsewhere) uses_.sends.send(call.site->sent_to, CancelMessage{call.site->id});
   uses_.calls.fail(call, ErrorCode::cancelled,
                    fmt::format("{} was cancelled by {}{}", uses_.words.describe(call), by,
                                is_elsewhere || call.has_run ? "; it may have taken effect" : " before it began"));

@@ -22,6 +22,7 @@
 
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
+#include "kernel/peer_sends.hpp"
 
 namespace epic::kernel {
 
@@ -32,7 +33,7 @@ class Cancellations {
     const CallWords& words;
     Calls& calls;
     ParkedFrames& parked;
-    Syscalls& syscalls;
+    PeerSends& sends;
   };
 
   explicit Cancellations(const Uses& uses) : uses_(uses) {}

@@ -106,6 +106,8 @@ void Frames::refuse(Record& record) {
 }
 
 void Frames::send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to) {
+  const bool may_share = record->is_broadcast && takes_broadcasts(to);
+  if (may_share && uses_.sends.try_join(to, *record, uses_.routing.version())) return note_sent(*record, shard, to);
   CallMessage call{.id = uses_.words.id_of(*record),
                    .target = std::string(record->callee->text),
                    .method = uses_.types.number_of(type, *record->method),
@@ -129,23 +131,37 @@ void Frames::send(RecordRef record, const TypeEntry& type, ShardId shard, const 
     return fail(*record, ErrorCode::bad_arguments,
                 fmt::format("{} was not sent: its arguments have {} bytes, and {} is the most",
                             uses_.words.describe(*record), call.arguments.size(), limits::kArgumentsBytesMax));
-  detail::CallSite& site = site_of(*record, shard);
-  site.id = call.id;
-  record->state = Record::State::sent;
+  note_sent(*record, shard, to);
+  if (may_share)
+    uses_.sends.begin(to, std::move(record), std::move(call));
+  else
+    uses_.sends.send(to, std::move(call));
+}
+
+void Frames::note_sent(Record& record, ShardId shard, const PeerAddress& to) {
+  detail::CallSite& site = site_of(record, shard);
+  site.id = uses_.words.id_of(record);
+  record.state = Record::State::sent;
   uses_.routing.on_sent(site, to);
-  uses_.syscalls.send(to, std::move(call));
+}
+
+bool Frames::takes_broadcasts(const PeerAddress& peer) const {
+  const auto known = peers_.find(peer);
+  return known != peers_.end() && known->second.takes_broadcasts;
 }
 
 // ---- in ----
 
 void Frames::on_hello(const PeerAddress& from, const HelloMessage& hello) {
-  peers_.insert_or_assign(from, uses_.types.resolve(hello.methods));
+  PeerTable& table = peers_.insert_or_assign(from, uses_.types.resolve(hello.methods)).first->second;
+  table.takes_broadcasts = hello.takes_broadcasts;
 }
 
 void Frames::on_message(const PeerAddress& from, Message message) {
-  if (auto* call = std::get_if<CallMessage>(&message))
-    receive(from, std::move(*call));
-  else if (auto* reply = std::get_if<ReplyMessage>(&message))
+  if (auto* call = std::get_if<CallMessage>(&message)) {
+    const std::vector<std::byte> arguments = std::exchange(call->arguments, {});
+    receive(from, std::move(*call), arguments, Answer::result);
+  } else if (auto* reply = std::get_if<ReplyMessage>(&message))
     reply->sequence == 0 ? take_back(from) : receive(from, std::move(*reply));
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
@@ -155,13 +171,39 @@ void Frames::on_message(const PeerAddress& from, Message message) {
     uses_.cancellations.on_cancel(from, cancel->id);
   else if (from.is_client())
     return;  // the rest is between nodes
+  else if (auto* broadcast = std::get_if<BroadcastMessage>(&message))
+    receive(from, std::move(*broadcast));
+  else if (const auto* ended = std::get_if<EndedMessage>(&message))
+    receive(from, *ended);
   else if (const auto* deadlock = std::get_if<DeadlockMessage>(&message))
     receive(*deadlock);
   else
     uses_.calls.on_probe(std::get<ProbeMessage>(std::move(message)));
 }
 
-void Frames::receive(const PeerAddress& from, CallMessage call) {
+void Frames::receive(const PeerAddress& from, BroadcastMessage broadcast) {
+  const std::vector<std::byte> arguments = std::exchange(broadcast.first.arguments, {});
+  const std::string type = broadcast.first.target.substr(0, broadcast.first.target.find('/') + 1);
+  for (std::size_t i = 0; i <= broadcast.keys.size(); ++i) {
+    CallMessage call = broadcast.first;
+    if (i > 0) {
+      call.id.sequence += broadcast.steps[i - 1];
+      call.target = type + broadcast.keys[i - 1];
+    }
+    receive(from, std::move(call), arguments, Answer::end);
+  }
+}
+
+void Frames::receive(const PeerAddress& from, const EndedMessage& ended) {
+  for (const std::uint64_t sequence : ended.sequences) {
+    RoutedCall* const sent = uses_.routing.find_sent(from, sequence);
+    if (sent == nullptr) continue;  // its caller has stopped waiting
+    const RecordRef record = RecordRef::share(static_cast<detail::CallSite*>(sent)->record);
+    if (record->is_broadcast) uses_.calls.receive_result(*record);
+  }
+}
+
+void Frames::receive(const PeerAddress& from, CallMessage call, std::span<const std::byte> arguments, Answer answer) {
   const std::uint64_t sequence = call.id.sequence;
   const auto peer = peers_.find(from);
   if (peer == peers_.end() || call.method >= peer->second.methods.size())
@@ -201,11 +243,12 @@ void Frames::receive(const PeerAddress& from, CallMessage call) {
 
   RecordRef record(method.method->make_record());
   if (auto read =
-          uses_.codec.decode_sent(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
+          uses_.codec.decode_sent(arguments, *method.arguments, method.method->arguments(), record->arguments());
       !read)
     return reply_error(from, sequence, ErrorCode::bad_arguments,
                        fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
   record->callee = std::move(name);
+  record->is_broadcast = answer == Answer::end;
   // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
   record->timeout_ns = std::max<std::int64_t>(
       call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
@@ -238,6 +281,7 @@ void Frames::reply(Record& record) {
   uses_.saving.hold(origin, {.kind = Outgoing::Kind::reply,
                              .to = record.site->from,
                              .reply = make_reply(record),
+                             .is_broadcast = record.is_broadcast,
                              .given_up_ns = record.deadline_ns - lead_ns});
 }
 
@@ -247,6 +291,8 @@ void Frames::release(Outgoing item) {
       uses_.calls.route(std::move(item.record));
       return;
     case Outgoing::Kind::reply:
+      if (item.is_broadcast && std::holds_alternative<ResultPart>(item.reply.outcome))
+        return uses_.sends.add_ended(item.to, item.reply.sequence);
       return uses_.syscalls.send(item.to, std::move(item.reply));
     case Outgoing::Kind::end:
       if (const auto on_end = std::exchange(item.record->site->on_end, nullptr)) on_end(*item.record);
@@ -281,7 +327,7 @@ ReplyMessage Frames::make_reply(Record& record) const {
     reply.outcome = describe_failure(record.failure);
   } else if (const std::exception_ptr thrown = record.thrown()) {
     reply.outcome = describe_thrown(thrown);
-  } else if (record.method->result != nullptr) {
+  } else if (record.method->result != nullptr && !record.is_broadcast) {
     ResultPart result;
     try {
       uses_.codec.encode(record.method->result(), record.result(), result.bytes);
@@ -312,6 +358,7 @@ void Frames::receive(const PeerAddress& from, ReplyMessage reply) {
       error->message = uses_.words.describe_timeout(*record, error->message);
     return uses_.calls.fail(*record, make_exception(error->code, error->message, error->exception_type));
   }
+  if (record->is_broadcast) return uses_.calls.receive_result(*record);
   read_result(*record, std::get<ResultPart>(reply.outcome));
 }
 
@@ -322,6 +369,7 @@ void Frames::on_refused(Record& record) {
 
 /// The peer is leaving, and has not started what it has not answered: as if it had refused each call.
 void Frames::take_back(const PeerAddress& peer) {
+  uses_.sends.forget(peer);
   uses_.routing.block(peer, uses_.scheduler.now_ns);  // otherwise they would be sent there again
   uses_.routing.lose(peer, /*has_refused=*/true);
   end_lost();
@@ -379,6 +427,7 @@ void Frames::on_peer_lost(const PeerAddress& peer, std::string_view running) {
   if (!running.empty()) deaths_[peer] = describe_death(uses_.types.shown(running));
   uses_.routing.lose(peer, /*has_refused=*/false);
   peers_.erase(peer);
+  uses_.sends.forget(peer);
   end_lost();
 }
 

@@ -11,12 +11,16 @@
 // A method is a number in the sender's table, which comes with its Hello. Arguments and results are read with the
 // schemas that the table names.
 //
+// A call of a broadcast is a call like any other here. Only that to a peer that announces it those of one broadcast
+// leave together, and their ends come back together (PeerSends).
+//
 // Invariant: an arrived call is answered once: with its outcome, an error or a refusal.
 // Not here:  where a call goes (routing/), bytes and connections (transport/), the call itself (calls/).
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +28,7 @@
 #include "kernel/answers/answers.hpp"
 #include "kernel/calls/cancellations.hpp"
 #include "kernel/mail/inbox.hpp"
+#include "kernel/peer_sends.hpp"
 
 namespace epic::kernel {
 
@@ -45,6 +50,7 @@ class Frames {
     Activations& activations;
     Inbox& inbox;
     Answers& answers;
+    PeerSends& sends;
     Syscalls& syscalls;
   };
 
@@ -78,13 +84,22 @@ class Frames {
 
  private:
   void send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to);
+  void note_sent(Record& record, ShardId shard, const PeerAddress& to);
   void refuse(Record& record);
-  void receive(const PeerAddress& from, CallMessage call);
+  /// What comes back to the caller of an arrived call.
+  enum class Answer : std::uint8_t {
+    result,
+    end,  // that it has ended, if it ends well
+  };
+  void receive(const PeerAddress& from, CallMessage call, std::span<const std::byte> arguments, Answer answer);
+  void receive(const PeerAddress& from, BroadcastMessage broadcast);
+  void receive(const PeerAddress& from, const EndedMessage& ended);
   void receive(const PeerAddress& from, ReplyMessage reply);
   void receive(const DeadlockMessage& deadlock);
   void take_back(const PeerAddress& peer);
   void end_lost();
   void on_refused(Record& record);
+  [[nodiscard]] bool takes_broadcasts(const PeerAddress& peer) const;
   [[nodiscard]] const PeerMethod* find_method(const PeerAddress& of, const reflect::MethodInfo& method) const;
   void read_result(Record& record, const ResultPart& result);
   void fail(Record& record, ErrorCode code, const std::string& message) { uses_.calls.fail(record, code, message); }

@@ -72,6 +72,7 @@ struct Outgoing {
   RecordRef record = {};                 // of a call or an end
   PeerAddress to = {};                   // of a reply
   ReplyMessage reply = {};               // … already encoded
+  bool is_broadcast = false;             // … to a call of a broadcast, which has no result
   std::int64_t given_up_ns = INT64_MAX;  // a reply or an end that has not left by then leaves as an error
   HeldBytes held = {};                   // Saving's
 };

@@ -103,3 +103,40 @@ TEST_CASE("peer frames: an error code without a name is refused", "[codec]") {
   const auto unknown = static_cast<epic::ErrorCode>(200);
   CHECK_FALSE(decode_message(payload_of(ReplyMessage{1, ErrorPart{unknown, {}, {}}})).has_value());
 }
+
+TEST_CASE("peer frames: a broadcast arrives as it was sent, and takes few bytes for each entity", "[codec]") {
+  BroadcastMessage broadcast{
+      .first = {{NodeId{1}, 17, 81}, "Barrel/3", 1, MapVersion{4}, 29'000'000'000, {}, make_bytes(24), {}},
+      .steps = {},
+      .keys = {}};
+  CHECK(decode_message(payload_of(broadcast)) == PeerMessage(broadcast));
+  for (std::uint32_t i = 1; i < limits::kBroadcastCallsMax; ++i) {
+    broadcast.steps.push_back(i);
+    broadcast.keys.push_back(std::to_string(1'000'000 + i));
+  }
+  const auto payload = payload_of(broadcast);
+  CHECK(decode_message(payload) == PeerMessage(broadcast));
+  CHECK(payload.size() / limits::kBroadcastCallsMax < 32);
+
+  EndedMessage ended;
+  for (std::uint64_t i = 0; i < limits::kEndedCallsMax; ++i) ended.sequences.push_back((std::uint64_t{1} << 40) + i);
+  CHECK(decode_message(payload_of(ended)) == PeerMessage(ended));
+  CHECK(payload_of(ended).size() / limits::kEndedCallsMax < 10);
+}
+
+TEST_CASE("peer frames: a broadcast beyond the bounds is refused", "[codec]") {
+  BroadcastMessage broadcast{.first = {{NodeId{1}, 1, 1}, "A/1", 0, MapVersion{1}, 1, {}, {}, {}},
+                             .steps = std::vector<std::uint32_t>(limits::kBroadcastCallsMax - 1, 2),
+                             .keys = std::vector<std::string>(limits::kBroadcastCallsMax - 1, "k")};
+  REQUIRE(decode_message(payload_of(broadcast)).has_value());
+  SECTION("calls") {
+    broadcast.steps.push_back(2);
+    broadcast.keys.emplace_back("k");
+  }
+  SECTION("fewer keys than calls") { broadcast.keys.pop_back(); }
+  SECTION("key") { broadcast.keys.back() = std::string(limits::kKeyBytesMax + 1, 'x'); }
+  SECTION("arguments") { broadcast.first.arguments = make_bytes(limits::kArgumentsBytesMax + 1); }
+  CHECK_FALSE(decode_message(payload_of(broadcast)).has_value());
+  const EndedMessage ended{std::vector<std::uint64_t>(limits::kEndedCallsMax + 1, 1)};
+  CHECK_FALSE(decode_message(payload_of(ended)).has_value());
+}

@@ -51,8 +51,9 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   Calls calls;
   EntityTimers timers{scheduler, activations.table(), admission, calls};
   EarlyEnds ends{scheduler, activations.table(), words, calls, parked, world};
+  PeerSends sends{world};
   Cancellations cancellations{
-      {.scheduler = scheduler, .words = words, .calls = calls, .parked = parked, .syscalls = world}};
+      {.scheduler = scheduler, .words = words, .calls = calls, .parked = parked, .sends = sends}};
   ShardLooks looks{scheduler, words, calls, ends, routing, limits::kGrace};
   Calls* calls_before = nullptr;
   bool holds_loads = false;

@@ -102,6 +102,31 @@ TEST_CASE("peers: a call that is sent while another comes back comes back, too: 
   CHECK(one.lost == std::vector{kTwo});
 }
 
+TEST_CASE("peers: of a broadcast that cannot leave each call comes back, of one that can each arrives", "[transport]") {
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  n.listen(one);
+  n.publish({kOne, kTwo});
+  const BroadcastMessage broadcast{.first = call_of(kOne, 5), .steps = {2, 3}, .keys = {"b", "c"}};
+  one.peers.send(kTwo, broadcast);
+  n.settle();
+  REQUIRE(one.messages.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(is_refusal(reply_of(one, i)));
+  CHECK(reply_of(one, 0).sequence == 5);
+  CHECK(reply_of(one, 1).sequence == 7);
+  CHECK(reply_of(one, 2).sequence == 8);
+
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, broadcast);
+  n.settle();
+  REQUIRE(two.messages.size() == 1);
+  CHECK(std::get<BroadcastMessage>(two.messages[0].second) == broadcast);
+  two.peers.send(kOne, EndedMessage{{5, 7, 8}});
+  n.settle();
+  CHECK(std::get<EndedMessage>(one.messages.back().second).sequences.size() == 3);
+}
+
 TEST_CASE("peers: two that dial each other at once lose nothing and keep the order", "[transport]") {
   // Every interleaving of the steps of both connections that a seed draws.
   const std::uint64_t seed = epic::test::make_seed();

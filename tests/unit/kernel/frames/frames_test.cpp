@@ -67,10 +67,17 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
                  .activations = activations,
                  .inbox = inbox,
                  .answers = answers,
+                 .sends = sends,
                  .syscalls = world}};
 
-  FramesFixture() {
-    frames.on_hello(kOther, {.protocol = 1, .from = kOther, .fabric = {}, .methods = types.hello_methods()});
+  FramesFixture() { introduce(kOther, /*takes_broadcasts=*/true); }
+
+  void introduce(const PeerAddress& peer, bool takes_broadcasts) {
+    frames.on_hello(peer, {.protocol = 1,
+                           .from = peer,
+                           .fabric = {},
+                           .methods = types.hello_methods(),
+                           .takes_broadcasts = takes_broadcasts});
   }
 
   void leave(RecordRef call, const TypeEntry& type, const Record* maker) override {
@@ -117,6 +124,25 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
   [[nodiscard]] const Sent& last_sent() const {
     REQUIRE_FALSE(world.sent.empty());
     return std::get<Sent>(world.sent.back().second);
+  }
+
+  /// The calls of one broadcast.
+  using Add = Task<std::int64_t> (Counter::*)(std::int64_t);
+  using Broadcast = std::shared_ptr<epic::detail::BroadcastCall<Add>>;
+  static Broadcast make_broadcast(std::int64_t amount) {
+    return std::make_shared<epic::detail::BroadcastCall<Add>>(&Counter::add, std::tuple<std::int64_t>(amount));
+  }
+  RecordRef begin_one(const Broadcast& broadcast, std::string_view key) {
+    RecordRef record(new epic::detail::BroadcastRecord<Add>(*Counter::epic_info().find_method("add"), broadcast));
+    record->callee = Ref<Counter>(key).epic_name();
+    REQUIRE(calls.open(*record));
+    calls.route(record);
+    return record;
+  }
+  BroadcastMessage broadcast_of(const std::string& target, std::vector<std::string> others) {
+    BroadcastMessage message{.first = call_of(target, "add", 5), .steps = {}, .keys = std::move(others)};
+    for (std::uint32_t step = 1; step <= message.keys.size(); ++step) message.steps.push_back(2 * step);
+    return message;
   }
 };
 
@@ -255,4 +281,137 @@ TEST_CASE("frames: calls to a lost node end by slices, over several ticks", "[ke
   CHECK(f.calls.size() == 0);
   CHECK_FALSE(f.frames.next_timer_ns());
   CHECK_THROWS_WITH(first->take(), Catch::Contains("node-2 was lost while Counter/a.get was under way there"));
+}
+
+// ---- broadcasts ----
+
+TEST_CASE("frames: the calls of a broadcast to one node leave as one message, and their ends come back", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  const auto broadcast = FramesFixture::make_broadcast(5);
+  const RecordRef a = f.begin_one(broadcast, "a");
+  const RecordRef b = f.begin_one(broadcast, "b");
+  const RecordRef c = f.begin_one(broadcast, "c");
+  CHECK(f.world.sent.empty());
+  f.sends.flush();
+  REQUIRE(f.world.sent.size() == 1);
+  const auto& sent = f.last_sent<BroadcastMessage>();
+  CHECK(sent.first.target == "Counter/a");
+  CHECK(sent.first.arguments == f.call_of("Counter/a", "add", 5).arguments);
+  CHECK(sent.keys == std::vector<std::string>{"b", "c"});
+  CHECK(sent.steps == std::vector<std::uint32_t>{1, 2});
+  CHECK(find_fault(sent).empty());
+
+  f.frames.on_message(kOther, EndedMessage{{a->sequence, c->sequence, 4711}});
+  f.frames.on_message(kOther, ReplyMessage{b->sequence, ErrorPart{ErrorCode::unavailable, {}, "not now"}});
+  CHECK((a->state == Record::State::ended && !a->failure));
+  CHECK((c->state == Record::State::ended && !c->failure));
+  CHECK(b->failure);
+  CHECK(f.calls.size() == 0);
+}
+
+TEST_CASE("frames: only calls of the same broadcast share a message, and not too many", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  const auto one = FramesFixture::make_broadcast(1);
+  const auto two = FramesFixture::make_broadcast(1);
+  f.begin_one(one, "a");
+  f.begin_one(two, "b");
+  f.begin_one(one, "c");
+  f.scheduler.now_ns += 1;  // another deadline
+  f.begin_one(one, "d");
+  f.sends.flush();
+  CHECK(f.world.sent.size() == 4);
+  f.world.sent.clear();
+  for (std::size_t i = 0; i <= limits::kBroadcastCallsMax; ++i) f.begin_one(one, "a");
+  REQUIRE(f.world.sent.size() == 1);
+  CHECK(f.last_sent<BroadcastMessage>().keys.size() + 1 == limits::kBroadcastCallsMax);
+  CHECK(find_fault(f.last_sent<BroadcastMessage>()).empty());
+  f.sends.flush();
+  CHECK(f.last_sent<BroadcastMessage>().keys.empty());
+}
+
+TEST_CASE("frames: what is sent to a node after a broadcast leaves behind it", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  const auto broadcast = FramesFixture::make_broadcast(5);
+  f.begin_one(broadcast, "a");
+  const auto later = f.begin(Ref<Counter>("a")->get());
+  const RecordRef b = f.begin_one(broadcast, "b");
+  f.cancellations.cancel(*b);
+  f.sends.flush();
+  REQUIRE(f.world.sent.size() == 4);
+  CHECK(std::holds_alternative<BroadcastMessage>(f.world.sent[0].second));
+  CHECK(std::get<CallMessage>(f.world.sent[1].second).id.sequence == later->sequence);
+  CHECK(std::get<BroadcastMessage>(f.world.sent[2].second).first.target == "Counter/b");
+  CHECK(std::get<CancelMessage>(f.world.sent[3].second).id.sequence == b->sequence);
+}
+
+TEST_CASE("frames: to a node that does not take broadcasts their calls leave one by one", "[kernel]") {
+  FramesFixture f;
+  f.introduce(kOther, /*takes_broadcasts=*/false);
+  f.give_shard_to(kOther);
+  const auto broadcast = FramesFixture::make_broadcast(5);
+  const RecordRef a = f.begin_one(broadcast, "a");
+  f.begin_one(broadcast, "b");
+  CHECK(f.world.sent.size() == 2);
+  CHECK(f.last_sent<CallMessage>().target == "Counter/b");
+  f.frames.on_message(kOther, ReplyMessage{a->sequence, ResultPart{}});  // whatever it holds is not read
+  CHECK((a->state == Record::State::ended && !a->failure));
+}
+
+TEST_CASE("frames: a refused call of a broadcast goes to the next owner, and one at a lost node fails", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  const auto broadcast = FramesFixture::make_broadcast(5);
+  const RecordRef a = f.begin_one(broadcast, "a");
+  const RecordRef b = f.begin_one(broadcast, "b");
+  f.sends.flush();
+  f.frames.on_message(kOther, ReplyMessage{a->sequence, RefusedPart{MapVersion{3}}});
+  CHECK(a->state == Record::State::queued);
+  f.frames.on_message(kOther, EndedMessage{{a->sequence, b->sequence}});
+  CHECK(a->state == Record::State::queued);  // it was refused there
+  CHECK(b->state == Record::State::ended);
+  f.give_shard_to(kOther);
+  f.sends.flush();
+  CHECK(f.last_sent<BroadcastMessage>().first.id.sequence == a->sequence);
+
+  f.world.sent.clear();
+  const RecordRef c = f.begin_one(broadcast, "c");
+  f.frames.on_peer_lost(kOther);
+  f.sends.flush();
+  CHECK(f.world.sent.empty());
+  CHECK(a->failure);
+  CHECK(c->failure);
+}
+
+TEST_CASE("frames: calls of an arrived broadcast begin like any, and their ends leave together, once durable",
+          "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(FramesFixture::kSelf);
+  f.frames.on_message(kOther, f.broadcast_of("Counter/a", {"b", "", "c"}));
+  CHECK(std::get<ErrorPart>(f.last_sent<ReplyMessage>().outcome).code == ErrorCode::bad_arguments);
+  CHECK(f.last_sent<ReplyMessage>().sequence == 7 + 4);
+  REQUIRE(f.world.loads.size() == 3);
+  f.world.sent.clear();
+  for (const ActivationId id : std::exchange(f.world.loads, {})) f.activations.on_loaded(id, LoadedState{});
+  f.run();
+  f.saving.seal();
+  f.sends.flush();
+  CHECK(f.world.sent.empty());
+  f.saving.on_committed(f.world.batches.front().number);
+  f.sends.flush();
+  REQUIRE(f.world.sent.size() == 1);
+  CHECK(f.last_sent<EndedMessage>().sequences == std::vector<std::uint64_t>{7, 9, 13});
+  CHECK(f.sends.is_empty());
+}
+
+TEST_CASE("frames: of an arrived broadcast each call to a shard that is not ours is refused", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(kOther);
+  f.frames.on_message(kOther, f.broadcast_of("Counter/a", {"b"}));
+  REQUIRE(f.world.sent.size() == 2);
+  for (const auto& [to, message] : f.world.sent)
+    CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(message).outcome));
+  CHECK(f.world.loads.empty());
 }
