@@ -76,6 +76,16 @@ TEST_CASE("everything: a base class's state and methods are inherited, and survi
   CHECK(f.fabric.call(other, ann->age()) == 30);
 }
 
+TEST_CASE("everything: a method of a base class is called on many entities at once, and their answers are summed",
+          "[sim]") {
+  EverythingFixture f;
+  f.stock(20);
+  for (int i = 0; i < 20; ++i) f.fabric.call(1, Ref<Citizen>(i)->shop(f.stall, "apple"));
+  CHECK(f.fabric.call(1, f.stall->celebrate()) == std::vector<std::int64_t>{20, 0, 20});
+  CHECK(f.fabric.call(2, f.stall->celebrate()) == std::vector<std::int64_t>{20, 0, 40});
+  for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(3, Ref<Citizen>(i)->age()) == 2);
+}
+
 TEST_CASE("everything: 1 MiB of arguments is accepted, 9 MiB of state is refused", "[sim]") {
   EverythingFixture f;
   const std::string text(1u << 20, 'x');

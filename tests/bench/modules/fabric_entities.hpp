@@ -23,6 +23,41 @@ class Caller : public epic::Entity {
   EPIC_ENTITY(Caller, methods(call_many), transient)
 };
 
+/// Is told of posts, and stores nothing.
+class Follower : public epic::Entity {
+  std::int64_t posts_ = 0;
+
+ public:
+  epic::Task<std::int64_t> on_post(std::string post) {
+    posts_ += post.empty() ? 0 : 1;
+    co_return posts_;
+  }
+  EPIC_ENTITY(Follower, methods(on_post), transient)
+};
+
+/// Tells all followers of a post, in two ways. Throws if one has not got it.
+class Author : public epic::Entity {
+  std::vector<epic::Ref<Follower>> followers_;
+
+ public:
+  epic::Task<void> be_followed(std::int64_t count) {
+    followers_.clear();
+    for (std::int64_t i = 0; i < count; ++i) followers_.emplace_back(i);
+    co_return;
+  }
+  epic::Task<void> broadcast(std::string post) const {
+    const epic::BroadcastResult result = co_await epic::broadcast(followers_, &Follower::on_post, post);
+    if (result.failed > 0) throw std::runtime_error(result.failures.front().what);
+  }
+  epic::Task<void> gather(std::string post) const {
+    std::vector<epic::Call<std::int64_t>> calls;
+    calls.reserve(followers_.size());
+    for (const auto& follower : followers_) calls.push_back(follower->on_post(post));
+    static_cast<void>(co_await epic::gather(std::move(calls)));
+  }
+  EPIC_ENTITY(Author, methods(be_followed, broadcast, gather), transient)
+};
+
 class Account : public epic::Entity {
   std::int64_t balance = 0;
   std::string owner = std::string(80, 'o');  // makes a row about as large as the yardstick's

@@ -1,7 +1,7 @@
 #pragma once
 // A module that uses all of the programming model: two namespaces with classes that refer to each other, private state,
 // described structs inside optional, variant, map and vector, locks, a base class, exceptions, large arguments and
-// state. Loaded by real nodes in the integration tests, and linked into the simulated ones.
+// state, one call of many entities. Loaded by real nodes in the integration tests, and linked into the simulated ones.
 
 #include <epic/epic.hpp>
 #include <map>
@@ -48,12 +48,15 @@ class Stall : public epic::Entity {
                           std::variant<std::int64_t, std::string> paid_with);
   epic::Task<std::map<std::string, Item>> shelf() const;
   epic::Task<std::vector<Receipt>> receipts() const;
+  /// A year passes for all that have bought something: how many of them, how many perhaps not, and how old all are
+  /// then.
+  epic::Task<std::vector<std::int64_t>> celebrate();
 
  private:
   std::map<std::string, Item> shelf_;
   std::vector<Receipt> receipts_;
   std::optional<Item> last_sold_;
-  EPIC_ENTITY(Stall, state(shelf_, receipts_, last_sold_), methods(stock, shelf, receipts), exclusive(buy))
+  EPIC_ENTITY(Stall, state(shelf_, receipts_, last_sold_), methods(stock, shelf, receipts, celebrate), exclusive(buy))
 };
 
 }  // namespace market

@@ -2,6 +2,8 @@
 
 #include "everything.hpp"
 
+#include <ranges>
+
 namespace market {
 
 epic::Task<void> Stall::stock(std::vector<Item> items) {
@@ -30,6 +32,17 @@ epic::Task<Receipt> Stall::buy(epic::Ref<town::Citizen> buyer, std::string item,
 
 epic::Task<std::map<std::string, Item>> Stall::shelf() const { co_return shelf_; }
 epic::Task<std::vector<Receipt>> Stall::receipts() const { co_return receipts_; }
+
+epic::Task<std::vector<std::int64_t>> Stall::celebrate() {
+  const std::vector<Receipt> receipts = receipts_;
+  const auto buyers = receipts | std::views::transform(&Receipt::buyer);
+  const epic::BroadcastResult result = co_await epic::broadcast(buyers, &town::Citizen::grow_older, 1);
+  const std::int64_t years = co_await epic::reduce(
+      receipts, [](const Receipt& receipt) { return receipt.buyer->age(); },
+      [](std::int64_t sum, std::int32_t age) { return sum + age; }, std::int64_t{0});
+  co_return std::vector<std::int64_t>{static_cast<std::int64_t>(result.succeeded),
+                                      static_cast<std::int64_t>(result.failed), years};
+}
 
 }  // namespace market
 

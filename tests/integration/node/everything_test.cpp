@@ -34,6 +34,8 @@ TEST_CASE("everything: a module that uses the whole model works across four node
     for (int i = 0; i < kCitizens; ++i) {
       CHECK(client.call(client.get<Citizen>(i)->shop(stall, "pear")) == "market::SoldOut: no pear left at square");
     }
+    const std::int64_t years = kCitizens * (kCitizens - 1) / 2;
+    CHECK(client.call(stall->celebrate()) == std::vector<std::int64_t>{kCitizens, 0, years + kCitizens});
     receipts = client.call(stall->receipts());
     shelf = client.call(stall->shelf());
     CHECK(receipts.size() == kCitizens);
@@ -55,6 +57,6 @@ TEST_CASE("everything: a module that uses the whole model works across four node
   CHECK(client.call(client.get<Stall>("square")->shelf()) == shelf);
   for (int i = 0; i < kCitizens; ++i) {
     CHECK(client.call(client.get<Citizen>(i)->purse()) == 7);
-    CHECK(client.call(client.get<Citizen>(i)->age()) == i);
+    CHECK(client.call(client.get<Citizen>(i)->age()) == i + 1);
   }
 }

@@ -91,6 +91,18 @@ TEST_CASE("script: calls made together are answered in any order", "[sim]") {
   CHECK(shots.result() == 2);
 }
 
+TEST_CASE("script: a broadcast is as many calls, each answered by the test", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto rolled =
+      bob.call<&Player::roll_all>(std::vector{epic::Ref<Barrel>(1), epic::Ref<Barrel>(2), epic::Ref<Barrel>(3)});
+  bob.expect(calls<&Barrel::roll>("Barrel/1")).answer();
+  bob.expect(calls<&Barrel::roll>("Barrel/2")).fail(std::out_of_range("too far"));
+  CHECK_FALSE(rolled.has_ended());
+  bob.expect(calls<&Barrel::roll>("Barrel/3")).answer();
+  CHECK(rolled.result() == "2 rolled");
+  CHECK(bob.state() == R"({"score":0,"last":"Barrel/2: too far"})");
+}
+
 TEST_CASE("script: a call can fail like a method that throws, and like a node that dies", "[sim]") {
   auto bob = script_of<Player>("Bob");
   auto kicked = bob.call<&Player::kick>(epic::Ref<Barrel>(1));

@@ -44,6 +44,11 @@ class Player : public epic::Entity {
     for (const bool has_fallen : co_await epic::gather(std::move(shots))) score += has_fallen ? 1 : 0;
     co_return score;
   }
+  Task<std::string> roll_all(std::vector<Ref<Barrel>> barrels) {
+    const epic::BroadcastResult result = co_await epic::broadcast(barrels, &Barrel::roll);
+    if (result.failed > 0) last = result.failures[0].entity + ": " + result.failures[0].what;
+    co_return std::to_string(result.succeeded) + " rolled";
+  }
   Task<void> kick(Ref<Barrel> barrel) {
     try {
       co_await barrel->roll();
@@ -98,7 +103,7 @@ class Player : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Player, state(score, last),
-              methods(count_players, shoot, shoot_all, cheer, nap, read, keep_diary, read_for_a_while, fall),
+              methods(count_players, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary, read_for_a_while, fall),
               exclusive(kick))
 };
 
