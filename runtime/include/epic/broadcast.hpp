@@ -35,7 +35,7 @@
 #include "epic/entity.hpp"
 #include "epic/error.hpp"
 #include "epic/ref.hpp"
-#include "epic/timer.hpp"
+#include "epic/shared_call.hpp"
 
 namespace epic {
 
@@ -77,43 +77,6 @@ class BroadcastWindow : public CallWindow {
   std::exception_ptr cancelled_;  // what a call has failed with for that reason
 };
 
-/// Throws std::logic_error if the class does not list the method.
-[[nodiscard]] const reflect::MethodInfo& get_broadcast_method(const reflect::EntityInfo& type,
-                                                              const MethodPointer& pointer);
-
-/// What all calls of a broadcast have in common.
-template <class Pointer>
-struct BroadcastCall {
-  Pointer method;
-  typename MethodTraits<Pointer>::Arguments arguments;
-};
-
-template <class Pointer>
-class BroadcastRecord final : public ResultRecord<typename TaskValue<typename MethodTraits<Pointer>::Return>::type> {
-  using Traits = MethodTraits<Pointer>;
-
- public:
-  BroadcastRecord(const reflect::MethodInfo& method, std::shared_ptr<BroadcastCall<Pointer>> call)
-      : call_(std::move(call)) {
-    this->method = &method;
-    this->is_read_only = method.access == reflect::Access::read_only;
-    this->is_exclusive = method.locking == reflect::Locking::exclusive;
-    this->is_broadcast = true;
-  }
-  std::coroutine_handle<> start(Entity* entity) override {
-    return std::apply(
-        [&](const auto&... values) {
-          return this->adopt((static_cast<typename Traits::Class*>(entity)->*call_->method)(values...));
-        },
-        call_->arguments);
-  }
-  /// The same for all calls of the broadcast. Never changed.
-  void* arguments() noexcept override { return &call_->arguments; }
-
- private:
-  std::shared_ptr<BroadcastCall<Pointer>> call_;  // by all records of the broadcast, some of which outlive it
-};
-
 template <class T, class Pointer>
 class BroadcastAwaiter final : public BroadcastWindow {
   using Traits = MethodTraits<Pointer>;
@@ -123,9 +86,9 @@ class BroadcastAwaiter final : public BroadcastWindow {
   BroadcastAwaiter(std::vector<Ref<T>> refs, Pointer method, Values&&... values)
       : BroadcastWindow(refs.size()),
         refs_(std::move(refs)),
-        info_(get_broadcast_method(T::epic_info(), {typeid(Pointer), &method})),
-        call_(std::make_shared<BroadcastCall<Pointer>>(method,
-                                                       typename Traits::Arguments(std::forward<Values>(values)...))) {
+        info_(get_listed_method("epic::broadcast", T::epic_info(), {typeid(Pointer), &method})),
+        call_(std::make_shared<SharedCall<Pointer>>(method,
+                                                    typename Traits::Arguments(std::forward<Values>(values)...))) {
     for (const Ref<T>& ref : refs_)
       if (!ref) throw_empty_ref(info_.name);
   }
@@ -139,7 +102,8 @@ class BroadcastAwaiter final : public BroadcastWindow {
 
  private:
   [[nodiscard]] RecordPtr<CallRecord> make(std::size_t index) override {
-    RecordPtr<CallRecord> record(new BroadcastRecord<Pointer>(info_, call_));
+    RecordPtr<CallRecord> record(new SharedRecord<Pointer>(info_, call_));
+    record->is_broadcast = true;
     record->callee = refs_[index].epic_name();
     record->timeout_ns = timeout_ns_;
     return record;
@@ -147,18 +111,8 @@ class BroadcastAwaiter final : public BroadcastWindow {
 
   std::vector<Ref<T>> refs_;
   const reflect::MethodInfo& info_;
-  std::shared_ptr<BroadcastCall<Pointer>> call_;  // with the records
-  std::int64_t timeout_ns_ = 0;                   // the default
-};
-
-template <class T>
-struct RefClass {
-  static constexpr bool is_ref = false;
-};
-template <class T>
-struct RefClass<Ref<T>> {
-  static constexpr bool is_ref = true;
-  using type = T;
+  std::shared_ptr<SharedCall<Pointer>> call_;  // with the records
+  std::int64_t timeout_ns_ = 0;                // the default
 };
 
 /// False, with a static_assert in the user's terms, if `Pointer` cannot be called on the entities with `Values`.

@@ -4,6 +4,7 @@
 //   const double sum = co_await epic::reduce(
 //       vertices_, [](const Ref<Vertex>& one) { return one->rank(); }, [](double sum, double rank) { return sum + rank;
 //       });
+//   co_await epic::reduce(vertices_, &Vertex::rank, std::plus<>());  // the same, as it takes no arguments
 //
 // As with gather(), 256 calls are under way at any time. But each is made when its turn has come, and its result is
 // folded as soon as all results before it have been: so a million calls take the memory of some hundreds.
@@ -18,13 +19,17 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <ranges>
+#include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <variant>
 
 #include "epic/call_window.hpp"
 #include "epic/gather.hpp"
+#include "epic/shared_call.hpp"
 
 namespace epic {
 namespace detail {
@@ -45,6 +50,30 @@ struct WorkValue<Task<R>> : WorkValue<Call<R>> {};
 
 template <class Make, class Range>
 using MadeFor = WorkValue<std::remove_cvref_t<std::invoke_result_t<Make&, std::ranges::range_reference_t<Range>>>>;
+
+template <class Pointer>
+using MethodValue = GatheredValue<typename TaskValue<typename MethodTraits<Pointer>::Return>::type>;
+
+/// Makes calls of a method without parameters.
+template <class T, class Pointer>
+class MethodCalls {
+  using R = typename TaskValue<typename MethodTraits<Pointer>::Return>::type;
+
+ public:
+  explicit MethodCalls(Pointer method)
+      : info_(&get_listed_method("epic::reduce", T::epic_info(), {typeid(Pointer), &method})),
+        call_(std::make_shared<SharedCall<Pointer>>(method, std::tuple<>())) {}
+  Call<R> operator()(const Ref<T>& ref) const {
+    if (!ref) throw_empty_ref(info_->name);
+    RecordPtr<ResultRecord<R>> record(new SharedRecord<Pointer>(*info_, call_));
+    record->callee = ref.epic_name();
+    return Call<R>(std::move(record));
+  }
+
+ private:
+  const reflect::MethodInfo* info_;
+  std::shared_ptr<SharedCall<Pointer>> call_;  // with the records
+};
 
 template <class Range, class Make, class Fold, class Total>
 class ReduceAwaiter final : public CallWindow {
@@ -124,6 +153,25 @@ template <std::ranges::input_range Range, class Make, class Fold,
   if constexpr (Made::is_work && std::is_invocable_r_v<Total, Fold&, Total, typename Made::type>)
     return detail::ReduceAwaiter<Range, Make, Fold, Total>(std::move(range), std::move(call), std::move(fold),
                                                            std::move(first), options.at_once);
+}
+
+/// The same for a range of Refs and a method of their class that takes no parameters. Throws std::logic_error if the
+/// class does not list it.
+template <std::ranges::input_range Range, class Pointer, class Fold, class Total = detail::MethodValue<Pointer>>
+  requires std::is_member_function_pointer_v<Pointer>
+[[nodiscard]] auto reduce(Range range, Pointer method, Fold fold, Total first = {}, const GatherOptions& options = {}) {
+  using Class = detail::RefClass<std::ranges::range_value_t<Range>>;
+  constexpr bool is_method = Class::is_ref && detail::is_valid_method<Pointer>;
+  constexpr bool has_parameters = std::tuple_size_v<typename detail::MethodTraits<Pointer>::Arguments> > 0;
+  static_assert(is_method,
+                "epic: reduce takes a range of Refs and a method of their class that is listed in methods(...) of "
+                "EPIC_ENTITY, such as &Vertex::rank");
+  static_assert(!has_parameters,
+                "epic: the method that reduce calls must take no parameters; for others give it a function such as "
+                "[](const Ref<Vertex>& one) { return one->rank(7); }");
+  if constexpr (is_method && !has_parameters)
+    return reduce(std::move(range), detail::MethodCalls<typename Class::type, Pointer>(method), std::move(fold),
+                  std::move(first), options);
 }
 
 }  // namespace epic

@@ -1,4 +1,5 @@
-// epic::detail::BroadcastWindow, which user's code awaits: on the thread's current kernel.
+// epic::detail::BroadcastWindow, which user's code awaits, and the method that it names: on the thread's current
+// kernel.
 
 #include <fmt/format.h>
 
@@ -53,13 +54,13 @@ BroadcastResult BroadcastWindow::await_resume() {
   return std::move(result_);
 }
 
-const reflect::MethodInfo& get_broadcast_method(const reflect::EntityInfo& type, const MethodPointer& pointer) {
+const reflect::MethodInfo& get_listed_method(std::string_view what, const reflect::EntityInfo& type,
+                                             const MethodPointer& pointer) {
   for (const reflect::MethodInfo* const method : type.methods)
     if (method->is_method(pointer.type, pointer.pointer)) return *method;
-  throw std::logic_error(
-      fmt::format("epic::broadcast: the method is not one of {}'s that are listed in methods(...) or exclusive(...) of "
-                  "its EPIC_ENTITY",
-                  type.type_name));
+  throw std::logic_error(fmt::format(
+      "{}: the method is not one of {}'s that are listed in methods(...) or exclusive(...) of its EPIC_ENTITY", what,
+      type.type_name));
 }
 
 }  // namespace epic::detail

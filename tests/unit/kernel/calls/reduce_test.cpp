@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <ranges>
 
 #include "codec/capnp_codec.hpp"
@@ -34,7 +35,9 @@ class Vertex : public Entity {
     if (number == 700) throw std::runtime_error("vertex 700 has no rank");
     co_return number;
   }
-  EPIC_ENTITY(Vertex, methods(rank), transient)
+  Task<double> weight() const { co_return 0.1 * static_cast<double>(std::stoll(std::string(key()))); }
+  Task<double> not_listed() const { co_return 0; }
+  EPIC_ENTITY(Vertex, methods(rank, weight), transient)
 };
 
 class Graph : public Entity {
@@ -61,6 +64,19 @@ class Graph : public Entity {
     co_return co_await reduce(
         vertices, [](const Ref<Vertex>& one) { return one->rank(1, 1ms); },
         [](std::int64_t sum, std::int64_t rank) { return sum + rank; });
+  }
+  Task<double> weigh(std::vector<Ref<Vertex>> vertices) const {
+    co_return co_await reduce(vertices, &Vertex::weight, std::plus<>());
+  }
+  Task<std::string> weigh_wrongly(std::vector<Ref<Vertex>> vertices) const {
+    try {
+      if (vertices.size() == 1) co_await reduce(vertices, &Vertex::not_listed, std::plus<>());
+      vertices.emplace_back();
+      static_cast<void>(co_await reduce(vertices, &Vertex::weight, std::plus<>(), 1.0, {.at_once = 2}));
+    } catch (const std::logic_error& error) {
+      co_return error.what();
+    }
+    co_return "a weight";
   }
   /// The first call takes long, all others no time.
   Task<std::int64_t> wait_for_first(std::int64_t count) {
@@ -97,7 +113,8 @@ class Graph : public Entity {
   }
   Task<std::int64_t> made() const { co_return made_; }
   Task<std::int64_t> begun_ahead() const { co_return begun_ahead_; }
-  EPIC_ENTITY(Graph, state(made_, begun_ahead_), methods(list, sum, wait_for_first, fail, made, begun_ahead))
+  EPIC_ENTITY(Graph, state(made_, begun_ahead_),
+              methods(list, sum, weigh, weigh_wrongly, wait_for_first, fail, made, begun_ahead))
 };
 
 const ModuleInfo& graphs() {
@@ -145,6 +162,23 @@ TEST_CASE("reduce: 256 calls are under way unless it is said how many, and the t
   CHECK(Vertex::most <= 256);
   CHECK(Vertex::most > 100);
   CHECK(f.call(f.graph->sum({})) == 0);
+}
+
+TEST_CASE("reduce: a method without parameters can be named, and floating point sums are the same on all fabrics",
+          "[kernel]") {
+  double expected = 0;
+  std::vector<Ref<Vertex>> vertices;
+  for (int i = 0; i < 1000; ++i) {
+    vertices.emplace_back(i);
+    expected += 0.1 * i;
+  }
+  for (const std::uint16_t nodes : {1, 3}) {
+    ReduceFixture f(nodes);
+    CHECK(f.call(f.graph->weigh(vertices)) == expected);  // to the bit
+    CHECK_THAT(f.call(f.graph->weigh_wrongly({vertices[0]})),
+               Catch::Contains("epic::reduce: the method is not one of"));
+    CHECK_THAT(f.call(f.graph->weigh_wrongly({vertices[0], vertices[1]})), Catch::Contains("weight"));
+  }
 }
 
 TEST_CASE("reduce: while the first call takes long, no more results gather behind it than sixteen windows",

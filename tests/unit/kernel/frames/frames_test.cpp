@@ -128,12 +128,13 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
 
   /// The calls of one broadcast.
   using Add = Task<std::int64_t> (Counter::*)(std::int64_t);
-  using Broadcast = std::shared_ptr<epic::detail::BroadcastCall<Add>>;
+  using Broadcast = std::shared_ptr<epic::detail::SharedCall<Add>>;
   static Broadcast make_broadcast(std::int64_t amount) {
-    return std::make_shared<epic::detail::BroadcastCall<Add>>(&Counter::add, std::tuple<std::int64_t>(amount));
+    return std::make_shared<epic::detail::SharedCall<Add>>(&Counter::add, std::tuple<std::int64_t>(amount));
   }
   RecordRef begin_one(const Broadcast& broadcast, std::string_view key) {
-    RecordRef record(new epic::detail::BroadcastRecord<Add>(*Counter::epic_info().find_method("add"), broadcast));
+    RecordRef record(new epic::detail::SharedRecord<Add>(*Counter::epic_info().find_method("add"), broadcast));
+    record->is_broadcast = true;
     record->callee = Ref<Counter>(key).epic_name();
     REQUIRE(calls.open(*record));
     calls.route(record);
