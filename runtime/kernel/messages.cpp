@@ -45,6 +45,8 @@ std::string find_fault(const BroadcastMessage& broadcast) {
     if (key.size() > limits::kKeyBytesMax)
       return fmt::format("a broadcast to an entity with a key of {} bytes, and {} are allowed", key.size(),
                          limits::kKeyBytesMax);
+  if (broadcast.first.extensions && !broadcast.first.extensions->idempotency_key.empty())
+    return "a broadcast with an idempotency key, which stands for one call";
   return find_fault(broadcast.first);
 }
 

@@ -11,11 +11,11 @@ void PeerSends::send(const PeerAddress& to, Message message) {
   syscalls_.send(to, std::move(message));
 }
 
-bool PeerSends::try_join(const PeerAddress& to, const Record& call, MapVersion version) {
+bool PeerSends::try_join(const PeerAddress& to, Record& call, MapVersion version) {
   const auto waiting = waiting_.find(to);
   if (waiting == waiting_.end() || !waiting->second.broadcast) return false;
   auto& [first, message] = *waiting->second.broadcast;
-  const bool is_same = first->arguments() == const_cast<Record&>(call).arguments() && first->method == call.method &&
+  const bool is_same = first->arguments() == call.arguments() && first->method == call.method &&
                        first->caller == call.caller && first->deadline_ns == call.deadline_ns &&
                        message.first.map_version == version && first->callee->type() == call.callee->type();
   const std::uint64_t before = message.first.id.sequence;

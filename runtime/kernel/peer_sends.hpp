@@ -28,7 +28,7 @@ class PeerSends {
   /// Behind the calls that wait for `to`.
   void send(const PeerAddress& to, Message message);
   /// True: the call leaves with those of its broadcast that wait for `to`.
-  [[nodiscard]] bool try_join(const PeerAddress& to, const Record& call, MapVersion version);
+  [[nodiscard]] bool try_join(const PeerAddress& to, Record& call, MapVersion version);
   /// The first of them. Others may join it.
   void begin(const PeerAddress& to, RecordRef call, CallMessage message);
   /// A call of a broadcast, which has come from `to`, has ended well.

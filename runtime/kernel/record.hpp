@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ namespace epic::kernel {
 
 using Record = detail::CallRecord;
 using RecordRef = detail::RecordPtr<Record>;
+class ArrivedArguments;
+/// What waits for a call on other nodes, outermost first; null: nothing.
+using SharedChain = std::shared_ptr<const std::vector<ChainLink>>;
 
 }  // namespace epic::kernel
 
@@ -39,12 +43,13 @@ struct CallSite : kernel::RoutedCall {
   static void* operator new(std::size_t size_bytes) { return allocate_frame(size_bytes); }
   static void operator delete(void* site, std::size_t size_bytes) noexcept { free_frame(site, size_bytes); }
   CallRecord& record;
-  kernel::CallId id;                                   // as named by the caller
-  std::vector<kernel::ChainLink> chain;                // what waits for it on other nodes, outermost first
-  std::unique_ptr<kernel::CallExtensions> extensions;  // what else came with it; null for most calls
-  std::function<void(CallRecord&)> on_end;             // outside callers of this process: after the gate
-  std::function<void(CallRecord&)> on_hook_end;        // hooks of the kernel itself: at once
-  bool is_refused = false;                             // its sender went by an old map, or the shard has left
+  kernel::CallId id;                                          // as named by the caller
+  kernel::SharedChain chain;                                  // shared by the calls of a broadcast
+  std::shared_ptr<const kernel::ArrivedArguments> arguments;  // likewise; null: they have been read
+  std::unique_ptr<kernel::CallExtensions> extensions;         // what else came with it; null for most calls
+  std::function<void(CallRecord&)> on_end;                    // outside callers of this process: after the gate
+  std::function<void(CallRecord&)> on_hook_end;               // hooks of the kernel itself: at once
+  bool is_refused = false;                                    // its sender went by an old map, or the shard has left
   std::string label;          // of a record without a method: "setup", "on_activate"; of a tick, its method
   std::int64_t begun_ns = 0;  // of a record without a deadline
   std::optional<Tick> tick;
@@ -53,6 +58,9 @@ struct CallSite : kernel::RoutedCall {
   std::unique_ptr<kernel::AnswerId> answer;         // of the one call that runs for a key, for all that wait for it
   std::optional<kernel::ErrorPart> answered_error;  // of a call that gets that one's exception, as it was stored
   const CallRecord* answered_by = nullptr;          // … while that one ends: what it has observed counts
+  [[nodiscard]] std::span<const kernel::ChainLink> links() const {
+    return chain ? std::span<const kernel::ChainLink>(*chain) : std::span<const kernel::ChainLink>();
+  }
   /// Something other than a caller in this kernel gets the outcome.
   [[nodiscard]] bool reports() const { return has_arrived() || on_end || on_hook_end || mail || answer; }
 };

@@ -12,7 +12,7 @@ const Record* CallChains::find_holder(const Record& record, const Activation& ac
   for (const Record* link = &record; link != nullptr; link = link->caller) {
     if (link->holds_lock && activation_of(link) == &activation) return link;
     if (link->site == nullptr) continue;
-    for (const ChainLink& remote : link->site->chain) {
+    for (const ChainLink& remote : link->site->links()) {
       if (activation.lock.holder_count() > 1 && types_.stored(remote.entity) != activation.name->text) continue;
       const Record* found = nullptr;
       activation.lock.for_each_holder([&](const Record& holder) {
@@ -28,7 +28,7 @@ bool CallChains::holds_up_a_move(const Record& record) const {
   const auto is_closed = [this](std::string_view entity) { return routing_.is_closed(shard_of(entity, shard_count_)); };
   for (const Record* link = &record; link != nullptr; link = link->caller) {
     if (link != &record && link->callee && is_closed(link->callee->text)) return true;
-    if (link->site != nullptr && std::ranges::any_of(link->site->chain, [&](const ChainLink& remote) {
+    if (link->site != nullptr && std::ranges::any_of(link->site->links(), [&](const ChainLink& remote) {
           return remote.entity.contains('/') && is_closed(types_.stored(remote.entity));
         }))
       return true;

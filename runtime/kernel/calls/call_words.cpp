@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "kernel/limits.hpp"
 
@@ -51,8 +52,10 @@ std::vector<ChainLink> CallWords::chain_of(const Record* record) const {
   for (const Record* link = record; link != nullptr; link = link->caller) {
     const std::string entity = link->callee ? shown(link->callee) : label_of(*link);
     chain.push_back({id_of(*link), entity, method_of(*link)});
-    if (link->caller == nullptr && link->site != nullptr)
-      chain.insert(chain.end(), link->site->chain.rbegin(), link->site->chain.rend());
+    if (link->caller == nullptr && link->site != nullptr) {
+      const std::span<const ChainLink> elsewhere = link->site->links();
+      chain.insert(chain.end(), elsewhere.rbegin(), elsewhere.rend());
+    }
     if (chain.size() > limits::kChainLengthMax) break;
   }
   std::ranges::reverse(chain);
@@ -106,8 +109,8 @@ Cause CallWords::cause_of(const Record& record) const {
     cause.caller_method = caller->method->name;
   } else if (caller != nullptr) {
     cause.from = describe(*caller);
-  } else if (record.site != nullptr && !record.site->chain.empty()) {
-    cause.from = text_of(record.site->chain.back());
+  } else if (record.site != nullptr && !record.site->links().empty()) {
+    cause.from = text_of(record.site->links().back());
   } else if (record.site != nullptr && !record.site->label.empty()) {
     cause.from = record.site->label;
   } else if (record.site != nullptr && record.site->from.life != 0) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernel/arrived_arguments.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 
@@ -390,6 +391,7 @@ void Calls::run_one(RunQueue::Item item) {
     if (item.record->site != nullptr && !item.record->failure) {
       if (item.record->site->mail) listener_.on_mail_begin(*item.record);
       if (item.record->site->answer) listener_.on_answer_begin(*item.record);  // which may end it
+      if (item.record->site->arguments) read_arguments(*item.record);          // likewise
     }
     if (item.record->failure) {  // it stopped waiting before it started
       if (item.record->holds_lock) end_execution(*item.record);
@@ -400,6 +402,13 @@ void Calls::run_one(RunQueue::Item item) {
   }
   if (next) next.resume();
   scheduler_.current = nullptr;
+}
+
+void Calls::read_arguments(Record& record) {
+  const auto arguments = std::exchange(record.site->arguments, nullptr);
+  if (const auto read = arguments->read_into(record); !read)
+    fail(record, ErrorCode::bad_arguments,
+         fmt::format("{}: {}: {}", words_.describe(record), read.error().path, read.error().what));
 }
 
 void Calls::on_time() {

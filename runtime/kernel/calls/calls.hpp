@@ -186,6 +186,7 @@ class Calls final : private DeadlockProbes::Listener {
       probes_.suspect(RecordRef::share(*first));
   }
   void run_one(RunQueue::Item item);
+  void read_arguments(Record& record);
   [[nodiscard]] std::string describe_doing(const Record& record);
   void expire(Record& record);
   void check_stop(Activation& activation) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <utility>
 
+#include "kernel/arrived_arguments.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/placement_hash.hpp"
@@ -25,9 +27,14 @@ bool is_unawaited(const Record& record, const Record* maker) {
   while (root->caller != nullptr) root = root->caller;
   const detail::CallSite* site = root->site;
   if (site == nullptr || !site->has_arrived()) return site == nullptr || (!site->on_end && !site->answer);
-  if (site->chain.empty()) return !site->from.is_client();
-  const ChainLink& first = site->chain.front();
+  if (site->links().empty()) return !site->from.is_client();
+  const ChainLink& first = site->links().front();
   return first.method.empty() && first.entity.contains('/');  // a hook or a task of an entity
+}
+
+SharedChain take_chain(CallMessage& call) {
+  if (call.chain.empty()) return nullptr;
+  return std::make_shared<const std::vector<ChainLink>>(std::move(call.chain));
 }
 
 }  // namespace
@@ -158,10 +165,9 @@ void Frames::on_hello(const PeerAddress& from, const HelloMessage& hello) {
 }
 
 void Frames::on_message(const PeerAddress& from, Message message) {
-  if (auto* call = std::get_if<CallMessage>(&message)) {
-    const std::vector<std::byte> arguments = std::exchange(call->arguments, {});
-    receive(from, std::move(*call), arguments, Answer::result);
-  } else if (auto* reply = std::get_if<ReplyMessage>(&message))
+  if (auto* call = std::get_if<CallMessage>(&message))
+    receive(from, *call, take_chain(*call), nullptr);
+  else if (auto* reply = std::get_if<ReplyMessage>(&message))
     reply->sequence == 0 ? take_back(from) : receive(from, std::move(*reply));
   else if (const auto* hello = std::get_if<HelloMessage>(&message))
     on_hello(from, *hello);
@@ -181,16 +187,20 @@ void Frames::on_message(const PeerAddress& from, Message message) {
     uses_.calls.on_probe(std::get<ProbeMessage>(std::move(message)));
 }
 
+/// As so many calls: each is accepted, refused, or fails by itself.
 void Frames::receive(const PeerAddress& from, BroadcastMessage broadcast) {
-  const std::vector<std::byte> arguments = std::exchange(broadcast.first.arguments, {});
-  const std::string type = broadcast.first.target.substr(0, broadcast.first.target.find('/') + 1);
-  for (std::size_t i = 0; i <= broadcast.keys.size(); ++i) {
-    CallMessage call = broadcast.first;
-    if (i > 0) {
-      call.id.sequence += broadcast.steps[i - 1];
-      call.target = type + broadcast.keys[i - 1];
-    }
-    receive(from, std::move(call), arguments, Answer::end);
+  CallMessage& call = broadcast.first;
+  const SharedChain chain = take_chain(call);
+  std::shared_ptr<const ArrivedArguments> arguments;
+  if (const PeerMethod* const method = find_announced(from, call.method); method != nullptr && method->arguments)
+    arguments = std::make_shared<const ArrivedArguments>(uses_.codec, *method->arguments, std::move(call.arguments));
+  const std::uint64_t first = call.id.sequence;
+  const std::size_t type_bytes = call.target.find('/') + 1;  // 0 without one: then none of them names an entity
+  receive(from, call, chain, arguments);
+  for (std::size_t i = 0; i < broadcast.keys.size(); ++i) {
+    call.id.sequence = first + broadcast.steps[i];
+    call.target.replace(type_bytes, std::string::npos, broadcast.keys[i]);
+    receive(from, call, chain, arguments);
   }
 }
 
@@ -203,14 +213,15 @@ void Frames::receive(const PeerAddress& from, const EndedMessage& ended) {
   }
 }
 
-void Frames::receive(const PeerAddress& from, CallMessage call, std::span<const std::byte> arguments, Answer answer) {
+void Frames::receive(const PeerAddress& from, const CallMessage& call, SharedChain chain,
+                     std::shared_ptr<const ArrivedArguments> shared) {
   const std::uint64_t sequence = call.id.sequence;
-  const auto peer = peers_.find(from);
-  if (peer == peers_.end() || call.method >= peer->second.methods.size())
+  const PeerMethod* const announced = find_announced(from, call.method);
+  if (announced == nullptr)
     return reply_error(from, sequence, ErrorCode::no_such_method,
                        fmt::format("a method of '{}' was called that the caller's process has not announced to node-{}",
                                    call.target, uses_.self.node));
-  const PeerMethod& method = peer->second.methods[call.method];
+  const PeerMethod& method = *announced;
   if (method.type == nullptr)
     return reply_error(
         from, sequence, ErrorCode::no_such_type,
@@ -242,13 +253,15 @@ void Frames::receive(const PeerAddress& from, CallMessage call, std::span<const 
                        fmt::format("{}: {}", method.name, method.arguments_error));
 
   RecordRef record(method.method->make_record());
-  if (auto read =
-          uses_.codec.decode_sent(arguments, *method.arguments, method.method->arguments(), record->arguments());
-      !read)
-    return reply_error(from, sequence, ErrorCode::bad_arguments,
-                       fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
+  if (!shared) {
+    if (const auto read =
+            uses_.codec.decode_sent(call.arguments, *method.arguments, method.method->arguments(), record->arguments());
+        !read)
+      return reply_error(from, sequence, ErrorCode::bad_arguments,
+                         fmt::format("{}: {}: {}", method.name, read.error().path, read.error().what));
+  }
   record->callee = std::move(name);
-  record->is_broadcast = answer == Answer::end;
+  record->is_broadcast = shared != nullptr;
   // Slightly less than the caller has: this node knows better what delays the call, and can still report it.
   record->timeout_ns = std::max<std::int64_t>(
       call.patience_ns - std::min<std::int64_t>(call.patience_ns / 10, limits::kTimeoutLead.count()), 1);
@@ -256,8 +269,9 @@ void Frames::receive(const PeerAddress& from, CallMessage call, std::span<const 
   site.from = from;
   site.id = call.id;
   site.sent_version = call.map_version;
-  site.chain = std::move(call.chain);
-  if (call.extensions) site.extensions = std::make_unique<CallExtensions>(std::move(*call.extensions));
+  site.chain = std::move(chain);
+  site.arguments = std::move(shared);
+  if (call.extensions) site.extensions = std::make_unique<CallExtensions>(*call.extensions);
   uses_.scheduler.current = nullptr;
   if (!uses_.calls.open(*record)) return reply(*record);
   route(std::move(record));
@@ -395,6 +409,11 @@ void Frames::end_lost() {
       on_refused(*record);
   }
   if (!uses_.routing.has_lost()) deaths_.clear();
+}
+
+const PeerMethod* Frames::find_announced(const PeerAddress& by, std::uint32_t number) const {
+  const auto peer = peers_.find(by);
+  return peer == peers_.end() || number >= peer->second.methods.size() ? nullptr : &peer->second.methods[number];
 }
 
 /// As the peer has announced it; null: it has not.

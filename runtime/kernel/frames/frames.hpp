@@ -19,8 +19,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -86,12 +86,9 @@ class Frames {
   void send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to);
   void note_sent(Record& record, ShardId shard, const PeerAddress& to);
   void refuse(Record& record);
-  /// What comes back to the caller of an arrived call.
-  enum class Answer : std::uint8_t {
-    result,
-    end,  // that it has ended, if it ends well
-  };
-  void receive(const PeerAddress& from, CallMessage call, std::span<const std::byte> arguments, Answer answer);
+  /// `shared`: instead of the message's own arguments, for a call of a broadcast, of which only the end is reported.
+  void receive(const PeerAddress& from, const CallMessage& call, SharedChain chain,
+               std::shared_ptr<const ArrivedArguments> shared);
   void receive(const PeerAddress& from, BroadcastMessage broadcast);
   void receive(const PeerAddress& from, const EndedMessage& ended);
   void receive(const PeerAddress& from, ReplyMessage reply);
@@ -100,6 +97,8 @@ class Frames {
   void end_lost();
   void on_refused(Record& record);
   [[nodiscard]] bool takes_broadcasts(const PeerAddress& peer) const;
+  /// The method to which the peer has given this number; null: it has given it to none.
+  [[nodiscard]] const PeerMethod* find_announced(const PeerAddress& by, std::uint32_t number) const;
   [[nodiscard]] const PeerMethod* find_method(const PeerAddress& of, const reflect::MethodInfo& method) const;
   void read_result(Record& record, const ResultPart& result);
   void fail(Record& record, ErrorCode code, const std::string& message) { uses_.calls.fail(record, code, message); }

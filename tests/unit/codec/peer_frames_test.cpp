@@ -136,6 +136,9 @@ TEST_CASE("peer frames: a broadcast beyond the bounds is refused", "[codec]") {
   SECTION("fewer keys than calls") { broadcast.keys.pop_back(); }
   SECTION("key") { broadcast.keys.back() = std::string(limits::kKeyBytesMax + 1, 'x'); }
   SECTION("arguments") { broadcast.first.arguments = make_bytes(limits::kArgumentsBytesMax + 1); }
+  SECTION("idempotency key") {
+    broadcast.first.extensions = CallExtensions{.trace = {}, .caller = {}, .idempotency_key = "once"};
+  }
   CHECK_FALSE(decode_message(payload_of(broadcast)).has_value());
   const EndedMessage ended{std::vector<std::uint64_t>(limits::kEndedCallsMax + 1, 1)};
   CHECK_FALSE(decode_message(payload_of(ended)).has_value());

@@ -407,6 +407,44 @@ TEST_CASE("frames: calls of an arrived broadcast begin like any, and their ends 
   CHECK(f.sends.is_empty());
 }
 
+TEST_CASE("frames: each call of an arrived broadcast reads the arguments when it starts", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(FramesFixture::kSelf);
+  f.frames.on_message(kOther, f.broadcast_of("Counter/a", {"b"}));
+  std::vector<RecordRef> arrived;
+  f.calls.for_each([&](Record& record) { arrived.push_back(RecordRef::share(record)); });
+  REQUIRE(arrived.size() == 2);
+  const auto amount_of = [](const RecordRef& record) {
+    return std::get<0>(*static_cast<std::tuple<std::int64_t>*>(record->arguments()));
+  };
+  for (const RecordRef& record : arrived) CHECK(amount_of(record) == 0);
+  CHECK((arrived[0]->site->arguments && arrived[0]->site->arguments == arrived[1]->site->arguments));
+  for (const ActivationId id : std::exchange(f.world.loads, {})) f.activations.on_loaded(id, LoadedState{});
+  f.run();
+  for (const RecordRef& record : arrived) {
+    CHECK(amount_of(record) == 5);
+    CHECK_FALSE(record->site->arguments);
+    CHECK_FALSE(record->failure);
+  }
+}
+
+TEST_CASE("frames: of an arrived broadcast whose arguments cannot be read each call fails", "[kernel]") {
+  FramesFixture f;
+  f.give_shard_to(FramesFixture::kSelf);
+  BroadcastMessage broadcast = f.broadcast_of("Counter/a", {"b"});
+  broadcast.first.arguments.pop_back();
+  f.frames.on_message(kOther, broadcast);
+  for (const ActivationId id : std::exchange(f.world.loads, {})) f.activations.on_loaded(id, LoadedState{});
+  f.run();
+  REQUIRE(f.world.sent.size() == 2);
+  for (const auto& [to, message] : f.world.sent) {
+    const auto& error = std::get<ErrorPart>(std::get<ReplyMessage>(message).outcome);
+    CHECK(error.code == ErrorCode::bad_arguments);
+    CHECK_THAT(error.message, Catch::StartsWith("Counter/"));
+  }
+  CHECK(f.calls.size() == 0);
+}
+
 TEST_CASE("frames: of an arrived broadcast each call to a shard that is not ours is refused", "[kernel]") {
   FramesFixture f;
   f.give_shard_to(kOther);
