@@ -291,6 +291,9 @@ void Frames::reply(Record& record) {
                         ReplyMessage{record.site->id.sequence, RefusedPart{uses_.routing.version()}});
     return;
   }
+  if (record.is_broadcast && !record.failure && !record.thrown() &&
+      uses_.saving.is_durable(uses_.saving.observations().observed_by(&origin)))
+    return uses_.sends.add_ended(record.site->from, record.site->id.sequence);
   const std::int64_t lead_ns = std::min<std::int64_t>(record.timeout_ns / 10, limits::kReplyLead.count());
   uses_.saving.hold(origin, {.kind = Outgoing::Kind::reply,
                              .to = record.site->from,

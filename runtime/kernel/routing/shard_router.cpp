@@ -11,23 +11,30 @@ namespace epic::kernel {
 
 PeerAddress ShardRouter::find_way(const RoutedCall& call) const {
   const PeerAddress owner = address_of(owner_of(call.shard));
-  if (owner.life == 0 || blocked_.contains(owner) || is_behind_another(call)) return {};
+  if (owner.life == 0 || blocked_.contains(owner)) return {};
   const auto found = shards_.find(call.shard);
-  return found != shards_.end() && (found->second.is_blocked || is_former_owner_asked(call.shard)) ? PeerAddress{}
-                                                                                                   : owner;
+  if (found == shards_.end()) return owner;
+  const Shard& shard = found->second;
+  const bool must_wait = shard.is_blocked || is_behind_another(shard, call) || is_former_owner_asked(shard, call.shard);
+  return must_wait ? PeerAddress{} : owner;
 }
 
 bool ShardRouter::is_former_owner_asked(ShardId id) const {
   const auto found = shards_.find(id);
-  if (found == shards_.end()) return false;
-  const Shard& shard = found->second;
+  return found != shards_.end() && is_former_owner_asked(found->second, id);
+}
+
+bool ShardRouter::is_former_owner_asked(const Shard& shard, ShardId id) const {
   return shard.sent > 0 && (shard.sent_to != address_of(owner_of(id)) || shard.sent_version < owned_since(id));
 }
 
 bool ShardRouter::is_behind_another(const RoutedCall& call) const {
   const auto found = shards_.find(call.shard);
-  if (found == shards_.end()) return false;
-  const Line& line = call.has_arrived() ? found->second.arrived : found->second.parked;
+  return found != shards_.end() && is_behind_another(found->second, call);
+}
+
+bool ShardRouter::is_behind_another(const Shard& shard, const RoutedCall& call) {
+  const Line& line = call.has_arrived() ? shard.arrived : shard.parked;
   return !line.empty() && line.begin()->first < call.sequence;
 }
 
@@ -77,7 +84,7 @@ void ShardRouter::forget(RoutedCall& call) {
     erase_sent(call);
     if (--shard.sent == 0 && !shard.parked.empty()) return retry_own(id);
   }
-  remove_if_unused(id);
+  if (is_unused(shard)) shards_.erase(id);
 }
 
 void ShardRouter::erase_sent(const RoutedCall& call) {
@@ -250,9 +257,11 @@ void ShardRouter::on_time(std::int64_t now_ns) {
 
 void ShardRouter::remove_if_unused(ShardId id) {
   const auto shard = shards_.find(id);
-  if (shard == shards_.end()) return;
-  const Shard& it = shard->second;
-  if (it.parked.empty() && it.arrived.empty() && it.sent == 0 && !it.is_blocked) shards_.erase(shard);
+  if (shard != shards_.end() && is_unused(shard->second)) shards_.erase(shard);
+}
+
+bool ShardRouter::is_unused(const Shard& shard) {
+  return shard.parked.empty() && shard.arrived.empty() && shard.sent == 0 && !shard.is_blocked;
 }
 
 }  // namespace epic::kernel

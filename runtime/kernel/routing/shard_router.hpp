@@ -137,6 +137,9 @@ class ShardRouter {
   static Line& line_of(Shard& shard, const RoutedCall& call) {
     return call.has_arrived() ? shard.arrived : shard.parked;
   }
+  [[nodiscard]] bool is_former_owner_asked(const Shard& shard, ShardId id) const;
+  [[nodiscard]] static bool is_behind_another(const Shard& shard, const RoutedCall& call);
+  [[nodiscard]] static bool is_unused(const Shard& shard);
   void erase_sent(const RoutedCall& call);
   [[nodiscard]] bool may_be_sent(const RoutedCall& call) const;
   void retry_own(ShardId shard);
