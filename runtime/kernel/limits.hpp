@@ -33,9 +33,9 @@ inline constexpr std::chrono::nanoseconds kTimeoutLead =
     100ms;                                              // a callee's node reports a timeout earlier than the caller's
 inline constexpr std::size_t kEndedPerTick = 128;       // calls that end by their deadline, or with their node
 inline constexpr std::size_t kBroadcastCallsMax = 256;  // in one message; so few that it holds up nothing else …
+inline constexpr std::size_t kEndedCallsMax = 1'024;    // … and their ends
 inline constexpr std::size_t kBroadcastAtOnce = 2'048;  // calls of one that are under way
 inline constexpr std::size_t kBroadcastFailuresNamed = 100;
-inline constexpr std::size_t kEndedCallsMax = 1'024;   // … and their ends
 inline constexpr std::size_t kRoutedPerTick = 256;     // parked calls that are sent or refused
 inline constexpr std::size_t kEnteredPerTick = 1'024;  // calls that have waited for an activation, and enter it now
 inline constexpr std::size_t kWokenPerTick = 256;      // sleeping frames that go on

@@ -1,13 +1,11 @@
 #pragma once
 // reduce: one call for each element of a range, and one value of all their results.
 //
-//   const double sum = co_await epic::reduce(
-//       vertices_, [](const Ref<Vertex>& one) { return one->rank(); }, [](double sum, double rank) { return sum + rank;
-//       });
-//   co_await epic::reduce(vertices_, &Vertex::rank, std::plus<>());  // the same, as it takes no arguments
+//   co_await epic::reduce(shops_, [](const Ref<Shop>& shop) { return shop->count(7); }, std::plus<>());
+//   co_await epic::reduce(vertices_, &Vertex::rank, std::plus<>());  // a method without parameters
 //
 // As with gather(), 256 calls are under way at any time. But each is made when its turn has come, and its result is
-// folded as soon as all results before it have been: so a million calls take the memory of some hundreds.
+// folded as soon as all results before it have been: so a million calls take the memory of some thousands.
 //
 // The results are folded in the order of the range, on the caller's node: the outcome is the same on every run and on
 // every number of nodes, also for what is not associative, like sums of floating point numbers.

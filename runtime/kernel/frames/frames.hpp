@@ -11,8 +11,8 @@
 // A method is a number in the sender's table, which comes with its Hello. Arguments and results are read with the
 // schemas that the table names.
 //
-// A call of a broadcast is a call like any other here. Only that to a peer that announces it those of one broadcast
-// leave together, and their ends come back together (PeerSends).
+// A call of a broadcast is a call like any other. But to a peer that takes broadcasts, those of one leave together, and
+// their ends come back together (PeerSends).
 //
 // Invariant: an arrived call is answered once: with its outcome, an error or a refusal.
 // Not here:  where a call goes (routing/), bytes and connections (transport/), the call itself (calls/).

@@ -23,7 +23,7 @@ class Caller : public epic::Entity {
   EPIC_ENTITY(Caller, methods(call_many), transient)
 };
 
-/// Is told of posts, and stores nothing.
+/// Counts posts, and stores nothing.
 class Follower : public epic::Entity {
   std::int64_t posts_ = 0;
 
@@ -35,7 +35,7 @@ class Follower : public epic::Entity {
   EPIC_ENTITY(Follower, methods(on_post), transient)
 };
 
-/// Tells all followers of a post, in two ways. Throws if one has not got it.
+/// Sends a post to all followers, in two ways. Throws if one did not get it.
 class Author : public epic::Entity {
   std::vector<epic::Ref<Follower>> followers_;
 

@@ -61,7 +61,13 @@ TEST_CASE("peer frames: frames are gathered in one buffer and come apart again",
 TEST_CASE("peer frames: damaged bytes give an error or another message, never a crash", "[codec]") {
   const auto seed = epic::test::make_seed();
   CAPTURE(seed);
-  for (const PeerMessage& message : every_peer_message()) {
+  std::vector<PeerMessage> messages = every_peer_message();
+  messages.emplace_back(
+      BroadcastMessage{.first = {{NodeId{1}, 17, 81}, "Barrel/3", 1, MapVersion{4}, 1, {}, make_bytes(24), {}},
+                       .steps = {1, 4},
+                       .keys = {"4", "7"}});
+  messages.emplace_back(EndedMessage{{81, 85}});
+  for (const PeerMessage& message : messages) {
     const auto payload = payload_of(message);
     if (payload.size() < 4096)
       epic::test::for_damaged(payload, std::mt19937_64(seed),
