@@ -29,6 +29,7 @@ CallWindow::CallWindow(std::size_t at_once, Runs runs, std::size_t together)
 }
 
 CallWindow::~CallWindow() {
+  if (kernel::Calls* const calls = kernel::Calls::current()) calls->forget_resume(waiter_);
   if (refill_) refill_.destroy();
 }
 

@@ -96,6 +96,7 @@ class Calls final : private DeadlockProbes::Listener {
   std::coroutine_handle<> suspend_on(detail::Waiter& waiter);
   /// Its frame goes on when the run queue comes to it, whatever ends until then.
   void resume_soon(detail::Waiter& waiter) { scheduler_.queue.push_resume(waiter); }
+  void forget_resume(detail::Waiter& waiter) { scheduler_.queue.drop(waiter); }
   /// The current execution goes on waiting.
   void pause() { scheduler_.current = nullptr; }
   /// The code of the current execution has reached a yield point.
