@@ -25,6 +25,20 @@ Result<void> check_owner(const ProjectPaths& paths) {
   return {};
 }
 
+/// Where everyone may write, somebody else can have made it first, with a cache whose commands CMake runs.
+Result<void> check_build_owner(const ProjectPaths& paths) {
+  struct stat root{};
+  struct stat build{};
+  if (::stat(paths.root.c_str(), &root) != 0 || (root.st_mode & S_IWOTH) == 0) return {};
+  if (::lstat(paths.build().c_str(), &build) != 0) return {};
+  if (build.st_uid == ::geteuid() || build.st_uid == root.st_uid || build.st_uid == 0) return {};
+  return fail({.what = fmt::format("{} belongs to user {}, and this is user {}", paths.build().string(), build.st_uid,
+                                   ::geteuid()),
+               .why = "what they put there would run as this user",
+               .help = {fmt::format("remove it, and let only its owner write to the project: 'chmod o-w {}'",
+                                    paths.root.string())}});
+}
+
 }  // namespace
 
 fs::path ProjectPaths::module(std::string_view name) const { return build() / "modules" / fmt::format("{}.so", name); }
@@ -54,6 +68,7 @@ Result<ProjectPaths> find_project(const fs::path& start) {
     if (fs::exists(directory / "epic.toml", error)) {
       ProjectPaths paths(directory);
       if (directory != from) EPIC_TRY(check_owner(paths));
+      EPIC_TRY(check_build_owner(paths));
       return paths;
     }
     if (directory == directory.parent_path()) break;

@@ -1,7 +1,10 @@
 #include "client/session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -46,6 +49,8 @@ Session::~Session() {
 // ---- any thread ----
 
 void Session::wait_until_ready() {
+  if (const auto checked = check_place(); !checked)
+    throw Unavailable(fmt::format("{} {}", checked.error().message, checked.error().hint));
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, options_.connect_timeout, [this] { return is_ready_ || !absence_.empty(); });
   if (!is_ready_) throw Unavailable(absence_.empty() ? describe_absence(project_.string(), {}) : absence_);
@@ -116,8 +121,15 @@ void Session::on_change() {
   changed_.notify_all();
 }
 
+/// Who can put sockets there would get what is sent to entities.
+std::expected<void, files::Refusal> Session::check_place() const {
+  auto checked = files::check_directory(project_ / ".epic");
+  return checked || checked.error().system_error != ENOENT ? checked : std::expected<void, files::Refusal>();
+}
+
 std::vector<std::string> Session::list_sockets() const {
   std::vector<std::string> sockets;
+  if (!check_place()) return sockets;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(project_ / ".epic" / "run", error))
     if (entry.path().extension() == ".sock") sockets.push_back(entry.path().string());

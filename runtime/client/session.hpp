@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <cstdint>
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include "client/contact.hpp"
 #include "codec/capnp_codec.hpp"
 #include "epic/client.hpp"
+#include "files/private_files.hpp"
 #include "transport/transport.hpp"
 
 namespace epic::client {
@@ -50,6 +52,8 @@ class Session {
   void pass(Submission submission);
   void take_submissions();
   void on_change();
+  /// That `.epic`, if it is there, is this user's alone.
+  [[nodiscard]] std::expected<void, files::Refusal> check_place() const;
   [[nodiscard]] std::vector<std::string> list_sockets() const;
 
   std::filesystem::path project_;

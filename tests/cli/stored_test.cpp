@@ -1,4 +1,5 @@
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/describe/class.hpp>
@@ -220,6 +221,28 @@ TEST_CASE("stored: a project of another user, above the directory, is refused", 
     CHECK_THAT(transcript.run_quietly({"doctor"}, "below").out, Catch::Contains("belongs to user 65534"));
     REQUIRE(::chown(theirs.c_str(), 0, 0) == 0);
   }
+}
+
+TEST_CASE("stored: a build directory of another user's is refused where everyone may write", "[cli]") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can give files away");
+    return;
+  }
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  transcript.write("build/CMakeCache.txt", "");
+  const fs::path build = transcript.directory() / "build";
+  constexpr int kNothingSaved = 3;
+  REQUIRE(::chown(build.c_str(), 65534, 65534) == 0);
+  CHECK(transcript.run_quietly({"ls"}).exit_code == kNothingSaved);
+  REQUIRE(::chmod(transcript.directory().c_str(), 01777) == 0);
+  for (const char* command : {"build", "run", "test"}) {
+    const auto answer = transcript.run_quietly({command});
+    CHECK(answer.exit_code == 1);
+    CHECK_THAT(answer.err, Catch::Contains("belongs to user 65534") && Catch::Contains("chmod o-w "));
+  }
+  REQUIRE(::chown(build.c_str(), 0, 0) == 0);
+  CHECK(transcript.run_quietly({"ls"}).exit_code == kNothingSaved);
 }
 
 TEST_CASE("stored: logs of the last run are read from its files, in the order of their times", "[cli]") {

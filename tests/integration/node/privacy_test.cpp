@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 #include <cerrno>
 
+#include "epic/client.hpp"
 #include "integration/node/real_fabric.hpp"
 #include "support/child.hpp"
 
@@ -123,6 +124,7 @@ TEST_CASE("privacy: a directory that another user has made is refused, with the 
   Supervised fabric{project, "unused", real_nodes("probe", 1)};
   CHECK_THAT(fabric.wait_for_error(), Catch::Contains("belongs to user 65534") && Catch::Contains("chown -R 0"));
   CHECK(fabric.wait_for_end() == epic::cluster::kExitFailed);
+  CHECK_THROWS_WITH(epic::Client::connect(project.path().string()), Catch::Contains("belongs to user 65534"));
 }
 
 TEST_CASE("privacy: what an entity prints does not pass for a line of the log", "[node]") {
