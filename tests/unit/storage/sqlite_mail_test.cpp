@@ -109,12 +109,17 @@ TEST_CASE("sqlite mail: a damaged row can be removed by its id, whatever its sta
   CHECK(must(store->count_mail()).waiting + must(store->count_mail()).dead == 0);
 }
 
-TEST_CASE("sqlite mail: a row that damage moves to a shard that there is not is left alone", "[storage]") {
+TEST_CASE("sqlite mail: a row that damage moves to a shard that there is not is found only to be dropped",
+          "[storage]") {
   const SqliteMailFixture f({sent(message(1))});
   run_sql(f.directory.file(), "UPDATE mail SET to_shard = 4294967295");
   const auto store = open_sqlite(f.directory.file());
   std::set<epic::kernel::MailId> wanted{message(1).id};
-  CHECK(must(read_dead_letters(*store, wanted, Damaged::included)).empty());
+  CHECK(must(read_dead_letters(*store, wanted, Damaged::skipped)).empty());
+  wanted = {message(1).id};
+  const auto found = must(read_dead_letters(*store, wanted, Damaged::included));
+  REQUIRE(found.size() == 1);
+  CHECK(found.front().to_shard.value < store->identity().shard_count);
 }
 
 TEST_CASE("sqlite mail: messages are counted by their status", "[storage]") {
