@@ -38,7 +38,7 @@ const std::vector<Layer>& layers() {
         "runtime/storage/", "runtime/transport/"}},
       {"runtime/client/",
        {"runtime/include/epic/", "runtime/reflect/", "runtime/kernel/", "runtime/protocol/", "runtime/codec/",
-        "runtime/transport/", "runtime/io/"}},
+        "runtime/files/", "runtime/transport/", "runtime/io/"}},
       {"runtime/node/", {"runtime/"}},
       {"cluster/control/", {"runtime/"}},
       {"cluster/coordination/", {"runtime/"}},
