@@ -248,7 +248,7 @@ TEST_CASE("poison: a thread that an entity has started is the entity's, also whe
 TEST_CASE("poison: a signal from outside blames nobody", "[node]") {
   Dying f;
   for (int death = 0; death < 4; ++death) {
-    if (death > 0) f.wait_for_node();
+    if (death > 0) f.meet_new_node();
     std::jthread caller(
         [&] { CHECK_THROWS_AS(f.client->call(f.client->get<Relay>("busy")->spin_for_ms(60'000)), epic::NodeLost); });
     f.fabric.wait_for("a turn of spin_for_ms has lasted");
