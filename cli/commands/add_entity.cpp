@@ -17,11 +17,11 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kAddEntityPositionals[] = {
     {.name = "NAME", .summary = "Name of the class: letters, digits and '_', starting with a capital letter"},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kAddEntityOptions[] = {
     {.name = "interval",
      .value = "TIME",
      .summary = "Save it at this interval (5s), instead of before any result leaves the node",
@@ -35,7 +35,7 @@ constexpr OptionSpec kOptions[] = {
     {.name = "unlisted", .summary = "Leave EPIC_MODULE as it is"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kAddEntityExitCodes[] = {
     {ExitCode::failed,
      "there is such a file or class already, or EPIC_MODULE could not be understood; nothing was done"},
 };
@@ -77,7 +77,7 @@ Result<NewEntity> entity_of(const Arguments& arguments) {
   return entity;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_add_entity(Context& context, const Arguments& arguments) {
   const NewEntity entity = EPIC_TRY(entity_of(arguments));
   const auto paths = EPIC_TRY(context.paths(arguments));
   const AddedEntity added = EPIC_TRY(add_entity(paths.root, entity));
@@ -111,10 +111,10 @@ constexpr Command kAddEntityCommand{
         "The class has one number, and methods that add to it and return it, so that it builds and passes its test:\n"
         "replace them.",
     .example = "epic add entity Leaderboard\nepic add entity Session --transient",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kAddEntityPositionals,
+    .options = kAddEntityOptions,
+    .exit_codes = kAddEntityExitCodes,
+    .run = run_add_entity,
 };
 
 }  // namespace epic::cli

@@ -16,20 +16,20 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kBackupPositionals[] = {
     {.name = "FILE", .summary = "The file to write; it appears only when complete", .completes = Completes::file},
 };
 
-constexpr OptionSpec kOptions[] = {{.name = "force", .summary = "Replace FILE if it exists"}};
+constexpr OptionSpec kBackupOptions[] = {{.name = "force", .summary = "Replace FILE if it exists"}};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kBackupExitCodes[] = {
     {ExitCode::failed,
      "FILE exists or cannot be written, the store is damaged, or the backup took too long for the store's log; if only "
      "single rows are damaged, FILE is written and has them as they are"},
     {ExitCode::not_found, "nothing has been saved"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_backup(Context& context, const Arguments& arguments) {
   const std::string path = *arguments.word(0);
   if (path == "-") return fail(usage_failure(arguments.command(), "a backup is a file: it cannot go to stdout"));
   const auto paths = EPIC_TRY(context.paths(arguments));
@@ -73,10 +73,10 @@ constexpr Command kBackupCommand{
         "During a long backup, everything the fabric writes stays in the store's log; at half the log's limit\n"
         "the backup fails, so that the fabric can go on writing.",
     .example = "epic backup monday.epic\nepic backup latest.epic --force -q",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kBackupPositionals,
+    .options = kBackupOptions,
+    .exit_codes = kBackupExitCodes,
+    .run = run_backup,
 };
 
 }  // namespace epic::cli

@@ -15,19 +15,19 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kBuildOptions[] = {
     {.name = "release", .summary = "Optimised, with line numbers for stack traces"},
     {.name = "debug", .summary = "Not optimised, for a debugger"},
     {.name = "force", .summary = "Keep the module even if it cannot read all saved states"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kBuildExitCodes[] = {
     {ExitCode::build_failed,
      "the module or a client did not compile or link, a node cannot load the module, or it cannot read all saved "
      "states"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_build(Context& context, const Arguments& arguments) {
   if (arguments.has("release") && arguments.has("debug"))
     return fail(usage_failure(arguments.command(), "--release and --debug cannot be used together"));
   const auto project = EPIC_TRY(context.project(arguments));
@@ -67,9 +67,9 @@ constexpr Command kBuildCommand{
         "check' shows the details. Writable globals, and clocks and random numbers taken past epic, are reported; a\n"
         "comment with epic:allow on the line silences that.",
     .example = "epic build\nepic build --debug",
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .options = kBuildOptions,
+    .exit_codes = kBuildExitCodes,
+    .run = run_build,
 };
 
 }  // namespace epic::cli

@@ -18,7 +18,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kCallPositionals[] = {
     {.name = "TYPE/KEY", .summary = "The entity's name", .completes = Completes::entity},
     {.name = "METHOD", .summary = "The method", .completes = Completes::method},
     {.name = "ARGUMENTS",
@@ -26,7 +26,7 @@ constexpr PositionalSpec kPositionals[] = {
      .arity = Arity::many},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kCallOptions[] = {
     {.name = "timeout",
      .value = "DURATION",
      .summary = "How long to wait for the result",
@@ -36,7 +36,7 @@ constexpr OptionSpec kOptions[] = {
     {.name = "idempotency-key", .value = "KEY", .summary = "Makes the call safe to repeat: with this key it runs once"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kCallExitCodes[] = {
     {ExitCode::failed, "the method threw, or the call ended in a timeout or another epic error"},
     {ExitCode::usage, "the arguments do not fit the method, or the key was used for another call"},
     {ExitCode::not_found, "no fabric is running, or there is no such type or method"},
@@ -88,7 +88,7 @@ boost::json::value argument_from(const std::string& word, std::vector<std::strin
   return boost::json::string(word);
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_call(Context& context, const Arguments& arguments) {
   const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
   const std::string method = *arguments.word(1);
   const auto timeout = *arguments.duration("timeout");
@@ -140,10 +140,10 @@ constexpr Command kCallCommand{
     .example =
         "epic call Player/Bob get_score\nepic call Player/Bob move 3 '{\"x\": 1}'\nepic call Player/Bob aim_at "
         "Barrel/7\nepic call Account/Bob withdraw 50 --idempotency-key order-17",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kCallPositionals,
+    .options = kCallOptions,
+    .exit_codes = kCallExitCodes,
+    .run = run_call,
 };
 
 }  // namespace epic::cli

@@ -13,21 +13,21 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kCallsPositionals[] = {
     {.name = "TYPE[/KEY]",
      .summary = "Only traces with a call of this type, or of this entity",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kCallsOptions[] = {
     {.name = "older-than",
      .value = "DURATION",
      .summary = "Only traces with a call of at least this age, such as 1s",
      .check = duration()},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kCallsExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project, or there is no such type"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
@@ -69,7 +69,7 @@ void tell_what_is_missing(Console& console, const control::Calls::Answer& answer
   if (answer.left_off > 0) console.warn(fmt::format("{} younger calls are not shown", answer.left_off));
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_calls(Context& context, const Arguments& arguments) {
   const auto age = arguments.duration("older-than");
   control::Calls::Request request;
   request.older_than_ms = static_cast<std::uint64_t>(age.value_or(std::chrono::milliseconds(0)).count());
@@ -103,10 +103,10 @@ constexpr Command kCallsCommand{
         "another node, the store. A call between nodes is one line, and its age is counted from the caller's\n"
         "side.",
     .example = "epic calls\nepic calls --older-than 1s\nepic calls Account/7 -o jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kCallsPositionals,
+    .options = kCallsOptions,
+    .exit_codes = kCallsExitCodes,
+    .run = run_calls,
 };
 
 }  // namespace epic::cli

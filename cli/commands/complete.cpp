@@ -13,7 +13,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kCompletePositionals[] = {
     {.name = "WORDS", .summary = "The words after 'epic', the last one being completed", .arity = Arity::many},
 };
 
@@ -34,7 +34,7 @@ std::filesystem::path start_of(const Context& context, const Arguments& argument
   return context.start(arguments);
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_complete(Context& context, const Arguments& arguments) {
   end_after(std::chrono::milliseconds(200));
   LiveNames names(context.install(), start_of(context, arguments));
   const Completion completion = complete(command_table(), arguments.words(), names);
@@ -59,8 +59,8 @@ constexpr Command kCompleteCommand{
     .summary = "Answer a shell that completes a command line",
     .description = "",
     .example = "epic __complete -- inspect Player/",
-    .positionals = kPositionals,
-    .run = run,
+    .positionals = kCompletePositionals,
+    .run = run_complete,
     .is_hidden = true,
 };
 

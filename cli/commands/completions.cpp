@@ -10,11 +10,11 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kCompletionsPositionals[] = {
     {.name = "SHELL", .summary = "bash, zsh or fish", .completes = Completes::shell},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_completions(Context& context, const Arguments& arguments) {
   const std::string wanted = *arguments.word(0);
   std::vector<std::string> known;
   for (const CompletionScript& script : completion_scripts()) {
@@ -45,8 +45,8 @@ constexpr Command kCompletionsCommand{
         "source <(epic completions bash)  # in ~/.bashrc\n"
         "source <(epic completions zsh)   # in ~/.zshrc, after compinit\n"
         "epic completions fish > ~/.config/fish/completions/epic.fish",
-    .positionals = kPositionals,
-    .run = run,
+    .positionals = kCompletionsPositionals,
+    .run = run_completions,
 };
 
 }  // namespace epic::cli

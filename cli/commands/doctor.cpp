@@ -11,24 +11,24 @@
 namespace epic::cli {
 namespace {
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kDoctorExitCodes[] = {
     {ExitCode::failed, "a check failed"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kDoctorColumns[] = {
     {"STATE", "state", Show::state},
     {"WHAT", "what"},
     {"FOUND", "found"},
     {"FIX", "fix"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_doctor(Context& context, const Arguments& arguments) {
   std::vector<Finding> findings = check_up(context.install(), context.find(arguments));
   if (const auto project = context.project(arguments)) {
     for (Finding& finding : check_store(*project)) findings.push_back(std::move(finding));
     for (Finding& finding : check_fabric(project->paths)) findings.push_back(std::move(finding));
   }
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kDoctorColumns);
   int broken = 0;
   for (const Finding& finding : findings) {
     if (finding.state == Finding::State::broken) ++broken;
@@ -51,8 +51,8 @@ constexpr Command kDoctorCommand{
         "directories, the sockets, the store (space, permissions, its log, and as many snapshots as it can read\n"
         "in two seconds) and the fabric, including nodes that cannot save. Changes nothing.",
     .example = "epic doctor\nepic doctor -o json",
-    .exit_codes = kExitCodes,
-    .run = run,
+    .exit_codes = kDoctorExitCodes,
+    .run = run_doctor,
 };
 
 }  // namespace epic::cli

@@ -12,14 +12,14 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kEventsPositionals[] = {
     {.name = "TYPE[/KEY]",
      .summary = "Only of this type, or of this entity and its shard",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kEventsOptions[] = {
     {.name = "follow", .letter = 'f', .summary = "Keep printing new lines until Ctrl-C"},
     {.name = "tail",
      .letter = 'n',
@@ -32,7 +32,7 @@ constexpr OptionSpec kOptions[] = {
 /// A silent node delays the answer once more than the events themselves; then a type is not checked.
 constexpr std::chrono::milliseconds kCatalogTimeout(300);
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kEventsExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project, or there is no such type"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
@@ -44,7 +44,7 @@ Failure no_trail(const ProjectPaths& paths) {
   return failure;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_events(Context& context, const Arguments& arguments) {
   const bool follows = arguments.has("follow");
   const EntityName name = EPIC_TRY(parse_type_or_entity(arguments));
   const auto paths = EPIC_TRY(context.paths(arguments));
@@ -87,10 +87,10 @@ constexpr Command kEventsCommand{
         "why an entity was deactivated, and what delays it; nodes that started and died, and shards that moved.\n"
         "Each node keeps a bounded number of its newest events in memory, and loses them when it ends.",
     .example = "epic events Player/Bob\nepic events -f\nepic events Player -o jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kEventsPositionals,
+    .options = kEventsOptions,
+    .exit_codes = kEventsExitCodes,
+    .run = run_events,
 };
 
 }  // namespace epic::cli

@@ -14,7 +14,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kHelpPositionals[] = {
     {.name = "COMMAND",
      .summary = "A command, config (the settings in epic.toml) or exit-codes",
      .arity = Arity::many,
@@ -81,7 +81,7 @@ boost::json::value settings_as_json() {
   return all;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_help(Context& context, const Arguments& arguments) {
   Console& console = context.console();
   const CommandTable& table = command_table();
   const auto print = [&](const std::string& page, const boost::json::value& for_programs) {
@@ -113,8 +113,8 @@ constexpr Command kHelpCommand{
     .summary = "Explain a command, the settings or the exit codes",
     .description = "Without arguments, lists all commands. With -o json, prints the same for programs.",
     .example = "epic help run\nepic help snapshot export\nepic help exit-codes",
-    .positionals = kPositionals,
-    .run = run,
+    .positionals = kHelpPositionals,
+    .run = run_help,
 };
 
 }  // namespace epic::cli

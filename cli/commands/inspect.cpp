@@ -16,11 +16,11 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kInspectPositionals[] = {
     {.name = "TYPE/KEY", .summary = "The entity's name", .completes = Completes::entity},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kInspectExitCodes[] = {
     {ExitCode::not_found, "there is no such type, or the entity is neither active nor saved"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
@@ -74,7 +74,7 @@ Outcome inspect_stored(Context& context, const ProjectPaths& paths, const Entity
   return ExitCode::ok;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_inspect(Context& context, const Arguments& arguments) {
   const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::find(paths));
@@ -93,8 +93,8 @@ constexpr Command kInspectCommand{
         "says so. With the fabric down, the same fields are read from the store. A state with changes that are\n"
         "not yet durable is marked unsaved. Calls in flight are shown with their callers, as in 'epic calls'.",
     .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run};
+    .positionals = kInspectPositionals,
+    .exit_codes = kInspectExitCodes,
+    .run = run_inspect};
 
 }  // namespace epic::cli

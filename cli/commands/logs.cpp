@@ -12,14 +12,14 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kLogsPositionals[] = {
     {.name = "NODE",
      .summary = "Only this node (for example node-2), or supervisor",
      .arity = Arity::optional,
      .completes = Completes::node},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kLogsOptions[] = {
     {.name = "follow", .letter = 'f', .summary = "Keep printing new lines until Ctrl-C"},
     {.name = "tail",
      .letter = 'n',
@@ -30,12 +30,12 @@ constexpr OptionSpec kOptions[] = {
     {.name = "no-prefix", .summary = "Print messages only"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kLogsExitCodes[] = {
     {ExitCode::not_found, "there is no such node; or no fabric is running, and there is no log of an earlier one"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_logs(Context& context, const Arguments& arguments) {
   const std::int64_t count = *arguments.number("tail");
   const std::string node = arguments.word(0).value_or("");
   const auto paths = EPIC_TRY(context.paths(arguments));
@@ -72,10 +72,10 @@ constexpr Command kLogsCommand{
         "Lines of all nodes in order of time, each with its node in front. With the fabric down, they are read\n"
         "from the files of its last run, .epic/logs/latest.",
     .example = "epic logs -f\nepic logs node-2 --tail 50",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kLogsPositionals,
+    .options = kLogsOptions,
+    .exit_codes = kLogsExitCodes,
+    .run = run_logs,
 };
 
 }  // namespace epic::cli

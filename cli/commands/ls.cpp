@@ -16,20 +16,20 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {kTypeOrPrefix};
+constexpr PositionalSpec kLsPositionals[] = {kTypeOrPrefix};
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kLsOptions[] = {
     {.name = "live", .summary = "Only entities in memory"},
     kLimitOption,
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kLsExitCodes[] = {
     {ExitCode::failed, "some saved states cannot be read"},
     {ExitCode::not_found, "there is no such type; or there is neither a fabric nor a store"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kLsColumns[] = {
     {"ENTITY", "entity"},
     {"STATE", "state", Show::state},
     {"NODE", "node"},
@@ -40,7 +40,7 @@ constexpr Column kColumns[] = {
     {"CALLS", "calls", Show::number},
 };
 
-struct Wanted {
+struct ListWanted {
   EntityName name;  // the key is a prefix
   std::uint64_t limit;
   bool only_live;
@@ -54,11 +54,11 @@ std::uint64_t count_for_progress(const Console& console, const ProjectPaths& pat
   return totals ? totals->entities : 0;
 }
 
-Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& paths, const Wanted& wanted) {
+Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& paths, const ListWanted& wanted) {
   control::Ls::Request request{
       .type = wanted.name.type, .prefix = wanted.name.key, .source = wanted.only_live ? "live" : "all"};
   if (wanted.limit < INT64_MAX) request.limit = wanted.limit;
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kLsColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   auto done = fabric.stream<control::Ls>(request, [&](const control::Ls::Answer& row) {
     table.add(row);
@@ -77,11 +77,11 @@ Outcome list_live(Context& context, LiveFabric& fabric, const ProjectPaths& path
   return fail(unknown_type(wanted.name.type, catalog.type_names()));
 }
 
-Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& wanted) {
+Outcome list_stored(Context& context, const ProjectPaths& paths, const ListWanted& wanted) {
   auto store = EPIC_TRY(StoredFabric::open_with(paths, wanted.name.type));
   context.console().note("The fabric is down; this is the stored state.");
   warn_of_mark(context.console(), paths);
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kLsColumns);
   Progress progress(context.console(), count_for_progress(context.console(), paths, wanted.name.type));
   DamagedRows damaged(context.console());
   auto listed = store.list(
@@ -98,10 +98,10 @@ Outcome list_stored(Context& context, const ProjectPaths& paths, const Wanted& w
   return damaged.exit_code();
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
-  const Wanted wanted{.name = EPIC_TRY(parse_type_or_entity(arguments)),
-                      .limit = limit_of(arguments),
-                      .only_live = arguments.has("live")};
+Outcome run_ls(Context& context, const Arguments& arguments) {
+  const ListWanted wanted{.name = EPIC_TRY(parse_type_or_entity(arguments)),
+                          .limit = limit_of(arguments),
+                          .only_live = arguments.has("live")};
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::find(paths));
   if (fabric) return list_live(context, *fabric, paths, wanted);
@@ -121,10 +121,10 @@ constexpr Command kLsCommand{
         "arrive. BYTES is the size of the saved state; AGE counts from the last call of a live entity, and from\n"
         "the last save of a stored one.",
     .example = "epic ls\nepic ls Player\nepic ls Barrel/1 --live",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kLsPositionals,
+    .options = kLsOptions,
+    .exit_codes = kLsExitCodes,
+    .run = run_ls,
 };
 
 }  // namespace epic::cli

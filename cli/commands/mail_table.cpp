@@ -7,14 +7,14 @@
 namespace epic::cli {
 namespace {
 
-constexpr Column kColumns[] = {
+constexpr Column kMailTableColumns[] = {
     {"ID", "id"},   {"STATUS", "status", Show::state}, {"FROM", "from"},
     {"TO", "call"}, {"SENT", "sent_at", Show::time},   {"WHY", "first_line"},
 };
 
 }  // namespace
 
-MailTable::MailTable(Console& console) : console_(console), table_(console, kColumns) {}
+MailTable::MailTable(Console& console) : console_(console), table_(console, kMailTableColumns) {}
 
 void MailTable::add(boost::json::object message) {
   if (!console_.is_json()) {

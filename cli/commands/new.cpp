@@ -17,13 +17,13 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kNewPositionals[] = {
     {.name = "NAME",
      .summary = "Name of the project and of its directory: letters, digits, '-' and '_', starting with a letter",
      .arity = Arity::optional},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kNewOptions[] = {
     {.name = "template",
      .value = "TEMPLATE",
      .summary = "A template of epic, as --list shows them, or a directory of your own: ./mine",
@@ -34,13 +34,13 @@ constexpr OptionSpec kOptions[] = {
     {.name = "list", .summary = "List the templates of epic instead of creating a project"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kNewExitCodes[] = {
     {ExitCode::failed,
      "there is such a file already, the directory cannot be used as a template, or the project "
      "could not be written; nothing was created"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kNewColumns[] = {
     {"TEMPLATE", "template"},
     {"PROJECT", "summary"},
 };
@@ -93,17 +93,17 @@ Result<ChosenTemplate> find_template(const Context& context, const std::string& 
 Outcome list(Context& context, const Arguments& arguments) {
   if (arguments.word(0) || arguments.has("bare"))
     return fail(usage_failure(arguments.command(), "--list creates no project, so it takes no name and no --bare"));
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kNewColumns);
   for (const TemplateEntry& entry : list_templates(EPIC_TRY(context.install().templates())))
     table.add(boost::json::object{{"template", entry.name}, {"summary", entry.summary}});
   table.finish();
   return ExitCode::ok;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_new(Context& context, const Arguments& arguments) {
   if (arguments.has("list")) return list(context, arguments);
   if (!arguments.word(0))
-    return fail(usage_failure(arguments.command(), "missing NAME", std::string(kPositionals[0].summary)));
+    return fail(usage_failure(arguments.command(), "missing NAME", std::string(kNewPositionals[0].summary)));
   const std::string name = *arguments.word(0);
   if (const std::string why = why_no_project_name(name); !why.empty())
     return fail(
@@ -157,10 +157,10 @@ constexpr Command kNewCommand{
     .example =
         "epic new arena --template game\nepic new scratch --bare\nepic new bank --template ../our-template\n"
         "epic new --list",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kNewPositionals,
+    .options = kNewOptions,
+    .exit_codes = kNewExitCodes,
+    .run = run_new,
 };
 
 }  // namespace epic::cli

@@ -9,9 +9,9 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kTimeout(2);  // without progress
+constexpr std::chrono::minutes kNodeActionsTimeout(2);  // without progress
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kNodeActionsPositionals[] = {
     {.name = "NODE", .summary = "The node, for example node-2", .completes = Completes::node},
 };
 
@@ -33,14 +33,14 @@ constexpr Action kPaused{"Paused", ": run 'epic resume', or it is killed after [
 constexpr Action kResumed{"Resumed", ""};
 
 template <class Verb, const Action& kAction>
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_node_actions(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   const std::string node = arguments.word(0).value_or("");
   if constexpr (std::is_same_v<Verb, control::Drain>)
     if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
   Console& console = context.console();
-  const auto answer = fabric.ask<Verb>({node}, kTimeout, [&](const typename Verb::Answer& part) {
+  const auto answer = fabric.ask<Verb>({node}, kNodeActionsTimeout, [&](const typename Verb::Answer& part) {
     if constexpr (std::is_same_v<Verb, control::Drain>)
       console.note(describe_leaving(part.node, part.shards.value_or(0)));
   });
@@ -69,9 +69,9 @@ constexpr Command kDrainCommand{
         "together) are interrupted, and their callers get NodeLost. Tasks that entities have spawned for themselves\n"
         "are not waited for. The node stays stopped until 'epic scale' starts it. Returns when its process has ended.",
     .example = "epic drain node-2",
-    .positionals = kPositionals,
+    .positionals = kNodeActionsPositionals,
     .exit_codes = kDrainExitCodes,
-    .run = run<control::Drain, kDrained>,
+    .run = run_node_actions<control::Drain, kDrained>,
     .is_destructive = true,
 };
 
@@ -84,9 +84,9 @@ constexpr Command kKillCommand{
         "lost, and its running calls end with NodeLost. The supervisor restarts the node and moves shards back\n"
         "after a while.",
     .example = "epic kill node-2",
-    .positionals = kPositionals,
+    .positionals = kNodeActionsPositionals,
     .exit_codes = kSignalExitCodes,
-    .run = run<control::Kill, kKilled>,
+    .run = run_node_actions<control::Kill, kKilled>,
     .is_destructive = true,
 };
 
@@ -99,9 +99,9 @@ constexpr Command kPauseCommand{
         "in epic.toml ends like any silence: the node is killed, its shards go to the others, and it is\n"
         "restarted.",
     .example = "epic pause node-2",
-    .positionals = kPositionals,
+    .positionals = kNodeActionsPositionals,
     .exit_codes = kSignalExitCodes,
-    .run = run<control::Pause, kPaused>,
+    .run = run_node_actions<control::Pause, kPaused>,
     .is_destructive = true,
 };
 
@@ -111,9 +111,9 @@ constexpr Command kResumeCommand{
     .summary = "Resume a paused node",
     .description = "Sends SIGCONT, after epic pause.",
     .example = "epic resume node-2",
-    .positionals = kPositionals,
+    .positionals = kNodeActionsPositionals,
     .exit_codes = kSignalExitCodes,
-    .run = run<control::Resume, kResumed>,
+    .run = run_node_actions<control::Resume, kResumed>,
 };
 
 }  // namespace epic::cli

@@ -14,7 +14,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kOutboxListPositionals[] = {
     {.name = "TYPE[/KEY]",
      .summary = "Only messages to entities of this type, or to this entity",
      .arity = Arity::optional,
@@ -23,7 +23,7 @@ constexpr PositionalSpec kPositionals[] = {
 
 constexpr std::array<std::string_view, 3> kStatuses = {"waiting", "begun", "dead"};  // as storage::MailStatus
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kOutboxListOptions[] = {
     {.name = "status",
      .value = "STATUS",
      .summary = "Only these messages: waiting, begun or dead",
@@ -32,7 +32,7 @@ constexpr OptionSpec kOptions[] = {
     kLimitOption,
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kOutboxListExitCodes[] = {
     {ExitCode::failed, "some messages cannot be read"},
     {ExitCode::not_found, "nothing has been saved, or there is no such type"},
 };
@@ -43,7 +43,7 @@ std::string describe_rest(const storage::MailCounts& counts) {
                      counts.begun);
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_outbox_list(Context& context, const Arguments& arguments) {
   MailChoice choice;
   choice.to = EPIC_TRY(parse_type_or_entity(arguments));
   const std::string status = arguments.value("status").value_or("dead");
@@ -86,10 +86,10 @@ constexpr Command kOutboxListCommand{
         "or was cut short; WHY says how. A dead letter stays until it is retried or dropped. Reads the store,\n"
         "whether or not the fabric is running.",
     .example = "epic outbox list\nepic outbox list Account/7 --status waiting\nepic outbox list -o jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kOutboxListPositionals,
+    .options = kOutboxListOptions,
+    .exit_codes = kOutboxListExitCodes,
+    .run = run_outbox_list,
 };
 
 }  // namespace epic::cli

@@ -22,7 +22,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kOutboxSettlePositionals[] = {
     {.name = "ID|TYPE[/KEY]",
      .summary = "These dead letters, or all to entities of this type, or all to this entity",
      .arity = Arity::many,
@@ -33,25 +33,25 @@ constexpr OptionSpec kAllOption{.name = "all", .summary = "All dead letters"};
 constexpr OptionSpec kRetryOptions[] = {kAllOption, kDryRunOption};
 constexpr OptionSpec kDropOptions[] = {kAllOption, kDryRunOption, kYesOption};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kOutboxSettleExitCodes[] = {
     {ExitCode::failed, "a message is not a dead letter, or some dead letters are left"},
     {ExitCode::not_found, "nothing has been saved, or there is no such message or type; nothing was changed"},
     {ExitCode::unreachable, "the fabric does not answer"},
 };
 
 /// What the words mean: ids, or a receiver. Neither: all.
-struct Wanted {
+struct SettleWanted {
   std::vector<kernel::MailId> ids;
   EntityName to;
 };
 
-Result<Wanted> parse_wanted(const Arguments& arguments) {
+Result<SettleWanted> parse_wanted(const Arguments& arguments) {
   const std::vector<std::string>& words = arguments.words();
   if (words.empty() != arguments.has("all"))
     return fail(usage_failure(arguments.command(), words.empty()
                                                        ? "say which dead letters: ids, a type, an entity, or --all"
                                                        : "--all goes without ids and names"));
-  Wanted wanted;
+  SettleWanted wanted;
   for (const std::string& word : words)
     if (const auto id = storage::parse_mail_id(word)) wanted.ids.push_back(*id);
   if (wanted.ids.size() == words.size()) return wanted;
@@ -94,7 +94,7 @@ Result<std::vector<kernel::MailId>> find_by_id(Console& console, StoredMail& mai
 }
 
 Result<std::vector<kernel::MailId>> find_wanted(Console& console, StoredMail& mail, MailAction action,
-                                                const Wanted& wanted, const OnFound& on_found) {
+                                                const SettleWanted& wanted, const OnFound& on_found) {
   if (!wanted.ids.empty()) return find_by_id(console, mail, action, wanted.ids, on_found);
   std::vector<kernel::MailId> dead;
   EPIC_TRY(mail.list(
@@ -128,7 +128,7 @@ Result<std::uint64_t> settle(Console& console, MailSettler& settler, MailAction 
 }
 
 template <MailAction kAction>
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_outbox_settle(Context& context, const Arguments& arguments) {
   constexpr bool kDrops = kAction == MailAction::drop;
   constexpr std::string_view kDone = kDrops ? "dropped" : "retried";
   const auto wanted = EPIC_TRY(parse_wanted(arguments));
@@ -170,10 +170,10 @@ constexpr Command kOutboxRetryCommand{
         "at once, or, if no fabric is running, after the next start. Fix what made it fail before. What the\n"
         "method has changed before it was cut short is not undone.",
     .example = "epic outbox retry 3.1.7\nepic outbox retry Account\nepic outbox retry --all --dry-run",
-    .positionals = kPositionals,
+    .positionals = kOutboxSettlePositionals,
     .options = kRetryOptions,
-    .exit_codes = kExitCodes,
-    .run = run<MailAction::retry>,
+    .exit_codes = kOutboxSettleExitCodes,
+    .run = run_outbox_settle<MailAction::retry>,
 };
 
 constexpr Command kOutboxDropCommand{
@@ -184,10 +184,10 @@ constexpr Command kOutboxDropCommand{
         "They will never be delivered. In a running fabric the receivers' nodes remove them. A message that cannot\n"
         "be read is delivered to nobody, and can be dropped by its id. Asks first.",
     .example = "epic outbox drop 3.1.7\nepic outbox drop Account/7 --yes\nepic outbox drop --all --dry-run",
-    .positionals = kPositionals,
+    .positionals = kOutboxSettlePositionals,
     .options = kDropOptions,
-    .exit_codes = kExitCodes,
-    .run = run<MailAction::drop>,
+    .exit_codes = kOutboxSettleExitCodes,
+    .run = run_outbox_settle<MailAction::drop>,
     .is_destructive = true,
 };
 

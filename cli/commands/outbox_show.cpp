@@ -12,11 +12,11 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kOutboxShowPositionals[] = {
     {.name = "ID", .summary = "The message's id, as 'epic outbox list' shows it"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kOutboxShowExitCodes[] = {
     {ExitCode::failed, "it, or its arguments, cannot be read"},
     {ExitCode::not_found, "no such message is stored"},
 };
@@ -35,7 +35,7 @@ constexpr Column kFields[] = {
     {"arguments", "arguments_text"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_outbox_show(Context& context, const Arguments& arguments) {
   const std::string word = *arguments.word(0);
   const auto id = storage::parse_mail_id(word);
   if (!id)
@@ -73,9 +73,9 @@ constexpr Command kOutboxShowCommand{
     .summary = "Show a stored message and its arguments",
     .description = "Reads the store, whether or not the fabric is running.",
     .example = "epic outbox show 3.1.7\nepic outbox show 3.1.7 -o json",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kOutboxShowPositionals,
+    .exit_codes = kOutboxShowExitCodes,
+    .run = run_outbox_show,
 };
 
 }  // namespace epic::cli

@@ -16,7 +16,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kPsExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "the supervisor does not answer"},
 };
@@ -32,7 +32,7 @@ bool differ(const std::vector<control::Ps::Node>& nodes) {
   return generations.size() > 1;
 }
 
-constexpr Column kColumns[] = {
+constexpr Column kPsColumns[] = {
     {"NODE", "node"},
     {"PID", "pid", Show::number},
     {"STATE", "state", Show::state},
@@ -46,7 +46,7 @@ constexpr Column kColumns[] = {
     {"STORE", "store", Show::state},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kPsOptions[] = {
     {.name = "types", .summary = "List the entity classes instead, with what all nodes together count for each"},
 };
 
@@ -68,7 +68,7 @@ Outcome list_types(Console& console, LiveFabric& fabric) {
   return ExitCode::ok;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_ps(Context& context, const Arguments& arguments) {
   auto fabric = EPIC_TRY(LiveFabric::get(EPIC_TRY(context.paths(arguments))));
   if (arguments.has("types")) return list_types(context.console(), fabric);
   const auto answer = EPIC_TRY(fabric.ask<control::Ps>());
@@ -77,7 +77,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     console.print_json(codec::describe_json(answer));
     return ExitCode::ok;
   }
-  std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
+  std::vector<Column> columns(std::begin(kPsColumns), std::end(kPsColumns));
   if (console.is_terminal(Stream::out)) {  // in a pipe the columns are always the same
     if (std::ranges::none_of(answer.nodes, [](const auto& node) { return node.last_exit.has_value(); }))
       std::erase_if(columns, [](const Column& column) { return column.field == "last_exit"; });
@@ -121,9 +121,9 @@ constexpr Command kPsCommand{
         "are listed as warnings. With --types, one line per entity class: how many entities are in memory, and how\n"
         "many activations there were since the nodes started.",
     .example = "epic ps\nepic ps --types\nepic ps -o json",
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .options = kPsOptions,
+    .exit_codes = kPsExitCodes,
+    .run = run_ps,
 };
 
 }  // namespace epic::cli

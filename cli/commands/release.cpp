@@ -9,16 +9,16 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kReleasePositionals[] = {
     {.name = "TYPE/KEY", .summary = "The entity's name", .completes = Completes::entity},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kReleaseExitCodes[] = {
     {ExitCode::not_found, "no fabric is running for this project, or the entity is not in quarantine"},
     {ExitCode::unreachable, "the supervisor does not answer"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_release(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   const auto answer = EPIC_TRY(fabric.ask<control::ReleaseEntity>({arguments.word(0).value_or("")}));
@@ -40,9 +40,9 @@ constexpr Command kReleaseCommand{
         "for twice as long after each further death, up to an hour. All other entities go on. epic ps lists those\n"
         "in quarantine, and epic logs shows where each node died. Release an entity once its class is fixed.",
     .example = "epic release Player/Bob",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kReleasePositionals,
+    .exit_codes = kReleaseExitCodes,
+    .run = run_release,
 };
 
 }  // namespace epic::cli

@@ -11,31 +11,31 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kRemindersPositionals[] = {
     {.name = "TYPE[/KEY]",
      .summary = "Only reminders of entities of this type, or of this entity",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {kLimitOption};
+constexpr OptionSpec kRemindersOptions[] = {kLimitOption};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kRemindersExitCodes[] = {
     {ExitCode::failed, "some reminders cannot be read"},
     {ExitCode::not_found, "nothing has been saved, or there is no such type"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kRemindersColumns[] = {
     {"ENTITY", "entity"}, {"NAME", "name"}, {"DUE", "due_at"}, {"EVERY", "every_ms", Show::duration},
     {"METHOD", "method"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_reminders(Context& context, const Arguments& arguments) {
   const EntityName of = EPIC_TRY(parse_type_or_entity(arguments));
   auto reminders = EPIC_TRY(StoredReminders::open(EPIC_TRY(context.paths(arguments))));
 
   Console& console = context.console();
-  Table table(console, kColumns);
+  Table table(console, kRemindersColumns);
   DamagedRows damaged(console);
   EPIC_TRY(reminders.list(
       of, limit_of(arguments), [&](const storage::Reminder& one) { table.add(reminders.describe(one)); },
@@ -60,10 +60,10 @@ constexpr Command kRemindersCommand{
         "has the method. A call that threw is a dead letter, see 'epic outbox list'. Reads the store, whether or\n"
         "not the fabric is running.",
     .example = "epic reminders\nepic reminders Room/lobby\nepic reminders -o jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kRemindersPositionals,
+    .options = kRemindersOptions,
+    .exit_codes = kRemindersExitCodes,
+    .run = run_reminders,
 };
 
 }  // namespace epic::cli

@@ -17,11 +17,11 @@
 namespace epic::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRestartOptions[] = {
     {.name = "rolling", .summary = "One node after the other, while the others keep running"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kRestartExitCodes[] = {
     {ExitCode::failed, "the new module cannot start (then all nodes run the previous one), or cannot be rolled out"},
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "the fabric does not answer"},
@@ -33,7 +33,7 @@ bool has_same_content(const std::filesystem::path& left, const std::filesystem::
   return a && b && std::equal(std::istreambuf_iterator<char>(a), {}, std::istreambuf_iterator<char>(b), {});
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_restart(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(project.paths));
   const auto built = EPIC_TRY(build_project(context, project, {.only_if_stale = true}));
@@ -78,9 +78,9 @@ constexpr Command kRestartCommand{
         "end with Unavailable. Nothing acknowledged is lost, and setup is not run again. Ctrl-C here does not stop\n"
         "the restart.",
     .example = "epic restart --rolling\nepic restart",
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .options = kRestartOptions,
+    .exit_codes = kRestartExitCodes,
+    .run = run_restart,
     .is_destructive = true,
 };
 

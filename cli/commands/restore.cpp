@@ -20,19 +20,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kRestorePositionals[] = {
     {.name = "FILE",
      .summary = "A file written by 'epic backup', or the file of a store",
      .completes = Completes::file},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRestoreOptions[] = {
     {.name = "accept-damage", .summary = "Restore it although single rows in it are damaged"},
     kDryRunOption,
     kYesOption,
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kRestoreExitCodes[] = {
     {ExitCode::failed,
      "a fabric is running; or FILE is missing, damaged, of a newer epic or of another number of shards; nothing was "
      "changed"},
@@ -74,7 +74,7 @@ void print_result(Console& console, const std::string& name, const storage::Stor
   console.print_json(described);
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_restore(Context& context, const Arguments& arguments) {
   const std::string name = *arguments.word(0);
   const auto project = EPIC_TRY(context.project(arguments));
   EPIC_TRY(check_project(project));
@@ -124,10 +124,10 @@ constexpr Command kRestoreCommand{
         "The next 'epic run' goes on as after a crash at the moment of the backup: messages that had begun are\n"
         "dead letters.",
     .example = "epic restore monday.epic --dry-run\nepic restore monday.epic --yes",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kRestorePositionals,
+    .options = kRestoreOptions,
+    .exit_codes = kRestoreExitCodes,
+    .run = run_restore,
     .is_destructive = true,
 };
 

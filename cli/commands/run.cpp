@@ -18,7 +18,7 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRunOptions[] = {
     {.name = "nodes",
      .letter = 'N',
      .value = "N",
@@ -32,7 +32,7 @@ constexpr OptionSpec kOptions[] = {
     {.name = "debugger", .summary = "Do not kill nodes that stop answering, so that a debugger can pause them"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kRunExitCodes[] = {
     {ExitCode::failed,
      "it did not start; it is running already; setup failed, with --exit-after-setup; its store is damaged; or it "
      "could not save all at its end"},
@@ -161,7 +161,7 @@ Result<void> refuse_second_run(const Project& project) {
                .help = {"look at it with 'epic ps'", "or stop it first with 'epic stop'"}});
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_fabric(Context& context, const Arguments& arguments) {
   if (arguments.has("detach") && arguments.has("exit-after-setup"))
     return fail(usage_failure(arguments.command(), "--detach and --exit-after-setup exclude each other"));
   const auto project = EPIC_TRY(context.project(arguments));
@@ -223,9 +223,9 @@ constexpr Command kRunCommand{
         "State is\n"
         "kept in .epic/ and is there again with the next run.",
     .example = "epic run --nodes 4\nepic run --detach\nepic run --exit-after-setup",
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .options = kRunOptions,
+    .exit_codes = kRunExitCodes,
+    .run = run_fabric,
 };
 
 }  // namespace epic::cli

@@ -13,25 +13,25 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::chrono::minutes kTimeout(2);  // without progress
+constexpr std::chrono::minutes kScaleTimeout(2);  // without progress
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kScalePositionals[] = {
     {.name = "N", .summary = "Number of nodes, from 1 to 64", .check = whole_number(1, kNodesMax)},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kScaleExitCodes[] = {
     {ExitCode::failed, "the fabric is stopping, a restart is under way, or that many nodes are not possible"},
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "the fabric does not answer, or made no progress for two minutes"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_scale(Context& context, const Arguments& arguments) {
   const std::int64_t count = std::stoll(*arguments.word(0));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   if (const std::string risk = find_move_risk(paths); !risk.empty()) context.console().warn(risk);
   const auto answer = fabric.ask<control::Scale>(
-      {static_cast<std::uint64_t>(count)}, kTimeout, [&](const control::Scale::Answer& part) {
+      {static_cast<std::uint64_t>(count)}, kScaleTimeout, [&](const control::Scale::Answer& part) {
         context.console().note(describe_leaving(part.node.value_or(""), part.shards.value_or(0)));
       });
   if (!answer) return fail(still_going_on(answer.error()));
@@ -53,9 +53,9 @@ constexpr Command kScaleCommand{
         "a time. Returns when the new nodes are ready, or the others have ended. The number lasts until epic\n"
         "stop; epic.toml is not changed.",
     .example = "epic scale 6",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kScalePositionals,
+    .exit_codes = kScaleExitCodes,
+    .run = run_scale,
     .is_destructive = true,
 };
 

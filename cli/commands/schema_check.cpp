@@ -10,13 +10,13 @@
 namespace epic::cli {
 namespace {
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSchemaCheckExitCodes[] = {
     {ExitCode::failed,
      "the module cannot read some snapshots, or would not find them; or it lacks methods that messages are stored for"},
     {ExitCode::not_found, "nothing has been saved, or no module has been built"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kSchemaCheckColumns[] = {
     {"TYPE", "type"},
     {"SCHEMA", "schema"},
     {"ENTITIES", "entities", Show::number},
@@ -25,7 +25,7 @@ constexpr Column kColumns[] = {
     {"CHANGES", "text"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_schema_check(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
   EPIC_TRY(check_state_directory(project.paths));
   const auto module = project.paths.module(project.manifest.module);
@@ -38,7 +38,7 @@ Outcome run(Context& context, const Arguments& arguments) {
     return fail({.code = ExitCode::not_found,
                  .what = fmt::format("nothing has been saved in {}", project.paths.root.string()),
                  .why = fmt::format("{} does not exist", project.paths.store.location.string())});
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kSchemaCheckColumns);
   for (const auto& row : check->rows) table.add(row);
   table.finish();
   for (const std::string& problem : check->problems()) context.console().warn(problem);
@@ -64,8 +64,8 @@ constexpr Command kSchemaCheckCommand{
         "name), orphaned (a class has or had this name, but stores under another).\n\n"
         "Messages whose method no class has, by its name or by renamed(old, new), are reported with their number.",
     .example = "epic schema check\nepic schema check -o json",
-    .exit_codes = kExitCodes,
-    .run = run,
+    .exit_codes = kSchemaCheckExitCodes,
+    .run = run_schema_check,
 };
 
 }  // namespace epic::cli

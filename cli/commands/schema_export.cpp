@@ -10,20 +10,20 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSchemaExportPositionals[] = {
     {.name = "TYPE", .summary = "The entity type", .completes = Completes::type_or_entity},
     {.name = "SCHEMA",
      .summary = "Which schema, if there are several (see epic schema show)",
      .arity = Arity::optional},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSchemaExportExitCodes[] = {
     {ExitCode::failed, "the schema cannot be read"},
     {ExitCode::usage, "there are several schemas, so one must be named"},
     {ExitCode::not_found, "nothing of this type has been saved, or nothing with this schema"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_schema_export(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
   auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), type));
   auto schemas = EPIC_TRY(store.schemas(type));
@@ -58,9 +58,9 @@ constexpr Command kSchemaExportCommand{
     .summary = "Print a schema as a .capnp file",
     .description = "With it, any Cap'n Proto program can read the bytes of a snapshot as they are stored.",
     .example = "epic schema export Player > player.capnp",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSchemaExportPositionals,
+    .exit_codes = kSchemaExportExitCodes,
+    .run = run_schema_export,
 };
 
 }  // namespace epic::cli

@@ -10,27 +10,27 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSchemaShowPositionals[] = {
     {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSchemaShowExitCodes[] = {
     {ExitCode::failed, "a schema cannot be read"},
     {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kSchemaShowColumns[] = {
     {"TYPE", "type"},
     {"SCHEMA", "schema"},
     {"ENTITIES", "entities", Show::number},
     {"FIELDS", "text"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_schema_show(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
   auto store = EPIC_TRY(StoredFabric::open_with(EPIC_TRY(context.paths(arguments)), type));
   const auto schemas = EPIC_TRY(store.schemas(type));
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kSchemaShowColumns);
   bool is_damaged = false;
   for (const StoredSchema& stored : schemas) {
     const auto schema = store.find_schema(stored.id);
@@ -55,9 +55,9 @@ constexpr Command kSchemaShowCommand{
         "Every snapshot refers to the schema it was written with, and the store keeps each schema once: a type\n"
         "has one for each version of its state. Reads the store, whether or not the fabric is running.",
     .example = "epic schema show\nepic schema show Player -o json",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSchemaShowPositionals,
+    .exit_codes = kSchemaShowExitCodes,
+    .run = run_schema_show,
 };
 
 }  // namespace epic::cli

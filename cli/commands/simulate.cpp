@@ -20,14 +20,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSimulatePositionals[] = {
     {.name = "SCENARIO",
      .summary = "Only scenarios whose name contains this, in upper or lower case",
      .arity = Arity::optional,
      .completes = Completes::scenario},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kSimulateOptions[] = {
     {.name = "seeds",
      .value = "N",
      .summary = "Run N seeds of each scenario",
@@ -55,18 +55,18 @@ constexpr OptionSpec kOptions[] = {
     {.name = "list", .summary = "Print the names of the scenarios instead of running them"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSimulateExitCodes[] = {
     {ExitCode::failed, "a seed failed"},
     {ExitCode::not_found, "no scenario's name contains SCENARIO"},
     {ExitCode::build_failed, "the tests did not compile or link"},
 };
 
-constexpr Column kResultColumns[] = {
+constexpr Column kSimulateResultColumns[] = {
     {"RESULT", "result"},
     {"SCENARIO", "scenario"},
 };
 
-constexpr Column kListColumns[] = {
+constexpr Column kSimulateListColumns[] = {
     {"SCENARIO", "scenario"},
 };
 
@@ -295,7 +295,7 @@ Outcome run_scenarios(Context& context, const Arguments& arguments, const std::v
                       const ProjectPaths& paths, const Plan& plan) {
   Console& console = context.console();
   std::optional<Table> table;
-  if (console.is_json()) table.emplace(console, kResultColumns);
+  if (console.is_json()) table.emplace(console, kSimulateResultColumns);
   const auto begin = Clock::now();
   for (std::size_t i = 0; i < scenarios.size(); ++i) {
     std::optional<Clock::time_point> until;
@@ -317,7 +317,7 @@ Outcome run_scenarios(Context& context, const Arguments& arguments, const std::v
   return ExitCode::ok;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_simulate(Context& context, const Arguments& arguments) {
   const Plan plan = EPIC_TRY(read_plan(arguments));
   const auto project = EPIC_TRY(context.project(arguments));
   if (arguments.has("gdb") && find_program("gdb").empty()) return fail(no_debugger());
@@ -327,12 +327,12 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto scenarios = select_tests(all, filter);
   if (scenarios.empty() && !filter.empty()) return fail(no_such_test(filter, all, "scenario", "epic simulate --list"));
   if (arguments.has("list")) {
-    Table table(context.console(), kListColumns);
+    Table table(context.console(), kSimulateListColumns);
     for (const TestCase& scenario : scenarios) table.add(boost::json::object{{"scenario", scenario.name}});
     return ExitCode::ok;
   }
   if (scenarios.empty()) {
-    if (context.console().is_json()) Table(context.console(), kResultColumns).finish();
+    if (context.console().is_json()) Table(context.console(), kSimulateResultColumns).finish();
     context.console().note(fmt::format(
         "{} has no scenarios: write one with EPIC_SCENARIO of <epic/sim.hpp> in tests/*.cpp", project.manifest.name));
     return ExitCode::ok;
@@ -358,10 +358,10 @@ constexpr Command kSimulateCommand{
     .example =
         "epic simulate\nepic simulate transfers --minutes 10\nepic simulate transfers --seed 7 --shrink\n"
         "epic simulate transfers --seed 7 --faults 1,4 --gdb",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSimulatePositionals,
+    .options = kSimulateOptions,
+    .exit_codes = kSimulateExitCodes,
+    .run = run_simulate,
 };
 
 }  // namespace epic::cli

@@ -23,7 +23,7 @@ namespace epic::cli {
 namespace json = boost::json;
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotDiffPositionals[] = {
     {.name = "A", .summary = "An export; - for stdin", .completes = Completes::file},
     {.name = "B",
      .summary = "Another export; by default, what is stored now",
@@ -31,11 +31,11 @@ constexpr PositionalSpec kPositionals[] = {
      .completes = Completes::file},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kSnapshotDiffOptions[] = {
     {.name = "live", .summary = "Compare with the running fabric, including unsaved changes"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotDiffExitCodes[] = {
     {ExitCode::ok, "they are equal"},
     {ExitCode::failed, "they differ; or, with an error, one of them cannot be read"},
     {ExitCode::not_found, "nothing has been saved; with --live, no fabric is running"},
@@ -155,7 +155,7 @@ Result<Counts> compare(SortedRows& a, SortedRows& b, const Unreadable& of_b, Pri
   return counts;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_diff(Context& context, const Arguments& arguments) {
   const auto other = arguments.word(1);
   if (other && arguments.has("live"))
     return fail(usage_failure(arguments.command(), "--live compares with the running fabric, so B cannot be given"));
@@ -204,10 +204,10 @@ constexpr Command kSnapshotDiffCommand{
     .example =
         "epic snapshot diff monday.jsonl tuesday.jsonl\nepic snapshot diff monday.jsonl\n"
         "epic snapshot diff before.jsonl --live -o jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotDiffPositionals,
+    .options = kSnapshotDiffOptions,
+    .exit_codes = kSnapshotDiffExitCodes,
+    .run = run_snapshot_diff,
 };
 
 }  // namespace epic::cli

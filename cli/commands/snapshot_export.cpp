@@ -21,14 +21,14 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotExportPositionals[] = {
     {.name = "TYPE[/KEY]",
      .summary = "Only this type, or this entity",
      .arity = Arity::optional,
      .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kSnapshotExportOptions[] = {
     {.name = "live", .summary = "Export from the running fabric, including unsaved changes"},
     {.name = "output",
      .value = "FILE",
@@ -37,7 +37,7 @@ constexpr OptionSpec kOptions[] = {
      .completes = Completes::file},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotExportExitCodes[] = {
     {ExitCode::failed,
      "some snapshots cannot be read, the file cannot be written, or the export took too long for the store's log; "
      "with --live, a node ended or shards moved meanwhile"},
@@ -189,7 +189,7 @@ Result<StoredFabric> open_store(const ProjectPaths& paths, const EntityName& onl
   return store;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_export(Context& context, const Arguments& arguments) {
   if (arguments.value("format") == "text")
     return fail(usage_failure(arguments.command(), "an export is JSON: use -o json or -o jsonl"));
   Console& console = context.console();
@@ -244,10 +244,10 @@ constexpr Command kSnapshotExportCommand{
     .example =
         "epic snapshot export > arena.jsonl\nepic snapshot export Player -o json --output players.json\n"
         "epic snapshot export --live --output arena.jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotExportPositionals,
+    .options = kSnapshotExportOptions,
+    .exit_codes = kSnapshotExportExitCodes,
+    .run = run_snapshot_export,
 };
 
 }  // namespace epic::cli

@@ -15,7 +15,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotImportPositionals[] = {
     {.name = "FILE", .summary = "A file written by 'epic snapshot export'; - for stdin", .completes = Completes::file},
     {.name = "TYPE[/KEY]",
      .summary = "Only this type, or this entity",
@@ -23,15 +23,15 @@ constexpr PositionalSpec kPositionals[] = {
      .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
+constexpr OptionSpec kSnapshotImportOptions[] = {kDryRunOption, kYesOption};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotImportExitCodes[] = {
     {ExitCode::failed, "a line is invalid, and nothing was changed; or some entities could not be written"},
     {ExitCode::not_found, "the file has nothing of this type or name"},
     {ExitCode::build_failed, "the module is stale and did not build"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kSnapshotImportColumns[] = {
     {"TYPE", "type"},
     {"NEW", "new", Show::number},
     {"CHANGED", "changed", Show::number},
@@ -59,7 +59,7 @@ Result<void> read_all(SnapshotFile& file, const EntityName& only, const ImportTa
 }
 
 /// The problems as one failure.
-Failure failure_of(const ImportRun& run, std::string what) {
+Failure import_failure(const ImportRun& run, std::string what) {
   Failure failure{.what = std::move(what)};
   for (const ImportProblem& problem : run.problems())
     failure.excerpt += fmt::format("{}: {}{}{}\n", problem.place, problem.entity, problem.entity.empty() ? "" : ": ",
@@ -70,7 +70,7 @@ Failure failure_of(const ImportRun& run, std::string what) {
 }
 
 void print_counts(Console& console, const ImportRun& run) {
-  Table table(console, kColumns);
+  Table table(console, kSnapshotImportColumns);
   for (const auto& [type, counts] : run.counts())
     table.add({{"type", type}, {"new", counts.added}, {"changed", counts.changed}, {"equal", counts.equal}});
   table.finish();
@@ -95,12 +95,12 @@ Outcome apply(Console& console, SnapshotFile& file, const EntityName& only, Impo
                            count_of(run.total().equal, "was", "were")));
   if (run.problem_count() == 0) return ExitCode::ok;
   Failure failure =
-      failure_of(run, fmt::format("{} not imported", count_of(run.problem_count(), "entity was", "entities were")));
+      import_failure(run, fmt::format("{} not imported", count_of(run.problem_count(), "entity was", "entities were")));
   failure.help.emplace_back("import again: what has been written already will then be equal");
   return fail(std::move(failure));
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_import(Context& context, const Arguments& arguments) {
   const EntityName only = EPIC_TRY(parse_type_or_entity(arguments, 1));
   const auto project = EPIC_TRY(context.project(arguments));
   auto file = EPIC_TRY(SnapshotFile::open(*arguments.word(0)));
@@ -113,8 +113,8 @@ Outcome run(Context& context, const Arguments& arguments) {
   progress.finish();
   if (!checked) return std::unexpected(std::move(checked.error()));
   if (check.problem_count() > 0)
-    return fail(failure_of(check, fmt::format("{} cannot be imported, so nothing was changed",
-                                              count_of(check.problem_count(), "line", "lines"))));
+    return fail(import_failure(check, fmt::format("{} cannot be imported, so nothing was changed",
+                                                  count_of(check.problem_count(), "line", "lines"))));
   const ImportCounts total = check.total();
   const std::uint64_t rows = total.added + total.changed + total.equal;
   if (rows == 0)
@@ -151,10 +151,10 @@ constexpr Command kSnapshotImportCommand{
     .example =
         "epic snapshot import arena.jsonl --dry-run\nepic snapshot import arena.jsonl Player/Bob\n"
         "epic -C ../other snapshot export | epic snapshot import - --yes",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotImportPositionals,
+    .options = kSnapshotImportOptions,
+    .exit_codes = kSnapshotImportExitCodes,
+    .run = run_snapshot_import,
     .is_destructive = true,
 };
 

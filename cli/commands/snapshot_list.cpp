@@ -11,16 +11,16 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {kTypeOrPrefix};
+constexpr PositionalSpec kSnapshotListPositionals[] = {kTypeOrPrefix};
 
-constexpr OptionSpec kOptions[] = {kLimitOption};
+constexpr OptionSpec kSnapshotListOptions[] = {kLimitOption};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotListExitCodes[] = {
     {ExitCode::failed, "some snapshots cannot be read"},
     {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kSnapshotListColumns[] = {
     {"ENTITY", "entity"},
     {"VERSION", "version", Show::number},
     {"SHARD", "shard", Show::number},
@@ -29,13 +29,13 @@ constexpr Column kColumns[] = {
     {"SCHEMA", "schema"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_list(Context& context, const Arguments& arguments) {
   const EntityName wanted = EPIC_TRY(parse_type_or_entity(arguments));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto store = EPIC_TRY(StoredFabric::open_with(paths, wanted.type));
   warn_of_mark(context.console(), paths);
 
-  Table table(context.console(), kColumns);
+  Table table(context.console(), kSnapshotListColumns);
   DamagedRows damaged(context.console());
   EPIC_TRY(store.list(
       {.type = wanted.type, .key_prefix = wanted.key, .limit = limit_of(arguments)}, Detail::snapshot,
@@ -56,10 +56,10 @@ constexpr Command kSnapshotListCommand{
     .summary = "List the saved states",
     .description = "Reads the store, whether or not the fabric is running, and checks every snapshot's checksum.",
     .example = "epic snapshot list\nepic snapshot list Player -o jsonl",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotListPositionals,
+    .options = kSnapshotListOptions,
+    .exit_codes = kSnapshotListExitCodes,
+    .run = run_snapshot_list,
 };
 
 }  // namespace epic::cli

@@ -35,11 +35,11 @@ Result<std::set<std::string>> find_unclaimed(Context& context, const Project& pr
   return unclaimed;
 }
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotPrunePositionals[] = {
     {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kSnapshotPruneOptions[] = {
     {.name = "older-than",
      .value = "AGE",
      .summary = "States last saved longer ago than this: 30d, 12h",
@@ -51,19 +51,19 @@ constexpr OptionSpec kOptions[] = {
     kYesOption,
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotPruneExitCodes[] = {
     {ExitCode::failed, "some could not be removed"},
     {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kSnapshotPruneColumns[] = {
     {"TYPE", "type"},
     {"REMOVED", "removed", Show::number},
     {"OLDEST", "oldest", Show::time},
     {"NEWEST", "newest", Show::time},
 };
 
-struct Wanted {
+struct PruneWanted {
   std::string type;  // empty: all
   std::optional<std::chrono::system_clock::time_point> saved_before;
   std::optional<std::set<std::string>> unclaimed;  // only these types
@@ -82,7 +82,7 @@ struct Candidate {
 };
 
 /// Visits the matching states in the store.
-Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
+Result<void> each_candidate(StoredFabric& store, const PruneWanted& wanted,
                             const std::function<bool(const Candidate&)>& visit) {
   const std::string before = wanted.saved_before ? protocol::format_time(*wanted.saved_before) : std::string();
   return store.list(
@@ -101,7 +101,7 @@ Result<void> each_candidate(StoredFabric& store, const Wanted& wanted,
       [](const Damage&) {});  // damaged ones are left alone
 }
 
-Result<std::map<std::string, Found>> count_candidates(StoredFabric& store, const Wanted& wanted) {
+Result<std::map<std::string, Found>> count_candidates(StoredFabric& store, const PruneWanted& wanted) {
   std::map<std::string, Found> found;
   EPIC_TRY(each_candidate(store, wanted, [&](const Candidate& one) {
     Found& type = found[one.name.type];
@@ -113,7 +113,8 @@ Result<std::map<std::string, Found>> count_candidates(StoredFabric& store, const
   return found;
 }
 
-Outcome remove(Console& console, StoredFabric& store, const Wanted& wanted, ImportTarget& target, std::uint64_t count) {
+Outcome remove(Console& console, StoredFabric& store, const PruneWanted& wanted, ImportTarget& target,
+               std::uint64_t count) {
   Progress progress(console, count);
   ImportRun run(target, ImportMode::apply, progress);
   std::optional<Failure> failure;
@@ -138,8 +139,8 @@ Outcome remove(Console& console, StoredFabric& store, const Wanted& wanted, Impo
   return fail(std::move(problems));
 }
 
-Result<Wanted> wanted_by(Context& context, const Project& project, const Arguments& arguments) {
-  Wanted wanted{.type = arguments.word(0).value_or(""), .saved_before = {}, .unclaimed = {}};
+Result<PruneWanted> wanted_by(Context& context, const Project& project, const Arguments& arguments) {
+  PruneWanted wanted{.type = arguments.word(0).value_or(""), .saved_before = {}, .unclaimed = {}};
   const auto age = arguments.duration("older-than");
   if (!age && !arguments.has("unclaimed"))
     return fail(usage_failure(arguments.command(), "say what to remove: --older-than AGE, --unclaimed, or both"));
@@ -149,7 +150,7 @@ Result<Wanted> wanted_by(Context& context, const Project& project, const Argumen
   return wanted;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_prune(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
   const auto wanted = EPIC_TRY(wanted_by(context, project, arguments));
   auto store = EPIC_TRY(StoredFabric::open_with(project.paths, wanted.type));
@@ -157,7 +158,7 @@ Outcome run(Context& context, const Arguments& arguments) {
 
   Console& console = context.console();
   std::uint64_t count = 0;
-  Table table(console, kColumns);
+  Table table(console, kSnapshotPruneColumns);
   for (const auto& [type, of_type] : found) {
     count += of_type.count;
     table.add({{"type", type}, {"removed", of_type.count}, {"oldest", of_type.oldest}, {"newest", of_type.newest}});
@@ -183,10 +184,10 @@ constexpr Command kSnapshotPruneCommand{
         "under a name that its class no longer stores under (see 'epic schema check') are ignored. Asks before\n"
         "removing.",
     .example = "epic snapshot prune --older-than 30d --dry-run\nepic snapshot prune Session --older-than 12h --yes",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotPrunePositionals,
+    .options = kSnapshotPruneOptions,
+    .exit_codes = kSnapshotPruneExitCodes,
+    .run = run_snapshot_prune,
     .is_destructive = true,
 };
 

@@ -15,18 +15,18 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotRmPositionals[] = {
     {.name = "TYPE/KEY", .summary = "The entities", .arity = Arity::some, .completes = Completes::entity},
 };
 
-constexpr OptionSpec kOptions[] = {kDryRunOption, kYesOption};
+constexpr OptionSpec kSnapshotRmOptions[] = {kDryRunOption, kYesOption};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotRmExitCodes[] = {
     {ExitCode::failed, "some could not be removed"},
     {ExitCode::not_found, "none of them is saved, or the running module has no such class"},
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kSnapshotRmColumns[] = {
     {"TYPE", "type"}, {"REMOVED", "removed", Show::number}, {"UNSAVED", "unsaved", Show::number}};
 
 Result<ImportRun> pass(ImportTarget& target, ImportMode mode, const std::vector<EntityName>& names,
@@ -37,14 +37,14 @@ Result<ImportRun> pass(ImportTarget& target, ImportMode mode, const std::vector<
   return run;
 }
 
-Failure failure_of(const ImportRun& run, std::string what) {
+Failure removal_failure(const ImportRun& run, std::string what) {
   Failure failure{.what = std::move(what)};
   for (const ImportProblem& problem : run.problems())
     failure.excerpt += fmt::format("{}: {}\n", printable(problem.place), printable(problem.what));
   return failure;
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_rm(Context& context, const Arguments& arguments) {
   std::vector<EntityName> names;
   for (const std::string& word : arguments.words()) {
     auto name = EPIC_TRY(parse_entity(arguments.command(), word));
@@ -60,7 +60,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   const auto check = pass(*target, ImportMode::check, names, progress);
   progress.finish();
   if (!check) return std::unexpected(check.error());
-  if (check->problem_count() > 0) return fail(failure_of(*check, "nothing was removed"));
+  if (check->problem_count() > 0) return fail(removal_failure(*check, "nothing was removed"));
   const std::uint64_t count = check->total().removed;
   if (count == 0)
     return fail({.code = ExitCode::not_found,
@@ -68,7 +68,7 @@ Outcome run(Context& context, const Arguments& arguments) {
                                            : std::string("none of them has a saved state"),
                  .help = {"list saved states with 'epic snapshot list'"}});
   if (arguments.has("dry-run")) {
-    Table table(console, kColumns);
+    Table table(console, kSnapshotRmColumns);
     for (const auto& [type, counts] : check->counts())
       table.add({{"type", type}, {"removed", counts.removed}, {"unsaved", counts.equal}});
     table.finish();
@@ -77,7 +77,7 @@ Outcome run(Context& context, const Arguments& arguments) {
   EPIC_TRY(confirm_removal(console, arguments, count, target->words()));
   const auto done = EPIC_TRY(pass(*target, ImportMode::apply, names, progress));
   if (done.problem_count() > 0)
-    return fail(failure_of(done, fmt::format("{} could not be removed", done.problem_count())));
+    return fail(removal_failure(done, fmt::format("{} could not be removed", done.problem_count())));
   const std::uint64_t unsaved = done.total().equal;
   console.note(fmt::format("Removed {}; the next call starts afresh{}", count_of(count, "entity", "entities"),
                            unsaved == 0 ? "" : fmt::format("; {} had no saved state", unsaved)));
@@ -95,10 +95,10 @@ constexpr Command kSnapshotRmCommand{
         "the owner does it: the entity's running calls end first, then its instance and its state are removed.\n"
         "Asks first.",
     .example = "epic snapshot rm Player/Bob\nepic snapshot rm Player/Bob Player/Bea --yes",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotRmPositionals,
+    .options = kSnapshotRmOptions,
+    .exit_codes = kSnapshotRmExitCodes,
+    .run = run_snapshot_rm,
     .is_destructive = true,
 };
 

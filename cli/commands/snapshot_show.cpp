@@ -11,16 +11,16 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotShowPositionals[] = {
     {.name = "TYPE/KEY", .summary = "The entity's name", .completes = Completes::entity},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotShowExitCodes[] = {
     {ExitCode::failed, "the snapshot cannot be read"},
     {ExitCode::not_found, "the entity has never been saved"},
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_show(Context& context, const Arguments& arguments) {
   const auto name = EPIC_TRY(parse_entity(arguments.command(), *arguments.word(0)));
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto store = EPIC_TRY(StoredFabric::open(paths));
@@ -45,9 +45,9 @@ constexpr Command kSnapshotShowCommand{
         "Reads the store, whether or not the fabric is running; 'epic inspect' shows the state in memory,\n"
         "with the same fields.",
     .example = "epic snapshot show Player/Bob\nepic snapshot show Player/Bob -o json",
-    .positionals = kPositionals,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotShowPositionals,
+    .exit_codes = kSnapshotShowExitCodes,
+    .run = run_snapshot_show,
 };
 
 }  // namespace epic::cli

@@ -15,15 +15,15 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kSnapshotVerifyPositionals[] = {
     {.name = "TYPE", .summary = "Only this type", .arity = Arity::optional, .completes = Completes::type_or_entity},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kSnapshotVerifyOptions[] = {
     {.name = "accept", .summary = "Go on with what is there; no fabric may run"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kSnapshotVerifyExitCodes[] = {
     {ExitCode::failed, "some snapshots are damaged; or a fabric runs, with --accept"},
     {ExitCode::not_found, "nothing has been saved, or nothing of this type"},
 };
@@ -38,7 +38,7 @@ Result<void> accept(Console& console, const ProjectPaths& paths) {
   return {};
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_snapshot_verify(Context& context, const Arguments& arguments) {
   const std::string type = arguments.word(0).value_or("");
   const bool must_accept = arguments.has("accept");
   if (must_accept && !type.empty())
@@ -93,10 +93,10 @@ constexpr Command kSnapshotVerifyCommand{
         "then\n"
         "--accept allows writing again. Until that everything can still be read and exported.",
     .example = "epic snapshot verify\nepic snapshot verify Player\nepic snapshot verify --accept",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kSnapshotVerifyPositionals,
+    .options = kSnapshotVerifyOptions,
+    .exit_codes = kSnapshotVerifyExitCodes,
+    .run = run_snapshot_verify,
 };
 
 }  // namespace epic::cli

@@ -15,7 +15,7 @@
 namespace epic::cli {
 namespace {
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kStopExitCodes[] = {
     {ExitCode::failed, "it has stopped, but a node had not saved everything, for example on a full disk"},
     {ExitCode::not_found, "no fabric is running for this project"},
     {ExitCode::unreachable, "it did not stop within a minute"},
@@ -40,7 +40,7 @@ class ProcessEnd {
   int descriptor_;
 };
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_stop(Context& context, const Arguments& arguments) {
   const auto paths = EPIC_TRY(context.paths(arguments));
   auto fabric = EPIC_TRY(LiveFabric::get(paths));
   const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
@@ -95,8 +95,8 @@ constexpr Command kStopCommand{
         "get NodeLost. Tasks that entities have spawned for themselves are not waited for. Returns when every\n"
         "process has ended.",
     .example = "epic stop",
-    .exit_codes = kExitCodes,
-    .run = run,
+    .exit_codes = kStopExitCodes,
+    .run = run_stop,
     .is_destructive = true,
 };
 

@@ -13,29 +13,29 @@
 namespace epic::cli {
 namespace {
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kTestPositionals[] = {
     {.name = "FILTER",
      .summary = "Only tests whose name contains this, in upper or lower case",
      .arity = Arity::optional,
      .completes = Completes::test},
 };
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kTestOptions[] = {
     {.name = "list", .summary = "Print the names of the tests instead of running them"},
 };
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kTestExitCodes[] = {
     {ExitCode::failed, "a test failed"},
     {ExitCode::not_found, "no test's name contains FILTER"},
     {ExitCode::build_failed, "the tests did not compile or link"},
 };
 
-constexpr Column kResultColumns[] = {
+constexpr Column kTestResultColumns[] = {
     {"RESULT", "result"},
     {"TEST", "test"},
 };
 
-constexpr Column kListColumns[] = {
+constexpr Column kTestListColumns[] = {
     {"TEST", "test"},
 };
 
@@ -67,7 +67,7 @@ Outcome report(Context& context, const Project& project, const std::vector<TestR
                                 milliseconds(result.took_us)));
   }
   if (console.is_json()) {
-    Table table(console, kResultColumns);
+    Table table(console, kTestResultColumns);
     for (const TestResult& result : results) table.add(result);
   }
   if (failed.empty()) {
@@ -81,19 +81,19 @@ Outcome report(Context& context, const Project& project, const std::vector<TestR
   return fail(std::move(failure));
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_test(Context& context, const Arguments& arguments) {
   const auto project = EPIC_TRY(context.project(arguments));
   const std::string filter = arguments.word(0).value_or("");
   const auto all = EPIC_TRY(build_tests(context, project));
   const auto tests = select_tests(all, filter);
   if (tests.empty() && !filter.empty()) return fail(no_such_test(filter, all, "test", "epic test --list"));
   if (arguments.has("list")) {
-    Table table(context.console(), kListColumns);
+    Table table(context.console(), kTestListColumns);
     for (const TestCase& test : tests) table.add(boost::json::object{{"test", test.name}});
     return ExitCode::ok;
   }
   if (tests.empty()) {
-    if (context.console().is_json()) Table(context.console(), kResultColumns).finish();
+    if (context.console().is_json()) Table(context.console(), kTestResultColumns).finish();
     context.console().note(
         fmt::format("{} has no tests: write Catch2 cases in tests/*.cpp, and call epic_add_tests(…) in CMakeLists.txt",
                     project.manifest.name));
@@ -118,10 +118,10 @@ constexpr Command kTestCommand{
         "results. A test that crashes, or runs longer than five minutes, fails; the others still run. Scenarios run a\n"
         "few seeds; 'epic simulate' runs many.",
     .example = "epic test\nepic test barrel\nepic test --list",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kTestPositionals,
+    .options = kTestOptions,
+    .exit_codes = kTestExitCodes,
+    .run = run_test,
 };
 
 }  // namespace epic::cli

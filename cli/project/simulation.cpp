@@ -18,14 +18,14 @@ namespace epic::cli {
 namespace fs = std::filesystem;
 namespace {
 
-enum class Where { forked, in_process };
+enum class Place { forked, in_process };
 
-void set_environment(const SeedRange& seeds, Where where, const fs::path& report) {
+void set_environment(const SeedRange& seeds, Place place, const fs::path& report) {
   const cluster::sim::SimulateOrder order{.first = seeds.first,
                                           .seeds = seeds.count,
                                           .jobs = seeds.jobs,
                                           .faults = seeds.faults,
-                                          .in_process = where == Where::in_process};
+                                          .in_process = place == Place::in_process};
   ::setenv("EPIC_SIMULATE", codec::describe_text(order).c_str(), 1);
   ::setenv("EPIC_SIMULATE_REPORT", report.c_str(), 1);
 }
@@ -86,7 +86,7 @@ Simulation::Simulation(TestCase scenario, const ProjectPaths& paths)
 Result<void> Simulation::run(const SeedRange& seeds, SeedTally& tally, const std::function<void()>& on_tick) {
   if (::ftruncate(report_.get(), 0) != 0 || ::ftruncate(printed_.get(), 0) != 0)
     return fail({.what = fmt::format("cannot write to {}build", root_), .why = std::generic_category().message(errno)});
-  set_environment(seeds, Where::forked, path_of(report_));
+  set_environment(seeds, Place::forked, path_of(report_));
 
   std::size_t offset = 0;
   std::set<std::int64_t> reported;
@@ -153,7 +153,7 @@ std::string Simulation::printed() const {
 Failure Simulation::debug(std::int64_t seed, const std::optional<FaultNumbers>& faults) {
   const fs::path gdb = find_program("gdb");
   if (gdb.empty()) return no_debugger();
-  set_environment({.first = seed, .count = 1, .jobs = 1, .faults = faults}, Where::in_process, "/dev/null");
+  set_environment({.first = seed, .count = 1, .jobs = 1, .faults = faults}, Place::in_process, "/dev/null");
   std::vector<std::string> words = {gdb.string(),
                                     "--quiet",
                                     "-ex",

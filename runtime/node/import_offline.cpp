@@ -32,7 +32,7 @@ using storage::StoreError;
 
 namespace {
 
-constexpr int kExitFailed = 1;
+constexpr int kImportFailed = 1;
 
 class OfflineImport {
  public:
@@ -175,7 +175,7 @@ void print(const json::value& line) { std::cout << protocol::print_json(line) <<
 
 int fail(const std::string& error, const std::string& hint) {
   print(json::object{{"error", error}, {"hint", hint}});
-  return kExitFailed;
+  return kImportFailed;
 }
 
 }  // namespace

@@ -18,14 +18,14 @@ namespace {
 
 constexpr std::string_view kSqlite = "sqlite";
 constexpr std::string_view kMemory = "memory";
-constexpr std::array kKinds{kSqlite, kMemory};
+constexpr std::array kStoreKinds{kSqlite, kMemory};
 constexpr std::uintmax_t kLogBytesUsualMax = 256u << 20;  // where commits begin to wait for a checkpoint
 
 }  // namespace
 
 void stop_counting_memory() { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 
-std::span<const std::string_view> store_kinds() { return kKinds; }
+std::span<const std::string_view> store_kinds() { return kStoreKinds; }
 
 StoreAddress locate_store(std::string_view kind, const std::filesystem::path& directory) {
   return {.kind = std::string(kind),
@@ -34,8 +34,8 @@ StoreAddress locate_store(std::string_view kind, const std::filesystem::path& di
 
 StoreAddress StoreAddress::parse(std::string_view text) {
   const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos || std::ranges::find(kKinds, text.substr(0, colon)) == kKinds.end())
-    return {.kind = std::string(kKinds.front()), .location = text};
+  if (colon == std::string_view::npos || std::ranges::find(kStoreKinds, text.substr(0, colon)) == kStoreKinds.end())
+    return {.kind = std::string(kStoreKinds.front()), .location = text};
   return {.kind = std::string(text.substr(0, colon)), .location = text.substr(colon + 1)};
 }
 
@@ -74,7 +74,7 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
   return std::unexpected(
       StoreError{StoreErrorCode::incompatible,
                  fmt::format("unknown kind of store '{}'. Set `store` under [fabric] in epic.toml to \"{}\".",
-                             config.address.kind, fmt::join(kKinds, "\" or \""))});
+                             config.address.kind, fmt::join(kStoreKinds, "\" or \""))});
 }
 
 }  // namespace epic::storage

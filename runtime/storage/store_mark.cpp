@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array kKinds{StoreMark::Kind::lost, StoreMark::Kind::away};  // the first that is there counts
+constexpr std::array kMarkKinds{StoreMark::Kind::lost, StoreMark::Kind::away};  // the first that is there counts
 
 std::string_view name_of(StoreMark::Kind kind) { return kind == StoreMark::Kind::lost ? "lost" : "away"; }
 
@@ -41,13 +41,13 @@ std::optional<StoreMark> read_mark_of(const fs::path& database, StoreMark::Kind 
 
 std::vector<fs::path> mark_files(const fs::path& database) {
   std::vector<fs::path> found;
-  for (const StoreMark::Kind kind : kKinds)
+  for (const StoreMark::Kind kind : kMarkKinds)
     if (fs::path file = file_of(database, kind); files::identify(file)) found.push_back(std::move(file));
   return found;
 }
 
 std::optional<StoreMark> read_mark(const fs::path& database) {
-  for (const StoreMark::Kind kind : kKinds)
+  for (const StoreMark::Kind kind : kMarkKinds)
     if (auto mark = read_mark_of(database, kind)) return mark;
   return std::nullopt;
 }
@@ -62,7 +62,7 @@ void write_mark(const fs::path& database, const StoreMark& mark, std::chrono::sy
 }
 
 std::expected<void, StoreError> remove_marks(const fs::path& database) {
-  for (const StoreMark::Kind kind : kKinds) EPIC_TRY(remove_mark(database, kind));
+  for (const StoreMark::Kind kind : kMarkKinds) EPIC_TRY(remove_mark(database, kind));
   return {};
 }
 

@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Runs clang-tidy-19, with the checks of .clang-tidy, over the sources that contain or drive coroutines, where mistakes are
 # silent and fatal. Checking all sources would take longer than the build. Runs two at a time.
 
@@ -23,17 +24,31 @@ endif()
 
 list(LENGTH files count)
 
-# Most of the time goes to headers: where all files that are compiled joined are to be checked, they are checked joined.
+# Most of the time goes to headers, so what is compiled joined is checked joined, without the files that are not to be
+# checked. A file in the folder `tidy` gets the command of the one that is called like it.
 set(units "")
-file(GLOB joined "${BUILD_DIR}/runtime/CMakeFiles/*.dir/Unity/*.cxx")
+file(GLOB joined "${BUILD_DIR}/runtime/CMakeFiles/*.dir/Unity/*.cxx" "${BUILD_DIR}/cluster/CMakeFiles/*.dir/Unity/*.cxx"
+  "${BUILD_DIR}/cli/CMakeFiles/*.dir/Unity/*.cxx")
 foreach(unit IN LISTS joined)
   file(STRINGS "${unit}" sources REGEX "^#include")
   list(TRANSFORM sources REPLACE "^#include \"(.*)\"$" "\\1")
-  set(others ${sources})
-  list(REMOVE_ITEM others ${files})
-  if(sources AND NOT others)
+  set(wanted "")
+  foreach(source IN LISTS sources)
+    if(source IN_LIST files)
+      list(APPEND wanted "${source}")
+    endif()
+  endforeach()
+  if(wanted)
+    list(REMOVE_ITEM files ${wanted})
+    if(NOT wanted STREQUAL sources)
+      cmake_path(GET unit PARENT_PATH folder)
+      cmake_path(GET unit FILENAME name)
+      set(unit "${folder}/tidy/${name}")
+      list(TRANSFORM wanted REPLACE "^(.*)$" "#include \"\\1\"")
+      list(JOIN wanted "\n" lines)
+      file(WRITE "${unit}" "${lines}\n")
+    endif()
     list(APPEND units "${unit}")
-    list(REMOVE_ITEM files ${sources})
   endif()
 endforeach()
 

@@ -16,7 +16,7 @@ using namespace epic::codec;
 namespace {
 
 template <class T>
-std::vector<std::byte> encoded(const T& value) {
+std::vector<std::byte> snapshot_bytes(const T& value) {
   std::vector<std::byte> bytes;
   CapnpCodec().encode(type_of<T>(), &value, bytes);
   return bytes;
@@ -32,7 +32,7 @@ Schema stored_schema() {
 template <class T>
 void check_same(const T& value) {
   const Schema schema = stored_schema<T>();
-  const auto bytes = encoded(value);
+  const auto bytes = snapshot_bytes(value);
   const auto json = to_json(schema, bytes);
   REQUIRE(json.has_value());
   CHECK(epic::protocol::print_json(*json) == epic::protocol::print_json(to_json(type_of<T>(), &value)));
@@ -74,7 +74,7 @@ TEST_CASE("snapshot json: damaged bytes give an error or a value, and nothing el
   INFO("EPIC_SEED=" << seed);
   std::mt19937_64 random(seed);
   const Schema schema = stored_schema<sample::Everything>();
-  const auto good = encoded(sample::everything());
+  const auto good = snapshot_bytes(sample::everything());
   int refused = 0;
   for (int round = 0; round < 2000; ++round) {
     auto bytes = good;

@@ -19,14 +19,14 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint32_t kShards = 4;
-constexpr PeerAddress kSelf{NodeId{2}, 22};
-constexpr PeerAddress kNode1{NodeId{1}, 11};
+constexpr PeerAddress kMovesSelf{NodeId{2}, 22};
+constexpr PeerAddress kMovesNode1{NodeId{1}, 11};
 constexpr PeerAddress kNode3{NodeId{3}, 33};
 
 /// A store that does everything at once, and a network that only records.
 struct ShardMovesFixture : Syscalls {
   codec::CapnpCodec codec;
-  Kernel kernel{{.self = kSelf, .fabric = "f", .shard_count = kShards}, codec, *this};
+  Kernel kernel{{.self = kMovesSelf, .fabric = "f", .shard_count = kShards}, codec, *this};
   std::deque<std::function<void()>> answers;
   std::vector<std::pair<PeerAddress, Message>> sent;
   std::vector<ShardId> given_back;
@@ -40,7 +40,7 @@ struct ShardMovesFixture : Syscalls {
   ShardMovesFixture() {
     REQUIRE(kernel.add_module(pings()));
     kernel.on_time(1, 1);
-    for (const PeerAddress& peer : {kNode1, kNode3}) {
+    for (const PeerAddress& peer : {kMovesNode1, kNode3}) {
       HelloMessage hello = kernel.hello();
       hello.from = peer;
       kernel.on_hello(peer, hello);
@@ -93,8 +93,8 @@ struct ShardMovesFixture : Syscalls {
       if (std::exchange(owners_before[i], owners[i]) != owners[i]) owned_since[i] = MapVersion{version};
     kernel.on_shard_map({MapVersion{version},
                          std::move(owners),
-                         {{kNode1.node, Incarnation{kNode1.life}, ""},
-                          {kSelf.node, Incarnation{kSelf.life}, ""},
+                         {{kMovesNode1.node, Incarnation{kMovesNode1.life}, ""},
+                          {kMovesSelf.node, Incarnation{kMovesSelf.life}, ""},
                           {kNode3.node, Incarnation{kNode3.life}, ""}},
                          std::move(moving),
                          owned_since});
@@ -111,7 +111,7 @@ struct ShardMovesFixture : Syscalls {
     const auto method = std::ranges::find_if(hello.methods, [&](const MethodEntry& one) {
       return one.type == record->callee->type() && one.method == record->method->name;
     });
-    CallMessage call{.id = {kNode1.node, kNode1.life, sequence},
+    CallMessage call{.id = {kMovesNode1.node, kMovesNode1.life, sequence},
                      .target = std::string(record->callee->text),
                      .method = static_cast<std::uint32_t>(method - hello.methods.begin()),
                      .map_version = MapVersion{map_version},
@@ -120,7 +120,7 @@ struct ShardMovesFixture : Syscalls {
                      .arguments = {},
                      .extensions = std::move(extensions)};
     codec.encode(record->method->arguments(), record->arguments(), call.arguments);
-    kernel.on_message(kNode1, std::move(call));
+    kernel.on_message(kMovesNode1, std::move(call));
     run();
   }
   std::int64_t result_of(const Message& message) {
@@ -136,12 +136,12 @@ struct ShardMovesFixture : Syscalls {
 
 TEST_CASE("shard moves: a call that came by a newer map waits for that map, whatever older ones say", "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kNode1.node);
+  f.publish(1, kMovesNode1.node);
   f.arrive(1, 1, 3);
   f.publish(2, NodeId{0});
   CHECK(f.sent.empty());  // neither refused nor answered
   f.arrive(2, 10, 3);
-  f.publish(3, kSelf.node);
+  f.publish(3, kMovesSelf.node);
   REQUIRE(f.sent.size() == 2);
   CHECK(f.result_of(f.sent[0].second) == 1);  // in the order in which they were made
   CHECK(f.result_of(f.sent[1].second) == 11);
@@ -177,9 +177,9 @@ TEST_CASE("shard moves: a call that came by an older map is refused, also by a n
 TEST_CASE("shard moves: a call by the map of an earlier time as the owner is refused, or younger ones overtake it",
           "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kSelf.node);
+  f.publish(1, kMovesSelf.node);
   f.publish(2, kNode3.node);
-  f.publish(3, kSelf.node);
+  f.publish(3, kMovesSelf.node);
   f.arrive(1, 1, 1);
   f.arrive(2, 1, 3);
   REQUIRE(f.sent.size() == 2);
@@ -190,19 +190,19 @@ TEST_CASE("shard moves: a call by the map of an earlier time as the owner is ref
 TEST_CASE("shard moves: to an owner that has had the shard before nothing is sent ahead of what was sent to it then",
           "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kNode1.node);
+  f.publish(1, kMovesNode1.node);
   const auto call = [&] {
     f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [](Record&) {});
     f.run();
   };
   call();
   f.publish(2, kNode3.node);
-  f.publish(3, kNode1.node);
+  f.publish(3, kMovesNode1.node);
   call();
   REQUIRE(f.sent.size() == 1);
   const CallMessage first = std::get<CallMessage>(f.sent[0].second);
-  f.kernel.on_message(kNode1, ReplyMessage{first.id.sequence, RefusedPart{MapVersion{3}}});
-  f.publish(4, kNode1.node);
+  f.kernel.on_message(kMovesNode1, ReplyMessage{first.id.sequence, RefusedPart{MapVersion{3}}});
+  f.publish(4, kMovesNode1.node);
   REQUIRE(f.sent.size() == 3);
   CHECK(std::get<CallMessage>(f.sent[1].second).id == first.id);
   call();
@@ -216,12 +216,12 @@ TEST_CASE("shard moves: a call that waits for its caller's commit keeps its plac
   Bell::tolls.clear();
   const ShardId coming = shard_of("Bell", "b", kShards);
   REQUIRE(coming != shard_of("Ping", "someone", kShards));
-  std::vector<NodeId> owners(kShards, kSelf.node);
-  owners[coming.value] = kNode1.node;
+  std::vector<NodeId> owners(kShards, kMovesSelf.node);
+  owners[coming.value] = kMovesNode1.node;
   f.publish(1, owners);
   f.arrive(1, Ref<Ping>("someone")->toll_twice(Ref<Bell>("b")).epic_take_record(), 1, {});
   CHECK(f.sent.empty());
-  f.publish(2, kSelf.node);
+  f.publish(2, kMovesSelf.node);
   f.kernel.on_time(40'000'000, 1);
   f.run();
   CHECK(Bell::tolls == std::vector<std::int64_t>{1, 2});
@@ -229,15 +229,15 @@ TEST_CASE("shard moves: a call that waits for its caller's commit keeps its plac
 
 TEST_CASE("shard moves: what a node that ends has not answered goes to the next owner, in order", "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kNode1.node);
+  f.publish(1, kMovesNode1.node);
   std::vector<std::string> outcomes;
   for (int i = 0; i < 3; ++i)
     f.kernel.submit(RecordRef(Ref<Counter>("a")->add(i).epic_take_record().detach()), 10s,
                     [&](Record& record) { outcomes.push_back(record.failure ? "failed" : "answered"); });
   f.run();
   REQUIRE(f.sent.size() == 3);
-  f.kernel.on_message(kNode1, ReplyMessage{0, RefusedPart{}});
-  f.kernel.on_peer_lost(kNode1);
+  f.kernel.on_message(kMovesNode1, ReplyMessage{0, RefusedPart{}});
+  f.kernel.on_peer_lost(kMovesNode1);
   f.run();
   CHECK(outcomes.empty());
   f.publish(2, kNode3.node);
@@ -251,11 +251,11 @@ TEST_CASE("shard moves: what a node that ends has not answered goes to the next 
 TEST_CASE("shard moves: to a node that has taken its leave nothing is sent, though the map still names it",
           "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kNode1.node);
+  f.publish(1, kMovesNode1.node);
   f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [](Record&) {});
   f.run();
-  f.publish(2, kNode1.node);
-  f.kernel.on_message(kNode1, ReplyMessage{0, RefusedPart{}});
+  f.publish(2, kMovesNode1.node);
+  f.kernel.on_message(kMovesNode1, ReplyMessage{0, RefusedPart{}});
   f.run();
   CHECK(f.sent.size() == 1);
 }
@@ -263,12 +263,12 @@ TEST_CASE("shard moves: to a node that has taken its leave nothing is sent, thou
 TEST_CASE("shard moves: a node that ends answers calls that are waited for, and activates nothing for others",
           "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kSelf.node);
+  f.publish(1, kMovesSelf.node);
   f.arrive(1, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
   f.kernel.on_drain();
   f.arrive(2, Ref<Ping>("a")->get().epic_take_record(), 1, {});
-  const ChainLink waits{{kNode1.node, kNode1.life, 90}, "Caller/c", "sum"};
-  const ChainLink hook{{kNode1.node, kNode1.life, 91}, "Caller/d", ""};
+  const ChainLink waits{{kMovesNode1.node, kMovesNode1.life, 90}, "Caller/c", "sum"};
+  const ChainLink hook{{kMovesNode1.node, kMovesNode1.life, 91}, "Caller/d", ""};
   f.arrive(3, Ref<Bell>("b")->ring().epic_take_record(), 1, {waits});
   f.arrive(4, Ref<Ping>("b")->get().epic_take_record(), 1, {});
   f.arrive(5, Ref<Bell>("c")->ring().epic_take_record(), 1, {hook});
@@ -282,14 +282,14 @@ TEST_CASE("shard moves: a node that ends answers calls that are waited for, and 
 
 TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kNode1.node);
+  f.publish(1, kMovesNode1.node);
   bool is_unavailable = false;
   f.kernel.submit(RecordRef(Ref<Counter>("a")->add(1).epic_take_record().detach()), 10s, [&](Record& record) {
     is_unavailable = record.failure && describe_failure(record.failure).code == ErrorCode::unavailable;
   });
   f.run();
   f.kernel.on_drain();
-  f.kernel.on_message(kNode1, ReplyMessage{0, RefusedPart{}});
+  f.kernel.on_message(kMovesNode1, ReplyMessage{0, RefusedPart{}});
   f.run();
   CHECK(is_unavailable);
   CHECK(f.kernel.is_drained());
@@ -297,15 +297,15 @@ TEST_CASE("shard moves: when this node ends as well, such calls end at once", "[
 
 TEST_CASE("shard moves: a node that has given a moving shard back does not take it again", "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kSelf.node);
+  f.publish(1, kMovesSelf.node);
   std::vector<ShardId> all;
   for (std::uint32_t shard = 0; shard < kShards; ++shard) all.push_back(ShardId{shard});
   f.kernel.on_release(all);
-  f.publish(2, std::vector<NodeId>(kShards, kSelf.node), all);
+  f.publish(2, std::vector<NodeId>(kShards, kMovesSelf.node), all);
   f.arrive(1, 1, 2);
   REQUIRE(f.sent.size() == 1);
   CHECK(std::holds_alternative<RefusedPart>(std::get<ReplyMessage>(f.sent[0].second).outcome));
-  f.publish(3, kSelf.node);  // granted to it again
+  f.publish(3, kMovesSelf.node);  // granted to it again
   f.arrive(2, 1, 3);
   CHECK(f.result_of(f.sent.at(1).second) == 1);
 }
@@ -313,7 +313,7 @@ TEST_CASE("shard moves: a node that has given a moving shard back does not take 
 TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refused in order when it leaves",
           "[kernel]") {
   ShardMovesFixture f;
-  f.publish(1, kSelf.node);
+  f.publish(1, kMovesSelf.node);
   f.arrive(1, Ref<Ping>("a")->rest().epic_take_record(), 1, {});
   const ShardId shards[] = {shard_of("Ping", "a", kShards)};
   f.kernel.on_release(shards);
@@ -330,8 +330,8 @@ TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refuse
 
 TEST_CASE("kernel: a spawned call leaves when what its caller has changed before is durable", "[kernel]") {
   ShardMovesFixture f;
-  std::vector<NodeId> owners(kShards, kNode1.node);
-  owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
+  std::vector<NodeId> owners(kShards, kMovesNode1.node);
+  owners[shard_of("Ping", "someone", kShards).value] = kMovesSelf.node;
   REQUIRE(shard_of("Bell", "b", kShards) != shard_of("Ping", "someone", kShards));
   f.publish(1, owners);
   f.has_slow_disk = true;
@@ -345,8 +345,8 @@ TEST_CASE("kernel: a spawned call leaves when what its caller has changed before
 
 TEST_CASE("kernel: what a method calls belongs to the trace of the call that started it", "[kernel]") {
   ShardMovesFixture f;
-  std::vector<NodeId> owners(kShards, kNode1.node);
-  owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
+  std::vector<NodeId> owners(kShards, kMovesNode1.node);
+  owners[shard_of("Ping", "someone", kShards).value] = kMovesSelf.node;
   REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
   f.publish(1, owners);
   const TraceContext trace{0x4bf92f3577b34da6, 0xa3ce929d0e0e4736, 0x00f067aa0ba902b7, 1};
@@ -358,8 +358,8 @@ TEST_CASE("kernel: what a method calls belongs to the trace of the call that sta
 
 TEST_CASE("kernel: a call whose chain is too long fails alone and is not sent", "[kernel]") {
   ShardMovesFixture f;
-  std::vector<NodeId> owners(kShards, kNode1.node);
-  owners[shard_of("Ping", "someone", kShards).value] = kSelf.node;
+  std::vector<NodeId> owners(kShards, kMovesNode1.node);
+  owners[shard_of("Ping", "someone", kShards).value] = kMovesSelf.node;
   REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
   f.publish(1, owners);
   f.arrive(1, Ref<Ping>("someone")->volley(Ref<Ping>("other")).epic_take_record(), 1,
@@ -389,8 +389,8 @@ AroundTheBell around_the_bell() {
   const Ref<Ping> caller = find_ping([&](ShardId shard) { return shard != moving; });
   const ShardId callers = shard_of("Ping", caller.key(), kShards);
   const Ref<Ping> away = find_ping([&](ShardId shard) { return shard != moving && shard != callers; });
-  std::vector<NodeId> owners(kShards, kSelf.node);
-  owners[shard_of("Ping", away.key(), kShards).value] = kNode1.node;
+  std::vector<NodeId> owners(kShards, kMovesSelf.node);
+  owners[shard_of("Ping", away.key(), kShards).value] = kMovesNode1.node;
   return {.moving = moving,
           .beside = find_ping([&](ShardId shard) { return shard == moving; }),
           .caller = caller,
@@ -449,7 +449,7 @@ TEST_CASE("shard moves: a shard stays until no file is being changed for its ent
   const bool is_write = GENERATE(true, false);
   CAPTURE(is_write);
   ShardMovesFixture f;
-  f.publish(1, kSelf.node);
+  f.publish(1, kMovesSelf.node);
   const Ref<Filer> filer("c");
   f.arrive(1, is_write ? filer->note("report").epic_take_record() : filer->look("report").epic_take_record(), 1, {});
   REQUIRE(f.blocking.size() == 1);

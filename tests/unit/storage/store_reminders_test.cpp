@@ -12,7 +12,7 @@ using epic::kernel::ShardId;
 
 namespace {
 
-const ShardId kShard{0};
+const ShardId kReminderShard{0};
 using Texts = std::vector<std::string>;
 
 }  // namespace
@@ -21,7 +21,7 @@ TEMPLATE_TEST_CASE("store: a reminder is read back whole, and is gone when it is
                    Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   const std::string strange("a\0/'\xff{}", 7);
   Reminder one = reminder("digest", 1'700'000'000'000'000'000);
   const bool is_odd = GENERATE(false, true);
@@ -35,7 +35,7 @@ TEMPLATE_TEST_CASE("store: a reminder is read back whole, and is gone when it is
   }
   must(store.commit(batch_of({held}, {set(one)})));
   CHECK(reminders(store) == std::vector{one});
-  const ReminderPage page = must(store.reminders_of(kShard, {}, 10));
+  const ReminderPage page = must(store.reminders_of(kReminderShard, {}, 10));
   CHECK(page.rows == std::vector{one});
   CHECK(page.next == place_of(one));
   CHECK(page.is_last);
@@ -43,7 +43,7 @@ TEMPLATE_TEST_CASE("store: a reminder is read back whole, and is gone when it is
 
   must(store.commit(batch_of({held}, {forgotten(one)})));
   CHECK(reminders(store).empty());
-  CHECK(must(store.reminders_of(kShard, {}, 10)).rows.empty());
+  CHECK(must(store.reminders_of(kReminderShard, {}, 10)).rows.empty());
   must(store.commit(batch_of({held}, {forgotten(one)})));  // there is none: nothing to do
 }
 
@@ -51,24 +51,24 @@ TEMPLATE_TEST_CASE("store: reminders of a shard are read in the order in which t
                    "[storage]", Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const std::vector<ShardEpoch> held{take(store, kShard), take(store, ShardId{1})};
+  const std::vector<ShardEpoch> held{take(store, kReminderShard), take(store, ShardId{1})};
   must(store.commit(batch_of(
       held, {set(reminder("z", 3)), set(reminder("y", 3, "b")), set(reminder("x", 3, "b")), set(reminder("w", -2)),
              set(reminder("v", 9, "a")), set(reminder("other", 1, "c", ShardId{1}))})));
   const Texts all{"a.w@-2", "a.z@3", "b.x@3", "b.y@3", "a.v@9"};
-  for (const std::size_t limit : {1U, 2U, 3U, 5U, 1000U}) CHECK(due_in(store, kShard, limit) == all);
+  for (const std::size_t limit : {1U, 2U, 3U, 5U, 1000U}) CHECK(due_in(store, kReminderShard, limit) == all);
   CHECK(due_in(store, ShardId{1}) == Texts{"c.other@1"});
   CHECK(due_in(store, ShardId{2}).empty());
-  CHECK(due_in(store, kShard, 10, {.due_ns = 3}) == Texts{"a.z@3", "b.x@3", "b.y@3", "a.v@9"});
-  CHECK(due_in(store, kShard, 10, place_of(reminder("x", 3, "b"))) == Texts{"b.y@3", "a.v@9"});
-  CHECK(due_in(store, kShard, 10, place_of(reminder("v", 9))).empty());
+  CHECK(due_in(store, kReminderShard, 10, {.due_ns = 3}) == Texts{"a.z@3", "b.x@3", "b.y@3", "a.v@9"});
+  CHECK(due_in(store, kReminderShard, 10, place_of(reminder("x", 3, "b"))) == Texts{"b.y@3", "a.v@9"});
+  CHECK(due_in(store, kReminderShard, 10, place_of(reminder("v", 9))).empty());
 }
 
 TEMPLATE_TEST_CASE("store: the names of an entity's reminders are its own, and no more than are asked for", "[storage]",
                    Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   must(store.commit(
       batch_of({held}, {set(reminder("one", 3)), set(reminder("two", 1)), set(reminder("other", 2, "ab"))})));
   Texts names = must(store.reminder_names("T", "a", 10));
@@ -82,12 +82,12 @@ TEMPLATE_TEST_CASE("store: a page of reminders ends with the rows or the bytes t
                    Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   std::vector<Operation> operations;
   SECTION("many") {
     for (int i = 0; i < 600; ++i) operations.push_back(set(reminder(std::to_string(i), i)));
     must(store.commit(batch_of({held}, std::move(operations))));
-    CHECK(must(store.reminders_of(kShard, {}, SIZE_MAX)).rows.size() == kPageRowsMax);
+    CHECK(must(store.reminders_of(kReminderShard, {}, SIZE_MAX)).rows.size() == kPageRowsMax);
     CHECK(due_in(store).size() == 600);
   }
   SECTION("large ones") {
@@ -97,7 +97,7 @@ TEMPLATE_TEST_CASE("store: a page of reminders ends with the rows or the bytes t
       operations.push_back(set(std::move(large)));
     }
     must(store.commit(batch_of({held}, std::move(operations))));
-    const ReminderPage page = must(store.reminders_of(kShard, {}, 10));
+    const ReminderPage page = must(store.reminders_of(kReminderShard, {}, 10));
     CHECK(page.rows.size() == 1);
     CHECK_FALSE(page.is_last);
     CHECK(due_in(store).size() == 3);
@@ -108,7 +108,7 @@ TEMPLATE_TEST_CASE("store: setting an equal reminder again leaves it as it is, a
                    Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   const Reminder daily = recurring("digest", 100, 24);
   must(store.commit(batch_of({held}, {set(daily), advanced(daily, 124)})));
   Reminder present = daily;
@@ -153,7 +153,7 @@ TEMPLATE_TEST_CASE("store: a reminder is advanced only from the due time that is
                    "[storage]", Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   const Reminder daily = recurring("digest", 100, 24);
   must(store.commit(batch_of({held}, {set(daily)})));
   must(store.commit(batch_of({held}, {advanced(daily, 124)})));
@@ -184,7 +184,7 @@ TEMPLATE_TEST_CASE("store: a reminder is advanced only from the due time that is
 TEMPLATE_TEST_CASE("store: changes of one reminder in one batch follow each other", "[storage]", Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   const Reminder daily = recurring("digest", 100, 24);
   Reminder next = daily;
   next.due_ns = 124;
@@ -197,13 +197,13 @@ TEMPLATE_TEST_CASE("store: all reminders of an entity can be forgotten at once, 
                    Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   Reminder other_type = reminder("x", 1);
   other_type.name.type = "U";
   must(store.commit(batch_of({held}, {set(reminder("x", 1)), set(reminder("y", 2)), set(reminder("x", 3, "a/b")),
                                       set(reminder("x", 4, "b")), set(other_type)})));
   must(store.commit(
-      batch_of({held}, {set(reminder("z", 5)), ForgetReminder{{.type = "T", .key = "a", .name = {}}, kShard},
+      batch_of({held}, {set(reminder("z", 5)), ForgetReminder{{.type = "T", .key = "a", .name = {}}, kReminderShard},
                         set(reminder("later", 6))})));
   CHECK(due_in(store) == Texts{"a.x@1", "a/b.x@3", "b.x@4", "a.later@6"});
   CHECK(reminders(store)[3].name.type == "U");
@@ -212,9 +212,9 @@ TEMPLATE_TEST_CASE("store: all reminders of an entity can be forgotten at once, 
 TEMPLATE_TEST_CASE("store: only the owner of an entity's shard changes its reminders", "[storage]", Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch former = take(store, kShard, NodeId{1});
+  const ShardEpoch former = take(store, kReminderShard, NodeId{1});
   must(store.commit(batch_of({former}, {set(reminder("x", 1))}, NodeId{1})));
-  take(store, kShard, NodeId{2});
+  take(store, kReminderShard, NodeId{2});
   for (const Operation& operation :
        {set(reminder("y", 1)), forgotten(reminder("x", 1)), advanced(reminder("x", 1), std::nullopt)})
     CHECK(error_of(store.commit(batch_of({former}, {operation}, NodeId{1}))).code == StoreErrorCode::lost_ownership);
@@ -225,7 +225,7 @@ TEMPLATE_TEST_CASE("store: a listing of reminders can be narrowed, and its visit
                    "[storage]", Memory, Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   std::vector<Operation> operations{set(reminder("x", 5, "b")), set(reminder("y", 1, "a/b"))};
   for (int i = 0; i < 300; ++i) operations.push_back(set(reminder("n" + std::to_string(1000 + i), i)));
   Reminder other_type = reminder("x", 1);
@@ -257,7 +257,7 @@ TEMPLATE_TEST_CASE("store: a reader that holds a moment sees the reminders of th
                    Sqlite) {
   TestType under_test;
   Store& store = under_test.store;
-  const ShardEpoch held = take(store, kShard);
+  const ShardEpoch held = take(store, kReminderShard);
   must(store.commit(batch_of({held}, {set(reminder("x", 1)), set(reminder("y", 2))})));
   const std::unique_ptr<Store> reader = under_test.open_reader();
   must(reader->begin_moment());

@@ -13,19 +13,19 @@ using testing_entities::Counter;
 
 namespace {
 
-constexpr std::size_t kMany = 3 * limits::kEndedPerTick;
+constexpr std::size_t kManyCalls = 3 * limits::kEndedPerTick;
 
 /// Caller/b runs many calls, each of which waits for Counter/never.
 struct ReaperFixture : testing_entities::KernelParts {
   std::vector<epic::detail::RecordPtr<epic::detail::ResultRecord<std::int64_t>>> running;
 
   ReaperFixture() {
-    for (std::size_t i = 0; i < kMany; ++i)
+    for (std::size_t i = 0; i < kManyCalls; ++i)
       running.push_back(begin(Ref<Caller>("b")->add_to(Ref<Counter>("never"), 1)));
     settle();
     holds_loads = true;
     settle();
-    REQUIRE(find("Caller/b")->running == kMany);
+    REQUIRE(find("Caller/b")->running == kManyCalls);
   }
   void discard_caller() {
     activations.discard(*find("Caller/b"), ErrorCode::node_lost, "for a test", Reported::to_callers);
@@ -45,7 +45,7 @@ TEST_CASE("reaper: a tick ends a bounded number of the executions of an instance
   CHECK(f.activations.next_timer_ns() == 0);
   const auto waiting = f.begin(Ref<Caller>("b")->sum({}));
   for (int i = 0; i < 3; ++i) f.activations.on_time();
-  CHECK(f.ended_count() == kMany);
+  CHECK(f.ended_count() == kManyCalls);
   CHECK_THROWS_AS(f.running.back()->take(), NodeLost);
   f.holds_loads = false;
   f.settle();
@@ -57,11 +57,11 @@ TEST_CASE("reaper: what is resumed of such an instance does not run, whether at 
   f.discard_caller();
   f.holds_loads = false;
   f.settle();  // Counter/never answers all calls
-  CHECK(f.find("Counter/never")->calls_count == kMany);
+  CHECK(f.find("Counter/never")->calls_count == kManyCalls);
   CHECK(f.ended_count() == limits::kEndedPerTick);
   CHECK(std::ranges::none_of(f.running, [](const auto& call) { return call->outcome.value.has_value(); }));
   for (int i = 0; i < 3; ++i) f.activations.on_time();
-  CHECK(f.ended_count() == kMany);
+  CHECK(f.ended_count() == kManyCalls);
   CHECK(f.find("Caller/b") == nullptr);
 }
 
