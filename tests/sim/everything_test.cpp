@@ -86,6 +86,19 @@ TEST_CASE("everything: a method of a base class is called on many entities at on
   for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(3, Ref<Citizen>(i)->age()) == 2);
 }
 
+TEST_CASE("everything: copies of a shelf answer until they are too old, on each node", "[sim]") {
+  EverythingFixture f;
+  f.stock(20);
+  for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->look(f.stall, "apple", 1h))->count == 20);
+  f.stock(5);
+  for (int i = 0; i < 20; ++i) {
+    CHECK(f.fabric.call(1, Ref<Citizen>(i)->look(f.stall, "apple", 1h))->count == 20);
+    CHECK_FALSE(f.fabric.call(1, Ref<Citizen>(i)->look(f.stall, "pear", 1h)));
+  }
+  f.fabric.run_for(1s);
+  for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->look(f.stall, "apple", 1s))->count == 25);
+}
+
 TEST_CASE("everything: 1 MiB of arguments is accepted, 9 MiB of state is refused", "[sim]") {
   EverythingFixture f;
   const std::string text(1u << 20, 'x');

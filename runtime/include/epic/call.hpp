@@ -31,7 +31,8 @@ class Entity;
 namespace detail {
 
 class CallRecord;
-struct CallSite;  // the kernel's part of a record
+class CachedPart;  // cached.hpp
+struct CallSite;   // the kernel's part of a record
 
 /// A frame that waits for one or more records. Lives in that frame, and detaches itself when the frame is destroyed.
 struct Waiter {
@@ -54,6 +55,7 @@ class CallRecord {
     queued,   // about to start, or on its way to its entity: until what it has seen is durable, or its shard is ready
     loading,  // until its entity is active
     locked_out,
+    sharing,  // until an equal call, made before, has ended (cached.hpp)
     running,
     sent,
     ended
@@ -80,6 +82,7 @@ class CallRecord {
   bool has_run = false;       // its method has started
   bool is_abandoned = false;  // the caller has its answer, the method still runs
   bool is_broadcast = false;  // one of many equal calls, whose results are not wanted
+  bool is_cached = false;     // a copy of an earlier result may answer it
   Cancel cancel = Cancel::no;
   const reflect::MethodInfo* method = nullptr;  // null: setup, a hook, a helper given to spawn
   NamePtr callee;
@@ -106,6 +109,8 @@ class CallRecord {
   /// A default-constructed result to decode into; null for void.
   virtual void* emplace_result() = 0;
   [[nodiscard]] virtual std::exception_ptr thrown() const noexcept = 0;
+  /// Null unless is_cached.
+  [[nodiscard]] virtual CachedPart* cached_part() noexcept { return nullptr; }
 
   void release() noexcept {
     if (--refs == 0) delete this;
@@ -336,7 +341,7 @@ const reflect::TypeInfo& arguments_info() {
 
 /// The record of a call to one method.
 template <auto Pointer, reflect::Locking locking>
-class MethodRecord final : public ResultRecord<ResultOf<Pointer>> {
+class MethodRecord : public ResultRecord<ResultOf<Pointer>> {
   using Traits = MethodTraits<decltype(Pointer)>;
 
  public:

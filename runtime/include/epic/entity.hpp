@@ -16,9 +16,13 @@
 namespace epic {
 
 namespace detail {
-/// Base of the proxy, and source of the tables, for a class without a base(…) section.
+/// Base of the proxies for a class without a base(…) section.
 struct NoBaseProxy {
   explicit NoBaseProxy(const Target&) {}
+};
+struct NoBase {
+  using EpicProxy = NoBaseProxy;
+  using EpicCachedProxy = NoBaseProxy;
 };
 struct EntityAccess;
 }  // namespace detail

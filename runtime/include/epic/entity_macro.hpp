@@ -8,8 +8,9 @@
 // transient. The macro goes last in the class and needs no semicolon. renamed(…) is for members of state and for
 // methods; EPIC_RENAMED does the same for members of a described struct.
 //
-// How: every section is expanded several times: into a check of its word (EPIC_K_…), members of the proxy (EPIC_P_…),
-// parameter names (EPIC_N_…), and calls on the builder of the tables (EPIC_D_…). The section's word is pasted to the
+// How: every section is expanded several times: into a check of its word (EPIC_K_…), members of the proxy (EPIC_P_…)
+// and of the one for Ref::cached (EPIC_C_…), parameter names (EPIC_N_…), and calls on the builder of the tables
+// (EPIC_D_…). The section's word is pasted to the
 // prefix and followed by `()`. A section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a
 // bare word takes them as its own.
 
@@ -18,6 +19,7 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include "epic/cached.hpp"
 #include "epic/durations.hpp"
 #include "epic/entity.hpp"
 #include "epic/entity_info.hpp"
@@ -209,9 +211,9 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_K_gated() ~, true
 #define EPIC_K_transient() ~, true
 
-// ---- pass 1: the base's proxy ----
+// ---- pass 1: the base ----
 #define EPIC_B(section) EPIC_B_##section()
-#define EPIC_B_base(Base) , Base::EpicProxy EPIC_EAT
+#define EPIC_B_base(Base) , Base EPIC_EAT
 #define EPIC_B_state(...) EPIC_EAT
 #define EPIC_B_methods(...) EPIC_EAT
 #define EPIC_B_exclusive(...) __VA_OPT__(EPIC_EAT)
@@ -243,6 +245,20 @@ const reflect::EntityInfo& entity_info() {
   ::epic::detail::one_method<EpicSelf>([]<class EpicT>(EpicT*)                 \
                                          requires requires { &EpicT::method; } \
                                        { return &EpicT::method; })
+
+// ---- … and of the one for Ref::cached ----
+#define EPIC_C(section) EPIC_C_##section()
+#define EPIC_C_base(...) EPIC_EAT
+#define EPIC_C_state(...) EPIC_EAT
+#define EPIC_C_methods(...) EPIC_EACH(EPIC_C_MEMBER, __VA_ARGS__) EPIC_EAT
+#define EPIC_C_exclusive(...) __VA_OPT__(EPIC_EACH(EPIC_C_MEMBER, __VA_ARGS__) EPIC_EAT)
+#define EPIC_C_params(...) EPIC_EAT
+#define EPIC_C_renamed(...) EPIC_EAT
+#define EPIC_C_named(...) EPIC_EAT
+#define EPIC_C_interval(...) EPIC_EAT
+#define EPIC_C_gated()
+#define EPIC_C_transient()
+#define EPIC_C_MEMBER(method) ::epic::detail::CachedMethod<decltype(EpicListed::method)> method;
 
 // ---- pass 3: the names of parameters ----
 #define EPIC_N(section) EPIC_N_##section()
@@ -292,15 +308,26 @@ const reflect::EntityInfo& entity_info() {
   EPIC_SECTIONS(EPIC_K, __VA_ARGS__)                                                                                  \
   using EpicSelf = Type;                                                                                              \
   /* Its name is in the compiler's message for a call of a method that is not listed. */                              \
-  struct MethodsListedInEpicEntity : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__)) {                           \
+  struct MethodsListedInEpicEntity : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))::EpicProxy {                \
     explicit MethodsListedInEpicEntity(const ::epic::detail::Target& target)                                          \
-        : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))(target), epic_target{&target} {}                       \
+        : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))::EpicProxy(target), epic_target{&target} {}            \
     union {                                                                                                           \
       ::epic::detail::ProxyHead epic_target;                                                                          \
       EPIC_SECTIONS(EPIC_P, __VA_ARGS__)                                                                              \
     };                                                                                                                \
   };                                                                                                                  \
   using EpicProxy = MethodsListedInEpicEntity;                                                                        \
+  /* A template, so that it costs nothing where it is not used. */                                                    \
+  template <class EpicListed>                                                                                         \
+  struct CachedMethodsListedInEpicEntity : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))::EpicCachedProxy {    \
+    explicit CachedMethodsListedInEpicEntity(const ::epic::detail::Target& target)                                    \
+        : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))::EpicCachedProxy(target), epic_target{&target} {}      \
+    union {                                                                                                           \
+      ::epic::detail::ProxyHead epic_target;                                                                          \
+      EPIC_SECTIONS(EPIC_C, __VA_ARGS__)                                                                              \
+    };                                                                                                                \
+  };                                                                                                                  \
+  using EpicCachedProxy = CachedMethodsListedInEpicEntity<MethodsListedInEpicEntity>;                                 \
   static constexpr std::string_view epic_declared_name() { return #Type; }                                            \
   static std::string_view epic_type_name() { return epic_info().stored_name(); }                                      \
   static const ::epic::reflect::EntityInfo& epic_info() { return ::epic::detail::entity_info<Type>(); }               \
@@ -317,7 +344,7 @@ const reflect::EntityInfo& entity_info() {
  protected:                                                                                                           \
   ::epic::Ref<Type> self() const { return ::epic::detail::RefAccess::make<Type>(epic_name_); }
 
-#define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~__VA_ARGS__, ::epic::detail::NoBaseProxy, ~)
+#define EPIC_EXPAND_BASE(...) EPIC_BASE_PROXY(~__VA_ARGS__, ::epic::detail::NoBase, ~)
 
 /// Former names of a described struct's members, right after BOOST_DESCRIBE_STRUCT:
 ///   EPIC_RENAMED(Position, (col, column), (row, line))

@@ -88,10 +88,12 @@ NamePtr parse_name(std::string_view text);
 /// The same; on a node also null if the text names an entity that is not of class `expected` (null: of any).
 NamePtr parse_name(std::string_view text, const reflect::EntityInfo* expected);
 
-/// What a proxy calls: the entity, and how long the caller waits (zero: the fabric's default).
+/// What a proxy calls: the entity, how long the caller waits (zero: the fabric's default), and how old a copy may be
+/// that answers instead (cached.hpp).
 struct Target {
   const NamePtr* name;
   std::chrono::nanoseconds timeout{0};
+  std::chrono::nanoseconds max_age{0};
 };
 
 /// First member of a proxy's union; every method member starts with the same layout.
@@ -100,14 +102,14 @@ struct ProxyHead {
 };
 
 /// Keeps the proxy alive for the duration of the call expression.
-template <class T>
+template <class Proxy>
 struct ProxyHolder {
   Target target;
-  typename T::EpicProxy proxy{target};
-  ProxyHolder(const NamePtr& name, std::chrono::nanoseconds timeout) : target{&name, timeout} {}
+  Proxy proxy{target};
+  explicit ProxyHolder(const Target& of) : target(of) {}
   ProxyHolder(const ProxyHolder&) = delete;
   ProxyHolder& operator=(const ProxyHolder&) = delete;
-  const typename T::EpicProxy* operator->() const { return &proxy; }
+  const Proxy* operator->() const { return &proxy; }
 };
 
 struct RefAccess;
@@ -117,12 +119,34 @@ struct RefAccess;
 template <class T>
 class Ref;
 
+/// A Ref whose calls copies may answer: `co_await shop.cached(1s)->get_prices()`. See cached.hpp.
+template <class T>
+class RefCached {
+ public:
+  RefCached(detail::NamePtr name, std::chrono::nanoseconds timeout, std::chrono::nanoseconds max_age)
+      : name_(std::move(name)), timeout_(timeout), max_age_(max_age) {}
+  auto operator->() const {
+    return detail::ProxyHolder<typename T::EpicCachedProxy>(detail::Target{&name_, timeout_, max_age_});
+  }
+
+ private:
+  detail::NamePtr name_;
+  std::chrono::nanoseconds timeout_;
+  std::chrono::nanoseconds max_age_;
+};
+
 /// A Ref with its own deadline, for one call: `co_await player.with(2s)->enter_level(…)`.
 template <class T>
 class RefWith {
  public:
   RefWith(const Ref<T>& ref, std::chrono::nanoseconds timeout) : name_(ref.epic_name()), timeout_(timeout) {}
-  auto operator->() const { return detail::ProxyHolder<T>(name_, timeout_); }
+  auto operator->() const { return detail::ProxyHolder<typename T::EpicProxy>(detail::Target{&name_, timeout_}); }
+  /// As Ref::cached; if no copy answers, the call has the deadline.
+  template <class Rep, class Period>
+    requires std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
+  [[nodiscard]] RefCached<T> cached(std::chrono::duration<Rep, Period> max_age) const {
+    return RefCached<T>(name_, timeout_, detail::saturated_ns(max_age));
+  }
 
  private:
   detail::NamePtr name_;
@@ -141,13 +165,20 @@ class Ref {
   explicit Ref(const char* key) : Ref(std::string_view(key)) {}
   explicit Ref(std::integral auto key) : Ref(std::string_view(std::to_string(key))) {}
 
-  auto operator->() const { return detail::ProxyHolder<T>(name_, std::chrono::nanoseconds{0}); }
+  auto operator->() const { return detail::ProxyHolder<typename T::EpicProxy>(detail::Target{&name_}); }
   /// The same entity, called with a deadline that counts from the start of the call. If nothing is left of `timeout`,
   /// the call ends in Timeout; more than 292 years are no deadline.
   template <class Rep, class Period>
     requires std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
   [[nodiscard]] RefWith<T> with(std::chrono::duration<Rep, Period> timeout) const {
     return RefWith<T>(*this, std::max(detail::saturated_ns(timeout), std::chrono::nanoseconds(1)));
+  }
+  /// The same entity, whose const methods may be answered by this node's copy of an earlier result, if that is younger
+  /// than `max_age`. See cached.hpp.
+  template <class Rep, class Period>
+    requires std::is_convertible_v<std::chrono::duration<Rep, Period>, std::chrono::nanoseconds>
+  [[nodiscard]] RefCached<T> cached(std::chrono::duration<Rep, Period> max_age) const {
+    return RefCached<T>(name_, std::chrono::nanoseconds{0}, detail::saturated_ns(max_age));
   }
 
   /// "Type/Key"; empty for a Ref that names no entity. The type is the class's stored name (its oldest, if it was

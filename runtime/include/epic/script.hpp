@@ -17,7 +17,8 @@
 //
 // The class needs no change and no mock: a real kernel runs it, with its locks, deadlines and encoded messages. Other
 // entities exist only as the answers that the test gives. Names, arguments and results are checked by the compiler. An
-// expectation that does not hold throws ScriptError, whose text lists the tokens so far.
+// expectation that does not hold throws ScriptError, whose text lists the tokens so far. A call that a copy answers
+// (Ref::cached) is no token: the first one is, and then the next when pass() has made the copy too old.
 //
 // Not here: several entities together, saving and crashes (epic/testing.hpp).
 

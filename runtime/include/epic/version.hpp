@@ -3,4 +3,4 @@
 
 #define EPIC_VERSION_TEXT "0.1.0"
 // Raised with every change to a public header that affects code compiled against it.
-#define EPIC_ABI_TAG "epic-0.1.0-abi-15"
+#define EPIC_ABI_TAG "epic-0.1.0-abi-16"

@@ -17,6 +17,7 @@ detail::Waiter* Calls::conclude(Record& record) {
   record.observed = seen.value;  // for those that await it later
   detail::Waiter* waiter = std::exchange(record.waiter, nullptr);
   record.caller = nullptr;
+  if (record.is_cached) copies_.end_request(record, seen);
   const bool is_reported = record.site != nullptr && record.site->reports();
   if (detail::CallSite* site = record.site) {
     routing_.forget(*site);
@@ -65,6 +66,7 @@ void Calls::fail(Record& record, ErrorCode code, const std::string& message) {
 
 void Calls::fail_observers(CommitNumber number, std::span<const ActivationId> own, ErrorCode code,
                            const std::string& why, const std::function<bool(const Record&)>& knows) {
+  copies_.drop_observers_of(number);
   std::vector<RecordRef> observers;
   table_.for_each([&](Record& record) {
     if (!record.has_run || record.failure || observations_.observed_by(&record) != number || knows(record)) return;

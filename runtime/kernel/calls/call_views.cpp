@@ -81,6 +81,9 @@ CallView CallViews::view_of(const Record& record, const char* running) const {
       view.sent_to = record.site->sent_to.node;
       view.state = fmt::format("sent to node-{}", view.sent_to);
       break;
+    case Record::State::sharing:
+      view.state = "waiting for an equal call";
+      break;
     case Record::State::ended:
       view.state = "running, its caller has gone";
       break;

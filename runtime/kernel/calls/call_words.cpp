@@ -131,6 +131,8 @@ std::string CallWords::describe_doing(const Record& record, const CallTable& cal
       return "it is " + describe_lock(record);
     case Record::State::sent:
       return fmt::format("no answer has come from node-{}", record.site->sent_to.node);
+    case Record::State::sharing:
+      return "an equal call that this node has made before has not ended";
     default:
       return has_key(record) && record.site->place == RoutedCall::Place::free
                  ? "the call that runs for its idempotency key has not ended"

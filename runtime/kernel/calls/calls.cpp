@@ -10,6 +10,15 @@
 
 namespace epic::kernel {
 
+namespace {
+
+Copies::Limits limits_of_copies(std::uint64_t budget_bytes) {
+  const std::uint64_t share = budget_bytes == 0 ? UINT64_MAX : budget_bytes / limits::kCopiesShareOfBudget;
+  return {.count = limits::kCopiesMax, .bytes = std::min(limits::kCopiesBytesMax, share)};
+}
+
+}  // namespace
+
 Calls::Calls(CallOptions options, Scheduler& scheduler, ActivationTable& activations, const Observations& observations,
              const Admission& admission, TypeTable& types, const CallWords& words, Routing& routing, Syscalls& syscalls,
              CallsListener& listener)
@@ -25,11 +34,13 @@ Calls::Calls(CallOptions options, Scheduler& scheduler, ActivationTable& activat
       syscalls_(syscalls),
       listener_(listener),
       chains_(options.shard_count, types, words, routing),
-      probes_(table_, activations, words, scheduler, syscalls, *this) {}
+      probes_(table_, activations, words, scheduler, syscalls, *this),
+      copies_(limits_of_copies(options.memory_budget_bytes), scheduler) {}
 
 void Calls::end_all() {
   scheduler_.queue.clear();
   probes_.clear();
+  copies_.clear();
   table_.end_looks();
   std::vector<Record*> all;
   table_.for_each([&](Record& record) { all.push_back(&record); });
@@ -49,6 +60,9 @@ void Calls::end_all() {
 // ---- beginning ----
 
 [[gnu::always_inline]] std::coroutine_handle<> Calls::begin(Record& record, detail::Waiter& waiter) {
+  const bool may_be_answered = record.is_cached && !is_cancelled();
+  if (may_be_answered && copies_.try_answer(record)) [[unlikely]]
+    return go_on_answered(record, waiter);
   end_turn();
   waiter.execution = scheduler_.current;
   waiter.remaining = 1;
@@ -59,6 +73,10 @@ void Calls::end_all() {
     record.waiter = nullptr;
     record.caller = nullptr;
     return waiter.handle;
+  }
+  if (may_be_answered && copies_.share(record)) [[unlikely]] {
+    scheduler_.current = nullptr;
+    return std::noop_coroutine();
   }
   if (Activation* activation = activations_.find(*record.callee);
       activation != nullptr && may_start_now(record, *activation)) {
@@ -108,12 +126,15 @@ void Calls::begin_in_window(Record& record) {
       if (Activation* activation = activation_of(&record)) listener_.on_lone_task(*activation);
     }
   }
+  const bool may_be_answered = record.is_cached && !is_cancelled();
+  if (may_be_answered && copies_.try_answer(record)) return;
   if (record.is_joined) record.caller = scheduler_.current;  // gather waits for it, from here on
   if (!open(record)) {
     record.caller = nullptr;
     return;
   }
   if (record.is_joined && fail_if_cancelled(record)) return;
+  if (may_be_answered && copies_.share(record)) return;
   if (record.method != nullptr) {
     static_cast<void>(route(RecordRef::share(record), /*may_run_now=*/false, scheduler_.current));
   } else {
@@ -333,7 +354,8 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
 [[gnu::always_inline]] std::coroutine_handle<> Calls::finish(Record& record) {
   end_turn();
   record.destroy_frame();
-  if (record.site == nullptr && !record.is_abandoned && !record.holds_lock && record.waiter != nullptr) {
+  if (record.site == nullptr && !record.is_abandoned && !record.holds_lock && !record.is_cached &&
+      record.waiter != nullptr) {
     return finish_plain(record);
   }
   const RecordRef kept = RecordRef::share(record);
@@ -374,8 +396,9 @@ void Calls::stop_waiting(Record& record, detail::Waiter& waiter) {
 // ---- driving ----
 
 bool Calls::run(std::size_t items) {
+  settle_shared();
   for (; items > 0 && !scheduler_.queue.empty(); --items) run_one(scheduler_.queue.pop());
-  return !scheduler_.queue.empty();
+  return !scheduler_.queue.empty() || copies_.has_shared();
 }
 
 void Calls::run_one(RunQueue::Item item) {
@@ -419,9 +442,11 @@ void Calls::on_time() {
     expire(*record);
   }
   probes_.on_time();
+  copies_.on_time();
 }
 
 std::optional<std::int64_t> Calls::next_timer_ns() const {
+  if (copies_.has_shared()) return scheduler_.now_ns;
   std::optional<std::int64_t> next = table_.next_deadline_ns();
   if (const auto due = probes_.next_timer_ns()) next = std::min(next.value_or(INT64_MAX), *due);
   return next;

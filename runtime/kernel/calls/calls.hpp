@@ -29,6 +29,7 @@
 #include "kernel/calls/call_chains.hpp"
 #include "kernel/calls/call_table.hpp"
 #include "kernel/calls/call_words.hpp"
+#include "kernel/calls/copies.hpp"
 #include "kernel/calls/deadlock_probes.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/observations.hpp"
@@ -137,6 +138,7 @@ class Calls final : private DeadlockProbes::Listener {
 
   /// In use by the whole node just now. Above the limit nothing starts but what running calls wait for, and hooks.
   void on_memory(std::uint64_t bytes) { budget_.on_memory(bytes); }
+  [[nodiscard]] const Copies& copies() const { return copies_; }
 
   // ---- driving ----
   bool run(std::size_t items);
@@ -180,6 +182,10 @@ class Calls final : private DeadlockProbes::Listener {
     return activation.must_stop && routing_.is_closed(activation.shard) && !chains_.holds_up_a_move(record);
   }
   std::coroutine_handle<> let_in(RecordRef record, Activation& activation, bool may_run_now);
+  // Of calls that copies may answer: cached_calls.cpp.
+  std::coroutine_handle<> go_on_answered(Record& record, detail::Waiter& waiter);
+  void settle_shared();
+  void ask_anew(Record& record);
   bool take_lock(RecordRef& record, Activation& activation);
   void pass_lock(Activation& activation, std::vector<RecordRef> granted, const Record* former);
   void suspect_first(Activation& activation, const Record* former) {
@@ -211,6 +217,7 @@ class Calls final : private DeadlockProbes::Listener {
   CallTable table_;
   CallChains chains_;
   DeadlockProbes probes_;
+  Copies copies_;
   std::size_t visits_left_ = 0;  // of calls in this tick, to name what timed-out ones wait for
   std::uint64_t next_sequence_ = 1;
   std::uint64_t started_count_ = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "kernel/calls/copies.hpp"
 #include "kernel/limits.hpp"
 
 namespace epic::kernel {
@@ -154,6 +155,8 @@ void DeadlockProbes::follow(Probing& probing, const Record& record) {
     if (activation != nullptr && activation->hook() != nullptr) follow(probing, *activation->hook());
   } else if (record.state == Record::State::running || record.is_abandoned) {
     graph_.for_each_made_by(record, [&](const Record& made) { follow(probing, made); });
+  } else if (record.state == Record::State::sharing) {
+    if (const Record* const request = Copies::find_request_of(record)) follow(probing, *request);
   }
   probing.path.pop_back();
 }

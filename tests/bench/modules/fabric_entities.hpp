@@ -20,7 +20,13 @@ class Caller : public epic::Entity {
     for (std::int64_t i = 0; i < count; ++i) sum += co_await echo->repeat(i);
     co_return sum;
   }
-  EPIC_ENTITY(Caller, methods(call_many), transient)
+  /// The same, answered by copies.
+  epic::Task<std::int64_t> call_cached(epic::Ref<Echo> echo, std::int64_t count) const {
+    std::int64_t sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) sum += co_await echo.cached(std::chrono::seconds(1))->repeat(1);
+    co_return sum;
+  }
+  EPIC_ENTITY(Caller, methods(call_many, call_cached), transient)
 };
 
 /// Counts posts, and stores nothing.

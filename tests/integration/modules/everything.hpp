@@ -1,7 +1,8 @@
 #pragma once
 // A module that uses all of the programming model: two namespaces with classes that refer to each other, private state,
 // described structs inside optional, variant, map and vector, locks, a base class, exceptions, large arguments and
-// state, one call of many entities. Loaded by real nodes in the integration tests, and linked into the simulated ones.
+// state, one call of many entities, copies of results. Loaded by real nodes in the integration tests, and linked into
+// the simulated ones.
 
 #include <epic/epic.hpp>
 #include <map>
@@ -78,6 +79,9 @@ class Citizen : public Being {
  public:
   /// Goes to the stall, which may know this citizen, and which calls back for the purse.
   epic::Task<std::string> shop(epic::Ref<market::Stall> stall, std::string item);
+  /// What the stall had of the item lately, if it had any.
+  epic::Task<std::optional<market::Item>> look(epic::Ref<market::Stall> stall, std::string item,
+                                               std::chrono::milliseconds lately) const;
   epic::Task<std::int64_t> pay(std::int64_t coins);
   epic::Task<std::int64_t> purse() const;
   /// Echoes a text of any size.
@@ -93,7 +97,7 @@ class Citizen : public Being {
   std::set<std::string> friends_;
   std::string diary_;
   EPIC_ENTITY(Citizen, base(Being), state(purse_, bag_, position_, mood_, friends_, diary_),
-              methods(shop, pay, purse, echo, write_diary, diary_bytes))
+              methods(shop, look, pay, purse, echo, write_diary, diary_bytes))
 };
 
 }  // namespace town

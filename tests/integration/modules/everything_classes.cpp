@@ -62,6 +62,14 @@ epic::Task<std::string> Citizen::shop(epic::Ref<market::Stall> stall, std::strin
   }
 }
 
+epic::Task<std::optional<market::Item>> Citizen::look(epic::Ref<market::Stall> stall, std::string item,
+                                                      std::chrono::milliseconds lately) const {
+  const std::map<std::string, market::Item> shelf = co_await stall.cached(lately)->shelf();
+  const auto found = shelf.find(item);
+  if (found == shelf.end()) co_return std::nullopt;
+  co_return found->second;
+}
+
 epic::Task<std::int64_t> Citizen::pay(std::int64_t coins) {
   if (coins > purse_) throw std::domain_error("the purse holds only " + std::to_string(purse_));
   co_return purse_ -= coins;

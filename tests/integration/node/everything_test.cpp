@@ -39,7 +39,19 @@ TEST_CASE("everything: a module that uses the whole model works across four node
     receipts = client.call(stall->receipts());
     shelf = client.call(stall->shelf());
     CHECK(receipts.size() == kCitizens);
-    CHECK(shelf.at("apple").count == 100 - kCitizens);
+    const auto look = [&](int citizen, const char* item, std::chrono::hours lately) {
+      return client.call(client.get<Citizen>(citizen)->look(stall, item, lately));
+    };
+    for (int i = 0; i < kCitizens; ++i) CHECK(look(i, "apple", std::chrono::hours(1)) == shelf.at("apple"));
+    client.call(stall->stock(std::vector<Item>{{.name = "apple", .count = 7, .quality = {}, .keeps_for = {}}}));
+    for (int i = 0; i < kCitizens; ++i) {  // by now each of their nodes has a copy
+      CHECK(look(i, "apple", std::chrono::hours(1)) == shelf.at("apple"));
+      CHECK_FALSE(look(i, "pear", std::chrono::hours(1)));
+    }
+    for (int i = 0; i < kCitizens; ++i)
+      CHECK(look(i, "apple", std::chrono::hours(0))->count == shelf.at("apple").count + 7);
+    shelf = client.call(stall->shelf());
+    CHECK(shelf.at("apple").count == 107 - kCitizens);
     CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), std::domain_error);
     fabric.signal(SIGTERM);
     CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);

@@ -118,8 +118,12 @@ class Caller : public Entity {
     co_await saved();
   }
   Task<std::string> id() const { co_return call_id(); }
+  Task<void> wait_for(Ref<Counter> counter, std::int64_t count) const {
+    while (co_await counter.cached(std::chrono::seconds(1))->get() < count) {
+    }
+  }
   EPIC_ENTITY(Caller, state(seen_),
-              methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id))
+              methods(add_to, sum, catch_failure, add_in_order, call_many, impatient, remember, id, wait_for))
 };
 
 /// A value that can be nested to any depth.

@@ -103,6 +103,24 @@ TEST_CASE("script: a broadcast is as many calls, each answered by the test", "[s
   CHECK(bob.state() == R"({"score":0,"last":"Barrel/2: too far"})");
 }
 
+TEST_CASE("script: a copy of an earlier answer is no token, until it is too old", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto first = bob.call<&Player::look_up>(epic::Ref<Barrel>(1));
+  const auto asked = bob.expect(calls<&Barrel::measure>("Barrel/1"));
+  auto meanwhile = bob.call<&Player::look_up>(epic::Ref<Barrel>(1));
+  CHECK_FALSE(meanwhile.has_ended());
+  asked.answer(std::pair(std::int64_t{40}, std::string("litres")));
+  CHECK(first.result() == 40);
+  CHECK(meanwhile.result() == 40);  // they have shared the call
+  bob.pass(999ms);
+  CHECK(bob.call<&Player::look_up>(epic::Ref<Barrel>(1)).result() == 40);
+  bob.pass(1ms);
+  auto later = bob.call<&Player::look_up>(epic::Ref<Barrel>(1));
+  bob.expect(calls<&Barrel::measure>("Barrel/1")).answer(std::pair(std::int64_t{9}, std::string("gallons")));
+  CHECK(later.result() == 9);
+  CHECK(bob.state() == R"({"score":0,"last":"gallons"})");
+}
+
 TEST_CASE("script: a call can fail like a method that throws, and like a node that dies", "[sim]") {
   auto bob = script_of<Player>("Bob");
   auto kicked = bob.call<&Player::kick>(epic::Ref<Barrel>(1));

@@ -73,6 +73,11 @@ class Player : public epic::Entity {
     co_await epic::blocking_pure([] {});
     co_return last;
   }
+  Task<std::int64_t> look_up(Ref<Barrel> barrel) {
+    const auto [number, unit] = co_await barrel.cached(std::chrono::seconds(1))->measure();
+    last = unit;
+    co_return number;
+  }
   Task<std::int64_t> count_players(std::string prefix) const {
     std::int64_t count = 0;
     epic::ListPage page;
@@ -103,7 +108,8 @@ class Player : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Player, state(score, last),
-              methods(count_players, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary, read_for_a_while, fall),
+              methods(count_players, look_up, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary,
+                      read_for_a_while, fall),
               exclusive(kick))
 };
 
