@@ -182,6 +182,7 @@ std::optional<std::errc> Disk::draw_file_fault(epic::sim::MemoryFiles::Access ac
 
 void Disk::cut_power() {
   ++power_cuts_;
+  project_files_.cut_power([this] { return world_.draw(2) == 0; });
   if (files_ != nullptr) return files_->cut_power();
   changes_.resize(durable_count_ + world_.draw(changes_.size() - durable_count_ + 1));
   sync();

@@ -40,7 +40,7 @@ class Disk {
 
   [[nodiscard]] nanoseconds draw_write_delay() { return world_.draw_delay(options_.write_delay_max) * slowness_; }
   [[nodiscard]] nanoseconds draw_sync_delay() { return world_.draw_delay(options_.sync_delay_max) * slowness_; }
-  /// The project's files. What a call has changed is durable: a power cut does not take it back.
+  /// The project's files. A power cut may take back what was written to an open one and not synced.
   [[nodiscard]] epic::sim::MemoryFiles& files() { return project_files_; }
   /// For a process. After a power cut it fails whatever it is asked.
   [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();

@@ -65,6 +65,10 @@ int try_write(int file, std::string_view content) {
     if (written < 0) return errno;
     content.remove_prefix(static_cast<std::size_t>(written));
   }
+  return 0;
+}
+int try_write_through(int file, std::string_view content) {
+  if (const int error = try_write(file, content); error != 0) return error;
   return ::fsync(file) == 0 ? 0 : errno;
 }
 
@@ -147,7 +151,7 @@ void DataFolder::write(const std::string& path, std::string_view content) const 
   const mode_t mode = former ? 0600U : 0666U;
   const Descriptor file = open_temporary(place.folder(), temporary, mode, path, kDoing);
   int error = former && ::fchmod(file.get(), former->st_mode & 07777) != 0 ? errno : 0;
-  if (error == 0) error = try_write(file.get(), content);
+  if (error == 0) error = try_write_through(file.get(), content);
   if (error == 0 && ::renameat(place.folder(), temporary.c_str(), place.folder(), place.name.c_str()) != 0)
     error = errno;
   if (error != 0) {
@@ -162,7 +166,7 @@ void DataFolder::append(const std::string& path, std::string_view content) const
   const Place place = find(path, Missing::is_made, kDoing);
   static_cast<void>(find_regular(place.folder(), place.name, path, kDoing));
   const Descriptor file = open_regular(place.folder(), place.name, O_WRONLY | O_APPEND | O_CREAT, path, kDoing);
-  if (const int error = try_write(file.get(), content); error != 0) throw_error(kDoing, path, error);
+  if (const int error = try_write_through(file.get(), content); error != 0) throw_error(kDoing, path, error);
   sync_folders(place.folders, path, kDoing);
 }
 
@@ -182,6 +186,56 @@ bool DataFolder::remove(const std::string& path) const {
   }
   sync(place->folder(), path, kDoing);
   return true;
+}
+
+DataFile DataFolder::open(const std::string& path, Open how) const {
+  constexpr std::string_view kDoing = "open file";
+  const bool is_read = how == Open::to_read;
+  const Place place = find(path, is_read ? Missing::is_error : Missing::is_made, kDoing);
+  if (!find_regular(place.folder(), place.name, path, kDoing) && is_read) throw_error(kDoing, path, ENOENT);
+  int flags = is_read ? O_RDONLY : O_RDWR | O_CREAT;
+  if (how == Open::to_write_anew) flags |= O_TRUNC;
+  if (how == Open::to_append) flags |= O_APPEND;
+  DataFile file(open_regular(place.folder(), place.name, flags, path, kDoing), path);
+  if (!is_read) sync_folders(place.folders, path, kDoing);
+  return file;
+}
+
+// ---- an open file ----
+
+std::size_t DataFile::read_at(std::uint64_t offset, std::span<char> into) const {
+  std::size_t used = 0;
+  while (used < into.size()) {
+    const ssize_t count =
+        ::pread(file_.get(), into.data() + used, into.size() - used, static_cast<off_t>(offset + used));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_error("read file", path_, errno);
+    if (count == 0) break;
+    used += static_cast<std::size_t>(count);
+  }
+  return used;
+}
+
+void DataFile::write_at(std::uint64_t offset, std::string_view content) const {
+  while (!content.empty()) {
+    const ssize_t count = ::pwrite(file_.get(), content.data(), content.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_error("write file", path_, errno);
+    content.remove_prefix(static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+  }
+}
+
+void DataFile::append(std::string_view content) const {
+  if (const int error = try_write(file_.get(), content); error != 0) throw_error("append to file", path_, error);
+}
+
+void DataFile::sync() const { files::sync(file_.get(), path_, "sync file"); }
+
+std::uint64_t DataFile::size() const {
+  struct stat found{};
+  if (::fstat(file_.get(), &found) != 0) throw_error("find the size of file", path_, errno);
+  return static_cast<std::uint64_t>(found.st_size);
 }
 
 }  // namespace epic::files

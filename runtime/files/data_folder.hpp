@@ -13,14 +13,35 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "files/private_files.hpp"
 
 namespace epic::files {
+
+/// A file of the folder that is open.
+class DataFile {
+ public:
+  DataFile(Descriptor file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+
+  /// Returns how many bytes there were: fewer than there is room for only at the end.
+  [[nodiscard]] std::size_t read_at(std::uint64_t offset, std::span<char> into) const;
+  void write_at(std::uint64_t offset, std::string_view content) const;
+  /// Of one that was opened for that.
+  void append(std::string_view content) const;
+  void sync() const;
+  [[nodiscard]] std::uint64_t size() const;
+
+ private:
+  Descriptor file_;
+  std::string path_;
+};
 
 class DataFolder {
  public:
@@ -33,6 +54,9 @@ class DataFolder {
   void append(const std::string& path, std::string_view content) const;
   /// False: there is no such file.
   [[nodiscard]] bool remove(const std::string& path) const;
+  enum class Open { to_read, to_write_anew, to_append, to_update };
+  /// All but `to_read` make the file if there is none.
+  [[nodiscard]] DataFile open(const std::string& path, Open how) const;
 
  private:
   enum class Missing { is_error, is_made };

@@ -3,20 +3,34 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 #include <string_view>
 
-#include "epic/files.hpp"
+#include "epic/file.hpp"
 #include "kernel/assert.hpp"
-#include "kernel/kernel_scope.hpp"
+#include "kernel/file_request.hpp"
 #include "kernel/limits.hpp"
 
 namespace epic {
 
 namespace detail {
 
+bool FileWork::is_change() const {
+  switch (action) {
+    case FileAction::read:
+    case FileAction::read_part:
+    case FileAction::size:
+      return false;
+    case FileAction::open:
+      return mode != FileMode::read;
+    default:
+      return true;
+  }
+}
+
 void FileWork::call(FileAccess* files) {
-  EPIC_ASSERT(files != nullptr, "the request for {} is run where there are no files", path);
+  EPIC_ASSERT(files != nullptr || handle != nullptr, "the request for {} is run where there are no files", path);
   FileResult result;
   switch (action) {
     case FileAction::read:
@@ -31,8 +45,45 @@ void FileWork::call(FileAccess* files) {
     case FileAction::remove:
       result.was_there = files->remove(path);
       break;
+    case FileAction::open:
+      result.handle = files->open(path, mode);
+      break;
+    case FileAction::read_part:
+      read_part();
+      result.content = std::move(content);
+      break;
+    case FileAction::write_part:
+      handle->write_at(offset, content);
+      break;
+    case FileAction::append_part:
+      handle->append(content);
+      break;
+    case FileAction::sync:
+      handle->sync();
+      break;
+    case FileAction::size:
+      result.size = handle->size();
+      break;
+    case FileAction::close:
+      handle.reset();
+      break;
   }
   outcome.value.emplace(std::move(result));
+}
+
+/// Into `content`, whose memory comes from the execution thread.
+void FileWork::read_part() {
+  std::exception_ptr failure;
+  content.resize_and_overwrite(bytes_max, [&](char* into, std::size_t size) -> std::size_t {
+    try {
+      return handle->read_at(offset, {into, size});
+    } catch (...) {  // nothing may be thrown here
+      failure = std::current_exception();
+      return 0;
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+  if (content.size() < bytes_max / 2) content.shrink_to_fit();
 }
 
 namespace {
@@ -49,71 +100,63 @@ bool is_inside(std::string_view path) {
   return true;
 }
 
-std::shared_ptr<FileWork> make_work(FileAction action, std::string path, std::string content) {
-  if (!is_inside(path))
-    throw std::invalid_argument(fmt::format(
-        "epic: {:?} is not the path of a file: it must be relative to the project's folder for files, at most {} bytes "
-        "long, and without parts that are empty, \".\" or \"..\"",
-        path.substr(0, kernel::limits::kFilePathBytesMax), kernel::limits::kFilePathBytesMax));
-  if (content.size() > kernel::limits::kFileBytesMax)
-    throw std::length_error(
-        fmt::format("epic: {} bytes are too many for the file {}: at most {} MiB are written at once", content.size(),
-                    path, kernel::limits::kFileBytesMax >> 20));
-  return std::make_shared<FileWork>(action, std::move(path), std::move(content));
+std::shared_ptr<FileWork> make_work(FileAction action, std::string path, std::string content = {}) {
+  check_file_path(path);
+  check_file_bytes(path, content.size());
+  auto work = std::make_shared<FileWork>(action, std::move(path), std::move(content));
+  work->entity = kernel::here("a request for a file").running().entity;
+  return work;
 }
 
-/// A request, in its line from when it is made until its frame goes away.
-class FileRequest {
- public:
-  FileRequest(FileAction action, std::string path, std::string content)
-      : work_(make_work(action, std::move(path), std::move(content))) {
-    kernel::Kernel& kernel = kernel::here("a request for a file");
-    work_->entity = kernel.running().entity;
-    kernel.blocking().join(work_);
-  }
-  FileRequest(const FileRequest&) = delete;
-  FileRequest& operator=(const FileRequest&) = delete;
-  ~FileRequest() {
-    if (kernel::Kernel* const kernel = kernel::Kernel::current_kernel()) kernel->blocking().leave(*work_);
-  }
-  [[nodiscard]] const std::shared_ptr<FileWork>& work() const { return work_; }
-  FileResult take() { return work_->outcome.take(); }
-
- private:
-  std::shared_ptr<FileWork> work_;  // shared with those who carry it out
-};
-
 }  // namespace
+
+void check_file_path(std::string_view path) {
+  if (is_inside(path)) return;
+  throw std::invalid_argument(fmt::format(
+      "epic: {:?} is not the path of a file: it must be relative to the project's folder for files, at most {} bytes "
+      "long, and without parts that are empty, \".\" or \"..\"",
+      path.substr(0, kernel::limits::kFilePathBytesMax), kernel::limits::kFilePathBytesMax));
+}
+
+void check_file_bytes(std::string_view path, std::size_t bytes) {
+  if (bytes <= kernel::limits::kFileBytesMax) return;
+  throw std::length_error(
+      fmt::format("epic: {} bytes are too many for the file {}: at most {} MiB are read or written "
+                  "at once",
+                  bytes, path, kernel::limits::kFileBytesMax >> 20));
+}
+
 }  // namespace detail
 
 using detail::BlockingAwaiter;
 using detail::Durable;
 using detail::FileAction;
 using detail::FileRequest;
+using detail::make_work;
 using detail::SavedAwaiter;
 
 Task<std::string> read_file(std::string path) {
-  FileRequest request(FileAction::read, std::move(path), {});
+  FileRequest request(make_work(FileAction::read, std::move(path)));
   co_await BlockingAwaiter(request.work());
   co_return request.take().content;
 }
 
 Task<void> write_file(std::string path, std::string content) {
-  FileRequest request(FileAction::write, std::move(path), std::move(content));
+  FileRequest request(make_work(FileAction::write, std::move(path), std::move(content)));
   co_await SavedAwaiter(Durable::seen);
   co_await BlockingAwaiter(request.work());
   request.take();
 }
 
 Task<void> append_file(std::string path, std::string content) {
-  FileRequest request(FileAction::append, std::move(path), std::move(content));
+  FileRequest request(make_work(FileAction::append, std::move(path), std::move(content)));
   co_await SavedAwaiter(Durable::seen);
   co_await BlockingAwaiter(request.work());
   request.take();
 }
 
 Task<bool> remove_file(std::string path) {
-  FileRequest request(FileAction::remove, std::move(path), {});
+  FileRequest request(make_work(FileAction::remove, std::move(path)));
   co_await SavedAwaiter(Durable::seen);
   co_await BlockingAwaiter(request.work());
   co_return request.take().was_there;

@@ -231,9 +231,14 @@ void Kernel::on_committed(CommitNumber number) {
 /// What nobody waits for any longer is destroyed here, with all that it has captured.
 void Kernel::on_blocking_ended(std::shared_ptr<detail::BlockingWork> work) {
   const Scope scope(*this);
-  const std::optional<ShardId> written = blocking_.on_ended(*work);
+  blocking_.on_ended(*work);
   work.reset();
-  if (written) activations_.check_released(*written);
+  check_written();
+}
+
+/// A shard that waits for its files' changes may leave.
+void Kernel::check_written() {
+  for (const ShardId shard : blocking_.take_written()) activations_.check_released(shard);
 }
 
 void Kernel::on_answer_loaded(const ShardEpoch& tenure, const AnswerId& id, AnswerLoad load) {
@@ -315,7 +320,7 @@ std::uint64_t Kernel::random() {
 
 bool Kernel::is_drained() const {
   return admission_.is_draining && activations_.to_stop_count() == 0 && calls_.size() == 0 && saving_.is_done() &&
-         sends_.is_empty();
+         !blocking_.has_unwritten() && sends_.is_empty();
 }
 
 void Kernel::abort_running(const std::string& reason) {
@@ -334,6 +339,8 @@ void Kernel::seal() {
   const Scope scope(*this);
   activations_.sweep_new();
   saving_.seal();
+  blocking_.begin_released();
+  check_written();
   sends_.flush();
 }
 

@@ -42,6 +42,7 @@
 #include "kernel/calls/parked_frames.hpp"
 #include "kernel/calls/shard_looks.hpp"
 #include "kernel/codec.hpp"
+#include "kernel/errors.hpp"
 #include "kernel/frames/frames.hpp"
 #include "kernel/limits.hpp"
 #include "kernel/mail/inbox.hpp"
@@ -247,8 +248,12 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void note_erased(Activation& activation) override { saving_.note_erased(activation); }
   void check_stop(Activation& activation) override { activations_.check_stop(activation); }
   void on_lone_task(Activation& activation) override { activations_.on_lone_task(activation); }
-  void release(Outgoing item) override { frames_.release(std::move(item)); }
+  void release(Outgoing item) override {
+    if (item.kind == Outgoing::Kind::write) return blocking_.on_released(std::move(item.write));
+    frames_.release(std::move(item));
+  }
   void release_with_error(Outgoing item, ErrorCode code, const std::string& message) override {
+    if (item.kind == Outgoing::Kind::write) return blocking_.on_refused(item.write, make_exception(code, message));
     frames_.release_with_error(std::move(item), code, message);
   }
   void discard(Activation& activation, ErrorCode code, const std::string& why, Reported reported) override {
@@ -276,6 +281,7 @@ class Kernel : private Routing::Listener, private CallsListener, private Saving:
   void end_running(ShardId shard, const Overdue& overdue) override { looks_.end_running(shard, overdue); }
   [[nodiscard]] bool is_stopping(const Record* execution) const;
   void resume_stopping();
+  void check_written();
 
   KernelOptions options_;
   std::set<const reflect::MethodInfo*> dropped_;  // of which a call was never awaited

@@ -110,6 +110,16 @@ inline constexpr std::chrono::nanoseconds kWallClockLookEvery = 1min;  // it may
 inline constexpr std::uint32_t kBlockingThreads = 16;                  // of a node, for epic::blocking
 inline constexpr std::uint32_t kBlockingQueueMax = 1'024;              // functions that wait for one of them
 inline constexpr std::size_t kFileBytesMax = 64u << 20;                // read or written at once
+inline constexpr std::size_t kFilesOpenMax = 256;                      // epic::File, of a node
+inline constexpr std::size_t kFileBytesAheadMin = 32u << 10;           // of a request that reads ahead; doubled up to …
+inline constexpr std::size_t kFileBytesAhead = 256u << 10;
+inline constexpr std::size_t kFileBytesAheadMax = 1u << 20;     // … or what is asked for at once, up to this
+inline constexpr std::size_t kFileRequestsAhead = 4;            // of one file
+inline constexpr std::size_t kFileBytesTogether = 256u << 10;   // of writes that are carried out as one
+inline constexpr std::size_t kFileBytesUnwritten = 4u << 20;    // of one file; then writes wait
+inline constexpr std::size_t kFilesBytesBuffered = 256u << 20;  // of all open files: then nothing is read ahead, and
+                                                                // a write waits for the one before it
+inline constexpr std::uint32_t kFileDirectMax = 256;  // operations on one file before the run queue gets its turn
 inline constexpr std::size_t kFilePathBytesMax = 1'024;
 inline constexpr std::size_t kFileNameBytesMax = 255;     // of each part, as file systems have it
 inline constexpr std::size_t kHeldBytesMax = 256u << 20;  // of results that wait for the store before they leave

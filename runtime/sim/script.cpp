@@ -53,8 +53,30 @@ const char* verb_of(FileAction action) {
       return "append";
     case FileAction::remove:
       return "remove";
+    case FileAction::open:
+      return "open";
+    default:  // is no token
+      return "";
   }
-  return "";
+}
+
+/// Of a request that is a token: its path, and how it is opened.
+std::string file_text(const FileWork& file, std::string_view ending = {}) {
+  if (file.action != FileAction::open) return fmt::format("{}{} {}", verb_of(file.action), ending, file.path);
+  const auto how = [&file] {
+    switch (file.mode) {
+      case FileMode::read:
+        return "read";
+      case FileMode::write:
+        return "write";
+      case FileMode::append:
+        return "append";
+      case FileMode::update:
+        return "update";
+    }
+    return "";
+  };
+  return fmt::format("{}{} {} to {}", verb_of(file.action), ending, file.path, how());
 }
 
 std::string function_text(const std::type_info& result) {
@@ -153,10 +175,17 @@ struct ScriptRun::Impl final : kernel::Syscalls {
   }
   void released(kernel::ShardId) override {}
   void start_blocking(std::shared_ptr<BlockingWork> work) override {
-    if (const FileWork* const file = work->as_file())
-      note(fmt::format("{}s {}", verb_of(file->action), file->path));
-    else
+    if (const FileWork* const file = work->as_file(); file == nullptr) {
       note("runs " + function_text(work->result_type()));
+    } else if (file->action <= FileAction::open) {
+      note(file_text(*file, "s"));
+    } else {  // an open file is in the test's memory
+      events.emplace_back([this, work] {
+        if (!work->is_abandoned()) work->run(nullptr);
+        kernel.on_blocking_ended(work);
+      });
+      return;
+    }
     blocking.push_back(std::move(work));
   }
   void log(kernel::LogLevel, std::string_view, std::string_view message) override { lines.emplace_back(message); }
@@ -199,6 +228,16 @@ struct ScriptRun::Impl final : kernel::Syscalls {
     return due ? std::optional(std::chrono::nanoseconds(*due - now_ns)) : std::nullopt;
   }
   void note(std::string token) { history.push_back(std::move(token)); }
+  /// The next request, if it is this one.
+  std::shared_ptr<BlockingWork> take_file(const FileWork& wanted) {
+    if (blocking.empty()) refuse(fmt::format("it does not {}", file_text(wanted)));
+    const FileWork* const next = blocking.front()->as_file();
+    if (next == nullptr || next->action != wanted.action || next->path != wanted.path || next->mode != wanted.mode)
+      refuse(fmt::format("it does not {} next", file_text(wanted)));
+    std::shared_ptr<BlockingWork> work = std::move(blocking.front());
+    blocking.pop_front();
+    return work;
+  }
   [[noreturn]] void refuse(std::string_view what) {
     std::string text = fmt::format("the script of {}: {}", kernel.types().shown(name), what);
     if (const auto left = sleep()) text += fmt::format("; it sleeps for {}", duration_text(*left));
@@ -319,14 +358,13 @@ std::shared_ptr<BlockingWork> ScriptRun::take_blocking(const std::type_info& res
 }
 
 std::shared_ptr<BlockingWork> ScriptRun::take_file(FileAction action, std::string_view path) {
-  const std::string wanted = fmt::format("{} {}", verb_of(action), path);
-  if (impl_->blocking.empty()) impl_->refuse(fmt::format("it does not {}", wanted));
-  const FileWork* const next = impl_->blocking.front()->as_file();
-  if (next == nullptr || next->action != action || next->path != path)
-    impl_->refuse(fmt::format("it does not {} next", wanted));
-  std::shared_ptr<BlockingWork> work = std::move(impl_->blocking.front());
-  impl_->blocking.pop_front();
-  return work;
+  return impl_->take_file(FileWork(action, std::string(path)));
+}
+
+std::shared_ptr<BlockingWork> ScriptRun::take_open(std::string_view path, FileMode mode) {
+  FileWork wanted(FileAction::open, std::string(path));
+  wanted.mode = mode;
+  return impl_->take_file(wanted);
 }
 
 void ScriptRun::end_blocking(const std::shared_ptr<BlockingWork>& work) {

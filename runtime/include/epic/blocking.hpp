@@ -24,6 +24,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -36,9 +37,25 @@
 
 namespace epic {
 
+enum class FileMode : std::uint8_t;  // file.hpp
+
 namespace detail {
 
 class FileWork;
+
+/// A file that is open, until this is destroyed. Any thread; reads may run at the same time. Throws
+/// std::filesystem::filesystem_error.
+class FileHandle {
+ public:
+  virtual ~FileHandle() = default;
+  /// Returns how many bytes there were: fewer than there is room for only at the end.
+  virtual std::size_t read_at(std::uint64_t offset, std::span<char> into) = 0;
+  virtual void write_at(std::uint64_t offset, std::string_view content) = 0;
+  /// To its end, wherever that is by then.
+  virtual void append(std::string_view content) = 0;
+  virtual void sync() = 0;
+  virtual std::uint64_t size() = 0;
+};
 
 /// Where the project's files are (files.hpp). Any thread; throws std::filesystem::filesystem_error.
 class FileAccess {
@@ -49,6 +66,8 @@ class FileAccess {
   virtual void append(const std::string& path, std::string_view content) = 0;
   /// False: there is no such file.
   virtual bool remove(const std::string& path) = 0;
+  /// What is made is on disk, with the folders that lead to it.
+  virtual std::shared_ptr<FileHandle> open(const std::string& path, FileMode mode) = 0;
 };
 
 /// A function on its way to another thread and back, shared by the frame that waits and those who carry it. It is made

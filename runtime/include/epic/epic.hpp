@@ -9,6 +9,7 @@
 #include "epic/entity_macro.hpp"
 #include "epic/error.hpp"
 #include "epic/event.hpp"
+#include "epic/file.hpp"
 #include "epic/files.hpp"
 #include "epic/gather.hpp"
 #include "epic/list.hpp"

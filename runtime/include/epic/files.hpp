@@ -15,8 +15,8 @@
 // have ended, also those that nobody waits for any longer.
 //
 // Errors: std::filesystem::filesystem_error with the path and the reason (code()), std::invalid_argument for a path
-// that is not allowed, Overloaded as of epic::blocking, whose threads are used. Not here: large files that are read in
-// parts; files elsewhere (epic::blocking).
+// that is not allowed, Overloaded as of epic::blocking, whose threads are used. Not here: files that are read or
+// written in parts (file.hpp); files elsewhere (epic::blocking).
 
 #include <cstdint>
 #include <memory>
@@ -30,26 +30,64 @@ namespace epic {
 
 namespace detail {
 
-enum class FileAction : std::uint8_t { read, write, append, remove };
+enum class FileAction : std::uint8_t {
+  read,
+  write,
+  append,
+  remove,
+  open,  // and of an open file:
+  read_part,
+  write_part,
+  append_part,
+  sync,
+  size,
+  close,
+};
 
 struct FileResult {
-  std::string content;    // of a file that was read
-  bool was_there = true;  // a file that was removed
+  std::string content;                      // that was read
+  bool was_there = true;                    // a file that was removed
+  std::uint64_t size = 0;                   // of an open file
+  std::shared_ptr<FileHandle> handle = {};  // of a file that was opened
+};
+
+/// The open file that a request is about, as the execution thread has it.
+class FileOwner {
+ public:
+  /// It is about to be carried out, and no longer changes. False: it is not to be, as one before it has failed.
+  [[nodiscard]] virtual bool on_begun(FileWork& work) = 0;
+  /// It was carried out, has failed, or never will be.
+  virtual void on_ended(FileWork& work) = 0;
+
+ protected:
+  ~FileOwner() = default;
 };
 
 /// A request for a file, on its way to another thread and back.
 class FileWork final : public BlockingOutcome<FileResult> {
  public:
-  FileWork(FileAction the_action, std::string the_path, std::string the_content)
+  FileWork(FileAction the_action, std::string the_path, std::string the_content = {})
       : action(the_action), path(std::move(the_path)), content(std::move(the_content)) {}
   [[nodiscard]] FileWork* as_file() noexcept override { return this; }
+  /// Others of the same line wait for it, and it for them.
+  [[nodiscard]] bool is_change() const;
 
   const FileAction action;
   const std::string path;
-  const std::string content;  // to be written
+  std::string content;        // to be written; fixed when it begins
+  FileMode mode{};            // of open
+  std::uint64_t offset = 0;   // of a part
+  std::size_t bytes_max = 0;  // to be read
+
+  // Execution thread.
+  std::shared_ptr<FileOwner> owner;    // until it has ended, so that the file stays open; null: none
+  std::uint64_t generation = 0;        // the owner's
+  bool has_ended = false;              // `outcome` is there
+  std::shared_ptr<FileHandle> handle;  // shared with the owner and its other requests, so with other threads
 
  private:
   void call(FileAccess* files) override;
+  void read_part();
 };
 
 }  // namespace detail

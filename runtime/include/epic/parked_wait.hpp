@@ -1,5 +1,5 @@
 #pragma once
-// ParkedWait: a frame that waits for something other than calls: a time, an event, a commit, another thread.
+// ParkedWait: a frame that waits for something other than calls: a time, an event, a commit, another thread, a file.
 //
 // Whatever entities can await either waits for calls (call.hpp, gather.hpp, call_window.hpp), runs within the same
 // execution (task.hpp), or derives from this. So the kernel finds all frames that wait in two places, and what is
@@ -16,7 +16,7 @@
 
 namespace epic::detail {
 
-enum class WaitsFor : std::uint8_t { time, event, stopping, commit, thread };
+enum class WaitsFor : std::uint8_t { time, event, stopping, commit, thread, file };
 
 class ParkedWait {
  public:

@@ -10,6 +10,8 @@
 //   bob.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
 //   bob.expect(blocks<std::string>()).answer("a page");             // epic::blocking; or run() it
 //   bob.expect(reads("levels/3.txt")).answer("a level");            // the same for files: writes, appends, removes
+//   auto log = bob.expect(opens("log", FileMode::append));          // a File: answer it with what is there, and look
+//   at log.answer("old\n");                                            // log.content() later
 //   bob.expect(lists<Player>("Bo")).answer({.keys = {"Bob"}});      // epic::list
 //   auto sent = bob.expect(delivers<&Bank::deposit>("Bank/1"));     // a message, which needs no answer
 //   bob.expect(reminds<&Player::say_goodnight>("bedtime", 12h));    // a reminder; pass(12h) lets it call its method
@@ -36,68 +38,13 @@
 #include <vector>
 
 #include "epic/epic.hpp"
+#include "epic/script_files.hpp"
+#include "epic/script_run.hpp"
 
 /// What EPIC_MODULE defines.
 extern "C" const epic::ModuleInfo* epic_module();
 
-namespace epic::detail {
-
-/// The part of Script that does not depend on the class. On the thread that made it.
-class ScriptRun {
- public:
-  ScriptRun(const ModuleInfo& module, std::string_view entity);
-  ScriptRun(const ScriptRun&) = delete;
-  ScriptRun& operator=(const ScriptRun&) = delete;
-  ~ScriptRun();
-
-  /// Runs the call until it has ended or waits. It may outlive the script.
-  void start(RecordPtr<CallRecord> record, std::shared_ptr<bool> has_ended);
-  /// Takes the next token, a call of this method; fills the tuple `arguments`. Returns the call's number.
-  std::uint64_t take_call(std::string_view entity, std::string_view method, const reflect::TypeInfo& type,
-                          void* arguments);
-  /// Takes the next message, a call of this method; fills the tuple `arguments`.
-  void take_mail(std::string_view entity, std::string_view method, const reflect::TypeInfo& type, void* arguments);
-  /// Takes the next change of a reminder, which sets it so; fills the tuple `arguments`. `every`: 0: once.
-  void take_reminder(std::string_view name, std::chrono::nanoseconds due_in, std::chrono::nanoseconds every,
-                     std::string_view method, const reflect::TypeInfo& type, void* arguments);
-  /// … which removes it.
-  void take_forgotten(std::string_view name);
-  void take_sleep(std::chrono::nanoseconds duration);
-  /// Takes the next call, which is one of epic::list. Returns its number.
-  std::uint64_t take_list(std::string_view type, std::string_view prefix, ListOptions& options);
-  /// Takes the next function of epic::blocking, which returns this type.
-  std::shared_ptr<BlockingWork> take_blocking(const std::type_info& result);
-  /// Takes the next request for a file.
-  std::shared_ptr<BlockingWork> take_file(FileAction action, std::string_view path);
-  /// It has run, or was failed or given its outcome. Once.
-  void end_blocking(const std::shared_ptr<BlockingWork>& work);
-  /// Takes the next tick of a timer. `name`: of the method, for errors.
-  void take_tick(bool (*is_meant)(const MethodPointer& method), std::string_view name, std::chrono::nanoseconds delay);
-  /// `type` is null for void. A call is answered once.
-  void answer(std::uint64_t call, const reflect::TypeInfo* type, const void* result);
-  void fail(std::uint64_t call, const std::exception_ptr& exception);
-  [[nodiscard]] bool is_cancelled(std::uint64_t call) const;
-  void pass(std::chrono::nanoseconds duration);
-  void announce_stop();
-
-  [[nodiscard]] std::string state();
-  [[nodiscard]] const std::vector<std::string>& log() const;
-  [[noreturn]] void refuse(std::string_view what) const;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-}  // namespace epic::detail
-
 namespace epic::testing {
-
-/// The entity did something other than the test expects, or the test asks for what is not there yet.
-class ScriptError : public std::logic_error {
- public:
-  using std::logic_error::logic_error;
-};
 
 /// The token of a call: see calls().
 template <auto Method>
@@ -112,12 +59,6 @@ struct SleepToken {
 /// The token of a function that runs on another thread: see blocks().
 template <class R>
 struct BlockingToken {};
-
-/// The token of a request for a file: see reads().
-struct FileToken {
-  epic::detail::FileAction action;
-  std::string path;
-};
 
 /// The token of epic::list: see lists().
 struct ListToken {
@@ -181,19 +122,6 @@ template <auto Method>
 template <class R = void>
 [[nodiscard]] BlockingToken<R> blocks() {
   return {};
-}
-/// The entity reads a file of the project's, or writes, appends to or removes one.
-[[nodiscard]] inline FileToken reads(std::string_view path) {
-  return {epic::detail::FileAction::read, std::string(path)};
-}
-[[nodiscard]] inline FileToken writes(std::string_view path) {
-  return {epic::detail::FileAction::write, std::string(path)};
-}
-[[nodiscard]] inline FileToken appends(std::string_view path) {
-  return {epic::detail::FileAction::append, std::string(path)};
-}
-[[nodiscard]] inline FileToken removes(std::string_view path) {
-  return {epic::detail::FileAction::remove, std::string(path)};
 }
 /// A timer of the entity calls `Method` in `delay` from now, and no other timer is due before.
 template <auto Method>
@@ -303,37 +231,6 @@ class AskedBlocking {
   [[nodiscard]] bool is_cancelled() const { return work_->is_abandoned(); }
 
  private:
-  epic::detail::ScriptRun& run_;
-  std::shared_ptr<epic::detail::BlockingWork> work_;
-};
-
-/// A request of the entity's for a file. The test says what comes of it, once.
-class AskedFile {
- public:
-  AskedFile(epic::detail::ScriptRun& run, const FileToken& token)
-      : run_(run), work_(run.take_file(token.action, token.path)) {}
-
-  /// What the entity writes or appends.
-  [[nodiscard]] const std::string& content() const { return work_->as_file()->content; }
-  /// It is done; a file that was read has this content.
-  void answer(std::string content = {}) const { end({.content = std::move(content), .was_there = true}); }
-  /// There was no such file to be removed. When it was to be read: fail().
-  void answer_missing() const { end({.content = {}, .was_there = false}); }
-  /// It throws: usually a std::filesystem::filesystem_error.
-  template <class Exception>
-  void fail(Exception exception) const {
-    work_->fail(std::make_exception_ptr(std::move(exception)));
-    run_.end_blocking(work_);
-  }
-  /// Nobody waits for it any longer.
-  [[nodiscard]] bool is_cancelled() const { return work_->is_abandoned(); }
-
- private:
-  void end(epic::detail::FileResult result) const {
-    work_->as_file()->outcome.value.emplace(std::move(result));
-    run_.end_blocking(work_);
-  }
-
   epic::detail::ScriptRun& run_;
   std::shared_ptr<epic::detail::BlockingWork> work_;
 };
@@ -449,6 +346,8 @@ class Script {
   }
   /// The next token must be this request for a file. Answer it, now or later.
   AskedFile expect(const FileToken& token) { return AskedFile(run_, token); }
+  /// The next token must be this file. Answer it, now or later.
+  AskedOpen expect(const OpenToken& token) { return AskedOpen(run_, token); }
   /// The next token must be this sleep; the clock moves on to its end.
   void expect(const SleepToken& token) { run_.take_sleep(token.duration); }
   /// The next tick must be this one; the clock moves on to it, and it runs until it has ended or waits.

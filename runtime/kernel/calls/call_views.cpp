@@ -24,6 +24,8 @@ const char* text_of(detail::WaitsFor what) {
       return "waiting to be saved";
     case detail::WaitsFor::thread:
       return "waiting for epic::blocking";
+    case detail::WaitsFor::file:
+      return "waiting for an epic::File";
   }
   return "";
 }

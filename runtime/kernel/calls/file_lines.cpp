@@ -32,11 +32,18 @@ FileLines::State FileLines::state_of(const detail::FileWork& work) const {
   return found == joined_.end() ? State::absent : found->second.place->state;
 }
 
+std::vector<std::shared_ptr<detail::FileOwner>> FileLines::take_owners() {
+  std::vector<std::shared_ptr<detail::FileOwner>> owners;
+  for (auto& [name, line] : lines_)
+    for (const Place& place : line) owners.push_back(std::move(place.work->owner));
+  return owners;
+}
+
 /// Nothing passes what changes the file.
 std::vector<FileLines::Work> FileLines::begin_some(Line& line) {
   std::vector<Work> begun;
   for (auto place = line.begin(); place != line.end(); ++place) {
-    const bool is_read = place->work->action == detail::FileAction::read;
+    const bool is_read = !place->work->is_change();
     if (place->state == State::ready && (is_read || place == line.begin())) {
       place->state = State::begun;
       begun.push_back(place->work);

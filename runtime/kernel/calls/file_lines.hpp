@@ -34,6 +34,8 @@ class FileLines {
   /// It has ended, or will never begin. Returns what begins now.
   [[nodiscard]] std::vector<Work> leave(const detail::FileWork& work);
   [[nodiscard]] State state_of(const detail::FileWork& work) const;
+  /// Of all that are here; they have none any more.
+  [[nodiscard]] std::vector<std::shared_ptr<detail::FileOwner>> take_owners();
 
  private:
   struct Place {

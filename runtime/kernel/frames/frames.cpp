@@ -313,6 +313,9 @@ void Frames::release(Outgoing item) {
       return uses_.syscalls.send(item.to, std::move(item.reply));
     case Outgoing::Kind::end:
       if (const auto on_end = std::exchange(item.record->site->on_end, nullptr)) on_end(*item.record);
+      return;
+    case Outgoing::Kind::write:  // is no frame
+      return;
   }
 }
 
@@ -325,6 +328,9 @@ void Frames::release_with_error(Outgoing item, ErrorCode code, const std::string
       break;
     case Outgoing::Kind::end:
       item.record->failure = make_exception(code, message);
+      break;
+    case Outgoing::Kind::write:
+      return;
   }
   release(std::move(item));
 }

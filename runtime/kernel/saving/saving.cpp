@@ -20,6 +20,7 @@ namespace {
 std::size_t result_bytes_of(const Outgoing& item) {
   switch (item.kind) {
     case Outgoing::Kind::call:
+    case Outgoing::Kind::write:  // open files have their own limit
       return 0;
     case Outgoing::Kind::reply: {
       const auto* const result = std::get_if<ResultPart>(&item.reply.outcome);
@@ -255,19 +256,22 @@ void Saving::add_operation(Batch& batch, Activation& activation, std::optional<s
 /// success.
 std::set<ActivationId> Saving::settle(CommitNumber number, const std::set<ActivationId>& unchanged,
                                       const Refused& refused) {
+  const auto has_caller = [](const Outgoing& item) {
+    return item.kind == Outgoing::Kind::reply || item.kind == Outgoing::Kind::end;
+  };
   std::vector<Provisional> closed = std::exchange(provisional_, {});
   provisional_.reserve(closed.size());  // probably as many again
   std::set<ActivationId> reported;      // refused, and a caller gets the error
   for (Provisional& provisional : closed) {
     const auto own = refused.find(provisional.origin);
     if (own != refused.end()) {
-      if (provisional.item.kind != Outgoing::Kind::call) reported.insert(own->first);
+      if (has_caller(provisional.item)) reported.insert(own->first);
       listener_.release_with_error(std::move(provisional.item), own->second.code, own->second.why);
       continue;
     }
     if (!refused.empty() && provisional.otherwise == number) {
       const auto& [id, any] = *refused.begin();
-      if (provisional.item.kind != Outgoing::Kind::call) reported.insert(id);
+      if (has_caller(provisional.item)) reported.insert(id);
       listener_.release_with_error(std::move(provisional.item), any.code,
                                    any.why + "; this call has run, and may have seen that change");
       continue;
@@ -379,6 +383,14 @@ Saving::Awaited Saving::await_seen() const {
   const CommitNumber needs = observations_.observed_by(current);
   const Activation* const activation = activation_of(current);
   return {needs, (activation != nullptr ? activation->observed : needs) >= batcher_.forming()};
+}
+
+Saving::Seen Saving::seen() const {
+  const Record* const current = uses_.scheduler.current;
+  const CommitNumber needs = observations_.observed_by(current);
+  const Activation* const activation = activation_of(current);
+  if (activation == nullptr) return {.origin = {}, .needs = needs, .others = needs};
+  return {.origin = activation->id, .needs = needs, .others = activation->observed};
 }
 
 Saving::Awaited Saving::await_saved() {

@@ -39,6 +39,10 @@
 #include "kernel/syscalls.hpp"
 #include "kernel/type_table.hpp"
 
+namespace epic::detail {
+class FileWork;
+}
+
 namespace epic::kernel {
 
 /// Counts bytes in `total` for as long as they are held.
@@ -67,14 +71,16 @@ struct Outgoing {
     call,   // made by an entity here: to be routed
     reply,  // to the node or client that the call came from
     end,    // of a call by an outside caller in this process
+    write,  // to an open file
   };
   Kind kind;
-  RecordRef record = {};                 // of a call or an end
-  PeerAddress to = {};                   // of a reply
-  ReplyMessage reply = {};               // … already encoded
-  bool is_broadcast = false;             // … to a call of a broadcast, which has no result
-  std::int64_t given_up_ns = INT64_MAX;  // a reply or an end that has not left by then leaves as an error
-  HeldBytes held = {};                   // Saving's
+  RecordRef record = {};                         // of a call or an end
+  PeerAddress to = {};                           // of a reply
+  ReplyMessage reply = {};                       // … already encoded
+  bool is_broadcast = false;                     // … to a call of a broadcast, which has no result
+  std::shared_ptr<detail::FileWork> write = {};  // shared with the line that it stands in
+  std::int64_t given_up_ns = INT64_MAX;          // a reply or an end that has not left by then leaves as an error
+  HeldBytes held = {};                           // Saving's
 };
 
 /// Who gets the error for a change that is undone.
@@ -196,6 +202,14 @@ class Saving {
   [[nodiscard]] Awaited await_saved();
   /// What a call of the current execution to another node would wait for.
   [[nodiscard]] Awaited await_seen() const;
+  /// What something that the current execution brings about now would be held for: equal ones may be held as one.
+  struct Seen {
+    ActivationId origin;
+    CommitNumber needs;
+    CommitNumber others;  // if the origin's own change turns out to be none
+    bool operator==(const Seen&) const = default;
+  };
+  [[nodiscard]] Seen seen() const;
   [[nodiscard]] bool is_durable(CommitNumber number) const { return gate_.is_open(number); }
   [[nodiscard]] bool is_unsaved(const Activation& activation) const {
     return activation.is_dirty || !is_durable(activation.saved_in);

@@ -13,6 +13,10 @@
 
 #include "epic/values/table.hpp"
 
+namespace epic {
+class File;
+}
+
 namespace epic::reflect::detail {
 
 template <class T>
@@ -33,9 +37,9 @@ template <class T>
 concept OtherString = is_instance<T, std::basic_string> && !std::same_as<T, std::string>;
 
 template <class T>
-concept Refused =
-    std::is_reference_v<T> || Pointer<T> || Function<T> || View<T> || is_span<T> || SharedPointer<T> ||
-    is_instance<T, std::unique_ptr> || std::is_array_v<T> || is_instance<T, std::chrono::time_point> || OtherString<T>;
+concept Refused = std::is_reference_v<T> || Pointer<T> || Function<T> || View<T> || is_span<T> || SharedPointer<T> ||
+                  std::same_as<T, File> || is_instance<T, std::unique_ptr> || std::is_array_v<T> ||
+                  is_instance<T, std::chrono::time_point> || OtherString<T>;
 
 /// Instantiated for a Refused type only.
 template <class T>
@@ -59,6 +63,9 @@ constexpr void refuse() {
   static_assert(!SharedPointer<T>,
                 "epic: a std::shared_ptr cannot be an argument, a result or state, because its copies in other "
                 "processes would not share; use std::unique_ptr, or an entity that all have an epic::Ref to");
+  static_assert(!std::same_as<T, File>,
+                "epic: an epic::File cannot be an argument, a result or state, because only this process has it open; "
+                "keep its path, open it in on_activate, and do not list the File in state(...)");
   static_assert(!is_instance<T, std::unique_ptr>,
                 "epic: a std::unique_ptr to an array, or with its own deleter, cannot be an argument, a result or "
                 "state; use std::vector, or std::unique_ptr<T>");

@@ -59,6 +59,13 @@ class Looper : public Entity {
       if (what == "saved") co_await saved();
       if (what == "blocking") co_await blocking([] {});
       if (what == "blocking_pure") co_await blocking_pure([] { return 1; });
+      if (what == "file") {
+        File file = co_await open("log", FileMode::update);
+        co_await file.write("x");
+        co_await file.sync();
+        co_await file.read(1);
+        co_await file.close();
+      }
       if (what == "event") co_await bell_.wait();
       if (what == "promise") co_await prize_;
       if (what == "stopping" && !stopping()) co_await stopping();
@@ -278,9 +285,9 @@ TEST_CASE("early ends: a task that waits for calls on another node is cancelled,
 TEST_CASE("early ends: whatever a task waits for, it is cancelled there, also on a node with thousands of calls",
           "[kernel]") {
   const bool is_crowded = GENERATE(false, true);  // then a short call has ended before all calls have been looked at
-  for (const std::string what : {"sleep", "short sleep", "saved", "blocking", "blocking_pure", "event", "promise",
-                                 "stopping", "event of a timer", "tick of a timer", "call", "slow call", "gather",
-                                 "gather of many", "gather in a window", "spawned call", "spawned task"}) {
+  for (const std::string what : {"sleep", "short sleep", "saved", "blocking", "blocking_pure", "file", "event",
+                                 "promise", "stopping", "event of a timer", "tick of a timer", "call", "slow call",
+                                 "gather", "gather of many", "gather in a window", "spawned call", "spawned task"}) {
     CAPTURE(what, is_crowded);
     EarlyEndsFixture f;
     const Ref<Looper> looper = f.get("a");

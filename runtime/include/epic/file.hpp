@@ -1,0 +1,113 @@
+#pragma once
+// File: a file of the project's that is open, read and written in parts while everything else goes on.
+//
+//   epic::File log = co_await epic::open("logs/today", epic::FileMode::append);
+//   co_await log.write("it begins\n");                            // taken, and written soon
+//   co_await log.sync();                                          // now it is on disk
+//
+//   epic::File level = co_await epic::open("levels/3.txt", epic::FileMode::read);
+//   while (const auto line = co_await level.read_line()) parse(*line);
+//
+// Where files may be, and what is refused: files.hpp. What is asked of one File happens in the order in which it was
+// asked, also if some of it was cancelled; only read_at() runs beside other read_at(). One entity's requests for one
+// path keep their order, too, however they are made.
+//
+// A write is taken at once, and carried out together with others, when what the entity had changed and seen by then is
+// durable: the file shows nothing that a crash could undo. It returns before that, unless much is waiting already. An
+// error is thrown by the next operation, and what was taken since the one that failed is dropped. Nothing is sure to be
+// on disk before sync() has returned.
+//
+// read() and read_line() read ahead: they may return what was in the file a little earlier. Own writes, and read_at(),
+// see it as it is.
+//
+// The file is closed when its File goes, on another thread; what was taken is written first, and the entity does not
+// move before. A File is no value: it cannot be state, an argument or a result, and is gone when its entity leaves
+// memory. Keep it in a member that is not listed in state(…), and open it in on_activate.
+//
+// Errors: std::filesystem::filesystem_error, std::invalid_argument and Overloaded as in files.hpp, the latter also if
+// the node has too many files open; std::logic_error for a File that is closed, or open for something else.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "epic/files.hpp"
+#include "epic/task.hpp"
+
+namespace epic {
+
+enum class FileMode : std::uint8_t {
+  read,    // it must exist
+  write,   // made, or emptied; may be read, too
+  append,  // made if there is none; writes go to its end, wherever that is by then
+  update,  // made if there is none; read and written as it is
+};
+
+class File;
+
+namespace detail {
+
+class OpenFile;
+struct FileMaker;
+
+Task<std::string> read_next(std::shared_ptr<OpenFile> file, std::size_t bytes_max);
+Task<std::string> read_part(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::size_t bytes_max);
+Task<std::optional<std::string>> read_line(std::shared_ptr<OpenFile> file);
+Task<void> write_part(std::shared_ptr<OpenFile> file, std::optional<std::uint64_t> offset, std::string content);
+Task<void> sync_file(std::shared_ptr<OpenFile> file);
+Task<std::uint64_t> size_of_file(std::shared_ptr<OpenFile> file);
+Task<void> close_file(std::shared_ptr<OpenFile> file);
+
+}  // namespace detail
+
+/// Owns an open file; made by open(). Move-only. Operations go on if the File is moved or goes away meanwhile.
+class File {
+ public:
+  /// Nothing is open.
+  File() = default;
+  File(File&&) noexcept = default;
+  File& operator=(File&&) noexcept = default;
+  ~File() = default;
+
+  [[nodiscard]] bool is_open() const { return file_ != nullptr; }
+
+  /// The next bytes, where the last read() or write() has ended; fewer than `bytes_max` only at the end, where there
+  /// are none.
+  [[nodiscard, clang::coro_wrapper]] Task<std::string> read(std::size_t bytes_max) {
+    return detail::read_next(file_, bytes_max);
+  }
+  [[nodiscard, clang::coro_wrapper]] Task<std::string> read_at(std::uint64_t offset, std::size_t bytes_max) {
+    return detail::read_part(file_, offset, bytes_max);
+  }
+  /// Without its '\n', which the last one need not have. Empty: the end.
+  [[nodiscard, clang::coro_wrapper]] Task<std::optional<std::string>> read_line() { return detail::read_line(file_); }
+  /// Where the last read() or write() has ended; with FileMode::append, at the end.
+  [[nodiscard, clang::coro_wrapper]] Task<void> write(std::string content) {
+    return detail::write_part(file_, std::nullopt, std::move(content));
+  }
+  /// Not with FileMode::append. Beyond the end, there are zeros in between.
+  [[nodiscard, clang::coro_wrapper]] Task<void> write_at(std::uint64_t offset, std::string content) {
+    return detail::write_part(file_, offset, std::move(content));
+  }
+  /// What was written before is on disk when it returns.
+  [[nodiscard, clang::coro_wrapper]] Task<void> sync() { return detail::sync_file(file_); }
+  /// In bytes, with all that was written before.
+  [[nodiscard, clang::coro_wrapper]] Task<std::uint64_t> size() { return detail::size_of_file(file_); }
+  /// Waits until what was written before has reached the file, as programs see it; on disk it is after sync() only.
+  /// The File is closed from now on, also if that fails or is cancelled.
+  [[nodiscard, clang::coro_wrapper]] Task<void> close() { return detail::close_file(std::exchange(file_, nullptr)); }
+
+ private:
+  friend struct detail::FileMaker;
+  explicit File(std::shared_ptr<detail::OpenFile> file) : file_(std::move(file)) {}
+
+  std::shared_ptr<detail::OpenFile> file_;  // shared with the operations that are under way
+};
+
+/// Opens a file. What that changes (it is made, or emptied) waits as write_file() does, and is on disk.
+[[nodiscard]] Task<File> open(std::string path, FileMode mode);
+
+}  // namespace epic
