@@ -103,7 +103,7 @@ class ReduceAwaiter final : public CallWindow {
     fold_ended();
     if (failure_ || begun_.size() >= unfolded_max_) return nullptr;
     try {
-      begun_.push_back(to_record(std::invoke(make_, *next_)));
+      begun_.push_back(to_record(make_(*next_)));
       ++next_;
     } catch (...) {
       failure_ = std::current_exception();
@@ -133,7 +133,9 @@ class ReduceAwaiter final : public CallWindow {
 }  // namespace detail
 
 /// Calls `call(element)`, which must return a call with a result, for each element of `range`, and returns
-/// fold(… fold(fold(first, result), result) …, result). The range is copied, or moved into it.
+/// fold(… fold(fold(first, result), result) …, result). The range is copied, or moved into it. `call` may also be a
+/// coroutine that makes several calls: a lambda that returns a Task. It is kept, with its captures, until all have
+/// ended.
 ///
 /// After the first error no more calls are made. Those under way end first; then the first one in the order of the
 /// range is thrown. `call` and `fold` run in turns of the calling entity, between which others may have changed its

@@ -65,6 +65,16 @@ class Graph : public Entity {
         vertices, [](const Ref<Vertex>& one) { return one->rank(1, 1ms); },
         [](std::int64_t sum, std::int64_t rank) { return sum + rank; });
   }
+  /// Two calls for each, one after the other.
+  Task<std::int64_t> sum_twice(std::vector<Ref<Vertex>> vertices, std::int64_t factor) {
+    co_return co_await reduce(vertices,
+                              [this, factor](Ref<Vertex> one) -> Task<std::int64_t> {
+                                ++made_;
+                                const std::int64_t rank = co_await one->rank(1, 1ms);
+                                co_return rank + factor* co_await one->rank(2, 1ms);
+                              },
+                              std::plus<>(), std::int64_t{0}, {.at_once = 10});
+  }
   Task<double> weigh(std::vector<Ref<Vertex>> vertices) const {
     co_return co_await reduce(vertices, &Vertex::weight, std::plus<>());
   }
@@ -114,7 +124,7 @@ class Graph : public Entity {
   Task<std::int64_t> made() const { co_return made_; }
   Task<std::int64_t> begun_ahead() const { co_return begun_ahead_; }
   EPIC_ENTITY(Graph, state(made_, begun_ahead_),
-              methods(list, sum, weigh, weigh_wrongly, wait_for_first, fail, made, begun_ahead))
+              methods(list, sum, sum_twice, weigh, weigh_wrongly, wait_for_first, fail, made, begun_ahead))
 };
 
 const ModuleInfo& graphs() {
@@ -162,6 +172,16 @@ TEST_CASE("reduce: 256 calls are under way unless it is said how many, and the t
   CHECK(Vertex::most <= 256);
   CHECK(Vertex::most > 100);
   CHECK(f.call(f.graph->sum({})) == 0);
+}
+
+TEST_CASE("reduce: for an element there may be a coroutine with captures, which makes several calls", "[kernel]") {
+  ReduceFixture f(3);
+  std::vector<Ref<Vertex>> vertices;
+  for (int i = 0; i < 500; ++i) vertices.emplace_back(i);
+  CHECK(f.call(f.graph->sum_twice(vertices, 100)) == 500 * 201);
+  CHECK(Vertex::begun == 1000);
+  CHECK(Vertex::most <= 10);
+  CHECK(f.call(f.graph->made()) == 500);
 }
 
 TEST_CASE("reduce: a method without parameters can be named, and floating point sums are the same on all fabrics",
