@@ -39,8 +39,8 @@ function(epic_target_defaults target)
 endfunction()
 
 # Most of a compiler's time goes to headers, which are read once for all files that are compiled together: a clean build
-# takes a third of the time. Only files of one part are joined, which is a folder of the tree's second level (of the third
-# in tests) with all below it, so that a clash of two names stays a matter of that part.
+# takes less than half the time. Only files of one part are joined, which is a folder of the tree's second level with all
+# below it (of the third level in tests), so that a clash of two names stays a matter of that part.
 function(epic_join_sources_ target)
   set(joined_max 20)  # more in one would take more memory than one processor's share, and leave other processors idle
   get_target_property(sources ${target} SOURCES)

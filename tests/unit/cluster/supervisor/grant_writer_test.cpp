@@ -11,13 +11,19 @@
 #include "support/store_fixtures.hpp"
 
 using namespace epic::cluster;
-using namespace epic::storage;
 using namespace epic::storage::test;
 using epic::kernel::Incarnation;
 using epic::kernel::MapVersion;
 using epic::kernel::NodeId;
 using epic::kernel::ShardId;
 using epic::kernel::Term;
+using epic::storage::MemoryStore;
+using epic::storage::OpenMode;
+using epic::storage::Store;
+using epic::storage::StoreError;
+using epic::storage::StoreErrorCode;
+using epic::storage::StoreIdentity;
+using epic::storage::StoreMark;
 
 namespace {
 
@@ -56,9 +62,9 @@ struct GrantWriterFixture {
   std::unique_ptr<GrantWriter> make(std::filesystem::path location, Term term = Term{1}) {
     return make(
         [location = std::move(location)] {
-          return open_store({.address = {.kind = "sqlite", .location = location},
-                             .shard_count = kShardCount,
-                             .mode = OpenMode::create});
+          return epic::storage::open_store({.address = {.kind = "sqlite", .location = location},
+                                            .shard_count = kShardCount,
+                                            .mode = OpenMode::create});
         },
         term);
   }
@@ -195,7 +201,7 @@ TEST_CASE("grant writer: a mark that a node leaves while the store is open ends 
   writer->write(map_of(1, NodeId{1}));
   f.pass(0ms);
   REQUIRE(f.written == 1);
-  write_mark(f.directory.file(), {.kind = StoreMark::Kind::lost, .what = "the log was cut off"}, kNow);
+  epic::storage::write_mark(f.directory.file(), {.kind = StoreMark::Kind::lost, .what = "the log was cut off"}, kNow);
   writer->write(map_of(2, NodeId{2}));
   f.pass(10s);
   REQUIRE(f.damages.size() == 1);
