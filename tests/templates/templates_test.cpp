@@ -76,7 +76,8 @@ TEST_CASE(
   CHECK(project.must_run("epic", {"call", "Counter/hello", "add", "3"}).out == "5\n");
 }
 
-TEST_CASE("game: its tests pass, and four nodes play the opening match once, and keep the score", "[templates]") {
+TEST_CASE("game: its tests pass, and four nodes play the opening match once, keep the score, and get an added class",
+          "[templates]") {
   const Project project("game_project", {"--template", "game"});
   CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("11 tests passed"));
   CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
@@ -87,8 +88,12 @@ TEST_CASE("game: its tests pass, and four nodes play the opening match once, and
   CHECK_THAT(second.out + second.err,
              Contains("High score of player Bob: Slayer of armoured cylinders, set earlier: 21"));
 
+  project.must_run("epic", {"add", "entity", "Boss"});  // to the list that is there
+  CHECK_THAT(project.must_run("epic", {"test", "boss"}).err, Contains("1 test passed"));
+
   project.must_run("epic", {"run", "--detach"});
   CHECK(project.must_run("epic", {"call", "Player/Bob", "get_score"}).out == "21\n");
+  CHECK(project.must_run("epic", {"call", "Boss/first", "add", "2"}).out == "2\n");
   CHECK(
       project.must_run("epic", {"call", "Match/rematch", "play", "Player/Ada", R"(["Barrel/30", "Barrel/31"])"}).out ==
       "2\n");
@@ -262,12 +267,6 @@ TEST_CASE("bare: epic add entity adds classes that build, pass their tests and a
   project.must_run("epic", {"run", "--detach"});
   CHECK(project.must_run("epic", {"call", "Barrel/7", "add", "2"}).out == "2\n");
   CHECK(project.must_run("epic", {"call", "LeaderBoard/world", "add", "3"}).out == "3\n");
-}
-
-TEST_CASE("game: epic add entity adds to the list that is there", "[templates]") {
-  const Project project("game_added", {"--template", "game"});
-  project.must_run("epic", {"add", "entity", "Boss"});
-  CHECK_THAT(project.must_run("epic", {"test", "boss"}).err, Contains("1 test passed"));
 }
 
 TEST_CASE("a project can be the template of another", "[templates]") {
