@@ -99,6 +99,17 @@ TEST_CASE("everything: copies of a shelf answer until they are too old, on each 
   for (int i = 0; i < 20; ++i) CHECK(f.fabric.call(1, Ref<Citizen>(i)->look(f.stall, "apple", 1s))->count == 25);
 }
 
+TEST_CASE("everything: a file that stays open is opened anew after a crash, and goes on", "[sim]") {
+  EverythingFixture f;
+  CHECK(f.fabric.call(1, f.stall->keep_books("one")) == std::vector<std::string>{"one"});
+  CHECK(f.fabric.call(2, f.stall->keep_books("two")) == std::vector<std::string>{"one", "two"});
+  const std::uint16_t owner = f.fabric.owner_of("Stall/square");
+  f.fabric.kill(owner);
+  f.fabric.run_for(1s);
+  const std::uint16_t other = owner == 1 ? 2 : 1;
+  CHECK(f.fabric.call(other, f.stall->keep_books("three")) == std::vector<std::string>{"one", "two", "three"});
+}
+
 TEST_CASE("everything: 1 MiB of arguments is accepted, 9 MiB of state is refused", "[sim]") {
   EverythingFixture f;
   const std::string text(1u << 20, 'x');

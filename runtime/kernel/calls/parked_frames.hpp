@@ -1,6 +1,6 @@
 #pragma once
 // ParkedFrames: every frame that waits for something other than calls: a time (epic::sleep), an epic::Event or Promise,
-// that its entity is to leave (epic::stopping), a commit (epic::saved), another thread (epic::blocking).
+// that its entity is to leave (epic::stopping), a commit (epic::saved), another thread (epic::blocking), an epic::File.
 //
 // They are in one list, by what they wait for, until when, and then in their order. So what cancels executions has
 // one place to look at, whatever entities may await.

@@ -1,8 +1,8 @@
 #pragma once
 // A module that uses all of the programming model: two namespaces with classes that refer to each other, private state,
 // described structs inside optional, variant, map and vector, locks, a base class, exceptions, large arguments and
-// state, one call of many entities, copies of results. Loaded by real nodes in the integration tests, and linked into
-// the simulated ones.
+// state, one call of many entities, copies of results, files. Loaded by real nodes in the integration tests, and linked
+// into the simulated ones.
 
 #include <epic/epic.hpp>
 #include <map>
@@ -52,12 +52,16 @@ class Stall : public epic::Entity {
   /// A year passes for all that have bought something: how many of them, how many perhaps not, and how old all are
   /// then.
   epic::Task<std::vector<std::int64_t>> celebrate();
+  /// Adds a line to the stall's books, a file that stays open. Returns all lines.
+  epic::Task<std::vector<std::string>> keep_books(std::string line);
 
  private:
   std::map<std::string, Item> shelf_;
   std::vector<Receipt> receipts_;
   std::optional<Item> last_sold_;
-  EPIC_ENTITY(Stall, state(shelf_, receipts_, last_sold_), methods(stock, shelf, receipts, celebrate), exclusive(buy))
+  epic::File books_;
+  EPIC_ENTITY(Stall, state(shelf_, receipts_, last_sold_), methods(stock, shelf, receipts, celebrate, keep_books),
+              exclusive(buy))
 };
 
 }  // namespace market

@@ -44,6 +44,17 @@ epic::Task<std::vector<std::int64_t>> Stall::celebrate() {
                                       static_cast<std::int64_t>(result.failed), years};
 }
 
+epic::Task<std::vector<std::string>> Stall::keep_books(std::string line) {
+  const std::string path = "books/" + std::string(key());
+  if (!books_.is_open()) books_ = co_await epic::open(path, epic::FileMode::append);
+  co_await books_.write(line + "\n");
+  co_await books_.sync();
+  epic::File copy = co_await epic::open(path, epic::FileMode::read);
+  std::vector<std::string> lines;
+  while (std::optional<std::string> next = co_await copy.read_line()) lines.push_back(*std::move(next));
+  co_return lines;
+}
+
 }  // namespace market
 
 namespace town {

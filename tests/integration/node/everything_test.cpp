@@ -53,6 +53,8 @@ TEST_CASE("everything: a module that uses the whole model works across four node
     shelf = client.call(stall->shelf());
     CHECK(shelf.at("apple").count == 107 - kCitizens);
     CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), std::domain_error);
+    CHECK(client.call(stall->keep_books("open")) == std::vector<std::string>{"open"});
+    CHECK(client.call(stall->keep_books("closed")) == std::vector<std::string>{"open", "closed"});
     fabric.signal(SIGTERM);
     CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
   }
@@ -67,6 +69,8 @@ TEST_CASE("everything: a module that uses the whole model works across four node
     CHECK(again[i].paid_with == receipts[i].paid_with);
   }
   CHECK(client.call(client.get<Stall>("square")->shelf()) == shelf);
+  CHECK(client.call(client.get<Stall>("square")->keep_books("again")) ==
+        std::vector<std::string>{"open", "closed", "again"});
   for (int i = 0; i < kCitizens; ++i) {
     CHECK(client.call(client.get<Citizen>(i)->purse()) == 7);
     CHECK(client.call(client.get<Citizen>(i)->age()) == i + 1);

@@ -81,6 +81,41 @@ TEST_CASE("data folder: append adds to the end, and makes the file", "[files]") 
   CHECK(f.folder.read("log/today") == "one\ntwo\n");
 }
 
+TEST_CASE("data folder: an open file is read and written in parts", "[files]") {
+  FolderFixture f;
+  using Open = DataFolder::Open;
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.open("a/b", Open::to_read)); }) == ENOENT);
+  CHECK_FALSE(fs::exists(f.root));  // to look for something makes nothing
+  const auto file = f.folder.open("a/b", Open::to_update);
+  CHECK(f.names() == std::vector<std::string>{"a", "a/b"});
+  file.write_at(2, "two");
+  file.write_at(0, "1");
+  CHECK(file.size() == 5);
+  std::string read(9, 'x');
+  CHECK(file.read_at(1, read) == 4);
+  CHECK(read == std::string("\0two", 4) + "xxxxx");
+  CHECK(file.read_at(5, read) == 0);
+  file.sync();
+  const auto log = f.folder.open("a/b", Open::to_append);
+  file.write_at(5, "three");
+  log.append(" four");  // at the end, wherever that is by then
+  CHECK(f.folder.read("a/b") == std::string("1\0twothree four", 15));
+  f.folder.write("a/b", "replaced");
+  CHECK(file.size() == 15);  // it stays the file that was opened
+  CHECK(f.folder.open("a/b", Open::to_read).size() == 8);
+  CHECK(folder_error_of([&] { f.folder.open("a/b", Open::to_read).write_at(0, "x"); }) == EBADF);
+  CHECK(f.folder.open("a/b", Open::to_write_anew).size() == 0);
+  CHECK(f.folder.read("a/b").empty());
+}
+
+TEST_CASE("data folder: an open file that fails says what, and why", "[files]") {
+  FolderFixture f;
+  const auto file = f.folder.open("a", DataFolder::Open::to_update);
+  CHECK_THROWS_WITH(file.write_at(UINT64_MAX, "x"), Catch::Contains("cannot write file") && Catch::Contains("[a]"));
+  std::string read(1, 'x');
+  CHECK(folder_error_of([&] { static_cast<void>(file.read_at(UINT64_MAX, read)); }) == EINVAL);
+}
+
 TEST_CASE("data folder: remove says whether there was a file", "[files]") {
   FolderFixture f;
   CHECK_FALSE(f.folder.remove("a.txt"));  // not even the folder is there
@@ -100,6 +135,7 @@ TEST_CASE("data folder: errors name the file and the reason", "[files]") {
   CHECK(folder_error_of([&] { f.folder.write("here/below", "x"); }) == ENOTDIR);
   fs::create_directory(f.root / "folder");
   CHECK(folder_error_of([&] { static_cast<void>(f.folder.read("folder")); }) == EISDIR);
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.open("folder", DataFolder::Open::to_read)); }) == EISDIR);
   CHECK(folder_error_of([&] { f.folder.write("folder", "x"); }) == EISDIR);
   CHECK(folder_error_of([&] { static_cast<void>(f.folder.remove("folder")); }) == EISDIR);
   std::ofstream(f.root / "large") << std::string(kBytesMax + 1, 'x');
@@ -119,6 +155,9 @@ TEST_CASE("data folder: nothing outside is reached by links, whatever is done", 
     CHECK(folder_error_of([&] { f.folder.write(path, "mine"); }) != 0);
     CHECK(folder_error_of([&] { f.folder.append(path, "mine"); }) != 0);
     CHECK(folder_error_of([&] { static_cast<void>(f.folder.remove(path)); }) != 0);
+    for (const auto how : {DataFolder::Open::to_read, DataFolder::Open::to_write_anew, DataFolder::Open::to_append,
+                           DataFolder::Open::to_update})
+      CHECK(folder_error_of([&] { static_cast<void>(f.folder.open(path, how)); }) != 0);
   }
   CHECK(std::ifstream(f.place.path() / "secret").get() == 'o');
   CHECK_FALSE(fs::exists(f.place.path() / "new"));
@@ -132,6 +171,8 @@ TEST_CASE("data folder: pipes and devices are not opened", "[files]") {
   CHECK(folder_error_of([&] { static_cast<void>(f.folder.read("pipe")); }) == EPERM);
   CHECK(folder_error_of([&] { f.folder.write("pipe", "x"); }) == EPERM);
   CHECK(folder_error_of([&] { f.folder.append("pipe", "x"); }) == EPERM);
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.open("pipe", DataFolder::Open::to_read)); }) == EPERM);
+  CHECK(folder_error_of([&] { static_cast<void>(f.folder.open("pipe", DataFolder::Open::to_update)); }) == EPERM);
   if (::mknod((f.root / "null").c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0)  // root alone may make one
     CHECK(folder_error_of([&] { f.folder.append("null", "x"); }) == EPERM);
 }

@@ -14,6 +14,7 @@ using epic::testing::calls;
 using epic::testing::delivers;
 using epic::testing::forgets;
 using epic::testing::lists;
+using epic::testing::opens;
 using epic::testing::reads;
 using epic::testing::reminds;
 using epic::testing::removes;
@@ -362,6 +363,37 @@ TEST_CASE("script: requests for files are answered or failed by the test", "[sim
   bob.expect(removes("draft")).answer_missing();
   CHECK(first.result() == "no draft");
   CHECK_THROWS_WITH(bob.expect(reads("diary")), Contains("it does not read diary"));
+}
+
+TEST_CASE("script: a file that is opened is in the test's memory", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto counted = bob.call<&Player::count_lines>("poem");
+  CHECK_THROWS_WITH(bob.expect(opens("log")),
+                    Contains("it does not open log to read next") && Contains("1. opens log to append"));
+  const auto log = bob.expect(opens("log", epic::FileMode::append));
+  CHECK_FALSE(log.is_open());
+  log.answer("7\n");
+  CHECK(log.is_open());
+  CHECK_FALSE(counted.has_ended());
+  bob.expect(opens("poem")).answer("one\n\ntwo\nthree");
+  CHECK(counted.result() == 3);
+  CHECK(log.content() == "7\n3\n");
+  CHECK_FALSE(log.is_open());
+
+  auto failed = bob.call<&Player::count_lines>("poem");
+  const auto full = bob.expect(opens("log", epic::FileMode::append));
+  full.answer();
+  full.break_with(std::filesystem::filesystem_error("cannot write file", "log",
+                                                    std::make_error_code(std::errc::no_space_on_device)));
+  bob.expect(opens("poem")).answer("one");
+  CHECK(failed.result() == 1);
+  CHECK(full.content().empty());
+  CHECK(bob.state().contains("No space left on device"));
+
+  auto missing = bob.call<&Player::count_lines>("novel");
+  bob.expect(opens("log", epic::FileMode::append)).answer();
+  bob.expect(opens("novel")).fail(std::runtime_error("no such file"));
+  CHECK_THROWS_WITH(missing.result(), Contains("no such file"));
 }
 
 TEST_CASE("script: pages of epic::list are answered by the test", "[sim]") {

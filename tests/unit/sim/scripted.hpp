@@ -98,6 +98,20 @@ class Player : public epic::Entity {
     co_await epic::append_file("log", page);
     co_return co_await epic::remove_file("draft") ? former : "no draft";
   }
+  Task<std::int64_t> count_lines(std::string path) {
+    epic::File log = co_await epic::open("log", epic::FileMode::append);
+    epic::File file = co_await epic::open(path, epic::FileMode::read);
+    std::int64_t count = 0;
+    while (const auto line = co_await file.read_line())
+      if (!line->empty()) ++count;
+    try {
+      co_await log.write(std::to_string(count) + "\n");
+      co_await log.sync();
+    } catch (const std::filesystem::filesystem_error& error) {
+      last = error.code().message();
+    }
+    co_return count;
+  }
   Task<void> read_for_a_while() {
     auto reading = epic::spawn(epic::blocking([] { return 1; }));
     co_await epic::sleep(std::chrono::seconds(1));
@@ -108,7 +122,7 @@ class Player : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Player, state(score, last),
-              methods(count_players, look_up, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary,
+              methods(count_players, look_up, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary, count_lines,
                       read_for_a_while, fall),
               exclusive(kick))
 };

@@ -16,7 +16,17 @@ class Gardener : public epic::Entity {
     co_await epic::write_file("reports/day", std::to_string(days_));
   }
   epic::Task<std::int64_t> days() const { co_return days_; }
-  EPIC_ENTITY(Gardener, state(days_), methods(plan, work, days))
+  /// In a file that stays open.
+  epic::Task<void> harvest(std::int64_t count) {
+    ++days_;
+    if (!harvest_.is_open()) harvest_ = co_await epic::open("harvest", epic::FileMode::append);
+    co_await harvest_.write(std::to_string(count) + "\n");
+  }
+  epic::Task<std::uint64_t> harvest_bytes() { co_return co_await harvest_.size(); }
+  EPIC_ENTITY(Gardener, state(days_), methods(plan, work, days, harvest, harvest_bytes))
+
+ private:
+  epic::File harvest_;
 };
 
 const epic::ModuleInfo& gardeners() {
@@ -38,4 +48,18 @@ TEST_CASE("test node: files are in memory, and stay when the node crashes", "[si
   node.crash();
   CHECK(node.find_file("reports/day") == "1");
   CHECK(node.call(gardener->days()) == 1);
+}
+
+TEST_CASE("test node: an open file has what was written before it is looked at, and is opened anew after a crash",
+          "[sim]") {
+  epic::testing::Node node(gardeners());
+  const auto gardener = node.get<Gardener>("Ann");
+  node.call(gardener->harvest(3));
+  node.call(gardener->harvest(40));
+  CHECK(node.call(gardener->harvest_bytes()) == 5);
+  CHECK(node.find_file("harvest") == "3\n40\n");
+  node.crash();
+  node.call(gardener->harvest(5));
+  CHECK(node.call(gardener->harvest_bytes()) == 7);
+  CHECK(node.call(gardener->days()) == 3);
 }
