@@ -6,6 +6,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ class BenchFabric {
   void start();
 
   [[nodiscard]] storage::StoreAddress store() const;
+  /// The folder of its files (epic/files.hpp); the first that is written makes it.
+  [[nodiscard]] std::filesystem::path files() const { return directory_.path() / "data"; }
   [[nodiscard]] Client connect() const { return Client::connect(directory_.path().string()); }
   /// The node of each live entity of a type.
   [[nodiscard]] std::map<std::string, std::string> list_nodes(std::string_view type) const;

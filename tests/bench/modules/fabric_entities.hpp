@@ -233,4 +233,43 @@ class Team : public epic::Entity {
   EPIC_ENTITY(Team, methods(play), transient)
 };
 
+/// Reads and writes files in parts of one size.
+class Copyist : public epic::Entity {
+ public:
+  /// Returns the number of bytes.
+  epic::Task<std::uint64_t> read(std::string path, std::uint64_t part_bytes) const {
+    epic::File file = co_await epic::open(std::move(path), epic::FileMode::read);
+    std::uint64_t bytes = 0;
+    while (true) {
+      const std::string part = co_await file.read(part_bytes);
+      bytes += part.size();
+      if (part.size() < part_bytes) co_return bytes;
+    }
+  }
+  epic::Task<void> write(std::string path, std::uint64_t part_bytes, std::uint64_t count) const {
+    const std::string part(part_bytes, 'w');
+    epic::File file = co_await epic::open(std::move(path), epic::FileMode::write);
+    for (std::uint64_t i = 0; i < count; ++i) co_await file.write(part);
+    co_await file.close();
+  }
+  EPIC_ENTITY(Copyist, methods(read, write), transient)
+};
+
+/// Counts the parts that it writes, and saves the count: the file is never ahead of it.
+class Notary : public epic::Entity {
+  std::uint64_t parts_ = 0;
+
+ public:
+  epic::Task<void> write(std::string path, std::uint64_t part_bytes, std::uint64_t count) {
+    const std::string part(part_bytes, 'w');
+    epic::File file = co_await epic::open(std::move(path), epic::FileMode::write);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      ++parts_;
+      co_await file.write(part);
+    }
+    co_await file.close();
+  }
+  EPIC_ENTITY(Notary, state(parts_), methods(write))
+};
+
 }  // namespace bench_module
