@@ -47,7 +47,8 @@ OpenFile::~OpenFile() {
   if (failure_)
     kernel->log(kernel::LogLevel::warn,
                 fmt::format("the file {}, which {} has written to, does not have all of that: {}", path_,
-                            kernel->types().shown(entity_), kernel::describe_thrown(failure_).message));
+                            entity_.empty() ? "setup" : kernel->types().shown(entity_),
+                            kernel::describe_thrown(failure_).message));
   if (handle_ == nullptr) {
     if (!is_closed_) --kernel->blocking().open_files().count;
     return;
