@@ -4,6 +4,7 @@
 
 #include "reflect/try.hpp"
 #include "storage/row_checksum.hpp"
+#include "storage/sqlite_rows.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
@@ -38,7 +39,8 @@ std::expected<void, StoreError> SqliteStore::prepare_answers_reading() {
   return prepare({
       {&statements_.answer,
        "SELECT shard, method, arguments_schema, arguments_hash, begun_at, status, schema, error_code, error_type, "
-       "checksum, end_checksum, bytes FROM answers WHERE entity = ?1 AND subject = ?2 AND key = ?3"},
+       "checksum, end_checksum, bytes, entity, subject, key FROM answers WHERE entity = ?1 AND subject = ?2 AND key = "
+       "?3"},
       {&statements_.oldest_answer, "SELECT begun_at FROM answers WHERE shard = ?1 ORDER BY begun_at LIMIT 1"},
   });
 }
@@ -100,30 +102,20 @@ std::expected<std::optional<Answer>, StoreError> SqliteStore::answer(const Answe
     case Step::row:
       break;
   }
-  return read_answer(statement, id);
+  return read_whole_answer(statement);
 }
 
-/// From its columns, as both statements that read have them.
-std::expected<Answer, StoreError> SqliteStore::read_answer(const Statement& statement, const AnswerId& id) const {
-  const std::span<const std::byte> bytes = statement.blob(11);
-  Answer answer{.id = id,
-                .method = std::string(statement.text(1)),
-                .arguments_schema = kernel::SchemaId{to_unsigned(statement.integer(2))},
-                .arguments_hash = to_unsigned(statement.integer(3)),
-                .begun_at_ns = statement.integer(4),
-                .end = {.status = static_cast<AnswerStatus>(statement.integer(5)),
-                        .schema = kernel::SchemaId{to_unsigned(statement.integer(6))},
-                        .error_code = static_cast<std::uint8_t>(statement.integer(7)),
-                        .error_type = std::string(statement.text(8)),
-                        .bytes = {bytes.begin(), bytes.end()}}};
-  answer.id.shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(0))};
-  const bool is_whole = answer_checksum(answer) == to_unsigned(statement.integer(9)) &&
-                        answer_end_checksum(answer.id, answer.end) == to_unsigned(statement.integer(10));
+/// `corrupt` if it is damaged.
+std::expected<Answer, StoreError> SqliteStore::read_whole_answer(const Statement& statement) const {
+  Answer answer = read_answer(statement);
+  const bool is_whole =
+      answer_checksum(answer) == to_unsigned(statement.integer(kAnswerChecksum)) &&
+      answer_end_checksum(answer.id, answer.end) == to_unsigned(statement.integer(kAnswerEndChecksum));
   if (is_whole) return answer;
   return std::unexpected(StoreError{
       StoreErrorCode::corrupt, fmt::format("{} in {} is damaged: its checksum is not what it should be. It was left as "
                                            "it is.",
-                                           describe(id), where())});
+                                           describe(answer.id), where())});
 }
 
 std::expected<std::uint64_t, StoreError> SqliteStore::count_answers() {
@@ -135,15 +127,10 @@ std::expected<std::uint64_t, StoreError> SqliteStore::count_answers() {
 std::expected<void, StoreError> SqliteStore::list_answers(const std::function<void(const Answer&)>& visit,
                                                           const std::function<void(const StoreError&)>& on_corrupt) {
   if (!has_answers()) return {};
-  auto statement = EPIC_TRY(connection_.prepare(
-      "SELECT shard, method, arguments_schema, arguments_hash, begun_at, status, schema, error_code, error_type, "
-      "checksum, end_checksum, bytes, entity, subject, key FROM answers"));
+  auto statement = EPIC_TRY(connection_.prepare(fmt::format("SELECT {} FROM answers", kAnswerColumns)));
   for (Step step = statement.step(); step != Step::done; step = statement.step()) {
     if (step == Step::failed) return std::unexpected(connection_.error("read answers"));
-    const auto answer = read_answer(statement, {.shard = {},
-                                                .entity = std::string(statement.text(12)),
-                                                .subject = std::string(statement.text(13)),
-                                                .key = std::string(statement.text(14))});
+    const auto answer = read_whole_answer(statement);
     if (answer)
       visit(*answer);
     else

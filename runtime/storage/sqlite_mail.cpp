@@ -8,6 +8,7 @@
 #include "reflect/try.hpp"
 #include "storage/mail.hpp"
 #include "storage/row_checksum.hpp"
+#include "storage/sqlite_rows.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
@@ -30,28 +31,8 @@ struct MailRows {
   bool is_last = false;
 };
 
-/// A number that cannot be a shard's is not taken for another's.
-kernel::ShardId read_shard(const Statement& statement, int column) {
-  const std::int64_t number = statement.integer(column);
-  return kernel::ShardId{std::in_range<std::uint32_t>(number) ? static_cast<std::uint32_t>(number) : UINT32_MAX};
-}
-
 MailRow read_mail_row(const Statement& statement, const Connection& connection) {
-  const std::span<const std::byte> arguments = statement.blob(15);
-  MailRow row{.place = to_unsigned(statement.integer(0)),
-              .mail = {.id = {.shard = read_shard(statement, 1),
-                              .epoch = kernel::Epoch{to_unsigned(statement.integer(2))},
-                              .number = to_unsigned(statement.integer(3))},
-                       .to_shard = read_shard(statement, 4),
-                       .from = std::string(statement.text(10)),
-                       .to = fmt::format("{}/{}", statement.text(11), statement.text(12)),
-                       .method = std::string(statement.text(13)),
-                       .schema = kernel::SchemaId{to_unsigned(statement.integer(6))},
-                       .arguments = {arguments.begin(), arguments.end()},
-                       .sent_at_ns = statement.integer(7),
-                       .status = static_cast<MailStatus>(statement.integer(5)),
-                       .why = std::string(statement.text(14))},
-              .damage = {}};
+  MailRow row{.place = to_unsigned(statement.integer(0)), .mail = read_mail(statement), .damage = {}};
   const Mail& mail = row.mail;
   const auto check = [&](std::string_view what, std::uint64_t found, int column) {
     const std::uint64_t stored = to_unsigned(statement.integer(column));
@@ -62,8 +43,8 @@ MailRow read_mail_row(const Statement& statement, const Connection& connection) 
                     "{:016x}. It was left as it is.",
                     mail_id_text(mail.id), mail.to, connection.path().string(), what, found, stored)};
   };
-  check("content", mail_checksum(mail), 8);
-  check("status", mail_status_checksum(mail.id, mail.status, mail.why), 9);
+  check("content", mail_checksum(mail), kMailChecksum);
+  check("status", mail_status_checksum(mail.id, mail.status, mail.why), kMailStatusChecksum);
   return row;
 }
 

@@ -6,6 +6,7 @@
 
 #include "reflect/try.hpp"
 #include "storage/row_checksum.hpp"
+#include "storage/sqlite_rows.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::storage {
@@ -26,18 +27,7 @@ struct ReminderRows {
 std::string text_of(const ReminderName& name) { return fmt::format("'{}' of {}/{}", name.name, name.type, name.key); }
 
 ReminderRow read_reminder_row(const Statement& statement, const Connection& connection) {
-  const std::span<const std::byte> arguments = statement.blob(11);
-  ReminderRow row{.reminder = {.name = {.type = std::string(statement.text(0)),
-                                        .key = std::string(statement.text(1)),
-                                        .name = std::string(statement.text(2))},
-                               .shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(3))},
-                               .due_ns = statement.integer(4),
-                               .first_ns = statement.integer(5),
-                               .every_ns = statement.integer(6),
-                               .method = std::string(statement.text(10)),
-                               .schema = kernel::SchemaId{to_unsigned(statement.integer(7))},
-                               .arguments = {arguments.begin(), arguments.end()}},
-                  .damage = {}};
+  ReminderRow row{.reminder = read_reminder(statement), .damage = {}};
   const Reminder& reminder = row.reminder;
   const auto check = [&](std::string_view what, std::uint64_t found, int column) {
     const std::uint64_t stored = to_unsigned(statement.integer(column));
@@ -48,8 +38,8 @@ ReminderRow read_reminder_row(const Statement& statement, const Connection& conn
                     "{:016x}. It was left as it is.",
                     text_of(reminder.name), connection.path().string(), what, found, stored)};
   };
-  check("content", reminder_checksum(reminder), 8);
-  check("due time", reminder_due_checksum(reminder.name, reminder.due_ns), 9);
+  check("content", reminder_checksum(reminder), kReminderChecksum);
+  check("due time", reminder_due_checksum(reminder.name, reminder.due_ns), kReminderDueChecksum);
   return row;
 }
 

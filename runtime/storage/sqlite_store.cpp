@@ -8,6 +8,7 @@
 #include "reflect/try.hpp"
 #include "storage/batch_check.hpp"
 #include "storage/row_checksum.hpp"
+#include "storage/sqlite_rows.hpp"
 #include "storage/store_mark.hpp"
 
 namespace epic::storage {
@@ -18,15 +19,6 @@ constexpr std::size_t kRowsRememberedMax = 65'536;
 constexpr std::uint64_t kPageBytes = 2048;
 
 std::string name_of(const PutSnapshot& put) { return put.type + '/' + put.key; }
-
-std::int64_t to_nanoseconds(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-}
-
-std::chrono::system_clock::time_point from_nanoseconds(std::int64_t nanoseconds) {
-  return std::chrono::system_clock::time_point(
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
-}
 
 }  // namespace
 
@@ -371,28 +363,18 @@ Store::ShardRow SqliteStore::read_shard_row(const Statement& statement) {
 }
 
 SqliteStore::Row SqliteStore::read_row(const Statement& statement) const {
-  Row row;
-  Snapshot& snapshot = row.snapshot;
-  snapshot.type = statement.text(0);
-  snapshot.key = statement.text(1);
-  snapshot.shard = kernel::ShardId{static_cast<std::uint32_t>(statement.integer(2))};
-  snapshot.version = kernel::Version{to_unsigned(statement.integer(3))};
-  snapshot.schema = kernel::SchemaId{to_unsigned(statement.integer(4))};
-  const std::int64_t saved_at_ns = statement.integer(5);
-  snapshot.saved_at = from_nanoseconds(saved_at_ns);
-  const std::span<const std::byte> bytes = statement.blob(7);
-  const std::uint64_t checksum =
-      row_checksum(snapshot.type, snapshot.key, snapshot.shard, snapshot.version, snapshot.schema, saved_at_ns, bytes);
-  if (checksum == to_unsigned(statement.integer(6))) {
-    snapshot.bytes.assign(bytes.begin(), bytes.end());
-    return row;
-  }
+  Row row{.snapshot = read_snapshot(statement), .damage = {}};
+  const Snapshot& snapshot = row.snapshot;
+  const std::uint64_t checksum = row_checksum(snapshot.type, snapshot.key, snapshot.shard, snapshot.version,
+                                              snapshot.schema, to_nanoseconds(snapshot.saved_at), snapshot.bytes);
+  const std::uint64_t stored = to_unsigned(statement.integer(kSnapshotChecksum));
+  if (checksum == stored) return row;
   row.damage = StoreError{
       StoreErrorCode::corrupt,
       fmt::format(
           "the snapshot of {}/{} in the store '{}' is damaged: its checksum is {:016x} and should be {:016x}. It was "
           "left as it is.",
-          snapshot.type, snapshot.key, connection_.path().string(), checksum, to_unsigned(statement.integer(6)))};
+          snapshot.type, snapshot.key, connection_.path().string(), checksum, stored)};
   return row;
 }
 

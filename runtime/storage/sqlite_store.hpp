@@ -135,7 +135,7 @@ class SqliteStore final : public Store {
   std::expected<void, StoreError> prepare_mail_writing();
   std::expected<void, StoreError> prepare_answers_reading();
   std::expected<void, StoreError> prepare_answers_writing();
-  std::expected<Answer, StoreError> read_answer(const Statement& statement, const AnswerId& id) const;
+  std::expected<Answer, StoreError> read_whole_answer(const Statement& statement) const;
   std::expected<void, StoreError> prepare_reminder_reading();
   std::expected<void, StoreError> prepare_reminder_writing();
 
