@@ -1,5 +1,5 @@
 #pragma once
-// What `epic backup` and `epic restore` say about a store's content, and how far they are.
+// What `epic backup`, `epic restore` and `epic reshard` say about a store's content, and how far they are.
 
 #include <boost/json/object.hpp>
 #include <optional>

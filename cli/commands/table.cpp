@@ -55,6 +55,7 @@ const CommandTable& command_table() {
       &kSchemaExportCommand,
       &kBackupCommand,
       &kRestoreCommand,
+      &kReshardCommand,
       &kDoctorCommand,
       &kCompletionsCommand,
       &kHelpCommand,

@@ -47,6 +47,7 @@ extern const Command kSchemaCheckCommand;
 extern const Command kSchemaExportCommand;
 extern const Command kBackupCommand;
 extern const Command kRestoreCommand;
+extern const Command kReshardCommand;
 extern const Command kDoctorCommand;
 extern const Command kCompletionsCommand;
 extern const Command kCompleteCommand;

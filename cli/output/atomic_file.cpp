@@ -74,4 +74,14 @@ Result<void> AtomicFile::keep() {
   return {};
 }
 
+Result<void> replace_text(const fs::path& path, std::string_view text) {
+  std::error_code ignored;
+  const fs::path real = fs::canonical(path, ignored);
+  const fs::perms permissions = fs::status(real, ignored).permissions();
+  auto file = EPIC_TRY(AtomicFile::open(real, {.help = "check that you may write to its directory"}));
+  file.write(text);
+  fs::permissions(file.unfinished(), permissions, ignored);
+  return file.keep();
+}
+
 }  // namespace epic::cli

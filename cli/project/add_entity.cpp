@@ -227,16 +227,6 @@ class NewFiles {
   std::vector<fs::path> made_;
 };
 
-Result<void> replace_file(const fs::path& path, std::string_view text) {
-  std::error_code ignored;
-  const fs::path real = fs::canonical(path, ignored);  // a link stays one
-  const fs::perms permissions = fs::status(real, ignored).permissions();
-  auto file = EPIC_TRY(AtomicFile::open(real, {.help = "check that you may write to its directory"}));
-  file.write(text);
-  fs::permissions(file.unfinished(), permissions, ignored);
-  return file.keep();
-}
-
 /// Alone or behind "${PROJECT_SOURCE_DIR}/"; "src/*.cpp" does not mention "*.cpp".
 bool mentions(std::string_view text, std::string_view pattern) {
   for (std::size_t at = text.find(pattern); at != std::string_view::npos; at = text.find(pattern, at + 1)) {
@@ -316,7 +306,7 @@ Result<AddedEntity> add_entity(const fs::path& root, const NewEntity& entity) {
     EPIC_TRY(written.write(file));
     added.files.push_back(file.path);
   }
-  if (!added.module_source.empty()) EPIC_TRY(replace_file(root / added.module_source, changed));
+  if (!added.module_source.empty()) EPIC_TRY(replace_text(root / added.module_source, changed));
   written.keep();
   added.warnings = find_left_out(root, files);
   return added;

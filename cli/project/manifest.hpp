@@ -25,7 +25,7 @@ struct Manifest {
 
   // [fabric]
   std::int64_t nodes = 4;
-  std::int64_t shards = 64;                                       // fixed once the store exists
+  std::int64_t shards = 64;                                       // must be those of the store
   std::string store = default_store();                            // one of storage::store_kinds()
   std::chrono::milliseconds idle_age = std::chrono::minutes(15);  // idle entities are saved and deactivated after this
   std::uint64_t memory_budget_bytes =

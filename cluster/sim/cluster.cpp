@@ -180,6 +180,12 @@ void Cluster::cut_power(nanoseconds back_after) {
   disk_.cut_power();
 }
 
+void Cluster::reshard(std::uint32_t shard_count, nanoseconds back_after) {
+  crash_supervisor(back_after);
+  disk_.reshard(kernel::Placement(shard_count));
+  supervisor_options_.shard_count = shard_count;
+}
+
 void Cluster::crash_supervisor(nanoseconds back_after, Survival nodes) {
   if (fabric_ == nullptr) return;
   host_->let_nodes_survive(nodes);

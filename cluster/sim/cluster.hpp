@@ -73,6 +73,8 @@ class Cluster {
   void crash_supervisor(nanoseconds back_after, Survival nodes = {});
   /// Everything dies at once, and the disk keeps only what was synced.
   void cut_power(nanoseconds back_after);
+  /// Everything dies at once; until the next supervisor starts, `epic reshard` has rewritten the store.
+  void reshard(std::uint32_t shard_count, nanoseconds back_after);
   /// The next copy of the module cannot be loaded, those after it can.
   void spoil_next_module() { is_next_module_bad_ = true; }
   /// Null: it is dead.

@@ -151,6 +151,14 @@ std::expected<std::unique_ptr<storage::Store>, StoreError> Disk::open() {
   return std::make_unique<DiskStore>(*this, *rows_->reader_opener()());
 }
 
+void Disk::reshard(const kernel::Placement& placement) {
+  if (files_ != nullptr) return files_->reshard(placement);
+  rows_->reshard(placement);
+  if (options_.is_faultless) return;
+  note(placement);
+  sync();
+}
+
 void Disk::set_full(bool is_full) {
   is_full_ = is_full;
   if (files_ != nullptr) files_->set_full(is_full);
@@ -190,7 +198,8 @@ void Disk::cut_power() {
   for (const Change& change : changes_) apply(*rows_, change);
 }
 
-void Disk::apply(storage::Store& rows, const Change& change) {
+void Disk::apply(storage::MemoryStore& rows, const Change& change) {
+  if (const auto* placement = std::get_if<kernel::Placement>(&change)) return rows.reshard(*placement);
   bool is_done = false;
   if (const auto* grants = std::get_if<storage::Grants>(&change))
     is_done = rows.grant(*grants).has_value();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cluster/sim/world.hpp"
+#include "kernel/placement_hash.hpp"
 #include "sim/memory_files.hpp"
 #include "storage/memory_store.hpp"
 
@@ -44,6 +45,8 @@ class Disk {
   [[nodiscard]] epic::sim::MemoryFiles& files() { return project_files_; }
   /// For a process. After a power cut it fails whatever it is asked.
   [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();
+  /// While no process runs, as `epic reshard` does.
+  void reshard(const kernel::Placement& placement);
 
   // ---- faults
   /// Nothing can be written until it is not full any more.
@@ -63,11 +66,11 @@ class Disk {
     kernel::NodeId node;
     kernel::Incarnation incarnation;
   };
-  using Change = std::variant<storage::Grants, Take, storage::Batch>;
+  using Change = std::variant<storage::Grants, Take, storage::Batch, kernel::Placement>;
 
   [[nodiscard]] storage::WallClock make_clock() const;
   [[nodiscard]] std::unique_ptr<storage::MemoryStore> make_rows() const;
-  static void apply(storage::Store& rows, const Change& change);
+  static void apply(storage::MemoryStore& rows, const Change& change);
   void note(Change change) { changes_.push_back(std::move(change)); }
   void sync() { durable_count_ = changes_.size(); }
   /// What the next change meets.

@@ -38,6 +38,7 @@ constexpr std::array kKinds = {
     std::pair(FaultKind::crash_leaving, &FaultMix::crash_leaving),
     std::pair(FaultKind::failed_open, &FaultMix::failed_open),
     std::pair(FaultKind::standstill, &FaultMix::standstill),
+    std::pair(FaultKind::resharding, &FaultMix::resharding),
 };
 static_assert(kKinds.size() * sizeof(std::uint32_t) == sizeof(FaultMix), "a weight without a kind is never drawn");
 
@@ -76,7 +77,8 @@ FaultMix FaultMix::gentle() {
           .rejected_module = 1,
           .crash_leaving = 0,
           .failed_open = 0,
-          .standstill = 0};
+          .standstill = 0,
+          .resharding = 0};
 }
 
 std::vector<Fault> draw_schedule(std::uint64_t seed, const FaultMix& mix, const ScheduleOptions& options) {

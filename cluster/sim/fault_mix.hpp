@@ -46,6 +46,7 @@ struct FaultMix {
   std::uint32_t crash_leaving = 2;    // a node is drained, and its process ends before its shards have left
   std::uint32_t failed_open = 2;      // the supervisor or all machines end, and the disk fails as they open the store
   std::uint32_t standstill = 0;       // machines of nodes stop with their clocks, are replaced, and go on
+  std::uint32_t resharding = 0;       // all ends, and goes on with another number of shards; not beside orphans
 
   /// Only what no call may fail of: planned moves, and a network and disk that are slow.
   [[nodiscard]] static FaultMix gentle();
@@ -80,6 +81,7 @@ enum class FaultKind : std::uint8_t {
   crash_leaving,
   failed_open,
   standstill,
+  resharding,
 };
 
 struct Fault {

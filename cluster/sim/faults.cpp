@@ -22,6 +22,7 @@ constexpr std::uint32_t kLongTurnPercent = 20;
 constexpr std::uint32_t kBadModulePercent = 30;
 constexpr std::uint16_t kMoreNodes = 2;
 constexpr std::uint64_t kCallsUntilDeathMax = 40;
+constexpr std::uint64_t kShardsMax = 40;
 constexpr nanoseconds kAskAgainAfter = 200ms;
 constexpr nanoseconds kLeavingMax = 60ms;
 
@@ -103,6 +104,8 @@ std::string Faults::strike(FaultKind kind, Dice dice) {
       return fail_opening(dice);
     case FaultKind::standstill:
       return stand_still(node, dice);
+    case FaultKind::resharding:
+      return reshard(dice);
   }
   return {};
 }
@@ -291,6 +294,14 @@ std::string Faults::cut_power(Dice& dice) {
   cluster_.cut_power(delay);
   unanswered_.clear();
   return fmt::format("the power is cut for {} ms", ms(delay));
+}
+
+std::string Faults::reshard(Dice& dice) {
+  const nanoseconds delay = dice.between(10ms, 1s);
+  const auto shard_count = static_cast<std::uint32_t>(1 + dice.draw(kShardsMax));
+  cluster_.reshard(shard_count, delay);
+  unanswered_.clear();
+  return fmt::format("the fabric dies and is back after {} ms, with {} shards", ms(delay), shard_count);
 }
 
 std::string Faults::drain(std::uint16_t node, Dice& dice) {

@@ -66,6 +66,7 @@ class Faults {
   std::string take_long(std::uint16_t node, Dice& dice);
   std::string jump_clock(std::uint16_t node, Dice& dice);
   std::string crash_supervisor(Survival nodes, Dice& dice);
+  std::string reshard(Dice& dice);
   std::string stand_still(std::uint16_t node, Dice& dice);
   void move_client();
 

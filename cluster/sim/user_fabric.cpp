@@ -62,7 +62,8 @@ FaultMix mix_of(const Faults& faults) {
                .rejected_module = 0,
                .crash_leaving = 0,
                .failed_open = 0,
-               .standstill = 0};
+               .standstill = 0,
+               .resharding = 0};
   mix.slow_network = faults.network - mix.cut - mix.cut_client - mix.break_streams - mix.slow_pair - mix.half_open -
                      mix.reconnect_storm;
   mix.slow_disk = faults.disk - mix.full_disk - mix.failed_write;

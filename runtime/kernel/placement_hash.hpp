@@ -24,4 +24,19 @@ namespace epic::kernel {
 /// The same from a full name, "Type/Key"; the key is everything after the first '/'.
 [[nodiscard]] ShardId shard_of(std::string_view name, std::uint32_t shard_count);
 
+/// Where the entities of a fabric are placed.
+class Placement {
+ public:
+  explicit Placement(std::uint32_t shard_count) : shard_count_(shard_count) {}
+  [[nodiscard]] std::uint32_t shard_count() const { return shard_count_; }
+  [[nodiscard]] ShardId shard_of(std::string_view type, std::string_view key) const {
+    return kernel::shard_of(type, key, shard_count_);
+  }
+  [[nodiscard]] ShardId shard_of(std::string_view name) const { return kernel::shard_of(name, shard_count_); }
+  bool operator==(const Placement&) const = default;
+
+ private:
+  std::uint32_t shard_count_;
+};
+
 }  // namespace epic::kernel

@@ -7,12 +7,14 @@
 
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
 #include <utility>
 
 #include "kernel/assert.hpp"
+#include "storage/sqlite_reshard.hpp"
 #include "storage/sqlite_store.hpp"
 
 namespace epic::sim {
@@ -212,6 +214,21 @@ std::expected<std::unique_ptr<Store>, StoreError> SqliteDisk::open() {
   EPIC_ASSERT(faults_met_ > faults_before, "the store cannot be opened: {}", opened.error().message);
   hide_directory(opened.error().message);
   return std::unexpected(std::move(opened.error()));
+}
+
+void SqliteDisk::reshard(const kernel::Placement& placement) {
+  shard_count_ = placement.shard_count();
+  const fs::path file = directory() / "state.sqlite";
+  if (!fs::exists(file)) return;
+  {  // which makes up for what was not done when the disk failed
+    const auto store = storage::SqliteStore::open(
+        file, {.mode = storage::OpenMode::existing, .wall_clock = wall_clock_, .wal = kLimits, .vfs = files_.vfs()});
+    EPIC_ASSERT(store.has_value(), "the store cannot be opened: {}", store.error().message);
+  }
+  auto connection = storage::Connection::open(file, storage::Access::write, files_.vfs(), std::chrono::seconds(1));
+  EPIC_ASSERT(connection.has_value(), "the store cannot be opened: {}", connection.error().message);
+  const auto rows = storage::reshard_rows(*connection, placement, storage::BackupWatcher().on_progress);
+  EPIC_ASSERT(rows.has_value(), "the store cannot be resharded: {}", rows.error().message);
 }
 
 /// Which is another each time.

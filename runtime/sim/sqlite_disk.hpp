@@ -18,6 +18,7 @@
 #include <random>
 #include <string>
 
+#include "kernel/placement_hash.hpp"
 #include "sim/forgetful_disk.hpp"
 #include "storage/store.hpp"
 
@@ -33,6 +34,9 @@ class SqliteDisk {
 
   /// For a process. Opening meets faults as well; a store that cannot be opened though none strikes is a failed assert.
   [[nodiscard]] std::expected<std::unique_ptr<storage::Store>, storage::StoreError> open();
+
+  /// While no process has it open. Without faults, and durable.
+  void reshard(const kernel::Placement& placement);
 
   void set_full(bool is_full) { is_full_ = is_full; }
   /// The next write fails, or the next sync of every process.

@@ -25,6 +25,7 @@ namespace epic::storage {
 /// What takes time, in this order.
 enum class BackupStep : std::uint8_t {
   copying,    // pages
+  rewriting,  // rows, of a resharding
   checking,   // rows
   replacing,  // of a restoration: changes to the names of files
 };

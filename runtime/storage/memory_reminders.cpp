@@ -91,6 +91,14 @@ std::vector<std::string> MemoryReminders::names_of(std::string_view type, std::s
   return names;
 }
 
+void MemoryReminders::reshard(const kernel::Placement& placement) {
+  by_due_.clear();
+  for (auto& [name, reminder] : rows_) {
+    reminder.shard = placement.shard_of(name.type, name.key);
+    by_due_.emplace(reminder.shard, place_of(reminder));
+  }
+}
+
 std::vector<Reminder> MemoryReminders::copy_page(ReminderName& after, const ReminderFilter& filter) const {
   std::vector<Reminder> page;
   std::size_t bytes = 0;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/placement_hash.hpp"
 #include "storage/store.hpp"
 
 namespace epic::storage {
@@ -28,6 +29,7 @@ class MemoryReminders {
   /// The next ones after `after`, which becomes the last of them.
   [[nodiscard]] std::vector<Reminder> copy_page(ReminderName& after, const ReminderFilter& filter) const;
   [[nodiscard]] std::uint64_t count() const { return rows_.size(); }
+  void reshard(const kernel::Placement& placement);
 
  private:
   using Entity = std::pair<std::string, std::string>;  // type, key

@@ -1,6 +1,7 @@
 #include "storage/memory_store.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernel/assert.hpp"
 #include "storage/batch_check.hpp"
@@ -379,8 +380,44 @@ std::expected<std::vector<Store::ShardRow>, StoreError> MemoryStore::shards() {
   const std::scoped_lock lock(shared_->mutex);
   std::vector<ShardRow> rows;
   for (const auto& [shard, row] : shared_->shards)
-    if (row.incarnation != kernel::Incarnation{0}) rows.push_back(row);
+    if (row.incarnation != kernel::Incarnation{0} || row.epoch != kernel::Epoch{0}) rows.push_back(row);
   return rows;
+}
+
+void MemoryStore::reshard(const kernel::Placement& placement) {
+  const std::scoped_lock lock(shared_->mutex);
+  Rows& rows = shared_->rows;
+  for (auto& [name, snapshot] : rows.snapshots) snapshot.shard = placement.shard_of(name.first, name.second);
+  rows.alive.clear();
+  for (auto& [place, mail] : rows.mail) {
+    mail.to_shard = placement.shard_of(mail.to);
+    if (mail.status != MailStatus::dead) rows.alive.emplace(mail.to_shard, place);
+  }
+  for (auto& [former_id, answer] : std::exchange(rows.answers, {})) {
+    answer.id.shard = placement.shard_of(answer.id.entity);
+    rows.answers.emplace(answer.id, answer);
+  }
+  rows.reminders.reshard(placement);
+
+  ShardRow beyond;
+  for (const auto& [shard, row] : shared_->shards) {
+    beyond.epoch = std::max(beyond.epoch, row.epoch.next());
+    beyond.node = std::max(beyond.node, row.node);
+    beyond.map_version = std::max(beyond.map_version, row.map_version);
+    beyond.term = std::max(beyond.term, row.term);
+  }
+  kernel::Version floor{0};
+  for (const auto& [shard, one] : shared_->version_floors) floor = std::max(floor, one);
+  const bool was_ever_owned = !shared_->shards.empty();
+  shared_->shards.clear();
+  shared_->version_floors.clear();
+  shared_->shard_count = placement.shard_count();
+  if (!was_ever_owned) return;
+  for (std::uint32_t number = 0; number < placement.shard_count(); ++number) {
+    beyond.shard = kernel::ShardId{number};
+    shared_->shards.emplace(beyond.shard, beyond);
+    shared_->version_floors.emplace(beyond.shard, floor);
+  }
 }
 
 StoreIdentity MemoryStore::identity() const { return {.format_version = 1, .shard_count = shared_->shard_count}; }

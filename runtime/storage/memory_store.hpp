@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "kernel/placement_hash.hpp"
 #include "storage/memory_reminders.hpp"
 #include "storage/store.hpp"
 
@@ -63,6 +64,9 @@ class MemoryStore final : public Store {
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
   [[nodiscard]] StoreIdentity identity() const override;
+
+  /// What resharding.hpp does to a store on disk. Nobody else uses it meanwhile.
+  void reshard(const kernel::Placement& placement);
 
  private:
   using Name = std::pair<std::string, std::string>;  // type, key

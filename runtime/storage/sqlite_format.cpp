@@ -122,14 +122,10 @@ StoreError unknown_format(Connection& connection, std::int64_t version) {
 }
 
 StoreError other_shard_count(const Connection& connection, std::int64_t stored, std::uint32_t expected) {
-  const std::string path = connection.path().string();
   return {StoreErrorCode::incompatible,
-          fmt::format(
-              "the store '{}' was made with {} shards, and the project asks for {}. Set `shards = {}` in epic.toml, "
-              "or carry its state over: `epic snapshot export --output all.jsonl`, then {}, then "
-              "`epic snapshot import all.jsonl`. An export has no messages, so let the fabric deliver those that "
-              "wait before (`epic outbox list --status waiting`).",
-              path, stored, expected, stored, move_away(connection.path(), fmt::format("{}-shards", stored)))};
+          fmt::format("the store '{0}' was made with {1} shards, and the project asks for {2}. Set `shards = {1}` in "
+                      "epic.toml, or rewrite the store with `epic reshard {2}`.",
+                      connection.path().string(), stored, expected)};
 }
 
 }  // namespace

@@ -1,11 +1,5 @@
 // epic backup and epic restore: what they print, what they refuse, and a restore that is killed.
 
-#include <poll.h>
-#include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -66,26 +60,6 @@ std::vector<std::string> names_in(const fs::path& directory) {
   for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
   std::ranges::sort(names);
   return names;
-}
-
-/// Runs `epic` in the project and kills it after `delay_ms`. True if it had ended before.
-bool run_and_kill(const Transcript& transcript, std::vector<std::string> words, int delay_ms) {
-  std::string program = EPIC_BINARY;
-  std::vector<char*> arguments = {program.data()};
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    if (::chdir(transcript.directory().c_str()) == 0) ::execv(program.c_str(), arguments.data());
-    ::_exit(126);
-  }
-  pollfd ended{static_cast<int>(::syscall(SYS_pidfd_open, child, 0)), POLLIN, 0};
-  const bool has_ended = ::poll(&ended, 1, delay_ms) == 1;
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  ::close(ended.fd);
-  return has_ended;
 }
 
 }  // namespace
@@ -249,7 +223,7 @@ TEST_CASE("restore: killed at any time, one store or the other is there, and it 
   bool has_ended = false;
   for (int delay_ms = 0; !has_ended; delay_ms += 1 + delay_ms / 2) {
     change_state(transcript);
-    has_ended = run_and_kill(transcript, {"restore", "a.epic", "--yes", "-q"}, delay_ms);
+    has_ended = transcript.run_and_kill({"restore", "a.epic", "--yes", "-q"}, delay_ms);
     const auto rows = rows_of(transcript);
     INFO("killed after " << delay_ms << " ms");
     CHECK((rows == backed_up || rows == kChanged));

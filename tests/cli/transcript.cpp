@@ -1,8 +1,11 @@
 #include "cli/transcript.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +72,25 @@ Answer Transcript::run_quietly(std::vector<std::string> words, const fs::path& b
       cli::run_subprocess({.program = EPIC_BINARY, .arguments = std::move(words), .directory = directory_ / below});
   REQUIRE(end);
   return {end->exit_code, std::move(end->out), std::move(end->err)};
+}
+
+bool Transcript::run_and_kill(std::vector<std::string> words, int delay_ms) {
+  std::string program = EPIC_BINARY;
+  std::vector<char*> arguments = {program.data()};
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (::chdir(directory_.c_str()) == 0) ::execv(program.c_str(), arguments.data());
+    ::_exit(126);
+  }
+  pollfd ended{static_cast<int>(::syscall(SYS_pidfd_open, child, 0)), POLLIN, 0};
+  const bool has_ended = ::poll(&ended, 1, delay_ms) == 1;
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ended.fd);
+  return has_ended;
 }
 
 std::string Transcript::run_on_terminal(std::vector<std::string> words, std::string_view typed) {

@@ -36,6 +36,8 @@ class Transcript {
   Answer run(std::vector<std::string> words, const std::filesystem::path& below = ".");
   /// The same, without adding to the transcript.
   Answer run_quietly(std::vector<std::string> words, const std::filesystem::path& below = ".");
+  /// The same, and kills it after `delay_ms`. True if it had ended before.
+  bool run_and_kill(std::vector<std::string> words, int delay_ms);
   /// What `epic` shows on a terminal of 100 columns with colours: both streams in order, together with the typed input.
   std::string run_on_terminal(std::vector<std::string> words, std::string_view typed = {});
   /// Fails the test if the transcript differs from the golden file; with EPIC_BLESS set, writes that file instead.

@@ -69,9 +69,9 @@ std::uint64_t memory_budget_of(std::uint64_t seed) {
   return seed % kTightSeeds == 0 ? kTightestBytes << seed / kTightSeeds % 6 : 0;
 }
 
-cluster::sim::FaultMix mix_of(ClusterKind kind) {
+cluster::sim::FaultMix mix_of(ClusterKind kind, std::uint32_t reshardings) {
   if (kind == ClusterKind::gentle) return cluster::sim::FaultMix::gentle();
-  cluster::sim::FaultMix mix;
+  cluster::sim::FaultMix mix{.resharding = reshardings};
   if (kind == ClusterKind::orphans) {
     mix.orphan_nodes = 8;
     mix.standstill = 6;
@@ -133,7 +133,8 @@ class ClusterScenario {
       if (begin_ns + at.count() > world().now_ns())
         world().run_for(nanoseconds(begin_ns + at.count() - world().now_ns()));
     };
-    for (const cluster::sim::Fault& fault : draw_schedule(run_.seed, mix_of(kind_), {.duration = run_.duration})) {
+    for (const cluster::sim::Fault& fault :
+         draw_schedule(run_.seed, mix_of(kind_, run_.reshardings), {.duration = run_.duration})) {
       if (!run_.faults.empty() && std::ranges::find(run_.faults, fault.number) == run_.faults.end()) continue;
       go_to(fault.at - draw(kHurryFor));
       hurry();

@@ -23,6 +23,7 @@ struct ClusterRun {
   std::uint64_t seed = 1;
   std::chrono::nanoseconds duration = std::chrono::seconds(30);  // simulated, under faults
   std::vector<std::size_t> faults = {};                          // only these of the seed's schedule; empty: all
+  std::uint32_t reshardings = 0;                                 // the weight of that fault; for the usual kind
 };
 
 [[nodiscard]] ClusterKind kind_of(std::uint64_t seed);

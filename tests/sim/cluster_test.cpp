@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
@@ -34,6 +35,18 @@ TEST_CASE("cluster: nothing acknowledged is lost, every call ends, and the fabri
     const ClusterResult result = run_cluster_apart({.seed = seed});
     INFO("EPIC_SEED=" << seed << "\n" << describe(result));
     CHECK(result.violations.empty());
+  }
+}
+
+TEST_CASE("cluster: all that holds while the store gets other numbers of shards again and again", "[sim]") {
+  constexpr std::uint32_t kWeight = 20;  // about every third fault
+  for (std::uint64_t seed = 1; seed <= kClusterSeeds / 2 + 3; ++seed) {
+    if (epic::test::kind_of(seed) != epic::test::ClusterKind::usual) continue;
+    const ClusterResult result = run_cluster_apart({.seed = seed, .reshardings = kWeight});
+    INFO("seed " << seed << "\n" << describe(result));
+    CHECK(result.violations.empty());
+    CHECK(result.acknowledged > 0);
+    CHECK(std::ranges::any_of(result.faults, [](const std::string& fault) { return fault.contains(" shards"); }));
   }
 }
 
