@@ -21,13 +21,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr PositionalSpec kPositionals[] = {
+constexpr PositionalSpec kReshardPositionals[] = {
     {.name = "N", .summary = "Number of shards, from 1 to 4096", .check = whole_number(1, kShardsMax)},
 };
 
-constexpr OptionSpec kOptions[] = {kDryRunOption};
+constexpr OptionSpec kReshardOptions[] = {kDryRunOption};
 
-constexpr ExitNote kExitCodes[] = {
+constexpr ExitNote kReshardExitCodes[] = {
     {ExitCode::failed, "a fabric is running, the store is damaged, or the disk is full; nothing was changed"},
     {ExitCode::not_found, "nothing has been saved yet"},
 };
@@ -64,7 +64,7 @@ void print_result(Console& console, std::uint32_t former_count, const storage::R
   console.print_json(described);
 }
 
-Outcome run(Context& context, const Arguments& arguments) {
+Outcome run_reshard(Context& context, const Arguments& arguments) {
   const std::int64_t wanted = std::stoll(*arguments.word(0));
   const auto project = EPIC_TRY(context.project(arguments));
   if (const auto present = stored_count(project, wanted); !present) return fail(present.error());
@@ -115,10 +115,10 @@ constexpr Command kReshardCommand{
         "number in epic.toml is changed last; if that fails, 'epic run' names the edit.\n"
         "Only while no fabric is running. Takes as much space as the store does.",
     .example = "epic reshard 256 --dry-run\nepic reshard 256",
-    .positionals = kPositionals,
-    .options = kOptions,
-    .exit_codes = kExitCodes,
-    .run = run,
+    .positionals = kReshardPositionals,
+    .options = kReshardOptions,
+    .exit_codes = kReshardExitCodes,
+    .run = run_reshard,
     .is_destructive = true,
 };
 
