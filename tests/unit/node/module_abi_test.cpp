@@ -13,17 +13,17 @@ using epic::node::read_module_abi;
 namespace {
 
 /// A temporary file, removed afterwards.
-class File {
+class FileOfBytes {
  public:
-  explicit File(const std::string& bytes) {
+  explicit FileOfBytes(const std::string& bytes) {
     std::string name = (std::filesystem::temp_directory_path() / "epic-abi-XXXXXX").string();
     ::close(::mkstemp(name.data()));
     path_ = name;
     std::ofstream(path_, std::ios::binary) << bytes;
   }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() { std::filesystem::remove(path_); }
+  FileOfBytes(const FileOfBytes&) = delete;
+  FileOfBytes& operator=(const FileOfBytes&) = delete;
+  ~FileOfBytes() { std::filesystem::remove(path_); }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
@@ -33,11 +33,11 @@ class File {
 }  // namespace
 
 TEST_CASE("module abi: a file that is not a shared library is refused, with its path", "[node]") {
-  const File text("#!/bin/sh\n");
+  const FileOfBytes text("#!/bin/sh\n");
   const auto abi = read_module_abi(text.path());
   REQUIRE_FALSE(abi.has_value());
   CHECK_THAT(abi.error(), Catch::Contains(text.path().string()) && Catch::Contains("not a shared library"));
-  CHECK_FALSE(read_module_abi(File("").path()).has_value());
+  CHECK_FALSE(read_module_abi(FileOfBytes("").path()).has_value());
   CHECK_THAT(read_module_abi("/no/such/module.so").error(), Catch::Contains("No such file"));
 }
 
@@ -52,6 +52,6 @@ TEST_CASE("module abi: damaged libraries are read without harm", "[node]") {
     std::string damaged = bytes.substr(0, 64 + random() % (bytes.size() - 64));
     for (int flips = 0; flips < 8; ++flips)
       damaged[random() % std::min<std::size_t>(damaged.size(), 4096)] = static_cast<char>(random());
-    CHECK_NOTHROW(static_cast<void>(read_module_abi(File(damaged).path())));
+    CHECK_NOTHROW(static_cast<void>(read_module_abi(FileOfBytes(damaged).path())));
   }
 }
