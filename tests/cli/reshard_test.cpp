@@ -29,7 +29,7 @@ namespace {
 constexpr std::uint32_t kStored = 64;
 
 /// A project whose fabric is down: two states of `bytes` each, and a message that waits for one of them.
-void make_project_with_state(Transcript& transcript, std::size_t bytes = 4) {
+void make_project_to_reshard(Transcript& transcript, std::size_t bytes = 4) {
   transcript.write("epic.toml", kManifest);
   fs::create_directories(transcript.directory() / ".epic");
   const auto store =
@@ -38,8 +38,9 @@ void make_project_with_state(Transcript& transcript, std::size_t bytes = 4) {
   const ShardId first = placement.shard_of("T/a");
   const ShardId second = placement.shard_of("T/b");
   const std::vector tenures{take(*store), take(*store, first), take(*store, second)};
-  must(store->commit(batch_of(tenures, {put("T", "a", std::string(bytes, 'x'), first),
-                                        put("T", "b", std::string(bytes, 'y'), second), sent(message(1, first))})));
+  must(store->commit(
+      batch_of(tenures, {put("T", "a", std::string(bytes, 'x'), first), put("T", "b", std::string(bytes, 'y'), second),
+                         sent(epic::storage::test::message(1, first))})));
 }
 
 std::uint32_t shards_of(const Transcript& transcript) {
@@ -65,7 +66,7 @@ void check_whole(const Transcript& transcript, std::size_t bytes = 4) {
 
 TEST_CASE("reshard: the store has other shards, epic.toml agrees, and the former store is kept", "[cli]") {
   Transcript transcript("reshard");
-  make_project_with_state(transcript);
+  make_project_to_reshard(transcript);
   CHECK(transcript.run({"reshard", "256", "--dry-run"}).exit_code == 0);
   CHECK(shards_of(transcript) == kStored);
   CHECK(transcript.run({"reshard", "256"}).exit_code == 0);
@@ -88,7 +89,7 @@ TEST_CASE("reshard: the store has other shards, epic.toml agrees, and the former
 
 TEST_CASE("reshard: it tells programs what it has done", "[cli]") {
   Transcript transcript("unused");
-  make_project_with_state(transcript);
+  make_project_to_reshard(transcript);
   const auto planned = boost::json::parse(transcript.run_quietly({"reshard", "256", "--dry-run", "-o", "json"}).out);
   CHECK(planned.at("former").is_null());
   const auto done = boost::json::parse(transcript.run_quietly({"reshard", "256", "-o", "json"}).out).as_object();
@@ -108,7 +109,7 @@ TEST_CASE("reshard: what cannot be resharded is refused, and nothing was changed
   CHECK_FALSE(fs::exists(transcript.directory() / ".epic"));
   transcript.write("epic.toml", std::string(kManifest) + "[fabric]\nstore = \"memory\"\n");
   CHECK(transcript.run({"reshard", "128"}).exit_code == 3);
-  make_project_with_state(transcript);
+  make_project_to_reshard(transcript);
   {
     const int running = ::open((transcript.directory() / ".epic").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     REQUIRE(::flock(running, LOCK_EX) == 0);
@@ -137,7 +138,7 @@ TEST_CASE("reshard: on a full disk the store stays as it was", "[cli]") {
     WARN("skipped: this user may not mount a small file system");
     return;
   }
-  make_project_with_state(transcript);
+  make_project_to_reshard(transcript);
   disk.fill();
   const auto refused = transcript.run_quietly({"reshard", "256"});
   CHECK(refused.exit_code == 1);
@@ -151,7 +152,7 @@ TEST_CASE("reshard: on a full disk the store stays as it was", "[cli]") {
 
 TEST_CASE("reshard: if epic.toml cannot be changed, the edit is named", "[cli]") {
   Transcript transcript("unused");
-  make_project_with_state(transcript);
+  make_project_to_reshard(transcript);
   const std::string manifest = "fabric = { shards = 64 }\n" + std::string(kManifest);
   transcript.write("epic.toml", manifest);
   const auto done = transcript.run_quietly({"reshard", "256"});
@@ -164,7 +165,7 @@ TEST_CASE("reshard: if epic.toml cannot be changed, the edit is named", "[cli]")
 TEST_CASE("reshard: killed at any time, it can be repeated, and then the store and epic.toml agree", "[cli]") {
   constexpr std::size_t kStateBytes = 1u << 20;  // so that copying and checking take a while
   Transcript transcript("unused");
-  make_project_with_state(transcript, kStateBytes);
+  make_project_to_reshard(transcript, kStateBytes);
   std::uint32_t count = kStored;
   bool has_ended = false;
   for (int delay_ms = 0; !has_ended; delay_ms += 1 + delay_ms / 2) {

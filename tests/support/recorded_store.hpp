@@ -22,12 +22,17 @@ inline void run_sql(const std::filesystem::path& file, const std::string& sql) {
   REQUIRE(message == "");
 }
 
+inline std::string text_in(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
 /// Makes `file`, as it was recorded under `name`.
 inline void restore_store(const std::string& name, const std::filesystem::path& file) {
-  std::ostringstream sql;
-  sql << std::ifstream(std::filesystem::path(EPIC_SOURCE_DIR) / "tests/unit/storage/recorded" / name).rdbuf();
-  REQUIRE_FALSE(sql.str().empty());
-  run_sql(file, sql.str());
+  const std::string sql = text_in(std::filesystem::path(EPIC_SOURCE_DIR) / "tests/unit/storage/recorded" / name);
+  REQUIRE_FALSE(sql.empty());
+  run_sql(file, sql);
 }
 
 }  // namespace epic::storage::test

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <sstream>
 
 #include "sim/forgetful_disk.hpp"
 #include "storage/restoration.hpp"
@@ -85,12 +84,6 @@ struct Project {
     check_places(*opened, Placement(count));
   }
 };
-
-std::string text_in(const fs::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 }  // namespace
 
