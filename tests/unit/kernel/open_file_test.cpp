@@ -330,7 +330,7 @@ TEST_CASE("open file: an error that nobody has heard of is logged when the file 
   f.fabric.call(1, f.archivist->drop_book());
   f.fabric.run_for(100ms);
   CHECK(f.has_logged("the file book, which " + std::string(f.archivist.name()) +
-                     " has written to, does not have all of that: cannot write file"));
+                     " has written to, does not have all of that: filesystem error: cannot write file"));
   CHECK(f.open_files().count == 0);
 }
 
