@@ -197,7 +197,6 @@ void NodeCore::handle(const protocol::Stop& stop) {
 
 /// Once per tick.
 bool NodeCore::is_done() {
-  requests_.on_tick();
   if (!is_stopping_) return false;
   const std::int64_t now_ns = engine_.kernel().now_ns();
   // A function that still runs may have effects, so it gets the same time, though nobody waits for it.

@@ -107,14 +107,14 @@ void Requests::read(io::StorageWork::Read read) {
     auto opened = parts_.open_reader();
     if (!opened) return read(store);
     return [this, read, reader = std::make_shared<std::unique_ptr<storage::Store>>(*std::move(opened))] {
-      if (!reader_) reader_ = parts_.make_work(std::move(*reader), [this] { parts_.post([] {}); });
+      if (!reader_) reader_ = parts_.make_work(std::move(*reader), [this] { parts_.post([this] { on_read(); }); });
       this->read(read);
     };
   });
 }
 
-void Requests::on_tick() {
-  if (!reader_) return;
+/// On the execution thread, ahead of a tick: one that comes after it would wait for whatever wakes the node next.
+void Requests::on_read() {
   for (io::StorageWork::Event& event : reader_->events())
     if (const auto* then = std::get_if<io::StorageWork::Continuation>(&event); then != nullptr && *then) (*then)();
 }

@@ -54,8 +54,6 @@ class Requests {
 
   void handle(const protocol::Request& request);
   void handle(const protocol::GoOn& go_on) { streams_.go_on(go_on); }
-  /// Hands the requests of a tick to the reading thread, and collects its results. Once per tick.
-  void on_tick();
 
  private:
   using Body = boost::json::object;
@@ -113,7 +111,9 @@ class Requests {
   [[nodiscard]] protocol::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                                  storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;
+  /// Runs `read` on a thread of its own, and what it returns before the next tick, which saves what that changes.
   void read(io::StorageWork::Read read);
+  void on_read();
 
   io::Engine& engine_;
   Parts parts_;

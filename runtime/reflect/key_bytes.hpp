@@ -28,6 +28,7 @@ class KeyBytes {
     is_whole_ = true;
   }
   void add_raw(const void* bytes, std::size_t count) {
+    if (count == 0) return;  // there may be nothing to point at
     if (size_ + count <= inline_.size()) [[likely]] {
       std::memcpy(inline_.data() + size_, bytes, count);
       size_ += count;

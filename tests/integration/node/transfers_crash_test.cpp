@@ -231,15 +231,20 @@ void report_all(const std::vector<std::string>& violations) {
   if (violations.size() > kViolationsShown) FAIL_CHECK("… and " << violations.size() - kViolationsShown << " others");
 }
 
-/// Retries or drops dead letters. How many; fewer than there are while nodes are dying.
-std::uint64_t settle_letters(Victim& victim, std::string_view action, std::vector<std::string> ids) {
+enum class Nodes : std::uint8_t { live, die };
+
+/// Retries or drops dead letters. How many; fewer than there are while nodes are dying, when a request may fail.
+std::uint64_t settle_letters(Victim& victim, Nodes nodes, std::string_view action, std::vector<std::string> ids) {
   constexpr std::size_t kAtOnce = 500;
   std::uint64_t count = 0;
   while (!ids.empty()) {
     json::array some;
     for (; !ids.empty() && some.size() < kAtOnce; ids.pop_back()) some.emplace_back(ids.back());
     const auto answer = victim.fabric().connect().request("outbox", json::object{{"action", action}, {"ids", some}});
-    if (answer) count += answer->at("count").to_number<std::uint64_t>();
+    if (answer)
+      count += answer->at("count").to_number<std::uint64_t>();
+    else if (nodes == Nodes::live)
+      FAIL(action << " of dead letters: " << answer.error().message);
   }
   return count;
 }
@@ -331,7 +336,7 @@ struct TransferLedger {
     report_all(books.judge(money));
     std::vector<std::string> dead = books.list_dead(is_harmless);
     dead.resize(std::min(dead.size(), kRetriedAtOnce));
-    retried += settle_letters(victim, "retry", dead);
+    retried += settle_letters(victim, Nodes::die, "retry", dead);
     givers.give(random() % kPurses, poison(poisoned(fault), How::poison));
     givers.give(random() % kPurses, poison(late_poisoned(fault), How::late_poison));
     const auto deadline = std::chrono::steady_clock::now() + kProgressTimeout;
@@ -355,7 +360,7 @@ struct TransferLedger {
       fewest = std::min(fewest, dead.size());
       std::cout << dead.size() << " dead letters to book\n";
       if (std::chrono::steady_clock::now() > deadline) FAIL(dead.size() << " dead letters are not booked");
-      retried += settle_letters(victim, "retry", dead);
+      retried += settle_letters(victim, Nodes::live, "retry", dead);
       books = wait_until_quiet(victim, store);
     }
     return books;
@@ -366,7 +371,7 @@ struct TransferLedger {
     for (auto dead = TransferBooks::read(store).list_dead(is_never); !dead.empty();
          dead = TransferBooks::read(store).list_dead(is_never)) {
       if (std::chrono::steady_clock::now() > deadline) FAIL(dead.size() << " dead letters are not dropped");
-      settle_letters(victim, "drop", dead);
+      settle_letters(victim, Nodes::live, "drop", dead);
     }
     for (int i = 0; i < kCouriers; ++i) client.call(client.get<Courier>(i)->dissolve());
   }
