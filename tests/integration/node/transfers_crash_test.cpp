@@ -234,12 +234,14 @@ void report_all(const std::vector<std::string>& violations) {
 enum class Nodes : std::uint8_t { live, die };
 
 /// Retries or drops dead letters. How many; fewer than there are while nodes are dying, when a request may fail.
+/// Those that die again are logged, and the supervisor waits when nobody listens to it: so they are few at a time.
 std::uint64_t settle_letters(Victim& victim, Nodes nodes, std::string_view action, std::vector<std::string> ids) {
-  constexpr std::size_t kAtOnce = 500;
+  constexpr std::size_t kAtOnce = 100;
   std::uint64_t count = 0;
   while (!ids.empty()) {
     json::array some;
     for (; !ids.empty() && some.size() < kAtOnce; ids.pop_back()) some.emplace_back(ids.back());
+    victim.fabric().listen();
     const auto answer = victim.fabric().connect().request("outbox", json::object{{"action", action}, {"ids", some}});
     if (answer)
       count += answer->at("count").to_number<std::uint64_t>();
