@@ -8,24 +8,20 @@
 //   epic::File level = co_await epic::open("levels/3.txt", epic::FileMode::read);
 //   while (const auto line = co_await level.read_line()) parse(*line);
 //
-// Where files may be, and what is refused: files.hpp. What is asked of one File happens in the order in which it was
-// asked, also if some of it was cancelled; only read_at() runs beside other read_at(). One entity's requests for one
-// path keep their order, too, however they are made.
+// What is asked of one File happens in the order in which it was asked, also if some of it is cancelled; only read_at()
+// runs beside other read_at(). Where files may be, and what is refused: files.hpp.
 //
-// A write is taken at once, and carried out together with others, when what the entity had changed and seen by then is
-// durable: the file shows nothing that a crash could undo. It returns before that, unless much is waiting already. An
-// error is thrown by the next operation, and what was taken since the one that failed is dropped. Nothing is sure to be
-// on disk before sync() has returned.
-//
-// read() and read_line() read ahead: they may return what was in the file a little earlier. Own writes, and read_at(),
-// see it as it is.
+// A write is taken at once, and carried out together with others when what the entity has changed and seen so far is
+// durable: the file shows nothing that a crash could undo. Its error is thrown by a later operation, and what was taken
+// after it is dropped. Nothing is sure to be on disk before sync() has returned. read() and read_line() read ahead, so
+// they may return what was in the file a little earlier; own writes, and read_at(), see it as it is.
 //
 // The file is closed when its File goes, on another thread; what was taken is written first, and the entity does not
-// move before. A File is no value: it cannot be state, an argument or a result, and is gone when its entity leaves
-// memory. Keep it in a member that is not listed in state(…), and open it in on_activate.
+// move before. A File is no value, and is gone when its entity leaves memory: keep it in a member that is not listed in
+// state(…), and open it in on_activate.
 //
-// Errors: std::filesystem::filesystem_error, std::invalid_argument and Overloaded as in files.hpp, the latter also if
-// the node has too many files open; std::logic_error for a File that is closed, or open for something else.
+// Errors: as in files.hpp; Overloaded also if the node has too many files open; std::logic_error for a File that is
+// closed, or open for something else.
 
 #include <cstddef>
 #include <cstdint>
