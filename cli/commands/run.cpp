@@ -10,6 +10,7 @@
 #include "cli/fabric/live_fabric.hpp"
 #include "cli/output/humanize.hpp"
 #include "cli/output/log_printer.hpp"
+#include "cli/output/relay.hpp"
 #include "cli/project/build.hpp"
 #include "cli/project/context.hpp"
 #include "cluster/supervisor/supervisor.hpp"
@@ -139,6 +140,19 @@ class Narrator {
   LogPrinter printer_;
 };
 
+// As long as nodes are supervised, nothing waits for those who read what is printed.
+class RelayedConsole {
+ public:
+  explicit RelayedConsole(Console& console) : console_(console) { console_.set_relay(&relay_); }
+  RelayedConsole(const RelayedConsole&) = delete;
+  RelayedConsole& operator=(const RelayedConsole&) = delete;
+  ~RelayedConsole() { console_.set_relay(nullptr); }
+
+ private:
+  Console& console_;
+  Relay relay_;
+};
+
 void print_ready_json(Console& console, const cluster::FabricReady& ready) {
   boost::json::array nodes;
   for (const auto& node : ready.nodes)
@@ -205,6 +219,7 @@ Outcome run_fabric(Context& context, const Arguments& arguments) {
   options.on_log = [&](const auto& line) { narrator.on_log(line); };
   options.on_ready = [&](const auto& ready) { narrator.on_ready(ready); };
   options.on_event = [&](const auto& event) { narrator.on_event(event); };
+  const RelayedConsole relayed(console);
   const int code = cluster::run_supervisor(options);
   narrator.finish();
   return static_cast<ExitCode>(code);

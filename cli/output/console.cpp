@@ -8,6 +8,7 @@
 #include <boost/json/object.hpp>
 #include <cstdlib>
 
+#include "cli/output/relay.hpp"
 #include "protocol/json.hpp"
 
 namespace epic::cli {
@@ -32,8 +33,6 @@ bool wants_color(ColorMode mode, bool terminal) {
 
 // By Paint.
 constexpr int kPaintCodes[] = {0, 1, 2, 31, 32, 33, 34, 35, 36};
-
-void write(Stream stream, std::string_view text) { std::fwrite(text.data(), 1, text.size(), file_of(stream)); }
 
 // The lines after the first stand under the first.
 std::string hang(std::string_view text, std::size_t indent) {
@@ -83,10 +82,21 @@ std::string Console::paint(Stream stream, Paint paint, std::string_view text) co
   return fmt::format("\x1b[{}m{}\x1b[0m", kPaintCodes[static_cast<std::size_t>(paint)], text);
 }
 
+void Console::set_relay(Relay* relay) {
+  static_cast<void>(flush());
+  relay_ = relay;
+}
+
+void Console::write(Stream stream, std::string_view text) {
+  if (relay_ != nullptr)
+    relay_->write(::fileno(file_of(stream)), std::string(text));
+  else
+    std::fwrite(text.data(), 1, text.size(), file_of(stream));
+}
+
 void Console::print(std::string_view text) {
   if (progress_shown_) progress("");
-  write(Stream::out, printable_lines(text, color_[static_cast<int>(Stream::out)]));
-  if (!text.ends_with('\n')) write(Stream::out, "\n");
+  write(Stream::out, printable_lines(text, color_[static_cast<int>(Stream::out)]) + (text.ends_with('\n') ? "" : "\n"));
 }
 
 void Console::print_json(const boost::json::value& value) {
@@ -96,8 +106,7 @@ void Console::print_json(const boost::json::value& value) {
 void Console::talk(std::string_view text) {
   if (progress_shown_) progress("");
   std::fflush(stdout);
-  write(Stream::err, printable_lines(text, color_[static_cast<int>(Stream::err)]));
-  if (!text.ends_with('\n')) write(Stream::err, "\n");
+  write(Stream::err, printable_lines(text, color_[static_cast<int>(Stream::err)]) + (text.ends_with('\n') ? "" : "\n"));
   std::fflush(stderr);
 }
 

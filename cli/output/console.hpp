@@ -31,6 +31,8 @@ struct ConsoleOptions {
   int verbosity = 0;  // -1 quiet, 0 normal, 1 and 2 for -v and -vv
 };
 
+class Relay;
+
 class Console {
  public:
   explicit Console(ConsoleOptions options = {});
@@ -66,15 +68,20 @@ class Console {
   /// Replaces the progress line at the bottom; terminals only. Empty text removes it.
   void progress(std::string_view text);
 
+  /// What is printed from now on goes through it, until it is set back; null: straight to stdout and stderr.
+  void set_relay(Relay* relay);
+
   /// Flushes everything. False if stdout could not be written (a full disk, a closed pipe).
   [[nodiscard]] bool flush();
 
  private:
+  void write(Stream stream, std::string_view text);
   void talk(std::string_view text);
 
   ConsoleOptions options_;
   bool color_[2] = {false, false};
   bool progress_shown_ = false;
+  Relay* relay_ = nullptr;
 };
 
 }  // namespace epic::cli
