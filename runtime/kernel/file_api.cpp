@@ -53,10 +53,13 @@ void FileWork::call(FileAccess* files) {
       result.content = std::move(content);
       break;
     case FileAction::write_part:
-      handle->write_at(offset, content);
+      for (std::uint64_t at = offset; const std::string& part : parts) {
+        handle->write_at(at, part);
+        at += part.size();
+      }
       break;
     case FileAction::append_part:
-      handle->append(content);
+      for (const std::string& part : parts) handle->append(part);
       break;
     case FileAction::sync:
       handle->sync();
@@ -74,7 +77,7 @@ void FileWork::call(FileAccess* files) {
 /// Into `content`, whose memory comes from the execution thread.
 void FileWork::read_part() {
   std::exception_ptr failure;
-  content.resize_and_overwrite(bytes_max, [&](char* into, std::size_t size) -> std::size_t {
+  content.resize_and_overwrite(bytes, [&](char* into, std::size_t size) -> std::size_t {
     try {
       return handle->read_at(offset, {into, size});
     } catch (...) {  // nothing may be thrown here
@@ -83,7 +86,7 @@ void FileWork::read_part() {
     }
   });
   if (failure) std::rethrow_exception(failure);
-  if (content.size() < bytes_max / 2) content.shrink_to_fit();
+  if (content.size() < bytes / 2) content.shrink_to_fit();
 }
 
 namespace {

@@ -113,10 +113,11 @@ inline constexpr std::size_t kFileBytesMax = 64u << 20;                // read o
 inline constexpr std::size_t kFilesOpenMax = 256;                      // epic::File, of a node
 inline constexpr std::size_t kFileBytesAheadMin = 32u << 10;           // of a request that reads ahead; doubled up to …
 inline constexpr std::size_t kFileBytesAhead = 256u << 10;
-inline constexpr std::size_t kFileBytesAheadMax = 1u << 20;     // … or what is asked for at once, up to this
-inline constexpr std::size_t kFileRequestsAhead = 4;            // of one file
-inline constexpr std::size_t kFileBytesTogether = 256u << 10;   // of writes that are carried out as one
-inline constexpr std::size_t kFileBytesUnwritten = 4u << 20;    // of one file; then writes wait
+inline constexpr std::size_t kFileBytesAheadMax = 1u << 20;   // … or what is asked for at once, up to this
+inline constexpr std::size_t kFileRequestsAhead = 4;          // of one file
+inline constexpr std::size_t kFileBytesUnwritten = 8u << 20;  // of one file; then writes wait
+inline constexpr std::size_t kFileBytesTogether = kFileBytesUnwritten / 2;  // of writes carried out by one request
+inline constexpr std::size_t kFileBytesCopied = 256u << 10;                 // to make one of several small ones
 inline constexpr std::size_t kFilesBytesBuffered = 256u << 20;  // of all open files: then nothing is read ahead, and
                                                                 // a write waits for the one before it
 inline constexpr std::uint32_t kFileDirectMax = 256;  // operations on one file before the run queue gets its turn

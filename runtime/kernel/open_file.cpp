@@ -21,7 +21,7 @@ namespace {
 
 /// There was nothing behind it when it was read.
 bool is_last(const FileWork& read) {
-  return read.has_ended && (!read.outcome.value || read.outcome.value->content.size() < read.bytes_max);
+  return read.has_ended && (!read.outcome.value || read.outcome.value->content.size() < read.bytes);
 }
 
 }  // namespace
@@ -100,7 +100,7 @@ bool OpenFile::has_part(std::size_t bytes_max) {
 void OpenFile::ask(std::uint64_t offset, std::size_t bytes) {
   const auto work = make(FileAction::read_part);
   work->offset = offset;
-  work->bytes_max = bytes;
+  work->bytes = bytes;
   work->content.reserve(bytes);
   ahead_.push_back({.work = work, .read = reads_count_});
   kernel::Blocking& blocking = here("epic::File").blocking();
@@ -113,7 +113,7 @@ void OpenFile::ask_ahead(std::size_t bytes_wanted) {
   while (ahead_.size() < limits::kFileRequestsAhead && !is_last(*ahead_.back().work)) {
     const std::size_t bytes = std::max(ahead_bytes_, bytes_wanted);
     if (here("epic::File").blocking().open_files().bytes_buffered + bytes > limits::kFilesBytesBuffered) return;
-    ask(ahead_.back().work->offset + ahead_.back().work->bytes_max, bytes);
+    ask(ahead_.back().work->offset + ahead_.back().work->bytes, bytes);
     ahead_bytes_ = std::min(2 * ahead_bytes_, limits::kFileBytesAhead);
   }
 }
@@ -163,7 +163,7 @@ void OpenFile::go_back(const Place& begun) {
 }
 
 void OpenFile::forget_first() {
-  here("epic::File").blocking().open_files().bytes_buffered -= ahead_.front().work->bytes_max;
+  here("epic::File").blocking().open_files().bytes_buffered -= ahead_.front().work->bytes;
   ahead_.pop_front();
   taken_bytes_ = 0;
 }
@@ -174,7 +174,7 @@ void OpenFile::forget_ahead() {
   if (ahead_.empty()) return;
   kernel::Blocking& blocking = here("epic::File").blocking();
   for (const Ahead& one : std::exchange(ahead_, {})) {
-    blocking.open_files().bytes_buffered -= one.work->bytes_max;
+    blocking.open_files().bytes_buffered -= one.work->bytes;
     blocking.drop(one.work);
   }
 }
@@ -199,13 +199,13 @@ void OpenFile::write(std::optional<std::uint64_t> offset, std::string content) {
   bytes_unwritten_ += content.size();
   kernel.blocking().open_files().bytes_buffered += content.size();
   if (can_add(at, content.size(), seen)) {
-    forming_->content += content;
+    add(std::move(content));
     return;
   }
   const auto work = make(mode_ == FileMode::append ? FileAction::append_part : FileAction::write_part);
   work->offset = at;
-  work->content = std::move(content);
   forming_ = work;
+  add(std::move(content));
   forming_seen_ = seen;
   const kernel::Activation* const writer = kernel::activation_of(kernel.current());
   kernel.blocking().hold(work, writer == nullptr ? std::nullopt : std::optional(writer->shard));
@@ -213,9 +213,17 @@ void OpenFile::write(std::optional<std::uint64_t> offset, std::string content) {
 }
 
 bool OpenFile::can_add(std::uint64_t offset, std::size_t bytes, const kernel::Saving::Seen& seen) const {
-  return forming_ != nullptr && forming_seen_ == seen &&
-         forming_->content.size() + bytes <= limits::kFileBytesTogether &&
-         (mode_ == FileMode::append || forming_->offset + forming_->content.size() == offset);
+  return forming_ != nullptr && forming_seen_ == seen && forming_->bytes + bytes <= limits::kFileBytesTogether &&
+         (mode_ == FileMode::append || forming_->offset + forming_->bytes == offset);
+}
+
+void OpenFile::add(std::string content) {
+  std::vector<std::string>& parts = forming_->parts;
+  forming_->bytes += content.size();
+  if (!parts.empty() && parts.back().size() + content.size() <= limits::kFileBytesCopied)
+    parts.back() += content;
+  else
+    parts.push_back(std::move(content));
 }
 
 // ---- its requests ----
@@ -240,8 +248,8 @@ void OpenFile::on_ended(FileWork& work) {
       break;
     case FileAction::write_part:
     case FileAction::append_part:
-      bytes_unwritten_ -= work.content.size();
-      kernel.blocking().open_files().bytes_buffered -= work.content.size();
+      bytes_unwritten_ -= work.bytes;
+      kernel.blocking().open_files().bytes_buffered -= work.bytes;
       [[fallthrough]];
     case FileAction::sync:
     case FileAction::close:

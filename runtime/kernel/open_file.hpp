@@ -91,6 +91,7 @@ class OpenFile final : public FileOwner, public std::enable_shared_from_this<Ope
   void ask_ahead(std::size_t bytes_wanted);
   void forget_first();
   void forget_ahead();
+  void add(std::string content);
   [[nodiscard]] bool can_add(std::uint64_t offset, std::size_t bytes, const kernel::Saving::Seen& seen) const;
 
   const std::string path_;

@@ -110,7 +110,7 @@ Task<std::string> read_part(std::shared_ptr<OpenFile> file, std::uint64_t offset
     file->check();
     auto work = file->make(FileAction::read_part);
     work->offset = offset;
-    work->bytes_max = bytes_max;
+    work->bytes = bytes_max;
     work->content.reserve(bytes_max);
     request.emplace(std::move(work));
   }

@@ -22,6 +22,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "epic/blocking.hpp"
 #include "epic/task.hpp"
@@ -74,10 +75,11 @@ class FileWork final : public BlockingOutcome<FileResult> {
 
   const FileAction action;
   const std::string path;
-  std::string content;        // to be written; fixed when it begins
-  FileMode mode{};            // of open
-  std::uint64_t offset = 0;   // of a part
-  std::size_t bytes_max = 0;  // to be read
+  std::string content;             // to be written
+  FileMode mode{};                 // of open
+  std::uint64_t offset = 0;        // of a part
+  std::size_t bytes = 0;           // of a part: at most, if it is to be read
+  std::vector<std::string> parts;  // of a part to be written, one after the other; fixed when it begins
 
   // Execution thread.
   std::shared_ptr<FileOwner> owner;    // until it has ended, so that the file stays open; null: none
