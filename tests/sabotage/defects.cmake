@@ -94,6 +94,20 @@ epic_plant(stale_map_trusted runtime/kernel/routing/shard_router.cpp
   "if (map.version <= map_.version) return false;"
   "if (map_.version.value != 0) return false;")
 
+# ---- files
+epic_plant(file_ahead_of_state runtime/kernel/open_file.cpp
+  "kernel.saving().hold(*kernel.current(), {.kind = kernel::Outgoing::Kind::write, .write = work});"
+  "kernel.blocking().on_released(work);")
+epic_plant(file_not_synced runtime/kernel/file_api.cpp
+  "handle->sync();"
+  "")
+epic_plant(file_written_in_any_order runtime/kernel/calls/file_lines.cpp
+  "if (!is_read) break;"
+  "")
+epic_plant(file_written_in_any_order runtime/kernel/calls/file_lines.cpp
+  "place == line.begin()"
+  "true" value)
+
 # ---- messages
 epic_plant(mail_not_removed runtime/kernel/mail/inbox.cpp
   "end(entry, activation, EndMail{.id = entry.mail.id, .to_shard = entry.mail.to_shard});"

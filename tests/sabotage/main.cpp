@@ -1,5 +1,5 @@
-// epic_defects NAME [SEEDS]: runs the cluster scenario with a planted defect until a checker finds it. Fails if none
-// does. epic_defects --table: all of them, a line each: by which seed, and what was found.
+// epic_defects NAME [SEEDS]: runs the cluster scenario (or that of files) with a planted defect until a checker finds
+// it. Fails if none does. epic_defects --table: all of them, a line each: by which seed, and what was found.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "sim/cluster_scenario.hpp"
+#include "sim/files_scenario.hpp"
 
 namespace {
 
@@ -39,6 +40,10 @@ struct Found {
 };
 
 bool has_finding(Found& found) {
+  if (g_defect.starts_with("file_")) {
+    found.violation = epic::test::run_files_scenario(static_cast<std::int64_t>(found.seed));
+    return !found.violation.empty();
+  }
   auto result = epic::test::run_cluster_apart({.seed = found.seed});
   if (result.violations.empty()) return false;
   found.violation = std::move(result.violations.front());
