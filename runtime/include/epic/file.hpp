@@ -14,7 +14,7 @@
 // A write is taken at once, and carried out together with others when what the entity has changed and seen so far is
 // durable: the file shows nothing that a crash could undo. Its error is thrown by a later operation, and what was taken
 // after it is dropped. Nothing is sure to be on disk before sync() has returned. read() and read_line() read ahead, so
-// they may return what was in the file a little earlier; own writes, and read_at(), see it as it is.
+// they may return what others had in the file a little earlier; read_at() sees it as it is.
 //
 // The file is closed when its File goes, on another thread; what was taken is written first, and the entity does not
 // move before. A File is no value, and is gone when its entity leaves memory: keep it in a member that is not listed in

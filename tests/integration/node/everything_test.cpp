@@ -54,7 +54,9 @@ TEST_CASE("everything: a module that uses the whole model works across four node
     CHECK(shelf.at("apple").count == 107 - kCitizens);
     CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), std::domain_error);
     CHECK(client.call(stall->keep_books("open")) == std::vector<std::string>{"open"});
-    CHECK(client.call(stall->keep_books("closed")) == std::vector<std::string>{"open", "closed"});
+    const std::string long_line(3u << 20, 'x');
+    CHECK(client.call(stall->keep_books(long_line)) == std::vector<std::string>{"open", long_line});
+    CHECK(client.call(stall->keep_books("closed")) == std::vector<std::string>{"open", long_line, "closed"});
     fabric.signal(SIGTERM);
     CHECK(fabric.wait_for_end() == epic::cluster::kExitOk);
   }
@@ -70,7 +72,7 @@ TEST_CASE("everything: a module that uses the whole model works across four node
   }
   CHECK(client.call(client.get<Stall>("square")->shelf()) == shelf);
   CHECK(client.call(client.get<Stall>("square")->keep_books("again")) ==
-        std::vector<std::string>{"open", "closed", "again"});
+        std::vector<std::string>{"open", std::string(3u << 20, 'x'), "closed", "again"});
   for (int i = 0; i < kCitizens; ++i) {
     CHECK(client.call(client.get<Citizen>(i)->purse()) == 7);
     CHECK(client.call(client.get<Citizen>(i)->age()) == i + 1);
