@@ -153,7 +153,7 @@ TEST_CASE(
 TEST_CASE("chat: its tests pass, and all that is said arrives once, whatever node is killed, and a new start finds it",
           "[templates]") {
   const Project project("chat_project", {"--template", "chat"});
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("14 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("19 tests passed"));
   CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
   project.must_run("epic", {"run", "--nodes", "4", "--detach"});
   const auto count = [&](std::string_view wanted) {
@@ -176,7 +176,7 @@ TEST_CASE("chat: its tests pass, and all that is said arrives once, whatever nod
   CHECK(project.must_run("epic", {"call", "User/ann", "join", "Room/hall"}).out == "true\n");
   for (int time = 0; time < 2; ++time)
     project.must_run("epic", {"call", "User/ann", "say", "Room/hall", "\"hello\"", "--idempotency-key", "1"});
-  until(project, {"call", "Feed/ann", "get_received"}, "1");
+  until(project, {"call", "Feed/ann", "get_unread"}, "1");
   project.must_run("epic", {"call", "Presence/ann", "beat"});
   CHECK_THAT(project.must_run("epic", {"call", "Presence/ann", "get_status"}).out, Contains("online"));
   const std::string presence = project.must_run("epic", {"inspect", "Presence/ann", "-o", "jsonl"}).out;
@@ -193,7 +193,7 @@ TEST_CASE("chat: its tests pass, and all that is said arrives once, whatever nod
 
 TEST_CASE("agents: its tests pass, and the world is the same on one node, and on four that are killed", "[templates]") {
   const Project project("agents_project", {"--template", "agents"});
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("10 tests passed"));
   CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
   const auto tally_at = [&](const char* step) {
     return until(project, {"call", "World/main", "run_to", step, "-o", "jsonl"}, "\"result\"");
@@ -220,7 +220,7 @@ TEST_CASE("agents: its tests pass, and the world is the same on one node, and on
 
 TEST_CASE("graph: its tests pass, and results are the same after a crash, and found after a new start", "[templates]") {
   const Project project("graph_project", {"--template", "graph"});
-  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("8 tests passed"));
+  CHECK_THAT(project.must_run("epic", {"test"}).err, Contains("9 tests passed"));
   CHECK_THAT(project.must_run("epic", {"simulate", "--seeds", "20"}).err, Contains("passed 20 seeds"));
   const auto first = project.must_run("epic", {"run", "--nodes", "4", "--exit-after-setup"});
   CHECK_THAT(first.out + first.err, Contains("60 vertices, 116 edges, 3 components. Vertex 0 has the highest rank"));

@@ -2,7 +2,6 @@
 
 #include <epic/epic.hpp>
 
-#include "block.hpp"
 #include "checkpoint.hpp"
 #include "region.hpp"
 #include "world.hpp"
@@ -19,4 +18,4 @@ epic::Task<void> setup(epic::Pool pool) {
   epic::log::info("Step {}: {} agents, digest {}.", tally.step, tally.agents, tally.digest);
 }
 
-EPIC_MODULE(setup, World, Block, Region, Checkpoint)
+EPIC_MODULE(setup, World, Region, Checkpoint)

@@ -10,9 +10,10 @@ void append(std::string& file, std::uint32_t number, int bytes) {
 
 }  // namespace
 
-std::string picture_of(const epic::Bytes& cells, std::int32_t side) {
+std::string picture_of(const std::vector<epic::Bytes>& regions, const Plan& plan) {
   constexpr std::uint32_t kHeaderBytes = 54;
-  const auto width = static_cast<std::uint32_t>(side);
+  const auto side = static_cast<std::uint32_t>(plan.side);
+  const auto width = static_cast<std::uint32_t>(plan.cells());
   const std::uint32_t row_bytes = (3 * width + 3) / 4 * 4;
   std::string file = "BM";
   append(file, kHeaderBytes + row_bytes * width, 4);
@@ -29,7 +30,8 @@ std::string picture_of(const epic::Bytes& cells, std::int32_t side) {
 
   for (std::uint32_t row = width; row-- > 0;) {  // the last one first
     for (std::uint32_t column = 0; column < width; ++column) {
-      const auto cell = std::to_integer<std::uint32_t>(cells[std::size_t{row} * width + column]);
+      const epic::Bytes& region = regions[row / side * plan.regions + column / side];
+      const auto cell = std::to_integer<std::uint32_t>(region[row % side * side + column % side]);
       const std::uint32_t agents = cell >> 4;
       file += static_cast<char>(32);                                                   // blue
       file += static_cast<char>(agents > 0 ? 96 : 40 + 14 * (cell & 0xf));             // green: at most 12 of grass

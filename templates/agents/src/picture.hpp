@@ -1,9 +1,11 @@
 #pragma once
-// picture_of: a square of cells as a picture that any program shows (a BMP file).
+// picture_of: a world as a picture that any program shows (a BMP file).
 
-#include <cstdint>
 #include <epic/epic.hpp>
 #include <string>
+#include <vector>
 
-/// `cells`: as Region::paint() has them, `side` of them in each row.
-std::string picture_of(const epic::Bytes& cells, std::int32_t side);
+#include "rules.hpp"
+
+/// `regions`: the cells of each, as Region::paint() has them, row by row of regions.
+std::string picture_of(const std::vector<epic::Bytes>& regions, const Plan& plan);

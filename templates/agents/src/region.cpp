@@ -56,9 +56,9 @@ epic::Task<std::vector<Agent>> Region::fetch_arrivals(Plan plan, Place place) co
   const std::int64_t step = now_.step + 1;
   std::vector<epic::Task<std::vector<Agent>>> calls;
   for (const Neighbour& neighbour : kNeighbours) {
-    const std::int32_t x = (place.x + neighbour.x + plan.regions()) % plan.regions();
-    const std::int32_t y = (place.y + neighbour.y + plan.regions()) % plan.regions();
-    const epic::Ref<Region> region(region_key(plan, x, y));
+    const Place there{.x = (place.x + neighbour.x + plan.regions) % plan.regions,
+                      .y = (place.y + neighbour.y + plan.regions) % plan.regions};
+    const epic::Ref<Region> region(key_of(plan, there));
     calls.push_back(insist([region, step, way = neighbour.way] { return region->get_leavers(step, way); }));
   }
   std::vector<Agent> arrivals;

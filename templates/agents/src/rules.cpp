@@ -110,11 +110,12 @@ Tally count(const Plan& plan, const Square& square, const Field& field) {
   return tally;
 }
 
-void add(Tally& sum, const Tally& part) {
+Tally add(Tally sum, const Tally& part) {
   sum.agents += part.agents;
   sum.energy += part.energy;
   sum.grass += part.grass;
   sum.digest += part.digest;
+  return sum;
 }
 
 }  // namespace rules

@@ -24,19 +24,18 @@ struct Agent {
 };
 BOOST_DESCRIBE_STRUCT(Agent, (), (id, x, y, energy))
 
-/// How a world begins. It has 2^levels regions along each side, and each of them `side` cells.
+/// How a world begins.
 struct Plan {
   std::string world = "main";
   std::uint64_t seed = 1;
-  std::int32_t levels = 2;    // 1 … 10
-  std::int32_t side = 32;     // 1 … 256
+  std::int32_t regions = 4;   // along each side of the world: 2 … 64
+  std::int32_t side = 32;     // cells along each side of a region: 1 … 256
   std::int32_t density = 25;  // of 100 cells, how many have an agent at first
 
-  [[nodiscard]] std::int32_t regions() const { return 1 << levels; }
-  [[nodiscard]] std::int32_t cells() const { return regions() * side; }
+  [[nodiscard]] std::int32_t cells() const { return regions * side; }
   friend bool operator==(const Plan&, const Plan&) = default;
 };
-BOOST_DESCRIBE_STRUCT(Plan, (), (world, seed, levels, side, density))
+BOOST_DESCRIBE_STRUCT(Plan, (), (world, seed, regions, side, density))
 
 /// A square of the world.
 struct Square {
@@ -73,6 +72,6 @@ Leavers move(const Plan& plan, const Square& square, std::int64_t step, Field& f
 void live(const Plan& plan, const Square& square, std::int64_t step, const std::vector<Agent>& arrivals, Field& field);
 
 [[nodiscard]] Tally count(const Plan& plan, const Square& square, const Field& field);
-void add(Tally& sum, const Tally& part);
+[[nodiscard]] Tally add(Tally sum, const Tally& part);
 
 }  // namespace rules

@@ -15,6 +15,7 @@
 class World : public epic::Entity {
   Plan plan;
   std::int64_t step = 0;
+  std::int64_t batch_end = 0;  // of the batch under way
   std::int64_t target = 0;
   std::vector<Tally> history;  // of the last batches
   bool is_running_ = false;
@@ -30,6 +31,8 @@ class World : public epic::Entity {
   epic::Task<void> start(std::int64_t wanted);
   /// The same, and waits for it.
   epic::Task<Tally> run_to(std::int64_t wanted);
+  /// Ends after the batch under way; who waits for a later step gets an error.
+  epic::Task<void> stop();
   /// Writes a picture into a file, between two batches: "world.bmp".
   epic::Task<void> draw(std::string path);
 
@@ -41,10 +44,11 @@ class World : public epic::Entity {
   /// The next batch. Exclusive, as is `draw`: so a picture shows one moment.
   epic::Task<void> advance();
 
-  EPIC_ENTITY(World, state(plan, step, target, history), exclusive(advance, draw),
-              methods(set_plan, start, run_to, get_history, go_on))
+  EPIC_ENTITY(World, state(plan, step, batch_end, target, history), exclusive(advance, draw),
+              methods(set_plan, start, run_to, stop, get_history, go_on))
 
  private:
   void aim_at(std::int64_t wanted);
+  void run_if_needed();
   epic::Task<void> run();
 };

@@ -15,7 +15,7 @@ using epic::testing::Script;
 
 namespace {
 
-const Plan kSmall{.world = "small", .seed = 7, .levels = 1, .side = 8, .density = 40};
+const Plan kSmall{.world = "small", .seed = 7, .regions = 2, .side = 8, .density = 40};
 
 Tally run_on(Node& node, const Plan& plan, std::int64_t step) {
   const auto world = node.get<World>(plan.world);
@@ -32,7 +32,7 @@ TEST_CASE("rules: a world lives, and a step computed again is the same step") {
   CHECK(later.agents > 0);
   CHECK(later.digest != begin.digest);
   CHECK(run_plainly(kSmall, 60).digest == later.digest);
-  CHECK(run_plainly({.world = "small", .seed = 8, .levels = 1, .side = 8, .density = 40}, 60).digest != later.digest);
+  CHECK(run_plainly({.world = "small", .seed = 8, .regions = 2, .side = 8, .density = 40}, 60).digest != later.digest);
 }
 
 TEST_CASE("region: waits for its four neighbours, and for no one else") {
@@ -80,7 +80,8 @@ TEST_CASE("region: a neighbour that is lost is asked again") {
 
 TEST_CASE("world: becomes the same as in one piece, in regions of any size") {
   Node node;
-  for (const Plan& plan : {kSmall, Plan{.world = "fine", .seed = 7, .levels = 3, .side = 2, .density = 40}}) {
+  for (const Plan& plan : {kSmall, Plan{.world = "fine", .seed = 7, .regions = 8, .side = 2, .density = 40},
+                           Plan{.world = "finest", .seed = 7, .regions = 16, .side = 1, .density = 40}}) {
     const Tally tally = run_on(node, plan, 25);
     CHECK(tally.step == 25);
     CHECK(tally.digest == run_plainly(kSmall, 25).digest);
@@ -106,7 +107,29 @@ TEST_CASE("world: a plan cannot change once it has begun") {
   node.call(node.get<World>("small")->set_plan(kSmall));
   CHECK_THROWS_WITH(node.call(node.get<World>("small")->set_plan({.seed = 8})),
                     "World/small has begun, with another plan");
-  CHECK_THROWS_AS(node.call(node.get<World>("other")->set_plan({.levels = 11})), std::invalid_argument);
+  const auto other = node.get<World>("other");
+  CHECK_THROWS_WITH(node.call(other->set_plan({.regions = 1})), "regions is 2 to 64, not 1");
+  CHECK_THROWS_WITH(node.call(other->set_plan({.side = 257})), "side is 1 to 256, not 257");
+  CHECK_THROWS_WITH(node.call(other->set_plan({.density = -1})), "density is 0 to 100, not -1");
+  CHECK_THROWS_WITH(node.call(other->run_to(0)), "the first step is 1");
+  CHECK_THROWS_WITH(node.call(other->draw("other.bmp")), "World/other has not begun");
+}
+
+TEST_CASE("world: stops between two batches, and goes on from there") {
+  Node node;
+  const auto world = node.get<World>("small");
+  node.call(world->set_plan(kSmall));
+  node.call(world->start(1'000'000));
+  node.call(world->stop());
+  node.pass(1min);
+  const Tally stopped = node.call(world->get_history()).back();
+  CHECK(stopped.step % World::kBatch == 0);
+  node.pass(1min);
+  CHECK(node.call(world->get_history()).back().step == stopped.step);
+
+  node.crash();
+  const std::int64_t goal = stopped.step + 25;
+  CHECK(node.call(world.with(1h)->run_to(goal)).digest == run_plainly(kSmall, goal).digest);
 }
 
 TEST_CASE("world: draws itself") {
@@ -118,7 +141,8 @@ TEST_CASE("world: draws itself") {
   CHECK(file->size() == 54 + 16 * 16 * 3);
   CHECK(file->starts_with("BM"));
 
-  const std::string odd = picture_of({std::byte{0x10}, std::byte{0}, std::byte{0}, std::byte{12}}, 2);
+  const std::string odd =
+      picture_of({{std::byte{0x10}}, {std::byte{0}}, {std::byte{0}}, {std::byte{12}}}, {.regions = 2, .side = 1});
   REQUIRE(odd.size() == 54 + 2 * 8);                            // rows of six bytes, filled up to eight
   CHECK(odd.substr(54, 3) == std::string("\x20\x28\x20"));      // the last row first: bare ground
   CHECK(odd.substr(54 + 8, 3) == std::string("\x20\x60\xb9"));  // an agent

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 using namespace std::chrono_literals;
 
@@ -38,14 +39,13 @@ epic::Task<void> Party::speak() {
 epic::Task<Count> Party::count() const {
   Count count{.left = left};
   std::vector<epic::Call<std::int64_t>> feeds;
-  for (const auto& guest : guests()) feeds.push_back(epic::Ref<Feed>(guest.key())->get_received());
+  for (const auto& guest : guests()) feeds.push_back(epic::Ref<Feed>(guest.key())->get_unread());
   const std::vector<std::int64_t> received = co_await epic::gather(std::move(feeds));
+  count.received = std::reduce(received.begin(), received.end());
 
-  std::vector<epic::Call<RoomSummary>> summaries;
-  for (const auto& room : rooms()) summaries.push_back(room->get_summary());
-  for (const RoomSummary& summary : co_await epic::gather(std::move(summaries))) count.posts += summary.posts;
-
-  for (const std::int64_t posts : received) count.received += posts;
+  count.posts = co_await epic::reduce(
+      rooms(), &Room::get_summary, [](std::int64_t sum, const RoomSummary& room) { return sum + room.posts; },
+      std::int64_t{0});
   count.under_way = count.posts * std::ssize(received) - count.received;
   count.is_right = std::ranges::max(received) <= count.posts;
   co_return count;

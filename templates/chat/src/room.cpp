@@ -17,12 +17,14 @@ constexpr std::ptrdiff_t kPagePosts = Page::kPosts;
 
 epic::Task<void> Room::admit(epic::Ref<Feed> feed) {
   if (++members == 1) epic::remind("digest", kFirstDigest, 24h, &Room::post_digest);
+  epic::deliver(feed->enter(self(), posts));
   epic::deliver(Crowd::of(self())->add({feed}));
   co_return;
 }
 
 epic::Task<void> Room::dismiss(epic::Ref<Feed> feed) {
   if (--members == 0) epic::forget("digest");
+  epic::deliver(feed->quit(self()));
   epic::deliver(Crowd::of(self())->remove(feed));
   co_return;
 }
@@ -35,7 +37,7 @@ epic::Task<void> Room::post(epic::Ref<User> from, std::string text) {
 epic::Task<void> Room::post_digest() {
   const std::int64_t said = posts - in_digests;
   if (said == 0) co_return;
-  keep_and_pass_on({}, fmt::format("{} posts since the last digest", said));
+  keep_and_pass_on({}, fmt::format("{} post{} since the last digest", said, said == 1 ? "" : "s"));
   in_digests = posts;
 }
 

@@ -56,6 +56,7 @@ epic::Task<std::vector<epic::Ref<User>>> User::get_online() const {
 }
 
 bool User::enter(const epic::Ref<Room>& room) {
+  if (room == wall_of(self())) throw std::invalid_argument(fmt::format("{} cannot follow itself", self().name()));
   if (rooms.contains(room)) return false;
   if (rooms.size() == kRoomsMax)
     throw std::runtime_error(fmt::format("{} is in {} rooms, and that is the limit", self().name(), kRoomsMax));
@@ -73,6 +74,5 @@ bool User::quit(const epic::Ref<Room>& room) {
 void User::send(const epic::Ref<Room>& room, std::string text) {
   if (text.empty() || text.size() > kTextBytesMax)
     throw std::invalid_argument(fmt::format("a post has 1 to {} bytes, not {}", kTextBytesMax, text.size()));
-  ++said;
   epic::deliver(room->post(self(), std::move(text)));
 }

@@ -14,7 +14,6 @@
 
 class User : public epic::Entity {
   std::set<epic::Ref<Room>> rooms;  // also those of the users it follows
-  std::int64_t said = 0;
 
  public:
   static constexpr std::size_t kRoomsMax = 200;
@@ -37,7 +36,7 @@ class User : public epic::Entity {
   /// Those of the users it follows who are known to be there.
   epic::Task<std::vector<epic::Ref<User>>> get_online() const;
 
-  EPIC_ENTITY(User, state(rooms, said), methods(join, leave, say, follow, unfollow, post, get_rooms, get_online))
+  EPIC_ENTITY(User, state(rooms), methods(join, leave, say, follow, unfollow, post, get_rooms, get_online))
 
  private:
   bool enter(const epic::Ref<Room>& room);

@@ -20,8 +20,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int kSpeakers = 3;
-constexpr int kLateComers = 120;  // so that the crowd splits while posts come by
-constexpr int kSayings = 8;       // of each speaker
+constexpr int kLateComers = 120;
+constexpr int kSilent = 400;  // feeds that nobody reads, so that the crowd splits while posts come by
+constexpr int kSayings = 8;   // of each speaker
 
 // Repeated until it has succeeded: the key makes it count once.
 epic::Task<> say(Fabric& fabric, int speaker, std::string text) {
@@ -36,16 +37,25 @@ epic::Task<> talk(Fabric& fabric, int speaker) {
   }
 }
 
+epic::Task<std::vector<Post>> read_feed(Fabric& fabric, int user) {
+  const auto feed = fabric.get<Feed>(user);
+  co_return co_await fabric.insist([&] { return feed->get_posts(Feed::kPostsMax); });
+}
+
+// From its first reading on, a feed relies on being called.
 epic::Task<> enter(Fabric& fabric, int first, int last) {
   for (int user = first; user <= last; ++user) {
     const auto late_comer = fabric.get<User>(user);
     co_await fabric.insist([&] { return late_comer->join(fabric.get<Room>("hall")); });
+    co_await read_feed(fabric, user);
   }
 }
 
-epic::Task<std::vector<Post>> read_feed(Fabric& fabric, int user) {
-  const auto feed = fabric.get<Feed>(user);
-  co_return co_await fabric.insist([&] { return feed->get_posts(Feed::kPostsMax); });
+epic::Task<> add_silent_feeds(Fabric& fabric) {
+  std::vector<epic::Ref<Feed>> feeds;
+  for (int feed = 0; feed < kSilent; ++feed) feeds.emplace_back(fmt::format("silent-{}", feed));
+  const auto crowd = Crowd::of(fabric.get<Room>("hall"));
+  co_await fabric.insist([&] { return crowd->add(feeds); });
 }
 
 epic::Task<RoomSummary> ask_room(Fabric& fabric) {
@@ -67,6 +77,7 @@ EPIC_SCENARIO("chat: everybody gets every post once, from the first after the en
   co_await fabric.insist([&] { return party->go_on(0); });  // others need not talk meanwhile
   co_await enter(fabric, 1, kSpeakers);
   co_await wait_for_members(fabric, kSpeakers);
+  co_await add_silent_feeds(fabric);
   std::vector<epic::Task<>> parts;
   for (int speaker = 1; speaker <= kSpeakers; ++speaker) parts.push_back(talk(fabric, speaker));
   for (int part = 0; part < 4; ++part)

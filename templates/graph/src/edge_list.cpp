@@ -8,29 +8,40 @@
 
 namespace {
 
-/// Takes a number off the front; spaces before it are skipped. False: there is none.
+void skip_spaces(std::string_view& line) { line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size())); }
+
+/// Takes a number off the front. False: there is none.
 bool take_number(std::string_view& line, std::uint32_t& number) {
-  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  skip_spaces(line);
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
   if (error != std::errc() || number > kVertexMax) return false;
   line.remove_prefix(static_cast<std::size_t>(end - line.data()));
   return true;
 }
 
+/// Of the row that saves the part: its edges, and two results for each number of a vertex.
+std::size_t count_bytes(const Part& part) {
+  std::size_t size = 0;
+  for (const Edges* edges : {&part.out, &part.in})
+    for (const std::uint32_t vertex : edges->ends) size = std::max<std::size_t>(size, vertex + 1);
+  return 8 * (part.out.ends.size() + part.in.ends.size()) + 16 * size;
+}
+
 }  // namespace
 
 EdgeList read_edges(std::string_view text, std::uint32_t parts) {
   EdgeList list{.parts = std::vector<Part>(parts)};
-  std::vector<bool> is_known;
+  std::vector<bool> known;
   const auto know = [&](std::uint32_t vertex) {
-    if (vertex >= is_known.size()) is_known.resize(vertex + 1);
-    list.vertices += is_known[vertex] ? 0 : 1;
-    is_known[vertex] = true;
+    if (vertex >= known.size()) known.resize(vertex + 1);
+    list.vertices += known[vertex] ? 0 : 1;
+    known[vertex] = true;
   };
   for (std::int64_t number = 1; !text.empty(); ++number) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.ends_with('\r')) line.remove_suffix(1);
+    skip_spaces(line);
     if (line.empty() || line.starts_with('#')) continue;
 
     std::uint32_t from = 0;
@@ -48,5 +59,10 @@ EdgeList read_edges(std::string_view text, std::uint32_t parts) {
     know(to);
     ++list.edges;
   }
+  if (list.edges == 0) throw std::invalid_argument("there are no edges");
+  for (const Part& part : list.parts)
+    if (count_bytes(part) > kPartBytesMax)
+      throw std::invalid_argument(fmt::format("{} partitions are too few for {} edges of vertices up to {}", parts,
+                                              list.edges, known.size() - 1));
   return list;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 inline constexpr std::uint32_t kVertexMax = 100'000'000;
+inline constexpr std::size_t kPartBytesMax = 7'000'000;  // a saved state has at most 8 MiB
 
 /// The edges of one part, by its vertices: from or to its vertex `ends[i]` (its number in the part) leads the edge to
 /// or from vertex `others[i]` (of the graph).
@@ -31,5 +32,6 @@ struct EdgeList {
   std::int64_t edges = 0;
 };
 
-/// Throws std::invalid_argument, with the number of the line, for what is not an edge.
+/// Throws std::invalid_argument: with the number of the line, for what is not an edge; if there is none; and if a part
+/// would be too large to be saved.
 EdgeList read_edges(std::string_view text, std::uint32_t parts);

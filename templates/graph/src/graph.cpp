@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
+#include <ranges>
 #include <stdexcept>
 #include <utility>
 
@@ -16,22 +18,33 @@ constexpr int kAttemptsMax = 100;
 constexpr auto kPause = 200ms;
 constexpr auto kPatience = 2min;  // for a step of one worker
 
-// The one place where the graph asks all of its parts. `ask` makes the call of a Ref<Worker> or of a Ref<Partition>.
-template <class Entity, class Ask>
-auto ask_all(const std::string& graph, std::uint32_t parts, const Ask& ask) {
-  std::vector<std::invoke_result_t<const Ask&, const epic::RefWith<Entity>&, std::uint32_t>> calls;
-  for (std::uint32_t part = 0; part < parts; ++part)
-    calls.push_back(ask(epic::Ref<Entity>(part_key(graph, part)).with(kPatience), part));
-  return epic::gather(std::move(calls));
+template <class Entity>
+std::vector<epic::Ref<Entity>> list_parts(const std::string& graph, std::uint32_t parts) {
+  std::vector<epic::Ref<Entity>> list;
+  for (std::uint32_t part = 0; part < parts; ++part) list.emplace_back(part_key(graph, part));
+  return list;
 }
 
-Progress sum_of(const std::vector<Progress>& parts) {
-  Progress sum;
-  for (const Progress& part : parts) {
-    sum.change += part.change;
-    sum.dangling += part.dangling;
-  }
+Progress add(Progress sum, const Progress& part) {
+  sum.change += part.change;
+  sum.dangling += part.dangling;
   return sum;
+}
+
+Result join(Result all, const Result& part) {
+  all.named_after += part.named_after;
+  all.largest.insert(all.largest.end(), part.largest.begin(), part.largest.end());
+  keep_largest(all.largest);
+  return all;
+}
+
+/// Throws std::invalid_argument for a file whose edges are not an edge list, or are too many for its partitions.
+EdgeList parse(const std::string& file, std::string_view text, std::uint32_t parts) {
+  try {
+    return read_edges(text, parts);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(fmt::format("{}: {}", file, error.what()));
+  }
 }
 
 }  // namespace
@@ -41,12 +54,15 @@ epic::Task<Summary> Graph::load(std::string file, std::uint32_t parts) {
     throw std::invalid_argument(fmt::format("a graph has 1 to {} partitions", kPartsMax));
   std::string text = co_await epic::read_file(file);
   // Megabytes of text: not on the thread on which all other entities of this node run.
-  EdgeList list = co_await epic::blocking_pure([text = std::move(text), parts] { return read_edges(text, parts); });
+  EdgeList list =
+      co_await epic::blocking_pure([file, text = std::move(text), parts] { return parse(file, text, parts); });
 
-  summary.parts = 0;  // if a crash comes now, it is loaded again before anything is computed
-  co_await ask_all<Partition>(std::string(key()), parts, [&](const auto& partition, std::uint32_t part) {
-    return partition->load(std::move(list.parts[part]));
-  });
+  const std::uint32_t parts_before = std::exchange(summary.parts, 0);  // until all is loaded, whatever crashes
+  list.parts.resize(std::max(parts, parts_before));                    // those that are no longer used become empty
+  std::vector<epic::Call<void>> loads;
+  for (const auto& partition : list_parts<Partition>(std::string(key()), std::uint32_t(list.parts.size())))
+    loads.push_back(partition.with(kPatience)->load(std::move(list.parts[loads.size()])));
+  co_await epic::gather(std::move(loads));
   summary.top.clear();
   summary.components = 0;
   summary.file = std::move(file);
@@ -90,27 +106,24 @@ epic::Task<Result> Graph::compute(AlgorithmName algorithm) {
 
 epic::Task<Result> Graph::try_to_compute(Job job) const {
   const std::int64_t number = job.number;
-  Progress progress = sum_of(co_await ask_all<Worker>(
-      job.graph, job.parts, [&](const auto& worker, std::uint32_t part) { return worker->begin(job, part); }));
+  const auto workers = list_parts<Worker>(job.graph, job.parts);
+  Progress progress = co_await epic::reduce(
+      std::views::iota(0u, job.parts),
+      [&](std::uint32_t part) { return workers[part].with(kPatience)->begin(job, part); }, add);
   const double enough = make_algorithm(job.algorithm)->change_min();
   for (std::int64_t step = 1; step <= kStepsMax && progress.change >= enough; ++step) {
-    co_await ask_all<Worker>(job.graph, job.parts,
-                             [&](const auto& worker, std::uint32_t) { return worker->scatter(number, step); });
-    const double dangling = progress.dangling;
-    progress = sum_of(co_await ask_all<Worker>(job.graph, job.parts, [&](const auto& worker, std::uint32_t) {
-      return worker->apply(number, step, dangling);
-    }));
+    const epic::BroadcastResult sent =
+        co_await epic::broadcast(workers, &Worker::scatter, number, step).with(kPatience);
+    if (sent.failed > 0) throw std::runtime_error(sent.failures.front().what);
+    progress = co_await epic::reduce(
+        workers,
+        [&, dangling = progress.dangling](const epic::Ref<Worker>& worker) {
+          return worker.with(kPatience)->apply(number, step, dangling);
+        },
+        add);
   }
-
-  Result result;
-  const auto parts = co_await ask_all<Worker>(
-      job.graph, job.parts, [&](const auto& worker, std::uint32_t) { return worker->finish(number); });
-  for (const Result& part : parts) {
-    result.named_after += part.named_after;
-    result.largest.insert(result.largest.end(), part.largest.begin(), part.largest.end());
-  }
-  keep_largest(result.largest);
-  co_return result;
+  co_return co_await epic::reduce(
+      workers, [&](const epic::Ref<Worker>& worker) { return worker.with(kPatience)->finish(number); }, join);
 }
 
 epic::Task<Summary> Graph::get_summary() const { co_return summary; }

@@ -16,7 +16,7 @@ using epic::testing::Node;
 using epic::testing::Script;
 
 TEST_CASE("edge list: is cut into parts, by both ends of an edge") {
-  const EdgeList list = read_edges("# a comment\n0 5\r\n\n5\t3\n 7 7", 3);
+  const EdgeList list = read_edges("# a comment\n0 5\r\n \t\n5\t3\n  # another\n 7 7 ", 3);
   CHECK(list.edges == 3);
   CHECK(list.vertices == 4);
   CHECK(list.parts[0].out.ends == std::vector<std::uint32_t>{0});
@@ -32,6 +32,13 @@ TEST_CASE("edge list: what is not an edge is refused, with its line") {
   CHECK_THROWS_WITH(read_edges("0 1 2\n", 1), "line 1 " + why);
   CHECK_THROWS_WITH(read_edges("0 -1\n", 1), "line 1 " + why);
   CHECK_THROWS_WITH(read_edges("0 100000001\n", 1), "line 1 " + why);
+  CHECK_THROWS_WITH(read_edges("0,1\n", 1), "line 1 " + why);
+  CHECK_THROWS_WITH(read_edges("# nothing\n", 1), "there are no edges");
+}
+
+TEST_CASE("edge list: a graph that needs more partitions is refused") {
+  CHECK(read_edges("0 1000000\n", 3).edges == 1);
+  CHECK_THROWS_WITH(read_edges("0 1000000\n", 2), "2 partitions are too few for 1 edges of vertices up to 1000000");
 }
 
 TEST_CASE("links: a part sends one message to a vertex") {
@@ -105,7 +112,12 @@ TEST_CASE("graph: results survive a crash, and another file replaces them") {
   node.call(graph->load("more.txt", 3));
   CHECK(node.call(graph->get_component(3)) == std::nullopt);
   CHECK(node.call(graph->find_components()) == 1);
+  node.call(graph->load("edges.txt", 2));
+  CHECK(node.call(node.get<Partition>("test-2")->get_part()).out.ends.empty());  // was used before
   CHECK_THROWS_WITH(node.call(graph->load("more.txt", 0)), "a graph has 1 to 256 partitions");
+  node.put_file("bad.txt", "0 1\nx\n");
+  CHECK_THROWS_WITH(node.call(graph->load("bad.txt", 1)), Catch::StartsWith("bad.txt: line 2 is not an edge"));
+  CHECK(node.call(graph->get_summary()).file == "edges.txt");
 }
 
 TEST_CASE("setup: ranks the small web, once") {
