@@ -63,10 +63,15 @@ epic::Task<RoomSummary> ask_room(Fabric& fabric) {
   co_return co_await fabric.insist([&] { return hall->get_summary(); });
 }
 
-epic::Task<> wait_for_members(Fabric& fabric, std::int64_t count) {
-  for (int i = 0; i < 600 && (co_await ask_room(fabric)).members < count; ++i) co_await fabric.sleep(100ms);
-  const auto members = (co_await ask_room(fabric)).members;
-  fabric.require(fabric.get<Room>("hall"), members == count, "{} members, not {}", members, count);
+epic::Task<> wait_for(Fabric& fabric, std::int64_t members, std::int64_t posts) {
+  RoomSummary summary = co_await ask_room(fabric);
+  for (int i = 0; i < 600 && (summary.members < members || summary.posts < posts); ++i) {
+    co_await fabric.sleep(100ms);
+    summary = co_await ask_room(fabric);
+  }
+  const auto hall = fabric.get<Room>("hall");
+  fabric.require(hall, summary.members == members, "{} members, not {}", summary.members, members);
+  fabric.require(hall, summary.posts == posts, "{} posts, not {}", summary.posts, posts);
 }
 
 }  // namespace
@@ -76,7 +81,7 @@ EPIC_SCENARIO("chat: everybody gets every post once, from the first after the en
   const auto party = fabric.get<Party>("demo");
   co_await fabric.insist([&] { return party->go_on(0); });  // others need not talk meanwhile
   co_await enter(fabric, 1, kSpeakers);
-  co_await wait_for_members(fabric, kSpeakers);
+  co_await wait_for(fabric, kSpeakers, 0);
   co_await add_silent_feeds(fabric);
   std::vector<epic::Task<>> parts;
   for (int speaker = 1; speaker <= kSpeakers; ++speaker) parts.push_back(talk(fabric, speaker));
@@ -84,7 +89,7 @@ EPIC_SCENARIO("chat: everybody gets every post once, from the first after the en
     parts.push_back(enter(fabric, kSpeakers + 1 + part * kLateComers / 4, kSpeakers + (part + 1) * kLateComers / 4));
   co_await fabric.all(std::move(parts));
   co_await fabric.settle();
-  co_await wait_for_members(fabric, kSpeakers + kLateComers);
+  co_await wait_for(fabric, kSpeakers + kLateComers, kSpeakers * kSayings);
   co_await say(fabric, 1, "the last word");
 
   constexpr std::int64_t kPosts = kSpeakers * kSayings + 1;

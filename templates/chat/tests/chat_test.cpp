@@ -293,6 +293,7 @@ TEST_CASE("room: who has left gets nothing more, and who comes back does") {
   Node node;
   const auto hall = node.get<Room>("hall");
   for (const char* name : {"ann", "bob"}) node.call(node.get<User>(name)->join(hall));
+  node.pass(1s);
   const auto say = [&](const char* text) {
     node.call(node.get<User>("ann")->say(hall, text));
     node.pass(1s);
