@@ -13,6 +13,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -63,7 +65,10 @@ std::string read_word(int fd) {
 
 }  // namespace
 
-BenchFabric::BenchFabric(std::uint16_t node_count) : node_count_(node_count) { start(); }
+BenchFabric::BenchFabric(std::uint16_t node_count, std::string module)
+    : node_count_(node_count), module_(std::move(module)) {
+  start();
+}
 
 BenchFabric::~BenchFabric() {
   if (supervisor_ >= 0) stop();
@@ -73,7 +78,7 @@ void BenchFabric::start() {
   cluster::SupervisorOptions options;
   options.project_name = "bench";
   options.project_directory = directory_.path();
-  options.module_path = EPIC_BENCH_MODULE;
+  options.module_path = EPIC_BENCH_MODULE_DIR "/" + module_ + ".so";
   options.node_program = EPIC_NODE_PROGRAM;
   options.version = EPIC_VERSION_TEXT;
   options.node_count = node_count_;
@@ -145,6 +150,19 @@ std::uint64_t BenchFabric::count_resident_bytes() const {
   return bytes;
 }
 
+std::uint64_t BenchFabric::count_written_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& node : list_processes(directory_)) {
+    if (node.at("pid").is_null()) continue;
+    std::ifstream io("/proc/" + std::to_string(node.at("pid").to_number<pid_t>()) + "/io");
+    std::string name;
+    std::uint64_t value = 0;
+    while (io >> name >> value)
+      if (name == "write_bytes:") bytes += value;
+  }
+  return bytes;
+}
+
 std::vector<std::string> BenchFabric::list_owners() const {
   const auto nodes = control_of(directory_).request("nodes", boost::json::object{});
   if (!nodes) throw std::runtime_error(nodes.error().message);
@@ -154,9 +172,17 @@ std::vector<std::string> BenchFabric::list_owners() const {
   return owners;
 }
 
+void BenchFabric::put_file(std::string_view name, std::string_view content) const {
+  const std::filesystem::path data = directory_.path() / "data";
+  std::filesystem::create_directories(data);
+  if (!(std::ofstream(data / name, std::ios::binary) << content))
+    throw std::runtime_error("cannot write " + (data / name).string());
+}
+
 void BenchFabric::kill_node(std::string_view name) const {
   for (const auto& node : list_processes(directory_))
-    if (node.at("node").as_string() == name) ::kill(node.at("pid").to_number<pid_t>(), SIGKILL);
+    if (node.at("node").as_string() == name && !node.at("pid").is_null())
+      ::kill(node.at("pid").to_number<pid_t>(), SIGKILL);
 }
 
 void BenchFabric::drain_node(std::string_view name) const {

@@ -1,6 +1,7 @@
 #pragma once
-// BenchFabric: a supervisor and real nodes with the module of bench/modules, in its own directory. They end with the
-// process that made them, also if that is killed. It can be stopped and started again on the same store.
+// BenchFabric: a supervisor and real nodes with the module of bench/modules, or that of a template, in its own
+// directory. They end with the process that made them, also if that is killed. It can be stopped and started again on
+// the same store.
 
 #include <sys/types.h>
 
@@ -20,8 +21,9 @@ namespace epic::bench {
 
 class BenchFabric {
  public:
-  /// Returns when the nodes are ready. Construct it before the process has threads. Throws std::runtime_error.
-  explicit BenchFabric(std::uint16_t node_count);
+  /// Returns when the nodes are ready, and setup has. Construct it before the process has threads. `module`: one of
+  /// CMakeLists.txt. Throws std::runtime_error.
+  explicit BenchFabric(std::uint16_t node_count, std::string module = "bench_entities");
   BenchFabric(const BenchFabric&) = delete;
   BenchFabric& operator=(const BenchFabric&) = delete;
   ~BenchFabric();
@@ -49,10 +51,15 @@ class BenchFabric {
   [[nodiscard]] Saved count_saved() const;
   /// Resident memory of all nodes. Waits likewise.
   [[nodiscard]] std::uint64_t count_resident_bytes() const;
+  /// What the nodes that run now have had written to disk.
+  [[nodiscard]] std::uint64_t count_written_bytes() const;
   /// The number of shards, and the owner of each.
   [[nodiscard]] std::vector<std::string> list_owners() const;
 
-  /// Sends SIGKILL; the supervisor restarts the node.
+  /// As epic::read_file(name) finds it.
+  void put_file(std::string_view name, std::string_view content) const;
+
+  /// Sends SIGKILL, unless it is being restarted; the supervisor restarts the node.
   void kill_node(std::string_view name) const;
   /// Returns when the node's shards have moved to the others and it has stopped.
   void drain_node(std::string_view name) const;
@@ -66,6 +73,7 @@ class BenchFabric {
  private:
   test::TempDir directory_;
   std::uint16_t node_count_;
+  std::string module_;
   pid_t supervisor_ = -1;
 };
 

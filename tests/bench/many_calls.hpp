@@ -15,9 +15,12 @@ namespace epic::bench {
 /// Makes the calls 0 … `count` - 1, `at_once` of them at a time, and waits until all have ended. `on_end` gets each
 /// with its number, one at a time, on the client's thread; the first exception that it throws is thrown at the end.
 template <class R>
-void call_all(const Client& client, std::int64_t count, std::int64_t at_once,
-              const std::function<Call<R>(std::int64_t)>& make,
-              const std::function<void(std::int64_t, CallResult<R>)>& on_end) {
+void call_all(
+    const Client& client, std::int64_t count, std::int64_t at_once, const std::function<Call<R>(std::int64_t)>& make,
+    const std::function<void(std::int64_t, CallResult<R>)>& on_end,
+    const std::function<ClientCallOptions(std::int64_t)>& options_of = [](std::int64_t) {
+      return ClientCallOptions();
+    }) {
   std::mutex mutex;
   std::condition_variable ended;
   std::int64_t next = 0;
@@ -33,7 +36,7 @@ void call_all(const Client& client, std::int64_t count, std::int64_t at_once,
       }
       number = next++;
     }
-    client.async_call(make(number), [&, number](CallResult<R> result) {
+    const auto end = [&, number](CallResult<R> result) {
       try {
         const std::lock_guard lock(mutex);
         on_end(number, std::move(result));
@@ -42,7 +45,8 @@ void call_all(const Client& client, std::int64_t count, std::int64_t at_once,
         if (!error) error = std::current_exception();
       }
       start();
-    });
+    };
+    client.async_call(make(number), end, options_of(number));
   };
   for (std::int64_t i = std::min(at_once, count); i > 0; --i) start();
   std::unique_lock lock(mutex);
