@@ -2,10 +2,10 @@
 // Feed: the latest posts from everything that its user reads. Feed/ann is User/ann's.
 //
 // It saves only what changes seldom: the rooms that its user is in, and how far they are read. The posts themselves are
-// saved once, in their rooms. A feed that comes into memory reads them there when somebody asks for it, and from then
-// on takes what its rooms' crowds call it with. Rooms number their posts, so it sees which it has already, and whether
-// it has missed one: then it reads the room again. So whatever is lost or comes twice on the way, it shows each post
-// once.
+// saved once, in their rooms. A feed that comes into memory reads them there when somebody asks for them, and from then
+// on its rooms' crowds call it with each new one. Rooms number their posts, so it sees which it has already, and
+// whether it has missed one: then it reads the room again. So it shows each post once, whatever is lost on the way or
+// comes twice.
 
 #include <boost/describe/class.hpp>
 #include <cstdint>
