@@ -108,6 +108,9 @@ epic::Task<void> World::advance() {
 }
 
 epic::Task<void> World::draw(std::string path) {
+  if (plan.cells() > kPictureCellsMax)
+    throw std::logic_error(fmt::format("{} has {} cells along each side: too many for a picture, which has up to {}",
+                                       self().name(), plan.cells(), kPictureCellsMax));
   if (step == 0) throw std::logic_error(fmt::format("{} has not begun", self().name()));
   std::vector<epic::Task<epic::Bytes>> calls;
   for (const Place& place : places_of(plan))

@@ -24,6 +24,7 @@ class World : public epic::Entity {
  public:
   static constexpr std::int64_t kBatch = 10;  // steps between two checkpoints
   static constexpr std::size_t kHistoryMax = 100;
+  static constexpr std::int32_t kPictureCellsMax = 4'096;  // along each side: a file has at most 64 MiB
 
   /// Before its first step; throws afterwards, unless the plan is the same.
   epic::Task<void> set_plan(Plan new_plan);

@@ -146,6 +146,10 @@ TEST_CASE("world: draws itself") {
   CHECK(file->size() == 54 + 16 * 16 * 3);
   CHECK(file->starts_with("BM"));
 
+  const auto huge = node.get<World>("huge");
+  node.call(huge->set_plan({.regions = 64, .side = 128}));
+  CHECK_THROWS_WITH(node.call(huge->draw("huge.bmp")), Catch::StartsWith("World/huge has 8192 cells along each side"));
+
   const std::string odd =
       picture_of({{std::byte{0x10}}, {std::byte{0}}, {std::byte{0}}, {std::byte{12}}}, {.regions = 2, .side = 1});
   REQUIRE(odd.size() == 54 + 2 * 8);                            // rows of six bytes, filled up to eight
