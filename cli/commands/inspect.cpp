@@ -44,6 +44,23 @@ void add_reminders(const ProjectPaths& paths, const EntityName& name, boost::jso
   if (!found.empty()) entity["reminders"] = std::move(found);
 }
 
+/// An entity of a local class has instances on any node, or none: each is listed.
+Result<void> add_instances(LiveFabric& fabric, const EntityName& name, boost::json::object& entity) {
+  boost::json::array instances;
+  EPIC_TRY(fabric.stream<control::Ls>(
+      {.type = name.type, .prefix = name.key, .source = "live"}, [&](const control::Ls::Answer& row) {
+        if (row.entity != entity.at("entity").as_string()) return true;
+        instances.push_back(
+            {{"node", row.node.value_or("")}, {"idle_ms", row.age_ms.value_or(0)}, {"calls", row.calls}});
+        return true;
+      }));
+  entity["live"] = !instances.empty();
+  entity["instances"] = std::move(instances);
+  if (const auto joined = fabric.ask<control::Calls>({.entity = name.text()}))
+    entity["calls"] = codec::describe_json(joined->calls);
+  return {};
+}
+
 Outcome inspect_live(Context& context, const ProjectPaths& paths, LiveFabric& fabric, const EntityName& name) {
   const auto answer = fabric.ask_json(control::Inspect::kVerb, boost::json::object{{"entity", name.text()}});
   if (!answer && answer.error().code == ExitCode::not_found) {
@@ -54,6 +71,11 @@ Outcome inspect_live(Context& context, const ProjectPaths& paths, LiveFabric& fa
   const auto* object = answer->if_object();
   if (object == nullptr) return fail({.what = "the fabric's answer is malformed", .help = {"see 'epic logs'"}});
   boost::json::object entity = *object;
+  if (const auto* const max = entity.if_contains("local_max"); max != nullptr && max->is_number()) {
+    EPIC_TRY(add_instances(fabric, name, entity));
+    print_entity(context.console(), entity);
+    return ExitCode::ok;
+  }
   join_calls(fabric, name, entity);
   add_reminders(paths, name, entity);
   print_entity(context.console(), entity);
@@ -91,7 +113,8 @@ constexpr Command kInspectCommand{
     .description =
         "Does not activate the entity: if it is not in memory, its state is read from the store, and the page\n"
         "says so. With the fabric down, the same fields are read from the store. A state with changes that are\n"
-        "not yet durable is marked unsaved. Calls in flight are shown with their callers, as in 'epic calls'.",
+        "not yet durable is marked unsaved. Calls in flight are shown with their callers, as in 'epic calls'.\n"
+        "An entity of a local class is shown with its instances on all nodes.",
     .example = "epic inspect Player/Bob\nepic inspect 'Player/Bob: Slayer of armoured cylinders' -o json",
     .positionals = kInspectPositionals,
     .exit_codes = kInspectExitCodes,

@@ -1,5 +1,6 @@
 #include "cli/completion/live_names.hpp"
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 
 #include "cli/fabric/stored_fabric.hpp"
@@ -41,7 +42,8 @@ std::vector<std::string> LiveNames::entities(std::string_view prefix) {
   const std::string key(prefix.substr(slash + 1));
   std::vector<std::string> names;
   const auto take = [&](std::string entity) {
-    names.push_back(std::move(entity));
+    if (std::ranges::find(names, entity) == names.end())  // a local class has several instances
+      names.push_back(std::move(entity));
     return names.size() < static_cast<std::size_t>(kNamesMax);
   };
   if (fabric_) {

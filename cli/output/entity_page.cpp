@@ -12,6 +12,7 @@ constexpr Column kFields[] = {
     {"entity", "entity"},
     {"status", "status", Show::state},
     {"node", "node"},
+    {"local", "local"},
     {"shard", "shard", Show::number},
     {"epoch", "epoch", Show::number},
     {"version", "version", Show::number},
@@ -72,6 +73,15 @@ std::string timer_line(const boost::json::value& timer) {
          duration("due_ms");
 }
 
+// "node-2  idle for 3.0 s  12 calls"
+std::string instance_line(const boost::json::value& instance) {
+  const auto* fields = instance.if_object();
+  if (fields == nullptr) return printable(protocol::print_json(instance));
+  return text_of(*fields, "node") + "  idle for " +
+         show_field(fields->if_contains("idle_ms"), Show::duration, Reader::person) + "  " +
+         show_field(fields->if_contains("calls"), Show::number, Reader::person) + " calls";
+}
+
 // "digest  post_digest  every 24 h  due at 2026-11-27T08:00:00.000Z"
 std::string reminder_line(const boost::json::value& reminder) {
   const auto* fields = reminder.if_object();
@@ -92,7 +102,10 @@ void print_entity(Console& console, const boost::json::object& entity) {
   }
   boost::json::object shown = entity;
   const bool live = is_true(entity, "live");
-  shown["status"] = is_true(entity, "unsaved") ? "unsaved" : live ? "live" : "stored";
+  const auto* instances = entity.if_contains("instances");
+  shown["status"] = is_true(entity, "unsaved") ? "unsaved" : live ? "live" : instances ? "not in memory" : "stored";
+  if (const auto* const max = entity.if_contains("local_max"); max != nullptr && max->is_number())
+    shown["local"] = "at most " + protocol::print_json(*max) + " instances on each node";
   print_record(console, shown, kFields);
 
   const auto* calls = entity.if_contains("calls");
@@ -100,11 +113,16 @@ void print_entity(Console& console, const boost::json::object& entity) {
   const auto* reminders = entity.if_contains("reminders");
   const auto* state = entity.if_contains("state");
   if (!console.is_terminal(Stream::out)) {
+    if (instances) console.print("instances\t" + protocol::print_json(*instances));
     if (calls) console.print("calls\t" + protocol::print_json(*calls));
     if (timers) console.print("timers\t" + protocol::print_json(*timers));
     if (reminders) console.print("reminders\t" + protocol::print_json(*reminders));
     if (state) console.print("state\t" + protocol::print_json(*state));
     return;
+  }
+  if (instances && instances->is_array() && !instances->get_array().empty()) {
+    console.print(console.paint(Stream::out, Paint::bold, "instances"));
+    for (const auto& instance : instances->get_array()) console.print("  " + instance_line(instance));
   }
   if (calls && calls->is_array() && !calls->get_array().empty()) {
     console.print(console.paint(Stream::out, Paint::bold, "calls"));

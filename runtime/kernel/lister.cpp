@@ -117,7 +117,8 @@ Task<ListPart> Lister::part(std::string type, std::string prefix, std::string af
     const Activation* const activation = kernel.activations().at(slot);
     if (activation == nullptr || activation->entity == nullptr || activation->type != entry) continue;
     const std::string_view key = activation->name->key();
-    if (key > after && key.starts_with(prefix) && query.shards[activation->shard.value])
+    if (key > after && key.starts_with(prefix) && activation->shard.value < query.shards.size() &&
+        query.shards[activation->shard.value])
       keep(found, key, activation->shard, limit);
   }
   if (kernel.options().list_stored_keys) {

@@ -66,6 +66,7 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
     auto entry = std::make_unique<TypeEntry>(TypeEntry{.info = &info,
                                                        .schema = reflect::schema_of(info.state),
                                                        .method_base = static_cast<std::uint32_t>(methods_.size())});
+    entry->local_max = info.local_max;
     entry->is_stored = info.durability != reflect::Durability::transient && !info.state.fields.empty();
     entry->is_gated = entry->is_stored && info.durability == reflect::Durability::gated;
     const auto announce = [&](const reflect::MethodInfo& method, std::string_view name) {
@@ -88,6 +89,11 @@ std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
 TypeEntry* TypeTable::find(std::string_view type_name) {
   const auto found = by_name_.find(type_name);
   return found == by_name_.end() ? nullptr : found->second;
+}
+
+bool TypeTable::is_local(std::string_view entity) const {
+  const auto found = by_name_.find(entity.substr(0, entity.find('/')));
+  return found != by_name_.end() && found->second->local_max > 0;
 }
 
 std::string TypeTable::shown(std::string_view entity) const {

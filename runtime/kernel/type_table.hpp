@@ -30,6 +30,7 @@ struct TypeEntry {
   bool is_stored = false;               // has state, and is not transient
   bool is_gated = false;                // stored, and what leaves waits for it
   bool is_internal = false;             // the node's own class, which nobody is shown
+  std::uint32_t local_max = 0;          // EntityInfo::local_max
   mutable ClassCounters counters = {};  // by those that only know what a class is
 };
 
@@ -57,6 +58,8 @@ class TypeTable {
 
   /// By current or former name; null if there is none.
   [[nodiscard]] TypeEntry* find(std::string_view type_name);
+  /// The entity's class is local: calls of it run on the nodes of their callers.
+  [[nodiscard]] bool is_local(std::string_view entity) const;
   /// Of a method that the class has (EntityInfo::has).
   [[nodiscard]] std::uint32_t number_of(const TypeEntry& type, const reflect::MethodInfo& method) const;
   [[nodiscard]] const std::vector<MethodEntry>& hello_methods() const { return methods_; }

@@ -186,6 +186,7 @@ void Requests::answer(const Asked<control::Inspect>& asked) {
   const std::uint64_t id = asked.id;
   const auto entity = find_entity(id, asked.request.entity);
   if (!entity) return parts_.send(entity.error());
+  if (entity->type->local_max > 0) return send_local(id, *entity);
   if (!is_ours(entity->shard))
     return parts_.send(
         make_failure(id, AnswerStatus::not_owner, fmt::format("{} does not own shard {}", node_name(), entity->shard)));
@@ -235,6 +236,21 @@ void Requests::send_live(std::uint64_t id, const Entity& entity, Activation& act
       .timers = describe_timers(kernel, activation)};
   send_with(id, std::move(codec::describe_json(answer).as_object()), "state", info.state,
             info.object(activation.entity));
+}
+
+/// Any node may have instances of it: a listing has them all.
+void Requests::send_local(std::uint64_t id, const Entity& entity) {
+  const control::Inspect::Answer answer{.entity = entity.shown,
+                                        .type = std::string(entity.type->info->type_name),
+                                        .key = entity.key,
+                                        .live = true,
+                                        .local_max = entity.type->local_max,
+                                        .schema = {},
+                                        .calls = describe_calls(engine_.kernel(), node_name(), entity.name)};
+  json::object fields = codec::describe_json(answer).as_object();
+  for (const char* const field : {"shard", "epoch", "version", "unsaved", "bytes", "schema", "queue", "timers"})
+    fields.erase(field);
+  parts_.send(make_answer(id, fields));
 }
 
 void Requests::inspect_stored(std::uint64_t id, const Entity& entity) {

@@ -108,6 +108,7 @@ class Requests {
   void send_with(std::uint64_t id, boost::json::object answer, std::string_view name, const reflect::TypeInfo& type,
                  const void* value);
   void send_live(std::uint64_t id, const Entity& entity, kernel::Activation& activation);
+  void send_local(std::uint64_t id, const Entity& entity);
   [[nodiscard]] protocol::Answer describe_stored(std::uint64_t id, const Entity& entity, std::uint64_t epoch,
                                                  storage::Store& store) const;
   [[nodiscard]] std::string node_name() const;

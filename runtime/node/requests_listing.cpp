@@ -271,15 +271,17 @@ void Requests::answer(const Asked<control::Ls>& asked) {
     if (activation == nullptr || activation->entity == nullptr || activation->type->is_internal) continue;
     if (!listing->filter.type.empty() && activation->type->info->stored_name() != listing->filter.type) continue;
     if (!activation->name->key().starts_with(listing->filter.key_prefix)) continue;
-    listing->live.emplace_back(std::string(activation->name->text),
-                               control::Ls::Answer{.entity = show_name_(activation->name->text),
-                                                   .state = "live",
-                                                   .node = listing->node,
-                                                   .shard = activation->shard.value,
-                                                   .version = activation->version.value,
-                                                   .bytes = activation->state_bytes,
-                                                   .age_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
-                                                   .calls = activation->calls_count});
+    const bool is_local = activation->type->local_max > 0;
+    listing->live.emplace_back(
+        std::string(activation->name->text),
+        control::Ls::Answer{.entity = show_name_(activation->name->text),
+                            .state = "live",
+                            .node = listing->node,
+                            .shard = is_local ? std::nullopt : std::optional(activation->shard.value),
+                            .version = activation->version.value,
+                            .bytes = activation->state_bytes,
+                            .age_ms = to_ms(kernel.now_ns() - activation->last_used_ns),
+                            .calls = activation->calls_count});
   }
   listing->ours = list_ours();
   listing->show_name = show_name_;

@@ -50,6 +50,8 @@ struct Inspect {
     std::string key;
     bool live = false;  // in memory; otherwise this is the stored state
     std::optional<std::string> node = {};
+    std::optional<std::uint32_t> local_max = {};  // of a local class: instances of a key on each node; then what
+                                                  // follows is empty, but for the calls
     std::uint32_t shard = 0;
     std::uint64_t epoch = 0;
     std::uint64_t version = 0;
@@ -68,8 +70,8 @@ struct Inspect {
 };
 BOOST_DESCRIBE_STRUCT(Inspect::Request, (), (entity))
 BOOST_DESCRIBE_STRUCT(Inspect::Answer, (),
-                      (entity, type, key, live, node, shard, epoch, version, unsaved, bytes, memory_bytes, schema,
-                       saved_at, active_ms, activation, idle_ms, queue, calls, timers))
+                      (entity, type, key, live, node, local_max, shard, epoch, version, unsaved, bytes, memory_bytes,
+                       schema, saved_at, active_ms, activation, idle_ms, queue, calls, timers))
 
 struct Call {
   static constexpr VerbInfo kVerb{.name = "call", .answered_by = AnsweredBy::owner, .repeat = Repeat::unsafe};
@@ -83,7 +85,8 @@ struct Call {
 };
 BOOST_DESCRIBE_STRUCT(Call::Request, (), (entity, method, timeout_ms, idempotency_key))
 
-/// In no order across nodes. Stored entities are listed by the node that owns them, so there are no duplicates.
+/// In no order across nodes. Each live instance of a local class is a part of its own. Stored entities are listed by
+/// the node that owns them, so there are no duplicates.
 struct Ls {
   static constexpr VerbInfo kVerb{.name = "ls", .answered_by = AnsweredBy::all_nodes, .parts = Parts::many};
   struct Request {
@@ -96,7 +99,7 @@ struct Ls {
     std::string entity;
     std::string state;  // live, stored
     std::optional<std::string> node = {};
-    std::uint32_t shard = 0;
+    std::optional<std::uint32_t> shard = {};  // none: one of the instances of a local class
     std::uint64_t version = 0;
     std::uint64_t bytes = 0;
     std::optional<std::int64_t> age_ms = {};  // since the last call, or the last save

@@ -98,6 +98,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
       : name(entity),
         kernel({.self = kSelf, .fabric = "script", .shard_count = kShardCount, .idle_age = kIdleAge}, codec, *this) {
     if (const auto added = kernel.add_module(module); !added) throw ScriptError(added.error());
+    for (const auto& type : kernel.types().all()) type->local_max = 0;  // calls of other local entities are tokens, too
     kernel::HelloMessage hello = kernel.hello();
     hello.from = kTest;
     hello.takes_broadcasts = false;  // each of its calls is one of the script

@@ -185,6 +185,33 @@ TEST_CASE("live: inspect shows an entity, and what to do about one that is not t
   transcript.check();
 }
 
+TEST_CASE("live: inspect shows an entity of a local class with its instances on all nodes", "[cli]") {
+  Transcript transcript("unused");
+  transcript.write("epic.toml", kManifest);
+  const auto entity = answer(
+      R"({"entity":"Painter/wall","type":"Painter","key":"wall","live":true,"node":null,"local_max":8,"calls":[]})");
+  const auto calls = answer(R"({"calls":[]})");
+  {
+    StandIn fabric(transcript.directory(),
+                   {{"inspect", entity},
+                    {"calls", calls},
+                    {"ls", stream(R"([{"entity":"Painter/wall","state":"live","node":"node-1","age_ms":1000,"calls":7},
+                           {"entity":"Painter/wallpaper","state":"live","node":"node-1","age_ms":1000,"calls":1},
+                           {"entity":"Painter/wall","state":"live","node":"node-3","age_ms":20,"calls":1}])")}});
+    const auto page = transcript.run_quietly({"inspect", "Painter/wall"});
+    CHECK(page.exit_code == 0);
+    CHECK(page.out ==
+          "entity\tPainter/wall\nstatus\tlive\nlocal\tat most 8 instances on each node\n"
+          "instances\t[{\"node\":\"node-1\",\"idle_ms\":1000,\"calls\":7},"
+          "{\"node\":\"node-3\",\"idle_ms\":20,\"calls\":1}]\ncalls\t[]\n");
+    const std::string shown = transcript.run_on_terminal({"inspect", "Painter/wall", "--color", "never"});
+    CHECK(shown.ends_with("\ninstances\n  node-1  idle for 1.0 s  7 calls\n  node-3  idle for 20 ms  1 calls\n"));
+    CHECK(fabric.requests()[1].starts_with(R"(ls {"type":"Painter","prefix":"wall",)"));
+  }
+  StandIn fabric(transcript.directory(), {{"inspect", entity}, {"calls", calls}, {"ls", StandIn::Answer{}}});
+  CHECK(transcript.run_quietly({"inspect", "Painter/wall"}).out.find("\nstatus\tnot in memory\n") != std::string::npos);
+}
+
 TEST_CASE("live: call sends JSON values and words, and prints the result", "[cli]") {
   Transcript transcript("live_call");
   transcript.write("epic.toml", kManifest);

@@ -110,6 +110,19 @@ TEST_CASE("everything: a file that stays open is opened anew after a crash, and 
   CHECK(f.fabric.call(other, f.stall->keep_books("three")) == std::vector<std::string>{"one", "two", "three"});
 }
 
+TEST_CASE("everything: entities of a local class work on the nodes of their callers", "[sim]") {
+  EverythingFixture f;
+  f.stock(60);
+  for (int i = 0; i < 20; ++i)
+    for (int apples = 1; apples <= 3; ++apples) {
+      f.fabric.call(1, Ref<Citizen>(i)->shop(f.stall, "apple"));
+      CHECK(f.fabric.call(1, Ref<Citizen>(i)->appraise_bag()) == 5 * apples);
+    }
+  const std::vector<Item> items(3, Item{.name = "pear", .count = 2, .quality = Quality::fair, .keeps_for = {}});
+  for (const std::uint16_t node : {1, 2, 3, 4})
+    CHECK(f.fabric.call(node, Ref<market::Appraiser>("square")->appraise(items)) == 12);
+}
+
 TEST_CASE("everything: 1 MiB of arguments is accepted, 9 MiB of state is refused", "[sim]") {
   EverythingFixture f;
   const std::string text(1u << 20, 'x');

@@ -55,6 +55,8 @@ enum class Durability : std::uint8_t {
   transient,  // never saved
 };
 
+inline constexpr int kLocalInstancesMax = 256;
+
 struct EntityInfo {
   std::string_view type_name;                                     // as in "Type/Key"
   const void* self = nullptr;                                     // stands for the C++ class: &entity_info_of<T>
@@ -69,6 +71,8 @@ struct EntityInfo {
   std::vector<std::string_view> unlisted_renames;  // new names in renamed(…) that are not listed: likewise
   bool class_exclusive = false;
   Durability durability = Durability::gated;
+  std::uint32_t local_max = 0;  // local(n): a call runs on its caller's node, on one of so many instances of its key;
+                                // 0: the class is placed
   std::chrono::nanoseconds save_interval{0};
   bool has_on_activate = false;
   bool has_on_deactivate = false;

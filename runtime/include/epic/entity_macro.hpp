@@ -5,10 +5,11 @@
 //
 // Each section is a word with arguments, in any order: base(GameEntity), state(…), methods(…), exclusive(…) or bare
 // exclusive, params(method, x, y), renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s),
-// transient. The macro goes last in the class and needs no semicolon. renamed(…) is for members of state and for
-// methods; EPIC_RENAMED does the same for members of a described struct.
+// transient, local(8). The macro goes last in the class and needs no semicolon. renamed(…) is for members of state and
+// for methods; EPIC_RENAMED does the same for members of a described struct.
 //
-// How: every section is expanded several times: into a check of its word (EPIC_K_…), members of the proxy (EPIC_P_…)
+// How: every section is expanded several times: into a check of its word (EPIC_K_…), whether the class is local
+// (EPIC_L_…), members of the proxy (EPIC_P_…)
 // and of the one for Ref::cached (EPIC_C_…), parameter names (EPIC_N_…), and calls on the builder of the tables
 // (EPIC_D_…). The section's word is pasted to the
 // prefix and followed by `()`. A section with arguments ends in EPIC_EAT, which consumes these empty parentheses; a
@@ -70,6 +71,9 @@ class EntityBuilder {
   EntityBuilder&& state(std::string_view name) && {
     static_assert(std::is_member_object_pointer_v<decltype(Member)>,
                   "epic: state(...) must list data members that are not static; methods belong in methods(...)");
+    static_assert(!T::epic_is_local,
+                  "epic: a class with local(n) has several instances of a key, on every node, so it has no state(...): "
+                  "members that are not listed live as long as an instance does");
     if constexpr (std::is_member_object_pointer_v<decltype(Member)>) {
       using Value = std::remove_reference_t<decltype(std::declval<T&>().*Member)>;
       static_assert(!std::is_const_v<Value>,
@@ -120,6 +124,13 @@ class EntityBuilder {
   EntityBuilder&& durability(reflect::Durability mode, std::chrono::duration<Rep, Period> interval) && {
     info_.save_interval = saturated_ns(interval);
     return std::move(*this).durability(mode);
+  }
+  template <auto max>
+  EntityBuilder&& local() && {
+    static_assert(max >= 1 && max <= reflect::kLocalInstancesMax,
+                  "epic: local(n) takes the number of instances that a key may have on each node: from 1 to 256");
+    info_.local_max = static_cast<std::uint32_t>(max);
+    return std::move(*this);
   }
   reflect::EntityInfo build() && {
     info_.former_field_names.resize(info_.state_fields.size());
@@ -199,7 +210,7 @@ const reflect::EntityInfo& entity_info() {
       "epic: EPIC_ENTITY has no such section: " #section                                                       \
       ". The sections are base(Class), state(members...), methods(names...), exclusive or "                    \
       "exclusive(names...), params(method, names...), renamed(old, new), named(\"Name\", formerly(\"Old\")), " \
-      "gated, interval(5s) and transient");
+      "gated, interval(5s), transient and local(8)");
 #define EPIC_K_base(...) ~, true EPIC_EAT
 #define EPIC_K_state(...) ~, true EPIC_EAT
 #define EPIC_K_methods(...) ~, true EPIC_EAT
@@ -210,6 +221,21 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_K_interval(...) ~, true EPIC_EAT
 #define EPIC_K_gated() ~, true
 #define EPIC_K_transient() ~, true
+#define EPIC_K_local(...) ~, true EPIC_EAT
+
+// ---- is the class local? ----
+#define EPIC_L(section) EPIC_L_##section()
+#define EPIC_L_base(Base) || Base::epic_is_local EPIC_EAT
+#define EPIC_L_state(...) EPIC_EAT
+#define EPIC_L_methods(...) EPIC_EAT
+#define EPIC_L_exclusive(...) __VA_OPT__(EPIC_EAT)
+#define EPIC_L_params(...) EPIC_EAT
+#define EPIC_L_renamed(...) EPIC_EAT
+#define EPIC_L_named(...) EPIC_EAT
+#define EPIC_L_interval(...) EPIC_EAT
+#define EPIC_L_gated()
+#define EPIC_L_transient()
+#define EPIC_L_local(...) || true EPIC_EAT
 
 // ---- pass 1: the base ----
 #define EPIC_B(section) EPIC_B_##section()
@@ -223,6 +249,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_B_interval(...) EPIC_EAT
 #define EPIC_B_gated()
 #define EPIC_B_transient()
+#define EPIC_B_local(...) EPIC_EAT
 
 // ---- pass 2: members of the proxy ----
 #define EPIC_P(section) EPIC_P_##section()
@@ -236,6 +263,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_P_interval(...) EPIC_EAT
 #define EPIC_P_gated()
 #define EPIC_P_transient()
+#define EPIC_P_local(...) EPIC_EAT
 #define EPIC_P_METHOD(method) EPIC_P_MEMBER(method, none)
 #define EPIC_P_EXCLUSIVE(method) EPIC_P_MEMBER(method, exclusive)
 #define EPIC_P_MEMBER(method, locking) \
@@ -258,6 +286,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_C_interval(...) EPIC_EAT
 #define EPIC_C_gated()
 #define EPIC_C_transient()
+#define EPIC_C_local(...) EPIC_EAT
 #define EPIC_C_MEMBER(method) ::epic::detail::CachedMethod<decltype(EpicListed::method)> method;
 
 // ---- pass 3: the names of parameters ----
@@ -277,6 +306,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_N_interval(...) EPIC_EAT
 #define EPIC_N_gated()
 #define EPIC_N_transient()
+#define EPIC_N_local(...) EPIC_EAT
 #define EPIC_QUOTED(name) #name,
 
 // ---- pass 4: calls on the builder ----
@@ -295,6 +325,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_D_interval(...) .durability(::epic::reflect::Durability::interval, __VA_ARGS__) EPIC_EAT
 #define EPIC_D_gated() .durability(::epic::reflect::Durability::gated)
 #define EPIC_D_transient() .durability(::epic::reflect::Durability::transient)
+#define EPIC_D_local(max) .template local<(max)>() EPIC_EAT
 #define EPIC_D_STATE(member) .template state<&EpicSelf::member>(#member)
 #define EPIC_D_METHOD(name) .template method<EPIC_ONE(name), ::epic::reflect::Locking::none>()
 #define EPIC_D_EXCLUSIVE_METHOD(name) .template method<EPIC_ONE(name), ::epic::reflect::Locking::exclusive>()
@@ -307,6 +338,7 @@ const reflect::EntityInfo& entity_info() {
  public:                                                                                                              \
   EPIC_SECTIONS(EPIC_K, __VA_ARGS__)                                                                                  \
   using EpicSelf = Type;                                                                                              \
+  [[maybe_unused]] static constexpr bool epic_is_local = false EPIC_SECTIONS(EPIC_L, __VA_ARGS__);                    \
   /* Its name is in the compiler's message for a call of a method that is not listed. */                              \
   struct MethodsListedInEpicEntity : EPIC_EXPAND_BASE(EPIC_SECTIONS(EPIC_B, __VA_ARGS__))::EpicProxy {                \
     explicit MethodsListedInEpicEntity(const ::epic::detail::Target& target)                                          \

@@ -50,7 +50,15 @@ template <class T>
 [[nodiscard]] Call<ListPage> list(std::string_view prefix = {}, const ListOptions& options = {}) {
   constexpr bool is_entity = std::is_base_of_v<Entity, T>;
   static_assert(is_entity, "epic: list takes a class of entities, as in epic::list<Player>()");
-  if constexpr (is_entity)
+  constexpr bool is_placed = [] {
+    if constexpr (requires { T::epic_is_local; })
+      return !T::epic_is_local;
+    else
+      return true;
+  }();
+  static_assert(is_placed,
+                "epic: list takes a class whose entities are placed: one with local(n) has instances on every node");
+  if constexpr (is_entity && is_placed)
     return detail::list_keys(T::epic_type_name(), prefix, options);
   else
     return Call<ListPage>({});

@@ -36,8 +36,8 @@ inline constexpr bool is_call<Call<R>> = true;
 /// is sent when that has returned.
 ///
 /// Throws std::logic_error outside of an entity's code, in a const method, with store = "memory", and for a receiver
-/// that is not saved (a `transient` class, or one without state); epic::Error, with bad_arguments, if the arguments
-/// have more than 16 MiB.
+/// that is not saved (a `transient` or `local(n)` class, or one without state), and in a `local(n)` class; epic::Error,
+/// with bad_arguments, if the arguments have more than 16 MiB.
 template <class T>
 void deliver(T&& call) {
   static_assert(detail::is_call<std::remove_cvref_t<T>>,

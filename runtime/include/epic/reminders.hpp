@@ -71,6 +71,10 @@ void remind_of(std::string_view name, const ReminderTime& first, std::int64_t ev
                 "epic: a reminder calls a method of the entity's own class, such as &Room::post_digest");
   if constexpr (std::is_member_function_pointer_v<Pointer>) {
     using Traits = MethodTraits<Pointer>;
+    if constexpr (requires { Traits::Class::epic_is_local; })
+      static_assert(!Traits::Class::epic_is_local,
+                    "epic: an entity of a class with local(n) has no reminders, because nothing of it is saved; use a "
+                    "timer (epic::after, epic::every)");
     static_assert(is_valid_method<Pointer>,
                   "epic: a reminder's method must be one that is listed in methods(...) of EPIC_ENTITY: it returns "
                   "epic::Task<...> and takes its parameters by value");
@@ -91,9 +95,9 @@ void remind_of(std::string_view name, const ReminderTime& first, std::int64_t ev
 /// set again: so not in on_activate, unless the state says that it is still to come.
 ///
 /// Throws std::logic_error outside of an entity's code, in a const method, with store = "memory", and in a class that
-/// is not saved (`transient`, or without state); std::invalid_argument for a name that is empty or has more than 256
-/// bytes; epic::Error, with bad_arguments, if the arguments have more than 64 KiB; epic::Overloaded if the entity has
-/// 10,000 reminders, and none with this name.
+/// is not saved (`transient`, `local(n)`, or without state); std::invalid_argument for a name that is empty or has more
+/// than 256 bytes; epic::Error, with bad_arguments, if the arguments have more than 64 KiB; epic::Overloaded if the
+/// entity has 10,000 reminders, and none with this name.
 template <detail::ReminderTimeLike Time, class Pointer, class... Values>
   requires(!detail::is_duration<Pointer>)
 void remind(std::string_view name, const Time& time, Pointer method, Values&&... values) {

@@ -55,7 +55,7 @@ struct ActivationTable::Index {
 };
 
 ActivationTable::ActivationTable(std::uint32_t kernel_tag, std::size_t shard_count)
-    : kernel_tag_(kernel_tag), shards_(shard_count), index_(std::make_unique<Index>(*this)) {}
+    : kernel_tag_(kernel_tag), shards_(shard_count + 1), index_(std::make_unique<Index>(*this)) {}
 
 ActivationTable::~ActivationTable() = default;
 
@@ -77,19 +77,13 @@ Activation* ActivationTable::find_by_text(detail::EntityName& name) {
 }
 
 Activation& ActivationTable::add(detail::NamePtr name, ShardId shard) {
-  const std::uint64_t hash = XXH3_64bits(name->text.data(), name->text.size());
-  Index::Part& part = index_->part_of(hash);
   const std::uint32_t slot = take_slot();
   Activation& activation = (*blocks_[slot / kBlockSlots])[slot % kBlockSlots];
   activation.id = {slot, next_generation_++};
   if (next_generation_ == 0) next_generation_ = 1;  // 0 is a free slot
-  name->kernel_tag = kernel_tag_;
-  name->slot = slot;
-  name->generation = activation.id.generation;
   activation.name = std::move(name);
   activation.shard = shard;
-  const bool is_new = part.insert(Entry{slot, static_cast<std::uint32_t>(hash)}).second;
-  EPIC_ASSERT(is_new, "{} would be activated twice", activation.name->text);
+  if (shard != no_shard()) add_name(activation);
 
   ShardList& list = shards_[shard.value];
   activation.in_shard.previous = list.last;
@@ -100,12 +94,25 @@ Activation& ActivationTable::add(detail::NamePtr name, ShardId shard) {
   return activation;
 }
 
-void ActivationTable::remove(Activation& activation) {
+void ActivationTable::add_name(Activation& activation) {
+  detail::EntityName& name = *activation.name;
+  name.kernel_tag = kernel_tag_;
+  name.slot = activation.id.slot;
+  name.generation = activation.id.generation;
+  const std::uint64_t hash = XXH3_64bits(name.text.data(), name.text.size());
+  const bool is_new = index_->part_of(hash).insert(Entry{activation.id.slot, static_cast<std::uint32_t>(hash)}).second;
+  EPIC_ASSERT(is_new, "{} would be activated twice", name.text);
+}
+
+void ActivationTable::remove_name(const Activation& activation) {
   const std::uint64_t hash = XXH3_64bits(activation.name->text.data(), activation.name->text.size());
   Index::Part& part = index_->part_of(hash);
   part.erase(part.find(Wanted{activation.name->text, static_cast<std::uint32_t>(hash)}));
   if (part.bucket_count() > 1024 && part.size() < part.bucket_count() / 8) part.rehash(0);  // a burst is over
+}
 
+void ActivationTable::remove(Activation& activation) {
+  if (activation.shard != no_shard()) remove_name(activation);
   const auto [previous, next] = activation.in_shard;
   ShardList& list = shards_[activation.shard.value];
   (previous == Activation::kNoSlot ? list.first : at(previous)->in_shard.next) = next;

@@ -6,7 +6,10 @@
 // text is many small hash tables, because one large one would stall the node for a tenth of a second each time it
 // grows. The activations of a shard form a list, so that work on a shard costs only its own activations.
 //
-// Invariant: at most one activation of a name in a table.
+// Instances of local classes belong to no shard, and are not found by name, as several have the same
+// (local_instances.hpp).
+//
+// Invariant: at most one activation of a name in a table, except in no_shard().
 
 #include <array>
 #include <cstddef>
@@ -41,6 +44,8 @@ class ActivationTable {
     return activation != nullptr && activation->id == id ? activation : nullptr;
   }
   Activation& add(detail::NamePtr name, ShardId shard);
+  /// Of instances of local classes.
+  [[nodiscard]] ShardId no_shard() const { return ShardId{static_cast<std::uint32_t>(shards_.size() - 1)}; }
   void remove(Activation& activation);
 
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -77,6 +82,8 @@ class ActivationTable {
   struct Index;
 
   [[nodiscard]] Activation* find_by_text(detail::EntityName& name);
+  void add_name(Activation& activation);
+  void remove_name(const Activation& activation);
   [[nodiscard]] std::uint32_t take_slot();
   void give_back(std::uint32_t slot);
 
@@ -87,7 +94,7 @@ class ActivationTable {
   std::vector<Free> free_;                      // by block
   std::vector<std::uint32_t> with_room_;        // blocks that have a free slot
   std::size_t empty_blocks_ = 0;                // kept for the next ones
-  std::vector<ShardList> shards_;
+  std::vector<ShardList> shards_;               // and no_shard()
   std::unique_ptr<Index> index_;
 };
 

@@ -48,6 +48,7 @@ void Activations::end_all() {
 Activation& Activations::add(const detail::NamePtr& name, const TypeEntry& type, ShardId shard) {
   Activation& activation = table_.add(name, shard);
   activation.type = &type;
+  if (is_local(activation)) local_.add(activation);
   ++type.counters.entities;
   ++type.counters.activated;
   activation.activated_ns = activation.last_used_ns = uses_.scheduler.now_ns;
@@ -99,6 +100,13 @@ void Activations::activate(RecordRef call, const TypeEntry& type, ShardId shard)
     uses_.syscalls.load(activation.id, type.info->stored_name(), activation.name->key());
   else
     construct(activation, {});
+}
+
+void Activations::enter_local(RecordRef call, const TypeEntry& type) {
+  if (Activation* const instance = local_.choose(call->callee->text, type.local_max))
+    static_cast<void>(uses_.calls.enter(std::move(call), *instance));
+  else
+    activate(std::move(call), type, table_.no_shard());
 }
 
 void Activations::on_loaded(ActivationId id, LoadResult result) {

@@ -23,6 +23,7 @@
 #include "kernel/activations/collector.hpp"
 #include "kernel/activations/departures.hpp"
 #include "kernel/activations/entity_timers.hpp"
+#include "kernel/activations/local_instances.hpp"
 #include "kernel/activations/replacements.hpp"
 #include "kernel/activations/slow_stops.hpp"
 #include "kernel/activations/undone_changes.hpp"
@@ -63,6 +64,8 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   // ---- into memory ----
   /// For a call to an entity that is not in memory, in an own shard. The call waits until it is active.
   void activate(RecordRef call, const TypeEntry& type, ShardId shard);
+  /// For a call to an entity of a local class, whoever owns the shard of its name.
+  void enter_local(RecordRef call, const TypeEntry& type);
   void on_loaded(ActivationId id, LoadResult result);
 
   // ---- out of memory ----
@@ -135,6 +138,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
   void destroy(Activation& activation);
   void add_left(const Activation& activation);
   [[nodiscard]] ActivationCause cause_of(const Activation& activation) const;
+  [[nodiscard]] bool is_local(const Activation& activation) const { return activation.shard == table_.no_shard(); }
 
   void begin_replacing(Activation& activation);
   void write_replacement(Activation& activation);
@@ -142,6 +146,7 @@ class Activations final : private Collector::Listener, private WaitEnds::Listene
 
   Uses uses_;
   ActivationTable table_;
+  LocalInstances local_;
   Collector collector_;
   SlowStops slow_stops_;
   Replacements replacements_;

@@ -107,6 +107,7 @@ void Activations::sweep() {
 }
 
 ActivationCause Activations::cause_of(const Activation& activation) const {
+  if (is_local(activation)) return ActivationCause::first;
   switch (departures_.find(activation.name->text, uses_.routing.epoch_of(activation.shard))) {
     case Departures::How::in_order:
       return ActivationCause::collected;
@@ -121,7 +122,8 @@ ActivationCause Activations::cause_of(const Activation& activation) const {
 }
 
 void Activations::add_left(const Activation& activation) {
-  departures_.note(activation.name->text, uses_.routing.epoch_of(activation.shard), Departures::How::in_order);
+  if (!is_local(activation))
+    departures_.note(activation.name->text, uses_.routing.epoch_of(activation.shard), Departures::How::in_order);
   uses_.events.add_left(activation.subject(), {.cause = activation.stop_cause,
                                                .asked_ns = activation.stop_asked_ns(),
                                                .last_used_ns = activation.last_used_ns,
@@ -143,6 +145,7 @@ void Activations::drop(Activation& activation) {
   activation.lock = {};
   activation.state = Activation::State::gone;
   ++gone_count_;
+  if (is_local(activation)) local_.remove(activation);
   wait_ends_.let_go(activation);
 }
 
@@ -187,7 +190,8 @@ void Activations::discard(Activation& activation, ErrorCode code, const std::str
   if (activation.state == Activation::State::reaping || activation.state == Activation::State::gone) return;
   uses_.syscalls.log(LogLevel::error, uses_.words.shown(activation.name), why);
   uses_.events.add(Happening::discarded, activation.subject(), why, uses_.scheduler.now_ns);
-  departures_.note(activation.name->text, uses_.routing.epoch_of(activation.shard), Departures::How::discarded);
+  if (!is_local(activation))
+    departures_.note(activation.name->text, uses_.routing.epoch_of(activation.shard), Departures::How::discarded);
   uses_.saving.discard_change(activation, code, why);
   activation.state = Activation::State::leaving;  // a hook that ends below has no say any longer
   const bool is_to_be_told = reported == Reported::to_nobody && activation.replacement() == nullptr;

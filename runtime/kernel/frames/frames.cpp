@@ -71,6 +71,7 @@ void Frames::route(RecordRef record) {
 /// As long as the shard is not ours, what the maker of the call has observed must be durable first: the change that it
 /// has seen may yet be refused.
 void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker) {
+  if (type.local_max > 0) return leave_local(std::move(record), type, maker);
   RoutedCall call = record->site != nullptr ? RoutedCall(*record->site) : RoutedCall{};
   call.sequence = record->sequence;
   if (!call.has_arrived()) call.shard = shard_of(record->callee->text, uses_.shard_count);
@@ -100,6 +101,18 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
       if (!uses_.syscalls.has_room(decision.owner)) return uses_.routing.park(site_of(*record, call.shard));
       return send(std::move(record), type, call.shard, decision.owner);
   }
+}
+
+/// It runs here, wherever it comes from.
+void Frames::leave_local(RecordRef record, const TypeEntry& type, const Record* maker) {
+  if (has_key(*record))
+    return fail(*record, ErrorCode::bad_arguments,
+                fmt::format("{} was not started: {} is a local class, of which nothing is saved, so a call of it "
+                            "cannot have an idempotency key",
+                            uses_.words.describe(*record), type.info->type_name));
+  if (uses_.admission.is_draining && is_unawaited(*record, maker))
+    return fail(*record, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
+  uses_.activations.enter_local(std::move(record), type);
 }
 
 bool Frames::may_be_seen(const Record& record) const {
@@ -240,11 +253,12 @@ void Frames::receive(const PeerAddress& from, const CallMessage& call, SharedCha
                                    "named(\"{}\", formerly(\"{}\"))",
                                    call.target, name->text, method.type->info->type_name, name->type()));
   const ShardId shard = shard_of(name->text, uses_.shard_count);
-  if (uses_.routing.must_refuse(shard, call.map_version))
+  const bool is_local = method.type->local_max > 0;  // then it runs wherever it arrives
+  if (!is_local && uses_.routing.must_refuse(shard, call.map_version))
     return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
   if (from.is_client() && !uses_.admission.refusal().empty()) {
     // A node that leaves is told to stop once its shards are released, perhaps before it gets the map that says so.
-    if (uses_.admission.is_draining && !uses_.routing.is_ours(shard))
+    if (uses_.admission.is_draining && (is_local || !uses_.routing.is_ours(shard)))
       return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
     return reply_error(from, sequence, ErrorCode::unavailable, std::string(uses_.admission.refusal()));
   }

@@ -83,6 +83,7 @@ class Frames {
   void on_deadlock(const DeadlockMessage& deadlock);
 
  private:
+  void leave_local(RecordRef record, const TypeEntry& type, const Record* maker);
   void send(RecordRef record, const TypeEntry& type, ShardId shard, const PeerAddress& to);
   void note_sent(Record& record, ShardId shard, const PeerAddress& to);
   void refuse(Record& record);

@@ -201,6 +201,8 @@ void Inbox::begin(Entry& entry, Line& line) {
     if (may_come && !entry.occurrence) return postpone(entry);
     return give_up(entry, fmt::format("the module has no method '{}' of this class", mail.method));
   }
+  if (type->local_max > 0)
+    return give_up(entry, fmt::format("{} is a local class now, of which nothing is saved", type->info->type_name));
   RecordRef call(method->make_record());
   const auto schema = find_schema(entry, *method);
   if (!schema) return give_up(entry, "the schema of its arguments cannot be read: " + schema.error());

@@ -18,6 +18,11 @@ void Outbox::deliver(const Record& call) {
     throw std::logic_error("epic::deliver() sends messages of an entity: use it in its methods or hooks");
   if (current->is_read_only)
     throw std::logic_error("epic::deliver() was used in a const method, which must not change anything");
+  if (sender->type->local_max > 0)
+    throw std::logic_error(
+        fmt::format("epic::deliver(): {} is a local class, of which nothing is saved, so a message could not be saved "
+                    "with what its sender has changed; call the entity instead",
+                    sender->type->info->type_name));
   if (!uses_.has_shared_store)
     throw std::logic_error(
         "epic::deliver() needs a store that all nodes share, and in this project each has its own: set store = "

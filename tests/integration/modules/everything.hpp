@@ -1,8 +1,8 @@
 #pragma once
 // A module that uses all of the programming model: two namespaces with classes that refer to each other, private state,
 // described structs inside optional, variant, map and vector, locks, a base class, exceptions, large arguments and
-// state, one call of many entities, copies of results, files. Loaded by real nodes in the integration tests, and linked
-// into the simulated ones.
+// state, one call of many entities, copies of results, files, a local class. Loaded by real nodes in the integration
+// tests, and linked into the simulated ones.
 
 #include <epic/epic.hpp>
 #include <map>
@@ -40,6 +40,13 @@ BOOST_DESCRIBE_STRUCT(Receipt, (), (buyer, item, paid_with))
 /// Thrown across nodes.
 struct SoldOut : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// On every node.
+class Appraiser : public epic::Entity {
+ public:
+  epic::Task<std::int64_t> appraise(std::vector<Item> items);
+  EPIC_ENTITY(Appraiser, methods(appraise), local(2))
 };
 
 class Stall : public epic::Entity {
@@ -86,6 +93,8 @@ class Citizen : public Being {
   /// What the stall had of the item lately, if it had any.
   epic::Task<std::optional<market::Item>> look(epic::Ref<market::Stall> stall, std::string item,
                                                std::chrono::milliseconds lately) const;
+  /// What the bag is worth, item by item and at one time.
+  epic::Task<std::int64_t> appraise_bag() const;
   epic::Task<std::int64_t> pay(std::int64_t coins);
   epic::Task<std::int64_t> purse() const;
   /// Echoes a text of any size.
@@ -101,7 +110,7 @@ class Citizen : public Being {
   std::set<std::string> friends_;
   std::string diary_;
   EPIC_ENTITY(Citizen, base(Being), state(purse_, bag_, position_, mood_, friends_, diary_),
-              methods(shop, look, pay, purse, echo, write_diary, diary_bytes))
+              methods(shop, look, appraise_bag, pay, purse, echo, write_diary, diary_bytes))
 };
 
 }  // namespace town

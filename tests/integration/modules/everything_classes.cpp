@@ -6,6 +6,15 @@
 
 namespace market {
 
+epic::Task<std::int64_t> Appraiser::appraise(std::vector<Item> items) {
+  std::int64_t worth = 0;
+  for (const Item& item : items) {
+    co_await epic::sleep(std::chrono::milliseconds(1));
+    worth += item.count * (item.quality == Quality::fine ? 5 : 2);
+  }
+  co_return worth;
+}
+
 epic::Task<void> Stall::stock(std::vector<Item> items) {
   for (Item& item : items) {
     Item& there = shelf_[item.name];
@@ -81,6 +90,15 @@ epic::Task<std::optional<market::Item>> Citizen::look(epic::Ref<market::Stall> s
   co_return found->second;
 }
 
+epic::Task<std::int64_t> Citizen::appraise_bag() const {
+  std::vector<epic::Call<std::int64_t>> calls;
+  for (const std::optional<market::Item>& item : bag_)
+    if (item) calls.push_back(epic::Ref<market::Appraiser>("square")->appraise({*item}));
+  std::int64_t worth = 0;
+  for (const std::int64_t one : co_await epic::gather(std::move(calls))) worth += one;
+  co_return worth;
+}
+
 epic::Task<std::int64_t> Citizen::pay(std::int64_t coins) {
   if (coins > purse_) throw std::domain_error("the purse holds only " + std::to_string(purse_));
   co_return purse_ -= coins;
@@ -99,8 +117,8 @@ epic::Task<std::uint64_t> Citizen::diary_bytes() const { co_return diary_.size()
 }  // namespace town
 
 const epic::ModuleInfo& everything_module() {
-  static const epic::EntityInfoFn entities[] = {&market::Stall::epic_info, &town::Being::epic_info,
-                                                &town::Citizen::epic_info};
+  static const epic::EntityInfoFn entities[] = {&market::Stall::epic_info, &market::Appraiser::epic_info,
+                                                &town::Being::epic_info, &town::Citizen::epic_info};
   static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
   return info;
 }

@@ -52,6 +52,10 @@ TEST_CASE("everything: a module that uses the whole model works across four node
       CHECK(look(i, "apple", std::chrono::hours(0))->count == shelf.at("apple").count + 7);
     shelf = client.call(stall->shelf());
     CHECK(shelf.at("apple").count == 107 - kCitizens);
+    for (int i = 0; i < kCitizens; ++i) CHECK(client.call(client.get<Citizen>(i)->appraise_bag()) > 0);
+    for (int i = 0; i < 8; ++i)  // wherever the calls of a client run
+      CHECK(client.call(client.get<market::Appraiser>(i)->appraise(std::vector<Item>{shelf.at("apple")})) ==
+            2 * shelf.at("apple").count);
     CHECK_THROWS_AS(client.call(client.get<Citizen>(0)->pay(100)), std::domain_error);
     CHECK(client.call(stall->keep_books("open")) == std::vector<std::string>{"open"});
     const std::string long_line(3u << 20, 'x');

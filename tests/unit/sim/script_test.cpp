@@ -25,6 +25,7 @@ using epic::testing::ticks;
 using epic::testing::writes;
 using scripted::Barrel;
 using scripted::Innkeeper;
+using scripted::Painter;
 using scripted::Player;
 using scripted::Referee;
 using scripted::Waiter;
@@ -120,6 +121,22 @@ TEST_CASE("script: a copy of an earlier answer is no token, until it is too old"
   bob.expect(calls<&Barrel::measure>("Barrel/1")).answer(std::pair(std::int64_t{9}, std::string("gallons")));
   CHECK(later.result() == 9);
   CHECK(bob.state() == R"({"score":0,"last":"gallons"})");
+}
+
+TEST_CASE("script: a call of a local class is a token like any other, and such a class has scripts, too", "[sim]") {
+  auto bob = script_of<Player>("Bob");
+  auto painted = bob.call<&Player::have_painted>(epic::Ref<Barrel>(1));
+  const auto asked = bob.expect(calls<&Painter::paint>("Painter/red"));
+  CHECK(asked.argument<0>().name() == "Barrel/1");
+  asked.answer("9 tins");
+  CHECK(painted.result() == "9 tins");
+
+  auto red = script_of<Painter>("red");
+  for (const std::string tins : {"1 tins", "2 tins"}) {
+    auto paint = red.call<&Painter::paint>(epic::Ref<Barrel>(1));
+    red.expect(calls<&Barrel::on_hit>("Barrel/1")).answer(true);
+    CHECK(paint.result() == tins);
+  }
 }
 
 TEST_CASE("script: a call can fail like a method that throws, and like a node that dies", "[sim]") {

@@ -28,6 +28,18 @@ class Barrel : public epic::Entity {
   EPIC_ENTITY(Barrel, methods(on_hit, roll, fill, measure))
 };
 
+/// Of a local class: outside of scripts it runs on the node of its caller.
+class Painter : public epic::Entity {
+  std::int64_t tins_ = 0;
+
+ public:
+  Task<std::string> paint(Ref<Barrel> barrel) {
+    if (co_await barrel->on_hit(std::string(key()), 1)) ++tins_;
+    co_return std::to_string(tins_) + " tins";
+  }
+  EPIC_ENTITY(Painter, methods(paint), local(4))
+};
+
 class Player : public epic::Entity {
   std::int64_t score = 0;
   std::string last;
@@ -78,6 +90,7 @@ class Player : public epic::Entity {
     last = unit;
     co_return number;
   }
+  Task<std::string> have_painted(Ref<Barrel> barrel) const { co_return co_await Ref<Painter>("red")->paint(barrel); }
   Task<std::int64_t> count_players(std::string prefix) const {
     std::int64_t count = 0;
     epic::ListPage page;
@@ -122,8 +135,8 @@ class Player : public epic::Entity {
     co_return;
   }
   EPIC_ENTITY(Player, state(score, last),
-              methods(count_players, look_up, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary, count_lines,
-                      read_for_a_while, fall),
+              methods(count_players, look_up, have_painted, shoot, shoot_all, roll_all, cheer, nap, read, keep_diary,
+                      count_lines, read_for_a_while, fall),
               exclusive(kick))
 };
 
@@ -236,8 +249,8 @@ class Waiter : public epic::Entity {
 };
 
 inline const epic::ModuleInfo& the_module() {
-  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info, &Player::epic_info, &Referee::epic_info,
-                                                &Innkeeper::epic_info, &Waiter::epic_info};
+  static const epic::EntityInfoFn entities[] = {&Barrel::epic_info,    &Player::epic_info, &Referee::epic_info,
+                                                &Innkeeper::epic_info, &Waiter::epic_info, &Painter::epic_info};
   static const epic::ModuleInfo info{EPIC_ABI_TAG, entities, &epic::no_setup};
   return info;
 }
