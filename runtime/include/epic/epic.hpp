@@ -4,6 +4,7 @@
 
 #include "epic/blocking.hpp"
 #include "epic/broadcast.hpp"
+#include "epic/cached.hpp"
 #include "epic/call.hpp"
 #include "epic/entity.hpp"
 #include "epic/entity_macro.hpp"
