@@ -38,7 +38,7 @@ control::Types::Type describe_type(const reflect::EntityInfo& info) {
   control::Types::Type type{.type = std::string(info.type_name),
                             .formerly = {info.former_names.begin(), info.former_names.end()},
                             .stored_as = std::string(info.stored_name()),
-                            .mode = boost::describe::enum_to_string(info.durability, ""),
+                            .mode = info.local_max > 0 ? "local" : boost::describe::enum_to_string(info.durability, ""),
                             .exclusive = info.class_exclusive,
                             .schema = schema.text(),
                             .schema_id = fmt::format("{:016x}", schema.id().value)};

@@ -32,7 +32,7 @@ struct Types {
     std::string type;
     std::vector<std::string> formerly = {};
     std::string stored_as;
-    std::string mode;  // gated, interval, transient
+    std::string mode;  // gated, interval, transient, local
     std::optional<std::int64_t> interval_ms = {};
     bool exclusive = false;
     std::vector<Method> methods = {};
