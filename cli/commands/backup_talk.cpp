@@ -30,7 +30,7 @@ boost::json::object describe_content(const storage::StoreContent& content) {
           {"reminders", content.reminders},
           {"answers", content.answers},
           {"damaged", content.damaged},
-          {"shards", content.identity.shard_count},
+          {"shards", content.identity.placement.shard_count()},
           {"format", content.identity.format_version}};
 }
 

@@ -1,9 +1,12 @@
-// epic reshard: what is saved is placed by another number of shards, while no fabric runs; the former store is kept.
+// epic reshard: what is saved is placed by another number of shards, or by other groups of classes, while no fabric
+// runs; the former store is kept.
 
 #include <fmt/format.h>
 
 #include <boost/json/object.hpp>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "cli/commands/backup_talk.hpp"
 #include "cli/commands/confirm.hpp"
@@ -11,8 +14,10 @@
 #include "cli/fabric/import_target.hpp"
 #include "cli/fabric/stored_fabric.hpp"
 #include "cli/output/humanize.hpp"
+#include "cli/project/catalog.hpp"
 #include "cli/project/context.hpp"
 #include "cli/project/manifest_edit.hpp"
+#include "kernel/placement_groups.hpp"
 #include "storage/open_store.hpp"
 #include "storage/resharding.hpp"
 
@@ -22,29 +27,53 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr PositionalSpec kReshardPositionals[] = {
-    {.name = "N", .summary = "Number of shards, from 1 to 4096", .check = whole_number(1, kShardsMax)},
+    {.name = "N",
+     .summary = "Number of shards, from 1 to 4096; without it, the number stays",
+     .arity = Arity::optional,
+     .check = whole_number(1, kShardsMax)},
 };
 
-constexpr OptionSpec kReshardOptions[] = {kDryRunOption};
+constexpr OptionSpec kReshardOptions[] = {
+    {.name = "groups", .summary = "Place classes as together(…) says in the built module"},
+    kDryRunOption,
+};
 
 constexpr ExitNote kReshardExitCodes[] = {
     {ExitCode::failed, "a fabric is running, the store is damaged, or the disk is full; nothing was changed"},
     {ExitCode::not_found, "nothing has been saved yet"},
+    {ExitCode::build_failed, "with --groups: the module was not built"},
 };
 
-/// Of the store.
-Result<std::uint32_t> stored_count(const Project& project, std::int64_t wanted) {
+Result<kernel::Placement> stored_placement(const Project& project) {
+  const std::string way_out = "what is in epic.toml and in the module counts when the store is made";
   if (!project.paths.store.keeps_state())
     return fail({.code = ExitCode::not_found,
                  .what = "nothing of this project outlives a running fabric",
                  .why = fmt::format("epic.toml says store = \"{}\"", project.manifest.store),
-                 .help = {fmt::format("set `shards = {}` in epic.toml", wanted)}});
+                 .help = {way_out}});
   const auto store = storage::open_store({.address = project.paths.store, .mode = storage::OpenMode::read_only});
-  if (store) return (*store)->identity().shard_count;
+  if (store) return (*store)->identity().placement;
   if (store.error().code != storage::StoreErrorCode::not_found) return fail(failure_of(store.error()));
   return fail({.code = ExitCode::not_found,
                .what = "nothing has been saved yet, so there is nothing to rewrite",
-               .help = {fmt::format("set `shards = {}` in epic.toml", wanted)}});
+               .help = {way_out}});
+}
+
+/// What the store is to have: what the module says about its classes, and what the store says about others.
+Result<kernel::Placement> wanted_placement(const Project& project, const Arguments& arguments,
+                                           const kernel::Placement& stored) {
+  const auto count = arguments.word(0);
+  const auto shard_count = count ? static_cast<std::uint32_t>(std::stoul(*count)) : stored.shard_count();
+  if (!arguments.has("groups")) return kernel::Placement(shard_count, stored.groups());
+  const auto module = catalog_of_build(project.paths.module_types(project.manifest.module));
+  if (!module)
+    return fail({.code = ExitCode::build_failed,
+                 .what = "the groups of classes are in the module, which is not built",
+                 .help = {"build it with 'epic build'"}});
+  kernel::PlacementGroups groups = stored.groups();
+  for (const TypeEntry& type : module->types) groups.erase(type.stored_as);
+  groups.merge(module->groups());
+  return kernel::Placement(shard_count, std::move(groups));
 }
 
 /// The file that decides about the next store, and must agree with this one.
@@ -55,49 +84,73 @@ Result<void> adjust_manifest(Console& console, const Project& project, std::int6
   return {};
 }
 
-void print_result(Console& console, std::uint32_t former_count, const storage::Resharding& done,
+/// "class Player is together(Room)" for each class that is placed otherwise than before.
+std::vector<std::string> group_changes(const kernel::Placement& before, const kernel::Placement& now) {
+  std::vector<std::string> changes;
+  kernel::PlacementGroups all = before.groups();
+  for (const auto& [type, group] : now.groups()) all[type] = group;
+  for (const auto& [type, group] : all)
+    if (before.group_of(type) != now.group_of(type))
+      changes.push_back(fmt::format("class {} is {}", type, kernel::group_text(type, now.group_of(type))));
+  return changes;
+}
+
+void print_result(Console& console, const kernel::Placement& before, const storage::Resharding& done,
                   const fs::path& former) {
   boost::json::object described = describe_content(done.content());
-  described["former_shards"] = former_count;
+  described["former_shards"] = before.shard_count();
+  boost::json::object groups;
+  for (const auto& [type, group] : done.content().identity.placement.groups()) groups[type] = group;
+  described["groups"] = std::move(groups);
   described["moved"] = done.rows().moved;
   described["former"] = former.empty() ? boost::json::value() : boost::json::value(former.string());
   console.print_json(described);
 }
 
+/// "from 64 to 256 shards: 2 entities and 1 message; 2 of 3 rows go to another shard".
+std::string change_text(const kernel::Placement& before, const storage::Resharding& done) {
+  const std::uint32_t now = done.content().identity.placement.shard_count();
+  const std::string shards = before.shard_count() == now
+                                 ? count_of(now, "shard", "shards")
+                                 : fmt::format("from {} to {} shards", before.shard_count(), now);
+  return fmt::format("{}: {}; {} of {} rows go to another shard", shards, content_text(done.content()),
+                     done.rows().moved, done.rows().all);
+}
+
 Outcome run_reshard(Context& context, const Arguments& arguments) {
-  const std::int64_t wanted = std::stoll(*arguments.word(0));
+  if (!arguments.word(0) && !arguments.has("groups"))
+    return fail(usage_failure(arguments.command(), "missing N, the number of shards, or --groups"));
   const auto project = EPIC_TRY(context.project(arguments));
-  if (const auto present = stored_count(project, wanted); !present) return fail(present.error());
+  if (const auto present = stored_placement(project); !present) return fail(present.error());
   const auto lock = EPIC_TRY(lock_project(project.paths));
-  const std::uint32_t former_count = EPIC_TRY(stored_count(project, wanted));  // nobody changes it from here on
+  const kernel::Placement before = EPIC_TRY(stored_placement(project));  // nobody changes it from here on
+  const kernel::Placement wanted = EPIC_TRY(wanted_placement(project, arguments, before));
 
   Console& console = context.console();
-  if (former_count == wanted) {
-    console.note(fmt::format("The store has {} already", count_of(former_count, "shard", "shards")));
-    if (!arguments.has("dry-run")) EPIC_TRY(adjust_manifest(console, project, wanted));
+  if (before == wanted) {
+    console.note(fmt::format("The store has {}{} already", count_of(before.shard_count(), "shard", "shards"),
+                             arguments.has("groups") ? " and the module's groups" : ""));
+    if (!arguments.has("dry-run")) EPIC_TRY(adjust_manifest(console, project, wanted.shard_count()));
     return ExitCode::ok;
   }
   BackupTalk talk(console);
-  auto resharding = storage::Resharding::prepare(project.paths.store,
-                                                 kernel::Placement(static_cast<std::uint32_t>(wanted)), talk.watcher());
+  auto resharding = storage::Resharding::prepare(project.paths.store, wanted, talk.watcher());
   talk.finish();
   if (!resharding) return fail(failure_of(resharding.error()));
-  const std::string change =
-      fmt::format("from {} to {} shards: {}; {} of {} rows go to another shard", former_count, wanted,
-                  content_text(resharding->content()), resharding->rows().moved, resharding->rows().all);
+  for (const std::string& change : group_changes(before, wanted)) console.note(change);
   if (resharding->content().damaged > 0)
     console.warn(fmt::format("{}, and cannot be read in the new store either", damage_text(resharding->content())));
   if (arguments.has("dry-run")) {
-    if (console.is_json()) print_result(console, former_count, *resharding, {});
-    console.note(fmt::format("Can reshard {}", change));
+    if (console.is_json()) print_result(console, before, *resharding, {});
+    console.note("Can reshard " + change_text(before, *resharding));
     return ExitCode::ok;
   }
   const auto former = resharding->finish();
   if (!former) return fail(failure_of(former.error()));
-  if (console.is_json()) print_result(console, former_count, *resharding, *former);
-  console.note(fmt::format("Resharded {}", change));
+  if (console.is_json()) print_result(console, before, *resharding, *former);
+  console.note("Resharded " + change_text(before, *resharding));
   console.note(fmt::format("The former store is kept in {}", former->string()));
-  EPIC_TRY(adjust_manifest(console, project, wanted));
+  EPIC_TRY(adjust_manifest(console, project, wanted.shard_count()));
   return ExitCode::ok;
 }
 
@@ -106,15 +159,16 @@ Outcome run_reshard(Context& context, const Arguments& arguments) {
 constexpr Command kReshardCommand{
     .path = "reshard",
     .group = Group::state,
-    .summary = "Change the number of shards of the store",
+    .summary = "Change the number of shards of the store, or which classes are together",
     .description =
-        "Every entity belongs to one of the shards, which are what nodes own and hand over. A copy of the store\n"
-        "is rewritten for N of them and read back: states, messages, reminders and answers to calls with\n"
-        "idempotency keys. Then it becomes the store in one step: whatever happens, the store is the former one\n"
-        "or the new one. The former store is kept in .epic/replaced-1 (2, 3 …); remove it to free the space. The\n"
-        "number in epic.toml is changed last; if that fails, 'epic run' names the edit.\n"
+        "Every entity belongs to one of the shards, which are what nodes own and hand over; classes that are\n"
+        "together(…) share the shards of their tags. A copy of the store is rewritten and read back: states,\n"
+        "messages, reminders and answers to calls with idempotency keys. Then it becomes the store in one step:\n"
+        "whatever happens, the store is the former one or the new one. The former store is kept in\n"
+        ".epic/replaced-1 (2, 3 …); remove it to free the space. The number in epic.toml is changed last; if that\n"
+        "fails, 'epic run' names the edit.\n"
         "Only while no fabric is running. Takes as much space as the store does.",
-    .example = "epic reshard 256 --dry-run\nepic reshard 256",
+    .example = "epic reshard 256 --dry-run\nepic reshard 256\nepic reshard --groups",
     .positionals = kReshardPositionals,
     .options = kReshardOptions,
     .exit_codes = kReshardExitCodes,

@@ -99,7 +99,7 @@ std::vector<Finding> check_store(const Project& project) {
              first_help(store.error(), fmt::format("put a copy of {} there, or move it away to start afresh",
                                                    project.paths.store.location.string()))}};
   std::vector<Finding> findings;
-  const auto shards = store->identity().shard_count;
+  const auto shards = store->identity().placement.shard_count();
   if (shards == project.manifest.shards)
     findings.push_back({State::ok, "shards", fmt::format("{}", shards)});
   else

@@ -43,14 +43,17 @@ class LiveImport final : public ImportTarget {
   static Result<std::unique_ptr<ImportTarget>> open(LiveFabric fabric) {
     const auto ping = EPIC_TRY(fabric.ask<control::Ping>());
     const auto types = EPIC_TRY(fabric.ask<control::Types>());
-    auto target = std::make_unique<LiveImport>(std::move(fabric), static_cast<std::uint32_t>(ping.shards));
-    target->set_types(catalog_from(types));
+    Catalog catalog = catalog_from(types);
+    const kernel::Placement placement(static_cast<std::uint32_t>(ping.shards), catalog.groups());
+    auto target = std::make_unique<LiveImport>(std::move(fabric), placement);
+    target->set_types(std::move(catalog));
     return target;
   }
-  LiveImport(LiveFabric fabric, std::uint32_t shard_count) : fabric_(std::move(fabric)), shard_count_(shard_count) {}
+  LiveImport(LiveFabric fabric, kernel::Placement placement)
+      : fabric_(std::move(fabric)), placement_(std::move(placement)) {}
 
   [[nodiscard]] std::uint32_t part_of(const EntityName& name) const override {
-    return kernel::shard_of(types().stored_name(name.type), name.key, shard_count_).value;
+    return placement_.shard_of(types().stored_name(name.type), name.key).value;
   }
   [[nodiscard]] std::size_t group_lines_max() const override { return kLiveGroupLines; }
   [[nodiscard]] bool goes_on() const override { return true; }
@@ -71,7 +74,7 @@ class LiveImport final : public ImportTarget {
 
  private:
   LiveFabric fabric_;
-  std::uint32_t shard_count_;
+  kernel::Placement placement_;
 };
 
 class StoreImport final : public ImportTarget {

@@ -11,11 +11,13 @@
 
 #include "cli/output/humanize.hpp"
 #include "cli/output/suggest.hpp"
+#include "cli/project/catalog.hpp"
 #include "cli/project/module_habits.hpp"
 #include "cli/project/schema_check.hpp"
 #include "cli/project/subprocess.hpp"
 #include "cluster/supervisor/node_exit.hpp"
 #include "protocol/json.hpp"
+#include "storage/open_store.hpp"
 
 namespace epic::cli {
 namespace fs = std::filesystem;
@@ -181,6 +183,20 @@ Result<void> check_saved_states(const Context& context, const Project& project, 
                 "use it anyway with 'epic build --force'"}});
 }
 
+// Nodes would refuse it; but it has to be built before the store can be adjusted to it.
+void warn_of_groups(const Context& context, const Project& project, const std::string& description) {
+  const auto store = storage::open_store({.address = project.paths.store, .mode = storage::OpenMode::read_only});
+  const auto described = protocol::parse_json(description);
+  if (!store || !described) return;
+  const kernel::Placement& placement = (*store)->identity().placement;
+  for (const TypeEntry& type : catalog_from(*described).types)
+    if (placement.group_of(type.stored_as) != type.group)
+      context.console().warn(fmt::format(
+          "class {} shares the tags of {}, but in the store those of {}: run 'epic reshard --groups' before "
+          "'epic run'",
+          type.type, type.group, placement.group_of(type.stored_as)));
+}
+
 // The programs of epic_add_client(). CMake has just listed them.
 Result<std::vector<fs::path>> build_clients(const Context& context, const Project& project) {
   std::vector<fs::path> clients;
@@ -242,6 +258,7 @@ Result<Built> build_project(const Context& context, const Project& project, cons
     return std::unexpected(std::move(checked.error()));
   }
   warn_of_habits(context, project);
+  warn_of_groups(context, project, *description);
   std::ofstream(project.paths.module_types(project.manifest.module), std::ios::binary) << *description;
   std::ofstream(listing_file(project), std::ios::binary) << listing;
   if (options.clients) built.clients = EPIC_TRY(build_clients(context, project));

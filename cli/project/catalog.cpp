@@ -32,6 +32,13 @@ std::vector<std::string> Catalog::type_names() const {
   return names;
 }
 
+kernel::PlacementGroups Catalog::groups() const {
+  kernel::PlacementGroups groups;
+  for (const TypeEntry& type : types)
+    if (type.group != type.stored_as) groups.emplace(type.stored_as, type.group);
+  return groups;
+}
+
 std::vector<std::string> Catalog::method_names(std::string_view type) const {
   std::vector<std::string> names;
   if (const TypeEntry* entry = find(type))
@@ -44,6 +51,8 @@ Catalog catalog_from(protocol::control::Types::Answer answer) {
   std::erase_if(catalog.types, [](const TypeEntry& type) { return type.type.empty(); });
   for (TypeEntry& type : catalog.types)
     if (type.stored_as.empty()) type.stored_as = type.formerly.empty() ? type.type : type.formerly.back();
+  for (TypeEntry& type : catalog.types)
+    if (type.group.empty()) type.group = type.stored_as;
   return catalog;
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/placement_hash.hpp"
 #include "protocol/control_types.hpp"
 
 namespace epic::cli {
@@ -28,6 +29,8 @@ struct Catalog : protocol::control::Types::Answer {
   /// "Hero/Bob" or "Hero" by its current name: "Player/Bob", "Player".
   [[nodiscard]] std::string shown(std::string_view type_or_entity) const;
   [[nodiscard]] std::vector<std::string> type_names() const;
+  /// Of the classes that are together with another.
+  [[nodiscard]] kernel::PlacementGroups groups() const;
   [[nodiscard]] std::vector<std::string> method_names(std::string_view type) const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -11,35 +12,35 @@
 namespace epic::cli {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r";
+constexpr std::string_view kTomlBlanks = " \t\r";
 
-std::string_view trimmed(std::string_view line) {
-  const std::size_t begin = line.find_first_not_of(kBlanks);
+std::string_view trimmed_line(std::string_view line) {
+  const std::size_t begin = line.find_first_not_of(kTomlBlanks);
   if (begin == std::string_view::npos) return {};
-  return line.substr(begin, line.find_last_not_of(kBlanks) - begin + 1);
+  return line.substr(begin, line.find_last_not_of(kTomlBlanks) - begin + 1);
 }
 
-bool is_header(std::string_view line) { return trimmed(line).starts_with('['); }
+bool is_section(std::string_view line) { return trimmed_line(line).starts_with('['); }
 
 /// "[fabric]", perhaps with a comment behind it.
-bool is_header_of_fabric(std::string_view line) {
-  line = trimmed(line);
+bool is_section_of_fabric(std::string_view line) {
+  line = trimmed_line(line);
   if (!line.starts_with('[') || line.starts_with("[[")) return false;
   const std::size_t end = line.find(']');
-  return end != std::string_view::npos && trimmed(line.substr(1, end - 1)) == "fabric";
+  return end != std::string_view::npos && trimmed_line(line.substr(1, end - 1)) == "fabric";
 }
 
 /// Where the value begins in "shards = 64"; npos for another line.
 std::size_t find_value_of_shards(std::string_view line) {
   constexpr std::string_view kKey = "shards";
-  const std::size_t key = line.find_first_not_of(kBlanks);
+  const std::size_t key = line.find_first_not_of(kTomlBlanks);
   if (key == std::string_view::npos || !line.substr(key).starts_with(kKey)) return std::string_view::npos;
-  const std::size_t equals = line.find_first_not_of(kBlanks, key + kKey.size());
+  const std::size_t equals = line.find_first_not_of(kTomlBlanks, key + kKey.size());
   if (equals == std::string_view::npos || line[equals] != '=') return std::string_view::npos;
-  return line.find_first_not_of(kBlanks, equals + 1);
+  return line.find_first_not_of(kTomlBlanks, equals + 1);
 }
 
-std::string edited(std::string_view text, std::int64_t shards) {
+std::string with_edited_shards(std::string_view text, std::int64_t shards) {
   std::size_t after_header = std::string_view::npos;
   bool is_in_fabric = false;
   for (std::size_t at = 0; at < text.size();) {
@@ -50,7 +51,7 @@ std::string edited(std::string_view text, std::int64_t shards) {
       const std::size_t value_end = std::min(line.find_first_of(" \t\r#", value), line.size());
       return fmt::format("{}{}{}", text.substr(0, at + value), shards, text.substr(at + value_end));
     }
-    if (is_header(line)) is_in_fabric = is_header_of_fabric(line);
+    if (is_section(line)) is_in_fabric = is_section_of_fabric(line);
     at = std::min(end + 1, text.size());
     if (is_in_fabric && after_header == std::string_view::npos) after_header = at;
   }
@@ -64,7 +65,7 @@ std::string edited(std::string_view text, std::int64_t shards) {
 }  // namespace
 
 std::optional<std::string> with_shards(std::string_view text, std::int64_t shards) {
-  std::string result = edited(text, shards);
+  std::string result = with_edited_shards(text, shards);
   const auto read = parse_manifest(result, "epic.toml");
   if (!read || read->shards != shards) return std::nullopt;
   return result;

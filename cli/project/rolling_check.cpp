@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/project/catalog.hpp"
 #include "cli/project/placement.hpp"
 #include "cli/project/subprocess.hpp"
 #include "protocol/json.hpp"
@@ -25,6 +26,12 @@ std::string find_disagreement(const boost::json::value& present, const boost::js
   for (const PlacementDisagreement& one : find_placement_disagreements(present, next))
     return fmt::format("the oldest name of class {} is {} in the running module, but {} in the new one", one.type,
                        one.was, one.is);
+  const Catalog before = catalog_from(present);
+  for (const TypeEntry& now : catalog_from(next).types)
+    for (const TypeEntry& was : before.types)
+      if (was.stored_as == now.stored_as && was.group != now.group)
+        return fmt::format("class {} shares the tags of {} in the running module, but those of {} in the new one",
+                           now.type, was.group, now.group);
   return {};
 }
 

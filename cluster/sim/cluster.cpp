@@ -7,6 +7,7 @@
 
 #include "epic/version.hpp"
 #include "kernel/assert.hpp"
+#include "kernel/placement_groups.hpp"
 
 namespace epic::cluster::sim {
 
@@ -60,7 +61,7 @@ Cluster::Cluster(const ClusterOptions& options, const ModuleInfo& module)
       module_(module),
       world_(options.seed, options.timer_lateness),
       network_(world_, options.network),
-      disk_(world_, options.shard_count, options.disk) {
+      disk_(world_, kernel::placement_for(module, options.shard_count), options.disk) {
   supervisor_options_.project_name = "simulated";
   supervisor_options_.project_directory = "/sim";
   supervisor_options_.module_path = "/sim/module.so";
@@ -182,7 +183,7 @@ void Cluster::cut_power(nanoseconds back_after) {
 
 void Cluster::reshard(std::uint32_t shard_count, nanoseconds back_after) {
   crash_supervisor(back_after);
-  disk_.reshard(kernel::Placement(shard_count));
+  disk_.reshard(kernel::placement_for(module_, shard_count));
   supervisor_options_.shard_count = shard_count;
 }
 

@@ -107,7 +107,7 @@ class DiskStore final : public storage::Store {
   void end_moment() override { rows_->end_moment(); }
   std::expected<std::vector<storage::TypeCount>, StoreError> count_by_type() override { return rows_->count_by_type(); }
   std::expected<std::vector<ShardRow>, StoreError> shards() override { return rows_->shards(); }
-  storage::StoreIdentity identity() const override { return rows_->identity(); }
+  const storage::StoreIdentity& identity() const override { return rows_->identity(); }
 
  private:
   std::optional<StoreError> fault_of_change() {
@@ -127,9 +127,9 @@ class DiskStore final : public storage::Store {
   std::optional<StoreError> broken_;
 };
 
-Disk::Disk(World& world, std::uint32_t shard_count, DiskOptions options)
-    : world_(world), shard_count_(shard_count), options_(options), rows_(make_rows()) {
-  if (options.on_files) files_ = std::make_unique<epic::sim::SqliteDisk>(world.random(), shard_count, make_clock());
+Disk::Disk(World& world, kernel::Placement placement, DiskOptions options)
+    : world_(world), placement_(std::move(placement)), options_(options), rows_(make_rows()) {
+  if (options.on_files) files_ = std::make_unique<epic::sim::SqliteDisk>(world.random(), placement_, make_clock());
 }
 
 Disk::~Disk() = default;
@@ -142,7 +142,7 @@ storage::WallClock Disk::make_clock() const {
 }
 
 std::unique_ptr<storage::MemoryStore> Disk::make_rows() const {
-  return std::make_unique<storage::MemoryStore>(shard_count_, make_clock());
+  return std::make_unique<storage::MemoryStore>(placement_, make_clock());
 }
 
 std::expected<std::unique_ptr<storage::Store>, StoreError> Disk::open() {

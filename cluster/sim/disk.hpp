@@ -36,7 +36,8 @@ struct DiskOptions {
 
 class Disk {
  public:
-  Disk(World& world, std::uint32_t shard_count, DiskOptions options);
+  /// `placement`: of the store that is made.
+  Disk(World& world, kernel::Placement placement, DiskOptions options);
   ~Disk();
 
   [[nodiscard]] nanoseconds draw_write_delay() { return world_.draw_delay(options_.write_delay_max) * slowness_; }
@@ -78,7 +79,7 @@ class Disk {
   [[nodiscard]] std::optional<std::errc> draw_file_fault(epic::sim::MemoryFiles::Access access);
 
   World& world_;
-  std::uint32_t shard_count_;
+  kernel::Placement placement_;
   DiskOptions options_;
   std::unique_ptr<epic::sim::SqliteDisk> files_;  // null: not on files
   std::unique_ptr<storage::MemoryStore> rows_;    // as every process sees them

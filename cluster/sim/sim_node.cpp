@@ -91,6 +91,7 @@ void SimNode::start(const protocol::Configure& configure) {
         .message = store.error().message, .hint = {}, .ends_fabric = storage::ends_fabric(store.error().code)});
     return end(kExitFailed);
   }
+  kernel::Placement placement = (*store)->identity().placement;
   auto open_reader = (*store)->reader_opener();
   storage_ = std::make_unique<io::StorageWork>(std::move(*store), clock(), [] {});
   blocking_ = std::make_unique<SimBlocking>(*this, surroundings_.disk.files(), configure.options.blocking_threads,
@@ -118,6 +119,7 @@ void SimNode::start(const protocol::Configure& configure) {
               },
           .post =
               [this](std::function<void()> work) { after(nanoseconds(1), fingerprint_of("posted"), std::move(work)); },
+          .placement = std::move(placement),
           .open_reader = std::move(open_reader),
           .make_work = [](std::unique_ptr<storage::Store>, std::function<void()>) -> std::unique_ptr<io::StorageWork> {
             EPIC_ASSERT(false, "no request of a simulation reads the store");

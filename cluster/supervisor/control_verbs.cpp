@@ -106,8 +106,7 @@ void send_part(const ControlReply& reply, const Value& value) {
 }  // namespace
 
 ControlVerbs::ControlVerbs(ControlVerbsParts parts)
-    : parts_(std::move(parts)),
-      trail_verbs_(parts_.host, parts_.fleet, parts_.requests, parts_.trail, parts_.options.shard_count) {}
+    : parts_(std::move(parts)), trail_verbs_(parts_.host, parts_.fleet, parts_.requests, parts_.trail) {}
 
 template <class Verb>
 void ControlVerbs::receive(const json::object& body, ControlReply reply) {
@@ -368,9 +367,8 @@ void ControlVerbs::forward(Asked<Verb> asked, std::chrono::nanoseconds timeout, 
   asked.request.entity = entity->type + "/" + entity->key;
   json::value body = codec::describe_json(asked.request);
   body.as_object().insert(beside.begin(), beside.end());
-  parts_.requests.to_owner(kernel::shard_of(entity->type, entity->key, parts_.options.shard_count),
-                           std::string(Verb::kVerb.name), protocol::print_json(body), repeat_of<Verb>(asked.request),
-                           parts_.host.now() + timeout,
+  parts_.requests.to_owner(parts_.fleet.placement().shard_of(entity->type, entity->key), std::string(Verb::kVerb.name),
+                           protocol::print_json(body), repeat_of<Verb>(asked.request), parts_.host.now() + timeout,
                            [reply = asked.reply](const protocol::Answer& answer) { relay(answer, reply); });
 }
 

@@ -24,8 +24,9 @@ bool is_ignored(int signal) {
 
 GrantWriter::OpenStore opener_of(const SupervisorOptions& options) {
   if (!options.store.keeps_state()) return {};
+  // The first node makes it, since that knows the module's groups of classes.
   return [config = storage::StoreConfig{
-              .address = options.store, .shard_count = options.shard_count, .mode = storage::OpenMode::create}] {
+              .address = options.store, .shard_count = options.shard_count, .mode = storage::OpenMode::existing}] {
     return storage::open_store(config);
   };
 }

@@ -54,7 +54,8 @@ Fleet::Fleet(Host& host, const SupervisorOptions& options, const RunPaths& paths
       module_(std::move(module)),
       coordination_(coordination),
       logs_(logs),
-      events_(std::move(events)) {
+      events_(std::move(events)),
+      placement_(kernel::ungrouped(options.shard_count)) {
   for (std::uint16_t number = 1; number <= options.node_count; ++number)
     slots_.emplace_back(NodeId{number}, paths.node_socket(NodeId{number}), options.restart, host);
 }
@@ -195,6 +196,7 @@ void Fleet::on_ready(NodeSlot& slot, const protocol::Ready& ready) {
     return kill(slot, {.reason = Kill::wrong_version});
   }
   slot.renamed_types = ready.renamed_types;
+  placement_ = {options_.shard_count, ready.groups};
   coordination_.open_lease(options_.silence_max, [this, &slot, incarnation = slot.incarnation](auto lease) {
     on_lease(slot, incarnation, std::move(lease));
   });

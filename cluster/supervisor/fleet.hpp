@@ -101,6 +101,8 @@ class Fleet {
   [[nodiscard]] bool is_gone() const;
   /// A type, or "Type/Key", by the stored name, for any of the type's names; unknown ones unchanged.
   [[nodiscard]] std::string stored_name(const std::string& type_or_entity) const;
+  /// That of the store, as far as nodes have said.
+  [[nodiscard]] const kernel::Placement& placement() const { return placement_; }
   /// Identifies this run of the fabric to peers and clients.
   [[nodiscard]] std::string fabric_id() const;
 
@@ -136,6 +138,7 @@ class Fleet {
   Events events_;
   bool is_started_ = false;
   bool is_stopping_ = false;
+  kernel::Placement placement_;
   std::deque<NodeSlot> slots_;  // node-1 first; addresses are stable
 };
 

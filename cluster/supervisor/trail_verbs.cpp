@@ -111,7 +111,7 @@ void TrailVerbs::send_events(Watch& watch, Gathered<control::Events> gathered) c
   const auto add = [&events](control::Events::Timed timed) { events.emplace(timed.wall_ns, std::move(timed.event)); };
   if (request.type.empty()) {
     const std::string entity = fleet_.stored_name(request.entity);
-    const auto shard = entity.empty() ? std::nullopt : std::optional(kernel::shard_of(entity, shard_count_));
+    const auto shard = entity.empty() ? std::nullopt : std::optional(fleet_.placement().shard_of(entity));
     std::ranges::for_each(trail_.list(watch.seen, shard, entity), add);
     watch.seen = trail_.newest();
   }

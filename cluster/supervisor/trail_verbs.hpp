@@ -28,9 +28,8 @@ class TrailVerbs {
   static constexpr std::uint64_t kEventsMax = 100'000;
   static constexpr std::size_t kFollowersMax = 64;
 
-  TrailVerbs(const Host& host, const Fleet& fleet, NodeRequests& requests, const FabricTrail& trail,
-             std::uint32_t shard_count)
-      : host_(host), fleet_(fleet), requests_(requests), trail_(trail), shard_count_(shard_count) {}
+  TrailVerbs(const Host& host, const Fleet& fleet, NodeRequests& requests, const FabricTrail& trail)
+      : host_(host), fleet_(fleet), requests_(requests), trail_(trail) {}
 
   void events(protocol::control::Events::Request request, const ControlReply& reply);
   void calls(const protocol::control::Calls::Request& request, const ControlReply& reply);
@@ -62,7 +61,6 @@ class TrailVerbs {
   const Fleet& fleet_;
   NodeRequests& requests_;
   const FabricTrail& trail_;
-  std::uint32_t shard_count_;
   std::list<std::shared_ptr<Watch>> followers_;  // shared with the answers in progress
 };
 

@@ -34,7 +34,8 @@ Router::Router(std::uint64_t life, std::chrono::nanoseconds call_timeout, const 
 
 kernel::HelloMessage Router::hello() const {
   // No fabric and no shard count: a client accepts those of the first node it meets.
-  return {.from = {kernel::NodeId{0}, life_}, .fabric = {}, .shard_count = 0, .methods = methods_};
+  return {
+      .from = {kernel::NodeId{0}, life_}, .fabric = {}, .shard_count = 0, .methods = methods_, .places_groups = true};
 }
 
 // ---- beginning and end of a call ----
@@ -55,8 +56,8 @@ std::uint64_t Router::submit(RecordRef call, OnEnd on_end) {
   pending.record = std::move(call);
   pending.on_end = std::move(on_end);
   pending.sequence = sequence;
-  if (shard_count_ == 0) return sequence;  // on_hello assigns it
-  pending.shard = kernel::shard_of(pending.record->callee->text, shard_count_);
+  if (!placement_) return sequence;  // on_hello assigns it
+  pending.shard = placement_->shard_of(pending.record->callee->text);
   route(pending);
   return sequence;
 }
@@ -181,16 +182,16 @@ void Router::join(const kernel::HelloMessage& hello) {
   fabric_ = hello.fabric;
   shards_.forget_map();
   for (const PeerAddress& former : shards_.list_asked()) lose_calls(former, {});
-  shard_count_ = hello.shard_count;
+  placement_.emplace(hello.shard_count, hello.groups);
   for (auto& [sequence, pending] : calls_) {
     shards_.forget(pending);
-    pending.shard = kernel::shard_of(pending.record->callee->text, shard_count_);
+    pending.shard = placement_->shard_of(pending.record->callee->text);
     shards_.park(pending);
   }
 }
 
 void Router::on_map(kernel::ShardMap map) {
-  if (map.owners.size() == shard_count_ && shards_.set_map(std::move(map)))
+  if (placement_ && map.owners.size() == placement_->shard_count() && shards_.set_map(std::move(map)))
     for (const kernel::ShardId shard : shards_.unblock_all()) shards_.retry(shard, kernel::ShardRouter::Pace::at_once);
 }
 

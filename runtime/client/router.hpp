@@ -22,6 +22,7 @@
 #include "kernel/codec.hpp"
 #include "kernel/entity_lock.hpp"
 #include "kernel/messages.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/routing/shard_router.hpp"
 #include "reflect/schema.hpp"
 
@@ -97,7 +98,7 @@ class Router final : private kernel::ShardRouter::Listener {
   std::int64_t now_ns_ = 0;
   std::uint64_t next_sequence_ = 1;
   std::string fabric_;
-  std::uint32_t shard_count_ = 0;  // 0: no node has been met
+  std::optional<kernel::Placement> placement_;  // the fabric's; empty: no node has been met
   kernel::ShardRouter shards_{*this};
   std::map<std::uint64_t, Pending> calls_;  // by sequence
   std::set<std::pair<std::int64_t, std::uint64_t>> deadlines_;

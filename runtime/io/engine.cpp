@@ -22,7 +22,7 @@ Engine::Engine(kernel::KernelOptions options, const EngineParts& parts, EngineEv
       transport_(parts.make_transport(transport_events())),
       storage_(parts.storage),
       blocking_(parts.blocking),
-      newest_take_(kernel_.options().shard_count) {
+      newest_take_(kernel_.options().placement.shard_count()) {
   touch_time();
   transport_->on_time(kernel_.now_ns());
 }

@@ -296,7 +296,7 @@ kernel::LoadResult StorageWork::load(const LoadJob& job) {
   auto found = store_->load(job.type, job.key);
   if (!found) return std::unexpected(found.error().message);
   if (!*found) {
-    const auto floor = store_->version_floor(kernel::shard_of(job.type, job.key, store_->identity().shard_count));
+    const auto floor = store_->version_floor(store_->identity().placement.shard_of(job.type, job.key));
     if (!floor) return std::unexpected(floor.error().message);
     return kernel::LoadedState{.version = *floor, .reminders = reminders_of(job)};
   }

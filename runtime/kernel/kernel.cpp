@@ -8,6 +8,7 @@
 #include "kernel/assert.hpp"
 #include "kernel/kernel_scope.hpp"
 #include "kernel/lister.hpp"
+#include "kernel/placement_groups.hpp"
 
 namespace epic::kernel {
 
@@ -28,7 +29,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       blocking_(options_.blocking_max, parked_, syscalls),
       words_(options_.self, options_.call_timeout.count(), types_, scheduler_),
       routing_(options_.self, *this),
-      activations_({.shard_count = options_.shard_count,
+      activations_({.placement = options_.placement,
                     .limits = {.idle_age_ns = options_.idle_age.count(), .memory_bytes = options_.memory_budget_bytes},
                     .codec = codec,
                     .admission = admission_,
@@ -55,7 +56,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .parked = parked_,
                .syscalls = syscalls},
               *this),
-      calls_({.shard_count = options_.shard_count,
+      calls_({.placement = options_.placement,
               .bytes_max = options_.calls_bytes_max,
               .memory_budget_bytes = options_.memory_budget_bytes,
               .timeout_ns = options_.call_timeout.count(),
@@ -65,7 +66,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
       timers_(scheduler_, activations_.table(), admission_, calls_),
       ends_(scheduler_, activations_.table(), words_, calls_, parked_, syscalls),
       cancellations_({.scheduler = scheduler_, .words = words_, .calls = calls_, .parked = parked_, .sends = sends_}),
-      outbox_({.shard_count = options_.shard_count,
+      outbox_({.placement = options_.placement,
                .has_shared_store = options_.has_shared_store,
                .codec = codec,
                .scheduler = scheduler_,
@@ -73,7 +74,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .words = words_,
                .routing = routing_,
                .saving = saving_}),
-      reminders_({.shard_count = options_.shard_count,
+      reminders_({.shard_count = options_.placement.shard_count(),
                   .has_shared_store = options_.has_shared_store,
                   .codec = codec,
                   .admission = admission_,
@@ -105,7 +106,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                *this),
       looks_(scheduler_, words_, calls_, ends_, routing_, options_.grace),
       frames_({.self = options_.self,
-               .shard_count = options_.shard_count,
+               .placement = options_.placement,
                .codec = codec,
                .admission = admission_,
                .scheduler = scheduler_,
@@ -122,7 +123,7 @@ Kernel::Kernel(KernelOptions options, const Codec& codec, Syscalls& syscalls)
                .sends = sends_,
                .syscalls = syscalls}),
       outside_(admission_, scheduler_, types_, calls_, [this](RecordRef call) { frames_.route(std::move(call)); }),
-      views_({.shard_count = options_.shard_count,
+      views_({.placement = options_.placement,
               .clock = scheduler_,
               .words = words_,
               .routing = routing_,
@@ -154,6 +155,7 @@ void Kernel::on_durable() {
 
 std::expected<void, std::string> Kernel::add_module(const ModuleInfo& module) {
   if (auto added = types_.add(module); !added) return added;
+  if (auto fits = check_groups(module, options_.placement); !fits) return fits;
   return add_lister(types_);
 }
 
@@ -265,8 +267,8 @@ void Kernel::on_taken(std::span<const ShardEpoch> epochs) {
 void Kernel::on_shard_map(ShardMap map) {
   const Scope scope(*this);
   if (map.version <= routing_.version()) return;
-  EPIC_ASSERT(map.owners.size() == options_.shard_count, "a map of {} shards, where {} are", map.owners.size(),
-              options_.shard_count);
+  EPIC_ASSERT(map.owners.size() == options_.placement.shard_count(), "a map of {} shards, where {} are",
+              map.owners.size(), options_.placement.shard_count());
   Routing::Changes changes = routing_.on_map(std::move(map));
   for (const ShardId shard : changes.lost) activations_.on_lost(shard);
   inbox_.on_map();
@@ -390,9 +392,11 @@ KernelStats Kernel::stats() const {
 HelloMessage Kernel::hello() const {
   return {.from = options_.self,
           .fabric = options_.fabric,
-          .shard_count = options_.shard_count,
+          .shard_count = options_.placement.shard_count(),
           .methods = types_.hello_methods(),
-          .takes_broadcasts = true};
+          .takes_broadcasts = true,
+          .groups = options_.placement.groups(),
+          .places_groups = true};
 }
 
 std::string Kernel::describe_current() const {

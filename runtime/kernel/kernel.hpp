@@ -50,6 +50,7 @@
 #include "kernel/mail/reminders.hpp"
 #include "kernel/messages.hpp"
 #include "kernel/peer_sends.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/record.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"
@@ -60,9 +61,9 @@
 namespace epic::kernel {
 
 struct KernelOptions {
-  PeerAddress self;    // node and incarnation
-  std::string fabric;  // names the fabric in Hello
-  std::uint32_t shard_count = 64;
+  PeerAddress self;                     // node and incarnation
+  std::string fabric;                   // names the fabric in Hello
+  Placement placement = ungrouped(64);  // that of the store
   std::chrono::nanoseconds call_timeout = limits::kCallTimeout;
   std::chrono::nanoseconds idle_age = limits::kIdleAge;
   std::chrono::nanoseconds grace = limits::kGrace;         // for running calls of a shard that is asked back

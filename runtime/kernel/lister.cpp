@@ -38,10 +38,10 @@ void keep(Found& found, std::string_view key, ShardId shard, std::size_t limit) 
 }
 
 /// The one whose entity belongs to this shard.
-Ref<Lister> find_lister(ShardId shard, std::uint32_t shard_count) {
+Ref<Lister> find_lister(ShardId shard, const Placement& placement) {
   for (std::uint64_t number = 0;; ++number) {
     const std::string key = std::to_string(number);
-    if (shard_of(kListerType, key, shard_count) == shard) return Ref<Lister>(key);
+    if (placement.shard_of(kListerType, key) == shard) return Ref<Lister>(key);
   }
 }
 
@@ -59,7 +59,7 @@ std::map<PeerAddress, std::vector<std::uint32_t>> group_by_owner(const Kernel& k
 
 Task<ListPage> Lister::page(std::string type, std::string prefix, std::string after, std::uint32_t limit) const {
   const Kernel& kernel = here("epic::list");
-  const std::uint32_t shard_count = kernel.options().shard_count;
+  const std::uint32_t shard_count = kernel.options().placement.shard_count();
   std::set<std::uint32_t> missing;
   for (std::uint32_t shard = 0; shard < shard_count; ++shard) missing.insert(shard);
   std::set<std::string> keys;
@@ -71,7 +71,7 @@ Task<ListPage> Lister::page(std::string type, std::string prefix, std::string af
     if (round > 0) co_await epic::sleep(kAskAgain);
     std::vector<Spawned<ListPart>> asked;
     for (auto& [owner, shards] : group_by_owner(kernel, missing)) {
-      const Ref<Lister> lister = find_lister(ShardId{shards.front()}, shard_count);
+      const Ref<Lister> lister = find_lister(ShardId{shards.front()}, kernel.options().placement);
       asked.push_back(epic::spawn(lister->part(type, prefix, after, limit + 1, shards)));
     }
     for (Spawned<ListPart>& one : asked) {
@@ -107,7 +107,7 @@ Task<ListPart> Lister::part(std::string type, std::string prefix, std::string af
                         .prefix = prefix,
                         .after = after,
                         .limit = limit,
-                        .shards = std::vector<bool>(kernel.options().shard_count)};
+                        .shards = std::vector<bool>(kernel.options().placement.shard_count())};
   for (const std::uint32_t shard : shards)
     if (shard < query.shards.size() && kernel.routing().is_active(ShardId{shard})) query.shards[shard] = true;
 

@@ -18,6 +18,7 @@
 
 #include "epic/error.hpp"
 #include "kernel/ids.hpp"
+#include "kernel/placement_hash.hpp"
 
 namespace epic::kernel {
 
@@ -55,9 +56,12 @@ struct HelloMessage {
   std::uint32_t shard_count = 0;
   std::vector<MethodEntry> methods;
   bool takes_broadcasts = false;  // BroadcastMessage and EndedMessage
+  PlacementGroups groups = {};
+  bool places_groups = false;  // it finds the shards of classes in groups
   bool operator==(const HelloMessage&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(HelloMessage, (), (protocol, from, fabric, shard_count, methods, takes_broadcasts))
+BOOST_DESCRIBE_STRUCT(HelloMessage, (),
+                      (protocol, from, fabric, shard_count, methods, takes_broadcasts, groups, places_groups))
 
 struct ChainLink {
   CallId id;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/assert.hpp"
+#include "kernel/placement_groups.hpp"
 #include "reflect/schema_of.hpp"
 
 namespace epic::kernel {
@@ -32,6 +33,7 @@ std::expected<void, std::string> check_renames(const reflect::EntityInfo& info) 
 }  // namespace
 
 std::expected<void, std::string> TypeTable::add(const ModuleInfo& module) {
+  if (const auto groups = groups_of(module); !groups) return std::unexpected(groups.error());
   std::vector<std::string_view> taken;
   for (const EntityInfoFn info_of : module.entities) {
     const reflect::EntityInfo& info = info_of();

@@ -13,6 +13,7 @@
 #include "epic/entity.hpp"
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
+#include "kernel/placement_groups.hpp"
 #include "node/no_world.hpp"
 #include "reflect/try.hpp"
 #include "storage/mail.hpp"
@@ -251,7 +252,8 @@ class Checker {
 std::expected<StoreCheck::Answer, std::string> check_store(const ModuleInfo& module, storage::Store& store) {
   const codec::CapnpCodec codec;
   NoWorld world;
-  kernel::Kernel kernel({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .shard_count = 1}, codec, world);
+  kernel::Kernel kernel({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .placement = kernel::placement_for(module, 1)},
+                        codec, world);
   EPIC_TRY(kernel.add_module(module));
   std::expected<StoreCheck::Answer, std::string> answer;
   kernel.enter([&] { answer = Checker(kernel.types(), store).run(); });  // which knows the class of each name

@@ -6,6 +6,7 @@
 #include <boost/describe/enum_to_string.hpp>
 #include <chrono>
 
+#include "kernel/placement_groups.hpp"
 #include "reflect/schema_of.hpp"
 #include "reflect/type_text.hpp"
 
@@ -33,11 +34,12 @@ control::Types::Method describe_method(const reflect::MethodInfo& method) {
 
 }  // namespace
 
-control::Types::Type describe_type(const reflect::EntityInfo& info) {
+control::Types::Type describe_type(const reflect::EntityInfo& info, const kernel::Placement& placement) {
   const reflect::Schema schema = reflect::schema_of(info.state);
   control::Types::Type type{.type = std::string(info.type_name),
                             .formerly = {info.former_names.begin(), info.former_names.end()},
                             .stored_as = std::string(info.stored_name()),
+                            .group = std::string(placement.group_of(info.stored_name())),
                             .mode = info.local_max > 0 ? "local" : boost::describe::enum_to_string(info.durability, ""),
                             .exclusive = info.class_exclusive,
                             .schema = schema.text(),
@@ -52,7 +54,8 @@ control::Types::Type describe_type(const reflect::EntityInfo& info) {
 
 control::Types::Answer describe_module(const ModuleInfo& module) {
   control::Types::Answer answer;
-  for (const EntityInfoFn info_of : module.entities) answer.types.push_back(describe_type(info_of()));
+  const kernel::Placement placement = kernel::placement_for(module, 1);
+  for (const EntityInfoFn info_of : module.entities) answer.types.push_back(describe_type(info_of(), placement));
   return answer;
 }
 

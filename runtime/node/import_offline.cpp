@@ -12,7 +12,7 @@
 #include "codec/described_json.hpp"
 #include "io/random.hpp"
 #include "kernel/kernel.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement_groups.hpp"
 #include "node/describe.hpp"
 #include "node/import_reader.hpp"
 #include "node/module_loader.hpp"
@@ -36,14 +36,13 @@ constexpr int kImportFailed = 1;
 
 class OfflineImport {
  public:
-  OfflineImport(storage::StoreAddress address, std::uint32_t shard_count)
+  /// `store`: null if there is none yet; then it is to be made with this placement.
+  OfflineImport(storage::StoreAddress address, std::unique_ptr<Store> store, const kernel::Placement& placement)
       : address_(std::move(address)),
-        shard_count_(shard_count),
-        kernel_({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .shard_count = shard_count}, codec_, world_) {}
+        kernel_({.self = {kernel::NodeId{1}, 1}, .fabric = {}, .placement = placement}, codec_, world_),
+        store_(std::move(store)) {}
 
   std::expected<void, std::string> add(const ModuleInfo& module) { return kernel_.add_module(module); }
-  /// Reads the store, if there is one.
-  std::expected<void, StoreError> open();
   /// Answers one line of stdin; an error ends the process.
   std::expected<control::Import::Answer, std::string> answer(const control::Import::Request& request);
 
@@ -56,31 +55,21 @@ class OfflineImport {
     std::optional<kernel::Version> replaces;  // empty: what is stored is damaged
   };
   [[nodiscard]] Change compare(ImportRow row);
+  [[nodiscard]] const kernel::Placement& placement() const { return kernel_.options().placement; }
   std::expected<void, StoreError> take_all();
   std::expected<void, StoreError> commit(std::vector<Change> changes);
 
   storage::StoreAddress address_;
-  std::uint32_t shard_count_;
   codec::CapnpCodec codec_;
   NoWorld world_;
   kernel::Kernel kernel_;
   ImportReader reader_{kernel_.types(), codec_};
-  std::unique_ptr<Store> store_;                     // null: there is none yet
+  std::unique_ptr<Store> store_;
   std::map<kernel::ShardId, kernel::Epoch> epochs_;  // empty: nothing has been taken
   std::set<kernel::SchemaId> saved_schemas_;
   kernel::CommitNumber last_commit_;
   kernel::Incarnation writer_;
 };
-
-std::expected<void, StoreError> OfflineImport::open() {
-  auto store =
-      storage::open_store({.address = address_, .shard_count = shard_count_, .mode = storage::OpenMode::read_only});
-  if (store)
-    store_ = std::move(*store);
-  else if (store.error().code != storage::StoreErrorCode::not_found)
-    return std::unexpected(store.error());
-  return {};
-}
 
 std::expected<control::Import::Answer, std::string> OfflineImport::answer(const control::Import::Request& request) {
   const std::size_t ignored_before = reader_.ignored_count();
@@ -111,7 +100,7 @@ OfflineImport::Change OfflineImport::compare(ImportRow row) {
   std::expected<kernel::Version, StoreError> floor;
   if (store_) {
     stored = store_->load(row.type->info->stored_name(), row.key);
-    floor = store_->version_floor(kernel::shard_of(row.name(), shard_count_));
+    floor = store_->version_floor(placement().shard_of(row.name()));
   }
   const kernel::Version version = stored && *stored ? (*stored)->version : floor.value_or(kernel::Version{0});
   std::string_view outcome = "changed";
@@ -129,8 +118,10 @@ OfflineImport::Change OfflineImport::compare(ImportRow row) {
 }
 
 std::expected<void, StoreError> OfflineImport::take_all() {
-  auto store = EPIC_TRY(
-      storage::open_store({.address = address_, .shard_count = shard_count_, .mode = storage::OpenMode::create}));
+  auto store = EPIC_TRY(storage::open_store({.address = address_,
+                                             .shard_count = placement().shard_count(),
+                                             .groups = placement().groups(),
+                                             .mode = storage::OpenMode::create}));
   store_ = std::move(store);
   writer_ = kernel::Incarnation{io::random_id()};
   const auto taken = EPIC_TRY(storage::take_all(*store_, writer_));
@@ -144,7 +135,7 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
   std::set<kernel::ShardId> shards;
   for (Change& change : changes) {
     if (change.outcome == "equal" || change.outcome == "passed_over") continue;
-    const kernel::ShardId shard = kernel::shard_of(change.row.name(), shard_count_);
+    const kernel::ShardId shard = placement().shard_of(change.row.name());
     const reflect::Schema& schema = change.row.type->schema;
     if (shards.insert(shard).second) batch.epochs.push_back({shard, epochs_.at(shard)});
     if (saved_schemas_.insert(schema.id()).second) batch.schemas.push_back({schema.id(), schema.text()});
@@ -171,6 +162,15 @@ std::expected<void, StoreError> OfflineImport::commit(std::vector<Change> change
   return store_->wants_maintenance() ? store_->maintain() : std::expected<void, StoreError>();
 }
 
+/// Null: there is none.
+std::expected<std::unique_ptr<Store>, StoreError> open_to_compare(const storage::StoreAddress& address,
+                                                                  std::uint32_t shard_count) {
+  auto store =
+      storage::open_store({.address = address, .shard_count = shard_count, .mode = storage::OpenMode::read_only});
+  if (store || store.error().code != storage::StoreErrorCode::not_found) return store;
+  return nullptr;
+}
+
 void print(const json::value& line) { std::cout << protocol::print_json(line) << std::endl; }
 
 int fail(const std::string& error, const std::string& hint) {
@@ -184,9 +184,13 @@ int import_offline(const std::filesystem::path& module_path, const storage::Stor
                    std::uint32_t shard_count) {
   const auto module = load_module(module_path);
   if (!module) return fail(module.error().message, module.error().hint);
-  OfflineImport import(store, shard_count);
+  auto opened = open_to_compare(store, shard_count);
+  if (!opened) return fail(opened.error().message, "");
+  const kernel::Placement placement =
+      *opened ? (*opened)->identity().placement : kernel::placement_for(**module, shard_count);
+  if (auto fits = kernel::check_groups(**module, placement); !fits) return fail(fits.error() + ".", "");
+  OfflineImport import(store, *std::move(opened), placement);
   if (auto added = import.add(**module); !added) return fail(added.error(), "fix the module, then run 'epic build'");
-  if (auto opened = import.open(); !opened) return fail(opened.error().message, "");
   json::value hello = codec::describe_json(describe_module(**module));
   hello.as_object()["shards"] = shard_count;
   print(hello);

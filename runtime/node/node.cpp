@@ -12,6 +12,7 @@
 #include "io/last_words.hpp"
 #include "io/resident.hpp"
 #include "kernel/assert.hpp"
+#include "kernel/placement_groups.hpp"
 #include "node/crash_handler.hpp"
 #include "node/module_loader.hpp"
 #include "storage/open_store.hpp"
@@ -37,10 +38,11 @@ std::string describe_current() {
   return text;
 }
 
-storage::StoreConfig store_config(const protocol::Configure& configure, storage::OpenMode mode) {
+storage::StoreConfig store_config(const protocol::Configure& configure, kernel::PlacementGroups groups) {
   return {.address = {.kind = configure.store_kind, .location = configure.store_path},
           .shard_count = configure.shard_count,
-          .mode = mode};
+          .groups = std::move(groups),
+          .mode = storage::OpenMode::create};
 }
 
 /// Where the nodes' sockets are.
@@ -182,7 +184,9 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
         fmt::format("cannot enter the project's directory {}: {}", configure.project_directory, error.message()), {}});
   const auto module = load_module(configure.module_path);
   if (!module) return std::unexpected(protocol::StartFailed{module.error().message, module.error().hint});
-  auto store = storage::open_store(store_config(configure, storage::OpenMode::create));
+  auto groups = kernel::groups_of(**module);
+  if (!groups) return std::unexpected(protocol::StartFailed{groups.error(), "Fix the module, then run 'epic build'."});
+  auto store = storage::open_store(store_config(configure, *std::move(groups)));
   if (!store)
     return std::unexpected(protocol::StartFailed{.message = store.error().message,
                                                  .hint = store_hint(store.error().code),
@@ -190,6 +194,7 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
   if (const auto from = (*store)->identity().migrated_from)
     log_.write(protocol::LogLevel::info, {},
                fmt::format("The store was migrated from format {} to {}.", *from, (*store)->identity().format_version));
+  kernel::Placement placement = (*store)->identity().placement;
   storage::Store::OpenReader open_reader = (*store)->reader_opener();
   files_ = std::make_unique<io::NodeFiles>(configure.options.files_folder);
   driver_ = std::make_unique<io::Driver>(
@@ -197,9 +202,9 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
       io::BlockingOptions{
           .threads_max = configure.options.blocking_threads, .files = files_.get(), .on_owner = &lend_thread},
       log_);
-  auto core = std::make_unique<NodeCore>(
-      configure, **module,
-      world(configure, std::move(open_reader), crash_report == nullptr ? nullptr : &crash_report->running));
+  auto core = std::make_unique<NodeCore>(configure, **module,
+                                         world(configure, std::move(placement), std::move(open_reader),
+                                               crash_report == nullptr ? nullptr : &crash_report->running));
   if (auto opened = core->open(::getpid()); !opened) return opened;
 
   const std::lock_guard lock(mutex_);
@@ -209,8 +214,8 @@ std::expected<void, protocol::StartFailed> Node::start(const protocol::Configure
   return {};
 }
 
-NodeWorld Node::world(const protocol::Configure& configure, storage::Store::OpenReader open_reader,
-                      kernel::RunningPage* running) {
+NodeWorld Node::world(const protocol::Configure& configure, kernel::Placement placement,
+                      storage::Store::OpenReader open_reader, kernel::RunningPage* running) {
   return {
       .engine = {.codec = codec_,
                  .clock = io::kSystemClock,
@@ -229,6 +234,7 @@ NodeWorld Node::world(const protocol::Configure& configure, storage::Store::Open
           },
       .die = [this](const std::string& why) { die(why); },
       .post = [this](std::function<void()> work) { driver_->post(std::move(work)); },
+      .placement = std::move(placement),
       .open_reader = std::move(open_reader),
       .make_work =
           [](std::unique_ptr<storage::Store> store, std::function<void()> wake) {

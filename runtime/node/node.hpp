@@ -38,8 +38,8 @@ class Node {
  private:
   [[nodiscard]] protocol::Configure wait_for_configure();
   [[nodiscard]] std::expected<void, protocol::StartFailed> start(const protocol::Configure& configure);
-  [[nodiscard]] NodeWorld world(const protocol::Configure& configure, storage::Store::OpenReader open_reader,
-                                kernel::RunningPage* running);
+  [[nodiscard]] NodeWorld world(const protocol::Configure& configure, kernel::Placement placement,
+                                storage::Store::OpenReader open_reader, kernel::RunningPage* running);
   [[nodiscard]] int finish();
 
   // the channel's thread

@@ -10,6 +10,7 @@
 #include "epic/version.hpp"
 #include "io/log_sink.hpp"
 #include "kernel/errors.hpp"
+#include "kernel/placement_groups.hpp"
 
 namespace epic::node {
 
@@ -37,7 +38,7 @@ kernel::KernelOptions kernel_options(const protocol::Configure& configure, const
   return {
       .self = {configure.node, configure.incarnation.value},
       .fabric = configure.fabric_id,
-      .shard_count = configure.shard_count,
+      .placement = world.placement,
       .call_timeout = configure.options.call_deadline,
       .idle_age = configure.options.idle_age,
       .grace = configure.options.grace,
@@ -98,6 +99,8 @@ io::EngineEvents NodeCore::engine_events() {
 }
 
 std::expected<void, protocol::StartFailed> NodeCore::open(pid_t process) {
+  if (auto fits = kernel::check_groups(module_, engine_.kernel().options().placement); !fits)
+    return std::unexpected(protocol::StartFailed{fits.error() + ".", {}});
   if (auto added = engine_.kernel().add_module(module_); !added)
     return std::unexpected(protocol::StartFailed{added.error(), "Fix the module, then run 'epic build'."});
   if (auto opened = engine_.open(address_); !opened)
@@ -105,7 +108,8 @@ std::expected<void, protocol::StartFailed> NodeCore::open(pid_t process) {
   world_.send(protocol::Ready{.pid = process,
                               .version = EPIC_VERSION_TEXT,
                               .abi_tag = EPIC_ABI_TAG,
-                              .renamed_types = renamed_types(engine_.kernel().types())});
+                              .renamed_types = renamed_types(engine_.kernel().types()),
+                              .groups = engine_.kernel().options().placement.groups()});
   return {};
 }
 
@@ -128,10 +132,10 @@ void NodeCore::handle(protocol::ToNode message) {
 
 void NodeCore::handle(kernel::ShardMap map) {
   if (map.version <= engine_.kernel().routing().version()) return;
-  if (map.owners.size() != engine_.kernel().options().shard_count) {
+  if (map.owners.size() != engine_.kernel().options().placement.shard_count()) {
     world_.log(kernel::LogLevel::error, {},
                fmt::format("a map of {} shards was ignored: there are {}", map.owners.size(),
-                           engine_.kernel().options().shard_count));
+                           engine_.kernel().options().placement.shard_count()));
     return;
   }
   taking_for_ = map.version;
@@ -141,7 +145,7 @@ void NodeCore::handle(kernel::ShardMap map) {
 void NodeCore::handle(const protocol::Release& release) {
   std::vector<kernel::ShardId> ours;
   for (const kernel::ShardId shard : release.shards) {
-    if (shard.value >= engine_.kernel().options().shard_count) continue;
+    if (shard.value >= engine_.kernel().options().placement.shard_count()) continue;
     if (engine_.kernel().routing().is_active(shard)) {
       releasing_.emplace_back(shard, release.map_version);
       ours.push_back(shard);

@@ -27,6 +27,7 @@ struct NodeWorld {
   std::function<void(const std::string& why)> die;
   /// Any thread: runs `work` on the execution thread, between two ticks.
   std::function<void(std::function<void()>)> post;
+  kernel::Placement placement;  // the store's
   storage::Store::OpenReader open_reader;
   Requests::MakeWork make_work;
   kernel::RunningPage* running = nullptr;  // memory in which the process leaves what it was running when it ended

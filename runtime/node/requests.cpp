@@ -79,7 +79,7 @@ void Requests::answer(const Asked<control::Types>& asked) {
   control::Types::Answer answer;
   for (const auto& type : engine_.kernel().types().all()) {
     if (type->is_internal) continue;
-    answer.types.push_back(describe_type(*type->info));
+    answer.types.push_back(describe_type(*type->info, engine_.kernel().options().placement));
     answer.types.back().counters = type->counters;
   }
   parts_.send(make_answer(asked.id, codec::describe_json(answer)));
@@ -150,7 +150,7 @@ std::expected<Requests::Entity, Answer> Requests::find_entity(std::uint64_t id, 
         id, AnswerStatus::bad_request,
         fmt::format("'{}' cannot name an entity: its key is empty, too long, no UTF-8, or holds a control character",
                     asked)));
-  entity.shard = kernel::shard_of(entity.name, engine_.kernel().options().shard_count);
+  entity.shard = engine_.kernel().options().placement.shard_of(entity.name);
   return entity;
 }
 

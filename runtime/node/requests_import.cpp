@@ -48,17 +48,16 @@ void Requests::answer(const Asked<control::Import>& asked) {
   const auto& [mode, shard, lines] = asked.request;
   auto importing = std::make_shared<Importing>(
       Importing{.id = asked.id, .shard = kernel::ShardId{static_cast<std::uint32_t>(shard)}});
-  if (shard >= engine_.kernel().options().shard_count)
+  if (shard >= engine_.kernel().options().placement.shard_count())
     return parts_.send(
         make_failure(asked.id, AnswerStatus::bad_request,
-                     fmt::format("'shard' is a number below {}", engine_.kernel().options().shard_count)));
+                     fmt::format("'shard' is a number below {}", engine_.kernel().options().placement.shard_count())));
   if (!is_ours(importing->shard)) return end_import(*importing);
   ImportReader reader(engine_.kernel().types(), engine_.kernel().codec());
   for (const std::string& line : lines) {
     std::expected<ImportRow, std::string> row;
     engine_.kernel().enter([&] { row = reader.read(line); });
-    const bool is_here =
-        row && kernel::shard_of(row->name(), engine_.kernel().options().shard_count) == importing->shard;
+    const bool is_here = row && engine_.kernel().options().placement.shard_of(row->name()) == importing->shard;
     importing->rows.emplace_back();
     control::Import::Outcome& outcome = importing->answer.outcomes.emplace_back();
     if (!row)

@@ -252,7 +252,7 @@ std::expected<storage::ListFilter, protocol::Answer> Requests::filter_of(std::ui
 
 std::vector<bool> Requests::list_ours() {
   std::vector<bool> ours;
-  for (std::uint32_t shard = 0; shard < engine_.kernel().options().shard_count; ++shard)
+  for (std::uint32_t shard = 0; shard < engine_.kernel().options().placement.shard_count(); ++shard)
     ours.push_back(is_ours(kernel::ShardId{shard}));
   return ours;
 }

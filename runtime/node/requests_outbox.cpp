@@ -76,7 +76,7 @@ void Requests::settle_next(const std::shared_ptr<Settling>& settling) {
 }
 
 std::vector<std::optional<kernel::Epoch>> Requests::list_tenures() {
-  std::vector<std::optional<kernel::Epoch>> tenures(engine_.kernel().options().shard_count);
+  std::vector<std::optional<kernel::Epoch>> tenures(engine_.kernel().options().placement.shard_count());
   for (std::uint32_t i = 0; i < tenures.size(); ++i)
     if (const kernel::ShardId shard{i}; is_ours(shard)) tenures[i] = engine_.kernel().routing().epoch_of(shard);
   return tenures;

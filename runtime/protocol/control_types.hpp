@@ -32,7 +32,8 @@ struct Types {
     std::string type;
     std::vector<std::string> formerly = {};
     std::string stored_as;
-    std::string mode;  // gated, interval, transient, local
+    std::string group;  // whose tags it shares: its own stored name, unless it is together(…) with another
+    std::string mode;   // gated, interval, transient, local
     std::optional<std::int64_t> interval_ms = {};
     bool exclusive = false;
     std::vector<Method> methods = {};
@@ -48,8 +49,8 @@ struct Types {
 BOOST_DESCRIBE_STRUCT(Types::Method, (), (name, parameters, parameter_names, result, read_only, exclusive))
 BOOST_DESCRIBE_STRUCT(Types::Field, (), (name, type))
 BOOST_DESCRIBE_STRUCT(Types::Type, (),
-                      (type, formerly, stored_as, mode, interval_ms, exclusive, methods, state, schema, schema_id,
-                       counters))
+                      (type, formerly, stored_as, group, mode, interval_ms, exclusive, methods, state, schema,
+                       schema_id, counters))
 BOOST_DESCRIBE_STRUCT(Types::Answer, (), (types))
 
 struct StoreCheck {

@@ -173,9 +173,10 @@ struct Ready {
   std::string version;  // of epic
   std::string abi_tag;
   std::vector<RenamedType> renamed_types = {};
+  kernel::PlacementGroups groups = {};  // of its store
   bool operator==(const Ready&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types))
+BOOST_DESCRIBE_STRUCT(Ready, (), (pid, version, abi_tag, renamed_types, groups))
 
 /// The node cannot start and exits; restarting it would not help (a module of another version, a store with another
 /// shard count …). If restarting may help, the node simply exits. With `ends_fabric` no node can go on (the store is

@@ -16,7 +16,7 @@
 #include "kernel/errors.hpp"
 #include "kernel/kernel.hpp"
 #include "kernel/lister.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement_groups.hpp"
 #include "protocol/json.hpp"
 #include "reflect/schema_of.hpp"
 
@@ -96,7 +96,11 @@ bool has_same_tag(std::string_view one, std::string_view other) {
 struct ScriptRun::Impl final : kernel::Syscalls {
   Impl(const ModuleInfo& module, std::string_view entity)
       : name(entity),
-        kernel({.self = kSelf, .fabric = "script", .shard_count = kShardCount, .idle_age = kIdleAge}, codec, *this) {
+        kernel({.self = kSelf,
+                .fabric = "script",
+                .placement = kernel::placement_for(module, kShardCount),
+                .idle_age = kIdleAge},
+               codec, *this) {
     if (const auto added = kernel.add_module(module); !added) throw ScriptError(added.error());
     for (const auto& type : kernel.types().all()) type->local_max = 0;  // calls of other local entities are tokens, too
     kernel::HelloMessage hello = kernel.hello();
@@ -110,7 +114,7 @@ struct ScriptRun::Impl final : kernel::Syscalls {
                                      {kTest.node, kernel::Incarnation{kTest.life}, ""}},
                          .moving = {},
                          .owned_since = {}};
-    map.owners[kernel::shard_of(name, kShardCount).value] = kSelf.node;
+    map.owners[kernel.options().placement.shard_of(name).value] = kSelf.node;
     kernel.on_shard_map(std::move(map));
     drive();
   }

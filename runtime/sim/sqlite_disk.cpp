@@ -144,7 +144,7 @@ class ProcessStore final : public Store {
   std::expected<std::vector<ShardRow>, StoreError> shards() override {
     return run([&] { return rows_->shards(); });
   }
-  storage::StoreIdentity identity() const override { return rows_->identity(); }
+  const storage::StoreIdentity& identity() const override { return rows_->identity(); }
   std::expected<void, StoreError> check_files() override {
     return run([&] { return rows_->check_files(); });
   }
@@ -179,8 +179,8 @@ class ProcessStore final : public Store {
   std::unique_ptr<Store> rows_;  // null: it is dead
 };
 
-SqliteDisk::SqliteDisk(std::uint64_t seed, std::uint32_t shard_count, storage::WallClock wall_clock)
-    : random_(seed), shard_count_(shard_count), wall_clock_(std::move(wall_clock)), root_(make_root()) {
+SqliteDisk::SqliteDisk(std::uint64_t seed, kernel::Placement placement, storage::WallClock wall_clock)
+    : random_(seed), placement_(std::move(placement)), wall_clock_(std::move(wall_clock)), root_(make_root()) {
   fs::create_directory(directory());
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, static_cast<int>(1 + seed % 1'000'000'000), nullptr);
   files_.before_write = [this](const std::string&) { return before_write(); };
@@ -204,7 +204,8 @@ std::expected<std::unique_ptr<Store>, StoreError> SqliteDisk::open() {
   const std::uint64_t faults_before = faults_met_;
   Handle* const former = std::exchange(user_, &handle);
   auto opened = storage::SqliteStore::open(directory() / "state.sqlite", {.mode = storage::OpenMode::create,
-                                                                          .shard_count = shard_count_,
+                                                                          .shard_count = placement_.shard_count(),
+                                                                          .groups = placement_.groups(),
                                                                           .wall_clock = wall_clock_,
                                                                           .wal = kLimits,
                                                                           .vfs = files_.vfs()});
@@ -217,7 +218,7 @@ std::expected<std::unique_ptr<Store>, StoreError> SqliteDisk::open() {
 }
 
 void SqliteDisk::reshard(const kernel::Placement& placement) {
-  shard_count_ = placement.shard_count();
+  placement_ = placement;
   const fs::path file = directory() / "state.sqlite";
   if (!fs::exists(file)) return;
   {  // which makes up for what was not done when the disk failed

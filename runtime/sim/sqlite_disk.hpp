@@ -27,7 +27,7 @@ namespace epic::sim {
 /// One thread.
 class SqliteDisk {
  public:
-  SqliteDisk(std::uint64_t seed, std::uint32_t shard_count, storage::WallClock wall_clock);
+  SqliteDisk(std::uint64_t seed, kernel::Placement placement, storage::WallClock wall_clock);
   SqliteDisk(const SqliteDisk&) = delete;
   SqliteDisk& operator=(const SqliteDisk&) = delete;
   ~SqliteDisk();
@@ -68,7 +68,7 @@ class SqliteDisk {
   [[nodiscard]] bool is_dying();
 
   std::mt19937_64 random_;
-  std::uint32_t shard_count_;
+  kernel::Placement placement_;
   storage::WallClock wall_clock_;
   std::filesystem::path root_;
   ForgetfulDisk files_;

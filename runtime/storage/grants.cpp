@@ -14,7 +14,7 @@ std::expected<Granter, StoreError> Granter::lead(Store& store, kernel::Term term
   const auto rows = EPIC_TRY(store.shards());
   Granter granter;
   granter.term_ = term;
-  granter.holders_.resize(store.identity().shard_count);
+  granter.holders_.resize(store.identity().placement.shard_count());
   for (const Store::ShardRow& row : rows) {
     granter.term_ = std::max(granter.term_, row.term.next());
     if (row.shard.value < granter.holders_.size()) granter.holders_[row.shard.value].incarnation = row.incarnation;
@@ -54,7 +54,7 @@ std::expected<void, StoreError> Granter::give_back(Store& store, const std::vect
 }
 
 std::expected<std::vector<ShardEpoch>, StoreError> take_all(Store& store, Incarnation incarnation) {
-  const std::uint32_t shard_count = store.identity().shard_count;
+  const std::uint32_t shard_count = store.identity().placement.shard_count();
   kernel::ShardMap map{.version = kernel::MapVersion{1},
                        .owners = std::vector(shard_count, NodeId{0}),
                        .members = {{NodeId{0}, incarnation, {}}},

@@ -46,7 +46,8 @@ std::expected<std::vector<Mail>, StoreError> read_dead_letters(Store& store, std
     Mail& mail = found->mail;
     if (found->damage) {
       if (damaged == Damaged::skipped) continue;
-      mail.to_shard.value %= store.identity().shard_count;  // one that does not exist has no owner: any may remove it
+      mail.to_shard.value %=
+          store.identity().placement.shard_count();  // one that does not exist has no owner: any may remove it
       mail.status = MailStatus::dead;
       mail.arguments.clear();
     }

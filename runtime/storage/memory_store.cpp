@@ -12,13 +12,14 @@ namespace {
 constexpr const char* kWhere = "the memory store";
 }  // namespace
 
-MemoryStore::MemoryStore(std::uint32_t shard_count, WallClock wall_clock, Granting granting)
-    : shared_(std::make_shared<Shared>(shard_count, std::move(wall_clock), granting)) {
-  EPIC_ASSERT(shard_count > 0, "a store needs a shard count");
+MemoryStore::MemoryStore(kernel::Placement placement, WallClock wall_clock, Granting granting)
+    : shared_(std::make_shared<Shared>(StoreIdentity{.format_version = 1, .placement = std::move(placement)},
+                                       std::move(wall_clock), granting)) {
+  EPIC_ASSERT(shared_->shard_count() > 0, "a store needs a shard count");
 }
 
 Store::ShardRow& MemoryStore::row_of(kernel::ShardId shard) {
-  EPIC_ASSERT(shard.value < shared_->shard_count, "shard {} of {}", shard, shared_->shard_count);
+  EPIC_ASSERT(shard.value < shared_->shard_count(), "shard {} of {}", shard, shared_->shard_count());
   return shared_->shards.try_emplace(shard, ShardRow{.shard = shard}).first->second;
 }
 
@@ -64,7 +65,7 @@ std::expected<std::vector<ShardEpoch>, StoreError> MemoryStore::take(std::span<c
 
 std::expected<void, StoreError> MemoryStore::write_next(const NextBatch& next) {
   const Batch& batch = next();
-  check_batch(batch, shared_->shard_count);
+  check_batch(batch, shared_->shard_count());
   const std::scoped_lock lock(shared_->mutex);
   for (const ShardEpoch& held : batch.epochs)
     if (const ShardRow& row = row_of(held.shard); row.epoch != held.epoch || row.incarnation != batch.writer)
@@ -411,7 +412,7 @@ void MemoryStore::reshard(const kernel::Placement& placement) {
   const bool was_ever_owned = !shared_->shards.empty();
   shared_->shards.clear();
   shared_->version_floors.clear();
-  shared_->shard_count = placement.shard_count();
+  shared_->identity.placement = placement;
   if (!was_ever_owned) return;
   for (std::uint32_t number = 0; number < placement.shard_count(); ++number) {
     beyond.shard = kernel::ShardId{number};
@@ -419,7 +420,5 @@ void MemoryStore::reshard(const kernel::Placement& placement) {
     shared_->version_floors.emplace(beyond.shard, floor);
   }
 }
-
-StoreIdentity MemoryStore::identity() const { return {.format_version = 1, .shard_count = shared_->shard_count}; }
 
 }  // namespace epic::storage

@@ -23,7 +23,7 @@ class MemoryStore final : public Store {
     required,
     implied,  // who takes a shard is granted it: for a store that one node has to itself
   };
-  MemoryStore(std::uint32_t shard_count, WallClock wall_clock, Granting granting = Granting::required);
+  MemoryStore(kernel::Placement placement, WallClock wall_clock, Granting granting = Granting::required);
   [[nodiscard]] OpenReader reader_opener() const override {
     return [shared = shared_] { return std::unique_ptr<Store>(new MemoryStore(shared)); };
   }
@@ -63,7 +63,7 @@ class MemoryStore final : public Store {
   void end_moment() override;
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
-  [[nodiscard]] StoreIdentity identity() const override;
+  [[nodiscard]] const StoreIdentity& identity() const override { return shared_->identity; }
 
   /// What resharding.hpp does to a store on disk. Nobody else uses it meanwhile.
   void reshard(const kernel::Placement& placement);
@@ -80,7 +80,7 @@ class MemoryStore final : public Store {
     MemoryReminders reminders = {};
   };
   struct Shared {
-    std::uint32_t shard_count;
+    StoreIdentity identity;
     WallClock wall_clock;
     Granting granting;
     std::mutex mutex = {};
@@ -90,6 +90,8 @@ class MemoryStore final : public Store {
     std::map<kernel::MailId, std::uint64_t> places = {};  // of mail
     std::uint64_t last_place = 0;
     Rows rows = {};
+
+    [[nodiscard]] std::uint32_t shard_count() const { return identity.placement.shard_count(); }
   };
   /// What the operations before one leave of what they change.
   struct Trial {

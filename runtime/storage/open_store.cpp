@@ -59,7 +59,8 @@ std::expected<void, StoreError> lift_mark(const StoreAddress& address) {
 
 std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& config) {
   if (config.address.kind == kSqlite) {
-    return SqliteStore::open(config.address.location, {.mode = config.mode, .shard_count = config.shard_count});
+    return SqliteStore::open(config.address.location,
+                             {.mode = config.mode, .shard_count = config.shard_count, .groups = config.groups});
   }
   if (config.address.kind == kMemory) {
     if (config.mode != OpenMode::create) {
@@ -68,8 +69,8 @@ std::expected<std::unique_ptr<Store>, StoreError> open_store(const StoreConfig& 
                                         "none of it exists outside a running fabric. Start it with `epic run`."});
     }
     EPIC_ASSERT(config.shard_count.value_or(0) > 0, "a new store needs a shard count");
-    return std::make_unique<MemoryStore>(*config.shard_count, &std::chrono::system_clock::now,
-                                         MemoryStore::Granting::implied);
+    return std::make_unique<MemoryStore>(kernel::Placement(*config.shard_count, config.groups),
+                                         &std::chrono::system_clock::now, MemoryStore::Granting::implied);
   }
   return std::unexpected(
       StoreError{StoreErrorCode::incompatible,

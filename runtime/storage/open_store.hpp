@@ -18,6 +18,7 @@ namespace epic::storage {
 struct StoreConfig {
   StoreAddress address;                           // as locate_store() answers
   std::optional<std::uint32_t> shard_count = {};  // needed to create a store; optional for a reader
+  kernel::PlacementGroups groups = {};            // recorded in a store that is made; of no matter for another
   OpenMode mode = OpenMode::existing;
 };
 

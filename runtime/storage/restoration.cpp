@@ -22,7 +22,7 @@ constexpr std::chrono::seconds kReaderTimeout{2};
 std::expected<bool, StoreError> has_rows(Connection& connection) {
   auto tables = EPIC_TRY(connection.prepare(
       "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT IN "
-      "('meta', 'shards', 'schemas')"));
+      "('meta', 'shards', 'schemas', 'placement_groups')"));
   Step step = tables.step();
   for (; step == Step::row; step = tables.step()) {
     const auto found = EPIC_TRY(connection.integer(fmt::format("SELECT EXISTS(SELECT 1 FROM \"{}\")", tables.text(0))));
@@ -43,7 +43,7 @@ std::expected<void, StoreError> check_backup(const fs::path& backup, std::uint32
     return std::unexpected(StoreError{StoreErrorCode::corrupt, message.substr(0, message.find(". "))});
   }
   if (!store) return std::unexpected(store.error());
-  const std::uint32_t stored_count = (*store)->identity().shard_count;
+  const std::uint32_t stored_count = (*store)->identity().placement.shard_count();
   if (stored_count == shard_count) return {};
   return std::unexpected(StoreError{
       StoreErrorCode::incompatible,

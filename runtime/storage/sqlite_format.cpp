@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view kNeedsEpic = "0.1.0";
 constexpr std::string_view kHashName = "xxh64";
 constexpr std::int64_t kHashSeed = 0;
+constexpr std::int64_t kFirstWithGroups = 5;         // format
 constexpr std::uintmax_t kDatabaseBytesMin = 512;    // SQLite's smallest page
 constexpr std::int64_t kApplicationId = 0x65706963;  // "epic"
 
@@ -49,6 +50,7 @@ CREATE TABLE reminders(
   starts_at INTEGER NOT NULL, every INTEGER NOT NULL, schema INTEGER NOT NULL, checksum INTEGER NOT NULL,
   due_checksum INTEGER NOT NULL, method TEXT NOT NULL, arguments BLOB NOT NULL, PRIMARY KEY(type, key, name));
 CREATE INDEX reminders_by_due ON reminders(shard, due_at, type, key, name);
+CREATE TABLE placement_groups(type TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL) WITHOUT ROWID;
 )";
 
 // From format i + 1 to the next. A step never changes once it was released.
@@ -83,6 +85,9 @@ CREATE TABLE reminders(
   due_checksum INTEGER NOT NULL, method TEXT NOT NULL, arguments BLOB NOT NULL, PRIMARY KEY(type, key, name));
 CREATE INDEX reminders_by_due ON reminders(shard, due_at, type, key, name);
 )",
+    R"(
+CREATE TABLE placement_groups(type TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL) WITHOUT ROWID;
+)",
 };
 static_assert(std::size(kMigrations) + 1 == kStoreFormatVersion);
 
@@ -100,6 +105,15 @@ std::expected<std::int64_t, StoreError> get_meta(Connection& connection, std::st
   return std::unexpected(StoreError{StoreErrorCode::corrupt,
                                     fmt::format("the store '{}' does not say its {}. Restore the file from a copy.",
                                                 connection.path().string(), name)});
+}
+
+std::expected<kernel::PlacementGroups, StoreError> read_groups(Connection& connection) {
+  auto select = EPIC_TRY(connection.prepare("SELECT type, name FROM placement_groups"));
+  kernel::PlacementGroups groups;
+  Step step = select.step();
+  for (; step == Step::row; step = select.step()) groups.emplace(select.text(0), select.text(1));
+  if (step == Step::failed) return std::unexpected(connection.error("read the groups of classes"));
+  return groups;
 }
 
 StoreError not_ours(const Connection& connection, std::string_view what) {
@@ -155,17 +169,30 @@ std::expected<bool, StoreError> is_blank(Connection& connection) {
   return false;
 }
 
-std::expected<void, StoreError> create_format(Connection& connection, std::uint32_t shard_count,
+std::expected<void, StoreError> write_groups(Connection& connection, const kernel::PlacementGroups& groups) {
+  EPIC_TRY(connection.run("DELETE FROM placement_groups", "forget the former groups"));
+  auto insert = EPIC_TRY(connection.prepare("INSERT INTO placement_groups(type, name) VALUES(?1, ?2)"));
+  for (const auto& [type, name] : groups) {
+    const ResetGuard guard(insert);
+    if (insert.set(1, std::string_view(type)).set(2, std::string_view(name)).step() != Step::done)
+      return std::unexpected(connection.error("write the groups of classes"));
+  }
+  return {};
+}
+
+std::expected<void, StoreError> create_format(Connection& connection, const kernel::Placement& placement,
                                               std::chrono::system_clock::time_point created_at) {
   using std::chrono::nanoseconds;
   const auto created_at_ns = std::chrono::duration_cast<nanoseconds>(created_at.time_since_epoch()).count();
   const std::string meta = fmt::format(
       "INSERT INTO meta(name, value) VALUES('format_version', {}), ('needs_epic', '{}'), ('hash', '{}'), "
       "('hash_seed', {}), ('shard_count', {}), ('created_at', {}), ('checkpoints', 0), ('owner_changes', 0);",
-      kStoreFormatVersion, kNeedsEpic, kHashName, kHashSeed, shard_count, created_at_ns);
+      kStoreFormatVersion, kNeedsEpic, kHashName, kHashSeed, placement.shard_count(), created_at_ns);
   const std::string all =
-      fmt::format("BEGIN IMMEDIATE; PRAGMA application_id = {}; {} {} COMMIT;", kApplicationId, kTables, meta);
-  return connection.run(all.c_str(), "make the tables");
+      fmt::format("BEGIN IMMEDIATE; PRAGMA application_id = {}; {} {}", kApplicationId, kTables, meta);
+  EPIC_TRY(connection.run(all.c_str(), "make the tables"));
+  EPIC_TRY(write_groups(connection, placement.groups()));
+  return connection.run("COMMIT", "make the tables");
 }
 
 std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
@@ -198,8 +225,9 @@ std::expected<StoreIdentity, StoreError> check_format(Connection& connection,
   if (expected_shard_count && *expected_shard_count != shard_count) {
     return std::unexpected(other_shard_count(connection, shard_count, *expected_shard_count));
   }
+  auto groups = version < kFirstWithGroups ? kernel::PlacementGroups() : EPIC_TRY(read_groups(connection));
   return StoreIdentity{.format_version = static_cast<std::uint32_t>(version),
-                       .shard_count = static_cast<std::uint32_t>(shard_count),
+                       .placement = {static_cast<std::uint32_t>(shard_count), std::move(groups)},
                        .is_old_format = version < kStoreFormatVersion};
 }
 

@@ -13,6 +13,7 @@
 // every entry of the index by receiver's shard, which therefore is in order, and has no dead letters.
 // answers holds a row for each call with an idempotency key, for a day. It is found by its key, and swept by age: the
 // index by shard and time holds the oldest first.
+// placement_groups holds the classes that are placed by another one's name (kernel/placement_hash.hpp).
 // reminders holds a row a reminder. Its index by shard is in the order in which they are due, so the owner of a shard
 // reads the next few, however many there are. Only the due time changes, so it has a checksum of its own.
 //
@@ -21,7 +22,8 @@
 // in every format, or is chosen by number (sqlite_list.cpp).
 //
 // Format 1: epic 0.1. Format 2: grants, version floors, the index by shard; schemas name the class of a ref and the
-// unit of a time, which an epic of format 1 could not read. Format 3: mail. Format 4: answers and reminders.
+// unit of a time, which an epic of format 1 could not read. Format 3: mail. Format 4: answers and reminders. Format
+// 5: groups of classes, without which an epic of format 4 would look for entities in the wrong shards.
 
 #include <chrono>
 #include <cstdint>
@@ -36,14 +38,18 @@
 namespace epic::storage {
 
 /// Raised when the tables change in a way that another version of epic must know of; a step joins `migrate`.
-inline constexpr std::uint32_t kStoreFormatVersion = 4;
+inline constexpr std::uint32_t kStoreFormatVersion = 5;
 
 /// True for a database without tables. `corrupt` if it is not a database, or another program's.
 [[nodiscard]] std::expected<bool, StoreError> is_blank(Connection& connection);
 
 /// Creates the tables in an empty database, in one transaction.
-[[nodiscard]] std::expected<void, StoreError> create_format(Connection& connection, std::uint32_t shard_count,
+[[nodiscard]] std::expected<void, StoreError> create_format(Connection& connection, const kernel::Placement& placement,
                                                             std::chrono::system_clock::time_point created_at);
+
+/// In the place of those that it has. In a transaction.
+[[nodiscard]] std::expected<void, StoreError> write_groups(Connection& connection,
+                                                           const kernel::PlacementGroups& groups);
 
 /// Reads what the store was made with. Refuses (`incompatible`) a newer format, triggers and views, another hash, and
 /// another shard count than `expected_shard_count`, where one is given. An older format passes.

@@ -134,7 +134,7 @@ std::expected<bool, StoreError> SqliteStore::apply(const MarkMail& mark, std::in
 std::expected<bool, StoreError> SqliteStore::apply(const EndMail& end, std::int64_t) {
   set_id(statements_.end_mail, end.id)
       .set(4, std::int64_t{end.to_shard.value})
-      .set(5, std::int64_t{identity_.shard_count});
+      .set(5, std::int64_t{identity_.placement.shard_count()});
   return change_mail(statements_.end_mail, "remove", end.id);
 }
 

@@ -131,7 +131,7 @@ std::expected<std::unique_ptr<SqliteStore>, StoreError> SqliteStore::open_for_wr
   if (blank) {
     EPIC_TRY(connection.run(kCreateSettings, "set its page size"));
     EPIC_TRY(use_log(connection));
-    EPIC_TRY(create_format(connection, *options.shard_count, options.wall_clock()));
+    EPIC_TRY(create_format(connection, {*options.shard_count, options.groups}, options.wall_clock()));
   }
   EPIC_TRY(StoreFiles::check_length(connection));
   auto identity = EPIC_TRY(check_format(connection, options.shard_count));

@@ -9,6 +9,7 @@
 
 #include "reflect/try.hpp"
 #include "storage/row_checksum.hpp"
+#include "storage/sqlite_format.hpp"
 #include "storage/sqlite_rows.hpp"
 
 namespace epic::storage {
@@ -159,6 +160,7 @@ std::expected<ReshardedRows, StoreError> reshard_in_transaction(Connection& conn
                                       placement.shard_count())
                               .c_str(),
                           "write the number of shards"));
+  EPIC_TRY(write_groups(connection, placement.groups()));
   return rows;
 }
 

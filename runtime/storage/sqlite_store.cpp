@@ -159,7 +159,8 @@ std::expected<std::vector<ShardEpoch>, StoreError> SqliteStore::take(std::span<c
   const auto raise_epochs = [&]() -> std::expected<void, StoreError> {
     EPIC_TRY(note_owner_change());
     for (const kernel::ShardId shard : shards) {
-      EPIC_ASSERT(shard.value < identity_.shard_count, "shard {} of {}", shard, identity_.shard_count);
+      EPIC_ASSERT(shard.value < identity_.placement.shard_count(), "shard {} of {}", shard,
+                  identity_.placement.shard_count());
       const auto row = EPIC_TRY(owner_of(shard));
       if (row.node != node || row.incarnation != incarnation)
         return std::unexpected(not_granted(node, incarnation, row, where()));
@@ -224,7 +225,7 @@ std::expected<void, StoreError> SqliteStore::check_owners(const Batch& batch) {
 std::expected<void, StoreError> SqliteStore::write_next(const NextBatch& next) {
   return transact([&]() -> std::expected<void, StoreError> {
     const Batch& batch = next();
-    check_batch(batch, identity_.shard_count);
+    check_batch(batch, identity_.placement.shard_count());
     EPIC_TRY(check_owners(batch));
     EPIC_TRY(put_schemas(batch));
     return apply_operations(batch);

@@ -32,6 +32,7 @@ namespace epic::storage {
 struct OpenOptions {
   OpenMode mode = OpenMode::existing;
   std::optional<std::uint32_t> shard_count = {};  // a store made with another is refused; required by `create`
+  kernel::PlacementGroups groups = {};            // recorded in a store that is made
   WallClock wall_clock = &std::chrono::system_clock::now;
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  // for a foreign program that locks the database
   WalLimits wal = {};
@@ -86,7 +87,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::expected<std::vector<TypeCount>, StoreError> count_by_type() override;
   [[nodiscard]] std::expected<std::vector<SchemaCount>, StoreError> count_by_schema() override;
   [[nodiscard]] std::expected<std::vector<ShardRow>, StoreError> shards() override;
-  [[nodiscard]] StoreIdentity identity() const override { return identity_; }
+  [[nodiscard]] const StoreIdentity& identity() const override { return identity_; }
   [[nodiscard]] std::expected<void, StoreError> check_files() override;
   [[nodiscard]] bool wants_maintenance() const override { return writer_ && writer_->wal.wants_checkpoint(); }
   [[nodiscard]] std::expected<void, StoreError> maintain() override;

@@ -26,6 +26,7 @@
 
 #include "kernel/batch.hpp"
 #include "kernel/ids.hpp"
+#include "kernel/placement_hash.hpp"
 
 namespace epic::storage {
 
@@ -120,10 +121,10 @@ struct Snapshot {
 };
 
 struct StoreIdentity {
-  std::uint32_t format_version;  // of what was opened; a store that is written is migrated first
-  std::uint32_t shard_count;
-  std::optional<std::uint32_t> migrated_from = {};  // this opening has migrated it, from this format
-  bool is_old_format = false;                       // it is read as it is; the first writer migrates it
+  std::uint32_t format_version;                        // of what was opened; a store that is written is migrated first
+  kernel::Placement placement = kernel::ungrouped(0);  // of everything in it
+  std::optional<std::uint32_t> migrated_from = {};     // this opening has migrated it, from this format
+  bool is_old_format = false;                          // it is read as it is; the first writer migrates it
 };
 
 /// A row that cannot be read.
@@ -299,7 +300,7 @@ class Store {
   /// Of every shard that was ever granted, by number.
   [[nodiscard]] virtual std::expected<std::vector<ShardRow>, StoreError> shards() = 0;
 
-  [[nodiscard]] virtual StoreIdentity identity() const = 0;
+  [[nodiscard]] virtual const StoreIdentity& identity() const = 0;
 
   /// `displaced` if a file of the store is not the one that was opened; until that ends, writing is refused. If only
   /// what can be copied from memory is gone, it is copied. `marked` if something acknowledged may be gone for good;

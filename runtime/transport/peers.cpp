@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "kernel/placement_groups.hpp"
+
 namespace epic::transport {
 
 using kernel::BroadcastMessage;
@@ -270,6 +272,24 @@ void Peers::on_last_word(Connection& connection, ReplyMessage word) {
   lose(peer);
 }
 
+/// The same because of the groups of classes. A client takes those of the first node that it meets, if it knows how.
+std::string Peers::find_group_fault(const HelloMessage& hello, bool is_newcomer) const {
+  if (is_newcomer) {
+    const HelloMessage& node = hello.from.is_client() ? self_ : hello;
+    const HelloMessage& client = hello.from.is_client() ? hello : self_;
+    if (node.groups.empty() || client.places_groups) return {};
+    return "the client was built with an epic that does not know together(…): build it again";
+  }
+  const kernel::Placement theirs(hello.shard_count, hello.groups);
+  const kernel::Placement ours(self_.shard_count, self_.groups);
+  for (const auto* groups : {&hello.groups, &self_.groups})
+    for (const auto& [type, group] : *groups)
+      if (theirs.group_of(type) != ours.group_of(type))
+        return fmt::format("it has class {} {} instead of {}", type, kernel::group_text(type, theirs.group_of(type)),
+                           kernel::group_text(type, ours.group_of(type)));
+  return {};
+}
+
 /// Why we refuse the sender of this Hello; empty: we do not.
 std::string Peers::find_fault(const Connection& connection, const HelloMessage& hello) const {
   if (hello.protocol != self_.protocol)
@@ -281,6 +301,7 @@ std::string Peers::find_fault(const Connection& connection, const HelloMessage& 
     return fmt::format("it belongs to the fabric '{}' instead of '{}'", hello.fabric, self_.fabric);
   if (!is_newcomer && hello.shard_count != self_.shard_count)
     return fmt::format("it has {} shards instead of {}", hello.shard_count, self_.shard_count);
+  if (const std::string fault = find_group_fault(hello, is_newcomer); !fault.empty()) return fault;
   if (hello.from == self_.from || hello.from.life == 0) return "it does not say who it is";
   if (connection.side() == Connection::Side::dialled && hello.from.is_client()) return "a client listens there";
   if (connection.expected && hello.from != *connection.expected)

@@ -82,6 +82,7 @@ class Peers final : public Transport, private Connection::Owner {
   void register_peer(Connection& connection, const kernel::PeerAddress& peer);
   [[nodiscard]] bool was_lost_since(const Connection& connection, const kernel::PeerAddress& peer) const;
   [[nodiscard]] std::string find_fault(const Connection& connection, const kernel::HelloMessage& hello) const;
+  [[nodiscard]] std::string find_group_fault(const kernel::HelloMessage& hello, bool is_newcomer) const;
 
   void lose(kernel::PeerAddress peer);
   void remove(Connection& connection);

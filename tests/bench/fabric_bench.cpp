@@ -315,7 +315,7 @@ void measure_failover() {
     std::set<std::uint32_t> shards;  // one account per shard
     for (int key = 0; key < kAccounts; ++key) {
       const kernel::ShardId shard =
-          kernel::shard_of("Account", std::to_string(key), static_cast<std::uint32_t>(owners.size()));
+          kernel::ungrouped(static_cast<std::uint32_t>(owners.size())).shard_of("Account", std::to_string(key));
       if (owners[shard.value] == victim && shards.insert(shard.value).second) keys.push_back(std::to_string(key));
     }
     const auto answers = Failover(client).run(keys, [&] { fabric.kill_node(victim); });

@@ -55,7 +55,7 @@ class Placement {
 
  private:
   [[nodiscard]] const std::string& owner_of(const std::string& type, const std::string& key) const {
-    return owners_[epic::kernel::shard_of(type, key, static_cast<std::uint32_t>(owners_.size())).value];
+    return owners_[epic::kernel::ungrouped(static_cast<std::uint32_t>(owners_.size())).shard_of(type, key).value];
   }
   std::vector<std::string> owners_;
 };

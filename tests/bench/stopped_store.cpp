@@ -44,14 +44,13 @@ storage::Reminder StoppedStore::get_reminder() {
 void StoppedStore::add_reminders(const storage::Reminder& pattern, std::int64_t count,
                                  const std::function<std::int64_t(std::int64_t)>& due_ns_of) {
   constexpr std::int64_t kRowsPerBatch = 5'000;
-  const std::uint32_t shard_count = store_->identity().shard_count;
   for (std::int64_t begin = 0; begin < count; begin += kRowsPerBatch) {
     last_commit_ = last_commit_.next();
     storage::Batch batch{.number = last_commit_, .writer = writer_, .epochs = epochs_, .schemas = {}, .operations = {}};
     for (std::int64_t i = begin; i < std::min(count, begin + kRowsPerBatch); ++i) {
       storage::Reminder reminder = pattern;
       reminder.name.key = std::to_string(i);
-      reminder.shard = kernel::shard_of(reminder.name.type, reminder.name.key, shard_count);
+      reminder.shard = store_->identity().placement.shard_of(reminder.name.type, reminder.name.key);
       reminder.due_ns = reminder.first_ns = due_ns_of(i);
       batch.operations.emplace_back(storage::SetReminder{std::move(reminder)});
     }

@@ -84,8 +84,9 @@ class Loop final : public kernel::Syscalls {
   static constexpr std::int64_t kEveryNs = 1'000'000;  // one call to another entity
 
   Loop(const ModuleInfo& module, std::chrono::nanoseconds call_timeout)
-      : kernel_({.self = kSelf, .fabric = "bench", .shard_count = kShards, .call_timeout = call_timeout}, codec_,
-                *this) {
+      : kernel_(
+            {.self = kSelf, .fabric = "bench", .placement = kernel::ungrouped(kShards), .call_timeout = call_timeout},
+            codec_, *this) {
     if (const auto added = kernel_.add_module(module); !added) fmt::print(stderr, "{}\n", added.error());
     tick();
     publish(NoShard);
@@ -123,7 +124,7 @@ class Loop final : public kernel::Syscalls {
     }
   }
   /// The node loses the shard of this entity, whose instance is discarded.
-  void lose(std::string_view entity) { publish(static_cast<int>(kernel::shard_of(entity, kShards).value)); }
+  void lose(std::string_view entity) { publish(static_cast<int>(kernel::ungrouped(kShards).shard_of(entity).value)); }
   void begin_measuring() {
     latencies_.clear();
     next_ns_ = monotonic_ns();

@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint32_t kStored = 64;
+constexpr const char* kModuleTypes = "build/modules/arena.types.json";  // what a build leaves there
 
 /// A project whose fabric is down: two states of `bytes` each, and a message that waits for one of them.
 void make_project_to_reshard(Transcript& transcript, std::size_t bytes = 4) {
@@ -34,7 +35,7 @@ void make_project_to_reshard(Transcript& transcript, std::size_t bytes = 4) {
   fs::create_directories(transcript.directory() / ".epic");
   const auto store =
       open_sqlite(transcript.directory() / ".epic/state.sqlite", {.mode = OpenMode::create, .shard_count = kStored});
-  const Placement placement(kStored);
+  const Placement placement = ungrouped(kStored);
   const ShardId first = placement.shard_of("T/a");
   const ShardId second = placement.shard_of("T/b");
   const std::vector tenures{take(*store), take(*store, first), take(*store, second)};
@@ -44,13 +45,13 @@ void make_project_to_reshard(Transcript& transcript, std::size_t bytes = 4) {
 }
 
 std::uint32_t shards_of(const Transcript& transcript) {
-  return open_sqlite(transcript.directory() / ".epic/state.sqlite", reading())->identity().shard_count;
+  return open_sqlite(transcript.directory() / ".epic/state.sqlite", reading())->identity().placement.shard_count();
 }
 
 /// The states and the message, each under its shard.
 void check_whole(const Transcript& transcript, std::size_t bytes = 4) {
   const auto store = open_sqlite(transcript.directory() / ".epic/state.sqlite", reading());
-  const Placement placement(store->identity().shard_count);
+  const Placement placement = store->identity().placement;
   const auto first = must(store->load("T", "a"));
   const auto second = must(store->load("T", "b"));
   REQUIRE(first.has_value());
@@ -84,6 +85,37 @@ TEST_CASE("reshard: the store has other shards, epic.toml agrees, and the former
   transcript.write("epic.toml", kManifest);  // a store that was made with the usual number
   CHECK(transcript.run_quietly({"restore", ".epic/replaced-1/state.sqlite", "--yes"}).exit_code == 0);
   CHECK(shards_of(transcript) == kStored);
+  check_whole(transcript);
+}
+
+TEST_CASE("reshard: the groups of the built module take the place of the store's, and the number stays", "[cli]") {
+  Transcript transcript("unused");
+  make_project_with_state(transcript);
+  const auto placement = [&] {
+    return open_sqlite(transcript.directory() / ".epic/state.sqlite", reading())->identity().placement;
+  };
+  const auto build = [&](const std::string& types) {
+    fs::create_directories(transcript.directory() / "build/modules");
+    transcript.write(kModuleTypes, R"({"types": [)" + types + "]}");
+  };
+  CHECK(transcript.run_quietly({"reshard"}).exit_code == 2);
+  CHECK(transcript.run_quietly({"reshard", "--groups"}).exit_code == 5);
+  build(R"({"type": "T", "stored_as": "T", "group": "Room"}, {"type": "U", "stored_as": "U", "group": "U"})");
+  const auto done = transcript.run_quietly({"reshard", "--groups"});
+  CHECK(done.exit_code == 0);
+  CHECK_THAT(done.err, Catch::Contains("class T is together(Room)\nResharded 64 shards: 2 entities and 1 message; 0 of "
+                                       "3 rows go to another shard\n"));
+  CHECK(placement() == Placement(kStored, {{"T", "Room"}}));
+  check_whole(transcript);
+  CHECK(read_text(transcript.directory() / "epic.toml") == kManifest);
+  CHECK_THAT(transcript.run_quietly({"reshard", "--groups"}).err,
+             Catch::Contains("has 64 shards and the module's groups already"));
+
+  build(R"({"type": "U", "stored_as": "U", "group": "Inn"})");  // T is no class of it any more
+  CHECK(transcript.run_quietly({"reshard", "32", "--groups"}).exit_code == 0);
+  CHECK(placement() == Placement(32, {{"T", "Room"}, {"U", "Inn"}}));
+  CHECK(transcript.run_quietly({"reshard", "16"}).exit_code == 0);
+  CHECK(placement() == Placement(16, {{"T", "Room"}, {"U", "Inn"}}));
   check_whole(transcript);
 }
 

@@ -125,7 +125,7 @@ void entity_names(std::span<const std::byte> input) {
   (void)cli::parse_type_or_entity(command, text);
   if (const auto name = cli::parse_entity(command, text)) {
     require(name->text() == text);
-    require(kernel::shard_of(name->type, name->key, 64) == kernel::shard_of(text, 64));
+    require(kernel::ungrouped(64).shard_of(name->type, name->key) == kernel::ungrouped(64).shard_of(text));
   }
   const std::string stored = types().stored(text);
   require(types().stored(types().shown(stored)) == stored);

@@ -36,7 +36,7 @@ epic_plant(log_not_synced runtime/storage/sqlite_wal.cpp
 
 # ---- ownership
 epic_plant(no_fence runtime/storage/memory_store.cpp
-  "  check_batch(batch, shared_->shard_count);"
+  "  check_batch(batch, shared_->shard_count());"
   "{ const std::scoped_lock unfenced(shared_->mutex);
     for (const SchemaText& schema : batch.schemas) shared_->schemas.try_emplace(schema.id, schema.text);
     for (const Operation& operation : batch.operations)

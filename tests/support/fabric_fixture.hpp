@@ -146,7 +146,7 @@ class FabricFixture {
   FakeHost host;
   LogHub logs;
   FakeModules modules;
-  storage::MemoryStore store{8, [] { return std::chrono::system_clock::time_point{}; }};
+  storage::MemoryStore store{kernel::ungrouped(8), [] { return std::chrono::system_clock::time_point{}; }};
   std::optional<storage::StoreError> store_error;  // when the supervisor opens it
   std::optional<FabricReady> ready;
   std::optional<FabricEnd> end;

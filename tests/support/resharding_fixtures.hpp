@@ -14,7 +14,7 @@
 
 namespace epic::storage::test {
 
-inline const kernel::Placement kFormer(kShardCount);
+inline const kernel::Placement kFormer = kernel::ungrouped(kShardCount);
 inline constexpr int kEntities = 40;
 
 inline std::string key_of(int number) {
@@ -23,7 +23,7 @@ inline std::string key_of(int number) {
 
 inline std::vector<ShardEpoch> take_each(Store& store, kernel::NodeId node = kernel::NodeId{1}) {
   std::vector<ShardEpoch> tenures;
-  for (std::uint32_t shard = 0; shard < store.identity().shard_count; ++shard)
+  for (std::uint32_t shard = 0; shard < store.identity().placement.shard_count(); ++shard)
     tenures.push_back(take(store, kernel::ShardId{shard}, node));
   return tenures;
 }
@@ -112,7 +112,7 @@ inline std::vector<std::string> answers_of(Store& store, const kernel::Placement
 
 /// Each row is where the owner of its shard looks for it.
 inline void check_places(Store& store, const kernel::Placement& placement) {
-  REQUIRE(store.identity().shard_count == placement.shard_count());
+  REQUIRE(store.identity().placement.shard_count() == placement.shard_count());
   must(store.list(
       {},
       [&](const Snapshot& one) {

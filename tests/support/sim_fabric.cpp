@@ -7,7 +7,7 @@
 
 #include "kernel/assert.hpp"
 #include "kernel/limits.hpp"
-#include "kernel/placement_hash.hpp"
+#include "kernel/placement_groups.hpp"
 
 namespace epic::test {
 
@@ -54,7 +54,7 @@ class SimFabric::Node final : public kernel::Syscalls {
         self_(self),
         kernel_({.self = self,
                  .fabric = "simulated",
-                 .shard_count = fabric.options_.shard_count,
+                 .placement = kernel::placement_for(fabric.module_, fabric.options_.shard_count),
                  .call_timeout = fabric.options_.call_timeout,
                  .idle_age = fabric.options_.idle_age,
                  .calls_bytes_max = fabric.options_.calls_bytes_max,
@@ -108,7 +108,7 @@ class SimFabric::Node final : public kernel::Syscalls {
                 kernel::SavedState{snapshot.schema, **fabric_.store_.schema(snapshot.schema), snapshot.bytes},
                 std::move(reminders)};
           } else {
-            const ShardId shard = kernel::shard_of(type, key, fabric_.options_.shard_count);
+            const ShardId shard = kernel_.options().placement.shard_of(type, key);
             result = kernel::LoadedState{*fabric_.store_.version_floor(shard), {}, std::move(reminders)};
           }
           kernel_.on_loaded(activation, std::move(result));
@@ -262,7 +262,7 @@ SimFabric::SimFabric(SimOptions options, const ModuleInfo& module, const kernel:
       module_(module),
       codec_(codec),
       random_(options.seed),
-      store_(options.shard_count, [this] { return wall_now(); }),
+      store_(kernel::placement_for(module, options.shard_count), [this] { return wall_now(); }),
       grants_(*storage::Granter::lead(store_, kernel::Term{1})),
       owners_(options.shard_count, 0) {
   for (std::uint16_t node = 1; node <= options_.nodes; ++node) boot(node);
@@ -473,7 +473,7 @@ SimFabric::Node* SimFabric::find_node(std::uint16_t node) {
 }
 
 std::uint16_t SimFabric::owner_of(std::string_view entity) const {
-  return owners_[kernel::shard_of(entity, options_.shard_count).value];
+  return owners_[store_.identity().placement.shard_of(entity).value];
 }
 
 }  // namespace epic::test

@@ -55,7 +55,7 @@ inline std::string text_of(const std::vector<std::byte>& bytes) {
 // ---- a store of each kind, for tests that are run against both
 
 struct Memory {
-  MemoryStore held{kShardCount, [] { return kNow; }};
+  MemoryStore held{kernel::ungrouped(kShardCount), [] { return kNow; }};
   Store& store = held;
   [[nodiscard]] std::unique_ptr<Store> open_reader() const { return *held.reader_opener()(); }
 };

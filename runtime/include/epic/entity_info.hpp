@@ -62,6 +62,7 @@ struct EntityInfo {
   const void* self = nullptr;                                     // stands for the C++ class: &entity_info_of<T>
   std::vector<const EntityInfo*> bases;                           // base(…), direct and indirect
   std::vector<std::string_view> former_names;                     // named("Player", formerly("Hero")), newest first
+  std::string_view group;                                         // together(Room); empty: none
   TypeInfo state;                                                 // a record; its object is what `object` returns
   std::vector<FieldInfo> state_fields;                            // storage of state.fields
   std::vector<std::vector<std::string_view>> former_field_names;  // per field, from renamed(old, new)

@@ -4,9 +4,9 @@
 //   EPIC_ENTITY(Player, state(score, team), methods(enter_level, get_score))
 //
 // Each section is a word with arguments, in any order: base(GameEntity), state(…), methods(…), exclusive(…) or bare
-// exclusive, params(method, x, y), renamed(old, new), named("Player", formerly("Hero")), gated, interval(5s),
-// transient, local(8). The macro goes last in the class and needs no semicolon. renamed(…) is for members of state and
-// for methods; EPIC_RENAMED does the same for members of a described struct.
+// exclusive, params(method, x, y), renamed(old, new), named("Player", formerly("Hero")), together(Room), gated,
+// interval(5s), transient, local(8). The macro goes last in the class and needs no semicolon. renamed(…) is for members
+// of state and for methods; EPIC_RENAMED does the same for members of a described struct.
 //
 // How: every section is expanded several times: into a check of its word (EPIC_K_…), whether the class is local
 // (EPIC_L_…), members of the proxy (EPIC_P_…)
@@ -116,6 +116,10 @@ class EntityBuilder {
     (info_.former_names.push_back(former.name), ...);
     return std::move(*this);
   }
+  EntityBuilder&& together(std::string_view group) && {
+    info_.group = group.substr(group.find_last_of(": ") + 1);  // npos + 1 is 0
+    return std::move(*this);
+  }
   EntityBuilder&& durability(reflect::Durability mode) && {
     info_.durability = mode;
     return std::move(*this);
@@ -210,7 +214,7 @@ const reflect::EntityInfo& entity_info() {
       "epic: EPIC_ENTITY has no such section: " #section                                                       \
       ". The sections are base(Class), state(members...), methods(names...), exclusive or "                    \
       "exclusive(names...), params(method, names...), renamed(old, new), named(\"Name\", formerly(\"Old\")), " \
-      "gated, interval(5s), transient and local(8)");
+      "together(Class), gated, interval(5s), transient and local(8)");
 #define EPIC_K_base(...) ~, true EPIC_EAT
 #define EPIC_K_state(...) ~, true EPIC_EAT
 #define EPIC_K_methods(...) ~, true EPIC_EAT
@@ -218,6 +222,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_K_params(...) ~, true EPIC_EAT
 #define EPIC_K_renamed(...) ~, true EPIC_EAT
 #define EPIC_K_named(...) ~, true EPIC_EAT
+#define EPIC_K_together(Group) ~, true EPIC_EAT
 #define EPIC_K_interval(...) ~, true EPIC_EAT
 #define EPIC_K_gated() ~, true
 #define EPIC_K_transient() ~, true
@@ -246,6 +251,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_B_params(...) EPIC_EAT
 #define EPIC_B_renamed(...) EPIC_EAT
 #define EPIC_B_named(...) EPIC_EAT
+#define EPIC_B_together(...) EPIC_EAT
 #define EPIC_B_interval(...) EPIC_EAT
 #define EPIC_B_gated()
 #define EPIC_B_transient()
@@ -260,6 +266,7 @@ const reflect::EntityInfo& entity_info() {
 #define EPIC_P_params(...) EPIC_EAT
 #define EPIC_P_renamed(...) EPIC_EAT
 #define EPIC_P_named(...) EPIC_EAT
+#define EPIC_P_together(...) EPIC_EAT
 #define EPIC_P_interval(...) EPIC_EAT
 #define EPIC_P_gated()
 #define EPIC_P_transient()
@@ -303,6 +310,7 @@ const reflect::EntityInfo& entity_info() {
   EPIC_EAT
 #define EPIC_N_renamed(...) EPIC_EAT
 #define EPIC_N_named(...) EPIC_EAT
+#define EPIC_N_together(...) EPIC_EAT
 #define EPIC_N_interval(...) EPIC_EAT
 #define EPIC_N_gated()
 #define EPIC_N_transient()
@@ -322,6 +330,7 @@ const reflect::EntityInfo& entity_info() {
       #method) EPIC_EAT
 #define EPIC_D_renamed(from, to) .renamed(#from, #to) EPIC_EAT
 #define EPIC_D_named(...) .named(__VA_ARGS__) EPIC_EAT
+#define EPIC_D_together(Group) .together(#Group) EPIC_EAT
 #define EPIC_D_interval(...) .durability(::epic::reflect::Durability::interval, __VA_ARGS__) EPIC_EAT
 #define EPIC_D_gated() .durability(::epic::reflect::Durability::gated)
 #define EPIC_D_transient() .durability(::epic::reflect::Durability::transient)

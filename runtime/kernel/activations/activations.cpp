@@ -28,10 +28,10 @@ Birth take_birth(Activation& activation) {
 
 Activations::Activations(const Uses& uses)
     : uses_(uses),
-      table_(next_table_tag(), uses.shard_count),
+      table_(next_table_tag(), uses.placement.shard_count()),
       collector_(uses.limits, uses.scheduler, table_, *this),
       slow_stops_(uses.scheduler, table_, uses.calls, uses.words, uses.admission, uses.events),
-      replacements_(uses.shard_count, uses.scheduler, table_, uses.types, uses.routing, uses.admission),
+      replacements_(uses.placement, uses.scheduler, table_, uses.types, uses.routing, uses.admission),
       reaper_(uses.scheduler, table_, uses.calls),
       wait_ends_(table_, uses.calls, *this) {}
 

@@ -31,6 +31,7 @@
 #include "kernel/calls/blocking.hpp"
 #include "kernel/calls/early_ends.hpp"
 #include "kernel/calls/reaper.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -38,7 +39,7 @@ namespace epic::kernel {
 class Activations final : private Collector::Listener, private WaitEnds::Listener {
  public:
   struct Uses {
-    std::uint32_t shard_count;
+    const Placement& placement;
     Collector::Limits limits;
     const Codec& codec;
     const Admission& admission;

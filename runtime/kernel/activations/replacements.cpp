@@ -23,7 +23,7 @@ std::expected<Replacements::Target, ErrorPart> Replacements::check(const NewStat
   if (asked.state && asked.state->size() > limits::kStateBytesMax)
     return refuse(ErrorCode::state_too_large, fmt::format("the state of {} has {} bytes, and {} is the most", shown,
                                                           asked.state->size(), limits::kStateBytesMax));
-  const ShardId shard = shard_of(text, shard_count_);
+  const ShardId shard = placement_.shard_of(text);
   if (!routing_.is_active(shard))
     return refuse(ErrorCode::unavailable, fmt::format("this node does not own {}'s shard, {}", shown, shard));
   if (!admission_.refusal().empty()) return refuse(ErrorCode::unavailable, std::string(admission_.refusal()));

@@ -19,6 +19,7 @@
 #include "kernel/activations/activation_table.hpp"
 #include "kernel/admission.hpp"
 #include "kernel/clock.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/type_table.hpp"
 
@@ -40,14 +41,9 @@ class Replacements {
     ShardId shard;
   };
 
-  Replacements(std::uint32_t shard_count, const Clock& clock, const ActivationTable& table, TypeTable& types,
+  Replacements(const Placement& placement, const Clock& clock, const ActivationTable& table, TypeTable& types,
                const Routing& routing, const Admission& admission)
-      : shard_count_(shard_count),
-        clock_(clock),
-        table_(table),
-        types_(types),
-        routing_(routing),
-        admission_(admission) {}
+      : placement_(placement), clock_(clock), table_(table), types_(types), routing_(routing), admission_(admission) {}
 
   /// The entity that it is for, or why it cannot replace that entity's state now.
   [[nodiscard]] std::expected<Target, ErrorPart> check(const NewState& asked) const;
@@ -63,7 +59,7 @@ class Replacements {
   }
 
  private:
-  std::uint32_t shard_count_;
+  const Placement& placement_;
   const Clock& clock_;
   const ActivationTable& table_;
   TypeTable& types_;

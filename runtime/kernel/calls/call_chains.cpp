@@ -26,7 +26,7 @@ const Record* CallChains::find_holder(const Record& record, const Activation& ac
 
 bool CallChains::holds_up_a_move(const Record& record) const {
   const auto is_closed = [this](std::string_view entity) {
-    return !types_.is_local(entity) && routing_.is_closed(shard_of(entity, shard_count_));
+    return !types_.is_local(entity) && routing_.is_closed(placement_.shard_of(entity));
   };
   for (const Record* link = &record; link != nullptr; link = link->caller) {
     if (link != &record && link->callee && is_closed(link->callee->text)) return true;

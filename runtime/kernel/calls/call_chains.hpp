@@ -5,17 +5,16 @@
 // brings the links from there. A call from inside a chain enters where a stranger waits: what it would wait for is
 // waiting for it.
 
-#include <cstdint>
-
 #include "kernel/calls/call_words.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/routing/routing.hpp"
 
 namespace epic::kernel {
 
 class CallChains {
  public:
-  CallChains(std::uint32_t shard_count, const TypeTable& types, const CallWords& words, const Routing& routing)
-      : shard_count_(shard_count), types_(types), words_(words), routing_(routing) {}
+  CallChains(const Placement& placement, const TypeTable& types, const CallWords& words, const Routing& routing)
+      : placement_(placement), types_(types), words_(words), routing_(routing) {}
 
   /// The one that holds the entity's lock and waits for this very call; null if there is none.
   [[nodiscard]] const Record* find_holder(const Record& record, const Activation& activation) const;
@@ -26,7 +25,7 @@ class CallChains {
   [[nodiscard]] bool is_awaited_by(const Record& record, const Activation& activation) const;
 
  private:
-  std::uint32_t shard_count_;
+  const Placement& placement_;
   const TypeTable& types_;
   const CallWords& words_;
   const Routing& routing_;

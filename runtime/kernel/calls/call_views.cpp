@@ -101,7 +101,7 @@ std::string_view CallViews::describe_queue(const Record& record) const {
     return "waiting for the call that runs for its idempotency key";
   if (!uses_.saving.is_durable(CommitNumber{record.observed}))
     return "waiting for the store before it leaves this node";
-  const ShardId shard = shard_of(record.callee->text, uses_.shard_count);
+  const ShardId shard = uses_.placement.shard_of(record.callee->text);
   const bool has_arrived = record.site != nullptr && record.site->has_arrived();  // then it is not sent on
   if (!has_arrived && !uses_.syscalls.has_room(uses_.routing.owner_of(shard)))
     return "waiting for room to its node, which has yet to read what was sent before";

@@ -8,6 +8,7 @@
 
 #include "kernel/calls/calls.hpp"
 #include "kernel/calls/parked_frames.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/saving/saving.hpp"
 
 namespace epic::kernel {
@@ -26,7 +27,7 @@ struct CallView {
 class CallViews {
  public:
   struct Uses {
-    std::uint32_t shard_count;
+    const Placement& placement;
     const Clock& clock;
     const CallWords& words;
     const Routing& routing;

@@ -33,7 +33,7 @@ Calls::Calls(CallOptions options, Scheduler& scheduler, ActivationTable& activat
       routing_(routing),
       syscalls_(syscalls),
       listener_(listener),
-      chains_(options.shard_count, types, words, routing),
+      chains_(options.placement, types, words, routing),
       probes_(table_, activations, words, scheduler, syscalls, *this),
       copies_(limits_of_copies(options.memory_budget_bytes), scheduler) {}
 

@@ -31,6 +31,7 @@
 #include "kernel/calls/call_words.hpp"
 #include "kernel/calls/copies.hpp"
 #include "kernel/calls/deadlock_probes.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/observations.hpp"
 #include "kernel/scheduler.hpp"
@@ -40,7 +41,7 @@
 namespace epic::kernel {
 
 struct CallOptions {
-  std::uint32_t shard_count = 0;
+  const Placement& placement;
   std::uint64_t bytes_max = 0;            // of their frames and records; beyond it new ones are refused
   std::uint64_t memory_budget_bytes = 0;  // of the node; 0: none
   std::int64_t timeout_ns = 0;            // of calls that name none

@@ -74,7 +74,7 @@ void Frames::leave(RecordRef record, const TypeEntry& type, const Record* maker)
   if (type.local_max > 0) return leave_local(std::move(record), type, maker);
   RoutedCall call = record->site != nullptr ? RoutedCall(*record->site) : RoutedCall{};
   call.sequence = record->sequence;
-  if (!call.has_arrived()) call.shard = shard_of(record->callee->text, uses_.shard_count);
+  if (!call.has_arrived()) call.shard = uses_.placement.shard_of(record->callee->text);
   record->state = Record::State::queued;
   if (maker != nullptr && !uses_.routing.is_ours(call.shard) && !may_be_seen(*record))
     return uses_.saving.hold(*maker, {.kind = Outgoing::Kind::call, .record = std::move(record)});
@@ -252,7 +252,7 @@ void Frames::receive(const PeerAddress& from, const CallMessage& call, SharedCha
                        fmt::format("'{}' is placed and stored as '{}': the caller's class must say so, too, with "
                                    "named(\"{}\", formerly(\"{}\"))",
                                    call.target, name->text, method.type->info->type_name, name->type()));
-  const ShardId shard = shard_of(name->text, uses_.shard_count);
+  const ShardId shard = uses_.placement.shard_of(name->text);
   const bool is_local = method.type->local_max > 0;  // then it runs wherever it arrives
   if (!is_local && uses_.routing.must_refuse(shard, call.map_version))
     return uses_.syscalls.send(from, ReplyMessage{sequence, RefusedPart{uses_.routing.version()}});
@@ -350,7 +350,7 @@ void Frames::release_with_error(Outgoing item, ErrorCode code, const std::string
 }
 
 void Frames::park_held() {
-  const auto shard_of_callee = [this](const Record& held) { return shard_of(held.callee->text, uses_.shard_count); };
+  const auto shard_of_callee = [this](const Record& held) { return uses_.placement.shard_of(held.callee->text); };
   for (const RecordRef& record :
        uses_.saving.take_calls([&](const Record& held) { return uses_.routing.is_ours(shard_of_callee(held)); }))
     if (!record->failure) uses_.routing.park(site_of(*record, shard_of_callee(*record)));

@@ -29,6 +29,7 @@
 #include "kernel/calls/cancellations.hpp"
 #include "kernel/mail/inbox.hpp"
 #include "kernel/peer_sends.hpp"
+#include "kernel/placement_hash.hpp"
 
 namespace epic::kernel {
 
@@ -36,7 +37,7 @@ class Frames {
  public:
   struct Uses {
     PeerAddress self;
-    std::uint32_t shard_count;
+    const Placement& placement;
     const Codec& codec;
     const Admission& admission;
     Scheduler& scheduler;

@@ -45,7 +45,7 @@ void Outbox::deliver(const Record& call) {
             .schema = schema_of_arguments(*call.method),
             .arguments = {},
             .sent_at_ns = uses_.scheduler.wall_ns};
-  mail.to_shard = shard_of(mail.to, uses_.shard_count);
+  mail.to_shard = uses_.placement.shard_of(mail.to);
   std::string too_large;
   try {
     uses_.codec.encode(call.method->arguments(), const_cast<Record&>(call).arguments(), mail.arguments);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "kernel/codec.hpp"
+#include "kernel/placement_hash.hpp"
 #include "kernel/routing/routing.hpp"
 #include "kernel/saving/saving.hpp"
 #include "kernel/scheduler.hpp"
@@ -18,7 +19,7 @@ namespace epic::kernel {
 class Outbox {
  public:
   struct Uses {
-    std::uint32_t shard_count;
+    const Placement& placement;
     bool has_shared_store;
     const Codec& codec;
     Scheduler& scheduler;

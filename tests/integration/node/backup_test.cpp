@@ -102,7 +102,8 @@ TEST_CASE("backup: of a fabric under load it is one moment, and a fabric goes on
     INFO("backup " << i << ", " << backup.content.messages() << " messages in it");
     CHECK(backup.content.damaged == 0);
     CHECK(backup.content.mail.dead == 0);
-    auto restoration = storage::Restoration::prepare(file_of(i), store, backup.content.identity.shard_count, {});
+    auto restoration =
+        storage::Restoration::prepare(file_of(i), store, backup.content.identity.placement.shard_count(), {});
     REQUIRE(restoration);
     const auto former = restoration->finish();
     REQUIRE(former);

@@ -32,7 +32,8 @@ Keys find_keys(Supervised& fabric) {
   Keys keys;
   std::size_t found = 0;
   for (int key = 0; found < kNodes; ++key) {
-    const auto shard = epic::kernel::shard_of("Fork", std::to_string(key), static_cast<std::uint32_t>(owners.size()));
+    const auto shard =
+        epic::kernel::ungrouped(static_cast<std::uint32_t>(owners.size())).shard_of("Fork", std::to_string(key));
     std::string& place = keys[owners[shard.value].to_number<std::size_t>() - 1];
     if (!place.empty()) continue;
     place = std::to_string(key);

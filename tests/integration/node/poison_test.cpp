@@ -82,7 +82,7 @@ TEST_CASE("poison: callers of others on the node learn who killed it, from a cli
   const auto find_on = [&](int node, const std::string& prefix) {
     for (int i = 0;; ++i) {
       const std::string key = prefix + std::to_string(i);
-      const auto shard = epic::kernel::shard_of("Relay/" + key, static_cast<std::uint32_t>(owners.size()));
+      const auto shard = epic::kernel::ungrouped(static_cast<std::uint32_t>(owners.size())).shard_of("Relay/" + key);
       if (owners.at(shard.value).to_number<int>() == node) return key;
     }
   };

@@ -56,7 +56,7 @@ std::vector<std::string> keys_on(Supervised& fabric, std::string_view type, int 
   std::vector<std::string> keys;
   for (int i = 0; i < 10'000 && keys.size() < count; ++i) {
     const std::string key = fmt::format("k{}", i);
-    const auto shard = epic::kernel::shard_of(type, key, static_cast<std::uint32_t>(owners.size()));
+    const auto shard = epic::kernel::ungrouped(static_cast<std::uint32_t>(owners.size())).shard_of(type, key);
     if (owners.at(shard.value).to_number<int>() == node) keys.push_back(key);
   }
   REQUIRE(keys.size() == count);

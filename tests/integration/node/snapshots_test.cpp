@@ -40,7 +40,8 @@ std::string line_of(int counter, std::int64_t value) {
 std::map<std::uint32_t, json::array> by_shard(int count, std::int64_t value) {
   std::map<std::uint32_t, json::array> groups;
   for (int i = 0; i < count; ++i)
-    groups[epic::kernel::shard_of("Counter", std::to_string(i), kShards).value].emplace_back(line_of(i, value));
+    groups[epic::kernel::ungrouped(kShards).shard_of("Counter", std::to_string(i)).value].emplace_back(
+        line_of(i, value));
   return groups;
 }
 
@@ -127,7 +128,7 @@ TEST_CASE("snapshots: an import says line by line what it would do, and what is 
   fabric.wait_for("ready 2 nodes");
   const Client client = Client::connect(project.path().string());
   client.call(client.get<Counter>(1)->add(5));
-  const auto shard = epic::kernel::shard_of("Counter", "1", kShards).value;
+  const auto shard = epic::kernel::ungrouped(kShards).shard_of("Counter", "1").value;
   const auto outcome = [&](const std::string& line) {
     const auto answer = fabric.ask("import", import_of("check", shard, {json::value(line)}));
     const json::object& first = answer.at("outcomes").at(0).as_object();

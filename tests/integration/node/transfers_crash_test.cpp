@@ -209,7 +209,7 @@ class Meddler {
   bool import(const std::string& key, const std::string& line) {
     auto control = epic::cluster::ControlClient::connect(socket_);
     if (!control) return false;
-    const std::uint32_t shard = epic::kernel::shard_of("Courier", key, kShardCount).value;
+    const std::uint32_t shard = epic::kernel::ungrouped(kShardCount).shard_of("Courier", key).value;
     const auto answer = control->request(
         "import", json::object{{"mode", "apply"}, {"shard", shard}, {"lines", json::array{json::value(line)}}},
         kAnswerWithin);

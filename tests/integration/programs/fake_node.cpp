@@ -206,7 +206,7 @@ class FakeNode {
       return true;
     }
     const std::string entity{std::string_view(body.at("entity").as_string())};
-    if (!owned_[epic::kernel::shard_of(entity, configure_.shard_count).value]) {
+    if (!owned_[epic::kernel::ungrouped(configure_.shard_count).shard_of(entity).value]) {
       send(protocol::Answer{request.id, protocol::AnswerStatus::not_owner, "", true});
       return true;
     }

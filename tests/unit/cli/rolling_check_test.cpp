@@ -34,3 +34,13 @@ TEST_CASE("rolling check: a class with another oldest name must not run beside i
   const std::string older = find_disagreement(kHero, module(R"({"type":"Hero","formerly":["Knight"]})"));
   CHECK(older == "the oldest name of class Hero is Hero in the running module, but Knight in the new one");
 }
+
+TEST_CASE("rolling check: a class in another group must not run beside its previous version", "[cli]") {
+  const auto alone = module(R"({"type":"Hero","stored_as":"Hero","group":"Hero"})");
+  const auto together = module(R"({"type":"Hero","stored_as":"Hero","group":"Room"})");
+  CHECK(find_disagreement(together, together).empty());
+  CHECK(find_disagreement(kHero, alone).empty());  // described by an older epic
+  CHECK(find_disagreement(alone, together) ==
+        "class Hero shares the tags of Hero in the running module, but those of Room in the new one");
+  CHECK_FALSE(find_disagreement(together, alone).empty());
+}

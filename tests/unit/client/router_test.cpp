@@ -65,8 +65,9 @@ struct RouterFixture {
     });
     return outcome;
   }
-  void join(const PeerAddress& node, const std::string& fabric = "f/1") {
-    HelloMessage hello{.from = node, .fabric = fabric, .shard_count = kShards, .methods = {}};
+  void join(const PeerAddress& node, const std::string& fabric = "f/1", kernel::PlacementGroups groups = {}) {
+    HelloMessage hello{
+        .from = node, .fabric = fabric, .shard_count = kShards, .methods = {}, .groups = std::move(groups)};
     hello.methods.push_back({"Counter", "add", "", reflect::schema_of(reflect::type_of<std::int64_t>()).text()});
     router.on_hello(node, hello);
   }
@@ -434,4 +435,32 @@ TEST_CASE("router: what waited for the answer of a call that is cancelled goes t
   CHECK(f.sent[1].to == kNode2);
   f.answer(1, 7);
   CHECK(*first + *second == "cancelled7");
+}
+
+TEST_CASE("router: a tagged key goes where the fabric's groups have it, and elsewhere in another fabric", "[client]") {
+  const kernel::ShardId alone = kernel::ungrouped(kShards).shard_of("Counter/{x}");
+  std::string group = "Room";
+  const auto shard_in_group = [&] { return kernel::Placement(kShards, {{"Counter", group}}).shard_of("Counter/{x}"); };
+  while (shard_in_group() == alone) group += 'x';
+  RouterFixture f;
+  CHECK(f.router.hello().places_groups);
+  const auto outcome = f.call("{x}");  // before any node is known
+  const auto publish = [&](std::uint64_t version) {
+    std::vector<NodeId> owners(kShards, NodeId{1});
+    owners[shard_in_group().value] = NodeId{2};
+    f.router.on_map({MapVersion{version},
+                     owners,
+                     {{NodeId{1}, Incarnation{11}, "1.sock"}, {NodeId{2}, Incarnation{22}, "2.sock"}},
+                     {},
+                     std::vector<MapVersion>(kShards, MapVersion{1})});
+  };
+  f.join(kNode1, "f/1", {{"Counter", group}});
+  publish(1);
+  REQUIRE(f.sent.size() == 1);
+  CHECK(f.sent[0].to == kNode2);
+  f.join(kNode1, "f/2");
+  publish(1);
+  const auto later = f.call("{x}");
+  REQUIRE(f.sent.size() == 2);
+  CHECK(f.sent[1].to == kNode1);
 }

@@ -94,7 +94,7 @@ class FaultyStore : public epic::storage::Store {
     return inner_.count_by_type();
   }
   std::expected<std::vector<ShardRow>, StoreError> shards() override { return inner_.shards(); }
-  epic::storage::StoreIdentity identity() const override { return inner_.identity(); }
+  const epic::storage::StoreIdentity& identity() const override { return inner_.identity(); }
 
   std::expected<void, StoreError> sync() override {
     if (is_displaced) return check_files();
@@ -107,7 +107,7 @@ class FaultyStore : public epic::storage::Store {
   std::function<void()> before_turn;
 
  private:
-  MemoryStore inner_{4, &std::chrono::system_clock::now, MemoryStore::Granting::implied};
+  MemoryStore inner_{epic::kernel::ungrouped(4), &std::chrono::system_clock::now, MemoryStore::Granting::implied};
   std::vector<StoreErrorCode> faults_;
 };
 
@@ -131,7 +131,7 @@ struct StorageWorkersFixture {
     }
   }
   Batch make_batch(std::uint64_t number) {
-    const ShardId shard = shard_of("Counter/a", 4);
+    const ShardId shard = ungrouped(4).shard_of("Counter/a");
     return {.number = CommitNumber{number},
             .writer = Incarnation{1},
             .epochs = {{shard, Epoch{1}}},
@@ -388,7 +388,8 @@ TEST_CASE("storage workers: a read at a cut sees nothing that was handed over wi
 
 TEST_CASE("storage workers: nothing wakes for a store without files", "[io][threads]") {
   const epic::io::SystemClock clock;
-  epic::io::StorageWork work(std::make_unique<MemoryStore>(4, &std::chrono::system_clock::now), clock, [] {});
+  epic::io::StorageWork work(std::make_unique<MemoryStore>(epic::kernel::ungrouped(4), &std::chrono::system_clock::now),
+                             clock, [] {});
   CHECK(work.next_due() == epic::io::StorageWork::TimePoint::max());
   work.load({1, 1}, "Counter", "a");
   work.flush();

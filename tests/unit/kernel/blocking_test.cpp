@@ -209,7 +209,7 @@ TEST_CASE("blocking: an entity that leaves does not wait for what it has started
   BlockingFixture f({.seed = 3, .blocking_delay_max = 10s});
   f.fabric.call(1, f.pottery->spawn_one());
   REQUIRE(f.fabric.kernel(1).stats().blocking == 1);
-  f.fabric.move_shard(shard_of(f.pottery.name(), 16), 3);
+  f.fabric.move_shard(ungrouped(16).shard_of(f.pottery.name()), 3);
   CHECK(f.fabric.run_until([&] { return f.fabric.owner_of(f.pottery.name()) == 3; }, 100ms));
   f.fabric.run_for(60s);
   CHECK(f.fabric.kernel(1).stats().blocking == 0);

@@ -184,7 +184,7 @@ TEST_CASE("event: those that wait for one that goes away get an error", "[kernel
 TEST_CASE("event: a task that waits holds up no move, and sees Cancelled", "[kernel]") {
   EventFixture f;
   f.call(f.lobby->spawn_waiter());
-  f.fabric.move_shard(shard_of("Lobby", f.lobby.key(), 16), 3);
+  f.fabric.move_shard(ungrouped(16).shard_of("Lobby", f.lobby.key()), 3);
   const auto has_moved = [&] { return f.fabric.owner_of("Lobby/" + std::string(f.lobby.key())) == 3; };
   CHECK(f.fabric.run_until(has_moved, 100ms));
   CHECK(f.call(f.lobby->kept()) == 1);

@@ -299,7 +299,7 @@ TEST_CASE("evolution: a change is saved although its bytes are those that anothe
   const v1::Member former;
   const auto& type = reflect::type_of<v1::Member>();
   const auto schema = reflect::schema_of(type);
-  const auto shard = kernel::shard_of("Member/Ann", 16);
+  const auto shard = kernel::ungrouped(16).shard_of("Member/Ann");
   storage::Batch batch{.number = kernel::CommitNumber{1}, .writer = {}, .epochs = {}, .schemas = {}, .operations = {}};
   for (const auto& row : *fabric.store().shards()) {
     if (row.shard != shard) continue;

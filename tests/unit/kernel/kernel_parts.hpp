@@ -36,6 +36,7 @@ struct World final : Syscalls {
 /// The parts of a kernel without frames: there is one shard, which is this node's.
 struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   static constexpr PeerAddress kSelf{NodeId{1}, 11};
+  const Placement placement = ungrouped(1);
   codec::CapnpCodec codec;
   Admission admission;
   Scheduler scheduler;
@@ -59,7 +60,7 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
   bool holds_loads = false;
 
   explicit KernelParts(Collector::Limits limits = {.idle_age_ns = 3'600'000'000'000})
-      : activations({.shard_count = 1,
+      : activations({.placement = placement,
                      .limits = limits,
                      .codec = codec,
                      .admission = admission,
@@ -86,8 +87,8 @@ struct KernelParts : CallsListener, Saving::Listener, Routing::Listener {
                 .parked = parked,
                 .syscalls = world},
                *this),
-        calls({.shard_count = 1, .bytes_max = 1u << 30, .timeout_ns = 1'000'000'000, .direct_calls_max = 8}, scheduler,
-              activations.table(), saving.observations(), admission, types, words, routing, world, *this) {
+        calls({.placement = placement, .bytes_max = 1u << 30, .timeout_ns = 1'000'000'000, .direct_calls_max = 8},
+              scheduler, activations.table(), saving.observations(), admission, types, words, routing, world, *this) {
     REQUIRE(types.add(testing_entities::module()));
     scheduler.now_ns = 1'000'000;
     static_cast<void>(routing.on_map({.version = MapVersion{1},

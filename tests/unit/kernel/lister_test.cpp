@@ -41,7 +41,7 @@ const ModuleInfo& inns() {
   return info;
 }
 
-kernel::ShardId shard_of_lodger(std::string_view key) { return kernel::shard_of("Lodger", key, kInnShards); }
+kernel::ShardId shard_of_lodger(std::string_view key) { return kernel::ungrouped(kInnShards).shard_of("Lodger", key); }
 
 /// Keys that begin with this, of entities whose shards are meant.
 std::vector<std::string> find_keys(const std::string& beginning, std::size_t count,
@@ -59,7 +59,7 @@ TEST_CASE("lister: a shard that leaves while it is listed takes no keys of other
   test::SimFabric fabric({.nodes = 2, .shard_count = kInnShards, .frame_delay_max = 1ns}, inns(), codec);
   fabric.run_for(100ms);
   const auto is_of_node_2 = [](kernel::ShardId shard) { return shard.value % 2 == 1; };
-  const kernel::ShardId asking = kernel::shard_of(kernel::kListerType, "Lodger", kInnShards);
+  const kernel::ShardId asking = kernel::ungrouped(kInnShards).shard_of(kernel::kListerType, "Lodger");
   const kernel::ShardId moving{asking.value == 3 ? 5u : 3u};  // not that of the one who walks, which is the first
   const auto first = find_keys("a", 2, [&](kernel::ShardId shard) { return shard == moving; });
   const auto second = find_keys("b", 1, [&](kernel::ShardId shard) { return is_of_node_2(shard) && shard != moving; });

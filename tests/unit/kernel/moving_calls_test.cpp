@@ -26,7 +26,7 @@ struct MovingFixture {
   std::string key_on(std::uint16_t node, const std::string& stem) {
     return find_key(stem, [&](const std::string& key) { return fabric.owner_of("Ping/" + key) == node; });
   }
-  void move(const std::string& key, std::uint16_t to) { fabric.move_shard(shard_of("Ping", key, 16), to); }
+  void move(const std::string& key, std::uint16_t to) { fabric.move_shard(ungrouped(16).shard_of("Ping", key), to); }
 };
 
 }  // namespace
@@ -58,7 +58,7 @@ TEST_CASE("shard moves: an entity that is always busy moves all the same", "[ker
   f.fabric.run_for(100ms);
   const std::string a = f.key_on(1, "a");
   const std::string busy = f.key_on(1, "busy");
-  REQUIRE(shard_of("Ping", a, 16) != shard_of("Ping", busy, 16));
+  REQUIRE(ungrouped(16).shard_of("Ping", a) != ungrouped(16).shard_of("Ping", busy));
   f.fabric.start_call<void>(1, Ref<Ping>(busy).with(1h)->keep_busy(Ref<Ping>(a)), {});
   f.fabric.run_for(50ms);
   f.move(a, 3);
@@ -75,9 +75,9 @@ TEST_CASE("shard moves: a move does not wait for a call that waits for the move"
   };
   const std::string one = f.find_key("one", lies_on(1));
   const std::string two = f.find_key("two", lies_on(2));
-  const ShardId shard = shard_of("Desk", one, 16);
+  const ShardId shard = ungrouped(16).shard_of("Desk", one);
   const std::string beside =
-      f.find_key("beside", [&](const std::string& key) { return shard_of("Desk", key, 16) == shard; });
+      f.find_key("beside", [&](const std::string& key) { return ungrouped(16).shard_of("Desk", key) == shard; });
   const auto first = f.fabric.start_call<std::int64_t>(3, Ref<Desk>(one)->settle(Ref<Desk>(two)),
                                                        [](auto& record) { CHECK(record.take() == 1); });
   const auto second = f.fabric.start_call<std::int64_t>(3, Ref<Desk>(two)->settle(Ref<Desk>(beside)),

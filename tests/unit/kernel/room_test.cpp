@@ -141,7 +141,7 @@ TEST_CASE("room: a node that is lost makes nobody wait for it", "[kernel]") {
 
 TEST_CASE("room: calls go on in order when their shard moves while they wait", "[kernel]") {
   RoomFixture f(/*unread_max=*/2);
-  const kernel::ShardId shard = kernel::shard_of("Shelf", f.shelf.key(), 16);
+  const kernel::ShardId shard = kernel::ungrouped(16).shard_of("Shelf", f.shelf.key());
   for (int round = 0; round < 10; ++round) f.fabric.call(1, f.porter->start(f.shelf, 300 * round, 300));
   for (int i = 0; i < 8; ++i) {
     f.fabric.run_for(15ms);

@@ -26,7 +26,7 @@ constexpr PeerAddress kNode3{NodeId{3}, 33};
 /// A store that does everything at once, and a network that only records.
 struct ShardMovesFixture : Syscalls {
   codec::CapnpCodec codec;
-  Kernel kernel{{.self = kMovesSelf, .fabric = "f", .shard_count = kShards}, codec, *this};
+  Kernel kernel{{.self = kMovesSelf, .fabric = "f", .placement = ungrouped(kShards)}, codec, *this};
   std::deque<std::function<void()>> answers;
   std::vector<std::pair<PeerAddress, Message>> sent;
   std::vector<ShardId> given_back;
@@ -214,8 +214,8 @@ TEST_CASE("shard moves: a call that waits for its caller's commit keeps its plac
   ShardMovesFixture f;
   f.has_slow_disk = true;
   Bell::tolls.clear();
-  const ShardId coming = shard_of("Bell", "b", kShards);
-  REQUIRE(coming != shard_of("Ping", "someone", kShards));
+  const ShardId coming = ungrouped(kShards).shard_of("Bell", "b");
+  REQUIRE(coming != ungrouped(kShards).shard_of("Ping", "someone"));
   std::vector<NodeId> owners(kShards, kMovesSelf.node);
   owners[coming.value] = kMovesNode1.node;
   f.publish(1, owners);
@@ -315,7 +315,7 @@ TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refuse
   ShardMovesFixture f;
   f.publish(1, kMovesSelf.node);
   f.arrive(1, Ref<Ping>("a")->rest().epic_take_record(), 1, {});
-  const ShardId shards[] = {shard_of("Ping", "a", kShards)};
+  const ShardId shards[] = {ungrouped(kShards).shard_of("Ping", "a")};
   f.kernel.on_release(shards);
   f.arrive(2, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
   f.arrive(3, Ref<Ping>("a")->touch().epic_take_record(), 1, {});
@@ -331,8 +331,8 @@ TEST_CASE("shard moves: calls to a closed shard wait where it is, and are refuse
 TEST_CASE("kernel: a spawned call leaves when what its caller has changed before is durable", "[kernel]") {
   ShardMovesFixture f;
   std::vector<NodeId> owners(kShards, kMovesNode1.node);
-  owners[shard_of("Ping", "someone", kShards).value] = kMovesSelf.node;
-  REQUIRE(shard_of("Bell", "b", kShards) != shard_of("Ping", "someone", kShards));
+  owners[ungrouped(kShards).shard_of("Ping", "someone").value] = kMovesSelf.node;
+  REQUIRE(ungrouped(kShards).shard_of("Bell", "b") != ungrouped(kShards).shard_of("Ping", "someone"));
   f.publish(1, owners);
   f.has_slow_disk = true;
   f.arrive(1, Ref<Ping>("someone")->toll_twice(Ref<Bell>("b")).epic_take_record(), 1, {});
@@ -346,8 +346,8 @@ TEST_CASE("kernel: a spawned call leaves when what its caller has changed before
 TEST_CASE("kernel: what a method calls belongs to the trace of the call that started it", "[kernel]") {
   ShardMovesFixture f;
   std::vector<NodeId> owners(kShards, kMovesNode1.node);
-  owners[shard_of("Ping", "someone", kShards).value] = kMovesSelf.node;
-  REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
+  owners[ungrouped(kShards).shard_of("Ping", "someone").value] = kMovesSelf.node;
+  REQUIRE(ungrouped(kShards).shard_of("Ping", "other") != ungrouped(kShards).shard_of("Ping", "someone"));
   f.publish(1, owners);
   const TraceContext trace{0x4bf92f3577b34da6, 0xa3ce929d0e0e4736, 0x00f067aa0ba902b7, 1};
   f.arrive(1, Ref<Ping>("someone")->volley(Ref<Ping>("other")).epic_take_record(), 1, {},
@@ -359,8 +359,8 @@ TEST_CASE("kernel: what a method calls belongs to the trace of the call that sta
 TEST_CASE("kernel: a call whose chain is too long fails alone and is not sent", "[kernel]") {
   ShardMovesFixture f;
   std::vector<NodeId> owners(kShards, kMovesNode1.node);
-  owners[shard_of("Ping", "someone", kShards).value] = kMovesSelf.node;
-  REQUIRE(shard_of("Ping", "other", kShards) != shard_of("Ping", "someone", kShards));
+  owners[ungrouped(kShards).shard_of("Ping", "someone").value] = kMovesSelf.node;
+  REQUIRE(ungrouped(kShards).shard_of("Ping", "other") != ungrouped(kShards).shard_of("Ping", "someone"));
   f.publish(1, owners);
   f.arrive(1, Ref<Ping>("someone")->volley(Ref<Ping>("other")).epic_take_record(), 1,
            std::vector<ChainLink>(limits::kChainLengthMax));
@@ -372,7 +372,7 @@ namespace {
 /// The first key in the given shard.
 Ref<Ping> find_ping(const std::function<bool(ShardId)>& is_meant) {
   for (int i = 0;; ++i)
-    if (is_meant(shard_of("Ping", std::to_string(i), kShards))) return Ref<Ping>(i);
+    if (is_meant(ungrouped(kShards).shard_of("Ping", std::to_string(i)))) return Ref<Ping>(i);
 }
 
 /// Bell/b's shard, and where everything is: all shards belong to this node except that of `away`, which is node-1's.
@@ -385,12 +385,12 @@ struct AroundTheBell {
 };
 
 AroundTheBell around_the_bell() {
-  const ShardId moving = shard_of("Bell", "b", kShards);
+  const ShardId moving = ungrouped(kShards).shard_of("Bell", "b");
   const Ref<Ping> caller = find_ping([&](ShardId shard) { return shard != moving; });
-  const ShardId callers = shard_of("Ping", caller.key(), kShards);
+  const ShardId callers = ungrouped(kShards).shard_of("Ping", caller.key());
   const Ref<Ping> away = find_ping([&](ShardId shard) { return shard != moving && shard != callers; });
   std::vector<NodeId> owners(kShards, kMovesSelf.node);
-  owners[shard_of("Ping", away.key(), kShards).value] = kMovesNode1.node;
+  owners[ungrouped(kShards).shard_of("Ping", away.key()).value] = kMovesNode1.node;
   return {.moving = moving,
           .beside = find_ping([&](ShardId shard) { return shard == moving; }),
           .caller = caller,
@@ -453,7 +453,7 @@ TEST_CASE("shard moves: a shard stays until no file is being changed for its ent
   const Ref<Filer> filer("c");
   f.arrive(1, is_write ? filer->note("report").epic_take_record() : filer->look("report").epic_take_record(), 1, {});
   REQUIRE(f.blocking.size() == 1);
-  const ShardId shard = shard_of("Filer", "c", kShards);
+  const ShardId shard = ungrouped(kShards).shard_of("Filer", "c");
   f.kernel.on_release(std::span(&shard, 1));
   f.run();
   CHECK(f.given_back.empty());  // its task waits for the file

@@ -123,7 +123,7 @@ TEST_CASE("trail: of a move the former owner tells its end, and the next one its
   const std::uint16_t from = f.fabric.owner_of("Counter/a");
   const auto to = static_cast<std::uint16_t>(from % 3 + 1);
   f.fabric.call(1, Ref<Counter>("a")->add(2));
-  f.fabric.move_shard(kernel::shard_of("Counter/a", 16), to);
+  f.fabric.move_shard(kernel::ungrouped(16).shard_of("Counter/a"), to);
   REQUIRE(f.fabric.run_until([&] { return f.fabric.owner_of("Counter/a") == to; }));
   CHECK(find_newest(f.trail(from), "Counter/a", Happening::moved) != nullptr);
   CHECK(f.fabric.call(1, Ref<Counter>("a")->get()) == 2);
@@ -157,7 +157,7 @@ TEST_CASE("trail: what keeps an entity from leaving is told once it is late", "[
   f.fabric.hold_commits(true);
   f.fabric.start_call<std::int64_t>(from, Ref<Counter>("a")->add(1), {});
   f.fabric.run_for(100ms);
-  f.fabric.move_shard(kernel::shard_of("Counter/a", 16), static_cast<std::uint16_t>(from % 3 + 1));
+  f.fabric.move_shard(kernel::ungrouped(16).shard_of("Counter/a"), static_cast<std::uint16_t>(from % 3 + 1));
   f.fabric.run_for(500ms);
   CHECK(find_newest(f.trail(from), "Counter/a", Happening::slow_to_stop) == nullptr);
   f.fabric.run_for(1s);

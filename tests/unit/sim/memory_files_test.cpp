@@ -48,7 +48,7 @@ TEST_CASE("memory files: they behave as those on a disk", "[sim]") {
 
 TEST_CASE("memory files: those of a simulated disk meet its faults", "[sim]") {
   simulated::World world(1, 0ns);
-  simulated::Disk disk(world, 8, {});
+  simulated::Disk disk(world, epic::kernel::ungrouped(8), {});
   disk.files().write("a", "one");
   disk.set_full(true);
   CHECK(file_error_of([&] { disk.files().write("a", "two"); }) == std::errc::no_space_on_device);

@@ -44,8 +44,8 @@ TEST_CASE("script: of a gather come as many calls as may be under way, and the n
   constexpr std::uint32_t kShards = 1u << 12;  // of a script, whose entity has one to itself
   std::vector<epic::Ref<Barrel>> barrels;
   for (int i = 0; barrels.size() < 258; ++i)
-    if (const epic::Ref<Barrel> barrel(i);
-        epic::kernel::shard_of(barrel.name(), kShards) != epic::kernel::shard_of("Player/Bob", kShards))
+    if (const epic::Ref<Barrel> barrel(i); epic::kernel::ungrouped(kShards).shard_of(barrel.name()) !=
+                                           epic::kernel::ungrouped(kShards).shard_of("Player/Bob"))
       barrels.push_back(barrel);
   auto shots = bob.call<&Player::shoot_all>(barrels);
   const auto expect = [&](std::size_t i) { return bob.expect(calls<&Barrel::on_hit>(barrels.at(i).name())); };
@@ -207,9 +207,9 @@ TEST_CASE("script: an entity that lives on the same node, by its {tag}, is not r
 }
 
 TEST_CASE("script: an entity that shares the shard by chance is not run silently", "[sim]") {
-  const auto shard = epic::kernel::shard_of("Player/Bob", 4096);
+  const auto shard = epic::kernel::ungrouped(4096).shard_of("Player/Bob");
   int twin = 0;
-  while (epic::kernel::shard_of("Player", std::to_string(twin), 4096) != shard) ++twin;
+  while (epic::kernel::ungrouped(4096).shard_of("Player", std::to_string(twin)) != shard) ++twin;
   auto player = script_of<Player>("Bob");
   CHECK_THROWS_WITH(player.call<&Player::cheer>(epic::Ref<Player>(twin)),
                     Contains("happens to share a shard with Player/Bob"));

@@ -14,7 +14,7 @@ using epic::sim::SqliteDisk;
 namespace {
 
 std::unique_ptr<SqliteDisk> make_disk(std::uint64_t seed = 1) {
-  return std::make_unique<SqliteDisk>(seed, kShardCount, [] { return kNow; });
+  return std::make_unique<SqliteDisk>(seed, epic::kernel::ungrouped(kShardCount), [] { return kNow; });
 }
 
 Batch both(const ShardEpoch& held, const std::string& text) {

@@ -42,7 +42,7 @@ TEST_CASE("backup: the file alone has everything, tables of a later format inclu
   CHECK(content.mail.dead == 1);
   CHECK(content.messages() == 2);
   CHECK(content.damaged == 0);
-  CHECK(content.identity.shard_count == kShardCount);
+  CHECK(content.identity.placement.shard_count() == kShardCount);
 
   CHECK_FALSE(fs::exists(file.string() + "-wal"));
   const fs::path moved = directory.path() / "elsewhere";

@@ -22,7 +22,7 @@ std::vector<std::uint64_t> numbers_of(const std::vector<Mail>& list) {
 
 /// With dead letters of these sizes, numbered from 1, and one message that waits.
 std::unique_ptr<Store> make_store(const std::vector<std::size_t>& sizes) {
-  auto store = std::make_unique<MemoryStore>(4, &std::chrono::system_clock::now);
+  auto store = std::make_unique<MemoryStore>(epic::kernel::ungrouped(4), &std::chrono::system_clock::now);
   const auto epochs = take_all(*store, Incarnation{1});
   REQUIRE(epochs);
   Batch batch{.number = CommitNumber{1},

@@ -66,7 +66,7 @@ struct Project {
     REQUIRE(fs::file_size(store.location.string() + "-wal") > 0);
   }
   [[nodiscard]] std::expected<fs::path, StoreError> reshard(std::uint32_t count, BackupWatcher watcher = {}) const {
-    auto resharding = Resharding::prepare(store, Placement(count), std::move(watcher));
+    auto resharding = Resharding::prepare(store, ungrouped(count), std::move(watcher));
     if (!resharding) return std::unexpected(resharding.error());
     return resharding->finish();
   }
@@ -82,8 +82,8 @@ struct Project {
     static const Filled kFilled;
     const auto opened = open_sqlite(store.location, resharded(count));
     CHECK(facts(*opened) == kFilled.all);
-    CHECK(answers_of(*opened, Placement(count)) == kFilled.answers);
-    check_places(*opened, Placement(count));
+    CHECK(answers_of(*opened, ungrouped(count)) == kFilled.answers);
+    check_places(*opened, ungrouped(count));
   }
 };
 
@@ -93,16 +93,17 @@ TEST_CASE("resharding: the former store is kept, says what was done, and can be 
   const Project project;
   project.make();
   {
-    auto resharding = must(Resharding::prepare(project.store, Placement(24), {}));
+    auto resharding = must(Resharding::prepare(project.store, ungrouped(24), {}));
     CHECK(resharding.content().entities == kEntities);
     CHECK(resharding.content().messages() == kEntities);
     CHECK(resharding.content().reminders == kEntities);
     CHECK(resharding.content().answers == kEntities);
-    CHECK(resharding.content().identity.shard_count == 24);
+    CHECK(resharding.content().identity.placement.shard_count() == 24);
     CHECK(resharding.rows().all == 4 * kEntities);
     CHECK(resharding.rows().moved > kEntities);
     CHECK(resharding.rows().moved < 4 * kEntities);  // by chance some stay
-    CHECK(open_sqlite(project.store.location, reading())->identity().shard_count == kShardCount);  // not yet
+    CHECK(open_sqlite(project.store.location, reading())->identity().placement.shard_count() ==
+          kShardCount);  // not yet
     CHECK(must(resharding.finish()) == project.state / "replaced-1");
   }
   CHECK(project.names() == std::vector<std::string>{"replaced-1", "state.sqlite"});
@@ -120,7 +121,7 @@ TEST_CASE("resharding: given up before it is finished, nothing has changed", "[s
   const Project project;
   project.make();
   const std::string before = text_in(project.store.location);
-  must(Resharding::prepare(project.store, Placement(24), {}));
+  must(Resharding::prepare(project.store, ungrouped(24), {}));
   CHECK(project.names() == std::vector<std::string>{"state.sqlite"});
   CHECK(text_in(project.store.location) == before);
   project.check_whole(kShardCount);
@@ -129,11 +130,11 @@ TEST_CASE("resharding: given up before it is finished, nothing has changed", "[s
 TEST_CASE("resharding: nobody else can write to the store meanwhile", "[storage]") {
   const Project project;
   project.make();
-  auto resharding = std::make_unique<Resharding>(must(Resharding::prepare(project.store, Placement(24), {})));
+  auto resharding = std::make_unique<Resharding>(must(Resharding::prepare(project.store, ungrouped(24), {})));
   Child late([&](const Reporter& reporter) {
     reporter.line("waits");
     const auto opened = SqliteStore::open(project.store.location, {.mode = OpenMode::existing});
-    reporter.line(opened ? std::to_string((*opened)->identity().shard_count) : opened.error().message);
+    reporter.line(opened ? std::to_string((*opened)->identity().placement.shard_count()) : opened.error().message);
   });
   CHECK(late.read_line() == "waits");
   must(resharding->finish());
@@ -150,15 +151,15 @@ TEST_CASE("resharding: what a crash has left in the log is resharded, too", "[st
 
 TEST_CASE("resharding: an older format is migrated", "[storage]") {
   const Project project;
-  const auto format = GENERATE(1U, 2U, 3U);
+  const auto format = GENERATE(1U, 2U, 3U, 4U);
   restore_store(fmt::format("format_{}.sql", format), project.store.location);
   const auto rows = contents(*open_sqlite(project.store.location, reading()));
-  auto resharding = must(Resharding::prepare(project.store, Placement(24), {}));
+  auto resharding = must(Resharding::prepare(project.store, ungrouped(24), {}));
   CHECK(resharding.content().identity.migrated_from == format);
   must(resharding.finish());
   const auto opened = open_sqlite(project.store.location, resharded(24));
   CHECK(contents(*opened) == rows);
-  CHECK(must(opened->load("Player", "Bob: Slayer"))->shard == Placement(24).shard_of("Player", "Bob: Slayer"));
+  CHECK(must(opened->load("Player", "Bob: Slayer"))->shard == ungrouped(24).shard_of("Player", "Bob: Slayer"));
   CHECK(open_sqlite(project.state / "replaced-1/state.sqlite", reading())->identity().format_version == format);
 }
 
@@ -210,16 +211,16 @@ TEST_CASE("resharding: a damaged row stays damaged, and goes where its entity go
   project.make();
   run_sql(project.store.location,
           "UPDATE snapshots SET bytes = x'00' WHERE key = '5'; UPDATE mail SET method = 'x' WHERE number = 6;"
-          "UPDATE mail SET why = 'x' WHERE number = 7; UPDATE reminders SET every = 1 WHERE key = '9';"
+          "UPDATE mail SET why = 'x' WHERE number = 9; UPDATE reminders SET every = 1 WHERE key = '9';"
           "UPDATE answers SET arguments_hash = 1 WHERE key = 'order 10'");
   std::vector<std::string> damage;
-  auto resharding = must(Resharding::prepare(project.store, Placement(24),
+  auto resharding = must(Resharding::prepare(project.store, ungrouped(24),
                                              {.on_damage = [&](const std::string& what) { damage.push_back(what); }}));
   CHECK(resharding.content().damaged == 5);
   CHECK(damage.size() == 5);
   must(resharding.finish());
 
-  const Placement placement(24);
+  const Placement placement = ungrouped(24);
   const auto opened = open_sqlite(project.store.location, resharded(24));
   CHECK(error_of(opened->load("T", "5")).code == StoreErrorCode::corrupt);
   CHECK(must(opened->mail_of(placement.shard_of("T/6"), 0)).damaged.size() == 1);
@@ -286,12 +287,12 @@ TEST_CASE("resharding: killed at any write, sync or step, the store is the forme
     CHECK(reshard_until(project, last) == 0);
     INFO("killed at step " << last << " of " << all);
     const std::uint32_t count =
-        open_sqlite(project.store.location, {.mode = OpenMode::existing})->identity().shard_count;
+        open_sqlite(project.store.location, {.mode = OpenMode::existing})->identity().placement.shard_count();
     REQUIRE((count == kShardCount || count == 24));
     project.check_whole(count);
     ++(count == 24 ? of_new : of_former);
     must(project.reshard(24));  // it can be done again
-    CHECK(open_sqlite(project.store.location, reading())->identity().shard_count == 24);
+    CHECK(open_sqlite(project.store.location, reading())->identity().placement.shard_count() == 24);
     CHECK_FALSE(fs::exists(project.state / "resharding"));
   }
   CHECK(of_former > 15);  // copying, rewriting, reading back, putting the former one away

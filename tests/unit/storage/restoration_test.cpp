@@ -147,7 +147,7 @@ TEST_CASE("restoration: an older format is migrated, and the backup stays as it 
   fs::remove(place.backup);
   restore_store("format_1.sql", place.backup);
   const Rows rows = contents(*open_sqlite(place.backup, reading()));
-  const std::uint32_t shard_count = open_sqlite(place.backup, reading())->identity().shard_count;
+  const std::uint32_t shard_count = open_sqlite(place.backup, reading())->identity().placement.shard_count();
   auto restoration = must(Restoration::prepare(place.backup, place.store, shard_count, {}));
   CHECK(restoration.content().identity.migrated_from == 1);
   must(restoration.finish());

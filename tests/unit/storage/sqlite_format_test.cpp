@@ -53,7 +53,7 @@ std::vector<std::string> layout_of(const fs::path& file) {
 
 TEST_CASE("sqlite format: an older store is migrated by the first who writes, and nothing of it is lost", "[storage]") {
   const TempDir directory;
-  const auto format = GENERATE(1U, 2U, 3U);
+  const auto format = GENERATE(1U, 2U, 3U, 4U);
   restore_store(fmt::format("format_{}.sql", format), directory.file());
   const Answer answer{.id = kAnswerId, .method = "pay", .arguments_schema = kSchema};
   {
@@ -96,7 +96,7 @@ TEST_CASE("sqlite format: an older store is migrated by the first who writes, an
 TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]") {
   const TempDir migrated;
   const TempDir made;
-  restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql"), migrated.file());
+  restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql", "format_4.sql"), migrated.file());
   open_sqlite(migrated.file()).reset();
   open_sqlite(made.file()).reset();
   CHECK(layout_of(migrated.file()) == layout_of(made.file()));
@@ -104,7 +104,7 @@ TEST_CASE("sqlite format: a migrated store is laid out as a new one", "[storage]
 
 TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]") {
   const TempDir directory;
-  const auto format = GENERATE(1U, 2U, 3U);
+  const auto format = GENERATE(1U, 2U, 3U, 4U);
   restore_store(fmt::format("format_{}.sql", format), directory.file());
   const auto layout = layout_of(directory.file());
   const auto store = open_sqlite(directory.file(), reading());
@@ -130,12 +130,12 @@ TEST_CASE("sqlite format: reading an older store leaves it as it is", "[storage]
 
 TEST_CASE("sqlite format: a migration that fails leaves the store as it was", "[storage]") {
   const TempDir directory;
-  restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql"), directory.file());
-  run_sql(directory.file(), "CREATE TABLE reminders_by_due(x)");  // the migration's last step cannot be taken
+  restore_store(GENERATE("format_1.sql", "format_2.sql", "format_3.sql", "format_4.sql"), directory.file());
+  run_sql(directory.file(), "CREATE TABLE placement_groups(x)");  // the migration's last step cannot be taken
   const auto layout = layout_of(directory.file());
   CHECK_FALSE(SqliteStore::open(directory.file(), creating()).has_value());
   CHECK(layout_of(directory.file()) == layout);
-  run_sql(directory.file(), "DROP TABLE reminders_by_due");
+  run_sql(directory.file(), "DROP TABLE placement_groups");
   CHECK(contents(*open_sqlite(directory.file())) == kContents);
 }
 
@@ -146,4 +146,19 @@ TEST_CASE("sqlite format: another format than any is refused before anything is 
   const auto layout = layout_of(directory.file());
   CHECK(error_of(SqliteStore::open(directory.file(), creating())).code == StoreErrorCode::corrupt);
   CHECK(layout_of(directory.file()) == layout);
+}
+
+TEST_CASE("sqlite format: a store keeps the groups that it was made with, and an older one has none", "[storage]") {
+  const epic::kernel::PlacementGroups groups{{"Guest", "Room"}, {"Zo\xc3\xab", "'x'"}};
+  const TempDir directory;
+  OpenOptions options = creating();
+  options.groups = groups;
+  CHECK(open_sqlite(directory.file(), options)->identity().placement.groups() == groups);
+  CHECK(open_sqlite(directory.file(), creating())->identity().placement.groups() == groups);  // not asked again
+  CHECK(open_sqlite(directory.file(), reading())->identity().placement.groups() == groups);
+
+  const TempDir older;
+  restore_store("format_4.sql", older.file());
+  CHECK(open_sqlite(older.file(), reading())->identity().placement.groups().empty());
+  CHECK(open_sqlite(older.file(), options)->identity().placement.groups().empty());
 }

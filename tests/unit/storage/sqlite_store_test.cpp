@@ -127,7 +127,7 @@ TEST_CASE("sqlite store: another shard count is refused and names the way over",
   CHECK_THAT(error.message, Catch::Contains("was made with 8 shards") && Catch::Contains("asks for 16") &&
                                 Catch::Contains("epic reshard 16"));
   // Migrating needs a reader that accepts any shard count.
-  CHECK(open_sqlite(directory.file(), reading())->identity().shard_count == kShardCount);
+  CHECK(open_sqlite(directory.file(), reading())->identity().placement.shard_count() == kShardCount);
 }
 
 TEST_CASE("sqlite store: a newer format and another hash are refused", "[storage]") {
@@ -379,7 +379,7 @@ TEST_CASE("sqlite store: an empty file is a store that is yet to be made", "[sto
   write_file(directory.file(), "");
   CHECK(error_of(SqliteStore::open(directory.file(), reading())).code == StoreErrorCode::not_found);
   CHECK(error_of(SqliteStore::open(directory.file(), {})).code == StoreErrorCode::not_found);
-  CHECK(open_sqlite(directory.file())->identity().shard_count == kShardCount);
+  CHECK(open_sqlite(directory.file())->identity().placement.shard_count() == kShardCount);
 }
 
 TEST_CASE("open_store: makes each kind by its name and refuses others", "[storage]") {
@@ -387,9 +387,9 @@ TEST_CASE("open_store: makes each kind by its name and refuses others", "[storag
   StoreConfig config{.address = {.kind = "sqlite", .location = directory.file()},
                      .shard_count = kShardCount,
                      .mode = OpenMode::create};
-  CHECK(must(open_store(config))->identity().shard_count == kShardCount);
+  CHECK(must(open_store(config))->identity().placement.shard_count() == kShardCount);
   config.address.kind = "memory";
-  CHECK(must(open_store(config))->identity().shard_count == kShardCount);
+  CHECK(must(open_store(config))->identity().placement.shard_count() == kShardCount);
   config.mode = OpenMode::read_only;
   CHECK(error_of(open_store(config)).code == StoreErrorCode::not_found);
   config.address.kind = "oracle";

@@ -409,7 +409,7 @@ TEMPLATE_TEST_CASE("store: housekeeping changes nothing that can be read", "[sto
     if (i % 5 == 0) must(under_test.store.maintain());
   }
   CHECK(contents(under_test.store) == std::vector<std::string>{"T/0=16", "T/1=17", "T/2=18", "T/3=19"});
-  CHECK(under_test.store.identity().shard_count == kShardCount);
+  CHECK(under_test.store.identity().placement.shard_count() == kShardCount);
 }
 
 TEMPLATE_TEST_CASE("store: a reader that holds a moment sees nothing of what is written after it", "[storage]", Memory,

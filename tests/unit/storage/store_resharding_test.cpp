@@ -12,12 +12,9 @@ using namespace epic::kernel;
 namespace {
 
 struct MemoryPlace {
-  MemoryStore held{kShardCount, [] { return kNow; }};
+  MemoryStore held{ungrouped(kShardCount), [] { return kNow; }};
   Store& store() { return held; }
-  ReshardedRows reshard(std::uint32_t count) {
-    held.reshard(Placement(count));
-    return {};
-  }
+  void reshard(const Placement& placement) { held.reshard(placement); }
 };
 
 struct SqlitePlace {
@@ -25,15 +22,13 @@ struct SqlitePlace {
   StoreAddress address{.kind = "sqlite", .location = directory.file()};
   std::unique_ptr<SqliteStore> held = open_sqlite(directory.file());
   Store& store() { return *held; }
-  ReshardedRows reshard(std::uint32_t count) {
+  void reshard(const Placement& placement) {
     held.reset();
-    auto resharding = must(Resharding::prepare(address, Placement(count), {}));
-    must(resharding.finish());
+    must(must(Resharding::prepare(address, placement, {})).finish());
     OpenOptions options = creating();
     options.mode = OpenMode::existing;
-    options.shard_count = count;
+    options.shard_count = placement.shard_count();
     held = open_sqlite(directory.file(), options);
-    return resharding.rows();
   }
 };
 
@@ -55,13 +50,13 @@ TEMPLATE_TEST_CASE("resharding: everything is there, each row under the shard of
   REQUIRE(answers_before.size() == kEntities);
   check_places(place.store(), kFormer);
 
-  place.reshard(count);
+  place.reshard(ungrouped(count));
   CHECK(facts(place.store()) == before);
-  CHECK(answers_of(place.store(), Placement(count)) == answers_before);
-  check_places(place.store(), Placement(count));
+  CHECK(answers_of(place.store(), ungrouped(count)) == answers_before);
+  check_places(place.store(), ungrouped(count));
   CHECK(must(place.store().schema(kSchema)) == "record T { }");
 
-  place.reshard(kShardCount);  // and back
+  place.reshard(ungrouped(kShardCount));  // and back
   CHECK(facts(place.store()) == before);
   check_places(place.store(), kFormer);
 }
@@ -74,7 +69,7 @@ TEMPLATE_TEST_CASE("resharding: no former owner can write or take, and new owner
   take(place.store(), ShardId{3}, NodeId{2});  // one shard has had more owners than the others
   const Epoch highest = highest_epoch(place.store());
   REQUIRE(highest == Epoch{2});
-  place.reshard(count);
+  place.reshard(ungrouped(count));
   Store& store = place.store();
 
   CHECK(must(store.shards()).size() == count);
@@ -99,7 +94,7 @@ TEMPLATE_TEST_CASE("resharding: no former owner can write or take, and new owner
   const auto tenures = must(take_all(store, Incarnation{77}));
   REQUIRE(tenures.size() == count);
   for (const ShardEpoch& one : tenures) CHECK(one.epoch > highest);
-  Batch batch = batch_of(tenures, {put("T", "new", "x", Placement(count).shard_of("T/new"))});
+  Batch batch = batch_of(tenures, {put("T", "new", "x", ungrouped(count).shard_of("T/new"))});
   batch.writer = Incarnation{77};
   must(store.commit(batch));
 }
@@ -116,7 +111,7 @@ TEMPLATE_TEST_CASE("resharding: no message gets an id that another one has", "[s
       },
       [](const StoreError&) {}));
   REQUIRE(used.size() == kEntities);
-  place.reshard(24);
+  place.reshard(ungrouped(24));
   for (const ShardEpoch& tenure : must(take_all(place.store(), Incarnation{77})))
     for (const MailId& id : used) CHECK((id.shard != tenure.shard || id.epoch < tenure.epoch));
 }
@@ -125,7 +120,7 @@ TEMPLATE_TEST_CASE("resharding: an old message takes effect and ends as any othe
                    SqlitePlace) {
   TestType place;
   fill(place.store());
-  place.reshard(3);  // less than the numbers of the shards in the messages' ids
+  place.reshard(ungrouped(3));  // less than the numbers of the shards in the messages' ids
   Store& store = place.store();
   const auto tenures = must(take_all(store, Incarnation{77}));
   Batch batch = batch_of(tenures, {});
@@ -146,7 +141,7 @@ TEMPLATE_TEST_CASE("resharding: versions go on from those of all erased entities
                    SqlitePlace) {
   TestType place;
   fill(place.store());
-  place.reshard(5);
+  place.reshard(ungrouped(5));
   for (std::uint32_t shard = 0; shard < 5; ++shard)
     CHECK(must(place.store().version_floor(ShardId{shard})) == Version{100});
 }
@@ -160,15 +155,36 @@ TEMPLATE_TEST_CASE("resharding: the next fabric hears whether an owner had died,
     auto granter = must(Granter::lead(place.store(), Term{2}));
     must(granter.give_back(place.store(), {}));
   }
-  place.reshard(5);
+  place.reshard(ungrouped(5));
   auto granter = must(Granter::lead(place.store(), Term{1}));
   CHECK(granter.take_orphans().size() == (has_died ? 5 : 0));
 }
 
 TEMPLATE_TEST_CASE("resharding: a store that nobody has used yet", "[storage]", MemoryPlace, SqlitePlace) {
   TestType place;
-  place.reshard(3);
-  CHECK(place.store().identity().shard_count == 3);
+  place.reshard(ungrouped(3));
+  CHECK(place.store().identity().placement.shard_count() == 3);
   CHECK(must(place.store().shards()).empty());
   CHECK(must(take_all(place.store(), Incarnation{77})).size() == 3);
+}
+
+TEMPLATE_TEST_CASE("resharding: by groups of classes, tagged keys go where the group's are, and the store says so",
+                   "[storage]", MemoryPlace, SqlitePlace) {
+  const auto count = GENERATE(kShardCount, 24U);
+  const Placement together(count, {{"T", "Room"}, {"Gone", "Room"}});
+  TestType place;
+  fill(place.store());
+  const auto before = facts(place.store());
+  const auto answers_before = answers_of(place.store(), kFormer);
+  place.reshard(together);
+  CHECK(place.store().identity().placement == together);
+  CHECK(facts(place.store()) == before);
+  CHECK(answers_of(place.store(), together) == answers_before);
+  check_places(place.store(), together);
+  CHECK(must(place.store().load("T", "{4}:4"))->shard == together.shard_of("Room/4"));
+  CHECK(must(place.store().load("T", "5"))->shard == ungrouped(count).shard_of("T/5"));
+
+  place.reshard(kFormer);
+  CHECK(place.store().identity().placement == kFormer);
+  check_places(place.store(), kFormer);
 }

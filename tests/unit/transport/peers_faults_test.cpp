@@ -91,6 +91,46 @@ TEST_CASE("peers: who is of another fabric, or counts other shards, gets the rea
   CHECK_THAT(two.notes, Catch::Contains(is_fabric ? "fabric 'f/2'" : "16 shards"));
 }
 
+TEST_CASE("peers: a node that has a class in another group is refused, and both say which", "[transport]") {
+  const bool is_missing = GENERATE(true, false);
+  Net n;
+  PeerProcess one(n.net, kOne), two(n.net, kTwo);
+  auto hello = hello_of(kOne);
+  if (!is_missing) hello.groups = {{"Guest", "Inn"}, {"Cook", "Inn"}};
+  one.peers.introduce(hello);
+  hello = hello_of(kTwo);
+  hello.groups = {{"Guest", "Room"}, {"Cook", "Inn"}};
+  if (is_missing) hello.groups.erase("Cook");
+  two.peers.introduce(hello);
+  n.listen(one);
+  n.listen(two);
+  n.publish({kOne, kTwo});
+  one.peers.send(kTwo, call_of(kOne, 1));
+  n.settle();
+  CHECK(one.lost == std::vector{kTwo});
+  CHECK(two.messages.empty());
+  const std::string ones = is_missing ? "on its own" : "together(Inn)";
+  CHECK_THAT(two.notes, Catch::Contains("it has class Guest " + ones + " instead of together(Room)"));
+  CHECK_THAT(one.notes, Catch::Contains("it has class Guest together(Room) instead of " + ones));
+}
+
+TEST_CASE("peers: a client that cannot place classes in groups is refused only where there are some", "[transport]") {
+  const bool has_groups = GENERATE(true, false);
+  const bool can_place = GENERATE(true, false);
+  Net n;
+  PeerProcess node(n.net, kTwo), client(n.net, {NodeId{0}, 77}, "");
+  auto hello = hello_of(kTwo);
+  if (has_groups) hello.groups = {{"Guest", "Room"}};
+  node.peers.introduce(hello);
+  client.peers.introduce({.from = client.address, .fabric = {}, .methods = {}, .places_groups = can_place});
+  n.listen(node);
+  client.peers.meet(address_of(kTwo));
+  n.settle();
+  CHECK(node.hellos.size() == (has_groups && !can_place ? 0 : 1));
+  CHECK(client.hellos.size() == node.hellos.size());
+  if (node.hellos.empty()) CHECK_THAT(node.notes, Catch::Contains("build it again"));
+}
+
 TEST_CASE("peers: a call to nobody comes back as refused, then the peer is lost", "[transport]") {
   Net n;
   PeerProcess one(n.net, kOne);

@@ -153,7 +153,7 @@ TEST_CASE("grant writer: a store that cannot be opened is tried again, ever more
   auto writer = f.make([&]() -> std::expected<std::unique_ptr<Store>, StoreError> {
     ++openings;
     if (!is_there) return std::unexpected(StoreError{StoreErrorCode::not_found, "There is no disk."});
-    return std::make_unique<MemoryStore>(kShardCount, [] { return kNow; });
+    return std::make_unique<MemoryStore>(epic::kernel::ungrouped(kShardCount), [] { return kNow; });
   });
   f.pass(0ms);
   CHECK(openings == 1);  // before it is needed

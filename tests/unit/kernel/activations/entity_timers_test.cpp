@@ -269,7 +269,7 @@ TEST_CASE("timers: ticks hold up no move, and begin again at the new owner", "[k
     f.fabric.run_for(200ms);
     const std::int64_t before = f.call(clock->ticks());
     CHECK(before >= 1);
-    f.fabric.move_shard(shard_of("Metronome", clock.key(), 16), 3);
+    f.fabric.move_shard(ungrouped(16).shard_of("Metronome", clock.key()), 3);
     const auto has_moved = [&] { return f.fabric.owner_of("Metronome/" + std::string(clock.key())) == 3; };
     CHECK(f.fabric.run_until(has_moved, 100ms));
     CHECK(f.call(clock->ticks()) >= before);

@@ -101,12 +101,12 @@ struct AnswersFixture {
   std::optional<kernel::Answer> stored(std::string key) {
     const std::string entity = "Till/a";
     return *fabric.store().answer(
-        {.shard = kernel::shard_of(entity, 16), .entity = entity, .subject = {}, .key = std::move(key)});
+        {.shard = kernel::ungrouped(16).shard_of(entity), .entity = entity, .subject = {}, .key = std::move(key)});
   }
   std::optional<kernel::Answer> stored_of_safe(std::string key) {
     const std::string entity = "Chest/a";
     return *fabric.store().answer(
-        {.shard = kernel::shard_of(entity, 16), .entity = entity, .subject = {}, .key = std::move(key)});
+        {.shard = kernel::ungrouped(16).shard_of(entity), .entity = entity, .subject = {}, .key = std::move(key)});
   }
   [[nodiscard]] std::uint16_t owner() const { return fabric.owner_of("Till/a"); }
   [[nodiscard]] std::uint16_t other() const { return static_cast<std::uint16_t>(owner() % 3 + 1); }
@@ -219,7 +219,7 @@ TEST_CASE("answers: a call whose first turn a crash undoes runs again, once", "[
 
 TEST_CASE("answers: a shard that moves while keyed calls arrive loses and doubles none", "[kernel]") {
   AnswersFixture f;
-  const kernel::ShardId shard = kernel::shard_of("Till/a", 16);
+  const kernel::ShardId shard = kernel::ungrouped(16).shard_of("Till/a");
   std::vector<std::shared_ptr<std::string>> outcomes;
   for (int i = 0; i < 20; ++i) {
     for (std::uint16_t node = 1; node <= 3; ++node)

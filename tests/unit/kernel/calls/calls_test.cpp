@@ -41,7 +41,8 @@ struct CallsFixture final : CallsListener, Routing::Listener {
   CallWords words{{NodeId{1}, 11}, 1000, types, scheduler};
   Routing routing{{NodeId{1}, 11}, *this};
   Silence syscalls;
-  Calls calls{{.shard_count = 8, .bytes_max = 1u << 30, .timeout_ns = 1000, .direct_calls_max = 8},
+  const Placement placement = ungrouped(8);
+  Calls calls{{.placement = placement, .bytes_max = 1u << 30, .timeout_ns = 1000, .direct_calls_max = 8},
               scheduler,
               activations,
               observations,

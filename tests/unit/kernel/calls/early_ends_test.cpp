@@ -229,7 +229,7 @@ struct EarlyEndsFixture {
       if (const Ref<Looper> ref(stem + std::to_string(i)); owner_of(ref) == node) return ref;
   }
   std::uint16_t owner_of(const Ref<Looper>& looper) { return fabric.owner_of("Looper/" + std::string(looper.key())); }
-  void move(const Ref<Looper>& looper) { fabric.move_shard(shard_of("Looper", looper.key(), 16), 3); }
+  void move(const Ref<Looper>& looper) { fabric.move_shard(ungrouped(16).shard_of("Looper", looper.key()), 3); }
   bool moves_within(const Ref<Looper>& looper, std::chrono::nanoseconds limit) {
     move(looper);
     return fabric.run_until([&] { return owner_of(looper) == 3; }, limit);
@@ -294,7 +294,8 @@ TEST_CASE("early ends: whatever a task waits for, it is cancelled there, also on
     const Ref<Looper> other = f.get("b", 2);
     if (is_crowded) {
       Ref<Looper> crowd = f.get("c");
-      for (int i = 0; shard_of("Looper", crowd.key(), 16) == shard_of("Looper", looper.key(), 16); ++i)
+      for (int i = 0; ungrouped(16).shard_of("Looper", crowd.key()) == ungrouped(16).shard_of("Looper", looper.key());
+           ++i)
         crowd = f.get("c" + std::to_string(i) + "-");
       f.fabric.call(2, crowd->start_many(3 * limits::kLookSlice));
     }
@@ -319,7 +320,7 @@ TEST_CASE("early ends: a task that is about to resume at each look is cancelled 
   Kernel& kernel = f.fabric.kernel(1);
   const std::string name = "Looper/" + std::string(looper.key());
   REQUIRE(kernel.calls(name).size() == 1);
-  const ShardId shard = shard_of("Looper", looper.key(), 16);
+  const ShardId shard = ungrouped(16).shard_of("Looper", looper.key());
   kernel.on_release(std::span(&shard, 1));
   for (std::int64_t now_ns = f.fabric.now().count(), i = 0; i < 4; ++i) {
     now_ns += 2 * limits::kTasksLook.count();  // the sleep is over each time
@@ -390,7 +391,7 @@ TEST_CASE("early ends: an on_deactivate has a grace of its own, but little of it
           "[kernel]") {
   const auto go = [](const std::string& key, std::chrono::nanoseconds announced_ago, std::chrono::nanoseconds limit) {
     EarlyEndsFixture f;
-    const ShardId shard = shard_of("Lingerer", key, 16);
+    const ShardId shard = ungrouped(16).shard_of("Lingerer", key);
     const auto owner = f.fabric.owner_of("Lingerer/" + key);
     const auto next = static_cast<std::uint16_t>(owner % 3 + 1);
     f.fabric.call(owner, Ref<Lingerer>(key)->touch());
@@ -492,7 +493,7 @@ TEST_CASE("early ends: an announced stop is known before the shards are asked ba
   f.fabric.run_for(limits::kGrace);
   const auto young = f.fabric.start_call<void>(2, looper->doze(), [](auto& record) { record.take(); });
   f.fabric.run_for(5ms);
-  const ShardId shard = shard_of("Looper", looper.key(), 16);
+  const ShardId shard = ungrouped(16).shard_of("Looper", looper.key());
   f.fabric.kernel(1).on_release(std::span(&shard, 1), limits::kGrace);
   CHECK(f.fabric.run_until([&] { return *loops; }, 10ms));
   CHECK_FALSE(*young);

@@ -14,7 +14,7 @@ constexpr PeerAddress kOther{NodeId{2}, 22};
 
 /// Two nodes: this one, and another that the test plays.
 struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
-  Outbox outbox{{.shard_count = 1,
+  Outbox outbox{{.placement = placement,
                  .has_shared_store = true,
                  .codec = codec,
                  .scheduler = scheduler,
@@ -53,7 +53,7 @@ struct FramesFixture final : testing_entities::KernelParts, Answers::Listener {
                    .syscalls = world},
                   *this};
   Frames frames{{.self = kSelf,
-                 .shard_count = 1,
+                 .placement = placement,
                  .codec = codec,
                  .admission = admission,
                  .scheduler = scheduler,

@@ -261,7 +261,7 @@ TEST_CASE("mail: a shard stays with its node until what was written for its mess
   f.fabric.run_for(1s);  // the next owner has found it, and cannot save that it is dead
   const std::uint16_t owner = f.fabric.owner_of("Box/" + to);
   const std::uint16_t next = owner == 1 ? 3 : 1;
-  f.fabric.move_shard(kernel::shard_of("Box/" + to, 16), next);
+  f.fabric.move_shard(kernel::ungrouped(16).shard_of("Box/" + to), next);
   f.fabric.run_for(1s);
   CHECK(f.fabric.owner_of("Box/" + to) == owner);
   f.fabric.hold_commits(false);

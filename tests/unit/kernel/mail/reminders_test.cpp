@@ -196,7 +196,7 @@ TEST_CASE("reminders: one that recurs calls its method each time, wherever its e
   f.fabric.run_for(2500ms);
   CHECK(f.rung("a") == Notes{"ding", "ding"});
   const std::uint16_t owner = f.fabric.owner_of("Alarm/a");
-  f.fabric.move_shard(kernel::shard_of("Alarm/a", 16), owner % 3 + 1);
+  f.fabric.move_shard(kernel::ungrouped(16).shard_of("Alarm/a"), owner % 3 + 1);
   f.fabric.run_for(1s);
   CHECK(f.fabric.owner_of("Alarm/a") != owner);
   CHECK(f.rung("a").size() == 3);

@@ -1,0 +1,3 @@
+#include "hotel.hpp"
+
+EPIC_MODULE(epic::no_setup, hotel::Room, hotel::Guest)

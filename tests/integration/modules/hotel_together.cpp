@@ -1,0 +1,4 @@
+#define HOTEL_TOGETHER
+#include "hotel.hpp"
+
+EPIC_MODULE(epic::no_setup, hotel::Room, hotel::Guest)
