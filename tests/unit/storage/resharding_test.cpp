@@ -117,6 +117,25 @@ TEST_CASE("resharding: the former store is kept, says what was done, and can be 
   project.check_whole(kShardCount);
 }
 
+TEST_CASE("resharding: a new column with a shard in it must be thought of (kPlacedTables)", "[storage]") {
+  const TempDir directory;
+  open_sqlite(directory.file()).reset();
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(directory.file().c_str(), &database) == SQLITE_OK);
+  std::string columns;
+  const auto add = [](void* to, int, char** values, char**) {
+    static_cast<std::string*>(to)->append(values[0]).append(" ");
+    return 0;
+  };
+  REQUIRE(sqlite3_exec(database,
+                       "SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c "
+                       "WHERE m.type = 'table' AND c.name LIKE '%shard%' ORDER BY m.name, c.cid",
+                       add, &columns, nullptr) == SQLITE_OK);
+  sqlite3_close(database);
+  // That of the sender is part of a message's id, and stays.
+  CHECK(columns == "answers.shard mail.from_shard mail.to_shard reminders.shard shards.shard snapshots.shard ");
+}
+
 TEST_CASE("resharding: given up before it is finished, nothing has changed", "[storage]") {
   const Project project;
   project.make();
