@@ -141,7 +141,7 @@ TEST_CASE("reshard: states, reminders, dead letters and answers go on in the nex
     for (int i = 0; i < kClosed; ++i) client.call(client.get<Till>("from")->send(client.get<Till>(closed(i)), 5));
     for (int i = 0; i < kClosed; ++i) fabric.wait_for("is a dead letter");
     wait_for_number("dead letters", [&] { return static_cast<std::int64_t>(dead_letters(project).size()); }, kClosed);
-    for (int i = 0; i < kTills; ++i) client.call(client.get<Till>(i)->put_later(kEach, 50, 2000));
+    for (int i = 0; i < kTills; ++i) client.call(client.get<Till>(i)->put_later(kEach, 50, 4000));
     stop(fabric);
   }
   CHECK(read_store(project)->identity().placement.shard_count() == 64);
